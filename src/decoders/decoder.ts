@@ -1,0 +1,37 @@
+/**
+ * The contract of a batch decoder: request body in pieces of any size -> events, as slices of shared memory.
+ *
+ * A decoder is pure and synchronous: no clock, no disk, no network. Any chunking of the same bytes gives the same
+ * events. It throws ServiceError 'malformed_batch' (400) or 'event_too_large' (413); after that it is not used again.
+ */
+
+/** Events cut out of one buffer, in order: the body of event i is `bytes.subarray(starts[i], ends[i])`, i < count. */
+export interface EventSlices {
+  readonly bytes: Uint8Array
+  readonly starts: Uint32Array
+  readonly ends: Uint32Array
+  readonly count: number
+}
+
+/** Name and value, in the order they are stored. */
+export type HeaderPairs = readonly (readonly [name: string, value: string])[]
+
+export interface BatchDecoder {
+  /**
+   * Headers this decoder adds to every event (Avro: `schema` and `schema.hash`); settled once the first slices are
+   * handed out. They replace headers of the same name that the client sent.
+   */
+  readonly headers: HeaderPairs
+  /**
+   * Takes the next piece of the body. Calls `emit` for events that are complete; what is handed to `emit` may be
+   * reused by the decoder after the next call of `decode` or `end`, and the chunk itself is never written to.
+   */
+  decode(chunk: Uint8Array, emit: (slices: EventSlices) => void): void
+  /** The body ended cleanly: emits what is left, or throws if the body stopped in the middle of something. */
+  end(emit: (slices: EventSlices) => void): void
+}
+
+export interface DecoderLimits {
+  /** The longest event body in bytes; a longer one is refused with 'event_too_large'. */
+  readonly eventBytesMax: number
+}

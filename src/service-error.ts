@@ -1,0 +1,34 @@
+/**
+ * Every refusal the service can give, as one closed list. Rooms throw these; `src/http/problems.ts` maps each
+ * code to a status once. The message is what the client reads: what was got, what was wanted, what to do.
+ */
+export type ServiceErrorCode =
+  | 'invalid_id' // a stream, namespace or program name outside its grammar
+  | 'reserved_namespace'
+  | 'invalid_properties' // stream or namespace properties JSON
+  | 'invalid_range' // start, end, limit
+  | 'invalid_cursor'
+  | 'invalid_parameter' // any other query parameter
+  | 'duplicate_header' // the same event header twice
+  | 'malformed_body' // a body that does not decompress, or ends early
+  | 'malformed_batch' // a batch that its decoder cannot read
+  | 'missing_content_type'
+  | 'unsupported_content_type'
+  | 'unsupported_encoding'
+  | 'event_too_large'
+  | 'document_too_large' // a JSON document of the control plane
+  | 'principal_mismatch'
+  | 'reset_disabled'
+  | 'stream_not_found'
+  | 'namespace_not_found'
+  | 'store_unavailable'
+
+export class ServiceError extends Error {
+  override readonly name = 'ServiceError'
+  readonly code: ServiceErrorCode
+
+  constructor(code: ServiceErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
