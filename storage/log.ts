@@ -67,17 +67,73 @@ export interface LogTail {
   readonly lastTimestampMs: number
   /** Body bytes ever written. */
   readonly bytesWritten: number
-  /** Trim point: sequence of the first event that may still exist. */
+  /** Trim point: sequence of the first event that still exists, nextSequence if none does. */
   readonly firstSequence: number
+  /** No event that still exists is older than this. */
+  readonly firstTimestampMs: number
 }
 
 /**
  * A batch on its way in: `add` as often as needed, then `commit` or `discard`, once. Until commit nothing is visible;
  * after it all of it is, contiguous and under one timestamp. `add` resolves when more may be added, which bounds memory.
+ *
+ * Slices stand in ascending order in their buffer, which may be reused as soon as `add` has been called.
  */
 export interface StagedBatch {
   add(slices: EventSlices, headers: EventHeaders): Promise<void>
   /** Resolves once durable, with the position of the last event, or undefined if the batch was empty. */
   commit(log: LogId): Promise<Position | undefined>
+  /** Gives the batch up; after `commit` has succeeded it does nothing. */
   discard(): Promise<void>
+}
+
+/** Work done, and whether there is more of the same to do. */
+export interface Progress {
+  readonly removed: number
+  readonly more: boolean
+}
+
+export interface EventLog {
+  /**
+   * Appends `events` in order; resolves with the position of the last one. Needs at least one.
+   *
+   * All are stored or none. Once resolved they survive a crash of the process and of the machine. Timestamps come from
+   * the log's clock and never go back. A log comes into being with its first event.
+   *
+   * Rejects with StorageError 'unavailable' or 'full' if the engine cannot write: after a failed write the events may
+   * still appear when it is opened again, so a caller that retries may write them twice. 'dropped' after `drop`.
+   */
+  append(log: LogId, events: readonly EventData[]): Promise<Position>
+
+  stage(): StagedBatch
+
+  /**
+   * The events in range, in order, up to the tail as it was at the call. Throws StorageError 'corrupt' where bytes on
+   * disk are not what was written; what was handed out before is right.
+   */
+  read(log: LogId, range: ReadRange): AsyncIterable<EventBlock>
+
+  /** Position of the event with this sequence; undefined if it is gone or not yet there. */
+  locate(log: LogId, sequence: number): Promise<Position | undefined>
+
+  /** Undefined for a log that has never been written to. */
+  tail(log: LogId): LogTail | undefined
+
+  /** Every log that has a tail. */
+  logs(): LogId[]
+
+  /** Removes up to `limit` blocks all of whose events are older than `beforeMs`, oldest first. */
+  trim(log: LogId, beforeMs: number, limit: number): Promise<Progress>
+
+  /** Removes up to `limit` blocks of a log that will never be used again, and the log itself with the last. */
+  drop(log: LogId, limit: number): Promise<Progress>
+
+  /** Removes up to `limit` blocks of segments that belong to no log: abandoned uploads, trimmed and dropped ones. */
+  sweep(limit: number): Promise<Progress>
+
+  /** Called after every durable append with the log that grew. */
+  onAppend(listener: (log: LogId) => void): () => void
+
+  /** Why writes are refused since a write failed; undefined while all is well. */
+  failure(): Error | undefined
 }

@@ -1,0 +1,108 @@
+/**
+ * Group commit: one LevelDB write at a time, with fsync; whoever arrives meanwhile shares the next one.
+ *
+ * A group opens when the event loop has handed out everything that was readable, so that requests which arrived
+ * together are written together. docs/decisions/0003-group-commit.md has the measurements.
+ */
+import { StorageError } from '../storage-error.ts'
+import type { Batch, Level } from './level.ts'
+import { storageErrorOf } from './level-error.ts'
+
+/** About how much one write takes: above it a write costs more latency than the shared fsync saves. */
+const GROUP_BYTES_MAX = 4 * 1024 * 1024
+
+/** Someone with something to write. `stage` and `settle` alternate; a member may join again at any time. */
+export interface GroupMember {
+  /** Adds operations to the batch, of about `budget` bytes; answers how many bytes, and whether more is waiting. */
+  stage(batch: Batch, nowMs: number, budget: number): { bytes: number; more: boolean }
+  /** What was staged is durable, or, with an error, was not acknowledged by the engine. */
+  settle(error?: StorageError): void
+  /** The engine refuses writes: everything that waits is refused. */
+  refuse(error: StorageError): void
+}
+
+export class GroupCommit {
+  readonly #db: Level
+  readonly #nowMs: () => number
+  readonly #sync: boolean
+  #waiting = new Set<GroupMember>()
+  #running: Promise<void> | undefined
+  #failure: StorageError | undefined
+  #closed = false
+
+  constructor(db: Level, nowMs: () => number, sync: boolean) {
+    this.#db = db
+    this.#nowMs = nowMs
+    this.#sync = sync
+  }
+
+  /** Why writes are refused: set by the first failed write, until the engine is opened anew. */
+  get failure(): StorageError | undefined {
+    return this.#failure
+  }
+
+  /** What a write would be refused with now, or undefined. */
+  refusal(): StorageError | undefined {
+    if (this.#failure !== undefined) {
+      return new StorageError(this.#failure.code, this.#failure.message, { cause: this.#failure })
+    }
+    return this.#closed ? new StorageError('closed', 'the store is closed') : undefined
+  }
+
+  /** A write failed, here or beside the groups: LevelDB refuses all that follow, so we say so before asking it. */
+  fail(error: unknown): StorageError {
+    this.#failure ??= storageErrorOf(error)
+    return this.#failure
+  }
+
+  /** The member takes part in the next group. Joining twice before it is the same as once. */
+  join(member: GroupMember): void {
+    this.#waiting.add(member)
+    this.#running ??= this.#run()
+  }
+
+  /** Writes what waits, then refuses everything that comes. */
+  async close(): Promise<void> {
+    while (this.#running !== undefined) await this.#running
+    this.#closed = true
+  }
+
+  async #run(): Promise<void> {
+    await new Promise<void>((resolve) => setImmediate(resolve))
+    while (this.#waiting.size > 0) await this.#writeGroup()
+    this.#running = undefined
+  }
+
+  async #writeGroup(): Promise<void> {
+    if (this.#failure !== undefined) return this.#refuseAll(this.#failure)
+    const members: GroupMember[] = []
+    try {
+      await this.#stageGroup(members).write({ sync: this.#sync })
+    } catch (error) {
+      const failure = this.fail(error)
+      for (const member of members) member.settle(failure)
+      return
+    }
+    for (const member of members) member.settle()
+  }
+
+  #stageGroup(members: GroupMember[]): Batch {
+    const batch = this.#db.batch()
+    const nowMs = this.#nowMs()
+    let budget = GROUP_BYTES_MAX
+    for (const member of this.#waiting) {
+      if (budget <= 0) break
+      members.push(member)
+      const { bytes, more } = member.stage(batch, nowMs, budget)
+      budget -= bytes
+      if (!more) this.#waiting.delete(member)
+    }
+    return batch
+  }
+
+  #refuseAll(error: StorageError): void {
+    const waiting = this.#waiting
+    this.#waiting = new Set()
+    for (const member of waiting) member.refuse(error)
+  }
+}

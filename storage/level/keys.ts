@@ -1,0 +1,153 @@
+/**
+ * Every key the LevelDB engine writes. Integers are big-endian so that byte order is position order.
+ *
+ *   block:     'e' | logId u32 | timestampMs u64 | sequence u64        -> block of events (block-codec.ts)
+ *   reference: 'e' | logId u32 | timestampMs u64 | sequence u64 | 's'  -> committed segment (segment-reference.ts)
+ *   tail:      't' | logId u32                                         -> ends and totals of a log (tail-codec.ts)
+ *   piece:     's' | segmentId u64 | index u64                         -> block of a segment's events from `index`
+ *   orphan:    'o' | segmentId u64                                     -> empty: this segment belongs to no log
+ *   document:  'c' | collection | 0x00 | id                            -> JSON (level-catalog.ts)
+ *
+ * A position in a block or reference key is that of its first event. The leading letters are on disk. Add new ones;
+ * never change or reuse one.
+ */
+import type { LogId } from '../log.ts'
+
+const BLOCK = 0x65 // 'e'
+const TAIL = 0x74 // 't'
+const PIECE = 0x73 // 's'
+const ORPHAN = 0x6f // 'o'
+const DOCUMENT = 0x63 // 'c'
+const REFERENCE_SUFFIX = 0x73 // 's'
+
+const BLOCK_KEY_BYTES = 21
+const REFERENCE_KEY_BYTES = BLOCK_KEY_BYTES + 1
+
+export function blockKey(log: LogId, timestampMs: number, sequence: number): Buffer {
+  const key = Buffer.allocUnsafe(BLOCK_KEY_BYTES)
+  writeBlockKey(key, log, timestampMs, sequence)
+  return key
+}
+
+export function referenceKey(log: LogId, timestampMs: number, sequence: number): Buffer {
+  const key = Buffer.allocUnsafe(REFERENCE_KEY_BYTES)
+  writeBlockKey(key, log, timestampMs, sequence)
+  key[BLOCK_KEY_BYTES] = REFERENCE_SUFFIX
+  return key
+}
+
+export function isReferenceKey(key: Uint8Array): boolean {
+  return key.length === REFERENCE_KEY_BYTES
+}
+
+/** Timestamp of the first event behind a block or reference key. */
+export function timestampOfKey(key: Buffer): number {
+  return readU64(key, 5)
+}
+
+/** Sequence of the first event behind a block or reference key. */
+export function sequenceOfKey(key: Buffer): number {
+  return readU64(key, 13)
+}
+
+/** The first key after every block and reference of this log. */
+export function afterLog(log: LogId): Buffer {
+  const key = Buffer.allocUnsafe(6)
+  key[0] = BLOCK
+  key.writeUInt32BE(log, 1)
+  key[5] = 0xff
+  return key
+}
+
+export function tailKey(log: LogId): Buffer {
+  const key = Buffer.allocUnsafe(5)
+  key[0] = TAIL
+  key.writeUInt32BE(log, 1)
+  return key
+}
+
+export function logOfTailKey(key: Buffer): LogId {
+  return key.readUInt32BE(1)
+}
+
+export function pieceKey(segment: number, index: number): Buffer {
+  const key = Buffer.allocUnsafe(17)
+  key[0] = PIECE
+  writeU64(key, 1, segment)
+  writeU64(key, 9, index)
+  return key
+}
+
+export function segmentOfPieceKey(key: Buffer): number {
+  return readU64(key, 1)
+}
+
+export function indexOfPieceKey(key: Buffer): number {
+  return readU64(key, 9)
+}
+
+/** The first key after every piece of this segment. */
+export function afterSegment(segment: number): Buffer {
+  return pieceKey(segment + 1, 0)
+}
+
+export function orphanKey(segment: number): Buffer {
+  const key = Buffer.allocUnsafe(9)
+  key[0] = ORPHAN
+  writeU64(key, 1, segment)
+  return key
+}
+
+export function segmentOfOrphanKey(key: Buffer): number {
+  return readU64(key, 1)
+}
+
+export function documentKey(collection: string, id: string): Buffer {
+  return Buffer.concat([collectionPrefix(collection), Buffer.from(id, 'utf8')])
+}
+
+export function idOfDocumentKey(collection: string, key: Buffer): string {
+  return key.toString('utf8', Buffer.byteLength(collection) + 2)
+}
+
+/** `[from, to)` covers one kind of key. */
+export interface KeyRange {
+  readonly gte: Buffer
+  readonly lt: Buffer
+}
+
+export const TAILS: KeyRange = letterRange(TAIL)
+export const PIECES: KeyRange = letterRange(PIECE)
+export const ORPHANS: KeyRange = letterRange(ORPHAN)
+
+export function collectionRange(collection: string): KeyRange {
+  const gte = collectionPrefix(collection)
+  const lt = Buffer.from(gte)
+  lt[lt.length - 1] = 0x01
+  return { gte, lt }
+}
+
+function letterRange(letter: number): KeyRange {
+  return { gte: Buffer.from([letter]), lt: Buffer.from([letter + 1]) }
+}
+
+function collectionPrefix(collection: string): Buffer {
+  return Buffer.concat([Buffer.from([DOCUMENT]), Buffer.from(collection, 'utf8'), Buffer.from([0])])
+}
+
+function writeBlockKey(key: Buffer, log: LogId, timestampMs: number, sequence: number): void {
+  key[0] = BLOCK
+  key.writeUInt32BE(log, 1)
+  writeU64(key, 5, timestampMs)
+  writeU64(key, 13, sequence)
+}
+
+/** Numbers stay below 2^53, so the upper half fits easily; BigInt would cost an allocation per key. */
+function writeU64(target: Buffer, offset: number, value: number): void {
+  target.writeUInt32BE(Math.floor(value / 0x1_0000_0000), offset)
+  target.writeUInt32BE(value % 0x1_0000_0000, offset + 4)
+}
+
+function readU64(source: Buffer, offset: number): number {
+  return source.readUInt32BE(offset) * 0x1_0000_0000 + source.readUInt32BE(offset + 4)
+}

@@ -1,0 +1,82 @@
+/** Catalog on LevelDB: one JSON value per document, written by the same group commits as events, with fsync. */
+import type { Catalog, CatalogChange, CatalogEntry } from '../catalog.ts'
+import { StorageError } from '../storage-error.ts'
+import type { GroupCommit, GroupMember } from './group-commit.ts'
+import { collectionRange, documentKey, idOfDocumentKey } from './keys.ts'
+import type { Batch, Level } from './level.ts'
+import { storageErrorOf } from './level-error.ts'
+
+export class LevelCatalog implements Catalog {
+  readonly #db: Level
+  readonly #commit: GroupCommit
+
+  constructor(db: Level, commit: GroupCommit) {
+    this.#db = db
+    this.#commit = commit
+  }
+
+  async list(collection: string): Promise<CatalogEntry[]> {
+    const entries: CatalogEntry[] = []
+    try {
+      for await (const [key, value] of this.#db.iterator({ ...collectionRange(collection) })) {
+        const id = idOfDocumentKey(collection, key)
+        entries.push({ id, document: parseDocument(collection, id, value) })
+      }
+    } catch (error) {
+      throw storageErrorOf(error)
+    }
+    return entries
+  }
+
+  commit(changes: readonly CatalogChange[]): Promise<void> {
+    const refusal = this.#commit.refusal()
+    if (refusal !== undefined) return Promise.reject(refusal)
+    return new Promise((resolve, reject) => {
+      this.#commit.join(new CatalogCommit(changes, resolve, reject))
+    })
+  }
+}
+
+class CatalogCommit implements GroupMember {
+  readonly #changes: readonly CatalogChange[]
+  readonly #resolve: () => void
+  readonly #reject: (error: StorageError) => void
+
+  constructor(changes: readonly CatalogChange[], resolve: () => void, reject: (error: StorageError) => void) {
+    this.#changes = changes
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  stage(batch: Batch): { bytes: number; more: boolean } {
+    let bytes = 0
+    for (const { collection, id, document } of this.#changes) {
+      const key = documentKey(collection, id)
+      if (document === undefined) {
+        batch.del(key)
+      } else {
+        const value = Buffer.from(JSON.stringify(document), 'utf8')
+        batch.put(key, value)
+        bytes += value.length
+      }
+    }
+    return { bytes, more: false }
+  }
+
+  settle(error?: StorageError): void {
+    if (error === undefined) this.#resolve()
+    else this.#reject(error)
+  }
+
+  refuse(error: StorageError): void {
+    this.#reject(error)
+  }
+}
+
+function parseDocument(collection: string, id: string, value: Buffer): unknown {
+  try {
+    return JSON.parse(value.toString('utf8'))
+  } catch (cause) {
+    throw new StorageError('corrupt', `document ${id} of collection ${collection} is not JSON`, { cause })
+  }
+}

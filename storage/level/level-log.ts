@@ -1,0 +1,143 @@
+/**
+ * EventLog on LevelDB. This file joins the parts: writers that share group commits, the reader, staged batches, and
+ * the trimmer. Keys are in keys.ts, values in the codecs, the whole format in docs/storage-format.md.
+ */
+import type {
+  EventBlock,
+  EventData,
+  EventLog,
+  LogId,
+  LogTail,
+  Position,
+  Progress,
+  ReadRange,
+  StagedBatch,
+} from '../log.ts'
+import { GroupCommit } from './group-commit.ts'
+import { encodeHeaders } from './header-codec.ts'
+import { logOfTailKey, PIECES, segmentOfPieceKey, TAILS } from './keys.ts'
+import type { Level } from './level.ts'
+import { locate } from './locate.ts'
+import { readLog } from './log-reader.ts'
+import { LogTrimmer } from './log-trimmer.ts'
+import { LogWriter } from './log-writer.ts'
+import { LevelStagedBatch, type StagingArea } from './staged-batch.ts'
+import { decodeTail, EMPTY_TAIL } from './tail-codec.ts'
+
+export interface LevelLogOptions {
+  /** Milliseconds since 1970: the time events get. */
+  readonly nowMs: () => number
+  /** fsync before a write is acknowledged. Only tests of the tests turn it off. */
+  readonly sync: boolean
+}
+
+export class LevelLog implements EventLog, StagingArea {
+  readonly db: Level
+  readonly sync: boolean
+  /** Shared with the catalog, so that documents and events are written by the same groups. */
+  readonly commit: GroupCommit
+  readonly #writers = new Map<LogId, LogWriter>()
+  readonly #trimmer: LogTrimmer
+  readonly #listeners = new Set<(log: LogId) => void>()
+  #lastSegment = 0
+
+  private constructor(db: Level, options: LevelLogOptions) {
+    this.db = db
+    this.sync = options.sync
+    this.commit = new GroupCommit(db, options.nowMs, options.sync)
+    this.#trimmer = new LogTrimmer(db)
+  }
+
+  /** Reads the tail of every log; what abandoned uploads left is found here and swept later. */
+  static async open(db: Level, options: LevelLogOptions): Promise<LevelLog> {
+    const log = new LevelLog(db, options)
+    for await (const [key, value] of db.iterator({ ...TAILS })) {
+      const id = logOfTailKey(key)
+      log.#writers.set(id, log.#newWriter(id, decodeTail(key, value)))
+    }
+    for await (const key of db.keys({ ...PIECES, reverse: true, limit: 1 }))
+      log.#lastSegment = segmentOfPieceKey(key)
+    await log.#trimmer.loadOrphans()
+    return log
+  }
+
+  append(log: LogId, events: readonly EventData[]): Promise<Position> {
+    const headers = new Array<Buffer>(events.length)
+    for (let i = 0; i < events.length; i++) headers[i] = encodeHeaders(events[i]!.headers)
+    return this.writerOf(log).appendEvents(events, headers)
+  }
+
+  stage(): StagedBatch {
+    return new LevelStagedBatch(this)
+  }
+
+  read(log: LogId, range: ReadRange): AsyncIterable<EventBlock> {
+    const writer = this.#writers.get(log)
+    return writer === undefined ? NO_BLOCKS : readLog(this.db, writer, range)
+  }
+
+  async locate(log: LogId, sequence: number): Promise<Position | undefined> {
+    const writer = this.#writers.get(log)
+    return writer === undefined ? undefined : locate(this.db, writer, sequence)
+  }
+
+  tail(log: LogId): LogTail | undefined {
+    return this.#writers.get(log)?.tail
+  }
+
+  logs(): LogId[] {
+    return [...this.#writers.keys()]
+  }
+
+  async trim(log: LogId, beforeMs: number, limit: number): Promise<Progress> {
+    const writer = this.#writers.get(log)
+    return writer === undefined ? NO_PROGRESS : this.#trimmer.trim(writer, beforeMs, limit)
+  }
+
+  async drop(log: LogId, limit: number): Promise<Progress> {
+    const writer = this.#writers.get(log)
+    if (writer === undefined) return NO_PROGRESS
+    const progress = await this.#trimmer.drop(writer, limit)
+    if (!progress.more) this.#writers.delete(log)
+    return progress
+  }
+
+  sweep(limit: number): Promise<Progress> {
+    return this.#trimmer.sweep(limit)
+  }
+
+  onAppend(listener: (log: LogId) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  failure(): Error | undefined {
+    return this.commit.failure
+  }
+
+  nextSegment(): number {
+    return ++this.#lastSegment
+  }
+
+  abandon(segment: number): void {
+    this.#trimmer.abandon(segment)
+  }
+
+  writerOf(log: LogId): LogWriter {
+    let writer = this.#writers.get(log)
+    if (writer === undefined) {
+      writer = this.#newWriter(log, EMPTY_TAIL)
+      this.#writers.set(log, writer)
+    }
+    return writer
+  }
+
+  #newWriter(log: LogId, tail: LogTail): LogWriter {
+    return new LogWriter(log, tail, this.commit, () => {
+      for (const listener of this.#listeners) listener(log)
+    })
+  }
+}
+
+const NO_PROGRESS: Progress = { removed: 0, more: false }
+const NO_BLOCKS: AsyncIterable<EventBlock> = { async *[Symbol.asyncIterator]() {} }

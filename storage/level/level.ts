@@ -1,0 +1,17 @@
+/** The LevelDB underneath: classic-level on disk, or memory-level in tests. Keys and values are Buffers. */
+import type { AbstractBatchOptions, AbstractChainedBatch, AbstractLevel } from 'abstract-level'
+
+export type Level = AbstractLevel<string | Buffer | Uint8Array, Buffer, Buffer>
+export type Batch = Omit<AbstractChainedBatch<Level, Buffer, Buffer>, 'write'> & {
+  /** `sync` is LevelDB's: resolve after fsync. memory-level ignores it. */
+  write(options: AbstractBatchOptions<Buffer, Buffer> & { sync?: boolean }): Promise<void>
+}
+
+/** What only the engine on disk has: throws the space of deleted keys away. */
+export interface Compactable {
+  compactRange(start: Buffer, end: Buffer): Promise<void>
+}
+
+export function isCompactable(db: object): db is Compactable {
+  return 'compactRange' in db
+}

@@ -1,0 +1,164 @@
+/**
+ * Takes events off the front of a log, drops whole logs, and sweeps segments that no log refers to. Bounded work per
+ * call; the space comes back when LevelDB compacts the range, which is asked for after enough has been removed.
+ */
+import type { LogId, LogTail, Position, Progress } from '../log.ts'
+import { decodeBlock } from './block-codec.ts'
+import {
+  afterLog,
+  afterSegment,
+  blockKey,
+  isReferenceKey,
+  type KeyRange,
+  ORPHANS,
+  orphanKey,
+  pieceKey,
+  segmentOfOrphanKey,
+  sequenceOfKey,
+  timestampOfKey,
+} from './keys.ts'
+import { type Batch, isCompactable, type Level } from './level.ts'
+import { storageErrorOf } from './level-error.ts'
+import type { LogWriter } from './log-writer.ts'
+import { decodeReference } from './segment-reference.ts'
+
+/** Removed keys after which a range is compacted: seeks over a heap of fresh tombstones are slow until then. */
+const COMPACT_AFTER_KEYS = 4096
+const NOTHING: Progress = { removed: 0, more: false }
+
+export class LogTrimmer {
+  readonly #db: Level
+  /** Segments that belong to no log and are not being written: their pieces are deleted by `sweep`. */
+  readonly #orphans = new Set<number>()
+  #removedKeys = 0
+
+  constructor(db: Level) {
+    this.#db = db
+  }
+
+  /** Finds what a crash or a stop has left behind. */
+  async loadOrphans(): Promise<void> {
+    for await (const key of this.#db.keys({ ...ORPHANS })) this.#orphans.add(segmentOfOrphanKey(key))
+  }
+
+  abandon(segment: number): void {
+    this.#orphans.add(segment)
+  }
+
+  async trim(writer: LogWriter, beforeMs: number, limit: number): Promise<Progress> {
+    const { tail } = writer
+    if (tail.firstSequence === tail.nextSequence || tail.firstTimestampMs >= beforeMs) return NOTHING
+    const found = await this.#firstKeys(writer, limit + 1)
+    let expired = 0
+    while (expired < limit && expired < found.length && endsBefore(found, expired, tail, beforeMs)) expired++
+    const edge = expired < limit ? found[expired] : undefined
+    if (edge !== undefined && (await this.#lastTimestampOf(edge)) < beforeMs) expired++
+    if (expired === 0) return NOTHING
+    await this.#remove(writer, found, expired, false)
+    return { removed: expired, more: expired === limit }
+  }
+
+  async drop(writer: LogWriter, limit: number): Promise<Progress> {
+    if (!writer.dropping) {
+      writer.markDropping()
+      await writer.barrier() // what was accepted before is on disk now, and will be found
+    }
+    const found = await this.#firstKeys(writer, limit + 1)
+    const more = found.length > limit
+    await this.#remove(writer, found, Math.min(limit, found.length), !more)
+    return { removed: Math.min(limit, found.length), more }
+  }
+
+  async sweep(limit: number): Promise<Progress> {
+    let removed = 0
+    for (const segment of this.#orphans) {
+      const progress = await this.#sweepSegment(segment, limit - removed)
+      removed += progress.removed
+      if (progress.more) return { removed, more: true }
+      this.#orphans.delete(segment)
+    }
+    return { removed, more: false }
+  }
+
+  async #sweepSegment(segment: number, limit: number): Promise<Progress> {
+    const range = { gte: pieceKey(segment, 0), lt: afterSegment(segment) }
+    const keys = await this.#keys(range, limit + 1)
+    const more = keys.length > limit
+    const removed = keys.slice(0, limit)
+    const batch = this.#db.batch() as Batch
+    for (const key of removed) batch.del(key)
+    if (!more) batch.del(orphanKey(segment))
+    try {
+      await batch.write({ sync: false }) // after a crash it is simply done again
+    } catch (error) {
+      throw storageErrorOf(error)
+    }
+    await this.#compact(removed.length, range)
+    return { removed: removed.length, more }
+  }
+
+  /** Removes the first `count` of the keys found, and all that stands behind them. */
+  async #remove(writer: LogWriter, found: readonly Buffer[], count: number, last: boolean): Promise<void> {
+    const keys = found.slice(0, count)
+    const segments = await this.#segmentsBehind(keys)
+    await writer.trim({ keys, segments, first: positionAfter(found, count, writer.tail), last })
+    for (const segment of segments) this.#orphans.add(segment)
+    await this.#compact(count, rangeOfLog(writer.log))
+  }
+
+  #firstKeys(writer: LogWriter, limit: number): Promise<Buffer[]> {
+    const { log, tail } = writer
+    const gte = blockKey(log, tail.firstTimestampMs, tail.firstSequence)
+    return this.#keys({ gte, lt: afterLog(log) }, limit)
+  }
+
+  async #keys(range: KeyRange, limit: number): Promise<Buffer[]> {
+    try {
+      return await this.#db.keys({ ...range, limit }).all()
+    } catch (error) {
+      throw storageErrorOf(error)
+    }
+  }
+
+  /** Time of the last event behind a key: a block may hold several groups, so it has to be read. */
+  async #lastTimestampOf(key: Buffer): Promise<number> {
+    const timestampMs = timestampOfKey(key)
+    if (isReferenceKey(key)) return timestampMs
+    const value = await this.#db.get(key)
+    if (value === undefined) return timestampMs
+    return decodeBlock(key, value, timestampMs, sequenceOfKey(key)).runs.at(-1)?.timestampMs ?? timestampMs
+  }
+
+  async #segmentsBehind(keys: readonly Buffer[]): Promise<number[]> {
+    const segments: number[] = []
+    for (const key of keys) {
+      if (!isReferenceKey(key)) continue
+      const value = await this.#db.get(key)
+      if (value !== undefined) segments.push(decodeReference(key, value).segment)
+    }
+    return segments
+  }
+
+  async #compact(removedKeys: number, range: KeyRange): Promise<void> {
+    this.#removedKeys += removedKeys
+    if (this.#removedKeys < COMPACT_AFTER_KEYS || !isCompactable(this.#db)) return
+    this.#removedKeys = 0
+    await this.#db.compactRange(range.gte, range.lt)
+  }
+}
+
+/** Told by keys alone: a block ends before the cut if the one after it begins before the cut, or if it is the last and the log ends so. */
+function endsBefore(found: readonly Buffer[], i: number, tail: LogTail, beforeMs: number): boolean {
+  const next = found[i + 1]
+  return next === undefined ? tail.lastTimestampMs < beforeMs : timestampOfKey(next) < beforeMs
+}
+
+function positionAfter(found: readonly Buffer[], count: number, tail: LogTail): Position {
+  const next = found[count]
+  if (next === undefined) return { sequence: tail.nextSequence, timestampMs: tail.lastTimestampMs }
+  return { sequence: sequenceOfKey(next), timestampMs: timestampOfKey(next) }
+}
+
+function rangeOfLog(log: LogId): KeyRange {
+  return { gte: blockKey(log, 0, 0), lt: afterLog(log) }
+}

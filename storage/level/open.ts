@@ -1,0 +1,136 @@
+/**
+ * Opens a data folder: checks the format it was written in before anything touches it, then LevelDB, then the log.
+ *
+ *   <data>/FORMAT   "millrace-data 1\n": name and version of the storage format
+ *   <data>/store/   LevelDB
+ */
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { Level as ClassicLevel } from 'level'
+import type { Catalog } from '../catalog.ts'
+import type { EventLog } from '../log.ts'
+import { StorageError } from '../storage-error.ts'
+import type { Level } from './level.ts'
+import { LevelCatalog } from './level-catalog.ts'
+import { innermost, storageErrorOf } from './level-error.ts'
+import { LevelLog, type LevelLogOptions } from './level-log.ts'
+
+/** Raised when old code could no longer read what new code writes. Old versions stay readable. */
+export const FORMAT_VERSION = 1
+const FORMAT_NAME = 'millrace-data'
+
+/** LevelDB's memory table. Larger ones mean fewer compactions and more memory: two of them may be in use at a time. */
+const WRITE_BUFFER_BYTES = 16 * 1024 * 1024
+const BLOCK_CACHE_BYTES = 16 * 1024 * 1024
+
+export interface Storage {
+  readonly log: EventLog
+  readonly catalog: Catalog
+  /** Writes what was accepted, then closes. */
+  close(): Promise<void>
+}
+
+/** Opens, and creates if need be. Rejects with StorageError 'format', 'locked', 'corrupt' or 'unavailable'. */
+export async function openStorage(folder: string, options: LevelLogOptions): Promise<Storage> {
+  stampFormat(folder)
+  const db = new ClassicLevel<Buffer, Buffer>(join(folder, 'store'), {
+    keyEncoding: 'buffer',
+    valueEncoding: 'buffer',
+    writeBufferSize: WRITE_BUFFER_BYTES,
+    cacheSize: BLOCK_CACHE_BYTES,
+  })
+  try {
+    await db.open()
+  } catch (error) {
+    if (innermost(error).code === 'LEVEL_LOCKED') {
+      throw new StorageError(
+        'locked',
+        `data folder ${folder} is in use by another process; stop it, or use another folder`,
+      )
+    }
+    throw storageErrorOf(error)
+  }
+  return openStorageOn(db as unknown as Level, options)
+}
+
+/** The same on a LevelDB that is open, or opens itself, such as one in memory. */
+export async function openStorageOn(db: Level, options: LevelLogOptions): Promise<Storage> {
+  const log = await LevelLog.open(db, options)
+  return {
+    log,
+    catalog: new LevelCatalog(db, log.commit),
+    async close() {
+      await log.commit.close()
+      await db.close()
+    },
+  }
+}
+
+/** Refuses a folder that is not ours before LevelDB writes a byte into it; stamps a new one. */
+function stampFormat(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true })
+  } catch (cause) {
+    throw new StorageError(
+      'unavailable',
+      `data folder ${folder} cannot be made: ${innermost(cause).message}`,
+      { cause },
+    )
+  }
+  const path = join(folder, 'FORMAT')
+  const stamp = readStamp(path)
+  if (stamp === undefined) {
+    const others = readdirSync(folder).filter((name) => name !== 'FORMAT.new')
+    if (others.length > 0) {
+      throw new StorageError(
+        'format',
+        `${folder} is not empty and not a Millrace data folder; name an empty or new one`,
+      )
+    }
+    writeDurably(folder, path, `${FORMAT_NAME} ${FORMAT_VERSION}\n`)
+    return
+  }
+  const version = new RegExp(`^${FORMAT_NAME} ([0-9]+)\\n$`).exec(stamp)?.[1]
+  if (version === undefined) {
+    throw new StorageError(
+      'format',
+      `${path} holds ${JSON.stringify(stamp.slice(0, 80))}, not a Millrace format stamp`,
+    )
+  }
+  if (Number(version) > FORMAT_VERSION) {
+    throw new StorageError(
+      'format',
+      `data folder ${folder} has format ${version}; this Millrace reads formats up to ${FORMAT_VERSION}, use a newer one`,
+    )
+  }
+}
+
+function readStamp(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined
+    throw new StorageError('unavailable', `${path} cannot be read: ${innermost(cause).message}`, { cause })
+  }
+}
+
+/** Whole or not at all, also after a power cut: file, rename, then the folder. */
+function writeDurably(folder: string, path: string, content: string): void {
+  writeFileSync(`${path}.new`, content, { flush: true })
+  renameSync(`${path}.new`, path)
+  const handle = openSync(folder, 'r')
+  try {
+    fsyncSync(handle)
+  } finally {
+    closeSync(handle)
+  }
+}

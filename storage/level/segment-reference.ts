@@ -1,0 +1,46 @@
+/**
+ * A reference: what stands in a log for a committed segment, so that a large upload joins the log by one small write.
+ *
+ *   reference := 0x02 | crc32c u32 | segmentId u64 | eventCount u64
+ *
+ * Little-endian; crc32c covers the key and everything after the field. The segment's pieces are keyed by the index of
+ * their first event; all of its events have the timestamp of the reference's key and sequences from the key's on.
+ */
+import { crc32c } from '@node-rs/crc32'
+import { StorageError } from '../storage-error.ts'
+
+const REFERENCE_TYPE = 0x02
+const REFERENCE_BYTES = 21
+const CRC_OFFSET = 1
+const FIELDS_OFFSET = 5
+
+export interface SegmentReference {
+  readonly segment: number
+  readonly count: number
+}
+
+export function encodeReference(key: Buffer, reference: SegmentReference): Buffer {
+  const value = Buffer.allocUnsafe(REFERENCE_BYTES)
+  value[0] = REFERENCE_TYPE
+  value.writeBigUInt64LE(BigInt(reference.segment), FIELDS_OFFSET)
+  value.writeBigUInt64LE(BigInt(reference.count), FIELDS_OFFSET + 8)
+  value.writeUInt32LE(crc32c(value.subarray(FIELDS_OFFSET), crc32c(key)), CRC_OFFSET)
+  return value
+}
+
+export function decodeReference(key: Buffer, value: Buffer): SegmentReference {
+  if (
+    value.length !== REFERENCE_BYTES ||
+    value[0] !== REFERENCE_TYPE ||
+    value.readUInt32LE(CRC_OFFSET) !== crc32c(value.subarray(FIELDS_OFFSET), crc32c(key))
+  ) {
+    throw new StorageError(
+      'corrupt',
+      `segment reference under key ${key.toString('hex')} does not match its checksum`,
+    )
+  }
+  return {
+    segment: Number(value.readBigUInt64LE(FIELDS_OFFSET)),
+    count: Number(value.readBigUInt64LE(FIELDS_OFFSET + 8)),
+  }
+}

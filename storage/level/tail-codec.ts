@@ -1,0 +1,63 @@
+/**
+ * The tail of a log: where it begins, where it ends, and how much was ever written. Written together with every block.
+ *
+ *   tail := 0x01 | crc32c u32 | nextSequence u64 | lastTimestampMs u64 | bytesWritten u64
+ *         | firstSequence u64 | firstTimestampMs u64
+ *
+ * Little-endian; crc32c covers the key and everything after the field. firstSequence and firstTimestampMs are the trim
+ * point: no event before it exists, and the first key of the log is not before it.
+ */
+import { crc32c } from '@node-rs/crc32'
+import type { LogTail } from '../log.ts'
+import { StorageError } from '../storage-error.ts'
+
+const TAIL_TYPE = 0x01
+const TAIL_BYTES = 45
+const CRC_OFFSET = 1
+const FIELDS_OFFSET = 5
+
+export const EMPTY_TAIL: LogTail = {
+  nextSequence: 0,
+  lastTimestampMs: 0,
+  bytesWritten: 0,
+  firstSequence: 0,
+  firstTimestampMs: 0,
+}
+
+export function encodeTail(key: Buffer, tail: LogTail): Buffer {
+  const value = Buffer.allocUnsafe(TAIL_BYTES)
+  value[0] = TAIL_TYPE
+  writeU64(value, FIELDS_OFFSET, tail.nextSequence)
+  writeU64(value, FIELDS_OFFSET + 8, tail.lastTimestampMs)
+  writeU64(value, FIELDS_OFFSET + 16, tail.bytesWritten)
+  writeU64(value, FIELDS_OFFSET + 24, tail.firstSequence)
+  writeU64(value, FIELDS_OFFSET + 32, tail.firstTimestampMs)
+  value.writeUInt32LE(crc32c(value.subarray(FIELDS_OFFSET), crc32c(key)), CRC_OFFSET)
+  return value
+}
+
+export function decodeTail(key: Buffer, value: Buffer): LogTail {
+  if (
+    value.length !== TAIL_BYTES ||
+    value[0] !== TAIL_TYPE ||
+    value.readUInt32LE(CRC_OFFSET) !== crc32c(value.subarray(FIELDS_OFFSET), crc32c(key))
+  ) {
+    throw new StorageError('corrupt', `tail under key ${key.toString('hex')} does not match its checksum`)
+  }
+  return {
+    nextSequence: readU64(value, FIELDS_OFFSET),
+    lastTimestampMs: readU64(value, FIELDS_OFFSET + 8),
+    bytesWritten: readU64(value, FIELDS_OFFSET + 16),
+    firstSequence: readU64(value, FIELDS_OFFSET + 24),
+    firstTimestampMs: readU64(value, FIELDS_OFFSET + 32),
+  }
+}
+
+function writeU64(target: Buffer, offset: number, value: number): void {
+  target.writeUInt32LE(value % 0x1_0000_0000, offset)
+  target.writeUInt32LE(Math.floor(value / 0x1_0000_0000), offset + 4)
+}
+
+function readU64(source: Buffer, offset: number): number {
+  return source.readUInt32LE(offset) + source.readUInt32LE(offset + 4) * 0x1_0000_0000
+}

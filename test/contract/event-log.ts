@@ -1,0 +1,420 @@
+/** What every EventLog engine must do, as one suite. An engine's test file calls `describeEventLog` with its opener. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { EventData, EventLog, EventSlices, Position, ReadRange } from '../../storage/log.ts'
+
+/** One event as a reader sees it. */
+export interface ReadEvent {
+  readonly sequence: number
+  readonly timestampMs: number
+  readonly headers: readonly (readonly [string, string])[]
+  readonly body: string
+}
+
+export interface TestLog {
+  readonly log: EventLog
+  close(): Promise<void>
+}
+
+/** Opens the engine; `reopen` opens the same data again after `close`. */
+export interface LogEngine {
+  open(nowMs: () => number): Promise<TestLog>
+  reopen(nowMs: () => number): Promise<TestLog>
+  remove(): Promise<void>
+}
+
+export const EVERYTHING: ReadRange = {
+  startMs: 0,
+  endMs: Number.MAX_SAFE_INTEGER,
+  limit: Number.MAX_SAFE_INTEGER,
+}
+
+export function event(body: string, headers: EventData['headers'] = []): EventData {
+  return { headers, body: Buffer.from(body, 'latin1') }
+}
+
+/** Lines of a text as slices of it, the way a decoder hands them over. */
+export function lines(text: string): EventSlices {
+  const bytes = Buffer.from(text, 'latin1')
+  const starts: number[] = []
+  const ends: number[] = []
+  for (const match of text.matchAll(/[^\r\n]+/g)) {
+    starts.push(match.index)
+    ends.push(match.index + match[0].length)
+  }
+  return { bytes, starts: Uint32Array.from(starts), ends: Uint32Array.from(ends), count: starts.length }
+}
+
+export async function readAll(
+  log: EventLog,
+  id: number,
+  range: Partial<ReadRange> = {},
+): Promise<ReadEvent[]> {
+  const events: ReadEvent[] = []
+  for await (const block of log.read(id, { ...EVERYTHING, ...range })) {
+    for (const { begin, end, timestampMs, headers } of block.runs) {
+      for (let i = begin; i < end; i++) {
+        const body = Buffer.from(block.bytes.subarray(block.starts[i], block.ends[i])).toString('latin1')
+        events.push({ sequence: block.firstSequence + i, timestampMs, headers, body })
+      }
+    }
+  }
+  return events
+}
+
+async function bodies(log: EventLog, id: number, range: Partial<ReadRange> = {}): Promise<string[]> {
+  return (await readAll(log, id, range)).map((one) => one.body)
+}
+
+const A = 1
+const B = 2
+
+export function describeEventLog(name: string, newEngine: () => LogEngine): void {
+  describe(`event log on ${name}`, () => {
+    let engine: LogEngine
+    let opened: TestLog
+    let log: EventLog
+    let nowMs = 1_000
+
+    beforeEach(async () => {
+      nowMs = 1_000
+      engine = newEngine()
+      opened = await engine.open(() => nowMs)
+      log = opened.log
+    })
+    afterEach(async () => {
+      await opened.close()
+      await engine.remove()
+    })
+
+    async function reopen(): Promise<void> {
+      await opened.close()
+      opened = await engine.reopen(() => nowMs)
+      log = opened.log
+    }
+
+    async function appendAt(timeMs: number, ...texts: string[]): Promise<Position> {
+      nowMs = timeMs
+      return log.append(
+        A,
+        texts.map((text) => event(text)),
+      )
+    }
+
+    async function commitBatch(
+      parts: readonly EventSlices[],
+      headers: EventData['headers'] = [],
+    ): Promise<void> {
+      const batch = log.stage()
+      for (const part of parts) await batch.add(part, headers)
+      await batch.commit(A)
+    }
+
+    test('an append answers with the position of its last event', async () => {
+      expect(await appendAt(5_000, 'a', 'b', 'c')).toEqual({ timestampMs: 5_000, sequence: 2 })
+      expect(await appendAt(5_001, 'd')).toEqual({ timestampMs: 5_001, sequence: 3 })
+    })
+
+    test('events come back in order with headers, time and sequence', async () => {
+      await log.append(A, [event('a', [['k', 'v']]), event('b', [['k', 'v']]), event('')])
+      nowMs = 2_000
+      await log.append(A, [
+        event('c', [
+          ['K', ''],
+          ['é', 'ü'],
+        ]),
+      ])
+      expect(await readAll(log, A)).toEqual([
+        { sequence: 0, timestampMs: 1_000, headers: [['k', 'v']], body: 'a' },
+        { sequence: 1, timestampMs: 1_000, headers: [['k', 'v']], body: 'b' },
+        { sequence: 2, timestampMs: 1_000, headers: [], body: '' },
+        {
+          sequence: 3,
+          timestampMs: 2_000,
+          headers: [
+            ['K', ''],
+            ['é', 'ü'],
+          ],
+          body: 'c',
+        },
+      ])
+    })
+
+    test('every byte survives', async () => {
+      const all = String.fromCharCode(...Array.from({ length: 256 }, (_, i) => i))
+      await appendAt(1_000, all)
+      expect(await bodies(log, A)).toEqual([all])
+    })
+
+    test('logs do not see each other', async () => {
+      await Promise.all([
+        log.append(A, [event('a')]),
+        log.append(B, [event('b')]),
+        log.append(A, [event('c')]),
+      ])
+      expect([await bodies(log, A), await bodies(log, B)]).toEqual([['a', 'c'], ['b']])
+    })
+
+    test('concurrent appends keep the order in which they were called', async () => {
+      const calls = Array.from({ length: 500 }, (_, i) => log.append(A, [event(`e${i}`)]))
+      const positions = await Promise.all(calls)
+      expect(positions.map((position) => position.sequence)).toEqual(calls.map((_, i) => i))
+      expect(await bodies(log, A)).toEqual(calls.map((_, i) => `e${i}`))
+    })
+
+    test('timestamps never go back, even if the clock does', async () => {
+      await appendAt(9_000, 'a')
+      expect(await appendAt(4_000, 'b')).toEqual({ timestampMs: 9_000, sequence: 1 })
+      await reopen()
+      expect(await appendAt(4_000, 'c')).toEqual({ timestampMs: 9_000, sequence: 2 })
+    })
+
+    test('everything is there after reopening, and the sequence goes on', async () => {
+      await appendAt(1_000, 'a', 'b')
+      await commitBatch([lines('c\nd\n')])
+      await reopen()
+      await appendAt(3_000, 'e')
+      expect(await bodies(log, A)).toEqual(['a', 'b', 'c', 'd', 'e'])
+      expect(log.tail(A)).toEqual({
+        nextSequence: 5,
+        lastTimestampMs: 3_000,
+        bytesWritten: 5,
+        firstSequence: 0,
+        firstTimestampMs: 1_000,
+      })
+    })
+
+    test('a log that was never written to reads as empty', async () => {
+      expect([await bodies(log, 77), log.tail(77), await log.locate(77, 0)]).toEqual([
+        [],
+        undefined,
+        undefined,
+      ])
+    })
+
+    const timeRanges: { startMs: number; endMs: number; expected: string[] }[] = [
+      { startMs: 0, endMs: 1_000, expected: [] },
+      { startMs: 0, endMs: 1_001, expected: ['a', 'b'] },
+      { startMs: 1_000, endMs: 2_000, expected: ['a', 'b'] },
+      { startMs: 1_001, endMs: 3_000, expected: ['c'] },
+      { startMs: 2_000, endMs: 2_000, expected: [] },
+      { startMs: 2_000, endMs: 9_999, expected: ['c', 'd', 'e'] },
+      { startMs: 3_001, endMs: 9_999, expected: [] },
+    ]
+    test.each(timeRanges)(
+      'time range [$startMs, $endMs) gives $expected',
+      async ({ startMs, endMs, expected }) => {
+        await appendAt(1_000, 'a', 'b')
+        await appendAt(2_000, 'c')
+        await appendAt(3_000, 'd', 'e')
+        expect(await bodies(log, A, { startMs, endMs })).toEqual(expected)
+      },
+    )
+
+    test.each([1, 2, 3, 4, 5, 6])('limit %i gives the first so many', async (limit) => {
+      await appendAt(1_000, 'a', 'b')
+      await appendAt(2_000, 'c', 'd', 'e')
+      expect(await bodies(log, A, { limit })).toEqual(['a', 'b', 'c', 'd', 'e'].slice(0, limit))
+    })
+
+    test('reading goes on after any position', async () => {
+      await appendAt(1_000, 'a', 'b')
+      await appendAt(1_000, 'c')
+      await appendAt(2_000, 'd', 'e')
+      await commitBatch([lines('f\ng\nh\n')])
+      const all = await readAll(log, A)
+      for (const [i, after] of all.entries()) {
+        expect((await readAll(log, A, { after })).map((one) => one.body)).toEqual(
+          all.slice(i + 1).map((one) => one.body),
+        )
+      }
+    })
+
+    test('locate finds every event and nothing else', async () => {
+      for (let i = 0; i < 40; i++)
+        await appendAt(1_000 + (i % 3) + i * i, ...Array.from({ length: 1 + (i % 4) }, () => 'x'))
+      await commitBatch([lines('f\ng\nh\n')])
+      for (const { sequence, timestampMs } of await readAll(log, A)) {
+        expect(await log.locate(A, sequence)).toEqual({ timestampMs, sequence })
+      }
+      expect(await log.locate(A, log.tail(A)!.nextSequence)).toBeUndefined()
+    })
+
+    test('a read ends at the tail it found, however fast others write', async () => {
+      await appendAt(1_000, 'a')
+      const seen: string[] = []
+      for await (const block of log.read(A, EVERYTHING)) {
+        seen.push(`${block.firstSequence}`)
+        await appendAt(1_000, 'more')
+      }
+      expect(seen).toEqual(['0'])
+    })
+
+    test('a small batch is contiguous, in order, under one timestamp, and invisible until committed', async () => {
+      const batch = log.stage()
+      await batch.add(lines('a\nb\n\n\r\nc'), [['k', 'v']])
+      await batch.add(lines('d\r\ne'), [['k', 'v']])
+      expect(await readAll(log, A)).toEqual([])
+      nowMs = 7_000
+      expect(await batch.commit(A)).toEqual({ timestampMs: 7_000, sequence: 4 })
+      expect(await readAll(log, A)).toEqual(
+        ['a', 'b', 'c', 'd', 'e'].map((body, sequence) => ({
+          sequence,
+          timestampMs: 7_000,
+          headers: [['k', 'v']],
+          body,
+        })),
+      )
+    })
+
+    test('an empty batch stores nothing', async () => {
+      expect(await log.stage().commit(A)).toBeUndefined()
+      expect(log.tail(A)).toBeUndefined()
+    })
+
+    test('a discarded batch leaves nothing', async () => {
+      const batch = log.stage()
+      await batch.add(lines('a\nb'), [])
+      await batch.discard()
+      expect(await readAll(log, A)).toEqual([])
+    })
+
+    /** About 3.6 MB in 20 parts: staged on disk. */
+    const big = Array.from({ length: 20 }, (_, part) =>
+      Array.from({ length: 2_000 }, (_, i) => `part ${part} line ${i} `.padEnd(60 + (i % 90), '.')).join(
+        '\n',
+      ),
+    )
+
+    test('a large batch reads back whole, between its neighbours', async () => {
+      await appendAt(1_000, 'before')
+      const batch = log.stage()
+      for (const part of big) await batch.add(lines(part), [['content.type', 'text/plain']])
+      await appendAt(2_000, 'meanwhile')
+      expect((await readAll(log, A)).length).toBe(2)
+      nowMs = 3_000
+      await batch.commit(A)
+      await appendAt(4_000, 'after')
+      const expected = ['before', 'meanwhile', ...big.flatMap((part) => part.split('\n')), 'after']
+      const events = await readAll(log, A)
+      expect(events.map((one) => one.body)).toEqual(expected)
+      expect(events.map((one) => one.sequence)).toEqual(expected.map((_, i) => i))
+      expect(new Set(events.slice(2, -1).map((one) => one.timestampMs))).toEqual(new Set([3_000]))
+      await reopen()
+      expect(await bodies(log, A)).toEqual(expected)
+    })
+
+    test('a large batch can be entered and left anywhere', async () => {
+      await appendAt(1_000, 'before')
+      nowMs = 2_000
+      await commitBatch(big.map(lines))
+      await appendAt(3_000, 'after')
+      const expected = ['before', ...big.flatMap((part) => part.split('\n')), 'after']
+      for (const sequence of [0, 1, 2, 1_999, 2_000, 17_345, 39_999, 40_000]) {
+        const after = { timestampMs: sequence === 0 ? 1_000 : 2_000, sequence }
+        expect(await bodies(log, A, { after, limit: 3 })).toEqual(expected.slice(sequence + 1, sequence + 4))
+        expect(await log.locate(A, sequence)).toEqual(after)
+      }
+      expect(await bodies(log, A, { startMs: 2_001 })).toEqual(['after'])
+      expect(await bodies(log, A, { endMs: 2_000 })).toEqual(['before'])
+    })
+
+    test('a large batch that is discarded is swept, also after a restart', async () => {
+      const batch = log.stage()
+      for (const part of big) await batch.add(lines(part), [])
+      await batch.discard()
+      const first = await log.sweep(10)
+      expect(first).toEqual({ removed: 10, more: true })
+      await reopen()
+      const rest = await log.sweep(1_000_000)
+      expect(rest.removed).toBeGreaterThan(0)
+      expect([rest.more, await log.sweep(10)]).toEqual([false, { removed: 0, more: false }])
+    })
+
+    test('an upload that a crash cut off is swept after the restart', async () => {
+      const batch = log.stage()
+      for (const part of big) await batch.add(lines(part), [])
+      await reopen()
+      expect((await log.sweep(1_000_000)).removed).toBeGreaterThan(10)
+      expect(await readAll(log, A)).toEqual([])
+    })
+
+    test('trim removes what is older than the cut, and only that', async () => {
+      for (let i = 0; i < 10; i++) await appendAt(1_000 + i * 100, `e${i}`)
+      expect(await log.trim(A, 1_500, 100)).toEqual({ removed: 5, more: false })
+      expect(await bodies(log, A)).toEqual(['e5', 'e6', 'e7', 'e8', 'e9'])
+      expect(log.tail(A)).toMatchObject({ firstSequence: 5, firstTimestampMs: 1_500, nextSequence: 10 })
+      await reopen()
+      expect(await bodies(log, A, { after: { timestampMs: 1_000, sequence: 0 } })).toEqual([
+        'e5',
+        'e6',
+        'e7',
+        'e8',
+        'e9',
+      ])
+      expect(await log.trim(A, 1_500, 100)).toEqual({ removed: 0, more: false })
+    })
+
+    test('trim does bounded work per call', async () => {
+      for (let i = 0; i < 10; i++) await appendAt(1_000 + i, `e${i}`)
+      expect(await log.trim(A, 9_000, 4)).toEqual({ removed: 4, more: true })
+      expect(await bodies(log, A)).toEqual(['e4', 'e5', 'e6', 'e7', 'e8', 'e9'])
+      expect(await log.trim(A, 9_000, 100)).toEqual({ removed: 6, more: false })
+      expect(await bodies(log, A)).toEqual([])
+      expect(await appendAt(9_500, 'next')).toEqual({ timestampMs: 9_500, sequence: 10 })
+      expect(await bodies(log, A)).toEqual(['next'])
+    })
+
+    test('a trimmed segment is swept', async () => {
+      await commitBatch(big.map(lines))
+      await appendAt(2_000, 'after')
+      expect(await log.trim(A, 1_500, 100)).toEqual({ removed: 1, more: false })
+      expect(await bodies(log, A)).toEqual(['after'])
+      expect((await log.sweep(1_000_000)).removed).toBeGreaterThan(10)
+      expect(await bodies(log, A)).toEqual(['after'])
+    })
+
+    test('a dropped log is gone, in bounded steps, with its segments, and refuses writes', async () => {
+      await log.append(B, [event('stays')])
+      for (let i = 0; i < 6; i++) await appendAt(1_000 + i, `e${i}`)
+      await commitBatch(big.map(lines))
+      expect(await log.drop(A, 3)).toEqual({ removed: 3, more: true })
+      await expect(log.append(A, [event('late')])).rejects.toMatchObject({ code: 'dropped' })
+      await reopen()
+      expect(await log.drop(A, 100)).toEqual({ removed: 4, more: false })
+      expect([await readAll(log, A), log.tail(A), log.logs()]).toEqual([[], undefined, [B]])
+      expect((await log.sweep(1_000_000)).removed).toBeGreaterThan(10)
+      await reopen()
+      expect([log.logs(), await bodies(log, B)]).toEqual([[B], ['stays']])
+    })
+
+    test('what was accepted before a drop is dropped too', async () => {
+      const accepted = log.append(A, [event('a')])
+      const [, progress] = await Promise.all([accepted, log.drop(A, 100)])
+      expect(progress).toEqual({ removed: 1, more: false })
+      expect(log.logs()).toEqual([])
+    })
+
+    test('listeners hear of every durable append until they unsubscribe', async () => {
+      const heard: number[] = []
+      const unsubscribe = log.onAppend((id) => heard.push(id))
+      await log.append(A, [event('a')])
+      await log.append(B, [event('b')])
+      unsubscribe()
+      await log.append(A, [event('c')])
+      expect(heard).toEqual([A, B])
+    })
+
+    test('a closed log refuses writes', async () => {
+      await opened.close()
+      await expect(log.append(A, [event('late')])).rejects.toMatchObject({ code: 'closed' })
+      opened = await engine.reopen(() => nowMs)
+    })
+
+    test('an event larger than a block is one of its own', async () => {
+      const large = 'x'.repeat(300_000)
+      await appendAt(1_000, 'a', large, 'b')
+      await commitBatch([lines(`c\n${large}\nd`)])
+      expect(await bodies(log, A)).toEqual(['a', large, 'b', 'c', large, 'd'])
+    })
+  })
+}
