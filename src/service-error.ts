@@ -21,7 +21,7 @@ export type ServiceErrorCode =
   | 'reset_disabled'
   | 'stream_not_found'
   | 'namespace_not_found'
-  | 'store_unavailable'
+  | 'service_not_found'
 
 export class ServiceError extends Error {
   override readonly name = 'ServiceError'

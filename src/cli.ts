@@ -1,0 +1,101 @@
+#!/usr/bin/env node
+/** The command `millrace`: flags in, signals handled, lines for people out. */
+import { readFileSync } from 'node:fs'
+import { ConfigError, helpText, parseCommand } from './config.ts'
+import { type RunningService, startService } from './main.ts'
+
+/** What was accepted is given this long to finish when the process is told to stop. */
+const GRACE_MS = 10_000
+
+await run()
+
+async function run(): Promise<void> {
+  const command = readCommand()
+  if (command === undefined) return
+  if (command.kind === 'help') return void process.stdout.write(helpText())
+  if (command.kind === 'version') return void process.stdout.write(`${packageVersion()}\n`)
+  let service: RunningService
+  try {
+    service = await startService(command.config, { nowMs: Date.now, random: Math.random, report })
+  } catch (error) {
+    return fail(startFailure(error, command.config.port, command.config.host))
+  }
+  const base = `http://${hostInUrl(service.host)}:${service.port}`
+  process.stdout.write(greeting(base))
+  stopOnSignals(service)
+}
+
+function readCommand() {
+  try {
+    return parseCommand(process.argv.slice(2), process.env)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    return fail(error.message)
+  }
+}
+
+function greeting(base: string): string {
+  const stream = `${base}/v3/namespaces/default/streams/mystream`
+  return `millrace ${packageVersion()} listening on ${base}
+
+  curl -X PUT ${stream}
+  curl -X POST -d 'Hello World' ${stream}
+  curl '${stream}/events?limit=10'
+
+`
+}
+
+/** A second signal does not wait any longer. */
+function stopOnSignals(service: RunningService): void {
+  let stopping = false
+  const stop = async (signal: NodeJS.Signals) => {
+    if (stopping) return process.exit(1)
+    stopping = true
+    process.stdout.write(`${signal}: finishing what was accepted\n`)
+    try {
+      await service.close(GRACE_MS)
+      process.exit(0)
+    } catch (error) {
+      report(error)
+      process.exit(1)
+    }
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+}
+
+function startFailure(error: unknown, port: number, host: string): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (code === 'EADDRINUSE')
+    return `port ${port} of ${host} is in use; choose another with --port, or --port 0`
+  if (code === 'EACCES') return `port ${port} may not be used by this user; choose one above 1023 with --port`
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') return `host ${host} is no address of this machine`
+  return error instanceof Error ? error.message : String(error)
+}
+
+function report(error: unknown): void {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  process.stderr.write(`${new Date().toISOString()} ${text}\n`)
+}
+
+function fail(message: string): undefined {
+  process.stderr.write(`millrace: ${message}\n`)
+  process.exitCode = 1
+}
+
+function hostInUrl(host: string): string {
+  return host.includes(':') ? `[${host}]` : host
+}
+
+function packageVersion(): string {
+  // From src/ and from dist/src/ alike: the nearest package.json above.
+  for (const path of ['../package.json', '../../package.json']) {
+    try {
+      const { version } = JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8'))
+      return version
+    } catch {
+      // one level further up
+    }
+  }
+  return 'unknown'
+}

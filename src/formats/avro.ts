@@ -1,0 +1,70 @@
+/**
+ * Avro: the body is one binary datum, read into the schema given by Avro's rules of resolution. There is no default
+ * schema and no setting.
+ *
+ * The schema has to mean something in Avro, which knows less than the dialect: keys of maps are strings, names are
+ * identifiers, a record is defined once, a union holds no union and each kind of value once. An enum needs a name there
+ * and has none here, so none is allowed: CDAP refuses them, too.
+ */
+import type { RecordSchema, Schema } from '../schemas/schema.ts'
+import { type Format, NO_SETTINGS } from './format.ts'
+
+export const avro: Format = {
+  name: 'avro',
+  defaultSettings: NO_SETTINGS,
+  schemaProblem: (schema) => problem(schema, new Map()),
+  settingsProblem: () => undefined,
+}
+
+const FIELD_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
+/** Records may be in a namespace, written before the name. */
+const RECORD_NAME = /^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$/
+
+function problem(schema: Schema, seen: Map<string, RecordSchema>): string | undefined {
+  switch (schema.type) {
+    case 'record':
+      return recordProblem(schema, seen)
+    case 'array':
+      return problem(schema.items, seen)
+    case 'map':
+      return schema.keys.type === 'string'
+        ? problem(schema.values, seen)
+        : 'a map has keys other than strings'
+    case 'union':
+      return unionProblem(schema.members, seen)
+    case 'enum':
+      return 'an enum has no name, which Avro needs'
+    default:
+      return undefined
+  }
+}
+
+function recordProblem(record: RecordSchema, seen: Map<string, RecordSchema>): string | undefined {
+  const known = seen.get(record.name)
+  if (known === record) return undefined // referred to by name
+  if (known !== undefined) return `record ${record.name} is defined twice`
+  if (!RECORD_NAME.test(record.name)) return `'${record.name}' is not a name in Avro`
+  seen.set(record.name, record)
+  return firstProblem(record.fields, ({ name, schema }) =>
+    FIELD_NAME.test(name) ? problem(schema, seen) : `'${name}' is not a name in Avro`,
+  )
+}
+
+function unionProblem(members: readonly Schema[], seen: Map<string, RecordSchema>): string | undefined {
+  const kinds = new Set<string>()
+  return firstProblem(members, (member) => {
+    if (member.type === 'union') return 'a union holds a union'
+    const kind = member.type === 'record' ? `record ${member.name}` : member.type
+    if (kinds.has(kind)) return `a union holds ${kind} twice`
+    kinds.add(kind)
+    return problem(member, seen)
+  })
+}
+
+function firstProblem<T>(values: readonly T[], find: (value: T) => string | undefined): string | undefined {
+  for (const value of values) {
+    const found = find(value)
+    if (found !== undefined) return found
+  }
+  return undefined
+}

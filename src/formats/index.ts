@@ -1,0 +1,34 @@
+/** The list of formats. A new one is a file and a line here. */
+import { avro } from './avro.ts'
+import { clf } from './clf.ts'
+import { csv, tsv } from './delimited.ts'
+import type { Format } from './format.ts'
+import { grok, syslog } from './grok.ts'
+import { text } from './text.ts'
+
+export const FORMATS: readonly Format[] = [avro, csv, tsv, text, clf, grok, syslog]
+
+/**
+ * Java classes by which CDAP's own clients and tests may name a format, in their package and the one they were in
+ * before. A class comes with its own defaults, not those of the names that share it: delimited strings are csv.
+ */
+const CLASSES: ReadonlyMap<string, Format> = new Map([
+  ['AvroRecordFormat', avro],
+  ['CombinedLogRecordFormat', clf],
+  ['DelimitedStringsRecordFormat', csv],
+  ['GrokRecordFormat', grok],
+  ['TextRecordFormat', text],
+])
+const PACKAGES = ['co.cask.cdap.format', 'co.cask.cdap.data.format']
+
+const BY_NAME: ReadonlyMap<string, Format> = new Map([
+  ...FORMATS.map((format) => [format.name, format] as const),
+  ...PACKAGES.flatMap((path) =>
+    [...CLASSES].map(([className, format]) => [`${path}.${className}`.toLowerCase(), format] as const),
+  ),
+])
+
+/** The format of this name, in any case. */
+export function findFormat(name: string): Format | undefined {
+  return BY_NAME.get(name.toLowerCase())
+}

@@ -1,0 +1,68 @@
+/**
+ * Checks what a client asks of a format and completes it: name + schema? + settings -> FormatSpecification, whose
+ * schema is always there. The texts are CDAP's; what is behind them goes along as the cause.
+ */
+import type { RecordSchema, Schema } from '../schemas/schema.ts'
+import { printSchema } from '../schemas/schema-json.ts'
+import { ServiceError } from '../service-error.ts'
+import type { FormatSpecification } from '../streams/properties.ts'
+import type { Format, FormatSettings } from './format.ts'
+import { findFormat } from './index.ts'
+
+/** A specification with what it stands for: what a reader of bodies needs. */
+export interface ResolvedFormat {
+  readonly format: Format
+  readonly schema: RecordSchema
+  /** Those of the specification on top of the format's own. */
+  readonly settings: FormatSettings
+}
+
+/**
+ * The specification as it is kept, with name and settings exactly as sent.
+ *
+ * Rejects with ServiceError 'invalid_properties' if the format is unknown, does not support the schema, or cannot work
+ * with the settings; in this order.
+ */
+export function checkFormat(
+  name: string,
+  schema: Schema | undefined,
+  settings: FormatSettings,
+): FormatSpecification {
+  return { name, schema: printSchema(resolveFormat(name, schema, settings).schema), settings }
+}
+
+/** The same checks, for whoever wants to read bodies. */
+export function resolveFormat(
+  name: string,
+  schema: Schema | undefined,
+  settings: FormatSettings,
+): ResolvedFormat {
+  const format = findFormat(name)
+  if (format === undefined) throw notInstantiated(name, 'there is no such format')
+  const record = checkSchema(format, name, schema ?? format.defaultSchema)
+  const effective = new Map([...format.defaultSettings, ...settings])
+  const problem = format.settingsProblem(effective, record)
+  if (problem !== undefined) throw notInstantiated(name, problem)
+  return { format, schema: record, settings: effective }
+}
+
+function checkSchema(format: Format, name: string, schema: Schema | undefined): RecordSchema {
+  if (schema === undefined) throw schemaNotSupported(name, 'the format has no schema of its own; give one')
+  if (schema.type !== 'record')
+    throw schemaNotSupported(name, `the schema is of type ${schema.type}, not a record`)
+  const problem = format.schemaProblem(schema)
+  if (problem !== undefined) throw schemaNotSupported(name, problem)
+  return schema
+}
+
+function schemaNotSupported(name: string, reason: string): ServiceError {
+  return new ServiceError('invalid_properties', `Format ${name} does not support the requested schema.`, {
+    cause: new Error(reason),
+  })
+}
+
+function notInstantiated(name: string, reason: string): ServiceError {
+  return new ServiceError('invalid_properties', `Invalid format, unable to instantiate format ${name}`, {
+    cause: new Error(reason),
+  })
+}

@@ -1,0 +1,28 @@
+/** The kinds of answer that CDAP knows: status only, text, JSON. */
+import type { ContentfulStatusCode, StatusCode } from 'hono/utils/http-status'
+import type { HttpContext } from './bindings.ts'
+
+export function answerEmpty(c: HttpContext, status: StatusCode = 200): Response {
+  return status === 204 ? c.body(null, 204) : c.body(null, status, NO_CONTENT)
+}
+
+export function answerText(
+  c: HttpContext,
+  text: string,
+  status: ContentfulStatusCode = 200,
+  headers: Record<string, string> = {},
+): Response {
+  return c.body(text, status, { ...headers, 'Content-Type': 'text/plain; charset=utf-8' })
+}
+
+/** `text` is JSON already: some of it holds numbers that JSON.stringify cannot print. */
+export function answerJsonText(c: HttpContext, text: string): Response {
+  return c.body(text, 200, { 'Content-Type': 'application/json' })
+}
+
+export function answerJson(c: HttpContext, value: unknown): Response {
+  return answerJsonText(c, JSON.stringify(value))
+}
+
+/** Node would send an empty chunked body instead. */
+const NO_CONTENT = { 'Content-Length': '0' }

@@ -1,0 +1,68 @@
+/** Values of the control plane out of lenient JSON, by the coercions that Gson makes and clients have come to use. */
+import { type LenientJson, LenientNumber } from './lenient-json.ts'
+
+const INT64_MIN = -(2n ** 63n)
+const INT64_MAX = 2n ** 63n - 1n
+const INT64_DIGITS = 19
+
+/**
+ * A whole number: as a number, of which the decimals are cut off and which may have an exponent; as digits in a text;
+ * or as the one element of an array. Undefined for anything else, and for what an int64 cannot hold.
+ */
+export function wholeNumber(json: LenientJson): bigint | undefined {
+  const value = onlyElement(json)
+  if (typeof value === 'string') return wholeDigits(value)
+  return value instanceof LenientNumber ? truncated(value.text) : undefined
+}
+
+/** A text: a string, or what a number or a boolean looks like. Undefined for anything else. */
+export function scalarText(json: LenientJson): string | undefined {
+  if (typeof json === 'string') return json
+  if (json instanceof LenientNumber) return json.text
+  return typeof json === 'boolean' ? String(json) : undefined
+}
+
+/**
+ * An object whose members are all scalars, as texts in their order; members that are null count as absent. Undefined
+ * for anything else.
+ */
+export function scalarTexts(json: LenientJson): ReadonlyMap<string, string> | undefined {
+  if (!(json instanceof Map)) return undefined
+  const texts = new Map<string, string>()
+  for (const [key, member] of json as ReadonlyMap<string, LenientJson>) {
+    if (member === null) continue
+    const text = scalarText(member)
+    if (text === undefined) return undefined
+    texts.set(key, text)
+  }
+  return texts
+}
+
+function onlyElement(json: LenientJson): LenientJson {
+  let value = json
+  while (Array.isArray(value) && value.length === 1) value = value[0] as LenientJson
+  return value
+}
+
+function wholeDigits(text: string): bigint | undefined {
+  if (!/^[+-]?[0-9]+$/.test(text)) return undefined
+  return int64(text.startsWith('-'), text.replace(/^[+-]?0*/, '') || '0')
+}
+
+/** A number of strict JSON without its decimals. Works on digits, so that `1e999999999` costs nothing. */
+function truncated(text: string): bigint | undefined {
+  const [, sign, whole, fraction = '', exponent = '0'] =
+    /^(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$/.exec(text)!
+  const digits = whole + fraction
+  const first = digits.search(/[1-9]/)
+  const pointAt = whole!.length + Number(exponent)
+  if (first === -1 || pointAt <= first) return 0n
+  if (pointAt - first > INT64_DIGITS) return undefined
+  return int64(sign === '-', digits.slice(first, pointAt).padEnd(pointAt - first, '0'))
+}
+
+function int64(negative: boolean, digits: string): bigint | undefined {
+  if (digits.length > INT64_DIGITS) return undefined
+  const value = negative ? -BigInt(digits) : BigInt(digits)
+  return value < INT64_MIN || value > INT64_MAX ? undefined : value
+}

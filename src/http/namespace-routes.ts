@@ -1,0 +1,47 @@
+/** Namespaces: create, list, look at, change, delete. */
+import { parseNamespaceName, parseNewNamespaceName } from '../streams/names.ts'
+import type { Namespaces } from '../streams/namespaces.ts'
+import { answerEmpty, answerJsonText, answerText } from './answers.ts'
+import type { HttpContext } from './bindings.ts'
+import { DOCUMENT_LIMIT } from './limits.ts'
+import { parseNamespaceChange, printNamespace } from './namespace-json.ts'
+import { namespaceOf } from './path-names.ts'
+import { readBody } from './request-body.ts'
+
+export function namespaceRoutes(namespaces: Namespaces) {
+  return {
+    list(c: HttpContext) {
+      const all = namespaces.list().map(({ name, properties }) => printNamespace(name, properties))
+      return answerJsonText(c, `[${all.join(',')}]`)
+    },
+
+    get(c: HttpContext) {
+      const { name, properties } = namespaces.get(namespaceOf(c))
+      return answerJsonText(c, printNamespace(name, properties))
+    },
+
+    async create(c: HttpContext) {
+      const name = parseNewNamespaceName(c.req.param('namespace') ?? '')
+      const change = parseNamespaceChange(await readBody(c.env.incoming, DOCUMENT_LIMIT))
+      const outcome = await namespaces.create(name, change)
+      return answerText(
+        c,
+        outcome === 'created'
+          ? `Namespace '${name}' created successfully.`
+          : `Namespace '${name}' already exists.`,
+      )
+    },
+
+    async setProperties(c: HttpContext) {
+      const name = namespaceOf(c)
+      const change = parseNamespaceChange(await readBody(c.env.incoming, DOCUMENT_LIMIT))
+      await namespaces.setProperties(name, change)
+      return answerText(c, `Updated properties for namespace '${name}'.`)
+    },
+
+    async delete(c: HttpContext) {
+      await namespaces.delete(parseNamespaceName(c.req.param('namespace') ?? ''))
+      return answerEmpty(c)
+    },
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * Properties of a stream as JSON: request body -> PropertiesChange, and StreamProperties -> the answer's text.
+ *
+ *   {"ttl":seconds,"format":{"name":…,"schema":{…},"settings":{…}},"notification.threshold.mb":n,
+ *    "description":…,"principal":…}
+ *
+ * Every member may be missing, unknown ones are ignored, and null is a value like any other (and refused) save for a
+ * format, its schema, its settings, and one of those: there it means absent. Read in two steps, as CDAP does: first
+ * the whole body has to have the right shape, then values are checked in a fixed order, and the first failure wins.
+ */
+import { checkFormat } from '../formats/specification.ts'
+import type { Schema } from '../schemas/schema.ts'
+import { parseSchema, SchemaError } from '../schemas/schema-json.ts'
+import { ServiceError } from '../service-error.ts'
+import {
+  type FormatSpecification,
+  type PropertiesChange,
+  type StreamProperties,
+  saturateTtl,
+} from '../streams/properties.ts'
+import { scalarText, scalarTexts, wholeNumber } from './json-values.ts'
+import {
+  type LenientJson,
+  LenientJsonError,
+  type LenientObject,
+  parseLenientJsonBytes,
+} from './lenient-json.ts'
+
+/** The body of a request that creates a stream: an empty one sets nothing. Rejects with 'invalid_properties'. */
+export function parseNewProperties(body: Uint8Array): PropertiesChange {
+  const json = parseJson(body)
+  return json === undefined ? {} : checkProperties(readProperties(json))
+}
+
+/** The body of a request that changes properties: it has to be there. Rejects with 'invalid_properties'. */
+export function parsePropertiesChange(body: Uint8Array): PropertiesChange {
+  const json = parseJson(body)
+  if (json === undefined) throw malformed('the body is empty')
+  return checkProperties(readProperties(json))
+}
+
+/** Compact, members in the fixed order; description and principal only if there are any. */
+export function printProperties(properties: StreamProperties): string {
+  const { ttlSeconds, format, notificationThresholdMb, description, principal } = properties
+  const members = [
+    `"ttl":${ttlSeconds}`,
+    `"format":${printFormat(format)}`,
+    `"notification.threshold.mb":${notificationThresholdMb}`,
+  ]
+  if (description !== undefined) members.push(`"description":${JSON.stringify(description)}`)
+  if (principal !== undefined) members.push(`"principal":${JSON.stringify(principal)}`)
+  return `{${members.join(',')}}`
+}
+
+/** `{"name":…,"schema":…,"settings":{…}}`, compact. */
+export function printFormat(format: FormatSpecification): string {
+  const settings = [...format.settings].map(
+    ([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`,
+  )
+  return `{"name":${JSON.stringify(format.name)},"schema":${format.schema},"settings":{${settings.join(',')}}}`
+}
+
+/** What a body holds once its shape is right; undefined is what it does not hold. */
+interface GivenProperties {
+  readonly ttl: bigint | undefined
+  readonly format: GivenFormat | undefined
+  readonly threshold: bigint | undefined
+  readonly description: string | undefined
+  readonly principal: string | undefined
+}
+
+interface GivenFormat {
+  readonly name: string | undefined
+  readonly schema: Schema | undefined
+  readonly settings: ReadonlyMap<string, string>
+}
+
+function parseJson(body: Uint8Array): LenientJson | undefined {
+  try {
+    return parseLenientJsonBytes(body)
+  } catch (error) {
+    if (error instanceof LenientJsonError) throw malformed(error.message, error)
+    throw error
+  }
+}
+
+function readProperties(json: LenientJson): GivenProperties {
+  if (!(json instanceof Map)) throw malformed('the body is not a JSON object')
+  const members: LenientObject = json
+  return {
+    ttl: readMember(members, 'ttl', 'a whole number of seconds', wholeNumber),
+    format: readFormat(members.get('format') ?? null),
+    threshold: readMember(members, 'notification.threshold.mb', 'a whole number of megabytes', wholeInt32),
+    description: readMember(members, 'description', 'a text', scalarText),
+    principal: readMember(members, 'principal', 'a text', (value) =>
+      typeof value === 'string' ? value : undefined,
+    ),
+  }
+}
+
+function readFormat(json: LenientJson): GivenFormat | undefined {
+  if (json === null) return undefined
+  if (!(json instanceof Map)) throw malformed('format is not an object')
+  const members: LenientObject = json
+  const name = members.get('name') ?? null
+  return {
+    name: name === null ? undefined : readMember(members, 'name', 'a text', scalarText),
+    schema: readSchema(members.get('schema') ?? null),
+    settings: readMember(members, 'settings', 'an object of texts', readSettings) ?? new Map(),
+  }
+}
+
+function readSettings(json: LenientJson): ReadonlyMap<string, string> | undefined {
+  return json === null ? new Map() : scalarTexts(json)
+}
+
+function readSchema(json: LenientJson): Schema | undefined {
+  if (json === null) return undefined
+  try {
+    return parseSchema(json)
+  } catch (error) {
+    if (error instanceof SchemaError) throw malformed(`schema: ${error.message}`, error)
+    throw error
+  }
+}
+
+/** A whole number that an int32 holds, as the threshold is for clients. */
+function wholeInt32(json: LenientJson): bigint | undefined {
+  const value = wholeNumber(json)
+  return value === undefined || BigInt.asIntN(32, value) !== value ? undefined : value
+}
+
+/** The member if it is there, read by `read`, which answers undefined to what it cannot read. */
+function readMember<T>(
+  members: LenientObject,
+  key: string,
+  wanted: string,
+  read: (json: LenientJson) => T | undefined,
+): T | undefined {
+  const json = members.get(key)
+  if (json === undefined) return undefined
+  const value = read(json)
+  if (value === undefined) throw malformed(`${key} is not ${wanted}`)
+  return value
+}
+
+function checkProperties(given: GivenProperties): PropertiesChange {
+  const { ttl, format, threshold, description, principal } = given
+  if (ttl !== undefined && ttl < 0n) throw invalid('TTL value should be positive.')
+  const checkedFormat = format && checkGivenFormat(format)
+  if (threshold !== undefined && threshold <= 0n)
+    throw invalid('Threshold value should be greater than zero.')
+  if (principal !== undefined) checkPrincipal(principal)
+  return {
+    ...(ttl !== undefined && { ttlSeconds: saturateTtl(ttl) }),
+    ...(checkedFormat !== undefined && { format: checkedFormat }),
+    ...(threshold !== undefined && { notificationThresholdMb: Number(threshold) }),
+    ...(description !== undefined && { description }),
+    ...(principal !== undefined && { principal }),
+  }
+}
+
+function checkGivenFormat(format: GivenFormat): FormatSpecification {
+  if (format.name === undefined) throw invalid('A format name must be specified.')
+  return checkFormat(format.name, format.schema, format.settings)
+}
+
+/** primary[/instance][@REALM], no part empty: the common shape of Kerberos names. */
+const PRINCIPAL = /^[^/@]+(?:\/[^/@]+)?(?:@[^/@]+)?$/
+
+function checkPrincipal(principal: string): void {
+  if (PRINCIPAL.test(principal)) return
+  throw invalid(
+    `principal is '${principal}'; use primary/instance@REALM, where /instance and @REALM may be left out`,
+  )
+}
+
+function malformed(reason: string, cause?: Error): ServiceError {
+  return new ServiceError(
+    'invalid_properties',
+    `Invalid stream configuration. Please check that the configuration is a valid JSON Object with a valid schema. Cause: ${reason}`,
+    { cause },
+  )
+}
+
+function invalid(message: string): ServiceError {
+  return new ServiceError('invalid_properties', message)
+}

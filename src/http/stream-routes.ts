@@ -1,0 +1,64 @@
+/** Streams as things: create, list, look at, change, empty, delete. */
+import type { Streams } from '../streams/streams.ts'
+import { answerEmpty, answerJson, answerJsonText } from './answers.ts'
+import type { HttpContext } from './bindings.ts'
+import { DOCUMENT_LIMIT } from './limits.ts'
+import { namespaceOf, streamOf } from './path-names.ts'
+import { parseNewProperties, parsePropertiesChange, printProperties } from './properties-json.ts'
+import { readBody } from './request-body.ts'
+
+export function streamRoutes(streams: Streams) {
+  return {
+    list(c: HttpContext) {
+      return answerJson(
+        c,
+        streams.list(namespaceOf(c)).map(({ id }) => ({ name: id.stream })),
+      )
+    },
+
+    async create(c: HttpContext) {
+      streams.list(namespaceOf(c)) // a namespace that is missing is told before a bad stream name
+      const id = streamOf(c)
+      await streams.create(id, parseNewProperties(await readBody(c.env.incoming, DOCUMENT_LIMIT)))
+      return answerEmpty(c)
+    },
+
+    properties(c: HttpContext) {
+      return answerJsonText(c, printProperties(streams.properties(streamOf(c))))
+    },
+
+    async setProperties(c: HttpContext) {
+      const id = streamOf(c)
+      streams.get(id)
+      await streams.setProperties(id, parsePropertiesChange(await readBody(c.env.incoming, DOCUMENT_LIMIT)))
+      return answerEmpty(c)
+    },
+
+    async truncate(c: HttpContext) {
+      await streams.truncate(streamOf(c))
+      return answerEmpty(c)
+    },
+
+    async delete(c: HttpContext) {
+      await streams.delete(streamOf(c))
+      return answerEmpty(c)
+    },
+
+    /** As CDAP 2 listed streams. */
+    listV2(c: HttpContext) {
+      return answerJson(
+        c,
+        streams.list(namespaceOf(c)).map(({ id }) => recordV2(id.stream)),
+      )
+    },
+
+    /** As CDAP 2 described a stream. */
+    getV2(c: HttpContext) {
+      return answerJson(c, recordV2(streams.get(streamOf(c)).id.stream))
+    },
+  }
+}
+
+function recordV2(name: string) {
+  return { type: 'Stream', id: name, name }
+}

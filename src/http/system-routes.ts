@@ -1,0 +1,46 @@
+/** Is it there, is it well, and which API does it speak. */
+import { ServiceError } from '../service-error.ts'
+import { answerJson, answerText } from './answers.ts'
+import type { HttpContext } from './bindings.ts'
+
+/** The CDAP version whose stream API this is: clients look at it to know what they may ask for. */
+const API_VERSION = '4.1.0'
+
+/** `failure` says why the store refuses writes, or undefined while it takes them. */
+export function systemRoutes(failure: () => Error | undefined) {
+  return {
+    /** Clients send this to find out whether authentication is on. */
+    ping(c: HttpContext) {
+      return answerText(c, 'OK.\n')
+    },
+
+    status(c: HttpContext) {
+      const reason = failure()
+      if (reason === undefined) return answerText(c, 'OK.\n')
+      return answerText(
+        c,
+        `writes are refused since one failed (${reason.message}); make room or repair, then restart\n`,
+        503,
+      )
+    },
+
+    version(c: HttpContext) {
+      return answerJson(c, { version: API_VERSION })
+    },
+
+    services(c: HttpContext) {
+      return answerJson(c, { streams: streamsStatus() })
+    },
+
+    service(c: HttpContext) {
+      const service = c.req.param('service') ?? ''
+      if (service !== 'streams')
+        throw new ServiceError('service_not_found', `'system_service:${service}' was not found.`)
+      return answerJson(c, { status: streamsStatus() })
+    },
+  }
+
+  function streamsStatus(): 'OK' | 'NOTOK' {
+    return failure() === undefined ? 'OK' : 'NOTOK'
+  }
+}

@@ -1,0 +1,80 @@
+/** Who uses what, in the nested form of ids that CDAP kept for its old clients. */
+import { ServiceError } from '../service-error.ts'
+import {
+  type ApplicationName,
+  type NamespaceName,
+  parseApplicationName,
+  parseProgramName,
+  type StreamId,
+} from '../streams/names.ts'
+import type { ProgramId, ProgramType, UsageRegistry } from '../streams/usage.ts'
+import { answerJson } from './answers.ts'
+import type { HttpContext } from './bindings.ts'
+import { namespaceOf, streamOf } from './path-names.ts'
+
+/** The word in a path -> the type it prints as. */
+const PROGRAM_TYPE_OF_WORD: ReadonlyMap<string, ProgramType> = new Map([
+  ['flows', 'Flow'],
+  ['mapreduce', 'Mapreduce'],
+  ['services', 'Service'],
+  ['spark', 'Spark'],
+  ['workflows', 'Workflow'],
+  ['workers', 'Worker'],
+])
+
+/** Dataset names are wider than ours; CDAP's grammar. */
+const DATASET_NAME = /^[$.a-zA-Z0-9_-]+$/
+
+export function usageRoutes(usage: UsageRegistry) {
+  return {
+    streamsOfApplication(c: HttpContext) {
+      return answerJson(c, usage.streamsOf(applicationOf(c)).map(printStream))
+    },
+
+    streamsOfProgram(c: HttpContext) {
+      const application = applicationOf(c)
+      const type = programTypeOf(c)
+      const program = parseProgramName(c.req.param('program') ?? '')
+      return answerJson(c, usage.streamsOf({ ...application, type, program }).map(printStream))
+    },
+
+    programsOfStream(c: HttpContext) {
+      return answerJson(c, usage.programsOf(streamOf(c)).map(printProgram))
+    },
+
+    /** Nothing registers datasets here, so the answer is empty for every name that could be one. */
+    programsOfDataset(c: HttpContext) {
+      namespaceOf(c)
+      const dataset = c.req.param('dataset') ?? ''
+      if (!DATASET_NAME.test(dataset)) {
+        throw new ServiceError(
+          'invalid_id',
+          `Invalid dataset ID: ${dataset}. Should only contain alphanumeric characters and _, -, ., or $.`,
+        )
+      }
+      return answerJson(c, [])
+    },
+  }
+}
+
+function applicationOf(c: HttpContext): { namespace: NamespaceName; application: ApplicationName } {
+  return { namespace: namespaceOf(c), application: parseApplicationName(c.req.param('application') ?? '') }
+}
+
+function programTypeOf(c: HttpContext): ProgramType {
+  const word = c.req.param('type') ?? ''
+  const type = PROGRAM_TYPE_OF_WORD.get(word)
+  if (type === undefined) {
+    const known = [...PROGRAM_TYPE_OF_WORD.keys()].join(', ')
+    throw new ServiceError('invalid_id', `program type is '${word}'; use one of ${known}`)
+  }
+  return type
+}
+
+function printStream({ namespace, stream }: StreamId) {
+  return { namespace: { id: namespace }, streamName: stream }
+}
+
+function printProgram({ namespace, application, type, program }: ProgramId) {
+  return { application: { namespace: { id: namespace }, applicationId: application }, type, id: program }
+}

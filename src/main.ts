@@ -1,0 +1,105 @@
+/**
+ * Puts the house together: config -> storage -> services -> app -> listen. `close` undoes it in the reverse order.
+ * The only file that knows every room.
+ */
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { getRequestListener } from '@hono/node-server'
+import { openStorage, type Storage } from '../storage/level/open.ts'
+import type { Config } from './config.ts'
+import { createApp } from './http/app.ts'
+import { Janitor } from './janitor/janitor.ts'
+import { scheduleJanitor } from './janitor/schedule.ts'
+import { Namespaces } from './streams/namespaces.ts'
+import { Registry } from './streams/registry.ts'
+import { Streams } from './streams/streams.ts'
+import { UsageRegistry } from './streams/usage.ts'
+
+/** What the outside world gives: handed in, so that a test can be exact. */
+export interface Surroundings {
+  readonly nowMs: () => number
+  readonly random: () => number
+  /** Told of failures that are the server's own; one call, one line of the log. */
+  readonly report: (error: unknown) => void
+  /** Opens the store; the data folder of the config unless a test says otherwise. */
+  readonly openStorage?: (nowMs: () => number) => Promise<Storage>
+}
+
+export interface RunningService {
+  readonly host: string
+  readonly port: number
+  /** For tests: does the janitor's work now. */
+  readonly janitor: Janitor
+  /** Stops accepting, finishes what was accepted within `graceMs`, closes the store. */
+  close(graceMs: number): Promise<void>
+}
+
+/** Clients keep connections in pools for about a minute: we must not be the one who closes first. */
+const KEEP_ALIVE_MS = 75_000
+/** A connection that moves no byte for so long is given up; an upload may otherwise take as long as it takes. */
+const IDLE_MS = 300_000
+
+/** Rejects with StorageError if the data folder cannot be opened, with node's error if the port cannot. */
+export async function startService(config: Config, surroundings: Surroundings): Promise<RunningService> {
+  const { nowMs, random, report } = surroundings
+  const open =
+    surroundings.openStorage ?? ((clock) => openStorage(config.dataFolder, { nowMs: clock, sync: true }))
+  const storage = await open(nowMs)
+  try {
+    const registry = await Registry.load(storage.catalog)
+    const streams = new Streams(storage.log, registry, {
+      nowMs,
+      asyncQueueBytesMax: config.asyncQueueBytesMax,
+      onAsyncLost: (_, error) => report(error),
+    })
+    const app = createApp(
+      {
+        streams,
+        namespaces: new Namespaces(registry, config.unrecoverableReset),
+        usage: new UsageRegistry(),
+        storeFailure: () => storage.log.failure(),
+      },
+      { eventBytesMax: config.eventBytesMax, nowMs, report },
+    )
+    const listener = getRequestListener(app.fetch as Parameters<typeof getRequestListener>[0], {
+      hostname: config.host,
+    })
+    const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0 }, listener)
+    server.timeout = IDLE_MS
+    await listen(server, config)
+    const janitor = new Janitor(storage.log, registry, nowMs)
+    const schedule = scheduleJanitor(janitor, config.janitorIntervalMs, random, report)
+    const { address, port } = server.address() as AddressInfo
+    return {
+      host: address,
+      port,
+      janitor,
+      async close(graceMs) {
+        await stopServing(server, graceMs)
+        await schedule.stop()
+        await storage.close()
+      },
+    }
+  } catch (error) {
+    await storage.close()
+    throw error
+  }
+}
+
+function listen(server: Server, { port, host }: Config): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ port, host }, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+/** Idle connections close at once, busy ones after their answer, all of them when the grace has passed. */
+async function stopServing(server: Server, graceMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+  const deadline = setTimeout(() => server.closeAllConnections(), graceMs)
+  await closed
+  clearTimeout(deadline)
+}

@@ -1,0 +1,37 @@
+/**
+ * The queue behind `/async`: events that have been answered 202 and wait for the next group of the log.
+ *
+ * It is bounded in bytes. When it is full, the request waits until its own event is written: the back-pressure that
+ * CDAP had, so that a fast producer slows down instead of filling the memory.
+ */
+import type { EventData } from '../../storage/log.ts'
+
+/** What an event with its promises costs in memory beside its bytes, about. */
+const EVENT_OVERHEAD_BYTES = 512
+
+export class AsyncQueue {
+  readonly #bytesMax: number
+  #bytes = 0
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax
+  }
+
+  /** Resolves when the event may be answered. `onLost` hears of a write that failed after that. */
+  async accept(event: EventData, written: Promise<void>, onLost: (error: unknown) => void): Promise<void> {
+    const bytes = bytesOf(event)
+    this.#bytes += bytes
+    const full = this.#bytes > this.#bytesMax
+    const settled = written.finally(() => {
+      this.#bytes -= bytes
+    })
+    if (full) await settled
+    else settled.catch(onLost)
+  }
+}
+
+function bytesOf(event: EventData): number {
+  let bytes = event.body.length + EVENT_OVERHEAD_BYTES
+  for (const [name, value] of event.headers) bytes += name.length + value.length
+  return bytes
+}

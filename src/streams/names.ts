@@ -1,0 +1,97 @@
+/**
+ * The names clients choose, and their grammars; the only place where text becomes a StreamName or another branded name.
+ *
+ *   stream:             [a-zA-Z0-9_-]+
+ *   namespace:          [a-zA-Z0-9_]+
+ *   application:        [a-zA-Z0-9_-]+
+ *   program:            [a-zA-Z0-9_-]+
+ *
+ * Names are case-sensitive. Because none may hold a dot, `<stream>.` is an unambiguous header prefix.
+ */
+import { ServiceError } from '../service-error.ts'
+
+declare const brand: unique symbol
+type Branded<Name extends string> = string & { readonly [brand]: Name }
+
+export type StreamName = Branded<'StreamName'>
+export type NamespaceName = Branded<'NamespaceName'>
+export type ApplicationName = Branded<'ApplicationName'>
+export type ProgramName = Branded<'ProgramName'>
+
+/** What a stream is known by everywhere inside the service. */
+export interface StreamId {
+  readonly namespace: NamespaceName
+  readonly stream: StreamName
+}
+
+/**
+ * The longest name in bytes, which are characters: the grammars are ASCII. CDAP has no limit of its own, but every name
+ * travels in a request line and comes back as the prefix of event headers, and Node refuses a request whose line and
+ * headers pass 16 KiB together. A quarter of a KiB is what file systems and Kafka allow for such names, so four times
+ * that breaks nobody, while two names in one path still leave most of the 16 KiB to headers.
+ */
+export const NAME_BYTES_MAX = 1024
+
+export const DEFAULT_NAMESPACE = 'default' as NamespaceName
+
+const WITH_HYPHEN = /^[a-zA-Z0-9_-]+$/
+const WITHOUT_HYPHEN = /^[a-zA-Z0-9_]+$/
+
+/** The stream named in a path. CDAP prints the class name of the exception it wrapped, and clients have seen it. */
+export function parseStreamName(text: string): StreamName {
+  checkLength('stream', text)
+  if (!WITH_HYPHEN.test(text)) {
+    throw new ServiceError(
+      'invalid_id',
+      `java.lang.IllegalArgumentException: ${invalid('stream', text, 'and _ or -')}`,
+    )
+  }
+  return text as StreamName
+}
+
+/** The namespace named in the path of one of its streams or applications. */
+export function parseNamespaceName(text: string): NamespaceName {
+  checkLength('namespace', text)
+  if (!WITHOUT_HYPHEN.test(text)) throw new ServiceError('invalid_id', invalid('namespace', text, 'or _'))
+  return text as NamespaceName
+}
+
+/** The name of a namespace to be created, for which CDAP has another text. */
+export function parseNewNamespaceName(text: string): NamespaceName {
+  checkLength('namespace', text)
+  if (!WITHOUT_HYPHEN.test(text)) {
+    throw new ServiceError('invalid_id', "Namespace id can contain only alphanumeric characters or '_'.")
+  }
+  return text as NamespaceName
+}
+
+export function parseApplicationName(text: string): ApplicationName {
+  checkLength('application', text)
+  if (!WITH_HYPHEN.test(text))
+    throw new ServiceError('invalid_id', invalid('application', text, 'and _ or -'))
+  return text as ApplicationName
+}
+
+export function parseProgramName(text: string): ProgramName {
+  checkLength('program', text)
+  if (!WITH_HYPHEN.test(text)) throw new ServiceError('invalid_id', invalid('program', text, 'and _ or -'))
+  return text as ProgramName
+}
+
+/** A name that was parsed before it was stored, read back. */
+export function trustedName<Name extends StreamName | NamespaceName>(text: string): Name {
+  return text as Name
+}
+
+function invalid(kind: string, text: string, andAlso: string): string {
+  return `Invalid ${kind} ID: ${text}. Should only contain alphanumeric characters ${andAlso}.`
+}
+
+function checkLength(kind: string, text: string): void {
+  if (text.length > NAME_BYTES_MAX) {
+    throw new ServiceError(
+      'invalid_id',
+      `Invalid ${kind} ID of ${text.length} characters; use at most ${NAME_BYTES_MAX}.`,
+    )
+  }
+}

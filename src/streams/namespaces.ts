@@ -1,0 +1,76 @@
+/** The namespaces service: streams live in namespaces, `default` is always there. */
+import { ServiceError } from '../service-error.ts'
+import type { NamespaceName } from './names.ts'
+import {
+  DEFAULT_NAMESPACE_PROPERTIES,
+  mergeNamespaceProperties,
+  type NamespaceChange,
+  type NamespaceProperties,
+} from './namespace.ts'
+import type { Registry } from './registry.ts'
+
+const RESERVED: ReadonlySet<string> = new Set(['default', 'system', 'cdap'])
+
+export interface NamedNamespace {
+  readonly name: NamespaceName
+  readonly properties: NamespaceProperties
+}
+
+export class Namespaces {
+  readonly #registry: Registry
+  readonly #deletable: boolean
+
+  /** `deletable` false is the operator's word that no namespace may be deleted. */
+  constructor(registry: Registry, deletable: boolean) {
+    this.#registry = registry
+    this.#deletable = deletable
+  }
+
+  list(): NamedNamespace[] {
+    return this.#registry.namespaceNames().map((name) => this.get(name))
+  }
+
+  get(name: NamespaceName): NamedNamespace {
+    const properties = this.#registry.namespace(name)
+    if (properties === undefined)
+      throw new ServiceError('namespace_not_found', `'namespace:${name}' was not found.`)
+    return { name, properties }
+  }
+
+  /** An existing one is left as it is. */
+  create(name: NamespaceName, change: NamespaceChange): Promise<'created' | 'exists'> {
+    return this.#registry.change(async () => {
+      if (RESERVED.has(name)) {
+        throw new ServiceError(
+          'reserved_namespace',
+          `Cannot create the namespace '${name}'. '${name}' is a reserved namespace.`,
+        )
+      }
+      if (this.#registry.namespace(name) !== undefined) return 'exists'
+      await this.#registry.putNamespace(name, mergeNamespaceProperties(DEFAULT_NAMESPACE_PROPERTIES, change))
+      return 'created'
+    })
+  }
+
+  setProperties(name: NamespaceName, change: NamespaceChange): Promise<void> {
+    return this.#registry.change(async () => {
+      const { properties } = this.get(name)
+      await this.#registry.putNamespace(name, mergeNamespaceProperties(properties, change))
+    })
+  }
+
+  /** With all its streams. */
+  delete(name: NamespaceName): Promise<void> {
+    return this.#registry.change(async () => {
+      if (!this.#deletable) {
+        throw new ServiceError(
+          'reset_disabled',
+          `Namespace '${name}' cannot be deleted because 'enable.unrecoverable.reset' is not enabled. ` +
+            'Please enable it and restart CDAP Master.',
+        )
+      }
+      this.get(name)
+      await this.#registry.removeNamespace(name)
+    })
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * Which namespaces and streams exist, what they are set to, and which log each stream points to.
+ *
+ * Memory answers every question; the catalog is the durable copy. Changes are made one after another, each durable
+ * before it is seen.
+ *
+ * Catalog:  namespaces/<namespace>, streams/<namespace>:<stream>, counters/logs (the last LogId handed out)
+ */
+import type { Catalog, CatalogChange } from '../../storage/catalog.ts'
+import type { LogId } from '../../storage/log.ts'
+import {
+  decodeNamespaceDocument,
+  decodeStreamDocument,
+  encodeNamespaceDocument,
+  encodeStreamDocument,
+} from './catalog-documents.ts'
+import {
+  DEFAULT_NAMESPACE,
+  type NamespaceName,
+  type StreamId,
+  type StreamName,
+  trustedName,
+} from './names.ts'
+import { DEFAULT_NAMESPACE_PROPERTIES, type NamespaceProperties } from './namespace.ts'
+import type { StreamProperties } from './properties.ts'
+
+/** A stream as it is now; replaced as a whole when anything about it changes. */
+export interface Stream {
+  readonly id: StreamId
+  /** Where its events are. Truncating points it to a fresh log. */
+  readonly log: LogId
+  readonly properties: StreamProperties
+}
+
+interface Namespace {
+  properties: NamespaceProperties
+  readonly streams: Map<StreamName, Stream>
+}
+
+const DEFAULT_NAMESPACE_DESCRIPTION = 'Default Namespace'
+
+export class Registry {
+  readonly #catalog: Catalog
+  readonly #namespaces = new Map<NamespaceName, Namespace>()
+  #lastLog: LogId = 0
+  /** The change under way: the next one waits for it. */
+  #changing: Promise<unknown> = Promise.resolve()
+
+  private constructor(catalog: Catalog) {
+    this.#catalog = catalog
+  }
+
+  static async load(catalog: Catalog): Promise<Registry> {
+    const registry = new Registry(catalog)
+    registry.#namespaces.set(DEFAULT_NAMESPACE, {
+      properties: { ...DEFAULT_NAMESPACE_PROPERTIES, description: DEFAULT_NAMESPACE_DESCRIPTION },
+      streams: new Map(),
+    })
+    for (const { id, document } of await catalog.list('namespaces')) {
+      const properties = decodeNamespaceDocument(id, document)
+      registry.#namespaces.set(trustedName<NamespaceName>(id), { properties, streams: new Map() })
+    }
+    for (const { id, document } of await catalog.list('streams')) {
+      const [namespace, stream] = id.split(':').map((name) => trustedName(name)) as [
+        NamespaceName,
+        StreamName,
+      ]
+      const { log, properties } = decodeStreamDocument(id, document)
+      registry.#namespaces.get(namespace)?.streams.set(stream, { id: { namespace, stream }, log, properties })
+    }
+    for (const { document } of await catalog.list('counters')) registry.#lastLog = Number(document)
+    return registry
+  }
+
+  namespaceNames(): NamespaceName[] {
+    return [...this.#namespaces.keys()]
+  }
+
+  namespace(name: NamespaceName): NamespaceProperties | undefined {
+    return this.#namespaces.get(name)?.properties
+  }
+
+  find(namespace: NamespaceName, stream: StreamName): Stream | undefined {
+    return this.#namespaces.get(namespace)?.streams.get(stream)
+  }
+
+  /** In the order of their names. */
+  streamsOf(namespace: NamespaceName): Stream[] {
+    const streams = [...(this.#namespaces.get(namespace)?.streams.values() ?? [])]
+    return streams.sort((a, b) => (a.id.stream < b.id.stream ? -1 : 1))
+  }
+
+  *allStreams(): Generator<Stream> {
+    for (const { streams } of this.#namespaces.values()) yield* streams.values()
+  }
+
+  /** Runs `change` when every change before it has ended: what it reads stays true until it has written. */
+  change<T>(change: () => Promise<T>): Promise<T> {
+    const result = this.#changing.then(change)
+    this.#changing = result.catch(() => {})
+    return result
+  }
+
+  // Below: only inside `change`.
+
+  async putNamespace(name: NamespaceName, properties: NamespaceProperties): Promise<void> {
+    await this.#catalog.commit([namespaceChange(name, encodeNamespaceDocument(properties))])
+    const existing = this.#namespaces.get(name)
+    if (existing === undefined) this.#namespaces.set(name, { properties, streams: new Map() })
+    else existing.properties = properties
+  }
+
+  /** With all its streams. The default namespace stays, empty and as it was at first. */
+  async removeNamespace(name: NamespaceName): Promise<void> {
+    const changes = this.streamsOf(name).map((stream) => streamChange(stream.id, undefined))
+    await this.#catalog.commit([...changes, namespaceChange(name, undefined)])
+    if (name === DEFAULT_NAMESPACE) {
+      const properties = { ...DEFAULT_NAMESPACE_PROPERTIES, description: DEFAULT_NAMESPACE_DESCRIPTION }
+      this.#namespaces.set(name, { properties, streams: new Map() })
+    } else {
+      this.#namespaces.delete(name)
+    }
+  }
+
+  /** A stream with these properties on a fresh log; also how an existing one is emptied. */
+  async putOnFreshLog(id: StreamId, properties: StreamProperties): Promise<void> {
+    const log = this.#lastLog + 1
+    await this.#catalog.commit([
+      streamChange(id, encodeStreamDocument(log, properties)),
+      { collection: 'counters', id: 'logs', document: log },
+    ])
+    this.#lastLog = log
+    this.#set({ id, log, properties })
+  }
+
+  async putProperties(stream: Stream, properties: StreamProperties): Promise<void> {
+    await this.#catalog.commit([streamChange(stream.id, encodeStreamDocument(stream.log, properties))])
+    this.#set({ ...stream, properties })
+  }
+
+  async removeStream(id: StreamId): Promise<void> {
+    await this.#catalog.commit([streamChange(id, undefined)])
+    this.#namespaces.get(id.namespace)?.streams.delete(id.stream)
+  }
+
+  #set(stream: Stream): void {
+    this.#namespaces.get(stream.id.namespace)?.streams.set(stream.id.stream, stream)
+  }
+}
+
+function streamChange(id: StreamId, document: unknown): CatalogChange {
+  return { collection: 'streams', id: `${id.namespace}:${id.stream}`, document }
+}
+
+function namespaceChange(name: NamespaceName, document: unknown): CatalogChange {
+  return { collection: 'namespaces', id: name, document }
+}

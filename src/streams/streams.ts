@@ -1,0 +1,260 @@
+/**
+ * The streams service: what may be done with a stream, by whom the bytes are kept, and until when they are visible.
+ *
+ * Every method takes names that have been parsed and refuses with ServiceError. StorageError passes through: it says
+ * that the disk, not the request, is at fault.
+ */
+import type {
+  EventBlock,
+  EventData,
+  EventHeaders,
+  EventLog,
+  EventSlices,
+  LogId,
+  Position,
+  StagedBatch,
+} from '../../storage/log.ts'
+import { StorageError } from '../../storage/storage-error.ts'
+import { ServiceError } from '../service-error.ts'
+import { AsyncQueue } from './async-queue.ts'
+import type { NamespaceName, StreamId } from './names.ts'
+import {
+  DEFAULT_PROPERTIES,
+  earliestVisibleMs,
+  mergeProperties,
+  type PropertiesChange,
+  type StreamProperties,
+} from './properties.ts'
+import type { Registry, Stream } from './registry.ts'
+
+export interface StreamsOptions {
+  readonly nowMs: () => number
+  /** Body and header bytes of events that have been answered 202 and are not on disk yet. */
+  readonly asyncQueueBytesMax: number
+  /** Told of every event that was answered 202 and then could not be written. */
+  readonly onAsyncLost: (id: StreamId, error: unknown) => void
+}
+
+/** Where a reader goes on: a position in one log. A stream that was truncated since has another log. */
+export interface Cursor {
+  readonly log: LogId
+  readonly position: Position
+}
+
+export interface EventQuery {
+  /** `[startMs, endMs)`. */
+  readonly startMs: number
+  readonly endMs: number
+  readonly limit: number
+  readonly after?: Cursor
+}
+
+/** The answer to a query that matches at least one event. */
+export interface EventRead {
+  readonly log: LogId
+  /** At least one block, the first of which has been read from disk already. */
+  readonly blocks: AsyncGenerator<EventBlock, void, undefined>
+  /** Cursor of the last event handed out, if `limit` cut off others that match. */
+  readonly next?: Cursor
+}
+
+/** A batch for one stream: see StagedBatch. `commit` refuses if the stream has been deleted meanwhile. */
+export interface StreamBatch {
+  add(slices: EventSlices, headers: EventHeaders): Promise<void>
+  commit(): Promise<void>
+  discard(): Promise<void>
+}
+
+export class Streams {
+  readonly #log: EventLog
+  readonly #registry: Registry
+  readonly #options: StreamsOptions
+  readonly #asyncQueue: AsyncQueue
+
+  constructor(log: EventLog, registry: Registry, options: StreamsOptions) {
+    this.#log = log
+    this.#registry = registry
+    this.#options = options
+    this.#asyncQueue = new AsyncQueue(options.asyncQueueBytesMax)
+  }
+
+  list(namespace: NamespaceName): Stream[] {
+    this.#assertNamespace(namespace)
+    return this.#registry.streamsOf(namespace)
+  }
+
+  /**
+   * Creates a stream, unless it exists: then nothing changes, and only a principal that differs is refused.
+   */
+  create(id: StreamId, change: PropertiesChange): Promise<void> {
+    return this.#registry.change(async () => {
+      this.#assertNamespace(id.namespace)
+      const existing = this.#registry.find(id.namespace, id.stream)
+      if (existing !== undefined) return assertSamePrincipal(existing, change)
+      await this.#registry.putOnFreshLog(id, mergeProperties(DEFAULT_PROPERTIES, change))
+    })
+  }
+
+  get(id: StreamId): Stream {
+    const stream = this.#registry.find(id.namespace, id.stream)
+    if (stream === undefined) {
+      throw new ServiceError('stream_not_found', `'stream:${id.namespace}.${id.stream}' was not found.`)
+    }
+    return stream
+  }
+
+  properties(id: StreamId): StreamProperties {
+    return this.get(id).properties
+  }
+
+  setProperties(id: StreamId, change: PropertiesChange): Promise<void> {
+    return this.#registry.change(async () => {
+      const stream = this.get(id)
+      assertSamePrincipal(stream, change)
+      const properties = mergeProperties(stream.properties, change)
+      if (properties !== stream.properties) await this.#registry.putProperties(stream, properties)
+    })
+  }
+
+  /** Empties the stream at once and for good; its properties stay. The janitor frees the disk. */
+  truncate(id: StreamId): Promise<void> {
+    return this.#registry.change(async () => this.#registry.putOnFreshLog(id, this.get(id).properties))
+  }
+
+  delete(id: StreamId): Promise<void> {
+    return this.#registry.change(async () => {
+      this.get(id)
+      await this.#registry.removeStream(id)
+    })
+  }
+
+  /** Resolves once the event is on disk. */
+  async append(id: StreamId, event: EventData): Promise<void> {
+    for (;;) {
+      const { log } = this.get(id)
+      try {
+        await this.#log.append(log, [event])
+        return
+      } catch (error) {
+        if (!isDropped(error)) throw error // dropped: truncated or deleted since; look again
+      }
+    }
+  }
+
+  /** Resolves once the event is queued: at once, unless the queue is full; then once the event is on disk. */
+  async appendAsync(id: StreamId, event: EventData): Promise<void> {
+    this.get(id)
+    const written = this.append(id, event)
+    await this.#asyncQueue.accept(event, written, (error) => this.#options.onAsyncLost(id, error))
+  }
+
+  startBatch(id: StreamId): StreamBatch {
+    this.get(id)
+    return new NamedBatch(this.#log.stage(), () => this.get(id).log)
+  }
+
+  /** Undefined if no event matches. What is older than the ttl is not there, whether or not it is still on disk. */
+  async read(id: StreamId, query: EventQuery): Promise<EventRead | undefined> {
+    const { log, properties } = this.get(id)
+    const startMs = Math.max(query.startMs, earliestVisibleMs(this.#options.nowMs(), properties.ttlSeconds))
+    const { endMs, limit } = query
+    const after = positionIn(log, query.after)
+    const end = this.#log.tail(log)?.nextSequence ?? 0
+    const blocks = this.#log
+      .read(log, { startMs, endMs, limit, ...(after && { after }) })
+      [Symbol.asyncIterator]()
+    const first = await blocks.next()
+    if (first.done) return undefined
+    const next = await this.#nextCursor(log, first.value, end, query)
+    return { log, blocks: startingWith(first.value, blocks), ...(next && { next }) }
+  }
+
+  /** Sequences have no gaps, so what `limit` cuts off is known before the events are read. */
+  async #nextCursor(
+    log: LogId,
+    first: EventBlock,
+    end: number,
+    query: EventQuery,
+  ): Promise<Cursor | undefined> {
+    const run = first.runs[0]!
+    const begin: Position = { sequence: first.firstSequence + run.begin, timestampMs: run.timestampMs }
+    const cut = begin.sequence + query.limit
+    if (cut >= end) return undefined
+    const [last, beyond] = await Promise.all([
+      this.#log.locate(log, cut - 1, begin),
+      this.#log.locate(log, cut, begin),
+    ])
+    if (last === undefined || beyond === undefined || beyond.timestampMs >= query.endMs) return undefined
+    return { log, position: last }
+  }
+
+  #assertNamespace(namespace: NamespaceName): void {
+    if (this.#registry.namespace(namespace) === undefined) {
+      throw new ServiceError('namespace_not_found', `'namespace:${namespace}' was not found.`)
+    }
+  }
+}
+
+/** A cursor of an older log stands before everything in this one; a newer log than ours cannot be. */
+function positionIn(log: LogId, cursor: Cursor | undefined): Position | undefined {
+  if (cursor === undefined || cursor.log < log) return undefined
+  if (cursor.log > log) {
+    throw new ServiceError(
+      'invalid_cursor',
+      'the cursor is from a later life of this stream; start without one',
+    )
+  }
+  return cursor.position
+}
+
+function assertSamePrincipal(stream: Stream, change: PropertiesChange): void {
+  const { principal } = change
+  if (principal === undefined || principal === stream.properties.principal) return
+  throw new ServiceError(
+    'principal_mismatch',
+    `STREAM '${stream.id.stream}' already exists and the specified principal '${principal}' is not the same as the ` +
+      'existing one. The principal of an entity cannot be changed.',
+  )
+}
+
+function isDropped(error: unknown): boolean {
+  return error instanceof StorageError && error.code === 'dropped'
+}
+
+async function* startingWith(
+  first: EventBlock,
+  rest: AsyncIterator<EventBlock>,
+): AsyncGenerator<EventBlock, void, undefined> {
+  try {
+    yield first
+    for (;;) {
+      const next = await rest.next()
+      if (next.done) return
+      yield next.value
+    }
+  } finally {
+    await rest.return?.()
+  }
+}
+
+class NamedBatch implements StreamBatch {
+  readonly #staged: StagedBatch
+  readonly #target: () => LogId
+
+  constructor(staged: StagedBatch, target: () => LogId) {
+    this.#staged = staged
+    this.#target = target
+  }
+
+  add(slices: EventSlices, headers: EventHeaders): Promise<void> {
+    return this.#staged.add(slices, headers)
+  }
+
+  async commit(): Promise<void> {
+    await this.#staged.commit(this.#target)
+  }
+
+  discard(): Promise<void> {
+    return this.#staged.discard()
+  }
+}

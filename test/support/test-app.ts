@@ -1,0 +1,190 @@
+/**
+ * The whole service on a free port of 127.0.0.1, with a clock that stands still until a test moves it. The log is a
+ * LevelDB in memory, or with `onDisk` one in a temporary folder that `restart` opens again.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { MemoryLevel } from 'memory-level'
+import { onTestFinished } from 'vitest'
+import type { Config } from '../../src/config.ts'
+import { type RunningService, startService } from '../../src/main.ts'
+import type { Level } from '../../storage/level/level.ts'
+import { openStorageOn, type Storage } from '../../storage/level/open.ts'
+
+/** Path prefix of the streams of the default namespace. */
+export const STREAMS = '/v3/namespaces/default/streams'
+
+export interface TestAppOptions {
+  /** Streams of the default namespace that exist already. */
+  readonly streams?: readonly string[]
+  readonly nowMs?: number
+  readonly onDisk?: boolean
+  readonly config?: Partial<Config>
+}
+
+export interface RequestOptions {
+  /** Sent as they are written here, names in this very case; an array value is sent as several lines. */
+  readonly headers?: Record<string, string | string[]>
+  readonly body?: string | Uint8Array
+  /** The body in these pieces, with `Transfer-Encoding: chunked`. */
+  readonly chunks?: readonly Uint8Array[]
+}
+
+export interface TestResponse {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly body: Buffer
+  readonly text: string
+  json(): unknown
+}
+
+export interface EventJson {
+  readonly timestamp: number
+  readonly headers: Record<string, string>
+  readonly body: string
+  readonly encoding?: string
+  readonly cursor?: string
+}
+
+export interface TestApp {
+  readonly port: number
+  /** Time of the service, in milliseconds; tests set it. */
+  nowMs: number
+  /** Failures the service reported as its own. Empty at the end of a good test. */
+  readonly reported: unknown[]
+  request(method: string, path: string, options?: RequestOptions): Promise<TestResponse>
+  get(path: string, options?: RequestOptions): Promise<TestResponse>
+  put(path: string, options?: RequestOptions): Promise<TestResponse>
+  post(path: string, options?: RequestOptions): Promise<TestResponse>
+  delete(path: string, options?: RequestOptions): Promise<TestResponse>
+  /** All events of a stream of the default namespace; `query` such as `limit=3`. */
+  events(stream: string, query?: string): Promise<EventJson[]>
+  /** Lets the janitor do all it has to do. */
+  tidy(): Promise<number>
+  /** Stops the service and starts it again on the same data. */
+  restart(): Promise<void>
+}
+
+/** Stops by itself when the test is over. */
+export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
+  const store = options.onDisk ? await diskStore() : memoryStore()
+  const config: Config = {
+    port: 0,
+    host: '127.0.0.1',
+    dataFolder: store.folder,
+    eventBytesMax: 16 * 1024 * 1024,
+    asyncQueueBytesMax: 32 * 1024 * 1024,
+    janitorIntervalMs: 86_400_000,
+    unrecoverableReset: true,
+    ...options.config,
+  }
+  const agent = new Agent({ keepAlive: true })
+  const reported: unknown[] = []
+  let service: RunningService
+
+  async function start(): Promise<void> {
+    service = await startService(config, {
+      nowMs: () => app.nowMs,
+      random: () => 0.5,
+      report: (error) => reported.push(error),
+      ...(store.open && { openStorage: store.open }),
+    })
+  }
+
+  const app: TestApp = {
+    nowMs: options.nowMs ?? 1_000_000,
+    reported,
+    get port() {
+      return service.port
+    },
+    request: (method, path, request = {}) => send(agent, service.port, method, path, request),
+    get: (path, request) => app.request('GET', path, request),
+    put: (path, request) => app.request('PUT', path, request),
+    post: (path, request) => app.request('POST', path, request),
+    delete: (path, request) => app.request('DELETE', path, request),
+    async events(stream, query = '') {
+      const response = await app.get(`${STREAMS}/${stream}/events${query && `?${query}`}`)
+      if (response.status === 204) return []
+      if (response.status !== 200) throw new Error(`GET events answered ${response.status}: ${response.text}`)
+      return response.json() as EventJson[]
+    },
+    async tidy() {
+      let removed = 0
+      for (;;) {
+        const tick = await service.janitor.tick()
+        removed += tick.removed
+        if (!tick.more) return removed
+      }
+    },
+    async restart() {
+      await service.close(1_000)
+      await start()
+    },
+  }
+  await start()
+  onTestFinished(async () => {
+    agent.destroy()
+    await service.close(1_000)
+    await store.remove()
+  })
+  for (const stream of options.streams ?? []) await app.put(`${STREAMS}/${stream}`)
+  return app
+}
+
+interface Store {
+  readonly folder: string
+  readonly open?: (nowMs: () => number) => Promise<Storage>
+  remove(): Promise<void>
+}
+
+async function diskStore(): Promise<Store> {
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-app-'))
+  return { folder: join(folder, 'data'), remove: () => rm(folder, { recursive: true }) }
+}
+
+function memoryStore(): Store {
+  const db = new MemoryLevel<Buffer, Buffer>({
+    storeEncoding: 'buffer',
+    keyEncoding: 'buffer',
+    valueEncoding: 'buffer',
+  })
+  return {
+    folder: '(memory)',
+    async open(nowMs) {
+      await db.open()
+      return openStorageOn(db as unknown as Level, { nowMs, sync: true })
+    },
+    remove: async () => {},
+  }
+}
+
+function send(
+  agent: Agent,
+  port: number,
+  method: string,
+  path: string,
+  { headers = {}, body, chunks }: RequestOptions,
+): Promise<TestResponse> {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest({ agent, host: '127.0.0.1', port, method, path, headers }, (response) => {
+      const received: Buffer[] = []
+      response.on('data', (chunk: Buffer) => received.push(chunk))
+      response.on('error', reject)
+      response.on('end', () => {
+        const whole = Buffer.concat(received)
+        const text = whole.toString('utf8')
+        const status = response.statusCode ?? 0
+        resolve({ status, headers: response.headers, body: whole, text, json: () => JSON.parse(text) })
+      })
+    })
+    request.on('error', reject)
+    if (chunks === undefined) {
+      request.end(body)
+    } else {
+      for (const chunk of chunks) request.write(chunk)
+      request.end()
+    }
+  })
+}
