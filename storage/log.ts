@@ -81,8 +81,11 @@ export interface LogTail {
  */
 export interface StagedBatch {
   add(slices: EventSlices, headers: EventHeaders): Promise<void>
-  /** Resolves once durable, with the position of the last event, or undefined if the batch was empty. */
-  commit(log: LogId): Promise<Position | undefined>
+  /**
+   * Resolves once durable, with the position of the last event, or undefined if the batch was empty. `target` is asked
+   * at the last moment, for a large batch takes a while; if it throws, so does commit, and nothing is stored.
+   */
+  commit(target: () => LogId): Promise<Position | undefined>
   /** Gives the batch up; after `commit` has succeeded it does nothing. */
   discard(): Promise<void>
 }
@@ -113,8 +116,11 @@ export interface EventLog {
    */
   read(log: LogId, range: ReadRange): AsyncIterable<EventBlock>
 
-  /** Position of the event with this sequence; undefined if it is gone or not yet there. */
-  locate(log: LogId, sequence: number): Promise<Position | undefined>
+  /**
+   * Position of the event with this sequence; undefined if it is gone or not yet there. `near` is an event before it:
+   * the closer, the fewer seeks.
+   */
+  locate(log: LogId, sequence: number, near?: Position): Promise<Position | undefined>
 
   /** Undefined for a log that has never been written to. */
   tail(log: LogId): LogTail | undefined

@@ -76,9 +76,9 @@ export class LevelLog implements EventLog, StagingArea {
     return writer === undefined ? NO_BLOCKS : readLog(this.db, writer, range)
   }
 
-  async locate(log: LogId, sequence: number): Promise<Position | undefined> {
+  async locate(log: LogId, sequence: number, near?: Position): Promise<Position | undefined> {
     const writer = this.#writers.get(log)
-    return writer === undefined ? undefined : locate(this.db, writer, sequence)
+    return writer === undefined ? undefined : locate(this.db, writer, sequence, near)
   }
 
   tail(log: LogId): LogTail | undefined {

@@ -1,19 +1,25 @@
 /**
  * Finds the position of the event with a given sequence. Keys are ordered by time first, but both count upwards, so
- * the block is found by bisection over time: a handful of seeks, whatever the size of the log.
+ * the block is found by bisection over time: a handful of seeks, whatever the size of the log; two for an event near
+ * one that is known.
  */
-import type { Position } from '../log.ts'
-import { blockKey, isReferenceKey, sequenceOfKey, timestampOfKey } from './keys.ts'
+import type { LogId, Position } from '../log.ts'
+import { afterLog, blockKey, isReferenceKey, sequenceOfKey, timestampOfKey } from './keys.ts'
 import type { Level } from './level.ts'
 import { readLog } from './log-reader.ts'
 import type { LogWriter } from './log-writer.ts'
-import { lastKeyNotAfter } from './range-scan.ts'
+import { firstKey, keyAfter, lastKeyNotAfter } from './range-scan.ts'
 
 /** Undefined if the event has been trimmed or does not exist yet. */
-export async function locate(db: Level, writer: LogWriter, sequence: number): Promise<Position | undefined> {
+export async function locate(
+  db: Level,
+  writer: LogWriter,
+  sequence: number,
+  near?: Position,
+): Promise<Position | undefined> {
   const { tail } = writer
   if (sequence < tail.firstSequence || sequence >= tail.nextSequence) return undefined
-  const key = await lastKeyWithSequenceUpTo(db, writer, sequence)
+  const key = await lastKeyWithSequenceUpTo(db, writer, sequence, near)
   if (key === undefined) return undefined
   const timestampMs = timestampOfKey(key)
   if (isReferenceKey(key) || sequenceOfKey(key) === sequence) return { timestampMs, sequence }
@@ -33,23 +39,35 @@ async function lastKeyWithSequenceUpTo(
   db: Level,
   writer: LogWriter,
   sequence: number,
+  near: Position | undefined,
 ): Promise<Buffer | undefined> {
   const { log, tail } = writer
   const trimPoint = blockKey(log, tail.firstTimestampMs, tail.firstSequence)
-  let low = tail.firstTimestampMs
+  const lastUpTo = (timestampMs: number) =>
+    lastKeyNotAfter(db, trimPoint, atOrBefore(log, timestampMs, sequence))
+
+  let low = Math.max(tail.firstTimestampMs, near?.timestampMs ?? 0)
+  let best = await lastUpTo(low)
+  const next = await firstKey(db, best === undefined ? trimPoint : keyAfter(best), afterLog(log))
+  if (next === undefined || sequenceOfKey(next) > sequence) return best
+
   let high = tail.lastTimestampMs
-  let best: Buffer | undefined
-  while (low <= high) {
-    const middle = low + Math.floor((high - low + 1) / 2)
-    // The suffix makes a reference at exactly this position count as not after it.
-    const lte = Buffer.concat([blockKey(log, middle, sequence), Buffer.from([0xff])])
-    const key = await lastKeyNotAfter(db, trimPoint, lte)
+  while (low < high) {
+    const middle = low + Math.ceil((high - low) / 2)
+    const key = await lastUpTo(middle)
     if (key !== undefined && sequenceOfKey(key) > sequence) {
-      high = timestampOfKey(key)
+      high = timestampOfKey(key) // before middle, for the key is not after (middle, sequence)
     } else {
-      if (key !== undefined) best = key
-      low = middle + 1
+      best = key ?? best
+      low = middle
     }
   }
   return best
 }
+
+/** Above the block and the reference key at this position, below those of every later one. */
+function atOrBefore(log: LogId, timestampMs: number, sequence: number): Buffer {
+  return Buffer.concat([blockKey(log, timestampMs, sequence), REFERENCE_END])
+}
+
+const REFERENCE_END = Buffer.from([0xff])

@@ -4,6 +4,7 @@
  * An open LevelDB iterator pins files and a snapshot. A reader may be a client that takes one byte a second, so nothing
  * is held between two rounds; the next round is fetched while the caller works on this one.
  */
+import type { AbstractKeyIterator } from 'abstract-level'
 import type { Level } from './level.ts'
 import { storageErrorOf } from './level-error.ts'
 
@@ -51,7 +52,15 @@ async function fetchRound(db: Level, gte: Buffer, lt: Buffer, entries: number): 
 
 /** The last key that is `>= gte` and `<= lte`, or undefined. */
 export async function lastKeyNotAfter(db: Level, gte: Buffer, lte: Buffer): Promise<Buffer | undefined> {
-  const iterator = db.keys({ gte, lte, reverse: true, limit: 1 })
+  return onlyKey(db.keys({ gte, lte, reverse: true, limit: 1 }))
+}
+
+/** The first key that is `>= gte` and `< lt`, or undefined. */
+export async function firstKey(db: Level, gte: Buffer, lt: Buffer): Promise<Buffer | undefined> {
+  return onlyKey(db.keys({ gte, lt, limit: 1 }))
+}
+
+async function onlyKey(iterator: AbstractKeyIterator<Level, Buffer>): Promise<Buffer | undefined> {
   try {
     return await iterator.next()
   } catch (error) {
@@ -61,10 +70,13 @@ export async function lastKeyNotAfter(db: Level, gte: Buffer, lte: Buffer): Prom
   }
 }
 
-/** The smallest key above the last one of a round. */
-function keyAfterLast(round: readonly Entry[]): Buffer {
-  const last = round[round.length - 1]![0]
-  const after = Buffer.alloc(last.length + 1)
-  last.copy(after)
+/** The smallest key above this one. */
+export function keyAfter(key: Buffer): Buffer {
+  const after = Buffer.alloc(key.length + 1)
+  key.copy(after)
   return after
+}
+
+function keyAfterLast(round: readonly Entry[]): Buffer {
+  return keyAfter(round[round.length - 1]![0])
 }

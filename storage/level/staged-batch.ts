@@ -61,18 +61,17 @@ export class LevelStagedBatch implements StagedBatch {
     if (this.#builder.finishedBytes >= threshold) await this.#writePieces(false)
   }
 
-  async commit(log: LogId): Promise<Position | undefined> {
+  async commit(target: () => LogId): Promise<Position | undefined> {
     this.#assertOpen()
     if (this.#segment === undefined) {
-      this.#ended = true
       const blocks = this.#builder.take(true)
-      return blocks.length === 0 ? undefined : this.#area.writerOf(log).appendBlocks(blocks)
+      this.#ended = true
+      return blocks.length === 0 ? undefined : this.#area.writerOf(target()).appendBlocks(blocks)
     }
     await this.#writePieces(true)
     await this.#writing
-    const position = await this.#area
-      .writerOf(log)
-      .appendSegment(this.#segment, this.#stagedCount, this.#stagedBodyBytes)
+    const writer = this.#area.writerOf(target())
+    const position = await writer.appendSegment(this.#segment, this.#stagedCount, this.#stagedBodyBytes)
     this.#ended = true
     return position
   }
@@ -94,12 +93,14 @@ export class LevelStagedBatch implements StagedBatch {
     await this.#writing
     const refusal = this.#area.commit.refusal()
     if (refusal !== undefined) throw refusal
+    const blocks = this.#builder.take(all)
+    if (blocks.length === 0) return // taken by an `add` that waited beside this one
     const batch = this.#area.db.batch() as Batch
     if (this.#segment === undefined) {
       this.#segment = this.#area.nextSegment()
       batch.put(orphanKey(this.#segment), Buffer.alloc(0))
     }
-    for (const block of this.#builder.take(all)) {
+    for (const block of blocks) {
       const key = pieceKey(this.#segment, this.#stagedCount)
       batch.put(key, sealBlock(key, block.bytes))
       this.#stagedCount += block.count
