@@ -24,7 +24,7 @@ export interface BatchDecoder {
   readonly headers: HeaderPairs
   /**
    * Takes the next piece of the body. Calls `emit` for events that are complete; what is handed to `emit` may be
-   * reused by the decoder after the next call of `decode` or `end`, and the chunk itself is never written to.
+   * reused as soon as `emit` returns, so it has to copy. The chunk itself is never written to.
    */
   decode(chunk: Uint8Array, emit: (slices: EventSlices) => void): void
   /** The body ended cleanly: emits what is left, or throws if the body stopped in the middle of something. */

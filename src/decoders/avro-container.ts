@@ -1,0 +1,394 @@
+/**
+ * The decoder of Avro object container files: every datum becomes an event, its body the very bytes in the block.
+ *
+ *   file:   "Obj" 1 | metadata: map of bytes | sync marker, 16 bytes | block …
+ *   block:  count of data, long | size in bytes, long | data, compressed by the codec of the file | sync marker
+ *
+ * The file is taken block by block: a block that lies within one chunk is read where it lies, any other is gathered
+ * first. Claims of a block are checked before a byte of it is kept, and memory grows with what came, not with what was
+ * claimed. Blocks and data are counted from 1 in messages.
+ *
+ * Slices are cut from the decompressed block, and so from the chunk itself when the codec is null. They stay as they
+ * are until the next call of `decode` or `end`.
+ */
+import { createHash } from 'node:crypto'
+import { ServiceError } from '../service-error.ts'
+import { type BlockCodec, blockCodec, isStored } from './avro-codecs.ts'
+import { LongReader } from './avro-long.ts'
+import { AvroProblem } from './avro-problem.ts'
+import { parseSchema } from './avro-schema.ts'
+import { schemaText } from './avro-schema-text.ts'
+import { compileSkip, type DatumSkipper } from './avro-skip.ts'
+import type { BatchDecoder, DecoderLimits, EventSlices, HeaderPairs } from './decoder.ts'
+
+export function avroContainer(limits: DecoderLimits): BatchDecoder {
+  return new AvroContainerDecoder(limits.eventBytesMax)
+}
+
+const KIB = 1024
+const MIB = 1024 * KIB
+const GIB = 1024 * MIB
+
+/** Schema text as it stands in the file: it becomes a header of every event. */
+export const SCHEMA_BYTES_MAX = 1 * MIB
+/** Everything before the first block is held in memory: the schema and what else the writer noted. */
+export const FILE_HEADER_BYTES_MAX = 4 * MIB
+/** One decompressed block is held in memory; twice `eventBytesMax` if that is more. Writers make 16 KiB to some MiB. */
+export const BLOCK_BYTES_MAX = 64 * MIB
+/** Data without bytes (null, a record without fields) cost the sender nothing: a file may hold this many. */
+export const EMPTY_DATA_PER_FILE_MAX = 1_000_000
+/** One array of offsets, 16 KiB, is used again for each emit of as many events. */
+const SLICES_PER_EMIT = 4096
+const GATHERED_BYTES_MIN = 64 * KIB
+
+const MAGIC = Buffer.from('Obj\x01', 'latin1')
+const SYNC_BYTES = 16
+const FAILED = 'Failed to process uploaded avro file: '
+const NOT_A_DATA_FILE = 'Not a data file.'
+const NOTHING = Buffer.alloc(0)
+
+type Emit = (slices: EventSlices) => void
+
+/** What the file header says, ready to use. */
+interface AvroFile {
+  readonly codec: BlockCodec
+  readonly skip: DatumSkipper
+  /** Whether data of the schema take no bytes at all. */
+  readonly empty: boolean
+  readonly sync: Buffer
+}
+
+class AvroContainerDecoder implements BatchDecoder {
+  headers: HeaderPairs = []
+  readonly #eventBytesMax: number
+  readonly #blockBytesMax: number
+  readonly #storedBytesMax: number
+  readonly #longs = new LongReader()
+  readonly #header = new FileHeaderScan()
+  #file: AvroFile | undefined
+  #blocks = 0
+  #block = { count: 0, dataLength: 0, headerLength: 0 }
+  #emptyData = 0
+  readonly #gathered = new Gathered()
+  #offsets = new Uint32Array(SLICES_PER_EMIT + 1)
+  #offsetsTaken = false
+
+  constructor(eventBytesMax: number) {
+    this.#eventBytesMax = eventBytesMax
+    this.#blockBytesMax = Math.min(Math.max(BLOCK_BYTES_MAX, 2 * eventBytesMax), GIB)
+    // Codecs make what they cannot compress a little longer; snappy says by how much at most: a sixth and 32 bytes.
+    this.#storedBytesMax = this.#blockBytesMax + Math.ceil(this.#blockBytesMax / 6) + KIB
+  }
+
+  decode(chunk: Uint8Array, emit: Emit): void {
+    this.#offsetsTaken = false
+    const bytes = asBuffer(chunk)
+    let at = this.#finishGathered(bytes, emit)
+    while (at < bytes.length) {
+      const length = this.#itemLength(bytes, at, bytes.length)
+      if (length > bytes.length - at) {
+        this.#gathered.add(bytes, at, bytes.length)
+        return
+      }
+      this.#item(bytes, at, at + length, emit)
+      at += length
+    }
+  }
+
+  end(_emit: Emit): void {
+    if (this.#file !== undefined) {
+      if (this.#gathered.length > 0)
+        throw refusal(new AvroProblem('the file ends inside it'), this.#blockPlace())
+    } else if (this.#gathered.length < MAGIC.length) {
+      throw refusal(new AvroProblem(NOT_A_DATA_FILE), '')
+    } else {
+      throw refusal(new AvroProblem('the file ends inside its header'), '')
+    }
+  }
+
+  /** Adds to what earlier chunks left until it is a whole item, and takes that. Returns how far the chunk is used. */
+  #finishGathered(bytes: Buffer, emit: Emit): number {
+    const gathered = this.#gathered
+    if (gathered.length === 0) return 0
+    let at = 0
+    for (;;) {
+      const length = this.#itemLength(gathered.bytes, 0, gathered.length)
+      if (length <= gathered.length) {
+        const item = gathered.take()
+        this.#item(item, 0, length, emit)
+        return at
+      }
+      if (at === bytes.length) return at
+      const taken = Math.min(length - gathered.length, bytes.length - at)
+      gathered.add(bytes, at, at + taken)
+      at += taken
+    }
+  }
+
+  /**
+   * The length of the file header or block that begins at `start`, as far as the bytes up to `end` tell. If it is more
+   * than they are, that many are needed to go on: all of them, or enough to tell better.
+   */
+  #itemLength(bytes: Buffer, start: number, end: number): number {
+    if (this.#file === undefined) {
+      try {
+        return this.#header.length(bytes, start, end)
+      } catch (problem) {
+        throw refusal(problem, '')
+      }
+    }
+    try {
+      return this.#blockLength(this.#file, bytes, start, end)
+    } catch (problem) {
+      throw refusal(problem, this.#blockPlace())
+    }
+  }
+
+  #item(bytes: Buffer, start: number, end: number, emit: Emit): void {
+    if (this.#file !== undefined) {
+      this.#takeBlock(this.#file, bytes, start, end, emit)
+      return
+    }
+    try {
+      this.#openFile(bytes, start, end)
+    } catch (problem) {
+      throw refusal(problem, '')
+    }
+  }
+
+  #openFile(bytes: Buffer, start: number, end: number): void {
+    const { schema, codec } = this.#header.metadata(bytes, start)
+    if (schema === undefined) throw new AvroProblem('the file header has no avro.schema')
+    if (schema.length > SCHEMA_BYTES_MAX) {
+      throw new AvroProblem(`the schema takes ${schema.length} bytes; the most is ${SCHEMA_BYTES_MAX}`)
+    }
+    const type = parseSchema(utf8(schema))
+    const text = schemaText(type)
+    this.#file = {
+      codec: blockCodec(codec === undefined ? 'null' : codec.toString('latin1')),
+      skip: compileSkip(type),
+      empty: type.constantBytes === 0,
+      sync: Buffer.from(bytes.subarray(end - SYNC_BYTES, end)),
+    }
+    this.headers = [
+      ['schema', text],
+      ['schema.hash', createHash('md5').update(text, 'utf8').digest('hex')],
+    ]
+  }
+
+  #blockLength(file: AvroFile, bytes: Buffer, start: number, end: number): number {
+    const count = this.#longs.read(bytes, start, end)
+    const dataLength = count === undefined ? undefined : this.#longs.read(bytes, this.#longs.next, end)
+    if (count === undefined || dataLength === undefined) return end - start + 1
+    this.#checkClaims(file, count, dataLength)
+    this.#block = { count, dataLength, headerLength: this.#longs.next - start }
+    return this.#block.headerLength + dataLength + SYNC_BYTES
+  }
+
+  #checkClaims(file: AvroFile, count: number, size: number): void {
+    const stored = isStored(file.codec)
+    if (count < 0) throw new AvroProblem(`its object count is negative: ${count}`)
+    if (size < 0) throw new AvroProblem(`its size is negative: ${size}`)
+    if (file.empty && count > EMPTY_DATA_PER_FILE_MAX - this.#emptyData) {
+      throw new AvroProblem(
+        `it claims ${count} objects without bytes; a file may hold ${EMPTY_DATA_PER_FILE_MAX} of them`,
+      )
+    }
+    // The one object is as long as the block, so this is not a block that should have been split.
+    if (stored && count === 1 && size > this.#eventBytesMax) throw this.#tooLarge(1, size)
+    const sizeMax = stored ? this.#blockBytesMax : this.#storedBytesMax
+    if (size > sizeMax) {
+      throw new AvroProblem(`it claims a size of ${size} bytes; the most is ${sizeMax}; write smaller blocks`)
+    }
+    if (!file.empty && count > (stored ? size : this.#blockBytesMax)) throw tooManyObjects(count)
+  }
+
+  #takeBlock(file: AvroFile, bytes: Buffer, start: number, end: number, emit: Emit): void {
+    const dataStart = start + this.#block.headerLength
+    const dataEnd = dataStart + this.#block.dataLength
+    try {
+      if (file.sync.compare(bytes, dataEnd, end) !== 0) {
+        throw new AvroProblem('the sync marker after it is not the one of the file')
+      }
+      this.#cut(file, file.codec(bytes.subarray(dataStart, dataEnd), this.#blockBytesMax), emit)
+    } catch (problem) {
+      throw refusal(problem, this.#blockPlace())
+    }
+    this.#blocks += 1
+  }
+
+  /** Cuts a decompressed block into events. */
+  #cut(file: AvroFile, bytes: Buffer, emit: Emit): void {
+    const { count } = this.#block
+    if (!file.empty && count > bytes.length) throw tooManyObjects(count)
+    if (file.empty) this.#emptyData += count
+    let at = 0
+    let done = 0
+    try {
+      while (done < count) {
+        const events = Math.min(count - done, SLICES_PER_EMIT)
+        const offsets = this.#nextOffsets()
+        offsets[0] = at
+        for (let event = 1; event <= events; event++) {
+          const end = file.skip(bytes, at, bytes.length)
+          if (end - at > this.#eventBytesMax) throw this.#tooLarge(done + 1, end - at)
+          offsets[event] = end
+          at = end
+          done += 1
+        }
+        // Data follow one another without a gap, so one array serves for both: an event starts where the last ended.
+        emit({
+          bytes,
+          starts: offsets.subarray(0, events),
+          ends: offsets.subarray(1, events + 1),
+          count: events,
+        })
+      }
+    } catch (problem) {
+      throw refusal(problem, `${this.#blockPlace()}, datum ${done + 1}`)
+    }
+    if (at < bytes.length)
+      throw new AvroProblem(`${bytes.length - at} bytes are left over after its ${count} objects`)
+  }
+
+  /** The array of before, unless this call has handed it out already: then it must stay as it is. */
+  #nextOffsets(): Uint32Array {
+    if (this.#offsetsTaken) this.#offsets = new Uint32Array(SLICES_PER_EMIT + 1)
+    this.#offsetsTaken = true
+    return this.#offsets
+  }
+
+  #tooLarge(datum: number, length: number): ServiceError {
+    const problem = `it takes ${length} bytes; an event may take ${this.#eventBytesMax}`
+    return new ServiceError('event_too_large', `${FAILED}${this.#blockPlace()}, datum ${datum}: ${problem}`)
+  }
+
+  #blockPlace(): string {
+    return `block ${this.#blocks + 1}`
+  }
+}
+
+/** What to throw for what was thrown at `place`: a problem becomes an answer for the client, all else stays. */
+function refusal(problem: unknown, place: string): unknown {
+  if (!(problem instanceof AvroProblem)) return problem
+  const reason = place === '' ? problem.message : `${place}: ${problem.message}`
+  return new ServiceError('malformed_batch', FAILED + reason, { cause: problem })
+}
+
+function tooManyObjects(count: number): AvroProblem {
+  return new AvroProblem(`it claims ${count} objects, more than it has bytes for`)
+}
+
+/** Finds the end of the file header, going on where it stopped when more bytes have come. */
+class FileHeaderScan {
+  // All offsets count from the start of the file.
+  #at = MAGIC.length
+  #entriesLeft = 0
+  #wholeLength: number | undefined
+  readonly #longs = new LongReader()
+  readonly #values = new Map<string, { start: number; end: number }>()
+
+  length(bytes: Buffer, start: number, end: number): number {
+    const have = end - start
+    const magic = Math.min(have, MAGIC.length)
+    if (MAGIC.compare(bytes, start, start + magic, 0, magic) !== 0) throw new AvroProblem(NOT_A_DATA_FILE)
+    if (have < MAGIC.length) return MAGIC.length
+    while (this.#wholeLength === undefined) {
+      if (this.#at > FILE_HEADER_BYTES_MAX) {
+        throw new AvroProblem(`the file header takes more than ${FILE_HEADER_BYTES_MAX} bytes`)
+      }
+      const wanted =
+        this.#entriesLeft > 0 ? this.#entry(bytes, start, end) : this.#entryCount(bytes, start, end)
+      if (wanted !== undefined) return wanted
+    }
+    return this.#wholeLength
+  }
+
+  metadata(bytes: Buffer, start: number): { schema: Buffer | undefined; codec: Buffer | undefined } {
+    const value = (name: string) => {
+      const range = this.#values.get(name)
+      return range && bytes.subarray(start + range.start, start + range.end)
+    }
+    return { schema: value('avro.schema'), codec: value('avro.codec') }
+  }
+
+  /** Steps over the head of a block of entries. Returns the length to wait for if it is not there yet. */
+  #entryCount(bytes: Buffer, start: number, end: number): number | undefined {
+    const count = this.#longs.read(bytes, start + this.#at, end)
+    if (count === undefined) return end - start + 1
+    // The size of the block follows a negative count; the entries are read one by one all the same.
+    if (count < 0 && this.#longs.read(bytes, this.#longs.next, end) === undefined) return end - start + 1
+    this.#entriesLeft = Math.abs(count)
+    if (this.#entriesLeft > FILE_HEADER_BYTES_MAX)
+      throw new AvroProblem(`the file header claims ${count} entries`)
+    this.#at = this.#longs.next - start
+    if (count === 0) this.#wholeLength = this.#at + SYNC_BYTES
+    return undefined
+  }
+
+  #entry(bytes: Buffer, start: number, end: number): number | undefined {
+    const key = this.#text(bytes, start, start + this.#at, end)
+    if (typeof key === 'number') return key
+    const value = this.#text(bytes, start, key.end, end)
+    if (typeof value === 'number') return value
+    this.#values.set(bytes.toString('utf8', key.start, key.end), {
+      start: value.start - start,
+      end: value.end - start,
+    })
+    this.#at = value.end - start
+    this.#entriesLeft -= 1
+    return undefined
+  }
+
+  /** Where a length-prefixed text lies in `bytes`, or the length to wait for. */
+  #text(bytes: Buffer, start: number, at: number, end: number): { start: number; end: number } | number {
+    const length = this.#longs.read(bytes, at, end)
+    if (length === undefined) return end - start + 1
+    if (length < 0) throw new AvroProblem(`the file header has a text of negative length: ${length}`)
+    const textStart = this.#longs.next
+    const textEnd = textStart + length
+    if (textEnd - start > FILE_HEADER_BYTES_MAX) {
+      throw new AvroProblem(`the file header takes more than ${FILE_HEADER_BYTES_MAX} bytes`)
+    }
+    return textEnd > end ? textEnd - start : { start: textStart, end: textEnd }
+  }
+}
+
+/** An item that came in pieces. Grows by doubling: a byte is copied a constant number of times. */
+class Gathered {
+  length = 0
+  bytes: Buffer = NOTHING
+  /** What was taken last may still be in use, so the next item is gathered elsewhere. */
+  #spare: Buffer = NOTHING
+
+  add(bytes: Buffer, start: number, end: number): void {
+    const length = this.length + end - start
+    if (length > this.bytes.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(2 * length, GATHERED_BYTES_MIN))
+      this.bytes.copy(larger, 0, 0, this.length)
+      this.bytes = larger
+    }
+    bytes.copy(this.bytes, this.length, start, end)
+    this.length = length
+  }
+
+  take(): Buffer {
+    const taken = this.bytes
+    this.bytes = this.#spare
+    this.#spare = taken
+    this.length = 0
+    return taken
+  }
+}
+
+function utf8(bytes: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch (cause) {
+    throw new AvroProblem('the schema is not UTF-8', { cause })
+  }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}

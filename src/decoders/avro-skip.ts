@@ -1,0 +1,362 @@
+/**
+ * Finds the end of a datum by walking the writer schema along its bytes: nothing is decoded, nothing allocated.
+ *
+ * The schema is compiled once to a flat program of 32-bit words, and one loop runs it with a stack of its own, so that
+ * deep data cannot overflow JavaScript's. Neighbouring fields of a like size become one step. Against closures that
+ * call closures this measured 1.5 times as fast on records, and a little slower on arrays of tiny items.
+ *
+ * The work is bounded by the bytes of the datum, whatever schema and data claim: types without bytes become no step
+ * at all, and records that only wrap one type none of their own, so that every call holds at least two steps that
+ * take a byte, or one that takes a byte to choose or count.
+ *
+ *   END                    the datum ends, or a called record: back to where it was called
+ *   BYTES n                n bytes: boolean, float, double, fixed, and rows of them
+ *   LONGS n, INTS n        n variable-length numbers
+ *   STRING                 a length and as many bytes: bytes, string, the key of a map
+ *   ENUM n                 a number below n
+ *   UNION n a1 … an        a number below n; go to a1 … an
+ *   GOTO a
+ *   CALL a                 a record that is mentioned by name
+ *   ITEMS a                a block of an array or map: its count, then its items; go to a if it was the last block
+ *   NEXT a                 the next item of the ITEMS at a, or its next block
+ *   ITEMS_OF_BYTES n       all blocks of an array whose items take n bytes each, n may be 0
+ */
+import { LONG_BYTES_MAX, LongReader } from './avro-long.ts'
+import { AvroProblem } from './avro-problem.ts'
+import { type AvroType, type PrimitiveName, type RecordType, withoutWrapping } from './avro-schema.ts'
+
+/**
+ * Returns where the datum that starts at `start` ends; it must not pass `end`. Throws AvroProblem otherwise.
+ * Not re-entrant: one skipper belongs to one decoder.
+ */
+export type DatumSkipper = (bytes: Uint8Array, start: number, end: number) => number
+
+/** Records and arrays in one another within one datum. Readers that recurse give up earlier. */
+export const DATUM_DEPTH_MAX = 10_000
+
+export function compileSkip(schema: AvroType): DatumSkipper {
+  return runner(new Compiler().compile(schema))
+}
+
+const END = 0
+const BYTES = 1
+const LONGS = 2
+const INTS = 3
+const STRING = 4
+const ENUM = 5
+const UNION = 6
+const GOTO = 7
+const CALL = 8
+const ITEMS = 9
+const NEXT = 10
+const ITEMS_OF_BYTES = 11
+
+const INT_BYTES_MAX = 5
+const STACK_WORDS_MIN = 64
+const WORD_MAX = 2 ** 31 - 1
+
+class Compiler {
+  readonly #code: number[] = []
+  /** Code before this is the target of a jump, so the step that ends there must stay as it is. */
+  #sealed = 0
+  #lastStep = -1
+  readonly #starts = new Map<RecordType, number>()
+  readonly #calls: { at: number; record: RecordType }[] = []
+
+  compile(schema: AvroType): Int32Array {
+    this.#type(schema)
+    this.#step(END)
+    // Bodies add calls to the list while it is walked.
+    for (const { record } of this.#calls) {
+      if (this.#starts.has(record)) continue
+      this.#starts.set(record, this.#label())
+      this.#fields(record)
+      this.#step(END)
+    }
+    for (const { at, record } of this.#calls) this.#code[at] = this.#starts.get(record)!
+    return Int32Array.from(this.#code)
+  }
+
+  #type(schema: AvroType): void {
+    const type = withoutWrapping(schema)
+    if (type.constantBytes !== undefined) {
+      if (type.constantBytes > 0) this.#repeatable(BYTES, type.constantBytes)
+      return
+    }
+    switch (type.kind) {
+      case 'primitive':
+        this.#primitive(type.primitive)
+        break
+      case 'record':
+        if (type.mentioned) this.#calls.push({ at: this.#step(CALL, 0) + 1, record: type })
+        else this.#fields(type)
+        break
+      case 'enum':
+        this.#step(ENUM, type.symbols.length)
+        break
+      case 'fixed':
+        break // Its size is constant.
+      case 'array':
+        this.#array(withoutWrapping(type.items))
+        break
+      case 'map':
+        this.#items(() => {
+          this.#step(STRING)
+          this.#type(type.values)
+        })
+        break
+      case 'union':
+        this.#union(type.branches)
+        break
+    }
+  }
+
+  #fields(record: RecordType): void {
+    for (const field of record.fields) this.#type(field.type)
+  }
+
+  #primitive(primitive: PrimitiveName): void {
+    if (primitive === 'int') this.#repeatable(INTS, 1)
+    else if (primitive === 'long') this.#repeatable(LONGS, 1)
+    else this.#step(STRING)
+  }
+
+  #array(items: AvroType): void {
+    if (items.constantBytes !== undefined) this.#step(ITEMS_OF_BYTES, Math.min(items.constantBytes, WORD_MAX))
+    else this.#items(() => this.#type(items))
+  }
+
+  #items(item: () => void): void {
+    this.#label()
+    const items = this.#step(ITEMS, 0)
+    this.#label()
+    item()
+    this.#step(NEXT, items)
+    this.#code[items + 1] = this.#label()
+  }
+
+  #union(branches: readonly AvroType[]): void {
+    const union = this.#step(UNION, branches.length, ...branches.map(() => 0))
+    const gotos: number[] = []
+    branches.forEach((branch, index) => {
+      // A branch without bytes goes on where the union ends.
+      if (branch.constantBytes === 0) return
+      this.#code[union + 2 + index] = this.#label()
+      this.#type(branch)
+      gotos.push(this.#step(GOTO, 0))
+    })
+    const after = this.#label()
+    for (const at of gotos) this.#code[at + 1] = after
+    branches.forEach((branch, index) => {
+      if (branch.constantBytes === 0) this.#code[union + 2 + index] = after
+    })
+  }
+
+  #label(): number {
+    this.#sealed = this.#code.length
+    return this.#sealed
+  }
+
+  #step(...words: number[]): number {
+    this.#lastStep = this.#code.length
+    for (const word of words) this.#code.push(word)
+    return this.#lastStep
+  }
+
+  /** Joins the step with the one before, if that is of the same kind and nothing jumps between them. */
+  #repeatable(kind: number, times: number): void {
+    const before = this.#lastStep
+    if (before >= this.#sealed && this.#code[before] === kind) {
+      // A size that does not fit a word does not fit a block either, so cutting it keeps it an error.
+      this.#code[before + 1] = Math.min(this.#code[before + 1] + times, WORD_MAX)
+    } else {
+      this.#step(kind, Math.min(times, WORD_MAX))
+    }
+  }
+}
+
+function runner(code: Int32Array): DatumSkipper {
+  // Holds return addresses of calls, and the items left of the arrays around.
+  let stack = new Int32Array(STACK_WORDS_MIN)
+  const longs = new LongReader()
+
+  /** Leaves in `longs.next` where it ends. */
+  function long(bytes: Uint8Array, start: number, end: number): number {
+    const value = longs.read(bytes, start, end)
+    if (value === undefined) throw pastEnd()
+    return value
+  }
+
+  /** The count of the next block of items of `itemBytes` or more; 0 after the last. Leaves in `longs.next` its end. */
+  function itemCount(bytes: Uint8Array, start: number, end: number, itemBytes: number): number {
+    let at = start
+    for (;;) {
+      const count = long(bytes, at, end)
+      if (count >= 0) {
+        if (count * itemBytes > end - longs.next) {
+          throw new AvroProblem(`an array or map claims ${count} items, more than the block has bytes for`)
+        }
+        return count
+      }
+      // A block with its size in front is passed over as one.
+      const size = long(bytes, longs.next, end)
+      if (size < 0) throw new AvroProblem(`the size of an array or map is negative: ${size}`)
+      at = longs.next + size
+      if (at > end) throw pastEnd()
+    }
+  }
+
+  function grown(depth: number): Int32Array<ArrayBuffer> {
+    if (depth >= DATUM_DEPTH_MAX) throw new AvroProblem(`it is nested deeper than ${DATUM_DEPTH_MAX} levels`)
+    const larger = new Int32Array(Math.min(stack.length * 2, DATUM_DEPTH_MAX))
+    larger.set(stack)
+    return larger
+  }
+
+  return (bytes, start, end) => {
+    let at = start
+    let step = 0
+    let depth = 0
+    for (;;) {
+      // Written as numbers: named constants would make this a chain of comparisons, half as fast on arrays and unions.
+      switch (code[step]) {
+        case 0 /* END */:
+          if (depth === 0) return at
+          depth -= 1
+          step = stack[depth]
+          break
+
+        case 1 /* BYTES */:
+          at += code[step + 1]
+          if (at > end) throw pastEnd()
+          step += 2
+          break
+
+        case 2 /* LONGS */:
+        case 3 /* INTS */:
+          {
+            const longest = code[step] === INTS ? INT_BYTES_MAX : LONG_BYTES_MAX
+            for (let times = code[step + 1]; times > 0; times--) {
+              const limit = at + longest
+              for (;;) {
+                if (at >= end) throw pastEnd()
+                if (bytes[at++] < 0x80) break
+                if (at >= limit) throw new AvroProblem(`a number takes more than ${longest} bytes`)
+              }
+            }
+            step += 2
+            break
+          }
+
+        case 4 /* STRING */:
+          {
+            if (at >= end) throw pastEnd()
+            const first = bytes[at]
+            let length: number
+            if (first < 0x80) {
+              length = first & 1 ? -((first + 1) >>> 1) : first >>> 1
+              at += 1
+            } else {
+              length = long(bytes, at, end)
+              at = longs.next
+            }
+            if (length < 0) throw new AvroProblem(`the length of a string or bytes is negative: ${length}`)
+            if (length > end - at) {
+              throw new AvroProblem(
+                `a string or bytes claims ${length} bytes, and the block has ${end - at} left`,
+              )
+            }
+            at += length
+            step += 1
+            break
+          }
+
+        case 5 /* ENUM */:
+          {
+            const index = long(bytes, at, end)
+            at = longs.next
+            if (index < 0 || index >= code[step + 1]) {
+              throw new AvroProblem(`the enum index ${index} is not one of its ${code[step + 1]} symbols`)
+            }
+            step += 2
+            break
+          }
+
+        case 6 /* UNION */:
+          {
+            if (at >= end) throw pastEnd()
+            const first = bytes[at]
+            let branch: number
+            if (first < 0x80 && (first & 1) === 0) {
+              branch = first >>> 1
+              at += 1
+            } else {
+              branch = long(bytes, at, end)
+              at = longs.next
+            }
+            if (branch < 0 || branch >= code[step + 1]) {
+              throw new AvroProblem(`the union index ${branch} is not one of its ${code[step + 1]} branches`)
+            }
+            step = code[step + 2 + branch]
+            break
+          }
+
+        case 7 /* GOTO */:
+          step = code[step + 1]
+          break
+
+        case 8 /* CALL */:
+          if (depth === stack.length) stack = grown(depth)
+          stack[depth] = step + 2
+          depth += 1
+          step = code[step + 1]
+          break
+
+        case 9 /* ITEMS */:
+          {
+            if (at < end && bytes[at] === 0) {
+              at += 1
+              step = code[step + 1]
+              break
+            }
+            const count = itemCount(bytes, at, end, 1)
+            at = longs.next
+            if (count === 0) {
+              step = code[step + 1]
+              break
+            }
+            if (depth === stack.length) stack = grown(depth)
+            stack[depth] = count
+            depth += 1
+            step += 2
+            break
+          }
+
+        case 10 /* NEXT */:
+          stack[depth - 1] -= 1
+          if (stack[depth - 1] > 0) {
+            step = code[step + 1] + 2
+          } else {
+            depth -= 1
+            step = code[step + 1]
+          }
+          break
+
+        case 11 /* ITEMS_OF_BYTES */:
+          {
+            let count: number
+            do {
+              count = itemCount(bytes, at, end, code[step + 1])
+              at = longs.next + count * code[step + 1]
+            } while (count > 0)
+            step += 2
+            break
+          }
+      }
+    }
+  }
+}
+
+function pastEnd(): AvroProblem {
+  return new AvroProblem('it runs past the end of the block')
+}

@@ -1,0 +1,200 @@
+/** What the log does when the engine fails or the bytes on disk are not what was written. */
+import { type AbstractBatchOptions, AbstractChainedBatch } from 'abstract-level'
+import { MemoryLevel } from 'memory-level'
+import { describe, expect, test } from 'vitest'
+import { isReferenceKey, tailKey } from '../../storage/level/keys.ts'
+import type { Level } from '../../storage/level/level.ts'
+import { openStorageOn } from '../../storage/level/open.ts'
+import type { EventLog } from '../../storage/log.ts'
+import { EVERYTHING, event, lines, readAll } from '../contract/event-log.ts'
+
+const LOG = 1
+
+/** A LevelDB in memory that counts synced writes and can be told to fail the next ones. */
+class FaultyLevel extends MemoryLevel<Buffer, Buffer> {
+  failWith: Error | undefined
+  readonly syncs: (boolean | undefined)[] = []
+
+  constructor() {
+    super({ storeEncoding: 'buffer', keyEncoding: 'buffer', valueEncoding: 'buffer' })
+  }
+
+  override batch(): never
+  override batch(...args: never[]): never {
+    const batch = (super.batch as (...all: never[]) => unknown)(...args)
+    if (batch instanceof AbstractChainedBatch) {
+      const write = batch.write.bind(batch) as (options: object) => Promise<void>
+      const faulty = async (options: AbstractBatchOptions<Buffer, Buffer> & { sync?: boolean }) => {
+        this.syncs.push(options.sync)
+        if (this.failWith !== undefined) throw this.failWith
+        await write({})
+      }
+      Object.assign(batch, { write: faulty })
+    }
+    return batch as never
+  }
+
+  async everything(): Promise<[Buffer, Buffer][]> {
+    return this.iterator<Buffer, Buffer>({}).all()
+  }
+}
+
+async function openFaulty(): Promise<{ db: FaultyLevel; log: EventLog; reopen(): Promise<EventLog> }> {
+  const db = new FaultyLevel()
+  const open = async () =>
+    (await openStorageOn(db as unknown as Level, { nowMs: () => 1_000, sync: true })).log
+  return { db, log: await open(), reopen: open }
+}
+
+/** 1.2 MB in lines: staged on disk. */
+const BIG = Array.from({ length: 12_000 }, (_, i) => `line ${i} `.padEnd(99, '.')).join('\n')
+
+describe('a write that fails', () => {
+  const failures = [
+    { name: 'an I/O error', message: 'IO error: 000003.log: Input/output error', code: 'unavailable' },
+    { name: 'a full disk', message: 'IO error: 000003.log: No space left on device', code: 'full' },
+  ]
+
+  test.each(failures)('$name refuses everyone in the group and everyone after', async ({ message, code }) => {
+    const { db, log } = await openFaulty()
+    await log.append(LOG, [event('kept')])
+    db.failWith = new Error(message)
+    const group = await Promise.allSettled([log.append(LOG, [event('a')]), log.append(2, [event('b')])])
+    expect(group.map((one) => one.status === 'rejected' && one.reason.code)).toEqual([code, code])
+    db.failWith = undefined
+    await expect(log.append(LOG, [event('c')])).rejects.toMatchObject({ code })
+    expect(log.failure()).toMatchObject({ code })
+    expect((await readAll(log, LOG)).map(({ body }) => body)).toEqual(['kept'])
+  })
+
+  test('everything that waits when it fails is refused, nothing hangs', async () => {
+    const { db, log } = await openFaulty()
+    db.failWith = new Error('IO error: disk on fire')
+    const first = log.append(LOG, [event('a')])
+    const rest = Array.from({ length: 50 }, async (_, i) => {
+      await new Promise((resolve) => setImmediate(resolve))
+      return log.append(LOG, [event(`late ${i}`)])
+    })
+    const outcomes = await Promise.allSettled([first, ...rest])
+    expect(new Set(outcomes.map((one) => one.status))).toEqual(new Set(['rejected']))
+  })
+
+  test('while a large batch is staged refuses the batch and stores none of it', async () => {
+    const { db, log, reopen } = await openFaulty()
+    await log.append(LOG, [event('kept')])
+    const batch = log.stage()
+    await batch.add(lines(BIG), [])
+    db.failWith = new Error('IO error: No space left on device')
+    await batch.add(lines(BIG), []).catch(() => {})
+    await expect(batch.commit(() => LOG)).rejects.toMatchObject({ code: 'full' })
+    await batch.discard()
+    db.failWith = undefined
+    expect((await readAll(await reopen(), LOG)).map(({ body }) => body)).toEqual(['kept'])
+  })
+
+  test('the log goes on where it was once the store is opened anew', async () => {
+    const { db, log, reopen } = await openFaulty()
+    await log.append(LOG, [event('a')])
+    db.failWith = new Error('IO error')
+    await log.append(LOG, [event('b')]).catch(() => {})
+    db.failWith = undefined
+    expect(await (await reopen()).append(LOG, [event('c')])).toEqual({ timestampMs: 1_000, sequence: 1 })
+  })
+})
+
+describe('durability', () => {
+  test('every write that is acknowledged, and every piece of a staged batch, asks for fsync', async () => {
+    const { db, log } = await openFaulty()
+    await log.append(LOG, [event('a')])
+    const batch = log.stage()
+    await batch.add(lines(BIG), [])
+    await batch.add(lines(BIG), [])
+    await batch.commit(() => LOG)
+    expect(db.syncs.length).toBeGreaterThanOrEqual(4)
+    expect(new Set(db.syncs)).toEqual(new Set([true]))
+  })
+})
+
+describe('bytes on disk that are not what was written', () => {
+  async function filled() {
+    const opened = await openFaulty()
+    for (const text of ['a', 'b', 'c']) await opened.log.append(LOG, [event(text)])
+    const batch = opened.log.stage()
+    await batch.add(lines(BIG), [])
+    await batch.commit(() => LOG)
+    await opened.log.append(LOG, [event('z')])
+    return opened
+  }
+
+  async function damage(
+    db: FaultyLevel,
+    which: (key: Buffer) => boolean,
+    change: (value: Buffer) => Buffer | undefined,
+  ) {
+    const found = (await db.everything()).filter(([key]) => which(key))
+    const [key, value] = found[Math.floor(found.length / 2)]!
+    const changed = change(Buffer.from(value))
+    if (changed === undefined) await db.del(key)
+    else await db.put(key, changed)
+  }
+
+  const letter = (wanted: string) => (key: Buffer) => key[0] === wanted.charCodeAt(0)
+  const flip = (value: Buffer) => {
+    value[value.length - 1]! ^= 1
+    return value
+  }
+  const remove = () => undefined
+  const damages: {
+    name: string
+    which: (key: Buffer) => boolean
+    change: (value: Buffer) => Buffer | undefined
+  }[] = [
+    { name: 'an altered block', which: (key) => letter('e')(key) && !isReferenceKey(key), change: flip },
+    { name: 'a missing block', which: (key) => letter('e')(key) && !isReferenceKey(key), change: remove },
+    { name: 'an altered reference', which: isReferenceKey, change: flip },
+    { name: 'a missing reference', which: isReferenceKey, change: remove },
+    { name: 'an altered piece', which: letter('s'), change: flip },
+    { name: 'a missing piece', which: letter('s'), change: remove },
+  ]
+
+  test.each(damages)(
+    '$name ends the read with an error that names log and place',
+    async ({ which, change }) => {
+      const { db, log } = await filled()
+      const before = await readAll(log, LOG)
+      await damage(db, which, change)
+      const seen: string[] = []
+      const reading = (async () => {
+        for await (const block of log.read(LOG, EVERYTHING)) {
+          for (const run of block.runs) {
+            for (let i = run.begin; i < run.end; i++) {
+              seen.push(Buffer.from(block.bytes.subarray(block.starts[i], block.ends[i])).toString('latin1'))
+            }
+          }
+        }
+      })()
+      await expect(reading).rejects.toMatchObject({
+        code: 'corrupt',
+        message: expect.stringMatching(/^log 1[,:]/),
+      })
+      expect(seen).toEqual(before.slice(0, seen.length).map(({ body }) => body))
+    },
+  )
+
+  test('an altered tail is refused at open', async () => {
+    const { db, reopen } = await filled()
+    await damage(db, (key) => key.equals(tailKey(LOG)), flip)
+    await expect(reopen()).rejects.toMatchObject({ code: 'corrupt' })
+  })
+
+  test('a document that is not JSON is refused with its name', async () => {
+    const db = new FaultyLevel()
+    const storage = await openStorageOn(db as unknown as Level, { nowMs: () => 0, sync: true })
+    await storage.catalog.commit([{ collection: 'streams', id: 'default:a', document: { log: 1 } }])
+    await damage(db, letter('c'), () => Buffer.from('{"log":'))
+    await expect(storage.catalog.list('streams')).rejects.toMatchObject({
+      code: 'corrupt',
+      message: 'document default:a of collection streams is not JSON',
+    })
+  })
+})
