@@ -121,7 +121,7 @@ interface ZstdHeader {
 
 type ZstdDecompressSync = (bytes: Buffer, options: zlib.ZlibOptions) => Buffer
 
-/** Node has it since 22.15; it is some ten times faster. */
+/** Node has it since 22.15; it is about twice as fast as fzstd. */
 const zstdDecompressSync = (zlib as { zstdDecompressSync?: ZstdDecompressSync }).zstdDecompressSync
 
 function unzstd(block: Buffer, bytesMax: number): Buffer {

@@ -8,8 +8,7 @@
  * first. Claims of a block are checked before a byte of it is kept, and memory grows with what came, not with what was
  * claimed. Blocks and data are counted from 1 in messages.
  *
- * Slices are cut from the decompressed block, and so from the chunk itself when the codec is null. They stay as they
- * are until the next call of `decode` or `end`.
+ * Slices are cut from the decompressed block, and so from the chunk itself when the codec is null.
  */
 import { createHash } from 'node:crypto'
 import { ServiceError } from '../service-error.ts'
@@ -37,7 +36,7 @@ export const FILE_HEADER_BYTES_MAX = 4 * MIB
 export const BLOCK_BYTES_MAX = 64 * MIB
 /** Data without bytes (null, a record without fields) cost the sender nothing: a file may hold this many. */
 export const EMPTY_DATA_PER_FILE_MAX = 1_000_000
-/** One array of offsets, 16 KiB, is used again for each emit of as many events. */
+/** One array of offsets, 16 KiB, serves every emit. */
 const SLICES_PER_EMIT = 4096
 const GATHERED_BYTES_MIN = 64 * KIB
 
@@ -70,8 +69,7 @@ class AvroContainerDecoder implements BatchDecoder {
   #block = { count: 0, dataLength: 0, headerLength: 0 }
   #emptyData = 0
   readonly #gathered = new Gathered()
-  #offsets = new Uint32Array(SLICES_PER_EMIT + 1)
-  #offsetsTaken = false
+  readonly #offsets = new Uint32Array(SLICES_PER_EMIT + 1)
 
   constructor(eventBytesMax: number) {
     this.#eventBytesMax = eventBytesMax
@@ -81,7 +79,6 @@ class AvroContainerDecoder implements BatchDecoder {
   }
 
   decode(chunk: Uint8Array, emit: Emit): void {
-    this.#offsetsTaken = false
     const bytes = asBuffer(chunk)
     let at = this.#finishGathered(bytes, emit)
     while (at < bytes.length) {
@@ -114,8 +111,8 @@ class AvroContainerDecoder implements BatchDecoder {
     for (;;) {
       const length = this.#itemLength(gathered.bytes, 0, gathered.length)
       if (length <= gathered.length) {
-        const item = gathered.take()
-        this.#item(item, 0, length, emit)
+        this.#item(gathered.bytes, 0, length, emit)
+        gathered.length = 0
         return at
       }
       if (at === bytes.length) return at
@@ -220,6 +217,7 @@ class AvroContainerDecoder implements BatchDecoder {
   /** Cuts a decompressed block into events. */
   #cut(file: AvroFile, bytes: Buffer, emit: Emit): void {
     const { count } = this.#block
+    const offsets = this.#offsets
     if (!file.empty && count > bytes.length) throw tooManyObjects(count)
     if (file.empty) this.#emptyData += count
     let at = 0
@@ -227,7 +225,6 @@ class AvroContainerDecoder implements BatchDecoder {
     try {
       while (done < count) {
         const events = Math.min(count - done, SLICES_PER_EMIT)
-        const offsets = this.#nextOffsets()
         offsets[0] = at
         for (let event = 1; event <= events; event++) {
           const end = file.skip(bytes, at, bytes.length)
@@ -249,13 +246,6 @@ class AvroContainerDecoder implements BatchDecoder {
     }
     if (at < bytes.length)
       throw new AvroProblem(`${bytes.length - at} bytes are left over after its ${count} objects`)
-  }
-
-  /** The array of before, unless this call has handed it out already: then it must stay as it is. */
-  #nextOffsets(): Uint32Array {
-    if (this.#offsetsTaken) this.#offsets = new Uint32Array(SLICES_PER_EMIT + 1)
-    this.#offsetsTaken = true
-    return this.#offsets
   }
 
   #tooLarge(datum: number, length: number): ServiceError {
@@ -358,8 +348,6 @@ class FileHeaderScan {
 class Gathered {
   length = 0
   bytes: Buffer = NOTHING
-  /** What was taken last may still be in use, so the next item is gathered elsewhere. */
-  #spare: Buffer = NOTHING
 
   add(bytes: Buffer, start: number, end: number): void {
     const length = this.length + end - start
@@ -370,14 +358,6 @@ class Gathered {
     }
     bytes.copy(this.bytes, this.length, start, end)
     this.length = length
-  }
-
-  take(): Buffer {
-    const taken = this.bytes
-    this.bytes = this.#spare
-    this.#spare = taken
-    this.length = 0
-    return taken
   }
 }
 

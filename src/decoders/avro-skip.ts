@@ -97,7 +97,7 @@ class Compiler {
       case 'fixed':
         break // Its size is constant.
       case 'array':
-        this.#array(withoutWrapping(type.items))
+        this.#array(type.items)
         break
       case 'map':
         this.#items(() => {

@@ -196,9 +196,8 @@ test('a block that comes in small chunks is copied a constant number of times', 
   expect(performance.now() - startMs).toBeLessThan(3000)
 })
 
-test('what was emitted stays until the next call, though the chunk goes on', () => {
+test('a chunk may end one block, hold others and begin another', () => {
   const file = avroFile({ schema: PERSON, blocks: people(40).map((datum) => blockOf(datum)) })
-  // Each call ends one block that was gathered, holds some that lie in the chunk, and begins another.
   for (let size = 60; size < 200; size += 7) expect(decode(file, [size]).bodies).toEqual(hex(people(40)))
 })
 

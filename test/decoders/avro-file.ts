@@ -99,26 +99,16 @@ export function decode(
 ): Decoded {
   const decoder = avroContainer({ eventBytesMax })
   const bodies: string[] = []
-  let slices: EventSlices[] = []
-  // Slices are read only after `decode` returns: the contract says they stay until its next call.
-  const flush = () => {
-    for (const { bytes, starts, ends, count } of slices) {
-      for (let i = 0; i < count; i++)
-        bodies.push(Buffer.from(bytes.subarray(starts[i], ends[i])).toString('hex'))
-    }
-    slices = []
-  }
-  const emit = (more: EventSlices) => {
-    slices.push(more)
+  const emit = ({ bytes, starts, ends, count }: EventSlices) => {
+    for (let i = 0; i < count; i++)
+      bodies.push(Buffer.from(bytes.subarray(starts[i], ends[i])).toString('hex'))
   }
   for (let at = 0, turn = 0; at < file.length; turn++) {
     const size = Math.max(1, chunkSizes[turn % chunkSizes.length])
     decoder.decode(file.subarray(at, at + size), emit)
-    flush()
     at += size
   }
   decoder.end(emit)
-  flush()
   return { headers: decoder.headers, bodies }
 }
 
