@@ -1,7 +1,7 @@
 /**
  * The janitor frees the disk behind the users: it drops the logs that truncated and deleted streams left, trims what
- * has expired, and sweeps segments that no log refers to. Correctness does not wait for it: what is gone for users is
- * invisible before it comes by.
+ * has expired, sweeps segments that no log refers to, and joins the small blocks of events that arrived one by one.
+ * Correctness does not wait for it: what is gone for users is invisible before it comes by.
  *
  * A tick does bounded work; where more is to do it says so and is called again soon.
  */
@@ -13,6 +13,10 @@ import type { Registry } from '../streams/registry.ts'
 const STEP_BLOCKS = 512
 /** Blocks removed in one tick. */
 const TICK_BLOCKS = 8 * STEP_BLOCKS
+/** Blocks looked at for joining by one storage call: looking costs less than removing. */
+const MERGE_STEP_BLOCKS = 4096
+/** Blocks younger than this are still being written to the log's end and read back; older ones may be joined. */
+const MERGE_AFTER_MS = 10_000
 
 export interface TickResult {
   readonly removed: number
@@ -42,6 +46,10 @@ export class Janitor {
       await budget.spend((limit) => this.#log.trim(log, beforeMs, limit))
     }
     await budget.spend((limit) => this.#log.sweep(limit))
+    for (const { log } of this.#registry.allStreams()) {
+      if (budget.exhausted) break
+      await budget.spend(() => this.#log.merge(log, nowMs - MERGE_AFTER_MS, MERGE_STEP_BLOCKS))
+    }
     return { removed: budget.spent, more: budget.exhausted }
   }
 

@@ -24,6 +24,8 @@ const RUNS_OFFSET = 9
 
 /** A block is closed once it holds this much; one event larger than that is a block of its own. Measured: 64 KiB. */
 const BLOCK_BYTES = 64 * 1024
+/** A block holds at least this many times the bytes of its headers: an Avro schema may be large, and is in every block. */
+const HEADERS_SHARE = 4
 /** What a builder reserves for a full block: its bodies, and their lengths. */
 export const BLOCK_CAPACITY = BLOCK_BYTES + BLOCK_BYTES / 8
 const VARINT_BYTES_MAX = 5
@@ -55,6 +57,8 @@ export class BlockBuilder {
   #count = 0
   #bodyBytes = 0
   #headers: Buffer | undefined
+  /** The open block is closed at this length. */
+  #limit = BLOCK_BYTES
   #finished: UnsealedBlock[] = []
   #finishedBytes = 0
 
@@ -126,7 +130,7 @@ export class BlockBuilder {
 
   /** Bytes of bodies that still go into the open block; a block that has none takes any one event. */
   #room(): number {
-    return Math.max(0, BLOCK_BYTES - this.#at)
+    return Math.max(0, this.#limit - this.#at)
   }
 
   #startRun(deltaMs: number, headers: Buffer, count: number, gap: number, bodies: number): void {
@@ -139,6 +143,7 @@ export class BlockBuilder {
       this.#writeVarint(headers.length + 1)
       this.#copy(headers, 0, headers.length)
       this.#headers = headers
+      this.#limit = Math.max(this.#limit, this.#at + HEADERS_SHARE * headers.length)
     }
     this.#writeVarint(count)
     this.#writeVarint(gap)
@@ -147,7 +152,7 @@ export class BlockBuilder {
   #endRun(count: number, bodyBytes: number): void {
     this.#count += count
     this.#bodyBytes += bodyBytes
-    if (this.#at >= BLOCK_BYTES) this.#finishBlock()
+    if (this.#at >= this.#limit) this.#finishBlock()
   }
 
   #finishBlock(): void {
@@ -161,6 +166,7 @@ export class BlockBuilder {
     this.#count = 0
     this.#bodyBytes = 0
     this.#headers = undefined
+    this.#limit = BLOCK_BYTES
   }
 
   /** Bytes of finished blocks that have not been taken. */

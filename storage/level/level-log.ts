@@ -13,6 +13,7 @@ import type {
   ReadRange,
   StagedBatch,
 } from '../log.ts'
+import { BlockMerger } from './block-merger.ts'
 import { GroupCommit } from './group-commit.ts'
 import { encodeHeaders } from './header-codec.ts'
 import { logOfTailKey, PIECES, segmentOfPieceKey, TAILS } from './keys.ts'
@@ -22,7 +23,7 @@ import { readLog } from './log-reader.ts'
 import { LogTrimmer } from './log-trimmer.ts'
 import { LogWriter } from './log-writer.ts'
 import { LevelStagedBatch, type StagingArea } from './staged-batch.ts'
-import { decodeTail, EMPTY_TAIL } from './tail-codec.ts'
+import { decodeTail, EMPTY_TAIL, type StoredTail } from './tail-codec.ts'
 
 export interface LevelLogOptions {
   /** Milliseconds since 1970: the time events get. */
@@ -38,6 +39,7 @@ export class LevelLog implements EventLog, StagingArea {
   readonly commit: GroupCommit
   readonly #writers = new Map<LogId, LogWriter>()
   readonly #trimmer: LogTrimmer
+  readonly #merger: BlockMerger
   readonly #listeners = new Set<(log: LogId) => void>()
   #lastSegment = 0
 
@@ -46,6 +48,7 @@ export class LevelLog implements EventLog, StagingArea {
     this.sync = options.sync
     this.commit = new GroupCommit(db, options.nowMs, options.sync)
     this.#trimmer = new LogTrimmer(db)
+    this.#merger = new BlockMerger(db)
   }
 
   /** Reads the tail of every log; what abandoned uploads left is found here and swept later. */
@@ -94,6 +97,11 @@ export class LevelLog implements EventLog, StagingArea {
     return writer === undefined ? NO_PROGRESS : this.#trimmer.trim(writer, beforeMs, limit)
   }
 
+  async merge(log: LogId, beforeMs: number, limit: number): Promise<Progress> {
+    const writer = this.#writers.get(log)
+    return writer === undefined ? NO_PROGRESS : this.#merger.merge(writer, beforeMs, limit)
+  }
+
   async drop(log: LogId, limit: number): Promise<Progress> {
     const writer = this.#writers.get(log)
     if (writer === undefined) return NO_PROGRESS
@@ -132,7 +140,7 @@ export class LevelLog implements EventLog, StagingArea {
     return writer
   }
 
-  #newWriter(log: LogId, tail: LogTail): LogWriter {
+  #newWriter(log: LogId, tail: StoredTail): LogWriter {
     return new LogWriter(log, tail, this.commit, () => {
       for (const listener of this.#listeners) listener(log)
     })

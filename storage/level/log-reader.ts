@@ -4,7 +4,8 @@
  *
  * The end is fixed when the read begins, so a read ends however fast others write. Sequences have no gaps, which makes
  * a block that is missing as visible as one that is altered: both are StorageError 'corrupt'. Only a trim that moved
- * past the reader meanwhile may take events away from under it.
+ * past the reader meanwhile may take events away from under it; and where the janitor joined blocks meanwhile, the
+ * reader seeks anew.
  */
 import type { EventBlock, EventRun, ReadRange } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
@@ -37,12 +38,16 @@ class LogReader {
   readonly #writer: LogWriter
   readonly #startMs: number
   readonly #endMs: number
-  readonly #startSequence: number
+  /** Events before it have been handed out, or were not asked for. */
+  #startSequence: number
   /** The read ends before this sequence. */
-  #endSequence: number
+  readonly #endSequence: number
   #left: number
-  /** Sequence the next block must begin with, once known. */
-  #expected: number | undefined
+  /** Sequence the next block must begin with. */
+  #expected = 0
+  /** Merges of the log when this pass began. */
+  #merges = 0
+  #ended = false
 
   constructor(db: Level, writer: LogWriter, range: ReadRange) {
     const { tail } = writer
@@ -59,31 +64,60 @@ class LogReader {
   }
 
   async *read(): AsyncGenerator<EventBlock, void, undefined> {
-    const { log, tail } = this.#writer
+    const { tail } = this.#writer
     if (this.#startSequence >= tail.nextSequence || this.#startMs > tail.lastTimestampMs) return
+    while (!this.#ended) {
+      this.#merges = this.#writer.merges
+      yield* this.#walk()
+    }
+  }
+
+  /** One pass to the end, or to where blocks have been joined under it: then the next pass begins at that event. */
+  async *#walk(): AsyncGenerator<EventBlock, void, undefined> {
+    const { log, tail } = this.#writer
     const cut = this.#endMs <= tail.lastTimestampMs
     const lt = cut ? blockKey(log, this.#endMs, 0) : afterLog(log)
     for await (const round of scanRounds(this.#db, await this.#firstKey(), lt)) {
       for (const [key, value] of round) {
-        if (this.#done()) return
         const sequence = sequenceOfKey(key)
-        if (sequence >= this.#endSequence) return
-        this.#assertContinues(sequence)
+        if (this.#gapBefore(sequence)) return
+        if (sequence >= this.#endSequence) {
+          this.#ended = true
+          return
+        }
         if (isReferenceKey(key)) {
           yield* this.#readSegment(key, value, sequence)
         } else {
           const block = this.#clip(this.#decode(key, value, timestampOfKey(key), sequence))
           if (block !== undefined) yield block
         }
+        if (this.#done()) {
+          this.#ended = true
+          return
+        }
       }
-      if (this.#done()) return
     }
-    if (!cut && this.#expected !== this.#endSequence)
-      this.#missing(this.#expected ?? this.#startSequence, this.#endSequence)
+    if (cut ? !this.#movedUnder() : !this.#gapBefore(this.#endSequence)) this.#ended = true
   }
 
   #done(): boolean {
-    return this.#left <= 0 || (this.#expected !== undefined && this.#expected >= this.#endSequence)
+    return this.#left <= 0 || this.#expected >= this.#endSequence
+  }
+
+  /** Whether blocks may have been joined since this pass began: if so, the next one begins at the expected event. */
+  #movedUnder(): boolean {
+    const { merges } = this.#writer
+    if (merges === this.#merges && merges % 2 === 0) return false
+    this.#startSequence = Math.max(this.#startSequence, this.#expected)
+    return true
+  }
+
+  /** True if the pass has to begin anew; throws if events are missing that should be there. */
+  #gapBefore(sequence: number): boolean {
+    if (this.#expected === sequence) return false
+    if (this.#movedUnder()) return true
+    this.#missing(this.#expected, sequence)
+    return false
   }
 
   /** Where to begin: the trim point, or the last block that is not after the wanted position. */
@@ -94,11 +128,10 @@ class LogReader {
     const wanted = blockKey(log, this.#startMs, Math.max(0, this.#startSequence - 1))
     const byTime = blockKey(log, this.#startMs, 0)
     const key = this.#startSequence > tail.firstSequence ? wanted : byTime
-    if (key.compare(trimPoint) <= 0) {
-      this.#expected = tail.firstSequence
-      return trimPoint
-    }
-    return (await lastKeyNotAfter(this.#db, trimPoint, key)) ?? trimPoint
+    const found = key.compare(trimPoint) <= 0 ? undefined : await lastKeyNotAfter(this.#db, trimPoint, key)
+    const first = found ?? trimPoint
+    this.#expected = sequenceOfKey(first)
+    return first
   }
 
   async *#readSegment(
@@ -131,7 +164,7 @@ class LogReader {
 
   #decode(key: Buffer, value: Buffer, timestampMs: number, sequence: number): EventBlock {
     const block = this.#naming(sequence, () => decodeBlock(key, value, timestampMs, sequence))
-    this.#expected = Math.max(this.#expected ?? 0, sequence + block.starts.length)
+    this.#expected = sequence + block.starts.length
     return block
   }
 
@@ -144,11 +177,6 @@ class LogReader {
         cause,
       })
     }
-  }
-
-  #assertContinues(sequence: number): void {
-    const expected = this.#expected
-    if (expected !== undefined && expected !== sequence) this.#missing(expected, sequence)
   }
 
   /** Events before the trim point may go while we read; any others may not. */

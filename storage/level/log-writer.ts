@@ -4,7 +4,7 @@
  * Everything that changes a log (events, small batches, segment references, trims) goes through here in order, so that
  * the tail in memory and the tail on disk cannot differ.
  */
-import type { EventData, LogId, LogTail, Position } from '../log.ts'
+import type { EventData, LogId, Position } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
 import { BLOCK_CAPACITY, BlockBuilder, sealBlock, type UnsealedBlock } from './block-codec.ts'
 import type { GroupCommit, GroupMember } from './group-commit.ts'
@@ -12,7 +12,7 @@ import { encodedHeadersEqual } from './header-codec.ts'
 import { blockKey, orphanKey, referenceKey, tailKey } from './keys.ts'
 import type { Batch } from './level.ts'
 import { encodeReference } from './segment-reference.ts'
-import { EMPTY_TAIL, encodeTail } from './tail-codec.ts'
+import { EMPTY_TAIL, encodeTail, type StoredTail } from './tail-codec.ts'
 
 /** Fields and headers that a run of one event costs beside its body, about. */
 const EVENT_OVERHEAD_BYTES = 16
@@ -22,6 +22,7 @@ type Change =
   | { readonly kind: 'blocks'; readonly blocks: readonly UnsealedBlock[] }
   | { readonly kind: 'segment'; readonly segment: number; readonly count: number; readonly bodyBytes: number }
   | { readonly kind: 'trim'; readonly trim: Trim }
+  | { readonly kind: 'merge'; readonly merge: Merge }
   | { readonly kind: 'barrier' }
 
 /** Keys to delete and segments to give up; the log then begins at `first`. */
@@ -31,6 +32,16 @@ export interface Trim {
   readonly first: Position
   /** Nothing is left: the log itself goes, too. */
   readonly last: boolean
+}
+
+/** Small blocks, one after the other, to be replaced by one; and how far merging has come with that. */
+export interface Merge {
+  readonly keys: readonly Buffer[]
+  readonly block: UnsealedBlock | undefined
+  /** Position of the first event of the block. */
+  readonly first: Position
+  /** The merge point afterwards. */
+  readonly done: Position
 }
 
 interface Waiting {
@@ -45,13 +56,14 @@ export class LogWriter implements GroupMember {
   readonly log: LogId
   readonly #commit: GroupCommit
   readonly #onWritten: (writer: LogWriter) => void
-  #tail: LogTail
+  #tail: StoredTail
   #waiting: Waiting[] = []
   #staged: Waiting[] = []
-  #stagedTail: LogTail = EMPTY_TAIL
+  #stagedTail: StoredTail = EMPTY_TAIL
   #dropping = false
+  #merges = 0
 
-  constructor(log: LogId, tail: LogTail, commit: GroupCommit, onWritten: (writer: LogWriter) => void) {
+  constructor(log: LogId, tail: StoredTail, commit: GroupCommit, onWritten: (writer: LogWriter) => void) {
     this.log = log
     this.#tail = tail
     this.#commit = commit
@@ -59,12 +71,20 @@ export class LogWriter implements GroupMember {
   }
 
   /** As of the last durable write. */
-  get tail(): LogTail {
+  get tail(): StoredTail {
     return this.#tail
   }
 
   get dropping(): boolean {
     return this.#dropping
+  }
+
+  /**
+   * Goes up when a merge is about to be written and again when it has been, so it is odd in between: a reader that finds
+   * a gap learns from it whether blocks may have been moved under it.
+   */
+  get merges(): number {
+    return this.#merges
   }
 
   /** From now on the log takes nothing but its own end. */
@@ -94,6 +114,10 @@ export class LogWriter implements GroupMember {
     await this.#enqueue({ kind: 'trim', trim }, trim.keys.length * EVENT_OVERHEAD_BYTES)
   }
 
+  async merge(merge: Merge): Promise<void> {
+    await this.#enqueue({ kind: 'merge', merge }, merge.block?.bytes.length ?? EVENT_OVERHEAD_BYTES)
+  }
+
   /** Resolves once everything that was enqueued before is on disk. */
   async barrier(): Promise<void> {
     await this.#enqueue({ kind: 'barrier' }, 0)
@@ -121,6 +145,7 @@ export class LogWriter implements GroupMember {
     this.#waiting = this.#waiting.slice(taken)
     const group = new LogGroup(this.log, this.#tail, nowMs, batch)
     for (let i = 0; i < this.#staged.length; i++) group.add(this.#staged[i]!)
+    if (group.merges) this.#merges++
     this.#stagedTail = group.finish()
     return { bytes, more: this.#waiting.length > 0 }
   }
@@ -128,6 +153,7 @@ export class LogWriter implements GroupMember {
   settle(error?: StorageError): void {
     const staged = this.#staged
     this.#staged = []
+    if (this.#merges % 2 === 1) this.#merges++
     if (error !== undefined) {
       for (const waiting of staged) waiting.reject(error)
       return
@@ -150,13 +176,15 @@ class LogGroup {
   readonly #log: LogId
   readonly #batch: Batch
   readonly #timestampMs: number
-  #tail: { -readonly [K in keyof LogTail]: LogTail[K] }
+  #tail: { -readonly [K in keyof StoredTail]: StoredTail[K] }
   #gone = false
+  /** Whether blocks are replaced by joined ones. */
+  merges = false
   /** Waiting events that go into blocks together: they are packed when something else follows, or at the end. */
   #events: EventData[] = []
   #headers: Buffer[] = []
 
-  constructor(log: LogId, tail: LogTail, nowMs: number, batch: Batch) {
+  constructor(log: LogId, tail: StoredTail, nowMs: number, batch: Batch) {
     this.#log = log
     this.#batch = batch
     this.#tail = { ...tail }
@@ -186,6 +214,9 @@ class LogGroup {
         this.#packEvents()
         this.#trim(change.trim)
         break
+      case 'merge':
+        this.#merge(change.merge)
+        break
       case 'barrier':
         break
     }
@@ -193,7 +224,7 @@ class LogGroup {
   }
 
   /** The tail after this group. */
-  finish(): LogTail {
+  finish(): StoredTail {
     this.#packEvents()
     const key = tailKey(this.#log)
     if (this.#gone) this.#batch.del(key)
@@ -239,6 +270,19 @@ class LogGroup {
     tail.nextSequence += count
     tail.bytesWritten += bodyBytes
     tail.lastTimestampMs = this.#timestampMs
+  }
+
+  /** What has been trimmed since the blocks were read must not come back. */
+  #merge({ keys, block, first, done }: Merge): void {
+    if (first.sequence < this.#tail.firstSequence) return
+    if (block !== undefined) {
+      this.merges = true
+      const key = blockKey(this.#log, first.timestampMs, first.sequence)
+      for (const small of keys) if (!small.equals(key)) this.#batch.del(small)
+      this.#batch.put(key, sealBlock(key, block.bytes))
+    }
+    this.#tail.mergedSequence = done.sequence
+    this.#tail.mergedTimestampMs = done.timestampMs
   }
 
   #trim(trim: Trim): void {

@@ -2,29 +2,37 @@
  * The tail of a log: where it begins, where it ends, and how much was ever written. Written together with every block.
  *
  *   tail := 0x01 | crc32c u32 | nextSequence u64 | lastTimestampMs u64 | bytesWritten u64
- *         | firstSequence u64 | firstTimestampMs u64
+ *         | firstSequence u64 | firstTimestampMs u64 | mergedSequence u64 | mergedTimestampMs u64
  *
  * Little-endian; crc32c covers the key and everything after the field. firstSequence and firstTimestampMs are the trim
- * point: no event before it exists, and the first key of the log is not before it.
+ * point: no event before it exists, and the first key of the log is not before it. mergedSequence and
+ * mergedTimestampMs are the merge point: blocks before it have been joined with their neighbours where that was worth it.
  */
 import { crc32c } from '@node-rs/crc32'
 import type { LogTail } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
 
 const TAIL_TYPE = 0x01
-const TAIL_BYTES = 45
+const TAIL_BYTES = 61
 const CRC_OFFSET = 1
 const FIELDS_OFFSET = 5
 
-export const EMPTY_TAIL: LogTail = {
+export interface StoredTail extends LogTail {
+  readonly mergedSequence: number
+  readonly mergedTimestampMs: number
+}
+
+export const EMPTY_TAIL: StoredTail = {
   nextSequence: 0,
   lastTimestampMs: 0,
   bytesWritten: 0,
   firstSequence: 0,
   firstTimestampMs: 0,
+  mergedSequence: 0,
+  mergedTimestampMs: 0,
 }
 
-export function encodeTail(key: Buffer, tail: LogTail): Buffer {
+export function encodeTail(key: Buffer, tail: StoredTail): Buffer {
   const value = Buffer.allocUnsafe(TAIL_BYTES)
   value[0] = TAIL_TYPE
   writeU64(value, FIELDS_OFFSET, tail.nextSequence)
@@ -32,11 +40,13 @@ export function encodeTail(key: Buffer, tail: LogTail): Buffer {
   writeU64(value, FIELDS_OFFSET + 16, tail.bytesWritten)
   writeU64(value, FIELDS_OFFSET + 24, tail.firstSequence)
   writeU64(value, FIELDS_OFFSET + 32, tail.firstTimestampMs)
+  writeU64(value, FIELDS_OFFSET + 40, tail.mergedSequence)
+  writeU64(value, FIELDS_OFFSET + 48, tail.mergedTimestampMs)
   value.writeUInt32LE(crc32c(value.subarray(FIELDS_OFFSET), crc32c(key)), CRC_OFFSET)
   return value
 }
 
-export function decodeTail(key: Buffer, value: Buffer): LogTail {
+export function decodeTail(key: Buffer, value: Buffer): StoredTail {
   if (
     value.length !== TAIL_BYTES ||
     value[0] !== TAIL_TYPE ||
@@ -50,6 +60,8 @@ export function decodeTail(key: Buffer, value: Buffer): LogTail {
     bytesWritten: readU64(value, FIELDS_OFFSET + 16),
     firstSequence: readU64(value, FIELDS_OFFSET + 24),
     firstTimestampMs: readU64(value, FIELDS_OFFSET + 32),
+    mergedSequence: readU64(value, FIELDS_OFFSET + 40),
+    mergedTimestampMs: readU64(value, FIELDS_OFFSET + 48),
   }
 }
 

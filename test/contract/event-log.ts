@@ -174,7 +174,7 @@ export function describeEventLog(name: string, newEngine: () => LogEngine): void
       await reopen()
       await appendAt(3_000, 'e')
       expect(await bodies(log, A)).toEqual(['a', 'b', 'c', 'd', 'e'])
-      expect(log.tail(A)).toEqual({
+      expect(log.tail(A)).toMatchObject({
         nextSequence: 5,
         lastTimestampMs: 3_000,
         bytesWritten: 5,
@@ -376,6 +376,128 @@ export function describeEventLog(name: string, newEngine: () => LogEngine): void
       expect(await bodies(log, A)).toEqual(['after'])
       expect((await log.sweep(1_000_000)).removed).toBeGreaterThan(10)
       expect(await bodies(log, A)).toEqual(['after'])
+    })
+
+    describe('merging', () => {
+      /** Appends one by one, 100 ms apart from 1000 on: every event is a block of its own. */
+      async function trickle(count: number, size = 100, id = A): Promise<void> {
+        for (let i = 0; i < count; i++) {
+          nowMs = 1_000 + i * 100
+          await log.append(id, [event(`e${i} `.padEnd(size, '.'), i % 7 === 0 ? [['n', `${i}`]] : [])])
+        }
+      }
+
+      async function mergeAll(beforeMs = Number.MAX_SAFE_INTEGER, id = A): Promise<number> {
+        let removed = 0
+        for (;;) {
+          const progress = await log.merge(id, beforeMs, 100)
+          removed += progress.removed
+          if (!progress.more) return removed
+        }
+      }
+
+      test('joins small blocks and changes nothing a reader sees', async () => {
+        await trickle(800)
+        await commitBatch(big.map(lines))
+        await trickle(200)
+        const before = await readAll(log, A)
+        expect(await mergeAll()).toBeGreaterThan(700)
+        expect(await readAll(log, A)).toEqual(before)
+        expect(await mergeAll()).toBe(0)
+        await reopen()
+        expect([await mergeAll(), await readAll(log, A)]).toEqual([0, before])
+        for (const { sequence, timestampMs } of before.filter((_, i) => i % 397 === 0)) {
+          expect(await log.locate(A, sequence)).toEqual({ sequence, timestampMs })
+          expect((await readAll(log, A, { startMs: timestampMs, limit: 5 }))[0]).toEqual(
+            before.find((one) => one.timestampMs >= timestampMs),
+          )
+          expect(await readAll(log, A, { after: { sequence, timestampMs }, limit: 2 })).toEqual(
+            before.slice(sequence + 1, sequence + 3),
+          )
+        }
+      })
+
+      test('leaves what is hot and the last stretch that fills no block', async () => {
+        await trickle(800)
+        expect(await mergeAll(1_000)).toBe(0)
+        const removed = await mergeAll(71_000)
+        expect(removed).toBeGreaterThan(0)
+        expect(removed).toBeLessThan(699)
+        expect(await mergeAll(71_000)).toBe(0)
+      })
+
+      test('joins a last stretch once it is old', async () => {
+        await trickle(10)
+        expect(await mergeAll(10_000)).toBe(0)
+        expect(await mergeAll(1_000 + 3_600_000 + 1_000)).toBe(9)
+      })
+
+      test('does not join across more than an hour', async () => {
+        for (let hour = 0; hour < 4; hour++) {
+          for (let i = 0; i < 3; i++) await appendAt(1_000 + hour * 7_200_000 + i, `h${hour}e${i}`)
+        }
+        expect(await mergeAll()).toBe(8)
+        expect(await log.trim(A, 1_000 + 2 * 7_200_000, 100)).toMatchObject({ removed: 2 })
+        expect((await bodies(log, A))[0]).toBe('h2e0')
+      })
+
+      test('trims inside what was joined are exact for readers and free whole blocks', async () => {
+        await trickle(600, 250)
+        await mergeAll()
+        expect((await log.trim(A, 1_000 + 300 * 100, 100)).removed).toBeGreaterThan(0)
+        const left = await bodies(log, A, { startMs: 1_000 + 300 * 100 })
+        expect([left.length, left[0]?.slice(0, 5)]).toEqual([300, 'e300 '])
+      })
+
+      const readers: Partial<ReadRange>[] = [
+        {},
+        { startMs: 1_250 },
+        { endMs: 40_000 },
+        { limit: 330 },
+        { after: { timestampMs: 23_000, sequence: 220 } },
+      ]
+      test.each(readers)('a reader of %o misses nothing when blocks are joined under it', async (range) => {
+        for (const [i, pulled] of [0, 1, 4, 5, 200].entries()) {
+          const id = 10 + i
+          await trickle(500, 250, id)
+          const wanted = await readAll(log, id, range)
+          const seen: number[] = []
+          const reading = log.read(id, { ...EVERYTHING, ...range })[Symbol.asyncIterator]()
+          for (let steps = 0; ; steps++) {
+            if (steps === pulled) await mergeAll(30_000, id)
+            if (steps === pulled + 2) await mergeAll(undefined, id)
+            const next = await reading.next()
+            if (next.done) break
+            for (const run of next.value.runs) {
+              for (let at = run.begin; at < run.end; at++) seen.push(next.value.firstSequence + at)
+            }
+          }
+          expect(seen).toEqual(wanted.map(({ sequence }) => sequence))
+        }
+      })
+
+      test('readers, writers and merging side by side', async () => {
+        await trickle(600)
+        let stop = false
+        const merging = (async () => {
+          while (!stop) {
+            await log.merge(A, Number.MAX_SAFE_INTEGER, 100)
+            await new Promise((resolve) => setImmediate(resolve))
+          }
+        })()
+        const writing = (async () => {
+          for (let i = 0; i < 600; i++) await log.append(A, [event(`w${i}`.padEnd(120, '.'))])
+        })()
+        for (let round = 0; round < 15; round++) {
+          const events = await readAll(log, A)
+          expect(events.map(({ sequence }) => sequence)).toEqual(events.map((_, i) => i))
+          expect(events.length).toBeGreaterThanOrEqual(600)
+        }
+        await writing
+        stop = true
+        await merging
+        expect(await readAll(log, A)).toHaveLength(1_200)
+      })
     })
 
     test('a dropped log is gone, in bounded steps, with its segments, and refuses writes', async () => {

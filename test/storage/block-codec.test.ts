@@ -110,6 +110,16 @@ describe('blocks', () => {
     expect(sizes.reduce((sum, size) => sum + size)).toBeLessThan(5_000 * 101 + 1_000)
   })
 
+  test('large headers do not take most of the space', () => {
+    const headers: EventHeaders = [['schema', 's'.repeat(200_000)]]
+    const builder = new BlockBuilder()
+    const all = Array.from({ length: 10_000 }, () => ({ body: Buffer.alloc(1_000), headers }))
+    builder.addEvents(all, 0, all.length, encodeHeaders(headers))
+    const blocks = builder.take(true)
+    expect(blocks.reduce((sum, { bytes }) => sum + bytes.length, 0)).toBeLessThan(10_000_000 * 1.3)
+    expect(decodeAll(blocks)).toHaveLength(10_000)
+  })
+
   test.each([0, 1, 127, 128, 16_383, 16_384, 65_536, 3_000_000])(
     'a body of %i bytes reads back',
     (length) => {

@@ -1,0 +1,169 @@
+/**
+ * Joins small neighbouring blocks. Events that arrive one by one are written as blocks of one or a few events each,
+ * which costs space and makes reading them slow; once they are cold, about 56 KiB of them become one block.
+ *
+ * The merge point in the tail remembers how far this has come, so nothing is joined twice. The last stretch is left
+ * alone until it fills a block or is old, lest a slow stream rewrite its last events over and over.
+ */
+import assert from 'node:assert'
+import type { Position, Progress } from '../log.ts'
+import { BlockBuilder, decodeBlock, eventCountOf, type UnsealedBlock } from './block-codec.ts'
+import { encodeHeaders } from './header-codec.ts'
+import { afterLog, blockKey, isReferenceKey, sequenceOfKey, timestampOfKey } from './keys.ts'
+import type { Level } from './level.ts'
+import type { LogWriter } from './log-writer.ts'
+import { type Entry, scanRounds } from './range-scan.ts'
+
+/** A block with this many events is left as it is: what it costs beside its events no longer counts. */
+const SMALL_BLOCK_EVENTS = 256
+/** Small blocks are joined until they are this large together, so that the result is one block. */
+const MERGED_BYTES_MAX = 56 * 1024
+/** Time one block may span: expiry frees whole blocks. CDAP's partitions span an hour, too. */
+const MERGED_SPAN_MS = 3_600_000
+
+const NOTHING: Progress = { removed: 0, more: false }
+
+export class BlockMerger {
+  readonly #db: Level
+  /** Where nothing is to be done until the log grows or this time is cold. */
+  readonly #settled = new WeakMap<LogWriter, { readonly nextSequence: number; readonly untilMs: number }>()
+
+  constructor(db: Level) {
+    this.#db = db
+  }
+
+  /** Joins blocks before `beforeMs`, looking at about `limit` of them. */
+  async merge(writer: LogWriter, beforeMs: number, limit: number): Promise<Progress> {
+    const { log, tail } = writer
+    const begun = mergePoint(writer)
+    const settled = this.#settled.get(writer)
+    if (begun.sequence >= tail.nextSequence || begun.timestampMs >= beforeMs) return NOTHING
+    if (settled !== undefined && settled.nextSequence === tail.nextSequence && beforeMs < settled.untilMs)
+      return NOTHING
+    const merge = new Merge(writer, begun)
+    let looked = 0
+    const gte = blockKey(log, begun.timestampMs, begun.sequence)
+    for await (const round of scanRounds(this.#db, gte, afterLog(log))) {
+      for (const entry of round) {
+        const timestampMs = timestampOfKey(entry[0])
+        if (timestampMs >= beforeMs) return this.#end(writer, merge, beforeMs, timestampMs + 1)
+        // Not before a block is full: a call that joins nothing would be made again for ever.
+        if (looked >= limit && merge.advanced) return { removed: await merge.end(), more: true }
+        await merge.take(entry)
+        looked++
+      }
+    }
+    return this.#end(writer, merge, beforeMs, Number.POSITIVE_INFINITY)
+  }
+
+  async #end(writer: LogWriter, merge: Merge, beforeMs: number, hotMs: number): Promise<Progress> {
+    const oldMs = merge.openSinceMs + MERGED_SPAN_MS
+    if (oldMs < beforeMs) await merge.join()
+    const { nextSequence } = writer.tail
+    this.#settled.set(writer, {
+      nextSequence,
+      untilMs: Math.min(hotMs, oldMs < beforeMs ? hotMs : oldMs + 1),
+    })
+    return { removed: await merge.end(), more: false }
+  }
+}
+
+function mergePoint({ tail }: LogWriter): Position {
+  if (tail.mergedSequence <= tail.firstSequence) {
+    return { sequence: tail.firstSequence, timestampMs: tail.firstTimestampMs }
+  }
+  return { sequence: tail.mergedSequence, timestampMs: tail.mergedTimestampMs }
+}
+
+/** One walk along a log: gathers small blocks and replaces each full gathering by one block. */
+class Merge {
+  readonly #writer: LogWriter
+  /** Where the merge point was last written down. */
+  #noted: Position
+  /** Everything before this is done. */
+  #done: Position
+  #open: Entry[] = []
+  #openBytes = 0
+  #removed = 0
+
+  constructor(writer: LogWriter, begun: Position) {
+    this.#writer = writer
+    this.#noted = begun
+    this.#done = begun
+  }
+
+  get advanced(): boolean {
+    return this.#done.sequence > this.#noted.sequence || this.#removed > 0
+  }
+
+  /** Time of the first block gathered and not joined yet. */
+  get openSinceMs(): number {
+    const first = this.#open[0]
+    return first === undefined ? Number.POSITIVE_INFINITY : timestampOfKey(first[0])
+  }
+
+  async take(entry: Entry): Promise<void> {
+    const [key, value] = entry
+    const small =
+      !isReferenceKey(key) && value.length <= MERGED_BYTES_MAX && eventCountOf(value) < SMALL_BLOCK_EVENTS
+    const fits =
+      small &&
+      this.#openBytes + value.length <= MERGED_BYTES_MAX &&
+      !(timestampOfKey(key) - this.openSinceMs > MERGED_SPAN_MS)
+    if (!fits) await this.join()
+    if (this.#open.length === 0)
+      this.#done = { sequence: sequenceOfKey(key), timestampMs: timestampOfKey(key) }
+    if (!small) return
+    this.#open.push(entry)
+    this.#openBytes += value.length
+  }
+
+  /** Replaces what has been gathered by one block. */
+  async join(): Promise<void> {
+    const open = this.#open
+    this.#open = []
+    this.#openBytes = 0
+    if (open.length === 0) return
+    const { block, done } = joined(open)
+    const first = { sequence: sequenceOfKey(open[0]![0]), timestampMs: timestampOfKey(open[0]![0]) }
+    this.#done = done
+    if (open.length === 1) return
+    await this.#writer.merge({ keys: open.map(([key]) => key), block, first, done })
+    this.#noted = done
+    this.#removed += open.length - 1
+  }
+
+  /** Writes down how far it has come; answers how many blocks went. */
+  async end(): Promise<number> {
+    if (this.#done.sequence > this.#noted.sequence) {
+      await this.#writer.merge({ keys: [], block: undefined, first: this.#done, done: this.#done })
+      this.#noted = this.#done
+    }
+    return this.#removed
+  }
+}
+
+/** One block of what these hold, and the position behind it. */
+function joined(entries: readonly Entry[]): { block: UnsealedBlock; done: Position } {
+  const builder = new BlockBuilder()
+  const startMs = timestampOfKey(entries[0]![0])
+  let sequence = 0
+  let timestampMs = startMs
+  for (const [key, value] of entries) {
+    const { bytes, starts, ends, runs } = decodeBlock(key, value, timestampOfKey(key), sequenceOfKey(key))
+    for (const run of runs) {
+      const slices = {
+        bytes,
+        starts: starts.subarray(run.begin, run.end),
+        ends: ends.subarray(run.begin, run.end),
+        count: run.end - run.begin,
+      }
+      builder.addSlices(slices, encodeHeaders(run.headers), run.timestampMs - startMs)
+      timestampMs = run.timestampMs
+    }
+    sequence = sequenceOfKey(key) + starts.length
+  }
+  const [block, ...others] = builder.take(true)
+  assert(block !== undefined && others.length === 0, 'small blocks fit in one')
+  return { block, done: { sequence, timestampMs } }
+}
