@@ -72,11 +72,11 @@ export class BlockBuilder {
     while (from < end) {
       let to = from
       let bodies = 0
-      do bodies += events[to++]!.body.length
-      while (to < end && bodies + events[to]!.body.length <= this.#room())
+      do bodies += events[to++].body.length
+      while (to < end && bodies + events[to].body.length <= this.#room())
       this.#startRun(deltaMs, headers, to - from, 0, bodies)
-      for (let i = from; i < to; i++) this.#writeVarint(events[i]!.body.length)
-      for (let i = from; i < to; i++) this.#copy(events[i]!.body, 0, events[i]!.body.length)
+      for (let i = from; i < to; i++) this.#writeVarint(events[i].body.length)
+      for (let i = from; i < to; i++) this.#copy(events[i].body, 0, events[i].body.length)
       this.#endRun(to - from, bodies)
       from = to
     }
@@ -88,9 +88,9 @@ export class BlockBuilder {
     let from = 0
     while (from < count) {
       const fit = lastThatFits(slices, from, this.#room())
-      const gap = from + 1 < fit ? starts[from + 1]! - ends[from]! : 0
+      const gap = from + 1 < fit ? starts[from + 1] - ends[from] : 0
       let even = from + 1
-      while (even < fit && starts[even]! - ends[even - 1]! === gap) even++
+      while (even < fit && starts[even] - ends[even - 1] === gap) even++
       if (even === fit || even - from >= EVEN_RUN_MIN) {
         this.#addEven(slices, from, even, gap, headers, deltaMs)
         from = even
@@ -111,20 +111,20 @@ export class BlockBuilder {
     deltaMs: number,
   ): void {
     const { bytes, starts, ends } = slices
-    const span = ends[to - 1]! - starts[from]!
+    const span = ends[to - 1] - starts[from]
     this.#startRun(deltaMs, headers, to - from, gap, span)
-    for (let i = from; i < to; i++) this.#writeVarint(ends[i]! - starts[i]!)
-    this.#copy(bytes, starts[from]!, ends[to - 1]!)
+    for (let i = from; i < to; i++) this.#writeVarint(ends[i] - starts[i])
+    this.#copy(bytes, starts[from], ends[to - 1])
     this.#endRun(to - from, span - gap * (to - from - 1))
   }
 
   #addUneven(slices: EventSlices, from: number, to: number, headers: Buffer, deltaMs: number): void {
     const { bytes, starts, ends } = slices
     let bodies = 0
-    for (let i = from; i < to; i++) bodies += ends[i]! - starts[i]!
+    for (let i = from; i < to; i++) bodies += ends[i] - starts[i]
     this.#startRun(deltaMs, headers, to - from, 0, bodies)
-    for (let i = from; i < to; i++) this.#writeVarint(ends[i]! - starts[i]!)
-    for (let i = from; i < to; i++) this.#copy(bytes, starts[i]!, ends[i]!)
+    for (let i = from; i < to; i++) this.#writeVarint(ends[i] - starts[i])
+    for (let i = from; i < to; i++) this.#copy(bytes, starts[i], ends[i])
     this.#endRun(to - from, bodies)
   }
 
@@ -211,12 +211,12 @@ const EMPTY = Buffer.alloc(0)
 /** End of the longest stretch from `from` whose bytes, gaps included, fit; at least one event. */
 function lastThatFits(slices: EventSlices, from: number, room: number): number {
   const { starts, ends, count } = slices
-  const bound = starts[from]! + room
+  const bound = starts[from] + room
   let low = from + 1
   let high = count
   while (low < high) {
     const middle = (low + high + 1) >>> 1
-    if (ends[middle - 1]! <= bound) low = middle
+    if (ends[middle - 1] <= bound) low = middle
     else high = middle - 1
   }
   return low
@@ -278,13 +278,13 @@ class BlockDecoder {
       this.#skipVarints(count)
       let bodyAt = this.#at
       for (let i = 0; i < count; i++) {
-        let length = block[lengthAt++]!
+        let length = block[lengthAt++]
         if (length >= 0x80) {
           length &= 0x7f
           let scale = 0x80
           let byte: number
           do {
-            byte = block[lengthAt++]!
+            byte = block[lengthAt++]
             length += (byte & 0x7f) * scale
             scale *= 0x80
           } while (byte >= 0x80)
@@ -306,7 +306,7 @@ class BlockDecoder {
     let scale = 1
     let byte: number
     do {
-      byte = this.#block[this.#at++]!
+      byte = this.#block[this.#at++]
       value += (byte & 0x7f) * scale
       scale *= 0x80
     } while (byte >= 0x80)
@@ -317,7 +317,7 @@ class BlockDecoder {
     const block = this.#block
     let left = count
     let at = this.#at
-    while (left > 0 && at < block.length) if (block[at++]! < 0x80) left--
+    while (left > 0 && at < block.length) if (block[at++] < 0x80) left--
     this.#at = at
   }
 }

@@ -39,7 +39,7 @@ export function decodeHeaders(bytes: Buffer): EventHeaders {
     let scale = 1
     let byte: number
     do {
-      byte = bytes[at++]!
+      byte = bytes[at++]
       value += (byte & 0x7f) * scale
       scale *= 0x80
     } while (byte >= 0x80)

@@ -66,7 +66,7 @@ export class LevelLog implements EventLog, StagingArea {
 
   append(log: LogId, events: readonly EventData[]): Promise<Position> {
     const headers = new Array<Buffer>(events.length)
-    for (let i = 0; i < events.length; i++) headers[i] = encodeHeaders(events[i]!.headers)
+    for (let i = 0; i < events.length; i++) headers[i] = encodeHeaders(events[i].headers)
     return this.writerOf(log).appendEvents(events, headers)
   }
 

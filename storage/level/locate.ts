@@ -31,7 +31,7 @@ export async function locate(
     after: { timestampMs, sequence: sequence - 1 },
   }
   for await (const block of readLog(db, writer, range))
-    return { timestampMs: block.runs[0]!.timestampMs, sequence }
+    return { timestampMs: block.runs[0].timestampMs, sequence }
   return undefined
 }
 

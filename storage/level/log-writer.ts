@@ -96,7 +96,7 @@ export class LogWriter implements GroupMember {
   appendEvents(events: readonly EventData[], headers: readonly Buffer[]): Promise<Position> {
     let bytes = 0
     for (let i = 0; i < events.length; i++)
-      bytes += events[i]!.body.length + headers[i]!.length + EVENT_OVERHEAD_BYTES
+      bytes += events[i].body.length + headers[i].length + EVENT_OVERHEAD_BYTES
     return this.#enqueue({ kind: 'events', events, headers }, bytes)
   }
 
@@ -138,13 +138,13 @@ export class LogWriter implements GroupMember {
   stage(batch: Batch, nowMs: number, budget: number): { bytes: number; more: boolean } {
     let bytes = 0
     let taken = 0
-    while (taken < this.#waiting.length && (taken === 0 || bytes + this.#waiting[taken]!.bytes <= budget)) {
-      bytes += this.#waiting[taken++]!.bytes
+    while (taken < this.#waiting.length && (taken === 0 || bytes + this.#waiting[taken].bytes <= budget)) {
+      bytes += this.#waiting[taken++].bytes
     }
     this.#staged = this.#waiting.slice(0, taken)
     this.#waiting = this.#waiting.slice(taken)
     const group = new LogGroup(this.log, this.#tail, nowMs, batch)
-    for (let i = 0; i < this.#staged.length; i++) group.add(this.#staged[i]!)
+    for (let i = 0; i < this.#staged.length; i++) group.add(this.#staged[i])
     if (group.merges) this.#merges++
     this.#stagedTail = group.finish()
     return { bytes, more: this.#waiting.length > 0 }
@@ -197,8 +197,8 @@ class LogGroup {
     switch (change.kind) {
       case 'events':
         for (let i = 0; i < change.events.length; i++) {
-          this.#events.push(change.events[i]!)
-          this.#headers.push(change.headers[i]!)
+          this.#events.push(change.events[i])
+          this.#headers.push(change.headers[i])
         }
         waiting.sequence = this.#tail.nextSequence + this.#events.length - 1
         return
@@ -238,12 +238,12 @@ class LogGroup {
     if (events.length === 0) return
     let capacity = 64
     for (let i = 0; i < events.length; i++)
-      capacity += events[i]!.body.length + headers[i]!.length + EVENT_OVERHEAD_BYTES
+      capacity += events[i].body.length + headers[i].length + EVENT_OVERHEAD_BYTES
     const builder = new BlockBuilder(Math.min(capacity, BLOCK_CAPACITY))
     let begin = 0
     for (let i = 1; i <= events.length; i++) {
-      if (i < events.length && encodedHeadersEqual(headers[i]!, headers[begin])) continue
-      builder.addEvents(events, begin, i, headers[begin]!)
+      if (i < events.length && encodedHeadersEqual(headers[i], headers[begin])) continue
+      builder.addEvents(events, begin, i, headers[begin])
       begin = i
     }
     for (const block of builder.take(true)) this.#putBlock(block)

@@ -78,5 +78,5 @@ export function keyAfter(key: Buffer): Buffer {
 }
 
 function keyAfterLast(round: readonly Entry[]): Buffer {
-  return keyAfter(round[round.length - 1]![0])
+  return keyAfter(round[round.length - 1][0])
 }
