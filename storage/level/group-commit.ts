@@ -9,7 +9,7 @@ import type { Batch, Level } from './level.ts'
 import { storageErrorOf } from './level-error.ts'
 
 /** About how much one write takes: above it a write costs more latency than the shared fsync saves. */
-const GROUP_BYTES_MAX = 4 * 1024 * 1024
+const GROUP_BYTES_MAX = 1024 * 1024
 
 /** Someone with something to write. `stage` and `settle` alternate; a member may join again at any time. */
 export interface GroupMember {

@@ -28,9 +28,14 @@ import { LevelLog, type LevelLogOptions } from './level-log.ts'
 export const FORMAT_VERSION = 1
 const FORMAT_NAME = 'millrace-data'
 
-/** LevelDB's memory table. Larger ones mean fewer compactions and more memory: two of them may be in use at a time. */
-const WRITE_BUFFER_BYTES = 16 * 1024 * 1024
-const BLOCK_CACHE_BYTES = 16 * 1024 * 1024
+/**
+ * LevelDB maps its files into memory, and every page that a long read touches counts as the process's until the file is
+ * unmapped. It keeps this many files less ten mapped (74 is the least it takes), each about as large as its memory table
+ * when it was flushed. So both are small: a read of any length stays under 300 MB (docs/decisions/0008-memory.md).
+ */
+const OPEN_FILES = 74
+const WRITE_BUFFER_BYTES = 2 * 1024 * 1024
+const BLOCK_CACHE_BYTES = 8 * 1024 * 1024
 
 export interface Storage {
   readonly log: EventLog
@@ -47,6 +52,7 @@ export async function openStorage(folder: string, options: LevelLogOptions): Pro
     valueEncoding: 'buffer',
     writeBufferSize: WRITE_BUFFER_BYTES,
     cacheSize: BLOCK_CACHE_BYTES,
+    maxOpenFiles: OPEN_FILES,
   })
   try {
     await db.open()

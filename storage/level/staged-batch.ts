@@ -19,8 +19,8 @@ import type { LogWriter } from './log-writer.ts'
 
 /** From here on a batch is staged on disk. CDAP's `stream.batch.buffer.threshold`. */
 const STAGE_BYTES = 1024 * 1024
-/** One write of pieces: large enough that its fsync is a small part of it. */
-const PIECES_BYTES = 4 * 1024 * 1024
+/** One write of pieces. Larger ones make larger LevelDB files, see open.ts. */
+const PIECES_BYTES = 1024 * 1024
 
 /** What a staged batch needs from its log engine. */
 export interface StagingArea {

@@ -1,0 +1,121 @@
+/** The service as a user starts it: a child process on a free port, watched from outside through /proc. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { endWithUs } from './cleanup.ts'
+
+export interface ServerOptions {
+  readonly dataFolder: string
+  /** Command words before `node`. */
+  readonly pin: readonly string[]
+  /** Flags for `node` itself. */
+  readonly nodeFlags?: readonly string[]
+}
+
+export interface ServerUsage {
+  readonly rssPeakBytes: number
+  /** Of the memory now: its own, and the pages of files that it has mapped, which the kernel can take back. */
+  readonly rssOwnBytes: number
+  readonly rssFilesBytes: number
+  /** Since the process started. User and system time of all threads; /proc counts it in steps of 10 ms. */
+  readonly cpuSeconds: number
+}
+
+/** A store of many gigabytes replays its last log before it listens. */
+const START_MS_MAX = 60_000
+/** The service gives what it accepted 10 s. */
+const STOP_MS_MAX = 20_000
+/** USER_HZ, the unit of times in /proc. */
+const TICKS_PER_SECOND = 100
+
+const CLI = fileURLToPath(new URL('../src/cli.js', import.meta.url))
+
+export class ServerProcess {
+  readonly #child: ChildProcess
+  readonly #ended: Promise<string>
+  #base = ''
+
+  private constructor({ dataFolder, pin, nodeFlags = [] }: ServerOptions) {
+    const words = [...pin, process.execPath, ...nodeFlags, CLI, '--port', '0', '--data', dataFolder]
+    this.#child = spawn(words[0]!, words.slice(1), {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: environmentOfServer(),
+    })
+    endWithUs(this.#child)
+    this.#ended = new Promise((resolve) => {
+      this.#child.once('exit', (code, signal) => resolve(`the server ended with ${signal ?? `code ${code}`}`))
+      this.#child.once('error', (error) => resolve(`the server could not be started: ${error.message}`))
+    })
+  }
+
+  /** Resolves once it listens. */
+  static async start(options: ServerOptions): Promise<ServerProcess> {
+    const server = new ServerProcess(options)
+    server.#base = await server.whileRunning(server.#addressPrinted())
+    return server
+  }
+
+  /** `http://host:port` */
+  get base(): string {
+    return this.#base
+  }
+
+  /** What `work` resolves with; rejects if the server ends first. */
+  whileRunning<T>(work: Promise<T>): Promise<T> {
+    const ended = this.#ended.then((how): never => {
+      throw new Error(how)
+    })
+    return Promise.race([work, ended])
+  }
+
+  /** Undefined where there is no /proc. */
+  usage(): ServerUsage | undefined {
+    try {
+      const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8')
+      const stat = readFileSync(`/proc/${this.#child.pid}/stat`, 'utf8')
+      const bytes = (name: string) =>
+        Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) * 1024
+      // From field 3 on: the name, in parentheses, may hold spaces.
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+      const ticks = Number(fields[11]) + Number(fields[12])
+      return {
+        rssPeakBytes: bytes('VmHWM'),
+        rssOwnBytes: bytes('RssAnon'),
+        rssFilesBytes: bytes('RssFile'),
+        cpuSeconds: ticks / TICKS_PER_SECOND,
+      }
+    } catch {
+      return undefined
+    }
+  }
+
+  /** As an operator stops it: what was accepted is on disk afterwards. */
+  async stop(): Promise<void> {
+    const deadline = setTimeout(() => this.#child.kill('SIGKILL'), STOP_MS_MAX)
+    this.#child.kill('SIGTERM')
+    await this.#ended
+    clearTimeout(deadline)
+    if (this.#child.exitCode !== 0) throw new Error(`${await this.#ended} when it was told to stop`)
+  }
+
+  async #addressPrinted(): Promise<string> {
+    const { stdout } = this.#child
+    const signal = AbortSignal.timeout(START_MS_MAX)
+    let printed = ''
+    for (;;) {
+      const address = /listening on (http:\/\/\S+)\s/.exec(printed)?.[1]
+      if (address !== undefined) {
+        stdout!.resume()
+        return address
+      }
+      const [chunk] = (await once(stdout!, 'data', { signal })) as [Buffer]
+      printed += chunk.toString()
+    }
+  }
+}
+
+/** Settings of the person who runs the bench must not change what is measured. */
+function environmentOfServer(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('MILLRACE_')))
+}
