@@ -6,6 +6,8 @@ import { type RunningService, startService } from './main.ts'
 
 /** What was accepted is given this long to finish when the process is told to stop. */
 const GRACE_MS = 10_000
+/** Signals so close to each other are one: npm passes on the SIGINT that the terminal has sent to everybody already. */
+const SAME_SIGNAL_MS = 500
 
 await run()
 
@@ -47,13 +49,17 @@ function greeting(base: string): string {
 
 /** A second signal does not wait any longer. */
 function stopOnSignals(service: RunningService): void {
-  let stopping = false
+  let stoppingSinceMs: number | undefined
   const stop = async (signal: NodeJS.Signals) => {
-    if (stopping) return process.exit(1)
-    stopping = true
+    if (stoppingSinceMs !== undefined) {
+      if (performance.now() - stoppingSinceMs > SAME_SIGNAL_MS) process.exit(1)
+      return
+    }
+    stoppingSinceMs = performance.now()
+    const closed = service.close(GRACE_MS)
     process.stdout.write(`${signal}: finishing what was accepted\n`)
     try {
-      await service.close(GRACE_MS)
+      await closed
       process.exit(0)
     } catch (error) {
       report(error)
@@ -69,7 +75,9 @@ function startFailure(error: unknown, port: number, host: string): string {
   if (code === 'EADDRINUSE')
     return `port ${port} of ${host} is in use; choose another with --port, or --port 0`
   if (code === 'EACCES') return `port ${port} may not be used by this user; choose one above 1023 with --port`
-  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') return `host ${host} is no address of this machine`
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
+    return `host ${host} is no address of this machine`
+  }
   return error instanceof Error ? error.message : String(error)
 }
 

@@ -122,7 +122,7 @@ function parseFlags(args: readonly string[]): Record<string, string | boolean | 
     }).values
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new ConfigError(`${reason} (millrace --help lists what there is)`, { cause })
+    throw new ConfigError(`${reason.replaceAll('\n', ' ')} (millrace --help lists what there is)`, { cause })
   }
 }
 

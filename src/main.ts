@@ -3,7 +3,7 @@
  * The only file that knows every room.
  */
 import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, Server as NetServer } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { openStorage, type Storage } from '../storage/level/open.ts'
 import type { Config } from './config.ts'
@@ -38,12 +38,15 @@ export interface RunningService {
 const KEEP_ALIVE_MS = 75_000
 /** A connection that moves no byte for so long is given up; an upload may otherwise take as long as it takes. */
 const IDLE_MS = 300_000
+/** While stopping: how often connections without a request are closed. A busy client sends its next one before that. */
+const IDLE_LOOK_MS = 200
 
 /** Rejects with StorageError if the data folder cannot be opened, with node's error if the port cannot. */
 export async function startService(config: Config, surroundings: Surroundings): Promise<RunningService> {
   const { nowMs, random, report } = surroundings
   const open =
     surroundings.openStorage ?? ((clock) => openStorage(config.dataFolder, { nowMs: clock, sync: true }))
+  await tryAddress(config)
   const storage = await open(nowMs)
   try {
     const registry = await Registry.load(storage.catalog)
@@ -86,7 +89,14 @@ export async function startService(config: Config, surroundings: Surroundings): 
   }
 }
 
-function listen(server: Server, { port, host }: Config): Promise<void> {
+/** An address that cannot be had is told before anything is done to the data folder. */
+async function tryAddress(config: Config): Promise<void> {
+  const server = new NetServer()
+  await listen(server, config)
+  await new Promise((resolve) => server.close(resolve))
+}
+
+function listen(server: NetServer, { port, host }: Config): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
     server.listen({ port, host }, () => {
@@ -96,10 +106,18 @@ function listen(server: Server, { port, host }: Config): Promise<void> {
   })
 }
 
-/** Idle connections close at once, busy ones after their answer, all of them when the grace has passed. */
+/**
+ * Connections close after their next answer, or when they have none to wait for, all of them when the grace has passed.
+ * The `close` of node's HTTP server would cut those between two requests, the second of which may be on its way.
+ */
 async function stopServing(server: Server, graceMs: number): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+  const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()))
+  server.prependListener('request', (_, response) => {
+    response.shouldKeepAlive = false
+  })
+  const idle = setInterval(() => server.closeIdleConnections(), IDLE_LOOK_MS)
   const deadline = setTimeout(() => server.closeAllConnections(), graceMs)
   await closed
+  clearInterval(idle)
   clearTimeout(deadline)
 }

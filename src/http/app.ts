@@ -42,7 +42,7 @@ export function createApp(parts: AppParts, options: EventRoutesOptions): Hono<Ht
 
   // CDAP 2: the JavaScript client and the file tailer still speak it.
   const V2 = '/v2/streams'
-  app.get(V2, stream.listV2)
+  app.get(V2, stream.listV2).get(`${V2}/`, stream.listV2)
   app.put(`${V2}/:stream`, stream.create)
   app.get(`${V2}/:stream`, stream.getV2)
   app.get(`${V2}/:stream/info`, stream.properties)

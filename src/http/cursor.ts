@@ -42,6 +42,7 @@ export function parseCursor(id: StreamId, text: string): Cursor {
   const bytes = CURSOR_TEXT.test(text) ? Buffer.from(text, 'base64url') : undefined
   if (
     bytes === undefined ||
+    bytes.toString('base64url') !== text || // the last character has two bits to spare
     bytes.readUInt32BE(CRC_OFFSET) !== crc32c(bytes.subarray(0, CRC_OFFSET), seedOf(id))
   ) {
     throw new ServiceError(

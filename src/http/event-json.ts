@@ -45,9 +45,12 @@ class EventEncoder {
   #piece = Buffer.allocUnsafe(PIECE_BYTES)
   #at = 0
   #separator: number | undefined
+  /** Whether nothing follows the body of an event. */
+  readonly #plainEnd: boolean
 
   constructor(options: EventJsonOptions) {
     this.#options = options
+    this.#plainEnd = options.encoding !== 'utf8' && options.cursors === undefined
     if (options.layout === 'array') this.#piece[this.#at++] = OPENING_BRACKET
   }
 
@@ -81,7 +84,13 @@ class EventEncoder {
     } else {
       at += piece.write(this.#bodyText(block, i), at)
     }
-    this.#at = at + piece.write(this.#endOf(block, run, i), at)
+    if (this.#plainEnd) {
+      piece[at++] = QUOTE
+      piece[at++] = CLOSING_BRACE
+      this.#at = at
+    } else {
+      this.#at = at + piece.write(this.#endOf(block, run, i), at)
+    }
   }
 
   *#encodeLarge(
@@ -127,7 +136,6 @@ class EventEncoder {
   /** From the quote that closes the body to the brace that closes the event. */
   #endOf(block: EventBlock, run: EventRun, i: number): string {
     const { encoding, cursors } = this.#options
-    if (encoding !== 'utf8' && cursors === undefined) return '"}'
     let end = '"'
     if (encoding === 'utf8' && !isUtf8(block.bytes.subarray(block.starts[i], block.ends[i])))
       end += ',"encoding":"base64"'
@@ -175,11 +183,13 @@ function escapeInto(target: Uint8Array, at: number, bytes: Uint8Array, from: num
 }
 
 const NEWLINE = 0x0a
+const QUOTE = 0x22
 const COMMA = 0x2c
 const OPENING_BRACKET = 0x5b
 const BACKSLASH = 0x5c
 const CLOSING_BRACKET = 0x5d
 const LOWER_X = 0x78
+const CLOSING_BRACE = 0x7d
 const HEX_DIGITS = Buffer.from('0123456789ABCDEF')
 
 const PLAIN = 0
@@ -188,5 +198,5 @@ const ESCAPED = 2
 /** What becomes of each byte of a body. */
 const BYTE_KINDS = Uint8Array.from({ length: 256 }, (_, byte) => {
   if (byte < 0x20 || byte > 0x7e) return ESCAPED
-  return byte === 0x22 || byte === BACKSLASH ? QUOTED : PLAIN
+  return byte === QUOTE || byte === BACKSLASH ? QUOTED : PLAIN
 })

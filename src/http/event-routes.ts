@@ -100,6 +100,7 @@ async function fillBatch(
     }
     const one = batch.add(slices, headers)
     added = added === undefined ? one : Promise.all([added, one]).then(() => {})
+    added.catch(() => {}) // told below, unless the decoder fails first: then this one has nobody left to tell
   }
   for await (const chunk of bodyChunks(incoming)) {
     decoder.decode(chunk, add)

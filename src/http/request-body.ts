@@ -67,11 +67,14 @@ function readPlain(incoming: IncomingMessage, limit: BodyLimit): Promise<Buffer>
   })
 }
 
-/** The body as it arrives. Throws ServiceError 'malformed_body' or 'unsupported_encoding'. */
+/**
+ * The body as it arrives. Throws ServiceError 'malformed_body' or 'unsupported_encoding'. A body that the caller gives
+ * up is not destroyed: then the server reads on and drops the rest, and the connection gets to its next request.
+ */
 export async function* bodyChunks(incoming: IncomingMessage): AsyncGenerator<Uint8Array, void, undefined> {
   const decoders = contentDecoders(incoming.headers['content-encoding'])
   let decodingError: Error | undefined
-  let source: AsyncIterable<Uint8Array> = incoming
+  let source: AsyncIterable<Uint8Array> = incoming.iterator({ destroyOnReturn: false })
   let upstream: NodeJS.ReadableStream = incoming
   for (const decoder of decoders) {
     decoder.on('error', (error) => {

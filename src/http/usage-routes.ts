@@ -5,6 +5,7 @@ import {
   type NamespaceName,
   parseApplicationName,
   parseProgramName,
+  parseStreamName,
   type StreamId,
 } from '../streams/names.ts'
 import type { ProgramId, ProgramType, UsageRegistry } from '../streams/usage.ts'
@@ -42,9 +43,12 @@ export function usageRoutes(usage: UsageRegistry) {
       return answerJson(c, usage.programsOf(streamOf(c)).map(printProgram))
     },
 
-    /** Nothing registers datasets here, so the answer is empty for every name that could be one. */
+    /**
+     * The reference prints this path for the programs of a stream. There are no datasets here, so it tells of the
+     * stream of that name; names that only a dataset could have are used by nobody.
+     */
     programsOfDataset(c: HttpContext) {
-      namespaceOf(c)
+      const namespace = namespaceOf(c)
       const dataset = c.req.param('dataset') ?? ''
       if (!DATASET_NAME.test(dataset)) {
         throw new ServiceError(
@@ -52,7 +56,9 @@ export function usageRoutes(usage: UsageRegistry) {
           `Invalid dataset ID: ${dataset}. Should only contain alphanumeric characters and _, -, ., or $.`,
         )
       }
-      return answerJson(c, [])
+      if (/[$.]/.test(dataset)) return answerJson(c, [])
+      const stream = parseStreamName(dataset)
+      return answerJson(c, usage.programsOf({ namespace, stream }).map(printProgram))
     },
   }
 }
