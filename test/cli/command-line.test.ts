@@ -1,0 +1,219 @@
+/** Flags and variables as a user types them; what cannot be is refused in a sentence, before anything is touched. */
+import { cp, readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import {
+  type Finished,
+  listening,
+  PROJECT_FOLDER,
+  runCli,
+  spawnCli,
+  startServiceProcess,
+  temporaryFolder,
+} from '../support/service-process.ts'
+import { STREAMS } from '../support/test-app.ts'
+
+test.each(['--help', '-h'])('%s explains every flag and variable and ends', async (flag) => {
+  const { stdout, ...end } = await runCli({ args: [flag] })
+  expect(end).toEqual({ code: 0, signal: null, stderr: '' })
+  for (const name of [
+    'port',
+    'host',
+    'data',
+    'max-event-bytes',
+    'async-queue-bytes',
+    'janitor-seconds',
+    'no-unrecoverable-reset',
+  ]) {
+    expect(stdout).toContain(`  --${name}`)
+    expect(stdout).toContain(`MILLRACE_${name.replaceAll('-', '_').toUpperCase()}`)
+  }
+})
+
+test('--version prints the version of the package and ends', async () => {
+  const { version } = JSON.parse(await readFile(join(PROJECT_FOLDER, 'package.json'), 'utf8'))
+  expect(await runCli({ args: ['--version'] })).toEqual({
+    code: 0,
+    signal: null,
+    stdout: `${version}\n`,
+    stderr: '',
+  })
+})
+
+const refusedValues: readonly {
+  readonly args?: readonly string[]
+  readonly environment?: Readonly<Record<string, string>>
+  readonly says: string | RegExp
+}[] = [
+  { args: ['--port', 'http'], says: "--port is 'http'; use a whole number from 0 to 65535" },
+  { args: ['--port', '65536'], says: "--port is '65536'; use a whole number from 0 to 65535" },
+  { args: ['--port=-1'], says: "--port is '-1'; use a whole number from 0 to 65535" },
+  { args: ['--port', '-1'], says: /'--port' argument is ambiguous.* '--port=-XYZ'.* \(millrace --help/ },
+  { args: ['--port', '1.5'], says: "--port is '1.5'; use a whole number from 0 to 65535" },
+  { args: ['--port', ''], says: "--port is ''; use a whole number from 0 to 65535" },
+  { args: ['--port'], says: /'--port <value>' argument missing \(millrace --help/ },
+  { args: ['--host', ''], says: '--host is empty; name one or leave it out' },
+  { args: ['--host', 'nonsense.invalid'], says: 'host nonsense.invalid is no address of this machine' },
+  { args: ['--host', '192.0.2.1'], says: 'host 192.0.2.1 is no address of this machine' },
+  { args: ['--data', ' '], says: '--data is empty; name one or leave it out' },
+  {
+    args: ['--max-event-bytes', '0'],
+    says: "--max-event-bytes is '0'; use a whole number from 1 to 1073741824",
+  },
+  {
+    args: ['--async-queue-bytes', '1k'],
+    says: "--async-queue-bytes is '1k'; use a whole number from 0 to 1099511627776",
+  },
+  { args: ['--janitor-seconds', '0'], says: "--janitor-seconds is '0'; use a whole number from 1 to 86400" },
+  { args: ['--prot', '1'], says: /'--prot' \(millrace --help lists what there is\)/ },
+  { args: ['serve'], says: /'serve'.* \(millrace --help lists what there is\)/ },
+  {
+    environment: { MILLRACE_PORT: 'http' },
+    says: "MILLRACE_PORT is 'http'; use a whole number from 0 to 65535",
+  },
+  {
+    environment: { MILLRACE_NO_UNRECOVERABLE_RESET: 'perhaps' },
+    says: "MILLRACE_NO_UNRECOVERABLE_RESET is 'perhaps'; use 1 or 0",
+  },
+]
+
+test.each(refusedValues)(
+  '$args $environment is refused in a sentence and leaves nothing behind',
+  async ({ args = [], environment = {}, says }) => {
+    const folder = await temporaryFolder()
+    expectRefused(await runCli({ args, environment, folder }), says)
+    expect(await readdir(folder)).toEqual([])
+  },
+)
+
+test('a data folder that is a file is refused and left as it is', async () => {
+  const file = join(await temporaryFolder(), 'data')
+  await writeFile(file, 'a diary')
+  expectRefused(await serve(file), /^data folder .*data cannot be made: EEXIST/)
+  expect(await readFile(file, 'utf8')).toBe('a diary')
+})
+
+const foreignFolders = [
+  {
+    name: 'somebody else’s files',
+    files: { 'diary.txt': 'dear diary' },
+    says: /^.* is not empty and not a /,
+  },
+  {
+    name: 'a later format',
+    files: { FORMAT: 'millrace-data 2\n' },
+    says: /has format 2; .* use a newer one$/,
+  },
+  { name: 'another FORMAT', files: { FORMAT: 'jpeg\n' }, says: /FORMAT holds "jpeg\\n", not a Millrace / },
+]
+
+test.each(foreignFolders)(
+  'a data folder with $name is refused and left as it is',
+  async ({ files, says }) => {
+    const folder = await temporaryFolder()
+    for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content)
+    expectRefused(await serve(folder), says)
+    expect(await contents(folder)).toEqual(
+      new Map(Object.entries(files).map(([name, content]) => [name, Buffer.from(content)])),
+    )
+  },
+)
+
+test('a real data folder of a later format keeps every byte', async () => {
+  const folder = await temporaryFolder()
+  const service = await startServiceProcess(folder)
+  await fetch(`${service.base}${STREAMS}/s`, { method: 'PUT' })
+  await service.stop()
+  await writeFile(join(folder, 'FORMAT'), 'millrace-data 2\n')
+  const before = await contents(folder)
+  expect(before.size).toBeGreaterThan(3)
+  expectRefused(await serve(folder), /has format 2/)
+  expect(await contents(folder)).toEqual(before)
+})
+
+test('a copy of a data folder is a data folder', async () => {
+  const folder = await temporaryFolder()
+  const service = await startServiceProcess(join(folder, 'data'))
+  await fetch(`${service.base}${STREAMS}/s`, { method: 'PUT' })
+  await service.stop()
+  await cp(join(folder, 'data'), join(folder, 'copy'), { recursive: true })
+  const copy = await startServiceProcess(join(folder, 'copy'))
+  const response = await fetch(`${copy.base}${STREAMS}`)
+  expect(await response.json()).toEqual([{ name: 's' }])
+})
+
+test('variables set what flags would', async () => {
+  const folder = await temporaryFolder()
+  const service = await listening(
+    spawnCli({
+      folder,
+      environment: {
+        MILLRACE_PORT: '0',
+        MILLRACE_HOST: '127.0.0.1',
+        MILLRACE_DATA: './here',
+        MILLRACE_MAX_EVENT_BYTES: '10',
+        MILLRACE_NO_UNRECOVERABLE_RESET: '1',
+      },
+    }),
+  )
+  expect(await readdir(folder)).toEqual(['here'])
+  const stream = `${service.base}${STREAMS}/s`
+  await fetch(stream, { method: 'PUT' })
+  expect((await fetch(stream, { method: 'POST', body: '0123456789' })).status).toBe(200)
+  expect((await fetch(stream, { method: 'POST', body: '0123456789+' })).status).toBe(413)
+  expect(await deletingNamespace(service.base)).toMatch(/^403 /)
+})
+
+test('a flag wins over its variable', async () => {
+  const folder = await temporaryFolder()
+  const service = await listening(
+    spawnCli({
+      folder,
+      args: ['--port', '0', '--data', './flag', '--max-event-bytes', '10'],
+      environment: { MILLRACE_PORT: 'http', MILLRACE_DATA: './variable', MILLRACE_MAX_EVENT_BYTES: '5' },
+    }),
+  )
+  expect(await readdir(folder)).toEqual(['flag'])
+  const stream = `${service.base}${STREAMS}/s`
+  await fetch(stream, { method: 'PUT' })
+  expect((await fetch(stream, { method: 'POST', body: '0123456789' })).status).toBe(200)
+})
+
+test('--no-unrecoverable-reset keeps namespaces from being deleted', async () => {
+  const service = await startServiceProcess(await temporaryFolder(), { args: ['--no-unrecoverable-reset'] })
+  expect(await deletingNamespace(service.base)).toBe(
+    "403 Namespace 'weather' cannot be deleted because 'enable.unrecoverable.reset' is not enabled. " +
+      'Please enable it and restart CDAP Master.',
+  )
+  expect((await fetch(`${service.base}/v3/namespaces/weather`)).status).toBe(200)
+})
+
+/** Creates a namespace and tries to delete it: status and text. */
+async function deletingNamespace(base: string): Promise<string> {
+  await fetch(`${base}/v3/namespaces/weather`, { method: 'PUT' })
+  const response = await fetch(`${base}/v3/unrecoverable/namespaces/weather`, { method: 'DELETE' })
+  return `${response.status} ${await response.text()}`
+}
+
+function serve(dataFolder: string): Promise<Finished> {
+  return runCli({ args: ['--port', '0', '--data', dataFolder] })
+}
+
+/** One line, on standard error, and a code that scripts can see. */
+function expectRefused({ code, signal, stdout, stderr }: Finished, says: string | RegExp): void {
+  expect({ code, signal, stdout }).toEqual({ code: 1, signal: null, stdout: '' })
+  const [, sentence] = /^millrace: (.*)\n$/.exec(stderr) ?? [undefined, stderr]
+  if (typeof says === 'string') expect(sentence).toBe(says)
+  else expect(sentence).toMatch(says)
+}
+
+/** Every file below the folder with its bytes. */
+async function contents(folder: string): Promise<Map<string, Buffer>> {
+  const files = new Map<string, Buffer>()
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue
+    const path = join(entry.parentPath, entry.name)
+    files.set(path.slice(folder.length + 1), await readFile(path))
+  }
+  return files
+}

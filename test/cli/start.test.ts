@@ -1,0 +1,135 @@
+/** What a user sees who starts the service: where it listens, that the lines it prints work, and who is refused. */
+import { execFile } from 'node:child_process'
+import { connect } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { expect, test } from 'vitest'
+import {
+  listening,
+  PROJECT_FOLDER,
+  runCli,
+  startServiceProcess,
+  temporaryFolder,
+  WatchedProcess,
+} from '../support/service-process.ts'
+import { shellProblem } from '../support/shell.ts'
+import { STREAMS } from '../support/test-app.ts'
+
+const run = promisify(execFile)
+
+test('--port 0 takes a free port of 127.0.0.1 and says which', async () => {
+  const service = await startServiceProcess(await temporaryFolder())
+  expect(service.stdout).toMatch(/^millrace \S+ listening on http:\/\/127\.0\.0\.1:[0-9]+\n/)
+  expect(service.port).toBeGreaterThan(0)
+  const response = await fetch(`${service.base}/ping`)
+  expect([response.status, await response.text()]).toEqual([200, 'OK.\n'])
+  expect(service.stderr).toBe('')
+})
+
+test('without --host only this machine can connect', async () => {
+  const { port } = await startServiceProcess(await temporaryFolder())
+  expect(await connecting('127.0.0.1', port)).toBe('connected')
+  const others = Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .filter(({ family, internal }) => family === 'IPv4' && !internal)
+    .map(({ address }) => address)
+  // All of 127/8 is the machine itself on Linux: a server on every address would answer there, too.
+  if (process.platform === 'linux') others.push('127.0.0.2')
+  for (const address of others) expect(await connecting(address, port), address).toBe('ECONNREFUSED')
+})
+
+test('--host ::1 listens there and prints a URL that works', async ({ skip }) => {
+  const internal = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? [])
+  if (!internal.some(({ address }) => address === '::1')) skip('this machine has no ::1')
+  const service = await startServiceProcess(await temporaryFolder(), { args: ['--host', '::1'] })
+  expect(service.base).toBe(`http://[::1]:${service.port}`)
+  expect((await fetch(`${service.base}/ping`)).status).toBe(200)
+  expect(await connecting('127.0.0.1', service.port)).toBe('ECONNREFUSED')
+})
+
+test('the curl lines of the greeting work when pasted', async ({ skip }) => {
+  const problem = await shellProblem()
+  if (problem !== undefined) skip(problem)
+  const service = await startServiceProcess(await temporaryFolder())
+  const lines = service.stdout.split('\n').filter((line) => line.trim().startsWith('curl '))
+  expect(lines).toHaveLength(3)
+  const outputs: string[] = []
+  for (const line of lines) outputs.push((await run('bash', ['-c', line])).stdout)
+  expect(outputs.slice(0, 2)).toEqual(['', ''])
+  expect(JSON.parse(outputs[2]!)).toEqual([
+    { timestamp: expect.any(Number), headers: {}, body: 'Hello World' },
+  ])
+})
+
+test('a second process on the same folder is refused, and the first one goes on', async () => {
+  const folder = await temporaryFolder()
+  const first = await startServiceProcess(folder)
+  const second = await runCli({ args: ['--port', '0', '--data', folder] })
+  expect(second).toEqual({
+    code: 1,
+    signal: null,
+    stdout: '',
+    stderr: `millrace: data folder ${folder} is in use by another process; stop it, or use another folder\n`,
+  })
+  expect((await fetch(`${first.base}${STREAMS}/s`, { method: 'PUT' })).status).toBe(200)
+  expect((await fetch(`${first.base}${STREAMS}/s`, { method: 'POST', body: 'x' })).status).toBe(200)
+  await first.stop()
+  const third = await startServiceProcess(folder)
+  expect((await fetch(`${third.base}${STREAMS}/s/events`)).status).toBe(200)
+})
+
+test('a port in use is refused before the data folder is made', async () => {
+  const folder = await temporaryFolder()
+  const { port } = await startServiceProcess(join(folder, 'first'))
+  const second = await runCli({ args: ['--port', String(port), '--data', './second'], folder })
+  expect(second).toEqual({
+    code: 1,
+    signal: null,
+    stdout: '',
+    stderr: `millrace: port ${port} of 127.0.0.1 is in use; choose another with --port, or --port 0\n`,
+  })
+  await expect(run('ls', [folder])).resolves.toMatchObject({ stdout: 'first\n' })
+})
+
+const npmEnds = [
+  { name: 'npm is told to stop', signal: 'SIGTERM', toAll: false },
+  { name: 'Ctrl-C reaches npm and the service at once', signal: 'SIGINT', toAll: true },
+] as const
+
+test.each(npmEnds)(
+  '`npm start` takes flags, and its service ends when $name',
+  {
+    timeout: 120_000,
+  },
+  async ({ signal, toAll }) => {
+    const folder = await temporaryFolder()
+    const npm = new WatchedProcess('npm', ['start', '--', '--port', '0', '--data', folder], {
+      folder: PROJECT_FOLDER,
+      environment: { npm_config_update_notifier: 'false' },
+      hasChildren: true,
+    })
+    const service = await listening(npm, 90_000)
+    expect((await fetch(`${service.base}/ping`)).status).toBe(200)
+    if (toAll) npm.signalAll(signal)
+    else npm.signal(signal)
+    await npm.printed(`${signal}: finishing`)
+    await npm.exited
+    expect(npm.stdout.match(/finishing/g)).toHaveLength(1)
+    expect(await connecting('127.0.0.1', service.port)).toBe('ECONNREFUSED')
+    const restarted = await startServiceProcess(folder) // the folder is free again
+    expect((await fetch(`${restarted.base}/status`)).status).toBe(200)
+  },
+)
+
+/** 'connected', or why not. */
+function connecting(host: string, port: number): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port })
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve('connected')
+    })
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
+  })
+}

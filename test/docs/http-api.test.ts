@@ -1,0 +1,174 @@
+/**
+ * What docs/http-api.md and README.md tell people to paste works: every block of shell with a curl in it is run, in
+ * order, by one bash against a service that was just started.
+ *
+ * In docs/http-api.md a curl has its status in a comment at the end of its line, `# 200`, and the block that follows
+ * shell without anything between shows what the whole block prints. Times and cursors differ, and are taken as equal.
+ */
+import { execFile } from 'node:child_process'
+import { createWriteStream, existsSync, readFileSync } from 'node:fs'
+import { copyFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { promisify } from 'node:util'
+import avro from 'avsc'
+import { expect, test } from 'vitest'
+import {
+  PROJECT_FOLDER,
+  type ServiceProcess,
+  startServiceProcess,
+  temporaryFolder,
+} from '../support/service-process.ts'
+import { shellProblem } from '../support/shell.ts'
+
+const run = promisify(execFile)
+
+interface ShellBlock {
+  readonly line: number
+  readonly text: string
+  /** What the block below shows, if there is one. */
+  readonly output: string | undefined
+}
+
+interface CurlRun {
+  readonly status: number
+  readonly exitCode: number
+}
+
+/** Between the blocks in what bash prints; no answer of the service has it. */
+const MARK = '=====next block====='
+
+/** Every curl of a block tells its status and exit code on standard error; no configuration file is read. */
+const CURL = `curl() {
+  command curl -q --silent --show-error --max-time 20 -w '%{stderr}
+@%{http_code} %{exitcode}
+' "$@"
+}`
+
+test('every example of docs/http-api.md has the status and the output it shows', async ({ skip }) => {
+  const problem = await shellProblem()
+  if (problem !== undefined) skip(problem)
+  const blocks = shellBlocks(readFileSync(join(PROJECT_FOLDER, 'docs', 'http-api.md'), 'utf8'))
+  expect(blocks.length).toBeGreaterThan(10)
+  const results = await runBlocks(blocks.map(({ text }) => text))
+  for (const [i, { line, text, output }] of blocks.entries()) {
+    const name = `docs/http-api.md:${line}`
+    const { curls, stdout } = results[i]!
+    expect(curls, name).toEqual(statusesIn(text).map((status) => ({ status, exitCode: 0 })))
+    expect(alike(stdout), name).toBe(alike(output ?? ''))
+  }
+})
+
+test('every curl of a block has its status in docs/http-api.md', () => {
+  for (const { line, text } of shellBlocks(
+    readFileSync(join(PROJECT_FOLDER, 'docs', 'http-api.md'), 'utf8'),
+  )) {
+    const curls = text.match(/\bcurl /g)?.length ?? 0
+    expect(statusesIn(text).length, `docs/http-api.md:${line}`).toBe(curls)
+  }
+})
+
+const readme = join(PROJECT_FOLDER, 'README.md')
+
+test('every curl of README.md succeeds, those of its table too', async ({ skip }) => {
+  const problem = existsSync(readme) ? await shellProblem() : 'there is no README.md'
+  if (problem !== undefined) skip(problem)
+  const text = readFileSync(readme, 'utf8')
+  const blocks = shellBlocks(text)
+    .map((block) => block.text)
+    .filter((block) => /\bcurl /.test(block))
+  const commands = [...blocks, ...variablesIn(text), ...tableCommands(text)]
+  expect(commands.length).toBeGreaterThan(0)
+  const results = await runBlocks(commands)
+  for (const [i, { curls }] of results.entries()) {
+    for (const { status, exitCode } of curls) {
+      expect([exitCode, status < 400], `${commands[i]} answered ${status}`).toEqual([0, true])
+    }
+    expect(curls.length, commands[i]).toBe(commands[i]!.match(/\bcurl /g)?.length ?? 0)
+  }
+})
+
+/** ```sh and ```console blocks, each with the block of anything else that follows at once. */
+function shellBlocks(markdown: string): ShellBlock[] {
+  const blocks: ShellBlock[] = []
+  const fences = [...markdown.matchAll(/^```([a-z]*)\n([\s\S]*?)^```$/gm)]
+  for (const [i, fence] of fences.entries()) {
+    if (fence[1] !== 'sh' && fence[1] !== 'console') continue
+    const next = fences[i + 1]
+    const end = fence.index + fence[0].length
+    const follows = next !== undefined && markdown.slice(end, next.index).trim() === ''
+    const shows = follows && next[1] !== 'sh' && next[1] !== 'console'
+    blocks.push({
+      line: markdown.slice(0, fence.index).split('\n').length,
+      text: fence[2]!,
+      output: shows ? next[2] : undefined,
+    })
+  }
+  return blocks
+}
+
+function statusesIn(block: string): number[] {
+  return [...block.matchAll(/ # ([0-9]{3})$/gm)].map(([, status]) => Number(status))
+}
+
+/** `S=http://…` in the text stands for an assignment. */
+function variablesIn(markdown: string): string[] {
+  return [...markdown.matchAll(/`([A-Z]=http:[^`]+)`/g)].map(([, assignment]) => assignment!)
+}
+
+/** Cells of tables that are a command; a pipe in a cell is written `\|`. */
+function tableCommands(markdown: string): string[] {
+  return [...markdown.matchAll(/^\|.*\| `((?:curl|printf) .*)` \|$/gm)].map(([, command]) =>
+    command!.replaceAll('\\|', '|'),
+  )
+}
+
+async function runBlocks(blocks: readonly string[]): Promise<{ curls: CurlRun[]; stdout: string }[]> {
+  const folder = await temporaryFolder()
+  const service = await startServiceProcess(join(folder, 'data'))
+  await makeFiles(folder)
+  const script = [CURL, ...blocks.flatMap((block) => [block, `echo '${MARK}'`, `echo '${MARK}' >&2`])].join(
+    '\n',
+  )
+  const { stdout, stderr } = await run('bash', ['-c', onPort(script, service)], {
+    cwd: folder,
+    env: { ...process.env, LC_ALL: 'C.UTF-8' },
+  })
+  const outputs = stdout.split(MARK)
+  const errors = stderr.split(MARK)
+  return blocks.map((_, i) => ({
+    stdout: outputs[i]!,
+    curls: [...errors[i]!.matchAll(/^@([0-9]{3}) ([0-9]+)$/gm)].map(([, status, exitCode]) => ({
+      status: Number(status),
+      exitCode: Number(exitCode),
+    })),
+  }))
+}
+
+function onPort(script: string, { port }: ServiceProcess): string {
+  return script.replaceAll('11015', String(port))
+}
+
+/** The files that the examples send. */
+async function makeFiles(folder: string): Promise<void> {
+  if (existsSync(readme)) await copyFile(readme, join(folder, 'README.md'))
+  const type = avro.Type.forSchema({
+    type: 'record',
+    name: 'User',
+    fields: [{ name: 'name', type: 'string' }],
+  })
+  for (const name of ['users.avro', 'file.avro']) {
+    const encoder = new avro.streams.BlockEncoder(type)
+    encoder.write({ name: 'Sam' })
+    encoder.end({ name: 'Max' })
+    await pipeline(encoder, createWriteStream(join(folder, name)))
+  }
+}
+
+/** Without what differs from run to run: times, cursors, and the line ends that curl does not add. */
+function alike(output: string): string {
+  return output
+    .replace(/"timestamp":[0-9]+/g, '"timestamp":0')
+    .replace(/"cursor":"[A-Za-z0-9_-]{27}"/g, '"cursor":""')
+    .replace(/\n/g, '')
+}

@@ -1,0 +1,398 @@
+/** docs/openapi.yaml and the service say the same: neither has a route, a status or a text that the other lacks. */
+import { readFileSync } from 'node:fs'
+import { MemoryLevel } from 'memory-level'
+import { expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { createApp } from '../../src/http/app.ts'
+import { Namespaces } from '../../src/streams/namespaces.ts'
+import { Registry } from '../../src/streams/registry.ts'
+import { Streams } from '../../src/streams/streams.ts'
+import { UsageRegistry } from '../../src/streams/usage.ts'
+import type { Level } from '../../storage/level/level.ts'
+import { openStorageOn } from '../../storage/level/open.ts'
+import {
+  type RequestOptions,
+  STREAMS,
+  type TestApp,
+  type TestResponse,
+  testApp,
+} from '../support/test-app.ts'
+
+type Json = null | boolean | number | string | readonly Json[] | JsonObject
+interface JsonObject {
+  readonly [key: string]: Json
+}
+
+interface MediaType {
+  readonly example?: Json
+  readonly examples?: Readonly<Record<string, JsonObject>>
+}
+
+interface Response {
+  readonly description: string
+  readonly content?: Readonly<Record<string, MediaType>>
+}
+
+interface Operation {
+  readonly operationId: string
+  readonly summary: string
+  readonly tags: readonly string[]
+  readonly parameters?: readonly JsonObject[]
+  readonly responses: Readonly<Record<string, Response | { readonly $ref: string }>>
+}
+
+const VERBS = ['get', 'put', 'post', 'delete', 'patch', 'head', 'options']
+
+const document = parse(readFileSync(new URL('../../docs/openapi.yaml', import.meta.url), 'utf8')) as {
+  readonly openapi: string
+  readonly tags: readonly { readonly name: string }[]
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
+}
+
+/** `GET /path/{name}` -> operation. */
+const operations: ReadonlyMap<string, Operation> = new Map(
+  Object.entries(document.paths).flatMap(([path, item]) =>
+    Object.entries(item)
+      .filter(([verb]) => VERBS.includes(verb))
+      .map(([verb, operation]) => [`${verb.toUpperCase()} ${path}`, operation] as const),
+  ),
+)
+
+test('the document and the service have the same routes', async () => {
+  const routes = await routesOfService()
+  expect([...operations.keys()].sort()).toEqual(routes.sort())
+})
+
+test('every operation has an id of its own, a summary, a known tag and a good answer', () => {
+  const ids = [...operations.values()].map(({ operationId }) => operationId)
+  expect(new Set(ids).size).toBe(ids.length)
+  const tags = document.tags.map(({ name }) => name)
+  for (const [name, { operationId, summary, tags: used, responses }] of operations) {
+    expect(operationId, name).toMatch(/^[a-z][A-Za-z0-9]+$/)
+    expect(summary, name).toMatch(/^[A-Z].{5,}[^.]$/)
+    expect(tags, name).toEqual(expect.arrayContaining([...used]))
+    expect(Object.keys(responses), name).toEqual(expect.arrayContaining([expect.stringMatching(/^2/)]))
+    for (const response of Object.values(responses)) {
+      expect(resolved<Response>(response).description, name).toBeTypeOf('string')
+    }
+  }
+})
+
+test('every path parameter is described, and no other', () => {
+  for (const [path, item] of Object.entries(document.paths)) {
+    const inPath = [...path.matchAll(/\{([a-z]+)\}/g)].map(([, name]) => name)
+    const described = ((item.parameters ?? []) as unknown as JsonObject[]).map(
+      (parameter) => resolved<{ name: string }>(parameter).name,
+    )
+    expect(described, path).toEqual(inPath)
+  }
+})
+
+test('every reference leads somewhere, and every component is used', () => {
+  const references = new Set(referencesIn(document as unknown as Json))
+  for (const reference of references) expect(find(reference), reference).toBeDefined()
+  const { components } = document as unknown as { components: Record<string, Record<string, Json>> }
+  const all = Object.entries(components).flatMap(([kind, members]) =>
+    Object.keys(members).map((name) => `#/components/${kind}/${name}`),
+  )
+  expect([...references].sort()).toEqual(all.sort())
+})
+
+interface Exchange extends RequestOptions {
+  /** Verb and path. */
+  readonly request: string
+  readonly status: number
+  /** For a service set up in another way. */
+  readonly resetForbidden?: true
+}
+
+const N = '/v3/namespaces'
+const EVENT_BYTES_MAX = 16 * 1024 * 1024
+const UNKNOWN_ENCODING = { headers: { 'Content-Encoding': 'compress' }, body: 'x' }
+const TEXT = { 'Content-Type': 'text/plain' }
+const TWICE = { headers: { ...TEXT, 'mystream.host': ['a', 'b'] } }
+const NOT_GZIP = { headers: { ...TEXT, 'Content-Encoding': 'gzip' }, body: 'plain' }
+const LARGE = { body: Buffer.alloc(1_100_000, ' ') }
+const BOB = { body: '{"principal":"bob"}' }
+
+/** `mystream` is there and is alice's, `weather` too; rows stand in the order in which they are sent. */
+const exchanges: readonly Exchange[] = [
+  { request: `GET ${STREAMS}`, status: 200 },
+  { request: `GET ${STREAMS}/`, status: 200 },
+  { request: `GET ${N}/nope/streams`, status: 404 },
+  { request: `GET ${N}/my-ns/streams`, status: 400 },
+  { request: `GET ${N}/nope/streams/`, status: 404 },
+
+  { request: `PUT ${STREAMS}/other`, status: 200 },
+  { request: `PUT ${STREAMS}/mystream`, status: 403, ...BOB },
+  { request: `PUT ${STREAMS}/inv%40lid`, status: 400 },
+  { request: `PUT ${N}/nope/streams/x`, status: 404 },
+  { request: `PUT ${STREAMS}/x`, status: 413, ...LARGE },
+  { request: `PUT ${STREAMS}/x`, status: 415, ...UNKNOWN_ENCODING },
+  { request: `PUT ${STREAMS}/x`, status: 400, ...NOT_GZIP },
+
+  { request: `GET ${STREAMS}/mystream`, status: 200 },
+  { request: `GET ${STREAMS}/nope`, status: 404 },
+  { request: `GET ${STREAMS}/inv%40lid`, status: 400 },
+  { request: `GET ${STREAMS}/${'x'.repeat(1025)}`, status: 400 },
+  { request: `GET ${N}/my-ns/streams/x`, status: 400 },
+
+  { request: `PUT ${STREAMS}/mystream/properties`, status: 200, body: '{"ttl":86400}' },
+  { request: `PUT ${STREAMS}/nope/properties`, status: 404, body: '{}' },
+  { request: `PUT ${STREAMS}/mystream/properties`, status: 403, ...BOB },
+  { request: `PUT ${STREAMS}/mystream/properties`, status: 413, ...LARGE },
+  { request: `PUT ${STREAMS}/mystream/properties`, status: 415, ...UNKNOWN_ENCODING },
+  ...[
+    'nope',
+    '',
+    '{"ttl":-1}',
+    '{"format":{}}',
+    '{"format":{"name":"gibberish"}}',
+    '{"format":{"name":"avro"}}',
+    '{"notification.threshold.mb":0}',
+    '{"principal":"a@b@c"}',
+  ].map((body) => ({ request: `PUT ${STREAMS}/mystream/properties`, status: 400, body })),
+
+  { request: `POST ${STREAMS}/mystream`, status: 200, body: 'first' },
+  { request: `POST ${STREAMS}/nope`, status: 404, body: 'x' },
+  { request: `POST ${STREAMS}/mystream`, status: 413, body: Buffer.alloc(17_000_000) },
+  { request: `POST ${STREAMS}/mystream`, status: 413, chunks: [Buffer.alloc(EVENT_BYTES_MAX + 1)] },
+  { request: `POST ${STREAMS}/mystream`, status: 415, ...UNKNOWN_ENCODING },
+  {
+    request: `POST ${STREAMS}/mystream`,
+    status: 415,
+    headers: { 'Content-Encoding': 'gzip, gzip, gzip' },
+    body: 'x',
+  },
+  { request: `POST ${STREAMS}/mystream`, status: 400, ...TWICE },
+
+  { request: `POST ${STREAMS}/mystream/async`, status: 202, body: 'second' },
+  { request: `POST ${STREAMS}/nope/async`, status: 404 },
+  { request: `POST ${STREAMS}/mystream/async`, status: 400, ...TWICE },
+
+  { request: `POST ${STREAMS}/mystream/batch`, status: 200, headers: TEXT, body: 'third\nfourth\n' },
+  { request: `POST ${STREAMS}/nope/batch`, status: 404, headers: TEXT },
+  { request: `POST ${STREAMS}/mystream/batch`, status: 406 },
+  { request: `POST ${STREAMS}/mystream/batch`, status: 406, headers: { 'Content-Type': 'application/json' } },
+  { request: `POST ${STREAMS}/mystream/batch`, status: 400, headers: { 'Content-Type': 'avro/binary' } },
+  {
+    request: `POST ${STREAMS}/mystream/batch`,
+    status: 400,
+    headers: { 'Content-Type': 'text/csv' },
+    body: '"a',
+  },
+  { request: `POST ${STREAMS}/mystream/batch`, status: 400, ...TWICE },
+  { request: `POST ${STREAMS}/mystream/batch`, status: 400, ...NOT_GZIP },
+  {
+    request: `POST ${STREAMS}/mystream/batch`,
+    status: 413,
+    headers: TEXT,
+    body: Buffer.alloc(EVENT_BYTES_MAX + 1, 'x'),
+  },
+  {
+    request: `POST ${STREAMS}/mystream/batch`,
+    status: 415,
+    headers: { ...TEXT, 'Content-Encoding': 'compress' },
+  },
+
+  { request: `GET ${STREAMS}/mystream/events`, status: 200 },
+  { request: `GET ${STREAMS}/mystream/events?limit=1&cursor=true&encoding=utf8`, status: 200 },
+  { request: `GET ${STREAMS}/mystream/events`, status: 200, headers: { Accept: 'application/x-ndjson' } },
+  { request: `GET ${STREAMS}/other/events`, status: 204 },
+  { request: `GET ${STREAMS}/nope/events`, status: 404 },
+  { request: `GET ${STREAMS}/inv%40lid/events`, status: 400 },
+  ...[
+    'start=yesterday',
+    'start=9223372036854775809',
+    'start=now-99999d',
+    'end=now-99999d',
+    'start=5&end=5',
+    'limit=0',
+    'limit=ten',
+    'after=x',
+    'encoding=hex',
+    'cursor=yes',
+  ].map((query) => ({ request: `GET ${STREAMS}/mystream/events?${query}`, status: 400 })),
+
+  { request: `POST ${STREAMS}/mystream/truncate`, status: 200 },
+  { request: `POST ${STREAMS}/nope/truncate`, status: 404 },
+  { request: `POST ${STREAMS}/inv%40lid/truncate`, status: 400 },
+  { request: `DELETE ${STREAMS}/other`, status: 200 },
+  { request: `DELETE ${STREAMS}/nope`, status: 404 },
+
+  { request: `GET ${N}`, status: 200 },
+  { request: `GET ${N}/default`, status: 200 },
+  { request: `GET ${N}/nope`, status: 404 },
+  { request: `GET ${N}/my-ns`, status: 400 },
+  { request: `PUT ${N}/weather`, status: 200 },
+  { request: `PUT ${N}/weather`, status: 200 },
+  { request: `PUT ${N}/my-ns`, status: 400 },
+  { request: `PUT ${N}/default`, status: 400 },
+  { request: `PUT ${N}/x`, status: 400, body: '[' },
+  { request: `PUT ${N}/x`, status: 400, body: '{"config":{"principal":"alice"}}' },
+  { request: `PUT ${N}/x`, status: 413, ...LARGE },
+  { request: `PUT ${N}/x`, status: 415, ...UNKNOWN_ENCODING },
+  { request: `PUT ${N}/weather/properties`, status: 200, body: '{"description":"Stations"}' },
+  { request: `PUT ${N}/my-ns/properties`, status: 400 },
+  { request: `PUT ${N}/weather/properties`, status: 400, body: '[' },
+  { request: `PUT ${N}/weather/properties`, status: 400, body: '{"config":{"principal":"alice"}}' },
+  { request: `PUT ${N}/nope/properties`, status: 404 },
+  { request: 'DELETE /v3/unrecoverable/namespaces/weather', status: 403, resetForbidden: true },
+  { request: 'DELETE /v3/unrecoverable/namespaces/weather', status: 200 },
+  { request: 'DELETE /v3/unrecoverable/namespaces/nope', status: 404 },
+  { request: 'DELETE /v3/unrecoverable/namespaces/my-ns', status: 400 },
+
+  { request: `GET ${STREAMS}/nope/programs`, status: 200 },
+  { request: `GET ${STREAMS}/inv%40lid/programs`, status: 400 },
+  { request: `GET ${N}/default/data/datasets/words/programs`, status: 200 },
+  { request: `GET ${N}/default/data/datasets/a%40b/programs`, status: 400 },
+  { request: `GET ${N}/default/apps/HelloWorld/streams`, status: 200 },
+  { request: `GET ${N}/default/apps/a%40b/streams`, status: 400 },
+  { request: `GET ${N}/my-ns/apps/HelloWorld/streams`, status: 400 },
+  { request: `GET ${N}/default/apps/HelloWorld/flows/WhoFlow/streams`, status: 200 },
+  { request: `GET ${N}/default/apps/HelloWorld/flow/WhoFlow/streams`, status: 400 },
+  { request: `GET ${N}/default/apps/HelloWorld/flows/a%40b/streams`, status: 400 },
+
+  { request: 'GET /ping', status: 200 },
+  { request: 'GET /status', status: 200 },
+  { request: 'GET /v3/version', status: 200 },
+  { request: 'GET /v3/system/services/status', status: 200 },
+  { request: 'GET /v3/system/services/streams/status', status: 200 },
+  { request: 'GET /v3/system/services/metrics/status', status: 404 },
+
+  { request: 'GET /v2/streams', status: 200 },
+  { request: 'GET /v2/streams/', status: 200 },
+  { request: 'PUT /v2/streams/old', status: 200 },
+  { request: 'PUT /v2/streams/inv%40lid', status: 400 },
+  { request: 'GET /v2/streams/old', status: 200 },
+  { request: 'GET /v2/streams/nope', status: 404 },
+  { request: 'GET /v2/streams/old/info', status: 200 },
+  { request: 'PUT /v2/streams/old/config', status: 200, body: '{"ttl":60}' },
+  { request: 'PUT /v2/streams/old/config', status: 400, body: '{"ttl":-1}' },
+  { request: 'POST /v2/streams/old', status: 200, body: 'x' },
+  { request: 'POST /v2/streams/nope', status: 404, body: 'x' },
+  { request: 'POST /v2/streams/old/async', status: 202, body: 'x' },
+  { request: 'POST /v2/streams/old/batch', status: 200, headers: TEXT, body: 'x' },
+  { request: 'POST /v2/streams/old/batch', status: 406 },
+  { request: 'GET /v2/streams/old/events', status: 200 },
+  { request: 'GET /v2/streams/nope/events', status: 404 },
+  { request: 'GET /v2/streams/old/events?limit=0', status: 400 },
+  { request: 'POST /v2/streams/old/truncate', status: 200 },
+]
+
+test('real answers have a status and a content type of the document, and refusals its texts', async () => {
+  const apps = {
+    usual: await preparedApp(true),
+    resetForbidden: await preparedApp(false),
+  }
+  const operationsSeen = new Set<string>()
+  const textsSeen = new Set<string>()
+  for (const { request, status, resetForbidden, ...options } of exchanges) {
+    const [method, path] = request.split(' ') as [string, string]
+    const app = resetForbidden ? apps.resetForbidden : apps.usual
+    const answer = await app.request(method, path, options)
+    expect(answer.status, `${request}: ${answer.text.slice(0, 200)}`).toBe(status)
+    const name = operationOf(method, path)
+    operationsSeen.add(name)
+    for (const text of checkAnswer(name, answer)) textsSeen.add(text)
+  }
+  expect([...operationsSeen].sort(), 'every operation is tried').toEqual([...operations.keys()].sort())
+  expect([...textsSeen].sort(), 'every text of a refusal is seen').toEqual(textsOfRefusals().sort())
+})
+
+/** The answer has to be as documented; answers the text if it is one of a refusal. */
+function checkAnswer(name: string, answer: TestResponse): string[] {
+  const responses = operations.get(name)!.responses
+  const response = responses[String(answer.status)]
+  expect(response, `${name} has ${answer.status}`).toBeDefined()
+  const { content } = resolved<Response>(response)
+  const contentType = answer.headers['content-type']
+  if (content === undefined) {
+    expect([contentType, answer.text], `${name} ${answer.status}`).toEqual([undefined, ''])
+    return []
+  }
+  expect(Object.keys(content), `${name} ${answer.status}`).toContain(contentType)
+  if (contentType?.startsWith('text/plain')) {
+    expect(textsOf(content), `${name} ${answer.status}`).toContain(answer.text)
+    return answer.status >= 400 ? [answer.text] : []
+  }
+  if (contentType?.startsWith('application/json')) JSON.parse(answer.text)
+  return []
+}
+
+/** All that the document shows and that does not take a broken disk. */
+function textsOfRefusals(): string[] {
+  const texts = new Set<string>()
+  for (const { responses } of operations.values()) {
+    for (const [status, response] of Object.entries(responses)) {
+      if (status < '400' || status >= '500') continue
+      for (const text of textsOf(resolved<Response>(response).content)) texts.add(text)
+    }
+  }
+  return [...texts]
+}
+
+function textsOf(content: Response['content']): string[] {
+  return Object.values(content ?? {}).flatMap(({ example, examples }) => [
+    ...(example === undefined ? [] : [String(example)]),
+    ...Object.values(examples ?? {}).map((one) => String(resolved<{ value: Json }>(one).value)),
+  ])
+}
+
+/** `GET /path/{name}` of a request; of two that fit, the one with fewer parameters. */
+function operationOf(method: string, path: string): string {
+  const [pathname] = path.split('?')
+  const fitting = [...operations.keys()].filter((name) => {
+    const [verb, template] = name.split(' ') as [string, string]
+    return verb === method && new RegExp(`^${template.replace(/\{[a-z]+\}/g, '[^/]+')}$`).test(pathname!)
+  })
+  expect(fitting, `${method} ${pathname}`).not.toEqual([])
+  return fitting.sort((a, b) => a.split('{').length - b.split('{').length)[0]!
+}
+
+async function preparedApp(unrecoverableReset: boolean): Promise<TestApp> {
+  const app = await testApp({ config: { unrecoverableReset } })
+  await app.put(`${STREAMS}/mystream`, { body: '{"principal":"alice"}' })
+  return app
+}
+
+async function routesOfService(): Promise<string[]> {
+  const db = new MemoryLevel<Buffer, Buffer>({
+    storeEncoding: 'buffer',
+    keyEncoding: 'buffer',
+    valueEncoding: 'buffer',
+  })
+  const storage = await openStorageOn(db as unknown as Level, { nowMs: Date.now, sync: true })
+  const registry = await Registry.load(storage.catalog)
+  const options = { nowMs: Date.now, asyncQueueBytesMax: 1, onAsyncLost: () => {} }
+  const app = createApp(
+    {
+      streams: new Streams(storage.log, registry, options),
+      namespaces: new Namespaces(registry, true),
+      usage: new UsageRegistry(),
+      storeFailure: () => undefined,
+    },
+    { eventBytesMax: 1, nowMs: Date.now, report: () => {} },
+  )
+  await storage.close()
+  return app.routes.map(({ method, path }) => `${method} ${path.replace(/:([a-z]+)/g, '{$1}')}`)
+}
+
+function resolved<T>(value: unknown): T {
+  const reference = (value as { $ref?: string }).$ref
+  return (reference === undefined ? value : find(reference)) as T
+}
+
+function find(reference: string): Json | undefined {
+  let value = document as unknown as Json | undefined
+  for (const key of reference.split('/').slice(1)) value = (value as JsonObject | undefined)?.[key]
+  return value
+}
+
+function referencesIn(json: Json): string[] {
+  if (typeof json !== 'object' || json === null) return []
+  if (Array.isArray(json)) return json.flatMap(referencesIn)
+  return Object.entries(json).flatMap(([key, value]) =>
+    key === '$ref' ? [String(value)] : referencesIn(value),
+  )
+}
