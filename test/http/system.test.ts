@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest'
+import { answerOf, json, plain } from '../support/answer.ts'
+import { testApp } from '../support/test-app.ts'
+
+const answers = [
+  { path: '/ping', answer: plain(200, 'OK.\n') },
+  { path: '/status', answer: plain(200, 'OK.\n') },
+  { path: '/v3/version', answer: json('{"version":"4.1.0"}') },
+  { path: '/v3/system/services/status', answer: json('{"streams":"OK"}') },
+  { path: '/v3/system/services/streams/status', answer: json('{"status":"OK"}') },
+  {
+    path: '/v3/system/services/nope/status',
+    answer: plain(404, "'system_service:nope' was not found."),
+  },
+  {
+    path: '/v3/system/services/__proto__/status',
+    answer: plain(404, "'system_service:__proto__' was not found."),
+  },
+]
+test.each(answers)('GET $path answers "$answer.text"', async ({ path, answer }) => {
+  const app = await testApp()
+  expect(answerOf(await app.get(path))).toEqual(answer)
+  expect(answerOf(await app.get(`${path}?any=query`))).toEqual(answer)
+  const head = await app.request('HEAD', path)
+  expect([head.status, head.headers['content-type'], head.text]).toEqual([answer.status, answer.type, ''])
+})
+
+test.each(answers)('$path takes GET alone', async ({ path }) => {
+  const app = await testApp()
+  for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE', 'PROPFIND']) {
+    const answer = await app.request(method, path)
+    expect(answerOf(answer)).toEqual(plain(405, `Problem accessing: ${path}. Reason: Method Not Allowed`))
+    expect(answer.headers.allow).toBe('GET, HEAD')
+  }
+})
