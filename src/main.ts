@@ -2,7 +2,7 @@
  * Puts the house together: config -> storage -> services -> app -> listen. `close` undoes it in the reverse order.
  * The only file that knows every room.
  */
-import { createServer, type Server } from 'node:http'
+import { createServer, type RequestListener, type Server } from 'node:http'
 import { type AddressInfo, Server as NetServer } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { openStorage, type Storage } from '../storage/level/open.ts'
@@ -65,9 +65,10 @@ export async function startService(config: Config, surroundings: Surroundings): 
       { eventBytesMax: config.eventBytesMax, nowMs, report },
     )
     const listener = getRequestListener(app.fetch as Parameters<typeof getRequestListener>[0], {
-      hostname: config.host,
+      hostname: config.host, // for requests that name none, as HTTP/1.0 may
+      errorHandler: answerUnreadable,
     })
-    const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0 }, listener)
+    const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0 }, inTurn(listener))
     server.timeout = IDLE_MS
     await listen(server, config)
     const janitor = new Janitor(storage.log, registry, nowMs)
@@ -87,6 +88,24 @@ export async function startService(config: Config, surroundings: Surroundings): 
     await storage.close()
     throw error
   }
+}
+
+/**
+ * Requests that a client pipelines on one connection are handled one after the other: its events stay in order, and a
+ * read behind a write sees it. Node hands them out at once; the answer of one whose turn has not come has no socket yet.
+ */
+function inTurn(listener: RequestListener): RequestListener {
+  return (incoming, outgoing) => {
+    if (outgoing.socket !== null) listener(incoming, outgoing)
+    else outgoing.once('socket', () => listener(incoming, outgoing))
+  }
+}
+
+/** Everything that reaches a route is answered by the app; this is for what has no path to route by. */
+function answerUnreadable(error: unknown): Response {
+  const reason = error instanceof Error ? error.message : String(error)
+  const headers = { 'Content-Type': 'text/plain; charset=utf-8' }
+  return new Response(`the request cannot be read: ${reason}`, { status: 400, headers })
 }
 
 /** An address that cannot be had is told before anything is done to the data folder. */

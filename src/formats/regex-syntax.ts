@@ -21,7 +21,7 @@ export function regexProblem(source: string): string | undefined {
   let at = 0
   let repeatable = false // whether something stands before `at` that a quantifier can repeat
   while (at < source.length) {
-    const char = source[at]!
+    const char = source[at]
     if (char === '\\') {
       const end = escapeEnd(source, at)
       if (end === undefined) return 'it ends with a backslash'

@@ -18,11 +18,11 @@ export function eventHeaders(stream: StreamName, incoming: IncomingMessage): Eve
   const prefixLength = stream.length + 1
   let headers: [string, string][] | undefined
   for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i]!
+    const name = rawHeaders[i]
     if (name.length < prefixLength || name.charCodeAt(stream.length) !== DOT) continue
     if (!startsWithIgnoringCase(name, stream)) continue
     headers ??= []
-    headers.push([name.slice(prefixLength), rawHeaders[i + 1]!])
+    headers.push([name.slice(prefixLength), rawHeaders[i + 1]])
   }
   if (headers === undefined) return NONE
   assertUnique(headers)

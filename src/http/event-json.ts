@@ -60,7 +60,7 @@ class EventEncoder {
     for (const run of block.runs) {
       const head = headOf(run)
       for (let i = run.begin; i < run.end; i++) {
-        const bytesMax = head.length + EXPANSION_MAX * (ends[i]! - starts[i]!) + AROUND_BYTES_MAX
+        const bytesMax = head.length + EXPANSION_MAX * (ends[i] - starts[i]) + AROUND_BYTES_MAX
         if (bytesMax > PIECE_BYTES - this.#at) yield this.#takePiece()
         if (bytesMax > PIECE_BYTES) yield* this.#encodeLarge(head, block, run, i)
         else this.#encodeSmall(head, block, run, i)
@@ -80,7 +80,7 @@ class EventEncoder {
     piece.set(head, at)
     at += head.length
     if (this.#options.encoding === 'escaped') {
-      at = escapeInto(piece, at, block.bytes, block.starts[i]!, block.ends[i]!)
+      at = escapeInto(piece, at, block.bytes, block.starts[i], block.ends[i])
     } else {
       at += piece.write(this.#bodyText(block, i), at)
     }
@@ -103,8 +103,8 @@ class EventEncoder {
     yield this.#takePiece()
     yield head
     if (this.#options.encoding === 'escaped') {
-      const end = block.ends[i]!
-      for (let from = block.starts[i]!; from < end; from += STRETCH_BYTES) {
+      const end = block.ends[i]
+      for (let from = block.starts[i]; from < end; from += STRETCH_BYTES) {
         this.#at = escapeInto(this.#piece, 0, block.bytes, from, Math.min(end, from + STRETCH_BYTES))
         yield this.#takePiece()
       }
@@ -125,8 +125,8 @@ class EventEncoder {
   #bodyText(block: EventBlock, i: number): string {
     const body = Buffer.from(
       block.bytes.buffer,
-      block.bytes.byteOffset + block.starts[i]!,
-      block.ends[i]! - block.starts[i]!,
+      block.bytes.byteOffset + block.starts[i],
+      block.ends[i] - block.starts[i],
     )
     if (this.#options.encoding === 'utf8' && isUtf8(body))
       return JSON.stringify(body.toString('utf8')).slice(1, -1)
@@ -164,8 +164,8 @@ function headOf({ timestampMs, headers }: EventRun): Buffer {
 function escapeInto(target: Uint8Array, at: number, bytes: Uint8Array, from: number, to: number): number {
   let end = at
   for (let i = from; i < to; i++) {
-    const byte = bytes[i]!
-    const kind = BYTE_KINDS[byte]!
+    const byte = bytes[i]
+    const kind = BYTE_KINDS[byte]
     if (kind === PLAIN) {
       target[end++] = byte
     } else if (kind === QUOTED) {
@@ -175,8 +175,8 @@ function escapeInto(target: Uint8Array, at: number, bytes: Uint8Array, from: num
       target[end++] = BACKSLASH
       target[end++] = BACKSLASH
       target[end++] = LOWER_X
-      target[end++] = HEX_DIGITS[byte >>> 4]!
-      target[end++] = HEX_DIGITS[byte & 0x0f]!
+      target[end++] = HEX_DIGITS[byte >>> 4]
+      target[end++] = HEX_DIGITS[byte & 0x0f]
     }
   }
   return end

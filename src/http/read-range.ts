@@ -55,7 +55,7 @@ function parseTime(text: string, nowMs: number, maximum: bigint): bigint {
   if (!TIME_MATH.test(text)) throw invalidRange(`invalid time format ${text}`)
   let time = BigInt(nowMs)
   for (const [, sign, amount, unit] of text.matchAll(TIME_STEP)) {
-    const stepMs = parseInt64(amount!, INT64_MAX) * UNIT_MS[unit!]!
+    const stepMs = parseInt64(amount!, INT64_MAX) * UNIT_MS[unit!]
     time += sign === '+' ? stepMs : -stepMs
   }
   return time

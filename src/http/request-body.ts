@@ -28,6 +28,7 @@ export interface BodyLimit {
  * does not decode or ends early, with 'unsupported_encoding'.
  */
 export async function readBody(incoming: IncomingMessage, limit: BodyLimit): Promise<Buffer> {
+  assertTransferEncoding(incoming)
   const declared = incoming.headers['content-length']
   if (declared === '0') return EMPTY
   if (incoming.headers['content-encoding'] === undefined) {
@@ -59,7 +60,7 @@ function readPlain(incoming: IncomingMessage, limit: BodyLimit): Promise<Buffer>
       }
     }
     incoming.on('data', onData)
-    incoming.once('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length)))
+    incoming.once('end', () => resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, length)))
     incoming.once('error', (cause) => reject(endedEarly(cause)))
     incoming.once('close', () => {
       if (!incoming.complete) reject(endedEarly())
@@ -72,6 +73,7 @@ function readPlain(incoming: IncomingMessage, limit: BodyLimit): Promise<Buffer>
  * up is not destroyed: then the server reads on and drops the rest, and the connection gets to its next request.
  */
 export async function* bodyChunks(incoming: IncomingMessage): AsyncGenerator<Uint8Array, void, undefined> {
+  assertTransferEncoding(incoming)
   const decoders = contentDecoders(incoming.headers['content-encoding'])
   let decodingError: Error | undefined
   let source: AsyncIterable<Uint8Array> = incoming.iterator({ destroyOnReturn: false })
@@ -101,6 +103,16 @@ export async function* bodyChunks(incoming: IncomingMessage): AsyncGenerator<Uin
     for (const decoder of decoders) decoder.destroy()
   }
   if (!incoming.complete) throw endedEarly()
+}
+
+/** Node undoes `chunked`; it would hand us what else was applied as if it were the body. */
+function assertTransferEncoding({ headers }: IncomingMessage): void {
+  const encoding = headers['transfer-encoding']
+  if (encoding === undefined || encoding.toLowerCase() === 'chunked') return
+  throw new ServiceError(
+    'unsupported_encoding',
+    `Transfer-Encoding is '${encoding}'; use chunked alone, and say in Content-Encoding how the body is compressed`,
+  )
 }
 
 /** In the order in which they have to undo what the client applied: the last one first. */

@@ -43,7 +43,7 @@ export function scheduleJanitor(
     return intervalMs * (1 - JITTER + 2 * JITTER * random())
   }
 
-  wait(BUSY_PAUSE_MS) // what the last run left behind is not kept until the first interval has passed
+  wait(jittered())
   return {
     async stop() {
       stopped = true

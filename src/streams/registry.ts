@@ -72,8 +72,10 @@ export class Registry {
     return registry
   }
 
+  /** `default` first, then in the order of their names. */
   namespaceNames(): NamespaceName[] {
-    return [...this.#namespaces.keys()]
+    const others = [...this.#namespaces.keys()].filter((name) => name !== DEFAULT_NAMESPACE)
+    return [DEFAULT_NAMESPACE, ...others.sort()]
   }
 
   namespace(name: NamespaceName): NamespaceProperties | undefined {

@@ -176,7 +176,7 @@ export class Streams {
     end: number,
     query: EventQuery,
   ): Promise<Cursor | undefined> {
-    const run = first.runs[0]!
+    const run = first.runs[0]
     const begin: Position = { sequence: first.firstSequence + run.begin, timestampMs: run.timestampMs }
     const cut = begin.sequence + query.limit
     if (cut >= end) return undefined

@@ -914,3 +914,26 @@ describe('on a bare socket', () => {
     expect(answerOf(await app.get('/status'))).toEqual(ok)
   })
 })
+
+describe('a body in a transfer encoding that node does not undo', () => {
+  test.each(['', '/async', '/batch'])('POST%s refuses it and stores nothing', async (suffix) => {
+    const app = await testApp({ streams: ['s'] })
+    const head = `POST ${STREAMS}/s${suffix} HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n`
+    const answer = await rawRequest(
+      app.port,
+      `${head}Transfer-Encoding: gzip, chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n`,
+    )
+    expect([answer.status, answer.text]).toEqual([
+      415,
+      "Transfer-Encoding is 'gzip, chunked'; use chunked alone, and say in Content-Encoding how the body is compressed",
+    ])
+    expect(await app.events('s')).toEqual([])
+  })
+})
+
+test('a request whose target cannot be read gets a sentence', async () => {
+  const app = await testApp()
+  const answer = await rawRequest(app.port, 'GET /ping HTTP/1.1\r\nHost: a b\r\n\r\n')
+  expect([answer.status, answer.headers['content-type']]).toEqual([400, 'text/plain; charset=utf-8'])
+  expect(answer.text).toMatch(/^the request cannot be read: ./)
+})

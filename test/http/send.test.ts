@@ -263,3 +263,16 @@ test('any bytes come back equal, however they are cut into chunks', async () => 
   await app.post(`${STREAMS}/s`, { body: '' })
   expect((await app.events('s', 'encoding=base64')).map(({ body }) => body)).toEqual([...bodies, ''])
 })
+
+test('requests pipelined on one connection are handled in their order', async () => {
+  const app = await testApp({ streams: ['s'] })
+  const connection = await RawConnection.open(app.port)
+  const post = (body: string) =>
+    `POST ${STREAMS}/s HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+  const bodies = Array.from({ length: 20 }, (_, i) => (i % 3 === 0 ? '' : `e${i}`))
+  connection.write(`${bodies.map(post).join('')}GET ${STREAMS}/s/events HTTP/1.1\r\nHost: x\r\n\r\n`)
+  for (const _ of bodies) expect((await connection.response()).status).toBe(200)
+  const events = JSON.parse((await connection.response()).text) as { body: string }[]
+  connection.destroy()
+  expect(events.map(({ body }) => body)).toEqual(bodies)
+})
