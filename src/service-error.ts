@@ -21,7 +21,6 @@ export type ServiceErrorCode =
   | 'reset_disabled'
   | 'stream_not_found'
   | 'namespace_not_found'
-  | 'service_not_found'
 
 export class ServiceError extends Error {
   override readonly name = 'ServiceError'

@@ -1,5 +1,6 @@
 /** The whole surface on one screen: every path, its verb, and who answers it. */
 import { Hono } from 'hono'
+import { RegExpRouter } from 'hono/router/reg-exp-router'
 import type { Namespaces } from '../streams/namespaces.ts'
 import type { Streams } from '../streams/streams.ts'
 import type { UsageRegistry } from '../streams/usage.ts'
@@ -26,7 +27,8 @@ export function createApp(parts: AppParts, options: EventRoutesOptions): Hono<Ht
   const usage = usageRoutes(parts.usage)
   const system = systemRoutes(parts.storeFailure)
 
-  const app = new Hono<HttpEnv>()
+  // Its router matches any path with one regular expression; it refuses paths that could be read in two ways.
+  const app = new Hono<HttpEnv>({ router: new RegExpRouter() })
 
   const S = '/v3/namespaces/:namespace/streams'
   app.get(S, stream.list).get(`${S}/`, stream.list)
@@ -62,13 +64,15 @@ export function createApp(parts: AppParts, options: EventRoutesOptions): Hono<Ht
   app.get(`${S}/:stream/programs`, usage.programsOfStream)
   app.get('/v3/namespaces/:namespace/data/datasets/:dataset/programs', usage.programsOfDataset)
   app.get('/v3/namespaces/:namespace/apps/:application/streams', usage.streamsOfApplication)
-  app.get('/v3/namespaces/:namespace/apps/:application/:type/:program/streams', usage.streamsOfProgram)
+  for (const [word, streamsOfProgram] of usage.streamsOfProgram) {
+    app.get(`/v3/namespaces/:namespace/apps/:application/${word}/:program/streams`, streamsOfProgram)
+  }
 
   app.get('/ping', system.ping)
   app.get('/status', system.status)
   app.get('/v3/version', system.version)
   app.get('/v3/system/services/status', system.services)
-  app.get('/v3/system/services/:service/status', system.service)
+  app.get('/v3/system/services/streams/status', system.streamsService)
 
   app.notFound((c) => answerUnknown(app, c))
   app.onError((error, c) => answerProblem(error, c, options.report))

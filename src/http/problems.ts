@@ -18,7 +18,6 @@ const REFUSALS = {
   reset_disabled: 403,
   stream_not_found: 404,
   namespace_not_found: 404,
-  service_not_found: 404,
   missing_content_type: 406,
   unsupported_content_type: 406,
   event_too_large: 413,

@@ -1,5 +1,4 @@
 /** Is it there, is it well, and which API does it speak. */
-import { ServiceError } from '../service-error.ts'
 import { answerJson, answerText } from './answers.ts'
 import type { HttpContext } from './bindings.ts'
 
@@ -32,10 +31,7 @@ export function systemRoutes(failure: () => Error | undefined) {
       return answerJson(c, { streams: streamsStatus() })
     },
 
-    service(c: HttpContext) {
-      const service = c.req.param('service') ?? ''
-      if (service !== 'streams')
-        throw new ServiceError('service_not_found', `'system_service:${service}' was not found.`)
+    streamsService(c: HttpContext) {
       return answerJson(c, { status: streamsStatus() })
     },
   }

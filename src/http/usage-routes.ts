@@ -32,12 +32,15 @@ export function usageRoutes(usage: UsageRegistry) {
       return answerJson(c, usage.streamsOf(applicationOf(c)).map(printStream))
     },
 
-    streamsOfProgram(c: HttpContext) {
-      const application = applicationOf(c)
-      const type = programTypeOf(c)
-      const program = parseProgramName(c.req.param('program') ?? '')
-      return answerJson(c, usage.streamsOf({ ...application, type, program }).map(printStream))
-    },
+    /** One handler for each word that names a program type in a path. */
+    streamsOfProgram: [...PROGRAM_TYPE_OF_WORD].map(([word, type]) => {
+      const handler = (c: HttpContext) => {
+        const application = applicationOf(c)
+        const program = parseProgramName(c.req.param('program') ?? '')
+        return answerJson(c, usage.streamsOf({ ...application, type, program }).map(printStream))
+      }
+      return [word, handler] as const
+    }),
 
     programsOfStream(c: HttpContext) {
       return answerJson(c, usage.programsOf(streamOf(c)).map(printProgram))
@@ -65,16 +68,6 @@ export function usageRoutes(usage: UsageRegistry) {
 
 function applicationOf(c: HttpContext): { namespace: NamespaceName; application: ApplicationName } {
   return { namespace: namespaceOf(c), application: parseApplicationName(c.req.param('application') ?? '') }
-}
-
-function programTypeOf(c: HttpContext): ProgramType {
-  const word = c.req.param('type') ?? ''
-  const type = PROGRAM_TYPE_OF_WORD.get(word)
-  if (type === undefined) {
-    const known = [...PROGRAM_TYPE_OF_WORD.keys()].join(', ')
-    throw new ServiceError('invalid_id', `program type is '${word}'; use one of ${known}`)
-  }
-  return type
 }
 
 function printStream({ namespace, stream }: StreamId) {

@@ -38,22 +38,23 @@ describe('nobody uses anything', () => {
 })
 
 describe('what cannot be named', () => {
-  const known = 'flows, mapreduce, services, spark, workflows, workers'
+  const unknown = (type: string) =>
+    plain(404, `Problem accessing: ${N}/apps/a/${type}/p/streams. Reason: Not Found`)
   const id = (kind: string, got: string, andAlso: string) =>
     plain(400, `Invalid ${kind} ID: ${got}. Should only contain alphanumeric characters ${andAlso}.`)
   const badNamespace = id('namespace', 'my-ns', 'or _')
   const refused = [
     {
       path: `${N}/apps/a/adapters/p/streams`,
-      answer: plain(400, `program type is 'adapters'; use one of ${known}`),
+      answer: unknown('adapters'),
     },
     {
       path: `${N}/apps/a/Flows/p/streams`,
-      answer: plain(400, `program type is 'Flows'; use one of ${known}`),
+      answer: unknown('Flows'),
     },
     {
       path: `${N}/apps/a/constructor/p/streams`,
-      answer: plain(400, `program type is 'constructor'; use one of ${known}`),
+      answer: unknown('constructor'),
     },
     { path: `${N}/apps/a.b/streams`, answer: id('application', 'a.b', 'and _ or -') },
     { path: `${N}/apps/a%40/flows/p/streams`, answer: id('application', 'a@', 'and _ or -') },
