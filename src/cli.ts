@@ -2,12 +2,15 @@
 /** The command `millrace`: flags in, signals handled, lines for people out. */
 import { readFileSync } from 'node:fs'
 import { ConfigError, helpText, parseCommand } from './config.ts'
+import { failureReporter } from './failure-report.ts'
 import { type RunningService, startService } from './main.ts'
 
 /** What was accepted is given this long to finish when the process is told to stop. */
 const GRACE_MS = 10_000
 /** Signals so close to each other are one: npm passes on the SIGINT that the terminal has sent to everybody already. */
 const SAME_SIGNAL_MS = 500
+
+const report = failureReporter((line) => process.stderr.write(line), Date.now)
 
 await run()
 
@@ -71,19 +74,15 @@ function stopOnSignals(service: RunningService): void {
 }
 
 function startFailure(error: unknown, port: number, host: string): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  const { code, syscall } = error as { code?: unknown; syscall?: unknown }
   if (code === 'EADDRINUSE')
     return `port ${port} of ${host} is in use; choose another with --port, or --port 0`
-  if (code === 'EACCES') return `port ${port} may not be used by this user; choose one above 1023 with --port`
+  if (code === 'EACCES' && syscall === 'listen')
+    return `port ${port} may not be used by this user; choose one above 1023 with --port`
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
     return `host ${host} is no address of this machine`
   }
   return error instanceof Error ? error.message : String(error)
-}
-
-function report(error: unknown): void {
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  process.stderr.write(`${new Date().toISOString()} ${text}\n`)
 }
 
 function fail(message: string): undefined {

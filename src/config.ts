@@ -27,6 +27,8 @@ export class ConfigError extends Error {
 const MIB = 1024 * 1024
 /** Buffers of 2 GiB and more are beyond some of the calls that an event passes through. */
 const EVENT_BYTES_MOST = 1024 * MIB
+/** More than any machine has: the queue is bounded by what its operator gives it. */
+const QUEUE_BYTES_MOST = 1024 * 1024 * MIB
 
 interface Setting {
   readonly flag: string
@@ -100,9 +102,9 @@ export function parseCommand(args: readonly string[], environment: NodeJS.Proces
     host: nonEmpty(text(SETTINGS.host)),
     dataFolder: nonEmpty(text(SETTINGS.data)),
     eventBytesMax: wholeNumber(text(SETTINGS.maxEventBytes), 1, EVENT_BYTES_MOST),
-    asyncQueueBytesMax: wholeNumber(text(SETTINGS.asyncQueueBytes), 0, 1024 * EVENT_BYTES_MOST),
+    asyncQueueBytesMax: wholeNumber(text(SETTINGS.asyncQueueBytes), 0, QUEUE_BYTES_MOST),
     janitorIntervalMs: wholeNumber(text(SETTINGS.janitorSeconds), 1, 86_400) * 1000,
-    unrecoverableReset: !(flags['no-unrecoverable-reset'] === true || isSet(environment)),
+    unrecoverableReset: !(flags['no-unrecoverable-reset'] === true || resetForbidden(environment)),
   }
   return { kind: 'serve', config: Object.freeze(config) }
 }
@@ -126,7 +128,7 @@ function parseFlags(args: readonly string[]): Record<string, string | boolean | 
   }
 }
 
-function isSet(environment: NodeJS.ProcessEnv): boolean {
+function resetForbidden(environment: NodeJS.ProcessEnv): boolean {
   const value = environment[RESET_VARIABLE]
   if (value === undefined || value === '' || value === '0' || value === 'false') return false
   if (value === '1' || value === 'true') return true

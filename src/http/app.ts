@@ -79,7 +79,7 @@ export function createApp(parts: AppParts, options: EventRoutesOptions): Hono<Ht
   return app
 }
 
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE']
 
 /** 404 for a path nobody answers; 405 naming the verbs if the path is known and the verb is not. */
 function answerUnknown(app: Hono<HttpEnv>, c: HttpContext): Response {

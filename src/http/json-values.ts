@@ -9,10 +9,17 @@ const INT64_DIGITS = 19
  * A whole number: as a number, of which the decimals are cut off and which may have an exponent; as digits in a text;
  * or as the one element of an array. Undefined for anything else, and for what an int64 cannot hold.
  */
-export function wholeNumber(json: LenientJson): bigint | undefined {
+export function truncatedNumber(json: LenientJson): bigint | undefined {
   const value = onlyElement(json)
   if (typeof value === 'string') return wholeDigits(value)
   return value instanceof LenientNumber ? truncated(value.text) : undefined
+}
+
+/** The same, but a number that is not whole is undefined, too: `5.0` and `1e3` are, `0.9` is not. */
+export function wholeNumber(json: LenientJson): bigint | undefined {
+  const value = onlyElement(json)
+  if (value instanceof LenientNumber && hasFraction(value.text)) return undefined
+  return truncatedNumber(value)
 }
 
 /** A text: a string, or what a number or a boolean looks like. Undefined for anything else. */
@@ -51,14 +58,23 @@ function wholeDigits(text: string): bigint | undefined {
 
 /** A number of strict JSON without its decimals. Works on digits, so that `1e999999999` costs nothing. */
 function truncated(text: string): bigint | undefined {
-  const [, sign, whole, fraction = '', exponent = '0'] =
-    /^(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$/.exec(text)!
-  const digits = whole + fraction
-  const first = digits.search(/[1-9]/)
-  const pointAt = whole!.length + Number(exponent)
+  const { sign, digits, first, pointAt } = digitsOf(text)
   if (first === -1 || pointAt <= first) return 0n
   if (pointAt - first > INT64_DIGITS) return undefined
   return int64(sign === '-', digits.slice(first, pointAt).padEnd(pointAt - first, '0'))
+}
+
+function hasFraction(text: string): boolean {
+  const { digits, pointAt } = digitsOf(text)
+  return /[1-9]/.test(digits.slice(Math.max(0, pointAt)))
+}
+
+/** All digits of a number, the first that is not 0 (-1 if there is none), and which of them the point stands before. */
+function digitsOf(text: string): { sign: string; digits: string; first: number; pointAt: number } {
+  const [, sign, whole, fraction = '', exponent = '0'] =
+    /^(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$/.exec(text)!
+  const digits = whole + fraction
+  return { sign, digits, first: digits.search(/[1-9]/), pointAt: whole.length + Number(exponent) }
 }
 
 function int64(negative: boolean, digits: string): bigint | undefined {

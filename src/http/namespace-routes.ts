@@ -1,5 +1,5 @@
 /** Namespaces: create, list, look at, change, delete. */
-import { parseNamespaceName, parseNewNamespaceName } from '../streams/names.ts'
+import { parseNewNamespaceName } from '../streams/names.ts'
 import type { Namespaces } from '../streams/namespaces.ts'
 import { answerEmpty, answerJsonText, answerText } from './answers.ts'
 import type { HttpContext } from './bindings.ts'
@@ -33,14 +33,14 @@ export function namespaceRoutes(namespaces: Namespaces) {
     },
 
     async setProperties(c: HttpContext) {
-      const name = namespaceOf(c)
+      const { name } = namespaces.get(namespaceOf(c))
       const change = parseNamespaceChange(await readBody(c.env.incoming, DOCUMENT_LIMIT))
       await namespaces.setProperties(name, change)
       return answerText(c, `Updated properties for namespace '${name}'.`)
     },
 
     async delete(c: HttpContext) {
-      await namespaces.delete(parseNamespaceName(c.req.param('namespace') ?? ''))
+      await namespaces.delete(namespaceOf(c))
       return answerEmpty(c)
     },
   }

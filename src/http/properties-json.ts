@@ -18,7 +18,7 @@ import {
   type StreamProperties,
   saturateTtl,
 } from '../streams/properties.ts'
-import { scalarText, scalarTexts, wholeNumber } from './json-values.ts'
+import { scalarText, scalarTexts, truncatedNumber, wholeNumber } from './json-values.ts'
 import {
   type LenientJson,
   LenientJsonError,
@@ -124,9 +124,9 @@ function readSchema(json: LenientJson): Schema | undefined {
   }
 }
 
-/** A whole number that an int32 holds, as the threshold is for clients. */
+/** A number that an int32 holds once its decimals are cut off, as CDAP does with the threshold. */
 function wholeInt32(json: LenientJson): bigint | undefined {
-  const value = wholeNumber(json)
+  const value = truncatedNumber(json)
   return value === undefined || BigInt.asIntN(32, value) !== value ? undefined : value
 }
 

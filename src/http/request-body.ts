@@ -32,14 +32,14 @@ export async function readBody(incoming: IncomingMessage, limit: BodyLimit): Pro
   const declared = incoming.headers['content-length']
   if (declared === '0') return EMPTY
   if (incoming.headers['content-encoding'] === undefined) {
-    if (Number(declared) > limit.bytesMax) throw tooLarge(limit, `${declared} bytes`)
+    if (Number(declared) > limit.bytesMax) throw tooLarge(limit, declared)
     return readPlain(incoming, limit)
   }
   const chunks: Uint8Array[] = []
   let length = 0
   for await (const chunk of bodyChunks(incoming)) {
     length += chunk.length
-    if (length > limit.bytesMax) throw tooLarge(limit, 'more')
+    if (length > limit.bytesMax) throw tooLarge(limit)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks, length)
@@ -54,7 +54,7 @@ function readPlain(incoming: IncomingMessage, limit: BodyLimit): Promise<Buffer>
       length += chunk.length
       if (length > limit.bytesMax) {
         incoming.off('data', onData)
-        reject(tooLarge(limit, 'more'))
+        reject(tooLarge(limit))
       } else {
         chunks.push(chunk)
       }
@@ -123,7 +123,7 @@ function contentDecoders(header: string | undefined): Transform[] {
   if (applied.length > CONTENT_ENCODINGS_MAX) {
     throw new ServiceError(
       'unsupported_encoding',
-      `Content-Encoding names ${applied.length} encodings; use one`,
+      `Content-Encoding names ${applied.length} encodings; use at most ${CONTENT_ENCODINGS_MAX}`,
     )
   }
   return applied.reverse().map((name) => {
@@ -139,11 +139,12 @@ function contentDecoders(header: string | undefined): Transform[] {
   })
 }
 
-/** Nobody needs more than one; each costs memory. */
+/** One is usual, and a proxy may add one; each costs memory. */
 const CONTENT_ENCODINGS_MAX = 2
 const EMPTY = Buffer.alloc(0)
 
-function tooLarge({ bytesMax, refusal, what }: BodyLimit, got: string): ServiceError {
+function tooLarge({ bytesMax, refusal, what }: BodyLimit, declared?: string): ServiceError {
+  const got = declared === undefined ? `more than ${bytesMax} bytes` : `${declared} bytes`
   return new ServiceError(refusal, `${what} has ${got}; at most ${bytesMax} bytes are taken`)
 }
 

@@ -17,7 +17,7 @@ export function streamRoutes(streams: Streams) {
     },
 
     async create(c: HttpContext) {
-      streams.list(namespaceOf(c)) // a namespace that is missing is told before a bad stream name
+      streams.assertNamespace(namespaceOf(c)) // a namespace that is missing is told before a bad stream name
       const id = streamOf(c)
       await streams.create(id, parseNewProperties(await readBody(c.env.incoming, DOCUMENT_LIMIT)))
       return answerEmpty(c)

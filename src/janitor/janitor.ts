@@ -1,17 +1,18 @@
 /**
- * The janitor frees the disk behind the users: it drops the logs that truncated and deleted streams left, trims what
- * has expired, sweeps segments that no log refers to, and joins the small blocks of events that arrived one by one.
+ * The janitor frees the disk behind the users: it drops the logs that truncated and deleted streams left, trims what has
+ * expired, sweeps segments that no log refers to, and joins the small blocks of events that arrived one by one.
  * Correctness does not wait for it: what is gone for users is invisible before it comes by.
  *
- * A tick does bounded work; where more is to do it says so and is called again soon.
+ * A tick does bounded work; where more is to do it says so and is called again soon. Each kind of work has a budget of its
+ * own, and the next tick goes on with the stream at which this one stopped, so that none is kept waiting by another.
  */
-import type { EventLog, LogId } from '../../storage/log.ts'
+import type { EventLog, LogId, Progress } from '../../storage/log.ts'
 import { earliestVisibleMs } from '../streams/properties.ts'
-import type { Registry } from '../streams/registry.ts'
+import type { Registry, Stream } from '../streams/registry.ts'
 
 /** Blocks removed by one storage call: a few milliseconds, so that appends in between hardly notice. */
 const STEP_BLOCKS = 512
-/** Blocks removed in one tick. */
+/** Blocks of one kind of work removed in one tick. */
 const TICK_BLOCKS = 8 * STEP_BLOCKS
 /** Blocks looked at for joining by one storage call: looking costs less than removing. */
 const MERGE_STEP_BLOCKS = 4096
@@ -27,59 +28,106 @@ export class Janitor {
   readonly #log: EventLog
   readonly #registry: Registry
   readonly #nowMs: () => number
+  readonly #report: (error: unknown) => void
+  /** Logs whose failure has been reported: once is enough for what every tick would meet again. */
+  readonly #reported = new Set<LogId>()
+  readonly #trimTurn = new Turn()
+  readonly #mergeTurn = new Turn()
 
-  constructor(log: EventLog, registry: Registry, nowMs: () => number) {
+  constructor(log: EventLog, registry: Registry, nowMs: () => number, report: (error: unknown) => void) {
     this.#log = log
     this.#registry = registry
     this.#nowMs = nowMs
+    this.#report = report
   }
 
   async tick(): Promise<TickResult> {
-    const budget = new Budget(TICK_BLOCKS)
-    for (const log of this.#retiredLogs()) await budget.spend((limit) => this.#log.drop(log, limit))
+    if (this.#log.failure() !== undefined) return { removed: 0, more: false }
+    const streams = [...this.#registry.allStreams()]
+    const dropping = new Budget()
+    for (const log of this.#retiredLogs(streams)) {
+      if (dropping.spent) break
+      await this.#work(dropping, log, (limit) => this.#log.drop(log, limit))
+    }
     const nowMs = this.#nowMs()
-    for (const { log, properties } of this.#registry.allStreams()) {
-      if (budget.exhausted) break
+    const trimming = new Budget()
+    for (const { log, properties } of this.#trimTurn.order(streams)) {
       const beforeMs = earliestVisibleMs(nowMs, properties.ttlSeconds)
-      const tail = this.#log.tail(log)
-      if (tail === undefined || tail.firstTimestampMs >= beforeMs) continue
-      await budget.spend((limit) => this.#log.trim(log, beforeMs, limit))
+      await this.#work(trimming, log, (limit) => this.#log.trim(log, beforeMs, limit))
+      if (this.#trimTurn.endsWith(trimming)) break
     }
-    await budget.spend((limit) => this.#log.sweep(limit))
-    for (const { log } of this.#registry.allStreams()) {
-      if (budget.exhausted) break
-      await budget.spend(() => this.#log.merge(log, nowMs - MERGE_AFTER_MS, MERGE_STEP_BLOCKS))
+    const sweeping = new Budget()
+    await sweeping.spend((limit) => this.#log.sweep(limit))
+    const merging = new Budget()
+    for (const { log } of this.#mergeTurn.order(streams)) {
+      await this.#work(merging, log, () => this.#log.merge(log, nowMs - MERGE_AFTER_MS, MERGE_STEP_BLOCKS))
+      if (this.#mergeTurn.endsWith(merging)) break
     }
-    return { removed: budget.spent, more: budget.exhausted }
+    const budgets = [dropping, sweeping, trimming, merging]
+    return {
+      removed: budgets.reduce((sum, { removed }) => sum + removed, 0),
+      more: budgets.some(({ spent }) => spent),
+    }
   }
 
-  #retiredLogs(): LogId[] {
+  /** One log that cannot be worked on, because it is damaged, does not keep the others waiting. */
+  async #work(budget: Budget, log: LogId, step: (limit: number) => Promise<Progress>): Promise<void> {
+    try {
+      await budget.spend(step)
+    } catch (error) {
+      if (this.#reported.has(log)) return
+      this.#reported.add(log)
+      this.#report(error)
+    }
+  }
+
+  #retiredLogs(streams: readonly Stream[]): LogId[] {
     const inUse = new Set<LogId>()
-    for (const { log } of this.#registry.allStreams()) inUse.add(log)
+    for (const { log } of streams) inUse.add(log)
     return this.#log.logs().filter((log) => !inUse.has(log))
   }
 }
 
 class Budget {
-  #left: number
-  spent = 0
+  #left = TICK_BLOCKS
+  removed = 0
 
-  constructor(blocks: number) {
-    this.#left = blocks
-  }
-
-  get exhausted(): boolean {
+  get spent(): boolean {
     return this.#left <= 0
   }
 
-  /** Repeats a step until it has nothing more to do or the budget is used up. */
-  async spend(step: (limit: number) => Promise<{ removed: number; more: boolean }>): Promise<void> {
+  /** Repeats a step until it has nothing more to do or the budget is used up. Looking and finding nothing is free. */
+  async spend(step: (limit: number) => Promise<Progress>): Promise<void> {
     let more = true
-    while (more && this.#left > 0) {
+    while (more && !this.spent) {
       const progress = await step(Math.min(STEP_BLOCKS, this.#left))
-      this.#left -= Math.max(1, progress.removed)
-      this.spent += progress.removed
+      this.#left -= progress.removed
+      this.removed += progress.removed
       more = progress.more
+      if (more && progress.removed === 0) this.#left--
+    }
+  }
+}
+
+/** Remembers between ticks whose turn it is. */
+class Turn {
+  #next = 0
+  #count = 0
+  #at = 0
+
+  /** Whether the tick stops here; then the next one begins with the stream after this, and comes back to it last. */
+  endsWith(budget: Budget): boolean {
+    if (!budget.spent) return false
+    this.#next = (this.#at + 1) % this.#count
+    return true
+  }
+
+  /** All streams, from the one at which the last tick stopped. */
+  *order(streams: readonly Stream[]): Generator<Stream> {
+    this.#count = streams.length
+    for (let i = 0; i < streams.length; i++) {
+      this.#at = (this.#next + i) % streams.length
+      yield streams[this.#at]
     }
   }
 }

@@ -79,7 +79,7 @@ export class Streams {
   }
 
   list(namespace: NamespaceName): Stream[] {
-    this.#assertNamespace(namespace)
+    this.assertNamespace(namespace)
     return this.#registry.streamsOf(namespace)
   }
 
@@ -88,7 +88,7 @@ export class Streams {
    */
   create(id: StreamId, change: PropertiesChange): Promise<void> {
     return this.#registry.change(async () => {
-      this.#assertNamespace(id.namespace)
+      this.assertNamespace(id.namespace)
       const existing = this.#registry.find(id.namespace, id.stream)
       if (existing !== undefined) return assertSamePrincipal(existing, change)
       await this.#registry.putOnFreshLog(id, mergeProperties(DEFAULT_PROPERTIES, change))
@@ -144,6 +144,8 @@ export class Streams {
   /** Resolves once the event is queued: at once, unless the queue is full; then once the event is on disk. */
   async appendAsync(id: StreamId, event: EventData): Promise<void> {
     this.get(id)
+    const failure = this.#log.failure()
+    if (failure !== undefined) throw failure // nothing may be promised for later
     const written = this.append(id, event)
     await this.#asyncQueue.accept(event, written, (error) => this.#options.onAsyncLost(id, error))
   }
@@ -188,7 +190,8 @@ export class Streams {
     return { log, position: last }
   }
 
-  #assertNamespace(namespace: NamespaceName): void {
+  /** Throws ServiceError 'namespace_not_found'. */
+  assertNamespace(namespace: NamespaceName): void {
     if (this.#registry.namespace(namespace) === undefined) {
       throw new ServiceError('namespace_not_found', `'namespace:${namespace}' was not found.`)
     }

@@ -90,13 +90,17 @@ export class GroupCommit {
     const batch = this.#db.batch()
     const nowMs = this.#nowMs()
     let budget = GROUP_BYTES_MAX
+    const unfinished: GroupMember[] = []
     for (const member of this.#waiting) {
       if (budget <= 0) break
       members.push(member)
+      this.#waiting.delete(member)
       const { bytes, more } = member.stage(batch, nowMs, budget)
       budget -= bytes
-      if (!more) this.#waiting.delete(member)
+      if (more) unfinished.push(member)
     }
+    // Behind those who had no turn: a member with much to write does not keep the others waiting.
+    for (const member of unfinished) this.#waiting.add(member)
     return batch
   }
 

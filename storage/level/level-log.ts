@@ -142,7 +142,8 @@ export class LevelLog implements EventLog, StagingArea {
 
   #newWriter(log: LogId, tail: StoredTail): LogWriter {
     return new LogWriter(log, tail, this.commit, () => {
-      for (const listener of this.#listeners) listener(log)
+      // Not here and now: whoever waits for this group must not suffer from a listener that throws.
+      for (const listener of this.#listeners) queueMicrotask(() => listener(log))
     })
   }
 }

@@ -22,7 +22,7 @@ import {
 } from './keys.ts'
 import type { Level } from './level.ts'
 import type { LogWriter } from './log-writer.ts'
-import { lastKeyNotAfter, scanRounds } from './range-scan.ts'
+import { firstKey, lastKeyNotAfter, scanRounds } from './range-scan.ts'
 import { decodeReference } from './segment-reference.ts'
 
 export function readLog(
@@ -97,7 +97,9 @@ class LogReader {
         }
       }
     }
-    if (cut ? !this.#movedUnder() : !this.#gapBefore(this.#endSequence)) this.#ended = true
+    const next = cut ? await firstKey(this.#db, lt, afterLog(log)) : undefined
+    const end = next === undefined ? this.#endSequence : Math.min(this.#endSequence, sequenceOfKey(next))
+    if (!this.#gapBefore(end)) this.#ended = true
   }
 
   #done(): boolean {
@@ -146,12 +148,12 @@ class LogReader {
     const from = pieceKey(segment, 0)
     const wanted = pieceKey(segment, Math.max(0, this.#startSequence - sequence))
     const gte = (await lastKeyNotAfter(this.#db, from, wanted)) ?? from
-    let expected: number | undefined
+    let expected = sequence + indexOfPieceKey(gte)
     for await (const round of scanRounds(this.#db, gte, afterSegment(segment))) {
       for (const [pieceKeyFound, piece] of round) {
         if (this.#left <= 0) return
         const first = sequence + indexOfPieceKey(pieceKeyFound)
-        if (expected !== undefined && first !== expected) return this.#missing(expected, first)
+        if (first !== expected) return this.#missing(expected, first)
         const block = this.#decode(pieceKeyFound, piece, timestampMs, first)
         expected = first + block.starts.length
         const clipped = this.#clip(block)
@@ -159,7 +161,7 @@ class LogReader {
         if (expected === sequence + count) return
       }
     }
-    this.#missing(expected ?? sequence, sequence + count)
+    this.#missing(expected, sequence + count)
   }
 
   #decode(key: Buffer, value: Buffer, timestampMs: number, sequence: number): EventBlock {
@@ -181,22 +183,25 @@ class LogReader {
 
   /** Events before the trim point may go while we read; any others may not. */
   #missing(from: number, to: number): void {
-    if (this.#writer.dropping || from < this.#writer.tail.firstSequence) return
+    if (this.#writer.dropping || from < this.#writer.trimmedTo) return
     throw new StorageError('corrupt', `log ${this.#writer.log}: events ${from} to ${to - 1} are missing`)
   }
 
   /** What of this block is in range, or undefined if nothing is. */
   #clip(block: EventBlock): EventBlock | undefined {
     const begin = Math.max(0, this.#startSequence - block.firstSequence)
+    // Joined blocks may hold events that are newer than this read.
+    const end = this.#endSequence - block.firstSequence
     const runs: EventRun[] = []
     for (const run of block.runs) {
       if (run.timestampMs < this.#startMs || run.end <= begin) continue
+      if (run.begin >= end) break
       if (run.timestampMs >= this.#endMs) {
         this.#left = 0
         break
       }
       const from = Math.max(run.begin, begin)
-      const to = Math.min(run.end, from + this.#left)
+      const to = Math.min(run.end, end, from + this.#left)
       runs.push(from === run.begin && to === run.end ? run : { ...run, begin: from, end: to })
       this.#left -= to - from
       if (this.#left <= 0) break

@@ -19,7 +19,7 @@ import {
 } from './keys.ts'
 import { type Batch, isCompactable, type Level } from './level.ts'
 import { storageErrorOf } from './level-error.ts'
-import type { LogWriter } from './log-writer.ts'
+import type { LogWriter, Trim } from './log-writer.ts'
 import { decodeReference } from './segment-reference.ts'
 
 /** Removed keys after which a range is compacted: seeks over a heap of fresh tombstones are slow until then. */
@@ -48,13 +48,16 @@ export class LogTrimmer {
   async trim(writer: LogWriter, beforeMs: number, limit: number): Promise<Progress> {
     const { tail } = writer
     if (tail.firstSequence === tail.nextSequence || tail.firstTimestampMs >= beforeMs) return NOTHING
-    const found = await this.#firstKeys(writer, limit + 1)
+    // Appends go on beside this: everything is judged by the tail as it was, and later blocks are left out.
+    const found = (await this.#firstKeys(writer, limit + 1)).filter(
+      (key) => sequenceOfKey(key) < tail.nextSequence,
+    )
     let expired = 0
     while (expired < limit && expired < found.length && endsBefore(found, expired, tail, beforeMs)) expired++
     const edge = expired < limit ? found[expired] : undefined
     if (edge !== undefined && (await this.#lastTimestampOf(edge)) < beforeMs) expired++
     if (expired === 0) return NOTHING
-    await this.#remove(writer, found, expired, false)
+    await this.#remove(writer, found, expired, { first: positionAfter(found, expired, tail), last: false })
     return { removed: expired, more: expired === limit }
   }
 
@@ -65,8 +68,9 @@ export class LogTrimmer {
     }
     const found = await this.#firstKeys(writer, limit + 1)
     const more = found.length > limit
-    await this.#remove(writer, found, Math.min(limit, found.length), !more)
-    return { removed: Math.min(limit, found.length), more }
+    const count = Math.min(limit, found.length)
+    await this.#remove(writer, found, count, { first: positionAfter(found, count, writer.tail), last: !more })
+    return { removed: count, more }
   }
 
   async sweep(limit: number): Promise<Progress> {
@@ -98,10 +102,15 @@ export class LogTrimmer {
   }
 
   /** Removes the first `count` of the keys found, and all that stands behind them. */
-  async #remove(writer: LogWriter, found: readonly Buffer[], count: number, last: boolean): Promise<void> {
+  async #remove(
+    writer: LogWriter,
+    found: readonly Buffer[],
+    count: number,
+    outcome: Pick<Trim, 'first' | 'last'>,
+  ): Promise<void> {
     const keys = found.slice(0, count)
     const segments = await this.#segmentsBehind(keys)
-    await writer.trim({ keys, segments, first: positionAfter(found, count, writer.tail), last })
+    await writer.trim({ keys, segments, ...outcome })
     for (const segment of segments) this.#orphans.add(segment)
     await this.#compact(count, rangeOfLog(writer.log))
   }

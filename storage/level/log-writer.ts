@@ -55,7 +55,7 @@ interface Waiting {
 export class LogWriter implements GroupMember {
   readonly log: LogId
   readonly #commit: GroupCommit
-  readonly #onWritten: (writer: LogWriter) => void
+  readonly #onAppended: (writer: LogWriter) => void
   #tail: StoredTail
   #waiting: Waiting[] = []
   #staged: Waiting[] = []
@@ -63,16 +63,22 @@ export class LogWriter implements GroupMember {
   #dropping = false
   #merges = 0
 
-  constructor(log: LogId, tail: StoredTail, commit: GroupCommit, onWritten: (writer: LogWriter) => void) {
+  constructor(log: LogId, tail: StoredTail, commit: GroupCommit, onAppended: (writer: LogWriter) => void) {
     this.log = log
     this.#tail = tail
     this.#commit = commit
-    this.#onWritten = onWritten
+    this.#onAppended = onAppended
   }
 
   /** As of the last durable write. */
   get tail(): StoredTail {
     return this.#tail
+  }
+
+  /** What may be gone already: the trim point, or the one that is being written. */
+  get trimmedTo(): number {
+    if (this.#staged.length === 0) return this.#tail.firstSequence
+    return Math.max(this.#tail.firstSequence, this.#stagedTail.firstSequence)
   }
 
   get dropping(): boolean {
@@ -158,10 +164,11 @@ export class LogWriter implements GroupMember {
       for (const waiting of staged) waiting.reject(error)
       return
     }
+    const grown = this.#stagedTail.nextSequence > this.#tail.nextSequence
     this.#tail = this.#stagedTail
     const timestampMs = this.#tail.lastTimestampMs
     for (const waiting of staged) waiting.resolve({ timestampMs, sequence: waiting.sequence })
-    this.#onWritten(this)
+    if (grown) this.#onAppended(this)
   }
 
   refuse(error: StorageError): void {

@@ -63,7 +63,8 @@ export async function openStorage(folder: string, options: LevelLogOptions): Pro
         `data folder ${folder} is in use by another process; stop it, or use another folder`,
       )
     }
-    throw storageErrorOf(error)
+    const { code, message } = storageErrorOf(error)
+    throw new StorageError(code, `data folder ${folder} cannot be opened: ${message}`, { cause: error })
   }
   return openStorageOn(db as unknown as Level, options)
 }
@@ -85,13 +86,15 @@ export async function openStorageOn(db: Level, options: LevelLogOptions): Promis
 function stampFormat(folder: string): void {
   try {
     mkdirSync(folder, { recursive: true })
+    checkOrWriteStamp(folder)
   } catch (cause) {
-    throw new StorageError(
-      'unavailable',
-      `data folder ${folder} cannot be made: ${innermost(cause).message}`,
-      { cause },
-    )
+    if (cause instanceof StorageError) throw cause
+    const reason = innermost(cause).message
+    throw new StorageError('unavailable', `data folder ${folder} cannot be used: ${reason}`, { cause })
   }
+}
+
+function checkOrWriteStamp(folder: string): void {
   const path = join(folder, 'FORMAT')
   const stamp = readStamp(path)
   if (stamp === undefined) {

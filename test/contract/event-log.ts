@@ -369,6 +369,32 @@ export function describeEventLog(name: string, newEngine: () => LogEngine): void
       expect(await bodies(log, A)).toEqual(['next'])
     })
 
+    test('what is appended beside a trim of everything stays', async () => {
+      for (let id = 1; id <= 60; id++) {
+        nowMs = 1_000
+        await log.append(id, [event('old')])
+        nowMs = 100_000
+        const appended = log.append(id, [event('new')])
+        for (let turns = 0; turns < id % 6; turns++) await new Promise((resolve) => setImmediate(resolve))
+        await log.trim(id, 50_000, 512)
+        await appended
+        expect(await bodies(log, id)).toEqual(['new'])
+      }
+    })
+
+    test('one who writes much does not keep others waiting', async () => {
+      let hogging = true
+      const large = { headers: [], body: Buffer.alloc(1_100_000, 1) }
+      const hogs = Array.from({ length: 3 }, async () => {
+        while (hogging) await log.append(A, [large])
+      })
+      await log.append(A, [large])
+      for (let i = 0; i < 5; i++) await log.append(B, [event('small')])
+      hogging = false
+      await Promise.all(hogs)
+      expect(await bodies(log, B)).toHaveLength(5)
+    })
+
     test('a trimmed segment is swept', async () => {
       await commitBatch(big.map(lines))
       await appendAt(2_000, 'after')
@@ -430,6 +456,18 @@ export function describeEventLog(name: string, newEngine: () => LogEngine): void
         await trickle(10)
         expect(await mergeAll(10_000)).toBe(0)
         expect(await mergeAll(1_000 + 3_600_000 + 1_000)).toBe(9)
+      })
+
+      test('a read ends at its tail though a joined block goes beyond it', async () => {
+        await trickle(10)
+        const reading = log.read(A, EVERYTHING)
+        for (let i = 0; i < 10; i++) await log.append(A, [event('later')])
+        await mergeAll()
+        const seen: number[] = []
+        for await (const { firstSequence, runs } of reading) {
+          for (const { begin, end } of runs) for (let i = begin; i < end; i++) seen.push(firstSequence + i)
+        }
+        expect(seen).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
       })
 
       test('does not join across more than an hour', async () => {
@@ -526,6 +564,8 @@ export function describeEventLog(name: string, newEngine: () => LogEngine): void
       const unsubscribe = log.onAppend((id) => heard.push(id))
       await log.append(A, [event('a')])
       await log.append(B, [event('b')])
+      await log.trim(A, 500_000, 10)
+      await log.drop(B, 10)
       unsubscribe()
       await log.append(A, [event('c')])
       expect(heard).toEqual([A, B])

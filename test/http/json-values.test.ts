@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { scalarText, scalarTexts, wholeNumber } from '../../src/http/json-values.ts'
+import { scalarText, scalarTexts, truncatedNumber, wholeNumber } from '../../src/http/json-values.ts'
 import { parseLenientJson } from '../../src/http/lenient-json.ts'
 
 const whole = [
@@ -50,7 +50,26 @@ const whole = [
   { text: 'true', value: undefined },
   { text: 'null', value: undefined },
 ]
-test.each(whole)('the whole number in $text is $value', ({ text, value }) => {
+test.each(whole)('the number in $text without its decimals is $value', ({ text, value }) => {
+  expect(truncatedNumber(parseLenientJson(text)!)).toBe(value)
+})
+
+const fractions = ['1.5', '-1.9', '0.9', '-0.5', '1.2345e2', '12345e-2', '1e-1', '1e-999999999999', '[0.5]']
+test.each(fractions)('%s is no whole number', (text) => {
+  expect(wholeNumber(parseLenientJson(text)!)).toBeUndefined()
+})
+
+const integers = [
+  { text: '5.0', value: 5n },
+  { text: '-0.0', value: 0n },
+  { text: '1e3', value: 1000n },
+  { text: '1.5e1', value: 15n },
+  { text: '500e-2', value: 5n },
+  { text: '0e-999999999999', value: 0n },
+  { text: '"5"', value: 5n },
+  { text: '[7]', value: 7n },
+]
+test.each(integers)('the whole number in $text is $value', ({ text, value }) => {
   expect(wholeNumber(parseLenientJson(text)!)).toBe(value)
 })
 

@@ -17,7 +17,7 @@ const accepted: { name: string; body: string; change: PropertiesChange }[] = [
   { name: 'a ttl', body: '{"ttl": 88888}', change: { ttlSeconds: 88888n } },
   { name: 'a ttl of 0', body: '{"ttl":0}', change: { ttlSeconds: 0n } },
   { name: 'a ttl in a text', body: '{"ttl":"5"}', change: { ttlSeconds: 5n } },
-  { name: 'a ttl with decimals', body: '{"ttl":1.5}', change: { ttlSeconds: 1n } },
+  { name: 'a ttl with decimals of 0', body: '{"ttl":1.0}', change: { ttlSeconds: 1n } },
   { name: 'a ttl with an exponent', body: '{"ttl":1e3}', change: { ttlSeconds: 1000n } },
   { name: 'a ttl in an array', body: '{"ttl":[7]}', change: { ttlSeconds: 7n } },
   { name: 'a ttl above 2^53', body: '{"ttl":9007199254740993}', change: { ttlSeconds: 9007199254740993n } },

@@ -39,7 +39,7 @@ describe.each(ways)('$way', ({ existing, path }) => {
     { body: '{"ttl":0}', printed: { ttl: '0' } },
     { body: '{"ttl": 88888}', printed: { ttl: '88888' } },
     { body: '{"ttl":"5"}', printed: { ttl: '5' } },
-    { body: '{"ttl":1.5}', printed: { ttl: '1' } },
+    { body: '{"ttl":1.0}', printed: { ttl: '1' } },
     { body: '{"ttl":1e3}', printed: { ttl: '1000' } },
     { body: '{"ttl":[7]}', printed: { ttl: '7' } },
     { body: '{"ttl":1800000000000}', printed: { ttl: '1800000000000' } },
@@ -143,6 +143,8 @@ describe.each(ways)('$way', ({ existing, path }) => {
   const refused = [
     { body: '{"ttl":-1}', answer: plain(400, 'TTL value should be positive.') },
     { body: '{"ttl":"-1"}', answer: plain(400, 'TTL value should be positive.') },
+    { body: '{"ttl":1.5}', answer: generic('ttl is not a whole number of seconds') },
+    { body: '{"ttl":-0.5}', answer: generic('ttl is not a whole number of seconds') },
     { body: '{"ttl":null}', answer: generic('ttl is not a whole number of seconds') },
     { body: '{"ttl":true}', answer: generic('ttl is not a whole number of seconds') },
     { body: '{"ttl":"ten"}', answer: generic('ttl is not a whole number of seconds') },

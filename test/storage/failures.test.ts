@@ -181,6 +181,25 @@ describe('bytes on disk that are not what was written', () => {
     },
   )
 
+  const firstPiece = (key: Buffer) => letter('s')(key) && key.readBigUInt64BE(9) === 0n
+
+  test('the first piece of a segment missing is noticed, from its beginning and from its middle', async () => {
+    const { db, log } = await filled()
+    await damage(db, firstPiece, remove)
+    await expect(readAll(log, LOG)).rejects.toMatchObject({ code: 'corrupt' })
+    const after = { timestampMs: 1_000, sequence: 50 }
+    await expect(readAll(log, LOG, { after })).rejects.toMatchObject({ code: 'corrupt' })
+  })
+
+  test('the last block before the end of a range missing is noticed', async () => {
+    const db = new FaultyLevel()
+    let nowMs = 1_000
+    const { log } = await openStorageOn(db as unknown as Level, { nowMs: () => nowMs, sync: true })
+    for (nowMs of [1_000, 2_000, 3_000]) await log.append(LOG, [event('a')])
+    await damage(db, (key) => letter('e')(key) && key.readBigUInt64BE(5) === 2_000n, remove)
+    await expect(readAll(log, LOG, { endMs: 3_000 })).rejects.toMatchObject({ code: 'corrupt' })
+  })
+
   test('an altered tail is refused at open', async () => {
     const { db, reopen } = await filled()
     await damage(db, (key) => key.equals(tailKey(LOG)), flip)

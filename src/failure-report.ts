@@ -1,0 +1,30 @@
+/**
+ * Failures of the server's own -> lines for its operator. The first of a kind is printed in full; while it goes on, one
+ * line a minute says how often, for a disk that is full must not be filled by complaints about it.
+ */
+
+const QUIET_MS = 60_000
+/** Kinds that are remembered: messages may hold changing numbers. */
+const KINDS_MAX = 100
+
+export function failureReporter(
+  write: (line: string) => void,
+  nowMs: () => number,
+): (error: unknown) => void {
+  const kinds = new Map<string, { printedMs: number; unprinted: number }>()
+  return (error) => {
+    const now = nowMs()
+    const message = error instanceof Error ? error.message : String(error)
+    const known = kinds.get(message)
+    if (known !== undefined && now - known.printedMs < QUIET_MS) {
+      known.unprinted++
+      return
+    }
+    if (known === undefined && kinds.size >= KINDS_MAX) kinds.clear()
+    kinds.set(message, { printedMs: now, unprinted: 0 })
+    const time = new Date(now).toISOString()
+    if (known !== undefined)
+      write(`${time} ${message} (${known.unprinted + 1} times since it was last printed)\n`)
+    else write(`${time} ${error instanceof Error ? (error.stack ?? message) : message}\n`)
+  }
+}
