@@ -99,7 +99,7 @@ class LogReader {
     }
     const next = cut ? await firstKey(this.#db, lt, afterLog(log)) : undefined
     const end = next === undefined ? this.#endSequence : Math.min(this.#endSequence, sequenceOfKey(next))
-    if (!this.#gapBefore(end)) this.#ended = true
+    if (this.#expected >= end || !this.#gapBefore(end)) this.#ended = true
   }
 
   #done(): boolean {

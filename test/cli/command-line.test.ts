@@ -89,7 +89,7 @@ test.each(refusedValues)(
 test('a data folder that is a file is refused and left as it is', async () => {
   const file = join(await temporaryFolder(), 'data')
   await writeFile(file, 'a diary')
-  expectRefused(await serve(file), /^data folder .*data cannot be made: EEXIST/)
+  expectRefused(await serve(file), /^data folder .*data cannot be used: EEXIST/)
   expect(await readFile(file, 'utf8')).toBe('a diary')
 })
 

@@ -398,7 +398,7 @@ describe('an event above the limit', () => {
     expect(answers.map(answerOf)).toEqual([
       tooLarge('1001 bytes'),
       tooLarge(`${3 * MIB} bytes`),
-      ...Array.from({ length: 7 }, () => tooLarge('more')),
+      ...Array.from({ length: 7 }, () => tooLarge('more than 1000 bytes')),
     ])
     expect(await app.events('s')).toEqual([])
 
