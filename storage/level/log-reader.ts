@@ -66,9 +66,12 @@ class LogReader {
   async *read(): AsyncGenerator<EventBlock, void, undefined> {
     const { tail } = this.#writer
     if (this.#startSequence >= tail.nextSequence || this.#startMs > tail.lastTimestampMs) return
-    while (!this.#ended) {
+    for (;;) {
       this.#merges = this.#writer.merges
       yield* this.#walk()
+      if (this.#ended) return
+      // The merge that moved the blocks may be under way still: let it end before looking again.
+      await new Promise((resolve) => setImmediate(resolve))
     }
   }
 
