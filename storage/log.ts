@@ -96,6 +96,7 @@ export interface Progress {
   readonly more: boolean
 }
 
+/** `trim`, `merge` and `drop` of one log are called one after the other; everything else may be called at any time. */
 export interface EventLog {
   /**
    * Appends `events` in order; resolves with the position of the last one. Needs at least one.
@@ -104,7 +105,8 @@ export interface EventLog {
    * the log's clock and never go back. A log comes into being with its first event.
    *
    * Rejects with StorageError 'unavailable' or 'full' if the engine cannot write: after a failed write the events may
-   * still appear when it is opened again, so a caller that retries may write them twice. 'dropped' after `drop`.
+   * still appear when it is opened again, so a caller that retries may write them twice. 'dropped' while the log is
+   * being dropped; once it is gone its id is not used any more.
    */
   append(log: LogId, events: readonly EventData[]): Promise<Position>
 

@@ -186,8 +186,9 @@ export class Streams {
       this.#log.locate(log, cut - 1, begin),
       this.#log.locate(log, cut, begin),
     ])
-    if (last === undefined || beyond === undefined || beyond.timestampMs >= query.endMs) return undefined
-    return { log, position: last }
+    if (beyond !== undefined && beyond.timestampMs >= query.endMs) return undefined
+    // What has been trimmed meanwhile is behind every reader: then the place where this one began will do.
+    return { log, position: last ?? { sequence: cut - 1, timestampMs: begin.timestampMs } }
   }
 
   /** Throws ServiceError 'namespace_not_found'. */

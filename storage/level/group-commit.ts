@@ -94,11 +94,12 @@ export class GroupCommit {
     for (const member of this.#waiting) {
       if (budget <= 0) break
       members.push(member)
-      this.#waiting.delete(member)
       const { bytes, more } = member.stage(batch, nowMs, budget)
       budget -= bytes
       if (more) unfinished.push(member)
     }
+    // Only now: if staging throws, all of them are still waiting and can be refused.
+    for (const member of members) this.#waiting.delete(member)
     // Behind those who had no turn: a member with much to write does not keep the others waiting.
     for (const member of unfinished) this.#waiting.add(member)
     return batch

@@ -110,7 +110,10 @@ export class LevelLog implements EventLog, StagingArea {
     return progress
   }
 
-  sweep(limit: number): Promise<Progress> {
+  async sweep(limit: number): Promise<Progress> {
+    // After a failed write nobody knows which segments made it into a log.
+    const refusal = this.commit.refusal()
+    if (refusal !== undefined) throw refusal
     return this.#trimmer.sweep(limit)
   }
 

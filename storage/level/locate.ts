@@ -30,8 +30,10 @@ export async function locate(
     limit: 1,
     after: { timestampMs, sequence: sequence - 1 },
   }
-  for await (const block of readLog(db, writer, range))
-    return { timestampMs: block.runs[0].timestampMs, sequence }
+  for await (const { firstSequence, runs } of readLog(db, writer, range)) {
+    const [{ begin, timestampMs: foundMs }] = runs
+    return firstSequence + begin === sequence ? { timestampMs: foundMs, sequence } : undefined
+  }
   return undefined
 }
 

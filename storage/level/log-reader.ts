@@ -45,6 +45,8 @@ class LogReader {
   #left: number
   /** Sequence the next block must begin with. */
   #expected = 0
+  /** Time of the last event that has been handed out: where the next pass seeks. */
+  #reachedMs = 0
   /** Merges of the log when this pass began. */
   #merges = 0
   #ended = false
@@ -130,7 +132,11 @@ class LogReader {
     const { log, tail } = this.#writer
     const trimPoint = blockKey(log, tail.firstTimestampMs, tail.firstSequence)
     // An event after a given position stands in the block of that position, or in a later one.
-    const wanted = blockKey(log, this.#startMs, Math.max(0, this.#startSequence - 1))
+    const wanted = blockKey(
+      log,
+      Math.max(this.#startMs, this.#reachedMs),
+      Math.max(0, this.#startSequence - 1),
+    )
     const byTime = blockKey(log, this.#startMs, 0)
     const key = this.#startSequence > tail.firstSequence ? wanted : byTime
     const found = key.compare(trimPoint) <= 0 ? undefined : await lastKeyNotAfter(this.#db, trimPoint, key)
@@ -207,6 +213,7 @@ class LogReader {
       const to = Math.min(run.end, end, from + this.#left)
       runs.push(from === run.begin && to === run.end ? run : { ...run, begin: from, end: to })
       this.#left -= to - from
+      this.#reachedMs = run.timestampMs
       if (this.#left <= 0) break
     }
     return runs.length === 0 ? undefined : { ...block, runs }

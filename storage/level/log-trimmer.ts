@@ -2,7 +2,9 @@
  * Takes events off the front of a log, drops whole logs, and sweeps segments that no log refers to. Bounded work per
  * call; the space comes back when LevelDB compacts the range, which is asked for after enough has been removed.
  */
+
 import type { LogId, LogTail, Position, Progress } from '../log.ts'
+import { StorageError } from '../storage-error.ts'
 import { decodeBlock } from './block-codec.ts'
 import {
   afterLog,
@@ -20,7 +22,7 @@ import {
 import { type Batch, isCompactable, type Level } from './level.ts'
 import { storageErrorOf } from './level-error.ts'
 import type { LogWriter, Trim } from './log-writer.ts'
-import { decodeReference } from './segment-reference.ts'
+import { decodeReference, type SegmentReference } from './segment-reference.ts'
 
 /** Removed keys after which a range is compacted: seeks over a heap of fresh tombstones are slow until then. */
 const COMPACT_AFTER_KEYS = 4096
@@ -138,12 +140,17 @@ export class LogTrimmer {
     return decodeBlock(key, value, timestampMs, sequenceOfKey(key)).runs.at(-1)?.timestampMs ?? timestampMs
   }
 
+  /**
+   * Segments to give up with these keys. Behind a reference that is damaged nobody can tell: its pieces stay on disk,
+   * which costs less than a log that can never be trimmed again.
+   */
   async #segmentsBehind(keys: readonly Buffer[]): Promise<number[]> {
     const segments: number[] = []
     for (const key of keys) {
       if (!isReferenceKey(key)) continue
       const value = await this.#db.get(key)
-      if (value !== undefined) segments.push(decodeReference(key, value).segment)
+      const reference = value === undefined ? undefined : readableReference(key, value)
+      if (reference !== undefined) segments.push(reference.segment)
     }
     return segments
   }
@@ -153,6 +160,15 @@ export class LogTrimmer {
     if (this.#removedKeys < COMPACT_AFTER_KEYS || !isCompactable(this.#db)) return
     this.#removedKeys = 0
     await this.#db.compactRange(range.gte, range.lt)
+  }
+}
+
+function readableReference(key: Buffer, value: Buffer): SegmentReference | undefined {
+  try {
+    return decodeReference(key, value)
+  } catch (error) {
+    if (error instanceof StorageError && error.code === 'corrupt') return undefined
+    throw error
   }
 }
 

@@ -14,7 +14,7 @@ import {
   renameSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { Level as ClassicLevel } from 'level'
 import type { Catalog } from '../catalog.ts'
 import type { EventLog } from '../log.ts'
@@ -66,12 +66,17 @@ export async function openStorage(folder: string, options: LevelLogOptions): Pro
     const { code, message } = storageErrorOf(error)
     throw new StorageError(code, `data folder ${folder} cannot be opened: ${message}`, { cause: error })
   }
+  // The names of what was just made are content of these folders: without this a power cut may take them.
+  for (const made of [folder, join(folder, 'store')]) syncFolder(made)
   return openStorageOn(db as unknown as Level, options)
 }
 
 /** The same on a LevelDB that is open, or opens itself, such as one in memory. */
 export async function openStorageOn(db: Level, options: LevelLogOptions): Promise<Storage> {
-  const log = await LevelLog.open(db, options)
+  const log = await LevelLog.open(db, options).catch(async (error) => {
+    await db.close() // or the folder stays locked
+    throw storageErrorOf(error)
+  })
   return {
     log,
     catalog: new LevelCatalog(db, log.commit),
@@ -136,6 +141,12 @@ function readStamp(path: string): string | undefined {
 function writeDurably(folder: string, path: string, content: string): void {
   writeFileSync(`${path}.new`, content, { flush: true })
   renameSync(`${path}.new`, path)
+  syncFolder(folder)
+  syncFolder(dirname(resolve(folder)))
+}
+
+function syncFolder(folder: string): void {
+  if (process.platform === 'win32') return // where folders cannot be opened
   const handle = openSync(folder, 'r')
   try {
     fsyncSync(handle)

@@ -71,9 +71,15 @@ export class LevelStagedBatch implements StagedBatch {
     await this.#writePieces(true)
     await this.#writing
     const writer = this.#area.writerOf(target())
-    const position = await writer.appendSegment(this.#segment, this.#stagedCount, this.#stagedBodyBytes)
+    // From here on the segment may be part of the log, whatever we are told: if not, its mark is found at the next open.
     this.#ended = true
-    return position
+    try {
+      return await writer.appendSegment(this.#segment, this.#stagedCount, this.#stagedBodyBytes)
+    } catch (error) {
+      const nothingWritten = error instanceof StorageError && error.code === 'dropped'
+      if (nothingWritten) this.#area.abandon(this.#segment)
+      throw error
+    }
   }
 
   async discard(): Promise<void> {

@@ -200,6 +200,14 @@ describe('bytes on disk that are not what was written', () => {
     await expect(readAll(log, LOG, { endMs: 3_000 })).rejects.toMatchObject({ code: 'corrupt' })
   })
 
+  test('an altered reference does not keep its log from being trimmed and dropped', async () => {
+    const { db, log } = await filled()
+    await damage(db, isReferenceKey, flip)
+    expect(await log.trim(LOG, 2_000, 100)).toMatchObject({ more: false })
+    await log.drop(LOG, 100)
+    expect(log.logs()).toEqual([])
+  })
+
   test('an altered tail is refused at open', async () => {
     const { db, reopen } = await filled()
     await damage(db, (key) => key.equals(tailKey(LOG)), flip)
