@@ -7,7 +7,8 @@
  */
 import assert from 'node:assert'
 import type { Position, Progress } from '../log.ts'
-import { BlockBuilder, decodeBlock, eventCountOf, type UnsealedBlock } from './block-codec.ts'
+import { BlockBuilder } from './block-builder.ts'
+import { decodeBlock, eventCountOf, type UnsealedBlock } from './block-codec.ts'
 import { encodeHeaders } from './header-codec.ts'
 import { afterLog, blockKey, isReferenceKey, sequenceOfKey, timestampOfKey } from './keys.ts'
 import type { Level } from './level.ts'

@@ -6,7 +6,8 @@
  */
 import type { EventData, LogId, Position } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
-import { BLOCK_CAPACITY, BlockBuilder, sealBlock, type UnsealedBlock } from './block-codec.ts'
+import { BLOCK_CAPACITY, BlockBuilder } from './block-builder.ts'
+import { sealBlock, type UnsealedBlock } from './block-codec.ts'
 import type { GroupCommit, GroupMember } from './group-commit.ts'
 import { encodedHeadersEqual } from './header-codec.ts'
 import { blockKey, orphanKey, referenceKey, tailKey } from './keys.ts'

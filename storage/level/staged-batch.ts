@@ -10,7 +10,8 @@
  */
 import type { EventHeaders, EventSlices, LogId, Position, StagedBatch } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
-import { BlockBuilder, sealBlock } from './block-codec.ts'
+import { BlockBuilder } from './block-builder.ts'
+import { sealBlock } from './block-codec.ts'
 import type { GroupCommit } from './group-commit.ts'
 import { encodeHeaders } from './header-codec.ts'
 import { orphanKey, pieceKey } from './keys.ts'

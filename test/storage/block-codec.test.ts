@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { BlockBuilder, decodeBlock, sealBlock, type UnsealedBlock } from '../../storage/level/block-codec.ts'
+import { BlockBuilder } from '../../storage/level/block-builder.ts'
+import { decodeBlock, sealBlock, type UnsealedBlock } from '../../storage/level/block-codec.ts'
 import { encodeHeaders } from '../../storage/level/header-codec.ts'
 import { blockKey } from '../../storage/level/keys.ts'
 import type { EventHeaders } from '../../storage/log.ts'

@@ -1,0 +1,190 @@
+/**
+ * Packs events into blocks (block-codec.ts) of about 64 KiB: those that came alone by copying their bodies, slices of an
+ * upload by copying whole stretches with the line ends in between.
+ */
+import type { EventData, EventSlices } from '../log.ts'
+import { BLOCK_TYPE, COUNT_OFFSET, RUNS_OFFSET, type UnsealedBlock } from './block-codec.ts'
+import { encodedHeadersEqual } from './header-codec.ts'
+
+/** A block is closed once it holds this much; one event larger than that is a block of its own. Measured: 64 KiB. */
+const BLOCK_BYTES = 64 * 1024
+/** A block holds at least this many times the bytes of its headers: an Avro schema may be large, and is in every block. */
+const HEADERS_SHARE = 4
+/** What a builder reserves for a full block: its bodies, and their lengths. */
+export const BLOCK_CAPACITY = BLOCK_BYTES + BLOCK_BYTES / 8
+const VARINT_BYTES_MAX = 5
+const RUN_FIELDS_BYTES_MAX = 4 * VARINT_BYTES_MAX
+/** Below this many events with even gaps, copying each body alone beats starting one more run. */
+const EVEN_RUN_MIN = 8
+
+/** Finished blocks are taken with `take`. */
+export class BlockBuilder {
+  #bytes: Buffer
+  #at = RUNS_OFFSET
+  #count = 0
+  #bodyBytes = 0
+  #headers: Buffer | undefined
+  /** The open block is closed at this length. */
+  #limit = BLOCK_BYTES
+  #finished: UnsealedBlock[] = []
+  #finishedBytes = 0
+
+  constructor(capacity: number = BLOCK_CAPACITY) {
+    this.#bytes = Buffer.allocUnsafe(capacity)
+  }
+
+  /** Adds `events[begin, end)`, which share these encoded headers; their bodies are copied. */
+  addEvents(events: readonly EventData[], begin: number, end: number, headers: Buffer, deltaMs = 0): void {
+    let from = begin
+    while (from < end) {
+      let to = from
+      let bodies = 0
+      do bodies += events[to++].body.length
+      while (to < end && bodies + events[to].body.length <= this.#room())
+      this.#startRun(deltaMs, headers, to - from, 0, bodies)
+      for (let i = from; i < to; i++) this.#writeVarint(events[i].body.length)
+      for (let i = from; i < to; i++) this.#copy(events[i].body, 0, events[i].body.length)
+      this.#endRun(to - from, bodies)
+      from = to
+    }
+  }
+
+  /** Adds all slices, which stand in ascending order in their buffer and share these encoded headers. */
+  addSlices(slices: EventSlices, headers: Buffer, deltaMs = 0): void {
+    const { starts, ends, count } = slices
+    let from = 0
+    while (from < count) {
+      const fit = lastThatFits(slices, from, this.#room())
+      const gap = from + 1 < fit ? starts[from + 1] - ends[from] : 0
+      let even = from + 1
+      while (even < fit && starts[even] - ends[even - 1] === gap) even++
+      if (even === fit || even - from >= EVEN_RUN_MIN) {
+        this.#addEven(slices, from, even, gap, headers, deltaMs)
+        from = even
+      } else {
+        const to = Math.min(fit, from + EVEN_RUN_MIN)
+        this.#addUneven(slices, from, to, headers, deltaMs)
+        from = to
+      }
+    }
+  }
+
+  #addEven(
+    slices: EventSlices,
+    from: number,
+    to: number,
+    gap: number,
+    headers: Buffer,
+    deltaMs: number,
+  ): void {
+    const { bytes, starts, ends } = slices
+    const span = ends[to - 1] - starts[from]
+    this.#startRun(deltaMs, headers, to - from, gap, span)
+    for (let i = from; i < to; i++) this.#writeVarint(ends[i] - starts[i])
+    this.#copy(bytes, starts[from], ends[to - 1])
+    this.#endRun(to - from, span - gap * (to - from - 1))
+  }
+
+  #addUneven(slices: EventSlices, from: number, to: number, headers: Buffer, deltaMs: number): void {
+    const { bytes, starts, ends } = slices
+    let bodies = 0
+    for (let i = from; i < to; i++) bodies += ends[i] - starts[i]
+    this.#startRun(deltaMs, headers, to - from, 0, bodies)
+    for (let i = from; i < to; i++) this.#writeVarint(ends[i] - starts[i])
+    for (let i = from; i < to; i++) this.#copy(bytes, starts[i], ends[i])
+    this.#endRun(to - from, bodies)
+  }
+
+  /** Bytes of bodies that still go into the open block; a block that has none takes any one event. */
+  #room(): number {
+    return Math.max(0, this.#limit - this.#at)
+  }
+
+  #startRun(deltaMs: number, headers: Buffer, count: number, gap: number, bodies: number): void {
+    if (this.#count > 0 && bodies > this.#room()) this.#finishBlock()
+    this.#reserve(RUN_FIELDS_BYTES_MAX + headers.length + count * VARINT_BYTES_MAX + bodies)
+    this.#writeVarint(deltaMs)
+    if (encodedHeadersEqual(headers, this.#headers)) {
+      this.#bytes[this.#at++] = 0
+    } else {
+      this.#writeVarint(headers.length + 1)
+      this.#copy(headers, 0, headers.length)
+      this.#headers = headers
+      this.#limit = Math.max(this.#limit, this.#at + HEADERS_SHARE * headers.length)
+    }
+    this.#writeVarint(count)
+    this.#writeVarint(gap)
+  }
+
+  #endRun(count: number, bodyBytes: number): void {
+    this.#count += count
+    this.#bodyBytes += bodyBytes
+    if (this.#at >= this.#limit) this.#finishBlock()
+  }
+
+  #finishBlock(): void {
+    const bytes = this.#bytes.subarray(0, this.#at)
+    bytes[0] = BLOCK_TYPE
+    bytes.writeUInt32LE(this.#count, COUNT_OFFSET)
+    this.#finished.push({ bytes, count: this.#count, bodyBytes: this.#bodyBytes })
+    this.#finishedBytes += bytes.length
+    this.#bytes = EMPTY
+    this.#at = RUNS_OFFSET
+    this.#count = 0
+    this.#bodyBytes = 0
+    this.#headers = undefined
+    this.#limit = BLOCK_BYTES
+  }
+
+  /** Bytes of finished blocks that have not been taken. */
+  get finishedBytes(): number {
+    return this.#finishedBytes
+  }
+
+  /** Hands out the finished blocks; with `all`, closes the open block first. */
+  take(all: boolean): UnsealedBlock[] {
+    if (all && this.#count > 0) this.#finishBlock()
+    const taken = this.#finished
+    this.#finished = []
+    this.#finishedBytes = 0
+    return taken
+  }
+
+  #reserve(more: number): void {
+    const needed = this.#at + more
+    if (needed <= this.#bytes.length) return
+    const grown = Buffer.allocUnsafe(Math.max(needed, BLOCK_CAPACITY))
+    this.#bytes.copy(grown, 0, 0, this.#at)
+    this.#bytes = grown
+  }
+
+  #copy(source: Uint8Array, begin: number, end: number): void {
+    this.#bytes.set(begin === 0 && end === source.length ? source : source.subarray(begin, end), this.#at)
+    this.#at += end - begin
+  }
+
+  #writeVarint(value: number): void {
+    let rest = value
+    while (rest >= 0x80) {
+      this.#bytes[this.#at++] = (rest % 0x80) | 0x80
+      rest = Math.floor(rest / 0x80)
+    }
+    this.#bytes[this.#at++] = rest
+  }
+}
+
+const EMPTY = Buffer.alloc(0)
+
+/** End of the longest stretch from `from` whose bytes, gaps included, fit; at least one event. */
+function lastThatFits(slices: EventSlices, from: number, room: number): number {
+  const { starts, ends, count } = slices
+  const bound = starts[from] + room
+  let low = from + 1
+  let high = count
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1
+    if (ends[middle - 1] <= bound) low = middle
+    else high = middle - 1
+  }
+  return low
+}
