@@ -1,0 +1,48 @@
+/**
+ * The words of the bench. A *case* is one thing that can be measured; a *suite* is a list of cases that are measured in
+ * turn (A B C, A B C, …), so that a machine that slows down slows all of them; a *sample* is what one case gave in one
+ * round. Cases are compared by the medians of their samples, and only within one run.
+ */
+
+/** What one case gave in one round. What was not measured, or means nothing for the case, is left out. */
+export interface Sample {
+  /** Of the measured time, warm-up aside. */
+  readonly seconds: number
+  /** Requests answered with success; reads, writes or passes of a loop where there are no requests. */
+  readonly answers: number
+  /** Events of those requests: sent, or read. */
+  readonly events: number
+  /** Bytes that hold events: of requests when writing, of answers when reading. */
+  readonly bytes: number
+  readonly p50Ms?: number
+  readonly p99Ms?: number
+  readonly p999Ms?: number
+  /** User and system time of all threads of the measured process, in the measured time. */
+  readonly cpuSeconds?: number
+  readonly rssPeakBytes?: number
+  /** What became of all other requests, warm-up included: a status or an error, and how many. */
+  readonly failures: Readonly<Record<string, number>>
+}
+
+/** What a case is given for one round. */
+export interface Round {
+  readonly seconds: number
+  readonly warmupSeconds: number
+  /** A folder of its own, empty, removed after the round. */
+  readonly folder: string
+  /** Command words that keep the measured process, and the load, on a core each; empty where that cannot be done. */
+  readonly pinServer: readonly string[]
+  readonly pinLoad: readonly string[]
+  /** Flags for the `node` that is measured: profiles. */
+  readonly nodeFlags: readonly string[]
+}
+
+export interface Case {
+  /** Short and stable: `--only` takes it, saved results are compared by it. */
+  readonly name: string
+  /** One line for `--help` and the table. */
+  readonly about: string
+  /** Why it cannot be measured here (program not installed, …); undefined if it can. Asked once, before any round. */
+  unavailable?(): Promise<string | undefined>
+  run(round: Round): Promise<Sample>
+}
