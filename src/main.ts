@@ -7,6 +7,7 @@ import { getRequestListener } from '@hono/node-server'
 import { openStorage, type Storage } from '../storage/level/open.ts'
 import type { Config } from './config.ts'
 import { createApp } from './http/app.ts'
+import { directPosts } from './http/direct-posts.ts'
 import { answerUnreadable, listen, newServer, stopServing, tryAddress } from './http/server.ts'
 import { Janitor } from './janitor/janitor.ts'
 import { scheduleJanitor } from './janitor/schedule.ts'
@@ -48,6 +49,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
       asyncQueueBytesMax: config.asyncQueueBytesMax,
       onAsyncLost: (_, error) => report(error),
     })
+    const { eventBytesMax } = config
     const app = createApp(
       {
         streams,
@@ -55,13 +57,13 @@ export async function startService(config: Config, surroundings: Surroundings): 
         usage: new UsageRegistry(),
         storeFailure: () => storage.log.failure(),
       },
-      { eventBytesMax: config.eventBytesMax, nowMs, report },
+      { eventBytesMax, nowMs, report },
     )
     const listener = getRequestListener(app.fetch as Parameters<typeof getRequestListener>[0], {
       hostname: config.host, // for requests that name none, as HTTP/1.0 may
       errorHandler: answerUnreadable,
     })
-    const server = newServer(listener)
+    const server = newServer(directPosts(streams, { eventBytesMax, report }, listener))
     await listen(server, config)
     const janitor = new Janitor(storage.log, registry, nowMs, report)
     const schedule = scheduleJanitor(janitor, config.janitorIntervalMs, random, report)

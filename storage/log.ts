@@ -107,8 +107,11 @@ export interface EventLog {
    * Rejects with StorageError 'unavailable' or 'full' if the engine cannot write: after a failed write the events may
    * still appear when it is opened again, so a caller that retries may write them twice. 'dropped' while the log is
    * being dropped; once it is gone its id is not used any more.
+   *
+   * With `linger` the caller is in no hurry: the engine may hold the events back for a few milliseconds, to write them
+   * together with others. They are no less durable once it resolves.
    */
-  append(log: LogId, events: readonly EventData[]): Promise<Position>
+  append(log: LogId, events: readonly EventData[], linger?: boolean): Promise<Position>
 
   stage(): StagedBatch
 

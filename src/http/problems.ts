@@ -1,7 +1,7 @@
 /** Refusals and failures -> status and text: the one place where a status is chosen for an error. */
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { StorageError, type StorageErrorCode } from '../../storage/storage-error.ts'
 import { ServiceError, type ServiceErrorCode } from '../service-error.ts'
-import { answerText } from './answers.ts'
 import type { HttpContext } from './bindings.ts'
 
 const REFUSALS = {
@@ -40,18 +40,28 @@ const RETRY_AFTER_SECONDS = 5
 
 export type ReportFailure = (error: unknown) => void
 
+export interface Problem {
+  readonly status: ContentfulStatusCode
+  readonly text: string
+  readonly headers: Record<string, string>
+}
+
 /** The answer to anything a handler throws; what is the server's fault is reported as well. */
-export function answerProblem(error: unknown, c: HttpContext, report: ReportFailure): Response {
-  if (error instanceof ServiceError) return answerText(c, error.message, REFUSALS[error.code])
+export function problemOf(error: unknown, report: ReportFailure): Problem {
+  if (error instanceof ServiceError) return problem(REFUSALS[error.code], error.message)
   report(error)
   if (error instanceof StorageError) {
     const status = FAILURES[error.code]
-    return answerText(
-      c,
-      error.message,
-      status,
-      status === 503 ? { 'Retry-After': `${RETRY_AFTER_SECONDS}` } : {},
-    )
+    return problem(status, error.message, status === 503 ? { 'Retry-After': `${RETRY_AFTER_SECONDS}` } : {})
   }
-  return answerText(c, 'the server failed at this request; its log says how', 500)
+  return problem(500, 'the server failed at this request; its log says how')
+}
+
+export function answerProblem(error: unknown, c: HttpContext, report: ReportFailure): Response {
+  const { status, text, headers } = problemOf(error, report)
+  return c.body(text, status, headers)
+}
+
+function problem(status: ContentfulStatusCode, text: string, headers: Record<string, string> = {}): Problem {
+  return { status, text, headers: { ...headers, 'Content-Type': 'text/plain; charset=utf-8' } }
 }

@@ -17,16 +17,26 @@ export class AsyncQueue {
     this.#bytesMax = bytesMax
   }
 
-  /** Resolves when the event may be answered. `onLost` hears of a write that failed after that. */
-  async accept(event: EventData, written: Promise<void>, onLost: (error: unknown) => void): Promise<void> {
+  /**
+   * Undefined if the event may be answered now; else a promise of when. `onLost` hears of a write that failed after the
+   * answer.
+   */
+  accept(
+    event: EventData,
+    written: Promise<void>,
+    onLost: (error: unknown) => void,
+  ): Promise<void> | undefined {
     const bytes = bytesOf(event)
     this.#bytes += bytes
-    const full = this.#bytes > this.#bytesMax
-    const settled = written.finally(() => {
+    const leave = () => {
       this.#bytes -= bytes
+    }
+    if (this.#bytes > this.#bytesMax) return written.finally(leave)
+    written.then(leave, (error) => {
+      leave()
+      onLost(error)
     })
-    if (full) await settled
-    else settled.catch(onLost)
+    return undefined
   }
 }
 

@@ -95,6 +95,10 @@ export class Streams {
     })
   }
 
+  has({ namespace, stream }: StreamId): boolean {
+    return this.#registry.find(namespace, stream) !== undefined
+  }
+
   get(id: StreamId): Stream {
     const stream = this.#registry.find(id.namespace, id.stream)
     if (stream === undefined) {
@@ -129,16 +133,8 @@ export class Streams {
   }
 
   /** Resolves once the event is on disk. */
-  async append(id: StreamId, event: EventData): Promise<void> {
-    for (;;) {
-      const { log } = this.get(id)
-      try {
-        await this.#log.append(log, [event])
-        return
-      } catch (error) {
-        if (!isDropped(error)) throw error // dropped: truncated or deleted since; look again
-      }
-    }
+  append(id: StreamId, event: EventData): Promise<void> {
+    return this.#append(id, event, false)
   }
 
   /** Resolves once the event is queued: at once, unless the queue is full; then once the event is on disk. */
@@ -146,8 +142,21 @@ export class Streams {
     this.get(id)
     const failure = this.#log.failure()
     if (failure !== undefined) throw failure // nothing may be promised for later
-    const written = this.append(id, event)
-    await this.#asyncQueue.accept(event, written, (error) => this.#options.onAsyncLost(id, error))
+    const written = this.#append(id, event, true)
+    const accepted = this.#asyncQueue.accept(event, written, (error) => this.#options.onAsyncLost(id, error))
+    if (accepted !== undefined) await accepted
+  }
+
+  async #append(id: StreamId, event: EventData, linger: boolean): Promise<void> {
+    for (;;) {
+      const { log } = this.get(id)
+      try {
+        await this.#log.append(log, [event], linger)
+        return
+      } catch (error) {
+        if (!isDropped(error)) throw error // dropped: truncated or deleted since; look again
+      }
+    }
   }
 
   startBatch(id: StreamId): StreamBatch {

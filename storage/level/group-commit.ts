@@ -10,6 +10,8 @@ import { storageErrorOf } from './level-error.ts'
 
 /** About how much one write takes: above it a write costs more latency than the shared fsync saves. */
 const GROUP_BYTES_MAX = 1024 * 1024
+/** How long a group that nobody waits for stays open for company. */
+const LINGER_MS = 5
 
 /** Someone with something to write. `stage` and `settle` alternate; a member may join again at any time. */
 export interface GroupMember {
@@ -27,6 +29,10 @@ export class GroupCommit {
   readonly #sync: boolean
   #waiting = new Set<GroupMember>()
   #running: Promise<void> | undefined
+  /** Somebody waits for the next group. */
+  #urgent = false
+  /** Ends the lingering under way, if any. */
+  #endLinger: () => void = () => {}
   #failure: StorageError | undefined
   #closed = false
 
@@ -55,9 +61,16 @@ export class GroupCommit {
     return this.#failure
   }
 
-  /** The member takes part in the next group. Joining twice before it is the same as once. */
-  join(member: GroupMember): void {
+  /**
+   * The member takes part in the next group. Joining twice before it is the same as once. With `linger` nobody waits for
+   * the write: it may then stay open for a few milliseconds, to be shared by more.
+   */
+  join(member: GroupMember, linger = false): void {
     this.#waiting.add(member)
+    if (!linger) {
+      this.#urgent = true
+      this.#endLinger()
+    }
     this.#running ??= this.#run()
   }
 
@@ -69,8 +82,21 @@ export class GroupCommit {
 
   async #run(): Promise<void> {
     await new Promise<void>((resolve) => setImmediate(resolve))
-    while (this.#waiting.size > 0) await this.#writeGroup()
+    while (this.#waiting.size > 0) {
+      if (!this.#urgent) await this.#linger()
+      await this.#writeGroup()
+    }
     this.#running = undefined
+  }
+
+  #linger(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, LINGER_MS)
+      this.#endLinger = () => {
+        clearTimeout(timer)
+        setImmediate(resolve) // as when a group opens: those who arrived together are written together
+      }
+    })
   }
 
   async #writeGroup(): Promise<void> {
@@ -89,6 +115,7 @@ export class GroupCommit {
   #stageGroup(members: GroupMember[]): Batch {
     const batch = this.#db.batch()
     const nowMs = this.#nowMs()
+    this.#urgent = false
     let budget = GROUP_BYTES_MAX
     const unfinished: GroupMember[] = []
     for (const member of this.#waiting) {
@@ -102,6 +129,7 @@ export class GroupCommit {
     for (const member of members) this.#waiting.delete(member)
     // Behind those who had no turn: a member with much to write does not keep the others waiting.
     for (const member of unfinished) this.#waiting.add(member)
+    if (this.#waiting.size > 0) this.#urgent = true
     return batch
   }
 

@@ -64,10 +64,10 @@ export class LevelLog implements EventLog, StagingArea {
     return log
   }
 
-  append(log: LogId, events: readonly EventData[]): Promise<Position> {
+  append(log: LogId, events: readonly EventData[], linger = false): Promise<Position> {
     const headers = new Array<Buffer>(events.length)
     for (let i = 0; i < events.length; i++) headers[i] = encodeHeaders(events[i].headers)
-    return this.writerOf(log).appendEvents(events, headers)
+    return this.writerOf(log).appendEvents(events, headers, linger)
   }
 
   stage(): StagedBatch {

@@ -99,12 +99,12 @@ export class LogWriter implements GroupMember {
     this.#dropping = true
   }
 
-  /** `headers[i]` are the encoded headers of `events[i]`. */
-  appendEvents(events: readonly EventData[], headers: readonly Buffer[]): Promise<Position> {
+  /** `headers[i]` are the encoded headers of `events[i]`. For `linger` see EventLog.append. */
+  appendEvents(events: readonly EventData[], headers: readonly Buffer[], linger: boolean): Promise<Position> {
     let bytes = 0
     for (let i = 0; i < events.length; i++)
       bytes += events[i].body.length + headers[i].length + EVENT_OVERHEAD_BYTES
-    return this.#enqueue({ kind: 'events', events, headers }, bytes)
+    return this.#enqueue({ kind: 'events', events, headers }, bytes, linger)
   }
 
   appendBlocks(blocks: readonly UnsealedBlock[]): Promise<Position> {
@@ -130,7 +130,7 @@ export class LogWriter implements GroupMember {
     await this.#enqueue({ kind: 'barrier' }, 0)
   }
 
-  #enqueue(change: Change, bytes: number): Promise<Position> {
+  #enqueue(change: Change, bytes: number, linger = false): Promise<Position> {
     if (this.#dropping && change.kind !== 'trim' && change.kind !== 'barrier') {
       return Promise.reject(new StorageError('dropped', `log ${this.log} has been dropped`))
     }
@@ -138,7 +138,7 @@ export class LogWriter implements GroupMember {
     if (refusal !== undefined) return Promise.reject(refusal)
     return new Promise((resolve, reject) => {
       this.#waiting.push({ change, bytes, resolve, reject, sequence: 0 })
-      this.#commit.join(this)
+      this.#commit.join(this, linger)
     })
   }
 
