@@ -1,17 +1,17 @@
 /** Events in and out: send, async, batch, read. */
-import { decoderFor } from '../decoders/index.ts'
 import { ServiceError } from '../service-error.ts'
 import type { StreamId } from '../streams/names.ts'
-import type { Cursor, EventQuery, EventRead, StreamBatch, Streams } from '../streams/streams.ts'
+import type { Cursor, EventQuery, EventRead, Streams } from '../streams/streams.ts'
 import { answerEmpty } from './answers.ts'
+import { storeBatch } from './batch-body.ts'
 import type { HttpContext } from './bindings.ts'
 import { CursorPrinter, parseCursor, printCursor } from './cursor.ts'
-import { eventHeaders, withAddedHeader, withOverridingHeaders } from './event-headers.ts'
+import { eventHeaders } from './event-headers.ts'
 import { type BodyEncoding, eventJson } from './event-json.ts'
 import { streamOf } from './path-names.ts'
 import type { ReportFailure } from './problems.ts'
 import { parseReadRange } from './read-range.ts'
-import { type BodyLimit, bodyChunks, readBody } from './request-body.ts'
+import { type BodyLimit, readBody } from './request-body.ts'
 
 export interface EventRoutesOptions {
   readonly eventBytesMax: number
@@ -46,14 +46,7 @@ export function eventRoutes(streams: Streams, options: EventRoutesOptions) {
     },
 
     async sendBatch(c: HttpContext) {
-      const id = streamOf(c)
-      const batch = streams.startBatch(id)
-      try {
-        await fillBatch(batch, id, c, options.eventBytesMax)
-        await batch.commit()
-      } finally {
-        await batch.discard()
-      }
+      await storeBatch(streams, streamOf(c), c.env.incoming, options.eventBytesMax)
       return answerEmpty(c)
     },
 
@@ -74,41 +67,6 @@ export function eventRoutes(streams: Streams, options: EventRoutesOptions) {
       })
     },
   }
-}
-
-async function fillBatch(
-  batch: StreamBatch,
-  id: StreamId,
-  c: HttpContext,
-  eventBytesMax: number,
-): Promise<void> {
-  const { incoming } = c.env
-  const contentType = incoming.headers['content-type']
-  if (contentType === undefined) throw new ServiceError('missing_content_type', 'Unknown content type')
-  const decoder = decoderFor(contentType, { eventBytesMax })
-  if (decoder === undefined) {
-    throw new ServiceError('unsupported_content_type', `Unsupported content type ${contentType}`)
-  }
-  const sent = withAddedHeader(['content.type', contentType], eventHeaders(id.stream, incoming))
-  let headers = sent
-  let decoderHeaders = decoder.headers
-  let added: Promise<void> | undefined
-  const add: Parameters<typeof decoder.decode>[1] = (slices) => {
-    if (decoder.headers !== decoderHeaders) {
-      decoderHeaders = decoder.headers
-      headers = withOverridingHeaders(sent, decoderHeaders)
-    }
-    const one = batch.add(slices, headers)
-    added = added === undefined ? one : Promise.all([added, one]).then(() => {})
-    added.catch(() => {}) // told below, unless the decoder fails first: then this one has nobody left to tell
-  }
-  for await (const chunk of bodyChunks(incoming)) {
-    decoder.decode(chunk, add)
-    await added // the disk sets the pace
-    added = undefined
-  }
-  decoder.end(add)
-  await added
 }
 
 function parseEventQuery(c: HttpContext, id: StreamId, nowMs: number): EventQuery {

@@ -1,23 +1,28 @@
 /**
  * Every key the LevelDB engine writes. Integers are big-endian so that byte order is position order.
  *
+ *   document:  'c' | collection | 0x00 | id                            -> JSON (level-catalog.ts)
  *   block:     'e' | logId u32 | timestampMs u64 | sequence u64        -> block of events (block-codec.ts)
  *   reference: 'e' | logId u32 | timestampMs u64 | sequence u64 | 's'  -> committed segment (segment-reference.ts)
- *   tail:      't' | logId u32                                         -> ends and totals of a log (tail-codec.ts)
- *   piece:     's' | segmentId u64 | index u64                         -> block of a segment's events from `index`
+ *   tail:      'l' | logId u32                                         -> ends and totals of a log (tail-codec.ts)
  *   orphan:    'o' | segmentId u64                                     -> empty: this segment belongs to no log
- *   document:  'c' | collection | 0x00 | id                            -> JSON (level-catalog.ts)
+ *   piece:     's' | segmentId u64 | index u64                         -> block of a segment's events from `index`
  *
  * A position in a block or reference key is that of its first event. The leading letters are on disk. Add new ones;
- * never change or reuse one.
+ * never change or reuse one; 't' was the tail's in format 1.
+ *
+ * Pieces stay last. LevelDB writes a full memory table as one file that spans all its keys, and moves it down without
+ * rewriting it where nothing overlaps that span. Every upload ends with a reference and a tail: were a key of theirs
+ * behind the pieces, the file with them in it would overlap all pieces to come (docs/decisions/0010-key-order.md).
  */
 import type { LogId } from '../log.ts'
 
-const BLOCK = 0x65 // 'e'
-const TAIL = 0x74 // 't'
-const PIECE = 0x73 // 's'
-const ORPHAN = 0x6f // 'o'
 const DOCUMENT = 0x63 // 'c'
+const BLOCK = 0x65 // 'e'
+const TAIL = 0x6c // 'l'
+const ORPHAN = 0x6f // 'o'
+const PIECE = 0x73 // 's'
+const FORMAT_1_TAIL = 0x74 // 't'
 const REFERENCE_SUFFIX = 0x73 // 's'
 
 const BLOCK_KEY_BYTES = 21
@@ -117,6 +122,8 @@ export interface KeyRange {
 }
 
 export const TAILS: KeyRange = letterRange(TAIL)
+/** Where format 1 had them; `logOfTailKey` reads these, too. */
+export const FORMAT_1_TAILS: KeyRange = letterRange(FORMAT_1_TAIL)
 export const PIECES: KeyRange = letterRange(PIECE)
 export const ORPHANS: KeyRange = letterRange(ORPHAN)
 

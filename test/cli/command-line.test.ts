@@ -101,8 +101,8 @@ const foreignFolders = [
   },
   {
     name: 'a later format',
-    files: { FORMAT: 'millrace-data 2\n' },
-    says: /has format 2; .* use a newer one$/,
+    files: { FORMAT: 'millrace-data 3\n' },
+    says: /has format 3; .* use a newer one$/,
   },
   { name: 'another FORMAT', files: { FORMAT: 'jpeg\n' }, says: /FORMAT holds "jpeg\\n", not a Millrace / },
 ]
@@ -124,10 +124,10 @@ test('a real data folder of a later format keeps every byte', async () => {
   const service = await startServiceProcess(folder)
   await fetch(`${service.base}${STREAMS}/s`, { method: 'PUT' })
   await service.stop()
-  await writeFile(join(folder, 'FORMAT'), 'millrace-data 2\n')
+  await writeFile(join(folder, 'FORMAT'), 'millrace-data 3\n')
   const before = await contents(folder)
   expect(before.size).toBeGreaterThan(3)
-  expectRefused(await serve(folder), /has format 2/)
+  expectRefused(await serve(folder), /has format 3/)
   expect(await contents(folder)).toEqual(before)
 })
 

@@ -81,6 +81,21 @@ describe('keys', () => {
     ])
   })
 
+  test('pieces sort behind every other key, so that a file which ends an upload overlaps no later piece', () => {
+    fc.assert(
+      fc.property(logs, counts, counts, fc.string(), (log, time, count, text) => {
+        const others = [
+          keys.blockKey(log, time, count),
+          keys.referenceKey(log, time, count),
+          keys.tailKey(log),
+          keys.orphanKey(count),
+          keys.documentKey(text, text),
+        ]
+        for (const key of others) expect(key.compare(keys.pieceKey(0, 0))).toBe(-1)
+      }),
+    )
+  })
+
   test('keys on disk are what docs/storage-format.md says', () => {
     expect({
       block: keys.blockKey(1, 2, 3).toString('hex'),
@@ -92,7 +107,7 @@ describe('keys', () => {
     }).toEqual({
       block: '650000000100000000000000020000000000000003',
       reference: '65000000010000000000000002000000000000000373',
-      tail: '7400000001',
+      tail: '6c00000001',
       piece: '7300000000000000010000000000000002',
       orphan: '6f0000000000000001',
       document: 'cc\0i',

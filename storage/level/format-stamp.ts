@@ -1,0 +1,107 @@
+/**
+ * The stamp of a data folder: which format its content has, read before anything touches it.
+ *
+ *   <data>/FORMAT   "millrace-data 2\n": name and version of the storage format
+ */
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { StorageError } from '../storage-error.ts'
+import { innermost } from './level-error.ts'
+
+/** Raised when old code could no longer read what new code writes. Old versions stay readable: upgrade.ts. */
+export const FORMAT_VERSION = 2
+const FORMAT_NAME = 'millrace-data'
+
+/**
+ * Version of the format a folder is in; makes the folder and stamps it if there is none. Throws StorageError 'format'
+ * if it is not ours or too new, before LevelDB writes a byte into it, and 'unavailable'.
+ */
+export function formatOf(folder: string): number {
+  try {
+    mkdirSync(folder, { recursive: true })
+    return checkOrWriteStamp(folder)
+  } catch (cause) {
+    throw unusable(folder, cause)
+  }
+}
+
+export function unusable(folder: string, cause: unknown): StorageError {
+  if (cause instanceof StorageError) return cause
+  const reason = innermost(cause).message
+  return new StorageError('unavailable', `data folder ${folder} cannot be used: ${reason}`, { cause })
+}
+
+function checkOrWriteStamp(folder: string): number {
+  const path = stampPath(folder)
+  const stamp = readStamp(path)
+  if (stamp === undefined) {
+    const others = readdirSync(folder).filter((name) => name !== 'FORMAT.new')
+    if (others.length > 0) {
+      throw new StorageError(
+        'format',
+        `${folder} is not empty and not a Millrace data folder; name an empty or new one`,
+      )
+    }
+    writeStamp(folder)
+    return FORMAT_VERSION
+  }
+  const version = new RegExp(`^${FORMAT_NAME} ([0-9]+)\\n$`).exec(stamp)?.[1]
+  if (version === undefined) {
+    throw new StorageError(
+      'format',
+      `${path} holds ${JSON.stringify(stamp.slice(0, 80))}, not a Millrace format stamp`,
+    )
+  }
+  if (Number(version) > FORMAT_VERSION) {
+    throw new StorageError(
+      'format',
+      `data folder ${folder} has format ${version}; this Millrace reads formats up to ${FORMAT_VERSION}, use a newer one`,
+    )
+  }
+  return Number(version)
+}
+
+function stampPath(folder: string): string {
+  return join(folder, 'FORMAT')
+}
+
+/** The folder has the format of this version from now on: durable once this returns. */
+export function writeStamp(folder: string): void {
+  writeDurably(folder, stampPath(folder), `${FORMAT_NAME} ${FORMAT_VERSION}\n`)
+}
+
+function readStamp(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined
+    throw new StorageError('unavailable', `${path} cannot be read: ${innermost(cause).message}`, { cause })
+  }
+}
+
+/** Whole or not at all, also after a power cut: file, rename, then the folder. */
+function writeDurably(folder: string, path: string, content: string): void {
+  writeFileSync(`${path}.new`, content, { flush: true })
+  renameSync(`${path}.new`, path)
+  syncFolder(folder)
+  syncFolder(dirname(resolve(folder)))
+}
+
+export function syncFolder(folder: string): void {
+  if (process.platform === 'win32') return // where folders cannot be opened
+  const handle = openSync(folder, 'r')
+  try {
+    fsyncSync(handle)
+  } finally {
+    closeSync(handle)
+  }
+}
