@@ -12,9 +12,9 @@
  * under another key, is refused. The gap lets a run keep the line ends of an uploaded text between its bodies, so that
  * thousands of lines are stored with one copy; what the gap bytes hold means nothing.
  */
-import { crc32c } from '@node-rs/crc32'
 import type { EventBlock, EventHeaders, EventRun } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
+import { checksum } from './checksum.ts'
 import { decodeHeaders } from './header-codec.ts'
 
 export const BLOCK_TYPE = 0x01
@@ -31,12 +31,8 @@ export interface UnsealedBlock {
 
 /** Puts the checksum in, once the key is known. */
 export function sealBlock(key: Buffer, block: Buffer): Buffer {
-  block.writeUInt32LE(checksum(key, block), CRC_OFFSET)
+  block.writeUInt32LE(checksum(key, block, COUNT_OFFSET), CRC_OFFSET)
   return block
-}
-
-function checksum(key: Buffer, block: Buffer): number {
-  return crc32c(block.subarray(COUNT_OFFSET), crc32c(key))
 }
 
 /** Number of events in a block, without reading its runs. */
@@ -57,7 +53,7 @@ export function decodeBlock(
   if (block.length < RUNS_OFFSET)
     throw new StorageError('corrupt', `block of ${block.length} bytes is cut short`)
   if (block[0] !== BLOCK_TYPE) throw new StorageError('corrupt', `block has unknown type ${block[0]}`)
-  if (block.readUInt32LE(CRC_OFFSET) !== checksum(key, block)) {
+  if (block.readUInt32LE(CRC_OFFSET) !== checksum(key, block, COUNT_OFFSET)) {
     throw new StorageError('corrupt', 'block does not match its checksum')
   }
   return new BlockDecoder(block, timestampMs).decode(firstSequence)

@@ -74,9 +74,14 @@ export class GroupCommit {
     this.#running ??= this.#run()
   }
 
+  /** Resolves when nothing waits to be written. */
+  async idle(): Promise<void> {
+    while (this.#running !== undefined) await this.#running
+  }
+
   /** Writes what waits, then refuses everything that comes. */
   async close(): Promise<void> {
-    while (this.#running !== undefined) await this.#running
+    await this.idle()
     this.#closed = true
   }
 

@@ -13,9 +13,18 @@ const NO_HEADERS: EventHeaders = []
 
 export function encodeHeaders(headers: EventHeaders): Buffer {
   if (headers.length === 0) return EMPTY
-  const parts: Buffer[] = [varint(headers.length)]
-  for (const [name, value] of headers) parts.push(...text(name), ...text(value))
-  return Buffer.concat(parts)
+  let bytesMax = VARINT_BYTES_MAX
+  for (let i = 0; i < headers.length; i++) {
+    const [name, value] = headers[i]
+    bytesMax += 2 * VARINT_BYTES_MAX + (name.length + value.length) * UTF8_BYTES_MAX
+  }
+  const bytes = Buffer.allocUnsafe(bytesMax)
+  let at = writeVarint(bytes, 0, headers.length)
+  for (let i = 0; i < headers.length; i++) {
+    const [name, value] = headers[i]
+    at = writeText(bytes, writeText(bytes, at, name), value)
+  }
+  return bytes.subarray(0, at)
 }
 
 export function decodeHeaders(bytes: Buffer): EventHeaders {
@@ -53,18 +62,39 @@ export function encodedHeadersEqual(a: Buffer, b: Buffer | undefined): boolean {
   return a === b || a.equals(b)
 }
 
-function text(value: string): [Buffer, Buffer] {
-  const bytes = Buffer.from(value, 'utf8')
-  return [varint(bytes.length), bytes]
+/** Writes length and text; nearly every one is short and ASCII, for which a loop is faster than a call of `write`. */
+function writeText(bytes: Buffer, start: number, text: string): number {
+  const { length } = text
+  if (length < SHORT_TEXT) {
+    let at = start + 1
+    let i = 0
+    for (; i < length; i++) {
+      const code = text.charCodeAt(i)
+      if (code >= 0x80) break
+      bytes[at++] = code
+    }
+    if (i === length) {
+      bytes[start] = length
+      return at
+    }
+  }
+  const at = writeVarint(bytes, start, Buffer.byteLength(text))
+  return at + bytes.write(text, at)
 }
 
-function varint(value: number): Buffer {
-  const bytes: number[] = []
+function writeVarint(bytes: Buffer, start: number, value: number): number {
+  let at = start
   let rest = value
   while (rest >= 0x80) {
-    bytes.push((rest % 0x80) | 0x80)
+    bytes[at++] = (rest % 0x80) | 0x80
     rest = Math.floor(rest / 0x80)
   }
-  bytes.push(rest)
-  return Buffer.from(bytes)
+  bytes[at++] = rest
+  return at
 }
+
+/** Below it a length takes one byte. */
+const SHORT_TEXT = 0x80
+const VARINT_BYTES_MAX = 5
+/** Per UTF-16 code unit. */
+const UTF8_BYTES_MAX = 3

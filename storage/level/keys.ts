@@ -5,6 +5,7 @@
  *   block:     'e' | logId u32 | timestampMs u64 | sequence u64        -> block of events (block-codec.ts)
  *   reference: 'e' | logId u32 | timestampMs u64 | sequence u64 | 's'  -> committed segment (segment-reference.ts)
  *   tail:      'l' | logId u32                                         -> ends and totals of a log (tail-codec.ts)
+ *   mark:      'm' | logId u32                                         -> empty: this log's tail is behind (checkpoints.ts)
  *   orphan:    'o' | segmentId u64                                     -> empty: this segment belongs to no log
  *   piece:     's' | segmentId u64 | index u64                         -> block of a segment's events from `index`
  *
@@ -20,6 +21,7 @@ import type { LogId } from '../log.ts'
 const DOCUMENT = 0x63 // 'c'
 const BLOCK = 0x65 // 'e'
 const TAIL = 0x6c // 'l'
+const MARK = 0x6d // 'm'
 const ORPHAN = 0x6f // 'o'
 const PIECE = 0x73 // 's'
 const FORMAT_1_TAIL = 0x74 // 't'
@@ -75,6 +77,17 @@ export function logOfTailKey(key: Buffer): LogId {
   return key.readUInt32BE(1)
 }
 
+export function markKey(log: LogId): Buffer {
+  const key = Buffer.allocUnsafe(5)
+  key[0] = MARK
+  key.writeUInt32BE(log, 1)
+  return key
+}
+
+export function logOfMarkKey(key: Buffer): LogId {
+  return key.readUInt32BE(1)
+}
+
 export function pieceKey(segment: number, index: number): Buffer {
   const key = Buffer.allocUnsafe(17)
   key[0] = PIECE
@@ -124,6 +137,7 @@ export interface KeyRange {
 export const TAILS: KeyRange = letterRange(TAIL)
 /** Where format 1 had them; `logOfTailKey` reads these, too. */
 export const FORMAT_1_TAILS: KeyRange = letterRange(FORMAT_1_TAIL)
+export const MARKS: KeyRange = letterRange(MARK)
 export const PIECES: KeyRange = letterRange(PIECE)
 export const ORPHANS: KeyRange = letterRange(ORPHAN)
 

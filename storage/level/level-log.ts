@@ -14,14 +14,15 @@ import type {
   StagedBatch,
 } from '../log.ts'
 import { BlockMerger } from './block-merger.ts'
+import { Checkpoints, recoverTail } from './checkpoints.ts'
 import { GroupCommit } from './group-commit.ts'
 import { encodeHeaders } from './header-codec.ts'
-import { logOfTailKey, PIECES, segmentOfPieceKey, TAILS } from './keys.ts'
+import { logOfMarkKey, logOfTailKey, MARKS, PIECES, segmentOfPieceKey, TAILS } from './keys.ts'
 import type { Level } from './level.ts'
 import { locate } from './locate.ts'
 import { readLog } from './log-reader.ts'
 import { LogTrimmer } from './log-trimmer.ts'
-import { LogWriter } from './log-writer.ts'
+import { LogWriter, type LogWriterHooks } from './log-writer.ts'
 import { LevelStagedBatch, type StagingArea } from './staged-batch.ts'
 import { decodeTail, EMPTY_TAIL, type StoredTail } from './tail-codec.ts'
 
@@ -41,6 +42,14 @@ export class LevelLog implements EventLog, StagingArea {
   readonly #trimmer: LogTrimmer
   readonly #merger: BlockMerger
   readonly #listeners = new Set<(log: LogId) => void>()
+  readonly #checkpoints = new Checkpoints()
+  readonly #hooks: LogWriterHooks = {
+    onAppended: ({ log }) => {
+      // Not here and now: whoever waits for this group must not suffer from a listener that throws.
+      for (const listener of this.#listeners) queueMicrotask(() => listener(log))
+    },
+    onMarked: (writer) => this.#checkpoints.add(writer),
+  }
   #lastSegment = 0
 
   private constructor(db: Level, options: LevelLogOptions) {
@@ -56,7 +65,14 @@ export class LevelLog implements EventLog, StagingArea {
     const log = new LevelLog(db, options)
     for await (const [key, value] of db.iterator({ ...TAILS })) {
       const id = logOfTailKey(key)
-      log.#writers.set(id, log.#newWriter(id, decodeTail(key, value)))
+      log.#writers.set(id, log.#newWriter(id, decodeTail(key, value), false))
+    }
+    for await (const key of db.keys({ ...MARKS })) {
+      const id = logOfMarkKey(key)
+      const tail = await recoverTail(db, id, log.#writers.get(id)?.tail ?? EMPTY_TAIL)
+      const writer = log.#newWriter(id, tail, true)
+      log.#writers.set(id, writer)
+      log.#checkpoints.add(writer)
     }
     for await (const key of db.keys({ ...PIECES, reverse: true, limit: 1 }))
       log.#lastSegment = segmentOfPieceKey(key)
@@ -137,17 +153,21 @@ export class LevelLog implements EventLog, StagingArea {
   writerOf(log: LogId): LogWriter {
     let writer = this.#writers.get(log)
     if (writer === undefined) {
-      writer = this.#newWriter(log, EMPTY_TAIL)
+      writer = this.#newWriter(log, EMPTY_TAIL, false)
       this.#writers.set(log, writer)
     }
     return writer
   }
 
-  #newWriter(log: LogId, tail: StoredTail): LogWriter {
-    return new LogWriter(log, tail, this.commit, () => {
-      // Not here and now: whoever waits for this group must not suffer from a listener that throws.
-      for (const listener of this.#listeners) queueMicrotask(() => listener(log))
-    })
+  /** Writes what was accepted; everything that comes after is refused. */
+  async close(): Promise<void> {
+    await this.commit.idle()
+    await this.#checkpoints.catchUp().catch(() => {}) // what an engine that cannot write lacks is recovered when it opens
+    await this.commit.close()
+  }
+
+  #newWriter(log: LogId, tail: StoredTail, marked: boolean): LogWriter {
+    return new LogWriter(log, tail, marked, this.commit, this.#hooks)
   }
 }
 

@@ -21,7 +21,8 @@ import {
 } from './keys.ts'
 import { type Batch, isCompactable, type Level } from './level.ts'
 import { storageErrorOf } from './level-error.ts'
-import type { LogWriter, Trim } from './log-writer.ts'
+import type { Trim } from './log-change.ts'
+import type { LogWriter } from './log-writer.ts'
 import { decodeReference, type SegmentReference } from './segment-reference.ts'
 
 /** Removed keys after which a range is compacted: seeks over a heap of fresh tombstones are slow until then. */

@@ -80,7 +80,7 @@ export async function openStorageOn(db: Level, options: LevelLogOptions): Promis
     log,
     catalog: new LevelCatalog(db, log.commit),
     async close() {
-      await log.commit.close()
+      await log.close()
       await db.close()
     },
   }

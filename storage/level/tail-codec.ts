@@ -8,9 +8,9 @@
  * point: no event before it exists, and the first key of the log is not before it. mergedSequence and
  * mergedTimestampMs are the merge point: blocks before it have been joined with their neighbours where that was worth it.
  */
-import { crc32c } from '@node-rs/crc32'
 import type { LogTail } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
+import { checksum } from './checksum.ts'
 
 const TAIL_TYPE = 0x01
 const TAIL_BYTES = 61
@@ -42,7 +42,7 @@ export function encodeTail(key: Buffer, tail: StoredTail): Buffer {
   writeU64(value, FIELDS_OFFSET + 32, tail.firstTimestampMs)
   writeU64(value, FIELDS_OFFSET + 40, tail.mergedSequence)
   writeU64(value, FIELDS_OFFSET + 48, tail.mergedTimestampMs)
-  value.writeUInt32LE(crc32c(value.subarray(FIELDS_OFFSET), crc32c(key)), CRC_OFFSET)
+  value.writeUInt32LE(checksum(key, value, FIELDS_OFFSET), CRC_OFFSET)
   return value
 }
 
@@ -50,7 +50,7 @@ export function decodeTail(key: Buffer, value: Buffer): StoredTail {
   if (
     value.length !== TAIL_BYTES ||
     value[0] !== TAIL_TYPE ||
-    value.readUInt32LE(CRC_OFFSET) !== crc32c(value.subarray(FIELDS_OFFSET), crc32c(key))
+    value.readUInt32LE(CRC_OFFSET) !== checksum(key, value, FIELDS_OFFSET)
   ) {
     throw new StorageError('corrupt', `tail under key ${key.toString('hex')} does not match its checksum`)
   }

@@ -1,9 +1,12 @@
+import { crc32c } from '@node-rs/crc32'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { BlockBuilder } from '../../storage/level/block-builder.ts'
 import { decodeBlock, sealBlock, type UnsealedBlock } from '../../storage/level/block-codec.ts'
+import { checksum } from '../../storage/level/checksum.ts'
 import { encodeHeaders } from '../../storage/level/header-codec.ts'
 import { blockKey } from '../../storage/level/keys.ts'
+import { singleEventBlock } from '../../storage/level/single-event-block.ts'
 import type { EventHeaders } from '../../storage/log.ts'
 
 interface Plain {
@@ -58,6 +61,30 @@ const slicedTexts = fc
   })
 
 describe('blocks', () => {
+  test('one event alone is the same block as a builder makes of it', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), headerSets, (body, headers) => {
+        const encoded = encodeHeaders(headers)
+        const builder = new BlockBuilder()
+        builder.addEvents([{ body, headers }], 0, 1, encoded)
+        const [built] = builder.take(true)
+        const single = singleEventBlock({ body, headers }, encoded)
+        for (const { bytes } of [built, single]) sealBlock(KEY, bytes)
+        expect(single).toEqual(built)
+      }),
+    )
+  })
+
+  test('the checksum is CRC-32C of key and value, whatever their lengths', () => {
+    fc.assert(
+      fc.property(fc.uint8Array(), fc.uint8Array({ minLength: 4 }), (key, value) => {
+        expect(checksum(key, Buffer.from(value), 3)).toBe(crc32c(Buffer.concat([key, value.subarray(3)])))
+      }),
+    )
+    // The check value of the CRC catalogue.
+    expect(checksum(Buffer.from('123456789'), Buffer.alloc(0), 0)).toBe(0xe3069283)
+  })
+
   test('single events read back, whatever their headers and times', () => {
     const events = fc.array(
       fc.record({ body: fc.uint8Array({ maxLength: 200 }), headers: headerSets, deltaMs: fc.nat() }),

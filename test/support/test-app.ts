@@ -22,6 +22,8 @@ export interface TestAppOptions {
   readonly nowMs?: number
   readonly onDisk?: boolean
   readonly config?: Partial<Config>
+  /** A store of the test's own. */
+  readonly openStorage?: (nowMs: () => number) => Promise<Storage>
 }
 
 export interface RequestOptions {
@@ -69,7 +71,7 @@ export interface TestApp {
 
 /** Stops by itself when the test is over. */
 export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
-  const store = options.onDisk ? await diskStore() : memoryStore()
+  const store = options.onDisk ? await diskStore() : memoryStore(options.openStorage)
   const config: Config = {
     port: 0,
     host: '127.0.0.1',
@@ -144,7 +146,8 @@ async function diskStore(): Promise<Store> {
   return { folder: join(folder, 'data'), remove: () => rm(folder, { recursive: true }) }
 }
 
-function memoryStore(): Store {
+function memoryStore(open?: (nowMs: () => number) => Promise<Storage>): Store {
+  if (open !== undefined) return { folder: '(none)', open, remove: async () => {} }
   const db = new MemoryLevel<Buffer, Buffer>({
     storeEncoding: 'buffer',
     keyEncoding: 'buffer',

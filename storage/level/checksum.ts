@@ -1,0 +1,25 @@
+/**
+ * The checksum of everything that matters on disk: CRC-32C of the key, then of the value from `from` on. A value that is
+ * altered, or stands under another key, does not match.
+ *
+ * The library is at its best on long values; for the few bytes of a key a call of native code would cost more than the
+ * sum itself, so that is done here.
+ */
+import { crc32c } from '@node-rs/crc32'
+
+export function checksum(key: Uint8Array, value: Buffer, from: number): number {
+  return crc32c(value.subarray(from), crc32cOfFew(key))
+}
+
+function crc32cOfFew(bytes: Uint8Array): number {
+  let crc = 0xffffffff
+  for (let i = 0; i < bytes.length; i++) crc = TABLE[(crc ^ bytes[i]) & 0xff] ^ (crc >>> 8)
+  return (crc ^ 0xffffffff) >>> 0
+}
+
+/** What one byte contributes, for the polynomial 0x1EDC6F41 in reversed bit order. */
+const TABLE = Int32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte
+  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1
+  return crc
+})

@@ -1,0 +1,167 @@
+/**
+ * The changes of one log in one group, as LevelDB operations under one timestamp.
+ *
+ * Groups of events alone leave the tail on disk behind, with a mark beside it that says so: where many logs grow at once,
+ * writing all their tails every time would cost as much as writing the events (checkpoints.ts).
+ */
+import type { EventData, LogId } from '../log.ts'
+import { BLOCK_CAPACITY, BlockBuilder } from './block-builder.ts'
+import { sealBlock, type UnsealedBlock } from './block-codec.ts'
+import { encodedHeadersEqual } from './header-codec.ts'
+import { blockKey, markKey, orphanKey, referenceKey, tailKey } from './keys.ts'
+import type { Batch } from './level.ts'
+import type { Merge, Trim, Waiting } from './log-change.ts'
+import { encodeReference } from './segment-reference.ts'
+import { singleEventBlock } from './single-event-block.ts'
+import { encodeTail, type StoredTail } from './tail-codec.ts'
+
+/** Fields and headers that a run of one event costs beside its body, about. */
+export const EVENT_OVERHEAD_BYTES = 16
+
+export class LogGroup {
+  readonly #log: LogId
+  readonly #batch: Batch
+  readonly #timestampMs: number
+  #tail: { -readonly [K in keyof StoredTail]: StoredTail[K] }
+  #gone = false
+  /** Something other than events was changed: the tail is written. */
+  #tailDue = false
+  /** Whether a mark is on disk once this group is. */
+  marked: boolean
+  /** Whether blocks are replaced by joined ones. */
+  merges = false
+  /** Waiting events that go into blocks together: they are packed when something else follows, or at the end. */
+  #events: EventData[] = []
+  #headers: Buffer[] = []
+
+  constructor(log: LogId, tail: StoredTail, marked: boolean, nowMs: number, batch: Batch) {
+    this.#log = log
+    this.marked = marked
+    this.#batch = batch
+    this.#tail = { ...tail }
+    // Never back: a clock that does is clamped to the last event's time.
+    this.#timestampMs = Math.max(nowMs, tail.lastTimestampMs)
+  }
+
+  add(waiting: Waiting): void {
+    const { change } = waiting
+    switch (change.kind) {
+      case 'events':
+        for (let i = 0; i < change.events.length; i++) {
+          this.#events.push(change.events[i])
+          this.#headers.push(change.headers[i])
+        }
+        waiting.sequence = this.#tail.nextSequence + this.#events.length - 1
+        return
+      case 'blocks':
+        this.#packEvents()
+        for (const block of change.blocks) this.#putBlock(block)
+        waiting.sequence = this.#tail.nextSequence - 1
+        return
+      case 'segment':
+        this.#packEvents()
+        this.#putReference(change.segment, change.count, change.bodyBytes)
+        break
+      case 'trim':
+        this.#packEvents()
+        this.#trim(change.trim)
+        break
+      case 'merge':
+        this.#merge(change.merge)
+        break
+      case 'barrier':
+        break
+    }
+    this.#tailDue = true
+    waiting.sequence = this.#tail.nextSequence - 1
+  }
+
+  /** The tail after this group. */
+  finish(): StoredTail {
+    this.#packEvents()
+    if (this.#tailDue) this.#putTail()
+    else if (!this.marked) this.#putMark()
+    return this.#tail
+  }
+
+  #putTail(): void {
+    const key = tailKey(this.#log)
+    if (this.#gone) this.#batch.del(key)
+    else this.#batch.put(key, encodeTail(key, this.#tail))
+    if (this.marked) this.#batch.del(markKey(this.#log))
+    this.marked = false
+  }
+
+  #putMark(): void {
+    this.#batch.put(markKey(this.#log), EMPTY_VALUE)
+    this.marked = true
+  }
+
+  #packEvents(): void {
+    const events = this.#events
+    const headers = this.#headers
+    if (events.length === 0) return
+    if (events.length === 1) this.#putBlock(singleEventBlock(events[0], headers[0]))
+    else this.#packSeveral(events, headers)
+    this.#events = []
+    this.#headers = []
+  }
+
+  #packSeveral(events: readonly EventData[], headers: readonly Buffer[]): void {
+    let capacity = 64
+    for (let i = 0; i < events.length; i++)
+      capacity += events[i].body.length + headers[i].length + EVENT_OVERHEAD_BYTES
+    const builder = new BlockBuilder(Math.min(capacity, BLOCK_CAPACITY))
+    let begin = 0
+    for (let i = 1; i <= events.length; i++) {
+      if (i < events.length && encodedHeadersEqual(headers[i], headers[begin])) continue
+      builder.addEvents(events, begin, i, headers[begin])
+      begin = i
+    }
+    for (const block of builder.take(true)) this.#putBlock(block)
+  }
+
+  #putBlock(block: UnsealedBlock): void {
+    const key = blockKey(this.#log, this.#timestampMs, this.#tail.nextSequence)
+    this.#batch.put(key, sealBlock(key, block.bytes))
+    this.#advance(block.count, block.bodyBytes)
+  }
+
+  #putReference(segment: number, count: number, bodyBytes: number): void {
+    const key = referenceKey(this.#log, this.#timestampMs, this.#tail.nextSequence)
+    this.#batch.put(key, encodeReference(key, { segment, count }))
+    this.#batch.del(orphanKey(segment))
+    this.#advance(count, bodyBytes)
+  }
+
+  #advance(count: number, bodyBytes: number): void {
+    const tail = this.#tail
+    if (tail.firstSequence === tail.nextSequence) tail.firstTimestampMs = this.#timestampMs
+    tail.nextSequence += count
+    tail.bytesWritten += bodyBytes
+    tail.lastTimestampMs = this.#timestampMs
+  }
+
+  /** What has been trimmed since the blocks were read must not come back. */
+  #merge({ keys, block, first, done }: Merge): void {
+    if (first.sequence < this.#tail.firstSequence) return
+    if (block !== undefined) {
+      this.merges = true
+      const key = blockKey(this.#log, first.timestampMs, first.sequence)
+      for (const small of keys) if (!small.equals(key)) this.#batch.del(small)
+      this.#batch.put(key, sealBlock(key, block.bytes))
+    }
+    this.#tail.mergedSequence = done.sequence
+    this.#tail.mergedTimestampMs = done.timestampMs
+  }
+
+  #trim(trim: Trim): void {
+    for (const key of trim.keys) this.#batch.del(key)
+    for (const segment of trim.segments) this.#batch.put(orphanKey(segment), EMPTY_VALUE)
+    this.#tail.firstSequence = trim.first.sequence
+    this.#tail.firstTimestampMs = trim.first.timestampMs
+    this.#gone = trim.last
+  }
+}
+
+const EMPTY_VALUE = Buffer.alloc(0)
