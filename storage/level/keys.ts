@@ -124,8 +124,9 @@ export function documentKey(collection: string, id: string): Buffer {
   return Buffer.concat([collectionPrefix(collection), Buffer.from(id, 'utf8')])
 }
 
-export function idOfDocumentKey(collection: string, key: Buffer): string {
-  return key.toString('utf8', Buffer.byteLength(collection) + 2)
+/** `key` as text: documents are named in UTF-8. */
+export function idOfDocumentKey(collection: string, key: string): string {
+  return key.slice(collection.length + 2)
 }
 
 /** `[from, to)` covers one kind of key. */
@@ -137,6 +138,7 @@ export interface KeyRange {
 export const TAILS: KeyRange = letterRange(TAIL)
 /** Where format 1 had them; `logOfTailKey` reads these, too. */
 export const FORMAT_1_TAILS: KeyRange = letterRange(FORMAT_1_TAIL)
+export const BLOCKS: KeyRange = letterRange(BLOCK)
 export const MARKS: KeyRange = letterRange(MARK)
 export const PIECES: KeyRange = letterRange(PIECE)
 export const ORPHANS: KeyRange = letterRange(ORPHAN)

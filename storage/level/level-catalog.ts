@@ -6,6 +6,9 @@ import { collectionRange, documentKey, idOfDocumentKey } from './keys.ts'
 import type { Batch, Level } from './level.ts'
 import { storageErrorOf } from './level-error.ts'
 
+const ROUND_ENTRIES = 1024
+const ROUND_BYTES = 256 * 1024
+
 export class LevelCatalog implements Catalog {
   readonly #db: Level
   readonly #commit: GroupCommit
@@ -17,15 +20,25 @@ export class LevelCatalog implements Catalog {
 
   async list(collection: string): Promise<CatalogEntry[]> {
     const entries: CatalogEntry[] = []
+    const { gte, lt } = collectionRange(collection)
+    // As text, for thousands of small buffers would cost more memory than all that is made of them.
+    const text = { keyEncoding: 'utf8', valueEncoding: 'utf8' } as const
+    const options = { gte: gte.toString(), lt: lt.toString(), ...text, highWaterMarkBytes: ROUND_BYTES }
+    const iterator = this.#db.iterator<string, string>(options)
     try {
-      for await (const [key, value] of this.#db.iterator({ ...collectionRange(collection) })) {
-        const id = idOfDocumentKey(collection, key)
-        entries.push({ id, document: parseDocument(collection, id, value) })
+      for (;;) {
+        const round = await iterator.nextv(ROUND_ENTRIES)
+        if (round.length === 0) return entries
+        for (const [key, value] of round) {
+          const id = idOfDocumentKey(collection, key)
+          entries.push({ id, document: parseDocument(collection, id, value) })
+        }
       }
     } catch (error) {
       throw storageErrorOf(error)
+    } finally {
+      await iterator.close()
     }
-    return entries
   }
 
   commit(changes: readonly CatalogChange[]): Promise<void> {
@@ -73,9 +86,9 @@ class CatalogCommit implements GroupMember {
   }
 }
 
-function parseDocument(collection: string, id: string, value: Buffer): unknown {
+function parseDocument(collection: string, id: string, value: string): unknown {
   try {
-    return JSON.parse(value.toString('utf8'))
+    return JSON.parse(value)
   } catch (cause) {
     throw new StorageError('corrupt', `document ${id} of collection ${collection} is not JSON`, { cause })
   }

@@ -14,7 +14,7 @@ import type {
   StagedBatch,
 } from '../log.ts'
 import { BlockMerger } from './block-merger.ts'
-import { Checkpoints, recoverTail } from './checkpoints.ts'
+import { Checkpoints, recoverTails } from './checkpoints.ts'
 import { GroupCommit } from './group-commit.ts'
 import { encodeHeaders } from './header-codec.ts'
 import { logOfMarkKey, logOfTailKey, MARKS, PIECES, segmentOfPieceKey, TAILS } from './keys.ts'
@@ -25,6 +25,7 @@ import { LogTrimmer } from './log-trimmer.ts'
 import { LogWriter, type LogWriterHooks } from './log-writer.ts'
 import { LevelStagedBatch, type StagingArea } from './staged-batch.ts'
 import { decodeTail, EMPTY_TAIL, type StoredTail } from './tail-codec.ts'
+import { walk } from './walk.ts'
 
 export interface LevelLogOptions {
   /** Milliseconds since 1970: the time events get. */
@@ -63,17 +64,16 @@ export class LevelLog implements EventLog, StagingArea {
   /** Reads the tail of every log; what abandoned uploads left is found here and swept later. */
   static async open(db: Level, options: LevelLogOptions): Promise<LevelLog> {
     const log = new LevelLog(db, options)
-    for await (const [key, value] of db.iterator({ ...TAILS })) {
-      const id = logOfTailKey(key)
-      log.#writers.set(id, log.#newWriter(id, decodeTail(key, value), false))
-    }
-    for await (const key of db.keys({ ...MARKS })) {
-      const id = logOfMarkKey(key)
-      const tail = await recoverTail(db, id, log.#writers.get(id)?.tail ?? EMPTY_TAIL)
+    const tails = new Map<LogId, StoredTail>()
+    await walk(db, TAILS, (key, value) => tails.set(logOfTailKey(key), decodeTail(key, value)))
+    for (const [id, tail] of tails) log.#writers.set(id, log.#newWriter(id, tail, false))
+    const marked: LogId[] = []
+    await walk(db, MARKS, (key) => marked.push(logOfMarkKey(key)))
+    await recoverTails(db, marked, tails, (id, tail) => {
       const writer = log.#newWriter(id, tail, true)
       log.#writers.set(id, writer)
       log.#checkpoints.add(writer)
-    }
+    })
     for await (const key of db.keys({ ...PIECES, reverse: true, limit: 1 }))
       log.#lastSegment = segmentOfPieceKey(key)
     await log.#trimmer.loadOrphans()
