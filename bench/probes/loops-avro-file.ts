@@ -1,8 +1,8 @@
 /** An Avro container file for the loops: records of about 100 bytes, as a service logs them, blocks compressed by snappy. */
-import { randomBytes } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import avro from 'avsc'
 import { compressSync } from 'snappy'
+import { randomText } from './probe-lines.ts'
 
 /** A union, an enum and fields of changing length: what a reader has to step over in real data. */
 const SCHEMA: avro.Schema = {
@@ -48,7 +48,7 @@ function recordOf(i: number): object {
     level: i % 50 === 0 ? 'WARN' : 'INFO',
     user: i % 3 === 0 ? null : `user${i % 5000}`,
     milliseconds: i / 7,
-    message: randomBytes((MESSAGE_BYTES / 4) * 3).toString('base64'),
+    message: randomText(MESSAGE_BYTES),
   }
 }
 

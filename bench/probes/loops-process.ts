@@ -14,11 +14,11 @@ import { decodeBlock, sealBlock } from '../../storage/level/block-codec.ts'
 import { encodeHeaders } from '../../storage/level/header-codec.ts'
 import { blockKey } from '../../storage/level/keys.ts'
 import type { EventBlock } from '../../storage/log.ts'
-import { csvRows } from '../load/csv-rows.ts'
-import { EVENT_BYTES, LINE_BYTES, linePieces, linePool } from '../load/event-text.ts'
 import type { LoopJob, LoopName } from './loops.ts'
 import { avroFile } from './loops-avro-file.ts'
+import { csvRows } from './loops-csv-rows.ts'
 import { measurePasses, type PassCounts, type Passes } from './pass-process.ts'
+import { EVENT_BYTES, LINE_BYTES, linePieces, linePool } from './probe-lines.ts'
 
 /** Of one body; a million would not fit into any cache, and a socket's bytes come from one. */
 const ROWS = 100_000
@@ -29,7 +29,8 @@ const LOG = 1
 const TIMESTAMP_MS = 1_700_000_000_000
 
 const LOOPS: Readonly<Record<LoopName, () => Promise<Passes> | Passes>> = {
-  'loop-text': () => decoding('text/plain', Buffer.concat([...linePieces(linePool(), ROWS)]), ROWS),
+  'loop-text': () =>
+    decoding('text/plain', Buffer.concat([...linePieces(linePool(), ROWS, CHUNK_BYTES)]), ROWS),
   'loop-csv': () => decoding('text/csv', csvRows('plain', ROWS * LINE_BYTES), ROWS),
   'loop-csv-quotes': () => decoding('text/csv', csvRows('quoted', ROWS * LINE_BYTES), ROWS),
   'loop-avro': async () => decodingByAvsc(await avroFile(ROWS), ROWS),
@@ -112,7 +113,7 @@ function storedBlocks(): StoredBlock[] {
   const builder = new BlockBuilder()
   const headers = encodeHeaders([])
   const decoder = decoderFor('text/plain', LIMITS)!
-  for (const piece of linePieces(linePool(), READ_EVENTS)) {
+  for (const piece of linePieces(linePool(), READ_EVENTS, CHUNK_BYTES)) {
     decoder.decode(piece, (slices) => builder.addSlices(slices, headers))
   }
   decoder.end((slices) => builder.addSlices(slices, headers))

@@ -2,8 +2,8 @@
 import { Level } from 'level'
 import { isCompactable } from '../../storage/level/level.ts'
 import { LEVEL_OPTIONS } from '../../storage/level/open.ts'
-import { LINE_BYTES, linePool } from '../load/event-text.ts'
 import { measurePasses, type PassCounts, type Passes } from './pass-process.ts'
+import { LINE_BYTES, linePool } from './probe-lines.ts'
 import type { LevelChoice, RawLevelJob } from './raw-level.ts'
 
 const LINES_PER_BLOCK = Math.floor((64 * 1024) / LINE_BYTES)

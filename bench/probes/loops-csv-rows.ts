@@ -9,7 +9,7 @@
  * end within its last field. There is one record per 101 bytes all the same.
  */
 import { randomBytes } from 'node:crypto'
-import { EVENT_BYTES, LINE_BYTES } from './event-text.ts'
+import { EVENT_BYTES, LINE_BYTES, randomText } from './probe-lines.ts'
 
 export type CsvKind = 'plain' | 'quoted'
 
@@ -42,8 +42,4 @@ function quotedRow(i: number): string {
 
 function pick(words: readonly string[], i: number): string {
   return words[i % words.length]!
-}
-
-function randomText(length: number): string {
-  return randomBytes(length).toString('base64url').slice(0, length)
 }
