@@ -55,13 +55,14 @@ function request()
   return requests[at]
 end
 
+-- os.clock is the processor time of the whole process.
 function done(run, latency)
   local e = run.errors
   print(string.format(
-    '{"seconds":%.6f,"answers":%d,"p50Ms":%.4f,"p99Ms":%.4f,"p999Ms":%.4f,"failures":' ..
+    '{"seconds":%.6f,"answers":%d,"p50Ms":%.4f,"p99Ms":%.4f,"p999Ms":%.4f,"loadBusy":%.4f,"failures":' ..
     '{"status of an error":%d,"connect":%d,"read":%d,"write":%d,"timeout":%d}}',
     run.duration / 1e6, run.requests - e.status, latency:percentile(50) / 1000, latency:percentile(99) / 1000,
-    latency:percentile(99.9) / 1000, e.status, e.connect, e.read, e.write, e.timeout))
+    latency:percentile(99.9) / 1000, os.clock() / (run.duration / 1e6), e.status, e.connect, e.read, e.write, e.timeout))
 end
 `
 }

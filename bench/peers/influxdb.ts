@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { freePort } from './free-port.ts'
 import { httpLoad } from './http-load.ts'
 import { eventPool, type Place, peer } from './peer.ts'
-import { needsProgram } from './programs.ts'
+import { needsProgram, programPath } from './programs.ts'
 
 const DATABASE = 'bench'
 
@@ -16,7 +16,7 @@ export const influxdb = peer({
   about: 'InfluxDB 1.x, POST /write, wal-fsync-delay 0s',
   fsync: 'before every answer',
   unavailable: () => needsProgram('influxd', 'apt-get install influxdb'),
-  command: async (place) => ['influxd', '-config', configured(place, await freePort())],
+  command: async (place) => [programPath('influxd'), '-config', configured(place, await freePort())],
   async prepare(port) {
     const query = new URLSearchParams({ q: `CREATE DATABASE ${DATABASE}` })
     const answer = await fetch(`http://127.0.0.1:${port}/query?${query}`, { method: 'POST' })

@@ -12,6 +12,7 @@ export async function runJob<Job>(work: (job: Job) => Promise<LoadResult>): Prom
 /** Counts from the moment it is made. */
 export class Counter {
   readonly #startMs = performance.now()
+  readonly #startCpu = process.cpuUsage()
   /** Microseconds, to three digits. */
   readonly #latencies = createHistogram()
   readonly #failures: Record<string, number> = {}
@@ -27,13 +28,16 @@ export class Counter {
   }
 
   result(): LoadResult {
+    const seconds = (performance.now() - this.#startMs) / 1000
+    const { user, system } = process.cpuUsage(this.#startCpu)
     const ms = (percentile: number) => this.#latencies.percentile(percentile) / 1000
     return {
-      seconds: (performance.now() - this.#startMs) / 1000,
+      seconds,
       answers: this.#answers,
       p50Ms: ms(50),
       p99Ms: ms(99),
       p999Ms: ms(99.9),
+      loadBusy: (user + system) / 1e6 / seconds,
       failures: this.#failures,
     }
   }

@@ -7,7 +7,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { askJetStream, SUBJECT } from './nats-protocol.ts'
 import { type Fsync, type Peer, type Place, peer } from './peer.ts'
-import { findProgram, needsProgram } from './programs.ts'
+import { needsProgram, programPath } from './programs.ts'
 import { socketLoad } from './socket-load.ts'
 
 const SYNC_SINCE = [2, 10] as const
@@ -29,7 +29,7 @@ function natsPeer(name: string, about: string, fsync: Fsync, setting: string): P
       const missing = await needsProgram('nats-server', 'apt-get install nats-server')
       return missing ?? (setting === '' ? undefined : tooOld())
     },
-    command: (place) => ['nats-server', '--config', configured(place, setting)],
+    command: (place) => [programPath('nats-server'), '--config', configured(place, setting)],
     prepare: (port) =>
       askJetStream(port, `$JS.API.STREAM.CREATE.${SUBJECT}`, {
         name: SUBJECT,
@@ -48,7 +48,7 @@ function configured({ port, folder }: Place, setting: string): string {
 }
 
 function tooOld(): string | undefined {
-  const { stdout } = spawnSync(findProgram('nats-server')!, ['--version'], { encoding: 'utf8' })
+  const { stdout } = spawnSync(programPath('nats-server'), ['--version'], { encoding: 'utf8' })
   const [, major, minor] = /v(\d+)\.(\d+)/.exec(stdout) ?? []
   const [sinceMajor, sinceMinor] = SYNC_SINCE
   if (Number(major) > sinceMajor || (Number(major) === sinceMajor && Number(minor) >= sinceMinor))

@@ -99,8 +99,9 @@ export class PeerProcess {
       try {
         await once(socket, 'connect')
         return
-      } catch (error) {
-        if (Date.now() > deadline) throw error
+      } catch (cause) {
+        if (Date.now() > deadline)
+          throw new Error(`the peer takes no connections ${START_MS_MAX} ms after its start`, { cause })
         await sleep(ASK_AGAIN_MS)
       } finally {
         socket.destroy()

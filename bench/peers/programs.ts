@@ -12,6 +12,11 @@ export function findProgram(name: string): string | undefined {
   return folders.map((folder) => join(folder, name)).find(isExecutable)
 }
 
+/** What to start it with: the path, for its folder may not be on ours. */
+export function programPath(name: string): string {
+  return findProgram(name) ?? name
+}
+
 function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK)

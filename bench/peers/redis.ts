@@ -1,6 +1,6 @@
 /** Redis Streams: an XADD per event, with the append-only file synced before any answer. */
 import { peer } from './peer.ts'
-import { needsProgram } from './programs.ts'
+import { needsProgram, programPath } from './programs.ts'
 import { socketLoad } from './socket-load.ts'
 
 export const redis = peer({
@@ -9,7 +9,7 @@ export const redis = peer({
   fsync: 'before every answer',
   unavailable: () => needsProgram('redis-server', 'apt-get install redis-server'),
   command: ({ port, folder }) => [
-    'redis-server',
+    programPath('redis-server'),
     ...['--bind', '127.0.0.1', '--port', String(port), '--dir', folder],
     ...['--appendonly', 'yes', '--appendfsync', 'always', '--save', ''],
   ],
