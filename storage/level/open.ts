@@ -25,6 +25,15 @@ const OPEN_FILES = 74
 const WRITE_BUFFER_BYTES = 2 * 1024 * 1024
 const BLOCK_CACHE_BYTES = 8 * 1024 * 1024
 
+/** What LevelDB is opened with; the bench opens its bare LevelDB with the same. */
+export const LEVEL_OPTIONS = {
+  keyEncoding: 'buffer',
+  valueEncoding: 'buffer',
+  writeBufferSize: WRITE_BUFFER_BYTES,
+  cacheSize: BLOCK_CACHE_BYTES,
+  maxOpenFiles: OPEN_FILES,
+} as const
+
 export interface Storage {
   readonly log: EventLog
   readonly catalog: Catalog
@@ -35,13 +44,7 @@ export interface Storage {
 /** Opens, and creates if need be. Rejects with StorageError 'format', 'locked', 'corrupt' or 'unavailable'. */
 export async function openStorage(folder: string, options: LevelLogOptions): Promise<Storage> {
   const format = formatOf(folder)
-  const db = new ClassicLevel<Buffer, Buffer>(join(folder, 'store'), {
-    keyEncoding: 'buffer',
-    valueEncoding: 'buffer',
-    writeBufferSize: WRITE_BUFFER_BYTES,
-    cacheSize: BLOCK_CACHE_BYTES,
-    maxOpenFiles: OPEN_FILES,
-  })
+  const db = new ClassicLevel<Buffer, Buffer>(join(folder, 'store'), LEVEL_OPTIONS)
   try {
     await db.open()
   } catch (error) {
