@@ -6,6 +6,7 @@ import { answerEmpty } from './answers.ts'
 import type { HttpContext } from './bindings.ts'
 import { CursorPrinter, parseCursor, printCursor } from './cursor.ts'
 import { type BodyEncoding, eventJson } from './event-json.ts'
+import { answerPieces } from './long-answer.ts'
 import { streamOf } from './path-names.ts'
 import type { ReportFailure } from './problems.ts'
 import { parseReadRange } from './read-range.ts'
@@ -28,10 +29,13 @@ export function readRoute(streams: Streams, options: EventReadOptions) {
     if (read === undefined) return answerEmpty(c, 204)
     const cursors = withCursors ? new CursorPrinter(id, read.log) : undefined
     const text = eventJson(read.blocks, { encoding, layout, ...(cursors && { cursors }) })
-    return c.body(streamOut(text, c, options.report), 200, {
+    const headers = {
       'Content-Type': layout === 'ndjson' ? 'application/x-ndjson' : 'application/json; charset=utf-8',
       ...(read.next && { Link: nextLink(c, id, read.next) }),
-    })
+    }
+    if (c.req.method !== 'HEAD') return answerPieces(c, text, headers, options.report)
+    await read.blocks.return() // what follows the first block is not read for nobody
+    return c.body(null, 200, headers)
   }
 }
 
@@ -84,34 +88,4 @@ function nextLink(c: HttpContext, id: StreamId, next: Cursor): string {
   const query = new URLSearchParams(c.req.query())
   query.set('after', printCursor(id, next))
   return `<${c.req.path}?${query}>; rel="next"`
-}
-
-/**
- * The text as a body that is made as fast as the client takes it. The status is out once the first piece is, so a
- * failure after that can only be told by cutting the connection, which leaves the array without its end.
- */
-function streamOut(
-  text: AsyncGenerator<Uint8Array, void, undefined>,
-  c: HttpContext,
-  report: ReportFailure,
-): ReadableStream<Uint8Array> {
-  return new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        try {
-          const next = await text.next()
-          if (next.done) controller.close()
-          else controller.enqueue(next.value)
-        } catch (error) {
-          report(error)
-          c.env.outgoing.destroy()
-          controller.close()
-        }
-      },
-      async cancel() {
-        await text.return()
-      },
-    },
-    { highWaterMark: 0 }, // nothing is read for a HEAD request, nor ahead of the client
-  )
 }
