@@ -1,16 +1,17 @@
 /**
- * Events on the wire: blocks as read from disk -> JSON text in pieces of about 64 KiB, body byte by body byte.
+ * Events on the wire: blocks as read from disk -> JSON text in pieces of up to 128 KiB.
  *
  *   array:   [{"timestamp":1407806944181,"headers":{},"body":"Hello World"},…]
  *   NDJSON:  one such object per line
  *
- * Bodies as CDAP prints them: bytes 0x20 to 0x7E stand for themselves, every other one is `\xNN` in upper-case hex, a
- * backslash is not doubled; the result is then a JSON string. `utf8` and `base64` are ours and unambiguous: with
- * `utf8` an event whose body is not UTF-8 has it in base64 and says so in a member `"encoding":"base64"`.
+ * Bodies are escaped as CDAP does (body-escapes.ts). `utf8` and `base64` are ours and unambiguous: with `utf8` an event
+ * whose body is not UTF-8 has it in base64 and says so in a member `"encoding":"base64"`.
  */
 import { isUtf8 } from 'node:buffer'
 import type { EventBlock, EventRun } from '../../storage/log.ts'
+import { ESCAPE_BYTES_MAX, escapeBody, type Words, wordsOf } from './body-escapes.ts'
 import type { CursorPrinter } from './cursor.ts'
+import { EventOpening } from './event-opening.ts'
 
 export type BodyEncoding = 'escaped' | 'utf8' | 'base64'
 
@@ -21,104 +22,150 @@ export interface EventJsonOptions {
   readonly cursors?: CursorPrinter
 }
 
-/** About how much is handed to the socket at a time. */
-const PIECE_BYTES = 64 * 1024
-/** The texts around a body, headers aside: separator, encoding, cursor, closing brace. */
-const AROUND_BYTES_MAX = 128
-/** The longest a body byte becomes, in any encoding: `\u00NN`. */
-const EXPANSION_MAX = 6
-/** Large bodies are written out in stretches of this much. */
-const STRETCH_BYTES = 8 * 1024
+/** About how much is handed to the socket at a time. Measured: 128 KiB. */
+const PIECE_BYTES = 128 * 1024
+/** Most answers are short: the first piece begins with this and grows by the factor as long as it is not enough. */
+const FIRST_PIECE_BYTES = 2 * 1024
+const GROWTH = 4
+/** An event that may become longer than this is written in stretches, which may end in the middle of its body. */
+const SMALL_EVENT_BYTES = PIECE_BYTES / 4
+/** What is left of a piece when a shorter stretch would have to go into it is left empty. */
+const STRETCH_BYTES_MIN = 512
+/** The texts after a body: encoding, cursor, closing brace. */
+const END_BYTES_MAX = 128
 
-/** All events, of which there is at least one, as JSON text in pieces of about 64 KiB. */
+/**
+ * All events, of which there is at least one, as JSON text. The pieces lie in two buffers in turn: a piece is good until
+ * the next but one is asked for.
+ */
 export async function* eventJson(
   blocks: AsyncIterable<EventBlock>,
   options: EventJsonOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const encoder = new EventEncoder(options)
   for await (const block of blocks) yield* encoder.encode(block)
-  yield encoder.end()
+  yield* encoder.end()
 }
 
-class EventEncoder {
+/** The pieces it hands out lie in two buffers in turn. */
+export class EventEncoder {
   readonly #options: EventJsonOptions
-  #piece = Buffer.allocUnsafe(PIECE_BYTES)
+  /** What is written after a body together with what follows it; empty if every event has an end of its own. */
+  readonly #owedEnd: '' | '"}'
+  #opening: EventOpening
+  #begun = false
+  #piece: Words<Buffer> = wordsOf(Buffer.allocUnsafe(FIRST_PIECE_BYTES))
   #at = 0
-  #separator: number | undefined
-  /** Whether nothing follows the body of an event. */
-  readonly #plainEnd: boolean
+  /** The other buffer, once there is one. */
+  #other: Words<Buffer> | undefined
 
   constructor(options: EventJsonOptions) {
     this.#options = options
-    this.#plainEnd = options.encoding !== 'utf8' && options.cursors === undefined
-    if (options.layout === 'array') this.#piece[this.#at++] = OPENING_BRACKET
+    this.#owedEnd = options.encoding !== 'utf8' && options.cursors === undefined ? '"}' : ''
+    this.#opening = new EventOpening(options.layout === 'array' ? '[' : '')
   }
 
   /** The pieces that this block fills. */
   *encode(block: EventBlock): Generator<Uint8Array, void, undefined> {
-    const { starts, ends } = block
+    const words = wordsOf(block.bytes)
     for (const run of block.runs) {
-      const head = headOf(run)
-      for (let i = run.begin; i < run.end; i++) {
-        const bytesMax = head.length + EXPANSION_MAX * (ends[i] - starts[i]) + AROUND_BYTES_MAX
-        if (bytesMax > PIECE_BYTES - this.#at) yield this.#takePiece()
-        if (bytesMax > PIECE_BYTES) yield* this.#encodeLarge(head, block, run, i)
-        else this.#encodeSmall(head, block, run, i)
+      let i = run.begin
+      if (!this.#begun) {
+        yield* this.#encodeLarge(block, words, run, i++)
+        this.#begun = true
+        this.#opening = new EventOpening(`${this.#owedEnd}${this.#options.layout === 'array' ? ',' : '\n'}`)
+      }
+      const opening = this.#opening.of(run)
+      while (i < run.end) {
+        i = this.#encodeSmall(opening, block, words, run, i)
+        if (i === run.end) break
+        if (eventBytesMax(opening, block, i) > SMALL_EVENT_BYTES) {
+          yield* this.#encodeLarge(block, words, run, i++)
+        } else {
+          yield* this.#nextPiece()
+        }
       }
     }
   }
 
-  end(): Uint8Array {
-    this.#piece[this.#at++] = this.#options.layout === 'array' ? CLOSING_BRACKET : NEWLINE
-    return this.#takePiece()
+  /** The last piece. */
+  *end(): Generator<Uint8Array, void, undefined> {
+    yield* this.#copy(Buffer.from(`${this.#owedEnd}${this.#options.layout === 'array' ? ']' : '\n'}`))
+    yield this.#piece.bytes.subarray(0, this.#at)
   }
 
-  /** One event that is sure to fit in this piece. */
-  #encodeSmall(head: Buffer, block: EventBlock, run: EventRun, i: number): void {
+  /** As many events of the run as are sure to fit into this piece; answers the first that may not. */
+  #encodeSmall(opening: Uint8Array, block: EventBlock, words: Words, run: EventRun, from: number): number {
+    const { starts, ends } = block
     const piece = this.#piece
-    let at = this.#writeSeparator()
-    piece.set(head, at)
-    at += head.length
-    if (this.#options.encoding === 'escaped') {
-      at = escapeInto(piece, at, block.bytes, block.starts[i], block.ends[i])
-    } else {
-      at += piece.write(this.#bodyText(block, i), at)
+    const escaped = this.#options.encoding === 'escaped'
+    let at = this.#at
+    let i = from
+    for (; i < run.end; i++) {
+      const bytesMax = eventBytesMax(opening, block, i)
+      if (bytesMax > piece.bytes.length - at || bytesMax > SMALL_EVENT_BYTES) break
+      piece.bytes.set(opening, at)
+      at += opening.length
+      if (escaped) at = escapeBody(piece, at, words, starts[i], ends[i])
+      else at += piece.bytes.write(this.#bodyText(block, i), at)
+      if (this.#owedEnd === '') at += piece.bytes.write(this.#endOf(block, run, i), at)
     }
-    if (this.#plainEnd) {
-      piece[at++] = QUOTE
-      piece[at++] = CLOSING_BRACE
-      this.#at = at
-    } else {
-      this.#at = at + piece.write(this.#endOf(block, run, i), at)
-    }
+    this.#at = at
+    return i
   }
 
+  /** One event of any length. */
   *#encodeLarge(
-    head: Buffer,
     block: EventBlock,
+    words: Words,
     run: EventRun,
     i: number,
   ): Generator<Uint8Array, void, undefined> {
-    this.#at = this.#writeSeparator()
-    yield this.#takePiece()
-    yield head
+    yield* this.#copy(this.#opening.of(run))
     if (this.#options.encoding === 'escaped') {
       const end = block.ends[i]
-      for (let from = block.starts[i]; from < end; from += STRETCH_BYTES) {
-        this.#at = escapeInto(this.#piece, 0, block.bytes, from, Math.min(end, from + STRETCH_BYTES))
-        yield this.#takePiece()
+      let from = block.starts[i]
+      while (from < end) {
+        const fits = Math.floor((this.#piece.bytes.length - this.#at) / ESCAPE_BYTES_MAX)
+        if (fits < STRETCH_BYTES_MIN && fits < end - from) {
+          yield* this.#nextPiece()
+        } else {
+          const to = Math.min(end, from + fits)
+          this.#at = escapeBody(this.#piece, this.#at, words, from, to)
+          from = to
+        }
       }
     } else {
-      yield Buffer.from(this.#bodyText(block, i))
+      yield* this.#copy(Buffer.from(this.#bodyText(block, i)))
     }
-    yield Buffer.from(this.#endOf(block, run, i))
+    if (this.#owedEnd === '') yield* this.#copy(Buffer.from(this.#endOf(block, run, i)))
   }
 
-  /** What is between this event and the one before; answers where to go on. */
-  #writeSeparator(): number {
-    if (this.#separator !== undefined) this.#piece[this.#at++] = this.#separator
-    this.#separator = this.#options.layout === 'array' ? COMMA : NEWLINE
-    return this.#at
+  *#copy(bytes: Uint8Array): Generator<Uint8Array, void, undefined> {
+    let from = 0
+    while (from < bytes.length) {
+      if (this.#at === this.#piece.bytes.length) yield* this.#nextPiece()
+      const to = Math.min(bytes.length, from + this.#piece.bytes.length - this.#at)
+      this.#piece.bytes.set(bytes.subarray(from, to), this.#at)
+      this.#at += to - from
+      from = to
+    }
+  }
+
+  /** Makes room: while nothing has been handed out, by growing; else the piece goes out as it is. */
+  *#nextPiece(): Generator<Uint8Array, void, undefined> {
+    const { bytes } = this.#piece
+    if (bytes.length < PIECE_BYTES) {
+      const grown = Buffer.allocUnsafe(Math.min(PIECE_BYTES, GROWTH * bytes.length))
+      bytes.copy(grown, 0, 0, this.#at)
+      this.#piece = wordsOf(grown)
+      return
+    }
+    yield bytes.subarray(0, this.#at)
+    const next = this.#other ?? wordsOf(Buffer.allocUnsafe(PIECE_BYTES))
+    this.#other = this.#piece
+    this.#piece = next
+    this.#at = 0
   }
 
   /** The body between its quotes, in an encoding of ours. */
@@ -142,61 +189,8 @@ class EventEncoder {
     if (cursors !== undefined) end += `,"cursor":"${cursors.print(block.firstSequence + i, run.timestampMs)}"`
     return `${end}}`
   }
-
-  #takePiece(): Uint8Array {
-    const piece = this.#piece.subarray(0, this.#at)
-    this.#piece = Buffer.allocUnsafe(PIECE_BYTES)
-    this.#at = 0
-    return piece
-  }
 }
 
-/** From the brace that opens an event to the quote that opens its body: the same for all events of a run. */
-function headOf({ timestampMs, headers }: EventRun): Buffer {
-  let text = `{"timestamp":${timestampMs},"headers":{`
-  for (const [i, [name, value]] of headers.entries()) {
-    text += `${i === 0 ? '' : ','}${JSON.stringify(name)}:${JSON.stringify(value)}`
-  }
-  return Buffer.from(`${text}},"body":"`)
+function eventBytesMax(opening: Uint8Array, block: EventBlock, i: number): number {
+  return opening.length + ESCAPE_BYTES_MAX * (block.ends[i] - block.starts[i]) + END_BYTES_MAX
 }
-
-/** Writes `bytes[from, to)` as CDAP prints it, inside a JSON string; answers the end. */
-function escapeInto(target: Uint8Array, at: number, bytes: Uint8Array, from: number, to: number): number {
-  let end = at
-  for (let i = from; i < to; i++) {
-    const byte = bytes[i]
-    const kind = BYTE_KINDS[byte]
-    if (kind === PLAIN) {
-      target[end++] = byte
-    } else if (kind === QUOTED) {
-      target[end++] = BACKSLASH
-      target[end++] = byte
-    } else {
-      target[end++] = BACKSLASH
-      target[end++] = BACKSLASH
-      target[end++] = LOWER_X
-      target[end++] = HEX_DIGITS[byte >>> 4]
-      target[end++] = HEX_DIGITS[byte & 0x0f]
-    }
-  }
-  return end
-}
-
-const NEWLINE = 0x0a
-const QUOTE = 0x22
-const COMMA = 0x2c
-const OPENING_BRACKET = 0x5b
-const BACKSLASH = 0x5c
-const CLOSING_BRACKET = 0x5d
-const LOWER_X = 0x78
-const CLOSING_BRACE = 0x7d
-const HEX_DIGITS = Buffer.from('0123456789ABCDEF')
-
-const PLAIN = 0
-const QUOTED = 1
-const ESCAPED = 2
-/** What becomes of each byte of a body. */
-const BYTE_KINDS = Uint8Array.from({ length: 256 }, (_, byte) => {
-  if (byte < 0x20 || byte > 0x7e) return ESCAPED
-  return byte === QUOTE || byte === BACKSLASH ? QUOTED : PLAIN
-})

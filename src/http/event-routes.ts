@@ -1,16 +1,12 @@
-/** Events in and out: send, async, batch, read. */
-import { ServiceError } from '../service-error.ts'
-import type { StreamId } from '../streams/names.ts'
-import type { Cursor, EventQuery, EventRead, Streams } from '../streams/streams.ts'
+/** Events in and out: send, async, batch; batches are read in batch-body.ts, reading events is in event-reads.ts. */
+import type { Streams } from '../streams/streams.ts'
 import { answerEmpty } from './answers.ts'
 import { storeBatch } from './batch-body.ts'
 import type { HttpContext } from './bindings.ts'
-import { CursorPrinter, parseCursor, printCursor } from './cursor.ts'
 import { eventHeaders } from './event-headers.ts'
-import { type BodyEncoding, eventJson } from './event-json.ts'
+import { readRoute } from './event-reads.ts'
 import { streamOf } from './path-names.ts'
 import type { ReportFailure } from './problems.ts'
-import { parseReadRange } from './read-range.ts'
 import { type BodyLimit, readBody } from './request-body.ts'
 
 export interface EventRoutesOptions {
@@ -50,102 +46,6 @@ export function eventRoutes(streams: Streams, options: EventRoutesOptions) {
       return answerEmpty(c)
     },
 
-    async read(c: HttpContext) {
-      const id = streamOf(c)
-      const query = parseEventQuery(c, id, options.nowMs())
-      const layout = acceptsNdjson(c) ? 'ndjson' : 'array'
-      const encoding = parseEncoding(c)
-      const withCursors = parseFlag(c, 'cursor')
-      const read = await readOrUndefined(streams, id, query)
-      if (read === 'no_stream') return answerEmpty(c, 404)
-      if (read === undefined) return answerEmpty(c, 204)
-      const cursors = withCursors ? new CursorPrinter(id, read.log) : undefined
-      const text = eventJson(read.blocks, { encoding, layout, ...(cursors && { cursors }) })
-      return c.body(streamOut(text, c, options.report), 200, {
-        'Content-Type': layout === 'ndjson' ? 'application/x-ndjson' : 'application/json; charset=utf-8',
-        ...(read.next && { Link: nextLink(c, id, read.next) }),
-      })
-    },
+    read: readRoute(streams, options),
   }
-}
-
-function parseEventQuery(c: HttpContext, id: StreamId, nowMs: number): EventQuery {
-  const range = parseReadRange(
-    { start: c.req.query('start'), end: c.req.query('end'), limit: c.req.query('limit') },
-    nowMs,
-  )
-  const after = c.req.query('after')
-  return { ...range, ...(after !== undefined && { after: parseCursor(id, after) }) }
-}
-
-/** A stream that does not exist is told without a text here, as CDAP does at this one place. */
-async function readOrUndefined(
-  streams: Streams,
-  id: StreamId,
-  query: EventQuery,
-): Promise<EventRead | undefined | 'no_stream'> {
-  try {
-    return await streams.read(id, query)
-  } catch (error) {
-    if (error instanceof ServiceError && error.code === 'stream_not_found') return 'no_stream'
-    throw error
-  }
-}
-
-function acceptsNdjson(c: HttpContext): boolean {
-  return c.env.incoming.headers.accept?.includes('application/x-ndjson') ?? false
-}
-
-function parseEncoding(c: HttpContext): BodyEncoding {
-  const encoding = c.req.query('encoding')
-  if (encoding === undefined) return 'escaped'
-  if (encoding === 'utf8' || encoding === 'base64') return encoding
-  throw new ServiceError(
-    'invalid_parameter',
-    `encoding is '${encoding}'; use utf8 or base64, or leave it out for \\xNN escapes`,
-  )
-}
-
-function parseFlag(c: HttpContext, name: string): boolean {
-  const flag = c.req.query(name)
-  if (flag === undefined || flag === 'false') return false
-  if (flag === 'true') return true
-  throw new ServiceError('invalid_parameter', `${name} is '${flag}'; use true or false`)
-}
-
-/** The same request, going on after this cursor; relative, so that it holds behind any proxy. */
-function nextLink(c: HttpContext, id: StreamId, next: Cursor): string {
-  const query = new URLSearchParams(c.req.query())
-  query.set('after', printCursor(id, next))
-  return `<${c.req.path}?${query}>; rel="next"`
-}
-
-/**
- * The text as a body that is made as fast as the client takes it. The status is out once the first piece is, so a
- * failure after that can only be told by cutting the connection, which leaves the array without its end.
- */
-function streamOut(
-  text: AsyncGenerator<Uint8Array, void, undefined>,
-  c: HttpContext,
-  report: ReportFailure,
-): ReadableStream<Uint8Array> {
-  return new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        try {
-          const next = await text.next()
-          if (next.done) controller.close()
-          else controller.enqueue(next.value)
-        } catch (error) {
-          report(error)
-          c.env.outgoing.destroy()
-          controller.close()
-        }
-      },
-      async cancel() {
-        await text.return()
-      },
-    },
-    { highWaterMark: 0 }, // nothing is read for a HEAD request, nor ahead of the client
-  )
 }

@@ -11,6 +11,7 @@ import type {
   EventLog,
   EventSlices,
   LogId,
+  LogTail,
   Position,
   StagedBatch,
 } from '../../storage/log.ts'
@@ -170,13 +171,13 @@ export class Streams {
     const startMs = Math.max(query.startMs, earliestVisibleMs(this.#options.nowMs(), properties.ttlSeconds))
     const { endMs, limit } = query
     const after = positionIn(log, query.after)
-    const end = this.#log.tail(log)?.nextSequence ?? 0
+    const tail = this.#log.tail(log)
     const blocks = this.#log
       .read(log, { startMs, endMs, limit, ...(after && { after }) })
       [Symbol.asyncIterator]()
     const first = await blocks.next()
-    if (first.done) return undefined
-    const next = await this.#nextCursor(log, first.value, end, query)
+    if (first.done || tail === undefined) return undefined
+    const next = await this.#nextCursor(log, first.value, tail, query)
     return { log, blocks: startingWith(first.value, blocks), ...(next && { next }) }
   }
 
@@ -184,16 +185,15 @@ export class Streams {
   async #nextCursor(
     log: LogId,
     first: EventBlock,
-    end: number,
+    tail: LogTail,
     query: EventQuery,
   ): Promise<Cursor | undefined> {
-    const run = first.runs[0]
-    const begin: Position = { sequence: first.firstSequence + run.begin, timestampMs: run.timestampMs }
+    const begin = firstPosition(first)
     const cut = begin.sequence + query.limit
-    if (cut >= end) return undefined
+    if (cut >= tail.nextSequence) return undefined
     const [last, beyond] = await Promise.all([
-      this.#log.locate(log, cut - 1, begin),
-      this.#log.locate(log, cut, begin),
+      lastPositionIf(first, cut - 1) ?? this.#log.locate(log, cut - 1, begin),
+      query.endMs > tail.lastTimestampMs ? undefined : this.#log.locate(log, cut, begin),
     ])
     if (beyond !== undefined && beyond.timestampMs >= query.endMs) return undefined
     // What has been trimmed meanwhile is behind every reader: then the place where this one began will do.
@@ -206,6 +206,16 @@ export class Streams {
       throw new ServiceError('namespace_not_found', `'namespace:${namespace}' was not found.`)
     }
   }
+}
+
+function firstPosition({ firstSequence, runs: [run] }: EventBlock): Position {
+  return { sequence: firstSequence + run.begin, timestampMs: run.timestampMs }
+}
+
+/** The position of the last event of a block if it has this sequence: a short read ends in the block it began in. */
+function lastPositionIf({ firstSequence, runs }: EventBlock, sequence: number): Position | undefined {
+  const run = runs[runs.length - 1]
+  return firstSequence + run.end - 1 === sequence ? { sequence, timestampMs: run.timestampMs } : undefined
 }
 
 /** A cursor of an older log stands before everything in this one; a newer log than ours cannot be. */

@@ -22,7 +22,7 @@ import {
 } from './keys.ts'
 import type { Level } from './level.ts'
 import type { LogWriter } from './log-writer.ts'
-import { firstKey, lastKeyNotAfter, scanRounds } from './range-scan.ts'
+import { firstKey, lastKeyNotAfter, scanRoundsOnce } from './range-scan.ts'
 import { decodeReference } from './segment-reference.ts'
 
 export function readLog(
@@ -82,7 +82,7 @@ class LogReader {
     const { log, tail } = this.#writer
     const cut = this.#endMs <= tail.lastTimestampMs
     const lt = cut ? blockKey(log, this.#endMs, 0) : afterLog(log)
-    for await (const round of scanRounds(this.#db, await this.#firstKey(), lt)) {
+    for await (const round of scanRoundsOnce(this.#db, await this.#firstKey(), lt)) {
       for (const [key, value] of round) {
         const sequence = sequenceOfKey(key)
         if (this.#gapBefore(sequence)) return
@@ -155,10 +155,11 @@ class LogReader {
     this.#expected = sequence + count
     if (timestampMs < this.#startMs || timestampMs >= this.#endMs) return
     const from = pieceKey(segment, 0)
-    const wanted = pieceKey(segment, Math.max(0, this.#startSequence - sequence))
-    const gte = (await lastKeyNotAfter(this.#db, from, wanted)) ?? from
+    const skipped = this.#startSequence - sequence
+    const gte =
+      skipped <= 0 ? from : ((await lastKeyNotAfter(this.#db, from, pieceKey(segment, skipped))) ?? from)
     let expected = sequence + indexOfPieceKey(gte)
-    for await (const round of scanRounds(this.#db, gte, afterSegment(segment))) {
+    for await (const round of scanRoundsOnce(this.#db, gte, afterSegment(segment))) {
       for (const [pieceKeyFound, piece] of round) {
         if (this.#left <= 0) return
         const first = sequence + indexOfPieceKey(pieceKeyFound)

@@ -4,7 +4,8 @@
  * An open LevelDB iterator pins files and a snapshot. A reader may be a client that takes one byte a second, so nothing
  * is held between two rounds; the next round is fetched while the caller works on this one.
  */
-import type { AbstractKeyIterator } from 'abstract-level'
+import type { AbstractGetOptions, AbstractKeyIterator } from 'abstract-level'
+import { freeMemory } from './free-memory.ts'
 import type { Level } from './level.ts'
 import { storageErrorOf } from './level-error.ts'
 
@@ -12,25 +13,33 @@ export type Entry = [key: Buffer, value: Buffer]
 
 /** Enough that opening the iterator does not count. */
 const ROUND_BYTES = 512 * 1024
+/** Room for so many entries is made at once, and no more than a few times of what the last round had. */
 const ROUND_ENTRIES = 4096
-/** Most reads want only the beginning: the first round is small, and nothing is fetched ahead of need. */
-const FIRST_ROUND_ENTRIES = 4
+const ROUND_GROWTH = 4
 
-/** Entries with `gte <= key < lt`, in rounds; no round is empty. */
+/**
+ * Entries with `gte <= key < lt`, in rounds; no round is empty. Most reads want only the beginning, and know its key:
+ * so the first round is the entry of `gte` alone, if there is one, and nothing is fetched ahead of need.
+ */
 export async function* scanRounds(
   db: Level,
   gte: Buffer,
   lt: Buffer,
 ): AsyncGenerator<Entry[], void, undefined> {
   try {
-    let round = await fetchRound(db, gte, lt, FIRST_ROUND_ENTRIES)
-    if (round.length === 0) return
-    yield round
-    let next = fetchRound(db, keyAfterLast(round), lt, ROUND_ENTRIES)
+    let from = gte
+    let entries = ROUND_GROWTH
+    const value = await db.get(gte, NOT_CACHED)
+    if (value !== undefined) {
+      yield [[gte, value]]
+      from = keyAfter(gte)
+    }
+    let next = fetchRound(db, from, lt, entries)
     for (;;) {
-      round = await next
+      const round = await next
       if (round.length === 0) return
-      next = fetchRound(db, keyAfterLast(round), lt, ROUND_ENTRIES)
+      entries = Math.min(ROUND_GROWTH * round.length, ROUND_ENTRIES)
+      next = fetchRound(db, keyAfter(round[round.length - 1][0]), lt, entries)
       next.catch(() => {}) // told when it is awaited; a caller that stops early does not care
       yield round
     }
@@ -39,12 +48,34 @@ export async function* scanRounds(
   }
 }
 
+/** The same for a caller who is done with a round when it asks for the next: large values are empty from then on. */
+export async function* scanRoundsOnce(
+  db: Level,
+  gte: Buffer,
+  lt: Buffer,
+): AsyncGenerator<Entry[], void, undefined> {
+  for await (const round of scanRounds(db, gte, lt)) {
+    yield round
+    freeMemory(
+      db,
+      round.map(([, value]) => value),
+    )
+  }
+}
+
+/** A long read must not push out what point reads need. */
+const NOT_CACHED = { fillCache: false } as AbstractGetOptions<Buffer, Buffer>
+
 async function fetchRound(db: Level, gte: Buffer, lt: Buffer, entries: number): Promise<Entry[]> {
-  // Without fillCache a long read would not push out what point reads need.
-  const options = { gte, lt, fillCache: false, highWaterMarkBytes: ROUND_BYTES }
+  const options = { gte, lt, ...NOT_CACHED, highWaterMarkBytes: ROUND_BYTES }
   const iterator = db.iterator(options)
   try {
-    return (await iterator.nextv(entries)) as Entry[]
+    const round = (await iterator.nextv(entries)) as Entry[]
+    // Until the garbage collector finds it, classic-level's iterator keeps a copy of what it has read last. So let that be
+    // nothing, or the rounds of a long read pile up unseen.
+    iterator.seek(lt)
+    await iterator.nextv(1)
+    return round
   } finally {
     await iterator.close()
   }
@@ -75,8 +106,4 @@ export function keyAfter(key: Buffer): Buffer {
   const after = Buffer.alloc(key.length + 1)
   key.copy(after)
   return after
-}
-
-function keyAfterLast(round: readonly Entry[]): Buffer {
-  return keyAfter(round[round.length - 1][0])
 }

@@ -166,7 +166,7 @@ describe('a bad query', () => {
 })
 
 describe('an answer', () => {
-  test('is a compact JSON array in chunks', async () => {
+  test('is a compact JSON array', async () => {
     const app = await appWithEvents([], 1_407_806_944_181)
     await app.post(`${STREAMS}/s`, { body: 'Hello World' })
     await app.post(`${STREAMS}/s`, { headers: { 's.b': 'x', 's.a': '"y"' }, body: '' })
@@ -176,11 +176,20 @@ describe('an answer', () => {
       headers['content-type'],
       headers['transfer-encoding'],
       headers['content-length'],
-    ]).toEqual([200, 'application/json; charset=utf-8', 'chunked', undefined])
+    ]).toEqual([200, 'application/json; charset=utf-8', undefined, String(text.length)])
     expect(text).toBe(
       '[{"timestamp":1407806944181,"headers":{},"body":"Hello World"},' +
         '{"timestamp":1407806944181,"headers":{"b":"x","a":"\\"y\\""},"body":""}]',
     )
+  })
+
+  test('that is long comes in chunks', async () => {
+    const app = await testApp({ streams: ['s'] })
+    const bodies = Array.from({ length: 40 }, (_, i) => `${i}`.padEnd(10_000, '.'))
+    for (const body of bodies) await app.post(`${STREAMS}/s`, { body })
+    const { headers, json } = await app.get(EVENTS)
+    expect([headers['transfer-encoding'], headers['content-length']]).toEqual(['chunked', undefined])
+    expect((json() as { body: string }[]).map(({ body }) => body)).toEqual(bodies)
   })
 
   test('holds what was written in this very millisecond', async () => {

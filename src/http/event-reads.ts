@@ -1,0 +1,91 @@
+/** Events out: a query as text -> one read -> JSON at the client's speed. */
+import { ServiceError } from '../service-error.ts'
+import type { StreamId } from '../streams/names.ts'
+import type { Cursor, EventQuery, EventRead, Streams } from '../streams/streams.ts'
+import { answerEmpty } from './answers.ts'
+import type { HttpContext } from './bindings.ts'
+import { CursorPrinter, parseCursor, printCursor } from './cursor.ts'
+import { type BodyEncoding, eventJson } from './event-json.ts'
+import { answerPieces } from './long-answer.ts'
+import { streamOf } from './path-names.ts'
+import type { ReportFailure } from './problems.ts'
+import { parseReadRange } from './read-range.ts'
+
+export interface EventReadOptions {
+  readonly nowMs: () => number
+  readonly report: ReportFailure
+}
+
+/** The handler of `GET …/events`. */
+export function readRoute(streams: Streams, options: EventReadOptions) {
+  return async (c: HttpContext) => {
+    const id = streamOf(c)
+    const query = parseEventQuery(c, id, options.nowMs())
+    const layout = acceptsNdjson(c) ? 'ndjson' : 'array'
+    const encoding = parseEncoding(c)
+    const withCursors = parseFlag(c, 'cursor')
+    const read = await readOrUndefined(streams, id, query)
+    if (read === 'no_stream') return answerEmpty(c, 404)
+    if (read === undefined) return answerEmpty(c, 204)
+    const cursors = withCursors ? new CursorPrinter(id, read.log) : undefined
+    const text = eventJson(read.blocks, { encoding, layout, ...(cursors && { cursors }) })
+    const headers = {
+      'Content-Type': layout === 'ndjson' ? 'application/x-ndjson' : 'application/json; charset=utf-8',
+      ...(read.next && { Link: nextLink(c, id, read.next) }),
+    }
+    if (c.req.method !== 'HEAD') return answerPieces(c, text, headers, options.report)
+    await read.blocks.return() // what follows the first block is not read for nobody
+    return c.body(null, 200, headers)
+  }
+}
+
+function parseEventQuery(c: HttpContext, id: StreamId, nowMs: number): EventQuery {
+  const range = parseReadRange(
+    { start: c.req.query('start'), end: c.req.query('end'), limit: c.req.query('limit') },
+    nowMs,
+  )
+  const after = c.req.query('after')
+  return { ...range, ...(after !== undefined && { after: parseCursor(id, after) }) }
+}
+
+/** A stream that does not exist is told without a text here, as CDAP does at this one place. */
+async function readOrUndefined(
+  streams: Streams,
+  id: StreamId,
+  query: EventQuery,
+): Promise<EventRead | undefined | 'no_stream'> {
+  try {
+    return await streams.read(id, query)
+  } catch (error) {
+    if (error instanceof ServiceError && error.code === 'stream_not_found') return 'no_stream'
+    throw error
+  }
+}
+
+function acceptsNdjson(c: HttpContext): boolean {
+  return c.env.incoming.headers.accept?.includes('application/x-ndjson') ?? false
+}
+
+function parseEncoding(c: HttpContext): BodyEncoding {
+  const encoding = c.req.query('encoding')
+  if (encoding === undefined) return 'escaped'
+  if (encoding === 'utf8' || encoding === 'base64') return encoding
+  throw new ServiceError(
+    'invalid_parameter',
+    `encoding is '${encoding}'; use utf8 or base64, or leave it out for \\xNN escapes`,
+  )
+}
+
+function parseFlag(c: HttpContext, name: string): boolean {
+  const flag = c.req.query(name)
+  if (flag === undefined || flag === 'false') return false
+  if (flag === 'true') return true
+  throw new ServiceError('invalid_parameter', `${name} is '${flag}'; use true or false`)
+}
+
+/** The same request, going on after this cursor; relative, so that it holds behind any proxy. */
+function nextLink(c: HttpContext, id: StreamId, next: Cursor): string {
+  const query = new URLSearchParams(c.req.query())
+  query.set('after', printCursor(id, next))
+  return `<${c.req.path}?${query}>; rel="next"`
+}

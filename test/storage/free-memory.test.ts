@@ -1,0 +1,56 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { MemoryLevel } from 'memory-level'
+import { expect, onTestFinished, test } from 'vitest'
+import type { Level } from '../../storage/level/level.ts'
+import { openStorage, openStorageOn, type Storage } from '../../storage/level/open.ts'
+import type { EventBlock } from '../../storage/log.ts'
+import { readAll } from '../contract/event-log.ts'
+
+const EVERYTHING = { startMs: 0, endMs: Number.MAX_SAFE_INTEGER, limit: Number.MAX_SAFE_INTEGER }
+const LOG = 1
+const BLOCKS = 60
+const BODY = Buffer.alloc(50_000, 'x')
+
+async function onDisk(): Promise<Storage> {
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-free-'))
+  const storage = await openStorage(folder, { nowMs: () => 1, sync: true })
+  onTestFinished(async () => {
+    await storage.close()
+    await rm(folder, { recursive: true })
+  })
+  return storage
+}
+
+async function inMemory(): Promise<Storage> {
+  const db = new MemoryLevel({ storeEncoding: 'buffer', keyEncoding: 'buffer', valueEncoding: 'buffer' })
+  await db.open()
+  return openStorageOn(db as unknown as Level, { nowMs: () => 1, sync: true })
+}
+
+/** Reads all blocks; what is left of each in the end. */
+async function lengthsAfterwards({ log }: Storage): Promise<number[]> {
+  const blocks: EventBlock[] = []
+  for await (const block of log.read(LOG, EVERYTHING)) {
+    expect(Buffer.from(block.bytes.subarray(block.starts[0], block.ends[0]))).toEqual(BODY)
+    blocks.push(block)
+  }
+  return blocks.map(({ bytes }) => bytes.length)
+}
+
+test('a long read on disk gives back the memory of its blocks as it goes', async () => {
+  const storage = await onDisk()
+  for (let i = 0; i < BLOCKS; i++) await storage.log.append(LOG, [{ headers: [], body: BODY }])
+  const lengths = await lengthsAfterwards(storage)
+  expect(lengths).toHaveLength(BLOCKS)
+  expect(new Set(lengths.slice(0, BLOCKS / 2))).toEqual(new Set([0]))
+  expect(await readAll(storage.log, LOG)).toHaveLength(BLOCKS)
+})
+
+test('a store in memory keeps what it handed out', async () => {
+  const storage = await inMemory()
+  for (let i = 0; i < BLOCKS; i++) await storage.log.append(LOG, [{ headers: [], body: BODY }])
+  expect((await lengthsAfterwards(storage)).every((length) => length > BODY.length)).toBe(true)
+  expect(await readAll(storage.log, LOG)).toHaveLength(BLOCKS)
+})
