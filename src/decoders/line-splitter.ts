@@ -124,7 +124,7 @@ export class LineSplitter {
   }
 }
 
-function indexOrLength(bytes: Buffer, byte: number, from: number): number {
+export function indexOrLength(bytes: Buffer, byte: number, from: number): number {
   const index = bytes.indexOf(byte, from)
   return index === -1 ? bytes.length : index
 }

@@ -15,3 +15,8 @@ export interface Compactable {
 export function isCompactable(db: object): db is Compactable {
   return 'compactRange' in db
 }
+
+/** Whether a chained batch has copied what it was given once `put` returns: LevelDB's does, one in memory keeps it. */
+export function copiesOnPut(db: object): boolean {
+  return isCompactable(db)
+}

@@ -15,7 +15,7 @@ import { sealBlock } from './block-codec.ts'
 import type { GroupCommit } from './group-commit.ts'
 import { encodeHeaders } from './header-codec.ts'
 import { orphanKey, pieceKey } from './keys.ts'
-import type { Batch, Level } from './level.ts'
+import { type Batch, copiesOnPut, type Level } from './level.ts'
 import type { LogWriter } from './log-writer.ts'
 
 /** From here on a batch is staged on disk. CDAP's `stream.batch.buffer.threshold`. */
@@ -113,6 +113,7 @@ export class LevelStagedBatch implements StagedBatch {
       this.#stagedCount += block.count
       this.#stagedBodyBytes += block.bodyBytes
     }
+    if (copiesOnPut(this.#area.db)) this.#builder.recycle(blocks)
     this.#writing = batch.write({ sync: this.#area.sync }).catch((error) => {
       throw this.#area.commit.fail(error)
     })
