@@ -68,23 +68,17 @@ export class EventEncoder {
   /** The pieces that this block fills. */
   *encode(block: EventBlock): Generator<Uint8Array, void, undefined> {
     const words = wordsOf(block.bytes)
-    for (const run of block.runs) {
-      let i = run.begin
-      if (!this.#begun) {
-        yield* this.#encodeLarge(block, words, run, i++)
-        this.#begun = true
-        this.#opening = new EventOpening(`${this.#owedEnd}${this.#options.layout === 'array' ? ',' : '\n'}`)
-      }
-      const opening = this.#opening.of(run)
-      while (i < run.end) {
-        i = this.#encodeSmall(opening, block, words, run, i)
-        if (i === run.end) break
-        if (eventBytesMax(opening, block, i) > SMALL_EVENT_BYTES) {
-          yield* this.#encodeLarge(block, words, run, i++)
-        } else {
-          yield* this.#nextPiece()
-        }
-      }
+    const at = { run: 0, event: block.runs[0].begin }
+    if (!this.#begun) {
+      yield* this.#encodeLarge(block, words, at)
+      this.#begun = true
+      this.#opening = new EventOpening(`${this.#owedEnd}${this.#options.layout === 'array' ? ',' : '\n'}`)
+    }
+    for (;;) {
+      const missing = this.#encodeSmall(block, words, at)
+      if (missing === 0) return
+      if (missing > SMALL_EVENT_BYTES) yield* this.#encodeLarge(block, words, at)
+      else yield* this.#nextPiece()
     }
   }
 
@@ -94,33 +88,42 @@ export class EventEncoder {
     yield this.#piece.bytes.subarray(0, this.#at)
   }
 
-  /** As many events of the run as are sure to fit into this piece; answers the first that may not. */
-  #encodeSmall(opening: Uint8Array, block: EventBlock, words: Words, run: EventRun, from: number): number {
-    const { starts, ends } = block
+  /**
+   * Writes events from `place` on, as many as are sure to fit into this piece; answers what the first that may not can
+   * become, or 0 if all are written.
+   */
+  #encodeSmall(block: EventBlock, words: Words, place: Place): number {
+    const { starts, ends, runs } = block
     const piece = this.#piece
     const escaped = this.#options.encoding === 'escaped'
     let at = this.#at
-    let i = from
-    for (; i < run.end; i++) {
-      const bytesMax = eventBytesMax(opening, block, i)
-      if (bytesMax > piece.bytes.length - at || bytesMax > SMALL_EVENT_BYTES) break
-      piece.bytes.set(opening, at)
-      at += opening.length
-      if (escaped) at = escapeBody(piece, at, words, starts[i], ends[i])
-      else at += piece.bytes.write(this.#bodyText(block, i), at)
-      if (this.#owedEnd === '') at += piece.bytes.write(this.#endOf(block, run, i), at)
+    let i = place.event
+    for (let r = place.run; r < runs.length; r++) {
+      const run = runs[r]
+      const opening = this.#opening.of(run)
+      for (i = Math.max(i, run.begin); i < run.end; i++) {
+        const bytesMax = opening.length + ESCAPE_BYTES_MAX * (ends[i] - starts[i]) + END_BYTES_MAX
+        if (bytesMax > piece.bytes.length - at || bytesMax > SMALL_EVENT_BYTES) {
+          place.run = r
+          place.event = i
+          this.#at = at
+          return bytesMax
+        }
+        piece.bytes.set(opening, at)
+        at += opening.length
+        if (escaped) at = escapeBody(piece, at, words, starts[i], ends[i])
+        else at += piece.bytes.write(this.#bodyText(block, i), at)
+        if (this.#owedEnd === '') at += piece.bytes.write(this.#endOf(block, run, i), at)
+      }
     }
     this.#at = at
-    return i
+    return 0
   }
 
-  /** One event of any length. */
-  *#encodeLarge(
-    block: EventBlock,
-    words: Words,
-    run: EventRun,
-    i: number,
-  ): Generator<Uint8Array, void, undefined> {
+  /** The event at `place`, of any length; `place` moves behind it. */
+  *#encodeLarge(block: EventBlock, words: Words, place: Place): Generator<Uint8Array, void, undefined> {
+    const run = block.runs[place.run]
+    const i = place.event++
     yield* this.#copy(this.#opening.of(run))
     if (this.#options.encoding === 'escaped') {
       const end = block.ends[i]
@@ -191,6 +194,8 @@ export class EventEncoder {
   }
 }
 
-function eventBytesMax(opening: Uint8Array, block: EventBlock, i: number): number {
-  return opening.length + ESCAPE_BYTES_MAX * (block.ends[i] - block.starts[i]) + END_BYTES_MAX
+/** An event of a block, and the run it is in; behind the last event of a run it may also stand in that run. */
+interface Place {
+  run: number
+  event: number
 }

@@ -31,7 +31,7 @@ export class EventOpening {
       this.#headers = headers
     } else if (timestampMs !== this.#timestampMs) {
       if (hasAllDigits(timestampMs) && hasAllDigits(this.#timestampMs)) {
-        writeDigits(this.#bytes, this.#lead.length + BEFORE_TIMESTAMP.length, timestampMs)
+        changeDigits(this.#bytes, this.#lead.length + BEFORE_TIMESTAMP.length, this.#timestampMs, timestampMs)
       } else {
         this.#bytes = openingBytes(this.#lead, timestampMs, headers)
       }
@@ -55,11 +55,11 @@ function hasAllDigits(timestampMs: number): boolean {
   return timestampMs >= TIMESTAMP_MIN && timestampMs <= TIMESTAMP_MAX
 }
 
-/** Writes the last digits of `value` in two halves, for 13 digits are more than an integer of the machine's holds. */
-function writeDigits(target: Uint8Array, at: number, value: number): void {
-  const high = Math.floor(value / 1e6)
-  writeHalf(target, at, at + DIGITS - 6, high)
-  writeHalf(target, at + DIGITS - 6, at + DIGITS, value - high * 1e6)
+/** Writes `to` over the digits of `from`: in two halves, for 13 digits are no small integer; the first seldom differs. */
+function changeDigits(target: Uint8Array, at: number, from: number, to: number): void {
+  const millions = Math.floor(to / 1e6)
+  if (millions !== Math.floor(from / 1e6)) writeHalf(target, at, at + DIGITS - 6, millions)
+  writeHalf(target, at + DIGITS - 6, at + DIGITS, to - millions * 1e6)
 }
 
 function writeHalf(target: Uint8Array, from: number, to: number, value: number): void {

@@ -11,7 +11,7 @@ import { BlockBuilder } from './block-builder.ts'
 import { decodeBlock, eventCountOf, type UnsealedBlock } from './block-codec.ts'
 import { encodeHeaders } from './header-codec.ts'
 import { afterLog, blockKey, isReferenceKey, sequenceOfKey, timestampOfKey } from './keys.ts'
-import type { Level } from './level.ts'
+import { isCompactable, type Level } from './level.ts'
 import type { LogWriter } from './log-writer.ts'
 import { type Entry, scanRounds } from './range-scan.ts'
 
@@ -21,6 +21,11 @@ const SMALL_BLOCK_EVENTS = 256
 const MERGED_BYTES_MAX = 56 * 1024
 /** Time one block may span: expiry frees whole blocks. CDAP's partitions span an hour, too. */
 const MERGED_SPAN_MS = 3_600_000
+/**
+ * Small blocks gone from a log after which the stretch is compacted: a read that walks over their tombstones takes twice
+ * as long, and the disk has them still. Less often than after a trim, for what stands in between is written anew.
+ */
+const COMPACT_AFTER_KEYS = 65_536
 
 const NOTHING: Progress = { removed: 0, more: false }
 
@@ -29,14 +34,23 @@ export class BlockMerger {
   /** Where nothing is to be done until the log grows or this time is cold. */
   readonly #settled = new WeakMap<LogWriter, { readonly nextSequence: number; readonly untilMs: number }>()
 
+  /** Where the stretch begins in which blocks have gone and LevelDB has not been told to compact it; and how many. */
+  readonly #uncompacted = new WeakMap<LogWriter, { readonly from: Position; readonly keys: number }>()
+
   constructor(db: Level) {
     this.#db = db
   }
 
   /** Joins blocks before `beforeMs`, looking at about `limit` of them. */
   async merge(writer: LogWriter, beforeMs: number, limit: number): Promise<Progress> {
-    const { log, tail } = writer
     const begun = mergePoint(writer)
+    const progress = await this.#merge(writer, begun, beforeMs, limit)
+    await this.#compact(writer, begun, progress.removed)
+    return progress
+  }
+
+  async #merge(writer: LogWriter, begun: Position, beforeMs: number, limit: number): Promise<Progress> {
+    const { log, tail } = writer
     const settled = this.#settled.get(writer)
     if (begun.sequence >= tail.nextSequence || begun.timestampMs >= beforeMs) return NOTHING
     if (settled !== undefined && settled.nextSequence === tail.nextSequence && beforeMs < settled.untilMs)
@@ -55,6 +69,22 @@ export class BlockMerger {
       }
     }
     return this.#end(writer, merge, beforeMs, Number.POSITIVE_INFINITY)
+  }
+
+  async #compact(writer: LogWriter, begun: Position, removed: number): Promise<void> {
+    if (removed === 0) return
+    const { from, keys } = this.#uncompacted.get(writer) ?? { from: begun, keys: 0 }
+    if (keys + removed < COMPACT_AFTER_KEYS) {
+      this.#uncompacted.set(writer, { from, keys: keys + removed })
+      return
+    }
+    this.#uncompacted.delete(writer)
+    if (!isCompactable(this.#db)) return
+    const to = mergePoint(writer)
+    await this.#db.compactRange(
+      blockKey(writer.log, from.timestampMs, from.sequence),
+      blockKey(writer.log, to.timestampMs, to.sequence),
+    )
   }
 
   async #end(writer: LogWriter, merge: Merge, beforeMs: number, hotMs: number): Promise<Progress> {

@@ -197,11 +197,28 @@ class LogReader {
     throw new StorageError('corrupt', `log ${this.#writer.log}: events ${from} to ${to - 1} are missing`)
   }
 
+  /** Most blocks of a long read are in range as a whole. */
+  #wantsAll({ starts, runs }: EventBlock, begin: number, end: number): boolean {
+    return (
+      begin === 0 &&
+      end >= starts.length &&
+      this.#left >= starts.length &&
+      runs.length > 0 &&
+      runs[0].timestampMs >= this.#startMs &&
+      runs[runs.length - 1].timestampMs < this.#endMs
+    )
+  }
+
   /** What of this block is in range, or undefined if nothing is. */
   #clip(block: EventBlock): EventBlock | undefined {
     const begin = Math.max(0, this.#startSequence - block.firstSequence)
     // Joined blocks may hold events that are newer than this read.
     const end = this.#endSequence - block.firstSequence
+    if (this.#wantsAll(block, begin, end)) {
+      this.#left -= block.starts.length
+      this.#reachedMs = block.runs[block.runs.length - 1].timestampMs
+      return block
+    }
     const runs: EventRun[] = []
     for (const run of block.runs) {
       if (run.timestampMs < this.#startMs || run.end <= begin) continue
