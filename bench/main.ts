@@ -14,7 +14,7 @@ import { choosePinning } from './pinning.ts'
 import { type Build, OURS, otherBuild } from './processes/build.ts'
 import { changeTable, suiteTables, verdictChangeTable, verdictTable } from './report.ts'
 import { FORMAT, fileFor, loadResult, type RunResult, saveResult } from './results.ts'
-import { type Measuring, measureSuite, type SuiteResult } from './rounds.ts'
+import { type Measuring, measureSuite, NOT_IN_RUN, type SuiteResult } from './rounds.ts'
 import type { Round, Sample } from './sample.ts'
 import { chosenSuites } from './selection.ts'
 import { complaintsOf } from './soundness.ts'
@@ -75,11 +75,20 @@ async function measureAll(options: BenchOptions, folder: string): Promise<SuiteR
   }
   const results: SuiteResult[] = []
   for (const suite of chosenSuites(allSuites({ contestants, quick }), only, quick)) {
-    const result = await measureSuite(suite, measuring)
+    const result = withoutIdleRows(await measureSuite(suite, measuring), only)
     print(suiteTables(result))
     results.push(result)
   }
   return results
+}
+
+/** Who picks cases knows what the others are. */
+function withoutIdleRows(result: SuiteResult, only: readonly string[]): SuiteResult {
+  if (only.length === 0) return result
+  return {
+    ...result,
+    verdicts: result.verdicts.filter(({ reason }) => reason?.endsWith(NOT_IN_RUN) !== true),
+  }
 }
 
 function buildsOf({ against }: BenchOptions): Build[] {

@@ -33,9 +33,10 @@ export class OptionsError extends Error {
 }
 
 const ROUNDS = 3
-const SECONDS = 4
-const WARMUP_SECONDS = 1
+const SECONDS = 3
+const WARMUP_SECONDS = 2
 const QUICK_SECONDS = 1
+const QUICK_WARMUP_SECONDS = 1
 /** Of the three minutes that a quick look may take: the case that runs then must still end. */
 const QUICK_SECONDS_MOST = 150
 
@@ -50,7 +51,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
     only,
     rounds: wholeNumber('rounds', flags.rounds, quick ? 1 : ROUNDS, 100),
     seconds: wholeNumber('seconds', flags.seconds, quick ? QUICK_SECONDS : SECONDS, 3600),
-    warmupSeconds: WARMUP_SECONDS,
+    warmupSeconds: quick ? QUICK_WARMUP_SECONDS : WARMUP_SECONDS,
     secondsMost: quick ? QUICK_SECONDS_MOST : Infinity,
     loadTool: loadTool(flags.load),
     dataDir: existing('data-dir', flags['data-dir'] ?? tmpdir(), 'folder'),

@@ -21,7 +21,7 @@ export function verdictTable(verdicts: readonly Verdict[]): string {
   return formatTable<Verdict>(
     [
       { title: 'ratio or limit', align: 'left', text: ({ row }) => row },
-      { title: 'value', align: 'right', text: ({ value }) => orAbsent(value) },
+      { title: 'value', align: 'right', text: ({ value }) => ratioText(value) },
       { title: 'in rounds', align: 'right', text: spread },
       { title: 'must reach', align: 'right', text: bound },
       {
@@ -54,8 +54,8 @@ export function verdictChangeTable(changes: readonly VerdictChange[]): string {
   return formatTable<VerdictChange>(
     [
       { title: 'ratio or limit', align: 'left', text: ({ row }) => row },
-      { title: 'before', align: 'right', text: ({ before }) => orAbsent(before) },
-      { title: 'now', align: 'right', text: ({ after }) => orAbsent(after) },
+      { title: 'before', align: 'right', text: ({ before }) => ratioText(before) },
+      { title: 'now', align: 'right', text: ({ after }) => ratioText(after) },
     ],
     changes,
   )
@@ -98,7 +98,12 @@ function bound({ atLeast, atMost }: Verdict): string {
 
 function spread({ lowest, highest }: Verdict): string {
   if (lowest === undefined || highest === undefined) return ''
-  return `${formatNumber(lowest)} - ${formatNumber(highest)}`
+  return `${ratioText(lowest)} - ${ratioText(highest)}`
+}
+
+/** So that what fell short of its bound by little is seen to. */
+function ratioText(value: number | undefined): string {
+  return value !== undefined && value < 10 ? value.toFixed(3) : orAbsent(value)
 }
 
 function orAbsent(value: number | undefined): string {

@@ -36,6 +36,8 @@ export interface Measuring {
   readonly progress: (text: string) => void
 }
 
+export const NOT_IN_RUN = 'is not part of this run'
+
 /** A case on its way. */
 interface Course {
   readonly one: Case
@@ -104,7 +106,7 @@ function lookInto(courses: readonly Course[], pick: (samples: readonly Sample[])
     const problem = courses.find(({ one }) => one.name === name)?.problem
     if (problem !== undefined) throw new NotMeasured(`${name}: ${problem}`)
     const of = medians.get(name)
-    if (of === undefined) throw new NotMeasured(`${name} is not part of this run`)
+    if (of === undefined) throw new NotMeasured(`${name} ${NOT_IN_RUN}`)
     const value = of[metric]
     if (value === undefined) throw new NotMeasured(`${name} does not tell`)
     return value

@@ -56,7 +56,7 @@ function readingOf(at: number) {
     time: 1_715_941_867_000 + at * 10,
     device: `device-${randomText(8)}`,
     value: Math.random() * 100,
-    note: at % 8 === 0 ? null : { string: randomText(72) },
+    note: at % 8 === 0 ? null : randomText(72),
   }
 }
 

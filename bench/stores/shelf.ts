@@ -2,7 +2,6 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { endWithUs } from '../cleanup.ts'
-import { EVENT_BYTES } from '../events/random-text.ts'
 import { benchProgram } from '../paths.ts'
 import { type Build, commandOf } from '../processes/build.ts'
 import { type WatchedProcess, withProcess } from '../processes/watched-process.ts'
@@ -34,7 +33,7 @@ export class Shelf {
 
   /** One stream with events that came in small batches, and so have many times. */
   oneStream(events: number): Promise<Store> {
-    return this.#once(`${events}-events`, `${events} events`, (folder) =>
+    return this.#once(`${events}-events`, `${number(events)} events`, (folder) =>
       this.#filled(folder, { events, streams: 1 }, async (server) => {
         await createStreams(server.base, 1)
         return fillStream(server.base, events)
@@ -44,7 +43,7 @@ export class Shelf {
 
   manyStreams(streams: number): Promise<Store> {
     const events = streams * EVENTS_PER_STREAM
-    return this.#once(`${streams}-streams`, `${streams} streams`, (folder) =>
+    return this.#once(`${streams}-streams`, `${number(streams)} streams`, (folder) =>
       this.#filled(folder, { events, streams }, async (server) => {
         await createStreams(server.base, streams)
         return fillStreams(server.base, streams, EVENTS_PER_STREAM)
@@ -55,35 +54,43 @@ export class Shelf {
   /** One stream with `events`, and many others. */
   async oneStreamAmongMany(events: number, streams: number): Promise<Store> {
     const one = await this.oneStream(events)
-    return this.#once(`${events}-events-${streams}-streams`, `${streams} streams beside`, (folder) => {
-      copyStore(one.folder, folder)
-      return this.#filled(folder, { events, streams: 1 }, async (server) => {
-        await createStreams(server.base, streams)
-        await fillStreams(server.base, streams, EVENTS_PER_STREAM)
-        return one
-      })
-    })
+    return this.#once(
+      `${events}-events-${streams}-streams`,
+      `${number(streams)} streams beside`,
+      (folder) => {
+        copyStore(one.folder, folder)
+        return this.#filled(folder, { events, streams: 1 }, async (server) => {
+          await createStreams(server.base, streams)
+          await fillStreams(server.base, streams, EVENTS_PER_STREAM)
+          return one
+        })
+      },
+    )
   }
 
   /** Events that came one by one, after the janitor has joined their blocks. */
   mergedPosts(events: number): Promise<Store> {
-    return this.#once(`${events}-posts`, `${events} single events, and merging them`, async (folder) => {
-      await this.#filled(folder, { events: 0, streams: 1 }, async ({ base }) => {
-        await createStreams(base, 1)
-        return { startMs: 0, endMs: 0 }
-      })
-      await appendSingly(this.#build, folder, events)
-      const janitor = ['--janitor-seconds', '1']
-      return this.#filled(
-        folder,
-        { events, streams: 1 },
-        async (server) => {
-          await settled(server)
+    return this.#once(
+      `${events}-posts`,
+      `${number(events)} single events, and merging them`,
+      async (folder) => {
+        await this.#filled(folder, { events: 0, streams: 1 }, async ({ base }) => {
+          await createStreams(base, 1)
           return { startMs: 0, endMs: 0 }
-        },
-        janitor,
-      )
-    })
+        })
+        await appendSingly(this.#build, folder, events)
+        const janitor = ['--janitor-seconds', '1']
+        return this.#filled(
+          folder,
+          { events, streams: 1 },
+          async (server) => {
+            await settled(server)
+            return { startMs: 0, endMs: 0 }
+          },
+          janitor,
+        )
+      },
+    )
   }
 
   async #filled(
@@ -99,12 +106,16 @@ export class Shelf {
   #once(name: string, about: string, make: (folder: string) => Promise<Store>): Promise<Store> {
     let store = this.#stores.get(name)
     if (store === undefined) {
-      this.#progress(`(storing ${about}, ${EVENT_BYTES} bytes each) `)
+      this.#progress(`(storing ${about}) `)
       store = make(join(this.#parent, `${name}${this.#build.suffix}`))
       this.#stores.set(name, store)
     }
     return store
   }
+}
+
+function number(value: number): string {
+  return value.toLocaleString('en-US')
 }
 
 async function appendSingly({ cli }: Build, folder: string, events: number): Promise<void> {

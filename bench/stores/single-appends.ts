@@ -28,8 +28,8 @@ let appended = 0
 const startMs = Date.now() - AGE_MS - events * MS_BETWEEN
 const nowMs = () => Math.floor(startMs + appended * MS_BETWEEN)
 const storage = await openStorage(folder, { nowMs, sync: false })
-const [log] = [...storage.log.logs()]
-if (log === undefined) throw new Error('the store has no stream')
+const [stream] = await storage.catalog.list('streams')
+const { log } = stream!.document as { log: number }
 const pool = Array.from({ length: POOL }, () => Buffer.from(randomText(EVENT_BYTES)))
 for (; appended < events; appended++)
   await storage.log.append(log, [{ headers: [], body: pool[appended % POOL]! }])
