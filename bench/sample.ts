@@ -56,7 +56,7 @@ export interface Case {
   readonly about: string
   /** Measures the service itself: counts for the limit of memory, and must be sound for the bench to end with 0. */
   readonly ofService?: true
-  /** Takes long, or needs much that must be stored first: not in a quick look. */
+  /** Takes long, needs much that must be stored first, or tells little that others do not: not in a quick look. */
   readonly long?: true
   /** Why it cannot be measured here (program not installed, …); undefined if it can. Asked once, before any round. */
   unavailable?(): Promise<string | undefined>

@@ -42,20 +42,22 @@ export function postSuite({ contestants }: SuiteParts): Suite {
       ...ofEach(contestants, (contestant) => [
         posts(contestant, { name: 'post-1', about: '1 connection', connections: 1 }),
       ]),
-      durableProbe(tool, { name: 'probe-durable-256', connections: 256 }),
+      durableProbe(tool, { name: 'probe-durable-256', long: true, connections: 256 }),
       ...ofEach(contestants, (contestant) => [
-        posts(contestant, { name: 'post-256', about: '256 connections', connections: 256 }),
+        posts(contestant, { name: 'post-256', long: true, about: '256 connections', connections: 256 }),
       ]),
-      durableProbe(tool, { name: 'probe-durable-1kb', connections: 64, bodyBytes: KIB }),
+      durableProbe(tool, { name: 'probe-durable-1kb', long: true, connections: 64, bodyBytes: KIB }),
       ...ofEach(contestants, (contestant) => [
         posts(contestant, {
           name: 'post-64-1kb',
+          long: true,
           about: '64 connections, 1,024 bytes',
           connections: 64,
           bodyBytes: KIB,
         }),
         posts(contestant, {
           name: 'post-256-all',
+          long: true,
           about: '256 connections, 1,024 bytes, three event headers, 64 streams',
           connections: 256,
           bodyBytes: KIB,

@@ -9,8 +9,9 @@ const MILLION = 1_000_000
 
 export function readSuite({ contestants, quick }: SuiteParts): Suite {
   const posted = quick ? MILLION / 20 : MILLION
-  const stored = ({ shelf }: Contestant) => ({ store: () => shelf.oneStream(MILLION) })
-  const merged = ({ shelf }: Contestant) => ({ store: () => shelf.mergedPosts(posted) })
+  const repeated = quick ? ({ once: true } as const) : {}
+  const stored = ({ shelf }: Contestant) => ({ ...repeated, store: () => shelf.oneStream(MILLION) })
+  const merged = ({ shelf }: Contestant) => ({ ...repeated, store: () => shelf.mergedPosts(posted) })
   const singly = `${posted.toLocaleString('en-US')} events that came one by one and have been merged`
   return {
     name: 'reads',

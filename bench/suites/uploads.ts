@@ -7,7 +7,8 @@ import type { Suite, SuiteParts } from './suite.ts'
 
 const MILLION = 1_000_000
 
-export function uploadSuite({ contestants }: SuiteParts): Suite {
+export function uploadSuite({ contestants, quick }: SuiteParts): Suite {
+  const repeated = quick ? ({ once: true } as const) : {}
   return {
     name: 'uploads',
     about: 'batches of 1 million events of 100 bytes, one after the other, where nothing else is said',
@@ -19,30 +20,35 @@ export function uploadSuite({ contestants }: SuiteParts): Suite {
           about: 'lines of text, 100,000 of them',
           body: 'text',
           events: MILLION / 10,
+          ...repeated,
         }),
         uploads(contestant, {
           name: 'upload-text-100mb',
           about: 'lines of text',
           body: 'text',
           events: MILLION,
+          ...repeated,
         }),
         uploads(contestant, {
           name: 'upload-csv',
           about: 'CSV without a quote',
           body: 'csv',
           events: MILLION,
+          ...repeated,
         }),
         uploads(contestant, {
           name: 'upload-csv-quotes',
           about: 'CSV, half of the records with quoted fields',
           body: 'csv-quotes',
           events: MILLION,
+          ...repeated,
         }),
         uploads(contestant, {
           name: 'upload-avro',
           about: 'an Avro container file compressed with snappy',
           body: 'avro',
           events: MILLION,
+          ...repeated,
         }),
       ]),
       ...ceilings('loop-csv', 'loop-csv-quotes', 'loop-avro'),

@@ -12,6 +12,7 @@ export interface ProbePosts {
   readonly name: string
   readonly connections: number
   readonly bodyBytes?: number
+  readonly long?: true
 }
 
 export function httpProbe(tool: LoadTool, posts: ProbePosts): Case {
@@ -30,11 +31,12 @@ export function durableProbe(tool: LoadTool, posts: ProbePosts): Case {
 function probe(
   tool: LoadTool,
   about: string,
-  { name, connections, bodyBytes = EVENT_BYTES }: ProbePosts,
+  { name, connections, bodyBytes = EVENT_BYTES, long }: ProbePosts,
   program: (round: Round) => readonly string[],
 ): Case {
   return {
     name,
+    ...(long && { long }),
     about: `${about}; ${connections === 1 ? '1 connection' : `${connections} connections`}`,
     run: (round) =>
       withProcess([...round.pinServer, process.execPath, ...round.nodeFlags, ...program(round)], (server) =>
