@@ -18,8 +18,9 @@ export interface Verdict {
   readonly row: string
   readonly atLeast?: number
   readonly atMost?: number
-  /** From the medians; undefined if it could not be measured, and `reason` says why. */
+  /** From the medians; undefined if it could not be measured. */
   readonly value?: number
+  /** Why it could not be measured, or where the value is from. */
   readonly reason?: string
   /** Of the rounds, each by itself. */
   readonly lowest?: number

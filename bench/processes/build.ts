@@ -10,8 +10,14 @@ export interface Build {
 
 export const OURS: Build = { suffix: '', cli: CLI }
 
+const OTHER_SUFFIX = '@against'
+
 export function otherBuild(cli: string): Build {
-  return { suffix: '@against', cli }
+  return { suffix: OTHER_SUFFIX, cli }
+}
+
+export function isOfOtherBuild(caseName: string): boolean {
+  return caseName.endsWith(OTHER_SUFFIX)
 }
 
 export interface Start {

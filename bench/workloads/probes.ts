@@ -22,10 +22,12 @@ export function httpProbe(tool: LoadTool, posts: ProbePosts): Case {
 }
 
 export function durableProbe(tool: LoadTool, posts: ProbePosts): Case {
-  return probe(tool, 'the same, with all that waits in one fsynced LevelDB write', posts, ({ folder }) => [
-    benchProgram('probes/durable'),
-    join(folder, 'store'),
-  ])
+  return probe(
+    tool,
+    'bare node:http and one fsynced LevelDB write for all that waits',
+    posts,
+    ({ folder }) => [benchProgram('probes/durable'), join(folder, 'store')],
+  )
 }
 
 function probe(
