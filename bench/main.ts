@@ -45,6 +45,7 @@ async function bench(options: BenchOptions): Promise<void> {
   const earlier = options.compare === undefined ? undefined : loadResult(options.compare)
   const date = new Date().toISOString()
   const machine = machineFacts(options.dataDir, options.loadTool, pinning.about)
+  const startMs = performance.now()
   print(`${describeMachine(machine)}\n`)
   if (options.quick) print('a quick look: short, one round, smaller stores; not a result to compare with\n')
   const folder = makeTempFolder(options.dataDir)
@@ -52,6 +53,7 @@ async function bench(options: BenchOptions): Promise<void> {
   removeFolder(folder)
   const memory = memoryVerdict(suites)
   print(`\nall suites\n\n${verdictTable([memory])}`)
+  print(`\ntook ${Math.round((performance.now() - startMs) / 1000)} s\n`)
   const { quick, seconds } = options
   const result: RunResult = { format: FORMAT, date, machine, quick, seconds, suites, memory }
   if (options.against !== undefined) printChangeBetweenBuilds(options.against, suites)
