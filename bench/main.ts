@@ -1,77 +1,163 @@
 /**
- * The bench: starts the real service, measures it over HTTP from other processes, and prints one table.
- * The table goes to stdout, progress to stderr. Ends with 1 if a row cannot be believed.
+ * The bench: measures suite after suite, prints tables and ratios, saves the result. Tables go to stdout, progress to
+ * stderr. Ends with 1 if a row cannot be believed, whatever the ratios are.
  */
-import { availableParallelism, cpus, loadavg } from 'node:os'
-import { join } from 'node:path'
+import { mkdirSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { performance } from 'node:perf_hooks'
+import { changesBetweenBuilds, changesSince, verdictChanges } from './changes.ts'
 import { makeTempFolder, removeFolder } from './cleanup.ts'
-import { type BenchOptions, helpText, OptionsError, parseOptions } from './options.ts'
+import { describeMachine, machineFacts } from './machine.ts'
+import { memoryVerdict } from './memory-target.ts'
+import { type BenchOptions, FLAGS_HELP, OptionsError, parseOptions } from './options.ts'
 import { choosePinning } from './pinning.ts'
-import { isSound, type Row, resultTable, verification } from './report.ts'
-import type { Workload } from './workloads/workload.ts'
+import { type Build, OURS, otherBuild } from './processes/build.ts'
+import { changeTable, suiteTables, verdictChangeTable, verdictTable } from './report.ts'
+import { FORMAT, fileFor, loadResult, type RunResult, saveResult } from './results.ts'
+import { type Measuring, measureSuite, NOT_IN_RUN, type SuiteResult } from './rounds.ts'
+import type { Round, Sample } from './sample.ts'
+import { chosenSuites } from './selection.ts'
+import { complaintsOf } from './soundness.ts'
+import { Shelf } from './stores/shelf.ts'
+import { allSuites } from './suites/index.ts'
+import type { Suite } from './suites/suite.ts'
+import type { Contestant } from './workloads/contestant.ts'
 
 const pinning = choosePinning()
 
 await run()
 
 async function run(): Promise<void> {
-  const options = readOptions()
-  if (options === undefined) return
-  progress(`${surroundings()}; ${pinning.about}\n`)
-  const rows: Row[] = []
-  try {
-    for (const workload of options.workloads) rows.push(await measured(workload, options))
-  } catch (error) {
-    progress(`failed\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
-    process.exitCode = 1
-  }
-  if (rows.length > 0) print(rows)
-  process.exit() // after a failure a server or a load may still run; cleanup.ts ends them
-}
-
-function print(rows: readonly Row[]): void {
-  process.stdout.write(`\n${resultTable(rows)}\n`)
-  for (const { workload, measurement } of rows)
-    process.stdout.write(`${workload.name}: ${verification(measurement)}\n`)
-  if (!rows.every(({ measurement }) => isSound(measurement))) process.exitCode = 1
-}
-
-function readOptions(): BenchOptions | undefined {
   try {
     const options = parseOptions(process.argv.slice(2))
     if (options === undefined) process.stdout.write(helpText())
-    return options
+    else await bench(options)
   } catch (error) {
-    if (!(error instanceof OptionsError)) throw error
-    process.stderr.write(`bench: ${error.message}\n`)
+    if (error instanceof OptionsError) progress(`bench: ${error.message}\n`)
+    else
+      progress(`bench failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
     process.exitCode = 1
-    return undefined
+  }
+  process.exit() // after a failure a server or a load may still run; cleanup.ts ends them
+}
+
+async function bench(options: BenchOptions): Promise<void> {
+  const earlier = options.compare === undefined ? undefined : loadResult(options.compare)
+  const date = new Date().toISOString()
+  const machine = machineFacts(options.dataDir, options.loadTool, pinning.about)
+  const startMs = performance.now()
+  print(`${describeMachine(machine)}\n`)
+  if (options.quick) print('a quick look: short, one round, smaller stores; not a result to compare with\n')
+  const folder = makeTempFolder(options.dataDir)
+  const suites = await measureAll(options, folder)
+  removeFolder(folder)
+  const memory = memoryVerdict(suites)
+  print(`\nall suites\n\n${verdictTable([memory])}`)
+  print(`\ntook ${Math.round((performance.now() - startMs) / 1000)} s\n`)
+  const { quick, seconds } = options
+  const result: RunResult = { format: FORMAT, date, machine, quick, seconds, suites, memory }
+  if (options.against !== undefined) printChangeBetweenBuilds(options.against, suites)
+  if (earlier !== undefined) printChangeSince(earlier, result)
+  if (options.save) {
+    const file = options.saveTo ?? fileFor(result)
+    saveResult(file, result)
+    print(`\nsaved as ${file}\n`)
+  }
+  if (suites.some(({ cases }) => cases.some((one) => complaintsOf(one).length > 0))) process.exitCode = 1
+}
+
+async function measureAll(options: BenchOptions, folder: string): Promise<SuiteResult[]> {
+  const { quick, only, rounds, secondsMost } = options
+  const contestants = buildsOf(options).map((build) => contestantOf(build, options, folder))
+  const measuring: Measuring = {
+    rounds,
+    deadlineMs: performance.now() + secondsMost * 1000,
+    withRound: (name, verify, work) => withRound(options, folder, name, verify, work),
+    progress,
+  }
+  const results: SuiteResult[] = []
+  for (const suite of chosenSuites(allSuites({ contestants, quick }), only, quick)) {
+    const result = withoutIdleRows(await measureSuite(suite, measuring), only)
+    print(suiteTables(result))
+    results.push(result)
+  }
+  return results
+}
+
+/** Who picks cases knows what the others are. */
+function withoutIdleRows(result: SuiteResult, only: readonly string[]): SuiteResult {
+  if (only.length === 0) return result
+  return {
+    ...result,
+    verdicts: result.verdicts.filter(({ reason }) => reason?.endsWith(NOT_IN_RUN) !== true),
   }
 }
 
-/** Each workload has a server and a data folder of its own, so that none inherits memory or files from another. */
-async function measured(workload: Workload, options: BenchOptions): Promise<Row> {
-  progress(`${workload.name} … `)
-  const folder = makeTempFolder(options.dataDir)
-  const measurement = await workload.run({
-    ...options,
-    dataFolder: join(folder, 'data'),
-    pinning,
-    nodeFlags: profileFlags(workload, options),
-  })
-  removeFolder(folder)
-  progress(`${verification(measurement)}\n`)
-  return { workload, measurement }
+function buildsOf({ against }: BenchOptions): Build[] {
+  return against === undefined ? [OURS] : [OURS, otherBuild(resolve(against))]
 }
 
-function profileFlags({ name }: Workload, { cpuProfileDir }: BenchOptions): string[] {
-  if (cpuProfileDir === undefined) return []
-  return ['--cpu-prof', `--cpu-prof-dir=${cpuProfileDir}`, `--cpu-prof-name=${name}.cpuprofile`]
+function contestantOf(build: Build, { loadTool }: BenchOptions, folder: string): Contestant {
+  const shelf = join(folder, `shelf${build.suffix}`)
+  mkdirSync(shelf)
+  return { build, shelf: new Shelf(build, shelf, progress), tool: loadTool }
 }
 
-function surroundings(): string {
-  const load = loadavg()[0]!.toFixed(1) // near 0 on a machine that does nothing else
-  return `load average ${load}, node ${process.version}, ${availableParallelism()} × ${cpus()[0]?.model.trim() ?? 'unknown processor'}`
+async function withRound(
+  { seconds, warmupSeconds, cpuProfileDir }: BenchOptions,
+  parent: string,
+  name: string,
+  verify: boolean,
+  work: (round: Round) => Promise<Sample>,
+): Promise<Sample> {
+  const folder = join(parent, 'round')
+  mkdirSync(folder)
+  try {
+    return await work({
+      seconds,
+      warmupSeconds,
+      folder,
+      pinServer: pinning.server,
+      pinLoad: pinning.load,
+      nodeFlags: cpuProfileDir === undefined ? [] : profileFlags(cpuProfileDir, name),
+      verify,
+    })
+  } finally {
+    removeFolder(folder)
+  }
+}
+
+function profileFlags(folder: string, name: string): string[] {
+  return ['--cpu-prof', `--cpu-prof-dir=${folder}`, `--cpu-prof-name=${name}.cpuprofile`]
+}
+
+function printChangeBetweenBuilds(other: string, suites: readonly SuiteResult[]): void {
+  print(`\nthis build over ${other}\n\n`)
+  print(changeTable(changesBetweenBuilds(suites, otherBuild(other).suffix)))
+}
+
+function printChangeSince(earlier: RunResult, now: RunResult): void {
+  const verdicts = ({ suites, memory }: RunResult) => [...suites.flatMap((suite) => suite.verdicts), memory]
+  print(`\nchange since ${earlier.date}: ${describeMachine(earlier.machine)}\n\n`)
+  print(changeTable(changesSince(earlier.suites, now.suites)))
+  print('\nRatios, which hold across runs better than figures do\n\n')
+  print(verdictChangeTable(verdictChanges(verdicts(earlier), verdicts(now))))
+}
+
+function helpText(): string {
+  const contestant: Contestant = { build: OURS, shelf: new Shelf(OURS, '', progress), tool: 'wrk' }
+  const lists = allSuites({ contestants: [contestant], quick: false }).map(listOf)
+  return `Measures the service beside the least that a service could do. How, and what it means: bench/README.md\n\n${FLAGS_HELP}\nsuites and their cases, in this order; * not in a quick look\n${lists.join('')}`
+}
+
+function listOf({ name, about, cases }: Suite): string {
+  const width = Math.max(...cases.map((one) => one.name.length))
+  const lines = cases.map((one) => `  ${one.long ? '*' : ' '} ${one.name.padEnd(width)}  ${one.about}\n`)
+  return `\n${name}: ${about}\n${lines.join('')}`
+}
+
+function print(text: string): void {
+  process.stdout.write(text)
 }
 
 function progress(text: string): void {

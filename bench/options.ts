@@ -2,20 +2,29 @@
 import { statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
-import { EVENT_BYTES } from './load/event-text.ts'
-import { WORKLOADS } from './workloads/index.ts'
-import type { Workload } from './workloads/workload.ts'
+import { availableTool, type LoadTool } from './processes/requests.ts'
 
 export interface BenchOptions {
-  readonly workloads: readonly Workload[]
+  readonly quick: boolean
+  /** Names of suites and cases, `suite/case`, or none for all. */
+  readonly only: readonly string[]
+  readonly rounds: number
   readonly seconds: number
   readonly warmupSeconds: number
-  /** Lines of one upload. */
-  readonly uploadLines: number
+  /** After this no case begins. */
+  readonly secondsMost: number
+  readonly loadTool: LoadTool
   /** Where the temporary folder is made. */
   readonly dataDir: string
-  /** Where CPU profiles of the server go, if they are wanted. */
+  /** Where CPU profiles of the measured processes go, if they are wanted. */
   readonly cpuProfileDir?: string
+  /** The `cli.js` of another build, to measure beside ours. */
+  readonly against?: string
+  /** A saved result to compare with. */
+  readonly compare?: string
+  /** Whether to save, and where, if that was said. */
+  readonly save: boolean
+  readonly saveTo?: string
 }
 
 /** The message is one sentence for the terminal. */
@@ -23,24 +32,34 @@ export class OptionsError extends Error {
   override readonly name = 'OptionsError'
 }
 
-const SECONDS = 8
+const ROUNDS = 3
+const SECONDS = 3
 const WARMUP_SECONDS = 2
-const QUICK_SECONDS = 2
-const QUICK_WARMUP_SECONDS = 0.5
-const UPLOAD_MB = 100
+const QUICK_SECONDS = 1
+const QUICK_WARMUP_SECONDS = 1
+/** Of the three minutes that a quick look may take: the case that runs then must still end. */
+const QUICK_SECONDS_MOST = 160
 
 /** Undefined if help was asked for. Throws OptionsError. */
 export function parseOptions(args: readonly string[]): BenchOptions | undefined {
   const flags = parseFlags(args)
   if (flags.help === true) return undefined
   const quick = flags.quick === true
+  const only = (flags.only ?? []).flatMap((list) => list.split(',')).filter((name) => name !== '')
   return {
-    workloads: chosenWorkloads(flags.only ?? []),
+    quick,
+    only,
+    rounds: wholeNumber('rounds', flags.rounds, quick ? 1 : ROUNDS, 100),
     seconds: wholeNumber('seconds', flags.seconds, quick ? QUICK_SECONDS : SECONDS, 3600),
     warmupSeconds: quick ? QUICK_WARMUP_SECONDS : WARMUP_SECONDS,
-    uploadLines: (wholeNumber('upload-mb', flags['upload-mb'], UPLOAD_MB, 100_000) * 1e6) / EVENT_BYTES,
-    dataDir: folder(flags['data-dir'] ?? tmpdir()),
+    secondsMost: quick ? QUICK_SECONDS_MOST : Infinity,
+    loadTool: loadTool(flags.load),
+    dataDir: existing('data-dir', flags['data-dir'] ?? tmpdir(), 'folder'),
     ...(flags['cpu-prof'] !== undefined && { cpuProfileDir: flags['cpu-prof'] }),
+    ...(flags.against !== undefined && { against: existing('against', flags.against, 'file') }),
+    ...(flags.compare !== undefined && { compare: existing('compare', flags.compare, 'file') }),
+    save: flags['no-save'] !== true && (flags.save !== undefined || (!quick && only.length === 0)),
+    ...(flags.save !== undefined && { saveTo: flags.save }),
   }
 }
 
@@ -50,12 +69,17 @@ function parseFlags(args: readonly string[]) {
       args: [...args],
       strict: true,
       options: {
-        only: { type: 'string', multiple: true },
-        seconds: { type: 'string' },
         quick: { type: 'boolean' },
-        'upload-mb': { type: 'string' },
+        only: { type: 'string', multiple: true },
+        rounds: { type: 'string' },
+        seconds: { type: 'string' },
+        load: { type: 'string' },
         'data-dir': { type: 'string' },
         'cpu-prof': { type: 'string' },
+        against: { type: 'string' },
+        compare: { type: 'string' },
+        save: { type: 'string' },
+        'no-save': { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
     }).values
@@ -63,19 +87,6 @@ function parseFlags(args: readonly string[]) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new OptionsError(`${reason} (--help lists what there is)`, { cause })
   }
-}
-
-/** In the order of the list, however they were named. */
-function chosenWorkloads(only: readonly string[]): readonly Workload[] {
-  if (only.length === 0) return WORKLOADS.filter(({ long }) => long !== true)
-  const names = new Set(only.flatMap((list) => list.split(',')))
-  const chosen = WORKLOADS.filter(({ name }) => names.delete(name))
-  for (const unknown of names) {
-    throw new OptionsError(
-      `--only names '${unknown}'; there are ${WORKLOADS.map(({ name }) => name).join(', ')}`,
-    )
-  }
-  return chosen
 }
 
 function wholeNumber(flag: string, text: string | undefined, fallback: number, most: number): number {
@@ -86,32 +97,32 @@ function wholeNumber(flag: string, text: string | undefined, fallback: number, m
   return number
 }
 
-function folder(path: string): string {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true)
-    throw new OptionsError(`--data-dir is '${path}', which is not a folder; name one that exists`)
-  return path
+function loadTool(name: string | undefined): LoadTool {
+  const available = availableTool()
+  if (name === undefined || name === 'autocannon') return name ?? available
+  if (name !== 'wrk') throw new OptionsError(`--load is '${name}'; use wrk or autocannon`)
+  if (available !== 'wrk') throw new OptionsError('--load is wrk, which is not installed')
+  return 'wrk'
 }
 
-export function helpText(): string {
-  const width = Math.max(...WORKLOADS.map(({ name }) => name.length))
-  const list = (long: boolean) =>
-    WORKLOADS.filter((workload) => (workload.long ?? false) === long)
-      .map(({ name, about }) => `  ${name.padEnd(width)}  ${about}\n`)
-      .join('')
-  return `Measures the service over HTTP and prints one table. How, and what it means: bench/README.md
+function existing(flag: string, path: string, kind: 'folder' | 'file'): string {
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (kind === 'folder' ? found?.isDirectory() : found?.isFile()) return path
+  throw new OptionsError(`--${flag} is '${path}', which is no ${kind}; name one that exists`)
+}
 
-usage: npm run bench -- [flags]
+export const FLAGS_HELP = `usage: npm run bench -- [flags]
 
-  --only NAME[,NAME]  run only these workloads
-  --seconds N         measure each workload for N seconds (default ${SECONDS})
-  --quick             ${QUICK_SECONDS} seconds each, with a shorter warm-up: a look, not a result
-  --upload-mb N       bytes of events in one upload of the workload 'upload' (default ${UPLOAD_MB})
+  --quick             a look and no result, within 3 minutes: one round, shorter, without the large stores
+  --only NAME[,NAME]  only these suites and cases: 'posts', 'post-64' or 'posts/post-64'
+  --rounds N          measure every case N times, in turn (default ${ROUNDS})
+  --seconds N         each time for N seconds (default ${SECONDS})
+  --load PROGRAM      wrk or autocannon (default: wrk where it is installed)
   --data-dir DIR      make the temporary data folder in DIR, to choose the disk (default ${tmpdir()})
-  --cpu-prof DIR      write a CPU profile of the server there, one per workload; costs speed
+  --against FILE      measure the build with this dist/src/cli.js beside ours, and print the change
+  --compare FILE      print the change since a saved result
+  --save FILE         save the result there (default for a full run: bench/results/<date>-<commit>.json)
+  --no-save           save nothing
+  --cpu-prof DIR      write CPU profiles of the measured processes there; costs speed
   --help
-
-workloads, in this order:
-${list(false)}
-only when named with --only, for they take long:
-${list(true)}`
-}
+`

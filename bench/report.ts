@@ -1,83 +1,111 @@
-/** Measurements -> the table, and the sentence that says whether a row can be believed. */
+/** Results -> tables for the terminal. */
+import { type Change, comparedTitle, type VerdictChange } from './changes.ts'
+import { METRICS, type Metric } from './metrics.ts'
+import type { CaseResult, SuiteResult } from './rounds.ts'
+import { complaintsOf, verificationOf } from './soundness.ts'
 import { type Column, formatNumber, formatTable } from './table.ts'
-import type { Measurement, Workload } from './workloads/workload.ts'
+import type { Verdict } from './targets.ts'
 
-export interface Row {
-  readonly workload: Workload
-  readonly measurement: Measurement
-}
-
-const MB = 1e6
 const ABSENT = '-'
+/** `dataMb` is what was sent or read: with the disk it makes a ratio, alone it says nothing. */
+const NOT_SHOWN: readonly Metric[] = ['dataMb']
 
-const COLUMNS: readonly Column<Row>[] = [
-  { title: 'workload', align: 'left', text: ({ workload }) => workload.name },
-  { title: 'connections', align: 'right', text: ({ workload }) => String(workload.connections) },
-  {
-    title: 'events/s',
-    align: 'right',
-    text: ({ measurement: { load } }) => count(load.events / load.seconds),
-  },
-  {
-    title: 'MB/s',
-    align: 'right',
-    text: ({ measurement: { load } }) => formatNumber(load.bytes / MB / load.seconds),
-  },
-  { title: 'p50 ms', align: 'right', text: ({ measurement: { load } }) => formatNumber(load.p50Ms) },
-  { title: 'p99 ms', align: 'right', text: ({ measurement: { load } }) => formatNumber(load.p99Ms) },
-  { title: 'server RSS peak MB', align: 'right', text: ({ measurement }) => rssPeakMb(measurement) },
-  { title: 'server CPU us per event', align: 'right', text: ({ measurement }) => cpuPerEvent(measurement) },
-  { title: '', align: 'left', text: ({ measurement }) => complaints(measurement) },
-]
-
-export function resultTable(rows: readonly Row[]): string {
-  return formatTable(COLUMNS, rows)
+export function suiteTables(suite: SuiteResult): string {
+  const rounds = suite.rounds === 1 ? '1 round' : `medians of ${suite.rounds} rounds`
+  const parts = [`\n${suite.name}: ${suite.about} (${rounds})\n\n`, caseTable(suite.cases)]
+  if (suite.verdicts.length > 0) parts.push('\n', verdictTable(suite.verdicts))
+  return parts.join('')
 }
 
-/** For a line of its own: what was checked, who was busy, what the memory is made of. */
-export function verification({ acknowledged, stored, load, server }: Measurement): string {
-  const parts = [
-    `verified: ${count(acknowledged)} acknowledged, ${count(stored)} stored`,
-    `load busy ${percent(load.busy)}`,
-  ]
-  if (server !== undefined) {
-    parts.push(`server busy ${percent(server.cpuSeconds / load.seconds)}`)
-    parts.push(
-      `server RSS at the end ${megabytes(server.rssOwnBytes)} MB own + ${megabytes(server.rssFilesBytes)} MB mapped files`,
-    )
-  }
-  return parts.join('; ')
+export function verdictTable(verdicts: readonly Verdict[]): string {
+  return formatTable<Verdict>(
+    [
+      { title: 'ratio or limit', align: 'left', text: ({ row }) => row },
+      { title: 'value', align: 'right', text: ({ value }) => ratioText(value) },
+      { title: 'in rounds', align: 'right', text: spread },
+      { title: 'must reach', align: 'right', text: bound },
+      {
+        title: '',
+        align: 'left',
+        text: ({ outcome, reason }) => (reason ? `${outcome}: ${reason}` : outcome),
+      },
+    ],
+    verdicts,
+  )
 }
 
-/** Whether everything was answered 2xx, and everything acknowledged is there. */
-export function isSound(measurement: Measurement): boolean {
-  return complaints(measurement) === ''
+export function changeTable(changes: readonly Change[]): string {
+  return formatTable<Change>(
+    [
+      { title: 'case', align: 'left', text: ({ name }) => name },
+      ...metricsIn(changes.map(({ factors }) => factors)).map(
+        (metric): Column<Change> => ({
+          title: comparedTitle(metric),
+          align: 'right',
+          text: ({ factors }) => (factors[metric] === undefined ? ABSENT : `× ${factors[metric].toFixed(2)}`),
+        }),
+      ),
+    ],
+    changes,
+  )
 }
 
-function complaints({ load, acknowledged, stored }: Measurement): string {
-  const failures = Object.entries(load.failures).map(([reason, times]) => `${reason}: ${count(times)}`)
-  const found: string[] = []
-  if (failures.length > 0) found.push(`not answered 2xx: ${failures.join(', ')}`)
-  if (stored < acknowledged) found.push(`LOST ${count(acknowledged - stored)} acknowledged events`)
-  return found.join('; ')
+export function verdictChangeTable(changes: readonly VerdictChange[]): string {
+  return formatTable<VerdictChange>(
+    [
+      { title: 'ratio or limit', align: 'left', text: ({ row }) => row },
+      { title: 'before', align: 'right', text: ({ before }) => ratioText(before) },
+      { title: 'now', align: 'right', text: ({ after }) => ratioText(after) },
+    ],
+    changes,
+  )
 }
 
-function rssPeakMb({ server }: Measurement): string {
-  return server === undefined ? ABSENT : megabytes(server.rssPeakBytes)
+function caseTable(cases: readonly CaseResult[]): string {
+  const shown = metricsIn(cases.map(({ medians }) => medians)).filter((metric) => !NOT_SHOWN.includes(metric))
+  return formatTable<CaseResult>(
+    [
+      { title: 'case', align: 'left', text: ({ name }) => name },
+      ...shown.map(
+        (metric): Column<CaseResult> => ({
+          title: METRICS[metric].title,
+          align: 'right',
+          text: ({ medians }) => orAbsent(medians[metric]),
+        }),
+      ),
+      { title: '', align: 'left', text: remarks },
+    ],
+    cases,
+  )
 }
 
-function cpuPerEvent({ server, load }: Measurement): string {
-  return server === undefined ? ABSENT : formatNumber((server.cpuSeconds * 1e6) / load.events)
+/** What there is to say of a row: what is wrong with it, why it is empty, that it was verified, or what it is. */
+function remarks(result: CaseResult): string {
+  const complaints = complaintsOf(result)
+  if (complaints.length > 0) return complaints.join('; ')
+  if (result.problem !== undefined) return `not measured: ${result.problem}`
+  return [result.about, verificationOf(result)].filter((part) => part !== undefined).join('; ')
 }
 
-function megabytes(bytes: number): string {
-  return formatNumber(bytes / MB)
+function metricsIn(rows: readonly Partial<Record<Metric, number>>[]): Metric[] {
+  return (Object.keys(METRICS) as Metric[]).filter((metric) => rows.some((row) => row[metric] !== undefined))
 }
 
-function count(value: number): string {
-  return Math.round(value).toLocaleString('en-US')
+function bound({ atLeast, atMost }: Verdict): string {
+  if (atLeast !== undefined) return `>= ${atLeast}`
+  return atMost === undefined ? '' : `<= ${atMost}`
 }
 
-function percent(share: number): string {
-  return `${Math.round(share * 100)} %`
+function spread({ lowest, highest }: Verdict): string {
+  if (lowest === undefined || highest === undefined) return ''
+  return `${ratioText(lowest)} - ${ratioText(highest)}`
+}
+
+/** So that what fell short of its bound by little is seen to. */
+function ratioText(value: number | undefined): string {
+  return value !== undefined && value < 10 ? value.toFixed(3) : orAbsent(value)
+}
+
+function orAbsent(value: number | undefined): string {
+  return value === undefined ? ABSENT : formatNumber(value)
 }

@@ -20,6 +20,16 @@ export interface Sample {
   /** User and system time of all threads of the measured process, in the measured time. */
   readonly cpuSeconds?: number
   readonly rssPeakBytes?: number
+  /** Memory of the process at the end of the measured time, and the part of it that is not pages of mapped files. */
+  readonly rssBytes?: number
+  readonly rssOwnBytes?: number
+  /** Size of all files of the data folder once the process has stopped. */
+  readonly diskBytes?: number
+  /** Share of a core that the load itself took: near 1, the load may be what was measured. */
+  readonly loadBusy?: number
+  /** Events that were acknowledged, warm-up included, and those found after a restart; only where that was counted. */
+  readonly acknowledged?: number
+  readonly stored?: number
   /** What became of all other requests, warm-up included: a status or an error, and how many. */
   readonly failures: Readonly<Record<string, number>>
 }
@@ -35,6 +45,8 @@ export interface Round {
   readonly pinLoad: readonly string[]
   /** Flags for the `node` that is measured: profiles. */
   readonly nodeFlags: readonly string[]
+  /** Whether to count after the measurement that everything acknowledged is there: in the last round. */
+  readonly verify?: boolean
 }
 
 export interface Case {
@@ -42,6 +54,10 @@ export interface Case {
   readonly name: string
   /** One line for `--help` and the table. */
   readonly about: string
+  /** Measures the service itself: counts for the limit of memory, and must be sound for the bench to end with 0. */
+  readonly ofService?: true
+  /** Takes long, needs much that must be stored first, or tells little that others do not: not in a quick look. */
+  readonly long?: true
   /** Why it cannot be measured here (program not installed, …); undefined if it can. Asked once, before any round. */
   unavailable?(): Promise<string | undefined>
   run(round: Round): Promise<Sample>

@@ -3,22 +3,43 @@
  *
  *   load: { kind: 'warm' }   bench: 'go'   load: { kind: 'result', result }
  */
+import type { BodyKind } from '../events/upload-body.ts'
 
 /** Each is a file of this folder, and its job. */
 export interface LoadJobs {
   readonly posts: PostJob
+  readonly 'point-reads': PointReadJob
   readonly uploads: UploadJob
   readonly reads: ReadJob
 }
 
 export type LoadEntry = keyof LoadJobs
 
-/** Single events, as many as go over these connections, each of which waits for its answer. */
-export interface PostJob {
-  readonly url: string
+/** Requests as many as go over these connections, each of which waits for its answer before it sends the next. */
+interface ManyRequests {
+  /** `http://host:port` */
+  readonly base: string
   readonly connections: number
   readonly warmupSeconds: number
   readonly seconds: number
+}
+
+/** Single events, to `streams` streams in turn. */
+export interface PostJob extends ManyRequests {
+  readonly streams: number
+  /** Whether to send to the path that answers before the event is on disk. */
+  readonly async: boolean
+  readonly bodyBytes: number
+  /** Event headers of each, 3 at most. */
+  readonly headers: number
+}
+
+/** Reads of `limit` events of one of `streams` streams from a random time within the range on. */
+export interface PointReadJob extends ManyRequests {
+  readonly streams: number
+  readonly startMs: number
+  readonly endMs: number
+  readonly limit: number
 }
 
 /** Requests that take long: one after the other, at least `atLeast` of them and until `seconds` are over. */
@@ -30,15 +51,15 @@ export interface Repetition {
 
 export interface UploadJob extends Repetition {
   readonly url: string
-  /** Lines of one upload. */
-  readonly lines: number
+  readonly body: BodyKind
+  readonly events: number
 }
 
 export interface ReadJob extends Repetition {
   readonly url: string
   readonly accept: string
-  /** An answer with fewer events than this is a failure. */
-  readonly eventsLeast: number
+  /** An answer with another number of events is a failure. */
+  readonly events: number
 }
 
 /** Of the measured time, warm-up aside, except where it says so. */
@@ -52,6 +73,7 @@ export interface LoadResult {
   readonly bytes: number
   readonly p50Ms: number
   readonly p99Ms: number
+  readonly p999Ms: number
   /** What became of all other requests, warm-up included: a status or an error, and how many. */
   readonly failures: Readonly<Record<string, number>>
   /** `events` and those of the warm-up: what the server must have stored if they were sent. */

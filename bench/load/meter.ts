@@ -37,6 +37,7 @@ export class Meter {
       bytes: this.#bytes,
       p50Ms: this.#latencies.percentile(50) / 1000,
       p99Ms: this.#latencies.percentile(99) / 1000,
+      p999Ms: this.#latencies.percentile(99.9) / 1000,
       failures: this.#failures,
       acknowledged: this.#events,
       busy: (user + system) / 1e6 / seconds,

@@ -1,6 +1,7 @@
-/** Load: one event per request over many keep-alive connections. */
+/** Load where there is no wrk: one event per request over many keep-alive connections. */
 import autocannon from 'autocannon'
-import { EVENT_BYTES, randomEvent } from './event-text.ts'
+import { randomText } from '../events/random-text.ts'
+import { streamName, streamPath } from '../events/streams.ts'
 import type { PostJob } from './jobs.ts'
 import type { Meter } from './meter.ts'
 import { reasonOf } from './repeat.ts'
@@ -8,30 +9,53 @@ import { runJob } from './run-job.ts'
 
 /** How exactly a run ends on time. */
 const SAMPLE_MS = 50
+const HEADERS = [
+  ['sensor', 't-17'],
+  ['unit', 'celsius'],
+  ['site', 'north-2'],
+] as const
 
 await runJob<PostJob>((job) => ({
   warmUp: (meter) => post(job, job.warmupSeconds, meter),
   measure: (meter) => post(job, job.seconds, meter),
 }))
 
-function post({ url, connections }: PostJob, seconds: number, meter: Meter): Promise<void> {
+function post(job: PostJob, seconds: number, meter: Meter): Promise<void> {
+  const { base, connections, bodyBytes } = job
+  let sent = 0
+  // Every connection has a body of its own, so that what is written together differs.
+  const bodies = Array.from({ length: connections }, () => randomText(bodyBytes))
   return new Promise((resolve, reject) => {
     const cannon = autocannon(
       {
-        url,
+        url: base,
         connections,
-        method: 'POST',
         duration: seconds,
         sampleInt: SAMPLE_MS,
-        // Every connection has a body of its own, so that what is written together differs.
-        setupClient: (client) => client.setBody(randomEvent()),
+        requests: [
+          {
+            setupRequest: (request) => {
+              const at = sent++
+              return { ...request, ...requestOf(job, at), body: bodies[at % connections]! }
+            },
+          },
+        ],
       },
       (error: unknown) => (error == null ? resolve() : reject(error)),
     )
     cannon.on('response', (_client, status, _bytes, ms) => {
-      if (status >= 200 && status < 300) meter.answered(ms, 1, EVENT_BYTES)
+      if (status >= 200 && status < 300) meter.answered(ms, 1, bodyBytes)
       else meter.failed(String(status))
     })
     cannon.on('reqError', (error) => meter.failed(reasonOf(error)))
   })
+}
+
+function requestOf({ streams, async, headers }: PostJob, at: number) {
+  const name = streamName(at, streams)
+  return {
+    method: 'POST' as const,
+    path: `${streamPath(name)}${async ? '/async' : ''}`,
+    headers: Object.fromEntries(HEADERS.slice(0, headers).map(([key, value]) => [`${name}.${key}`, value])),
+  }
 }

@@ -1,5 +1,5 @@
 /** One GET of events, counted as it arrives and kept nowhere. */
-import { get, type IncomingMessage } from 'node:http'
+import { Agent, get, type IncomingMessage } from 'node:http'
 import { EventCounter } from './event-counter.ts'
 
 export interface EventsRead {
@@ -8,10 +8,12 @@ export interface EventsRead {
   readonly bytes: number
 }
 
+const agent = new Agent({ keepAlive: true })
+
 /** Rejects if the answer breaks off. */
 export async function readEvents(url: string, accept: string): Promise<EventsRead> {
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-    get(url, { headers: { accept }, agent: false }, resolve).once('error', reject)
+    get(url, { headers: { accept }, agent }, resolve).once('error', reject)
   })
   const counter = new EventCounter()
   let bytes = 0

@@ -1,6 +1,7 @@
 /** The frame of a load process: takes the job, waits between warm-up and measuring, hands back the result, ends. */
 import { once } from 'node:events'
-import type { FromLoad, LoadResult } from './jobs.ts'
+import type { FromLoad } from './jobs.ts'
+import { joined } from './joined.ts'
 import { Meter } from './meter.ts'
 
 export interface LoadWork {
@@ -8,10 +9,10 @@ export interface LoadWork {
   measure(meter: Meter): Promise<void>
 }
 
-export async function runJob<Job>(prepare: (job: Job) => LoadWork): Promise<void> {
+export async function runJob<Job>(prepare: (job: Job) => LoadWork | Promise<LoadWork>): Promise<void> {
   process.once('disconnect', () => process.exit(1)) // the bench is gone
   process.on('SIGINT', () => {}) // the bench gets it, too, and ends us
-  const work = prepare(JSON.parse(process.argv[2]!) as Job)
+  const work = await prepare(JSON.parse(process.argv[2]!) as Job)
   const warmup = new Meter()
   await work.warmUp(warmup)
   const go = once(process, 'message')
@@ -21,13 +22,6 @@ export async function runJob<Job>(prepare: (job: Job) => LoadWork): Promise<void
   await work.measure(measured)
   await tell({ kind: 'result', result: joined(warmup.result(), measured.result()) })
   process.exit(0)
-}
-
-function joined(warmup: LoadResult, measured: LoadResult): LoadResult {
-  const failures: Record<string, number> = { ...warmup.failures }
-  for (const [reason, count] of Object.entries(measured.failures))
-    failures[reason] = (failures[reason] ?? 0) + count
-  return { ...measured, failures, acknowledged: warmup.events + measured.events }
 }
 
 function tell(message: FromLoad): Promise<void> {

@@ -1,20 +1,20 @@
-/** Load: uploads of text lines, made on the fly, each in one chunked request. */
+/** Load: uploads of bodies made before, one after the other. */
 import { request } from 'node:http'
 import { performance } from 'node:perf_hooks'
 import { Readable } from 'node:stream'
-import { LINE_BYTES, linePieces, linePool } from './event-text.ts'
+import { eventBytesOf, lengthOf, piecesOf, type UploadBody, uploadBody } from '../events/upload-body.ts'
 import type { UploadJob } from './jobs.ts'
 import { reasonOf, repeating } from './repeat.ts'
 import { runJob } from './run-job.ts'
 
-await runJob<UploadJob>((job) => {
-  const pool = linePool()
+await runJob<UploadJob>(async (job) => {
+  const body = await uploadBody(job.body)
   return repeating(job, async (meter) => {
     const startMs = performance.now()
     try {
-      const status = await upload(job.url, linePieces(pool, job.lines))
+      const status = await upload(job.url, body, job.events)
       if (status >= 200 && status < 300)
-        meter.answered(performance.now() - startMs, job.lines, job.lines * LINE_BYTES)
+        meter.answered(performance.now() - startMs, job.events, eventBytesOf(body, job.events))
       else meter.failed(String(status))
     } catch (error) {
       meter.failed(reasonOf(error))
@@ -23,15 +23,16 @@ await runJob<UploadJob>((job) => {
 })
 
 /** The status of the answer; rejects if there is none. */
-function upload(url: string, pieces: Iterable<Buffer>): Promise<number> {
+function upload(url: string, body: UploadBody, events: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    const sent = request(url, { method: 'POST', headers: { 'content-type': 'text/plain' }, agent: false })
+    const headers = { 'content-type': body.contentType, 'content-length': lengthOf(body, events) }
+    const sent = request(url, { method: 'POST', headers, agent: false })
     sent.once('response', (answer) => {
       answer.resume()
       resolve(answer.statusCode!)
       if (!sent.writableFinished) sent.destroy() // refused before all of it was sent
     })
     sent.on('error', reject) // no matter once there is an answer
-    Readable.from(pieces).pipe(sent)
+    Readable.from(piecesOf(body, events), { objectMode: true, highWaterMark: 4 }).pipe(sent)
   })
 }

@@ -1,37 +1,44 @@
-/** Batch uploads of text lines, one after the other. */
-import { LINE_BYTES } from '../load/event-text.ts'
-import type { Workload } from './workload.ts'
+/** Batch uploads, one after the other. */
+import { streamName, streamPath } from '../events/streams.ts'
+import type { BodyKind } from '../events/upload-body.ts'
+import { runLoad } from '../processes/load-process.ts'
+import type { Case } from '../sample.ts'
+import { folderBytes } from '../stores/copy.ts'
+import type { Contestant } from './contestant.ts'
+import { dataFolderOf } from './measured.ts'
 import { measureWrites } from './writes.ts'
 
-/** Enough that the median is one of several. */
-const UPLOADS_LEAST = 3
-const GIB = 1024 ** 3
-
-export const uploads: Workload = {
-  name: 'upload',
-  about: 'batches of text lines, one after the other; latencies are those of a whole upload',
-  connections: 1,
-  run: (surroundings) =>
-    measureWrites(surroundings, 'uploads', (url) => ({
-      url: `${url}/batch`,
-      lines: surroundings.uploadLines,
-      warmups: 1,
-      atLeast: UPLOADS_LEAST,
-      seconds: surroundings.seconds,
-    })),
+export interface Uploads {
+  readonly name: string
+  readonly about: string
+  readonly body: BodyKind
+  /** Of one upload: a multiple of POOL_EVENTS. */
+  readonly events: number
+  readonly long?: true
+  /** One upload and nothing else, to look at what it leaves. */
+  readonly once?: true
 }
 
-export const oneGibUpload: Workload = {
-  name: 'upload-1gib',
-  about: '1 GiB of text lines in one chunked request to a server just started',
-  connections: 1,
-  long: true,
-  run: (surroundings) =>
-    measureWrites(surroundings, 'uploads', (url) => ({
-      url: `${url}/batch`,
-      lines: Math.ceil(GIB / LINE_BYTES),
-      warmups: 0,
-      atLeast: 1,
-      seconds: 0,
-    })),
+/** Enough that the median is one of several. */
+const UPLOADS_LEAST = 2
+
+export function uploads(contestant: Contestant, { name, about, body, events, long, once }: Uploads): Case {
+  return {
+    name,
+    about,
+    ...(long && { long }),
+    async run(round) {
+      const repetition = once
+        ? { warmups: 0, atLeast: 1, seconds: 0 }
+        : { warmups: 1, atLeast: UPLOADS_LEAST, seconds: round.seconds }
+      const sample = await measureWrites(contestant, round, {
+        streams: 1,
+        load({ base }, onWarm) {
+          const job = { ...repetition, url: `${base}${streamPath(streamName(0, 1))}/batch`, body, events }
+          return runLoad({ entry: 'uploads', job, pin: round.pinLoad, onWarm })
+        },
+      })
+      return once ? { ...sample, diskBytes: folderBytes(dataFolderOf(round)) } : sample
+    },
+  }
 }

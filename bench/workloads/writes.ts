@@ -1,18 +1,38 @@
-/** Any workload that writes: a load on an empty server, then a restart and a count of what is there. */
-import type { LoadEntry, LoadJobs } from '../load/jobs.ts'
-import { countStored, createStream, streamUrl } from './bench-stream.ts'
-import { measureLoad, withServer } from './measured-load.ts'
-import type { Measurement, Surroundings } from './workload.ts'
+/** Any load that writes: on an empty store or a copy of one, and in the last round a count of what is there. */
+import type { LoadResult } from '../load/jobs.ts'
+import type { WatchedProcess } from '../processes/watched-process.ts'
+import type { Round, Sample } from '../sample.ts'
+import { copyStore } from '../stores/copy.ts'
+import { createStreams } from '../stores/fill.ts'
+import type { Store } from '../stores/shelf.ts'
+import type { Contestant } from './contestant.ts'
+import { dataFolderOf, measured, withService } from './measured.ts'
+import { countStored } from './verify.ts'
 
-export async function measureWrites<Entry extends LoadEntry>(
-  surroundings: Surroundings,
-  entry: Entry,
-  jobFor: (streamUrl: string) => LoadJobs[Entry],
-): Promise<Measurement> {
-  const measured = await withServer(surroundings, surroundings.nodeFlags, async (server) => {
-    await createStream(server)
-    return measureLoad(server, surroundings, entry, jobFor(streamUrl(server)))
+export interface Writing {
+  readonly streams: number
+  /** What is stored before; nothing if undefined. */
+  readonly store?: Promise<Store>
+  load(server: WatchedProcess, onWarm: () => void): Promise<LoadResult>
+}
+
+export async function measureWrites(
+  { build }: Contestant,
+  round: Round,
+  { streams, store, load }: Writing,
+): Promise<Sample> {
+  const dataFolder = dataFolderOf(round)
+  if (store !== undefined) copyStore((await store).folder, dataFolder)
+  const sinceMs = Date.now()
+  let acknowledged = 0
+  const sample = await withService(build, round, dataFolder, async (server) => {
+    if (store === undefined) await createStreams(server.base, streams)
+    return measured(server, async (onWarm) => {
+      const result = await load(server, onWarm)
+      acknowledged = result.acknowledged
+      return result
+    })
   })
-  const stored = await withServer(surroundings, [], countStored)
-  return { ...measured, acknowledged: measured.load.acknowledged, stored }
+  if (round.verify !== true) return sample
+  return { ...sample, acknowledged, stored: await countStored(build, dataFolder, streams, sinceMs) }
 }

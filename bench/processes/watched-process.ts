@@ -1,23 +1,17 @@
-/** The service as a user starts it: a child process on a free port, watched from outside through /proc. */
+/**
+ * A server in a process of its own, watched from outside through /proc: the service, or a probe that is measured like it.
+ * It says `listening on http://host:port` on stdout once it does, and stops on SIGTERM.
+ */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
-import { endWithUs } from './cleanup.ts'
+import { endWithUs } from '../cleanup.ts'
 
-export interface ServerOptions {
-  readonly dataFolder: string
-  /** Command words before `node`. */
-  readonly pin: readonly string[]
-  /** Flags for `node` itself. */
-  readonly nodeFlags?: readonly string[]
-}
-
-export interface ServerUsage {
+export interface Usage {
   readonly rssPeakBytes: number
-  /** Of the memory now: its own, and the pages of files that it has mapped, which the kernel can take back. */
+  readonly rssBytes: number
+  /** Of that, without the pages of files it has mapped, which the kernel can take back. */
   readonly rssOwnBytes: number
-  readonly rssFilesBytes: number
   /** Since the process started. User and system time of all threads; /proc counts it in steps of 10 ms. */
   readonly cpuSeconds: number
 }
@@ -29,15 +23,12 @@ const STOP_MS_MAX = 20_000
 /** USER_HZ, the unit of times in /proc. */
 const TICKS_PER_SECOND = 100
 
-const CLI = fileURLToPath(new URL('../src/cli.js', import.meta.url))
-
-export class ServerProcess {
+export class WatchedProcess {
   readonly #child: ChildProcess
   readonly #ended: Promise<string>
   #base = ''
 
-  private constructor({ dataFolder, pin, nodeFlags = [] }: ServerOptions) {
-    const words = [...pin, process.execPath, ...nodeFlags, CLI, '--port', '0', '--data', dataFolder]
+  private constructor(words: readonly string[]) {
     this.#child = spawn(words[0]!, words.slice(1), {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: environmentOfServer(),
@@ -50,8 +41,8 @@ export class ServerProcess {
   }
 
   /** Resolves once it listens. */
-  static async start(options: ServerOptions): Promise<ServerProcess> {
-    const server = new ServerProcess(options)
+  static async start(words: readonly string[]): Promise<WatchedProcess> {
+    const server = new WatchedProcess(words)
     server.#base = await server.whileRunning(server.#addressPrinted())
     return server
   }
@@ -70,7 +61,7 @@ export class ServerProcess {
   }
 
   /** Undefined where there is no /proc. */
-  usage(): ServerUsage | undefined {
+  usage(): Usage | undefined {
     try {
       const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8')
       const stat = readFileSync(`/proc/${this.#child.pid}/stat`, 'utf8')
@@ -81,8 +72,8 @@ export class ServerProcess {
       const ticks = Number(fields[11]) + Number(fields[12])
       return {
         rssPeakBytes: bytes('VmHWM'),
+        rssBytes: bytes('VmRSS'),
         rssOwnBytes: bytes('RssAnon'),
-        rssFilesBytes: bytes('RssFile'),
         cpuSeconds: ticks / TICKS_PER_SECOND,
       }
     } catch {
@@ -112,6 +103,22 @@ export class ServerProcess {
       const [chunk] = (await once(stdout!, 'data', { signal })) as [Buffer]
       printed += chunk.toString()
     }
+  }
+}
+
+/** Starts a server, does `work`, and stops it, also where `work` fails. */
+export async function withProcess<T>(
+  words: readonly string[],
+  work: (server: WatchedProcess) => Promise<T>,
+): Promise<T> {
+  const server = await WatchedProcess.start(words)
+  try {
+    const result = await server.whileRunning(work(server))
+    await server.stop()
+    return result
+  } catch (error) {
+    await server.stop().catch(() => {}) // the first error is the one to tell
+    throw error
   }
 }
 

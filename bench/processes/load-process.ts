@@ -1,8 +1,8 @@
 /** Runs one load in a process of its own and waits for its result. */
 import { spawn } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
-import { endWithUs } from './cleanup.ts'
-import type { FromLoad, LoadEntry, LoadJobs, LoadResult, ToLoad } from './load/jobs.ts'
+import { endWithUs } from '../cleanup.ts'
+import type { FromLoad, LoadEntry, LoadJobs, LoadResult, ToLoad } from '../load/jobs.ts'
+import { benchProgram } from '../paths.ts'
 
 export interface LoadOptions<Entry extends LoadEntry> {
   readonly entry: Entry
@@ -10,13 +10,12 @@ export interface LoadOptions<Entry extends LoadEntry> {
   /** Command words before `node`. */
   readonly pin: readonly string[]
   /** Called between warm-up and measuring, while the load stands still. */
-  readonly onWarm?: () => void
+  readonly onWarm?: (() => void) | undefined
 }
 
 export function runLoad<Entry extends LoadEntry>(options: LoadOptions<Entry>): Promise<LoadResult> {
   const { entry, job, pin, onWarm } = options
-  const file = fileURLToPath(new URL(`./load/${entry}.js`, import.meta.url))
-  const words = [...pin, process.execPath, file, JSON.stringify(job)]
+  const words = [...pin, process.execPath, benchProgram(`load/${entry}`), JSON.stringify(job)]
   const child = spawn(words[0]!, words.slice(1), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   endWithUs(child)
   return new Promise((resolve, reject) => {

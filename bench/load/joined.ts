@@ -1,0 +1,9 @@
+/** Warm-up and measured time -> one result: the numbers of the second, what must not be lost of both. */
+import type { LoadResult } from './jobs.ts'
+
+export function joined(warmup: LoadResult, measured: LoadResult): LoadResult {
+  const failures: Record<string, number> = { ...warmup.failures }
+  for (const [reason, count] of Object.entries(measured.failures))
+    failures[reason] = (failures[reason] ?? 0) + count
+  return { ...measured, failures, acknowledged: warmup.events + measured.events }
+}

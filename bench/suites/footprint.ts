@@ -1,0 +1,117 @@
+/** What the service takes: time to start, memory, disk. */
+import { EVENT_BYTES } from '../events/random-text.ts'
+import { atMost, figure, type Target } from '../targets.ts'
+import { ofEach } from '../workloads/contestant.ts'
+import { disk, idle, startUp } from '../workloads/footprint.ts'
+import { fullReads, JSON_ARRAY } from '../workloads/full-reads.ts'
+import { uploads } from '../workloads/uploads.ts'
+import type { Suite, SuiteParts } from './suite.ts'
+
+const MILLION = 1_000_000
+const MANY_STREAMS = 10_000
+/** Enough that the memory of the streams stands out, in a quick look as well. */
+const FEWER_STREAMS = 1_000
+/** Events of 100 bytes and their line ends in one GiB, rounded up to whole pools. */
+const GIB_EVENTS = 10_640_000
+/** What an event is granted on disk beside its body. */
+const BESIDE_BYTES = 8
+
+export function footprintSuite({ contestants, quick }: SuiteParts): Suite {
+  const streams = quick ? FEWER_STREAMS : MANY_STREAMS
+  const posted = quick ? MILLION / 20 : MILLION
+  return {
+    name: 'footprint',
+    about: 'time to start, memory, disk: one round',
+    roundsMost: 1,
+    cases: ofEach(contestants, (contestant) => [
+      startUp(contestant, { name: 'start-1m', about: 'start to /ping, 1 million events stored' }, () =>
+        contestant.shelf.oneStream(MILLION),
+      ),
+      startUp(
+        contestant,
+        {
+          name: 'start-10m-10k',
+          about: 'start to /ping, 10 million events and 10,000 streams stored',
+          long: true,
+        },
+        () => contestant.shelf.oneStreamAmongMany(10 * MILLION, MANY_STREAMS),
+      ),
+      idle(contestant, { name: 'idle-1-stream', about: 'a service at rest with 1 stream' }, () =>
+        contestant.shelf.manyStreams(1),
+      ),
+      idle(
+        contestant,
+        {
+          name: 'idle-many-streams',
+          about: `a service at rest with ${streams.toLocaleString('en-US')} streams`,
+        },
+        () => contestant.shelf.manyStreams(streams),
+      ),
+      uploads(contestant, {
+        name: 'disk-random',
+        about: 'one batch of 1 million random lines of 100 bytes',
+        body: 'text',
+        events: MILLION,
+        once: true,
+      }),
+      disk(
+        {
+          name: 'disk-posts',
+          about: `${posted.toLocaleString('en-US')} random events that came one by one, merged`,
+        },
+        () => contestant.shelf.mergedPosts(posted),
+        EVENT_BYTES,
+      ),
+      uploads(contestant, {
+        name: 'disk-log-lines',
+        about: 'one batch of 1 million lines as a web server logs them',
+        body: 'log-lines',
+        events: MILLION,
+        once: true,
+      }),
+      uploads(contestant, {
+        name: 'upload-1gib',
+        about: '1 GiB of text lines in one request to a service just started',
+        body: 'text',
+        events: GIB_EVENTS,
+        once: true,
+        long: true,
+      }),
+      fullReads(contestant, {
+        name: 'read-10m',
+        about: '10 million events as one JSON array from a service just started',
+        accept: JSON_ARRAY,
+        store: () => contestant.shelf.oneStream(10 * MILLION),
+        once: true,
+        long: true,
+      }),
+    ]),
+    targets: [
+      {
+        ...figure('start-10m-10k', 'p50Ms', atMost(1000)),
+        row: 'start with 10 M events and 10 k streams, ms',
+      },
+      {
+        row: `memory per idle stream, bytes, of ${streams.toLocaleString('en-US')}`,
+        atMost: 2048,
+        value: (look) =>
+          ((look('idle-many-streams', 'rssMb') - look('idle-1-stream', 'rssMb')) * 1e6) / (streams - 1),
+      },
+      diskOfRandom('disk-random', MILLION),
+      diskOfRandom('disk-posts', posted),
+      {
+        row: 'disk-log-lines, bytes on disk / bytes of events',
+        atMost: 1,
+        value: (look) => look('disk-log-lines', 'diskMb') / look('disk-log-lines', 'dataMb'),
+      },
+    ],
+  }
+}
+
+function diskOfRandom(name: string, events: number): Target {
+  return {
+    row: `${name}, bytes on disk / (bytes of events + ${BESIDE_BYTES} each)`,
+    atMost: 1.15,
+    value: (look) => look(name, 'diskMb') / ((events * (EVENT_BYTES + BESIDE_BYTES)) / 1e6),
+  }
+}

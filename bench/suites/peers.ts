@@ -1,0 +1,22 @@
+/** Other programs that keep events, under the load that suits each best, next to the service. */
+import type { Case } from '../sample.ts'
+import { ratio } from '../targets.ts'
+import { ofEach } from '../workloads/contestant.ts'
+import { posts } from '../workloads/posts.ts'
+import type { Suite, SuiteParts } from './suite.ts'
+
+const PEERS: readonly Case[] = []
+
+export function peerSuite({ contestants }: SuiteParts): Suite {
+  return {
+    name: 'peers',
+    about: 'the service next to other programs that keep events, where they are installed',
+    cases: [
+      ...ofEach(contestants, (contestant) => [
+        posts(contestant, { name: 'post-64', about: '64 connections, fsync before 200', connections: 64 }),
+      ]),
+      ...PEERS,
+    ],
+    targets: PEERS.map(({ name }) => ratio('post-64', name, 'eventsPerSecond')),
+  }
+}

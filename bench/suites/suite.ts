@@ -1,0 +1,20 @@
+/** A list of cases measured in turn, and what is to be read off them. */
+import type { Case } from '../sample.ts'
+import type { Target } from '../targets.ts'
+import type { Contestant } from '../workloads/contestant.ts'
+
+export interface Suite {
+  readonly name: string
+  readonly about: string
+  readonly cases: readonly Case[]
+  readonly targets: readonly Target[]
+  /** Fewer rounds than asked for, where one round tells as much as many. */
+  readonly roundsMost?: number
+}
+
+/** What a suite is made from: at least one contestant, ours first. */
+export interface SuiteParts {
+  readonly contestants: readonly Contestant[]
+  /** Smaller stores, where their size is not the point. */
+  readonly quick: boolean
+}

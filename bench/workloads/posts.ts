@@ -1,0 +1,44 @@
+/** One event per request. */
+import { EVENT_BYTES } from '../events/random-text.ts'
+import { runPosts } from '../processes/requests.ts'
+import type { Case } from '../sample.ts'
+import type { Store } from '../stores/shelf.ts'
+import type { Contestant } from './contestant.ts'
+import { measureWrites } from './writes.ts'
+
+export interface Posts {
+  readonly name: string
+  readonly about: string
+  readonly connections: number
+  readonly bodyBytes?: number
+  readonly headers?: number
+  readonly streams?: number
+  readonly async?: true
+  readonly long?: true
+  /** What is stored before: nothing, if it is left out. */
+  readonly store?: () => Promise<Store>
+}
+
+export function posts(contestant: Contestant, options: Posts): Case {
+  const { name, about, connections, long, store } = options
+  const { bodyBytes = EVENT_BYTES, headers = 0, streams = 1, async = false } = options
+  return {
+    name,
+    about,
+    ...(long && { long }),
+    run: (round) =>
+      measureWrites(contestant, round, {
+        streams,
+        ...(store && { store: store() }),
+        load: ({ base }, onWarm) =>
+          runPosts(
+            { tool: contestant.tool, pin: round.pinLoad, onWarm },
+            { ...timesOf(round), base, connections, streams, async, bodyBytes, headers },
+          ),
+      }),
+  }
+}
+
+export function timesOf({ warmupSeconds, seconds }: { warmupSeconds: number; seconds: number }) {
+  return { warmupSeconds, seconds }
+}

@@ -1,0 +1,26 @@
+/** What was acknowledged must be there: the store is opened anew, and its events are counted. */
+import { streamName, streamPath } from '../events/streams.ts'
+import { readEvents } from '../load/read-events.ts'
+import { type Build, commandOf } from '../processes/build.ts'
+import { withProcess } from '../processes/watched-process.ts'
+
+const NDJSON = 'application/x-ndjson'
+
+/** Events from `sinceMs` on, of all streams. */
+export function countStored(
+  build: Build,
+  dataFolder: string,
+  streams: number,
+  sinceMs: number,
+): Promise<number> {
+  return withProcess(commandOf(build, { dataFolder }), async ({ base }) => {
+    let stored = 0
+    for (let at = 0; at < streams; at++) {
+      const url = `${base}${streamPath(streamName(at, streams))}/events?start=${sinceMs}`
+      const { status, events } = await readEvents(url, NDJSON)
+      if (status !== 200 && status !== 204) throw new Error(`reading back was answered ${status}`)
+      stored += events
+    }
+    return stored
+  })
+}
