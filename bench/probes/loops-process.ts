@@ -14,35 +14,34 @@ import { decodeBlock, sealBlock } from '../../storage/level/block-codec.ts'
 import { encodeHeaders } from '../../storage/level/header-codec.ts'
 import { blockKey } from '../../storage/level/keys.ts'
 import type { EventBlock } from '../../storage/log.ts'
+import { EVENT_BYTES } from '../events/random-text.ts'
+import { type BodyKind, POOL_EVENTS, piecesOf, uploadBody } from '../events/upload-body.ts'
 import type { LoopJob, LoopName } from './loops.ts'
-import { avroFile } from './loops-avro-file.ts'
-import { csvRows } from './loops-csv-rows.ts'
 import { measurePasses, type PassCounts, type Passes } from './pass-process.ts'
-import { EVENT_BYTES, LINE_BYTES, linePieces, linePool } from './probe-lines.ts'
 
 /** Of one body; a million would not fit into any cache, and a socket's bytes come from one. */
-const ROWS = 100_000
+const ROWS = 5 * POOL_EVENTS
 const READ_EVENTS = 1_000_000
 const CHUNK_BYTES = 64 * 1024
 const LIMITS = { eventBytesMax: 16 * 1024 * 1024 }
 const LOG = 1
 const TIMESTAMP_MS = 1_700_000_000_000
 
-const LOOPS: Readonly<Record<LoopName, () => Promise<Passes> | Passes>> = {
-  'loop-text': () =>
-    decoding('text/plain', Buffer.concat([...linePieces(linePool(), ROWS, CHUNK_BYTES)]), ROWS),
-  'loop-csv': () => decoding('text/csv', csvRows('plain', ROWS * LINE_BYTES), ROWS),
-  'loop-csv-quotes': () => decoding('text/csv', csvRows('quoted', ROWS * LINE_BYTES), ROWS),
-  'loop-avro': async () => decodingByAvsc(await avroFile(ROWS), ROWS),
-  'loop-avro-ours': async () => decoding('avro/binary', await avroFile(ROWS), ROWS),
+const LOOPS: Readonly<Record<LoopName, () => Promise<Passes>>> = {
+  'loop-text': () => decoding('text'),
+  'loop-csv': () => decoding('csv'),
+  'loop-csv-quotes': () => decoding('csv-quotes'),
+  'loop-avro': () => decodingByAvsc(),
+  'loop-avro-ours': () => decoding('avro'),
   'loop-json': () => encoding('array'),
   'loop-ndjson': () => encoding('ndjson'),
 }
 
 await measurePasses<LoopJob>(({ loop }) => LOOPS[loop]())
 
-function decoding(contentType: string, body: Buffer, events: number): Passes {
-  const chunks = chunksOf(body)
+/** The body that the upload of the same name sends. */
+async function decoding(kind: BodyKind): Promise<Passes> {
+  const { contentType, chunks, bytes } = await body(kind)
   return {
     pass() {
       const decoder = decoderFor(contentType, LIMITS)!
@@ -52,14 +51,20 @@ function decoding(contentType: string, body: Buffer, events: number): Passes {
       }
       for (const chunk of chunks) decoder.decode(chunk, emit)
       decoder.end(emit)
-      return expecting(events, count, body.length)
+      return expecting(ROWS, count, bytes)
     },
   }
 }
 
+async function body(kind: BodyKind) {
+  const upload = await uploadBody(kind)
+  const whole = Buffer.concat([...piecesOf(upload, ROWS)])
+  return { contentType: upload.contentType, chunks: chunksOf(whole), bytes: whole.length }
+}
+
 /** Its stream hands out one Buffer per datum. The checksum of snappy is not verified, as in the example of its docs. */
-function decodingByAvsc(file: Buffer, events: number): Passes {
-  const chunks = chunksOf(file)
+async function decodingByAvsc(): Promise<Passes> {
+  const { chunks, bytes } = await body('avro')
   const codecs = {
     snappy: (data: Buffer, done: (error: null, data: Buffer) => void) =>
       done(null, uncompressSync(data.subarray(0, -4)) as Buffer),
@@ -73,13 +78,13 @@ function decodingByAvsc(file: Buffer, events: number): Passes {
       const ended = once(decoder, 'end')
       decoder.end()
       await ended
-      return expecting(events, count, file.length)
+      return expecting(ROWS, count, bytes)
     },
   }
 }
 
-function encoding(layout: 'array' | 'ndjson'): Passes {
-  const blocks = storedBlocks()
+async function encoding(layout: 'array' | 'ndjson'): Promise<Passes> {
+  const blocks = await storedBlocks()
   return {
     async pass() {
       const bytes = await encode(blocks, layout)
@@ -109,11 +114,11 @@ async function* decoded(blocks: readonly StoredBlock[]): AsyncGenerator<EventBlo
 }
 
 /** As an upload of text leaves them on disk. */
-function storedBlocks(): StoredBlock[] {
+async function storedBlocks(): Promise<StoredBlock[]> {
   const builder = new BlockBuilder()
   const headers = encodeHeaders([])
   const decoder = decoderFor('text/plain', LIMITS)!
-  for (const piece of linePieces(linePool(), READ_EVENTS, CHUNK_BYTES)) {
+  for (const piece of piecesOf(await uploadBody('text'), READ_EVENTS)) {
     decoder.decode(piece, (slices) => builder.addSlices(slices, headers))
   }
   decoder.end((slices) => builder.addSlices(slices, headers))

@@ -2,10 +2,13 @@
 import { Level } from 'level'
 import { isCompactable } from '../../storage/level/level.ts'
 import { LEVEL_OPTIONS } from '../../storage/level/open.ts'
+import { EVENT_BYTES } from '../events/random-text.ts'
+import { uploadBody } from '../events/upload-body.ts'
 import { measurePasses, type PassCounts, type Passes } from './pass-process.ts'
-import { LINE_BYTES, linePool } from './probe-lines.ts'
 import type { LevelChoice, RawLevelJob } from './raw-level.ts'
 
+/** An event and the LF after it. */
+const LINE_BYTES = EVENT_BYTES + 1
 const LINES_PER_BLOCK = Math.floor((64 * 1024) / LINE_BYTES)
 const BLOCK_BYTES = LINES_PER_BLOCK * LINE_BYTES
 /** About 1 MiB. */
@@ -27,7 +30,7 @@ const OPTIONS = {
 
 await measurePasses<RawLevelJob>(async ({ work, options, store }) => {
   const db = await openStore(store, options)
-  const write = blockWriter(db)
+  const write = blockWriter(db, (await uploadBody('text')).pool)
   if (work === 'write') return { pass: write, close: () => db.close() }
   await write()
   // So that all passes scan the same files, and none of the memory table.
@@ -45,8 +48,7 @@ async function openStore(store: string, options: LevelChoice): Promise<Store> {
 }
 
 /** Keys go up from pass to pass, as those of a log do. */
-function blockWriter(db: Store): () => Promise<PassCounts> {
-  const pool = linePool()
+function blockWriter(db: Store, pool: Buffer): () => Promise<PassCounts> {
   const poolBlocks = Math.floor(pool.length / BLOCK_BYTES)
   const blocks = Array.from({ length: poolBlocks }, (_, i) =>
     pool.subarray(i * BLOCK_BYTES, (i + 1) * BLOCK_BYTES),

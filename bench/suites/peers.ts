@@ -1,11 +1,9 @@
 /** Other programs that keep events, under the load that suits each best, next to the service. */
-import type { Case } from '../sample.ts'
+import { PEERS } from '../peers/index.ts'
 import { ratio } from '../targets.ts'
 import { ofEach } from '../workloads/contestant.ts'
 import { posts } from '../workloads/posts.ts'
 import type { Suite, SuiteParts } from './suite.ts'
-
-const PEERS: readonly Case[] = []
 
 export function peerSuite({ contestants }: SuiteParts): Suite {
   return {
@@ -15,7 +13,7 @@ export function peerSuite({ contestants }: SuiteParts): Suite {
       ...ofEach(contestants, (contestant) => [
         posts(contestant, { name: 'post-64', about: '64 connections, fsync before 200', connections: 64 }),
       ]),
-      ...PEERS,
+      ...PEERS.map((peer) => ({ ...peer, about: `${peer.about}; fsync: ${peer.fsync}` })),
     ],
     targets: PEERS.map(({ name }) => ratio('post-64', name, 'eventsPerSecond')),
   }

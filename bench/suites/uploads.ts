@@ -51,7 +51,7 @@ export function uploadSuite({ contestants, quick }: SuiteParts): Suite {
           ...repeated,
         }),
       ]),
-      ...ceilings('loop-csv', 'loop-csv-quotes', 'loop-avro'),
+      ...ceilings('loop-csv', 'loop-csv-quotes', 'loop-avro', 'loop-avro-ours'),
     ],
     targets: [
       ratio('upload-text-100mb', 'probe-block-writes', 'mbPerSecond', atLeast(0.7)),
@@ -59,6 +59,9 @@ export function uploadSuite({ contestants, quick }: SuiteParts): Suite {
       ratio('upload-csv', 'upload-text-100mb', 'mbPerSecond', atLeast(0.9)),
       ratio('upload-csv-quotes', 'upload-text-100mb', 'mbPerSecond', atLeast(0.6)),
       ratio('upload-avro', 'loop-avro', 'eventsPerSecond', atLeast(0.5)),
+      ratio('loop-csv', 'loop-text', 'mbPerSecond'),
+      ratio('loop-csv-quotes', 'loop-text', 'mbPerSecond'),
+      ratio('loop-avro-ours', 'loop-avro', 'eventsPerSecond'),
       ratio('upload-text-100mb', 'loop-text', 'mbPerSecond'),
       ratio('upload-csv-quotes', 'loop-csv-quotes', 'mbPerSecond'),
     ],
