@@ -12,6 +12,9 @@ const SAME_SIGNAL_MS = 500
 
 const report = failureReporter((line) => process.stderr.write(line), Date.now)
 
+// Whoever reads what we print may go away, as `| head` does: no reason to stop serving.
+for (const output of [process.stdout, process.stderr]) output.on('error', () => {})
+
 await run()
 
 async function run(): Promise<void> {

@@ -213,3 +213,9 @@ async function bodies(service: ServiceProcess): Promise<string[]> {
   if (response.status === 204) return []
   return ((await response.json()) as { body: string }[]).map(({ body }) => body)
 }
+
+test('that nobody reads what it prints neither ends the service nor spoils its stop', async () => {
+  const service = await serviceWithStream(await temporaryFolder())
+  service.closeOutput()
+  expect(await service.stop()).toEqual({ code: 0, signal: null })
+})

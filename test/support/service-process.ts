@@ -48,6 +48,8 @@ export interface ServiceProcess {
   readonly stderr: string
   readonly exited: Promise<Exit>
   signal(signal: NodeJS.Signals): void
+  /** From now on nobody reads what it prints, as after `| head`. */
+  closeOutput(): void
   /** Resolves once standard output holds this text. */
   printed(text: string): Promise<void>
   /** Sends SIGTERM and waits for the end. */
@@ -138,6 +140,12 @@ export class WatchedProcess {
 
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal)
+  }
+
+  /** From now on nobody reads what it prints, as after `| head`. */
+  closeOutput(): void {
+    this.#child.stdout!.destroy()
+    this.#child.stderr!.destroy()
   }
 
   stop(): Promise<Exit> {
