@@ -41,7 +41,7 @@ export interface EventRun {
 /**
  * A stretch of events as read from disk: `runs` cover it in order, event i has sequence `firstSequence + i` and its
  * body is `bytes.subarray(starts[i], ends[i])`. Only what the range asked for is covered by the runs. Bodies are good until
- * the next block is asked for: then their memory may be used for something else.
+ * the next block is asked for, or the read is given up: then their memory may be used for something else.
  */
 export interface EventBlock {
   readonly firstSequence: number

@@ -48,18 +48,21 @@ export async function* scanRounds(
   }
 }
 
-/** The same for a caller who is done with a round when it asks for the next: large values are empty from then on. */
+/** The same for a caller who is done with a round when it asks for the next, or for none: large values are empty then. */
 export async function* scanRoundsOnce(
   db: Level,
   gte: Buffer,
   lt: Buffer,
 ): AsyncGenerator<Entry[], void, undefined> {
   for await (const round of scanRounds(db, gte, lt)) {
-    yield round
-    freeMemory(
-      db,
-      round.map(([, value]) => value),
-    )
+    try {
+      yield round
+    } finally {
+      freeMemory(
+        db,
+        round.map(([, value]) => value),
+      )
+    }
   }
 }
 
