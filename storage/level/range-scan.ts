@@ -19,7 +19,8 @@ const ROUND_GROWTH = 4
 
 /**
  * Entries with `gte <= key < lt`, in rounds; no round is empty. Most reads want only the beginning, and know its key:
- * so the first round is the entry of `gte` alone, if there is one, and nothing is fetched ahead of need.
+ * so the first round is the entry of `gte` alone, if there is one, the second is one entry, for what is wanted may begin
+ * right behind, and only then are rounds large and fetched ahead.
  */
 export async function* scanRounds(
   db: Level,
@@ -28,19 +29,23 @@ export async function* scanRounds(
 ): AsyncGenerator<Entry[], void, undefined> {
   try {
     let from = gte
-    let entries = ROUND_GROWTH
     const value = await db.get(gte, NOT_CACHED)
     if (value !== undefined) {
       yield [[gte, value]]
       from = keyAfter(gte)
     }
-    let next = fetchRound(db, from, lt, entries)
+    let entries = 1
+    let ahead: Promise<Entry[]> | undefined
     for (;;) {
-      const round = await next
+      const round = await (ahead ?? fetchRound(db, from, lt, entries))
       if (round.length === 0) return
+      from = keyAfter(round[round.length - 1][0])
+      const isFirst = entries === 1
       entries = Math.min(ROUND_GROWTH * round.length, ROUND_ENTRIES)
-      next = fetchRound(db, keyAfter(round[round.length - 1][0]), lt, entries)
-      next.catch(() => {}) // told when it is awaited; a caller that stops early does not care
+      if (!isFirst) {
+        ahead = fetchRound(db, from, lt, entries)
+        ahead.catch(() => {}) // told when it is awaited; a caller that stops early does not care
+      }
       yield round
     }
   } catch (error) {
