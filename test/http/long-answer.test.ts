@@ -12,12 +12,10 @@ import { RawConnection } from '../support/raw-http.ts'
 type Pieces = () => AsyncGenerator<Uint8Array, void, undefined>
 
 /** Answers `GET /` with pieces, and everything else with "other". */
-async function serverOf(pieces: Pieces) {
+async function serverOf(pieces: Pieces, answer = answerPieces) {
   const reported: unknown[] = []
   const app = new Hono<HttpEnv>()
-  app.get('/', (c) =>
-    answerPieces(c, pieces(), { 'Content-Type': 'text/test' }, (error) => reported.push(error)),
-  )
+  app.get('/', (c) => answer(c, pieces(), { 'Content-Type': 'text/test' }, (error) => reported.push(error)))
   app.get('/other', (c) => c.text('other'))
   app.onError((error, c) => c.text(`refused: ${error.message}`, 500))
   const server = newServer(getRequestListener(app.fetch as Parameters<typeof getRequestListener>[0]))
@@ -85,6 +83,18 @@ describe('an answer', () => {
       ])
     }
     expect(reported).toEqual([])
+  })
+
+  test('is left alone by the server below, whichever of the two is loaded first', async () => {
+    await serverOf(piecesOf('a'))
+    vi.resetModules()
+    const loadedLater = await import('../../src/http/long-answer.ts')
+    const { connection } = await serverOf(piecesOf('a', 'bc', 'def'), loadedLater.answerPieces)
+    connection.write(GET + OTHER)
+    expect([(await connection.response()).text, (await connection.response()).text]).toEqual([
+      'abcdef',
+      'other',
+    ])
   })
 
   test('to HTTP/1.0 ends with the connection', async () => {
@@ -158,6 +168,25 @@ describe('the pieces', () => {
       expect(reported).toEqual([])
     },
   )
+
+  test('end when the client goes before the first of them', async () => {
+    const { pieces, seen } = endless()
+    let goOn = () => {}
+    const gone = new Promise<void>((resolve) => {
+      goOn = resolve
+    })
+    const { connection, reported } = await serverOf(async function* () {
+      await gone
+      yield* pieces()
+    })
+    connection.write(GET)
+    await sleep(20)
+    connection.destroy()
+    await sleep(50)
+    goOn()
+    await vi.waitFor(() => expect(seen).toEqual({ made: 2, ended: true }))
+    expect(reported).toEqual([])
+  })
 
   test('that fail before anything was sent are an ordinary failure', async () => {
     for (const texts of [[], ['a']]) {

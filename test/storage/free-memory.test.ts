@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MemoryLevel } from 'memory-level'
 import { expect, onTestFinished, test } from 'vitest'
+import { freeMemory } from '../../storage/level/free-memory.ts'
 import type { Level } from '../../storage/level/level.ts'
 import { openStorage, openStorageOn, type Storage } from '../../storage/level/open.ts'
 import type { EventBlock } from '../../storage/log.ts'
@@ -23,10 +24,9 @@ async function onDisk(): Promise<Storage> {
   return storage
 }
 
-async function inMemory(): Promise<Storage> {
+function memoryLevel(): Level {
   const db = new MemoryLevel({ storeEncoding: 'buffer', keyEncoding: 'buffer', valueEncoding: 'buffer' })
-  await db.open()
-  return openStorageOn(db as unknown as Level, { nowMs: () => 1, sync: true })
+  return db as unknown as Level
 }
 
 /** Reads all blocks; what is left of each in the end. */
@@ -49,7 +49,12 @@ test('a long read on disk gives back the memory of its blocks as it goes', async
 })
 
 test('a store in memory keeps what it handed out', async () => {
-  const storage = await inMemory()
+  const db = memoryLevel()
+  await db.open()
+  const value = Buffer.alloc(BODY.length)
+  freeMemory(db, [value])
+  expect(value.length).toBe(BODY.length)
+  const storage = await openStorageOn(db, { nowMs: () => 1, sync: true })
   for (let i = 0; i < BLOCKS; i++) await storage.log.append(LOG, [{ headers: [], body: BODY }])
   expect((await lengthsAfterwards(storage)).every((length) => length > BODY.length)).toBe(true)
   expect(await readAll(storage.log, LOG)).toHaveLength(BLOCKS)
