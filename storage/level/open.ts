@@ -19,7 +19,7 @@ import { moveFormat1Tails } from './upgrade.ts'
 /**
  * LevelDB maps its files into memory, and every page that a long read touches counts as the process's until the file is
  * unmapped. It keeps this many files less ten mapped (74 is the least it takes), each about as large as its memory table
- * when it was flushed. So both are small: a read of any length stays under 300 MB (docs/decisions/0008-memory.md).
+ * when it was flushed. So both are small: a read of any length stays under 250 MB (docs/decisions/0008-memory.md).
  */
 const OPEN_FILES = 74
 const WRITE_BUFFER_BYTES = 2 * 1024 * 1024
