@@ -5,6 +5,7 @@
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { openStorage, type Storage } from '../storage/level/open.ts'
+import { StorageError } from '../storage/storage-error.ts'
 import type { Config } from './config.ts'
 import { createApp } from './http/app.ts'
 import { directPosts } from './http/direct-posts.ts'
@@ -37,7 +38,12 @@ export interface RunningService {
 
 /** Rejects with StorageError if the data folder cannot be opened, with node's error if the port cannot. */
 export async function startService(config: Config, surroundings: Surroundings): Promise<RunningService> {
-  const { nowMs, random, report } = surroundings
+  const { nowMs, random } = surroundings
+  let stopping = false
+  // What is still read for clients who have gone when the service stops finds the store closed: no failure of anybody.
+  const report = (error: unknown) => {
+    if (!(stopping && error instanceof StorageError && error.code === 'closed')) surroundings.report(error)
+  }
   const open =
     surroundings.openStorage ?? ((clock) => openStorage(config.dataFolder, { nowMs: clock, sync: true }))
   await tryAddress(config)
@@ -47,7 +53,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
     const streams = new Streams(storage.log, registry, {
       nowMs,
       asyncQueueBytesMax: config.asyncQueueBytesMax,
-      onAsyncLost: (_, error) => report(error),
+      onAsyncLost: (_, error) => surroundings.report(error),
     })
     const { eventBytesMax } = config
     const app = createApp(
@@ -75,6 +81,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
       async close(graceMs) {
         await stopServing(server, graceMs)
         await schedule.stop()
+        stopping = true
         await storage.close()
       },
     }

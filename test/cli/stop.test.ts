@@ -131,6 +131,24 @@ test('a client that sends no more and one that reads no more are cut off after t
   expect((await bodies(restarted)).map(({ length }) => length)).toEqual(Array(4).fill(body.length))
 })
 
+test('a read whose client has gone before the signal is no failure', async () => {
+  const service = await serviceWithStream(await temporaryFolder())
+  const connection = new Connection(service.port)
+  const lines = 'line of a text\n'.repeat(200_000)
+  expect(
+    await connection.send('POST', `${STREAMS}/s/batch`, { 'Content-Type': 'text/plain' }, lines),
+  ).toMatchObject({ status: 200 })
+  connection.close()
+  for (let i = 0; i < 8; i++) {
+    const reader = await open(service)
+    reader.write(`GET ${STREAMS}/s/events HTTP/1.1\r\nHost: x\r\n\r\n`)
+    await reader.received(1)
+    reader.destroy()
+  }
+  expect(await service.stop()).toEqual({ code: 0, signal: null })
+  expect(service.stderr).toBe('')
+})
+
 test('a second signal does not wait', async () => {
   const service = await serviceWithStream(await temporaryFolder())
   const silent = await open(service)
