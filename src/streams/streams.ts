@@ -54,7 +54,7 @@ export interface EventQuery {
 export interface EventRead {
   readonly log: LogId
   /** At least one block, the first of which has been read from disk already. */
-  readonly blocks: AsyncGenerator<EventBlock, void, undefined>
+  readonly blocks: Continued
   /** Cursor of the last event handed out, if `limit` cut off others that match. */
   readonly next?: Cursor
 }
@@ -178,7 +178,7 @@ export class Streams {
     const first = await blocks.next()
     if (first.done || tail === undefined) return undefined
     const next = await this.#nextCursor(log, first.value, tail, query)
-    return { log, blocks: startingWith(first.value, blocks), ...(next && { next }) }
+    return { log, blocks: new Continued(first.value, blocks), ...(next && { next }) }
   }
 
   /** Sequences have no gaps, so what `limit` cuts off is known before the events are read. */
@@ -244,19 +244,31 @@ function isDropped(error: unknown): boolean {
   return error instanceof StorageError && error.code === 'dropped'
 }
 
-async function* startingWith(
-  first: EventBlock,
-  rest: AsyncIterator<EventBlock>,
-): AsyncGenerator<EventBlock, void, undefined> {
-  try {
-    yield first
-    for (;;) {
-      const next = await rest.next()
-      if (next.done) return
-      yield next.value
-    }
-  } finally {
-    await rest.return?.()
+/** An iterator whose first value has been taken already. */
+class Continued implements AsyncIterableIterator<EventBlock, void, undefined> {
+  readonly #rest: AsyncIterator<EventBlock>
+  #first: EventBlock | undefined
+
+  constructor(first: EventBlock, rest: AsyncIterator<EventBlock>) {
+    this.#first = first
+    this.#rest = rest
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  async next(): Promise<IteratorResult<EventBlock, void>> {
+    const first = this.#first
+    if (first === undefined) return this.#rest.next()
+    this.#first = undefined
+    return { done: false, value: first }
+  }
+
+  async return(): Promise<IteratorResult<EventBlock, void>> {
+    this.#first = undefined
+    await this.#rest.return?.()
+    return { done: true, value: undefined }
   }
 }
 

@@ -13,7 +13,7 @@ import { encodeHeaders } from './header-codec.ts'
 import { afterLog, blockKey, isReferenceKey, sequenceOfKey, timestampOfKey } from './keys.ts'
 import { isCompactable, type Level } from './level.ts'
 import type { LogWriter } from './log-writer.ts'
-import { type Entry, scanRounds } from './range-scan.ts'
+import { type Entry, EntryScan } from './range-scan.ts'
 
 /** A block with this many events is left as it is: what it costs beside its events no longer counts. */
 const SMALL_BLOCK_EVENTS = 256
@@ -58,15 +58,19 @@ export class BlockMerger {
     const merge = new Merge(writer, begun)
     let looked = 0
     const gte = blockKey(log, begun.timestampMs, begun.sequence)
-    for await (const round of scanRounds(this.#db, gte, afterLog(log))) {
-      for (const entry of round) {
-        const timestampMs = timestampOfKey(entry[0])
-        if (timestampMs >= beforeMs) return this.#end(writer, merge, beforeMs, timestampMs + 1)
-        // Not before a block is full: a call that joins nothing would be made again for ever.
-        if (looked >= limit && merge.advanced) return { removed: await merge.end(), more: true }
-        await merge.take(entry)
-        looked++
+    const scan = new EntryScan(this.#db, gte, afterLog(log))
+    for (;;) {
+      const entry = scan.take()
+      if (entry === undefined) {
+        if (await scan.fetch()) continue
+        break
       }
+      const timestampMs = timestampOfKey(entry[0])
+      if (timestampMs >= beforeMs) return this.#end(writer, merge, beforeMs, timestampMs + 1)
+      // Not before a block is full: a call that joins nothing would be made again for ever.
+      if (looked >= limit && merge.advanced) return { removed: await merge.end(), more: true }
+      await merge.take(entry)
+      looked++
     }
     return this.#end(writer, merge, beforeMs, Number.POSITIVE_INFINITY)
   }

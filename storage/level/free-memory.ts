@@ -13,11 +13,11 @@ port2.close()
 /** Small ones cost more to give back than to keep. */
 const BYTES_MIN = 8 * 1024
 
-/** Empties these values, which `db` has handed out and nobody uses any more. */
-export function freeMemory(db: Level, values: readonly Buffer[]): void {
+/** Empties the values of these entries, which `db` has handed out and nobody uses any more. */
+export function freeMemory(db: Level, entries: readonly (readonly [key: Buffer, value: Buffer])[]): void {
   if (!handsOutCopies(db)) return
   const memory: ArrayBuffer[] = []
-  for (const { buffer, length } of values) {
+  for (const [, { buffer, length }] of entries) {
     // Only what has its memory to itself.
     if (length >= BYTES_MIN && buffer.byteLength === length) memory.push(buffer as ArrayBuffer)
   }

@@ -22,18 +22,31 @@ import {
 } from './keys.ts'
 import type { Level } from './level.ts'
 import type { LogWriter } from './log-writer.ts'
-import { firstKey, lastKeyNotAfter, scanRoundsOnce } from './range-scan.ts'
+import { EntryScan, firstKey, keyAfter, lastKeyNotAfter } from './range-scan.ts'
 import { decodeReference } from './segment-reference.ts'
 
-export function readLog(
-  db: Level,
-  writer: LogWriter,
-  range: ReadRange,
-): AsyncGenerator<EventBlock, void, undefined> {
-  return new LogReader(db, writer, range).read()
+/** A walk along the pieces of one segment. */
+interface SegmentScan {
+  readonly pieces: EntryScan
+  readonly timestampMs: number
+  /** Of its first event. */
+  readonly sequence: number
+  readonly end: number
+  /** Sequence the next piece must begin with. */
+  expected: number
 }
 
-class LogReader {
+const DONE: IteratorReturnResult<void> = { done: true, value: undefined }
+
+/** Asked for one block at a time; whoever stops early calls `return`. */
+export type BlockReader = AsyncIterableIterator<EventBlock, void, undefined>
+
+export function readLog(db: Level, writer: LogWriter, range: ReadRange): BlockReader {
+  return new LogReader(db, writer, range)
+}
+
+/** Not an async generator, or several in one another: they cost a point read a third of its time. */
+class LogReader implements BlockReader {
   readonly #db: Level
   readonly #writer: LogWriter
   readonly #startMs: number
@@ -49,7 +62,11 @@ class LogReader {
   #reachedMs = 0
   /** Merges of the log when this pass began. */
   #merges = 0
-  #ended = false
+  /** The pass: blocks and references of this log; undefined before it begins. */
+  #scan: EntryScan | undefined
+  /** The segment the pass is in. */
+  #segment: SegmentScan | undefined
+  #ended: boolean
 
   constructor(db: Level, writer: LogWriter, range: ReadRange) {
     const { tail } = writer
@@ -63,48 +80,81 @@ class LogReader {
     )
     this.#endSequence = tail.nextSequence
     this.#left = range.limit
+    this.#ended = this.#startSequence >= tail.nextSequence || this.#startMs > tail.lastTimestampMs
   }
 
-  async *read(): AsyncGenerator<EventBlock, void, undefined> {
-    const { tail } = this.#writer
-    if (this.#startSequence >= tail.nextSequence || this.#startMs > tail.lastTimestampMs) return
-    for (;;) {
-      this.#merges = this.#writer.merges
-      yield* this.#walk()
-      if (this.#ended) return
-      // The merge that moved the blocks may be under way still: let it end before looking again.
-      await new Promise((resolve) => setImmediate(resolve))
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  async next(): Promise<IteratorResult<EventBlock, void>> {
+    try {
+      while (!this.#ended) {
+        const block =
+          this.#segment === undefined ? await this.#nextOfLog() : await this.#nextOfSegment(this.#segment)
+        if (block !== undefined) return { done: false, value: block }
+      }
+    } catch (error) {
+      this.#end()
+      throw error
     }
+    this.#end()
+    return DONE
   }
 
-  /** One pass to the end, or to where blocks have been joined under it: then the next pass begins at that event. */
-  async *#walk(): AsyncGenerator<EventBlock, void, undefined> {
-    const { log, tail } = this.#writer
-    const cut = this.#endMs <= tail.lastTimestampMs
-    const lt = cut ? blockKey(log, this.#endMs, 0) : afterLog(log)
-    for await (const round of scanRoundsOnce(this.#db, await this.#firstKey(), lt)) {
-      for (const [key, value] of round) {
-        const sequence = sequenceOfKey(key)
-        if (this.#gapBefore(sequence)) return
-        if (sequence >= this.#endSequence) {
-          this.#ended = true
-          return
-        }
-        if (isReferenceKey(key)) {
-          yield* this.#readSegment(key, value, sequence)
-        } else {
-          const block = this.#clip(this.#decode(key, value, timestampOfKey(key), sequence))
-          if (block !== undefined) yield block
-        }
-        if (this.#done()) {
-          this.#ended = true
-          return
-        }
+  async return(): Promise<IteratorResult<EventBlock, void>> {
+    this.#end()
+    return DONE
+  }
+
+  #end(): void {
+    this.#ended = true
+    this.#segment?.pieces.release()
+    this.#scan?.release()
+  }
+
+  /** The next block of this pass, or undefined: then it is in a segment now, begins anew, or the read has ended. */
+  async #nextOfLog(): Promise<EventBlock | undefined> {
+    this.#scan ??= await this.#begin()
+    const scan = this.#scan
+    while (!this.#done()) {
+      const entry = scan.take()
+      if (entry === undefined) {
+        scan.release()
+        if (await scan.fetch()) continue
+        return this.#endOfScan()
+      }
+      const [key, value] = entry
+      const sequence = sequenceOfKey(key)
+      if (this.#gapBefore(sequence)) return this.#beginAnew()
+      if (sequence >= this.#endSequence) break
+      if (isReferenceKey(key)) {
+        this.#segment = await this.#openSegment(key, value, sequence)
+        if (this.#segment !== undefined) return undefined
+      } else {
+        const block = this.#clip(this.#decode(key, value, timestampOfKey(key), sequence))
+        if (block !== undefined) return block
       }
     }
-    const next = cut ? await firstKey(this.#db, lt, afterLog(log)) : undefined
+    this.#ended = true
+    return undefined
+  }
+
+  /** The scan is at the end of the range: the read is, too, unless events are missing in between. */
+  async #endOfScan(): Promise<undefined> {
+    const { log } = this.#writer
+    const next = this.#isCut() ? await firstKey(this.#db, this.#scanEnd(), afterLog(log)) : undefined
     const end = next === undefined ? this.#endSequence : Math.min(this.#endSequence, sequenceOfKey(next))
     if (this.#expected >= end || !this.#gapBefore(end)) this.#ended = true
+    else await this.#beginAnew()
+  }
+
+  /** The next pass begins at the event that this one misses. */
+  async #beginAnew(): Promise<undefined> {
+    this.#scan?.release()
+    this.#scan = undefined
+    // The merge that moved the blocks may be under way still: let it end before looking again.
+    await new Promise((resolve) => setImmediate(resolve))
   }
 
   #done(): boolean {
@@ -127,9 +177,21 @@ class LogReader {
     return false
   }
 
-  /** Where to begin: the trim point, or the last block that is not after the wanted position. */
-  async #firstKey(): Promise<Buffer> {
+  /** Whether the range ends before the log does. */
+  #isCut(): boolean {
+    return this.#endMs <= this.#writer.tail.lastTimestampMs
+  }
+
+  #scanEnd(): Buffer {
+    const { log } = this.#writer
+    return this.#isCut() ? blockKey(log, this.#endMs, 0) : afterLog(log)
+  }
+
+  /** Begins a pass at the trim point, or at the last block that is not after the wanted position. */
+  async #begin(): Promise<EntryScan> {
+    this.#merges = this.#writer.merges
     const { log, tail } = this.#writer
+    const end = this.#scanEnd()
     const trimPoint = blockKey(log, tail.firstTimestampMs, tail.firstSequence)
     // An event after a given position stands in the block of that position, or in a later one.
     const wanted = blockKey(
@@ -139,39 +201,65 @@ class LogReader {
     )
     const byTime = blockKey(log, this.#startMs, 0)
     const key = this.#startSequence > tail.firstSequence ? wanted : byTime
-    const found = key.compare(trimPoint) <= 0 ? undefined : await lastKeyNotAfter(this.#db, trimPoint, key)
-    const first = found ?? trimPoint
-    this.#expected = sequenceOfKey(first)
-    return first
+    if (key.compare(trimPoint) <= 0) return this.#scanFrom(trimPoint, end)
+    // That block may end before the wanted position, which only its content says: so the one behind it is fetched with it.
+    const [found, second] = await Promise.all([
+      lastKeyNotAfter(this.#db, trimPoint, key),
+      firstKey(this.#db, keyAfter(key), end),
+    ])
+    return found === undefined ? this.#scanFrom(trimPoint, end) : this.#scanFrom(found, end, second)
   }
 
-  async *#readSegment(
-    key: Buffer,
-    value: Buffer,
-    sequence: number,
-  ): AsyncGenerator<EventBlock, void, undefined> {
+  #scanFrom(first: Buffer, end: Buffer, second?: Buffer): EntryScan {
+    this.#expected = sequenceOfKey(first)
+    return new EntryScan(this.#db, first, end, second)
+  }
+
+  /** Undefined if none of it is in range. */
+  async #openSegment(key: Buffer, value: Buffer, sequence: number): Promise<SegmentScan | undefined> {
     const timestampMs = timestampOfKey(key)
     const { segment, count } = this.#naming(sequence, () => decodeReference(key, value))
     this.#expected = sequence + count
-    if (timestampMs < this.#startMs || timestampMs >= this.#endMs) return
+    if (timestampMs < this.#startMs || timestampMs >= this.#endMs) return undefined
     const from = pieceKey(segment, 0)
     const skipped = this.#startSequence - sequence
     const gte =
       skipped <= 0 ? from : ((await lastKeyNotAfter(this.#db, from, pieceKey(segment, skipped))) ?? from)
-    let expected = sequence + indexOfPieceKey(gte)
-    for await (const round of scanRoundsOnce(this.#db, gte, afterSegment(segment))) {
-      for (const [pieceKeyFound, piece] of round) {
-        if (this.#left <= 0) return
-        const first = sequence + indexOfPieceKey(pieceKeyFound)
-        if (first !== expected) return this.#missing(expected, first)
-        const block = this.#decode(pieceKeyFound, piece, timestampMs, first)
-        expected = first + block.starts.length
-        const clipped = this.#clip(block)
-        if (clipped !== undefined) yield clipped
-        if (expected === sequence + count) return
-      }
+    return {
+      pieces: new EntryScan(this.#db, gte, afterSegment(segment)),
+      timestampMs,
+      sequence,
+      end: sequence + count,
+      expected: sequence + indexOfPieceKey(gte),
     }
-    this.#missing(expected, sequence + count)
+  }
+
+  /** The next piece of the segment, or undefined: then the pass is behind it. */
+  async #nextOfSegment(segment: SegmentScan): Promise<EventBlock | undefined> {
+    const { pieces, timestampMs, sequence, end } = segment
+    while (this.#left > 0 && segment.expected < end) {
+      const entry = pieces.take()
+      if (entry === undefined) {
+        pieces.release()
+        if (await pieces.fetch()) continue
+        this.#missing(segment.expected, end)
+        break
+      }
+      const [key, value] = entry
+      const first = sequence + indexOfPieceKey(key)
+      if (first !== segment.expected) {
+        this.#missing(segment.expected, first)
+        break
+      }
+      const block = this.#decode(key, value, timestampMs, first)
+      segment.expected = first + block.starts.length
+      const clipped = this.#clip(block)
+      if (clipped !== undefined) return clipped
+    }
+    this.#expected = end
+    pieces.release()
+    this.#segment = undefined
+    return undefined
   }
 
   #decode(key: Buffer, value: Buffer, timestampMs: number, sequence: number): EventBlock {

@@ -4,7 +4,7 @@
  * An open LevelDB iterator pins files and a snapshot. A reader may be a client that takes one byte a second, so nothing
  * is held between two rounds; the next round is fetched while the caller works on this one.
  */
-import type { AbstractGetOptions, AbstractKeyIterator } from 'abstract-level'
+import type { AbstractGetOptions, AbstractIterator, AbstractIteratorOptions } from 'abstract-level'
 import { freeMemory } from './free-memory.ts'
 import type { Level } from './level.ts'
 import { storageErrorOf } from './level-error.ts'
@@ -18,56 +18,86 @@ const ROUND_ENTRIES = 4096
 const ROUND_GROWTH = 4
 
 /**
- * Entries with `gte <= key < lt`, in rounds; no round is empty. Most reads want only the beginning, and know its key:
- * so the first round is the entry of `gte` alone, if there is one, the second is one entry, for what is wanted may begin
- * right behind, and only then are rounds large and fetched ahead.
+ * Entries with `gte <= key < lt`, in order. Those that have been fetched are taken without waiting:
+ *
+ *   for (let entry = scan.take(); entry !== undefined || (await scan.fetch()); entry = scan.take()) …
+ *
+ * Most reads want only the beginning, and know its key: so the first round is the entry of `gte` alone, if there is one,
+ * the second is one entry, for what is wanted may begin right behind, and only then are rounds large and fetched ahead.
  */
-export async function* scanRounds(
-  db: Level,
-  gte: Buffer,
-  lt: Buffer,
-): AsyncGenerator<Entry[], void, undefined> {
-  try {
-    let from = gte
-    const value = await db.get(gte, NOT_CACHED)
-    if (value !== undefined) {
-      yield [[gte, value]]
-      from = keyAfter(gte)
-    }
-    let entries = 1
-    let ahead: Promise<Entry[]> | undefined
-    for (;;) {
-      const round = await (ahead ?? fetchRound(db, from, lt, entries))
-      if (round.length === 0) return
-      from = keyAfter(round[round.length - 1][0])
-      const isFirst = entries === 1
-      entries = Math.min(ROUND_GROWTH * round.length, ROUND_ENTRIES)
-      if (!isFirst) {
-        ahead = fetchRound(db, from, lt, entries)
-        ahead.catch(() => {}) // told when it is awaited; a caller that stops early does not care
-      }
-      yield round
-    }
-  } catch (error) {
-    throw storageErrorOf(error)
-  }
-}
+export class EntryScan {
+  readonly #db: Level
+  readonly #lt: Buffer
+  /** Where the next round begins. */
+  #gte: Buffer
+  /** Keys that are looked up before anything is scanned. */
+  #known: Buffer[]
+  #round: readonly Entry[] = []
+  #at = 0
+  /** How many entries the next round may have. */
+  #entries = 1
+  #ahead: Promise<Entry[]> | undefined
 
-/** The same for a caller who is done with a round when it asks for the next, or for none: large values are empty then. */
-export async function* scanRoundsOnce(
-  db: Level,
-  gte: Buffer,
-  lt: Buffer,
-): AsyncGenerator<Entry[], void, undefined> {
-  for await (const round of scanRounds(db, gte, lt)) {
+  /** `second` is the first key above `gte`, where it is known: both entries are then one round. */
+  constructor(db: Level, gte: Buffer, lt: Buffer, second?: Buffer) {
+    this.#db = db
+    this.#gte = gte
+    this.#lt = lt
+    this.#known = second === undefined ? [gte] : [gte, second]
+  }
+
+  /** The next of the entries that have been fetched. */
+  take(): Entry | undefined {
+    return this.#at < this.#round.length ? this.#round[this.#at++] : undefined
+  }
+
+  /** Fetches more; false if there are none. */
+  async fetch(): Promise<boolean> {
+    this.#at = 0
     try {
-      yield round
-    } finally {
-      freeMemory(
-        db,
-        round.map(([, value]) => value),
-      )
+      if (this.#known.length > 0) this.#round = await this.#fetchKnown()
+      else this.#round = []
+      if (this.#round.length === 0) this.#round = await this.#fetchNext()
+    } catch (error) {
+      this.#round = []
+      throw storageErrorOf(error)
     }
+    return this.#round.length > 0
+  }
+
+  /** The values that have been fetched are used no more, taken or not: large ones are empty from now on. */
+  release(): void {
+    if (this.#round.length === 0) return
+    freeMemory(this.#db, this.#round)
+    this.#round = []
+  }
+
+  async #fetchKnown(): Promise<Entry[]> {
+    const keys = this.#known
+    this.#known = []
+    const values =
+      keys.length === 1 ? [await this.#db.get(keys[0], NOT_CACHED)] : await this.#db.getMany(keys, NOT_CACHED)
+    const found: Entry[] = []
+    for (let i = 0; i < keys.length; i++) {
+      const value = values[i]
+      if (value !== undefined) found.push([keys[i], value])
+    }
+    if (found.length > 0) this.#gte = keyAfter(found[found.length - 1][0])
+    return found
+  }
+
+  async #fetchNext(): Promise<Entry[]> {
+    const round = await (this.#ahead ?? fetchRound(this.#db, this.#gte, this.#lt, this.#entries))
+    this.#ahead = undefined
+    if (round.length === 0) return round
+    this.#gte = keyAfter(round[round.length - 1][0])
+    const isFirst = this.#entries === 1
+    this.#entries = Math.min(ROUND_GROWTH * round.length, ROUND_ENTRIES)
+    if (!isFirst) {
+      this.#ahead = fetchRound(this.#db, this.#gte, this.#lt, this.#entries)
+      this.#ahead.catch(() => {}) // told when it is awaited; a caller that stops early does not care
+    }
+    return round
   }
 }
 
@@ -91,21 +121,28 @@ async function fetchRound(db: Level, gte: Buffer, lt: Buffer, entries: number): 
 
 /** The last key that is `>= gte` and `<= lte`, or undefined. */
 export async function lastKeyNotAfter(db: Level, gte: Buffer, lte: Buffer): Promise<Buffer | undefined> {
-  return onlyKey(db.keys({ gte, lte, reverse: true, limit: 1 }))
+  return onlyKey(db, { gte, lte, reverse: true })
 }
 
 /** The first key that is `>= gte` and `< lt`, or undefined. */
 export async function firstKey(db: Level, gte: Buffer, lt: Buffer): Promise<Buffer | undefined> {
-  return onlyKey(db.keys({ gte, lt, limit: 1 }))
+  return onlyKey(db, { gte, lt })
 }
 
-async function onlyKey(iterator: AbstractKeyIterator<Level, Buffer>): Promise<Buffer | undefined> {
+async function onlyKey(
+  db: Level,
+  range: AbstractIteratorOptions<Buffer, Buffer>,
+): Promise<Buffer | undefined> {
+  let iterator: AbstractIterator<Level, Buffer, Buffer> | undefined
   try {
-    return await iterator.next()
+    // Not db.keys(), which is two objects for each read, and both outlive it until a large garbage collection.
+    iterator = db.iterator({ ...range, limit: 1, values: false })
+    const [entry] = await iterator.nextv(1)
+    return entry?.[0]
   } catch (error) {
     throw storageErrorOf(error)
   } finally {
-    await iterator.close()
+    await iterator?.close()
   }
 }
 

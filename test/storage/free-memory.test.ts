@@ -52,7 +52,7 @@ test('a store in memory keeps what it handed out', async () => {
   const db = memoryLevel()
   await db.open()
   const value = Buffer.alloc(BODY.length)
-  freeMemory(db, [value])
+  freeMemory(db, [[Buffer.from('key'), value]])
   expect(value.length).toBe(BODY.length)
   const storage = await openStorageOn(db, { nowMs: () => 1, sync: true })
   for (let i = 0; i < BLOCKS; i++) await storage.log.append(LOG, [{ headers: [], body: BODY }])
