@@ -24,8 +24,12 @@ export async function answerPieces(
 ): Promise<Response> {
   const first = await pieces.next()
   const second = await pieces.next()
-  if (second.done) return c.body(first.value as Uint8Array<ArrayBuffer>, 200, headers)
   const { outgoing } = c.env
+  if (second.done) {
+    outgoing.writeHead(200, { ...headers, 'Content-Length': first.value!.length })
+    outgoing.end(first.value)
+    return ALREADY_SENT
+  }
   try {
     outgoing.writeHead(200, headers)
     if (await writeAll(outgoing, [first.value!, second.value], pieces)) outgoing.end()
