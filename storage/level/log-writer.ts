@@ -20,6 +20,9 @@ export interface LogWriterHooks {
   readonly onMarked: (writer: LogWriter) => void
 }
 
+/** Shared by all logs that are idle, which most are; never changed. */
+const NOTHING: Waiting[] = []
+
 export class LogWriter implements GroupMember {
   readonly log: LogId
   readonly #commit: GroupCommit
@@ -27,8 +30,8 @@ export class LogWriter implements GroupMember {
   #tail: StoredTail
   /** The tail on disk is behind, and a mark there says so (checkpoints.ts). */
   #marked: boolean
-  #waiting: Waiting[] = []
-  #staged: Waiting[] = []
+  #waiting = NOTHING
+  #staged = NOTHING
   #stagedTail: StoredTail = EMPTY_TAIL
   #dropping = false
   #merges = 0
@@ -113,7 +116,9 @@ export class LogWriter implements GroupMember {
     const refusal = this.#commit.refusal()
     if (refusal !== undefined) return Promise.reject(refusal)
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ change, bytes, resolve, reject, sequence: 0 })
+      const waiting = { change, bytes, resolve, reject, sequence: 0 }
+      if (this.#waiting === NOTHING) this.#waiting = [waiting]
+      else this.#waiting.push(waiting)
       this.#commit.join(this, linger)
     })
   }
@@ -124,8 +129,9 @@ export class LogWriter implements GroupMember {
     while (taken < this.#waiting.length && (taken === 0 || bytes + this.#waiting[taken].bytes <= budget)) {
       bytes += this.#waiting[taken++].bytes
     }
-    this.#staged = this.#waiting.slice(0, taken)
-    this.#waiting = this.#waiting.slice(taken)
+    const all = taken === this.#waiting.length
+    this.#staged = all ? this.#waiting : this.#waiting.slice(0, taken)
+    this.#waiting = all ? NOTHING : this.#waiting.slice(taken)
     const group = new LogGroup(this.log, this.#tail, this.#marked, nowMs, batch)
     for (let i = 0; i < this.#staged.length; i++) group.add(this.#staged[i])
     if (group.merges) this.#merges++
@@ -137,7 +143,7 @@ export class LogWriter implements GroupMember {
 
   settle(error?: StorageError): void {
     const staged = this.#staged
-    this.#staged = []
+    this.#staged = NOTHING
     if (this.#merges % 2 === 1) this.#merges++
     if (error !== undefined) {
       for (const waiting of staged) waiting.reject(error)
@@ -152,7 +158,7 @@ export class LogWriter implements GroupMember {
 
   refuse(error: StorageError): void {
     const waiting = this.#waiting
-    this.#waiting = []
+    this.#waiting = NOTHING
     for (const one of waiting) one.reject(error)
   }
 }
