@@ -20,9 +20,6 @@ export interface LogWriterHooks {
   readonly onMarked: (writer: LogWriter) => void
 }
 
-/** Shared by all logs that are idle, which most are; never changed. */
-const NOTHING: Waiting[] = []
-
 export class LogWriter implements GroupMember {
   readonly log: LogId
   readonly #commit: GroupCommit
@@ -30,8 +27,8 @@ export class LogWriter implements GroupMember {
   #tail: StoredTail
   /** The tail on disk is behind, and a mark there says so (checkpoints.ts). */
   #marked: boolean
-  #waiting = NOTHING
-  #staged = NOTHING
+  #waiting: Waiting[] = []
+  #staged: Waiting[] = []
   #stagedTail: StoredTail = EMPTY_TAIL
   #dropping = false
   #merges = 0
@@ -116,9 +113,7 @@ export class LogWriter implements GroupMember {
     const refusal = this.#commit.refusal()
     if (refusal !== undefined) return Promise.reject(refusal)
     return new Promise((resolve, reject) => {
-      const waiting = { change, bytes, resolve, reject, sequence: 0 }
-      if (this.#waiting === NOTHING) this.#waiting = [waiting]
-      else this.#waiting.push(waiting)
+      this.#waiting.push({ change, bytes, resolve, reject, sequence: 0 })
       this.#commit.join(this, linger)
     })
   }
@@ -129,9 +124,8 @@ export class LogWriter implements GroupMember {
     while (taken < this.#waiting.length && (taken === 0 || bytes + this.#waiting[taken].bytes <= budget)) {
       bytes += this.#waiting[taken++].bytes
     }
-    const all = taken === this.#waiting.length
-    this.#staged = all ? this.#waiting : this.#waiting.slice(0, taken)
-    this.#waiting = all ? NOTHING : this.#waiting.slice(taken)
+    this.#staged = this.#waiting.slice(0, taken)
+    this.#waiting = this.#waiting.slice(taken)
     const group = new LogGroup(this.log, this.#tail, this.#marked, nowMs, batch)
     for (let i = 0; i < this.#staged.length; i++) group.add(this.#staged[i])
     if (group.merges) this.#merges++
@@ -143,7 +137,7 @@ export class LogWriter implements GroupMember {
 
   settle(error?: StorageError): void {
     const staged = this.#staged
-    this.#staged = NOTHING
+    this.#staged = []
     if (this.#merges % 2 === 1) this.#merges++
     if (error !== undefined) {
       for (const waiting of staged) waiting.reject(error)
@@ -158,7 +152,7 @@ export class LogWriter implements GroupMember {
 
   refuse(error: StorageError): void {
     const waiting = this.#waiting
-    this.#waiting = NOTHING
+    this.#waiting = []
     for (const one of waiting) one.reject(error)
   }
 }
