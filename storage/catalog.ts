@@ -4,11 +4,6 @@
  * Callers load what they need at start and keep it; the catalog is the durable copy, not a cache.
  */
 
-export interface CatalogEntry {
-  readonly id: string
-  readonly document: unknown
-}
-
 /** `document` undefined deletes. */
 export interface CatalogChange {
   readonly collection: string
@@ -17,8 +12,11 @@ export interface CatalogChange {
 }
 
 export interface Catalog {
-  /** All documents of a collection, in byte order of their ids. */
-  list(collection: string): Promise<CatalogEntry[]>
+  /**
+   * Hands out all documents of a collection, in byte order of their ids. One by one, for a list of them takes more memory
+   * than what callers make of it. Rejects with StorageError 'corrupt' if one is not JSON, and with what `visit` throws.
+   */
+  each(collection: string, visit: (id: string, document: unknown) => void): Promise<void>
   /** Applies all changes or none; durable once resolved. Rejects with StorageError 'unavailable' or 'full'. */
   commit(changes: readonly CatalogChange[]): Promise<void>
 }

@@ -17,6 +17,8 @@ const MS_BETWEEN = 0.4
 /** So that all are old enough for the janitor at once. */
 const AGE_MS = 20_000
 const POOL = 20_000
+/** Of the first stream of a store. */
+const FIRST_LOG = 1
 
 const [cli = '', folder = '', count = ''] = process.argv.slice(2)
 const events = Number(count)
@@ -28,9 +30,7 @@ let appended = 0
 const startMs = Date.now() - AGE_MS - events * MS_BETWEEN
 const nowMs = () => Math.floor(startMs + appended * MS_BETWEEN)
 const storage = await openStorage(folder, { nowMs, sync: false })
-const [stream] = await storage.catalog.list('streams')
-const { log } = stream!.document as { log: number }
 const pool = Array.from({ length: POOL }, () => Buffer.from(randomText(EVENT_BYTES)))
 for (; appended < events; appended++)
-  await storage.log.append(log, [{ headers: [], body: pool[appended % POOL]! }])
+  await storage.log.append(FIRST_LOG, [{ headers: [], body: pool[appended % POOL]! }])
 await storage.close()

@@ -33,11 +33,16 @@ export interface Stream {
 }
 
 interface Namespace {
+  /** The one string that the ids of all its streams share. */
+  readonly name: NamespaceName
   properties: NamespaceProperties
   readonly streams: Map<StreamName, Stream>
 }
 
-const DEFAULT_NAMESPACE_DESCRIPTION = 'Default Namespace'
+const FIRST_PROPERTIES_OF_DEFAULT: NamespaceProperties = {
+  ...DEFAULT_NAMESPACE_PROPERTIES,
+  description: 'Default Namespace',
+}
 
 export class Registry {
   readonly #catalog: Catalog
@@ -52,23 +57,20 @@ export class Registry {
 
   static async load(catalog: Catalog): Promise<Registry> {
     const registry = new Registry(catalog)
-    registry.#namespaces.set(DEFAULT_NAMESPACE, {
-      properties: { ...DEFAULT_NAMESPACE_PROPERTIES, description: DEFAULT_NAMESPACE_DESCRIPTION },
-      streams: new Map(),
+    registry.#setEmpty(DEFAULT_NAMESPACE, FIRST_PROPERTIES_OF_DEFAULT)
+    await catalog.each('namespaces', (id, document) => {
+      registry.#setEmpty(trustedName<NamespaceName>(id), decodeNamespaceDocument(id, document))
     })
-    for (const { id, document } of await catalog.list('namespaces')) {
-      const properties = decodeNamespaceDocument(id, document)
-      registry.#namespaces.set(trustedName<NamespaceName>(id), { properties, streams: new Map() })
-    }
-    for (const { id, document } of await catalog.list('streams')) {
-      const [namespace, stream] = id.split(':').map((name) => trustedName(name)) as [
-        NamespaceName,
-        StreamName,
-      ]
+    await catalog.each('streams', (id, document) => {
+      const colon = id.indexOf(':')
+      const namespace = registry.#namespaces.get(trustedName<NamespaceName>(id.slice(0, colon)))
+      const stream = trustedName<StreamName>(id.slice(colon + 1))
       const { log, properties } = decodeStreamDocument(id, document)
-      registry.#namespaces.get(namespace)?.streams.set(stream, { id: { namespace, stream }, log, properties })
-    }
-    for (const { document } of await catalog.list('counters')) registry.#lastLog = Number(document)
+      namespace?.streams.set(stream, { id: { namespace: namespace.name, stream }, log, properties })
+    })
+    await catalog.each('counters', (_, document) => {
+      registry.#lastLog = Number(document)
+    })
     return registry
   }
 
@@ -108,7 +110,7 @@ export class Registry {
   async putNamespace(name: NamespaceName, properties: NamespaceProperties): Promise<void> {
     await this.#catalog.commit([namespaceChange(name, encodeNamespaceDocument(properties))])
     const existing = this.#namespaces.get(name)
-    if (existing === undefined) this.#namespaces.set(name, { properties, streams: new Map() })
+    if (existing === undefined) this.#setEmpty(name, properties)
     else existing.properties = properties
   }
 
@@ -116,12 +118,8 @@ export class Registry {
   async removeNamespace(name: NamespaceName): Promise<void> {
     const changes = this.streamsOf(name).map((stream) => streamChange(stream.id, undefined))
     await this.#catalog.commit([...changes, namespaceChange(name, undefined)])
-    if (name === DEFAULT_NAMESPACE) {
-      const properties = { ...DEFAULT_NAMESPACE_PROPERTIES, description: DEFAULT_NAMESPACE_DESCRIPTION }
-      this.#namespaces.set(name, { properties, streams: new Map() })
-    } else {
-      this.#namespaces.delete(name)
-    }
+    if (name === DEFAULT_NAMESPACE) this.#setEmpty(name, FIRST_PROPERTIES_OF_DEFAULT)
+    else this.#namespaces.delete(name)
   }
 
   /** A stream with these properties on a fresh log; also how an existing one is emptied. */
@@ -143,6 +141,10 @@ export class Registry {
   async removeStream(id: StreamId): Promise<void> {
     await this.#catalog.commit([streamChange(id, undefined)])
     this.#namespaces.get(id.namespace)?.streams.delete(id.stream)
+  }
+
+  #setEmpty(name: NamespaceName, properties: NamespaceProperties): void {
+    this.#namespaces.set(name, { name, properties, streams: new Map() })
   }
 
   #set(stream: Stream): void {

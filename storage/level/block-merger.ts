@@ -14,6 +14,7 @@ import { afterLog, blockKey, isReferenceKey, sequenceOfKey, timestampOfKey } fro
 import { isCompactable, type Level } from './level.ts'
 import type { LogWriter } from './log-writer.ts'
 import { type Entry, EntryScan } from './range-scan.ts'
+import type { StoredTail } from './tail-codec.ts'
 
 /** A block with this many events is left as it is: what it costs beside its events no longer counts. */
 const SMALL_BLOCK_EVENTS = 256
@@ -29,6 +30,12 @@ const COMPACT_AFTER_KEYS = 65_536
 
 const NOTHING: Progress = { removed: 0, more: false }
 
+/** Whether `merge` could find something to join. */
+export function mayMerge(tail: StoredTail, beforeMs: number): boolean {
+  const { sequence, timestampMs } = mergePoint(tail)
+  return sequence < tail.nextSequence && timestampMs < beforeMs
+}
+
 export class BlockMerger {
   readonly #db: Level
   /** Where nothing is to be done until the log grows or this time is cold. */
@@ -43,7 +50,7 @@ export class BlockMerger {
 
   /** Joins blocks before `beforeMs`, looking at about `limit` of them. */
   async merge(writer: LogWriter, beforeMs: number, limit: number): Promise<Progress> {
-    const begun = mergePoint(writer)
+    const begun = mergePoint(writer.tail)
     const progress = await this.#merge(writer, begun, beforeMs, limit)
     await this.#compact(writer, begun, progress.removed)
     return progress
@@ -52,7 +59,6 @@ export class BlockMerger {
   async #merge(writer: LogWriter, begun: Position, beforeMs: number, limit: number): Promise<Progress> {
     const { log, tail } = writer
     const settled = this.#settled.get(writer)
-    if (begun.sequence >= tail.nextSequence || begun.timestampMs >= beforeMs) return NOTHING
     if (settled !== undefined && settled.nextSequence === tail.nextSequence && beforeMs < settled.untilMs)
       return NOTHING
     const merge = new Merge(writer, begun)
@@ -84,7 +90,7 @@ export class BlockMerger {
     }
     this.#uncompacted.delete(writer)
     if (!isCompactable(this.#db)) return
-    const to = mergePoint(writer)
+    const to = mergePoint(writer.tail)
     await this.#db.compactRange(
       blockKey(writer.log, from.timestampMs, from.sequence),
       blockKey(writer.log, to.timestampMs, to.sequence),
@@ -103,7 +109,7 @@ export class BlockMerger {
   }
 }
 
-function mergePoint({ tail }: LogWriter): Position {
+function mergePoint(tail: StoredTail): Position {
   if (tail.mergedSequence <= tail.firstSequence) {
     return { sequence: tail.firstSequence, timestampMs: tail.firstTimestampMs }
   }

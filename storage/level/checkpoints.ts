@@ -26,6 +26,8 @@ import { EMPTY_TAIL, type StoredTail } from './tail-codec.ts'
 
 /** What a crash leaves to be read is what came in this time; so few tails are written that they do not count. */
 const CHECKPOINT_MS = 1000
+/** Enough that the write does not count, few enough that what waits for it takes little memory. */
+const STEP_TAILS = 512
 /** Most logs have one or two blocks that their tail does not know. */
 const FEW_ENTRIES = 4
 const MANY_ENTRIES = 256
@@ -50,9 +52,21 @@ export class Checkpoints {
   async catchUp(): Promise<void> {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    const writers = [...this.#marked]
-    this.#marked.clear()
-    await Promise.all(writers.map((writer) => writer.checkpoint()))
+    // As many as there are now: logs that keep growing are marked anew behind our back, and have their turn later.
+    for (let left = this.#marked.size; left > 0; left -= STEP_TAILS) {
+      await Promise.all(this.#takeStep().map((writer) => writer.checkpoint()))
+    }
+  }
+
+  /** Whoever catches up beside us, as one who closes the store does, takes the others. */
+  #takeStep(): LogWriter[] {
+    const step: LogWriter[] = []
+    for (const writer of this.#marked) {
+      if (step.length === STEP_TAILS) break
+      this.#marked.delete(writer)
+      step.push(writer)
+    }
+    return step
   }
 }
 
@@ -63,7 +77,7 @@ export class Checkpoints {
 export async function recoverTails(
   db: Level,
   marked: readonly LogId[],
-  stored: ReadonlyMap<LogId, StoredTail>,
+  stored: { get(log: LogId): StoredTail | undefined },
   recovered: (log: LogId, tail: StoredTail) => void,
 ): Promise<void> {
   if (marked.length === 0) return

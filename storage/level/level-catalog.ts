@@ -1,13 +1,10 @@
 /** Catalog on LevelDB: one JSON value per document, written by the same group commits as events, with fsync. */
-import type { Catalog, CatalogChange, CatalogEntry } from '../catalog.ts'
+import type { Catalog, CatalogChange } from '../catalog.ts'
 import { StorageError } from '../storage-error.ts'
 import type { GroupCommit, GroupMember } from './group-commit.ts'
 import { collectionRange, documentKey, idOfDocumentKey } from './keys.ts'
 import type { Batch, Level } from './level.ts'
-import { storageErrorOf } from './level-error.ts'
-
-const ROUND_ENTRIES = 1024
-const ROUND_BYTES = 256 * 1024
+import { walkText } from './walk.ts'
 
 export class LevelCatalog implements Catalog {
   readonly #db: Level
@@ -18,26 +15,12 @@ export class LevelCatalog implements Catalog {
     this.#commit = commit
   }
 
-  async list(collection: string): Promise<CatalogEntry[]> {
-    const entries: CatalogEntry[] = []
-    const { gte, lt } = collectionRange(collection)
-    // As text, for thousands of small buffers would cost more memory than all that is made of them.
-    const text = { keyEncoding: 'utf8', valueEncoding: 'utf8' } as const
-    const options = { gte: gte.toString(), lt: lt.toString(), ...text, highWaterMarkBytes: ROUND_BYTES }
-    const iterator = this.#db.iterator<string, string>(options)
-    try {
-      for (;;) {
-        const round = await iterator.nextv(ROUND_ENTRIES)
-        if (round.length === 0) return entries
-        for (const [key, value] of round) {
-          const id = idOfDocumentKey(collection, key)
-          entries.push({ id, document: parseDocument(collection, id, value) })
-        }
+  async each(collection: string, visit: (id: string, document: unknown) => void): Promise<void> {
+    for await (const round of walkText(this.#db, collectionRange(collection))) {
+      for (const [key, value] of round) {
+        const id = idOfDocumentKey(collection, key)
+        visit(id, parseDocument(collection, id, value))
       }
-    } catch (error) {
-      throw storageErrorOf(error)
-    } finally {
-      await iterator.close()
     }
   }
 

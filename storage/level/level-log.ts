@@ -13,7 +13,7 @@ import type {
   ReadRange,
   StagedBatch,
 } from '../log.ts'
-import { BlockMerger } from './block-merger.ts'
+import { BlockMerger, mayMerge } from './block-merger.ts'
 import { Checkpoints, recoverTails } from './checkpoints.ts'
 import { GroupCommit } from './group-commit.ts'
 import { encodeHeaders } from './header-codec.ts'
@@ -21,8 +21,9 @@ import { logOfMarkKey, logOfTailKey, MARKS, PIECES, segmentOfPieceKey, TAILS } f
 import type { Level } from './level.ts'
 import { locate } from './locate.ts'
 import { readLog } from './log-reader.ts'
-import { LogTrimmer } from './log-trimmer.ts'
+import { LogTrimmer, mayTrim } from './log-trimmer.ts'
 import { LogWriter, type LogWriterHooks } from './log-writer.ts'
+import { RestingTails } from './resting-tails.ts'
 import { LevelStagedBatch, type StagingArea } from './staged-batch.ts'
 import { decodeTail, EMPTY_TAIL, type StoredTail } from './tail-codec.ts'
 import { walk } from './walk.ts'
@@ -39,6 +40,8 @@ export class LevelLog implements EventLog, StagingArea {
   readonly sync: boolean
   /** Shared with the catalog, so that documents and events are written by the same groups. */
   readonly commit: GroupCommit
+  readonly #resting = new RestingTails()
+  /** Of all logs that are not at rest. */
   readonly #writers = new Map<LogId, LogWriter>()
   readonly #trimmer: LogTrimmer
   readonly #merger: BlockMerger
@@ -61,18 +64,20 @@ export class LevelLog implements EventLog, StagingArea {
     this.#merger = new BlockMerger(db)
   }
 
-  /** Reads the tail of every log; what abandoned uploads left is found here and swept later. */
+  /** Reads the tail of every log, and leaves it at rest; what abandoned uploads left is found here and swept later. */
   static async open(db: Level, options: LevelLogOptions): Promise<LevelLog> {
     const log = new LevelLog(db, options)
-    const tails = new Map<LogId, StoredTail>()
-    await walk(db, TAILS, (key, value) => tails.set(logOfTailKey(key), decodeTail(key, value)))
-    for (const [id, tail] of tails) log.#writers.set(id, log.#newWriter(id, tail, false))
+    const resting = log.#resting
+    for await (const round of walk(db, TAILS)) {
+      for (const [key, value] of round) resting.add(logOfTailKey(key), decodeTail(key, value))
+    }
     const marked: LogId[] = []
-    await walk(db, MARKS, (key) => marked.push(logOfMarkKey(key)))
-    await recoverTails(db, marked, tails, (id, tail) => {
-      const writer = log.#newWriter(id, tail, true)
-      log.#writers.set(id, writer)
-      log.#checkpoints.add(writer)
+    for await (const round of walk(db, MARKS)) {
+      for (const [key] of round) marked.push(logOfMarkKey(key))
+    }
+    await recoverTails(db, marked, resting, (id, tail) => {
+      resting.wake(id)
+      log.#checkpoints.add(log.#newWriter(id, tail, true))
     })
     for await (const key of db.keys({ ...PIECES, reverse: true, limit: 1 }))
       log.#lastSegment = segmentOfPieceKey(key)
@@ -91,35 +96,37 @@ export class LevelLog implements EventLog, StagingArea {
   }
 
   read(log: LogId, range: ReadRange): AsyncIterable<EventBlock> {
-    const writer = this.#writers.get(log)
+    const writer = this.#existingWriterOf(log)
     return writer === undefined ? NO_BLOCKS : readLog(this.db, writer, range)
   }
 
   async locate(log: LogId, sequence: number, near?: Position): Promise<Position | undefined> {
-    const writer = this.#writers.get(log)
+    const writer = this.#existingWriterOf(log)
     return writer === undefined ? undefined : locate(this.db, writer, sequence, near)
   }
 
   tail(log: LogId): LogTail | undefined {
-    return this.#writers.get(log)?.tail
+    return this.#tailOf(log)
   }
 
   logs(): LogId[] {
-    return [...this.#writers.keys()]
+    return [...this.#resting.logs(), ...this.#writers.keys()]
   }
 
   async trim(log: LogId, beforeMs: number, limit: number): Promise<Progress> {
-    const writer = this.#writers.get(log)
-    return writer === undefined ? NO_PROGRESS : this.#trimmer.trim(writer, beforeMs, limit)
+    const tail = this.#tailOf(log)
+    if (tail === undefined || !mayTrim(tail, beforeMs)) return NO_PROGRESS
+    return this.#trimmer.trim(this.writerOf(log), beforeMs, limit)
   }
 
   async merge(log: LogId, beforeMs: number, limit: number): Promise<Progress> {
-    const writer = this.#writers.get(log)
-    return writer === undefined ? NO_PROGRESS : this.#merger.merge(writer, beforeMs, limit)
+    const tail = this.#tailOf(log)
+    if (tail === undefined || !mayMerge(tail, beforeMs)) return NO_PROGRESS
+    return this.#merger.merge(this.writerOf(log), beforeMs, limit)
   }
 
   async drop(log: LogId, limit: number): Promise<Progress> {
-    const writer = this.#writers.get(log)
+    const writer = this.#existingWriterOf(log)
     if (writer === undefined) return NO_PROGRESS
     const progress = await this.#trimmer.drop(writer, limit)
     if (!progress.more) this.#writers.delete(log)
@@ -151,12 +158,7 @@ export class LevelLog implements EventLog, StagingArea {
   }
 
   writerOf(log: LogId): LogWriter {
-    let writer = this.#writers.get(log)
-    if (writer === undefined) {
-      writer = this.#newWriter(log, EMPTY_TAIL, false)
-      this.#writers.set(log, writer)
-    }
-    return writer
+    return this.#existingWriterOf(log) ?? this.#newWriter(log, EMPTY_TAIL, false)
   }
 
   /** Writes what was accepted; everything that comes after is refused. */
@@ -166,8 +168,21 @@ export class LevelLog implements EventLog, StagingArea {
     await this.commit.close()
   }
 
+  #tailOf(log: LogId): StoredTail | undefined {
+    return this.#writers.get(log)?.tail ?? this.#resting.get(log)
+  }
+
+  #existingWriterOf(log: LogId): LogWriter | undefined {
+    const writer = this.#writers.get(log)
+    if (writer !== undefined) return writer
+    const tail = this.#resting.wake(log)
+    return tail === undefined ? undefined : this.#newWriter(log, tail, false)
+  }
+
   #newWriter(log: LogId, tail: StoredTail, marked: boolean): LogWriter {
-    return new LogWriter(log, tail, marked, this.commit, this.#hooks)
+    const writer = new LogWriter(log, tail, marked, this.commit, this.#hooks)
+    this.#writers.set(log, writer)
+    return writer
   }
 }
 

@@ -29,6 +29,11 @@ import { decodeReference, type SegmentReference } from './segment-reference.ts'
 const COMPACT_AFTER_KEYS = 4096
 const NOTHING: Progress = { removed: 0, more: false }
 
+/** Whether `trim` could find something to remove. */
+export function mayTrim(tail: LogTail, beforeMs: number): boolean {
+  return tail.firstSequence < tail.nextSequence && tail.firstTimestampMs < beforeMs
+}
+
 export class LogTrimmer {
   readonly #db: Level
   /** Segments that belong to no log and are not being written: their pieces are deleted by `sweep`. */
@@ -50,7 +55,6 @@ export class LogTrimmer {
 
   async trim(writer: LogWriter, beforeMs: number, limit: number): Promise<Progress> {
     const { tail } = writer
-    if (tail.firstSequence === tail.nextSequence || tail.firstTimestampMs >= beforeMs) return NOTHING
     // Appends go on beside this: everything is judged by the tail as it was, and later blocks are left out.
     const found = (await this.#firstKeys(writer, limit + 1)).filter(
       (key) => sequenceOfKey(key) < tail.nextSequence,

@@ -1,26 +1,47 @@
 /**
- * Reads a whole range while the store opens, when nothing else goes on: many entries per call of LevelDB, from one
+ * Reads a whole range while the store opens, when nothing else goes on: some entries per call of LevelDB, from one
  * iterator. Reads that clients wait for, or that may take long, go through range-scan.ts.
+ *
+ * What is alive whenever the garbage collector comes by makes V8 give its young objects more room, which stays with the
+ * process. So rounds are small, and whoever walks keeps little of them.
  */
 import type { KeyRange } from './keys.ts'
 import type { Level } from './level.ts'
+import { storageErrorOf } from './level-error.ts'
 import type { Entry } from './range-scan.ts'
 
-const ROUND_ENTRIES = 1024
-const ROUND_BYTES = 256 * 1024
+/** Smaller ones take longer: a call of LevelDB costs as much as reading dozens of entries. */
+const ROUND_ENTRIES = 128
+const ROUND_BYTES = 32 * 1024
 
-export async function walk(
+/** Entries in order, in rounds; no round is empty. Throws StorageError if LevelDB cannot read. */
+export function walk(db: Level, range: KeyRange): AsyncGenerator<Entry[], void, undefined> {
+  return rounds(db, range)
+}
+
+/** Where keys and values are UTF-8: thousands of small buffers cost more memory than all that is made of them. */
+export function walkText(
   db: Level,
-  range: KeyRange,
-  visit: (key: Buffer, value: Buffer) => void,
-): Promise<void> {
-  const iterator = db.iterator({ ...range, fillCache: false, highWaterMarkBytes: ROUND_BYTES } as KeyRange)
+  { gte, lt }: KeyRange,
+): AsyncGenerator<[key: string, value: string][], void, undefined> {
+  const text = { keyEncoding: 'utf8', valueEncoding: 'utf8' } as const
+  return rounds(db, { gte: gte.toString(), lt: lt.toString(), ...text })
+}
+
+async function* rounds<T>(
+  db: Level,
+  range: { readonly gte: T; readonly lt: T },
+): AsyncGenerator<[key: T, value: T][], void, undefined> {
+  const options = { ...range, fillCache: false, highWaterMarkBytes: ROUND_BYTES }
+  const iterator = db.iterator<T, T>(options)
   try {
     for (;;) {
-      const round = (await iterator.nextv(ROUND_ENTRIES)) as Entry[]
+      const round = await iterator.nextv(ROUND_ENTRIES)
       if (round.length === 0) return
-      for (const [key, value] of round) visit(key, value)
+      yield round
     }
+  } catch (error) {
+    throw storageErrorOf(error)
   } finally {
     await iterator.close()
   }

@@ -134,6 +134,15 @@ test('a stop leaves no mark', async () => {
   expect(await keysOf(folder)).toEqual({ marks: 0, tails: 4 })
 })
 
+test('a stop leaves no mark where thousands of logs are behind', async () => {
+  const folder = await temporaryFolder()
+  const { log, close } = await openStorage(join(folder, 'data'), { nowMs: () => 5_000, sync: true })
+  const ids = Array.from({ length: 2000 }, (_, i) => i + 1)
+  await Promise.all(ids.map((id) => log.append(id, [event('a')])))
+  await close()
+  expect(await keysOf(folder)).toEqual({ marks: 0, tails: 2000 })
+})
+
 test('tails catch up a moment after the events', async () => {
   const folder = await temporaryFolder()
   const { log } = await open(folder)

@@ -7,6 +7,7 @@ import type { Level } from '../../storage/level/level.ts'
 import { openStorageOn } from '../../storage/level/open.ts'
 import type { EventLog } from '../../storage/log.ts'
 import { EVERYTHING, event, lines, readAll } from '../contract/event-log.ts'
+import { listed } from '../support/listed.ts'
 
 const LOG = 1
 
@@ -219,7 +220,7 @@ describe('bytes on disk that are not what was written', () => {
     const storage = await openStorageOn(db as unknown as Level, { nowMs: () => 0, sync: true })
     await storage.catalog.commit([{ collection: 'streams', id: 'default:a', document: { log: 1 } }])
     await damage(db, letter('c'), () => Buffer.from('{"log":'))
-    await expect(storage.catalog.list('streams')).rejects.toMatchObject({
+    await expect(listed(storage.catalog, 'streams')).rejects.toMatchObject({
       code: 'corrupt',
       message: 'document default:a of collection streams is not JSON',
     })

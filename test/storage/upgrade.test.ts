@@ -11,6 +11,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { FORMAT_1_TAILS, TAILS } from '../../storage/level/keys.ts'
 import { openStorage, type Storage } from '../../storage/level/open.ts'
 import { event, readAll } from '../contract/event-log.ts'
+import { listed } from '../support/listed.ts'
 
 const FORMAT_1 = fileURLToPath(new URL('format-1/', import.meta.url))
 const LAST_LOG = 0xffff_ffff
@@ -58,7 +59,7 @@ async function tailKeys(folder: string): Promise<{ old: number; new: number }> {
 async function everything({ log, catalog }: Storage) {
   const logs = log.logs()
   return {
-    streams: await catalog.list('streams'),
+    streams: await listed(catalog, 'streams'),
     tails: logs.map((id) => [id, log.tail(id)]),
     events: await Promise.all(logs.map((id) => readAll(log, id))),
   }
