@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Transform } from 'node:stream'
 import * as zlib from 'node:zlib'
+import { freeMemory } from '../../storage/free-memory.ts'
 import { ServiceError } from '../service-error.ts'
 
 const DECODERS: Readonly<Record<string, (() => Transform) | undefined>> = {
@@ -17,14 +18,14 @@ const DECODERS: Readonly<Record<string, (() => Transform) | undefined>> = {
 const CONTENT_ENCODINGS_MAX = 2
 
 /**
- * The body as it arrives. Throws ServiceError 'malformed_body' or 'unsupported_encoding'. A body that the caller gives
+ * The body as it arrives: each piece is good until the next is asked for, then its memory is given back. Throws ServiceError 'malformed_body' or 'unsupported_encoding'. A body that the caller gives
  * up is not destroyed: then the server reads on and drops the rest, and the connection gets to its next request.
  */
 export async function* bodyChunks(incoming: IncomingMessage): AsyncGenerator<Uint8Array, void, undefined> {
   assertTransferEncoding(incoming)
   const decoders = contentDecoders(incoming.headers['content-encoding'])
   let decodingError: Error | undefined
-  let source: AsyncIterable<Uint8Array> = incoming.iterator({ destroyOnReturn: false })
+  let source: AsyncIterable<Uint8Array> = chunksOnce(incoming)
   let upstream: NodeJS.ReadableStream = incoming
   for (const decoder of decoders) {
     decoder.on('error', (error) => {
@@ -51,6 +52,14 @@ export async function* bodyChunks(incoming: IncomingMessage): AsyncGenerator<Uin
     for (const decoder of decoders) decoder.destroy()
   }
   if (!incoming.complete) throw endedEarly()
+}
+
+/** Each chunk is a copy that node has made of what it received, and nobody else sees it. */
+async function* chunksOnce(incoming: IncomingMessage): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of incoming.iterator({ destroyOnReturn: false })) {
+    yield chunk
+    freeMemory([chunk])
+  }
 }
 
 /** Node undoes `chunked`; it would hand us what else was applied as if it were the body. */

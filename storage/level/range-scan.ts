@@ -5,7 +5,7 @@
  * is held between two rounds; the next round is fetched while the caller works on this one.
  */
 import type { AbstractGetOptions, AbstractIterator, AbstractIteratorOptions } from 'abstract-level'
-import { freeMemory } from './free-memory.ts'
+import { freeMemory } from '../free-memory.ts'
 import type { Level } from './level.ts'
 import { storageErrorOf } from './level-error.ts'
 
@@ -68,7 +68,7 @@ export class EntryScan {
   /** The values that have been fetched are used no more, taken or not: large ones are empty from now on. */
   release(): void {
     if (this.#round.length === 0) return
-    freeMemory(this.#db, this.#round)
+    if (handsOutCopies(this.#db)) freeMemory(this.#round.map(([, value]) => value))
     this.#round = []
   }
 
@@ -99,6 +99,11 @@ export class EntryScan {
     }
     return round
   }
+}
+
+/** The engine in memory hands out what it keeps. */
+function handsOutCopies(db: Level): boolean {
+  return db.supports.permanence
 }
 
 /** A long read must not push out what point reads need. */

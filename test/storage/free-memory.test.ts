@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MemoryLevel } from 'memory-level'
 import { expect, onTestFinished, test } from 'vitest'
-import { freeMemory } from '../../storage/level/free-memory.ts'
+import { freeMemory } from '../../storage/free-memory.ts'
 import type { Level } from '../../storage/level/level.ts'
 import { openStorage, openStorageOn, type Storage } from '../../storage/level/open.ts'
 import type { EventBlock } from '../../storage/log.ts'
@@ -51,11 +51,22 @@ test('a long read on disk gives back the memory of its blocks as it goes', async
 test('a store in memory keeps what it handed out', async () => {
   const db = memoryLevel()
   await db.open()
-  const value = Buffer.alloc(BODY.length)
-  freeMemory(db, [[Buffer.from('key'), value]])
-  expect(value.length).toBe(BODY.length)
   const storage = await openStorageOn(db, { nowMs: () => 1, sync: true })
   for (let i = 0; i < BLOCKS; i++) await storage.log.append(LOG, [{ headers: [], body: BODY }])
   expect((await lengthsAfterwards(storage)).every((length) => length > BODY.length)).toBe(true)
   expect(await readAll(storage.log, LOG)).toHaveLength(BLOCKS)
+})
+
+test('only large buffers that have their memory to themselves are emptied', () => {
+  const own = Buffer.alloc(BODY.length)
+  const small = Buffer.alloc(100)
+  const shared = Buffer.alloc(2 * BODY.length)
+  const part = shared.subarray(0, BODY.length)
+  freeMemory([own, small, part])
+  expect([own, small, part, shared].map(({ length }) => length)).toEqual([
+    0,
+    100,
+    BODY.length,
+    2 * BODY.length,
+  ])
 })
