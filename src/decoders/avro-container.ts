@@ -18,10 +18,10 @@ import { AvroProblem } from './avro-problem.ts'
 import { parseSchema } from './avro-schema.ts'
 import { schemaText } from './avro-schema-text.ts'
 import { compileSkip, type DatumSkipper } from './avro-skip.ts'
-import type { BatchDecoder, DecoderLimits, EventSlices, HeaderPairs } from './decoder.ts'
+import type { BatchDecoder, DecoderOptions, EventSlices, HeaderPairs } from './decoder.ts'
 
-export function avroContainer(limits: DecoderLimits): BatchDecoder {
-  return new AvroContainerDecoder(limits.eventBytesMax)
+export function avroContainer(options: DecoderOptions): BatchDecoder {
+  return new AvroContainerDecoder(options)
 }
 
 const KIB = 1024
@@ -60,6 +60,7 @@ interface AvroFile {
 class AvroContainerDecoder implements BatchDecoder {
   headers: HeaderPairs = []
   readonly #eventBytesMax: number
+  readonly #free: DecoderOptions['free']
   readonly #blockBytesMax: number
   readonly #storedBytesMax: number
   readonly #longs = new LongReader()
@@ -71,8 +72,9 @@ class AvroContainerDecoder implements BatchDecoder {
   readonly #gathered = new Gathered()
   readonly #offsets = new Uint32Array(SLICES_PER_EMIT + 1)
 
-  constructor(eventBytesMax: number) {
+  constructor({ eventBytesMax, free }: DecoderOptions) {
     this.#eventBytesMax = eventBytesMax
+    this.#free = free
     this.#blockBytesMax = Math.min(Math.max(BLOCK_BYTES_MAX, 2 * eventBytesMax), GIB)
     // Codecs make what they cannot compress a little longer; snappy says by how much at most: a sixth and 32 bytes.
     this.#storedBytesMax = this.#blockBytesMax + Math.ceil(this.#blockBytesMax / 6) + KIB
@@ -207,7 +209,10 @@ class AvroContainerDecoder implements BatchDecoder {
       if (file.sync.compare(bytes, dataEnd, end) !== 0) {
         throw new AvroProblem('the sync marker after it is not the one of the file')
       }
-      this.#cut(file, file.codec(bytes.subarray(dataStart, dataEnd), this.#blockBytesMax), emit)
+      const stored = bytes.subarray(dataStart, dataEnd)
+      const data = file.codec(stored, this.#blockBytesMax)
+      this.#cut(file, data, emit)
+      if (!isStored(file.codec)) this.#free?.(data)
     } catch (problem) {
       throw refusal(problem, this.#blockPlace())
     }

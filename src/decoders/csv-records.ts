@@ -10,7 +10,7 @@
  * in the first event, and a quote right after it still opens a field. UTF-16 is not supported, as for text.
  */
 import { ServiceError } from '../service-error.ts'
-import type { BatchDecoder, DecoderLimits } from './decoder.ts'
+import type { BatchDecoder, DecoderOptions } from './decoder.ts'
 import { type Emit, EventCutter } from './event-cutter.ts'
 import { CR, indexOrLength, LF, LineSplitter } from './line-splitter.ts'
 
@@ -29,8 +29,8 @@ const AS_TEXT = 'send the body as text/plain to split it on line ends alone'
 /** Where a reader stands between two bytes. `closing`: after a quote in a quoted field, whose meaning the next byte tells. */
 type Place = 'outside' | 'quoted' | 'closing'
 
-export function csvRecords(limits: DecoderLimits): BatchDecoder {
-  return new CsvRecords(limits)
+export function csvRecords(options: DecoderOptions): BatchDecoder {
+  return new CsvRecords(options)
 }
 
 class CsvRecords implements BatchDecoder {
@@ -47,11 +47,11 @@ class CsvRecords implements BatchDecoder {
   /** Bytes of a byte order mark seen at the start of the body. */
   #markBytes = 0
 
-  constructor(limits: DecoderLimits) {
+  constructor(options: DecoderOptions) {
     this.#cutter = new EventCutter(
-      limits.eventBytesMax,
+      options.eventBytesMax,
       (number) =>
-        `record ${number} is longer than ${limits.eventBytesMax} bytes, the most one event may hold; ` +
+        `record ${number} is longer than ${options.eventBytesMax} bytes, the most one event may hold; ` +
         `send shorter records and close every quoted field, or ${AS_TEXT}`,
     )
     this.#splitter = new LineSplitter(this.#cutter)

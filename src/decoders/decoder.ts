@@ -31,7 +31,9 @@ export interface BatchDecoder {
   end(emit: (slices: EventSlices) => void): void
 }
 
-export interface DecoderLimits {
+export interface DecoderOptions {
   /** The longest event body in bytes; a longer one is refused with 'event_too_large'. */
   readonly eventBytesMax: number
+  /** Told of a buffer that the decoder has made itself and uses no more: its memory may be given back. */
+  readonly free?: (buffer: Uint8Array) => void
 }

@@ -5,15 +5,15 @@
  * empty events. Nothing is trimmed and nothing decoded: the bytes between line ends are the event, UTF-8 or not.
  * That rules out UTF-16, where these two bytes are halves of other characters: such a body is cut all the same.
  */
-import type { BatchDecoder, DecoderLimits } from './decoder.ts'
+import type { BatchDecoder, DecoderOptions } from './decoder.ts'
 import { type Emit, EventCutter } from './event-cutter.ts'
 import { LineSplitter } from './line-splitter.ts'
 
-export function textLines(limits: DecoderLimits): BatchDecoder {
+export function textLines(options: DecoderOptions): BatchDecoder {
   const cutter = new EventCutter(
-    limits.eventBytesMax,
+    options.eventBytesMax,
     (number) =>
-      `event ${number} of this batch is longer than ${limits.eventBytesMax} bytes, the most one event may hold; ` +
+      `event ${number} of this batch is longer than ${options.eventBytesMax} bytes, the most one event may hold; ` +
       'send shorter lines, each ended by LF or CR',
   )
   const splitter = new LineSplitter(cutter)

@@ -1,5 +1,6 @@
 /** The body of a batch, decoded while it arrives and stored at the pace of the disk. */
 import type { IncomingMessage } from 'node:http'
+import { freeMemory } from '../../storage/free-memory.ts'
 import { decoderFor } from '../decoders/index.ts'
 import { ServiceError } from '../service-error.ts'
 import type { StreamId } from '../streams/names.ts'
@@ -31,7 +32,7 @@ async function fillBatch(
 ): Promise<void> {
   const contentType = incoming.headers['content-type']
   if (contentType === undefined) throw new ServiceError('missing_content_type', 'Unknown content type')
-  const decoder = decoderFor(contentType, { eventBytesMax })
+  const decoder = decoderFor(contentType, { eventBytesMax, free: (buffer) => freeMemory([buffer]) })
   if (decoder === undefined) {
     throw new ServiceError('unsupported_content_type', `Unsupported content type ${contentType}`)
   }

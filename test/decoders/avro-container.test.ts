@@ -26,6 +26,7 @@ import {
   SYNC,
 } from './avro-file.ts'
 import { schemaAndValues } from './avro-values.ts'
+import { decodeAll } from './decode-all.ts'
 
 const CODECS = ['null', 'deflate', 'snappy', 'zstandard'] as const
 const MIB = 1024 * 1024
@@ -489,6 +490,22 @@ describe('an event above the maximum', () => {
     expect(lengths).toEqual([datum.length])
   })
 })
+
+test.each(CODECS)(
+  'blocks it has decompressed are given back when their events are out, codec %s',
+  (codec) => {
+    const blocks = [people(300), people(5)].map((data) => blockOf(...data))
+    const file = avroFile({ schema: PERSON, codec, blocks })
+    const freed: Uint8Array[] = []
+    const free = (buffer: Uint8Array) => freed.push(buffer.fill(0))
+    const decoder = avroContainer({ eventBytesMax: EVENT_BYTES_MAX, free })
+    expect(decodeAll(decoder, [file]).map((event) => Buffer.from(event, 'latin1').toString('hex'))).toEqual(
+      hex([...people(300), ...people(5)]),
+    )
+    const decompressed = blocks.map(({ data }) => data.length)
+    expect(freed.map(({ length }) => length)).toEqual(codec === 'null' ? [] : decompressed)
+  },
+)
 
 const dataFolder = new URL('../../../shared/data/', import.meta.url)
 const dataMissing = !existsSync(dataFolder)
