@@ -5,6 +5,7 @@ import { atMost, figure, ratio } from '../targets.ts'
 import { type Contestant, ofEach } from '../workloads/contestant.ts'
 import { pointReads } from '../workloads/point-reads.ts'
 import { posts } from '../workloads/posts.ts'
+import { readProbe } from '../workloads/probes.ts'
 import type { Suite, SuiteParts } from './suite.ts'
 
 interface Size {
@@ -33,27 +34,31 @@ export function growthSuite({ contestants }: SuiteParts): Suite {
     name: 'growth',
     about:
       'single POSTs on 64 connections, and reads of one event from a random time on, with more and more stored',
-    cases: ofEach(contestants, (contestant) => [
-      ...SIZES.filter(({ name }) => name !== ONE_STREAM).map(({ name, about, store, ...size }) =>
-        posts(contestant, {
-          ...size,
-          name: `post-64-at-${name}`,
-          about: `POST to a store of ${about}`,
-          connections: 64,
-          store: () => store(contestant),
-        }),
-      ),
-      ...SIZES.map(({ name, about, store, ...size }) =>
-        pointReads(contestant, {
-          ...size,
-          name: `point-${name}`,
-          about: `GET of one event of ${about}`,
-          store: () => store(contestant),
-        }),
-      ),
-    ]),
+    cases: [
+      readProbe('probe-http-1'),
+      ...ofEach(contestants, (contestant) => [
+        ...SIZES.filter(({ name }) => name !== ONE_STREAM).map(({ name, about, store, ...size }) =>
+          posts(contestant, {
+            ...size,
+            name: `post-64-at-${name}`,
+            about: `POST to a store of ${about}`,
+            connections: 64,
+            store: () => store(contestant),
+          }),
+        ),
+        ...SIZES.map(({ name, about, store, ...size }) =>
+          pointReads(contestant, {
+            ...size,
+            name: `point-${name}`,
+            about: `GET of one event of ${about}`,
+            store: () => store(contestant),
+          }),
+        ),
+      ]),
+    ],
     targets: [
       figure('point-10m', 'p99Ms', atMost(2)),
+      figure('probe-http-1', 'p99Ms'),
       ratio('point-10m', 'point-10k', 'p99Ms', atMost(1.5)),
       ratio('point-10m', 'point-10k', 'p50Ms', atMost(1.5)),
       ratio('point-1m', 'point-10k', 'p50Ms'),

@@ -1,6 +1,7 @@
 /** Reads of few events from a random time on: `start=…&limit=…`. */
+import type { LoadResult, PointReadJob } from '../load/jobs.ts'
 import { runPointReads } from '../processes/requests.ts'
-import type { Case } from '../sample.ts'
+import type { Case, Round } from '../sample.ts'
 import type { Store } from '../stores/shelf.ts'
 import type { Contestant } from './contestant.ts'
 import { measured, withService } from './measured.ts'
@@ -15,6 +16,8 @@ export interface PointReads {
 
 /** One after the other: this asks how long one takes, not how many there could be. */
 const CONNECTIONS = 1
+/** wrk would count a slow answer several times, as if others had waited for it. */
+const TOOL = 'autocannon'
 
 export function pointReads(contestant: Contestant, { name, about, store, long }: PointReads): Case {
   return {
@@ -25,20 +28,20 @@ export function pointReads(contestant: Contestant, { name, about, store, long }:
       const { folder, streams, startMs, endMs } = await store()
       return withService(contestant.build, round, folder, (server) =>
         measured(server, (onWarm) =>
-          runPointReads(
-            { tool: contestant.tool, pin: round.pinLoad, onWarm },
-            {
-              ...timesOf(round),
-              base: server.base,
-              connections: CONNECTIONS,
-              streams,
-              startMs,
-              endMs,
-              limit: 1,
-            },
-          ),
+          readPoints({ base: server.base, streams, startMs, endMs }, round, onWarm),
         ),
       )
     },
   }
+}
+
+export function readPoints(
+  target: Pick<PointReadJob, 'base' | 'streams' | 'startMs' | 'endMs'>,
+  round: Round,
+  onWarm: () => void,
+): Promise<LoadResult> {
+  return runPointReads(
+    { tool: TOOL, pin: round.pinLoad, onWarm },
+    { ...target, ...timesOf(round), connections: CONNECTIONS, limit: 1 },
+  )
 }
