@@ -8,7 +8,8 @@ export function storageErrorOf(error: unknown): StorageError {
     return new StorageError('full', `the disk is full: ${message}`, { cause: error })
   }
   if (code === 'LEVEL_CORRUPTION') return new StorageError('corrupt', `LevelDB: ${message}`, { cause: error })
-  if (code === 'LEVEL_DATABASE_NOT_OPEN')
+  // Iterators are closed with the store, under whoever reads.
+  if (code === 'LEVEL_DATABASE_NOT_OPEN' || code === 'LEVEL_ITERATOR_NOT_OPEN')
     return new StorageError('closed', 'the store is closed', { cause: error })
   return new StorageError('unavailable', `LevelDB: ${message}`, { cause: error })
 }
