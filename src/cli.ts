@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The command `millrace`: flags in, signals handled, lines for people out. */
 import { readFileSync } from 'node:fs'
+import { COMMANDS } from './commands/index.ts'
 import { ConfigError, helpText, parseCommand } from './config.ts'
 import { failureReporter } from './failure-report.ts'
 import { type RunningService, startService } from './main.ts'
@@ -18,9 +19,32 @@ for (const output of [process.stdout, process.stderr]) output.on('error', () => 
 await run()
 
 async function run(): Promise<void> {
+  const [word, ...rest] = process.argv.slice(2)
+  if (word !== undefined && /^[a-z]/.test(word)) return runCommand(word, rest)
+  await serve()
+}
+
+/** Exits with what the command says, with 2 if it could not do its job. */
+async function runCommand(word: string, args: readonly string[]): Promise<void> {
+  const command = COMMANDS.find(({ name }) => name === word)
+  if (command === undefined)
+    return fail(`there is no command '${word}'; millrace --help lists what there is`, 2)
+  if (args.includes('--help') || args.includes('-h')) return void process.stdout.write(command.help)
+  try {
+    process.exitCode = await command.run(args, {
+      nowMs: Date.now,
+      print: (text) => process.stdout.write(text),
+      tell: (text) => process.stderr.write(text),
+    })
+  } catch (error) {
+    fail(error instanceof Error ? error.message : String(error), 2)
+  }
+}
+
+async function serve(): Promise<void> {
   const command = readCommand()
   if (command === undefined) return
-  if (command.kind === 'help') return void process.stdout.write(helpText())
+  if (command.kind === 'help') return void process.stdout.write(helpText(COMMANDS))
   if (command.kind === 'version') return void process.stdout.write(`${packageVersion()}\n`)
   let service: RunningService
   try {
@@ -88,9 +112,9 @@ function startFailure(error: unknown, port: number, host: string): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-function fail(message: string): undefined {
+function fail(message: string, exitCode = 1): undefined {
   process.stderr.write(`millrace: ${message}\n`)
-  process.exitCode = 1
+  process.exitCode = exitCode
 }
 
 function hostInUrl(host: string): string {

@@ -152,16 +152,21 @@ function nonEmpty({ text, source }: { text: string; source: string }): string {
   return text
 }
 
-export function helpText(): string {
+/** `commands` are the words that do something else than serve. */
+export function helpText(commands: readonly { readonly name: string; readonly about: string }[]): string {
   const lines = Object.values(SETTINGS).flatMap(({ flag, value, variable, fallback, about }) => [
     `  --${flag} ${value}`,
     `        ${about}`,
     `        (${variable}; default ${fallback})`,
   ])
+  const width = Math.max(0, ...commands.map(({ name }) => name.length))
+  const commandLines = commands
+    .map(({ name, about }) => `       millrace ${name.padEnd(width)}  ${about} (millrace ${name} --help)\n`)
+    .join('')
   return `millrace: durable event streams over plain HTTP
 
 usage: millrace [flags]
-
+${commandLines}
 ${lines.join('\n')}
   --no-unrecoverable-reset
         refuse to delete namespaces (${RESET_VARIABLE}=1)

@@ -59,10 +59,9 @@ describe('arrows', () => {
     expect(arrows(within('storage/'), within('src/'))).toEqual([])
   })
 
-  test('R3 only main.ts picks a storage engine; the other rooms see the contracts', () => {
-    expect(
-      arrows((path) => path.startsWith('src/') && path !== 'src/main.ts', within('storage/level/')),
-    ).toEqual([])
+  test('R3 only main.ts and the commands for closed stores pick a storage engine; the rooms see the contracts', () => {
+    const mayPick = within('src/main.ts', 'src/commands/')
+    expect(arrows((path) => path.startsWith('src/') && !mayPick(path), within('storage/level/'))).toEqual([])
     expect(arrows((path) => !path.startsWith('storage/level/'), isPackage('level'))).toEqual([])
   })
 
@@ -84,10 +83,10 @@ describe('arrows', () => {
     expect(clocks.map(({ path }) => path)).toEqual([])
   })
 
-  test('rooms other than http import no other room but streams', () => {
+  test('rooms other than the doors, http and commands, import no other room but streams', () => {
     const room = (path: string) => /^src\/([^/]+)\//.exec(path)?.[1]
     const wrong = arrows(
-      (path) => room(path) !== undefined && room(path) !== 'http',
+      (path) => room(path) !== undefined && room(path) !== 'http' && room(path) !== 'commands',
       () => true,
     ).filter((arrow) => {
       const [from, to] = arrow.split(' -> ') as [string, string]
@@ -95,6 +94,17 @@ describe('arrows', () => {
       if (target === undefined || target === room(from) || target === 'streams') return false
       return !(room(from) === 'formats' && target === 'schemas')
     })
+    expect(wrong).toEqual([])
+  })
+
+  test('the two doors do not know each other, and no room knows a door', () => {
+    const doors = within('src/http/', 'src/commands/')
+    const outside = within('src/main.ts', 'src/cli.ts')
+    const wrong = FILES.filter(({ path }) => !outside(path)).flatMap(({ path, imports }) =>
+      imports
+        .filter((target) => doors(target) && !within(path.split('/', 2).join('/'))(target))
+        .map((target) => `${path} -> ${target}`),
+    )
     expect(wrong).toEqual([])
   })
 
