@@ -52,9 +52,11 @@ async function serve(): Promise<void> {
   } catch (error) {
     return fail(startFailure(error, command.config.port, command.config.host))
   }
-  const base = `http://${hostInUrl(service.host)}:${service.port}`
+  const scheme = command.config.tls === undefined ? 'http' : 'https'
+  const base = `${scheme}://${hostInUrl(service.host)}:${service.port}`
   process.stdout.write(greeting(base))
   stopOnSignals(service)
+  if (command.config.tls !== undefined) reloadOnSignal(service)
 }
 
 function readCommand() {
@@ -98,6 +100,18 @@ function stopOnSignals(service: RunningService): void {
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
+}
+
+/** What cannot be used is told, and what was in use stays so. */
+function reloadOnSignal(service: RunningService): void {
+  process.on('SIGHUP', () => {
+    try {
+      service.reload()
+      process.stdout.write('SIGHUP: certificate and key read again\n')
+    } catch (error) {
+      report(error)
+    }
+  })
 }
 
 function startFailure(error: unknown, port: number, host: string): string {

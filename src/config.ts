@@ -1,5 +1,6 @@
 /** Flags and environment -> one frozen Config, read once. A flag wins over its variable, a variable over the default. */
 import { parseArgs } from 'node:util'
+import { LIMITS, type Limits, valuesOf } from './limits.ts'
 
 export interface Config {
   /** 0 means any free port. */
@@ -11,6 +12,19 @@ export interface Config {
   readonly janitorIntervalMs: number
   /** Whether namespaces may be deleted. */
   readonly unrecoverableReset: boolean
+  readonly limits: Limits
+  /** HTTPS instead of HTTP. */
+  readonly tls?: TlsFiles
+  /** Web pages of these origins may use the API: `https://host[:port]`, or `*` for all. */
+  readonly corsOrigins: readonly string[]
+}
+
+/** Paths of PEM files. */
+export interface TlsFiles {
+  readonly certificate: string
+  readonly key: string
+  /** Clients have to show a certificate of one of these authorities. */
+  readonly clientAuthorities?: string
 }
 
 /** What the command line asks for. */
@@ -81,7 +95,37 @@ const SETTINGS = {
     fallback: '30',
     about: 'how often the disk is freed of expired and deleted events',
   },
+  tlsCert: {
+    flag: 'tls-cert',
+    variable: 'MILLRACE_TLS_CERT',
+    value: 'FILE',
+    fallback: '',
+    about: 'certificate and its chain, PEM: serve HTTPS; read again on SIGHUP',
+  },
+  tlsKey: {
+    flag: 'tls-key',
+    variable: 'MILLRACE_TLS_KEY',
+    value: 'FILE',
+    fallback: '',
+    about: 'its private key, PEM',
+  },
+  tlsClientCa: {
+    flag: 'tls-client-ca',
+    variable: 'MILLRACE_TLS_CLIENT_CA',
+    value: 'FILE',
+    fallback: '',
+    about: 'authorities, PEM: clients have to show a certificate of theirs',
+  },
+  corsOrigin: {
+    flag: 'cors-origin',
+    variable: 'MILLRACE_CORS_ORIGIN',
+    value: 'ORIGIN',
+    fallback: '',
+    about: 'web pages of this origin may use the API; several with commas, * for all',
+  },
 } as const satisfies Record<string, Setting>
+
+const ALL_SETTINGS: readonly Setting[] = [...Object.values(SETTINGS), ...Object.values(LIMITS)]
 
 const RESET_VARIABLE = 'MILLRACE_NO_UNRECOVERABLE_RESET'
 
@@ -105,12 +149,15 @@ export function parseCommand(args: readonly string[], environment: NodeJS.Proces
     asyncQueueBytesMax: wholeNumber(text(SETTINGS.asyncQueueBytes), 0, QUEUE_BYTES_MOST),
     janitorIntervalMs: wholeNumber(text(SETTINGS.janitorSeconds), 1, 86_400) * 1000,
     unrecoverableReset: !(flags['no-unrecoverable-reset'] === true || resetForbidden(environment)),
+    limits: Object.freeze(valuesOf((limit) => wholeNumber(text(limit), limit.least, limit.most))),
+    corsOrigins: origins(text(SETTINGS.corsOrigin)),
+    ...tlsFiles(text(SETTINGS.tlsCert).text, text(SETTINGS.tlsKey).text, text(SETTINGS.tlsClientCa).text),
   }
   return { kind: 'serve', config: Object.freeze(config) }
 }
 
 function parseFlags(args: readonly string[]): Record<string, string | boolean | undefined> {
-  const valued = Object.values(SETTINGS).map(({ flag }) => [flag, { type: 'string' }] as const)
+  const valued = ALL_SETTINGS.map(({ flag }) => [flag, { type: 'string' }] as const)
   try {
     return parseArgs({
       args: [...args],
@@ -152,12 +199,33 @@ function nonEmpty({ text, source }: { text: string; source: string }): string {
   return text
 }
 
+function tlsFiles(certificate: string, key: string, clientAuthorities: string): { tls?: TlsFiles } {
+  if (certificate === '' && key === '') {
+    if (clientAuthorities === '') return {}
+    throw new ConfigError('--tls-client-ca needs --tls-cert and --tls-key')
+  }
+  if (certificate === '' || key === '') {
+    throw new ConfigError('--tls-cert and --tls-key go together; give both or neither')
+  }
+  return { tls: { certificate, key, ...(clientAuthorities !== '' && { clientAuthorities }) } }
+}
+
+/** As a browser writes them in `Origin`: anything else would never match. */
+function origins({ text, source }: { text: string; source: string }): readonly string[] {
+  const all = text.split(',').map((origin) => origin.trim())
+  return all.filter((origin) => {
+    if (origin === '' || origin === '*') return origin === '*'
+    if (URL.canParse(origin) && new URL(origin).origin === origin) return true
+    throw new ConfigError(`${source} is '${origin}'; use an origin such as https://example.org:8443, or *`)
+  })
+}
+
 /** `commands` are the words that do something else than serve. */
 export function helpText(commands: readonly { readonly name: string; readonly about: string }[]): string {
-  const lines = Object.values(SETTINGS).flatMap(({ flag, value, variable, fallback, about }) => [
+  const lines = ALL_SETTINGS.flatMap(({ flag, value, variable, fallback, about }) => [
     `  --${flag} ${value}`,
     `        ${about}`,
-    `        (${variable}; default ${fallback})`,
+    `        (${variable}; default ${fallback === '' ? 'none' : fallback})`,
   ])
   const width = Math.max(0, ...commands.map(({ name }) => name.length))
   const commandLines = commands

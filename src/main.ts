@@ -7,9 +7,14 @@ import { getRequestListener } from '@hono/node-server'
 import { openStorage, type Storage } from '../storage/level/open.ts'
 import { StorageError } from '../storage/storage-error.ts'
 import type { Config } from './config.ts'
+import { securityHeaders } from './http/answer-class.ts'
 import { createApp } from './http/app.ts'
 import { directPosts } from './http/direct-posts.ts'
+import { Gate } from './http/gate.ts'
+import { Load } from './http/load.ts'
 import { answerUnreadable, listen, newServer, stopServing, tryAddress } from './http/server.ts'
+import { SlowClients } from './http/slow-clients.ts'
+import { readIdentity } from './http/tls.ts'
 import { Janitor } from './janitor/janitor.ts'
 import { scheduleJanitor } from './janitor/schedule.ts'
 import { Namespaces } from './streams/namespaces.ts'
@@ -32,11 +37,16 @@ export interface RunningService {
   readonly port: number
   /** For tests: does the janitor's work now. */
   readonly janitor: Janitor
+  /** Reads again what may change while it runs: certificate and key. Throws if they cannot be used, and keeps the old. */
+  reload(): void
   /** Stops accepting, finishes what was accepted within `graceMs`, closes the store. */
   close(graceMs: number): Promise<void>
 }
 
-/** Rejects with StorageError if the data folder cannot be opened, with node's error if the port cannot. */
+/**
+ * Rejects with TlsError if certificate and key cannot be used, with node's error if the port cannot, with StorageError
+ * if the data folder cannot be opened.
+ */
 export async function startService(config: Config, surroundings: Surroundings): Promise<RunningService> {
   const { nowMs, random } = surroundings
   let stopping = false
@@ -46,6 +56,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
   }
   const open =
     surroundings.openStorage ?? ((clock) => openStorage(config.dataFolder, { nowMs: clock, sync: true }))
+  if (config.tls !== undefined) readIdentity(config.tls)
   await tryAddress(config)
   const storage = await open(nowMs)
   try {
@@ -55,7 +66,10 @@ export async function startService(config: Config, surroundings: Surroundings): 
       asyncQueueBytesMax: config.asyncQueueBytesMax,
       onAsyncLost: (_, error) => surroundings.report(error),
     })
-    const { eventBytesMax } = config
+    const { eventBytesMax, limits } = config
+    const load = new Load(limits)
+    const slowClients = new SlowClients(limits, securityHeaders(config.tls !== undefined))
+    const options = { eventBytesMax, limits, load, slowClients, nowMs, report }
     const app = createApp(
       {
         streams,
@@ -63,23 +77,25 @@ export async function startService(config: Config, surroundings: Surroundings): 
         usage: new UsageRegistry(),
         storeFailure: () => storage.log.failure(),
       },
-      { eventBytesMax, nowMs, report },
+      options,
     )
     const listener = getRequestListener(app.fetch as Parameters<typeof getRequestListener>[0], {
       hostname: config.host, // for requests that name none, as HTTP/1.0 may
       errorHandler: answerUnreadable,
     })
-    const server = newServer(directPosts(streams, { eventBytesMax, report }, listener))
-    await listen(server, config)
+    const gate = new Gate(load, limits.maxRequests)
+    const http = newServer(directPosts(streams, options, listener), { ...config, gate })
+    await listen(http.server, config)
     const janitor = new Janitor(storage.log, registry, nowMs, report)
     const schedule = scheduleJanitor(janitor, config.janitorIntervalMs, random, report)
-    const { address, port } = server.address() as AddressInfo
+    const { address, port } = http.server.address() as AddressInfo
     return {
       host: address,
       port,
       janitor,
+      reload: http.reloadTls,
       async close(graceMs) {
-        await stopServing(server, graceMs)
+        await stopServing(http, graceMs)
         await schedule.stop()
         stopping = true
         await storage.close()

@@ -16,7 +16,10 @@ export type ServiceErrorCode =
   | 'unsupported_content_type'
   | 'unsupported_encoding'
   | 'event_too_large'
+  | 'batch_too_large'
+  | 'headers_too_large' // event headers, by count or by bytes
   | 'document_too_large' // a JSON document of the control plane
+  | 'overloaded' // more at a time than is taken on
   | 'principal_mismatch'
   | 'reset_disabled'
   | 'stream_not_found'

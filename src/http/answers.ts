@@ -25,4 +25,4 @@ export function answerJson(c: HttpContext, value: unknown): Response {
 }
 
 /** Node would send an empty chunked body instead. */
-const NO_CONTENT = { 'Content-Length': '0' }
+export const NO_CONTENT = { 'Content-Length': '0' }

@@ -6,6 +6,7 @@ import type { Streams } from '../streams/streams.ts'
 import type { UsageRegistry } from '../streams/usage.ts'
 import { answerText } from './answers.ts'
 import type { HttpContext, HttpEnv } from './bindings.ts'
+import type { DocumentOptions } from './documents.ts'
 import { type EventRoutesOptions, eventRoutes } from './event-routes.ts'
 import { namespaceRoutes } from './namespace-routes.ts'
 import { answerProblem } from './problems.ts'
@@ -20,10 +21,14 @@ export interface AppParts {
   readonly storeFailure: () => Error | undefined
 }
 
-export function createApp(parts: AppParts, options: EventRoutesOptions): Hono<HttpEnv> {
-  const stream = streamRoutes(parts.streams)
+export interface AppOptions extends EventRoutesOptions, DocumentOptions {
+  readonly limits: EventRoutesOptions['limits'] & DocumentOptions['limits']
+}
+
+export function createApp(parts: AppParts, options: AppOptions): Hono<HttpEnv> {
+  const stream = streamRoutes(parts.streams, options)
   const event = eventRoutes(parts.streams, options)
-  const namespace = namespaceRoutes(parts.namespaces)
+  const namespace = namespaceRoutes(parts.namespaces, options)
   const usage = usageRoutes(parts.usage)
   const system = systemRoutes(parts.storeFailure)
 

@@ -6,20 +6,37 @@ import { ServiceError } from '../service-error.ts'
 import type { StreamId } from '../streams/names.ts'
 import type { StreamBatch, Streams } from '../streams/streams.ts'
 import { bodyChunks } from './body-chunks.ts'
-import { eventHeaders, withAddedHeader, withOverridingHeaders } from './event-headers.ts'
+import {
+  type EventHeaderLimits,
+  eventHeaders,
+  withAddedHeader,
+  withOverridingHeaders,
+} from './event-headers.ts'
+import type { Arrival } from './load.ts'
+import type { Intake } from './request-body.ts'
+
+export interface BatchOptions extends Intake {
+  readonly eventBytesMax: number
+  readonly limits: EventHeaderLimits & { readonly maxBatchBytes: number }
+}
+
+/** Of the events that are cut, about so many bytes are in memory at most: one write, and the one being filled. */
+const STAGED_BYTES_MAX = 2 * 1024 * 1024
 
 /** Resolves once every event of the body is on disk; otherwise none will be. */
 export async function storeBatch(
   streams: Streams,
   id: StreamId,
   incoming: IncomingMessage,
-  eventBytesMax: number,
+  options: BatchOptions,
 ): Promise<void> {
   const batch = streams.startBatch(id)
+  const arrival = options.load.arrival()
   try {
-    await fillBatch(batch, id, incoming, eventBytesMax)
+    await fillBatch(batch, id, incoming, options, arrival)
     await batch.commit()
   } finally {
+    arrival.end()
     await batch.discard()
   }
 }
@@ -28,7 +45,8 @@ async function fillBatch(
   batch: StreamBatch,
   id: StreamId,
   incoming: IncomingMessage,
-  eventBytesMax: number,
+  { eventBytesMax, limits, slowClients }: BatchOptions,
+  arrival: Arrival,
 ): Promise<void> {
   const contentType = incoming.headers['content-type']
   if (contentType === undefined) throw new ServiceError('missing_content_type', 'Unknown content type')
@@ -36,11 +54,15 @@ async function fillBatch(
   if (decoder === undefined) {
     throw new ServiceError('unsupported_content_type', `Unsupported content type ${contentType}`)
   }
-  const sent = withAddedHeader(['content.type', contentType], eventHeaders(id.stream, incoming))
+  const sent = withAddedHeader(['content.type', contentType], eventHeaders(id.stream, incoming, limits))
   let headers = sent
   let decoderHeaders = decoder.headers
   let added: Promise<void> | undefined
+  let received = 0
+  /** What the decoder keeps of an event that is not complete. */
+  let uncut = 0
   const add: Parameters<typeof decoder.decode>[1] = (slices) => {
+    uncut = 0
     if (decoder.headers !== decoderHeaders) {
       decoderHeaders = decoder.headers
       headers = withOverridingHeaders(sent, decoderHeaders)
@@ -49,11 +71,23 @@ async function fillBatch(
     added = added === undefined ? one : Promise.all([added, one]).then(() => {})
     added.catch(() => {}) // told below, unless the decoder fails first: then this one has nobody left to tell
   }
+  slowClients.watchUpload(incoming)
   for await (const chunk of bodyChunks(incoming)) {
+    received += chunk.length
+    uncut += chunk.length
+    if (received > limits.maxBatchBytes) throw tooLarge(limits.maxBatchBytes)
     decoder.decode(chunk, add)
+    arrival.holds(uncut + Math.min(received - uncut, STAGED_BYTES_MAX))
     await added // the disk sets the pace
     added = undefined
   }
   decoder.end(add)
   await added
+}
+
+function tooLarge(bytesMax: number): ServiceError {
+  return new ServiceError(
+    'batch_too_large',
+    `the batch has more than ${bytesMax} bytes; at most ${bytesMax} bytes are taken, so send it in parts`,
+  )
 }

@@ -10,11 +10,18 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { EventHeaders } from '../../storage/log.ts'
 import type { NamespaceName, StreamId, StreamName } from '../streams/names.ts'
 import type { Streams } from '../streams/streams.ts'
-import { eventHeaders } from './event-headers.ts'
+import { NO_CONTENT } from './answers.ts'
+import { type EventHeaderLimits, eventHeaders } from './event-headers.ts'
+import type { Arrival, Load } from './load.ts'
 import { problemOf, type ReportFailure } from './problems.ts'
+import { dropBody } from './refusals.ts'
+import type { SlowClients } from './slow-clients.ts'
 
 export interface DirectPostsOptions {
   readonly eventBytesMax: number
+  readonly limits: EventHeaderLimits
+  readonly load: Load
+  readonly slowClients: SlowClients
   readonly report: ReportFailure
 }
 
@@ -23,24 +30,45 @@ const PATH = /^\/v3\/namespaces\/([a-zA-Z0-9_]+)\/streams\/([a-zA-Z0-9_-]+)(\/as
 
 export function directPosts(
   streams: Streams,
-  { eventBytesMax, report }: DirectPostsOptions,
+  options: DirectPostsOptions,
   usualWay: RequestListener,
 ): RequestListener {
+  const { eventBytesMax, limits, load, report } = options
   return (incoming, outgoing) => {
     const path = incoming.method === 'POST' ? PATH.exec(incoming.url!) : null
     if (path === null) return usualWay(incoming, outgoing)
     const id: StreamId = { namespace: path[1] as NamespaceName, stream: path[2] as StreamName }
     const length = plainLength(incoming)
-    const headers = eventHeadersIfValid(id.stream, incoming)
-    if (headers === undefined || !(length > 0 && length <= eventBytesMax) || !streams.has(id)) {
+    const headers = eventHeadersIfValid(id.stream, incoming, limits)
+    if (
+      headers === undefined ||
+      !(length > 0 && length <= eventBytesMax) ||
+      !load.mayArrive(length) ||
+      !streams.has(id)
+    ) {
       return usualWay(incoming, outgoing)
     }
     const queued = path[3] !== undefined
-    const refuse = (error: unknown) => sendProblem(outgoing, error, report)
-    onWholeBody(incoming, length, (body) => {
+    const refuse = (error: unknown) => {
+      load.end(length)
+      sendProblem(outgoing, error, report)
+    }
+    onWholeBody(incoming, outgoing, length, options, (body) => {
       const event = { headers, body }
-      if (queued) streams.appendAsync(id, event).then(() => sendEmpty(outgoing, 202), refuse)
-      else streams.append(id, event).then(() => sendEmpty(outgoing, 200), refuse)
+      load.begin(length)
+      if (queued) {
+        streams.appendAsync(id, event).then(() => {
+          load.end(length)
+          outgoing.writeHead(202, NO_CONTENT)
+          outgoing.end()
+        }, refuse)
+      } else {
+        streams.append(id, event).then(() => {
+          load.end(length)
+          outgoing.writeHead(200, NO_CONTENT)
+          outgoing.end()
+        }, refuse)
+      }
     })
   }
 }
@@ -52,29 +80,79 @@ function plainLength({ headers }: IncomingMessage): number {
   return Number(headers['content-length'])
 }
 
-function eventHeadersIfValid(stream: StreamName, incoming: IncomingMessage): EventHeaders | undefined {
+function eventHeadersIfValid(
+  stream: StreamName,
+  incoming: IncomingMessage,
+  limits: EventHeaderLimits,
+): EventHeaders | undefined {
   try {
-    return eventHeaders(stream, incoming)
+    return eventHeaders(stream, incoming, limits)
   } catch {
     return undefined // refused on the usual way
   }
 }
 
 /** A connection that closes before has nobody left to answer. */
-function onWholeBody(incoming: IncomingMessage, length: number, use: (body: Buffer) => void): void {
-  const chunks: Buffer[] = []
-  let received = 0
+function onWholeBody(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  length: number,
+  options: DirectPostsOptions,
+  use: (body: Buffer) => void,
+): void {
+  let pieces: BodyInPieces | undefined
   incoming.on('data', (chunk: Buffer) => {
-    received += chunk.length
-    if (chunk.length === length) use(chunk)
-    else chunks.push(chunk)
-    if (chunks.length > 0 && received === length) use(Buffer.concat(chunks, length))
+    if (chunk.length === length) return use(chunk)
+    pieces ??= new BodyInPieces(incoming, outgoing, length, options)
+    pieces.add(chunk, use)
   })
 }
 
-function sendEmpty(outgoing: ServerResponse, status: number): void {
-  outgoing.writeHead(status, NO_CONTENT)
-  outgoing.end()
+/** A body that does not come at once: what there is of it counts, and its client is looked after. */
+class BodyInPieces {
+  readonly #incoming: IncomingMessage
+  readonly #outgoing: ServerResponse
+  readonly #length: number
+  readonly #report: ReportFailure
+  readonly #arrival: Arrival
+  #chunks: Buffer[] = []
+  #received = 0
+
+  constructor(
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+    length: number,
+    { load, slowClients, report }: DirectPostsOptions,
+  ) {
+    this.#incoming = incoming
+    this.#outgoing = outgoing
+    this.#length = length
+    this.#report = report
+    this.#arrival = load.arrival()
+    slowClients.watchUpload(incoming)
+    incoming.once('close', () => this.#arrival.end())
+  }
+
+  add(chunk: Buffer, use: (body: Buffer) => void): void {
+    this.#received += chunk.length
+    try {
+      this.#arrival.holds(this.#received)
+      this.#chunks.push(chunk)
+    } catch (error) {
+      this.#refuse(error)
+    }
+    if (this.#chunks.length === 0 || this.#received < this.#length) return
+    this.#arrival.end()
+    use(Buffer.concat(this.#chunks, this.#length))
+  }
+
+  #refuse(error: unknown): void {
+    this.#arrival.end()
+    this.#chunks = []
+    this.#incoming.removeAllListeners('data')
+    sendProblem(this.#outgoing, error, this.#report)
+    dropBody(this.#incoming)
+  }
 }
 
 function sendProblem(outgoing: ServerResponse, error: unknown, report: ReportFailure): void {
@@ -82,5 +160,3 @@ function sendProblem(outgoing: ServerResponse, error: unknown, report: ReportFai
   outgoing.writeHead(status, headers)
   outgoing.end(text)
 }
-
-const NO_CONTENT = { 'Content-Length': '0' }

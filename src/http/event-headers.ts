@@ -12,8 +12,21 @@ import type { StreamName } from '../streams/names.ts'
 
 const NONE: EventHeaders = []
 
-/** Throws ServiceError 'duplicate_header' if a name occurs twice; names that differ in case are different names. */
-export function eventHeaders(stream: StreamName, incoming: IncomingMessage): EventHeaders {
+export interface EventHeaderLimits {
+  readonly maxEventHeaders: number
+  /** Names without their prefix, and values. */
+  readonly maxEventHeaderBytes: number
+}
+
+/**
+ * Throws ServiceError 'duplicate_header' if a name occurs twice; names that differ in case are different names. Throws
+ * 'headers_too_large' beyond the limits.
+ */
+export function eventHeaders(
+  stream: StreamName,
+  incoming: IncomingMessage,
+  limits: EventHeaderLimits,
+): EventHeaders {
   const { rawHeaders } = incoming
   const prefixLength = stream.length + 1
   let headers: [string, string][] | undefined
@@ -25,8 +38,29 @@ export function eventHeaders(stream: StreamName, incoming: IncomingMessage): Eve
     headers.push([name.slice(prefixLength), rawHeaders[i + 1]])
   }
   if (headers === undefined) return NONE
+  assertWithin(headers, limits)
   assertUnique(headers)
   return headers
+}
+
+/** Their text is latin-1: as many bytes as characters. */
+function assertWithin(
+  headers: EventHeaders,
+  { maxEventHeaders, maxEventHeaderBytes }: EventHeaderLimits,
+): void {
+  if (headers.length > maxEventHeaders) {
+    throw new ServiceError(
+      'headers_too_large',
+      `the event has ${headers.length} headers; at most ${maxEventHeaders} are taken`,
+    )
+  }
+  let bytes = 0
+  for (let i = 0; i < headers.length; i++) bytes += headers[i][0].length + headers[i][1].length
+  if (bytes <= maxEventHeaderBytes) return
+  throw new ServiceError(
+    'headers_too_large',
+    `the headers of the event have ${bytes} bytes; at most ${maxEventHeaderBytes} are taken`,
+  )
 }
 
 /** `added` first, then what the client sent; a name in both is refused. */

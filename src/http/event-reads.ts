@@ -6,14 +6,18 @@ import { answerEmpty } from './answers.ts'
 import type { HttpContext } from './bindings.ts'
 import { CursorPrinter, parseCursor, printCursor } from './cursor.ts'
 import { type BodyEncoding, eventJson } from './event-json.ts'
-import { answerPieces } from './long-answer.ts'
+import { answerPieces, type BegunPieces, beginPieces, type LongAnswerOptions } from './long-answer.ts'
 import { streamOf } from './path-names.ts'
-import type { ReportFailure } from './problems.ts'
 import { parseReadRange } from './read-range.ts'
 
-export interface EventReadOptions {
+export interface EventReadOptions extends LongAnswerOptions {
   readonly nowMs: () => number
-  readonly report: ReportFailure
+}
+
+/** A read whose first events have been found, and printed unless nobody wants to see them. */
+interface Found {
+  readonly headers: Record<string, string>
+  readonly pieces: BegunPieces | undefined
 }
 
 /** The handler of `GET …/events`. */
@@ -24,18 +28,25 @@ export function readRoute(streams: Streams, options: EventReadOptions) {
     const layout = acceptsNdjson(c) ? 'ndjson' : 'array'
     const encoding = parseEncoding(c)
     const withCursors = parseFlag(c, 'cursor')
-    const read = await readOrUndefined(streams, id, query)
-    if (read === 'no_stream') return answerEmpty(c, 404)
-    if (read === undefined) return answerEmpty(c, 204)
-    const cursors = withCursors ? new CursorPrinter(id, read.log) : undefined
-    const text = eventJson(read.blocks, { encoding, layout, ...(cursors && { cursors }) })
-    const headers = {
-      'Content-Type': layout === 'ndjson' ? 'application/x-ndjson' : 'application/json; charset=utf-8',
-      ...(read.next && { Link: nextLink(c, id, read.next) }),
-    }
-    if (c.req.method !== 'HEAD') return answerPieces(c, text, headers, options.report)
-    await read.blocks.return() // what follows the first block is not read for nobody
-    return c.body(null, 200, headers)
+    const found = await options.load.whileFinding(async (): Promise<Found | 'no_stream' | undefined> => {
+      const read = await readOrUndefined(streams, id, query)
+      if (read === undefined || read === 'no_stream') return read
+      const headers = {
+        'Content-Type': layout === 'ndjson' ? 'application/x-ndjson' : 'application/json; charset=utf-8',
+        ...(read.next && { Link: nextLink(c, id, read.next) }),
+      }
+      if (c.req.method === 'HEAD') {
+        await read.blocks.return() // what follows the first block is not read for nobody
+        return { headers, pieces: undefined }
+      }
+      const cursors = withCursors ? new CursorPrinter(id, read.log) : undefined
+      const text = eventJson(read.blocks, { encoding, layout, ...(cursors && { cursors }) })
+      return { headers, pieces: await beginPieces(text) }
+    })
+    if (found === 'no_stream') return answerEmpty(c, 404)
+    if (found === undefined) return answerEmpty(c, 204)
+    if (found.pieces === undefined) return c.body(null, 200, found.headers)
+    return answerPieces(c, found.pieces, found.headers, options)
   }
 }
 

@@ -1,19 +1,16 @@
 /** Events in and out: send, async, batch; batches are read in batch-body.ts, reading events is in event-reads.ts. */
+import type { EventData } from '../../storage/log.ts'
+import type { StreamId } from '../streams/names.ts'
 import type { Streams } from '../streams/streams.ts'
 import { answerEmpty } from './answers.ts'
-import { storeBatch } from './batch-body.ts'
+import { type BatchOptions, storeBatch } from './batch-body.ts'
 import type { HttpContext } from './bindings.ts'
 import { eventHeaders } from './event-headers.ts'
-import { readRoute } from './event-reads.ts'
+import { type EventReadOptions, readRoute } from './event-reads.ts'
 import { streamOf } from './path-names.ts'
-import type { ReportFailure } from './problems.ts'
 import { type BodyLimit, readBody } from './request-body.ts'
 
-export interface EventRoutesOptions {
-  readonly eventBytesMax: number
-  readonly nowMs: () => number
-  readonly report: ReportFailure
-}
+export interface EventRoutesOptions extends BatchOptions, EventReadOptions {}
 
 export function eventRoutes(streams: Streams, options: EventRoutesOptions) {
   const eventLimit: BodyLimit = {
@@ -22,27 +19,31 @@ export function eventRoutes(streams: Streams, options: EventRoutesOptions) {
     what: 'the event body',
   }
 
+  const { load } = options
+
+  async function eventOf(c: HttpContext): Promise<{ id: StreamId; event: EventData }> {
+    const id = streamOf(c)
+    streams.get(id)
+    const { incoming } = c.env
+    const headers = eventHeaders(id.stream, incoming, options.limits)
+    return { id, event: { headers, body: await readBody(incoming, eventLimit, options) } }
+  }
+
   return {
     async send(c: HttpContext) {
-      const id = streamOf(c)
-      streams.get(id)
-      const { incoming } = c.env
-      const headers = eventHeaders(id.stream, incoming)
-      await streams.append(id, { headers, body: await readBody(incoming, eventLimit) })
+      const { id, event } = await eventOf(c)
+      await load.whileDoing(event.body.length, () => streams.append(id, event))
       return answerEmpty(c)
     },
 
     async sendAsync(c: HttpContext) {
-      const id = streamOf(c)
-      streams.get(id)
-      const { incoming } = c.env
-      const headers = eventHeaders(id.stream, incoming)
-      await streams.appendAsync(id, { headers, body: await readBody(incoming, eventLimit) })
+      const { id, event } = await eventOf(c)
+      await load.whileDoing(event.body.length, () => streams.appendAsync(id, event))
       return answerEmpty(c, 202)
     },
 
     async sendBatch(c: HttpContext) {
-      await storeBatch(streams, streamOf(c), c.env.incoming, options.eventBytesMax)
+      await storeBatch(streams, streamOf(c), c.env.incoming, options)
       return answerEmpty(c)
     },
 

@@ -17,8 +17,10 @@
  * Gson also reads a missing array element as null (`[1,,2]`, `[1,]`); here that is an error, for it is a slip.
  */
 
-/** Arrays and objects within each other; each is one call deep. */
-export const JSON_DEPTH_MAX = 64
+import { DEFAULT_LIMITS } from '../limits.ts'
+
+/** Arrays and objects within each other, unless the operator says otherwise; each is one call deep. */
+export const JSON_DEPTH_MAX = DEFAULT_LIMITS.maxDocumentDepth
 
 export type LenientJson = null | boolean | string | LenientNumber | readonly LenientJson[] | LenientObject
 export type LenientObject = ReadonlyMap<string, LenientJson>
@@ -49,19 +51,22 @@ export class LenientJsonError extends Error {
  * Reads one JSON document from UTF-8, or undefined if there is nothing but white space and comments. Bytes that are
  * not UTF-8 are refused; a byte order mark is skipped. Rejects with LenientJsonError and nothing else.
  */
-export function parseLenientJsonBytes(bytes: Uint8Array): LenientJson | undefined {
+export function parseLenientJsonBytes(bytes: Uint8Array, depthMax = JSON_DEPTH_MAX): LenientJson | undefined {
   let text: string
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (cause) {
     throw new LenientJsonError('the text is not UTF-8', 1, 1, { cause })
   }
-  return parseLenientJson(text)
+  return parseLenientJson(text, depthMax)
 }
 
-/** Reads one JSON document, or undefined if there is nothing but white space and comments. */
-export function parseLenientJson(text: string): LenientJson | undefined {
-  return new Parser(text).document()
+/**
+ * Reads one JSON document, or undefined if there is nothing but white space and comments. Arrays and objects are `depthMax`
+ * within each other at most: each is one call deep.
+ */
+export function parseLenientJson(text: string, depthMax = JSON_DEPTH_MAX): LenientJson | undefined {
+  return new Parser(text, depthMax).document()
 }
 
 const NUMBER = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/
@@ -83,10 +88,12 @@ const ESCAPED: ReadonlyMap<string, string> = new Map([
 
 class Parser {
   readonly #text: string
+  readonly #depthMax: number
   #at = 0
 
-  constructor(text: string) {
+  constructor(text: string, depthMax: number) {
     this.#text = text
+    this.#depthMax = depthMax
   }
 
   document(): LenientJson | undefined {
@@ -226,7 +233,7 @@ class Parser {
   }
 
   #checkDepth(depth: number): void {
-    if (depth > JSON_DEPTH_MAX) throw this.#error(`nested deeper than ${JSON_DEPTH_MAX} levels`)
+    if (depth > this.#depthMax) throw this.#error(`nested deeper than ${this.#depthMax} levels`)
   }
 
   #error(reason: string, at = this.#at): LenientJsonError {

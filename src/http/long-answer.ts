@@ -10,45 +10,79 @@
  */
 import type { ServerResponse } from 'node:http'
 import type { HttpContext } from './bindings.ts'
+import type { Load } from './load.ts'
 import type { ReportFailure } from './problems.ts'
+import type { SlowClients } from './slow-clients.ts'
+
+export interface LongAnswerOptions {
+  readonly load: Load
+  readonly slowClients: SlowClients
+  readonly report: ReportFailure
+}
+
+type Pieces = AsyncGenerator<Uint8Array, void, undefined>
+
+/** Pieces of which the first two have been made; without the second there was one alone. */
+export interface BegunPieces {
+  readonly first: Uint8Array
+  readonly second: Uint8Array | undefined
+  readonly rest: Pieces
+}
 
 /**
- * Answers 200 with all `pieces`, of which there is at least one; each has to stay as it is until the next but one is
- * asked for. Nothing more is asked for once the client has gone. Rejects with what the first two reject with.
+ * Makes the first two `pieces`, of which there is at least one; each has to stay as it is until the next but one is asked
+ * for. Rejects with what they reject with.
+ */
+export async function beginPieces(pieces: Pieces): Promise<BegunPieces> {
+  const first = await pieces.next()
+  const second = await pieces.next()
+  return { first: first.value!, second: second.done ? undefined : second.value, rest: pieces }
+}
+
+/**
+ * Answers 200 with all of them. Nothing more is asked for once the client has gone, or has been given up as too slow.
+ * Rejects with ServiceError 'overloaded' if too many long answers are being sent.
  */
 export async function answerPieces(
   c: HttpContext,
-  pieces: AsyncGenerator<Uint8Array, void, undefined>,
+  { first, second, rest }: BegunPieces,
   headers: Record<string, string>,
-  report: ReportFailure,
+  { load, slowClients, report }: LongAnswerOptions,
 ): Promise<Response> {
-  const first = await pieces.next()
-  const second = await pieces.next()
   const { outgoing } = c.env
-  if (second.done) {
-    outgoing.writeHead(200, { ...headers, 'Content-Length': first.value!.length })
-    outgoing.end(first.value)
+  if (second === undefined) {
+    outgoing.writeHead(200, { ...headers, 'Content-Length': first.length })
+    outgoing.end(first)
     return ALREADY_SENT
   }
   try {
+    load.beginRead()
+  } catch (error) {
+    await rest.return()
+    throw error
+  }
+  const writer = new PieceWriter(outgoing)
+  const watched = slowClients.watchReader(outgoing, () => writer.bytesOut)
+  try {
     outgoing.writeHead(200, headers)
-    if (await writeAll(outgoing, [first.value!, second.value], pieces)) outgoing.end()
+    if (await writeAll(writer, [first, second], rest)) outgoing.end()
   } catch (error) {
     report(error)
     outgoing.destroy()
   } finally {
-    await pieces.return()
+    slowClients.forget(watched)
+    load.endRead()
+    await rest.return()
   }
   return ALREADY_SENT
 }
 
 /** Whether all of it has been handed to a client who is still there. */
 async function writeAll(
-  outgoing: ServerResponse,
+  writer: PieceWriter,
   begun: readonly Uint8Array[],
   rest: AsyncIterable<Uint8Array>,
 ): Promise<boolean> {
-  const writer = new PieceWriter(outgoing)
   for (const piece of begun) if (!(await writer.write(piece))) return false
   for await (const piece of rest) if (!(await writer.write(piece))) return false
   return true
@@ -60,6 +94,8 @@ class PieceWriter {
   #underWay = 0
   #closed: boolean
   #wake: () => void = () => {}
+  /** Of the pieces that the system has taken. */
+  bytesOut = 0
 
   constructor(outgoing: ServerResponse) {
     this.#outgoing = outgoing
@@ -76,6 +112,7 @@ class PieceWriter {
     this.#underWay++
     this.#outgoing.write(piece, () => {
       this.#underWay--
+      this.bytesOut += piece.length
       this.#wake()
     })
     while (this.#underWay > 1 && !this.#closed) {

@@ -13,8 +13,8 @@ import { scalarText, scalarTexts } from './json-values.ts'
 import { type LenientJson, LenientJsonError, parseLenientJsonBytes } from './lenient-json.ts'
 
 /** What the body sets; nothing if it is empty. Rejects with 'invalid_properties'. */
-export function parseNamespaceChange(body: Uint8Array): NamespaceChange {
-  const json = parseJson(body) ?? null
+export function parseNamespaceChange(body: Uint8Array, depthMax?: number): NamespaceChange {
+  const json = parseJson(body, depthMax) ?? null
   if (json === null) return {}
   if (!(json instanceof Map)) throw malformed()
   const members = json as ReadonlyMap<string, LenientJson>
@@ -48,9 +48,9 @@ function owner(principal: string | undefined, keytabUri: string | undefined): Na
   return { principal, keytabUri }
 }
 
-function parseJson(body: Uint8Array): LenientJson | undefined {
+function parseJson(body: Uint8Array, depthMax?: number): LenientJson | undefined {
   try {
-    return parseLenientJsonBytes(body)
+    return parseLenientJsonBytes(body, depthMax)
   } catch (error) {
     if (error instanceof LenientJsonError) throw malformed(error)
     throw error

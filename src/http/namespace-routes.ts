@@ -3,12 +3,13 @@ import { parseNewNamespaceName } from '../streams/names.ts'
 import type { Namespaces } from '../streams/namespaces.ts'
 import { answerEmpty, answerJsonText, answerText } from './answers.ts'
 import type { HttpContext } from './bindings.ts'
-import { DOCUMENT_LIMIT } from './limits.ts'
+import { type DocumentOptions, documentReader } from './documents.ts'
 import { parseNamespaceChange, printNamespace } from './namespace-json.ts'
 import { namespaceOf } from './path-names.ts'
-import { readBody } from './request-body.ts'
 
-export function namespaceRoutes(namespaces: Namespaces) {
+export function namespaceRoutes(namespaces: Namespaces, options: DocumentOptions) {
+  const readDocument = documentReader(options)
+
   return {
     list(c: HttpContext) {
       const all = namespaces.list().map(({ name, properties }) => printNamespace(name, properties))
@@ -22,7 +23,7 @@ export function namespaceRoutes(namespaces: Namespaces) {
 
     async create(c: HttpContext) {
       const name = parseNewNamespaceName(c.req.param('namespace') ?? '')
-      const change = parseNamespaceChange(await readBody(c.env.incoming, DOCUMENT_LIMIT))
+      const change = await readDocument(c.env.incoming, parseNamespaceChange)
       const outcome = await namespaces.create(name, change)
       return answerText(
         c,
@@ -34,7 +35,7 @@ export function namespaceRoutes(namespaces: Namespaces) {
 
     async setProperties(c: HttpContext) {
       const { name } = namespaces.get(namespaceOf(c))
-      const change = parseNamespaceChange(await readBody(c.env.incoming, DOCUMENT_LIMIT))
+      const change = await readDocument(c.env.incoming, parseNamespaceChange)
       await namespaces.setProperties(name, change)
       return answerText(c, `Updated properties for namespace '${name}'.`)
     },

@@ -3,6 +3,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { StorageError, type StorageErrorCode } from '../../storage/storage-error.ts'
 import { ServiceError, type ServiceErrorCode } from '../service-error.ts'
 import type { HttpContext } from './bindings.ts'
+import { RETRY_AFTER_SECONDS } from './refusals.ts'
 
 const REFUSALS = {
   invalid_id: 400,
@@ -21,8 +22,11 @@ const REFUSALS = {
   missing_content_type: 406,
   unsupported_content_type: 406,
   event_too_large: 413,
+  batch_too_large: 413,
   document_too_large: 413,
   unsupported_encoding: 415,
+  headers_too_large: 431,
+  overloaded: 503,
 } as const satisfies Record<ServiceErrorCode, number>
 
 const FAILURES = {
@@ -35,8 +39,11 @@ const FAILURES = {
   format: 500,
 } as const satisfies Record<StorageErrorCode, number>
 
-/** Seconds after which a client may try again when the store cannot write. */
-const RETRY_AFTER_SECONDS = 5
+/** Seconds after which a client may try again when the store cannot write: that takes somebody to mend it. */
+const STORE_RETRY_AFTER_SECONDS = 5
+
+const RETRY_LATER = { 'Retry-After': `${RETRY_AFTER_SECONDS}` }
+const RETRY_WHEN_MENDED = { 'Retry-After': `${STORE_RETRY_AFTER_SECONDS}` }
 
 export type ReportFailure = (error: unknown) => void
 
@@ -48,11 +55,13 @@ export interface Problem {
 
 /** The answer to anything a handler throws; what is the server's fault is reported as well. */
 export function problemOf(error: unknown, report: ReportFailure): Problem {
-  if (error instanceof ServiceError) return problem(REFUSALS[error.code], error.message)
+  if (error instanceof ServiceError) {
+    return problem(REFUSALS[error.code], error.message, error.code === 'overloaded' ? RETRY_LATER : {})
+  }
   report(error)
   if (error instanceof StorageError) {
     const status = FAILURES[error.code]
-    return problem(status, error.message, status === 503 ? { 'Retry-After': `${RETRY_AFTER_SECONDS}` } : {})
+    return problem(status, error.message, status === 503 ? RETRY_WHEN_MENDED : {})
   }
   return problem(500, 'the server failed at this request; its log says how')
 }

@@ -27,14 +27,14 @@ import {
 } from './lenient-json.ts'
 
 /** The body of a request that creates a stream: an empty one sets nothing. Rejects with 'invalid_properties'. */
-export function parseNewProperties(body: Uint8Array): PropertiesChange {
-  const json = parseJson(body)
+export function parseNewProperties(body: Uint8Array, depthMax?: number): PropertiesChange {
+  const json = parseJson(body, depthMax)
   return json === undefined ? {} : checkProperties(readProperties(json))
 }
 
 /** The body of a request that changes properties: it has to be there. Rejects with 'invalid_properties'. */
-export function parsePropertiesChange(body: Uint8Array): PropertiesChange {
-  const json = parseJson(body)
+export function parsePropertiesChange(body: Uint8Array, depthMax?: number): PropertiesChange {
+  const json = parseJson(body, depthMax)
   if (json === undefined) throw malformed('the body is empty')
   return checkProperties(readProperties(json))
 }
@@ -75,9 +75,9 @@ interface GivenFormat {
   readonly settings: ReadonlyMap<string, string>
 }
 
-function parseJson(body: Uint8Array): LenientJson | undefined {
+function parseJson(body: Uint8Array, depthMax?: number): LenientJson | undefined {
   try {
-    return parseLenientJsonBytes(body)
+    return parseLenientJsonBytes(body, depthMax)
   } catch (error) {
     if (error instanceof LenientJsonError) throw malformed(error.message, error)
     throw error

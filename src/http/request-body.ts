@@ -2,6 +2,8 @@
 import type { IncomingMessage } from 'node:http'
 import { ServiceError, type ServiceErrorCode } from '../service-error.ts'
 import { assertTransferEncoding, bodyChunks, endedEarly } from './body-chunks.ts'
+import type { Arrival, Load } from './load.ts'
+import type { SlowClients } from './slow-clients.ts'
 
 /** What a body that is too large is called, and how it is refused. */
 export interface BodyLimit {
@@ -10,40 +12,63 @@ export interface BodyLimit {
   readonly what: string
 }
 
+/** What every body on the usual way is counted by, and who looks after its client. */
+export interface Intake {
+  readonly load: Load
+  readonly slowClients: SlowClients
+}
+
 /**
  * The whole body. Rejects with the limit's refusal as soon as it is known to be too large, with 'malformed_body' if it
- * does not decode or ends early, with 'unsupported_encoding'.
+ * does not decode or ends early, with 'unsupported_encoding', with
+ * 'overloaded' if too much arrives at a time.
  */
-export async function readBody(incoming: IncomingMessage, limit: BodyLimit): Promise<Buffer> {
+export async function readBody(
+  incoming: IncomingMessage,
+  limit: BodyLimit,
+  { load, slowClients }: Intake,
+): Promise<Buffer> {
   assertTransferEncoding(incoming)
   const declared = incoming.headers['content-length']
   if (declared === '0') return EMPTY
-  if (incoming.headers['content-encoding'] === undefined) {
-    if (Number(declared) > limit.bytesMax) throw tooLarge(limit, declared)
-    return readPlain(incoming, limit)
+  const plain = incoming.headers['content-encoding'] === undefined
+  if (plain && Number(declared) > limit.bytesMax) throw tooLarge(limit, declared)
+  if (declared !== undefined) load.assertMayArrive(Number(declared))
+  slowClients.watchUpload(incoming)
+  const arrival = load.arrival()
+  try {
+    return plain ? await readPlain(incoming, limit, arrival) : await readEncoded(incoming, limit, arrival)
+  } finally {
+    arrival.end()
   }
+}
+
+async function readEncoded(incoming: IncomingMessage, limit: BodyLimit, arrival: Arrival): Promise<Buffer> {
   const chunks: Uint8Array[] = []
   let length = 0
   for await (const chunk of bodyChunks(incoming)) {
     length += chunk.length
     if (length > limit.bytesMax) throw tooLarge(limit)
+    arrival.holds(length)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks, length)
 }
 
 /** The path of nearly every event: listeners cost less than an iterator over one chunk. */
-function readPlain(incoming: IncomingMessage, limit: BodyLimit): Promise<Buffer> {
+function readPlain(incoming: IncomingMessage, limit: BodyLimit, arrival: Arrival): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let length = 0
     function onData(chunk: Buffer): void {
       length += chunk.length
-      if (length > limit.bytesMax) {
-        incoming.off('data', onData)
-        reject(tooLarge(limit))
-      } else {
+      try {
+        if (length > limit.bytesMax) throw tooLarge(limit)
+        arrival.holds(length)
         chunks.push(chunk)
+      } catch (error) {
+        incoming.off('data', onData)
+        reject(error)
       }
     }
     incoming.on('data', onData)

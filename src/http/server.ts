@@ -1,14 +1,22 @@
 /**
- * Node's HTTP server as we want it: requests of one connection in their turn, connections that stay open for pools, and
- * a stop that loses no answer.
+ * Node's HTTP server as we want it: requests of one connection in their turn, connections that stay open for pools,
+ * limits on what a client may send and how long it may take, and a stop that loses no answer.
  */
 import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import { Server as NetServer } from 'node:net'
+import type { TlsFiles } from '../config.ts'
+import type { Limits } from '../limits.ts'
+import { answerClass, securityHeaders } from './answer-class.ts'
+import { Connections } from './connections.ts'
+import { answerPreflights, CorsRules } from './cors.ts'
+import type { Gate } from './gate.ts'
+import { inTurn } from './in-turn.ts'
+import { readIdentity, tlsOptions } from './tls.ts'
+import { refuseUnreadable } from './unreadable.ts'
 
-/** Clients keep connections in pools for about a minute: we must not be the one who closes first. */
-const KEEP_ALIVE_MS = 75_000
-/** A connection that moves no byte for so long is given up; an upload may otherwise take as long as it takes. */
-const IDLE_MS = 300_000
+/** How often connections whose headers take too long are looked for. */
+const HEADER_LOOK_MS = 1_000
 /** While stopping: how often connections without a request are closed. A busy client sends its next one before that. */
 const IDLE_LOOK_MS = 200
 
@@ -17,10 +25,61 @@ export interface Address {
   readonly port: number
 }
 
-export function newServer(listener: RequestListener): Server {
-  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0 }, inTurn(listener))
-  server.timeout = IDLE_MS
-  return server
+export interface ServerOptions {
+  readonly limits: Limits
+  readonly gate: Gate
+  readonly corsOrigins: readonly string[]
+  /** HTTPS, with this identity. */
+  readonly tls?: TlsFiles
+}
+
+export interface HttpServer {
+  readonly server: Server
+  readonly connections: Connections
+  /** Reads certificate and key again. Throws TlsError, and stays with what it has; does nothing without TLS. */
+  reloadTls(): void
+}
+
+/** Throws TlsError if the files of the certificate cannot be used. */
+export function newServer(
+  listener: RequestListener,
+  { limits, gate, corsOrigins, tls }: ServerOptions,
+): HttpServer {
+  const always = securityHeaders(tls !== undefined)
+  const cors = corsOrigins.length > 0 ? new CorsRules(corsOrigins) : undefined
+  const connections = new Connections(limits.maxConnections)
+  const gated = gate.guard(listener)
+  const asked = cors === undefined ? gated : answerPreflights(cors, gated)
+  const options = {
+    ServerResponse: answerClass(always, cors),
+    maxHeaderSize: limits.maxHeaderBytes,
+    headersTimeout: limits.headerSeconds * 1000,
+    requestTimeout: 0, // an upload takes as long as it takes
+    connectionsCheckingInterval: HEADER_LOOK_MS,
+    // Clients keep connections in pools for about a minute: we must not be the one who closes first.
+    keepAliveTimeout: limits.keepAliveSeconds * 1000,
+  }
+  const handle = inTurn(connections.guard(asked), limits.maxPipelined)
+  const server =
+    tls === undefined
+      ? createServer(options, handle)
+      : createTlsServer({ ...options, ...tlsOptions(tls) }, handle)
+  server.timeout = limits.idleSeconds * 1000
+  server.maxHeadersCount = 0 // their bytes are limited; of more than a number node would drop the rest
+  server.on('clientError', refuseUnreadable(limits, always))
+  server.on('checkContinue', (incoming, outgoing) => {
+    if (gate.refusesBeforeBody(incoming, outgoing)) return
+    outgoing.writeContinue()
+    server.emit('request', incoming, outgoing)
+  })
+  connections.watch(server, tls !== undefined)
+  return {
+    server,
+    connections,
+    reloadTls() {
+      if (tls !== undefined) (server as TlsServer).setSecureContext(readIdentity(tls))
+    },
+  }
 }
 
 /** Rejects with node's error if the address cannot be had. */
@@ -45,13 +104,16 @@ export async function tryAddress(address: Address): Promise<void> {
  * Connections close after their next answer, or when they have none to wait for, all of them when the grace has passed.
  * The `close` of node's HTTP server would cut those between two requests, the second of which may be on its way.
  */
-export async function stopServing(server: Server, graceMs: number): Promise<void> {
+export async function stopServing({ server, connections }: HttpServer, graceMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()))
   server.prependListener('request', (_, response) => {
     response.shouldKeepAlive = false
   })
-  const idle = setInterval(() => server.closeIdleConnections(), IDLE_LOOK_MS)
-  const deadline = setTimeout(() => server.closeAllConnections(), graceMs)
+  const idle = setInterval(() => {
+    server.closeIdleConnections()
+    connections.closeSilent()
+  }, IDLE_LOOK_MS)
+  const deadline = setTimeout(() => connections.closeAll(), graceMs)
   await closed
   clearInterval(idle)
   clearTimeout(deadline)
@@ -62,15 +124,4 @@ export function answerUnreadable(error: unknown): Response {
   const reason = error instanceof Error ? error.message : String(error)
   const headers = { 'Content-Type': 'text/plain; charset=utf-8' }
   return new Response(`the request cannot be read: ${reason}`, { status: 400, headers })
-}
-
-/**
- * Requests that a client pipelines on one connection are handled one after the other: its events stay in order, and a
- * read behind a write sees it. Node hands them out at once; the answer of one whose turn has not come has no socket yet.
- */
-function inTurn(listener: RequestListener): RequestListener {
-  return (incoming, outgoing) => {
-    if (outgoing.socket !== null) listener(incoming, outgoing)
-    else outgoing.once('socket', () => listener(incoming, outgoing))
-  }
 }

@@ -2,12 +2,13 @@
 import type { Streams } from '../streams/streams.ts'
 import { answerEmpty, answerJson, answerJsonText } from './answers.ts'
 import type { HttpContext } from './bindings.ts'
-import { DOCUMENT_LIMIT } from './limits.ts'
+import { type DocumentOptions, documentReader } from './documents.ts'
 import { namespaceOf, streamOf } from './path-names.ts'
 import { parseNewProperties, parsePropertiesChange, printProperties } from './properties-json.ts'
-import { readBody } from './request-body.ts'
 
-export function streamRoutes(streams: Streams) {
+export function streamRoutes(streams: Streams, options: DocumentOptions) {
+  const readDocument = documentReader(options)
+
   return {
     list(c: HttpContext) {
       return answerJson(
@@ -19,7 +20,7 @@ export function streamRoutes(streams: Streams) {
     async create(c: HttpContext) {
       streams.assertNamespace(namespaceOf(c)) // a namespace that is missing is told before a bad stream name
       const id = streamOf(c)
-      await streams.create(id, parseNewProperties(await readBody(c.env.incoming, DOCUMENT_LIMIT)))
+      await streams.create(id, await readDocument(c.env.incoming, parseNewProperties))
       return answerEmpty(c)
     },
 
@@ -30,7 +31,7 @@ export function streamRoutes(streams: Streams) {
     async setProperties(c: HttpContext) {
       const id = streamOf(c)
       streams.get(id)
-      await streams.setProperties(id, parsePropertiesChange(await readBody(c.env.incoming, DOCUMENT_LIMIT)))
+      await streams.setProperties(id, await readDocument(c.env.incoming, parsePropertiesChange))
       return answerEmpty(c)
     },
 

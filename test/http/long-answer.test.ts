@@ -5,8 +5,12 @@ import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { HttpEnv } from '../../src/http/bindings.ts'
-import { answerPieces } from '../../src/http/long-answer.ts'
+import { Gate } from '../../src/http/gate.ts'
+import { Load } from '../../src/http/load.ts'
+import { answerPieces, beginPieces, type LongAnswerOptions } from '../../src/http/long-answer.ts'
 import { newServer } from '../../src/http/server.ts'
+import { SlowClients } from '../../src/http/slow-clients.ts'
+import { DEFAULT_LIMITS } from '../../src/limits.ts'
 import { RawConnection } from '../support/raw-http.ts'
 
 type Pieces = () => AsyncGenerator<Uint8Array, void, undefined>
@@ -14,11 +18,21 @@ type Pieces = () => AsyncGenerator<Uint8Array, void, undefined>
 /** Answers `GET /` with pieces, and everything else with "other". */
 async function serverOf(pieces: Pieces, answer = answerPieces) {
   const reported: unknown[] = []
+  const load = new Load(DEFAULT_LIMITS)
+  const options: LongAnswerOptions = {
+    load,
+    slowClients: new SlowClients(DEFAULT_LIMITS, {}),
+    report: (error) => reported.push(error),
+  }
   const app = new Hono<HttpEnv>()
-  app.get('/', (c) => answer(c, pieces(), { 'Content-Type': 'text/test' }, (error) => reported.push(error)))
+  app.get('/', async (c) => answer(c, await beginPieces(pieces()), { 'Content-Type': 'text/test' }, options))
   app.get('/other', (c) => c.text('other'))
   app.onError((error, c) => c.text(`refused: ${error.message}`, 500))
-  const server = newServer(getRequestListener(app.fetch as Parameters<typeof getRequestListener>[0]))
+  const { server } = newServer(getRequestListener(app.fetch as Parameters<typeof getRequestListener>[0]), {
+    limits: DEFAULT_LIMITS,
+    gate: new Gate(load, DEFAULT_LIMITS.maxRequests),
+    corsOrigins: [],
+  })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   onTestFinished(() => void server.close())
   const connection = await RawConnection.open((server.address() as AddressInfo).port)

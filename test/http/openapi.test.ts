@@ -12,6 +12,7 @@ import type { Level } from '../../storage/level/level.ts'
 import { openStorageOn } from '../../storage/level/open.ts'
 import {
   type RequestOptions,
+  routeOptions,
   STREAMS,
   type TestApp,
   type TestResponse,
@@ -370,7 +371,7 @@ async function routesOfService(): Promise<string[]> {
       usage: new UsageRegistry(),
       storeFailure: () => undefined,
     },
-    { eventBytesMax: 1, nowMs: Date.now, report: () => {} },
+    routeOptions({ nowMs: Date.now, report: () => {} }),
   )
   await storage.close()
   const routes = app.routes.map(({ method, path }) => {

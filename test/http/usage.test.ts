@@ -9,7 +9,7 @@ import { type ProgramType, UsageRegistry } from '../../src/streams/usage.ts'
 import type { Level } from '../../storage/level/level.ts'
 import { openStorageOn } from '../../storage/level/open.ts'
 import { answerOf, json, plain } from '../support/answer.ts'
-import { testApp } from '../support/test-app.ts'
+import { routeOptions, testApp } from '../support/test-app.ts'
 
 const N = '/v3/namespaces/default'
 
@@ -114,7 +114,7 @@ describe('what is registered', () => {
         usage,
         storeFailure: () => undefined,
       },
-      { eventBytesMax: 1, nowMs, report },
+      routeOptions({ nowMs, report }),
     )
   }
 

@@ -4,6 +4,7 @@
  * Answers are read by Content-Length, by chunks, or to the end of the connection.
  */
 import { connect, type Socket } from 'node:net'
+import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 
 export interface RawResponse {
   readonly status: number
@@ -63,6 +64,18 @@ export class RawConnection {
       const socket = connect(port, '127.0.0.1')
       socket.once('error', reject)
       socket.once('connect', () => {
+        socket.off('error', reject)
+        resolve(new RawConnection(socket))
+      })
+    })
+  }
+
+  /** Over TLS; the server's certificate is taken as it is. Rejects if they do not agree. */
+  static openTls(port: number, options: ConnectionOptions = {}): Promise<RawConnection> {
+    return new Promise((resolve, reject) => {
+      const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false, ...options })
+      socket.once('error', reject)
+      socket.once('secureConnect', () => {
         socket.off('error', reject)
         resolve(new RawConnection(socket))
       })

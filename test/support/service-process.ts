@@ -90,7 +90,7 @@ export function spawnCli({ args = [], ...options }: ProcessOptions): WatchedProc
 
 /** Resolves when the service behind this process says where it listens. */
 export async function listening(watched: WatchedProcess, timeoutMs = READY_MS): Promise<ServiceProcess> {
-  const base = await watched.waitFor(/listening on (http:\/\/\S+)/, timeoutMs)
+  const base = await watched.waitFor(/listening on (https?:\/\/\S+)/, timeoutMs)
   const { hostname, port } = new URL(base)
   return Object.assign(watched, { base, host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) })
 }

@@ -9,6 +9,10 @@ import { join } from 'node:path'
 import { MemoryLevel } from 'memory-level'
 import { onTestFinished } from 'vitest'
 import type { Config } from '../../src/config.ts'
+import type { AppOptions } from '../../src/http/app.ts'
+import { Load } from '../../src/http/load.ts'
+import { SlowClients } from '../../src/http/slow-clients.ts'
+import { DEFAULT_LIMITS, type Limits } from '../../src/limits.ts'
 import { type RunningService, startService } from '../../src/main.ts'
 import type { Level } from '../../storage/level/level.ts'
 import { openStorageOn, type Storage } from '../../storage/level/open.ts'
@@ -21,7 +25,8 @@ export interface TestAppOptions {
   readonly streams?: readonly string[]
   readonly nowMs?: number
   readonly onDisk?: boolean
-  readonly config?: Partial<Config>
+  readonly config?: Partial<Omit<Config, 'limits'>>
+  readonly limits?: Partial<Limits>
   /** A store of the test's own. */
   readonly openStorage?: (nowMs: () => number) => Promise<Storage>
 }
@@ -63,10 +68,12 @@ export interface TestApp {
   delete(path: string, options?: RequestOptions): Promise<TestResponse>
   /** All events of a stream of the default namespace; `query` such as `limit=3`. */
   events(stream: string, query?: string): Promise<EventJson[]>
+  /** As on SIGHUP. */
+  reload(): void
   /** Lets the janitor do all it has to do. */
   tidy(): Promise<number>
   /** Stops the service and starts it again on the same data. */
-  restart(): Promise<void>
+  restart(graceMs?: number): Promise<void>
 }
 
 /** Stops by itself when the test is over. */
@@ -80,7 +87,9 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
     asyncQueueBytesMax: 32 * 1024 * 1024,
     janitorIntervalMs: 86_400_000,
     unrecoverableReset: true,
+    corsOrigins: [],
     ...options.config,
+    limits: { ...DEFAULT_LIMITS, ...options.limits },
   }
   const agent = new Agent({ keepAlive: true })
   const reported: unknown[] = []
@@ -112,6 +121,7 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
       if (response.status !== 200) throw new Error(`GET events answered ${response.status}: ${response.text}`)
       return response.json() as EventJson[]
     },
+    reload: () => service.reload(),
     async tidy() {
       let removed = 0
       for (;;) {
@@ -120,8 +130,8 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
         if (!tick.more) return removed
       }
     },
-    async restart() {
-      await service.close(1_000)
+    async restart(graceMs = 1_000) {
+      await service.close(graceMs)
       await start()
     },
   }
@@ -133,6 +143,13 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
   })
   for (const stream of options.streams ?? []) await app.put(`${STREAMS}/${stream}`)
   return app
+}
+
+/** What `createApp` needs beside the services, for tests that call it themselves. */
+export function routeOptions(given: Pick<AppOptions, 'nowMs' | 'report'>): AppOptions {
+  const limits = DEFAULT_LIMITS
+  const parts = { load: new Load(limits), slowClients: new SlowClients(limits, {}) }
+  return { eventBytesMax: 1, limits, ...parts, ...given }
 }
 
 interface Store {

@@ -1,0 +1,279 @@
+/**
+ * A load that does not wait for answers: so many requests a second, whatever the service makes of them, for the proofs of
+ * overload and of days of work. A process of its own, on bare sockets, so that it is not what is measured.
+ *
+ *   node open-loop-process.js '{"port":…,"path":…,…}'   ->  one line of JSON
+ *
+ * A connection carries one request at a time, as HTTP clients do it. A request that is due and finds no free connection
+ * is not sent, and counted: with a rate without end that is a closed loop. Times are from the writing of a request to the
+ * end of its answer. Every event holds the number of its request, and what became of each is written to `outcomeFile`,
+ * one byte per request.
+ */
+import { writeFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+
+export interface OpenLoopJob {
+  readonly port: number
+  /** Where events are posted to. */
+  readonly path: string
+  readonly connections: number
+  /** Absent: as fast as answers come. */
+  readonly ratePerSecond?: number
+  readonly seconds: number
+  /** Answers of this many seconds at a time are summed up together. */
+  readonly windowSeconds: number
+  readonly bodyBytes: number
+  /** In front of the number in every body. */
+  readonly prefix: string
+  /** Where to write one byte per request, by its number. */
+  readonly outcomeFile: string
+}
+
+/** What became of a request, in `outcomeFile`. */
+export const OUTCOME = { unanswered: 0, accepted: 1, refused: 2, other: 3 } as const
+
+export interface OpenLoopResult {
+  readonly due: number
+  readonly sent: number
+  readonly accepted: number
+  /** 503 with `Retry-After`. */
+  readonly refused: number
+  /** Other statuses, and how often. */
+  readonly others: Readonly<Record<string, number>>
+  /** Requests that had no answer: connections that were closed, and what was under way at the end. */
+  readonly unanswered: number
+  readonly windows: readonly Window[]
+}
+
+export interface Window {
+  readonly accepted: number
+  readonly refused: number
+  readonly acceptedP50Ms: number
+  readonly acceptedP99Ms: number
+  readonly refusedP99Ms: number
+  readonly refusedMaxMs: number
+}
+
+/** What is under way at the end is waited for so long. */
+const LAST_ANSWERS_MS = 2_000
+/** What `outcomeFile` has room for. */
+const REQUESTS_MAX = 64_000_000
+const HEAD_END = Buffer.from('\r\n\r\n')
+
+/** Times in tenths of a millisecond, up to 10 s. */
+class Times {
+  readonly #counts = new Uint32Array(100_000)
+  count = 0
+  maxMs = 0
+
+  add(ms: number): void {
+    this.#counts[Math.min(this.#counts.length - 1, Math.round(ms * 10))]++
+    this.count++
+    if (ms > this.maxMs) this.maxMs = ms
+  }
+
+  percentileMs(share: number): number {
+    let left = Math.ceil(this.count * share)
+    for (let i = 0; i < this.#counts.length; i++) {
+      left -= this.#counts[i]
+      if (left <= 0) return i / 10
+    }
+    return this.maxMs
+  }
+}
+
+class Load {
+  readonly #job: OpenLoopJob
+  readonly #head: string
+  readonly #free: Connection[] = []
+  readonly #outcomes: Buffer
+  readonly #startMs = performance.now()
+  #accepted: Times[] = []
+  #refused: Times[] = []
+  #sent = 0
+  #skipped = 0
+  #answered = 0
+  readonly #others: Record<string, number> = {}
+
+  constructor(job: OpenLoopJob) {
+    this.#job = job
+    this.#head = `POST ${job.path} HTTP/1.1\r\nHost: x\r\nContent-Length: ${job.bodyBytes}\r\n\r\n${job.prefix}`
+    this.#outcomes = Buffer.alloc(REQUESTS_MAX)
+  }
+
+  async run(): Promise<OpenLoopResult> {
+    const { connections, seconds } = this.#job
+    for (let i = 0; i < connections; i++) this.#free.push(new Connection(this))
+    await new Promise<void>((resolve) => {
+      const timer = setInterval(() => {
+        if (!this.#over) return this.#sendDue()
+        clearInterval(timer)
+        resolve()
+      }, 1)
+    })
+    const deadlineMs = (seconds * 1000 + LAST_ANSWERS_MS) | 0
+    while (this.#answered < this.#sent && this.#elapsedMs < deadlineMs) {
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    return this.#result()
+  }
+
+  get #elapsedMs(): number {
+    return performance.now() - this.#startMs
+  }
+
+  get #over(): boolean {
+    return this.#elapsedMs >= this.#job.seconds * 1000
+  }
+
+  #sendDue(): void {
+    const { ratePerSecond } = this.#job
+    if (ratePerSecond === undefined) {
+      while (this.#free.length > 0) this.#send(this.#free.shift()!)
+      return
+    }
+    const due = Math.floor((this.#elapsedMs / 1000) * ratePerSecond) - this.#sent - this.#skipped
+    const sendable = Math.min(due, this.#free.length)
+    for (let i = 0; i < sendable; i++) this.#send(this.#free[i])
+    this.#free.splice(0, sendable) // whoever has rested longest goes first: all of them take part
+    this.#skipped += due - sendable
+  }
+
+  #send(connection: Connection): void {
+    const number = this.#sent++
+    const digits = this.#job.bodyBytes - this.#job.prefix.length
+    connection.send(number, this.#head + String(number).padStart(digits, '0'))
+  }
+
+  /** An answer is complete; `retry` is whether it says when to come back. */
+  answered(connection: Connection, number: number, status: number, ms: number, retry: boolean): void {
+    this.#answered++
+    const window = Math.floor(this.#elapsedMs / 1000 / this.#job.windowSeconds)
+    let outcome: number = OUTCOME.other
+    if (status === 200) {
+      outcome = OUTCOME.accepted
+      this.#timesOf(this.#accepted, window).add(ms)
+    } else if (status === 503 && retry) {
+      outcome = OUTCOME.refused
+      this.#timesOf(this.#refused, window).add(ms)
+    } else {
+      this.#count(String(status))
+    }
+    this.#outcomes[number] = outcome
+    this.release(connection)
+  }
+
+  release(connection: Connection): void {
+    if (this.#over) connection.close()
+    else if (this.#job.ratePerSecond === undefined) this.#send(connection)
+    else this.#free.push(connection)
+  }
+
+  /** The connection ended; another one takes its place. */
+  lost(connection: Connection, reason: string, busy: boolean): void {
+    if (busy) this.#answered++
+    if (this.#over) return
+    this.#count(reason)
+    const at = this.#free.indexOf(connection)
+    if (at !== -1) this.#free.splice(at, 1)
+    setTimeout(() => this.release(new Connection(this)), 100)
+  }
+
+  get port(): number {
+    return this.#job.port
+  }
+
+  #count(what: string): void {
+    this.#others[what] = (this.#others[what] ?? 0) + 1
+  }
+
+  #timesOf(all: Times[], window: number): Times {
+    all[window] ??= new Times()
+    return all[window]
+  }
+
+  #result(): OpenLoopResult {
+    writeFileSync(this.#job.outcomeFile, this.#outcomes.subarray(0, this.#sent))
+    const sum = (all: readonly Times[]) => all.reduce((total, times) => total + (times?.count ?? 0), 0)
+    const windows = Array.from({ length: Math.ceil(this.#job.seconds / this.#job.windowSeconds) }, (_, i) => {
+      const accepted = this.#timesOf(this.#accepted, i)
+      const refused = this.#timesOf(this.#refused, i)
+      return {
+        accepted: accepted.count,
+        refused: refused.count,
+        acceptedP50Ms: accepted.percentileMs(0.5),
+        acceptedP99Ms: accepted.percentileMs(0.99),
+        refusedP99Ms: refused.percentileMs(0.99),
+        refusedMaxMs: Math.round(refused.maxMs),
+      }
+    })
+    const accepted = sum(this.#accepted)
+    const refused = sum(this.#refused)
+    const other = Object.entries(this.#others).reduce(
+      (n, [what, count]) => n + (/^\d/.test(what) ? count : 0),
+      0,
+    )
+    return {
+      due: this.#sent + this.#skipped,
+      sent: this.#sent,
+      accepted,
+      refused,
+      others: this.#others,
+      unanswered: this.#sent - accepted - refused - other,
+      windows,
+    }
+  }
+}
+
+class Connection {
+  readonly #load: Load
+  readonly #socket: Socket
+  #number = -1
+  #sentMs = 0
+  /** What has come of an answer that is not complete. */
+  #partial: Buffer | undefined
+
+  constructor(load: Load) {
+    this.#load = load
+    this.#socket = connect({ port: load.port, host: '127.0.0.1', noDelay: true })
+    this.#socket.on('data', (chunk: Buffer) => this.#onData(chunk))
+    let reason = 'closed'
+    this.#socket.on('error', (error: NodeJS.ErrnoException) => {
+      reason = error.code ?? error.message
+    })
+    this.#socket.on('close', () => load.lost(this, reason, this.#number !== -1))
+  }
+
+  send(number: number, request: string): void {
+    this.#number = number
+    this.#sentMs = performance.now()
+    this.#socket.write(request, 'latin1')
+  }
+
+  close(): void {
+    this.#socket.destroy()
+  }
+
+  #onData(chunk: Buffer): void {
+    const bytes = this.#partial === undefined ? chunk : Buffer.concat([this.#partial, chunk])
+    const headEnd = bytes.indexOf(HEAD_END)
+    if (headEnd !== -1) {
+      const status = (bytes[9] - 48) * 100 + (bytes[10] - 48) * 10 + bytes[11] - 48
+      const head = status === 200 ? '' : bytes.toString('latin1', 0, headEnd).toLowerCase()
+      const length = status === 200 ? 0 : Number(/\r\ncontent-length: (\d+)/.exec(head)?.[1] ?? 0)
+      if (bytes.length >= headEnd + HEAD_END.length + length) {
+        const number = this.#number
+        this.#number = -1
+        this.#partial = undefined
+        const ms = performance.now() - this.#sentMs
+        this.#load.answered(this, number, status, ms, head.includes('\r\nretry-after: '))
+        return
+      }
+    }
+    this.#partial = bytes
+  }
+}
+
+const job = JSON.parse(process.argv[2]!) as OpenLoopJob
+const result = await new Load(job).run()
+process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit(0))

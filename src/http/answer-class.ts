@@ -1,0 +1,59 @@
+/**
+ * What stands in the head of every answer, whoever gives it: the routes, the direct posts, node itself.
+ *
+ * All of them call `writeHead` of the answer's class in the end, so the class adds it, from objects that are made once.
+ * Node's `setHeader` beforehand would make every `writeHead` take its slow way.
+ */
+import { type IncomingMessage, type OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { NO_CONTENT } from './answers.ts'
+
+export type HeaderRecord = Readonly<Record<string, string>>
+
+/**
+ * Nothing we answer is a page: it is not to be guessed at, shown, framed, kept by a cache, or told to others. A year of
+ * HTTPS alone is only promised where there is HTTPS.
+ */
+export function securityHeaders(tls: boolean): HeaderRecord {
+  return {
+    'X-Content-Type-Options': 'nosniff',
+    'Cache-Control': 'no-store',
+    'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+    'Referrer-Policy': 'no-referrer',
+    ...(tls && { 'Strict-Transport-Security': 'max-age=31536000' }),
+  }
+}
+
+/** What answers say beside, by the origin of their request (cors.ts). */
+export interface OriginHeaders {
+  headersFor(origin: string | undefined): HeaderRecord
+}
+
+/** The class of answers for `createServer`: `always` is in each, and what `cors` says for the origin of its request. */
+export function answerClass(always: HeaderRecord, cors: OriginHeaders | undefined): typeof ServerResponse {
+  /** Most answers are this one: it costs no object. */
+  const noContent = { ...NO_CONTENT, ...always }
+
+  class Answer<Request extends IncomingMessage = IncomingMessage> extends ServerResponse<Request> {
+    override writeHead(status: number, second?: unknown, third?: unknown): this {
+      const given = typeof second === 'string' ? third : second
+      return super.writeHead(status, given === NO_CONTENT ? noContent : withAlways(given, always))
+    }
+  }
+  if (cors === undefined) return Answer as typeof ServerResponse
+
+  class AnswerForOrigin<Request extends IncomingMessage = IncomingMessage> extends Answer<Request> {
+    override writeHead(status: number, second?: unknown, third?: unknown): this {
+      const given = typeof second === 'string' ? third : second
+      return super.writeHead(status, withAlways(given, cors!.headersFor(this.req.headers.origin)))
+    }
+  }
+  return AnswerForOrigin as typeof ServerResponse
+}
+
+/** Node gives names and values in one flat array where it answers itself. */
+function withAlways(given: unknown, always: HeaderRecord): OutgoingHttpHeaders {
+  if (!Array.isArray(given)) return { ...(given as OutgoingHttpHeaders | undefined), ...always }
+  const own: OutgoingHttpHeaders = {}
+  for (let i = 0; i < given.length; i += 2) own[String(given[i])] = given[i + 1]
+  return { ...own, ...always }
+}

@@ -1,0 +1,65 @@
+/**
+ * Cross-origin requests: which web pages a browser lets use the API. Off unless the operator names origins; then an
+ * answer to one of them says so, and the browser's question beforehand is answered here, before any route.
+ *
+ * Event headers have names of the client's own, so a page may send any header it asks for. Credentials of the browser
+ * (cookies) are never allowed: there are none.
+ */
+import type { IncomingMessage, RequestListener } from 'node:http'
+import type { HeaderRecord } from './answer-class.ts'
+
+/** What a page may read of an answer beside what browsers always show. */
+const EXPOSED = 'Allow, Link, Retry-After, WWW-Authenticate'
+const METHODS = 'GET, HEAD, POST, PUT, DELETE'
+/** How long a browser may remember the answer to its question. */
+const REMEMBERED_SECONDS = 600
+
+/** Whether an answer depends on the origin has to be told to caches in any case. */
+const OTHERS: HeaderRecord = { Vary: 'Origin' }
+
+export class CorsRules {
+  readonly #headers: ReadonlyMap<string, HeaderRecord>
+  readonly #any: boolean
+
+  /** As in Config: origins as browsers write them, or `*`. At least one. */
+  constructor(origins: readonly string[]) {
+    this.#any = origins.includes('*')
+    this.#headers = new Map(origins.map((origin) => [origin, headersOf(origin)]))
+  }
+
+  /** What every answer to a request of this origin says. */
+  headersFor(origin: string | undefined): HeaderRecord {
+    if (origin === undefined) return OTHERS
+    return this.#headers.get(this.#any ? '*' : origin) ?? OTHERS
+  }
+
+  allows(origin: string): boolean {
+    return this.#any || this.#headers.has(origin)
+  }
+}
+
+function headersOf(origin: string): HeaderRecord {
+  return { ...OTHERS, 'Access-Control-Allow-Origin': origin, 'Access-Control-Expose-Headers': EXPOSED }
+}
+
+/** Answers the questions of browsers; everything else goes on. */
+export function answerPreflights(rules: CorsRules, listener: RequestListener): RequestListener {
+  return (incoming, outgoing) => {
+    if (!isPreflight(incoming) || !rules.allows(incoming.headers.origin!)) return listener(incoming, outgoing)
+    const asked = incoming.headers['access-control-request-headers']
+    outgoing.writeHead(204, {
+      'Access-Control-Allow-Methods': METHODS,
+      'Access-Control-Max-Age': `${REMEMBERED_SECONDS}`,
+      ...(asked !== undefined && { 'Access-Control-Allow-Headers': asked }),
+    })
+    outgoing.end()
+  }
+}
+
+function isPreflight({ method, headers }: IncomingMessage): boolean {
+  return (
+    method === 'OPTIONS' &&
+    headers.origin !== undefined &&
+    headers['access-control-request-method'] !== undefined
+  )
+}

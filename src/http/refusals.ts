@@ -1,0 +1,47 @@
+/** How a request is sent away before anything is done for it: at little cost, and without keeping its body. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+
+/** Seconds after which it is worth another try. */
+export const RETRY_AFTER_SECONDS = 1
+/** A body up to this is dropped while it comes, for the connection to go on with its next request. */
+const DROPPED_BYTES_MAX = 64 * 1024
+/** The client of a larger one gets so long to notice the answer, then the connection is closed. */
+const NOTICE_MS = 1_000
+/** … or so many bytes. */
+const NOTICE_BYTES = 4 * 1024 * 1024
+
+/** Answers 503 with one sentence and `Retry-After`. */
+export function sendRefusal(incoming: IncomingMessage, outgoing: ServerResponse, sentence: string): void {
+  outgoing.writeHead(503, {
+    'Content-Type': 'text/plain; charset=utf-8',
+    'Content-Length': String(Buffer.byteLength(sentence)),
+    'Retry-After': `${RETRY_AFTER_SECONDS}`,
+  })
+  outgoing.end(sentence)
+  if (bodyIsLarge(incoming)) dropBody(incoming)
+}
+
+/** Node drops the rest of a short body by itself, once the answer is out. */
+export function bodyIsLarge({ headers }: IncomingMessage): boolean {
+  const length = headers['content-length']
+  return length === undefined
+    ? headers['transfer-encoding'] !== undefined
+    : Number(length) > DROPPED_BYTES_MAX
+}
+
+/** Nobody wants what is still to come: it is dropped for a moment, in which a client may see its answer and stop. */
+export function dropBody(incoming: IncomingMessage): void {
+  if (incoming.readableEnded || incoming.destroyed) return
+  let dropped = 0
+  const close = () => {
+    if (!incoming.complete) incoming.socket.destroySoon()
+  }
+  const timer = setTimeout(close, NOTICE_MS)
+  timer.unref()
+  incoming.on('data', (chunk: Buffer) => {
+    dropped += chunk.length
+    if (dropped > NOTICE_BYTES) close()
+  })
+  incoming.once('close', () => clearTimeout(timer))
+  incoming.on('error', () => {})
+}

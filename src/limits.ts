@@ -1,0 +1,107 @@
+/**
+ * Every limit an operator may set: how much one request may bring, how much the service takes on at a time, and how long
+ * it waits. One table, from which come the flags, their variables, `--help`, and the numbers that are passed down.
+ * docs/operations.md says what is answered beyond each.
+ */
+export interface Limit {
+  readonly flag: string
+  /** Its environment variable: made from the flag. */
+  readonly variable: string
+  readonly value: 'N'
+  readonly fallback: string
+  readonly least: number
+  readonly most: number
+  readonly about: string
+}
+
+const KIB = 1024
+const MIB = 1024 * KIB
+const GIB = 1024 * MIB
+const DAY_SECONDS = 86_400
+
+export const LIMITS = {
+  maxBatchBytes: limit('max-batch-bytes', 16 * GIB, 1, 1024 * GIB, 'largest batch, after decompression'),
+  maxEventHeaders: limit('max-event-headers', 256, 0, 100_000, 'headers of one event'),
+  maxEventHeaderBytes: limit(
+    'max-event-header-bytes',
+    16 * KIB,
+    0,
+    MIB,
+    'names and values of the headers of one event, together',
+  ),
+  maxHeaderBytes: limit('max-header-bytes', 16 * KIB, KIB, MIB, 'request line and HTTP headers, together'),
+  maxDocumentBytes: limit('max-document-bytes', MIB, KIB, 64 * MIB, 'largest JSON document'),
+  maxDocumentDepth: limit('max-document-depth', 64, 8, 1_000, 'levels of nesting in a JSON document'),
+  maxConnections: limit('max-connections', 4_096, 1, 1_000_000, 'connections open at a time'),
+  maxPipelined: limit(
+    'max-pipelined',
+    4_096,
+    1,
+    1_000_000,
+    'requests that wait for the one before them on their connection, over all connections',
+  ),
+  maxRequests: limit(
+    'max-requests',
+    1_024,
+    8,
+    1_000_000,
+    'requests the service works on at a time; those that wait for their client are not counted',
+  ),
+  maxRequestBytes: limit(
+    'max-request-bytes',
+    64 * MIB,
+    MIB,
+    1024 * GIB,
+    'bodies held in memory at a time, arriving or waiting for the disk',
+  ),
+  maxReads: limit('max-reads', 64, 1, 100_000, 'long answers sent at a time'),
+  maxReadSeconds: limit(
+    'max-read-seconds',
+    3_600,
+    1,
+    DAY_SECONDS,
+    'how long a client may take for one answer',
+  ),
+  headerSeconds: limit(
+    'header-seconds',
+    30,
+    1,
+    DAY_SECONDS,
+    'how long a request may take to send its headers',
+  ),
+  uploadIdleSeconds: limit(
+    'upload-idle-seconds',
+    60,
+    1,
+    DAY_SECONDS,
+    'how long a body may arrive at less than 1 KiB per so many seconds',
+  ),
+  idleSeconds: limit(
+    'idle-seconds',
+    300,
+    1,
+    DAY_SECONDS,
+    'how long nothing may move on a connection with a request',
+  ),
+  keepAliveSeconds: limit(
+    'keep-alive-seconds',
+    75,
+    1,
+    DAY_SECONDS,
+    'how long a connection is kept between two requests',
+  ),
+} as const
+
+export type Limits = { readonly [Name in keyof typeof LIMITS]: number }
+
+export const DEFAULT_LIMITS: Limits = Object.freeze(valuesOf(({ fallback }) => Number(fallback)))
+
+/** The value of every limit, as `read` gives it. */
+export function valuesOf(read: (limit: Limit) => number): Limits {
+  return Object.fromEntries(Object.entries(LIMITS).map(([name, one]) => [name, read(one)])) as Limits
+}
+
+function limit(flag: string, fallback: number, least: number, most: number, about: string): Limit {
+  const variable = `MILLRACE_${flag.replaceAll('-', '_').toUpperCase()}`
+  return { flag, variable, value: 'N', fallback: String(fallback), least, most, about }
+}

@@ -1,0 +1,267 @@
+/** Limits an operator sets: what is within is taken, one more is refused with a sentence, and nothing is kept of it. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { gzipSync } from 'node:zlib'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { answerOf, plain } from '../support/answer.ts'
+import { RawConnection, rawRequest } from '../support/raw-http.ts'
+import { type RequestOptions, STREAMS, type TestAppOptions, testApp } from '../support/test-app.ts'
+
+const HOST = 'Host: x\r\n'
+const TEXT = { 'Content-Type': 'text/plain' }
+const GZIPPED = { ...TEXT, 'Content-Encoding': 'gzip' }
+
+interface Case {
+  readonly name: string
+  readonly limits: NonNullable<TestAppOptions['limits']>
+  readonly path: string
+  readonly method?: string
+  readonly within: RequestOptions
+  readonly beyond: RequestOptions
+  readonly status: number
+  readonly text: string
+}
+
+const nested = (levels: number) => `{"a":${'['.repeat(levels - 1)}${']'.repeat(levels - 1)}}`
+
+const sizes: readonly Case[] = [
+  {
+    name: '--max-event-headers',
+    limits: { maxEventHeaders: 2 },
+    path: `${STREAMS}/s`,
+    within: { headers: { 's.a': '1', 's.b': '2', other: '3' }, body: 'x' },
+    beyond: { headers: { 's.a': '1', 's.b': '2', 's.c': '3' }, body: 'x' },
+    status: 431,
+    text: 'the event has 3 headers; at most 2 are taken',
+  },
+  {
+    name: '--max-event-header-bytes',
+    limits: { maxEventHeaderBytes: 10 },
+    path: `${STREAMS}/s`,
+    within: { headers: { 's.a': '1234', 's.b': '1234' }, body: 'x' },
+    beyond: { headers: { 's.a': '1234', 's.b': '12345' }, body: 'x' },
+    status: 431,
+    text: 'the headers of the event have 11 bytes; at most 10 are taken',
+  },
+  {
+    name: '--max-event-headers, of a batch',
+    limits: { maxEventHeaders: 1 },
+    path: `${STREAMS}/s/batch`,
+    within: { headers: { ...TEXT, 's.a': '1' }, body: 'x' },
+    beyond: { headers: { ...TEXT, 's.a': '1', 's.b': '2' }, body: 'x' },
+    status: 431,
+    text: 'the event has 2 headers; at most 1 are taken',
+  },
+  {
+    name: '--max-batch-bytes',
+    limits: { maxBatchBytes: 10 },
+    path: `${STREAMS}/s/batch`,
+    within: { headers: TEXT, body: 'a\nbcdefgh\n' },
+    beyond: { headers: TEXT, body: 'a\nbcdefgh\ni' },
+    status: 413,
+    text: 'the batch has more than 10 bytes; at most 10 bytes are taken, so send it in parts',
+  },
+  {
+    name: '--max-batch-bytes, after decompression',
+    limits: { maxBatchBytes: 100 },
+    path: `${STREAMS}/s/batch`,
+    within: { headers: GZIPPED, body: gzipSync('x'.repeat(100)) },
+    beyond: { headers: GZIPPED, body: gzipSync('x'.repeat(101)) },
+    status: 413,
+    text: 'the batch has more than 100 bytes; at most 100 bytes are taken, so send it in parts',
+  },
+  {
+    name: '--max-document-bytes',
+    limits: { maxDocumentBytes: 20 },
+    method: 'PUT',
+    path: `${STREAMS}/s/properties`,
+    within: { body: '{"ttl":123456789012}' },
+    beyond: { body: '{"ttl":1234567890123}' },
+    status: 413,
+    text: 'the JSON document has 21 bytes; at most 20 bytes are taken',
+  },
+  {
+    name: '--max-document-depth',
+    limits: { maxDocumentDepth: 10 },
+    method: 'PUT',
+    path: '/v3/namespaces/default/properties',
+    within: { body: nested(10) },
+    beyond: { body: nested(11) },
+    status: 400,
+    text: 'Invalid json object provided in request body.',
+  },
+]
+
+test.each(sizes)('$name', async ({ limits, method = 'POST', path, within, beyond, status, text }) => {
+  const app = await testApp({ streams: ['s'], limits })
+  const refused = await app.request(method, path, beyond)
+  expect(refused.status).toBe(status)
+  expect(refused.text).toContain(text)
+  expect(await app.events('s')).toEqual([])
+  expect((await app.request(method, path, within)).status).toBe(200)
+  expect(app.reported).toEqual([])
+})
+
+test('--max-header-bytes', async () => {
+  const app = await testApp({ limits: { maxHeaderBytes: 2_000 } })
+  const withHeader = (bytes: number) => `GET /ping HTTP/1.1\r\n${HOST}a: ${'x'.repeat(bytes)}\r\n\r\n`
+  expect(await rawRequest(app.port, withHeader(1_900))).toMatchObject({ status: 200 })
+  expect(await rawRequest(app.port, withHeader(2_100))).toMatchObject({
+    status: 431,
+    text: 'request line and headers have more than 2000 bytes; send fewer',
+  })
+})
+
+test('more headers than node counts by itself are neither lost nor in the way', async () => {
+  const app = await testApp({
+    streams: ['s'],
+    limits: { maxHeaderBytes: 64 * 1024, maxEventHeaders: 5_000, maxEventHeaderBytes: 64 * 1024 },
+  })
+  const headers = Array.from({ length: 3_000 }, (_, i) => `s.${i}: ${i}\r\n`).join('')
+  const answer = await rawRequest(
+    app.port,
+    `POST ${STREAMS}/s HTTP/1.1\r\n${HOST}${headers}Content-Length: 1\r\n\r\nx`,
+  )
+  expect(answer.status).toBe(200)
+  const [event] = await app.events('s')
+  expect(Object.keys(event!.headers)).toHaveLength(3_000)
+})
+
+describe('--max-connections', () => {
+  test('one more is told that there are too many, and let in once another has gone', async () => {
+    const app = await testApp({ limits: { maxConnections: 3 } })
+    const ping = `GET /ping HTTP/1.1\r\n${HOST}\r\n`
+    const open = async () => {
+      const connection = await RawConnection.open(app.port)
+      onTestFinished(() => connection.destroy())
+      connection.write(ping)
+      return { connection, response: await connection.response() }
+    }
+    const three = [await open(), await open(), await open()]
+    expect(three.map(({ response }) => response.status)).toEqual([200, 200, 200])
+    const fourth = await open()
+    expect(fourth.response).toMatchObject({
+      status: 503,
+      headers: { 'retry-after': '1', connection: 'close' },
+      text: '3 connections are open, and no more are taken; close some, or try again later',
+    })
+    await fourth.connection.closed
+    three[0]!.connection.write(ping)
+    expect(await three[0]!.connection.response()).toMatchObject({ status: 200 })
+    three[1]!.connection.destroy()
+    await expect.poll(async () => (await open()).response.status).toBe(200)
+  })
+
+  test('far more are not heard at all', async () => {
+    const app = await testApp({ limits: { maxConnections: 1 } })
+    const all = await Promise.all(Array.from({ length: 80 }, () => RawConnection.open(app.port)))
+    onTestFinished(() => all.forEach((connection) => void connection.destroy()))
+    const closed = all.map((connection) => connection.closed.then(() => true))
+    await expect
+      .poll(async () => {
+        const ended = await Promise.all(closed.map((one) => Promise.race([one, sleep(0, false)])))
+        return ended.filter(Boolean).length
+      })
+      .toBe(80 - 65)
+  })
+})
+
+describe('a client that takes its time', () => {
+  test('over its headers is told so, byte by byte or not at all', async () => {
+    const app = await testApp({ limits: { headerSeconds: 1 } })
+    const trickling = await RawConnection.open(app.port)
+    const silent = await RawConnection.open(app.port)
+    const half = await RawConnection.open(app.port)
+    half.write(`GET /ping HTTP/1.1\r\n${HOST}\r\nGET /ping HTT`)
+    expect(await half.response()).toMatchObject({ status: 200 })
+    trickling.write('GET /ping HTTP/1.1\r\na: ')
+    const trickle = setInterval(() => trickling.write('x'), 100)
+    onTestFinished(() => clearInterval(trickle))
+    for (const connection of [trickling, silent, half]) {
+      expect(await connection.response()).toMatchObject({
+        status: 408,
+        text: 'the headers did not arrive within 1 s; send them faster',
+      })
+      await connection.closed
+    }
+  })
+
+  const uploads = [
+    { name: 'an event', head: `POST ${STREAMS}/s HTTP/1.1\r\n${HOST}Content-Length: 100000\r\n\r\n` },
+    {
+      name: 'an event in chunks',
+      head: `POST ${STREAMS}/s HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n`,
+    },
+    {
+      name: 'a batch',
+      head: `POST ${STREAMS}/s/batch HTTP/1.1\r\n${HOST}Content-Type: text/plain\r\nContent-Length: 100000\r\n\r\n`,
+    },
+    {
+      name: 'a document',
+      head: `PUT ${STREAMS}/s/properties HTTP/1.1\r\n${HOST}Content-Length: 100000\r\n\r\n`,
+    },
+  ]
+  test.each(uploads)('over the body of $name is told so, and nothing is kept', async ({ head }) => {
+    const app = await testApp({ streams: ['s'], limits: { uploadIdleSeconds: 1 } })
+    const connection = await RawConnection.open(app.port)
+    connection.write(head)
+    const trickle = setInterval(() => connection.write(head.includes('chunked') ? '1\r\nx\r\n' : 'x'), 50)
+    onTestFinished(() => clearInterval(trickle))
+    expect(await connection.response()).toMatchObject({
+      status: 408,
+      text: 'less than 1024 bytes of the body came in 1 s; send it faster',
+    })
+    await connection.closed
+    expect(await app.events('s')).toEqual([])
+    expect(app.reported).toEqual([])
+  })
+
+  test('over a body that moves is left alone', async () => {
+    const app = await testApp({ streams: ['s'], limits: { uploadIdleSeconds: 1 } })
+    const connection = await RawConnection.open(app.port)
+    onTestFinished(() => connection.destroy())
+    const length = 3_000 * 8
+    connection.write(`POST ${STREAMS}/s HTTP/1.1\r\n${HOST}Content-Length: ${length}\r\n\r\n`)
+    for (let i = 0; i < 8; i++) {
+      await sleep(400)
+      connection.write('x'.repeat(3_000))
+    }
+    expect(await connection.response()).toMatchObject({ status: 200 })
+  })
+
+  const reading = [
+    { name: 'and takes nothing', limits: { idleSeconds: 1 } },
+    { name: 'over the whole answer', limits: { maxReadSeconds: 1 } },
+  ]
+  test.each(reading)('over an answer, $name, is cut off', async ({ limits }) => {
+    const app = await testApp({ streams: ['s'], limits })
+    const lines = 'line of a text\n'.repeat(2_000_000)
+    expect((await app.post(`${STREAMS}/s/batch`, { headers: TEXT, body: lines })).status).toBe(200)
+    const connection = await RawConnection.open(app.port)
+    connection.write(`GET ${STREAMS}/s/events HTTP/1.1\r\n${HOST}\r\n`)
+    await connection.received(1)
+    connection.pause()
+    await sleep(3_500)
+    connection.resume()
+    await connection.closed
+    await expect(connection.response()).rejects.toThrow('the connection ended after')
+    expect(app.reported).toEqual([])
+  })
+})
+
+test('--max-pipelined: a client that sends on and on without waiting is cut off, and others are served', async () => {
+  const app = await testApp({ streams: ['s'], limits: { maxPipelined: 100 } })
+  const connection = await RawConnection.open(app.port)
+  const ping = `GET /ping HTTP/1.1\r\n${HOST}\r\n`
+  connection.write(ping.repeat(50))
+  for (let i = 0; i < 50; i++) expect(await connection.response()).toMatchObject({ status: 200 })
+  const first = `POST ${STREAMS}/s HTTP/1.1\r\n${HOST}Content-Length: 10\r\n\r\n`
+  connection.write(first + 'x'.repeat(10) + ping.repeat(5_000))
+  await connection.closed
+  expect(answerOf(await app.get('/ping'))).toEqual(plain(200, 'OK.\n'))
+  // The places of those that went are free again.
+  const next = await RawConnection.open(app.port)
+  next.write(ping.repeat(50))
+  for (let i = 0; i < 50; i++) expect(await next.response()).toMatchObject({ status: 200 })
+  next.destroy()
+})

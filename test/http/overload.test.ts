@@ -1,0 +1,242 @@
+/** More than can be done at a time: what is too much is sent away early, with when to come back, and what is taken is kept. */
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { RawConnection, type RawResponse } from '../support/raw-http.ts'
+import { stallingStorage } from '../support/stalling-storage.ts'
+import { STREAMS, type TestApp, type TestAppOptions, testApp } from '../support/test-app.ts'
+
+const HOST = 'Host: x\r\n'
+const TEXT = { 'Content-Type': 'text/plain' }
+const BUSY = 'more requests come in than can be done; try again later'
+const ARRIVING = 'as much is arriving already as is held in memory at a time; try again later'
+
+const post = (path: string, body: string) =>
+  `POST ${STREAMS}/${path} HTTP/1.1\r\n${HOST}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+
+async function open({ port }: TestApp): Promise<RawConnection> {
+  const connection = await RawConnection.open(port)
+  onTestFinished(() => connection.destroy())
+  return connection
+}
+
+/** A service whose disk has stopped, with `count` events that wait for it. */
+async function busyApp(count: number, limits: NonNullable<TestAppOptions['limits']>, query = '') {
+  const disk = stallingStorage()
+  const app = await testApp({ streams: ['s'], limits, openStorage: disk.open })
+  onTestFinished(() => disk.goOn())
+  disk.stall()
+  const waiting: RawConnection[] = []
+  for (let i = 0; i < count; i++) {
+    const connection = await open(app)
+    connection.write(post(`s${query}`, `waiting ${i}`))
+    waiting.push(connection)
+  }
+  await app.get('/ping') // now they have been read
+  return { app, disk, waiting }
+}
+
+describe('as many requests as are worked on at a time', () => {
+  test.each([
+    { way: 'directly', query: '' },
+    { way: 'the usual way', query: '?' },
+  ])('wait for the disk, $way; one more is refused, and they are kept', async ({ query }) => {
+    const { app, disk, waiting } = await busyApp(8, { maxRequests: 8 }, query)
+    for (const path of [`${STREAMS}/s`, `${STREAMS}/s?`, `${STREAMS}/s/async`]) {
+      const since = performance.now()
+      const refused = await app.post(path, { body: 'too much' })
+      expect(performance.now() - since).toBeLessThan(1_000)
+      expect([refused.status, refused.text, refused.headers['retry-after']]).toEqual([503, BUSY, '1'])
+      expect(refused.headers.connection).toBe('keep-alive')
+    }
+    expect((await app.get(`${STREAMS}/s/events`)).status).toBe(503)
+    disk.goOn()
+    for (const connection of waiting) expect(await connection.response()).toMatchObject({ status: 200 })
+    await expect.poll(async () => (await app.post(`${STREAMS}/s`, { body: 'later' })).status).toBe(200)
+    const bodies = (await app.events('s')).map(({ body }) => body)
+    expect(bodies.sort()).toEqual([...Array.from({ length: 8 }, (_, i) => `waiting ${i}`), 'later'].sort())
+    expect(app.reported).toEqual([])
+  })
+
+  test('who asks whether the service is well is answered all the same', async () => {
+    const { app } = await busyApp(8, { maxRequests: 8 })
+    for (const path of ['/ping', '/status', '/v3/system/services/streams/status']) {
+      expect((await app.get(path)).status).toBe(200)
+    }
+    expect((await app.get(STREAMS)).status).toBe(503)
+  })
+
+  test('once there were too many, an eighth is taken until it has been calm for a second', async () => {
+    const { app, disk, waiting } = await busyApp(16, { maxRequests: 16 })
+    expect((await app.post(`${STREAMS}/s`, { body: 'x' })).status).toBe(503)
+    disk.goOn()
+    for (const connection of waiting) await connection.response()
+    disk.stall()
+    const sent = await Promise.all(
+      Array.from({ length: 5 }, async (_, i) => {
+        const connection = await open(app)
+        connection.write(post('s', `again ${i}`))
+        return connection
+      }),
+    )
+    const answers = sent.map((connection) => connection.response())
+    const statuses: number[] = []
+    for (const answer of answers) void answer.then(({ status }) => statuses.push(status)).catch(() => {})
+    await vi.waitFor(() => expect(statuses).toEqual([503, 503, 503]))
+    disk.goOn()
+    await Promise.all(answers)
+    expect(statuses.sort()).toEqual([200, 200, 503, 503, 503])
+    // Calm again: as many as ever may wait.
+    await new Promise((resolve) => setTimeout(resolve, 1_500))
+    disk.stall()
+    const calm = await Promise.all(Array.from({ length: 10 }, () => open(app)))
+    for (const connection of calm) connection.write(post('s', 'calm'))
+    await app.get('/ping')
+    disk.goOn()
+    const calmAnswers = await Promise.all(calm.map((connection) => connection.response()))
+    expect(calmAnswers.map(({ status }) => status)).toEqual(Array(10).fill(200))
+  })
+
+  test('a client that asks before it sends is refused before it has sent', async () => {
+    const { app } = await busyApp(8, { maxRequests: 8 })
+    const connection = await open(app)
+    connection.write(
+      `POST ${STREAMS}/s HTTP/1.1\r\n${HOST}Content-Length: 1000000\r\nExpect: 100-continue\r\n\r\n`,
+    )
+    expect(await connection.response()).toMatchObject({ status: 503, headers: { connection: 'close' } })
+    await connection.closed
+  })
+
+  test('one that asks when there is room is told to go on', async () => {
+    const app = await testApp({ streams: ['s'] })
+    const connection = await open(app)
+    connection.write(`POST ${STREAMS}/s HTTP/1.1\r\n${HOST}Content-Length: 1\r\nExpect: 100-continue\r\n\r\n`)
+    expect(await connection.response()).toMatchObject({ status: 100 })
+    connection.write('x')
+    expect(await connection.response()).toMatchObject({ status: 200 })
+  })
+
+  test('the body of one that is refused is not kept, and the next request is understood', async () => {
+    const { app, disk } = await busyApp(8, { maxRequests: 8 })
+    const connection = await open(app)
+    connection.write(`${post('s', 'x'.repeat(50_000))}GET /ping HTTP/1.1\r\n${HOST}\r\n`)
+    expect(await connection.response()).toMatchObject({ status: 503 })
+    expect(await connection.response()).toMatchObject({ status: 200, text: 'OK.\n' })
+    const large = await open(app)
+    large.write(`POST ${STREAMS}/s HTTP/1.1\r\n${HOST}Content-Length: 100000000\r\n\r\n`)
+    expect(await large.response()).toMatchObject({ status: 503 })
+    await large.closed
+    disk.goOn()
+  })
+})
+
+describe('as many bytes as are held in memory', () => {
+  const MIB = 1024 * 1024
+  const limits = { maxRequestBytes: 4 * MIB }
+  const head = (path: string, length: number) =>
+    `POST ${STREAMS}/${path} HTTP/1.1\r\n${HOST}Content-Type: text/plain\r\nContent-Length: ${length}\r\n\r\n`
+
+  /** A service with an upload that has brought 2 MiB and brings no more. */
+  async function fullApp(path: string) {
+    const app = await testApp({ streams: ['s'], limits })
+    const first = await open(app)
+    first.write(head(path, 2 * MIB + 1))
+    await first.flushed(Buffer.alloc(2 * MIB, 'x'))
+    await app.get('/ping')
+    return { app, first }
+  }
+
+  const uploads = [
+    { name: 'an event', path: 's' },
+    { name: 'an event the usual way', path: 's?' },
+    { name: 'a batch of one long line', path: 's/batch' },
+  ]
+  const announced = uploads.filter(({ path }) => path !== 's/batch')
+
+  test.each(announced)(
+    '$name that announces too many beside another is refused at once',
+    async ({ path }) => {
+      const { app, first } = await fullApp(path)
+      const second = await open(app)
+      second.write(head(path, 2 * MIB))
+      expect(await second.response()).toMatchObject({
+        status: 503,
+        headers: { 'retry-after': '1' },
+        text: ARRIVING,
+      })
+      first.write('x')
+      expect(await first.response()).toMatchObject({ status: 200 })
+      const later = await app.post(`${STREAMS}/s`, { body: Buffer.alloc(2 * MIB, 'y') })
+      expect(later.status).toBe(200)
+      expect((await app.events('s')).map(({ body }) => body.length)).toEqual([2 * MIB + 1, 2 * MIB])
+    },
+  )
+
+  test.each(uploads)('$name that brings too many beside another is refused on the way', async ({ path }) => {
+    const { app, first } = await fullApp(path)
+    const second = await open(app)
+    second.write(
+      `POST ${STREAMS}/${path} HTTP/1.1\r\n${HOST}Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n`,
+    )
+    const piece = Buffer.concat([Buffer.from('10000\r\n'), Buffer.alloc(0x10000, 'x'), Buffer.from('\r\n')])
+    let answer: RawResponse | undefined
+    const answered = second.response().then((response) => {
+      answer = response
+    })
+    for (let i = 0; i < 64 && answer === undefined; i++) await second.flushed(piece)
+    await answered
+    expect(answer).toMatchObject({ status: 503, text: ARRIVING })
+    first.write('x')
+    expect(await first.response()).toMatchObject({ status: 200 })
+    expect(await app.events('s')).toHaveLength(1)
+    expect(app.reported).toEqual([])
+  })
+
+  test('events that come in one piece are taken beside them', async () => {
+    const { app } = await fullApp('s')
+    for (let i = 0; i < 20; i++) {
+      expect((await app.post(`${STREAMS}/s`, { body: 'x'.repeat(10_000) })).status).toBe(200)
+    }
+  })
+
+  test.each(uploads)('are given back when the client of $name goes', async ({ path }) => {
+    const { app, first } = await fullApp(path)
+    first.destroy()
+    await first.closed
+    await expect
+      .poll(async () => (await app.post(`${STREAMS}/s`, { body: Buffer.alloc(3 * MIB, 'x') })).status)
+      .toBe(200)
+    expect(await app.events('s')).toHaveLength(1)
+  })
+
+  test('one that is larger than all of them is taken when it is alone', async () => {
+    const app = await testApp({ streams: ['s'], limits })
+    for (const path of [`${STREAMS}/s`, `${STREAMS}/s?`]) {
+      expect((await app.post(path, { body: Buffer.alloc(8 * MIB, 'x') })).status).toBe(200)
+    }
+    const batch = { headers: TEXT, body: Buffer.alloc(8 * MIB, 'y') }
+    expect((await app.post(`${STREAMS}/s/batch`, batch)).status).toBe(200)
+    expect(await app.events('s')).toHaveLength(3)
+  })
+})
+
+test('as many long answers as are sent at a time: one more is refused, short ones are not', async () => {
+  const app = await testApp({ streams: ['s'], limits: { maxReads: 2 } })
+  const lines = 'line of a text\n'.repeat(2_000_000)
+  expect((await app.post(`${STREAMS}/s/batch`, { headers: TEXT, body: lines })).status).toBe(200)
+  const readers = [await open(app), await open(app)]
+  for (const reader of readers) {
+    reader.write(`GET ${STREAMS}/s/events HTTP/1.1\r\n${HOST}\r\n`)
+    await reader.received(1)
+    reader.pause()
+  }
+  const third = await app.get(`${STREAMS}/s/events`)
+  expect([third.status, third.text, third.headers['retry-after']]).toEqual([
+    503,
+    '2 long answers are being sent, and no more at a time; try again later, or ask for less with limit',
+    '1',
+  ])
+  expect(await app.events('s', 'limit=100')).toHaveLength(100)
+  readers[0]!.destroy()
+  await expect
+    .poll(async () => (await app.request('GET', `${STREAMS}/s/events?limit=500000`)).status)
+    .toBe(200)
+})
