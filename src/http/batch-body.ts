@@ -1,23 +1,29 @@
 /** The body of a batch, decoded while it arrives and stored at the pace of the disk. */
 import type { IncomingMessage } from 'node:http'
 import { freeMemory } from '../../storage/free-memory.ts'
+import type { EventSlices } from '../../storage/log.ts'
 import { decoderFor } from '../decoders/index.ts'
 import { ServiceError } from '../service-error.ts'
 import type { StreamId } from '../streams/names.ts'
 import type { StreamBatch, Streams } from '../streams/streams.ts'
 import { bodyChunks } from './body-chunks.ts'
+import type { CountEvents } from './client-rate.ts'
 import { eventHeaders, withAddedHeader, withOverridingHeaders } from './event-headers.ts'
 
-/** Resolves once every event of the body is on disk; otherwise none will be. */
+/**
+ * Resolves once every event of the body is on disk; otherwise none will be. Events are counted as they come, so that many
+ * batches at once cannot each pretend to be the first.
+ */
 export async function storeBatch(
   streams: Streams,
   id: StreamId,
   incoming: IncomingMessage,
   eventBytesMax: number,
+  count?: CountEvents,
 ): Promise<void> {
   const batch = streams.startBatch(id)
   try {
-    await fillBatch(batch, id, incoming, eventBytesMax)
+    await fillBatch(batch, id, incoming, eventBytesMax, count)
     await batch.commit()
   } finally {
     await batch.discard()
@@ -29,6 +35,7 @@ async function fillBatch(
   id: StreamId,
   incoming: IncomingMessage,
   eventBytesMax: number,
+  count: CountEvents | undefined,
 ): Promise<void> {
   const contentType = incoming.headers['content-type']
   if (contentType === undefined) throw new ServiceError('missing_content_type', 'Unknown content type')
@@ -45,6 +52,7 @@ async function fillBatch(
       decoderHeaders = decoder.headers
       headers = withOverridingHeaders(sent, decoderHeaders)
     }
+    count?.(slices.count, bytesOf(slices))
     const one = batch.add(slices, headers)
     added = added === undefined ? one : Promise.all([added, one]).then(() => {})
     added.catch(() => {}) // told below, unless the decoder fails first: then this one has nobody left to tell
@@ -56,4 +64,10 @@ async function fillBatch(
   }
   decoder.end(add)
   await added
+}
+
+function bytesOf({ starts, ends, count }: EventSlices): number {
+  let bytes = 0
+  for (let i = 0; i < count; i++) bytes += ends[i] - starts[i]
+  return bytes
 }

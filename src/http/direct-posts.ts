@@ -11,11 +11,14 @@ import type { EventHeaders } from '../../storage/log.ts'
 import type { NamespaceName, StreamId, StreamName } from '../streams/names.ts'
 import type { Streams } from '../streams/streams.ts'
 import { eventHeaders } from './event-headers.ts'
+import type { Guard } from './guard.ts'
 import { problemOf, type ReportFailure } from './problems.ts'
 
 export interface DirectPostsOptions {
   readonly eventBytesMax: number
   readonly report: ReportFailure
+  /** Undefined: everybody may send. */
+  readonly guard?: Guard | undefined
 }
 
 /** What names.ts allows; of its bound on the length no stream that exists has need. */
@@ -23,18 +26,22 @@ const PATH = /^\/v3\/namespaces\/([a-zA-Z0-9_]+)\/streams\/([a-zA-Z0-9_-]+)(\/as
 
 export function directPosts(
   streams: Streams,
-  { eventBytesMax, report }: DirectPostsOptions,
+  { eventBytesMax, report, guard }: DirectPostsOptions,
   usualWay: RequestListener,
 ): RequestListener {
   return (incoming, outgoing) => {
     const path = incoming.method === 'POST' ? PATH.exec(incoming.url!) : null
     if (path === null) return usualWay(incoming, outgoing)
     const id: StreamId = { namespace: path[1] as NamespaceName, stream: path[2] as StreamName }
+    // Before it is looked whether the stream exists: a refusal takes as long if it does not.
+    const writer = guard?.writerTo(id, incoming)
+    if (guard !== undefined && writer === undefined) return usualWay(incoming, outgoing)
     const length = plainLength(incoming)
     const headers = eventHeadersIfValid(id.stream, incoming)
     if (headers === undefined || !(length > 0 && length <= eventBytesMax) || !streams.has(id)) {
       return usualWay(incoming, outgoing)
     }
+    if (writer !== undefined && !guard!.countEvent(writer, length)) return usualWay(incoming, outgoing)
     const queued = path[3] !== undefined
     const refuse = (error: unknown) => sendProblem(outgoing, error, report)
     onWholeBody(incoming, length, (body) => {

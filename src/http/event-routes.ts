@@ -3,6 +3,7 @@ import type { Streams } from '../streams/streams.ts'
 import { answerEmpty } from './answers.ts'
 import { storeBatch } from './batch-body.ts'
 import type { HttpContext } from './bindings.ts'
+import { countingFor } from './client-rate.ts'
 import { eventHeaders } from './event-headers.ts'
 import { readRoute } from './event-reads.ts'
 import { streamOf } from './path-names.ts'
@@ -16,6 +17,7 @@ export interface EventRoutesOptions {
 }
 
 export function eventRoutes(streams: Streams, options: EventRoutesOptions) {
+  const { nowMs } = options
   const eventLimit: BodyLimit = {
     bytesMax: options.eventBytesMax,
     refusal: 'event_too_large',
@@ -28,7 +30,9 @@ export function eventRoutes(streams: Streams, options: EventRoutesOptions) {
       streams.get(id)
       const { incoming } = c.env
       const headers = eventHeaders(id.stream, incoming)
-      await streams.append(id, { headers, body: await readBody(incoming, eventLimit) })
+      const body = await readBody(incoming, eventLimit)
+      countingFor(c, nowMs)?.(1, body.length)
+      await streams.append(id, { headers, body })
       return answerEmpty(c)
     },
 
@@ -37,12 +41,15 @@ export function eventRoutes(streams: Streams, options: EventRoutesOptions) {
       streams.get(id)
       const { incoming } = c.env
       const headers = eventHeaders(id.stream, incoming)
-      await streams.appendAsync(id, { headers, body: await readBody(incoming, eventLimit) })
+      const body = await readBody(incoming, eventLimit)
+      countingFor(c, nowMs)?.(1, body.length)
+      await streams.appendAsync(id, { headers, body })
       return answerEmpty(c, 202)
     },
 
     async sendBatch(c: HttpContext) {
-      await storeBatch(streams, streamOf(c), c.env.incoming, options.eventBytesMax)
+      const counting = countingFor(c, nowMs)
+      await storeBatch(streams, streamOf(c), c.env.incoming, options.eventBytesMax, counting)
       return answerEmpty(c)
     },
 

@@ -2,8 +2,14 @@
  * Node's HTTP server as we want it: requests of one connection in their turn, connections that stay open for pools, and
  * a stop that loses no answer.
  */
-import { createServer, type RequestListener, type Server } from 'node:http'
-import { Server as NetServer } from 'node:net'
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
+import { type AddressInfo, Server as NetServer } from 'node:net'
 
 /** Clients keep connections in pools for about a minute: we must not be the one who closes first. */
 const KEEP_ALIVE_MS = 75_000
@@ -17,9 +23,17 @@ export interface Address {
   readonly port: number
 }
 
-export function newServer(listener: RequestListener): Server {
+/** `mayContinue` false: a body that waits for a 100 is not asked for, and the refusal is all that is sent. */
+export function newServer(
+  listener: RequestListener,
+  mayContinue: (incoming: IncomingMessage) => boolean = () => true,
+): Server {
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0 }, inTurn(listener))
   server.timeout = IDLE_MS
+  server.on('checkContinue', (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    if (mayContinue(incoming)) outgoing.writeContinue()
+    server.emit('request', incoming, outgoing)
+  })
   return server
 }
 
@@ -34,11 +48,21 @@ export function listen(server: NetServer, { host, port }: Address): Promise<void
   })
 }
 
-/** An address that cannot be had is told before anything is done to the data folder. */
-export async function tryAddress(address: Address): Promise<void> {
+/**
+ * An address that cannot be had is told before anything is done to the data folder. Resolves with what the host's name
+ * stands for.
+ */
+export async function tryAddress(address: Address): Promise<string> {
   const server = new NetServer()
   await listen(server, address)
+  const { address: found } = server.address() as AddressInfo
   await new Promise((resolve) => server.close(resolve))
+  return found
+}
+
+/** Whether only this machine can connect to this address. */
+export function isLoopback(address: string): boolean {
+  return address === '::1' || /^(::ffff:)?127\./i.test(address)
 }
 
 /**

@@ -12,7 +12,7 @@ export function streamRoutes(streams: Streams) {
     list(c: HttpContext) {
       return answerJson(
         c,
-        streams.list(namespaceOf(c)).map(({ id }) => ({ name: id.stream })),
+        visibleStreams(c).map(({ id }) => ({ name: id.stream })),
       )
     },
 
@@ -48,7 +48,7 @@ export function streamRoutes(streams: Streams) {
     listV2(c: HttpContext) {
       return answerJson(
         c,
-        streams.list(namespaceOf(c)).map(({ id }) => recordV2(id.stream)),
+        visibleStreams(c).map(({ id }) => recordV2(id.stream)),
       )
     },
 
@@ -56,6 +56,12 @@ export function streamRoutes(streams: Streams) {
     getV2(c: HttpContext) {
       return answerJson(c, recordV2(streams.get(streamOf(c)).id.stream))
     },
+  }
+
+  function visibleStreams(c: HttpContext) {
+    const all = streams.list(namespaceOf(c))
+    const grants = c.get('client')?.grants
+    return grants === undefined ? all : all.filter(({ id }) => grants.includeStream(id.namespace, id.stream))
   }
 }
 
