@@ -41,9 +41,13 @@ export function parseTokenHash(text: unknown): TokenHash {
   throw new TokenProblem('its hash is not 64 hexadecimal digits in lower case')
 }
 
+export function bytesOfHash(hash: TokenHash): Buffer {
+  return Buffer.from(hash, 'latin1')
+}
+
 /** Takes the same time wherever they differ. */
-export function sameHash(one: TokenHash, other: TokenHash): boolean {
-  return timingSafeEqual(Buffer.from(one, 'latin1'), Buffer.from(other, 'latin1'))
+export function sameHash(one: Buffer, other: TokenHash): boolean {
+  return timingSafeEqual(one, bytesOfHash(other))
 }
 
 /** For all that is printed: a secret that somebody sent in the wrong place does not get into a log or an answer. */

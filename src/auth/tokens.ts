@@ -2,7 +2,7 @@
 import { Grants, printGrant } from './grants.ts'
 import { RateLimit } from './rate-limit.ts'
 import type { TokenEntry } from './token-file.ts'
-import { hashOfSecret, isSecret, sameHash, type TokenHash } from './token-hash.ts'
+import { bytesOfHash, hashOfSecret, isSecret, sameHash, type TokenHash } from './token-hash.ts'
 
 /** Whoever sent a good token. */
 export interface Client {
@@ -23,6 +23,7 @@ export interface TokensChange {
 
 interface Known {
   readonly hash: TokenHash
+  readonly hashBytes: Buffer
   readonly client: Client
   /** The entry as text: whether it has changed. */
   readonly text: string
@@ -42,7 +43,9 @@ export class Tokens {
     const known = entries.map((entry): Known => {
       const text = textOf(entry)
       const same = before.get(entry.name)
-      return same?.text === text ? same : { hash: entry.hash, client: clientOf(entry, nowMs), text }
+      if (same?.text === text) return same
+      const { hash } = entry
+      return { hash, hashBytes: bytesOfHash(hash), client: clientOf(entry, nowMs), text }
     })
     this.#byHash = new Map(known.map((one) => [one.hash, one]))
     this.#byName = new Map(known.map((one) => [one.client.name, one]))
@@ -58,7 +61,7 @@ export class Tokens {
     if (!isSecret(secret)) return 'unknown'
     const hash = hashOfSecret(secret)
     const known = this.#byHash.get(hash)
-    if (known === undefined || !sameHash(known.hash, hash)) return 'unknown'
+    if (known === undefined || !sameHash(known.hashBytes, hash)) return 'unknown'
     const { client } = known
     return client.expiresMs !== undefined && nowMs >= client.expiresMs ? 'expired' : client
   }
