@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The command `millrace`: flags in, signals handled, lines for people out. */
 import { readFileSync } from 'node:fs'
+import { withoutSecrets } from './auth/token-hash.ts'
 import { COMMANDS } from './commands/index.ts'
 import { ConfigError, helpText, parseCommand } from './config.ts'
 import { failureReporter } from './failure-report.ts'
@@ -11,7 +12,8 @@ const GRACE_MS = 10_000
 /** Signals so close to each other are one: npm passes on the SIGINT that the terminal has sent to everybody already. */
 const SAME_SIGNAL_MS = 500
 
-const report = failureReporter((line) => process.stderr.write(line), Date.now)
+const log = (line: string) => void process.stderr.write(withoutSecrets(line))
+const report = failureReporter(log, Date.now)
 
 // Whoever reads what we print may go away, as `| head` does: no reason to stop serving.
 for (const output of [process.stdout, process.stderr]) output.on('error', () => {})
@@ -48,13 +50,13 @@ async function serve(): Promise<void> {
   if (command.kind === 'version') return void process.stdout.write(`${packageVersion()}\n`)
   let service: RunningService
   try {
-    service = await startService(command.config, { nowMs: Date.now, random: Math.random, report })
+    service = await startService(command.config, { nowMs: Date.now, random: Math.random, report, log })
   } catch (error) {
     return fail(startFailure(error, command.config.port, command.config.host))
   }
   const scheme = command.config.tls === undefined ? 'http' : 'https'
   const base = `${scheme}://${hostInUrl(service.host)}:${service.port}`
-  process.stdout.write(greeting(base))
+  process.stdout.write(greeting(base, command.config.authFile !== undefined))
   stopOnSignals(service)
   if (command.config.tls !== undefined) reloadOnSignal(service)
 }
@@ -68,13 +70,14 @@ function readCommand() {
   }
 }
 
-function greeting(base: string): string {
+function greeting(base: string, withTokens: boolean): string {
+  const token = withTokens ? '-H "Authorization: Bearer $MILLRACE_TOKEN" ' : ''
   const stream = `${base}/v3/namespaces/default/streams/mystream`
   return `millrace ${packageVersion()} listening on ${base}
 
-  curl -X PUT ${stream}
-  curl -X POST -d 'Hello World' ${stream}
-  curl '${stream}/events?limit=10'
+  curl ${token}-X PUT ${stream}
+  curl ${token}-X POST -d 'Hello World' ${stream}
+  curl ${token}'${stream}/events?limit=10'
 
 `
 }
@@ -127,7 +130,7 @@ function startFailure(error: unknown, port: number, host: string): string {
 }
 
 function fail(message: string, exitCode = 1): undefined {
-  process.stderr.write(`millrace: ${message}\n`)
+  log(`millrace: ${message}\n`)
   process.exitCode = exitCode
 }
 

@@ -17,6 +17,11 @@ export interface Config {
   readonly tls?: TlsFiles
   /** Web pages of these origins may use the API: `https://host[:port]`, or `*` for all. */
   readonly corsOrigins: readonly string[]
+  /** The token file. Undefined: nobody needs a token. */
+  readonly authFile?: string | undefined
+  /** Whether to listen beyond this machine where nobody needs a token. */
+  readonly insecure?: boolean
+  readonly auditFile?: string | undefined
 }
 
 /** Paths of PEM files. */
@@ -65,7 +70,7 @@ const SETTINGS = {
     variable: 'MILLRACE_HOST',
     value: 'ADDRESS',
     fallback: '127.0.0.1',
-    about: 'address to listen on; there is no authentication, so think before you name another',
+    about: 'address to listen on; one that other machines reach takes --auth, or --insecure',
   },
   data: {
     flag: 'data',
@@ -123,11 +128,26 @@ const SETTINGS = {
     fallback: '',
     about: 'web pages of this origin may use the API; several with commas, * for all',
   },
+  auth: {
+    flag: 'auth',
+    variable: 'MILLRACE_AUTH',
+    value: 'FILE',
+    fallback: '',
+    about: 'require tokens, those of this file; millrace token makes it',
+  },
+  auditFile: {
+    flag: 'audit-file',
+    variable: 'MILLRACE_AUDIT_FILE',
+    value: 'FILE',
+    fallback: '',
+    about: 'add a line of JSON for every change of a stream, a namespace or the tokens',
+  },
 } as const satisfies Record<string, Setting>
 
 const ALL_SETTINGS: readonly Setting[] = [...Object.values(SETTINGS), ...Object.values(LIMITS)]
 
 const RESET_VARIABLE = 'MILLRACE_NO_UNRECOVERABLE_RESET'
+const INSECURE_VARIABLE = 'MILLRACE_INSECURE'
 
 /** Throws ConfigError. */
 export function parseCommand(args: readonly string[], environment: NodeJS.ProcessEnv): Command {
@@ -139,7 +159,7 @@ export function parseCommand(args: readonly string[], environment: NodeJS.Proces
     if (typeof flag === 'string') return { text: flag, source: `--${setting.flag}` }
     const variable = environment[setting.variable]
     if (variable !== undefined && variable !== '') return { text: variable, source: setting.variable }
-    return { text: setting.fallback, source: `--${setting.flag}` }
+    return { text: setting.fallback, source: '' }
   }
   const config: Config = {
     port: wholeNumber(text(SETTINGS.port), 0, 65_535),
@@ -148,7 +168,10 @@ export function parseCommand(args: readonly string[], environment: NodeJS.Proces
     eventBytesMax: wholeNumber(text(SETTINGS.maxEventBytes), 1, EVENT_BYTES_MOST),
     asyncQueueBytesMax: wholeNumber(text(SETTINGS.asyncQueueBytes), 0, QUEUE_BYTES_MOST),
     janitorIntervalMs: wholeNumber(text(SETTINGS.janitorSeconds), 1, 86_400) * 1000,
-    unrecoverableReset: !(flags['no-unrecoverable-reset'] === true || resetForbidden(environment)),
+    unrecoverableReset: !(flags['no-unrecoverable-reset'] === true || isSet(environment, RESET_VARIABLE)),
+    authFile: optional(text(SETTINGS.auth)),
+    insecure: flags.insecure === true || isSet(environment, INSECURE_VARIABLE),
+    auditFile: optional(text(SETTINGS.auditFile)),
     limits: Object.freeze(valuesOf((limit) => wholeNumber(text(limit), limit.least, limit.most))),
     corsOrigins: origins(text(SETTINGS.corsOrigin)),
     ...tlsFiles(text(SETTINGS.tlsCert).text, text(SETTINGS.tlsKey).text, text(SETTINGS.tlsClientCa).text),
@@ -165,6 +188,7 @@ function parseFlags(args: readonly string[]): Record<string, string | boolean | 
       options: {
         ...Object.fromEntries(valued),
         'no-unrecoverable-reset': { type: 'boolean' },
+        insecure: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean' },
       },
@@ -175,11 +199,11 @@ function parseFlags(args: readonly string[]): Record<string, string | boolean | 
   }
 }
 
-function resetForbidden(environment: NodeJS.ProcessEnv): boolean {
-  const value = environment[RESET_VARIABLE]
+function isSet(environment: NodeJS.ProcessEnv, variable: string): boolean {
+  const value = environment[variable]
   if (value === undefined || value === '' || value === '0' || value === 'false') return false
   if (value === '1' || value === 'true') return true
-  throw new ConfigError(`${RESET_VARIABLE} is '${value}'; use 1 or 0`)
+  throw new ConfigError(`${variable} is '${value}'; use 1 or 0`)
 }
 
 function wholeNumber(
@@ -220,6 +244,11 @@ function origins({ text, source }: { text: string; source: string }): readonly s
   })
 }
 
+/** Undefined if it was not given at all. */
+function optional({ text, source }: { text: string; source: string }): string | undefined {
+  return source === '' ? undefined : nonEmpty({ text, source })
+}
+
 /** `commands` are the words that do something else than serve. */
 export function helpText(commands: readonly { readonly name: string; readonly about: string }[]): string {
   const lines = ALL_SETTINGS.flatMap(({ flag, value, variable, fallback, about }) => [
@@ -238,6 +267,9 @@ ${commandLines}
 ${lines.join('\n')}
   --no-unrecoverable-reset
         refuse to delete namespaces (${RESET_VARIABLE}=1)
+  --insecure
+        listen beyond this machine without --auth, so that whoever can connect may do everything
+        (${INSECURE_VARIABLE}=1)
   --help, --version
 
 Events are on disk before they are answered 200. SIGTERM and SIGINT finish what was accepted and stop.

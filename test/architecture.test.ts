@@ -128,4 +128,17 @@ describe('arrows', () => {
     const takers = FILES.filter(({ text }) => /\bDate\.now\b|\bMath\.random\b|\bnew Date\(\)/.test(text))
     expect(takers.map(({ path }) => path)).toEqual(['src/cli.ts'])
   })
+
+  test('secrets are made where they are handed to their owner, and nowhere else', () => {
+    const makers = FILES.filter(({ text }) =>
+      /\brandom(Bytes|UUID|Int|Fill|FillSync)\b|\bgetRandomValues\b/.test(text),
+    )
+    expect(makers.map(({ path }) => path)).toEqual(['src/commands/token.ts'])
+  })
+
+  test('what a token may do is decided without HTTP: auth and audit know no server, request or status', () => {
+    expect(
+      arrows(within('src/auth/', 'src/audit/'), (target) => /^node:(http|https|http2|net|tls)/.test(target)),
+    ).toEqual([])
+  })
 })

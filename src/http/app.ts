@@ -1,17 +1,23 @@
-/** The whole surface on one screen: every path, its verb, and who answers it. */
+/** The whole surface on one screen: every path, its verb, who may call it, who answers it, and what is audited. */
 import { Hono } from 'hono'
 import { RegExpRouter } from 'hono/router/reg-exp-router'
+import type { AuditAction, AuditLog } from '../audit/audit-log.ts'
+import { withoutSecrets } from '../auth/token-hash.ts'
+import type { Tokens } from '../auth/tokens.ts'
 import type { Namespaces } from '../streams/namespaces.ts'
 import type { Streams } from '../streams/streams.ts'
 import type { UsageRegistry } from '../streams/usage.ts'
 import { answerText } from './answers.ts'
-import type { HttpContext, HttpEnv } from './bindings.ts'
+import { audited } from './audited.ts'
+import type { Handler, HttpContext, HttpEnv } from './bindings.ts'
 import type { DocumentOptions } from './documents.ts'
 import { type EventRoutesOptions, eventRoutes } from './event-routes.ts'
+import type { Access, Guard } from './guard.ts'
 import { namespaceRoutes } from './namespace-routes.ts'
 import { answerProblem } from './problems.ts'
 import { streamRoutes } from './stream-routes.ts'
 import { systemRoutes } from './system-routes.ts'
+import { tokenRoutes } from './token-routes.ts'
 import { usageRoutes } from './usage-routes.ts'
 
 export interface AppParts {
@@ -19,69 +25,106 @@ export interface AppParts {
   readonly namespaces: Namespaces
   readonly usage: UsageRegistry
   readonly storeFailure: () => Error | undefined
+  /** Undefined: everybody may do everything. */
+  readonly guard?: Guard | undefined
+  readonly tokens?: Tokens | undefined
+  /** Undefined: nothing is written down. */
+  readonly audit?: AuditLog | undefined
 }
 
 export interface AppOptions extends EventRoutesOptions, DocumentOptions {
   readonly limits: EventRoutesOptions['limits'] & DocumentOptions['limits']
 }
 
+/** One way in. The table below is the only place where a path gets a handler, so that none can lack its access. */
+export type Route = readonly [
+  method: 'GET' | 'PUT' | 'POST' | 'DELETE',
+  path: string,
+  access: Access,
+  handle: Handler,
+  audit?: AuditAction,
+]
+
 export function createApp(parts: AppParts, options: AppOptions): Hono<HttpEnv> {
+  // Its router matches any path with one regular expression; it refuses paths that could be read in two ways.
+  const app = new Hono<HttpEnv>({ router: new RegExpRouter() })
+  const { guard, audit } = parts
+  const guarded = (access: Access, handle: Handler) =>
+    guard === undefined ? handle : guard.around(access, handle)
+  for (const [method, path, access, handle, action] of routesOf(parts, options)) {
+    const handler = guarded(access, handle)
+    const watched = action !== undefined && audit !== undefined
+    app.on(method, path, watched ? audited(action, audit, handler, options.report) : handler)
+  }
+  app.notFound(guarded('client', (c) => answerUnknown(app, c)))
+  app.onError((error, c) => answerProblem(error, c, options.report))
+  return app
+}
+
+export function routesOf(parts: AppParts, options: AppOptions): readonly Route[] {
   const stream = streamRoutes(parts.streams, options)
   const event = eventRoutes(parts.streams, options)
   const namespace = namespaceRoutes(parts.namespaces, options)
   const usage = usageRoutes(parts.usage)
   const system = systemRoutes(parts.storeFailure)
 
-  // Its router matches any path with one regular expression; it refuses paths that could be read in two ways.
-  const app = new Hono<HttpEnv>({ router: new RegExpRouter() })
+  const N = '/v3/namespaces/:namespace'
+  const S = `${N}/streams`
+  const V2 = '/v2/streams' // CDAP 2: the JavaScript client and the file tailer still speak it.
+  return [
+    ['GET', S, 'in-namespace', stream.list],
+    ['GET', `${S}/`, 'in-namespace', stream.list],
+    ['PUT', `${S}/:stream`, 'admin', stream.create, 'stream.create'],
+    ['GET', `${S}/:stream`, 'stream', stream.properties],
+    ['DELETE', `${S}/:stream`, 'admin', stream.delete, 'stream.delete'],
+    ['PUT', `${S}/:stream/properties`, 'admin', stream.setProperties, 'stream.properties'],
+    ['POST', `${S}/:stream/truncate`, 'admin', stream.truncate, 'stream.truncate'],
+    ['POST', `${S}/:stream`, 'write', event.send],
+    ['POST', `${S}/:stream/async`, 'write', event.sendAsync],
+    ['POST', `${S}/:stream/batch`, 'write', event.sendBatch],
+    ['GET', `${S}/:stream/events`, 'read', event.read],
 
-  const S = '/v3/namespaces/:namespace/streams'
-  app.get(S, stream.list).get(`${S}/`, stream.list)
-  app.put(`${S}/:stream`, stream.create)
-  app.get(`${S}/:stream`, stream.properties)
-  app.delete(`${S}/:stream`, stream.delete)
-  app.put(`${S}/:stream/properties`, stream.setProperties)
-  app.post(`${S}/:stream/truncate`, stream.truncate)
-  app.post(`${S}/:stream`, event.send)
-  app.post(`${S}/:stream/async`, event.sendAsync)
-  app.post(`${S}/:stream/batch`, event.sendBatch)
-  app.get(`${S}/:stream/events`, event.read)
+    ['GET', V2, 'in-namespace', stream.listV2],
+    ['GET', `${V2}/`, 'in-namespace', stream.listV2],
+    ['PUT', `${V2}/:stream`, 'admin', stream.create, 'stream.create'],
+    ['GET', `${V2}/:stream`, 'stream', stream.getV2],
+    ['GET', `${V2}/:stream/info`, 'stream', stream.properties],
+    ['PUT', `${V2}/:stream/config`, 'admin', stream.setProperties, 'stream.properties'],
+    ['POST', `${V2}/:stream/truncate`, 'admin', stream.truncate, 'stream.truncate'],
+    ['POST', `${V2}/:stream`, 'write', event.send],
+    ['POST', `${V2}/:stream/async`, 'write', event.sendAsync],
+    ['POST', `${V2}/:stream/batch`, 'write', event.sendBatch],
+    ['GET', `${V2}/:stream/events`, 'read', event.read],
 
-  // CDAP 2: the JavaScript client and the file tailer still speak it.
-  const V2 = '/v2/streams'
-  app.get(V2, stream.listV2).get(`${V2}/`, stream.listV2)
-  app.put(`${V2}/:stream`, stream.create)
-  app.get(`${V2}/:stream`, stream.getV2)
-  app.get(`${V2}/:stream/info`, stream.properties)
-  app.put(`${V2}/:stream/config`, stream.setProperties)
-  app.post(`${V2}/:stream/truncate`, stream.truncate)
-  app.post(`${V2}/:stream`, event.send)
-  app.post(`${V2}/:stream/async`, event.sendAsync)
-  app.post(`${V2}/:stream/batch`, event.sendBatch)
-  app.get(`${V2}/:stream/events`, event.read)
+    ['GET', '/v3/namespaces', 'client', namespace.list],
+    ['GET', N, 'in-namespace', namespace.get],
+    ['PUT', N, 'namespace', namespace.create, 'namespace.create'],
+    ['PUT', `${N}/properties`, 'namespace', namespace.setProperties, 'namespace.properties'],
+    ['DELETE', '/v3/unrecoverable/namespaces/:namespace', 'namespace', namespace.delete, 'namespace.delete'],
 
-  app.get('/v3/namespaces', namespace.list)
-  app.get('/v3/namespaces/:namespace', namespace.get)
-  app.put('/v3/namespaces/:namespace', namespace.create)
-  app.put('/v3/namespaces/:namespace/properties', namespace.setProperties)
-  app.delete('/v3/unrecoverable/namespaces/:namespace', namespace.delete)
+    ['GET', `${S}/:stream/programs`, 'stream', usage.programsOfStream],
+    ['GET', `${N}/data/datasets/:dataset/programs`, 'stream', usage.programsOfDataset],
+    ['GET', `${N}/apps/:application/streams`, 'in-namespace', usage.streamsOfApplication],
+    ...usage.streamsOfProgram.map(
+      ([word, streamsOfProgram]): Route => [
+        'GET',
+        `${N}/apps/:application/${word}/:program/streams`,
+        'in-namespace',
+        streamsOfProgram,
+      ],
+    ),
 
-  app.get(`${S}/:stream/programs`, usage.programsOfStream)
-  app.get('/v3/namespaces/:namespace/data/datasets/:dataset/programs', usage.programsOfDataset)
-  app.get('/v3/namespaces/:namespace/apps/:application/streams', usage.streamsOfApplication)
-  for (const [word, streamsOfProgram] of usage.streamsOfProgram) {
-    app.get(`/v3/namespaces/:namespace/apps/:application/${word}/:program/streams`, streamsOfProgram)
-  }
+    ...(parts.tokens === undefined ? [] : [tokenRoute(parts.tokens, options.nowMs)]),
+    ['GET', '/ping', 'client', system.ping],
+    ['GET', '/status', 'anybody', system.status],
+    ['GET', '/v3/version', 'client', system.version],
+    ['GET', '/v3/system/services/status', 'client', system.services],
+    ['GET', '/v3/system/services/streams/status', 'client', system.streamsService],
+  ]
+}
 
-  app.get('/ping', system.ping)
-  app.get('/status', system.status)
-  app.get('/v3/version', system.version)
-  app.get('/v3/system/services/status', system.services)
-  app.get('/v3/system/services/streams/status', system.streamsService)
-
-  app.notFound((c) => answerUnknown(app, c))
-  app.onError((error, c) => answerProblem(error, c, options.report))
-  return app
+function tokenRoute(tokens: Tokens, nowMs: () => number): Route {
+  return ['GET', '/token', 'anybody', tokenRoutes(tokens, nowMs).token]
 }
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE']
@@ -93,7 +136,7 @@ function answerUnknown(app: Hono<HttpEnv>, c: HttpContext): Response {
     (method) => app.router.match(method === 'HEAD' ? 'GET' : method, path)[0].length > 0,
   )
   const { pathname, search } = new URL(c.req.url)
-  const problem = `Problem accessing: ${pathname}${search}. Reason: `
+  const problem = `Problem accessing: ${withoutSecrets(pathname + search)}. Reason: `
   if (allowed.length === 0) return answerText(c, `${problem}Not Found`, 404)
   return answerText(c, `${problem}Method Not Allowed`, 405, { Allow: allowed.join(', ') })
 }

@@ -1,11 +1,13 @@
 /** The body of a batch, decoded while it arrives and stored at the pace of the disk. */
 import type { IncomingMessage } from 'node:http'
 import { freeMemory } from '../../storage/free-memory.ts'
+import type { EventSlices } from '../../storage/log.ts'
 import { decoderFor } from '../decoders/index.ts'
 import { ServiceError } from '../service-error.ts'
 import type { StreamId } from '../streams/names.ts'
 import type { StreamBatch, Streams } from '../streams/streams.ts'
 import { bodyChunks } from './body-chunks.ts'
+import type { CountEvents } from './client-rate.ts'
 import {
   type EventHeaderLimits,
   eventHeaders,
@@ -23,17 +25,21 @@ export interface BatchOptions extends Intake {
 /** Of the events that are cut, about so many bytes are in memory at most: one write, and the one being filled. */
 const STAGED_BYTES_MAX = 2 * 1024 * 1024
 
-/** Resolves once every event of the body is on disk; otherwise none will be. */
+/**
+ * Resolves once every event of the body is on disk; otherwise none will be. Events are counted as they come, so that many
+ * batches at once cannot each pretend to be the first.
+ */
 export async function storeBatch(
   streams: Streams,
   id: StreamId,
   incoming: IncomingMessage,
   options: BatchOptions,
+  count?: CountEvents,
 ): Promise<void> {
   const batch = streams.startBatch(id)
   const arrival = options.load.arrival()
   try {
-    await fillBatch(batch, id, incoming, options, arrival)
+    await fillBatch(batch, id, incoming, options, arrival, count)
     await batch.commit()
   } finally {
     arrival.end()
@@ -47,6 +53,7 @@ async function fillBatch(
   incoming: IncomingMessage,
   { eventBytesMax, limits, slowClients }: BatchOptions,
   arrival: Arrival,
+  count: CountEvents | undefined,
 ): Promise<void> {
   const contentType = incoming.headers['content-type']
   if (contentType === undefined) throw new ServiceError('missing_content_type', 'Unknown content type')
@@ -67,6 +74,7 @@ async function fillBatch(
       decoderHeaders = decoder.headers
       headers = withOverridingHeaders(sent, decoderHeaders)
     }
+    count?.(slices.count, bytesOf(slices))
     const one = batch.add(slices, headers)
     added = added === undefined ? one : Promise.all([added, one]).then(() => {})
     added.catch(() => {}) // told below, unless the decoder fails first: then this one has nobody left to tell
@@ -90,4 +98,10 @@ function tooLarge(bytesMax: number): ServiceError {
     'batch_too_large',
     `the batch has more than ${bytesMax} bytes; at most ${bytesMax} bytes are taken, so send it in parts`,
   )
+}
+
+function bytesOf({ starts, ends, count }: EventSlices): number {
+  let bytes = 0
+  for (let i = 0; i < count; i++) bytes += ends[i] - starts[i]
+  return bytes
 }

@@ -1,9 +1,13 @@
-/** What every handler gets from the server: node's own request and answer, beside Hono's context. */
+/** What every handler gets: node's own request and answer, beside Hono's context, and who asks. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Context } from 'hono'
+import type { Client } from '../auth/tokens.ts'
 
 export interface HttpEnv {
   Bindings: { incoming: IncomingMessage; outgoing: ServerResponse }
+  /** Null is a stranger; undefined means that nobody is asked for a token. */
+  Variables: { client: Client | null | undefined }
 }
 
 export type HttpContext = Context<HttpEnv>
+export type Handler = (c: HttpContext) => Response | Promise<Response>

@@ -12,6 +12,7 @@ import type { NamespaceName, StreamId, StreamName } from '../streams/names.ts'
 import type { Streams } from '../streams/streams.ts'
 import { NO_CONTENT } from './answers.ts'
 import { type EventHeaderLimits, eventHeaders } from './event-headers.ts'
+import type { Guard } from './guard.ts'
 import type { Arrival, Load } from './load.ts'
 import { problemOf, type ReportFailure } from './problems.ts'
 import { dropBody } from './refusals.ts'
@@ -23,6 +24,8 @@ export interface DirectPostsOptions {
   readonly load: Load
   readonly slowClients: SlowClients
   readonly report: ReportFailure
+  /** Undefined: everybody may send. */
+  readonly guard?: Guard | undefined
 }
 
 /** What names.ts allows; of its bound on the length no stream that exists has need. */
@@ -33,11 +36,14 @@ export function directPosts(
   options: DirectPostsOptions,
   usualWay: RequestListener,
 ): RequestListener {
-  const { eventBytesMax, limits, load, report } = options
+  const { eventBytesMax, limits, load, guard, report } = options
   return (incoming, outgoing) => {
     const path = incoming.method === 'POST' ? PATH.exec(incoming.url!) : null
     if (path === null) return usualWay(incoming, outgoing)
     const id: StreamId = { namespace: path[1] as NamespaceName, stream: path[2] as StreamName }
+    // Before it is looked whether the stream exists: a refusal takes as long if it does not.
+    const writer = guard?.writerTo(id, incoming)
+    if (guard !== undefined && writer === undefined) return usualWay(incoming, outgoing)
     const length = plainLength(incoming)
     const headers = eventHeadersIfValid(id.stream, incoming, limits)
     if (
@@ -48,6 +54,7 @@ export function directPosts(
     ) {
       return usualWay(incoming, outgoing)
     }
+    if (writer !== undefined && !guard!.countEvent(writer, length)) return usualWay(incoming, outgoing)
     const queued = path[3] !== undefined
     const refuse = (error: unknown) => {
       load.end(length)

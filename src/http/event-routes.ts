@@ -5,6 +5,7 @@ import type { Streams } from '../streams/streams.ts'
 import { answerEmpty } from './answers.ts'
 import { type BatchOptions, storeBatch } from './batch-body.ts'
 import type { HttpContext } from './bindings.ts'
+import { countingFor } from './client-rate.ts'
 import { eventHeaders } from './event-headers.ts'
 import { type EventReadOptions, readRoute } from './event-reads.ts'
 import { streamOf } from './path-names.ts'
@@ -13,13 +14,12 @@ import { type BodyLimit, readBody } from './request-body.ts'
 export interface EventRoutesOptions extends BatchOptions, EventReadOptions {}
 
 export function eventRoutes(streams: Streams, options: EventRoutesOptions) {
+  const { load, nowMs } = options
   const eventLimit: BodyLimit = {
     bytesMax: options.eventBytesMax,
     refusal: 'event_too_large',
     what: 'the event body',
   }
-
-  const { load } = options
 
   async function eventOf(c: HttpContext): Promise<{ id: StreamId; event: EventData }> {
     const id = streamOf(c)
@@ -32,18 +32,21 @@ export function eventRoutes(streams: Streams, options: EventRoutesOptions) {
   return {
     async send(c: HttpContext) {
       const { id, event } = await eventOf(c)
+      countingFor(c, nowMs)?.(1, event.body.length)
       await load.whileDoing(event.body.length, () => streams.append(id, event))
       return answerEmpty(c)
     },
 
     async sendAsync(c: HttpContext) {
       const { id, event } = await eventOf(c)
+      countingFor(c, nowMs)?.(1, event.body.length)
       await load.whileDoing(event.body.length, () => streams.appendAsync(id, event))
       return answerEmpty(c, 202)
     },
 
     async sendBatch(c: HttpContext) {
-      await storeBatch(streams, streamOf(c), c.env.incoming, options)
+      const counting = countingFor(c, nowMs)
+      await storeBatch(streams, streamOf(c), c.env.incoming, options, counting)
       return answerEmpty(c)
     },
 

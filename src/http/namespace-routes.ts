@@ -12,8 +12,12 @@ export function namespaceRoutes(namespaces: Namespaces, options: DocumentOptions
 
   return {
     list(c: HttpContext) {
-      const all = namespaces.list().map(({ name, properties }) => printNamespace(name, properties))
-      return answerJsonText(c, `[${all.join(',')}]`)
+      const grants = c.get('client')?.grants
+      const visible = namespaces.list().filter(({ name }) => grants?.includePartOf(name) ?? true)
+      return answerJsonText(
+        c,
+        `[${visible.map(({ name, properties }) => printNamespace(name, properties)).join(',')}]`,
+      )
     },
 
     get(c: HttpContext) {

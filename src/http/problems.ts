@@ -1,6 +1,7 @@
 /** Refusals and failures -> status and text: the one place where a status is chosen for an error. */
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { StorageError, type StorageErrorCode } from '../../storage/storage-error.ts'
+import { withoutSecrets } from '../auth/token-hash.ts'
 import { ServiceError, type ServiceErrorCode } from '../service-error.ts'
 import type { HttpContext } from './bindings.ts'
 import { RETRY_AFTER_SECONDS } from './refusals.ts'
@@ -72,5 +73,9 @@ export function answerProblem(error: unknown, c: HttpContext, report: ReportFail
 }
 
 function problem(status: ContentfulStatusCode, text: string, headers: Record<string, string> = {}): Problem {
-  return { status, text, headers: { ...headers, 'Content-Type': 'text/plain; charset=utf-8' } }
+  return {
+    status,
+    text: withoutSecrets(text), // it may repeat what the client sent
+    headers: { ...headers, 'Content-Type': 'text/plain; charset=utf-8' },
+  }
 }

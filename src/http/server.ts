@@ -2,9 +2,9 @@
  * Node's HTTP server as we want it: requests of one connection in their turn, connections that stay open for pools,
  * limits on what a client may send and how long it may take, and a stop that loses no answer.
  */
-import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
-import { Server as NetServer } from 'node:net'
+import { type AddressInfo, Server as NetServer } from 'node:net'
 import type { TlsFiles } from '../config.ts'
 import type { Limits } from '../limits.ts'
 import { answerClass, securityHeaders } from './answer-class.ts'
@@ -29,6 +29,8 @@ export interface ServerOptions {
   readonly limits: Limits
   readonly gate: Gate
   readonly corsOrigins: readonly string[]
+  /** False: a body that waits for a 100 is not asked for, and the refusal is all that is sent. */
+  readonly mayContinue?: ((incoming: IncomingMessage) => boolean) | undefined
   /** HTTPS, with this identity. */
   readonly tls?: TlsFiles
 }
@@ -43,7 +45,7 @@ export interface HttpServer {
 /** Throws TlsError if the files of the certificate cannot be used. */
 export function newServer(
   listener: RequestListener,
-  { limits, gate, corsOrigins, tls }: ServerOptions,
+  { limits, gate, corsOrigins, mayContinue, tls }: ServerOptions,
 ): HttpServer {
   const always = securityHeaders(tls !== undefined)
   const cors = corsOrigins.length > 0 ? new CorsRules(corsOrigins) : undefined
@@ -69,7 +71,7 @@ export function newServer(
   server.on('clientError', refuseUnreadable(limits, always))
   server.on('checkContinue', (incoming, outgoing) => {
     if (gate.refusesBeforeBody(incoming, outgoing)) return
-    outgoing.writeContinue()
+    if (mayContinue === undefined || mayContinue(incoming)) outgoing.writeContinue()
     server.emit('request', incoming, outgoing)
   })
   connections.watch(server, tls !== undefined)
@@ -93,11 +95,21 @@ export function listen(server: NetServer, { host, port }: Address): Promise<void
   })
 }
 
-/** An address that cannot be had is told before anything is done to the data folder. */
-export async function tryAddress(address: Address): Promise<void> {
+/**
+ * An address that cannot be had is told before anything is done to the data folder. Resolves with what the host's name
+ * stands for.
+ */
+export async function tryAddress(address: Address): Promise<string> {
   const server = new NetServer()
   await listen(server, address)
+  const { address: found } = server.address() as AddressInfo
   await new Promise((resolve) => server.close(resolve))
+  return found
+}
+
+/** Whether only this machine can connect to this address. */
+export function isLoopback(address: string): boolean {
+  return address === '::1' || /^(::ffff:)?127\./i.test(address)
 }
 
 /**

@@ -13,7 +13,7 @@ export function streamRoutes(streams: Streams, options: DocumentOptions) {
     list(c: HttpContext) {
       return answerJson(
         c,
-        streams.list(namespaceOf(c)).map(({ id }) => ({ name: id.stream })),
+        visibleStreams(c).map(({ id }) => ({ name: id.stream })),
       )
     },
 
@@ -49,7 +49,7 @@ export function streamRoutes(streams: Streams, options: DocumentOptions) {
     listV2(c: HttpContext) {
       return answerJson(
         c,
-        streams.list(namespaceOf(c)).map(({ id }) => recordV2(id.stream)),
+        visibleStreams(c).map(({ id }) => recordV2(id.stream)),
       )
     },
 
@@ -57,6 +57,12 @@ export function streamRoutes(streams: Streams, options: DocumentOptions) {
     getV2(c: HttpContext) {
       return answerJson(c, recordV2(streams.get(streamOf(c)).id.stream))
     },
+  }
+
+  function visibleStreams(c: HttpContext) {
+    const all = streams.list(namespaceOf(c))
+    const grants = c.get('client')?.grants
+    return grants === undefined ? all : all.filter(({ id }) => grants.includeStream(id.namespace, id.stream))
   }
 }
 

@@ -8,14 +8,16 @@ const API_VERSION = '4.1.0'
 /** `failure` says why the store refuses writes, or undefined while it takes them. */
 export function systemRoutes(failure: () => Error | undefined) {
   return {
-    /** Clients send this to find out whether authentication is on. */
+    /** Clients send this to find out whether they need a token: then the answer is 401, and says where to get one. */
     ping(c: HttpContext) {
       return answerText(c, 'OK.\n')
     },
 
+    /** For everybody, as load balancers have no token; what failed is nothing for strangers. */
     status(c: HttpContext) {
       const reason = failure()
       if (reason === undefined) return answerText(c, 'OK.\n')
+      if (c.get('client') === null) return answerText(c, 'writes are refused\n', 503)
       return answerText(
         c,
         `writes are refused since one failed (${reason.message}); make room or repair, then restart\n`,

@@ -29,7 +29,7 @@ const DATASET_NAME = /^[$.a-zA-Z0-9_-]+$/
 export function usageRoutes(usage: UsageRegistry) {
   return {
     streamsOfApplication(c: HttpContext) {
-      return answerJson(c, usage.streamsOf(applicationOf(c)).map(printStream))
+      return answerStreams(c, usage.streamsOf(applicationOf(c)))
     },
 
     /** One handler for each word that names a program type in a path. */
@@ -37,7 +37,7 @@ export function usageRoutes(usage: UsageRegistry) {
       const handler = (c: HttpContext) => {
         const application = applicationOf(c)
         const program = parseProgramName(c.req.param('program') ?? '')
-        return answerJson(c, usage.streamsOf({ ...application, type, program }).map(printStream))
+        return answerStreams(c, usage.streamsOf({ ...application, type, program }))
       }
       return [word, handler] as const
     }),
@@ -64,6 +64,13 @@ export function usageRoutes(usage: UsageRegistry) {
       return answerJson(c, usage.programsOf({ namespace, stream }).map(printProgram))
     },
   }
+}
+
+/** Those that the client has to do with. */
+function answerStreams(c: HttpContext, streams: readonly StreamId[]): Response {
+  const grants = c.get('client')?.grants
+  const visible = streams.filter(({ namespace, stream }) => grants?.includeStream(namespace, stream) ?? true)
+  return answerJson(c, visible.map(printStream))
 }
 
 function applicationOf(c: HttpContext): { namespace: NamespaceName; application: ApplicationName } {

@@ -24,6 +24,9 @@ test.each(['--help', '-h'])('%s explains every flag and variable and ends', asyn
     'async-queue-bytes',
     'janitor-seconds',
     'no-unrecoverable-reset',
+    'auth',
+    'insecure',
+    'audit-file',
   ]) {
     expect(stdout).toContain(`  --${name}`)
     expect(stdout).toContain(`MILLRACE_${name.replaceAll('-', '_').toUpperCase()}`)
@@ -55,6 +58,18 @@ const refusedValues: readonly {
   { args: ['--host', ''], says: '--host is empty; name one or leave it out' },
   { args: ['--host', 'nonsense.invalid'], says: 'host nonsense.invalid is no address of this machine' },
   { args: ['--host', '192.0.2.1'], says: 'host 192.0.2.1 is no address of this machine' },
+  {
+    args: ['--host', '0.0.0.0', '--port', '0'],
+    says:
+      'host 0.0.0.0 can be reached from other machines, and nobody would need a token; ' +
+      'name a token file with --auth, or say --insecure if you mean it',
+  },
+  {
+    args: ['--host', '::ffff:0.0.0.0', '--port', '0'],
+    says: /can be reached from other machines|is no address/,
+  },
+  { args: ['--auth', ''], says: '--auth is empty; name one or leave it out' },
+  { environment: { MILLRACE_INSECURE: 'yes' }, says: "MILLRACE_INSECURE is 'yes'; use 1 or 0" },
   { args: ['--data', ' '], says: '--data is empty; name one or leave it out' },
   {
     args: ['--max-event-bytes', '0'],

@@ -15,6 +15,7 @@ import {
 } from '../support/service-process.ts'
 import { shellProblem } from '../support/shell.ts'
 import { STREAMS } from '../support/test-app.ts'
+import { tokenFile } from '../support/tokens.ts'
 
 const run = promisify(execFile)
 
@@ -46,6 +47,41 @@ test('--host ::1 listens there and prints a URL that works', async ({ skip }) =>
   expect(service.base).toBe(`http://[::1]:${service.port}`)
   expect((await fetch(`${service.base}/ping`)).status).toBe(200)
   expect(await connecting('127.0.0.1', service.port)).toBe('ECONNREFUSED')
+})
+
+const openly = [
+  { name: '--insecure', args: ['--insecure'], tokens: false, status: 200 },
+  { name: 'MILLRACE_INSECURE', environment: { MILLRACE_INSECURE: '1' }, tokens: false, status: 200 },
+  { name: '--auth', args: [], tokens: true, status: 401 },
+]
+test.each(openly)(
+  '$name listens beyond this machine',
+  async ({ args = [], environment = {}, tokens, status }) => {
+    const auth = tokens ? ['--auth', (await tokenFile([{ name: 'all' }])).path] : []
+    const service = await startServiceProcess(await temporaryFolder(), {
+      args: ['--host', '0.0.0.0', ...args, ...auth],
+      environment,
+    })
+    expect((await fetch(`http://127.0.0.1:${service.port}/ping`)).status).toBe(status)
+  },
+)
+
+test.each(['localhost', '127.0.0.2'])('--host %s is this machine, and takes no word of it', async (host) => {
+  if (host === '127.0.0.2' && process.platform !== 'linux') return
+  const service = await startServiceProcess(await temporaryFolder(), { args: ['--host', host] })
+  expect((await fetch(`${service.base}/ping`)).status).toBe(200)
+})
+
+test('with --auth the curl lines of the greeting take the token from a variable', async ({ skip }) => {
+  const problem = await shellProblem()
+  if (problem !== undefined) skip(problem)
+  const { path, secrets } = await tokenFile([{ name: 'all' }])
+  const service = await startServiceProcess(await temporaryFolder(), { args: ['--auth', path] })
+  const lines = service.stdout.split('\n').filter((line) => line.trim().startsWith('curl '))
+  const env = { ...process.env, MILLRACE_TOKEN: secrets.all }
+  const outputs: string[] = []
+  for (const line of lines) outputs.push((await run('bash', ['-c', line], { env })).stdout)
+  expect(JSON.parse(outputs[2]!)).toMatchObject([{ body: 'Hello World' }])
 })
 
 test('the curl lines of the greeting work when pasted', async ({ skip }) => {

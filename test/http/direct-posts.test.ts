@@ -1,9 +1,6 @@
 /** A plain POST of an event is answered on a short way, without the routes: nobody may notice which way it took. */
-import { AbstractChainedBatch } from 'abstract-level'
-import { MemoryLevel } from 'memory-level'
 import { describe, expect, test } from 'vitest'
-import type { Level } from '../../storage/level/level.ts'
-import { openStorageOn } from '../../storage/level/open.ts'
+import { failingStorage } from '../support/failing-storage.ts'
 import { RawConnection, rawRequest } from '../support/raw-http.ts'
 import { STREAMS, testApp } from '../support/test-app.ts'
 
@@ -107,36 +104,3 @@ describe.each(ways)('on $way', ({ query }) => {
     expect((await app.events('s')).map(({ body }) => body)).toEqual([BODY])
   })
 })
-
-/** Every write of events fails; documents are stored. */
-async function failingStorage(nowMs: () => number) {
-  const db = new MemoryLevel<Buffer, Buffer>({
-    storeEncoding: 'buffer',
-    keyEncoding: 'buffer',
-    valueEncoding: 'buffer',
-  })
-  await db.open()
-  const batchOf = db.batch.bind(db) as (...all: never[]) => unknown
-  Object.assign(db, {
-    batch(...all: never[]) {
-      const batch = batchOf(...all)
-      if (batch instanceof AbstractChainedBatch) {
-        const put = batch.put.bind(batch)
-        const write = batch.write.bind(batch)
-        let events = false
-        Object.assign(batch, {
-          put(key: Buffer, value: Buffer) {
-            events ||= key[0] === 'e'.charCodeAt(0)
-            return put(key, value)
-          },
-          write: (options: object) =>
-            events
-              ? Promise.reject(new Error('IO error: 000003.log: No space left on device'))
-              : write(options),
-        })
-      }
-      return batch
-    },
-  })
-  return openStorageOn(db as unknown as Level, { nowMs, sync: true })
-}

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { MemoryLevel } from 'memory-level'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { Tokens } from '../../src/auth/tokens.ts'
 import { createApp } from '../../src/http/app.ts'
 import { Namespaces } from '../../src/streams/namespaces.ts'
 import { Registry } from '../../src/streams/registry.ts'
@@ -18,6 +19,7 @@ import {
   type TestResponse,
   testApp,
 } from '../support/test-app.ts'
+import { secretNumber, tokenFile } from '../support/tokens.ts'
 
 type Json = null | boolean | number | string | readonly Json[] | JsonObject
 interface JsonObject {
@@ -93,7 +95,8 @@ test('every reference leads somewhere, and every component is used', () => {
   const references = new Set(referencesIn(document as unknown as Json))
   for (const reference of references) expect(find(reference), reference).toBeDefined()
   const { components } = document as unknown as { components: Record<string, Record<string, Json>> }
-  const all = Object.entries(components).flatMap(([kind, members]) =>
+  const { securitySchemes: _byName, ...referred } = components // named where they are asked for, not referred to
+  const all = Object.entries(referred).flatMap(([kind, members]) =>
     Object.keys(members).map((name) => `#/components/${kind}/${name}`),
   )
   expect([...references].sort()).toEqual(all.sort())
@@ -105,6 +108,8 @@ interface Exchange extends RequestOptions {
   readonly status: number
   /** For a service set up in another way. */
   readonly resetForbidden?: true
+  /** For a service that requires tokens. */
+  readonly tokens?: true
 }
 
 const N = '/v3/namespaces'
@@ -254,6 +259,15 @@ const exchanges: readonly Exchange[] = [
   { request: `GET ${N}/default/apps/HelloWorld/flows/a%40b/streams`, status: 400 },
 
   { request: 'GET /ping', status: 200 },
+  { request: 'GET /ping', status: 401, tokens: true },
+  { request: 'GET /token', status: 404 },
+  { request: 'GET /token', status: 401, tokens: true },
+  {
+    request: 'GET /token',
+    status: 200,
+    tokens: true,
+    headers: { Authorization: `Basic ${btoa(`all:${secretNumber(1)}`)}` },
+  },
   { request: 'GET /status', status: 200 },
   { request: 'GET /v3/version', status: 200 },
   { request: 'GET /v3/system/services/status', status: 200 },
@@ -283,12 +297,13 @@ test('real answers have a status and a content type of the document, and refusal
   const apps = {
     usual: await preparedApp(true),
     resetForbidden: await preparedApp(false),
+    withTokens: await testApp({ config: { authFile: (await tokenFile([{ name: 'all' }])).path } }),
   }
   const operationsSeen = new Set<string>()
   const textsSeen = new Set<string>()
-  for (const { request, status, resetForbidden, ...options } of exchanges) {
+  for (const { request, status, resetForbidden, tokens, ...options } of exchanges) {
     const [method, path] = request.split(' ') as [string, string]
-    const app = resetForbidden ? apps.resetForbidden : apps.usual
+    const app = resetForbidden ? apps.resetForbidden : tokens ? apps.withTokens : apps.usual
     const answer = await app.request(method, path, options)
     expect(answer.status, `${request}: ${answer.text.slice(0, 200)}`).toBe(status)
     const name = operationOf(method, path)
@@ -325,7 +340,10 @@ function textsOfRefusals(): string[] {
   for (const { responses } of operations.values()) {
     for (const [status, response] of Object.entries(responses)) {
       if (status < '400' || status >= '500') continue
-      for (const text of textsOf(resolved<Response>(response).content)) texts.add(text)
+      const { content = {} } = resolved<Response>(response)
+      for (const [type, media] of Object.entries(content)) {
+        if (type.startsWith('text/plain')) for (const text of textsOf({ [type]: media })) texts.add(text)
+      }
     }
   }
   return [...texts]
@@ -370,6 +388,7 @@ async function routesOfService(): Promise<string[]> {
       namespaces: new Namespaces(registry, true),
       usage: new UsageRegistry(),
       storeFailure: () => undefined,
+      tokens: new Tokens(),
     },
     routeOptions({ nowMs: Date.now, report: () => {} }),
   )

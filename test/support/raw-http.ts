@@ -25,6 +25,18 @@ export async function rawRequest(port: number, request: string | Uint8Array): Pr
   }
 }
 
+/** All that comes back until the connection is closed: for requests that say `Connection: close`, HEAD among them. */
+export async function rawText(port: number, request: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1')
+  const received: Buffer[] = []
+  socket.on('data', (chunk) => received.push(chunk))
+  socket.on('error', () => {}) // a reset is an end like any other
+  const closed = new Promise((resolve) => socket.once('close', resolve))
+  socket.write(Buffer.from(request, 'latin1'))
+  await closed
+  return Buffer.concat(received).toString('latin1')
+}
+
 /** The status of what comes back first, or undefined if the connection is closed instead. */
 export async function rawStatus(port: number, request: string | Uint8Array): Promise<number | undefined> {
   const connection = await RawConnection.open(port)

@@ -61,6 +61,8 @@ export interface TestApp {
   nowMs: number
   /** Failures the service reported as its own. Empty at the end of a good test. */
   readonly reported: unknown[]
+  /** What it wrote to its log, line by line. */
+  readonly logged: string[]
   request(method: string, path: string, options?: RequestOptions): Promise<TestResponse>
   get(path: string, options?: RequestOptions): Promise<TestResponse>
   put(path: string, options?: RequestOptions): Promise<TestResponse>
@@ -93,6 +95,7 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
   }
   const agent = new Agent({ keepAlive: true })
   const reported: unknown[] = []
+  const logged: string[] = []
   let service: RunningService
 
   async function start(): Promise<void> {
@@ -100,6 +103,7 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
       nowMs: () => app.nowMs,
       random: () => 0.5,
       report: (error) => reported.push(error),
+      log: (line) => logged.push(line),
       ...(store.open && { openStorage: store.open }),
     })
   }
@@ -107,6 +111,7 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
   const app: TestApp = {
     nowMs: options.nowMs ?? 1_000_000,
     reported,
+    logged,
     get port() {
       return service.port
     },

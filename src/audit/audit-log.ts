@@ -1,0 +1,105 @@
+/**
+ * Who changed what: one line of JSON for each create, delete, truncate and change of properties, also where it was refused,
+ * and for each change of the token file.
+ *
+ *   {"audit":"stream.create","time":"2027-01-31T12:00:00.000Z","client":"shop","from":"10.0.0.7:40312",
+ *    "namespace":"default","stream":"orders","status":200,"outcome":"done"}
+ *
+ * Members come in this order; those that do not apply are left out.
+ */
+
+export type AuditAction =
+  | 'stream.create'
+  | 'stream.delete'
+  | 'stream.truncate'
+  | 'stream.properties'
+  | 'namespace.create'
+  | 'namespace.delete'
+  | 'namespace.properties'
+
+export interface AuditEntry {
+  readonly action: AuditAction
+  /** Name of the token; null for a stranger; undefined where nobody is asked for one. */
+  readonly client: string | null | undefined
+  /** Address and port at the other end of the connection. */
+  readonly from: string
+  /** For whom a proxy says it asked. Anybody can claim that. */
+  readonly forwardedFor?: string | undefined
+  readonly namespace: string
+  readonly stream?: string | undefined
+  /** As the client was answered. */
+  readonly status: number
+}
+
+export interface AuditOptions {
+  readonly nowMs: () => number
+  /** Takes one line with its line end. */
+  readonly write: (line: string) => void
+}
+
+/** Texts that clients choose are cut here: a name that could be is shorter. */
+const TEXT_CHARACTERS_MAX = 1024
+/** Strangers may knock as often as they like; they must not fill the disk. */
+const STRANGERS_PER_MINUTE_MAX = 60
+const MINUTE_MS = 60_000
+
+export class AuditLog {
+  readonly #options: AuditOptions
+  #minute = 0
+  #strangers = 0
+  #unrecorded = 0
+
+  constructor(options: AuditOptions) {
+    this.#options = options
+  }
+
+  record({ action, client, from, forwardedFor, namespace, stream, status }: AuditEntry): void {
+    if (client === null && this.#tooMany()) return
+    this.#write(action, {
+      client,
+      from,
+      forwardedFor: cut(forwardedFor),
+      namespace: cut(namespace),
+      stream: cut(stream),
+      status,
+      outcome: status < 400 ? 'done' : status < 500 ? 'refused' : 'failed',
+    })
+  }
+
+  /** The names of tokens that became good, stopped to be good, or got other rights. */
+  tokensChanged(change: {
+    readonly added: readonly string[]
+    readonly removed: readonly string[]
+    readonly changed: readonly string[]
+  }): void {
+    this.#write('tokens', { added: change.added, removed: change.removed, changed: change.changed })
+  }
+
+  /** Counts what it keeps out, and tells the count when the minute is over and somebody knocks again. */
+  #tooMany(): boolean {
+    const minute = Math.floor(this.#options.nowMs() / MINUTE_MS)
+    if (minute !== this.#minute) {
+      if (this.#unrecorded > 0) this.#write('strangers', { unrecorded: this.#unrecorded })
+      this.#minute = minute
+      this.#strangers = 0
+      this.#unrecorded = 0
+    }
+    if (this.#strangers < STRANGERS_PER_MINUTE_MAX) {
+      this.#strangers++
+      return false
+    }
+    this.#unrecorded++
+    return true
+  }
+
+  #write(audit: string, members: object): void {
+    const time = new Date(this.#options.nowMs()).toISOString()
+    this.#options.write(`${JSON.stringify({ audit, time, ...members })}\n`)
+  }
+}
+
+function cut(text: string | undefined): string | undefined {
+  return text !== undefined && text.length > TEXT_CHARACTERS_MAX
+    ? `${text.slice(0, TEXT_CHARACTERS_MAX)}…`
+    : text
+}

@@ -1,0 +1,84 @@
+/**
+ * What a token may do, and where:
+ *
+ *   grant:    <namespace> ':' <stream> ':' <role> (',' <role>)*      default:orders-*:read,write
+ *   role:     'read' | 'write' | 'admin'
+ *
+ * Names may end in `*`, which stands for any rest, also none. Roles do not include each other: who may delete a stream need
+ * not be allowed to read it. Every question is answered from names alone, so that an answer cannot tell what exists.
+ */
+import { TokenProblem } from './token-problem.ts'
+
+export const ROLES = ['read', 'write', 'admin'] as const
+export type Role = (typeof ROLES)[number]
+
+export interface Grant {
+  readonly namespace: string
+  readonly stream: string
+  readonly roles: readonly Role[]
+}
+
+/** Letters of namespaces and streams; a star at the end alone, so that a match takes no search. */
+const NAMESPACE_PATTERN = /^(?:[a-zA-Z0-9_]+\*?|\*)$/
+const STREAM_PATTERN = /^(?:[a-zA-Z0-9_-]+\*?|\*)$/
+
+/** Throws TokenProblem. */
+export function parseGrant(text: string): Grant {
+  const [namespace = '', stream = '', roles = '', ...rest] = text.split(':')
+  if (rest.length > 0 || !NAMESPACE_PATTERN.test(namespace) || !STREAM_PATTERN.test(stream)) {
+    throw new TokenProblem(
+      `'${text}' is no grant; use NAMESPACE:STREAM:ROLES, where names may end in *, as in default:orders-*:read,write`,
+    )
+  }
+  return { namespace, stream, roles: parseRoles(roles) }
+}
+
+export function printGrant({ namespace, stream, roles }: Grant): string {
+  return `${namespace}:${stream}:${roles.join(',')}`
+}
+
+function parseRoles(text: string): Role[] {
+  const words = text.split(',')
+  for (const word of words) {
+    if (!(ROLES as readonly string[]).includes(word)) {
+      throw new TokenProblem(`'${word}' is no role; use ${ROLES.join(', ')}, separated by commas`)
+    }
+  }
+  return ROLES.filter((role) => words.includes(role))
+}
+
+/** All that one token was granted. The names it is asked about are what clients sent, parsed or not. */
+export class Grants {
+  readonly #all: readonly Grant[]
+
+  constructor(all: readonly Grant[]) {
+    this.#all = all
+  }
+
+  allow(role: Role, namespace: string, stream: string): boolean {
+    return this.#all.some(
+      (grant) => grant.roles.includes(role) && fits(grant.namespace, namespace) && fits(grant.stream, stream),
+    )
+  }
+
+  /** In any role: who may write to a stream may see its name and its properties. */
+  includeStream(namespace: string, stream: string): boolean {
+    return this.#all.some((grant) => fits(grant.namespace, namespace) && fits(grant.stream, stream))
+  }
+
+  /** Whether there may be streams of this namespace that the token has to do with. */
+  includePartOf(namespace: string): boolean {
+    return this.#all.some((grant) => fits(grant.namespace, namespace))
+  }
+
+  /** Whether the token is admin of all streams of this namespace, those to come too: then it is the namespace's. */
+  allowNamespace(namespace: string): boolean {
+    return this.#all.some(
+      (grant) => grant.stream === '*' && grant.roles.includes('admin') && fits(grant.namespace, namespace),
+    )
+  }
+}
+
+function fits(pattern: string, name: string): boolean {
+  return pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern
+}

@@ -1,0 +1,134 @@
+/**
+ * The token file on disk: read as a whole, replaced as a whole.
+ *
+ * Whoever changes it first makes `<file>.lock`, which nobody else can make then, writes the new content into it and
+ * renames it over the file: two changes at once do not lose each other, and a reader sees the old file or the new one.
+ */
+import { type FileHandle, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { parseTokenFile, printTokenFile, type TokenEntry } from './token-file.ts'
+import { TokenProblem } from './token-problem.ts'
+
+/** Its owner alone: the hashes are no secrets, but who may write the file may let anybody in. */
+const MODE = 0o600
+const WRITABLE_BY_ALL = 0o002
+
+/** Rejects with TokenProblem, in a sentence that names the file. */
+export async function readTokenFile(path: string): Promise<TokenEntry[]> {
+  return entriesOf(path, await readTokenText(path))
+}
+
+/** Rejects with TokenProblem. */
+export function readTokenText(path: string): Promise<string> {
+  return usable(path, async () => {
+    const { mode } = await stat(path)
+    if (process.platform !== 'win32' && (mode & WRITABLE_BY_ALL) !== 0) {
+      throw new TokenProblem('everybody may write it; take that away with chmod 600')
+    }
+    return readFile(path, 'utf8')
+  })
+}
+
+/** Throws TokenProblem. */
+export function entriesOf(path: string, text: string): TokenEntry[] {
+  try {
+    return parseTokenFile(text)
+  } catch (error) {
+    throw unusable(path, error)
+  }
+}
+
+/** Changes from one to the next when the file is written, or another takes its place; '' if it cannot be looked at. */
+export async function stampOf(path: string): Promise<string> {
+  try {
+    const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true })
+    return `${ino} ${size} ${mtimeNs} ${ctimeNs}`
+  } catch {
+    return ''
+  }
+}
+
+/**
+ * Puts what `change` makes of the entries in their place, durably; a file that is missing has none. Rejects with
+ * TokenProblem if the file is not usable or somebody else is changing it, and with what `change` throws: then nothing
+ * has changed.
+ */
+export async function changeTokenFile(
+  path: string,
+  change: (entries: readonly TokenEntry[]) => readonly TokenEntry[],
+): Promise<void> {
+  const file = await realpath(path).catch(() => path) // a link stays one
+  const lock = `${file}.lock`
+  const handle = await lockFile(file, lock)
+  try {
+    const existing = await stat(file).catch(() => undefined)
+    const entries = existing === undefined ? [] : await readTokenFile(file)
+    await handle.writeFile(printTokenFile(change(entries)))
+    if (existing !== undefined) await keepOwner(handle, existing)
+    await handle.sync()
+    await handle.close()
+    await rename(lock, file)
+  } catch (error) {
+    await handle.close()
+    await rm(lock, { force: true })
+    throw error
+  }
+  await syncFolder(dirname(file))
+}
+
+async function lockFile(file: string, lock: string): Promise<FileHandle> {
+  try {
+    return await open(lock, 'wx', MODE)
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') {
+      throw new TokenProblem(`${lock} is there: another command is changing ${file}; if none is, remove it`)
+    }
+    throw new TokenProblem(`token file ${file} cannot be written: ${messageOf(error)}`)
+  }
+}
+
+/** root may change the file of the user who runs the service, and that user still has to read it. */
+async function keepOwner(handle: FileHandle, { uid, gid }: { uid: number; gid: number }): Promise<void> {
+  const ours = await handle.stat()
+  if (ours.uid === uid && ours.gid === gid) return
+  try {
+    await handle.chown(uid, gid)
+  } catch (error) {
+    throw new TokenProblem(
+      `the token file belongs to user ${uid}, group ${gid}, and has to stay theirs: ${messageOf(error)}`,
+    )
+  }
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === 'win32') return // where folders cannot be opened
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+async function usable<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    throw unusable(path, error)
+  }
+}
+
+function unusable(path: string, error: unknown): TokenProblem {
+  if (codeOf(error) === 'ENOENT') {
+    return new TokenProblem(`there is no token file ${path}; make one with millrace token add --auth ${path}`)
+  }
+  return new TokenProblem(`token file ${path} cannot be used: ${messageOf(error)}`)
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as { code?: unknown } | undefined)?.code
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

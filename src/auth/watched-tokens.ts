@@ -1,0 +1,93 @@
+/**
+ * The tokens of a file that is looked at again and again, so that adding or revoking one takes no restart. A file that is
+ * gone, or that cannot be read as a token file, leaves the tokens as they were, and is told.
+ */
+import { entriesOf, readTokenText, stampOf } from './token-file-on-disk.ts'
+import { Tokens, type TokensChange } from './tokens.ts'
+
+export interface WatchOptions {
+  readonly nowMs: () => number
+  /** Told after other tokens have become good; not of the first ones. */
+  readonly onChange: (change: TokensChange) => void
+  /** Told once for each content, or lack of one, that could not be used. */
+  readonly onProblem: (problem: unknown) => void
+  /** The file system's word for whether a file was touched; for tests, whose clock may be too coarse. */
+  readonly stampOf?: (path: string) => Promise<string>
+}
+
+export class WatchedTokens {
+  readonly tokens = new Tokens()
+  readonly #path: string
+  readonly #options: WatchOptions
+  readonly #stampOf: (path: string) => Promise<string>
+  #stamp = ''
+  /** Whether the stamp has been the same twice: two writes within one tick of the file system's clock have one stamp. */
+  #settled = false
+  /** What the file held, or what was wrong with reading it. */
+  #seen = ''
+  #timer: NodeJS.Timeout | undefined
+  #looking: Promise<void> = Promise.resolve()
+  #stopped = false
+
+  private constructor(path: string, options: WatchOptions) {
+    this.#path = path
+    this.#options = options
+    this.#stampOf = options.stampOf ?? stampOf
+  }
+
+  /** Rejects with TokenProblem if the file is not usable. */
+  static async open(path: string, options: WatchOptions): Promise<WatchedTokens> {
+    const watched = new WatchedTokens(path, options)
+    watched.#stamp = await watched.#stampOf(path)
+    watched.#seen = await readTokenText(path)
+    watched.tokens.replace(entriesOf(path, watched.#seen), options.nowMs())
+    return watched
+  }
+
+  /** Looks at the file every so often, until it is stopped. */
+  watch(intervalMs: number): void {
+    this.#timer = setTimeout(() => {
+      this.#looking = this.look().then(() => {
+        if (!this.#stopped) this.watch(intervalMs)
+      })
+    }, intervalMs)
+    this.#timer.unref()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    await this.#looking
+  }
+
+  /** Takes over what the file holds now. Never rejects. */
+  async look(): Promise<void> {
+    const stamp = await this.#stampOf(this.#path)
+    const same = stamp === this.#stamp
+    if (same && this.#settled) return
+    this.#stamp = stamp
+    this.#settled = same
+    try {
+      const text = await readTokenText(this.#path)
+      if (text === this.#seen) return
+      this.#seen = text
+      this.#takeOver(text)
+    } catch (problem) {
+      this.#settled = false // it may be readable again without having changed
+      const told = `\0${problem}`
+      if (told === this.#seen) return
+      this.#seen = told
+      this.#options.onProblem(problem)
+    }
+  }
+
+  #takeOver(text: string): void {
+    try {
+      const change = this.tokens.replace(entriesOf(this.#path, text), this.#options.nowMs())
+      if (change.added.length + change.removed.length + change.changed.length > 0)
+        this.#options.onChange(change)
+    } catch (problem) {
+      this.#options.onProblem(problem)
+    }
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * Who may come in, where tokens are required. Stands before every handler, and before the answer to paths that nobody
+ * handles; decides from the token and the names in the path alone, before anybody looks what exists.
+ */
+import type { IncomingMessage } from 'node:http'
+import type { Role } from '../auth/grants.ts'
+import type { Client, Tokens } from '../auth/tokens.ts'
+import { DEFAULT_NAMESPACE, type StreamId } from '../streams/names.ts'
+import { answerText } from './answers.ts'
+import { bearerOf } from './authorization.ts'
+import type { Handler, HttpContext } from './bindings.ts'
+import { answerUnauthorized, type Stranger } from './unauthorized.ts'
+
+/** What a route asks of whoever calls it. */
+export type Access =
+  | 'anybody' // strangers, too
+  | 'client' // any good token
+  | 'in-namespace' // a grant for something in the namespace; what is listed is what the grants include
+  | 'namespace' // admin of all of the namespace
+  | 'stream' // any role on the stream
+  | Role // this role on the stream
+
+export class Guard {
+  readonly #tokens: Tokens
+  readonly #nowMs: () => number
+
+  constructor(tokens: Tokens, nowMs: () => number) {
+    this.#tokens = tokens
+    this.#nowMs = nowMs
+  }
+
+  /** `handle`, for those who may. */
+  around(access: Access, handle: Handler): Handler {
+    return (c) => {
+      const client = this.clientOf(c.env.incoming)
+      if (typeof client === 'string') {
+        c.set('client', null)
+        return access === 'anybody' ? handle(c) : answerUnauthorized(c, client)
+      }
+      c.set('client', client)
+      if (!mayPass(client, access, c)) return answerText(c, forbidden(client, access), 403)
+      const waitMs = access === 'write' ? (client.rate?.waitMs(this.#nowMs()) ?? 0) : 0
+      return waitMs > 0 ? answerTooFast(c, client, waitMs) : handle(c)
+    }
+  }
+
+  clientOf(incoming: IncomingMessage): Client | Stranger {
+    const secret = bearerOf(incoming)
+    return secret === undefined ? 'missing' : this.#tokens.find(secret, this.#nowMs())
+  }
+
+  /** For events that do not pass through the routes: whoever may write to this stream. Others are refused by `around`. */
+  writerTo({ namespace, stream }: StreamId, incoming: IncomingMessage): Client | undefined {
+    const client = this.clientOf(incoming)
+    return typeof client !== 'string' && client.grants.allow('write', namespace, stream) ? client : undefined
+  }
+
+  /** Counts one event, unless the client has sent too much already. */
+  countEvent({ rate }: Client, bytes: number): boolean {
+    if (rate === undefined) return true
+    const nowMs = this.#nowMs()
+    if (rate.waitMs(nowMs) > 0) return false
+    rate.take(nowMs, 1, bytes)
+    return true
+  }
+}
+
+function mayPass({ grants }: Client, access: Access, c: HttpContext): boolean {
+  if (access === 'anybody' || access === 'client') return true
+  const namespace = c.req.param('namespace') ?? DEFAULT_NAMESPACE
+  if (access === 'in-namespace') return grants.includePartOf(namespace)
+  if (access === 'namespace') return grants.allowNamespace(namespace)
+  const stream = c.req.param('stream') ?? c.req.param('dataset') ?? ''
+  if (access === 'stream') return grants.includeStream(namespace, stream)
+  return grants.allow(access, namespace, stream)
+}
+
+/** The same whether or not there is such a stream or namespace. */
+function forbidden({ name }: Client, access: Access): string {
+  if (access === 'in-namespace') return `token '${name}' has no grant in this namespace`
+  if (access === 'namespace') return `token '${name}' is not admin of all of this namespace`
+  if (access === 'stream') return `token '${name}' has no grant for this stream`
+  return `token '${name}' has no ${access} grant for this stream`
+}
+
+function answerTooFast(c: HttpContext, { name }: Client, waitMs: number): Response {
+  const seconds = Math.ceil(waitMs / 1000)
+  return answerText(c, `token '${name}' has sent more than its rate; come back in ${seconds} s`, 429, {
+    'Retry-After': `${seconds}`,
+  })
+}

@@ -1,0 +1,310 @@
+/**
+ * Every endpoint, called by everybody: who gets which status. The table below is written by hand; a route of the service
+ * without a row in it, or a row without a route, fails.
+ */
+import { MemoryLevel } from 'memory-level'
+import { describe, expect, test } from 'vitest'
+import { Tokens } from '../../src/auth/tokens.ts'
+import { type AppParts, createApp, type Route, routesOf } from '../../src/http/app.ts'
+import { Guard } from '../../src/http/guard.ts'
+import type { StreamId } from '../../src/streams/names.ts'
+import { Namespaces } from '../../src/streams/namespaces.ts'
+import { Registry } from '../../src/streams/registry.ts'
+import { Streams } from '../../src/streams/streams.ts'
+import { type ProgramId, UsageRegistry } from '../../src/streams/usage.ts'
+import type { Level } from '../../storage/level/level.ts'
+import { openStorageOn } from '../../storage/level/open.ts'
+import { tellProof } from '../support/effort.ts'
+import { type RequestOptions, STREAMS, type TestApp, testApp } from '../support/test-app.ts'
+import { ALL, secretNumber, type TestTokens, tokenEntry, tokenFile } from '../support/tokens.ts'
+
+const NOW_MS = 1_000_000
+
+/** Names of the paths below mean stream `s` of namespace `shop`, and of `default` on the `/v2` paths. */
+const CLIENTS = {
+  nobody: undefined,
+  badToken: undefined,
+  expired: [ALL],
+  read: ['shop:s:read', 'default:s:read'],
+  write: ['shop:s:write', 'default:s:write'],
+  admin: ['shop:s:admin', 'default:s:admin'],
+  otherStream: ['shop:t*:read,write,admin', 'default:t*:read,write,admin'],
+  otherNamespace: ['other:*:read,write,admin'],
+  namespaceAdmin: ['shop:*:admin', 'default:*:admin'],
+  all: [ALL],
+} as const
+type ClientName = keyof typeof CLIENTS
+const NAMES = Object.keys(CLIENTS) as ClientName[]
+
+/** In the order of the clients above. */
+const row = (text: string) => text.split(' ').map(Number)
+//               nobody bad expired read write admin otherStream otherNamespace namespaceAdmin all
+const ANYBODY = row('200 200 200 200 200 200 200 200 200 200')
+const CLIENT = row('401 401 401 200 200 200 200 200 200 200')
+const IN_NAMESPACE = row('401 401 401 200 200 200 200 403 200 200')
+const NAMESPACE = row('401 401 401 403 403 403 403 403 200 200')
+const STREAM = row('401 401 401 200 200 200 403 403 200 200')
+const READ = row('401 401 401 200 403 403 403 403 403 200')
+const WRITE = row('401 401 401 403 200 403 403 403 403 200')
+const WRITE_ASYNC = row('401 401 401 403 202 403 403 403 403 202')
+const ADMIN = row('401 401 401 403 403 200 403 403 200 200')
+const BASIC_ONLY = row('401 401 401 401 401 401 401 401 401 401')
+const UNKNOWN = row('401 401 401 404 404 404 404 404 404 404')
+const WRONG_VERB = row('401 401 401 405 405 405 405 405 405 405')
+
+const N = '/v3/namespaces/:namespace'
+const S = `${N}/streams`
+const V2 = '/v2/streams'
+
+const EXPECTED: Readonly<Record<string, readonly number[]>> = {
+  [`GET ${S}`]: IN_NAMESPACE,
+  [`GET ${S}/`]: IN_NAMESPACE,
+  [`PUT ${S}/:stream`]: ADMIN,
+  [`GET ${S}/:stream`]: STREAM,
+  [`DELETE ${S}/:stream`]: ADMIN,
+  [`PUT ${S}/:stream/properties`]: ADMIN,
+  [`POST ${S}/:stream/truncate`]: ADMIN,
+  [`POST ${S}/:stream`]: WRITE,
+  [`POST ${S}/:stream/async`]: WRITE_ASYNC,
+  [`POST ${S}/:stream/batch`]: WRITE,
+  [`GET ${S}/:stream/events`]: READ,
+
+  [`GET ${V2}`]: IN_NAMESPACE,
+  [`GET ${V2}/`]: IN_NAMESPACE,
+  [`PUT ${V2}/:stream`]: ADMIN,
+  [`GET ${V2}/:stream`]: STREAM,
+  [`GET ${V2}/:stream/info`]: STREAM,
+  [`PUT ${V2}/:stream/config`]: ADMIN,
+  [`POST ${V2}/:stream/truncate`]: ADMIN,
+  [`POST ${V2}/:stream`]: WRITE,
+  [`POST ${V2}/:stream/async`]: WRITE_ASYNC,
+  [`POST ${V2}/:stream/batch`]: WRITE,
+  [`GET ${V2}/:stream/events`]: READ,
+
+  'GET /v3/namespaces': CLIENT,
+  [`GET ${N}`]: IN_NAMESPACE,
+  [`PUT ${N}`]: NAMESPACE,
+  [`PUT ${N}/properties`]: NAMESPACE,
+  'DELETE /v3/unrecoverable/namespaces/:namespace': NAMESPACE,
+
+  [`GET ${S}/:stream/programs`]: STREAM,
+  [`GET ${N}/data/datasets/:dataset/programs`]: STREAM,
+  [`GET ${N}/apps/:application/streams`]: IN_NAMESPACE,
+  [`GET ${N}/apps/:application/flows/:program/streams`]: IN_NAMESPACE,
+  [`GET ${N}/apps/:application/mapreduce/:program/streams`]: IN_NAMESPACE,
+  [`GET ${N}/apps/:application/services/:program/streams`]: IN_NAMESPACE,
+  [`GET ${N}/apps/:application/spark/:program/streams`]: IN_NAMESPACE,
+  [`GET ${N}/apps/:application/workflows/:program/streams`]: IN_NAMESPACE,
+  [`GET ${N}/apps/:application/workers/:program/streams`]: IN_NAMESPACE,
+
+  'GET /token': BASIC_ONLY,
+  'GET /ping': CLIENT,
+  'GET /status': ANYBODY,
+  'GET /v3/version': CLIENT,
+  'GET /v3/system/services/status': CLIENT,
+  'GET /v3/system/services/streams/status': CLIENT,
+}
+
+/** What is no route: strangers learn nothing, and everybody else the same. */
+const NO_ROUTES: Readonly<Record<string, readonly number[]>> = {
+  'GET /': UNKNOWN,
+  'GET /nope': UNKNOWN,
+  'GET /v3/namespaces/:namespace/streams/:stream/nope': UNKNOWN,
+  'GET /v3/system/services/nope/status': UNKNOWN,
+  'PATCH /v3/namespaces/:namespace/streams/:stream': WRONG_VERB,
+  'OPTIONS /v3/namespaces/:namespace/streams/:stream': WRONG_VERB,
+  'PUT /v3/namespaces/:namespace/streams/:stream/events': WRONG_VERB,
+  'POST /status': WRONG_VERB,
+  'POST /token': WRONG_VERB,
+}
+
+test('every route has a row, and every row a route', async () => {
+  const { routes, app } = await routesOfService()
+  const inTable = routes.map(([method, path]) => `${method} ${path}`)
+  expect(new Set(inTable).size).toBe(inTable.length)
+  expect([...inTable].sort()).toEqual(Object.keys(EXPECTED).sort())
+  // Nothing else is known to the router: a handler beside the table would show here.
+  expect(app.routes.map(({ method, path }) => `${method} ${path}`)).toEqual(inTable)
+})
+
+test('a route whose access is about a name has that name in its path', async () => {
+  for (const [method, path, access] of (await routesOfService()).routes) {
+    const ofStream = ['stream', 'read', 'write', 'admin'].includes(access)
+    const name = `${method} ${path}`
+    if (ofStream) expect(path, name).toMatch(/\/:(stream|dataset)(\/|$)/)
+    if (ofStream || access === 'namespace' || access === 'in-namespace') {
+      expect(path, name).toMatch(/\/:namespace(\/|$)|^\/v2\/streams/)
+    } else {
+      expect(path, name).not.toMatch(/:/)
+    }
+  }
+})
+
+describe('with tokens', () => {
+  const all = { ...EXPECTED, ...NO_ROUTES }
+
+  test('every endpoint answers everybody as the table says', { timeout: 120_000 }, async () => {
+    const { app, tokens } = await guardedApp()
+    let cells = 0
+    const wrong: string[] = []
+    for (const [route, expected] of Object.entries(all)) {
+      for (const [i, name] of NAMES.entries()) {
+        for (const { method, path, options } of formsOf(route)) {
+          await reset(app, tokens)
+          const answer = await app.request(method, path, withToken(tokens, name, options))
+          cells++
+          if (answer.status !== expected[i]) {
+            wrong.push(`${method} ${path} by ${name}: ${answer.status}, not ${expected[i]}: ${answer.text}`)
+          }
+          if (answer.status === 401) {
+            expect(answer.headers['www-authenticate'], `${method} ${path}`).toMatch(
+              /^(Bearer|Basic) realm="millrace"/,
+            )
+          }
+        }
+      }
+    }
+    expect(wrong).toEqual([])
+    expect(app.reported).toEqual([])
+    tellProof('access matrix', {
+      endpoints: Object.keys(EXPECTED).length,
+      'paths and verbs that are none': Object.keys(NO_ROUTES).length,
+      clients: NAMES.length,
+      'requests with an exact status': cells,
+    })
+  })
+
+  test('whoever is refused cannot tell what exists', { timeout: 120_000 }, async () => {
+    const { app, tokens } = await guardedApp()
+    let compared = 0
+    for (const [route, expected] of Object.entries(all)) {
+      if (!route.includes(':')) continue
+      for (const [i, name] of NAMES.entries()) {
+        if (expected[i] !== 401 && expected[i] !== 403) continue
+        for (const { method, path, options } of formsOf(route)) {
+          const request = withToken(tokens, name, options)
+          const there = await app.request(method, path, request)
+          for (const missing of [path.replaceAll('shop', 'none'), path.replace(/\/s(?=\/|\?|$)/, '/none')]) {
+            const answer = await app.request(method, missing, request)
+            expect(
+              { ...answer, headers: { ...answer.headers, date: '' } },
+              `${method} ${missing} by ${name}`,
+            ).toEqual({ ...there, json: expect.any(Function), headers: { ...there.headers, date: '' } })
+            compared++
+          }
+        }
+      }
+    }
+    tellProof('forbidden looks like missing', { 'pairs of answers': compared })
+  })
+})
+
+test('without tokens everybody may do everything, and Authorization is ignored', {
+  timeout: 60_000,
+}, async () => {
+  const app = await testApp({ nowMs: NOW_MS })
+  for (const [route, expected] of Object.entries(EXPECTED)) {
+    for (const headers of [{}, { Authorization: `Bearer ${secretNumber(1)}` }]) {
+      for (const { method, path, options } of formsOf(route)) {
+        await fill(app, {})
+        const answer = await app.request(method, path, {
+          ...options,
+          headers: { ...options.headers, ...headers },
+        })
+        expect(answer.status, `${method} ${path}`).toBe(route === 'GET /token' ? 404 : expected.at(-1))
+      }
+    }
+  }
+})
+
+test('usage shows streams that the grants include', async () => {
+  const usage = new UsageRegistry()
+  const program = { namespace: 'default', application: 'app', type: 'Flow', program: 'flow' } as ProgramId
+  for (const stream of ['a', 'b']) usage.register(program, { namespace: 'default', stream } as StreamId)
+  const tokens = new Tokens()
+  tokens.replace([tokenEntry({ name: 'b', grants: ['default:b:write'] }, secretNumber(1))], NOW_MS)
+  const { app } = await routesOfService({ usage, guard: new Guard(tokens, () => NOW_MS) })
+  const incoming = { headers: { authorization: `Bearer ${secretNumber(1)}` } }
+  for (const path of ['app/streams', 'app/flows/flow/streams']) {
+    const answer = await app.request(`/v3/namespaces/default/apps/${path}`, {}, { incoming })
+    expect(await answer.json(), path).toEqual([{ namespace: { id: 'default' }, streamName: 'b' }])
+  }
+})
+
+/** The request as it is, as HEAD where that works, and as one that does not take the short way of plain POSTs. */
+function formsOf(route: string): { method: string; path: string; options: RequestOptions }[] {
+  const [method, template] = route.split(' ') as [string, string]
+  const path = template
+    .replace(':namespace', 'shop')
+    .replace(/:(stream|dataset)/, 's')
+    .replace(':application', 'app')
+    .replace(':program', 'program')
+  const options =
+    method === 'POST'
+      ? { headers: { 'Content-Type': 'text/plain' }, body: 'x' }
+      : method === 'PUT'
+        ? { body: '{}' }
+        : {}
+  const asItIs = { method, path, options }
+  if (method === 'GET') return [asItIs, { method: 'HEAD', path, options }]
+  if (method === 'POST') return [asItIs, { method, path: `${path}?`, options }]
+  return [asItIs]
+}
+
+function withToken(tokens: TestTokens, name: ClientName, options: RequestOptions): RequestOptions {
+  if (name === 'nobody') return options
+  const secret = name === 'badToken' ? secretNumber(99) : tokens.secrets[name]
+  return { ...options, headers: { ...options.headers, Authorization: `Bearer ${secret}` } }
+}
+
+async function guardedApp(): Promise<{ app: TestApp; tokens: TestTokens }> {
+  const tokens = await tokenFile(
+    NAMES.flatMap((name) => {
+      const grants = CLIENTS[name]
+      return grants === undefined ? [] : [{ name, grants, ...(name === 'expired' && { expiresMs: NOW_MS }) }]
+    }),
+  )
+  const app = await testApp({ nowMs: NOW_MS, config: { authFile: tokens.path } })
+  await reset(app, tokens)
+  return { app, tokens }
+}
+
+function reset(app: TestApp, tokens: TestTokens): Promise<void> {
+  return fill(app, tokens.bearer('all'))
+}
+
+/** Namespace `shop` and the streams that are asked for, with an event each. */
+async function fill(app: TestApp, headers: Record<string, string>): Promise<void> {
+  await app.put('/v3/namespaces/shop', { headers })
+  for (const stream of ['/v3/namespaces/shop/streams/s', `${STREAMS}/s`]) {
+    await app.put(stream, { headers })
+    expect((await app.post(stream, { headers, body: 'x' })).status).toBe(200)
+  }
+}
+
+async function routesOfService(
+  others: Partial<AppParts> = {},
+): Promise<{ routes: readonly Route[]; app: ReturnType<typeof createApp> }> {
+  const db = new MemoryLevel<Buffer, Buffer>({
+    storeEncoding: 'buffer',
+    keyEncoding: 'buffer',
+    valueEncoding: 'buffer',
+  })
+  const storage = await openStorageOn(db as unknown as Level, { nowMs: Date.now, sync: true })
+  const registry = await Registry.load(storage.catalog)
+  const parts = {
+    streams: new Streams(storage.log, registry, {
+      nowMs: Date.now,
+      asyncQueueBytesMax: 1,
+      onAsyncLost: () => {},
+    }),
+    namespaces: new Namespaces(registry, true),
+    usage: new UsageRegistry(),
+    storeFailure: () => undefined,
+    tokens: new Tokens(),
+    ...others,
+  }
+  const options = { eventBytesMax: 1, nowMs: Date.now, report: () => {} }
+  await storage.close()
+  return { routes: routesOf(parts, options), app: createApp(parts, options) }
+}
