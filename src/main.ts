@@ -48,6 +48,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
     surroundings.openStorage ?? ((clock) => openStorage(config.dataFolder, { nowMs: clock, sync: true }))
   await tryAddress(config)
   const storage = await open(nowMs)
+  for (const remark of storage.remarks) surroundings.report(remark)
   try {
     const registry = await Registry.load(storage.catalog)
     const streams = new Streams(storage.log, registry, {

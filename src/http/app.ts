@@ -41,6 +41,7 @@ export function createApp(parts: AppParts, options: EventRoutesOptions): Hono<Ht
   app.post(`${S}/:stream/async`, event.sendAsync)
   app.post(`${S}/:stream/batch`, event.sendBatch)
   app.get(`${S}/:stream/events`, event.read)
+  app.get(`${S}/:stream/export`, event.export)
 
   // CDAP 2: the JavaScript client and the file tailer still speak it.
   const V2 = '/v2/streams'

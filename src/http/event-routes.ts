@@ -3,6 +3,7 @@ import type { Streams } from '../streams/streams.ts'
 import { answerEmpty } from './answers.ts'
 import { storeBatch } from './batch-body.ts'
 import type { HttpContext } from './bindings.ts'
+import { exportRoute } from './event-export.ts'
 import { eventHeaders } from './event-headers.ts'
 import { readRoute } from './event-reads.ts'
 import { streamOf } from './path-names.ts'
@@ -47,5 +48,6 @@ export function eventRoutes(streams: Streams, options: EventRoutesOptions) {
     },
 
     read: readRoute(streams, options),
+    export: exportRoute(streams, options),
   }
 }
