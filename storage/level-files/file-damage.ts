@@ -6,6 +6,8 @@ export interface FileDamage {
   readonly reason: string
   /** Nobody reads these bytes. */
   readonly harmless?: boolean
+  /** LevelDB does not answer with an error when it reads them: an assertion of its own ends the process. */
+  readonly fatal?: boolean
   /** Keys in `(after, upTo]` cannot be read, or not be trusted; absent where nobody knows which. */
   readonly keys?: { readonly after: Buffer | undefined; readonly upTo: Buffer }
 }

@@ -39,6 +39,21 @@ export class StoreFiles {
     return this.#logs.end
   }
 
+  /** The operations of the last write that is whole. */
+  get lastWrite(): readonly Entry[] {
+    return this.#logs.lastWrite
+  }
+
+  /** Verifies every block of the newest tables, about `bytes` of them. */
+  checkTables(bytes: number): void {
+    let left = bytes
+    for (const { file, fileBytes } of this.#tables.toSorted((a, b) => b.number - a.number)) {
+      if (left <= 0) return
+      for (const _ of this.#entriesOf(file, undefined, undefined));
+      left -= fileBytes
+    }
+  }
+
   /** What LevelDB needs to open the store; empty if the manifest cannot be read. */
   get liveFiles(): readonly string[] {
     if (this.#version === undefined) return []

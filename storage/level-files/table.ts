@@ -38,6 +38,12 @@ interface Handle {
   readonly size: number
 }
 
+/** Keys of a block are in `(after, upTo]`. */
+interface KeyBounds {
+  readonly after: Buffer | undefined
+  readonly upTo: Buffer
+}
+
 interface IndexedBlock extends Handle {
   /** No key of the block is above it. */
   readonly upTo: Buffer
@@ -80,20 +86,16 @@ export class TableReader {
 
   *#entriesOf(block: IndexedBlock, after: Buffer | undefined): Generator<Entry, void> {
     const keys = { after, upTo: block.upTo }
-    const read = this.#readBlock(block, (reason) =>
-      this.#onDamage({ file: this.#file, offset: block.offset, reason, keys }),
+    const read = this.#readBlock(
+      block,
+      (reason, fatal) => this.#onDamage({ file: this.#file, offset: block.offset, reason, fatal, keys }),
+      keys,
     )
     if (read === undefined) return
     let last: Buffer | undefined
     for (const entry of entriesOfContent(read.content)) {
-      if (entry === undefined || entry[0].length < KEY_TRAILER_BYTES) {
-        if (read.sound) {
-          const reason = 'an entry makes no sense'
-          this.#onDamage({ file: this.#file, offset: block.offset, reason, keys })
-        }
-        return
-      }
-      const [internal, value] = entry
+      if (entry === undefined || entry.key.length < KEY_TRAILER_BYTES) return
+      const { key: internal, value } = entry
       const key = userKeyOf(internal)
       const trailer = internal.length - KEY_TRAILER_BYTES
       // Whoever merges tables relies on the order.
@@ -126,7 +128,9 @@ export class TableReader {
       const reason = 'filling bytes were altered'
       this.#onDamage({ file: this.#file, offset: at + reader.at, reason, harmless: true })
     }
-    const read = this.#readBlock(index, (reason) => tell(index.offset, `index: ${reason}`))
+    const read = this.#readBlock(index, (reason, fatal) =>
+      this.#onDamage({ file: this.#file, offset: index.offset, reason: `index: ${reason}`, fatal }),
+    )
     const blocks = read === undefined ? [] : blocksOfIndex(read.content)
     if (read?.sound) this.#checkLayout(blocks, metaindex, index, at)
     return blocks
@@ -138,7 +142,7 @@ export class TableReader {
     const read = this.#readBlock(metaindex, (reason) => tell(metaindex.offset, `metaindex: ${reason}`))
     const filters: Handle[] = []
     for (const entry of read?.sound ? entriesOfContent(read.content) : []) {
-      const filter = entry && handleFrom(new VarintReader(entry[1]))
+      const filter = entry && handleFrom(new VarintReader(entry.value))
       if (filter === undefined) continue
       filters.push(filter)
       this.#readBlock(filter, (reason) => tell(filter.offset, `filter: ${reason}`))
@@ -153,17 +157,19 @@ export class TableReader {
 
   #readBlock(
     { offset, size }: Handle,
-    tell: (reason: string) => void,
+    tell: (reason: string, fatal: boolean) => void,
+    keys?: KeyBounds,
   ): { readonly content: Buffer; readonly sound: boolean } | undefined {
     const stored = this.#read(offset, size + TRAILER_BYTES)
     if (stored === undefined) {
-      tell('the block lies beyond the end of the file')
+      tell('the block lies beyond the end of the file', false)
       return undefined
     }
     const sound = checksumMatches(stored.readUInt32LE(size + 1), stored.subarray(0, size + 1))
-    if (!sound) tell('the block does not match its checksum')
     const content = contentOf(stored.subarray(0, size), stored[size], sound)
-    if (content === undefined && sound) tell('the block cannot be decompressed')
+    if (!sound)
+      tell('the block does not match its checksum', content !== undefined && !isWellFormed(content, keys))
+    else if (content === undefined) tell('the block cannot be decompressed', false)
     return content && { content, sound }
   }
 
@@ -199,9 +205,9 @@ function handleFrom(reader: VarintReader): Handle | undefined {
 function blocksOfIndex(content: Buffer): IndexedBlock[] {
   const blocks: IndexedBlock[] = []
   for (const entry of entriesOfContent(content)) {
-    const handle = entry && handleFrom(new VarintReader(entry[1]))
+    const handle = entry && handleFrom(new VarintReader(entry.value))
     if (entry === undefined || handle === undefined) break
-    blocks.push({ ...handle, upTo: userKeyOf(entry[0]) })
+    blocks.push({ ...handle, upTo: userKeyOf(entry.key) })
   }
   return blocks
 }
@@ -218,14 +224,23 @@ function contentOf(stored: Buffer, type: number, sound: boolean): Buffer | undef
   }
 }
 
-/** Keys and values; undefined, and nothing after it, where the bytes make no sense. */
-function* entriesOfContent(content: Buffer): Generator<[key: Buffer, value: Buffer] | undefined, void> {
-  const restarts = content.length < 4 ? -1 : content.readUInt32LE(content.length - 4)
-  const end = content.length - 4 * (restarts + 1)
-  if (restarts < 0 || end < 0) return yield undefined
+interface ContentEntry {
+  readonly offset: number
+  /** Internal; of an index, too. */
+  readonly key: Buffer
+  readonly value: Buffer
+  /** Whether the key is written out: an entry that searches begin at has to be. */
+  readonly isRestart: boolean
+}
+
+/** In order; undefined, and nothing after it, where the bytes make no sense. */
+function* entriesOfContent(content: Buffer): Generator<ContentEntry | undefined, void> {
+  const end = endOfEntries(content)
+  if (end === undefined) return yield undefined
   const reader = new VarintReader(content.subarray(0, end))
   let key: Buffer = Buffer.alloc(0)
   while (!reader.ended) {
+    const offset = reader.at
     const shared = reader.next()
     const unshared = reader.next()
     const valueLength = reader.next()
@@ -235,6 +250,30 @@ function* entriesOfContent(content: Buffer): Generator<[key: Buffer, value: Buff
       return yield undefined
     }
     key = shared === 0 ? rest : Buffer.concat([key.subarray(0, shared), rest])
-    yield [key, value]
+    yield { offset, key, value, isRestart: shared === 0 }
   }
+}
+
+/** Where the restart offsets begin. */
+function endOfEntries(content: Buffer): number | undefined {
+  if (content.length < 4) return undefined
+  const end = content.length - 4 * (content.readUInt32LE(content.length - 4) + 1)
+  return end < 0 ? undefined : end
+}
+
+/** Whether LevelDB, which trusts a block's form, can walk and search it without meeting a key that is none. */
+function isWellFormed(content: Buffer, bounds?: KeyBounds): boolean {
+  const restarts = new Set<number>()
+  let last = bounds?.after
+  for (const entry of entriesOfContent(content)) {
+    if (entry === undefined || entry.key.length < KEY_TRAILER_BYTES) return false
+    const key = userKeyOf(entry.key)
+    if (last !== undefined && key.compare(last) < 0) return false
+    if (entry.isRestart) restarts.add(entry.offset)
+    last = key
+  }
+  for (let at = endOfEntries(content) ?? content.length; at + 4 < content.length; at += 4) {
+    if (!restarts.has(content.readUInt32LE(at))) return false
+  }
+  return last !== undefined && !(bounds !== undefined && last.compare(bounds.upTo) > 0)
 }

@@ -23,6 +23,14 @@ export interface WriteAheadLogs {
   readonly files: readonly string[]
   readonly fileBytes: number
   readonly end: LogsEnd
+  /** What was written last. */
+  readonly lastWrite: readonly Entry[]
+}
+
+interface LastWrite {
+  /** LevelDB's number of its last operation. */
+  sequence: number
+  lastWrite: readonly Entry[]
 }
 
 interface Ending {
@@ -43,7 +51,7 @@ export function readLogs(
   }
   const entries: Entry[] = []
   const files = numbers.map((number) => names.logs.get(number)!)
-  const last = { sequence: 0 }
+  const last: LastWrite = { sequence: 0, lastWrite: [] }
   let fileBytes = 0
   let ending: Ending | undefined
   for (const file of files) {
@@ -55,8 +63,9 @@ export function readLogs(
     else own ??= ending
     ending = own
   }
+  const { lastWrite } = last
   entries.sort((a, b) => a.key.compare(b.key) || b.sequence - a.sequence)
-  return { entries, files, fileBytes, end: endOf(ending) }
+  return { entries, files, fileBytes, end: endOf(ending), lastWrite }
 }
 
 function endOf(ending: Ending | undefined): LogsEnd {
@@ -68,7 +77,7 @@ function endOf(ending: Ending | undefined): LogsEnd {
 function readLog(
   store: string,
   file: string,
-  last: { sequence: number },
+  last: LastWrite,
   entries: Entry[],
   onDamage: OnFileDamage,
 ): Ending | undefined {
@@ -89,6 +98,7 @@ function readLog(
       }
       for (const entry of batch) entries.push(entry)
       last.sequence = sequenceOfBatch(piece.bytes)! + operationCountOf(piece.bytes) - 1
+      last.lastWrite = batch
       fresh = false
     } else if (piece.kind === 'damage') {
       onDamage({ file, offset, reason: piece.reason })

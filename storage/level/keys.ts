@@ -18,6 +18,9 @@
  */
 import type { LogId } from '../log.ts'
 
+/** Ids of logs begin at 1: the mark of this one is deleted at every stop, and never there. */
+export const NO_LOG: LogId = 0
+
 const DOCUMENT = 0x63 // 'c'
 const BLOCK = 0x65 // 'e'
 const TAIL = 0x6c // 'l'

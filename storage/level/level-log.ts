@@ -19,7 +19,16 @@ import { BlockMerger, mayMerge } from './block-merger.ts'
 import { Checkpoints, recoverTails } from './checkpoints.ts'
 import { GroupCommit } from './group-commit.ts'
 import { encodeHeaders } from './header-codec.ts'
-import { logOfMarkKey, logOfTailKey, MARKS, markKey, PIECES, segmentOfPieceKey, TAILS } from './keys.ts'
+import {
+  logOfMarkKey,
+  logOfTailKey,
+  MARKS,
+  markKey,
+  NO_LOG,
+  PIECES,
+  segmentOfPieceKey,
+  TAILS,
+} from './keys.ts'
 import type { Batch, Level } from './level.ts'
 import { locate } from './locate.ts'
 import { readLog } from './log-reader.ts'
@@ -206,7 +215,5 @@ export class LevelLog implements EventLog, StagingArea {
   }
 }
 
-/** Ids of logs begin at 1. */
-const NO_LOG = 0
 const NO_PROGRESS: Progress = { removed: 0, more: false }
 const NO_BLOCKS: AsyncIterable<EventBlock> = { async *[Symbol.asyncIterator]() {} }

@@ -123,9 +123,9 @@ test('an upload whose reference is damaged is left out', async () => {
     await damaged(async (db) => flipLast(db, await keyOf(db, 'batches', 1))),
   )
   expect(leftOut).toEqual([
-    expect.stringMatching(/^stream default:batches, sequences 4 to 12003: segment reference /),
+    expect.stringMatching(/^stream default:batches, sequences 4 to 1203: segment reference /),
   ])
-  expect(events).toEqual(without('default:batches', 4, 12_003))
+  expect(events).toEqual(without('default:batches', 4, 1_203))
 })
 
 test('a tail that is damaged costs nothing', async () => {
@@ -192,12 +192,12 @@ test.each(stamps)('a folder whose stamp is $name is read without it', async ({ s
   expect(await repaired(both)).toMatchObject({ code: 0, events: original })
 })
 
-test('a table of which one LevelDB block is damaged loses no more than what stands in it', async () => {
+test('tables of which some blocks are damaged lose no more than what stands in these', async () => {
   const both = await damaged(async () => {})
   const store = join(both.folder, 'store')
   for (const name of (await readdir(store)).filter((file) => file.endsWith('.ldb'))) {
     const bytes = await readFile(join(store, name))
-    bytes[Math.floor(bytes.length / 2)]! ^= 1
+    for (let place = 0.02; place < 1; place += 0.04) bytes[Math.floor(bytes.length * place)]! ^= 1
     await writeFile(join(store, name), bytes)
   }
   const { code, leftOut, events } = await repaired(both)
@@ -211,7 +211,7 @@ test('a table of which one LevelDB block is damaged loses no more than what stan
       saved++
     }
   }
-  expect(saved).toBeGreaterThan(1_000)
+  expect(saved).toBeGreaterThan(20)
 })
 
 const refusals: { name: string; args: (both: Damaged) => string[]; says: RegExp }[] = [

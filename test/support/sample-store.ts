@@ -51,10 +51,12 @@ export function streamId(stream: string, namespace = 'default'): StreamId {
   return { namespace: parseNamespaceName(namespace), stream: parseStreamName(stream) }
 }
 
-/** `uploadLines` of about 100 bytes: from 12,000 on they are staged as pieces. */
-export async function makeSampleStore(folder: string, { uploadLines = 12_000 } = {}): Promise<void> {
+/** Lines of 1,000 bytes: enough that they are staged as pieces. */
+const UPLOAD_LINES = 1_200
+
+export async function makeSampleStore(folder: string): Promise<void> {
   const first = await openStore(folder)
-  await fill(first, uploadLines)
+  await fill(first)
   await first.storage.close()
   // Opened again, so that what was in LevelDB's log becomes a table, and there is a new log on top.
   const second = await openStore(folder, first.nowMs + 1_000)
@@ -62,7 +64,7 @@ export async function makeSampleStore(folder: string, { uploadLines = 12_000 } =
   await second.storage.close()
 }
 
-async function fill(store: OpenStore, uploadLines: number): Promise<void> {
+async function fill(store: OpenStore): Promise<void> {
   const { streams, namespaces } = store
   await namespaces.create(parseNamespaceName('weather'), { description: 'Rain and wind' })
   for (const id of [
@@ -86,7 +88,7 @@ async function fill(store: OpenStore, uploadLines: number): Promise<void> {
     ])
   }
   await batch(store, streamId('batches'), ['one\r\ntwo\n\nthree\n', 'four\n'])
-  await batch(store, streamId('batches'), [upload(uploadLines)])
+  await batch(store, streamId('batches'), [upload()])
   await batch(store, streamId('batches'), ['five\n'])
   for (let i = 0; i < 300; i++) {
     store.nowMs += 10
@@ -103,7 +105,7 @@ async function fill(store: OpenStore, uploadLines: number): Promise<void> {
   store.nowMs += 3_600_000 + 20_000
   while ((await store.janitor.tick()).more);
   const abandoned = streams.startBatch(streamId('singles'))
-  await abandoned.add(lines(upload(12_000)), []) // its pieces stay, as after a crash
+  await abandoned.add(lines(upload()), []) // its pieces stay, as after a crash
 }
 
 async function addMore(store: OpenStore): Promise<void> {
@@ -118,8 +120,8 @@ function bodyOf(i: number): Buffer {
   return Buffer.from(i % 4 === 1 ? '' : `event ${i}: é \u2028 "quoted" \\ \t`)
 }
 
-function upload(count: number): string {
-  return Array.from({ length: count }, (_, i) => `line ${i} `.padEnd(100, '.')).join('\n')
+function upload(): string {
+  return Array.from({ length: UPLOAD_LINES }, (_, i) => `line ${i} `.padEnd(1_000, '.')).join('\n')
 }
 
 export function append(
