@@ -35,6 +35,9 @@ async function runCommand(word: string, args: readonly string[]): Promise<void> 
   try {
     process.exitCode = await command.run(args, {
       nowMs: Date.now,
+      get input() {
+        return process.stdin // not before it is asked for: an open input keeps a process alive
+      },
       print: (text) => process.stdout.write(text),
       tell: (text) => process.stderr.write(text),
     })

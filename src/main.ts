@@ -59,6 +59,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
   if (config.tls !== undefined) readIdentity(config.tls)
   await tryAddress(config)
   const storage = await open(nowMs)
+  for (const remark of storage.remarks) surroundings.report(remark)
   try {
     const registry = await Registry.load(storage.catalog)
     const streams = new Streams(storage.log, registry, {

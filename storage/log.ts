@@ -91,6 +91,21 @@ export interface StagedBatch {
   discard(): Promise<void>
 }
 
+/**
+ * Events on their way into a log that has never been written to, with the times they had: `add` as often as needed, then
+ * `finish`. Nobody may know of the log yet: what has been added is in it before `finish`, and if that is never called, the
+ * log is one to be dropped.
+ */
+export interface LogRestore {
+  /**
+   * Adds events that share headers and time, which never goes back. Resolves when more may be added. Slices stand in
+   * ascending order in their buffer, which may be reused as soon as `add` has been called.
+   */
+  add(slices: EventSlices, headers: EventHeaders, timestampMs: number): Promise<void>
+  /** Resolves once all of it is durable. */
+  finish(): Promise<void>
+}
+
 /** Work done, and whether there is more of the same to do. */
 export interface Progress {
   readonly removed: number
@@ -115,6 +130,9 @@ export interface EventLog {
   append(log: LogId, events: readonly EventData[], linger?: boolean): Promise<Position>
 
   stage(): StagedBatch
+
+  /** Fills a log from a backup. The log must never have been written to. */
+  restore(log: LogId): LogRestore
 
   /**
    * The events in range, in order, up to the tail as it was at the call. Throws StorageError 'corrupt' where bytes on

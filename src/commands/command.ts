@@ -12,6 +12,8 @@ export interface Command {
 /** What the outside world gives: handed in, so that a test can be exact. */
 export interface CommandSurroundings {
   readonly nowMs: () => number
+  /** Standard input. */
+  readonly input: AsyncIterable<Uint8Array>
   /** To standard output, as it is. */
   readonly print: (text: string) => void
   /** To standard error: progress, and what is no result. */

@@ -83,6 +83,7 @@ export function routesOf(parts: AppParts, options: AppOptions): readonly Route[]
     ['POST', `${S}/:stream/async`, 'write', event.sendAsync],
     ['POST', `${S}/:stream/batch`, 'write', event.sendBatch],
     ['GET', `${S}/:stream/events`, 'read', event.read],
+    ['GET', `${S}/:stream/export`, 'read', event.export],
 
     ['GET', V2, 'in-namespace', stream.listV2],
     ['GET', `${V2}/`, 'in-namespace', stream.listV2],

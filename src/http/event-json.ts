@@ -20,6 +20,8 @@ export interface EventJsonOptions {
   readonly layout: 'array' | 'ndjson'
   /** Adds a member `cursor` to every event. */
   readonly cursors?: CursorPrinter
+  /** Adds a member `sequence` to every event. */
+  readonly sequences?: boolean
 }
 
 /** About how much is handed to the socket at a time. Measured: 128 KiB. */
@@ -31,7 +33,7 @@ const GROWTH = 4
 const SMALL_EVENT_BYTES = PIECE_BYTES / 4
 /** What is left of a piece when a shorter stretch would have to go into it is left empty. */
 const STRETCH_BYTES_MIN = 512
-/** The texts after a body: encoding, cursor, closing brace. */
+/** The texts after a body: encoding, cursor, sequence, closing brace. */
 const END_BYTES_MAX = 128
 
 /**
@@ -62,7 +64,8 @@ export class EventEncoder {
 
   constructor(options: EventJsonOptions) {
     this.#options = options
-    this.#owedEnd = options.encoding !== 'utf8' && options.cursors === undefined ? '"}' : ''
+    const { encoding, cursors, sequences } = options
+    this.#owedEnd = encoding !== 'utf8' && cursors === undefined && !sequences ? '"}' : ''
     this.#opening = new EventOpening(options.layout === 'array' ? '[' : '')
   }
 
@@ -186,11 +189,12 @@ export class EventEncoder {
 
   /** From the quote that closes the body to the brace that closes the event. */
   #endOf(block: EventBlock, run: EventRun, i: number): string {
-    const { encoding, cursors } = this.#options
+    const { encoding, cursors, sequences } = this.#options
     let end = '"'
     if (encoding === 'utf8' && !isUtf8(block.bytes.subarray(block.starts[i], block.ends[i])))
       end += ',"encoding":"base64"'
     if (cursors !== undefined) end += `,"cursor":"${cursors.print(block.firstSequence + i, run.timestampMs)}"`
+    if (sequences) end += `,"sequence":${block.firstSequence + i}`
     return `${end}}`
   }
 }

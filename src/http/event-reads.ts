@@ -50,7 +50,8 @@ export function readRoute(streams: Streams, options: EventReadOptions) {
   }
 }
 
-function parseEventQuery(c: HttpContext, id: StreamId, nowMs: number): EventQuery {
+/** Range and cursor of a read, as the query of the request says them. Throws ServiceError. */
+export function parseEventQuery(c: HttpContext, id: StreamId, nowMs: number): EventQuery {
   const range = parseReadRange(
     { start: c.req.query('start'), end: c.req.query('end'), limit: c.req.query('limit') },
     nowMs,

@@ -6,6 +6,7 @@ import { answerEmpty } from './answers.ts'
 import { type BatchOptions, storeBatch } from './batch-body.ts'
 import type { HttpContext } from './bindings.ts'
 import { countingFor } from './client-rate.ts'
+import { exportRoute } from './event-export.ts'
 import { eventHeaders } from './event-headers.ts'
 import { type EventReadOptions, readRoute } from './event-reads.ts'
 import { streamOf } from './path-names.ts'
@@ -51,5 +52,6 @@ export function eventRoutes(streams: Streams, options: EventRoutesOptions) {
     },
 
     read: readRoute(streams, options),
+    export: exportRoute(streams, options),
   }
 }

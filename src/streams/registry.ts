@@ -8,6 +8,7 @@
  */
 import type { Catalog, CatalogChange } from '../../storage/catalog.ts'
 import type { LogId } from '../../storage/log.ts'
+import { StorageError } from '../../storage/storage-error.ts'
 import {
   decodeNamespaceDocument,
   decodeStreamDocument,
@@ -66,7 +67,10 @@ export class Registry {
       const namespace = registry.#namespaces.get(trustedName<NamespaceName>(id.slice(0, colon)))
       const stream = trustedName<StreamName>(id.slice(colon + 1))
       const { log, properties } = decodeStreamDocument(id, document)
-      namespace?.streams.set(stream, { id: { namespace: namespace.name, stream }, log, properties })
+      // Made and deleted together, so this cannot be: to leave the stream out would be to have its events removed.
+      if (namespace === undefined)
+        throw new StorageError('corrupt', `the namespace of stream ${id} is missing`)
+      namespace.streams.set(stream, { id: { namespace: namespace.name, stream }, log, properties })
     })
     await catalog.each('counters', (_, document) => {
       registry.#lastLog = Number(document)
@@ -127,9 +131,23 @@ export class Registry {
     const log = this.#lastLog + 1
     await this.#catalog.commit([
       streamChange(id, encodeStreamDocument(log, properties)),
-      { collection: 'counters', id: 'logs', document: log },
+      logCounterChange(log),
     ])
     this.#lastLog = log
+    this.#set({ id, log, properties })
+  }
+
+  /** Hands out a LogId that no stream has had, to be filled before any stream points to it: then `putOnLog`. */
+  async reserveLog(): Promise<LogId> {
+    const log = this.#lastLog + 1
+    await this.#catalog.commit([logCounterChange(log)])
+    this.#lastLog = log
+    return log
+  }
+
+  /** A stream with these properties on a log from `reserveLog`. */
+  async putOnLog(id: StreamId, log: LogId, properties: StreamProperties): Promise<void> {
+    await this.#catalog.commit([streamChange(id, encodeStreamDocument(log, properties))])
     this.#set({ id, log, properties })
   }
 
@@ -154,6 +172,10 @@ export class Registry {
 
 function streamChange(id: StreamId, document: unknown): CatalogChange {
   return { collection: 'streams', id: `${id.namespace}:${id.stream}`, document }
+}
+
+function logCounterChange(log: LogId): CatalogChange {
+  return { collection: 'counters', id: 'logs', document: log }
 }
 
 function namespaceChange(name: NamespaceName, document: unknown): CatalogChange {

@@ -175,10 +175,14 @@ export class Streams {
     const blocks = this.#log
       .read(log, { startMs, endMs, limit, ...(after && { after }) })
       [Symbol.asyncIterator]()
-    const first = await blocks.next()
-    if (first.done || tail === undefined) return undefined
-    const next = await this.#nextCursor(log, first.value, tail, query)
-    return { log, blocks: new Continued(first.value, blocks), ...(next && { next }) }
+    try {
+      const first = await blocks.next()
+      if (first.done || tail === undefined) return undefined
+      const next = await this.#nextCursor(log, first.value, tail, query)
+      return { log, blocks: new Continued(id, first.value, blocks), ...(next && { next }) }
+    } catch (error) {
+      throw namingStream(id, error)
+    }
   }
 
   /** Sequences have no gaps, so what `limit` cuts off is known before the events are read. */
@@ -244,12 +248,20 @@ function isDropped(error: unknown): boolean {
   return error instanceof StorageError && error.code === 'dropped'
 }
 
+/** Damage is told with the stream's name: storage knows only its log. */
+function namingStream({ namespace, stream }: StreamId, error: unknown): unknown {
+  if (!(error instanceof StorageError) || error.code !== 'corrupt') return error
+  return new StorageError('corrupt', `stream ${namespace}:${stream}, ${error.message}`, { cause: error })
+}
+
 /** An iterator whose first value has been taken already. */
 class Continued implements AsyncIterableIterator<EventBlock, void, undefined> {
+  readonly #id: StreamId
   readonly #rest: AsyncIterator<EventBlock>
   #first: EventBlock | undefined
 
-  constructor(first: EventBlock, rest: AsyncIterator<EventBlock>) {
+  constructor(id: StreamId, first: EventBlock, rest: AsyncIterator<EventBlock>) {
+    this.#id = id
     this.#first = first
     this.#rest = rest
   }
@@ -260,7 +272,13 @@ class Continued implements AsyncIterableIterator<EventBlock, void, undefined> {
 
   async next(): Promise<IteratorResult<EventBlock, void>> {
     const first = this.#first
-    if (first === undefined) return this.#rest.next()
+    if (first === undefined) {
+      try {
+        return await this.#rest.next()
+      } catch (error) {
+        throw namingStream(this.#id, error)
+      }
+    }
     this.#first = undefined
     return { done: false, value: first }
   }

@@ -97,6 +97,22 @@ export class BlockBuilder {
     this.#endRun(to - from, bodies)
   }
 
+  /** Whether these slices are sure to go into the open block, which has events already: no other block is begun then. */
+  takesWhole({ starts, ends, count }: EventSlices, headers: Buffer): boolean {
+    const fields = count * (RUN_FIELDS_BYTES_MAX + VARINT_BYTES_MAX) + headers.length
+    return this.#count > 0 && ends[count - 1] - starts[0] + fields <= this.#room()
+  }
+
+  /** Whether the open block has no events yet. */
+  get isEmpty(): boolean {
+    return this.#count === 0
+  }
+
+  /** The next events begin a block. */
+  closeBlock(): void {
+    if (this.#count > 0) this.#finishBlock()
+  }
+
   /** Bytes of bodies that still go into the open block; a block that has none takes any one event. */
   #room(): number {
     return Math.max(0, this.#limit - this.#at)
@@ -145,7 +161,7 @@ export class BlockBuilder {
 
   /** Hands out the finished blocks; with `all`, closes the open block first. */
   take(all: boolean): UnsealedBlock[] {
-    if (all && this.#count > 0) this.#finishBlock()
+    if (all) this.closeBlock()
     const taken = this.#finished
     this.#finished = []
     this.#finishedBytes = 0

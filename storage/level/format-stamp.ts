@@ -41,33 +41,48 @@ export function unusable(folder: string, cause: unknown): StorageError {
 }
 
 function checkOrWriteStamp(folder: string): number {
+  const version = existingFormatOf(folder)
+  if (version !== undefined) return version
+  const others = readdirSync(folder).filter((name) => name !== 'FORMAT.new')
+  if (others.length > 0) {
+    throw new StorageError(
+      'format',
+      `${folder} is not empty and not a Millrace data folder; name an empty or new one`,
+    )
+  }
+  writeStamp(folder)
+  return FORMAT_VERSION
+}
+
+/** The version in the stamp of a folder, which is left as it is; undefined if it has none. Throws like `formatOf`. */
+export function existingFormatOf(folder: string): number | undefined {
   const path = stampPath(folder)
   const stamp = readStamp(path)
-  if (stamp === undefined) {
-    const others = readdirSync(folder).filter((name) => name !== 'FORMAT.new')
-    if (others.length > 0) {
-      throw new StorageError(
-        'format',
-        `${folder} is not empty and not a Millrace data folder; name an empty or new one`,
-      )
-    }
-    writeStamp(folder)
-    return FORMAT_VERSION
-  }
-  const version = new RegExp(`^${FORMAT_NAME} ([0-9]+)\\n$`).exec(stamp)?.[1]
-  if (version === undefined) {
+  const version = stamp === undefined ? undefined : versionIn(stamp)
+  if (stamp !== undefined && version === undefined) {
     throw new StorageError(
       'format',
       `${path} holds ${JSON.stringify(stamp.slice(0, 80))}, not a Millrace format stamp`,
     )
   }
-  if (Number(version) > FORMAT_VERSION) {
+  if (version !== undefined && version > FORMAT_VERSION) {
     throw new StorageError(
       'format',
       `data folder ${folder} has format ${version}; this Millrace reads formats up to ${FORMAT_VERSION}, use a newer one`,
     )
   }
-  return Number(version)
+  return version
+}
+
+/** Whether the folder says nothing about its format: the stamp is gone, or is none. */
+export function isUnstamped(folder: string): boolean {
+  const stamp = readStamp(stampPath(folder))
+  return stamp === undefined || versionIn(stamp) === undefined
+}
+
+function versionIn(stamp: string): number | undefined {
+  const digits = new RegExp(`^${FORMAT_NAME} ([1-9][0-9]*)\\n$`).exec(stamp)?.[1]
+  return digits === undefined ? undefined : Number(digits)
 }
 
 function stampPath(folder: string): string {
@@ -75,8 +90,8 @@ function stampPath(folder: string): string {
 }
 
 /** The folder has the format of this version from now on: durable once this returns. */
-export function writeStamp(folder: string): void {
-  writeDurably(folder, stampPath(folder), `${FORMAT_NAME} ${FORMAT_VERSION}\n`)
+export function writeStamp(folder: string, version: number = FORMAT_VERSION): void {
+  writeDurably(folder, stampPath(folder), `${FORMAT_NAME} ${version}\n`)
 }
 
 function readStamp(path: string): string | undefined {

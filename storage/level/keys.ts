@@ -18,6 +18,9 @@
  */
 import type { LogId } from '../log.ts'
 
+/** Ids of logs begin at 1: the mark of this one is deleted at every stop, and never there. */
+export const NO_LOG: LogId = 0
+
 const DOCUMENT = 0x63 // 'c'
 const BLOCK = 0x65 // 'e'
 const TAIL = 0x6c // 'l'
@@ -57,6 +60,11 @@ export function sequenceOfKey(key: Buffer): number {
   return readU64(key, 13)
 }
 
+/** The log of a block or reference key. */
+export function logOfBlockKey(key: Buffer): LogId {
+  return key.readUInt32BE(1)
+}
+
 /** The first key after every block and reference of this log. */
 export function afterLog(log: LogId): Buffer {
   const key = Buffer.allocUnsafe(6)
@@ -70,6 +78,13 @@ export function tailKey(log: LogId): Buffer {
   const key = Buffer.allocUnsafe(5)
   key[0] = TAIL
   key.writeUInt32BE(log, 1)
+  return key
+}
+
+/** The same in format 1. */
+export function format1TailKey(log: LogId): Buffer {
+  const key = tailKey(log)
+  key[0] = FORMAT_1_TAIL
   return key
 }
 
@@ -129,6 +144,34 @@ export function idOfDocumentKey(collection: string, key: string): string {
   return key.slice(collection.length + 2)
 }
 
+export type KeyKind = 'document' | 'block' | 'tail' | 'mark' | 'orphan' | 'piece'
+
+/** What stands behind a key, references being blocks; undefined if it is none of ours. */
+export function kindOfKey(key: Uint8Array): KeyKind | undefined {
+  const kind = KINDS.get(key[0])
+  if (kind === undefined || kind === 'document') return kind
+  const { length } = key
+  return length === KEY_BYTES[kind] || (kind === 'block' && length === REFERENCE_KEY_BYTES) ? kind : undefined
+}
+
+const KINDS: ReadonlyMap<number | undefined, KeyKind> = new Map<number, KeyKind>([
+  [DOCUMENT, 'document'],
+  [BLOCK, 'block'],
+  [TAIL, 'tail'],
+  [MARK, 'mark'],
+  [ORPHAN, 'orphan'],
+  [PIECE, 'piece'],
+  [FORMAT_1_TAIL, 'tail'],
+])
+
+const KEY_BYTES = { block: BLOCK_KEY_BYTES, tail: 5, mark: 5, orphan: 9, piece: 17 } as const
+
+/** Collection and id of a document's key. */
+export function documentOfKey(key: Buffer): { readonly collection: string; readonly id: string } {
+  const end = key.indexOf(0)
+  return { collection: key.toString('utf8', 1, end), id: key.toString('utf8', end + 1) }
+}
+
 /** `[from, to)` covers one kind of key. */
 export interface KeyRange {
   readonly gte: Buffer
@@ -138,6 +181,7 @@ export interface KeyRange {
 export const TAILS: KeyRange = letterRange(TAIL)
 /** Where format 1 had them; `logOfTailKey` reads these, too. */
 export const FORMAT_1_TAILS: KeyRange = letterRange(FORMAT_1_TAIL)
+export const DOCUMENTS: KeyRange = letterRange(DOCUMENT)
 export const BLOCKS: KeyRange = letterRange(BLOCK)
 export const MARKS: KeyRange = letterRange(MARK)
 export const PIECES: KeyRange = letterRange(PIECE)

@@ -2,11 +2,13 @@
  * EventLog on LevelDB. This file joins the parts: writers that share group commits, the reader, staged batches, and
  * the trimmer. Keys are in keys.ts, values in the codecs, the whole format in docs/storage-format.md.
  */
+import assert from 'node:assert'
 import type {
   EventBlock,
   EventData,
   EventLog,
   LogId,
+  LogRestore,
   LogTail,
   Position,
   Progress,
@@ -17,10 +19,20 @@ import { BlockMerger, mayMerge } from './block-merger.ts'
 import { Checkpoints, recoverTails } from './checkpoints.ts'
 import { GroupCommit } from './group-commit.ts'
 import { encodeHeaders } from './header-codec.ts'
-import { logOfMarkKey, logOfTailKey, MARKS, PIECES, segmentOfPieceKey, TAILS } from './keys.ts'
-import type { Level } from './level.ts'
+import {
+  logOfMarkKey,
+  logOfTailKey,
+  MARKS,
+  markKey,
+  NO_LOG,
+  PIECES,
+  segmentOfPieceKey,
+  TAILS,
+} from './keys.ts'
+import type { Batch, Level } from './level.ts'
 import { locate } from './locate.ts'
 import { readLog } from './log-reader.ts'
+import { LevelLogRestore } from './log-restore.ts'
 import { LogTrimmer, mayTrim } from './log-trimmer.ts'
 import { LogWriter, type LogWriterHooks } from './log-writer.ts'
 import { RestingTails } from './resting-tails.ts'
@@ -60,7 +72,7 @@ export class LevelLog implements EventLog, StagingArea {
     this.db = db
     this.sync = options.sync
     this.commit = new GroupCommit(db, options.nowMs, options.sync)
-    this.#trimmer = new LogTrimmer(db)
+    this.#trimmer = new LogTrimmer(db, options.sync)
     this.#merger = new BlockMerger(db)
   }
 
@@ -93,6 +105,11 @@ export class LevelLog implements EventLog, StagingArea {
 
   stage(): StagedBatch {
     return new LevelStagedBatch(this)
+  }
+
+  restore(log: LogId): LogRestore {
+    assert(this.#tailOf(log) === undefined, `log ${log} has been written to`)
+    return new LevelLogRestore(this.writerOf(log))
   }
 
   read(log: LogId, range: ReadRange): AsyncIterable<EventBlock> {
@@ -166,6 +183,18 @@ export class LevelLog implements EventLog, StagingArea {
     await this.commit.idle()
     await this.#checkpoints.catchUp().catch(() => {}) // what an engine that cannot write lacks is recovered when it opens
     await this.commit.close()
+    await this.#writeEnd()
+  }
+
+  /**
+   * One last write that means nothing, so that nothing that does is last in LevelDB's log: damage to the last write cannot
+   * be told from one that a power cut has torn (level-files/record-log.ts), damage before it can.
+   */
+  async #writeEnd(): Promise<void> {
+    if (this.commit.failure !== undefined) return
+    const batch = this.db.batch() as Batch
+    batch.del(markKey(NO_LOG))
+    await batch.write({ sync: this.sync }).catch(() => {}) // it is done without, too
   }
 
   #tailOf(log: LogId): StoredTail | undefined {

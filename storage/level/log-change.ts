@@ -6,10 +6,17 @@ import type { UnsealedBlock } from './block-codec.ts'
 export type Change =
   | { readonly kind: 'events'; readonly events: readonly EventData[]; readonly headers: readonly Buffer[] }
   | { readonly kind: 'blocks'; readonly blocks: readonly UnsealedBlock[] }
+  | { readonly kind: 'restored'; readonly blocks: readonly RestoredBlock[] }
   | { readonly kind: 'segment'; readonly segment: number; readonly count: number; readonly bodyBytes: number }
   | { readonly kind: 'trim'; readonly trim: Trim }
   | { readonly kind: 'merge'; readonly merge: Merge }
   | { readonly kind: 'barrier' }
+
+/** A block whose events have had their times before they came here. */
+export interface RestoredBlock extends UnsealedBlock {
+  readonly firstTimestampMs: number
+  readonly lastTimestampMs: number
+}
 
 /** Keys to delete and segments to give up; the log then begins at `first`. */
 export interface Trim {

@@ -10,7 +10,7 @@ import { sealBlock, type UnsealedBlock } from './block-codec.ts'
 import { encodedHeadersEqual } from './header-codec.ts'
 import { blockKey, markKey, orphanKey, referenceKey, tailKey } from './keys.ts'
 import type { Batch } from './level.ts'
-import type { Merge, Trim, Waiting } from './log-change.ts'
+import type { Merge, RestoredBlock, Trim, Waiting } from './log-change.ts'
 import { encodeReference } from './segment-reference.ts'
 import { singleEventBlock } from './single-event-block.ts'
 import { encodeTail, type StoredTail } from './tail-codec.ts'
@@ -58,6 +58,9 @@ export class LogGroup {
         for (const block of change.blocks) this.#putBlock(block)
         waiting.sequence = this.#tail.nextSequence - 1
         return
+      case 'restored':
+        for (const block of change.blocks) this.#putRestored(block)
+        break
       case 'segment':
         this.#packEvents()
         this.#putReference(change.segment, change.count, change.bodyBytes)
@@ -125,6 +128,16 @@ export class LogGroup {
     const key = blockKey(this.#log, this.#timestampMs, this.#tail.nextSequence)
     this.#batch.put(key, sealBlock(key, block.bytes))
     this.#advance(block.count, block.bodyBytes)
+  }
+
+  #putRestored({ bytes, count, bodyBytes, firstTimestampMs, lastTimestampMs }: RestoredBlock): void {
+    const tail = this.#tail
+    const key = blockKey(this.#log, firstTimestampMs, tail.nextSequence)
+    this.#batch.put(key, sealBlock(key, bytes))
+    if (tail.firstSequence === tail.nextSequence) tail.firstTimestampMs = firstTimestampMs
+    tail.nextSequence += count
+    tail.bytesWritten += bodyBytes
+    tail.lastTimestampMs = lastTimestampMs
   }
 
   #putReference(segment: number, count: number, bodyBytes: number): void {

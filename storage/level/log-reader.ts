@@ -121,7 +121,11 @@ class LogReader implements BlockReader {
       const entry = scan.take()
       if (entry === undefined) {
         scan.release()
-        if (await scan.fetch()) continue
+        try {
+          if (await scan.fetch()) continue
+        } catch (cause) {
+          throw this.#placed(cause, this.#expected)
+        }
         return this.#endOfScan()
       }
       const [key, value] = entry
@@ -241,7 +245,11 @@ class LogReader implements BlockReader {
       const entry = pieces.take()
       if (entry === undefined) {
         pieces.release()
-        if (await pieces.fetch()) continue
+        try {
+          if (await pieces.fetch()) continue
+        } catch (cause) {
+          throw this.#placed(cause, segment.expected)
+        }
         this.#missing(segment.expected, end)
         break
       }
@@ -272,11 +280,15 @@ class LogReader implements BlockReader {
     try {
       return decode()
     } catch (cause) {
-      if (!(cause instanceof StorageError)) throw cause
-      throw new StorageError(cause.code, `log ${this.#writer.log}, sequence ${sequence}: ${cause.message}`, {
-        cause,
-      })
+      throw this.#placed(cause, sequence)
     }
+  }
+
+  /** The same error, naming where in the log it was met. */
+  #placed(cause: unknown, sequence: number): unknown {
+    if (!(cause instanceof StorageError) || cause.code === 'closed') return cause
+    const place = `log ${this.#writer.log}, sequence ${sequence}`
+    return new StorageError(cause.code, `${place}: ${cause.message}`, { cause })
   }
 
   /** Events before the trim point may go while we read; any others may not. */

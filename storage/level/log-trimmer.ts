@@ -36,12 +36,14 @@ export function mayTrim(tail: LogTail, beforeMs: number): boolean {
 
 export class LogTrimmer {
   readonly #db: Level
+  readonly #sync: boolean
   /** Segments that belong to no log and are not being written: their pieces are deleted by `sweep`. */
   readonly #orphans = new Set<number>()
   #removedKeys = 0
 
-  constructor(db: Level) {
+  constructor(db: Level, sync: boolean) {
     this.#db = db
+    this.#sync = sync
   }
 
   /** Finds what a crash or a stop has left behind. */
@@ -100,7 +102,9 @@ export class LogTrimmer {
     for (const key of removed) batch.del(key)
     if (!more) batch.del(orphanKey(segment))
     try {
-      await batch.write({ sync: false }) // after a crash it is simply done again
+      // Synced, though after a crash it could be done again: a write torn by a power cut is then always the last one, and
+      // anything else that does not match in LevelDB's log is damage (level-files/record-log.ts).
+      await batch.write({ sync: this.#sync })
     } catch (error) {
       throw storageErrorOf(error)
     }

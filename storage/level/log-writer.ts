@@ -9,7 +9,7 @@ import { StorageError } from '../storage-error.ts'
 import type { UnsealedBlock } from './block-codec.ts'
 import type { GroupCommit, GroupMember } from './group-commit.ts'
 import type { Batch } from './level.ts'
-import type { Change, Merge, Trim, Waiting } from './log-change.ts'
+import type { Change, Merge, RestoredBlock, Trim, Waiting } from './log-change.ts'
 import { EVENT_OVERHEAD_BYTES, LogGroup } from './log-group.ts'
 import { EMPTY_TAIL, type StoredTail } from './tail-codec.ts'
 
@@ -81,6 +81,12 @@ export class LogWriter implements GroupMember {
     let bytes = 0
     for (const block of blocks) bytes += block.bytes.length
     return this.#enqueue({ kind: 'blocks', blocks }, bytes)
+  }
+
+  async appendRestored(blocks: readonly RestoredBlock[]): Promise<void> {
+    let bytes = 0
+    for (const block of blocks) bytes += block.bytes.length
+    await this.#enqueue({ kind: 'restored', blocks }, bytes)
   }
 
   appendSegment(segment: number, count: number, bodyBytes: number): Promise<Position> {

@@ -14,6 +14,7 @@ import type { Level } from './level.ts'
 import { LevelCatalog } from './level-catalog.ts'
 import { innermost, storageErrorOf } from './level-error.ts'
 import { LevelLog, type LevelLogOptions } from './level-log.ts'
+import { checkBeforeOpen } from './start-check.ts'
 import { moveFormat1Tails } from './upgrade.ts'
 
 /**
@@ -37,23 +38,24 @@ export const LEVEL_OPTIONS = {
 export interface Storage {
   readonly log: EventLog
   readonly catalog: Catalog
+  /** What its operator should know of how the store was found: sentences, usually none. */
+  readonly remarks: readonly string[]
   /** Writes what was accepted, then closes. */
   close(): Promise<void>
 }
 
-/** Opens, and creates if need be. Rejects with StorageError 'format', 'locked', 'corrupt' or 'unavailable'. */
+/**
+ * Opens, and creates if need be. A store whose damage LevelDB would hide is not opened (start-check.ts). Rejects with StorageError 'format',
+ * 'locked', 'corrupt' or 'unavailable'.
+ */
 export async function openStorage(folder: string, options: LevelLogOptions): Promise<Storage> {
   const format = formatOf(folder)
+  const remarks = await checked(folder)
   const db = new ClassicLevel<Buffer, Buffer>(join(folder, 'store'), LEVEL_OPTIONS)
   try {
     await db.open()
   } catch (error) {
-    if (innermost(error).code === 'LEVEL_LOCKED') {
-      throw new StorageError(
-        'locked',
-        `data folder ${folder} is in use by another process; stop it, or use another folder`,
-      )
-    }
+    if (innermost(error).code === 'LEVEL_LOCKED') throw locked(folder)
     const { code, message } = storageErrorOf(error)
     throw new StorageError(code, `data folder ${folder} cannot be opened: ${message}`, { cause: error })
   }
@@ -66,7 +68,23 @@ export async function openStorage(folder: string, options: LevelLogOptions): Pro
     await db.close() // or the folder stays locked
     throw unusable(folder, cause)
   }
-  return openStorageOn(db as unknown as Level, options)
+  return { ...(await openStorageOn(db as unknown as Level, options)), remarks }
+}
+
+async function checked(folder: string): Promise<string[]> {
+  try {
+    return await checkBeforeOpen(folder)
+  } catch (cause) {
+    if (cause instanceof StorageError && cause.code === 'locked') throw locked(folder)
+    throw unusable(folder, cause)
+  }
+}
+
+function locked(folder: string): StorageError {
+  return new StorageError(
+    'locked',
+    `data folder ${folder} is in use by another process; stop it, or use another folder`,
+  )
 }
 
 /** The same on a LevelDB that is open, or opens itself, such as one in memory. */
@@ -82,6 +100,7 @@ export async function openStorageOn(db: Level, options: LevelLogOptions): Promis
   return {
     log,
     catalog: new LevelCatalog(db, log.commit),
+    remarks: [],
     async close() {
       await log.close()
       await db.close()

@@ -538,6 +538,99 @@ export function describeEventLog(name: string, newEngine: () => LogEngine): void
       })
     })
 
+    describe('restoring', () => {
+      /** Events as a backup has them: at the times given, with headers that change now and then. */
+      function backup(times: readonly number[], size = 20): ReadEvent[] {
+        return times.map((timestampMs, sequence) => ({
+          sequence,
+          timestampMs,
+          headers: sequence % 5 === 0 ? [['n', `${sequence}`]] : [],
+          body: `restored ${sequence} `.padEnd(size, '.'),
+        }))
+      }
+
+      async function restored(events: readonly ReadEvent[], id = A): Promise<void> {
+        const restore = log.restore(id)
+        for (const { timestampMs, headers, body } of events)
+          await restore.add(whole(body), headers, timestampMs)
+        await restore.finish()
+      }
+
+      function whole(body: string): EventSlices {
+        const bytes = Buffer.from(body, 'latin1')
+        return { bytes, starts: Uint32Array.of(0), ends: Uint32Array.of(bytes.length), count: 1 }
+      }
+
+      const times: { name: string; times: number[]; size?: number }[] = [
+        { name: 'one event', times: [5] },
+        { name: 'all at one time', times: Array.from({ length: 3_000 }, () => 700) },
+        { name: 'one a millisecond', times: Array.from({ length: 3_000 }, (_, i) => i) },
+        {
+          name: 'a few at a time, with hours in between',
+          times: Array.from({ length: 60 }, (_, i) => Math.floor(i / 4) * 5e6),
+        },
+        { name: 'later than the clock', times: [9e12, 9e12, 9e12 + 1] },
+        { name: 'large events', times: Array.from({ length: 40 }, (_, i) => i * 10), size: 40_000 },
+        { name: 'events larger than a block', times: [1, 1, 2, 2, 3], size: 200_000 },
+      ]
+      test.each(times)('$name come back with their times', async ({ times, size }) => {
+        const events = backup(times, size)
+        await restored(events)
+        expect(await readAll(log, A)).toEqual(events)
+        await reopen()
+        expect(await readAll(log, A)).toEqual(events)
+        const last = events.at(-1)!
+        expect(log.tail(A)).toMatchObject({
+          nextSequence: events.length,
+          lastTimestampMs: last.timestampMs,
+          firstSequence: 0,
+          firstTimestampMs: events[0]!.timestampMs,
+          bytesWritten: events.reduce((sum, { body }) => sum + body.length, 0),
+        })
+        for (const { sequence, timestampMs } of events.filter((_, i) => i % 311 === 0)) {
+          expect(await log.locate(A, sequence)).toEqual({ sequence, timestampMs })
+          expect((await readAll(log, A, { startMs: timestampMs, limit: 1 }))[0]?.timestampMs).toBe(
+            timestampMs,
+          )
+        }
+      })
+
+      test('slices of several events come back in order', async () => {
+        const restore = log.restore(A)
+        const text = Array.from({ length: 9_000 }, (_, i) => `line ${i}`.padEnd(30, '.')).join('\n')
+        await restore.add(lines('a\nb\n'), [], 10)
+        await restore.add(lines(text), [['k', 'v']], 20)
+        await restore.add(lines('y\n\nz'), [], 20)
+        await restore.finish()
+        expect(await bodies(log, A)).toEqual(['a', 'b', ...text.split('\n'), 'y', 'z'])
+      })
+
+      test('the log goes on behind what was restored, and is trimmed and merged like any other', async () => {
+        await restored(backup(Array.from({ length: 100 }, (_, i) => 1_000 + i * 600_000)))
+        expect(await appendAt(5_000, 'late')).toEqual({ timestampMs: 1_000 + 99 * 600_000, sequence: 100 })
+        await log.merge(A, Number.MAX_SAFE_INTEGER, 1_000)
+        expect(await bodies(log, A)).toHaveLength(101)
+        await log.trim(A, 30_000_000, 1_000)
+        const left = await readAll(log, A)
+        expect(left[0]!.timestampMs).toBeGreaterThan(30_000_000 - 2 * 3_600_000)
+        expect(left.at(-1)!.body).toBe('late')
+      })
+
+      test('what was given up half-way is a log to be dropped', async () => {
+        const restore = log.restore(A)
+        for (let i = 0; i < 40; i++) await restore.add(whole('x'.repeat(60_000)), [], i)
+        await reopen()
+        expect(log.logs()).toEqual([A])
+        while ((await log.drop(A, 10)).more);
+        expect([log.logs(), await readAll(log, A)]).toEqual([[], []])
+      })
+
+      test('nothing is restored into a log that has been written to', async () => {
+        await appendAt(1_000, 'a')
+        expect(() => log.restore(A)).toThrow('log 1 has been written to')
+      })
+    })
+
     test('a dropped log is gone, in bounded steps, with its segments, and refuses writes', async () => {
       await log.append(B, [event('stays')])
       for (let i = 0; i < 6; i++) await appendAt(1_000 + i, `e${i}`)

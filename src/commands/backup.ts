@@ -1,0 +1,76 @@
+/** `millrace backup`: a consistent copy of a closed store, on disk and checked. */
+import { closeSync, copyFileSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
+import { join } from 'node:path'
+import { type ClosedStore, openClosedStore } from '../../storage/level/closed-store.ts'
+import { syncFolder, writeStamp } from '../../storage/level/format-stamp.ts'
+import type { Command, CommandSurroundings } from './command.ts'
+import { Findings, fileDamageText } from './findings.ts'
+import { Flags } from './flags.ts'
+import { fillNewFolder } from './new-folder.ts'
+import { Progress } from './progress.ts'
+import { bytesText, countText } from './quantities.ts'
+import { verifyFolder } from './verify.ts'
+
+export const backup: Command = {
+  name: 'backup',
+  about: 'copies a closed store',
+  help: `millrace backup --data FOLDER --to FOLDER [--no-verify]
+
+Copies a data folder that no service has open into a new one, waits until the copy is on disk, and checks every byte of it as
+'millrace verify' does, unless --no-verify says not to. The copy is a data folder like any other: to go back to it, start the
+service with it, or copy it to where the old one was. Until all is well it is called <folder>.partial.
+
+exit code: 0 done, 1 the store is damaged and was not copied, 2 could not be done
+`,
+
+  async run(args, surroundings) {
+    const flags = Flags.parse(args, { valued: ['data', 'to'], switches: ['no-verify'] })
+    const data = flags.required('data', 'the data folder')
+    const to = flags.required('to', 'the folder to be made')
+    const findings = new Findings(surroundings.print)
+    const store = await openClosedStore(data, (damage) => findings.add(fileDamageText(damage)))
+    try {
+      const done = await fillNewFolder(to, async (partial) => {
+        if (findings.count > 0) return undefined
+        copyStore(store, partial, surroundings)
+        if (flags.has('no-verify')) return true
+        return (await verifyFolder(partial, surroundings)) === 0 || undefined
+      })
+      if (done) return 0
+    } finally {
+      await store.close()
+    }
+    surroundings.tell(
+      `nothing was copied: ${data} is damaged, and 'millrace repair' saves what can be read\n`,
+    )
+    return 1
+  },
+}
+
+function copyStore(
+  { store, files, format }: ClosedStore,
+  partial: string,
+  surroundings: CommandSurroundings,
+): void {
+  const target = join(partial, 'store')
+  mkdirSync(target)
+  const progress = new Progress(surroundings)
+  const names = files.liveFiles
+  for (const [i, name] of names.entries()) {
+    copyDurably(join(store, name), join(target, name))
+    progress.at(() => `${i + 1} of ${countText(names.length, 'file')} copied`)
+  }
+  syncFolder(target)
+  writeStamp(partial, format)
+  surroundings.print(`${countText(names.length, 'file')} copied, ${bytesText(files.fileBytes)}\n`)
+}
+
+function copyDurably(from: string, to: string): void {
+  copyFileSync(from, to)
+  const handle = openSync(to, 'r+')
+  try {
+    fsyncSync(handle)
+  } finally {
+    closeSync(handle)
+  }
+}

@@ -1,0 +1,85 @@
+/** The documents of a closed store, decoded one by one: what can be made of them, and what is wrong with the others. */
+import type { LogId } from '../../storage/log.ts'
+import { decodeNamespaceDocument, decodeStreamDocument } from '../streams/catalog-documents.ts'
+import {
+  DEFAULT_NAMESPACE,
+  type NamespaceName,
+  parseNamespaceName,
+  parseStreamName,
+  type StreamId,
+} from '../streams/names.ts'
+import type { NamespaceProperties } from '../streams/namespace.ts'
+import type { StreamProperties } from '../streams/properties.ts'
+
+export interface StoredStream {
+  readonly id: StreamId
+  readonly log: LogId
+  readonly properties: StreamProperties
+}
+
+export class CatalogContent {
+  readonly namespaces = new Map<NamespaceName, NamespaceProperties>()
+  /** By their log. */
+  readonly streams = new Map<LogId, StoredStream>()
+  /** The last LogId that was handed out. */
+  lastLog = 0
+  readonly #onProblem: (problem: string) => void
+
+  constructor(onProblem: (problem: string) => void) {
+    this.#onProblem = onProblem
+  }
+
+  take(collection: string, id: string, text: string): void {
+    try {
+      this.#decode(collection, id, JSON.parse(text))
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      this.#onProblem(`document ${collection}/${id} cannot be read: ${reason}`)
+    }
+  }
+
+  /** What the documents together say that cannot be. `highestLog` is the highest LogId that anything on disk has. */
+  checkTogether(highestLog: LogId): void {
+    for (const { id, log } of this.streams.values()) {
+      const { namespace } = id
+      if (namespace !== DEFAULT_NAMESPACE && !this.namespaces.has(namespace)) {
+        this.#onProblem(`the namespace of stream ${nameOf(id)} is missing`)
+      }
+      if (log > this.lastLog) this.#onProblem(`the log of stream ${nameOf(id)} has never been handed out`)
+    }
+    if (highestLog > this.lastLog) {
+      this.#onProblem(`counters/logs is ${this.lastLog}, and there is a log ${highestLog}`)
+    }
+  }
+
+  /** `stream default:logs`, or the number of a log that no stream points to. */
+  nameOfLog(log: LogId): string {
+    const stream = this.streams.get(log)
+    return stream === undefined ? `log ${log}, which no stream points to` : `stream ${nameOf(stream.id)}`
+  }
+
+  #decode(collection: string, id: string, document: unknown): void {
+    if (collection === 'namespaces') {
+      this.namespaces.set(parseNamespaceName(id), decodeNamespaceDocument(id, document))
+    } else if (collection === 'streams') {
+      this.#addStream(id, document)
+    } else if (collection === 'counters' && id === 'logs') {
+      if (!Number.isSafeInteger(document)) throw new Error('it is no whole number')
+      this.lastLog = document as number
+    }
+  }
+
+  #addStream(name: string, document: unknown): void {
+    const colon = name.indexOf(':')
+    const namespace = parseNamespaceName(name.slice(0, colon))
+    const id = { namespace, stream: parseStreamName(name.slice(colon + 1)) }
+    const { log, properties } = decodeStreamDocument(name, document)
+    const other = this.streams.get(log)
+    if (other !== undefined) throw new Error(`its log belongs to stream ${nameOf(other.id)}`)
+    this.streams.set(log, { id, log, properties })
+  }
+}
+
+export function nameOf({ namespace, stream }: StreamId): string {
+  return `${namespace}:${stream}`
+}

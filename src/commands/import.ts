@@ -1,0 +1,122 @@
+/** `millrace import`: the events of an export back into an empty stream, with their times and in their order. */
+import { open } from 'node:fs/promises'
+import { openStorage } from '../../storage/level/open.ts'
+import type { EventHeaders, EventLog, LogRestore } from '../../storage/log.ts'
+import { DEFAULT_NAMESPACE, parseNamespaceName, parseStreamName, type StreamId } from '../streams/names.ts'
+import { DEFAULT_PROPERTIES } from '../streams/properties.ts'
+import { Registry } from '../streams/registry.ts'
+import { restoreStream } from '../streams/restore.ts'
+import { nameOf } from './catalog-content.ts'
+import { type Command, UsageError } from './command.ts'
+import { type ExportedEvent, exportedEvents } from './export-lines.ts'
+import { Flags } from './flags.ts'
+import { Progress } from './progress.ts'
+import { countText } from './quantities.ts'
+
+export const importEvents: Command = {
+  name: 'import',
+  about: 'brings the export of a stream back',
+  help: `millrace import --data FOLDER --stream [NAMESPACE:]STREAM [--file FILE]
+
+Reads what GET …/streams/<stream>/export has answered, from the file or from standard input, and puts its events into the stream,
+with the times they had and in their order: all of them or none. The stream must be empty; with its namespace it is made if it is
+missing, with default properties. No service may have the data folder open; a folder that is not there is made.
+
+Events keep their age: what is older than the stream's ttl is gone as soon as it is imported.
+
+exit code: 0 done, 2 nothing was imported
+`,
+
+  async run(args, surroundings) {
+    const flags = Flags.parse(args, { valued: ['data', 'stream', 'file'] })
+    const data = flags.required('data', 'the data folder')
+    const id = streamFrom(flags.required('stream', 'the stream, as in default:logs'))
+    const file = flags.optional('file')
+    const input = file === undefined ? surroundings.input : (await open(file)).createReadStream()
+    const storage = await openStorage(data, { nowMs: surroundings.nowMs, sync: true })
+    try {
+      const registry = await Registry.load(storage.catalog)
+      const properties = propertiesOfEmpty(registry, storage.log, id)
+      const progress = new Progress(surroundings)
+      let events = 0
+      await restoreStream({ registry, log: storage.log }, id, properties, async (restore) => {
+        const gathered = new GatheredEvents(restore)
+        for await (const event of exportedEvents(input)) {
+          await gathered.add(event)
+          events++
+          progress.at(() => `${countText(events, 'event')} read`)
+        }
+        await gathered.flush()
+      })
+      surroundings.print(`stream ${nameOf(id)}: ${countText(events, 'event')} imported\n`)
+    } finally {
+      await storage.close()
+    }
+    return 0
+  },
+}
+
+function streamFrom(text: string): StreamId {
+  const colon = text.indexOf(':')
+  const namespace = colon === -1 ? DEFAULT_NAMESPACE : parseNamespaceName(text.slice(0, colon))
+  return { namespace, stream: parseStreamName(text.slice(colon + 1)) }
+}
+
+/** Of the stream, if it is there; refuses one that has events. */
+function propertiesOfEmpty(registry: Registry, log: EventLog, { namespace, stream }: StreamId) {
+  const existing = registry.find(namespace, stream)
+  if (existing === undefined) return DEFAULT_PROPERTIES
+  const tail = log.tail(existing.log)
+  if (tail !== undefined && tail.firstSequence < tail.nextSequence) {
+    const name = nameOf({ namespace, stream })
+    throw new UsageError(`stream ${name} is not empty; truncate it first, or import into another`)
+  }
+  return existing.properties
+}
+
+/** Bodies of neighbours are put together up to this, so that they are stored with one copy. */
+const GATHERED_BYTES = 256 * 1024
+
+/** Gathers neighbours with the same time and headers. */
+class GatheredEvents {
+  readonly #restore: LogRestore
+  #bodies: Buffer[] = []
+  #bytes = 0
+  #timestampMs = 0
+  #headers: EventHeaders = []
+
+  constructor(restore: LogRestore) {
+    this.#restore = restore
+  }
+
+  async add({ timestampMs, headers, body }: ExportedEvent): Promise<void> {
+    const joins =
+      timestampMs === this.#timestampMs && this.#bytes < GATHERED_BYTES && sameHeaders(headers, this.#headers)
+    if (!joins) await this.flush()
+    this.#timestampMs = timestampMs
+    this.#headers = headers
+    this.#bodies.push(body)
+    this.#bytes += body.length + 1
+  }
+
+  async flush(): Promise<void> {
+    const bodies = this.#bodies
+    if (bodies.length === 0) return
+    this.#bodies = []
+    this.#bytes = 0
+    const starts = new Uint32Array(bodies.length)
+    const ends = new Uint32Array(bodies.length)
+    let at = 0
+    for (const [i, { length }] of bodies.entries()) {
+      starts[i] = at
+      at += length
+      ends[i] = at
+    }
+    const slices = { bytes: Buffer.concat(bodies), starts, ends, count: bodies.length }
+    await this.#restore.add(slices, this.#headers, this.#timestampMs)
+  }
+}
+
+function sameHeaders(a: EventHeaders, b: EventHeaders): boolean {
+  return a.length === b.length && a.every(([name, value], i) => name === b[i][0] && value === b[i][1])
+}

@@ -1,0 +1,38 @@
+/**
+ * A folder that is whole or not there: it is filled under the name `<folder>.partial` beside it and renamed at the end, so a
+ * crash in between leaves nothing that could be taken for the whole.
+ */
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { syncFolder } from '../../storage/level/format-stamp.ts'
+import { UsageError } from './command.ts'
+
+/** What `fill` answers; if it throws, or answers undefined, nothing is left. Throws UsageError if there is something already. */
+export async function fillNewFolder<T>(
+  folder: string,
+  fill: (partial: string) => Promise<T | undefined>,
+): Promise<T | undefined> {
+  const target = resolve(folder)
+  const partial = `${target}.partial`
+  if (existsSync(target) && !isEmptyFolder(target)) {
+    throw new UsageError(`${folder} is there already and not empty; name a new or empty folder`)
+  }
+  if (existsSync(partial)) {
+    throw new UsageError(`${partial} is left over from a run that did not end; remove it first`)
+  }
+  mkdirSync(partial, { recursive: true })
+  try {
+    const result = await fill(partial)
+    if (result === undefined) return undefined
+    if (existsSync(target)) rmSync(target, { recursive: true }) // empty; a rename over it is not for every system
+    renameSync(partial, target)
+    syncFolder(dirname(target))
+    return result
+  } finally {
+    rmSync(partial, { recursive: true, force: true })
+  }
+}
+
+function isEmptyFolder(path: string): boolean {
+  return statSync(path).isDirectory() && readdirSync(path).length === 0
+}

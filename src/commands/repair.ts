@@ -1,0 +1,176 @@
+/** `millrace repair`: saves what can be read of a damaged store into a new one. */
+
+import { documentsIn, logsIn } from '../../storage/level/closed-content.ts'
+import { type ClosedStore, openClosedStore } from '../../storage/level/closed-store.ts'
+import { openStorage, type Storage } from '../../storage/level/open.ts'
+import { salvageLog } from '../../storage/level/salvage.ts'
+import type { EventBlock, LogId, LogRestore } from '../../storage/log.ts'
+import { DEFAULT_NAMESPACE, parseStreamName, type StreamId } from '../streams/names.ts'
+import { DEFAULT_NAMESPACE_PROPERTIES } from '../streams/namespace.ts'
+import { DEFAULT_PROPERTIES, type StreamProperties } from '../streams/properties.ts'
+import { Registry } from '../streams/registry.ts'
+import { restoreStream } from '../streams/restore.ts'
+import { CatalogContent, nameOf } from './catalog-content.ts'
+import type { Command, CommandSurroundings } from './command.ts'
+import { doubtfulEndText, Findings, fileDamageText, sequencesText } from './findings.ts'
+import { Flags } from './flags.ts'
+import { fillNewFolder } from './new-folder.ts'
+import { Progress } from './progress.ts'
+import { countText } from './quantities.ts'
+import { verifyFolder } from './verify.ts'
+
+export const repair: Command = {
+  name: 'repair',
+  about: 'saves what can be read of a damaged store into a new one',
+  help: `millrace repair --data FOLDER --to FOLDER
+
+Reads a damaged data folder that no service has open, changes nothing in it, and writes every namespace, every stream with its
+properties, and every event that is sound, with its time, into a new folder. What is left out is printed. In the new store
+sequences have no gaps, so cursors from before do not fit it. It reads LevelDB's files itself: it also works where LevelDB
+refuses to open them, and where the FORMAT stamp is gone.
+
+If there is damage, logs that no stream points to are saved, too, as streams named recovered_log_<number>: a stream whose document
+is lost leaves such a log. So does one that was truncated or deleted shortly before; look at them, and delete those you do not
+want.
+
+exit code: 0 everything was saved, 1 something was left out, 2 could not be done
+`,
+
+  async run(args, surroundings) {
+    const flags = Flags.parse(args, { valued: ['data', 'to'] })
+    const data = flags.required('data', 'the damaged data folder')
+    const to = flags.required('to', 'the folder to be made')
+    const findings = new Findings(surroundings.print)
+    const store = await openClosedStore(
+      data,
+      (damage) => findings.add(fileDamageText(damage)),
+      'assume format',
+    )
+    try {
+      const leftOut = await fillNewFolder(to, async (partial) => {
+        const salvage = new Salvage(store, findings, surroundings)
+        const lost = await salvage.into(partial)
+        if ((await verifyFolder(partial, { ...surroundings, print: () => {} })) > 0) {
+          throw new Error(`what was written to ${partial} does not verify; is that disk sound?`)
+        }
+        return lost
+      })
+      return leftOut === 0 ? 0 : 1
+    } finally {
+      await store.close()
+    }
+  },
+}
+
+class Salvage {
+  readonly #store: ClosedStore
+  readonly #findings: Findings
+  readonly #surroundings: CommandSurroundings
+  readonly #progress: Progress
+  #events = 0
+  #leftOut = 0
+
+  constructor(store: ClosedStore, findings: Findings, surroundings: CommandSurroundings) {
+    this.#store = store
+    this.#findings = findings
+    this.#surroundings = surroundings
+    this.#progress = new Progress(surroundings)
+  }
+
+  /** Answers how many stretches of events were left out, and documents. */
+  async into(folder: string): Promise<number> {
+    const { files } = this.#store
+    const catalog = this.#readCatalog()
+    if (files.end.kind === 'doubtful') this.#leaveOut(doubtfulEndText(files.end.damage))
+    const { nowMs } = this.#surroundings
+    const storage = await openStorage(folder, { nowMs, sync: true })
+    try {
+      await this.#fill(storage, catalog)
+    } finally {
+      await storage.close()
+    }
+    const streams = countText(catalog.streams.size, 'stream')
+    this.#surroundings.print(`${streams} and ${countText(this.#events, 'event')} saved\n`)
+    return this.#leftOut
+  }
+
+  #readCatalog(): CatalogContent {
+    const catalog = new CatalogContent((problem) => this.#leaveOut(problem))
+    for (const { collection, id, text, sound } of documentsIn(this.#store.files)) {
+      if (!sound) {
+        this.#findings.add(
+          `document ${collection}/${id} stands in a damaged block; check what it says: ${text.slice(0, 500)}`,
+        )
+      }
+      catalog.take(collection, id, text)
+    }
+    return catalog
+  }
+
+  async #fill(storage: Storage, catalog: CatalogContent): Promise<void> {
+    const registry = await Registry.load(storage.catalog)
+    const target = { registry, log: storage.log }
+    const namespaces = new Map(catalog.namespaces)
+    for (const { id } of catalog.streams.values()) {
+      const { namespace } = id
+      if (namespace === DEFAULT_NAMESPACE || namespaces.has(namespace)) continue
+      this.#leaveOut(`the properties of namespace ${namespace}, which is made anew`)
+      namespaces.set(namespace, DEFAULT_NAMESPACE_PROPERTIES)
+    }
+    await registry.change(async () => {
+      for (const [name, properties] of namespaces) await registry.putNamespace(name, properties)
+    })
+    for (const { id, log, properties } of catalog.streams.values())
+      await this.#save(target, id, log, properties)
+    if (this.#findings.count === 0 && this.#leftOut === 0) return
+    for (const log of logsIn(this.#store.files)) {
+      if (catalog.streams.has(log)) continue
+      const stream = parseStreamName(`recovered_log_${log}`)
+      await this.#save(target, { namespace: DEFAULT_NAMESPACE, stream }, log, DEFAULT_PROPERTIES)
+    }
+  }
+
+  async #save(
+    target: Parameters<typeof restoreStream>[0],
+    id: StreamId,
+    log: LogId,
+    properties: StreamProperties,
+  ): Promise<void> {
+    const name = nameOf(id)
+    const before = this.#events
+    await restoreStream(target, id, properties, async (restore) => {
+      const blocks = salvageLog(this.#store.files, log, (from, to, reason) => {
+        this.#leaveOut(`stream ${name}, ${sequencesText(from, to)}: ${reason}`)
+      })
+      for (const block of blocks) {
+        await addBlock(restore, block, (count) => {
+          this.#events += count
+        })
+        this.#progress.at(() => `${countText(this.#events, 'event')} saved; at stream ${name}`)
+      }
+    })
+    this.#surroundings.print(`stream ${name}: ${countText(this.#events - before, 'event')}\n`)
+  }
+
+  #leaveOut(text: string): void {
+    this.#leftOut++
+    this.#surroundings.print(`left out: ${text}\n`)
+  }
+}
+
+async function addBlock(
+  restore: LogRestore,
+  { bytes, starts, ends, runs }: EventBlock,
+  onAdded: (count: number) => void,
+): Promise<void> {
+  for (const { begin, end, timestampMs, headers } of runs) {
+    const slices = {
+      bytes,
+      starts: starts.subarray(begin, end),
+      ends: ends.subarray(begin, end),
+      count: end - begin,
+    }
+    await restore.add(slices, headers, timestampMs)
+    onAdded(end - begin)
+  }
+}

@@ -1,0 +1,279 @@
+/**
+ * One of LevelDB's tables (`000012.ldb`), read with every checksum verified: classic-level cannot be told to do that.
+ *
+ *   table  := block … | filter block | metaindex block | index block | footer
+ *   block  := content | type u8 (0 plain, 1 snappy) | masked crc32c u32 of content and type
+ *   content:= entry* | restart offset u32 … | restart count u32
+ *   entry  := shared varint | unshared varint | valueLength varint | rest of the key | value
+ *   footer := handle of metaindex | handle of index | zeros, up to 40 bytes | magic u64
+ *   handle := offset varint | size varint, without type and checksum
+ *
+ * Keys are internal: our key, then eight bytes of `sequence << 8 | type` (1 put, 0 delete), little-endian. An index entry has
+ * a key not before the last of its block, and the block's handle.
+ *
+ * Where a block does not match, the reader says so and goes on with the next. What can still be made out of its bytes is
+ * handed out as not sound: our own values have a checksum that covers their key, which tells what of it is right.
+ */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { basename } from 'node:path'
+import { uncompressSync } from 'snappy'
+import type { OnFileDamage } from './file-damage.ts'
+import { checksumMatches } from './masked-checksum.ts'
+import { VarintReader } from './varint.ts'
+import type { Entry } from './write-batch.ts'
+
+const FOOTER_BYTES = 48
+const HANDLES_BYTES = 40
+const MAGIC = Buffer.from('57fb808b247547db', 'hex')
+const TRAILER_BYTES = 5
+const KEY_TRAILER_BYTES = 8
+const PLAIN = 0
+const SNAPPY = 1
+const PUT = 1
+/** A block whose checksum is wrong may claim any size: the largest that is believed then. */
+const UNSOUND_BYTES_MAX = 64 * 1024 * 1024
+
+interface Handle {
+  readonly offset: number
+  readonly size: number
+}
+
+/** Keys of a block are in `(after, upTo]`. */
+interface KeyBounds {
+  readonly after: Buffer | undefined
+  readonly upTo: Buffer
+}
+
+interface IndexedBlock extends Handle {
+  /** No key of the block is above it. */
+  readonly upTo: Buffer
+}
+
+export class TableReader {
+  readonly fileBytes: number
+  readonly #handle: number
+  readonly #file: string
+  readonly #onDamage: OnFileDamage
+  readonly #blocks: readonly IndexedBlock[]
+
+  /** Throws what the file system does. */
+  constructor(path: string, onDamage: OnFileDamage) {
+    this.#file = basename(path)
+    this.#onDamage = onDamage
+    this.#handle = openSync(path, 'r')
+    this.fileBytes = fstatSync(this.#handle).size
+    this.#blocks = this.#readIndex()
+  }
+
+  close(): void {
+    closeSync(this.#handle)
+  }
+
+  /** Entries with `gte <= key < lt` of ours, in order; of one key the newest first. */
+  *entries(gte: Buffer | undefined, lt: Buffer | undefined): Generator<Entry, void> {
+    let after: Buffer | undefined
+    for (const block of this.#blocks) {
+      if (gte === undefined || block.upTo.compare(gte) >= 0) {
+        for (const entry of this.#entriesOf(block, after)) {
+          if (lt !== undefined && entry.key.compare(lt) >= 0 && entry.sound) return
+          if (isWithin(entry.key, gte, lt)) yield entry
+        }
+      }
+      if (lt !== undefined && block.upTo.compare(lt) >= 0) return
+      after = block.upTo
+    }
+  }
+
+  *#entriesOf(block: IndexedBlock, after: Buffer | undefined): Generator<Entry, void> {
+    const keys = { after, upTo: block.upTo }
+    const read = this.#readBlock(
+      block,
+      (reason, fatal) => this.#onDamage({ file: this.#file, offset: block.offset, reason, fatal, keys }),
+      keys,
+    )
+    if (read === undefined) return
+    let last: Buffer | undefined
+    for (const entry of entriesOfContent(read.content)) {
+      if (entry === undefined || entry.key.length < KEY_TRAILER_BYTES) return
+      const { key: internal, value } = entry
+      const key = userKeyOf(internal)
+      const trailer = internal.length - KEY_TRAILER_BYTES
+      // Whoever merges tables relies on the order.
+      if (!read.sound && ((last !== undefined && key.compare(last) < 0) || key.compare(block.upTo) > 0))
+        continue
+      if (!read.sound && after !== undefined && key.compare(after) < 0) continue
+      last = key
+      const sequence = internal.readUIntLE(trailer + 1, 6) + internal[trailer + 7] * 0x1_0000_0000_0000
+      yield { key, value, sequence, deleted: internal[trailer] !== PUT, sound: read.sound }
+    }
+  }
+
+  /** Its blocks in order; none, with the damage told, if they cannot be found. */
+  #readIndex(): IndexedBlock[] {
+    const tell = (offset: number, reason: string) => this.#onDamage({ file: this.#file, offset, reason })
+    const at = this.fileBytes - FOOTER_BYTES
+    const footer = at < 0 ? undefined : this.#read(at, FOOTER_BYTES)
+    if (footer === undefined || !footer.subarray(HANDLES_BYTES).equals(MAGIC)) {
+      tell(Math.max(0, at), 'the table has no footer')
+      return []
+    }
+    const reader = new VarintReader(footer.subarray(0, HANDLES_BYTES))
+    const metaindex = handleFrom(reader)
+    const index = handleFrom(reader)
+    if (metaindex === undefined || index === undefined) {
+      tell(at, 'the footer makes no sense')
+      return []
+    }
+    if (footer.subarray(reader.at, HANDLES_BYTES).some((byte) => byte !== 0)) {
+      const reason = 'filling bytes were altered'
+      this.#onDamage({ file: this.#file, offset: at + reader.at, reason, harmless: true })
+    }
+    const read = this.#readBlock(index, (reason, fatal) =>
+      this.#onDamage({ file: this.#file, offset: index.offset, reason: `index: ${reason}`, fatal }),
+    )
+    const blocks = read === undefined ? [] : blocksOfIndex(read.content)
+    if (read?.sound) this.#checkLayout(blocks, metaindex, index, at)
+    return blocks
+  }
+
+  /** That nothing lies between the parts, and that those nobody else reads are sound, too. */
+  #checkLayout(blocks: readonly IndexedBlock[], metaindex: Handle, index: Handle, footerAt: number): void {
+    const tell = (offset: number, reason: string) => this.#onDamage({ file: this.#file, offset, reason })
+    const read = this.#readBlock(metaindex, (reason) => tell(metaindex.offset, `metaindex: ${reason}`))
+    const filters: Handle[] = []
+    for (const entry of read?.sound ? entriesOfContent(read.content) : []) {
+      const filter = entry && handleFrom(new VarintReader(entry.value))
+      if (filter === undefined) continue
+      filters.push(filter)
+      this.#readBlock(filter, (reason) => tell(filter.offset, `filter: ${reason}`))
+    }
+    let at = 0
+    for (const { offset, size } of [...blocks, ...filters, metaindex, index]) {
+      if (offset !== at) break
+      at += size + TRAILER_BYTES
+    }
+    if (at !== footerAt) tell(at, 'the parts of the table do not join')
+  }
+
+  #readBlock(
+    { offset, size }: Handle,
+    tell: (reason: string, fatal: boolean) => void,
+    keys?: KeyBounds,
+  ): { readonly content: Buffer; readonly sound: boolean } | undefined {
+    const stored = this.#read(offset, size + TRAILER_BYTES)
+    if (stored === undefined) {
+      tell('the block lies beyond the end of the file', false)
+      return undefined
+    }
+    const sound = checksumMatches(stored.readUInt32LE(size + 1), stored.subarray(0, size + 1))
+    const content = contentOf(stored.subarray(0, size), stored[size], sound)
+    if (!sound)
+      tell('the block does not match its checksum', content !== undefined && !isWellFormed(content, keys))
+    else if (content === undefined) tell('the block cannot be decompressed', false)
+    return content && { content, sound }
+  }
+
+  /** Undefined if the file does not have so many bytes there. */
+  #read(offset: number, length: number): Buffer | undefined {
+    if (offset + length > this.fileBytes) return undefined
+    const bytes = Buffer.allocUnsafeSlow(length)
+    let filled = 0
+    while (filled < length) {
+      const read = readSync(this.#handle, bytes, filled, length - filled, offset + filled)
+      if (read === 0) return undefined
+      filled += read
+    }
+    return bytes
+  }
+}
+
+/** The key without LevelDB's number and type. */
+export function userKeyOf(internal: Buffer): Buffer {
+  return internal.subarray(0, Math.max(0, internal.length - KEY_TRAILER_BYTES))
+}
+
+function isWithin(key: Buffer, gte: Buffer | undefined, lt: Buffer | undefined): boolean {
+  return (gte === undefined || key.compare(gte) >= 0) && (lt === undefined || key.compare(lt) < 0)
+}
+
+function handleFrom(reader: VarintReader): Handle | undefined {
+  const offset = reader.next()
+  const size = reader.next()
+  return offset === undefined || size === undefined ? undefined : { offset, size }
+}
+
+function blocksOfIndex(content: Buffer): IndexedBlock[] {
+  const blocks: IndexedBlock[] = []
+  for (const entry of entriesOfContent(content)) {
+    const handle = entry && handleFrom(new VarintReader(entry.value))
+    if (entry === undefined || handle === undefined) break
+    blocks.push({ ...handle, upTo: userKeyOf(entry.key) })
+  }
+  return blocks
+}
+
+function contentOf(stored: Buffer, type: number, sound: boolean): Buffer | undefined {
+  if (type === PLAIN) return stored
+  if (type !== SNAPPY) return undefined
+  const size = new VarintReader(stored).next()
+  if (size === undefined || (!sound && size > UNSOUND_BYTES_MAX)) return undefined
+  try {
+    return uncompressSync(stored) as Buffer
+  } catch {
+    return undefined
+  }
+}
+
+interface ContentEntry {
+  readonly offset: number
+  /** Internal; of an index, too. */
+  readonly key: Buffer
+  readonly value: Buffer
+  /** Whether the key is written out: an entry that searches begin at has to be. */
+  readonly isRestart: boolean
+}
+
+/** In order; undefined, and nothing after it, where the bytes make no sense. */
+function* entriesOfContent(content: Buffer): Generator<ContentEntry | undefined, void> {
+  const end = endOfEntries(content)
+  if (end === undefined) return yield undefined
+  const reader = new VarintReader(content.subarray(0, end))
+  let key: Buffer = Buffer.alloc(0)
+  while (!reader.ended) {
+    const offset = reader.at
+    const shared = reader.next()
+    const unshared = reader.next()
+    const valueLength = reader.next()
+    const rest = unshared === undefined ? undefined : reader.take(unshared)
+    const value = valueLength === undefined ? undefined : reader.take(valueLength)
+    if (shared === undefined || shared > key.length || rest === undefined || value === undefined) {
+      return yield undefined
+    }
+    key = shared === 0 ? rest : Buffer.concat([key.subarray(0, shared), rest])
+    yield { offset, key, value, isRestart: shared === 0 }
+  }
+}
+
+/** Where the restart offsets begin. */
+function endOfEntries(content: Buffer): number | undefined {
+  if (content.length < 4) return undefined
+  const end = content.length - 4 * (content.readUInt32LE(content.length - 4) + 1)
+  return end < 0 ? undefined : end
+}
+
+/** Whether LevelDB, which trusts a block's form, can walk and search it without meeting a key that is none. */
+function isWellFormed(content: Buffer, bounds?: KeyBounds): boolean {
+  const restarts = new Set<number>()
+  let last = bounds?.after
+  for (const entry of entriesOfContent(content)) {
+    if (entry === undefined || entry.key.length < KEY_TRAILER_BYTES) return false
+    const key = userKeyOf(entry.key)
+    if (last !== undefined && key.compare(last) < 0) return false
+    if (entry.isRestart) restarts.add(entry.offset)
+    last = key
+  }
+  for (let at = endOfEntries(content) ?? content.length; at + 4 < content.length; at += 4) {
+    if (!restarts.has(content.readUInt32LE(at))) return false
+  }
+  return last !== undefined && !(bounds !== undefined && last.compare(bounds.upTo) > 0)
+}

@@ -1,0 +1,38 @@
+/** What a closed store holds, by its keys: documents and logs. */
+import type { StoreFiles } from '../level-files/store-files.ts'
+import type { LogId } from '../log.ts'
+import { afterLog, BLOCKS, DOCUMENTS, documentOfKey, kindOfKey, logOfBlockKey } from './keys.ts'
+
+export interface StoredDocument {
+  readonly collection: string
+  readonly id: string
+  /** JSON, as far as it is sound. */
+  readonly text: string
+  /** False if LevelDB's checksum does not match: documents have none of their own. */
+  readonly sound: boolean
+}
+
+/** In the order of collections and ids. */
+export function* documentsIn(files: StoreFiles): Generator<StoredDocument, void> {
+  for (const { key, value, sound } of files.entries(DOCUMENTS.gte, DOCUMENTS.lt)) {
+    yield { ...documentOfKey(key), text: value.toString('utf8'), sound }
+  }
+}
+
+/** Every log that has a block or a reference, ascending. */
+export function* logsIn(files: StoreFiles): Generator<LogId, void> {
+  let from = BLOCKS.gte
+  for (;;) {
+    const log = firstLogFrom(files, from)
+    if (log === undefined) return
+    yield log
+    from = afterLog(log)
+  }
+}
+
+function firstLogFrom(files: StoreFiles, from: Buffer): LogId | undefined {
+  for (const { key } of files.entries(from, BLOCKS.lt)) {
+    if (kindOfKey(key) === 'block') return logOfBlockKey(key)
+  }
+  return undefined
+}

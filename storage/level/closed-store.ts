@@ -1,0 +1,54 @@
+/**
+ * A data folder that no process has open, read without changing anything in it: what verify, repair and backup work on.
+ */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { OnFileDamage } from '../level-files/file-damage.ts'
+import { StoreFiles } from '../level-files/store-files.ts'
+import { StorageError } from '../storage-error.ts'
+import { existingFormatOf, FORMAT_VERSION, isUnstamped } from './format-stamp.ts'
+import { StoreLock } from './store-lock.ts'
+
+export interface ClosedStore {
+  readonly format: number
+  /** LevelDB's folder. */
+  readonly store: string
+  readonly files: StoreFiles
+  /** Others may open the folder again. */
+  close(): Promise<void>
+}
+
+/**
+ * A folder whose FORMAT stamp is gone or garbled is refused, or taken to be of the current format; one of a newer format is
+ * always refused. Rejects with StorageError 'format', 'locked' or 'unavailable'; what is damaged is told, and no reason to
+ * reject.
+ */
+export async function openClosedStore(
+  folder: string,
+  onDamage: OnFileDamage,
+  withoutStamp: 'refuse' | 'assume format' = 'refuse',
+): Promise<ClosedStore> {
+  const store = join(folder, 'store')
+  if (!existsSync(folder)) throw new StorageError('unavailable', `there is no folder ${folder}`)
+  const assumed = withoutStamp === 'assume format' && isUnstamped(folder)
+  const format = assumed ? FORMAT_VERSION : existingFormatOf(folder)
+  if (format === undefined) throw unstamped(folder, existsSync(store))
+  if (!existsSync(store))
+    throw new StorageError('corrupt', `${folder} has a FORMAT stamp and no folder store`)
+  const lock = await StoreLock.take(store)
+  try {
+    const files = new StoreFiles(store, onDamage)
+    return { format, store, files, close: () => lock.release() }
+  } catch (error) {
+    await lock.release()
+    throw error
+  }
+}
+
+function unstamped(folder: string, hasStore: boolean): StorageError {
+  const advice = hasStore ? "; if it is one that has lost it, 'millrace repair' reads it without" : ''
+  return new StorageError(
+    'format',
+    `${folder} has no FORMAT stamp: it is not a Millrace data folder${advice}`,
+  )
+}

@@ -1,0 +1,21 @@
+/** Keys in words, for an operator who is told what cannot be read. */
+import { isReferenceKey, kindOfKey, logOfBlockKey, segmentOfPieceKey, sequenceOfKey } from './keys.ts'
+
+/** Where a key stands: `log 3, sequence 17`; the catalog for documents. */
+export function describeKey(key: Buffer): string {
+  switch (kindOfKey(key)) {
+    case 'document':
+      return `catalog, ${JSON.stringify(key.toString('utf8', 1).replace('\0', '/'))}`
+    case 'block':
+      return `log ${logOfBlockKey(key)}, sequence ${sequenceOfKey(key)}${isReferenceKey(key) ? ' (an upload)' : ''}`
+    case 'tail':
+      return `tail of log ${key.readUInt32BE(1)}`
+    case 'mark':
+      return `mark of log ${key.readUInt32BE(1)}`
+    case 'orphan':
+    case 'piece':
+      return `upload ${segmentOfPieceKey(key)}`
+    default:
+      return `key ${key.toString('hex')}`
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * The events of one log, as far as they can be read from the files of a closed store: block by block, whatever is wrong with
+ * LevelDB's own checksums, for each block has one of ours.
+ */
+
+import type { StoreFiles } from '../level-files/store-files.ts'
+import type { EventBlock, LogId } from '../log.ts'
+import { decodeBlock } from './block-codec.ts'
+import {
+  afterLog,
+  afterSegment,
+  blockKey,
+  format1TailKey,
+  indexOfPieceKey,
+  isReferenceKey,
+  pieceKey,
+  sequenceOfKey,
+  tailKey,
+  timestampOfKey,
+} from './keys.ts'
+import { keyAfter } from './range-scan.ts'
+import { decodeReference } from './segment-reference.ts'
+import { decodeTail, type StoredTail } from './tail-codec.ts'
+
+/** Events `[from, to]` are left out; `to` is undefined where nobody knows how many there were. */
+export type OnLost = (from: number, to: number | undefined, reason: string) => void
+
+/** In order, without those that are lost; each block as a whole, so the first may begin before the trim point. */
+export function* salvageLog(files: StoreFiles, log: LogId, onLost: OnLost): Generator<EventBlock, void> {
+  const tail = readableTail(files, log)
+  const ledger = new Ledger(tail?.firstSequence ?? 0, onLost)
+  for (const { key, value } of files.entries(blockKey(log, 0, 0), afterLog(log))) {
+    const sequence = sequenceOfKey(key)
+    if (isReferenceKey(key)) yield* salvageSegment(files, key, value, ledger)
+    else yield* ledger.take(sequence, () => decodeBlock(key, value, timestampOfKey(key), sequence))
+  }
+  ledger.end(tail?.nextSequence)
+}
+
+function* salvageSegment(
+  files: StoreFiles,
+  key: Buffer,
+  value: Buffer,
+  ledger: Ledger,
+): Generator<EventBlock, void> {
+  const first = sequenceOfKey(key)
+  const timestampMs = timestampOfKey(key)
+  const reference = ledger.read(first, () => decodeReference(key, value))
+  if (reference === undefined) return
+  const { segment, count } = reference
+  for (const piece of files.entries(pieceKey(segment, 0), afterSegment(segment))) {
+    const sequence = first + indexOfPieceKey(piece.key)
+    if (sequence >= first + count) break
+    yield* ledger.take(sequence, () => decodeBlock(piece.key, piece.value, timestampMs, sequence))
+  }
+  ledger.reach(first + count)
+}
+
+/** What has been handed out, and what is missing in between. */
+class Ledger {
+  readonly #onLost: OnLost
+  #next: number
+  #reason: string | undefined
+
+  constructor(first: number, onLost: OnLost) {
+    this.#next = first
+    this.#onLost = onLost
+  }
+
+  *take(sequence: number, decode: () => EventBlock): Generator<EventBlock, void> {
+    const block = this.read(sequence, decode)
+    if (block === undefined) return
+    const end = sequence + block.starts.length
+    if (end <= this.#next) return // an older state of what has been handed out, or trimmed
+    yield sequence >= this.#next ? block : from(block, this.#next - sequence)
+    this.#next = end
+  }
+
+  read<T>(sequence: number, decode: () => T): T | undefined {
+    this.reach(sequence)
+    try {
+      return decode()
+    } catch (error) {
+      if (sequence >= this.#next) this.#reason = error instanceof Error ? error.message : String(error)
+      return undefined
+    }
+  }
+
+  reach(sequence: number): void {
+    if (sequence <= this.#next) return
+    this.#onLost(this.#next, sequence - 1, this.#reason ?? MISSING)
+    this.#reason = undefined
+    this.#next = sequence
+  }
+
+  /** `next` is undefined if the tail cannot be read. */
+  end(next: number | undefined): void {
+    if (next !== undefined && next > this.#next) this.reach(next)
+    else if (this.#reason !== undefined) this.#onLost(this.#next, undefined, this.#reason)
+  }
+}
+
+const MISSING = 'the events are missing'
+
+function from(block: EventBlock, index: number): EventBlock {
+  const runs = block.runs
+    .filter(({ end }) => end > index)
+    .map((run) => (run.begin >= index ? run : { ...run, begin: index }))
+  return { ...block, runs }
+}
+
+function readableTail(files: StoreFiles, log: LogId): StoredTail | undefined {
+  for (const wanted of [tailKey(log), format1TailKey(log)]) {
+    for (const { key, value } of files.entries(wanted, keyAfter(wanted))) {
+      try {
+        return decodeTail(key, value)
+      } catch {
+        return undefined
+      }
+    }
+  }
+  return undefined
+}

@@ -1,0 +1,114 @@
+/**
+ * What is looked at before LevelDB opens a store, because LevelDB would not tell: it skips records of its write-ahead logs
+ * that do not match, and deletes the log; it makes a new store where CURRENT is missing; and it reads its tables without
+ * looking at their checksums.
+ *
+ *   manifest, write-ahead logs    all of them: what was written last
+ *   tables                        the blocks with documents, tails and marks, which decide what there is
+ *
+ * Events are checked when they are read, by checksums of our own. All this takes a few milliseconds.
+ *
+ * There is one more thing: LevelDB may meet a damaged block with an assertion that ends the process. So where the store was
+ * not closed as it should be, all blocks of its newest tables are checked as well, about a second's worth: a service that
+ * died of one is told so when it is started again, instead of dying again.
+ */
+import { join } from 'node:path'
+import type { FileDamage } from '../level-files/file-damage.ts'
+import { storeFileNames } from '../level-files/file-names.ts'
+import { StoreFiles } from '../level-files/store-files.ts'
+import { StorageError } from '../storage-error.ts'
+import { describeKey } from './key-description.ts'
+import { BLOCKS, markKey, NO_LOG, PIECES } from './keys.ts'
+import { StoreLock } from './store-lock.ts'
+
+/** Read at half a gigabyte a second or more. */
+const CHECKED_BYTES_MAX = 1024 * 1024 * 1024
+
+/** All that is no event. */
+const SMALL_KEYS: readonly (readonly [gte: Buffer | undefined, lt: Buffer | undefined])[] = [
+  [undefined, BLOCKS.gte],
+  [BLOCKS.lt, PIECES.gte],
+  [PIECES.lt, undefined],
+]
+
+/**
+ * Resolves with what the operator should know though the store can be opened. Rejects with StorageError 'corrupt' if opening
+ * it would hide damage, and 'locked' if it is not ours to look at.
+ */
+export async function checkBeforeOpen(folder: string): Promise<string[]> {
+  const store = join(folder, 'store')
+  const found = lookOrUndefined(store)
+  if (found?.damage.length === 0) return found.remarks
+  // Another process may be changing what we have just read: with its lock in our hands, once more.
+  const lock = await StoreLock.take(store)
+  try {
+    const { damage, remarks } = look(store)
+    if (damage.length > 0) throw damaged(folder, damage)
+    return remarks
+  } finally {
+    await lock.release()
+  }
+}
+
+interface Findings {
+  readonly damage: readonly FileDamage[]
+  readonly remarks: string[]
+}
+
+function lookOrUndefined(store: string): Findings | undefined {
+  try {
+    return look(store)
+  } catch {
+    return undefined
+  }
+}
+
+function look(store: string): Findings {
+  const damage: FileDamage[] = []
+  const { hasCurrent, tables, logs } = storeFileNames(store)
+  // A crash while the first store was made leaves it without CURRENT, and without anything worth keeping.
+  if (!hasCurrent && tables.size + logs.size === 0) return { damage, remarks: [] }
+  const files = new StoreFiles(store, (one) => {
+    if (!one.harmless) damage.push(one)
+  })
+  if (damage.length > 0) return { damage, remarks: [] }
+  for (const [gte, lt] of SMALL_KEYS) for (const _ of files.entries(gte, lt));
+  if (damage.length > 0 || wasClosed(files)) return { damage, remarks: remarksOn(files) }
+  files.checkTables(CHECKED_BYTES_MAX)
+  return {
+    damage: damage.filter(({ fatal }) => fatal),
+    remarks: [...remarksOn(files), ...damage.map(remarkOnTable)],
+  }
+}
+
+/** Whether the last write is the one that means nothing but the end (level-log.ts). */
+function wasClosed({ lastWrite, end }: StoreFiles): boolean {
+  const [entry] = lastWrite
+  return end.kind === 'whole' && lastWrite.length === 1 && entry.deleted && entry.key.equals(markKey(NO_LOG))
+}
+
+function remarksOn({ end }: StoreFiles): string[] {
+  return end.kind === 'doubtful' ? [remarkOn(end.damage)] : []
+}
+
+function remarkOnTable({ file, offset, reason, keys }: FileDamage): string {
+  const place = keys === undefined ? '' : `; reading it may fail, up to ${describeKey(keys.upTo)}`
+  return `store/${file} is damaged at byte ${offset}: ${reason}${place}`
+}
+
+function damaged(folder: string, damage: readonly FileDamage[]): StorageError {
+  const [{ file, offset, reason }] = damage
+  const others = damage.length > 1 ? `, and ${damage.length - 1} more` : ''
+  return new StorageError(
+    'corrupt',
+    `data folder ${folder} is damaged: store/${file} at byte ${offset}: ${reason}${others}. Nothing was changed. ` +
+      `'millrace verify --data ${folder}' lists what is damaged, 'millrace repair' saves the rest into a new folder`,
+  )
+}
+
+function remarkOn({ file, offset, reason }: FileDamage): string {
+  return (
+    `the last write in store/${file}, at byte ${offset}, is not whole (${reason}) and was left out. After a power cut this is ` +
+    'normal: it had not been answered. Otherwise the file was damaged, and what was written last is missing'
+  )
+}
