@@ -26,6 +26,7 @@ import { LogWriter, type LogWriterHooks } from './log-writer.ts'
 import { RestingTails } from './resting-tails.ts'
 import { LevelStagedBatch, type StagingArea } from './staged-batch.ts'
 import { decodeTail, EMPTY_TAIL, type StoredTail } from './tail-codec.ts'
+import type { WalName } from './wal-name.ts'
 import { walk } from './walk.ts'
 
 export interface LevelLogOptions {
@@ -33,11 +34,12 @@ export interface LevelLogOptions {
   readonly nowMs: () => number
   /** fsync before a write is acknowledged. Only tests of the tests turn it off. */
   readonly sync: boolean
+  /** Of the engine on disk. */
+  readonly walName?: WalName
 }
 
 export class LevelLog implements EventLog, StagingArea {
   readonly db: Level
-  readonly sync: boolean
   /** Shared with the catalog, so that documents and events are written by the same groups. */
   readonly commit: GroupCommit
   readonly #resting = new RestingTails()
@@ -58,9 +60,8 @@ export class LevelLog implements EventLog, StagingArea {
 
   private constructor(db: Level, options: LevelLogOptions) {
     this.db = db
-    this.sync = options.sync
-    this.commit = new GroupCommit(db, options.nowMs, options.sync)
-    this.#trimmer = new LogTrimmer(db)
+    this.commit = new GroupCommit(db, options.nowMs, options.sync, options.walName)
+    this.#trimmer = new LogTrimmer(db, this.commit)
     this.#merger = new BlockMerger(db)
   }
 
