@@ -9,6 +9,8 @@ export interface Config {
   readonly eventBytesMax: number
   readonly asyncQueueBytesMax: number
   readonly janitorIntervalMs: number
+  /** Events are refused while the disk has less; 0 if it may fill up. */
+  readonly minFreeDiskBytes: number
   /** Whether namespaces may be deleted. */
   readonly unrecoverableReset: boolean
 }
@@ -29,6 +31,8 @@ const MIB = 1024 * 1024
 const EVENT_BYTES_MOST = 1024 * MIB
 /** More than any machine has: the queue is bounded by what its operator gives it. */
 const QUEUE_BYTES_MOST = 1024 * 1024 * MIB
+
+const DISK_BYTES_MOST = 512 * 1024 * 1024 * MIB
 
 interface Setting {
   readonly flag: string
@@ -81,6 +85,13 @@ const SETTINGS = {
     fallback: '30',
     about: 'how often the disk is freed of expired and deleted events',
   },
+  minFreeDisk: {
+    flag: 'min-free-disk',
+    variable: 'MILLRACE_MIN_FREE_DISK',
+    value: 'BYTES',
+    fallback: String(512 * MIB),
+    about: 'events are refused while the disk has less than this free; 0 lets it fill up',
+  },
 } as const satisfies Record<string, Setting>
 
 const RESET_VARIABLE = 'MILLRACE_NO_UNRECOVERABLE_RESET'
@@ -104,6 +115,7 @@ export function parseCommand(args: readonly string[], environment: NodeJS.Proces
     eventBytesMax: wholeNumber(text(SETTINGS.maxEventBytes), 1, EVENT_BYTES_MOST),
     asyncQueueBytesMax: wholeNumber(text(SETTINGS.asyncQueueBytes), 0, QUEUE_BYTES_MOST),
     janitorIntervalMs: wholeNumber(text(SETTINGS.janitorSeconds), 1, 86_400) * 1000,
+    minFreeDiskBytes: wholeNumber(text(SETTINGS.minFreeDisk), 0, DISK_BYTES_MOST),
     unrecoverableReset: !(flags['no-unrecoverable-reset'] === true || resetForbidden(environment)),
   }
   return { kind: 'serve', config: Object.freeze(config) }

@@ -23,6 +23,7 @@ const REFUSALS = {
   event_too_large: 413,
   document_too_large: 413,
   unsupported_encoding: 415,
+  disk_low: 507,
 } as const satisfies Record<ServiceErrorCode, number>
 
 const FAILURES = {
@@ -35,8 +36,11 @@ const FAILURES = {
   format: 500,
 } as const satisfies Record<StorageErrorCode, number>
 
-/** Seconds after which a client may try again when the store cannot write. */
-const RETRY_AFTER_SECONDS = 5
+/** Seconds after which a client may try again when the store cannot write: it looks after itself, or an operator has to. */
+const RETRY_AFTER: Readonly<Record<number, { readonly 'Retry-After': string }>> = {
+  503: { 'Retry-After': '5' },
+  507: { 'Retry-After': '30' },
+}
 
 export type ReportFailure = (error: unknown) => void
 
@@ -50,10 +54,7 @@ export interface Problem {
 export function problemOf(error: unknown, report: ReportFailure): Problem {
   if (error instanceof ServiceError) return problem(REFUSALS[error.code], error.message)
   report(error)
-  if (error instanceof StorageError) {
-    const status = FAILURES[error.code]
-    return problem(status, error.message, status === 503 ? { 'Retry-After': `${RETRY_AFTER_SECONDS}` } : {})
-  }
+  if (error instanceof StorageError) return problem(FAILURES[error.code], error.message)
   return problem(500, 'the server failed at this request; its log says how')
 }
 
@@ -62,6 +63,6 @@ export function answerProblem(error: unknown, c: HttpContext, report: ReportFail
   return c.body(text, status, headers)
 }
 
-function problem(status: ContentfulStatusCode, text: string, headers: Record<string, string> = {}): Problem {
-  return { status, text, headers: { ...headers, 'Content-Type': 'text/plain; charset=utf-8' } }
+function problem(status: ContentfulStatusCode, text: string): Problem {
+  return { status, text, headers: { ...RETRY_AFTER[status], 'Content-Type': 'text/plain; charset=utf-8' } }
 }

@@ -24,6 +24,8 @@ export interface TestAppOptions {
   readonly config?: Partial<Config>
   /** A store of the test's own. */
   readonly openStorage?: (nowMs: () => number) => Promise<Storage>
+  /** The room on the disk, in bytes, where the test is about it. */
+  readonly freeBytes?: () => number
 }
 
 export interface RequestOptions {
@@ -52,6 +54,8 @@ export interface EventJson {
 
 export interface TestApp {
   readonly port: number
+  /** With `onDisk`. */
+  readonly dataFolder: string
   /** Time of the service, in milliseconds; tests set it. */
   nowMs: number
   /** Failures the service reported as its own. Empty at the end of a good test. */
@@ -79,11 +83,13 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
     eventBytesMax: 16 * 1024 * 1024,
     asyncQueueBytesMax: 32 * 1024 * 1024,
     janitorIntervalMs: 86_400_000,
+    minFreeDiskBytes: 0, // the machine's own disk is no part of a test
     unrecoverableReset: true,
     ...options.config,
   }
   const agent = new Agent({ keepAlive: true })
   const reported: unknown[] = []
+  const { freeBytes } = options
   let service: RunningService
 
   async function start(): Promise<void> {
@@ -92,10 +98,12 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
       random: () => 0.5,
       report: (error) => reported.push(error),
       ...(store.open && { openStorage: store.open }),
+      ...(freeBytes && { statfs: async () => ({ bavail: freeBytes(), bsize: 1 }) }),
     })
   }
 
   const app: TestApp = {
+    dataFolder: store.folder,
     nowMs: options.nowMs ?? 1_000_000,
     reported,
     get port() {
