@@ -10,6 +10,8 @@ export interface Config {
   readonly eventBytesMax: number
   readonly asyncQueueBytesMax: number
   readonly janitorIntervalMs: number
+  /** Events are refused while the disk has less; 0 if it may fill up. */
+  readonly minFreeDiskBytes: number
   /** Whether namespaces may be deleted. */
   readonly unrecoverableReset: boolean
   readonly limits: Limits
@@ -48,6 +50,8 @@ const MIB = 1024 * 1024
 const EVENT_BYTES_MOST = 1024 * MIB
 /** More than any machine has: the queue is bounded by what its operator gives it. */
 const QUEUE_BYTES_MOST = 1024 * 1024 * MIB
+
+const DISK_BYTES_MOST = 512 * 1024 * 1024 * MIB
 
 interface Setting {
   readonly flag: string
@@ -142,6 +146,13 @@ const SETTINGS = {
     fallback: '',
     about: 'add a line of JSON for every change of a stream, a namespace or the tokens',
   },
+  minFreeDisk: {
+    flag: 'min-free-disk',
+    variable: 'MILLRACE_MIN_FREE_DISK',
+    value: 'BYTES',
+    fallback: String(512 * MIB),
+    about: 'events are refused while the disk has less than this free; 0 lets it fill up',
+  },
 } as const satisfies Record<string, Setting>
 
 const ALL_SETTINGS: readonly Setting[] = [...Object.values(SETTINGS), ...Object.values(LIMITS)]
@@ -175,6 +186,7 @@ export function parseCommand(args: readonly string[], environment: NodeJS.Proces
     limits: Object.freeze(valuesOf((limit) => wholeNumber(text(limit), limit.least, limit.most))),
     corsOrigins: origins(text(SETTINGS.corsOrigin)),
     ...tlsFiles(text(SETTINGS.tlsCert).text, text(SETTINGS.tlsKey).text, text(SETTINGS.tlsClientCa).text),
+    minFreeDiskBytes: wholeNumber(text(SETTINGS.minFreeDisk), 0, DISK_BYTES_MOST),
   }
   return { kind: 'serve', config: Object.freeze(config) }
 }

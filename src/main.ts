@@ -1,36 +1,31 @@
 /**
- * Puts the house together: config -> storage -> services -> app -> listen. `close` undoes it in the reverse order.
- * The only file that knows every room.
+ * Puts the service together, from the door to what stands behind it: config -> tokens and audit -> house -> listen. `close`
+ * undoes it in the reverse order. With house.ts the only file that knows every room.
  */
+import { statfs } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
-import { getRequestListener } from '@hono/node-server'
-import { openStorage, type Storage } from '../storage/level/open.ts'
-import { StorageError } from '../storage/storage-error.ts'
+import { probeDisk } from '../storage/level/probe.ts'
+import { AuditFile } from './audit/audit-file.ts'
+import { AuditLog } from './audit/audit-log.ts'
+import { withoutSecrets } from './auth/token-hash.ts'
+import { WatchedTokens } from './auth/watched-tokens.ts'
 import type { Config } from './config.ts'
+import { DiskSpace } from './disk-space.ts'
+import { type FurnishedHouse, openHouse } from './house.ts'
 import { securityHeaders } from './http/answer-class.ts'
-import { createApp } from './http/app.ts'
-import { directPosts } from './http/direct-posts.ts'
 import { Gate } from './http/gate.ts'
+import { Guard } from './http/guard.ts'
 import { Load } from './http/load.ts'
-import { answerUnreadable, listen, newServer, stopServing, tryAddress } from './http/server.ts'
+import { isLoopback, listen, newServer, stopServing, tryAddress } from './http/server.ts'
 import { SlowClients } from './http/slow-clients.ts'
 import { readIdentity } from './http/tls.ts'
-import { Janitor } from './janitor/janitor.ts'
-import { scheduleJanitor } from './janitor/schedule.ts'
-import { Namespaces } from './streams/namespaces.ts'
-import { Registry } from './streams/registry.ts'
-import { Streams } from './streams/streams.ts'
+import type { Janitor } from './janitor/janitor.ts'
 import { UsageRegistry } from './streams/usage.ts'
+import { Supervisor } from './supervisor.ts'
+import type { Surroundings } from './surroundings.ts'
 
-/** What the outside world gives: handed in, so that a test can be exact. */
-export interface Surroundings {
-  readonly nowMs: () => number
-  readonly random: () => number
-  /** Told of failures that are the server's own; one call, one line of the log. */
-  readonly report: (error: unknown) => void
-  /** Opens the store; the data folder of the config unless a test says otherwise. */
-  readonly openStorage?: (nowMs: () => number) => Promise<Storage>
-}
+/** So long may a token be good after it was revoked. */
+const TOKEN_FILE_LOOK_MS = 1000
 
 export interface RunningService {
   readonly host: string
@@ -44,66 +39,113 @@ export interface RunningService {
 }
 
 /**
- * Rejects with TlsError if certificate and key cannot be used, with node's error if the port cannot, with StorageError
- * if the data folder cannot be opened.
+ * Rejects with StorageError if the data folder cannot be opened, with node's error if the port cannot, and with a sentence
+ * if everybody could come in, or certificate, key, token file or audit file cannot be used.
  */
 export async function startService(config: Config, surroundings: Surroundings): Promise<RunningService> {
-  const { nowMs, random } = surroundings
-  let stopping = false
-  // What is still read for clients who have gone when the service stops finds the store closed: no failure of anybody.
-  const report = (error: unknown) => {
-    if (!(stopping && error instanceof StorageError && error.code === 'closed')) surroundings.report(error)
-  }
-  const open =
-    surroundings.openStorage ?? ((clock) => openStorage(config.dataFolder, { nowMs: clock, sync: true }))
+  const { nowMs, report } = surroundings
+  const { limits } = config
   if (config.tls !== undefined) readIdentity(config.tls)
-  await tryAddress(config)
-  const storage = await open(nowMs)
-  for (const remark of storage.remarks) surroundings.report(remark)
+  assertNotOpen(config, await tryAddress(config))
+  const trail = await openAudit(config, surroundings)
+  const watched = await openTokens(config, surroundings, trail?.audit)
+  const guard = watched && new Guard(watched.tokens, nowMs)
+  const load = new Load(limits)
+  const space = new DiskSpace({
+    minFreeBytes: config.minFreeDiskBytes,
+    statfs: surroundings.statfs ?? (() => statfs(config.dataFolder)),
+    report,
+  })
+  const fixtures = {
+    space,
+    load,
+    slowClients: new SlowClients(limits, securityHeaders(config.tls !== undefined)),
+    guard,
+    tokens: watched?.tokens,
+    audit: trail?.audit,
+    usage: new UsageRegistry(),
+    writeRefusal: () => supervisor.failure() ?? space.failure(),
+  }
+  const open = () => openHouse(config, surroundings, fixtures)
+  const supervisor: Supervisor<FurnishedHouse> = new Supervisor(await open(), {
+    open,
+    async ready() {
+      if (space.low) throw space.refusal()
+      if (surroundings.openStorage === undefined) await probeDisk(config.dataFolder)
+    },
+    report,
+  })
+  async function closeBehindTheDoor(): Promise<void> {
+    space.stop()
+    await watched?.stop()
+    await supervisor.stop()
+    await trail?.file?.close()
+  }
   try {
-    const registry = await Registry.load(storage.catalog)
-    const streams = new Streams(storage.log, registry, {
-      nowMs,
-      asyncQueueBytesMax: config.asyncQueueBytesMax,
-      onAsyncLost: (_, error) => surroundings.report(error),
+    await space.watch()
+    const http = newServer((incoming, outgoing) => supervisor.house.listener(incoming, outgoing), {
+      ...config,
+      gate: new Gate(load, limits.maxRequests),
+      mayContinue: guard && ((incoming) => typeof guard.clientOf(incoming) !== 'string'),
     })
-    const { eventBytesMax, limits } = config
-    const load = new Load(limits)
-    const slowClients = new SlowClients(limits, securityHeaders(config.tls !== undefined))
-    const options = { eventBytesMax, limits, load, slowClients, nowMs, report }
-    const app = createApp(
-      {
-        streams,
-        namespaces: new Namespaces(registry, config.unrecoverableReset),
-        usage: new UsageRegistry(),
-        storeFailure: () => storage.log.failure(),
-      },
-      options,
-    )
-    const listener = getRequestListener(app.fetch as Parameters<typeof getRequestListener>[0], {
-      hostname: config.host, // for requests that name none, as HTTP/1.0 may
-      errorHandler: answerUnreadable,
-    })
-    const gate = new Gate(load, limits.maxRequests)
-    const http = newServer(directPosts(streams, options, listener), { ...config, gate })
     await listen(http.server, config)
-    const janitor = new Janitor(storage.log, registry, nowMs, report)
-    const schedule = scheduleJanitor(janitor, config.janitorIntervalMs, random, report)
+    watched?.watch(TOKEN_FILE_LOOK_MS)
     const { address, port } = http.server.address() as AddressInfo
     return {
       host: address,
       port,
-      janitor,
+      get janitor() {
+        return supervisor.house.janitor
+      },
       reload: http.reloadTls,
       async close(graceMs) {
         await stopServing(http, graceMs)
-        await schedule.stop()
-        stopping = true
-        await storage.close()
+        await closeBehindTheDoor()
       },
     }
   } catch (error) {
-    await storage.close()
+    await closeBehindTheDoor()
     throw error
   }
+}
+
+/** Throws if whoever can connect from elsewhere could do everything, and nobody has said that this is meant. */
+function assertNotOpen({ host, authFile, insecure }: Config, address: string): void {
+  if (isLoopback(address) || authFile !== undefined || insecure === true) return
+  throw new Error(
+    `host ${host} can be reached from other machines, and nobody would need a token; ` +
+      'name a token file with --auth, or say --insecure if you mean it',
+  )
+}
+
+interface AuditTrail {
+  readonly audit: AuditLog
+  readonly file: AuditFile | undefined
+}
+
+/** Where tokens tell who did it, the log has it; where nobody is asked, only a file that was named. */
+async function openAudit(config: Config, surroundings: Surroundings): Promise<AuditTrail | undefined> {
+  const { authFile, auditFile } = config
+  if (authFile === undefined && auditFile === undefined) return undefined
+  const file = auditFile === undefined ? undefined : await AuditFile.open(auditFile, surroundings.report)
+  const log = authFile === undefined ? undefined : surroundings.log
+  const write = (line: string) => {
+    const clean = withoutSecrets(line)
+    file?.write(clean)
+    log?.(clean)
+  }
+  return { audit: new AuditLog({ nowMs: surroundings.nowMs, write }), file }
+}
+
+async function openTokens(
+  { authFile }: Config,
+  { nowMs, report }: Surroundings,
+  audit: AuditLog | undefined,
+): Promise<WatchedTokens | undefined> {
+  if (authFile === undefined) return undefined
+  return WatchedTokens.open(authFile, {
+    nowMs,
+    onChange: (change) => audit?.tokensChanged(change),
+    onProblem: report,
+  })
 }

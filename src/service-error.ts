@@ -24,6 +24,7 @@ export type ServiceErrorCode =
   | 'reset_disabled'
   | 'stream_not_found'
   | 'namespace_not_found'
+  | 'disk_low' // less room than the operator wants to keep free
 
 export class ServiceError extends Error {
   override readonly name = 'ServiceError'

@@ -28,6 +28,7 @@ const REFUSALS = {
   unsupported_encoding: 415,
   headers_too_large: 431,
   overloaded: 503,
+  disk_low: 507,
 } as const satisfies Record<ServiceErrorCode, number>
 
 const FAILURES = {
@@ -40,11 +41,13 @@ const FAILURES = {
   format: 500,
 } as const satisfies Record<StorageErrorCode, number>
 
-/** Seconds after which a client may try again when the store cannot write: that takes somebody to mend it. */
-const STORE_RETRY_AFTER_SECONDS = 5
-
-const RETRY_LATER = { 'Retry-After': `${RETRY_AFTER_SECONDS}` }
-const RETRY_WHEN_MENDED = { 'Retry-After': `${STORE_RETRY_AFTER_SECONDS}` }
+/** Seconds after which a client may try again when the store cannot write: it looks after itself, or an operator has to. */
+const RETRY_AFTER: Readonly<Record<number, { readonly 'Retry-After': string }>> = {
+  503: { 'Retry-After': '5' },
+  507: { 'Retry-After': '30' },
+}
+/** Too much at once is over sooner. */
+const RETRY_SOON = { 'Retry-After': `${RETRY_AFTER_SECONDS}` }
 
 export type ReportFailure = (error: unknown) => void
 
@@ -57,13 +60,10 @@ export interface Problem {
 /** The answer to anything a handler throws; what is the server's fault is reported as well. */
 export function problemOf(error: unknown, report: ReportFailure): Problem {
   if (error instanceof ServiceError) {
-    return problem(REFUSALS[error.code], error.message, error.code === 'overloaded' ? RETRY_LATER : {})
+    return problem(REFUSALS[error.code], error.message, error.code === 'overloaded' ? RETRY_SOON : undefined)
   }
   report(error)
-  if (error instanceof StorageError) {
-    const status = FAILURES[error.code]
-    return problem(status, error.message, status === 503 ? RETRY_WHEN_MENDED : {})
-  }
+  if (error instanceof StorageError) return problem(FAILURES[error.code], error.message)
   return problem(500, 'the server failed at this request; its log says how')
 }
 
@@ -72,7 +72,7 @@ export function answerProblem(error: unknown, c: HttpContext, report: ReportFail
   return c.body(text, status, headers)
 }
 
-function problem(status: ContentfulStatusCode, text: string, headers: Record<string, string> = {}): Problem {
+function problem(status: ContentfulStatusCode, text: string, headers = RETRY_AFTER[status]): Problem {
   return {
     status,
     text: withoutSecrets(text), // it may repeat what the client sent

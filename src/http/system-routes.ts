@@ -5,7 +5,7 @@ import type { HttpContext } from './bindings.ts'
 /** The CDAP version whose stream API this is: clients look at it to know what they may ask for. */
 const API_VERSION = '4.1.0'
 
-/** `failure` says why the store refuses writes, or undefined while it takes them. */
+/** `failure` says in a sentence why writes are refused; undefined while they are taken. */
 export function systemRoutes(failure: () => Error | undefined) {
   return {
     /** Clients send this to find out whether they need a token: then the answer is 401, and says where to get one. */
@@ -18,11 +18,7 @@ export function systemRoutes(failure: () => Error | undefined) {
       const reason = failure()
       if (reason === undefined) return answerText(c, 'OK.\n')
       if (c.get('client') === null) return answerText(c, 'writes are refused\n', 503)
-      return answerText(
-        c,
-        `writes are refused since one failed (${reason.message}); make room or repair, then restart\n`,
-        503,
-      )
+      return answerText(c, `${reason.message}\n`, 503)
     },
 
     version(c: HttpContext) {

@@ -31,14 +31,23 @@ export class Janitor {
   readonly #report: (error: unknown) => void
   /** Logs whose failure has been reported: once is enough for what every tick would meet again. */
   readonly #reported = new Set<LogId>()
+  readonly #space: { readonly low: boolean }
   readonly #trimTurn = new Turn()
   readonly #mergeTurn = new Turn()
 
-  constructor(log: EventLog, registry: Registry, nowMs: () => number, report: (error: unknown) => void) {
+  /** While `space` is low nothing is joined: that takes room at first. */
+  constructor(
+    log: EventLog,
+    registry: Registry,
+    nowMs: () => number,
+    report: (error: unknown) => void,
+    space: { readonly low: boolean } = { low: false },
+  ) {
     this.#log = log
     this.#registry = registry
     this.#nowMs = nowMs
     this.#report = report
+    this.#space = space
   }
 
   async tick(): Promise<TickResult> {
@@ -59,7 +68,7 @@ export class Janitor {
     const sweeping = new Budget()
     await sweeping.spend((limit) => this.#log.sweep(limit))
     const merging = new Budget()
-    for (const { log } of this.#mergeTurn.order(streams)) {
+    for (const { log } of this.#space.low ? [] : this.#mergeTurn.order(streams)) {
       await this.#work(merging, log, () => this.#log.merge(log, nowMs - MERGE_AFTER_MS, MERGE_STEP_BLOCKS))
       if (this.#mergeTurn.endsWith(merging)) break
     }

@@ -34,6 +34,19 @@ export interface StreamsOptions {
   readonly asyncQueueBytesMax: number
   /** Told of every event that was answered 202 and then could not be written. */
   readonly onAsyncLost: (id: StreamId, error: unknown) => void
+  /** Whether there is room for events; always, unless somebody looks. */
+  readonly space?: Space
+}
+
+export interface Space {
+  readonly low: boolean
+  /** What events are refused with while it is low. */
+  refusal(): ServiceError
+}
+
+const ENOUGH_SPACE: Space = {
+  low: false,
+  refusal: () => new ServiceError('disk_low', 'the disk has too little room'),
 }
 
 /** Where a reader goes on: a position in one log. A stream that was truncated since has another log. */
@@ -59,7 +72,10 @@ export interface EventRead {
   readonly next?: Cursor
 }
 
-/** A batch for one stream: see StagedBatch. `commit` refuses if the stream has been deleted meanwhile. */
+/**
+ * A batch for one stream: see StagedBatch. `commit` refuses if the stream has been deleted meanwhile, and so does either
+ * if there is no room any more.
+ */
 export interface StreamBatch {
   add(slices: EventSlices, headers: EventHeaders): Promise<void>
   commit(): Promise<void>
@@ -71,12 +87,14 @@ export class Streams {
   readonly #registry: Registry
   readonly #options: StreamsOptions
   readonly #asyncQueue: AsyncQueue
+  readonly #space: Space
 
   constructor(log: EventLog, registry: Registry, options: StreamsOptions) {
     this.#log = log
     this.#registry = registry
     this.#options = options
     this.#asyncQueue = new AsyncQueue(options.asyncQueueBytesMax)
+    this.#space = options.space ?? ENOUGH_SPACE
   }
 
   list(namespace: NamespaceName): Stream[] {
@@ -143,6 +161,7 @@ export class Streams {
     this.get(id)
     const failure = this.#log.failure()
     if (failure !== undefined) throw failure // nothing may be promised for later
+    if (this.#space.low) throw this.#space.refusal()
     const written = this.#append(id, event, true)
     const accepted = this.#asyncQueue.accept(event, written, (error) => this.#options.onAsyncLost(id, error))
     if (accepted !== undefined) await accepted
@@ -151,6 +170,7 @@ export class Streams {
   async #append(id: StreamId, event: EventData, linger: boolean): Promise<void> {
     for (;;) {
       const { log } = this.get(id)
+      if (this.#space.low) throw this.#space.refusal()
       try {
         await this.#log.append(log, [event], linger)
         return
@@ -162,7 +182,7 @@ export class Streams {
 
   startBatch(id: StreamId): StreamBatch {
     this.get(id)
-    return new NamedBatch(this.#log.stage(), () => this.get(id).log)
+    return new NamedBatch(this.#log.stage(), () => this.get(id).log, this.#space)
   }
 
   /** Undefined if no event matches. What is older than the ttl is not there, whether or not it is still on disk. */
@@ -293,17 +313,20 @@ class Continued implements AsyncIterableIterator<EventBlock, void, undefined> {
 class NamedBatch implements StreamBatch {
   readonly #staged: StagedBatch
   readonly #target: () => LogId
+  readonly #space: Space
 
-  constructor(staged: StagedBatch, target: () => LogId) {
+  constructor(staged: StagedBatch, target: () => LogId, space: Space) {
     this.#staged = staged
     this.#target = target
+    this.#space = space
   }
 
   add(slices: EventSlices, headers: EventHeaders): Promise<void> {
-    return this.#staged.add(slices, headers)
+    return this.#space.low ? Promise.reject(this.#space.refusal()) : this.#staged.add(slices, headers)
   }
 
   async commit(): Promise<void> {
+    if (this.#space.low) throw this.#space.refusal()
     await this.#staged.commit(this.#target)
   }
 

@@ -27,11 +27,18 @@ const FORMAT_NAME = 'millrace-data'
  */
 export function formatOf(folder: string): number {
   try {
-    mkdirSync(folder, { recursive: true })
+    makeFolder(resolve(folder))
     return checkOrWriteStamp(folder)
   } catch (cause) {
     throw unusable(folder, cause)
   }
+}
+
+/** With the folders above it that are missing; each is a name in its parent, which is synced. */
+function makeFolder(folder: string): void {
+  const first = mkdirSync(folder, { recursive: true })
+  if (first === undefined) return
+  for (let made = folder; made.length >= first.length; made = dirname(made)) syncFolder(dirname(made))
 }
 
 export function unusable(folder: string, cause: unknown): StorageError {
@@ -111,8 +118,13 @@ function writeDurably(folder: string, path: string, content: string): void {
   syncFolder(dirname(resolve(folder)))
 }
 
+/** Not on Windows, where folders cannot be opened. */
+export function canSyncFolders(): boolean {
+  return process.platform !== 'win32'
+}
+
 export function syncFolder(folder: string): void {
-  if (process.platform === 'win32') return // where folders cannot be opened
+  if (!canSyncFolders()) return
   const handle = openSync(folder, 'r')
   try {
     fsyncSync(handle)

@@ -1,12 +1,17 @@
 /**
  * Group commit: one LevelDB write at a time, with fsync; whoever arrives meanwhile shares the next one.
  *
+ * Strictly one, whoever writes: behind a write that failed half way LevelDB goes on in the same log, takes what comes next,
+ * says that it is durable, and cannot find it any more when it opens. So nothing is on its way while something may fail.
+ *
  * A group opens when the event loop has handed out everything that was readable, so that requests which arrived
  * together are written together. docs/decisions/0003-group-commit.md has the measurements.
  */
 import { StorageError } from '../storage-error.ts'
 import type { Batch, Level } from './level.ts'
 import { storageErrorOf } from './level-error.ts'
+import { Turns } from './turns.ts'
+import type { WalName } from './wal-name.ts'
 
 /** About how much one write takes: above it a write costs more latency than the shared fsync saves. */
 const GROUP_BYTES_MAX = 1024 * 1024
@@ -27,6 +32,8 @@ export class GroupCommit {
   readonly #db: Level
   readonly #nowMs: () => number
   readonly #sync: boolean
+  readonly #walName: WalName | undefined
+  readonly #turns = new Turns()
   #waiting = new Set<GroupMember>()
   #running: Promise<void> | undefined
   /** Somebody waits for the next group. */
@@ -36,10 +43,12 @@ export class GroupCommit {
   #failure: StorageError | undefined
   #closed = false
 
-  constructor(db: Level, nowMs: () => number, sync: boolean) {
+  /** Without `sync` nothing is promised to survive a power cut. An engine in memory has no `walName`. */
+  constructor(db: Level, nowMs: () => number, sync: boolean, walName?: WalName) {
     this.#db = db
     this.#nowMs = nowMs
     this.#sync = sync
+    this.#walName = walName
   }
 
   /** Why writes are refused: set by the first failed write, until the engine is opened anew. */
@@ -55,10 +64,20 @@ export class GroupCommit {
     return this.#closed ? new StorageError('closed', 'the store is closed') : undefined
   }
 
-  /** A write failed, here or beside the groups: LevelDB refuses all that follow, so we say so before asking it. */
-  fail(error: unknown): StorageError {
-    this.#failure ??= storageErrorOf(error)
-    return this.#failure
+  /**
+   * A write beside the groups, in its turn, with fsync; sure to survive a power cut once a later group is durable. Rejects
+   * with StorageError, and if the write failed, all that follow are refused.
+   */
+  async write(batch: Batch): Promise<void> {
+    const turn = this.#turns.take()
+    if (turn !== undefined) await turn
+    try {
+      const refusal = this.refusal()
+      if (refusal !== undefined) throw refusal
+      await this.#write(batch)
+    } finally {
+      this.#turns.pass()
+    }
   }
 
   /**
@@ -105,16 +124,37 @@ export class GroupCommit {
   }
 
   async #writeGroup(): Promise<void> {
-    if (this.#failure !== undefined) return this.#refuseAll(this.#failure)
+    const turn = this.#turns.take()
+    if (turn !== undefined) await turn
     const members: GroupMember[] = []
-    try {
-      await this.#stageGroup(members).write({ sync: this.#sync })
-    } catch (error) {
-      const failure = this.fail(error)
-      for (const member of members) member.settle(failure)
-      return
+    let failure = this.#failure
+    if (failure === undefined) {
+      try {
+        const moved = await this.#write(this.#stageGroup(members))
+        if (moved) await this.#walName?.settle()
+      } catch (error) {
+        failure = this.#fail(error)
+      }
+    } else {
+      this.#refuseAll(failure)
     }
-    for (const member of members) member.settle()
+    this.#turns.pass()
+    for (const member of members) member.settle(failure)
+  }
+
+  /** Resolves with whether the write stands in a file whose name may not be durable yet. */
+  async #write(batch: Batch): Promise<boolean> {
+    try {
+      await batch.write({ sync: this.#sync })
+      return this.#walName?.moved() ?? false
+    } catch (error) {
+      throw this.#fail(error)
+    }
+  }
+
+  #fail(error: unknown): StorageError {
+    this.#failure ??= storageErrorOf(error)
+    return this.#failure
   }
 
   #stageGroup(members: GroupMember[]): Batch {

@@ -38,6 +38,7 @@ import { LogWriter, type LogWriterHooks } from './log-writer.ts'
 import { RestingTails } from './resting-tails.ts'
 import { LevelStagedBatch, type StagingArea } from './staged-batch.ts'
 import { decodeTail, EMPTY_TAIL, type StoredTail } from './tail-codec.ts'
+import type { WalName } from './wal-name.ts'
 import { walk } from './walk.ts'
 
 export interface LevelLogOptions {
@@ -45,11 +46,12 @@ export interface LevelLogOptions {
   readonly nowMs: () => number
   /** fsync before a write is acknowledged. Only tests of the tests turn it off. */
   readonly sync: boolean
+  /** Of the engine on disk. */
+  readonly walName?: WalName
 }
 
 export class LevelLog implements EventLog, StagingArea {
   readonly db: Level
-  readonly sync: boolean
   /** Shared with the catalog, so that documents and events are written by the same groups. */
   readonly commit: GroupCommit
   readonly #resting = new RestingTails()
@@ -70,9 +72,8 @@ export class LevelLog implements EventLog, StagingArea {
 
   private constructor(db: Level, options: LevelLogOptions) {
     this.db = db
-    this.sync = options.sync
-    this.commit = new GroupCommit(db, options.nowMs, options.sync)
-    this.#trimmer = new LogTrimmer(db, options.sync)
+    this.commit = new GroupCommit(db, options.nowMs, options.sync, options.walName)
+    this.#trimmer = new LogTrimmer(db, this.commit)
     this.#merger = new BlockMerger(db)
   }
 
@@ -182,8 +183,8 @@ export class LevelLog implements EventLog, StagingArea {
   async close(): Promise<void> {
     await this.commit.idle()
     await this.#checkpoints.catchUp().catch(() => {}) // what an engine that cannot write lacks is recovered when it opens
-    await this.commit.close()
     await this.#writeEnd()
+    await this.commit.close()
   }
 
   /**
@@ -191,10 +192,9 @@ export class LevelLog implements EventLog, StagingArea {
    * be told from one that a power cut has torn (level-files/record-log.ts), damage before it can.
    */
   async #writeEnd(): Promise<void> {
-    if (this.commit.failure !== undefined) return
     const batch = this.db.batch() as Batch
     batch.del(markKey(NO_LOG))
-    await batch.write({ sync: this.sync }).catch(() => {}) // it is done without, too
+    await this.commit.write(batch).catch(() => {}) // it is done without, too
   }
 
   #tailOf(log: LogId): StoredTail | undefined {

@@ -7,9 +7,12 @@ export type Batch = Omit<AbstractChainedBatch<Level, Buffer, Buffer>, 'write'> &
   write(options: AbstractBatchOptions<Buffer, Buffer> & { sync?: boolean }): Promise<void>
 }
 
-/** What only the engine on disk has: throws the space of deleted keys away. */
+/** What only the engine on disk has. */
 export interface Compactable {
+  /** Throws the space of deleted keys away. */
   compactRange(start: Buffer, end: Buffer): Promise<void>
+  /** Bytes of a range in LevelDB's tables, deleted ones included. */
+  approximateSize(start: Buffer, end: Buffer): Promise<number>
 }
 
 export function isCompactable(db: object): db is Compactable {

@@ -1,11 +1,13 @@
 /**
  * Takes events off the front of a log, drops whole logs, and sweeps segments that no log refers to. Bounded work per
- * call; the space comes back when LevelDB compacts the range, which is asked for after enough has been removed.
+ * call; the space comes back when the range is compacted (compactor.ts).
  */
 
-import type { LogId, LogTail, Position, Progress } from '../log.ts'
+import type { LogTail, Position, Progress } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
 import { decodeBlock } from './block-codec.ts'
+import { Compactor } from './compactor.ts'
+import type { GroupCommit } from './group-commit.ts'
 import {
   afterLog,
   afterSegment,
@@ -19,14 +21,12 @@ import {
   sequenceOfKey,
   timestampOfKey,
 } from './keys.ts'
-import { type Batch, isCompactable, type Level } from './level.ts'
+import type { Batch, Level } from './level.ts'
 import { storageErrorOf } from './level-error.ts'
 import type { Trim } from './log-change.ts'
 import type { LogWriter } from './log-writer.ts'
 import { decodeReference, type SegmentReference } from './segment-reference.ts'
 
-/** Removed keys after which a range is compacted: seeks over a heap of fresh tombstones are slow until then. */
-const COMPACT_AFTER_KEYS = 4096
 const NOTHING: Progress = { removed: 0, more: false }
 
 /** Whether `trim` could find something to remove. */
@@ -36,14 +36,15 @@ export function mayTrim(tail: LogTail, beforeMs: number): boolean {
 
 export class LogTrimmer {
   readonly #db: Level
-  readonly #sync: boolean
+  readonly #commit: GroupCommit
   /** Segments that belong to no log and are not being written: their pieces are deleted by `sweep`. */
   readonly #orphans = new Set<number>()
-  #removedKeys = 0
+  readonly #compactor: Compactor
 
-  constructor(db: Level, sync: boolean) {
+  constructor(db: Level, commit: GroupCommit) {
     this.#db = db
-    this.#sync = sync
+    this.#commit = commit
+    this.#compactor = new Compactor(db)
   }
 
   /** Finds what a crash or a stop has left behind. */
@@ -101,14 +102,10 @@ export class LogTrimmer {
     const batch = this.#db.batch() as Batch
     for (const key of removed) batch.del(key)
     if (!more) batch.del(orphanKey(segment))
-    try {
-      // Synced, though after a crash it could be done again: a write torn by a power cut is then always the last one, and
-      // anything else that does not match in LevelDB's log is damage (level-files/record-log.ts).
-      await batch.write({ sync: this.#sync })
-    } catch (error) {
-      throw storageErrorOf(error)
-    }
-    await this.#compact(removed.length, range)
+    // Synced, though after a crash it could be done again: a write torn by a power cut is then always the last one, and
+    // anything else that does not match in LevelDB's log is damage (level-files/record-log.ts).
+    await this.#commit.write(batch)
+    await this.#compactor.deleted(removed.length, range, !more)
     return { removed: removed.length, more }
   }
 
@@ -123,7 +120,12 @@ export class LogTrimmer {
     const segments = await this.#segmentsBehind(keys)
     await writer.trim({ keys, segments, ...outcome })
     for (const segment of segments) this.#orphans.add(segment)
-    await this.#compact(count, rangeOfLog(writer.log))
+    const { sequence, timestampMs } = outcome.first
+    const gone = {
+      gte: blockKey(writer.log, 0, 0),
+      lt: outcome.last ? afterLog(writer.log) : blockKey(writer.log, timestampMs, sequence),
+    }
+    await this.#compactor.deleted(count, gone, true)
   }
 
   #firstKeys(writer: LogWriter, limit: number): Promise<Buffer[]> {
@@ -163,13 +165,6 @@ export class LogTrimmer {
     }
     return segments
   }
-
-  async #compact(removedKeys: number, range: KeyRange): Promise<void> {
-    this.#removedKeys += removedKeys
-    if (this.#removedKeys < COMPACT_AFTER_KEYS || !isCompactable(this.#db)) return
-    this.#removedKeys = 0
-    await this.#db.compactRange(range.gte, range.lt)
-  }
 }
 
 function readableReference(key: Buffer, value: Buffer): SegmentReference | undefined {
@@ -191,8 +186,4 @@ function positionAfter(found: readonly Buffer[], count: number, tail: LogTail): 
   const next = found[count]
   if (next === undefined) return { sequence: tail.nextSequence, timestampMs: tail.lastTimestampMs }
   return { sequence: sequenceOfKey(next), timestampMs: timestampOfKey(next) }
-}
-
-function rangeOfLog(log: LogId): KeyRange {
-  return { gte: blockKey(log, 0, 0), lt: afterLog(log) }
 }

@@ -9,13 +9,14 @@ import { Level as ClassicLevel } from 'level'
 import type { Catalog } from '../catalog.ts'
 import type { EventLog } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
-import { FORMAT_VERSION, formatOf, syncFolder, unusable, writeStamp } from './format-stamp.ts'
+import { canSyncFolders, FORMAT_VERSION, formatOf, syncFolder, unusable, writeStamp } from './format-stamp.ts'
 import type { Level } from './level.ts'
 import { LevelCatalog } from './level-catalog.ts'
 import { innermost, storageErrorOf } from './level-error.ts'
 import { LevelLog, type LevelLogOptions } from './level-log.ts'
 import { checkBeforeOpen } from './start-check.ts'
 import { moveFormat1Tails } from './upgrade.ts'
+import { WalName } from './wal-name.ts'
 
 /**
  * LevelDB maps its files into memory, and every page that a long read touches counts as the process's until the file is
@@ -59,16 +60,24 @@ export async function openStorage(folder: string, options: LevelLogOptions): Pro
     const { code, message } = storageErrorOf(error)
     throw new StorageError(code, `data folder ${folder} cannot be opened: ${message}`, { cause: error })
   }
+  let walName: WalName | undefined
   try {
     // The names of what was just made are content of these folders: without this a power cut may take them.
     for (const made of [folder, join(folder, 'store')]) syncFolder(made)
     // Once LevelDB's lock is ours, and before anything is changed: an older Millrace must not open half of it.
     if (format < FORMAT_VERSION) writeStamp(folder)
+    if (canSyncFolders()) walName = new WalName(join(folder, 'store'))
   } catch (cause) {
     await db.close() // or the folder stays locked
     throw unusable(folder, cause)
   }
-  return { ...(await openStorageOn(db as unknown as Level, options)), remarks }
+  try {
+    const storage = await openStorageOn(db as unknown as Level, { ...options, ...(walName && { walName }) })
+    return { ...storage, remarks, close: () => storage.close().finally(() => walName?.close()) }
+  } catch (error) {
+    walName?.close()
+    throw error
+  }
 }
 
 async function checked(folder: string): Promise<string[]> {

@@ -27,7 +27,6 @@ const PIECES_BYTES = 1024 * 1024
 export interface StagingArea {
   readonly db: Level
   readonly commit: GroupCommit
-  readonly sync: boolean
   nextSegment(): number
   /** The segment belongs to no log and will not: sweep it. */
   abandon(segment: number): void
@@ -114,9 +113,7 @@ export class LevelStagedBatch implements StagedBatch {
       this.#stagedBodyBytes += block.bodyBytes
     }
     if (copiesOnPut(this.#area.db)) this.#builder.recycle(blocks)
-    this.#writing = batch.write({ sync: this.#area.sync }).catch((error) => {
-      throw this.#area.commit.fail(error)
-    })
+    this.#writing = this.#area.commit.write(batch)
     this.#writing.catch(() => {}) // whoever waits for it next is told
   }
 }

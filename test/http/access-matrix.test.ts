@@ -5,8 +5,11 @@
 import { MemoryLevel } from 'memory-level'
 import { describe, expect, test } from 'vitest'
 import { Tokens } from '../../src/auth/tokens.ts'
+import { DEFAULT_LIMITS } from '../../src/http/../limits.ts'
 import { type AppParts, createApp, type Route, routesOf } from '../../src/http/app.ts'
 import { Guard } from '../../src/http/guard.ts'
+import { Load } from '../../src/http/load.ts'
+import { SlowClients } from '../../src/http/slow-clients.ts'
 import type { StreamId } from '../../src/streams/names.ts'
 import { Namespaces } from '../../src/streams/namespaces.ts'
 import { Registry } from '../../src/streams/registry.ts'
@@ -304,7 +307,15 @@ async function routesOfService(
     tokens: new Tokens(),
     ...others,
   }
-  const options = { eventBytesMax: 1, nowMs: Date.now, report: () => {} }
+  const limits = DEFAULT_LIMITS
+  const options = {
+    eventBytesMax: 1,
+    limits,
+    load: new Load(limits),
+    slowClients: new SlowClients(limits, {}),
+    nowMs: Date.now,
+    report: () => {},
+  }
   await storage.close()
   return { routes: routesOf(parts, options), app: createApp(parts, options) }
 }

@@ -1,44 +1,14 @@
 /** What the log does when the engine fails or the bytes on disk are not what was written. */
-import { type AbstractBatchOptions, AbstractChainedBatch } from 'abstract-level'
-import { MemoryLevel } from 'memory-level'
 import { describe, expect, test } from 'vitest'
 import { isReferenceKey, tailKey } from '../../storage/level/keys.ts'
 import type { Level } from '../../storage/level/level.ts'
 import { openStorageOn } from '../../storage/level/open.ts'
 import type { EventLog } from '../../storage/log.ts'
 import { EVERYTHING, event, lines, readAll } from '../contract/event-log.ts'
+import { FaultyLevel } from '../support/faulty-level.ts'
 import { listed } from '../support/listed.ts'
 
 const LOG = 1
-
-/** A LevelDB in memory that counts synced writes and can be told to fail the next ones. */
-class FaultyLevel extends MemoryLevel<Buffer, Buffer> {
-  failWith: Error | undefined
-  readonly syncs: (boolean | undefined)[] = []
-
-  constructor() {
-    super({ storeEncoding: 'buffer', keyEncoding: 'buffer', valueEncoding: 'buffer' })
-  }
-
-  override batch(): never
-  override batch(...args: never[]): never {
-    const batch = (super.batch as (...all: never[]) => unknown)(...args)
-    if (batch instanceof AbstractChainedBatch) {
-      const write = batch.write.bind(batch) as (options: object) => Promise<void>
-      const faulty = async (options: AbstractBatchOptions<Buffer, Buffer> & { sync?: boolean }) => {
-        this.syncs.push(options.sync)
-        if (this.failWith !== undefined) throw this.failWith
-        await write({})
-      }
-      Object.assign(batch, { write: faulty })
-    }
-    return batch as never
-  }
-
-  async everything(): Promise<[Buffer, Buffer][]> {
-    return this.iterator<Buffer, Buffer>({}).all()
-  }
-}
 
 async function openFaulty(): Promise<{ db: FaultyLevel; log: EventLog; reopen(): Promise<EventLog> }> {
   const db = new FaultyLevel()
@@ -93,6 +63,32 @@ describe('a write that fails', () => {
     expect((await readAll(await reopen(), LOG)).map(({ body }) => body)).toEqual(['kept'])
   })
 
+  test('while a sweep is written refuses everyone after', async () => {
+    const { db, log } = await openFaulty()
+    const batch = log.stage()
+    await batch.add(lines(BIG), [])
+    await batch.add(lines(BIG), [])
+    await batch.discard()
+    db.failWith = new Error('IO error: No space left on device')
+    await expect(log.sweep(100)).rejects.toMatchObject({ code: 'full' })
+    db.failWith = undefined
+    expect(log.failure()).toMatchObject({ code: 'full' })
+    await expect(log.append(LOG, [event('a')])).rejects.toMatchObject({ code: 'full' })
+  })
+
+  test('is the only one under way: what came behind it is refused, too', async () => {
+    const { db, log } = await openFaulty()
+    await log.append(LOG, [event('kept')])
+    const batch = log.stage()
+    db.failWith = new Error('IO error: No space left on device')
+    const piece = batch.add(lines(BIG), [])
+    const behind = log.append(LOG, [event('behind')])
+    await piece
+    await expect(batch.commit(() => LOG)).rejects.toMatchObject({ code: 'full' })
+    await expect(behind).rejects.toMatchObject({ code: 'full' })
+    expect(db.mostUnderWay).toBe(1)
+  })
+
   test('the log goes on where it was once the store is opened anew', async () => {
     const { db, log, reopen } = await openFaulty()
     await log.append(LOG, [event('a')])
@@ -104,6 +100,21 @@ describe('a write that fails', () => {
 })
 
 describe('durability', () => {
+  test('one write is under way at a time, whoever writes', async () => {
+    const { db, log } = await openFaulty()
+    const upload = async () => {
+      const batch = log.stage()
+      for (let i = 0; i < 3; i++) await batch.add(lines(BIG), [])
+      await batch.commit(() => LOG)
+    }
+    const single = async (i: number) => {
+      for (let k = 0; k < 10; k++) await log.append(2, [event(`${i}`)])
+    }
+    await Promise.all([upload(), upload(), ...[1, 2, 3].map(single)])
+    expect(db.mostUnderWay).toBe(1)
+    expect(log.tail(LOG)).toMatchObject({ nextSequence: 72_000 })
+  })
+
   test('every write that is acknowledged, and every piece of a staged batch, asks for fsync', async () => {
     const { db, log } = await openFaulty()
     await log.append(LOG, [event('a')])

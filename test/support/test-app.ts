@@ -29,6 +29,8 @@ export interface TestAppOptions {
   readonly limits?: Partial<Limits>
   /** A store of the test's own. */
   readonly openStorage?: (nowMs: () => number) => Promise<Storage>
+  /** The room on the disk, in bytes, where the test is about it. */
+  readonly freeBytes?: () => number
 }
 
 export interface RequestOptions {
@@ -57,6 +59,8 @@ export interface EventJson {
 
 export interface TestApp {
   readonly port: number
+  /** With `onDisk`. */
+  readonly dataFolder: string
   /** Time of the service, in milliseconds; tests set it. */
   nowMs: number
   /** Failures the service reported as its own. Empty at the end of a good test. */
@@ -88,6 +92,7 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
     eventBytesMax: 16 * 1024 * 1024,
     asyncQueueBytesMax: 32 * 1024 * 1024,
     janitorIntervalMs: 86_400_000,
+    minFreeDiskBytes: 0, // the machine's own disk is no part of a test
     unrecoverableReset: true,
     corsOrigins: [],
     ...options.config,
@@ -96,6 +101,7 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
   const agent = new Agent({ keepAlive: true })
   const reported: unknown[] = []
   const logged: string[] = []
+  const { freeBytes } = options
   let service: RunningService
 
   async function start(): Promise<void> {
@@ -105,10 +111,12 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
       report: (error) => reported.push(error),
       log: (line) => logged.push(line),
       ...(store.open && { openStorage: store.open }),
+      ...(freeBytes && { statfs: async () => ({ bavail: freeBytes(), bsize: 1 }) }),
     })
   }
 
   const app: TestApp = {
+    dataFolder: store.folder,
     nowMs: options.nowMs ?? 1_000_000,
     reported,
     logged,

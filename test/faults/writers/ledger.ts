@@ -4,13 +4,14 @@
  * A request is one event or one batch. The body of every event says which request of which writer it belongs to and
  * where it stands in it, followed by filler up to a length that follows from those:
  *
- *   body := writer '#' number ':' index '/' count ' ' 'x'*
+ *   body := writer '#' number ':' index '/' count ' ' filler
  */
+import { randomBytes } from 'node:crypto'
 import { PROBLEMS_MAX, type ReadEvent } from './read-back.ts'
 
 /**
- * unanswered: sent, and the connection ended; accepted: 202, may be lost; acknowledged: 200; refused: 404;
- * present and absent: what an earlier reading found, which no later one may change.
+ * unanswered: sent, and the connection ended; accepted: 202, may be lost; acknowledged: 200; refused: 404, or 503, of which
+ * a caller who minds has to think himself; present and absent: what an earlier reading found, which no later one may change.
  */
 export type Fate = 'unanswered' | 'accepted' | 'acknowledged' | 'refused' | 'present' | 'absent'
 
@@ -20,12 +21,12 @@ export interface Sent {
   readonly number: number
   readonly count: number
   readonly fillerMax: number
+  /** When it was, by the clock that the service has, too: its events are not older. */
+  readonly sentMs: number
   fate: Fate
-  /** Whether it was answered 200, whatever readings found since. */
-  answered: boolean
 }
 
-/** In requests. */
+/** In requests, since the last reading. */
 export interface Counts {
   acknowledged: number
   acknowledgedEvents: number
@@ -33,11 +34,17 @@ export interface Counts {
   acceptedFound: number
   unanswered: number
   unansweredFound: number
+  refused: number
+  refusedFound: number
 }
+
+/** Nothing that LevelDB could compress, or a disk would never fill up. */
+const FILLER = randomBytes(3 * 1024 * 1024).toString('base64')
 
 export function bodyOf({ writer, number, count, fillerMax }: Sent, index: number): string {
   const length = fillerMax === 0 ? 0 : (number * 31 + index * 7919) % fillerMax
-  return `${writer}#${number}:${index}/${count} ${'x'.repeat(length)}`
+  const from = (number * 104_729 + index * 15_485_863) % (FILLER.length - fillerMax)
+  return `${writer}#${number}:${index}/${count} ${FILLER.slice(from, from + length)}`
 }
 
 export class Ledger {
@@ -55,29 +62,16 @@ export class Ledger {
       number: requests.length,
       count,
       fillerMax,
+      sentMs: Date.now(),
       fate: 'unanswered',
-      answered: false,
     }
     requests.push(sent)
     return sent
   }
 
-  counts(): Counts {
-    const counts: Counts = {
-      acknowledged: 0,
-      acknowledgedEvents: 0,
-      accepted: 0,
-      acceptedFound: 0,
-      unanswered: 0,
-      unansweredFound: 0,
-    }
-    for (const sent of this.all()) {
-      if (sent.answered) {
-        counts.acknowledged++
-        counts.acknowledgedEvents += sent.count
-      }
-    }
-    return counts
+  /** Of these writers nothing may be found from now on. */
+  forget(which: (writer: string) => boolean): void {
+    for (const writer of [...this.#writers.keys()]) if (which(writer)) this.#writers.delete(writer)
   }
 
   *all(): Generator<Sent> {
@@ -153,26 +147,63 @@ export function nameOf({ writer, number }: Sent): string {
   return `${writer}#${number}`
 }
 
-/** Compares what was found with what was answered, and keeps what was found for the next time. */
-export function settle(ledger: Ledger, found: ReadonlySet<Sent>): { problems: string[]; counts: Counts } {
+/**
+ * Compares what was found with what was answered, and keeps what was found for the next time. `mayBeGone` are those that
+ * need not be there any more, whatever they were answered.
+ */
+export function settle(
+  ledger: Ledger,
+  found: ReadonlySet<Sent>,
+  mayBeGone: (sent: Sent) => boolean = () => false,
+): { problems: string[]; counts: Counts } {
   const problems: string[] = []
-  const counts = ledger.counts()
+  const counts = { ...NOTHING }
   for (const sent of ledger.all()) {
     const present = found.has(sent)
-    if (sent.fate === 'accepted') {
-      counts.accepted++
-      if (present) counts.acceptedFound++
+    const found01 = present ? 1 : 0
+    switch (sent.fate) {
+      case 'acknowledged':
+        counts.acknowledged++
+        counts.acknowledgedEvents += sent.count
+        if (!present && !mayBeGone(sent)) problems.push(`${nameOf(sent)} was acknowledged and is not there`)
+        break
+      case 'accepted':
+        counts.accepted++
+        counts.acceptedFound += found01
+        break
+      case 'unanswered':
+        counts.unanswered++
+        counts.unansweredFound += found01
+        break
+      case 'refused':
+        counts.refused++
+        counts.refusedFound += found01
+        break
+      case 'present':
+        if (!present && !mayBeGone(sent)) problems.push(`${nameOf(sent)} was there before and is no more`)
+        break
+      case 'absent':
+        if (present) problems.push(`${nameOf(sent)} was not there before and is now`)
     }
-    if (sent.fate === 'unanswered') {
-      counts.unanswered++
-      if (present) counts.unansweredFound++
-    }
-    if (!present && sent.fate === 'acknowledged')
-      problems.push(`${nameOf(sent)} was acknowledged and is not there`)
-    if (!present && sent.fate === 'present') problems.push(`${nameOf(sent)} was there before and is no more`)
-    if (present && sent.fate === 'absent') problems.push(`${nameOf(sent)} was not there before and is now`)
-    if (present && sent.fate === 'refused') problems.push(`${nameOf(sent)} was refused and is there`)
     sent.fate = present ? 'present' : 'absent'
   }
   return { problems: problems.slice(0, PROBLEMS_MAX), counts }
 }
+
+export function sumOf(counts: readonly Counts[]): Counts {
+  const sum = { ...NOTHING }
+  for (const one of counts) for (const name of NAMES) sum[name] += one[name]
+  return sum
+}
+
+const NOTHING: Counts = {
+  acknowledged: 0,
+  acknowledgedEvents: 0,
+  accepted: 0,
+  acceptedFound: 0,
+  unanswered: 0,
+  unansweredFound: 0,
+  refused: 0,
+  refusedFound: 0,
+}
+const NAMES = Object.keys(NOTHING) as (keyof Counts)[]

@@ -1,10 +1,10 @@
 /** Reads a whole stream as NDJSON with cursors, an event at a time, and checks what holds for every stream. */
 import { get, type IncomingMessage } from 'node:http'
 import { createInterface } from 'node:readline'
-import { parseCursor } from '../../src/http/cursor.ts'
-import { parseNamespaceName, parseStreamName } from '../../src/streams/names.ts'
-import type { Cursor } from '../../src/streams/streams.ts'
-import type { Position } from '../../storage/log.ts'
+import { parseCursor } from '../../../src/http/cursor.ts'
+import { parseNamespaceName, parseStreamName } from '../../../src/streams/names.ts'
+import type { Cursor } from '../../../src/streams/streams.ts'
+import type { Position } from '../../../storage/log.ts'
 
 /** As many problems as anybody reads. */
 export const PROBLEMS_MAX = 10
@@ -24,17 +24,19 @@ interface WireEvent {
 
 /**
  * Hands every event to `take`, in order. Answers what is wrong: the stream cannot be read to its end, sequences do not
- * count up from 0, timestamps go back, cursors are of different logs.
+ * count up from 0 (from any, if the beginning may have expired), timestamps go back, cursors are of different logs.
  */
 export async function readBack(
   port: number,
   namespace: string,
   stream: string,
   take: (event: ReadEvent) => void,
+  beginning: 'whole' | 'expired' = 'whole',
 ): Promise<string[]> {
   const id = { namespace: parseNamespaceName(namespace), stream: parseStreamName(stream) }
   const problems: string[] = []
   let last: Cursor | undefined
+  const first = beginning === 'whole' ? 0 : undefined
   try {
     for await (const line of lines(
       port,
@@ -42,7 +44,7 @@ export async function readBack(
     )) {
       const { timestamp, headers, body, cursor } = JSON.parse(line) as WireEvent
       const place = parseCursor(id, cursor)
-      const problem = orderProblem(last, place, timestamp)
+      const problem = orderProblem(first, last, place, timestamp)
       if (problem !== undefined && problems.length < PROBLEMS_MAX) problems.push(`${stream}: ${problem}`)
       last = place
       take({ headers, body, position: place.position })
@@ -53,9 +55,14 @@ export async function readBack(
   return problems
 }
 
-function orderProblem(last: Cursor | undefined, { log, position }: Cursor, timestamp: number) {
+function orderProblem(
+  first: number | undefined,
+  last: Cursor | undefined,
+  { log, position }: Cursor,
+  timestamp: number,
+) {
   const { sequence, timestampMs } = position
-  const wanted = last === undefined ? 0 : last.position.sequence + 1
+  const wanted = last === undefined ? (first ?? sequence) : last.position.sequence + 1
   if (sequence !== wanted) return `sequence ${sequence} where ${wanted} belongs`
   if (timestampMs !== timestamp) return `the cursor of an event of ${timestamp} says ${timestampMs}`
   if (last === undefined) return undefined

@@ -6,8 +6,8 @@
  * was sent came before it; what overlaps may have come in either order.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { Connection } from '../support/connection.ts'
-import type { SeededRandom } from '../support/seeded-random.ts'
+import { Connection } from '../../support/connection.ts'
+import type { SeededRandom } from '../../support/seeded-random.ts'
 import { bodyOf, Ledger, nameOf, Reading, type Sent } from './ledger.ts'
 import { PROBLEMS_MAX, readBack } from './read-back.ts'
 import { LARGE_PAUSE_MS, openRequest, sendRequest, type Writer, type WriterKind } from './writers.ts'

@@ -1,0 +1,103 @@
+/**
+ * Everything behind the door, on one open store: storage -> streams -> app -> janitor. Opened when the service starts, and
+ * again when its store has failed (supervisor.ts).
+ */
+import { getRequestListener } from '@hono/node-server'
+import { openStorage } from '../storage/level/open.ts'
+import { StorageError } from '../storage/storage-error.ts'
+import type { AuditLog } from './audit/audit-log.ts'
+import type { Tokens } from './auth/tokens.ts'
+import type { Config } from './config.ts'
+import type { DiskSpace } from './disk-space.ts'
+import { createApp } from './http/app.ts'
+import { directPosts } from './http/direct-posts.ts'
+import type { Guard } from './http/guard.ts'
+import type { Load } from './http/load.ts'
+import { answerUnreadable } from './http/server.ts'
+import type { SlowClients } from './http/slow-clients.ts'
+import { Janitor } from './janitor/janitor.ts'
+import { scheduleJanitor } from './janitor/schedule.ts'
+import { Namespaces } from './streams/namespaces.ts'
+import { Registry } from './streams/registry.ts'
+import { Streams } from './streams/streams.ts'
+import type { UsageRegistry } from './streams/usage.ts'
+import type { House } from './supervisor.ts'
+import type { Surroundings } from './surroundings.ts'
+
+/** What stays when the store is opened anew. */
+export interface Fixtures {
+  readonly space: DiskSpace
+  readonly load: Load
+  readonly slowClients: SlowClients
+  /** Undefined, as the next two: nobody needs a token, nothing is written down. */
+  readonly guard: Guard | undefined
+  readonly tokens: Tokens | undefined
+  readonly audit: AuditLog | undefined
+  readonly usage: UsageRegistry
+  /** Why writes are refused, if they are. */
+  readonly writeRefusal: () => Error | undefined
+}
+
+export interface FurnishedHouse extends House {
+  readonly janitor: Janitor
+}
+
+/** Rejects with StorageError if the store cannot be opened. */
+export async function openHouse(
+  config: Config,
+  surroundings: Surroundings,
+  { space, load, slowClients, guard, tokens, audit, usage, writeRefusal }: Fixtures,
+): Promise<FurnishedHouse> {
+  const { nowMs, random } = surroundings
+  let asyncLost = 0
+  let closing = false
+  // What is still read when the store closes, by clients who may have gone, finds it closed: no failure of anybody.
+  const report = (error: unknown) => {
+    if (!(closing && error instanceof StorageError && error.code === 'closed')) surroundings.report(error)
+  }
+  const open =
+    surroundings.openStorage ?? ((clock) => openStorage(config.dataFolder, { nowMs: clock, sync: true }))
+  const storage = await open(nowMs)
+  try {
+    for (const remark of storage.remarks) surroundings.report(remark)
+    const registry = await Registry.load(storage.catalog)
+    const streams = new Streams(storage.log, registry, {
+      nowMs,
+      asyncQueueBytesMax: config.asyncQueueBytesMax,
+      onAsyncLost(_, error) {
+        asyncLost++
+        surroundings.report(error)
+      },
+      space,
+    })
+    const { eventBytesMax, limits } = config
+    const options = { eventBytesMax, limits, load, slowClients, guard, nowMs, report }
+    const namespaces = new Namespaces(registry, config.unrecoverableReset)
+    const app = createApp(
+      { streams, namespaces, usage, storeFailure: writeRefusal, guard, tokens, audit },
+      options,
+    )
+    const listener = getRequestListener(app.fetch as Parameters<typeof getRequestListener>[0], {
+      hostname: config.host, // for requests that name none, as HTTP/1.0 may
+      errorHandler: answerUnreadable,
+    })
+    const janitor = new Janitor(storage.log, registry, nowMs, report, space)
+    const schedule = scheduleJanitor(janitor, config.janitorIntervalMs, random, report)
+    return {
+      listener: directPosts(streams, options, listener),
+      janitor,
+      failure: () => storage.log.failure(),
+      async close() {
+        await schedule.stop()
+        closing = true
+        await storage.close()
+        if (asyncLost > 0)
+          surroundings.report(`events that were answered 202 and could not be written: ${asyncLost}`)
+        asyncLost = 0
+      },
+    }
+  } catch (error) {
+    await storage.close()
+    throw error
+  }
+}

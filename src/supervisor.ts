@@ -1,0 +1,116 @@
+/**
+ * Keeps a house behind the door whose store takes writes.
+ *
+ * After a failed write LevelDB takes no other until it is opened anew, and only then is it known whether what failed is on
+ * disk. So when the disk takes writes again, the house is closed and a new one opened on the same folder: streams,
+ * namespaces and logs are read from disk, as after a crash. Until then the failed house answers reads, and refuses writes.
+ */
+import type { RequestListener } from 'node:http'
+
+/** Everything behind the door, on one open store. */
+export interface House {
+  readonly listener: RequestListener
+  /** Why its store refuses writes since one failed. */
+  failure(): Error | undefined
+  /** Calling it again after it has rejected tries again. */
+  close(): Promise<void>
+}
+
+export interface SupervisorOptions<H extends House> {
+  readonly open: () => Promise<H>
+  /** Rejects with the reason while opening again would fail: the failed house stays, for its readers. */
+  readonly ready: () => Promise<void>
+  /** Told when opening again fails, and when it is done. */
+  readonly report: (event: unknown) => void
+}
+
+const LOOK_MS = 1000
+const NOT_READY_PAUSE_MS = 2000
+/** A store that fails again and again is opened less and less often: readers are cut off each time. */
+const PAUSE_MS_MOST = 30_000
+/** After so many looks at a house that is well its failure is history. */
+const LOOKS_UNTIL_WELL = 60
+
+export class Supervisor<H extends House> {
+  readonly #options: SupervisorOptions<H>
+  #house: H
+  /** Whether the house is closed, and the next one not yet open. */
+  #closed = false
+  #timer: NodeJS.Timeout | undefined
+  #looking: Promise<void> = Promise.resolve()
+  #stopped = false
+  /** Until the next look at a house that has failed. */
+  #pauseMs = LOOK_MS
+  #looksWell = 0
+  /** What stands in the way of opening again. */
+  #obstacle: Error | undefined
+
+  constructor(house: H, options: SupervisorOptions<H>) {
+    this.#house = house
+    this.#options = options
+    this.#wait(LOOK_MS)
+  }
+
+  /** The one that answers now; while the next is being opened, the closed one, which refuses. */
+  get house(): H {
+    return this.#house
+  }
+
+  /** Why writes are refused and what is waited for, as a sentence; undefined while all is well. */
+  failure(): Error | undefined {
+    const failure = this.#house.failure()
+    if (failure === undefined) return undefined
+    const obstacle = this.#obstacle === undefined ? '' : `; the last try: ${this.#obstacle.message}`
+    return new Error(
+      `writes are refused since one failed (${failure.message}), until the disk takes writes again${obstacle}`,
+      { cause: failure },
+    )
+  }
+
+  /** Resolves when no house is opened any more, and the last one is closed. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    await this.#looking
+    if (!this.#closed) await this.#house.close()
+  }
+
+  #wait(pauseMs: number): void {
+    if (this.#stopped) return
+    this.#timer = setTimeout(() => {
+      this.#looking = this.#look()
+    }, pauseMs).unref()
+  }
+
+  async #look(): Promise<void> {
+    if (this.#house.failure() === undefined) {
+      if (++this.#looksWell >= LOOKS_UNTIL_WELL) this.#pauseMs = LOOK_MS
+      return this.#wait(LOOK_MS)
+    }
+    this.#looksWell = 0
+    if (!(await this.#succeeds(this.#options.ready))) return this.#wait(NOT_READY_PAUSE_MS)
+    if (this.#stopped) return
+    const opened = await this.#succeeds(() => this.#replace())
+    this.#options.report(opened ? 'the store has been opened again, and takes writes' : this.#obstacle)
+    this.#wait(this.#pauseMs)
+    this.#pauseMs = Math.min(2 * this.#pauseMs, PAUSE_MS_MOST)
+  }
+
+  async #succeeds(step: () => Promise<void>): Promise<boolean> {
+    try {
+      await step()
+      this.#obstacle = undefined
+      return true
+    } catch (error) {
+      this.#obstacle = error instanceof Error ? error : new Error(String(error))
+      return false
+    }
+  }
+
+  async #replace(): Promise<void> {
+    if (!this.#closed) await this.#house.close()
+    this.#closed = true
+    this.#house = await this.#options.open()
+    this.#closed = false
+  }
+}

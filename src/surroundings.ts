@@ -1,0 +1,15 @@
+/** What the outside world gives the service: handed in, so that a test can be exact. */
+import type { Storage } from '../storage/level/open.ts'
+
+export interface Surroundings {
+  readonly nowMs: () => number
+  readonly random: () => number
+  /** Told of failures that are the server's own; one call, one line of the log. */
+  readonly report: (error: unknown) => void
+  /** Takes lines of audit, each with its line end. */
+  readonly log?: (line: string) => void
+  /** Opens the store; the data folder of the config unless a test says otherwise. */
+  readonly openStorage?: (nowMs: () => number) => Promise<Storage>
+  /** How much room the disk has; that of the data folder unless a test says otherwise. */
+  readonly statfs?: () => Promise<{ readonly bavail: number; readonly bsize: number }>
+}
