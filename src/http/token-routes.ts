@@ -27,7 +27,6 @@ export function tokenRoutes(tokens: Tokens, nowMs: () => number) {
       }
       return c.body(JSON.stringify(answer), 200, {
         'Content-Type': 'application/json',
-        'Cache-Control': 'no-store',
       })
     },
   }

@@ -19,7 +19,6 @@ export function answerUnauthorized(
   const error = bad && { error: 'invalid_token', error_description: DESCRIPTIONS[stranger] }
   return c.body(JSON.stringify({ auth_uri: [authUri(c)], ...error }), 401, {
     'Content-Type': 'application/json',
-    'Cache-Control': 'no-store',
     'WWW-Authenticate': error
       ? `${realm}, error="${error.error}", error_description="${error.error_description}"`
       : realm,
