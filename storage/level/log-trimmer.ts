@@ -4,7 +4,6 @@
  */
 
 import type { LogId, LogTail, Position, Progress } from '../log.ts'
-import { StorageError } from '../storage-error.ts'
 import { decodeBlock } from './block-codec.ts'
 import {
   afterLog,
@@ -23,7 +22,7 @@ import { type Batch, isCompactable, type Level } from './level.ts'
 import { storageErrorOf } from './level-error.ts'
 import type { Trim } from './log-change.ts'
 import type { LogWriter } from './log-writer.ts'
-import { decodeReference, type SegmentReference } from './segment-reference.ts'
+import { readableReference } from './segment-reference.ts'
 
 /** Removed keys after which a range is compacted: seeks over a heap of fresh tombstones are slow until then. */
 const COMPACT_AFTER_KEYS = 4096
@@ -169,15 +168,6 @@ export class LogTrimmer {
     if (this.#removedKeys < COMPACT_AFTER_KEYS || !isCompactable(this.#db)) return
     this.#removedKeys = 0
     await this.#db.compactRange(range.gte, range.lt)
-  }
-}
-
-function readableReference(key: Buffer, value: Buffer): SegmentReference | undefined {
-  try {
-    return decodeReference(key, value)
-  } catch (error) {
-    if (error instanceof StorageError && error.code === 'corrupt') return undefined
-    throw error
   }
 }
 
