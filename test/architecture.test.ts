@@ -61,7 +61,8 @@ describe('arrows', () => {
 
   test('R3 only main.ts, house.ts and the commands for closed stores pick a storage engine; the rooms see the contracts', () => {
     const mayPick = within('src/main.ts', 'src/house.ts', 'src/surroundings.ts', 'src/commands/')
-    expect(arrows((path) => path.startsWith('src/') && !mayPick(path), within('storage/level/'))).toEqual([])
+    const engine = within('storage/level/', 'storage/level-files/')
+    expect(arrows((path) => path.startsWith('src/') && !mayPick(path), engine)).toEqual([])
     expect(arrows((path) => !path.startsWith('storage/level/'), isPackage('level'))).toEqual([])
   })
 

@@ -3,8 +3,7 @@
  * call; the space comes back when the range is compacted (compactor.ts).
  */
 
-import type { LogTail, Position, Progress } from '../log.ts'
-import { StorageError } from '../storage-error.ts'
+import type { LogId, LogTail, Position, Progress } from '../log.ts'
 import { decodeBlock } from './block-codec.ts'
 import { Compactor } from './compactor.ts'
 import type { GroupCommit } from './group-commit.ts'
@@ -25,7 +24,7 @@ import type { Batch, Level } from './level.ts'
 import { storageErrorOf } from './level-error.ts'
 import type { Trim } from './log-change.ts'
 import type { LogWriter } from './log-writer.ts'
-import { decodeReference, type SegmentReference } from './segment-reference.ts'
+import { readableReference } from './segment-reference.ts'
 
 const NOTHING: Progress = { removed: 0, more: false }
 
@@ -164,15 +163,6 @@ export class LogTrimmer {
       if (reference !== undefined) segments.push(reference.segment)
     }
     return segments
-  }
-}
-
-function readableReference(key: Buffer, value: Buffer): SegmentReference | undefined {
-  try {
-    return decodeReference(key, value)
-  } catch (error) {
-    if (error instanceof StorageError && error.code === 'corrupt') return undefined
-    throw error
   }
 }
 

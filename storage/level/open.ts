@@ -4,6 +4,7 @@
  *   <data>/FORMAT   format-stamp.ts
  *   <data>/store/   LevelDB
  */
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Level as ClassicLevel } from 'level'
 import type { Catalog } from '../catalog.ts'
@@ -50,8 +51,10 @@ export interface Storage {
  * 'locked', 'corrupt' or 'unavailable'.
  */
 export async function openStorage(folder: string, options: LevelLogOptions): Promise<Storage> {
+  const isKnown = existsSync(join(folder, 'FORMAT'))
   const format = formatOf(folder)
   const remarks = await checked(folder)
+  if (isKnown && !existsSync(join(folder, 'store'))) remarks.push(emptied(folder))
   const db = new ClassicLevel<Buffer, Buffer>(join(folder, 'store'), LEVEL_OPTIONS)
   try {
     await db.open()
@@ -87,6 +90,11 @@ async function checked(folder: string): Promise<string[]> {
     if (cause instanceof StorageError && cause.code === 'locked') throw locked(folder)
     throw unusable(folder, cause)
   }
+}
+
+/** A crash in the first moments of a new folder leaves it so, too. */
+function emptied(folder: string): string {
+  return `data folder ${folder} had a FORMAT stamp and no folder store: an empty one was made. If it had one, it is gone`
 }
 
 function locked(folder: string): StorageError {

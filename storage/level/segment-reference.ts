@@ -10,7 +10,7 @@ import { crc32c } from '@node-rs/crc32'
 import { StorageError } from '../storage-error.ts'
 
 const REFERENCE_TYPE = 0x02
-const REFERENCE_BYTES = 21
+export const REFERENCE_BYTES = 21
 const CRC_OFFSET = 1
 const FIELDS_OFFSET = 5
 
@@ -42,5 +42,15 @@ export function decodeReference(key: Buffer, value: Buffer): SegmentReference {
   return {
     segment: Number(value.readBigUInt64LE(FIELDS_OFFSET)),
     count: Number(value.readBigUInt64LE(FIELDS_OFFSET + 8)),
+  }
+}
+
+/** Undefined if it is not what was written. */
+export function readableReference(key: Buffer, value: Buffer): SegmentReference | undefined {
+  try {
+    return decodeReference(key, value)
+  } catch (error) {
+    if (error instanceof StorageError && error.code === 'corrupt') return undefined
+    throw error
   }
 }

@@ -81,7 +81,6 @@ const refusedValues: readonly {
   },
   { args: ['--janitor-seconds', '0'], says: "--janitor-seconds is '0'; use a whole number from 1 to 86400" },
   { args: ['--prot', '1'], says: /'--prot' \(millrace --help lists what there is\)/ },
-  { args: ['serve'], says: /'serve'.* \(millrace --help lists what there is\)/ },
   {
     environment: { MILLRACE_PORT: 'http' },
     says: "MILLRACE_PORT is 'http'; use a whole number from 0 to 65535",
@@ -100,6 +99,28 @@ test.each(refusedValues)(
     expect(await readdir(folder)).toEqual([])
   },
 )
+
+test('a command that there is not is refused with code 2', async () => {
+  const { code, stdout, stderr } = await runCli({ args: ['serve'] })
+  expect({ code, stdout, stderr }).toEqual({
+    code: 2,
+    stdout: '',
+    stderr: "millrace: there is no command 'serve'; millrace --help lists what there is\n",
+  })
+})
+
+test('--help names every command, and each has help of its own', async () => {
+  const { stdout } = await runCli({ args: ['--help'] })
+  for (const name of ['verify', 'repair', 'backup', 'import']) {
+    expect(stdout).toContain(`millrace ${name} `)
+    const own = await runCli({ args: [name, '--help'] })
+    expect([own.code, own.stdout], name).toEqual([
+      0,
+      expect.stringContaining(`millrace ${name} --data FOLDER`),
+    ])
+    expect(own.stdout).toContain('exit code: 0 ')
+  }
+})
 
 test('a data folder that is a file is refused and left as it is', async () => {
   const file = join(await temporaryFolder(), 'data')

@@ -120,12 +120,26 @@ test('events that are missing at the end are told', async () => {
 
 test('an upload whose reference is damaged is left out', async () => {
   const { leftOut, events } = await repaired(
-    await damaged(async (db) => flipLast(db, await keyOf(db, 'batches', 1))),
+    await damaged(async (db) => {
+      const key = await keyOf(db, 'batches', 1)
+      await flipLast(db, key)
+      const value = (await db.get(key))!
+      value[7]! ^= 3
+      await db.put(key, value)
+    }),
   )
   expect(leftOut).toEqual([
     expect.stringMatching(/^stream default:batches, sequences 4 to 1203: segment reference /),
   ])
   expect(events).toEqual(without('default:batches', 4, 1_203))
+})
+
+test('a reference with one altered byte is mended', async () => {
+  const { code, events } = await repaired(
+    await damaged(async (db) => flipLast(db, await keyOf(db, 'batches', 1))),
+  )
+  expect(code).toBe(0)
+  expect(events).toEqual(original)
 })
 
 test('a tail that is damaged costs nothing', async () => {

@@ -71,6 +71,7 @@ const EXPECTED: Readonly<Record<string, readonly number[]>> = {
   [`POST ${S}/:stream/async`]: WRITE_ASYNC,
   [`POST ${S}/:stream/batch`]: WRITE,
   [`GET ${S}/:stream/events`]: READ,
+  [`GET ${S}/:stream/export`]: READ,
 
   [`GET ${V2}`]: IN_NAMESPACE,
   [`GET ${V2}/`]: IN_NAMESPACE,

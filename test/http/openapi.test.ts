@@ -220,6 +220,10 @@ const exchanges: readonly Exchange[] = [
     'cursor=yes',
   ].map((query) => ({ request: `GET ${STREAMS}/mystream/events?${query}`, status: 400 })),
 
+  { request: `GET ${STREAMS}/mystream/export`, status: 200 },
+  { request: `GET ${STREAMS}/mystream/export?limit=0`, status: 400 },
+  { request: `GET ${STREAMS}/nope/export`, status: 404 },
+
   { request: `POST ${STREAMS}/mystream/truncate`, status: 200 },
   { request: `POST ${STREAMS}/nope/truncate`, status: 404 },
   { request: `POST ${STREAMS}/inv%40lid/truncate`, status: 400 },
