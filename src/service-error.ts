@@ -17,6 +17,7 @@ export type ServiceErrorCode =
   | 'unsupported_encoding'
   | 'event_too_large'
   | 'document_too_large' // a JSON document of the control plane
+  | 'expands_too_much' // a small body that decompresses to a large one
   | 'principal_mismatch'
   | 'reset_disabled'
   | 'stream_not_found'

@@ -7,6 +7,14 @@ import type { StreamId } from '../streams/names.ts'
 import type { StreamBatch, Streams } from '../streams/streams.ts'
 import { bodyChunks } from './body-chunks.ts'
 import { eventHeaders, withAddedHeader, withOverridingHeaders } from './event-headers.ts'
+import { Expansion } from './expansion.ts'
+import { Gate } from './gate.ts'
+
+/**
+ * One upload at a time has a block of Avro decompressed and not handed on yet: that may be 64 MiB out of 2 KiB, and uploads are
+ * many. Blocks of the usual size are handed on at once, so that nobody waits for them.
+ */
+const expanding = new Gate(1)
 
 /** Resolves once every event of the body is on disk; otherwise none will be. */
 export async function storeBatch(
@@ -40,7 +48,11 @@ async function fillBatch(
   let headers = sent
   let decoderHeaders = decoder.headers
   let added: Promise<void> | undefined
+  const expansion = new Expansion()
+  let eventBytes = 0
   const add: Parameters<typeof decoder.decode>[1] = (slices) => {
+    eventBytes += slices.ends[slices.count - 1] - slices.starts[0]
+    expansion.assert(eventBytes) // decoders decompress, too
     if (decoder.headers !== decoderHeaders) {
       decoderHeaders = decoder.headers
       headers = withOverridingHeaders(sent, decoderHeaders)
@@ -49,8 +61,18 @@ async function fillBatch(
     added = added === undefined ? one : Promise.all([added, one]).then(() => {})
     added.catch(() => {}) // told below, unless the decoder fails first: then this one has nobody left to tell
   }
-  for await (const chunk of bodyChunks(incoming)) {
-    decoder.decode(chunk, add)
+  for await (const chunk of bodyChunks(incoming, expansion)) {
+    const leave = decoder.expands ? await expanding.enter() : undefined
+    try {
+      let more = decoder.decode(chunk, add)
+      while (more) {
+        await added
+        added = undefined
+        more = decoder.decodeMore(add)
+      }
+    } finally {
+      leave?.()
+    }
     await added // the disk sets the pace
     added = undefined
   }

@@ -22,6 +22,7 @@ const REFUSALS = {
   unsupported_content_type: 406,
   event_too_large: 413,
   document_too_large: 413,
+  expands_too_much: 413,
   unsupported_encoding: 415,
 } as const satisfies Record<ServiceErrorCode, number>
 
