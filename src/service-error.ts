@@ -20,6 +20,7 @@ export type ServiceErrorCode =
   | 'headers_too_large' // event headers, by count or by bytes
   | 'document_too_large' // a JSON document of the control plane
   | 'overloaded' // more at a time than is taken on
+  | 'expands_too_much' // a small body that decompresses to a large one
   | 'principal_mismatch'
   | 'reset_disabled'
   | 'stream_not_found'

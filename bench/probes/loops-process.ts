@@ -49,7 +49,10 @@ async function decoding(kind: BodyKind): Promise<Passes> {
       const emit = (slices: { count: number }) => {
         count += slices.count
       }
-      for (const chunk of chunks) decoder.decode(chunk, emit)
+      for (const chunk of chunks) {
+        let more = decoder.decode(chunk, emit)
+        while (more) more = decoder.decodeMore(emit)
+      }
       decoder.end(emit)
       return expecting(ROWS, count, bytes)
     },

@@ -112,10 +112,19 @@ const ZSTD_PIECE_BYTES_MAX = 128 * KIB
  * over thousands of pieces of a few bytes, which would take minutes.
  */
 const ZSTD_MOVED_BYTES_MAX = 4 * KIB * MIB
+/**
+ * Moves that come to nothing: full pieces move 64 bytes of an 8 MiB window for each byte that comes out, and 180 of the largest
+ * frame that is its own window. A file of blocks that move much more, and there may be 500 in a megabyte, would take a
+ * minute; so the first one that has is the last.
+ */
+const ZSTD_MOVES_PER_BYTE_MAX = 256
+const ZSTD_MOVED_BYTES_FREE = 256 * MIB
 
 interface ZstdFrame {
   readonly bytes: Buffer
   readonly contentBytes: number | undefined
+  /** It cannot become longer than this. */
+  readonly mostBytes: number
 }
 
 interface ZstdHeader {
@@ -131,14 +140,18 @@ type ZstdDecompressSync = (bytes: Buffer, options: zlib.ZlibOptions) => Buffer
 const zstdDecompressSync = (zlib as { zstdDecompressSync?: ZstdDecompressSync }).zstdDecompressSync
 
 function unzstd(block: Buffer, bytesMax: number): Buffer {
-  const pieces: Uint8Array[] = []
+  const { frames, movedBytes } = zstdFrames(block, bytesMax)
+  // Straight into one buffer: a list of pieces, joined in the end, would be twice the memory.
+  const most = frames.reduce((sum, { mostBytes }) => sum + mostBytes, 0)
+  const bytes = Buffer.allocUnsafeSlow(Math.min(most, bytesMax))
   let total = 0
-  for (const frame of zstdFrames(block, bytesMax)) {
+  for (const frame of frames) {
     const before = total
     const take = (piece: Uint8Array) => {
+      if (total + piece.length > bytesMax) throw tooLong(bytesMax)
+      if (total + piece.length > bytes.length) throw notAsLong()
+      bytes.set(piece, total)
       total += piece.length
-      if (total > bytesMax) throw tooLong(bytesMax)
-      if (piece.length > 0) pieces.push(piece)
     }
     try {
       unzstdFrame(frame.bytes, bytesMax - total, take)
@@ -148,10 +161,22 @@ function unzstd(block: Buffer, bytesMax: number): Buffer {
       throw new AvroProblem('its zstandard data is damaged', { cause })
     }
     if (frame.contentBytes !== undefined && total - before !== frame.contentBytes) {
-      throw new AvroProblem('its zstandard data has not the length it claims')
+      throw notAsLong()
     }
   }
-  return Buffer.concat(pieces, total)
+  if (movedBytes > ZSTD_MOVED_BYTES_FREE && movedBytes > ZSTD_MOVES_PER_BYTE_MAX * total)
+    throw tooManyPieces()
+  return bytes.subarray(0, total)
+}
+
+function tooManyPieces(): AvroProblem {
+  return new AvroProblem(
+    'its zstandard window is too large for so many pieces; compress it with a smaller one',
+  )
+}
+
+function notAsLong(): AvroProblem {
+  return new AvroProblem('its zstandard data has not the length it claims')
 }
 
 function unzstdFrame(frame: Buffer, bytesMax: number, take: (piece: Uint8Array) => void): void {
@@ -163,7 +188,7 @@ function unzstdFrame(frame: Buffer, bytesMax: number, take: (piece: Uint8Array) 
 }
 
 /** Walks the frames without decompressing, so that their claims are known, and their ends sure, before any memory is. */
-function zstdFrames(block: Buffer, bytesMax: number): readonly ZstdFrame[] {
+function zstdFrames(block: Buffer, bytesMax: number): { frames: readonly ZstdFrame[]; movedBytes: number } {
   const frames: ZstdFrame[] = []
   let at = 0
   let movedBytes = 0
@@ -181,18 +206,18 @@ function zstdFrames(block: Buffer, bytesMax: number): readonly ZstdFrame[] {
     if (header.windowBytes > bytesMax) {
       throw new AvroProblem(`its zstandard window of ${header.windowBytes} bytes is above ${bytesMax}`)
     }
-    const pieces = walkPieces(block, at + header.bytes, Math.min(header.windowBytes, ZSTD_PIECE_BYTES_MAX))
+    const pieceBytesMax = Math.min(header.windowBytes, ZSTD_PIECE_BYTES_MAX)
+    const pieces = walkPieces(block, at + header.bytes, pieceBytesMax)
     movedBytes += pieces.count * header.windowBytes
     if (movedBytes > ZSTD_MOVED_BYTES_MAX) {
-      throw new AvroProblem(
-        'its zstandard window is too large for so many pieces; compress it with a smaller one',
-      )
+      throw tooManyPieces()
     }
     const end = within(block, pieces.end + (header.checksum ? 4 : 0))
-    frames.push({ bytes: block.subarray(at, end), contentBytes: header.contentBytes })
+    const mostBytes = header.contentBytes ?? pieces.count * pieceBytesMax
+    frames.push({ bytes: block.subarray(at, end), contentBytes: header.contentBytes, mostBytes })
     at = end
   }
-  return frames
+  return { frames, movedBytes }
 }
 
 function readZstdHeader(block: Buffer, start: number): ZstdHeader {

@@ -38,6 +38,12 @@ export const BLOCK_BYTES_MAX = 64 * MIB
 export const EMPTY_DATA_PER_FILE_MAX = 1_000_000
 /** One array of offsets, 16 KiB, serves every emit. */
 const SLICES_PER_EMIT = 4096
+/**
+ * What is handed out at once, of however large a block: it waits in memory for the disk, and nobody else has his turn until
+ * it is cut, which takes tens of milliseconds.
+ */
+const TURN_BYTES = 4 * MIB
+const TURN_EVENTS = 64 * SLICES_PER_EMIT
 const GATHERED_BYTES_MIN = 64 * KIB
 
 const MAGIC = Buffer.from('Obj\x01', 'latin1')
@@ -57,6 +63,16 @@ interface AvroFile {
   readonly sync: Buffer
 }
 
+/** A block that is being cut into events. */
+interface OpenBlock {
+  /** Decompressed. */
+  readonly bytes: Buffer
+  readonly count: number
+  /** Where the next datum begins, and how many there were before it. */
+  at: number
+  done: number
+}
+
 class AvroContainerDecoder implements BatchDecoder {
   headers: HeaderPairs = []
   readonly #eventBytesMax: number
@@ -71,6 +87,10 @@ class AvroContainerDecoder implements BatchDecoder {
   #emptyData = 0
   readonly #gathered = new Gathered()
   readonly #offsets = new Uint32Array(SLICES_PER_EMIT + 1)
+  #chunk: Buffer = NOTHING
+  /** Where in the chunk the next item begins. */
+  #at = 0
+  #open: OpenBlock | undefined
 
   constructor({ eventBytesMax, free }: DecoderOptions) {
     this.#eventBytesMax = eventBytesMax
@@ -80,18 +100,24 @@ class AvroContainerDecoder implements BatchDecoder {
     this.#storedBytesMax = this.#blockBytesMax + Math.ceil(this.#blockBytesMax / 6) + KIB
   }
 
-  decode(chunk: Uint8Array, emit: Emit): void {
-    const bytes = asBuffer(chunk)
-    let at = this.#finishGathered(bytes, emit)
-    while (at < bytes.length) {
-      const length = this.#itemLength(bytes, at, bytes.length)
-      if (length > bytes.length - at) {
-        this.#gathered.add(bytes, at, bytes.length)
-        return
-      }
-      this.#item(bytes, at, at + length, emit)
-      at += length
-    }
+  /** Until the header has been read, nobody knows. */
+  get expands(): boolean {
+    return this.#file === undefined || !isStored(this.#file.codec)
+  }
+
+  decode(chunk: Uint8Array, emit: Emit): boolean {
+    this.#chunk = asBuffer(chunk)
+    this.#at = 0
+    return this.decodeMore(emit)
+  }
+
+  decodeMore(emit: Emit): boolean {
+    const turn = { bytes: TURN_BYTES, events: TURN_EVENTS }
+    do {
+      if (this.#open !== undefined && !this.#cut(this.#open, turn, emit)) return true
+    } while (this.#takeItem())
+    this.#chunk = NOTHING
+    return false
   }
 
   end(_emit: Emit): void {
@@ -105,22 +131,37 @@ class AvroContainerDecoder implements BatchDecoder {
     }
   }
 
-  /** Adds to what earlier chunks left until it is a whole item, and takes that. Returns how far the chunk is used. */
-  #finishGathered(bytes: Buffer, emit: Emit): number {
+  /** Takes the next header or block that is whole; false if there is none, and what there is of one has been gathered. */
+  #takeItem(): boolean {
+    const chunk = this.#chunk
+    const at = this.#at
+    if (this.#gathered.length > 0) return this.#takeGathered(chunk)
+    if (at === chunk.length) return false
+    const length = this.#itemLength(chunk, at, chunk.length)
+    if (length > chunk.length - at) {
+      this.#gathered.add(chunk, at, chunk.length)
+      this.#at = chunk.length
+      return false
+    }
+    this.#item(chunk, at, at + length)
+    this.#at += length
+    return true
+  }
+
+  /** Adds to what earlier chunks left until it is a whole item. */
+  #takeGathered(chunk: Buffer): boolean {
     const gathered = this.#gathered
-    if (gathered.length === 0) return 0
-    let at = 0
     for (;;) {
       const length = this.#itemLength(gathered.bytes, 0, gathered.length)
       if (length <= gathered.length) {
-        this.#item(gathered.bytes, 0, length, emit)
-        gathered.length = 0
-        return at
+        this.#item(gathered.bytes, 0, length)
+        gathered.length = 0 // its bytes stay until the next item is gathered: the block is cut before that
+        return true
       }
-      if (at === bytes.length) return at
-      const taken = Math.min(length - gathered.length, bytes.length - at)
-      gathered.add(bytes, at, at + taken)
-      at += taken
+      if (this.#at === chunk.length) return false
+      const taken = Math.min(length - gathered.length, chunk.length - this.#at)
+      gathered.add(chunk, this.#at, this.#at + taken)
+      this.#at += taken
     }
   }
 
@@ -143,9 +184,9 @@ class AvroContainerDecoder implements BatchDecoder {
     }
   }
 
-  #item(bytes: Buffer, start: number, end: number, emit: Emit): void {
+  #item(bytes: Buffer, start: number, end: number): void {
     if (this.#file !== undefined) {
-      this.#takeBlock(this.#file, bytes, start, end, emit)
+      this.#openBlock(this.#file, bytes, start, end)
       return
     }
     try {
@@ -202,42 +243,47 @@ class AvroContainerDecoder implements BatchDecoder {
     if (!file.empty && count > (stored ? size : this.#blockBytesMax)) throw tooManyObjects(count)
   }
 
-  #takeBlock(file: AvroFile, bytes: Buffer, start: number, end: number, emit: Emit): void {
-    const dataStart = start + this.#block.headerLength
-    const dataEnd = dataStart + this.#block.dataLength
+  #openBlock(file: AvroFile, bytes: Buffer, start: number, end: number): void {
+    const { count, headerLength, dataLength } = this.#block
+    const dataStart = start + headerLength
+    const dataEnd = dataStart + dataLength
     try {
       if (file.sync.compare(bytes, dataEnd, end) !== 0) {
         throw new AvroProblem('the sync marker after it is not the one of the file')
       }
-      const stored = bytes.subarray(dataStart, dataEnd)
-      const data = file.codec(stored, this.#blockBytesMax)
-      this.#cut(file, data, emit)
-      if (!isStored(file.codec)) this.#free?.(data)
+      const data = file.codec(bytes.subarray(dataStart, dataEnd), this.#blockBytesMax)
+      if (!file.empty && count > data.length) throw tooManyObjects(count)
+      if (file.empty) this.#emptyData += count
+      this.#open = { bytes: data, count, at: 0, done: 0 }
     } catch (problem) {
       throw refusal(problem, this.#blockPlace())
     }
-    this.#blocks += 1
   }
 
-  /** Cuts a decompressed block into events. */
-  #cut(file: AvroFile, bytes: Buffer, emit: Emit): void {
-    const { count } = this.#block
+  /** Cuts a block into events until it is done, or the turn is: then it says false. */
+  #cut(block: OpenBlock, turn: { bytes: number; events: number }, emit: Emit): boolean {
+    const { bytes, count } = block
+    const { skip, codec } = this.#file!
     const offsets = this.#offsets
-    if (!file.empty && count > bytes.length) throw tooManyObjects(count)
-    if (file.empty) this.#emptyData += count
-    let at = 0
-    let done = 0
     try {
-      while (done < count) {
-        const events = Math.min(count - done, SLICES_PER_EMIT)
-        offsets[0] = at
-        for (let event = 1; event <= events; event++) {
-          const end = file.skip(bytes, at, bytes.length)
-          if (end - at > this.#eventBytesMax) throw this.#tooLarge(done + 1, end - at)
-          offsets[event] = end
+      while (block.done < count) {
+        if (turn.bytes <= 0 || turn.events <= 0) return false
+        const begin = block.at
+        const most = Math.min(count - block.done, SLICES_PER_EMIT)
+        let events = 0
+        let at = begin
+        offsets[0] = begin
+        while (events < most && at - begin < TURN_BYTES) {
+          const end = skip(bytes, at, bytes.length)
+          if (end - at > this.#eventBytesMax) throw this.#tooLarge(block.done + 1, end - at)
+          events += 1
+          offsets[events] = end
           at = end
-          done += 1
+          block.done += 1
         }
+        block.at = at
+        turn.bytes -= at - begin
+        turn.events -= events
         // Data follow one another without a gap, so one array serves for both: an event starts where the last ended.
         emit({
           bytes,
@@ -247,10 +293,24 @@ class AvroContainerDecoder implements BatchDecoder {
         })
       }
     } catch (problem) {
-      throw refusal(problem, `${this.#blockPlace()}, datum ${done + 1}`)
+      this.#closeBlock(bytes, codec)
+      throw refusal(problem, `${this.#blockPlace()}, datum ${block.done + 1}`)
     }
-    if (at < bytes.length)
-      throw new AvroProblem(`${bytes.length - at} bytes are left over after its ${count} objects`)
+    const left = bytes.length - block.at
+    this.#closeBlock(bytes, codec)
+    if (left > 0) {
+      throw refusal(
+        new AvroProblem(`${left} bytes are left over after its ${count} objects`),
+        this.#blockPlace(),
+      )
+    }
+    this.#blocks += 1
+    return true
+  }
+
+  #closeBlock(bytes: Buffer, codec: BlockCodec): void {
+    this.#open = undefined
+    if (!isStored(codec)) this.#free?.(bytes)
   }
 
   #tooLarge(datum: number, length: number): ServiceError {

@@ -16,7 +16,7 @@
  *   ENUM n                 a number below n
  *   UNION n a1 … an        a number below n; go to a1 … an
  *   GOTO a
- *   CALL a                 a record that is mentioned by name
+ *   CALL a                 a record that is mentioned by name, or what such a one wraps
  *   ITEMS a                a block of an array or map: its count, then its items; go to a if it was the last block
  *   NEXT a                 the next item of the ITEMS at a, or its next block
  *   ITEMS_OF_BYTES n       all blocks of an array whose items take n bytes each, n may be 0
@@ -60,20 +60,20 @@ class Compiler {
   /** Code before this is the target of a jump, so the step that ends there must stay as it is. */
   #sealed = 0
   #lastStep = -1
-  readonly #starts = new Map<RecordType, number>()
-  readonly #calls: { at: number; record: RecordType }[] = []
+  readonly #starts = new Map<AvroType, number>()
+  readonly #calls: { at: number; type: AvroType }[] = []
 
   compile(schema: AvroType): Int32Array {
     this.#type(schema)
     this.#step(END)
     // Bodies add calls to the list while it is walked.
-    for (const { record } of this.#calls) {
-      if (this.#starts.has(record)) continue
-      this.#starts.set(record, this.#label())
-      this.#fields(record)
+    for (const { type } of this.#calls) {
+      if (this.#starts.has(type)) continue
+      this.#starts.set(type, this.#label())
+      this.#inline(type)
       this.#step(END)
     }
-    for (const { at, record } of this.#calls) this.#code[at] = this.#starts.get(record)!
+    for (const { at, type } of this.#calls) this.#code[at] = this.#starts.get(type)!
     return Int32Array.from(this.#code)
   }
 
@@ -81,15 +81,20 @@ class Compiler {
     const type = withoutWrapping(schema)
     if (type.constantBytes !== undefined) {
       if (type.constantBytes > 0) this.#repeatable(BYTES, type.constantBytes)
-      return
+    } else if (holdsOthers(type) && mayHoldItself(schema)) {
+      this.#calls.push({ at: this.#step(CALL, 0) + 1, type })
+    } else {
+      this.#inline(type)
     }
+  }
+
+  #inline(type: AvroType): void {
     switch (type.kind) {
       case 'primitive':
         this.#primitive(type.primitive)
         break
       case 'record':
-        if (type.mentioned) this.#calls.push({ at: this.#step(CALL, 0) + 1, record: type })
-        else this.#fields(type)
+        this.#fields(type)
         break
       case 'enum':
         this.#step(ENUM, type.symbols.length)
@@ -173,6 +178,16 @@ class Compiler {
       this.#step(kind, Math.min(times, WORD_MAX))
     }
   }
+}
+
+function holdsOthers({ kind }: AvroType): boolean {
+  return kind === 'record' || kind === 'array' || kind === 'map' || kind === 'union'
+}
+
+/** A type can only hold itself by mentioning a record by name, be it one that wraps another type. */
+function mayHoldItself(type: AvroType): boolean {
+  if (type.kind !== 'record') return false
+  return type.mentioned || (type.sameBytesAs !== undefined && mayHoldItself(type.sameBytesAs))
 }
 
 function runner(code: Int32Array): DatumSkipper {

@@ -35,6 +35,7 @@ export function csvRecords(options: DecoderOptions): BatchDecoder {
 
 class CsvRecords implements BatchDecoder {
   readonly headers = []
+  readonly expands = false
   readonly #cutter: EventCutter
   readonly #splitter: LineSplitter
   #place: Place = 'outside'
@@ -57,11 +58,16 @@ class CsvRecords implements BatchDecoder {
     this.#splitter = new LineSplitter(this.#cutter)
   }
 
-  decode(chunk: Uint8Array, emit: Emit): void {
+  decode(chunk: Uint8Array, emit: Emit): boolean {
     const bytes = this.#cutter.begin(chunk, emit)
     this.#splitter.begin(bytes)
     this.#cutter.finish(this.#cutRecords(bytes, this.#skipByteOrderMark(bytes)))
     this.#bodyOffset += bytes.length
+    return false
+  }
+
+  decodeMore(): boolean {
+    return false
   }
 
   end(emit: Emit): void {

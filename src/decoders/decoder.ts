@@ -22,11 +22,17 @@ export interface BatchDecoder {
    * handed out. They replace headers of the same name that the client sent.
    */
   readonly headers: HeaderPairs
+  /** Whether much may come out of little: then few should decode at a time. */
+  readonly expands: boolean
   /**
    * Takes the next piece of the body. Calls `emit` for events that are complete; what is handed to `emit` may be
    * reused as soon as `emit` returns, so it has to copy. The chunk itself is never written to.
+   *
+   * True if there is more in it than is handed out at once: then `decodeMore` is called until it says false, and only then
+   * the next piece is given.
    */
-  decode(chunk: Uint8Array, emit: (slices: EventSlices) => void): void
+  decode(chunk: Uint8Array, emit: (slices: EventSlices) => void): boolean
+  decodeMore(emit: (slices: EventSlices) => void): boolean
   /** The body ended cleanly: emits what is left, or throws if the body stopped in the middle of something. */
   end(emit: (slices: EventSlices) => void): void
 }

@@ -19,11 +19,14 @@ export function textLines(options: DecoderOptions): BatchDecoder {
   const splitter = new LineSplitter(cutter)
   return {
     headers: [],
-    decode(chunk: Uint8Array, emit: Emit): void {
+    expands: false,
+    decode(chunk: Uint8Array, emit: Emit): boolean {
       const bytes = cutter.begin(chunk, emit)
       splitter.begin(bytes)
       cutter.finish(splitter.split(0, 0, bytes.length))
+      return false
     },
+    decodeMore: () => false,
     end(emit: Emit): void {
       cutter.end(emit)
     },

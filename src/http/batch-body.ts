@@ -14,8 +14,16 @@ import {
   withAddedHeader,
   withOverridingHeaders,
 } from './event-headers.ts'
+import { Expansion } from './expansion.ts'
 import type { Arrival } from './load.ts'
 import type { Intake } from './request-body.ts'
+import { Turnstile } from './turnstile.ts'
+
+/**
+ * One upload at a time has a block of Avro decompressed and not handed on yet: that may be 64 MiB out of 2 KiB, and uploads are
+ * many. Blocks of the usual size are handed on at once, so that nobody waits for them.
+ */
+const expanding = new Turnstile(1)
 
 export interface BatchOptions extends Intake {
   readonly eventBytesMax: number
@@ -68,8 +76,12 @@ async function fillBatch(
   let received = 0
   /** What the decoder keeps of an event that is not complete. */
   let uncut = 0
+  const expansion = new Expansion()
+  let eventBytes = 0
   const add: Parameters<typeof decoder.decode>[1] = (slices) => {
     uncut = 0
+    eventBytes += slices.ends[slices.count - 1] - slices.starts[0]
+    expansion.assert(eventBytes) // decoders decompress, too
     if (decoder.headers !== decoderHeaders) {
       decoderHeaders = decoder.headers
       headers = withOverridingHeaders(sent, decoderHeaders)
@@ -80,12 +92,22 @@ async function fillBatch(
     added.catch(() => {}) // told below, unless the decoder fails first: then this one has nobody left to tell
   }
   slowClients.watchUpload(incoming)
-  for await (const chunk of bodyChunks(incoming)) {
+  for await (const chunk of bodyChunks(incoming, expansion)) {
     received += chunk.length
     uncut += chunk.length
     if (received > limits.maxBatchBytes) throw tooLarge(limits.maxBatchBytes)
-    decoder.decode(chunk, add)
-    arrival.holds(uncut + Math.min(received - uncut, STAGED_BYTES_MAX))
+    const leave = decoder.expands ? await expanding.enter() : undefined
+    try {
+      let more = decoder.decode(chunk, add)
+      arrival.holds(uncut + Math.min(received - uncut, STAGED_BYTES_MAX))
+      while (more) {
+        await added
+        added = undefined
+        more = decoder.decodeMore(add)
+      }
+    } finally {
+      leave?.()
+    }
     await added // the disk sets the pace
     added = undefined
   }

@@ -4,24 +4,36 @@ import type { Transform } from 'node:stream'
 import * as zlib from 'node:zlib'
 import { freeMemory } from '../../storage/free-memory.ts'
 import { ServiceError } from '../service-error.ts'
+import { Expansion } from './expansion.ts'
 
-const DECODERS: Readonly<Record<string, (() => Transform) | undefined>> = {
+/** `bytesWritten` are those it has used. */
+type Decoder = Transform & { readonly bytesWritten: number }
+
+/** 8 MiB: what RFC 9659 allows for this use; without a limit a frame may ask for 128. */
+const ZSTD_WINDOW_LOG_MAX = 23
+
+const DECODERS: Readonly<Record<string, (() => Decoder) | undefined>> = {
   gzip: zlib.createGunzip,
   'x-gzip': zlib.createGunzip,
   deflate: zlib.createInflate,
   br: zlib.createBrotliDecompress,
   // Node has it from 22.15 on.
-  ...('createZstdDecompress' in zlib && { zstd: zlib.createZstdDecompress as () => Transform }),
+  ...('createZstdDecompress' in zlib && { zstd: zstdDecoder }),
 }
 
 /** One is usual, and a proxy may add one; each costs memory. */
 const CONTENT_ENCODINGS_MAX = 2
 
 /**
- * The body as it arrives: each piece is good until the next is asked for, then its memory is given back. Throws ServiceError 'malformed_body' or 'unsupported_encoding'. A body that the caller gives
- * up is not destroyed: then the server reads on and drops the rest, and the connection gets to its next request.
+ * The body as it arrives: each piece is good until the next is asked for, then its memory is given back. Throws ServiceError
+ * 'malformed_body', 'unsupported_encoding' or 'expands_too_much'; `expansion` has what was sent, for whoever decodes on. A
+ * body that the caller gives up is not destroyed: then the server reads on and drops the rest, and the connection gets to
+ * its next request.
  */
-export async function* bodyChunks(incoming: IncomingMessage): AsyncGenerator<Uint8Array, void, undefined> {
+export async function* bodyChunks(
+  incoming: IncomingMessage,
+  expansion = new Expansion(),
+): AsyncGenerator<Uint8Array, void, undefined> {
   assertTransferEncoding(incoming)
   const decoders = contentDecoders(incoming.headers['content-encoding'])
   let decodingError: Error | undefined
@@ -38,9 +50,17 @@ export async function* bodyChunks(incoming: IncomingMessage): AsyncGenerator<Uin
     source = upstream.pipe(decoder)
     upstream = decoder
   }
+  if (decoders.length > 1) limitFirstLayer(decoders[0], expansion)
+  let decodedBytes = 0
   try {
-    yield* source
+    for await (const chunk of source) {
+      decodedBytes += chunk.length
+      expansion.sentBytes = decoders.length === 0 ? decodedBytes : decoders[0].bytesWritten
+      expansion.assert(decodedBytes)
+      yield chunk
+    }
   } catch (cause) {
+    if (cause instanceof ServiceError) throw cause
     if (decodingError === undefined || incoming.errored != null) throw endedEarly(cause)
     const encoding = incoming.headers['content-encoding']
     throw new ServiceError(
@@ -52,6 +72,20 @@ export async function* bodyChunks(incoming: IncomingMessage): AsyncGenerator<Uin
     for (const decoder of decoders) decoder.destroy()
   }
   if (!incoming.complete) throw endedEarly()
+}
+
+/** What comes out of the first of two may be nothing to the second, and go on for ever: so it is looked at by itself. */
+function limitFirstLayer(decoder: Decoder, expansion: Expansion): void {
+  let decodedBytes = 0
+  decoder.on('data', (chunk: Uint8Array) => {
+    decodedBytes += chunk.length
+    expansion.sentBytes = decoder.bytesWritten
+    try {
+      expansion.assert(decodedBytes)
+    } catch (error) {
+      decoder.destroy(error as Error)
+    }
+  })
 }
 
 /** Each chunk is a copy that node has made of what it received, and nobody else sees it. */
@@ -73,7 +107,7 @@ export function assertTransferEncoding({ headers }: IncomingMessage): void {
 }
 
 /** In the order in which they have to undo what the client applied: the last one first. */
-function contentDecoders(header: string | undefined): Transform[] {
+function contentDecoders(header: string | undefined): Decoder[] {
   if (header === undefined) return []
   const names = header.split(',').map((name) => name.trim().toLowerCase())
   const applied = names.filter((name) => name !== 'identity' && name !== '')
@@ -94,6 +128,17 @@ function contentDecoders(header: string | undefined): Transform[] {
     }
     return create()
   })
+}
+
+function zstdDecoder(): Decoder {
+  const { createZstdDecompress, constants } = zlib as unknown as ZstdOfNode
+  return createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX } })
+}
+
+/** What the types of the oldest Node we promise do not know. */
+interface ZstdOfNode {
+  readonly createZstdDecompress: (options: { params: Record<number, number> }) => Decoder
+  readonly constants: { readonly ZSTD_d_windowLogMax: number }
 }
 
 export function endedEarly(cause?: unknown): ServiceError {

@@ -7,6 +7,7 @@
  * own.
  */
 import { ServiceError } from '../service-error.ts'
+import { Turnstile } from './turnstile.ts'
 
 export interface LoadLimits {
   readonly maxRequests: number
@@ -25,8 +26,7 @@ export class Load {
   #workingBytes = 0
   #arrivingBytes = 0
   #reads = 0
-  #finding = 0
-  readonly #turns: (() => void)[] = []
+  readonly #finding = new Turnstile(FINDING_MAX)
 
   constructor(limits: LoadLimits) {
     this.#limits = limits
@@ -89,15 +89,12 @@ export class Load {
   /** A read looks for its first events, in its turn; what `find` resolves with. */
   async whileFinding<T>(find: () => Promise<T>): Promise<T> {
     this.begin(0)
-    if (this.#finding < FINDING_MAX) this.#finding++
-    else await new Promise<void>((resolve) => this.#turns.push(resolve))
+    const leave = await this.#finding.enter()
     try {
       return await find()
     } finally {
       this.end(0)
-      const next = this.#turns.shift()
-      if (next === undefined) this.#finding--
-      else next()
+      leave()
     }
   }
 

@@ -25,6 +25,7 @@ const REFUSALS = {
   event_too_large: 413,
   batch_too_large: 413,
   document_too_large: 413,
+  expands_too_much: 413,
   unsupported_encoding: 415,
   headers_too_large: 431,
   overloaded: 503,

@@ -3,7 +3,7 @@
  * call; the space comes back when the range is compacted (compactor.ts).
  */
 
-import type { LogId, LogTail, Position, Progress } from '../log.ts'
+import type { LogTail, Position, Progress } from '../log.ts'
 import { decodeBlock } from './block-codec.ts'
 import { Compactor } from './compactor.ts'
 import type { GroupCommit } from './group-commit.ts'

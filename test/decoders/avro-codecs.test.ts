@@ -233,6 +233,12 @@ const refused = [
   },
   {
     codec: 'zstandard',
+    name: 'pieces of a byte in a window that need not be so large',
+    block: frame(WINDOW_1_MIB, ...Array.from({ length: 300 }, () => [RAW, 1, one] as const)),
+    problem: 'its zstandard window is too large for so many pieces; compress it with a smaller one',
+  },
+  {
+    codec: 'zstandard',
     name: 'a piece above its window',
     block: frame(WINDOW_1_KIB, [REPEATED, 1025, one]),
     problem: 'its zstandard data is damaged',

@@ -485,10 +485,35 @@ describe('an event above the maximum', () => {
     const decoder = avroContainer({ eventBytesMax: length + 10 })
     const lengths: number[] = []
     const emit = ({ starts, ends }: EventSlices) => lengths.push(ends[0] - starts[0])
-    decoder.decode(file, emit)
+    let more = decoder.decode(file, emit)
+    while (more) more = decoder.decodeMore(emit)
     decoder.end(emit)
     expect(lengths).toEqual([datum.length])
   })
+})
+
+test.each(CODECS)('a large block is handed out in turns, codec %s', (codec) => {
+  const data = Array.from({ length: 20 }, (_, i) => Buffer.alloc(MIB, `${i},`))
+  const file = avroFile({
+    schema: { type: 'fixed', name: 'F', size: MIB },
+    codec,
+    blocks: [blockOf(...data), blockOf(data[0])],
+  })
+  const decoder = avroContainer({ eventBytesMax: EVENT_BYTES_MAX })
+  const turns: number[] = [0]
+  const bodies: Buffer[] = []
+  const emit = ({ bytes, starts, ends, count }: EventSlices) => {
+    turns[turns.length - 1] += count
+    for (let i = 0; i < count; i++) bodies.push(Buffer.from(bytes.subarray(starts[i], ends[i])))
+  }
+  let more = decoder.decode(file, emit)
+  while (more) {
+    turns.push(0)
+    more = decoder.decodeMore(emit)
+  }
+  decoder.end(emit)
+  expect(Buffer.concat(bodies).equals(Buffer.concat([...data, data[0]]))).toBe(true)
+  expect(turns).toEqual([4, 4, 4, 4, 4, 1])
 })
 
 test.each(CODECS)(

@@ -105,7 +105,8 @@ export function decode(
   }
   for (let at = 0, turn = 0; at < file.length; turn++) {
     const size = Math.max(1, chunkSizes[turn % chunkSizes.length])
-    decoder.decode(file.subarray(at, at + size), emit)
+    let more = decoder.decode(file.subarray(at, at + size), emit)
+    while (more) more = decoder.decodeMore(emit)
     at += size
   }
   decoder.end(emit)

@@ -113,6 +113,20 @@ describe('passes over', () => {
       datum: [long(1), long(1), long(0), long(0), long(0), long(1), long(0)],
     },
   ]
+  const onlyNext = (type: unknown) => ({ type: 'record', name: 'R', fields: [{ name: 'next', type }] })
+  whole.push(
+    { name: 'a list of nothing', schema: onlyNext(['null', 'R']), datum: [long(1), long(1), long(0)] },
+    {
+      name: 'a tree of nothing',
+      schema: onlyNext(array('R')),
+      datum: [long(2), long(1), long(0), long(0), long(0), long(0)],
+    },
+    {
+      name: 'a record that wraps what wraps it',
+      schema: onlyNext({ type: 'map', values: { ...onlyNext('R'), name: 'S' } }),
+      datum: [long(1), prefixed('a'), long(1), prefixed('b'), long(0), long(0), long(0)],
+    },
+  )
   test.each(whole)('$name', ({ schema, datum }) => {
     expect(skip(schema, ...datum)).toBe(Buffer.concat(datum).length)
   })

@@ -15,7 +15,10 @@ export function decodeAll(decoder: BatchDecoder, chunks: readonly Uint8Array[]):
       events.push(Buffer.from(bytes.subarray(starts[i], ends[i])).toString('latin1'))
     }
   }
-  for (const chunk of chunks) decoder.decode(chunk, emit)
+  for (const chunk of chunks) {
+    let more = decoder.decode(chunk, emit)
+    while (more) more = decoder.decodeMore(emit)
+  }
   decoder.end(emit)
   return events
 }

@@ -84,6 +84,15 @@ export interface TestApp {
 
 /** Stops by itself when the test is over. */
 export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
+  const app = await startTestApp(options)
+  onTestFinished(() => app.stop())
+  return app
+}
+
+/** For tests that need many, one after the other: has to be stopped. */
+export async function startTestApp(
+  options: TestAppOptions = {},
+): Promise<TestApp & { stop(): Promise<void> }> {
   const store = options.onDisk ? await diskStore() : memoryStore(options.openStorage)
   const config: Config = {
     port: 0,
@@ -115,7 +124,7 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
     })
   }
 
-  const app: TestApp = {
+  const app = {
     dataFolder: store.folder,
     nowMs: options.nowMs ?? 1_000_000,
     reported,
@@ -123,12 +132,13 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
     get port() {
       return service.port
     },
-    request: (method, path, request = {}) => send(agent, service.port, method, path, request),
-    get: (path, request) => app.request('GET', path, request),
-    put: (path, request) => app.request('PUT', path, request),
-    post: (path, request) => app.request('POST', path, request),
-    delete: (path, request) => app.request('DELETE', path, request),
-    async events(stream, query = '') {
+    request: (method: string, path: string, request: RequestOptions = {}) =>
+      send(agent, service.port, method, path, request),
+    get: (path: string, request?: RequestOptions) => app.request('GET', path, request),
+    put: (path: string, request?: RequestOptions) => app.request('PUT', path, request),
+    post: (path: string, request?: RequestOptions) => app.request('POST', path, request),
+    delete: (path: string, request?: RequestOptions) => app.request('DELETE', path, request),
+    async events(stream: string, query = '') {
       const response = await app.get(`${STREAMS}/${stream}/events${query && `?${query}`}`)
       if (response.status === 204) return []
       if (response.status !== 200) throw new Error(`GET events answered ${response.status}: ${response.text}`)
@@ -144,16 +154,17 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
       }
     },
     async restart(graceMs = 1_000) {
+      agent.destroy() // a service that stops waits for connections between two requests
       await service.close(graceMs)
       await start()
     },
+    async stop() {
+      agent.destroy()
+      await service.close(1_000)
+      await store.remove()
+    },
   }
   await start()
-  onTestFinished(async () => {
-    agent.destroy()
-    await service.close(1_000)
-    await store.remove()
-  })
   for (const stream of options.streams ?? []) await app.put(`${STREAMS}/${stream}`)
   return app
 }
