@@ -83,7 +83,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
       hostname: config.host, // for requests that name none, as HTTP/1.0 may
       errorHandler: answerUnreadable,
     })
-    const gate = new Gate(load, limits.maxRequests)
+    const gate = new Gate(load, limits)
     const http = newServer(directPosts(streams, options, listener), { ...config, gate })
     await listen(http.server, config)
     const janitor = new Janitor(storage.log, registry, nowMs, report)
