@@ -29,7 +29,8 @@ async function run(): Promise<void> {
 /** Exits with what the command says, with 2 if it could not do its job. */
 async function runCommand(word: string, args: readonly string[]): Promise<void> {
   const command = COMMANDS.find(({ name }) => name === word)
-  if (command === undefined) return fail(`there is no command '${word}'; millrace --help lists what there is`)
+  if (command === undefined)
+    return fail(`there is no command '${word}'; millrace --help lists what there is`, 2)
   if (args.includes('--help') || args.includes('-h')) return void process.stdout.write(command.help)
   try {
     process.exitCode = await command.run(args, {

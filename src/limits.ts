@@ -47,6 +47,13 @@ export const LIMITS = {
     1_000_000,
     'requests the service works on at a time; those that wait for their client are not counted',
   ),
+  maxWaitMs: limit(
+    'max-wait-ms',
+    25,
+    1,
+    60_000,
+    'how long requests may take on average before an eighth of max-requests is worked on at a time',
+  ),
   maxRequestBytes: limit(
     'max-request-bytes',
     64 * MIB,

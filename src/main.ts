@@ -85,7 +85,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
     await space.watch()
     const http = newServer((incoming, outgoing) => supervisor.house.listener(incoming, outgoing), {
       ...config,
-      gate: new Gate(load, limits.maxRequests),
+      gate: new Gate(load, limits),
       mayContinue: guard && ((incoming) => typeof guard.clientOf(incoming) !== 'string'),
     })
     await listen(http.server, config)

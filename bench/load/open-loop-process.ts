@@ -11,53 +11,14 @@
  */
 import { writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
-
-export interface OpenLoopJob {
-  readonly port: number
-  /** Where events are posted to. */
-  readonly path: string
-  readonly connections: number
-  /** Absent: as fast as answers come. */
-  readonly ratePerSecond?: number
-  readonly seconds: number
-  /** Answers of this many seconds at a time are summed up together. */
-  readonly windowSeconds: number
-  readonly bodyBytes: number
-  /** In front of the number in every body. */
-  readonly prefix: string
-  /** Where to write one byte per request, by its number. */
-  readonly outcomeFile: string
-}
-
-/** What became of a request, in `outcomeFile`. */
-export const OUTCOME = { unanswered: 0, accepted: 1, refused: 2, other: 3 } as const
-
-export interface OpenLoopResult {
-  readonly due: number
-  readonly sent: number
-  readonly accepted: number
-  /** 503 with `Retry-After`. */
-  readonly refused: number
-  /** Other statuses, and how often. */
-  readonly others: Readonly<Record<string, number>>
-  /** Requests that had no answer: connections that were closed, and what was under way at the end. */
-  readonly unanswered: number
-  readonly windows: readonly Window[]
-}
-
-export interface Window {
-  readonly accepted: number
-  readonly refused: number
-  readonly acceptedP50Ms: number
-  readonly acceptedP99Ms: number
-  readonly refusedP99Ms: number
-  readonly refusedMaxMs: number
-}
+import { type OpenLoopJob, type OpenLoopResult, OUTCOME } from './open-loop.ts'
 
 /** What is under way at the end is waited for so long. */
 const LAST_ANSWERS_MS = 2_000
 /** What `outcomeFile` has room for. */
 const REQUESTS_MAX = 64_000_000
+/** Connections are opened so many at a time, before the load begins. */
+const CONNECTING_MAX = 50
 const HEAD_END = Buffer.from('\r\n\r\n')
 
 /** Times in tenths of a millisecond, up to 10 s. */
@@ -87,9 +48,10 @@ class Load {
   readonly #head: string
   readonly #free: Connection[] = []
   readonly #outcomes: Buffer
-  readonly #startMs = performance.now()
+  #startMs = 0
   #accepted: Times[] = []
   #refused: Times[] = []
+  readonly #lagMaxMs: number[] = []
   #sent = 0
   #skipped = 0
   #answered = 0
@@ -103,9 +65,21 @@ class Load {
 
   async run(): Promise<OpenLoopResult> {
     const { connections, seconds } = this.#job
-    for (let i = 0; i < connections; i++) this.#free.push(new Connection(this))
+    for (let opened = 0; opened < connections; opened += CONNECTING_MAX) {
+      const some = Array.from(
+        { length: Math.min(CONNECTING_MAX, connections - opened) },
+        () => new Connection(this),
+      )
+      await Promise.all(some.map(({ connected }) => connected))
+      this.#free.push(...some)
+    }
+    this.#startMs = performance.now()
+    let lastMs = 0
     await new Promise<void>((resolve) => {
       const timer = setInterval(() => {
+        const nowMs = this.#elapsedMs
+        this.#lagMaxMs[this.#window] = Math.max(this.#lagMaxMs[this.#window] ?? 0, nowMs - lastMs)
+        lastMs = nowMs
         if (!this.#over) return this.#sendDue()
         clearInterval(timer)
         resolve()
@@ -120,6 +94,10 @@ class Load {
 
   get #elapsedMs(): number {
     return performance.now() - this.#startMs
+  }
+
+  get #window(): number {
+    return Math.floor(this.#elapsedMs / 1000 / this.#job.windowSeconds)
   }
 
   get #over(): boolean {
@@ -148,7 +126,7 @@ class Load {
   /** An answer is complete; `retry` is whether it says when to come back. */
   answered(connection: Connection, number: number, status: number, ms: number, retry: boolean): void {
     this.#answered++
-    const window = Math.floor(this.#elapsedMs / 1000 / this.#job.windowSeconds)
+    const window = this.#window
     let outcome: number = OUTCOME.other
     if (status === 200) {
       outcome = OUTCOME.accepted
@@ -205,6 +183,7 @@ class Load {
         acceptedP99Ms: accepted.percentileMs(0.99),
         refusedP99Ms: refused.percentileMs(0.99),
         refusedMaxMs: Math.round(refused.maxMs),
+        lagMaxMs: Math.round(this.#lagMaxMs[i] ?? 0),
       }
     })
     const accepted = sum(this.#accepted)
@@ -230,6 +209,8 @@ class Connection {
   readonly #socket: Socket
   #number = -1
   #sentMs = 0
+  /** Resolves once it is usable, or will never be. */
+  readonly connected: Promise<void>
   /** What has come of an answer that is not complete. */
   #partial: Buffer | undefined
 
@@ -237,6 +218,10 @@ class Connection {
     this.#load = load
     this.#socket = connect({ port: load.port, host: '127.0.0.1', noDelay: true })
     this.#socket.on('data', (chunk: Buffer) => this.#onData(chunk))
+    this.connected = new Promise((resolve) => {
+      this.#socket.once('connect', resolve)
+      this.#socket.once('close', () => resolve())
+    })
     let reason = 'closed'
     this.#socket.on('error', (error: NodeJS.ErrnoException) => {
       reason = error.code ?? error.message

@@ -2,9 +2,9 @@
  * The gate before all routes: what is too much is sent away here, before anything is done for it.
  *
  * Up to `maxRequests` are worked on at a time, which is the benefit of the doubt: a burst, or many clients that each wait
- * for their answer, are served a little later. When it is used up, more comes in than can be done, and waiting would help
- * nobody: then a queue of an eighth is kept, so that what is taken is answered about as fast as ever, until nothing had
- * to be sent away for a while. docs/decisions/0015-overload.md has the measurements.
+ * for their answer, are served a little later. When all of them take longer than `maxWaitMs`, more comes in than can be
+ * done, and waiting helps nobody: then an eighth is worked on at a time, so that what is taken is answered about as fast
+ * as ever, until there is room again. docs/decisions/0015-overload.md has the measurements.
  *
  * A refusal costs half of what an event costs. Clients that send again at once, whatever Retry-After says, would leave no
  * time for anything else, so a refusal waits a few hundredths of a second before it goes out.
@@ -13,34 +13,52 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { Load } from './load.ts'
 import { bodyIsLarge, sendRefusal } from './refusals.ts'
 
-/** While overloaded, this part of `maxRequests` is worked on at a time. */
+/** While overloaded, this part of `maxRequests` is worked on at a time. With fewer it is never overloaded. */
 const OVERLOADED_SHARE = 1 / 8
-/** Overloaded until nothing was refused for so long. */
-const CALM_MS = 1_000
-/** Refusals go out in bundles, so many of these later. */
+/** Refusals go out in bundles, one every tick, each so many ticks after it was filled. */
 const TICK_MS = 10
-const DELAY_TICKS = 4
+const DELAY_TICKS = 6
+/** How often it is looked how long requests take, and whether there is room again. */
+const LOOK_TICKS = 30
+/** There is room again when less than this part of what may be worked on was, on average. */
+const ROOM_SHARE = 1 / 2
+/** With nothing to look after for so many looks, nothing ticks any more. */
+const CALM_LOOKS = 3
 
 /** Asked when something is wrong, by those who would restart us if they got no answer. */
 const HEALTH = /^\/(?:ping|status|v3\/system\/services\/(?:streams\/)?status)(?:\?|$)/
 
+export interface GateLimits {
+  readonly maxRequests: number
+  readonly maxWaitMs: number
+}
+
 export class Gate {
   readonly #load: Load
-  readonly #maxRequests: number
+  readonly #limits: GateLimits
+  /** From here on it is looked after. */
+  readonly #overloadedLimit: number
   #limit: number
-  #quietTicks = 0
   #ticking: NodeJS.Timeout | undefined
   /** Refused and not yet told, by when they are: the first bundle is next. */
   #bundles: Refused[][] = []
+  #ticks = 0
+  #calmLooks = 0
+  /** Since the last look: requests worked on, summed over the ticks; and those done before it. */
+  #workingSum = 0
+  #doneBefore = 0
+  #lookedAtMs = 0
 
-  constructor(load: Load, maxRequests: number) {
+  constructor(load: Load, limits: GateLimits) {
     this.#load = load
-    this.#maxRequests = maxRequests
-    this.#limit = maxRequests
+    this.#limits = limits
+    this.#overloadedLimit = Math.max(1, Math.floor(limits.maxRequests * OVERLOADED_SHARE))
+    this.#limit = limits.maxRequests
   }
 
   guard(listener: RequestListener): RequestListener {
     return (incoming, outgoing) => {
+      if (this.#load.working >= this.#overloadedLimit) this.#ticking ??= this.#beginTicking()
       if (this.#isShut && !HEALTH.test(incoming.url!)) this.#refuse(incoming, outgoing)
       else listener(incoming, outgoing)
     }
@@ -69,8 +87,8 @@ export class Gate {
   }
 
   #refuse(incoming: IncomingMessage, outgoing: ServerResponse): void {
-    if (this.#ticking === undefined) this.#beginOverload()
-    this.#quietTicks = 0
+    this.#ticking ??= this.#beginTicking() // for want of memory it may be shut before
+    this.#calmLooks = 0
     // With a large body it shall stop sending now.
     if (bodyIsLarge(incoming)) {
       sendRefusal(incoming, outgoing, this.#sentence)
@@ -80,11 +98,11 @@ export class Gate {
     }
   }
 
-  #beginOverload(): void {
-    this.#limit = Math.max(1, Math.floor(this.#maxRequests * OVERLOADED_SHARE))
+  #beginTicking(): NodeJS.Timeout {
     this.#bundles = Array.from({ length: DELAY_TICKS }, () => [])
-    this.#ticking = setInterval(() => this.#tick(), TICK_MS)
-    this.#ticking.unref()
+    this.#calmLooks = 0
+    this.#beginLook()
+    return setInterval(() => this.#tick(), TICK_MS).unref()
   }
 
   #tick(): void {
@@ -92,14 +110,36 @@ export class Gate {
     this.#bundles.push([])
     const sentence = this.#sentence
     for (const { incoming, outgoing } of due) sendRefusal(incoming, outgoing, sentence)
-    if (++this.#quietTicks * TICK_MS > CALM_MS) this.#endOverload()
+    this.#workingSum += this.#load.working
+    if (++this.#ticks >= LOOK_TICKS) this.#look()
+  }
+
+  #look(): void {
+    const working = this.#workingSum / this.#ticks
+    // Little's law: as many as are there at a time, over as many as go in a time, is how long each of them is there.
+    const waitMs = (working * (performance.now() - this.#lookedAtMs)) / (this.#load.done - this.#doneBefore)
+    if (this.#limit === this.#limits.maxRequests) {
+      if (working > this.#overloadedLimit && waitMs > this.#limits.maxWaitMs)
+        this.#limit = this.#overloadedLimit
+    } else if (working < this.#limit * ROOM_SHARE) {
+      this.#limit = this.#limits.maxRequests
+    }
+    if (working >= this.#overloadedLimit || this.#limit < this.#limits.maxRequests) this.#calmLooks = 0
+    if (++this.#calmLooks > CALM_LOOKS) this.#endTicking()
+    this.#beginLook()
+  }
+
+  #beginLook(): void {
+    this.#ticks = 0
+    this.#workingSum = 0
+    this.#doneBefore = this.#load.done
+    this.#lookedAtMs = performance.now()
   }
 
   /** Nothing is left in the bundles: the last refusal is longer ago than they take. */
-  #endOverload(): void {
+  #endTicking(): void {
     clearInterval(this.#ticking)
     this.#ticking = undefined
-    this.#limit = this.#maxRequests
   }
 }
 

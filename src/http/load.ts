@@ -23,6 +23,7 @@ const FINDING_MAX = 32
 export class Load {
   readonly #limits: LoadLimits
   #working = 0
+  #done = 0
   #workingBytes = 0
   #arrivingBytes = 0
   #reads = 0
@@ -35,6 +36,11 @@ export class Load {
   /** Requests that are worked on. */
   get working(): number {
     return this.#working
+  }
+
+  /** Requests that were worked on and are answered, since the start. */
+  get done(): number {
+    return this.#done
   }
 
   /** Whether bodies take all the memory they may. */
@@ -61,6 +67,7 @@ export class Load {
   /** What `begin` began is over. */
   end(bytes: number): void {
     this.#working--
+    this.#done++
     this.#workingBytes -= bytes
   }
 

@@ -2,6 +2,7 @@
 import { cp, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { LIMITS } from '../../src/limits.ts'
 import {
   type Finished,
   listening,
@@ -23,6 +24,11 @@ test.each(['--help', '-h'])('%s explains every flag and variable and ends', asyn
     'max-event-bytes',
     'async-queue-bytes',
     'janitor-seconds',
+    'tls-cert',
+    'tls-key',
+    'tls-client-ca',
+    'cors-origin',
+    ...Object.values(LIMITS).map(({ flag: name }) => name),
     'no-unrecoverable-reset',
     'auth',
     'insecure',
@@ -80,6 +86,18 @@ const refusedValues: readonly {
     says: "--async-queue-bytes is '1k'; use a whole number from 0 to 1099511627776",
   },
   { args: ['--janitor-seconds', '0'], says: "--janitor-seconds is '0'; use a whole number from 1 to 86400" },
+  {
+    args: ['--max-connections', '0'],
+    says: "--max-connections is '0'; use a whole number from 1 to 1000000",
+  },
+  {
+    environment: { MILLRACE_MAX_BATCH_BYTES: '10MB' },
+    says: "MILLRACE_MAX_BATCH_BYTES is '10MB'; use a whole number from 1 to 1099511627776",
+  },
+  ...['example.org', 'https://example.org/', 'https://a.example,null'].map((origins) => ({
+    args: ['--cors-origin', origins],
+    says: /^--cors-origin is '.*'; use an origin such as https:\/\/example\.org:8443, or \*$/,
+  })),
   { args: ['--prot', '1'], says: /'--prot' \(millrace --help lists what there is\)/ },
   {
     environment: { MILLRACE_PORT: 'http' },

@@ -1,0 +1,45 @@
+/** What a load that does not wait for answers is told, and what it says in the end (open-loop-process.ts). */
+
+export interface OpenLoopJob {
+  readonly port: number
+  /** Where events are posted to. */
+  readonly path: string
+  readonly connections: number
+  /** Absent: as fast as answers come. */
+  readonly ratePerSecond?: number
+  readonly seconds: number
+  /** Answers of this many seconds at a time are summed up together. */
+  readonly windowSeconds: number
+  readonly bodyBytes: number
+  /** In front of the number in every body. */
+  readonly prefix: string
+  /** Where to write one byte per request, by its number. */
+  readonly outcomeFile: string
+}
+
+/** What became of a request, in `outcomeFile`. */
+export const OUTCOME = { unanswered: 0, accepted: 1, refused: 2, other: 3 } as const
+
+export interface OpenLoopResult {
+  readonly due: number
+  readonly sent: number
+  readonly accepted: number
+  /** 503 with `Retry-After`. */
+  readonly refused: number
+  /** Other statuses, and how often. */
+  readonly others: Readonly<Record<string, number>>
+  /** Requests that had no answer: connections that were closed, and what was under way at the end. */
+  readonly unanswered: number
+  readonly windows: readonly Window[]
+}
+
+export interface Window {
+  readonly accepted: number
+  readonly refused: number
+  readonly acceptedP50Ms: number
+  readonly acceptedP99Ms: number
+  readonly refusedP99Ms: number
+  readonly refusedMaxMs: number
+  /** The longest that the load itself did nothing: what it measured meanwhile is not the service's. */
+  readonly lagMaxMs: number
+}
