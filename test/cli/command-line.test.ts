@@ -23,6 +23,7 @@ test.each(['--help', '-h'])('%s explains every flag and variable and ends', asyn
     'max-event-bytes',
     'async-queue-bytes',
     'janitor-seconds',
+    'min-free-disk',
     'no-unrecoverable-reset',
   ]) {
     expect(stdout).toContain(`  --${name}`)
@@ -65,6 +66,10 @@ const refusedValues: readonly {
     says: "--async-queue-bytes is '1k'; use a whole number from 0 to 1099511627776",
   },
   { args: ['--janitor-seconds', '0'], says: "--janitor-seconds is '0'; use a whole number from 1 to 86400" },
+  {
+    args: ['--min-free-disk', '10G'],
+    says: "--min-free-disk is '10G'; use a whole number from 0 to 562949953421312",
+  },
   { args: ['--prot', '1'], says: /'--prot' \(millrace --help lists what there is\)/ },
   { args: ['serve'], says: /'serve'.* \(millrace --help lists what there is\)/ },
   {
