@@ -29,6 +29,7 @@ test.each(['--help', '-h'])('%s explains every flag and variable and ends', asyn
     'tls-client-ca',
     'cors-origin',
     ...Object.values(LIMITS).map(({ flag: name }) => name),
+    'min-free-disk',
     'no-unrecoverable-reset',
     'auth',
     'insecure',
@@ -98,6 +99,10 @@ const refusedValues: readonly {
     args: ['--cors-origin', origins],
     says: /^--cors-origin is '.*'; use an origin such as https:\/\/example\.org:8443, or \*$/,
   })),
+  {
+    args: ['--min-free-disk', '10G'],
+    says: "--min-free-disk is '10G'; use a whole number from 0 to 562949953421312",
+  },
   { args: ['--prot', '1'], says: /'--prot' \(millrace --help lists what there is\)/ },
   {
     environment: { MILLRACE_PORT: 'http' },

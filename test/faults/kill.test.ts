@@ -70,7 +70,7 @@ test('what was acknowledged survives SIGKILL once, whole and in order', {
       writeAll(writersOf(round, STREAMS, KINDS), service.port, ledger, random),
       writeAll(writersOf(round, [BRIEF], BRIEF_KINDS), service.port, briefLedger, random),
     ])
-    await delay(random.whole(100, 1000))
+    await delay(random.whole(50, 700))
     await service.kill()
     const surprises = [...(await writing).flat(), ...linesOf(service.stderr)]
     for (; random.next() < KILLED_WHILE_OPENING; killedWhileOpening++) {

@@ -11,12 +11,12 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { type OpenLoopResult, OUTCOME } from '../../bench/load/open-loop.ts'
-import { readBack } from './writers/read-back.ts'
 import { BadClients } from '../support/bad-clients.ts'
 import { effort, tellProof } from '../support/effort.ts'
 import { handles, handlesMax, openLoop, procProblem, rssMb } from '../support/open-loop.ts'
 import { startServiceProcess, temporaryFolder } from '../support/service-process.ts'
 import { STREAMS } from '../support/test-app.ts'
+import { readBack } from './writers/read-back.ts'
 
 /** Of what 64 clients get out of it that send one event after the other. */
 const SUSTAINABLE_SHARE = 0.7

@@ -1,5 +1,7 @@
 /** docs/openapi.yaml and the service say the same: neither has a route, a status or a text that the other lacks. */
+
 import { readFileSync } from 'node:fs'
+import { gzipSync } from 'node:zlib'
 import { MemoryLevel } from 'memory-level'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
@@ -118,6 +120,11 @@ const UNKNOWN_ENCODING = { headers: { 'Content-Encoding': 'compress' }, body: 'x
 const TEXT = { 'Content-Type': 'text/plain' }
 const TWICE = { headers: { ...TEXT, 'mystream.host': ['a', 'b'] } }
 const NOT_GZIP = { headers: { ...TEXT, 'Content-Encoding': 'gzip' }, body: 'plain' }
+/** Two layers: one can never grow so much. */
+const BOMB = {
+  headers: { ...TEXT, 'Content-Encoding': 'gzip, gzip' },
+  body: gzipSync(gzipSync(Buffer.alloc(20_000_000, '\n'))),
+}
 const LARGE = { body: Buffer.alloc(1_100_000, ' ') }
 const BOB = { body: '{"principal":"bob"}' }
 
@@ -177,6 +184,7 @@ const exchanges: readonly Exchange[] = [
   { request: `POST ${STREAMS}/mystream/async`, status: 400, ...TWICE },
 
   { request: `POST ${STREAMS}/mystream/batch`, status: 200, headers: TEXT, body: 'third\nfourth\n' },
+  { request: `POST ${STREAMS}/mystream/batch`, status: 413, ...BOMB },
   { request: `POST ${STREAMS}/nope/batch`, status: 404, headers: TEXT },
   { request: `POST ${STREAMS}/mystream/batch`, status: 406 },
   { request: `POST ${STREAMS}/mystream/batch`, status: 406, headers: { 'Content-Type': 'application/json' } },
