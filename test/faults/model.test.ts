@@ -43,8 +43,8 @@ const serviceRuns: fc.Arbitrary<ServiceRun> = fc.commands(
 )
 
 const engines = [
-  { name: 'LevelDB in memory', open: inMemory, seconds: { short: 3, long: 110 } },
-  { name: 'LevelDB on disk', open: onDisk, seconds: { short: 2, long: 80 } },
+  { name: 'LevelDB in memory', open: inMemory, seconds: { short: 2, long: 110 } },
+  { name: 'LevelDB on disk', open: onDisk, seconds: { short: 1.5, long: 80 } },
 ]
 
 test.each(engines)(
@@ -78,7 +78,7 @@ test.each(engines)(
 )
 
 const services = [
-  { name: 'in memory', onDisk: false, seconds: { short: 3, long: 80 } },
+  { name: 'in memory', onDisk: false, seconds: { short: 2, long: 80 } },
   { name: 'on disk', onDisk: true, seconds: { short: 1, long: 30 } },
 ]
 

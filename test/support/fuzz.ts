@@ -4,8 +4,9 @@
  * Inputs come in rounds, each from a seed of its own, so that a failure is named by a seed and a place in its round. Its
  * message has the input, shrunk, and the one command that repeats it:
  *
- *   FUZZ_SEED=<seed>:<path> npx vitest run <file> -t '<test>'
+ *   FUZZ_SEED=<seed>:<path> npx vitest run <file> -t "<test>"
  */
+import { relative } from 'node:path'
 import fc from 'fast-check'
 import { expect } from 'vitest'
 import { effort, tellProof } from './effort.ts'
@@ -28,7 +29,7 @@ export interface FuzzOptions<T> {
 }
 
 /** Enough for a few steps or bytes to be left; more takes longer than reading them. */
-const SHRINKS_MAX = 400
+const SHRINKS_MAX = 600
 
 /** A test of this takes a little longer than its seconds, and longer still when a failure is shrunk. */
 export const FUZZ_TIMEOUT_MS = effort({ short: 120_000, long: 900_000 })
@@ -77,10 +78,10 @@ async function assertRound<T>(property: fc.IAsyncProperty<T>, parameters: fc.Par
   if (!result.failed) return
   const { testPath, currentTestName } = expect.getState()
   const [test] = (currentTestName ?? '').split(' > ').slice(-1)
+  const file = relative(process.cwd(), testPath ?? '')
   const place = `${result.seed}:${(result.counterexamplePath ?? '0').split(':')[0]}`
   const report = await fc.asyncDefaultReportMessage(result)
-  throw new Error(
-    `${report}\n\nTo repeat it:\n  FUZZ_SEED=${place} npx vitest run ${testPath} -t '${test}'\n`,
-    { cause: result.errorInstance },
-  )
+  throw new Error(`${report}\n\nTo repeat it:\n  FUZZ_SEED=${place} npx vitest run ${file} -t "${test}"\n`, {
+    cause: result.errorInstance,
+  })
 }

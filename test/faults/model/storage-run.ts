@@ -28,7 +28,7 @@ export interface Engine {
 export type OpenEngine = (nowMs: () => number) => Promise<Engine>
 
 /** Logs that are written to at a time. */
-const LOGS = 3
+const LOGS = 2
 const ONE_HOUR_MS = 3_600_000
 const STARTED_MS = 1_000_000
 const FOREVER: ReadRange = { startMs: 0, endMs: Number.MAX_SAFE_INTEGER, limit: Number.MAX_SAFE_INTEGER }

@@ -140,7 +140,7 @@ export const storageStep = fc.oneof(
   },
   { weight: 12, arbitrary: fc.record({ do: fc.constant('read'), log: few, range }) },
   {
-    weight: 4,
+    weight: 8,
     arbitrary: fc.record(
       { do: fc.constant('locate'), log: few, event: any, near: any },
       { requiredKeys: ['do', 'log', 'event'] },
