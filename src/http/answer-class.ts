@@ -23,6 +23,15 @@ export function securityHeaders(tls: boolean): HeaderRecord {
   }
 }
 
+/** Headers that are given again and again, as this very object: they are completed once. */
+export class ConstantHeaders {
+  readonly [name: string]: string
+
+  constructor(headers: HeaderRecord) {
+    Object.assign(this, headers)
+  }
+}
+
 /** What answers say beside, by the origin of their request (cors.ts). */
 export interface OriginHeaders {
   headersFor(origin: string | undefined): HeaderRecord
@@ -30,13 +39,22 @@ export interface OriginHeaders {
 
 /** The class of answers for `createServer`: `always` is in each, and what `cors` says for the origin of its request. */
 export function answerClass(always: HeaderRecord, cors: OriginHeaders | undefined): typeof ServerResponse {
-  /** Most answers are this one: it costs no object. */
+  /** Most answers are the first one: it costs no object. Those of refusals that are made once do not, either. */
   const noContent = { ...NO_CONTENT, ...always }
+  const ready = new WeakMap<object, OutgoingHttpHeaders>()
+
+  function complete(given: unknown): OutgoingHttpHeaders {
+    const made = ready.get(given as object)
+    if (made !== undefined) return made
+    const all = withAlways(given, always)
+    if (given instanceof ConstantHeaders) ready.set(given, all)
+    return all
+  }
 
   class Answer<Request extends IncomingMessage = IncomingMessage> extends ServerResponse<Request> {
     override writeHead(status: number, second?: unknown, third?: unknown): this {
       const given = typeof second === 'string' ? third : second
-      return super.writeHead(status, given === NO_CONTENT ? noContent : withAlways(given, always))
+      return super.writeHead(status, given === NO_CONTENT ? noContent : complete(given))
     }
   }
   if (cors === undefined) return Answer as typeof ServerResponse

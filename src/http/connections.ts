@@ -6,13 +6,14 @@
  */
 import type { RequestListener, Server } from 'node:http'
 import type { Socket } from 'node:net'
-import { sendRefusal } from './refusals.ts'
+import { Refusal } from './refusals.ts'
 
 /** Room for those who are told that there is none. */
 const SURPLUS = 64
 
 export class Connections {
   readonly #max: number
+  readonly #refusal: Refusal
   readonly #open = new Set<Socket>()
   /** Of those, under TLS, the ones that have greeted: what was read of them is what they asked. */
   readonly #secure = new Set<Socket>()
@@ -20,6 +21,9 @@ export class Connections {
 
   constructor(max: number) {
     this.#max = max
+    this.#refusal = new Refusal(
+      `${max} connections are open, and no more are taken; close some, or try again later`,
+    )
   }
 
   watch(server: Server, tls: boolean): void {
@@ -41,7 +45,7 @@ export class Connections {
     return (incoming, outgoing) => {
       if (this.#surplus.size > 0 && this.#isSurplus(incoming.socket)) {
         outgoing.shouldKeepAlive = false
-        sendRefusal(incoming, outgoing, this.#refusal)
+        this.#refusal.answer(incoming, outgoing)
       } else {
         listener(incoming, outgoing)
       }
@@ -61,10 +65,6 @@ export class Connections {
 
   get #isFull(): boolean {
     return this.#open.size > this.#max
-  }
-
-  get #refusal(): string {
-    return `${this.#max} connections are open, and no more are taken; close some, or try again later`
   }
 
   /** Whoever has been here longest may stay, once others have gone. */

@@ -11,7 +11,7 @@
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { Load } from './load.ts'
-import { bodyIsLarge, sendRefusal } from './refusals.ts'
+import { bodyIsLarge, Refusal } from './refusals.ts'
 
 /** While overloaded, this part of `maxRequests` is worked on at a time. With fewer it is never overloaded. */
 const OVERLOADED_SHARE = 1 / 8
@@ -24,6 +24,9 @@ const LOOK_TICKS = 30
 const ROOM_SHARE = 1 / 2
 /** With nothing to look after for so many looks, nothing ticks any more. */
 const CALM_LOOKS = 3
+
+const TOO_MANY_REQUESTS = new Refusal('more requests come in than can be done; try again later')
+const TOO_MANY_BYTES = new Refusal('as much is on its way to the disk as is held in memory; try again later')
 
 /** Asked when something is wrong, by those who would restart us if they got no answer. */
 const HEALTH = /^\/(?:ping|status|v3\/system\/services\/(?:streams\/)?status)(?:\?|$)/
@@ -72,7 +75,7 @@ export class Gate {
     const length = Number(incoming.headers['content-length'])
     if (!this.#isShut && !(length > 0 && !this.#load.mayArrive(length))) return false
     outgoing.shouldKeepAlive = false // a body that does not come cannot be told from one that does
-    sendRefusal(incoming, outgoing, this.#sentence)
+    this.#refusal.answer(incoming, outgoing)
     return true
   }
 
@@ -80,10 +83,8 @@ export class Gate {
     return this.#load.working >= this.#limit || this.#load.outOfMemory
   }
 
-  get #sentence(): string {
-    return this.#load.outOfMemory
-      ? 'as much is on its way to the disk as is held in memory; try again later'
-      : 'more requests come in than can be done; try again later'
+  get #refusal(): Refusal {
+    return this.#load.outOfMemory ? TOO_MANY_BYTES : TOO_MANY_REQUESTS
   }
 
   #refuse(incoming: IncomingMessage, outgoing: ServerResponse): void {
@@ -91,7 +92,7 @@ export class Gate {
     this.#calmLooks = 0
     // With a large body it shall stop sending now.
     if (bodyIsLarge(incoming)) {
-      sendRefusal(incoming, outgoing, this.#sentence)
+      this.#refusal.answer(incoming, outgoing)
     } else {
       incoming.resume() // what comes of its body is dropped, not kept until it is told
       this.#bundles[this.#bundles.length - 1].push({ incoming, outgoing })
@@ -108,8 +109,8 @@ export class Gate {
   #tick(): void {
     const due = this.#bundles.shift()!
     this.#bundles.push([])
-    const sentence = this.#sentence
-    for (const { incoming, outgoing } of due) sendRefusal(incoming, outgoing, sentence)
+    const refusal = this.#refusal
+    for (const { incoming, outgoing } of due) refusal.answer(incoming, outgoing)
     this.#workingSum += this.#load.working
     if (++this.#ticks >= LOOK_TICKS) this.#look()
   }

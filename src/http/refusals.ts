@@ -1,5 +1,6 @@
 /** How a request is sent away before anything is done for it: at little cost, and without keeping its body. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { ConstantHeaders } from './answer-class.ts'
 
 /** Seconds after which it is worth another try. */
 export const RETRY_AFTER_SECONDS = 1
@@ -10,15 +11,25 @@ const NOTICE_MS = 1_000
 /** … or so many bytes. */
 const NOTICE_BYTES = 4 * 1024 * 1024
 
-/** Answers 503 with one sentence and `Retry-After`. */
-export function sendRefusal(incoming: IncomingMessage, outgoing: ServerResponse, sentence: string): void {
-  outgoing.writeHead(503, {
-    'Content-Type': 'text/plain; charset=utf-8',
-    'Content-Length': String(Buffer.byteLength(sentence)),
-    'Retry-After': `${RETRY_AFTER_SECONDS}`,
-  })
-  outgoing.end(sentence)
-  if (bodyIsLarge(incoming)) dropBody(incoming)
+/** 503 with one sentence and `Retry-After`: made once, sent often. */
+export class Refusal {
+  readonly #sentence: string
+  readonly #headers: ConstantHeaders
+
+  constructor(sentence: string) {
+    this.#sentence = sentence
+    this.#headers = new ConstantHeaders({
+      'Content-Type': 'text/plain; charset=utf-8',
+      'Content-Length': String(Buffer.byteLength(sentence)),
+      'Retry-After': `${RETRY_AFTER_SECONDS}`,
+    })
+  }
+
+  answer(incoming: IncomingMessage, outgoing: ServerResponse): void {
+    outgoing.writeHead(503, this.#headers)
+    outgoing.end(this.#sentence)
+    if (bodyIsLarge(incoming)) dropBody(incoming)
+  }
 }
 
 /** Node drops the rest of a short body by itself, once the answer is out. */
