@@ -13,7 +13,7 @@ import type { Config } from './config.ts'
 import { DiskSpace } from './disk-space.ts'
 import { type FurnishedHouse, openHouse } from './house.ts'
 import { securityHeaders } from './http/answer-class.ts'
-import { Gate } from './http/gate.ts'
+import { type BusyShare, Gate } from './http/gate.ts'
 import { Guard } from './http/guard.ts'
 import { Load } from './http/load.ts'
 import { isLoopback, listen, newServer, stopServing, tryAddress } from './http/server.ts'
@@ -85,7 +85,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
     await space.watch()
     const http = newServer((incoming, outgoing) => supervisor.house.listener(incoming, outgoing), {
       ...config,
-      gate: new Gate(load, limits),
+      gate: new Gate(load, limits, surroundings.busyShare ?? eventLoopBusyShare()),
       mayContinue: guard && ((incoming) => typeof guard.clientOf(incoming) !== 'string'),
     })
     await listen(http.server, config)
@@ -106,6 +106,16 @@ export async function startService(config: Config, surroundings: Surroundings): 
   } catch (error) {
     await closeBehindTheDoor()
     throw error
+  }
+}
+
+function eventLoopBusyShare(): BusyShare {
+  let last = performance.eventLoopUtilization()
+  return () => {
+    const now = performance.eventLoopUtilization()
+    const { utilization } = performance.eventLoopUtilization(now, last)
+    last = now
+    return utilization
   }
 }
 

@@ -10,6 +10,8 @@ export interface Surroundings {
   readonly log?: (line: string) => void
   /** Opens the store; the data folder of the config unless a test says otherwise. */
   readonly openStorage?: (nowMs: () => number) => Promise<Storage>
+  /** Which part of the time since the last call the process was busy, 0 to 1; as node counts it unless a test says otherwise. */
+  readonly busyShare?: () => number
   /** How much room the disk has; that of the data folder unless a test says otherwise. */
   readonly statfs?: () => Promise<{ readonly bavail: number; readonly bsize: number }>
 }

@@ -2,8 +2,8 @@
  * The gate before all routes: what is too much is sent away here, before anything is done for it.
  *
  * Up to `maxRequests` are worked on at a time, which is the benefit of the doubt: a burst, or many clients that each wait
- * for their answer, are served a little later. When all of them take longer than `maxWaitMs`, more comes in than can be
- * done, and waiting helps nobody: then an eighth is worked on at a time, so that what is taken is answered about as fast
+ * for their answer, are served a little later. When all of them take longer than `maxWaitMs` and the process is busy all
+ * the time, more comes in than can be done, and waiting helps nobody: then an eighth is worked on at a time, so that what is taken is answered about as fast
  * as ever, until there is room again. docs/decisions/0015-overload.md has the measurements.
  *
  * A refusal costs half of what an event costs. Clients that send again at once, whatever Retry-After says, would leave no
@@ -22,6 +22,8 @@ const DELAY_TICKS = 6
 const LOOK_TICKS = 30
 /** There is room again when less than this part of what may be worked on was, on average. */
 const ROOM_SHARE = 1 / 2
+/** Busy for less of the time, requests wait for the disk, and many wait for it no longer than few: they share its writes. */
+const BUSY_SHARE = 0.8
 /** With nothing to look after for so many looks, nothing ticks any more. */
 const CALM_LOOKS = 3
 
@@ -36,9 +38,13 @@ export interface GateLimits {
   readonly maxWaitMs: number
 }
 
+/** Which part of the time since it was last asked the process was busy, 0 to 1. */
+export type BusyShare = () => number
+
 export class Gate {
   readonly #load: Load
   readonly #limits: GateLimits
+  readonly #busyShare: BusyShare
   /** From here on it is looked after. */
   readonly #overloadedLimit: number
   #limit: number
@@ -52,9 +58,10 @@ export class Gate {
   #doneBefore = 0
   #lookedAtMs = 0
 
-  constructor(load: Load, limits: GateLimits) {
+  constructor(load: Load, limits: GateLimits, busyShare: BusyShare) {
     this.#load = load
     this.#limits = limits
+    this.#busyShare = busyShare
     this.#overloadedLimit = Math.max(1, Math.floor(limits.maxRequests * OVERLOADED_SHARE))
     this.#limit = limits.maxRequests
   }
@@ -120,8 +127,8 @@ export class Gate {
     // Little's law: as many as are there at a time, over as many as go in a time, is how long each of them is there.
     const waitMs = (working * (performance.now() - this.#lookedAtMs)) / (this.#load.done - this.#doneBefore)
     if (this.#limit === this.#limits.maxRequests) {
-      if (working > this.#overloadedLimit && waitMs > this.#limits.maxWaitMs)
-        this.#limit = this.#overloadedLimit
+      const slow = working > this.#overloadedLimit && waitMs > this.#limits.maxWaitMs
+      if (slow && this.#busyShare() > BUSY_SHARE) this.#limit = this.#overloadedLimit
     } else if (working < this.#limit * ROOM_SHARE) {
       this.#limit = this.#limits.maxRequests
     }
@@ -131,6 +138,7 @@ export class Gate {
   }
 
   #beginLook(): void {
+    this.#busyShare()
     this.#ticks = 0
     this.#workingSum = 0
     this.#doneBefore = this.#load.done

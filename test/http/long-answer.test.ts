@@ -30,7 +30,7 @@ async function serverOf(pieces: Pieces, answer = answerPieces) {
   app.onError((error, c) => c.text(`refused: ${error.message}`, 500))
   const { server } = newServer(getRequestListener(app.fetch as Parameters<typeof getRequestListener>[0]), {
     limits: DEFAULT_LIMITS,
-    gate: new Gate(load, DEFAULT_LIMITS),
+    gate: new Gate(load, DEFAULT_LIMITS, () => 0),
     corsOrigins: [],
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

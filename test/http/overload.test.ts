@@ -20,9 +20,19 @@ async function open({ port }: TestApp): Promise<RawConnection> {
 }
 
 /** A service whose disk has stopped, with `count` events that wait for it. */
-async function busyApp(count: number, limits: NonNullable<TestAppOptions['limits']>, query = '') {
+async function busyApp(
+  count: number,
+  limits: NonNullable<TestAppOptions['limits']>,
+  query = '',
+  busyShare?: () => number,
+) {
   const disk = stallingStorage()
-  const app = await testApp({ streams: ['s'], limits, openStorage: disk.open })
+  const app = await testApp({
+    streams: ['s'],
+    limits,
+    openStorage: disk.open,
+    ...(busyShare && { busyShare }),
+  })
   onTestFinished(() => disk.goOn())
   disk.stall()
   const waiting: RawConnection[] = []
@@ -66,7 +76,7 @@ describe('as many requests as are worked on at a time', () => {
   })
 
   test('when they take too long, an eighth is taken, until there is room again', async () => {
-    const { app, disk } = await busyApp(4, { maxRequests: 16, maxWaitMs: 50 })
+    const { app, disk } = await busyApp(4, { maxRequests: 16, maxWaitMs: 50 }, '', () => 1)
     // Nothing is done at all: soon two are worked on at a time, and four are there already. Sixteen never are.
     const statuses: number[] = []
     for (let sent = 0; sent < 10 && statuses.length === 0; sent++) {
@@ -90,6 +100,18 @@ describe('as many requests as are worked on at a time', () => {
     disk.goOn()
     const answers = await Promise.all(all.map((connection) => connection.response()))
     expect(answers.map(({ status }) => status)).toEqual(Array(16).fill(200))
+  })
+
+  test('those that wait for a slow disk are not refused: the process has time for more', async () => {
+    const { app, disk, waiting } = await busyApp(4, { maxRequests: 16, maxWaitMs: 50 }, '', () => 0.5)
+    for (let sent = 0; sent < 3; sent++) {
+      await sleep(400)
+      const connection = await open(app)
+      connection.write(post('s', 'x'))
+      waiting.push(connection)
+    }
+    disk.goOn()
+    for (const connection of waiting) expect(await connection.response()).toMatchObject({ status: 200 })
   })
 
   test('a client that asks before it sends is refused before it has sent', async () => {

@@ -31,6 +31,8 @@ export interface TestAppOptions {
   readonly openStorage?: (nowMs: () => number) => Promise<Storage>
   /** The room on the disk, in bytes, where the test is about it. */
   readonly freeBytes?: () => number
+  /** How busy the process seems to be, 0 to 1, where the test is about it. */
+  readonly busyShare?: () => number
 }
 
 export interface RequestOptions {
@@ -110,7 +112,7 @@ export async function startTestApp(
   const agent = new Agent({ keepAlive: true })
   const reported: unknown[] = []
   const logged: string[] = []
-  const { freeBytes } = options
+  const { freeBytes, busyShare } = options
   let service: RunningService
 
   async function start(): Promise<void> {
@@ -120,6 +122,7 @@ export async function startTestApp(
       report: (error) => reported.push(error),
       log: (line) => logged.push(line),
       ...(store.open && { openStorage: store.open }),
+      ...(busyShare && { busyShare }),
       ...(freeBytes && { statfs: async () => ({ bavail: freeBytes(), bsize: 1 }) }),
     })
   }
