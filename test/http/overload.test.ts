@@ -66,8 +66,8 @@ describe('as many requests as are worked on at a time', () => {
   })
 
   test('when they take too long, an eighth is taken, until there is room again', async () => {
-    const { app, disk } = await busyApp(4, { maxRequests: 16, maxWaitMs: 50 })
-    // Nothing is done at all: soon two are worked on at a time, and four are there already. Sixteen never are.
+    const { app, disk } = await busyApp(5, { maxRequests: 16, maxWaitMs: 50 })
+    // Nothing is done at all: soon two are worked on at a time, and five are there already. Sixteen never are.
     const statuses: number[] = []
     for (let sent = 0; sent < 10 && statuses.length === 0; sent++) {
       const connection = await open(app)
