@@ -52,7 +52,7 @@ export const LIMITS = {
     25,
     1,
     60_000,
-    'how long requests may take on average, while the process is busy all the time, before an eighth of max-requests is worked on at a time',
+    'how long requests may take on average, if more than a quarter of max-requests are worked on all the time',
   ),
   maxRequestBytes: limit(
     'max-request-bytes',

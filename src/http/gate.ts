@@ -13,8 +13,10 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { Load } from './load.ts'
 import { bodyIsLarge, Refusal } from './refusals.ts'
 
-/** While overloaded, this part of `maxRequests` is worked on at a time. With fewer it is never overloaded. */
+/** While overloaded, this part of `maxRequests` is worked on at a time. */
 const OVERLOADED_SHARE = 1 / 8
+/** With no more than this part it is never overloaded, however long they take: so few are better served than refused. */
+const HARMLESS_SHARE = 1 / 4
 /** Refusals go out in bundles, one every tick, each so many ticks after it was filled. */
 const TICK_MS = 10
 const DELAY_TICKS = 6
@@ -127,7 +129,7 @@ export class Gate {
     // Little's law: as many as are there at a time, over as many as go in a time, is how long each of them is there.
     const waitMs = (working * (performance.now() - this.#lookedAtMs)) / (this.#load.done - this.#doneBefore)
     if (this.#limit === this.#limits.maxRequests) {
-      const slow = working > this.#overloadedLimit && waitMs > this.#limits.maxWaitMs
+      const slow = working > this.#limits.maxRequests * HARMLESS_SHARE && waitMs > this.#limits.maxWaitMs
       if (slow && this.#busyShare() > BUSY_SHARE) this.#limit = this.#overloadedLimit
     } else if (working < this.#limit * ROOM_SHARE) {
       this.#limit = this.#limits.maxRequests

@@ -5,8 +5,9 @@
 import type { Duplex } from 'node:stream'
 import type { HeaderRecord } from './answer-class.ts'
 
-/** Answers a sentence and ends the connection. Nothing of another answer may be on its way. */
+/** Answers a sentence and ends the connection; where another answer has begun already, that is cut off instead. */
 export function answerOnSocket(socket: Duplex, status: string, sentence: string, always: HeaderRecord): void {
+  if (!socket.writable || answerBegun(socket)) return void socket.destroy()
   const headers = Object.entries({
     'Content-Type': 'text/plain; charset=utf-8',
     'Content-Length': String(Buffer.byteLength(sentence)),
@@ -25,7 +26,6 @@ export function refuseUnreadable(
   always: HeaderRecord,
 ): (error: NodeJS.ErrnoException, socket: Duplex) => void {
   return (error, socket) => {
-    if (!socket.writable || answerBegun(socket)) return void socket.destroy(error)
     const { status, sentence } = refusalOf(error, limits)
     answerOnSocket(socket, status, sentence, always)
   }

@@ -73,6 +73,16 @@ test('an idle connection does not hold the process up', async () => {
   await idle.closed
 })
 
+test('connections that never sent a byte do not hold the process up', async () => {
+  const service = await serviceWithStream(await temporaryFolder())
+  const silent = [await open(service), await open(service)]
+  await answered(service)
+  const since = Date.now()
+  expect(await service.stop()).toEqual({ code: 0, signal: null })
+  expect(Date.now() - since).toBeLessThan(PROMPT_MS)
+  for (const connection of silent) await connection.closed
+})
+
 test('clients that send one request after the other are let go with an answer', async () => {
   const folder = await temporaryFolder()
   const service = await serviceWithStream(folder)

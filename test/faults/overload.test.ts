@@ -23,7 +23,7 @@ const SUSTAINABLE_SHARE = 0.7
 const TIMES = 5
 /** As many clients as make a queue of so long, if each waits for its answer: more cannot be answered in 100 ms at all. */
 const QUEUE_SECONDS = 0.04
-const CONNECTIONS = { least: 300, most: 1_300 }
+const CONNECTIONS = { least: 400, most: 1_300 }
 const IDLE = effort({ short: 200, long: 2_000 })
 const SLOW = effort({ short: 30, long: 200 })
 const READERS = effort({ short: 20, long: 100 })

@@ -76,8 +76,8 @@ describe('as many requests as are worked on at a time', () => {
   })
 
   test('when they take too long, an eighth is taken, until there is room again', async () => {
-    const { app, disk } = await busyApp(4, { maxRequests: 16, maxWaitMs: 50 }, '', () => 1)
-    // Nothing is done at all: soon two are worked on at a time, and four are there already. Sixteen never are.
+    const { app, disk } = await busyApp(5, { maxRequests: 16, maxWaitMs: 50 }, '', () => 1)
+    // Nothing is done at all: soon two are worked on at a time, and five are there already. Sixteen never are.
     const statuses: number[] = []
     for (let sent = 0; sent < 10 && statuses.length === 0; sent++) {
       const connection = await open(app)
@@ -103,7 +103,7 @@ describe('as many requests as are worked on at a time', () => {
   })
 
   test('those that wait for a slow disk are not refused: the process has time for more', async () => {
-    const { app, disk, waiting } = await busyApp(4, { maxRequests: 16, maxWaitMs: 50 }, '', () => 0.5)
+    const { app, disk, waiting } = await busyApp(5, { maxRequests: 16, maxWaitMs: 50 }, '', () => 0.5)
     for (let sent = 0; sent < 3; sent++) {
       await sleep(400)
       const connection = await open(app)
