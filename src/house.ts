@@ -21,6 +21,7 @@ import { Namespaces } from './streams/namespaces.ts'
 import { Registry } from './streams/registry.ts'
 import { Streams } from './streams/streams.ts'
 import type { UsageRegistry } from './streams/usage.ts'
+import { Views } from './streams/views.ts'
 import type { House } from './supervisor.ts'
 import type { Surroundings } from './surroundings.ts'
 
@@ -74,7 +75,16 @@ export async function openHouse(
     const options = { eventBytesMax, limits, load, slowClients, guard, nowMs, report }
     const namespaces = new Namespaces(registry, config.unrecoverableReset)
     const app = createApp(
-      { streams, namespaces, usage, storeFailure: writeRefusal, guard, tokens, audit },
+      {
+        streams,
+        views: new Views(registry),
+        namespaces,
+        usage,
+        storeFailure: writeRefusal,
+        guard,
+        tokens,
+        audit,
+      },
       options,
     )
     const listener = getRequestListener(app.fetch as Parameters<typeof getRequestListener>[0], {

@@ -5,7 +5,7 @@
 export type ServiceErrorCode =
   | 'invalid_id' // a stream, namespace or program name outside its grammar
   | 'reserved_namespace'
-  | 'invalid_properties' // stream or namespace properties JSON
+  | 'invalid_properties' // properties JSON of a stream, a view or a namespace
   | 'invalid_range' // start, end, limit
   | 'invalid_cursor'
   | 'invalid_parameter' // any other query parameter
@@ -24,6 +24,7 @@ export type ServiceErrorCode =
   | 'principal_mismatch'
   | 'reset_disabled'
   | 'stream_not_found'
+  | 'view_not_found'
   | 'namespace_not_found'
   | 'disk_low' // less room than the operator wants to keep free
 

@@ -13,6 +13,8 @@ export type AuditAction =
   | 'stream.delete'
   | 'stream.truncate'
   | 'stream.properties'
+  | 'view.put'
+  | 'view.delete'
   | 'namespace.create'
   | 'namespace.delete'
   | 'namespace.properties'

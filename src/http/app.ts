@@ -7,6 +7,7 @@ import type { Tokens } from '../auth/tokens.ts'
 import type { Namespaces } from '../streams/namespaces.ts'
 import type { Streams } from '../streams/streams.ts'
 import type { UsageRegistry } from '../streams/usage.ts'
+import type { Views } from '../streams/views.ts'
 import { answerText } from './answers.ts'
 import { audited } from './audited.ts'
 import type { Handler, HttpContext, HttpEnv } from './bindings.ts'
@@ -19,9 +20,11 @@ import { streamRoutes } from './stream-routes.ts'
 import { systemRoutes } from './system-routes.ts'
 import { tokenRoutes } from './token-routes.ts'
 import { usageRoutes } from './usage-routes.ts'
+import { viewRoutes } from './view-routes.ts'
 
 export interface AppParts {
   readonly streams: Streams
+  readonly views: Views
   readonly namespaces: Namespaces
   readonly usage: UsageRegistry
   readonly storeFailure: () => Error | undefined
@@ -64,6 +67,7 @@ export function createApp(parts: AppParts, options: AppOptions): Hono<HttpEnv> {
 export function routesOf(parts: AppParts, options: AppOptions): readonly Route[] {
   const stream = streamRoutes(parts.streams, options)
   const event = eventRoutes(parts.streams, options)
+  const view = viewRoutes(parts.streams, parts.views, options)
   const namespace = namespaceRoutes(parts.namespaces, options)
   const usage = usageRoutes(parts.usage)
   const system = systemRoutes(parts.storeFailure)
@@ -84,6 +88,11 @@ export function routesOf(parts: AppParts, options: AppOptions): readonly Route[]
     ['POST', `${S}/:stream/batch`, 'write', event.sendBatch],
     ['GET', `${S}/:stream/events`, 'read', event.read],
     ['GET', `${S}/:stream/export`, 'read', event.export],
+
+    ['GET', `${S}/:stream/views`, 'stream', view.list],
+    ['PUT', `${S}/:stream/views/:view`, 'admin', view.put, 'view.put'],
+    ['GET', `${S}/:stream/views/:view`, 'stream', view.get],
+    ['DELETE', `${S}/:stream/views/:view`, 'admin', view.delete, 'view.delete'],
 
     ['GET', V2, 'in-namespace', stream.listV2],
     ['GET', `${V2}/`, 'in-namespace', stream.listV2],

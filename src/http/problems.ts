@@ -19,6 +19,7 @@ const REFUSALS = {
   principal_mismatch: 403,
   reset_disabled: 403,
   stream_not_found: 404,
+  view_not_found: 404,
   namespace_not_found: 404,
   missing_content_type: 406,
   unsupported_content_type: 406,

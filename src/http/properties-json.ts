@@ -8,17 +8,10 @@
  * format, its schema, its settings, and one of those: there it means absent. Read in two steps, as CDAP does: first
  * the whole body has to have the right shape, then values are checked in a fixed order, and the first failure wins.
  */
-import { checkFormat } from '../formats/specification.ts'
-import type { Schema } from '../schemas/schema.ts'
-import { parseSchema, SchemaError } from '../schemas/schema-json.ts'
 import { ServiceError } from '../service-error.ts'
-import {
-  type FormatSpecification,
-  type PropertiesChange,
-  type StreamProperties,
-  saturateTtl,
-} from '../streams/properties.ts'
-import { scalarText, scalarTexts, truncatedNumber, wholeNumber } from './json-values.ts'
+import { type PropertiesChange, type StreamProperties, saturateTtl } from '../streams/properties.ts'
+import { checkGivenFormat, type GivenFormat, printFormat, readFormat } from './format-json.ts'
+import { scalarText, truncatedNumber, wholeNumber } from './json-values.ts'
 import {
   type LenientJson,
   LenientJsonError,
@@ -52,14 +45,6 @@ export function printProperties(properties: StreamProperties): string {
   return `{${members.join(',')}}`
 }
 
-/** `{"name":…,"schema":…,"settings":{…}}`, compact. */
-export function printFormat(format: FormatSpecification): string {
-  const settings = [...format.settings].map(
-    ([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`,
-  )
-  return `{"name":${JSON.stringify(format.name)},"schema":${format.schema},"settings":{${settings.join(',')}}}`
-}
-
 /** What a body holds once its shape is right; undefined is what it does not hold. */
 interface GivenProperties {
   readonly ttl: bigint | undefined
@@ -67,12 +52,6 @@ interface GivenProperties {
   readonly threshold: bigint | undefined
   readonly description: string | undefined
   readonly principal: string | undefined
-}
-
-interface GivenFormat {
-  readonly name: string | undefined
-  readonly schema: Schema | undefined
-  readonly settings: ReadonlyMap<string, string>
 }
 
 function parseJson(body: Uint8Array, depthMax?: number): LenientJson | undefined {
@@ -89,38 +68,12 @@ function readProperties(json: LenientJson): GivenProperties {
   const members: LenientObject = json
   return {
     ttl: readMember(members, 'ttl', 'a whole number of seconds', wholeNumber),
-    format: readFormat(members.get('format') ?? null),
+    format: readFormat(members.get('format') ?? null, malformed),
     threshold: readMember(members, 'notification.threshold.mb', 'a whole number of megabytes', wholeInt32),
     description: readMember(members, 'description', 'a text', scalarText),
     principal: readMember(members, 'principal', 'a text', (value) =>
       typeof value === 'string' ? value : undefined,
     ),
-  }
-}
-
-function readFormat(json: LenientJson): GivenFormat | undefined {
-  if (json === null) return undefined
-  if (!(json instanceof Map)) throw malformed('format is not an object')
-  const members: LenientObject = json
-  const name = members.get('name') ?? null
-  return {
-    name: name === null ? undefined : readMember(members, 'name', 'a text', scalarText),
-    schema: readSchema(members.get('schema') ?? null),
-    settings: readMember(members, 'settings', 'an object of texts', readSettings) ?? new Map(),
-  }
-}
-
-function readSettings(json: LenientJson): ReadonlyMap<string, string> | undefined {
-  return json === null ? new Map() : scalarTexts(json)
-}
-
-function readSchema(json: LenientJson): Schema | undefined {
-  if (json === null) return undefined
-  try {
-    return parseSchema(json)
-  } catch (error) {
-    if (error instanceof SchemaError) throw malformed(`schema: ${error.message}`, error)
-    throw error
   }
 }
 
@@ -158,11 +111,6 @@ function checkProperties(given: GivenProperties): PropertiesChange {
     ...(description !== undefined && { description }),
     ...(principal !== undefined && { principal }),
   }
-}
-
-function checkGivenFormat(format: GivenFormat): FormatSpecification {
-  if (format.name === undefined) throw invalid('A format name must be specified.')
-  return checkFormat(format.name, format.schema, format.settings)
 }
 
 /** primary[/instance][@REALM], no part empty: the common shape of Kerberos names. */

@@ -3,54 +3,99 @@
  * cost little and share one object when they are read back.
  *
  *   stream:    {"log": number, "ttlSeconds"?: string, "format"?: {"name", "schema", "settings": [[key, value], …]},
- *               "notificationThresholdMb"?: number, "description"?: string, "principal"?: string}
+ *               "notificationThresholdMb"?: number, "description"?: string, "principal"?: string,
+ *               "firstLog"?: number, "views"?: [{"name", "format", "tableName", "afterLog"}, …]}
  *   namespace: {"description": string, "config": [[key, value], …], "principal"?: string, "keytabUri"?: string}
  */
 import assert from 'node:assert'
 import type { LogId } from '../../storage/log.ts'
+import { trustedName, type ViewName } from './names.ts'
 import type { NamespaceProperties } from './namespace.ts'
 import {
   DEFAULT_PROPERTIES,
+  type FormatSpecification,
   mergeProperties,
   type PropertiesChange,
   type StreamProperties,
 } from './properties.ts'
+import { NO_VIEWS, type StreamViews, type View } from './view.ts'
+
+interface FormatDocument {
+  readonly name: string
+  readonly schema: string
+  readonly settings: [string, string][]
+}
 
 interface StreamDocument {
   readonly log: LogId
   readonly ttlSeconds?: string
-  readonly format?: { readonly name: string; readonly schema: string; readonly settings: [string, string][] }
+  readonly format?: FormatDocument
   readonly notificationThresholdMb?: number
   readonly description?: string
   readonly principal?: string
+  /** Missing: it is still on its first log. */
+  readonly firstLog?: LogId
+  readonly views?: readonly ViewDocument[]
 }
 
-export function encodeStreamDocument(log: LogId, properties: StreamProperties): StreamDocument {
+interface ViewDocument {
+  readonly name: string
+  readonly format: FormatDocument
+  readonly tableName: string
+  readonly afterLog: LogId
+}
+
+export interface StoredStream {
+  readonly log: LogId
+  readonly firstLog: LogId
+  readonly properties: StreamProperties
+  readonly views: StreamViews
+}
+
+export function encodeStreamDocument({ log, firstLog, properties, views }: StoredStream): StreamDocument {
   const { ttlSeconds, format, notificationThresholdMb, description, principal } = properties
   return {
     log,
     ...(ttlSeconds !== DEFAULT_PROPERTIES.ttlSeconds && { ttlSeconds: String(ttlSeconds) }),
-    ...(format !== DEFAULT_PROPERTIES.format && { format: { ...format, settings: [...format.settings] } }),
+    ...(format !== DEFAULT_PROPERTIES.format && { format: encodeFormat(format) }),
     ...(notificationThresholdMb !== DEFAULT_PROPERTIES.notificationThresholdMb && {
       notificationThresholdMb,
     }),
     ...(description !== undefined && { description }),
     ...(principal !== undefined && { principal }),
+    ...(firstLog !== log && { firstLog }),
+    ...(views.size > 0 && {
+      views: [...views.values()].map((view) => ({ ...view, format: encodeFormat(view.format) })),
+    }),
   }
 }
 
-export function decodeStreamDocument(
-  id: string,
-  document: unknown,
-): { log: LogId; properties: StreamProperties } {
+export function decodeStreamDocument(id: string, document: unknown): StoredStream {
   assert(isStreamDocument(document), `catalog document of stream ${id} has no log`)
-  const { log, ttlSeconds, format, ...rest } = document
+  const { log, ttlSeconds, format, firstLog, views, ...rest } = document
   const change: PropertiesChange = {
     ...(ttlSeconds !== undefined && { ttlSeconds: BigInt(ttlSeconds) }),
-    ...(format !== undefined && { format: { ...format, settings: new Map(format.settings) } }),
+    ...(format !== undefined && { format: decodeFormat(format) }),
     ...rest,
   }
-  return { log, properties: mergeProperties(DEFAULT_PROPERTIES, change) }
+  return {
+    log,
+    firstLog: firstLog ?? log,
+    properties: mergeProperties(DEFAULT_PROPERTIES, change),
+    views: views === undefined ? NO_VIEWS : new Map(views.map(decodeView).map((view) => [view.name, view])),
+  }
+}
+
+function decodeView({ name, format, ...rest }: ViewDocument): View {
+  return { name: trustedName<ViewName>(name), format: decodeFormat(format), ...rest }
+}
+
+function encodeFormat(format: FormatSpecification): FormatDocument {
+  return { ...format, settings: [...format.settings] }
+}
+
+function decodeFormat(format: FormatDocument): FormatSpecification {
+  return { ...format, settings: new Map(format.settings) }
 }
 
 export function encodeNamespaceDocument(properties: NamespaceProperties): unknown {

@@ -2,6 +2,7 @@
  * The names clients choose, and their grammars; the only place where text becomes a StreamName or another branded name.
  *
  *   stream:             [a-zA-Z0-9_-]+
+ *   view:               [a-zA-Z0-9_-]+
  *   namespace:          [a-zA-Z0-9_]+
  *   application:        [a-zA-Z0-9_-]+
  *   program:            [a-zA-Z0-9_-]+
@@ -14,6 +15,7 @@ declare const brand: unique symbol
 type Branded<Name extends string> = string & { readonly [brand]: Name }
 
 export type StreamName = Branded<'StreamName'>
+export type ViewName = Branded<'ViewName'>
 export type NamespaceName = Branded<'NamespaceName'>
 export type ApplicationName = Branded<'ApplicationName'>
 export type ProgramName = Branded<'ProgramName'>
@@ -49,6 +51,18 @@ export function parseStreamName(text: string): StreamName {
   return text as StreamName
 }
 
+/** The view named in a path. */
+export function parseViewName(text: string): ViewName {
+  checkLength('view', text)
+  if (!WITH_HYPHEN.test(text)) {
+    throw new ServiceError(
+      'invalid_id',
+      `java.lang.IllegalArgumentException: ${invalid('view', text, 'and _ or -')}`,
+    )
+  }
+  return text as ViewName
+}
+
 /** The namespace named in the path of one of its streams or applications. */
 export function parseNamespaceName(text: string): NamespaceName {
   checkLength('namespace', text)
@@ -79,7 +93,7 @@ export function parseProgramName(text: string): ProgramName {
 }
 
 /** A name that was parsed before it was stored, read back. */
-export function trustedName<Name extends StreamName | NamespaceName>(text: string): Name {
+export function trustedName<Name extends StreamName | NamespaceName | ViewName>(text: string): Name {
   return text as Name
 }
 

@@ -24,13 +24,17 @@ import {
 } from './names.ts'
 import { DEFAULT_NAMESPACE_PROPERTIES, type NamespaceProperties } from './namespace.ts'
 import type { StreamProperties } from './properties.ts'
+import { NO_VIEWS, type StreamViews } from './view.ts'
 
 /** A stream as it is now; replaced as a whole when anything about it changes. */
 export interface Stream {
   readonly id: StreamId
   /** Where its events are. Truncating points it to a fresh log. */
   readonly log: LogId
+  /** The log it began with. Of two streams the older one has the lower first log, whatever was emptied since. */
+  readonly firstLog: LogId
   readonly properties: StreamProperties
+  readonly views: StreamViews
 }
 
 interface Namespace {
@@ -66,11 +70,11 @@ export class Registry {
       const colon = id.indexOf(':')
       const namespace = registry.#namespaces.get(trustedName<NamespaceName>(id.slice(0, colon)))
       const stream = trustedName<StreamName>(id.slice(colon + 1))
-      const { log, properties } = decodeStreamDocument(id, document)
+      const stored = decodeStreamDocument(id, document)
       // Made and deleted together, so this cannot be: to leave the stream out would be to have its events removed.
       if (namespace === undefined)
         throw new StorageError('corrupt', `the namespace of stream ${id} is missing`)
-      namespace.streams.set(stream, { id: { namespace: namespace.name, stream }, log, properties })
+      namespace.streams.set(stream, { id: { namespace: namespace.name, stream }, ...stored })
     })
     await catalog.each('counters', (_, document) => {
       registry.#lastLog = Number(document)
@@ -109,6 +113,11 @@ export class Registry {
     return result
   }
 
+  /** The last LogId handed out: every stream made from now on has a higher first log. */
+  get lastLog(): LogId {
+    return this.#lastLog
+  }
+
   // Below: only inside `change`.
 
   async putNamespace(name: NamespaceName, properties: NamespaceProperties): Promise<void> {
@@ -129,12 +138,10 @@ export class Registry {
   /** A stream with these properties on a fresh log; also how an existing one is emptied. */
   async putOnFreshLog(id: StreamId, properties: StreamProperties): Promise<void> {
     const log = this.#lastLog + 1
-    await this.#catalog.commit([
-      streamChange(id, encodeStreamDocument(log, properties)),
-      logCounterChange(log),
-    ])
+    const stream = this.#pointedTo(log, id, properties)
+    await this.#catalog.commit([streamChange(id, encodeStreamDocument(stream)), logCounterChange(log)])
     this.#lastLog = log
-    this.#set({ id, log, properties })
+    this.#set(stream)
   }
 
   /** Hands out a LogId that no stream has had, to be filled before any stream points to it: then `putOnLog`. */
@@ -147,13 +154,15 @@ export class Registry {
 
   /** A stream with these properties on a log from `reserveLog`. */
   async putOnLog(id: StreamId, log: LogId, properties: StreamProperties): Promise<void> {
-    await this.#catalog.commit([streamChange(id, encodeStreamDocument(log, properties))])
-    this.#set({ id, log, properties })
+    await this.#put(this.#pointedTo(log, id, properties))
   }
 
   async putProperties(stream: Stream, properties: StreamProperties): Promise<void> {
-    await this.#catalog.commit([streamChange(stream.id, encodeStreamDocument(stream.log, properties))])
-    this.#set({ ...stream, properties })
+    await this.#put({ ...stream, properties })
+  }
+
+  async putViews(stream: Stream, views: StreamViews): Promise<void> {
+    await this.#put({ ...stream, views })
   }
 
   async removeStream(id: StreamId): Promise<void> {
@@ -163,6 +172,17 @@ export class Registry {
 
   #setEmpty(name: NamespaceName, properties: NamespaceProperties): void {
     this.#namespaces.set(name, { name, properties, streams: new Map() })
+  }
+
+  /** What it is already stays, but for its log and its properties. */
+  #pointedTo(log: LogId, id: StreamId, properties: StreamProperties): Stream {
+    const existing = this.find(id.namespace, id.stream)
+    return { id, log, firstLog: existing?.firstLog ?? log, properties, views: existing?.views ?? NO_VIEWS }
+  }
+
+  async #put(stream: Stream): Promise<void> {
+    await this.#catalog.commit([streamChange(stream.id, encodeStreamDocument(stream))])
+    this.#set(stream)
   }
 
   #set(stream: Stream): void {

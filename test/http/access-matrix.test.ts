@@ -15,6 +15,7 @@ import { Namespaces } from '../../src/streams/namespaces.ts'
 import { Registry } from '../../src/streams/registry.ts'
 import { Streams } from '../../src/streams/streams.ts'
 import { type ProgramId, UsageRegistry } from '../../src/streams/usage.ts'
+import { Views } from '../../src/streams/views.ts'
 import type { Level } from '../../storage/level/level.ts'
 import { openStorageOn } from '../../storage/level/open.ts'
 import { tellProof } from '../support/effort.ts'
@@ -72,6 +73,11 @@ const EXPECTED: Readonly<Record<string, readonly number[]>> = {
   [`POST ${S}/:stream/batch`]: WRITE,
   [`GET ${S}/:stream/events`]: READ,
   [`GET ${S}/:stream/export`]: READ,
+
+  [`GET ${S}/:stream/views`]: STREAM,
+  [`PUT ${S}/:stream/views/:view`]: ADMIN,
+  [`GET ${S}/:stream/views/:view`]: STREAM,
+  [`DELETE ${S}/:stream/views/:view`]: ADMIN,
 
   [`GET ${V2}`]: IN_NAMESPACE,
   [`GET ${V2}/`]: IN_NAMESPACE,
@@ -235,6 +241,8 @@ test('usage shows streams that the grants include', async () => {
   }
 })
 
+const VIEW = '{"format":{"name":"text"}}'
+
 /** The request as it is, as HEAD where that works, and as one that does not take the short way of plain POSTs. */
 function formsOf(route: string): { method: string; path: string; options: RequestOptions }[] {
   const [method, template] = route.split(' ') as [string, string]
@@ -243,11 +251,12 @@ function formsOf(route: string): { method: string; path: string; options: Reques
     .replace(/:(stream|dataset)/, 's')
     .replace(':application', 'app')
     .replace(':program', 'program')
+    .replace(':view', 'v')
   const options =
     method === 'POST'
       ? { headers: { 'Content-Type': 'text/plain' }, body: 'x' }
       : method === 'PUT'
-        ? { body: '{}' }
+        ? { body: path.includes('/views/') ? VIEW : '{}' }
         : {}
   const asItIs = { method, path, options }
   if (method === 'GET') return [asItIs, { method: 'HEAD', path, options }]
@@ -283,6 +292,7 @@ async function fill(app: TestApp, headers: Record<string, string>): Promise<void
   for (const stream of ['/v3/namespaces/shop/streams/s', `${STREAMS}/s`]) {
     await app.put(stream, { headers })
     expect((await app.post(stream, { headers, body: 'x' })).status).toBe(200)
+    await app.put(`${stream}/views/v`, { headers, body: VIEW })
   }
 }
 
@@ -302,6 +312,7 @@ async function routesOfService(
       asyncQueueBytesMax: 1,
       onAsyncLost: () => {},
     }),
+    views: new Views(registry),
     namespaces: new Namespaces(registry, true),
     usage: new UsageRegistry(),
     storeFailure: () => undefined,

@@ -11,6 +11,7 @@ import { Namespaces } from '../../src/streams/namespaces.ts'
 import { Registry } from '../../src/streams/registry.ts'
 import { Streams } from '../../src/streams/streams.ts'
 import { UsageRegistry } from '../../src/streams/usage.ts'
+import { Views } from '../../src/streams/views.ts'
 import type { Level } from '../../storage/level/level.ts'
 import { openStorageOn } from '../../storage/level/open.ts'
 import {
@@ -232,6 +233,36 @@ const exchanges: readonly Exchange[] = [
   { request: `GET ${STREAMS}/mystream/export?limit=0`, status: 400 },
   { request: `GET ${STREAMS}/nope/export`, status: 404 },
 
+  { request: `GET ${STREAMS}/mystream/views`, status: 200 },
+  { request: `GET ${STREAMS}/inv%40lid/views`, status: 400 },
+  { request: `GET ${STREAMS}/nope/views`, status: 404 },
+  { request: `PUT ${STREAMS}/mystream/views/view1`, status: 201, body: '{"format":{"name":"clf"}}' },
+  { request: `PUT ${STREAMS}/mystream/views/view1`, status: 200, body: '{"format":{"name":"text"}}' },
+  ...[
+    '',
+    '[',
+    '{"format":{}}',
+    '{"format":{"name":"gibberish"}}',
+    '{"format":{"name":"avro"}}',
+    '{"format":{"name":"text"},"tableName":"a b"}',
+    '{"format":{"name":"text"},"tableName":"c"}',
+  ].map((body) => ({ request: `PUT ${STREAMS}/mystream/views/view1`, status: 400, body })),
+  {
+    request: `PUT ${STREAMS}/mystream/views/view2`,
+    status: 400,
+    body: '{"format":{"name":"text"},"tableName":"stream_other"}',
+  },
+  { request: `PUT ${STREAMS}/mystream/views/inv%40lid`, status: 400, body: '{"format":{"name":"text"}}' },
+  { request: `PUT ${STREAMS}/nope/views/view1`, status: 404, body: '{"format":{"name":"text"}}' },
+  { request: `PUT ${STREAMS}/mystream/views/view1`, status: 413, ...LARGE },
+  { request: `PUT ${STREAMS}/mystream/views/view1`, status: 415, ...UNKNOWN_ENCODING },
+  { request: `GET ${STREAMS}/mystream/views/view1`, status: 200 },
+  { request: `GET ${STREAMS}/inv%40lid/views/view1`, status: 400 },
+  { request: `GET ${STREAMS}/mystream/views/nope`, status: 404 },
+  { request: `DELETE ${STREAMS}/mystream/views/view1`, status: 200 },
+  { request: `DELETE ${STREAMS}/inv%40lid/views/view1`, status: 400 },
+  { request: `DELETE ${STREAMS}/nope/views/view1`, status: 404 },
+
   { request: `POST ${STREAMS}/mystream/truncate`, status: 200 },
   { request: `POST ${STREAMS}/nope/truncate`, status: 404 },
   { request: `POST ${STREAMS}/inv%40lid/truncate`, status: 400 },
@@ -397,6 +428,7 @@ async function routesOfService(): Promise<string[]> {
   const app = createApp(
     {
       streams: new Streams(storage.log, registry, options),
+      views: new Views(registry),
       namespaces: new Namespaces(registry, true),
       usage: new UsageRegistry(),
       storeFailure: () => undefined,

@@ -6,6 +6,7 @@ import { Namespaces } from '../../src/streams/namespaces.ts'
 import { Registry } from '../../src/streams/registry.ts'
 import { Streams } from '../../src/streams/streams.ts'
 import { type ProgramType, UsageRegistry } from '../../src/streams/usage.ts'
+import { Views } from '../../src/streams/views.ts'
 import type { Level } from '../../storage/level/level.ts'
 import { openStorageOn } from '../../storage/level/open.ts'
 import { answerOf, json, plain } from '../support/answer.ts'
@@ -110,6 +111,7 @@ describe('what is registered', () => {
     return createApp(
       {
         streams: new Streams(storage.log, registry, { nowMs, asyncQueueBytesMax: 0, onAsyncLost: report }),
+        views: new Views(registry),
         namespaces: new Namespaces(registry, true),
         usage,
         storeFailure: () => undefined,

@@ -1,0 +1,44 @@
+/** Views of a stream: create, change, list, look at, delete. */
+import { parseViewName, type ViewName } from '../streams/names.ts'
+import type { Streams } from '../streams/streams.ts'
+import type { Views } from '../streams/views.ts'
+import { answerEmpty, answerJson, answerJsonText } from './answers.ts'
+import type { HttpContext } from './bindings.ts'
+import { type DocumentOptions, documentReader } from './documents.ts'
+import { streamOf } from './path-names.ts'
+import { parseView, printView } from './view-json.ts'
+
+export function viewRoutes(streams: Streams, views: Views, options: DocumentOptions) {
+  const readDocument = documentReader(options)
+
+  return {
+    list(c: HttpContext) {
+      return answerJson(
+        c,
+        views.list(streamOf(c)).map(({ name }) => name),
+      )
+    },
+
+    async put(c: HttpContext) {
+      const id = streamOf(c)
+      const name = viewOf(c)
+      streams.get(id)
+      const outcome = await views.put(id, name, await readDocument(c.env.incoming, parseView))
+      return answerEmpty(c, outcome === 'created' ? 201 : 200)
+    },
+
+    get(c: HttpContext) {
+      return answerJsonText(c, printView(views.get(streamOf(c), viewOf(c))))
+    },
+
+    async delete(c: HttpContext) {
+      await views.delete(streamOf(c), viewOf(c))
+      return answerEmpty(c)
+    },
+  }
+}
+
+/** Throws ServiceError 'invalid_id'. */
+function viewOf(c: HttpContext): ViewName {
+  return parseViewName(c.req.param('view') ?? '')
+}

@@ -1,0 +1,28 @@
+/** A view: another way to read the bodies of a stream, as a table of its own. Part of its stream, with which it goes. */
+import type { LogId } from '../../storage/log.ts'
+import type { ViewName } from './names.ts'
+import type { FormatSpecification } from './properties.ts'
+
+export interface View {
+  readonly name: ViewName
+  readonly format: FormatSpecification
+  /** Name of its table as it was given, or the default one; fixed once the view exists. */
+  readonly tableName: string
+  /** The last log that had been handed out when the view was made: tells what is older than it. */
+  readonly afterLog: LogId
+}
+
+/** In the order in which they were made. */
+export type StreamViews = ReadonlyMap<ViewName, View>
+
+/** Ten thousand streams without views share one. */
+export const NO_VIEWS: StreamViews = new Map()
+
+/** What one request asks for. */
+export interface ViewSpecification {
+  readonly format: FormatSpecification
+  readonly tableName: string | undefined
+}
+
+/** The views of a stream are kept in one document with it. */
+export const VIEWS_MAX = 256

@@ -1,0 +1,87 @@
+/** The views service: what may be done with the views of a stream. */
+import { ServiceError } from '../service-error.ts'
+import type { StreamId, ViewName } from './names.ts'
+import type { Registry, Stream } from './registry.ts'
+import { defaultTableOfView, describeClaim, tablesOf } from './table-names.ts'
+import { VIEWS_MAX, type View, type ViewSpecification } from './view.ts'
+
+export class Views {
+  readonly #registry: Registry
+
+  constructor(registry: Registry) {
+    this.#registry = registry
+  }
+
+  /** In the order in which they were made. */
+  list(id: StreamId): readonly View[] {
+    return [...this.#stream(id).views.values()]
+  }
+
+  get(id: StreamId, name: ViewName): View {
+    const view = this.#stream(id).views.get(name)
+    if (view === undefined) throw viewNotFound(id, name)
+    return view
+  }
+
+  /** An existing one gets the format and keeps its table. Rejects with 'invalid_properties' if its table is another's. */
+  put(
+    id: StreamId,
+    name: ViewName,
+    { format, tableName }: ViewSpecification,
+  ): Promise<'created' | 'updated'> {
+    return this.#registry.change(async () => {
+      const stream = this.#stream(id)
+      const existing = stream.views.get(name)
+      if (existing !== undefined) {
+        if (tableName !== undefined && tableName !== existing.tableName) {
+          throw refused(`Cannot change table name for view ${printView(id, name)}`)
+        }
+        await this.#registry.putViews(stream, new Map(stream.views).set(name, { ...existing, format }))
+        return 'updated'
+      }
+      if (stream.views.size >= VIEWS_MAX) {
+        throw refused(`stream ${id.stream} has ${VIEWS_MAX} views already, which is as many as it may have`)
+      }
+      const table = tableName ?? defaultTableOfView(id.stream, name)
+      this.#assertFree(id, table)
+      const view: View = { name, format, tableName: table, afterLog: this.#registry.lastLog }
+      await this.#registry.putViews(stream, new Map(stream.views).set(name, view))
+      return 'created'
+    })
+  }
+
+  delete(id: StreamId, name: ViewName): Promise<void> {
+    return this.#registry.change(async () => {
+      const stream = this.#stream(id)
+      const views = new Map(stream.views)
+      if (!views.delete(name)) throw viewNotFound(id, name)
+      await this.#registry.putViews(stream, views)
+    })
+  }
+
+  #assertFree({ namespace }: StreamId, tableName: string): void {
+    const owner = tablesOf(this.#registry, namespace).tables.get(tableName.toLowerCase())
+    if (owner === undefined) return
+    throw refused(
+      `table ${tableName.toLowerCase()} is the one of ${describeClaim(owner)}; give the view another tableName`,
+    )
+  }
+
+  #stream({ namespace, stream }: StreamId): Stream {
+    const found = this.#registry.find(namespace, stream)
+    if (found !== undefined) return found
+    throw new ServiceError('stream_not_found', `'stream:${namespace}.${stream}' was not found.`)
+  }
+}
+
+function printView({ namespace, stream }: StreamId, name: ViewName): string {
+  return `stream_view:${namespace}.${stream}.${name}`
+}
+
+function viewNotFound(id: StreamId, name: ViewName): ServiceError {
+  return new ServiceError('view_not_found', `'${printView(id, name)}' was not found.`)
+}
+
+function refused(message: string): ServiceError {
+  return new ServiceError('invalid_properties', message)
+}
