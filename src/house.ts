@@ -2,6 +2,7 @@
  * Everything behind the door, on one open store: storage -> streams -> app -> janitor. Opened when the service starts, and
  * again when its store has failed (supervisor.ts).
  */
+import { join } from 'node:path'
 import { getRequestListener } from '@hono/node-server'
 import { openStorage } from '../storage/level/open.ts'
 import { StorageError } from '../storage/storage-error.ts'
@@ -9,6 +10,7 @@ import type { AuditLog } from './audit/audit-log.ts'
 import type { Tokens } from './auth/tokens.ts'
 import type { Config } from './config.ts'
 import type { DiskSpace } from './disk-space.ts'
+import { Explore } from './explore/explore.ts'
 import { createApp } from './http/app.ts'
 import { directPosts } from './http/direct-posts.ts'
 import type { Guard } from './http/guard.ts'
@@ -73,11 +75,22 @@ export async function openHouse(
     })
     const { eventBytesMax, limits } = config
     const options = { eventBytesMax, limits, load, slowClients, guard, nowMs, report }
+    const explore = new Explore(streams, registry, {
+      nowMs,
+      random,
+      report,
+      memoryBytes: limits.maxQueryMemoryBytes,
+      diskBytes: limits.maxQueryDiskBytes,
+      spillFolder: join(config.dataFolder, 'explore-spill'),
+      queriesMax: limits.maxQueries,
+      idleMs: limits.queryIdleSeconds * 1000,
+    })
     const namespaces = new Namespaces(registry, config.unrecoverableReset)
     const app = createApp(
       {
         streams,
         views: new Views(registry),
+        explore,
         namespaces,
         usage,
         storeFailure: writeRefusal,
@@ -100,6 +113,7 @@ export async function openHouse(
       async close() {
         await schedule.stop()
         closing = true
+        await explore.close()
         await storage.close()
         if (asyncLost > 0)
           surroundings.report(`events that were answered 202 and could not be written: ${asyncLost}`)

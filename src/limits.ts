@@ -97,6 +97,28 @@ export const LIMITS = {
     DAY_SECONDS,
     'how long a connection is kept between two requests',
   ),
+  maxQueries: limit('max-queries', 64, 1, 10_000, 'SQL queries that run or have rows, at a time'),
+  maxQueryMemoryBytes: limit(
+    'max-query-memory-bytes',
+    512 * MIB,
+    64 * MIB,
+    1024 * GIB,
+    'memory of the SQL engine; beyond it goes to the disk',
+  ),
+  maxQueryDiskBytes: limit(
+    'max-query-disk-bytes',
+    2 * GIB,
+    0,
+    1024 * GIB,
+    'disk of the SQL engine, for what does not fit into its memory',
+  ),
+  queryIdleSeconds: limit(
+    'query-idle-seconds',
+    600,
+    1,
+    DAY_SECONDS,
+    'how long a query is kept that nobody asks for',
+  ),
 } as const
 
 export type Limits = { readonly [Name in keyof typeof LIMITS]: number }

@@ -21,6 +21,8 @@ export type ServiceErrorCode =
   | 'document_too_large' // a JSON document of the control plane
   | 'overloaded' // more at a time than is taken on
   | 'expands_too_much' // a small body that decompresses to a large one
+  | 'invalid_query' // SQL, and what comes with it
+  | 'table_forbidden' // no grant for the stream of a table, or no such table
   | 'principal_mismatch'
   | 'reset_disabled'
   | 'stream_not_found'

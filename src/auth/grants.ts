@@ -71,11 +71,16 @@ export class Grants {
     return this.#all.some((grant) => fits(grant.namespace, namespace))
   }
 
+  /** For all streams of this namespace, those to come too. */
+  allowAll(role: Role, namespace: string): boolean {
+    return this.#all.some(
+      (grant) => grant.stream === '*' && grant.roles.includes(role) && fits(grant.namespace, namespace),
+    )
+  }
+
   /** Whether the token is admin of all streams of this namespace, those to come too: then it is the namespace's. */
   allowNamespace(namespace: string): boolean {
-    return this.#all.some(
-      (grant) => grant.stream === '*' && grant.roles.includes('admin') && fits(grant.namespace, namespace),
-    )
+    return this.allowAll('admin', namespace)
   }
 }
 

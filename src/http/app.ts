@@ -4,6 +4,7 @@ import { RegExpRouter } from 'hono/router/reg-exp-router'
 import type { AuditAction, AuditLog } from '../audit/audit-log.ts'
 import { withoutSecrets } from '../auth/token-hash.ts'
 import type { Tokens } from '../auth/tokens.ts'
+import type { Explore } from '../explore/explore.ts'
 import type { Namespaces } from '../streams/namespaces.ts'
 import type { Streams } from '../streams/streams.ts'
 import type { UsageRegistry } from '../streams/usage.ts'
@@ -13,18 +14,21 @@ import { audited } from './audited.ts'
 import type { Handler, HttpContext, HttpEnv } from './bindings.ts'
 import type { DocumentOptions } from './documents.ts'
 import { type EventRoutesOptions, eventRoutes } from './event-routes.ts'
+import { exploreRoutes } from './explore-routes.ts'
 import type { Access, Guard } from './guard.ts'
 import { namespaceRoutes } from './namespace-routes.ts'
 import { answerProblem } from './problems.ts'
 import { streamRoutes } from './stream-routes.ts'
 import { systemRoutes } from './system-routes.ts'
 import { tokenRoutes } from './token-routes.ts'
+import { tryFormatRoute } from './try-format.ts'
 import { usageRoutes } from './usage-routes.ts'
 import { viewRoutes } from './view-routes.ts'
 
 export interface AppParts {
   readonly streams: Streams
   readonly views: Views
+  readonly explore: Explore
   readonly namespaces: Namespaces
   readonly usage: UsageRegistry
   readonly storeFailure: () => Error | undefined
@@ -68,12 +72,14 @@ export function routesOf(parts: AppParts, options: AppOptions): readonly Route[]
   const stream = streamRoutes(parts.streams, options)
   const event = eventRoutes(parts.streams, options)
   const view = viewRoutes(parts.streams, parts.views, options)
+  const explore = exploreRoutes(parts.explore, parts.streams, parts.views, options)
   const namespace = namespaceRoutes(parts.namespaces, options)
   const usage = usageRoutes(parts.usage)
   const system = systemRoutes(parts.storeFailure)
 
   const N = '/v3/namespaces/:namespace'
   const S = `${N}/streams`
+  const Q = '/v3/data/explore/queries'
   const V2 = '/v2/streams' // CDAP 2: the JavaScript client and the file tailer still speak it.
   return [
     ['GET', S, 'in-namespace', stream.list],
@@ -93,6 +99,35 @@ export function routesOf(parts: AppParts, options: AppOptions): readonly Route[]
     ['PUT', `${S}/:stream/views/:view`, 'admin', view.put, 'view.put'],
     ['GET', `${S}/:stream/views/:view`, 'stream', view.get],
     ['DELETE', `${S}/:stream/views/:view`, 'admin', view.delete, 'view.delete'],
+
+    ['POST', `${S}/:stream/try-format`, 'read', tryFormatRoute(parts.streams, options)],
+
+    ['POST', `${N}/data/explore/queries`, 'in-namespace', explore.submit],
+    ['GET', `${N}/data/explore/queries`, 'in-namespace', explore.list],
+    ['GET', `${N}/data/explore/queries/count`, 'in-namespace', explore.count],
+    ['GET', `${Q}/:handle/status`, 'client', explore.status],
+    ['GET', `${Q}/:handle/schema`, 'client', explore.schema],
+    ['POST', `${Q}/:handle/next`, 'client', explore.next],
+    ['POST', `${Q}/:handle/preview`, 'client', explore.preview],
+    ['POST', `${Q}/:handle/download`, 'client', explore.download],
+    ['DELETE', `${Q}/:handle`, 'client', explore.close],
+    ['GET', `${N}/data/explore/tables`, 'in-namespace', explore.tables],
+    ['GET', `${N}/data/explore/tables/:table/info`, 'in-namespace', explore.tableInfo],
+    [
+      'POST',
+      `${N}/data/explore/streams/:stream/tables/:table/enable`,
+      'admin',
+      explore.enableTable,
+      'view.put',
+    ],
+    [
+      'POST',
+      `${N}/data/explore/streams/:stream/tables/:table/disable`,
+      'admin',
+      explore.disableTable,
+      'view.delete',
+    ],
+    ['GET', '/v3/explore/status', 'client', explore.serviceStatus],
 
     ['GET', V2, 'in-namespace', stream.listV2],
     ['GET', `${V2}/`, 'in-namespace', stream.listV2],

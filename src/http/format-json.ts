@@ -11,7 +11,12 @@ import { parseSchema, SchemaError } from '../schemas/schema-json.ts'
 import { ServiceError } from '../service-error.ts'
 import type { FormatSpecification } from '../streams/properties.ts'
 import { scalarText, scalarTexts } from './json-values.ts'
-import type { LenientJson, LenientObject } from './lenient-json.ts'
+import {
+  type LenientJson,
+  LenientJsonError,
+  type LenientObject,
+  parseLenientJsonBytes,
+} from './lenient-json.ts'
 
 /** A format whose shape is right; undefined is what it does not hold. */
 export interface GivenFormat {
@@ -36,6 +41,21 @@ export function readFormat(json: LenientJson, malformed: Malformed): GivenFormat
   const texts = settings === null ? new Map<string, string>() : scalarTexts(settings)
   if (texts === undefined) throw malformed('settings is not an object of texts')
   return { name: nameText, schema, settings: texts }
+}
+
+/** A body that is a format. Rejects with 'invalid_properties', and `text` if it does not have the right shape. */
+export function parseFormatDocument(body: Uint8Array, text: string, depthMax?: number): FormatSpecification {
+  const malformed: Malformed = (reason, cause = new Error(reason)) =>
+    new ServiceError('invalid_properties', text, { cause })
+  let json: LenientJson | undefined
+  try {
+    json = parseLenientJsonBytes(body, depthMax)
+  } catch (error) {
+    throw error instanceof LenientJsonError ? malformed(error.message, error) : error
+  }
+  const format = readFormat(json ?? null, malformed)
+  if (format === undefined) throw malformed('the body is empty')
+  return checkGivenFormat(format)
 }
 
 /** Throws ServiceError 'invalid_properties'. */

@@ -16,6 +16,8 @@ const REFUSALS = {
   duplicate_header: 400,
   malformed_body: 400,
   malformed_batch: 400,
+  invalid_query: 400,
+  table_forbidden: 403,
   principal_mismatch: 403,
   reset_disabled: 403,
   stream_not_found: 404,

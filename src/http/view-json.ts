@@ -5,7 +5,7 @@ import { checkGivenFormat, printFormat, readFormat } from './format-json.ts'
 import { type LenientJson, LenientJsonError, parseLenientJsonBytes } from './lenient-json.ts'
 
 /** What any SQL takes as a name without quotes, and Hive too. */
-const TABLE_NAME = /^[a-zA-Z_][a-zA-Z0-9_]{0,255}$/
+const TABLE_NAME = /^[a-zA-Z][a-zA-Z0-9_]{0,255}$/
 
 /** Rejects with 'invalid_properties'. */
 export function parseView(body: Uint8Array, depthMax?: number): ViewSpecification {
@@ -21,7 +21,7 @@ export function parseView(body: Uint8Array, depthMax?: number): ViewSpecificatio
   if (tableName !== undefined && !TABLE_NAME.test(tableName)) {
     throw new ServiceError(
       'invalid_properties',
-      `tableName is '${tableName}'; use up to 256 letters, digits and _, and no digit first`,
+      `tableName is '${tableName}'; use up to 256 letters, digits and _, a letter first`,
     )
   }
   return { format: checkGivenFormat(format), tableName }

@@ -19,6 +19,7 @@ import { Views } from '../../src/streams/views.ts'
 import type { Level } from '../../storage/level/level.ts'
 import { openStorageOn } from '../../storage/level/open.ts'
 import { tellProof } from '../support/effort.ts'
+import { restingExplore } from '../support/explore.ts'
 import { type RequestOptions, STREAMS, type TestApp, testApp } from '../support/test-app.ts'
 import { ALL, secretNumber, type TestTokens, tokenEntry, tokenFile } from '../support/tokens.ts'
 
@@ -313,6 +314,7 @@ async function routesOfService(
       onAsyncLost: () => {},
     }),
     views: new Views(registry),
+    explore: restingExplore(registry),
     namespaces: new Namespaces(registry, true),
     usage: new UsageRegistry(),
     storeFailure: () => undefined,

@@ -14,6 +14,7 @@ import { UsageRegistry } from '../../src/streams/usage.ts'
 import { Views } from '../../src/streams/views.ts'
 import type { Level } from '../../storage/level/level.ts'
 import { openStorageOn } from '../../storage/level/open.ts'
+import { restingExplore } from '../support/explore.ts'
 import {
   type RequestOptions,
   routeOptions,
@@ -429,6 +430,7 @@ async function routesOfService(): Promise<string[]> {
     {
       streams: new Streams(storage.log, registry, options),
       views: new Views(registry),
+      explore: restingExplore(registry),
       namespaces: new Namespaces(registry, true),
       usage: new UsageRegistry(),
       storeFailure: () => undefined,

@@ -10,6 +10,7 @@ import { Views } from '../../src/streams/views.ts'
 import type { Level } from '../../storage/level/level.ts'
 import { openStorageOn } from '../../storage/level/open.ts'
 import { answerOf, json, plain } from '../support/answer.ts'
+import { restingExplore } from '../support/explore.ts'
 import { routeOptions, testApp } from '../support/test-app.ts'
 
 const N = '/v3/namespaces/default'
@@ -112,6 +113,7 @@ describe('what is registered', () => {
       {
         streams: new Streams(storage.log, registry, { nowMs, asyncQueueBytesMax: 0, onAsyncLost: report }),
         views: new Views(registry),
+        explore: restingExplore(registry),
         namespaces: new Namespaces(registry, true),
         usage,
         storeFailure: () => undefined,

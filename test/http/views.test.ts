@@ -99,7 +99,7 @@ const badBodies = [
   },
   {
     body: '{"format":{"name":"text"},"tableName":"a b"}',
-    answer: plain(400, "tableName is 'a b'; use up to 256 letters, digits and _, and no digit first"),
+    answer: plain(400, "tableName is 'a b'; use up to 256 letters, digits and _, a letter first"),
   },
 ]
 test.each(badBodies)('PUT with $body makes no view', async ({ body, answer }) => {

@@ -1,0 +1,107 @@
+/**
+ * What a query answers, as clients of CDAP read it: columns with names and types of Hive, cells as JSON.
+ *
+ * Scalar types are in capitals, nested ones not; values of nested types are JSON text in a text. Types that Hive does not
+ * have keep DuckDB's name, and their values are texts.
+ */
+import type { DuckDBType, DuckDBValue } from '@duckdb/node-api'
+import { bytesText } from '../formats/value-json.ts'
+
+export interface ResultColumn {
+  readonly name: string
+  readonly type: string
+}
+
+const HIVE_NAMES: Readonly<Record<string, string>> = {
+  VARCHAR: 'STRING',
+  JSON: 'STRING',
+  INTEGER: 'INT',
+  BLOB: 'BINARY',
+  HUGEINT: 'DECIMAL(38,0)',
+  UHUGEINT: 'DECIMAL(38,0)',
+  UTINYINT: 'SMALLINT',
+  USMALLINT: 'INT',
+  UINTEGER: 'BIGINT',
+  UBIGINT: 'DECIMAL(20,0)',
+  'TIMESTAMP WITH TIME ZONE': 'TIMESTAMP',
+  '"NULL"': 'VOID',
+}
+
+/** Nested types of DuckDB's, by what they have. */
+interface NestedType {
+  readonly valueType?: DuckDBType
+  readonly keyType?: DuckDBType
+  readonly entryNames?: readonly string[]
+  readonly entryTypes?: readonly DuckDBType[]
+}
+
+export function typeName(type: DuckDBType): string {
+  const { valueType, keyType, entryNames, entryTypes } = type as unknown as NestedType
+  if (keyType !== undefined && valueType !== undefined) {
+    return `map<${typeName(keyType).toLowerCase()},${typeName(valueType).toLowerCase()}>`
+  }
+  if (valueType !== undefined) return `array<${typeName(valueType).toLowerCase()}>`
+  if (entryNames !== undefined && entryTypes !== undefined) {
+    const parts = entryNames.map((name, i) => `${name}:${typeName(entryTypes[i]).toLowerCase()}`)
+    return `struct<${parts.join(',')}>`
+  }
+  const name = String(type)
+  return HIVE_NAMES[name] ?? (name.startsWith('ENUM(') ? 'STRING' : name)
+}
+
+/** JSON of a cell. */
+export function cellJson(value: DuckDBValue): string {
+  return isNested(value) ? JSON.stringify(plainJson(value)) : plainJson(value)
+}
+
+interface MaybeNested {
+  readonly items?: readonly DuckDBValue[]
+  readonly entries?:
+    | Readonly<Record<string, DuckDBValue>>
+    | readonly { key: DuckDBValue; value: DuckDBValue }[]
+  readonly bytes?: Uint8Array
+  readonly scale?: number
+}
+
+function isNested(value: DuckDBValue): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const { items, entries } = value as MaybeNested
+  return items !== undefined || entries !== undefined
+}
+
+function plainJson(value: DuckDBValue): string {
+  switch (typeof value) {
+    case 'string':
+      return JSON.stringify(value)
+    case 'number':
+      return Number.isFinite(value) ? numberText(value) : `"${value}"`
+    case 'bigint':
+    case 'boolean':
+      return String(value)
+  }
+  if (value === null || value === undefined) return 'null'
+  const { items, entries, bytes, scale } = value as MaybeNested
+  if (bytes !== undefined) return JSON.stringify(bytesText(bytes))
+  if (items !== undefined) return `[${items.map(plainJson).join(',')}]`
+  if (entries !== undefined) {
+    const members = Array.isArray(entries)
+      ? entries.map(({ key, value: of }) => [keyText(key), of] as const)
+      : Object.entries(entries as Readonly<Record<string, DuckDBValue>>)
+    return `{${members.map(([key, of]) => `${JSON.stringify(key)}:${plainJson(of)}`).join(',')}}`
+  }
+  return scale === undefined ? JSON.stringify(String(value)) : String(value)
+}
+
+function keyText(key: DuckDBValue): string {
+  return typeof key === 'string' ? key : plainJson(key)
+}
+
+/** A 32-bit float looks like one: 3.4028235e38, not its 64-bit digits. */
+function numberText(value: number): string {
+  if (Number.isInteger(value) || Math.fround(value) !== value) return String(value)
+  for (let digits = 6; digits <= 9; digits++) {
+    const short = Number(value.toPrecision(digits))
+    if (Math.fround(short) === value) return String(short)
+  }
+  return String(value)
+}

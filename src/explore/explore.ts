@@ -1,0 +1,426 @@
+/**
+ * The explore service: SQL over streams. A query is checked when it comes, runs in the background, and is asked for its
+ * status and rows by its handle. docs/sql.md tells users what it understands.
+ *
+ *   parse and check (statement.ts) -> bind to empty tables: all that is wrong with the text is told here
+ *   -> decode what its tables lack (table-cache.ts) -> run on views over them -> rows in a table of its own (result.ts)
+ */
+import { ServiceError } from '../service-error.ts'
+import type { NamespaceName, StreamId } from '../streams/names.ts'
+import type { Registry } from '../streams/registry.ts'
+import type { Streams } from '../streams/streams.ts'
+import { type TableClaim, tablesOf } from '../streams/table-names.ts'
+import { cellJson, type ResultColumn, typeName } from './cells.ts'
+import { hiveNames } from './column-names.ts'
+import { type Column, columnsOf, NoTable } from './columns.ts'
+import { type Connection, Engine, quotedName } from './engine.ts'
+import { behindWords, firstWords, fromHive } from './hive-habits.ts'
+import { type BadEvents, NO_BAD_EVENTS, Query } from './query.ts'
+import { HandleMaker, type QueryHandle } from './query-handle.ts'
+import { pageOf, QueryList, type QueryPage } from './query-list.ts'
+import { RESULT_TABLE, type Result, type Row, RowsInTable, rowsInMemory } from './result.ts'
+import { isEngineError, SqlError, sqlErrorOf } from './sql-error.ts'
+import { type NamedTable, readStatement, type Statement } from './statement.ts'
+import { schemaOf } from './stream-table.ts'
+import { type Lease, TableCache } from './table-cache.ts'
+import { Turns } from './turns.ts'
+
+export interface ExploreOptions {
+  readonly nowMs: () => number
+  readonly random: () => number
+  readonly report: (error: unknown) => void
+  /** Of the engine, in bytes. */
+  readonly memoryBytes: number
+  readonly diskBytes: number
+  readonly spillFolder: string
+  readonly queriesMax: number
+  readonly idleMs: number
+}
+
+/** Whose query it is, as far as it matters here. */
+export interface Reader {
+  /** How it is called in a refusal. */
+  readonly name: string
+  mayRead(id: StreamId): boolean
+  /** All streams of a namespace: then it may know which there are. */
+  mayReadAll(namespace: NamespaceName): boolean
+}
+
+export interface Submission {
+  readonly namespace: NamespaceName
+  readonly statement: string
+  /** One bad event makes the query fail, as in CDAP. */
+  readonly strict: boolean
+  /** Undefined: everybody may do everything. */
+  readonly reader: Reader | undefined
+}
+
+/** A query that has passed every check. */
+interface Checked {
+  readonly statement: Statement
+  readonly sql: string
+  readonly isExplain: boolean
+  readonly tables: readonly CheckedTable[]
+  readonly columns: readonly ResultColumn[]
+}
+
+interface CheckedTable {
+  readonly named: NamedTable
+  readonly claim: TableClaim
+  readonly columns: readonly Column[]
+}
+
+/** Every query that runs takes one of the threads that LevelDB's work is done on, too: of four. */
+const RUNNING_MAX = 2
+/** Part of the engine's memory that tables of streams may keep. */
+const CACHE_SHARE = 1 / 2
+const LOOK_AFTER_MS = 30_000
+/** Bad events that a status tells. */
+const REASONS_TOLD = 5
+const DOWNLOAD_ROWS = 1_000
+const PREVIEW_ROWS = 5
+
+export class Explore {
+  readonly #streams: Streams
+  readonly #registry: Registry
+  readonly #options: ExploreOptions
+  readonly #handles: HandleMaker
+  readonly #queries: QueryList
+  readonly #turns = new Turns(RUNNING_MAX)
+  readonly #running = new Set<Promise<void>>()
+  #engine: Promise<{ engine: Engine; cache: TableCache }> | undefined
+  #lookingAfter: NodeJS.Timeout | undefined
+  #closed = false
+
+  constructor(streams: Streams, registry: Registry, options: ExploreOptions) {
+    this.#streams = streams
+    this.#registry = registry
+    this.#options = options
+    this.#handles = new HandleMaker(options.nowMs, options.random)
+    this.#queries = new QueryList(options)
+  }
+
+  /** Rejects with ServiceError 'invalid_query', 'table_forbidden', 'namespace_not_found', 'overloaded'. */
+  async submit({ namespace, statement, strict, reader }: Submission): Promise<QueryHandle> {
+    this.#streams.assertNamespace(namespace)
+    const { engine } = await this.#opened()
+    const connection = await engine.connect()
+    let query: Query
+    let checked: Checked
+    try {
+      checked = await this.#check(engine, connection, namespace, statement, reader)
+      query = new Query(this.#handles.next(), {
+        namespace,
+        statement,
+        streams: checked.tables.map(({ claim }) => claim.stream.id),
+        nowMs: this.#options.nowMs(),
+      })
+      query.columns = checked.columns
+      this.#queries.add(query)
+    } catch (error) {
+      connection.closeSync()
+      if (error instanceof ServiceError) throw error
+      if (isEngineError(error)) throw sqlErrorOf(error).asRefusal()
+      throw error
+    }
+    const run = this.#turns
+      .take(() => this.#run(query, checked, connection, strict))
+      .finally(() => this.#running.delete(run))
+    this.#running.add(run)
+    return query.handle
+  }
+
+  /** Undefined if there is no such query, or none that `reader` may see. */
+  find(handle: string, reader: Reader | undefined): Query | undefined {
+    const query = this.#queries.find(handle)
+    return query !== undefined && maySee(query, reader) ? query : undefined
+  }
+
+  list(namespace: NamespaceName, page: QueryPage, reader: Reader | undefined): Query[] {
+    return pageOf(this.#visible(namespace, reader), page)
+  }
+
+  count(namespace: NamespaceName, reader: Reader | undefined): number {
+    return this.#visible(namespace, reader).length
+  }
+
+  /** The rows that follow those handed out before. */
+  async next(query: Query, count: number): Promise<readonly Row[]> {
+    const { result } = query
+    if (result === undefined) return []
+    const from = query.handedOut
+    query.handedOut = Math.min(result.rowCount, from + count)
+    return result.page(from, count)
+  }
+
+  async preview({ result }: Query): Promise<readonly Row[]> {
+    return result === undefined ? [] : result.page(0, PREVIEW_ROWS)
+  }
+
+  /** All rows, whatever was handed out before, a few at a time. */
+  async *rows(query: Query): AsyncGenerator<readonly Row[], void, undefined> {
+    const { result } = query
+    for (let from = 0; result !== undefined && from < result.rowCount; from += DOWNLOAD_ROWS) {
+      query.touchedMs = this.#options.nowMs()
+      yield await result.page(from, DOWNLOAD_ROWS)
+    }
+  }
+
+  /** Of the streams and views that have one. */
+  tables(namespace: NamespaceName): readonly TableClaim[] {
+    this.#streams.assertNamespace(namespace)
+    return [...tablesOf(this.#registry, namespace).tables.values()].filter((claim) =>
+      Array.isArray(columnsOrReason(claim)),
+    )
+  }
+
+  table(
+    namespace: NamespaceName,
+    name: string,
+  ): { claim: TableClaim; columns: readonly Column[] } | undefined {
+    const claim = tablesOf(this.#registry, namespace).tables.get(name.toLowerCase())
+    if (claim === undefined) return undefined
+    const columns = columnsOrReason(claim)
+    return Array.isArray(columns) ? { claim, columns } : undefined
+  }
+
+  /** Why this stream has no table, if it has none. */
+  whyNoTable(id: StreamId): string | undefined {
+    const { tables, late } = tablesOf(this.#registry, id.namespace)
+    const isOwn = ({ stream, view }: TableClaim) => stream.id.stream === id.stream && view === undefined
+    const claim = late.find(isOwn)
+    if (claim !== undefined) {
+      const owner = tables.get(claim.table)!
+      return `table ${claim.table} is the one of ${describe(owner)}, which is older; stream ${id.stream} has none`
+    }
+    const own = [...tables.values()].find(isOwn)
+    const columns = own === undefined ? undefined : columnsOrReason(own)
+    return columns instanceof NoTable ? columns.message : undefined
+  }
+
+  /** Gives all queries up. Nothing of them runs once it has resolved. */
+  async close(): Promise<void> {
+    this.#closed = true
+    clearInterval(this.#lookingAfter)
+    this.#queries.closeAll()
+    await Promise.allSettled([...this.#running])
+    const opened = await this.#engine?.catch(() => undefined)
+    opened?.engine.close()
+  }
+
+  #visible(namespace: NamespaceName, reader: Reader | undefined): Query[] {
+    this.#streams.assertNamespace(namespace)
+    return this.#queries.ofNamespace(namespace).filter((query) => maySee(query, reader))
+  }
+
+  #opened(): Promise<{ engine: Engine; cache: TableCache }> {
+    this.#engine ??= this.#open()
+    return this.#engine
+  }
+
+  async #open(): Promise<{ engine: Engine; cache: TableCache }> {
+    const { memoryBytes, nowMs } = this.#options
+    const engine = await Engine.open(this.#options)
+    const cache = new TableCache(engine, this.#streams, this.#registry, {
+      bytesMax: memoryBytes * CACHE_SHARE,
+      nowMs,
+    })
+    this.#lookingAfter = setInterval(() => this.#queries.expire(), LOOK_AFTER_MS).unref()
+    return { engine, cache }
+  }
+
+  async #check(
+    engine: Engine,
+    connection: Connection,
+    namespace: NamespaceName,
+    text: string,
+    reader: Reader | undefined,
+  ): Promise<Checked> {
+    const words = firstWords(text, 2)
+    const isExplain = words[0] === 'EXPLAIN'
+    const isAnalyze = isExplain && words[1] === 'ANALYZE'
+    const inner = fromHive(isExplain ? behindWords(text, isAnalyze ? 2 : 1) : text)
+    const statement = readStatement(await engine.parse(inner))
+    const explain = isExplain ? `EXPLAIN ${isAnalyze ? 'ANALYZE ' : ''}` : ''
+    const tables = this.#resolve(namespace, statement, reader)
+    if (!isExplain && statement.kind === 'show-tables') {
+      return { statement, sql: '', isExplain, tables, columns: [{ name: 'tab_name', type: 'STRING' }] }
+    }
+    if (!isExplain && statement.kind === 'describe-table') {
+      return { statement, sql: '', isExplain, tables, columns: DESCRIBE_COLUMNS }
+    }
+    const sql = statement.kind === 'select' ? inner : `FROM (${inner})`
+    for (const { named, columns } of tables) await connection.run(emptyView(named.name, columns))
+    const prepared = await connection.prepare(`${explain}${sql}`)
+    const names = Array.from({ length: prepared.columnCount }, (_, i) => prepared.columnName(i))
+    const ofTable = (name: string) =>
+      tables.find(({ named }) => named.name === name)?.columns.map((column) => column.name)
+    const hive = isExplain ? names : hiveNames(names, statement.query, ofTable)
+    const columns = hive.map((name, i) => ({ name, type: typeName(prepared.columnType(i)) }))
+    prepared.destroySync()
+    return { statement, sql: `${explain}${sql}`, isExplain, tables, columns }
+  }
+
+  /** Throws ServiceError 'table_forbidden' before it is told what there is, and SqlError '42S02'. */
+  #resolve(namespace: NamespaceName, statement: Statement, reader: Reader | undefined): CheckedTable[] {
+    const { tables } = tablesOf(this.#registry, namespace)
+    return statement.tables.map((named) => {
+      const claim = tables.get(named.name)
+      const mayKnow = claim === undefined ? reader?.mayReadAll(namespace) : reader?.mayRead(claim.stream.id)
+      if (mayKnow === false) {
+        throw new ServiceError(
+          'table_forbidden',
+          `token '${reader!.name}' has no read grant for a stream with table ${named.name}`,
+        )
+      }
+      if (claim === undefined) throw new SqlError('42S02', `Table not found '${named.name}'`)
+      const columns = columnsOrReason(claim)
+      if (columns instanceof NoTable) {
+        throw new SqlError('42S02', `${describe(claim)} has no table: ${columns.message}`)
+      }
+      return { named, claim, columns }
+    })
+  }
+
+  async #run(query: Query, checked: Checked, connection: Connection, strict: boolean): Promise<void> {
+    const leases: Lease[] = []
+    let result: Result | undefined
+    try {
+      if (query.cancelled) return
+      query.status = 'RUNNING'
+      query.runsOn(connection)
+      result = ownRows(checked, () => this.#tableNames(query.namespace))
+      if (result === undefined) {
+        await this.#fillViews(query, checked, connection, leases)
+        if (strict && query.badEvents.count > 0) throw notFormatted(query.badEvents)
+        if (query.cancelled) return
+        result = await runOn(connection, checked)
+      }
+      query.finished(result)
+    } catch (error) {
+      if (!isEngineError(error) && !this.#closed) this.#options.report(error)
+      const { message, sqlState } = sqlErrorOf(error)
+      query.failed({ message, sqlState })
+    } finally {
+      if (!(result instanceof RowsInTable)) connection.closeSync()
+      for (const lease of leases) await lease.release()
+    }
+  }
+
+  async #fillViews(
+    query: Query,
+    { statement, tables }: Checked,
+    connection: Connection,
+    leases: Lease[],
+  ): Promise<void> {
+    const { cache } = await this.#opened()
+    for (const { named, claim, columns } of tables) {
+      const wanted = columns.filter(
+        ({ name, field }) => (field === undefined && name === 'ts') || statement.names(name),
+      )
+      const { id } = claim.stream
+      const { log } = this.#streams.get(id)
+      const lease = await cache.lease(
+        { id, log, format: claim.format, columns: wanted, range: named.range },
+        query,
+      )
+      leases.push(lease)
+      if (query.cancelled) return
+      query.badEvents = together(query.badEvents, await badEventsOf(lease, named, connection))
+      await connection.run(viewOn(lease, named.name, wanted))
+    }
+  }
+
+  #tableNames(namespace: NamespaceName): Row[] {
+    return this.tables(namespace)
+      .map(({ table }) => [JSON.stringify(table)])
+      .sort()
+  }
+}
+
+const DESCRIBE_COLUMNS: readonly ResultColumn[] = [
+  { name: 'col_name', type: 'STRING' },
+  { name: 'data_type', type: 'STRING' },
+  { name: 'comment', type: 'STRING' },
+]
+
+/** The answers that take no engine. */
+function ownRows(
+  { statement, isExplain, tables, columns }: Checked,
+  tableNames: () => Row[],
+): Result | undefined {
+  if (isExplain) return undefined
+  if (statement.kind === 'show-tables') return rowsInMemory(columns, tableNames())
+  if (statement.kind !== 'describe-table') return undefined
+  const rows = tables[0].columns.map(({ name, hiveType }) =>
+    [name, hiveType.toLowerCase(), 'from deserializer'].map((cell) => JSON.stringify(cell)),
+  )
+  return rowsInMemory(columns, rows)
+}
+
+async function runOn(connection: Connection, { sql, isExplain, columns }: Checked): Promise<Result> {
+  if (isExplain) {
+    const reader = await connection.runAndReadAll(sql)
+    return rowsInMemory(
+      columns,
+      reader.getRows().map((row) => row.map(cellJson)),
+    )
+  }
+  const reader = await connection.runAndReadAll(`CREATE TEMP TABLE ${RESULT_TABLE} AS ${sql}`)
+  return new RowsInTable(connection, columns, Number(reader.getRows()[0][0]))
+}
+
+function emptyView(name: string, columns: readonly Column[]): string {
+  const list = columns.map((column) => `NULL::${column.type} AS ${quotedName(column.name)}`)
+  return `CREATE TEMP VIEW ${quotedName(name)} AS SELECT ${list.join(', ')} WHERE false`
+}
+
+function viewOn({ table, earliestMs }: Lease, name: string, columns: readonly Column[]): string {
+  const list = columns.map((column) => `${column.expression} AS ${quotedName(column.name)}`)
+  const source = `streams.${table.name} WHERE ts >= ${earliestMs}`
+  return `CREATE OR REPLACE TEMP VIEW ${quotedName(name)} AS SELECT ${list.join(', ')} FROM ${source}`
+}
+
+async function badEventsOf(
+  { table, earliestMs }: Lease,
+  { name, range }: NamedTable,
+  connection: Connection,
+): Promise<BadEvents> {
+  if (table.badEvents === 0) return NO_BAD_EVENTS
+  const startMs = Math.max(range.startMs, earliestMs)
+  const { endMs } = range
+  const reader = await connection.runAndReadAll(
+    `SELECT count(*) FROM streams.${table.name} WHERE bad AND ts >= ${startMs} AND ts < ${endMs}`,
+  )
+  const first = table.reasons
+    .filter(({ timestampMs }) => timestampMs >= startMs && timestampMs < endMs)
+    .map((event) => ({ ...event, table: name }))
+  return { count: Number(reader.getRows()[0][0]), first: first.slice(0, REASONS_TOLD) }
+}
+
+function together(a: BadEvents, b: BadEvents): BadEvents {
+  return { count: a.count + b.count, first: [...a.first, ...b.first].slice(0, REASONS_TOLD) }
+}
+
+function notFormatted({ first }: BadEvents): SqlError {
+  const [event] = first
+  const what = event === undefined ? '' : ` Event ${event.sequence} of ${event.table}: ${event.reason}`
+  return new SqlError('22000', `Unable to format the stream body.${what}`)
+}
+
+function columnsOrReason({ format }: TableClaim): readonly Column[] | NoTable {
+  try {
+    return columnsOf(schemaOf(format))
+  } catch (error) {
+    if (error instanceof NoTable) return error
+    throw error
+  }
+}
+
+function describe({ stream, view }: TableClaim): string {
+  return view === undefined ? `stream ${stream.id.stream}` : `view ${view.name} of stream ${stream.id.stream}`
+}
+
+function maySee({ streams }: Query, reader: Reader | undefined): boolean {
+  return reader === undefined || streams.every((id) => reader.mayRead(id))
+}

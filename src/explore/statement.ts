@@ -1,0 +1,298 @@
+/**
+ * What a statement is and what it names, by the tree that DuckDB's own parser makes of it.
+ *
+ * The tree holds SELECT and nothing else: to DuckDB, DESCRIBE, SHOW and SUMMARIZE are forms of it, and all that writes,
+ * attaches, sets or loads has no tree at all. Within it only what is on the lists below passes: kinds of table
+ * references, functions that make tables, names of tables that are ours. The locked engine stands behind that.
+ */
+import { SqlError } from './sql-error.ts'
+
+/** A node of the tree. Every one has a type; what else there is depends on it. */
+export interface Node {
+  readonly type?: unknown
+  readonly [member: string]: unknown
+}
+
+/** `[startMs, endMs)`: what can be of interest, as far as it can be told. */
+export interface TimeRange {
+  readonly startMs: number
+  readonly endMs: number
+}
+
+export interface NamedTable {
+  /** In lower case. */
+  readonly name: string
+  readonly range: TimeRange
+}
+
+export type StatementKind =
+  | 'select'
+  | 'show-ref' // DESCRIBE of a query, SUMMARIZE: has to be a subquery where a SELECT is wanted
+  | 'describe-table'
+  | 'show-tables'
+
+export interface Statement {
+  readonly kind: StatementKind
+  /** Every table once; what CTEs define is not among them. */
+  readonly tables: readonly NamedTable[]
+  /** Whether a column of this name, in lower case, may be asked for; a star asks for all. */
+  names(column: string): boolean
+  /** The whole query, whose columns are to be named. */
+  readonly query: Node
+}
+
+export const ALL_TIME: TimeRange = { startMs: 0, endMs: Number.MAX_SAFE_INTEGER }
+
+const TABLE_REFERENCES: ReadonlySet<unknown> = new Set([
+  'BASE_TABLE',
+  'SUBQUERY',
+  'JOIN',
+  'EMPTY',
+  'EXPRESSION_LIST',
+  'TABLE_FUNCTION',
+  'PIVOT',
+  'SHOW_REF',
+])
+const QUERY_NODES: ReadonlySet<unknown> = new Set([
+  'SELECT_NODE',
+  'SET_OPERATION_NODE',
+  'RECURSIVE_CTE_NODE',
+  'CTE_NODE',
+])
+const TABLE_FUNCTIONS: ReadonlySet<string> = new Set([
+  'range',
+  'generate_series',
+  'unnest',
+  'json_each',
+  'json_tree',
+])
+/** Tell about the engine, run text as SQL, or make something happen: none of a query's business. */
+const REFUSED_FUNCTION =
+  /^(?:current_setting|getenv|getvariable|current_query|current_(?:database|schemas?|catalog|user|role)|in_search_path|txid_current|nextval|currval|write_log|query|query_table|json_(?:execute|serialize|deserialize)\w*|from_substrait\w*|get_substrait\w*|read_\w+|parquet_\w+|duckdb_\w+|pragma_\w+|pg_\w+|has_\w+_privilege|sleep\w*|checkpoint|force_checkpoint|glob|sniff_csv|which_secret|add_parquet_key|enable_\w+|disable_\w+|getdatabase|set_config|obj_description|col_description|shobj_description|format_pg_type)$/i
+/** Names under which DuckDB tells about itself. */
+const RESERVED_NAME = /^(?:duckdb_|pragma_|pg_|sqlite_|information_schema|_)/i
+
+/** Nested so deep a query has lost its reader; DuckDB's own limit is 1000. */
+const DEPTH_MAX = 600
+
+/** Reads the tree of one statement. Throws SqlError '42000' for what is not allowed. */
+export function readStatement(root: Node): Statement {
+  const shown = shownBy(root)
+  if (shown?.query === null) {
+    const name = String(shown.table_name).replaceAll('"', '').toLowerCase()
+    if (name !== 'tables') throw notAllowed(`SHOW ${name.toUpperCase()}`)
+    return { kind: 'show-tables', tables: [], names: () => false, query: root }
+  }
+  const walk = new Walk()
+  walk.node(root, new Set(), 0)
+  const isTable = shown?.show_type === 'DESCRIBE' && tableAlone(shown.query as Node) !== undefined
+  return {
+    kind: shown === undefined ? 'select' : isTable ? 'describe-table' : 'show-ref',
+    tables: [...walk.tables].map(([name, range]) => ({ name, range })),
+    names: (column) => walk.everything || walk.texts.has(column.toLowerCase()),
+    query: root,
+  }
+}
+
+/** The SHOW_REF that is all of this query. */
+function shownBy(root: Node): Node | undefined {
+  const from = root.from_table as Node | null | undefined
+  return from?.type === 'SHOW_REF' && root.type === 'SELECT_NODE' && isPlainStar(root) ? from : undefined
+}
+
+/** The table of `SELECT * FROM table`, which is how `DESCRIBE table` is parsed. */
+function tableAlone(query: Node): Node | undefined {
+  const from = query.from_table as Node | null | undefined
+  return from?.type === 'BASE_TABLE' && query.where_clause === null && isPlainStar(query) ? from : undefined
+}
+
+function isPlainStar({ select_list: list, modifiers }: Node): boolean {
+  return (
+    Array.isArray(list) &&
+    list.length === 1 &&
+    (list[0] as Node).type === 'STAR' &&
+    Array.isArray(modifiers) &&
+    modifiers.length === 0
+  )
+}
+
+class Walk {
+  readonly tables = new Map<string, TimeRange>()
+  /** Every text of the tree, in lower case: among them are the names of all columns that are asked for. */
+  readonly texts = new Set<string>()
+  readonly #aloneNames = new Set<string>()
+  readonly #aliases = new Set<string>()
+  #stars = false
+
+  /** `ctes` are the names in scope that stand for a part of the query. */
+  node(node: Node, ctes: ReadonlySet<string>, depth: number): void {
+    if (depth > DEPTH_MAX) throw new SqlError('42000', `the query is nested deeper than ${DEPTH_MAX} levels`)
+    this.#check(node)
+    let scope = ctes
+    const defined = node.cte_map as { readonly map: readonly { key: string; value: Node }[] } | undefined
+    for (const { key, value } of defined?.map ?? []) {
+      if (RESERVED_NAME.test(key))
+        throw new SqlError('42000', `a query cannot be named ${key}; use another name`)
+      const inner = (value.query as { node: Node }).node
+      const isRecursive = inner.type === 'RECURSIVE_CTE_NODE'
+      this.#values(value, isRecursive ? new Set([...scope, key.toLowerCase()]) : scope, depth)
+      scope = new Set([...scope, key.toLowerCase()])
+    }
+    if (node.type === 'BASE_TABLE') this.#table(node, scope, ALL_TIME)
+    if (node.type === 'SELECT_NODE' && (node.from_table as Node | null)?.type === 'BASE_TABLE') {
+      const from = node.from_table as Node
+      this.#table(from, scope, rangeOf(node.where_clause as Node | null, from))
+      for (const [member, value] of Object.entries(node)) {
+        if (member !== 'from_table' && member !== 'cte_map') this.#value(value, scope, depth)
+      }
+      this.#value(from.column_name_alias, scope, depth)
+      return
+    }
+    for (const [member, value] of Object.entries(node)) {
+      if (member !== 'cte_map') this.#value(value, scope, depth)
+    }
+  }
+
+  #values(node: Node, scope: ReadonlySet<string>, depth: number): void {
+    for (const value of Object.values(node)) this.#value(value, scope, depth)
+  }
+
+  #value(value: unknown, scope: ReadonlySet<string>, depth: number): void {
+    if (typeof value === 'string') this.texts.add(value.toLowerCase())
+    else if (Array.isArray(value)) for (const one of value) this.#value(one, scope, depth + 1)
+    else if (typeof value === 'object' && value !== null) this.node(value as Node, scope, depth + 1)
+  }
+
+  #check(node: Node): void {
+    const { type } = node
+    // References to tables and nodes of queries have no class, as expressions do, and may have a sample.
+    if (node.class === undefined && ('sample' in node || String(type).endsWith('_NODE'))) {
+      if (!TABLE_REFERENCES.has(type) && !QUERY_NODES.has(type)) throw notAllowed(`a part of kind ${type}`)
+    }
+    if (type === 'SHOW_REF' && node.query === null) throw notAllowed('SHOW within a query')
+    if (type === 'PIVOT' || type === 'STAR' || node.ref_type === 'NATURAL') this.#stars = true
+    if (type === 'TABLE_FUNCTION') {
+      const name = String((node.function as Node).function_name).toLowerCase()
+      if (!TABLE_FUNCTIONS.has(name)) throw notAllowed(`the function ${name}() as a table`)
+    }
+    if (typeof node.function_name === 'string' && REFUSED_FUNCTION.test(node.function_name)) {
+      throw notAllowed(`the function ${node.function_name}()`)
+    }
+    if (type === 'COLUMN_REF') {
+      const names = node.column_names as readonly string[]
+      if (names.length === 1) this.#aloneNames.add(names[0].toLowerCase())
+    }
+  }
+
+  #table(node: Node, ctes: ReadonlySet<string>, range: TimeRange): void {
+    const name = String(node.table_name).toLowerCase()
+    const qualified = node.schema_name !== '' || node.catalog_name !== ''
+    if (!qualified && ctes.has(name)) return
+    if (qualified) {
+      const full = [node.catalog_name, node.schema_name, node.table_name]
+        .filter((part) => part !== '')
+        .join('.')
+      throw new SqlError('42S02', `Table not found '${full}'; name tables without a schema`)
+    }
+    const alias = String(node.alias ?? '').toLowerCase()
+    if (node.at_clause !== null) throw notAllowed('AT')
+    const isRenamed = (node.column_name_alias as readonly string[]).length > 0
+    if (isRenamed) this.#stars = true
+    const isWhole = isRenamed || node.sample !== null // then conditions do not hold for all that is read
+    this.tables.set(name, union(this.tables.get(name), isWhole ? ALL_TIME : range))
+    this.#aliases.add(alias === '' ? name : alias)
+  }
+
+  /** Whether it has to do with all columns: the name of a table alone is its whole row. */
+  get everything(): boolean {
+    return this.#stars || [...this.#aliases].some((alias) => this.#aloneNames.has(alias))
+  }
+}
+
+/** The times that the conditions on `ts` leave: never fewer than the query can see. */
+function rangeOf(where: Node | null, table: Node): TimeRange {
+  let { startMs, endMs } = ALL_TIME
+  const name = String(table.alias === '' ? table.table_name : table.alias).toLowerCase()
+  for (const condition of conjuncts(where)) {
+    for (const [operator, value] of boundsOn(condition, name)) {
+      if (operator === '>=' || operator === '=') startMs = Math.max(startMs, Math.ceil(value))
+      if (operator === '>') startMs = Math.max(startMs, Math.floor(value) + 1)
+      if (operator === '<=' || operator === '=') endMs = Math.min(endMs, Math.floor(value) + 1)
+      if (operator === '<') endMs = Math.min(endMs, Math.ceil(value))
+    }
+  }
+  return { startMs: Math.max(0, startMs), endMs: Math.max(0, endMs) }
+}
+
+function conjuncts(where: Node | null): readonly Node[] {
+  if (where === null || where === undefined) return []
+  if (where.type === 'CONJUNCTION_AND') return (where.children as readonly Node[]).flatMap(conjuncts)
+  return [where]
+}
+
+type Operator = '=' | '<' | '<=' | '>' | '>='
+const OPERATORS: Readonly<Record<string, Operator>> = {
+  COMPARE_EQUAL: '=',
+  COMPARE_LESSTHAN: '<',
+  COMPARE_LESSTHANOREQUALTO: '<=',
+  COMPARE_GREATERTHAN: '>',
+  COMPARE_GREATERTHANOREQUALTO: '>=',
+}
+const MIRRORED: Readonly<Record<Operator, Operator>> = {
+  '=': '=',
+  '<': '>',
+  '<=': '>=',
+  '>': '<',
+  '>=': '<=',
+}
+
+function boundsOn(condition: Node, table: string): readonly (readonly [Operator, number])[] {
+  if (condition.type === 'COMPARE_BETWEEN') {
+    if (!isTs(condition.input, table)) return []
+    const lower = wholeNumber(condition.lower)
+    const upper = wholeNumber(condition.upper)
+    return [
+      ...(lower === undefined ? [] : [['>=', lower] as const]),
+      ...(upper === undefined ? [] : [['<=', upper] as const]),
+    ]
+  }
+  const operator = OPERATORS[String(condition.type)]
+  if (operator === undefined) return []
+  const right = wholeNumber(condition.right)
+  if (isTs(condition.left, table) && right !== undefined) return [[operator, right]]
+  const left = wholeNumber(condition.left)
+  if (isTs(condition.right, table) && left !== undefined) return [[MIRRORED[operator], left]]
+  return []
+}
+
+function isTs(value: unknown, table: string): boolean {
+  const node = value as Node | undefined
+  if (node?.type !== 'COLUMN_REF') return false
+  const names = (node.column_names as readonly string[]).map((name) => name.toLowerCase())
+  return (
+    names[names.length - 1] === 'ts' && (names.length === 1 || (names.length === 2 && names[0] === table))
+  )
+}
+
+const WHOLE_TYPES = /^U?(?:TINYINT|SMALLINT|INTEGER|BIGINT)$/
+
+/** Undefined for whatever is not a whole number that is exact here. */
+function wholeNumber(value: unknown): number | undefined {
+  const node = value as Node | undefined
+  if (node?.type !== 'VALUE_CONSTANT') return undefined
+  const constant = node.value as { type: { id: string }; is_null: boolean; value?: unknown }
+  if (constant.is_null || !WHOLE_TYPES.test(constant.type.id)) return undefined
+  return Number.isSafeInteger(constant.value) ? (constant.value as number) : undefined
+}
+
+function union(a: TimeRange | undefined, b: TimeRange): TimeRange {
+  if (a === undefined) return b
+  return { startMs: Math.min(a.startMs, b.startMs), endMs: Math.max(a.endMs, b.endMs) }
+}
+
+function notAllowed(what: string): SqlError {
+  return new SqlError(
+    '42000',
+    `${what} is not allowed; SELECT, WITH, SHOW TABLES, DESCRIBE, EXPLAIN and SUMMARIZE over tables of streams are`,
+  )
+}

@@ -1,0 +1,217 @@
+/**
+ * Events of a stream, decoded into columns and kept in a table of DuckDB: those of a stretch of time, of some of the fields.
+ *
+ *   ts BIGINT, bad BOOLEAN, headers?, f<index of the field>, …
+ *
+ * What is new in the log since is added when somebody asks. An event that does not fit the schema has its time and headers,
+ * `bad`, and no fields.
+ */
+import { setImmediate } from 'node:timers/promises'
+import type { EventBlock, LogId } from '../../storage/log.ts'
+import type { RecordReader, Value } from '../formats/record-reader.ts'
+import { openReader, resolveFormat } from '../formats/specification.ts'
+import type { RecordSchema } from '../schemas/schema.ts'
+import { parseSchemaText } from '../schemas/schema-json.ts'
+import type { StreamId } from '../streams/names.ts'
+import type { FormatSpecification } from '../streams/properties.ts'
+import type { Cursor, Streams } from '../streams/streams.ts'
+import type { Column, KeptType } from './columns.ts'
+import type { Engine } from './engine.ts'
+import type { TimeRange } from './statement.ts'
+import { TableWriter } from './table-writer.ts'
+
+/** Decoding happens between requests, so long at a time. */
+const SLICE_MS = 2
+/** After so many events it is looked at the clock. */
+const SLICE_EVENTS = 64
+const REASONS_MAX = 20
+const EVENTS_MAX = 2_147_483_647
+
+/** An event that does not fit the schema. */
+export interface BadEvent {
+  readonly timestampMs: number
+  readonly sequence: number
+  readonly reason: string
+}
+
+/** What a query needs of a stream. */
+export interface Wanted {
+  readonly id: StreamId
+  readonly log: LogId
+  readonly format: FormatSpecification
+  readonly columns: readonly Column[]
+  readonly range: TimeRange
+}
+
+export interface StreamTableOptions extends Wanted {
+  readonly name: string
+}
+
+/** Whoever waits for events to be decoded may give up. */
+export interface Patience {
+  readonly cancelled: boolean
+}
+
+export class StreamTable {
+  readonly name: string
+  readonly id: StreamId
+  readonly log: LogId
+  readonly columns: readonly Column[]
+  readonly range: TimeRange
+  readonly #formatKey: string
+  readonly #engine: Engine
+  readonly #streams: Streams
+  readonly #reader: RecordReader | undefined
+  readonly #fieldCount: number
+  #after: Cursor | undefined
+  #loading: Promise<void> = Promise.resolve()
+  rows = 0
+  bytes = 0
+  badEvents = 0
+  /** The first of them. */
+  readonly reasons: BadEvent[] = []
+  /** Queries that read it now. */
+  leases = 0
+  usedAt = 0
+
+  private constructor(engine: Engine, streams: Streams, options: StreamTableOptions) {
+    this.#engine = engine
+    this.#streams = streams
+    this.name = options.name
+    this.id = options.id
+    this.log = options.log
+    this.columns = options.columns
+    this.range = options.range
+    this.#formatKey = keyOf(options.format)
+    const fields = options.columns.flatMap(({ field }) => (field === undefined ? [] : [field]))
+    this.#fieldCount = fields.length
+    this.#reader = fields.length === 0 ? undefined : openReader(resolvedFormat(options.format), fields)
+  }
+
+  static async create(engine: Engine, streams: Streams, options: StreamTableOptions): Promise<StreamTable> {
+    const table = new StreamTable(engine, streams, options)
+    const columns = options.columns
+      .filter(({ name }) => name !== 'ts')
+      .map(({ keptAs, keptType }) => `, ${keptAs} ${keptType === 'JSON' ? 'VARCHAR' : keptType}`)
+    await engine.own.run(`CREATE TABLE streams.${options.name} (ts BIGINT, bad BOOLEAN${columns.join('')})`)
+    return table
+  }
+
+  /** Whether it can answer for this log, format, time and columns. */
+  covers({ log, format, range, columns }: Wanted): boolean {
+    return (
+      this.isOf(log, format) &&
+      this.range.startMs <= range.startMs &&
+      this.range.endMs >= range.endMs &&
+      (this.badEvents === 0 || fieldsOf(columns) === fieldsOf(this.columns)) &&
+      columns.every(({ keptAs }) => this.columns.some((column) => column.keptAs === keptAs))
+    )
+  }
+
+  isOf(log: LogId, format: FormatSpecification): boolean {
+    return this.log === log && this.#formatKey === keyOf(format)
+  }
+
+  /** Adds what is new, one caller after the other. */
+  catchUp(patience: Patience): Promise<void> {
+    const turn = this.#loading.then(() => (patience.cancelled ? undefined : this.#load(patience)))
+    this.#loading = turn.catch(() => {})
+    return turn
+  }
+
+  async drop(): Promise<void> {
+    await this.#loading
+    await this.#engine.own.run(`DROP TABLE IF EXISTS streams.${this.name}`)
+  }
+
+  async #load(patience: Patience): Promise<void> {
+    const after = this.#after
+    const read = await this.#streams.read(this.id, {
+      ...this.range,
+      limit: EVENTS_MAX,
+      ...(after && { after }),
+    })
+    if (read === undefined) return
+    if (read.log !== this.log) return void read.blocks.return() // emptied this very moment
+    const types: KeptType[] = ['BIGINT', 'BOOLEAN', ...this.#keptTypes()]
+    const { duckdb, own } = this.#engine
+    const writer = await TableWriter.open(duckdb, own, this.name, types)
+    try {
+      const slices = new Slices()
+      for await (const block of read.blocks) {
+        await this.#decode(block, writer, slices)
+        if (patience.cancelled) break
+      }
+      writer.flush()
+    } finally {
+      this.bytes += writer.bytes
+      writer.close()
+    }
+  }
+
+  #keptTypes(): KeptType[] {
+    return this.columns.filter(({ name }) => name !== 'ts').map(({ keptType }) => keptType)
+  }
+
+  async #decode(block: EventBlock, writer: TableWriter, slices: Slices): Promise<void> {
+    const { bytes, starts, ends, runs, firstSequence } = block
+    const reader = this.#reader
+    const values: Value[] = new Array(this.#fieldCount).fill(null)
+    const hasHeaders = this.columns.some(({ name, field }) => name === 'headers' && field === undefined)
+    const firstField = hasHeaders ? 3 : 2
+    for (const { begin, end, timestampMs, headers } of runs) {
+      const ts = BigInt(timestampMs)
+      const headersJson = hasHeaders ? JSON.stringify(Object.fromEntries(headers)) : ''
+      for (let i = begin; i < end; i++) {
+        const error = reader?.read(bytes, starts[i], ends[i], headers, values)
+        writer.setKept(0, ts)
+        writer.setKept(1, error !== undefined)
+        if (hasHeaders) writer.setKept(2, headersJson)
+        if (error === undefined) {
+          for (let field = 0; field < values.length; field++) writer.set(firstField + field, values[field])
+        } else {
+          this.badEvents++
+          if (this.reasons.length < REASONS_MAX) {
+            this.reasons.push({ timestampMs, sequence: firstSequence + i, reason: error.reason })
+          }
+          for (let field = 0; field < values.length; field++) writer.setKept(firstField + field, null)
+        }
+        writer.endRow()
+        if (i % SLICE_EVENTS === 0 && slices.isOver()) await slices.next()
+      }
+      this.rows += end - begin
+      this.#after = { log: this.log, position: { timestampMs, sequence: firstSequence + end - 1 } }
+    }
+  }
+}
+
+/** The event loop belongs to requests first. */
+class Slices {
+  #endsAt = performance.now() + SLICE_MS
+
+  isOver(): boolean {
+    return performance.now() > this.#endsAt
+  }
+
+  async next(): Promise<void> {
+    await setImmediate()
+    this.#endsAt = performance.now() + SLICE_MS
+  }
+}
+
+function fieldsOf(columns: readonly Column[]): string {
+  return columns.flatMap(({ field }) => (field === undefined ? [] : [field])).join()
+}
+
+function keyOf({ name, schema, settings }: FormatSpecification): string {
+  return JSON.stringify([name.toLowerCase(), schema, [...settings]])
+}
+
+/** What was checked when it was set, read again. */
+export function resolvedFormat({ name, schema, settings }: FormatSpecification) {
+  return resolveFormat(name, parseSchemaText(schema), settings)
+}
+
+export function schemaOf(format: FormatSpecification): RecordSchema {
+  return parseSchemaText(format.schema) as RecordSchema
+}

@@ -1,0 +1,150 @@
+/**
+ * The tables of streams that are kept between queries, so that a query over a growing stream reads only what is new.
+ *
+ * A table serves a query if it has its log, format, columns and time; else another is made, with the columns of those it
+ * replaces. A table in which an event is bad serves only queries for the very same columns: to others that event may be a
+ * good one, and what a query answers must not hang on what was asked before. Together they take a bounded part of the engine's memory: those not used for longest go first, and one that is
+ * too large by itself goes with its query. A table of a log that is no stream's any more goes with the next query.
+ */
+import { earliestVisibleMs } from '../streams/properties.ts'
+import type { Registry } from '../streams/registry.ts'
+import type { Streams } from '../streams/streams.ts'
+import type { Engine } from './engine.ts'
+import { type Patience, StreamTable, type Wanted } from './stream-table.ts'
+
+export interface TableCacheOptions {
+  readonly bytesMax: number
+  readonly nowMs: () => number
+}
+
+/** A table that stays until it is given back. */
+export interface Lease {
+  readonly table: StreamTable
+  /** No event before it is visible. */
+  readonly earliestMs: number
+  release(): Promise<void>
+}
+
+/** A table with more expired rows than others is made anew; below so many rows that is not worth it. */
+const EXPIRED_ROWS_MIN = 50_000
+
+export class TableCache {
+  readonly #engine: Engine
+  readonly #streams: Streams
+  readonly #registry: Registry
+  readonly #options: TableCacheOptions
+  readonly #tables = new Set<StreamTable>()
+  #made = 0
+  #uses = 0
+
+  constructor(engine: Engine, streams: Streams, registry: Registry, options: TableCacheOptions) {
+    this.#engine = engine
+    this.#streams = streams
+    this.#registry = registry
+    this.#options = options
+  }
+
+  /** What the tables take in memory, about. */
+  get bytes(): number {
+    let bytes = 0
+    for (const table of this.#tables) bytes += table.bytes
+    return bytes
+  }
+
+  /** A table with everything that is wanted and visible now. Rejects with what reading the log and DuckDB reject with. */
+  async lease(wanted: Wanted, patience: Patience): Promise<Lease> {
+    await this.#dropStale()
+    const { ttlSeconds } = this.#streams.properties(wanted.id)
+    const earliestMs = earliestVisibleMs(this.#options.nowMs(), ttlSeconds)
+    const startMs = Math.max(wanted.range.startMs, earliestMs)
+    const visible = { ...wanted, range: { ...wanted.range, startMs } }
+    const lease = await this.#leaseOn(await this.#find(visible, earliestMs), earliestMs, patience)
+    if (lease.table.covers(visible)) return lease
+    await lease.release() // an event that was just read is bad
+    return this.#leaseOn(await this.#find(visible, earliestMs), earliestMs, patience)
+  }
+
+  async #leaseOn(table: StreamTable, earliestMs: number, patience: Patience): Promise<Lease> {
+    table.leases++
+    table.usedAt = ++this.#uses
+    let released = false
+    const release = async () => {
+      if (released) return
+      released = true
+      table.leases--
+      await this.#shrink()
+    }
+    try {
+      await table.catchUp(patience)
+    } catch (error) {
+      // Part of a stretch may be in it and not be counted.
+      this.#tables.delete(table)
+      table.leases--
+      if (table.leases === 0) await table.drop()
+      throw error
+    }
+    return { table, earliestMs, release }
+  }
+
+  async #find(wanted: Wanted, earliestMs: number): Promise<StreamTable> {
+    for (const table of this.#tables) {
+      if (!table.covers(wanted)) continue
+      if (!(await this.#isMostlyExpired(table, earliestMs))) return table
+      await this.#remove(table)
+    }
+    // What it replaces: then the next query of either kind finds its columns.
+    const replaced = [...this.#tables].filter(
+      (table) =>
+        table.badEvents === 0 &&
+        table.isOf(wanted.log, wanted.format) &&
+        table.range.endMs <= wanted.range.endMs &&
+        Math.max(table.range.startMs, earliestMs) >= wanted.range.startMs,
+    )
+    const columns = [...wanted.columns]
+    const mayShare = ![...this.#tables].some(
+      (table) => table.badEvents > 0 && table.isOf(wanted.log, wanted.format),
+    )
+    for (const column of mayShare ? replaced.flatMap((table) => table.columns) : []) {
+      if (!columns.some(({ keptAs }) => keptAs === column.keptAs)) columns.push(column)
+    }
+    columns.sort((a, b) => (a.field ?? -1) - (b.field ?? -1))
+    const table = await StreamTable.create(this.#engine, this.#streams, {
+      ...wanted,
+      columns,
+      name: `t${++this.#made}`,
+    })
+    this.#tables.add(table)
+    for (const old of replaced) await this.#remove(old)
+    return table
+  }
+
+  async #isMostlyExpired(table: StreamTable, earliestMs: number): Promise<boolean> {
+    if (table.rows < EXPIRED_ROWS_MIN || earliestMs <= table.range.startMs || table.leases > 0) return false
+    const reader = await this.#engine.own.runAndReadAll(
+      `SELECT count(*) FROM streams.${table.name} WHERE ts < ${earliestMs}`,
+    )
+    return Number(reader.getRows()[0][0]) > table.rows / 2
+  }
+
+  async #dropStale(): Promise<void> {
+    for (const table of this.#tables) {
+      const { namespace, stream } = table.id
+      if (this.#registry.find(namespace, stream)?.log !== table.log) await this.#remove(table)
+    }
+  }
+
+  async #shrink(): Promise<void> {
+    const unused = [...this.#tables].filter(({ leases }) => leases === 0).sort((a, b) => a.usedAt - b.usedAt)
+    for (const table of unused) {
+      if (this.bytes <= this.#options.bytesMax) return
+      await this.#remove(table)
+    }
+  }
+
+  /** One that is in use stays until the last that uses it is done: then `#shrink` or `#dropStale` finds it. */
+  async #remove(table: StreamTable): Promise<void> {
+    if (table.leases > 0) return
+    this.#tables.delete(table)
+    await table.drop()
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * Values of records as JSON text. Whole numbers are exact, however long; bytes are a text with \xNN for every byte that is
+ * not printable ASCII, and for the backslash; numbers that JSON does not know are the texts NaN, Infinity and -Infinity.
+ */
+import type { Value } from './record-reader.ts'
+
+export function valueJson(value: Value): string {
+  switch (typeof value) {
+    case 'string':
+      return JSON.stringify(value)
+    case 'number':
+      return Number.isFinite(value) ? String(value) : `"${value}"`
+    case 'bigint':
+    case 'boolean':
+      return String(value)
+  }
+  if (value === null) return 'null'
+  if (value instanceof Uint8Array) return JSON.stringify(bytesText(value))
+  if (value instanceof Map) return mapJson(value)
+  return `[${(value as readonly Value[]).map(valueJson).join(',')}]`
+}
+
+export function bytesText(bytes: Uint8Array): string {
+  let text = ''
+  for (const byte of bytes) {
+    const printable = byte >= 0x20 && byte < 0x7f && byte !== 0x5c
+    text += printable ? String.fromCharCode(byte) : `\\x${byte.toString(16).toUpperCase().padStart(2, '0')}`
+  }
+  return text
+}
+
+function mapJson(map: ReadonlyMap<string, Value>): string {
+  const members: string[] = []
+  for (const [key, value] of map) members.push(`${JSON.stringify(key)}:${valueJson(value)}`)
+  return `{${members.join(',')}}`
+}

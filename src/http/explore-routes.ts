@@ -1,0 +1,198 @@
+/** SQL over streams: submit a query, ask how it is, take its rows, close it; and which tables there are. */
+import type { Explore, Reader } from '../explore/explore.ts'
+import type { Query } from '../explore/query.ts'
+import { NO_OP } from '../explore/query-handle.ts'
+import { ServiceError } from '../service-error.ts'
+import { parseViewName } from '../streams/names.ts'
+import type { Streams } from '../streams/streams.ts'
+import { tableOfStream } from '../streams/table-names.ts'
+import type { Views } from '../streams/views.ts'
+import { answerEmpty, answerJson, answerJsonText, answerText } from './answers.ts'
+import type { HttpContext } from './bindings.ts'
+import { type DocumentOptions, documentReader } from './documents.ts'
+import { parseFormatDocument, printFormat } from './format-json.ts'
+import { answerPieces, beginPieces, type LongAnswerOptions } from './long-answer.ts'
+import { namespaceOf, streamOf } from './path-names.ts'
+import {
+  parsePage,
+  parseQuery,
+  parseSize,
+  printRows,
+  schemaOfQuery,
+  statusOf,
+  summaryOf,
+  tableInfoOf,
+} from './query-json.ts'
+
+export interface ExploreRoutesOptions extends DocumentOptions, LongAnswerOptions {}
+
+export function exploreRoutes(
+  explore: Explore,
+  streams: Streams,
+  views: Views,
+  options: ExploreRoutesOptions,
+) {
+  const readDocument = documentReader(options)
+
+  /** A handler for one query, and the answer for what is none. */
+  function ofQuery(
+    answer: (c: HttpContext, query: Query) => Response | Promise<Response>,
+    noOp: (c: HttpContext) => Response,
+  ) {
+    return (c: HttpContext) => {
+      const handle = c.req.param('handle') ?? ''
+      if (handle === NO_OP) return noOp(c)
+      const query = explore.find(handle, readerOf(c))
+      return query === undefined ? answerEmpty(c, 404) : answer(c, query)
+    }
+  }
+
+  return {
+    async submit(c: HttpContext) {
+      const namespace = namespaceOf(c)
+      const { query, strict } = await readDocument(c.env.incoming, parseQuery)
+      const handle = await explore.submit({ namespace, statement: query, strict, reader: readerOf(c) })
+      return answerJson(c, { handle })
+    },
+
+    list(c: HttpContext) {
+      const page = parsePage((name) => c.req.query(name))
+      return answerJson(c, explore.list(namespaceOf(c), page, readerOf(c)).map(summaryOf))
+    },
+
+    count(c: HttpContext) {
+      return answerJson(c, { count: explore.count(namespaceOf(c), readerOf(c)) })
+    },
+
+    status: ofQuery(
+      (c, query) => answerJson(c, statusOf(query)),
+      (c) => answerJson(c, { status: 'FINISHED', hasResults: false }),
+    ),
+
+    schema: ofQuery(
+      (c, query) => {
+        if (query.status !== 'FINISHED' && query.status !== 'CLOSED') {
+          throw new ServiceError(
+            'invalid_query',
+            `the query is ${query.status}; it has a schema once it is FINISHED`,
+          )
+        }
+        return answerJson(c, schemaOfQuery(query))
+      },
+      (c) => answerJson(c, []),
+    ),
+
+    next: ofQuery(
+      async (c, query) => {
+        const size = await readDocument(c.env.incoming, parseSize)
+        if (!query.isActive) return answerEmpty(c, 404)
+        return answerJsonText(c, printRows(await explore.next(query, size)))
+      },
+      (c) => answerJson(c, []),
+    ),
+
+    preview: ofQuery(
+      async (c, query) => {
+        if (!query.isActive) return answerText(c, 'Preview is unavailable for inactive queries.', 409)
+        return answerJsonText(c, printRows(await explore.preview(query)))
+      },
+      (c) => answerJson(c, []),
+    ),
+
+    download: ofQuery(
+      async (c, query) => {
+        if (query.status === 'CLOSED') return answerText(c, 'Query is inactive', 409)
+        if (query.status !== 'FINISHED') return answerEmpty(c, 409)
+        return answerPieces(c, await beginPieces(csvPieces(explore, query)), CSV, options)
+      },
+      (c) => answerEmpty(c, 409),
+    ),
+
+    close: ofQuery(
+      (c, query) => {
+        if (!query.isActive) return answerEmpty(c, 404)
+        query.close()
+        return answerEmpty(c)
+      },
+      (c) => answerEmpty(c),
+    ),
+
+    tables(c: HttpContext) {
+      const namespace = namespaceOf(c)
+      const grants = c.get('client')?.grants
+      const tables = explore
+        .tables(namespace)
+        .filter(({ stream: { id } }) => grants?.includeStream(id.namespace, id.stream) ?? true)
+      return answerJson(
+        c,
+        tables.map(({ table }) => ({ database: namespace, table })),
+      )
+    },
+
+    tableInfo(c: HttpContext) {
+      const found = explore.table(namespaceOf(c), c.req.param('table') ?? '')
+      const grants = c.get('client')?.grants
+      const { namespace, stream } = found?.claim.stream.id ?? {}
+      const visible = grants === undefined || (stream && grants.includeStream(namespace!, stream))
+      if (found === undefined || !visible) return answerEmpty(c, 404)
+      return answerJson(c, tableInfoOf(found.claim, found.columns))
+    },
+
+    /** The table of a stream is always there; one of another name is a view. */
+    async enableTable(c: HttpContext) {
+      const id = streamOf(c)
+      const stream = streams.get(id)
+      const format = await readDocument(c.env.incoming, (body, depthMax) =>
+        parseFormatDocument(body, 'Expected format in the body', depthMax),
+      )
+      const table = c.req.param('table') ?? ''
+      if (table.toLowerCase() === tableOfStream(id.stream)) {
+        const problem = explore.whyNoTable(id)
+        if (problem !== undefined) throw new ServiceError('invalid_query', problem)
+        if (printFormat(format) !== printFormat(stream.properties.format)) {
+          throw new ServiceError(
+            'invalid_query',
+            `table ${table} has the format of stream ${id.stream}; change that, or use another name`,
+          )
+        }
+      } else {
+        await views.put(id, parseViewName(table), { format, tableName: table })
+      }
+      return answerJson(c, { handle: NO_OP })
+    },
+
+    async disableTable(c: HttpContext) {
+      const id = streamOf(c)
+      if (!streams.has(id)) throw new ServiceError('stream_not_found', `Could not find stream ${id.stream}`)
+      const table = c.req.param('table') ?? ''
+      if (table.toLowerCase() !== tableOfStream(id.stream)) await views.delete(id, parseViewName(table))
+      return answerJson(c, { handle: NO_OP })
+    },
+
+    serviceStatus(c: HttpContext) {
+      return answerJson(c, { status: 'OK' })
+    },
+  }
+}
+
+const CSV = { 'Content-Type': 'text/csv; charset=utf-8' }
+
+/** A line of names, then a line for each row, whose cells are JSON. */
+async function* csvPieces(explore: Explore, query: Query): AsyncGenerator<Uint8Array, void, undefined> {
+  yield Buffer.from(`${(query.columns ?? []).map(({ name }) => name).join(',')}\n`)
+  for await (const rows of explore.rows(query)) {
+    yield Buffer.from(rows.map((row) => `${row.join(',')}\n`).join(''))
+  }
+}
+
+/** Undefined where nobody is asked for a token. */
+function readerOf(c: HttpContext): Reader | undefined {
+  const client = c.get('client')
+  if (client === undefined || client === null) return undefined
+  const { name, grants } = client
+  return {
+    name,
+    mayRead: ({ namespace, stream }) => grants.allow('read', namespace, stream),
+    mayReadAll: (namespace) => grants.allowAll('read', namespace),
+  }
+}
