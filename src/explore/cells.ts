@@ -49,8 +49,9 @@ export function typeName(type: DuckDBType): string {
   return HIVE_NAMES[name] ?? (name.startsWith('ENUM(') ? 'STRING' : name)
 }
 
-/** JSON of a cell. */
-export function cellJson(value: DuckDBValue): string {
+/** JSON of a cell of a column of this type. */
+export function cellJson(value: DuckDBValue, { type }: ResultColumn): string {
+  if (type === 'FLOAT' && typeof value === 'number' && Number.isFinite(value)) return floatText(value)
   return isNested(value) ? JSON.stringify(plainJson(value)) : plainJson(value)
 }
 
@@ -74,7 +75,7 @@ function plainJson(value: DuckDBValue): string {
     case 'string':
       return JSON.stringify(value)
     case 'number':
-      return Number.isFinite(value) ? numberText(value) : `"${value}"`
+      return Number.isFinite(value) ? String(value) : `"${value}"`
     case 'bigint':
     case 'boolean':
       return String(value)
@@ -97,8 +98,7 @@ function keyText(key: DuckDBValue): string {
 }
 
 /** A 32-bit float looks like one: 3.4028235e38, not its 64-bit digits. */
-function numberText(value: number): string {
-  if (Number.isInteger(value) || Math.fround(value) !== value) return String(value)
+function floatText(value: number): string {
   for (let digits = 6; digits <= 9; digits++) {
     const short = Number(value.toPrecision(digits))
     if (Math.fround(short) === value) return String(short)

@@ -4,6 +4,7 @@
  */
 import { rm } from 'node:fs/promises'
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
+import type { Bindings } from './column-buffer.ts'
 import { SqlError } from './sql-error.ts'
 import type { Node } from './statement.ts'
 
@@ -29,18 +30,21 @@ interface SerializedStatement {
 
 export class Engine {
   readonly duckdb: DuckDB
+  readonly bindings: Bindings
   readonly #instance: DuckDBInstance
   /** Parses, and makes and drops the tables of streams. */
   readonly own: Connection
 
-  private constructor(duckdb: DuckDB, instance: DuckDBInstance, own: Connection) {
+  private constructor(duckdb: DuckDB, bindings: Bindings, instance: DuckDBInstance, own: Connection) {
     this.duckdb = duckdb
+    this.bindings = bindings
     this.#instance = instance
     this.own = own
   }
 
   static async open({ memoryBytes, diskBytes, spillFolder }: EngineOptions): Promise<Engine> {
     const duckdb = await import('@duckdb/node-api')
+    const { default: bindings } = await import('@duckdb/node-bindings')
     await rm(spillFolder, { recursive: true, force: true })
     const instance = await duckdb.DuckDBInstance.create(':memory:', {
       threads: '1',
@@ -59,7 +63,7 @@ export class Engine {
     ]) {
       await own.run(lock)
     }
-    return new Engine(duckdb, instance, own)
+    return new Engine(duckdb, bindings, instance, own)
   }
 
   connect(): Promise<Connection> {

@@ -363,7 +363,7 @@ async function runOn(connection: Connection, { sql, isExplain, columns }: Checke
     const reader = await connection.runAndReadAll(sql)
     return rowsInMemory(
       columns,
-      reader.getRows().map((row) => row.map(cellJson)),
+      reader.getRows().map((row) => row.map((value, i) => cellJson(value, columns[i]))),
     )
   }
   const reader = await connection.runAndReadAll(`CREATE TEMP TABLE ${RESULT_TABLE} AS ${sql}`)

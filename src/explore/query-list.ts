@@ -41,7 +41,7 @@ export class QueryList {
       )
     }
     const inactive = all.filter(({ isActive }) => !isActive)
-    for (const { handle } of inactive.slice(0, inactive.length - this.#options.queriesMax + 1)) {
+    for (const { handle } of inactive.slice(0, Math.max(0, inactive.length - this.#options.queriesMax + 1))) {
       this.#queries.delete(handle)
     }
     this.#queries.set(query.handle, query)

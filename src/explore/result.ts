@@ -42,7 +42,7 @@ export class RowsInTable implements Result {
     const sql = `SELECT * FROM ${RESULT_TABLE} WHERE rowid >= ${from} AND rowid < ${from + count} ORDER BY rowid`
     const page = this.#reading.then(async () => (await this.#connection.runAndReadAll(sql)).getRows())
     this.#reading = page.catch(() => {})
-    return page.then((rows) => rows.map((row) => row.map(cellJson)))
+    return page.then((rows) => rows.map((row) => row.map((value, i) => cellJson(value, this.columns[i]))))
   }
 
   close(): void {

@@ -10,11 +10,13 @@ import { setImmediate } from 'node:timers/promises'
 import type { EventBlock, LogId } from '../../storage/log.ts'
 import type { RecordReader, Value } from '../formats/record-reader.ts'
 import { openReader, resolveFormat } from '../formats/specification.ts'
+import { valueJson } from '../formats/value-json.ts'
 import type { RecordSchema } from '../schemas/schema.ts'
 import { parseSchemaText } from '../schemas/schema-json.ts'
 import type { StreamId } from '../streams/names.ts'
 import type { FormatSpecification } from '../streams/properties.ts'
 import type { Cursor, Streams } from '../streams/streams.ts'
+import type { TextBuffer } from './column-buffer.ts'
 import type { Column, KeptType } from './columns.ts'
 import type { Engine } from './engine.ts'
 import type { TimeRange } from './statement.ts'
@@ -134,8 +136,7 @@ export class StreamTable {
     if (read === undefined) return
     if (read.log !== this.log) return void read.blocks.return() // emptied this very moment
     const types: KeptType[] = ['BIGINT', 'BOOLEAN', ...this.#keptTypes()]
-    const { duckdb, own } = this.#engine
-    const writer = await TableWriter.open(duckdb, own, this.name, types)
+    const writer = await TableWriter.open(this.#engine, this.name, types)
     try {
       const slices = new Slices()
       for await (const block of read.blocks) {
@@ -149,6 +150,11 @@ export class StreamTable {
     }
   }
 
+  #addBad(event: BadEvent): void {
+    this.badEvents++
+    if (this.reasons.length < REASONS_MAX) this.reasons.push(event)
+  }
+
   #keptTypes(): KeptType[] {
     return this.columns.filter(({ name }) => name !== 'ts').map(({ keptType }) => keptType)
   }
@@ -157,24 +163,24 @@ export class StreamTable {
     const { bytes, starts, ends, runs, firstSequence } = block
     const reader = this.#reader
     const values: Value[] = new Array(this.#fieldCount).fill(null)
-    const hasHeaders = this.columns.some(({ name, field }) => name === 'headers' && field === undefined)
-    const firstField = hasHeaders ? 3 : 2
+    const [tsColumn, badColumn, ...others] = writer.columns
+    const hasHeaders = this.columns.some(({ keptAs }) => keptAs === 'headers')
+    const headersColumn = hasHeaders ? (others[0] as TextBuffer) : undefined
+    const fieldColumns = others.slice(hasHeaders ? 1 : 0)
     for (const { begin, end, timestampMs, headers } of runs) {
-      const ts = BigInt(timestampMs)
-      const headersJson = hasHeaders ? JSON.stringify(Object.fromEntries(headers)) : ''
+      const headersJson = headersColumn === undefined ? '' : valueJson(new Map(headers))
       for (let i = begin; i < end; i++) {
         const error = reader?.read(bytes, starts[i], ends[i], headers, values)
-        writer.setKept(0, ts)
-        writer.setKept(1, error !== undefined)
-        if (hasHeaders) writer.setKept(2, headersJson)
+        const { row } = writer
+        tsColumn.setValue(row, timestampMs)
+        badColumn.setValue(row, error !== undefined)
+        headersColumn?.setText(row, headersJson)
         if (error === undefined) {
-          for (let field = 0; field < values.length; field++) writer.set(firstField + field, values[field])
+          for (let field = 0; field < fieldColumns.length; field++)
+            fieldColumns[field].set(row, values[field])
         } else {
-          this.badEvents++
-          if (this.reasons.length < REASONS_MAX) {
-            this.reasons.push({ timestampMs, sequence: firstSequence + i, reason: error.reason })
-          }
-          for (let field = 0; field < values.length; field++) writer.setKept(firstField + field, null)
+          for (const column of fieldColumns) column.setNull(row)
+          this.#addBad({ timestampMs, sequence: firstSequence + i, reason: error.reason })
         }
         writer.endRow()
         if (i % SLICE_EVENTS === 0 && slices.isOver()) await slices.next()

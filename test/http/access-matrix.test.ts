@@ -19,7 +19,7 @@ import { Views } from '../../src/streams/views.ts'
 import type { Level } from '../../storage/level/level.ts'
 import { openStorageOn } from '../../storage/level/open.ts'
 import { tellProof } from '../support/effort.ts'
-import { restingExplore } from '../support/explore.ts'
+import { ended, restingExplore } from '../support/explore.ts'
 import { type RequestOptions, STREAMS, type TestApp, testApp } from '../support/test-app.ts'
 import { ALL, secretNumber, type TestTokens, tokenEntry, tokenFile } from '../support/tokens.ts'
 
@@ -53,12 +53,18 @@ const READ = row('401 401 401 200 403 403 403 403 403 200')
 const WRITE = row('401 401 401 403 200 403 403 403 403 200')
 const WRITE_ASYNC = row('401 401 401 403 202 403 403 403 403 202')
 const ADMIN = row('401 401 401 403 403 200 403 403 200 200')
+/** Of a query about stream `s`: to others it is not there. */
+const QUERY = row('401 401 401 200 404 404 404 404 404 200')
+/** A query about a table that nobody but `read` and `all` may read: the same where there is no such table. */
+const ASKING = row('401 401 401 200 403 403 403 403 403 200')
+const TABLE = row('401 401 401 200 200 200 404 403 200 200')
 const BASIC_ONLY = row('401 401 401 401 401 401 401 401 401 401')
 const UNKNOWN = row('401 401 401 404 404 404 404 404 404 404')
 const WRONG_VERB = row('401 401 401 405 405 405 405 405 405 405')
 
 const N = '/v3/namespaces/:namespace'
 const S = `${N}/streams`
+const Q = '/v3/data/explore/queries'
 const V2 = '/v2/streams'
 
 const EXPECTED: Readonly<Record<string, readonly number[]>> = {
@@ -79,6 +85,23 @@ const EXPECTED: Readonly<Record<string, readonly number[]>> = {
   [`PUT ${S}/:stream/views/:view`]: ADMIN,
   [`GET ${S}/:stream/views/:view`]: STREAM,
   [`DELETE ${S}/:stream/views/:view`]: ADMIN,
+
+  [`POST ${S}/:stream/try-format`]: READ,
+
+  [`POST ${N}/data/explore/queries`]: ASKING,
+  [`GET ${N}/data/explore/queries`]: IN_NAMESPACE,
+  [`GET ${N}/data/explore/queries/count`]: IN_NAMESPACE,
+  [`GET ${Q}/:handle/status`]: QUERY,
+  [`GET ${Q}/:handle/schema`]: QUERY,
+  [`POST ${Q}/:handle/next`]: QUERY,
+  [`POST ${Q}/:handle/preview`]: QUERY,
+  [`POST ${Q}/:handle/download`]: QUERY,
+  [`DELETE ${Q}/:handle`]: QUERY,
+  [`GET ${N}/data/explore/tables`]: IN_NAMESPACE,
+  [`GET ${N}/data/explore/tables/:table/info`]: TABLE,
+  [`POST ${N}/data/explore/streams/:stream/tables/:table/enable`]: ADMIN,
+  [`POST ${N}/data/explore/streams/:stream/tables/:table/disable`]: ADMIN,
+  'GET /v3/explore/status': CLIENT,
 
   [`GET ${V2}`]: IN_NAMESPACE,
   [`GET ${V2}/`]: IN_NAMESPACE,
@@ -146,7 +169,8 @@ test('a route whose access is about a name has that name in its path', async () 
     if (ofStream || access === 'namespace' || access === 'in-namespace') {
       expect(path, name).toMatch(/\/:namespace(\/|$)|^\/v2\/streams/)
     } else {
-      expect(path, name).not.toMatch(/:/)
+      // What a handle stands for is looked up first; who may not read all its streams is told that there is none.
+      expect(path.replace(`${Q}/:handle`, Q), name).not.toMatch(/:/)
     }
   }
 })
@@ -162,7 +186,11 @@ describe('with tokens', () => {
       for (const [i, name] of NAMES.entries()) {
         for (const { method, path, options } of formsOf(route)) {
           await reset(app, tokens)
-          const answer = await app.request(method, path, withToken(tokens, name, options))
+          const answer = await app.request(
+            method,
+            await withHandle(app, path, tokens.bearer('all')),
+            withToken(tokens, name, options),
+          )
           cells++
           if (answer.status !== expected[i]) {
             wrong.push(`${method} ${path} by ${name}: ${answer.status}, not ${expected[i]}: ${answer.text}`)
@@ -189,7 +217,7 @@ describe('with tokens', () => {
     const { app, tokens } = await guardedApp()
     let compared = 0
     for (const [route, expected] of Object.entries(all)) {
-      if (!route.includes(':')) continue
+      if (!route.includes(':') || route === `POST ${N}/data/explore/queries`) continue
       for (const [i, name] of NAMES.entries()) {
         if (expected[i] !== 401 && expected[i] !== 403) continue
         for (const { method, path, options } of formsOf(route)) {
@@ -210,6 +238,33 @@ describe('with tokens', () => {
   })
 })
 
+test('whoever may not read a table cannot tell whether there is one', async () => {
+  const { app, tokens } = await guardedApp()
+  const ask = (name: ClientName, query: string) =>
+    app.post(
+      '/v3/namespaces/shop/data/explore/queries',
+      withToken(tokens, name, { body: JSON.stringify({ query }) }),
+    )
+  for (const name of ['write', 'admin', 'otherStream', 'namespaceAdmin'] as const) {
+    for (const table of ['stream_s', 'stream_s_v', 'stream_none']) {
+      for (const query of [
+        `select 1 from ${table}`,
+        `describe ${table}`,
+        `explain select * from ${table}, stream_t`,
+      ]) {
+        const answer = await ask(name, query)
+        expect([answer.status, answer.text]).toEqual([
+          403,
+          `token '${name}' has no read grant for a stream with table ${table}`,
+        ])
+      }
+    }
+    expect((await ask(name, 'select 1')).status).toBe(200)
+  }
+  expect((await ask('all', 'select 1 from stream_none')).status).toBe(400)
+  expect((await ask('read', 'select 1 from stream_none')).status).toBe(403)
+})
+
 test('without tokens everybody may do everything, and Authorization is ignored', {
   timeout: 60_000,
 }, async () => {
@@ -218,7 +273,7 @@ test('without tokens everybody may do everything, and Authorization is ignored',
     for (const headers of [{}, { Authorization: `Bearer ${secretNumber(1)}` }]) {
       for (const { method, path, options } of formsOf(route)) {
         await fill(app, {})
-        const answer = await app.request(method, path, {
+        const answer = await app.request(method, await withHandle(app, path, {}), {
           ...options,
           headers: { ...options.headers, ...headers },
         })
@@ -253,9 +308,10 @@ function formsOf(route: string): { method: string; path: string; options: Reques
     .replace(':application', 'app')
     .replace(':program', 'program')
     .replace(':view', 'v')
+    .replace(':table', 'stream_s')
   const options =
     method === 'POST'
-      ? { headers: { 'Content-Type': 'text/plain' }, body: 'x' }
+      ? { headers: { 'Content-Type': 'text/plain' }, body: bodyOf(path) }
       : method === 'PUT'
         ? { body: path.includes('/views/') ? VIEW : '{}' }
         : {}
@@ -263,6 +319,22 @@ function formsOf(route: string): { method: string; path: string; options: Reques
   if (method === 'GET') return [asItIs, { method: 'HEAD', path, options }]
   if (method === 'POST') return [asItIs, { method, path: `${path}?`, options }]
   return [asItIs]
+}
+
+function bodyOf(path: string): string {
+  if (path.endsWith('/data/explore/queries')) return '{"query":"SELECT body FROM stream_s"}'
+  if (path.endsWith('/enable') || path.endsWith('/try-format')) return '{"name":"text"}'
+  return path.endsWith('/next') ? '' : 'x'
+}
+
+/** A query about stream `s` that has ended, in place of `:handle`. */
+async function withHandle(app: TestApp, path: string, headers: Record<string, string>): Promise<string> {
+  if (!path.includes(':handle')) return path
+  const body = bodyOf('/data/explore/queries')
+  const answer = await app.post('/v3/namespaces/shop/data/explore/queries', { headers, body })
+  const { handle } = answer.json() as { handle: string }
+  await ended(app, handle, { headers })
+  return path.replace(':handle', handle)
 }
 
 function withToken(tokens: TestTokens, name: ClientName, options: RequestOptions): RequestOptions {
@@ -278,7 +350,11 @@ async function guardedApp(): Promise<{ app: TestApp; tokens: TestTokens }> {
       return grants === undefined ? [] : [{ name, grants, ...(name === 'expired' && { expiresMs: NOW_MS }) }]
     }),
   )
-  const app = await testApp({ nowMs: NOW_MS, config: { authFile: tokens.path } })
+  const app = await testApp({
+    nowMs: NOW_MS,
+    config: { authFile: tokens.path },
+    limits: { maxQueries: 10_000 },
+  })
   await reset(app, tokens)
   return { app, tokens }
 }

@@ -1,0 +1,285 @@
+/** Statements that want out of SQL over streams: each is refused by what it is, and again by the locked engine. */
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Engine } from '../../src/explore/engine.ts'
+import { tellProof } from '../support/effort.ts'
+import { ended, handleOf, rowsOf, submit } from '../support/explore.ts'
+import { STREAMS, startTestApp, type TestApp } from '../support/test-app.ts'
+
+let folder: string
+let app: TestApp & { stop(): Promise<void> }
+let locked: Engine
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'millrace-escapes-'))
+  await writeFile(join(folder, 'secret.csv'), 'a,b\n1,2\n')
+  await writeFile(join(folder, 'secret.json'), '{"a":1}')
+  app = await startTestApp({ streams: ['logs'] })
+  await app.post(`${STREAMS}/logs`, { body: 'x' })
+  locked = await Engine.open({
+    memoryBytes: 64 * 1024 * 1024,
+    diskBytes: 0,
+    spillFolder: join(folder, 'spill'),
+  })
+})
+
+afterAll(async () => {
+  locked.close()
+  await app.stop()
+  await rm(folder, { recursive: true })
+})
+
+/** FILE and FOLDER stand for real ones. Those of `engine` the engine refuses even where nobody looks at them before. */
+const escapes: { readonly sql: string; readonly engine?: true }[] = [
+  ...[
+    // files
+    "SELECT * FROM read_csv('FILE.csv')",
+    "SELECT * FROM read_csv_auto('FILE.csv')",
+    "SELECT * FROM read_text('FILE.csv')",
+    "SELECT * FROM read_blob('FILE.csv')",
+    "SELECT * FROM read_json('FILE.json')",
+    "SELECT * FROM read_json_auto('FILE.json')",
+    "SELECT * FROM read_ndjson('FILE.json')",
+    "SELECT * FROM read_parquet('FILE.csv')",
+    "SELECT * FROM parquet_metadata('FILE.csv')",
+    "SELECT * FROM parquet_schema('FILE.csv')",
+    "SELECT * FROM sniff_csv('FILE.csv')",
+    "SELECT * FROM glob('FOLDER/*')",
+    "SELECT * FROM 'FILE.csv'",
+    'SELECT * FROM "FILE.csv"',
+    "FROM 'FILE.json'",
+    "SELECT * FROM 'http://127.0.0.1:1/a.csv'",
+    "SELECT * FROM read_csv('http://127.0.0.1:1/a.csv')",
+    "DESCRIBE SELECT * FROM 'FILE.csv'",
+    "SUMMARIZE 'FILE.csv'",
+    "COPY (SELECT 1) TO 'FOLDER/out.csv'",
+    "COPY stream_logs TO 'FOLDER/out.csv'",
+    "COPY stream_logs FROM 'FILE.csv'",
+    "EXPORT DATABASE 'FOLDER/out'",
+    "IMPORT DATABASE 'FOLDER'",
+    "ATTACH 'FOLDER/out.db'",
+    "ATTACH 'FOLDER/out.db' AS other (READ_ONLY)",
+    "ATTACH 'host=127.0.0.1' AS pg (TYPE postgres)",
+    "LOAD 'FOLDER/evil.duckdb_extension'",
+    'LOAD httpfs',
+    'INSTALL httpfs',
+    "INSTALL spatial FROM 'http://127.0.0.1:1'",
+    'INSTALL h3 FROM community',
+    'FORCE INSTALL httpfs',
+    // configuration
+    'SET threads = 64',
+    "SET memory_limit = '100GB'",
+    'SET enable_external_access = true',
+    'SET lock_configuration = false',
+    "SET temp_directory = 'FOLDER/elsewhere'",
+    'SET GLOBAL allow_community_extensions = true',
+    'RESET memory_limit',
+    'PRAGMA threads=64',
+    "PRAGMA memory_limit='100GB'",
+    "SET home_directory = 'FOLDER'",
+    "SET secret_directory = 'FOLDER'",
+    "SET log_query_path = 'FOLDER/log'",
+    "PRAGMA enable_profiling='json'; SELECT 1",
+  ].map((sql) => ({ sql, engine: true as const })),
+  ...[
+    // writing
+    'CREATE TABLE t AS SELECT 1',
+    'CREATE TEMP TABLE t AS SELECT 1',
+    'CREATE TEMP TABLE t (a INT)',
+    'CREATE OR REPLACE VIEW stream_logs AS SELECT 1',
+    'CREATE TEMP VIEW v AS SELECT 1',
+    'CREATE SCHEMA s',
+    'CREATE SEQUENCE s',
+    'CREATE TYPE t AS INT',
+    'CREATE MACRO m(a) AS a',
+    'CREATE FUNCTION m(a) AS TABLE SELECT 1',
+    "CREATE SECRET s (TYPE http, BEARER_TOKEN 'x')",
+    'CREATE INDEX i ON stream_logs (ts)',
+    "INSERT INTO stream_logs VALUES (1, NULL, 'x')",
+    'INSERT INTO streams.t1 VALUES (1)',
+    "UPDATE stream_logs SET body = 'x'",
+    'DELETE FROM stream_logs',
+    'TRUNCATE stream_logs',
+    'DROP VIEW stream_logs',
+    'DROP TABLE streams.t1',
+    'DROP SCHEMA streams CASCADE',
+    'ALTER TABLE streams.t1 DROP COLUMN ts',
+    'ALTER VIEW stream_logs RENAME TO x',
+    'MERGE INTO stream_logs USING stream_logs AS s ON true WHEN MATCHED THEN DELETE',
+    "COMMENT ON VIEW stream_logs IS 'x'",
+    'WITH d AS (DELETE FROM stream_logs RETURNING *) SELECT * FROM d',
+    // the machinery
+    "ATTACH ':memory:' AS other",
+    'DETACH memory',
+    'USE memory.streams',
+    'CALL pragma_version()',
+    'CALL duckdb_settings()',
+    'CHECKPOINT',
+    'FORCE CHECKPOINT',
+    'VACUUM',
+    'ANALYZE',
+    'BEGIN TRANSACTION',
+    'COMMIT',
+    'ROLLBACK',
+    'PREPARE p AS SELECT 1',
+    'EXECUTE p',
+    'DEALLOCATE p',
+    'PRAGMA database_list',
+    'PRAGMA show_tables',
+    "PRAGMA json_execute_serialized_sql('{}')",
+    'SET VARIABLE a = 1',
+    'EXPLAIN DELETE FROM stream_logs',
+    'EXPLAIN ANALYZE CREATE TABLE t AS SELECT 1',
+    "EXPLAIN COPY (SELECT 1) TO 'FOLDER/out.csv'",
+    'EXPLAIN EXPLAIN SELECT 1',
+    // more than one
+    'SELECT 1; SELECT 2',
+    'SELECT 1; DROP SCHEMA streams CASCADE',
+    'SELECT 1;;SELECT 2',
+    'SELECT 1 /* ; */; SET threads = 2',
+    '',
+    ';',
+    '-- nothing',
+    // telling
+    'SELECT * FROM duckdb_settings()',
+    'SELECT * FROM duckdb_tables()',
+    'SELECT * FROM duckdb_columns()',
+    'SELECT * FROM duckdb_views()',
+    'SELECT * FROM duckdb_secrets()',
+    'SELECT * FROM duckdb_temporary_files()',
+    'SELECT * FROM duckdb_logs()',
+    'SELECT * FROM duckdb_tables',
+    'SELECT * FROM pragma_database_list()',
+    'SELECT * FROM pragma_table_info($$stream_logs$$)',
+    'SELECT * FROM pragma_storage_info($$streams.t1$$)',
+    'SELECT * FROM information_schema.tables',
+    'SELECT * FROM pg_catalog.pg_class',
+    'SELECT * FROM pg_tables',
+    'SELECT * FROM sqlite_master',
+    'SELECT * FROM sqlite_schema',
+    "SELECT current_setting('temp_directory')",
+    "SELECT getenv('HOME')",
+    "SELECT getvariable('a')",
+    'SHOW ALL TABLES',
+    'SHOW DATABASES',
+    'SHOW SCHEMAS',
+    'SHOW TABLES FROM streams',
+    'SHOW VARIABLES',
+    'SELECT * FROM (SHOW DATABASES)',
+    'SELECT * FROM (SHOW ALL TABLES)',
+    'DESCRIBE duckdb_settings',
+    'DESCRIBE streams.t1',
+    'SUMMARIZE streams.t1',
+    // the tables that are kept for other queries
+    'SELECT * FROM streams.t1',
+    'SELECT * FROM memory.streams.t1',
+    'SELECT * FROM t1',
+    'SELECT * FROM _result',
+    'SELECT (SELECT max(ts) FROM streams.t1)',
+    'SELECT 1 WHERE EXISTS (FROM streams.t1)',
+    'SELECT * FROM stream_logs, LATERAL (SELECT * FROM streams.t1)',
+    'SELECT * FROM stream_logs UNION ALL SELECT * FROM streams.t1',
+    'WITH a AS (SELECT * FROM streams.t1) SELECT * FROM a',
+    'WITH t1 AS (SELECT 1) SELECT * FROM streams.t1',
+    // names that mean a part of the query here, and something else there
+    'WITH duckdb_settings AS (SELECT * FROM duckdb_settings) SELECT * FROM duckdb_settings',
+    'WITH sqlite_master AS (SELECT 1) SELECT * FROM sqlite_master',
+    'SELECT (WITH pg_tables AS (SELECT 1) SELECT 1), * FROM pg_tables',
+    'SELECT (WITH nope AS (SELECT 1) SELECT 1), * FROM nope',
+    'WITH nope AS (SELECT * FROM nope) SELECT * FROM nope',
+    'WITH a AS (SELECT * FROM b), b AS (SELECT 1) SELECT * FROM a',
+    // text that is run as SQL
+    "SELECT * FROM query('SELECT * FROM duckdb_settings()')",
+    "SELECT * FROM query_table('streams.t1')",
+    "SELECT * FROM query_table(['stream_logs'])",
+    "SELECT json_serialize_plan('SELECT * FROM streams.t1')",
+    "SELECT * FROM json_execute_serialized_sql(json_serialize_sql('SELECT * FROM duckdb_settings()'))",
+    "SELECT json_serialize_sql('SELECT 1')",
+    "SELECT write_log('x')",
+    "SELECT nextval('s')",
+    "SELECT main.current_setting('threads')",
+    "SELECT system.main.current_setting('threads')",
+    'SELECT list_transform([1], lambda x: current_setting($$threads$$))',
+    // what could hide a token from whoever looks at the text
+    'SELECT * FROM /* stream_logs */ duckdb_tables()',
+    'SELECT * FROM "duckdb_settings"()',
+    'SELECT * FROM DuckDB_Settings()',
+    'SELECT * FROM `duckdb_tables`()',
+    "SELECT '`' FROM duckdb_tables() -- `",
+    'SELECT $$`$$ FROM duckdb_tables()',
+    'SELECT * FROM stream_logs AT (VERSION => 1)',
+  ].map((sql) => ({ sql })),
+]
+
+const filled = (sql: string) => sql.replaceAll('FILE', join(folder, 'secret')).replaceAll('FOLDER', folder)
+
+describe('escapes', () => {
+  test.each(escapes)('$sql is refused', async ({ sql }) => {
+    const answer = await submit(app, filled(sql))
+    expect(answer.status, answer.text).toBe(400)
+    expect(answer.text).toMatch(/^\[SQLState 42(000|S02|S22)\] /)
+    expect(app.reported).toEqual([])
+  })
+
+  test.each(escapes.filter((one) => one.engine))('$sql is refused by the engine alone', async ({ sql }) => {
+    const connection = await locked.connect()
+    await expect(connection.run(filled(sql))).rejects.toThrow()
+    connection.closeSync()
+  })
+
+  test('nothing of it was left behind, and queries run', async () => {
+    for (const name of ['out.csv', 'out', 'out.db', 'elsewhere', 'log']) {
+      expect(existsSync(join(folder, name)), name).toBe(false)
+    }
+    expect(await rowsOf(app, 'SELECT body FROM stream_logs')).toEqual([['x']])
+    tellProof('escapes', {
+      statements: escapes.length,
+      'refused by the engine as well': escapes.filter((one) => one.engine).length,
+    })
+  })
+})
+
+/** Near to what is refused, and right. */
+const allowed = [
+  'SELECT 1',
+  'select 1;',
+  'SELECT 1 -- ; DROP TABLE x',
+  "SELECT 'SET threads = 64; COPY x TO y'",
+  'VALUES (1)',
+  'FROM stream_logs',
+  'TABLE stream_logs',
+  'WITH stream_logs AS (SELECT * FROM stream_logs WHERE ts > 0) SELECT * FROM stream_logs',
+  'WITH a AS (SELECT 1 AS n), b AS (SELECT * FROM a) SELECT * FROM b',
+  'WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 3) SELECT * FROM r',
+  'SELECT * FROM range(3)',
+  'SELECT unnest([1, 2])',
+  'SELECT * FROM stream_logs a JOIN stream_logs b USING (ts)',
+  'SELECT * FROM (DESCRIBE stream_logs)',
+  'SELECT * FROM (SUMMARIZE stream_logs)',
+  'SELECT * FROM (SELECT body, ts FROM stream_logs) PIVOT (count(*) FOR body IN ($$x$$))',
+  'SELECT * FROM stream_logs UNION ALL SELECT * FROM stream_logs',
+  'SELECT list_transform([1], lambda x: x + 1)',
+  'SELECT body FROM stream_logs WHERE ts IN (SELECT max(ts) FROM stream_logs)',
+  'EXPLAIN ANALYZE SELECT * FROM stream_logs',
+  'SUMMARIZE SELECT 1',
+]
+test.each(allowed)('%s is not', async (sql) => {
+  const state = await ended(app, await handleOf(app, sql))
+  expect(state).toEqual({ status: 'FINISHED', hasResults: true })
+})
+
+test('a statement nested without end harms nobody', async () => {
+  for (const sql of [
+    `SELECT ${'('.repeat(5_000)}1${')'.repeat(5_000)}`,
+    `SELECT ${'1+'.repeat(20_000)}1`,
+    `${'SELECT * FROM ('.repeat(900)}SELECT 1${')'.repeat(900)}`,
+  ]) {
+    const answer = await submit(app, sql)
+    expect([200, 400], answer.text).toContain(answer.status)
+  }
+  expect(app.reported).toEqual([])
+  expect(await rowsOf(app, 'SELECT 1')).toEqual([[1]])
+})
