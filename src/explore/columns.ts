@@ -8,7 +8,7 @@
  * Maps, arrays and structs are kept as JSON text and become what they are when a query asks for them.
  */
 import { nonNullable, type RecordSchema, type Schema } from '../schemas/schema.ts'
-import { quotedName } from './engine.ts'
+import { quotedName } from './sql-text.ts'
 
 export interface Column {
   readonly name: string

@@ -102,11 +102,3 @@ function parseError(
   const place = `line ${before.length}, column ${before[before.length - 1].length + 1}`
   return new SqlError('42000', `Parser Error: ${error_message}, ${place}`)
 }
-
-export function quotedName(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
-}
-
-export function quotedText(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`
-}

@@ -1,0 +1,5 @@
+/** Names as they stand in SQL. */
+
+export function quotedName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
