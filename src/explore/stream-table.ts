@@ -23,9 +23,9 @@ import type { TimeRange } from './statement.ts'
 import { TableWriter } from './table-writer.ts'
 
 /** Decoding happens between requests, so long at a time. */
-const SLICE_MS = 2
+const SLICE_MS = 1
 /** After so many events it is looked at the clock. */
-const SLICE_EVENTS = 64
+const SLICE_EVENTS = 32
 const REASONS_MAX = 20
 const EVENTS_MAX = 2_147_483_647
 
