@@ -14,7 +14,7 @@ import { UsageRegistry } from '../../src/streams/usage.ts'
 import { Views } from '../../src/streams/views.ts'
 import type { Level } from '../../storage/level/level.ts'
 import { openStorageOn } from '../../storage/level/open.ts'
-import { restingExplore } from '../support/explore.ts'
+import { ended, handleOf, restingExplore } from '../support/explore.ts'
 import {
   type RequestOptions,
   routeOptions,
@@ -114,9 +114,16 @@ interface Exchange extends RequestOptions {
   readonly resetForbidden?: true
   /** For a service that requires tokens. */
   readonly tokens?: true
+  /** `HANDLE` in the request is that of this query, which has ended, or is closed already. */
+  readonly query?: string
+  readonly closed?: true
 }
 
 const N = '/v3/namespaces'
+const QUERIES = `${N}/default/data/explore/queries`
+const HANDLES = '/v3/data/explore/queries'
+const TABLES = `${N}/default/data/explore/tables`
+const OF_STREAM = `${N}/default/data/explore/streams`
 const EVENT_BYTES_MAX = 16 * 1024 * 1024
 const UNKNOWN_ENCODING = { headers: { 'Content-Encoding': 'compress' }, body: 'x' }
 const TEXT = { 'Content-Type': 'text/plain' }
@@ -302,6 +309,69 @@ const exchanges: readonly Exchange[] = [
   { request: `GET ${N}/default/apps/HelloWorld/flows/WhoFlow/streams`, status: 200 },
   { request: `GET ${N}/default/apps/HelloWorld/flows/a%40b/streams`, status: 400 },
 
+  { request: `POST ${STREAMS}/mystream/try-format`, status: 200 },
+  ...['[', '{}', '{"name":"gibberish"}'].map((body) => ({
+    request: `POST ${STREAMS}/mystream/try-format`,
+    status: 400,
+    body,
+  })),
+  { request: `POST ${STREAMS}/nope/try-format`, status: 404 },
+  { request: `POST ${STREAMS}/mystream/try-format`, status: 413, ...LARGE },
+  { request: `POST ${STREAMS}/mystream/try-format`, status: 415, ...UNKNOWN_ENCODING },
+  { request: `POST ${QUERIES}`, status: 200, body: '{"query":"SELECT 1"}' },
+  ...[
+    '',
+    '{"query":"SELECT 1","strict":"maybe"}',
+    '{"query":"SELECT * FROM FROM x"}',
+    '{"query":"SELECT * FROM stream_nope"}',
+    '{"query":"DROP TABLE x"}',
+  ].map((body) => ({ request: `POST ${QUERIES}`, status: 400, body })),
+  { request: `POST ${QUERIES.replace('default', 'nope')}`, status: 404, body: '{"query":"SELECT 1"}' },
+  { request: `POST ${QUERIES}`, status: 413, ...LARGE },
+  { request: `POST ${QUERIES}`, status: 415, ...UNKNOWN_ENCODING },
+  { request: `GET ${QUERIES}?limit=5`, status: 200 },
+  { request: `GET ${QUERIES}?limit=x`, status: 400 },
+  { request: `GET ${QUERIES}?cursor=up`, status: 400 },
+  { request: `GET ${QUERIES.replace('default', 'nope')}`, status: 404 },
+  { request: `GET ${QUERIES}/count`, status: 200 },
+  { request: `GET ${QUERIES.replace('default', 'nope')}/count`, status: 404 },
+  ...['GET status', 'GET schema', 'POST next', 'POST preview', 'POST download'].flatMap((one) => {
+    const [verb, path] = one.split(' ')
+    return [
+      { request: `${verb} ${HANDLES}/HANDLE/${path}`, status: 200, query: 'SELECT 1' },
+      { request: `${verb} ${HANDLES}/nope/${path}`, status: 404 },
+    ]
+  }),
+  { request: `GET ${HANDLES}/HANDLE/schema`, status: 400, query: "SELECT 'x'::INT" },
+  { request: `POST ${HANDLES}/NO_OP/next`, status: 200 },
+  { request: `POST ${HANDLES}/HANDLE/next`, status: 400, query: 'SELECT 1', body: '{"size":"0"}' },
+  { request: `POST ${HANDLES}/HANDLE/next`, status: 413, query: 'SELECT 1', ...LARGE },
+  { request: `POST ${HANDLES}/HANDLE/next`, status: 415, query: 'SELECT 1', ...UNKNOWN_ENCODING },
+  { request: `POST ${HANDLES}/HANDLE/preview`, status: 409, query: 'SELECT 1', closed: true },
+  { request: `POST ${HANDLES}/HANDLE/download`, status: 409, query: 'SELECT 1', closed: true },
+  { request: `DELETE ${HANDLES}/HANDLE`, status: 200, query: 'SELECT 1' },
+  { request: `DELETE ${HANDLES}/HANDLE`, status: 404, query: 'SELECT 1', closed: true },
+  { request: `GET ${TABLES}`, status: 200 },
+  { request: `GET ${TABLES.replace('default', 'nope')}`, status: 404 },
+  { request: `GET ${TABLES}/stream_mystream/info`, status: 200 },
+  { request: `GET ${TABLES}/nope/info`, status: 404 },
+  ...[
+    { status: 200, body: '{"name":"text"}' },
+    { status: 400, body: '[' },
+    { status: 413, ...LARGE },
+    { status: 415, ...UNKNOWN_ENCODING },
+  ].map((one) => ({ request: `POST ${OF_STREAM}/mystream/tables/raw/enable`, ...one })),
+  {
+    request: `POST ${OF_STREAM}/mystream/tables/stream_mystream/enable`,
+    status: 400,
+    body: '{"name":"clf"}',
+  },
+  { request: `POST ${OF_STREAM}/nope/tables/raw/enable`, status: 404, body: '{"name":"text"}' },
+  { request: `POST ${OF_STREAM}/mystream/tables/raw/disable`, status: 200 },
+  { request: `POST ${OF_STREAM}/mystream/tables/nope/disable`, status: 404 },
+  { request: `POST ${OF_STREAM}/nope/tables/raw/disable`, status: 404 },
+  { request: 'GET /v3/explore/status', status: 200 },
+
   { request: 'GET /ping', status: 200 },
   { request: 'GET /ping', status: 401, tokens: true },
   { request: 'GET /token', status: 404 },
@@ -345,9 +415,12 @@ test('real answers have a status and a content type of the document, and refusal
   }
   const operationsSeen = new Set<string>()
   const textsSeen = new Set<string>()
-  for (const { request, status, resetForbidden, tokens, ...options } of exchanges) {
-    const [method, path] = request.split(' ') as [string, string]
+  for (const { request, status, resetForbidden, tokens, query, closed, ...options } of exchanges) {
+    const [method, template] = request.split(' ') as [string, string]
     const app = resetForbidden ? apps.resetForbidden : tokens ? apps.withTokens : apps.usual
+    const path = query === undefined ? template : template.replace('HANDLE', await handleOf(app, query))
+    if (query !== undefined) await ended(app, path.split('/')[5]!)
+    if (closed) await app.delete(path.split('/').slice(0, 6).join('/'))
     const answer = await app.request(method, path, options)
     expect(answer.status, `${request}: ${answer.text.slice(0, 200)}`).toBe(status)
     const name = operationOf(method, path)
