@@ -4,27 +4,31 @@
  *
  *   parse and check (statement.ts) -> bind to empty tables: all that is wrong with the text is told here
  *   -> decode what its tables lack (table-cache.ts) -> run on views over them -> rows in a table of its own (result.ts)
+ *
+ * Here is decided what a query may see; the work is done in the workshop, a thread of its own.
  */
 import { ServiceError } from '../service-error.ts'
 import type { NamespaceName, StreamId } from '../streams/names.ts'
+import { earliestVisibleMs } from '../streams/properties.ts'
 import type { Registry } from '../streams/registry.ts'
 import type { Streams } from '../streams/streams.ts'
 import { type TableClaim, tablesOf } from '../streams/table-names.ts'
-import { cellJson, type ResultColumn, typeName } from './cells.ts'
+import type { BadEvents } from './bad-events.ts'
+import type { ResultColumn } from './cells.ts'
 import { hiveNames } from './column-names.ts'
 import { type Column, columnsOf, NoTable } from './columns.ts'
-import { type Connection, Engine } from './engine.ts'
+import { StreamSource } from './event-source.ts'
 import { behindWords, firstWords, fromHive } from './hive-habits.ts'
-import { type BadEvents, NO_BAD_EVENTS, Query } from './query.ts'
+import { Query } from './query.ts'
 import { HandleMaker, type QueryHandle } from './query-handle.ts'
 import { pageOf, QueryList, type QueryPage } from './query-list.ts'
-import { RESULT_TABLE, type Result, type Row, RowsInTable, rowsInMemory } from './result.ts'
+import { RemoteWorkshop } from './remote-workshop.ts'
+import { type Result, type Row, rowsInMemory } from './result.ts'
 import { isEngineError, SqlError, sqlErrorOf } from './sql-error.ts'
-import { quotedName } from './sql-text.ts'
 import { type NamedTable, readStatement, type Statement } from './statement.ts'
 import { schemaOf } from './stream-table.ts'
-import { type Lease, TableCache } from './table-cache.ts'
 import { Turns } from './turns.ts'
+import type { NeededTable, QueryKey, Workshop } from './workshop.ts'
 
 export interface ExploreOptions {
   readonly nowMs: () => number
@@ -73,11 +77,7 @@ interface CheckedTable {
 
 /** Every query that runs takes one of the threads that LevelDB's work is done on, too: of four. */
 const RUNNING_MAX = 2
-/** Part of the engine's memory that tables of streams may keep. */
-const CACHE_SHARE = 1 / 2
 const LOOK_AFTER_MS = 30_000
-/** Bad events that a status tells. */
-const REASONS_TOLD = 5
 const DOWNLOAD_ROWS = 1_000
 const PREVIEW_ROWS = 5
 
@@ -89,7 +89,8 @@ export class Explore {
   readonly #queries: QueryList
   readonly #turns = new Turns(RUNNING_MAX)
   readonly #running = new Set<Promise<void>>()
-  #engine: Promise<{ engine: Engine; cache: TableCache }> | undefined
+  #workshop: Promise<Workshop> | undefined
+  #keys: QueryKey = 0
   #lookingAfter: NodeJS.Timeout | undefined
   #closed = false
 
@@ -104,12 +105,12 @@ export class Explore {
   /** Rejects with ServiceError 'invalid_query', 'table_forbidden', 'namespace_not_found', 'overloaded'. */
   async submit({ namespace, statement, strict, reader }: Submission): Promise<QueryHandle> {
     this.#streams.assertNamespace(namespace)
-    const { engine } = await this.#opened()
-    const connection = await engine.connect()
+    const workshop = await this.#opened()
+    const key = ++this.#keys
     let query: Query
     let checked: Checked
     try {
-      checked = await this.#check(engine, connection, namespace, statement, reader)
+      checked = await this.#check(workshop, key, namespace, statement, reader)
       query = new Query(this.#handles.next(), {
         namespace,
         statement,
@@ -119,13 +120,12 @@ export class Explore {
       query.columns = checked.columns
       this.#queries.add(query)
     } catch (error) {
-      connection.closeSync()
-      if (error instanceof ServiceError) throw error
+      workshop.drop(key)
       if (isEngineError(error)) throw sqlErrorOf(error).asRefusal()
       throw error
     }
     const run = this.#turns
-      .take(() => this.#run(query, checked, connection, strict))
+      .take(() => this.#run(query, key, checked, workshop, strict))
       .finally(() => this.#running.delete(run))
     this.#running.add(run)
     return query.handle
@@ -205,8 +205,8 @@ export class Explore {
     clearInterval(this.#lookingAfter)
     this.#queries.closeAll()
     await Promise.allSettled([...this.#running])
-    const opened = await this.#engine?.catch(() => undefined)
-    opened?.engine.close()
+    const workshop = await this.#workshop?.catch(() => undefined)
+    await workshop?.close()
   }
 
   #visible(namespace: NamespaceName, reader: Reader | undefined): Query[] {
@@ -214,25 +214,26 @@ export class Explore {
     return this.#queries.ofNamespace(namespace).filter((query) => maySee(query, reader))
   }
 
-  #opened(): Promise<{ engine: Engine; cache: TableCache }> {
-    this.#engine ??= this.#open()
-    return this.#engine
+  #opened(): Promise<Workshop> {
+    this.#workshop ??= this.#open()
+    return this.#workshop
   }
 
-  async #open(): Promise<{ engine: Engine; cache: TableCache }> {
-    const { memoryBytes, nowMs } = this.#options
-    const engine = await Engine.open(this.#options)
-    const cache = new TableCache(engine, this.#streams, this.#registry, {
-      bytesMax: memoryBytes * CACHE_SHARE,
-      nowMs,
-    })
+  async #open(): Promise<Workshop> {
+    const { memoryBytes, diskBytes, spillFolder } = this.#options
+    const source = new StreamSource(this.#streams, this.#registry)
+    const onEnded = () => {
+      this.#workshop = undefined // the next query opens another
+    }
+    const workshop = await RemoteWorkshop.open({ memoryBytes, diskBytes, spillFolder }, source, onEnded)
+    clearInterval(this.#lookingAfter)
     this.#lookingAfter = setInterval(() => this.#queries.expire(), LOOK_AFTER_MS).unref()
-    return { engine, cache }
+    return workshop
   }
 
   async #check(
-    engine: Engine,
-    connection: Connection,
+    workshop: Workshop,
+    key: QueryKey,
     namespace: NamespaceName,
     text: string,
     reader: Reader | undefined,
@@ -241,7 +242,7 @@ export class Explore {
     const isExplain = words[0] === 'EXPLAIN'
     const isAnalyze = isExplain && words[1] === 'ANALYZE'
     const inner = fromHive(isExplain ? behindWords(text, isAnalyze ? 2 : 1) : text)
-    const statement = readStatement(await engine.parse(inner))
+    const statement = readStatement(await workshop.parse(inner))
     const explain = isExplain ? `EXPLAIN ${isAnalyze ? 'ANALYZE ' : ''}` : ''
     const tables = this.#resolve(namespace, statement, reader)
     if (!isExplain && statement.kind === 'show-tables') {
@@ -251,14 +252,16 @@ export class Explore {
       return { statement, sql: '', isExplain, tables, columns: DESCRIBE_COLUMNS }
     }
     const sql = statement.kind === 'select' ? inner : `FROM (${inner})`
-    for (const { named, columns } of tables) await connection.run(emptyView(named.name, columns))
-    const prepared = await connection.prepare(`${explain}${sql}`)
-    const names = Array.from({ length: prepared.columnCount }, (_, i) => prepared.columnName(i))
+    const bound = await workshop.bind(
+      key,
+      `${explain}${sql}`,
+      tables.map(({ named, columns }) => ({ name: named.name, columns })),
+    )
+    const names = bound.map(({ name }) => name)
     const ofTable = (name: string) =>
       tables.find(({ named }) => named.name === name)?.columns.map((column) => column.name)
     const hive = isExplain ? names : hiveNames(names, statement.query, ofTable)
-    const columns = hive.map((name, i) => ({ name, type: typeName(prepared.columnType(i)) }))
-    prepared.destroySync()
+    const columns = bound.map(({ type }, i) => ({ name: hive[i], type }))
     return { statement, sql: `${explain}${sql}`, isExplain, tables, columns }
   }
 
@@ -283,19 +286,26 @@ export class Explore {
     })
   }
 
-  async #run(query: Query, checked: Checked, connection: Connection, strict: boolean): Promise<void> {
-    const leases: Lease[] = []
-    let result: Result | undefined
+  async #run(
+    query: Query,
+    key: QueryKey,
+    checked: Checked,
+    workshop: Workshop,
+    strict: boolean,
+  ): Promise<void> {
+    let isKept = false
     try {
       if (query.cancelled) return
-      query.status = 'RUNNING'
-      query.runsOn(connection)
-      result = ownRows(checked, () => this.#tableNames(query.namespace))
+      query.runs(() => workshop.stop(key))
+      let result = ownRows(checked, () => this.#tableNames(query.namespace))
       if (result === undefined) {
-        await this.#fillViews(query, checked, connection, leases)
-        if (strict && query.badEvents.count > 0) throw notFormatted(query.badEvents)
-        if (query.cancelled) return
-        result = await runOn(connection, checked)
+        const { sql, isExplain, columns } = checked
+        const tables = checked.tables.map((table) => this.#needed(table, checked.statement))
+        const { badEvents, rowCount } = await workshop.run(key, { sql, isExplain, tables, columns, strict })
+        query.badEvents = badEvents
+        if (rowCount === undefined) throw notFormatted(badEvents)
+        result = rowsOf(workshop, key, columns, rowCount)
+        isKept = true
       }
       query.finished(result)
     } catch (error) {
@@ -303,32 +313,21 @@ export class Explore {
       const { message, sqlState } = sqlErrorOf(error)
       query.failed({ message, sqlState })
     } finally {
-      if (!(result instanceof RowsInTable)) connection.closeSync()
-      for (const lease of leases) await lease.release()
+      if (!isKept) workshop.drop(key)
     }
   }
 
-  async #fillViews(
-    query: Query,
-    { statement, tables }: Checked,
-    connection: Connection,
-    leases: Lease[],
-  ): Promise<void> {
-    const { cache } = await this.#opened()
-    for (const { named, claim, columns } of tables) {
-      const wanted = columns.filter(
-        ({ name, field }) => (field === undefined && name === 'ts') || statement.names(name),
-      )
-      const { id } = claim.stream
-      const { log } = this.#streams.get(id)
-      const lease = await cache.lease(
-        { id, log, format: claim.format, columns: wanted, range: named.range },
-        query,
-      )
-      leases.push(lease)
-      if (query.cancelled) return
-      query.badEvents = together(query.badEvents, await badEventsOf(lease, named, connection))
-      await connection.run(viewOn(lease, named.name, wanted))
+  #needed({ named: { name, range }, claim, columns }: CheckedTable, statement: Statement): NeededTable {
+    const { id } = claim.stream
+    const { log, properties } = this.#streams.get(id)
+    return {
+      name,
+      id,
+      log,
+      format: claim.format,
+      columns: columns.filter((column) => column.keptAs === 'ts' || statement.names(column.name)),
+      range,
+      earliestMs: earliestVisibleMs(this.#options.nowMs(), properties.ttlSeconds),
     }
   }
 
@@ -359,48 +358,19 @@ function ownRows(
   return rowsInMemory(columns, rows)
 }
 
-async function runOn(connection: Connection, { sql, isExplain, columns }: Checked): Promise<Result> {
-  if (isExplain) {
-    const reader = await connection.runAndReadAll(sql)
-    return rowsInMemory(
-      columns,
-      reader.getRows().map((row) => row.map((value, i) => cellJson(value, columns[i]))),
-    )
+/** The rows of a query that are in the workshop. */
+function rowsOf(
+  workshop: Workshop,
+  key: QueryKey,
+  columns: readonly ResultColumn[],
+  rowCount: number,
+): Result {
+  return {
+    columns,
+    rowCount,
+    page: (from, count) => workshop.page(key, from, count),
+    close: () => workshop.drop(key),
   }
-  const reader = await connection.runAndReadAll(`CREATE TEMP TABLE ${RESULT_TABLE} AS ${sql}`)
-  return new RowsInTable(connection, columns, Number(reader.getRows()[0][0]))
-}
-
-function emptyView(name: string, columns: readonly Column[]): string {
-  const list = columns.map((column) => `NULL::${column.type} AS ${quotedName(column.name)}`)
-  return `CREATE TEMP VIEW ${quotedName(name)} AS SELECT ${list.join(', ')} WHERE false`
-}
-
-function viewOn({ table, earliestMs }: Lease, name: string, columns: readonly Column[]): string {
-  const list = columns.map((column) => `${column.expression} AS ${quotedName(column.name)}`)
-  const source = `streams.${table.name} WHERE ts >= ${earliestMs}`
-  return `CREATE OR REPLACE TEMP VIEW ${quotedName(name)} AS SELECT ${list.join(', ')} FROM ${source}`
-}
-
-async function badEventsOf(
-  { table, earliestMs }: Lease,
-  { name, range }: NamedTable,
-  connection: Connection,
-): Promise<BadEvents> {
-  if (table.badEvents === 0) return NO_BAD_EVENTS
-  const startMs = Math.max(range.startMs, earliestMs)
-  const { endMs } = range
-  const reader = await connection.runAndReadAll(
-    `SELECT count(*) FROM streams.${table.name} WHERE bad AND ts >= ${startMs} AND ts < ${endMs}`,
-  )
-  const first = table.reasons
-    .filter(({ timestampMs }) => timestampMs >= startMs && timestampMs < endMs)
-    .map((event) => ({ ...event, table: name }))
-  return { count: Number(reader.getRows()[0][0]), first: first.slice(0, REASONS_TOLD) }
-}
-
-function together(a: BadEvents, b: BadEvents): BadEvents {
-  return { count: a.count + b.count, first: [...a.first, ...b.first].slice(0, REASONS_TOLD) }
 }
 
 function notFormatted({ first }: BadEvents): SqlError {

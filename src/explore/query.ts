@@ -1,11 +1,10 @@
 /** One query from its submission until it is forgotten. */
 import type { NamespaceName, StreamId } from '../streams/names.ts'
+import { type BadEvents, NO_BAD_EVENTS } from './bad-events.ts'
 import type { ResultColumn } from './cells.ts'
-import type { Connection } from './engine.ts'
 import type { QueryHandle } from './query-handle.ts'
 import type { Result } from './result.ts'
 import type { SqlState } from './sql-error.ts'
-import type { BadEvent } from './stream-table.ts'
 
 export type QueryStatus =
   | 'INITIALIZED' // waits for others to end
@@ -15,21 +14,10 @@ export type QueryStatus =
   | 'CLOSED'
   | 'ERROR'
 
-/** Events a query looked at that do not fit their schema: how many, and some of them. */
-export interface BadEvents {
-  readonly count: number
-  readonly first: readonly (BadEvent & { readonly table: string })[]
-}
-
-export const NO_BAD_EVENTS: BadEvents = { count: 0, first: [] }
-
 export interface QueryFailure {
   readonly message: string
   readonly sqlState: SqlState
 }
-
-/** So often a query is told to stop until it has: one that has not begun yet does not hear it. */
-const INTERRUPT_MS = 50
 
 export class Query {
   readonly handle: QueryHandle
@@ -48,8 +36,8 @@ export class Query {
   touchedMs: number
   cancelled = false
   #result: Result | undefined
-  #connection: Connection | undefined
-  #interrupting: NodeJS.Timeout | undefined
+  /** Makes what runs end. */
+  #stop: (() => void) | undefined
 
   constructor(
     handle: QueryHandle,
@@ -81,12 +69,13 @@ export class Query {
     return this.#result
   }
 
-  runsOn(connection: Connection): void {
-    this.#connection = connection
+  runs(stop: () => void): void {
+    this.status = 'RUNNING'
+    this.#stop = stop
   }
 
   finished(result: Result): void {
-    this.#ended()
+    this.#stop = undefined
     if (this.cancelled) {
       result.close()
     } else {
@@ -96,7 +85,7 @@ export class Query {
   }
 
   failed(failure: QueryFailure): void {
-    this.#ended()
+    this.#stop = undefined
     if (this.cancelled) return
     this.failure = failure
     this.status = 'ERROR'
@@ -107,19 +96,11 @@ export class Query {
     if (this.isUnderWay) {
       this.cancelled = true
       this.status = 'CANCELED'
-      if (this.#connection !== undefined) {
-        this.#connection.interrupt()
-        this.#interrupting = setInterval(() => this.#connection?.interrupt(), INTERRUPT_MS).unref()
-      }
+      this.#stop?.()
     } else if (this.status === 'FINISHED') {
       this.status = 'CLOSED'
       this.#result?.close()
       this.#result = undefined
     }
-  }
-
-  #ended(): void {
-    clearInterval(this.#interrupting)
-    this.#connection = undefined
   }
 }

@@ -15,26 +15,21 @@ import type { RecordSchema } from '../schemas/schema.ts'
 import { parseSchemaText } from '../schemas/schema-json.ts'
 import type { StreamId } from '../streams/names.ts'
 import type { FormatSpecification } from '../streams/properties.ts'
-import type { Cursor, Streams } from '../streams/streams.ts'
+import type { Cursor } from '../streams/streams.ts'
+import type { BadEvent } from './bad-events.ts'
 import type { TextBuffer } from './column-buffer.ts'
 import type { Column, KeptType } from './columns.ts'
 import type { Engine } from './engine.ts'
+import type { EventSource } from './event-source.ts'
 import type { TimeRange } from './statement.ts'
 import { TableWriter } from './table-writer.ts'
 
-/** Decoding happens between requests, so long at a time. */
-const SLICE_MS = 1
+/** So long is decoded before anybody else is heard, such as who gives a query up. */
+const SLICE_MS = 10
 /** After so many events it is looked at the clock. */
 const SLICE_EVENTS = 32
 const REASONS_MAX = 20
 const EVENTS_MAX = 2_147_483_647
-
-/** An event that does not fit the schema. */
-export interface BadEvent {
-  readonly timestampMs: number
-  readonly sequence: number
-  readonly reason: string
-}
 
 /** What a query needs of a stream. */
 export interface Wanted {
@@ -62,7 +57,7 @@ export class StreamTable {
   readonly range: TimeRange
   readonly #formatKey: string
   readonly #engine: Engine
-  readonly #streams: Streams
+  readonly #source: EventSource
   readonly #reader: RecordReader | undefined
   readonly #fieldCount: number
   #after: Cursor | undefined
@@ -76,9 +71,9 @@ export class StreamTable {
   leases = 0
   usedAt = 0
 
-  private constructor(engine: Engine, streams: Streams, options: StreamTableOptions) {
+  private constructor(engine: Engine, source: EventSource, options: StreamTableOptions) {
     this.#engine = engine
-    this.#streams = streams
+    this.#source = source
     this.name = options.name
     this.id = options.id
     this.log = options.log
@@ -90,8 +85,12 @@ export class StreamTable {
     this.#reader = fields.length === 0 ? undefined : openReader(resolvedFormat(options.format), fields)
   }
 
-  static async create(engine: Engine, streams: Streams, options: StreamTableOptions): Promise<StreamTable> {
-    const table = new StreamTable(engine, streams, options)
+  static async create(
+    engine: Engine,
+    source: EventSource,
+    options: StreamTableOptions,
+  ): Promise<StreamTable> {
+    const table = new StreamTable(engine, source, options)
     const columns = options.columns
       .filter(({ name }) => name !== 'ts')
       .map(({ keptAs, keptType }) => `, ${keptAs} ${keptType === 'JSON' ? 'VARCHAR' : keptType}`)
@@ -128,13 +127,13 @@ export class StreamTable {
 
   async #load(patience: Patience): Promise<void> {
     const after = this.#after
-    const read = await this.#streams.read(this.id, {
+    const read = await this.#source.read(this.id, {
       ...this.range,
       limit: EVENTS_MAX,
       ...(after && { after }),
     })
     if (read === undefined) return
-    if (read.log !== this.log) return void read.blocks.return() // emptied this very moment
+    if (read.log !== this.log) return void read.blocks.return?.() // emptied this very moment
     const types: KeptType[] = ['BIGINT', 'BOOLEAN', ...this.#keptTypes()]
     const writer = await TableWriter.open(this.#engine, this.name, types)
     try {
@@ -191,7 +190,7 @@ export class StreamTable {
   }
 }
 
-/** The event loop belongs to requests first. */
+/** Leaves room for messages. */
 class Slices {
   #endsAt = performance.now() + SLICE_MS
 

@@ -6,22 +6,13 @@
  * good one, and what a query answers must not hang on what was asked before. Together they take a bounded part of the engine's memory: those not used for longest go first, and one that is
  * too large by itself goes with its query. A table of a log that is no stream's any more goes with the next query.
  */
-import { earliestVisibleMs } from '../streams/properties.ts'
-import type { Registry } from '../streams/registry.ts'
-import type { Streams } from '../streams/streams.ts'
 import type { Engine } from './engine.ts'
+import type { EventSource } from './event-source.ts'
 import { type Patience, StreamTable, type Wanted } from './stream-table.ts'
-
-export interface TableCacheOptions {
-  readonly bytesMax: number
-  readonly nowMs: () => number
-}
 
 /** A table that stays until it is given back. */
 export interface Lease {
   readonly table: StreamTable
-  /** No event before it is visible. */
-  readonly earliestMs: number
   release(): Promise<void>
 }
 
@@ -30,18 +21,16 @@ const EXPIRED_ROWS_MIN = 50_000
 
 export class TableCache {
   readonly #engine: Engine
-  readonly #streams: Streams
-  readonly #registry: Registry
-  readonly #options: TableCacheOptions
+  readonly #source: EventSource
+  readonly #bytesMax: number
   readonly #tables = new Set<StreamTable>()
   #made = 0
   #uses = 0
 
-  constructor(engine: Engine, streams: Streams, registry: Registry, options: TableCacheOptions) {
+  constructor(engine: Engine, source: EventSource, bytesMax: number) {
     this.#engine = engine
-    this.#streams = streams
-    this.#registry = registry
-    this.#options = options
+    this.#source = source
+    this.#bytesMax = bytesMax
   }
 
   /** What the tables take in memory, about. */
@@ -51,20 +40,20 @@ export class TableCache {
     return bytes
   }
 
-  /** A table with everything that is wanted and visible now. Rejects with what reading the log and DuckDB reject with. */
-  async lease(wanted: Wanted, patience: Patience): Promise<Lease> {
+  /**
+   * A table with everything that is wanted, from `earliestMs` on. Rejects with what reading the log and DuckDB reject with.
+   */
+  async lease(wanted: Wanted, earliestMs: number, patience: Patience): Promise<Lease> {
     await this.#dropStale()
-    const { ttlSeconds } = this.#streams.properties(wanted.id)
-    const earliestMs = earliestVisibleMs(this.#options.nowMs(), ttlSeconds)
     const startMs = Math.max(wanted.range.startMs, earliestMs)
     const visible = { ...wanted, range: { ...wanted.range, startMs } }
-    const lease = await this.#leaseOn(await this.#find(visible, earliestMs), earliestMs, patience)
+    const lease = await this.#leaseOn(await this.#find(visible, earliestMs), patience)
     if (lease.table.covers(visible)) return lease
     await lease.release() // an event that was just read is bad
-    return this.#leaseOn(await this.#find(visible, earliestMs), earliestMs, patience)
+    return this.#leaseOn(await this.#find(visible, earliestMs), patience)
   }
 
-  async #leaseOn(table: StreamTable, earliestMs: number, patience: Patience): Promise<Lease> {
+  async #leaseOn(table: StreamTable, patience: Patience): Promise<Lease> {
     table.leases++
     table.usedAt = ++this.#uses
     let released = false
@@ -83,7 +72,7 @@ export class TableCache {
       if (table.leases === 0) await table.drop()
       throw error
     }
-    return { table, earliestMs, release }
+    return { table, release }
   }
 
   async #find(wanted: Wanted, earliestMs: number): Promise<StreamTable> {
@@ -108,7 +97,7 @@ export class TableCache {
       if (!columns.some(({ keptAs }) => keptAs === column.keptAs)) columns.push(column)
     }
     columns.sort((a, b) => (a.field ?? -1) - (b.field ?? -1))
-    const table = await StreamTable.create(this.#engine, this.#streams, {
+    const table = await StreamTable.create(this.#engine, this.#source, {
       ...wanted,
       columns,
       name: `t${++this.#made}`,
@@ -127,16 +116,15 @@ export class TableCache {
   }
 
   async #dropStale(): Promise<void> {
-    for (const table of this.#tables) {
-      const { namespace, stream } = table.id
-      if (this.#registry.find(namespace, stream)?.log !== table.log) await this.#remove(table)
-    }
+    const tables = [...this.#tables]
+    const logs = await this.#source.currentLogs(tables.map(({ id }) => id))
+    for (const [i, table] of tables.entries()) if (logs[i] !== table.log) await this.#remove(table)
   }
 
   async #shrink(): Promise<void> {
     const unused = [...this.#tables].filter(({ leases }) => leases === 0).sort((a, b) => a.usedAt - b.usedAt)
     for (const table of unused) {
-      if (this.bytes <= this.#options.bytesMax) return
+      if (this.bytes <= this.#bytesMax) return
       await this.#remove(table)
     }
   }

@@ -1,16 +1,11 @@
-/**
- * Writes rows into a table of DuckDB, a column at a time. A chunk goes over, and is taken, on the event loop: it is small
- * where rows are wide, so that requests wait for about a millisecond and not for DuckDB's largest vectors.
- */
+/** Writes rows into a table of DuckDB, a column at a time, in chunks as large as DuckDB's vectors. */
 import type { DuckDBAppender, DuckDBType } from '@duckdb/node-api'
 import { type Bindings, CHUNK_ROWS, type ColumnBuffer, columnBuffer } from './column-buffer.ts'
 import type { KeptType } from './columns.ts'
 import type { Connection, DuckDB } from './engine.ts'
 
-/** Values in a chunk, about; a text takes longer than a number. */
-const CHUNK_WEIGHT = 16_384
-const TEXT_WEIGHT = 4
-const CHUNK_ROWS_MIN = 64
+/** So often DuckDB takes over what was appended; in between it stays in the appender. */
+const FLUSH_CHUNKS = 8
 
 export class TableWriter {
   readonly #duckdb: DuckDB
@@ -20,7 +15,7 @@ export class TableWriter {
   /** Whoever writes puts values into these, at `row`, one in each. */
   readonly columns: readonly ColumnBuffer[]
   row = 0
-  readonly #chunkRows: number
+  #chunks = 0
   /** About what the rows take in memory. */
   bytes = 0
 
@@ -35,7 +30,6 @@ export class TableWriter {
     this.#appender = appender
     this.#types = types.map((type) => duckdb[type === 'JSON' ? 'VARCHAR' : type])
     this.columns = types.map(columnBuffer)
-    this.#chunkRows = chunkRows(types)
   }
 
   /** Into a table of schema `streams`, whose columns have these types. */
@@ -48,13 +42,13 @@ export class TableWriter {
   }
 
   endRow(): void {
-    if (++this.row === this.#chunkRows) this.flush()
+    if (++this.row === CHUNK_ROWS) this.#appendChunk()
   }
 
   flush(): void {
-    if (this.row === 0) return
-    this.#appendChunk()
-    this.#appender.flushSync()
+    if (this.row > 0) this.#appendChunk()
+    if (this.#chunks > 0) this.#appender.flushSync()
+    this.#chunks = 0
   }
 
   close(): void {
@@ -69,13 +63,9 @@ export class TableWriter {
     }
     this.#appender.appendDataChunk(chunk)
     this.row = 0
+    if (++this.#chunks === FLUSH_CHUNKS) {
+      this.#appender.flushSync()
+      this.#chunks = 0
+    }
   }
-}
-
-function chunkRows(types: readonly KeptType[]): number {
-  const weights = types.map((type) =>
-    type === 'VARCHAR' || type === 'BLOB' || type === 'JSON' ? TEXT_WEIGHT : 1,
-  )
-  const weight = weights.reduce<number>((sum, one) => sum + one, 0)
-  return Math.min(CHUNK_ROWS, Math.max(CHUNK_ROWS_MIN, Math.floor(CHUNK_WEIGHT / weight)))
 }
