@@ -10,11 +10,14 @@ import {
 } from '../streams/names.ts'
 import type { NamespaceProperties } from '../streams/namespace.ts'
 import type { StreamProperties } from '../streams/properties.ts'
+import type { StreamViews } from '../streams/view.ts'
 
 export interface StoredStream {
   readonly id: StreamId
   readonly log: LogId
+  readonly firstLog: LogId
   readonly properties: StreamProperties
+  readonly views: StreamViews
 }
 
 export class CatalogContent {
@@ -73,10 +76,11 @@ export class CatalogContent {
     const colon = name.indexOf(':')
     const namespace = parseNamespaceName(name.slice(0, colon))
     const id = { namespace, stream: parseStreamName(name.slice(colon + 1)) }
-    const { log, properties } = decodeStreamDocument(name, document)
+    const stored = decodeStreamDocument(name, document)
+    const { log } = stored
     const other = this.streams.get(log)
     if (other !== undefined) throw new Error(`its log belongs to stream ${nameOf(other.id)}`)
-    this.streams.set(log, { id, log, properties })
+    this.streams.set(log, { id, ...stored })
   }
 }
 

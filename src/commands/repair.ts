@@ -9,7 +9,7 @@ import { DEFAULT_NAMESPACE, parseStreamName, type StreamId } from '../streams/na
 import { DEFAULT_NAMESPACE_PROPERTIES } from '../streams/namespace.ts'
 import { DEFAULT_PROPERTIES, type StreamProperties } from '../streams/properties.ts'
 import { Registry } from '../streams/registry.ts'
-import { restoreStream } from '../streams/restore.ts'
+import { restoreStream, restoreViews } from '../streams/restore.ts'
 import { CatalogContent, nameOf } from './catalog-content.ts'
 import type { Command, CommandSurroundings } from './command.ts'
 import { doubtfulEndText, Findings, fileDamageText, sequencesText } from './findings.ts'
@@ -120,8 +120,10 @@ class Salvage {
     await registry.change(async () => {
       for (const [name, properties] of namespaces) await registry.putNamespace(name, properties)
     })
-    for (const { id, log, properties } of catalog.streams.values())
-      await this.#save(target, id, log, properties)
+    // The oldest first, so that each keeps its table.
+    const streams = [...catalog.streams.values()].sort((a, b) => a.firstLog - b.firstLog)
+    for (const { id, log, properties } of streams) await this.#save(target, id, log, properties)
+    for (const { id, views } of streams) if (views.size > 0) await restoreViews(registry, id, views)
     if (this.#findings.count === 0 && this.#leftOut === 0) return
     for (const log of logsIn(this.#store.files)) {
       if (catalog.streams.has(log)) continue

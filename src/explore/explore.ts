@@ -317,7 +317,10 @@ export class Explore {
     }
   }
 
-  #needed({ named: { name, range }, claim, columns }: CheckedTable, statement: Statement): NeededTable {
+  #needed(
+    { named: { name, range, eventsMax }, claim, columns }: CheckedTable,
+    statement: Statement,
+  ): NeededTable {
     const { id } = claim.stream
     const { log, properties } = this.#streams.get(id)
     return {
@@ -327,6 +330,7 @@ export class Explore {
       format: claim.format,
       columns: columns.filter((column) => column.keptAs === 'ts' || statement.names(column.name)),
       range,
+      eventsMax,
       earliestMs: earliestVisibleMs(this.#options.nowMs(), properties.ttlSeconds),
     }
   }

@@ -23,6 +23,8 @@ export interface NamedTable {
   /** In lower case. */
   readonly name: string
   readonly range: TimeRange
+  /** Of the events in range no more than the first so many matter; undefined if all may. */
+  readonly eventsMax: number | undefined
 }
 
 export type StatementKind =
@@ -72,6 +74,8 @@ const REFUSED_FUNCTION =
 /** Names under which DuckDB tells about itself. */
 const RESERVED_NAME = /^(?:duckdb_|pragma_|pg_|sqlite_|information_schema|_)/i
 
+/** For more, reading all and keeping it is worth it. */
+const FIRST_EVENTS_MAX = 10_000
 /** Nested so deep a query has lost its reader; DuckDB's own limit is 1000. */
 const DEPTH_MAX = 600
 
@@ -85,10 +89,11 @@ export function readStatement(root: Node): Statement {
   }
   const walk = new Walk()
   walk.node(root, new Set(), 0)
+  const eventsMax = walk.tables.size === 1 ? firstRowsOf(root) : undefined
   const isTable = shown?.show_type === 'DESCRIBE' && tableAlone(shown.query as Node) !== undefined
   return {
     kind: shown === undefined ? 'select' : isTable ? 'describe-table' : 'show-ref',
-    tables: [...walk.tables].map(([name, range]) => ({ name, range })),
+    tables: [...walk.tables].map(([name, range]) => ({ name, range, eventsMax })),
     names: (column) => walk.everything || walk.texts.has(column.toLowerCase()),
     query: root,
   }
@@ -222,6 +227,40 @@ function rangeOf(where: Node | null, table: Node): TimeRange {
     }
   }
   return { startMs: Math.max(0, startMs), endMs: Math.max(0, endMs) }
+}
+
+/**
+ * How many events `SELECT columns FROM table WHERE ts … LIMIT n` looks at: such queries are how people look into a stream.
+ * Undefined for any other query.
+ */
+function firstRowsOf(query: Node): number | undefined {
+  const from = query.from_table as Node | null | undefined
+  const modifiers = query.modifiers as readonly Node[]
+  const isPlain =
+    query.type === 'SELECT_NODE' &&
+    from?.type === 'BASE_TABLE' &&
+    from.sample === null &&
+    query.sample === null &&
+    query.having === null &&
+    query.qualify === null &&
+    query.aggregate_handling === 'STANDARD_HANDLING' &&
+    (query.group_expressions as readonly Node[]).length === 0 &&
+    (query.cte_map as { map: readonly Node[] }).map.length === 0 &&
+    (query.select_list as readonly Node[]).every(({ type }) => type === 'COLUMN_REF' || type === 'STAR') &&
+    modifiers.length === 1 &&
+    modifiers[0].type === 'LIMIT_MODIFIER'
+  if (!isPlain) return undefined
+  const name = String(from.alias === '' ? from.table_name : from.alias).toLowerCase()
+  const conditions = conjuncts(query.where_clause as Node | null)
+  const areOnTs = conditions.every(
+    (condition) => boundsOn(condition, name).length === (condition.type === 'COMPARE_BETWEEN' ? 2 : 1),
+  )
+  const { limit, offset } = modifiers[0]
+  const rows = wholeNumber(limit)
+  const skipped = offset === null ? 0 : wholeNumber(offset)
+  if (!areOnTs || rows === undefined || skipped === undefined) return undefined
+  const events = rows + skipped
+  return events >= 1 && events <= FIRST_EVENTS_MAX ? events : undefined
 }
 
 function conjuncts(where: Node | null): readonly Node[] {

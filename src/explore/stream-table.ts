@@ -38,6 +38,8 @@ export interface Wanted {
   readonly format: FormatSpecification
   readonly columns: readonly Column[]
   readonly range: TimeRange
+  /** The first so many events are enough; undefined: all. */
+  readonly eventsMax: number | undefined
 }
 
 export interface StreamTableOptions extends Wanted {
@@ -60,6 +62,7 @@ export class StreamTable {
   readonly #source: EventSource
   readonly #reader: RecordReader | undefined
   readonly #fieldCount: number
+  readonly #eventsMax: number | undefined
   #after: Cursor | undefined
   #loading: Promise<void> = Promise.resolve()
   rows = 0
@@ -79,6 +82,7 @@ export class StreamTable {
     this.log = options.log
     this.columns = options.columns
     this.range = options.range
+    this.#eventsMax = options.eventsMax
     this.#formatKey = keyOf(options.format)
     const fields = options.columns.flatMap(({ field }) => (field === undefined ? [] : [field]))
     this.#fieldCount = fields.length
@@ -129,7 +133,7 @@ export class StreamTable {
     const after = this.#after
     const read = await this.#source.read(this.id, {
       ...this.range,
-      limit: EVENTS_MAX,
+      limit: this.#eventsMax ?? EVENTS_MAX,
       ...(after && { after }),
     })
     if (read === undefined) return

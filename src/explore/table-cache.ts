@@ -47,10 +47,24 @@ export class TableCache {
     await this.#dropStale()
     const startMs = Math.max(wanted.range.startMs, earliestMs)
     const visible = { ...wanted, range: { ...wanted.range, startMs } }
+    if (wanted.eventsMax !== undefined) return this.#leaseOnce(visible, patience)
     const lease = await this.#leaseOn(await this.#find(visible, earliestMs), patience)
     if (lease.table.covers(visible)) return lease
     await lease.release() // an event that was just read is bad
     return this.#leaseOn(await this.#find(visible, earliestMs), patience)
+  }
+
+  /** On a table for this query alone. */
+  async #leaseOnce(wanted: Wanted, patience: Patience): Promise<Lease> {
+    const name = `t${++this.#made}`
+    const table = await StreamTable.create(this.#engine, this.#source, { ...wanted, name })
+    try {
+      await table.catchUp(patience)
+    } catch (error) {
+      await table.drop()
+      throw error
+    }
+    return { table, release: () => table.drop() }
   }
 
   async #leaseOn(table: StreamTable, patience: Patience): Promise<Lease> {
@@ -99,6 +113,7 @@ export class TableCache {
     columns.sort((a, b) => (a.field ?? -1) - (b.field ?? -1))
     const table = await StreamTable.create(this.#engine, this.#source, {
       ...wanted,
+      eventsMax: undefined,
       columns,
       name: `t${++this.#made}`,
     })

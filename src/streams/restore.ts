@@ -4,6 +4,7 @@ import type { StreamId } from './names.ts'
 import { DEFAULT_NAMESPACE_PROPERTIES } from './namespace.ts'
 import type { StreamProperties } from './properties.ts'
 import type { Registry } from './registry.ts'
+import type { StreamViews } from './view.ts'
 
 /**
  * The stream has these properties and the events that `fill` adds, or, if `fill` throws, is what it was; if it is missing it
@@ -25,5 +26,14 @@ export function restoreStream(
       await registry.putNamespace(id.namespace, DEFAULT_NAMESPACE_PROPERTIES)
     }
     await registry.putOnLog(id, target, properties)
+  })
+}
+
+/** The stream, which is there, has these views: younger than all streams there are now. */
+export function restoreViews(registry: Registry, id: StreamId, views: StreamViews): Promise<void> {
+  return registry.change(async () => {
+    const stream = registry.find(id.namespace, id.stream)!
+    const afterLog = registry.lastLog
+    await registry.putViews(stream, new Map([...views].map(([name, view]) => [name, { ...view, afterLog }])))
   })
 }

@@ -88,13 +88,17 @@ test('of a sound store everything is saved', async () => {
   expect(events).toEqual(original)
 })
 
-test('properties and namespaces are saved', async () => {
+test('properties, views and namespaces are saved', async () => {
   const { folder, fixed } = await damaged(async () => {})
   await runCommand(repair, ['--data', folder, '--to', fixed])
   const [before, after] = await Promise.all([folder, fixed].map((one) => openStore(one)))
   const shape = ({ registry }: typeof before & {}) => ({
     namespaces: registry.namespaceNames().map((name) => [name, registry.namespace(name)]),
-    streams: [...registry.allStreams()].map(({ id, properties }) => ({ id, properties })),
+    streams: [...registry.allStreams()].map(({ id, properties, views }) => ({
+      id,
+      properties,
+      views: [...views.values()].map(({ name, format, tableName }) => ({ name, format, tableName })),
+    })),
   })
   const shapes = [shape(before!), shape(after!)]
   await Promise.all([before!.storage.close(), after!.storage.close()])

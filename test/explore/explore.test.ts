@@ -383,6 +383,41 @@ describe('time', () => {
   })
 })
 
+describe('the first rows of a table', () => {
+  test.each([
+    ['SELECT n FROM stream_s LIMIT 2', [1, 2]],
+    ['SELECT n FROM stream_s LIMIT 2 OFFSET 1', [2, 3]],
+    ['SELECT n FROM stream_s WHERE ts > 1000 LIMIT 2', [2, 3]],
+    ['SELECT n FROM stream_s WHERE stream_s.ts BETWEEN 2000 AND 3000 LIMIT 9', [2, 3]],
+    ['SELECT n FROM stream_s WHERE n > 2 LIMIT 1', [3]],
+    ['SELECT n FROM stream_s WHERE ts > 1000 AND n > 3 LIMIT 1', [4]],
+    ['SELECT n FROM stream_s ORDER BY n DESC LIMIT 1', [4]],
+    ['SELECT DISTINCT headers FROM stream_s LIMIT 5', ['{}']],
+    ['SELECT max(n) FROM stream_s LIMIT 1', [4]],
+    ['SELECT n FROM stream_s WHERE ts BETWEEN 2000 AND 1 + 3000 LIMIT 5', [2, 3]],
+    ['SELECT n FROM stream_s LIMIT 0', []],
+    ['SELECT n FROM stream_s WHERE ts < 0 LIMIT 2', []],
+  ] as const)('%s', async (sql, expected) => {
+    const app = await testApp({ streams: ['s'] })
+    await app.put(`${STREAMS}/s/properties`, { body: JSON.stringify({ format: csv(field('n', 'int')) }) })
+    for (const n of [1, 2, 3, 4]) {
+      app.nowMs = n * 1000
+      await app.post(`${STREAMS}/s`, { body: String(n) })
+    }
+    expect((await rowsOf(app, sql)).flat()).toEqual(expected)
+    expect(await rowsOf(app, 'SELECT sum(n) FROM stream_s')).toEqual([[10]])
+    expect((await rowsOf(app, sql)).flat()).toEqual(expected)
+  })
+
+  test('are told of bad events among them alone', async () => {
+    const app = await appWith('s', csv(field('n', 'int')), '1\nx\ny')
+    expect((await answered(app, 'SELECT n FROM stream_s LIMIT 1')).state.badEvents).toBeUndefined()
+    expect((await answered(app, 'SELECT n FROM stream_s LIMIT 2')).state.badEvents).toBe(1)
+    expect((await answered(app, 'SELECT n FROM stream_s')).state.badEvents).toBe(2)
+    expect((await answered(app, 'SELECT n FROM stream_s LIMIT 2')).state.badEvents).toBe(1)
+  })
+})
+
 describe('what is kept between queries', () => {
   test('new events are seen by the next query', async () => {
     const app = await appWith('s', csv(field('n', 'int')), '1\n2')

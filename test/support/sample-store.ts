@@ -4,10 +4,11 @@
  * and an upload that broke off leave behind.
  */
 import { Janitor } from '../../src/janitor/janitor.ts'
-import { parseNamespaceName, parseStreamName, type StreamId } from '../../src/streams/names.ts'
+import { parseNamespaceName, parseStreamName, parseViewName, type StreamId } from '../../src/streams/names.ts'
 import { Namespaces } from '../../src/streams/namespaces.ts'
 import { Registry } from '../../src/streams/registry.ts'
 import { Streams } from '../../src/streams/streams.ts'
+import { Views } from '../../src/streams/views.ts'
 import { openStorage, type Storage } from '../../storage/level/open.ts'
 import type { EventHeaders, EventSlices } from '../../storage/log.ts'
 import { lines, type ReadEvent, readAll } from '../contract/event-log.ts'
@@ -78,6 +79,9 @@ async function fill(store: OpenStore): Promise<void> {
   await streams.create(streamId('short'), { ttlSeconds: 86_400n, description: 'a day' })
   await streams.create(streamId('emptied'), { principal: 'alice' })
   await streams.create(streamId('never'), {})
+  const { format } = streams.properties(streamId('rain', 'weather'))
+  const view = { format, tableName: 'drops' }
+  await new Views(store.registry).put(streamId('rain', 'weather'), parseViewName('hourly'), view)
 
   for (let i = 0; i < 12; i++) {
     store.nowMs += 7
