@@ -37,12 +37,12 @@ const SMALL_KEYS: readonly (readonly [gte: Buffer | undefined, lt: Buffer | unde
  */
 export async function checkBeforeOpen(folder: string): Promise<string[]> {
   const store = join(folder, 'store')
-  const found = lookOrUndefined(store)
+  const found = await lookOrUndefined(store)
   if (found?.damage.length === 0) return found.remarks
   // Another process may be changing what we have just read: with its lock in our hands, once more.
   const lock = await StoreLock.take(store)
   try {
-    const { damage, remarks } = look(store)
+    const { damage, remarks } = await look(store)
     if (damage.length > 0) throw damaged(folder, damage)
     return remarks
   } finally {
@@ -55,15 +55,15 @@ interface Findings {
   readonly remarks: string[]
 }
 
-function lookOrUndefined(store: string): Findings | undefined {
+async function lookOrUndefined(store: string): Promise<Findings | undefined> {
   try {
-    return look(store)
+    return await look(store)
   } catch {
     return undefined
   }
 }
 
-function look(store: string): Findings {
+async function look(store: string): Promise<Findings> {
   const damage: FileDamage[] = []
   const { hasCurrent, tables, logs } = storeFileNames(store)
   // A crash while the first store was made leaves it without CURRENT, and without anything worth keeping.
@@ -74,7 +74,8 @@ function look(store: string): Findings {
   if (damage.length > 0) return { damage, remarks: [] }
   for (const [gte, lt] of SMALL_KEYS) for (const _ of files.entries(gte, lt));
   if (damage.length > 0 || wasClosed(files)) return { damage, remarks: remarksOn(files) }
-  files.checkTables(CHECKED_BYTES_MAX)
+  // A service that opens its store anew answers others meanwhile.
+  for (const _ of files.checkTables(CHECKED_BYTES_MAX)) await new Promise((resolve) => setImmediate(resolve))
   return {
     damage: damage.filter(({ fatal }) => fatal),
     remarks: [...remarksOn(files), ...damage.map(remarkOnTable)],
