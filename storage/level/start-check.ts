@@ -9,7 +9,7 @@
  * Events are checked when they are read, by checksums of our own. All this takes a few milliseconds.
  *
  * There is one more thing: LevelDB may meet a damaged block with an assertion that ends the process. So where the store was
- * not closed as it should be, all blocks of its newest tables are checked as well, about a second's worth: a service that
+ * not closed as it should be, all blocks of its newest tables are checked as well, a second or two: a service that
  * died of one is told so when it is started again, instead of dying again.
  */
 import { join } from 'node:path'
@@ -21,8 +21,8 @@ import { describeKey } from './key-description.ts'
 import { BLOCKS, markKey, NO_LOG, PIECES } from './keys.ts'
 import { StoreLock } from './store-lock.ts'
 
-/** Read at half a gigabyte a second or more. */
-const CHECKED_BYTES_MAX = 1024 * 1024 * 1024
+/** Read at 200 MB a second or more. */
+const CHECKED_BYTES_MAX = 512 * 1024 * 1024
 
 /** All that is no event. */
 const SMALL_KEYS: readonly (readonly [gte: Buffer | undefined, lt: Buffer | undefined])[] = [

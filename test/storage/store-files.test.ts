@@ -94,7 +94,8 @@ test('a store without a manifest reads the same from its tables and logs', async
 
 test('a flipped byte in any table is told, wherever it stands', async () => {
   const store = await busyStore(7)
-  const names = (await readdir(store)).filter((name) => name.endsWith('.ldb'))
+  // Not those that LevelDB has replaced and had no time to delete: nobody reads them.
+  const names = read(store).files.liveFiles.filter((name) => name.endsWith('.ldb'))
   for (const name of names) {
     const path = join(store, name)
     const original = await readFile(path)
