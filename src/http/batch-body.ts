@@ -8,13 +8,13 @@ import type { StreamBatch, Streams } from '../streams/streams.ts'
 import { bodyChunks } from './body-chunks.ts'
 import { eventHeaders, withAddedHeader, withOverridingHeaders } from './event-headers.ts'
 import { Expansion } from './expansion.ts'
-import { Gate } from './gate.ts'
+import { Turnstile } from './turnstile.ts'
 
 /**
  * One upload at a time has a block of Avro decompressed and not handed on yet: that may be 64 MiB out of 2 KiB, and uploads are
  * many. Blocks of the usual size are handed on at once, so that nobody waits for them.
  */
-const expanding = new Gate(1)
+const expanding = new Turnstile()
 
 /** Resolves once every event of the body is on disk; otherwise none will be. */
 export async function storeBatch(
