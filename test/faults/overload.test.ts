@@ -22,7 +22,7 @@ import { STREAMS } from '../support/test-app.ts'
 const SUSTAINABLE_SHARE = 0.7
 const TIMES = 5
 /** As many clients as make a queue of so long, if each waits for its answer: more cannot be answered in 100 ms at all. */
-const QUEUE_SECONDS = 0.04
+const QUEUE_SECONDS = 0.05
 const CONNECTIONS = { least: 400, most: 1_300 }
 const IDLE = effort({ short: 200, long: 2_000 })
 const SLOW = effort({ short: 30, long: 200 })
@@ -32,6 +32,9 @@ const NORMAL_SECONDS = effort({ short: 2, long: 10 })
 const OVERLOAD_SECONDS = effort({ short: 4, long: 60 })
 const LARGE_BYTES = effort({ short: 16_000_000, long: 100_000_000 })
 const RECOVERY_MS = effort({ short: 1_000, long: 5_000 })
+
+/** In a few seconds, and beside other tests, fewer clients have to be an overload. */
+const ARGS = effort({ short: ['--max-requests', '256'], long: [] })
 
 const RSS_MB_MAX = 400
 const REFUSED_MS_MAX = 100
@@ -45,7 +48,7 @@ test('five times what it can bear, beside slow, idle and vanishing clients', {
   const problem = procProblem()
   if (problem !== undefined) skip(problem)
   const folder = await temporaryFolder()
-  const service = await startServiceProcess(join(folder, 'data'))
+  const service = await startServiceProcess(join(folder, 'data'), { args: ARGS })
   const { pid, port } = service
   const needed = CONNECTIONS.most + IDLE + SLOW + READERS + 500
   if (handlesMax(pid) < needed) skip(`a process may open ${handlesMax(pid)} files here; ${needed} are needed`)
