@@ -49,7 +49,7 @@ export const LIMITS = {
   ),
   maxWaitMs: limit(
     'max-wait-ms',
-    25,
+    15,
     1,
     60_000,
     'how long requests may take on average, if more than a quarter of max-requests are worked on all the time',

@@ -7,10 +7,10 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { blockCodec } from '../../../src/decoders/avro-codecs.ts'
 import { avroContainer } from '../../../src/decoders/avro-container.ts'
-import { AvroProblem } from '../../../src/schemas/avro-problem.ts'
-import { parseSchema } from '../../../src/schemas/avro-schema.ts'
 import { schemaText } from '../../../src/decoders/avro-schema-text.ts'
 import { compileSkip } from '../../../src/decoders/avro-skip.ts'
+import { AvroProblem } from '../../../src/schemas/avro-problem.ts'
+import { parseSchema } from '../../../src/schemas/avro-schema.ts'
 import {
   type AvroFileParts,
   avroFile,
