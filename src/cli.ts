@@ -5,6 +5,7 @@ import { withoutSecrets } from './auth/token-hash.ts'
 import { COMMANDS } from './commands/index.ts'
 import { ConfigError, helpText, parseCommand } from './config.ts'
 import { failureReporter } from './failure-report.ts'
+import { isLoopback } from './http/server.ts'
 import { type RunningService, startService } from './main.ts'
 
 /** What was accepted is given this long to finish when the process is told to stop. */
@@ -59,9 +60,12 @@ async function serve(): Promise<void> {
   }
   const scheme = command.config.tls === undefined ? 'http' : 'https'
   const base = `${scheme}://${hostInUrl(service.host)}:${service.port}`
-  process.stdout.write(greeting(base, command.config.authFile !== undefined))
+  const { authFile, tls } = command.config
+  process.stdout.write(greeting(base, authFile !== undefined))
+  if (authFile !== undefined && tls === undefined && !isLoopback(service.host))
+    process.stdout.write(TOKENS_IN_THE_CLEAR)
   stopOnSignals(service)
-  if (command.config.tls !== undefined) reloadOnSignal(service)
+  if (tls !== undefined) reloadOnSignal(service)
 }
 
 function readCommand() {
@@ -72,6 +76,10 @@ function readCommand() {
     return fail(error.message)
   }
 }
+
+const TOKENS_IN_THE_CLEAR = `tokens can be read on their way here: name --tls-cert and --tls-key, or let nobody but a proxy with HTTPS come in
+
+`
 
 function greeting(base: string, withTokens: boolean): string {
   const token = withTokens ? '-H "Authorization: Bearer $MILLRACE_TOKEN" ' : ''
