@@ -12,6 +12,9 @@ import { type RunningService, startService } from './main.ts'
 const GRACE_MS = 10_000
 /** Signals so close to each other are one: npm passes on the SIGINT that the terminal has sent to everybody already. */
 const SAME_SIGNAL_MS = 500
+const TOKENS_IN_THE_CLEAR = `tokens can be read on their way here: name --tls-cert and --tls-key, or let nobody but a proxy with HTTPS come in
+
+`
 
 const log = (line: string) => void process.stderr.write(withoutSecrets(line))
 const report = failureReporter(log, Date.now)
@@ -76,10 +79,6 @@ function readCommand() {
     return fail(error.message)
   }
 }
-
-const TOKENS_IN_THE_CLEAR = `tokens can be read on their way here: name --tls-cert and --tls-key, or let nobody but a proxy with HTTPS come in
-
-`
 
 function greeting(base: string, withTokens: boolean): string {
   const token = withTokens ? '-H "Authorization: Bearer $MILLRACE_TOKEN" ' : ''
