@@ -64,9 +64,8 @@ async function serve(): Promise<void> {
   const scheme = command.config.tls === undefined ? 'http' : 'https'
   const base = `${scheme}://${hostInUrl(service.host)}:${service.port}`
   const { authFile, tls } = command.config
-  process.stdout.write(greeting(base, authFile !== undefined))
-  if (authFile !== undefined && tls === undefined && !isLoopback(service.host))
-    process.stdout.write(TOKENS_IN_THE_CLEAR)
+  const inTheClear = authFile !== undefined && tls === undefined && !isLoopback(service.host)
+  process.stdout.write(greeting(base, authFile !== undefined) + (inTheClear ? TOKENS_IN_THE_CLEAR : ''))
   stopOnSignals(service)
   if (tls !== undefined) reloadOnSignal(service)
 }
