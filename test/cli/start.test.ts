@@ -81,7 +81,6 @@ test.each([
     const { path } = await tokenFile([{ name: 'all' }])
     const args = ['--host', host, '--auth', path]
     const service = await startServiceProcess(await temporaryFolder(), { args })
-    await service.stop()
     expect(service.stdout.includes('tokens can be read on their way')).toBe(said)
   },
 )
