@@ -18,10 +18,10 @@ import {
   temporaryFolder,
 } from '../support/service-process.ts'
 
-const EVENTS = effort({ short: 200, long: 5_000 })
+const EVENTS = effort({ short: 200, long: 2_000 })
 /** Sent at the same time: they share the fsync. */
 const AT_ONCE = 20
-const UPLOAD_LINES = effort({ short: 12_000, long: 200_000 })
+const UPLOAD_LINES = effort({ short: 12_000, long: 100_000 })
 
 const STREAMS = ['default:bytes', 'default:uploads', 'default:empty', 'weather:rain'] as const
 
