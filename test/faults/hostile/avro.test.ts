@@ -195,7 +195,7 @@ test(
         const stored = codec === undefined || codec === 'null'
         if (isRefused(decoded(bytes, places), bytes, stored)) refused++
         // A million events without bytes are allowed, and nothing else makes work without bytes.
-        expect(performance.now() - begun).toBeLessThan(10_000)
+        expect(performance.now() - begun).toBeLessThan(60_000)
       },
     })
   },
