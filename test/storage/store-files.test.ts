@@ -86,6 +86,8 @@ test.each([1, 2, 3, 4, 5])('a store made of random %i reads as LevelDB reads it'
 test('a store without a manifest reads the same from its tables and logs', async () => {
   const store = await busyStore(6)
   const wanted = await asLevelDb(store)
+  // Removes what a compaction that the close broke off has left: without a manifest nobody could tell it from the rest.
+  await (await openLevel(store)).close()
   await writeFile(join(store, 'CURRENT'), 'MANIFEST-999999\n')
   const { pairs, damage } = read(store)
   expect(pairs).toEqual(wanted)
