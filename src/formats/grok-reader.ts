@@ -10,7 +10,7 @@
 import type { RecordSchema } from '../schemas/schema.ts'
 import { GROK_LIBRARY } from './patterns/index.ts'
 import type { FormatError, HeaderPairs, RecordReader, Value } from './record-reader.ts'
-import { RegexMatcher, STEPS_MAX } from './regex-match.ts'
+import { RegexMatcher } from './regex-match.ts'
 import { compileTree, type RegexProgram } from './regex-program.ts'
 import { PatternError, PatternTrees } from './regex-tree.ts'
 import { utf8 } from './text-bytes.ts'
@@ -87,7 +87,7 @@ export class GrokReader implements RecordReader {
   ): FormatError | undefined {
     const outcome = this.#matcher.find(units, length)
     if (outcome === 'tooLong') {
-      return { reason: `the pattern took too long on this event: more than ${STEPS_MAX} steps` }
+      return { reason: 'the pattern took too long on this event' }
     }
     const fields = this.#fields
     for (let index = 0; index < fields.length; index++) {

@@ -436,11 +436,7 @@ class JsonCursor {
   /** The text of the string that was passed last, quotes included in [from, to). */
   #text(from: number, to: number): string {
     if (!this.#marked) return utf8(this.#bytes, from + 1, to - 1)
-    try {
-      return JSON.parse(utf8(this.#bytes, from, to)) as string
-    } catch {
-      throw new JsonProblem(`the string at byte ${from - this.#start} has an escape that is none in JSON`)
-    }
+    return JSON.parse(utf8(this.#bytes, from, to)) as string // passString has found it sound
   }
 
   #passString(): void {
@@ -456,13 +452,23 @@ class JsonCursor {
       }
       if (byte === BACKSLASH) {
         this.#marked = true
-        at++
+        at = this.#passEscape(at + 1)
       } else if (byte < 0x20) {
         this.#at = at
         throw this.#unexpected()
       }
     }
     throw new JsonProblem('the JSON ends inside a string')
+  }
+
+  /** Where the escape ends whose letter stands at `at`. */
+  #passEscape(at: number): number {
+    const letter = at < this.#end ? this.#bytes[at] : QUOTE
+    if (ESCAPED.includes(letter)) return at
+    let digits = 0
+    while (letter === LETTER_U && digits < 4 && isHexDigit(this.#bytes[at + digits + 1])) digits++
+    if (digits === 4 && at + 4 < this.#end) return at + 4
+    throw new JsonProblem(`the string at byte ${this.#at - this.#start} has an escape that is none in JSON`)
   }
 
   #passNumber(): void {
@@ -566,6 +572,14 @@ const FIRST_BYTE: Readonly<Partial<Record<Schema['type'], number>>> = {
   array: OPEN_ARRAY,
   map: OPEN_OBJECT,
   record: OPEN_OBJECT,
+}
+
+const LETTER_U = 0x75
+/** What may follow a backslash, besides u and four digits. */
+const ESCAPED: Uint8Array = Buffer.from('"\\/bfnrt')
+
+function isHexDigit(byte: number): boolean {
+  return (byte >= 0x30 && byte <= 0x39) || ((byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x66)
 }
 
 const VALUE_STARTS: readonly number[] = [OPEN_OBJECT, OPEN_ARRAY, 0x74, 0x66, 0x6e]

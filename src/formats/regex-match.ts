@@ -12,10 +12,10 @@
 import { LINE_ENDS, WORD_CHARS } from './char-set.ts'
 import { ANY, type RegexProgram } from './regex-program.ts'
 
-/** Steps of one event: some tens of milliseconds at worst. Lines of logs take hundreds. */
-export const STEPS_MAX = 1_500_000
+/** Steps for one event, and one more for every character of it: tens of milliseconds at worst. Lines of logs take hundreds. */
+export const STEPS_MAX = 700_000
 /** Characters that a run passes in the time of a step. */
-const RUN_CHARS_PER_STEP = 8
+const RUN_CHARS_PER_STEP = 4
 /** 16 MiB; more than the steps can fill by a fair pattern. */
 const STACK_WORDS_MAX = 4 * 1024 * 1024
 const STACK_WORDS_MIN = 4 * 256
@@ -79,7 +79,7 @@ export class RegexMatcher {
   find(units: Uint16Array, end: number): MatchOutcome {
     this.#units = units
     this.#end = end
-    this.#steps = STEPS_MAX
+    this.#steps = STEPS_MAX + end
     const first = this.#first
     for (let start = 0; start <= end; start++) {
       if (first !== ANY) {
@@ -326,14 +326,14 @@ export class RegexMatcher {
     if (follow === ANY) return place
     const units = this.#units
     let at = place
-    for (;;) {
-      if (at >= this.#end) return FAILED
-      if (this.#has(follow, units[at])) break
-      if (at >= most || !this.#has(set, units[at])) return FAILED
+    let found = false
+    while (at < this.#end) {
+      found = this.#has(follow, units[at])
+      if (found || at >= most || !this.#has(set, units[at])) break
       at++
     }
     this.#steps -= ((at - place) / RUN_CHARS_PER_STEP) | 0
-    return at
+    return found ? at : FAILED
   }
 
   /** Where the tree of a LOOK ends, or FAILED; a negative one leaves no slot changed. */

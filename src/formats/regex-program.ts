@@ -68,8 +68,8 @@ export interface RegexProgram {
   readonly begins: 'anywhere' | 'atStart' | 'behindLineEnds'
 }
 
-/** Far beyond the largest pattern of the sets; bounds what compiling one may cost. */
-export const PROGRAM_WORDS_MAX = 500_000
+/** Ten times the largest pattern of the sets; bounds what compiling one may cost. */
+export const PROGRAM_WORDS_MAX = 200_000
 /** How far a look behind may look. */
 const LOOK_BEHIND_MAX = 255
 const FOREVER = 2 ** 31 - 1

@@ -125,7 +125,7 @@ const NO_FLAGS: Flags = { ignoreCase: false, multiline: false, dotAll: false, ex
 class TreeReader {
   readonly #source: string
   readonly #trees: PatternTrees
-  /** The sets are written for Ruby, whose (?m) is Java's (?s). */
+  /** The sets are written for Ruby, whose (?m) is Java's (?s), among others. */
   readonly #ruby: boolean
   #at = 0
 
@@ -174,6 +174,12 @@ class TreeReader {
   }
 
   #repeated(body: RegexTree): RegexTree {
+    const once = this.#repeatedOnce(body)
+    // In Ruby a repetition may be repeated: `.?*`.
+    return this.#ruby && once !== body ? this.#repeated(once) : once
+  }
+
+  #repeatedOnce(body: RegexTree): RegexTree {
     QUANTIFIER.lastIndex = this.#at
     const quantifier = QUANTIFIER.exec(this.#source)
     if (quantifier === null) return body

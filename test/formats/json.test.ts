@@ -121,6 +121,14 @@ const documents: { body: string; record: Record<string, Value> | string }[] = [
   { body: '{"a":1}{"a":2}', record: `the body is not JSON: '{"a":2}' at byte 7 is out of place` },
   { body: '{"a":01}', record: "the body is not JSON: '1}' at byte 6 is out of place" },
   { body: '{"a":1,"c":tru}', record: "the body is not JSON: '}' at byte 14 is out of place" },
+  {
+    body: '{"a":1,"c":"\\x"}',
+    record: 'the string at byte 11 has an escape that is none in JSON',
+  },
+  {
+    body: '{"a":1,"c":"\\u12g4"}',
+    record: 'the string at byte 11 has an escape that is none in JSON',
+  },
   { body: "{'a':1}", record: `the body is not JSON: ''a':1}' at byte 1 is out of place` },
   { body: '{"a":1,"b":"x', record: 'the JSON ends inside a string' },
   { body: '{"a":1,"b":"x\ny"}', record: "the body is not JSON: '\ny\"}' at byte 13 is out of place" },
