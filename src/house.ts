@@ -17,6 +17,8 @@ import { answerUnreadable } from './http/server.ts'
 import type { SlowClients } from './http/slow-clients.ts'
 import { Janitor } from './janitor/janitor.ts'
 import { scheduleJanitor } from './janitor/schedule.ts'
+import { Meter } from './metrics/meter.ts'
+import { StreamMetrics } from './metrics/query.ts'
 import { Namespaces } from './streams/namespaces.ts'
 import { Registry } from './streams/registry.ts'
 import { Streams } from './streams/streams.ts'
@@ -70,11 +72,22 @@ export async function openHouse(
       },
       space,
     })
+    const { catalog, log } = storage
+    const meter = await Meter.open({ catalog, log, registry, traffic: streams.traffic, nowMs, report })
     const { eventBytesMax, limits } = config
     const options = { eventBytesMax, limits, load, slowClients, guard, nowMs, report }
     const namespaces = new Namespaces(registry, config.unrecoverableReset)
     const app = createApp(
-      { streams, namespaces, usage, storeFailure: writeRefusal, guard, tokens, audit },
+      {
+        streams,
+        namespaces,
+        usage,
+        metrics: new StreamMetrics(meter, registry),
+        storeFailure: writeRefusal,
+        guard,
+        tokens,
+        audit,
+      },
       options,
     )
     const listener = getRequestListener(app.fetch as Parameters<typeof getRequestListener>[0], {
@@ -82,6 +95,7 @@ export async function openHouse(
       errorHandler: answerUnreadable,
     })
     const janitor = new Janitor(storage.log, registry, nowMs, report, space)
+    meter.start()
     const schedule = scheduleJanitor(janitor, config.janitorIntervalMs, random, report)
     return {
       listener: directPosts(streams, options, listener),
@@ -89,6 +103,7 @@ export async function openHouse(
       failure: () => storage.log.failure(),
       async close() {
         await schedule.stop()
+        await meter.stop()
         closing = true
         await storage.close()
         if (asyncLost > 0)

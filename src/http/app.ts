@@ -4,6 +4,7 @@ import { RegExpRouter } from 'hono/router/reg-exp-router'
 import type { AuditAction, AuditLog } from '../audit/audit-log.ts'
 import { withoutSecrets } from '../auth/token-hash.ts'
 import type { Tokens } from '../auth/tokens.ts'
+import type { StreamMetrics } from '../metrics/query.ts'
 import type { Namespaces } from '../streams/namespaces.ts'
 import type { Streams } from '../streams/streams.ts'
 import type { UsageRegistry } from '../streams/usage.ts'
@@ -13,6 +14,7 @@ import type { Handler, HttpContext, HttpEnv } from './bindings.ts'
 import type { DocumentOptions } from './documents.ts'
 import { type EventRoutesOptions, eventRoutes } from './event-routes.ts'
 import type { Access, Guard } from './guard.ts'
+import { metricsRoutes } from './metrics-routes.ts'
 import { namespaceRoutes } from './namespace-routes.ts'
 import { answerProblem } from './problems.ts'
 import { streamRoutes } from './stream-routes.ts'
@@ -24,6 +26,7 @@ export interface AppParts {
   readonly streams: Streams
   readonly namespaces: Namespaces
   readonly usage: UsageRegistry
+  readonly metrics: StreamMetrics
   readonly storeFailure: () => Error | undefined
   /** Undefined: everybody may do everything. */
   readonly guard?: Guard | undefined
@@ -66,6 +69,7 @@ export function routesOf(parts: AppParts, options: AppOptions): readonly Route[]
   const event = eventRoutes(parts.streams, options)
   const namespace = namespaceRoutes(parts.namespaces, options)
   const usage = usageRoutes(parts.usage)
+  const metrics = metricsRoutes(parts.metrics, options)
   const system = systemRoutes(parts.storeFailure)
 
   const N = '/v3/namespaces/:namespace'
@@ -114,6 +118,9 @@ export function routesOf(parts: AppParts, options: AppOptions): readonly Route[]
         streamsOfProgram,
       ],
     ),
+
+    ['POST', '/v3/metrics/query', 'client', metrics.query],
+    ['POST', '/v3/metrics/search', 'client', metrics.search],
 
     ...(parts.tokens === undefined ? [] : [tokenRoute(parts.tokens, options.nowMs)]),
     ['GET', '/ping', 'client', system.ping],

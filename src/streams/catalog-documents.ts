@@ -2,7 +2,7 @@
  * The catalog's JSON documents for streams and namespaces. Defaults are left out, so that ten thousand plain streams
  * cost little and share one object when they are read back.
  *
- *   stream:    {"log": number, "ttlSeconds"?: string, "format"?: {"name", "schema", "settings": [[key, value], …]},
+ *   stream:    {"log": number, "createdMs"?: number, "ttlSeconds"?: string, "format"?: {"name", "schema", "settings": [[key, value], …]},
  *               "notificationThresholdMb"?: number, "description"?: string, "principal"?: string}
  *   namespace: {"description": string, "config": [[key, value], …], "principal"?: string, "keytabUri"?: string}
  */
@@ -18,6 +18,8 @@ import {
 
 interface StreamDocument {
   readonly log: LogId
+  /** Missing where the stream was made by a version that did not note it, or came out of a backup. */
+  readonly createdMs?: number
   readonly ttlSeconds?: string
   readonly format?: { readonly name: string; readonly schema: string; readonly settings: [string, string][] }
   readonly notificationThresholdMb?: number
@@ -25,10 +27,15 @@ interface StreamDocument {
   readonly principal?: string
 }
 
-export function encodeStreamDocument(log: LogId, properties: StreamProperties): StreamDocument {
+export function encodeStreamDocument(
+  log: LogId,
+  properties: StreamProperties,
+  createdMs?: number,
+): StreamDocument {
   const { ttlSeconds, format, notificationThresholdMb, description, principal } = properties
   return {
     log,
+    ...(createdMs !== undefined && { createdMs }),
     ...(ttlSeconds !== DEFAULT_PROPERTIES.ttlSeconds && { ttlSeconds: String(ttlSeconds) }),
     ...(format !== DEFAULT_PROPERTIES.format && { format: { ...format, settings: [...format.settings] } }),
     ...(notificationThresholdMb !== DEFAULT_PROPERTIES.notificationThresholdMb && {
@@ -42,15 +49,15 @@ export function encodeStreamDocument(log: LogId, properties: StreamProperties): 
 export function decodeStreamDocument(
   id: string,
   document: unknown,
-): { log: LogId; properties: StreamProperties } {
+): { log: LogId; createdMs: number | undefined; properties: StreamProperties } {
   assert(isStreamDocument(document), `catalog document of stream ${id} has no log`)
-  const { log, ttlSeconds, format, ...rest } = document
+  const { log, createdMs, ttlSeconds, format, ...rest } = document
   const change: PropertiesChange = {
     ...(ttlSeconds !== undefined && { ttlSeconds: BigInt(ttlSeconds) }),
     ...(format !== undefined && { format: { ...format, settings: new Map(format.settings) } }),
     ...rest,
   }
-  return { log, properties: mergeProperties(DEFAULT_PROPERTIES, change) }
+  return { log, createdMs, properties: mergeProperties(DEFAULT_PROPERTIES, change) }
 }
 
 export function encodeNamespaceDocument(properties: NamespaceProperties): unknown {

@@ -5,6 +5,8 @@
  * before it is seen.
  *
  * Catalog:  namespaces/<namespace>, streams/<namespace>:<stream>, counters/logs (the last LogId handed out)
+ *
+ * What other rooms keep beside a stream goes with it, in the same commit: see Companion.
  */
 import type { Catalog, CatalogChange } from '../../storage/catalog.ts'
 import type { LogId } from '../../storage/log.ts'
@@ -24,6 +26,7 @@ import {
 } from './names.ts'
 import { DEFAULT_NAMESPACE_PROPERTIES, type NamespaceProperties } from './namespace.ts'
 import type { StreamProperties } from './properties.ts'
+import { StreamCounts } from './traffic.ts'
 
 /** A stream as it is now; replaced as a whole when anything about it changes. */
 export interface Stream {
@@ -31,6 +34,18 @@ export interface Stream {
   /** Where its events are. Truncating points it to a fresh log. */
   readonly log: LogId
   readonly properties: StreamProperties
+  /** Milliseconds since 1970; undefined if nobody noted it. */
+  readonly createdMs: number | undefined
+  /** The same object as long as the stream exists. */
+  readonly counts: StreamCounts
+}
+
+/** A room that keeps documents of its own beside streams. */
+export interface Companion {
+  /** What else is to be committed when these streams go, and their whole namespace if one is named. */
+  changesOnRemoval(streams: readonly Stream[], namespace: NamespaceName | undefined): readonly CatalogChange[]
+  /** They are gone. */
+  removed(streams: readonly Stream[], namespace: NamespaceName | undefined): void
 }
 
 interface Namespace {
@@ -48,6 +63,7 @@ const FIRST_PROPERTIES_OF_DEFAULT: NamespaceProperties = {
 export class Registry {
   readonly #catalog: Catalog
   readonly #namespaces = new Map<NamespaceName, Namespace>()
+  readonly #companions: Companion[] = []
   #lastLog: LogId = 0
   /** The change under way: the next one waits for it. */
   #changing: Promise<unknown> = Promise.resolve()
@@ -66,11 +82,13 @@ export class Registry {
       const colon = id.indexOf(':')
       const namespace = registry.#namespaces.get(trustedName<NamespaceName>(id.slice(0, colon)))
       const stream = trustedName<StreamName>(id.slice(colon + 1))
-      const { log, properties } = decodeStreamDocument(id, document)
+      const { log, createdMs, properties } = decodeStreamDocument(id, document)
       // Made and deleted together, so this cannot be: to leave the stream out would be to have its events removed.
       if (namespace === undefined)
         throw new StorageError('corrupt', `the namespace of stream ${id} is missing`)
-      namespace.streams.set(stream, { id: { namespace: namespace.name, stream }, log, properties })
+      const streamId = { namespace: namespace.name, stream }
+      const counts = new StreamCounts(streamId, log)
+      namespace.streams.set(stream, { id: streamId, log, properties, createdMs, counts })
     })
     await catalog.each('counters', (_, document) => {
       registry.#lastLog = Number(document)
@@ -102,6 +120,10 @@ export class Registry {
     for (const { streams } of this.#namespaces.values()) yield* streams.values()
   }
 
+  accompany(companion: Companion): void {
+    this.#companions.push(companion)
+  }
+
   /** Runs `change` when every change before it has ended: what it reads stays true until it has written. */
   change<T>(change: () => Promise<T>): Promise<T> {
     const result = this.#changing.then(change)
@@ -120,21 +142,20 @@ export class Registry {
 
   /** With all its streams. The default namespace stays, empty and as it was at first. */
   async removeNamespace(name: NamespaceName): Promise<void> {
-    const changes = this.streamsOf(name).map((stream) => streamChange(stream.id, undefined))
-    await this.#catalog.commit([...changes, namespaceChange(name, undefined)])
+    const streams = this.streamsOf(name)
+    await this.#catalog.commit([...this.#removal(streams, name), namespaceChange(name, undefined)])
     if (name === DEFAULT_NAMESPACE) this.#setEmpty(name, FIRST_PROPERTIES_OF_DEFAULT)
     else this.#namespaces.delete(name)
+    for (const companion of this.#companions) companion.removed(streams, name)
   }
 
-  /** A stream with these properties on a fresh log; also how an existing one is emptied. */
-  async putOnFreshLog(id: StreamId, properties: StreamProperties): Promise<void> {
+  /** A stream with these properties on a fresh log; also how an existing one is emptied: then it keeps its age. */
+  async putOnFreshLog(id: StreamId, properties: StreamProperties, createdMs?: number): Promise<void> {
     const log = this.#lastLog + 1
-    await this.#catalog.commit([
-      streamChange(id, encodeStreamDocument(log, properties)),
-      logCounterChange(log),
-    ])
+    const stream = this.#streamOn(id, log, properties, createdMs)
+    await this.#catalog.commit([streamDocumentChange(stream), logCounterChange(log)])
     this.#lastLog = log
-    this.#set({ id, log, properties })
+    this.#set(stream)
   }
 
   /** Hands out a LogId that no stream has had, to be filled before any stream points to it: then `putOnLog`. */
@@ -147,18 +168,42 @@ export class Registry {
 
   /** A stream with these properties on a log from `reserveLog`. */
   async putOnLog(id: StreamId, log: LogId, properties: StreamProperties): Promise<void> {
-    await this.#catalog.commit([streamChange(id, encodeStreamDocument(log, properties))])
-    this.#set({ id, log, properties })
+    const stream = this.#streamOn(id, log, properties, undefined)
+    await this.#catalog.commit([streamDocumentChange(stream)])
+    this.#set(stream)
   }
 
   async putProperties(stream: Stream, properties: StreamProperties): Promise<void> {
-    await this.#catalog.commit([streamChange(stream.id, encodeStreamDocument(stream.log, properties))])
-    this.#set({ ...stream, properties })
+    const changed = { ...stream, properties }
+    await this.#catalog.commit([streamDocumentChange(changed)])
+    this.#set(changed)
   }
 
   async removeStream(id: StreamId): Promise<void> {
-    await this.#catalog.commit([streamChange(id, undefined)])
+    const stream = this.find(id.namespace, id.stream)
+    if (stream === undefined) return
+    await this.#catalog.commit(this.#removal([stream], undefined))
     this.#namespaces.get(id.namespace)?.streams.delete(id.stream)
+    for (const companion of this.#companions) companion.removed([stream], undefined)
+  }
+
+  #removal(streams: readonly Stream[], namespace: NamespaceName | undefined): CatalogChange[] {
+    return [
+      ...streams.map(({ id }) => streamChange(id, undefined)),
+      ...this.#companions.flatMap((companion) => companion.changesOnRemoval(streams, namespace)),
+    ]
+  }
+
+  /** With what an existing stream of this name has beside its log. */
+  #streamOn(id: StreamId, log: LogId, properties: StreamProperties, createdMs: number | undefined): Stream {
+    const existing = this.find(id.namespace, id.stream)
+    return {
+      id,
+      log,
+      properties,
+      createdMs: existing?.createdMs ?? createdMs,
+      counts: existing?.counts ?? new StreamCounts(id, log),
+    }
   }
 
   #setEmpty(name: NamespaceName, properties: NamespaceProperties): void {
@@ -172,6 +217,10 @@ export class Registry {
 
 function streamChange(id: StreamId, document: unknown): CatalogChange {
   return { collection: 'streams', id: `${id.namespace}:${id.stream}`, document }
+}
+
+function streamDocumentChange({ id, log, properties, createdMs }: Stream): CatalogChange {
+  return streamChange(id, encodeStreamDocument(log, properties, createdMs))
 }
 
 function logCounterChange(log: LogId): CatalogChange {

@@ -15,8 +15,8 @@ export class LevelCatalog implements Catalog {
     this.#commit = commit
   }
 
-  async each(collection: string, visit: (id: string, document: unknown) => void): Promise<void> {
-    for await (const round of walkText(this.#db, collectionRange(collection))) {
+  async each(collection: string, visit: (id: string, document: unknown) => void, prefix = ''): Promise<void> {
+    for await (const round of walkText(this.#db, collectionRange(collection, prefix))) {
       for (const [key, value] of round) {
         const id = idOfDocumentKey(collection, key)
         visit(id, parseDocument(collection, id, value))

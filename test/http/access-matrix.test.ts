@@ -2,7 +2,6 @@
  * Every endpoint, called by everybody: who gets which status. The table below is written by hand; a route of the service
  * without a row in it, or a row without a route, fails.
  */
-import { MemoryLevel } from 'memory-level'
 import { describe, expect, test } from 'vitest'
 import { Tokens } from '../../src/auth/tokens.ts'
 import { DEFAULT_LIMITS } from '../../src/http/../limits.ts'
@@ -11,12 +10,8 @@ import { Guard } from '../../src/http/guard.ts'
 import { Load } from '../../src/http/load.ts'
 import { SlowClients } from '../../src/http/slow-clients.ts'
 import type { StreamId } from '../../src/streams/names.ts'
-import { Namespaces } from '../../src/streams/namespaces.ts'
-import { Registry } from '../../src/streams/registry.ts'
-import { Streams } from '../../src/streams/streams.ts'
 import { type ProgramId, UsageRegistry } from '../../src/streams/usage.ts'
-import type { Level } from '../../storage/level/level.ts'
-import { openStorageOn } from '../../storage/level/open.ts'
+import { appParts } from '../support/app-parts.ts'
 import { tellProof } from '../support/effort.ts'
 import { type RequestOptions, STREAMS, type TestApp, testApp } from '../support/test-app.ts'
 import { ALL, secretNumber, type TestTokens, tokenEntry, tokenFile } from '../support/tokens.ts'
@@ -101,12 +96,21 @@ const EXPECTED: Readonly<Record<string, readonly number[]>> = {
   [`GET ${N}/apps/:application/workflows/:program/streams`]: IN_NAMESPACE,
   [`GET ${N}/apps/:application/workers/:program/streams`]: IN_NAMESPACE,
 
+  'POST /v3/metrics/query': CLIENT,
+  'POST /v3/metrics/search': CLIENT,
+
   'GET /token': BASIC_ONLY,
   'GET /ping': CLIENT,
   'GET /status': ANYBODY,
   'GET /v3/version': CLIENT,
   'GET /v3/system/services/status': CLIENT,
   'GET /v3/system/services/streams/status': CLIENT,
+}
+
+/** What a route needs to answer 200. */
+const QUERIES: Readonly<Record<string, string>> = {
+  'POST /v3/metrics/query': '?metric=system.collect.events',
+  'POST /v3/metrics/search': '?target=tag',
 }
 
 /** What is no route: strangers learn nothing, and everybody else the same. */
@@ -243,6 +247,7 @@ function formsOf(route: string): { method: string; path: string; options: Reques
     .replace(/:(stream|dataset)/, 's')
     .replace(':application', 'app')
     .replace(':program', 'program')
+    .concat(QUERIES[route] ?? '')
   const options =
     method === 'POST'
       ? { headers: { 'Content-Type': 'text/plain' }, body: 'x' }
@@ -251,7 +256,8 @@ function formsOf(route: string): { method: string; path: string; options: Reques
         : {}
   const asItIs = { method, path, options }
   if (method === 'GET') return [asItIs, { method: 'HEAD', path, options }]
-  if (method === 'POST') return [asItIs, { method, path: `${path}?`, options }]
+  if (method === 'POST')
+    return [asItIs, { method, path: path.includes('?') ? `${path}&` : `${path}?`, options }]
   return [asItIs]
 }
 
@@ -289,25 +295,9 @@ async function fill(app: TestApp, headers: Record<string, string>): Promise<void
 async function routesOfService(
   others: Partial<AppParts> = {},
 ): Promise<{ routes: readonly Route[]; app: ReturnType<typeof createApp> }> {
-  const db = new MemoryLevel<Buffer, Buffer>({
-    storeEncoding: 'buffer',
-    keyEncoding: 'buffer',
-    valueEncoding: 'buffer',
-  })
-  const storage = await openStorageOn(db as unknown as Level, { nowMs: Date.now, sync: true })
-  const registry = await Registry.load(storage.catalog)
-  const parts = {
-    streams: new Streams(storage.log, registry, {
-      nowMs: Date.now,
-      asyncQueueBytesMax: 1,
-      onAsyncLost: () => {},
-    }),
-    namespaces: new Namespaces(registry, true),
-    usage: new UsageRegistry(),
-    storeFailure: () => undefined,
-    tokens: new Tokens(),
-    ...others,
-  }
+  const made = await appParts(Date.now)
+  await made.storage.close()
+  const parts = { ...made.parts, tokens: new Tokens(), ...others }
   const limits = DEFAULT_LIMITS
   const options = {
     eventBytesMax: 1,
@@ -317,6 +307,5 @@ async function routesOfService(
     nowMs: Date.now,
     report: () => {},
   }
-  await storage.close()
   return { routes: routesOf(parts, options), app: createApp(parts, options) }
 }

@@ -2,17 +2,11 @@
 
 import { readFileSync } from 'node:fs'
 import { gzipSync } from 'node:zlib'
-import { MemoryLevel } from 'memory-level'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { Tokens } from '../../src/auth/tokens.ts'
 import { createApp } from '../../src/http/app.ts'
-import { Namespaces } from '../../src/streams/namespaces.ts'
-import { Registry } from '../../src/streams/registry.ts'
-import { Streams } from '../../src/streams/streams.ts'
-import { UsageRegistry } from '../../src/streams/usage.ts'
-import type { Level } from '../../storage/level/level.ts'
-import { openStorageOn } from '../../storage/level/open.ts'
+import { appParts } from '../support/app-parts.ts'
 import {
   type RequestOptions,
   routeOptions,
@@ -270,6 +264,23 @@ const exchanges: readonly Exchange[] = [
   { request: `GET ${N}/default/apps/HelloWorld/flows/WhoFlow/streams`, status: 200 },
   { request: `GET ${N}/default/apps/HelloWorld/flows/a%40b/streams`, status: 400 },
 
+  { request: 'POST /v3/metrics/query?metric=system.collect.events&tag=stream:mystream', status: 200 },
+  {
+    request: 'POST /v3/metrics/query',
+    status: 200,
+    body: '{"all":{"tags":{},"metrics":["system.collect.bytes"]}}',
+  },
+  ...['aggregate=true', 'metric=m&start=5', 'metric=m&start=yesterday', 'metric=m&tag=x'].map((query) => ({
+    request: `POST /v3/metrics/query?${query}`,
+    status: 400,
+  })),
+  { request: 'POST /v3/metrics/query', status: 400 },
+  { request: 'POST /v3/metrics/query', status: 413, ...LARGE },
+  { request: 'POST /v3/metrics/query', status: 415, ...UNKNOWN_ENCODING },
+  { request: 'POST /v3/metrics/search?target=tag', status: 200 },
+  { request: 'POST /v3/metrics/search?target=tag&tag=x', status: 400 },
+  { request: 'POST /v3/metrics/search', status: 400 },
+
   { request: 'GET /ping', status: 200 },
   { request: 'GET /ping', status: 401, tokens: true },
   { request: 'GET /token', status: 404 },
@@ -386,22 +397,9 @@ async function preparedApp(unrecoverableReset: boolean): Promise<TestApp> {
 }
 
 async function routesOfService(): Promise<string[]> {
-  const db = new MemoryLevel<Buffer, Buffer>({
-    storeEncoding: 'buffer',
-    keyEncoding: 'buffer',
-    valueEncoding: 'buffer',
-  })
-  const storage = await openStorageOn(db as unknown as Level, { nowMs: Date.now, sync: true })
-  const registry = await Registry.load(storage.catalog)
-  const options = { nowMs: Date.now, asyncQueueBytesMax: 1, onAsyncLost: () => {} }
+  const { parts, storage } = await appParts(Date.now)
   const app = createApp(
-    {
-      streams: new Streams(storage.log, registry, options),
-      namespaces: new Namespaces(registry, true),
-      usage: new UsageRegistry(),
-      storeFailure: () => undefined,
-      tokens: new Tokens(),
-    },
+    { ...parts, tokens: new Tokens() },
     routeOptions({ nowMs: Date.now, report: () => {} }),
   )
   await storage.close()

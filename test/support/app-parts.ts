@@ -1,0 +1,40 @@
+/** What `createApp` is made of, on a store in memory, for tests that call the app themselves. */
+import { MemoryLevel } from 'memory-level'
+import type { AppParts } from '../../src/http/app.ts'
+import { Meter } from '../../src/metrics/meter.ts'
+import { StreamMetrics } from '../../src/metrics/query.ts'
+import { Namespaces } from '../../src/streams/namespaces.ts'
+import { Registry } from '../../src/streams/registry.ts'
+import { Streams } from '../../src/streams/streams.ts'
+import { UsageRegistry } from '../../src/streams/usage.ts'
+import type { Level } from '../../storage/level/level.ts'
+import { openStorageOn, type Storage } from '../../storage/level/open.ts'
+
+export async function appParts(nowMs: () => number): Promise<{ parts: AppParts; storage: Storage }> {
+  const db = new MemoryLevel<Buffer, Buffer>({
+    storeEncoding: 'buffer',
+    keyEncoding: 'buffer',
+    valueEncoding: 'buffer',
+  })
+  const storage = await openStorageOn(db as unknown as Level, { nowMs, sync: true })
+  const registry = await Registry.load(storage.catalog)
+  const options = { nowMs, asyncQueueBytesMax: 1, onAsyncLost: () => {} }
+  const streams = new Streams(storage.log, registry, options)
+  const { catalog, log } = storage
+  const meter = await Meter.open({
+    catalog,
+    log,
+    registry,
+    traffic: streams.traffic,
+    nowMs,
+    report: () => {},
+  })
+  const parts = {
+    streams,
+    namespaces: new Namespaces(registry, true),
+    usage: new UsageRegistry(),
+    metrics: new StreamMetrics(meter, registry),
+    storeFailure: () => undefined,
+  }
+  return { parts, storage }
+}
