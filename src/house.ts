@@ -13,11 +13,13 @@ import { createApp } from './http/app.ts'
 import { directPosts } from './http/direct-posts.ts'
 import type { Guard } from './http/guard.ts'
 import type { Load } from './http/load.ts'
+import type { ProblemCounts } from './http/problems.ts'
 import { answerUnreadable } from './http/server.ts'
 import type { SlowClients } from './http/slow-clients.ts'
 import { Janitor } from './janitor/janitor.ts'
 import { scheduleJanitor } from './janitor/schedule.ts'
 import { Meter } from './metrics/meter.ts'
+import type { Prometheus } from './metrics/prometheus.ts'
 import { StreamMetrics } from './metrics/query.ts'
 import { Namespaces } from './streams/namespaces.ts'
 import { Registry } from './streams/registry.ts'
@@ -36,19 +38,22 @@ export interface Fixtures {
   readonly tokens: Tokens | undefined
   readonly audit: AuditLog | undefined
   readonly usage: UsageRegistry
+  readonly prometheus: Prometheus
+  readonly problems: ProblemCounts
   /** Why writes are refused, if they are. */
   readonly writeRefusal: () => Error | undefined
 }
 
 export interface FurnishedHouse extends House {
   readonly janitor: Janitor
+  readonly asyncQueueBytes: () => number
 }
 
 /** Rejects with StorageError if the store cannot be opened. */
 export async function openHouse(
   config: Config,
   surroundings: Surroundings,
-  { space, load, slowClients, guard, tokens, audit, usage, writeRefusal }: Fixtures,
+  { space, load, slowClients, guard, tokens, audit, usage, prometheus, problems, writeRefusal }: Fixtures,
 ): Promise<FurnishedHouse> {
   const { nowMs, random } = surroundings
   let asyncLost = 0
@@ -75,7 +80,9 @@ export async function openHouse(
     const { catalog, log } = storage
     const meter = await Meter.open({ catalog, log, registry, traffic: streams.traffic, nowMs, report })
     const { eventBytesMax, limits } = config
-    const options = { eventBytesMax, limits, load, slowClients, guard, nowMs, report }
+    log.watchGroups(prometheus.groupWritten)
+    prometheus.show({ registry, traffic: streams.traffic })
+    const options = { eventBytesMax, limits, load, slowClients, guard, nowMs, report, problems }
     const namespaces = new Namespaces(registry, config.unrecoverableReset)
     const app = createApp(
       {
@@ -83,6 +90,7 @@ export async function openHouse(
         namespaces,
         usage,
         metrics: new StreamMetrics(meter, registry),
+        prometheus,
         storeFailure: writeRefusal,
         guard,
         tokens,
@@ -100,6 +108,7 @@ export async function openHouse(
     return {
       listener: directPosts(streams, options, listener),
       janitor,
+      asyncQueueBytes: () => streams.asyncQueueBytes,
       failure: () => storage.log.failure(),
       async close() {
         await schedule.stop()

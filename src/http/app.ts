@@ -4,6 +4,7 @@ import { RegExpRouter } from 'hono/router/reg-exp-router'
 import type { AuditAction, AuditLog } from '../audit/audit-log.ts'
 import { withoutSecrets } from '../auth/token-hash.ts'
 import type { Tokens } from '../auth/tokens.ts'
+import type { Prometheus } from '../metrics/prometheus.ts'
 import type { StreamMetrics } from '../metrics/query.ts'
 import type { Namespaces } from '../streams/namespaces.ts'
 import type { Streams } from '../streams/streams.ts'
@@ -16,7 +17,7 @@ import { type EventRoutesOptions, eventRoutes } from './event-routes.ts'
 import type { Access, Guard } from './guard.ts'
 import { metricsRoutes } from './metrics-routes.ts'
 import { namespaceRoutes } from './namespace-routes.ts'
-import { answerProblem } from './problems.ts'
+import { answerProblem, type ProblemCounts } from './problems.ts'
 import { streamRoutes } from './stream-routes.ts'
 import { systemRoutes } from './system-routes.ts'
 import { tokenRoutes } from './token-routes.ts'
@@ -27,6 +28,7 @@ export interface AppParts {
   readonly namespaces: Namespaces
   readonly usage: UsageRegistry
   readonly metrics: StreamMetrics
+  readonly prometheus: Prometheus
   readonly storeFailure: () => Error | undefined
   /** Undefined: everybody may do everything. */
   readonly guard?: Guard | undefined
@@ -37,6 +39,7 @@ export interface AppParts {
 
 export interface AppOptions extends EventRoutesOptions, DocumentOptions {
   readonly limits: EventRoutesOptions['limits'] & DocumentOptions['limits']
+  readonly problems?: ProblemCounts
 }
 
 /** One way in. The table below is the only place where a path gets a handler, so that none can lack its access. */
@@ -57,10 +60,14 @@ export function createApp(parts: AppParts, options: AppOptions): Hono<HttpEnv> {
   for (const [method, path, access, handle, action] of routesOf(parts, options)) {
     const handler = guarded(access, handle)
     const watched = action !== undefined && audit !== undefined
-    app.on(method, path, watched ? audited(action, audit, handler, options.report) : handler)
+    app.on(
+      method,
+      path,
+      watched ? audited(action, audit, handler, options.report, options.problems) : handler,
+    )
   }
   app.notFound(guarded('client', (c) => answerUnknown(app, c)))
-  app.onError((error, c) => answerProblem(error, c, options.report))
+  app.onError((error, c) => answerProblem(error, c, options.report, options.problems))
   return app
 }
 
@@ -69,7 +76,7 @@ export function routesOf(parts: AppParts, options: AppOptions): readonly Route[]
   const event = eventRoutes(parts.streams, options)
   const namespace = namespaceRoutes(parts.namespaces, options)
   const usage = usageRoutes(parts.usage)
-  const metrics = metricsRoutes(parts.metrics, options)
+  const metrics = metricsRoutes(parts.metrics, parts.prometheus, options)
   const system = systemRoutes(parts.storeFailure)
 
   const N = '/v3/namespaces/:namespace'
@@ -121,6 +128,7 @@ export function routesOf(parts: AppParts, options: AppOptions): readonly Route[]
 
     ['POST', '/v3/metrics/query', 'client', metrics.query],
     ['POST', '/v3/metrics/search', 'client', metrics.search],
+    ['GET', '/metrics', 'client', metrics.prometheus],
 
     ...(parts.tokens === undefined ? [] : [tokenRoute(parts.tokens, options.nowMs)]),
     ['GET', '/ping', 'client', system.ping],

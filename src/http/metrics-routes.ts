@@ -1,6 +1,7 @@
 /** CDAP's metrics of streams: totals and series, and which there are. A client sees what its grants include. */
 
 import type { Client } from '../auth/tokens.ts'
+import type { Prometheus } from '../metrics/prometheus.ts'
 import type { MaySee, MetricsQuery, StreamMetrics } from '../metrics/query.ts'
 import { answerJson } from './answers.ts'
 import type { HttpContext } from './bindings.ts'
@@ -9,6 +10,7 @@ import { parseMetricsBatch, parseMetricsQuery, parseTags } from './metrics-query
 
 export function metricsRoutes(
   metrics: StreamMetrics,
+  prometheus: Prometheus,
   options: DocumentOptions & { readonly nowMs: () => number },
 ) {
   const readDocument = documentReader(options)
@@ -46,6 +48,12 @@ export function metricsRoutes(
       if (target === 'tag') return answerJson(c, metrics.searchTags(parseTags(searchParams), maySee))
       if (target === 'metric') return answerJson(c, metrics.searchMetrics(parseTags(searchParams), maySee))
       return answerJsonProblem(c, `Unknown target param value: ${target}`)
+    },
+
+    /** Whoever has a token is told how the service does; names of streams are told to those who may see them. */
+    async prometheus(c: HttpContext) {
+      const text = await prometheus.text(visibleTo(c.get('client')))
+      return c.body(text, 200, { 'Content-Type': prometheus.contentType })
     },
   }
 }

@@ -179,6 +179,7 @@ export class Meter implements Companion {
 
   removed(streams: readonly Stream[]): void {
     for (const { counts } of streams) {
+      this.#parts.traffic.ended(counts)
       this.#active.delete(counts)
       this.#due.delete(counts)
       if (this.#kept.delete(counts.life)) this.#gone.push(counts.life)

@@ -46,6 +46,8 @@ export interface Touched {
 
 export class Traffic {
   #touched: Touched[] = []
+  /** Totals of streams that have been deleted. */
+  gone: Totals = COUNTED.map(() => 0)
 
   /** Events have become durable. */
   wrote(counts: StreamCounts, events: number, bytes: number): void {
@@ -76,6 +78,12 @@ export class Traffic {
     this.#touched = []
     for (const { counts } of touched) counts.touched = false
     return touched
+  }
+
+  /** The stream has been deleted. */
+  ended(counts: StreamCounts): void {
+    const totals = totalsOf(counts)
+    this.gone = this.gone.map((total, i) => total + totals[i]!)
   }
 
   #touch(counts: StreamCounts): void {

@@ -98,6 +98,7 @@ const EXPECTED: Readonly<Record<string, readonly number[]>> = {
 
   'POST /v3/metrics/query': CLIENT,
   'POST /v3/metrics/search': CLIENT,
+  'GET /metrics': CLIENT,
 
   'GET /token': BASIC_ONLY,
   'GET /ping': CLIENT,

@@ -281,6 +281,8 @@ const exchanges: readonly Exchange[] = [
   { request: 'POST /v3/metrics/search?target=tag&tag=x', status: 400 },
   { request: 'POST /v3/metrics/search', status: 400 },
 
+  { request: 'GET /metrics', status: 200 },
+
   { request: 'GET /ping', status: 200 },
   { request: 'GET /ping', status: 401, tokens: true },
   { request: 'GET /token', status: 404 },
@@ -350,7 +352,8 @@ function checkAnswer(name: string, answer: TestResponse): string[] {
   }
   expect(Object.keys(content), `${name} ${answer.status}`).toContain(contentType)
   if (contentType?.startsWith('text/plain')) {
-    expect(textsOf(content), `${name} ${answer.status}`).toContain(answer.text)
+    const texts = textsOf(content)
+    if (texts.length > 0) expect(texts, `${name} ${answer.status}`).toContain(answer.text)
     return answer.status >= 400 ? [answer.text] : []
   }
   if (contentType?.startsWith('application/json')) JSON.parse(answer.text)

@@ -2,6 +2,7 @@
 import { MemoryLevel } from 'memory-level'
 import type { AppParts } from '../../src/http/app.ts'
 import { Meter } from '../../src/metrics/meter.ts'
+import { Prometheus } from '../../src/metrics/prometheus.ts'
 import { StreamMetrics } from '../../src/metrics/query.ts'
 import { Namespaces } from '../../src/streams/namespaces.ts'
 import { Registry } from '../../src/streams/registry.ts'
@@ -34,6 +35,7 @@ export async function appParts(nowMs: () => number): Promise<{ parts: AppParts; 
     namespaces: new Namespaces(registry, true),
     usage: new UsageRegistry(),
     metrics: new StreamMetrics(meter, registry),
+    prometheus: new Prometheus(),
     storeFailure: () => undefined,
   }
   return { parts, storage }
