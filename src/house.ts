@@ -18,6 +18,7 @@ import { answerUnreadable } from './http/server.ts'
 import type { SlowClients } from './http/slow-clients.ts'
 import { Janitor } from './janitor/janitor.ts'
 import { scheduleJanitor } from './janitor/schedule.ts'
+import { Metadata } from './metadata/metadata.ts'
 import { Meter } from './metrics/meter.ts'
 import type { Prometheus } from './metrics/prometheus.ts'
 import { StreamMetrics } from './metrics/query.ts'
@@ -79,6 +80,7 @@ export async function openHouse(
     })
     const { catalog, log } = storage
     const meter = await Meter.open({ catalog, log, registry, traffic: streams.traffic, nowMs, report })
+    const metadata = await Metadata.load(catalog, registry)
     const { eventBytesMax, limits } = config
     log.watchGroups(prometheus.groupWritten)
     prometheus.show({ registry, traffic: streams.traffic })
@@ -89,6 +91,7 @@ export async function openHouse(
         streams,
         namespaces,
         usage,
+        metadata,
         metrics: new StreamMetrics(meter, registry),
         prometheus,
         storeFailure: writeRefusal,

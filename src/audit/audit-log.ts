@@ -13,6 +13,7 @@ export type AuditAction =
   | 'stream.delete'
   | 'stream.truncate'
   | 'stream.properties'
+  | 'stream.metadata'
   | 'namespace.create'
   | 'namespace.delete'
   | 'namespace.properties'

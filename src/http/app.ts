@@ -4,6 +4,7 @@ import { RegExpRouter } from 'hono/router/reg-exp-router'
 import type { AuditAction, AuditLog } from '../audit/audit-log.ts'
 import { withoutSecrets } from '../auth/token-hash.ts'
 import type { Tokens } from '../auth/tokens.ts'
+import type { Metadata } from '../metadata/metadata.ts'
 import type { Prometheus } from '../metrics/prometheus.ts'
 import type { StreamMetrics } from '../metrics/query.ts'
 import type { Namespaces } from '../streams/namespaces.ts'
@@ -15,6 +16,7 @@ import type { Handler, HttpContext, HttpEnv } from './bindings.ts'
 import type { DocumentOptions } from './documents.ts'
 import { type EventRoutesOptions, eventRoutes } from './event-routes.ts'
 import type { Access, Guard } from './guard.ts'
+import { metadataRoutes } from './metadata-routes.ts'
 import { metricsRoutes } from './metrics-routes.ts'
 import { namespaceRoutes } from './namespace-routes.ts'
 import { answerProblem, type ProblemCounts } from './problems.ts'
@@ -27,6 +29,7 @@ export interface AppParts {
   readonly streams: Streams
   readonly namespaces: Namespaces
   readonly usage: UsageRegistry
+  readonly metadata: Metadata
   readonly metrics: StreamMetrics
   readonly prometheus: Prometheus
   readonly storeFailure: () => Error | undefined
@@ -76,6 +79,7 @@ export function routesOf(parts: AppParts, options: AppOptions): readonly Route[]
   const event = eventRoutes(parts.streams, options)
   const namespace = namespaceRoutes(parts.namespaces, options)
   const usage = usageRoutes(parts.usage)
+  const metadata = metadataRoutes(parts.streams, parts.metadata, options)
   const metrics = metricsRoutes(parts.metrics, parts.prometheus, options)
   const system = systemRoutes(parts.storeFailure)
 
@@ -125,6 +129,25 @@ export function routesOf(parts: AppParts, options: AppOptions): readonly Route[]
         streamsOfProgram,
       ],
     ),
+
+    ['GET', `${S}/:stream/metadata`, 'stream', metadata.get],
+    ['DELETE', `${S}/:stream/metadata`, 'admin', metadata.remove, 'stream.metadata'],
+    ['GET', `${S}/:stream/metadata/properties`, 'stream', metadata.properties],
+    ['POST', `${S}/:stream/metadata/properties`, 'admin', metadata.addProperties, 'stream.metadata'],
+    ['DELETE', `${S}/:stream/metadata/properties`, 'admin', metadata.removeProperties, 'stream.metadata'],
+    [
+      'DELETE',
+      `${S}/:stream/metadata/properties/:property`,
+      'admin',
+      metadata.removeProperty,
+      'stream.metadata',
+    ],
+    ['GET', `${S}/:stream/metadata/tags`, 'stream', metadata.tags],
+    ['POST', `${S}/:stream/metadata/tags`, 'admin', metadata.addTags, 'stream.metadata'],
+    ['DELETE', `${S}/:stream/metadata/tags`, 'admin', metadata.removeTags, 'stream.metadata'],
+    ['DELETE', `${S}/:stream/metadata/tags/:tag`, 'admin', metadata.removeTag, 'stream.metadata'],
+    ['GET', `${N}/metadata/search`, 'in-namespace', metadata.search],
+    ['GET', `${S}/:stream/lineage`, 'stream', metadata.lineage],
 
     ['POST', '/v3/metrics/query', 'client', metrics.query],
     ['POST', '/v3/metrics/search', 'client', metrics.search],

@@ -142,10 +142,13 @@ function parseCount(text: string | undefined): number | undefined {
 }
 
 function second(text: string | undefined, nowMs: number): number | undefined {
-  if (text === undefined) return undefined
-  const seconds = /^[0-9]{1,15}$/.test(text)
-    ? Number(text)
-    : Math.floor(Number(parseTimeMath(text, nowMs)) / 1000)
+  return text === undefined ? undefined : parseSecond(text, nowMs)
+}
+
+/** Seconds since 1970. Throws ServiceError 'invalid_range' or 'invalid_parameter'. */
+export function parseSecond(text: string, nowMs: number): number {
+  const digits = /^[0-9]{1,15}$/.test(text)
+  const seconds = digits ? Number(text) : Math.floor(Number(parseTimeMath(text, nowMs)) / 1000)
   if (seconds < 0) throw invalid(`'${text}' is before 1970`)
   return seconds
 }

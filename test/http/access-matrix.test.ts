@@ -96,6 +96,19 @@ const EXPECTED: Readonly<Record<string, readonly number[]>> = {
   [`GET ${N}/apps/:application/workflows/:program/streams`]: IN_NAMESPACE,
   [`GET ${N}/apps/:application/workers/:program/streams`]: IN_NAMESPACE,
 
+  [`GET ${S}/:stream/metadata`]: STREAM,
+  [`DELETE ${S}/:stream/metadata`]: ADMIN,
+  [`GET ${S}/:stream/metadata/properties`]: STREAM,
+  [`POST ${S}/:stream/metadata/properties`]: ADMIN,
+  [`DELETE ${S}/:stream/metadata/properties`]: ADMIN,
+  [`DELETE ${S}/:stream/metadata/properties/:property`]: ADMIN,
+  [`GET ${S}/:stream/metadata/tags`]: STREAM,
+  [`POST ${S}/:stream/metadata/tags`]: ADMIN,
+  [`DELETE ${S}/:stream/metadata/tags`]: ADMIN,
+  [`DELETE ${S}/:stream/metadata/tags/:tag`]: ADMIN,
+  [`GET ${N}/metadata/search`]: IN_NAMESPACE,
+  [`GET ${S}/:stream/lineage`]: STREAM,
+
   'POST /v3/metrics/query': CLIENT,
   'POST /v3/metrics/search': CLIENT,
   'GET /metrics': CLIENT,
@@ -112,6 +125,12 @@ const EXPECTED: Readonly<Record<string, readonly number[]>> = {
 const QUERIES: Readonly<Record<string, string>> = {
   'POST /v3/metrics/query': '?metric=system.collect.events',
   'POST /v3/metrics/search': '?target=tag',
+  [`GET ${N}/metadata/search`]: '?query=x',
+}
+
+const BODIES: Readonly<Record<string, string>> = {
+  [`POST ${S}/:stream/metadata/properties`]: '{"a":"b"}',
+  [`POST ${S}/:stream/metadata/tags`]: '["a"]',
 }
 
 /** What is no route: strangers learn nothing, and everybody else the same. */
@@ -251,7 +270,7 @@ function formsOf(route: string): { method: string; path: string; options: Reques
     .concat(QUERIES[route] ?? '')
   const options =
     method === 'POST'
-      ? { headers: { 'Content-Type': 'text/plain' }, body: 'x' }
+      ? { headers: { 'Content-Type': 'text/plain' }, body: BODIES[route] ?? 'x' }
       : method === 'PUT'
         ? { body: '{}' }
         : {}

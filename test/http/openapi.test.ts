@@ -264,6 +264,42 @@ const exchanges: readonly Exchange[] = [
   { request: `GET ${N}/default/apps/HelloWorld/flows/WhoFlow/streams`, status: 200 },
   { request: `GET ${N}/default/apps/HelloWorld/flows/a%40b/streams`, status: 400 },
 
+  ...['', '/properties', '/tags'].flatMap((part) => {
+    const path = `${STREAMS}/mystream/metadata${part}`
+    const nope = `${STREAMS}/nope/metadata${part}`
+    const invalid = `${STREAMS}/inv%40lid/metadata${part}`
+    return [
+      { request: `GET ${path}`, status: 200 },
+      { request: `GET ${path}?scope=x`, status: 400 },
+      { request: `GET ${invalid}`, status: 400 },
+      { request: `GET ${nope}`, status: 404 },
+      { request: `DELETE ${path}`, status: 200 },
+      { request: `DELETE ${invalid}`, status: 400 },
+      { request: `DELETE ${nope}`, status: 404 },
+    ]
+  }),
+  { request: `POST ${STREAMS}/mystream/metadata/properties`, status: 200, body: '{"owner":"ann"}' },
+  { request: `POST ${STREAMS}/mystream/metadata/properties`, status: 400, body: '[]' },
+  { request: `POST ${STREAMS}/mystream/metadata/properties`, status: 400, body: '{"tags":"x"}' },
+  { request: `POST ${STREAMS}/nope/metadata/properties`, status: 404, body: '{"owner":"ann"}' },
+  { request: `POST ${STREAMS}/mystream/metadata/properties`, status: 413, ...LARGE },
+  { request: `POST ${STREAMS}/mystream/metadata/properties`, status: 415, ...UNKNOWN_ENCODING },
+  { request: `POST ${STREAMS}/mystream/metadata/tags`, status: 200, body: '["a"]' },
+  { request: `POST ${STREAMS}/mystream/metadata/tags`, status: 400, body: '{}' },
+  { request: `POST ${STREAMS}/mystream/metadata/tags`, status: 400, body: '[""]' },
+  { request: `POST ${STREAMS}/nope/metadata/tags`, status: 404, body: '["a"]' },
+  ...['properties/owner', 'tags/a'].flatMap((one) => [
+    { request: `DELETE ${STREAMS}/mystream/metadata/${one}`, status: 200 },
+    { request: `DELETE ${STREAMS}/nope/metadata/${one}`, status: 404 },
+  ]),
+  { request: `GET ${N}/default/metadata/search?query=x`, status: 200 },
+  { request: `GET ${N}/default/metadata/search`, status: 400 },
+  { request: `GET ${N}/default/metadata/search?query=x&target=y`, status: 400 },
+  { request: `GET ${N}/nope/metadata/search?query=x`, status: 404 },
+  { request: `GET ${STREAMS}/mystream/lineage`, status: 200 },
+  { request: `GET ${STREAMS}/mystream/lineage?start=9&end=8`, status: 400 },
+  { request: `GET ${STREAMS}/nope/lineage`, status: 404 },
+
   { request: 'POST /v3/metrics/query?metric=system.collect.events&tag=stream:mystream', status: 200 },
   {
     request: 'POST /v3/metrics/query',

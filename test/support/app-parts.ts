@@ -1,6 +1,7 @@
 /** What `createApp` is made of, on a store in memory, for tests that call the app themselves. */
 import { MemoryLevel } from 'memory-level'
 import type { AppParts } from '../../src/http/app.ts'
+import { Metadata } from '../../src/metadata/metadata.ts'
 import { Meter } from '../../src/metrics/meter.ts'
 import { Prometheus } from '../../src/metrics/prometheus.ts'
 import { StreamMetrics } from '../../src/metrics/query.ts'
@@ -34,6 +35,7 @@ export async function appParts(nowMs: () => number): Promise<{ parts: AppParts; 
     streams,
     namespaces: new Namespaces(registry, true),
     usage: new UsageRegistry(),
+    metadata: await Metadata.load(catalog, registry),
     metrics: new StreamMetrics(meter, registry),
     prometheus: new Prometheus(),
     storeFailure: () => undefined,
