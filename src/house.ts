@@ -22,6 +22,9 @@ import { Metadata } from './metadata/metadata.ts'
 import { Meter } from './metrics/meter.ts'
 import type { Prometheus } from './metrics/prometheus.ts'
 import { StreamMetrics } from './metrics/query.ts'
+import { Feeds } from './notifications/feeds.ts'
+import { SizeFeed } from './notifications/size-feed.ts'
+import { Webhooks } from './notifications/webhooks.ts'
 import { Namespaces } from './streams/namespaces.ts'
 import { Registry } from './streams/registry.ts'
 import { Streams } from './streams/streams.ts'
@@ -48,6 +51,8 @@ export interface Fixtures {
 export interface FurnishedHouse extends House {
   readonly janitor: Janitor
   readonly asyncQueueBytes: () => number
+  /** Ends the answers that would go on for ever. */
+  readonly endFollowers: () => void
 }
 
 /** Rejects with StorageError if the store cannot be opened. */
@@ -81,6 +86,17 @@ export async function openHouse(
     const { catalog, log } = storage
     const meter = await Meter.open({ catalog, log, registry, traffic: streams.traffic, nowMs, report })
     const metadata = await Metadata.load(catalog, registry)
+    const sizeFeed = new SizeFeed(registry, nowMs)
+    const allowPrivate = config.allowPrivateWebhooks === true
+    const webhooks = await Webhooks.load({
+      catalog,
+      registry,
+      feed: sizeFeed,
+      usage,
+      nowMs,
+      random,
+      allowPrivate,
+    })
     const { eventBytesMax, limits } = config
     log.watchGroups(prometheus.groupWritten)
     prometheus.show({ registry, traffic: streams.traffic })
@@ -92,6 +108,9 @@ export async function openHouse(
         namespaces,
         usage,
         metadata,
+        feeds: await Feeds.load(catalog, registry),
+        sizeFeed,
+        webhooks,
         metrics: new StreamMetrics(meter, registry),
         prometheus,
         storeFailure: writeRefusal,
@@ -112,9 +131,12 @@ export async function openHouse(
       listener: directPosts(streams, options, listener),
       janitor,
       asyncQueueBytes: () => streams.asyncQueueBytes,
+      endFollowers: () => sizeFeed.stop(),
       failure: () => storage.log.failure(),
       async close() {
         await schedule.stop()
+        sizeFeed.stop()
+        webhooks.stop()
         await meter.stop()
         closing = true
         await storage.close()

@@ -108,6 +108,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
       },
       reload: http.reloadTls,
       async close(graceMs) {
+        supervisor.house.endFollowers()
         await stopServing(http, graceMs)
         await closeBehindTheDoor()
       },

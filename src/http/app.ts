@@ -7,6 +7,9 @@ import type { Tokens } from '../auth/tokens.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import type { Prometheus } from '../metrics/prometheus.ts'
 import type { StreamMetrics } from '../metrics/query.ts'
+import type { Feeds } from '../notifications/feeds.ts'
+import type { SizeFeed } from '../notifications/size-feed.ts'
+import type { Webhooks } from '../notifications/webhooks.ts'
 import type { Namespaces } from '../streams/namespaces.ts'
 import type { Streams } from '../streams/streams.ts'
 import type { UsageRegistry } from '../streams/usage.ts'
@@ -15,21 +18,27 @@ import { audited } from './audited.ts'
 import type { Handler, HttpContext, HttpEnv } from './bindings.ts'
 import type { DocumentOptions } from './documents.ts'
 import { type EventRoutesOptions, eventRoutes } from './event-routes.ts'
+import { feedRoutes } from './feed-routes.ts'
 import type { Access, Guard } from './guard.ts'
 import { metadataRoutes } from './metadata-routes.ts'
 import { metricsRoutes } from './metrics-routes.ts'
 import { namespaceRoutes } from './namespace-routes.ts'
 import { answerProblem, type ProblemCounts } from './problems.ts'
+import { type SizeEventOptions, sizeEventsRoute } from './size-events.ts'
 import { streamRoutes } from './stream-routes.ts'
 import { systemRoutes } from './system-routes.ts'
 import { tokenRoutes } from './token-routes.ts'
 import { usageRoutes } from './usage-routes.ts'
+import { webhookRoutes } from './webhook-routes.ts'
 
 export interface AppParts {
   readonly streams: Streams
   readonly namespaces: Namespaces
   readonly usage: UsageRegistry
   readonly metadata: Metadata
+  readonly feeds: Feeds
+  readonly sizeFeed: SizeFeed
+  readonly webhooks: Webhooks
   readonly metrics: StreamMetrics
   readonly prometheus: Prometheus
   readonly storeFailure: () => Error | undefined
@@ -41,7 +50,7 @@ export interface AppParts {
 }
 
 export interface AppOptions extends EventRoutesOptions, DocumentOptions {
-  readonly limits: EventRoutesOptions['limits'] & DocumentOptions['limits']
+  readonly limits: EventRoutesOptions['limits'] & DocumentOptions['limits'] & SizeEventOptions['limits']
   readonly problems?: ProblemCounts
 }
 
@@ -80,6 +89,9 @@ export function routesOf(parts: AppParts, options: AppOptions): readonly Route[]
   const namespace = namespaceRoutes(parts.namespaces, options)
   const usage = usageRoutes(parts.usage)
   const metadata = metadataRoutes(parts.streams, parts.metadata, options)
+  const sizeEvents = sizeEventsRoute(parts.streams, parts.sizeFeed, options)
+  const webhook = webhookRoutes(parts.streams, parts.webhooks, options)
+  const feed = feedRoutes(parts.feeds, options)
   const metrics = metricsRoutes(parts.metrics, parts.prometheus, options)
   const system = systemRoutes(parts.storeFailure)
 
@@ -148,6 +160,15 @@ export function routesOf(parts: AppParts, options: AppOptions): readonly Route[]
     ['DELETE', `${S}/:stream/metadata/tags/:tag`, 'admin', metadata.removeTag, 'stream.metadata'],
     ['GET', `${N}/metadata/search`, 'in-namespace', metadata.search],
     ['GET', `${S}/:stream/lineage`, 'stream', metadata.lineage],
+
+    ['GET', `${S}/:stream/notifications`, 'stream', sizeEvents],
+    ['GET', `${S}/:stream/webhooks`, 'admin', webhook.list],
+    ['POST', `${S}/:stream/webhooks`, 'admin', webhook.register, 'webhook.register'],
+    ['DELETE', `${S}/:stream/webhooks/:webhook`, 'admin', webhook.remove, 'webhook.delete'],
+    ['GET', `${N}/feeds`, 'in-namespace', feed.list],
+    ['GET', `${N}/feeds/categories/:category/names/:feed`, 'in-namespace', feed.get],
+    ['PUT', `${N}/feeds/categories/:category/names/:feed`, 'namespace', feed.create, 'feed.create'],
+    ['DELETE', `${N}/feeds/categories/:category/names/:feed`, 'namespace', feed.remove, 'feed.delete'],
 
     ['POST', '/v3/metrics/query', 'client', metrics.query],
     ['POST', '/v3/metrics/search', 'client', metrics.search],

@@ -46,6 +46,10 @@ const READ = row('401 401 401 200 403 403 403 403 403 200')
 const WRITE = row('401 401 401 403 200 403 403 403 403 200')
 const WRITE_ASYNC = row('401 401 401 403 202 403 403 403 403 202')
 const ADMIN = row('401 401 401 403 403 200 403 403 200 200')
+// What these name is not there, which is told to who may know.
+const IN_NAMESPACE_MISSING = row('401 401 401 404 404 404 404 403 404 404')
+const NAMESPACE_MISSING = row('401 401 401 403 403 403 403 403 404 404')
+const ADMIN_MISSING = row('401 401 401 403 403 404 403 403 404 404')
 const BASIC_ONLY = row('401 401 401 401 401 401 401 401 401 401')
 const UNKNOWN = row('401 401 401 404 404 404 404 404 404 404')
 const WRONG_VERB = row('401 401 401 405 405 405 405 405 405 405')
@@ -109,6 +113,15 @@ const EXPECTED: Readonly<Record<string, readonly number[]>> = {
   [`GET ${N}/metadata/search`]: IN_NAMESPACE,
   [`GET ${S}/:stream/lineage`]: STREAM,
 
+  [`GET ${S}/:stream/notifications`]: STREAM,
+  [`GET ${S}/:stream/webhooks`]: ADMIN,
+  [`POST ${S}/:stream/webhooks`]: ADMIN,
+  [`DELETE ${S}/:stream/webhooks/:webhook`]: ADMIN_MISSING,
+  [`GET ${N}/feeds`]: IN_NAMESPACE,
+  [`GET ${N}/feeds/categories/:category/names/:feed`]: IN_NAMESPACE_MISSING,
+  [`PUT ${N}/feeds/categories/:category/names/:feed`]: NAMESPACE,
+  [`DELETE ${N}/feeds/categories/:category/names/:feed`]: NAMESPACE_MISSING,
+
   'POST /v3/metrics/query': CLIENT,
   'POST /v3/metrics/search': CLIENT,
   'GET /metrics': CLIENT,
@@ -126,11 +139,13 @@ const QUERIES: Readonly<Record<string, string>> = {
   'POST /v3/metrics/query': '?metric=system.collect.events',
   'POST /v3/metrics/search': '?target=tag',
   [`GET ${N}/metadata/search`]: '?query=x',
+  [`GET ${S}/:stream/notifications`]: '?limit=1',
 }
 
 const BODIES: Readonly<Record<string, string>> = {
   [`POST ${S}/:stream/metadata/properties`]: '{"a":"b"}',
   [`POST ${S}/:stream/metadata/tags`]: '["a"]',
+  [`POST ${S}/:stream/webhooks`]: '{"url":"http://127.0.0.1:9/","secret":"0123456789abcdef"}',
 }
 
 /** What is no route: strangers learn nothing, and everybody else the same. */
@@ -230,7 +245,7 @@ describe('with tokens', () => {
 test('without tokens everybody may do everything, and Authorization is ignored', {
   timeout: 60_000,
 }, async () => {
-  const app = await testApp({ nowMs: NOW_MS })
+  const app = await testApp({ nowMs: NOW_MS, config: { allowPrivateWebhooks: true } })
   for (const [route, expected] of Object.entries(EXPECTED)) {
     for (const headers of [{}, { Authorization: `Bearer ${secretNumber(1)}` }]) {
       for (const { method, path, options } of formsOf(route)) {
@@ -267,6 +282,8 @@ function formsOf(route: string): { method: string; path: string; options: Reques
     .replace(/:(stream|dataset)/, 's')
     .replace(':application', 'app')
     .replace(':program', 'program')
+    .replace(':category', 'c')
+    .replace(':feed', method)
     .concat(QUERIES[route] ?? '')
   const options =
     method === 'POST'
@@ -294,7 +311,7 @@ async function guardedApp(): Promise<{ app: TestApp; tokens: TestTokens }> {
       return grants === undefined ? [] : [{ name, grants, ...(name === 'expired' && { expiresMs: NOW_MS }) }]
     }),
   )
-  const app = await testApp({ nowMs: NOW_MS, config: { authFile: tokens.path } })
+  const app = await testApp({ nowMs: NOW_MS, config: { authFile: tokens.path, allowPrivateWebhooks: true } })
   await reset(app, tokens)
   return { app, tokens }
 }

@@ -1,5 +1,6 @@
 /** docs/openapi.yaml and the service say the same: neither has a route, a status or a text that the other lacks. */
 
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
@@ -120,6 +121,9 @@ const BOMB = {
   body: gzipSync(gzipSync(Buffer.alloc(20_000_000, '\n'))),
 }
 const LARGE = { body: Buffer.alloc(1_100_000, ' ') }
+const FEEDS = `${N}/default/feeds/categories`
+const WEBHOOK = (url: string, secret = '0123456789abcdef') => JSON.stringify({ url, secret })
+const WEBHOOK_ID = createHash('sha256').update('https://example.invalid/hook').digest('hex').slice(0, 16)
 const BOB = { body: '{"principal":"bob"}' }
 
 /** `mystream` is there and is alice's, `weather` too; rows stand in the order in which they are sent. */
@@ -264,6 +268,41 @@ const exchanges: readonly Exchange[] = [
   { request: `GET ${N}/default/apps/HelloWorld/flows/WhoFlow/streams`, status: 200 },
   { request: `GET ${N}/default/apps/HelloWorld/flows/a%40b/streams`, status: 400 },
 
+  { request: `GET ${STREAMS}/mystream/notifications?limit=1`, status: 200 },
+  { request: `GET ${STREAMS}/mystream/notifications?limit=0`, status: 400 },
+  { request: `GET ${STREAMS}/inv%40lid/notifications`, status: 400 },
+  { request: `GET ${STREAMS}/nope/notifications`, status: 404 },
+  ...[
+    { status: 200, body: WEBHOOK('https://example.invalid/hook') },
+    { status: 400, body: '{}' },
+    { status: 400, body: WEBHOOK('https://example.invalid/hook', 'short') },
+    { status: 400, body: WEBHOOK('ftp://example.invalid/') },
+    { status: 400, body: WEBHOOK('http://127.0.0.1/') },
+    { status: 413, ...LARGE },
+    { status: 415, ...UNKNOWN_ENCODING },
+  ].map((one) => ({ request: `POST ${STREAMS}/mystream/webhooks`, ...one })),
+  { request: `POST ${STREAMS}/nope/webhooks`, status: 404, body: WEBHOOK('https://example.invalid/hook') },
+  { request: `GET ${STREAMS}/mystream/webhooks`, status: 200 },
+  { request: `GET ${STREAMS}/inv%40lid/webhooks`, status: 400 },
+  { request: `GET ${STREAMS}/nope/webhooks`, status: 404 },
+  { request: `DELETE ${STREAMS}/mystream/webhooks/${WEBHOOK_ID}`, status: 200 },
+  { request: `DELETE ${STREAMS}/nope/webhooks/${WEBHOOK_ID}`, status: 404 },
+  { request: `GET ${N}/default/feeds`, status: 200 },
+  { request: `GET ${N}/my-ns/feeds`, status: 400 },
+  { request: `GET ${N}/nope/feeds`, status: 404 },
+  { request: `PUT ${FEEDS}/a/names/b`, status: 200, body: '{"description":"Mine"}' },
+  { request: `PUT ${FEEDS}/a/names/b`, status: 200 },
+  { request: `PUT ${FEEDS}/a.b/names/b`, status: 400 },
+  { request: `PUT ${FEEDS}/a/names/b`, status: 400, body: '[' },
+  { request: `PUT ${N}/nope/feeds/categories/a/names/b`, status: 404 },
+  { request: `PUT ${FEEDS}/a/names/b`, status: 413, ...LARGE },
+  { request: `PUT ${FEEDS}/a/names/b`, status: 415, ...UNKNOWN_ENCODING },
+  { request: `GET ${FEEDS}/stream/names/mystreamSize`, status: 200 },
+  { request: `GET ${FEEDS}/a/names/nope`, status: 404 },
+  { request: `GET ${FEEDS}/a.b/names/b`, status: 400 },
+  { request: `DELETE ${FEEDS}/stream/names/mystreamSize`, status: 400 },
+  { request: `DELETE ${FEEDS}/a/names/b`, status: 200 },
+  { request: `DELETE ${FEEDS}/a/names/b`, status: 404 },
   ...['', '/properties', '/tags'].flatMap((part) => {
     const path = `${STREAMS}/mystream/metadata${part}`
     const nope = `${STREAMS}/nope/metadata${part}`

@@ -5,6 +5,9 @@ import { Metadata } from '../../src/metadata/metadata.ts'
 import { Meter } from '../../src/metrics/meter.ts'
 import { Prometheus } from '../../src/metrics/prometheus.ts'
 import { StreamMetrics } from '../../src/metrics/query.ts'
+import { Feeds } from '../../src/notifications/feeds.ts'
+import { SizeFeed } from '../../src/notifications/size-feed.ts'
+import { Webhooks } from '../../src/notifications/webhooks.ts'
 import { Namespaces } from '../../src/streams/namespaces.ts'
 import { Registry } from '../../src/streams/registry.ts'
 import { Streams } from '../../src/streams/streams.ts'
@@ -31,10 +34,17 @@ export async function appParts(nowMs: () => number): Promise<{ parts: AppParts; 
     nowMs,
     report: () => {},
   })
+  const usage = new UsageRegistry()
+  const sizeFeed = new SizeFeed(registry, nowMs)
+  const around = { feed: sizeFeed, usage, nowMs, random: () => 0, allowPrivate: false }
+  const webhooks = await Webhooks.load({ catalog, registry, ...around })
   const parts = {
     streams,
     namespaces: new Namespaces(registry, true),
-    usage: new UsageRegistry(),
+    usage,
+    feeds: await Feeds.load(catalog, registry),
+    sizeFeed,
+    webhooks,
     metadata: await Metadata.load(catalog, registry),
     metrics: new StreamMetrics(meter, registry),
     prometheus: new Prometheus(),
