@@ -122,6 +122,7 @@ class Salvage {
     })
     for (const { id, log, properties } of catalog.streams.values())
       await this.#save(target, id, log, properties)
+    if (catalog.others.length > 0) await storage.catalog.commit(catalog.others)
     if (this.#findings.count === 0 && this.#leftOut === 0) return
     for (const log of logsIn(this.#store.files)) {
       if (catalog.streams.has(log)) continue
