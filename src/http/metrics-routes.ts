@@ -52,8 +52,8 @@ export function metricsRoutes(
 
     /** Whoever has a token is told how the service does; names of streams are told to those who may see them. */
     async prometheus(c: HttpContext) {
-      const text = await prometheus.text(visibleTo(c.get('client')))
-      return c.body(text, 200, { 'Content-Type': prometheus.contentType })
+      const { text, contentType } = await prometheus.text(visibleTo(c.get('client')))
+      return c.body(text, 200, { 'Content-Type': contentType })
     },
   }
 }

@@ -1,15 +1,16 @@
 /**
  * What the service does, for Prometheus. Histograms are fed once per group of appends; everything else is read where it is
- * counted anyway, when somebody asks.
+ * counted anyway, when somebody asks. prom-client, which writes the text, is not even loaded before.
  *
  * Names of streams are told to whoever may see them, and of those the STREAMS_MAX with the most events; what the others have
  * stands under one name that no stream can have.
  */
 import { readdir } from 'node:fs/promises'
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
-import { Counter, Gauge, Histogram, Registry as Series } from 'prom-client'
+import type { Metric, Registry as Series } from 'prom-client'
 import type { Registry, Stream } from '../streams/registry.ts'
 import { COUNTED, type Traffic, totalsOf } from '../streams/traffic.ts'
+import { Buckets } from './buckets.ts'
 import type { MaySee } from './query.ts'
 
 /** Each has two series. */
@@ -22,12 +23,12 @@ const LOOP_RESOLUTION_MS = 20
 const LATENCY_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
 const GROUP_WRITES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
 
-/** One number each, as it is now; undefined where it is not known. What only goes up is a counter. */
+/** One number, as it is now; undefined where it is not known. What only goes up is a counter. */
 export interface Source {
   readonly name: string
   readonly help: string
   readonly kind: 'gauge' | 'counter'
-  readonly read: () => number | undefined
+  readonly read: () => number | undefined | Promise<number | undefined>
 }
 
 /** Numbers that only go up, by the value of one label. */
@@ -44,40 +45,49 @@ export interface OpenStore {
   readonly traffic: Traffic
 }
 
+interface Value {
+  /** The family's, unless it says otherwise. */
+  readonly metricName?: string
+  readonly labels?: Readonly<Record<string, string>>
+  readonly value: number
+}
+
+/** Series of one name. */
+interface Family {
+  readonly name: string
+  readonly help: string
+  readonly type: 'gauge' | 'counter' | 'histogram'
+  readonly values: () => readonly Value[] | Promise<readonly Value[]>
+}
+
 export class Prometheus {
-  readonly #series = new Series()
-  readonly #groupWaits: Histogram
-  readonly #groupWrites: Histogram
-  readonly #groupBytes: Counter
-  readonly #writeTimes: Histogram
+  readonly #families: Family[] = []
+  readonly #groupWaits: Buckets
+  readonly #groupWrites: Buckets
+  readonly #writeTimes: Buckets
+  #groupBytes = 0
   #store: OpenStore | undefined
   #loopDelay: IntervalHistogram | undefined
 
   constructor() {
-    const registers = [this.#series]
-    this.#groupWaits = new Histogram({
-      name: 'millrace_append_seconds',
-      help: 'From the moment the first append of a group arrived until the group was durable; one value per group',
-      buckets: LATENCY_SECONDS,
-      registers,
-    })
-    this.#groupWrites = new Histogram({
-      name: 'millrace_group_writes',
-      help: 'Appends and other changes that share one write with fsync',
-      buckets: GROUP_WRITES,
-      registers,
-    })
-    this.#writeTimes = new Histogram({
-      name: 'millrace_fsync_seconds',
-      help: 'One write of the store, with fsync',
-      buckets: LATENCY_SECONDS,
-      registers,
-    })
-    this.#groupBytes = new Counter({
-      name: 'millrace_group_bytes_total',
-      help: 'Bytes handed to those writes',
-      registers,
-    })
+    this.#groupWaits = this.#histogram(
+      'millrace_append_seconds',
+      'From the moment the first append of a group arrived until the group was durable; one value per group',
+      LATENCY_SECONDS,
+    )
+    this.#groupWrites = this.#histogram(
+      'millrace_group_writes',
+      'Appends and other changes that share one write with fsync',
+      GROUP_WRITES,
+    )
+    this.#writeTimes = this.#histogram(
+      'millrace_fsync_seconds',
+      'One write of the store, with fsync',
+      LATENCY_SECONDS,
+    )
+    const groupBytes = () => this.#groupBytes
+    const help = 'Bytes handed to those writes'
+    this.add({ name: 'millrace_group_bytes_total', help, kind: 'counter', read: groupBytes })
     this.#addCounted()
     this.#addProcess()
   }
@@ -92,40 +102,40 @@ export class Prometheus {
     this.#groupWaits.observe(waitMs / 1000)
     this.#groupWrites.observe(changes)
     this.#writeTimes.observe(writeMs / 1000)
-    this.#groupBytes.inc(bytes)
+    this.#groupBytes += bytes
   }
 
   add({ name, help, kind, read }: Source): void {
-    const registers = [this.#series]
-    if (kind === 'gauge') {
-      const collect = function (this: Gauge) {
-        this.set(read() ?? Number.NaN)
-      }
-      new Gauge({ name, help, registers, collect })
-    } else {
-      const collect = function (this: Counter) {
-        this.reset()
-        this.inc(read() ?? 0)
-      }
-      new Counter({ name, help, registers, collect })
-    }
+    this.#families.push({
+      name,
+      help,
+      type: kind,
+      values: async () => [{ value: (await read()) ?? Number.NaN }],
+    })
   }
 
   addLabelled({ name, help, label, read }: LabelledSource): void {
-    const collect = function (this: Counter) {
-      this.reset()
-      for (const [value, total] of read()) this.inc({ [label]: value }, total)
-    }
-    new Counter({ name, help, labelNames: [label], registers: [this.#series], collect })
+    const values = () => [...read()].map(([value, total]) => ({ labels: { [label]: value }, value: total }))
+    this.#families.push({ name, help, type: 'counter', values })
   }
 
-  get contentType(): string {
-    return this.#series.contentType
-  }
-
-  async text(maySee: MaySee): Promise<string> {
+  /** The text, and the type of its content. */
+  async text(maySee: MaySee): Promise<{ text: string; contentType: string }> {
     this.#loopDelay ??= monitoredLoop()
-    return `${await this.#series.metrics()}\n${await this.#streams(maySee)}`
+    const { Registry: SeriesRegistry } = await import('prom-client')
+    const series: Series = new SeriesRegistry()
+    for (const family of [...this.#families, ...this.#streamFamilies(maySee)]) {
+      const { name, help, type, values } = family
+      const metric = { name, help, type, get: async () => ({ name, help, type, values: await values() }) }
+      series.registerMetric(metric as unknown as Metric)
+    }
+    return { text: await series.metrics(), contentType: series.contentType }
+  }
+
+  #histogram(name: string, help: string, bounds: readonly number[]): Buckets {
+    const buckets = new Buckets(bounds)
+    this.#families.push({ name, help, type: 'histogram', values: () => buckets.values(name) })
+    return buckets
   }
 
   #addCounted(): void {
@@ -140,26 +150,33 @@ export class Prometheus {
       const [name, help] = names[counted]
       this.add({ name, help, kind: 'counter', read: () => this.#total(i) })
     }
-    const streams = () => this.#store && [...this.#store.registry.allStreams()].length
-    this.add({ name: 'millrace_streams', help: 'Streams there are', kind: 'gauge', read: streams })
+    this.add({
+      name: 'millrace_streams',
+      help: 'Streams there are',
+      kind: 'gauge',
+      read: () => this.#streams().length,
+    })
+  }
+
+  #streams(): Stream[] {
+    return this.#store === undefined ? [] : [...this.#store.registry.allStreams()]
   }
 
   #total(index: number): number {
-    if (this.#store === undefined) return 0
-    const { registry, traffic } = this.#store
-    let total = traffic.gone[index]!
-    for (const { counts } of registry.allStreams()) total += totalsOf(counts)[index]!
+    let total = this.#store?.traffic.gone[index] ?? 0
+    for (const { counts } of this.#streams()) total += totalsOf(counts)[index]!
     return total
   }
 
   #addProcess(): void {
-    const gauges: readonly [name: string, help: string, read: () => number | undefined][] = [
+    const sources: readonly [name: string, help: string, read: Source['read']][] = [
       ['process_resident_memory_bytes', 'Memory of the process', () => process.memoryUsage.rss()],
       [
         'process_start_time_seconds',
         'When the process started, since 1970',
         () => performance.timeOrigin / 1000,
       ],
+      ['process_open_fds', 'Files and sockets that are open', openFiles],
       ['nodejs_heap_size_used_bytes', "JavaScript's objects", () => process.memoryUsage().heapUsed],
       [
         'nodejs_external_memory_bytes',
@@ -174,19 +191,9 @@ export class Prometheus {
       ['nodejs_eventloop_lag_p99_seconds', 'The same, its 99th percentile', () => this.#lag(99)],
       ['nodejs_eventloop_lag_max_seconds', 'The same, the most', () => this.#takeMaxLag()],
     ]
-    for (const [name, help, read] of gauges) this.add({ name, help, kind: 'gauge', read })
+    for (const [name, help, read] of sources) this.add({ name, help, kind: 'gauge', read })
     const cpu = () => (process.cpuUsage().user + process.cpuUsage().system) / 1e6
     this.add({ name: 'process_cpu_seconds_total', help: 'Time on processors', kind: 'counter', read: cpu })
-    const collect = async function (this: Gauge) {
-      const open = await readdir('/proc/self/fd').catch(() => undefined)
-      this.set(open?.length ?? Number.NaN)
-    }
-    new Gauge({
-      name: 'process_open_fds',
-      help: 'Files and sockets that are open',
-      registers: [this.#series],
-      collect,
-    })
   }
 
   /** Seconds beyond the resolution, which is what an idle loop has. */
@@ -204,41 +211,32 @@ export class Prometheus {
     return seconds
   }
 
-  async #streams(maySee: MaySee): Promise<string> {
-    if (this.#store === undefined) return ''
-    const series = new Series()
-    const labelNames = ['namespace', 'stream']
-    const registers = [series]
-    const events = new Counter({
-      name: 'millrace_stream_events_total',
-      help: 'Events of one stream that became durable',
-      labelNames,
-      registers,
-    })
-    const bytes = new Counter({
-      name: 'millrace_stream_event_bytes_total',
-      help: 'Bytes of their bodies',
-      labelNames,
-      registers,
-    })
-    const shown = mostEvents([...this.#store.registry.allStreams()].filter(maySee))
-    const other = { events: this.#total(0), bytes: this.#total(1) }
-    for (const { id, counts } of shown) {
-      const labels = { namespace: id.namespace, stream: id.stream }
-      events.inc(labels, counts.events)
-      bytes.inc(labels, counts.bytes)
-      other.events -= counts.events
-      other.bytes -= counts.bytes
+  #streamFamilies(maySee: MaySee): Family[] {
+    const shown = mostEvents(this.#streams().filter(maySee))
+    const family = (name: string, help: string, index: number): Family => {
+      const named = shown.map(({ id, counts }) => ({ labels: { ...id }, value: totalsOf(counts)[index]! }))
+      const rest = this.#total(index) - named.reduce((sum, { value }) => sum + value, 0)
+      const values = [...named, { labels: { namespace: OTHER, stream: OTHER }, value: rest }]
+      return { name, help, type: 'counter', values: () => values }
     }
-    const labels = { namespace: OTHER, stream: OTHER }
-    events.inc(labels, other.events)
-    bytes.inc(labels, other.bytes)
-    return series.metrics()
+    return [
+      family(
+        'millrace_stream_events_total',
+        'Events of one stream that became durable',
+        COUNTED.indexOf('events'),
+      ),
+      family('millrace_stream_event_bytes_total', 'Bytes of their bodies', COUNTED.indexOf('bytes')),
+    ]
   }
 }
 
 function mostEvents(streams: readonly Stream[]): Stream[] {
   return [...streams].sort((a, b) => b.counts.events - a.counts.events).slice(0, STREAMS_MAX)
+}
+
+async function openFiles(): Promise<number | undefined> {
+  const open = await readdir('/proc/self/fd').catch(() => undefined)
+  return open?.length
 }
 
 function monitoredLoop(): IntervalHistogram {
