@@ -86,6 +86,7 @@ export async function openHouse(
     const { catalog, log } = storage
     const meter = await Meter.open({ catalog, log, registry, traffic: streams.traffic, nowMs, report })
     const metadata = await Metadata.load(catalog, registry)
+    const feeds = await Feeds.load(catalog, registry)
     const sizeFeed = new SizeFeed(registry, nowMs)
     const allowPrivate = config.allowPrivateWebhooks === true
     const webhooks = await Webhooks.load({
@@ -108,7 +109,7 @@ export async function openHouse(
         namespaces,
         usage,
         metadata,
-        feeds: await Feeds.load(catalog, registry),
+        feeds,
         sizeFeed,
         webhooks,
         metrics: new StreamMetrics(meter, registry),

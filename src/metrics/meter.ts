@@ -288,6 +288,7 @@ export class Meter implements Companion {
 
   /** Whether the store took it. If not, it is tried again the next time. */
   async #write(): Promise<boolean> {
+    if (this.#parts.log.failure() !== undefined) return false // told elsewhere
     const taken: Taken[] = []
     try {
       // In its turn with whatever deletes streams: what is gone must not come back.
