@@ -215,15 +215,18 @@ export class Meter implements Companion {
       const events = tail?.nextSequence ?? 0
       const bytes = tail?.bytesWritten ?? 0
       const document = decodeTotals(stored.get(`${id.namespace}:${id.stream}`))
-      if (document === undefined) {
+      if (document === undefined && stream.createdMs === undefined) {
+        // From before there were metrics, or out of a backup: nobody knows when.
         counts.events = events
         counts.bytes = bytes
         continue
       }
-      setTotals(counts, document.totals)
-      counts.life = document.life
-      this.#kept.add(document.life)
-      const known = document.log === stream.log ? document : { events: 0, bytes: 0 }
+      if (document !== undefined) {
+        setTotals(counts, document.totals)
+        counts.life = document.life
+        this.#kept.add(document.life)
+      }
+      const known = document?.log === stream.log ? document : { events: 0, bytes: 0 }
       const newEvents = events - known.events
       if (newEvents <= 0) continue
       const newBytes = Math.max(0, bytes - known.bytes)

@@ -106,12 +106,11 @@ export class Prometheus {
   }
 
   add({ name, help, kind, read }: Source): void {
-    this.#families.push({
-      name,
-      help,
-      type: kind,
-      values: async () => [{ value: (await read()) ?? Number.NaN }],
-    })
+    const values = async () => {
+      const value = await read()
+      return value === undefined ? [] : [{ value }]
+    }
+    this.#families.push({ name, help, type: kind, values })
   }
 
   addLabelled({ name, help, label, read }: LabelledSource): void {

@@ -24,7 +24,7 @@ async function scrape(app: TestApp, headers: Record<string, string> = {}): Promi
     const [, series, value] = /^([a-z0-9_]+(?:\{.*\})?) (\S+)$/.exec(line) ?? []
     expect(series, line).toBeDefined()
     expect(values.has(series!), `${series} twice`).toBe(false)
-    values.set(series!, value === 'Nan' ? Number.NaN : Number(value))
+    values.set(series!, Number(value))
   }
   return values
 }

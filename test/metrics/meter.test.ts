@@ -72,14 +72,31 @@ test('a crash after a truncation adds what the new log has', async () => {
   expect((await openRooms(store, clock)).totals()).toEqual({ events: 2, bytes: 6 })
 })
 
+test('a crash before anything was written loses nothing', async () => {
+  const clock = { nowMs: START_MS }
+  const store = await openStore(clock)
+  const first = await openRooms(store, clock)
+  await first.streams.create(ID, {})
+  await first.streams.append(ID, EVENT)
+  clock.nowMs += 5000
+  const second = await openRooms(store, clock)
+  expect(second.totals()).toEqual({ events: 1, bytes: 3 })
+  const series = await second.meter.series(second.streams.get(ID).counts, SECONDS, 0, clock.nowMs)
+  expect(series).toEqual([[START_MS / 1000, [1, 3, 0, 0, 0]]])
+})
+
 test('streams that were there before anything was counted begin with what their log has', async () => {
   const clock = { nowMs: START_MS }
   const store = await openStore(clock)
   const first = await openRooms(store, clock)
   await first.streams.create(ID, {})
   await first.streams.append(ID, EVENT)
+  const { log } = first.streams.get(ID)
+  await store.catalog.commit([{ collection: 'streams', id: 'default:s', document: { log } }]) // without its age
   const second = await openRooms(store, clock)
   expect(second.totals()).toEqual({ events: 1, bytes: 3 })
+  const { counts } = second.streams.get(ID)
+  expect(await second.meter.series(counts, HOURS, 0, clock.nowMs)).toEqual([])
   await second.streams.append(ID, EVENT)
   await second.meter.stop()
   expect((await openRooms(store, clock)).totals()).toEqual({ events: 2, bytes: 6 })
