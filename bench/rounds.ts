@@ -38,6 +38,9 @@ export interface Measuring {
 
 export const NOT_IN_RUN = 'is not part of this run'
 
+/** What is said of a case that a quick look, which has a bound on its time, did not come to. */
+export const TIME_WAS_OVER = 'the time was over'
+
 /** A case on its way. */
 interface Course {
   readonly one: Case
@@ -71,7 +74,7 @@ async function measureOnce(
 ): Promise<void> {
   const { one } = course
   if (performance.now() > deadlineMs) {
-    if (course.samples.length === 0) course.problem = 'the time was over'
+    if (course.samples.length === 0) course.problem = TIME_WAS_OVER
     return
   }
   progress(`${suite} ${round}/${rounds} ${one.name} … `)

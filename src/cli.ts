@@ -5,12 +5,16 @@ import { withoutSecrets } from './auth/token-hash.ts'
 import { COMMANDS } from './commands/index.ts'
 import { ConfigError, helpText, parseCommand } from './config.ts'
 import { failureReporter } from './failure-report.ts'
+import { isLoopback } from './http/server.ts'
 import { type RunningService, startService } from './main.ts'
 
 /** What was accepted is given this long to finish when the process is told to stop. */
 const GRACE_MS = 10_000
 /** Signals so close to each other are one: npm passes on the SIGINT that the terminal has sent to everybody already. */
 const SAME_SIGNAL_MS = 500
+const TOKENS_IN_THE_CLEAR = `tokens can be read on their way here: name --tls-cert and --tls-key, or let nobody but a proxy with HTTPS come in
+
+`
 
 const log = (line: string) => void process.stderr.write(withoutSecrets(line))
 const report = failureReporter(log, Date.now)
@@ -59,9 +63,11 @@ async function serve(): Promise<void> {
   }
   const scheme = command.config.tls === undefined ? 'http' : 'https'
   const base = `${scheme}://${hostInUrl(service.host)}:${service.port}`
-  process.stdout.write(greeting(base, command.config.authFile !== undefined))
+  const { authFile, tls } = command.config
+  const inTheClear = authFile !== undefined && tls === undefined && !isLoopback(service.host)
+  process.stdout.write(greeting(base, authFile !== undefined) + (inTheClear ? TOKENS_IN_THE_CLEAR : ''))
   stopOnSignals(service)
-  if (command.config.tls !== undefined) reloadOnSignal(service)
+  if (tls !== undefined) reloadOnSignal(service)
 }
 
 function readCommand() {

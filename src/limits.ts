@@ -49,19 +49,19 @@ export const LIMITS = {
   ),
   maxWaitMs: limit(
     'max-wait-ms',
-    25,
+    15,
     1,
     60_000,
     'how long requests may take on average, if more than a quarter of max-requests are worked on all the time',
   ),
   maxRequestBytes: limit(
     'max-request-bytes',
-    64 * MIB,
+    48 * MIB,
     MIB,
     1024 * GIB,
     'bodies held in memory at a time, arriving or waiting for the disk',
   ),
-  maxReads: limit('max-reads', 64, 1, 100_000, 'long answers sent at a time'),
+  maxReads: limit('max-reads', 48, 1, 100_000, 'long answers sent at a time'),
   maxReadSeconds: limit(
     'max-read-seconds',
     3_600,

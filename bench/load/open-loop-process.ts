@@ -9,7 +9,7 @@
  * end of its answer. Every event holds the number of its request, and what became of each is written to `outcomeFile`,
  * one byte per request.
  */
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { type OpenLoopJob, type OpenLoopResult, OUTCOME } from './open-loop.ts'
 
@@ -51,7 +51,8 @@ class Load {
   #startMs = 0
   #accepted: Times[] = []
   #refused: Times[] = []
-  readonly #lagMaxMs: number[] = []
+  /** Seconds spent waiting for a core, by load and service, when each window began. */
+  readonly #waited: (readonly number[])[] = []
   #sent = 0
   #skipped = 0
   #answered = 0
@@ -74,12 +75,9 @@ class Load {
       this.#free.push(...some)
     }
     this.#startMs = performance.now()
-    let lastMs = 0
     await new Promise<void>((resolve) => {
       const timer = setInterval(() => {
-        const nowMs = this.#elapsedMs
-        this.#lagMaxMs[this.#window] = Math.max(this.#lagMaxMs[this.#window] ?? 0, nowMs - lastMs)
-        lastMs = nowMs
+        this.#waited[this.#window] ??= [process.pid, this.#job.servicePid].map(secondsWaited)
         if (!this.#over) return this.#sendDue()
         clearInterval(timer)
         resolve()
@@ -161,6 +159,12 @@ class Load {
     return this.#job.port
   }
 
+  #starvedIn(window: number): number {
+    const [before, after] = [this.#waited[window], this.#waited[window + 1]]
+    if (before === undefined || after === undefined) return Number.NaN
+    return Math.max(...after.map((seconds, i) => seconds - before[i])) / this.#job.windowSeconds
+  }
+
   #count(what: string): void {
     this.#others[what] = (this.#others[what] ?? 0) + 1
   }
@@ -183,7 +187,7 @@ class Load {
         acceptedP99Ms: accepted.percentileMs(0.99),
         refusedP99Ms: refused.percentileMs(0.99),
         refusedMaxMs: Math.round(refused.maxMs),
-        lagMaxMs: Math.round(this.#lagMaxMs[i] ?? 0),
+        starved: this.#starvedIn(i),
       }
     })
     const accepted = sum(this.#accepted)
@@ -201,6 +205,15 @@ class Load {
       unanswered: this.#sent - accepted - refused - other,
       windows,
     }
+  }
+}
+
+/** By the main thread of a process that wanted to run and had no core; NaN where the kernel does not tell. */
+function secondsWaited(pid: number): number {
+  try {
+    return Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[1]) / 1e9
+  } catch {
+    return Number.NaN
   }
 }
 

@@ -13,6 +13,8 @@ export interface OpenLoopJob {
   readonly bodyBytes: number
   /** In front of the number in every body. */
   readonly prefix: string
+  /** The service, to see how long it waits for a core. */
+  readonly servicePid: number
   /** Where to write one byte per request, by its number. */
   readonly outcomeFile: string
 }
@@ -40,6 +42,9 @@ export interface Window {
   readonly acceptedP99Ms: number
   readonly refusedP99Ms: number
   readonly refusedMaxMs: number
-  /** The longest that the load itself did nothing: what it measured meanwhile is not the service's. */
-  readonly lagMaxMs: number
+  /**
+   * Of the time of the window, what the load or the service spent waiting for a core: others had it, so what was measured
+   * is not the service's. The larger of the two; NaN where the kernel does not tell.
+   */
+  readonly starved: number
 }

@@ -12,7 +12,7 @@
 import zlib, { crc32, inflateRawSync } from 'node:zlib'
 import { Decompress as ZstdStream } from 'fzstd'
 import { uncompressSync } from 'snappy'
-import { AvroProblem } from './avro-problem.ts'
+import { AvroProblem } from '../schemas/avro-problem.ts'
 
 /** The result may be `block` itself, or a view into it. */
 export type BlockCodec = (block: Buffer, bytesMax: number) => Buffer

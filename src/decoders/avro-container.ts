@@ -11,11 +11,11 @@
  * Slices are cut from the decompressed block, and so from the chunk itself when the codec is null.
  */
 import { createHash } from 'node:crypto'
+import { AvroProblem } from '../schemas/avro-problem.ts'
+import { parseSchema } from '../schemas/avro-schema.ts'
 import { ServiceError } from '../service-error.ts'
 import { type BlockCodec, blockCodec, isStored } from './avro-codecs.ts'
 import { LongReader } from './avro-long.ts'
-import { AvroProblem } from './avro-problem.ts'
-import { parseSchema } from './avro-schema.ts'
 import { schemaText } from './avro-schema-text.ts'
 import { compileSkip, type DatumSkipper } from './avro-skip.ts'
 import type { BatchDecoder, DecoderOptions, EventSlices, HeaderPairs } from './decoder.ts'

@@ -4,7 +4,7 @@
  * Exact up to 2^53; beyond, a double that is about right, which serves as well for lengths and counts, because every
  * limit they are compared with is far below.
  */
-import { AvroProblem } from './avro-problem.ts'
+import { AvroProblem } from '../schemas/avro-problem.ts'
 
 export const LONG_BYTES_MAX = 10
 

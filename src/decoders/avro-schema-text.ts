@@ -25,8 +25,8 @@ import {
   fullName,
   type NamedType,
   type Properties,
-} from './avro-schema.ts'
-import { isJsonArray, isJsonObject, type Json, JsonNumber } from './avro-schema-json.ts'
+} from '../schemas/avro-schema.ts'
+import { isJsonArray, isJsonObject, type Json, JsonNumber } from '../schemas/avro-schema-json.ts'
 
 export function schemaText(schema: AvroType): string {
   return new SchemaPrinter().schema(schema, '')

@@ -21,9 +21,15 @@
  *   NEXT a                 the next item of the ITEMS at a, or its next block
  *   ITEMS_OF_BYTES n       all blocks of an array whose items take n bytes each, n may be 0
  */
+
+import { AvroProblem } from '../schemas/avro-problem.ts'
+import {
+  type AvroType,
+  type PrimitiveName,
+  type RecordType,
+  withoutWrapping,
+} from '../schemas/avro-schema.ts'
 import { LONG_BYTES_MAX, LongReader } from './avro-long.ts'
-import { AvroProblem } from './avro-problem.ts'
-import { type AvroType, type PrimitiveName, type RecordType, withoutWrapping } from './avro-schema.ts'
 
 /**
  * Returns where the datum that starts at `start` ends; it must not pass `end`. Throws AvroProblem otherwise.

@@ -1,19 +1,35 @@
 /**
  * Avro: the body is one binary datum, read into the schema given by Avro's rules of resolution. There is no default
- * schema and no setting.
+ * schema and no setting. Which schema the datum was written in is the event's business: see avro-reader.ts.
  *
  * The schema has to mean something in Avro, which knows less than the dialect: keys of maps are strings, names are
  * identifiers, a record is defined once, a union holds no union and each kind of value once. An enum needs a name there
  * and has none here, so none is allowed: CDAP refuses them, too.
  */
+import { AvroProblem } from '../schemas/avro-problem.ts'
+import { parseSchema } from '../schemas/avro-schema.ts'
 import type { RecordSchema, Schema } from '../schemas/schema.ts'
+import { printSchema } from '../schemas/schema-json.ts'
+import { AvroReader } from './avro-reader.ts'
 import { type Format, NO_SETTINGS } from './format.ts'
 
 export const avro: Format = {
   name: 'avro',
   defaultSettings: NO_SETTINGS,
-  schemaProblem: (schema) => problem(schema, new Map()),
+  schemaProblem: (schema) => problem(schema, new Map()) ?? endlessProblem(schema),
   settingsProblem: () => undefined,
+  reader: (schema, _settings, wanted) => new AvroReader(schema, wanted),
+}
+
+/** A record that always holds another one of itself, which no datum can be. */
+function endlessProblem(schema: RecordSchema): string | undefined {
+  try {
+    parseSchema(printSchema(schema))
+    return undefined
+  } catch (error) {
+    if (error instanceof AvroProblem) return error.message
+    throw error
+  }
 }
 
 const FIELD_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/

@@ -14,7 +14,7 @@ export type Charset =
   | { readonly kind: 'platform'; readonly label: string } // new TextDecoder(label)
 
 export const CHARSET_SETTING = 'charset'
-const DEFAULT_CHARSET = 'utf-8'
+export const DEFAULT_CHARSET = 'utf-8'
 
 /** What Java allows as a name at all; notably not the empty one, and no spaces. */
 const NAME = /^[a-z0-9][a-z0-9\-+.:_]*$/

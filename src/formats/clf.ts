@@ -2,9 +2,14 @@
  * Combined log format, as web servers write it: the values of a line become the fields in their order. No settings.
  *
  *   remote_host remote_login auth_user [request_time] "request" status content_length "referrer" "user_agent"
+ *
+ * The plain common log format ends after content_length; the fields of values that are missing at the end are null. See
+ * clf-reader.ts for what a value is.
  */
-import { nullable, recordOf, simple } from '../schemas/schema.ts'
-import { type Format, NO_SETTINGS } from './format.ts'
+import { nullable, type RecordSchema, recordOf, simple } from '../schemas/schema.ts'
+import { ClfReader } from './clf-reader.ts'
+import { type Format, type FormatSettings, NO_SETTINGS } from './format.ts'
+import type { WantedFields } from './record-reader.ts'
 import { scalarFieldsProblem } from './scalar-fields.ts'
 
 const text = nullable(simple('string'))
@@ -26,4 +31,6 @@ export const clf: Format = {
   defaultSettings: NO_SETTINGS,
   schemaProblem: scalarFieldsProblem,
   settingsProblem: () => undefined,
+  reader: (schema: RecordSchema, _settings: FormatSettings, wanted: WantedFields) =>
+    new ClfReader(schema, wanted),
 }

@@ -1,15 +1,20 @@
 /**
  * Delimited text, csv and tsv: the body is cut at a delimiter, and the values become the fields in their order.
  *
- *   delimiter   , or tab   one character or more, taken literally; there is no quoting
+ *   delimiter   , or tab   one character or more, taken literally
+ *   quote       none       a character of ASCII, usually ": then values are quoted as in RFC 4180 (delimited-reader.ts)
  *   charset     utf-8      how bytes become characters (charset.ts)
  *   mapping                index:field,…   which value becomes which field, counting from 0; white space around an
  *                          entry does not matter. Then every field is of a simple type.
  */
 import { arrayOf, type RecordSchema, recordOf, simple } from '../schemas/schema.ts'
 import { charsetProblem } from './charset.ts'
+import { CharsetDecoder } from './charset-decoder.ts'
+import { DelimitedReader } from './delimited-reader.ts'
 import type { Format, FormatSettings } from './format.ts'
+import type { RecordReader, WantedFields } from './record-reader.ts'
 import { scalarFieldsProblem, scalarFieldsThenListProblem } from './scalar-fields.ts'
+import { LIST, textFields } from './text-field.ts'
 
 export const csv: Format = delimited('csv', ',')
 export const tsv: Format = delimited('tsv', '\t')
@@ -54,7 +59,11 @@ function delimited(name: 'csv' | 'tsv', delimiter: string): Format {
     defaultSettings: new Map([['delimiter', delimiter]]),
     schemaProblem: scalarFieldsThenListProblem,
     settingsProblem: (settings, schema) =>
-      charsetProblem(settings) ?? delimiterProblem(settings) ?? mappingProblem(settings, schema),
+      charsetProblem(settings) ??
+      delimiterProblem(settings) ??
+      quoteProblem(settings) ??
+      mappingProblem(settings, schema),
+    reader: delimitedReader,
   }
 }
 
@@ -62,9 +71,38 @@ function delimiterProblem(settings: FormatSettings): string | undefined {
   return settings.get('delimiter') === '' ? 'delimiter is empty' : undefined
 }
 
+function quoteProblem(settings: FormatSettings): string | undefined {
+  const quote = settings.get('quote')
+  if (quote === undefined) return undefined
+  if (!/^[!-~]$/.test(quote)) return `quote is '${quote}'; use one visible character of ASCII, such as "`
+  return settings.get('delimiter')!.includes(quote) ? 'quote is part of the delimiter' : undefined
+}
+
 function mappingProblem(settings: FormatSettings, schema: RecordSchema): string | undefined {
   const text = settings.get('mapping')
   if (text === undefined) return undefined
   const mapping = parseMapping(text, schema)
   return typeof mapping === 'string' ? mapping : scalarFieldsProblem(schema)
+}
+
+function delimitedReader(schema: RecordSchema, settings: FormatSettings, wanted: WantedFields): RecordReader {
+  const mappingText = settings.get('mapping')
+  const mapping = mappingText === undefined ? undefined : (parseMapping(mappingText, schema) as FieldMapping)
+  const columnOf = (index: number) =>
+    mapping === undefined ? index : (mapping.get(schema.fields[index].name) ?? -1)
+  const all = textFields(schema, wanted).map((field) => ({ field, column: columnOf(wanted[field.slot]) }))
+  const list = all.find(({ field }) => field.kind === LIST)
+  const scalars = all
+    .filter(({ field, column }) => field.kind !== LIST && column >= 0)
+    .sort((a, b) => a.column - b.column)
+  return new DelimitedReader({
+    charset: new CharsetDecoder(settings),
+    delimiter: Buffer.from(settings.get('delimiter')!, 'utf8'),
+    quote: settings.get('quote')?.charCodeAt(0) ?? -1,
+    fields: scalars.map(({ field }) => field),
+    columns: scalars.map(({ column }) => column),
+    list: list?.field,
+    listColumn: list?.column ?? -1,
+    unmapped: all.filter(({ column }) => column < 0).map(({ field }) => field),
+  })
 }

@@ -1,10 +1,12 @@
 /**
- * What a format is: a way to read the body of an event as a record of a schema. This is the half that is decided when a
- * stream or a view is configured: which schemas and settings make sense. No settings are refused for being unknown.
+ * What a format is: a way to read the body of an event as a record of a schema. Which schemas and settings make sense is
+ * decided when a stream or a view is configured; no settings are refused for being unknown. How bodies are read is
+ * record-reader.ts.
  */
 import type { RecordSchema } from '../schemas/schema.ts'
+import type { RecordReader, WantedFields } from './record-reader.ts'
 
-export type FormatName = 'avro' | 'clf' | 'csv' | 'grok' | 'syslog' | 'text' | 'tsv'
+export type FormatName = 'avro' | 'clf' | 'csv' | 'grok' | 'json' | 'syslog' | 'text' | 'tsv'
 
 export type FormatSettings = ReadonlyMap<string, string>
 
@@ -18,6 +20,8 @@ export interface Format {
   schemaProblem(schema: RecordSchema): string | undefined
   /** Why the format cannot work with these settings, defaults included, or undefined if it can. */
   settingsProblem(settings: FormatSettings, schema: RecordSchema): string | undefined
+  /** A reader for a schema and settings that have been checked, defaults included. */
+  reader(schema: RecordSchema, settings: FormatSettings, wanted: WantedFields): RecordReader
 }
 
 export const NO_SETTINGS: FormatSettings = new Map()

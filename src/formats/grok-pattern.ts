@@ -25,22 +25,36 @@ export interface GrokReference {
 export type GrokPart = string | GrokReference
 
 const REFERENCE = /%\{([A-Za-z0-9_]+)(?::([\w:;/\s.@\-[\]]+))?(?:=([^{}]+))?\}/g
+const STICKY_REFERENCE = new RegExp(REFERENCE.source, 'y')
+
+/** The reference that begins at `at`, with its length in the pattern; undefined if none does. */
+export function matchReference(
+  pattern: string,
+  at: number,
+): (GrokReference & { readonly length: number }) | undefined {
+  STICKY_REFERENCE.lastIndex = at
+  const match = STICKY_REFERENCE.exec(pattern)
+  return match === null ? undefined : { ...referenceOf(match), length: match[0].length }
+}
 
 export function parseGrokPattern(pattern: string): readonly GrokPart[] {
   const parts: GrokPart[] = []
   let end = 0
   for (const match of pattern.matchAll(REFERENCE)) {
     if (match.index > end) parts.push(pattern.slice(end, match.index))
-    const [whole, name, field, definition] = match
-    parts.push({
-      pattern: name!,
-      ...(field !== undefined && { field }),
-      ...(definition !== undefined && { definition }),
-    })
-    end = match.index + whole.length
+    parts.push(referenceOf(match))
+    end = match.index + match[0].length
   }
   if (end < pattern.length) parts.push(pattern.slice(end))
   return parts
+}
+
+function referenceOf([, name, field, definition]: RegExpExecArray): GrokReference {
+  return {
+    pattern: name!,
+    ...(field !== undefined && { field }),
+    ...(definition !== undefined && { definition }),
+  }
 }
 
 /**

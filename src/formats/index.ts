@@ -4,9 +4,10 @@ import { clf } from './clf.ts'
 import { csv, tsv } from './delimited.ts'
 import type { Format } from './format.ts'
 import { grok, syslog } from './grok.ts'
+import { json } from './json.ts'
 import { text } from './text.ts'
 
-export const FORMATS: readonly Format[] = [avro, csv, tsv, text, clf, grok, syslog]
+export const FORMATS: readonly Format[] = [avro, csv, tsv, text, clf, grok, syslog, json]
 
 /**
  * Java classes by which CDAP's own clients and tests may name a format, in their package and the one they were in

@@ -10,9 +10,9 @@
 /** Groups within each other. An engine compiles them recursively. */
 export const REGEX_DEPTH_MAX = 100
 
-const QUANTIFIER = /[*+?]|\{([0-9]{1,9})(?:,([0-9]{0,9}))?\}/y
+export const QUANTIFIER = /[*+?]|\{([0-9]{1,9})(?:,([0-9]{0,9}))?\}/y
 /** What may follow `(?`: a name, a look around, an atomic or plain group, flags with or without a group. */
-const GROUP_START = /<(?![=!])([A-Za-z_][A-Za-z0-9_]*)>|<?[=!]|[>:]|[a-zA-Z]*(?:-[a-zA-Z]+)?[:)]/y
+export const GROUP_START = /<(?![=!])([A-Za-z_][A-Za-z0-9_]*)>|<?[=!]|[>:]|[a-zA-Z]*(?:-[a-zA-Z]+)?[:)]/y
 
 /** Why this is not a regular expression, or undefined if its structure is sound. */
 export function regexProblem(source: string): string | undefined {

@@ -8,6 +8,7 @@ import { ServiceError } from '../service-error.ts'
 import type { FormatSpecification } from '../streams/properties.ts'
 import type { Format, FormatSettings } from './format.ts'
 import { findFormat } from './index.ts'
+import { allFields, type RecordReader, type WantedFields } from './record-reader.ts'
 
 /** A specification with what it stands for: what a reader of bodies needs. */
 export interface ResolvedFormat {
@@ -44,6 +45,14 @@ export function resolveFormat(
   const problem = format.settingsProblem(effective, record)
   if (problem !== undefined) throw notInstantiated(name, problem)
   return { format, schema: record, settings: effective }
+}
+
+/** A reader of bodies, of the fields that are wanted, or all. */
+export function openReader(
+  { format, schema, settings }: ResolvedFormat,
+  wanted: WantedFields = allFields(schema),
+): RecordReader {
+  return format.reader(schema, settings, wanted)
 }
 
 function checkSchema(format: Format, name: string, schema: Schema | undefined): RecordSchema {

@@ -5,7 +5,9 @@
  */
 import { recordOf, simple } from '../schemas/schema.ts'
 import { charsetProblem } from './charset.ts'
-import { type Format, NO_SETTINGS } from './format.ts'
+import { CharsetDecoder } from './charset-decoder.ts'
+import { type Format, type FormatSettings, NO_SETTINGS } from './format.ts'
+import type { RecordReader, WantedFields } from './record-reader.ts'
 
 export const text: Format = {
   name: 'text',
@@ -16,4 +18,16 @@ export const text: Format = {
       ? undefined
       : 'wanted exactly one field, a string',
   settingsProblem: charsetProblem,
+  reader: (_schema, settings, wanted) => textReader(settings, wanted),
+}
+
+function textReader(settings: FormatSettings, wanted: WantedFields): RecordReader {
+  const charset = new CharsetDecoder(settings)
+  const isWanted = wanted.length > 0
+  return {
+    read(bytes, start, end, _headers, into) {
+      if (isWanted) into[0] = charset.text(bytes, start, end)
+      return undefined
+    },
+  }
 }

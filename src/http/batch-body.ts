@@ -82,6 +82,7 @@ async function fillBatch(
     uncut = 0
     eventBytes += slices.ends[slices.count - 1] - slices.starts[0]
     expansion.assert(eventBytes) // decoders decompress, too
+    if (eventBytes > limits.maxBatchBytes) throw tooLarge(limits.maxBatchBytes)
     if (decoder.headers !== decoderHeaders) {
       decoderHeaders = decoder.headers
       headers = withOverridingHeaders(sent, decoderHeaders)

@@ -44,13 +44,14 @@ export class StoreFiles {
     return this.#logs.lastWrite
   }
 
-  /** Verifies every block of the newest tables, about `bytes` of them. */
-  checkTables(bytes: number): void {
+  /** Verifies every block of the newest tables, about `bytes` of them: one table for each step. */
+  *checkTables(bytes: number): Generator<void, void> {
     let left = bytes
     for (const { file, fileBytes } of this.#tables.toSorted((a, b) => b.number - a.number)) {
       if (left <= 0) return
       for (const _ of this.#entriesOf(file, undefined, undefined));
       left -= fileBytes
+      yield
     }
   }
 

@@ -9,7 +9,7 @@
  * Events are checked when they are read, by checksums of our own. All this takes a few milliseconds.
  *
  * There is one more thing: LevelDB may meet a damaged block with an assertion that ends the process. So where the store was
- * not closed as it should be, all blocks of its newest tables are checked as well, about a second's worth: a service that
+ * not closed as it should be, all blocks of its newest tables are checked as well, a second or two: a service that
  * died of one is told so when it is started again, instead of dying again.
  */
 import { join } from 'node:path'
@@ -21,8 +21,8 @@ import { describeKey } from './key-description.ts'
 import { BLOCKS, markKey, NO_LOG, PIECES } from './keys.ts'
 import { StoreLock } from './store-lock.ts'
 
-/** Read at half a gigabyte a second or more. */
-const CHECKED_BYTES_MAX = 1024 * 1024 * 1024
+/** Read at 200 MB a second or more. */
+const CHECKED_BYTES_MAX = 512 * 1024 * 1024
 
 /** All that is no event. */
 const SMALL_KEYS: readonly (readonly [gte: Buffer | undefined, lt: Buffer | undefined])[] = [
@@ -37,12 +37,12 @@ const SMALL_KEYS: readonly (readonly [gte: Buffer | undefined, lt: Buffer | unde
  */
 export async function checkBeforeOpen(folder: string): Promise<string[]> {
   const store = join(folder, 'store')
-  const found = lookOrUndefined(store)
+  const found = await lookOrUndefined(store)
   if (found?.damage.length === 0) return found.remarks
   // Another process may be changing what we have just read: with its lock in our hands, once more.
   const lock = await StoreLock.take(store)
   try {
-    const { damage, remarks } = look(store)
+    const { damage, remarks } = await look(store)
     if (damage.length > 0) throw damaged(folder, damage)
     return remarks
   } finally {
@@ -55,15 +55,15 @@ interface Findings {
   readonly remarks: string[]
 }
 
-function lookOrUndefined(store: string): Findings | undefined {
+async function lookOrUndefined(store: string): Promise<Findings | undefined> {
   try {
-    return look(store)
+    return await look(store)
   } catch {
     return undefined
   }
 }
 
-function look(store: string): Findings {
+async function look(store: string): Promise<Findings> {
   const damage: FileDamage[] = []
   const { hasCurrent, tables, logs } = storeFileNames(store)
   // A crash while the first store was made leaves it without CURRENT, and without anything worth keeping.
@@ -74,7 +74,8 @@ function look(store: string): Findings {
   if (damage.length > 0) return { damage, remarks: [] }
   for (const [gte, lt] of SMALL_KEYS) for (const _ of files.entries(gte, lt));
   if (damage.length > 0 || wasClosed(files)) return { damage, remarks: remarksOn(files) }
-  files.checkTables(CHECKED_BYTES_MAX)
+  // A service that opens its store anew answers others meanwhile.
+  for (const _ of files.checkTables(CHECKED_BYTES_MAX)) await new Promise((resolve) => setImmediate(resolve))
   return {
     damage: damage.filter(({ fatal }) => fatal),
     remarks: [...remarksOn(files), ...damage.map(remarkOnTable)],

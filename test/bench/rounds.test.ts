@@ -62,9 +62,11 @@ test('a case that cannot be measured here is not tried', async () => {
   expect(result.verdicts[0]).toMatchObject({ reason: 'a: a is not installed' })
 })
 
-test('after the deadline nothing begins', async () => {
-  const { log, measured } = bench({ a: SAMPLE }, { deadlineMs: performance.now() - 1 })
-  expect((await measured()).cases[0]!.problem).toBe('the time was over')
+test('after the deadline nothing begins, and nobody complains', async () => {
+  const { log, suite, measured } = bench({ a: SAMPLE }, { deadlineMs: performance.now() - 1 })
+  const [late] = (await measured({ cases: [{ ...suite.cases[0]!, ofService: true }] })).cases
+  expect(late!.problem).toBe('the time was over')
+  expect(complaintsOf(late!)).toEqual([])
   expect(log).toEqual([])
 })
 

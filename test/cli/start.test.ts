@@ -72,6 +72,19 @@ test.each(['localhost', '127.0.0.2'])('--host %s is this machine, and takes no w
   expect((await fetch(`${service.base}/ping`)).status).toBe(200)
 })
 
+test.each([
+  { host: '0.0.0.0', said: true },
+  { host: '127.0.0.1', said: false },
+])(
+  'with --auth and without HTTPS on $host it is said that tokens can be read: $said',
+  async ({ host, said }) => {
+    const { path } = await tokenFile([{ name: 'all' }])
+    const args = ['--host', host, '--auth', path]
+    const service = await startServiceProcess(await temporaryFolder(), { args })
+    expect(service.stdout.includes('tokens can be read on their way')).toBe(said)
+  },
+)
+
 test('with --auth the curl lines of the greeting take the token from a variable', async ({ skip }) => {
   const problem = await shellProblem()
   if (problem !== undefined) skip(problem)

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import avro from 'avsc'
 import { describe, expect, test } from 'vitest'
-import { parseSchema } from '../../src/decoders/avro-schema.ts'
-import { SCHEMA_DEPTH_MAX } from '../../src/decoders/avro-schema-json.ts'
 import { schemaText } from '../../src/decoders/avro-schema-text.ts'
+import { parseSchema } from '../../src/schemas/avro-schema.ts'
+import { SCHEMA_DEPTH_MAX } from '../../src/schemas/avro-schema-json.ts'
 
 const print = (json: string) => schemaText(parseSchema(json))
 

@@ -1,9 +1,9 @@
 import avro from 'avsc'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { AvroProblem } from '../../src/decoders/avro-problem.ts'
-import { parseSchema } from '../../src/decoders/avro-schema.ts'
 import { compileSkip, DATUM_DEPTH_MAX } from '../../src/decoders/avro-skip.ts'
+import { AvroProblem } from '../../src/schemas/avro-problem.ts'
+import { parseSchema } from '../../src/schemas/avro-schema.ts'
 import { long, prefixed } from './avro-file.ts'
 import { schemaAndValues } from './avro-values.ts'
 

@@ -127,7 +127,7 @@ const faults: readonly FaultCase[] = [
     name: 'every sync of every file reports EIO for a while',
     fault: { calls: 'fsync,fdatasync', error: 'EIO' },
     everywhere: true,
-    sentence: /Input\/output error/,
+    sentence: /Input\/output error|EIO: i\/o error/, // LevelDB's word, or node's where a folder is synced
   },
   {
     name: 'write to the log reports EIO',

@@ -62,6 +62,7 @@ test('a steady load with expiry', { timeout: 840_000 }, async ({ skip }) => {
 
   const job = {
     port,
+    servicePid: pid,
     path: `${STREAMS}/passing`,
     connections: CONNECTIONS,
     bodyBytes: BODY_BYTES,

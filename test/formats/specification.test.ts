@@ -97,9 +97,12 @@ test('the default properties have the text format as it would be checked', () =>
   expect(DEFAULT_PROPERTIES.format).toEqual(check('text'))
 })
 
-test.each(['avro', 'AVRO', 'co.cask.cdap.format.AvroRecordFormat'])('%s has to be given a schema', (name) => {
-  expect(refusal(() => check(name))).toEqual(unsupported(name))
-})
+test.each(['avro', 'AVRO', 'co.cask.cdap.format.AvroRecordFormat', 'json', 'JSON'])(
+  '%s has to be given a schema',
+  (name) => {
+    expect(refusal(() => check(name))).toEqual(unsupported(name))
+  },
+)
 
 const unknown = [
   'gibberish',
@@ -223,7 +226,27 @@ const settings: { name: string; schema?: string; settings: Settings; accepted: b
   { name: 'csv', schema: record('"int"', LIST), settings: { mapping: '0:f0,1:f1' }, accepted: false },
   { name: 'csv', schema: record('"int"', LIST), settings: { mapping: '0:f0' }, accepted: false },
   { name: 'csv', settings: { mapping: '0:body' }, accepted: false },
+  { name: 'csv', settings: { quote: '"' }, accepted: true },
+  { name: 'tsv', settings: { quote: "'" }, accepted: true },
+  { name: 'csv', settings: { quote: '' }, accepted: false },
+  { name: 'csv', settings: { quote: '""' }, accepted: false },
+  { name: 'csv', settings: { quote: 'é' }, accepted: false },
+  { name: 'csv', settings: { quote: ' ' }, accepted: false },
+  { name: 'csv', settings: { quote: ',' }, accepted: false },
+  { name: 'csv', settings: { quote: '|', delimiter: '||' }, accepted: false },
   { name: 'grok', schema: record(LIST), settings: { mapping: '0:nope' }, accepted: true },
+  { name: 'grok', settings: { pattern: '%{NOPE:body}' }, accepted: false },
+  { name: 'grok', settings: { pattern: '(?<body>x)\\1' }, accepted: false },
+  { name: 'grok', settings: { pattern: '[z-a]' }, accepted: false },
+  { name: 'grok', settings: { pattern: '(?<=a*)b' }, accepted: false },
+  { name: 'grok', settings: { pattern: '%{IPV6}'.repeat(2000) }, accepted: false },
+  { name: 'grok', settings: { pattern: '(?>a++|\\h{2})(?<!b)%{HAPROXYHTTP:body}' }, accepted: true },
+  { name: 'grok', settings: { variant: '5424' }, accepted: true },
+  { name: 'syslog', settings: { variant: '5424' }, accepted: true },
+  { name: 'syslog', settings: { variant: '3164' }, accepted: true },
+  { name: 'syslog', settings: { variant: '3164', pattern: '%{SYSLOGBASE}' }, accepted: true },
+  { name: 'syslog', settings: { variant: '5425' }, accepted: false },
+  { name: 'syslog', settings: { variant: '5424', pattern: '%{SYSLOGBASE}' }, accepted: false },
   { name: 'grok', settings: { pattern: '%{USER:user}:%{GREEDYDATA:body}' }, accepted: true },
   { name: 'grok', settings: { pattern: '(?<body>.*' }, accepted: false },
   { name: 'grok', settings: { pattern: '' }, accepted: false },
@@ -245,9 +268,35 @@ test('a refusal carries its reason', () => {
   expect(reason(() => check('csv', record(MAP)))).toBe(
     'field f0 is neither of a simple type nor a nullable one',
   )
+  expect(reason(() => check('grok', undefined, { pattern: '%{NOPE:body}' }))).toBe('there is no pattern NOPE')
   expect(reason(() => check('csv', THREE, { mapping: '0:x' }))).toBe(
     'mapping names field x, which the schema does not have',
   )
+})
+
+describe('json reads', () => {
+  const read = [
+    ...SIMPLE,
+    LIST,
+    MAP,
+    ENUM,
+    INNER,
+    '["int","string"]',
+    '["null",["int","string"]]',
+    '["event","null"]',
+  ]
+  test.each(read)('a field of type %s', (type) => {
+    expect(check('json', record(type)).name).toBe('json')
+  })
+
+  test('no map whose keys are numbers', () => {
+    const schema = record(`{"type":"array","items":${MAP.replace('string', 'int')}}`)
+    expect(refusal(() => check('json', schema))).toEqual(unsupported('json'))
+  })
+
+  test('no schema that is no record', () => {
+    expect(refusal(() => check('json', '"string"'))).toEqual(unsupported('json'))
+  })
 })
 
 test('a schema that is not supported is refused before settings that make no sense', () => {

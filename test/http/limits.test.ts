@@ -3,12 +3,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { avroFile } from '../decoders/avro-file.ts'
 import { answerOf, plain } from '../support/answer.ts'
 import { RawConnection, rawRequest } from '../support/raw-http.ts'
 import { type RequestOptions, STREAMS, type TestAppOptions, testApp } from '../support/test-app.ts'
 
 const HOST = 'Host: x\r\n'
 const TEXT = { 'Content-Type': 'text/plain' }
+const AVRO = { 'Content-Type': 'avro/binary' }
 const GZIPPED = { ...TEXT, 'Content-Encoding': 'gzip' }
 
 interface Case {
@@ -20,6 +22,15 @@ interface Case {
   readonly beyond: RequestOptions
   readonly status: number
   readonly text: string
+}
+
+/** An Avro file of one string of so many bytes; as a datum it has two more, for its length. */
+function deflated(bytes: number): Buffer {
+  const data = Buffer.concat([
+    Buffer.from([((2 * bytes) & 0x7f) | 0x80, (2 * bytes) >> 7]),
+    Buffer.alloc(bytes, 'x'),
+  ])
+  return avroFile({ schema: 'string', codec: 'deflate', blocks: [{ count: 1, data }] })
 }
 
 const nested = (levels: number) => `{"a":${'['.repeat(levels - 1)}${']'.repeat(levels - 1)}}`
@@ -69,6 +80,15 @@ const sizes: readonly Case[] = [
     beyond: { headers: GZIPPED, body: gzipSync('x'.repeat(101)) },
     status: 413,
     text: 'the batch has more than 100 bytes; at most 100 bytes are taken, so send it in parts',
+  },
+  {
+    name: '--max-batch-bytes, after the decompression of Avro blocks',
+    limits: { maxBatchBytes: 1000 },
+    path: `${STREAMS}/s/batch`,
+    within: { headers: AVRO, body: deflated(998) },
+    beyond: { headers: AVRO, body: deflated(999) },
+    status: 413,
+    text: 'the batch has more than 1000 bytes; at most 1000 bytes are taken, so send it in parts',
   },
   {
     name: '--max-document-bytes',

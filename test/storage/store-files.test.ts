@@ -77,7 +77,7 @@ test.each([1, 2, 3, 4, 5])('a store made of random %i reads as LevelDB reads it'
   expect(pairs).toEqual(wanted)
   expect(damage).toEqual([])
   expect(files.end).toEqual({ kind: 'whole' })
-  expect(files.fileCount).toBeGreaterThanOrEqual(3)
+  expect(files.fileCount).toBeGreaterThan(1) // how many depends on how far LevelDB came with compacting
   const within = wanted.filter(([key]) => key >= 'key 3' && key < 'key 44')
   expect(read(store, Buffer.from('key 3'), Buffer.from('key 44')).pairs).toEqual(within)
   expect(await readdir(store)).toEqual(before)
@@ -86,6 +86,8 @@ test.each([1, 2, 3, 4, 5])('a store made of random %i reads as LevelDB reads it'
 test('a store without a manifest reads the same from its tables and logs', async () => {
   const store = await busyStore(6)
   const wanted = await asLevelDb(store)
+  // Removes what a compaction that the close broke off has left: without a manifest nobody could tell it from the rest.
+  await (await openLevel(store)).close()
   await writeFile(join(store, 'CURRENT'), 'MANIFEST-999999\n')
   const { pairs, damage } = read(store)
   expect(pairs).toEqual(wanted)
@@ -94,7 +96,8 @@ test('a store without a manifest reads the same from its tables and logs', async
 
 test('a flipped byte in any table is told, wherever it stands', async () => {
   const store = await busyStore(7)
-  const names = (await readdir(store)).filter((name) => name.endsWith('.ldb'))
+  // Not those that LevelDB has replaced and had no time to delete: nobody reads them.
+  const names = read(store).files.liveFiles.filter((name) => name.endsWith('.ldb'))
   for (const name of names) {
     const path = join(store, name)
     const original = await readFile(path)

@@ -4,6 +4,9 @@
  */
 const LONG = process.env.TEST_FAULTS === 'long'
 
+/** Where random inputs begin: the same every time with `npm test`, elsewhere in each long run. */
+export const SEED = LONG ? Math.floor(Math.random() * 2 ** 31) : 1_407_806_944
+
 /** What this run asks for: rounds, seconds, inputs. */
 export function effort<T>(choice: { readonly short: T; readonly long: T }): T {
   return LONG ? choice.long : choice.short

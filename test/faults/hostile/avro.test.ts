@@ -7,10 +7,10 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { blockCodec } from '../../../src/decoders/avro-codecs.ts'
 import { avroContainer } from '../../../src/decoders/avro-container.ts'
-import { AvroProblem } from '../../../src/decoders/avro-problem.ts'
-import { parseSchema } from '../../../src/decoders/avro-schema.ts'
 import { schemaText } from '../../../src/decoders/avro-schema-text.ts'
 import { compileSkip } from '../../../src/decoders/avro-skip.ts'
+import { AvroProblem } from '../../../src/schemas/avro-problem.ts'
+import { parseSchema } from '../../../src/schemas/avro-schema.ts'
 import {
   type AvroFileParts,
   avroFile,
@@ -195,7 +195,7 @@ test(
         const stored = codec === undefined || codec === 'null'
         if (isRefused(decoded(bytes, places), bytes, stored)) refused++
         // A million events without bytes are allowed, and nothing else makes work without bytes.
-        expect(performance.now() - begun).toBeLessThan(10_000)
+        expect(performance.now() - begun).toBeLessThan(60_000)
       },
     })
   },

@@ -1,4 +1,0 @@
-/** What is wrong with an uploaded Avro file, as a clause without the place; the container adds block and datum. */
-export class AvroProblem extends Error {
-  override readonly name = 'AvroProblem'
-}

@@ -1,0 +1,370 @@
+/**
+ * Reads one binary Avro datum per body. The schema it was written in is the text of the event's `schema` header, as batches
+ * of Avro files set it; an event without one was written in the schema of the format.
+ *
+ * Schemas are told apart by their text, not by the `schema.hash` header, which a client may have forgotten. What a text
+ * resolves to is kept for as many texts as a stream is likely to mix.
+ *
+ * No datum takes more than its bytes are worth: lengths and counts are compared with what is left of the body, and data
+ * that take no bytes, such as a million nulls, are counted. A datum has to end where the body does: anything else was
+ * written in another schema than the one at hand.
+ */
+import { AvroProblem } from '../schemas/avro-problem.ts'
+import { type AvroType, parseSchema } from '../schemas/avro-schema.ts'
+import type { Field, RecordSchema } from '../schemas/schema.ts'
+import { printSchema } from '../schemas/schema-json.ts'
+import { type RecordStep, resolveDatum, type Step } from './avro-resolution.ts'
+import { exactLong } from './number-text.ts'
+import type { FormatError, HeaderPairs, RecordReader, Value } from './record-reader.ts'
+import { utf8 } from './text-bytes.ts'
+
+/** Data in data: each is a call deep. */
+export const AVRO_DEPTH_MAX = 256
+/** A datum makes at most so many values more than it has bytes. */
+export const AVRO_VALUES_BEYOND_BYTES = 65_536
+/** As in uploaded files. */
+const SCHEMA_CHARS_MAX = 1024 * 1024
+const SCHEMAS_KEPT = 16
+
+const SCHEMA_HEADER = 'schema'
+
+type Resolution = Step | FormatError
+
+export class AvroReader implements RecordReader {
+  readonly #fields: readonly Field[]
+  readonly #own: Resolution
+  readonly #resolutions = new Map<string, Resolution>()
+  readonly #cursor = new DatumCursor()
+  #lastHeaders: HeaderPairs | undefined
+  #lastResolution: Resolution
+
+  constructor(schema: RecordSchema, wanted: readonly number[]) {
+    this.#fields = wanted.map((index) => schema.fields[index])
+    this.#own = resolveDatum(parseSchema(printSchema(schema)), this.#fields)
+    this.#lastResolution = this.#own
+  }
+
+  read(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    headers: HeaderPairs,
+    into: Value[],
+  ): FormatError | undefined {
+    if (headers !== this.#lastHeaders) {
+      this.#lastResolution = this.#resolution(headers)
+      this.#lastHeaders = headers
+    }
+    const resolution = this.#lastResolution
+    if (!('op' in resolution)) return resolution
+    try {
+      this.#cursor.datum(bytes, start, end, resolution, into)
+      return undefined
+    } catch (problem) {
+      if (problem instanceof DatumProblem) return { reason: problem.reason }
+      throw problem
+    }
+  }
+
+  #resolution(headers: HeaderPairs): Resolution {
+    const text = headers.find(([name]) => name === SCHEMA_HEADER)?.[1]
+    if (text === undefined) return this.#own
+    let resolution = this.#resolutions.get(text)
+    if (resolution === undefined) {
+      if (this.#resolutions.size >= SCHEMAS_KEPT) this.#resolutions.clear()
+      resolution = this.#resolve(text)
+      this.#resolutions.set(text, resolution)
+    }
+    return resolution
+  }
+
+  #resolve(text: string): Resolution {
+    if (text.length > SCHEMA_CHARS_MAX) {
+      return { reason: `the schema header has ${text.length} characters; use at most ${SCHEMA_CHARS_MAX}` }
+    }
+    try {
+      return resolveDatum(parseSchema(text), this.#fields)
+    } catch (problem) {
+      if (problem instanceof AvroProblem)
+        return { reason: `the schema header is no schema: ${problem.message}` }
+      throw problem
+    }
+  }
+}
+
+/** Thrown and caught within a read; no Error, whose stack would cost more than the read. */
+class DatumProblem {
+  readonly reason: string
+
+  constructor(reason: string) {
+    this.reason = reason
+  }
+}
+
+const NO_BYTES = new Uint8Array(0)
+const INT_MAX = 2_147_483_647
+const INT_MIN = -2_147_483_648
+const LONG_BYTES_MAX = 10
+
+class DatumCursor {
+  #bytes: Uint8Array = NO_BYTES
+  #view: DataView = new DataView(NO_BYTES.buffer)
+  #at = 0
+  #end = 0
+  #depth = 0
+  #valuesLeft = 0
+
+  datum(bytes: Uint8Array, start: number, end: number, step: Step, into: Value[]): void {
+    if (bytes !== this.#bytes) {
+      this.#bytes = bytes
+      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    }
+    this.#at = start
+    this.#end = end
+    this.#depth = 0
+    this.#valuesLeft = AVRO_VALUES_BEYOND_BYTES + (end - start)
+    let chosen = step
+    while (chosen.op === 'union') chosen = this.#branch(chosen.branches)
+    if (chosen.op === 'fail') throw new DatumProblem(chosen.reason)
+    this.#fields(chosen as RecordStep, into)
+    if (this.#at !== end) {
+      throw new DatumProblem(`the datum ends ${end - this.#at} bytes before the body does`)
+    }
+  }
+
+  #fields(record: RecordStep, into: Value[]): void {
+    if (record.missing !== undefined) {
+      throw new DatumProblem(`the event was written without field ${record.missing}, which cannot be null`)
+    }
+    this.#enter()
+    const reads = record.reads
+    for (let index = 0; index < reads.length; index++) {
+      const read = reads[index]
+      if (read.step === undefined) this.#skip(read.skip)
+      else into[read.field] = this.#value(read.step)
+    }
+    const absent = record.absent
+    for (let index = 0; index < absent.length; index++) into[absent[index]] = null
+    this.#depth--
+  }
+
+  #value(step: Step): Value {
+    if (--this.#valuesLeft < 0) throw new DatumProblem('the datum makes more values than it has bytes')
+    switch (step.op) {
+      case 'string': {
+        const length = this.#length()
+        this.#at += length
+        return utf8(this.#bytes, this.#at - length, this.#at)
+      }
+      case 'int':
+        return this.#int()
+      case 'long':
+        return this.#long()
+      case 'union':
+        return this.#value(this.#branch(step.branches))
+      case 'null':
+        return null
+      case 'boolean': {
+        const byte = this.#take(1)
+        if (this.#bytes[byte] > 1) throw new DatumProblem(`a boolean is byte ${this.#bytes[byte]}`)
+        return this.#bytes[byte] === 1
+      }
+      case 'float':
+        return this.#view.getFloat32(this.#take(4), true)
+      case 'double':
+        return this.#view.getFloat64(this.#take(8), true)
+      case 'toFloat':
+        return Math.fround(Number(this.#long()))
+      case 'toDouble':
+        return Number(this.#long())
+      case 'bytes': {
+        const from = this.#take(this.#length())
+        return copyOf(this.#bytes, from, this.#at)
+      }
+      case 'fixed': {
+        const from = this.#take(step.size)
+        return copyOf(this.#bytes, from, this.#at)
+      }
+      case 'enum': {
+        const symbol = step.symbols[this.#index(step.symbols.length, 'symbols of an enum')]
+        return symbol
+      }
+      case 'array': {
+        this.#enter()
+        const items: Value[] = []
+        for (let count = this.#count(); count > 0; count = this.#count()) {
+          for (; count > 0; count--) items.push(this.#value(step.items))
+        }
+        this.#depth--
+        return items
+      }
+      case 'map': {
+        this.#enter()
+        const map = new Map<string, Value>()
+        for (let count = this.#count(); count > 0; count = this.#count()) {
+          for (; count > 0; count--) {
+            const key = this.#take(this.#length())
+            const name = utf8(this.#bytes, key, this.#at)
+            map.set(name, this.#value(step.items))
+          }
+        }
+        this.#depth--
+        return map
+      }
+      case 'record': {
+        const names = step.names
+        this.#valuesLeft -= step.absent.length
+        const values: Value[] = new Array(names.length).fill(null)
+        this.#fields(step, values)
+        const map = new Map<string, Value>()
+        for (let index = 0; index < names.length; index++) map.set(names[index], values[index])
+        return map
+      }
+      case 'fail':
+        throw new DatumProblem(step.reason)
+    }
+  }
+
+  #branch(branches: readonly Step[]): Step {
+    return branches[this.#index(branches.length, 'branches of a union')]
+  }
+
+  #skip(type: AvroType): void {
+    if (type.constantBytes !== undefined) {
+      this.#take(type.constantBytes)
+      return
+    }
+    switch (type.kind) {
+      case 'primitive':
+        if (type.primitive === 'int' || type.primitive === 'long') this.#long()
+        else this.#take(this.#length())
+        break
+      case 'enum':
+        this.#index(type.symbols.length, 'symbols of an enum')
+        break
+      case 'union':
+        this.#enter()
+        this.#skip(type.branches[this.#index(type.branches.length, 'branches of a union')])
+        this.#depth--
+        break
+      case 'record':
+        this.#enter()
+        for (const field of type.fields) if (field.type.constantBytes !== 0) this.#skip(field.type)
+        this.#depth--
+        break
+      case 'array':
+        this.#skipItems(type.items, false)
+        break
+      case 'map':
+        this.#skipItems(type.values, true)
+        break
+    }
+  }
+
+  #skipItems(items: AvroType, keyed: boolean): void {
+    this.#enter()
+    for (;;) {
+      const count = this.#number()
+      if (count === 0) break
+      if (count < 0) {
+        // A block with its size in front is passed over as one.
+        this.#take(this.#length())
+      } else if (!keyed && items.constantBytes !== undefined) {
+        this.#take(count * items.constantBytes)
+      } else {
+        for (let left = count; left > 0; left--) {
+          if (keyed) this.#take(this.#length())
+          this.#skip(items)
+        }
+      }
+    }
+    this.#depth--
+  }
+
+  #enter(): void {
+    if (++this.#depth > AVRO_DEPTH_MAX) {
+      throw new DatumProblem(`the datum is nested deeper than ${AVRO_DEPTH_MAX} levels`)
+    }
+  }
+
+  /** Steps over so many bytes; where they begin. */
+  #take(length: number): number {
+    const from = this.#at
+    if (length > this.#end - from) {
+      throw new DatumProblem(`the datum wants ${length} bytes where the body has ${this.#end - from} left`)
+    }
+    this.#at = from + length
+    return from
+  }
+
+  /** Of a string or bytes; no longer than what is left. */
+  #length(): number {
+    const length = this.#number()
+    if (length < 0) throw new DatumProblem(`a length is negative: ${length}`)
+    if (length > this.#end - this.#at) {
+      throw new DatumProblem(`a length is ${length} where the body has ${this.#end - this.#at} bytes left`)
+    }
+    return length
+  }
+
+  /** Of the next block of items, whose size in bytes does not matter; 0 after the last. */
+  #count(): number {
+    const count = this.#number()
+    if (count >= 0) return count
+    this.#length()
+    return -count
+  }
+
+  #index(count: number, of: string): number {
+    const index = this.#number()
+    if (index < 0 || index >= count) throw new DatumProblem(`${index} is none of the ${count} ${of}`)
+    return index
+  }
+
+  #int(): number {
+    const value = this.#number()
+    if (value > INT_MAX || value < INT_MIN) throw new DatumProblem(`${value} is not an int`)
+    return value
+  }
+
+  /** Exact within ±2^53; beyond, about right. */
+  #number(): number {
+    const at = this.#at
+    if (at < this.#end && this.#bytes[at] < 0x80) {
+      this.#at = at + 1
+      return (this.#bytes[at] >>> 1) ^ -(this.#bytes[at] & 1)
+    }
+    return Number(this.#long())
+  }
+
+  #long(): number | bigint {
+    const bytes = this.#bytes
+    const from = this.#at
+    let at = from
+    let value = 0
+    let scale = 1
+    for (;;) {
+      if (at >= this.#end) throw new DatumProblem('the body ends inside a number')
+      const byte = bytes[at++]
+      value += (byte & 0x7f) * scale
+      if (byte < 0x80) break
+      if (at - from === LONG_BYTES_MAX) throw new DatumProblem('a number takes more than 10 bytes')
+      scale *= 128
+    }
+    this.#at = at
+    if (value > Number.MAX_SAFE_INTEGER) return this.#bigLong(from, at)
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2
+  }
+
+  #bigLong(from: number, to: number): number | bigint {
+    let value = 0n
+    for (let at = to - 1; at >= from; at--) value = (value << 7n) | BigInt(this.#bytes[at] & 0x7f)
+    const exact = exactLong(value & 1n ? -((value + 1n) >> 1n) : value >> 1n)
+    if (exact === undefined) throw new DatumProblem('a number takes more than 64 bits')
+    return exact
+  }
+}
+
+function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  return Uint8Array.prototype.slice.call(bytes, start, end)
+}

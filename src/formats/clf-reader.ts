@@ -1,0 +1,100 @@
+/**
+ * Reads lines of the common and the combined log format: values with spaces in between.
+ *
+ *   "…"     up to the next quote that no backslash stands before; backslashes stay
+ *   […]     up to the next closing bracket
+ *   other   up to the next space; a bracket that opens in it has to close in it
+ *   -       no value: null where the field may be, else the text itself
+ *
+ * Values after the last wanted one are not looked at. What cannot be cut that way is an error.
+ */
+import type { RecordSchema } from '../schemas/schema.ts'
+import { type FormatError, type HeaderPairs, quoted, type RecordReader, type Value } from './record-reader.ts'
+import { utf8 } from './text-bytes.ts'
+import { fill, fillNothing, type TextField, textFields } from './text-field.ts'
+
+const SPACE = 0x20
+const QUOTE = 0x22
+const DASH = 0x2d
+const OPENING = 0x5b
+const BACKSLASH = 0x5c
+const CLOSING = 0x5d
+
+export class ClfReader implements RecordReader {
+  /** By the index of the value; undefined for one that nobody wants. Ends with the last wanted one. */
+  readonly #fields: readonly (TextField | undefined)[]
+
+  constructor(schema: RecordSchema, wanted: readonly number[]) {
+    const fields: (TextField | undefined)[] = new Array(Math.max(0, ...wanted.map((index) => index + 1)))
+    fields.fill(undefined)
+    for (const field of textFields(schema, wanted)) fields[wanted[field.slot]] = field
+    this.#fields = fields
+  }
+
+  read(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    _headers: HeaderPairs,
+    into: Value[],
+  ): FormatError | undefined {
+    const fields = this.#fields
+    let at = start
+    let index = 0
+    for (; index < fields.length; index++) {
+      while (at < end && bytes[at] === SPACE) at++
+      if (at >= end) break
+      let from = at
+      let to: number
+      const first = bytes[at]
+      if (first === QUOTE) {
+        from++
+        to = closingQuote(bytes, from, end)
+        at = to + 1
+      } else if (first === OPENING) {
+        from++
+        to = from
+        while (to < end && bytes[to] !== CLOSING) to++
+        at = to + 1
+      } else {
+        let open = false
+        while (at < end && bytes[at] !== SPACE) {
+          if (bytes[at] === OPENING) open = true
+          else if (bytes[at] === CLOSING) open = false
+          at++
+        }
+        if (open) return malformed(bytes, start, end)
+        to = at
+      }
+      // A quote or bracket that never closes leaves `at` behind the end.
+      if (at > end || (at < end && bytes[at] !== SPACE)) return malformed(bytes, start, end)
+      const field = fields[index]
+      if (field === undefined) continue
+      if (field.nullable && to - from === 1 && bytes[from] === DASH) {
+        into[field.slot] = null
+      } else {
+        const error = fill(field, bytes, from, to, into)
+        if (error !== undefined) return error
+      }
+    }
+    if (index === 0 && fields.length > 0) return malformed(bytes, start, end)
+    for (; index < fields.length; index++) {
+      const field = fields[index]
+      const error = field === undefined ? undefined : fillNothing(field, into)
+      if (error !== undefined) return error
+    }
+    return undefined
+  }
+}
+
+/** `end` if there is none. */
+function closingQuote(bytes: Uint8Array, start: number, end: number): number {
+  let at = start
+  while (at < end && bytes[at] !== QUOTE) at += bytes[at] === BACKSLASH ? 2 : 1
+  return Math.min(at, end)
+}
+
+function malformed(bytes: Uint8Array, start: number, end: number): FormatError {
+  const entry = quoted(utf8(bytes, start, Math.min(end, start + 300)))
+  return { reason: `Could not parse data in CLF format. Entry ${entry}` }
+}

@@ -1,0 +1,153 @@
+/**
+ * Reads lines by a pattern: what a capture found becomes the field of its name. See grok-pattern.ts for patterns and
+ * regex-match.ts for how a match is found in bounded time.
+ *
+ * Of several captures of a name the last one that found something counts, and a list has all of them. `%{NUMBER:bytes:int}`
+ * fills a field `bytes`, too: what type it has is the schema's business. Only captures of wanted fields are compiled.
+ *
+ * No match is no error: then no field has a value.
+ */
+import type { RecordSchema } from '../schemas/schema.ts'
+import { GROK_LIBRARY } from './patterns/index.ts'
+import type { FormatError, HeaderPairs, RecordReader, Value } from './record-reader.ts'
+import { RegexMatcher } from './regex-match.ts'
+import { compileTree, type RegexProgram } from './regex-program.ts'
+import { PatternError, PatternTrees } from './regex-tree.ts'
+import { utf8 } from './text-bytes.ts'
+import { fill, fillNothing, LIST, type TextField, textFields } from './text-field.ts'
+
+/** One for all: library patterns become trees when the first pattern refers to them. */
+const TREES = new PatternTrees(GROK_LIBRARY)
+
+/** Why the pattern does not compile, or undefined if it does. Its structure has been found sound. */
+export function compileProblem(pattern: string): string | undefined {
+  try {
+    compileTree(TREES.parse(pattern), () => true)
+    return undefined
+  } catch (error) {
+    if (error instanceof PatternError) return error.message
+    throw error
+  }
+}
+
+export class GrokReader implements RecordReader {
+  readonly #fields: readonly TextField[]
+  /** By field: the captures that may fill it. */
+  readonly #captures: readonly (readonly number[])[]
+  readonly #inQuotes: readonly boolean[]
+  readonly #matcher: RegexMatcher
+  /** The text that is matched, character by character. */
+  #units = new Uint16Array(1024)
+
+  constructor(pattern: string, schema: RecordSchema, wanted: readonly number[]) {
+    this.#fields = textFields(schema, wanted)
+    const names = new Set(schema.fields.map((field) => field.name))
+    const fieldNamed = (name: string) => (names.has(name) ? name : name.split(/[:;]/, 1)[0])
+    const wantedNames = new Set(this.#fields.map((field) => field.name))
+    const program: RegexProgram = compileTree(TREES.parse(pattern), (name) =>
+      wantedNames.has(fieldNamed(name)),
+    )
+    this.#captures = this.#fields.map((field) =>
+      program.captures.flatMap(({ name }, index) => (fieldNamed(name) === field.name ? [index] : [])),
+    )
+    this.#inQuotes = program.captures.map((capture) => capture.inQuotes)
+    this.#matcher = new RegexMatcher(program)
+  }
+
+  read(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    _headers: HeaderPairs,
+    into: Value[],
+  ): FormatError | undefined {
+    const length = end - start
+    if (this.#units.length < length) this.#units = new Uint16Array(2 * length)
+    const units = this.#units
+    let seen = 0
+    for (let index = 0; index < length; index++) {
+      const byte = bytes[start + index]
+      units[index] = byte
+      seen |= byte
+    }
+    if (seen < 0x80) return this.#match(units, length, bytes, start, undefined, into)
+    const text = utf8(bytes, start, end)
+    for (let index = 0; index < text.length; index++) units[index] = text.charCodeAt(index)
+    return this.#match(units, text.length, bytes, start, text, into)
+  }
+
+  /** `text` is what is in `units` if that is not ASCII: else places there are places in `bytes`. */
+  #match(
+    units: Uint16Array,
+    length: number,
+    bytes: Uint8Array,
+    start: number,
+    text: string | undefined,
+    into: Value[],
+  ): FormatError | undefined {
+    const outcome = this.#matcher.find(units, length)
+    if (outcome === 'tooLong') {
+      return { reason: 'the pattern took too long on this event' }
+    }
+    const fields = this.#fields
+    for (let index = 0; index < fields.length; index++) {
+      const field = fields[index]
+      const captures = this.#captures[index]
+      let error: FormatError | undefined
+      if (field.kind === LIST) {
+        into[field.slot] = outcome === 'match' ? this.#texts(captures, bytes, start, text) : []
+      } else {
+        const capture = outcome === 'match' ? this.#lastFound(captures) : -1
+        if (capture < 0) {
+          error = fillNothing(field, into)
+        } else {
+          const from = this.#from(capture, units)
+          const to = this.#to(capture, from)
+          if (text === undefined) {
+            error = fill(field, bytes, start + from, start + to, into)
+          } else {
+            const found = Buffer.from(text.slice(from, to), 'utf8')
+            error = fill(field, found, 0, found.length, into)
+          }
+        }
+      }
+      if (error !== undefined) return error
+    }
+    return undefined
+  }
+
+  #lastFound(captures: readonly number[]): number {
+    for (let index = captures.length - 1; index >= 0; index--) {
+      if (this.#matcher.slots[2 * captures[index] + 1] >= 0) return captures[index]
+    }
+    return -1
+  }
+
+  #texts(
+    captures: readonly number[],
+    bytes: Uint8Array,
+    start: number,
+    text: string | undefined,
+  ): readonly string[] {
+    const texts: string[] = []
+    for (const capture of captures) {
+      if (this.#matcher.slots[2 * capture + 1] < 0) continue
+      const from = this.#from(capture, this.#units)
+      const to = this.#to(capture, from)
+      texts.push(text === undefined ? utf8(bytes, start + from, start + to) : text.slice(from, to))
+    }
+    return texts
+  }
+
+  /** Where the text of a capture begins: behind its quote, if it is one of those. */
+  #from(capture: number, units: Uint16Array): number {
+    const from = this.#matcher.slots[2 * capture]
+    const to = this.#matcher.slots[2 * capture + 1]
+    return this.#inQuotes[capture] && to - from >= 2 && units[from] === units[to - 1] ? from + 1 : from
+  }
+
+  #to(capture: number, from: number): number {
+    const to = this.#matcher.slots[2 * capture + 1]
+    return from > this.#matcher.slots[2 * capture] ? to - 1 : to
+  }
+}

@@ -1,0 +1,605 @@
+/**
+ * Reads one JSON object per body, byte by byte: members that are wanted become values at once, others are only checked for
+ * being JSON. So a long is exact, and no member is built that nobody asked for.
+ *
+ *   boolean         true or false
+ *   int, long       a number that is whole, 1.0 and 1e3 too, within 32 or 64 bits
+ *   float, double   a number
+ *   string, enum    a string; for an enum one of the symbols
+ *   bytes           a string: characters below 256 are bytes, and \xNN is the byte NN, as in the other formats
+ *   array, map      an array, an object
+ *   record          an object
+ *   union           the first member that this kind of JSON value can be, nothing is tried twice
+ *
+ * null and a member that is not there are null where the schema allows it. Of a member that is there twice the last
+ * counts. Nothing is converted: "5" is no int, and 5 no string.
+ */
+import { nonNullable, type RecordSchema, type Schema } from '../schemas/schema.ts'
+import { readDouble, readInt, readLong } from './number-text.ts'
+import {
+  type FormatError,
+  type HeaderPairs,
+  nullRefused,
+  quoted,
+  type RecordReader,
+  type Value,
+  valueMissing,
+} from './record-reader.ts'
+import { utf8 } from './text-bytes.ts'
+import { readBytes } from './text-field.ts'
+
+/** Values in values: each is a call deep. */
+export const JSON_DEPTH_MAX = 64
+/** Records within a body make at most so many fields more than it has bytes: `{}` makes as many as its schema has. */
+export const JSON_FIELDS_BEYOND_BYTES = 65_536
+
+/** A schema ready to use. Mutable while a record is made: its fields may refer to it. */
+interface Shape {
+  readonly type: Schema['type']
+  /** For messages: the field from the top, as in `address.street`. */
+  readonly path: string
+  nullable: boolean
+  symbols?: ReadonlySet<string>
+  /** Of an array or a map. */
+  items?: Shape
+  members?: readonly Shape[]
+  record?: RecordShape
+}
+
+interface RecordShape {
+  names: readonly string[]
+  keys: readonly Uint8Array[]
+  shapes: readonly Shape[]
+  /** For records with more fields than one likes to walk through. */
+  byName: ReadonlyMap<string, number> | undefined
+}
+
+const WALKED_FIELDS_MAX = 16
+
+export class JsonReader implements RecordReader {
+  readonly #record: RecordShape
+  readonly #slots: number
+  readonly #cursor = new JsonCursor()
+
+  constructor(schema: RecordSchema, wanted: readonly number[]) {
+    this.#record = recordShape(
+      wanted.map((index) => schema.fields[index]),
+      '',
+      new Map(),
+    )
+    this.#slots = wanted.length
+  }
+
+  read(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    _headers: HeaderPairs,
+    into: Value[],
+  ): FormatError | undefined {
+    for (let slot = 0; slot < this.#slots; slot++) into[slot] = MISSING
+    try {
+      this.#cursor.document(bytes, start, end, this.#record, into)
+      return undefined
+    } catch (problem) {
+      if (problem instanceof JsonProblem) return { reason: problem.reason }
+      throw problem
+    }
+  }
+}
+
+/** Thrown and caught within a read; no Error, whose stack would cost more than the read. */
+class JsonProblem {
+  readonly reason: string
+
+  constructor(reason: string) {
+    this.reason = reason
+  }
+}
+
+/** Marks a member that has not come yet; no reader ever gives it out. */
+const MISSING = undefined as unknown as null
+
+function shapeOf(schema: Schema, path: string, records: Map<RecordSchema, Shape>): Shape {
+  const inner = nonNullable(schema)
+  if (inner !== undefined) return { ...shapeOf(inner, path, records), nullable: true }
+  switch (schema.type) {
+    case 'record': {
+      const known = records.get(schema)
+      if (known !== undefined) return known
+      // The parts are filled in place: a copy that is nullable shares them.
+      const record: RecordShape = { names: [], keys: [], shapes: [], byName: undefined }
+      const shape: Shape = { type: 'record', path, nullable: false, record }
+      records.set(schema, shape)
+      Object.assign(record, recordShape(schema.fields, path === '' ? '' : `${path}.`, records))
+      return shape
+    }
+    case 'enum':
+      return { type: 'enum', path, nullable: false, symbols: new Set(schema.symbols) }
+    case 'array':
+      return { type: 'array', path, nullable: false, items: shapeOf(schema.items, path, records) }
+    case 'map':
+      return { type: 'map', path, nullable: false, items: shapeOf(schema.values, path, records) }
+    case 'union': {
+      const members = schema.members.map((member) => shapeOf(member, path, records))
+      return { type: 'union', path, nullable: members.some((member) => member.nullable), members }
+    }
+    default:
+      return { type: schema.type, path, nullable: schema.type === 'null' }
+  }
+}
+
+function recordShape(
+  fields: RecordSchema['fields'],
+  prefix: string,
+  records: Map<RecordSchema, Shape>,
+): RecordShape {
+  const names = fields.map((field) => field.name)
+  return {
+    names,
+    keys: names.map((name) => Buffer.from(name, 'utf8')),
+    shapes: fields.map((field) => shapeOf(field.schema, `${prefix}${field.name}`, records)),
+    byName: names.length > WALKED_FIELDS_MAX ? new Map(names.map((name, index) => [name, index])) : undefined,
+  }
+}
+
+const QUOTE = 0x22
+const COMMA = 0x2c
+const MINUS = 0x2d
+const POINT = 0x2e
+const COLON = 0x3a
+const OPEN_ARRAY = 0x5b
+const BACKSLASH = 0x5c
+const CLOSE_ARRAY = 0x5d
+const OPEN_OBJECT = 0x7b
+const CLOSE_OBJECT = 0x7d
+
+const TRUE = Buffer.from('true')
+const FALSE = Buffer.from('false')
+const NULL = Buffer.from('null')
+
+class JsonCursor {
+  #bytes: Uint8Array = TRUE
+  #start = 0
+  #at = 0
+  #end = 0
+  #depth = 0
+  #fieldsLeft = 0
+  /** Whether the string, or the number, that was passed last has an escape, or a fraction or exponent. */
+  #marked = false
+
+  document(bytes: Uint8Array, start: number, end: number, record: RecordShape, into: Value[]): void {
+    this.#bytes = bytes
+    this.#start = start
+    this.#at = start
+    this.#end = end
+    this.#depth = 0
+    this.#fieldsLeft = JSON_FIELDS_BEYOND_BYTES + (end - start)
+    if (end - start >= 3 && bytes[start] === 0xef && bytes[start + 1] === 0xbb && bytes[start + 2] === 0xbf) {
+      this.#at += 3 // a byte order mark
+    }
+    if (this.#peek() !== OPEN_OBJECT) throw new JsonProblem('the body is not a JSON object')
+    this.#members(record, into)
+    if (this.#peek() !== -1) throw this.#unexpected()
+  }
+
+  /** The members of an object, which the next byte opens. */
+  #members(record: RecordShape, into: Value[]): void {
+    this.#enter()
+    if (this.#peek() === CLOSE_OBJECT) {
+      this.#at++
+    } else {
+      do {
+        const field = this.#fieldOfKey(record)
+        if (field < 0) this.#skip()
+        else into[field] = this.#value(record.shapes[field])
+      } while (this.#another(CLOSE_OBJECT))
+    }
+    this.#depth--
+    for (let field = 0; field < record.shapes.length; field++) {
+      if (into[field] !== MISSING) continue
+      const shape = record.shapes[field]
+      if (!shape.nullable) throw new JsonProblem(valueMissing(shape.path).reason)
+      into[field] = null
+    }
+  }
+
+  /** Reads a key and its colon; the index of the field of that name, -1 for none. */
+  #fieldOfKey(record: RecordShape): number {
+    if (this.#peek() !== QUOTE) throw this.#unexpected()
+    const from = this.#at
+    this.#passString()
+    const to = this.#at
+    const field =
+      this.#marked || record.byName !== undefined
+        ? this.#fieldOfName(record, this.#text(from, to))
+        : this.#fieldOfBytes(record, from + 1, to - 1)
+    if (this.#peek() !== COLON) throw this.#unexpected()
+    this.#at++
+    return field
+  }
+
+  #fieldOfName(record: RecordShape, name: string): number {
+    return record.byName === undefined ? record.names.indexOf(name) : (record.byName.get(name) ?? -1)
+  }
+
+  #fieldOfBytes(record: RecordShape, from: number, to: number): number {
+    const keys = record.keys
+    const bytes = this.#bytes
+    for (let field = 0; field < keys.length; field++) {
+      const key = keys[field]
+      if (key.length !== to - from) continue
+      let index = 0
+      while (index < key.length && key[index] === bytes[from + index]) index++
+      if (index === key.length) return field
+    }
+    return -1
+  }
+
+  #value(shape: Shape): Value {
+    const byte = this.#peek()
+    if (byte === 0x6e /* n */) {
+      this.#literal(NULL)
+      if (!shape.nullable) throw new JsonProblem(nullRefused(shape.path).reason)
+      return null
+    }
+    if (shape.type === 'union') return this.#member(shape, byte)
+    return this.#valueOf(shape, byte)
+  }
+
+  #valueOf(shape: Shape, byte: number): Value {
+    switch (shape.type) {
+      case 'string':
+        if (byte !== QUOTE) throw this.#notA(shape)
+        return this.#string()
+      case 'int':
+      case 'long':
+      case 'float':
+      case 'double': {
+        if (!startsNumber(byte)) throw this.#notA(shape)
+        const from = this.#at
+        this.#passNumber()
+        const value = this.#numberAs(shape.type, from)
+        if (value === undefined) {
+          this.#at = from
+          throw this.#notA(shape)
+        }
+        return value
+      }
+      case 'boolean':
+        if (byte === 0x74 /* t */) {
+          this.#literal(TRUE)
+          return true
+        }
+        if (byte !== 0x66 /* f */) throw this.#notA(shape)
+        this.#literal(FALSE)
+        return false
+      case 'bytes': {
+        if (byte !== QUOTE) throw this.#notA(shape)
+        const text = Buffer.from(this.#string(), 'utf8')
+        return readBytes(text, 0, text.length)
+      }
+      case 'enum': {
+        const from = this.#at
+        if (byte !== QUOTE) throw this.#notA(shape)
+        const symbol = this.#string()
+        if (shape.symbols!.has(symbol)) return symbol
+        this.#at = from
+        throw this.#notA(shape)
+      }
+      case 'array':
+        if (byte !== OPEN_ARRAY) throw this.#notA(shape)
+        return this.#array(shape.items!)
+      case 'map':
+        if (byte !== OPEN_OBJECT) throw this.#notA(shape)
+        return this.#map(shape.items!)
+      case 'record':
+        if (byte !== OPEN_OBJECT) throw this.#notA(shape)
+        return this.#object(shape.record!)
+      default:
+        throw this.#notA(shape) // null
+    }
+  }
+
+  /** The first member that the value can be, by what it begins with and, for a number or symbol, by what it is. */
+  #member(union: Shape, byte: number): Value {
+    const from = this.#at
+    for (const shape of union.members!) {
+      switch (shape.type) {
+        case 'null':
+          continue
+        case 'int':
+        case 'long':
+        case 'float':
+        case 'double': {
+          if (!startsNumber(byte)) continue
+          this.#passNumber()
+          const value = this.#numberAs(shape.type, from)
+          if (value !== undefined) return value
+          this.#at = from
+          continue
+        }
+        case 'enum': {
+          if (byte !== QUOTE) continue
+          const symbol = this.#string()
+          if (shape.symbols!.has(symbol)) return symbol
+          this.#at = from
+          continue
+        }
+        case 'union':
+          return this.#member(shape, byte)
+        default:
+          if (byte === FIRST_BYTE[shape.type] || (shape.type === 'boolean' && byte === 0x66) /* f */) {
+            return this.#valueOf(shape, byte)
+          }
+      }
+    }
+    throw this.#notA(union)
+  }
+
+  #array(items: Shape): Value {
+    this.#enter()
+    const values: Value[] = []
+    if (this.#peek() === CLOSE_ARRAY) {
+      this.#at++
+    } else {
+      do values.push(this.#value(items))
+      while (this.#another(CLOSE_ARRAY))
+    }
+    this.#depth--
+    return values
+  }
+
+  #map(values: Shape): Value {
+    this.#enter()
+    const map = new Map<string, Value>()
+    if (this.#peek() === CLOSE_OBJECT) {
+      this.#at++
+    } else {
+      do {
+        if (this.#peek() !== QUOTE) throw this.#unexpected()
+        const key = this.#string()
+        if (this.#peek() !== COLON) throw this.#unexpected()
+        this.#at++
+        map.set(key, this.#value(values))
+      } while (this.#another(CLOSE_OBJECT))
+    }
+    this.#depth--
+    return map
+  }
+
+  #object(record: RecordShape): Value {
+    this.#fieldsLeft -= record.names.length
+    if (this.#fieldsLeft < 0)
+      throw new JsonProblem('the records in the body make more fields than it has bytes')
+    const values: Value[] = new Array(record.names.length).fill(MISSING)
+    this.#members(record, values)
+    const map = new Map<string, Value>()
+    for (let field = 0; field < values.length; field++) map.set(record.names[field], values[field])
+    return map
+  }
+
+  #skip(): void {
+    const byte = this.#peek()
+    if (byte === QUOTE) {
+      this.#passString()
+    } else if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) {
+      const close = byte === OPEN_OBJECT ? CLOSE_OBJECT : CLOSE_ARRAY
+      this.#enter()
+      if (this.#peek() === close) {
+        this.#at++
+      } else {
+        do {
+          if (close === CLOSE_OBJECT) {
+            if (this.#peek() !== QUOTE) throw this.#unexpected()
+            this.#passString()
+            if (this.#peek() !== COLON) throw this.#unexpected()
+            this.#at++
+          }
+          this.#skip()
+        } while (this.#another(close))
+      }
+      this.#depth--
+    } else if (startsNumber(byte)) {
+      this.#passNumber()
+    } else if (byte === 0x74) {
+      this.#literal(TRUE)
+    } else if (byte === 0x66) {
+      this.#literal(FALSE)
+    } else {
+      this.#literal(NULL)
+    }
+  }
+
+  /** Steps into an object or array. */
+  #enter(): void {
+    if (++this.#depth > JSON_DEPTH_MAX) {
+      throw new JsonProblem(`the JSON is nested deeper than ${JSON_DEPTH_MAX} levels`)
+    }
+    this.#at++
+  }
+
+  /** Steps over a comma, or over `close`, which means that there is no other. */
+  #another(close: number): boolean {
+    const byte = this.#peek()
+    if (byte !== COMMA && byte !== close) throw this.#unexpected()
+    this.#at++
+    return byte === COMMA
+  }
+
+  #string(): string {
+    const from = this.#at
+    this.#passString()
+    return this.#text(from, this.#at)
+  }
+
+  /** The text of the string that was passed last, quotes included in [from, to). */
+  #text(from: number, to: number): string {
+    if (!this.#marked) return utf8(this.#bytes, from + 1, to - 1)
+    return JSON.parse(utf8(this.#bytes, from, to)) as string // passString has found it sound
+  }
+
+  #passString(): void {
+    const bytes = this.#bytes
+    const end = this.#end
+    let at = this.#at + 1
+    this.#marked = false
+    for (; at < end; at++) {
+      const byte = bytes[at]
+      if (byte === QUOTE) {
+        this.#at = at + 1
+        return
+      }
+      if (byte === BACKSLASH) {
+        this.#marked = true
+        at = this.#passEscape(at + 1)
+      } else if (byte < 0x20) {
+        this.#at = at
+        throw this.#unexpected()
+      }
+    }
+    throw new JsonProblem('the JSON ends inside a string')
+  }
+
+  /** Where the escape ends whose letter stands at `at`. */
+  #passEscape(at: number): number {
+    const letter = at < this.#end ? this.#bytes[at] : QUOTE
+    if (ESCAPED.includes(letter)) return at
+    let digits = 0
+    while (letter === LETTER_U && digits < 4 && isHexDigit(this.#bytes[at + digits + 1])) digits++
+    if (digits === 4 && at + 4 < this.#end) return at + 4
+    throw new JsonProblem(`the string at byte ${this.#at - this.#start} has an escape that is none in JSON`)
+  }
+
+  #passNumber(): void {
+    this.#marked = false
+    if (this.#byte() === MINUS) this.#at++
+    if (this.#byte() === 0x30) this.#at++
+    else this.#passDigits()
+    if (this.#byte() === POINT) {
+      this.#marked = true
+      this.#at++
+      this.#passDigits()
+    }
+    if ((this.#byte() | 0x20) === 0x65) {
+      this.#marked = true
+      this.#at++
+      if (this.#byte() === MINUS || this.#byte() === 0x2b) this.#at++
+      this.#passDigits()
+    }
+  }
+
+  #passDigits(): void {
+    const bytes = this.#bytes
+    let at = this.#at
+    while (at < this.#end && bytes[at] >= 0x30 && bytes[at] <= 0x39) at++
+    if (at === this.#at) throw this.#unexpected()
+    this.#at = at
+  }
+
+  /** The number that was passed last, from `from` on; undefined if it is none of this type. */
+  #numberAs(type: 'int' | 'long' | 'float' | 'double', from: number): number | bigint | undefined {
+    if (!this.#marked && type === 'int') {
+      const value = readInt(this.#bytes, from, this.#at)
+      return Number.isNaN(value) ? undefined : value
+    }
+    if (!this.#marked && type === 'long') return readLong(this.#bytes, from, this.#at)
+    const value = readDouble(this.#bytes, from, this.#at)!
+    switch (type) {
+      case 'double':
+        return value
+      case 'float':
+        return Math.fround(value)
+      case 'int':
+        return value === (value | 0) ? value | 0 : undefined
+      case 'long':
+        return Number.isSafeInteger(value) ? value + 0 : undefined
+    }
+  }
+
+  #literal(word: Uint8Array): void {
+    for (let index = 0; index < word.length; index++) {
+      if (this.#at >= this.#end || this.#bytes[this.#at] !== word[index]) throw this.#unexpected()
+      this.#at++
+    }
+  }
+
+  /** -1 at the end. */
+  #byte(): number {
+    return this.#at < this.#end ? this.#bytes[this.#at] : -1
+  }
+
+  /** The next byte that is not white space; -1 at the end. */
+  #peek(): number {
+    const bytes = this.#bytes
+    let at = this.#at
+    while (at < this.#end) {
+      const byte = bytes[at]
+      if (byte > 0x20 || (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09)) {
+        this.#at = at
+        return byte
+      }
+      at++
+    }
+    this.#at = at
+    return -1
+  }
+
+  #unexpected(): JsonProblem {
+    if (this.#at >= this.#end) return new JsonProblem('the JSON ends too early')
+    const at = this.#at - this.#start
+    return new JsonProblem(`the body is not JSON: ${this.#excerpt()} at byte ${at} is out of place`)
+  }
+
+  #notA(shape: Shape): JsonProblem {
+    const byte = this.#peek()
+    // What is no value at all is a broken document, not one that does not fit.
+    if (byte === -1 || !(byte === QUOTE || startsNumber(byte) || VALUE_STARTS.includes(byte))) {
+      return this.#unexpected()
+    }
+    return new JsonProblem(`field ${shape.path} has ${this.#excerpt()}, which is not ${WORDS[shape.type]}`)
+  }
+
+  #excerpt(): string {
+    return quoted(utf8(this.#bytes, this.#at, Math.min(this.#end, this.#at + 24)))
+  }
+}
+
+const FIRST_BYTE: Readonly<Partial<Record<Schema['type'], number>>> = {
+  boolean: 0x74,
+  string: QUOTE,
+  bytes: QUOTE,
+  array: OPEN_ARRAY,
+  map: OPEN_OBJECT,
+  record: OPEN_OBJECT,
+}
+
+const LETTER_U = 0x75
+/** What may follow a backslash, besides u and four digits. */
+const ESCAPED: Uint8Array = Buffer.from('"\\/bfnrt')
+
+function isHexDigit(byte: number): boolean {
+  return (byte >= 0x30 && byte <= 0x39) || ((byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x66)
+}
+
+const VALUE_STARTS: readonly number[] = [OPEN_OBJECT, OPEN_ARRAY, 0x74, 0x66, 0x6e]
+
+const WORDS: Readonly<Record<Schema['type'], string>> = {
+  null: 'null',
+  boolean: 'true or false',
+  int: 'an int',
+  long: 'a long',
+  float: 'a number',
+  double: 'a number',
+  bytes: 'a string',
+  string: 'a string',
+  enum: 'one of its symbols',
+  array: 'an array',
+  map: 'an object',
+  record: 'an object',
+  union: 'a member of its union',
+}
+
+function startsNumber(byte: number): boolean {
+  return byte === MINUS || (byte >= 0x30 && byte <= 0x39)
+}

@@ -1,0 +1,53 @@
+/**
+ * The library of grok patterns: every set under its name, and all of them as one. A set is read where it stands; nothing is
+ * compiled before a pattern refers to it.
+ */
+import type { GrokLibrary } from '../grok-pattern.ts'
+import { AWS } from './aws.ts'
+import { BACULA } from './bacula.ts'
+import { BIND } from './bind.ts'
+import { BRO } from './bro.ts'
+import { EXIM } from './exim.ts'
+import { FIREWALLS } from './firewalls.ts'
+import { GROK } from './grok-patterns.ts'
+import { HAPROXY } from './haproxy.ts'
+import { JAVA } from './java.ts'
+import { JUNOS } from './junos.ts'
+import { LINUX_SYSLOG } from './linux-syslog.ts'
+import { MAVEN } from './maven.ts'
+import { MCOLLECTIVE } from './mcollective.ts'
+import { MONGODB } from './mongodb.ts'
+import { NAGIOS } from './nagios.ts'
+import { POSTGRESQL } from './postgresql.ts'
+import { RAILS } from './rails.ts'
+import { REDIS } from './redis.ts'
+import { RUBY } from './ruby.ts'
+import { SQUID } from './squid.ts'
+
+type Definitions = readonly (readonly [name: string, definition: string])[]
+
+export const GROK_SETS: ReadonlyMap<string, Definitions> = new Map([
+  ['aws', AWS],
+  ['bacula', BACULA],
+  ['bind', BIND],
+  ['bro', BRO],
+  ['exim', EXIM],
+  ['firewalls', FIREWALLS],
+  ['grok-patterns', GROK],
+  ['haproxy', HAPROXY],
+  ['java', JAVA],
+  ['junos', JUNOS],
+  ['linux-syslog', LINUX_SYSLOG],
+  ['maven', MAVEN],
+  ['mcollective', MCOLLECTIVE],
+  ['mongodb', MONGODB],
+  ['nagios', NAGIOS],
+  ['postgresql', POSTGRESQL],
+  ['rails', RAILS],
+  ['redis', REDIS],
+  ['ruby', RUBY],
+  ['squid', SQUID],
+])
+
+/** Of two definitions of a name the later one counts, as where they come from. */
+export const GROK_LIBRARY: GrokLibrary = new Map([...GROK_SETS.values()].flat())

@@ -1,0 +1,78 @@
+/**
+ * What reads the bodies of events as records, one after the other, for whoever asked for some of the fields.
+ *
+ * A reader is made once for a query and called for every event, from blocks as the log hands them out: nothing is
+ * allocated besides the values themselves. Bad content is a value, never a throw: the reader is as good as new after
+ * it. Bytes are copied, so that values outlive the block they came from.
+ *
+ *   null        null
+ *   boolean     boolean
+ *   int         number, whole
+ *   long        number while that is exact, within ±(2^53-1); bigint beyond. A bigint for each would cost more than
+ *               the rest of a line of numbers; BigInt(value) takes both.
+ *   float       number, rounded to 32 bits
+ *   double      number
+ *   bytes       Uint8Array, a copy
+ *   string      string
+ *   enum        string, one of the symbols
+ *   array       array
+ *   map         Map
+ *   record      Map with the fields of the schema, in their order
+ *   union       the value of the member that was found
+ */
+import type { RecordSchema } from '../schemas/schema.ts'
+
+export type Value =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | readonly Value[]
+  | ReadonlyMap<string, Value>
+
+/** Why a body is no record of the schema: a sentence for people, of bounded length. */
+export interface FormatError {
+  readonly reason: string
+}
+
+/** Of the event, as the log gives them: one array for all events of a run. */
+export type HeaderPairs = readonly (readonly [name: string, value: string])[]
+
+export interface RecordReader {
+  /**
+   * Reads the body `bytes[start, end)`. `into[i]` becomes the value of the i-th field that is wanted; after an error
+   * it may hold anything. What is wrong with fields that are not wanted may go unnoticed.
+   */
+  read(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    headers: HeaderPairs,
+    into: Value[],
+  ): FormatError | undefined
+}
+
+/** Indexes into the fields of the schema, each at most once, in the order in which the values are to come. */
+export type WantedFields = readonly number[]
+
+export function allFields(schema: RecordSchema): WantedFields {
+  return schema.fields.map((_, index) => index)
+}
+
+/** CDAP's texts, to the letter. */
+export function nullRefused(field: string): FormatError {
+  return { reason: `field ${field} cannot be set to a null value.` }
+}
+
+export function valueMissing(field: string): FormatError {
+  return { reason: `Field ${field} must contain a value.` }
+}
+
+/** An excerpt for a message. */
+export const QUOTED_CHARS_MAX = 60
+
+export function quoted(text: string): string {
+  return `'${text.length > QUOTED_CHARS_MAX ? `${text.slice(0, QUOTED_CHARS_MAX)}…` : text}'`
+}

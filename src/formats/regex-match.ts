@@ -1,0 +1,440 @@
+/**
+ * Runs a program of regex-program.ts over a text, and always ends: it tries one way after the other, as Java and Oniguruma
+ * do, so that patterns mean what they mean there, but counts its steps and gives up when there are too many.
+ *
+ * A step takes a few nanoseconds. The places to come back to are on a stack of its own, in entries of four words:
+ *
+ *   RETRY address place -         go on there
+ *   RESET slot value -            a slot was changed
+ *   SHORTER address least place   a RUN that may give back one more, down to `least`
+ *   LONGER address place most     a RUN that may take one more, up to `most`
+ */
+import { LINE_ENDS, WORD_CHARS } from './char-set.ts'
+import { ANY, type RegexProgram } from './regex-program.ts'
+
+/** Steps for one event, and one more for every character of it: tens of milliseconds at worst. Lines of logs take hundreds. */
+export const STEPS_MAX = 700_000
+/** Characters that a run passes in the time of a step. */
+const RUN_CHARS_PER_STEP = 4
+/** 16 MiB; more than the steps can fill by a fair pattern. */
+const STACK_WORDS_MAX = 4 * 1024 * 1024
+const STACK_WORDS_MIN = 4 * 256
+
+export type MatchOutcome = 'match' | 'none' | 'tooLong'
+
+const RETRY = 0
+const RESET = 1
+const SHORTER = 2
+const LONGER = 3
+
+const FAILED = -1
+const GAVE_UP = -2
+
+const ASCII = 128
+const NO_SET = -1
+const LINE_FEED = 0x0a
+const CARRIAGE_RETURN = 0x0d
+
+export class RegexMatcher {
+  readonly #code: Int32Array
+  readonly #first: number
+  readonly #begins: RegexProgram['begins']
+  /** A byte for every set and character of ASCII. */
+  readonly #ascii: Uint8Array
+  /** Of the characters beyond: ranges, two words each, of set s from `#beyondStarts[s]` to the next. */
+  readonly #beyond: Uint16Array
+  readonly #beyondStarts: Int32Array
+  readonly #words: number
+  readonly #lineEnds: number
+  /** Places of the match that was found last: 2i and 2i+1 are where capture i begins and ends, or -1. */
+  readonly slots: Int32Array
+  #units: Uint16Array = new Uint16Array(0)
+  #end = 0
+  #stack = new Int32Array(STACK_WORDS_MIN)
+  #top = 0
+  #steps = 0
+
+  constructor(program: RegexProgram) {
+    const sets = [...program.sets, WORD_CHARS, LINE_ENDS]
+    this.#words = program.sets.length
+    this.#lineEnds = program.sets.length + 1
+    this.#code = program.code
+    this.#first = program.first
+    this.#begins = program.begins
+    this.slots = new Int32Array(program.slots)
+    this.#ascii = new Uint8Array(sets.length * ASCII)
+    this.#beyondStarts = new Int32Array(sets.length + 1)
+    const beyond: number[] = []
+    sets.forEach((set, index) => {
+      for (const [low, high] of set) {
+        for (let unit = low; unit <= Math.min(high, ASCII - 1); unit++) this.#ascii[index * ASCII + unit] = 1
+        if (high >= ASCII) beyond.push(Math.max(low, ASCII), high)
+      }
+      this.#beyondStarts[index + 1] = beyond.length
+    })
+    this.#beyond = Uint16Array.from(beyond)
+  }
+
+  /** Finds the first match in `units[0, end)`. */
+  find(units: Uint16Array, end: number): MatchOutcome {
+    this.#units = units
+    this.#end = end
+    this.#steps = STEPS_MAX + end
+    const first = this.#first
+    for (let start = 0; start <= end; start++) {
+      if (first !== ANY) {
+        while (start < end && !this.#has(first, units[start])) start++
+        if (start >= end) return 'none'
+      }
+      if (start > 0 && this.#begins === 'behindLineEnds') {
+        while (start < end && !this.#has(this.#lineEnds, units[start - 1])) start++
+        if (!this.#has(this.#lineEnds, units[start - 1])) return 'none'
+      }
+      this.slots.fill(-1)
+      this.#top = 0
+      const place = this.#run(0, start)
+      if (place >= 0) return 'match'
+      if (place === GAVE_UP) return 'tooLong'
+      if (this.#begins === 'atStart') return 'none'
+    }
+    return 'none'
+  }
+
+  #has(set: number, unit: number): boolean {
+    return unit < ASCII ? this.#ascii[set * ASCII + unit] === 1 : this.#hasBeyond(set, unit)
+  }
+
+  #hasBeyond(set: number, unit: number): boolean {
+    const beyond = this.#beyond
+    let low = this.#beyondStarts[set] >> 1
+    let high = this.#beyondStarts[set + 1] >> 1
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (unit > beyond[2 * middle + 1]) low = middle + 1
+      else if (unit < beyond[2 * middle]) high = middle
+      else return true
+    }
+    return false
+  }
+
+  /**
+   * From an address and a place up to the END that belongs to it; the place there, or FAILED with the stack as it was, or
+   * GAVE_UP. After success the stack still holds the ways not gone.
+   */
+  #run(address: number, start: number): number {
+    const code = this.#code
+    const units = this.#units
+    const ascii = this.#ascii
+    const end = this.#end
+    const base = this.#top
+    let at = address
+    let place = start
+    for (;;) {
+      if (--this.#steps < 0) return GAVE_UP
+      let failed = false
+      // Written as numbers: named constants would make this a chain of comparisons.
+      switch (code[at]) {
+        case 0 /* END */:
+          return place
+
+        case 1 /* CHAR */:
+          {
+            const unit = place < end ? units[place] : NO_SET
+            const set = code[at + 1]
+            if (
+              unit !== NO_SET &&
+              (unit < ASCII ? ascii[set * ASCII + unit] === 1 : this.#hasBeyond(set, unit))
+            ) {
+              place++
+              at += 2
+            } else {
+              failed = true
+            }
+            break
+          }
+
+        case 2 /* RUN */:
+          {
+            const set = code[at + 1]
+            const min = code[at + 2]
+            const how = code[at + 5]
+            const most = end - place < code[at + 3] ? end : place + code[at + 3]
+            const least = place + min
+            if (least > end) {
+              failed = true
+              break
+            }
+            const stop = how === 1 /* LAZY */ ? least : most
+            const from = place
+            while (place < stop) {
+              const unit = units[place]
+              if (unit < ASCII ? ascii[set * ASCII + unit] === 0 : !this.#hasBeyond(set, unit)) break
+              place++
+            }
+            this.#steps -= ((place - from) / RUN_CHARS_PER_STEP) | 0
+            if (place < least) {
+              failed = true
+            } else if (how === 2 /* POSSESSIVE */) {
+              at += 6
+            } else if (how === 0 /* GREEDY */) {
+              place = this.#shorter(code[at + 4], least, place)
+              if (place < 0) {
+                failed = true
+                break
+              }
+              if (place > least && !this.#push(SHORTER, at, least, place - 1)) return GAVE_UP
+              at += 6
+            } else {
+              place = this.#longer(set, code[at + 4], place, most)
+              if (place < 0) {
+                failed = true
+                break
+              }
+              if (place < most && !this.#push(LONGER, at, place, most)) return GAVE_UP
+              at += 6
+            }
+            break
+          }
+
+        case 3 /* SPLIT */:
+          {
+            const unit = place < end ? units[place] : NO_SET
+            const first = this.#mayBegin(code[at + 3], unit)
+            const second = this.#mayBegin(code[at + 4], unit)
+            if (first) {
+              if (second && !this.#push(RETRY, code[at + 2], place, 0)) return GAVE_UP
+              at = code[at + 1]
+            } else if (second) {
+              at = code[at + 2]
+            } else {
+              failed = true
+            }
+            break
+          }
+
+        case 4 /* GOTO */:
+          at = code[at + 1]
+          break
+
+        case 5 /* SAVE */:
+          {
+            const slot = code[at + 1]
+            if (!this.#push(RESET, slot, this.slots[slot], 0)) return GAVE_UP
+            this.slots[slot] = place
+            at += 2
+            break
+          }
+
+        case 6 /* MOVED */:
+          if (this.slots[code[at + 1]] === place) failed = true
+          else at += 2
+          break
+
+        case 7 /* AT */:
+          if (this.#isAt(code[at + 1], place)) at += 2
+          else failed = true
+          break
+
+        case 8 /* LOOK */:
+          {
+            const found = this.#look(at, place)
+            if (found === GAVE_UP) return GAVE_UP
+            if (found >= 0 === (code[at + 1] === 0)) at = code[at + 4]
+            else failed = true
+            break
+          }
+
+        case 10 /* HERE */:
+          if (this.slots[code[at + 1]] === place) at += 2
+          else failed = true
+          break
+
+        case 9 /* ATOMIC */:
+          {
+            const before = this.#top
+            const after = this.#run(at + 2, place)
+            if (after === GAVE_UP) return GAVE_UP
+            if (after < 0) {
+              failed = true
+            } else {
+              this.#forgetWays(before)
+              place = after
+              at = code[at + 1]
+            }
+            break
+          }
+      }
+      if (!failed) continue
+
+      // Back to the last way not gone.
+      for (;;) {
+        if (this.#top === base) return FAILED
+        const stack = this.#stack
+        const entry = this.#top - 4
+        this.#top = entry
+        const kind = stack[entry]
+        if (kind === RESET) {
+          this.slots[stack[entry + 1]] = stack[entry + 2]
+        } else if (kind === RETRY) {
+          at = stack[entry + 1]
+          place = stack[entry + 2]
+          break
+        } else if (kind === SHORTER) {
+          const run = stack[entry + 1]
+          const least = stack[entry + 2]
+          place = this.#shorter(code[run + 4], least, stack[entry + 3])
+          if (place < 0) continue
+          if (place > least) {
+            stack[entry + 3] = place - 1
+            this.#top += 4
+          }
+          at = run + 6
+          break
+        } else {
+          const run = stack[entry + 1]
+          const most = stack[entry + 3]
+          const next = stack[entry + 2]
+          const set = code[run + 1]
+          // One more has to be taken first.
+          if (!this.#has(set, units[next])) continue
+          place = this.#longer(set, code[run + 4], next + 1, most)
+          if (place < 0) continue
+          if (place < most) {
+            stack[entry + 2] = place
+            this.#top += 4
+          }
+          at = run + 6
+          break
+        }
+      }
+    }
+  }
+
+  /** The last place from `place` down to `least` where the character may follow; FAILED if there is none. */
+  #shorter(follow: number, least: number, place: number): number {
+    if (follow === ANY) return place
+    const units = this.#units
+    let at = place
+    if (at === this.#end) at--
+    while (at >= least && !this.#has(follow, units[at])) at--
+    this.#steps -= ((place - at) / RUN_CHARS_PER_STEP) | 0
+    return at < least ? FAILED : at
+  }
+
+  /** The first place from `place` up to `most`, over characters of the set, where the character may follow. */
+  #longer(set: number, follow: number, place: number, most: number): number {
+    if (follow === ANY) return place
+    const units = this.#units
+    let at = place
+    let found = false
+    while (at < this.#end) {
+      found = this.#has(follow, units[at])
+      if (found || at >= most || !this.#has(set, units[at])) break
+      at++
+    }
+    this.#steps -= ((at - place) / RUN_CHARS_PER_STEP) | 0
+    return found ? at : FAILED
+  }
+
+  /** Where the tree of a LOOK ends, or FAILED; a negative one leaves no slot changed. */
+  #look(at: number, place: number): number {
+    const code = this.#code
+    const before = this.#top
+    const most = code[at + 3]
+    if (most < 0) {
+      const found = this.#run(at + 6, place)
+      if (found >= 0) this.#leave(before, code[at + 1] === 1)
+      return found
+    }
+    // The tree has to end where it was looked from: its last step compares the place with this slot.
+    this.slots[code[at + 5]] = place
+    for (let back = code[at + 2]; back <= most && back <= place; back++) {
+      const found = this.#run(at + 6, place - back)
+      if (found === GAVE_UP) return GAVE_UP
+      if (found >= 0) {
+        this.#leave(before, code[at + 1] === 1)
+        return found
+      }
+    }
+    return FAILED
+  }
+
+  #leave(before: number, negative: boolean): void {
+    if (!negative) {
+      this.#forgetWays(before)
+      return
+    }
+    while (this.#top > before) {
+      this.#top -= 4
+      if (this.#stack[this.#top] === RESET) {
+        this.slots[this.#stack[this.#top + 1]] = this.#stack[this.#top + 2]
+      }
+    }
+  }
+
+  /** Drops the ways not gone since `before`, and keeps what slots were. */
+  #forgetWays(before: number): void {
+    const stack = this.#stack
+    let kept = before
+    for (let entry = before; entry < this.#top; entry += 4) {
+      if (stack[entry] !== RESET) continue
+      stack[kept] = RESET
+      stack[kept + 1] = stack[entry + 1]
+      stack[kept + 2] = stack[entry + 2]
+      kept += 4
+    }
+    this.#top = kept
+  }
+
+  #push(kind: number, a: number, b: number, c: number): boolean {
+    const top = this.#top
+    if (top === this.#stack.length) {
+      if (top >= STACK_WORDS_MAX) return false
+      const larger = new Int32Array(2 * top)
+      larger.set(this.#stack)
+      this.#stack = larger
+    }
+    const stack = this.#stack
+    stack[top] = kind
+    stack[top + 1] = a
+    stack[top + 2] = b
+    stack[top + 3] = c
+    this.#top = top + 4
+    return true
+  }
+
+  #mayBegin(set: number, unit: number): boolean {
+    return set === ANY || (unit !== NO_SET && this.#has(set, unit))
+  }
+
+  #isAt(index: number, place: number): boolean {
+    const units = this.#units
+    const end = this.#end
+    // As in PLACES of regex-program.ts.
+    switch (index) {
+      case 0 /* start */:
+        return place === 0
+      case 1 /* end */:
+        return place === end
+      case 2 /* lineStart */:
+        return place === 0 || (place < end && this.#has(this.#lineEnds, units[place - 1]))
+      case 3 /* lineEnd */:
+        return place === end || this.#has(this.#lineEnds, units[place])
+      case 4 /* lastLineEnd */:
+        if (place === end) return true
+        if (!this.#has(this.#lineEnds, units[place])) return false
+        return (
+          place === end - 1 ||
+          (place === end - 2 && units[place] === CARRIAGE_RETURN && units[end - 1] === LINE_FEED)
+        )
+      case 5 /* wordEdge */:
+        return this.#isWord(place - 1) !== this.#isWord(place)
+      default:
+        return this.#isWord(place - 1) === this.#isWord(place)
+    }
+  }
+
+  #isWord(place: number): boolean {
+    return place >= 0 && place < this.#end && this.#has(this.#words, this.#units[place])
+  }
+}

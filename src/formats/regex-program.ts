@@ -1,0 +1,400 @@
+/**
+ * A tree as a program for regex-match.ts: words of 32 bits, the sets that they mention, and the captures.
+ *
+ * What makes it fast is known here: for every choice, which characters each way may begin with, what comes behind the
+ * tree included. Where they differ nothing is tried in vain, and a run of characters that ends where the next thing must
+ * begin gives nothing back. Sets are over-estimates: they rule out, and never decide.
+ *
+ *   END                                 the tree is matched
+ *   CHAR set                            one character
+ *   RUN set min max follow mode         characters of a set; follow is what may come behind, ANY for whatever
+ *   SPLIT first second set1 set2        two ways, the first one first, each with what it may begin with
+ *   GOTO address
+ *   SAVE slot                           the place goes to a slot: 2i is where capture i begins, 2i+1 where it ends
+ *   MOVED slot                          fails unless the place has changed since a SAVE of the slot
+ *   AT place
+ *   LOOK negative least most next slot  the tree behind it, up to an END: from least to most characters back, or from
+ *                                       here on if most is -1
+ *   HERE slot                           fails unless the place is that of the LOOK that uses the slot
+ *   ATOMIC next                         the tree behind it, up to an END, and then no other way through it
+ */
+import { type CharSet, intersect, isEmpty, LINE_ENDS, NO_CHARS, negate, unite } from './char-set.ts'
+import { PatternError, type Place, type RegexTree } from './regex-tree.ts'
+
+export const END = 0
+export const CHAR = 1
+export const RUN = 2
+export const SPLIT = 3
+export const GOTO = 4
+export const SAVE = 5
+export const MOVED = 6
+export const AT = 7
+export const LOOK = 8
+export const ATOMIC = 9
+export const HERE = 10
+
+export const GREEDY = 0
+export const LAZY = 1
+export const POSSESSIVE = 2
+
+/** Stands for a set that rules nothing out. */
+export const ANY = -1
+
+export const PLACES: readonly Place[] = [
+  'start',
+  'end',
+  'lineStart',
+  'lineEnd',
+  'lastLineEnd',
+  'wordEdge',
+  'noWordEdge',
+]
+
+export interface Capture {
+  readonly name: string
+  readonly inQuotes: boolean
+}
+
+export interface RegexProgram {
+  readonly code: Int32Array
+  readonly sets: readonly CharSet[]
+  /** In the order in which they stand in the pattern; a name may come more than once. */
+  readonly captures: readonly Capture[]
+  /** Of captures, of loops and of looks behind. */
+  readonly slots: number
+  /** What a match may begin with, or ANY. */
+  readonly first: number
+  /** Where a match may begin, when an earlier place has been tried in vain. */
+  readonly begins: 'anywhere' | 'atStart' | 'behindLineEnds'
+}
+
+/** Ten times the largest pattern of the sets; bounds what compiling one may cost. */
+export const PROGRAM_WORDS_MAX = 200_000
+/** How far a look behind may look. */
+const LOOK_BEHIND_MAX = 255
+const FOREVER = 2 ** 31 - 1
+
+/** Throws PatternError. Captures of other names than the wanted ones are left out. */
+export function compileTree(tree: RegexTree, wanted: (name: string) => boolean): RegexProgram {
+  return new Compiler(wanted).compile(tree)
+}
+
+/** What may come next: characters, or anything at all, such as the end of the text. */
+type Follow = CharSet | undefined
+
+class Compiler {
+  readonly #wanted: (name: string) => boolean
+  readonly #code: number[] = []
+  readonly #sets: CharSet[] = []
+  readonly #setIndexes = new Map<string, number>()
+  readonly #captures: Capture[] = []
+  /** Words that name a slot of a loop or a look behind; those come behind the slots of all captures. */
+  readonly #late: { readonly at: number; readonly extra: number }[] = []
+  #extraSlots = 0
+  readonly #firsts = new Map<RegexTree, First>()
+  readonly #lengths = new Map<RegexTree, Length>()
+
+  constructor(wanted: (name: string) => boolean) {
+    this.#wanted = wanted
+  }
+
+  compile(tree: RegexTree): RegexProgram {
+    this.#tree(tree, undefined)
+    this.#emit(END)
+    const captureSlots = this.#captures.length * 2
+    for (const { at, extra } of this.#late) this.#code[at] = captureSlots + extra
+    const first = this.#first(tree)
+    return {
+      first: first.empty ? ANY : this.#set(first.set),
+      code: Int32Array.from(this.#code),
+      sets: this.#sets,
+      captures: this.#captures,
+      slots: captureSlots + this.#extraSlots,
+      begins: beginning(tree),
+    }
+  }
+
+  #tree(tree: RegexTree, follow: Follow): void {
+    switch (tree.kind) {
+      case 'empty':
+        break
+      case 'char':
+        this.#emit(CHAR, this.#set(tree.set))
+        break
+      case 'place':
+        this.#emit(AT, PLACES.indexOf(tree.place))
+        break
+      case 'sequence':
+        this.#sequence(tree.parts, follow)
+        break
+      case 'choice':
+        this.#choice(tree.options, follow)
+        break
+      case 'repeat':
+        if (tree.body.kind === 'char') this.#run(tree.body.set, tree, follow)
+        else if (tree.mode === 'possessive') this.#atomic({ ...tree, mode: 'greedy' })
+        else this.#repeat(tree, follow)
+        break
+      case 'capture': {
+        if (!this.#wanted(tree.name)) {
+          this.#tree(tree.body, follow)
+          break
+        }
+        const slot = 2 * this.#captures.length
+        this.#captures.push({ name: tree.name, inQuotes: tree.inQuotes })
+        this.#emit(SAVE, slot)
+        this.#tree(tree.body, follow)
+        this.#emit(SAVE, slot + 1)
+        break
+      }
+      case 'look': {
+        const { least, most } = tree.behind ? this.#length(tree.body) : NO_LENGTH
+        if (most > LOOK_BEHIND_MAX) {
+          throw new PatternError(`a look behind may be at most ${LOOK_BEHIND_MAX} characters long`)
+        }
+        const at = this.#emit(LOOK, tree.negative ? 1 : 0, least, tree.behind ? most : -1, 0, 0)
+        this.#tree(tree.body, undefined)
+        if (tree.behind) {
+          const extra = this.#extraSlots++
+          this.#late.push({ at: at + 5, extra }, { at: this.#emit(HERE, 0) + 1, extra })
+        }
+        this.#emit(END)
+        this.#code[at + 4] = this.#code.length
+        break
+      }
+      case 'atomic':
+        this.#atomic(tree.body)
+        break
+    }
+  }
+
+  #sequence(parts: readonly RegexTree[], follow: Follow): void {
+    const follows: Follow[] = new Array(parts.length)
+    let behind = follow
+    for (let index = parts.length - 1; index >= 0; index--) {
+      follows[index] = behind
+      behind = this.#before(parts[index], behind)
+    }
+    parts.forEach((part, index) => {
+      this.#tree(part, follows[index])
+    })
+  }
+
+  #choice(options: readonly RegexTree[], follow: Follow): void {
+    const ends: number[] = []
+    options.forEach((option, index) => {
+      if (index === options.length - 1) {
+        this.#tree(option, follow)
+        return
+      }
+      const rest = options.slice(index + 1).map((other) => this.#before(other, follow))
+      const any = rest.some((set) => set === undefined)
+      const split = this.#emit(SPLIT, 0, 0, 0, 0)
+      this.#code[split + 1] = this.#code.length
+      this.#code[split + 3] = this.#followSet(this.#before(option, follow))
+      this.#code[split + 4] = any ? ANY : this.#set(unite(...(rest as CharSet[])))
+      this.#tree(option, follow)
+      ends.push(this.#emit(GOTO, 0) + 1)
+      this.#code[split + 2] = this.#code.length
+    })
+    for (const end of ends) this.#code[end] = this.#code.length
+  }
+
+  #run(set: CharSet, { min, max, mode }: RegexTree & { kind: 'repeat' }, follow: Follow): void {
+    if (max === 0) return
+    const most = Math.min(max, FOREVER)
+    // A run without end that nothing of it can follow has one length only.
+    const decided =
+      max === Number.POSITIVE_INFINITY && follow !== undefined && isEmpty(intersect(set, follow))
+    const how = mode === 'possessive' || decided ? POSSESSIVE : mode === 'lazy' ? LAZY : GREEDY
+    this.#emit(RUN, this.#set(set), min, most, this.#followSet(follow), how)
+  }
+
+  #repeat(tree: RegexTree & { kind: 'repeat' }, follow: Follow): void {
+    const { body, min, max, mode } = tree
+    const again = this.#before(body, follow)
+    const inside = again === undefined || follow === undefined ? undefined : unite(again, follow)
+    for (let count = 0; count < min; count++) this.#tree(body, inside)
+    if (max === Number.POSITIVE_INFINITY) {
+      this.#loop(body, inside, follow, mode === 'lazy')
+      return
+    }
+    const splits: number[] = []
+    for (let count = min; count < max; count++) {
+      splits.push(this.#split(body, follow, mode === 'lazy'))
+      this.#tree(body, inside)
+    }
+    for (const split of splits) this.#close(split, mode === 'lazy')
+  }
+
+  #loop(body: RegexTree, inside: Follow, follow: Follow, lazy: boolean): void {
+    const start = this.#code.length
+    const split = this.#split(body, follow, lazy)
+    const empty = this.#length(body).least === 0
+    const extra = empty ? this.#extraSlots++ : -1
+    if (empty) this.#late.push({ at: this.#emit(SAVE, 0) + 1, extra })
+    this.#tree(body, inside)
+    if (empty) this.#late.push({ at: this.#emit(MOVED, 0) + 1, extra })
+    this.#emit(GOTO, start)
+    this.#close(split, lazy)
+  }
+
+  /** Into the body, which comes right behind, or past it, to where `close` is called. */
+  #split(body: RegexTree, follow: Follow, lazy: boolean): number {
+    const enter = this.#followSet(this.#before(body, follow))
+    const leave = this.#followSet(follow)
+    const split = this.#emit(SPLIT, 0, 0, lazy ? leave : enter, lazy ? enter : leave)
+    this.#code[split + (lazy ? 2 : 1)] = this.#code.length
+    return split
+  }
+
+  #close(split: number, lazy: boolean): void {
+    this.#code[split + (lazy ? 1 : 2)] = this.#code.length
+  }
+
+  #atomic(body: RegexTree): void {
+    const at = this.#emit(ATOMIC, 0)
+    this.#tree(body, undefined)
+    this.#emit(END)
+    this.#code[at + 1] = this.#code.length
+  }
+
+  #emit(...words: number[]): number {
+    const at = this.#code.length
+    if (at + words.length > PROGRAM_WORDS_MAX) throw new PatternError('the pattern is too large')
+    for (const word of words) this.#code.push(word)
+    return at
+  }
+
+  #set(set: CharSet): number {
+    const key = set.join(' ')
+    let index = this.#setIndexes.get(key)
+    if (index === undefined) {
+      index = this.#sets.push(set) - 1
+      this.#setIndexes.set(key, index)
+    }
+    return index
+  }
+
+  #followSet(follow: Follow): number {
+    return follow === undefined ? ANY : this.#set(follow)
+  }
+
+  /** What may come first when the tree is to be matched, and `follow` behind it. */
+  #before(tree: RegexTree, follow: Follow): Follow {
+    const first = this.#first(tree)
+    if (!first.empty) return first.set
+    return follow === undefined ? undefined : unite(first.set, follow)
+  }
+
+  #first(tree: RegexTree): First {
+    let first = this.#firsts.get(tree)
+    if (first === undefined) {
+      first = this.#findFirst(tree)
+      this.#firsts.set(tree, first)
+    }
+    return first
+  }
+
+  #findFirst(tree: RegexTree): First {
+    switch (tree.kind) {
+      case 'char':
+        return { set: tree.set, empty: false }
+      case 'sequence': {
+        const sets: CharSet[] = []
+        for (const part of tree.parts) {
+          const first = this.#first(part)
+          sets.push(first.set)
+          if (!first.empty) return { set: unite(...sets), empty: false }
+        }
+        return { set: unite(...sets), empty: true }
+      }
+      case 'choice': {
+        const firsts = tree.options.map((option) => this.#first(option))
+        return { set: unite(...firsts.map(({ set }) => set)), empty: firsts.some(({ empty }) => empty) }
+      }
+      case 'repeat': {
+        const first = this.#first(tree.body)
+        return { set: first.set, empty: first.empty || tree.min === 0 }
+      }
+      case 'capture':
+      case 'atomic':
+        return this.#first(tree.body)
+      default:
+        return { set: NO_CHARS, empty: true }
+    }
+  }
+
+  #length(tree: RegexTree): Length {
+    let length = this.#lengths.get(tree)
+    if (length === undefined) {
+      length = this.#findLength(tree)
+      this.#lengths.set(tree, length)
+    }
+    return length
+  }
+
+  #findLength(tree: RegexTree): Length {
+    switch (tree.kind) {
+      case 'char':
+        return { least: 1, most: 1 }
+      case 'sequence': {
+        const lengths = tree.parts.map((part) => this.#length(part))
+        return {
+          least: lengths.reduce((sum, { least }) => sum + least, 0),
+          most: lengths.reduce((sum, { most }) => sum + most, 0),
+        }
+      }
+      case 'choice': {
+        const lengths = tree.options.map((option) => this.#length(option))
+        return {
+          least: Math.min(...lengths.map(({ least }) => least)),
+          most: Math.max(...lengths.map(({ most }) => most)),
+        }
+      }
+      case 'repeat': {
+        const { least, most } = this.#length(tree.body)
+        // Nothing, however often, is nothing.
+        return { least: least * tree.min, most: most === 0 || tree.max === 0 ? 0 : most * tree.max }
+      }
+      case 'capture':
+      case 'atomic':
+        return this.#length(tree.body)
+      default:
+        return NO_LENGTH
+    }
+  }
+}
+
+interface First {
+  readonly set: CharSet
+  /** Whether the tree may match without taking a character. */
+  readonly empty: boolean
+}
+
+interface Length {
+  readonly least: number
+  readonly most: number
+}
+
+const NO_LENGTH: Length = { least: 0, most: 0 }
+
+/** `^x` matches at the start or not at all; `.*x` that has failed somewhere fails in the rest of the line, too. */
+function beginning(tree: RegexTree): RegexProgram['begins'] {
+  switch (tree.kind) {
+    case 'place':
+      return tree.place === 'start' ? 'atStart' : 'anywhere'
+    case 'sequence':
+      return beginning(tree.parts[0])
+    case 'capture':
+      return beginning(tree.body)
+    case 'repeat': {
+      if (tree.min > 0 || tree.max !== Number.POSITIVE_INFINITY || tree.mode === 'possessive')
+        return 'anywhere'
+      if (tree.body.kind !== 'char') return 'anywhere'
+      return isEmpty(intersect(negate(tree.body.set), negate(LINE_ENDS))) ? 'behindLineEnds' : 'anywhere'
+    }
+    default:
+      return 'anywhere'
+  }
+}

@@ -1,0 +1,493 @@
+/**
+ * A grok pattern as a tree: the regular expression with the patterns that it refers to in place.
+ *
+ * The dialect is Java's, and Oniguruma's where the pattern sets need it:
+ *
+ *   characters   \t \n \r \f \e \a, \xHH, \x{…}, \uHHHH, \0oo, \cX, \Q…\E
+ *   classes      . \d \w \s \D \W \S (ASCII), \h a hex digit as in Oniguruma, \v, \R, [a-z&&[^x]], [:alpha:], \p{…}
+ *   places       ^ $ \A \z \Z \b \B
+ *   groups       (…), (?:…), (?<name>…), (?>…), (?=…), (?!…), (?<=…), (?<!…), (?ims-x), (?i:…)
+ *   repeats      * + ? {n} {n,} {n,m}, each as it is, with ? (as few as may be) or + (never gives back)
+ *
+ * References back to a group (\1, \k<name>) are refused: they are what no matcher can do in bounded time.
+ *
+ * Its structure has been found sound before (regex-syntax.ts), so only what that does not look at can go wrong here. The
+ * tree of a library pattern is made once and stands at every place that refers to it.
+ */
+import {
+  ALL_CHARS,
+  type CharSet,
+  charSet,
+  DIGITS,
+  foldCase,
+  HEX_DIGITS,
+  intersect,
+  LINE_ENDS,
+  negate,
+  oneChar,
+  posixClass,
+  SPACES,
+  unicodeProperty,
+  unite,
+  VERTICAL_SPACES,
+  WORD_CHARS,
+} from './char-set.ts'
+import { type GrokLibrary, matchReference } from './grok-pattern.ts'
+import { GROUP_START, QUANTIFIER } from './regex-syntax.ts'
+
+export type Place = 'start' | 'end' | 'lineStart' | 'lineEnd' | 'lastLineEnd' | 'wordEdge' | 'noWordEdge'
+
+export type RegexTree =
+  | { readonly kind: 'empty' }
+  | { readonly kind: 'char'; readonly set: CharSet }
+  | { readonly kind: 'sequence'; readonly parts: readonly RegexTree[] }
+  | { readonly kind: 'choice'; readonly options: readonly RegexTree[] }
+  | {
+      readonly kind: 'repeat'
+      readonly body: RegexTree
+      readonly min: number
+      /** Infinity for no end. */
+      readonly max: number
+      readonly mode: 'greedy' | 'lazy' | 'possessive'
+    }
+  | {
+      readonly kind: 'capture'
+      readonly name: string
+      /** Whether the text that is found is to be given without the quotes around it. */
+      readonly inQuotes: boolean
+      readonly body: RegexTree
+    }
+  | {
+      readonly kind: 'look'
+      readonly behind: boolean
+      readonly negative: boolean
+      readonly body: RegexTree
+    }
+  | { readonly kind: 'atomic'; readonly body: RegexTree }
+  | { readonly kind: 'place'; readonly place: Place }
+
+/** The pattern cannot be compiled; the message says why. */
+export class PatternError extends Error {
+  override readonly name = 'PatternError'
+}
+
+/** Patterns in patterns: each is a few calls deep. */
+const REFERENCE_DEPTH_MAX = 40
+const QUANTIFIER_MAX = 100_000
+
+export const EMPTY: RegexTree = { kind: 'empty' }
+
+export class PatternTrees {
+  readonly #library: GrokLibrary
+  readonly #trees = new Map<string, RegexTree>()
+  /** Patterns of the library that are being read. */
+  readonly #open: string[] = []
+
+  constructor(library: GrokLibrary) {
+    this.#library = library
+  }
+
+  /** Throws PatternError. */
+  parse(pattern: string): RegexTree {
+    return new TreeReader(pattern, this).read()
+  }
+
+  /** The tree of a pattern of the library. */
+  named(name: string): RegexTree {
+    const known = this.#trees.get(name)
+    if (known !== undefined) return known
+    const definition = this.#library.get(name)
+    if (definition === undefined) throw new PatternError(`there is no pattern ${name}`)
+    if (this.#open.includes(name)) throw new PatternError(`pattern ${name} refers to itself`)
+    if (this.#open.length >= REFERENCE_DEPTH_MAX) {
+      throw new PatternError(`patterns refer to each other more than ${REFERENCE_DEPTH_MAX} deep`)
+    }
+    this.#open.push(name)
+    try {
+      const tree = new TreeReader(definition, this, true).read()
+      this.#trees.set(name, tree)
+      return tree
+    } finally {
+      this.#open.pop()
+    }
+  }
+}
+
+interface Flags {
+  readonly ignoreCase: boolean
+  readonly multiline: boolean
+  readonly dotAll: boolean
+  readonly extended: boolean
+}
+
+const NO_FLAGS: Flags = { ignoreCase: false, multiline: false, dotAll: false, extended: false }
+
+class TreeReader {
+  readonly #source: string
+  readonly #trees: PatternTrees
+  /** The sets are written for Ruby, whose (?m) is Java's (?s), among others. */
+  readonly #ruby: boolean
+  #at = 0
+
+  constructor(source: string, trees: PatternTrees, ruby = false) {
+    this.#source = source
+    this.#trees = trees
+    this.#ruby = ruby
+  }
+
+  read(): RegexTree {
+    return this.#choice(NO_FLAGS)
+  }
+
+  /** Options up to the end or the parenthesis that closes; flags set in one hold for the next. */
+  #choice(outer: Flags): RegexTree {
+    const options: RegexTree[] = []
+    let parts: RegexTree[] = []
+    let flags = outer
+    while (this.#at < this.#source.length && this.#source[this.#at] !== ')') {
+      if (this.#source[this.#at] === '|') {
+        this.#at++
+        options.push(sequence(parts))
+        parts = []
+        continue
+      }
+      if (flags.extended && this.#skipExtended()) continue
+      const atom = this.#atom(flags)
+      if ('flags' in atom) flags = atom.flags
+      else parts.push(this.#repeated(atom))
+    }
+    options.push(sequence(parts))
+    return options.length === 1 ? options[0] : { kind: 'choice', options }
+  }
+
+  /** White space and comments under (?x). */
+  #skipExtended(): boolean {
+    const char = this.#source[this.#at]
+    if (/\s/.test(char)) {
+      this.#at++
+      return true
+    }
+    if (char !== '#') return false
+    const end = this.#source.indexOf('\n', this.#at)
+    this.#at = end < 0 ? this.#source.length : end + 1
+    return true
+  }
+
+  #repeated(body: RegexTree): RegexTree {
+    const once = this.#repeatedOnce(body)
+    // In Ruby a repetition may be repeated: `.?*`.
+    return this.#ruby && once !== body ? this.#repeated(once) : once
+  }
+
+  #repeatedOnce(body: RegexTree): RegexTree {
+    QUANTIFIER.lastIndex = this.#at
+    const quantifier = QUANTIFIER.exec(this.#source)
+    if (quantifier === null) return body
+    const [text, least, most] = quantifier
+    this.#at += text.length
+    let min = text === '+' ? 1 : 0
+    let max = text === '?' ? 1 : Number.POSITIVE_INFINITY
+    if (least !== undefined) {
+      min = Number(least)
+      if (most === undefined) max = min
+      else if (most !== '') max = Number(most)
+    }
+    if (min > QUANTIFIER_MAX || (max > QUANTIFIER_MAX && max !== Number.POSITIVE_INFINITY)) {
+      throw new PatternError(`'${text}' is above ${QUANTIFIER_MAX} repetitions`)
+    }
+    const mark = this.#source[this.#at]
+    if (mark !== '?' && mark !== '+') return { kind: 'repeat', body, min, max, mode: 'greedy' }
+    this.#at++
+    return { kind: 'repeat', body, min, max, mode: mark === '?' ? 'lazy' : 'possessive' }
+  }
+
+  /** One thing that a quantifier may follow, or flags for what is to come. */
+  #atom(flags: Flags): RegexTree | { readonly flags: Flags } {
+    const char = this.#source[this.#at]
+    switch (char) {
+      case '(':
+        return this.#group(flags)
+      case '[':
+        return this.#char(this.#class(flags), flags)
+      case '\\':
+        return this.#escape(flags)
+      case '.':
+        this.#at++
+        return { kind: 'char', set: flags.dotAll ? ALL_CHARS : negate(LINE_ENDS) }
+      case '^':
+        this.#at++
+        return { kind: 'place', place: flags.multiline ? 'lineStart' : 'start' }
+      case '$':
+        this.#at++
+        return { kind: 'place', place: flags.multiline ? 'lineEnd' : 'lastLineEnd' }
+      case '%': {
+        const reference = matchReference(this.#source, this.#at)
+        if (reference === undefined) break
+        this.#at += reference.length
+        return this.#reference(reference.pattern, reference.field, reference.definition)
+      }
+    }
+    this.#at++
+    return this.#char(oneChar(char.charCodeAt(0)), flags)
+  }
+
+  #char(set: CharSet, flags: Flags): RegexTree {
+    return { kind: 'char', set: flags.ignoreCase ? foldCase(set) : set }
+  }
+
+  /** Without a field what is found goes by the name of its pattern, as it does in CDAP. */
+  #reference(name: string, field: string | undefined, definition: string | undefined): RegexTree {
+    const body = definition === undefined ? this.#trees.named(name) : this.#trees.parse(definition)
+    const inQuotes = definition === undefined && QUOTED_STRINGS.has(name)
+    return { kind: 'capture', name: field ?? name, inQuotes, body }
+  }
+
+  #group(flags: Flags): RegexTree | { readonly flags: Flags } {
+    if (this.#source[this.#at + 1] !== '?') {
+      this.#at++
+      return this.#closed(this.#choice(flags))
+    }
+    GROUP_START.lastIndex = this.#at + 2
+    const [text, name] = GROUP_START.exec(this.#source)!
+    this.#at += 2 + text.length
+    if (name !== undefined) {
+      return { kind: 'capture', name, inQuotes: false, body: this.#closed(this.#choice(flags)) }
+    }
+    switch (text) {
+      case '=':
+      case '!':
+      case '<=':
+      case '<!': {
+        const body = this.#closed(this.#choice(flags))
+        return { kind: 'look', behind: text.length === 2, negative: text.endsWith('!'), body }
+      }
+      case '>':
+        return { kind: 'atomic', body: this.#closed(this.#choice(flags)) }
+      default: {
+        const inner = this.#flags(text, flags)
+        return text.endsWith(')') ? { flags: inner } : this.#closed(this.#choice(inner))
+      }
+    }
+  }
+
+  #closed(body: RegexTree): RegexTree {
+    this.#at++ // )
+    return body
+  }
+
+  /** `i-s:` or `m)` -> the flags that hold from there on. */
+  #flags(text: string, outer: Flags): Flags {
+    const flags = { ...outer }
+    let on = true
+    for (const letter of text.slice(0, -1)) {
+      if (letter === '-') on = false
+      else if (letter === 'i') flags.ignoreCase = on
+      else if (letter === 's' || (letter === 'm' && this.#ruby)) flags.dotAll = on
+      else if (letter === 'm') flags.multiline = on
+      else if (letter === 'x') flags.extended = on
+      else if (!'duU'.includes(letter)) throw new PatternError(`'${letter}' is not a flag`)
+    }
+    return flags
+  }
+
+  #escape(flags: Flags): RegexTree {
+    const letter = this.#source[this.#at + 1]
+    const place = PLACES.get(letter)
+    if (place !== undefined) {
+      this.#at += 2
+      return { kind: 'place', place }
+    }
+    if (letter === 'Q') {
+      const end = this.#source.indexOf('\\E', this.#at + 2)
+      const text = this.#source.slice(this.#at + 2, end < 0 ? undefined : end)
+      this.#at = end < 0 ? this.#source.length : end + 2
+      const units = text.split('').map((char) => this.#char(oneChar(char.charCodeAt(0)), flags))
+      // A quantifier behind a quotation is for its last character.
+      const last = units.pop()
+      return last === undefined ? EMPTY : sequence([...units, this.#repeated(last)])
+    }
+    if (letter === 'R') {
+      this.#at += 2
+      const crlf = sequence([
+        { kind: 'char', set: oneChar(0x0d) },
+        { kind: 'char', set: oneChar(0x0a) },
+      ])
+      return {
+        kind: 'atomic',
+        body: { kind: 'choice', options: [crlf, { kind: 'char', set: VERTICAL_SPACES }] },
+      }
+    }
+    if (/[1-9k]/.test(letter)) {
+      throw new PatternError(`'\\${letter}' refers back to a group, which is not supported`)
+    }
+    return this.#char(this.#escapedSet(), flags)
+  }
+
+  /** What the escape at `at` stands for, inside a class or out of it. */
+  #escapedSet(): CharSet {
+    const letter = this.#source[this.#at + 1]
+    const rest = this.#at + 2
+    this.#at = rest
+    const set = ESCAPED_SETS.get(letter)
+    if (set !== undefined) return set
+    switch (letter) {
+      case 'p':
+      case 'P': {
+        const [text, inBraces, alone] = this.#matched(/\{([^{}]*)\}|([A-Za-z])/y, rest, `\\${letter}`)
+        const name = inBraces ?? alone
+        const property = posixClass(name) ?? unicodeProperty(name.replace(/^Is/, ''))
+        if (property === undefined) throw new PatternError(`'\\${letter}${text}' is not a known property`)
+        return letter === 'p' ? property : negate(property)
+      }
+      case 'x': {
+        const [, inBraces, plain] = this.#matched(/\{([0-9A-Fa-f]{1,6})\}|([0-9A-Fa-f]{1,2})/y, rest, '\\x')
+        const code = Number.parseInt(inBraces ?? plain, 16)
+        if (code > 0xffff) throw new PatternError('characters above \\uFFFF are not supported in escapes')
+        return oneChar(code)
+      }
+      case 'u': {
+        const [, digits] = this.#matched(/([0-9A-Fa-f]{4})/y, rest, '\\u')
+        return oneChar(Number.parseInt(digits, 16))
+      }
+      case '0': {
+        const [, digits] = this.#matched(/([0-3]?[0-7]{1,2})/y, rest, '\\0')
+        return oneChar(Number.parseInt(digits, 8))
+      }
+      case 'c': {
+        if (rest >= this.#source.length) throw new PatternError("'\\c' lacks its letter")
+        this.#at = rest + 1
+        return oneChar(this.#source.charCodeAt(rest) ^ 0x40)
+      }
+      default:
+        return oneChar(letter.charCodeAt(0))
+    }
+  }
+
+  #matched(pattern: RegExp, at: number, what: string): RegExpExecArray {
+    pattern.lastIndex = at
+    const match = pattern.exec(this.#source)
+    if (match === null) throw new PatternError(`'${what}' lacks what it needs`)
+    this.#at = at + match[0].length
+    return match
+  }
+
+  /** A class: what stands in it is united, `&&` intersects what is on both sides. */
+  #class(flags: Flags): CharSet {
+    this.#at++
+    const negative = this.#source[this.#at] === '^'
+    if (negative) this.#at++
+    let whole: CharSet | undefined
+    let united: CharSet[] = []
+    let first = true
+    for (;;) {
+      const char = this.#source[this.#at]
+      if (char === ']' && !first) break
+      first = false
+      if (this.#source.startsWith('&&', this.#at)) {
+        this.#at += 2
+        const left = unite(...united)
+        whole = whole === undefined ? left : intersect(whole, left)
+        united = []
+      } else if (this.#source.startsWith('[:', this.#at) && this.#posix(united)) {
+        // taken
+      } else if (char === '[') {
+        united.push(this.#class(flags))
+      } else {
+        united.push(this.#range())
+      }
+    }
+    this.#at++
+    const set = whole === undefined ? unite(...united) : intersect(whole, unite(...united))
+    // Case first: [^a] without regard to case is neither a nor A.
+    const folded = flags.ignoreCase ? foldCase(set) : set
+    return negative ? negate(folded) : folded
+  }
+
+  /** `[:alpha:]` in a class. */
+  #posix(into: CharSet[]): boolean {
+    const match = /\[:(\^?)([a-z]+):\]/y
+    match.lastIndex = this.#at
+    const found = match.exec(this.#source)
+    if (found === null) return false
+    const set = posixClass(found[2])
+    if (set === undefined) throw new PatternError(`'${found[0]}' is not a class`)
+    into.push(found[1] === '^' ? negate(set) : set)
+    this.#at += found[0].length
+    return true
+  }
+
+  /** A character of a class, an escape, or a range between two. */
+  #range(): CharSet {
+    if (this.#source.startsWith('\\Q', this.#at)) throw new PatternError("'\\Q' in a class is not supported")
+    const from = this.#classChar()
+    const isRange =
+      this.#source[this.#at] === '-' &&
+      this.#source[this.#at + 1] !== ']' &&
+      this.#source[this.#at + 1] !== '[' &&
+      isOne(from)
+    if (!isRange) return from
+    const dash = this.#at++
+    const to = this.#classChar()
+    if (!isOne(to)) {
+      // [a-\d]: no range, but the three.
+      this.#at = dash + 1
+      return unite(from, oneChar(0x2d))
+    }
+    if (to[0][0] < from[0][0]) {
+      throw new PatternError(`the range '${this.#source.slice(dash - 1, dash + 2)}' does not ascend`)
+    }
+    return charSet([from[0][0], to[0][0]])
+  }
+
+  #classChar(): CharSet {
+    const char = this.#source[this.#at]
+    if (char !== '\\') {
+      this.#at++
+      return oneChar(char.charCodeAt(0))
+    }
+    if (this.#source[this.#at + 1] === 'b') {
+      this.#at += 2
+      return oneChar(0x08)
+    }
+    return this.#escapedSet()
+  }
+}
+
+/** What these find is given without its quotes, as CDAP does with whatever begins and ends with one. */
+const QUOTED_STRINGS: ReadonlySet<string> = new Set(['QUOTEDSTRING', 'QS'])
+
+const PLACES: ReadonlyMap<string, Place> = new Map([
+  ['A', 'start'],
+  ['z', 'end'],
+  ['Z', 'lastLineEnd'],
+  ['b', 'wordEdge'],
+  ['B', 'noWordEdge'],
+])
+
+const ESCAPED_SETS: ReadonlyMap<string, CharSet> = new Map([
+  ['d', DIGITS],
+  ['D', negate(DIGITS)],
+  ['w', WORD_CHARS],
+  ['W', negate(WORD_CHARS)],
+  ['s', SPACES],
+  ['S', negate(SPACES)],
+  ['h', HEX_DIGITS],
+  ['H', negate(HEX_DIGITS)],
+  ['v', VERTICAL_SPACES],
+  ['V', negate(VERTICAL_SPACES)],
+  ['t', oneChar(0x09)],
+  ['n', oneChar(0x0a)],
+  ['r', oneChar(0x0d)],
+  ['f', oneChar(0x0c)],
+  ['a', oneChar(0x07)],
+  ['e', oneChar(0x1b)],
+])
+
+function isOne(set: CharSet): boolean {
+  return set.length === 1 && set[0][0] === set[0][1]
+}
+
+function sequence(parts: readonly RegexTree[]): RegexTree {
+  if (parts.length === 0) return EMPTY
+  return parts.length === 1 ? parts[0] : { kind: 'sequence', parts }
+}

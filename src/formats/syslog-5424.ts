@@ -1,0 +1,172 @@
+/**
+ * Reads syslog messages of RFC 5424.
+ *
+ *   <PRI>VERSION TIMESTAMP HOSTNAME APP-NAME PROCID MSGID STRUCTURED-DATA [MSG]
+ *
+ * Fields are filled by name, from these; the first five are those of the BSD form. A `-` is no value.
+ *
+ *   timestamp  logsource  program  pid  message     HOSTNAME is logsource, APP-NAME program, PROCID pid
+ *   priority   facility   severity                  PRI, and what it is made of: facility * 8 + severity
+ *   version    msgid      structured_data           structured data as they stand: [id name="value"][…]
+ *
+ * A message is all up to the end, without a byte order mark. What does not have this form is an error.
+ */
+import type { RecordSchema } from '../schemas/schema.ts'
+import { type FormatError, type HeaderPairs, quoted, type RecordReader, type Value } from './record-reader.ts'
+import { utf8 } from './text-bytes.ts'
+import { fill, fillNothing, LIST, type TextField, textFields } from './text-field.ts'
+
+const PARTS = [
+  'priority',
+  'version',
+  'timestamp',
+  'logsource',
+  'program',
+  'pid',
+  'msgid',
+  'structured_data',
+  'message',
+]
+const PRIORITY_MAX = 191
+const SPACE = 0x20
+const QUOTE = 0x22
+const DASH = 0x2d
+const OPENING = 0x5b
+const BACKSLASH = 0x5c
+const CLOSING = 0x5d
+
+export class Syslog5424Reader implements RecordReader {
+  /** By part, in their order in the message. */
+  readonly #parts: readonly (TextField | undefined)[]
+  readonly #facility: TextField | undefined
+  readonly #severity: TextField | undefined
+  /** Wanted, and no part of a message. */
+  readonly #others: readonly TextField[]
+
+  constructor(schema: RecordSchema, wanted: readonly number[]) {
+    const fields = textFields(schema, wanted)
+    const scalar = (name: string) => fields.find((field) => field.name === name && field.kind !== LIST)
+    this.#parts = PARTS.map(scalar)
+    this.#facility = scalar('facility')
+    this.#severity = scalar('severity')
+    const known = new Set([...this.#parts, this.#facility, this.#severity])
+    this.#others = fields.filter((field) => !known.has(field))
+  }
+
+  read(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    _headers: HeaderPairs,
+    into: Value[],
+  ): FormatError | undefined {
+    for (const field of this.#others) {
+      const error = fillNothing(field, into)
+      if (error !== undefined) return error
+    }
+    let priority = 0
+    let at = start + 1
+    while (at < end && isDigit(bytes[at])) priority = Math.min(1000, priority * 10 + bytes[at++] - 0x30)
+    const digits = at - start - 1
+    if (bytes[start] !== 0x3c || bytes[at] !== 0x3e || at >= end || digits < 1 || digits > 3) {
+      return malformed(bytes, start, end, 'it has no <priority>')
+    }
+    if (priority > PRIORITY_MAX) {
+      return malformed(bytes, start, end, `its priority is above ${PRIORITY_MAX}`)
+    }
+    const error =
+      this.#fill(0, bytes, start + 1, at, into) ??
+      fillNumber(this.#facility, priority >> 3, into) ??
+      fillNumber(this.#severity, priority & 7, into)
+    if (error !== undefined) return error
+    return this.#header(bytes, start, at + 1, end, into)
+  }
+
+  /** From the version on. */
+  #header(
+    bytes: Uint8Array,
+    start: number,
+    from: number,
+    end: number,
+    into: Value[],
+  ): FormatError | undefined {
+    let at = from
+    for (let part = 1; part <= 6; part++) {
+      let to = at
+      while (to < end && bytes[to] > SPACE && bytes[to] < 0x7f) to++
+      if (to === at || (part === 1 && !isDigit(bytes[at]))) {
+        return malformed(bytes, start, end, `it has no ${PARTS[part]}`)
+      }
+      if (to >= end || bytes[to] !== SPACE) {
+        return malformed(
+          bytes,
+          start,
+          end,
+          `it has no ${PARTS[part + 1]}, or a character out of place before it`,
+        )
+      }
+      const error = this.#fill(part, bytes, at, to, into)
+      if (error !== undefined) return error
+      at = to + 1
+    }
+    const dataEnd = structuredDataEnd(bytes, at, end)
+    if (dataEnd < 0 || (dataEnd < end && bytes[dataEnd] !== SPACE)) {
+      return malformed(bytes, start, end, 'its structured data are none')
+    }
+    const error = this.#fill(7, bytes, at, dataEnd, into)
+    if (error !== undefined) return error
+    let message = Math.min(end, dataEnd + 1)
+    if (
+      end - message >= 3 &&
+      bytes[message] === 0xef &&
+      bytes[message + 1] === 0xbb &&
+      bytes[message + 2] === 0xbf
+    ) {
+      message += 3
+    }
+    const field = this.#parts[8]
+    if (field === undefined) return undefined
+    // The message may be a dash: it is the one part that is left out when there is none.
+    return dataEnd >= end ? fillNothing(field, into) : fill(field, bytes, message, end, into)
+  }
+
+  #fill(part: number, bytes: Uint8Array, from: number, to: number, into: Value[]): FormatError | undefined {
+    const field = this.#parts[part]
+    if (field === undefined) return undefined
+    if (to - from === 1 && bytes[from] === DASH) return fillNothing(field, into)
+    return fill(field, bytes, from, to, into)
+  }
+}
+
+/** The end of `-` or of `[…][…]`; -1 if there is neither. A bracket in a quoted value is text. */
+function structuredDataEnd(bytes: Uint8Array, start: number, end: number): number {
+  if (start < end && bytes[start] === DASH) return start + 1
+  let at = start
+  while (at < end && bytes[at] === OPENING) {
+    let inQuotes = false
+    for (at++; at < end; at++) {
+      const byte = bytes[at]
+      if (byte === QUOTE) inQuotes = !inQuotes
+      else if (inQuotes && byte === BACKSLASH) at++
+      else if (!inQuotes && byte === CLOSING) break
+    }
+    if (at >= end) return -1
+    at++
+  }
+  return at === start ? -1 : at
+}
+
+function fillNumber(field: TextField | undefined, value: number, into: Value[]): FormatError | undefined {
+  if (field === undefined) return undefined
+  const text = Buffer.from(String(value))
+  return fill(field, text, 0, text.length, into)
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= 0x30 && byte <= 0x39
+}
+
+function malformed(bytes: Uint8Array, start: number, end: number, why: string): FormatError {
+  const text = quoted(utf8(bytes, start, Math.min(end, start + 200)))
+  return { reason: `${text} is no syslog message of RFC 5424: ${why}` }
+}
