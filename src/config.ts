@@ -24,6 +24,8 @@ export interface Config {
   /** Whether to listen beyond this machine where nobody needs a token. */
   readonly insecure?: boolean
   readonly auditFile?: string | undefined
+  /** Whether webhooks may lead to this machine and to private networks. */
+  readonly allowPrivateWebhooks?: boolean
 }
 
 /** Paths of PEM files. */
@@ -159,6 +161,7 @@ const ALL_SETTINGS: readonly Setting[] = [...Object.values(SETTINGS), ...Object.
 
 const RESET_VARIABLE = 'MILLRACE_NO_UNRECOVERABLE_RESET'
 const INSECURE_VARIABLE = 'MILLRACE_INSECURE'
+const PRIVATE_WEBHOOKS_VARIABLE = 'MILLRACE_ALLOW_PRIVATE_WEBHOOKS'
 
 /** Throws ConfigError. */
 export function parseCommand(args: readonly string[], environment: NodeJS.ProcessEnv): Command {
@@ -182,6 +185,8 @@ export function parseCommand(args: readonly string[], environment: NodeJS.Proces
     unrecoverableReset: !(flags['no-unrecoverable-reset'] === true || isSet(environment, RESET_VARIABLE)),
     authFile: optional(text(SETTINGS.auth)),
     insecure: flags.insecure === true || isSet(environment, INSECURE_VARIABLE),
+    allowPrivateWebhooks:
+      flags['allow-private-webhooks'] === true || isSet(environment, PRIVATE_WEBHOOKS_VARIABLE),
     auditFile: optional(text(SETTINGS.auditFile)),
     limits: Object.freeze(valuesOf((limit) => wholeNumber(text(limit), limit.least, limit.most))),
     corsOrigins: origins(text(SETTINGS.corsOrigin)),
@@ -201,6 +206,7 @@ function parseFlags(args: readonly string[]): Record<string, string | boolean | 
         ...Object.fromEntries(valued),
         'no-unrecoverable-reset': { type: 'boolean' },
         insecure: { type: 'boolean' },
+        'allow-private-webhooks': { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean' },
       },
@@ -282,6 +288,9 @@ ${lines.join('\n')}
   --insecure
         listen beyond this machine without --auth, so that whoever can connect may do everything
         (${INSECURE_VARIABLE}=1)
+  --allow-private-webhooks
+        let webhooks lead to this machine and to private networks
+        (${PRIVATE_WEBHOOKS_VARIABLE}=1)
   --help, --version
 
 Events are on disk before they are answered 200. SIGTERM and SIGINT finish what was accepted and stop.

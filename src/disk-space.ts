@@ -49,6 +49,11 @@ export class DiskSpace {
     return this.low ? new Error(`events are refused: ${this.refusal().message}`) : undefined
   }
 
+  /** As of the last look; undefined if nobody looks. */
+  get freeBytes(): number | undefined {
+    return Number.isFinite(this.#freeBytes) ? this.#freeBytes : undefined
+  }
+
   stop(): void {
     this.#stopped = true
     clearTimeout(this.#timer)

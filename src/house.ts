@@ -15,10 +15,18 @@ import { createApp } from './http/app.ts'
 import { directPosts } from './http/direct-posts.ts'
 import type { Guard } from './http/guard.ts'
 import type { Load } from './http/load.ts'
+import type { ProblemCounts } from './http/problems.ts'
 import { answerUnreadable } from './http/server.ts'
 import type { SlowClients } from './http/slow-clients.ts'
 import { Janitor } from './janitor/janitor.ts'
 import { scheduleJanitor } from './janitor/schedule.ts'
+import { Metadata } from './metadata/metadata.ts'
+import { Meter } from './metrics/meter.ts'
+import type { Prometheus } from './metrics/prometheus.ts'
+import { StreamMetrics } from './metrics/query.ts'
+import { Feeds } from './notifications/feeds.ts'
+import { SizeFeed } from './notifications/size-feed.ts'
+import { Webhooks } from './notifications/webhooks.ts'
 import { Namespaces } from './streams/namespaces.ts'
 import { Registry } from './streams/registry.ts'
 import { Streams } from './streams/streams.ts'
@@ -37,19 +45,24 @@ export interface Fixtures {
   readonly tokens: Tokens | undefined
   readonly audit: AuditLog | undefined
   readonly usage: UsageRegistry
+  readonly prometheus: Prometheus
+  readonly problems: ProblemCounts
   /** Why writes are refused, if they are. */
   readonly writeRefusal: () => Error | undefined
 }
 
 export interface FurnishedHouse extends House {
   readonly janitor: Janitor
+  readonly asyncQueueBytes: () => number
+  /** Ends the answers that would go on for ever. */
+  readonly endFollowers: () => void
 }
 
 /** Rejects with StorageError if the store cannot be opened. */
 export async function openHouse(
   config: Config,
   surroundings: Surroundings,
-  { space, load, slowClients, guard, tokens, audit, usage, writeRefusal }: Fixtures,
+  { space, load, slowClients, guard, tokens, audit, usage, prometheus, problems, writeRefusal }: Fixtures,
 ): Promise<FurnishedHouse> {
   const { nowMs, random } = surroundings
   let asyncLost = 0
@@ -73,8 +86,25 @@ export async function openHouse(
       },
       space,
     })
+    const { catalog, log } = storage
+    const meter = await Meter.open({ catalog, log, registry, traffic: streams.traffic, nowMs, report })
+    const metadata = await Metadata.load(catalog, registry)
+    const feeds = await Feeds.load(catalog, registry)
+    const sizeFeed = new SizeFeed(registry, nowMs)
+    const allowPrivate = config.allowPrivateWebhooks === true
+    const webhooks = await Webhooks.load({
+      catalog,
+      registry,
+      feed: sizeFeed,
+      usage,
+      nowMs,
+      random,
+      allowPrivate,
+    })
     const { eventBytesMax, limits } = config
-    const options = { eventBytesMax, limits, load, slowClients, guard, nowMs, report }
+    log.watchGroups(prometheus.groupWritten)
+    prometheus.show({ registry, traffic: streams.traffic })
+    const options = { eventBytesMax, limits, load, slowClients, guard, nowMs, report, problems }
     const explore = new Explore(streams, registry, {
       nowMs,
       random,
@@ -93,6 +123,12 @@ export async function openHouse(
         explore,
         namespaces,
         usage,
+        metadata,
+        feeds,
+        sizeFeed,
+        webhooks,
+        metrics: new StreamMetrics(meter, registry),
+        prometheus,
         storeFailure: writeRefusal,
         guard,
         tokens,
@@ -105,13 +141,19 @@ export async function openHouse(
       errorHandler: answerUnreadable,
     })
     const janitor = new Janitor(storage.log, registry, nowMs, report, space)
+    meter.start()
     const schedule = scheduleJanitor(janitor, config.janitorIntervalMs, random, report)
     return {
       listener: directPosts(streams, options, listener),
       janitor,
+      asyncQueueBytes: () => streams.asyncQueueBytes,
+      endFollowers: () => sizeFeed.stop(),
       failure: () => storage.log.failure(),
       async close() {
         await schedule.stop()
+        sizeFeed.stop()
+        webhooks.stop()
+        await meter.stop()
         closing = true
         await explore.close()
         await storage.close()

@@ -12,14 +12,17 @@ import { WatchedTokens } from './auth/watched-tokens.ts'
 import type { Config } from './config.ts'
 import { DiskSpace } from './disk-space.ts'
 import { type FurnishedHouse, openHouse } from './house.ts'
-import { securityHeaders } from './http/answer-class.ts'
+import { AnswerCounts, securityHeaders } from './http/answer-class.ts'
 import { type BusyShare, Gate } from './http/gate.ts'
 import { Guard } from './http/guard.ts'
 import { Load } from './http/load.ts'
+import { ProblemCounts } from './http/problems.ts'
 import { isLoopback, listen, newServer, stopServing, tryAddress } from './http/server.ts'
 import { SlowClients } from './http/slow-clients.ts'
 import { readIdentity } from './http/tls.ts'
 import type { Janitor } from './janitor/janitor.ts'
+import { Prometheus } from './metrics/prometheus.ts'
+import { serviceSources } from './service-sources.ts'
 import { UsageRegistry } from './streams/usage.ts'
 import { Supervisor } from './supervisor.ts'
 import type { Surroundings } from './surroundings.ts'
@@ -64,6 +67,8 @@ export async function startService(config: Config, surroundings: Surroundings): 
     tokens: watched?.tokens,
     audit: trail?.audit,
     usage: new UsageRegistry(),
+    prometheus: new Prometheus(),
+    problems: new ProblemCounts(),
     writeRefusal: () => supervisor.failure() ?? space.failure(),
   }
   const open = () => openHouse(config, surroundings, fixtures)
@@ -83,11 +88,15 @@ export async function startService(config: Config, surroundings: Surroundings): 
   }
   try {
     await space.watch()
+    const gate = new Gate(load, limits, surroundings.busyShare ?? eventLoopBusyShare())
+    const answers = new AnswerCounts()
     const http = newServer((incoming, outgoing) => supervisor.house.listener(incoming, outgoing), {
       ...config,
-      gate: new Gate(load, limits, surroundings.busyShare ?? eventLoopBusyShare()),
+      gate,
+      answers,
       mayContinue: guard && ((incoming) => typeof guard.clientOf(incoming) !== 'string'),
     })
+    serviceSources(fixtures.prometheus, { ...fixtures, gate, answers, supervisor })
     await listen(http.server, config)
     watched?.watch(TOKEN_FILE_LOOK_MS)
     const { address, port } = http.server.address() as AddressInfo
@@ -99,6 +108,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
       },
       reload: http.reloadTls,
       async close(graceMs) {
+        supervisor.house.endFollowers()
         await stopServing(http, graceMs)
         await closeBehindTheDoor()
       },

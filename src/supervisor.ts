@@ -36,6 +36,8 @@ export class Supervisor<H extends House> {
   #house: H
   /** Whether the house is closed, and the next one not yet open. */
   #closed = false
+  /** How often the store has been opened anew. */
+  recoveries = 0
   #timer: NodeJS.Timeout | undefined
   #looking: Promise<void> = Promise.resolve()
   #stopped = false
@@ -112,5 +114,6 @@ export class Supervisor<H extends House> {
     this.#closed = true
     this.#house = await this.#options.open()
     this.#closed = false
+    this.recoveries++
   }
 }

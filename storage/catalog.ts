@@ -14,9 +14,9 @@ export interface CatalogChange {
 export interface Catalog {
   /**
    * Hands out all documents of a collection, in byte order of their ids. One by one, for a list of them takes more memory
-   * than what callers make of it. Rejects with StorageError 'corrupt' if one is not JSON, and with what `visit` throws.
+   * than what callers make of it. With `prefix`, those alone whose ids begin with it. Rejects with StorageError 'corrupt' if one is not JSON, and with what `visit` throws.
    */
-  each(collection: string, visit: (id: string, document: unknown) => void): Promise<void>
+  each(collection: string, visit: (id: string, document: unknown) => void, prefix?: string): Promise<void>
   /** Applies all changes or none; durable once resolved. Rejects with StorageError 'unavailable' or 'full'. */
   commit(changes: readonly CatalogChange[]): Promise<void>
 }

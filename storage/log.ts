@@ -112,6 +112,12 @@ export interface Progress {
   readonly more: boolean
 }
 
+/**
+ * How many changes share the write, their bytes, and milliseconds: of the write, and since the first of them arrived. What
+ * it throws reaches nobody.
+ */
+export type GroupWatcher = (changes: number, bytes: number, writeMs: number, waitMs: number) => void
+
 /** `trim`, `merge` and `drop` of one log are called one after the other; everything else may be called at any time. */
 export interface EventLog {
   /**
@@ -169,6 +175,9 @@ export interface EventLog {
 
   /** Called after every durable append with the log that grew. */
   onAppend(listener: (log: LogId) => void): () => void
+
+  /** `watcher` is told of every group of changes that has become durable, instead of the one before it. */
+  watchGroups(watcher: GroupWatcher): void
 
   /** Why writes are refused since a write failed; undefined while all is well. */
   failure(): Error | undefined

@@ -1,4 +1,5 @@
 /** The documents of a closed store, decoded one by one: what can be made of them, and what is wrong with the others. */
+import type { CatalogChange } from '../../storage/catalog.ts'
 import type { LogId } from '../../storage/log.ts'
 import { decodeNamespaceDocument, decodeStreamDocument } from '../streams/catalog-documents.ts'
 import {
@@ -24,6 +25,8 @@ export class CatalogContent {
   readonly namespaces = new Map<NamespaceName, NamespaceProperties>()
   /** By their log. */
   readonly streams = new Map<LogId, StoredStream>()
+  /** What other rooms keep, as it is; but for metrics, which belong to logs that a repaired store has no more. */
+  readonly others: CatalogChange[] = []
   /** The last LogId that was handed out. */
   lastLog = 0
   readonly #onProblem: (problem: string) => void
@@ -69,6 +72,8 @@ export class CatalogContent {
     } else if (collection === 'counters' && id === 'logs') {
       if (!Number.isSafeInteger(document)) throw new Error('it is no whole number')
       this.lastLog = document as number
+    } else if (!collection.startsWith('meter-')) {
+      this.others.push({ collection, id, document })
     }
   }
 

@@ -124,6 +124,7 @@ class Salvage {
     const streams = [...catalog.streams.values()].sort((a, b) => a.firstLog - b.firstLog)
     for (const { id, log, properties } of streams) await this.#save(target, id, log, properties)
     for (const { id, views } of streams) if (views.size > 0) await restoreViews(registry, id, views)
+    if (catalog.others.length > 0) await storage.catalog.commit(catalog.others)
     if (this.#findings.count === 0 && this.#leftOut === 0) return
     for (const log of logsIn(this.#store.files)) {
       if (catalog.streams.has(log)) continue

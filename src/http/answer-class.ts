@@ -37,8 +37,21 @@ export interface OriginHeaders {
   headersFor(origin: string | undefined): HeaderRecord
 }
 
+/** How many answers each status has had: `counts[404]`. */
+export class AnswerCounts {
+  readonly counts = new Float64Array(600)
+
+  byStatus(): (readonly [status: string, total: number])[] {
+    return [...this.counts].flatMap((total, status) => (total > 0 ? [[String(status), total] as const] : []))
+  }
+}
+
 /** The class of answers for `createServer`: `always` is in each, and what `cors` says for the origin of its request. */
-export function answerClass(always: HeaderRecord, cors: OriginHeaders | undefined): typeof ServerResponse {
+export function answerClass(
+  always: HeaderRecord,
+  cors: OriginHeaders | undefined,
+  { counts }: AnswerCounts,
+): typeof ServerResponse {
   /** Most answers are the first one: it costs no object. Those of refusals that are made once do not, either. */
   const noContent = { ...NO_CONTENT, ...always }
   const ready = new WeakMap<object, OutgoingHttpHeaders>()
@@ -53,6 +66,7 @@ export function answerClass(always: HeaderRecord, cors: OriginHeaders | undefine
 
   class Answer<Request extends IncomingMessage = IncomingMessage> extends ServerResponse<Request> {
     override writeHead(status: number, second?: unknown, third?: unknown): this {
+      counts[status]++
       const given = typeof second === 'string' ? third : second
       return super.writeHead(status, given === NO_CONTENT ? noContent : complete(given))
     }

@@ -5,6 +5,12 @@ import type { AuditAction, AuditLog } from '../audit/audit-log.ts'
 import { withoutSecrets } from '../auth/token-hash.ts'
 import type { Tokens } from '../auth/tokens.ts'
 import type { Explore } from '../explore/explore.ts'
+import type { Metadata } from '../metadata/metadata.ts'
+import type { Prometheus } from '../metrics/prometheus.ts'
+import type { StreamMetrics } from '../metrics/query.ts'
+import type { Feeds } from '../notifications/feeds.ts'
+import type { SizeFeed } from '../notifications/size-feed.ts'
+import type { Webhooks } from '../notifications/webhooks.ts'
 import type { Namespaces } from '../streams/namespaces.ts'
 import type { Streams } from '../streams/streams.ts'
 import type { UsageRegistry } from '../streams/usage.ts'
@@ -15,15 +21,20 @@ import type { Handler, HttpContext, HttpEnv } from './bindings.ts'
 import type { DocumentOptions } from './documents.ts'
 import { type EventRoutesOptions, eventRoutes } from './event-routes.ts'
 import { exploreRoutes } from './explore-routes.ts'
+import { feedRoutes } from './feed-routes.ts'
 import type { Access, Guard } from './guard.ts'
+import { metadataRoutes } from './metadata-routes.ts'
+import { metricsRoutes } from './metrics-routes.ts'
 import { namespaceRoutes } from './namespace-routes.ts'
-import { answerProblem } from './problems.ts'
+import { answerProblem, type ProblemCounts } from './problems.ts'
+import { type SizeEventOptions, sizeEventsRoute } from './size-events.ts'
 import { streamRoutes } from './stream-routes.ts'
 import { systemRoutes } from './system-routes.ts'
 import { tokenRoutes } from './token-routes.ts'
 import { tryFormatRoute } from './try-format.ts'
 import { usageRoutes } from './usage-routes.ts'
 import { viewRoutes } from './view-routes.ts'
+import { webhookRoutes } from './webhook-routes.ts'
 
 export interface AppParts {
   readonly streams: Streams
@@ -31,6 +42,12 @@ export interface AppParts {
   readonly explore: Explore
   readonly namespaces: Namespaces
   readonly usage: UsageRegistry
+  readonly metadata: Metadata
+  readonly feeds: Feeds
+  readonly sizeFeed: SizeFeed
+  readonly webhooks: Webhooks
+  readonly metrics: StreamMetrics
+  readonly prometheus: Prometheus
   readonly storeFailure: () => Error | undefined
   /** Undefined: everybody may do everything. */
   readonly guard?: Guard | undefined
@@ -40,7 +57,8 @@ export interface AppParts {
 }
 
 export interface AppOptions extends EventRoutesOptions, DocumentOptions {
-  readonly limits: EventRoutesOptions['limits'] & DocumentOptions['limits']
+  readonly limits: EventRoutesOptions['limits'] & DocumentOptions['limits'] & SizeEventOptions['limits']
+  readonly problems?: ProblemCounts
 }
 
 /** One way in. The table below is the only place where a path gets a handler, so that none can lack its access. */
@@ -61,10 +79,14 @@ export function createApp(parts: AppParts, options: AppOptions): Hono<HttpEnv> {
   for (const [method, path, access, handle, action] of routesOf(parts, options)) {
     const handler = guarded(access, handle)
     const watched = action !== undefined && audit !== undefined
-    app.on(method, path, watched ? audited(action, audit, handler, options.report) : handler)
+    app.on(
+      method,
+      path,
+      watched ? audited(action, audit, handler, options.report, options.problems) : handler,
+    )
   }
   app.notFound(guarded('client', (c) => answerUnknown(app, c)))
-  app.onError((error, c) => answerProblem(error, c, options.report))
+  app.onError((error, c) => answerProblem(error, c, options.report, options.problems))
   return app
 }
 
@@ -75,6 +97,11 @@ export function routesOf(parts: AppParts, options: AppOptions): readonly Route[]
   const explore = exploreRoutes(parts.explore, parts.streams, parts.views, options)
   const namespace = namespaceRoutes(parts.namespaces, options)
   const usage = usageRoutes(parts.usage)
+  const metadata = metadataRoutes(parts.streams, parts.metadata, options)
+  const sizeEvents = sizeEventsRoute(parts.streams, parts.sizeFeed, options)
+  const webhook = webhookRoutes(parts.streams, parts.webhooks, options)
+  const feed = feedRoutes(parts.feeds, options)
+  const metrics = metricsRoutes(parts.metrics, parts.prometheus, options)
   const system = systemRoutes(parts.storeFailure)
 
   const N = '/v3/namespaces/:namespace'
@@ -158,6 +185,38 @@ export function routesOf(parts: AppParts, options: AppOptions): readonly Route[]
         streamsOfProgram,
       ],
     ),
+
+    ['GET', `${S}/:stream/metadata`, 'stream', metadata.get],
+    ['DELETE', `${S}/:stream/metadata`, 'admin', metadata.remove, 'stream.metadata'],
+    ['GET', `${S}/:stream/metadata/properties`, 'stream', metadata.properties],
+    ['POST', `${S}/:stream/metadata/properties`, 'admin', metadata.addProperties, 'stream.metadata'],
+    ['DELETE', `${S}/:stream/metadata/properties`, 'admin', metadata.removeProperties, 'stream.metadata'],
+    [
+      'DELETE',
+      `${S}/:stream/metadata/properties/:property`,
+      'admin',
+      metadata.removeProperty,
+      'stream.metadata',
+    ],
+    ['GET', `${S}/:stream/metadata/tags`, 'stream', metadata.tags],
+    ['POST', `${S}/:stream/metadata/tags`, 'admin', metadata.addTags, 'stream.metadata'],
+    ['DELETE', `${S}/:stream/metadata/tags`, 'admin', metadata.removeTags, 'stream.metadata'],
+    ['DELETE', `${S}/:stream/metadata/tags/:tag`, 'admin', metadata.removeTag, 'stream.metadata'],
+    ['GET', `${N}/metadata/search`, 'in-namespace', metadata.search],
+    ['GET', `${S}/:stream/lineage`, 'stream', metadata.lineage],
+
+    ['GET', `${S}/:stream/notifications`, 'stream', sizeEvents],
+    ['GET', `${S}/:stream/webhooks`, 'admin', webhook.list],
+    ['POST', `${S}/:stream/webhooks`, 'admin', webhook.register, 'webhook.register'],
+    ['DELETE', `${S}/:stream/webhooks/:webhook`, 'admin', webhook.remove, 'webhook.delete'],
+    ['GET', `${N}/feeds`, 'in-namespace', feed.list],
+    ['GET', `${N}/feeds/categories/:category/names/:feed`, 'in-namespace', feed.get],
+    ['PUT', `${N}/feeds/categories/:category/names/:feed`, 'namespace', feed.create, 'feed.create'],
+    ['DELETE', `${N}/feeds/categories/:category/names/:feed`, 'namespace', feed.remove, 'feed.delete'],
+
+    ['POST', '/v3/metrics/query', 'client', metrics.query],
+    ['POST', '/v3/metrics/search', 'client', metrics.search],
+    ['GET', '/metrics', 'client', metrics.prometheus],
 
     ...(parts.tokens === undefined ? [] : [tokenRoute(parts.tokens, options.nowMs)]),
     ['GET', '/ping', 'client', system.ping],

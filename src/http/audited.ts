@@ -2,13 +2,14 @@
 import type { AuditAction, AuditLog } from '../audit/audit-log.ts'
 import { DEFAULT_NAMESPACE } from '../streams/names.ts'
 import type { Handler } from './bindings.ts'
-import { answerProblem, type ReportFailure } from './problems.ts'
+import { answerProblem, type ProblemCounts, type ReportFailure } from './problems.ts'
 
 export function audited(
   action: AuditAction,
   audit: AuditLog,
   handle: Handler,
   report: ReportFailure,
+  problems?: ProblemCounts,
 ): Handler {
   return async (c) => {
     const { headers, socket } = c.env.incoming
@@ -17,7 +18,7 @@ export function audited(
     try {
       response = await handle(c)
     } catch (error) {
-      response = answerProblem(error, c, report)
+      response = answerProblem(error, c, report, problems)
     }
     audit.record({
       action,

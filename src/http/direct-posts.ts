@@ -14,7 +14,7 @@ import { NO_CONTENT } from './answers.ts'
 import { type EventHeaderLimits, eventHeaders } from './event-headers.ts'
 import type { Guard } from './guard.ts'
 import type { Arrival, Load } from './load.ts'
-import { problemOf, type ReportFailure } from './problems.ts'
+import { type ProblemCounts, problemOf, type ReportFailure } from './problems.ts'
 import { dropBody } from './refusals.ts'
 import type { SlowClients } from './slow-clients.ts'
 
@@ -24,6 +24,7 @@ export interface DirectPostsOptions {
   readonly load: Load
   readonly slowClients: SlowClients
   readonly report: ReportFailure
+  readonly problems?: ProblemCounts
   /** Undefined: everybody may send. */
   readonly guard?: Guard | undefined
 }
@@ -36,7 +37,7 @@ export function directPosts(
   options: DirectPostsOptions,
   usualWay: RequestListener,
 ): RequestListener {
-  const { eventBytesMax, limits, load, guard, report } = options
+  const { eventBytesMax, limits, load, guard } = options
   return (incoming, outgoing) => {
     const path = incoming.method === 'POST' ? PATH.exec(incoming.url!) : null
     if (path === null) return usualWay(incoming, outgoing)
@@ -58,7 +59,7 @@ export function directPosts(
     const queued = path[3] !== undefined
     const refuse = (error: unknown) => {
       load.end(length)
-      sendProblem(outgoing, error, report)
+      sendProblem(outgoing, error, options)
     }
     onWholeBody(incoming, outgoing, length, options, (body) => {
       const event = { headers, body }
@@ -120,7 +121,7 @@ class BodyInPieces {
   readonly #incoming: IncomingMessage
   readonly #outgoing: ServerResponse
   readonly #length: number
-  readonly #report: ReportFailure
+  readonly #options: DirectPostsOptions
   readonly #arrival: Arrival
   #chunks: Buffer[] = []
   #received = 0
@@ -129,12 +130,13 @@ class BodyInPieces {
     incoming: IncomingMessage,
     outgoing: ServerResponse,
     length: number,
-    { load, slowClients, report }: DirectPostsOptions,
+    options: DirectPostsOptions,
   ) {
+    const { load, slowClients } = options
     this.#incoming = incoming
     this.#outgoing = outgoing
     this.#length = length
-    this.#report = report
+    this.#options = options
     this.#arrival = load.arrival()
     slowClients.watchUpload(incoming)
     incoming.once('close', () => this.#arrival.end())
@@ -157,13 +159,17 @@ class BodyInPieces {
     this.#arrival.end()
     this.#chunks = []
     this.#incoming.removeAllListeners('data')
-    sendProblem(this.#outgoing, error, this.#report)
+    sendProblem(this.#outgoing, error, this.#options)
     dropBody(this.#incoming)
   }
 }
 
-function sendProblem(outgoing: ServerResponse, error: unknown, report: ReportFailure): void {
-  const { status, text, headers } = problemOf(error, report)
+function sendProblem(
+  outgoing: ServerResponse,
+  error: unknown,
+  { report, problems }: DirectPostsOptions,
+): void {
+  const { status, text, headers } = problemOf(error, report, problems)
   outgoing.writeHead(status, headers)
   outgoing.end(text)
 }

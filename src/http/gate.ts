@@ -33,7 +33,7 @@ const TOO_MANY_REQUESTS = new Refusal('more requests come in than can be done; t
 const TOO_MANY_BYTES = new Refusal('as much is on its way to the disk as is held in memory; try again later')
 
 /** Asked when something is wrong, by those who would restart us if they got no answer. */
-const HEALTH = /^\/(?:ping|status|v3\/system\/services\/(?:streams\/)?status)(?:\?|$)/
+const HEALTH = /^\/(?:ping|status|metrics|v3\/system\/services\/(?:streams\/)?status)(?:\?|$)/
 
 export interface GateLimits {
   readonly maxRequests: number
@@ -49,6 +49,8 @@ export class Gate {
   readonly #busyShare: BusyShare
   /** From here on it is looked after. */
   readonly #overloadedLimit: number
+  /** Requests that were sent away, since the start. */
+  refused = 0
   #limit: number
   #ticking: NodeJS.Timeout | undefined
   /** Refused and not yet told, by when they are: the first bundle is next. */
@@ -83,6 +85,7 @@ export class Gate {
   refusesBeforeBody(incoming: IncomingMessage, outgoing: ServerResponse): boolean {
     const length = Number(incoming.headers['content-length'])
     if (!this.#isShut && !(length > 0 && !this.#load.mayArrive(length))) return false
+    this.refused++
     outgoing.shouldKeepAlive = false // a body that does not come cannot be told from one that does
     this.#refusal.answer(incoming, outgoing)
     return true
@@ -97,6 +100,7 @@ export class Gate {
   }
 
   #refuse(incoming: IncomingMessage, outgoing: ServerResponse): void {
+    this.refused++
     this.#ticking ??= this.#beginTicking() // for want of memory it may be shut before
     this.#calmLooks = 0
     // With a large body it shall stop sending now.

@@ -27,6 +27,7 @@ export class Load {
   #workingBytes = 0
   #arrivingBytes = 0
   #reads = 0
+  #readsBegun = 0
   readonly #finding = new Turnstile(FINDING_MAX)
 
   constructor(limits: LoadLimits) {
@@ -41,6 +42,21 @@ export class Load {
   /** Requests that were worked on and are answered, since the start. */
   get done(): number {
     return this.#done
+  }
+
+  /** Bytes of bodies that wait for the disk, or are arriving. */
+  get heldBytes(): number {
+    return this.#workingBytes + this.#arrivingBytes
+  }
+
+  /** Long answers that are being sent. */
+  get reads(): number {
+    return this.#reads
+  }
+
+  /** Reads, long or short, since the start. */
+  get readsBegun(): number {
+    return this.#readsBegun
   }
 
   /** Whether bodies take all the memory they may. */
@@ -96,6 +112,7 @@ export class Load {
   /** A read looks for its first events, in its turn; what `find` resolves with. */
   async whileFinding<T>(find: () => Promise<T>): Promise<T> {
     this.begin(0)
+    this.#readsBegun++
     const leave = await this.#finding.enter()
     try {
       return await find()

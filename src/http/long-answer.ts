@@ -128,4 +128,4 @@ class PieceWriter {
  * What @hono/node-server takes as word that nothing is left to send. It looks for the header in responses of the
  * platform's own only, which a clone always is.
  */
-const ALREADY_SENT = new Response(null, { headers: { 'x-hono-already-sent': 'true' } }).clone()
+export const ALREADY_SENT = new Response(null, { headers: { 'x-hono-already-sent': 'true' } }).clone()

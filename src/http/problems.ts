@@ -61,8 +61,27 @@ export interface Problem {
   readonly headers: Record<string, string>
 }
 
+/** How often each code was answered, since the start. */
+export class ProblemCounts {
+  readonly #counts = new Map<string, number>()
+
+  count(code: string): void {
+    this.#counts.set(code, (this.#counts.get(code) ?? 0) + 1)
+  }
+
+  byCode(): Iterable<readonly [code: string, total: number]> {
+    return this.#counts
+  }
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof ServiceError) return error.code
+  return error instanceof StorageError ? `storage_${error.code}` : 'internal'
+}
+
 /** The answer to anything a handler throws; what is the server's fault is reported as well. */
-export function problemOf(error: unknown, report: ReportFailure): Problem {
+export function problemOf(error: unknown, report: ReportFailure, counts?: ProblemCounts): Problem {
+  counts?.count(codeOf(error))
   if (error instanceof ServiceError) {
     return problem(REFUSALS[error.code], error.message, error.code === 'overloaded' ? RETRY_SOON : undefined)
   }
@@ -71,8 +90,13 @@ export function problemOf(error: unknown, report: ReportFailure): Problem {
   return problem(500, 'the server failed at this request; its log says how')
 }
 
-export function answerProblem(error: unknown, c: HttpContext, report: ReportFailure): Response {
-  const { status, text, headers } = problemOf(error, report)
+export function answerProblem(
+  error: unknown,
+  c: HttpContext,
+  report: ReportFailure,
+  counts?: ProblemCounts,
+): Response {
+  const { status, text, headers } = problemOf(error, report, counts)
   return c.body(text, status, headers)
 }
 

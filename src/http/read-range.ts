@@ -51,7 +51,11 @@ export function parseReadRange(query: RangeQuery, nowMs: number): RequestedRange
 }
 
 function parseTime(text: string, nowMs: number, maximum: bigint): bigint {
-  if (DIGITS.test(text)) return parseInt64(text, maximum)
+  return DIGITS.test(text) ? parseInt64(text, maximum) : parseTimeMath(text, nowMs)
+}
+
+/** Milliseconds since 1970 of `now` and what is added to it. Throws ServiceError 'invalid_range'. */
+export function parseTimeMath(text: string, nowMs: number): bigint {
   if (!TIME_MATH.test(text)) throw invalidRange(`invalid time format ${text}`)
   let time = BigInt(nowMs)
   for (const [, sign, amount, unit] of text.matchAll(TIME_STEP)) {

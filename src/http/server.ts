@@ -7,7 +7,7 @@ import { createServer as createTlsServer, type Server as TlsServer } from 'node:
 import { type AddressInfo, Server as NetServer } from 'node:net'
 import type { TlsFiles } from '../config.ts'
 import type { Limits } from '../limits.ts'
-import { answerClass, securityHeaders } from './answer-class.ts'
+import { type AnswerCounts, answerClass, securityHeaders } from './answer-class.ts'
 import { Connections } from './connections.ts'
 import { answerPreflights, CorsRules } from './cors.ts'
 import type { Gate } from './gate.ts'
@@ -28,6 +28,7 @@ export interface Address {
 export interface ServerOptions {
   readonly limits: Limits
   readonly gate: Gate
+  readonly answers: AnswerCounts
   readonly corsOrigins: readonly string[]
   /** False: a body that waits for a 100 is not asked for, and the refusal is all that is sent. */
   readonly mayContinue?: ((incoming: IncomingMessage) => boolean) | undefined
@@ -45,7 +46,7 @@ export interface HttpServer {
 /** Throws TlsError if the files of the certificate cannot be used. */
 export function newServer(
   listener: RequestListener,
-  { limits, gate, corsOrigins, mayContinue, tls }: ServerOptions,
+  { limits, gate, answers, corsOrigins, mayContinue, tls }: ServerOptions,
 ): HttpServer {
   const always = securityHeaders(tls !== undefined)
   const cors = corsOrigins.length > 0 ? new CorsRules(corsOrigins) : undefined
@@ -53,7 +54,7 @@ export function newServer(
   const gated = gate.guard(listener)
   const asked = cors === undefined ? gated : answerPreflights(cors, gated)
   const options = {
-    ServerResponse: answerClass(always, cors),
+    ServerResponse: answerClass(always, cors, answers),
     maxHeaderSize: limits.maxHeaderBytes,
     headersTimeout: limits.headerSeconds * 1000,
     requestTimeout: 0, // an upload takes as long as it takes

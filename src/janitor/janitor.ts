@@ -32,6 +32,9 @@ export class Janitor {
   /** Logs whose failure has been reported: once is enough for what every tick would meet again. */
   readonly #reported = new Set<LogId>()
   readonly #space: { readonly low: boolean }
+  /** Ticks that were made, and blocks that were removed, since the store was opened. */
+  ticks = 0
+  removed = 0
   readonly #trimTurn = new Turn()
   readonly #mergeTurn = new Turn()
 
@@ -73,8 +76,11 @@ export class Janitor {
       if (this.#mergeTurn.endsWith(merging)) break
     }
     const budgets = [dropping, sweeping, trimming, merging]
+    const removed = budgets.reduce((sum, budget) => sum + budget.removed, 0)
+    this.ticks++
+    this.removed += removed
     return {
-      removed: budgets.reduce((sum, { removed }) => sum + removed, 0),
+      removed,
       more: budgets.some(({ spent }) => spent),
     }
   }

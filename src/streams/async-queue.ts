@@ -17,6 +17,11 @@ export class AsyncQueue {
     this.#bytesMax = bytesMax
   }
 
+  /** That wait. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
   /**
    * Undefined if the event may be answered now; else a promise of when. `onLost` hears of a write that failed after the
    * answer.

@@ -2,7 +2,7 @@
  * The catalog's JSON documents for streams and namespaces. Defaults are left out, so that ten thousand plain streams
  * cost little and share one object when they are read back.
  *
- *   stream:    {"log": number, "ttlSeconds"?: string, "format"?: {"name", "schema", "settings": [[key, value], …]},
+ *   stream:    {"log": number, "createdMs"?: number, "ttlSeconds"?: string, "format"?: {"name", "schema", "settings": [[key, value], …]},
  *               "notificationThresholdMb"?: number, "description"?: string, "principal"?: string,
  *               "firstLog"?: number, "views"?: [{"name", "format", "tableName", "afterLog"}, …]}
  *   namespace: {"description": string, "config": [[key, value], …], "principal"?: string, "keytabUri"?: string}
@@ -28,6 +28,8 @@ interface FormatDocument {
 
 interface StreamDocument {
   readonly log: LogId
+  /** Missing where the stream was made by a version that did not note it, or came out of a backup. */
+  readonly createdMs?: number
   readonly ttlSeconds?: string
   readonly format?: FormatDocument
   readonly notificationThresholdMb?: number
@@ -47,15 +49,19 @@ interface ViewDocument {
 
 export interface StoredStream {
   readonly log: LogId
+  /** Milliseconds since 1970; undefined if nobody noted it. */
+  readonly createdMs: number | undefined
   readonly firstLog: LogId
   readonly properties: StreamProperties
   readonly views: StreamViews
 }
 
-export function encodeStreamDocument({ log, firstLog, properties, views }: StoredStream): StreamDocument {
+export function encodeStreamDocument(stream: StoredStream): StreamDocument {
+  const { log, createdMs, firstLog, properties, views } = stream
   const { ttlSeconds, format, notificationThresholdMb, description, principal } = properties
   return {
     log,
+    ...(createdMs !== undefined && { createdMs }),
     ...(ttlSeconds !== DEFAULT_PROPERTIES.ttlSeconds && { ttlSeconds: String(ttlSeconds) }),
     ...(format !== DEFAULT_PROPERTIES.format && { format: encodeFormat(format) }),
     ...(notificationThresholdMb !== DEFAULT_PROPERTIES.notificationThresholdMb && {
@@ -72,7 +78,7 @@ export function encodeStreamDocument({ log, firstLog, properties, views }: Store
 
 export function decodeStreamDocument(id: string, document: unknown): StoredStream {
   assert(isStreamDocument(document), `catalog document of stream ${id} has no log`)
-  const { log, ttlSeconds, format, firstLog, views, ...rest } = document
+  const { log, createdMs, ttlSeconds, format, firstLog, views, ...rest } = document
   const change: PropertiesChange = {
     ...(ttlSeconds !== undefined && { ttlSeconds: BigInt(ttlSeconds) }),
     ...(format !== undefined && { format: decodeFormat(format) }),
@@ -80,6 +86,7 @@ export function decodeStreamDocument(id: string, document: unknown): StoredStrea
   }
   return {
     log,
+    createdMs,
     firstLog: firstLog ?? log,
     properties: mergeProperties(DEFAULT_PROPERTIES, change),
     views: views === undefined ? NO_VIEWS : new Map(views.map(decodeView).map((view) => [view.name, view])),

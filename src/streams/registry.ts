@@ -5,6 +5,8 @@
  * before it is seen.
  *
  * Catalog:  namespaces/<namespace>, streams/<namespace>:<stream>, counters/logs (the last LogId handed out)
+ *
+ * What other rooms keep beside a stream goes with it, in the same commit: see Companion.
  */
 import type { Catalog, CatalogChange } from '../../storage/catalog.ts'
 import type { LogId } from '../../storage/log.ts'
@@ -24,6 +26,7 @@ import {
 } from './names.ts'
 import { DEFAULT_NAMESPACE_PROPERTIES, type NamespaceProperties } from './namespace.ts'
 import type { StreamProperties } from './properties.ts'
+import { StreamCounts } from './traffic.ts'
 import { NO_VIEWS, type StreamViews } from './view.ts'
 
 /** A stream as it is now; replaced as a whole when anything about it changes. */
@@ -35,6 +38,18 @@ export interface Stream {
   readonly firstLog: LogId
   readonly properties: StreamProperties
   readonly views: StreamViews
+  /** Milliseconds since 1970; undefined if nobody noted it. */
+  readonly createdMs: number | undefined
+  /** The same object as long as the stream exists. */
+  readonly counts: StreamCounts
+}
+
+/** A room that keeps documents of its own beside streams. */
+export interface Companion {
+  /** What else is to be committed when these streams go, and their whole namespace if one is named. */
+  changesOnRemoval(streams: readonly Stream[], namespace: NamespaceName | undefined): readonly CatalogChange[]
+  /** They are gone. */
+  removed(streams: readonly Stream[], namespace: NamespaceName | undefined): void
 }
 
 interface Namespace {
@@ -52,6 +67,7 @@ const FIRST_PROPERTIES_OF_DEFAULT: NamespaceProperties = {
 export class Registry {
   readonly #catalog: Catalog
   readonly #namespaces = new Map<NamespaceName, Namespace>()
+  readonly #companions: Companion[] = []
   #lastLog: LogId = 0
   /** The change under way: the next one waits for it. */
   #changing: Promise<unknown> = Promise.resolve()
@@ -74,7 +90,9 @@ export class Registry {
       // Made and deleted together, so this cannot be: to leave the stream out would be to have its events removed.
       if (namespace === undefined)
         throw new StorageError('corrupt', `the namespace of stream ${id} is missing`)
-      namespace.streams.set(stream, { id: { namespace: namespace.name, stream }, ...stored })
+      const streamId = { namespace: namespace.name, stream }
+      const counts = new StreamCounts(streamId, stored.log)
+      namespace.streams.set(stream, { id: streamId, ...stored, counts })
     })
     await catalog.each('counters', (_, document) => {
       registry.#lastLog = Number(document)
@@ -106,6 +124,10 @@ export class Registry {
     for (const { streams } of this.#namespaces.values()) yield* streams.values()
   }
 
+  accompany(companion: Companion): void {
+    this.#companions.push(companion)
+  }
+
   /** Runs `change` when every change before it has ended: what it reads stays true until it has written. */
   change<T>(change: () => Promise<T>): Promise<T> {
     const result = this.#changing.then(change)
@@ -129,17 +151,18 @@ export class Registry {
 
   /** With all its streams. The default namespace stays, empty and as it was at first. */
   async removeNamespace(name: NamespaceName): Promise<void> {
-    const changes = this.streamsOf(name).map((stream) => streamChange(stream.id, undefined))
-    await this.#catalog.commit([...changes, namespaceChange(name, undefined)])
+    const streams = this.streamsOf(name)
+    await this.#catalog.commit([...this.#removal(streams, name), namespaceChange(name, undefined)])
     if (name === DEFAULT_NAMESPACE) this.#setEmpty(name, FIRST_PROPERTIES_OF_DEFAULT)
     else this.#namespaces.delete(name)
+    for (const companion of this.#companions) companion.removed(streams, name)
   }
 
-  /** A stream with these properties on a fresh log; also how an existing one is emptied. */
-  async putOnFreshLog(id: StreamId, properties: StreamProperties): Promise<void> {
+  /** A stream with these properties on a fresh log; also how an existing one is emptied: then it keeps its age. */
+  async putOnFreshLog(id: StreamId, properties: StreamProperties, createdMs?: number): Promise<void> {
     const log = this.#lastLog + 1
-    const stream = this.#pointedTo(log, id, properties)
-    await this.#catalog.commit([streamChange(id, encodeStreamDocument(stream)), logCounterChange(log)])
+    const stream = this.#streamOn(id, log, properties, createdMs)
+    await this.#catalog.commit([streamDocumentChange(stream), logCounterChange(log)])
     this.#lastLog = log
     this.#set(stream)
   }
@@ -154,7 +177,7 @@ export class Registry {
 
   /** A stream with these properties on a log from `reserveLog`. */
   async putOnLog(id: StreamId, log: LogId, properties: StreamProperties): Promise<void> {
-    await this.#put(this.#pointedTo(log, id, properties))
+    await this.#put(this.#streamOn(id, log, properties, undefined))
   }
 
   async putProperties(stream: Stream, properties: StreamProperties): Promise<void> {
@@ -166,22 +189,40 @@ export class Registry {
   }
 
   async removeStream(id: StreamId): Promise<void> {
-    await this.#catalog.commit([streamChange(id, undefined)])
+    const stream = this.find(id.namespace, id.stream)
+    if (stream === undefined) return
+    await this.#catalog.commit(this.#removal([stream], undefined))
     this.#namespaces.get(id.namespace)?.streams.delete(id.stream)
+    for (const companion of this.#companions) companion.removed([stream], undefined)
+  }
+
+  #removal(streams: readonly Stream[], namespace: NamespaceName | undefined): CatalogChange[] {
+    return [
+      ...streams.map(({ id }) => streamChange(id, undefined)),
+      ...this.#companions.flatMap((companion) => companion.changesOnRemoval(streams, namespace)),
+    ]
+  }
+
+  /** With what an existing stream of this name has beside its log. */
+  #streamOn(id: StreamId, log: LogId, properties: StreamProperties, createdMs: number | undefined): Stream {
+    const existing = this.find(id.namespace, id.stream)
+    return {
+      id,
+      log,
+      firstLog: existing?.firstLog ?? log,
+      properties,
+      views: existing?.views ?? NO_VIEWS,
+      createdMs: existing?.createdMs ?? createdMs,
+      counts: existing?.counts ?? new StreamCounts(id, log),
+    }
   }
 
   #setEmpty(name: NamespaceName, properties: NamespaceProperties): void {
     this.#namespaces.set(name, { name, properties, streams: new Map() })
   }
 
-  /** What it is already stays, but for its log and its properties. */
-  #pointedTo(log: LogId, id: StreamId, properties: StreamProperties): Stream {
-    const existing = this.find(id.namespace, id.stream)
-    return { id, log, firstLog: existing?.firstLog ?? log, properties, views: existing?.views ?? NO_VIEWS }
-  }
-
   async #put(stream: Stream): Promise<void> {
-    await this.#catalog.commit([streamChange(stream.id, encodeStreamDocument(stream))])
+    await this.#catalog.commit([streamDocumentChange(stream)])
     this.#set(stream)
   }
 
@@ -192,6 +233,10 @@ export class Registry {
 
 function streamChange(id: StreamId, document: unknown): CatalogChange {
   return { collection: 'streams', id: `${id.namespace}:${id.stream}`, document }
+}
+
+function streamDocumentChange(stream: Stream): CatalogChange {
+  return streamChange(stream.id, encodeStreamDocument(stream))
 }
 
 function logCounterChange(log: LogId): CatalogChange {

@@ -27,6 +27,7 @@ import {
   type StreamProperties,
 } from './properties.ts'
 import type { Registry, Stream } from './registry.ts'
+import { type StreamCounts, Traffic } from './traffic.ts'
 
 export interface StreamsOptions {
   readonly nowMs: () => number
@@ -88,6 +89,8 @@ export class Streams {
   readonly #options: StreamsOptions
   readonly #asyncQueue: AsyncQueue
   readonly #space: Space
+  /** What streams take in, as it becomes durable. */
+  readonly traffic = new Traffic()
 
   constructor(log: EventLog, registry: Registry, options: StreamsOptions) {
     this.#log = log
@@ -110,7 +113,8 @@ export class Streams {
       this.assertNamespace(id.namespace)
       const existing = this.#registry.find(id.namespace, id.stream)
       if (existing !== undefined) return assertSamePrincipal(existing, change)
-      await this.#registry.putOnFreshLog(id, mergeProperties(DEFAULT_PROPERTIES, change))
+      const properties = mergeProperties(DEFAULT_PROPERTIES, change)
+      await this.#registry.putOnFreshLog(id, properties, this.#options.nowMs())
     })
   }
 
@@ -158,31 +162,52 @@ export class Streams {
 
   /** Resolves once the event is queued: at once, unless the queue is full; then once the event is on disk. */
   async appendAsync(id: StreamId, event: EventData): Promise<void> {
-    this.get(id)
+    const { counts } = this.get(id)
     const failure = this.#log.failure()
-    if (failure !== undefined) throw failure // nothing may be promised for later
-    if (this.#space.low) throw this.#space.refusal()
+    if (failure !== undefined) {
+      this.traffic.failed(counts)
+      throw failure // nothing may be promised for later
+    }
+    if (this.#space.low) throw this.#refused(counts)
     const written = this.#append(id, event, true)
-    const accepted = this.#asyncQueue.accept(event, written, (error) => this.#options.onAsyncLost(id, error))
-    if (accepted !== undefined) await accepted
+    const accepted = this.#asyncQueue.accept(event, written, (error) => {
+      this.traffic.lostAsync(counts)
+      this.#options.onAsyncLost(id, error)
+    })
+    if (accepted === undefined) return
+    this.traffic.rejectedAsync(counts)
+    await accepted
+  }
+
+  /** Bytes that wait in the queue of `/async`. */
+  get asyncQueueBytes(): number {
+    return this.#asyncQueue.bytes
+  }
+
+  #refused(counts: StreamCounts): ServiceError {
+    this.traffic.failed(counts)
+    return this.#space.refusal()
   }
 
   async #append(id: StreamId, event: EventData, linger: boolean): Promise<void> {
     for (;;) {
-      const { log } = this.get(id)
-      if (this.#space.low) throw this.#space.refusal()
+      const { log, counts } = this.get(id)
+      if (this.#space.low) throw this.#refused(counts)
       try {
         await this.#log.append(log, [event], linger)
+        this.traffic.wrote(counts, 1, event.body.length)
         return
       } catch (error) {
-        if (!isDropped(error)) throw error // dropped: truncated or deleted since; look again
+        if (isDropped(error)) continue // truncated or deleted since; look again
+        this.traffic.failed(counts)
+        throw error
       }
     }
   }
 
   startBatch(id: StreamId): StreamBatch {
     this.get(id)
-    return new NamedBatch(this.#log.stage(), () => this.get(id).log, this.#space)
+    return new NamedBatch(this.#log.stage(), () => this.get(id), this.#space, this.traffic)
   }
 
   /** Undefined if no event matches. What is older than the ttl is not there, whether or not it is still on disk. */
@@ -312,22 +337,37 @@ class Continued implements AsyncIterableIterator<EventBlock, void, undefined> {
 
 class NamedBatch implements StreamBatch {
   readonly #staged: StagedBatch
-  readonly #target: () => LogId
+  readonly #target: () => Stream
   readonly #space: Space
+  readonly #traffic: Traffic
+  #events = 0
+  #bytes = 0
 
-  constructor(staged: StagedBatch, target: () => LogId, space: Space) {
+  constructor(staged: StagedBatch, target: () => Stream, space: Space, traffic: Traffic) {
     this.#staged = staged
     this.#target = target
     this.#space = space
+    this.#traffic = traffic
   }
 
   add(slices: EventSlices, headers: EventHeaders): Promise<void> {
-    return this.#space.low ? Promise.reject(this.#space.refusal()) : this.#staged.add(slices, headers)
+    if (this.#space.low) return Promise.reject(this.#space.refusal())
+    const { starts, ends, count } = slices
+    for (let i = 0; i < count; i++) this.#bytes += ends[i] - starts[i]
+    this.#events += count
+    return this.#staged.add(slices, headers)
   }
 
   async commit(): Promise<void> {
-    if (this.#space.low) throw this.#space.refusal()
-    await this.#staged.commit(this.#target)
+    const { counts } = this.#target()
+    try {
+      if (this.#space.low) throw this.#space.refusal()
+      await this.#staged.commit(() => this.#target().log)
+    } catch (error) {
+      this.#traffic.failed(counts)
+      throw error
+    }
+    if (this.#events > 0) this.#traffic.wrote(counts, this.#events, this.#bytes)
   }
 
   discard(): Promise<void> {

@@ -7,6 +7,7 @@
  * A group opens when the event loop has handed out everything that was readable, so that requests which arrived
  * together are written together. docs/decisions/0003-group-commit.md has the measurements.
  */
+import type { GroupWatcher } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
 import type { Batch, Level } from './level.ts'
 import { storageErrorOf } from './level-error.ts'
@@ -20,8 +21,8 @@ const LINGER_MS = 5
 
 /** Someone with something to write. `stage` and `settle` alternate; a member may join again at any time. */
 export interface GroupMember {
-  /** Adds operations to the batch, of about `budget` bytes; answers how many bytes, and whether more is waiting. */
-  stage(batch: Batch, nowMs: number, budget: number): { bytes: number; more: boolean }
+  /** Adds operations to the batch, of about `budget` bytes; answers how many changes and bytes, and whether more is waiting. */
+  stage(batch: Batch, nowMs: number, budget: number): { changes: number; bytes: number; more: boolean }
   /** What was staged is durable, or, with an error, was not acknowledged by the engine. */
   settle(error?: StorageError): void
   /** The engine refuses writes: everything that waits is refused. */
@@ -34,6 +35,8 @@ export class GroupCommit {
   readonly #sync: boolean
   readonly #walName: WalName | undefined
   readonly #turns = new Turns()
+  /** Told of every group that has become durable. */
+  watcher: GroupWatcher | undefined
   #waiting = new Set<GroupMember>()
   #running: Promise<void> | undefined
   /** Somebody waits for the next group. */
@@ -41,6 +44,10 @@ export class GroupCommit {
   /** Ends the lingering under way, if any. */
   #endLinger: () => void = () => {}
   #failure: StorageError | undefined
+  /** When the first of those who wait now came. */
+  #waitingSinceMs = 0
+  #stagedChanges = 0
+  #stagedBytes = 0
   #closed = false
 
   /** Without `sync` nothing is promised to survive a power cut. An engine in memory has no `walName`. */
@@ -85,6 +92,7 @@ export class GroupCommit {
    * the write: it may then stay open for a few milliseconds, to be shared by more.
    */
   join(member: GroupMember, linger = false): void {
+    if (this.#waiting.size === 0 && this.watcher !== undefined) this.#waitingSinceMs = performance.now()
     this.#waiting.add(member)
     if (!linger) {
       this.#urgent = true
@@ -128,6 +136,8 @@ export class GroupCommit {
     if (turn !== undefined) await turn
     const members: GroupMember[] = []
     let failure = this.#failure
+    const sinceMs = this.#waitingSinceMs
+    const beganMs = this.watcher === undefined ? 0 : performance.now()
     if (failure === undefined) {
       try {
         const moved = await this.#write(this.#stageGroup(members))
@@ -139,7 +149,16 @@ export class GroupCommit {
       this.#refuseAll(failure)
     }
     this.#turns.pass()
+    if (this.watcher !== undefined && failure === undefined) this.#tellWatcher(this.watcher, beganMs, sinceMs)
     for (const member of members) member.settle(failure)
+  }
+
+  /** Whoever waits for this group must not suffer from a watcher that throws. */
+  #tellWatcher(watcher: GroupWatcher, beganMs: number, sinceMs: number): void {
+    const nowMs = performance.now()
+    try {
+      watcher(this.#stagedChanges, this.#stagedBytes, nowMs - beganMs, nowMs - sinceMs)
+    } catch {}
   }
 
   /** Resolves with whether the write stands in a file whose name may not be durable yet. */
@@ -161,12 +180,14 @@ export class GroupCommit {
     const batch = this.#db.batch()
     const nowMs = this.#nowMs()
     this.#urgent = false
+    this.#stagedChanges = 0
     let budget = GROUP_BYTES_MAX
     const unfinished: GroupMember[] = []
     for (const member of this.#waiting) {
       if (budget <= 0) break
       members.push(member)
-      const { bytes, more } = member.stage(batch, nowMs, budget)
+      const { changes, bytes, more } = member.stage(batch, nowMs, budget)
+      this.#stagedChanges += changes
       budget -= bytes
       if (more) unfinished.push(member)
     }
@@ -174,7 +195,11 @@ export class GroupCommit {
     for (const member of members) this.#waiting.delete(member)
     // Behind those who had no turn: a member with much to write does not keep the others waiting.
     for (const member of unfinished) this.#waiting.add(member)
-    if (this.#waiting.size > 0) this.#urgent = true
+    this.#stagedBytes = GROUP_BYTES_MAX - budget
+    if (this.#waiting.size > 0) {
+      this.#urgent = true
+      this.#waitingSinceMs = performance.now()
+    }
     return batch
   }
 

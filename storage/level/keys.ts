@@ -187,10 +187,11 @@ export const MARKS: KeyRange = letterRange(MARK)
 export const PIECES: KeyRange = letterRange(PIECE)
 export const ORPHANS: KeyRange = letterRange(ORPHAN)
 
-export function collectionRange(collection: string): KeyRange {
-  const gte = collectionPrefix(collection)
+/** Of documents whose ids begin with `prefix`, which is ASCII. */
+export function collectionRange(collection: string, prefix = ''): KeyRange {
+  const gte = documentKey(collection, prefix)
   const lt = Buffer.from(gte)
-  lt[lt.length - 1] = 0x01
+  lt[lt.length - 1]++ // the last byte is the 0 behind the collection, or ASCII
   return { gte, lt }
 }
 

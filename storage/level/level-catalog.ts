@@ -15,8 +15,8 @@ export class LevelCatalog implements Catalog {
     this.#commit = commit
   }
 
-  async each(collection: string, visit: (id: string, document: unknown) => void): Promise<void> {
-    for await (const round of walkText(this.#db, collectionRange(collection))) {
+  async each(collection: string, visit: (id: string, document: unknown) => void, prefix = ''): Promise<void> {
+    for await (const round of walkText(this.#db, collectionRange(collection, prefix))) {
       for (const [key, value] of round) {
         const id = idOfDocumentKey(collection, key)
         visit(id, parseDocument(collection, id, value))
@@ -44,7 +44,7 @@ class CatalogCommit implements GroupMember {
     this.#reject = reject
   }
 
-  stage(batch: Batch): { bytes: number; more: boolean } {
+  stage(batch: Batch): { changes: number; bytes: number; more: boolean } {
     let bytes = 0
     for (const { collection, id, document } of this.#changes) {
       const key = documentKey(collection, id)
@@ -56,7 +56,7 @@ class CatalogCommit implements GroupMember {
         bytes += value.length
       }
     }
-    return { bytes, more: false }
+    return { changes: this.#changes.length, bytes, more: false }
   }
 
   settle(error?: StorageError): void {

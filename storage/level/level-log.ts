@@ -7,6 +7,7 @@ import type {
   EventBlock,
   EventData,
   EventLog,
+  GroupWatcher,
   LogId,
   LogRestore,
   LogTail,
@@ -161,6 +162,10 @@ export class LevelLog implements EventLog, StagingArea {
   onAppend(listener: (log: LogId) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  watchGroups(watcher: GroupWatcher): void {
+    this.commit.watcher = watcher
   }
 
   failure(): Error | undefined {

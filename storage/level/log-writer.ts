@@ -124,7 +124,7 @@ export class LogWriter implements GroupMember {
     })
   }
 
-  stage(batch: Batch, nowMs: number, budget: number): { bytes: number; more: boolean } {
+  stage(batch: Batch, nowMs: number, budget: number): { changes: number; bytes: number; more: boolean } {
     let bytes = 0
     let taken = 0
     while (taken < this.#waiting.length && (taken === 0 || bytes + this.#waiting[taken].bytes <= budget)) {
@@ -138,7 +138,7 @@ export class LogWriter implements GroupMember {
     this.#stagedTail = group.finish()
     if (group.marked && !this.#marked) this.#hooks.onMarked(this)
     this.#marked = group.marked
-    return { bytes, more: this.#waiting.length > 0 }
+    return { changes: taken, bytes, more: this.#waiting.length > 0 }
   }
 
   settle(error?: StorageError): void {

@@ -33,6 +33,7 @@ test.each(['--help', '-h'])('%s explains every flag and variable and ends', asyn
     'no-unrecoverable-reset',
     'auth',
     'insecure',
+    'allow-private-webhooks',
     'audit-file',
   ]) {
     expect(stdout).toContain(`  --${name}`)
@@ -76,6 +77,10 @@ const refusedValues: readonly {
     says: /can be reached from other machines|is no address/,
   },
   { args: ['--auth', ''], says: '--auth is empty; name one or leave it out' },
+  {
+    environment: { MILLRACE_ALLOW_PRIVATE_WEBHOOKS: 'yes' },
+    says: "MILLRACE_ALLOW_PRIVATE_WEBHOOKS is 'yes'; use 1 or 0",
+  },
   { environment: { MILLRACE_INSECURE: 'yes' }, says: "MILLRACE_INSECURE is 'yes'; use 1 or 0" },
   { args: ['--data', ' '], says: '--data is empty; name one or leave it out' },
   {

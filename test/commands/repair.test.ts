@@ -8,6 +8,7 @@ import { verify } from '../../src/commands/verify.ts'
 import { blockKey, documentKey, tailKey } from '../../storage/level/keys.ts'
 import type { ReadEvent } from '../contract/event-log.ts'
 import { filesOf } from '../support/files-of.ts'
+import { listed } from '../support/listed.ts'
 import { runCommand } from '../support/run-command.ts'
 import { makeSampleStore, openStore, readFolder, streamId } from '../support/sample-store.ts'
 import { temporaryFolder } from '../support/service-process.ts'
@@ -103,6 +104,21 @@ test('properties, views and namespaces are saved', async () => {
   const shapes = [shape(before!), shape(after!)]
   await Promise.all([before!.storage.close(), after!.storage.close()])
   expect(shapes[1]).toEqual(shapes[0])
+})
+
+test('what is noted of streams is saved; metrics begin anew', async () => {
+  const put = (db: Db, collection: string, id: string, document: unknown) =>
+    db.put(documentKey(collection, id), Buffer.from(JSON.stringify(document)))
+  const document = { properties: [['owner', 'ann']], tags: ['a'] }
+  const { folder, fixed } = await damaged(async (db) => {
+    await put(db, 'metadata', 'default:singles', document)
+    await put(db, 'meter-gone', '5', true)
+  })
+  await runCommand(repair, ['--data', folder, '--to', fixed])
+  const { storage } = await openStore(fixed)
+  const found = [await listed(storage.catalog, 'metadata'), await listed(storage.catalog, 'meter-gone')]
+  await storage.close()
+  expect(found).toEqual([[{ id: 'default:singles', document }], []])
 })
 
 test('a damaged block is left out, and told', async () => {

@@ -2,7 +2,6 @@
  * Every endpoint, called by everybody: who gets which status. The table below is written by hand; a route of the service
  * without a row in it, or a row without a route, fails.
  */
-import { MemoryLevel } from 'memory-level'
 import { describe, expect, test } from 'vitest'
 import { Tokens } from '../../src/auth/tokens.ts'
 import { DEFAULT_LIMITS } from '../../src/http/../limits.ts'
@@ -11,15 +10,10 @@ import { Guard } from '../../src/http/guard.ts'
 import { Load } from '../../src/http/load.ts'
 import { SlowClients } from '../../src/http/slow-clients.ts'
 import type { StreamId } from '../../src/streams/names.ts'
-import { Namespaces } from '../../src/streams/namespaces.ts'
-import { Registry } from '../../src/streams/registry.ts'
-import { Streams } from '../../src/streams/streams.ts'
 import { type ProgramId, UsageRegistry } from '../../src/streams/usage.ts'
-import { Views } from '../../src/streams/views.ts'
-import type { Level } from '../../storage/level/level.ts'
-import { openStorageOn } from '../../storage/level/open.ts'
+import { appParts } from '../support/app-parts.ts'
 import { tellProof } from '../support/effort.ts'
-import { ended, restingExplore } from '../support/explore.ts'
+import { ended } from '../support/explore.ts'
 import { type RequestOptions, STREAMS, type TestApp, testApp } from '../support/test-app.ts'
 import { ALL, secretNumber, type TestTokens, tokenEntry, tokenFile } from '../support/tokens.ts'
 
@@ -58,6 +52,10 @@ const QUERY = row('401 401 401 200 404 404 404 404 404 200')
 /** A query about a table that nobody but `read` and `all` may read: the same where there is no such table. */
 const ASKING = row('401 401 401 200 403 403 403 403 403 200')
 const TABLE = row('401 401 401 200 200 200 404 403 200 200')
+// What these name is not there, which is told to who may know.
+const IN_NAMESPACE_MISSING = row('401 401 401 404 404 404 404 403 404 404')
+const NAMESPACE_MISSING = row('401 401 401 403 403 403 403 403 404 404')
+const ADMIN_MISSING = row('401 401 401 403 403 404 403 403 404 404')
 const BASIC_ONLY = row('401 401 401 401 401 401 401 401 401 401')
 const UNKNOWN = row('401 401 401 404 404 404 404 404 404 404')
 const WRONG_VERB = row('401 401 401 405 405 405 405 405 405 405')
@@ -131,12 +129,52 @@ const EXPECTED: Readonly<Record<string, readonly number[]>> = {
   [`GET ${N}/apps/:application/workflows/:program/streams`]: IN_NAMESPACE,
   [`GET ${N}/apps/:application/workers/:program/streams`]: IN_NAMESPACE,
 
+  [`GET ${S}/:stream/metadata`]: STREAM,
+  [`DELETE ${S}/:stream/metadata`]: ADMIN,
+  [`GET ${S}/:stream/metadata/properties`]: STREAM,
+  [`POST ${S}/:stream/metadata/properties`]: ADMIN,
+  [`DELETE ${S}/:stream/metadata/properties`]: ADMIN,
+  [`DELETE ${S}/:stream/metadata/properties/:property`]: ADMIN,
+  [`GET ${S}/:stream/metadata/tags`]: STREAM,
+  [`POST ${S}/:stream/metadata/tags`]: ADMIN,
+  [`DELETE ${S}/:stream/metadata/tags`]: ADMIN,
+  [`DELETE ${S}/:stream/metadata/tags/:tag`]: ADMIN,
+  [`GET ${N}/metadata/search`]: IN_NAMESPACE,
+  [`GET ${S}/:stream/lineage`]: STREAM,
+
+  [`GET ${S}/:stream/notifications`]: STREAM,
+  [`GET ${S}/:stream/webhooks`]: ADMIN,
+  [`POST ${S}/:stream/webhooks`]: ADMIN,
+  [`DELETE ${S}/:stream/webhooks/:webhook`]: ADMIN_MISSING,
+  [`GET ${N}/feeds`]: IN_NAMESPACE,
+  [`GET ${N}/feeds/categories/:category/names/:feed`]: IN_NAMESPACE_MISSING,
+  [`PUT ${N}/feeds/categories/:category/names/:feed`]: NAMESPACE,
+  [`DELETE ${N}/feeds/categories/:category/names/:feed`]: NAMESPACE_MISSING,
+
+  'POST /v3/metrics/query': CLIENT,
+  'POST /v3/metrics/search': CLIENT,
+  'GET /metrics': CLIENT,
+
   'GET /token': BASIC_ONLY,
   'GET /ping': CLIENT,
   'GET /status': ANYBODY,
   'GET /v3/version': CLIENT,
   'GET /v3/system/services/status': CLIENT,
   'GET /v3/system/services/streams/status': CLIENT,
+}
+
+/** What a route needs to answer 200. */
+const QUERIES: Readonly<Record<string, string>> = {
+  'POST /v3/metrics/query': '?metric=system.collect.events',
+  'POST /v3/metrics/search': '?target=tag',
+  [`GET ${N}/metadata/search`]: '?query=x',
+  [`GET ${S}/:stream/notifications`]: '?limit=1',
+}
+
+const BODIES: Readonly<Record<string, string>> = {
+  [`POST ${S}/:stream/metadata/properties`]: '{"a":"b"}',
+  [`POST ${S}/:stream/metadata/tags`]: '["a"]',
+  [`POST ${S}/:stream/webhooks`]: '{"url":"http://127.0.0.1:9/","secret":"0123456789abcdef"}',
 }
 
 /** What is no route: strangers learn nothing, and everybody else the same. */
@@ -268,7 +306,7 @@ test('whoever may not read a table cannot tell whether there is one', async () =
 test('without tokens everybody may do everything, and Authorization is ignored', {
   timeout: 60_000,
 }, async () => {
-  const app = await testApp({ nowMs: NOW_MS })
+  const app = await testApp({ nowMs: NOW_MS, config: { allowPrivateWebhooks: true } })
   for (const [route, expected] of Object.entries(EXPECTED)) {
     for (const headers of [{}, { Authorization: `Bearer ${secretNumber(1)}` }]) {
       for (const { method, path, options } of formsOf(route)) {
@@ -309,15 +347,19 @@ function formsOf(route: string): { method: string; path: string; options: Reques
     .replace(':program', 'program')
     .replace(':view', 'v')
     .replace(':table', 'stream_s')
+    .replace(':category', 'c')
+    .replace(':feed', method)
+    .concat(QUERIES[route] ?? '')
   const options =
     method === 'POST'
-      ? { headers: { 'Content-Type': 'text/plain' }, body: bodyOf(path) }
+      ? { headers: { 'Content-Type': 'text/plain' }, body: BODIES[route] ?? bodyOf(path) }
       : method === 'PUT'
         ? { body: path.includes('/views/') ? VIEW : '{}' }
         : {}
   const asItIs = { method, path, options }
   if (method === 'GET') return [asItIs, { method: 'HEAD', path, options }]
-  if (method === 'POST') return [asItIs, { method, path: `${path}?`, options }]
+  if (method === 'POST')
+    return [asItIs, { method, path: path.includes('?') ? `${path}&` : `${path}?`, options }]
   return [asItIs]
 }
 
@@ -352,7 +394,7 @@ async function guardedApp(): Promise<{ app: TestApp; tokens: TestTokens }> {
   )
   const app = await testApp({
     nowMs: NOW_MS,
-    config: { authFile: tokens.path },
+    config: { authFile: tokens.path, allowPrivateWebhooks: true },
     limits: { maxQueries: 10_000 },
   })
   await reset(app, tokens)
@@ -376,27 +418,9 @@ async function fill(app: TestApp, headers: Record<string, string>): Promise<void
 async function routesOfService(
   others: Partial<AppParts> = {},
 ): Promise<{ routes: readonly Route[]; app: ReturnType<typeof createApp> }> {
-  const db = new MemoryLevel<Buffer, Buffer>({
-    storeEncoding: 'buffer',
-    keyEncoding: 'buffer',
-    valueEncoding: 'buffer',
-  })
-  const storage = await openStorageOn(db as unknown as Level, { nowMs: Date.now, sync: true })
-  const registry = await Registry.load(storage.catalog)
-  const parts = {
-    streams: new Streams(storage.log, registry, {
-      nowMs: Date.now,
-      asyncQueueBytesMax: 1,
-      onAsyncLost: () => {},
-    }),
-    views: new Views(registry),
-    explore: restingExplore(registry),
-    namespaces: new Namespaces(registry, true),
-    usage: new UsageRegistry(),
-    storeFailure: () => undefined,
-    tokens: new Tokens(),
-    ...others,
-  }
+  const made = await appParts(Date.now)
+  await made.storage.close()
+  const parts = { ...made.parts, tokens: new Tokens(), ...others }
   const limits = DEFAULT_LIMITS
   const options = {
     eventBytesMax: 1,
@@ -406,6 +430,5 @@ async function routesOfService(
     nowMs: Date.now,
     report: () => {},
   }
-  await storage.close()
   return { routes: routesOf(parts, options), app: createApp(parts, options) }
 }

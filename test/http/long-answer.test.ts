@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { AnswerCounts } from '../../src/http/answer-class.ts'
 import type { HttpEnv } from '../../src/http/bindings.ts'
 import { Gate } from '../../src/http/gate.ts'
 import { Load } from '../../src/http/load.ts'
@@ -31,6 +32,7 @@ async function serverOf(pieces: Pieces, answer = answerPieces) {
   const { server } = newServer(getRequestListener(app.fetch as Parameters<typeof getRequestListener>[0]), {
     limits: DEFAULT_LIMITS,
     gate: new Gate(load, DEFAULT_LIMITS, () => 0),
+    answers: new AnswerCounts(),
     corsOrigins: [],
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

@@ -1,16 +1,9 @@
-import { MemoryLevel } from 'memory-level'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { createApp } from '../../src/http/app.ts'
 import type { ApplicationName, NamespaceName, ProgramName, StreamName } from '../../src/streams/names.ts'
-import { Namespaces } from '../../src/streams/namespaces.ts'
-import { Registry } from '../../src/streams/registry.ts'
-import { Streams } from '../../src/streams/streams.ts'
 import { type ProgramType, UsageRegistry } from '../../src/streams/usage.ts'
-import { Views } from '../../src/streams/views.ts'
-import type { Level } from '../../storage/level/level.ts'
-import { openStorageOn } from '../../storage/level/open.ts'
 import { answerOf, json, plain } from '../support/answer.ts'
-import { restingExplore } from '../support/explore.ts'
+import { appParts } from '../support/app-parts.ts'
 import { routeOptions, testApp } from '../support/test-app.ts'
 
 const N = '/v3/namespaces/default'
@@ -91,35 +84,16 @@ describe('what is registered', () => {
   })
 
   async function appWithUses() {
-    const db = new MemoryLevel<Buffer, Buffer>({
-      storeEncoding: 'buffer',
-      keyEncoding: 'buffer',
-      valueEncoding: 'buffer',
-    })
-    await db.open()
-    const storage = await openStorageOn(db as unknown as Level, { nowMs: () => 0, sync: true })
+    const nowMs = () => 0
+    const { parts, storage } = await appParts(nowMs)
     onTestFinished(() => storage.close())
-    const registry = await Registry.load(storage.catalog)
     const usage = new UsageRegistry()
     usage.register(program('Flow', 'WhoFlow'), who)
     usage.register(program('Flow', 'WhoFlow'), who)
     usage.register(program('Mapreduce', 'Count'), who)
     usage.register(program('Mapreduce', 'Count'), { namespace, stream: 'where' as StreamName })
     usage.register(program('Spark', 'WhoFlow', 'Other'), who)
-    const nowMs = () => 0
-    const reported: unknown[] = []
-    const report = (error: unknown) => reported.push(error)
-    return createApp(
-      {
-        streams: new Streams(storage.log, registry, { nowMs, asyncQueueBytesMax: 0, onAsyncLost: report }),
-        views: new Views(registry),
-        explore: restingExplore(registry),
-        namespaces: new Namespaces(registry, true),
-        usage,
-        storeFailure: () => undefined,
-      },
-      routeOptions({ nowMs, report }),
-    )
+    return createApp({ ...parts, usage }, routeOptions({ nowMs, report: () => {} }))
   }
 
   const whoJson = '{"namespace":{"id":"default"},"streamName":"who"}'

@@ -1,0 +1,197 @@
+/** Metadata of streams and their lineage, in the form that CDAP 3.2 gave them. Only what users noted can be changed. */
+import {
+  checkPropertyNames,
+  checkTags,
+  type Metadata,
+  type MetadataOf,
+  SCOPES,
+  type Scope,
+} from '../metadata/metadata.ts'
+import { parseSearch, WORDS_MAX } from '../metadata/search.ts'
+import { ServiceError } from '../service-error.ts'
+import type { StreamId } from '../streams/names.ts'
+import type { Streams } from '../streams/streams.ts'
+import { answerJson, answerText } from './answers.ts'
+import type { HttpContext } from './bindings.ts'
+import { type DocumentOptions, documentReader } from './documents.ts'
+import { scalarText, scalarTexts } from './json-values.ts'
+import { type LenientJson, LenientJsonError, parseLenientJsonBytes } from './lenient-json.ts'
+import { parseSecond } from './metrics-query.ts'
+import { namespaceOf, streamOf } from './path-names.ts'
+
+/** What CDAP can search for; of these there are streams here. */
+const TARGETS = ['all', 'artifact', 'app', 'dataset', 'program', 'stream', 'view']
+
+export function metadataRoutes(
+  streams: Streams,
+  metadata: Metadata,
+  options: DocumentOptions & { readonly nowMs: () => number },
+) {
+  const readDocument = documentReader(options)
+
+  async function done(c: HttpContext, change: Promise<void>, text: string) {
+    await change
+    return answerText(c, text)
+  }
+
+  return {
+    get(c: HttpContext) {
+      const id = streamOf(c)
+      const records = scopesOf(c).map((scope) => {
+        const { properties, tags } = metadata.of(id, scope)
+        return { entityId: entityOf(id), scope, properties: Object.fromEntries(properties), tags }
+      })
+      return answerJson(c, records)
+    },
+
+    remove(c: HttpContext) {
+      const id = streamOf(c)
+      return done(c, metadata.remove(id), `Metadata for stream ${nameOf(id)} deleted successfully.`)
+    },
+
+    /** Without a scope, what the user noted stands before what the service has under the same name. */
+    properties(c: HttpContext) {
+      const id = streamOf(c)
+      const all = scopesOf(c)
+        .toReversed()
+        .flatMap((scope) => [...metadata.of(id, scope).properties])
+      return answerJson(c, Object.fromEntries(all))
+    },
+
+    async addProperties(c: HttpContext) {
+      const id = streamOf(c)
+      streams.get(id)
+      const properties = await readDocument(c.env.incoming, parseProperties)
+      return done(c, metadata.addProperties(id, properties), `Metadata added successfully to ${nameOf(id)}`)
+    },
+
+    removeProperties(c: HttpContext) {
+      const id = streamOf(c)
+      const text = `Metadata properties for stream ${nameOf(id)} deleted successfully.`
+      return done(c, metadata.removeProperties(id), text)
+    },
+
+    removeProperty(c: HttpContext) {
+      const id = streamOf(c)
+      const name = c.req.param('property') ?? ''
+      const text = `Metadata property ${name} for stream ${nameOf(id)} deleted successfully.`
+      return done(c, metadata.removeProperties(id, name), text)
+    },
+
+    tags(c: HttpContext) {
+      const id = streamOf(c)
+      return answerJson(c, [...new Set(scopesOf(c).flatMap((scope) => metadata.of(id, scope).tags))])
+    },
+
+    async addTags(c: HttpContext) {
+      const id = streamOf(c)
+      streams.get(id)
+      const tags = await readDocument(c.env.incoming, parseTags)
+      return done(c, metadata.addTags(id, tags), `Added tags to stream ${nameOf(id)} successfully.`)
+    },
+
+    removeTags(c: HttpContext) {
+      const id = streamOf(c)
+      return done(c, metadata.removeTags(id), `Tags for stream ${nameOf(id)} deleted successfully.`)
+    },
+
+    removeTag(c: HttpContext) {
+      const id = streamOf(c)
+      const name = c.req.param('tag') ?? ''
+      return done(
+        c,
+        metadata.removeTags(id, name),
+        `Tag ${name} for stream ${nameOf(id)} deleted successfully.`,
+      )
+    },
+
+    search(c: HttpContext) {
+      const namespace = namespaceOf(c)
+      streams.assertNamespace(namespace)
+      const query = c.req.query('query')
+      if (query === undefined) throw invalid('query is missing; use words to look for')
+      if (query.split(/\s+/).length > WORDS_MAX) throw invalid(`query has more than ${WORDS_MAX} words`)
+      const targets = c.req.queries('target') ?? ['all']
+      const wrong = targets.find((target) => !TARGETS.includes(target.toLowerCase()))
+      if (wrong !== undefined) throw invalid(`target is '${wrong}'; use ${TARGETS.join(', ')}`)
+      if (!targets.some((target) => ['all', 'stream'].includes(target.toLowerCase())))
+        return answerJson(c, [])
+      const matches = parseSearch(query)
+      const grants = c.get('client')?.grants
+      const found = metadata
+        .streamsOf(namespace)
+        .filter(({ id }) => grants?.includeStream(id.namespace, id.stream) ?? true)
+        .filter(({ id }) => matches(SCOPES.map((scope) => metadata.of(id, scope))))
+      return answerJson(
+        c,
+        found.map(({ id }) => ({ entityId: entityOf(id), metadata: scopesFound(metadata, id) })),
+      )
+    },
+
+    /** No program has read or written a stream here that anybody would know of: the graph is empty. */
+    lineage(c: HttpContext) {
+      streams.get(streamOf(c))
+      const now = options.nowMs()
+      const start = parseSecond(c.req.query('start') ?? '0', now)
+      const end = parseSecond(c.req.query('end') ?? 'now', now)
+      if (end < start) throw invalid(`end is ${end}, before start, which is ${start}`)
+      return answerJson(c, { start, end, relations: [], data: {}, programs: {} })
+    },
+  }
+}
+
+function entityOf({ namespace, stream }: StreamId) {
+  return { id: { namespace: { id: namespace }, streamName: stream }, type: 'stream' }
+}
+
+function nameOf({ namespace, stream }: StreamId): string {
+  return `stream:${namespace}.${stream}`
+}
+
+function scopesOf(c: HttpContext): Scope[] {
+  const scope = c.req.query('scope')
+  if (scope === undefined) return [...SCOPES]
+  const found = SCOPES.find((one) => one === scope.toUpperCase())
+  if (found === undefined) throw invalid(`Invalid metadata scope '${scope}'. Expected 'USER' or 'SYSTEM'`)
+  return [found]
+}
+
+function scopesFound(metadata: Metadata, id: StreamId): Record<string, unknown> {
+  const known = SCOPES.map((scope): [Scope, MetadataOf] => [scope, metadata.of(id, scope)])
+  return Object.fromEntries(
+    known
+      .filter(([, { properties, tags }]) => properties.size > 0 || tags.length > 0)
+      .map(([scope, { properties, tags }]) => [scope, { properties: Object.fromEntries(properties), tags }]),
+  )
+}
+
+function parseProperties(body: Uint8Array, depthMax: number): ReadonlyMap<string, string> {
+  const wrong = invalid('Unable to read metadata properties from the request.')
+  const json = parseJson(body, depthMax, wrong)
+  const properties = json instanceof Map ? scalarTexts(json) : undefined
+  if (properties === undefined) throw wrong
+  checkPropertyNames(properties)
+  return properties
+}
+
+function parseTags(body: Uint8Array, depthMax: number): string[] {
+  const wrong = invalid('Unable to read a list of tags from the request.')
+  const json = parseJson(body, depthMax, wrong)
+  const tags = Array.isArray(json) ? (json as LenientJson[]).map(scalarText) : [undefined]
+  if (!tags.every((tag) => tag !== undefined)) throw wrong
+  checkTags(tags as string[])
+  return tags as string[]
+}
+
+function parseJson(body: Uint8Array, depthMax: number, wrong: ServiceError): LenientJson | undefined {
+  try {
+    return parseLenientJsonBytes(body, depthMax)
+  } catch (error) {
+    if (error instanceof LenientJsonError) throw wrong
+    throw error
+  }
+}
+
+function invalid(message: string): ServiceError {
+  return new ServiceError('invalid_parameter', message)
+}

@@ -1,0 +1,194 @@
+/**
+ * What people note of a stream: properties and tags, beside those that the service has for it.
+ *
+ *   catalog:  metadata/<namespace>:<stream>   {"properties": [[key, value], …], "tags": […]}; nothing where nothing is noted
+ *
+ * All of it is in memory, and goes with its stream in the same commit.
+ */
+import type { Catalog, CatalogChange } from '../../storage/catalog.ts'
+import { ServiceError } from '../service-error.ts'
+import type { NamespaceName, StreamId } from '../streams/names.ts'
+import { TTL_SECONDS_MAX } from '../streams/properties.ts'
+import type { Companion, Registry, Stream } from '../streams/registry.ts'
+
+export const SCOPES = ['USER', 'SYSTEM'] as const
+export type Scope = (typeof SCOPES)[number]
+
+export interface MetadataOf {
+  readonly properties: ReadonlyMap<string, string>
+  readonly tags: readonly string[]
+}
+
+/** CDAP's limit, in characters. */
+const NAME_CHARACTERS_MAX = 50
+/** CDAP takes 50; a description is longer. */
+const VALUE_CHARACTERS_MAX = 1000
+/** Of one stream, in bytes of JSON: CDAP's 10 KB. */
+const DOCUMENT_BYTES_MAX = 10_240
+/** So is everything that is tagged found: no property may have this name. */
+export const TAGS_KEY = 'tags'
+
+const NOTHING: MetadataOf = { properties: new Map(), tags: [] }
+
+export class Metadata implements Companion {
+  readonly #catalog: Catalog
+  readonly #registry: Registry
+  readonly #noted = new Map<string, MetadataOf>()
+
+  private constructor(catalog: Catalog, registry: Registry) {
+    this.#catalog = catalog
+    this.#registry = registry
+  }
+
+  static async load(catalog: Catalog, registry: Registry): Promise<Metadata> {
+    const metadata = new Metadata(catalog, registry)
+    await catalog.each('metadata', (id, document) => {
+      const { properties, tags } = document as { properties: [string, string][]; tags: string[] }
+      metadata.#noted.set(id, { properties: new Map(properties), tags })
+    })
+    registry.accompany(metadata)
+    return metadata
+  }
+
+  /** Throws ServiceError 'stream_not_found'. */
+  of(id: StreamId, scope: Scope): MetadataOf {
+    const stream = this.#stream(id)
+    return scope === 'SYSTEM' ? systemMetadata(stream) : (this.#noted.get(keyOf(id)) ?? NOTHING)
+  }
+
+  /** What has these names already is replaced. */
+  addProperties(id: StreamId, added: ReadonlyMap<string, string>): Promise<void> {
+    return this.#change(id, ({ properties, tags }) => ({
+      properties: new Map([...properties, ...added]),
+      tags,
+    }))
+  }
+
+  /** Without a name: all of them. One that is not there is no error. */
+  removeProperties(id: StreamId, name?: string): Promise<void> {
+    return this.#change(id, ({ properties, tags }) => {
+      const left = [...properties].filter(([key]) => name !== undefined && key !== name)
+      return { properties: new Map(left), tags }
+    })
+  }
+
+  addTags(id: StreamId, added: readonly string[]): Promise<void> {
+    return this.#change(id, ({ properties, tags }) => ({
+      properties,
+      tags: [...new Set([...tags, ...added])],
+    }))
+  }
+
+  removeTags(id: StreamId, name?: string): Promise<void> {
+    return this.#change(id, ({ properties, tags }) => {
+      return { properties, tags: tags.filter((tag) => name !== undefined && tag !== name) }
+    })
+  }
+
+  remove(id: StreamId): Promise<void> {
+    return this.#change(id, () => NOTHING)
+  }
+
+  streamsOf(namespace: NamespaceName): Stream[] {
+    return this.#registry.streamsOf(namespace)
+  }
+
+  changesOnRemoval(streams: readonly Stream[]): readonly CatalogChange[] {
+    return streams
+      .map(({ id }) => keyOf(id))
+      .filter((key) => this.#noted.has(key))
+      .map((key) => metadataChange(key, NOTHING))
+  }
+
+  removed(streams: readonly Stream[]): void {
+    for (const { id } of streams) this.#noted.delete(keyOf(id))
+  }
+
+  #change(id: StreamId, change: (current: MetadataOf) => MetadataOf): Promise<void> {
+    return this.#registry.change(async () => {
+      this.#stream(id)
+      const key = keyOf(id)
+      const changed = change(this.#noted.get(key) ?? NOTHING)
+      assertFits(changed)
+      await this.#catalog.commit([metadataChange(key, changed)])
+      if (isEmpty(changed)) this.#noted.delete(key)
+      else this.#noted.set(key, changed)
+    })
+  }
+
+  #stream({ namespace, stream }: StreamId): Stream {
+    const found = this.#registry.find(namespace, stream)
+    if (found === undefined) {
+      throw new ServiceError('stream_not_found', `'stream:${namespace}.${stream}' was not found.`)
+    }
+    return found
+  }
+}
+
+/** As CDAP has it, the ttl in milliseconds. */
+function systemMetadata({ id, properties, createdMs }: Stream): MetadataOf {
+  const { ttlSeconds, description, format } = properties
+  const ttlMs = ttlSeconds === TTL_SECONDS_MAX ? 2n ** 63n - 1n : ttlSeconds * 1000n
+  const known: [string, string | undefined][] = [
+    ['entity-name', id.stream],
+    ['ttl', `${ttlMs}`],
+    ['creation-time', createdMs === undefined ? undefined : `${createdMs}`],
+    ['description', description],
+    ['schema', format.schema],
+  ]
+  return {
+    properties: new Map(known.filter((one): one is [string, string] => one[1] !== undefined)),
+    tags: ['explore'],
+  }
+}
+
+function keyOf({ namespace, stream }: StreamId): string {
+  return `${namespace}:${stream}`
+}
+
+function isEmpty({ properties, tags }: MetadataOf): boolean {
+  return properties.size === 0 && tags.length === 0
+}
+
+function documentOf({ properties, tags }: MetadataOf): unknown {
+  return { properties: [...properties], tags }
+}
+
+function metadataChange(id: string, metadata: MetadataOf): CatalogChange {
+  return { collection: 'metadata', id, document: isEmpty(metadata) ? undefined : documentOf(metadata) }
+}
+
+function assertFits(metadata: MetadataOf): void {
+  const bytes = Buffer.byteLength(JSON.stringify(documentOf(metadata)))
+  if (bytes <= DOCUMENT_BYTES_MAX) return
+  throw new ServiceError(
+    'invalid_parameter',
+    `the metadata of the stream would have ${bytes} bytes; keep it within ${DOCUMENT_BYTES_MAX}`,
+  )
+}
+
+/** Throws ServiceError 'invalid_parameter'. */
+export function checkPropertyNames(properties: ReadonlyMap<string, string>): void {
+  for (const [name, value] of properties) {
+    checkName('property', name)
+    if (name.toLowerCase() === TAGS_KEY)
+      throw invalid(`a property cannot be called '${name}'; use another name`)
+    if (value.length > VALUE_CHARACTERS_MAX) {
+      throw invalid(`property '${name}' has ${value.length} characters; use at most ${VALUE_CHARACTERS_MAX}`)
+    }
+  }
+}
+
+/** Throws ServiceError 'invalid_parameter'. */
+export function checkTags(tags: readonly string[]): void {
+  for (const tag of tags) checkName('tag', tag)
+}
+
+function checkName(what: string, name: string): void {
+  if (name.length >= 1 && name.length <= NAME_CHARACTERS_MAX) return
+  throw invalid(`the name of a ${what} has ${name.length} characters; use 1 to ${NAME_CHARACTERS_MAX}`)
+}
+
+function invalid(message: string): ServiceError {
+  return new ServiceError('invalid_parameter', message)
+}

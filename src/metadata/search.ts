@@ -1,0 +1,69 @@
+/**
+ * Searching metadata, as CDAP has it: words apart by spaces, of which one has to be found, in any case of letters.
+ *
+ *   word:  <text>          a tag, the value of a property or a word in it, a field of the schema
+ *          <key>:<text>    the value of this property; of `tags` a tag; of a field of the schema its type
+ *   text:  may end in `*`, which stands for any rest
+ */
+import type { MetadataOf } from './metadata.ts'
+import { TAGS_KEY } from './metadata.ts'
+
+/** Words of one search. */
+export const WORDS_MAX = 32
+
+export type Matches = (metadata: readonly MetadataOf[]) => boolean
+
+/** Whether anything of one stream has one of the words. An empty query finds nothing. */
+export function parseSearch(query: string): Matches {
+  const words = query
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== '')
+  return (metadata) => {
+    const terms = new Set(metadata.flatMap(termsOf))
+    return words.some((word) => {
+      if (!word.endsWith('*')) return terms.has(word)
+      const begin = word.slice(0, -1)
+      return [...terms].some((term) => term.startsWith(begin))
+    })
+  }
+}
+
+/** Everything that a word may be to be found, in lower case. */
+function termsOf({ properties, tags }: MetadataOf): string[] {
+  const terms = tags.flatMap((tag) => [tag, `${TAGS_KEY}:${tag}`])
+  for (const [key, value] of properties) {
+    if (key === 'schema') {
+      terms.push(...schemaTerms(value))
+    } else {
+      const words = value.split(/[\s,_-]+/).filter((word) => word !== '')
+      for (const text of [value, ...words]) terms.push(text, `${key}:${text}`)
+    }
+  }
+  return terms.map((term) => term.toLowerCase())
+}
+
+/** Fields of a record, with the words of their types. */
+function schemaTerms(text: string): string[] {
+  const {
+    name,
+    type,
+    fields = [],
+  } = JSON.parse(text) as {
+    name?: string
+    type?: string
+    fields?: { name: string; type: unknown }[]
+  }
+  const terms = name === undefined ? [] : [name, `${name}:${type}`]
+  for (const field of fields) {
+    terms.push(field.name)
+    for (const word of typeWords(field.type)) terms.push(`${field.name}:${word}`)
+  }
+  return terms
+}
+
+function typeWords(type: unknown): string[] {
+  if (typeof type === 'string') return [type]
+  if (Array.isArray(type)) return ['union', ...type.flatMap(typeWords)]
+  return typeWords((type as { type: unknown }).type)
+}

@@ -1,0 +1,409 @@
+/**
+ * Metrics of streams: looks every second who was counted, makes series of it, and keeps totals and series in the catalog,
+ * a few seconds behind, never on the way of an event.
+ *
+ * What a crash takes is when the events of the last seconds came, and what was counted beside events and bytes: those two
+ * are added from the log when the store is opened, at the time of its last event. docs/decisions/0022-metrics.md has why.
+ *
+ *   catalog:  meter-totals/<namespace>:<stream>   {"life", "log", "events", "bytes", "totals": […]}: the log's own count then
+ *             meter-points/<life>:<letter>:<slot>   a chunk, see series.ts
+ *             meter-gone/<life>                     a stream that was deleted and whose chunks are still to be
+ */
+import type { Catalog, CatalogChange } from '../../storage/catalog.ts'
+import type { EventLog } from '../../storage/log.ts'
+import type { Companion, Registry, Stream } from '../streams/registry.ts'
+import {
+  COUNTED,
+  type StreamCounts,
+  type Totals,
+  type Touched,
+  type Traffic,
+  totalsOf,
+} from '../streams/traffic.ts'
+import {
+  addToChunk,
+  type Chunk,
+  chunkBegin,
+  chunkId,
+  decodeChunk,
+  oldestChunk,
+  type Point,
+  pointsOf,
+  RESOLUTIONS,
+  type Resolution,
+  WIDTH,
+} from './series.ts'
+
+const LOOK_MS = 1000
+/** How far the catalog is behind. */
+const WRITE_MS = 5000
+/** Streams written at a time, some 3 KiB each: with more than these the catalog is further behind, not busier. */
+const WRITE_STREAMS = 256
+/** Streams of which series are made at a time, some 7 KiB each. Others have totals alone until some fall quiet. */
+const ACTIVE_MAX = 2048
+/** Quiet for so long, a stream's chunks are read again when they are needed. */
+const QUIET_SECONDS = 120
+/** Between two looks that are no further apart, what was counted belongs to the middle of the time between. */
+const APART_MS = 2000
+
+/** A clock that goes back by less is taken to stand still. */
+const STEP_BACK_SECONDS = 60
+
+/** A stream of which series are being made. */
+interface Active {
+  /** One for each resolution: the last. */
+  readonly chunks: Chunk[]
+  /** By their ids: not in the catalog, or not as they are. */
+  readonly unwritten: Map<string, Chunk>
+  lastSecond: number
+}
+
+export interface MeterParts {
+  readonly catalog: Catalog
+  readonly log: EventLog
+  readonly registry: Registry
+  readonly traffic: Traffic
+  readonly nowMs: () => number
+  readonly report: (error: unknown) => void
+}
+
+export class Meter implements Companion {
+  readonly #parts: MeterParts
+  readonly #active = new Map<StreamCounts, Active>()
+  /** Those with something unwritten, the longest waiting first. */
+  readonly #due = new Set<StreamCounts>()
+  /** Streams that have documents. */
+  readonly #kept = new Set<number>()
+  #gone: number[] = []
+  #lookedMs: number
+  #writtenMs: number
+  #working: Promise<void> = Promise.resolve()
+  #timer: NodeJS.Timeout | undefined
+  #stopped = false
+  #writesFail = false
+  readonly #listeners: ((touched: readonly Touched[]) => void)[] = []
+
+  private constructor(parts: MeterParts) {
+    this.#parts = parts
+    this.#lookedMs = parts.nowMs()
+    this.#writtenMs = this.#lookedMs
+  }
+
+  /** Reads the totals, and adds what the log has beyond them. */
+  static async open(parts: MeterParts): Promise<Meter> {
+    const meter = new Meter(parts)
+    await meter.#load()
+    parts.registry.accompany(meter)
+    return meter
+  }
+
+  /** Looks every second until it is stopped. */
+  start(): void {
+    this.#wait()
+  }
+
+  /** Everything that was counted is in the catalog once it resolves, if the store takes it. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    await settled()
+    this.look()
+    await this.#working
+    while (this.#due.size > 0 && (await this.#write())) {}
+  }
+
+  /** Hears of every look: who was counted since the last. */
+  onLook(listener: (touched: readonly Touched[]) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  /** Takes note of what was counted until now. */
+  look(): void {
+    const nowMs = this.#parts.nowMs()
+    const apartMs = nowMs - this.#lookedMs
+    const atMs = apartMs >= 0 && apartMs <= APART_MS ? nowMs - apartMs / 2 : nowMs
+    this.#lookedMs = nowMs
+    const touched = this.#parts.traffic.look()
+    if (touched.length === 0) return
+    const second = Math.floor(atMs / 1000)
+    const counted = touched.map(({ counts, before }): [StreamCounts, Totals] => {
+      const totals = totalsOf(counts)
+      return [counts, totals.map((total, i) => total - before[i]!)]
+    })
+    for (const listener of this.#listeners) listener(touched)
+    this.#then(async () => {
+      for (const [counts, change] of counted) await this.#add(counts, second, change)
+    })
+  }
+
+  /** What was counted in every step from `beginSecond` to `endSecond`, both included, in which anything was. */
+  async series(
+    counts: StreamCounts,
+    resolution: Resolution,
+    beginSecond: number,
+    endSecond: number,
+  ): Promise<Point[]> {
+    await this.#working
+    const chunks = new Map<string, Chunk>()
+    if (this.#kept.has(counts.life)) {
+      const prefix = `${counts.life}:${resolution.letter}:`
+      await this.#parts.catalog.each(
+        'meter-points',
+        (id, document) => {
+          const chunk = decodeChunk(document)
+          if (chunk !== undefined) chunks.set(id, chunk)
+        },
+        prefix,
+      )
+    }
+    const active = this.#active.get(counts)
+    for (const [id, chunk] of active?.unwritten ?? []) {
+      if (id.startsWith(`${counts.life}:${resolution.letter}:`)) chunks.set(id, chunk)
+    }
+    const oldest = oldestChunk(resolution, Math.floor(this.#parts.nowMs() / 1000))
+    return [...chunks.values()]
+      .filter(({ at }) => at >= oldest)
+      .sort((a, b) => a.at - b.at)
+      .flatMap((chunk) => [...pointsOf(resolution, chunk)])
+      .filter(([second]) => second >= beginSecond && second <= endSecond)
+  }
+
+  changesOnRemoval(streams: readonly Stream[]): readonly CatalogChange[] {
+    return streams
+      .filter(({ counts }) => this.#kept.has(counts.life))
+      .flatMap(({ id, counts }) => [
+        { collection: 'meter-totals', id: `${id.namespace}:${id.stream}`, document: undefined },
+        { collection: 'meter-gone', id: `${counts.life}`, document: true },
+      ])
+  }
+
+  removed(streams: readonly Stream[]): void {
+    for (const { counts } of streams) {
+      this.#parts.traffic.ended(counts)
+      this.#active.delete(counts)
+      this.#due.delete(counts)
+      if (this.#kept.delete(counts.life)) this.#gone.push(counts.life)
+    }
+  }
+
+  #wait(): void {
+    if (this.#stopped) return
+    const { nowMs } = this.#parts
+    this.#timer = setTimeout(
+      () => {
+        this.look()
+        if (nowMs() - this.#writtenMs >= WRITE_MS) this.#then(() => this.#writeDue())
+        void this.#working.then(() => this.#wait())
+      },
+      LOOK_MS - (nowMs() % LOOK_MS),
+    ).unref()
+  }
+
+  /** One thing after the other; what fails is reported once, until it works again. */
+  #then(work: () => Promise<void>): void {
+    this.#working = this.#working.then(work).catch((error) => this.#parts.report(error))
+  }
+
+  async #load(): Promise<void> {
+    const { catalog, registry, log } = this.#parts
+    const stored = new Map<string, unknown>()
+    await catalog.each('meter-totals', (id, document) => stored.set(id, document))
+    await catalog.each('meter-gone', (id) => this.#gone.push(Number(id)))
+    for (const stream of registry.allStreams()) {
+      const { counts, id } = stream
+      const tail = log.tail(stream.log)
+      const events = tail?.nextSequence ?? 0
+      const bytes = tail?.bytesWritten ?? 0
+      const document = decodeTotals(stored.get(`${id.namespace}:${id.stream}`))
+      if (document === undefined && stream.createdMs === undefined) {
+        // From before there were metrics, or out of a backup: nobody knows when.
+        counts.events = events
+        counts.bytes = bytes
+        continue
+      }
+      if (document !== undefined) {
+        setTotals(counts, document.totals)
+        counts.life = document.life
+        this.#kept.add(document.life)
+      }
+      const known = document?.log === stream.log ? document : { events: 0, bytes: 0 }
+      const newEvents = events - known.events
+      if (newEvents <= 0) continue
+      const newBytes = Math.max(0, bytes - known.bytes)
+      counts.events += newEvents
+      counts.bytes += newBytes
+      await this.#add(counts, Math.floor((tail?.lastTimestampMs ?? 0) / 1000), [newEvents, newBytes, 0, 0, 0])
+    }
+  }
+
+  async #add(counts: StreamCounts, countedSecond: number, counted: Totals): Promise<void> {
+    if (this.#streamOf(counts) === undefined) return // deleted meanwhile
+    const nowSecond = Math.floor(this.#parts.nowMs() / 1000)
+    const inPast = Math.min(countedSecond, nowSecond)
+    const active = this.#active.get(counts) ?? (await this.#activate(counts, inPast))
+    this.#due.add(counts)
+    if (active === undefined) return
+    const second =
+      Math.abs(inPast - active.lastSecond) < STEP_BACK_SECONDS ? Math.max(inPast, active.lastSecond) : inPast
+    active.lastSecond = second
+    for (const [i, resolution] of RESOLUTIONS.entries()) {
+      const at = chunkBegin(resolution, second)
+      if (at < oldestChunk(resolution, nowSecond)) continue // its slot is another one's now
+      if (active.chunks[i]!.at !== at) active.chunks[i] = { at, points: [] }
+      const chunk = active.chunks[i]!
+      addToChunk(resolution, chunk, second, counted)
+      active.unwritten.set(chunkId(counts.life, resolution, at), chunk)
+    }
+  }
+
+  /** Undefined if there are too many already. */
+  async #activate(counts: StreamCounts, second: number): Promise<Active | undefined> {
+    if (this.#active.size >= ACTIVE_MAX) return undefined
+    const chunks: Chunk[] = []
+    for (const resolution of RESOLUTIONS) {
+      const at = chunkBegin(resolution, second)
+      chunks.push((await this.#storedChunk(counts.life, resolution, at)) ?? { at, points: [] })
+    }
+    const active: Active = { chunks, unwritten: new Map(), lastSecond: second }
+    this.#active.set(counts, active)
+    return active
+  }
+
+  async #storedChunk(life: number, resolution: Resolution, at: number): Promise<Chunk | undefined> {
+    if (!this.#kept.has(life)) return undefined
+    let stored: Chunk | undefined
+    const take = (_: string, document: unknown) => {
+      stored = decodeChunk(document)
+    }
+    await this.#parts.catalog.each('meter-points', take, chunkId(life, resolution, at))
+    return stored?.at === at ? stored : undefined
+  }
+
+  async #writeDue(): Promise<void> {
+    this.#writtenMs = this.#parts.nowMs()
+    if (this.#due.size > 0) await this.#write()
+    await this.#removeGone()
+    const quietSince = Math.floor(this.#parts.nowMs() / 1000) - QUIET_SECONDS
+    for (const [counts, { lastSecond, unwritten }] of this.#active) {
+      if (lastSecond < quietSince && unwritten.size === 0) this.#active.delete(counts)
+    }
+  }
+
+  /** Whether the store took it. If not, it is tried again the next time. */
+  async #write(): Promise<boolean> {
+    if (this.#parts.log.failure() !== undefined) return false // told elsewhere
+    const taken: Taken[] = []
+    try {
+      // In its turn with whatever deletes streams: what is gone must not come back.
+      await this.#parts.registry.change(async () => {
+        await settled()
+        const changes = this.#takeDue(taken)
+        if (changes.length === 0) return
+        await this.#parts.catalog.commit(changes)
+        for (const { counts } of taken) this.#kept.add(counts.life)
+      })
+      this.#writesFail = false
+      return true
+    } catch (error) {
+      for (const { counts, chunks } of taken) this.#putBack(counts, chunks)
+      if (!this.#writesFail) this.#parts.report(error)
+      this.#writesFail = true
+      return false
+    }
+  }
+
+  #takeDue(taken: Taken[]): CatalogChange[] {
+    const changes: CatalogChange[] = []
+    for (const counts of this.#due) {
+      if (taken.length >= WRITE_STREAMS) break
+      this.#due.delete(counts)
+      const stream = this.#streamOf(counts)
+      if (stream === undefined) {
+        this.#active.delete(counts)
+        continue
+      }
+      const unwritten = this.#active.get(counts)?.unwritten
+      const chunks = new Map(unwritten)
+      unwritten?.clear()
+      taken.push({ counts, chunks })
+      for (const [id, { at, points }] of chunks) {
+        changes.push({ collection: 'meter-points', id, document: { at, points: [...points] } })
+      }
+      changes.push(totalsChange(stream, this.#parts.log))
+    }
+    return changes
+  }
+
+  /** Undefined once it has been deleted. */
+  #streamOf(counts: StreamCounts): Stream | undefined {
+    const stream = this.#parts.registry.find(counts.id.namespace, counts.id.stream)
+    return stream?.counts === counts ? stream : undefined
+  }
+
+  #putBack(counts: StreamCounts, chunks: ReadonlyMap<string, Chunk>): void {
+    this.#due.add(counts)
+    const unwritten = this.#active.get(counts)?.unwritten
+    for (const [id, chunk] of chunks) if (!unwritten?.has(id)) unwritten?.set(id, chunk)
+  }
+
+  /** The chunks of streams that were deleted: one stream at a time, so many documents as it may have at most. */
+  async #removeGone(): Promise<void> {
+    const gone = this.#gone
+    this.#gone = []
+    for (const [i, life] of gone.entries()) {
+      try {
+        const changes: CatalogChange[] = [{ collection: 'meter-gone', id: `${life}`, document: undefined }]
+        const take = (id: string) => changes.push({ collection: 'meter-points', id, document: undefined })
+        await this.#parts.catalog.each('meter-points', take, `${life}:`)
+        await this.#parts.catalog.commit(changes)
+      } catch {
+        this.#gone.push(...gone.slice(i)) // the store says elsewhere what is wrong with it
+        return
+      }
+    }
+  }
+}
+
+/** Once it resolves, whoever waited for an event that is durable has counted it. */
+function settled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
+/** What was taken from a stream to be written. */
+interface Taken {
+  readonly counts: StreamCounts
+  readonly chunks: ReadonlyMap<string, Chunk>
+}
+
+function totalsChange({ id, counts, log }: Stream, logs: EventLog): CatalogChange {
+  const tail = logs.tail(log)
+  const document: StoredTotals = {
+    life: counts.life,
+    log,
+    events: tail?.nextSequence ?? 0,
+    bytes: tail?.bytesWritten ?? 0,
+    totals: totalsOf(counts),
+  }
+  return { collection: 'meter-totals', id: `${id.namespace}:${id.stream}`, document }
+}
+
+interface StoredTotals {
+  readonly life: number
+  readonly log: number
+  readonly events: number
+  readonly bytes: number
+  readonly totals: Totals
+}
+
+/** Undefined for what cannot be read: then the log's own count is all there is. */
+function decodeTotals(document: unknown): StoredTotals | undefined {
+  const { life, log, events, bytes, totals } = (document ?? {}) as Partial<StoredTotals>
+  const numbers = [life, log, events, bytes, ...(Array.isArray(totals) ? totals : [])]
+  if (numbers.length !== 4 + WIDTH || !numbers.every((number) => Number.isSafeInteger(number)))
+    return undefined
+  return document as StoredTotals
+}
+
+function setTotals(counts: StreamCounts, totals: Totals): void {
+  for (const [i, name] of COUNTED.entries()) counts[name] = totals[i]!
+}

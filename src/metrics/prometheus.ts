@@ -1,0 +1,245 @@
+/**
+ * What the service does, for Prometheus. Histograms are fed once per group of appends; everything else is read where it is
+ * counted anyway, when somebody asks. prom-client, which writes the text, is not even loaded before.
+ *
+ * Names of streams are told to whoever may see them, and of those the STREAMS_MAX with the most events; what the others have
+ * stands under one name that no stream can have.
+ */
+import { readdir } from 'node:fs/promises'
+import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
+import type { Metric, Registry as Series } from 'prom-client'
+import type { Registry, Stream } from '../streams/registry.ts'
+import { COUNTED, type Traffic, totalsOf } from '../streams/traffic.ts'
+import { Buckets } from './buckets.ts'
+import type { MaySee } from './query.ts'
+
+/** Each has two series. */
+const STREAMS_MAX = 100
+/** Neither a namespace nor a stream can be called so. */
+const OTHER = '(other)'
+/** How finely the delay of the event loop is looked at, from the first time somebody asks. */
+const LOOP_RESOLUTION_MS = 20
+
+const LATENCY_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
+const GROUP_WRITES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
+
+/** One number, as it is now; undefined where it is not known. What only goes up is a counter. */
+export interface Source {
+  readonly name: string
+  readonly help: string
+  readonly kind: 'gauge' | 'counter'
+  readonly read: () => number | undefined | Promise<number | undefined>
+}
+
+/** Numbers that only go up, by the value of one label. */
+export interface LabelledSource {
+  readonly name: string
+  readonly help: string
+  readonly label: string
+  readonly read: () => Iterable<readonly [value: string, total: number]>
+}
+
+/** What there is of the store that is open now. */
+export interface OpenStore {
+  readonly registry: Registry
+  readonly traffic: Traffic
+}
+
+interface Value {
+  /** The family's, unless it says otherwise. */
+  readonly metricName?: string
+  readonly labels?: Readonly<Record<string, string>>
+  readonly value: number
+}
+
+/** Series of one name. */
+interface Family {
+  readonly name: string
+  readonly help: string
+  readonly type: 'gauge' | 'counter' | 'histogram'
+  readonly values: () => readonly Value[] | Promise<readonly Value[]>
+}
+
+export class Prometheus {
+  readonly #families: Family[] = []
+  readonly #groupWaits: Buckets
+  readonly #groupWrites: Buckets
+  readonly #writeTimes: Buckets
+  #groupBytes = 0
+  #store: OpenStore | undefined
+  #loopDelay: IntervalHistogram | undefined
+
+  constructor() {
+    this.#groupWaits = this.#histogram(
+      'millrace_append_seconds',
+      'From the moment the first append of a group arrived until the group was durable; one value per group',
+      LATENCY_SECONDS,
+    )
+    this.#groupWrites = this.#histogram(
+      'millrace_group_writes',
+      'Appends and other changes that share one write with fsync',
+      GROUP_WRITES,
+    )
+    this.#writeTimes = this.#histogram(
+      'millrace_fsync_seconds',
+      'One write of the store, with fsync',
+      LATENCY_SECONDS,
+    )
+    const groupBytes = () => this.#groupBytes
+    const help = 'Bytes handed to those writes'
+    this.add({ name: 'millrace_group_bytes_total', help, kind: 'counter', read: groupBytes })
+    this.#addCounted()
+    this.#addProcess()
+  }
+
+  /** From now on this store is told of. */
+  show(store: OpenStore): void {
+    this.#store = store
+  }
+
+  /** One group has become durable: its changes, their bytes, milliseconds of the write, and of its longest wait. */
+  readonly groupWritten = (changes: number, bytes: number, writeMs: number, waitMs: number): void => {
+    this.#groupWaits.observe(waitMs / 1000)
+    this.#groupWrites.observe(changes)
+    this.#writeTimes.observe(writeMs / 1000)
+    this.#groupBytes += bytes
+  }
+
+  add({ name, help, kind, read }: Source): void {
+    const values = async () => {
+      const value = await read()
+      return value === undefined ? [] : [{ value }]
+    }
+    this.#families.push({ name, help, type: kind, values })
+  }
+
+  addLabelled({ name, help, label, read }: LabelledSource): void {
+    const values = () => [...read()].map(([value, total]) => ({ labels: { [label]: value }, value: total }))
+    this.#families.push({ name, help, type: 'counter', values })
+  }
+
+  /** The text, and the type of its content. */
+  async text(maySee: MaySee): Promise<{ text: string; contentType: string }> {
+    this.#loopDelay ??= monitoredLoop()
+    const { Registry: SeriesRegistry } = await import('prom-client')
+    const series: Series = new SeriesRegistry()
+    for (const family of [...this.#families, ...this.#streamFamilies(maySee)]) {
+      const { name, help, type, values } = family
+      const metric = { name, help, type, get: async () => ({ name, help, type, values: await values() }) }
+      series.registerMetric(metric as unknown as Metric)
+    }
+    return { text: await series.metrics(), contentType: series.contentType }
+  }
+
+  #histogram(name: string, help: string, bounds: readonly number[]): Buckets {
+    const buckets = new Buckets(bounds)
+    this.#families.push({ name, help, type: 'histogram', values: () => buckets.values(name) })
+    return buckets
+  }
+
+  #addCounted(): void {
+    const names: Readonly<Record<(typeof COUNTED)[number], readonly [string, string]>> = {
+      events: ['millrace_events_total', 'Events that became durable'],
+      bytes: ['millrace_event_bytes_total', 'Bytes of their bodies'],
+      asyncRejected: ['millrace_async_rejected_total', 'Events of /async that found its queue full'],
+      asyncLost: ['millrace_async_lost_total', 'Events that were answered 202 and could not be written'],
+      failed: ['millrace_failed_writes_total', 'Events and batches that the store could not take'],
+    }
+    for (const [i, counted] of COUNTED.entries()) {
+      const [name, help] = names[counted]
+      this.add({ name, help, kind: 'counter', read: () => this.#total(i) })
+    }
+    this.add({
+      name: 'millrace_streams',
+      help: 'Streams there are',
+      kind: 'gauge',
+      read: () => this.#streams().length,
+    })
+  }
+
+  #streams(): Stream[] {
+    return this.#store === undefined ? [] : [...this.#store.registry.allStreams()]
+  }
+
+  #total(index: number): number {
+    let total = this.#store?.traffic.gone[index] ?? 0
+    for (const { counts } of this.#streams()) total += totalsOf(counts)[index]!
+    return total
+  }
+
+  #addProcess(): void {
+    const sources: readonly [name: string, help: string, read: Source['read']][] = [
+      ['process_resident_memory_bytes', 'Memory of the process', () => process.memoryUsage.rss()],
+      [
+        'process_start_time_seconds',
+        'When the process started, since 1970',
+        () => performance.timeOrigin / 1000,
+      ],
+      ['process_open_fds', 'Files and sockets that are open', openFiles],
+      ['nodejs_heap_size_used_bytes', "JavaScript's objects", () => process.memoryUsage().heapUsed],
+      [
+        'nodejs_external_memory_bytes',
+        'Buffers and what native code has',
+        () => process.memoryUsage().external,
+      ],
+      [
+        'nodejs_eventloop_lag_mean_seconds',
+        'Delay of the event loop since the last time',
+        () => this.#lag('mean'),
+      ],
+      ['nodejs_eventloop_lag_p99_seconds', 'The same, its 99th percentile', () => this.#lag(99)],
+      ['nodejs_eventloop_lag_max_seconds', 'The same, the most', () => this.#takeMaxLag()],
+    ]
+    for (const [name, help, read] of sources) this.add({ name, help, kind: 'gauge', read })
+    const cpu = () => (process.cpuUsage().user + process.cpuUsage().system) / 1e6
+    this.add({ name: 'process_cpu_seconds_total', help: 'Time on processors', kind: 'counter', read: cpu })
+  }
+
+  /** Seconds beyond the resolution, which is what an idle loop has. */
+  #lag(of: 'mean' | number): number | undefined {
+    const histogram = this.#loopDelay
+    if (histogram === undefined || histogram.count === 0) return undefined
+    const nanoseconds = of === 'mean' ? histogram.mean : histogram.percentile(of)
+    return Math.max(0, nanoseconds / 1e9 - LOOP_RESOLUTION_MS / 1000)
+  }
+
+  /** Asked last: what comes now counts for the next time. */
+  #takeMaxLag(): number | undefined {
+    const seconds = this.#lag(100)
+    this.#loopDelay?.reset()
+    return seconds
+  }
+
+  #streamFamilies(maySee: MaySee): Family[] {
+    const shown = mostEvents(this.#streams().filter(maySee))
+    const family = (name: string, help: string, index: number): Family => {
+      const named = shown.map(({ id, counts }) => ({ labels: { ...id }, value: totalsOf(counts)[index]! }))
+      const rest = this.#total(index) - named.reduce((sum, { value }) => sum + value, 0)
+      const values = [...named, { labels: { namespace: OTHER, stream: OTHER }, value: rest }]
+      return { name, help, type: 'counter', values: () => values }
+    }
+    return [
+      family(
+        'millrace_stream_events_total',
+        'Events of one stream that became durable',
+        COUNTED.indexOf('events'),
+      ),
+      family('millrace_stream_event_bytes_total', 'Bytes of their bodies', COUNTED.indexOf('bytes')),
+    ]
+  }
+}
+
+function mostEvents(streams: readonly Stream[]): Stream[] {
+  return [...streams].sort((a, b) => b.counts.events - a.counts.events).slice(0, STREAMS_MAX)
+}
+
+async function openFiles(): Promise<number | undefined> {
+  const open = await readdir('/proc/self/fd').catch(() => undefined)
+  return open?.length
+}
+
+function monitoredLoop(): IntervalHistogram {
+  const histogram = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS })
+  histogram.enable()
+  return histogram
+}

@@ -1,0 +1,87 @@
+/**
+ * Time series of one stream: what was counted per second for an hour, per minute for a day, per hour for 30 days.
+ *
+ * A series is kept in chunks, each a catalog document of its own, in a ring of slots: a new chunk takes the place of the
+ * one a round ago. So a stream never has more than SLOTS_ALL documents, and nothing has to be cleaned up behind it.
+ *
+ *   document:  {"at": seconds since 1970 at which the chunk begins, "points": [step, counted…, step, counted…, …]}
+ *
+ * `step` counts the chunk's steps from 0; `counted` are the WIDTH numbers of COUNTED (src/streams/traffic.ts).
+ */
+import { COUNTED, type Totals } from '../streams/traffic.ts'
+
+export interface Resolution {
+  /** In ids of documents. */
+  readonly letter: 's' | 'm' | 'h'
+  readonly name: '1s' | '1m' | '1h'
+  readonly stepSeconds: number
+  readonly chunkSteps: number
+  /** One more than are promised, for the one that is being filled. */
+  readonly slots: number
+}
+
+export const SECONDS: Resolution = { letter: 's', name: '1s', stepSeconds: 1, chunkSteps: 60, slots: 61 }
+export const MINUTES: Resolution = { letter: 'm', name: '1m', stepSeconds: 60, chunkSteps: 60, slots: 25 }
+export const HOURS: Resolution = { letter: 'h', name: '1h', stepSeconds: 3600, chunkSteps: 24, slots: 31 }
+export const RESOLUTIONS = [SECONDS, MINUTES, HOURS] as const
+
+export const WIDTH = COUNTED.length
+/** Numbers of one point: its step, and what was counted. */
+const POINT = 1 + WIDTH
+
+export interface Chunk {
+  readonly at: number
+  readonly points: number[]
+}
+
+export function chunkBegin({ stepSeconds, chunkSteps }: Resolution, second: number): number {
+  const chunkSeconds = stepSeconds * chunkSteps
+  return Math.floor(second / chunkSeconds) * chunkSeconds
+}
+
+/** Where the oldest chunk begins that has its slot still. */
+export function oldestChunk(resolution: Resolution, nowSecond: number): number {
+  const { stepSeconds, chunkSteps, slots } = resolution
+  return chunkBegin(resolution, nowSecond) - (slots - 1) * stepSeconds * chunkSteps
+}
+
+/** Where the chunk that begins at this second stands: of the stream with this life. */
+export function chunkId(
+  life: number,
+  { letter, stepSeconds, chunkSteps, slots }: Resolution,
+  at: number,
+): string {
+  const slot = Math.floor(at / (stepSeconds * chunkSteps)) % slots
+  return `${life}:${letter}:${String(slot).padStart(2, '0')}`
+}
+
+export function addToChunk(
+  { stepSeconds }: Resolution,
+  { at, points }: Chunk,
+  second: number,
+  counted: Totals,
+): void {
+  const step = Math.floor((second - at) / stepSeconds)
+  const last = points.length - POINT
+  if (last >= 0 && points[last]! >= step) {
+    for (let i = 0; i < WIDTH; i++) points[last + 1 + i]! += counted[i]!
+  } else {
+    points.push(step, ...counted)
+  }
+}
+
+/** Second at which a step begins, and what was counted in it. */
+export type Point = readonly [second: number, counted: Totals]
+
+export function* pointsOf({ stepSeconds }: Resolution, { at, points }: Chunk): Generator<Point> {
+  for (let i = 0; i < points.length; i += POINT) {
+    yield [at + points[i]! * stepSeconds, points.slice(i + 1, i + POINT)]
+  }
+}
+
+/** Undefined for what is no chunk: a series is not worth a failed start. */
+export function decodeChunk(document: unknown): Chunk | undefined {
+  const { at, points } = (document ?? {}) as { at?: unknown; points?: unknown }
+  if (!Number.isSafeInteger(at) || !Array.isArray(points) || points.length % POINT !== 0) return undefined
+  return points.every((number) => Number.isFinite(number)) ? { at: at as number, points } : undefined
+}

@@ -1,0 +1,109 @@
+/**
+ * How much streams have taken in, told to whoever subscribed: once when they subscribe, and then whenever a stream has
+ * taken in more than its threshold since it was told last. Sizes count from when the stream was made; truncating does not
+ * make them less.
+ *
+ * Looks every two seconds, as CDAP does, at streams with subscribers alone.
+ */
+import type { NamespaceName, StreamId } from '../streams/names.ts'
+import type { Companion, Registry, Stream } from '../streams/registry.ts'
+
+const LOOK_MS = 2000
+const MIB = 1024 * 1024
+
+export interface SizeNotification {
+  readonly timestampMs: number
+  /** Bytes of bodies. */
+  readonly size: number
+}
+
+export interface Subscriber {
+  notify(notification: SizeNotification): void
+  /** Nothing comes any more: the stream has been deleted, or the service stops. */
+  end(): void
+}
+
+/** A stream with subscribers. */
+interface Channel {
+  readonly id: StreamId
+  readonly subscribers: Set<Subscriber>
+  toldSize: number
+}
+
+export class SizeFeed implements Companion {
+  readonly #registry: Registry
+  readonly #nowMs: () => number
+  readonly #channels = new Map<string, Channel>()
+  #timer: NodeJS.Timeout | undefined
+  #stopped = false
+
+  constructor(registry: Registry, nowMs: () => number) {
+    this.#registry = registry
+    this.#nowMs = nowMs
+    registry.accompany(this)
+  }
+
+  /** Is told the size as it is before this returns. Answers how to unsubscribe. The stream has to exist. */
+  subscribe(stream: Stream, subscriber: Subscriber): () => void {
+    if (this.#stopped) {
+      subscriber.end()
+      return () => {}
+    }
+    const key = keyOf(stream.id)
+    const size = stream.counts.bytes
+    const channel = this.#channels.get(key) ?? { id: stream.id, subscribers: new Set(), toldSize: size }
+    this.#channels.set(key, channel)
+    channel.subscribers.add(subscriber)
+    this.#timer ??= setInterval(() => this.look(), LOOK_MS).unref()
+    subscriber.notify({ timestampMs: this.#nowMs(), size })
+    return () => {
+      channel.subscribers.delete(subscriber)
+      if (channel.subscribers.size > 0 || this.#channels.get(key) !== channel) return
+      this.#channels.delete(key)
+      if (this.#channels.size === 0) this.#endLooking()
+    }
+  }
+
+  /** Tells of streams that have grown enough. */
+  look(): void {
+    for (const channel of this.#channels.values()) {
+      const stream = this.#registry.find(channel.id.namespace, channel.id.stream)
+      if (stream === undefined) continue
+      const size = stream.counts.bytes
+      if (size - channel.toldSize <= stream.properties.notificationThresholdMb * MIB) continue
+      channel.toldSize = size
+      const notification = { timestampMs: this.#nowMs(), size }
+      for (const subscriber of channel.subscribers) subscriber.notify(notification)
+    }
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#endLooking()
+    for (const key of [...this.#channels.keys()]) this.#end(key)
+  }
+
+  changesOnRemoval(): readonly [] {
+    return []
+  }
+
+  removed(streams: readonly Stream[], _namespace: NamespaceName | undefined): void {
+    for (const { id } of streams) this.#end(keyOf(id))
+    if (this.#channels.size === 0) this.#endLooking()
+  }
+
+  #end(key: string): void {
+    const channel = this.#channels.get(key)
+    this.#channels.delete(key)
+    for (const subscriber of channel?.subscribers ?? []) subscriber.end()
+  }
+
+  #endLooking(): void {
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+}
+
+function keyOf({ namespace, stream }: StreamId): string {
+  return `${namespace}:${stream}`
+}

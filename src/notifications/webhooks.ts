@@ -1,0 +1,371 @@
+/**
+ * Webhooks: URLs that are told how much a stream has taken in.
+ *
+ *   catalog:  webhooks/<namespace>:<stream>:<id>   {"url", "secret", "program"?: {"application", "type", "program"}}
+ *
+ * What is promised: a webhook that answers 2xx learns the size of its stream, in the order of time, after it was registered,
+ * after each start of the service, and when the stream has grown; perhaps twice. Sizes are absolute, so what is given up
+ * after many tries, pushed out of a full queue, or lost in a restart is made good by the next one.
+ */
+import { createHash } from 'node:crypto'
+import type { Catalog, CatalogChange } from '../../storage/catalog.ts'
+import { ServiceError } from '../service-error.ts'
+import type { StreamId } from '../streams/names.ts'
+import type { Companion, Registry, Stream } from '../streams/registry.ts'
+import type { ProgramId, UsageRegistry } from '../streams/usage.ts'
+import { addressInUrl, isPublicAddress } from './addresses.ts'
+import type { SizeFeed, SizeNotification } from './size-feed.ts'
+import { postToWebhook } from './webhook-post.ts'
+
+/** Of one stream. */
+const WEBHOOKS_MAX = 16
+/** Of the service: each is looked after, and told at every start. */
+const WEBHOOKS_ALL_MAX = 1000
+const URL_CHARACTERS_MAX = 2048
+/** Shorter ones can be guessed. */
+const SECRET_CHARACTERS_MIN = 16
+const SECRET_CHARACTERS_MAX = 256
+/** Notifications that wait for one webhook. Newer ones say more. */
+const QUEUE_MAX = 32
+/** POSTs under way at a time. */
+const SENDING_MAX = 8
+const FIRST_PAUSE_MS = 1000
+const PAUSE_MS_MAX = 300_000
+/** About an hour and a half; then the notification is given up. */
+const TRIES_MAX = 24
+
+export interface NewWebhook {
+  readonly url: string
+  readonly secret: string
+  /** Whose it is: it appears as a user of the stream. */
+  readonly program?: ProgramId | undefined
+}
+
+export interface WebhookState {
+  readonly id: string
+  readonly url: string
+  readonly program: ProgramId | undefined
+  readonly waiting: number
+  readonly delivered: number
+  /** Notifications that were given up, or pushed out of the queue, since the service started. */
+  readonly dropped: number
+  /** Of the last try: a status, or why there was none. */
+  readonly last: string | undefined
+}
+
+export interface WebhooksParts {
+  readonly catalog: Catalog
+  readonly registry: Registry
+  readonly feed: SizeFeed
+  readonly usage: UsageRegistry
+  readonly nowMs: () => number
+  /** From 0 to 1: webhooks that fail together do not come back together. */
+  readonly random: () => number
+  /** Whether they may stand in networks that are not public. */
+  readonly allowPrivate: boolean
+  readonly firstPauseMs?: number
+}
+
+interface Webhook {
+  readonly id: string
+  readonly stream: StreamId
+  readonly url: string
+  readonly secret: string
+  readonly program: ProgramId | undefined
+  readonly queue: SizeNotification[]
+  readonly abort: AbortController
+  unsubscribe: () => void
+  sending: boolean
+  tries: number
+  timer: NodeJS.Timeout | undefined
+  delivered: number
+  dropped: number
+  last: string | undefined
+}
+
+export class Webhooks implements Companion {
+  readonly #parts: WebhooksParts
+  readonly #byStream = new Map<string, Map<string, Webhook>>()
+  /** Those that have something to send, and wait for others to be done. */
+  readonly #ready = new Set<Webhook>()
+  #count = 0
+  #sending = 0
+
+  private constructor(parts: WebhooksParts) {
+    this.#parts = parts
+  }
+
+  static async load(parts: WebhooksParts): Promise<Webhooks> {
+    const webhooks = new Webhooks(parts)
+    const stored: [string, WebhookDocument][] = []
+    await parts.catalog.each('webhooks', (id, document) => stored.push([id, document as WebhookDocument]))
+    for (const [key, { url, secret, program }] of stored) {
+      const [namespace, name, id] = key.split(':') as [StreamId['namespace'], StreamId['stream'], string]
+      const stream = parts.registry.find(namespace, name)
+      if (stream === undefined) continue
+      webhooks.#start(stream, id, { url, secret, program: program && { namespace, ...program } })
+    }
+    parts.registry.accompany(webhooks)
+    return webhooks
+  }
+
+  /** The same URL again replaces the webhook. Resolves with its id. Rejects with 'stream_not_found', 'invalid_parameter'. */
+  register(id: StreamId, webhook: NewWebhook): Promise<string> {
+    const url = checkedUrl(webhook.url, this.#parts.allowPrivate)
+    checkSecret(webhook.secret)
+    return this.#parts.registry.change(async () => {
+      const stream = this.#stream(id)
+      const hookId = createHash('sha256').update(url).digest('hex').slice(0, 16)
+      const before = this.#of(id).get(hookId)
+      if (before === undefined) this.#assertRoom(id)
+      const { secret, program } = webhook
+      await this.#parts.catalog.commit([webhookChange(id, hookId, documentOf(url, secret, program))])
+      if (before !== undefined) this.#stop(before)
+      this.#start(stream, hookId, { url, secret, program })
+      return hookId
+    })
+  }
+
+  /** Throws ServiceError 'stream_not_found'. */
+  list(id: StreamId): WebhookState[] {
+    this.#stream(id)
+    return [...this.#of(id).values()].map(({ id: hookId, url, program, queue, delivered, dropped, last }) => {
+      return { id: hookId, url, program, waiting: queue.length, delivered, dropped, last }
+    })
+  }
+
+  /** Whether there was one. */
+  remove(id: StreamId, hookId: string): Promise<boolean> {
+    return this.#parts.registry.change(async () => {
+      this.#stream(id)
+      const webhook = this.#of(id).get(hookId)
+      if (webhook === undefined) return false
+      await this.#parts.catalog.commit([webhookChange(id, hookId, undefined)])
+      this.#stop(webhook)
+      return true
+    })
+  }
+
+  /** Breaks off what is being sent; what waits is told of at the next start. */
+  stop(): void {
+    for (const webhook of this.#all()) this.#stop(webhook)
+  }
+
+  changesOnRemoval(streams: readonly Stream[]): readonly CatalogChange[] {
+    return streams.flatMap(({ id }) =>
+      [...this.#of(id).keys()].map((hookId) => webhookChange(id, hookId, undefined)),
+    )
+  }
+
+  removed(streams: readonly Stream[]): void {
+    for (const { id } of streams) for (const webhook of [...this.#of(id).values()]) this.#stop(webhook)
+  }
+
+  #start(stream: Stream, id: string, { url, secret, program }: NewWebhook): void {
+    const webhook: Webhook = {
+      id,
+      stream: stream.id,
+      url,
+      secret,
+      program,
+      queue: [],
+      abort: new AbortController(),
+      unsubscribe: () => {},
+      sending: false,
+      tries: 0,
+      timer: undefined,
+      delivered: 0,
+      dropped: 0,
+      last: undefined,
+    }
+    const key = keyOf(stream.id)
+    const others = this.#byStream.get(key)
+    if (others === undefined) this.#byStream.set(key, new Map([[id, webhook]]))
+    else others.set(id, webhook)
+    this.#count++
+    if (program !== undefined) this.#parts.usage.register(program, stream.id)
+    webhook.unsubscribe = this.#parts.feed.subscribe(stream, {
+      notify: (notification) => this.#enqueue(webhook, notification),
+      end: () => {},
+    })
+  }
+
+  #stop(webhook: Webhook): void {
+    webhook.abort.abort()
+    webhook.unsubscribe()
+    clearTimeout(webhook.timer)
+    this.#ready.delete(webhook)
+    const key = keyOf(webhook.stream)
+    const others = this.#byStream.get(key)
+    if (others?.get(webhook.id) !== webhook) return
+    others.delete(webhook.id)
+    if (others.size === 0) this.#byStream.delete(key)
+    this.#count--
+    const { program } = webhook
+    const stillUsed = [...(others?.values() ?? [])].some((other) => sameProgram(other.program, program))
+    if (program !== undefined && !stillUsed) this.#parts.usage.unregister(program, webhook.stream)
+  }
+
+  #enqueue(webhook: Webhook, notification: SizeNotification): void {
+    webhook.queue.push(notification)
+    if (webhook.queue.length > QUEUE_MAX) {
+      webhook.queue.splice(webhook.sending ? 1 : 0, 1) // not the one that is being sent
+      webhook.dropped++
+    }
+    if (!webhook.sending && webhook.timer === undefined) this.#makeReady(webhook)
+  }
+
+  #makeReady(webhook: Webhook): void {
+    this.#ready.add(webhook)
+    while (this.#sending < SENDING_MAX) {
+      const [next] = this.#ready
+      if (next === undefined) return
+      this.#ready.delete(next)
+      void this.#send(next)
+    }
+  }
+
+  async #send(webhook: Webhook): Promise<void> {
+    const notification = webhook.queue[0]
+    if (notification === undefined || webhook.abort.signal.aborted) return
+    this.#sending++
+    webhook.sending = true
+    const delivered = await this.#post(webhook, notification)
+    webhook.sending = false
+    this.#sending--
+    if (!webhook.abort.signal.aborted) this.#goOn(webhook, delivered)
+    const [next] = this.#ready
+    if (next !== undefined) this.#makeReady(next)
+  }
+
+  async #post(webhook: Webhook, { timestampMs, size }: SizeNotification): Promise<boolean> {
+    const { stream, url, secret, abort } = webhook
+    const body = JSON.stringify({
+      timestamp: timestampMs,
+      size,
+      namespace: stream.namespace,
+      stream: stream.stream,
+    })
+    const { nowMs, allowPrivate } = this.#parts
+    try {
+      const post = { url: new URL(url), secret, body, nowMs: nowMs(), allowPrivate, signal: abort.signal }
+      const status = await postToWebhook(post)
+      webhook.last = `${status}`
+      return status >= 200 && status < 300
+    } catch (error) {
+      webhook.last = reasonOf(error)
+      return false
+    }
+  }
+
+  #goOn(webhook: Webhook, delivered: boolean): void {
+    webhook.tries = delivered ? 0 : webhook.tries + 1
+    const given = webhook.tries >= TRIES_MAX
+    if (delivered) webhook.delivered++
+    if (given) {
+      webhook.dropped++
+      webhook.tries = 0
+    }
+    if (delivered || given) webhook.queue.shift()
+    if (webhook.queue.length === 0) return
+    if (delivered) this.#makeReady(webhook)
+    else this.#tryLater(webhook)
+  }
+
+  #tryLater(webhook: Webhook): void {
+    const { firstPauseMs = FIRST_PAUSE_MS, random } = this.#parts
+    const pauseMs = Math.min(firstPauseMs * 2 ** Math.max(0, webhook.tries - 1), PAUSE_MS_MAX)
+    webhook.timer = setTimeout(
+      () => {
+        webhook.timer = undefined
+        this.#makeReady(webhook)
+      },
+      pauseMs * (0.75 + random() / 2),
+    ).unref()
+  }
+
+  #assertRoom(id: StreamId): void {
+    if (this.#of(id).size >= WEBHOOKS_MAX)
+      throw invalid(`the stream has ${WEBHOOKS_MAX} webhooks; delete one first`)
+    if (this.#count >= WEBHOOKS_ALL_MAX)
+      throw invalid(`there are ${WEBHOOKS_ALL_MAX} webhooks; delete one first`)
+  }
+
+  #stream({ namespace, stream }: StreamId): Stream {
+    const found = this.#parts.registry.find(namespace, stream)
+    if (found === undefined) {
+      throw new ServiceError('stream_not_found', `'stream:${namespace}.${stream}' was not found.`)
+    }
+    return found
+  }
+
+  #of(id: StreamId): ReadonlyMap<string, Webhook> {
+    return this.#byStream.get(keyOf(id)) ?? NONE
+  }
+
+  #all(): Webhook[] {
+    return [...this.#byStream.values()].flatMap((webhooks) => [...webhooks.values()])
+  }
+}
+
+const NONE: ReadonlyMap<string, Webhook> = new Map()
+
+interface WebhookDocument {
+  readonly url: string
+  readonly secret: string
+  readonly program?: Omit<ProgramId, 'namespace'>
+}
+
+function documentOf(url: string, secret: string, program: ProgramId | undefined): WebhookDocument {
+  if (program === undefined) return { url, secret }
+  const { application, type, program: name } = program
+  return { url, secret, program: { application, type, program: name } }
+}
+
+function webhookChange(id: StreamId, hookId: string, document: unknown): CatalogChange {
+  return { collection: 'webhooks', id: `${keyOf(id)}:${hookId}`, document }
+}
+
+function keyOf({ namespace, stream }: StreamId): string {
+  return `${namespace}:${stream}`
+}
+
+function sameProgram(a: ProgramId | undefined, b: ProgramId | undefined): boolean {
+  return JSON.stringify(a) === JSON.stringify(b)
+}
+
+/** In its canonical form. Throws ServiceError 'invalid_parameter'. */
+function checkedUrl(text: string, allowPrivate: boolean): string {
+  if (text.length > URL_CHARACTERS_MAX) {
+    throw invalid(`url has ${text.length} characters; use at most ${URL_CHARACTERS_MAX}`)
+  }
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') {
+    throw invalid('url is not understood; use http:// or https://, without user and password')
+  }
+  const address = addressInUrl(url)
+  if (!allowPrivate && address !== undefined && !isPublicAddress(address)) {
+    throw invalid(
+      `url leads to ${address}, which is not public; the operator may allow it with --allow-private-webhooks`,
+    )
+  }
+  url.hash = ''
+  return url.href
+}
+
+function checkSecret({ length }: string): void {
+  if (length >= SECRET_CHARACTERS_MIN && length <= SECRET_CHARACTERS_MAX) return
+  throw invalid(`secret has ${length} characters; use ${SECRET_CHARACTERS_MIN} to ${SECRET_CHARACTERS_MAX}`)
+}
+
+/** A code and no more: what stands in an error of the network would tell what is there. */
+function reasonOf(error: unknown): string {
+  const { name, code } = error as { name?: string; code?: unknown }
+  if (name === 'PrivateAddressError') return 'not a public address'
+  if (name === 'AbortError' || name === 'TimeoutError' || code === 'ABORT_ERR') return 'no answer in time'
+  return 'no connection'
+}
+
+function invalid(message: string): ServiceError {
+  return new ServiceError('invalid_parameter', message)
+}

@@ -1,0 +1,51 @@
+/** What Prometheus is told of the service as a whole, by where it is counted. */
+
+import type { DiskSpace } from './disk-space.ts'
+import type { FurnishedHouse } from './house.ts'
+import type { Prometheus, Source } from './metrics/prometheus.ts'
+import type { Supervisor } from './supervisor.ts'
+
+/** Only what is read of each. */
+export interface Counted {
+  readonly load: Readonly<Record<'working' | 'done' | 'heldBytes' | 'reads' | 'readsBegun', number>>
+  readonly gate: { readonly refused: number }
+  readonly space: DiskSpace
+  readonly answers: { byStatus(): Iterable<readonly [status: string, total: number]> }
+  readonly problems: { byCode(): Iterable<readonly [code: string, total: number]> }
+  readonly supervisor: Supervisor<FurnishedHouse>
+  readonly writeRefusal: () => Error | undefined
+}
+
+export function serviceSources(
+  prometheus: Prometheus,
+  { load, gate, space, answers, problems, supervisor, writeRefusal }: Counted,
+): void {
+  const sources: readonly [Source['kind'], name: string, help: string, Source['read']][] = [
+    ['gauge', 'requests_working', 'Requests that are worked on', () => load.working],
+    ['counter', 'requests_worked_total', 'Requests that were worked on and answered', () => load.done],
+    ['gauge', 'request_bytes', 'Bodies in memory, arriving or waiting for the disk', () => load.heldBytes],
+    ['gauge', 'async_queue_bytes', 'Events of /async that wait', () => supervisor.house.asyncQueueBytes()],
+    ['counter', 'reads_total', 'Reads of events', () => load.readsBegun],
+    ['gauge', 'reads_sending', 'Long answers that are being sent', () => load.reads],
+    ['counter', 'refused_total', 'Requests that were sent away because of overload', () => gate.refused],
+    ['counter', 'janitor_ticks_total', 'Rounds of the janitor', () => supervisor.house.janitor.ticks],
+    ['counter', 'janitor_removed_total', 'Blocks it removed', () => supervisor.house.janitor.removed],
+    ['gauge', 'disk_free_bytes', 'Room on the disk; unknown with --min-free-disk 0', () => space.freeBytes],
+    ['counter', 'recoveries_total', 'Times the store was opened anew', () => supervisor.recoveries],
+    ['gauge', 'writes_refused', '1 while events are refused', () => (writeRefusal() === undefined ? 0 : 1)],
+  ]
+  for (const [kind, name, help, read] of sources)
+    prometheus.add({ kind, name: `millrace_${name}`, help, read })
+  prometheus.addLabelled({
+    name: 'millrace_answers_total',
+    help: 'Answers by their status',
+    label: 'status',
+    read: () => answers.byStatus(),
+  })
+  prometheus.addLabelled({
+    name: 'millrace_problems_total',
+    help: 'Refusals and failures by their code',
+    label: 'code',
+    read: () => problems.byCode(),
+  })
+}

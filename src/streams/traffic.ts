@@ -1,0 +1,93 @@
+/**
+ * What every stream has taken in since it was made: counted where its events have become durable, by plain additions, for
+ * it happens with every event. Truncating does not reset it.
+ *
+ * Who was counted since the last look is known, so that whoever makes series of it (src/metrics/) looks at those alone.
+ */
+import type { LogId } from '../../storage/log.ts'
+import type { StreamId } from './names.ts'
+
+/** Totals of one stream. */
+export class StreamCounts {
+  readonly id: StreamId
+  /** Tells this stream from another that had or will have its name: its first log, and LogIds are never used again. */
+  life: LogId
+  events = 0
+  /** Of event bodies. */
+  bytes = 0
+  /** Events of `/async` that found its queue full, and whose request waited for the disk. */
+  asyncRejected = 0
+  /** Events that were answered 202 and could not be written. */
+  asyncLost = 0
+  /** Events and batches that were refused because the store could not take them. */
+  failed = 0
+  /** Counted since the last look. */
+  touched = false
+
+  constructor(id: StreamId, life: LogId) {
+    this.id = id
+    this.life = life
+  }
+}
+
+export const COUNTED = ['events', 'bytes', 'asyncRejected', 'asyncLost', 'failed'] as const
+/** The totals, in the order of COUNTED. */
+export type Totals = readonly number[]
+
+export function totalsOf({ events, bytes, asyncRejected, asyncLost, failed }: StreamCounts): Totals {
+  return [events, bytes, asyncRejected, asyncLost, failed]
+}
+
+/** A stream that was counted, and its totals at the look before. */
+export interface Touched {
+  readonly counts: StreamCounts
+  readonly before: Totals
+}
+
+export class Traffic {
+  #touched: Touched[] = []
+  /** Totals of streams that have been deleted. */
+  gone: Totals = COUNTED.map(() => 0)
+
+  /** Events have become durable. */
+  wrote(counts: StreamCounts, events: number, bytes: number): void {
+    if (!counts.touched) this.#touch(counts)
+    counts.events += events
+    counts.bytes += bytes
+  }
+
+  rejectedAsync(counts: StreamCounts): void {
+    if (!counts.touched) this.#touch(counts)
+    counts.asyncRejected++
+  }
+
+  lostAsync(counts: StreamCounts): void {
+    if (!counts.touched) this.#touch(counts)
+    counts.asyncLost++
+  }
+
+  failed(counts: StreamCounts): void {
+    if (!counts.touched) this.#touch(counts)
+    counts.failed++
+  }
+
+  /** Who was counted since the last time this was called. */
+  look(): readonly Touched[] {
+    const touched = this.#touched
+    if (touched.length === 0) return touched
+    this.#touched = []
+    for (const { counts } of touched) counts.touched = false
+    return touched
+  }
+
+  /** The stream has been deleted. */
+  ended(counts: StreamCounts): void {
+    const totals = totalsOf(counts)
+    this.gone = this.gone.map((total, i) => total + totals[i]!)
+  }
+
+  #touch(counts: StreamCounts): void {
+    counts.touched = true
+    this.#touched.push({ counts, before: totalsOf(counts) })
+  }
+}

@@ -1,0 +1,285 @@
+/** Size notifications over HTTP: server-sent events, webhooks and who uses a stream, feeds. */
+import { request } from 'node:http'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { STREAMS, type TestApp, testApp } from '../support/test-app.ts'
+import { tokenFile } from '../support/tokens.ts'
+import { webhookReceiver } from '../support/webhook-receiver.ts'
+
+const N = '/v3/namespaces/default'
+const NOW_MS = 1_700_000_000_000
+const SECRET = 'a secret of a webhook'
+const MIB = 1024 * 1024
+
+/** Text that came so far, and whether it has ended. */
+function follow(app: TestApp, path: string): { text: string; ended: boolean } {
+  const seen = { text: '', ended: false }
+  const outgoing = request({ host: '127.0.0.1', port: app.port, path }, (incoming) => {
+    incoming.on('data', (chunk: Buffer) => {
+      seen.text += chunk.toString()
+    })
+    incoming.on('end', () => {
+      seen.ended = true
+    })
+    incoming.on('error', () => {})
+  })
+  outgoing.on('error', () => {})
+  outgoing.end()
+  onTestFinished(() => void outgoing.destroy())
+  return seen
+}
+
+const sizeEvent = (size: number) => `event: size\ndata: {"timestamp":${NOW_MS},"size":${size}}\n\n`
+
+describe('server-sent events', () => {
+  test('the size as it is, and then when the threshold is passed', { timeout: 30_000 }, async () => {
+    const app = await testApp({ nowMs: NOW_MS })
+    await app.put(`${STREAMS}/s`, { body: '{"notification.threshold.mb":1}' })
+    await app.post(`${STREAMS}/s`, { body: 'abc' })
+    const seen = follow(app, `${STREAMS}/s/notifications`)
+    await expect.poll(() => seen.text).toBe(sizeEvent(3))
+    await app.post(`${STREAMS}/s`, { body: Buffer.alloc(MIB) })
+    await app.post(`${STREAMS}/s/truncate`)
+    await app.post(`${STREAMS}/s`, { body: 'x' })
+    await expect.poll(() => seen.text, { timeout: 20_000 }).toBe(sizeEvent(3) + sizeEvent(MIB + 4))
+    expect(seen.ended).toBe(false)
+  })
+
+  test('a number of them, and the head alone', async () => {
+    const app = await testApp({ streams: ['s'], nowMs: NOW_MS })
+    const answer = await app.get(`${STREAMS}/s/notifications?limit=1`)
+    expect([answer.status, answer.headers['content-type'], answer.text]).toEqual([
+      200,
+      'text/event-stream; charset=utf-8',
+      sizeEvent(0),
+    ])
+    const head = await app.request('HEAD', `${STREAMS}/s/notifications`)
+    expect([head.status, head.headers['content-type'], head.text]).toEqual([
+      200,
+      'text/event-stream; charset=utf-8',
+      '',
+    ])
+  })
+
+  const ends = {
+    'when the stream is deleted': (app: TestApp) => app.delete(`${STREAMS}/s`),
+    'when its namespace is deleted': (app: TestApp) => app.delete('/v3/unrecoverable/namespaces/default'),
+    'when the service stops, at once': (app: TestApp) => app.restart(60_000),
+  }
+  test.each(Object.entries(ends))('end %s', { timeout: 20_000 }, async (_, end) => {
+    const app = await testApp({ streams: ['s'], nowMs: NOW_MS })
+    const seen = follow(app, `${STREAMS}/s/notifications`)
+    await expect.poll(() => seen.text).toBe(sizeEvent(0))
+    await end(app)
+    await expect.poll(() => seen.ended).toBe(true)
+  })
+
+  const refused = [
+    { path: 'nope/notifications', status: 404, text: "'stream:default.nope' was not found." },
+    { path: 's/notifications?limit=0', status: 400, text: "limit is '0'; use a whole number above 0" },
+  ]
+  test.each(refused)('$path is refused', async ({ path, status, text }) => {
+    const app = await testApp({ streams: ['s'] })
+    const answer = await app.get(`${STREAMS}/${path}`)
+    expect([answer.status, answer.text]).toEqual([status, text])
+  })
+})
+
+describe('webhooks', () => {
+  test('are registered, told, listed without their secret, and deleted', async () => {
+    const receiver = await webhookReceiver()
+    const app = await testApp({
+      streams: ['s'],
+      nowMs: NOW_MS,
+      onDisk: true,
+      config: { allowPrivateWebhooks: true },
+    })
+    await app.post(`${STREAMS}/s`, { body: 'abc' })
+    const body = JSON.stringify({
+      url: receiver.url,
+      secret: SECRET,
+      app: 'Shop',
+      program: 'Counter',
+      type: 'Worker',
+    })
+    const { id } = (await app.post(`${STREAMS}/s/webhooks`, { body })).json() as { id: string }
+    await expect
+      .poll(() => receiver.received.map(({ body }) => body))
+      .toEqual([`{"timestamp":${NOW_MS},"size":3,"namespace":"default","stream":"s"}`])
+    const list = async () => (await app.get(`${STREAMS}/s/webhooks`)).json()
+    const program = { app: 'Shop', program: 'Counter', type: 'Worker' }
+    await expect
+      .poll(list)
+      .toEqual([{ id, url: receiver.url, waiting: 0, delivered: 1, dropped: 0, last: '200', ...program }])
+    const users = async () => (await app.get(`${STREAMS}/s/programs`)).text
+    const used =
+      '[{"application":{"namespace":{"id":"default"},"applicationId":"Shop"},"type":"Worker","id":"Counter"}]'
+    expect(await users()).toBe(used)
+    expect((await app.get(`${N}/apps/Shop/workers/Counter/streams`)).text).toBe(
+      '[{"namespace":{"id":"default"},"streamName":"s"}]',
+    )
+    await app.restart()
+    expect(await users()).toBe(used)
+    await expect.poll(() => receiver.received.length).toBe(2)
+    expect((await app.delete(`${STREAMS}/s/webhooks/${id}`)).status).toBe(200)
+    expect((await app.delete(`${STREAMS}/s/webhooks/${id}`)).status).toBe(404)
+    expect([await list(), await users()]).toEqual([[], '[]'])
+  })
+
+  test('deleting the stream ends its use', async () => {
+    const app = await testApp({ streams: ['s'], config: { allowPrivateWebhooks: true } })
+    const body = JSON.stringify({ url: 'http://127.0.0.1:9/', secret: SECRET, app: 'A', program: 'P' })
+    await app.post(`${STREAMS}/s/webhooks`, { body })
+    expect((await app.get(`${STREAMS}/s/programs`)).text).toContain('"type":"Service"')
+    await app.delete(`${STREAMS}/s`)
+    expect((await app.get(`${STREAMS}/s/programs`)).text).toBe('[]')
+  })
+
+  const GOOD = { url: 'https://example.org/', secret: SECRET }
+  const NOT_UNDERSTOOD =
+    'the webhook is not understood; use {"url":…,"secret":…,"app":…,"program":…}, the last two only together'
+  const refused = [
+    { body: {}, text: NOT_UNDERSTOOD },
+    { body: { ...GOOD, url: {} }, text: NOT_UNDERSTOOD },
+    { body: { ...GOOD, secret: 'short' }, text: 'secret has 5 characters; use 16 to 256' },
+    {
+      body: { ...GOOD, url: 'ftp://example.org/' },
+      text: 'url is not understood; use http:// or https://, without user and password',
+    },
+    {
+      body: { ...GOOD, url: 'https://a:b@example.org/' },
+      text: 'url is not understood; use http:// or https://, without user and password',
+    },
+    {
+      body: { ...GOOD, url: 'http://169.254.169.254/latest' },
+      text: 'url leads to 169.254.169.254, which is not public; the operator may allow it with --allow-private-webhooks',
+    },
+    {
+      body: { ...GOOD, url: 'http://2130706433/' },
+      text: 'url leads to 127.0.0.1, which is not public; the operator may allow it with --allow-private-webhooks',
+    },
+    { body: { ...GOOD, app: 'A' }, text: 'app and program go together; give both or neither' },
+    {
+      body: { ...GOOD, app: 'A', program: 'P', type: 'x' },
+      text: "type is 'x'; use Flow, Mapreduce, Workflow, Webapp, Service, Spark, Worker",
+    },
+    {
+      body: { ...GOOD, app: 'A.', program: 'P' },
+      text: 'Invalid application ID: A.. Should only contain alphanumeric characters and _ or -.',
+    },
+  ]
+  test.each(refused)('refused: $text', async ({ body, text }) => {
+    const app = await testApp({ streams: ['s'] })
+    const answer = await app.post(`${STREAMS}/s/webhooks`, { body: JSON.stringify(body) })
+    expect([answer.status, answer.text]).toEqual([400, text])
+    expect((await app.get(`${STREAMS}/s/webhooks`)).text).toBe('[]')
+  })
+
+  test('no more than sixteen for a stream', async () => {
+    const app = await testApp({ streams: ['s'], config: { allowPrivateWebhooks: true } })
+    const register = (i: number) =>
+      app.post(`${STREAMS}/s/webhooks`, {
+        body: JSON.stringify({ url: `http://127.0.0.1:9/${i}`, secret: SECRET }),
+      })
+    for (let i = 0; i < 16; i++) expect((await register(i)).status).toBe(200)
+    expect((await register(3)).status).toBe(200) // is there already
+    const answer = await register(16)
+    expect([answer.status, answer.text]).toEqual([400, 'the stream has 16 webhooks; delete one first'])
+  })
+})
+
+describe('feeds', () => {
+  const F = `${N}/feeds/categories`
+
+  test('are made, listed beside those of streams, and deleted', async () => {
+    const app = await testApp({ streams: ['s'], onDisk: true })
+    const ofStream =
+      '{"description":"Size updates feed for Stream stream:default.s every 1024MB","category":"stream","feed":"sSize","namespace":"default","entity":"NOTIFICATION_FEED"}'
+    const own =
+      '{"description":"Mine","category":"a","feed":"b","namespace":"default","entity":"NOTIFICATION_FEED"}'
+    const steps = [
+      {
+        verb: 'PUT',
+        path: `${F}/a/names/b`,
+        body: '{"description":"Mine"}',
+        status: 200,
+        text: 'Notification Feed created successfully',
+      },
+      {
+        verb: 'PUT',
+        path: `${F}/a/names/b`,
+        body: '',
+        status: 200,
+        text: 'Notification Feed already exists.',
+      },
+      {
+        verb: 'PUT',
+        path: `${F}/stream/names/sSize`,
+        body: '',
+        status: 200,
+        text: 'Notification Feed already exists.',
+      },
+      { verb: 'GET', path: `${F}/a/names/b`, status: 200, text: own },
+      { verb: 'GET', path: `${F}/stream/names/sSize`, status: 200, text: ofStream },
+      { verb: 'GET', path: `${F}/stream/names/noSize`, status: 404, text: '' },
+      { verb: 'GET', path: `${N}/feeds`, status: 200, text: `[${ofStream},${own}]` },
+      {
+        verb: 'DELETE',
+        path: `${F}/stream/names/sSize`,
+        status: 400,
+        text: "the feed belongs to stream 's', and goes with it",
+      },
+      { verb: 'DELETE', path: `${F}/a/names/b`, status: 200, text: '' },
+      { verb: 'DELETE', path: `${F}/a/names/b`, status: 404, text: '' },
+      { verb: 'GET', path: `${F}/a/names/b`, status: 404, text: '' },
+      {
+        verb: 'PUT',
+        path: `${F}/a/names/b`,
+        body: '[',
+        status: 400,
+        text: 'Invalid json object provided in request body.',
+      },
+      {
+        verb: 'PUT',
+        path: `${F}/a/names/b`,
+        body: '{"description":{}}',
+        status: 400,
+        text: 'Invalid json object provided in request body.',
+      },
+      {
+        verb: 'PUT',
+        path: `${F}/a.b/names/b`,
+        status: 400,
+        text: 'Could not create Notification Feed. Invalid category ID: a.b. Should only contain alphanumeric characters and _ or -.',
+      },
+      {
+        verb: 'PUT',
+        path: '/v3/namespaces/nope/feeds/categories/a/names/b',
+        status: 404,
+        text: "'namespace:nope' was not found.",
+      },
+    ]
+    for (const { verb, path, body = '', status, text } of steps) {
+      const answer = await app.request(verb, path, { body })
+      expect([answer.status, answer.text], `${verb} ${path}`).toEqual([status, text])
+      await app.restart()
+    }
+  })
+
+  test('go with their namespace', async () => {
+    const app = await testApp({ onDisk: true })
+    await app.put(`${F}/a/names/b`)
+    await app.delete('/v3/unrecoverable/namespaces/default')
+    expect((await app.get(`${N}/feeds`)).text).toBe('[]')
+    await app.restart()
+    expect((await app.get(`${N}/feeds`)).text).toBe('[]')
+  })
+
+  test('of streams are seen by who has a grant for the stream', async () => {
+    const tokens = await tokenFile([{ name: 'all' }, { name: 'one', grants: ['default:a:read'] }])
+    const app = await testApp({ config: { authFile: tokens.path } })
+    for (const stream of ['a', 'b']) await app.put(`${STREAMS}/${stream}`, { headers: tokens.bearer('all') })
+    const headers = tokens.bearer('one')
+    expect((await app.get(`${N}/feeds`, { headers })).text).toMatch(/^\[\{[^{}]*"feed":"aSize"[^{}]*\}\]$/)
+    expect((await app.get(`${F}/stream/names/bSize`, { headers })).status).toBe(404)
+  })
+})

@@ -1,0 +1,58 @@
+/** What `createApp` is made of, on a store in memory, for tests that call the app themselves. */
+import { MemoryLevel } from 'memory-level'
+import type { AppParts } from '../../src/http/app.ts'
+import { Metadata } from '../../src/metadata/metadata.ts'
+import { Meter } from '../../src/metrics/meter.ts'
+import { Prometheus } from '../../src/metrics/prometheus.ts'
+import { StreamMetrics } from '../../src/metrics/query.ts'
+import { Feeds } from '../../src/notifications/feeds.ts'
+import { SizeFeed } from '../../src/notifications/size-feed.ts'
+import { Webhooks } from '../../src/notifications/webhooks.ts'
+import { Namespaces } from '../../src/streams/namespaces.ts'
+import { Registry } from '../../src/streams/registry.ts'
+import { Streams } from '../../src/streams/streams.ts'
+import { UsageRegistry } from '../../src/streams/usage.ts'
+import { Views } from '../../src/streams/views.ts'
+import type { Level } from '../../storage/level/level.ts'
+import { openStorageOn, type Storage } from '../../storage/level/open.ts'
+import { restingExplore } from './explore.ts'
+
+export async function appParts(nowMs: () => number): Promise<{ parts: AppParts; storage: Storage }> {
+  const db = new MemoryLevel<Buffer, Buffer>({
+    storeEncoding: 'buffer',
+    keyEncoding: 'buffer',
+    valueEncoding: 'buffer',
+  })
+  const storage = await openStorageOn(db as unknown as Level, { nowMs, sync: true })
+  const registry = await Registry.load(storage.catalog)
+  const options = { nowMs, asyncQueueBytesMax: 1, onAsyncLost: () => {} }
+  const streams = new Streams(storage.log, registry, options)
+  const { catalog, log } = storage
+  const meter = await Meter.open({
+    catalog,
+    log,
+    registry,
+    traffic: streams.traffic,
+    nowMs,
+    report: () => {},
+  })
+  const usage = new UsageRegistry()
+  const sizeFeed = new SizeFeed(registry, nowMs)
+  const around = { feed: sizeFeed, usage, nowMs, random: () => 0, allowPrivate: false }
+  const webhooks = await Webhooks.load({ catalog, registry, ...around })
+  const parts = {
+    streams,
+    views: new Views(registry),
+    explore: restingExplore(registry),
+    namespaces: new Namespaces(registry, true),
+    usage,
+    feeds: await Feeds.load(catalog, registry),
+    sizeFeed,
+    webhooks,
+    metadata: await Metadata.load(catalog, registry),
+    metrics: new StreamMetrics(meter, registry),
+    prometheus: new Prometheus(),
+    storeFailure: () => undefined,
+  }
+  return { parts, storage }
+}
