@@ -99,7 +99,7 @@ class Salvage {
     for (const { collection, id, text, sound } of documentsIn(this.#store.files)) {
       if (!sound) {
         this.#findings.add(
-          `document ${collection}/${id} stands in a damaged block; check what it says: ${text.slice(0, 500)}`,
+          `document ${collection}/${id} does not match its checksum; look whether it is right: ${text.slice(0, 500)}`,
         )
       }
       catalog.take(collection, id, text)

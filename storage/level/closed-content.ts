@@ -1,6 +1,7 @@
 /** What a closed store holds, by its keys: documents and logs. */
 import type { StoreFiles } from '../level-files/store-files.ts'
 import type { LogId } from '../log.ts'
+import { readDocument } from './document-codec.ts'
 import { afterLog, BLOCKS, DOCUMENTS, documentOfKey, kindOfKey, logOfBlockKey } from './keys.ts'
 
 export interface StoredDocument {
@@ -8,15 +9,22 @@ export interface StoredDocument {
   readonly id: string
   /** JSON, as far as it is sound. */
   readonly text: string
-  /** False if LevelDB's checksum does not match: documents have none of their own. */
+  /** Whether it is what was written, by its own checksum or, where it has none, by LevelDB's. */
   readonly sound: boolean
 }
 
 /** In the order of collections and ids. */
 export function* documentsIn(files: StoreFiles): Generator<StoredDocument, void> {
   for (const { key, value, sound } of files.entries(DOCUMENTS.gte, DOCUMENTS.lt)) {
-    yield { ...documentOfKey(key), text: value.toString('utf8'), sound }
+    yield storedDocument(key, value, sound)
   }
+}
+
+/** `blockIsSound`: what LevelDB's checksum says of the block it stands in. */
+export function storedDocument(key: Buffer, value: Buffer, blockIsSound: boolean): StoredDocument {
+  const { json, state } = readDocument(key.toString('utf8'), value.toString('utf8'))
+  const sound = state === 'sound' || (state === 'unsealed' && blockIsSound)
+  return { ...documentOfKey(key), text: json, sound }
 }
 
 /** Every log that has a block or a reference, ascending. */

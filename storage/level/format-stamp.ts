@@ -1,7 +1,7 @@
 /**
  * The stamp of a data folder: which format its content has, read before anything touches it.
  *
- *   <data>/FORMAT   "millrace-data 2\n": name and version of the storage format
+ *   <data>/FORMAT   "millrace-data 3\n": name and version of the storage format
  */
 import {
   closeSync,
@@ -18,7 +18,7 @@ import { StorageError } from '../storage-error.ts'
 import { innermost } from './level-error.ts'
 
 /** Raised when old code could no longer read what new code writes. Old versions stay readable: upgrade.ts. */
-export const FORMAT_VERSION = 2
+export const FORMAT_VERSION = 3
 const FORMAT_NAME = 'millrace-data'
 
 /**

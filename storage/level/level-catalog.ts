@@ -1,6 +1,7 @@
 /** Catalog on LevelDB: one JSON value per document, written by the same group commits as events, with fsync. */
 import type { Catalog, CatalogChange } from '../catalog.ts'
 import { StorageError } from '../storage-error.ts'
+import { encodeDocument, readDocument } from './document-codec.ts'
 import type { GroupCommit, GroupMember } from './group-commit.ts'
 import { collectionRange, documentKey, idOfDocumentKey } from './keys.ts'
 import type { Batch, Level } from './level.ts'
@@ -19,7 +20,7 @@ export class LevelCatalog implements Catalog {
     for await (const round of walkText(this.#db, collectionRange(collection, prefix))) {
       for (const [key, value] of round) {
         const id = idOfDocumentKey(collection, key)
-        visit(id, parseDocument(collection, id, value))
+        visit(id, parseDocument(collection, id, key, value))
       }
     }
   }
@@ -51,7 +52,7 @@ class CatalogCommit implements GroupMember {
       if (document === undefined) {
         batch.del(key)
       } else {
-        const value = Buffer.from(JSON.stringify(document), 'utf8')
+        const value = encodeDocument(key, document)
         batch.put(key, value)
         bytes += value.length
       }
@@ -69,9 +70,16 @@ class CatalogCommit implements GroupMember {
   }
 }
 
-function parseDocument(collection: string, id: string, value: string): unknown {
+function parseDocument(collection: string, id: string, key: string, value: string): unknown {
+  const { json, state } = readDocument(key, value)
+  if (state === 'altered') {
+    throw new StorageError(
+      'corrupt',
+      `document ${id} of collection ${collection} does not match its checksum; \`millrace repair\` saves the rest`,
+    )
+  }
   try {
-    return JSON.parse(value)
+    return JSON.parse(json)
   } catch (cause) {
     throw new StorageError('corrupt', `document ${id} of collection ${collection} is not JSON`, { cause })
   }

@@ -16,7 +16,7 @@ import { LevelCatalog } from './level-catalog.ts'
 import { innermost, storageErrorOf } from './level-error.ts'
 import { LevelLog, type LevelLogOptions } from './level-log.ts'
 import { checkBeforeOpen } from './start-check.ts'
-import { moveFormat1Tails } from './upgrade.ts'
+import { moveFormat1Tails, sealFormat2Documents } from './upgrade.ts'
 import { WalName } from './wal-name.ts'
 
 /**
@@ -75,7 +75,11 @@ export async function openStorage(folder: string, options: LevelLogOptions): Pro
     throw unusable(folder, cause)
   }
   try {
-    const storage = await openStorageOn(db as unknown as Level, { ...options, ...(walName && { walName }) })
+    const storage = await openStorageOn(db as unknown as Level, {
+      ...options,
+      ...(walName && { walName }),
+      format,
+    })
     return { ...storage, remarks, close: () => storage.close().finally(() => walName?.close()) }
   } catch (error) {
     walName?.close()
@@ -104,11 +108,15 @@ function locked(folder: string): StorageError {
   )
 }
 
-/** The same on a LevelDB that is open, or opens itself, such as one in memory. */
-export async function openStorageOn(db: Level, options: LevelLogOptions): Promise<Storage> {
+/** The same on a LevelDB that is open, or opens itself, such as one in memory. `format` is that of its content. */
+export async function openStorageOn(
+  db: Level,
+  { format = FORMAT_VERSION, ...options }: LevelLogOptions & { readonly format?: number },
+): Promise<Storage> {
   let log: LevelLog
   try {
     await moveFormat1Tails(db)
+    if (format < 3) await sealFormat2Documents(db)
     log = await LevelLog.open(db, options)
   } catch (error) {
     await db.close() // or the folder stays locked

@@ -9,9 +9,9 @@
 import type { Entry } from '../level-files/write-batch.ts'
 import type { EventBlock, LogId } from '../log.ts'
 import { decodeBlock } from './block-codec.ts'
+import { storedDocument } from './closed-content.ts'
 import type { ClosedStore } from './closed-store.ts'
 import {
-  documentOfKey,
   indexOfPieceKey,
   isReferenceKey,
   kindOfKey,
@@ -149,10 +149,10 @@ class Scrub {
   }
 
   #takeDocument({ key, value, sound }: Entry): void {
-    const { collection, id } = documentOfKey(key)
-    // It has no checksum of its own: out of a damaged block of LevelDB's it may say anything.
-    if (sound) this.#visitor.document(collection, id, value.toString('utf8'))
-    else this.#visitor.damage({ reason: `document ${collection}/${id} stands in a damaged block` })
+    const document = storedDocument(key, value, sound)
+    const { collection, id } = document
+    if (document.sound) this.#visitor.document(collection, id, document.text)
+    else this.#visitor.damage({ reason: `document ${collection}/${id} does not match its checksum` })
   }
 
   #takeOfLog({ key, value }: Entry): void {

@@ -121,6 +121,19 @@ test('what is noted of streams is saved; metrics begin anew', async () => {
   expect(found).toEqual([[{ id: 'default:singles', document }], []])
 })
 
+test('a document that was altered is told, and taken as it is where it can be read', async () => {
+  const both = await damaged(async (db) => {
+    const key = documentKey('streams', 'default:singles')
+    const value = (await db.get(key))!.toString()
+    await db.put(key, Buffer.from(value.replace('{', '{"description":"altered",')))
+  })
+  const { code, told, events } = await repaired(both)
+  expect([code, events]).toEqual([0, original])
+  expect(told).toContain(
+    'document streams/default:singles does not match its checksum; look whether it is right: {"description":"altered","log":',
+  )
+})
+
 test('a damaged block is left out, and told', async () => {
   const { code, leftOut, events } = await repaired(
     await damaged(async (db) => flipLast(db, await keyOf(db, 'singles', 0))),

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { Level as ClassicLevel } from 'level'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { verify } from '../../src/commands/verify.ts'
+import { readDocument, sealed } from '../../storage/level/document-codec.ts'
 import {
   BLOCKS,
   blockKey,
@@ -61,7 +62,7 @@ test('a sound store is sound, its content is counted, and no byte of it changes'
   const before = await filesOf(folder)
   const { code, told, lines } = await verified(folder)
   expect({ code, told }).toEqual({ code: 0, told: '' })
-  expect(lines[0]).toMatch(/^DATA: format 2, \d+ files of \d+ kB$/)
+  expect(lines[0]).toMatch(/^DATA: format 3, \d+ files of \d+ kB$/)
   expect(lines.slice(1)).toEqual([
     '7 streams, 1533 events with 1237 kB of bodies',
     '1 abandoned upload, to be removed',
@@ -102,6 +103,14 @@ const damages: {
   readonly change: (db: Db) => Promise<void>
   readonly says: readonly (string | RegExp)[]
 }[] = [
+  {
+    name: 'a document',
+    change: async (db) => flip(db, documentKey('namespaces', 'weather'), 3),
+    says: [
+      'document namespaces/weather does not match its checksum',
+      'the namespace of stream weather:rain is missing',
+    ],
+  },
   {
     name: 'a block in the middle',
     change: async (db) => flip(db, await keyOf(db, 'singles', 0), -1),
@@ -196,8 +205,10 @@ const damages: {
   {
     name: 'a stream with the log of another',
     change: async (db) => {
-      const document = (await db.get(documentKey('streams', 'default:batches')))!
-      await db.put(documentKey('streams', 'default:singles'), document)
+      const from = documentKey('streams', 'default:batches')
+      const { json } = readDocument(from.toString(), (await db.get(from))!.toString())
+      const to = documentKey('streams', 'default:singles')
+      await db.put(to, sealed(to, json))
     },
     says: ['document streams/default:singles cannot be read: its log belongs to stream default:batches'],
   },

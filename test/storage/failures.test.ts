@@ -236,4 +236,43 @@ describe('bytes on disk that are not what was written', () => {
       message: 'document default:a of collection streams is not JSON',
     })
   })
+
+  /** LevelDB gives what it compacts a checksum that is right for what has become of it. */
+  test('a document with any byte altered is refused with its name', async () => {
+    const db = new FaultyLevel()
+    const storage = await openStorageOn(db as unknown as Level, { nowMs: () => 0, sync: true })
+    const change = { collection: 'streams', id: 'default:a', document: { log: 10, ttlSeconds: '60' } }
+    await storage.catalog.commit([change])
+    const [[key, written]] = (await db.everything()).filter(([key]) => letter('c')(key)) as [[Buffer, Buffer]]
+    expect(await listed(storage.catalog, 'streams')).toEqual([{ id: change.id, document: change.document }])
+    for (let at = 0; at < written.length; at++) {
+      for (const bit of [0x01, 0x10, 0x80]) {
+        const altered = Buffer.from(written)
+        altered[at]! ^= bit
+        await db.put(key, altered)
+        await expect(listed(storage.catalog, 'streams'), altered.toString()).rejects.toMatchObject({
+          code: 'corrupt',
+          message: expect.stringMatching(
+            /^document default:a of collection streams (does not match|is not JSON)/,
+          ),
+        })
+      }
+    }
+  })
+
+  test('a number with any byte altered is refused, too', async () => {
+    const db = new FaultyLevel()
+    const storage = await openStorageOn(db as unknown as Level, { nowMs: () => 0, sync: true })
+    await storage.catalog.commit([{ collection: 'counters', id: 'logs', document: 12 }])
+    const [[key, written]] = (await db.everything()).filter(([key]) => letter('c')(key)) as [[Buffer, Buffer]]
+    for (let at = 0; at < written.length; at++) {
+      for (let byte = 0; byte < 256; byte++) {
+        if (byte === written[at]) continue
+        const altered = Buffer.from(written)
+        altered[at] = byte
+        await db.put(key, altered)
+        await expect(listed(storage.catalog, 'counters'), altered.toString()).rejects.toThrow('document logs')
+      }
+    }
+  })
 })

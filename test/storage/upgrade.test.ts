@@ -8,7 +8,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Level as ClassicLevel } from 'level'
 import { expect, onTestFinished, test } from 'vitest'
-import { FORMAT_1_TAILS, TAILS } from '../../storage/level/keys.ts'
+import { FORMAT_VERSION } from '../../storage/level/format-stamp.ts'
+import { documentKey, FORMAT_1_TAILS, TAILS } from '../../storage/level/keys.ts'
 import { openStorage, type Storage } from '../../storage/level/open.ts'
 import { event, readAll } from '../contract/event-log.ts'
 import { listed } from '../support/listed.ts'
@@ -92,11 +93,11 @@ function tail({ firstMs, ...others }: Record<string, number>) {
   return { ...others, firstTimestampMs: firstMs, mergedSequence: 0, mergedTimestampMs: 0 }
 }
 
-test('a folder of format 1 is read whole, and is of format 2 from then on', async () => {
+test('a folder of format 1 is read whole, and is of this format from then on', async () => {
   const folder = await format1Folder()
   expect(await tailKeys(folder)).toEqual({ old: 3, new: 0 })
   expect(await closeAfter(await open(folder), everything)).toEqual(CONTENT)
-  expect(await stampOf(folder)).toBe('millrace-data 2\n')
+  expect(await stampOf(folder)).toBe(`millrace-data ${FORMAT_VERSION}\n`)
   expect(await tailKeys(folder)).toEqual({ old: 0, new: 3 })
   expect(await closeAfter(await open(folder), everything)).toEqual(CONTENT)
 })
@@ -143,4 +144,26 @@ test('a folder that another process has open keeps the stamp of its format', asy
   await expect(open(folder)).rejects.toMatchObject({ code: 'locked' })
   expect(await stampOf(folder)).toBe('millrace-data 1\n')
   await db.close()
+})
+
+async function documentIn(folder: string, key: Buffer): Promise<string> {
+  const db = await openStore(folder)
+  const value = await db.get(key)
+  await db.close()
+  return value!.toString()
+}
+
+test('documents of older formats have a checksum from then on, and are read without it where a crash left them so', async () => {
+  const folder = await format1Folder()
+  const key = documentKey('streams', 'default:a')
+  const plain = await documentIn(folder, key)
+  expect(JSON.parse(plain)).toEqual({ log: 1 })
+  await closeAfter(await open(folder), everything)
+  expect(await documentIn(folder, key)).toMatch(/^\{"log":1\} crc=[0-9a-f]{8}$/)
+
+  const db = await openStore(folder)
+  await db.put(key, Buffer.from(plain))
+  await db.close()
+  expect(await closeAfter(await open(folder), everything)).toEqual(CONTENT)
+  expect(await documentIn(folder, key)).toBe(plain)
 })

@@ -1,0 +1,42 @@
+/**
+ * The value of a document: its JSON text, and a checksum, because LevelDB copies what it compacts without looking at its
+ * own checksums, and gives what has rotted a new one.
+ *
+ *   document := JSON | " crc=" | crc32c in 8 hexadecimal digits
+ *
+ * crc32c covers key and JSON. Formats 1 and 2 had the JSON alone; no altered byte makes the one out of the other.
+ */
+import { crc32c } from '@node-rs/crc32'
+import { checksum } from './checksum.ts'
+
+const SEAL = ' crc='
+const SEAL_LENGTH = SEAL.length + 8
+
+export interface ReadDocument {
+  readonly json: string
+  /** By the checksum of its own; of a document that has none, nobody can say. */
+  readonly state: 'sound' | 'altered' | 'unsealed'
+}
+
+export function encodeDocument(key: Buffer, document: unknown): Buffer {
+  return sealed(key, JSON.stringify(document))
+}
+
+/** The value of a document whose JSON text is there already. */
+export function sealed(key: Buffer, json: string): Buffer {
+  const text = Buffer.from(json, 'utf8')
+  return Buffer.from(`${json}${SEAL}${inHex(checksum(key, text, 0))}`, 'utf8')
+}
+
+/** Key and value as text: both are UTF-8. */
+export function readDocument(key: string, value: string): ReadDocument {
+  const at = value.length - SEAL_LENGTH
+  if (!value.startsWith(SEAL, at)) return { json: value, state: 'unsealed' }
+  const json = value.slice(0, at)
+  const isSound = inHex(crc32c(key + json)) === value.slice(at + SEAL.length)
+  return { json, state: isSound ? 'sound' : 'altered' }
+}
+
+function inHex(crc: number): string {
+  return crc.toString(16).padStart(8, '0')
+}
