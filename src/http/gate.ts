@@ -3,8 +3,8 @@
  *
  * Up to `maxRequests` are worked on at a time, which is the benefit of the doubt: a burst, or many clients that each wait
  * for their answer, are served a little later. When all of them take longer than `maxWaitMs` and the process is busy all
- * the time, more comes in than can be done, and waiting helps nobody: then an eighth is worked on at a time, so that what is taken is answered about as fast
- * as ever, until there is room again. docs/decisions/0015-overload.md has the measurements.
+ * the time, more comes in than can be done, and waiting helps nobody: then an eighth is worked on at a time, until there is
+ * room again, so that what is taken is answered soon. docs/decisions/0015-overload.md has the measurements.
  *
  * A refusal costs half of what an event costs. Clients that send again at once, whatever Retry-After says, would leave no
  * time for anything else, so a refusal waits a few hundredths of a second before it goes out.

@@ -1,8 +1,9 @@
 /**
  * Walks keys in order, a few hundred KiB at a time, each time with a fresh iterator.
  *
- * An open LevelDB iterator pins files and a snapshot. A reader may be a client that takes one byte a second, so nothing
- * is held between two rounds; the next round is fetched while the caller works on this one.
+ * An open LevelDB iterator pins files and a snapshot. A reader may be a client that takes one byte a second, so none is
+ * held between two rounds. The next round is fetched while the caller works on this one, and rounds are large, as long as
+ * the caller is quick: what many slow readers hold at a time is memory that does nobody any good.
  */
 import type { AbstractGetOptions, AbstractIterator, AbstractIteratorOptions } from 'abstract-level'
 import { freeMemory } from '../free-memory.ts'
@@ -13,6 +14,12 @@ export type Entry = [key: Buffer, value: Buffer]
 
 /** Enough that opening the iterator does not count. */
 const ROUND_BYTES = 512 * 1024
+/**
+ * For a caller who takes less than this in a millisecond, rounds are small: to wait for one is nothing to him. On the
+ * average of the whole scan, for a slow network takes megabytes at a time, too, and then nothing for seconds.
+ */
+const SLOW_BYTES_PER_MS = 10 * 1024
+const SLOW_ROUND_BYTES = 96 * 1024
 /** Room for so many entries is made at once, and no more than a few times of what the last round had. */
 const ROUND_ENTRIES = 4096
 const ROUND_GROWTH = 4
@@ -37,6 +44,9 @@ export class EntryScan {
   /** How many entries the next round may have. */
   #entries = 1
   #ahead: Promise<Entry[]> | undefined
+  /** Handed out since `#sinceMs`, which is when the first round was. */
+  #bytes = 0
+  #sinceMs = 0
 
   /** `second` is the first key above `gte`, where it is known: both entries are then one round. */
   constructor(db: Level, gte: Buffer, lt: Buffer, second?: Buffer) {
@@ -87,17 +97,25 @@ export class EntryScan {
   }
 
   async #fetchNext(): Promise<Entry[]> {
-    const round = await (this.#ahead ?? fetchRound(this.#db, this.#gte, this.#lt, this.#entries))
+    const isFirst = this.#entries === 1
+    const isSlow = !isFirst && this.#bytes < (performance.now() - this.#sinceMs) * SLOW_BYTES_PER_MS
+    const bytesMax = isSlow ? SLOW_ROUND_BYTES : ROUND_BYTES
+    const round = await (this.#ahead ?? this.#beginRound(bytesMax))
     this.#ahead = undefined
     if (round.length === 0) return round
     this.#gte = keyAfter(round[round.length - 1][0])
-    const isFirst = this.#entries === 1
     this.#entries = Math.min(ROUND_GROWTH * round.length, ROUND_ENTRIES)
-    if (!isFirst) {
-      this.#ahead = fetchRound(this.#db, this.#gte, this.#lt, this.#entries)
+    if (isFirst) this.#sinceMs = performance.now()
+    for (const [, value] of round) this.#bytes += value.length
+    if (!isFirst && !isSlow) {
+      this.#ahead = this.#beginRound(bytesMax)
       this.#ahead.catch(() => {}) // told when it is awaited; a caller that stops early does not care
     }
     return round
+  }
+
+  #beginRound(bytesMax: number): Promise<Entry[]> {
+    return fetchRound(this.#db, this.#gte, this.#lt, this.#entries, bytesMax)
   }
 }
 
@@ -109,8 +127,14 @@ function handsOutCopies(db: Level): boolean {
 /** A long read must not push out what point reads need. */
 const NOT_CACHED = { fillCache: false } as AbstractGetOptions<Buffer, Buffer>
 
-async function fetchRound(db: Level, gte: Buffer, lt: Buffer, entries: number): Promise<Entry[]> {
-  const options = { gte, lt, ...NOT_CACHED, highWaterMarkBytes: ROUND_BYTES }
+async function fetchRound(
+  db: Level,
+  gte: Buffer,
+  lt: Buffer,
+  entries: number,
+  bytesMax: number,
+): Promise<Entry[]> {
+  const options = { gte, lt, ...NOT_CACHED, highWaterMarkBytes: bytesMax }
   const iterator = db.iterator(options)
   try {
     const round = (await iterator.nextv(entries)) as Entry[]

@@ -1,8 +1,6 @@
 /** A store in memory whose writes wait for as long as a test wants: what a slow disk looks like from above. */
-import { AbstractChainedBatch } from 'abstract-level'
-import { MemoryLevel } from 'memory-level'
-import type { Level } from '../../storage/level/level.ts'
-import { openStorageOn, type Storage } from '../../storage/level/open.ts'
+import type { Storage } from '../../storage/level/open.ts'
+import { alteredStorage, type WriteBatch } from './altered-storage.ts'
 
 export interface StallingStorage {
   readonly open: (nowMs: () => number) => Promise<Storage>
@@ -15,32 +13,14 @@ export interface StallingStorage {
 export function stallingStorage(): StallingStorage {
   let stalled: Promise<void> | undefined
   let release = () => {}
-  const storage: StallingStorage = {
-    async open(nowMs) {
-      const db = new MemoryLevel<Buffer, Buffer>({
-        storeEncoding: 'buffer',
-        keyEncoding: 'buffer',
-        valueEncoding: 'buffer',
-      })
-      await db.open()
-      const batchOf = db.batch.bind(db) as (...all: never[]) => unknown
-      Object.assign(db, {
-        batch(...all: never[]) {
-          const batch = batchOf(...all)
-          if (batch instanceof AbstractChainedBatch) {
-            const write = batch.write.bind(batch)
-            Object.assign(batch, {
-              async write(options: object) {
-                await stalled
-                return write(options)
-              },
-            })
-          }
-          return batch
+  return {
+    open: (nowMs) =>
+      alteredStorage(nowMs, ({ write }) => ({
+        async write(options: Parameters<WriteBatch['write']>[0]) {
+          await stalled
+          return write(options)
         },
-      })
-      return openStorageOn(db as unknown as Level, { nowMs, sync: true })
-    },
+      })),
     stall() {
       stalled = new Promise((resolve) => {
         release = resolve
@@ -51,5 +31,4 @@ export function stallingStorage(): StallingStorage {
       release()
     },
   }
-  return storage
 }
