@@ -5,19 +5,12 @@ import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { endWithUs } from '../cleanup.ts'
+import { type Usage, usageOf } from '../processes/usage.ts'
 import type { PeerDefinition, Place } from './peer.ts'
-
-export interface PeerUsage {
-  readonly rssPeakBytes: number
-  /** Since the process started. User and system time of all threads; /proc counts it in steps of 10 ms. */
-  readonly cpuSeconds: number
-}
 
 const START_MS_MAX = 30_000
 const STOP_MS_MAX = 10_000
 const ASK_AGAIN_MS = 20
-/** USER_HZ, the unit of times in /proc. */
-const TICKS_PER_SECOND = 100
 /** Of what a peer printed, in an error. */
 const LAST_WORDS = 2000
 
@@ -70,19 +63,8 @@ export class PeerProcess {
   }
 
   /** Undefined where there is no /proc. */
-  usage(): PeerUsage | undefined {
-    try {
-      const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8')
-      const stat = readFileSync(`/proc/${this.#child.pid}/stat`, 'utf8')
-      // From field 3 on: the name, in parentheses, may hold spaces.
-      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-      return {
-        rssPeakBytes: Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)![1]) * 1024,
-        cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND,
-      }
-    } catch {
-      return undefined
-    }
+  usage(): Usage | undefined {
+    return usageOf(this.#child.pid)
   }
 
   async stop(): Promise<void> {

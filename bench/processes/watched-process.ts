@@ -4,24 +4,13 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { endWithUs } from '../cleanup.ts'
-
-export interface Usage {
-  readonly rssPeakBytes: number
-  readonly rssBytes: number
-  /** Of that, without the pages of files it has mapped, which the kernel can take back. */
-  readonly rssOwnBytes: number
-  /** Since the process started. User and system time of all threads; /proc counts it in steps of 10 ms. */
-  readonly cpuSeconds: number
-}
+import { type Usage, usageOf } from './usage.ts'
 
 /** A store of many gigabytes replays its last log before it listens. */
 const START_MS_MAX = 60_000
 /** The service gives what it accepted 10 s. */
 const STOP_MS_MAX = 20_000
-/** USER_HZ, the unit of times in /proc. */
-const TICKS_PER_SECOND = 100
 
 export class WatchedProcess {
   readonly #child: ChildProcess
@@ -62,23 +51,7 @@ export class WatchedProcess {
 
   /** Undefined where there is no /proc. */
   usage(): Usage | undefined {
-    try {
-      const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8')
-      const stat = readFileSync(`/proc/${this.#child.pid}/stat`, 'utf8')
-      const bytes = (name: string) =>
-        Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) * 1024
-      // From field 3 on: the name, in parentheses, may hold spaces.
-      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-      const ticks = Number(fields[11]) + Number(fields[12])
-      return {
-        rssPeakBytes: bytes('VmHWM'),
-        rssBytes: bytes('VmRSS'),
-        rssOwnBytes: bytes('RssAnon'),
-        cpuSeconds: ticks / TICKS_PER_SECOND,
-      }
-    } catch {
-      return undefined
-    }
+    return usageOf(this.#child.pid)
   }
 
   /** As an operator stops it: what was accepted is on disk afterwards. */

@@ -2,7 +2,8 @@
 import { join } from 'node:path'
 import type { LoadResult } from '../load/jobs.ts'
 import { type Build, commandOf } from '../processes/build.ts'
-import { type Usage, type WatchedProcess, withProcess } from '../processes/watched-process.ts'
+import type { Usage } from '../processes/usage.ts'
+import { type WatchedProcess, withProcess } from '../processes/watched-process.ts'
 import type { Round, Sample } from '../sample.ts'
 
 /** Where a service of this round keeps its own data. */
