@@ -250,8 +250,9 @@ test('tables of which some blocks are damaged lose no more than what stands in t
   const store = join(both.folder, 'store')
   for (const name of (await readdir(store)).filter((file) => file.endsWith('.ldb'))) {
     const bytes = await readFile(join(store, name))
-    // Not at the end, where the index stands: how many blocks there are depends on how far LevelDB came with compacting.
-    for (let place = 0.05; place < 0.7; place += 0.2) bytes[Math.floor(bytes.length * place)]! ^= 1
+    // Not at the end, where the index stands. Which blocks there are depends on how far LevelDB came with compacting, and
+    // some hold nothing but what was deleted: so of many of them.
+    for (let place = 0.05; place < 0.7; place += 0.02) bytes[Math.floor(bytes.length * place)]! ^= 1
     await writeFile(join(store, name), bytes)
   }
   const { code, leftOut, events } = await repaired(both)
