@@ -13,6 +13,7 @@ import { earliestVisibleMs } from '../streams/properties.ts'
 import type { Registry } from '../streams/registry.ts'
 import type { Streams } from '../streams/streams.ts'
 import { type TableClaim, tablesOf } from '../streams/table-names.ts'
+import type { ProgramId, UsageRegistry } from '../streams/usage.ts'
 import type { BadEvents } from './bad-events.ts'
 import type { ResultColumn } from './cells.ts'
 import { hiveNames } from './column-names.ts'
@@ -40,6 +41,7 @@ export interface ExploreOptions {
   readonly spillFolder: string
   readonly queriesMax: number
   readonly idleMs: number
+  readonly usage: UsageRegistry
 }
 
 /** Whose query it is, as far as it matters here. */
@@ -56,6 +58,8 @@ export interface Submission {
   readonly statement: string
   /** One bad event makes the query fail, as in CDAP. */
   readonly strict: boolean
+  /** For which it is asked: it uses the streams that are named, once the query is accepted. */
+  readonly program: ProgramId | undefined
   /** Undefined: everybody may do everything. */
   readonly reader: Reader | undefined
 }
@@ -103,7 +107,7 @@ export class Explore {
   }
 
   /** Rejects with ServiceError 'invalid_query', 'table_forbidden', 'namespace_not_found', 'overloaded'. */
-  async submit({ namespace, statement, strict, reader }: Submission): Promise<QueryHandle> {
+  async submit({ namespace, statement, strict, program, reader }: Submission): Promise<QueryHandle> {
     this.#streams.assertNamespace(namespace)
     const workshop = await this.#opened()
     const key = ++this.#keys
@@ -124,6 +128,7 @@ export class Explore {
       if (isEngineError(error)) throw sqlErrorOf(error).asRefusal()
       throw error
     }
+    if (program !== undefined) this.#noteUse(program, query.streams)
     const run = this.#turns
       .take(() => this.#run(query, key, checked, workshop, strict))
       .finally(() => this.#running.delete(run))
@@ -207,6 +212,11 @@ export class Explore {
     await Promise.allSettled([...this.#running])
     const workshop = await this.#workshop?.catch(() => undefined)
     await workshop?.close()
+  }
+
+  /** Of the streams that are still there. */
+  #noteUse(program: ProgramId, streams: readonly StreamId[]): void {
+    for (const id of streams) if (this.#streams.has(id)) this.#options.usage.remember(program, id)
   }
 
   #visible(namespace: NamespaceName, reader: Reader | undefined): Query[] {

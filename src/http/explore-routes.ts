@@ -50,8 +50,10 @@ export function exploreRoutes(
   return {
     async submit(c: HttpContext) {
       const namespace = namespaceOf(c)
-      const { query, strict } = await readDocument(c.env.incoming, parseQuery)
-      const handle = await explore.submit({ namespace, statement: query, strict, reader: readerOf(c) })
+      const { query, ...given } = await readDocument(c.env.incoming, (body, depthMax) =>
+        parseQuery(body, depthMax, namespace),
+      )
+      const handle = await explore.submit({ namespace, statement: query, ...given, reader: readerOf(c) })
       return answerJson(c, { handle })
     },
 

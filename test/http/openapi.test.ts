@@ -319,6 +319,8 @@ const exchanges: readonly Exchange[] = [
   ...[
     '',
     '{"query":"SELECT 1","strict":"maybe"}',
+    '{"query":"SELECT 1","app":"Shop"}',
+    '{"query":"SELECT 1","app":"a b","program":"Counter"}',
     '{"query":"SELECT * FROM FROM x"}',
     '{"query":"SELECT * FROM stream_nope"}',
     '{"query":"DROP TABLE x"}',
