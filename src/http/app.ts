@@ -145,14 +145,14 @@ export function routesOf(parts: AppParts, options: AppOptions): readonly Route[]
       `${N}/data/explore/streams/:stream/tables/:table/enable`,
       'admin',
       explore.enableTable,
-      'view.put',
+      'table.enable',
     ],
     [
       'POST',
       `${N}/data/explore/streams/:stream/tables/:table/disable`,
       'admin',
       explore.disableTable,
-      'view.delete',
+      'table.disable',
     ],
     ['GET', '/v3/explore/status', 'client', explore.serviceStatus],
 

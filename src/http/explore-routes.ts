@@ -3,7 +3,7 @@ import type { Explore, Reader } from '../explore/explore.ts'
 import type { Query } from '../explore/query.ts'
 import { NO_OP } from '../explore/query-handle.ts'
 import { ServiceError } from '../service-error.ts'
-import { parseViewName } from '../streams/names.ts'
+import { parseViewName, type StreamId } from '../streams/names.ts'
 import type { Streams } from '../streams/streams.ts'
 import { tableOfStream } from '../streams/table-names.ts'
 import type { Views } from '../streams/views.ts'
@@ -122,8 +122,9 @@ export function exploreRoutes(
     tables(c: HttpContext) {
       const namespace = namespaceOf(c)
       const grants = c.get('client')?.grants
-      const tables = explore
-        .tables(namespace)
+      streams.assertNamespace(namespace)
+      const tables = explore.tables
+        .list(namespace)
         .filter(({ stream: { id } }) => grants?.includeStream(id.namespace, id.stream) ?? true)
       return answerJson(
         c,
@@ -132,7 +133,7 @@ export function exploreRoutes(
     },
 
     tableInfo(c: HttpContext) {
-      const found = explore.table(namespaceOf(c), c.req.param('table') ?? '')
+      const found = explore.tables.find(namespaceOf(c), c.req.param('table') ?? '')
       const grants = c.get('client')?.grants
       const { namespace, stream } = found?.claim.stream.id ?? {}
       const visible = grants === undefined || (stream && grants.includeStream(namespace!, stream))
@@ -140,7 +141,7 @@ export function exploreRoutes(
       return answerJson(c, tableInfoOf(found.claim, found.columns))
     },
 
-    /** The table of a stream is always there; one of another name is a view. */
+    /** The table of a stream itself has the format of the stream; one of another name is a view. */
     async enableTable(c: HttpContext) {
       const id = streamOf(c)
       const stream = streams.get(id)
@@ -148,15 +149,14 @@ export function exploreRoutes(
         parseFormatDocument(body, 'Expected format in the body', depthMax),
       )
       const table = c.req.param('table') ?? ''
-      if (table.toLowerCase() === tableOfStream(id.stream)) {
-        const problem = explore.whyNoTable(id)
-        if (problem !== undefined) throw new ServiceError('invalid_query', problem)
+      if (isOwnTable(table, id)) {
         if (printFormat(format) !== printFormat(stream.properties.format)) {
           throw new ServiceError(
             'invalid_query',
             `table ${table} has the format of stream ${id.stream}; change that, or use another name`,
           )
         }
+        await explore.tables.enable(id)
       } else {
         await views.put(id, parseViewName(table), { format, tableName: table })
       }
@@ -167,7 +167,8 @@ export function exploreRoutes(
       const id = streamOf(c)
       if (!streams.has(id)) throw new ServiceError('stream_not_found', `Could not find stream ${id.stream}`)
       const table = c.req.param('table') ?? ''
-      if (table.toLowerCase() !== tableOfStream(id.stream)) await views.delete(id, parseViewName(table))
+      if (isOwnTable(table, id)) await explore.tables.disable(id)
+      else await views.delete(id, parseViewName(table))
       return answerJson(c, { handle: NO_OP })
     },
 
@@ -175,6 +176,10 @@ export function exploreRoutes(
       return answerJson(c, { status: 'OK' })
     },
   }
+}
+
+function isOwnTable(table: string, { stream }: StreamId): boolean {
+  return table.toLowerCase() === tableOfStream(stream)
 }
 
 const CSV = { 'Content-Type': 'text/csv; charset=utf-8' }

@@ -14,7 +14,7 @@ import { type ProgramId, UsageRegistry } from '../../src/streams/usage.ts'
 import { appParts } from '../support/app-parts.ts'
 import { tellProof } from '../support/effort.ts'
 import { ended } from '../support/explore.ts'
-import { type RequestOptions, STREAMS, type TestApp, testApp } from '../support/test-app.ts'
+import { type RequestOptions, type TestApp, testApp } from '../support/test-app.ts'
 import { ALL, secretNumber, type TestTokens, tokenEntry, tokenFile } from '../support/tokens.ts'
 
 const NOW_MS = 1_000_000
@@ -405,13 +405,16 @@ function reset(app: TestApp, tokens: TestTokens): Promise<void> {
   return fill(app, tokens.bearer('all'))
 }
 
-/** Namespace `shop` and the streams that are asked for, with an event each. */
+/** Namespace `shop` and the streams that are asked for, with an event, a view and a table each. */
 async function fill(app: TestApp, headers: Record<string, string>): Promise<void> {
   await app.put('/v3/namespaces/shop', { headers })
-  for (const stream of ['/v3/namespaces/shop/streams/s', `${STREAMS}/s`]) {
+  for (const namespace of ['shop', 'default']) {
+    const stream = `/v3/namespaces/${namespace}/streams/s`
     await app.put(stream, { headers })
     expect((await app.post(stream, { headers, body: 'x' })).status).toBe(200)
     await app.put(`${stream}/views/v`, { headers, body: VIEW })
+    const table = `/v3/namespaces/${namespace}/data/explore/streams/s/tables/stream_s`
+    await app.post(`${table}/enable`, { headers, body: '{"name":"text"}' })
   }
 }
 
