@@ -62,6 +62,7 @@ const WRONG_VERB = row('401 401 401 405 405 405 405 405 405 405')
 
 const N = '/v3/namespaces/:namespace'
 const S = `${N}/streams`
+const V = `${S}/:stream/views/:view`
 const Q = '/v3/data/explore/queries'
 const V2 = '/v2/streams'
 
@@ -139,6 +140,16 @@ const EXPECTED: Readonly<Record<string, readonly number[]>> = {
   [`POST ${S}/:stream/metadata/tags`]: ADMIN,
   [`DELETE ${S}/:stream/metadata/tags`]: ADMIN,
   [`DELETE ${S}/:stream/metadata/tags/:tag`]: ADMIN,
+  [`GET ${V}/metadata`]: STREAM,
+  [`DELETE ${V}/metadata`]: ADMIN,
+  [`GET ${V}/metadata/properties`]: STREAM,
+  [`POST ${V}/metadata/properties`]: ADMIN,
+  [`DELETE ${V}/metadata/properties`]: ADMIN,
+  [`DELETE ${V}/metadata/properties/:property`]: ADMIN,
+  [`GET ${V}/metadata/tags`]: STREAM,
+  [`POST ${V}/metadata/tags`]: ADMIN,
+  [`DELETE ${V}/metadata/tags`]: ADMIN,
+  [`DELETE ${V}/metadata/tags/:tag`]: ADMIN,
   [`GET ${N}/metadata/search`]: IN_NAMESPACE,
   [`GET ${S}/:stream/lineage`]: STREAM,
 
@@ -174,6 +185,8 @@ const QUERIES: Readonly<Record<string, string>> = {
 const BODIES: Readonly<Record<string, string>> = {
   [`POST ${S}/:stream/metadata/properties`]: '{"a":"b"}',
   [`POST ${S}/:stream/metadata/tags`]: '["a"]',
+  [`POST ${V}/metadata/properties`]: '{"a":"b"}',
+  [`POST ${V}/metadata/tags`]: '["a"]',
   [`POST ${S}/:stream/webhooks`]: '{"url":"http://127.0.0.1:9/","secret":"0123456789abcdef"}',
 }
 
