@@ -23,6 +23,7 @@ import {
   summaryOf,
   tableInfoOf,
 } from './query-json.ts'
+import { checkTableName } from './view-json.ts'
 
 export interface ExploreRoutesOptions extends DocumentOptions, LongAnswerOptions {}
 
@@ -73,12 +74,7 @@ export function exploreRoutes(
 
     schema: ofQuery(
       (c, query) => {
-        if (query.status !== 'FINISHED' && query.status !== 'CLOSED') {
-          throw new ServiceError(
-            'invalid_query',
-            `the query is ${query.status}; it has a schema once it is FINISHED`,
-          )
-        }
+        if (query.status !== 'FINISHED' && query.status !== 'CLOSED') throw notYet(query, 'a schema')
         return answerJson(c, schemaOfQuery(query))
       },
       (c) => answerJson(c, []),
@@ -88,6 +84,7 @@ export function exploreRoutes(
       async (c, query) => {
         const size = await readDocument(c.env.incoming, parseSize)
         if (!query.isActive) return answerEmpty(c, 404)
+        if (query.isUnderWay) throw notYet(query, 'rows') // no rows would mean that all have been handed out
         return answerJsonText(c, printRows(await explore.next(query, size)))
       },
       (c) => answerJson(c, []),
@@ -96,6 +93,7 @@ export function exploreRoutes(
     preview: ofQuery(
       async (c, query) => {
         if (!query.isActive) return answerText(c, 'Preview is unavailable for inactive queries.', 409)
+        if (query.isUnderWay) throw notYet(query, 'rows')
         return answerJsonText(c, printRows(await explore.preview(query)))
       },
       (c) => answerJson(c, []),
@@ -158,6 +156,7 @@ export function exploreRoutes(
         }
         await explore.tables.enable(id)
       } else {
+        checkTableName(table)
         await views.put(id, parseViewName(table), { format, tableName: table })
       }
       return answerJson(c, { handle: NO_OP })
@@ -176,6 +175,10 @@ export function exploreRoutes(
       return answerJson(c, { status: 'OK' })
     },
   }
+}
+
+function notYet({ status }: Query, what: string): ServiceError {
+  return new ServiceError('invalid_query', `the query is ${status}; it has ${what} once it is FINISHED`)
 }
 
 function isOwnTable(table: string, { stream }: StreamId): boolean {

@@ -146,6 +146,11 @@ describe('one query, from submit to close', () => {
       if ((await app.get(`${QUERIES}/${handle}/status`)).text.includes('RUNNING')) break
     }
     expect(answerOf(await app.get(`${QUERIES}/${handle}/schema`)).status).toBe(400)
+    for (const rows of ['next', 'preview']) {
+      expect(answerOf(await app.post(`${QUERIES}/${handle}/${rows}`))).toEqual(
+        plain(400, 'the query is RUNNING; it has rows once it is FINISHED'),
+      )
+    }
     expect(answerOf(await app.post(`${QUERIES}/${handle}/download`))).toEqual(empty(409))
     const begun = performance.now()
     expect(answerOf(await app.delete(`${QUERIES}/${handle}`))).toEqual(empty(200))
@@ -595,6 +600,11 @@ describe('tables', () => {
       plain(404, 'Could not find stream nope'),
     )
     expect(answerOf(await enable(app, 's', 'raw', ''))).toEqual(plain(400, 'Expected format in the body'))
+    for (const table of ['my-table', '1st', 'x'.repeat(257)]) {
+      expect(answerOf(await enable(app, 's', table))).toEqual(
+        plain(400, `tableName is '${table}'; use up to 256 letters, digits and _, a letter first`),
+      )
+    }
     expect(answerOf(await enable(app, 's', 'stream_s', JSON.stringify(csv(field('n', 'int')))))).toEqual(
       json('{"handle":"NO_OP"}'),
     )
