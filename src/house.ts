@@ -88,6 +88,7 @@ export async function openHouse(
     })
     const { catalog, log } = storage
     const meter = await Meter.open({ catalog, log, registry, traffic: streams.traffic, nowMs, report })
+    usage.accompany(registry)
     const metadata = await Metadata.load(catalog, registry)
     const feeds = await Feeds.load(catalog, registry)
     const sizeFeed = new SizeFeed(registry, nowMs)
@@ -114,6 +115,7 @@ export async function openHouse(
       spillFolder: join(config.dataFolder, 'explore-spill'),
       queriesMax: limits.maxQueries,
       idleMs: limits.queryIdleSeconds * 1000,
+      usage,
     })
     const namespaces = new Namespaces(registry, config.unrecoverableReset)
     const app = createApp(

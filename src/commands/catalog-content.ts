@@ -19,6 +19,7 @@ export interface StoredStream {
   readonly firstLog: LogId
   readonly properties: StreamProperties
   readonly views: StreamViews
+  readonly tableDisabled: boolean
 }
 
 export class CatalogContent {

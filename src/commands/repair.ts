@@ -9,7 +9,7 @@ import { DEFAULT_NAMESPACE, parseStreamName, type StreamId } from '../streams/na
 import { DEFAULT_NAMESPACE_PROPERTIES } from '../streams/namespace.ts'
 import { DEFAULT_PROPERTIES, type StreamProperties } from '../streams/properties.ts'
 import { Registry } from '../streams/registry.ts'
-import { restoreStream, restoreViews } from '../streams/restore.ts'
+import { restoreStream, restoreTables } from '../streams/restore.ts'
 import { CatalogContent, nameOf } from './catalog-content.ts'
 import type { Command, CommandSurroundings } from './command.ts'
 import { doubtfulEndText, Findings, fileDamageText, sequencesText } from './findings.ts'
@@ -123,7 +123,7 @@ class Salvage {
     // The oldest first, so that each keeps its table.
     const streams = [...catalog.streams.values()].sort((a, b) => a.firstLog - b.firstLog)
     for (const { id, log, properties } of streams) await this.#save(target, id, log, properties)
-    for (const { id, views } of streams) if (views.size > 0) await restoreViews(registry, id, views)
+    for (const { id, ...tables } of streams) await restoreTables(registry, id, tables)
     if (catalog.others.length > 0) await storage.catalog.commit(catalog.others)
     if (this.#findings.count === 0 && this.#leftOut === 0) return
     for (const log of logsIn(this.#store.files)) {

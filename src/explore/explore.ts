@@ -12,11 +12,12 @@ import type { NamespaceName, StreamId } from '../streams/names.ts'
 import { earliestVisibleMs } from '../streams/properties.ts'
 import type { Registry } from '../streams/registry.ts'
 import type { Streams } from '../streams/streams.ts'
-import { type TableClaim, tablesOf } from '../streams/table-names.ts'
+import { describeClaim, type TableClaim, tablesOf } from '../streams/table-names.ts'
+import type { ProgramId, UsageRegistry } from '../streams/usage.ts'
 import type { BadEvents } from './bad-events.ts'
 import type { ResultColumn } from './cells.ts'
 import { hiveNames } from './column-names.ts'
-import { type Column, columnsOf, NoTable } from './columns.ts'
+import { type Column, NoTable } from './columns.ts'
 import { StreamSource } from './event-source.ts'
 import { behindWords, firstWords, fromHive } from './hive-habits.ts'
 import { Query } from './query.ts'
@@ -26,7 +27,7 @@ import { RemoteWorkshop } from './remote-workshop.ts'
 import { type Result, type Row, rowsInMemory } from './result.ts'
 import { isEngineError, SqlError, sqlErrorOf } from './sql-error.ts'
 import { type NamedTable, readStatement, type Statement } from './statement.ts'
-import { schemaOf } from './stream-table.ts'
+import { columnsOrReason, Tables } from './tables.ts'
 import { Turns } from './turns.ts'
 import type { NeededTable, QueryKey, Workshop } from './workshop.ts'
 
@@ -40,6 +41,7 @@ export interface ExploreOptions {
   readonly spillFolder: string
   readonly queriesMax: number
   readonly idleMs: number
+  readonly usage: UsageRegistry
 }
 
 /** Whose query it is, as far as it matters here. */
@@ -56,6 +58,8 @@ export interface Submission {
   readonly statement: string
   /** One bad event makes the query fail, as in CDAP. */
   readonly strict: boolean
+  /** For which it is asked: it uses the streams that are named, once the query is accepted. */
+  readonly program: ProgramId | undefined
   /** Undefined: everybody may do everything. */
   readonly reader: Reader | undefined
 }
@@ -82,6 +86,7 @@ const DOWNLOAD_ROWS = 1_000
 const PREVIEW_ROWS = 5
 
 export class Explore {
+  readonly tables: Tables
   readonly #streams: Streams
   readonly #registry: Registry
   readonly #options: ExploreOptions
@@ -95,6 +100,7 @@ export class Explore {
   #closed = false
 
   constructor(streams: Streams, registry: Registry, options: ExploreOptions) {
+    this.tables = new Tables(registry)
     this.#streams = streams
     this.#registry = registry
     this.#options = options
@@ -103,7 +109,7 @@ export class Explore {
   }
 
   /** Rejects with ServiceError 'invalid_query', 'table_forbidden', 'namespace_not_found', 'overloaded'. */
-  async submit({ namespace, statement, strict, reader }: Submission): Promise<QueryHandle> {
+  async submit({ namespace, statement, strict, program, reader }: Submission): Promise<QueryHandle> {
     this.#streams.assertNamespace(namespace)
     const workshop = await this.#opened()
     const key = ++this.#keys
@@ -124,6 +130,7 @@ export class Explore {
       if (isEngineError(error)) throw sqlErrorOf(error).asRefusal()
       throw error
     }
+    if (program !== undefined) this.#noteUse(program, query.streams)
     const run = this.#turns
       .take(() => this.#run(query, key, checked, workshop, strict))
       .finally(() => this.#running.delete(run))
@@ -167,38 +174,6 @@ export class Explore {
     }
   }
 
-  /** Of the streams and views that have one. */
-  tables(namespace: NamespaceName): readonly TableClaim[] {
-    this.#streams.assertNamespace(namespace)
-    return [...tablesOf(this.#registry, namespace).tables.values()].filter((claim) =>
-      Array.isArray(columnsOrReason(claim)),
-    )
-  }
-
-  table(
-    namespace: NamespaceName,
-    name: string,
-  ): { claim: TableClaim; columns: readonly Column[] } | undefined {
-    const claim = tablesOf(this.#registry, namespace).tables.get(name.toLowerCase())
-    if (claim === undefined) return undefined
-    const columns = columnsOrReason(claim)
-    return Array.isArray(columns) ? { claim, columns } : undefined
-  }
-
-  /** Why this stream has no table, if it has none. */
-  whyNoTable(id: StreamId): string | undefined {
-    const { tables, late } = tablesOf(this.#registry, id.namespace)
-    const isOwn = ({ stream, view }: TableClaim) => stream.id.stream === id.stream && view === undefined
-    const claim = late.find(isOwn)
-    if (claim !== undefined) {
-      const owner = tables.get(claim.table)!
-      return `table ${claim.table} is the one of ${describe(owner)}, which is older; stream ${id.stream} has none`
-    }
-    const own = [...tables.values()].find(isOwn)
-    const columns = own === undefined ? undefined : columnsOrReason(own)
-    return columns instanceof NoTable ? columns.message : undefined
-  }
-
   /** Gives all queries up. Nothing of them runs once it has resolved. */
   async close(): Promise<void> {
     this.#closed = true
@@ -207,6 +182,11 @@ export class Explore {
     await Promise.allSettled([...this.#running])
     const workshop = await this.#workshop?.catch(() => undefined)
     await workshop?.close()
+  }
+
+  /** Of the streams that are still there. */
+  #noteUse(program: ProgramId, streams: readonly StreamId[]): void {
+    for (const id of streams) if (this.#streams.has(id)) this.#options.usage.remember(program, id)
   }
 
   #visible(namespace: NamespaceName, reader: Reader | undefined): Query[] {
@@ -267,7 +247,7 @@ export class Explore {
 
   /** Throws ServiceError 'table_forbidden' before it is told what there is, and SqlError '42S02'. */
   #resolve(namespace: NamespaceName, statement: Statement, reader: Reader | undefined): CheckedTable[] {
-    const { tables } = tablesOf(this.#registry, namespace)
+    const tables = tablesOf(this.#registry, namespace)
     return statement.tables.map((named) => {
       const claim = tables.get(named.name)
       const mayKnow = claim === undefined ? reader?.mayReadAll(namespace) : reader?.mayRead(claim.stream.id)
@@ -280,7 +260,7 @@ export class Explore {
       if (claim === undefined) throw new SqlError('42S02', `Table not found '${named.name}'`)
       const columns = columnsOrReason(claim)
       if (columns instanceof NoTable) {
-        throw new SqlError('42S02', `${describe(claim)} has no table: ${columns.message}`)
+        throw new SqlError('42S02', `${describeClaim(claim)} has no table: ${columns.message}`)
       }
       return { named, claim, columns }
     })
@@ -336,7 +316,8 @@ export class Explore {
   }
 
   #tableNames(namespace: NamespaceName): Row[] {
-    return this.tables(namespace)
+    return this.tables
+      .list(namespace)
       .map(({ table }) => [JSON.stringify(table)])
       .sort()
   }
@@ -381,19 +362,6 @@ function notFormatted({ first }: BadEvents): SqlError {
   const [event] = first
   const what = event === undefined ? '' : ` Event ${event.sequence} of ${event.table}: ${event.reason}`
   return new SqlError('22000', `Unable to format the stream body.${what}`)
-}
-
-function columnsOrReason({ format }: TableClaim): readonly Column[] | NoTable {
-  try {
-    return columnsOf(schemaOf(format))
-  } catch (error) {
-    if (error instanceof NoTable) return error
-    throw error
-  }
-}
-
-function describe({ stream, view }: TableClaim): string {
-  return view === undefined ? `stream ${stream.id.stream}` : `view ${view.name} of stream ${stream.id.stream}`
 }
 
 function maySee({ streams }: Query, reader: Reader | undefined): boolean {

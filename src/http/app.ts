@@ -108,6 +108,18 @@ export function routesOf(parts: AppParts, options: AppOptions): readonly Route[]
   const S = `${N}/streams`
   const Q = '/v3/data/explore/queries'
   const V2 = '/v2/streams' // CDAP 2: the JavaScript client and the file tailer still speak it.
+  const metadataOf = (entity: string, changed: AuditAction): readonly Route[] => [
+    ['GET', `${entity}/metadata`, 'stream', metadata.get],
+    ['DELETE', `${entity}/metadata`, 'admin', metadata.remove, changed],
+    ['GET', `${entity}/metadata/properties`, 'stream', metadata.properties],
+    ['POST', `${entity}/metadata/properties`, 'admin', metadata.addProperties, changed],
+    ['DELETE', `${entity}/metadata/properties`, 'admin', metadata.removeProperties, changed],
+    ['DELETE', `${entity}/metadata/properties/:property`, 'admin', metadata.removeProperty, changed],
+    ['GET', `${entity}/metadata/tags`, 'stream', metadata.tags],
+    ['POST', `${entity}/metadata/tags`, 'admin', metadata.addTags, changed],
+    ['DELETE', `${entity}/metadata/tags`, 'admin', metadata.removeTags, changed],
+    ['DELETE', `${entity}/metadata/tags/:tag`, 'admin', metadata.removeTag, changed],
+  ]
   return [
     ['GET', S, 'in-namespace', stream.list],
     ['GET', `${S}/`, 'in-namespace', stream.list],
@@ -145,14 +157,14 @@ export function routesOf(parts: AppParts, options: AppOptions): readonly Route[]
       `${N}/data/explore/streams/:stream/tables/:table/enable`,
       'admin',
       explore.enableTable,
-      'view.put',
+      'table.enable',
     ],
     [
       'POST',
       `${N}/data/explore/streams/:stream/tables/:table/disable`,
       'admin',
       explore.disableTable,
-      'view.delete',
+      'table.disable',
     ],
     ['GET', '/v3/explore/status', 'client', explore.serviceStatus],
 
@@ -186,22 +198,8 @@ export function routesOf(parts: AppParts, options: AppOptions): readonly Route[]
       ],
     ),
 
-    ['GET', `${S}/:stream/metadata`, 'stream', metadata.get],
-    ['DELETE', `${S}/:stream/metadata`, 'admin', metadata.remove, 'stream.metadata'],
-    ['GET', `${S}/:stream/metadata/properties`, 'stream', metadata.properties],
-    ['POST', `${S}/:stream/metadata/properties`, 'admin', metadata.addProperties, 'stream.metadata'],
-    ['DELETE', `${S}/:stream/metadata/properties`, 'admin', metadata.removeProperties, 'stream.metadata'],
-    [
-      'DELETE',
-      `${S}/:stream/metadata/properties/:property`,
-      'admin',
-      metadata.removeProperty,
-      'stream.metadata',
-    ],
-    ['GET', `${S}/:stream/metadata/tags`, 'stream', metadata.tags],
-    ['POST', `${S}/:stream/metadata/tags`, 'admin', metadata.addTags, 'stream.metadata'],
-    ['DELETE', `${S}/:stream/metadata/tags`, 'admin', metadata.removeTags, 'stream.metadata'],
-    ['DELETE', `${S}/:stream/metadata/tags/:tag`, 'admin', metadata.removeTag, 'stream.metadata'],
+    ...metadataOf(`${S}/:stream`, 'stream.metadata'),
+    ...metadataOf(`${S}/:stream/views/:view`, 'view.metadata'),
     ['GET', `${N}/metadata/search`, 'in-namespace', metadata.search],
     ['GET', `${S}/:stream/lineage`, 'stream', metadata.lineage],
 

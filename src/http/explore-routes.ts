@@ -3,7 +3,7 @@ import type { Explore, Reader } from '../explore/explore.ts'
 import type { Query } from '../explore/query.ts'
 import { NO_OP } from '../explore/query-handle.ts'
 import { ServiceError } from '../service-error.ts'
-import { parseViewName } from '../streams/names.ts'
+import { parseViewName, type StreamId } from '../streams/names.ts'
 import type { Streams } from '../streams/streams.ts'
 import { tableOfStream } from '../streams/table-names.ts'
 import type { Views } from '../streams/views.ts'
@@ -23,6 +23,7 @@ import {
   summaryOf,
   tableInfoOf,
 } from './query-json.ts'
+import { checkTableName } from './view-json.ts'
 
 export interface ExploreRoutesOptions extends DocumentOptions, LongAnswerOptions {}
 
@@ -50,8 +51,10 @@ export function exploreRoutes(
   return {
     async submit(c: HttpContext) {
       const namespace = namespaceOf(c)
-      const { query, strict } = await readDocument(c.env.incoming, parseQuery)
-      const handle = await explore.submit({ namespace, statement: query, strict, reader: readerOf(c) })
+      const { query, ...given } = await readDocument(c.env.incoming, (body, depthMax) =>
+        parseQuery(body, depthMax, namespace),
+      )
+      const handle = await explore.submit({ namespace, statement: query, ...given, reader: readerOf(c) })
       return answerJson(c, { handle })
     },
 
@@ -71,12 +74,7 @@ export function exploreRoutes(
 
     schema: ofQuery(
       (c, query) => {
-        if (query.status !== 'FINISHED' && query.status !== 'CLOSED') {
-          throw new ServiceError(
-            'invalid_query',
-            `the query is ${query.status}; it has a schema once it is FINISHED`,
-          )
-        }
+        if (query.status !== 'FINISHED' && query.status !== 'CLOSED') throw notYet(query, 'a schema')
         return answerJson(c, schemaOfQuery(query))
       },
       (c) => answerJson(c, []),
@@ -86,6 +84,7 @@ export function exploreRoutes(
       async (c, query) => {
         const size = await readDocument(c.env.incoming, parseSize)
         if (!query.isActive) return answerEmpty(c, 404)
+        if (query.isUnderWay) throw notYet(query, 'rows') // no rows would mean that all have been handed out
         return answerJsonText(c, printRows(await explore.next(query, size)))
       },
       (c) => answerJson(c, []),
@@ -94,6 +93,7 @@ export function exploreRoutes(
     preview: ofQuery(
       async (c, query) => {
         if (!query.isActive) return answerText(c, 'Preview is unavailable for inactive queries.', 409)
+        if (query.isUnderWay) throw notYet(query, 'rows')
         return answerJsonText(c, printRows(await explore.preview(query)))
       },
       (c) => answerJson(c, []),
@@ -120,8 +120,9 @@ export function exploreRoutes(
     tables(c: HttpContext) {
       const namespace = namespaceOf(c)
       const grants = c.get('client')?.grants
-      const tables = explore
-        .tables(namespace)
+      streams.assertNamespace(namespace)
+      const tables = explore.tables
+        .list(namespace)
         .filter(({ stream: { id } }) => grants?.includeStream(id.namespace, id.stream) ?? true)
       return answerJson(
         c,
@@ -130,7 +131,7 @@ export function exploreRoutes(
     },
 
     tableInfo(c: HttpContext) {
-      const found = explore.table(namespaceOf(c), c.req.param('table') ?? '')
+      const found = explore.tables.find(namespaceOf(c), c.req.param('table') ?? '')
       const grants = c.get('client')?.grants
       const { namespace, stream } = found?.claim.stream.id ?? {}
       const visible = grants === undefined || (stream && grants.includeStream(namespace!, stream))
@@ -138,7 +139,7 @@ export function exploreRoutes(
       return answerJson(c, tableInfoOf(found.claim, found.columns))
     },
 
-    /** The table of a stream is always there; one of another name is a view. */
+    /** The table of a stream itself has the format of the stream; one of another name is a view. */
     async enableTable(c: HttpContext) {
       const id = streamOf(c)
       const stream = streams.get(id)
@@ -146,16 +147,16 @@ export function exploreRoutes(
         parseFormatDocument(body, 'Expected format in the body', depthMax),
       )
       const table = c.req.param('table') ?? ''
-      if (table.toLowerCase() === tableOfStream(id.stream)) {
-        const problem = explore.whyNoTable(id)
-        if (problem !== undefined) throw new ServiceError('invalid_query', problem)
+      if (isOwnTable(table, id)) {
         if (printFormat(format) !== printFormat(stream.properties.format)) {
           throw new ServiceError(
             'invalid_query',
             `table ${table} has the format of stream ${id.stream}; change that, or use another name`,
           )
         }
+        await explore.tables.enable(id)
       } else {
+        checkTableName(table)
         await views.put(id, parseViewName(table), { format, tableName: table })
       }
       return answerJson(c, { handle: NO_OP })
@@ -165,7 +166,8 @@ export function exploreRoutes(
       const id = streamOf(c)
       if (!streams.has(id)) throw new ServiceError('stream_not_found', `Could not find stream ${id.stream}`)
       const table = c.req.param('table') ?? ''
-      if (table.toLowerCase() !== tableOfStream(id.stream)) await views.delete(id, parseViewName(table))
+      if (isOwnTable(table, id)) await explore.tables.disable(id)
+      else await views.delete(id, parseViewName(table))
       return answerJson(c, { handle: NO_OP })
     },
 
@@ -173,6 +175,14 @@ export function exploreRoutes(
       return answerJson(c, { status: 'OK' })
     },
   }
+}
+
+function notYet({ status }: Query, what: string): ServiceError {
+  return new ServiceError('invalid_query', `the query is ${status}; it has ${what} once it is FINISHED`)
+}
+
+function isOwnTable(table: string, { stream }: StreamId): boolean {
+  return table.toLowerCase() === tableOfStream(stream)
 }
 
 const CSV = { 'Content-Type': 'text/csv; charset=utf-8' }

@@ -1,4 +1,7 @@
-/** Metadata of streams and their lineage, in the form that CDAP 3.2 gave them. Only what users noted can be changed. */
+/**
+ * Metadata of streams and views, and the lineage of streams, in the form that CDAP 3.2 gave them. Only what users noted can
+ * be changed.
+ */
 import {
   checkPropertyNames,
   checkTags,
@@ -9,7 +12,7 @@ import {
 } from '../metadata/metadata.ts'
 import { parseSearch, WORDS_MAX } from '../metadata/search.ts'
 import { ServiceError } from '../service-error.ts'
-import type { StreamId } from '../streams/names.ts'
+import { type EntityId, printEntity } from '../streams/existing.ts'
 import type { Streams } from '../streams/streams.ts'
 import { answerJson, answerText } from './answers.ts'
 import type { HttpContext } from './bindings.ts'
@@ -17,9 +20,9 @@ import { type DocumentOptions, documentReader } from './documents.ts'
 import { scalarText, scalarTexts } from './json-values.ts'
 import { type LenientJson, LenientJsonError, parseLenientJsonBytes } from './lenient-json.ts'
 import { parseSecond } from './metrics-query.ts'
-import { namespaceOf, streamOf } from './path-names.ts'
+import { entityOf, namespaceOf, streamOf } from './path-names.ts'
 
-/** What CDAP can search for; of these there are streams here. */
+/** What CDAP can search for; of these there are streams and views here. */
 const TARGETS = ['all', 'artifact', 'app', 'dataset', 'program', 'stream', 'view']
 
 export function metadataRoutes(
@@ -36,22 +39,22 @@ export function metadataRoutes(
 
   return {
     get(c: HttpContext) {
-      const id = streamOf(c)
+      const id = entityOf(c)
       const records = scopesOf(c).map((scope) => {
         const { properties, tags } = metadata.of(id, scope)
-        return { entityId: entityOf(id), scope, properties: Object.fromEntries(properties), tags }
+        return { entityId: nested(id), scope, properties: Object.fromEntries(properties), tags }
       })
       return answerJson(c, records)
     },
 
     remove(c: HttpContext) {
-      const id = streamOf(c)
-      return done(c, metadata.remove(id), `Metadata for stream ${nameOf(id)} deleted successfully.`)
+      const id = entityOf(c)
+      return done(c, metadata.remove(id), `Metadata for ${described(id)} deleted successfully.`)
     },
 
     /** Without a scope, what the user noted stands before what the service has under the same name. */
     properties(c: HttpContext) {
-      const id = streamOf(c)
+      const id = entityOf(c)
       const all = scopesOf(c)
         .toReversed()
         .flatMap((scope) => [...metadata.of(id, scope).properties])
@@ -59,50 +62,52 @@ export function metadataRoutes(
     },
 
     async addProperties(c: HttpContext) {
-      const id = streamOf(c)
-      streams.get(id)
+      const id = entityOf(c)
+      metadata.assertExists(id)
       const properties = await readDocument(c.env.incoming, parseProperties)
-      return done(c, metadata.addProperties(id, properties), `Metadata added successfully to ${nameOf(id)}`)
+      return done(
+        c,
+        metadata.addProperties(id, properties),
+        `Metadata added successfully to ${printEntity(id)}`,
+      )
     },
 
     removeProperties(c: HttpContext) {
-      const id = streamOf(c)
-      const text = `Metadata properties for stream ${nameOf(id)} deleted successfully.`
+      const id = entityOf(c)
+      const text = `Metadata properties for ${described(id)} deleted successfully.`
       return done(c, metadata.removeProperties(id), text)
     },
 
     removeProperty(c: HttpContext) {
-      const id = streamOf(c)
+      const id = entityOf(c)
       const name = c.req.param('property') ?? ''
-      const text = `Metadata property ${name} for stream ${nameOf(id)} deleted successfully.`
+      const text = `Metadata property ${name} for ${described(id)} deleted successfully.`
       return done(c, metadata.removeProperties(id, name), text)
     },
 
     tags(c: HttpContext) {
-      const id = streamOf(c)
+      const id = entityOf(c)
       return answerJson(c, [...new Set(scopesOf(c).flatMap((scope) => metadata.of(id, scope).tags))])
     },
 
     async addTags(c: HttpContext) {
-      const id = streamOf(c)
-      streams.get(id)
+      const id = entityOf(c)
+      metadata.assertExists(id)
       const tags = await readDocument(c.env.incoming, parseTags)
-      return done(c, metadata.addTags(id, tags), `Added tags to stream ${nameOf(id)} successfully.`)
+      const text = `Added tags to ${described(id)} successfully${id.view === undefined ? '.' : ''}` // as CDAP has it
+      return done(c, metadata.addTags(id, tags), text)
     },
 
     removeTags(c: HttpContext) {
-      const id = streamOf(c)
-      return done(c, metadata.removeTags(id), `Tags for stream ${nameOf(id)} deleted successfully.`)
+      const id = entityOf(c)
+      return done(c, metadata.removeTags(id), `Tags for ${described(id)} deleted successfully.`)
     },
 
     removeTag(c: HttpContext) {
-      const id = streamOf(c)
+      const id = entityOf(c)
       const name = c.req.param('tag') ?? ''
-      return done(
-        c,
-        metadata.removeTags(id, name),
-        `Tag ${name} for stream ${nameOf(id)} deleted successfully.`,
-      )
+      const text = `Tag ${name} for ${described(id)} deleted successfully.`
+      return done(c, metadata.removeTags(id, name), text)
     },
 
     search(c: HttpContext) {
@@ -114,17 +119,17 @@ export function metadataRoutes(
       const targets = c.req.queries('target') ?? ['all']
       const wrong = targets.find((target) => !TARGETS.includes(target.toLowerCase()))
       if (wrong !== undefined) throw invalid(`target is '${wrong}'; use ${TARGETS.join(', ')}`)
-      if (!targets.some((target) => ['all', 'stream'].includes(target.toLowerCase())))
-        return answerJson(c, [])
+      const wanted = new Set(targets.map((target) => target.toLowerCase()))
       const matches = parseSearch(query)
       const grants = c.get('client')?.grants
       const found = metadata
-        .streamsOf(namespace)
-        .filter(({ id }) => grants?.includeStream(id.namespace, id.stream) ?? true)
-        .filter(({ id }) => matches(SCOPES.map((scope) => metadata.of(id, scope))))
+        .entitiesOf(namespace)
+        .filter((id) => wanted.has('all') || wanted.has(kindOf(id)))
+        .filter(({ stream }) => grants?.includeStream(namespace, stream) ?? true)
+        .filter((id) => matches(SCOPES.map((scope) => metadata.of(id, scope))))
       return answerJson(
         c,
-        found.map(({ id }) => ({ entityId: entityOf(id), metadata: scopesFound(metadata, id) })),
+        found.map((id) => ({ entityId: nested(id), metadata: scopesFound(metadata, id) })),
       )
     },
 
@@ -140,12 +145,20 @@ export function metadataRoutes(
   }
 }
 
-function entityOf({ namespace, stream }: StreamId) {
-  return { id: { namespace: { id: namespace }, streamName: stream }, type: 'stream' }
+function nested({ namespace, stream, view }: EntityId) {
+  const ofStream = { namespace: { id: namespace }, streamName: stream }
+  return view === undefined
+    ? { id: ofStream, type: 'stream' }
+    : { id: { stream: ofStream, id: view }, type: 'view' }
 }
 
-function nameOf({ namespace, stream }: StreamId): string {
-  return `stream:${namespace}.${stream}`
+function kindOf({ view }: EntityId): 'stream' | 'view' {
+  return view === undefined ? 'stream' : 'view'
+}
+
+/** `stream stream:default.s` */
+function described(id: EntityId): string {
+  return `${kindOf(id)} ${printEntity(id)}`
 }
 
 function scopesOf(c: HttpContext): Scope[] {
@@ -156,7 +169,7 @@ function scopesOf(c: HttpContext): Scope[] {
   return [found]
 }
 
-function scopesFound(metadata: Metadata, id: StreamId): Record<string, unknown> {
+function scopesFound(metadata: Metadata, id: EntityId): Record<string, unknown> {
   const known = SCOPES.map((scope): [Scope, MetadataOf] => [scope, metadata.of(id, scope)])
   return Object.fromEntries(
     known

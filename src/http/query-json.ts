@@ -5,26 +5,31 @@ import type { Query } from '../explore/query.ts'
 import type { QueryPage } from '../explore/query-list.ts'
 import type { Row } from '../explore/result.ts'
 import { ServiceError } from '../service-error.ts'
+import type { NamespaceName } from '../streams/names.ts'
 import type { TableClaim } from '../streams/table-names.ts'
+import type { ProgramId } from '../streams/usage.ts'
 import { scalarTexts } from './json-values.ts'
 import { LenientJsonError, parseLenientJsonBytes } from './lenient-json.ts'
+import { parseProgram } from './program-json.ts'
 
 export interface GivenQuery {
   readonly query: string
   readonly strict: boolean
-  /** Named by a program that asks: it then uses the streams. */
-  readonly app: string | undefined
-  readonly program: string | undefined
+  readonly program: ProgramId | undefined
 }
 
-/** `{"query":"SELECT …","strict":"true"}`; other members are settings of Hive's sessions, and ignored. */
-export function parseQuery(body: Uint8Array, depthMax?: number): GivenQuery {
+/**
+ * `{"query":"SELECT …","strict":"true","app":…,"program":…,"type":…}`; other members are settings of Hive's sessions, and
+ * ignored. The program is one of `namespace`.
+ */
+export function parseQuery(body: Uint8Array, depthMax: number, namespace: NamespaceName): GivenQuery {
   const members = texts(body, depthMax)
   const query = members?.get('query')
-  if (query === undefined) throw refused('there is no query; send {"query":"SELECT …"}')
-  const strict = members?.get('strict') ?? 'false'
+  if (members === undefined || query === undefined)
+    throw refused('there is no query; send {"query":"SELECT …"}')
+  const strict = members.get('strict') ?? 'false'
   if (strict !== 'true' && strict !== 'false') throw refused(`strict is '${strict}'; use true or false`)
-  return { query, strict: strict === 'true', app: members?.get('app'), program: members?.get('program') }
+  return { query, strict: strict === 'true', program: parseProgram(members, namespace) }
 }
 
 const ROWS_DEFAULT = 100

@@ -18,13 +18,17 @@ export function parseView(body: Uint8Array, depthMax?: number): ViewSpecificatio
   if (format === undefined) throw malformed('there is no format')
   const tableName = members.get('tableName') ?? undefined
   if (tableName !== undefined && typeof tableName !== 'string') throw malformed('tableName is not a text')
-  if (tableName !== undefined && !TABLE_NAME.test(tableName)) {
-    throw new ServiceError(
-      'invalid_properties',
-      `tableName is '${tableName}'; use up to 256 letters, digits and _, a letter first`,
-    )
-  }
+  if (tableName !== undefined) checkTableName(tableName)
   return { format: checkGivenFormat(format), tableName }
+}
+
+/** Throws ServiceError 'invalid_properties'. */
+export function checkTableName(tableName: string): void {
+  if (TABLE_NAME.test(tableName)) return
+  throw new ServiceError(
+    'invalid_properties',
+    `tableName is '${tableName}'; use up to 256 letters, digits and _, a letter first`,
+  )
 }
 
 export function printView({ name, format, tableName }: View): string {

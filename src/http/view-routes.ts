@@ -1,11 +1,10 @@
 /** Views of a stream: create, change, list, look at, delete. */
-import { parseViewName, type ViewName } from '../streams/names.ts'
 import type { Streams } from '../streams/streams.ts'
 import type { Views } from '../streams/views.ts'
 import { answerEmpty, answerJson, answerJsonText } from './answers.ts'
 import type { HttpContext } from './bindings.ts'
 import { type DocumentOptions, documentReader } from './documents.ts'
-import { streamOf } from './path-names.ts'
+import { streamOf, viewOf } from './path-names.ts'
 import { parseView, printView } from './view-json.ts'
 
 export function viewRoutes(streams: Streams, views: Views, options: DocumentOptions) {
@@ -36,9 +35,4 @@ export function viewRoutes(streams: Streams, views: Views, options: DocumentOpti
       return answerEmpty(c)
     },
   }
-}
-
-/** Throws ServiceError 'invalid_id'. */
-function viewOf(c: HttpContext): ViewName {
-  return parseViewName(c.req.param('view') ?? '')
 }

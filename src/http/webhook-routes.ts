@@ -7,15 +7,15 @@
  */
 import type { NewWebhook, Webhooks } from '../notifications/webhooks.ts'
 import { ServiceError } from '../service-error.ts'
-import { type NamespaceName, parseApplicationName, parseProgramName } from '../streams/names.ts'
+import type { NamespaceName } from '../streams/names.ts'
 import type { Streams } from '../streams/streams.ts'
-import { PROGRAM_TYPES, type ProgramId } from '../streams/usage.ts'
 import { answerEmpty, answerJson } from './answers.ts'
 import type { HttpContext } from './bindings.ts'
 import { type DocumentOptions, documentReader } from './documents.ts'
 import { scalarTexts } from './json-values.ts'
 import { LenientJsonError, parseLenientJsonBytes } from './lenient-json.ts'
 import { streamOf } from './path-names.ts'
+import { parseProgram } from './program-json.ts'
 
 export function webhookRoutes(streams: Streams, webhooks: Webhooks, options: DocumentOptions) {
   const readDocument = documentReader(options)
@@ -54,24 +54,6 @@ function parseWebhook(body: Uint8Array, depthMax: number, namespace: NamespaceNa
     )
   }
   return { url, secret, program: parseProgram(members, namespace) }
-}
-
-function parseProgram(members: ReadonlyMap<string, string>, namespace: NamespaceName): ProgramId | undefined {
-  const application = members.get('app')
-  const program = members.get('program')
-  if (application === undefined && program === undefined) return undefined
-  if (application === undefined || program === undefined) {
-    throw invalid('app and program go together; give both or neither')
-  }
-  const word = members.get('type') ?? 'Service'
-  const type = PROGRAM_TYPES.find((one) => one === word)
-  if (type === undefined) throw invalid(`type is '${word}'; use ${PROGRAM_TYPES.join(', ')}`)
-  return {
-    namespace,
-    application: parseApplicationName(application),
-    type,
-    program: parseProgramName(program),
-  }
 }
 
 function parseMembers(body: Uint8Array, depthMax: number): ReadonlyMap<string, string> | undefined {

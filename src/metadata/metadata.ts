@@ -1,15 +1,17 @@
 /**
- * What people note of a stream: properties and tags, beside those that the service has for it.
+ * What people note of a stream or a view: properties and tags, beside those that the service has for it.
  *
- *   catalog:  metadata/<namespace>:<stream>   {"properties": [[key, value], …], "tags": […]}; nothing where nothing is noted
+ *   catalog:  metadata/<namespace>:<stream>[:<view>]   {"properties": [[key, value], …], "tags": […]}
  *
- * All of it is in memory, and goes with its stream in the same commit.
+ * There is no document where nothing is noted. All of it is in memory, and goes with its stream or view in the same commit.
  */
 import type { Catalog, CatalogChange } from '../../storage/catalog.ts'
 import { ServiceError } from '../service-error.ts'
-import type { NamespaceName, StreamId } from '../streams/names.ts'
+import { type EntityId, existingStream, existingView } from '../streams/existing.ts'
+import type { NamespaceName, ViewName } from '../streams/names.ts'
 import { TTL_SECONDS_MAX } from '../streams/properties.ts'
 import type { Companion, Registry, Stream } from '../streams/registry.ts'
+import type { View } from '../streams/view.ts'
 
 export const SCOPES = ['USER', 'SYSTEM'] as const
 export type Scope = (typeof SCOPES)[number]
@@ -23,7 +25,7 @@ export interface MetadataOf {
 const NAME_CHARACTERS_MAX = 50
 /** CDAP takes 50; a description is longer. */
 const VALUE_CHARACTERS_MAX = 1000
-/** Of one stream, in bytes of JSON: CDAP's 10 KB. */
+/** Of one stream or view, in bytes of JSON: CDAP's 10 KB. */
 const DOCUMENT_BYTES_MAX = 10_240
 /** So is everything that is tagged found: no property may have this name. */
 export const TAGS_KEY = 'tags'
@@ -50,14 +52,20 @@ export class Metadata implements Companion {
     return metadata
   }
 
-  /** Throws ServiceError 'stream_not_found'. */
-  of(id: StreamId, scope: Scope): MetadataOf {
-    const stream = this.#stream(id)
-    return scope === 'SYSTEM' ? systemMetadata(stream) : (this.#noted.get(keyOf(id)) ?? NOTHING)
+  /** Throws ServiceError 'stream_not_found', 'view_not_found'. */
+  of(id: EntityId, scope: Scope): MetadataOf {
+    const { stream, view } = this.#existing(id)
+    if (scope === 'USER') return this.#noted.get(keyOf(id)) ?? NOTHING
+    return view === undefined ? systemMetadata(stream) : systemMetadataOfView(stream, view)
+  }
+
+  /** Throws ServiceError 'stream_not_found', 'view_not_found'. */
+  assertExists(id: EntityId): void {
+    this.#existing(id)
   }
 
   /** What has these names already is replaced. */
-  addProperties(id: StreamId, added: ReadonlyMap<string, string>): Promise<void> {
+  addProperties(id: EntityId, added: ReadonlyMap<string, string>): Promise<void> {
     return this.#change(id, ({ properties, tags }) => ({
       properties: new Map([...properties, ...added]),
       tags,
@@ -65,48 +73,61 @@ export class Metadata implements Companion {
   }
 
   /** Without a name: all of them. One that is not there is no error. */
-  removeProperties(id: StreamId, name?: string): Promise<void> {
+  removeProperties(id: EntityId, name?: string): Promise<void> {
     return this.#change(id, ({ properties, tags }) => {
       const left = [...properties].filter(([key]) => name !== undefined && key !== name)
       return { properties: new Map(left), tags }
     })
   }
 
-  addTags(id: StreamId, added: readonly string[]): Promise<void> {
+  addTags(id: EntityId, added: readonly string[]): Promise<void> {
     return this.#change(id, ({ properties, tags }) => ({
       properties,
       tags: [...new Set([...tags, ...added])],
     }))
   }
 
-  removeTags(id: StreamId, name?: string): Promise<void> {
+  removeTags(id: EntityId, name?: string): Promise<void> {
     return this.#change(id, ({ properties, tags }) => {
       return { properties, tags: tags.filter((tag) => name !== undefined && tag !== name) }
     })
   }
 
-  remove(id: StreamId): Promise<void> {
+  remove(id: EntityId): Promise<void> {
     return this.#change(id, () => NOTHING)
   }
 
-  streamsOf(namespace: NamespaceName): Stream[] {
-    return this.#registry.streamsOf(namespace)
+  /** All that metadata can be of in a namespace: each stream, and behind it its views. */
+  entitiesOf(namespace: NamespaceName): EntityId[] {
+    return this.#registry.streamsOf(namespace).flatMap(entitiesIn)
   }
 
   changesOnRemoval(streams: readonly Stream[]): readonly CatalogChange[] {
-    return streams
-      .map(({ id }) => keyOf(id))
+    return this.#removals(streams.flatMap(entitiesIn))
+  }
+
+  removed(streams: readonly Stream[]): void {
+    for (const entity of streams.flatMap(entitiesIn)) this.#noted.delete(keyOf(entity))
+  }
+
+  changesOnViewRemoval({ id }: Stream, view: ViewName): readonly CatalogChange[] {
+    return this.#removals([{ ...id, view }])
+  }
+
+  viewRemoved({ id }: Stream, view: ViewName): void {
+    this.#noted.delete(keyOf({ ...id, view }))
+  }
+
+  #removals(entities: readonly EntityId[]): CatalogChange[] {
+    return entities
+      .map(keyOf)
       .filter((key) => this.#noted.has(key))
       .map((key) => metadataChange(key, NOTHING))
   }
 
-  removed(streams: readonly Stream[]): void {
-    for (const { id } of streams) this.#noted.delete(keyOf(id))
-  }
-
-  #change(id: StreamId, change: (current: MetadataOf) => MetadataOf): Promise<void> {
+  #change(id: EntityId, change: (current: MetadataOf) => MetadataOf): Promise<void> {
     return this.#registry.change(async () => {
-      this.#stream(id)
+      this.#existing(id)
       const key = keyOf(id)
       const changed = change(this.#noted.get(key) ?? NOTHING)
       assertFits(changed)
@@ -116,17 +137,18 @@ export class Metadata implements Companion {
     })
   }
 
-  #stream({ namespace, stream }: StreamId): Stream {
-    const found = this.#registry.find(namespace, stream)
-    if (found === undefined) {
-      throw new ServiceError('stream_not_found', `'stream:${namespace}.${stream}' was not found.`)
-    }
-    return found
+  #existing(id: EntityId): { stream: Stream; view: View | undefined } {
+    const stream = existingStream(this.#registry, id)
+    return { stream, view: id.view === undefined ? undefined : existingView(stream, id.view) }
   }
 }
 
+function entitiesIn({ id, views }: Stream): EntityId[] {
+  return [id, ...[...views.keys()].map((view) => ({ ...id, view }))]
+}
+
 /** As CDAP has it, the ttl in milliseconds. */
-function systemMetadata({ id, properties, createdMs }: Stream): MetadataOf {
+function systemMetadata({ id, properties, createdMs, tableDisabled }: Stream): MetadataOf {
   const { ttlSeconds, description, format } = properties
   const ttlMs = ttlSeconds === TTL_SECONDS_MAX ? 2n ** 63n - 1n : ttlSeconds * 1000n
   const known: [string, string | undefined][] = [
@@ -138,12 +160,23 @@ function systemMetadata({ id, properties, createdMs }: Stream): MetadataOf {
   ]
   return {
     properties: new Map(known.filter((one): one is [string, string] => one[1] !== undefined)),
-    tags: ['explore'],
+    tags: tableDisabled ? [] : ['explore'],
   }
 }
 
-function keyOf({ namespace, stream }: StreamId): string {
-  return `${namespace}:${stream}`
+/** As CDAP has it: the name of its stream is a tag. */
+function systemMetadataOfView({ id }: Stream, { name, format }: View): MetadataOf {
+  return {
+    properties: new Map([
+      ['entity-name', name],
+      ['schema', format.schema],
+    ]),
+    tags: [id.stream],
+  }
+}
+
+function keyOf({ namespace, stream, view }: EntityId): string {
+  return view === undefined ? `${namespace}:${stream}` : `${namespace}:${stream}:${view}`
 }
 
 function isEmpty({ properties, tags }: MetadataOf): boolean {
@@ -163,7 +196,7 @@ function assertFits(metadata: MetadataOf): void {
   if (bytes <= DOCUMENT_BYTES_MAX) return
   throw new ServiceError(
     'invalid_parameter',
-    `the metadata of the stream would have ${bytes} bytes; keep it within ${DOCUMENT_BYTES_MAX}`,
+    `the metadata would have ${bytes} bytes; keep it within ${DOCUMENT_BYTES_MAX}`,
   )
 }
 

@@ -13,7 +13,7 @@ export const WORDS_MAX = 32
 
 export type Matches = (metadata: readonly MetadataOf[]) => boolean
 
-/** Whether anything of one stream has one of the words. An empty query finds nothing. */
+/** Whether anything of one stream or view has one of the words. An empty query finds nothing. */
 export function parseSearch(query: string): Matches {
   const words = query
     .toLowerCase()

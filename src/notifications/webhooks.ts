@@ -10,6 +10,7 @@
 import { createHash } from 'node:crypto'
 import type { Catalog, CatalogChange } from '../../storage/catalog.ts'
 import { ServiceError } from '../service-error.ts'
+import { existingStream } from '../streams/existing.ts'
 import type { StreamId } from '../streams/names.ts'
 import type { Companion, Registry, Stream } from '../streams/registry.ts'
 import type { ProgramId, UsageRegistry } from '../streams/usage.ts'
@@ -291,12 +292,8 @@ export class Webhooks implements Companion {
       throw invalid(`there are ${WEBHOOKS_ALL_MAX} webhooks; delete one first`)
   }
 
-  #stream({ namespace, stream }: StreamId): Stream {
-    const found = this.#parts.registry.find(namespace, stream)
-    if (found === undefined) {
-      throw new ServiceError('stream_not_found', `'stream:${namespace}.${stream}' was not found.`)
-    }
-    return found
+  #stream(id: StreamId): Stream {
+    return existingStream(this.#parts.registry, id)
   }
 
   #of(id: StreamId): ReadonlyMap<string, Webhook> {

@@ -4,7 +4,7 @@
  *
  *   stream:    {"log": number, "createdMs"?: number, "ttlSeconds"?: string, "format"?: {"name", "schema", "settings": [[key, value], …]},
  *               "notificationThresholdMb"?: number, "description"?: string, "principal"?: string,
- *               "firstLog"?: number, "views"?: [{"name", "format", "tableName", "afterLog"}, …]}
+ *               "firstLog"?: number, "views"?: [{"name", "format", "tableName", "afterLog"}, …], "tableDisabled"?: true}
  *   namespace: {"description": string, "config": [[key, value], …], "principal"?: string, "keytabUri"?: string}
  */
 import assert from 'node:assert'
@@ -38,6 +38,7 @@ interface StreamDocument {
   /** Missing: it is still on its first log. */
   readonly firstLog?: LogId
   readonly views?: readonly ViewDocument[]
+  readonly tableDisabled?: boolean
 }
 
 interface ViewDocument {
@@ -54,10 +55,11 @@ export interface StoredStream {
   readonly firstLog: LogId
   readonly properties: StreamProperties
   readonly views: StreamViews
+  readonly tableDisabled: boolean
 }
 
 export function encodeStreamDocument(stream: StoredStream): StreamDocument {
-  const { log, createdMs, firstLog, properties, views } = stream
+  const { log, createdMs, firstLog, properties, views, tableDisabled } = stream
   const { ttlSeconds, format, notificationThresholdMb, description, principal } = properties
   return {
     log,
@@ -73,12 +75,13 @@ export function encodeStreamDocument(stream: StoredStream): StreamDocument {
     ...(views.size > 0 && {
       views: [...views.values()].map((view) => ({ ...view, format: encodeFormat(view.format) })),
     }),
+    ...(tableDisabled && { tableDisabled }),
   }
 }
 
 export function decodeStreamDocument(id: string, document: unknown): StoredStream {
   assert(isStreamDocument(document), `catalog document of stream ${id} has no log`)
-  const { log, createdMs, ttlSeconds, format, firstLog, views, ...rest } = document
+  const { log, createdMs, ttlSeconds, format, firstLog, views, tableDisabled = false, ...rest } = document
   const change: PropertiesChange = {
     ...(ttlSeconds !== undefined && { ttlSeconds: BigInt(ttlSeconds) }),
     ...(format !== undefined && { format: decodeFormat(format) }),
@@ -90,6 +93,7 @@ export function decodeStreamDocument(id: string, document: unknown): StoredStrea
     firstLog: firstLog ?? log,
     properties: mergeProperties(DEFAULT_PROPERTIES, change),
     views: views === undefined ? NO_VIEWS : new Map(views.map(decodeView).map((view) => [view.name, view])),
+    tableDisabled,
   }
 }
 

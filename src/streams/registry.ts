@@ -23,6 +23,7 @@ import {
   type StreamId,
   type StreamName,
   trustedName,
+  type ViewName,
 } from './names.ts'
 import { DEFAULT_NAMESPACE_PROPERTIES, type NamespaceProperties } from './namespace.ts'
 import type { StreamProperties } from './properties.ts'
@@ -38,6 +39,8 @@ export interface Stream {
   readonly firstLog: LogId
   readonly properties: StreamProperties
   readonly views: StreamViews
+  /** Its own table was taken away; those of its views are there all the same. */
+  readonly tableDisabled: boolean
   /** Milliseconds since 1970; undefined if nobody noted it. */
   readonly createdMs: number | undefined
   /** The same object as long as the stream exists. */
@@ -50,6 +53,9 @@ export interface Companion {
   changesOnRemoval(streams: readonly Stream[], namespace: NamespaceName | undefined): readonly CatalogChange[]
   /** They are gone. */
   removed(streams: readonly Stream[], namespace: NamespaceName | undefined): void
+  /** The same where a view goes alone. */
+  changesOnViewRemoval?(stream: Stream, view: ViewName): readonly CatalogChange[]
+  viewRemoved?(stream: Stream, view: ViewName): void
 }
 
 interface Namespace {
@@ -188,6 +194,22 @@ export class Registry {
     await this.#put({ ...stream, views })
   }
 
+  async removeView(stream: Stream, view: ViewName): Promise<void> {
+    const views = new Map(stream.views)
+    views.delete(view)
+    const left = { ...stream, views: views.size === 0 ? NO_VIEWS : views }
+    const beside = this.#companions.flatMap(
+      (companion) => companion.changesOnViewRemoval?.(stream, view) ?? [],
+    )
+    await this.#catalog.commit([streamDocumentChange(left), ...beside])
+    this.#set(left)
+    for (const companion of this.#companions) companion.viewRemoved?.(stream, view)
+  }
+
+  async putTableDisabled(stream: Stream, tableDisabled: boolean): Promise<void> {
+    await this.#put({ ...stream, tableDisabled })
+  }
+
   async removeStream(id: StreamId): Promise<void> {
     const stream = this.find(id.namespace, id.stream)
     if (stream === undefined) return
@@ -212,6 +234,7 @@ export class Registry {
       firstLog: existing?.firstLog ?? log,
       properties,
       views: existing?.views ?? NO_VIEWS,
+      tableDisabled: existing?.tableDisabled ?? false,
       createdMs: existing?.createdMs ?? createdMs,
       counts: existing?.counts ?? new StreamCounts(id, log),
     }

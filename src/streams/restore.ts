@@ -1,10 +1,10 @@
 /** Streams of a store that nobody serves, filled with events that have their times already. */
 import type { EventLog, LogRestore } from '../../storage/log.ts'
+import { existingStream } from './existing.ts'
 import type { StreamId } from './names.ts'
 import { DEFAULT_NAMESPACE_PROPERTIES } from './namespace.ts'
 import type { StreamProperties } from './properties.ts'
-import type { Registry } from './registry.ts'
-import type { StreamViews } from './view.ts'
+import type { Registry, Stream } from './registry.ts'
 
 /**
  * The stream has these properties and the events that `fill` adds, or, if `fill` throws, is what it was; if it is missing it
@@ -29,11 +29,19 @@ export function restoreStream(
   })
 }
 
-/** The stream, which is there, has these views: younger than all streams there are now. */
-export function restoreViews(registry: Registry, id: StreamId, views: StreamViews): Promise<void> {
+/**
+ * The stream, which is there, has these views, younger than all streams there are now, and its own table only if it is not
+ * disabled.
+ */
+export function restoreTables(
+  registry: Registry,
+  id: StreamId,
+  { views, tableDisabled }: Pick<Stream, 'views' | 'tableDisabled'>,
+): Promise<void> {
   return registry.change(async () => {
-    const stream = registry.find(id.namespace, id.stream)!
     const afterLog = registry.lastLog
-    await registry.putViews(stream, new Map([...views].map(([name, view]) => [name, { ...view, afterLog }])))
+    const restored = [...views].map(([name, view]) => [name, { ...view, afterLog }] as const)
+    if (restored.length > 0) await registry.putViews(existingStream(registry, id), new Map(restored))
+    if (tableDisabled) await registry.putTableDisabled(existingStream(registry, id), true)
   })
 }

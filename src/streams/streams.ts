@@ -18,6 +18,7 @@ import type {
 import { StorageError } from '../../storage/storage-error.ts'
 import { ServiceError } from '../service-error.ts'
 import { AsyncQueue } from './async-queue.ts'
+import { existingStream } from './existing.ts'
 import type { NamespaceName, StreamId } from './names.ts'
 import {
   DEFAULT_PROPERTIES,
@@ -123,11 +124,7 @@ export class Streams {
   }
 
   get(id: StreamId): Stream {
-    const stream = this.#registry.find(id.namespace, id.stream)
-    if (stream === undefined) {
-      throw new ServiceError('stream_not_found', `'stream:${id.namespace}.${id.stream}' was not found.`)
-    }
-    return stream
+    return existingStream(this.#registry, id)
   }
 
   properties(id: StreamId): StreamProperties {

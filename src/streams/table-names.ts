@@ -3,7 +3,7 @@
  *
  * A stream `a-b` is table `stream_a_b`, its view `v` table `stream_a_b_v`; case does not count. So two can claim one name:
  * then the older one has it, and the other has no table, whatever either was emptied or changed to since. A view is as old
- * as the streams made just before it.
+ * as the streams made just before it. A stream whose own table is disabled claims no name.
  */
 import type { NamespaceName, StreamName, ViewName } from './names.ts'
 import type { FormatSpecification } from './properties.ts'
@@ -31,18 +31,19 @@ function cleaned(name: string): string {
   return name.replaceAll(/[-.]/g, '_').toLowerCase()
 }
 
-/** All tables of a namespace by their names, and those that came too late. */
-export function tablesOf(
-  registry: Registry,
-  namespace: NamespaceName,
-): { readonly tables: ReadonlyMap<string, TableClaim>; readonly late: readonly TableClaim[] } {
+/** All tables of a namespace by their names. */
+export function tablesOf(registry: Registry, namespace: NamespaceName): ReadonlyMap<string, TableClaim> {
   const tables = new Map<string, TableClaim>()
-  const late: TableClaim[] = []
   for (const claim of registry.streamsOf(namespace).flatMap(claimsOf).sort(byAge)) {
-    if (tables.has(claim.table)) late.push(claim)
-    else tables.set(claim.table, claim)
+    if (!tables.has(claim.table)) tables.set(claim.table, claim)
   }
-  return { tables, late }
+  return tables
+}
+
+/** Of the stream itself, also while its table is disabled. */
+export function ownClaim(stream: Stream): TableClaim {
+  const { format } = stream.properties
+  return { table: tableOfStream(stream.id.stream), stream, view: undefined, format }
 }
 
 /** `stream a-b`, or `view v of stream a-b`. */
@@ -52,19 +53,13 @@ export function describeClaim({ stream, view }: TableClaim): string {
 }
 
 function claimsOf(stream: Stream): TableClaim[] {
-  const own = {
-    table: tableOfStream(stream.id.stream),
-    stream,
-    view: undefined,
-    format: stream.properties.format,
-  }
   const ofViews = [...stream.views.values()].map((view) => ({
     table: view.tableName.toLowerCase(),
     stream,
     view,
     format: view.format,
   }))
-  return [own, ...ofViews]
+  return stream.tableDisabled ? ofViews : [ownClaim(stream), ...ofViews]
 }
 
 function byAge(a: TableClaim, b: TableClaim): number {

@@ -1,8 +1,12 @@
 /**
- * Which programs use which streams and datasets. Features that read streams on somebody's behalf register here; a
- * look-up of what nobody registered is empty, not an error.
+ * Which programs use which streams and datasets. Features that read streams on somebody's behalf tell it here; a
+ * look-up of what nobody told is empty, not an error.
+ *
+ * What stands for as long as something does, such as a webhook, is registered and taken back. What is over when it is known,
+ * such as a query, is remembered: the last 1,000 of those, until the service stops or the stream is deleted.
  */
 import type { ApplicationName, NamespaceName, ProgramName, StreamId } from './names.ts'
+import type { Companion, Registry, Stream } from './registry.ts'
 
 export const PROGRAM_TYPES = [
   'Flow',
@@ -22,33 +26,83 @@ export interface ProgramId {
   readonly program: ProgramName
 }
 
-export class UsageRegistry {
-  readonly #uses = new Map<string, { readonly program: ProgramId; readonly stream: StreamId }>()
+/** Programs are called as clients like, so there is no end of them: with the longest of names these take some 10 MB. */
+const REMEMBERED_MAX = 1000
+
+interface Use {
+  readonly program: ProgramId
+  readonly stream: StreamId
+}
+
+export class UsageRegistry implements Companion {
+  readonly #registered = new Map<string, Use>()
+  /** The one that was told longest ago first. */
+  readonly #remembered = new Map<string, Use>()
 
   /** Registering the same use again changes nothing. */
   register(program: ProgramId, stream: StreamId): void {
-    this.#uses.set(JSON.stringify([program, stream]), { program, stream })
+    this.#registered.set(keyOf(program, stream), { program, stream })
   }
 
   unregister(program: ProgramId, stream: StreamId): void {
-    this.#uses.delete(JSON.stringify([program, stream]))
+    this.#registered.delete(keyOf(program, stream))
+  }
+
+  remember(program: ProgramId, stream: StreamId): void {
+    const key = keyOf(program, stream)
+    this.#remembered.delete(key)
+    this.#remembered.set(key, { program, stream })
+    const [oldest] = this.#remembered.keys()
+    if (this.#remembered.size > REMEMBERED_MAX) this.#remembered.delete(oldest)
+  }
+
+  /** From now on what is remembered goes with the streams of `registry`; of streams that it has not, it goes at once. */
+  accompany(registry: Registry): void {
+    this.#forget(({ namespace, stream }) => registry.find(namespace, stream) === undefined)
+    registry.accompany(this)
+  }
+
+  changesOnRemoval(): readonly [] {
+    return []
+  }
+
+  removed(streams: readonly Stream[]): void {
+    const gone = new Set(streams.map(({ id }) => nameOf(id)))
+    this.#forget((stream) => gone.has(nameOf(stream)))
   }
 
   /** Streams used by an application, or by one of its programs. */
   streamsOf(user: Pick<ProgramId, 'namespace' | 'application'> & Partial<ProgramId>): StreamId[] {
     const streams = new Map<string, StreamId>()
-    for (const { program, stream } of this.#uses.values()) {
+    for (const { program, stream } of this.#uses()) {
       if (program.namespace !== user.namespace || program.application !== user.application) continue
       if (user.type !== undefined && program.type !== user.type) continue
       if (user.program !== undefined && program.program !== user.program) continue
-      streams.set(`${stream.namespace}:${stream.stream}`, stream)
+      streams.set(nameOf(stream), stream)
     }
     return [...streams.values()]
   }
 
   programsOf(used: StreamId): ProgramId[] {
-    return [...this.#uses.values()]
+    return this.#uses()
       .filter(({ stream }) => stream.namespace === used.namespace && stream.stream === used.stream)
       .map(({ program }) => program)
   }
+
+  /** Each once. */
+  #uses(): Use[] {
+    return [...new Map([...this.#registered, ...this.#remembered]).values()]
+  }
+
+  #forget(isGone: (stream: StreamId) => boolean): void {
+    for (const [key, { stream }] of this.#remembered) if (isGone(stream)) this.#remembered.delete(key)
+  }
+}
+
+function keyOf({ namespace, application, type, program }: ProgramId, stream: StreamId): string {
+  return [namespace, application, type, program, nameOf(stream)].join(':')
+}
+
+function nameOf({ namespace, stream }: StreamId): string {
+  return `${namespace}:${stream}`
 }

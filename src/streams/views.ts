@@ -1,5 +1,6 @@
 /** The views service: what may be done with the views of a stream. */
 import { ServiceError } from '../service-error.ts'
+import { existingStream, existingView, printEntity } from './existing.ts'
 import type { StreamId, ViewName } from './names.ts'
 import type { Registry, Stream } from './registry.ts'
 import { defaultTableOfView, describeClaim, tablesOf } from './table-names.ts'
@@ -18,9 +19,7 @@ export class Views {
   }
 
   get(id: StreamId, name: ViewName): View {
-    const view = this.#stream(id).views.get(name)
-    if (view === undefined) throw viewNotFound(id, name)
-    return view
+    return existingView(this.#stream(id), name)
   }
 
   /** An existing one gets the format and keeps its table. Rejects with 'invalid_properties' if its table is another's. */
@@ -34,7 +33,7 @@ export class Views {
       const existing = stream.views.get(name)
       if (existing !== undefined) {
         if (tableName !== undefined && tableName !== existing.tableName) {
-          throw refused(`Cannot change table name for view ${printView(id, name)}`)
+          throw refused(`Cannot change table name for view ${printEntity({ ...id, view: name })}`)
         }
         await this.#registry.putViews(stream, new Map(stream.views).set(name, { ...existing, format }))
         return 'updated'
@@ -53,33 +52,22 @@ export class Views {
   delete(id: StreamId, name: ViewName): Promise<void> {
     return this.#registry.change(async () => {
       const stream = this.#stream(id)
-      const views = new Map(stream.views)
-      if (!views.delete(name)) throw viewNotFound(id, name)
-      await this.#registry.putViews(stream, views)
+      existingView(stream, name)
+      await this.#registry.removeView(stream, name)
     })
   }
 
   #assertFree({ namespace }: StreamId, tableName: string): void {
-    const owner = tablesOf(this.#registry, namespace).tables.get(tableName.toLowerCase())
+    const owner = tablesOf(this.#registry, namespace).get(tableName.toLowerCase())
     if (owner === undefined) return
     throw refused(
       `table ${tableName.toLowerCase()} is the one of ${describeClaim(owner)}; give the view another tableName`,
     )
   }
 
-  #stream({ namespace, stream }: StreamId): Stream {
-    const found = this.#registry.find(namespace, stream)
-    if (found !== undefined) return found
-    throw new ServiceError('stream_not_found', `'stream:${namespace}.${stream}' was not found.`)
+  #stream(id: StreamId): Stream {
+    return existingStream(this.#registry, id)
   }
-}
-
-function printView({ namespace, stream }: StreamId, name: ViewName): string {
-  return `stream_view:${namespace}.${stream}.${name}`
-}
-
-function viewNotFound(id: StreamId, name: ViewName): ServiceError {
-  return new ServiceError('view_not_found', `'${printView(id, name)}' was not found.`)
 }
 
 function refused(message: string): ServiceError {

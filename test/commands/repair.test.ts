@@ -5,6 +5,7 @@ import { Level as ClassicLevel } from 'level'
 import { beforeAll, expect, test } from 'vitest'
 import { repair } from '../../src/commands/repair.ts'
 import { verify } from '../../src/commands/verify.ts'
+import { Tables } from '../../src/explore/tables.ts'
 import { blockKey, documentKey, tailKey } from '../../storage/level/keys.ts'
 import type { ReadEvent } from '../contract/event-log.ts'
 import { filesOf } from '../support/files-of.ts'
@@ -95,21 +96,26 @@ test('of a sound store everything is saved', async () => {
   expect(events).toEqual(original)
 })
 
-test('properties, views and namespaces are saved', async () => {
+test('properties, views, disabled tables and namespaces are saved', async () => {
   const { folder, fixed } = await damaged(async () => {})
+  const { registry, storage } = await openStore(folder)
+  await new Tables(registry).disable(streamId('singles'))
+  await storage.close()
   await runCommand(repair, ['--data', folder, '--to', fixed])
   const [before, after] = await Promise.all([folder, fixed].map((one) => openStore(one)))
   const shape = ({ registry }: typeof before & {}) => ({
     namespaces: registry.namespaceNames().map((name) => [name, registry.namespace(name)]),
-    streams: [...registry.allStreams()].map(({ id, properties, views }) => ({
+    streams: [...registry.allStreams()].map(({ id, properties, views, tableDisabled }) => ({
       id,
       properties,
+      tableDisabled,
       views: [...views.values()].map(({ name, format, tableName }) => ({ name, format, tableName })),
     })),
   })
   const shapes = [shape(before!), shape(after!)]
   await Promise.all([before!.storage.close(), after!.storage.close()])
   expect(shapes[1]).toEqual(shapes[0])
+  expect(shapes[1]!.streams.filter(({ tableDisabled }) => tableDisabled).length).toBe(1)
 })
 
 test('what is noted of streams is saved; metrics begin anew', async () => {

@@ -146,6 +146,11 @@ describe('one query, from submit to close', () => {
       if ((await app.get(`${QUERIES}/${handle}/status`)).text.includes('RUNNING')) break
     }
     expect(answerOf(await app.get(`${QUERIES}/${handle}/schema`)).status).toBe(400)
+    for (const rows of ['next', 'preview']) {
+      expect(answerOf(await app.post(`${QUERIES}/${handle}/${rows}`))).toEqual(
+        plain(400, 'the query is RUNNING; it has rows once it is FINISHED'),
+      )
+    }
     expect(answerOf(await app.post(`${QUERIES}/${handle}/download`))).toEqual(empty(409))
     const begun = performance.now()
     expect(answerOf(await app.delete(`${QUERIES}/${handle}`))).toEqual(empty(200))
@@ -575,7 +580,7 @@ describe('tables', () => {
     await app.post(`${STREAMS}/a_b`, { body: 'second' })
     expect(await rowsOf(app, 'SELECT body FROM stream_a_b')).toEqual([['first']])
     expect(answerOf(await enable(app, 'a_b', 'stream_a_b'))).toEqual(
-      plain(400, 'table stream_a_b is the one of stream a-b, which is older; stream a_b has none'),
+      plain(400, 'table stream_a_b is the one of stream a-b, so stream a_b has none; disable that first'),
     )
     await app.post(`${STREAMS}/a-b/truncate`)
     expect(await rowsOf(app, 'SELECT body FROM stream_a_b')).toEqual([])
@@ -595,12 +600,106 @@ describe('tables', () => {
       plain(404, 'Could not find stream nope'),
     )
     expect(answerOf(await enable(app, 's', 'raw', ''))).toEqual(plain(400, 'Expected format in the body'))
+    for (const table of ['my-table', '1st', 'x'.repeat(257)]) {
+      expect(answerOf(await enable(app, 's', table))).toEqual(
+        plain(400, `tableName is '${table}'; use up to 256 letters, digits and _, a letter first`),
+      )
+    }
     expect(answerOf(await enable(app, 's', 'stream_s', JSON.stringify(csv(field('n', 'int')))))).toEqual(
       json('{"handle":"NO_OP"}'),
     )
     expect(answerOf(await enable(app, 's', 'stream_s'))).toEqual(
       plain(400, 'table stream_s has the format of stream s; change that, or use another name'),
     )
+  })
+
+  describe('the table of a stream itself', () => {
+    const disable = (app: TestApp, stream: string, table: string) =>
+      app.post(`/v3/namespaces/default/data/explore/streams/${stream}/tables/${table}/disable`)
+    const NOT_THERE = plain(400, "[SQLState 42S02] Table not found 'stream_s'")
+    const NO_OP = json('{"handle":"NO_OP"}')
+
+    const expectNone = async (app: TestApp) => {
+      expect(answerOf(await submit(app, 'SELECT body FROM stream_s'))).toEqual(NOT_THERE)
+      expect(answerOf(await submit(app, 'DESCRIBE stream_s'))).toEqual(NOT_THERE)
+      expect(await rowsOf(app, 'SHOW TABLES')).toEqual([['raw']])
+      const tables = '/v3/namespaces/default/data/explore/tables'
+      expect((await app.get(tables)).json()).toEqual([{ database: 'default', table: 'raw' }])
+      expect(answerOf(await app.get(`${tables}/stream_s/info`))).toEqual(empty(404))
+      expect((await app.get(`${STREAMS}/s/metadata/tags`)).json()).toEqual([])
+    }
+
+    test('is gone once it is disabled, and back once it is enabled', async () => {
+      const app = await testApp({ streams: ['s'], onDisk: true })
+      await app.post(`${STREAMS}/s`, { body: 'one' })
+      await enable(app, 's', 'raw')
+      expect(answerOf(await disable(app, 's', 'Stream_S'))).toEqual(NO_OP)
+      await expectNone(app)
+      expect(answerOf(await disable(app, 's', 'stream_s'))).toEqual(NO_OP)
+      await app.restart()
+      await expectNone(app)
+      await app.post(`${STREAMS}/s/truncate`)
+      await app.put(`${STREAMS}/s`)
+      await app.put(`${STREAMS}/s/properties`, { body: '{"ttl":1000}' })
+      await app.post(`${STREAMS}/s`, { body: 'two' })
+      await expectNone(app)
+      await app.restart()
+      await expectNone(app)
+      expect((await app.events('s')).length).toBe(1)
+      expect(await rowsOf(app, 'SELECT body FROM raw')).toEqual([['two']])
+
+      expect(answerOf(await enable(app, 's', 'stream_s', '{"name":"clf"}'))).toEqual(
+        plain(400, 'table stream_s has the format of stream s; change that, or use another name'),
+      )
+      await expectNone(app)
+      expect(answerOf(await enable(app, 's', 'stream_s'))).toEqual(NO_OP)
+      for (const restart of [false, true]) {
+        if (restart) await app.restart()
+        expect(await rowsOf(app, 'SELECT body FROM stream_s')).toEqual([['two']])
+        expect(await rowsOf(app, 'SHOW TABLES')).toEqual([['raw'], ['stream_s']])
+        expect((await app.get(`${STREAMS}/s/metadata/tags`)).json()).toEqual(['explore'])
+      }
+    })
+
+    test('a new stream of that name has one', async () => {
+      const app = await testApp({ streams: ['s'] })
+      await disable(app, 's', 'stream_s')
+      await app.delete(`${STREAMS}/s`)
+      await app.put(`${STREAMS}/s`)
+      expect(await rowsOf(app, 'SHOW TABLES')).toEqual([['stream_s']])
+    })
+
+    test('leaves its name to others, and comes back when it is free', async () => {
+      const app = await testApp({ streams: ['a-b', 'a_b'] })
+      await app.post(`${STREAMS}/a_b`, { body: 'second' })
+      expect(answerOf(await disable(app, 'a-b', 'stream_a_b'))).toEqual(NO_OP)
+      expect(await rowsOf(app, 'SELECT body FROM stream_a_b')).toEqual([['second']])
+      expect(answerOf(await enable(app, 'a-b', 'stream_a_b'))).toEqual(
+        plain(400, 'table stream_a_b is the one of stream a_b, so stream a-b has none; disable that first'),
+      )
+      await disable(app, 'a_b', 'stream_a_b')
+      await app.put(`${STREAMS}/a_b/views/v`, { body: '{"format":{"name":"text"},"tableName":"stream_a_b"}' })
+      expect(await rowsOf(app, 'SELECT body FROM stream_a_b')).toEqual([['second']])
+      expect(answerOf(await enable(app, 'a-b', 'stream_a_b'))).toEqual(
+        plain(
+          400,
+          'table stream_a_b is the one of view v of stream a_b, so stream a-b has none; disable that first',
+        ),
+      )
+      await app.delete(`${STREAMS}/a_b/views/v`)
+      expect(answerOf(await enable(app, 'a-b', 'stream_a_b'))).toEqual(NO_OP)
+      expect(await rowsOf(app, 'SELECT body FROM stream_a_b')).toEqual([])
+    })
+
+    test('a stream that is not there is 404', async () => {
+      const app = await testApp({ streams: ['s'] })
+      expect(answerOf(await disable(app, 'nope', 'stream_nope'))).toEqual(
+        plain(404, 'Could not find stream nope'),
+      )
+      expect(answerOf(await enable(app, 'nope', 'stream_nope'))).toEqual(
+        plain(404, "'stream:default.nope' was not found."),
+      )
+    })
   })
 
   const noTables = [

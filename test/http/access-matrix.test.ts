@@ -14,7 +14,7 @@ import { type ProgramId, UsageRegistry } from '../../src/streams/usage.ts'
 import { appParts } from '../support/app-parts.ts'
 import { tellProof } from '../support/effort.ts'
 import { ended } from '../support/explore.ts'
-import { type RequestOptions, STREAMS, type TestApp, testApp } from '../support/test-app.ts'
+import { type RequestOptions, type TestApp, testApp } from '../support/test-app.ts'
 import { ALL, secretNumber, type TestTokens, tokenEntry, tokenFile } from '../support/tokens.ts'
 
 const NOW_MS = 1_000_000
@@ -62,6 +62,7 @@ const WRONG_VERB = row('401 401 401 405 405 405 405 405 405 405')
 
 const N = '/v3/namespaces/:namespace'
 const S = `${N}/streams`
+const V = `${S}/:stream/views/:view`
 const Q = '/v3/data/explore/queries'
 const V2 = '/v2/streams'
 
@@ -139,6 +140,16 @@ const EXPECTED: Readonly<Record<string, readonly number[]>> = {
   [`POST ${S}/:stream/metadata/tags`]: ADMIN,
   [`DELETE ${S}/:stream/metadata/tags`]: ADMIN,
   [`DELETE ${S}/:stream/metadata/tags/:tag`]: ADMIN,
+  [`GET ${V}/metadata`]: STREAM,
+  [`DELETE ${V}/metadata`]: ADMIN,
+  [`GET ${V}/metadata/properties`]: STREAM,
+  [`POST ${V}/metadata/properties`]: ADMIN,
+  [`DELETE ${V}/metadata/properties`]: ADMIN,
+  [`DELETE ${V}/metadata/properties/:property`]: ADMIN,
+  [`GET ${V}/metadata/tags`]: STREAM,
+  [`POST ${V}/metadata/tags`]: ADMIN,
+  [`DELETE ${V}/metadata/tags`]: ADMIN,
+  [`DELETE ${V}/metadata/tags/:tag`]: ADMIN,
   [`GET ${N}/metadata/search`]: IN_NAMESPACE,
   [`GET ${S}/:stream/lineage`]: STREAM,
 
@@ -174,6 +185,8 @@ const QUERIES: Readonly<Record<string, string>> = {
 const BODIES: Readonly<Record<string, string>> = {
   [`POST ${S}/:stream/metadata/properties`]: '{"a":"b"}',
   [`POST ${S}/:stream/metadata/tags`]: '["a"]',
+  [`POST ${V}/metadata/properties`]: '{"a":"b"}',
+  [`POST ${V}/metadata/tags`]: '["a"]',
   [`POST ${S}/:stream/webhooks`]: '{"url":"http://127.0.0.1:9/","secret":"0123456789abcdef"}',
 }
 
@@ -405,13 +418,16 @@ function reset(app: TestApp, tokens: TestTokens): Promise<void> {
   return fill(app, tokens.bearer('all'))
 }
 
-/** Namespace `shop` and the streams that are asked for, with an event each. */
+/** Namespace `shop` and the streams that are asked for, with an event, a view and a table each. */
 async function fill(app: TestApp, headers: Record<string, string>): Promise<void> {
   await app.put('/v3/namespaces/shop', { headers })
-  for (const stream of ['/v3/namespaces/shop/streams/s', `${STREAMS}/s`]) {
+  for (const namespace of ['shop', 'default']) {
+    const stream = `/v3/namespaces/${namespace}/streams/s`
     await app.put(stream, { headers })
     expect((await app.post(stream, { headers, body: 'x' })).status).toBe(200)
     await app.put(`${stream}/views/v`, { headers, body: VIEW })
+    const table = `/v3/namespaces/${namespace}/data/explore/streams/s/tables/stream_s`
+    await app.post(`${table}/enable`, { headers, body: '{"name":"text"}' })
   }
 }
 

@@ -17,6 +17,7 @@ interface Step {
 }
 
 const N = '/v3/namespaces'
+const TABLES_OF_S = `${N}/default/data/explore/streams/s/tables`
 
 /** In this order. */
 const steps: readonly Step[] = [
@@ -53,6 +54,18 @@ const steps: readonly Step[] = [
     namespace: 'default',
     stream: 'old',
   },
+  ...[
+    {
+      request: `PUT ${STREAMS}/s/views/v`,
+      body: '{"format":{"name":"text"}}',
+      status: 201,
+      audit: 'view.put',
+    },
+    { request: `POST ${STREAMS}/s/views/v/metadata/tags`, body: '["a"]', audit: 'view.metadata' },
+    { request: `POST ${TABLES_OF_S}/stream_s/disable`, audit: 'table.disable' },
+    { request: `POST ${TABLES_OF_S}/stream_s/enable`, body: '{"name":"text"}', audit: 'table.enable' },
+    { request: `DELETE ${STREAMS}/s/views/v`, audit: 'view.delete' },
+  ].map((step) => ({ status: 200, namespace: 'default', stream: 's', ...step })),
   {
     request: `POST ${STREAMS}/s/truncate`,
     status: 200,

@@ -1,4 +1,4 @@
-/** Metadata of streams: properties and tags of both scopes, search, and the empty lineage. */
+/** Metadata of streams and views: properties and tags of both scopes, search, and the empty lineage. */
 import { expect, test } from 'vitest'
 import { STREAMS, type TestApp, testApp } from '../support/test-app.ts'
 import { tokenFile } from '../support/tokens.ts'
@@ -14,93 +14,157 @@ const SYSTEM = {
   schema: SCHEMA,
 }
 
-const noted = async (app: TestApp) => [
-  (await app.get(`${M}/properties?scope=user`)).json(),
-  (await app.get(`${M}/tags?scope=USER`)).json(),
+const V = `${STREAMS}/s/views/v`
+const VIEW = '{"format":{"name":"text"}}'
+const VIEW_ENTITY = { id: { stream: ENTITY.id, id: 'v' }, type: 'view' }
+
+const noted = async (app: TestApp, metadata = M) => [
+  (await app.get(`${metadata}/properties?scope=user`)).json(),
+  (await app.get(`${metadata}/tags?scope=USER`)).json(),
 ]
 
-test('what is noted is there, with the texts of CDAP, until it is removed', async () => {
+const ofWhat = [
+  { of: 'stream stream:default.s', metadata: M, dot: '.' },
+  { of: 'view stream_view:default.s.v', metadata: `${V}/metadata`, dot: '' },
+]
+test.each(ofWhat)(
+  'what is noted of $of is there, with the texts of CDAP, until it is removed',
+  async ({ of, metadata, dot }) => {
+    const app = await testApp({ streams: ['s'], nowMs: NOW_MS, onDisk: true })
+    await app.put(V, { body: VIEW })
+    const [, name] = of.split(' ')
+    const steps = [
+      {
+        verb: 'POST',
+        path: '/properties',
+        body: '{"owner":"ann","stage":"test"}',
+        text: `Metadata added successfully to ${name}`,
+        after: [{ owner: 'ann', stage: 'test' }, []],
+      },
+      {
+        verb: 'POST',
+        path: '/properties',
+        body: '{"stage":"live","n":5}',
+        text: `Metadata added successfully to ${name}`,
+        after: [{ owner: 'ann', stage: 'live', n: '5' }, []],
+      },
+      {
+        verb: 'POST',
+        path: '/tags',
+        body: '["a","b","a"]',
+        text: `Added tags to ${of} successfully${dot}`,
+        after: [{ owner: 'ann', stage: 'live', n: '5' }, ['a', 'b']],
+      },
+      {
+        verb: 'POST',
+        path: '/tags',
+        body: '["c","a"]',
+        text: `Added tags to ${of} successfully${dot}`,
+        after: [{ owner: 'ann', stage: 'live', n: '5' }, ['a', 'b', 'c']],
+      },
+      {
+        verb: 'DELETE',
+        path: '/properties/n',
+        text: `Metadata property n for ${of} deleted successfully.`,
+        after: [{ owner: 'ann', stage: 'live' }, ['a', 'b', 'c']],
+      },
+      {
+        verb: 'DELETE',
+        path: '/properties/nope',
+        text: `Metadata property nope for ${of} deleted successfully.`,
+        after: [{ owner: 'ann', stage: 'live' }, ['a', 'b', 'c']],
+      },
+      {
+        verb: 'DELETE',
+        path: '/tags/b',
+        text: `Tag b for ${of} deleted successfully.`,
+        after: [{ owner: 'ann', stage: 'live' }, ['a', 'c']],
+      },
+      {
+        verb: 'DELETE',
+        path: '/tags',
+        text: `Tags for ${of} deleted successfully.`,
+        after: [{ owner: 'ann', stage: 'live' }, []],
+      },
+      {
+        verb: 'POST',
+        path: '/tags',
+        body: '["z"]',
+        text: `Added tags to ${of} successfully${dot}`,
+        after: [{ owner: 'ann', stage: 'live' }, ['z']],
+      },
+      {
+        verb: 'DELETE',
+        path: '/properties',
+        text: `Metadata properties for ${of} deleted successfully.`,
+        after: [{}, ['z']],
+      },
+      {
+        verb: 'DELETE',
+        path: '',
+        text: `Metadata for ${of} deleted successfully.`,
+        after: [{}, []],
+      },
+    ]
+    for (const { verb, path, body = '', text, after } of steps) {
+      const answer = await app.request(verb, metadata + path, { body })
+      expect([answer.status, answer.text], `${verb} ${path}`).toEqual([200, text])
+      expect(await noted(app, metadata), `${verb} ${path}`).toEqual(after)
+      await app.restart()
+      expect(await noted(app, metadata), `${verb} ${path} after a restart`).toEqual(after)
+    }
+  },
+)
+
+test('a view has metadata of its own', async () => {
+  const app = await testApp({ streams: ['s'], nowMs: NOW_MS })
+  await app.put(V, { body: VIEW })
+  await app.post(`${V}/metadata/properties`, { body: '{"owner":"ann"}' })
+  await app.post(`${M}/tags`, { body: '["x"]' })
+  expect((await app.get(`${V}/metadata`)).json()).toEqual([
+    { entityId: VIEW_ENTITY, scope: 'USER', properties: { owner: 'ann' }, tags: [] },
+    {
+      entityId: VIEW_ENTITY,
+      scope: 'SYSTEM',
+      properties: { 'entity-name': 'v', schema: SCHEMA },
+      tags: ['s'],
+    },
+  ])
+  expect(await noted(app)).toEqual([{}, ['x']])
+})
+
+const endings = [
+  { name: 'the view', path: V },
+  { name: 'its stream', path: `${STREAMS}/s` },
+  { name: 'its namespace', path: '/v3/unrecoverable/namespaces/default' },
+]
+test.each(endings)('metadata of a view goes with $name, and does not come back', async ({ path }) => {
   const app = await testApp({ streams: ['s'], nowMs: NOW_MS, onDisk: true })
-  const steps = [
-    {
-      verb: 'POST',
-      path: '/properties',
-      body: '{"owner":"ann","stage":"test"}',
-      text: 'Metadata added successfully to stream:default.s',
-      after: [{ owner: 'ann', stage: 'test' }, []],
-    },
-    {
-      verb: 'POST',
-      path: '/properties',
-      body: '{"stage":"live","n":5}',
-      text: 'Metadata added successfully to stream:default.s',
-      after: [{ owner: 'ann', stage: 'live', n: '5' }, []],
-    },
-    {
-      verb: 'POST',
-      path: '/tags',
-      body: '["a","b","a"]',
-      text: 'Added tags to stream stream:default.s successfully.',
-      after: [{ owner: 'ann', stage: 'live', n: '5' }, ['a', 'b']],
-    },
-    {
-      verb: 'POST',
-      path: '/tags',
-      body: '["c","a"]',
-      text: 'Added tags to stream stream:default.s successfully.',
-      after: [{ owner: 'ann', stage: 'live', n: '5' }, ['a', 'b', 'c']],
-    },
-    {
-      verb: 'DELETE',
-      path: '/properties/n',
-      text: 'Metadata property n for stream stream:default.s deleted successfully.',
-      after: [{ owner: 'ann', stage: 'live' }, ['a', 'b', 'c']],
-    },
-    {
-      verb: 'DELETE',
-      path: '/properties/nope',
-      text: 'Metadata property nope for stream stream:default.s deleted successfully.',
-      after: [{ owner: 'ann', stage: 'live' }, ['a', 'b', 'c']],
-    },
-    {
-      verb: 'DELETE',
-      path: '/tags/b',
-      text: 'Tag b for stream stream:default.s deleted successfully.',
-      after: [{ owner: 'ann', stage: 'live' }, ['a', 'c']],
-    },
-    {
-      verb: 'DELETE',
-      path: '/tags',
-      text: 'Tags for stream stream:default.s deleted successfully.',
-      after: [{ owner: 'ann', stage: 'live' }, []],
-    },
-    {
-      verb: 'POST',
-      path: '/tags',
-      body: '["z"]',
-      text: 'Added tags to stream stream:default.s successfully.',
-      after: [{ owner: 'ann', stage: 'live' }, ['z']],
-    },
-    {
-      verb: 'DELETE',
-      path: '/properties',
-      text: 'Metadata properties for stream stream:default.s deleted successfully.',
-      after: [{}, ['z']],
-    },
-    {
-      verb: 'DELETE',
-      path: '',
-      text: 'Metadata for stream stream:default.s deleted successfully.',
-      after: [{}, []],
-    },
-  ]
-  for (const { verb, path, body = '', text, after } of steps) {
-    const answer = await app.request(verb, M + path, { body })
-    expect([answer.status, answer.text], `${verb} ${path}`).toEqual([200, text])
-    expect(await noted(app), `${verb} ${path}`).toEqual(after)
-    await app.restart()
-    expect(await noted(app), `${verb} ${path} after a restart`).toEqual(after)
+  await app.put(V, { body: VIEW })
+  await app.post(`${V}/metadata/tags`, { body: '["x"]' })
+  await app.post(`${STREAMS}/s/truncate`)
+  await app.put(V, { body: VIEW })
+  expect(await noted(app, `${V}/metadata`)).toEqual([{}, ['x']])
+  expect((await app.delete(path)).status).toBe(200)
+  expect((await app.get(`${V}/metadata`)).status).toBe(404)
+  for (const restart of [false, true]) {
+    if (restart) await app.restart()
+    await app.put(`${STREAMS}/s`)
+    await app.put(V, { body: VIEW })
+    expect(await noted(app, `${V}/metadata`)).toEqual([{}, []])
   }
+})
+
+test('deleting one of two views leaves what is noted of the other and of the stream', async () => {
+  const app = await testApp({ streams: ['s'], onDisk: true })
+  for (const view of ['v', 'w']) await app.put(`${STREAMS}/s/views/${view}`, { body: VIEW })
+  for (const path of [`${STREAMS}/s`, V, `${STREAMS}/s/views/w`]) {
+    await app.post(`${path}/metadata/tags`, { body: '["x"]' })
+  }
+  await app.delete(V)
+  await app.restart()
+  expect(await noted(app)).toEqual([{}, ['x']])
+  expect(await noted(app, `${STREAMS}/s/views/w/metadata`)).toEqual([{}, ['x']])
 })
 
 test('both scopes: records, and the two together', async () => {
@@ -217,6 +281,33 @@ const refused = [
     status: 400,
     text: 'the name of a tag has 0 characters; use 1 to 50',
   },
+  ...['GET', 'DELETE'].flatMap((verb) => [
+    {
+      verb,
+      path: `${V}/metadata`,
+      status: 404,
+      text: "'stream_view:default.s.v' was not found.",
+    },
+    {
+      verb,
+      path: `${STREAMS}/s/views/a.b/metadata`,
+      status: 400,
+      text: 'java.lang.IllegalArgumentException: Invalid view ID: a.b. Should only contain alphanumeric characters and _ or -.',
+    },
+    {
+      verb,
+      path: `${STREAMS}/nope/views/v/metadata/tags`,
+      status: 404,
+      text: "'stream:default.nope' was not found.",
+    },
+  ]),
+  {
+    verb: 'POST',
+    path: `${V}/metadata/tags`,
+    body: '["a"]',
+    status: 404,
+    text: "'stream_view:default.s.v' was not found.",
+  },
   ...['GET', 'DELETE'].map((verb) => ({
     verb,
     path: `${STREAMS}/nope/metadata`,
@@ -276,7 +367,7 @@ test('metadata has a bound', async () => {
   const answer = await add(10)
   expect([answer.status, answer.text]).toEqual([
     400,
-    expect.stringMatching(/^the metadata of the stream would have 1\d{4} bytes; keep it within 10240$/),
+    expect.stringMatching(/^the metadata would have 1\d{4} bytes; keep it within 10240$/),
   ])
 })
 
@@ -285,6 +376,12 @@ test('names that mean something to JavaScript are names', async () => {
   await app.post(`${M}/properties`, { body: '{"__proto__":"a","constructor":"b"}' })
   expect((await app.get(`${M}/properties?scope=user`)).text).toBe('{"__proto__":"a","constructor":"b"}')
 })
+
+interface NestedId {
+  readonly streamName?: string
+  readonly stream?: { readonly streamName: string }
+  readonly id?: string
+}
 
 test('searching', async () => {
   const app = await testApp({ streams: ['orders', 'clicks', 'plain'] })
@@ -295,6 +392,10 @@ test('searching', async () => {
   await app.put(`${STREAMS}/clicks/properties`, {
     body: '{"format":{"name":"csv","schema":{"type":"record","name":"click","fields":[{"name":"visitor","type":["int","null"]}]}}}',
   })
+  await app.put(`${STREAMS}/plain/views/hits`, {
+    body: '{"format":{"name":"csv","schema":{"type":"record","name":"hit","fields":[{"name":"page","type":"string"}]}}}',
+  })
+  await app.post(`${STREAMS}/plain/views/hits/metadata/properties`, { body: '{"owner":"ann"}' })
   const searches: { query: string; target?: string; found: string[] }[] = [
     { query: 'production', found: ['clicks', 'orders'] },
     { query: 'PROD*', found: ['clicks', 'orders'] },
@@ -307,8 +408,14 @@ test('searching', async () => {
     { query: 'visitor:string', found: [] },
     { query: 'entity-name:plain', found: ['plain'] },
     { query: 'explore', found: ['clicks', 'orders', 'plain'] },
-    { query: '*', found: ['clicks', 'orders', 'plain'] },
+    { query: '*', found: ['clicks', 'orders', 'plain', 'plain/hits'] },
+    { query: '*', target: 'stream', found: ['clicks', 'orders', 'plain'] },
+    { query: '*', target: 'View', found: ['plain/hits'] },
+    { query: 'owner:ann', found: ['plain/hits'] },
+    { query: 'owner:ann', target: 'stream', found: [] },
+    { query: 'page:string', target: 'view', found: ['plain/hits'] },
     { query: 'plain', target: 'stream', found: ['plain'] },
+    { query: 'plain', target: 'all', found: ['plain', 'plain/hits'] },
     { query: 'plain', target: 'dataset', found: [] },
     { query: 'nothing', found: [] },
     { query: '', found: [] },
@@ -318,10 +425,10 @@ test('searching', async () => {
     const asked = new URLSearchParams({ query, ...(target && { target }) })
     const answer = await app.get(`/v3/namespaces/default/metadata/search?${asked}`)
     expect(answer.status, query).toBe(200)
-    const entities = answer.json() as { entityId: { id: { streamName: string } } }[]
+    const entities = answer.json() as { entityId: { id: NestedId } }[]
     expect(
-      entities.map(({ entityId }) => entityId.id.streamName),
-      query,
+      entities.map(({ entityId: { id } }) => id.streamName ?? `${id.stream!.streamName}/${id.id}`),
+      `${query} ${target}`,
     ).toEqual(found)
   }
   const [one] = (await app.get('/v3/namespaces/default/metadata/search?query=web')).json() as unknown[]
@@ -334,11 +441,15 @@ test('searching', async () => {
 test('a search finds what the grants include', async () => {
   const tokens = await tokenFile([{ name: 'all' }, { name: 'one', grants: ['default:a:read'] }])
   const app = await testApp({ config: { authFile: tokens.path } })
-  for (const stream of ['a', 'b']) await app.put(`${STREAMS}/${stream}`, { headers: tokens.bearer('all') })
+  for (const stream of ['a', 'b']) {
+    await app.put(`${STREAMS}/${stream}`, { headers: tokens.bearer('all') })
+    await app.put(`${STREAMS}/${stream}/views/v`, { headers: tokens.bearer('all'), body: VIEW })
+  }
   const answer = await app.get('/v3/namespaces/default/metadata/search?query=*', {
     headers: tokens.bearer('one'),
   })
-  expect(answer.text).toContain('"streamName":"a"')
+  expect(answer.text).toContain('"streamName":"a"},"type":"stream"')
+  expect(answer.text).toContain('"streamName":"a"},"id":"v"')
   expect(answer.text).not.toContain('"streamName":"b"')
 })
 

@@ -134,6 +134,33 @@ const WEBHOOK = (url: string, secret = '0123456789abcdef') => JSON.stringify({ u
 const WEBHOOK_ID = createHash('sha256').update('https://example.invalid/hook').digest('hex').slice(0, 16)
 const BOB = { body: '{"principal":"bob"}' }
 
+/** Of a stream or a view that is there, one that is not, and one that cannot be. */
+const metadataExchanges = (there: string, nope: string, invalid: string): readonly Exchange[] => [
+  ...['', '/properties', '/tags'].flatMap((part) => [
+    { request: `GET ${there}/metadata${part}`, status: 200 },
+    { request: `GET ${there}/metadata${part}?scope=x`, status: 400 },
+    { request: `GET ${invalid}/metadata${part}`, status: 400 },
+    { request: `GET ${nope}/metadata${part}`, status: 404 },
+    { request: `DELETE ${there}/metadata${part}`, status: 200 },
+    { request: `DELETE ${invalid}/metadata${part}`, status: 400 },
+    { request: `DELETE ${nope}/metadata${part}`, status: 404 },
+  ]),
+  { request: `POST ${there}/metadata/properties`, status: 200, body: '{"owner":"ann"}' },
+  { request: `POST ${there}/metadata/properties`, status: 400, body: '[]' },
+  { request: `POST ${there}/metadata/properties`, status: 400, body: '{"tags":"x"}' },
+  { request: `POST ${nope}/metadata/properties`, status: 404, body: '{"owner":"ann"}' },
+  { request: `POST ${there}/metadata/properties`, status: 413, ...LARGE },
+  { request: `POST ${there}/metadata/properties`, status: 415, ...UNKNOWN_ENCODING },
+  { request: `POST ${there}/metadata/tags`, status: 200, body: '["a"]' },
+  { request: `POST ${there}/metadata/tags`, status: 400, body: '{}' },
+  { request: `POST ${there}/metadata/tags`, status: 400, body: '[""]' },
+  { request: `POST ${nope}/metadata/tags`, status: 404, body: '["a"]' },
+  ...['properties/owner', 'tags/a'].flatMap((one) => [
+    { request: `DELETE ${there}/metadata/${one}`, status: 200 },
+    { request: `DELETE ${nope}/metadata/${one}`, status: 404 },
+  ]),
+]
+
 /** `mystream` is there and is alice's, `weather` too; rows stand in the order in which they are sent. */
 const exchanges: readonly Exchange[] = [
   { request: `GET ${STREAMS}`, status: 200 },
@@ -264,6 +291,11 @@ const exchanges: readonly Exchange[] = [
   { request: `GET ${STREAMS}/mystream/views/view1`, status: 200 },
   { request: `GET ${STREAMS}/inv%40lid/views/view1`, status: 400 },
   { request: `GET ${STREAMS}/mystream/views/nope`, status: 404 },
+  ...metadataExchanges(
+    `${STREAMS}/mystream/views/view1`,
+    `${STREAMS}/mystream/views/nope`,
+    `${STREAMS}/inv%40lid/views/view1`,
+  ),
   { request: `DELETE ${STREAMS}/mystream/views/view1`, status: 200 },
   { request: `DELETE ${STREAMS}/inv%40lid/views/view1`, status: 400 },
   { request: `DELETE ${STREAMS}/nope/views/view1`, status: 404 },
@@ -319,6 +351,8 @@ const exchanges: readonly Exchange[] = [
   ...[
     '',
     '{"query":"SELECT 1","strict":"maybe"}',
+    '{"query":"SELECT 1","app":"Shop"}',
+    '{"query":"SELECT 1","app":"a b","program":"Counter"}',
     '{"query":"SELECT * FROM FROM x"}',
     '{"query":"SELECT * FROM stream_nope"}',
     '{"query":"DROP TABLE x"}',
@@ -363,6 +397,19 @@ const exchanges: readonly Exchange[] = [
     status: 400,
     body: '{"name":"clf"}',
   },
+  { request: `POST ${OF_STREAM}/mystream/tables/stream_mystream/disable`, status: 200 },
+  {
+    request: `POST ${OF_STREAM}/mystream/tables/stream_mystream/enable`,
+    status: 200,
+    body: '{"name":"text"}',
+  },
+  { request: `PUT ${STREAMS}/my-stream`, status: 200 },
+  { request: `PUT ${STREAMS}/my_stream`, status: 200 },
+  {
+    request: `POST ${OF_STREAM}/my_stream/tables/stream_my_stream/enable`,
+    status: 400,
+    body: '{"name":"text"}',
+  },
   { request: `POST ${OF_STREAM}/nope/tables/raw/enable`, status: 404, body: '{"name":"text"}' },
   { request: `POST ${OF_STREAM}/mystream/tables/raw/disable`, status: 200 },
   { request: `POST ${OF_STREAM}/mystream/tables/nope/disable`, status: 404 },
@@ -403,34 +450,7 @@ const exchanges: readonly Exchange[] = [
   { request: `DELETE ${FEEDS}/stream/names/mystreamSize`, status: 400 },
   { request: `DELETE ${FEEDS}/a/names/b`, status: 200 },
   { request: `DELETE ${FEEDS}/a/names/b`, status: 404 },
-  ...['', '/properties', '/tags'].flatMap((part) => {
-    const path = `${STREAMS}/mystream/metadata${part}`
-    const nope = `${STREAMS}/nope/metadata${part}`
-    const invalid = `${STREAMS}/inv%40lid/metadata${part}`
-    return [
-      { request: `GET ${path}`, status: 200 },
-      { request: `GET ${path}?scope=x`, status: 400 },
-      { request: `GET ${invalid}`, status: 400 },
-      { request: `GET ${nope}`, status: 404 },
-      { request: `DELETE ${path}`, status: 200 },
-      { request: `DELETE ${invalid}`, status: 400 },
-      { request: `DELETE ${nope}`, status: 404 },
-    ]
-  }),
-  { request: `POST ${STREAMS}/mystream/metadata/properties`, status: 200, body: '{"owner":"ann"}' },
-  { request: `POST ${STREAMS}/mystream/metadata/properties`, status: 400, body: '[]' },
-  { request: `POST ${STREAMS}/mystream/metadata/properties`, status: 400, body: '{"tags":"x"}' },
-  { request: `POST ${STREAMS}/nope/metadata/properties`, status: 404, body: '{"owner":"ann"}' },
-  { request: `POST ${STREAMS}/mystream/metadata/properties`, status: 413, ...LARGE },
-  { request: `POST ${STREAMS}/mystream/metadata/properties`, status: 415, ...UNKNOWN_ENCODING },
-  { request: `POST ${STREAMS}/mystream/metadata/tags`, status: 200, body: '["a"]' },
-  { request: `POST ${STREAMS}/mystream/metadata/tags`, status: 400, body: '{}' },
-  { request: `POST ${STREAMS}/mystream/metadata/tags`, status: 400, body: '[""]' },
-  { request: `POST ${STREAMS}/nope/metadata/tags`, status: 404, body: '["a"]' },
-  ...['properties/owner', 'tags/a'].flatMap((one) => [
-    { request: `DELETE ${STREAMS}/mystream/metadata/${one}`, status: 200 },
-    { request: `DELETE ${STREAMS}/nope/metadata/${one}`, status: 404 },
-  ]),
+  ...metadataExchanges(`${STREAMS}/mystream`, `${STREAMS}/nope`, `${STREAMS}/inv%40lid`),
   { request: `GET ${N}/default/metadata/search?query=x`, status: 200 },
   { request: `GET ${N}/default/metadata/search`, status: 400 },
   { request: `GET ${N}/default/metadata/search?query=x&target=y`, status: 400 },

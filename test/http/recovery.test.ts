@@ -3,6 +3,7 @@ import { expect, test, vi } from 'vitest'
 import type { Level } from '../../storage/level/level.ts'
 import { openStorageOn, type Storage } from '../../storage/level/open.ts'
 import { StorageError } from '../../storage/storage-error.ts'
+import { handleOf } from '../support/explore.ts'
 import { FaultyLevel } from '../support/faulty-level.ts'
 import { STREAMS, type TestApp, testApp } from '../support/test-app.ts'
 
@@ -158,4 +159,20 @@ test('events that were answered 202 and could not be written are counted for the
   db.failWith = undefined
   await untilWell(app)
   expect(app.reported).toContain(`events that were answered 202 and could not be written: ${accepted}`)
+})
+
+test('which programs asked is remembered once the store is open again, but for streams that are gone', async () => {
+  const { app, db } = await faultyApp()
+  await app.put(`${STREAMS}/t`)
+  await handleOf(app, 'SELECT 1 FROM stream_s, stream_t', { app: 'Shop', program: 'Counter' })
+  const used = async () => (await app.get('/v3/namespaces/default/apps/Shop/streams')).text
+  db.failWith = FULL
+  db.writesWhatFails = true
+  expect((await app.delete(`${STREAMS}/t`)).status).toBe(503)
+  expect(await used()).toContain('"streamName":"t"')
+  db.failWith = undefined
+  await untilWell(app)
+  expect(await used()).toBe('[{"namespace":{"id":"default"},"streamName":"s"}]')
+  await app.delete(`${STREAMS}/s`)
+  expect(await used()).toBe('[]')
 })

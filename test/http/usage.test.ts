@@ -1,12 +1,14 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { createApp } from '../../src/http/app.ts'
 import type { ApplicationName, NamespaceName, ProgramName, StreamName } from '../../src/streams/names.ts'
-import { type ProgramType, UsageRegistry } from '../../src/streams/usage.ts'
+import { type ProgramId, type ProgramType, UsageRegistry } from '../../src/streams/usage.ts'
 import { answerOf, json, plain } from '../support/answer.ts'
 import { appParts } from '../support/app-parts.ts'
-import { routeOptions, testApp } from '../support/test-app.ts'
+import { ended, handleOf, QUERIES, submit } from '../support/explore.ts'
+import { routeOptions, STREAMS, type TestApp, testApp } from '../support/test-app.ts'
 
 const N = '/v3/namespaces/default'
+const namespace = 'default' as NamespaceName
 
 const WORDS = ['flows', 'mapreduce', 'services', 'spark', 'workflows', 'workers']
 
@@ -74,7 +76,6 @@ describe('what cannot be named', () => {
 })
 
 describe('what is registered', () => {
-  const namespace = 'default' as NamespaceName
   const who = { namespace, stream: 'who' as StreamName }
   const program = (type: ProgramType, name: string, application = 'HelloWorld') => ({
     namespace,
@@ -131,5 +132,119 @@ describe('what is registered', () => {
       'application/json',
       text,
     ])
+  })
+})
+
+describe('queries', () => {
+  const VIEW = '{"format":{"name":"text"},"tableName":"hits"}'
+  const who = { app: 'Shop', program: 'Counter' }
+  const users = async (app: TestApp, stream: string) =>
+    ((await app.get(`${STREAMS}/${stream}/programs`)).json() as object[]).map((program) => {
+      const { application, type, id } = program as {
+        application: { applicationId: string }
+        type: string
+        id: string
+      }
+      return `${application.applicationId} ${type} ${id}`
+    })
+  const usedBy = async (app: TestApp, path: string) =>
+    ((await app.get(`${N}/apps/${path}/streams`)).json() as { streamName: string }[]).map(
+      ({ streamName }) => streamName,
+    )
+
+  test('a query of a program uses the streams whose tables it names', async () => {
+    const app = await testApp({ streams: ['a', 'b', 'c'] })
+    await app.put(`${STREAMS}/b/views/v`, { body: VIEW })
+    await handleOf(app, 'SELECT x.body FROM stream_a x, hits h, stream_a y', who)
+    expect(await users(app, 'a')).toEqual(['Shop Service Counter'])
+    expect(await users(app, 'b')).toEqual(['Shop Service Counter'])
+    expect(await users(app, 'c')).toEqual([])
+    await handleOf(app, 'DESCRIBE stream_c', { ...who, type: 'Spark' })
+    expect(await users(app, 'c')).toEqual(['Shop Spark Counter'])
+    expect(await usedBy(app, 'Shop')).toEqual(['a', 'b', 'c'])
+    expect(await usedBy(app, 'Shop/services/Counter')).toEqual(['a', 'b'])
+    expect(await usedBy(app, 'Shop/spark/Counter')).toEqual(['c'])
+  })
+
+  test('a query that names no program, or is refused, leaves nothing', async () => {
+    const app = await testApp({ streams: ['a'] })
+    await handleOf(app, 'SELECT body FROM stream_a')
+    for (const query of [
+      'SELECT nope FROM stream_a',
+      'SELECT * FROM stream_a, stream_nope',
+      'DROP TABLE stream_a',
+    ]) {
+      expect((await submit(app, query, who)).status, query).toBe(400)
+    }
+    expect(await users(app, 'a')).toEqual([])
+  })
+
+  const badNames = [
+    { conf: { app: 'Shop' }, text: 'app and program go together; give both or neither' },
+    { conf: { program: 'Counter' }, text: 'app and program go together; give both or neither' },
+    {
+      conf: { ...who, app: 'a b' },
+      text: 'Invalid application ID: a b. Should only contain alphanumeric characters and _ or -.',
+    },
+    {
+      conf: { ...who, program: '' },
+      text: 'Invalid program ID: . Should only contain alphanumeric characters and _ or -.',
+    },
+    {
+      conf: { ...who, type: 'service' },
+      text: "type is 'service'; use Flow, Mapreduce, Workflow, Webapp, Service, Spark, Worker",
+    },
+  ]
+  test.each(badNames)('$conf is refused', async ({ conf, text }) => {
+    const app = await testApp({ streams: ['a'] })
+    expect(answerOf(await submit(app, 'SELECT body FROM stream_a', conf))).toEqual(plain(400, text))
+    expect(await users(app, 'a')).toEqual([])
+  })
+
+  test('the use outlasts the query, and goes with the stream or the service', async () => {
+    const app = await testApp({ streams: ['a', 'b'], onDisk: true })
+    const handle = await handleOf(app, 'SELECT x.body FROM stream_a x, stream_b y', who)
+    await ended(app, handle)
+    await app.delete(`${QUERIES}/${handle}`)
+    await app.post(`${STREAMS}/a/truncate`)
+    expect(await users(app, 'a')).toEqual(['Shop Service Counter'])
+    await app.delete(`${STREAMS}/a`)
+    expect(await users(app, 'a')).toEqual([])
+    expect(await usedBy(app, 'Shop')).toEqual(['b'])
+    await app.put(`${STREAMS}/a`)
+    expect(await users(app, 'a')).toEqual([])
+    await app.restart()
+    expect(await users(app, 'b')).toEqual([])
+  })
+
+  test('it goes with a whole namespace', async () => {
+    const app = await testApp({ streams: ['a'] })
+    await handleOf(app, 'SELECT body FROM stream_a', who)
+    await app.delete('/v3/unrecoverable/namespaces/default')
+    await app.put(`${STREAMS}/a`)
+    expect(await users(app, 'a')).toEqual([])
+  })
+
+  test('taking a webhook of the same program away leaves it', async () => {
+    const app = await testApp({ streams: ['a'], config: { allowPrivateWebhooks: true } })
+    const body = JSON.stringify({ url: 'http://127.0.0.1:9/', secret: '0123456789abcdef', ...who })
+    const { id } = (await app.post(`${STREAMS}/a/webhooks`, { body })).json() as { id: string }
+    await handleOf(app, 'SELECT body FROM stream_a', who)
+    expect(await users(app, 'a')).toEqual(['Shop Service Counter'])
+    await app.delete(`${STREAMS}/a/webhooks/${id}`)
+    expect(await users(app, 'a')).toEqual(['Shop Service Counter'])
+  })
+
+  test('only the last 1,000 are remembered', () => {
+    const usage = new UsageRegistry()
+    const used = (stream: string) => ({ namespace, stream: stream as StreamName })
+    const program = (i: number) =>
+      ({ namespace, application: 'app', type: 'Flow', program: `p${i}` }) as ProgramId
+    for (let i = 0; i < 1000; i++) usage.remember(program(i), used('s'))
+    usage.remember(program(0), used('s'))
+    usage.remember(program(0), used('t'))
+    expect(usage.programsOf(used('s')).length).toBe(999)
+    expect(usage.programsOf(used('s'))).not.toContainEqual(program(1))
+    expect(usage.programsOf(used('t'))).toEqual([program(0)])
   })
 })

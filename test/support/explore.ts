@@ -3,6 +3,7 @@ import { expect } from 'vitest'
 import { Explore } from '../../src/explore/explore.ts'
 import type { Registry } from '../../src/streams/registry.ts'
 import type { Streams } from '../../src/streams/streams.ts'
+import { UsageRegistry } from '../../src/streams/usage.ts'
 import type { RequestOptions, TestApp, TestResponse } from './test-app.ts'
 
 export const QUERIES = '/v3/data/explore/queries'
@@ -90,5 +91,6 @@ export function restingExplore(registry: Registry): Explore {
     spillFolder: '(none)',
     queriesMax: 1,
     idleMs: 1,
+    usage: new UsageRegistry(),
   })
 }

@@ -1,0 +1,78 @@
+/**
+ * The tables that queries can name: those of streams and views. The one of a stream itself may have been disabled, and a
+ * schema may be one that no table can have.
+ */
+import { ServiceError } from '../service-error.ts'
+import { existingStream } from '../streams/existing.ts'
+import type { NamespaceName, StreamId } from '../streams/names.ts'
+import type { Registry, Stream } from '../streams/registry.ts'
+import { describeClaim, ownClaim, type TableClaim, tablesOf } from '../streams/table-names.ts'
+import { type Column, columnsOf, NoTable } from './columns.ts'
+import { schemaOf } from './stream-table.ts'
+
+export interface Table {
+  readonly claim: TableClaim
+  readonly columns: readonly Column[]
+}
+
+export class Tables {
+  readonly #registry: Registry
+
+  constructor(registry: Registry) {
+    this.#registry = registry
+  }
+
+  list(namespace: NamespaceName): readonly TableClaim[] {
+    return [...tablesOf(this.#registry, namespace).values()].filter((claim) =>
+      Array.isArray(columnsOrReason(claim)),
+    )
+  }
+
+  find(namespace: NamespaceName, name: string): Table | undefined {
+    const claim = tablesOf(this.#registry, namespace).get(name.toLowerCase())
+    if (claim === undefined) return undefined
+    const columns = columnsOrReason(claim)
+    return columns instanceof NoTable ? undefined : { claim, columns }
+  }
+
+  /**
+   * The stream has its table, if it was disabled. Rejects with 'stream_not_found', and with 'invalid_query' if it can have
+   * none: then nothing changes.
+   */
+  enable(id: StreamId): Promise<void> {
+    return this.#registry.change(async () => {
+      const stream = existingStream(this.#registry, id)
+      const problem = this.#problemOf(stream)
+      if (problem !== undefined) throw new ServiceError('invalid_query', problem)
+      if (stream.tableDisabled) await this.#registry.putTableDisabled(stream, false)
+    })
+  }
+
+  /** The stream has no table until it is enabled; its views keep theirs. Rejects with 'stream_not_found'. */
+  disable(id: StreamId): Promise<void> {
+    return this.#registry.change(async () => {
+      const stream = existingStream(this.#registry, id)
+      if (!stream.tableDisabled) await this.#registry.putTableDisabled(stream, true)
+    })
+  }
+
+  /** Why a stream can have no table, if it cannot. */
+  #problemOf(stream: Stream): string | undefined {
+    const own = ownClaim(stream)
+    const owner = tablesOf(this.#registry, stream.id.namespace).get(own.table)
+    if (owner !== undefined && (owner.stream !== stream || owner.view !== undefined)) {
+      return `table ${own.table} is the one of ${describeClaim(owner)}, so ${describeClaim(own)} has none; disable that first`
+    }
+    const columns = columnsOrReason(own)
+    return columns instanceof NoTable ? columns.message : undefined
+  }
+}
+
+export function columnsOrReason({ format }: TableClaim): readonly Column[] | NoTable {
+  try {
+    return columnsOf(schemaOf(format))
+  } catch (error) {
+    if (error instanceof NoTable) return error
+    throw error
+  }
+}
