@@ -33,8 +33,9 @@ export function parseSearch(query: string): Matches {
 function termsOf({ properties, tags }: MetadataOf): string[] {
   const terms = tags.flatMap((tag) => [tag, `${TAGS_KEY}:${tag}`])
   for (const [key, value] of properties) {
-    if (key === 'schema') {
-      terms.push(...schemaTerms(value))
+    const fields = key === 'schema' ? schemaTerms(value) : undefined
+    if (fields !== undefined) {
+      terms.push(...fields)
     } else {
       const words = value.split(/[\s,_-]+/).filter((word) => word !== '')
       for (const text of [value, ...words]) terms.push(text, `${key}:${text}`)
@@ -43,23 +44,27 @@ function termsOf({ properties, tags }: MetadataOf): string[] {
   return terms.map((term) => term.toLowerCase())
 }
 
-/** Fields of a record, with the words of their types. */
-function schemaTerms(text: string): string[] {
-  const {
-    name,
-    type,
-    fields = [],
-  } = JSON.parse(text) as {
-    name?: string
-    type?: string
-    fields?: { name: string; type: unknown }[]
+/** Fields of a record, with the words of their types; undefined for what a user called `schema` and is none. */
+function schemaTerms(text: string): string[] | undefined {
+  try {
+    const {
+      name,
+      type,
+      fields = [],
+    } = JSON.parse(text) as {
+      name?: string
+      type?: string
+      fields?: { name: string; type: unknown }[]
+    }
+    const terms = name === undefined ? [] : [name, `${name}:${type}`]
+    for (const field of fields) {
+      terms.push(field.name)
+      for (const word of typeWords(field.type)) terms.push(`${field.name}:${word}`)
+    }
+    return terms.every((term) => typeof term === 'string') ? terms : undefined
+  } catch {
+    return undefined
   }
-  const terms = name === undefined ? [] : [name, `${name}:${type}`]
-  for (const field of fields) {
-    terms.push(field.name)
-    for (const word of typeWords(field.type)) terms.push(`${field.name}:${word}`)
-  }
-  return terms
 }
 
 function typeWords(type: unknown): string[] {
