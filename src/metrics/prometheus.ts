@@ -71,6 +71,8 @@ export class Prometheus {
   #store: OpenStore | undefined
   /** What is to be added to what the store has: what the stores before it had, less what it began with. */
   #carried: Totals = NOTHING
+  /** Totals of all streams, as they were when somebody asked last. */
+  #told: Totals = NOTHING
   #loopDelay: IntervalHistogram | undefined
 
   constructor() {
@@ -129,6 +131,7 @@ export class Prometheus {
   /** The text, and the type of its content. */
   async text(maySee: MaySee): Promise<{ text: string; contentType: string }> {
     this.#loopDelay ??= monitoredLoop()
+    this.#told = this.#totals()
     const { Registry: SeriesRegistry } = await import('prom-client')
     const series: Series = new SeriesRegistry()
     for (const family of [...this.#families, ...this.#streamFamilies(maySee)]) {
@@ -155,7 +158,7 @@ export class Prometheus {
     }
     for (const [i, counted] of COUNTED.entries()) {
       const [name, help] = names[counted]
-      this.add({ name, help, kind: 'counter', read: () => this.#totals()[i] })
+      this.add({ name, help, kind: 'counter', read: () => this.#told[i] })
     }
     this.add({
       name: 'millrace_streams',
@@ -237,8 +240,12 @@ export class Prometheus {
 
 const NOTHING: Totals = COUNTED.map(() => 0)
 
+/** Numbers are sorted at once, streams are not. */
 function mostEvents(streams: readonly Stream[]): Stream[] {
-  return [...streams].sort((a, b) => b.counts.events - a.counts.events).slice(0, STREAMS_MAX)
+  const events = Float64Array.from(streams, ({ counts }) => counts.events).sort()
+  const least = events[events.length - STREAMS_MAX] ?? 0
+  const most = streams.filter(({ counts }) => counts.events >= least)
+  return most.sort((a, b) => b.counts.events - a.counts.events).slice(0, STREAMS_MAX)
 }
 
 async function openFiles(): Promise<number | undefined> {
