@@ -19,8 +19,9 @@ export function parseSearch(query: string): Matches {
     .toLowerCase()
     .split(/\s+/)
     .filter((word) => word !== '')
+  const known: KnownSchemas = new Map()
   return (metadata) => {
-    const terms = new Set(metadata.flatMap(termsOf))
+    const terms = new Set(metadata.flatMap((one) => termsOf(one, known)))
     return words.some((word) => {
       if (!word.endsWith('*')) return terms.has(word)
       const begin = word.slice(0, -1)
@@ -29,11 +30,15 @@ export function parseSearch(query: string): Matches {
   }
 }
 
+/** By their text: most streams have the same one. */
+type KnownSchemas = Map<string, string[] | undefined>
+
 /** Everything that a word may be to be found, in lower case. */
-function termsOf({ properties, tags }: MetadataOf): string[] {
+function termsOf({ properties, tags }: MetadataOf, known: KnownSchemas): string[] {
   const terms = tags.flatMap((tag) => [tag, `${TAGS_KEY}:${tag}`])
   for (const [key, value] of properties) {
-    const fields = key === 'schema' ? schemaTerms(value) : undefined
+    if (key === 'schema' && !known.has(value)) known.set(value, schemaTerms(value))
+    const fields = key === 'schema' ? known.get(value) : undefined
     if (fields !== undefined) {
       terms.push(...fields)
     } else {
