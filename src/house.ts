@@ -21,7 +21,7 @@ import type { SlowClients } from './http/slow-clients.ts'
 import { Janitor } from './janitor/janitor.ts'
 import { scheduleJanitor } from './janitor/schedule.ts'
 import { Metadata } from './metadata/metadata.ts'
-import { Meter } from './metrics/meter.ts'
+import { type Leftover, Meter } from './metrics/meter.ts'
 import type { Prometheus } from './metrics/prometheus.ts'
 import { StreamMetrics } from './metrics/query.ts'
 import { Feeds } from './notifications/feeds.ts'
@@ -45,6 +45,7 @@ export interface Fixtures {
   readonly tokens: Tokens | undefined
   readonly audit: AuditLog | undefined
   readonly usage: UsageRegistry
+  readonly leftover: Leftover
   readonly prometheus: Prometheus
   readonly problems: ProblemCounts
   /** Why writes are refused, if they are. */
@@ -62,7 +63,19 @@ export interface FurnishedHouse extends House {
 export async function openHouse(
   config: Config,
   surroundings: Surroundings,
-  { space, load, slowClients, guard, tokens, audit, usage, prometheus, problems, writeRefusal }: Fixtures,
+  {
+    space,
+    load,
+    slowClients,
+    guard,
+    tokens,
+    audit,
+    usage,
+    leftover,
+    prometheus,
+    problems,
+    writeRefusal,
+  }: Fixtures,
 ): Promise<FurnishedHouse> {
   const { nowMs, random } = surroundings
   let asyncLost = 0
@@ -87,7 +100,15 @@ export async function openHouse(
       space,
     })
     const { catalog, log } = storage
-    const meter = await Meter.open({ catalog, log, registry, traffic: streams.traffic, nowMs, report })
+    const meter = await Meter.open({
+      catalog,
+      log,
+      registry,
+      traffic: streams.traffic,
+      nowMs,
+      report,
+      leftover,
+    })
     usage.accompany(registry)
     const metadata = await Metadata.load(catalog, registry)
     const feeds = await Feeds.load(catalog, registry)

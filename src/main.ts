@@ -67,6 +67,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
     tokens: watched?.tokens,
     audit: trail?.audit,
     usage: new UsageRegistry(),
+    leftover: new Map(),
     prometheus: new Prometheus(),
     problems: new ProblemCounts(),
     writeRefusal: () => supervisor.failure() ?? space.failure(),

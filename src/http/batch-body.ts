@@ -49,6 +49,9 @@ export async function storeBatch(
   try {
     await fillBatch(batch, id, incoming, options, arrival, count)
     await batch.commit()
+  } catch (error) {
+    batch.failed(error)
+    throw error
   } finally {
     arrival.end()
     await batch.discard()

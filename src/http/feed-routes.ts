@@ -11,6 +11,8 @@ import { visibleTo } from './metrics-routes.ts'
 import { namespaceOf } from './path-names.ts'
 
 const NAME = /^[a-zA-Z0-9_-]+$/
+/** Feeds are many, and all in memory. */
+const DESCRIPTION_CHARACTERS_MAX = 1000
 
 export function feedRoutes(feeds: Feeds, options: DocumentOptions) {
   const readDocument = documentReader(options)
@@ -74,5 +76,11 @@ function parseDescription(body: Uint8Array, depthMax: number): string | undefine
   if (description === null) return undefined
   const text = scalarText(description)
   if (text === undefined) throw wrong
+  if (text.length > DESCRIPTION_CHARACTERS_MAX) {
+    throw new ServiceError(
+      'invalid_properties',
+      `Could not create Notification Feed. The description has ${text.length} characters; use at most ${DESCRIPTION_CHARACTERS_MAX}.`,
+    )
+  }
   return text
 }

@@ -2,7 +2,7 @@
 
 import type { Client } from '../auth/tokens.ts'
 import type { Prometheus } from '../metrics/prometheus.ts'
-import type { MaySee, MetricsQuery, StreamMetrics } from '../metrics/query.ts'
+import { AnswerRoom, type MaySee, type MetricsQuery, type StreamMetrics } from '../metrics/query.ts'
 import { answerJson } from './answers.ts'
 import type { HttpContext } from './bindings.ts'
 import { type DocumentOptions, documentReader } from './documents.ts'
@@ -15,9 +15,9 @@ export function metricsRoutes(
 ) {
   const readDocument = documentReader(options)
 
-  async function answered(query: MetricsQuery, maySee: MaySee) {
+  async function answered(query: MetricsQuery, maySee: MaySee, room?: AnswerRoom) {
     const { range } = query
-    const series = await metrics.query(query, maySee)
+    const series = await metrics.query(query, maySee, room)
     if (range === undefined) return { startTime: 0, endTime: Math.floor(options.nowMs() / 1000), series }
     const { startSecond, endSecond, resolution } = range
     return { startTime: startSecond, endTime: endSecond, series, resolution: resolution.name }
@@ -36,7 +36,8 @@ export function metricsRoutes(
       )
       if (queries === undefined) return answerJsonProblem(c, 'Batch request with empty content')
       const answers: [string, unknown][] = []
-      for (const [name, query] of queries) answers.push([name, await answered(query, maySee)])
+      const room = new AnswerRoom()
+      for (const [name, query] of queries) answers.push([name, await answered(query, maySee, room)])
       return answerJson(c, Object.fromEntries(answers))
     },
 

@@ -12,7 +12,7 @@ import { streamOf } from './path-names.ts'
 
 /** Each is a connection; more are refused. */
 const FOLLOWERS_MAX = 512
-/** Shorter than what any proxy takes for silence. */
+/** Shorter than what any proxy takes for silence; with a short `idleSeconds` half of that, for the door does the same. */
 const BEAT_MS = 15_000
 /** A client that takes none of so many bytes is given up. */
 const UNTAKEN_BYTES_MAX = 64 * 1024
@@ -20,10 +20,11 @@ const UNTAKEN_BYTES_MAX = 64 * 1024
 const HEADERS = { 'Content-Type': 'text/event-stream; charset=utf-8', 'X-Accel-Buffering': 'no' }
 
 export interface SizeEventOptions {
-  readonly limits: { readonly maxReadSeconds: number }
+  readonly limits: { readonly maxReadSeconds: number; readonly idleSeconds: number }
 }
 
 export function sizeEventsRoute(streams: Streams, feed: SizeFeed, { limits }: SizeEventOptions) {
+  const beatMs = Math.min(BEAT_MS, limits.idleSeconds * 500)
   let followers = 0
   return async (c: HttpContext): Promise<Response> => {
     const stream = streams.get(streamOf(c))
@@ -49,7 +50,7 @@ export function sizeEventsRoute(streams: Streams, feed: SizeFeed, { limits }: Si
       },
       end: () => outgoing.end(),
     })
-    const beat = setInterval(() => send(outgoing, ':\n\n'), BEAT_MS).unref()
+    const beat = setInterval(() => send(outgoing, ':\n\n'), beatMs).unref()
     const deadline = setTimeout(() => outgoing.end(), limits.maxReadSeconds * 1000).unref()
     await closed
     clearInterval(beat)

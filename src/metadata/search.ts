@@ -19,8 +19,9 @@ export function parseSearch(query: string): Matches {
     .toLowerCase()
     .split(/\s+/)
     .filter((word) => word !== '')
+  const known: KnownSchemas = new Map()
   return (metadata) => {
-    const terms = new Set(metadata.flatMap(termsOf))
+    const terms = new Set(metadata.flatMap((one) => termsOf(one, known)))
     return words.some((word) => {
       if (!word.endsWith('*')) return terms.has(word)
       const begin = word.slice(0, -1)
@@ -29,12 +30,17 @@ export function parseSearch(query: string): Matches {
   }
 }
 
+/** By their text: most streams have the same one. */
+type KnownSchemas = Map<string, string[] | undefined>
+
 /** Everything that a word may be to be found, in lower case. */
-function termsOf({ properties, tags }: MetadataOf): string[] {
+function termsOf({ properties, tags }: MetadataOf, known: KnownSchemas): string[] {
   const terms = tags.flatMap((tag) => [tag, `${TAGS_KEY}:${tag}`])
   for (const [key, value] of properties) {
-    if (key === 'schema') {
-      terms.push(...schemaTerms(value))
+    if (key === 'schema' && !known.has(value)) known.set(value, schemaTerms(value))
+    const fields = key === 'schema' ? known.get(value) : undefined
+    if (fields !== undefined) {
+      terms.push(...fields)
     } else {
       const words = value.split(/[\s,_-]+/).filter((word) => word !== '')
       for (const text of [value, ...words]) terms.push(text, `${key}:${text}`)
@@ -43,23 +49,27 @@ function termsOf({ properties, tags }: MetadataOf): string[] {
   return terms.map((term) => term.toLowerCase())
 }
 
-/** Fields of a record, with the words of their types. */
-function schemaTerms(text: string): string[] {
-  const {
-    name,
-    type,
-    fields = [],
-  } = JSON.parse(text) as {
-    name?: string
-    type?: string
-    fields?: { name: string; type: unknown }[]
+/** Fields of a record, with the words of their types; undefined for what a user called `schema` and is none. */
+function schemaTerms(text: string): string[] | undefined {
+  try {
+    const {
+      name,
+      type,
+      fields = [],
+    } = JSON.parse(text) as {
+      name?: string
+      type?: string
+      fields?: { name: string; type: unknown }[]
+    }
+    const terms = name === undefined ? [] : [name, `${name}:${type}`]
+    for (const field of fields) {
+      terms.push(field.name)
+      for (const word of typeWords(field.type)) terms.push(`${field.name}:${word}`)
+    }
+    return terms.every((term) => typeof term === 'string') ? terms : undefined
+  } catch {
+    return undefined
   }
-  const terms = name === undefined ? [] : [name, `${name}:${type}`]
-  for (const field of fields) {
-    terms.push(field.name)
-    for (const word of typeWords(field.type)) terms.push(`${field.name}:${word}`)
-  }
-  return terms
 }
 
 function typeWords(type: unknown): string[] {

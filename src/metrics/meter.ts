@@ -12,14 +12,7 @@
 import type { Catalog, CatalogChange } from '../../storage/catalog.ts'
 import type { EventLog } from '../../storage/log.ts'
 import type { Companion, Registry, Stream } from '../streams/registry.ts'
-import {
-  COUNTED,
-  type StreamCounts,
-  type Totals,
-  type Touched,
-  type Traffic,
-  totalsOf,
-} from '../streams/traffic.ts'
+import { COUNTED, type StreamCounts, type Totals, type Traffic, totalsOf } from '../streams/traffic.ts'
 import {
   addToChunk,
   type Chunk,
@@ -39,6 +32,8 @@ const LOOK_MS = 1000
 const WRITE_MS = 5000
 /** Streams written at a time, some 3 KiB each: with more than these the catalog is further behind, not busier. */
 const WRITE_STREAMS = 256
+/** With so many documents to remove they are removed. */
+const REMOVED_DOCUMENTS = 1000
 /** Streams of which series are made at a time, some 7 KiB each. Others have totals alone until some fall quiet. */
 const ACTIVE_MAX = 2048
 /** Quiet for so long, a stream's chunks are read again when they are needed. */
@@ -56,6 +51,8 @@ interface Active {
   /** By their ids: not in the catalog, or not as they are. */
   readonly unwritten: Map<string, Chunk>
   lastSecond: number
+  /** Nothing was ever counted after it: later than `lastSecond` if the clock went back. */
+  newestSecond: number
 }
 
 export interface MeterParts {
@@ -65,7 +62,12 @@ export interface MeterParts {
   readonly traffic: Traffic
   readonly nowMs: () => number
   readonly report: (error: unknown) => void
+  /** Outlives the store: what one that failed did not take is there for the next. */
+  readonly leftover?: Leftover
 }
+
+/** Totals by the lives of their streams. */
+export type Leftover = Map<number, Totals>
 
 export class Meter implements Companion {
   readonly #parts: MeterParts
@@ -81,7 +83,6 @@ export class Meter implements Companion {
   #timer: NodeJS.Timeout | undefined
   #stopped = false
   #writesFail = false
-  readonly #listeners: ((touched: readonly Touched[]) => void)[] = []
 
   private constructor(parts: MeterParts) {
     this.#parts = parts
@@ -110,11 +111,7 @@ export class Meter implements Companion {
     this.look()
     await this.#working
     while (this.#due.size > 0 && (await this.#write())) {}
-  }
-
-  /** Hears of every look: who was counted since the last. */
-  onLook(listener: (touched: readonly Touched[]) => void): void {
-    this.#listeners.push(listener)
+    for (const counts of this.#due) this.#parts.leftover?.set(counts.life, totalsOf(counts))
   }
 
   /** Takes note of what was counted until now. */
@@ -130,7 +127,6 @@ export class Meter implements Companion {
       const totals = totalsOf(counts)
       return [counts, totals.map((total, i) => total - before[i]!)]
     })
-    for (const listener of this.#listeners) listener(touched)
     this.#then(async () => {
       for (const [counts, change] of counted) await this.#add(counts, second, change)
     })
@@ -192,7 +188,7 @@ export class Meter implements Companion {
     this.#timer = setTimeout(
       () => {
         this.look()
-        if (nowMs() - this.#writtenMs >= WRITE_MS) this.#then(() => this.#writeDue())
+        if (Math.abs(nowMs() - this.#writtenMs) >= WRITE_MS) this.#then(() => this.#writeDue())
         void this.#working.then(() => this.#wait())
       },
       LOOK_MS - (nowMs() % LOOK_MS),
@@ -205,7 +201,7 @@ export class Meter implements Companion {
   }
 
   async #load(): Promise<void> {
-    const { catalog, registry, log } = this.#parts
+    const { catalog, registry, log, nowMs, leftover } = this.#parts
     const stored = new Map<string, unknown>()
     await catalog.each('meter-totals', (id, document) => stored.set(id, document))
     await catalog.each('meter-gone', (id) => this.#gone.push(Number(id)))
@@ -219,6 +215,7 @@ export class Meter implements Companion {
         // From before there were metrics, or out of a backup: nobody knows when.
         counts.events = events
         counts.bytes = bytes
+        if (events > 0) this.#due.add(counts) // so that truncating does not take it away
         continue
       }
       if (document !== undefined) {
@@ -227,29 +224,42 @@ export class Meter implements Companion {
         this.#kept.add(document.life)
       }
       const known = document?.log === stream.log ? document : { events: 0, bytes: 0 }
-      const newEvents = events - known.events
-      if (newEvents <= 0) continue
-      const newBytes = Math.max(0, bytes - known.bytes)
-      counts.events += newEvents
-      counts.bytes += newBytes
-      await this.#add(counts, Math.floor((tail?.lastTimestampMs ?? 0) / 1000), [newEvents, newBytes, 0, 0, 0])
+      const newEvents = Math.max(0, events - known.events)
+      const newBytes = newEvents === 0 ? 0 : Math.max(0, bytes - known.bytes)
+      if (newEvents > 0) await this.#take(counts, tail?.lastTimestampMs ?? 0, [newEvents, newBytes, 0, 0, 0])
+      const left = leftover?.get(counts.life)?.map((total, i) => Math.max(0, total - totalsOf(counts)[i]!))
+      if (left?.some((count) => count > 0)) await this.#take(counts, nowMs(), left)
     }
+    leftover?.clear()
+  }
+
+  /** Adds to the totals what was counted before this meter was there. */
+  #take(counts: StreamCounts, atMs: number, counted: Totals): Promise<void> {
+    for (const [i, name] of COUNTED.entries()) counts[name] += counted[i]!
+    return this.#add(counts, Math.floor(atMs / 1000), counted)
   }
 
   async #add(counts: StreamCounts, countedSecond: number, counted: Totals): Promise<void> {
-    if (this.#streamOf(counts) === undefined) return // deleted meanwhile
+    const stream = this.#streamOf(counts)
+    if (stream === undefined) return // deleted meanwhile
     const nowSecond = Math.floor(this.#parts.nowMs() / 1000)
     const inPast = Math.min(countedSecond, nowSecond)
-    const active = this.#active.get(counts) ?? (await this.#activate(counts, inPast))
+    const active = this.#active.get(counts) ?? (await this.#activate(stream, inPast))
     this.#due.add(counts)
     if (active === undefined) return
     const second =
       Math.abs(inPast - active.lastSecond) < STEP_BACK_SECONDS ? Math.max(inPast, active.lastSecond) : inPast
     active.lastSecond = second
+    const { newestSecond } = active
+    active.newestSecond = Math.max(newestSecond, second)
     for (const [i, resolution] of RESOLUTIONS.entries()) {
       const at = chunkBegin(resolution, second)
       if (at < oldestChunk(resolution, nowSecond)) continue // its slot is another one's now
-      if (active.chunks[i]!.at !== at) active.chunks[i] = { at, points: [] }
+      if (active.chunks[i]!.at !== at) {
+        const known =
+          at > newestSecond ? undefined : await this.#knownChunk(counts.life, active, resolution, at)
+        active.chunks[i] = known ?? { at, points: [] }
+      }
       const chunk = active.chunks[i]!
       addToChunk(resolution, chunk, second, counted)
       active.unwritten.set(chunkId(counts.life, resolution, at), chunk)
@@ -257,16 +267,30 @@ export class Meter implements Companion {
   }
 
   /** Undefined if there are too many already. */
-  async #activate(counts: StreamCounts, second: number): Promise<Active | undefined> {
+  async #activate({ counts, log }: Stream, second: number): Promise<Active | undefined> {
     if (this.#active.size >= ACTIVE_MAX) return undefined
     const chunks: Chunk[] = []
     for (const resolution of RESOLUTIONS) {
       const at = chunkBegin(resolution, second)
       chunks.push((await this.#storedChunk(counts.life, resolution, at)) ?? { at, points: [] })
     }
-    const active: Active = { chunks, unwritten: new Map(), lastSecond: second }
+    const lastMs = this.#parts.log.tail(log)?.lastTimestampMs ?? 0 // which never goes back
+    const newestSecond = Math.max(second, Math.floor(lastMs / 1000))
+    const lastSecond = newestSecond - second < STEP_BACK_SECONDS ? newestSecond : second
+    const active: Active = { chunks, unwritten: new Map(), lastSecond, newestSecond }
     this.#active.set(counts, active)
     return active
+  }
+
+  /** The chunk that begins at this second, if there is one from before the clock went back. */
+  async #knownChunk(
+    life: number,
+    { unwritten }: Active,
+    resolution: Resolution,
+    at: number,
+  ): Promise<Chunk | undefined> {
+    const inMemory = unwritten.get(chunkId(life, resolution, at))
+    return inMemory?.at === at ? inMemory : this.#storedChunk(life, resolution, at)
   }
 
   async #storedChunk(life: number, resolution: Resolution, at: number): Promise<Chunk | undefined> {
@@ -283,9 +307,10 @@ export class Meter implements Companion {
     this.#writtenMs = this.#parts.nowMs()
     if (this.#due.size > 0) await this.#write()
     await this.#removeGone()
-    const quietSince = Math.floor(this.#parts.nowMs() / 1000) - QUIET_SECONDS
+    const nowSecond = Math.floor(this.#parts.nowMs() / 1000)
     for (const [counts, { lastSecond, unwritten }] of this.#active) {
-      if (lastSecond < quietSince && unwritten.size === 0) this.#active.delete(counts)
+      const isQuiet = Math.abs(nowSecond - lastSecond) > QUIET_SECONDS
+      if (isQuiet && unwritten.size === 0) this.#active.delete(counts)
     }
   }
 
@@ -346,20 +371,25 @@ export class Meter implements Companion {
     for (const [id, chunk] of chunks) if (!unwritten?.has(id)) unwritten?.set(id, chunk)
   }
 
-  /** The chunks of streams that were deleted: one stream at a time, so many documents as it may have at most. */
+  /** The chunks of streams that were deleted, those of many in one commit. */
   async #removeGone(): Promise<void> {
     const gone = this.#gone
     this.#gone = []
-    for (const [i, life] of gone.entries()) {
-      try {
-        const changes: CatalogChange[] = [{ collection: 'meter-gone', id: `${life}`, document: undefined }]
+    const last = gone.length - 1
+    let changes: CatalogChange[] = []
+    let removed = 0
+    try {
+      for (const [i, life] of gone.entries()) {
+        changes.push({ collection: 'meter-gone', id: `${life}`, document: undefined })
         const take = (id: string) => changes.push({ collection: 'meter-points', id, document: undefined })
         await this.#parts.catalog.each('meter-points', take, `${life}:`)
+        if (changes.length < REMOVED_DOCUMENTS && i < last) continue
         await this.#parts.catalog.commit(changes)
-      } catch {
-        this.#gone.push(...gone.slice(i)) // the store says elsewhere what is wrong with it
-        return
+        changes = []
+        removed = i + 1
       }
+    } catch {
+      this.#gone.push(...gone.slice(removed)) // the store says elsewhere what is wrong with it
     }
   }
 }

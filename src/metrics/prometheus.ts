@@ -2,21 +2,23 @@
  * What the service does, for Prometheus. Histograms are fed once per group of appends; everything else is read where it is
  * counted anyway, when somebody asks. prom-client, which writes the text, is not even loaded before.
  *
- * Names of streams are told to whoever may see them, and of those the STREAMS_MAX with the most events; what the others have
- * stands under one name that no stream can have.
+ * Counters never go down, for Prometheus takes what is less for a new beginning, and all of it for new: those of the service
+ * begin at 0 with the process, and do not lose what a stream had that was deleted. Those of streams count from when each was
+ * made.
+ *
+ * Names of streams are told to whoever may see them, and of those the STREAMS_MAX with the most events. The others are in the
+ * counters of the service alone: as one series they would go down whenever one of them gets a name.
  */
 import { readdir } from 'node:fs/promises'
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
 import type { Metric, Registry as Series } from 'prom-client'
 import type { Registry, Stream } from '../streams/registry.ts'
-import { COUNTED, type Traffic, totalsOf } from '../streams/traffic.ts'
+import { COUNTED, type Totals, type Traffic } from '../streams/traffic.ts'
 import { Buckets } from './buckets.ts'
 import type { MaySee } from './query.ts'
 
 /** Each has two series. */
 const STREAMS_MAX = 100
-/** Neither a namespace nor a stream can be called so. */
-const OTHER = '(other)'
 /** How finely the delay of the event loop is looked at, from the first time somebody asks. */
 const LOOP_RESOLUTION_MS = 20
 
@@ -67,6 +69,10 @@ export class Prometheus {
   readonly #writeTimes: Buckets
   #groupBytes = 0
   #store: OpenStore | undefined
+  /** What is to be added to what the store has: what the stores before it had, less what it began with. */
+  #carried: Totals = NOTHING
+  /** Totals of all streams, as they were when somebody asked last. */
+  #told: Totals = NOTHING
   #loopDelay: IntervalHistogram | undefined
 
   constructor() {
@@ -92,9 +98,13 @@ export class Prometheus {
     this.#addProcess()
   }
 
-  /** From now on this store is told of. */
+  /** From now on this store is told of, and what comes into it. */
   show(store: OpenStore): void {
+    const told = this.#totals()
     this.#store = store
+    this.#carried = NOTHING
+    const begun = this.#totals()
+    this.#carried = told.map((total, i) => total - begun[i]!)
   }
 
   /** One group has become durable: its changes, their bytes, milliseconds of the write, and of its longest wait. */
@@ -121,6 +131,7 @@ export class Prometheus {
   /** The text, and the type of its content. */
   async text(maySee: MaySee): Promise<{ text: string; contentType: string }> {
     this.#loopDelay ??= monitoredLoop()
+    this.#told = this.#totals()
     const { Registry: SeriesRegistry } = await import('prom-client')
     const series: Series = new SeriesRegistry()
     for (const family of [...this.#families, ...this.#streamFamilies(maySee)]) {
@@ -147,7 +158,7 @@ export class Prometheus {
     }
     for (const [i, counted] of COUNTED.entries()) {
       const [name, help] = names[counted]
-      this.add({ name, help, kind: 'counter', read: () => this.#total(i) })
+      this.add({ name, help, kind: 'counter', read: () => this.#told[i] })
     }
     this.add({
       name: 'millrace_streams',
@@ -161,10 +172,14 @@ export class Prometheus {
     return this.#store === undefined ? [] : [...this.#store.registry.allStreams()]
   }
 
-  #total(index: number): number {
-    let total = this.#store?.traffic.gone[index] ?? 0
-    for (const { counts } of this.#streams()) total += totalsOf(counts)[index]!
-    return total
+  #totals(): Totals {
+    if (this.#store === undefined) return NOTHING
+    const { registry, traffic } = this.#store
+    const sums = this.#carried.map((carried, i) => carried + traffic.gone[i]!)
+    for (const { counts } of registry.allStreams()) {
+      for (let i = 0; i < COUNTED.length; i++) sums[i]! += counts[COUNTED[i]!]
+    }
+    return sums
   }
 
   #addProcess(): void {
@@ -212,25 +227,25 @@ export class Prometheus {
 
   #streamFamilies(maySee: MaySee): Family[] {
     const shown = mostEvents(this.#streams().filter(maySee))
-    const family = (name: string, help: string, index: number): Family => {
-      const named = shown.map(({ id, counts }) => ({ labels: { ...id }, value: totalsOf(counts)[index]! }))
-      const rest = this.#total(index) - named.reduce((sum, { value }) => sum + value, 0)
-      const values = [...named, { labels: { namespace: OTHER, stream: OTHER }, value: rest }]
-      return { name, help, type: 'counter', values: () => values }
+    const family = (name: string, help: string, counted: 'events' | 'bytes'): Family => {
+      const values = () => shown.map(({ id, counts }) => ({ labels: { ...id }, value: counts[counted] }))
+      return { name, help, type: 'counter', values }
     }
     return [
-      family(
-        'millrace_stream_events_total',
-        'Events of one stream that became durable',
-        COUNTED.indexOf('events'),
-      ),
-      family('millrace_stream_event_bytes_total', 'Bytes of their bodies', COUNTED.indexOf('bytes')),
+      family('millrace_stream_events_total', 'Events of one stream since it was made', 'events'),
+      family('millrace_stream_event_bytes_total', 'Bytes of their bodies', 'bytes'),
     ]
   }
 }
 
+const NOTHING: Totals = COUNTED.map(() => 0)
+
+/** Numbers are sorted at once, streams are not. */
 function mostEvents(streams: readonly Stream[]): Stream[] {
-  return [...streams].sort((a, b) => b.counts.events - a.counts.events).slice(0, STREAMS_MAX)
+  const events = Float64Array.from(streams, ({ counts }) => counts.events).sort()
+  const least = events[events.length - STREAMS_MAX] ?? 0
+  const most = streams.filter(({ counts }) => counts.events >= least)
+  return most.sort((a, b) => b.counts.events - a.counts.events).slice(0, STREAMS_MAX)
 }
 
 async function openFiles(): Promise<number | undefined> {

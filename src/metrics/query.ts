@@ -4,9 +4,9 @@
  */
 import { ServiceError } from '../service-error.ts'
 import type { Registry, Stream } from '../streams/registry.ts'
-import { COUNTED, totalsOf } from '../streams/traffic.ts'
+import { COUNTED, type Totals, totalsOf } from '../streams/traffic.ts'
 import type { Meter } from './meter.ts'
-import type { Resolution } from './series.ts'
+import type { Point, Resolution } from './series.ts'
 
 /** In the order of COUNTED. */
 const METRICS = [
@@ -16,6 +16,7 @@ const METRICS = [
   'system.collect.async.lost',
   'system.collect.errors',
 ] as const
+type MetricName = (typeof METRICS)[number]
 const METRIC_OF_BYTES = COUNTED.indexOf('bytes')
 
 /** Tags that streams have, in the order in which a search goes down them. */
@@ -24,6 +25,10 @@ type Tag = (typeof TAGS)[number]
 
 /** Streams whose series one query adds up: each is some hundred documents at most. */
 const SERIES_STREAMS_MAX = 1000
+/** Groups of one answer that are made at one go, a few milliseconds: events are not kept waiting for all of them. */
+const GROUPS_AT_A_TIME = 500
+/** Points of one answer, which is made in memory: some 25 MB of it. */
+const POINTS_MAX = 250_000
 
 export interface TimeRange {
   readonly startSecond: number
@@ -57,6 +62,21 @@ export interface MetricSeries {
 /** Whether a stream may be counted in for whoever asks. */
 export type MaySee = (stream: Stream) => boolean
 
+/** What one answer may hold, however many queries it is to: totals are points, too. */
+export class AnswerRoom {
+  #left = POINTS_MAX
+
+  /** Throws ServiceError 'invalid_parameter'. */
+  take(points: number): void {
+    this.#left -= points
+    if (this.#left >= 0) return
+    throw new ServiceError(
+      'invalid_parameter',
+      `the answer would have more than ${POINTS_MAX} points; ask for fewer groups, a shorter range or a coarser resolution`,
+    )
+  }
+}
+
 export class StreamMetrics {
   readonly #meter: Meter
   readonly #registry: Registry
@@ -66,32 +86,43 @@ export class StreamMetrics {
     this.#registry = registry
   }
 
-  /** One series for each metric and group that has anything. Rejects with 'invalid_parameter' if it is too much. */
-  async query({ metrics, tags, groupBy, range }: MetricsQuery, maySee: MaySee): Promise<MetricSeries[]> {
+  /**
+   * One series for each metric and group that has anything; a metric or a tag that is named twice counts once. Rejects with
+   * 'invalid_parameter' if it is too much.
+   */
+  async query(
+    { metrics, tags, groupBy, range }: MetricsQuery,
+    maySee: MaySee,
+    room = new AnswerRoom(),
+  ): Promise<MetricSeries[]> {
     this.#meter.look()
-    if (!groupBy.every(isTag)) return [] // no stream has it
+    const grouped = [...new Set(groupBy)]
+    if (!grouped.every(isTag)) return [] // no stream has it
     const groups = new Map<string, Stream[]>()
     for (const stream of this.#streams(tags, maySee)) {
-      const key = JSON.stringify(groupBy.map((tag) => tagValue(stream, tag as Tag)))
+      if (!hasCounted(stream)) continue
+      const key = JSON.stringify(grouped.map((tag) => tagValue(stream, tag)))
       const group = groups.get(key)
       if (group === undefined) groups.set(key, [stream])
       else group.push(stream)
     }
-    const points = new Map<Stream, Map<number, number[]>>()
-    if (range !== undefined) await this.#readSeries([...groups.values()].flat(), range, points)
-    return metrics.flatMap((metricName) => {
-      const index = METRICS.indexOf(metricName as (typeof METRICS)[number])
-      if (index === -1) return []
-      return [...groups].flatMap(([key, streams]) => {
-        const data =
-          range === undefined ? totalOf(streams, index) : seriesOf(streams, index, points, range.count)
-        if (data.length === 0) return []
-        const values = JSON.parse(key) as string[]
-        return [
-          { metricName, grouping: Object.fromEntries(groupBy.map((tag, i) => [tag, values[i]!])), data },
-        ]
-      })
-    })
+    if (range !== undefined) assertFewEnough([...groups.values()])
+    const names = METRICS.filter((name) => metrics.includes(name))
+    const found = new Map(names.map((name) => [name, [] as MetricSeries[]]))
+    let made = 0
+    for (const [key, streams] of groups) {
+      if (++made % GROUPS_AT_A_TIME === 0) await new Promise((resolve) => setImmediate(resolve))
+      const points =
+        range === undefined ? [[0, totalsOver(streams)] as const] : await this.#points(streams, range)
+      const values = JSON.parse(key) as string[]
+      const grouping = Object.fromEntries(grouped.map((tag, i) => [tag, values[i]!]))
+      for (const [metricName, series] of found) {
+        const data = dataOf(points, METRICS.indexOf(metricName), range?.count)
+        room.take(data.length)
+        if (data.length > 0) series.push({ metricName, grouping, data })
+      }
+    }
+    return [...new Set(metrics)].flatMap((name) => found.get(name as MetricName) ?? [])
   }
 
   /** The next tags below those that are given, with every value they have. */
@@ -115,9 +146,7 @@ export class StreamMetrics {
 
   /** Of the streams with these tags, those that have anything to tell. */
   #counted(tags: ReadonlyMap<string, string>, maySee: MaySee): Stream[] {
-    return [...this.#streams(tags, maySee)].filter(({ counts }) =>
-      totalsOf(counts).some((total) => total > 0),
-    )
+    return [...this.#streams(tags, maySee)].filter(hasCounted)
   }
 
   *#streams(tags: ReadonlyMap<string, string>, maySee: MaySee): Generator<Stream> {
@@ -128,23 +157,21 @@ export class StreamMetrics {
     }
   }
 
-  async #readSeries(
+  /** What these streams have counted together, in the order of time. */
+  async #points(
     streams: readonly Stream[],
     { resolution, startSecond, endSecond }: TimeRange,
-    points: Map<Stream, Map<number, number[]>>,
-  ): Promise<void> {
-    const counted = streams.filter(({ counts }) => totalsOf(counts).some((total) => total > 0))
-    if (counted.length > SERIES_STREAMS_MAX) {
-      throw new ServiceError(
-        'invalid_parameter',
-        `${counted.length} streams have these tags; ask for the series of at most ${SERIES_STREAMS_MAX}, or for the total with aggregate=true`,
-      )
-    }
+  ): Promise<Point[]> {
     const begin = Math.floor(startSecond / resolution.stepSeconds) * resolution.stepSeconds
-    for (const stream of counted) {
-      const series = await this.#meter.series(stream.counts, resolution, begin, endSecond)
-      points.set(stream, new Map(series.map(([second, values]) => [second, [...values]])))
+    const sums = new Map<number, number[]>()
+    for (const { counts } of streams) {
+      for (const [second, counted] of await this.#meter.series(counts, resolution, begin, endSecond)) {
+        const sum = sums.get(second)
+        if (sum === undefined) sums.set(second, [...counted])
+        else for (let i = 0; i < counted.length; i++) sum[i]! += counted[i]!
+      }
     }
+    return [...sums].sort(([a], [b]) => a - b)
   }
 }
 
@@ -156,24 +183,34 @@ function tagValue({ id }: Stream, tag: Tag): string {
   return id[tag]
 }
 
-function totalOf(streams: readonly Stream[], index: number): DataPoint[] {
-  let value = 0
-  for (const { counts } of streams) value += totalsOf(counts)[index]!
-  return value === 0 ? [] : [{ time: 0, value }]
+function hasCounted({ counts }: Stream): boolean {
+  for (const name of COUNTED) if (counts[name] > 0) return true
+  return false
 }
 
-function seriesOf(
-  streams: readonly Stream[],
-  index: number,
-  points: ReadonlyMap<Stream, ReadonlyMap<number, number[]>>,
-  count: number | undefined,
-): DataPoint[] {
-  const sums = new Map<number, number>()
-  for (const stream of streams) {
-    for (const [second, values] of points.get(stream) ?? []) {
-      if (values[index]! > 0) sums.set(second, (sums.get(second) ?? 0) + values[index]!)
-    }
+function assertFewEnough(groups: readonly (readonly Stream[])[]): void {
+  const count = groups.reduce((sum, { length }) => sum + length, 0)
+  if (count <= SERIES_STREAMS_MAX) return
+  throw new ServiceError(
+    'invalid_parameter',
+    `${count} streams have these tags; ask for the series of at most ${SERIES_STREAMS_MAX}, or for the total with aggregate=true`,
+  )
+}
+
+function totalsOver(streams: readonly Stream[]): Totals {
+  const sums = COUNTED.map(() => 0)
+  for (const { counts } of streams) {
+    for (let i = 0; i < COUNTED.length; i++) sums[i]! += counts[COUNTED[i]!]
   }
-  const data = [...sums].sort(([a], [b]) => a - b).map(([time, value]) => ({ time, value }))
-  return count === undefined ? data : data.slice(0, count)
+  return sums
+}
+
+/** Of one metric, those that are not 0. */
+function dataOf(points: readonly Point[], index: number, count = Number.POSITIVE_INFINITY): DataPoint[] {
+  const data: DataPoint[] = []
+  for (const [time, counted] of points) {
+    if (data.length >= count) break
+    if (counted[index]! > 0) data.push({ time, value: counted[index]! })
+  }
+  return data
 }

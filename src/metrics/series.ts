@@ -62,11 +62,12 @@ export function addToChunk(
   counted: Totals,
 ): void {
   const step = Math.floor((second - at) / stepSeconds)
-  const last = points.length - POINT
-  if (last >= 0 && points[last]! >= step) {
-    for (let i = 0; i < WIDTH; i++) points[last + 1 + i]! += counted[i]!
+  let end = points.length
+  while (end > 0 && points[end - POINT]! > step) end -= POINT // only if the clock went back
+  if (end > 0 && points[end - POINT] === step) {
+    for (let i = 0; i < WIDTH; i++) points[end - WIDTH + i]! += counted[i]!
   } else {
-    points.push(step, ...counted)
+    points.splice(end, 0, step, ...counted)
   }
 }
 

@@ -7,6 +7,10 @@ import { addressInUrl, isPublicAddress, PrivateAddressError, publicLookup } from
 /** From the look-up to the status of the answer. */
 const TIMEOUT_MS = 10_000
 
+class NoAnswerError extends Error {
+  override readonly name = 'TimeoutError'
+}
+
 export interface WebhookPost {
   readonly url: URL
   readonly secret: string
@@ -15,6 +19,7 @@ export interface WebhookPost {
   readonly nowMs: number
   readonly allowPrivate: boolean
   readonly signal: AbortSignal
+  readonly timeoutMs?: number
 }
 
 /**
@@ -34,6 +39,7 @@ export async function postToWebhook({
   nowMs,
   allowPrivate,
   signal,
+  timeoutMs = TIMEOUT_MS,
 }: WebhookPost): Promise<number> {
   const address = addressInUrl(url)
   if (!allowPrivate && address !== undefined && !isPublicAddress(address)) {
@@ -50,8 +56,17 @@ export async function postToWebhook({
         'User-Agent': 'millrace',
         'X-Millrace-Signature': signatureOf(secret, body, nowMs),
       },
-      signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
       ...(!allowPrivate && { lookup: publicLookup() }),
+    })
+    // Not AbortSignal.any: a signal that lives as long as its webhook would remember every POST.
+    const breakOff = () => outgoing.destroy(new NoAnswerError(`no answer in ${timeoutMs} ms`))
+    const timer = setTimeout(breakOff, timeoutMs).unref()
+    signal.addEventListener('abort', breakOff)
+    if (signal.aborted) breakOff()
+    outgoing.once('close', () => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', breakOff)
+      reject(new Error('the connection was closed')) // by who switches protocols, without any other word of it
     })
     outgoing.once('response', (incoming) => {
       resolve(incoming.statusCode ?? 0)

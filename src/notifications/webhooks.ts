@@ -29,7 +29,9 @@ const SECRET_CHARACTERS_MAX = 256
 /** Notifications that wait for one webhook. Newer ones say more. */
 const QUEUE_MAX = 32
 /** POSTs under way at a time. */
-const SENDING_MAX = 8
+const SENDING_MAX = 32
+/** Of those, to receivers that failed the last time: the others do not have to wait for who never answers. */
+const SENDING_AGAIN_MAX = 16
 const FIRST_PAUSE_MS = 1000
 const PAUSE_MS_MAX = 300_000
 /** About an hour and a half; then the notification is given up. */
@@ -91,6 +93,7 @@ export class Webhooks implements Companion {
   readonly #ready = new Set<Webhook>()
   #count = 0
   #sending = 0
+  #sendingAgain = 0
 
   private constructor(parts: WebhooksParts) {
     this.#parts = parts
@@ -218,25 +221,39 @@ export class Webhooks implements Companion {
 
   #makeReady(webhook: Webhook): void {
     this.#ready.add(webhook)
+    this.#sendReady()
+  }
+
+  #sendReady(): void {
     while (this.#sending < SENDING_MAX) {
-      const [next] = this.#ready
+      const next = this.#nextReady()
       if (next === undefined) return
       this.#ready.delete(next)
       void this.#send(next)
     }
   }
 
+  /** Who waits longest and may be sent to now. */
+  #nextReady(): Webhook | undefined {
+    for (const webhook of this.#ready) {
+      if (webhook.tries === 0 || this.#sendingAgain < SENDING_AGAIN_MAX) return webhook
+    }
+    return undefined
+  }
+
   async #send(webhook: Webhook): Promise<void> {
     const notification = webhook.queue[0]
     if (notification === undefined || webhook.abort.signal.aborted) return
+    const again = webhook.tries > 0 ? 1 : 0
     this.#sending++
+    this.#sendingAgain += again
     webhook.sending = true
     const delivered = await this.#post(webhook, notification)
     webhook.sending = false
     this.#sending--
+    this.#sendingAgain -= again
     if (!webhook.abort.signal.aborted) this.#goOn(webhook, delivered)
-    const [next] = this.#ready
-    if (next !== undefined) this.#makeReady(next)
+    this.#sendReady()
   }
 
   async #post(webhook: Webhook, { timestampMs, size }: SizeNotification): Promise<boolean> {

@@ -81,6 +81,8 @@ export interface EventRead {
 export interface StreamBatch {
   add(slices: EventSlices, headers: EventHeaders): Promise<void>
   commit(): Promise<void>
+  /** It was given up for this error: if the store is at fault, that is counted. */
+  failed(error: unknown): void
   discard(): Promise<void>
 }
 
@@ -203,8 +205,8 @@ export class Streams {
   }
 
   startBatch(id: StreamId): StreamBatch {
-    this.get(id)
-    return new NamedBatch(this.#log.stage(), () => this.get(id), this.#space, this.traffic)
+    const { counts } = this.get(id)
+    return new NamedBatch(this.#log.stage(), () => this.get(id), counts, this.#space, this.traffic)
   }
 
   /** Undefined if no event matches. What is older than the ttl is not there, whether or not it is still on disk. */
@@ -337,12 +339,21 @@ class NamedBatch implements StreamBatch {
   readonly #target: () => Stream
   readonly #space: Space
   readonly #traffic: Traffic
+  /** Of the stream that there was at first. */
+  readonly #counts: StreamCounts
   #events = 0
   #bytes = 0
 
-  constructor(staged: StagedBatch, target: () => Stream, space: Space, traffic: Traffic) {
+  constructor(
+    staged: StagedBatch,
+    target: () => Stream,
+    counts: StreamCounts,
+    space: Space,
+    traffic: Traffic,
+  ) {
     this.#staged = staged
     this.#target = target
+    this.#counts = counts
     this.#space = space
     this.#traffic = traffic
   }
@@ -357,14 +368,14 @@ class NamedBatch implements StreamBatch {
 
   async commit(): Promise<void> {
     const { counts } = this.#target()
-    try {
-      if (this.#space.low) throw this.#space.refusal()
-      await this.#staged.commit(() => this.#target().log)
-    } catch (error) {
-      this.#traffic.failed(counts)
-      throw error
-    }
+    if (this.#space.low) throw this.#space.refusal()
+    await this.#staged.commit(() => this.#target().log)
     if (this.#events > 0) this.#traffic.wrote(counts, this.#events, this.#bytes)
+  }
+
+  failed(error: unknown): void {
+    const isFull = error instanceof ServiceError && error.code === 'disk_low'
+    if (isFull || error instanceof StorageError) this.#traffic.failed(this.#counts)
   }
 
   discard(): Promise<void> {

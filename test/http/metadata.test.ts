@@ -438,6 +438,56 @@ test('searching', async () => {
   })
 })
 
+const called = [
+  'text',
+  '',
+  '{',
+  'null',
+  '5',
+  '[]',
+  '{"fields":5}',
+  '{"fields":[null]}',
+  '{"fields":[{"name":5}]}',
+  '{"type":"record","name":"x","fields":[{"name":"own","type":"int"}]}',
+]
+test.each(called)('a property of a user that is called schema and is %s stops no search', async (schema) => {
+  const app = await testApp({ streams: ['s', 't'] })
+  expect((await app.post(`${M}/properties`, { body: JSON.stringify({ schema }) })).status).toBe(200)
+  const found = await app.get('/v3/namespaces/default/metadata/search?query=body:string')
+  expect([found.status, (found.json() as unknown[]).length]).toEqual([200, 2])
+})
+
+const hostile = [
+  'a/b',
+  'a%2Fb',
+  '..',
+  'ä😀',
+  'a b',
+  '"',
+  '<script>',
+  '\u0000',
+  '\ud800',
+  'a\nb',
+  '__proto__',
+  '*',
+  'x:y',
+]
+test.each(hostile)('a tag and a property may be called %j, and be removed', async (name) => {
+  const app = await testApp({ streams: ['s'], onDisk: true })
+  await app.post(`${M}/tags`, { body: JSON.stringify([name, 'other']) })
+  await app.post(`${M}/properties`, { body: JSON.stringify({ [name]: name, other: 'o' }) })
+  await app.restart()
+  expect(await noted(app)).toEqual([
+    JSON.parse(JSON.stringify({ [name]: name, other: 'o' })),
+    [name, 'other'],
+  ])
+  const path = encodeURIComponent(Buffer.from(name).toString())
+  if (name !== Buffer.from(name).toString() || name === '..') return // no URL can name it; removing all of them can
+  expect((await app.delete(`${M}/tags/${path}`)).status).toBe(200)
+  expect((await app.delete(`${M}/properties/${path}`)).status).toBe(200)
+  expect(await noted(app)).toEqual([{ other: 'o' }, ['other']])
+})
+
 test('a search finds what the grants include', async () => {
   const tokens = await tokenFile([{ name: 'all' }, { name: 'one', grants: ['default:a:read'] }])
   const app = await testApp({ config: { authFile: tokens.path } })

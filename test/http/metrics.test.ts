@@ -1,6 +1,9 @@
 /** Metrics of streams: what was counted, in total and over time, through every way in; and who sees it. */
 import { describe, expect, test } from 'vitest'
+import type { Level } from '../../storage/level/level.ts'
+import { openStorageOn } from '../../storage/level/open.ts'
 import { failingStorage } from '../support/failing-storage.ts'
+import { FaultyLevel } from '../support/faulty-level.ts'
 import { STREAMS, type TestApp, testApp } from '../support/test-app.ts'
 import { tokenFile } from '../support/tokens.ts'
 
@@ -92,6 +95,51 @@ test('truncating does not reset metrics; a stream that is made again begins with
   expect((await query(app, `${EVENTS}&start=0&end=now&resolution=1h`)).series).toEqual([])
 })
 
+const unwritable = [
+  { name: 'an event', path: 's', body: 'abc' },
+  { name: 'a small batch', path: 's/batch', body: 'a\nb' },
+  { name: 'a large batch', path: 's/batch', body: 'x'.repeat(999).concat('\n').repeat(3000) },
+]
+test.each(unwritable)('a full disk that refuses $name is one error', async ({ path, body }) => {
+  const disk = { free: 5000 }
+  const app = await testApp({
+    streams: ['s'],
+    nowMs: NOW_MS,
+    config: { minFreeDiskBytes: 1000 },
+    freeBytes: () => disk.free,
+  })
+  disk.free = 999
+  await expect.poll(async () => (await app.get('/status')).status, { timeout: 20_000 }).toBe(503)
+  expect((await app.post(`${STREAMS}/${path}`, { body, headers: TEXT })).status).toBe(507)
+  expect(await totals(app, 's')).toEqual({ errors: 1 })
+})
+
+test('errors of a store that failed are told when it takes writes again', { timeout: 60_000 }, async () => {
+  const db = new FaultyLevel()
+  const app = await testApp({
+    streams: ['s'],
+    nowMs: NOW_MS,
+    async openStorage(nowMs) {
+      await db.open()
+      return openStorageOn(db as unknown as Level, { nowMs, sync: true })
+    },
+  })
+  await app.post(`${STREAMS}/s`, { body: 'abc' })
+  db.failWith = new Error('IO error: 000003.log: No space left on device')
+  for (let i = 0; i < 3; i++) expect((await app.post(`${STREAMS}/s`, { body: 'abc' })).status).toBe(503)
+  const told = await scrapedTotal(app, 'millrace_failed_writes_total')
+  db.failWith = undefined
+  await expect.poll(async () => (await app.get('/status')).status, { timeout: 30_000 }).toBe(200)
+  expect(await totals(app, 's')).toEqual({ events: 1, bytes: 3, errors: 3 })
+  const { series } = await query(app, 'metric=system.collect.errors&start=now-1h&end=now&resolution=1m')
+  expect(series[0]!.data.map(({ value }) => value)).toEqual([3])
+  expect([told, await scrapedTotal(app, 'millrace_failed_writes_total')]).toEqual([3, 3])
+})
+
+async function scrapedTotal(app: TestApp, name: string): Promise<number> {
+  return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec((await app.get('/metrics')).text)?.[1])
+}
+
 test('what cannot be written is counted as an error, and what async loses as lost', async () => {
   const app = await testApp({ streams: ['s'], nowMs: NOW_MS, openStorage: failingStorage })
   await app.post(`${STREAMS}/s/async`, { body: 'abc' })
@@ -176,6 +224,46 @@ describe('series', () => {
     expect(answer.json()).toMatchObject({ startTime: END - 600, endTime: END, resolution: '1s' })
   })
 
+  const steps = [
+    { name: 'goes back within a minute: it is taken to stand still', seconds: [0, -20], at: [0, 0] },
+    { name: 'goes back by minutes, into what is written', seconds: [0, 600, 0], at: [0, 600, 0] },
+    { name: 'goes back by hours, and goes on from there', seconds: [0, 7200, 5, 80], at: [0, 7200, 5, 80] },
+    { name: 'goes back and comes back', seconds: [0, 3700, 100, 3720], at: [0, 3700, 100, 3720] },
+    { name: 'is a day ahead for a while', seconds: [0, 86_400, 60, 120], at: [0, 86_400, 60, 120] },
+  ]
+  describe.each([
+    { name: 'at one go', restarts: false },
+    { name: 'with restarts between', restarts: true },
+  ])('$name', ({ restarts }) => {
+    test.each(steps)('a clock that $name', { timeout: 60_000 }, async ({ seconds, at }) => {
+      const app = await testApp({ streams: ['s'], nowMs: NOW_MS, onDisk: true })
+      for (const second of seconds) {
+        app.nowMs = NOW_MS + second * 1000
+        await app.post(`${STREAMS}/s`, { body: 'x' })
+        await query(app, EVENTS)
+        if (restarts) await app.restart()
+      }
+      expect(await totals(app, 's')).toEqual({ events: seconds.length, bytes: seconds.length })
+      const counted = (step: (second: number) => number) => {
+        const sums = new Map<number, number>()
+        for (const second of at) sums.set(step(second), (sums.get(step(second)) ?? 0) + 1)
+        return [...sums].sort(([a], [b]) => a - b).map(([time, value]) => point(time, value))
+      }
+      app.nowMs = NOW_MS + Math.max(...at) * 1000
+      const kept = { '1s': 3600, '1m': 86_400, '1h': 2_592_000 }
+      for (const [resolution, step] of Object.entries({
+        '1s': (s: number) => NOW_S + s,
+        '1m': minute,
+        '1h': hour,
+      })) {
+        const { series } = await query(app, `${EVENTS}&start=0&end=now&resolution=${resolution}`)
+        const since = app.nowMs / 1000 - kept[resolution as keyof typeof kept]
+        const young = series[0]!.data.filter(({ time }) => time > since)
+        expect(young, resolution).toEqual(counted(step).filter(({ time }) => time > since))
+      }
+    })
+  })
+
   test('a minute that goes on after a restart is one', async () => {
     const app = await testApp({ streams: ['s'], nowMs: minute(0) * 1000, onDisk: true })
     await app.post(`${STREAMS}/s`, { body: 'x' })
@@ -244,6 +332,39 @@ test('groups and tags', async () => {
   for (const { text, json } of searches) {
     expect((await app.post(`${SEARCH}?${text}`)).json(), text).toEqual(json)
   }
+})
+
+test('what is asked for twice is answered once', async () => {
+  const app = await testApp({ streams: ['a'], nowMs: NOW_MS })
+  await app.post(`${STREAMS}/a`, { body: 'x' })
+  const twice = await app.post(`${QUERY}?${EVENTS}&${EVENTS}&metric=nope&groupBy=stream&groupBy=stream`)
+  expect((twice.json() as Answer).series).toEqual([
+    { metricName: 'system.collect.events', grouping: { stream: 'a' }, data: [{ time: 0, value: 1 }] },
+  ])
+  const metrics = Array.from({ length: 30_000 }, () => 'system.collect.events')
+  const groupBy = Array.from({ length: 30_000 }, () => 'stream')
+  const many = await app.post(QUERY, { body: JSON.stringify({ q: { metrics, groupBy } }) })
+  expect((many.json() as { q: Answer }).q.series.length).toBe(1)
+})
+
+test('an answer has a bound, however many queries it is to', { timeout: 60_000 }, async () => {
+  const streams = Array.from({ length: 1300 }, (_, i) => `s${i}`)
+  const app = await testApp({ streams, nowMs: NOW_MS })
+  for (const stream of streams) await app.post(`${STREAMS}/${stream}`, { body: 'x' })
+  const one = { metrics: ['system.collect.events', 'system.collect.bytes'], groupBy: ['stream'] }
+  const queries = (count: number) =>
+    JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, i) => [`q${i}`, one])))
+  expect((await app.post(QUERY, { body: queries(96) })).status).toBe(200)
+  const answer = await app.post(QUERY, { body: queries(97) })
+  expect([answer.status, answer.text]).toEqual([
+    400,
+    'the answer would have more than 250000 points; ask for fewer groups, a shorter range or a coarser resolution',
+  ])
+  const series = await app.post(`${QUERY}?${EVENTS}&start=now-1m&end=now`)
+  expect([series.status, series.text]).toEqual([
+    400,
+    '1300 streams have these tags; ask for the series of at most 1000, or for the total with aggregate=true',
+  ])
 })
 
 test('many queries in one document', async () => {

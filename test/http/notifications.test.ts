@@ -1,6 +1,8 @@
 /** Size notifications over HTTP: server-sent events, webhooks and who uses a stream, feeds. */
 import { request } from 'node:http'
+import { type AddressInfo, createServer } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { RawConnection } from '../support/raw-http.ts'
 import { STREAMS, type TestApp, testApp } from '../support/test-app.ts'
 import { tokenFile } from '../support/tokens.ts'
 import { webhookReceiver } from '../support/webhook-receiver.ts'
@@ -58,6 +60,39 @@ describe('server-sent events', () => {
       'text/event-stream; charset=utf-8',
       '',
     ])
+  })
+
+  test('are kept alive more often than connections without a word are closed', {
+    timeout: 30_000,
+  }, async () => {
+    const app = await testApp({ streams: ['s'], nowMs: NOW_MS, limits: { idleSeconds: 1 } })
+    const seen = follow(app, `${STREAMS}/s/notifications`)
+    await expect.poll(() => seen.text, { timeout: 20_000 }).toBe(`${sizeEvent(0)}${':\n\n'.repeat(4)}`)
+    expect(seen.ended).toBe(false)
+  })
+
+  test('clients that have gone make room', { timeout: 60_000 }, async () => {
+    const app = await testApp({ streams: ['s'], nowMs: NOW_MS })
+    const path = `GET ${STREAMS}/s/notifications HTTP/1.1\r\nHost: x\r\n\r\n`
+    for (let i = 0; i < 300; i++) {
+      const connection = await RawConnection.open(app.port)
+      connection.write(path.repeat(3)) // two of them wait for the first
+      await connection.status()
+      connection.destroy()
+    }
+    await expect
+      .poll(async () => (await app.get(`${STREAMS}/s/notifications?limit=1`)).status, { timeout: 20_000 })
+      .toBe(200)
+    const connections = await Promise.all(Array.from({ length: 512 }, () => RawConnection.open(app.port)))
+    for (const connection of connections) connection.write(path)
+    expect(await Promise.all(connections.map((connection) => connection.status()))).toEqual(
+      connections.map(() => 200),
+    )
+    expect((await app.get(`${STREAMS}/s/notifications?limit=1`)).status).toBe(503)
+    for (const connection of connections) connection.destroy()
+    await expect
+      .poll(async () => (await app.get(`${STREAMS}/s/notifications?limit=1`)).status, { timeout: 20_000 })
+      .toBe(200)
   })
 
   const ends = {
@@ -132,6 +167,103 @@ describe('webhooks', () => {
     expect((await app.get(`${STREAMS}/s/programs`)).text).toContain('"type":"Service"')
     await app.delete(`${STREAMS}/s`)
     expect((await app.get(`${STREAMS}/s/programs`)).text).toBe('[]')
+  })
+
+  test('a name that is this machine is not connected to', async () => {
+    const receiver = await webhookReceiver()
+    const app = await testApp({ streams: ['s'], nowMs: NOW_MS })
+    const url = receiver.url.replace('127.0.0.1', 'localhost')
+    await app.post(`${STREAMS}/s/webhooks`, { body: JSON.stringify({ url, secret: SECRET }) })
+    await expect
+      .poll(async () => (await app.get(`${STREAMS}/s/webhooks`)).json(), { timeout: 20_000 })
+      .toMatchObject([{ delivered: 0, last: 'not a public address' }])
+    expect(receiver.received).toEqual([])
+  })
+
+  const receivers = [
+    {
+      name: 'switches protocols',
+      answer: 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n',
+      last: 'no connection',
+    },
+    { name: 'is no web server', answer: '220 mail.example.org ESMTP\r\n', last: 'no connection' },
+    {
+      name: 'sends more headers than anybody reads',
+      answer: `HTTP/1.1 200 OK\r\n${`X-A: ${'a'.repeat(1000)}\r\n`.repeat(1000)}`,
+      last: 'no connection',
+    },
+    {
+      name: 'says 200 and never ends',
+      answer: 'HTTP/1.1 200 OK\r\n\r\n'.padEnd(10_000_000, 'x'),
+      last: '200',
+    },
+    { name: 'hangs up', answer: '', last: 'no connection' },
+  ]
+  test.each(receivers)(
+    'a receiver that $name keeps nobody waiting',
+    { timeout: 30_000 },
+    async ({ answer, last }) => {
+      let connected = 0
+      let closed = 0
+      const server = createServer((socket) => {
+        connected++
+        socket.on('error', () => {})
+        socket.on('close', () => closed++)
+        if (answer === '') socket.destroy()
+        else socket.once('data', () => socket.write(answer))
+      })
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+      onTestFinished(() => void server.close())
+      const good = await webhookReceiver()
+      const app = await testApp({
+        streams: ['s', 't', 'u', 'v'],
+        nowMs: NOW_MS,
+        config: { allowPrivateWebhooks: true },
+      })
+      const { port } = server.address() as AddressInfo
+      for (let i = 0; i < 40; i++) {
+        const body = JSON.stringify({ url: `http://127.0.0.1:${port}/${i}`, secret: SECRET })
+        await app.post(`${STREAMS}/${['s', 't', 'u'][i % 3]}/webhooks`, { body })
+      }
+      await app.post(`${STREAMS}/v/webhooks`, { body: JSON.stringify({ url: good.url, secret: SECRET }) })
+      await expect.poll(() => good.received.length, { timeout: 5000 }).toBe(1)
+      await expect
+        .poll(async () => (await app.get(`${STREAMS}/s/webhooks`)).json(), { timeout: 20_000 })
+        .toEqual(expect.arrayContaining([expect.objectContaining({ last })]))
+      await expect.poll(() => connected - closed, { timeout: 20_000 }).toBeLessThan(40)
+    },
+  )
+
+  test('a secret is told to nobody', async () => {
+    const tokens = await tokenFile([{ name: 'all' }])
+    const receiver = await webhookReceiver()
+    const app = await testApp({ config: { authFile: tokens.path, allowPrivateWebhooks: true } })
+    const headers = tokens.bearer('all')
+    const path = `${STREAMS}/s/webhooks`
+    await app.put(`${STREAMS}/s`, { headers })
+    const good = JSON.stringify({ url: receiver.url, secret: SECRET })
+    const answers = []
+    for (const body of [
+      good,
+      good,
+      good.slice(0, -1),
+      `[${good}]`,
+      good.replace('http', 'ftp'),
+      good.replace(SECRET, `${SECRET}`.repeat(20)),
+    ])
+      answers.push(await app.post(path, { headers, body }))
+    answers.push(await app.get(path, { headers }), await app.get('/metrics', { headers }))
+    await expect.poll(() => receiver.received.length).toBeGreaterThan(0)
+    const { id } = answers[0]!.json() as { id: string }
+    answers.push(await app.delete(`${path}/${id}`, { headers }))
+    const told = [
+      ...answers.map(({ text }) => text),
+      ...app.logged,
+      ...app.reported.map(String),
+      JSON.stringify(receiver.received),
+    ]
+    expect(told.filter((text) => text.includes(SECRET))).toEqual([])
+    expect(app.logged.filter((line) => line.includes('webhook')).length).toBe(7)
   })
 
   const GOOD = { url: 'https://example.org/', secret: SECRET }
@@ -250,6 +382,13 @@ describe('feeds', () => {
         path: `${F}/a.b/names/b`,
         status: 400,
         text: 'Could not create Notification Feed. Invalid category ID: a.b. Should only contain alphanumeric characters and _ or -.',
+      },
+      {
+        verb: 'PUT',
+        path: `${F}/a/names/b`,
+        body: JSON.stringify({ description: 'x'.repeat(1001) }),
+        status: 400,
+        text: 'Could not create Notification Feed. The description has 1001 characters; use at most 1000.',
       },
       {
         verb: 'PUT',

@@ -102,6 +102,37 @@ test('streams that were there before anything was counted begin with what their 
   expect((await openRooms(store, clock)).totals()).toEqual({ events: 2, bytes: 6 })
 })
 
+test('truncating such a stream does not reset what it began with, also across a crash', async () => {
+  const clock = { nowMs: START_MS }
+  const store = await openStore(clock)
+  const first = await openRooms(store, clock)
+  await first.streams.create(ID, {})
+  await first.streams.append(ID, EVENT)
+  const { log } = first.streams.get(ID)
+  await store.catalog.commit([{ collection: 'streams', id: 'default:s', document: { log } }])
+  const second = await openRooms(store, clock)
+  await second.meter.stop()
+  await second.streams.truncate(ID)
+  const third = await openRooms(store, clock)
+  expect(third.totals()).toEqual({ events: 1, bytes: 3 })
+  await third.streams.append(ID, EVENT)
+  expect((await openRooms(store, clock)).totals()).toEqual({ events: 2, bytes: 6 })
+})
+
+test('a clock that has gone back by an hour does not keep anything from being written', async () => {
+  const clock = { nowMs: START_MS }
+  const store = await openStore(clock)
+  const { streams, meter } = await openRooms(store, clock)
+  await streams.create(ID, {})
+  clock.nowMs -= 3_600_000
+  await streams.append(ID, EVENT)
+  meter.start()
+  await expect
+    .poll(() => listed(store.catalog, 'meter-totals'), { timeout: 20_000 })
+    .toMatchObject([{ id: 'default:s', document: { events: 1 } }])
+  await meter.stop()
+})
+
 test('however long it is fed, a stream has no more documents than its slots, and series no older points', async () => {
   const clock = { nowMs: START_MS }
   const store = await openStore(clock)

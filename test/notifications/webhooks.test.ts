@@ -1,5 +1,6 @@
 /** What a webhook is sent, when it is sent again, and what is not sent. */
 import { createHmac } from 'node:crypto'
+import { type AddressInfo, createServer } from 'node:net'
 import { MemoryLevel } from 'memory-level'
 import { expect, onTestFinished, test } from 'vitest'
 import { SizeFeed } from '../../src/notifications/size-feed.ts'
@@ -153,6 +154,59 @@ test('the same URL again replaces the webhook', async () => {
   ]
   expect(new Set(ids).size).toBe(1)
   expect(webhooks.list(ID).length).toBe(1)
+})
+
+const silent = [
+  { name: 'says nothing', again: '' },
+  { name: 'says again and again that it will answer', again: 'HTTP/1.1 102 Processing\r\n\r\n' },
+  { name: 'never ends its headers', first: 'HTTP/1.1 200 OK\r\nX-A: ', again: 'a' },
+]
+test.each(silent)('a receiver that $name is given up in time', async ({ first = '', again }) => {
+  let closed = false
+  const server = createServer((socket) => {
+    socket.write(first)
+    const timer = setInterval(() => socket.write(again), 5)
+    socket.on('error', () => {})
+    socket.on('data', () => {})
+    socket.on('close', () => {
+      clearInterval(timer)
+      closed = true
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void server.close())
+  const { port } = server.address() as AddressInfo
+  const post = {
+    url: new URL(`http://127.0.0.1:${port}/`),
+    secret: SECRET,
+    body: '{}',
+    nowMs: NOW_MS,
+    allowPrivate: true,
+    signal: new AbortController().signal,
+    timeoutMs: 200,
+  }
+  await expect(postToWebhook(post)).rejects.toMatchObject({ name: 'TimeoutError' })
+  await expect.poll(() => closed).toBe(true)
+})
+
+test('receivers that fail do not keep the others waiting', async () => {
+  const silent = await webhookReceiver()
+  const good = await webhookReceiver()
+  silent.status = 500
+  const { webhooks, streams, feed } = await rooms()
+  const ids = Array.from({ length: 4 }, (_, i) => ({ ...ID, stream: `t${i}` as StreamName }))
+  for (const id of ids) {
+    await streams.create(id, { notificationThresholdMb: 1 })
+    for (let i = 0; i < 16; i++) await webhooks.register(id, { url: `${silent.url}${i}`, secret: SECRET })
+  }
+  const haveFailed = () => ids.flatMap((id) => webhooks.list(id)).every(({ last }) => last === '500')
+  await expect.poll(haveFailed, { timeout: 20_000 }).toBe(true)
+  silent.status = undefined // from now on each takes its ten seconds
+  const before = silent.received.length
+  await expect.poll(() => silent.received.length).toBeGreaterThanOrEqual(before + 16)
+  await webhooks.register(ID, { url: good.url, secret: SECRET })
+  await expect.poll(() => good.received.length, { timeout: 3000 }).toBe(1)
+  feed.stop()
 })
 
 test('without leave of the operator nothing is sent to this machine, by address or by name', async () => {
