@@ -21,6 +21,7 @@ beforeAll(async () => {
   await app.post(`${STREAMS}/logs`, { body: 'x' })
   locked = await Engine.open({
     memoryBytes: 64 * 1024 * 1024,
+    processBytes: 1024 * 1024 * 1024,
     diskBytes: 0,
     spillFolder: join(folder, 'spill'),
   })
