@@ -16,18 +16,19 @@ export interface Watched {
 }
 
 const LOOK_MS = 20
-/** So long a query may take to hear that it is ended. */
+/** So long a query may take to hear that it is ended, and to give back what it had. */
 const PATIENCE_MS = 300
+/** What is kept where nothing runs grows no more. */
+const IDLE_LOOK_MS = 1_000
 
 export function watchMemory(watched: Watched): void {
   let endAtMs: number | undefined
+  let nextMs = 0
   setInterval(() => {
-    const { memoryMax } = watched
-    if (memoryMax === undefined || !watched.isBusy) {
-      endAtMs = undefined
-      return
-    }
+    const { memoryMax, isBusy } = watched
     const now = performance.now()
+    if (memoryMax === undefined || (!isBusy && endAtMs === undefined && now < nextMs)) return
+    nextMs = now + IDLE_LOOK_MS
     if (process.memoryUsage.rss() <= memoryMax) endAtMs = undefined
     else if (endAtMs === undefined) {
       endAtMs = now + PATIENCE_MS

@@ -9,7 +9,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { FUZZ_TIMEOUT_MS, fuzz } from '../support/fuzz.ts'
 import { startTestApp, type TestApp } from '../support/test-app.ts'
-import { type ExpectedSql, noSql, SqlCommand } from './model/sql-run.ts'
+import { type ExpectedSql, noSql, prepare, SqlCommand } from './model/sql-run.ts'
 import { type SqlStep, sqlStep } from './model/sql-steps.ts'
 
 const corpus = JSON.parse(
@@ -40,6 +40,7 @@ test(
         const app = await startTestApp()
         const model = noSql()
         try {
+          await prepare(model, app)
           await fc.asyncModelRun(
             () => ({ model, real: app }),
             counted(run, () => steps++),
