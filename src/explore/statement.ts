@@ -70,7 +70,7 @@ const TABLE_FUNCTIONS: ReadonlySet<string> = new Set([
 ])
 /** Tell about the engine, run text as SQL, or make something happen: none of a query's business. */
 const REFUSED_FUNCTION =
-  /^(?:current_setting|getenv|getvariable|current_query(?:_id)?|current_(?:database|schemas?|catalog|user|role|connection_id|transaction_id)|in_search_path|txid_current|get_block_size|nextval|currval|write_log|query|query_table|json_(?:execute|serialize|deserialize)\w*|from_substrait\w*|get_substrait\w*|finalize|combine|variant_bytes_to_variant|__\w+|read_\w+|parquet_\w+|duckdb_\w+|pragma_\w+|pg_\w+|has_\w+_privilege|sleep\w*|checkpoint|force_checkpoint|glob|sniff_csv|which_secret|add_parquet_key|enable_\w+|disable_\w+|getdatabase|set_config|obj_description|col_description|shobj_description|format_pg_type)$/i
+  /^(?:current_setting|getenv|getvariable|current_query(?:_id)?|current_(?:database|schemas?|catalog|user|role|connection_id|transaction_id)|in_search_path|txid_current|get_block_size|nextval|currval|write_log|query|query_table|json_(?:execute|serialize|deserialize)\w*|from_substrait\w*|get_substrait\w*|finalize|combine|stats|variant_bytes_to_variant|__\w+|read_\w+|parquet_\w+|duckdb_\w+|pragma_\w+|pg_\w+|has_\w+_privilege|sleep\w*|checkpoint|force_checkpoint|glob|sniff_csv|which_secret|add_parquet_key|enable_\w+|disable_\w+|getdatabase|set_config|obj_description|col_description|shobj_description|format_pg_type)$/i
 /** Names under which DuckDB tells about itself. */
 const RESERVED_NAME = /^(?:duckdb_|pragma_|pg_|sqlite_|information_schema|_)/i
 
