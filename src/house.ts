@@ -131,6 +131,7 @@ export async function openHouse(
       nowMs,
       random,
       report,
+      oldestMs: (id) => log.tail(id)?.firstTimestampMs ?? 0,
       memoryBytes: limits.maxQueryMemoryBytes,
       diskBytes: limits.maxQueryDiskBytes,
       spillFolder: join(config.dataFolder, 'explore-spill'),

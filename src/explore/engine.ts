@@ -2,8 +2,7 @@
  * DuckDB, loaded when the first query comes. Locked: it reads and writes no file but what it spills, installs and loads
  * nothing, and no statement can change that. It has one thread: queries run beside ingestion, not instead of it.
  */
-import { rm } from 'node:fs/promises'
-import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
+import type { DuckDBConnection, DuckDBInstance, JS } from '@duckdb/node-api'
 import type { Bindings } from './column-buffer.ts'
 import { SqlError } from './sql-error.ts'
 import type { Node } from './statement.ts'
@@ -14,10 +13,20 @@ export type Connection = DuckDBConnection
 export interface EngineOptions {
   /** For the tables of streams, results, and the work of queries, together; beyond it goes to the disk. */
   readonly memoryBytes: number
+  /** For the whole process, with what the engine does not count. */
+  readonly processBytes: number
   readonly diskBytes: number
-  /** Made when something spills; what an earlier process left in it is removed. */
+  /** Made when something spills. */
   readonly spillFolder: string
 }
+
+/** What of the memory of queries the engine may count on, and what the process may take at most. */
+export function engineMemory(bytes: number): Pick<EngineOptions, 'memoryBytes' | 'processBytes'> {
+  return { memoryBytes: bytes, processBytes: bytes + PROCESS_BYTES }
+}
+
+/** Of node, the library, and what is under way between the two. */
+const PROCESS_BYTES = 256 * 1024 * 1024
 
 /** A statement that parses has a place in it where it does not: 0-based, as DuckDB counts. */
 interface SerializedStatement {
@@ -32,20 +41,29 @@ export class Engine {
   readonly duckdb: DuckDB
   readonly bindings: Bindings
   readonly #instance: DuckDBInstance
-  /** Parses, and makes and drops the tables of streams. */
-  readonly own: Connection
+  readonly #parser: Connection
+  /** For what is not a query's: the tables of streams. */
+  readonly #own: Connection
+  #parsing: Promise<unknown> = Promise.resolve()
+  #working: Promise<unknown> = Promise.resolve()
 
-  private constructor(duckdb: DuckDB, bindings: Bindings, instance: DuckDBInstance, own: Connection) {
+  private constructor(
+    duckdb: DuckDB,
+    bindings: Bindings,
+    instance: DuckDBInstance,
+    parser: Connection,
+    own: Connection,
+  ) {
     this.duckdb = duckdb
     this.bindings = bindings
     this.#instance = instance
-    this.own = own
+    this.#parser = parser
+    this.#own = own
   }
 
   static async open({ memoryBytes, diskBytes, spillFolder }: EngineOptions): Promise<Engine> {
     const duckdb = await import('@duckdb/node-api')
     const { default: bindings } = await import('@duckdb/node-bindings')
-    await rm(spillFolder, { recursive: true, force: true })
     const instance = await duckdb.DuckDBInstance.create(':memory:', {
       threads: '1',
       memory_limit: `${memoryBytes}B`,
@@ -63,16 +81,27 @@ export class Engine {
     ]) {
       await own.run(lock)
     }
-    return new Engine(duckdb, bindings, instance, own)
+    return new Engine(duckdb, bindings, instance, await instance.connect(), own)
   }
 
   connect(): Promise<Connection> {
     return this.#instance.connect()
   }
 
+  /** One after the other: of two statements at a time on one connection the later makes the earlier fail. */
+  run(sql: string): Promise<JS[][]> {
+    const run = this.#working.then(async () => (await this.#own.runAndReadAll(sql)).getRowsJS())
+    this.#working = run.catch(() => {})
+    return run
+  }
+
   /** The tree of one SELECT. Throws SqlError '42000' for anything else. */
   async parse(sql: string): Promise<Node> {
-    const reader = await this.own.runAndReadAll('SELECT json_serialize_sql($1::VARCHAR)', [sql])
+    const parsing = this.#parsing.then(() =>
+      this.#parser.runAndReadAll('SELECT json_serialize_sql($1::VARCHAR)', [sql]),
+    )
+    this.#parsing = parsing.catch(() => {})
+    const reader = await parsing
     const parsed = JSON.parse(String(reader.getRows()[0][0])) as SerializedStatement
     if (parsed.error) throw parseError(parsed, sql)
     const statements = parsed.statements ?? []
@@ -82,7 +111,8 @@ export class Engine {
   }
 
   close(): void {
-    this.own.closeSync()
+    this.#parser.closeSync()
+    this.#own.closeSync()
     this.#instance.closeSync()
   }
 }

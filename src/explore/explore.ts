@@ -5,8 +5,10 @@
  *   parse and check (statement.ts) -> bind to empty tables: all that is wrong with the text is told here
  *   -> decode what its tables lack (table-cache.ts) -> run on views over them -> rows in a table of its own (result.ts)
  *
- * Here is decided what a query may see; the work is done in the workshop, a thread of its own.
+ * Here is decided what a query may see; the work is done in the workshop, a process of its own.
  */
+import { rm } from 'node:fs/promises'
+import type { LogId } from '../../storage/log.ts'
 import { ServiceError } from '../service-error.ts'
 import type { NamespaceName, StreamId } from '../streams/names.ts'
 import { earliestVisibleMs } from '../streams/properties.ts'
@@ -16,25 +18,26 @@ import { describeClaim, type TableClaim, tablesOf } from '../streams/table-names
 import type { ProgramId, UsageRegistry } from '../streams/usage.ts'
 import type { BadEvents } from './bad-events.ts'
 import type { ResultColumn } from './cells.ts'
-import { hiveNames } from './column-names.ts'
 import { type Column, NoTable } from './columns.ts'
+import { engineMemory } from './engine.ts'
 import { StreamSource } from './event-source.ts'
-import { behindWords, firstWords, fromHive } from './hive-habits.ts'
 import { Query } from './query.ts'
 import { HandleMaker, type QueryHandle } from './query-handle.ts'
 import { pageOf, QueryList, type QueryPage } from './query-list.ts'
 import { RemoteWorkshop } from './remote-workshop.ts'
 import { type Result, type Row, rowsInMemory } from './result.ts'
 import { isEngineError, SqlError, sqlErrorOf } from './sql-error.ts'
-import { type NamedTable, readStatement, type Statement } from './statement.ts'
+import type { NamedTable } from './statement.ts'
 import { columnsOrReason, Tables } from './tables.ts'
 import { Turns } from './turns.ts'
-import type { NeededTable, QueryKey, Workshop } from './workshop.ts'
+import type { NeededTable, Outline, QueryKey, Workshop } from './workshop.ts'
 
 export interface ExploreOptions {
   readonly nowMs: () => number
   readonly random: () => number
   readonly report: (error: unknown) => void
+  /** No event that a log still has is older. */
+  readonly oldestMs: (log: LogId) => number
   /** Of the engine, in bytes. */
   readonly memoryBytes: number
   readonly diskBytes: number
@@ -66,9 +69,7 @@ export interface Submission {
 
 /** A query that has passed every check. */
 interface Checked {
-  readonly statement: Statement
-  readonly sql: string
-  readonly isExplain: boolean
+  readonly outline: Outline
   readonly tables: readonly CheckedTable[]
   readonly columns: readonly ResultColumn[]
 }
@@ -79,7 +80,7 @@ interface CheckedTable {
   readonly columns: readonly Column[]
 }
 
-/** Every query that runs takes one of the threads that LevelDB's work is done on, too: of four. */
+/** Each takes a processor. */
 const RUNNING_MAX = 2
 const LOOK_AFTER_MS = 30_000
 const DOWNLOAD_ROWS = 1_000
@@ -98,6 +99,7 @@ export class Explore {
   #keys: QueryKey = 0
   #lookingAfter: NodeJS.Timeout | undefined
   #closed = false
+  #swept: Promise<void>
 
   constructor(streams: Streams, registry: Registry, options: ExploreOptions) {
     this.tables = new Tables(registry)
@@ -106,6 +108,7 @@ export class Explore {
     this.#options = options
     this.#handles = new HandleMaker(options.nowMs, options.random)
     this.#queries = new QueryList(options)
+    this.#swept = this.#sweep()
   }
 
   /** Rejects with ServiceError 'invalid_query', 'table_forbidden', 'namespace_not_found', 'overloaded'. */
@@ -179,9 +182,10 @@ export class Explore {
     this.#closed = true
     clearInterval(this.#lookingAfter)
     this.#queries.closeAll()
-    await Promise.allSettled([...this.#running])
     const workshop = await this.#workshop?.catch(() => undefined)
     await workshop?.close()
+    await Promise.allSettled([...this.#running])
+    await this.#sweep()
   }
 
   /** Of the streams that are still there. */
@@ -195,20 +199,35 @@ export class Explore {
   }
 
   #opened(): Promise<Workshop> {
+    if (this.#closed) throw new SqlError('57014', 'the service stops').asRefusal()
     this.#workshop ??= this.#open()
     return this.#workshop
   }
 
   async #open(): Promise<Workshop> {
     const { memoryBytes, diskBytes, spillFolder } = this.#options
-    const source = new StreamSource(this.#streams, this.#registry)
-    const onEnded = () => {
+    await this.#swept
+    const source = new StreamSource(this.#streams, this.#registry, this.#options.nowMs)
+    const onEnded = (error: Error) => {
+      if (this.#closed) return
       this.#workshop = undefined // the next query opens another
+      this.#swept = workshop.close().then(() => this.#sweep())
+      this.#options.report(error)
+      const { message, sqlState } = sqlErrorOf(error)
+      for (const query of this.#queries.all()) {
+        if (query.result?.holder === workshop) query.lost({ message, sqlState })
+      }
     }
-    const workshop = await RemoteWorkshop.open({ memoryBytes, diskBytes, spillFolder }, source, onEnded)
+    const options = { ...engineMemory(memoryBytes), diskBytes, spillFolder }
+    const workshop: Workshop = await RemoteWorkshop.open(options, source, onEnded)
     clearInterval(this.#lookingAfter)
     this.#lookingAfter = setInterval(() => this.#queries.expire(), LOOK_AFTER_MS).unref()
     return workshop
+  }
+
+  /** Nothing of what spilled outlives the process it was of. */
+  async #sweep(): Promise<void> {
+    await rm(this.#options.spillFolder, { recursive: true, force: true }).catch(this.#options.report)
   }
 
   async #check(
@@ -218,37 +237,25 @@ export class Explore {
     text: string,
     reader: Reader | undefined,
   ): Promise<Checked> {
-    const words = firstWords(text, 2)
-    const isExplain = words[0] === 'EXPLAIN'
-    const isAnalyze = isExplain && words[1] === 'ANALYZE'
-    const inner = fromHive(isExplain ? behindWords(text, isAnalyze ? 2 : 1) : text)
-    const statement = readStatement(await workshop.parse(inner))
-    const explain = isExplain ? `EXPLAIN ${isAnalyze ? 'ANALYZE ' : ''}` : ''
-    const tables = this.#resolve(namespace, statement, reader)
-    if (!isExplain && statement.kind === 'show-tables') {
-      return { statement, sql: '', isExplain, tables, columns: [{ name: 'tab_name', type: 'STRING' }] }
+    assertReadable(text)
+    const outline = await workshop.read(key, text)
+    const tables = this.#resolve(namespace, outline, reader)
+    const { kind, isExplain } = outline
+    if (!isExplain && kind === 'show-tables') {
+      return { outline, tables, columns: [{ name: 'tab_name', type: 'STRING' }] }
     }
-    if (!isExplain && statement.kind === 'describe-table') {
-      return { statement, sql: '', isExplain, tables, columns: DESCRIBE_COLUMNS }
-    }
-    const sql = statement.kind === 'select' ? inner : `FROM (${inner})`
-    const bound = await workshop.bind(
+    if (!isExplain && kind === 'describe-table') return { outline, tables, columns: DESCRIBE_COLUMNS }
+    const columns = await workshop.bind(
       key,
-      `${explain}${sql}`,
       tables.map(({ named, columns }) => ({ name: named.name, columns })),
     )
-    const names = bound.map(({ name }) => name)
-    const ofTable = (name: string) =>
-      tables.find(({ named }) => named.name === name)?.columns.map((column) => column.name)
-    const hive = isExplain ? names : hiveNames(names, statement.query, ofTable)
-    const columns = bound.map(({ type }, i) => ({ name: hive[i], type }))
-    return { statement, sql: `${explain}${sql}`, isExplain, tables, columns }
+    return { outline, tables, columns }
   }
 
   /** Throws ServiceError 'table_forbidden' before it is told what there is, and SqlError '42S02'. */
-  #resolve(namespace: NamespaceName, statement: Statement, reader: Reader | undefined): CheckedTable[] {
+  #resolve(namespace: NamespaceName, outline: Outline, reader: Reader | undefined): CheckedTable[] {
     const tables = tablesOf(this.#registry, namespace)
-    return statement.tables.map((named) => {
+    return outline.tables.map((named) => {
       const claim = tables.get(named.name)
       const mayKnow = claim === undefined ? reader?.mayReadAll(namespace) : reader?.mayRead(claim.stream.id)
       if (mayKnow === false) {
@@ -279,12 +286,11 @@ export class Explore {
       query.runs(() => workshop.stop(key))
       let result = ownRows(checked, () => this.#tableNames(query.namespace))
       if (result === undefined) {
-        const { sql, isExplain, columns } = checked
-        const tables = checked.tables.map((table) => this.#needed(table, checked.statement))
-        const { badEvents, rowCount } = await workshop.run(key, { sql, isExplain, tables, columns, strict })
+        const tables = checked.tables.map((table) => this.#needed(table))
+        const { badEvents, rowCount } = await workshop.run(key, tables, strict)
         query.badEvents = badEvents
         if (rowCount === undefined) throw notFormatted(badEvents)
-        result = rowsOf(workshop, key, columns, rowCount)
+        result = rowsOf(workshop, key, checked.columns, rowCount)
         isKept = true
       }
       query.finished(result)
@@ -297,10 +303,7 @@ export class Explore {
     }
   }
 
-  #needed(
-    { named: { name, range, eventsMax }, claim, columns }: CheckedTable,
-    statement: Statement,
-  ): NeededTable {
+  #needed({ named: { name, range, eventsMax }, claim, columns }: CheckedTable): NeededTable {
     const { id } = claim.stream
     const { log, properties } = this.#streams.get(id)
     return {
@@ -308,10 +311,14 @@ export class Explore {
       id,
       log,
       format: claim.format,
-      columns: columns.filter((column) => column.keptAs === 'ts' || statement.names(column.name)),
+      columns,
       range,
       eventsMax,
-      earliestMs: earliestVisibleMs(this.#options.nowMs(), properties.ttlSeconds),
+      // What the janitor has removed stays so, though its columns may be kept and the ttl become longer.
+      earliestMs: Math.max(
+        earliestVisibleMs(this.#options.nowMs(), properties.ttlSeconds),
+        this.#options.oldestMs(log),
+      ),
     }
   }
 
@@ -331,12 +338,12 @@ const DESCRIBE_COLUMNS: readonly ResultColumn[] = [
 
 /** The answers that take no engine. */
 function ownRows(
-  { statement, isExplain, tables, columns }: Checked,
+  { outline: { kind, isExplain }, tables, columns }: Checked,
   tableNames: () => Row[],
 ): Result | undefined {
   if (isExplain) return undefined
-  if (statement.kind === 'show-tables') return rowsInMemory(columns, tableNames())
-  if (statement.kind !== 'describe-table') return undefined
+  if (kind === 'show-tables') return rowsInMemory(columns, tableNames())
+  if (kind !== 'describe-table') return undefined
   const rows = tables[0].columns.map(({ name, hiveType }) =>
     [name, hiveType.toLowerCase(), 'from deserializer'].map((cell) => JSON.stringify(cell)),
   )
@@ -353,9 +360,23 @@ function rowsOf(
   return {
     columns,
     rowCount,
+    holder: workshop,
     page: (from, count) => workshop.page(key, from, count),
     close: () => workshop.drop(key),
   }
+}
+
+/** Longer ones make trees and plans that take a thousand times as much. */
+const STATEMENT_CHARS_MAX = 131_072
+
+function assertReadable(text: string): void {
+  if (text.length > STATEMENT_CHARS_MAX) {
+    throw new SqlError(
+      '42000',
+      `the query has ${text.length} characters, and the most it may have is ${STATEMENT_CHARS_MAX}`,
+    )
+  }
+  if (text.includes('\0')) throw new SqlError('42000', 'there is a NUL in the query')
 }
 
 function notFormatted({ first }: BadEvents): SqlError {

@@ -9,8 +9,9 @@
  * DuckDB's own parser: a slip here is a syntax error, no way around any check.
  */
 
+/** What is not closed goes to the end, so that every character is looked at once, whatever the text is. */
 const TOKEN =
-  /'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\$([A-Za-z_][A-Za-z0-9_]*)?\$[\s\S]*?\$\1\$|--[^\n]*|\/\*[\s\S]*?\*\/|\s+|[A-Za-z_][A-Za-z0-9_]*|[\s\S]/g
+  /'[^']*(?:''[^']*)*(?:'|$)|"[^"]*(?:""[^"]*)*(?:"|$)|`[^`]*(?:``[^`]*)*(?:`|$)|\$([A-Za-z_][A-Za-z0-9_]*)?\$[\s\S]*?(?:\$\1\$|$)|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|\s+|[A-Za-z_][A-Za-z0-9_]*|[\s\S]/g
 const STRING_PREFIX = /^[eExXbB]$/
 
 export function fromHive(statement: string): string {

@@ -54,6 +54,10 @@ export class QueryList {
     return query
   }
 
+  all(): readonly Query[] {
+    return [...this.#queries.values()]
+  }
+
   ofNamespace(namespace: NamespaceName): Query[] {
     this.expire()
     return [...this.#queries.values()].filter((query) => query.namespace === namespace)

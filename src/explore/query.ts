@@ -91,6 +91,13 @@ export class Query {
     this.status = 'ERROR'
   }
 
+  /** Its rows are gone, and nobody has closed it. */
+  lost(failure: QueryFailure): void {
+    this.#result = undefined
+    this.status = 'ERROR'
+    this.failure = failure
+  }
+
   /** Gives up what runs and what there is of rows; what was asked and how it ended stays. */
   close(): void {
     if (this.isUnderWay) {

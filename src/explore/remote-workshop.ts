@@ -1,75 +1,105 @@
-/** The workshop as the rest of the service sees it: in a thread of its own, which gets events from this one. */
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+/** The workshop as the rest of the service sees it: in a process of its own, which gets events from this one. */
 import type { ResultColumn } from './cells.ts'
 import type { EngineOptions } from './engine.ts'
-import type { EventSource, SourceRead } from './event-source.ts'
+import type { EventSource } from './event-source.ts'
+import { outOfMemory } from './memory-watch.ts'
 import type { Row } from './result.ts'
-import type { Node } from './statement.ts'
-import type { BoundTable, QueryKey, RunOutcome, RunRequest, StrictFailure, Workshop } from './workshop.ts'
+import { SqlError } from './sql-error.ts'
+import type {
+  BoundTable,
+  NeededTable,
+  Outline,
+  QueryKey,
+  RunOutcome,
+  StrictFailure,
+  Workshop,
+} from './workshop.ts'
 import {
   BLOCKS_AHEAD,
   type CalledMethod,
   errorOf,
   type FromWorkshop,
   failureOf,
-  handedOver,
   type ToWorkshop,
 } from './workshop-messages.ts'
+import { openWorkshopPort, type WorkshopPort } from './workshop-port.ts'
 
 interface Waiting {
   resolve(value: unknown): void
   reject(error: Error): void
 }
 
+/** A query that does not hear so long that it was given up cannot be interrupted: it ends with its process. */
+const STOP_MS = 5_000
+/** So long it may take to find out what a query is. */
+const CHECK_MS = 10_000
+
 export class RemoteWorkshop implements Workshop {
-  readonly #port: Port
+  readonly #port: WorkshopPort
   readonly #source: EventSource
   readonly #waiting = new Map<number, Waiting>()
   readonly #reads = new Map<number, Sending>()
+  readonly #sends = new Set<Promise<void>>()
+  /** What ends the process if a query that was given up does not. */
+  readonly #stopping = new Map<QueryKey, NodeJS.Timeout>()
+  readonly #onEnded: (error: Error) => void
   #calls = 0
   #failure: Error | undefined
 
-  private constructor(port: Port, source: EventSource, onEnded: () => void) {
+  private constructor(port: WorkshopPort, source: EventSource, onEnded: (error: Error) => void) {
     this.#port = port
     this.#source = source
+    this.#onEnded = onEnded
     port.listen(
       (message) => this.#take(message),
-      (error) => {
-        this.#failed(error)
-        onEnded()
-      },
+      (why) => this.#failed(endedBy(why)),
     )
   }
 
-  /** `onEnded` is told once no call will succeed any more. */
+  /** `onEnded` is told once no call will succeed any more, with why: it is to be closed then. */
   static async open(
     options: EngineOptions,
     source: EventSource,
-    onEnded: () => void,
+    onEnded: (error: Error) => void,
   ): Promise<RemoteWorkshop> {
-    const workshop = new RemoteWorkshop(await openPort(), source, onEnded)
+    const workshop = new RemoteWorkshop(await openWorkshopPort(), source, onEnded)
     workshop.#post({ kind: 'open', options })
     return workshop
   }
 
-  parse(sql: string): Promise<Node> {
-    return this.#call('parse', [sql])
+  read(key: QueryKey, text: string): Promise<Outline> {
+    return this.#inTime(this.#call('read', [key, text]))
   }
 
-  bind(key: QueryKey, sql: string, tables: readonly BoundTable[]): Promise<readonly ResultColumn[]> {
-    return this.#call('bind', [key, sql, tables])
+  bind(key: QueryKey, tables: readonly BoundTable[]): Promise<readonly ResultColumn[]> {
+    return this.#inTime(this.#call('bind', [key, tables]))
   }
 
-  run(key: QueryKey, request: RunRequest): Promise<RunOutcome | StrictFailure> {
-    return this.#call('run', [key, request])
+  async run(
+    key: QueryKey,
+    tables: readonly NeededTable[],
+    strict: boolean,
+  ): Promise<RunOutcome | StrictFailure> {
+    try {
+      return await this.#call('run', [key, tables, strict])
+    } finally {
+      clearTimeout(this.#stopping.get(key))
+      this.#stopping.delete(key)
+    }
   }
 
   page(key: QueryKey, from: number, count: number): Promise<readonly Row[]> {
     return this.#call('page', [key, from, count])
   }
 
+  /** Only of one that runs. */
   stop(key: QueryKey): void {
     this.#post({ kind: 'tell', method: 'stop', key })
+    if (!this.#stopping.has(key))
+      this.#stopping.set(
+        key,
+        setTimeout(() => this.#kill(), STOP_MS),
+      )
   }
 
   drop(key: QueryKey): void {
@@ -77,8 +107,26 @@ export class RemoteWorkshop implements Workshop {
   }
 
   async close(): Promise<void> {
-    await this.#call('close', []).catch(() => {}) // nothing of it is left in either case
+    for (const timer of this.#stopping.values()) clearTimeout(timer)
+    this.#failed(new SqlError('57014', 'the service stops'))
     await this.#port.close()
+    await Promise.all(this.#sends)
+  }
+
+  /** What takes longer to check than anybody waits cannot be interrupted either. */
+  async #inTime<T>(answer: Promise<T>): Promise<T> {
+    const timer = setTimeout(() => this.#kill(), CHECK_MS)
+    try {
+      return await answer
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  #kill(): void {
+    this.#failed(
+      new SqlError('57014', 'a query could not be interrupted; it was ended, and all others with it'),
+    )
   }
 
   #call<T>(method: CalledMethod, args: readonly unknown[]): Promise<T> {
@@ -90,8 +138,8 @@ export class RemoteWorkshop implements Workshop {
     })
   }
 
-  #post(message: ToWorkshop, memory: readonly ArrayBuffer[] = []): void {
-    this.#port.post(message, memory)
+  #post(message: ToWorkshop): void {
+    this.#port.post(message)
   }
 
   #take(message: FromWorkshop): void {
@@ -109,28 +157,32 @@ export class RemoteWorkshop implements Workshop {
           .currentLogs(message.ids)
           .then((logs) => this.#post({ kind: 'logs', ask: message.ask, logs }))
         break
-      case 'ask-read':
-        void this.#send(message)
+      case 'ask-read': {
+        const sending = this.#send(message).finally(() => this.#sends.delete(sending))
+        this.#sends.add(sending)
         break
+      }
       case 'taken':
         this.#reads.get(message.ask)?.taken()
         break
       case 'enough':
         this.#reads.get(message.ask)?.enough()
+        break
+      case 'out-of-memory':
+        this.#failed(outOfMemory())
     }
   }
 
   async #send({ ask, id, query }: FromWorkshop & { kind: 'ask-read' }): Promise<void> {
+    if (this.#failure !== undefined) return
     const sending = new Sending()
     this.#reads.set(ask, sending)
-    let read: SourceRead | undefined
     try {
-      read = await this.#source.read(id, query)
+      const read = await this.#source.read(id, query)
       if (read !== undefined) {
-        this.#post({ kind: 'reading', ask, log: read.log })
+        this.#post({ kind: 'reading', ask, log: read.log, startMs: read.startMs })
         for await (const block of read.blocks) {
-          const { block: copy, memory } = handedOver(block)
-          this.#post({ kind: 'block', ask, block: copy }, memory)
+          this.#post({ kind: 'block', ask, block })
           if (!(await sending.mayGoOn())) break
         }
       }
@@ -143,11 +195,20 @@ export class RemoteWorkshop implements Workshop {
   }
 
   #failed(error: Error): void {
+    if (this.#failure !== undefined) return
     this.#failure = error
     for (const { reject } of this.#waiting.values()) reject(error)
     this.#waiting.clear()
     for (const sending of this.#reads.values()) sending.enough()
+    this.#onEnded(error)
   }
+}
+
+function endedBy(why: string): SqlError {
+  return new SqlError(
+    'HY000',
+    `the process of queries has ended (${why}), and all queries with it; ask again`,
+  )
 }
 
 /** Blocks of one read on their way. */
@@ -175,38 +236,5 @@ class Sending {
       })
     }
     return !this.#enough
-  }
-}
-
-interface Port {
-  post(message: ToWorkshop, memory: readonly ArrayBuffer[]): void
-  listen(onMessage: (message: FromWorkshop) => void, onFailure: (error: Error) => void): void
-  close(): Promise<void>
-}
-
-/**
- * A thread, from the files that were built. Where the service runs from its sources, as in most tests, node could not load
- * them in a thread: there the same messages go to a workshop in this one.
- */
-async function openPort(): Promise<Port> {
-  if (import.meta.url.endsWith('.ts')) {
-    const { hostWorkshop } = await import('./workshop-host.ts')
-    const { port1, port2 } = new MessageChannel()
-    hostWorkshop(port2)
-    return portOf(port1, async () => port1.close())
-  }
-  const worker = new Worker(new URL('./workshop-thread.js', import.meta.url))
-  return portOf(worker, async () => void (await worker.terminate()))
-}
-
-function portOf(end: Worker | MessagePort, close: () => Promise<void>): Port {
-  return {
-    post: (message, memory) => end.postMessage(message, memory as ArrayBuffer[]),
-    listen(onMessage, onFailure) {
-      end.on('message', onMessage)
-      end.on('error', (error: Error) => onFailure(error))
-      end.on('exit', () => onFailure(new Error('the thread of queries has ended')))
-    },
-    close,
   }
 }

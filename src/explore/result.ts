@@ -2,6 +2,7 @@
 import type { ResultColumn } from './cells.ts'
 import { cellJson } from './cells.ts'
 import type { Connection } from './engine.ts'
+import { SqlError } from './sql-error.ts'
 
 /** A row is its cells, each JSON. */
 export type Row = readonly string[]
@@ -9,6 +10,9 @@ export type Row = readonly string[]
 export interface Result {
   readonly columns: readonly ResultColumn[]
   readonly rowCount: number
+  /** Whoever has the rows: they are gone when it is. Undefined: they are here. */
+  readonly holder?: unknown
+  /** Fewer than `count` if they are large; none behind the last. */
   page(from: number, count: number): Promise<readonly Row[]>
   close(): void
 }
@@ -23,29 +27,85 @@ export function rowsInMemory(columns: readonly ResultColumn[], rows: readonly Ro
   }
 }
 
-export const RESULT_TABLE = '_result'
+/** No table of a stream has such a name. */
+const RESULT_TABLE = '"(rows)"'
+/** Of the texts in a page: it is held in memory whole. */
+const PAGE_BYTES = 8 * 1024 * 1024
+/** A row beyond it cannot be sent. */
+const ROW_BYTES_MAX = 64 * 1024 * 1024
 
 /** Rows in a table of the connection's own, which goes with it: in the engine's memory, or spilled. */
 export class RowsInTable implements Result {
   readonly columns: readonly ResultColumn[]
   readonly rowCount: number
   readonly #connection: Connection
+  /** How large the texts of a row are, in SQL; undefined if it has none. */
+  readonly #rowBytes: string | undefined
   #reading: Promise<unknown> = Promise.resolve()
 
-  constructor(connection: Connection, columns: readonly ResultColumn[], rowCount: number) {
+  private constructor(connection: Connection, columns: readonly ResultColumn[], rowCount: number) {
     this.#connection = connection
     this.columns = columns
     this.rowCount = rowCount
+    const sizes = columns.flatMap(({ type }, i) => sizeOf(type, `c${i}`))
+    this.#rowBytes = sizes.length === 0 ? undefined : sizes.join(' + ')
+  }
+
+  /** Runs the query. */
+  static async fill(
+    connection: Connection,
+    columns: readonly ResultColumn[],
+    sql: string,
+  ): Promise<RowsInTable> {
+    const names = columns.map((_, i) => `c${i}`).join(', ')
+    const reader = await connection.runAndReadAll(`CREATE TEMP TABLE ${RESULT_TABLE} (${names}) AS ${sql}`)
+    return new RowsInTable(connection, columns, Number(reader.getRows()[0][0]))
   }
 
   page(from: number, count: number): Promise<readonly Row[]> {
-    const sql = `SELECT * FROM ${RESULT_TABLE} WHERE rowid >= ${from} AND rowid < ${from + count} ORDER BY rowid`
-    const page = this.#reading.then(async () => (await this.#connection.runAndReadAll(sql)).getRows())
+    const page = this.#reading.then(() => this.#read(from, count))
     this.#reading = page.catch(() => {})
-    return page.then((rows) => rows.map((row) => row.map((value, i) => cellJson(value, this.columns[i]))))
+    return page
   }
 
   close(): void {
     void this.#reading.then(() => this.#connection.closeSync())
   }
+
+  async #read(from: number, count: number): Promise<readonly Row[]> {
+    const end = from + (this.#rowBytes === undefined ? count : await this.#fitting(from, count))
+    const reader = await this.#connection.runAndReadAll(
+      `SELECT * FROM ${RESULT_TABLE} WHERE rowid >= ${from} AND rowid < ${end} ORDER BY rowid`,
+    )
+    return reader.getRows().map((row) => row.map((value, i) => cellJson(value, this.columns[i])))
+  }
+
+  /** How many rows make a page. Throws SqlError '53000' if the first is too large by itself. */
+  async #fitting(from: number, count: number): Promise<number> {
+    const reader = await this.#connection.runAndReadAll(
+      `SELECT ${this.#rowBytes} FROM ${RESULT_TABLE} WHERE rowid >= ${from} AND rowid < ${from + count} ORDER BY rowid`,
+    )
+    const sizes = reader.getRows().map(([size]) => Number(size))
+    if (sizes[0] > ROW_BYTES_MAX) {
+      throw new SqlError(
+        '53000',
+        `row ${from} has ${sizes[0]} bytes, and the most that can be sent is ${ROW_BYTES_MAX}`,
+      )
+    }
+    let bytes = 0
+    const tooMany = sizes.findIndex((size) => {
+      bytes += size
+      return bytes > PAGE_BYTES
+    })
+    return tooMany === -1 ? count : Math.max(1, tooMany)
+  }
+}
+
+const FIXED_SIZE =
+  /^(?:BOOLEAN|TINYINT|SMALLINT|INT|BIGINT|FLOAT|DOUBLE|DECIMAL|DATE|TIME|INTERVAL|UUID|VOID)/
+
+function sizeOf(type: string, column: string): string[] {
+  if (FIXED_SIZE.test(type)) return []
+  const length = type === 'BINARY' ? `4 * octet_length(${column})` : `strlen(${column}::VARCHAR)`
+  return [`coalesce(${length}, 0)`]
 }

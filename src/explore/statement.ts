@@ -70,7 +70,7 @@ const TABLE_FUNCTIONS: ReadonlySet<string> = new Set([
 ])
 /** Tell about the engine, run text as SQL, or make something happen: none of a query's business. */
 const REFUSED_FUNCTION =
-  /^(?:current_setting|getenv|getvariable|current_query|current_(?:database|schemas?|catalog|user|role)|in_search_path|txid_current|nextval|currval|write_log|query|query_table|json_(?:execute|serialize|deserialize)\w*|from_substrait\w*|get_substrait\w*|read_\w+|parquet_\w+|duckdb_\w+|pragma_\w+|pg_\w+|has_\w+_privilege|sleep\w*|checkpoint|force_checkpoint|glob|sniff_csv|which_secret|add_parquet_key|enable_\w+|disable_\w+|getdatabase|set_config|obj_description|col_description|shobj_description|format_pg_type)$/i
+  /^(?:current_setting|getenv|getvariable|current_query(?:_id)?|current_(?:database|schemas?|catalog|user|role|connection_id|transaction_id)|in_search_path|txid_current|get_block_size|nextval|currval|write_log|query|query_table|json_(?:execute|serialize|deserialize)\w*|from_substrait\w*|get_substrait\w*|finalize|combine|stats|variant_bytes_to_variant|__\w+|read_\w+|parquet_\w+|duckdb_\w+|pragma_\w+|pg_\w+|has_\w+_privilege|sleep\w*|checkpoint|force_checkpoint|glob|sniff_csv|which_secret|add_parquet_key|enable_\w+|disable_\w+|getdatabase|set_config|obj_description|col_description|shobj_description|format_pg_type)$/i
 /** Names under which DuckDB tells about itself. */
 const RESERVED_NAME = /^(?:duckdb_|pragma_|pg_|sqlite_|information_schema|_)/i
 
@@ -130,18 +130,20 @@ class Walk {
   #stars = false
 
   /** `ctes` are the names in scope that stand for a part of the query. */
-  node(node: Node, ctes: ReadonlySet<string>, depth: number): void {
+  node(node: Node, ctes: Set<string>, depth: number): void {
     if (depth > DEPTH_MAX) throw new SqlError('42000', `the query is nested deeper than ${DEPTH_MAX} levels`)
     this.#check(node)
-    let scope = ctes
-    const defined = node.cte_map as { readonly map: readonly { key: string; value: Node }[] } | undefined
-    for (const { key, value } of defined?.map ?? []) {
+    const defined = (node.cte_map as { readonly map: readonly { key: string; value: Node }[] } | undefined)
+      ?.map
+    const scope = defined === undefined || defined.length === 0 ? ctes : new Set(ctes)
+    for (const { key, value } of defined ?? []) {
       if (RESERVED_NAME.test(key))
         throw new SqlError('42000', `a query cannot be named ${key}; use another name`)
       const inner = (value.query as { node: Node }).node
-      const isRecursive = inner.type === 'RECURSIVE_CTE_NODE'
-      this.#values(value, isRecursive ? new Set([...scope, key.toLowerCase()]) : scope, depth)
-      scope = new Set([...scope, key.toLowerCase()])
+      const name = key.toLowerCase()
+      if (inner.type === 'RECURSIVE_CTE_NODE') scope.add(name)
+      this.#values(value, scope, depth)
+      scope.add(name)
     }
     if (node.type === 'BASE_TABLE') this.#table(node, scope, ALL_TIME)
     if (node.type === 'SELECT_NODE' && (node.from_table as Node | null)?.type === 'BASE_TABLE') {
@@ -158,11 +160,11 @@ class Walk {
     }
   }
 
-  #values(node: Node, scope: ReadonlySet<string>, depth: number): void {
+  #values(node: Node, scope: Set<string>, depth: number): void {
     for (const value of Object.values(node)) this.#value(value, scope, depth)
   }
 
-  #value(value: unknown, scope: ReadonlySet<string>, depth: number): void {
+  #value(value: unknown, scope: Set<string>, depth: number): void {
     if (typeof value === 'string') this.texts.add(value.toLowerCase())
     else if (Array.isArray(value)) for (const one of value) this.#value(one, scope, depth + 1)
     else if (typeof value === 'object' && value !== null) this.node(value as Node, scope, depth + 1)
@@ -174,6 +176,7 @@ class Walk {
     if (node.class === undefined && ('sample' in node || String(type).endsWith('_NODE'))) {
       if (!TABLE_REFERENCES.has(type) && !QUERY_NODES.has(type)) throw notAllowed(`a part of kind ${type}`)
     }
+    if (node.class === 'PARAMETER') throw notAllowed('a parameter, whose value nobody gives,')
     if (type === 'SHOW_REF' && node.query === null) throw notAllowed('SHOW within a query')
     if (type === 'PIVOT' || type === 'STAR' || node.ref_type === 'NATURAL') this.#stars = true
     if (type === 'TABLE_FUNCTION') {

@@ -46,6 +46,16 @@ export interface StreamTableOptions extends Wanted {
   readonly name: string
 }
 
+/** What there was of a table when a query came to it: what comes later is none of its. */
+export interface Extent {
+  readonly rows: number
+  readonly badEvents: number
+  /** The first of them. */
+  readonly reasons: readonly BadEvent[]
+}
+
+const NOTHING: Extent = { rows: 0, badEvents: 0, reasons: [] }
+
 /** Whoever waits for events to be decoded may give up. */
 export interface Patience {
   readonly cancelled: boolean
@@ -56,58 +66,54 @@ export class StreamTable {
   readonly id: StreamId
   readonly log: LogId
   readonly columns: readonly Column[]
-  readonly range: TimeRange
   readonly #formatKey: string
   readonly #engine: Engine
   readonly #source: EventSource
   readonly #reader: RecordReader | undefined
   readonly #fieldCount: number
   readonly #eventsMax: number | undefined
+  #range: TimeRange
   #after: Cursor | undefined
-  #loading: Promise<void> = Promise.resolve()
+  #loading: Promise<unknown>
+  #failure: Error | undefined
   rows = 0
   bytes = 0
   badEvents = 0
-  /** The first of them. */
-  readonly reasons: BadEvent[] = []
+  readonly #reasons: BadEvent[] = []
   /** Queries that read it now. */
   leases = 0
   usedAt = 0
 
-  private constructor(engine: Engine, source: EventSource, options: StreamTableOptions) {
+  /** Is made in DuckDB meanwhile: `catchUp` waits for it, and tells if it failed. */
+  constructor(engine: Engine, source: EventSource, options: StreamTableOptions) {
     this.#engine = engine
     this.#source = source
     this.name = options.name
     this.id = options.id
     this.log = options.log
     this.columns = options.columns
-    this.range = options.range
+    this.#range = options.range
     this.#eventsMax = options.eventsMax
     this.#formatKey = keyOf(options.format)
     const fields = options.columns.flatMap(({ field }) => (field === undefined ? [] : [field]))
     this.#fieldCount = fields.length
     this.#reader = fields.length === 0 ? undefined : openReader(resolvedFormat(options.format), fields)
+    this.#loading = this.#create().catch((error: Error) => {
+      this.#failure = error
+    })
   }
 
-  static async create(
-    engine: Engine,
-    source: EventSource,
-    options: StreamTableOptions,
-  ): Promise<StreamTable> {
-    const table = new StreamTable(engine, source, options)
-    const columns = options.columns
-      .filter(({ name }) => name !== 'ts')
-      .map(({ keptAs, keptType }) => `, ${keptAs} ${keptType === 'JSON' ? 'VARCHAR' : keptType}`)
-    await engine.own.run(`CREATE TABLE streams.${options.name} (ts BIGINT, bad BOOLEAN${columns.join('')})`)
-    return table
+  /** All events of this stretch are in it, or are not yet. */
+  get range(): TimeRange {
+    return this.#range
   }
 
   /** Whether it can answer for this log, format, time and columns. */
   covers({ log, format, range, columns }: Wanted): boolean {
     return (
       this.isOf(log, format) &&
-      this.range.startMs <= range.startMs &&
-      this.range.endMs >= range.endMs &&
+      this.#range.startMs <= range.startMs &&
+      this.#range.endMs >= range.endMs &&
       (this.badEvents === 0 || fieldsOf(columns) === fieldsOf(this.columns)) &&
       columns.every(({ keptAs }) => this.columns.some((column) => column.keptAs === keptAs))
     )
@@ -117,32 +123,57 @@ export class StreamTable {
     return this.log === log && this.#formatKey === keyOf(format)
   }
 
+  /** What is bad to one who wants these columns is bad here, and nothing else. */
+  hasFieldsOf({ columns }: Wanted): boolean {
+    return fieldsOf(columns) === fieldsOf(this.columns)
+  }
+
   /** Adds what is new, one caller after the other. */
-  catchUp(patience: Patience): Promise<void> {
-    const turn = this.#loading.then(() => (patience.cancelled ? undefined : this.#load(patience)))
-    this.#loading = turn.catch(() => {})
+  catchUp(patience: Patience): Promise<Extent> {
+    const turn = this.#loading.then(async () => {
+      if (this.#failure !== undefined) throw this.#failure
+      const isThere = patience.cancelled || (await this.#load(patience))
+      return isThere ? { rows: this.rows, badEvents: this.badEvents, reasons: [...this.#reasons] } : NOTHING
+    })
+    this.#loading = turn.catch((error: Error) => {
+      this.#failure = error
+    })
     return turn
   }
 
   async drop(): Promise<void> {
     await this.#loading
-    await this.#engine.own.run(`DROP TABLE IF EXISTS streams.${this.name}`)
+    await this.#engine.run(`DROP TABLE IF EXISTS streams.${this.name}`)
   }
 
-  async #load(patience: Patience): Promise<void> {
+  async #create(): Promise<void> {
+    const columns = this.columns
+      .filter(({ name }) => name !== 'ts')
+      .map(({ keptAs, keptType }) => `, ${keptAs} ${keptType === 'JSON' ? 'VARCHAR' : keptType}`)
+    await this.#engine.run(`CREATE TABLE streams.${this.name} (ts BIGINT, bad BOOLEAN${columns.join('')})`)
+  }
+
+  /** False if the log is no stream's any more: it was emptied, or is gone, this very moment. */
+  async #load(patience: Patience): Promise<boolean> {
     const after = this.#after
     const read = await this.#source.read(this.id, {
-      ...this.range,
+      ...this.#range,
       limit: this.#eventsMax ?? EVENTS_MAX,
       ...(after && { after }),
     })
-    if (read === undefined) return
-    if (read.log !== this.log) return void read.blocks.return?.() // emptied this very moment
+    if (read === undefined) return true
+    if (read.log !== this.log) {
+      await read.blocks.return?.()
+      return false
+    }
     const types: KeptType[] = ['BIGINT', 'BOOLEAN', ...this.#keptTypes()]
     const writer = await TableWriter.open(this.#engine, this.name, types)
     try {
       const slices = new Slices()
+      let isFirst = true
       for await (const block of read.blocks) {
+        if (isFirst) this.#noteSkipped(block, read.startMs)
+        isFirst = false
         await this.#decode(block, writer, slices)
         if (patience.cancelled) break
       }
@@ -151,11 +182,23 @@ export class StreamTable {
       this.bytes += writer.bytes
       writer.close()
     }
+    return true
+  }
+
+  /**
+   * Events that had expired when it was read for them are not in it. With a longer ttl they may be visible again: then this
+   * table is not the one to ask.
+   */
+  #noteSkipped({ firstSequence, runs }: EventBlock, visibleFromMs: number): void {
+    const next = this.#after === undefined ? undefined : this.#after.position.sequence + 1
+    const isComplete = next === firstSequence + runs[0].begin
+    if (isComplete || visibleFromMs <= this.#range.startMs) return
+    this.#range = { ...this.#range, startMs: visibleFromMs }
   }
 
   #addBad(event: BadEvent): void {
     this.badEvents++
-    if (this.reasons.length < REASONS_MAX) this.reasons.push(event)
+    if (this.#reasons.length < REASONS_MAX) this.#reasons.push(event)
   }
 
   #keptTypes(): KeptType[] {

@@ -3,16 +3,18 @@
  *
  * A table serves a query if it has its log, format, columns and time; else another is made, with the columns of those it
  * replaces. A table in which an event is bad serves only queries for the very same columns: to others that event may be a
- * good one, and what a query answers must not hang on what was asked before. Together they take a bounded part of the engine's memory: those not used for longest go first, and one that is
- * too large by itself goes with its query. A table of a log that is no stream's any more goes with the next query.
+ * good one, and what a query answers must not hang on what was asked before. Together they take a bounded part of the
+ * engine's memory: those not used for longest go first, and one that is too large by itself goes with its query. A table of
+ * a log that is no stream's any more goes with the next query.
  */
 import type { Engine } from './engine.ts'
 import type { EventSource } from './event-source.ts'
-import { type Patience, StreamTable, type Wanted } from './stream-table.ts'
+import { type Extent, type Patience, StreamTable, type Wanted } from './stream-table.ts'
 
-/** A table that stays until it is given back. */
+/** A table that stays until it is given back, and what of it may be seen. */
 export interface Lease {
   readonly table: StreamTable
+  readonly extent: Extent
   release(): Promise<void>
 }
 
@@ -23,6 +25,7 @@ export class TableCache {
   readonly #engine: Engine
   readonly #source: EventSource
   readonly #bytesMax: number
+  /** Those that the next query may use. Others may be in use still: they go with the last that uses them. */
   readonly #tables = new Set<StreamTable>()
   #made = 0
   #uses = 0
@@ -47,87 +50,84 @@ export class TableCache {
     await this.#dropStale()
     const startMs = Math.max(wanted.range.startMs, earliestMs)
     const visible = { ...wanted, range: { ...wanted.range, startMs } }
-    if (wanted.eventsMax !== undefined) return this.#leaseOnce(visible, patience)
-    const lease = await this.#leaseOn(await this.#find(visible, earliestMs), patience)
-    if (lease.table.covers(visible)) return lease
+    if (wanted.eventsMax !== undefined) return this.#caughtUp(this.#make(visible), patience)
+    const lease = await this.#caughtUp(await this.#take(visible, earliestMs, false), patience)
+    if (lease.extent.badEvents === 0 || lease.table.hasFieldsOf(visible)) return lease
     await lease.release() // an event that was just read is bad
-    return this.#leaseOn(await this.#find(visible, earliestMs), patience)
+    return this.#caughtUp(await this.#take(visible, earliestMs, true), patience)
   }
 
-  /** On a table for this query alone. */
-  async #leaseOnce(wanted: Wanted, patience: Patience): Promise<Lease> {
-    const name = `t${++this.#made}`
-    const table = await StreamTable.create(this.#engine, this.#source, { ...wanted, name })
-    try {
-      await table.catchUp(patience)
-    } catch (error) {
-      await table.drop()
-      throw error
-    }
-    return { table, release: () => table.drop() }
-  }
-
-  async #leaseOn(table: StreamTable, patience: Patience): Promise<Lease> {
-    table.leases++
-    table.usedAt = ++this.#uses
+  /** `table` is in use by the caller already. */
+  async #caughtUp(table: StreamTable, patience: Patience): Promise<Lease> {
     let released = false
     const release = async () => {
       if (released) return
       released = true
-      table.leases--
-      await this.#shrink()
+      await this.#giveBack(table)
     }
     try {
-      await table.catchUp(patience)
+      return { table, extent: await table.catchUp(patience), release }
     } catch (error) {
-      // Part of a stretch may be in it and not be counted.
-      this.#tables.delete(table)
-      table.leases--
-      if (table.leases === 0) await table.drop()
+      this.#tables.delete(table) // part of a stretch may be in it
+      await release()
       throw error
     }
-    return { table, release }
   }
 
-  async #find(wanted: Wanted, earliestMs: number): Promise<StreamTable> {
+  /** A table that covers it, in use. `isExact`: it has no other fields. */
+  async #take(wanted: Wanted, earliestMs: number, isExact: boolean): Promise<StreamTable> {
     for (const table of this.#tables) {
-      if (!table.covers(wanted)) continue
+      if (!table.covers(wanted) || (isExact && !table.hasFieldsOf(wanted))) continue
+      this.#use(table) // before anybody else may remove it
       if (!(await this.#isMostlyExpired(table, earliestMs))) return table
-      await this.#remove(table)
+      this.#tables.delete(table)
+      await this.#giveBack(table)
+      break
     }
+    const ofThese = [...this.#tables].filter((table) => table.isOf(wanted.log, wanted.format))
     // What it replaces: then the next query of either kind finds its columns.
-    const replaced = [...this.#tables].filter(
+    const replaced = ofThese.filter(
       (table) =>
         table.badEvents === 0 &&
-        table.isOf(wanted.log, wanted.format) &&
         table.range.endMs <= wanted.range.endMs &&
         Math.max(table.range.startMs, earliestMs) >= wanted.range.startMs,
     )
     const columns = [...wanted.columns]
-    const mayShare = ![...this.#tables].some(
-      (table) => table.badEvents > 0 && table.isOf(wanted.log, wanted.format),
-    )
+    const mayShare = !isExact && ofThese.every((table) => table.badEvents === 0)
     for (const column of mayShare ? replaced.flatMap((table) => table.columns) : []) {
       if (!columns.some(({ keptAs }) => keptAs === column.keptAs)) columns.push(column)
     }
     columns.sort((a, b) => (a.field ?? -1) - (b.field ?? -1))
-    const table = await StreamTable.create(this.#engine, this.#source, {
-      ...wanted,
-      eventsMax: undefined,
-      columns,
-      name: `t${++this.#made}`,
-    })
+    const table = this.#make({ ...wanted, columns })
     this.#tables.add(table)
-    for (const old of replaced) await this.#remove(old)
+    if (mayShare) for (const old of replaced) await this.#remove(old)
     return table
   }
 
+  /** One that nobody else finds. */
+  #make(wanted: Wanted): StreamTable {
+    const table = new StreamTable(this.#engine, this.#source, { ...wanted, name: `t${++this.#made}` })
+    this.#use(table)
+    return table
+  }
+
+  #use(table: StreamTable): void {
+    table.leases++
+    table.usedAt = ++this.#uses
+  }
+
+  async #giveBack(table: StreamTable): Promise<void> {
+    table.leases--
+    if (!this.#tables.has(table) && table.leases === 0) await table.drop()
+    await this.#shrink()
+  }
+
   async #isMostlyExpired(table: StreamTable, earliestMs: number): Promise<boolean> {
-    if (table.rows < EXPIRED_ROWS_MIN || earliestMs <= table.range.startMs || table.leases > 0) return false
-    const reader = await this.#engine.own.runAndReadAll(
+    if (table.rows < EXPIRED_ROWS_MIN || earliestMs <= table.range.startMs || table.leases > 1) return false
+    const [[expired]] = await this.#engine.run(
       `SELECT count(*) FROM streams.${table.name} WHERE ts < ${earliestMs}`,
     )
-    return Number(reader.getRows()[0][0]) > table.rows / 2
+    return Number(expired) > table.rows / 2
   }
 
   async #dropStale(): Promise<void> {
@@ -140,14 +140,12 @@ export class TableCache {
     const unused = [...this.#tables].filter(({ leases }) => leases === 0).sort((a, b) => a.usedAt - b.usedAt)
     for (const table of unused) {
       if (this.bytes <= this.#bytesMax) return
-      await this.#remove(table)
+      if (table.leases === 0) await this.#remove(table)
     }
   }
 
-  /** One that is in use stays until the last that uses it is done: then `#shrink` or `#dropStale` finds it. */
   async #remove(table: StreamTable): Promise<void> {
-    if (table.leases > 0) return
-    this.#tables.delete(table)
-    await table.drop()
+    if (!this.#tables.delete(table)) return // somebody else does
+    if (table.leases === 0) await table.drop()
   }
 }

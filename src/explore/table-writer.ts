@@ -2,7 +2,7 @@
 import type { DuckDBAppender, DuckDBType } from '@duckdb/node-api'
 import { type Bindings, CHUNK_ROWS, type ColumnBuffer, columnBuffer } from './column-buffer.ts'
 import type { KeptType } from './columns.ts'
-import type { Connection, DuckDB } from './engine.ts'
+import type { Connection, DuckDB, Engine } from './engine.ts'
 
 /** So often DuckDB takes over what was appended; in between it stays in the appender. */
 const FLUSH_CHUNKS = 8
@@ -10,6 +10,7 @@ const FLUSH_CHUNKS = 8
 export class TableWriter {
   readonly #duckdb: DuckDB
   readonly #bindings: Bindings
+  readonly #connection: Connection
   readonly #appender: DuckDBAppender
   readonly #types: readonly DuckDBType[]
   /** Whoever writes puts values into these, at `row`, one in each. */
@@ -22,23 +23,28 @@ export class TableWriter {
   private constructor(
     duckdb: DuckDB,
     bindings: Bindings,
+    connection: Connection,
     appender: DuckDBAppender,
     types: readonly KeptType[],
   ) {
     this.#duckdb = duckdb
     this.#bindings = bindings
+    this.#connection = connection
     this.#appender = appender
     this.#types = types.map((type) => duckdb[type === 'JSON' ? 'VARCHAR' : type])
     this.columns = types.map(columnBuffer)
   }
 
   /** Into a table of schema `streams`, whose columns have these types. */
-  static async open(
-    { duckdb, bindings, own }: { duckdb: DuckDB; bindings: Bindings; own: Connection },
-    table: string,
-    types: readonly KeptType[],
-  ): Promise<TableWriter> {
-    return new TableWriter(duckdb, bindings, await own.createAppender(table, 'streams'), types)
+  static async open(engine: Engine, table: string, types: readonly KeptType[]): Promise<TableWriter> {
+    const connection = await engine.connect()
+    try {
+      const appender = await connection.createAppender(table, 'streams')
+      return new TableWriter(engine.duckdb, engine.bindings, connection, appender, types)
+    } catch (error) {
+      connection.closeSync()
+      throw error
+    }
   }
 
   endRow(): void {
@@ -52,7 +58,11 @@ export class TableWriter {
   }
 
   close(): void {
-    this.#appender.closeSync()
+    try {
+      this.#appender.closeSync()
+    } finally {
+      this.#connection.closeSync()
+    }
   }
 
   #appendChunk(): void {

@@ -1,47 +1,74 @@
 /** The workshop's side of the messages: does what it is asked, and asks for events. */
-import type { MessagePort } from 'node:worker_threads'
 import type { EventBlock, LogId } from '../../storage/log.ts'
 import type { StreamId } from '../streams/names.ts'
 import type { EventQuery } from '../streams/streams.ts'
 import type { EventSource, SourceRead } from './event-source.ts'
+import type { Watched } from './memory-watch.ts'
 import { LocalWorkshop } from './workshop.ts'
 import { errorOf, type FromWorkshop, failureOf, type ToWorkshop } from './workshop-messages.ts'
 
-/** Works until it is told to close. */
-export function hostWorkshop(port: MessagePort): void {
-  const post = (message: FromWorkshop) => port.postMessage(message)
-  const source = new RemoteSource(post)
-  let workshop: Promise<LocalWorkshop> | undefined
+/** The way back. */
+export interface HostPort {
+  post(message: FromWorkshop): void
+  listen(onMessage: (message: ToWorkshop) => void): void
+}
 
-  async function answer(message: ToWorkshop & { kind: 'call' }): Promise<void> {
-    const { call, method, args } = message
+export interface WorkshopHost extends Watched {
+  close(): Promise<void>
+}
+
+export function hostWorkshop(port: HostPort): WorkshopHost {
+  const post = (message: FromWorkshop) => port.post(message)
+  const source = new RemoteSource(post)
+  let opening: Promise<LocalWorkshop> | undefined
+  let workshop: LocalWorkshop | undefined
+  let memoryMax: number | undefined
+
+  async function answer({ call, method, args }: ToWorkshop & { kind: 'call' }): Promise<void> {
     try {
-      const opened = await workshop!
+      const opened = await opening!
       // The caller's side has the types: remote-workshop.ts.
       const value = await (opened[method] as (...args: readonly unknown[]) => Promise<unknown>)(...args)
       post({ kind: 'answer', call, value })
     } catch (error) {
       post({ kind: 'refusal', call, failure: failureOf(error) })
     }
-    if (method === 'close') port.close()
   }
 
-  port.on('message', (message: ToWorkshop) => {
+  port.listen((message) => {
     switch (message.kind) {
       case 'open':
-        workshop = LocalWorkshop.open(message.options, source)
-        workshop.catch(() => {}) // whoever calls is told
+        memoryMax = message.options.processBytes
+        opening = LocalWorkshop.open(message.options, source)
+        opening.then(
+          (opened) => {
+            workshop = opened
+          },
+          () => {}, // whoever calls is told
+        )
         break
       case 'call':
         void answer(message)
         break
       case 'tell':
-        workshop?.then((opened) => opened[message.method](message.key)).catch(() => {})
+        opening?.then((opened) => opened[message.method](message.key)).catch(() => {})
         break
       default:
         source.take(message)
     }
   })
+
+  return {
+    get memoryMax() {
+      return memoryMax
+    },
+    get isBusy() {
+      return workshop?.isBusy ?? false
+    },
+    interruptAll: (reason) => workshop?.interruptAll(reason),
+    giveUp: () => post({ kind: 'out-of-memory' }),
+    close: async () => (await opening?.catch(() => undefined))?.close(),
+  }
 }
 
 type SourceMessage = Exclude<ToWorkshop, { kind: 'open' | 'call' | 'tell' }>
@@ -79,8 +106,7 @@ class RemoteSource implements EventSource {
     )
     return new Promise((resolve, reject) => {
       this.#asked.set(ask, (message) => {
-        if (message.kind === 'reading')
-          resolve(message.log === undefined ? undefined : { log: message.log, blocks })
+        if (message.kind === 'reading') resolve({ log: message.log, startMs: message.startMs, blocks })
         if (message.kind === 'block') blocks.arrived(message.block)
         if (message.kind !== 'read-end') return
         this.#asked.delete(ask)

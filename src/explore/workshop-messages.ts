@@ -1,5 +1,5 @@
 /**
- * What goes between the workshop and the thread that has the streams. Each side calls methods of the other: a call has a
+ * What goes between the workshop and the process that has the streams. Each side calls methods of the other: a call has a
  * number, and is answered with it. Calls without an answer have none.
  *
  * Blocks of a read are sent on, each as soon as one of those before it has been taken, so that few are on their way.
@@ -21,11 +21,16 @@ export type ToWorkshop =
   | { readonly kind: 'tell'; readonly method: 'stop' | 'drop'; readonly key: number }
   /** Answers of `ask`. */
   | { readonly kind: 'logs'; readonly ask: number; readonly logs: readonly (LogId | undefined)[] }
-  | { readonly kind: 'reading'; readonly ask: number; readonly log: LogId | undefined }
+  | {
+      readonly kind: 'reading'
+      readonly ask: number
+      readonly log: LogId
+      readonly startMs: number
+    }
   | { readonly kind: 'block'; readonly ask: number; readonly block: EventBlock }
   | { readonly kind: 'read-end'; readonly ask: number; readonly failure: Failure | undefined }
 
-export type CalledMethod = 'parse' | 'bind' | 'run' | 'page' | 'close'
+export type CalledMethod = 'read' | 'bind' | 'run' | 'page'
 
 export type FromWorkshop =
   | { readonly kind: 'answer'; readonly call: number; readonly value: unknown }
@@ -34,11 +39,13 @@ export type FromWorkshop =
   | { readonly kind: 'ask-read'; readonly ask: number; readonly id: StreamId; readonly query: EventQuery }
   | { readonly kind: 'taken'; readonly ask: number }
   | { readonly kind: 'enough'; readonly ask: number }
+  /** Nothing that runs can be interrupted: end the process. */
+  | { readonly kind: 'out-of-memory' }
 
 /** Blocks on their way or waiting. */
 export const BLOCKS_AHEAD = 4
 
-/** An error on its way between threads. */
+/** An error on its way between processes. */
 export interface Failure {
   readonly sqlState: SqlState | undefined
   readonly message: string
@@ -54,18 +61,4 @@ export function failureOf(error: unknown): Failure {
 
 export function errorOf({ sqlState, message }: Failure): Error {
   return sqlState === undefined ? new Error(message) : new SqlError(sqlState, message)
-}
-
-/** A copy with memory of its own, which can be handed over instead of copied again. */
-export function handedOver(block: EventBlock): {
-  readonly block: EventBlock
-  readonly memory: ArrayBuffer[]
-} {
-  const bytes = Uint8Array.prototype.slice.call(block.bytes)
-  const starts = block.starts.slice()
-  const ends = block.ends.slice()
-  return {
-    block: { ...block, bytes, starts, ends },
-    memory: [bytes.buffer as ArrayBuffer, starts.buffer as ArrayBuffer, ends.buffer as ArrayBuffer],
-  }
 }

@@ -1,22 +1,32 @@
 /**
  * Where queries are worked on: the engine, the tables of streams, and the rows of every query. It knows no streams but by
  * what is asked of it, no clock and no clients. Everything that goes in and out is plain data, so that it can stand in a
- * thread of its own (remote-workshop.ts).
+ * process of its own (remote-workshop.ts).
  */
 import { type BadEvents, NO_BAD_EVENTS } from './bad-events.ts'
 import { cellJson, type ResultColumn, typeName } from './cells.ts'
+import { hiveNames } from './column-names.ts'
 import type { Column } from './columns.ts'
-import { type Connection, Engine, type EngineOptions } from './engine.ts'
+import { Engine, type EngineOptions } from './engine.ts'
 import type { EventSource } from './event-source.ts'
-import { RESULT_TABLE, type Result, type Row, RowsInTable, rowsInMemory } from './result.ts'
+import { behindWords, firstWords, fromHive } from './hive-habits.ts'
+import { Job } from './job.ts'
+import { type Result, type Row, RowsInTable, rowsInMemory } from './result.ts'
 import { SqlError } from './sql-error.ts'
 import { quotedName } from './sql-text.ts'
-import type { Node } from './statement.ts'
+import { type NamedTable, readStatement, type StatementKind } from './statement.ts'
 import type { Wanted } from './stream-table.ts'
 import { type Lease, TableCache } from './table-cache.ts'
 
 /** Which query is meant: its submitter counts them. */
 export type QueryKey = number
+
+/** What a statement wants, by its text alone. */
+export interface Outline {
+  readonly kind: StatementKind
+  readonly isExplain: boolean
+  readonly tables: readonly NamedTable[]
+}
 
 /** A table that a query names, before any event has been read. */
 export interface BoundTable {
@@ -24,39 +34,16 @@ export interface BoundTable {
   readonly columns: readonly Column[]
 }
 
-/** The same, with what the query needs of it. */
+/** The same, with what the query needs of it: of `columns` only those that it names. */
 export interface NeededTable extends Wanted {
   readonly name: string
   /** No event before it is visible. */
   readonly earliestMs: number
 }
 
-export interface RunRequest {
-  readonly sql: string
-  readonly isExplain: boolean
-  readonly tables: readonly NeededTable[]
-  readonly columns: readonly ResultColumn[]
-  readonly strict: boolean
-}
-
 export interface RunOutcome {
   readonly badEvents: BadEvents
   readonly rowCount: number
-}
-
-/** As the next room sees it. Methods reject with SqlError for what is wrong with a query. */
-export interface Workshop {
-  /** The tree of one SELECT. */
-  parse(sql: string): Promise<Node>
-  /** Names and types of the columns of a query over these tables. The query is known from now on, until `drop`. */
-  bind(key: QueryKey, sql: string, tables: readonly BoundTable[]): Promise<readonly ResultColumn[]>
-  /** Resolves once all rows are there. Bad events of a strict query are told before it rejects, by `onBadEvents`. */
-  run(key: QueryKey, request: RunRequest): Promise<RunOutcome | StrictFailure>
-  page(key: QueryKey, from: number, count: number): Promise<readonly Row[]>
-  /** Gives up what runs; `run` rejects soon. */
-  stop(key: QueryKey): void
-  drop(key: QueryKey): void
-  close(): Promise<void>
 }
 
 /** A strict query that met bad events. */
@@ -65,20 +52,26 @@ export interface StrictFailure {
   readonly rowCount: undefined
 }
 
+/** As the next room sees it. Methods reject with SqlError for what is wrong with a query. */
+export interface Workshop {
+  /** The query is known from now on, until `drop`. */
+  read(key: QueryKey, text: string): Promise<Outline>
+  /** Its columns, with these tables. */
+  bind(key: QueryKey, tables: readonly BoundTable[]): Promise<readonly ResultColumn[]>
+  /** Resolves once all rows are there, or if `strict` with the bad events there were. */
+  run(key: QueryKey, tables: readonly NeededTable[], strict: boolean): Promise<RunOutcome | StrictFailure>
+  /** Fewer than `count` if they are large, and none behind the last. */
+  page(key: QueryKey, from: number, count: number): Promise<readonly Row[]>
+  /** Gives up what runs; `run` rejects soon. */
+  stop(key: QueryKey): void
+  drop(key: QueryKey): void
+  close(): Promise<void>
+}
+
 /** Part of the engine's memory that tables of streams may keep. */
 const CACHE_SHARE = 1 / 2
 /** Bad events that a status tells. */
 const REASONS_TOLD = 5
-/** So often a query is told to stop until it has: one that has not begun yet does not hear it. */
-const INTERRUPT_MS = 50
-
-interface Job {
-  readonly connection: Connection
-  cancelled: boolean
-  running: boolean
-  result: Result | undefined
-  interrupting: NodeJS.Timeout | undefined
-}
 
 export class LocalWorkshop implements Workshop {
   readonly #engine: Engine
@@ -95,53 +88,65 @@ export class LocalWorkshop implements Workshop {
     return new LocalWorkshop(engine, new TableCache(engine, source, options.memoryBytes * CACHE_SHARE))
   }
 
-  parse(sql: string): Promise<Node> {
-    return this.#engine.parse(sql)
+  async read(key: QueryKey, text: string): Promise<Outline> {
+    const [explain, isAnalyze] = firstWords(text, 2)
+    const isExplain = explain === 'EXPLAIN'
+    const words = isExplain ? (isAnalyze === 'ANALYZE' ? 2 : 1) : 0
+    const sql = fromHive(words === 0 ? text : behindWords(text, words))
+    const statement = readStatement(await this.#engine.parse(sql))
+    const { kind, tables } = statement
+    const select = kind === 'select' ? sql : `FROM (${sql}\n)`
+    const whole = `${['', 'EXPLAIN ', 'EXPLAIN ANALYZE '][words]}${select}`
+    this.#jobs.set(key, new Job(statement, whole, isExplain))
+    return { kind, isExplain, tables }
   }
 
-  async bind(key: QueryKey, sql: string, tables: readonly BoundTable[]): Promise<readonly ResultColumn[]> {
+  async bind(key: QueryKey, tables: readonly BoundTable[]): Promise<readonly ResultColumn[]> {
+    const job = this.#job(key)
     const connection = await this.#engine.connect()
-    try {
+    job.connected(connection)
+    const prepared = await job.unlessGivenUp(async () => {
       for (const { name, columns } of tables) await connection.run(emptyView(name, columns))
-      const prepared = await connection.prepare(sql)
-      const columns = Array.from({ length: prepared.columnCount }, (_, i) => ({
-        name: prepared.columnName(i),
-        type: typeName(prepared.columnType(i)),
-      }))
-      prepared.destroySync()
-      const job = { connection, cancelled: false, running: false, result: undefined, interrupting: undefined }
-      this.#jobs.set(key, job)
-      return columns
-    } catch (error) {
-      connection.closeSync()
-      throw error
-    }
+      return connection.prepare(job.sql)
+    })
+    const names = Array.from({ length: prepared.columnCount }, (_, i) => prepared.columnName(i))
+    const types = names.map((_, i) => typeName(prepared.columnType(i)))
+    prepared.destroySync()
+    const columnsOf = (table: string) =>
+      tables.find(({ name }) => name === table)?.columns.map((column) => column.name)
+    const told = job.isExplain ? names : hiveNames(names, job.statement.query, columnsOf)
+    job.columns = told.map((name, i) => ({ name, type: types[i] }))
+    return job.columns
   }
 
-  async run(key: QueryKey, request: RunRequest): Promise<RunOutcome | StrictFailure> {
+  async run(
+    key: QueryKey,
+    tables: readonly NeededTable[],
+    strict: boolean,
+  ): Promise<RunOutcome | StrictFailure> {
     const job = this.#job(key)
     const leases: Lease[] = []
-    job.running = true
-    try {
-      let badEvents = NO_BAD_EVENTS
-      for (const table of request.tables) {
-        const lease = await this.#cache.lease(table, table.earliestMs, job)
-        leases.push(lease)
-        assertGoesOn(job)
-        badEvents = together(badEvents, await badEventsOf(lease, table, job.connection))
-        await job.connection.run(viewOn(lease, table))
+    return job.whileRunning(async (connection) => {
+      try {
+        let badEvents = NO_BAD_EVENTS
+        for (const table of tables) {
+          const needed = { ...table, columns: table.columns.filter((column) => isNeeded(column, job)) }
+          const lease = await job.orGivenUp(
+            this.#cache.lease(needed, needed.earliestMs, job),
+            (late) => void late.release(),
+          )
+          leases.push(lease)
+          badEvents = together(badEvents, await job.orGivenUp(badEventsOf(lease, needed, job)))
+          await connection.run(viewOn(lease, needed))
+        }
+        if (strict && badEvents.count > 0) return { badEvents, rowCount: undefined }
+        job.assertGoesOn()
+        job.result = await resultOf(job)
+        return { badEvents, rowCount: job.result.rowCount }
+      } finally {
+        for (const lease of leases) await lease.release()
       }
-      assertGoesOn(job)
-      if (request.strict && badEvents.count > 0) return { badEvents, rowCount: undefined }
-      job.result = await resultOf(job.connection, request)
-      assertGoesOn(job)
-      return { badEvents, rowCount: job.result.rowCount }
-    } finally {
-      clearInterval(job.interrupting)
-      job.running = false
-      for (const lease of leases) await lease.release()
-      if (!this.#jobs.has(key)) job.connection.closeSync()
-    }
+    })
   }
 
   page(key: QueryKey, from: number, count: number): Promise<readonly Row[]> {
@@ -149,23 +154,28 @@ export class LocalWorkshop implements Workshop {
   }
 
   stop(key: QueryKey): void {
-    const job = this.#jobs.get(key)
-    if (job === undefined || job.cancelled) return
-    job.cancelled = true
-    job.connection.interrupt()
-    job.interrupting = setInterval(() => job.connection.interrupt(), INTERRUPT_MS)
-    if (!job.running) clearInterval(job.interrupting)
+    this.#jobs.get(key)?.stop()
   }
 
   drop(key: QueryKey): void {
-    const job = this.#jobs.get(key)
+    this.#jobs.get(key)?.drop()
     this.#jobs.delete(key)
-    if (job === undefined || job.running) return
-    if (job.result instanceof RowsInTable) job.result.close()
-    else job.connection.closeSync()
+  }
+
+  /** Whether anything is worked on; then `interruptAll` can end it. */
+  get isBusy(): boolean {
+    return [...this.#jobs.values()].some((job) => job.isBusy)
+  }
+
+  /** All that is worked on rejects with `reason`, as soon as it can be ended. */
+  interruptAll(reason: SqlError): void {
+    for (const job of this.#jobs.values()) job.stop(reason)
   }
 
   async close(): Promise<void> {
+    const jobs = [...this.#jobs.values()]
+    for (const job of jobs) job.stop()
+    await Promise.all(jobs.map((job) => job.ended))
     for (const key of [...this.#jobs.keys()]) this.drop(key)
     this.#engine.close()
   }
@@ -177,20 +187,17 @@ export class LocalWorkshop implements Workshop {
   }
 }
 
-function assertGoesOn({ cancelled }: Job): void {
-  if (cancelled) throw new SqlError('57014', 'the query was given up')
+function isNeeded({ keptAs, name }: Column, { statement }: Job): boolean {
+  return keptAs === 'ts' || statement.names(name)
 }
 
-async function resultOf(connection: Connection, { sql, isExplain, columns }: RunRequest): Promise<Result> {
+async function resultOf({ connection, sql, isExplain, columns }: Job): Promise<Result> {
   if (isExplain) {
-    const reader = await connection.runAndReadAll(sql)
-    return rowsInMemory(
-      columns,
-      reader.getRows().map((row) => row.map((value, i) => cellJson(value, columns[i]))),
-    )
+    const reader = await connection!.runAndReadAll(sql)
+    const rows = reader.getRows().map((row) => row.map((value, i) => cellJson(value, columns[i])))
+    return rowsInMemory(columns, rows)
   }
-  const reader = await connection.runAndReadAll(`CREATE TEMP TABLE ${RESULT_TABLE} AS ${sql}`)
-  return new RowsInTable(connection, columns, Number(reader.getRows()[0][0]))
+  return RowsInTable.fill(connection!, columns, sql)
 }
 
 function emptyView(name: string, columns: readonly Column[]): string {
@@ -198,24 +205,26 @@ function emptyView(name: string, columns: readonly Column[]): string {
   return `CREATE TEMP VIEW ${quotedName(name)} AS SELECT ${list.join(', ')} WHERE false`
 }
 
-function viewOn({ table }: Lease, { name, columns, earliestMs }: NeededTable): string {
+/** `rowid` counts the rows in the order they came: those that came after the query are not its. */
+function viewOn({ table, extent }: Lease, { name, columns, earliestMs }: NeededTable): string {
   const list = columns.map((column) => `${column.expression} AS ${quotedName(column.name)}`)
-  const source = `streams.${table.name} WHERE ts >= ${earliestMs}`
+  const source = `streams.${table.name} WHERE ts >= ${earliestMs} AND rowid < ${extent.rows}`
   return `CREATE OR REPLACE TEMP VIEW ${quotedName(name)} AS SELECT ${list.join(', ')} FROM ${source}`
 }
 
 async function badEventsOf(
-  { table }: Lease,
+  { table, extent }: Lease,
   { name, range, earliestMs }: NeededTable,
-  connection: Connection,
+  { connection }: Job,
 ): Promise<BadEvents> {
-  if (table.badEvents === 0) return NO_BAD_EVENTS
+  if (extent.badEvents === 0) return NO_BAD_EVENTS
   const startMs = Math.max(range.startMs, earliestMs)
   const { endMs } = range
-  const reader = await connection.runAndReadAll(
-    `SELECT count(*) FROM streams.${table.name} WHERE bad AND ts >= ${startMs} AND ts < ${endMs}`,
+  const conditions = `bad AND ts >= ${startMs} AND ts < ${endMs} AND rowid < ${extent.rows}`
+  const reader = await connection!.runAndReadAll(
+    `SELECT count(*) FROM streams.${table.name} WHERE ${conditions}`,
   )
-  const first = table.reasons
+  const first = extent.reasons
     .filter(({ timestampMs }) => timestampMs >= startMs && timestampMs < endMs)
     .map((event) => ({ ...event, table: name }))
   return { count: Number(reader.getRows()[0][0]), first: first.slice(0, REASONS_TOLD) }

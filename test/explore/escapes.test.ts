@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Engine } from '../../src/explore/engine.ts'
+import { readStatement } from '../../src/explore/statement.ts'
 import { tellProof } from '../support/effort.ts'
 import { ended, handleOf, rowsOf, submit } from '../support/explore.ts'
 import { STREAMS, startTestApp, type TestApp } from '../support/test-app.ts'
@@ -21,6 +22,7 @@ beforeAll(async () => {
   await app.post(`${STREAMS}/logs`, { body: 'x' })
   locked = await Engine.open({
     memoryBytes: 64 * 1024 * 1024,
+    processBytes: 1024 * 1024 * 1024,
     diskBytes: 0,
     spillFolder: join(folder, 'spill'),
   })
@@ -83,6 +85,36 @@ const escapes: { readonly sql: string; readonly engine?: true }[] = [
     "SET secret_directory = 'FOLDER'",
     "SET log_query_path = 'FOLDER/log'",
     "PRAGMA enable_profiling='json'; SELECT 1",
+    // the same by other names and in other places
+    "SELECT * FROM parquet_scan('FILE.csv')",
+    "SELECT * FROM read_duckdb('FOLDER/out.db')",
+    "SELECT * FROM read_json_objects('FILE.json')",
+    "SELECT * FROM parquet_file_metadata('FILE.csv')",
+    "SELECT * FROM parquet_kv_metadata('FILE.csv')",
+    'SELECT * FROM "read_text"(\'FILE.csv\')',
+    "SELECT * FROM system.main.read_text('FILE.csv')",
+    "SELECT (SELECT content FROM read_text('FILE.csv'))",
+    "WITH f AS MATERIALIZED (SELECT * FROM read_text('FILE.csv')) SELECT * FROM f",
+    "SELECT * FROM stream_logs, LATERAL (SELECT * FROM read_text('FILE.csv'))",
+    "FROM read_text(['FILE.csv', 'FILE.json'])",
+    "FROM 'FOLDER/*.csv'",
+    "FROM '/proc/self/environ'",
+    "FROM read_text('/proc/self/environ')",
+    "SUMMARIZE SELECT * FROM read_csv('FILE.csv')",
+    "EXPLAIN ANALYZE SELECT * FROM read_text('FILE.csv')",
+    "WITH c AS (COPY (SELECT 1) TO 'FOLDER/out.csv') SELECT * FROM c",
+    "COPY (SELECT 1) TO 'FOLDER/out' (FORMAT parquet)",
+    "SELECT 1 UNION ALL FROM 'FILE.csv'",
+    "SELECT * FROM (PIVOT 'FILE.csv' ON a)",
+    "SELECT * FROM 'file:FILE.csv'",
+    "SELECT * FROM 's3://bucket/key.parquet'",
+    "SET custom_extension_repository = 'FOLDER'",
+    "SET profiling_output = 'FOLDER/log'",
+    "SET extension_directory = 'FOLDER'",
+    'SET autoload_known_extensions = true',
+    'SET allow_unsigned_extensions = true',
+    "SET max_temp_directory_size = '100GB'",
+    'SET SESSION threads = 64',
   ].map((sql) => ({ sql, engine: true as const })),
   ...[
     // writing
@@ -177,7 +209,6 @@ const escapes: { readonly sql: string; readonly engine?: true }[] = [
     'SELECT * FROM streams.t1',
     'SELECT * FROM memory.streams.t1',
     'SELECT * FROM t1',
-    'SELECT * FROM _result',
     'SELECT (SELECT max(ts) FROM streams.t1)',
     'SELECT 1 WHERE EXISTS (FROM streams.t1)',
     'SELECT * FROM stream_logs, LATERAL (SELECT * FROM streams.t1)',
@@ -211,6 +242,74 @@ const escapes: { readonly sql: string; readonly engine?: true }[] = [
     "SELECT '`' FROM duckdb_tables() -- `",
     'SELECT $$`$$ FROM duckdb_tables()',
     'SELECT * FROM stream_logs AT (VERSION => 1)',
+    'SELECT 1\u00a0;\u2003SELECT 2',
+    'SELECT 1; /* SELECT 2',
+    'SELECT 1 /* /* */ ; */ ; DROP SCHEMA streams CASCADE',
+    'SELECT 1 -- \r; SELECT 2\n; SELECT 3',
+    'SELECT 1\0; DROP SCHEMA streams CASCADE',
+    'SELECT \ufeff* FROM duckdb_tables()',
+    'SELECT * FROM ｄｕｃｋｄｂ_tables()',
+    'SELECT * FROM U&"d\\0075ckdb_tables"()',
+    'SELECT * FROM stream_logs, duckdb_settings() AS stream_logs2',
+    'SELECT * FROM duckdb_settings() stream_logs',
+    'SELECT * FROM (VALUES (1)) stream_logs, t1',
+    'DESCRIBE SELECT 1) , duckdb_tables() AS (SELECT 1 -- ',
+    // other functions that tell, or are not meant for anybody
+    'SELECT * FROM sql_auto_complete($$SEL$$)',
+    'SELECT * FROM duckdb_variables()',
+    'SELECT * FROM duckdb_memory()',
+    'SELECT * FROM duckdb_prepared_statements()',
+    'SELECT * FROM duckdb_external_file_cache()',
+    'SELECT * FROM pragma_show($$stream_logs$$)',
+    'SELECT * FROM seq_scan($$streams.t1$$)',
+    'SELECT * FROM histogram($$streams.t1$$, ts)',
+    'SELECT * FROM summary(stream_logs)',
+    'SELECT * FROM test_all_types()',
+    'SELECT * FROM icu_calendar_names()',
+    'SELECT * FROM repeat_row(1, num_rows = 10)',
+    'SELECT * FROM checkpoint()',
+    'SELECT * FROM truncate_duckdb_logs()',
+    "SELECT * FROM enable_logging('QueryLog')",
+    'SELECT * FROM enable_profiling()',
+    'SELECT get_block_size($$memory$$)',
+    'SELECT stats(ts) FROM stream_logs', // of events that have expired, too
+    'SELECT current_connection_id()',
+    'SELECT current_query_id()',
+    'SELECT current_transaction_id()',
+    'SELECT current_query()',
+    'SELECT current_schemas(true)',
+    "SELECT has_table_privilege('streams.t1', 'SELECT')",
+    "SELECT obj_description(1, 'x')",
+    'SELECT pg_sleep(10)',
+    'SELECT sleep_ms(10000)',
+    'SELECT __internal_decompress_string(255::UBIGINT)',
+    "SELECT variant_bytes_to_variant('x'::BLOB)",
+    'SELECT finalize(combine(NULL, NULL))',
+    "SELECT json_deserialize_sql(json_serialize_sql('SELECT 1'))",
+    "SELECT list_transform(['a'], lambda x: getenv(x))",
+    "SELECT list_reduce([1, 2], lambda x, y: nextval('s'))",
+    "SELECT count(*) FILTER (WHERE current_setting('threads') = '1') FROM stream_logs",
+    "SELECT sum(ts) OVER (ORDER BY getenv('HOME')) FROM stream_logs",
+    "SELECT * FROM stream_logs ORDER BY current_setting('threads')",
+    'SELECT * FROM stream_logs LIMIT (SELECT count(*) FROM duckdb_tables())',
+    "SELECT * FROM stream_logs GROUP BY ALL HAVING getenv('HOME') = ''",
+    "SELECT * FROM stream_logs QUALIFY getenv('HOME') = ''",
+    "SELECT 'x'.getenv()",
+    'SELECT * FROM stream_logs JOIN streams.t1 ON true',
+    'SELECT * FROM stream_logs SEMI JOIN t1 USING (ts)',
+    'SELECT * FROM stream_logs POSITIONAL JOIN streams.t1',
+    'SELECT * FROM stream_logs ASOF JOIN streams.t1 USING (ts)',
+    'VALUES ((SELECT max(ts) FROM streams.t1))',
+    'SELECT * FROM temp.stream_other',
+    'SELECT * FROM "(rows)"',
+    'SELECT * FROM temp."(rows)"',
+    'WITH RECURSIVE r AS (SELECT 1 UNION ALL SELECT ts FROM streams.t1) SELECT * FROM r',
+    'WITH RECURSIVE r(a) USING KEY (a) AS (SELECT 1 UNION SELECT ts FROM streams.t1) SELECT * FROM r',
+    // statements that wait for what nobody gives
+    'SELECT $1',
+    'SELECT ?',
+    'SELECT * FROM stream_logs WHERE ts > $a',
+    'SELECT $1::VARCHAR FROM stream_logs LIMIT $2',
   ].map((sql) => ({ sql })),
 ]
 
@@ -271,15 +370,109 @@ test.each(allowed)('%s is not', async (sql) => {
   expect(state).toEqual({ status: 'FINISHED', hasResults: true })
 })
 
-test('a statement nested without end harms nobody', async () => {
-  for (const sql of [
-    `SELECT ${'('.repeat(5_000)}1${')'.repeat(5_000)}`,
-    `SELECT ${'1+'.repeat(20_000)}1`,
-    `${'SELECT * FROM ('.repeat(900)}SELECT 1${')'.repeat(900)}`,
-  ]) {
-    const answer = await submit(app, sql)
-    expect([200, 400], answer.text).toContain(answer.status)
+const endless: readonly [string, string][] = [
+  ['parentheses', `SELECT ${'('.repeat(60_000)}1${')'.repeat(60_000)}`],
+  ['parentheses that DuckDB takes', `SELECT ${'('.repeat(5_000)}1${')'.repeat(5_000)}`],
+  ['sums', `SELECT ${'1+'.repeat(20_000)}1`],
+  ['ANDs', `SELECT 1 WHERE ${'1=1 AND '.repeat(5_000)}1=1`],
+  ['NOTs', `SELECT ${'NOT '.repeat(30_000)}true`],
+  ['minuses', `SELECT ${'- '.repeat(60_000)}1`],
+  ['casts', `SELECT 1${'::INT'.repeat(25_000)}`],
+  ['lists', `SELECT ${'['.repeat(60_000)}1${']'.repeat(60_000)}`],
+  ['functions', `SELECT ${'abs('.repeat(20_000)}1${')'.repeat(20_000)}`],
+  ['subqueries', `${'SELECT * FROM ('.repeat(8_000)}SELECT 1${')'.repeat(8_000)}`],
+  ['fewer subqueries', `${'SELECT * FROM ('.repeat(900)}SELECT 1${')'.repeat(900)}`],
+  ['types', `SELECT NULL::INT${'[]'.repeat(50_000)}`],
+  ['joins', `SELECT 1 FROM stream_logs${' JOIN stream_logs ON true'.repeat(5_000)}`],
+  [
+    'queries named one in the other',
+    `WITH c0 AS (SELECT 1 AS x)${Array.from({ length: 3_000 }, (_, i) => `,c${i + 1} AS (SELECT x FROM c${i})`).join('')} FROM c3000`,
+  ],
+  ['comments that do not close', '/* '.repeat(40_000)],
+  ['texts that do not close', Array.from({ length: 15_000 }, (_, i) => `$t${i}$ `).join('')],
+  ['quotes', `SELECT ${"'".repeat(100_001)}`],
+  ['a text of a megabyte', `SELECT '${'x'.repeat(1_000_000)}'`],
+  ['a hundred thousand parentheses', `SELECT ${'('.repeat(100_000)}1${')'.repeat(100_000)}`],
+  ['fifty thousand ANDs', `SELECT 1 WHERE ${'1=1 AND '.repeat(50_000)}1=1`],
+]
+test.each(endless)('%s without end harm nobody', async (_, sql) => {
+  const answer = await submit(app, sql)
+  expect([200, 400], answer.text).toContain(answer.status)
+  if (answer.status === 200) {
+    const { handle } = answer.json() as { handle: string }
+    expect((await ended(app, handle)).status).toBe('FINISHED')
   }
   expect(app.reported).toEqual([])
   expect(await rowsOf(app, 'SELECT 1')).toEqual([[1]])
 })
+
+describe('every function that this DuckDB has', () => {
+  async function functionsOf(...types: string[]): Promise<string[]> {
+    const connection = await locked.connect()
+    const list = types.map((type) => `'${type}'`).join()
+    const reader = await connection.runAndReadAll(
+      `SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type IN (${list}) ORDER BY 1`,
+    )
+    connection.closeSync()
+    return reader.getRows().map(([name]) => String(name))
+  }
+
+  async function refusal(sql: string): Promise<string> {
+    try {
+      readStatement(await locked.parse(sql))
+      return ''
+    } catch (error) {
+      return (error as Error).message
+    }
+  }
+
+  test('as a table is refused, save five', async () => {
+    const passed: string[] = []
+    for (const name of await functionsOf('table', 'table_macro', 'pragma')) {
+      if ((await refusal(`SELECT * FROM "${name}"()`)) === '') passed.push(name)
+    }
+    expect(passed).toEqual(['generate_series', 'json_each', 'json_tree', 'range', 'unnest'])
+  })
+
+  test('with a name that sounds like more than a computation is refused, or known to be harmless', async () => {
+    const sounds =
+      /file|path|dir|glob|setting|env|secret|sql|query|schema|catalog|database|block|log|variable|internal|connection|transaction|sleep|user|role|oid|priv|pg_|pragma|duckdb|parquet|substrait|val$|stats|inet|description|version|combine|finalize|bytes|wk[bt]/
+    const passed: string[] = []
+    for (const name of await functionsOf('scalar', 'macro', 'aggregate')) {
+      if (!sounds.test(name) || !/^\w+$/.test(name)) continue
+      if ((await refusal(`SELECT "${name}"(1)`)) === '') passed.push(name)
+    }
+    expect(passed).toEqual(HARMLESS)
+  })
+})
+
+/** Looked at one by one: they compute, or answer what is the same for everybody. */
+const HARMLESS: readonly string[] = [
+  'format_bytes',
+  'inet_client_addr', // NULL
+  'inet_client_port',
+  'inet_server_addr',
+  'inet_server_port',
+  'json_extract_path',
+  'json_extract_path_text',
+  'log',
+  'log10',
+  'log2',
+  'map_to_pg_oid',
+  'normalized_interval',
+  'parse_dirname',
+  'parse_dirpath',
+  'parse_duckdb_log_message',
+  'parse_filename',
+  'parse_formatted_bytes',
+  'parse_path',
+  'session_user', // 'duckdb'
+  'st_aswkb',
+  'st_aswkt',
+  'st_geomfromwkb',
+  'transaction_timestamp',
+  'user',
+  'uuid_extract_version',
+  'variant_to_parquet_variant',
+  'version',
+]

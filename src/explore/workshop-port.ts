@@ -1,0 +1,81 @@
+/** The way to the workshop: a process of its own, from the files that were built. */
+import { fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { MessageChannel } from 'node:worker_threads'
+import type { EventBlock } from '../../storage/log.ts'
+import type { FromWorkshop, ToWorkshop } from './workshop-messages.ts'
+
+export interface WorkshopPort {
+  /** What is in the message may be used anew once it has returned. */
+  post(message: ToWorkshop): void
+  /** `onEnded` is told once, with why, when its process has ended. */
+  listen(onMessage: (message: FromWorkshop) => void, onEnded: (why: string) => void): void
+  /** Ends it, whatever it is doing; once it has resolved nothing of it runs any more. */
+  close(): Promise<void>
+}
+
+/** Of JavaScript, in megabytes: what the engine holds is not among it. */
+const HEAP_MB = 256
+/** All that the process is told of where it runs. */
+const PASSED_ON = ['TZ', 'LD_LIBRARY_PATH', 'SystemRoot']
+
+export async function openWorkshopPort(): Promise<WorkshopPort> {
+  return import.meta.url.endsWith('.ts') ? withinThisProcess() : ofAnotherProcess()
+}
+
+function ofAnotherProcess(): WorkshopPort {
+  const child = fork(fileURLToPath(new URL('./workshop-process.js', import.meta.url)), {
+    serialization: 'advanced',
+    execArgv: [`--max-old-space-size=${HEAP_MB}`],
+    env: {
+      ...Object.fromEntries(PASSED_ON.flatMap((name) => [[name, process.env[name]]])),
+      // glibc gives back to the system what the engine frees, instead of keeping it in a heap for every thread.
+      MALLOC_ARENA_MAX: '2',
+      MALLOC_MMAP_THRESHOLD_: '131072',
+      MALLOC_TRIM_THRESHOLD_: '131072',
+    },
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  })
+  const exited = new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(error.message))
+    child.once('exit', (code, signal) => resolve(signal ?? `code ${code}`))
+  })
+  return {
+    post(message) {
+      if (child.connected) child.send(message, () => {}) // that it ended is told elsewhere
+    },
+    listen(onMessage, onEnded) {
+      child.on('message', onMessage)
+      void exited.then(onEnded)
+    },
+    async close() {
+      child.kill('SIGKILL') // all it has is in memory, or goes with the spill folder
+      await exited
+    },
+  }
+}
+
+/** Where the service runs from its sources, as in most tests, node could not load them in another process. */
+async function withinThisProcess(): Promise<WorkshopPort> {
+  const { hostWorkshop } = await import('./workshop-host.ts')
+  const { port1, port2 } = new MessageChannel()
+  const host = hostWorkshop({
+    post: (message) => port2.postMessage(message),
+    listen: (onMessage) => port2.on('message', onMessage),
+  })
+  return {
+    post: (message) =>
+      port1.postMessage(message.kind === 'block' ? { ...message, block: copied(message.block) } : message),
+    listen: (onMessage) => void port1.on('message', onMessage),
+    async close() {
+      await host.close()
+      port1.close()
+    },
+  }
+}
+
+/** With memory of its own: a port takes whole buffers, of which a block may be a small part. */
+function copied(block: EventBlock): EventBlock {
+  const bytes = Uint8Array.prototype.slice.call(block.bytes)
+  return { ...block, bytes, starts: block.starts.slice(), ends: block.ends.slice() }
+}

@@ -1,0 +1,35 @@
+/**
+ * The workshop's process. On Linux it has a lower priority, so that queries wait for requests and not requests for queries,
+ * and is the first to go when the machine runs out of memory. It ends with the service, however that ends.
+ */
+import { readdirSync, writeFileSync } from 'node:fs'
+import { setPriority } from 'node:os'
+import { watchMemory } from './memory-watch.ts'
+import { hostWorkshop } from './workshop-host.ts'
+import type { ToWorkshop } from './workshop-messages.ts'
+
+const LOWER_PRIORITY = 10
+const FIRST_TO_GO = '1000'
+
+function stepBack(): void {
+  // Every thread has a priority of its own; those to come take that of the one which makes them.
+  for (const thread of readdirSync('/proc/self/task')) setPriority(Number(thread), LOWER_PRIORITY)
+  writeFileSync('/proc/self/oom_score_adj', FIRST_TO_GO)
+}
+
+if (process.platform === 'linux') {
+  try {
+    stepBack()
+  } catch {
+    // then it runs like any other
+  }
+}
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
+// Who stops the service may tell all its processes: this one waits for the service to end it.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
+
+const host = hostWorkshop({
+  post: (message) => process.send?.(message),
+  listen: (onMessage) => process.on('message', (message) => onMessage(message as ToWorkshop)),
+})
+watchMemory(host)

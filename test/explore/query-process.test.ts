@@ -1,0 +1,176 @@
+/** The process of queries, as it is built: what it keeps from the service, and that it leaves nothing behind. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { type ServiceProcess, startServiceProcess, temporaryFolder } from '../support/service-process.ts'
+import { STREAMS } from '../support/test-app.ts'
+
+const QUERIES = '/v3/data/explore/queries'
+const onLinux = process.platform === 'linux'
+/** Takes as long as it may, and can be interrupted. */
+const ENDLESS = 'SELECT count(*) FROM range(100000000) a, range(100000000) b WHERE a.range > b.range'
+
+async function serviceWith(events: number, args: readonly string[] = []) {
+  const folder = await temporaryFolder()
+  const service = await startServiceProcess(folder, { args })
+  await fetch(`${service.base}${STREAMS}/s`, { method: 'PUT' })
+  const body = Array.from({ length: events }, (_, i) => `line ${i}`).join('\n')
+  const headers = { 'Content-Type': 'text/plain' }
+  const added = await fetch(`${service.base}${STREAMS}/s/batch`, { method: 'POST', headers, body })
+  expect(added.status).toBe(200)
+  return { folder, service }
+}
+
+/** The handle, or why there is none. */
+async function submit(service: ServiceProcess, query: string): Promise<string> {
+  const answer = await fetch(`${service.base}/v3/namespaces/default/data/explore/queries`, {
+    method: 'POST',
+    body: JSON.stringify({ query }),
+  })
+  const text = await answer.text()
+  expect([200, 400], text).toContain(answer.status)
+  return answer.status === 200 ? (JSON.parse(text) as { handle: string }).handle : text
+}
+
+async function stateOf(service: ServiceProcess, handle: string) {
+  const answer = await fetch(`${service.base}${QUERIES}/${handle}/status`)
+  return (await answer.json()) as { status: string; errorMessage?: string }
+}
+
+async function until(service: ServiceProcess, handle: string, ...statuses: string[]) {
+  for (;;) {
+    const state = await stateOf(service, handle)
+    if (statuses.includes(state.status)) return state
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
+
+/** The only cell. Asked again if the process of queries is just ending. */
+async function cell(service: ServiceProcess, query: string): Promise<unknown> {
+  for (;;) {
+    const handle = await submit(service, query)
+    if (!handle.startsWith('[')) {
+      const { status } = await until(service, handle, 'FINISHED', 'ERROR')
+      const rows = await fetch(`${service.base}${QUERIES}/${handle}/next`, { method: 'POST' })
+      if (status === 'FINISHED') return ((await rows.json()) as { columns: unknown[] }[])[0]?.columns[0]
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}
+
+function children({ pid }: ServiceProcess): number[] {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim()
+  return text === '' ? [] : text.split(' ').map(Number)
+}
+
+/** Whether it runs; one that nobody has taken notice of does not. */
+function isThere(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
+}
+
+const deep = (inner: string) =>
+  `SELECT ${inner} FROM (SELECT repeat('[', 100000) || repeat(']', 100000) AS j)`
+const harmful = [
+  { name: 'nesting that makes the engine crash', sql: deep('json_structure(j)') },
+  { name: 'the same as a value of any type', sql: deep('j::JSON::VARIANT') },
+  { name: 'a text of four gigabytes', sql: "SELECT length(format('{:4000000000}', 1))" },
+  { name: 'texts of a gigabyte in all rows', sql: 'SELECT max(length(repeat(body, 1000000))) FROM stream_s' },
+  {
+    name: 'many texts in one list',
+    sql: 'SELECT length(list(repeat(body, 10000))::VARCHAR) FROM stream_s a, range(100)',
+  },
+]
+test.skipIf(!onLinux).each(harmful)(
+  '$name: the query fails, the service goes on',
+  async ({ sql }) => {
+    const { service } = await serviceWith(3_000, ['--max-query-memory-bytes', '134217728'])
+    expect(await cell(service, 'SELECT count(*) FROM stream_s')).toBe(3_000)
+    const handle = await submit(service, sql)
+    if (!handle.startsWith('['))
+      expect((await until(service, handle, 'FINISHED', 'ERROR')).status).toBe('ERROR')
+    expect(await cell(service, 'SELECT count(*) FROM stream_s')).toBe(3_000)
+    const peak = /^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${service.pid}/status`, 'utf8'))!
+    expect(Number(peak[1]) / 1024).toBeLessThan(300)
+    expect((await service.stop()).code).toBe(0)
+  },
+  120_000,
+)
+
+test.skipIf(!onLinux)(
+  'a query that cannot be interrupted ends with its process, and rows that were there are told to be lost',
+  async () => {
+    const { service } = await serviceWith(3_000)
+    const kept = await submit(service, 'SELECT body FROM stream_s')
+    await until(service, kept, 'FINISHED')
+    const deaf = await submit(
+      service,
+      "SELECT max(levenshtein(repeat(body, 3000), repeat('b', 30000))) FROM stream_s",
+    )
+    await until(service, deaf, 'RUNNING')
+    const [before] = children(service)
+    await fetch(`${service.base}${QUERIES}/${deaf}`, { method: 'DELETE' })
+    expect((await stateOf(service, deaf)).status).toBe('CANCELED')
+    const lost = await until(service, kept, 'ERROR')
+    expect(lost.errorMessage).toBe('a query could not be interrupted; it was ended, and all others with it')
+    expect(isThere(before!) && children(service).includes(before!)).toBe(false)
+    expect(await cell(service, 'SELECT count(*) FROM stream_s')).toBe(3_000)
+  },
+  120_000,
+)
+
+test.skipIf(!onLinux)(
+  'SIGTERM does not wait for a query',
+  async () => {
+    const { service, folder } = await serviceWith(10)
+    const handle = await submit(service, ENDLESS)
+    await until(service, handle, 'RUNNING')
+    const [child] = children(service)
+    expect(await service.stop()).toEqual({ code: 0, signal: null })
+    expect(isThere(child!)).toBe(false)
+    expect(existsSync(join(folder, 'explore-spill'))).toBe(false)
+  },
+  60_000,
+)
+
+test.skipIf(!onLinux)(
+  'after SIGKILL nothing is left of what queries had, in memory or on the disk',
+  async () => {
+    const { service, folder } = await serviceWith(3_000, ['--max-query-memory-bytes', '67108864'])
+    const handle = await submit(service, 'SELECT a.*, b.* FROM stream_s a, stream_s b, range(10)')
+    await until(service, handle, 'RUNNING')
+    const spill = join(folder, 'explore-spill')
+    while (!existsSync(spill) || readdirSync(spill).length === 0) {
+      expect((await stateOf(service, handle)).status).toBe('RUNNING')
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    const [child] = children(service)
+    await service.kill()
+    while (isThere(child!)) await new Promise((resolve) => setTimeout(resolve, 20))
+    const next = await startServiceProcess(folder)
+    expect(await cell(next, 'SELECT count(*) FROM stream_s')).toBe(3_000)
+    expect(existsSync(spill) ? readdirSync(spill) : []).toEqual([])
+    await next.stop()
+  },
+  60_000,
+)
+
+test.skipIf(!onLinux)(
+  'it has a lower priority with all its threads, and knows nothing of the environment',
+  async () => {
+    const { service } = await serviceWith(10)
+    expect(await cell(service, 'SELECT count(*) FROM stream_s')).toBe(10)
+    const [child] = children(service)
+    const priorities = readdirSync(`/proc/${child}/task`).map((thread) =>
+      Number(readFileSync(`/proc/${child}/task/${thread}/stat`, 'utf8').split(') ')[1]!.split(' ')[16]),
+    )
+    expect([...new Set(priorities)]).toEqual([10])
+    const names = readFileSync(`/proc/${child}/environ`, 'utf8')
+      .split('\0')
+      .map((entry) => entry.split('=')[0]!)
+    expect(names.filter((name) => !/^(MALLOC_\w+|TZ|LD_LIBRARY_PATH|NODE_\w+|)$/.test(name))).toEqual([])
+  },
+)
