@@ -135,6 +135,7 @@ export async function openHouse(
       memoryBytes: limits.maxQueryMemoryBytes,
       diskBytes: limits.maxQueryDiskBytes,
       spillFolder: join(config.dataFolder, 'explore-spill'),
+      diskIsLow: () => space.low,
       queriesMax: limits.maxQueries,
       idleMs: limits.queryIdleSeconds * 1000,
       usage,

@@ -7,7 +7,6 @@
  *
  * Here is decided what a query may see; the work is done in the workshop, a process of its own.
  */
-import { rm } from 'node:fs/promises'
 import type { LogId } from '../../storage/log.ts'
 import { ServiceError } from '../service-error.ts'
 import type { NamespaceName, StreamId } from '../streams/names.ts'
@@ -26,6 +25,7 @@ import { HandleMaker, type QueryHandle } from './query-handle.ts'
 import { pageOf, QueryList, type QueryPage } from './query-list.ts'
 import { RemoteWorkshop } from './remote-workshop.ts'
 import { type Result, type Row, rowsInMemory } from './result.ts'
+import { removeSpilled, spilledBytes } from './spill.ts'
 import { isEngineError, SqlError, sqlErrorOf } from './sql-error.ts'
 import type { NamedTable } from './statement.ts'
 import { columnsOrReason, Tables } from './tables.ts'
@@ -42,6 +42,8 @@ export interface ExploreOptions {
   readonly memoryBytes: number
   readonly diskBytes: number
   readonly spillFolder: string
+  /** Whether the disk has less room than is to stay free. */
+  readonly diskIsLow: () => boolean
   readonly queriesMax: number
   readonly idleMs: number
   readonly usage: UsageRegistry
@@ -82,7 +84,7 @@ interface CheckedTable {
 
 /** Each takes a processor. */
 const RUNNING_MAX = 2
-const LOOK_AFTER_MS = 30_000
+const LOOK_AFTER_MS = 1_000
 const DOWNLOAD_ROWS = 1_000
 const PREVIEW_ROWS = 5
 
@@ -219,15 +221,25 @@ export class Explore {
       }
     }
     const options = { ...engineMemory(memoryBytes), diskBytes, spillFolder }
-    const workshop: Workshop = await RemoteWorkshop.open(options, source, onEnded)
+    const workshop = await RemoteWorkshop.open(options, source, onEnded)
     clearInterval(this.#lookingAfter)
-    this.#lookingAfter = setInterval(() => this.#queries.expire(), LOOK_AFTER_MS).unref()
+    this.#lookingAfter = setInterval(() => {
+      this.#queries.expire()
+      if (this.#options.diskIsLow()) void this.#giveWay(workshop)
+    }, LOOK_AFTER_MS).unref()
     return workshop
+  }
+
+  /** Events come first: on a disk that is nearly full, what queries have on it goes, and they with it. */
+  async #giveWay(workshop: RemoteWorkshop): Promise<void> {
+    const bytes = await spilledBytes(this.#options.spillFolder)
+    if (bytes > 0)
+      workshop.end(new SqlError('53000', `the disk is nearly full: queries gave back ${bytes} bytes of it`))
   }
 
   /** Nothing of what spilled outlives the process it was of. */
   async #sweep(): Promise<void> {
-    await rm(this.#options.spillFolder, { recursive: true, force: true }).catch(this.#options.report)
+    await removeSpilled(this.#options.spillFolder).catch(this.#options.report)
   }
 
   async #check(

@@ -123,10 +123,13 @@ export class RemoteWorkshop implements Workshop {
     }
   }
 
+  /** Whatever runs fails for this reason, and so does whatever is asked of it afterwards. */
+  end(reason: SqlError): void {
+    this.#failed(reason)
+  }
+
   #kill(): void {
-    this.#failed(
-      new SqlError('57014', 'a query could not be interrupted; it was ended, and all others with it'),
-    )
+    this.end(new SqlError('57014', 'a query could not be interrupted; it was ended, and all others with it'))
   }
 
   #call<T>(method: CalledMethod, args: readonly unknown[]): Promise<T> {

@@ -90,6 +90,7 @@ export function restingExplore(registry: Registry): Explore {
     memoryBytes: 64 * 1024 * 1024,
     diskBytes: 0,
     spillFolder: '(none)',
+    diskIsLow: () => false,
     queriesMax: 1,
     idleMs: 1,
     usage: new UsageRegistry(),
