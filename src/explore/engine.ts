@@ -20,13 +20,13 @@ export interface EngineOptions {
   readonly spillFolder: string
 }
 
-/** What of the memory of queries the engine may count on, and what the process may take at most. */
+/** What the engine may count on, and what its process may take at most. */
 export function engineMemory(bytes: number): Pick<EngineOptions, 'memoryBytes' | 'processBytes'> {
-  return { memoryBytes: bytes, processBytes: bytes + PROCESS_BYTES }
+  return { memoryBytes: bytes, processBytes: bytes + UNCOUNTED_BYTES }
 }
 
-/** Of node, the library, and what is under way between the two. */
-const PROCESS_BYTES = 256 * 1024 * 1024
+/** Of node and the library, texts that functions make, plans, and what is on its way. */
+const UNCOUNTED_BYTES = 256 * 1024 * 1024
 
 /** A statement that parses has a place in it where it does not: 0-based, as DuckDB counts. */
 interface SerializedStatement {
