@@ -3,6 +3,7 @@ import { cp, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { LIMITS } from '../../src/limits.ts'
+import { FORMAT_VERSION } from '../../storage/level/format-stamp.ts'
 import {
   type Finished,
   listening,
@@ -13,6 +14,8 @@ import {
   temporaryFolder,
 } from '../support/service-process.ts'
 import { STREAMS } from '../support/test-app.ts'
+
+const LATER = FORMAT_VERSION + 1
 
 test.each(['--help', '-h'])('%s explains every flag and variable and ends', async (flag) => {
   const { stdout, ...end } = await runCli({ args: [flag] })
@@ -165,8 +168,8 @@ const foreignFolders = [
   },
   {
     name: 'a later format',
-    files: { FORMAT: 'millrace-data 3\n' },
-    says: /has format 3; .* use a newer one$/,
+    files: { FORMAT: `millrace-data ${LATER}\n` },
+    says: new RegExp(`has format ${LATER}; .* use a newer one$`),
   },
   { name: 'another FORMAT', files: { FORMAT: 'jpeg\n' }, says: /FORMAT holds "jpeg\\n", not a Millrace / },
 ]
@@ -188,10 +191,10 @@ test('a real data folder of a later format keeps every byte', async () => {
   const service = await startServiceProcess(folder)
   await fetch(`${service.base}${STREAMS}/s`, { method: 'PUT' })
   await service.stop()
-  await writeFile(join(folder, 'FORMAT'), 'millrace-data 3\n')
+  await writeFile(join(folder, 'FORMAT'), `millrace-data ${LATER}\n`)
   const before = await contents(folder)
   expect(before.size).toBeGreaterThan(3)
-  expectRefused(await serve(folder), /has format 3/)
+  expectRefused(await serve(folder), new RegExp(`has format ${LATER}`))
   expect(await contents(folder)).toEqual(before)
 })
 
