@@ -26,7 +26,7 @@ export function engineMemory(bytes: number): Pick<EngineOptions, 'memoryBytes' |
 }
 
 /** Of node and the library, texts that functions make, plans, and what is on its way. */
-const UNCOUNTED_BYTES = 256 * 1024 * 1024
+const UNCOUNTED_BYTES = 384 * 1024 * 1024
 
 /** A statement that parses has a place in it where it does not: 0-based, as DuckDB counts. */
 interface SerializedStatement {

@@ -158,7 +158,9 @@ export class RemoteWorkshop implements Workshop {
       case 'ask-logs':
         void this.#source
           .currentLogs(message.ids)
-          .then((logs) => this.#post({ kind: 'logs', ask: message.ask, logs }))
+          .then((logs) =>
+            this.#port.send({ kind: 'logs', ask: message.ask, logs: logs.map((log) => log ?? null) }),
+          )
         break
       case 'ask-read': {
         const sending = this.#send(message).finally(() => this.#sends.delete(sending))
@@ -183,15 +185,15 @@ export class RemoteWorkshop implements Workshop {
     try {
       const read = await this.#source.read(id, query)
       if (read !== undefined) {
-        this.#post({ kind: 'reading', ask, log: read.log, startMs: read.startMs })
+        await this.#port.send({ kind: 'reading', ask, log: read.log, startMs: read.startMs })
         for await (const block of read.blocks) {
-          this.#post({ kind: 'block', ask, block })
+          await this.#port.send({ kind: 'block', ask, block })
           if (!(await sending.mayGoOn())) break
         }
       }
-      this.#post({ kind: 'read-end', ask, failure: undefined })
+      await this.#port.send({ kind: 'read-end', ask, failure: undefined })
     } catch (error) {
-      this.#post({ kind: 'read-end', ask, failure: failureOf(error) })
+      await this.#port.send({ kind: 'read-end', ask, failure: failureOf(error) })
     } finally {
       this.#reads.delete(ask)
     }

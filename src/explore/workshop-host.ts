@@ -1,16 +1,23 @@
 /** The workshop's side of the messages: does what it is asked, and asks for events. */
+import { freeMemory } from '../../storage/free-memory.ts'
 import type { EventBlock, LogId } from '../../storage/log.ts'
 import type { StreamId } from '../streams/names.ts'
 import type { EventQuery } from '../streams/streams.ts'
 import type { EventSource, SourceRead } from './event-source.ts'
 import type { Watched } from './memory-watch.ts'
 import { LocalWorkshop } from './workshop.ts'
-import { errorOf, type FromWorkshop, failureOf, type ToWorkshop } from './workshop-messages.ts'
+import {
+  errorOf,
+  type FromWorkshop,
+  failureOf,
+  type SourceMessage,
+  type ToWorkshop,
+} from './workshop-messages.ts'
 
 /** The way back. */
 export interface HostPort {
   post(message: FromWorkshop): void
-  listen(onMessage: (message: ToWorkshop) => void): void
+  listen(onMessage: (message: ToWorkshop | SourceMessage) => void): void
 }
 
 export interface WorkshopHost extends Watched {
@@ -71,8 +78,6 @@ export function hostWorkshop(port: HostPort): WorkshopHost {
   }
 }
 
-type SourceMessage = Exclude<ToWorkshop, { kind: 'open' | 'call' | 'tell' }>
-
 class RemoteSource implements EventSource {
   readonly #post: (message: FromWorkshop) => void
   readonly #asked = new Map<number, (message: SourceMessage) => void>()
@@ -92,7 +97,7 @@ class RemoteSource implements EventSource {
     return new Promise((resolve) => {
       this.#asked.set(ask, (message) => {
         this.#asked.delete(ask)
-        if (message.kind === 'logs') resolve(message.logs)
+        if (message.kind === 'logs') resolve(message.logs.map((log) => log ?? undefined))
       })
       this.#post({ kind: 'ask-logs', ask, ids })
     })
@@ -125,6 +130,7 @@ class ArrivingBlocks implements AsyncIterableIterator<EventBlock, void, undefine
   readonly #blocks: EventBlock[] = []
   readonly #onTaken: () => void
   readonly #onEnough: () => void
+  #taken: EventBlock | undefined
   #ended = false
   #error: Error | undefined
   #wake: () => void = () => {}
@@ -156,6 +162,9 @@ class ArrivingBlocks implements AsyncIterableIterator<EventBlock, void, undefine
       })
     }
     const value = this.#blocks.shift()
+    // The one before is not needed any more, and the garbage collector would let many of them pile up.
+    if (this.#taken !== undefined) freeMemory([new Uint8Array(this.#taken.bytes.buffer)])
+    this.#taken = value
     if (value !== undefined) {
       this.#onTaken()
       return { done: false, value }

@@ -19,8 +19,11 @@ export type ToWorkshop =
       readonly args: readonly unknown[]
     }
   | { readonly kind: 'tell'; readonly method: 'stop' | 'drop'; readonly key: number }
-  /** Answers of `ask`. */
-  | { readonly kind: 'logs'; readonly ask: number; readonly logs: readonly (LogId | undefined)[] }
+
+/** Answers of `ask`; they stay in their order, and have a way of their own: event-pipe.ts. */
+export type SourceMessage =
+  /** `null` for a stream that is gone. */
+  | { readonly kind: 'logs'; readonly ask: number; readonly logs: readonly (LogId | null)[] }
   | {
       readonly kind: 'reading'
       readonly ask: number

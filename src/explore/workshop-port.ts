@@ -1,13 +1,16 @@
 /** The way to the workshop: a process of its own, from the files that were built. */
 import { fork } from 'node:child_process'
+import type { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { MessageChannel } from 'node:worker_threads'
 import type { EventBlock } from '../../storage/log.ts'
-import type { FromWorkshop, ToWorkshop } from './workshop-messages.ts'
+import { writeMessage } from './event-pipe.ts'
+import type { FromWorkshop, SourceMessage, ToWorkshop } from './workshop-messages.ts'
 
 export interface WorkshopPort {
-  /** What is in the message may be used anew once it has returned. */
   post(message: ToWorkshop): void
+  /** Resolves once the memory of what is in the message may be used for something else. */
+  send(message: SourceMessage): Promise<void>
   /** `onEnded` is told once, with why, when its process has ended. */
   listen(onMessage: (message: FromWorkshop) => void, onEnded: (why: string) => void): void
   /** Ends it, whatever it is doing; once it has resolved nothing of it runs any more. */
@@ -18,6 +21,8 @@ export interface WorkshopPort {
 const HEAP_MB = 256
 /** All that the process is told of where it runs. */
 const PASSED_ON = ['TZ', 'LD_LIBRARY_PATH', 'SystemRoot']
+/** The file descriptor of the pipe, in the process of queries. */
+export const EVENT_PIPE = 4
 
 export async function openWorkshopPort(): Promise<WorkshopPort> {
   return import.meta.url.endsWith('.ts') ? withinThisProcess() : ofAnotherProcess()
@@ -34,16 +39,19 @@ function ofAnotherProcess(): WorkshopPort {
       MALLOC_MMAP_THRESHOLD_: '131072',
       MALLOC_TRIM_THRESHOLD_: '131072',
     },
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc', 'pipe'],
   })
+  const pipe = child.stdio[EVENT_PIPE] as Writable
+  pipe.on('error', () => {}) // that it ended is told elsewhere
   const exited = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(error.message))
     child.once('exit', (code, signal) => resolve(signal ?? `code ${code}`))
   })
   return {
     post(message) {
-      if (child.connected) child.send(message, () => {}) // that it ended is told elsewhere
+      if (child.connected) child.send(message, () => {})
     },
+    send: (message) => writeMessage(pipe, message),
     listen(onMessage, onEnded) {
       child.on('message', onMessage)
       void exited.then(onEnded)
@@ -64,8 +72,10 @@ async function withinThisProcess(): Promise<WorkshopPort> {
     listen: (onMessage) => port2.on('message', onMessage),
   })
   return {
-    post: (message) =>
-      port1.postMessage(message.kind === 'block' ? { ...message, block: copied(message.block) } : message),
+    post: (message) => port1.postMessage(message),
+    async send(message) {
+      port1.postMessage(message.kind === 'block' ? { ...message, block: copied(message.block) } : message)
+    },
     listen: (onMessage) => void port1.on('message', onMessage),
     async close() {
       await host.close()

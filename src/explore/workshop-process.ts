@@ -3,13 +3,18 @@
  * and is the first to go when the machine runs out of memory. It ends with the service, however that ends.
  */
 import { readdirSync, writeFileSync } from 'node:fs'
+import { Socket, type SocketConstructorOpts } from 'node:net'
 import { setPriority } from 'node:os'
+import { MessageReader } from './event-pipe.ts'
 import { watchMemory } from './memory-watch.ts'
 import { hostWorkshop } from './workshop-host.ts'
 import type { ToWorkshop } from './workshop-messages.ts'
+import { EVENT_PIPE } from './workshop-port.ts'
 
 const LOWER_PRIORITY = 10
 const FIRST_TO_GO = '1000'
+/** Read at a time. */
+const PIPE_BYTES = 256 * 1024
 
 function stepBack(): void {
   // Every thread has a priority of its own; those to come take that of the one which makes them.
@@ -30,6 +35,15 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 
 const host = hostWorkshop({
   post: (message) => process.send?.(message),
-  listen: (onMessage) => process.on('message', (message) => onMessage(message as ToWorkshop)),
+  listen(onMessage) {
+    process.on('message', (message) => onMessage(message as ToWorkshop))
+    const reader = new MessageReader(onMessage)
+    const callback = (bytes: number, buffer: Uint8Array) => {
+      reader.take((buffer as Buffer).subarray(0, bytes))
+      return true
+    }
+    const onread = { buffer: Buffer.alloc(PIPE_BYTES), callback }
+    new Socket({ fd: EVENT_PIPE, onread } as SocketConstructorOpts) // @types/node has it for connections only
+  },
 })
 watchMemory(host)
