@@ -20,7 +20,7 @@ import { makeSampleStore, openStore, SAMPLE_START_MS } from '../support/sample-s
 import { sharedFolder } from '../support/shared-folder.ts'
 
 /** Over all files of one state. */
-const FLIPS = effort({ short: 60, long: 2_500 })
+const FLIPS = effort({ short: 60, long: 1_200 })
 /** In the last bytes of a write-ahead log, which are the hard part. */
 const LAST_BYTES = 200
 const LAST_FLIPS = effort({ short: 8, long: 200 })
