@@ -5,7 +5,7 @@
  * have keep DuckDB's name, and their values are texts.
  */
 import type { DuckDBType, DuckDBValue } from '@duckdb/node-api'
-import { bytesText } from '../formats/value-json.ts'
+import { bytesText, scalarJson } from '../formats/value-json.ts'
 
 export interface ResultColumn {
   readonly name: string
@@ -71,15 +71,8 @@ function isNested(value: DuckDBValue): boolean {
 }
 
 function plainJson(value: DuckDBValue): string {
-  switch (typeof value) {
-    case 'string':
-      return JSON.stringify(value)
-    case 'number':
-      return Number.isFinite(value) ? String(value) : `"${value}"`
-    case 'bigint':
-    case 'boolean':
-      return String(value)
-  }
+  const scalar = scalarJson(value)
+  if (scalar !== undefined) return scalar
   if (value === null || value === undefined) return 'null'
   const { items, entries, bytes, scale } = value as MaybeNested
   if (bytes !== undefined) return JSON.stringify(bytesText(bytes))

@@ -5,6 +5,16 @@
 import type { Value } from './record-reader.ts'
 
 export function valueJson(value: Value): string {
+  const scalar = scalarJson(value)
+  if (scalar !== undefined) return scalar
+  if (value === null) return 'null'
+  if (value instanceof Uint8Array) return JSON.stringify(bytesText(value))
+  if (value instanceof Map) return mapJson(value)
+  return `[${(value as readonly Value[]).map(valueJson).join(',')}]`
+}
+
+/** Undefined for what is no text, number or boolean. */
+export function scalarJson(value: unknown): string | undefined {
   switch (typeof value) {
     case 'string':
       return JSON.stringify(value)
@@ -14,10 +24,7 @@ export function valueJson(value: Value): string {
     case 'boolean':
       return String(value)
   }
-  if (value === null) return 'null'
-  if (value instanceof Uint8Array) return JSON.stringify(bytesText(value))
-  if (value instanceof Map) return mapJson(value)
-  return `[${(value as readonly Value[]).map(valueJson).join(',')}]`
+  return undefined
 }
 
 export function bytesText(bytes: Uint8Array): string {
