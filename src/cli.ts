@@ -5,6 +5,7 @@ import { withoutSecrets } from './auth/token-hash.ts'
 import { COMMANDS } from './commands/index.ts'
 import { ConfigError, helpText, parseCommand } from './config.ts'
 import { failureReporter } from './failure-report.ts'
+import { greeting } from './greeting.ts'
 import { isLoopback } from './http/server.ts'
 import { type RunningService, startService } from './main.ts'
 
@@ -39,6 +40,7 @@ async function runCommand(word: string, args: readonly string[]): Promise<void> 
   try {
     process.exitCode = await command.run(args, {
       nowMs: Date.now,
+      environment: process.env,
       get input() {
         return process.stdin // not before it is asked for: an open input keeps a process alive
       },
@@ -61,11 +63,11 @@ async function serve(): Promise<void> {
   } catch (error) {
     return fail(startFailure(error, command.config.port, command.config.host))
   }
-  const scheme = command.config.tls === undefined ? 'http' : 'https'
-  const base = `${scheme}://${hostInUrl(service.host)}:${service.port}`
   const { authFile, tls } = command.config
+  const { host, port } = service
+  const hello = greeting({ version: packageVersion(), host, port, withTokens: authFile !== undefined, tls })
   const inTheClear = authFile !== undefined && tls === undefined && !isLoopback(service.host)
-  process.stdout.write(greeting(base, authFile !== undefined) + (inTheClear ? TOKENS_IN_THE_CLEAR : ''))
+  process.stdout.write(hello + (inTheClear ? TOKENS_IN_THE_CLEAR : ''))
   stopOnSignals(service)
   if (tls !== undefined) reloadOnSignal(service)
 }
@@ -77,18 +79,6 @@ function readCommand() {
     if (!(error instanceof ConfigError)) throw error
     return fail(error.message)
   }
-}
-
-function greeting(base: string, withTokens: boolean): string {
-  const token = withTokens ? '-H "Authorization: Bearer $MILLRACE_TOKEN" ' : ''
-  const stream = `${base}/v3/namespaces/default/streams/mystream`
-  return `millrace ${packageVersion()} listening on ${base}
-
-  curl ${token}-X PUT ${stream}
-  curl ${token}-X POST -d 'Hello World' ${stream}
-  curl ${token}'${stream}/events?limit=10'
-
-`
 }
 
 /** A second signal does not wait any longer. */
@@ -141,10 +131,6 @@ function startFailure(error: unknown, port: number, host: string): string {
 function fail(message: string, exitCode = 1): undefined {
   log(`millrace: ${message}\n`)
   process.exitCode = exitCode
-}
-
-function hostInUrl(host: string): string {
-  return host.includes(':') ? `[${host}]` : host
 }
 
 function packageVersion(): string {

@@ -63,6 +63,10 @@ interface Setting {
   readonly about: string
 }
 
+/** What `--data` is without a flag, and its variable. Commands for closed stores take the same. */
+export const DEFAULT_DATA_FOLDER = './data'
+export const DATA_VARIABLE = 'MILLRACE_DATA'
+
 const SETTINGS = {
   port: {
     flag: 'port',
@@ -80,9 +84,9 @@ const SETTINGS = {
   },
   data: {
     flag: 'data',
-    variable: 'MILLRACE_DATA',
+    variable: DATA_VARIABLE,
     value: 'FOLDER',
-    fallback: './data',
+    fallback: DEFAULT_DATA_FOLDER,
     about: 'where events are kept; made if missing',
   },
   maxEventBytes: {

@@ -4,13 +4,14 @@
  * Whoever changes it first makes `<file>.lock`, which nobody else can make then, writes the new content into it and
  * renames it over the file: two changes at once do not lose each other, and a reader sees the old file or the new one.
  */
-import { type FileHandle, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { parseTokenFile, printTokenFile, type TokenEntry } from './token-file.ts'
 import { TokenProblem } from './token-problem.ts'
 
 /** Its owner alone: the hashes are no secrets, but who may write the file may let anybody in. */
 const MODE = 0o600
+const FOLDER_MODE = 0o700
 const WRITABLE_BY_ALL = 0o002
 
 /** Rejects with TokenProblem, in a sentence that names the file. */
@@ -74,6 +75,15 @@ export async function changeTokenFile(
     throw error
   }
   await syncFolder(dirname(file))
+}
+
+/** Makes the folder of a token file, for its owner alone, unless it is there. Rejects with TokenProblem. */
+export async function makeTokenFolder(file: string): Promise<void> {
+  try {
+    await mkdir(dirname(file), { recursive: true, mode: FOLDER_MODE })
+  } catch (error) {
+    throw new TokenProblem(`the folder of token file ${file} cannot be made: ${messageOf(error)}`)
+  }
 }
 
 async function lockFile(file: string, lock: string): Promise<FileHandle> {

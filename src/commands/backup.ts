@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { type ClosedStore, openClosedStore } from '../../storage/level/closed-store.ts'
 import { syncFolder, writeStamp } from '../../storage/level/format-stamp.ts'
 import type { Command, CommandSurroundings } from './command.ts'
+import { dataFolderOf } from './data-folder.ts'
 import { Findings, fileDamageText } from './findings.ts'
 import { Flags } from './flags.ts'
 import { fillNewFolder } from './new-folder.ts'
@@ -14,7 +15,7 @@ import { verifyFolder } from './verify.ts'
 export const backup: Command = {
   name: 'backup',
   about: 'copies a closed store',
-  help: `millrace backup --data FOLDER --to FOLDER [--no-verify]
+  help: `millrace backup [--data FOLDER] --to FOLDER [--no-verify]
 
 Copies a data folder that no service has open into a new one, waits until the copy is on disk, and checks every byte of it as
 'millrace verify' does, unless --no-verify says not to. The copy is a data folder like any other: to go back to it, start the
@@ -25,7 +26,7 @@ exit code: 0 done, 1 the store is damaged and was not copied, 2 could not be don
 
   async run(args, surroundings) {
     const flags = Flags.parse(args, { valued: ['data', 'to'], switches: ['no-verify'] })
-    const data = flags.required('data', 'the data folder')
+    const data = dataFolderOf(flags, surroundings)
     const to = flags.required('to', 'the folder to be made')
     const findings = new Findings(surroundings.print)
     const store = await openClosedStore(data, (damage) => findings.add(fileDamageText(damage)))

@@ -12,6 +12,7 @@ export interface Command {
 /** What the outside world gives: handed in, so that a test can be exact. */
 export interface CommandSurroundings {
   readonly nowMs: () => number
+  readonly environment: NodeJS.ProcessEnv
   /** Standard input. */
   readonly input: AsyncIterable<Uint8Array>
   /** To standard output, as it is. */

@@ -1,5 +1,5 @@
 /** `millrace import`: the events of an export back into an empty stream, with their times and in their order. */
-import { open } from 'node:fs/promises'
+import { type FileHandle, open } from 'node:fs/promises'
 import { openStorage } from '../../storage/level/open.ts'
 import type { EventHeaders, EventLog, LogRestore } from '../../storage/log.ts'
 import { DEFAULT_NAMESPACE, parseNamespaceName, parseStreamName, type StreamId } from '../streams/names.ts'
@@ -8,6 +8,7 @@ import { Registry } from '../streams/registry.ts'
 import { restoreStream } from '../streams/restore.ts'
 import { nameOf } from './catalog-content.ts'
 import { type Command, UsageError } from './command.ts'
+import { dataFolderOf } from './data-folder.ts'
 import { type ExportedEvent, exportedEvents } from './export-lines.ts'
 import { Flags } from './flags.ts'
 import { Progress } from './progress.ts'
@@ -16,7 +17,7 @@ import { countText } from './quantities.ts'
 export const importEvents: Command = {
   name: 'import',
   about: 'brings the export of a stream back',
-  help: `millrace import --data FOLDER --stream [NAMESPACE:]STREAM [--file FILE]
+  help: `millrace import [--data FOLDER] --stream [NAMESPACE:]STREAM [--file FILE]
 
 Reads what GET …/streams/<stream>/export has answered, from the file or from standard input, and puts its events into the stream,
 with the times they had and in their order: all of them or none. The stream must be empty; with its namespace it is made if it is
@@ -29,10 +30,10 @@ exit code: 0 done, 2 nothing was imported
 
   async run(args, surroundings) {
     const flags = Flags.parse(args, { valued: ['data', 'stream', 'file'] })
-    const data = flags.required('data', 'the data folder')
+    const data = dataFolderOf(flags, surroundings)
     const id = streamFrom(flags.required('stream', 'the stream, as in default:logs'))
     const file = flags.optional('file')
-    const input = file === undefined ? surroundings.input : (await open(file)).createReadStream()
+    const input = file === undefined ? surroundings.input : (await opened(file)).createReadStream()
     const storage = await openStorage(data, { nowMs: surroundings.nowMs, sync: true })
     try {
       const registry = await Registry.load(storage.catalog)
@@ -72,6 +73,14 @@ function propertiesOfEmpty(registry: Registry, log: EventLog, { namespace, strea
     throw new UsageError(`stream ${name} is not empty; truncate it first, or import into another`)
   }
   return existing.properties
+}
+
+async function opened(file: string): Promise<FileHandle> {
+  try {
+    return await open(file)
+  } catch (cause) {
+    throw new UsageError(`--file ${file} cannot be read: ${(cause as Error).message}`, { cause })
+  }
 }
 
 /** Bodies of neighbours are put together up to this, so that they are stored with one copy. */

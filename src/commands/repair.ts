@@ -12,6 +12,7 @@ import { Registry } from '../streams/registry.ts'
 import { restoreStream, restoreTables } from '../streams/restore.ts'
 import { CatalogContent, nameOf } from './catalog-content.ts'
 import type { Command, CommandSurroundings } from './command.ts'
+import { dataFolderOf } from './data-folder.ts'
 import { doubtfulEndText, Findings, fileDamageText, sequencesText } from './findings.ts'
 import { Flags } from './flags.ts'
 import { fillNewFolder } from './new-folder.ts'
@@ -22,7 +23,7 @@ import { verifyFolder } from './verify.ts'
 export const repair: Command = {
   name: 'repair',
   about: 'saves what can be read of a damaged store into a new one',
-  help: `millrace repair --data FOLDER --to FOLDER
+  help: `millrace repair [--data FOLDER] --to FOLDER
 
 Reads a damaged data folder that no service has open, changes nothing in it, and writes every namespace, every stream with its
 properties, and every event that is sound, with its time, into a new folder. What is left out is printed. In the new store
@@ -38,7 +39,7 @@ exit code: 0 everything was saved, 1 something was left out, 2 could not be done
 
   async run(args, surroundings) {
     const flags = Flags.parse(args, { valued: ['data', 'to'] })
-    const data = flags.required('data', 'the damaged data folder')
+    const data = dataFolderOf(flags, surroundings)
     const to = flags.required('to', 'the folder to be made')
     const findings = new Findings(surroundings.print)
     const store = await openClosedStore(

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { parseGrant, printGrant } from '../auth/grants.ts'
 import { parseInstant, parseRate, parseTokenName, printInstant, type TokenEntry } from '../auth/token-file.ts'
-import { changeTokenFile, readTokenFile } from '../auth/token-file-on-disk.ts'
+import { changeTokenFile, makeTokenFolder, readTokenFile } from '../auth/token-file-on-disk.ts'
 import { hashOfSecret, SECRET_RANDOM_BYTES, secretFrom } from '../auth/token-hash.ts'
 import { TokenProblem } from '../auth/token-problem.ts'
 import { type Command, type CommandSurroundings, UsageError } from './command.ts'
@@ -15,7 +15,7 @@ const HELP = `usage: millrace token add --auth FILE NAME --grant NAMESPACE:STREA
 add prints the secret of the new token on standard output, this once: the file keeps a hash of it.
 
   --auth FILE
-        the token file, as in millrace --auth FILE; add makes it if it is missing
+        the token file, as in millrace --auth FILE; add makes it, and its folder, if they are missing
   --grant NAMESPACE:STREAM:ROLES
         what the token may do, and where; may be given more than once. Names may end in *; roles are read, write and admin,
         separated by commas: default:orders-*:read,write   prod:*:read   *:*:read,write,admin
@@ -61,6 +61,7 @@ async function add(args: readonly string[], { nowMs, print, tell }: CommandSurro
     eventsPerSecond: rateOf('--rate-events', values['rate-events']),
     bytesPerSecond: rateOf('--rate-bytes', values['rate-bytes']),
   }
+  await makeTokenFolder(file)
   await changeTokenFile(file, (entries) => {
     if (entries.some((one) => one.name === name)) {
       throw new UsageError(`there is a token '${name}' already; revoke it first, or choose another name`)
@@ -82,6 +83,7 @@ async function revoke(args: readonly string[], { tell }: CommandSurroundings): P
   const { values, positionals } = parsed(args)
   const file = fileOf(values)
   const name = nameOf(positionals)
+  await readTokenFile(file) // a file that is not there is not made
   await changeTokenFile(file, (entries) => {
     const rest = entries.filter((entry) => entry.name !== name)
     if (rest.length === entries.length) throw new UsageError(`there is no token '${name}' in ${file}`)

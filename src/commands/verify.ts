@@ -4,6 +4,7 @@ import { type ScrubTotals, scrub } from '../../storage/level/scrub.ts'
 import type { FileDamage } from '../../storage/level-files/file-damage.ts'
 import { CatalogContent } from './catalog-content.ts'
 import type { Command, CommandSurroundings } from './command.ts'
+import { dataFolderOf } from './data-folder.ts'
 import { damageText, doubtfulEndText, Findings, fileDamageText } from './findings.ts'
 import { Flags } from './flags.ts'
 import { Progress } from './progress.ts'
@@ -12,16 +13,16 @@ import { bytesText, countText } from './quantities.ts'
 export const verify: Command = {
   name: 'verify',
   about: 'checks every byte of a closed store',
-  help: `millrace verify --data FOLDER
+  help: `millrace verify [--data FOLDER]
 
-Reads a data folder that no service has open, and changes nothing in it. Checks every checksum, that no event is missing and
+Reads a data folder (default ./data, or MILLRACE_DATA) that no service has open, and changes nothing in it. Checks every checksum, that no event is missing and
 no time goes back, and that everything belongs to something. What is damaged is printed, by stream and sequence.
 
 exit code: 0 sound, 1 damaged, 2 could not be checked
 `,
 
   async run(args, surroundings) {
-    const folder = Flags.parse(args, { valued: ['data'] }).required('data', 'the data folder')
+    const folder = dataFolderOf(Flags.parse(args, { valued: ['data'] }), surroundings)
     const damaged = await verifyFolder(folder, surroundings)
     return damaged === 0 ? 0 : 1
   },

@@ -10,7 +10,7 @@ import { NO_CONTENT } from './answers.ts'
 export type HeaderRecord = Readonly<Record<string, string>>
 
 /**
- * Nothing we answer is a page: it is not to be guessed at, shown, framed, kept by a cache, or told to others. A year of
+ * No answer but that of `/` is a page: it is not to be guessed at, shown, framed, kept by a cache, or told to others. A year of
  * HTTPS alone is only promised where there is HTTPS.
  */
 export function securityHeaders(tls: boolean): HeaderRecord {
@@ -84,8 +84,16 @@ export function answerClass(
 
 /** Node gives names and values in one flat array where it answers itself. */
 function withAlways(given: unknown, always: HeaderRecord): OutgoingHttpHeaders {
-  if (!Array.isArray(given)) return { ...(given as OutgoingHttpHeaders | undefined), ...always }
+  if (!Array.isArray(given)) return withOwnPolicy(given as OutgoingHttpHeaders | undefined, always)
   const own: OutgoingHttpHeaders = {}
   for (let i = 0; i < given.length; i += 2) own[String(given[i])] = given[i + 1]
   return { ...own, ...always }
+}
+
+/** A page brings a policy of its own, in lower case as all headers of a Response are. */
+function withOwnPolicy(given: OutgoingHttpHeaders | undefined, always: HeaderRecord): OutgoingHttpHeaders {
+  const policy = given?.['content-security-policy']
+  if (policy === undefined) return { ...given, ...always }
+  const { 'content-security-policy': _, ...own } = given!
+  return { ...own, ...always, 'Content-Security-Policy': policy }
 }

@@ -35,6 +35,7 @@ import { tryFormatRoute } from './try-format.ts'
 import { usageRoutes } from './usage-routes.ts'
 import { viewRoutes } from './view-routes.ts'
 import { webhookRoutes } from './webhook-routes.ts'
+import { welcomePage } from './welcome-page.ts'
 
 export interface AppParts {
   readonly streams: Streams
@@ -217,6 +218,7 @@ export function routesOf(parts: AppParts, options: AppOptions): readonly Route[]
     ['GET', '/metrics', 'client', metrics.prometheus],
 
     ...(parts.tokens === undefined ? [] : [tokenRoute(parts.tokens, options.nowMs)]),
+    ['GET', '/', 'anybody', welcomePage(parts.guard !== undefined)],
     ['GET', '/ping', 'client', system.ping],
     ['GET', '/status', 'anybody', system.status],
     ['GET', '/v3/version', 'client', system.version],

@@ -147,7 +147,7 @@ test('--help names every command, and each has help of its own', async () => {
     const own = await runCli({ args: [name, '--help'] })
     expect([own.code, own.stdout], name).toEqual([
       0,
-      expect.stringContaining(`millrace ${name} --data FOLDER`),
+      expect.stringContaining(`millrace ${name} [--data FOLDER]`),
     ])
     expect(own.stdout).toContain('exit code: 0 ')
   }
@@ -229,6 +229,21 @@ test('variables set what flags would', async () => {
   expect((await fetch(stream, { method: 'POST', body: '0123456789' })).status).toBe(200)
   expect((await fetch(stream, { method: 'POST', body: '0123456789+' })).status).toBe(413)
   expect(await deletingNamespace(service.base)).toMatch(/^403 /)
+})
+
+test('commands for closed stores work on the folder of the service unless --data names another', async () => {
+  const folder = await temporaryFolder()
+  const service = await listening(spawnCli({ folder, args: ['--port', '0'] }))
+  await fetch(`${service.base}${STREAMS}/s`, { method: 'PUT' })
+  await service.stop()
+  const verified = await runCli({ args: ['verify'], folder })
+  expect([verified.code, verified.stdout]).toEqual([0, expect.stringMatching(/^\.\/data: .*\nsound\n$/s)])
+  const copied = await runCli({ args: ['backup', '--to', 'copy'], folder })
+  expect(copied.code).toBe(0)
+  const environment = { MILLRACE_DATA: './copy' }
+  expect((await runCli({ args: ['verify'], folder, environment })).stdout).toMatch(/^\.\/copy: /)
+  const elsewhere = await runCli({ args: ['verify', '--data', 'nowhere'], folder, environment })
+  expect([elsewhere.code, elsewhere.stderr]).toEqual([2, expect.stringContaining('nowhere')])
 })
 
 test('a flag wins over its variable', async () => {

@@ -5,6 +5,7 @@ import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
+import { opensslProblem, selfSigned } from '../support/certificates.ts'
 import {
   listening,
   PROJECT_FOLDER,
@@ -96,6 +97,30 @@ test('with --auth the curl lines of the greeting take the token from a variable'
   for (const line of lines) outputs.push((await run('bash', ['-c', line], { env })).stdout)
   expect(JSON.parse(outputs[2]!)).toMatchObject([{ body: 'Hello World' }])
 })
+
+const certificates = [
+  { name: 'for the address', subject: '/CN=x', names: 'IP:127.0.0.1' },
+  { name: 'for a host name', subject: '/CN=x', names: 'DNS:streams.example' },
+  { name: 'for a wildcard', subject: '/CN=x', names: 'DNS:*.streams.example' },
+  { name: 'with a common name alone', subject: '/CN=localhost', names: undefined },
+]
+test.each(certificates)(
+  'the curl lines of the greeting work when pasted, with a certificate $name',
+  async ({ subject, names }) => {
+    const problem = (await shellProblem()) ?? (await opensslProblem())
+    if (problem !== undefined) return
+    const folder = await temporaryFolder()
+    const identity = await selfSigned(folder, "it's", { subject, names })
+    const service = await startServiceProcess(join(folder, 'data'), {
+      args: ['--tls-cert', identity.certificate, '--tls-key', identity.key],
+    })
+    const lines = service.stdout.split('\n').filter((line) => line.trim().startsWith('curl '))
+    expect(lines.join(' ')).not.toContain('--insecure')
+    const outputs: string[] = []
+    for (const line of lines) outputs.push((await run('bash', ['-c', line])).stdout)
+    expect(JSON.parse(outputs[2]!)).toMatchObject([{ body: 'Hello World' }])
+  },
+)
 
 test('the curl lines of the greeting work when pasted', async ({ skip }) => {
   const problem = await shellProblem()

@@ -1,5 +1,5 @@
 /** `millrace token` as an operator types it, and a service that follows. */
-import { readFile, stat, writeFile } from 'node:fs/promises'
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type Finished, runCli, startServiceProcess, temporaryFolder } from '../support/service-process.ts'
@@ -54,6 +54,29 @@ test('add prints the secret once, and keeps what it may do', async () => {
       'shop  default:orders-*:write prod:*:read,write\n' +
       'boss  *:*:admin  expires 2100-01-31T11:00:00.000Z  1000 events/s  1048576 bytes/s\n',
   })
+})
+
+test('add makes the folder of the file, for its owner alone; list and revoke make nothing', async () => {
+  const folder = await temporaryFolder()
+  const file = join('etc', 'millrace', 'tokens.json')
+  const at = (...args: string[]) => runCli({ args: ['token', ...args, '--auth', file], folder })
+  for (const args of [['list'], ['revoke', 'shop']]) {
+    const { code, stderr } = await at(...args)
+    expect([code, stderr]).toEqual([2, expect.stringContaining(file)])
+    expect(stderr).not.toContain('.lock')
+  }
+  expect(await readdir(folder)).toEqual([])
+  const { code } = await at('add', 'shop', '--grant', 'default:*:read')
+  expect(code).toBe(0)
+  if (process.platform !== 'win32') {
+    expect((await stat(join(folder, 'etc', 'millrace'))).mode & 0o777).toBe(0o700)
+  }
+  await writeFile(join(folder, 'plain'), '')
+  const { stderr } = await runCli({
+    args: ['token', 'add', 'a', '--grant', 'default:*:read', '--auth', join('plain', 't.json')],
+    folder,
+  })
+  expect(stderr).toMatch(/^millrace: the folder of token file plain\/t\.json cannot be made: /)
 })
 
 test('a service takes up what is added and gives up what is revoked', { timeout: 60_000 }, async () => {
@@ -142,10 +165,10 @@ const refused: readonly { args: string[]; says: string | RegExp }[] = [
     args: ['token', 'list', '--auth', 'none'],
     says: /^there is no token file none; make one with millrace token add/,
   },
-  { args: ['token', 'revoke', '--auth', 't', 'x'], says: "there is no token 'x' in t" },
+  { args: ['token', 'revoke', '--auth', 't', 'x'], says: /^there is no token file t; make one/ },
   {
-    args: ['token', 'add', '--auth', 'no/folder', 'x', ...GRANT],
-    says: /^token file no\/folder cannot be written: ENOENT/,
+    args: ['token', 'add', '--auth', '/dev/null/tokens.json', 'x', ...GRANT],
+    says: /^the folder of token file \/dev\/null\/tokens\.json cannot be made: E/,
   },
 ]
 test.each(refused)('$args is refused in a sentence', async ({ args, says }) => {

@@ -167,6 +167,7 @@ const EXPECTED: Readonly<Record<string, readonly number[]>> = {
   'GET /metrics': CLIENT,
 
   'GET /token': BASIC_ONLY,
+  'GET /': ANYBODY,
   'GET /ping': CLIENT,
   'GET /status': ANYBODY,
   'GET /v3/version': CLIENT,
@@ -192,7 +193,6 @@ const BODIES: Readonly<Record<string, string>> = {
 
 /** What is no route: strangers learn nothing, and everybody else the same. */
 const NO_ROUTES: Readonly<Record<string, readonly number[]>> = {
-  'GET /': UNKNOWN,
   'GET /nope': UNKNOWN,
   'GET /v3/namespaces/:namespace/streams/:stream/nope': UNKNOWN,
   'GET /v3/system/services/nope/status': UNKNOWN,

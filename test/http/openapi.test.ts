@@ -478,6 +478,7 @@ const exchanges: readonly Exchange[] = [
 
   { request: 'GET /metrics', status: 200 },
 
+  { request: 'GET /', status: 200 },
   { request: 'GET /ping', status: 200 },
   { request: 'GET /ping', status: 401, tokens: true },
   { request: 'GET /token', status: 404 },

@@ -21,14 +21,24 @@ export async function opensslProblem(): Promise<string | undefined> {
   }
 }
 
-/** A fresh key and a certificate for 127.0.0.1 that it signs itself, as `<name>.pem` and `<name>.key` in the folder. */
-export async function selfSigned(folder: string, name: string): Promise<Identity> {
+/**
+ * A fresh key and a certificate that it signs itself, as `<name>.pem` and `<name>.key` in the folder; for 127.0.0.1 unless
+ * `names` has other alternative names, and with none where that is undefined.
+ */
+export async function selfSigned(
+  folder: string,
+  name: string,
+  { subject = `/CN=${name}`, names }: { subject?: string; names: string | undefined } = {
+    names: 'IP:127.0.0.1',
+  },
+): Promise<Identity> {
   const certificate = join(folder, `${name}.pem`)
   const key = join(folder, `${name}.key`)
   await run('openssl', [
-    ...['req', '-x509', '-nodes', '-days', '2', '-subj', `/CN=${name}`],
+    ...['req', '-x509', '-nodes', '-days', '2', '-subj', subject],
     ...['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'],
-    ...['-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', certificate],
+    ...(names === undefined ? [] : ['-addext', `subjectAltName=${names}`]),
+    ...['-keyout', key, '-out', certificate],
   ])
   return { certificate, key }
 }

@@ -18,6 +18,7 @@ export async function runCommand(
   try {
     const code = await command.run(args, {
       nowMs: () => 10_000_000,
+      environment: {},
       input: (async function* () {
         yield* input
       })(),

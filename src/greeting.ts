@@ -1,0 +1,68 @@
+/**
+ * What the service prints once it listens: its address, and three curl lines that work as they are when pasted in a shell
+ * on the same machine.
+ *
+ * Under HTTPS curl has to trust the certificate and to find its name: the lines name the certificate file, and where the
+ * certificate is not for the address, the URL has a name of the certificate and `--resolve` says where that is.
+ */
+import { X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { TlsFiles } from './config.ts'
+
+export interface Listening {
+  readonly version: string
+  readonly host: string
+  readonly port: number
+  /** Whether requests need a token. */
+  readonly withTokens: boolean
+  readonly tls: TlsFiles | undefined
+}
+
+export function greeting({ version, host, port, withTokens, tls }: Listening): string {
+  const base = `${tls === undefined ? 'http' : 'https'}://${hostInUrl(host)}:${port}`
+  const { flags, url } = tls === undefined ? { flags: '', url: base } : overTls(tls, host, port)
+  const token = withTokens ? '-H "Authorization: Bearer $MILLRACE_TOKEN" ' : ''
+  const curl = `curl ${flags}${token}`
+  const stream = `${url}/v3/namespaces/default/streams/mystream`
+  return `millrace ${version} listening on ${base}
+
+  ${curl}-X PUT ${stream}
+  ${curl}-X POST -d 'Hello World' ${stream}
+  ${curl}'${stream}/events?limit=10'
+
+`
+}
+
+function overTls(files: TlsFiles, host: string, port: number): { flags: string; url: string } {
+  const certificate = new X509Certificate(readFileSync(files.certificate))
+  const trust = `--cacert ${quoted(resolve(files.certificate))} `
+  // Only the operator knows where a client's certificate is.
+  const client = files.clientAuthorities === undefined ? '' : '--cert client.pem --key client.key '
+  const address = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
+  if (certificate.checkIP(address) !== undefined) {
+    return { flags: trust + client, url: `https://${hostInUrl(address)}:${port}` }
+  }
+  const name = nameOf(certificate)
+  if (name === undefined)
+    return { flags: `--insecure ${client}`, url: `https://${hostInUrl(address)}:${port}` }
+  return {
+    flags: `${trust}${client}--resolve ${name}:${port}:${hostInUrl(address)} `,
+    url: `https://${name}:${port}`,
+  }
+}
+
+/** A host that the certificate is for; undefined if it names none. */
+function nameOf({ subjectAltName, subject }: X509Certificate): string | undefined {
+  const alternative = /(?:^|, )DNS:([A-Za-z0-9*._-]+)/.exec(subjectAltName ?? '')?.[1]
+  const common = /^CN=([A-Za-z0-9*._-]+)$/m.exec(subject)?.[1]
+  return (alternative ?? (subjectAltName === undefined ? common : undefined))?.replace(/^\*\./, 'millrace.')
+}
+
+function quoted(path: string): string {
+  return /^[A-Za-z0-9_./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`
+}
+
+export function hostInUrl(host: string): string {
+  return host.includes(':') ? `[${host}]` : host
+}
