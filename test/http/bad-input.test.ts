@@ -85,7 +85,6 @@ describe('a name in a path', () => {
 
 describe('a path that nobody answers', () => {
   const paths = [
-    '/',
     '//',
     '/nope',
     '/v3',
