@@ -39,6 +39,9 @@ export const JSON_DEPTH_MAX = 64
 /** Records within a body make at most so many fields more than it has bytes: `{}` makes as many as its schema has. */
 export const JSON_FIELDS_BEYOND_BYTES = 65_536
 
+/** Members of one body that do not fit: a misfit takes some microseconds, and a member may come any number of times. */
+export const JSON_MISFITS_MAX = 10_000
+
 /** A schema ready to use. Mutable while a record is made: its fields may refer to it. */
 interface Shape {
   readonly type: Schema['type']
@@ -177,6 +180,7 @@ class JsonCursor {
   #marked = false
   /** Why fields of the body have no value, by their index; undefined while there are none. */
   #misfits: Map<number, string> | undefined
+  #misfitCount = 0
 
   document(
     bytes: Uint8Array,
@@ -192,38 +196,46 @@ class JsonCursor {
     this.#depth = 0
     this.#fieldsLeft = JSON_FIELDS_BEYOND_BYTES + (end - start)
     this.#misfits = undefined
+    this.#misfitCount = 0
     if (this.#peek() !== OPEN_OBJECT) throw new JsonProblem('the body is not a JSON object')
     this.#enter()
-    if (this.#peek() === CLOSE_OBJECT) {
-      this.#at++
-    } else {
-      do {
-        const field = this.#fieldOfKey(record)
-        if (field < 0) this.#skip()
-        else into[field] = this.#fieldValue(record.shapes[field], field)
-      } while (this.#another(CLOSE_OBJECT))
-    }
+    if (this.#peek() === CLOSE_OBJECT) this.#at++
+    else while (!this.#fields(record, into)) if (!this.#another(CLOSE_OBJECT)) break
     if (this.#peek() !== -1) throw this.#unexpected()
     return this.#missing(record, into)
   }
 
-  /** The value of a field of the body; null, with a note, if it does not fit. Of a member that comes twice the last counts. */
-  #fieldValue(shape: Shape, field: number): Value {
-    this.#peek()
-    const from = this.#at
-    const depth = this.#depth
+  /**
+   * The members of the body, from the next one on. True at its end; false behind a member that does not fit, which is null and
+   * noted. Of a member that comes twice the last counts.
+   */
+  #fields(record: RecordShape, into: Value[]): boolean {
+    let field = -1
+    let from = 0
     try {
-      const value = this.#value(shape)
-      if (this.#misfits !== undefined) this.#misfits.delete(field)
-      return value
+      do {
+        field = this.#fieldOfKey(record)
+        from = this.#at
+        if (field < 0) {
+          this.#skip()
+        } else {
+          into[field] = this.#value(record.shapes[field])
+          if (this.#misfits !== undefined) this.#misfits.delete(field)
+        }
+      } while (this.#another(CLOSE_OBJECT))
+      return true
     } catch (problem) {
       if (!(problem instanceof JsonMisfit)) throw problem
+      if (++this.#misfitCount > JSON_MISFITS_MAX) {
+        throw new JsonProblem(`more than ${JSON_MISFITS_MAX} members do not fit`)
+      }
       this.#at = from
-      this.#depth = depth
+      this.#depth = 1
       this.#skip()
       this.#misfits ??= new Map()
       this.#misfits.set(field, problem.reason)
-      return null
+      into[field] = null
+      return false
     }
   }
 

@@ -1,5 +1,6 @@
 /** A field that does not fit is null and makes its event a bad one; the others have their values. */
 import { describe, expect, test } from 'vitest'
+import { JSON_MISFITS_MAX } from '../../src/formats/json-reader.ts'
 import type { Value } from '../../src/formats/record-reader.ts'
 import { answered, ended, handleOf } from '../support/explore.ts'
 import { type Body, type FormatUse, LIST, optional, TestReader } from '../support/records.ts'
@@ -223,6 +224,12 @@ test('of a member that comes twice the last counts, whether it fits or not', () 
   const values: Value[] = []
   expect(reader.into(values, '{"i":5,"s":"a","i":"x"}')).toMatchObject({ partial: true })
   expect(values).toEqual([null, 'a'])
+})
+
+test('members that do not fit, without end, are an error of the body', () => {
+  const reader = new TestReader({ format: 'json', schema: STRICT })
+  const error = reader.into([], `{${'"i":"x",'.repeat(JSON_MISFITS_MAX + 1)}"s":"a"}`)
+  expect(error).toEqual({ reason: 'more than 10000 members do not fit' })
 })
 
 const unreadable: { name: string; use: FormatUse; body: string }[] = [
