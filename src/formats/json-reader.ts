@@ -4,7 +4,7 @@
  *
  *   boolean         true or false
  *   int, long       a number that is whole, 1.0 and 1e3 too, within 32 or 64 bits
- *   float, double   a number
+ *   float, double   a number within their range
  *   string, enum    a string; for an enum one of the symbols
  *   bytes           a string: characters below 256 are bytes, and \xNN is the byte NN, as in the other formats
  *   array, map      an array, an object
@@ -576,10 +576,13 @@ class JsonCursor {
     if (!this.#marked && type === 'long') return readLong(this.#bytes, from, this.#at)
     const value = readDouble(this.#bytes, from, this.#at)!
     switch (type) {
+      // No number of JSON is infinite: one that becomes so is out of range.
       case 'double':
-        return value
-      case 'float':
-        return Math.fround(value)
+        return Number.isFinite(value) ? value : undefined
+      case 'float': {
+        const rounded = Math.fround(value)
+        return Number.isFinite(rounded) ? rounded : undefined
+      }
       case 'int':
         return value === (value | 0) ? value | 0 : undefined
       case 'long':

@@ -6,7 +6,7 @@
  *   characters   \t \n \r \f \e \a, \xHH, \x{…}, \uHHHH, \0oo, \cX, \Q…\E
  *   classes      . \d \w \s \D \W \S (ASCII), \h a hex digit as in Oniguruma, \v, \R, [a-z&&[^x]], [:alpha:], \p{…}
  *   places       ^ $ \A \z \Z \b \B
- *   groups       (…), (?:…), (?<name>…), (?>…), (?=…), (?!…), (?<=…), (?<!…), (?ims-x), (?i:…)
+ *   groups       (…), (?:…), (?<name>…), (?>…), (?=…), (?!…), (?<=…), (?<!…), (?imsxud-imsxud), (?i:…)
  *   repeats      * + ? {n} {n,} {n,m}, each as it is, with ? (as few as may be) or + (never gives back)
  *
  * References back to a group (\1, \k<name>) are refused: they are what no matcher can do in bounded time.
@@ -39,7 +39,18 @@ import {
 import { type GrokLibrary, type GrokReference, matchReference } from './grok-pattern.ts'
 import { GROUP_START, QUANTIFIER } from './regex-syntax.ts'
 
-export type Place = 'start' | 'end' | 'lineStart' | 'lineEnd' | 'lastLineEnd' | 'wordEdge' | 'noWordEdge'
+export type Place =
+  | 'start'
+  | 'end'
+  | 'lineStart'
+  | 'lineEnd'
+  | 'lastLineEnd'
+  | 'wordEdge'
+  | 'noWordEdge'
+  // Where no other line end counts than LF.
+  | 'unixLineStart'
+  | 'unixLineEnd'
+  | 'lastUnixLineEnd'
 
 export type RegexTree =
   | { readonly kind: 'empty' }
@@ -125,6 +136,8 @@ export interface Flags {
   readonly extended: boolean
   /** Case beyond ASCII, with ignoreCase. */
   readonly unicodeCase: boolean
+  /** A line ends with LF alone. */
+  readonly unixLines: boolean
 }
 
 const NO_FLAGS: Flags = {
@@ -133,11 +146,12 @@ const NO_FLAGS: Flags = {
   dotAll: false,
   extended: false,
   unicodeCase: false,
+  unixLines: false,
 }
 
 function flagLetters(flags: Flags): string {
-  const { ignoreCase, multiline, dotAll, extended, unicodeCase } = flags
-  return `${ignoreCase ? 'i' : ''}${multiline ? 'm' : ''}${dotAll ? 's' : ''}${extended ? 'x' : ''}${unicodeCase ? 'u' : ''}`
+  const { ignoreCase, multiline, dotAll, extended, unicodeCase, unixLines } = flags
+  return `${unixLines ? 'd' : ''}${ignoreCase ? 'i' : ''}${multiline ? 'm' : ''}${dotAll ? 's' : ''}${extended ? 'x' : ''}${unicodeCase ? 'u' : ''}`
 }
 
 class TreeReader {
@@ -231,13 +245,13 @@ class TreeReader {
         return this.#escape(flags)
       case '.':
         this.#at++
-        return { kind: 'char', set: flags.dotAll ? ALL_CHARS : negate(LINE_ENDS) }
+        return { kind: 'char', set: dotSet(flags) }
       case '^':
         this.#at++
-        return { kind: 'place', place: flags.multiline ? 'lineStart' : 'start' }
+        return { kind: 'place', place: flags.multiline ? unixly('lineStart', flags) : 'start' }
       case '$':
         this.#at++
-        return { kind: 'place', place: flags.multiline ? 'lineEnd' : 'lastLineEnd' }
+        return { kind: 'place', place: unixly(flags.multiline ? 'lineEnd' : 'lastLineEnd', flags) }
       case '%': {
         const reference = matchReference(this.#source, this.#at)
         if (reference === undefined) break
@@ -305,7 +319,8 @@ class TreeReader {
       else if (letter === 'm') flags.multiline = on
       else if (letter === 'x') flags.extended = on
       else if (letter === 'u' || letter === 'U') flags.unicodeCase = on
-      else if (letter !== 'd') throw new PatternError(`'${letter}' is not a flag`)
+      else if (letter === 'd') flags.unixLines = on
+      else throw new PatternError(`'${letter}' is not a flag`)
     }
     return flags
   }
@@ -315,7 +330,7 @@ class TreeReader {
     const place = PLACES.get(letter)
     if (place !== undefined) {
       this.#at += 2
-      return { kind: 'place', place }
+      return { kind: 'place', place: unixly(place, flags) }
     }
     if (letter === 'Q') {
       const end = this.#source.indexOf('\\E', this.#at + 2)
@@ -506,6 +521,21 @@ const ESCAPED_SETS: ReadonlyMap<string, CharSet> = new Map([
 function folded(set: CharSet, { ignoreCase, unicodeCase }: Flags): CharSet {
   if (!ignoreCase) return set
   return unicodeCase ? foldUnicodeCase(set) : foldCase(set)
+}
+
+function dotSet({ dotAll, unixLines }: Flags): CharSet {
+  if (dotAll) return ALL_CHARS
+  return negate(unixLines ? oneChar(0x0a) : LINE_ENDS)
+}
+
+const UNIX_PLACES: ReadonlyMap<Place, Place> = new Map([
+  ['lineStart', 'unixLineStart'],
+  ['lineEnd', 'unixLineEnd'],
+  ['lastLineEnd', 'lastUnixLineEnd'],
+])
+
+function unixly(place: Place, { unixLines }: Flags): Place {
+  return unixLines ? (UNIX_PLACES.get(place) ?? place) : place
 }
 
 function isOne(set: CharSet): boolean {

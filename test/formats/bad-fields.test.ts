@@ -174,6 +174,13 @@ const cases: Case[] = [
       'field i has \'2147483648,"l":-92233720\', which is not an int; field l has \'-9223372036854775809,"f"\', which is not a long',
   },
   {
+    name: 'json, numbers that would be infinite',
+    use: { format: 'json', schema: ALL },
+    body: '{"f":1e39,"d":-1e400,"s":"x"}',
+    record: { i: null, l: null, f: null, d: null, b: null, s: 'x' },
+    reason: 'field f has ',
+  },
+  {
     name: 'json, another kind of value, nested ones too',
     use: { format: 'json', schema: ALL },
     body: '{"i":{"a":[1,{"b":"}"}]},"l":[[]],"s":"x","b":"true"}',

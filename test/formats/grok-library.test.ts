@@ -529,6 +529,14 @@ test('a type behind the name, own definitions, lists and names of patterns', () 
   expect(reader.read('###')).toEqual({ bytes: null, id: null, WORD: null, tag: [] })
 })
 
+test('flags of a pattern hold in what it refers to: all of a stack trace', () => {
+  const trace = 'java.lang.IllegalStateException: x\n\tat a.B.c(B.java:1)\r\n\tat a.B.d(B.java:2)'
+  const read = (pattern: string) =>
+    new TestReader({ format: 'grok', settings: { pattern } }).read(`${trace}\n`)
+  expect(read('(?s)%{GREEDYDATA:body}')).toEqual({ body: trace })
+  expect(read('%{GREEDYDATA:body}')).toEqual({ body: 'java.lang.IllegalStateException: x' })
+})
+
 test('an event on which the pattern takes too long is an error, and the next one is read', () => {
   const reader = new TestReader({
     format: 'grok',
