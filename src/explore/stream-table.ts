@@ -3,8 +3,8 @@
  *
  *   ts BIGINT, bad BOOLEAN, headers?, f<index of the field>, …
  *
- * What is new in the log since is added when somebody asks. An event that does not fit the schema has its time and headers,
- * `bad`, and no fields.
+ * What is new in the log since is added when somebody asks. An event that cannot be read has its time and headers, `bad`,
+ * and no fields; where only some of its fields do not fit, it is `bad`, and those are NULL.
  */
 import { setImmediate } from 'node:timers/promises'
 import type { EventBlock, LogId } from '../../storage/log.ts'
@@ -221,13 +221,14 @@ export class StreamTable {
         tsColumn.setValue(row, timestampMs)
         badColumn.setValue(row, error !== undefined)
         headersColumn?.setText(row, headersJson)
-        if (error === undefined) {
+        if (error === undefined || error.partial === true) {
           for (let field = 0; field < fieldColumns.length; field++)
             fieldColumns[field].set(row, values[field])
         } else {
           for (const column of fieldColumns) column.setNull(row)
-          this.#addBad({ timestampMs, sequence: firstSequence + i, reason: error.reason })
         }
+        if (error !== undefined)
+          this.#addBad({ timestampMs, sequence: firstSequence + i, reason: error.reason })
         writer.endRow()
         if (i % SLICE_EVENTS === 0 && slices.isOver()) await slices.next()
       }

@@ -56,6 +56,37 @@ export function foldCase(set: CharSet): CharSet {
   return unite(set, lower, upper)
 }
 
+/** With all letters of the Basic Multilingual Plane that are the same but for case. */
+export function foldUnicodeCase(set: CharSet): CharSet {
+  const others: (readonly [number, number])[] = []
+  for (const [unit, other] of casePairs()) {
+    if (holds(set, unit) && !holds(set, other)) others.push([other, other])
+  }
+  return unite(set, others)
+}
+
+function holds(set: CharSet, unit: number): boolean {
+  return set.some(([low, high]) => low <= unit && unit <= high)
+}
+
+let pairs: readonly (readonly [unit: number, other: number])[] | undefined
+
+/** Each letter with each of its other cases: [e, E], [E, e]. Letters that change into more than one are left out. */
+function casePairs(): readonly (readonly [unit: number, other: number])[] {
+  if (pairs !== undefined) return pairs
+  const found: [number, number][] = []
+  for (let unit = 0; unit <= UNIT_MAX; unit++) {
+    const letter = String.fromCharCode(unit)
+    for (const other of [letter.toLowerCase(), letter.toUpperCase()]) {
+      if (other.length === 1 && other !== letter) {
+        found.push([unit, other.charCodeAt(0)], [other.charCodeAt(0), unit])
+      }
+    }
+  }
+  pairs = found
+  return pairs
+}
+
 export const DIGITS: CharSet = [[0x30, 0x39]]
 export const WORD_CHARS: CharSet = unite(DIGITS, [[0x41, 0x5a]], [[0x5f, 0x5f]], [[0x61, 0x7a]])
 export const SPACES: CharSet = unite([[0x09, 0x0d]], [[0x20, 0x20]])

@@ -1,7 +1,10 @@
 /** A character set at work: bytes -> text, and bytes -> UTF-8 for those who scan. */
 import { CHARSET_SETTING, type Charset, DEFAULT_CHARSET, findCharset } from './charset.ts'
 import type { FormatSettings } from './format.ts'
+import { textStart } from './line-body.ts'
 import { isAscii, latin1, utf8 } from './text-bytes.ts'
+
+const BYTE_ORDER_MARK = 0xfeff
 
 export class CharsetDecoder {
   readonly #charset: Charset
@@ -25,8 +28,14 @@ export class CharsetDecoder {
       charset.kind !== 'utf-16' && label?.startsWith('utf-16') !== true && label !== 'iso-2022-jp'
   }
 
+  /** All of the bytes, without a byte order mark before them. */
   text(bytes: Uint8Array, start: number, end: number): string {
-    if (this.isUtf8) return utf8(bytes, start, end)
+    if (this.isUtf8) return utf8(bytes, textStart(bytes, start, end), end)
+    const text = this.#decoded(bytes, start, end)
+    return text.charCodeAt(0) === BYTE_ORDER_MARK ? text.slice(1) : text
+  }
+
+  #decoded(bytes: Uint8Array, start: number, end: number): string {
     switch (this.#charset.kind) {
       case 'iso-8859-1':
         return latin1(bytes, start, end)
@@ -43,7 +52,7 @@ export class CharsetDecoder {
     }
   }
 
-  /** The same text in UTF-8; undefined if the bytes are that already. */
+  /** The text in UTF-8; undefined if the bytes are that already, perhaps with a byte order mark. */
   transcoded(bytes: Uint8Array, start: number, end: number): Uint8Array | undefined {
     if (this.isUtf8 || (this.#extendsAscii && isAscii(bytes, start, end))) return undefined
     return Buffer.from(this.text(bytes, start, end), 'utf8')
@@ -60,10 +69,10 @@ function windows1252(latin1Text: string): string {
   return latin1Text.replace(/[\x80-\x9f]/g, (char) => WINDOWS_1252[char.charCodeAt(0) - 0x80])
 }
 
-const BIG_ENDIAN = new TextDecoder('utf-16be')
-const LITTLE_ENDIAN = new TextDecoder('utf-16le')
+const BIG_ENDIAN = new TextDecoder('utf-16be', { ignoreBOM: true })
+const LITTLE_ENDIAN = new TextDecoder('utf-16le', { ignoreBOM: true })
 
-/** By its byte order mark, which goes; big-endian without one. */
+/** By its byte order mark; big-endian without one. */
 function utf16(bytes: Uint8Array): string {
   return (bytes[0] === 0xff && bytes[1] === 0xfe ? LITTLE_ENDIAN : BIG_ENDIAN).decode(bytes)
 }

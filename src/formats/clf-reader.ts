@@ -6,10 +6,18 @@
  *   other   up to the next space; a bracket that opens in it has to close in it
  *   -       no value: null where the field may be, else the text itself
  *
- * Values after the last wanted one are not looked at. What cannot be cut that way is an error.
+ * Values after the last wanted one are not looked at. What cannot be cut that way is an error of the whole line.
  */
 import type { RecordSchema } from '../schemas/schema.ts'
-import { type FormatError, type HeaderPairs, quoted, type RecordReader, type Value } from './record-reader.ts'
+import { lineEnd, textStart } from './line-body.ts'
+import {
+  alsoWrong,
+  type FormatError,
+  type HeaderPairs,
+  quoted,
+  type RecordReader,
+  type Value,
+} from './record-reader.ts'
 import { utf8 } from './text-bytes.ts'
 import { fill, fillNothing, type TextField, textFields } from './text-field.ts'
 
@@ -33,12 +41,15 @@ export class ClfReader implements RecordReader {
 
   read(
     bytes: Uint8Array,
-    start: number,
-    end: number,
+    bodyStart: number,
+    bodyEnd: number,
     _headers: HeaderPairs,
     into: Value[],
   ): FormatError | undefined {
     const fields = this.#fields
+    const start = textStart(bytes, bodyStart, bodyEnd)
+    const end = lineEnd(bytes, start, bodyEnd)
+    let wrong: FormatError | undefined
     let at = start
     let index = 0
     for (; index < fields.length; index++) {
@@ -74,16 +85,16 @@ export class ClfReader implements RecordReader {
         into[field.slot] = null
       } else {
         const error = fill(field, bytes, from, to, into)
-        if (error !== undefined) return error
+        if (error !== undefined) wrong = alsoWrong(wrong, error)
       }
     }
     if (index === 0 && fields.length > 0) return malformed(bytes, start, end)
     for (; index < fields.length; index++) {
       const field = fields[index]
       const error = field === undefined ? undefined : fillNothing(field, into)
-      if (error !== undefined) return error
+      if (error !== undefined) wrong = alsoWrong(wrong, error)
     }
-    return undefined
+    return wrong
   }
 }
 

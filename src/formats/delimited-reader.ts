@@ -4,11 +4,24 @@
  * With a quote character a value that begins with it goes to the next one, whatever is in between, and a doubled one
  * stands for itself (RFC 4180); a quote further on in a value is text. Then a value may not go on behind its quote, and
  * has to be closed: all else would be guessing where the other values are.
+ *
+ * A byte order mark before the first value and one line end behind the last are no part of them (line-body.ts), save where
+ * the delimiter holds a line feed: then all line ends are its.
  */
 import type { CharsetDecoder } from './charset-decoder.ts'
-import { type FormatError, type HeaderPairs, quoted, type RecordReader, type Value } from './record-reader.ts'
+import { lineEnd, textStart } from './line-body.ts'
+import {
+  alsoWrong,
+  type FormatError,
+  type HeaderPairs,
+  quoted,
+  type RecordReader,
+  type Value,
+} from './record-reader.ts'
 import { utf8 } from './text-bytes.ts'
 import { fill, fillNothing, type TextField } from './text-field.ts'
+
+const LINE_FEED = 0x0a
 
 export interface DelimitedLayout {
   readonly charset: CharsetDecoder
@@ -37,6 +50,7 @@ export class DelimitedReader implements RecordReader {
   readonly #list: TextField | undefined
   readonly #listColumn: number
   readonly #unmapped: readonly TextField[]
+  readonly #endsLine: boolean
   /** Whether the quoted value that was found last holds doubled quotes. */
   #doubled = false
 
@@ -51,6 +65,7 @@ export class DelimitedReader implements RecordReader {
     this.#list = layout.list
     this.#listColumn = layout.list === undefined ? Number.POSITIVE_INFINITY : layout.listColumn
     this.#unmapped = layout.unmapped
+    this.#endsLine = !layout.delimiter.includes(LINE_FEED)
   }
 
   read(
@@ -60,14 +75,15 @@ export class DelimitedReader implements RecordReader {
     _headers: HeaderPairs,
     into: Value[],
   ): FormatError | undefined {
-    for (const field of this.#unmapped) {
-      const error = fillNothing(field, into)
-      if (error !== undefined) return error
-    }
-    if (this.#isUtf8) return this.#scan(bytes, start, end, into)
+    if (this.#isUtf8) return this.#line(bytes, start, end, into)
     const transcoded = this.#charset.transcoded(bytes, start, end)
-    if (transcoded === undefined) return this.#scan(bytes, start, end, into)
-    return this.#scan(transcoded, 0, transcoded.length, into)
+    if (transcoded === undefined) return this.#line(bytes, start, end, into)
+    return this.#line(transcoded, 0, transcoded.length, into)
+  }
+
+  #line(bytes: Uint8Array, start: number, end: number, into: Value[]): FormatError | undefined {
+    const from = textStart(bytes, start, end)
+    return this.#scan(bytes, from, this.#endsLine ? lineEnd(bytes, from, end) : end, into)
   }
 
   #scan(bytes: Uint8Array, start: number, end: number, into: Value[]): FormatError | undefined {
@@ -78,6 +94,11 @@ export class DelimitedReader implements RecordReader {
     const quote = this.#quote
     const wanted = fields.length + (this.#list === undefined ? 0 : 1)
     let items: string[] | undefined
+    let wrong: FormatError | undefined
+    for (const field of this.#unmapped) {
+      const error = fillNothing(field, into)
+      if (error !== undefined) wrong = alsoWrong(wrong, error)
+    }
     let next = 0
     let at = start
     for (let column = 0; next < wanted; column++) {
@@ -103,7 +124,7 @@ export class DelimitedReader implements RecordReader {
         const error = this.#doubled
           ? fillUndoubled(field, bytes, from, to, quote, into)
           : fill(field, bytes, from, to, into)
-        if (error !== undefined) return error
+        if (error !== undefined) wrong = alsoWrong(wrong, error)
       } else if (column >= this.#listColumn) {
         items ??= []
         items.push(this.#doubled ? undoubled(bytes, from, to, quote).toString() : utf8(bytes, from, to))
@@ -113,10 +134,10 @@ export class DelimitedReader implements RecordReader {
     }
     for (; next < fields.length; next++) {
       const error = fillNothing(fields[next], into)
-      if (error !== undefined) return error
+      if (error !== undefined) wrong = alsoWrong(wrong, error)
     }
     if (this.#list !== undefined) into[this.#list.slot] = items ?? []
-    return undefined
+    return wrong
   }
 
   #isDelimiter(bytes: Uint8Array, at: number, end: number): boolean {

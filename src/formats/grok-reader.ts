@@ -5,24 +5,27 @@
  * Of several captures of a name the last one that found something counts, and a list has all of them. `%{NUMBER:bytes:int}`
  * fills a field `bytes`, too: what type it has is the schema's business. Only captures of wanted fields are compiled.
  *
- * No match is no error: then no field has a value.
+ * No match is no error by itself: then no field has a value.
  */
 import type { RecordSchema } from '../schemas/schema.ts'
-import { GROK_LIBRARY } from './patterns/index.ts'
-import type { FormatError, HeaderPairs, RecordReader, Value } from './record-reader.ts'
+import { lineEnd, textStart } from './line-body.ts'
+import {
+  alsoWrong,
+  type FormatError,
+  type HeaderPairs,
+  type RecordReader,
+  type Value,
+} from './record-reader.ts'
 import { RegexMatcher } from './regex-match.ts'
 import { compileTree, type RegexProgram } from './regex-program.ts'
-import { PatternError, PatternTrees } from './regex-tree.ts'
+import { PatternError, type PatternTrees } from './regex-tree.ts'
 import { utf8 } from './text-bytes.ts'
 import { fill, fillNothing, LIST, type TextField, textFields } from './text-field.ts'
 
-/** One for all: library patterns become trees when the first pattern refers to them. */
-const TREES = new PatternTrees(GROK_LIBRARY)
-
 /** Why the pattern does not compile, or undefined if it does. Its structure has been found sound. */
-export function compileProblem(pattern: string): string | undefined {
+export function compileProblem(pattern: string, trees: PatternTrees): string | undefined {
   try {
-    compileTree(TREES.parse(pattern), () => true)
+    compileTree(trees.parse(pattern), () => true)
     return undefined
   } catch (error) {
     if (error instanceof PatternError) return error.message
@@ -30,25 +33,45 @@ export function compileProblem(pattern: string): string | undefined {
   }
 }
 
+export interface GrokOptions {
+  /** The library that the pattern refers to. */
+  readonly trees: PatternTrees
+  /** Captures that fill a field of another name, too: name of the capture -> name of the field. */
+  readonly aliases?: ReadonlyMap<string, string>
+  /** Why it is an error that the line `bytes[start, end)` does not match; undefined if it is none. */
+  readonly unmatched?: Unmatched
+}
+
+export type Unmatched = (bytes: Uint8Array, start: number, end: number) => FormatError | undefined
+
+const NO_ALIASES: ReadonlyMap<string, string> = new Map()
+
 export class GrokReader implements RecordReader {
   readonly #fields: readonly TextField[]
   /** By field: the captures that may fill it. */
   readonly #captures: readonly (readonly number[])[]
   readonly #inQuotes: readonly boolean[]
   readonly #matcher: RegexMatcher
+  readonly #unmatched: Unmatched | undefined
   /** The text that is matched, character by character. */
   #units = new Uint16Array(1024)
 
-  constructor(pattern: string, schema: RecordSchema, wanted: readonly number[]) {
+  constructor(
+    pattern: string,
+    schema: RecordSchema,
+    wanted: readonly number[],
+    { trees, aliases = NO_ALIASES, unmatched }: GrokOptions,
+  ) {
+    this.#unmatched = unmatched
     this.#fields = textFields(schema, wanted)
     const names = new Set(schema.fields.map((field) => field.name))
     const fieldNamed = (name: string) => (names.has(name) ? name : name.split(/[:;]/, 1)[0])
-    const wantedNames = new Set(this.#fields.map((field) => field.name))
-    const program: RegexProgram = compileTree(TREES.parse(pattern), (name) =>
-      wantedNames.has(fieldNamed(name)),
+    const fills = (name: string, field: string) => fieldNamed(name) === field || aliases.get(name) === field
+    const program: RegexProgram = compileTree(trees.parse(pattern), (name) =>
+      this.#fields.some((field) => fills(name, field.name)),
     )
     this.#captures = this.#fields.map((field) =>
-      program.captures.flatMap(({ name }, index) => (fieldNamed(name) === field.name ? [index] : [])),
+      program.captures.flatMap(({ name }, index) => (fills(name, field.name) ? [index] : [])),
     )
     this.#inQuotes = program.captures.map((capture) => capture.inQuotes)
     this.#matcher = new RegexMatcher(program)
@@ -56,11 +79,13 @@ export class GrokReader implements RecordReader {
 
   read(
     bytes: Uint8Array,
-    start: number,
-    end: number,
+    bodyStart: number,
+    bodyEnd: number,
     _headers: HeaderPairs,
     into: Value[],
   ): FormatError | undefined {
+    const start = textStart(bytes, bodyStart, bodyEnd)
+    const end = lineEnd(bytes, start, bodyEnd)
     const length = end - start
     if (this.#units.length < length) this.#units = new Uint16Array(2 * length)
     const units = this.#units
@@ -70,34 +95,39 @@ export class GrokReader implements RecordReader {
       units[index] = byte
       seen |= byte
     }
-    if (seen < 0x80) return this.#match(units, length, bytes, start, undefined, into)
-    const text = utf8(bytes, start, end)
-    for (let index = 0; index < text.length; index++) units[index] = text.charCodeAt(index)
-    return this.#match(units, text.length, bytes, start, text, into)
+    let matched = length
+    let text: string | undefined
+    if (seen >= 0x80) {
+      text = utf8(bytes, start, end)
+      matched = text.length
+      for (let index = 0; index < matched; index++) units[index] = text.charCodeAt(index)
+    }
+    const outcome = this.#matcher.find(units, matched)
+    if (outcome === 'tooLong') return { reason: 'the pattern took too long on this event' }
+    const wrong = this.#fill(outcome === 'match', units, bytes, start, text, into)
+    if (outcome === 'match' || this.#unmatched === undefined) return wrong
+    return this.#unmatched(bytes, start, end) ?? wrong
   }
 
   /** `text` is what is in `units` if that is not ASCII: else places there are places in `bytes`. */
-  #match(
+  #fill(
+    isMatch: boolean,
     units: Uint16Array,
-    length: number,
     bytes: Uint8Array,
     start: number,
     text: string | undefined,
     into: Value[],
   ): FormatError | undefined {
-    const outcome = this.#matcher.find(units, length)
-    if (outcome === 'tooLong') {
-      return { reason: 'the pattern took too long on this event' }
-    }
+    let wrong: FormatError | undefined
     const fields = this.#fields
     for (let index = 0; index < fields.length; index++) {
       const field = fields[index]
       const captures = this.#captures[index]
       let error: FormatError | undefined
       if (field.kind === LIST) {
-        into[field.slot] = outcome === 'match' ? this.#texts(captures, bytes, start, text) : []
+        into[field.slot] = isMatch ? this.#texts(captures, bytes, start, text) : []
       } else {
-        const capture = outcome === 'match' ? this.#lastFound(captures) : -1
+        const capture = isMatch ? this.#lastFound(captures) : -1
         if (capture < 0) {
           error = fillNothing(field, into)
         } else {
@@ -111,9 +141,9 @@ export class GrokReader implements RecordReader {
           }
         }
       }
-      if (error !== undefined) return error
+      if (error !== undefined) wrong = alsoWrong(wrong, error)
     }
-    return undefined
+    return wrong
   }
 
   #lastFound(captures: readonly number[]): number {

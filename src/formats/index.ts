@@ -3,8 +3,9 @@ import { avro } from './avro.ts'
 import { clf } from './clf.ts'
 import { csv, tsv } from './delimited.ts'
 import type { Format } from './format.ts'
-import { grok, syslog } from './grok.ts'
+import { grok } from './grok.ts'
 import { json } from './json.ts'
+import { syslog } from './syslog.ts'
 import { text } from './text.ts'
 
 export const FORMATS: readonly Format[] = [avro, csv, tsv, text, clf, grok, syslog, json]

@@ -4,7 +4,7 @@
  *
  *   boolean         true or false
  *   int, long       a number that is whole, 1.0 and 1e3 too, within 32 or 64 bits
- *   float, double   a number
+ *   float, double   a number within their range
  *   string, enum    a string; for an enum one of the symbols
  *   bytes           a string: characters below 256 are bytes, and \xNN is the byte NN, as in the other formats
  *   array, map      an array, an object
@@ -13,11 +13,17 @@
  *
  * null and a member that is not there are null where the schema allows it. Of a member that is there twice the last
  * counts. Nothing is converted: "5" is no int, and 5 no string.
+ *
+ * A member that does not fit, or has within it what does not, is an error of its field alone. What is not JSON, or too deep,
+ * is one of the body.
  */
 import { nonNullable, type RecordSchema, type Schema } from '../schemas/schema.ts'
+import { textStart } from './line-body.ts'
 import { readDouble, readInt, readLong } from './number-text.ts'
 import {
+  alsoWrong,
   type FormatError,
+  fieldError,
   type HeaderPairs,
   nullRefused,
   quoted,
@@ -32,6 +38,9 @@ import { readBytes } from './text-field.ts'
 export const JSON_DEPTH_MAX = 64
 /** Records within a body make at most so many fields more than it has bytes: `{}` makes as many as its schema has. */
 export const JSON_FIELDS_BEYOND_BYTES = 65_536
+
+/** Members of one body that do not fit: a misfit takes some microseconds, and a member may come any number of times. */
+export const JSON_MISFITS_MAX = 10_000
 
 /** A schema ready to use. Mutable while a record is made: its fields may refer to it. */
 interface Shape {
@@ -79,8 +88,7 @@ export class JsonReader implements RecordReader {
   ): FormatError | undefined {
     for (let slot = 0; slot < this.#slots; slot++) into[slot] = MISSING
     try {
-      this.#cursor.document(bytes, start, end, this.#record, into)
-      return undefined
+      return this.#cursor.document(bytes, start, end, this.#record, into)
     } catch (problem) {
       if (problem instanceof JsonProblem) return { reason: problem.reason }
       throw problem
@@ -96,6 +104,9 @@ class JsonProblem {
     this.reason = reason
   }
 }
+
+/** The value that was read is none of its field; the body may be sound. */
+class JsonMisfit extends JsonProblem {}
 
 /** Marks a member that has not come yet; no reader ever gives it out. */
 const MISSING = undefined as unknown as null
@@ -167,23 +178,82 @@ class JsonCursor {
   #fieldsLeft = 0
   /** Whether the string, or the number, that was passed last has an escape, or a fraction or exponent. */
   #marked = false
+  /** Why fields of the body have no value, by their index; undefined while there are none. */
+  #misfits: Map<number, string> | undefined
+  #misfitCount = 0
 
-  document(bytes: Uint8Array, start: number, end: number, record: RecordShape, into: Value[]): void {
+  document(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    record: RecordShape,
+    into: Value[],
+  ): FormatError | undefined {
     this.#bytes = bytes
     this.#start = start
-    this.#at = start
+    this.#at = textStart(bytes, start, end)
     this.#end = end
     this.#depth = 0
     this.#fieldsLeft = JSON_FIELDS_BEYOND_BYTES + (end - start)
-    if (end - start >= 3 && bytes[start] === 0xef && bytes[start + 1] === 0xbb && bytes[start + 2] === 0xbf) {
-      this.#at += 3 // a byte order mark
-    }
+    this.#misfits = undefined
+    this.#misfitCount = 0
     if (this.#peek() !== OPEN_OBJECT) throw new JsonProblem('the body is not a JSON object')
-    this.#members(record, into)
+    this.#enter()
+    if (this.#peek() === CLOSE_OBJECT) this.#at++
+    else while (!this.#fields(record, into)) if (!this.#another(CLOSE_OBJECT)) break
     if (this.#peek() !== -1) throw this.#unexpected()
+    return this.#missing(record, into)
   }
 
-  /** The members of an object, which the next byte opens. */
+  /**
+   * The members of the body, from the next one on. True at its end; false behind a member that does not fit, which is null and
+   * noted. Of a member that comes twice the last counts.
+   */
+  #fields(record: RecordShape, into: Value[]): boolean {
+    let field = -1
+    let from = 0
+    try {
+      do {
+        field = this.#fieldOfKey(record)
+        from = this.#at
+        if (field < 0) {
+          this.#skip()
+        } else {
+          into[field] = this.#value(record.shapes[field])
+          if (this.#misfits !== undefined) this.#misfits.delete(field)
+        }
+      } while (this.#another(CLOSE_OBJECT))
+      return true
+    } catch (problem) {
+      if (!(problem instanceof JsonMisfit)) throw problem
+      if (++this.#misfitCount > JSON_MISFITS_MAX) {
+        throw new JsonProblem(`more than ${JSON_MISFITS_MAX} members do not fit`)
+      }
+      this.#at = from
+      this.#depth = 1
+      this.#skip()
+      this.#misfits ??= new Map()
+      this.#misfits.set(field, problem.reason)
+      into[field] = null
+      return false
+    }
+  }
+
+  /** Null for the fields of the body without a member; an error for what does not fit. */
+  #missing(record: RecordShape, into: Value[]): FormatError | undefined {
+    let wrong: FormatError | undefined
+    for (let field = 0; field < record.shapes.length; field++) {
+      if (into[field] !== MISSING) continue
+      const { nullable, path } = record.shapes[field]
+      if (!nullable) wrong = alsoWrong(wrong, valueMissing(path))
+      into[field] = null
+    }
+    if (this.#misfits === undefined) return wrong
+    for (const reason of this.#misfits.values()) wrong = alsoWrong(wrong, fieldError(reason))
+    return wrong
+  }
+
+  /** The members of an object in a field, which the next byte opens. */
   #members(record: RecordShape, into: Value[]): void {
     this.#enter()
     if (this.#peek() === CLOSE_OBJECT) {
@@ -199,7 +269,7 @@ class JsonCursor {
     for (let field = 0; field < record.shapes.length; field++) {
       if (into[field] !== MISSING) continue
       const shape = record.shapes[field]
-      if (!shape.nullable) throw new JsonProblem(valueMissing(shape.path).reason)
+      if (!shape.nullable) throw new JsonMisfit(valueMissing(shape.path).reason)
       into[field] = null
     }
   }
@@ -240,7 +310,7 @@ class JsonCursor {
     const byte = this.#peek()
     if (byte === 0x6e /* n */) {
       this.#literal(NULL)
-      if (!shape.nullable) throw new JsonProblem(nullRefused(shape.path).reason)
+      if (!shape.nullable) throw new JsonMisfit(nullRefused(shape.path).reason)
       return null
     }
     if (shape.type === 'union') return this.#member(shape, byte)
@@ -506,10 +576,13 @@ class JsonCursor {
     if (!this.#marked && type === 'long') return readLong(this.#bytes, from, this.#at)
     const value = readDouble(this.#bytes, from, this.#at)!
     switch (type) {
+      // No number of JSON is infinite: one that becomes so is out of range.
       case 'double':
-        return value
-      case 'float':
-        return Math.fround(value)
+        return Number.isFinite(value) ? value : undefined
+      case 'float': {
+        const rounded = Math.fround(value)
+        return Number.isFinite(rounded) ? rounded : undefined
+      }
       case 'int':
         return value === (value | 0) ? value | 0 : undefined
       case 'long':
@@ -557,7 +630,7 @@ class JsonCursor {
     if (byte === -1 || !(byte === QUOTE || startsNumber(byte) || VALUE_STARTS.includes(byte))) {
       return this.#unexpected()
     }
-    return new JsonProblem(`field ${shape.path} has ${this.#excerpt()}, which is not ${WORDS[shape.type]}`)
+    return new JsonMisfit(`field ${shape.path} has ${this.#excerpt()}, which is not ${WORDS[shape.type]}`)
   }
 
   #excerpt(): string {

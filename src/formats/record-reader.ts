@@ -32,9 +32,19 @@ export type Value =
   | readonly Value[]
   | ReadonlyMap<string, Value>
 
-/** Why a body is no record of the schema: a sentence for people, of bounded length. */
+/**
+ * Why a body is no record of the schema.
+ *
+ *   without `partial`   the body as a whole could not be read; `into` may hold anything
+ *   with `partial`      the body could be read, and some of its fields do not fit their types or lack a value: those are
+ *                       null in `into`, even where the schema does not let them be, and all others have their values
+ *
+ * Both count as one bad event. Memory is taken only for bodies that have an error.
+ */
 export interface FormatError {
+  /** For people, of bounded length; with several bad fields it names them one after the other, as far as there is room. */
   readonly reason: string
+  readonly partial?: true
 }
 
 /** Of the event, as the log gives them: one array for all events of a run. */
@@ -42,8 +52,8 @@ export type HeaderPairs = readonly (readonly [name: string, value: string])[]
 
 export interface RecordReader {
   /**
-   * Reads the body `bytes[start, end)`. `into[i]` becomes the value of the i-th field that is wanted; after an error
-   * it may hold anything. What is wrong with fields that are not wanted may go unnoticed.
+   * Reads the body `bytes[start, end)`. `into[i]` becomes the value of the i-th field that is wanted; for what it holds
+   * after an error see FormatError. What is wrong with fields that are not wanted may go unnoticed.
    */
   read(
     bytes: Uint8Array,
@@ -61,13 +71,31 @@ export function allFields(schema: RecordSchema): WantedFields {
   return schema.fields.map((_, index) => index)
 }
 
+/** One field does not fit. */
+export function fieldError(reason: string): FormatError {
+  return { reason, partial: true }
+}
+
+/** Of several bad fields: as many sentences as there is room for. */
+const REASON_CHARS_MAX = 300
+
+/** What is known of a body, and one more bad field of it. */
+export function alsoWrong(known: FormatError | undefined, { reason }: FormatError): FormatError {
+  if (known === undefined) return fieldError(reason)
+  if (known.reason.endsWith(MORE)) return known
+  const both = `${known.reason}; ${reason}`
+  return fieldError(both.length <= REASON_CHARS_MAX ? both : `${known.reason}${MORE}`)
+}
+
+const MORE = '; and others'
+
 /** CDAP's texts, to the letter. */
 export function nullRefused(field: string): FormatError {
-  return { reason: `field ${field} cannot be set to a null value.` }
+  return fieldError(`field ${field} cannot be set to a null value.`)
 }
 
 export function valueMissing(field: string): FormatError {
-  return { reason: `Field ${field} must contain a value.` }
+  return fieldError(`Field ${field} must contain a value.`)
 }
 
 /** An excerpt for a message. */

@@ -429,8 +429,14 @@ export class RegexMatcher {
         )
       case 5 /* wordEdge */:
         return this.#isWord(place - 1) !== this.#isWord(place)
-      default:
+      case 6 /* noWordEdge */:
         return this.#isWord(place - 1) === this.#isWord(place)
+      case 7 /* unixLineStart */:
+        return place === 0 || (place < end && units[place - 1] === LINE_FEED)
+      case 8 /* unixLineEnd */:
+        return place === end || units[place] === LINE_FEED
+      default: /* lastUnixLineEnd */
+        return place === end || (place === end - 1 && units[place] === LINE_FEED)
     }
   }
 

@@ -48,6 +48,9 @@ export const PLACES: readonly Place[] = [
   'lastLineEnd',
   'wordEdge',
   'noWordEdge',
+  'unixLineStart',
+  'unixLineEnd',
+  'lastUnixLineEnd',
 ]
 
 export interface Capture {

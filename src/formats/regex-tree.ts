@@ -6,13 +6,16 @@
  *   characters   \t \n \r \f \e \a, \xHH, \x{…}, \uHHHH, \0oo, \cX, \Q…\E
  *   classes      . \d \w \s \D \W \S (ASCII), \h a hex digit as in Oniguruma, \v, \R, [a-z&&[^x]], [:alpha:], \p{…}
  *   places       ^ $ \A \z \Z \b \B
- *   groups       (…), (?:…), (?<name>…), (?>…), (?=…), (?!…), (?<=…), (?<!…), (?ims-x), (?i:…)
+ *   groups       (…), (?:…), (?<name>…), (?>…), (?=…), (?!…), (?<=…), (?<!…), (?imsxud-imsxud), (?i:…)
  *   repeats      * + ? {n} {n,} {n,m}, each as it is, with ? (as few as may be) or + (never gives back)
  *
  * References back to a group (\1, \k<name>) are refused: they are what no matcher can do in bounded time.
  *
+ * Flags hold in the patterns that are referred to, as where references are replaced in the text of the pattern; flags that are
+ * set in a pattern of the library end with it.
+ *
  * Its structure has been found sound before (regex-syntax.ts), so only what that does not look at can go wrong here. The
- * tree of a library pattern is made once and stands at every place that refers to it.
+ * tree of a library pattern is made once for every set of flags and stands at every place that refers to it.
  */
 import {
   ALL_CHARS,
@@ -20,6 +23,7 @@ import {
   charSet,
   DIGITS,
   foldCase,
+  foldUnicodeCase,
   HEX_DIGITS,
   intersect,
   LINE_ENDS,
@@ -32,10 +36,21 @@ import {
   VERTICAL_SPACES,
   WORD_CHARS,
 } from './char-set.ts'
-import { type GrokLibrary, matchReference } from './grok-pattern.ts'
+import { type GrokLibrary, type GrokReference, matchReference } from './grok-pattern.ts'
 import { GROUP_START, QUANTIFIER } from './regex-syntax.ts'
 
-export type Place = 'start' | 'end' | 'lineStart' | 'lineEnd' | 'lastLineEnd' | 'wordEdge' | 'noWordEdge'
+export type Place =
+  | 'start'
+  | 'end'
+  | 'lineStart'
+  | 'lineEnd'
+  | 'lastLineEnd'
+  | 'wordEdge'
+  | 'noWordEdge'
+  // Where no other line end counts than LF.
+  | 'unixLineStart'
+  | 'unixLineEnd'
+  | 'lastUnixLineEnd'
 
 export type RegexTree =
   | { readonly kind: 'empty' }
@@ -88,13 +103,14 @@ export class PatternTrees {
   }
 
   /** Throws PatternError. */
-  parse(pattern: string): RegexTree {
-    return new TreeReader(pattern, this).read()
+  parse(pattern: string, flags: Flags = NO_FLAGS): RegexTree {
+    return new TreeReader(pattern, this).read(flags)
   }
 
-  /** The tree of a pattern of the library. */
-  named(name: string): RegexTree {
-    const known = this.#trees.get(name)
+  /** The tree of a pattern of the library, under the flags of the place that refers to it. */
+  named(name: string, flags: Flags): RegexTree {
+    const key = `${name} ${flagLetters(flags)}`
+    const known = this.#trees.get(key)
     if (known !== undefined) return known
     const definition = this.#library.get(name)
     if (definition === undefined) throw new PatternError(`there is no pattern ${name}`)
@@ -104,8 +120,8 @@ export class PatternTrees {
     }
     this.#open.push(name)
     try {
-      const tree = new TreeReader(definition, this, true).read()
-      this.#trees.set(name, tree)
+      const tree = new TreeReader(definition, this, true).read(flags)
+      this.#trees.set(key, tree)
       return tree
     } finally {
       this.#open.pop()
@@ -113,14 +129,30 @@ export class PatternTrees {
   }
 }
 
-interface Flags {
+export interface Flags {
   readonly ignoreCase: boolean
   readonly multiline: boolean
   readonly dotAll: boolean
   readonly extended: boolean
+  /** Case beyond ASCII, with ignoreCase. */
+  readonly unicodeCase: boolean
+  /** A line ends with LF alone. */
+  readonly unixLines: boolean
 }
 
-const NO_FLAGS: Flags = { ignoreCase: false, multiline: false, dotAll: false, extended: false }
+const NO_FLAGS: Flags = {
+  ignoreCase: false,
+  multiline: false,
+  dotAll: false,
+  extended: false,
+  unicodeCase: false,
+  unixLines: false,
+}
+
+function flagLetters(flags: Flags): string {
+  const { ignoreCase, multiline, dotAll, extended, unicodeCase, unixLines } = flags
+  return `${unixLines ? 'd' : ''}${ignoreCase ? 'i' : ''}${multiline ? 'm' : ''}${dotAll ? 's' : ''}${extended ? 'x' : ''}${unicodeCase ? 'u' : ''}`
+}
 
 class TreeReader {
   readonly #source: string
@@ -135,8 +167,8 @@ class TreeReader {
     this.#ruby = ruby
   }
 
-  read(): RegexTree {
-    return this.#choice(NO_FLAGS)
+  read(flags: Flags): RegexTree {
+    return this.#choice(flags)
   }
 
   /** Options up to the end or the parenthesis that closes; flags set in one hold for the next. */
@@ -213,18 +245,18 @@ class TreeReader {
         return this.#escape(flags)
       case '.':
         this.#at++
-        return { kind: 'char', set: flags.dotAll ? ALL_CHARS : negate(LINE_ENDS) }
+        return { kind: 'char', set: dotSet(flags) }
       case '^':
         this.#at++
-        return { kind: 'place', place: flags.multiline ? 'lineStart' : 'start' }
+        return { kind: 'place', place: flags.multiline ? unixly('lineStart', flags) : 'start' }
       case '$':
         this.#at++
-        return { kind: 'place', place: flags.multiline ? 'lineEnd' : 'lastLineEnd' }
+        return { kind: 'place', place: unixly(flags.multiline ? 'lineEnd' : 'lastLineEnd', flags) }
       case '%': {
         const reference = matchReference(this.#source, this.#at)
         if (reference === undefined) break
         this.#at += reference.length
-        return this.#reference(reference.pattern, reference.field, reference.definition)
+        return this.#reference(reference, flags)
       }
     }
     this.#at++
@@ -232,14 +264,15 @@ class TreeReader {
   }
 
   #char(set: CharSet, flags: Flags): RegexTree {
-    return { kind: 'char', set: flags.ignoreCase ? foldCase(set) : set }
+    return { kind: 'char', set: folded(set, flags) }
   }
 
   /** Without a field what is found goes by the name of its pattern, as it does in CDAP. */
-  #reference(name: string, field: string | undefined, definition: string | undefined): RegexTree {
-    const body = definition === undefined ? this.#trees.named(name) : this.#trees.parse(definition)
-    const inQuotes = definition === undefined && QUOTED_STRINGS.has(name)
-    return { kind: 'capture', name: field ?? name, inQuotes, body }
+  #reference({ pattern, field, definition }: GrokReference, flags: Flags): RegexTree {
+    const body =
+      definition === undefined ? this.#trees.named(pattern, flags) : this.#trees.parse(definition, flags)
+    const inQuotes = definition === undefined && QUOTED_STRINGS.has(pattern)
+    return { kind: 'capture', name: field ?? pattern, inQuotes, body }
   }
 
   #group(flags: Flags): RegexTree | { readonly flags: Flags } {
@@ -285,7 +318,9 @@ class TreeReader {
       else if (letter === 's' || (letter === 'm' && this.#ruby)) flags.dotAll = on
       else if (letter === 'm') flags.multiline = on
       else if (letter === 'x') flags.extended = on
-      else if (!'duU'.includes(letter)) throw new PatternError(`'${letter}' is not a flag`)
+      else if (letter === 'u' || letter === 'U') flags.unicodeCase = on
+      else if (letter === 'd') flags.unixLines = on
+      else throw new PatternError(`'${letter}' is not a flag`)
     }
     return flags
   }
@@ -295,7 +330,7 @@ class TreeReader {
     const place = PLACES.get(letter)
     if (place !== undefined) {
       this.#at += 2
-      return { kind: 'place', place }
+      return { kind: 'place', place: unixly(place, flags) }
     }
     if (letter === 'Q') {
       const end = this.#source.indexOf('\\E', this.#at + 2)
@@ -399,8 +434,8 @@ class TreeReader {
     this.#at++
     const set = whole === undefined ? unite(...united) : intersect(whole, unite(...united))
     // Case first: [^a] without regard to case is neither a nor A.
-    const folded = flags.ignoreCase ? foldCase(set) : set
-    return negative ? negate(folded) : folded
+    const either = folded(set, flags)
+    return negative ? negate(either) : either
   }
 
   /** `[:alpha:]` in a class. */
@@ -482,6 +517,26 @@ const ESCAPED_SETS: ReadonlyMap<string, CharSet> = new Map([
   ['a', oneChar(0x07)],
   ['e', oneChar(0x1b)],
 ])
+
+function folded(set: CharSet, { ignoreCase, unicodeCase }: Flags): CharSet {
+  if (!ignoreCase) return set
+  return unicodeCase ? foldUnicodeCase(set) : foldCase(set)
+}
+
+function dotSet({ dotAll, unixLines }: Flags): CharSet {
+  if (dotAll) return ALL_CHARS
+  return negate(unixLines ? oneChar(0x0a) : LINE_ENDS)
+}
+
+const UNIX_PLACES: ReadonlyMap<Place, Place> = new Map([
+  ['lineStart', 'unixLineStart'],
+  ['lineEnd', 'unixLineEnd'],
+  ['lastLineEnd', 'lastUnixLineEnd'],
+])
+
+function unixly(place: Place, { unixLines }: Flags): Place {
+  return unixLines ? (UNIX_PLACES.get(place) ?? place) : place
+}
 
 function isOne(set: CharSet): boolean {
   return set.length === 1 && set[0][0] === set[0][1]

@@ -9,10 +9,19 @@
  *   priority   facility   severity                  PRI, and what it is made of: facility * 8 + severity
  *   version    msgid      structured_data           structured data as they stand: [id name="value"][…]
  *
- * A message is all up to the end, without a byte order mark. What does not have this form is an error.
+ * A message is all up to the end of the line, without a byte order mark. What does not have this form is an error; of one
+ * with a priority that there is not, the rest is read.
  */
 import type { RecordSchema } from '../schemas/schema.ts'
-import { type FormatError, type HeaderPairs, quoted, type RecordReader, type Value } from './record-reader.ts'
+import { lineEnd, textStart } from './line-body.ts'
+import {
+  alsoWrong,
+  type FormatError,
+  type HeaderPairs,
+  quoted,
+  type RecordReader,
+  type Value,
+} from './record-reader.ts'
 import { utf8 } from './text-bytes.ts'
 import { fill, fillNothing, LIST, type TextField, textFields } from './text-field.ts'
 
@@ -27,6 +36,8 @@ const PARTS = [
   'structured_data',
   'message',
 ]
+/** The fields that can have a value. */
+export const SYSLOG_5424_FIELDS: ReadonlySet<string> = new Set([...PARTS, 'facility', 'severity'])
 const PRIORITY_MAX = 191
 const SPACE = 0x20
 const QUOTE = 0x22
@@ -42,6 +53,8 @@ export class Syslog5424Reader implements RecordReader {
   readonly #severity: TextField | undefined
   /** Wanted, and no part of a message. */
   readonly #others: readonly TextField[]
+  /** Of the message that is being read. */
+  #wrong: FormatError | undefined
 
   constructor(schema: RecordSchema, wanted: readonly number[]) {
     const fields = textFields(schema, wanted)
@@ -55,15 +68,15 @@ export class Syslog5424Reader implements RecordReader {
 
   read(
     bytes: Uint8Array,
-    start: number,
-    end: number,
+    bodyStart: number,
+    bodyEnd: number,
     _headers: HeaderPairs,
     into: Value[],
   ): FormatError | undefined {
-    for (const field of this.#others) {
-      const error = fillNothing(field, into)
-      if (error !== undefined) return error
-    }
+    const start = textStart(bytes, bodyStart, bodyEnd)
+    const end = lineEnd(bytes, start, bodyEnd)
+    this.#wrong = undefined
+    for (const field of this.#others) this.#note(fillNothing(field, into))
     let priority = 0
     let at = start + 1
     while (at < end && isDigit(bytes[at])) priority = Math.min(1000, priority * 10 + bytes[at++] - 0x30)
@@ -72,14 +85,19 @@ export class Syslog5424Reader implements RecordReader {
       return malformed(bytes, start, end, 'it has no <priority>')
     }
     if (priority > PRIORITY_MAX) {
-      return malformed(bytes, start, end, `its priority is above ${PRIORITY_MAX}`)
+      this.#note(malformed(bytes, start, end, `its priority is above ${PRIORITY_MAX}`))
+      for (const field of [this.#parts[0], this.#facility, this.#severity])
+        if (field !== undefined) into[field.slot] = null
+    } else {
+      this.#fill(0, bytes, start + 1, at, into)
+      this.#note(fillNumber(this.#facility, priority >> 3, into))
+      this.#note(fillNumber(this.#severity, priority & 7, into))
     }
-    const error =
-      this.#fill(0, bytes, start + 1, at, into) ??
-      fillNumber(this.#facility, priority >> 3, into) ??
-      fillNumber(this.#severity, priority & 7, into)
-    if (error !== undefined) return error
     return this.#header(bytes, start, at + 1, end, into)
+  }
+
+  #note(error: FormatError | undefined): void {
+    if (error !== undefined) this.#wrong = alsoWrong(this.#wrong, error)
   }
 
   /** From the version on. */
@@ -105,36 +123,28 @@ export class Syslog5424Reader implements RecordReader {
           `it has no ${PARTS[part + 1]}, or a character out of place before it`,
         )
       }
-      const error = this.#fill(part, bytes, at, to, into)
-      if (error !== undefined) return error
+      this.#fill(part, bytes, at, to, into)
       at = to + 1
     }
     const dataEnd = structuredDataEnd(bytes, at, end)
     if (dataEnd < 0 || (dataEnd < end && bytes[dataEnd] !== SPACE)) {
       return malformed(bytes, start, end, 'its structured data are none')
     }
-    const error = this.#fill(7, bytes, at, dataEnd, into)
-    if (error !== undefined) return error
-    let message = Math.min(end, dataEnd + 1)
-    if (
-      end - message >= 3 &&
-      bytes[message] === 0xef &&
-      bytes[message + 1] === 0xbb &&
-      bytes[message + 2] === 0xbf
-    ) {
-      message += 3
-    }
+    this.#fill(7, bytes, at, dataEnd, into)
     const field = this.#parts[8]
-    if (field === undefined) return undefined
-    // The message may be a dash: it is the one part that is left out when there is none.
-    return dataEnd >= end ? fillNothing(field, into) : fill(field, bytes, message, end, into)
+    if (field !== undefined) {
+      const message = textStart(bytes, Math.min(end, dataEnd + 1), end)
+      // The message may be a dash: it is the one part that is left out when there is none.
+      this.#note(dataEnd >= end ? fillNothing(field, into) : fill(field, bytes, message, end, into))
+    }
+    return this.#wrong
   }
 
-  #fill(part: number, bytes: Uint8Array, from: number, to: number, into: Value[]): FormatError | undefined {
+  #fill(part: number, bytes: Uint8Array, from: number, to: number, into: Value[]): void {
     const field = this.#parts[part]
-    if (field === undefined) return undefined
-    if (to - from === 1 && bytes[from] === DASH) return fillNothing(field, into)
-    return fill(field, bytes, from, to, into)
+    if (field === undefined) return
+    const isNothing = to - from === 1 && bytes[from] === DASH
+    this.#note(isNothing ? fillNothing(field, into) : fill(field, bytes, from, to, into))
   }
 }
 

@@ -9,7 +9,14 @@
  */
 import { nonNullable, type RecordSchema, type SimpleType } from '../schemas/schema.ts'
 import { readDouble, readInt, readLong } from './number-text.ts'
-import { type FormatError, nullRefused, quoted, type Value, valueMissing } from './record-reader.ts'
+import {
+  type FormatError,
+  fieldError,
+  nullRefused,
+  quoted,
+  type Value,
+  valueMissing,
+} from './record-reader.ts'
 import { isTextList } from './scalar-fields.ts'
 import { isAscii, utf8 } from './text-bytes.ts'
 
@@ -53,7 +60,10 @@ export function textFields(schema: RecordSchema, wanted: readonly number[]): rea
   })
 }
 
-/** Fills the field from UTF-8. Lists are the business of whoever finds more than one text. */
+/**
+ * Fills the field from UTF-8; with null if the text is none of its type, and the error says so. Lists are the business of
+ * whoever finds more than one text.
+ */
 export function fill(
   field: TextField,
   bytes: Uint8Array,
@@ -63,10 +73,8 @@ export function fill(
 ): FormatError | undefined {
   const { kind, slot } = field
   if (start === end) {
-    if (field.nullable) into[slot] = null
-    else if (kind === STRING) into[slot] = ''
-    else return nullRefused(field.name)
-    return undefined
+    into[slot] = kind === STRING && !field.nullable ? '' : null
+    return field.nullable || kind === STRING ? undefined : nullRefused(field.name)
   }
   switch (kind) {
     case STRING:
@@ -106,22 +114,22 @@ export function fill(
       into[slot] = null
       return undefined
   }
+  into[slot] = null
   return notA(field, utf8(bytes, start, Math.min(end, start + EXCERPT_BYTES)))
 }
 
 /** Leaves the field without a value: null, or an empty list. */
 export function fillNothing(field: TextField, into: Value[]): FormatError | undefined {
-  if (field.kind === LIST) into[field.slot] = []
-  else if (field.nullable) into[field.slot] = null
-  else return valueMissing(field.name)
-  return undefined
+  const isList = field.kind === LIST
+  into[field.slot] = isList ? [] : null
+  return isList || field.nullable ? undefined : valueMissing(field.name)
 }
 
 const EXCERPT_BYTES = 200
 const WORDS = ['null', 'a boolean', 'an int', 'a long', 'a float', 'a double']
 
 function notA(field: TextField, text: string): FormatError {
-  return { reason: `field ${field.name} has ${quoted(text)}, which is not ${WORDS[field.kind]}` }
+  return fieldError(`field ${field.name} has ${quoted(text)}, which is not ${WORDS[field.kind]}`)
 }
 
 function isTrue(bytes: Uint8Array, start: number, end: number): boolean {

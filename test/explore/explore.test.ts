@@ -476,14 +476,14 @@ describe('what is kept between queries', () => {
 describe('bad events', () => {
   const LINES = 'a,1,1\nb,x,2\nc,3,3\nd,4,y'
 
-  test('have no fields, and are counted with reasons', async () => {
+  test('have the fields that fit, and are counted with reasons', async () => {
     const app = await appWith('s', csv(field('k', 'string'), field('n', 'int'), field('m', 'int')), LINES)
     const { rows, state } = await answered(app, 'SELECT k, n, m, ts FROM stream_s')
     expect(rows).toEqual([
       ['a', 1, 1, 1_000_000],
-      [null, null, null, 1_000_000],
+      ['b', null, 2, 1_000_000],
       ['c', 3, 3, 1_000_000],
-      [null, null, null, 1_000_000],
+      ['d', 4, null, 1_000_000],
     ])
     expect(state).toEqual({
       status: 'FINISHED',
@@ -510,11 +510,11 @@ describe('bad events', () => {
     const app = await appWith('s', csv(field('k', 'string'), field('n', 'int'), field('m', 'int')), LINES)
     for (let round = 0; round < 2; round++) {
       const all = await answered(app, 'SELECT k, n, m FROM stream_s')
-      expect([all.rows.map(([k]) => k), all.state.badEvents]).toEqual([['a', null, 'c', null], 2])
+      expect([all.rows.map(([k]) => k), all.state.badEvents]).toEqual([['a', 'b', 'c', 'd'], 2])
       const k = await answered(app, 'SELECT k FROM stream_s')
       expect([k.rows.flat(), k.state.badEvents]).toEqual([['a', 'b', 'c', 'd'], undefined])
       const m = await answered(app, 'SELECT k, m FROM stream_s')
-      expect([m.rows.map(([key]) => key), m.state.badEvents]).toEqual([['a', 'b', 'c', null], 1])
+      expect([m.rows.map(([key]) => key), m.state.badEvents]).toEqual([['a', 'b', 'c', 'd'], 1])
     }
     await add(app, 's', 'e,z,z')
     const k = await answered(app, 'SELECT k FROM stream_s')

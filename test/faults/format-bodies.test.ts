@@ -72,6 +72,7 @@ interface Subject extends FormatUse {
 
 const subjects: Subject[] = [
   { format: 'text', body: 'héllo' },
+  { format: 'csv', schema: SCALARS, body: '\ufefftrue,5,5,1.5,1.5,a,b\r\n' },
   { format: 'text', settings: { charset: 'utf-16' }, body: 'héllo' },
   { format: 'csv', schema: WITH_LIST, body: ROW },
   { format: 'csv', schema: WITH_LIST, settings: { quote: '"' }, body: ROW },
@@ -93,6 +94,8 @@ const subjects: Subject[] = [
     body: 'http://u:p@h:80/a?b',
   },
   { format: 'syslog', body: SYSLOG },
+  { format: 'syslog', body: '<34>2024-05-01T12:00:00.123+02:00 web01 sshd[231]: Accepted key\r\n' },
+  { format: 'syslog', body: '<34>1 2003-10-11T22:14:15.003Z h su 1 ID47 [a b="c\\]"] é\n' },
   {
     format: 'syslog',
     settings: { variant: '5424' },
@@ -165,8 +168,11 @@ test.each(subjects)('$format $settings', ({ body, headers, ...use }) => {
       expect(error.reason.length).toBeLessThan(500)
     } else {
       records++
+    }
+    if (error === undefined || error.partial === true) {
+      // After an error of single fields these are null, and the others values as always.
       values.forEach((value, index) => {
-        if (!isOf(schemas[index], value)) {
+        if (!isOf(schemas[index], value) && (error === undefined || value !== null)) {
           throw new Error(
             `${reader.names[index]} became ${String(value)}: ${bytes.toString('hex').slice(0, 2000)}`,
           )

@@ -1,4 +1,6 @@
 /** The pattern sets: each pattern compiles, and finds in a line of its kind what is in it. */
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { GROK_LIBRARY, GROK_SETS } from '../../src/formats/patterns/index.ts'
 import { finder } from '../support/find-pattern.ts'
@@ -6,10 +8,23 @@ import { optional, TestReader } from '../support/records.ts'
 
 test('all sets are there', () => {
   expect([...GROK_SETS.keys()].join(' ')).toBe(
-    'aws bacula bind bro exim firewalls grok-patterns haproxy java junos linux-syslog maven mcollective mongodb nagios ' +
+    'aws bacula bind bro exim firewalls grok-patterns haproxy httpd java junos linux-syslog maven mcollective mongodb nagios ' +
       'postgresql rails redis ruby squid',
   )
-  expect(GROK_LIBRARY.size).toBeGreaterThan(300)
+  expect(GROK_LIBRARY.size).toBe(318)
+})
+
+test('names and definitions are those of logstash', () => {
+  const expected = readFileSync(new URL('logstash-legacy.txt', import.meta.url), 'utf8')
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'))
+  const digest = (definition: string) => createHash('sha256').update(definition).digest('hex').slice(0, 16)
+  const ours = [...GROK_SETS].flatMap(([set, definitions]) =>
+    definitions.map(([name, definition]) => `${set} ${name} ${digest(definition)}`),
+  )
+  expect(ours.sort()).toEqual(expected.sort())
+  const names = new Set(expected.map((line) => line.split(' ')[1]))
+  expect([...GROK_LIBRARY.keys()].filter((name) => !names.has(name))).toEqual(['ISO8601_HOUR'])
 })
 
 test.each([...GROK_LIBRARY.keys()])('%s compiles', (name) => {
@@ -125,7 +140,7 @@ const lines: { name: string; line: string; found: Record<string, string> }[] = [
   {
     name: 'HTTPD_ERRORLOG',
     line: '[Mon Aug 31 16:27:04 2015] [error] [client 10.17.42.3] File does not exist: /srv/x',
-    found: { loglevel: 'error', clientip: '10.17.42.3', errormsg: 'File does not exist: /srv/x' },
+    found: { loglevel: 'error', clientip: '10.17.42.3', message: 'File does not exist: /srv/x' },
   },
   {
     name: 'HTTPD24_ERRORLOG',
@@ -136,7 +151,9 @@ const lines: { name: string; line: string; found: Record<string, string> }[] = [
       pid: '28787',
       tid: '140169587934976',
       proxy_errorcode: '70008',
-      client: '58.13.45.166',
+      clientip: '58.13.45.166',
+      proxy_message: 'Partial results are valid',
+      message: 'Error dispatching request',
       clientport: '59307',
       errorcode: 'AH01075',
     },
@@ -365,6 +382,112 @@ test.each(lines)('$name', ({ name, line, found }) => {
   expect(finder(`%{${name}}`)(line)).toMatchObject(found)
 })
 
+const ACCESS = (user: string, status: string, bytes: string) =>
+  `203.0.113.9 - ${user} [10/Oct/2023:13:55:36 -0700] "GET /a HTTP/1.1" ${status} ${bytes}`
+
+/** Lines that a definition of an earlier version, or a stricter one, does not match. */
+const loose: { name: string; line: string; found: Record<string, string> }[] = [
+  ...['COMMONAPACHELOG', 'HTTPD_COMMONLOG'].flatMap((name) => [
+    { name, line: ACCESS('ann@shop.example', '200', '17'), found: { auth: 'ann@shop.example', bytes: '17' } },
+    { name, line: ACCESS('ann', '-', '-'), found: { auth: 'ann' } },
+  ]),
+  ...['COMBINEDAPACHELOG', 'HTTPD_COMBINEDLOG'].map((name) => ({
+    name,
+    line: `${ACCESS('ann@shop.example', '200', '17')} "-" "curl/8"`,
+    found: { auth: 'ann@shop.example', referrer: '"-"', agent: '"curl/8"' },
+  })),
+  {
+    name: 'HTTPD24_ERRORLOG',
+    line: '[Mon Aug 31 07:15:38.664897 2015] [:error] [pid 7] [client 10.0.0.1:5] x',
+    found: { loglevel: 'error', clientip: '10.0.0.1', message: 'x' },
+  },
+  {
+    name: 'ELB_ACCESS_LOG',
+    line: '2014-02-15T23:39:43.945958Z lb 192.0.2.9:2817 - -1 -1 -1 503 - 0 0 "GET http://example.com:80/ HTTP/1.1"',
+    found: { elb: 'lb', 'response:int': '503', 'bytes:int': '0' },
+  },
+  {
+    name: 'BACULA_LOGLINE',
+    line: '05-Jan 14:04 director Cannot open "x": ERR=none such',
+    found: { hostname: 'director', berror: 'none such' },
+  },
+  {
+    name: 'BACULA_LOGLINE',
+    line: '05-Jan 14:04 director JobId 17: Fatal error: Unable to authenticate with File daemon at "a b". Possible causes:',
+    found: { hostname: 'director', jobid: '17' },
+  },
+  {
+    name: 'BIND9',
+    line: '17-Feb-2018 23:06:56.326 queries: info: client @0x7f0a 172.26.0.1#12345 (a.b): query: a.b IN A + (172.26.0.3)',
+    found: { clientip: '172.26.0.1', clientport: '12345' },
+  },
+  {
+    name: 'EXIM',
+    line: '2014-04-28 12:26:37 [12345] 1WeiNH-0003MA-9f <= ann@shop.example H=mx.example (helo) [192.0.2.1]:25 P=esmtps S=4711 for bob@shop.example',
+    found: {
+      pid: '12345',
+      exim_msgid: '1WeiNH-0003MA-9f',
+      exim_flags: '<=',
+      exim_sender_email: 'ann@shop.example',
+      remote_hostname: 'mx.example',
+      remote_host: '192.0.2.1',
+      remote_port: '25',
+      protocol: 'esmtps',
+      exim_msg_size: '4711',
+      exim_recipient_email: 'bob@shop.example',
+    },
+  },
+  {
+    name: 'SHOREWALL',
+    line: 'May 28 17:23:25 fw Shorewall:net2fw:DROP:IN=eth0 OUT= MAC=00:50:56:8a:1c:b2:00:50:56:8a:1c:b3:08:00 SRC=1.2.3.4 DST=192.168.1.10 LEN=60 TOS=0x00 PREC=0x00 TTL=63 ID=1 PROTO=TCP SPT=5 DPT=22 x',
+    found: { nf_host: 'fw', nf_action1: 'net2fw', nf_action2: 'DROP', nf_src_ip: '1.2.3.4' },
+  },
+  {
+    name: 'SFW2',
+    line: '2024-05-01T12:00:00 host kernel: SFW2-INext-DROP IN=eth0 OUT= MAC= SRC=1.2.3.4 DST=5.6.7.8 LEN=4 PROTO=ICMP',
+    found: { timestamp: '2024-05-01T12:00:00', nf_action: 'DROP', nf_src_ip: '1.2.3.4' },
+  },
+  { name: 'TIMESTAMP_ISO8601', line: '2024-05-01 9:05:00', found: { all: '2024-05-01 9:05:00' } },
+  { name: 'LOGLEVEL', line: 'Information', found: { all: 'Information' } },
+  { name: 'LOGLEVEL', line: 'INF', found: { all: 'INF' } },
+  { name: 'UNIXPATH', line: '/var//log/', found: { all: '/var//log/' } },
+  {
+    name: 'HAPROXYHTTPBASE',
+    line: '127.0.0.1:39759 [09/Dec/2013:12:59:46.633] lb default/i8 0/51536/1/48082/99627 200 83285 - - ---- 87/87/87/1/0 0/67 "GET /a',
+    found: { http_verb: 'GET', http_request: '/a' },
+  },
+  {
+    name: 'JAVASTACKTRACEPART',
+    line: '\tat com.example.Main.<init>(Native Method)',
+    found: { class: 'com.example.Main', method: '<init>', file: 'Native Method' },
+  },
+  { name: 'JAVAFILE', line: 'Outer$Inner.java', found: { all: 'Outer$Inner.java' } },
+  {
+    name: 'SQUID3',
+    line: '1525344856.899 16867 10.1.2.3 NONE/000 0 GET http://a/ - HIER_NONE/- -',
+    found: { status_code: '000', cache_result: 'NONE' },
+  },
+]
+test.each(loose)('$name in $line', ({ name, line, found }) => {
+  expect(finder(`%{${name}}`)(line)).toMatchObject(found)
+})
+
+const strangers: { name: string; line: string }[] = [
+  { name: 'COMBINEDAPACHELOG', line: ACCESS('ann@shop.example', '200', '17') },
+  { name: 'COMMONAPACHELOG', line: ACCESS('ann smith', '200', '17') },
+  { name: 'COMMONAPACHELOG', line: ACCESS('ann', 'ok', '17') },
+  { name: 'HTTPD20_ERRORLOG', line: '[Mon Aug 31 16:27:04 2015] [client 10.17.42.3] x' },
+  { name: 'EXIM', line: '2014-04-28 12:26:37 1WeiNH-0003MA-9f => bob@shop.example R=dnslookup' },
+  { name: 'JAVASTACKTRACEPART', line: 'Caused by: java.io.IOException' },
+  { name: 'NAGIOS_TIMEPERIOD_TRANSITION', line: 'TIMEPERIOD TRANSITION: 24x7;a;b' },
+  { name: 'SQUID3', line: '1525344856.899 16867 host NONE/000 0 GET http://a/ - HIER_NONE/- -' },
+  { name: 'SYSLOGBASE', line: '2024-05-01T12:00:00Z h p: m' },
+  { name: 'IPV4', line: '256.1.1.300' },
+]
+test.each(strangers)('$name is not in $line', ({ name, line }) => {
+  expect(finder(`^%{${name}}$`)(line)).toBe('none')
+})
+
 test('fields of a pattern get their types from the schema, and quoted strings come without their quotes', () => {
   const reader = new TestReader({
     format: 'grok',
@@ -404,6 +527,14 @@ test('a type behind the name, own definitions, lists and names of patterns', () 
   })
   expect(reader.read('17 x42 word a,b')).toEqual({ bytes: 17, id: 'x42', WORD: 'word', tag: ['a', 'b'] })
   expect(reader.read('###')).toEqual({ bytes: null, id: null, WORD: null, tag: [] })
+})
+
+test('flags of a pattern hold in what it refers to: all of a stack trace', () => {
+  const trace = 'java.lang.IllegalStateException: x\n\tat a.B.c(B.java:1)\r\n\tat a.B.d(B.java:2)'
+  const read = (pattern: string) =>
+    new TestReader({ format: 'grok', settings: { pattern } }).read(`${trace}\n`)
+  expect(read('(?s)%{GREEDYDATA:body}')).toEqual({ body: trace })
+  expect(read('%{GREEDYDATA:body}')).toEqual({ body: 'java.lang.IllegalStateException: x' })
 })
 
 test('an event on which the pattern takes too long is an error, and the next one is read', () => {

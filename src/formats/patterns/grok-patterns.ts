@@ -1,5 +1,5 @@
 /**
- * Grok patterns: what all others are made of: numbers, names, addresses, paths, dates, Apache logs, log levels.
+ * Grok patterns: what all others are made of: numbers, names, addresses, paths, dates, log levels.
  *
  * The definitions are those of logstash-patterns-core, Copyright Elastic and contributors, licensed under the Apache License,
  * Version 2.0; see NOTICE in this folder. The only change is their form.
@@ -9,7 +9,6 @@ export const GROK: readonly (readonly [name: string, definition: string])[] = [
   ['USER', '%{USERNAME}'],
   ['EMAILLOCALPART', '[a-zA-Z][a-zA-Z0-9_.+-=:]+'],
   ['EMAILADDRESS', '%{EMAILLOCALPART}@%{HOSTNAME}'],
-  ['HTTPDUSER', '%{EMAILADDRESS}|%{USER}'],
   ['INT', '(?:[+-]?(?:[0-9]+))'],
   ['BASE10NUM', '(?<![0-9.+-])(?>[+-]?(?:(?:[0-9]+(?:\\.[0-9]+)?)|(?:\\.[0-9]+)))'],
   ['NUMBER', '(?:%{BASE10NUM})'],
@@ -51,7 +50,7 @@ export const GROK: readonly (readonly [name: string, definition: string])[] = [
   ['HOSTPORT', '%{IPORHOST}:%{POSINT}'],
   // paths
   ['PATH', '(?:%{UNIXPATH}|%{WINPATH})'],
-  ['UNIXPATH', '(/([\\w_%!$@:.,+~-]+|\\\\.)*)+'],
+  ['UNIXPATH', '(/[[[:alnum:]]_%!$@:.,+~-]*)+'],
   ['TTY', '(?:/dev/(pts|tty([pq])?)(\\w+)?/?(?:[0-9]+))'],
   ['WINPATH', '(?>[A-Za-z]+:|\\\\)(?:\\\\[^\\\\?*]*)+'],
   ['URIPROTO', '[A-Za-z]([A-Za-z0-9+\\-.]+)+'],
@@ -85,10 +84,9 @@ export const GROK: readonly (readonly [name: string, definition: string])[] = [
   ['DATE_EU', '%{MONTHDAY}[./-]%{MONTHNUM}[./-]%{YEAR}'],
   ['ISO8601_TIMEZONE', '(?:Z|[+-]%{HOUR}(?::?%{MINUTE}))'],
   ['ISO8601_SECOND', '(?:%{SECOND}|60)'],
-  ['ISO8601_HOUR', '(?:2[0123]|[01][0-9])'],
   [
     'TIMESTAMP_ISO8601',
-    '%{YEAR}-%{MONTHNUM}-%{MONTHDAY}[T ]%{ISO8601_HOUR}:?%{MINUTE}(?::?%{SECOND})?%{ISO8601_TIMEZONE}?',
+    '%{YEAR}-%{MONTHNUM}-%{MONTHDAY}[T ]%{HOUR}:?%{MINUTE}(?::?%{SECOND})?%{ISO8601_TIMEZONE}?',
   ],
   ['DATE', '%{DATE_US}|%{DATE_EU}'],
   ['DATESTAMP', '%{DATE}[- ]%{TIME}'],
@@ -97,7 +95,6 @@ export const GROK: readonly (readonly [name: string, definition: string])[] = [
   ['DATESTAMP_RFC2822', '%{DAY}, %{MONTHDAY} %{MONTH} %{YEAR} %{TIME} %{ISO8601_TIMEZONE}'],
   ['DATESTAMP_OTHER', '%{DAY} %{MONTH} %{MONTHDAY} %{TIME} %{TZ} %{YEAR}'],
   ['DATESTAMP_EVENTLOG', '%{YEAR}%{MONTHNUM2}%{MONTHDAY}%{HOUR}%{MINUTE}%{SECOND}'],
-  ['HTTPDERROR_DATE', '%{DAY} %{MONTH} %{MONTHDAY} %{TIME} %{YEAR}'],
   // Syslog Dates: Month Day HH:MM:SS
   ['SYSLOGTIMESTAMP', '%{MONTH} +%{MONTHDAY} %{TIME}'],
   ['PROG', '[\\x21-\\x5a\\x5c\\x5e-\\x7e]+'],
@@ -112,23 +109,9 @@ export const GROK: readonly (readonly [name: string, definition: string])[] = [
     'SYSLOGBASE',
     '%{SYSLOGTIMESTAMP:timestamp} (?:%{SYSLOGFACILITY} )?%{SYSLOGHOST:logsource} %{SYSLOGPROG}:',
   ],
-  [
-    'COMMONAPACHELOG',
-    '%{IPORHOST:clientip} %{HTTPDUSER:ident} %{USER:auth} \\[%{HTTPDATE:timestamp}\\] "(?:%{WORD:verb} %{NOTSPACE:request}(?: HTTP/%{NUMBER:httpversion})?|%{DATA:rawrequest})" %{NUMBER:response} (?:%{NUMBER:bytes}|-)',
-  ],
-  ['COMBINEDAPACHELOG', '%{COMMONAPACHELOG} %{QS:referrer} %{QS:agent}'],
-  [
-    'HTTPD20_ERRORLOG',
-    '\\[%{HTTPDERROR_DATE:timestamp}\\] \\[%{LOGLEVEL:loglevel}\\] (?:\\[client %{IPORHOST:clientip}\\] ){0,1}%{GREEDYDATA:errormsg}',
-  ],
-  [
-    'HTTPD24_ERRORLOG',
-    '\\[%{HTTPDERROR_DATE:timestamp}\\] \\[(%{WORD:module})?:%{LOGLEVEL:loglevel}\\] \\[pid %{POSINT:pid}(:tid %{NUMBER:tid})?\\]( \\(%{POSINT:proxy_errorcode}\\)%{DATA:proxy_errormessage}:)?( \\[client %{IPORHOST:client}:%{POSINT:clientport}\\])?( %{DATA:errorcode}:)? %{GREEDYDATA:message}',
-  ],
-  ['HTTPD_ERRORLOG', '%{HTTPD20_ERRORLOG}|%{HTTPD24_ERRORLOG}'],
   // Log Levels
   [
     'LOGLEVEL',
-    '([Aa]lert|ALERT|[Tt]race|TRACE|[Dd]ebug|DEBUG|[Nn]otice|NOTICE|[Ii]nfo|INFO|[Ww]arn?(?:ing)?|WARN?(?:ING)?|[Ee]rr?(?:or)?|ERR?(?:OR)?|[Cc]rit?(?:ical)?|CRIT?(?:ICAL)?|[Ff]atal|FATAL|[Ss]evere|SEVERE|EMERG(?:ENCY)?|[Ee]merg(?:ency)?)',
+    '([Aa]lert|ALERT|[Tt]race|TRACE|[Dd]ebug|DEBUG|[Nn]otice|NOTICE|[Ii]nfo?(?:rmation)?|INFO?(?:RMATION)?|[Ww]arn?(?:ing)?|WARN?(?:ING)?|[Ee]rr?(?:or)?|ERR?(?:OR)?|[Cc]rit?(?:ical)?|CRIT?(?:ICAL)?|[Ff]atal|FATAL|[Ss]evere|SEVERE|EMERG(?:ENCY)?|[Ee]merg(?:ency)?)',
   ],
 ]

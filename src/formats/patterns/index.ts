@@ -7,10 +7,12 @@ import { AWS } from './aws.ts'
 import { BACULA } from './bacula.ts'
 import { BIND } from './bind.ts'
 import { BRO } from './bro.ts'
+import { EARLIER } from './earlier.ts'
 import { EXIM } from './exim.ts'
 import { FIREWALLS } from './firewalls.ts'
 import { GROK } from './grok-patterns.ts'
 import { HAPROXY } from './haproxy.ts'
+import { HTTPD } from './httpd.ts'
 import { JAVA } from './java.ts'
 import { JUNOS } from './junos.ts'
 import { LINUX_SYSLOG } from './linux-syslog.ts'
@@ -35,6 +37,7 @@ export const GROK_SETS: ReadonlyMap<string, Definitions> = new Map([
   ['firewalls', FIREWALLS],
   ['grok-patterns', GROK],
   ['haproxy', HAPROXY],
+  ['httpd', HTTPD],
   ['java', JAVA],
   ['junos', JUNOS],
   ['linux-syslog', LINUX_SYSLOG],
@@ -50,4 +53,4 @@ export const GROK_SETS: ReadonlyMap<string, Definitions> = new Map([
 ])
 
 /** Of two definitions of a name the later one counts, as where they come from. */
-export const GROK_LIBRARY: GrokLibrary = new Map([...GROK_SETS.values()].flat())
+export const GROK_LIBRARY: GrokLibrary = new Map([...EARLIER, ...[...GROK_SETS.values()].flat()])

@@ -7,7 +7,7 @@
 export const JAVA: readonly (readonly [name: string, definition: string])[] = [
   ['JAVACLASS', '(?:[a-zA-Z$_][a-zA-Z$_0-9]*\\.)*[a-zA-Z$_][a-zA-Z$_0-9]*'],
   // Space is an allowed character to match special cases like 'Native Method' or 'Unknown Source'
-  ['JAVAFILE', '(?:[A-Za-z0-9_. -]+)'],
+  ['JAVAFILE', '(?:[a-zA-Z$_0-9. -]+)'],
   // Allow special <init>, <clinit> methods
   ['JAVAMETHOD', '(?:(<(?:cl)?init>)|[a-zA-Z$_][a-zA-Z$_0-9]*)'],
   // Line number is optional in special cases 'Native method' or 'Unknown source'
@@ -17,7 +17,6 @@ export const JAVA: readonly (readonly [name: string, definition: string])[] = [
   ],
   // Java Logs
   ['JAVATHREAD', '(?:[A-Z]{2}-Processor[\\d]+)'],
-  ['JAVASTACKTRACEPART', 'at %{JAVACLASS:class}\\.%{WORD:method}\\(%{JAVAFILE:file}:%{NUMBER:line}\\)'],
   ['JAVALOGMESSAGE', '(.*)'],
   // MMM dd, yyyy HH:mm:ss eg: Jan 9, 2014 7:13:13 AM
   ['CATALINA_DATESTAMP', '%{MONTH} %{MONTHDAY}, 20%{YEAR} %{HOUR}:?%{MINUTE}(?::?%{SECOND}) (?:AM|PM)'],

@@ -106,7 +106,7 @@ export const NAGIOS: readonly (readonly [name: string, definition: string])[] = 
   ],
   [
     'NAGIOS_TIMEPERIOD_TRANSITION',
-    '%{NAGIOS_TYPE_TIMEPERIOD_TRANSITION:nagios_type}: %{DATA:nagios_service};%{DATA:nagios_unknown1};%{DATA:nagios_unknown2}',
+    '%{NAGIOS_TYPE_TIMEPERIOD_TRANSITION:nagios_type}: %{DATA:nagios_service};%{NUMBER:nagios_unknown1};%{NUMBER:nagios_unknown2}',
   ],
   // External checks
   // Disable host & service check
