@@ -31,13 +31,102 @@ function cleaned(name: string): string {
   return name.replaceAll(/[-.]/g, '_').toLowerCase()
 }
 
-/** All tables of a namespace by their names. */
-export function tablesOf(registry: Registry, namespace: NamespaceName): ReadonlyMap<string, TableClaim> {
-  const tables = new Map<string, TableClaim>()
-  for (const claim of registry.streamsOf(namespace).flatMap(claimsOf).sort(byAge)) {
-    if (!tables.has(claim.table)) tables.set(claim.table, claim)
+/** The tables of a namespace by their names. */
+export interface NamespaceTables {
+  /** Which claim has the table of this name, in lower case. */
+  get(table: string): TableClaim | undefined
+  /** Those that have their table. */
+  values(): IterableIterator<TableClaim>
+  /** Those of one stream and its views that have their table. */
+  of(stream: Stream): readonly TableClaim[]
+}
+
+/** All tables of a namespace by their names; kept up to date, so that asking does not go through the streams. */
+export function tablesOf(registry: Registry, namespace: NamespaceName): NamespaceTables {
+  let index = INDEXES.get(registry)
+  if (index === undefined) {
+    index = new TableIndex(registry)
+    INDEXES.set(registry, index)
   }
-  return tables
+  return index.of(namespace)
+}
+
+/** Made for a registry when a table is first asked for. */
+const INDEXES = new WeakMap<Registry, TableIndex>()
+
+class TableIndex {
+  readonly #byNamespace = new Map<NamespaceName, ClaimedTables>()
+
+  constructor(registry: Registry) {
+    for (const stream of registry.allStreams()) this.of(stream.id.namespace).add(stream)
+    registry.watch((before, now) => {
+      if (before !== undefined && now !== undefined && sameClaims(before, now)) {
+        this.of(now.id.namespace).replace(before, now)
+        return
+      }
+      if (before !== undefined) this.of(before.id.namespace).remove(before)
+      if (now !== undefined) this.of(now.id.namespace).add(now)
+    })
+  }
+
+  of(namespace: NamespaceName): ClaimedTables {
+    let tables = this.#byNamespace.get(namespace)
+    if (tables === undefined) {
+      tables = new ClaimedTables()
+      this.#byNamespace.set(namespace, tables)
+    }
+    return tables
+  }
+}
+
+class ClaimedTables implements NamespaceTables {
+  /** The oldest claim of each name first: it has the table. */
+  readonly #claims = new Map<string, readonly TableClaim[]>()
+
+  get(table: string): TableClaim | undefined {
+    return this.#claims.get(table)?.[0]
+  }
+
+  *values(): IterableIterator<TableClaim> {
+    for (const [first] of this.#claims.values()) yield first!
+  }
+
+  of(stream: Stream): readonly TableClaim[] {
+    return claimsOf(stream).flatMap(({ table, view }) => {
+      const owner = this.get(table)
+      return owner?.stream === stream && owner.view === view ? [owner] : []
+    })
+  }
+
+  add(stream: Stream): void {
+    for (const claim of claimsOf(stream)) {
+      const others = this.#claims.get(claim.table)
+      this.#claims.set(claim.table, others === undefined ? [claim] : [...others, claim].sort(byAge))
+    }
+  }
+
+  remove(stream: Stream): void {
+    for (const { table } of claimsOf(stream)) {
+      const others = this.#claims.get(table)?.filter((claim) => claim.stream !== stream) ?? []
+      if (others.length === 0) this.#claims.delete(table)
+      else this.#claims.set(table, others)
+    }
+  }
+
+  /** The stream has other properties, or another log, and the same tables. */
+  replace(before: Stream, now: Stream): void {
+    for (const claim of claimsOf(now)) {
+      const claims = this.#claims.get(claim.table) ?? []
+      this.#claims.set(
+        claim.table,
+        claims.map((one) => (one.stream === before && one.view === claim.view ? claim : one)),
+      )
+    }
+  }
+}
+
+function sameClaims(before: Stream, now: Stream): boolean {
+  return before.views === now.views && before.tableDisabled === now.tableDisabled && before.firstLog === now.firstLog
 }
 
 /** Of the stream itself, also while its table is disabled. */
