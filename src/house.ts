@@ -20,6 +20,7 @@ import { answerUnreadable } from './http/server.ts'
 import type { SlowClients } from './http/slow-clients.ts'
 import { Janitor } from './janitor/janitor.ts'
 import { scheduleJanitor } from './janitor/schedule.ts'
+import type { LoopShare } from './loop-share.ts'
 import { Metadata } from './metadata/metadata.ts'
 import { type Leftover, Meter } from './metrics/meter.ts'
 import type { Prometheus } from './metrics/prometheus.ts'
@@ -40,6 +41,7 @@ export interface Fixtures {
   readonly space: DiskSpace
   readonly load: Load
   readonly slowClients: SlowClients
+  readonly loopShare: LoopShare
   /** Undefined, as the next two: nobody needs a token, nothing is written down. */
   readonly guard: Guard | undefined
   readonly tokens: Tokens | undefined
@@ -67,6 +69,7 @@ export async function openHouse(
     space,
     load,
     slowClients,
+    loopShare,
     guard,
     tokens,
     audit,
@@ -126,7 +129,7 @@ export async function openHouse(
     const { eventBytesMax, limits } = config
     log.watchGroups(prometheus.groupWritten)
     prometheus.show({ registry, traffic: streams.traffic })
-    const options = { eventBytesMax, limits, load, slowClients, guard, nowMs, report, problems }
+    const options = { eventBytesMax, limits, load, slowClients, loopShare, guard, nowMs, report, problems }
     const explore = new Explore(streams, registry, {
       nowMs,
       random,

@@ -21,6 +21,8 @@ import { isLoopback, listen, newServer, stopServing, tryAddress } from './http/s
 import { SlowClients } from './http/slow-clients.ts'
 import { readIdentity } from './http/tls.ts'
 import type { Janitor } from './janitor/janitor.ts'
+import { LoopDelay } from './loop-delay.ts'
+import { LoopShare } from './loop-share.ts'
 import { Prometheus } from './metrics/prometheus.ts'
 import { serviceSources } from './service-sources.ts'
 import { UsageRegistry } from './streams/usage.ts'
@@ -54,6 +56,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
   const watched = await openTokens(config, surroundings, trail?.audit)
   const guard = watched && new Guard(watched.tokens, nowMs)
   const load = new Load(limits)
+  const loopDelay = new LoopDelay()
   const space = new DiskSpace({
     minFreeBytes: config.minFreeDiskBytes,
     statfs: surroundings.statfs ?? (() => statfs(config.dataFolder)),
@@ -63,6 +66,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
     space,
     load,
     slowClients: new SlowClients(limits, securityHeaders(config.tls !== undefined)),
+    loopShare: new LoopShare({ isDelayed: () => loopDelay.isDelayed }),
     guard,
     tokens: watched?.tokens,
     audit: trail?.audit,
@@ -83,13 +87,14 @@ export async function startService(config: Config, surroundings: Surroundings): 
   })
   async function closeBehindTheDoor(): Promise<void> {
     space.stop()
+    loopDelay.stop()
     await watched?.stop()
     await supervisor.stop()
     await trail?.file?.close()
   }
   try {
     await space.watch()
-    const gate = new Gate(load, limits, surroundings.busyShare ?? eventLoopBusyShare())
+    const gate = new Gate(load, limits, surroundings.busyShare ?? eventLoopBusyShare(), loopDelay)
     const answers = new AnswerCounts()
     const http = newServer((incoming, outgoing) => supervisor.house.listener(incoming, outgoing), {
       ...config,

@@ -337,8 +337,9 @@ export class Explore {
   #tableNames(namespace: NamespaceName): Row[] {
     return this.tables
       .list(namespace)
-      .map(({ table }) => [JSON.stringify(table)])
+      .map(({ table }) => table)
       .sort()
+      .map((table) => [JSON.stringify(table)])
   }
 }
 

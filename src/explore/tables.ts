@@ -5,7 +5,8 @@
 import { ServiceError } from '../service-error.ts'
 import { existingStream } from '../streams/existing.ts'
 import type { NamespaceName, StreamId } from '../streams/names.ts'
-import type { Registry, Stream } from '../streams/registry.ts'
+import type { FormatSpecification } from '../streams/properties.ts'
+import type { Registry, Stream, VisibleNames } from '../streams/registry.ts'
 import { describeClaim, ownClaim, type TableClaim, tablesOf } from '../streams/table-names.ts'
 import { type Column, columnsOf, NoTable } from './columns.ts'
 import { schemaOf } from './stream-table.ts'
@@ -22,10 +23,18 @@ export class Tables {
     this.#registry = registry
   }
 
+  /** In the order of their streams' names. */
   list(namespace: NamespaceName): readonly TableClaim[] {
-    return [...tablesOf(this.#registry, namespace).values()].filter((claim) =>
-      Array.isArray(columnsOrReason(claim)),
-    )
+    return [...this.claims(namespace, () => ['*'])].filter(hasColumns)
+  }
+
+  /** All that have a table if they have columns, of streams that may be seen; found one by one as they are asked for. */
+  *claims(namespace: NamespaceName, visible: VisibleNames): Generator<TableClaim> {
+    const tables = tablesOf(this.#registry, namespace)
+    for (const { id } of this.#registry.streamsMatching(namespace, visible(namespace))) {
+      const stream = this.#registry.find(namespace, id.stream)
+      if (stream !== undefined) yield* tables.of(stream) // else it was deleted meanwhile
+    }
   }
 
   find(namespace: NamespaceName, name: string): Table | undefined {
@@ -68,7 +77,20 @@ export class Tables {
   }
 }
 
+export function hasColumns(claim: TableClaim): boolean {
+  return Array.isArray(columnsOrReason(claim))
+}
+
+/** Remembered for as long as the format is the one of anything: a schema may be long. */
 export function columnsOrReason({ format }: TableClaim): readonly Column[] | NoTable {
+  const known = KNOWN_COLUMNS.get(format) ?? readColumns(format)
+  KNOWN_COLUMNS.set(format, known)
+  return known
+}
+
+const KNOWN_COLUMNS = new WeakMap<FormatSpecification, readonly Column[] | NoTable>()
+
+function readColumns(format: FormatSpecification): readonly Column[] | NoTable {
   try {
     return columnsOf(schemaOf(format))
   } catch (error) {

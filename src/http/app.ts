@@ -28,6 +28,7 @@ import { metricsRoutes } from './metrics-routes.ts'
 import { namespaceRoutes } from './namespace-routes.ts'
 import { answerProblem, type ProblemCounts } from './problems.ts'
 import { type SizeEventOptions, sizeEventsRoute } from './size-events.ts'
+import type { SlicedAnswerOptions } from './sliced-answer.ts'
 import { streamRoutes } from './stream-routes.ts'
 import { systemRoutes } from './system-routes.ts'
 import { tokenRoutes } from './token-routes.ts'
@@ -56,7 +57,7 @@ export interface AppParts {
   readonly audit?: AuditLog | undefined
 }
 
-export interface AppOptions extends EventRoutesOptions, DocumentOptions {
+export interface AppOptions extends EventRoutesOptions, DocumentOptions, SlicedAnswerOptions {
   readonly limits: EventRoutesOptions['limits'] & DocumentOptions['limits'] & SizeEventOptions['limits']
   readonly problems?: ProblemCounts
 }

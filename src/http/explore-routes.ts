@@ -2,16 +2,17 @@
 import type { Explore, Reader } from '../explore/explore.ts'
 import type { Query } from '../explore/query.ts'
 import { NO_OP } from '../explore/query-handle.ts'
+import { hasColumns } from '../explore/tables.ts'
 import { ServiceError } from '../service-error.ts'
 import { parseViewName, type StreamId } from '../streams/names.ts'
 import type { Streams } from '../streams/streams.ts'
-import { tableOfStream } from '../streams/table-names.ts'
+import { type TableClaim, tableOfStream } from '../streams/table-names.ts'
 import type { Views } from '../streams/views.ts'
 import { answerEmpty, answerJson, answerJsonText, answerText } from './answers.ts'
 import type { HttpContext } from './bindings.ts'
 import { type DocumentOptions, documentReader } from './documents.ts'
 import { parseFormatDocument, printFormat } from './format-json.ts'
-import { answerPieces, beginPieces, type LongAnswerOptions } from './long-answer.ts'
+import { answerPieces, beginPieces } from './long-answer.ts'
 import { namespaceOf, streamOf } from './path-names.ts'
 import {
   parsePage,
@@ -23,9 +24,11 @@ import {
   summaryOf,
   tableInfoOf,
 } from './query-json.ts'
+import { answerArray, type SlicedAnswerOptions } from './sliced-answer.ts'
 import { checkTableName } from './view-json.ts'
+import { visibleNames } from './visible-streams.ts'
 
-export interface ExploreRoutesOptions extends DocumentOptions, LongAnswerOptions {}
+export interface ExploreRoutesOptions extends DocumentOptions, SlicedAnswerOptions {}
 
 export function exploreRoutes(
   explore: Explore,
@@ -119,15 +122,10 @@ export function exploreRoutes(
 
     tables(c: HttpContext) {
       const namespace = namespaceOf(c)
-      const grants = c.get('client')?.grants
       streams.assertNamespace(namespace)
-      const tables = explore.tables
-        .list(namespace)
-        .filter(({ stream: { id } }) => grants?.includeStream(id.namespace, id.stream) ?? true)
-      return answerJson(
-        c,
-        tables.map(({ table }) => ({ database: namespace, table })),
-      )
+      const print = (claim: TableClaim) =>
+        hasColumns(claim) ? JSON.stringify({ database: namespace, table: claim.table }) : undefined
+      return answerArray(c, explore.tables.claims(namespace, visibleNames(c.get('client'))), print, options)
     },
 
     tableInfo(c: HttpContext) {

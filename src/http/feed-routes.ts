@@ -7,14 +7,15 @@ import type { HttpContext } from './bindings.ts'
 import { type DocumentOptions, documentReader } from './documents.ts'
 import { scalarText } from './json-values.ts'
 import { type LenientJson, LenientJsonError, parseLenientJsonBytes } from './lenient-json.ts'
-import { visibleTo } from './metrics-routes.ts'
 import { namespaceOf } from './path-names.ts'
+import { answerArray, type SlicedAnswerOptions } from './sliced-answer.ts'
+import { visibleNames, visibleTo } from './visible-streams.ts'
 
 const NAME = /^[a-zA-Z0-9_-]+$/
 /** Feeds are many, and all in memory. */
 const DESCRIPTION_CHARACTERS_MAX = 1000
 
-export function feedRoutes(feeds: Feeds, options: DocumentOptions) {
+export function feedRoutes(feeds: Feeds, options: DocumentOptions & SlicedAnswerOptions) {
   const readDocument = documentReader(options)
   return {
     async create(c: HttpContext) {
@@ -33,7 +34,8 @@ export function feedRoutes(feeds: Feeds, options: DocumentOptions) {
     },
 
     list(c: HttpContext) {
-      return answerJson(c, feeds.list(namespaceOf(c), visibleTo(c.get('client'))).map(printed))
+      const listed = feeds.list(namespaceOf(c), visibleNames(c.get('client')))
+      return answerArray(c, listed, (feed) => JSON.stringify(printed(feed)), options)
     },
 
     async remove(c: HttpContext) {

@@ -21,6 +21,8 @@ import { scalarText, scalarTexts } from './json-values.ts'
 import { type LenientJson, LenientJsonError, parseLenientJsonBytes } from './lenient-json.ts'
 import { parseSecond } from './metrics-query.ts'
 import { entityOf, namespaceOf, streamOf } from './path-names.ts'
+import { answerArray, type SlicedAnswerOptions } from './sliced-answer.ts'
+import { visibleNames } from './visible-streams.ts'
 
 /** What CDAP can search for; of these there are streams and views here. */
 const TARGETS = ['all', 'artifact', 'app', 'dataset', 'program', 'stream', 'view']
@@ -28,7 +30,7 @@ const TARGETS = ['all', 'artifact', 'app', 'dataset', 'program', 'stream', 'view
 export function metadataRoutes(
   streams: Streams,
   metadata: Metadata,
-  options: DocumentOptions & { readonly nowMs: () => number },
+  options: DocumentOptions & SlicedAnswerOptions & { readonly nowMs: () => number },
 ) {
   const readDocument = documentReader(options)
 
@@ -121,16 +123,13 @@ export function metadataRoutes(
       if (wrong !== undefined) throw invalid(`target is '${wrong}'; use ${TARGETS.join(', ')}`)
       const wanted = new Set(targets.map((target) => target.toLowerCase()))
       const matches = parseSearch(query)
-      const grants = c.get('client')?.grants
-      const found = metadata
-        .entitiesOf(namespace)
-        .filter((id) => wanted.has('all') || wanted.has(kindOf(id)))
-        .filter(({ stream }) => grants?.includeStream(namespace, stream) ?? true)
-        .filter((id) => matches(SCOPES.map((scope) => metadata.of(id, scope))))
-      return answerJson(
-        c,
-        found.map((id) => ({ entityId: nested(id), metadata: scopesFound(metadata, id) })),
-      )
+      const print = (id: EntityId) => {
+        if (!wanted.has('all') && !wanted.has(kindOf(id))) return undefined
+        const known = metadata.ofAllScopes(id)
+        if (known === undefined || !matches(known)) return undefined
+        return JSON.stringify({ entityId: nested(id), metadata: scopesFound(known) })
+      }
+      return answerArray(c, metadata.entitiesOf(namespace, visibleNames(c.get('client'))), print, options)
     },
 
     /** No program has read or written a stream here that anybody would know of: the graph is empty. */
@@ -169,10 +168,10 @@ function scopesOf(c: HttpContext): Scope[] {
   return [found]
 }
 
-function scopesFound(metadata: Metadata, id: EntityId): Record<string, unknown> {
-  const known = SCOPES.map((scope): [Scope, MetadataOf] => [scope, metadata.of(id, scope)])
+/** `known` in the order of SCOPES. */
+function scopesFound(known: readonly MetadataOf[]): Record<string, unknown> {
   return Object.fromEntries(
-    known
+    SCOPES.map((scope, i): [Scope, MetadataOf] => [scope, known[i]!])
       .filter(([, { properties, tags }]) => properties.size > 0 || tags.length > 0)
       .map(([scope, { properties, tags }]) => [scope, { properties: Object.fromEntries(properties), tags }]),
   )

@@ -5,16 +5,15 @@ import type { HttpContext } from './bindings.ts'
 import { type DocumentOptions, documentReader } from './documents.ts'
 import { namespaceOf, streamOf } from './path-names.ts'
 import { parseNewProperties, parsePropertiesChange, printProperties } from './properties-json.ts'
+import { answerArray, type SlicedAnswerOptions } from './sliced-answer.ts'
+import { visibleNames } from './visible-streams.ts'
 
-export function streamRoutes(streams: Streams, options: DocumentOptions) {
+export function streamRoutes(streams: Streams, options: DocumentOptions & SlicedAnswerOptions) {
   const readDocument = documentReader(options)
 
   return {
     list(c: HttpContext) {
-      return answerJson(
-        c,
-        visibleStreams(c).map(({ id }) => ({ name: id.stream })),
-      )
+      return answerArray(c, visibleStreams(c), ({ id }) => JSON.stringify({ name: id.stream }), options)
     },
 
     async create(c: HttpContext) {
@@ -47,10 +46,7 @@ export function streamRoutes(streams: Streams, options: DocumentOptions) {
 
     /** As CDAP 2 listed streams. */
     listV2(c: HttpContext) {
-      return answerJson(
-        c,
-        visibleStreams(c).map(({ id }) => recordV2(id.stream)),
-      )
+      return answerArray(c, visibleStreams(c), ({ id }) => JSON.stringify(recordV2(id.stream)), options)
     },
 
     /** As CDAP 2 described a stream. */
@@ -60,9 +56,7 @@ export function streamRoutes(streams: Streams, options: DocumentOptions) {
   }
 
   function visibleStreams(c: HttpContext) {
-    const all = streams.list(namespaceOf(c))
-    const grants = c.get('client')?.grants
-    return grants === undefined ? all : all.filter(({ id }) => grants.includeStream(id.namespace, id.stream))
+    return streams.list(namespaceOf(c), visibleNames(c.get('client')))
   }
 }
 

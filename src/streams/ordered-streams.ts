@@ -22,6 +22,10 @@ export class OrderedStreams<S extends Named> {
     return this.#byName.get(name)
   }
 
+  get size(): number {
+    return this.#byName.size
+  }
+
   /** In no order. */
   values(): IterableIterator<S> {
     return this.#byName.values()
@@ -62,6 +66,13 @@ export class OrderedStreams<S extends Named> {
     }
     return found
   }
+}
+
+/** Whether any of the patterns fits this name. */
+export function matchesName(name: string, patterns: readonly NamePattern[]): boolean {
+  return patterns.some((pattern) =>
+    pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern,
+  )
 }
 
 interface Range {

@@ -80,6 +80,8 @@ const FIRST_PROPERTIES_OF_DEFAULT: NamespaceProperties = {
 export class Registry {
   readonly #catalog: Catalog
   readonly #namespaces = new Map<NamespaceName, Namespace>()
+  /** In order; undefined when one has come or gone. */
+  #namespaceNames: readonly NamespaceName[] | undefined
   readonly #companions: Companion[] = []
   readonly #watchers: OnStreamChange[] = []
   #lastLog: LogId = 0
@@ -115,9 +117,12 @@ export class Registry {
   }
 
   /** `default` first, then in the order of their names. */
-  namespaceNames(): NamespaceName[] {
-    const others = [...this.#namespaces.keys()].filter((name) => name !== DEFAULT_NAMESPACE)
-    return [DEFAULT_NAMESPACE, ...others.sort()]
+  namespaceNames(): readonly NamespaceName[] {
+    if (this.#namespaceNames === undefined) {
+      const others = [...this.#namespaces.keys()].filter((name) => name !== DEFAULT_NAMESPACE)
+      this.#namespaceNames = [DEFAULT_NAMESPACE, ...others.sort()]
+    }
+    return this.#namespaceNames
   }
 
   namespace(name: NamespaceName): NamespaceProperties | undefined {
@@ -146,6 +151,12 @@ export class Registry {
 
   *allStreams(): Generator<Stream> {
     for (const { streams } of this.#namespaces.values()) yield* streams.values()
+  }
+
+  get streamCount(): number {
+    let count = 0
+    for (const { streams } of this.#namespaces.values()) count += streams.size
+    return count
   }
 
   accompany(companion: Companion): void {
@@ -184,6 +195,7 @@ export class Registry {
     await this.#catalog.commit([...this.#removal(streams, name), namespaceChange(name, undefined)])
     if (name === DEFAULT_NAMESPACE) this.#setEmpty(name, FIRST_PROPERTIES_OF_DEFAULT)
     else this.#namespaces.delete(name)
+    this.#namespaceNames = undefined
     for (const stream of streams) this.#changed(stream, undefined)
     for (const companion of this.#companions) companion.removed(streams, name)
   }
@@ -267,6 +279,7 @@ export class Registry {
 
   #setEmpty(name: NamespaceName, properties: NamespaceProperties): void {
     this.#namespaces.set(name, { name, properties, streams: new OrderedStreams() })
+    this.#namespaceNames = undefined
   }
 
   async #put(stream: Stream): Promise<void> {

@@ -126,7 +126,11 @@ class ClaimedTables implements NamespaceTables {
 }
 
 function sameClaims(before: Stream, now: Stream): boolean {
-  return before.views === now.views && before.tableDisabled === now.tableDisabled && before.firstLog === now.firstLog
+  return (
+    before.views === now.views &&
+    before.tableDisabled === now.tableDisabled &&
+    before.firstLog === now.firstLog
+  )
 }
 
 /** Of the stream itself, also while its table is disabled. */

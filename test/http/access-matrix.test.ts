@@ -9,6 +9,7 @@ import { type AppParts, createApp, type Route, routesOf } from '../../src/http/a
 import { Guard } from '../../src/http/guard.ts'
 import { Load } from '../../src/http/load.ts'
 import { SlowClients } from '../../src/http/slow-clients.ts'
+import { LoopShare } from '../../src/loop-share.ts'
 import type { StreamId } from '../../src/streams/names.ts'
 import { type ProgramId, UsageRegistry } from '../../src/streams/usage.ts'
 import { appParts } from '../support/app-parts.ts'
@@ -443,6 +444,7 @@ async function routesOfService(
     limits,
     load: new Load(limits),
     slowClients: new SlowClients(limits, {}),
+    loopShare: new LoopShare(),
     nowMs: Date.now,
     report: () => {},
   }

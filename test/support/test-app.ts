@@ -13,6 +13,7 @@ import type { AppOptions } from '../../src/http/app.ts'
 import { Load } from '../../src/http/load.ts'
 import { SlowClients } from '../../src/http/slow-clients.ts'
 import { DEFAULT_LIMITS, type Limits } from '../../src/limits.ts'
+import { LoopShare } from '../../src/loop-share.ts'
 import { type RunningService, startService } from '../../src/main.ts'
 import type { Level } from '../../storage/level/level.ts'
 import { openStorageOn, type Storage } from '../../storage/level/open.ts'
@@ -175,7 +176,11 @@ export async function startTestApp(
 /** What `createApp` needs beside the services, for tests that call it themselves. */
 export function routeOptions(given: Pick<AppOptions, 'nowMs' | 'report'>): AppOptions {
   const limits = DEFAULT_LIMITS
-  const parts = { load: new Load(limits), slowClients: new SlowClients(limits, {}) }
+  const parts = {
+    load: new Load(limits),
+    slowClients: new SlowClients(limits, {}),
+    loopShare: new LoopShare(),
+  }
   return { eventBytesMax: 1, limits, ...parts, ...given }
 }
 
