@@ -15,6 +15,7 @@ import { createApp } from './http/app.ts'
 import { directPosts } from './http/direct-posts.ts'
 import type { Guard } from './http/guard.ts'
 import type { Load } from './http/load.ts'
+import type { Workers } from './http/parse-workers.ts'
 import type { ProblemCounts } from './http/problems.ts'
 import { answerUnreadable } from './http/server.ts'
 import type { SlowClients } from './http/slow-clients.ts'
@@ -42,6 +43,7 @@ export interface Fixtures {
   readonly load: Load
   readonly slowClients: SlowClients
   readonly loopShare: LoopShare
+  readonly workers: Workers
   /** Undefined, as the next two: nobody needs a token, nothing is written down. */
   readonly guard: Guard | undefined
   readonly tokens: Tokens | undefined
@@ -70,6 +72,7 @@ export async function openHouse(
     load,
     slowClients,
     loopShare,
+    workers,
     guard,
     tokens,
     audit,
@@ -129,7 +132,18 @@ export async function openHouse(
     const { eventBytesMax, limits } = config
     log.watchGroups(prometheus.groupWritten)
     prometheus.show({ registry, traffic: streams.traffic })
-    const options = { eventBytesMax, limits, load, slowClients, loopShare, guard, nowMs, report, problems }
+    const options = {
+      eventBytesMax,
+      limits,
+      load,
+      slowClients,
+      loopShare,
+      workers,
+      guard,
+      nowMs,
+      report,
+      problems,
+    }
     const explore = new Explore(streams, registry, {
       nowMs,
       random,

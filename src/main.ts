@@ -16,6 +16,7 @@ import { AnswerCounts, securityHeaders } from './http/answer-class.ts'
 import { type BusyShare, Gate } from './http/gate.ts'
 import { Guard } from './http/guard.ts'
 import { Load } from './http/load.ts'
+import { Workers } from './http/parse-workers.ts'
 import { ProblemCounts } from './http/problems.ts'
 import { isLoopback, listen, newServer, stopServing, tryAddress } from './http/server.ts'
 import { SlowClients } from './http/slow-clients.ts'
@@ -57,6 +58,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
   const guard = watched && new Guard(watched.tokens, nowMs)
   const load = new Load(limits)
   const loopDelay = new LoopDelay()
+  const workers = new Workers({ maxDocumentBytes: limits.maxDocumentBytes })
   const space = new DiskSpace({
     minFreeBytes: config.minFreeDiskBytes,
     statfs: surroundings.statfs ?? (() => statfs(config.dataFolder)),
@@ -67,6 +69,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
     load,
     slowClients: new SlowClients(limits, securityHeaders(config.tls !== undefined)),
     loopShare: new LoopShare({ isDelayed: () => loopDelay.isDelayed }),
+    workers,
     guard,
     tokens: watched?.tokens,
     audit: trail?.audit,
@@ -88,6 +91,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
   async function closeBehindTheDoor(): Promise<void> {
     space.stop()
     loopDelay.stop()
+    await workers.close()
     await watched?.stop()
     await supervisor.stop()
     await trail?.file?.close()

@@ -11,19 +11,10 @@ import type { Views } from '../streams/views.ts'
 import { answerEmpty, answerJson, answerJsonText, answerText } from './answers.ts'
 import type { HttpContext } from './bindings.ts'
 import { type DocumentOptions, documentReader } from './documents.ts'
-import { parseFormatDocument, printFormat } from './format-json.ts'
+import { printFormat } from './format-json.ts'
 import { answerPieces, beginPieces } from './long-answer.ts'
 import { namespaceOf, streamOf } from './path-names.ts'
-import {
-  parsePage,
-  parseQuery,
-  parseSize,
-  printRows,
-  schemaOfQuery,
-  statusOf,
-  summaryOf,
-  tableInfoOf,
-} from './query-json.ts'
+import { parsePage, printRows, schemaOfQuery, statusOf, summaryOf, tableInfoOf } from './query-json.ts'
 import { answerArray, type SlicedAnswerOptions } from './sliced-answer.ts'
 import { checkTableName } from './view-json.ts'
 import { visibleNames } from './visible-streams.ts'
@@ -54,9 +45,7 @@ export function exploreRoutes(
   return {
     async submit(c: HttpContext) {
       const namespace = namespaceOf(c)
-      const { query, ...given } = await readDocument(c.env.incoming, (body, depthMax) =>
-        parseQuery(body, depthMax, namespace),
-      )
+      const { query, ...given } = await readDocument(c, 'query', namespace)
       const handle = await explore.submit({ namespace, statement: query, ...given, reader: readerOf(c) })
       return answerJson(c, { handle })
     },
@@ -85,7 +74,7 @@ export function exploreRoutes(
 
     next: ofQuery(
       async (c, query) => {
-        const size = await readDocument(c.env.incoming, parseSize)
+        const size = await readDocument(c, 'size')
         if (!query.isActive) return answerEmpty(c, 404)
         if (query.isUnderWay) throw notYet(query, 'rows') // no rows would mean that all have been handed out
         return answerJsonText(c, printRows(await explore.next(query, size)))
@@ -141,9 +130,7 @@ export function exploreRoutes(
     async enableTable(c: HttpContext) {
       const id = streamOf(c)
       const stream = streams.get(id)
-      const format = await readDocument(c.env.incoming, (body, depthMax) =>
-        parseFormatDocument(body, 'Expected format in the body', depthMax),
-      )
+      const format = await readDocument(c, 'format')
       const table = c.req.param('table') ?? ''
       if (isOwnTable(table, id)) {
         if (printFormat(format) !== printFormat(stream.properties.format)) {

@@ -7,7 +7,7 @@ import type { VisibleNames } from '../streams/registry.ts'
 import type { HttpContext } from './bindings.ts'
 import { clientKey } from './client-key.ts'
 import { type DocumentOptions, documentReader } from './documents.ts'
-import { parseMetricsBatch, parseMetricsQuery, parseTags } from './metrics-query.ts'
+import { parseMetricsQuery, parseTags } from './metrics-query.ts'
 import { answerJsonInSlices, type SlicedAnswerOptions } from './sliced-answer.ts'
 import { visibleNames } from './visible-streams.ts'
 
@@ -46,9 +46,7 @@ export function metricsRoutes(metrics: StreamMetrics, prometheus: Prometheus, op
         const query = parseMetricsQuery(searchParams, options.nowMs())
         return answerJsonInSlices(c, (slice) => answered(query, visible, slice), options)
       }
-      const queries = await readDocument(c.env.incoming, (body, depthMax) =>
-        body.length === 0 ? undefined : parseMetricsBatch(body, depthMax, options.nowMs()),
-      )
+      const queries = await readDocument(c, 'metricsBatch', options.nowMs())
       if (queries === undefined) return answerJsonProblem(c, 'Batch request with empty content')
       return answerJsonInSlices(c, (slice) => answeredAll(queries, visible, slice), options)
     },

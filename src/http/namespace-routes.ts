@@ -4,7 +4,7 @@ import type { NamedNamespace, Namespaces } from '../streams/namespaces.ts'
 import { answerEmpty, answerJsonText, answerText } from './answers.ts'
 import type { HttpContext } from './bindings.ts'
 import { type DocumentOptions, documentReader } from './documents.ts'
-import { parseNamespaceChange, printNamespace } from './namespace-json.ts'
+import { printNamespace } from './namespace-json.ts'
 import { namespaceOf } from './path-names.ts'
 import { answerArray, type SlicedAnswerOptions } from './sliced-answer.ts'
 
@@ -26,7 +26,7 @@ export function namespaceRoutes(namespaces: Namespaces, options: DocumentOptions
 
     async create(c: HttpContext) {
       const name = parseNewNamespaceName(c.req.param('namespace') ?? '')
-      const change = await readDocument(c.env.incoming, parseNamespaceChange)
+      const change = await readDocument(c, 'namespaceChange')
       const outcome = await namespaces.create(name, change)
       return answerText(
         c,
@@ -38,7 +38,7 @@ export function namespaceRoutes(namespaces: Namespaces, options: DocumentOptions
 
     async setProperties(c: HttpContext) {
       const { name } = namespaces.get(namespaceOf(c))
-      const change = await readDocument(c.env.incoming, parseNamespaceChange)
+      const change = await readDocument(c, 'namespaceChange')
       await namespaces.setProperties(name, change)
       return answerText(c, `Updated properties for namespace '${name}'.`)
     },

@@ -4,7 +4,7 @@ import { answerEmpty, answerJson, answerJsonText } from './answers.ts'
 import type { HttpContext } from './bindings.ts'
 import { type DocumentOptions, documentReader } from './documents.ts'
 import { namespaceOf, streamOf } from './path-names.ts'
-import { parseNewProperties, parsePropertiesChange, printProperties } from './properties-json.ts'
+import { printProperties } from './properties-json.ts'
 import { answerArray, type SlicedAnswerOptions } from './sliced-answer.ts'
 import { visibleNames } from './visible-streams.ts'
 
@@ -19,7 +19,7 @@ export function streamRoutes(streams: Streams, options: DocumentOptions & Sliced
     async create(c: HttpContext) {
       streams.assertNamespace(namespaceOf(c)) // a namespace that is missing is told before a bad stream name
       const id = streamOf(c)
-      await streams.create(id, await readDocument(c.env.incoming, parseNewProperties))
+      await streams.create(id, await readDocument(c, 'newProperties'))
       return answerEmpty(c)
     },
 
@@ -30,7 +30,7 @@ export function streamRoutes(streams: Streams, options: DocumentOptions & Sliced
     async setProperties(c: HttpContext) {
       const id = streamOf(c)
       streams.get(id)
-      await streams.setProperties(id, await readDocument(c.env.incoming, parsePropertiesChange))
+      await streams.setProperties(id, await readDocument(c, 'propertiesChange'))
       return answerEmpty(c)
     },
 
