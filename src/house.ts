@@ -15,6 +15,7 @@ import { createApp } from './http/app.ts'
 import { directPosts } from './http/direct-posts.ts'
 import type { Guard } from './http/guard.ts'
 import type { Load } from './http/load.ts'
+import type { OpenAnswers } from './http/open-answers.ts'
 import type { Workers } from './http/parse-workers.ts'
 import type { ProblemCounts } from './http/problems.ts'
 import { answerUnreadable } from './http/server.ts'
@@ -44,6 +45,7 @@ export interface Fixtures {
   readonly slowClients: SlowClients
   readonly loopShare: LoopShare
   readonly workers: Workers
+  readonly openAnswers: OpenAnswers
   /** Undefined, as the next two: nobody needs a token, nothing is written down. */
   readonly guard: Guard | undefined
   readonly tokens: Tokens | undefined
@@ -73,6 +75,7 @@ export async function openHouse(
     slowClients,
     loopShare,
     workers,
+    openAnswers,
     guard,
     tokens,
     audit,
@@ -128,6 +131,8 @@ export async function openHouse(
       nowMs,
       random,
       allowPrivate,
+      mayNotify: (token, { namespace, stream }) =>
+        guard === undefined || guard.named(token)?.grants.allow('admin', namespace, stream) === true,
     })
     const { eventBytesMax, limits } = config
     log.watchGroups(prometheus.groupWritten)
@@ -139,6 +144,7 @@ export async function openHouse(
       slowClients,
       loopShare,
       workers,
+      openAnswers,
       guard,
       nowMs,
       report,

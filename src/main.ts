@@ -16,6 +16,7 @@ import { AnswerCounts, securityHeaders } from './http/answer-class.ts'
 import { type BusyShare, Gate } from './http/gate.ts'
 import { Guard } from './http/guard.ts'
 import { Load } from './http/load.ts'
+import { OpenAnswers } from './http/open-answers.ts'
 import { Workers } from './http/parse-workers.ts'
 import { ProblemCounts } from './http/problems.ts'
 import { isLoopback, listen, newServer, stopServing, tryAddress } from './http/server.ts'
@@ -70,6 +71,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
     slowClients: new SlowClients(limits, securityHeaders(config.tls !== undefined)),
     loopShare: new LoopShare({ isDelayed: () => loopDelay.isDelayed }),
     workers,
+    openAnswers: new OpenAnswers(guard),
     guard,
     tokens: watched?.tokens,
     audit: trail?.audit,

@@ -5,9 +5,10 @@
 import { ServiceError } from '../service-error.ts'
 import { existingStream } from '../streams/existing.ts'
 import type { NamespaceName, StreamId } from '../streams/names.ts'
+import { matchesName } from '../streams/ordered-streams.ts'
 import type { FormatSpecification } from '../streams/properties.ts'
 import type { Registry, Stream, VisibleNames } from '../streams/registry.ts'
-import { describeClaim, ownClaim, type TableClaim, tablesOf } from '../streams/table-names.ts'
+import { describeClaim, ownClaim, type TableClaim, tableOf, tablesOfStream } from '../streams/table-names.ts'
 import { type Column, columnsOf, NoTable } from './columns.ts'
 import { schemaOf } from './stream-table.ts'
 
@@ -30,15 +31,16 @@ export class Tables {
 
   /** All that have a table if they have columns, of streams that may be seen; found one by one as they are asked for. */
   *claims(namespace: NamespaceName, visible: VisibleNames): Generator<TableClaim> {
-    const tables = tablesOf(this.#registry, namespace)
-    for (const { id } of this.#registry.streamsMatching(namespace, visible(namespace))) {
+    const patterns = visible(namespace)
+    const mayKnow = ({ stream }: StreamId) => matchesName(stream, patterns)
+    for (const { id } of this.#registry.streamsMatching(namespace, patterns)) {
       const stream = this.#registry.find(namespace, id.stream)
-      if (stream !== undefined) yield* tables.of(stream) // else it was deleted meanwhile
+      if (stream !== undefined) yield* tablesOfStream(this.#registry, stream, mayKnow) // else it was deleted meanwhile
     }
   }
 
   find(namespace: NamespaceName, name: string): Table | undefined {
-    const claim = tablesOf(this.#registry, namespace).get(name.toLowerCase())
+    const claim = tableOf(this.#registry, namespace, name)
     if (claim === undefined) return undefined
     const columns = columnsOrReason(claim)
     return columns instanceof NoTable ? undefined : { claim, columns }
@@ -68,7 +70,7 @@ export class Tables {
   /** Why a stream can have no table, if it cannot. */
   #problemOf(stream: Stream): string | undefined {
     const own = ownClaim(stream)
-    const owner = tablesOf(this.#registry, stream.id.namespace).get(own.table)
+    const owner = tableOf(this.#registry, stream.id.namespace, own.table)
     if (owner !== undefined && (owner.stream !== stream || owner.view !== undefined)) {
       return `table ${own.table} is the one of ${describeClaim(owner)}, so ${describeClaim(own)} has none; disable that first`
     }

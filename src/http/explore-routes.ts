@@ -1,4 +1,5 @@
 /** SQL over streams: submit a query, ask how it is, take its rows, close it; and which tables there are. */
+import type { Client } from '../auth/tokens.ts'
 import type { Explore, Reader } from '../explore/explore.ts'
 import type { Query } from '../explore/query.ts'
 import { NO_OP } from '../explore/query-handle.ts'
@@ -95,7 +96,9 @@ export function exploreRoutes(
       async (c, query) => {
         if (query.status === 'CLOSED') return answerText(c, 'Query is inactive', 409)
         if (query.status !== 'FINISHED') return answerEmpty(c, 409)
-        return answerPieces(c, await beginPieces(csvPieces(explore, query)), CSV, options)
+        const mayGoOn = ({ grants }: Client) =>
+          query.streams.every(({ namespace, stream }) => grants.allow('read', namespace, stream))
+        return answerPieces(c, await beginPieces(csvPieces(explore, query)), CSV, options, mayGoOn)
       },
       (c) => answerEmpty(c, 409),
     ),

@@ -10,8 +10,9 @@ export function webhookRoutes(streams: Streams, webhooks: Webhooks, options: Doc
   const readDocument = documentReader(options)
   return {
     list(c: HttpContext) {
-      const all = webhooks.list(streamOf(c)).map(({ program, last, ...state }) => ({
+      const all = webhooks.list(streamOf(c)).map(({ program, last, paused, ...state }) => ({
         ...state,
+        ...(paused && { paused }),
         ...(program && { app: program.application, program: program.program, type: program.type }),
         ...(last !== undefined && { last }),
       }))
@@ -22,7 +23,7 @@ export function webhookRoutes(streams: Streams, webhooks: Webhooks, options: Doc
       const id = streamOf(c)
       streams.get(id)
       const webhook = await readDocument(c, 'webhook', id.namespace)
-      return answerJson(c, { id: await webhooks.register(id, webhook) })
+      return answerJson(c, { id: await webhooks.register(id, { ...webhook, token: c.get('client')?.name }) })
     },
 
     async remove(c: HttpContext) {

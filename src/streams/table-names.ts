@@ -5,7 +5,7 @@
  * then the older one has it, and the other has no table, whatever either was emptied or changed to since. A view is as old
  * as the streams made just before it. A stream whose own table is disabled claims no name.
  */
-import type { NamespaceName, StreamName, ViewName } from './names.ts'
+import type { NamespaceName, StreamId, StreamName, ViewName } from './names.ts'
 import type { FormatSpecification } from './properties.ts'
 import type { Registry, Stream } from './registry.ts'
 import type { View } from './view.ts'
@@ -31,28 +31,56 @@ function cleaned(name: string): string {
   return name.replaceAll(/[-.]/g, '_').toLowerCase()
 }
 
-/** The tables of a namespace by their names. */
-export interface NamespaceTables {
-  /** Which claim has the table of this name, in lower case. */
-  get(table: string): TableClaim | undefined
-  /** Those that have their table. */
-  values(): IterableIterator<TableClaim>
-  /** Those of one stream and its views that have their table. */
-  of(stream: Stream): readonly TableClaim[]
+/** Whether a reader has to do with a stream at all: claims of others do not count for it. */
+export type MayKnow = (id: StreamId) => boolean
+
+const KNOWS_ALL: MayKnow = () => true
+
+/** All tables of a namespace that a reader may know, by their names, in the order of their streams. */
+export function tablesOf(
+  registry: Registry,
+  namespace: NamespaceName,
+  mayKnow: MayKnow = KNOWS_ALL,
+): ReadonlyMap<string, TableClaim> {
+  const claims = registry
+    .streamsOf(namespace)
+    .flatMap((stream) => (mayKnow(stream.id) ? tablesOfStream(registry, stream, mayKnow) : []))
+  return new Map(claims.map((claim) => [claim.table, claim]))
 }
 
-/** All tables of a namespace by their names; kept up to date, so that asking does not go through the streams. */
-export function tablesOf(registry: Registry, namespace: NamespaceName): NamespaceTables {
-  let index = INDEXES.get(registry)
-  if (index === undefined) {
-    index = new TableIndex(registry)
-    INDEXES.set(registry, index)
-  }
-  return index.of(namespace)
+/** Those of one stream and its views. */
+export function tablesOfStream(
+  registry: Registry,
+  stream: Stream,
+  mayKnow: MayKnow = KNOWS_ALL,
+): TableClaim[] {
+  return claimsOf(stream).flatMap(({ table, view }) => {
+    const owner = tableOf(registry, stream.id.namespace, table, mayKnow)
+    return owner?.stream === stream && owner.view === view ? [owner] : []
+  })
 }
 
-/** Made for a registry when a table is first asked for. */
+/** The table of this name, in any case. Does not go through the streams. */
+export function tableOf(
+  registry: Registry,
+  namespace: NamespaceName,
+  name: string,
+  mayKnow: MayKnow = KNOWS_ALL,
+): TableClaim | undefined {
+  const claims = indexOf(registry).of(namespace).get(name.toLowerCase())
+  return claims?.find(({ stream: { id } }) => mayKnow(id))
+}
+
+/** Made for a registry when a table is first asked for, and kept up to date. */
 const INDEXES = new WeakMap<Registry, TableIndex>()
+
+function indexOf(registry: Registry): TableIndex {
+  const known = INDEXES.get(registry)
+  if (known !== undefined) return known
+  const index = new TableIndex(registry)
+  INDEXES.set(registry, index)
+  return index
+}
 
 class TableIndex {
   readonly #byNamespace = new Map<NamespaceName, ClaimedTables>()
@@ -79,23 +107,12 @@ class TableIndex {
   }
 }
 
-class ClaimedTables implements NamespaceTables {
-  /** The oldest claim of each name first: it has the table. */
+class ClaimedTables {
+  /** The claims of each name; the one that has the table first. */
   readonly #claims = new Map<string, readonly TableClaim[]>()
 
-  get(table: string): TableClaim | undefined {
-    return this.#claims.get(table)?.[0]
-  }
-
-  *values(): IterableIterator<TableClaim> {
-    for (const [first] of this.#claims.values()) yield first!
-  }
-
-  of(stream: Stream): readonly TableClaim[] {
-    return claimsOf(stream).flatMap(({ table, view }) => {
-      const owner = this.get(table)
-      return owner?.stream === stream && owner.view === view ? [owner] : []
-    })
+  get(table: string): readonly TableClaim[] | undefined {
+    return this.#claims.get(table)
   }
 
   add(stream: Stream): void {

@@ -8,6 +8,7 @@ import { DEFAULT_LIMITS } from '../../src/http/../limits.ts'
 import { type AppParts, createApp, type Route, routesOf } from '../../src/http/app.ts'
 import { Guard } from '../../src/http/guard.ts'
 import { Load } from '../../src/http/load.ts'
+import { OpenAnswers } from '../../src/http/open-answers.ts'
 import { Workers } from '../../src/http/parse-workers.ts'
 import { SlowClients } from '../../src/http/slow-clients.ts'
 import { LoopShare } from '../../src/loop-share.ts'
@@ -446,6 +447,7 @@ async function routesOfService(
     load: new Load(limits),
     slowClients: new SlowClients(limits, {}),
     loopShare: new LoopShare(),
+    openAnswers: new OpenAnswers(undefined),
     workers: new Workers({ maxDocumentBytes: limits.maxDocumentBytes }),
     nowMs: Date.now,
     report: () => {},

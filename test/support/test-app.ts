@@ -11,6 +11,7 @@ import { onTestFinished } from 'vitest'
 import type { Config } from '../../src/config.ts'
 import type { AppOptions } from '../../src/http/app.ts'
 import { Load } from '../../src/http/load.ts'
+import { OpenAnswers } from '../../src/http/open-answers.ts'
 import { Workers } from '../../src/http/parse-workers.ts'
 import { SlowClients } from '../../src/http/slow-clients.ts'
 import { DEFAULT_LIMITS, type Limits } from '../../src/limits.ts'
@@ -181,6 +182,7 @@ export function routeOptions(given: Pick<AppOptions, 'nowMs' | 'report'>): AppOp
     load: new Load(limits),
     slowClients: new SlowClients(limits, {}),
     loopShare: new LoopShare(),
+    openAnswers: new OpenAnswers(undefined),
     workers: new Workers({ maxDocumentBytes: limits.maxDocumentBytes }),
   }
   return { eventBytesMax: 1, limits, ...parts, ...given }
