@@ -2,7 +2,7 @@
  * The time of the event loop that long work of the control plane gets: lists, searches, metrics of thousands of streams.
  *
  * Such work runs in slices of a few milliseconds. Between two slices, whoever they are of, the loop handles all events
- * that have arrived. The clients that wait get slices in turn, whatever number of requests each has. A client has few
+ * that have arrived, and while events come there is a pause as long as a slice. The clients that wait get slices in turn, whatever number of requests each has. A client has few
  * works under way at a time; its others wait. Beyond the places for works the client with the most gives back: its newest
  * waiting one is refused. While the event loop is delayed, a client has one work under way, few that wait, and is refused
  * more.
@@ -11,7 +11,9 @@ import { type ClientKey, FairShare } from './fair-share.ts'
 import { ServiceError } from './service-error.ts'
 
 /** Short beside the fsync that an append waits for anyway. */
-const SLICE_MS = 4
+const SLICE_MS = 2
+/** Without an event or a read for so long, slices have all of the time. */
+const QUIET_MS = 100
 /** Works of one client that are under way: each holds the part of its answer that it has made. */
 const UNDER_WAY_MAX = 2
 /** Works of all clients, under way or waiting. */
@@ -30,6 +32,8 @@ export interface Slice {
 export interface LoopShareOptions {
   /** Whether the event loop is late already. */
   readonly isDelayed?: () => boolean
+  /** Goes up with every event and read that is done: while it does, slices take half of the time at most. */
+  readonly done?: () => number
   readonly worksMax?: number
   readonly sliceMs?: number
 }
@@ -46,6 +50,9 @@ interface ClientWorks {
 
 export class LoopShare {
   readonly #isDelayed: () => boolean
+  readonly #done: () => number
+  #doneBefore = 0
+  #eventsAtMs = Number.NEGATIVE_INFINITY
   readonly #sliceMs: number
   readonly #works: FairShare
   readonly #byClient = new Map<ClientKey, ClientWorks>()
@@ -53,8 +60,14 @@ export class LoopShare {
   readonly #turns = new Map<ClientKey, (() => void)[]>()
   #scheduled = false
 
-  constructor({ isDelayed = () => false, worksMax = WORKS_MAX, sliceMs = SLICE_MS }: LoopShareOptions = {}) {
+  constructor({
+    isDelayed = () => false,
+    done = () => 0,
+    worksMax = WORKS_MAX,
+    sliceMs = SLICE_MS,
+  }: LoopShareOptions = {}) {
     this.#isDelayed = isDelayed
+    this.#done = done
     this.#sliceMs = sliceMs
     this.#works = new FairShare(worksMax)
   }
@@ -148,8 +161,18 @@ export class LoopShare {
     this.#turns.delete(client)
     const begin = waiting.shift()!
     if (waiting.length > 0) this.#turns.set(client, waiting) // behind the others
-    setImmediate(this.#giveSlice)
+    this.#schedule()
     begin()
+  }
+
+  /** The next slice: in the next turn of the event loop, or after a pause as long as a slice while events come. */
+  #schedule(): void {
+    const done = this.#done()
+    const nowMs = performance.now()
+    if (done !== this.#doneBefore) this.#eventsAtMs = nowMs
+    this.#doneBefore = done
+    if (nowMs - this.#eventsAtMs > QUIET_MS) setImmediate(this.#giveSlice)
+    else setTimeout(this.#giveSlice, 2 * this.#sliceMs)
   }
 }
 

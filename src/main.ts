@@ -69,7 +69,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
     space,
     load,
     slowClients: new SlowClients(limits, securityHeaders(config.tls !== undefined)),
-    loopShare: new LoopShare({ isDelayed: () => loopDelay.isDelayed }),
+    loopShare: new LoopShare({ isDelayed: () => loopDelay.isDelayed, done: () => load.done }),
     workers,
     openAnswers: new OpenAnswers(guard),
     guard,

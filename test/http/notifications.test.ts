@@ -422,3 +422,36 @@ describe('feeds', () => {
     expect((await app.get(`${F}/stream/names/bSize`, { headers })).status).toBe(404)
   })
 })
+
+describe('what became of a webhook tells nothing of a network', () => {
+  const unreachable = [
+    { name: 'a name that is unknown', url: 'http://nope.invalid/', allowPrivateWebhooks: false },
+    { name: 'a name of this machine', url: 'http://localhost/', allowPrivateWebhooks: false },
+    { name: 'a port where nobody listens', url: 'http://127.0.0.1:9/', allowPrivateWebhooks: true },
+  ]
+  test.each(unreachable)('$name', { timeout: 30_000 }, async ({ url, allowPrivateWebhooks }) => {
+    const app = await testApp({ streams: ['s'], nowMs: NOW_MS, config: { allowPrivateWebhooks } })
+    const body = JSON.stringify({ url, secret: SECRET })
+    expect((await app.post(`${STREAMS}/s/webhooks`, { body })).status).toBe(200)
+    await expect
+      .poll(async () => (await app.get(`${STREAMS}/s/webhooks`)).json(), { timeout: 20_000 })
+      .toMatchObject([{ delivered: 0, last: 'not delivered' }])
+  })
+
+  const refused = [
+    '127.0.0.1',
+    '10.1.2.3',
+    '169.254.169.254',
+    '[::1]',
+    '[fd00::1]',
+    '0x7f000001',
+    '192.168.0.1:8080',
+  ]
+  test.each(refused)('http://%s is refused with the text of all', async (host) => {
+    const app = await testApp({ streams: ['s'] })
+    const body = JSON.stringify({ url: `http://${host}/`, secret: SECRET })
+    expect((await app.post(`${STREAMS}/s/webhooks`, { body })).text).toBe(
+      'url leads to an address that is not public; the operator may allow it with --allow-private-webhooks',
+    )
+  })
+})
