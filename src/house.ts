@@ -15,11 +15,14 @@ import { createApp } from './http/app.ts'
 import { directPosts } from './http/direct-posts.ts'
 import type { Guard } from './http/guard.ts'
 import type { Load } from './http/load.ts'
+import type { OpenAnswers } from './http/open-answers.ts'
+import type { Workers } from './http/parse-workers.ts'
 import type { ProblemCounts } from './http/problems.ts'
 import { answerUnreadable } from './http/server.ts'
 import type { SlowClients } from './http/slow-clients.ts'
 import { Janitor } from './janitor/janitor.ts'
 import { scheduleJanitor } from './janitor/schedule.ts'
+import type { LoopShare } from './loop-share.ts'
 import { Metadata } from './metadata/metadata.ts'
 import { type Leftover, Meter } from './metrics/meter.ts'
 import type { Prometheus } from './metrics/prometheus.ts'
@@ -40,6 +43,9 @@ export interface Fixtures {
   readonly space: DiskSpace
   readonly load: Load
   readonly slowClients: SlowClients
+  readonly loopShare: LoopShare
+  readonly workers: Workers
+  readonly openAnswers: OpenAnswers
   /** Undefined, as the next two: nobody needs a token, nothing is written down. */
   readonly guard: Guard | undefined
   readonly tokens: Tokens | undefined
@@ -67,6 +73,9 @@ export async function openHouse(
     space,
     load,
     slowClients,
+    loopShare,
+    workers,
+    openAnswers,
     guard,
     tokens,
     audit,
@@ -122,11 +131,25 @@ export async function openHouse(
       nowMs,
       random,
       allowPrivate,
+      mayNotify: (token, { namespace, stream }) =>
+        guard === undefined || guard.named(token)?.grants.allow('admin', namespace, stream) === true,
     })
     const { eventBytesMax, limits } = config
     log.watchGroups(prometheus.groupWritten)
     prometheus.show({ registry, traffic: streams.traffic })
-    const options = { eventBytesMax, limits, load, slowClients, guard, nowMs, report, problems }
+    const options = {
+      eventBytesMax,
+      limits,
+      load,
+      slowClients,
+      loopShare,
+      workers,
+      openAnswers,
+      guard,
+      nowMs,
+      report,
+      problems,
+    }
     const explore = new Explore(streams, registry, {
       nowMs,
       random,

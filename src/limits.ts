@@ -62,6 +62,7 @@ export const LIMITS = {
     'bodies held in memory at a time, arriving or waiting for the disk',
   ),
   maxReads: limit('max-reads', 48, 1, 100_000, 'long answers sent at a time'),
+  maxFollowers: limit('max-followers', 512, 1, 100_000, 'connections that follow notifications at a time'),
   maxReadSeconds: limit(
     'max-read-seconds',
     3_600,

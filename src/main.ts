@@ -16,11 +16,15 @@ import { AnswerCounts, securityHeaders } from './http/answer-class.ts'
 import { type BusyShare, Gate } from './http/gate.ts'
 import { Guard } from './http/guard.ts'
 import { Load } from './http/load.ts'
+import { OpenAnswers } from './http/open-answers.ts'
+import { Workers } from './http/parse-workers.ts'
 import { ProblemCounts } from './http/problems.ts'
 import { isLoopback, listen, newServer, stopServing, tryAddress } from './http/server.ts'
 import { SlowClients } from './http/slow-clients.ts'
 import { readIdentity } from './http/tls.ts'
 import type { Janitor } from './janitor/janitor.ts'
+import { LoopDelay } from './loop-delay.ts'
+import { LoopShare } from './loop-share.ts'
 import { Prometheus } from './metrics/prometheus.ts'
 import { serviceSources } from './service-sources.ts'
 import { UsageRegistry } from './streams/usage.ts'
@@ -54,6 +58,8 @@ export async function startService(config: Config, surroundings: Surroundings): 
   const watched = await openTokens(config, surroundings, trail?.audit)
   const guard = watched && new Guard(watched.tokens, nowMs)
   const load = new Load(limits)
+  const loopDelay = new LoopDelay()
+  const workers = new Workers({ maxDocumentBytes: limits.maxDocumentBytes })
   const space = new DiskSpace({
     minFreeBytes: config.minFreeDiskBytes,
     statfs: surroundings.statfs ?? (() => statfs(config.dataFolder)),
@@ -63,6 +69,9 @@ export async function startService(config: Config, surroundings: Surroundings): 
     space,
     load,
     slowClients: new SlowClients(limits, securityHeaders(config.tls !== undefined)),
+    loopShare: new LoopShare({ isDelayed: () => loopDelay.isDelayed, done: () => load.done }),
+    workers,
+    openAnswers: new OpenAnswers(guard),
     guard,
     tokens: watched?.tokens,
     audit: trail?.audit,
@@ -83,13 +92,15 @@ export async function startService(config: Config, surroundings: Surroundings): 
   })
   async function closeBehindTheDoor(): Promise<void> {
     space.stop()
+    loopDelay.stop()
+    await workers.close()
     await watched?.stop()
     await supervisor.stop()
     await trail?.file?.close()
   }
   try {
     await space.watch()
-    const gate = new Gate(load, limits, surroundings.busyShare ?? eventLoopBusyShare())
+    const gate = new Gate(load, limits, surroundings.busyShare ?? eventLoopBusyShare(), loopDelay)
     const answers = new AnswerCounts()
     const http = newServer((incoming, outgoing) => supervisor.house.listener(incoming, outgoing), {
       ...config,

@@ -66,6 +66,11 @@ export class Grants {
     return this.#all.some((grant) => fits(grant.namespace, namespace) && fits(grant.stream, stream))
   }
 
+  /** The names of streams of this namespace that `includeStream` is true of, as patterns. */
+  streamPatterns(namespace: string): readonly string[] {
+    return this.#all.filter((grant) => fits(grant.namespace, namespace)).map(({ stream }) => stream)
+  }
+
   /** Whether there may be streams of this namespace that the token has to do with. */
   includePartOf(namespace: string): boolean {
     return this.#all.some((grant) => fits(grant.namespace, namespace))

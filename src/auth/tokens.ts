@@ -7,6 +7,8 @@ import { bytesOfHash, hashOfSecret, isSecret, sameHash, type TokenHash } from '.
 /** Whoever sent a good token. */
 export interface Client {
   readonly name: string
+  /** Of its secret: a token of the same name with another secret is another client to what the first one left. */
+  readonly hash: TokenHash
   readonly grants: Grants
   /** Undefined: never. */
   readonly expiresMs: number | undefined
@@ -63,15 +65,32 @@ export class Tokens {
     const known = this.#byHash.get(hash)
     if (known === undefined || !sameHash(known.hashBytes, hash)) return 'unknown'
     const { client } = known
-    return client.expiresMs !== undefined && nowMs >= client.expiresMs ? 'expired' : client
+    return isExpired(client, nowMs) ? 'expired' : client
+  }
+
+  /** The token of this name as it is now, with whatever secret; undefined if there is none that is good. */
+  named(name: string, nowMs: number): Client | undefined {
+    const client = this.#byName.get(name)?.client
+    return client !== undefined && !isExpired(client, nowMs) ? client : undefined
+  }
+
+  /** What a client that was found earlier may do now; undefined if its secret is good no more. */
+  now({ name, hash }: Client, nowMs: number): Client | undefined {
+    const client = this.named(name, nowMs)
+    return client?.hash === hash ? client : undefined
   }
 }
 
+function isExpired({ expiresMs }: Client, nowMs: number): boolean {
+  return expiresMs !== undefined && nowMs >= expiresMs
+}
+
 function clientOf(entry: TokenEntry, nowMs: number): Client {
-  const { name, grants, expiresMs, eventsPerSecond, bytesPerSecond } = entry
+  const { name, hash, grants, expiresMs, eventsPerSecond, bytesPerSecond } = entry
   const limited = eventsPerSecond !== undefined || bytesPerSecond !== undefined
   return {
     name,
+    hash,
     grants: new Grants(grants),
     expiresMs,
     rate: limited ? new RateLimit(entry, nowMs) : undefined,

@@ -13,7 +13,7 @@ import type { NamespaceName, StreamId } from '../streams/names.ts'
 import { earliestVisibleMs } from '../streams/properties.ts'
 import type { Registry } from '../streams/registry.ts'
 import type { Streams } from '../streams/streams.ts'
-import { describeClaim, type TableClaim, tablesOf } from '../streams/table-names.ts'
+import { describeClaim, type TableClaim, tableOf } from '../streams/table-names.ts'
 import type { ProgramId, UsageRegistry } from '../streams/usage.ts'
 import type { BadEvents } from './bad-events.ts'
 import type { ResultColumn } from './cells.ts'
@@ -266,9 +266,8 @@ export class Explore {
 
   /** Throws ServiceError 'table_forbidden' before it is told what there is, and SqlError '42S02'. */
   #resolve(namespace: NamespaceName, outline: Outline, reader: Reader | undefined): CheckedTable[] {
-    const tables = tablesOf(this.#registry, namespace)
     return outline.tables.map((named) => {
-      const claim = tables.get(named.name)
+      const claim = tableOf(this.#registry, namespace, named.name)
       const mayKnow = claim === undefined ? reader?.mayReadAll(namespace) : reader?.mayRead(claim.stream.id)
       if (mayKnow === false) {
         throw new ServiceError(
@@ -337,8 +336,9 @@ export class Explore {
   #tableNames(namespace: NamespaceName): Row[] {
     return this.tables
       .list(namespace)
-      .map(({ table }) => [JSON.stringify(table)])
+      .map(({ table }) => table)
       .sort()
+      .map((table) => [JSON.stringify(table)])
   }
 }
 

@@ -5,8 +5,10 @@
 import { ServiceError } from '../service-error.ts'
 import { existingStream } from '../streams/existing.ts'
 import type { NamespaceName, StreamId } from '../streams/names.ts'
-import type { Registry, Stream } from '../streams/registry.ts'
-import { describeClaim, ownClaim, type TableClaim, tablesOf } from '../streams/table-names.ts'
+import { matchesName } from '../streams/ordered-streams.ts'
+import type { FormatSpecification } from '../streams/properties.ts'
+import type { Registry, Stream, VisibleNames } from '../streams/registry.ts'
+import { describeClaim, ownClaim, type TableClaim, tableOf, tablesOfStream } from '../streams/table-names.ts'
 import { type Column, columnsOf, NoTable } from './columns.ts'
 import { schemaOf } from './stream-table.ts'
 
@@ -22,14 +24,23 @@ export class Tables {
     this.#registry = registry
   }
 
+  /** In the order of their streams' names. */
   list(namespace: NamespaceName): readonly TableClaim[] {
-    return [...tablesOf(this.#registry, namespace).values()].filter((claim) =>
-      Array.isArray(columnsOrReason(claim)),
-    )
+    return [...this.claims(namespace, () => ['*'])].filter(hasColumns)
+  }
+
+  /** All that have a table if they have columns, of streams that may be seen; found one by one as they are asked for. */
+  *claims(namespace: NamespaceName, visible: VisibleNames): Generator<TableClaim> {
+    const patterns = visible(namespace)
+    const mayKnow = ({ stream }: StreamId) => matchesName(stream, patterns)
+    for (const { id } of this.#registry.streamsMatching(namespace, patterns)) {
+      const stream = this.#registry.find(namespace, id.stream)
+      if (stream !== undefined) yield* tablesOfStream(this.#registry, stream, mayKnow) // else it was deleted meanwhile
+    }
   }
 
   find(namespace: NamespaceName, name: string): Table | undefined {
-    const claim = tablesOf(this.#registry, namespace).get(name.toLowerCase())
+    const claim = tableOf(this.#registry, namespace, name)
     if (claim === undefined) return undefined
     const columns = columnsOrReason(claim)
     return columns instanceof NoTable ? undefined : { claim, columns }
@@ -59,7 +70,7 @@ export class Tables {
   /** Why a stream can have no table, if it cannot. */
   #problemOf(stream: Stream): string | undefined {
     const own = ownClaim(stream)
-    const owner = tablesOf(this.#registry, stream.id.namespace).get(own.table)
+    const owner = tableOf(this.#registry, stream.id.namespace, own.table)
     if (owner !== undefined && (owner.stream !== stream || owner.view !== undefined)) {
       return `table ${own.table} is the one of ${describeClaim(owner)}, so ${describeClaim(own)} has none; disable that first`
     }
@@ -68,7 +79,20 @@ export class Tables {
   }
 }
 
+export function hasColumns(claim: TableClaim): boolean {
+  return Array.isArray(columnsOrReason(claim))
+}
+
+/** Remembered for as long as the format is the one of anything: a schema may be long. */
 export function columnsOrReason({ format }: TableClaim): readonly Column[] | NoTable {
+  const known = KNOWN_COLUMNS.get(format) ?? readColumns(format)
+  KNOWN_COLUMNS.set(format, known)
+  return known
+}
+
+const KNOWN_COLUMNS = new WeakMap<FormatSpecification, readonly Column[] | NoTable>()
+
+function readColumns(format: FormatSpecification): readonly Column[] | NoTable {
   try {
     return columnsOf(schemaOf(format))
   } catch (error) {

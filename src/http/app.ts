@@ -15,6 +15,7 @@ import type { Namespaces } from '../streams/namespaces.ts'
 import type { Streams } from '../streams/streams.ts'
 import type { UsageRegistry } from '../streams/usage.ts'
 import type { Views } from '../streams/views.ts'
+import type { Access } from './access.ts'
 import { answerText } from './answers.ts'
 import { audited } from './audited.ts'
 import type { Handler, HttpContext, HttpEnv } from './bindings.ts'
@@ -22,12 +23,13 @@ import type { DocumentOptions } from './documents.ts'
 import { type EventRoutesOptions, eventRoutes } from './event-routes.ts'
 import { exploreRoutes } from './explore-routes.ts'
 import { feedRoutes } from './feed-routes.ts'
-import type { Access, Guard } from './guard.ts'
+import type { Guard } from './guard.ts'
 import { metadataRoutes } from './metadata-routes.ts'
 import { metricsRoutes } from './metrics-routes.ts'
 import { namespaceRoutes } from './namespace-routes.ts'
 import { answerProblem, type ProblemCounts } from './problems.ts'
 import { type SizeEventOptions, sizeEventsRoute } from './size-events.ts'
+import type { SlicedAnswerOptions } from './sliced-answer.ts'
 import { streamRoutes } from './stream-routes.ts'
 import { systemRoutes } from './system-routes.ts'
 import { tokenRoutes } from './token-routes.ts'
@@ -57,7 +59,7 @@ export interface AppParts {
   readonly audit?: AuditLog | undefined
 }
 
-export interface AppOptions extends EventRoutesOptions, DocumentOptions {
+export interface AppOptions extends EventRoutesOptions, DocumentOptions, SlicedAnswerOptions {
   readonly limits: EventRoutesOptions['limits'] & DocumentOptions['limits'] & SizeEventOptions['limits']
   readonly problems?: ProblemCounts
 }

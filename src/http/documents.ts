@@ -1,18 +1,54 @@
-/** JSON documents of the control plane: read as a whole, within the limits on their size and depth. */
-import type { IncomingMessage } from 'node:http'
+/**
+ * JSON documents of the control plane: read as a whole, within the limits on their size and depth. Those that may take more
+ * than a few milliseconds are parsed on a worker thread.
+ */
+import type { HttpContext } from './bindings.ts'
+import { clientKey } from './client-key.ts'
+import {
+  DOCUMENT_PARSERS,
+  type Parsed,
+  type ParserArguments,
+  type ParserName,
+  WITH_FORMAT,
+} from './document-parsers.ts'
+import type { Workers } from './parse-workers.ts'
 import { type BodyLimit, type Intake, readBody } from './request-body.ts'
 
 export interface DocumentOptions extends Intake {
   readonly limits: { readonly maxDocumentBytes: number; readonly maxDocumentDepth: number }
+  readonly workers: Workers
 }
 
-/** Reads the body and parses it. Rejects with 'document_too_large', and with what readBody and `parse` reject with. */
-export function documentReader({ limits, ...intake }: DocumentOptions) {
+/** A document up to this long, without a format, is parsed on the event loop: that takes 2 ms at most. */
+const SHORT_BYTES = 16 * 1024
+
+/**
+ * Reads the body and parses it. Rejects with 'document_too_large', and with what readBody, the parser and Workers.run reject
+ * with.
+ */
+export function documentReader({ limits, workers, ...intake }: DocumentOptions) {
   const limit: BodyLimit = {
     bytesMax: limits.maxDocumentBytes,
     refusal: 'document_too_large',
     what: 'the JSON document',
   }
-  return async <T>(incoming: IncomingMessage, parse: (body: Uint8Array, depthMax: number) => T): Promise<T> =>
-    parse(await readBody(incoming, limit, intake), limits.maxDocumentDepth)
+  return async <Name extends ParserName>(
+    c: HttpContext,
+    parser: Name,
+    ...more: ParserArguments<Name>
+  ): Promise<Parsed<Name>> => {
+    const { incoming, outgoing } = c.env
+    const body = await readBody(incoming, limit, intake)
+    const depthMax = limits.maxDocumentDepth
+    const isShort = body.length === 0 || (body.length <= SHORT_BYTES && !WITH_FORMAT.has(parser))
+    if (isShort) {
+      const parse = DOCUMENT_PARSERS[parser] as (...given: unknown[]) => unknown
+      return parse(body, depthMax, ...more) as Parsed<Name>
+    }
+    return (await workers.run(
+      clientKey(incoming, c.get('client')),
+      { kind: 'document', parser, body, depthMax, more },
+      () => outgoing.destroyed,
+    )) as Parsed<Name>
+  }
 }

@@ -47,7 +47,13 @@ export function eventRoutes(streams: Streams, options: EventRoutesOptions) {
 
     async sendBatch(c: HttpContext) {
       const counting = countingFor(c, nowMs)
-      await storeBatch(streams, streamOf(c), c.env.incoming, options, counting)
+      const { incoming } = c.env
+      const unwatch = options.openAnswers.watch(c, () => incoming.destroy())
+      try {
+        await storeBatch(streams, streamOf(c), incoming, options, counting)
+      } finally {
+        unwatch()
+      }
       return answerEmpty(c)
     },
 

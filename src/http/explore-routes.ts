@@ -1,31 +1,26 @@
 /** SQL over streams: submit a query, ask how it is, take its rows, close it; and which tables there are. */
+import type { Client } from '../auth/tokens.ts'
 import type { Explore, Reader } from '../explore/explore.ts'
 import type { Query } from '../explore/query.ts'
 import { NO_OP } from '../explore/query-handle.ts'
+import { hasColumns } from '../explore/tables.ts'
 import { ServiceError } from '../service-error.ts'
 import { parseViewName, type StreamId } from '../streams/names.ts'
 import type { Streams } from '../streams/streams.ts'
-import { tableOfStream } from '../streams/table-names.ts'
+import { type TableClaim, tableOfStream } from '../streams/table-names.ts'
 import type { Views } from '../streams/views.ts'
 import { answerEmpty, answerJson, answerJsonText, answerText } from './answers.ts'
 import type { HttpContext } from './bindings.ts'
 import { type DocumentOptions, documentReader } from './documents.ts'
-import { parseFormatDocument, printFormat } from './format-json.ts'
-import { answerPieces, beginPieces, type LongAnswerOptions } from './long-answer.ts'
+import { printFormat } from './format-json.ts'
+import { answerPieces, beginPieces } from './long-answer.ts'
 import { namespaceOf, streamOf } from './path-names.ts'
-import {
-  parsePage,
-  parseQuery,
-  parseSize,
-  printRows,
-  schemaOfQuery,
-  statusOf,
-  summaryOf,
-  tableInfoOf,
-} from './query-json.ts'
+import { parsePage, printRows, schemaOfQuery, statusOf, summaryOf, tableInfoOf } from './query-json.ts'
+import { answerArray, type SlicedAnswerOptions } from './sliced-answer.ts'
 import { checkTableName } from './view-json.ts'
+import { visibleNames } from './visible-streams.ts'
 
-export interface ExploreRoutesOptions extends DocumentOptions, LongAnswerOptions {}
+export interface ExploreRoutesOptions extends DocumentOptions, SlicedAnswerOptions {}
 
 export function exploreRoutes(
   explore: Explore,
@@ -51,9 +46,7 @@ export function exploreRoutes(
   return {
     async submit(c: HttpContext) {
       const namespace = namespaceOf(c)
-      const { query, ...given } = await readDocument(c.env.incoming, (body, depthMax) =>
-        parseQuery(body, depthMax, namespace),
-      )
+      const { query, ...given } = await readDocument(c, 'query', namespace)
       const handle = await explore.submit({ namespace, statement: query, ...given, reader: readerOf(c) })
       return answerJson(c, { handle })
     },
@@ -82,7 +75,7 @@ export function exploreRoutes(
 
     next: ofQuery(
       async (c, query) => {
-        const size = await readDocument(c.env.incoming, parseSize)
+        const size = await readDocument(c, 'size')
         if (!query.isActive) return answerEmpty(c, 404)
         if (query.isUnderWay) throw notYet(query, 'rows') // no rows would mean that all have been handed out
         return answerJsonText(c, printRows(await explore.next(query, size)))
@@ -103,7 +96,9 @@ export function exploreRoutes(
       async (c, query) => {
         if (query.status === 'CLOSED') return answerText(c, 'Query is inactive', 409)
         if (query.status !== 'FINISHED') return answerEmpty(c, 409)
-        return answerPieces(c, await beginPieces(csvPieces(explore, query)), CSV, options)
+        const mayGoOn = ({ grants }: Client) =>
+          query.streams.every(({ namespace, stream }) => grants.allow('read', namespace, stream))
+        return answerPieces(c, await beginPieces(csvPieces(explore, query)), CSV, options, mayGoOn)
       },
       (c) => answerEmpty(c, 409),
     ),
@@ -119,15 +114,10 @@ export function exploreRoutes(
 
     tables(c: HttpContext) {
       const namespace = namespaceOf(c)
-      const grants = c.get('client')?.grants
       streams.assertNamespace(namespace)
-      const tables = explore.tables
-        .list(namespace)
-        .filter(({ stream: { id } }) => grants?.includeStream(id.namespace, id.stream) ?? true)
-      return answerJson(
-        c,
-        tables.map(({ table }) => ({ database: namespace, table })),
-      )
+      const print = (claim: TableClaim) =>
+        hasColumns(claim) ? JSON.stringify({ database: namespace, table: claim.table }) : undefined
+      return answerArray(c, explore.tables.claims(namespace, visibleNames(c.get('client'))), print, options)
     },
 
     tableInfo(c: HttpContext) {
@@ -143,9 +133,7 @@ export function exploreRoutes(
     async enableTable(c: HttpContext) {
       const id = streamOf(c)
       const stream = streams.get(id)
-      const format = await readDocument(c.env.incoming, (body, depthMax) =>
-        parseFormatDocument(body, 'Expected format in the body', depthMax),
-      )
+      const format = await readDocument(c, 'format')
       const table = c.req.param('table') ?? ''
       if (isOwnTable(table, id)) {
         if (printFormat(format) !== printFormat(stream.properties.format)) {

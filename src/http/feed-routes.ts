@@ -5,21 +5,18 @@ import { NAME_BYTES_MAX } from '../streams/names.ts'
 import { answerEmpty, answerJson, answerText } from './answers.ts'
 import type { HttpContext } from './bindings.ts'
 import { type DocumentOptions, documentReader } from './documents.ts'
-import { scalarText } from './json-values.ts'
-import { type LenientJson, LenientJsonError, parseLenientJsonBytes } from './lenient-json.ts'
-import { visibleTo } from './metrics-routes.ts'
 import { namespaceOf } from './path-names.ts'
+import { answerArray, type SlicedAnswerOptions } from './sliced-answer.ts'
+import { visibleNames, visibleTo } from './visible-streams.ts'
 
 const NAME = /^[a-zA-Z0-9_-]+$/
-/** Feeds are many, and all in memory. */
-const DESCRIPTION_CHARACTERS_MAX = 1000
 
-export function feedRoutes(feeds: Feeds, options: DocumentOptions) {
+export function feedRoutes(feeds: Feeds, options: DocumentOptions & SlicedAnswerOptions) {
   const readDocument = documentReader(options)
   return {
     async create(c: HttpContext) {
       const id = feedOf(c)
-      const description = await readDocument(c.env.incoming, parseDescription)
+      const description = await readDocument(c, 'feedDescription')
       const done = await feeds.create({ ...id, description })
       return answerText(
         c,
@@ -33,7 +30,8 @@ export function feedRoutes(feeds: Feeds, options: DocumentOptions) {
     },
 
     list(c: HttpContext) {
-      return answerJson(c, feeds.list(namespaceOf(c), visibleTo(c.get('client'))).map(printed))
+      const listed = feeds.list(namespaceOf(c), visibleNames(c.get('client')))
+      return answerArray(c, listed, (feed) => JSON.stringify(printed(feed)), options)
     },
 
     async remove(c: HttpContext) {
@@ -59,28 +57,4 @@ function parseName(c: HttpContext, kind: 'category' | 'feed'): string {
     'invalid_id',
     `Could not create Notification Feed. Invalid ${kind} ID: ${name.slice(0, NAME_BYTES_MAX)}. Should only contain alphanumeric characters and _ or -.`,
   )
-}
-
-function parseDescription(body: Uint8Array, depthMax: number): string | undefined {
-  if (body.length === 0) return undefined
-  const wrong = new ServiceError('invalid_properties', 'Invalid json object provided in request body.')
-  let json: LenientJson | undefined
-  try {
-    json = parseLenientJsonBytes(body, depthMax)
-  } catch (error) {
-    if (error instanceof LenientJsonError) throw wrong
-    throw error
-  }
-  if (!(json instanceof Map)) throw wrong
-  const description = (json as ReadonlyMap<string, LenientJson>).get('description') ?? null
-  if (description === null) return undefined
-  const text = scalarText(description)
-  if (text === undefined) throw wrong
-  if (text.length > DESCRIPTION_CHARACTERS_MAX) {
-    throw new ServiceError(
-      'invalid_properties',
-      `Could not create Notification Feed. The description has ${text.length} characters; use at most ${DESCRIPTION_CHARACTERS_MAX}.`,
-    )
-  }
-  return text
 }

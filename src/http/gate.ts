@@ -4,7 +4,9 @@
  * Up to `maxRequests` are worked on at a time, which is the benefit of the doubt: a burst, or many clients that each wait
  * for their answer, are served a little later. When all of them take longer than `maxWaitMs` and the process is busy all
  * the time, more comes in than can be done, and waiting helps nobody: then an eighth is worked on at a time, until there is
- * room again, so that what is taken is answered soon. docs/decisions/0015-overload.md has the measurements.
+ * room again, so that what is taken is answered soon. So it is while the event loop is late, whatever keeps it: what comes
+ * waits then, however few requests are worked on. docs/decisions/0015-overload.md has the measurements, and
+ * docs/decisions/0025-event-loop.md what else yields to events then.
  *
  * A refusal costs half of what an event costs. Clients that send again at once, whatever Retry-After says, would leave no
  * time for anything else, so a refusal waits a few hundredths of a second before it goes out.
@@ -40,6 +42,11 @@ export interface GateLimits {
   readonly maxWaitMs: number
 }
 
+/** Whether the event loop is late, whatever keeps it: then everything waits, few requests or many. */
+export interface LateLoop {
+  readonly isDelayed: boolean
+}
+
 /** Which part of the time since it was last asked the process was busy, 0 to 1. */
 export type BusyShare = () => number
 
@@ -47,6 +54,7 @@ export class Gate {
   readonly #load: Load
   readonly #limits: GateLimits
   readonly #busyShare: BusyShare
+  readonly #loop: LateLoop
   /** From here on it is looked after. */
   readonly #overloadedLimit: number
   /** Requests that were sent away, since the start. */
@@ -62,10 +70,11 @@ export class Gate {
   #doneBefore = 0
   #lookedAtMs = 0
 
-  constructor(load: Load, limits: GateLimits, busyShare: BusyShare) {
+  constructor(load: Load, limits: GateLimits, busyShare: BusyShare, loop: LateLoop = NEVER_LATE) {
     this.#load = load
     this.#limits = limits
     this.#busyShare = busyShare
+    this.#loop = loop
     this.#overloadedLimit = Math.max(1, Math.floor(limits.maxRequests * OVERLOADED_SHARE))
     this.#limit = limits.maxRequests
   }
@@ -134,8 +143,9 @@ export class Gate {
     const waitMs = (working * (performance.now() - this.#lookedAtMs)) / (this.#load.done - this.#doneBefore)
     if (this.#limit === this.#limits.maxRequests) {
       const slow = working > this.#limits.maxRequests * HARMLESS_SHARE && waitMs > this.#limits.maxWaitMs
-      if (slow && this.#busyShare() > BUSY_SHARE) this.#limit = this.#overloadedLimit
-    } else if (working < this.#limit * ROOM_SHARE) {
+      if ((slow || this.#loop.isDelayed) && this.#busyShare() > BUSY_SHARE)
+        this.#limit = this.#overloadedLimit
+    } else if (working < this.#limit * ROOM_SHARE && !this.#loop.isDelayed) {
       this.#limit = this.#limits.maxRequests
     }
     if (working >= this.#overloadedLimit || this.#limit < this.#limits.maxRequests) this.#calmLooks = 0
@@ -157,6 +167,8 @@ export class Gate {
     this.#ticking = undefined
   }
 }
+
+const NEVER_LATE: LateLoop = { isDelayed: false }
 
 interface Refused {
   readonly incoming: IncomingMessage

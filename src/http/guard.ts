@@ -3,22 +3,13 @@
  * handles; decides from the token and the names in the path alone, before anybody looks what exists.
  */
 import type { IncomingMessage } from 'node:http'
-import type { Role } from '../auth/grants.ts'
 import type { Client, Tokens } from '../auth/tokens.ts'
 import { DEFAULT_NAMESPACE, type StreamId } from '../streams/names.ts'
+import type { Access } from './access.ts'
 import { answerText } from './answers.ts'
 import { bearerOf } from './authorization.ts'
 import type { Handler, HttpContext } from './bindings.ts'
 import { answerUnauthorized, type Stranger } from './unauthorized.ts'
-
-/** What a route asks of whoever calls it. */
-export type Access =
-  | 'anybody' // strangers, too
-  | 'client' // any good token
-  | 'in-namespace' // a grant for something in the namespace; what is listed is what the grants include
-  | 'namespace' // admin of all of the namespace
-  | 'stream' // any role on the stream
-  | Role // this role on the stream
 
 export class Guard {
   readonly #tokens: Tokens
@@ -38,10 +29,26 @@ export class Guard {
         return access === 'anybody' ? handle(c) : answerUnauthorized(c, client)
       }
       c.set('client', client)
+      c.set('access', access)
       if (!mayPass(client, access, c)) return answerText(c, forbidden(client, access), 403)
       const waitMs = access === 'write' ? (client.rate?.waitMs(this.#nowMs()) ?? 0) : 0
       return waitMs > 0 ? answerTooFast(c, client, waitMs) : handle(c)
     }
+  }
+
+  /**
+   * The client of a request that was let in, as it is now; undefined if it would not be let in any more, null if it had no
+   * token. `access` is what its route asks.
+   */
+  clientNow(c: HttpContext, access: Access): Client | null | undefined {
+    const client = c.get('client') ?? null
+    const now = client === null ? null : this.#tokens.now(client, this.#nowMs())
+    return now === null || now === undefined || mayPass(now, access, c) ? now : undefined
+  }
+
+  /** The token of this name, if there is one that is good. */
+  named(name: string): Client | undefined {
+    return this.#tokens.named(name, this.#nowMs())
   }
 
   clientOf(incoming: IncomingMessage): Client | Stranger {

@@ -11,12 +11,14 @@
 import type { ServerResponse } from 'node:http'
 import type { HttpContext } from './bindings.ts'
 import type { Load } from './load.ts'
+import type { MayGoOn, OpenAnswers } from './open-answers.ts'
 import type { ReportFailure } from './problems.ts'
 import type { SlowClients } from './slow-clients.ts'
 
 export interface LongAnswerOptions {
   readonly load: Load
   readonly slowClients: SlowClients
+  readonly openAnswers: OpenAnswers
   readonly report: ReportFailure
 }
 
@@ -40,14 +42,16 @@ export async function beginPieces(pieces: Pieces): Promise<BegunPieces> {
 }
 
 /**
- * Answers 200 with all of them. Nothing more is asked for once the client has gone, or has been given up as too slow.
+ * Answers 200 with all of them. Nothing more is asked for once the client has gone, has been given up as too slow, or may not
+ * have it any more.
  * Rejects with ServiceError 'overloaded' if too many long answers are being sent.
  */
 export async function answerPieces(
   c: HttpContext,
   { first, second, rest }: BegunPieces,
   headers: Record<string, string>,
-  { load, slowClients, report }: LongAnswerOptions,
+  { load, slowClients, openAnswers, report }: LongAnswerOptions,
+  mayGoOn?: MayGoOn,
 ): Promise<Response> {
   const { outgoing } = c.env
   if (second === undefined) {
@@ -63,6 +67,7 @@ export async function answerPieces(
   }
   const writer = new PieceWriter(outgoing)
   const watched = slowClients.watchReader(outgoing, () => writer.bytesOut)
+  const unwatch = openAnswers.watch(c, () => outgoing.destroy(), mayGoOn)
   try {
     outgoing.writeHead(200, headers)
     if (await writeAll(writer, [first, second], rest)) outgoing.end()
@@ -70,6 +75,7 @@ export async function answerPieces(
     report(error)
     outgoing.destroy()
   } finally {
+    unwatch()
     slowClients.forget(watched)
     load.endRead()
     await rest.return()

@@ -2,14 +2,7 @@
  * Metadata of streams and views, and the lineage of streams, in the form that CDAP 3.2 gave them. Only what users noted can
  * be changed.
  */
-import {
-  checkPropertyNames,
-  checkTags,
-  type Metadata,
-  type MetadataOf,
-  SCOPES,
-  type Scope,
-} from '../metadata/metadata.ts'
+import { type Metadata, type MetadataOf, SCOPES, type Scope } from '../metadata/metadata.ts'
 import { parseSearch, WORDS_MAX } from '../metadata/search.ts'
 import { ServiceError } from '../service-error.ts'
 import { type EntityId, printEntity } from '../streams/existing.ts'
@@ -17,10 +10,10 @@ import type { Streams } from '../streams/streams.ts'
 import { answerJson, answerText } from './answers.ts'
 import type { HttpContext } from './bindings.ts'
 import { type DocumentOptions, documentReader } from './documents.ts'
-import { scalarText, scalarTexts } from './json-values.ts'
-import { type LenientJson, LenientJsonError, parseLenientJsonBytes } from './lenient-json.ts'
 import { parseSecond } from './metrics-query.ts'
 import { entityOf, namespaceOf, streamOf } from './path-names.ts'
+import { answerArray, type SlicedAnswerOptions } from './sliced-answer.ts'
+import { visibleNames } from './visible-streams.ts'
 
 /** What CDAP can search for; of these there are streams and views here. */
 const TARGETS = ['all', 'artifact', 'app', 'dataset', 'program', 'stream', 'view']
@@ -28,7 +21,7 @@ const TARGETS = ['all', 'artifact', 'app', 'dataset', 'program', 'stream', 'view
 export function metadataRoutes(
   streams: Streams,
   metadata: Metadata,
-  options: DocumentOptions & { readonly nowMs: () => number },
+  options: DocumentOptions & SlicedAnswerOptions & { readonly nowMs: () => number },
 ) {
   const readDocument = documentReader(options)
 
@@ -64,7 +57,7 @@ export function metadataRoutes(
     async addProperties(c: HttpContext) {
       const id = entityOf(c)
       metadata.assertExists(id)
-      const properties = await readDocument(c.env.incoming, parseProperties)
+      const properties = await readDocument(c, 'metadataProperties')
       return done(
         c,
         metadata.addProperties(id, properties),
@@ -93,7 +86,7 @@ export function metadataRoutes(
     async addTags(c: HttpContext) {
       const id = entityOf(c)
       metadata.assertExists(id)
-      const tags = await readDocument(c.env.incoming, parseTags)
+      const tags = await readDocument(c, 'metadataTags')
       const text = `Added tags to ${described(id)} successfully${id.view === undefined ? '.' : ''}` // as CDAP has it
       return done(c, metadata.addTags(id, tags), text)
     },
@@ -121,16 +114,13 @@ export function metadataRoutes(
       if (wrong !== undefined) throw invalid(`target is '${wrong}'; use ${TARGETS.join(', ')}`)
       const wanted = new Set(targets.map((target) => target.toLowerCase()))
       const matches = parseSearch(query)
-      const grants = c.get('client')?.grants
-      const found = metadata
-        .entitiesOf(namespace)
-        .filter((id) => wanted.has('all') || wanted.has(kindOf(id)))
-        .filter(({ stream }) => grants?.includeStream(namespace, stream) ?? true)
-        .filter((id) => matches(SCOPES.map((scope) => metadata.of(id, scope))))
-      return answerJson(
-        c,
-        found.map((id) => ({ entityId: nested(id), metadata: scopesFound(metadata, id) })),
-      )
+      const print = (id: EntityId) => {
+        if (!wanted.has('all') && !wanted.has(kindOf(id))) return undefined
+        const known = metadata.ofAllScopes(id)
+        if (known === undefined || !matches(known)) return undefined
+        return JSON.stringify({ entityId: nested(id), metadata: scopesFound(known) })
+      }
+      return answerArray(c, metadata.entitiesOf(namespace, visibleNames(c.get('client'))), print, options)
     },
 
     /** No program has read or written a stream here that anybody would know of: the graph is empty. */
@@ -169,40 +159,13 @@ function scopesOf(c: HttpContext): Scope[] {
   return [found]
 }
 
-function scopesFound(metadata: Metadata, id: EntityId): Record<string, unknown> {
-  const known = SCOPES.map((scope): [Scope, MetadataOf] => [scope, metadata.of(id, scope)])
+/** `known` in the order of SCOPES. */
+function scopesFound(known: readonly MetadataOf[]): Record<string, unknown> {
   return Object.fromEntries(
-    known
+    SCOPES.map((scope, i): [Scope, MetadataOf] => [scope, known[i]!])
       .filter(([, { properties, tags }]) => properties.size > 0 || tags.length > 0)
       .map(([scope, { properties, tags }]) => [scope, { properties: Object.fromEntries(properties), tags }]),
   )
-}
-
-function parseProperties(body: Uint8Array, depthMax: number): ReadonlyMap<string, string> {
-  const wrong = invalid('Unable to read metadata properties from the request.')
-  const json = parseJson(body, depthMax, wrong)
-  const properties = json instanceof Map ? scalarTexts(json) : undefined
-  if (properties === undefined) throw wrong
-  checkPropertyNames(properties)
-  return properties
-}
-
-function parseTags(body: Uint8Array, depthMax: number): string[] {
-  const wrong = invalid('Unable to read a list of tags from the request.')
-  const json = parseJson(body, depthMax, wrong)
-  const tags = Array.isArray(json) ? (json as LenientJson[]).map(scalarText) : [undefined]
-  if (!tags.every((tag) => tag !== undefined)) throw wrong
-  checkTags(tags as string[])
-  return tags as string[]
-}
-
-function parseJson(body: Uint8Array, depthMax: number, wrong: ServiceError): LenientJson | undefined {
-  try {
-    return parseLenientJsonBytes(body, depthMax)
-  } catch (error) {
-    if (error instanceof LenientJsonError) throw wrong
-    throw error
-  }
 }
 
 function invalid(message: string): ServiceError {

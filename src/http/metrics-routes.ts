@@ -1,67 +1,83 @@
 /** CDAP's metrics of streams: totals and series, and which there are. A client sees what its grants include. */
 
-import type { Client } from '../auth/tokens.ts'
+import type { Slice } from '../loop-share.ts'
 import type { Prometheus } from '../metrics/prometheus.ts'
-import { AnswerRoom, type MaySee, type MetricsQuery, type StreamMetrics } from '../metrics/query.ts'
-import { answerJson } from './answers.ts'
+import { AnswerRoom, type MetricsQuery, type StreamMetrics } from '../metrics/query.ts'
+import type { VisibleNames } from '../streams/registry.ts'
 import type { HttpContext } from './bindings.ts'
+import { clientKey } from './client-key.ts'
 import { type DocumentOptions, documentReader } from './documents.ts'
-import { parseMetricsBatch, parseMetricsQuery, parseTags } from './metrics-query.ts'
+import { parseMetricsQuery, parseTags } from './metrics-query.ts'
+import { answerJsonInSlices, type SlicedAnswerOptions } from './sliced-answer.ts'
+import { visibleNames } from './visible-streams.ts'
 
-export function metricsRoutes(
-  metrics: StreamMetrics,
-  prometheus: Prometheus,
-  options: DocumentOptions & { readonly nowMs: () => number },
-) {
+export interface MetricsRoutesOptions extends DocumentOptions, SlicedAnswerOptions {
+  readonly nowMs: () => number
+}
+
+export function metricsRoutes(metrics: StreamMetrics, prometheus: Prometheus, options: MetricsRoutesOptions) {
   const readDocument = documentReader(options)
 
-  async function answered(query: MetricsQuery, maySee: MaySee, room?: AnswerRoom) {
+  async function answered(query: MetricsQuery, visible: VisibleNames, slice: Slice, room?: AnswerRoom) {
     const { range } = query
-    const series = await metrics.query(query, maySee, room)
+    const series = await metrics.query(query, visible, slice, room)
     if (range === undefined) return { startTime: 0, endTime: Math.floor(options.nowMs() / 1000), series }
     const { startSecond, endSecond, resolution } = range
     return { startTime: startSecond, endTime: endSecond, series, resolution: resolution.name }
+  }
+
+  async function answeredAll(
+    queries: ReadonlyMap<string, MetricsQuery>,
+    visible: VisibleNames,
+    slice: Slice,
+  ) {
+    const answers: [string, unknown][] = []
+    const room = new AnswerRoom()
+    for (const [name, query] of queries) answers.push([name, await answered(query, visible, slice, room)])
+    return Object.fromEntries(answers)
   }
 
   return {
     /** One query in the query string; without one, many in the body. */
     async query(c: HttpContext) {
       const { searchParams } = new URL(c.req.url)
-      const maySee = visibleTo(c.get('client'))
+      const visible = visibleNames(c.get('client'))
       if (searchParams.size > 0) {
-        return answerJson(c, await answered(parseMetricsQuery(searchParams, options.nowMs()), maySee))
+        const query = parseMetricsQuery(searchParams, options.nowMs())
+        return answerJsonInSlices(c, (slice) => answered(query, visible, slice), options)
       }
-      const queries = await readDocument(c.env.incoming, (body, depthMax) =>
-        body.length === 0 ? undefined : parseMetricsBatch(body, depthMax, options.nowMs()),
-      )
+      const queries = await readDocument(c, 'metricsBatch', options.nowMs())
       if (queries === undefined) return answerJsonProblem(c, 'Batch request with empty content')
-      const answers: [string, unknown][] = []
-      const room = new AnswerRoom()
-      for (const [name, query] of queries) answers.push([name, await answered(query, maySee, room)])
-      return answerJson(c, Object.fromEntries(answers))
+      return answerJsonInSlices(c, (slice) => answeredAll(queries, visible, slice), options)
     },
 
-    search(c: HttpContext) {
+    async search(c: HttpContext) {
       const { searchParams } = new URL(c.req.url)
       const target = searchParams.get('target')
       if (target === null) return answerJsonProblem(c, 'Required target param is missing')
-      const maySee = visibleTo(c.get('client'))
-      if (target === 'tag') return answerJson(c, metrics.searchTags(parseTags(searchParams), maySee))
-      if (target === 'metric') return answerJson(c, metrics.searchMetrics(parseTags(searchParams), maySee))
-      return answerJsonProblem(c, `Unknown target param value: ${target}`)
+      if (target !== 'tag' && target !== 'metric') {
+        return answerJsonProblem(c, `Unknown target param value: ${target}`)
+      }
+      const visible = visibleNames(c.get('client'))
+      const tags = parseTags(searchParams)
+      const find = (slice: Slice): Promise<unknown> =>
+        target === 'tag'
+          ? metrics.searchTags(tags, visible, slice)
+          : metrics.searchMetrics(tags, visible, slice)
+      return answerJsonInSlices(c, find, options)
     },
 
-    /** Whoever has a token is told how the service does; names of streams are told to those who may see them. */
+    /**
+     * Whoever has a token is told how the service does; names of streams are told to those who may see them. Is not
+     * refused when much else is asked for: those who look after the service ask this.
+     */
     async prometheus(c: HttpContext) {
-      const { text, contentType } = await prometheus.text(visibleTo(c.get('client')))
+      const client = c.get('client')
+      await options.loopShare.slice(clientKey(c.env.incoming, client)).next()
+      const { text, contentType } = await prometheus.text(visibleNames(client))
       return c.body(text, 200, { 'Content-Type': contentType })
     },
   }
-}
-
-export function visibleTo(client: Client | null | undefined): MaySee {
-  const grants = client?.grants
-  return grants === undefined ? () => true : ({ id }) => grants.includeStream(id.namespace, id.stream)
 }
 
 /** CDAP tells these as JSON texts. */

@@ -1,23 +1,22 @@
 /** Namespaces: create, list, look at, change, delete. */
 import { parseNewNamespaceName } from '../streams/names.ts'
-import type { Namespaces } from '../streams/namespaces.ts'
+import type { NamedNamespace, Namespaces } from '../streams/namespaces.ts'
 import { answerEmpty, answerJsonText, answerText } from './answers.ts'
 import type { HttpContext } from './bindings.ts'
 import { type DocumentOptions, documentReader } from './documents.ts'
-import { parseNamespaceChange, printNamespace } from './namespace-json.ts'
+import { printNamespace } from './namespace-json.ts'
 import { namespaceOf } from './path-names.ts'
+import { answerArray, type SlicedAnswerOptions } from './sliced-answer.ts'
 
-export function namespaceRoutes(namespaces: Namespaces, options: DocumentOptions) {
+export function namespaceRoutes(namespaces: Namespaces, options: DocumentOptions & SlicedAnswerOptions) {
   const readDocument = documentReader(options)
 
   return {
     list(c: HttpContext) {
       const grants = c.get('client')?.grants
-      const visible = namespaces.list().filter(({ name }) => grants?.includePartOf(name) ?? true)
-      return answerJsonText(
-        c,
-        `[${visible.map(({ name, properties }) => printNamespace(name, properties)).join(',')}]`,
-      )
+      const print = ({ name, properties }: NamedNamespace) =>
+        grants === undefined || grants.includePartOf(name) ? printNamespace(name, properties) : undefined
+      return answerArray(c, namespaces.list(), print, options)
     },
 
     get(c: HttpContext) {
@@ -27,7 +26,7 @@ export function namespaceRoutes(namespaces: Namespaces, options: DocumentOptions
 
     async create(c: HttpContext) {
       const name = parseNewNamespaceName(c.req.param('namespace') ?? '')
-      const change = await readDocument(c.env.incoming, parseNamespaceChange)
+      const change = await readDocument(c, 'namespaceChange')
       const outcome = await namespaces.create(name, change)
       return answerText(
         c,
@@ -39,7 +38,7 @@ export function namespaceRoutes(namespaces: Namespaces, options: DocumentOptions
 
     async setProperties(c: HttpContext) {
       const { name } = namespaces.get(namespaceOf(c))
-      const change = await readDocument(c.env.incoming, parseNamespaceChange)
+      const change = await readDocument(c, 'namespaceChange')
       await namespaces.setProperties(name, change)
       return answerText(c, `Updated properties for namespace '${name}'.`)
     },

@@ -1,17 +1,18 @@
 /**
  * The sizes of a stream as server-sent events, one for each notification, until the client goes, has had as many as it
- * asked for, or the service stops. A comment in between keeps proxies from taking the connection for dead.
+ * asked for, may not have it any more, or the service stops. A comment in between keeps proxies from taking the connection for dead.
  */
 import type { ServerResponse } from 'node:http'
 import type { SizeFeed } from '../notifications/size-feed.ts'
 import { ServiceError } from '../service-error.ts'
 import type { Streams } from '../streams/streams.ts'
 import type { HttpContext } from './bindings.ts'
+import { clientKey } from './client-key.ts'
+import { Followers } from './followers.ts'
 import { ALREADY_SENT } from './long-answer.ts'
+import type { OpenAnswers } from './open-answers.ts'
 import { streamOf } from './path-names.ts'
 
-/** Each is a connection; more are refused. */
-const FOLLOWERS_MAX = 512
 /** Shorter than what any proxy takes for silence; with a short `idleSeconds` half of that, for the door does the same. */
 const BEAT_MS = 15_000
 /** A client that takes none of so many bytes is given up. */
@@ -20,25 +21,26 @@ const UNTAKEN_BYTES_MAX = 64 * 1024
 const HEADERS = { 'Content-Type': 'text/event-stream; charset=utf-8', 'X-Accel-Buffering': 'no' }
 
 export interface SizeEventOptions {
-  readonly limits: { readonly maxReadSeconds: number; readonly idleSeconds: number }
+  readonly limits: {
+    readonly maxFollowers: number
+    readonly maxReadSeconds: number
+    readonly idleSeconds: number
+  }
+  readonly openAnswers: OpenAnswers
 }
 
-export function sizeEventsRoute(streams: Streams, feed: SizeFeed, { limits }: SizeEventOptions) {
+export function sizeEventsRoute(streams: Streams, feed: SizeFeed, { limits, openAnswers }: SizeEventOptions) {
   const beatMs = Math.min(BEAT_MS, limits.idleSeconds * 500)
-  let followers = 0
+  const followers = new Followers(limits.maxFollowers)
   return async (c: HttpContext): Promise<Response> => {
     const stream = streams.get(streamOf(c))
     const limit = parseLimit(c.req.query('limit'))
     if (c.req.method === 'HEAD') return c.body(null, 200, HEADERS)
-    if (followers >= FOLLOWERS_MAX) {
-      throw new ServiceError(
-        'overloaded',
-        `${followers} clients follow notifications, and no more are let in`,
-      )
-    }
-    const { outgoing } = c.env
+    const { incoming, outgoing } = c.env
+    const end = () => outgoing.end()
+    const leave = followers.enter(clientKey(incoming, c.get('client')), end)
     const closed = new Promise<void>((resolve) => outgoing.once('close', resolve))
-    followers++
+    const unwatch = openAnswers.watch(c, end)
     outgoing.writeHead(200, HEADERS)
     outgoing.flushHeaders()
     let left = limit
@@ -46,17 +48,18 @@ export function sizeEventsRoute(streams: Streams, feed: SizeFeed, { limits }: Si
       notify({ timestampMs, size }) {
         if (left <= 0) return
         send(outgoing, `event: size\ndata: ${JSON.stringify({ timestamp: timestampMs, size })}\n\n`)
-        if (--left === 0) outgoing.end()
+        if (--left === 0) end()
       },
-      end: () => outgoing.end(),
+      end,
     })
     const beat = setInterval(() => send(outgoing, ':\n\n'), beatMs).unref()
-    const deadline = setTimeout(() => outgoing.end(), limits.maxReadSeconds * 1000).unref()
+    const deadline = setTimeout(end, limits.maxReadSeconds * 1000).unref()
     await closed
     clearInterval(beat)
     clearTimeout(deadline)
+    unwatch()
     unsubscribe()
-    followers--
+    leave()
     return ALREADY_SENT
   }
 }

@@ -4,23 +4,22 @@ import { answerEmpty, answerJson, answerJsonText } from './answers.ts'
 import type { HttpContext } from './bindings.ts'
 import { type DocumentOptions, documentReader } from './documents.ts'
 import { namespaceOf, streamOf } from './path-names.ts'
-import { parseNewProperties, parsePropertiesChange, printProperties } from './properties-json.ts'
+import { printProperties } from './properties-json.ts'
+import { answerArray, type SlicedAnswerOptions } from './sliced-answer.ts'
+import { visibleNames } from './visible-streams.ts'
 
-export function streamRoutes(streams: Streams, options: DocumentOptions) {
+export function streamRoutes(streams: Streams, options: DocumentOptions & SlicedAnswerOptions) {
   const readDocument = documentReader(options)
 
   return {
     list(c: HttpContext) {
-      return answerJson(
-        c,
-        visibleStreams(c).map(({ id }) => ({ name: id.stream })),
-      )
+      return answerArray(c, visibleStreams(c), ({ id }) => JSON.stringify({ name: id.stream }), options)
     },
 
     async create(c: HttpContext) {
       streams.assertNamespace(namespaceOf(c)) // a namespace that is missing is told before a bad stream name
       const id = streamOf(c)
-      await streams.create(id, await readDocument(c.env.incoming, parseNewProperties))
+      await streams.create(id, await readDocument(c, 'newProperties'))
       return answerEmpty(c)
     },
 
@@ -31,7 +30,7 @@ export function streamRoutes(streams: Streams, options: DocumentOptions) {
     async setProperties(c: HttpContext) {
       const id = streamOf(c)
       streams.get(id)
-      await streams.setProperties(id, await readDocument(c.env.incoming, parsePropertiesChange))
+      await streams.setProperties(id, await readDocument(c, 'propertiesChange'))
       return answerEmpty(c)
     },
 
@@ -47,10 +46,7 @@ export function streamRoutes(streams: Streams, options: DocumentOptions) {
 
     /** As CDAP 2 listed streams. */
     listV2(c: HttpContext) {
-      return answerJson(
-        c,
-        visibleStreams(c).map(({ id }) => recordV2(id.stream)),
-      )
+      return answerArray(c, visibleStreams(c), ({ id }) => JSON.stringify(recordV2(id.stream)), options)
     },
 
     /** As CDAP 2 described a stream. */
@@ -60,9 +56,7 @@ export function streamRoutes(streams: Streams, options: DocumentOptions) {
   }
 
   function visibleStreams(c: HttpContext) {
-    const all = streams.list(namespaceOf(c))
-    const grants = c.get('client')?.grants
-    return grants === undefined ? all : all.filter(({ id }) => grants.includeStream(id.namespace, id.stream))
+    return streams.list(namespaceOf(c), visibleNames(c.get('client')))
   }
 }
 

@@ -10,7 +10,7 @@ import { ServiceError } from '../service-error.ts'
 import { type EntityId, existingStream, existingView } from '../streams/existing.ts'
 import type { NamespaceName, ViewName } from '../streams/names.ts'
 import { TTL_SECONDS_MAX } from '../streams/properties.ts'
-import type { Companion, Registry, Stream } from '../streams/registry.ts'
+import type { Companion, Registry, Stream, VisibleNames } from '../streams/registry.ts'
 import type { View } from '../streams/view.ts'
 
 export const SCOPES = ['USER', 'SYSTEM'] as const
@@ -59,6 +59,13 @@ export class Metadata implements Companion {
     return view === undefined ? systemMetadata(stream) : systemMetadataOfView(stream, view)
   }
 
+  /** In the order of SCOPES; undefined if there is no such stream or view any more. */
+  ofAllScopes(id: EntityId): readonly MetadataOf[] | undefined {
+    const stream = this.#registry.find(id.namespace, id.stream)
+    if (stream === undefined || (id.view !== undefined && !stream.views.has(id.view))) return undefined
+    return SCOPES.map((scope) => this.of(id, scope))
+  }
+
   /** Throws ServiceError 'stream_not_found', 'view_not_found'. */
   assertExists(id: EntityId): void {
     this.#existing(id)
@@ -97,9 +104,12 @@ export class Metadata implements Companion {
     return this.#change(id, () => NOTHING)
   }
 
-  /** All that metadata can be of in a namespace: each stream, and behind it its views. */
-  entitiesOf(namespace: NamespaceName): EntityId[] {
-    return this.#registry.streamsOf(namespace).flatMap(entitiesIn)
+  /** All that metadata can be of in a namespace: each stream, and behind it its views; those that may be seen, one by one. */
+  *entitiesOf(namespace: NamespaceName, visible: VisibleNames): Generator<EntityId> {
+    for (const { id } of this.#registry.streamsMatching(namespace, visible(namespace))) {
+      const stream = this.#registry.find(id.namespace, id.stream)
+      if (stream !== undefined) yield* entitiesIn(stream) // else it was deleted meanwhile
+    }
   }
 
   changesOnRemoval(streams: readonly Stream[]): readonly CatalogChange[] {

@@ -12,10 +12,9 @@
 import { readdir } from 'node:fs/promises'
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
 import type { Metric, Registry as Series } from 'prom-client'
-import type { Registry, Stream } from '../streams/registry.ts'
+import type { Registry, Stream, VisibleNames } from '../streams/registry.ts'
 import { COUNTED, type Totals, type Traffic } from '../streams/traffic.ts'
 import { Buckets } from './buckets.ts'
-import type { MaySee } from './query.ts'
 
 /** Each has two series. */
 const STREAMS_MAX = 100
@@ -129,12 +128,12 @@ export class Prometheus {
   }
 
   /** The text, and the type of its content. */
-  async text(maySee: MaySee): Promise<{ text: string; contentType: string }> {
+  async text(visible: VisibleNames): Promise<{ text: string; contentType: string }> {
     this.#loopDelay ??= monitoredLoop()
     this.#told = this.#totals()
     const { Registry: SeriesRegistry } = await import('prom-client')
     const series: Series = new SeriesRegistry()
-    for (const family of [...this.#families, ...this.#streamFamilies(maySee)]) {
+    for (const family of [...this.#families, ...this.#streamFamilies(visible)]) {
       const { name, help, type, values } = family
       const metric = { name, help, type, get: async () => ({ name, help, type, values: await values() }) }
       series.registerMetric(metric as unknown as Metric)
@@ -164,12 +163,8 @@ export class Prometheus {
       name: 'millrace_streams',
       help: 'Streams there are',
       kind: 'gauge',
-      read: () => this.#streams().length,
+      read: () => this.#store?.registry.streamCount ?? 0,
     })
-  }
-
-  #streams(): Stream[] {
-    return this.#store === undefined ? [] : [...this.#store.registry.allStreams()]
   }
 
   #totals(): Totals {
@@ -225,8 +220,8 @@ export class Prometheus {
     return seconds
   }
 
-  #streamFamilies(maySee: MaySee): Family[] {
-    const shown = mostEvents(this.#streams().filter(maySee))
+  #streamFamilies(visible: VisibleNames): Family[] {
+    const shown = mostEvents([...(this.#store?.registry.visibleStreams(visible) ?? [])])
     const family = (name: string, help: string, counted: 'events' | 'bytes'): Family => {
       const values = () => shown.map(({ id, counts }) => ({ labels: { ...id }, value: counts[counted] }))
       return { name, help, type: 'counter', values }

@@ -2,8 +2,11 @@
  * Questions about the metrics of streams, answered from totals and series: over all streams that the tags leave, or for
  * each value of the tags they are grouped by. Every name here is CDAP's, but for those of the two last metrics.
  */
+import type { Slice } from '../loop-share.ts'
 import { ServiceError } from '../service-error.ts'
-import type { Registry, Stream } from '../streams/registry.ts'
+import type { NamespaceName, StreamName } from '../streams/names.ts'
+import { matchesName } from '../streams/ordered-streams.ts'
+import type { Registry, Stream, VisibleNames } from '../streams/registry.ts'
 import { COUNTED, type Totals, totalsOf } from '../streams/traffic.ts'
 import type { Meter } from './meter.ts'
 import type { Point, Resolution } from './series.ts'
@@ -25,8 +28,6 @@ type Tag = (typeof TAGS)[number]
 
 /** Streams whose series one query adds up: each is some hundred documents at most. */
 const SERIES_STREAMS_MAX = 1000
-/** Groups of one answer that are made at one go, a few milliseconds: events are not kept waiting for all of them. */
-const GROUPS_AT_A_TIME = 500
 /** Points of one answer, which is made in memory: some 25 MB of it. */
 const POINTS_MAX = 250_000
 
@@ -59,9 +60,6 @@ export interface MetricSeries {
   readonly data: readonly DataPoint[]
 }
 
-/** Whether a stream may be counted in for whoever asks. */
-export type MaySee = (stream: Stream) => boolean
-
 /** What one answer may hold, however many queries it is to: totals are points, too. */
 export class AnswerRoom {
   #left = POINTS_MAX
@@ -92,14 +90,16 @@ export class StreamMetrics {
    */
   async query(
     { metrics, tags, groupBy, range }: MetricsQuery,
-    maySee: MaySee,
+    visible: VisibleNames,
+    slice: Slice,
     room = new AnswerRoom(),
   ): Promise<MetricSeries[]> {
     this.#meter.look()
     const grouped = [...new Set(groupBy)]
     if (!grouped.every(isTag)) return [] // no stream has it
     const groups = new Map<string, Stream[]>()
-    for (const stream of this.#streams(tags, maySee)) {
+    for (const stream of this.#streams(tags, visible)) {
+      if (slice.isOver) await slice.next()
       if (!hasCounted(stream)) continue
       const key = JSON.stringify(grouped.map((tag) => tagValue(stream, tag)))
       const group = groups.get(key)
@@ -109,9 +109,8 @@ export class StreamMetrics {
     if (range !== undefined) assertFewEnough([...groups.values()])
     const names = METRICS.filter((name) => metrics.includes(name))
     const found = new Map(names.map((name) => [name, [] as MetricSeries[]]))
-    let made = 0
     for (const [key, streams] of groups) {
-      if (++made % GROUPS_AT_A_TIME === 0) await new Promise((resolve) => setImmediate(resolve))
+      if (slice.isOver) await slice.next()
       const points =
         range === undefined ? [[0, totalsOver(streams)] as const] : await this.#points(streams, range)
       const values = JSON.parse(key) as string[]
@@ -126,34 +125,54 @@ export class StreamMetrics {
   }
 
   /** The next tags below those that are given, with every value they have. */
-  searchTags(tags: ReadonlyMap<string, string>, maySee: MaySee): { name: string; value: string }[] {
+  async searchTags(
+    tags: ReadonlyMap<string, string>,
+    visible: VisibleNames,
+    slice: Slice,
+  ): Promise<{ name: string; value: string }[]> {
     const name = TAGS.find((tag) => !tags.has(tag))
     if (name === undefined) return []
     const values = new Set<string>()
-    for (const stream of this.#counted(tags, maySee)) values.add(tagValue(stream, name))
+    for (const stream of this.#streams(tags, visible)) {
+      if (slice.isOver) await slice.next()
+      if (hasCounted(stream)) values.add(tagValue(stream, name))
+    }
     return [...values].sort().map((value) => ({ name, value }))
   }
 
   /** The metrics that streams with these tags have, sorted. */
-  searchMetrics(tags: ReadonlyMap<string, string>, maySee: MaySee): string[] {
+  async searchMetrics(
+    tags: ReadonlyMap<string, string>,
+    visible: VisibleNames,
+    slice: Slice,
+  ): Promise<string[]> {
     const found = new Set<string>()
-    for (const { counts } of this.#counted(tags, maySee)) {
+    for (const { counts } of this.#streams(tags, visible)) {
+      if (slice.isOver) await slice.next()
       for (const [i, total] of totalsOf(counts).entries()) if (total > 0) found.add(METRICS[i]!)
       if (counts.events > 0) found.add(METRICS[METRIC_OF_BYTES]!)
     }
     return [...found].sort()
   }
 
-  /** Of the streams with these tags, those that have anything to tell. */
-  #counted(tags: ReadonlyMap<string, string>, maySee: MaySee): Stream[] {
-    return [...this.#streams(tags, maySee)].filter(hasCounted)
+  /** Those that may be seen and have these tags. */
+  *#streams(tags: ReadonlyMap<string, string>, visible: VisibleNames): Generator<Stream> {
+    if (![...tags.keys()].every(isTag)) return
+    const namespace = exact(tags.get('namespace')) as NamespaceName | undefined
+    const name = exact(tags.get('stream')) as StreamName | undefined
+    if (name === undefined) yield* this.#registry.visibleStreams(visible, namespace)
+    else
+      yield* this.#named(
+        name,
+        namespace === undefined ? this.#registry.namespaceNames() : [namespace],
+        visible,
+      )
   }
 
-  *#streams(tags: ReadonlyMap<string, string>, maySee: MaySee): Generator<Stream> {
-    if (![...tags.keys()].every(isTag)) return
-    for (const stream of this.#registry.allStreams()) {
-      const fits = [...tags].every(([tag, value]) => value === '*' || tagValue(stream, tag as Tag) === value)
-      if (fits && maySee(stream)) yield stream
+  *#named(name: StreamName, namespaces: readonly NamespaceName[], visible: VisibleNames): Generator<Stream> {
+    for (const namespace of namespaces) {
+      const stream = this.#registry.find(namespace, name)
+      if (stream !== undefined && matchesName(name, visible(namespace))) yield stream
     }
   }
 
@@ -173,6 +192,11 @@ export class StreamMetrics {
     }
     return [...sums].sort(([a], [b]) => a - b)
   }
+}
+
+/** Undefined where any value will do. */
+function exact(tag: string | undefined): string | undefined {
+  return tag === '*' ? undefined : tag
 }
 
 function isTag(tag: string): tag is Tag {

@@ -7,7 +7,8 @@
 import type { Catalog, CatalogChange } from '../../storage/catalog.ts'
 import { ServiceError } from '../service-error.ts'
 import type { NamespaceName, StreamName } from '../streams/names.ts'
-import type { Companion, Registry, Stream } from '../streams/registry.ts'
+import { matchesName, type NamePattern } from '../streams/ordered-streams.ts'
+import type { Companion, Registry, Stream, VisibleNames } from '../streams/registry.ts'
 
 /** Of one namespace. */
 const FEEDS_MAX = 1000
@@ -71,15 +72,23 @@ export class Feeds implements Companion {
     return this.#find(id, maySee)
   }
 
-  /** Those of streams first. Throws ServiceError 'namespace_not_found'. */
-  list(namespace: NamespaceName, maySee: MaySeeStream): Feed[] {
+  /** Those of streams first, made one by one as they are asked for. Throws ServiceError 'namespace_not_found'. */
+  list(namespace: NamespaceName, visible: VisibleNames): Iterable<Feed> {
     this.#assertNamespace(namespace)
-    const ofStreams = this.#registry.streamsOf(namespace).filter(maySee).map(sizeFeedOf)
-    const names = new Set(ofStreams.map(keyOf))
-    return [
-      ...ofStreams,
-      ...[...(this.#made.get(namespace)?.values() ?? [])].filter((feed) => !names.has(keyOf(feed))),
-    ]
+    const streams = this.#registry.streamsMatching(namespace, visible(namespace))
+    return this.#listed(streams, [...(this.#made.get(namespace)?.values() ?? [])], visible(namespace))
+  }
+
+  *#listed(
+    streams: readonly Stream[],
+    made: readonly Feed[],
+    visible: readonly NamePattern[],
+  ): Generator<Feed> {
+    for (const stream of streams) yield sizeFeedOf(stream)
+    for (const feed of made) {
+      const stream = this.#streamOf(feed) // made before there was a stream of this name
+      if (stream === undefined || !matchesName(stream.id.stream, visible)) yield feed
+    }
   }
 
   /** Whether there was one. Rejects with 'invalid_parameter' for the feed of a stream. */

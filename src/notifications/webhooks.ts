@@ -1,14 +1,19 @@
 /**
  * Webhooks: URLs that are told how much a stream has taken in.
  *
- *   catalog:  webhooks/<namespace>:<stream>:<id>   {"url", "secret", "program"?: {"application", "type", "program"}}
+ *   catalog:  webhooks/<namespace>:<stream>:<id>   {"url", "secret", "program"?: {"application", "type", "program"}, "token"?}
  *
  * What is promised: a webhook that answers 2xx learns the size of its stream, in the order of time, after it was registered,
  * after each start of the service, and when the stream has grown; perhaps twice. Sizes are absolute, so what is given up
  * after many tries, pushed out of a full queue, or lost in a restart is made good by the next one.
+ *
+ * A webhook belongs to the token that registered it, by its name. While there is no good token of that name with an admin
+ * grant for the stream, the webhook is paused: nothing is sent, and nothing waits. When there is one again, the webhook is
+ * told the size as it is then. One that was registered without a token, or before tokens were noted, is never paused.
  */
 import { createHash } from 'node:crypto'
 import type { Catalog, CatalogChange } from '../../storage/catalog.ts'
+import { type ClientKey, FairShare } from '../fair-share.ts'
 import { ServiceError } from '../service-error.ts'
 import { existingStream } from '../streams/existing.ts'
 import type { StreamId } from '../streams/names.ts'
@@ -28,6 +33,8 @@ const SECRET_CHARACTERS_MIN = 16
 const SECRET_CHARACTERS_MAX = 256
 /** Notifications that wait for one webhook. Newer ones say more. */
 const QUEUE_MAX = 32
+/** How often it is looked whether tokens are still good. */
+const TOKEN_LOOK_MS = 500
 /** POSTs under way at a time. */
 const SENDING_MAX = 32
 /** Of those, to receivers that failed the last time: the others do not have to wait for who never answers. */
@@ -37,11 +44,19 @@ const PAUSE_MS_MAX = 300_000
 /** About an hour and a half; then the notification is given up. */
 const TRIES_MAX = 24
 
+/**
+ * What is told of every try without a status. One text, whether a name is unknown or stands for an address that is not
+ * public, nobody listens there, or there is no answer in time: to tell these apart is to map a network.
+ */
+export const NOT_DELIVERED = 'not delivered'
+
 export interface NewWebhook {
   readonly url: string
   readonly secret: string
   /** Whose it is: it appears as a user of the stream. */
   readonly program?: ProgramId | undefined
+  /** Name of the token that registers it. */
+  readonly token?: string | undefined
 }
 
 export interface WebhookState {
@@ -52,8 +67,10 @@ export interface WebhookState {
   readonly delivered: number
   /** Notifications that were given up, or pushed out of the queue, since the service started. */
   readonly dropped: number
-  /** Of the last try: a status, or why there was none. */
+  /** Of the last try: a status, or NOT_DELIVERED. */
   readonly last: string | undefined
+  /** The token that registered it is not good any more, or has lost its grant. */
+  readonly paused: boolean
 }
 
 export interface WebhooksParts {
@@ -66,6 +83,8 @@ export interface WebhooksParts {
   readonly random: () => number
   /** Whether they may stand in networks that are not public. */
   readonly allowPrivate: boolean
+  /** Whether a webhook of the token with this name may be told of the stream now. */
+  readonly mayNotify?: (token: string, stream: StreamId) => boolean
   readonly firstPauseMs?: number
 }
 
@@ -75,9 +94,11 @@ interface Webhook {
   readonly url: string
   readonly secret: string
   readonly program: ProgramId | undefined
+  readonly token: string | undefined
   readonly queue: SizeNotification[]
-  readonly abort: AbortController
-  unsubscribe: () => void
+  abort: AbortController
+  /** Undefined while it is paused. */
+  unsubscribe: (() => void) | undefined
   sending: boolean
   tries: number
   timer: NodeJS.Timeout | undefined
@@ -92,8 +113,9 @@ export class Webhooks implements Companion {
   /** Those that have something to send, and wait for others to be done. */
   readonly #ready = new Set<Webhook>()
   #count = 0
-  #sending = 0
+  readonly #sending = new FairShare(SENDING_MAX)
   #sendingAgain = 0
+  #lookingAtTokens: NodeJS.Timeout | undefined
 
   private constructor(parts: WebhooksParts) {
     this.#parts = parts
@@ -103,11 +125,11 @@ export class Webhooks implements Companion {
     const webhooks = new Webhooks(parts)
     const stored: [string, WebhookDocument][] = []
     await parts.catalog.each('webhooks', (id, document) => stored.push([id, document as WebhookDocument]))
-    for (const [key, { url, secret, program }] of stored) {
+    for (const [key, { url, secret, program, token }] of stored) {
       const [namespace, name, id] = key.split(':') as [StreamId['namespace'], StreamId['stream'], string]
       const stream = parts.registry.find(namespace, name)
       if (stream === undefined) continue
-      webhooks.#start(stream, id, { url, secret, program: program && { namespace, ...program } })
+      webhooks.#start(stream, id, { url, secret, program: program && { namespace, ...program }, token })
     }
     parts.registry.accompany(webhooks)
     return webhooks
@@ -121,11 +143,12 @@ export class Webhooks implements Companion {
       const stream = this.#stream(id)
       const hookId = createHash('sha256').update(url).digest('hex').slice(0, 16)
       const before = this.#of(id).get(hookId)
+      if (before?.token !== webhook.token || before === undefined) this.#assertShare(webhook.token)
       if (before === undefined) this.#assertRoom(id)
-      const { secret, program } = webhook
-      await this.#parts.catalog.commit([webhookChange(id, hookId, documentOf(url, secret, program))])
+      const checked = { ...webhook, url }
+      await this.#parts.catalog.commit([webhookChange(id, hookId, documentOf(checked))])
       if (before !== undefined) this.#stop(before)
-      this.#start(stream, hookId, { url, secret, program })
+      this.#start(stream, hookId, checked)
       return hookId
     })
   }
@@ -133,8 +156,10 @@ export class Webhooks implements Companion {
   /** Throws ServiceError 'stream_not_found'. */
   list(id: StreamId): WebhookState[] {
     this.#stream(id)
-    return [...this.#of(id).values()].map(({ id: hookId, url, program, queue, delivered, dropped, last }) => {
-      return { id: hookId, url, program, waiting: queue.length, delivered, dropped, last }
+    return [...this.#of(id).values()].map((webhook) => {
+      const { id: hookId, url, program, queue, delivered, dropped, last } = webhook
+      const paused = webhook.unsubscribe === undefined
+      return { id: hookId, url, program, waiting: queue.length, delivered, dropped, last, paused }
     })
   }
 
@@ -152,6 +177,7 @@ export class Webhooks implements Companion {
 
   /** Breaks off what is being sent; what waits is told of at the next start. */
   stop(): void {
+    clearInterval(this.#lookingAtTokens)
     for (const webhook of this.#all()) this.#stop(webhook)
   }
 
@@ -165,16 +191,17 @@ export class Webhooks implements Companion {
     for (const { id } of streams) for (const webhook of [...this.#of(id).values()]) this.#stop(webhook)
   }
 
-  #start(stream: Stream, id: string, { url, secret, program }: NewWebhook): void {
+  #start(stream: Stream, id: string, { url, secret, program, token }: NewWebhook): void {
     const webhook: Webhook = {
       id,
       stream: stream.id,
       url,
       secret,
       program,
+      token,
       queue: [],
       abort: new AbortController(),
-      unsubscribe: () => {},
+      unsubscribe: undefined,
       sending: false,
       tries: 0,
       timer: undefined,
@@ -188,17 +215,51 @@ export class Webhooks implements Companion {
     else others.set(id, webhook)
     this.#count++
     if (program !== undefined) this.#parts.usage.register(program, stream.id)
+    if (token !== undefined) {
+      this.#lookingAtTokens ??= setInterval(() => this.lookAtTokens(), TOKEN_LOOK_MS).unref()
+    }
+    if (this.#mayNotify(webhook)) this.#subscribe(webhook, stream)
+  }
+
+  /** Pauses the webhooks whose token is good no more, and goes on with those whose token is good again. */
+  lookAtTokens(): void {
+    for (const webhook of this.#all()) {
+      const may = this.#mayNotify(webhook)
+      if (!may && webhook.unsubscribe !== undefined) this.#pause(webhook)
+      if (may && webhook.unsubscribe === undefined) {
+        const stream = this.#parts.registry.find(webhook.stream.namespace, webhook.stream.stream)
+        if (stream !== undefined) this.#subscribe(webhook, stream)
+      }
+    }
+  }
+
+  #mayNotify({ token, stream }: Webhook): boolean {
+    return token === undefined || (this.#parts.mayNotify?.(token, stream) ?? true)
+  }
+
+  #subscribe(webhook: Webhook, stream: Stream): void {
+    webhook.abort = new AbortController()
+    webhook.tries = 0
+    webhook.unsubscribe = () => {} // what is told at once is told to a webhook that is not paused
     webhook.unsubscribe = this.#parts.feed.subscribe(stream, {
       notify: (notification) => this.#enqueue(webhook, notification),
       end: () => {},
     })
   }
 
-  #stop(webhook: Webhook): void {
+  /** What is under way is broken off, and what waits is dropped: sizes are absolute. */
+  #pause(webhook: Webhook): void {
     webhook.abort.abort()
-    webhook.unsubscribe()
+    webhook.unsubscribe?.()
+    webhook.unsubscribe = undefined
+    webhook.queue.length = 0
     clearTimeout(webhook.timer)
+    webhook.timer = undefined
     this.#ready.delete(webhook)
+  }
+
+  #stop(webhook: Webhook): void {
+    this.#pause(webhook)
     const key = keyOf(webhook.stream)
     const others = this.#byStream.get(key)
     if (others?.get(webhook.id) !== webhook) return
@@ -225,34 +286,40 @@ export class Webhooks implements Companion {
   }
 
   #sendReady(): void {
-    while (this.#sending < SENDING_MAX) {
-      const next = this.#nextReady()
-      if (next === undefined) return
+    for (let next = this.#nextReady(); next !== undefined; next = this.#nextReady()) {
       this.#ready.delete(next)
       void this.#send(next)
     }
   }
 
-  /** Who waits longest and may be sent to now. */
+  /** Of the owner with the fewest POSTs under way, which may have as many as it leaves free, who waits longest. */
   #nextReady(): Webhook | undefined {
+    let next: Webhook | undefined
+    let fewest = SENDING_MAX - this.#sending.total
     for (const webhook of this.#ready) {
-      if (webhook.tries === 0 || this.#sendingAgain < SENDING_AGAIN_MAX) return webhook
+      if (webhook.tries > 0 && this.#sendingAgain >= SENDING_AGAIN_MAX) continue
+      const held = this.#sending.held(ownerOf(webhook))
+      if (held >= fewest) continue
+      next = webhook
+      fewest = held
     }
-    return undefined
+    return next
   }
 
   async #send(webhook: Webhook): Promise<void> {
     const notification = webhook.queue[0]
     if (notification === undefined || webhook.abort.signal.aborted) return
     const again = webhook.tries > 0 ? 1 : 0
-    this.#sending++
+    this.#sending.take(ownerOf(webhook), 1)
     this.#sendingAgain += again
     webhook.sending = true
+    const { abort } = webhook
     const delivered = await this.#post(webhook, notification)
     webhook.sending = false
-    this.#sending--
+    this.#sending.give(ownerOf(webhook), 1)
     this.#sendingAgain -= again
-    if (!webhook.abort.signal.aborted) this.#goOn(webhook, delivered)
+    if (!abort.signal.aborted) this.#goOn(webhook, delivered)
+    else if (webhook.queue.length > 0) this.#makeReady(webhook) // it was paused, and goes on
     this.#sendReady()
   }
 
@@ -268,10 +335,10 @@ export class Webhooks implements Companion {
     try {
       const post = { url: new URL(url), secret, body, nowMs: nowMs(), allowPrivate, signal: abort.signal }
       const status = await postToWebhook(post)
-      webhook.last = `${status}`
+      if (!abort.signal.aborted) webhook.last = `${status}`
       return status >= 200 && status < 300
-    } catch (error) {
-      webhook.last = reasonOf(error)
+    } catch {
+      if (!abort.signal.aborted) webhook.last = NOT_DELIVERED
       return false
     }
   }
@@ -302,6 +369,16 @@ export class Webhooks implements Companion {
     ).unref()
   }
 
+  /** So that no token takes the places of all others: it may have as many as it leaves free. */
+  #assertShare(token: string | undefined): void {
+    if (token === undefined) return
+    const own = this.#all().filter((webhook) => webhook.token === token).length
+    if (own < WEBHOOKS_ALL_MAX - this.#count) return
+    throw invalid(
+      `token '${token}' has ${own} webhooks, which is its share of the ${WEBHOOKS_ALL_MAX} there may be`,
+    )
+  }
+
   #assertRoom(id: StreamId): void {
     if (this.#of(id).size >= WEBHOOKS_MAX)
       throw invalid(`the stream has ${WEBHOOKS_MAX} webhooks; delete one first`)
@@ -328,16 +405,27 @@ interface WebhookDocument {
   readonly url: string
   readonly secret: string
   readonly program?: Omit<ProgramId, 'namespace'>
+  readonly token?: string
 }
 
-function documentOf(url: string, secret: string, program: ProgramId | undefined): WebhookDocument {
-  if (program === undefined) return { url, secret }
-  const { application, type, program: name } = program
-  return { url, secret, program: { application, type, program: name } }
+function documentOf({ url, secret, program, token }: NewWebhook): WebhookDocument {
+  return {
+    url,
+    secret,
+    ...(program && {
+      program: { application: program.application, type: program.type, program: program.program },
+    }),
+    ...(token !== undefined && { token }),
+  }
 }
 
 function webhookChange(id: StreamId, hookId: string, document: unknown): CatalogChange {
   return { collection: 'webhooks', id: `${keyOf(id)}:${hookId}`, document }
+}
+
+/** Whose share of the POSTs it takes: its token's, else that of its stream. */
+function ownerOf({ token, stream }: Webhook): ClientKey {
+  return token === undefined ? `stream:${keyOf(stream)}` : `token:${token}`
 }
 
 function keyOf({ namespace, stream }: StreamId): string {
@@ -360,7 +448,7 @@ function checkedUrl(text: string, allowPrivate: boolean): string {
   const address = addressInUrl(url)
   if (!allowPrivate && address !== undefined && !isPublicAddress(address)) {
     throw invalid(
-      `url leads to ${address}, which is not public; the operator may allow it with --allow-private-webhooks`,
+      'url leads to an address that is not public; the operator may allow it with --allow-private-webhooks',
     )
   }
   url.hash = ''
@@ -370,14 +458,6 @@ function checkedUrl(text: string, allowPrivate: boolean): string {
 function checkSecret({ length }: string): void {
   if (length >= SECRET_CHARACTERS_MIN && length <= SECRET_CHARACTERS_MAX) return
   throw invalid(`secret has ${length} characters; use ${SECRET_CHARACTERS_MIN} to ${SECRET_CHARACTERS_MAX}`)
-}
-
-/** A code and no more: what stands in an error of the network would tell what is there. */
-function reasonOf(error: unknown): string {
-  const { name, code } = error as { name?: string; code?: unknown }
-  if (name === 'PrivateAddressError') return 'not a public address'
-  if (name === 'AbortError' || name === 'TimeoutError' || code === 'ABORT_ERR') return 'no answer in time'
-  return 'no connection'
 }
 
 function invalid(message: string): ServiceError {

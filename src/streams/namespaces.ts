@@ -26,8 +26,12 @@ export class Namespaces {
     this.#deletable = deletable
   }
 
-  list(): NamedNamespace[] {
-    return this.#registry.namespaceNames().map((name) => this.get(name))
+  /** `default` first, then in the order of their names; one by one as they are asked for. */
+  *list(): Generator<NamedNamespace> {
+    for (const name of this.#registry.namespaceNames()) {
+      const properties = this.#registry.namespace(name)
+      if (properties !== undefined) yield { name, properties } // else it was deleted meanwhile
+    }
   }
 
   get(name: NamespaceName): NamedNamespace {

@@ -26,6 +26,7 @@ import {
   type ViewName,
 } from './names.ts'
 import { DEFAULT_NAMESPACE_PROPERTIES, type NamespaceProperties } from './namespace.ts'
+import { type NamePattern, OrderedStreams } from './ordered-streams.ts'
 import type { StreamProperties } from './properties.ts'
 import { StreamCounts } from './traffic.ts'
 import { NO_VIEWS, type StreamViews } from './view.ts'
@@ -62,8 +63,14 @@ interface Namespace {
   /** The one string that the ids of all its streams share. */
   readonly name: NamespaceName
   properties: NamespaceProperties
-  readonly streams: Map<StreamName, Stream>
+  readonly streams: OrderedStreams<Stream>
 }
+
+/** Told of every stream that is new (`before` undefined), gone (`now` undefined) or another than before. */
+export type OnStreamChange = (before: Stream | undefined, now: Stream | undefined) => void
+
+/** Which streams of a namespace a client may see, as patterns of their names. */
+export type VisibleNames = (namespace: NamespaceName) => readonly NamePattern[]
 
 const FIRST_PROPERTIES_OF_DEFAULT: NamespaceProperties = {
   ...DEFAULT_NAMESPACE_PROPERTIES,
@@ -73,7 +80,10 @@ const FIRST_PROPERTIES_OF_DEFAULT: NamespaceProperties = {
 export class Registry {
   readonly #catalog: Catalog
   readonly #namespaces = new Map<NamespaceName, Namespace>()
+  /** In order; undefined when one has come or gone. */
+  #namespaceNames: readonly NamespaceName[] | undefined
   readonly #companions: Companion[] = []
+  readonly #watchers: OnStreamChange[] = []
   #lastLog: LogId = 0
   /** The change under way: the next one waits for it. */
   #changing: Promise<unknown> = Promise.resolve()
@@ -98,7 +108,7 @@ export class Registry {
         throw new StorageError('corrupt', `the namespace of stream ${id} is missing`)
       const streamId = { namespace: namespace.name, stream }
       const counts = new StreamCounts(streamId, stored.log)
-      namespace.streams.set(stream, { id: streamId, ...stored, counts })
+      namespace.streams.set({ id: streamId, ...stored, counts })
     })
     await catalog.each('counters', (_, document) => {
       registry.#lastLog = Number(document)
@@ -107,9 +117,12 @@ export class Registry {
   }
 
   /** `default` first, then in the order of their names. */
-  namespaceNames(): NamespaceName[] {
-    const others = [...this.#namespaces.keys()].filter((name) => name !== DEFAULT_NAMESPACE)
-    return [DEFAULT_NAMESPACE, ...others.sort()]
+  namespaceNames(): readonly NamespaceName[] {
+    if (this.#namespaceNames === undefined) {
+      const others = [...this.#namespaces.keys()].filter((name) => name !== DEFAULT_NAMESPACE)
+      this.#namespaceNames = [DEFAULT_NAMESPACE, ...others.sort()]
+    }
+    return this.#namespaceNames
   }
 
   namespace(name: NamespaceName): NamespaceProperties | undefined {
@@ -121,17 +134,38 @@ export class Registry {
   }
 
   /** In the order of their names. */
-  streamsOf(namespace: NamespaceName): Stream[] {
-    const streams = [...(this.#namespaces.get(namespace)?.streams.values() ?? [])]
-    return streams.sort((a, b) => (a.id.stream < b.id.stream ? -1 : 1))
+  streamsOf(namespace: NamespaceName): readonly Stream[] {
+    return this.#namespaces.get(namespace)?.streams.ordered() ?? []
+  }
+
+  /** Of these the ones with a name that fits any of the patterns. */
+  streamsMatching(namespace: NamespaceName, patterns: readonly NamePattern[]): readonly Stream[] {
+    return this.#namespaces.get(namespace)?.streams.matching(patterns) ?? []
+  }
+
+  /** Of all namespaces, or the one that is named. */
+  *visibleStreams(visible: VisibleNames, namespace?: NamespaceName): Generator<Stream> {
+    const namespaces = namespace === undefined ? this.#namespaces.keys() : [namespace]
+    for (const name of namespaces) yield* this.streamsMatching(name, visible(name))
   }
 
   *allStreams(): Generator<Stream> {
     for (const { streams } of this.#namespaces.values()) yield* streams.values()
   }
 
+  get streamCount(): number {
+    let count = 0
+    for (const { streams } of this.#namespaces.values()) count += streams.size
+    return count
+  }
+
   accompany(companion: Companion): void {
     this.#companions.push(companion)
+  }
+
+  /** For indexes beside the streams: told at once, in the same turn of the event loop. */
+  watch(onChange: OnStreamChange): void {
+    this.#watchers.push(onChange)
   }
 
   /** Runs `change` when every change before it has ended: what it reads stays true until it has written. */
@@ -161,6 +195,8 @@ export class Registry {
     await this.#catalog.commit([...this.#removal(streams, name), namespaceChange(name, undefined)])
     if (name === DEFAULT_NAMESPACE) this.#setEmpty(name, FIRST_PROPERTIES_OF_DEFAULT)
     else this.#namespaces.delete(name)
+    this.#namespaceNames = undefined
+    for (const stream of streams) this.#changed(stream, undefined)
     for (const companion of this.#companions) companion.removed(streams, name)
   }
 
@@ -215,6 +251,7 @@ export class Registry {
     if (stream === undefined) return
     await this.#catalog.commit(this.#removal([stream], undefined))
     this.#namespaces.get(id.namespace)?.streams.delete(id.stream)
+    this.#changed(stream, undefined)
     for (const companion of this.#companions) companion.removed([stream], undefined)
   }
 
@@ -241,7 +278,8 @@ export class Registry {
   }
 
   #setEmpty(name: NamespaceName, properties: NamespaceProperties): void {
-    this.#namespaces.set(name, { name, properties, streams: new Map() })
+    this.#namespaces.set(name, { name, properties, streams: new OrderedStreams() })
+    this.#namespaceNames = undefined
   }
 
   async #put(stream: Stream): Promise<void> {
@@ -250,7 +288,14 @@ export class Registry {
   }
 
   #set(stream: Stream): void {
-    this.#namespaces.get(stream.id.namespace)?.streams.set(stream.id.stream, stream)
+    const streams = this.#namespaces.get(stream.id.namespace)?.streams
+    const before = streams?.get(stream.id.stream)
+    streams?.set(stream)
+    this.#changed(before, stream)
+  }
+
+  #changed(before: Stream | undefined, now: Stream | undefined): void {
+    for (const onChange of this.#watchers) onChange(before, now)
   }
 }
 

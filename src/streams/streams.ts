@@ -27,7 +27,7 @@ import {
   type PropertiesChange,
   type StreamProperties,
 } from './properties.ts'
-import type { Registry, Stream } from './registry.ts'
+import type { Registry, Stream, VisibleNames } from './registry.ts'
 import { type StreamCounts, Traffic } from './traffic.ts'
 
 export interface StreamsOptions {
@@ -103,9 +103,11 @@ export class Streams {
     this.#space = options.space ?? ENOUGH_SPACE
   }
 
-  list(namespace: NamespaceName): Stream[] {
+  /** In the order of their names: those that may be seen, or all. */
+  list(namespace: NamespaceName, visible?: VisibleNames): readonly Stream[] {
     this.assertNamespace(namespace)
-    return this.#registry.streamsOf(namespace)
+    if (visible === undefined) return this.#registry.streamsOf(namespace)
+    return this.#registry.streamsMatching(namespace, visible(namespace))
   }
 
   /**

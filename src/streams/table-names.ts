@@ -5,7 +5,7 @@
  * then the older one has it, and the other has no table, whatever either was emptied or changed to since. A view is as old
  * as the streams made just before it. A stream whose own table is disabled claims no name.
  */
-import type { NamespaceName, StreamName, ViewName } from './names.ts'
+import type { NamespaceName, StreamId, StreamName, ViewName } from './names.ts'
 import type { FormatSpecification } from './properties.ts'
 import type { Registry, Stream } from './registry.ts'
 import type { View } from './view.ts'
@@ -31,13 +31,123 @@ function cleaned(name: string): string {
   return name.replaceAll(/[-.]/g, '_').toLowerCase()
 }
 
-/** All tables of a namespace by their names. */
-export function tablesOf(registry: Registry, namespace: NamespaceName): ReadonlyMap<string, TableClaim> {
-  const tables = new Map<string, TableClaim>()
-  for (const claim of registry.streamsOf(namespace).flatMap(claimsOf).sort(byAge)) {
-    if (!tables.has(claim.table)) tables.set(claim.table, claim)
+/** Whether a reader has to do with a stream at all: claims of others do not count for it. */
+export type MayKnow = (id: StreamId) => boolean
+
+const KNOWS_ALL: MayKnow = () => true
+
+/** All tables of a namespace that a reader may know, by their names, in the order of their streams. */
+export function tablesOf(
+  registry: Registry,
+  namespace: NamespaceName,
+  mayKnow: MayKnow = KNOWS_ALL,
+): ReadonlyMap<string, TableClaim> {
+  const claims = registry
+    .streamsOf(namespace)
+    .flatMap((stream) => (mayKnow(stream.id) ? tablesOfStream(registry, stream, mayKnow) : []))
+  return new Map(claims.map((claim) => [claim.table, claim]))
+}
+
+/** Those of one stream and its views. */
+export function tablesOfStream(
+  registry: Registry,
+  stream: Stream,
+  mayKnow: MayKnow = KNOWS_ALL,
+): TableClaim[] {
+  return claimsOf(stream).flatMap(({ table, view }) => {
+    const owner = tableOf(registry, stream.id.namespace, table, mayKnow)
+    return owner?.stream === stream && owner.view === view ? [owner] : []
+  })
+}
+
+/** The table of this name, in any case. Does not go through the streams. */
+export function tableOf(
+  registry: Registry,
+  namespace: NamespaceName,
+  name: string,
+  mayKnow: MayKnow = KNOWS_ALL,
+): TableClaim | undefined {
+  const claims = indexOf(registry).of(namespace).get(name.toLowerCase())
+  return claims?.find(({ stream: { id } }) => mayKnow(id))
+}
+
+/** Made for a registry when a table is first asked for, and kept up to date. */
+const INDEXES = new WeakMap<Registry, TableIndex>()
+
+function indexOf(registry: Registry): TableIndex {
+  const known = INDEXES.get(registry)
+  if (known !== undefined) return known
+  const index = new TableIndex(registry)
+  INDEXES.set(registry, index)
+  return index
+}
+
+class TableIndex {
+  readonly #byNamespace = new Map<NamespaceName, ClaimedTables>()
+
+  constructor(registry: Registry) {
+    for (const stream of registry.allStreams()) this.of(stream.id.namespace).add(stream)
+    registry.watch((before, now) => {
+      if (before !== undefined && now !== undefined && sameClaims(before, now)) {
+        this.of(now.id.namespace).replace(before, now)
+        return
+      }
+      if (before !== undefined) this.of(before.id.namespace).remove(before)
+      if (now !== undefined) this.of(now.id.namespace).add(now)
+    })
   }
-  return tables
+
+  of(namespace: NamespaceName): ClaimedTables {
+    let tables = this.#byNamespace.get(namespace)
+    if (tables === undefined) {
+      tables = new ClaimedTables()
+      this.#byNamespace.set(namespace, tables)
+    }
+    return tables
+  }
+}
+
+class ClaimedTables {
+  /** The claims of each name; the one that has the table first. */
+  readonly #claims = new Map<string, readonly TableClaim[]>()
+
+  get(table: string): readonly TableClaim[] | undefined {
+    return this.#claims.get(table)
+  }
+
+  add(stream: Stream): void {
+    for (const claim of claimsOf(stream)) {
+      const others = this.#claims.get(claim.table)
+      this.#claims.set(claim.table, others === undefined ? [claim] : [...others, claim].sort(byAge))
+    }
+  }
+
+  remove(stream: Stream): void {
+    for (const { table } of claimsOf(stream)) {
+      const others = this.#claims.get(table)?.filter((claim) => claim.stream !== stream) ?? []
+      if (others.length === 0) this.#claims.delete(table)
+      else this.#claims.set(table, others)
+    }
+  }
+
+  /** The stream has other properties, or another log, and the same tables. */
+  replace(before: Stream, now: Stream): void {
+    for (const claim of claimsOf(now)) {
+      const claims = this.#claims.get(claim.table) ?? []
+      this.#claims.set(
+        claim.table,
+        claims.map((one) => (one.stream === before && one.view === claim.view ? claim : one)),
+      )
+    }
+  }
+}
+
+function sameClaims(before: Stream, now: Stream): boolean {
+  return (
+    before.views === now.views &&
+    before.tableDisabled === now.tableDisabled &&
+    before.firstLog === now.firstLog
+  )
 }
 
 /** Of the stream itself, also while its table is disabled. */

@@ -3,7 +3,7 @@ import { ServiceError } from '../service-error.ts'
 import { existingStream, existingView, printEntity } from './existing.ts'
 import type { StreamId, ViewName } from './names.ts'
 import type { Registry, Stream } from './registry.ts'
-import { defaultTableOfView, describeClaim, tablesOf } from './table-names.ts'
+import { defaultTableOfView, describeClaim, tableOf } from './table-names.ts'
 import { VIEWS_MAX, type View, type ViewSpecification } from './view.ts'
 
 export class Views {
@@ -58,7 +58,7 @@ export class Views {
   }
 
   #assertFree({ namespace }: StreamId, tableName: string): void {
-    const owner = tablesOf(this.#registry, namespace).get(tableName.toLowerCase())
+    const owner = tableOf(this.#registry, namespace, tableName)
     if (owner === undefined) return
     throw refused(
       `table ${tableName.toLowerCase()} is the one of ${describeClaim(owner)}; give the view another tableName`,

@@ -8,7 +8,10 @@ import { DEFAULT_LIMITS } from '../../src/http/../limits.ts'
 import { type AppParts, createApp, type Route, routesOf } from '../../src/http/app.ts'
 import { Guard } from '../../src/http/guard.ts'
 import { Load } from '../../src/http/load.ts'
+import { OpenAnswers } from '../../src/http/open-answers.ts'
+import { Workers } from '../../src/http/parse-workers.ts'
 import { SlowClients } from '../../src/http/slow-clients.ts'
+import { LoopShare } from '../../src/loop-share.ts'
 import type { StreamId } from '../../src/streams/names.ts'
 import { type ProgramId, UsageRegistry } from '../../src/streams/usage.ts'
 import { appParts } from '../support/app-parts.ts'
@@ -443,6 +446,9 @@ async function routesOfService(
     limits,
     load: new Load(limits),
     slowClients: new SlowClients(limits, {}),
+    loopShare: new LoopShare(),
+    openAnswers: new OpenAnswers(undefined),
+    workers: new Workers({ maxDocumentBytes: limits.maxDocumentBytes }),
     nowMs: Date.now,
     report: () => {},
   }

@@ -9,6 +9,7 @@ import type { HttpEnv } from '../../src/http/bindings.ts'
 import { Gate } from '../../src/http/gate.ts'
 import { Load } from '../../src/http/load.ts'
 import { answerPieces, beginPieces, type LongAnswerOptions } from '../../src/http/long-answer.ts'
+import { OpenAnswers } from '../../src/http/open-answers.ts'
 import { newServer } from '../../src/http/server.ts'
 import { SlowClients } from '../../src/http/slow-clients.ts'
 import { DEFAULT_LIMITS } from '../../src/limits.ts'
@@ -23,6 +24,7 @@ async function serverOf(pieces: Pieces, answer = answerPieces) {
   const options: LongAnswerOptions = {
     load,
     slowClients: new SlowClients(DEFAULT_LIMITS, {}),
+    openAnswers: new OpenAnswers(undefined),
     report: (error) => reported.push(error),
   }
   const app = new Hono<HttpEnv>()

@@ -176,7 +176,7 @@ describe('webhooks', () => {
     await app.post(`${STREAMS}/s/webhooks`, { body: JSON.stringify({ url, secret: SECRET }) })
     await expect
       .poll(async () => (await app.get(`${STREAMS}/s/webhooks`)).json(), { timeout: 20_000 })
-      .toMatchObject([{ delivered: 0, last: 'not a public address' }])
+      .toMatchObject([{ delivered: 0, last: 'not delivered' }])
     expect(receiver.received).toEqual([])
   })
 
@@ -184,20 +184,20 @@ describe('webhooks', () => {
     {
       name: 'switches protocols',
       answer: 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n',
-      last: 'no connection',
+      last: 'not delivered',
     },
-    { name: 'is no web server', answer: '220 mail.example.org ESMTP\r\n', last: 'no connection' },
+    { name: 'is no web server', answer: '220 mail.example.org ESMTP\r\n', last: 'not delivered' },
     {
       name: 'sends more headers than anybody reads',
       answer: `HTTP/1.1 200 OK\r\n${`X-A: ${'a'.repeat(1000)}\r\n`.repeat(1000)}`,
-      last: 'no connection',
+      last: 'not delivered',
     },
     {
       name: 'says 200 and never ends',
       answer: 'HTTP/1.1 200 OK\r\n\r\n'.padEnd(10_000_000, 'x'),
       last: '200',
     },
-    { name: 'hangs up', answer: '', last: 'no connection' },
+    { name: 'hangs up', answer: '', last: 'not delivered' },
   ]
   test.each(receivers)(
     'a receiver that $name keeps nobody waiting',
@@ -283,11 +283,11 @@ describe('webhooks', () => {
     },
     {
       body: { ...GOOD, url: 'http://169.254.169.254/latest' },
-      text: 'url leads to 169.254.169.254, which is not public; the operator may allow it with --allow-private-webhooks',
+      text: 'url leads to an address that is not public; the operator may allow it with --allow-private-webhooks',
     },
     {
       body: { ...GOOD, url: 'http://2130706433/' },
-      text: 'url leads to 127.0.0.1, which is not public; the operator may allow it with --allow-private-webhooks',
+      text: 'url leads to an address that is not public; the operator may allow it with --allow-private-webhooks',
     },
     { body: { ...GOOD, app: 'A' }, text: 'app and program go together; give both or neither' },
     {
@@ -420,5 +420,38 @@ describe('feeds', () => {
     const headers = tokens.bearer('one')
     expect((await app.get(`${N}/feeds`, { headers })).text).toMatch(/^\[\{[^{}]*"feed":"aSize"[^{}]*\}\]$/)
     expect((await app.get(`${F}/stream/names/bSize`, { headers })).status).toBe(404)
+  })
+})
+
+describe('what became of a webhook tells nothing of a network', () => {
+  const unreachable = [
+    { name: 'a name that is unknown', url: 'http://nope.invalid/', allowPrivateWebhooks: false },
+    { name: 'a name of this machine', url: 'http://localhost/', allowPrivateWebhooks: false },
+    { name: 'a port where nobody listens', url: 'http://127.0.0.1:9/', allowPrivateWebhooks: true },
+  ]
+  test.each(unreachable)('$name', { timeout: 30_000 }, async ({ url, allowPrivateWebhooks }) => {
+    const app = await testApp({ streams: ['s'], nowMs: NOW_MS, config: { allowPrivateWebhooks } })
+    const body = JSON.stringify({ url, secret: SECRET })
+    expect((await app.post(`${STREAMS}/s/webhooks`, { body })).status).toBe(200)
+    await expect
+      .poll(async () => (await app.get(`${STREAMS}/s/webhooks`)).json(), { timeout: 20_000 })
+      .toMatchObject([{ delivered: 0, last: 'not delivered' }])
+  })
+
+  const refused = [
+    '127.0.0.1',
+    '10.1.2.3',
+    '169.254.169.254',
+    '[::1]',
+    '[fd00::1]',
+    '0x7f000001',
+    '192.168.0.1:8080',
+  ]
+  test.each(refused)('http://%s is refused with the text of all', async (host) => {
+    const app = await testApp({ streams: ['s'] })
+    const body = JSON.stringify({ url: `http://${host}/`, secret: SECRET })
+    expect((await app.post(`${STREAMS}/s/webhooks`, { body })).text).toBe(
+      'url leads to an address that is not public; the operator may allow it with --allow-private-webhooks',
+    )
   })
 })

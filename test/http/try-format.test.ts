@@ -78,3 +78,43 @@ test('a stream that is missing is 404, one without events has none', async () =>
   )
   expect((await app.post(T)).json()).toMatchObject({ events: [] })
 })
+
+const MIB = 1024 * 1024
+const BYTES =
+  '{"name":"text","schema":{"type":"record","name":"e","fields":[{"name":"body","type":"string"}]}}'
+
+test('an event that is too long is not tried, and what is read is bounded', async () => {
+  const app = await testApp({ streams: ['s'] })
+  await app.post(`${STREAMS}/s`, { body: 'short' })
+  for (let i = 0; i < 3; i++) await app.post(`${STREAMS}/s`, { body: 'x'.repeat(16 * MIB) })
+  const answer = await app.post(T, { body: BYTES })
+  expect(answer.status).toBe(200)
+  expect(answer.json()).toMatchObject({
+    events: [
+      { sequence: 0, record: { body: 'short' } },
+      {
+        sequence: 1,
+        error: `the event has ${16 * MIB} bytes; one of at most 262144 is tried`,
+        body: 'x'.repeat(1_000),
+      },
+    ],
+    stopped:
+      'the answer ends after 2 events: at most 1048576 bytes of events are read; ask for those behind them with start',
+  })
+})
+
+test('a record that is too long is not shown, and says so', async () => {
+  const app = await testApp({ streams: ['s'] })
+  await app.post(`${STREAMS}/s`, { body: 'x'.repeat(100_000) })
+  await app.post(`${STREAMS}/s`, { body: 'short' })
+  const { events } = (await app.post(T, { body: BYTES })).json() as { events: unknown[] }
+  expect(events).toEqual([
+    {
+      timestamp: 1_000_000,
+      sequence: 0,
+      cut: 'the record has 100011 characters as JSON; one of at most 65536 is shown',
+      body: 'x'.repeat(1_000),
+    },
+    { timestamp: 1_000_000, sequence: 1, record: { body: 'short' } },
+  ])
+})

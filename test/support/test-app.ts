@@ -11,8 +11,11 @@ import { onTestFinished } from 'vitest'
 import type { Config } from '../../src/config.ts'
 import type { AppOptions } from '../../src/http/app.ts'
 import { Load } from '../../src/http/load.ts'
+import { OpenAnswers } from '../../src/http/open-answers.ts'
+import { Workers } from '../../src/http/parse-workers.ts'
 import { SlowClients } from '../../src/http/slow-clients.ts'
 import { DEFAULT_LIMITS, type Limits } from '../../src/limits.ts'
+import { LoopShare } from '../../src/loop-share.ts'
 import { type RunningService, startService } from '../../src/main.ts'
 import type { Level } from '../../storage/level/level.ts'
 import { openStorageOn, type Storage } from '../../storage/level/open.ts'
@@ -175,7 +178,13 @@ export async function startTestApp(
 /** What `createApp` needs beside the services, for tests that call it themselves. */
 export function routeOptions(given: Pick<AppOptions, 'nowMs' | 'report'>): AppOptions {
   const limits = DEFAULT_LIMITS
-  const parts = { load: new Load(limits), slowClients: new SlowClients(limits, {}) }
+  const parts = {
+    load: new Load(limits),
+    slowClients: new SlowClients(limits, {}),
+    loopShare: new LoopShare(),
+    openAnswers: new OpenAnswers(undefined),
+    workers: new Workers({ maxDocumentBytes: limits.maxDocumentBytes }),
+  }
   return { eventBytesMax: 1, limits, ...parts, ...given }
 }
 

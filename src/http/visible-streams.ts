@@ -1,0 +1,16 @@
+/** Which streams a client is told of: all where tokens are not required, else those that its grants include. */
+import type { Client } from '../auth/tokens.ts'
+import type { Stream, VisibleNames } from '../streams/registry.ts'
+
+export function visibleNames(client: Client | null | undefined): VisibleNames {
+  const grants = client?.grants
+  return grants === undefined ? () => ALL : (namespace) => grants.streamPatterns(namespace)
+}
+
+const ALL = ['*']
+
+/** The same for one stream. */
+export function visibleTo(client: Client | null | undefined): (stream: Stream) => boolean {
+  const grants = client?.grants
+  return grants === undefined ? () => true : ({ id }) => grants.includeStream(id.namespace, id.stream)
+}
