@@ -14,6 +14,8 @@ import { scalarFieldsProblem } from './scalar-fields.ts'
 
 const text = nullable(simple('string'))
 const number = nullable(simple('int'))
+/** CDAP has an int, which no answer of 2 GiB and more fits. */
+const bytes = nullable(simple('long'))
 
 export const clf: Format = {
   name: 'clf',
@@ -24,7 +26,7 @@ export const clf: Format = {
     request_time: text,
     request: text,
     status: number,
-    content_length: number,
+    content_length: bytes,
     referrer: text,
     user_agent: text,
   }),

@@ -62,7 +62,7 @@ const CLF_LINE = nullableFields([
   ['request_time', 'string'],
   ['request', 'string'],
   ['status', 'int'],
-  ['content_length', 'int'],
+  ['content_length', 'long'],
   ['referrer', 'string'],
   ['user_agent', 'string'],
 ])
