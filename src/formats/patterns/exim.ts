@@ -2,7 +2,7 @@
  * Grok patterns: Exim.
  *
  * The definitions are those of logstash-patterns-core, Copyright Elastic and contributors, licensed under the Apache License,
- * Version 2.0; see NOTICE in this folder. The only change is their form.
+ * Version 2.0; see NOTICE in this folder. The only change is their form, but for those that say otherwise.
  */
 export const EXIM: readonly (readonly [name: string, definition: string])[] = [
   ['EXIM_MSGID', '[0-9A-Za-z]{6}-[0-9A-Za-z]{6}-[0-9A-Za-z]{2}'],
@@ -23,14 +23,24 @@ export const EXIM: readonly (readonly [name: string, definition: string])[] = [
   ['EXIM_MSG_SIZE', '(S=%{NUMBER:exim_msg_size})'],
   ['EXIM_HEADER_ID', '(id=%{NOTSPACE:exim_header_id})'],
   ['EXIM_SUBJECT', '(T=%{QS:exim_subject})'],
-  ['EXIM_UNKNOWN_FIELD', '(?:[A-Za-z0-9]{1,4}=%{NOTSPACE})'],
+  // Names and fields of logstash, in definitions of our own.
+  ['EXIM_UNKNOWN_FIELD', '(?:\\w{1,4}=\\S+)'],
   [
     'EXIM_NAMED_FIELDS',
-    '(?: (?:%{EXIM_REMOTE_HOST}|%{EXIM_INTERFACE}|%{EXIM_PROTOCOL}|%{EXIM_MSG_SIZE}|%{EXIM_HEADER_ID}|%{EXIM_SUBJECT}|%{EXIM_UNKNOWN_FIELD}))*',
+    [
+      '(?: (?:',
+      '%{EXIM_HEADER_ID}|%{EXIM_INTERFACE}|%{EXIM_MSG_SIZE}|%{EXIM_PROTOCOL}|%{EXIM_REMOTE_HOST}|%{EXIM_SUBJECT}',
+      '|%{EXIM_UNKNOWN_FIELD}))*',
+    ].join(''),
   ],
   [
     'EXIM_MESSAGE_ARRIVAL',
-    '%{EXIM_DATE:timestamp} (?:%{EXIM_PID} )?%{EXIM_MSGID:exim_msgid} (?<exim_flags><=) (?<exim_status>[a-z:] )?%{EMAILADDRESS:exim_sender_email}%{EXIM_NAMED_FIELDS}(?: for %{EMAILADDRESS:exim_recipient_email})?',
+    [
+      '%{EXIM_DATE:timestamp}(?: %{EXIM_PID})? %{EXIM_MSGID:exim_msgid}',
+      ' (?<exim_flags><=) (?:(?<exim_status>[:a-z]\\s))?',
+      '%{EMAILADDRESS:exim_sender_email}%{EXIM_NAMED_FIELDS}',
+      '(?: for %{EMAILADDRESS:exim_recipient_email})?',
+    ].join(''),
   ],
   ['EXIM', '%{EXIM_MESSAGE_ARRIVAL}'],
 ]
