@@ -103,6 +103,14 @@ export class Workers {
     await Promise.all([...this.#threads].map((thread) => thread.close()))
   }
 
+  /** Those who waited while it had its turn come before its next task. */
+  #goBehind(client: ClientKey): void {
+    const jobs = this.#waiting.get(client)
+    if (jobs === undefined) return
+    this.#waiting.delete(client)
+    this.#waiting.set(client, jobs)
+  }
+
   #makeRoom(client: ClientKey, bytes: number): void {
     const heaviest = this.#held.heaviest(client)
     const isFair = heaviest !== undefined && this.#held.held(heaviest) > this.#held.held(client) + bytes
@@ -139,6 +147,7 @@ export class Workers {
         .then(job.resolve, job.reject)
         .finally(() => {
           this.#busy.delete(client)
+          this.#goBehind(client)
           this.#held.give(client, job.bytes)
           if (!this.#closed) this.#dispatch()
         })

@@ -41,7 +41,7 @@ async function answerParts(
 ): Promise<Response> {
   const { outgoing } = c.env
   const pieces = await inTurn(c, options, async (slice) =>
-    beginPieces(piecesOf(await make(slice), slice, () => outgoing.destroyed)),
+    beginPieces(piecesOf(outgoing.destroyed ? [] : await make(slice), slice, () => outgoing.destroyed)),
   )
   return answerPieces(c, pieces, JSON_CONTENT, options)
 }

@@ -7,6 +7,7 @@
  * own, and the next tick goes on with the stream at which this one stopped, so that none is kept waiting by another.
  */
 import type { EventLog, LogId, Progress } from '../../storage/log.ts'
+import { OwnSlice } from '../own-slice.ts'
 import { earliestVisibleMs } from '../streams/properties.ts'
 import type { Registry, Stream } from '../streams/registry.ts'
 
@@ -56,14 +57,17 @@ export class Janitor {
   async tick(): Promise<TickResult> {
     if (this.#log.failure() !== undefined) return { removed: 0, more: false }
     const streams = [...this.#registry.allStreams()]
+    const slice = new OwnSlice() // looking at a stream that needs nothing waits for nothing
     const dropping = new Budget()
     for (const log of this.#retiredLogs(streams)) {
       if (dropping.spent) break
+      if (slice.isOver) await slice.next()
       await this.#work(dropping, log, (limit) => this.#log.drop(log, limit))
     }
     const nowMs = this.#nowMs()
     const trimming = new Budget()
     for (const { log, properties } of this.#trimTurn.order(streams)) {
+      if (slice.isOver) await slice.next()
       const beforeMs = earliestVisibleMs(nowMs, properties.ttlSeconds)
       await this.#work(trimming, log, (limit) => this.#log.trim(log, beforeMs, limit))
       if (this.#trimTurn.endsWith(trimming)) break
@@ -72,6 +76,7 @@ export class Janitor {
     await sweeping.spend((limit) => this.#log.sweep(limit))
     const merging = new Budget()
     for (const { log } of this.#space.low ? [] : this.#mergeTurn.order(streams)) {
+      if (slice.isOver) await slice.next()
       await this.#work(merging, log, () => this.#log.merge(log, nowMs - MERGE_AFTER_MS, MERGE_STEP_BLOCKS))
       if (this.#mergeTurn.endsWith(merging)) break
     }

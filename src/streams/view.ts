@@ -26,3 +26,5 @@ export interface ViewSpecification {
 
 /** The views of a stream are kept in one document with it. */
 export const VIEWS_MAX = 256
+/** Of the formats of all views of a stream, which are written together at each change; one that is alone may be longer. */
+export const VIEW_FORMATS_CHARS_MAX = 2 * 1024 * 1024

@@ -2,9 +2,10 @@
 import { ServiceError } from '../service-error.ts'
 import { existingStream, existingView, printEntity } from './existing.ts'
 import type { StreamId, ViewName } from './names.ts'
+import type { FormatSpecification } from './properties.ts'
 import type { Registry, Stream } from './registry.ts'
 import { defaultTableOfView, describeClaim, tableOf } from './table-names.ts'
-import { VIEWS_MAX, type View, type ViewSpecification } from './view.ts'
+import { VIEW_FORMATS_CHARS_MAX, VIEWS_MAX, type View, type ViewSpecification } from './view.ts'
 
 export class Views {
   readonly #registry: Registry
@@ -31,6 +32,7 @@ export class Views {
     return this.#registry.change(async () => {
       const stream = this.#stream(id)
       const existing = stream.views.get(name)
+      assertFormatsFit(stream, name, format)
       if (existing !== undefined) {
         if (tableName !== undefined && tableName !== existing.tableName) {
           throw refused(`Cannot change table name for view ${printEntity({ ...id, view: name })}`)
@@ -68,6 +70,22 @@ export class Views {
   #stream(id: StreamId): Stream {
     return existingStream(this.#registry, id)
   }
+}
+
+function assertFormatsFit({ id, views }: Stream, name: ViewName, format: FormatSpecification): void {
+  let others = 0
+  for (const view of views.values()) if (view.name !== name) others += charsOf(view.format)
+  const chars = others + charsOf(format)
+  if (others === 0 || chars <= VIEW_FORMATS_CHARS_MAX) return
+  throw refused(
+    `the formats of the views of stream ${id.stream} would have ${chars} characters; keep them within ${VIEW_FORMATS_CHARS_MAX}`,
+  )
+}
+
+function charsOf({ name, schema, settings }: FormatSpecification): number {
+  let chars = name.length + schema.length
+  for (const [key, value] of settings) chars += key.length + value.length
+  return chars
 }
 
 function refused(message: string): ServiceError {

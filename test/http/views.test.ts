@@ -156,3 +156,19 @@ test('a stream has at most 256 views', async () => {
   )
   expect((await app.put(`${V}/v7`, { body: TEXT })).status).toBe(200)
 })
+
+test('the formats of all views of a stream are bounded together', async () => {
+  const app = await testApp({ streams: ['s'] })
+  const fields = Array.from({ length: 20_000 }, (_, i) => `{"name":"field${i}","type":"string"}`).join(',')
+  const body = `{"format":{"name":"csv","schema":{"type":"record","name":"r","fields":[${fields}]}}}`
+  const put = (view: string) => app.put(`${STREAMS}/s/views/${view}`, { body })
+  expect([(await put('a')).status, (await put('b')).status, (await put('a')).status]).toEqual([201, 201, 200])
+  const answer = await put('c')
+  expect([answer.status, answer.text]).toEqual([
+    400,
+    expect.stringMatching(
+      /^the formats of the views of stream s would have [0-9]{7} characters; keep them within 2097152$/,
+    ),
+  ])
+  expect((await app.get(`${STREAMS}/s/views`)).text).toBe('["a","b"]')
+})

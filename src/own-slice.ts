@@ -1,0 +1,17 @@
+/** Long work of the service itself, in slices: after each, the event loop handles what has arrived. */
+import type { Slice } from './loop-share.ts'
+
+const SLICE_MS = 2
+
+export class OwnSlice implements Slice {
+  #endMs = performance.now() + SLICE_MS
+
+  get isOver(): boolean {
+    return performance.now() >= this.#endMs
+  }
+
+  async next(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve))
+    this.#endMs = performance.now() + SLICE_MS
+  }
+}
