@@ -30,8 +30,8 @@ export async function readBody(
 ): Promise<Buffer> {
   assertTransferEncoding(incoming)
   const declared = incoming.headers['content-length']
-  if (declared === '0') return EMPTY
   const plain = incoming.headers['content-encoding'] === undefined
+  if (plain && declared === '0') return EMPTY
   if (plain && Number(declared) > limit.bytesMax) throw tooLarge(limit, declared)
   if (declared !== undefined) load.assertMayArrive(Number(declared))
   slowClients.watchUpload(incoming)
