@@ -53,7 +53,7 @@ export async function* bodyChunks(
       { cause },
     )
   }
-  if (!hasArrived(incoming)) throw endedEarly()
+  if (!incoming.complete || isAnswered(incoming)) throw endedEarly()
 }
 
 function decodedChunks(
@@ -83,9 +83,9 @@ async function* limited(
   }
 }
 
-/** Whether the whole body is there, and no answer was written to the socket meanwhile (unreadable.ts): then it came too late. */
-export function hasArrived({ complete, socket }: IncomingMessage): boolean {
-  return complete && !socket.writableEnded
+/** Whether an answer was written to the socket while the body arrived (unreadable.ts): then the rest came too late. */
+export function isAnswered({ socket }: IncomingMessage): boolean {
+  return socket.writableEnded
 }
 
 /** Each chunk is a copy that node has made of what it received, and nobody else sees it. */

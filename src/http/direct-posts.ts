@@ -152,6 +152,7 @@ class BodyInPieces {
     }
     if (this.#chunks.length === 0 || this.#received < this.#length) return
     this.#arrival.end()
+    if (this.#incoming.socket.writableEnded) return // given up as too slow: it is answered already
     use(Buffer.concat(this.#chunks, this.#length))
   }
 

@@ -13,7 +13,7 @@ import { answerPreflights, CorsRules } from './cors.ts'
 import type { Gate } from './gate.ts'
 import { inTurn } from './in-turn.ts'
 import { readIdentity, tlsOptions } from './tls.ts'
-import { refuseUnreadable } from './unreadable.ts'
+import { refuseConnect, refuseUnreadable } from './unreadable.ts'
 
 /** How often connections whose headers take too long are looked for. */
 const HEADER_LOOK_MS = 1_000
@@ -69,7 +69,10 @@ export function newServer(
       : createTlsServer({ ...options, ...tlsOptions(tls) }, handle)
   server.timeout = limits.idleSeconds * 1000
   server.maxHeadersCount = 0 // their bytes are limited; of more than a number node would drop the rest
+  // A client that has said all it wants to say may close its side, and still gets the answers.
+  ;(server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true
   server.on('clientError', refuseUnreadable(limits, always))
+  server.on('connect', refuseConnect(always))
   server.on('checkContinue', (incoming, outgoing) => {
     if (gate.refusesBeforeBody(incoming, outgoing)) return
     if (mayContinue === undefined || mayContinue(incoming)) outgoing.writeContinue()

@@ -38,6 +38,9 @@ export function sizeEventsRoute(streams: Streams, feed: SizeFeed, { limits }: Si
     }
     const { outgoing } = c.env
     const closed = new Promise<void>((resolve) => outgoing.once('close', resolve))
+    const { socket } = c.env.incoming
+    const end = () => outgoing.end()
+    socket.once('end', end) // a client that closes its side has gone
     followers++
     outgoing.writeHead(200, HEADERS)
     outgoing.flushHeaders()
@@ -48,13 +51,14 @@ export function sizeEventsRoute(streams: Streams, feed: SizeFeed, { limits }: Si
         send(outgoing, `event: size\ndata: ${JSON.stringify({ timestamp: timestampMs, size })}\n\n`)
         if (--left === 0) outgoing.end()
       },
-      end: () => outgoing.end(),
+      end,
     })
     const beat = setInterval(() => send(outgoing, ':\n\n'), beatMs).unref()
-    const deadline = setTimeout(() => outgoing.end(), limits.maxReadSeconds * 1000).unref()
+    const deadline = setTimeout(end, limits.maxReadSeconds * 1000).unref()
     await closed
     clearInterval(beat)
     clearTimeout(deadline)
+    socket.off('end', end)
     unsubscribe()
     followers--
     return ALREADY_SENT
