@@ -18,6 +18,7 @@ import type { Load } from './http/load.ts'
 import type { ProblemCounts } from './http/problems.ts'
 import { answerUnreadable } from './http/server.ts'
 import type { SlowClients } from './http/slow-clients.ts'
+import type { PublicAddress } from './http/unauthorized.ts'
 import { Janitor } from './janitor/janitor.ts'
 import { scheduleJanitor } from './janitor/schedule.ts'
 import { Metadata } from './metadata/metadata.ts'
@@ -43,6 +44,7 @@ export interface Fixtures {
   /** Undefined, as the next two: nobody needs a token, nothing is written down. */
   readonly guard: Guard | undefined
   readonly tokens: Tokens | undefined
+  readonly address: PublicAddress
   readonly audit: AuditLog | undefined
   readonly usage: UsageRegistry
   readonly leftover: Leftover
@@ -69,6 +71,7 @@ export async function openHouse(
     slowClients,
     guard,
     tokens,
+    address,
     audit,
     usage,
     leftover,
@@ -157,6 +160,7 @@ export async function openHouse(
         storeFailure: writeRefusal,
         guard,
         tokens,
+        address,
         audit,
       },
       options,

@@ -30,7 +30,7 @@ export interface DirectPostsOptions {
 }
 
 /** What names.ts allows; of its bound on the length no stream that exists has need. */
-const PATH = /^\/v3\/namespaces\/([a-zA-Z0-9_]+)\/streams\/([a-zA-Z0-9_-]+)(\/async)?$/
+const PATH = /^\/v3\/namespaces\/([a-zA-Z0-9_]+)\/streams\/([a-zA-Z0-9_-]+)(\/async)?\/?$/
 
 export function directPosts(
   streams: Streams,

@@ -9,7 +9,7 @@ import { DEFAULT_NAMESPACE, type StreamId } from '../streams/names.ts'
 import { answerText } from './answers.ts'
 import { bearerOf } from './authorization.ts'
 import type { Handler, HttpContext } from './bindings.ts'
-import { answerUnauthorized, type Stranger } from './unauthorized.ts'
+import { answerUnauthorized, type PublicAddress, type Stranger } from './unauthorized.ts'
 
 /** What a route asks of whoever calls it. */
 export type Access =
@@ -23,10 +23,13 @@ export type Access =
 export class Guard {
   readonly #tokens: Tokens
   readonly #nowMs: () => number
+  readonly #address: PublicAddress
 
-  constructor(tokens: Tokens, nowMs: () => number) {
+  /** `address` is where clients find the service, and get a token. */
+  constructor(tokens: Tokens, nowMs: () => number, address: PublicAddress) {
     this.#tokens = tokens
     this.#nowMs = nowMs
+    this.#address = address
   }
 
   /** `handle`, for those who may. */
@@ -35,7 +38,7 @@ export class Guard {
       const client = this.clientOf(c.env.incoming)
       if (typeof client === 'string') {
         c.set('client', null)
-        return access === 'anybody' ? handle(c) : answerUnauthorized(c, client)
+        return access === 'anybody' ? handle(c) : answerUnauthorized(c, client, this.#address)
       }
       c.set('client', client)
       if (!mayPass(client, access, c)) return answerText(c, forbidden(client, access), 403)

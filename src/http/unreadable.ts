@@ -44,15 +44,11 @@ export function refuseUnreadable(
   }
 }
 
-/** For 'connect' of node's server, which hands the connection over: this is no proxy. */
-export function refuseConnect(always: HeaderRecord): (incoming: IncomingMessage, socket: Duplex) => void {
-  return (_, socket) => {
-    socket.on('error', () => {}) // node's own listener is gone
-    refused.add(socket)
-    afterAnswers(socket, () =>
-      answerOnSocket(socket, '405 Method Not Allowed', 'this is no proxy; CONNECT is not supported', always),
-    )
-  }
+/** For 'connect' of node's server: this is no proxy, and says nothing to those who ask for a tunnel. */
+export function closeTunnel(_: IncomingMessage, socket: Duplex): void {
+  socket.on('error', () => {}) // node's own listener is gone
+  refused.add(socket)
+  afterAnswers(socket, () => socket.destroy())
 }
 
 /** Calls `then` once every request has its answer that can be answered without what could not be read. */

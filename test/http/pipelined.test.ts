@@ -144,7 +144,6 @@ describe('a request is answered as it deserves, and what follows is refused afte
       bytes: `POST ${STREAMS}/s HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n3;${'x'.repeat(20_000)}\r\ntwo\r\n`,
       status: 413,
     },
-    { name: 'a tunnel', bytes: `CONNECT example.org:443 HTTP/1.1\r\n${HOST}\r\n`, status: 405 },
   ]
   test.each(second)('before $name', async ({ bytes, status }) => {
     for (const before of [1, 3]) {
@@ -210,6 +209,16 @@ test('a body that is broken is refused once, and what does not need it is done a
   expect(await answersTo(app, `POST ${STREAMS}/s HTTP/1.1\r\n${broken}`)).toEqual([[400, NOT_HTTP]])
   expect(await answersTo(app, `DELETE ${STREAMS}/s HTTP/1.1\r\n${broken}`)).toEqual([[200, '']])
   expect(app.reported).toEqual([])
+})
+
+test('a tunnel is not opened, and the connection is closed after the answers before it', async () => {
+  const app = await testApp({ streams: ['s'] })
+  const tunnel = `CONNECT example.org:443 HTTP/1.1\r\n${HOST}\r\n`
+  expect(await answersTo(app, POST + POST + tunnel)).toEqual([
+    [200, ''],
+    [200, ''],
+  ])
+  expect(await bodiesOf(app)).toEqual(['one', 'one'])
 })
 
 test('a client may close its side once it has asked', async () => {
