@@ -21,6 +21,8 @@ export interface Config {
   readonly corsOrigins: readonly string[]
   /** The token file. Undefined: nobody needs a token. */
   readonly authFile?: string | undefined
+  /** How clients reach the service, without a slash at the end. Undefined: by `host` and port. */
+  readonly publicUrl?: string | undefined
   /** Whether to listen beyond this machine where nobody needs a token. */
   readonly insecure?: boolean
   readonly auditFile?: string | undefined
@@ -145,6 +147,13 @@ const SETTINGS = {
     fallback: '',
     about: 'require tokens, those of this file; millrace token makes it',
   },
+  publicUrl: {
+    flag: 'public-url',
+    variable: 'MILLRACE_PUBLIC_URL',
+    value: 'URL',
+    fallback: '',
+    about: 'how clients reach the service, where a proxy stands before it: told to those who need a token',
+  },
   auditFile: {
     flag: 'audit-file',
     variable: 'MILLRACE_AUDIT_FILE',
@@ -188,6 +197,7 @@ export function parseCommand(args: readonly string[], environment: NodeJS.Proces
     janitorIntervalMs: wholeNumber(text(SETTINGS.janitorSeconds), 1, 86_400) * 1000,
     unrecoverableReset: !(flags['no-unrecoverable-reset'] === true || isSet(environment, RESET_VARIABLE)),
     authFile: optional(text(SETTINGS.auth)),
+    publicUrl: url(text(SETTINGS.publicUrl)),
     insecure: flags.insecure === true || isSet(environment, INSECURE_VARIABLE),
     allowPrivateWebhooks:
       flags['allow-private-webhooks'] === true || isSet(environment, PRIVATE_WEBHOOKS_VARIABLE),
@@ -243,6 +253,17 @@ function wholeNumber(
 function nonEmpty({ text, source }: { text: string; source: string }): string {
   if (text.trim() === '') throw new ConfigError(`${source} is empty; name one or leave it out`)
   return text
+}
+
+function url({ text, source }: { text: string; source: string }): string | undefined {
+  if (text === '') return undefined
+  const parsed = URL.canParse(text) ? new URL(text) : undefined
+  const plain =
+    parsed !== undefined && `${parsed.username}${parsed.password}${parsed.search}${parsed.hash}` === ''
+  if (!plain || !/^https?:$/.test(parsed.protocol)) {
+    throw new ConfigError(`${source} is '${text}'; use a URL such as https://streams.example.org`)
+  }
+  return parsed.href.replace(/\/$/, '')
 }
 
 function tlsFiles(certificate: string, key: string, clientAuthorities: string): { tls?: TlsFiles } {

@@ -20,6 +20,7 @@ import type { Workers } from './http/parse-workers.ts'
 import type { ProblemCounts } from './http/problems.ts'
 import { answerUnreadable } from './http/server.ts'
 import type { SlowClients } from './http/slow-clients.ts'
+import type { PublicAddress } from './http/unauthorized.ts'
 import { Janitor } from './janitor/janitor.ts'
 import { scheduleJanitor } from './janitor/schedule.ts'
 import type { LoopShare } from './loop-share.ts'
@@ -49,6 +50,7 @@ export interface Fixtures {
   /** Undefined, as the next two: nobody needs a token, nothing is written down. */
   readonly guard: Guard | undefined
   readonly tokens: Tokens | undefined
+  readonly address: PublicAddress
   readonly audit: AuditLog | undefined
   readonly usage: UsageRegistry
   readonly leftover: Leftover
@@ -78,6 +80,7 @@ export async function openHouse(
     openAnswers,
     guard,
     tokens,
+    address,
     audit,
     usage,
     leftover,
@@ -180,6 +183,7 @@ export async function openHouse(
         storeFailure: writeRefusal,
         guard,
         tokens,
+        address,
         audit,
       },
       options,

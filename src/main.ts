@@ -22,6 +22,7 @@ import { ProblemCounts } from './http/problems.ts'
 import { isLoopback, listen, newServer, stopServing, tryAddress } from './http/server.ts'
 import { SlowClients } from './http/slow-clients.ts'
 import { readIdentity } from './http/tls.ts'
+import { publicAddress } from './http/unauthorized.ts'
 import type { Janitor } from './janitor/janitor.ts'
 import { LoopDelay } from './loop-delay.ts'
 import { LoopShare } from './loop-share.ts'
@@ -53,10 +54,12 @@ export async function startService(config: Config, surroundings: Surroundings): 
   const { nowMs, report } = surroundings
   const { limits } = config
   if (config.tls !== undefined) readIdentity(config.tls)
-  assertNotOpen(config, await tryAddress(config))
+  const found = await tryAddress(config)
+  assertNotOpen(config, found)
   const trail = await openAudit(config, surroundings)
   const watched = await openTokens(config, surroundings, trail?.audit)
-  const guard = watched && new Guard(watched.tokens, nowMs)
+  const address = publicAddress(config.host, found, config.publicUrl)
+  const guard = watched && new Guard(watched.tokens, nowMs, address)
   const load = new Load(limits)
   const loopDelay = new LoopDelay()
   const workers = new Workers({ maxDocumentBytes: limits.maxDocumentBytes })
@@ -74,6 +77,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
     openAnswers: new OpenAnswers(guard),
     guard,
     tokens: watched?.tokens,
+    address,
     audit: trail?.audit,
     usage: new UsageRegistry(),
     leftover: new Map(),

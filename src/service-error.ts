@@ -14,7 +14,10 @@ export type ServiceErrorCode =
   | 'malformed_batch' // a batch that its decoder cannot read
   | 'missing_content_type'
   | 'unsupported_content_type'
+  | 'invalid_content_type' // parameters of a content type that cannot be read
+  | 'unsupported_charset' // a text that cannot be cut at line ends
   | 'unsupported_encoding'
+  | 'not_acceptable' // an answer of a kind that there is not
   | 'event_too_large'
   | 'batch_too_large'
   | 'headers_too_large' // event headers, by count or by bytes

@@ -8,6 +8,8 @@ import { once } from 'node:events'
 import avro from 'avsc'
 import { uncompressSync } from 'snappy'
 import { decoderFor } from '../../src/decoders/index.ts'
+import { batchLayout } from '../../src/http/batch-type.ts'
+import { DEFAULT_PROPERTIES } from '../../src/streams/properties.ts'
 import { eventJson } from '../../src/http/event-json.ts'
 import { BlockBuilder } from '../../storage/level/block-builder.ts'
 import { decodeBlock, sealBlock } from '../../storage/level/block-codec.ts'
@@ -42,9 +44,10 @@ await measurePasses<LoopJob>(({ loop }) => LOOPS[loop]())
 /** The body that the upload of the same name sends. */
 async function decoding(kind: BodyKind): Promise<Passes> {
   const { contentType, chunks, bytes } = await body(kind)
+  const layout = batchLayout(contentType, DEFAULT_PROPERTIES.format)
   return {
     pass() {
-      const decoder = decoderFor(contentType, LIMITS)!
+      const decoder = decoderFor(layout, LIMITS)
       let count = 0
       const emit = (slices: { count: number }) => {
         count += slices.count
@@ -120,7 +123,7 @@ async function* decoded(blocks: readonly StoredBlock[]): AsyncGenerator<EventBlo
 async function storedBlocks(): Promise<StoredBlock[]> {
   const builder = new BlockBuilder()
   const headers = encodeHeaders([])
-  const decoder = decoderFor('text/plain', LIMITS)!
+  const decoder = decoderFor({ kind: 'lines', mayBeUtf16: true }, LIMITS)
   for (const piece of piecesOf(await uploadBody('text'), READ_EVENTS)) {
     decoder.decode(piece, (slices) => builder.addSlices(slices, headers))
   }

@@ -47,15 +47,29 @@ function tooLong(bytesMax: number): AvroProblem {
 /** Most blocks are 16 to 64 KiB: one piece, where zlib's 16 KiB would be joined from several. */
 const INFLATE_PIECE_BYTES = 64 * KIB
 
-/** Bytes after the end of the deflate stream are let pass: old Python writers leave most of a checksum there. */
+/** Old Python writers leave most of a checksum behind the deflate stream, up to so many bytes. */
+const INFLATE_REST_BYTES_MAX = 4
+
+interface Inflated {
+  readonly buffer: Buffer
+  readonly engine: { readonly bytesWritten: number }
+}
+
 function inflate(block: Buffer, bytesMax: number): Buffer {
+  let inflated: Inflated
   try {
     // An output of no bytes is allowed, a maximum of none is not.
-    return inflateRawSync(block, { maxOutputLength: Math.max(bytesMax, 1), chunkSize: INFLATE_PIECE_BYTES })
+    const options = { maxOutputLength: Math.max(bytesMax, 1), chunkSize: INFLATE_PIECE_BYTES, info: true }
+    inflated = inflateRawSync(block, options) as unknown as Inflated
   } catch (cause) {
     if (isTooLarge(cause)) throw tooLong(bytesMax)
     throw new AvroProblem('its deflate stream is damaged or cut off', { cause })
   }
+  const { buffer, engine } = inflated
+  const rest = block.length - engine.bytesWritten
+  if (rest > INFLATE_REST_BYTES_MAX)
+    throw new AvroProblem(`${rest} bytes follow the end of its deflate stream`)
+  return buffer
 }
 
 /**

@@ -1,5 +1,6 @@
 /**
- * Content type `text/csv`: every CSV record of the body is one event, quoted line ends included.
+ * Content type `text/csv`: every CSV record of the body is one event, quoted line ends included. Another byte may be the delimiter,
+ * and another one the quote; delimiters of more bytes are in long-delimiter-records.ts.
  *
  *   record:  field (',' field)*, ended by a run of CR and LF, or by the end of the body     (RFC 4180)
  *   field:   '"' (any byte but '"' | '""')* '"'      only when the quote is the first byte of the field
@@ -7,15 +8,14 @@
  *
  * A body without quotes is cut exactly as text-lines.ts cuts it: no empty events, nothing trimmed. The event is
  * the record's own bytes, quotes and all, never written anew. A UTF-8 byte order mark at the start of the body stays
- * in the first event, and a quote right after it still opens a field. UTF-16 is not supported, as for text.
+ * in the first event, and a quote right after it still opens a field. UTF-16 has been refused before (utf16-mark.ts).
  */
-import { ServiceError } from '../service-error.ts'
-import type { BatchDecoder, DecoderOptions } from './decoder.ts'
+import { notClosed, recordTooLong, strayByte } from './csv-problems.ts'
+import type { BatchDecoder, CsvDialect, DecoderOptions } from './decoder.ts'
 import { type Emit, EventCutter } from './event-cutter.ts'
 import { CR, indexOrLength, LF, LineSplitter } from './line-splitter.ts'
 
-const QUOTE = 0x22
-const COMMA = 0x2c
+const RFC_4180: CsvDialect = { delimiter: Buffer.from(','), quote: 0x22 }
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf]
 
 /**
@@ -24,18 +24,18 @@ const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf]
  */
 const NEAR_BYTES = 16
 
-const AS_TEXT = 'send the body as text/plain to split it on line ends alone'
-
 /** Where a reader stands between two bytes. `closing`: after a quote in a quoted field, whose meaning the next byte tells. */
 type Place = 'outside' | 'quoted' | 'closing'
 
-export function csvRecords(options: DecoderOptions): BatchDecoder {
-  return new CsvRecords(options)
+/** The delimiter of `dialect` is one byte. */
+export function csvRecords(options: DecoderOptions, dialect = RFC_4180): BatchDecoder {
+  return new CsvRecords(options, dialect)
 }
 
 class CsvRecords implements BatchDecoder {
   readonly headers = []
   readonly expands = false
+  readonly #dialect: CsvDialect
   readonly #cutter: EventCutter
   readonly #splitter: LineSplitter
   #place: Place = 'outside'
@@ -48,13 +48,9 @@ class CsvRecords implements BatchDecoder {
   /** Bytes of a byte order mark seen at the start of the body. */
   #markBytes = 0
 
-  constructor(options: DecoderOptions) {
-    this.#cutter = new EventCutter(
-      options.eventBytesMax,
-      (number) =>
-        `record ${number} is longer than ${options.eventBytesMax} bytes, the most one event may hold; ` +
-        `send shorter records and close every quoted field, or ${AS_TEXT}`,
-    )
+  constructor(options: DecoderOptions, dialect: CsvDialect) {
+    this.#dialect = dialect
+    this.#cutter = new EventCutter(options.eventBytesMax, recordTooLong(options.eventBytesMax))
     this.#splitter = new LineSplitter(this.#cutter)
   }
 
@@ -71,13 +67,7 @@ class CsvRecords implements BatchDecoder {
   }
 
   end(emit: Emit): void {
-    if (this.#place === 'quoted') {
-      throw new ServiceError(
-        'malformed_batch',
-        `record ${this.#cutter.eventNumber} ends inside a quoted field, whose quote opened at byte ` +
-          `${this.#openedAt} of the body; close it with a quote, or ${AS_TEXT}`,
-      )
-    }
+    if (this.#place === 'quoted') throw notClosed(this.#cutter.eventNumber, this.#openedAt)
     this.#cutter.end(emit)
   }
 
@@ -89,6 +79,10 @@ class CsvRecords implements BatchDecoder {
    */
   #cutRecords(bytes: Buffer, resume: number): number {
     const cutter = this.#cutter
+    const { quote, delimiter } = this.#dialect
+    const comma = delimiter[0]
+    /** Above both the quote and the line ends there are only ordinary bytes, which nearly all are. */
+    const ordinaryAbove = Math.max(quote, CR)
     const length = bytes.length
     let place = this.#place
     let recordStart = 0
@@ -102,16 +96,15 @@ class CsvRecords implements BatchDecoder {
         let byte = 0
         for (; at < stop; at++) {
           byte = bytes[at]
-          if (byte <= QUOTE && (byte === QUOTE || byte === LF || byte === CR)) break
+          if (byte <= ordinaryAbove && (byte === quote || byte === LF || byte === CR)) break
         }
         if (at >= stop) {
-          const quote = bytes.indexOf(QUOTE, at)
-          const to = quote === -1 ? length : quote
+          const to = indexOrLength(bytes, quote, at)
           recordStart = this.#splitter.split(recordStart, at, to)
           at = to
           plainFrom = to + NEAR_BYTES
-        } else if (byte === QUOTE) {
-          const opens = at === resume ? this.#fieldStart : at === recordStart || bytes[at - 1] === COMMA
+        } else if (byte === quote) {
+          const opens = at === resume ? this.#fieldStart : at === recordStart || bytes[at - 1] === comma
           if (opens) {
             openedAt = at
             place = 'quoted'
@@ -127,10 +120,10 @@ class CsvRecords implements BatchDecoder {
         if (place === 'quoted') {
           for (;;) {
             const near = Math.min(at + NEAR_BYTES, length)
-            while (at < near && bytes[at] !== QUOTE) at++
-            if (at === near) at = indexOrLength(bytes, QUOTE, at)
+            while (at < near && bytes[at] !== quote) at++
+            if (at === near) at = indexOrLength(bytes, quote, at)
             // Where one field is quoted the next often is: straight on, without a look at the places in between.
-            if (at + 2 >= length || bytes[at + 1] !== COMMA || bytes[at + 2] !== QUOTE) break
+            if (at + 2 >= length || bytes[at + 1] !== comma || bytes[at + 2] !== quote) break
             openedAt = at + 2
             at += 3
           }
@@ -140,25 +133,25 @@ class CsvRecords implements BatchDecoder {
           if (at === length) break
         }
         const byte = bytes[at]
-        if (byte === COMMA || byte === LF || byte === CR) {
-          if (byte !== COMMA) {
+        if (byte === comma || byte === LF || byte === CR) {
+          if (byte !== comma) {
             cutter.cut(recordStart, at)
             recordStart = at + 1
           }
           place = 'outside'
           plainFrom = at + 1 + NEAR_BYTES
-        } else if (byte === QUOTE) {
+        } else if (byte === quote) {
           place = 'quoted'
         } else {
           // Which of two refusals is given must not hang on how the body was cut into chunks.
           cutter.refuseTooLarge(recordStart, at)
-          throw this.#strayByte(byte, at)
+          throw strayByte(cutter.eventNumber, byte, this.#bodyOffset + at, this.#dialect)
         }
         at++
       }
     }
 
-    if (length > resume) this.#fieldStart = recordStart === length || bytes[length - 1] === COMMA
+    if (length > resume) this.#fieldStart = recordStart === length || bytes[length - 1] === comma
     this.#place = place
     this.#openedAt = this.#bodyOffset + openedAt
     return recordStart
@@ -175,16 +168,5 @@ class CsvRecords implements BatchDecoder {
     }
     this.#fieldStart = this.#markBytes === 0 || this.#markBytes === BYTE_ORDER_MARK.length
     return at
-  }
-
-  #strayByte(byte: number, at: number): ServiceError {
-    const printable = byte > 0x20 && byte < 0x7f
-    const got = printable ? `'${String.fromCharCode(byte)}'` : `byte 0x${byte.toString(16).padStart(2, '0')}`
-    return new ServiceError(
-      'malformed_batch',
-      `record ${this.#cutter.eventNumber} has ${got} right after a closing quote, at byte ${this.#bodyOffset + at} ` +
-        `of the body; a comma, a line end or the end of the body belongs there. Write a quote inside a quoted ` +
-        `field twice (""), or ${AS_TEXT}`,
-    )
   }
 }

@@ -43,3 +43,16 @@ export interface DecoderOptions {
   /** Told of a buffer that the decoder has made itself and uses no more: its memory may be given back. */
   readonly free?: (buffer: Uint8Array) => void
 }
+
+/** How a body is cut into events. `mayBeUtf16`: a byte order mark of UTF-16 or UTF-32 at its start would be one. */
+export type BatchLayout =
+  | { readonly kind: 'avro' }
+  | { readonly kind: 'lines'; readonly mayBeUtf16: boolean }
+  | ({ readonly kind: 'csv'; readonly mayBeUtf16: boolean } & CsvDialect)
+
+export interface CsvDialect {
+  /** One byte or more, no line ends, and not the quote. */
+  readonly delimiter: Uint8Array
+  /** One byte. */
+  readonly quote: number
+}

@@ -3,7 +3,7 @@
  *
  * A line ends at a byte 0x0A or 0x0D, or at the end of the body. Runs of them count as one end, so there are no
  * empty events. Nothing is trimmed and nothing decoded: the bytes between line ends are the event, UTF-8 or not.
- * That rules out UTF-16, where these two bytes are halves of other characters: such a body is cut all the same.
+ * That rules out UTF-16, where these two bytes are halves of other characters: such a body is refused before (utf16-mark.ts).
  */
 import type { BatchDecoder, DecoderOptions } from './decoder.ts'
 import { type Emit, EventCutter } from './event-cutter.ts'

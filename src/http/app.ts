@@ -34,6 +34,7 @@ import { streamRoutes } from './stream-routes.ts'
 import { systemRoutes } from './system-routes.ts'
 import { tokenRoutes } from './token-routes.ts'
 import { tryFormatRoute } from './try-format.ts'
+import type { PublicAddress } from './unauthorized.ts'
 import { usageRoutes } from './usage-routes.ts'
 import { viewRoutes } from './view-routes.ts'
 import { webhookRoutes } from './webhook-routes.ts'
@@ -55,6 +56,7 @@ export interface AppParts {
   /** Undefined: everybody may do everything. */
   readonly guard?: Guard | undefined
   readonly tokens?: Tokens | undefined
+  readonly address: PublicAddress
   /** Undefined: nothing is written down. */
   readonly audit?: AuditLog | undefined
 }
@@ -75,7 +77,8 @@ export type Route = readonly [
 
 export function createApp(parts: AppParts, options: AppOptions): Hono<HttpEnv> {
   // Its router matches any path with one regular expression; it refuses paths that could be read in two ways.
-  const app = new Hono<HttpEnv>({ router: new RegExpRouter() })
+  // Not strict: one slash at the end of a path is none, as in CDAP.
+  const app = new Hono<HttpEnv>({ router: new RegExpRouter(), strict: false })
   const { guard, audit } = parts
   const guarded = (access: Access, handle: Handler) =>
     guard === undefined ? handle : guard.around(access, handle)
@@ -125,7 +128,6 @@ export function routesOf(parts: AppParts, options: AppOptions): readonly Route[]
   ]
   return [
     ['GET', S, 'in-namespace', stream.list],
-    ['GET', `${S}/`, 'in-namespace', stream.list],
     ['PUT', `${S}/:stream`, 'admin', stream.create, 'stream.create'],
     ['GET', `${S}/:stream`, 'stream', stream.properties],
     ['DELETE', `${S}/:stream`, 'admin', stream.delete, 'stream.delete'],
@@ -172,7 +174,6 @@ export function routesOf(parts: AppParts, options: AppOptions): readonly Route[]
     ['GET', '/v3/explore/status', 'client', explore.serviceStatus],
 
     ['GET', V2, 'in-namespace', stream.listV2],
-    ['GET', `${V2}/`, 'in-namespace', stream.listV2],
     ['PUT', `${V2}/:stream`, 'admin', stream.create, 'stream.create'],
     ['GET', `${V2}/:stream`, 'stream', stream.getV2],
     ['GET', `${V2}/:stream/info`, 'stream', stream.properties],
@@ -219,7 +220,7 @@ export function routesOf(parts: AppParts, options: AppOptions): readonly Route[]
     ['POST', '/v3/metrics/search', 'client', metrics.search],
     ['GET', '/metrics', 'client', metrics.prometheus],
 
-    ...(parts.tokens === undefined ? [] : [tokenRoute(parts.tokens, options.nowMs)]),
+    ...(parts.tokens === undefined ? [] : [tokenRoute(parts.tokens, options.nowMs, parts.address)]),
     ['GET', '/', 'anybody', welcomePage(parts.guard !== undefined)],
     ['GET', '/ping', 'client', system.ping],
     ['GET', '/status', 'anybody', system.status],
@@ -229,8 +230,8 @@ export function routesOf(parts: AppParts, options: AppOptions): readonly Route[]
   ]
 }
 
-function tokenRoute(tokens: Tokens, nowMs: () => number): Route {
-  return ['GET', '/token', 'anybody', tokenRoutes(tokens, nowMs).token]
+function tokenRoute(tokens: Tokens, nowMs: () => number, address: PublicAddress): Route {
+  return ['GET', '/token', 'anybody', tokenRoutes(tokens, nowMs, address).token]
 }
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE']

@@ -5,7 +5,9 @@ import type { EventSlices } from '../../storage/log.ts'
 import { decoderFor } from '../decoders/index.ts'
 import { ServiceError } from '../service-error.ts'
 import type { StreamId } from '../streams/names.ts'
+import type { FormatSpecification } from '../streams/properties.ts'
 import type { StreamBatch, Streams } from '../streams/streams.ts'
+import { batchLayout } from './batch-type.ts'
 import { bodyChunks } from './body-chunks.ts'
 import type { CountEvents } from './client-rate.ts'
 import {
@@ -47,7 +49,8 @@ export async function storeBatch(
   const batch = streams.startBatch(id)
   const arrival = options.load.arrival()
   try {
-    await fillBatch(batch, id, incoming, options, arrival, count)
+    const { format } = streams.get(id).properties
+    await fillBatch(batch, id, format, incoming, options, arrival, count)
     await batch.commit()
   } catch (error) {
     batch.failed(error)
@@ -61,18 +64,16 @@ export async function storeBatch(
 async function fillBatch(
   batch: StreamBatch,
   id: StreamId,
+  format: FormatSpecification,
   incoming: IncomingMessage,
   { eventBytesMax, limits, slowClients }: BatchOptions,
   arrival: Arrival,
   count: CountEvents | undefined,
 ): Promise<void> {
   const contentType = incoming.headers['content-type']
-  if (contentType === undefined) throw new ServiceError('missing_content_type', 'Unknown content type')
-  const decoder = decoderFor(contentType, { eventBytesMax, free: (buffer) => freeMemory([buffer]) })
-  if (decoder === undefined) {
-    throw new ServiceError('unsupported_content_type', `Unsupported content type ${contentType}`)
-  }
-  const sent = withAddedHeader(['content.type', contentType], eventHeaders(id.stream, incoming, limits))
+  const layout = batchLayout(contentType, format)
+  const decoder = decoderFor(layout, { eventBytesMax, free: (buffer) => freeMemory([buffer]) })
+  const sent = withAddedHeader(['content.type', contentType!], eventHeaders(id.stream, incoming, limits))
   let headers = sent
   let decoderHeaders = decoder.headers
   let added: Promise<void> | undefined

@@ -1,25 +1,24 @@
 /** A request body in pieces, as it arrives, for batches; one in a `Content-Encoding` is decoded on the way. */
 import type { IncomingMessage } from 'node:http'
-import type { Transform } from 'node:stream'
-import * as zlib from 'node:zlib'
 import { freeMemory } from '../../storage/free-memory.ts'
 import { ServiceError } from '../service-error.ts'
+import {
+  brotliDecoding,
+  type ContentDecoding,
+  deflateDecoding,
+  EncodingProblem,
+  gzipDecoding,
+} from './content-decoding.ts'
 import { Expansion } from './expansion.ts'
+import { zstdDecoding } from './zstd-decoding.ts'
 
-/** `bytesWritten` are those it has used. */
-type Decoder = Transform & { readonly bytesWritten: number }
-
-/** 8 MiB: what RFC 9659 allows for this use; without a limit a frame may ask for 128. */
-const ZSTD_WINDOW_LOG_MAX = 23
-
-const DECODERS: Readonly<Record<string, (() => Decoder) | undefined>> = {
-  gzip: zlib.createGunzip,
-  'x-gzip': zlib.createGunzip,
-  deflate: zlib.createInflate,
-  br: zlib.createBrotliDecompress,
-  // Node has it from 22.15 on.
-  ...('createZstdDecompress' in zlib && { zstd: zstdDecoder }),
-}
+const DECODINGS: ReadonlyMap<string, ContentDecoding> = new Map([
+  ['gzip', gzipDecoding],
+  ['x-gzip', gzipDecoding],
+  ['deflate', deflateDecoding],
+  ['br', brotliDecoding],
+  ['zstd', zstdDecoding],
+])
 
 /** One is usual, and a proxy may add one; each costs memory. */
 const CONTENT_ENCODINGS_MAX = 2
@@ -35,57 +34,58 @@ export async function* bodyChunks(
   expansion = new Expansion(),
 ): AsyncGenerator<Uint8Array, void, undefined> {
   assertTransferEncoding(incoming)
-  const decoders = contentDecoders(incoming.headers['content-encoding'])
-  let decodingError: Error | undefined
-  let source: AsyncIterable<Uint8Array> = chunksOnce(incoming)
-  let upstream: NodeJS.ReadableStream = incoming
-  for (const decoder of decoders) {
-    decoder.on('error', (error) => {
-      decodingError ??= error
-    })
-    upstream.on('error', (error) => decoder.destroy(error))
-    upstream.on('close', () => {
-      if (!incoming.complete) decoder.destroy()
-    })
-    source = upstream.pipe(decoder)
-    upstream = decoder
-  }
-  if (decoders.length > 1) limitFirstLayer(decoders[0], expansion)
+  const decodings = contentDecodings(incoming.headers['content-encoding'])
   let decodedBytes = 0
   try {
-    for await (const chunk of source) {
+    for await (const chunk of decodedChunks(incoming, decodings, expansion)) {
       decodedBytes += chunk.length
-      expansion.sentBytes = decoders.length === 0 ? decodedBytes : decoders[0].bytesWritten
+      if (decodings.length === 0) expansion.sentBytes = decodedBytes
       expansion.assert(decodedBytes)
       yield chunk
     }
   } catch (cause) {
     if (cause instanceof ServiceError) throw cause
-    if (decodingError === undefined || incoming.errored != null) throw endedEarly(cause)
+    if (!(cause instanceof EncodingProblem)) throw endedEarly(cause)
     const encoding = incoming.headers['content-encoding']
     throw new ServiceError(
       'malformed_body',
-      `the body does not decode as Content-Encoding ${encoding}: ${decodingError.message}`,
+      `the body does not decode as Content-Encoding ${encoding}: ${cause.message}`,
       { cause },
     )
-  } finally {
-    for (const decoder of decoders) decoder.destroy()
   }
-  if (!incoming.complete) throw endedEarly()
+  if (!incoming.complete || isAnswered(incoming)) throw endedEarly()
+}
+
+function decodedChunks(
+  incoming: IncomingMessage,
+  decodings: readonly ContentDecoding[],
+  expansion: Expansion,
+): AsyncIterable<Uint8Array> {
+  const [first, second] = decodings
+  const sent = chunksOnce(incoming)
+  if (first === undefined) return sent
+  const once = first(sent, (bytes) => {
+    expansion.sentBytes = bytes
+  })
+  return second === undefined ? once : second(limited(once, expansion), () => {})
 }
 
 /** What comes out of the first of two may be nothing to the second, and go on for ever: so it is looked at by itself. */
-function limitFirstLayer(decoder: Decoder, expansion: Expansion): void {
+async function* limited(
+  source: AsyncIterable<Uint8Array>,
+  expansion: Expansion,
+): AsyncGenerator<Uint8Array, void, undefined> {
   let decodedBytes = 0
-  decoder.on('data', (chunk: Uint8Array) => {
-    decodedBytes += chunk.length
-    expansion.sentBytes = decoder.bytesWritten
-    try {
-      expansion.assert(decodedBytes)
-    } catch (error) {
-      decoder.destroy(error as Error)
-    }
-  })
+  for await (const piece of source) {
+    decodedBytes += piece.length
+    expansion.assert(decodedBytes)
+    yield piece
+  }
+}
+
+/** Whether an answer was written to the socket while the body arrived (unreadable.ts): then the rest came too late. */
+export function isAnswered({ socket }: IncomingMessage): boolean {
+  return socket.writableEnded
 }
 
 /** Each chunk is a copy that node has made of what it received, and nobody else sees it. */
@@ -107,7 +107,7 @@ export function assertTransferEncoding({ headers }: IncomingMessage): void {
 }
 
 /** In the order in which they have to undo what the client applied: the last one first. */
-function contentDecoders(header: string | undefined): Decoder[] {
+function contentDecodings(header: string | undefined): ContentDecoding[] {
   if (header === undefined) return []
   const names = header.split(',').map((name) => name.trim().toLowerCase())
   const applied = names.filter((name) => name !== 'identity' && name !== '')
@@ -118,27 +118,14 @@ function contentDecoders(header: string | undefined): Decoder[] {
     )
   }
   return applied.reverse().map((name) => {
-    const create = Object.hasOwn(DECODERS, name) ? DECODERS[name] : undefined
-    if (create === undefined) {
-      const known = Object.keys(DECODERS).join(', ')
-      throw new ServiceError(
-        'unsupported_encoding',
-        `Content-Encoding is '${name}'; use one of ${known}, identity`,
-      )
-    }
-    return create()
+    const decoding = DECODINGS.get(name)
+    if (decoding !== undefined) return decoding
+    const known = [...DECODINGS.keys()].join(', ')
+    throw new ServiceError(
+      'unsupported_encoding',
+      `Content-Encoding is '${name}'; use one of ${known}, identity`,
+    )
   })
-}
-
-function zstdDecoder(): Decoder {
-  const { createZstdDecompress, constants } = zlib as unknown as ZstdOfNode
-  return createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX } })
-}
-
-/** What the types of the oldest Node we promise do not know. */
-interface ZstdOfNode {
-  readonly createZstdDecompress: (options: { params: Record<number, number> }) => Decoder
-  readonly constants: { readonly ZSTD_d_windowLogMax: number }
 }
 
 export function endedEarly(cause?: unknown): ServiceError {

@@ -30,7 +30,7 @@ export interface DirectPostsOptions {
 }
 
 /** What names.ts allows; of its bound on the length no stream that exists has need. */
-const PATH = /^\/v3\/namespaces\/([a-zA-Z0-9_]+)\/streams\/([a-zA-Z0-9_-]+)(\/async)?$/
+const PATH = /^\/v3\/namespaces\/([a-zA-Z0-9_]+)\/streams\/([a-zA-Z0-9_-]+)(\/async)?\/?$/
 
 export function directPosts(
   streams: Streams,
@@ -152,6 +152,7 @@ class BodyInPieces {
     }
     if (this.#chunks.length === 0 || this.#received < this.#length) return
     this.#arrival.end()
+    if (this.#incoming.socket.writableEnded) return // given up as too slow: it is answered already
     use(Buffer.concat(this.#chunks, this.#length))
   }
 

@@ -35,7 +35,7 @@ const TOO_MANY_REQUESTS = new Refusal('more requests come in than can be done; t
 const TOO_MANY_BYTES = new Refusal('as much is on its way to the disk as is held in memory; try again later')
 
 /** Asked when something is wrong, by those who would restart us if they got no answer. */
-const HEALTH = /^\/(?:ping|status|metrics|v3\/system\/services\/(?:streams\/)?status)(?:\?|$)/
+const HEALTH = /^\/(?:ping|status|metrics|v3\/system\/services\/(?:streams\/)?status)\/?(?:\?|$)/
 
 export interface GateLimits {
   readonly maxRequests: number

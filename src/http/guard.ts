@@ -9,15 +9,18 @@ import type { Access } from './access.ts'
 import { answerText } from './answers.ts'
 import { bearerOf } from './authorization.ts'
 import type { Handler, HttpContext } from './bindings.ts'
-import { answerUnauthorized, type Stranger } from './unauthorized.ts'
+import { answerUnauthorized, type PublicAddress, type Stranger } from './unauthorized.ts'
 
 export class Guard {
   readonly #tokens: Tokens
   readonly #nowMs: () => number
+  readonly #address: PublicAddress
 
-  constructor(tokens: Tokens, nowMs: () => number) {
+  /** `address` is where clients find the service, and get a token. */
+  constructor(tokens: Tokens, nowMs: () => number, address: PublicAddress) {
     this.#tokens = tokens
     this.#nowMs = nowMs
+    this.#address = address
   }
 
   /** `handle`, for those who may. */
@@ -26,7 +29,7 @@ export class Guard {
       const client = this.clientOf(c.env.incoming)
       if (typeof client === 'string') {
         c.set('client', null)
-        return access === 'anybody' ? handle(c) : answerUnauthorized(c, client)
+        return access === 'anybody' ? handle(c) : answerUnauthorized(c, client, this.#address)
       }
       c.set('client', client)
       c.set('access', access)

@@ -7,11 +7,14 @@
  * no answer may be sent again.
  */
 import type { RequestListener } from 'node:http'
+import { comesTooLate } from './unreadable.ts'
 
 export function inTurn(listener: RequestListener, placesMax: number): RequestListener {
   let taken = 0
   return (incoming, outgoing) => {
+    if (incoming.socket.writableEnded) return // the last answer on this connection is out
     if (outgoing.socket !== null) return listener(incoming, outgoing)
+    if (comesTooLate(incoming, outgoing)) return
     if (taken >= placesMax) return void incoming.socket.destroy()
     taken++
     let waiting = true

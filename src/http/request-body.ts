@@ -1,7 +1,7 @@
 /** Whole request bodies, read from node's request directly: those of events and documents. */
 import type { IncomingMessage } from 'node:http'
 import { ServiceError, type ServiceErrorCode } from '../service-error.ts'
-import { assertTransferEncoding, bodyChunks, endedEarly } from './body-chunks.ts'
+import { assertTransferEncoding, bodyChunks, endedEarly, isAnswered } from './body-chunks.ts'
 import type { Arrival, Load } from './load.ts'
 import type { SlowClients } from './slow-clients.ts'
 
@@ -30,8 +30,8 @@ export async function readBody(
 ): Promise<Buffer> {
   assertTransferEncoding(incoming)
   const declared = incoming.headers['content-length']
-  if (declared === '0') return EMPTY
   const plain = incoming.headers['content-encoding'] === undefined
+  if (plain && declared === '0') return EMPTY
   if (plain && Number(declared) > limit.bytesMax) throw tooLarge(limit, declared)
   if (declared !== undefined) load.assertMayArrive(Number(declared))
   slowClients.watchUpload(incoming)
@@ -72,7 +72,10 @@ function readPlain(incoming: IncomingMessage, limit: BodyLimit, arrival: Arrival
       }
     }
     incoming.on('data', onData)
-    incoming.once('end', () => resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, length)))
+    incoming.once('end', () => {
+      if (isAnswered(incoming)) reject(endedEarly())
+      else resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, length))
+    })
     incoming.once('error', (cause) => reject(endedEarly(cause)))
     incoming.once('close', () => {
       if (!incoming.complete) reject(endedEarly())

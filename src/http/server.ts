@@ -12,8 +12,9 @@ import { Connections } from './connections.ts'
 import { answerPreflights, CorsRules } from './cors.ts'
 import type { Gate } from './gate.ts'
 import { inTurn } from './in-turn.ts'
+import { headProblem, withClearHead } from './request-head.ts'
 import { readIdentity, tlsOptions } from './tls.ts'
-import { refuseUnreadable } from './unreadable.ts'
+import { closeTunnel, refuseUnreadable } from './unreadable.ts'
 
 /** How often connections whose headers take too long are looked for. */
 const HEADER_LOOK_MS = 1_000
@@ -57,22 +58,27 @@ export function newServer(
     ServerResponse: answerClass(always, cors, answers),
     maxHeaderSize: limits.maxHeaderBytes,
     headersTimeout: limits.headerSeconds * 1000,
+    requireHostHeader: false, // said with a sentence in request-head.ts
     requestTimeout: 0, // an upload takes as long as it takes
     connectionsCheckingInterval: HEADER_LOOK_MS,
     // Clients keep connections in pools for about a minute: we must not be the one who closes first.
     keepAliveTimeout: limits.keepAliveSeconds * 1000,
   }
-  const handle = inTurn(connections.guard(asked), limits.maxPipelined)
+  const handle = inTurn(withClearHead(connections.guard(asked)), limits.maxPipelined)
   const server =
     tls === undefined
       ? createServer(options, handle)
       : createTlsServer({ ...options, ...tlsOptions(tls) }, handle)
   server.timeout = limits.idleSeconds * 1000
   server.maxHeadersCount = 0 // their bytes are limited; of more than a number node would drop the rest
+  // A client that has said all it wants to say may close its side, and still gets the answers.
+  ;(server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true
   server.on('clientError', refuseUnreadable(limits, always))
+  server.on('connect', closeTunnel)
   server.on('checkContinue', (incoming, outgoing) => {
     if (gate.refusesBeforeBody(incoming, outgoing)) return
-    if (mayContinue === undefined || mayContinue(incoming)) outgoing.writeContinue()
+    const may = headProblem(incoming) === undefined && (mayContinue === undefined || mayContinue(incoming))
+    if (may) outgoing.writeContinue()
     server.emit('request', incoming, outgoing)
   })
   connections.watch(server, tls !== undefined)

@@ -41,6 +41,8 @@ export function sizeEventsRoute(streams: Streams, feed: SizeFeed, { limits, open
     const leave = followers.enter(clientKey(incoming, c.get('client')), end)
     const closed = new Promise<void>((resolve) => outgoing.once('close', resolve))
     const unwatch = openAnswers.watch(c, end)
+    const { socket } = incoming
+    socket.once('end', end) // a client that closes its side has gone
     outgoing.writeHead(200, HEADERS)
     outgoing.flushHeaders()
     let left = limit
@@ -58,6 +60,7 @@ export function sizeEventsRoute(streams: Streams, feed: SizeFeed, { limits, open
     clearInterval(beat)
     clearTimeout(deadline)
     unwatch()
+    socket.off('end', end)
     unsubscribe()
     leave()
     return ALREADY_SENT

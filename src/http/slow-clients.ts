@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { HeaderRecord } from './answer-class.ts'
-import { answerOnSocket } from './unreadable.ts'
+import { refuseUpload } from './unreadable.ts'
 
 const LOOK_MS = 1_000
 /** A body that brings less than this in `uploadIdleSeconds` does not move. */
@@ -47,7 +47,7 @@ export class SlowClients {
     const sentence = `less than ${UPLOAD_BYTES_LEAST} bytes of the body came in ${uploadIdleSeconds} s; send it faster`
     const watched = this.#watch({
       progress: () => socket.bytesRead,
-      cut: () => answerOnSocket(socket, '408 Request Timeout', sentence, this.#always),
+      cut: () => refuseUpload(incoming, '408 Request Timeout', sentence, this.#always),
       bytesLeast: UPLOAD_BYTES_LEAST,
       idleSeconds: uploadIdleSeconds,
       secondsMax: Number.POSITIVE_INFINITY,

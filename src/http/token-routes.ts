@@ -5,20 +5,20 @@
 import type { Tokens } from '../auth/tokens.ts'
 import { basicOf } from './authorization.ts'
 import type { HttpContext } from './bindings.ts'
-import { answerUnauthorized } from './unauthorized.ts'
+import { answerUnauthorized, type PublicAddress } from './unauthorized.ts'
 
 /** What a token without an end is said to last: clients add it to the time of day, and come back then. */
 const YEAR_SECONDS = 365 * 86_400
 
-export function tokenRoutes(tokens: Tokens, nowMs: () => number) {
+export function tokenRoutes(tokens: Tokens, nowMs: () => number, address: PublicAddress) {
   return {
     token(c: HttpContext) {
       const credentials = basicOf(c.env.incoming)
-      if (credentials === undefined) return answerUnauthorized(c, 'missing', 'Basic')
+      if (credentials === undefined) return answerUnauthorized(c, 'missing', address, 'Basic')
       const now = nowMs()
       const client = tokens.find(credentials.password, now)
-      if (typeof client === 'string') return answerUnauthorized(c, client, 'Basic')
-      if (client.name !== credentials.user) return answerUnauthorized(c, 'unknown', 'Basic')
+      if (typeof client === 'string') return answerUnauthorized(c, client, address, 'Basic')
+      if (client.name !== credentials.user) return answerUnauthorized(c, 'unknown', address, 'Basic')
       const { expiresMs } = client
       const answer = {
         access_token: credentials.password,

@@ -1,4 +1,5 @@
 /** 401, as CDAP's clients look for it: where a token can be had, and what is wrong with the one that was sent. */
+import type { Socket } from 'node:net'
 import type { HttpContext } from './bindings.ts'
 
 /** No token at all, one that nobody has, one that had its time. */
@@ -12,12 +13,13 @@ const DESCRIPTIONS = {
 export function answerUnauthorized(
   c: HttpContext,
   stranger: Stranger,
+  address: PublicAddress,
   scheme: 'Bearer' | 'Basic' = 'Bearer',
 ): Response {
   const realm = `${scheme} realm="millrace"`
   const bad = stranger !== 'missing' && scheme === 'Bearer'
   const error = bad && { error: 'invalid_token', error_description: DESCRIPTIONS[stranger] }
-  return c.body(JSON.stringify({ auth_uri: [authUri(c)], ...error }), 401, {
+  return c.body(JSON.stringify({ auth_uri: [`${address(c.env.incoming.socket)}/token`], ...error }), 401, {
     'Content-Type': 'application/json',
     'WWW-Authenticate': error
       ? `${realm}, error="${error.error}", error_description="${error.error_description}"`
@@ -25,19 +27,26 @@ export function answerUnauthorized(
   })
 }
 
-/** A name or address, with or without a port; nothing else that a header may hold gets into an answer. */
-const HOST = /^(?:[a-zA-Z0-9._-]{1,253}|\[[0-9a-fA-F:.]{2,45}\])(?::[0-9]{1,5})?$/
+/** The URL of the service without a path, for a client that has come in by this connection. */
+export type PublicAddress = (socket: Pick<Socket, 'localAddress' | 'localPort'>) => string
 
-/** Where this client came in, as it said itself: so it holds behind a proxy that passes on the host. */
-function authUri(c: HttpContext): string {
-  const { headers, socket } = c.env.incoming
-  const encrypted = 'encrypted' in socket || headers['x-forwarded-proto'] === 'https'
-  const host = HOST.test(headers.host ?? '')
-    ? headers.host
-    : `${inUrl(socket.localAddress)}:${socket.localPort}`
-  return `${encrypted ? 'https' : 'http'}://${host}/token`
+/** Addresses that stand for all of a machine's. */
+const ALL_ADDRESSES = new Set(['0.0.0.0', '::', '::ffff:0.0.0.0'])
+
+/**
+ * As configured, never as a request says: a client that is sent to another host by what somebody wrote into its request
+ * would hand over its password there. A host that stands for all addresses of the machine, as `address` tells, is told as
+ * the address that the client has reached.
+ */
+export function publicAddress(host: string, address: string, publicUrl?: string): PublicAddress {
+  if (publicUrl !== undefined) return () => publicUrl
+  return (socket) => {
+    const scheme = 'encrypted' in socket ? 'https' : 'http'
+    const name = ALL_ADDRESSES.has(address) ? (socket.localAddress ?? '127.0.0.1') : host
+    return `${scheme}://${inUrl(name.replace(/^::ffff:(?=[0-9.]+$)/i, ''))}:${socket.localPort}`
+  }
 }
 
-function inUrl(address = '127.0.0.1'): string {
-  return address.includes(':') ? `[${address}]` : address
+function inUrl(address: string): string {
+  return address.includes(':') && !address.startsWith('[') ? `[${address}]` : address
 }

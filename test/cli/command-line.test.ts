@@ -37,6 +37,7 @@ test.each(['--help', '-h'])('%s explains every flag and variable and ends', asyn
     'auth',
     'insecure',
     'allow-private-webhooks',
+    'public-url',
     'audit-file',
   ]) {
     expect(stdout).toContain(`  --${name}`)
@@ -79,6 +80,12 @@ const refusedValues: readonly {
     args: ['--host', '::ffff:0.0.0.0', '--port', '0'],
     says: /can be reached from other machines|is no address/,
   },
+  ...['streams.example.org', 'ftp://x.org', 'https://a:b@x.org', 'https://x.org/?a=1', 'https://'].map(
+    (url) => ({
+      args: ['--public-url', url],
+      says: `--public-url is '${url}'; use a URL such as https://streams.example.org`,
+    }),
+  ),
   { args: ['--auth', ''], says: '--auth is empty; name one or leave it out' },
   {
     environment: { MILLRACE_ALLOW_PRIVATE_WEBHOOKS: 'yes' },

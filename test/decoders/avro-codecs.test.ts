@@ -1,7 +1,9 @@
 import zlib, { crc32, deflateRawSync } from 'node:zlib'
 import fc from 'fast-check'
+import { compressSync } from 'snappy'
 import { describe, expect, test } from 'vitest'
 import { blockCodec } from '../../src/decoders/avro-codecs.ts'
+import { AvroProblem } from '../../src/schemas/avro-problem.ts'
 import { compress, zstdFrame } from './avro-file.ts'
 
 const MIB = 1024 * 1024
@@ -63,6 +65,23 @@ test('deflate lets pass what old Python writers leave at the end', () => {
   const block = Buffer.concat([deflateRawSync(TEXT), Buffer.from('abc')])
   expect(uncompress('deflate', block).equals(TEXT)).toBe(true)
 })
+
+test.each([
+  { codec: 'deflate', block: Buffer.concat([deflateRawSync(TEXT), Buffer.from('five!')]) },
+  { codec: 'deflate', block: Buffer.concat([deflateRawSync(TEXT), deflateRawSync(TEXT)]) },
+  { codec: 'snappy', block: snappyBlock(TEXT, Buffer.from('x')) },
+  { codec: 'zstandard', block: Buffer.concat([zstdFrame(TEXT), Buffer.from('x')]) },
+  { codec: 'zstandard', block: Buffer.concat([zstdFrame(TEXT), Buffer.alloc(9)]) },
+])('$codec refuses what follows the end of its data', ({ codec, block }) => {
+  expect(() => uncompress(codec, block)).toThrow(AvroProblem)
+})
+
+/** With bytes between the data and their checksum. */
+function snappyBlock(data: Buffer, between: Buffer): Buffer {
+  const checksum = Buffer.alloc(4)
+  checksum.writeUInt32BE(crc32(data))
+  return Buffer.concat([compressSync(data), between, checksum])
+}
 
 /** A frame without a length: window descriptor, then pieces as [kind, length, bytes]. */
 function frame(

@@ -162,7 +162,7 @@ describe('the content type', () => {
     'text/tsv',
     'text/csv; charset=utf-8',
     'text/csv;header=present',
-    'text/plain; charset=UTF-16',
+    'text/plain; charset=UTF-8',
     'text/anything-at-all',
     'text/',
     'text/plain, text/html',

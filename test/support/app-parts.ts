@@ -52,6 +52,7 @@ export async function appParts(nowMs: () => number): Promise<{ parts: AppParts; 
     metadata: await Metadata.load(catalog, registry),
     metrics: new StreamMetrics(meter, registry),
     prometheus: new Prometheus(),
+    address: () => 'http://127.0.0.1:11015',
     storeFailure: () => undefined,
   }
   return { parts, storage }

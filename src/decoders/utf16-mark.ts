@@ -1,0 +1,41 @@
+/**
+ * A text that begins with the byte order mark of UTF-16 or UTF-32 is refused: there the bytes 0x0A and 0x0D are parts of other
+ * characters, and cutting at them would destroy it.
+ *
+ *   FF FE | FE FF | 00 00 FE FF      (UTF-32, little-endian, begins with FF FE as well)
+ */
+import { ServiceError } from '../service-error.ts'
+import type { BatchDecoder, EventSlices } from './decoder.ts'
+
+const MARKS = ['fffe', 'feff', '0000feff']
+const MARK_BYTES_MAX = 4
+
+export function refusingUtf16(decoder: BatchDecoder): BatchDecoder {
+  /** The first bytes of the body, in hex. */
+  let start = ''
+  return {
+    get headers() {
+      return decoder.headers
+    },
+    expands: decoder.expands,
+    decode(chunk: Uint8Array, emit: (slices: EventSlices) => void): boolean {
+      if (start.length < 2 * MARK_BYTES_MAX) {
+        for (const byte of chunk.subarray(0, MARK_BYTES_MAX - start.length / 2)) {
+          start += byte.toString(16).padStart(2, '0')
+        }
+        if (MARKS.some((mark) => start.startsWith(mark))) throw utf16()
+      }
+      return decoder.decode(chunk, emit)
+    },
+    decodeMore: (emit) => decoder.decodeMore(emit),
+    end: (emit) => decoder.end(emit),
+  }
+}
+
+function utf16(): ServiceError {
+  return new ServiceError(
+    'unsupported_charset',
+    'the body begins with the byte order mark of UTF-16 or UTF-32, in which line ends cannot be told from other bytes; ' +
+      'send the batch in UTF-8, or each text as an event of its own',
+  )
+}

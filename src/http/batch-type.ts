@@ -1,0 +1,177 @@
+/**
+ * How the body of a batch is cut into events: by its `Content-Type`, and where that says nothing, by the format of the stream.
+ *
+ *   avro/binary     exactly so, as CDAP has it
+ *   text/csv        and the other names of CSV, in any case: records. The delimiter is the parameter `delimiter`, or that of a
+ *                   stream whose format is csv or tsv, or a comma
+ *   text/...        in lower case, as CDAP has it: lines
+ *
+ * Both ways to cut text look for bytes of ASCII, so a text in a character set where these are parts of other characters is
+ * refused, not destroyed.
+ */
+import type { BatchLayout } from '../decoders/decoder.ts'
+import { CHARSET_SETTING, findCharset } from '../formats/charset.ts'
+import { findFormat } from '../formats/index.ts'
+import { ServiceError } from '../service-error.ts'
+import type { FormatSpecification } from '../streams/properties.ts'
+
+const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]"
+/** CDAP takes `text/` alone. */
+const MEDIA_TYPE = new RegExp(`^${TOKEN}+/${TOKEN}*$`)
+/** One parameter, or none, behind a semicolon; a value that needs no quotes is anything without spaces, quotes and semicolons. */
+const PARAMETER = new RegExp(`[ \\t]*;[ \\t]*(?:(${TOKEN}+)=(?:([^\\s";]+)|"((?:[^"\\\\]|\\\\.)*)"))?`, 'y')
+
+const CSV_TYPES = new Set([
+  'text/csv',
+  'text/x-csv',
+  'text/comma-separated-values',
+  'text/x-comma-separated-values',
+  'application/csv',
+  'application/x-csv',
+])
+
+/** Throws ServiceError 'missing_content_type', 'unsupported_content_type', 'invalid_content_type' or 'unsupported_charset'. */
+export function batchLayout(contentType: string | undefined, format: FormatSpecification): BatchLayout {
+  if (contentType === undefined) throw new ServiceError('missing_content_type', 'Unknown content type')
+  if (contentType === 'avro/binary') return { kind: 'avro' }
+  const [named] = contentType.split(';', 1)
+  const types = named.split(',').map((type) => type.trim())
+  const isCsv = (type: string) => CSV_TYPES.has(type.toLowerCase())
+  if (!contentType.startsWith('text/') && !isCsv(types[0])) {
+    throw new ServiceError('unsupported_content_type', `Unsupported content type ${contentType}`)
+  }
+  if (!types.every((type) => MEDIA_TYPE.test(type))) {
+    throw malformed(contentType, 'separate parameters by semicolons, as in text/csv; charset=utf-8')
+  }
+  const csv = types.some(isCsv)
+  if (csv && types.length > 1) throw malformed(contentType, 'name one type')
+  const parameters = parseParameters(contentType, named.length)
+  const charset = textCharset(parameters, format)
+  if (!csv) return { kind: 'lines', mayBeUtf16: charset.mayBeUtf16 }
+  const { delimiter, quote } = csvDialect(contentType, parameters, format)
+  assertNoTrailByte(charset.name, delimiter)
+  // What stands between fields, or ends them, cannot be told from quotes or line ends: then there are no quoted fields.
+  if (delimiter.includes(quote) || delimiter.includes(LF) || delimiter.includes(CR)) {
+    return { kind: 'lines', mayBeUtf16: charset.mayBeUtf16 }
+  }
+  return { kind: 'csv', mayBeUtf16: charset.mayBeUtf16, delimiter, quote }
+}
+
+function parseParameters(contentType: string, start: number): ReadonlyMap<string, string> {
+  const parameters = new Map<string, string>()
+  const end = contentType.trimEnd().length
+  PARAMETER.lastIndex = start
+  while (PARAMETER.lastIndex < end) {
+    const at = PARAMETER.lastIndex
+    const match = PARAMETER.exec(contentType)
+    if (match === null) {
+      throw malformed(
+        contentType,
+        `write parameters as name=value or name="value"; what cannot be read is ${JSON.stringify(contentType.slice(at, at + 40))}`,
+      )
+    }
+    const [, given, plain, quoted] = match
+    if (given === undefined) continue
+    const name = given.toLowerCase()
+    if (parameters.has(name)) throw malformed(contentType, `give parameter ${name} once`)
+    parameters.set(name, plain ?? quoted)
+  }
+  return parameters
+}
+
+/** Formats that read bodies as text in a charset of their settings. */
+const WITH_CHARSET = new Set(['text', 'csv', 'tsv'])
+
+function charsetOf({ name, settings }: FormatSpecification): string | undefined {
+  return WITH_CHARSET.has(findFormat(name)?.name ?? '') ? settings.get(CHARSET_SETTING) : undefined
+}
+
+interface TextCharset {
+  readonly name: string | undefined
+  /** Whether a byte order mark of UTF-16 would be one: not where a set of single bytes is declared. */
+  readonly mayBeUtf16: boolean
+}
+
+/** That of the content type, or that in which the stream is read. */
+function textCharset(parameters: ReadonlyMap<string, string>, format: FormatSpecification): TextCharset {
+  const declared = parameters.get('charset')?.replace(/^'(.*)'$/, '$1')
+  const name = declared ?? charsetOf(format)
+  if (name === undefined) return { name, mayBeUtf16: true }
+  if (!extendsAscii(name)) {
+    const whose = declared === undefined ? 'the format of the stream has' : 'Content-Type has'
+    throw new ServiceError(
+      'unsupported_charset',
+      `${whose} the charset ${name}, which is not known to keep line ends as in ASCII; ` +
+        'send the batch in UTF-8, or each text as an event of its own',
+    )
+  }
+  return { name, mayBeUtf16: declared === undefined || labelOf(name) === 'utf-8' }
+}
+
+/** Code pages that the platform cannot read, in which bytes below 0x80 are ASCII all the same; and what `file` says of others. */
+const MORE_ASCII =
+  /^(?:(?:cp|ibm|ibm-|dos-)(?:437|720|737|775|850|852|855|857|858|860|861|862|863|865|869)|binary|8bit|unknown-8bit)$/i
+const NOT_ASCII = new Set(['utf-16le', 'utf-16be', 'iso-2022-jp'])
+
+function extendsAscii(name: string): boolean {
+  const charset = findCharset(name)
+  if (charset === undefined) return MORE_ASCII.test(name)
+  return charset.kind !== 'utf-16' && !NOT_ASCII.has(labelOf(name) ?? '')
+}
+
+function labelOf(name: string): string | undefined {
+  const charset = findCharset(name)
+  return charset?.kind === 'platform' ? charset.label : charset?.kind
+}
+
+/** Sets where the second byte of a character may be a letter, a digit, or one of `@[\]^_{|}~`. */
+const TRAILING_ASCII = new Set(['shift_jis', 'gbk', 'gb18030', 'big5', 'euc-kr'])
+
+function assertNoTrailByte(charset: string | undefined, delimiter: Buffer): void {
+  if (charset === undefined || !TRAILING_ASCII.has(labelOf(charset) ?? '')) return
+  if (!delimiter.some((byte) => (byte >= 0x30 && byte <= 0x39) || byte >= 0x40)) return
+  throw new ServiceError(
+    'unsupported_charset',
+    `in the charset ${charset} the delimiter ${JSON.stringify(delimiter.toString('latin1'))} may be a part of another character; ` +
+      'use another delimiter, or send the batch in UTF-8',
+  )
+}
+
+const LF = 0x0a
+const CR = 0x0d
+const QUOTE = 0x22
+
+function csvDialect(
+  contentType: string,
+  parameters: ReadonlyMap<string, string>,
+  format: FormatSpecification,
+): { delimiter: Buffer; quote: number } {
+  const { name, defaultSettings } = findFormat(format.name) ?? {}
+  const settings =
+    name === 'csv' || name === 'tsv' ? new Map([...(defaultSettings ?? []), ...format.settings]) : undefined
+  const quote = settings?.get('quote')?.charCodeAt(0) ?? QUOTE
+  const given = parameters.get('delimiter')
+  if (given === undefined) {
+    const latin1 = findCharset(parameters.get('charset') ?? charsetOf(format) ?? '')?.kind === 'iso-8859-1'
+    return { delimiter: Buffer.from(settings?.get('delimiter') ?? ',', latin1 ? 'latin1' : 'utf8'), quote }
+  }
+  const delimiter = delimiterBytes(given)
+  if (delimiter.length === 0 || [LF, CR, quote].some((byte) => delimiter.includes(byte))) {
+    throw malformed(contentType, 'delimiter is one character or more, without quotes and line ends')
+  }
+  return { delimiter, quote }
+}
+
+/** The bytes as they were sent; `%09` and `\t` are a tab, which a header cannot hold without quotes. */
+function delimiterBytes(given: string): Buffer {
+  if (given === '\\t') return Buffer.from('\t')
+  const unquoted = given.replace(/\\(.)/g, '$1')
+  const decoded = unquoted.replace(/%([0-9A-Fa-f]{2})/g, (_, hex) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  )
+  return Buffer.from(decoded, 'latin1')
+}
+
+function malformed(contentType: string, advice: string): ServiceError {
+  return new ServiceError('invalid_content_type', `Content-Type is '${contentType}'; ${advice}`)
+}

@@ -1,0 +1,64 @@
+/**
+ * What a request may not leave open: which host it means, who sends it, and what its body is. Node takes the first of several
+ * header lines of one name and drops the others without a word; a proxy in front may have believed another one.
+ */
+import type { IncomingMessage, RequestListener } from 'node:http'
+import { bodyIsLarge, dropBody } from './refusals.ts'
+
+/** A name or an address, with or without a port; RFC 3986 allows these characters and an empty name. */
+const HOST = /^(?:[a-zA-Z0-9._~%!$&'()*+,;=-]*|\[[a-zA-Z0-9:.%_~-]+\])(?::[0-9]*)?$/
+
+/** Requests whose head can be read in more than one way are refused with 400, the others handed on. */
+export function withClearHead(listener: RequestListener): RequestListener {
+  return (incoming, outgoing) => {
+    const problem = headProblem(incoming)
+    if (problem === undefined) return listener(incoming, outgoing)
+    outgoing.shouldKeepAlive = false
+    outgoing.writeHead(400, {
+      'Content-Type': 'text/plain; charset=utf-8',
+      'Content-Length': String(Buffer.byteLength(problem)),
+    })
+    outgoing.end(problem)
+    if (bodyIsLarge(incoming)) dropBody(incoming)
+  }
+}
+
+const UNREADABLE = 'the request cannot be read: '
+let lastHost = 'localhost'
+
+/** A sentence for the client, or undefined. Every request passes here, so its few headers are compared by their length first. */
+export function headProblem({ rawHeaders, httpVersionMinor }: IncomingMessage): string | undefined {
+  let host: string | undefined
+  let authorization: string | undefined
+  let contentType: string | undefined
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]
+    const value = rawHeaders[i + 1]
+    if (name.length === 4 && is(name, 'host')) {
+      if (host !== undefined) return `${UNREADABLE}it has two Host headers; send one`
+      host = value
+    } else if (name.length === 13 && is(name, 'authorization')) {
+      if (authorization !== undefined && authorization !== value) return differing('Authorization')
+      authorization = value
+    } else if (name.length === 12 && is(name, 'content-type')) {
+      if (contentType !== undefined && contentType !== value) return differing('Content-Type')
+      contentType = value
+    }
+  }
+  if (host === undefined) {
+    return httpVersionMinor === 0 ? undefined : `${UNREADABLE}it has no Host header, which HTTP/1.1 needs`
+  }
+  if (host === lastHost) return undefined
+  if (!HOST.test(host))
+    return `${UNREADABLE}its Host header is no name or address of a host; send one, with a port if need be`
+  lastHost = host
+  return undefined
+}
+
+function is(name: string, lowerCase: string): boolean {
+  return name.toLowerCase() === lowerCase
+}
+
+function differing(name: string): string {
+  return `${UNREADABLE}it has two ${name} headers that differ; send one`
+}
