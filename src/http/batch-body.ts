@@ -6,8 +6,10 @@ import { decoderFor } from '../decoders/index.ts'
 import { ServiceError } from '../service-error.ts'
 import type { StreamId } from '../streams/names.ts'
 import type { StreamBatch, Streams } from '../streams/streams.ts'
-import { bodyChunks } from './body-chunks.ts'
+import { bodyChunks, endedEarly } from './body-chunks.ts'
+import type { Upload } from './body-memory.ts'
 import type { CountEvents } from './client-rate.ts'
+import { decoderBytes } from './decoder-memory.ts'
 import {
   type EventHeaderLimits,
   eventHeaders,
@@ -15,7 +17,6 @@ import {
   withOverridingHeaders,
 } from './event-headers.ts'
 import { Expansion } from './expansion.ts'
-import type { Arrival } from './load.ts'
 import type { Intake } from './request-body.ts'
 import { Turnstile } from './turnstile.ts'
 
@@ -45,15 +46,15 @@ export async function storeBatch(
   count?: CountEvents,
 ): Promise<void> {
   const batch = streams.startBatch(id)
-  const arrival = options.load.arrival()
+  const upload = options.slowClients.beginUpload(incoming, options.load)
   try {
-    await fillBatch(batch, id, incoming, options, arrival, count)
+    await fillBatch(batch, id, incoming, options, upload, count)
     await batch.commit()
   } catch (error) {
     batch.failed(error)
     throw error
   } finally {
-    arrival.end()
+    upload.end()
     await batch.discard()
   }
 }
@@ -62,8 +63,8 @@ async function fillBatch(
   batch: StreamBatch,
   id: StreamId,
   incoming: IncomingMessage,
-  { eventBytesMax, limits, slowClients }: BatchOptions,
-  arrival: Arrival,
+  { eventBytesMax, limits }: BatchOptions,
+  upload: Upload,
   count: CountEvents | undefined,
 ): Promise<void> {
   const contentType = incoming.headers['content-type']
@@ -95,15 +96,18 @@ async function fillBatch(
     added = added === undefined ? one : Promise.all([added, one]).then(() => {})
     added.catch(() => {}) // told below, unless the decoder fails first: then this one has nobody left to tell
   }
-  slowClients.watchUpload(incoming)
   for await (const chunk of bodyChunks(incoming, expansion)) {
+    upload.pace.stopAwaiting()
+    upload.pace.moved = expansion.sentBytes
     received += chunk.length
     uncut += chunk.length
     if (received > limits.maxBatchBytes) throw tooLarge(limits.maxBatchBytes)
+    let room: Promise<void> | undefined
     const leave = decoder.expands ? await expanding.enter() : undefined
     try {
       let more = decoder.decode(chunk, add)
-      arrival.holds(uncut + Math.min(received - uncut, STAGED_BYTES_MAX))
+      const staged = Math.min(received - uncut, STAGED_BYTES_MAX)
+      room = upload.holds(uncut + staged + decoderBytes(incoming, expansion.grownBytes))
       while (more) {
         await added
         added = undefined
@@ -114,7 +118,11 @@ async function fillBatch(
     }
     await added // the disk sets the pace
     added = undefined
+    await room
+    upload.pace.awaitClient()
   }
+  // What its client has been told of an upload that was cut is that nothing of it is stored.
+  if (!upload.complete()) throw endedEarly()
   decoder.end(add)
   await added
 }
