@@ -34,12 +34,18 @@ export interface Sender {
   end(end: UploadEnd): void
 }
 
-/** Of all memory for bodies, arriving ones may hold this part, … */
-const ARRIVING_SHARE = 3 / 4
-/** … small ones a little more, so that large ones cannot keep them out; the rest is for bodies that are complete. */
-const SMALL_ARRIVING_SHARE = 7 / 8
-/** Node hands out what it has received in pieces of this size: what is no larger usually comes in one. */
-const SMALL_BYTES = 64 * 1024
+const KIB = 1024
+const MIB = 1024 * KIB
+
+/**
+ * A body that holds up to so many bytes may arrive while all arriving ones hold less than this part of the memory for
+ * bodies, so that large ones cannot keep smaller ones out. The rest is for bodies that are complete.
+ */
+const ARRIVING_SHARES: readonly { readonly bytesMax: number; readonly share: number }[] = [
+  { bytesMax: 64 * KIB, share: 7 / 8 }, // what comes in one piece from the socket
+  { bytesMax: 2 * MIB + 128 * KIB, share: 3 / 4 }, // what a batch holds, unless one of its records is large
+  { bytesMax: Number.POSITIVE_INFINITY, share: 5 / 8 },
+]
 /** Above this part in use the minimum rate applies. */
 const SCARCE_SHARE = 1 / 2
 /** The rate is taken over so long, and an upload has so long to reach it. */
@@ -67,7 +73,7 @@ interface Waiting {
 export class BodyMemory {
   readonly resource = 'bodies'
   readonly #share: FairShare
-  readonly #smallBytesMax: number
+  readonly #maxBytes: number
   readonly #minBytesPerSecond: number
   readonly #uploads = new Set<Upload>()
   readonly #waiting = new Set<Waiting>()
@@ -80,8 +86,8 @@ export class BodyMemory {
   refused = 0
 
   constructor({ maxRequestBytes, minUploadBytesPerSecond }: BodyMemoryLimits) {
-    this.#share = new FairShare(maxRequestBytes * ARRIVING_SHARE)
-    this.#smallBytesMax = maxRequestBytes * SMALL_ARRIVING_SHARE
+    this.#share = new FairShare(maxRequestBytes * ARRIVING_SHARES[0]!.share)
+    this.#maxBytes = maxRequestBytes
     this.#minBytesPerSecond = minUploadBytesPerSecond
   }
 
@@ -92,7 +98,7 @@ export class BodyMemory {
 
   /** What they may hold at most, unless one alone is larger. */
   get capacity(): number {
-    return this.#smallBytesMax
+    return this.#share.capacity
   }
 
   get clients(): number {
@@ -301,7 +307,8 @@ export class BodyMemory {
   }
 
   #limitFor(bytes: number): number {
-    return bytes <= SMALL_BYTES ? this.#smallBytesMax : this.#share.capacity
+    for (const { bytesMax, share } of ARRIVING_SHARES) if (bytes <= bytesMax) return share * this.#maxBytes
+    return 0
   }
 }
 

@@ -2,13 +2,14 @@
  * Which connections are open, shared by network addresses: no more than are allowed, and at the limit the one that is
  * needed least makes room for the next. In this order a connection is closed for a new one:
  *
- *   1. half-open for HALF_OPEN_GRACE_MS: no request header is complete yet, nor perhaps the TLS handshake. The oldest of the
- *      address with most half-open ones
- *   2. idle: between two requests. The one that is idle longest, of the address with most connections, or of all
- *   3. half-open for less: where many come at a time, each has a moment to send its request
- *   4. with a request whose body is not complete: one that has not moved for STALLED_SWEEPS seconds, or one of the address
- *      with most connections if the newcomer has fewer
- *   5. with an upload or a reader below its minimum rate
+ *   1. half-open: no request header is complete yet, nor perhaps the TLS handshake. The oldest of the address with most of
+ *      them, if it is so for HALF_OPEN_GRACE_MS, or if many are
+ *   2. with a request whose body has been slower than the minimum rate for STALLED_SWEEPS seconds
+ *   3. of the address with most connections: idle between two requests, for longest; or with a request whose body is not
+ *      complete, if the newcomer's address has fewer connections
+ *   4. idle, of the newcomer's address or one with more connections
+ *   5. half-open for less, of the same: where many come at a time, each has a moment to send its request
+ *   6. with an upload or a reader below its minimum rate
  *
  * If there is none, the newcomer is one of the surplus: it is told that there is no room when it asks for something, unless
  * it asks whether the service is well. docs/decisions/0024-fair-shares.md has the reasons.
@@ -29,6 +30,8 @@ const SCARCE_SHARE = 3 / 4
 const STALLED_SWEEPS = 5
 /** A connection that does mean to send a request has sent it by then, unless it is far away. */
 const HALF_OPEN_GRACE_MS = 500
+/** Where more than this part is half-open, that is no coincidence. */
+const MANY_HALF_OPEN_SHARE = 1 / 4
 
 /** What is known of one connection. Kept at its socket, so that a request finds it at no cost. */
 interface Connection {
@@ -197,13 +200,17 @@ export class Connections {
   /** Closes one connection if there is no place for one more of `address`, as far as there is one to close. */
   #makeRoom(address: ClientKey): void {
     if (this.#share.fits(1)) return
+    const held = this.#share.held(address)
     const heaviest = this.#share.heaviest()!
+    const isHeavier = this.#share.held(heaviest) > held + 1
+    const mayLose = (one: Connection) => one.address === address || this.#share.held(one.address) > held + 1
     const victim =
-      this.#oldestHalfOpen(HALF_OPEN_GRACE_MS) ??
-      this.#longestIdle(heaviest) ??
-      this.#longestIdle() ??
-      this.#oldestHalfOpen(0) ??
-      this.#stalled(heaviest, address)
+      this.#oldestHalfOpen(this.#manyAreHalfOpen ? 0 : HALF_OPEN_GRACE_MS) ??
+      this.#withoutBody(({ stalledSweeps }) => stalledSweeps >= STALLED_SWEEPS) ??
+      this.#longestIdle((one) => one.address === heaviest) ??
+      (isHeavier ? this.#withoutBody((one) => one.address === heaviest) : undefined) ??
+      this.#longestIdle(mayLose) ??
+      this.#oldestHalfOpen(0, mayLose)
     if (victim === undefined) {
       if (this.#options.cutSlowTransfer()) this.cut++
       return
@@ -213,32 +220,37 @@ export class Connections {
     victim.socket.destroy()
   }
 
-  #oldestHalfOpen(leastMs: number): Connection | undefined {
+  get #manyAreHalfOpen(): boolean {
+    return this.#halfOpen.total > this.#share.capacity * MANY_HALF_OPEN_SHARE
+  }
+
+  #oldestHalfOpen(leastMs: number, among?: (connection: Connection) => boolean): Connection | undefined {
     const heaviest = this.#halfOpen.heaviest()
     if (heaviest === undefined) return undefined
     const [oldest] = this.#halfOpenOf.get(heaviest)!
-    return performance.now() - oldest!.openedMs >= leastMs ? oldest : undefined
+    const isOldEnough = performance.now() - oldest!.openedMs >= leastMs
+    return isOldEnough && among?.(oldest!) !== false ? oldest : undefined
   }
 
-  #longestIdle(address?: ClientKey): Connection | undefined {
+  #longestIdle(among: (connection: Connection) => boolean): Connection | undefined {
     let longest: Connection | undefined
     for (const connection of this.#open) {
-      if (address !== undefined && connection.address !== address) continue
-      if (connection.http === undefined || answerUnderWay(connection.http) !== undefined) continue
-      if (longest === undefined || connection.lastRequest! < longest.lastRequest!) longest = connection
+      const { http, lastRequest } = connection
+      if (http === undefined || lastRequest === undefined || answerUnderWay(http) !== undefined) continue
+      if (longest !== undefined && lastRequest >= longest.lastRequest!) continue
+      if (among(connection)) longest = connection
     }
     return longest
   }
 
-  /** One whose request does not get on for want of its body; of `heaviest`, if that has more than `address`. */
-  #stalled(heaviest: ClientKey, address: ClientKey): Connection | undefined {
-    const fair = this.#share.held(heaviest) > this.#share.held(address) + 1
+  /** One whose request waits for its body: the one that has not moved for longest. */
+  #withoutBody(among: (connection: Connection) => boolean): Connection | undefined {
     let slowest: Connection | undefined
     for (const connection of this.#open) {
       const { http, stalledSweeps } = connection
-      if (stalledSweeps < STALLED_SWEEPS && !(fair && connection.address === heaviest)) continue
-      if (http === undefined || answerUnderWay(http)?.req.complete !== false) continue
-      if (slowest === undefined || stalledSweeps > slowest.stalledSweeps) slowest = connection
+      if (slowest !== undefined && stalledSweeps <= slowest.stalledSweeps) continue
+      if (http === undefined || !among(connection)) continue
+      if (answerUnderWay(http)?.req.complete === false) slowest = connection
     }
     return slowest
   }

@@ -5,6 +5,8 @@
  *
  *   1. one that takes less than the minimum rate, of any client: the slowest first
  *   2. the slowest one of the client with most places, as long as those are more than the needy one would have
+ *   3. one of the same client that has taken nothing for STALE_MS: the one that is idle longest. Not more of them than
+ *      there are places in that time, or clients that come back at once would all be new again, and the next one waits
  *
  * If there is none, the needy one waits for WAIT_MS_MAX, and is refused then. docs/decisions/0024-fair-shares.md has the
  * reasons.
@@ -20,6 +22,9 @@ export interface ReadPlacesLimits {
 
 /** The system takes an answer in large steps, so a shorter time tells nothing. */
 const RATE_WINDOW_MS = 4_000
+const STALE_MS = 500
+/** How often it is looked for a place while a read waits. */
+const WAITING_LOOK_MS = 20
 /** A read for which there is no place waits for one so long, then it is refused. */
 const WAIT_MS_MAX = 6_000
 /** Each has its first pieces in memory already. */
@@ -41,6 +46,9 @@ export class ReadPlaces {
   readonly #waiting = new Set<Waiting>()
   readonly #waitingShare = new FairShare(WAITING_MAX)
   #sampling: NodeJS.Timeout | undefined
+  #serving: NodeJS.Timeout | undefined
+  /** When the next one may be ended for being idle. */
+  #nextStaleMs = 0
   /** Readers that were ended for others, and reads that were refused, since the start. */
   cut = 0
   refused = 0
@@ -106,8 +114,23 @@ export class ReadPlaces {
     const slow = this.#slowest((reader) => this.#isSlow(reader))
     if (slow !== undefined) return slow
     const heaviest = this.#share.heaviest(client)
-    if (heaviest === undefined || this.#share.held(heaviest) <= this.#share.held(client) + 1) return undefined
-    return this.#slowest((reader) => reader.client === heaviest)
+    if (heaviest !== undefined && this.#share.held(heaviest) > this.#share.held(client) + 1) {
+      return this.#slowest((reader) => reader.client === heaviest)
+    }
+    return this.#stale(client)
+  }
+
+  #stale(client: ClientKey): ReadPlace | undefined {
+    const nowMs = performance.now()
+    if (nowMs < this.#nextStaleMs) return undefined
+    let stale: { reader: ReadPlace; idleMs: number } | undefined
+    for (const reader of this.#readers) {
+      const { idleMs } = reader.pace
+      if (reader.client !== client || idleMs < STALE_MS) continue
+      if (stale === undefined || idleMs > stale.idleMs) stale = { reader, idleMs }
+    }
+    if (stale !== undefined) this.#nextStaleMs = nowMs + STALE_MS / this.#share.capacity
+    return stale?.reader
   }
 
   #slowest(among: (reader: ReadPlace) => boolean): ReadPlace | undefined {
@@ -143,6 +166,7 @@ export class ReadPlaces {
       const waiting: Waiting = { client, resolve, reject, deadline, cut }
       this.#waiting.add(waiting)
       this.#waitingShare.take(client, 1)
+      this.#serving ??= setInterval(() => this.#serveWaiting(), WAITING_LOOK_MS).unref()
     })
   }
 
@@ -174,6 +198,9 @@ export class ReadPlaces {
     this.#waiting.delete(waiting)
     this.#waitingShare.give(waiting.client, 1)
     clearTimeout(waiting.deadline)
+    if (this.#waiting.size > 0) return
+    clearInterval(this.#serving)
+    this.#serving = undefined
   }
 
   #refusal(): ServiceError {
@@ -186,7 +213,6 @@ export class ReadPlaces {
 
   #sample(): void {
     for (const { pace } of this.#readers) pace.sample()
-    if (this.#waiting.size > 0) this.#serveWaiting()
   }
 }
 

@@ -16,12 +16,29 @@ interface Sample {
 }
 
 export class TransferPace {
-  /** Bytes of the content since the beginning. */
-  moved = 0
+  #moved = 0
   #awaitedMs = 0
+  /** What `awaitedMs` was when a byte came or went last. */
+  #movedAtMs = 0
   /** Since when the service waits for the client; undefined while the service itself is at work. */
   #awaitedSince: number | undefined = performance.now()
   readonly #samples: Sample[] = [{ moved: 0, awaitedMs: 0 }]
+
+  /** Bytes of the content since the beginning. */
+  get moved(): number {
+    return this.#moved
+  }
+
+  set moved(bytes: number) {
+    if (bytes === this.#moved) return
+    this.#moved = bytes
+    this.#movedAtMs = this.awaitedMs
+  }
+
+  /** How long nothing has moved while the service waited for the client. */
+  get idleMs(): number {
+    return this.awaitedMs - this.#movedAtMs
+  }
 
   /** How long the service has waited for the client, in all. */
   get awaitedMs(): number {
