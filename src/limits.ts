@@ -61,7 +61,21 @@ export const LIMITS = {
     1024 * GIB,
     'bodies held in memory at a time, arriving or waiting for the disk',
   ),
+  minUploadBytesPerSecond: limit(
+    'min-upload-bytes-per-second',
+    4 * KIB,
+    0,
+    GIB,
+    'how fast a body has to arrive while more than half of the memory for bodies is in use',
+  ),
   maxReads: limit('max-reads', 48, 1, 100_000, 'long answers sent at a time'),
+  minReadBytesPerSecond: limit(
+    'min-read-bytes-per-second',
+    32 * KIB,
+    0,
+    GIB,
+    'how fast a client has to take a long answer while others wait to get theirs',
+  ),
   maxFollowers: limit('max-followers', 512, 1, 100_000, 'connections that follow notifications at a time'),
   maxReadSeconds: limit(
     'max-read-seconds',

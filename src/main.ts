@@ -13,6 +13,7 @@ import type { Config } from './config.ts'
 import { DiskSpace } from './disk-space.ts'
 import { type FurnishedHouse, openHouse } from './house.ts'
 import { AnswerCounts, securityHeaders } from './http/answer-class.ts'
+import { clientKey } from './http/client-key.ts'
 import { type BusyShare, Gate } from './http/gate.ts'
 import { Guard } from './http/guard.ts'
 import { Load } from './http/load.ts'
@@ -60,7 +61,10 @@ export async function startService(config: Config, surroundings: Surroundings): 
   const watched = await openTokens(config, surroundings, trail?.audit)
   const address = publicAddress(config.host, found, config.publicUrl)
   const guard = watched && new Guard(watched.tokens, nowMs, address)
-  const load = new Load(limits)
+  const load = new Load(limits, (incoming) => {
+    const client = guard?.clientOf(incoming)
+    return clientKey(incoming, typeof client === 'string' ? null : client)
+  })
   const loopDelay = new LoopDelay()
   const workers = new Workers({ maxDocumentBytes: limits.maxDocumentBytes })
   const space = new DiskSpace({
@@ -83,7 +87,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
     leftover: new Map(),
     prometheus: new Prometheus(),
     problems: new ProblemCounts(),
-    writeRefusal: () => supervisor.failure() ?? space.failure(),
+    writeRefusal: () => supervisor.failure() ?? space.failure() ?? load.failure(),
   }
   const open = () => openHouse(config, surroundings, fixtures)
   const supervisor: Supervisor<FurnishedHouse> = new Supervisor(await open(), {
@@ -110,9 +114,11 @@ export async function startService(config: Config, surroundings: Surroundings): 
       ...config,
       gate,
       answers,
+      cutSlowTransfer: () => load.bodies.cutSlow() || load.readPlaces.cutSlow(),
       mayContinue: guard && ((incoming) => typeof guard.clientOf(incoming) !== 'string'),
     })
-    serviceSources(fixtures.prometheus, { ...fixtures, gate, answers, supervisor })
+    const shared = [load.bodies, load.readPlaces, http.connections, http.pipelined]
+    serviceSources(fixtures.prometheus, { ...fixtures, gate, answers, supervisor, shared })
     await listen(http.server, config)
     watched?.watch(TOKEN_FILE_LOOK_MS)
     const { address, port } = http.server.address() as AddressInfo

@@ -2,8 +2,21 @@
 
 import type { DiskSpace } from './disk-space.ts'
 import type { FurnishedHouse } from './house.ts'
-import type { Prometheus, Source } from './metrics/prometheus.ts'
+import type { LabelledSource, Prometheus, Source } from './metrics/prometheus.ts'
 import type { Supervisor } from './supervisor.ts'
+
+/** A bounded resource that clients share: docs/decisions/0024-fair-shares.md. */
+export interface SharedResource {
+  /** The label of its series. */
+  readonly resource: string
+  readonly held: number
+  readonly capacity: number
+  /** Clients that hold some of it. */
+  readonly clients: number
+  /** How often a client had to give back for another, and how often one was refused, since the start. */
+  readonly cut: number
+  readonly refused: number
+}
 
 /** Only what is read of each. */
 export interface Counted {
@@ -14,11 +27,12 @@ export interface Counted {
   readonly problems: { byCode(): Iterable<readonly [code: string, total: number]> }
   readonly supervisor: Supervisor<FurnishedHouse>
   readonly writeRefusal: () => Error | undefined
+  readonly shared: readonly SharedResource[]
 }
 
 export function serviceSources(
   prometheus: Prometheus,
-  { load, gate, space, answers, problems, supervisor, writeRefusal }: Counted,
+  { load, gate, space, answers, problems, supervisor, writeRefusal, shared }: Counted,
 ): void {
   const sources: readonly [Source['kind'], name: string, help: string, Source['read']][] = [
     ['gauge', 'requests_working', 'Requests that are worked on', () => load.working],
@@ -48,4 +62,17 @@ export function serviceSources(
     label: 'code',
     read: () => problems.byCode(),
   })
+  const ofShared: readonly [LabelledSource['kind'], name: string, help: string, keyof SharedResource][] = [
+    ['gauge', 'share_held', 'Of a resource that clients share: how much is held', 'held'],
+    ['gauge', 'share_capacity', 'Of a resource that clients share: how much there is', 'capacity'],
+    ['gauge', 'share_clients', 'Clients that hold some of it', 'clients'],
+    ['counter', 'share_cut_total', 'Times a client lost some of it to another', 'cut'],
+    ['counter', 'share_refused_total', 'Times a client was refused some of it', 'refused'],
+  ]
+  for (const [kind, name, help, count] of ofShared) {
+    prometheus.addLabelled({
+      ...{ kind, name: `millrace_${name}`, help, label: 'resource' },
+      read: () => shared.map((one) => [one.resource, one[count] as number]),
+    })
+  }
 }

@@ -8,8 +8,10 @@ import type { StreamId } from '../streams/names.ts'
 import type { FormatSpecification } from '../streams/properties.ts'
 import type { StreamBatch, Streams } from '../streams/streams.ts'
 import { batchLayout } from './batch-type.ts'
-import { bodyChunks } from './body-chunks.ts'
+import { bodyChunks, endedEarly } from './body-chunks.ts'
+import type { Upload } from './body-memory.ts'
 import type { CountEvents } from './client-rate.ts'
+import { decoderBytes } from './decoder-memory.ts'
 import {
   type EventHeaderLimits,
   eventHeaders,
@@ -17,7 +19,6 @@ import {
   withOverridingHeaders,
 } from './event-headers.ts'
 import { Expansion } from './expansion.ts'
-import type { Arrival } from './load.ts'
 import type { Intake } from './request-body.ts'
 import { Turnstile } from './turnstile.ts'
 
@@ -47,16 +48,16 @@ export async function storeBatch(
   count?: CountEvents,
 ): Promise<void> {
   const batch = streams.startBatch(id)
-  const arrival = options.load.arrival()
+  const upload = options.slowClients.beginUpload(incoming, options.load)
   try {
     const { format } = streams.get(id).properties
-    await fillBatch(batch, id, format, incoming, options, arrival, count)
+    await fillBatch(batch, id, format, incoming, options, upload, count)
     await batch.commit()
   } catch (error) {
     batch.failed(error)
     throw error
   } finally {
-    arrival.end()
+    upload.end()
     await batch.discard()
   }
 }
@@ -66,8 +67,8 @@ async function fillBatch(
   id: StreamId,
   format: FormatSpecification,
   incoming: IncomingMessage,
-  { eventBytesMax, limits, slowClients }: BatchOptions,
-  arrival: Arrival,
+  { eventBytesMax, limits }: BatchOptions,
+  upload: Upload,
   count: CountEvents | undefined,
 ): Promise<void> {
   const contentType = incoming.headers['content-type']
@@ -96,15 +97,18 @@ async function fillBatch(
     added = added === undefined ? one : Promise.all([added, one]).then(() => {})
     added.catch(() => {}) // told below, unless the decoder fails first: then this one has nobody left to tell
   }
-  slowClients.watchUpload(incoming)
   for await (const chunk of bodyChunks(incoming, expansion)) {
+    upload.pace.stopAwaiting()
+    upload.pace.moved = expansion.sentBytes
     received += chunk.length
     uncut += chunk.length
     if (received > limits.maxBatchBytes) throw tooLarge(limits.maxBatchBytes)
+    let room: Promise<void> | undefined
     const leave = decoder.expands ? await expanding.enter() : undefined
     try {
       let more = decoder.decode(chunk, add)
-      arrival.holds(uncut + Math.min(received - uncut, STAGED_BYTES_MAX))
+      const staged = Math.min(received - uncut, STAGED_BYTES_MAX)
+      room = upload.holds(uncut + staged + decoderBytes(incoming, expansion.grownBytes))
       while (more) {
         await added
         added = undefined
@@ -115,7 +119,11 @@ async function fillBatch(
     }
     await added // the disk sets the pace
     added = undefined
+    await room
+    upload.pace.awaitClient()
   }
+  // What its client has been told of an upload that was cut is that nothing of it is stored.
+  if (!upload.complete()) throw endedEarly()
   decoder.end(add)
   await added
 }

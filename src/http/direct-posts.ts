@@ -11,9 +11,10 @@ import type { EventHeaders } from '../../storage/log.ts'
 import type { NamespaceName, StreamId, StreamName } from '../streams/names.ts'
 import type { Streams } from '../streams/streams.ts'
 import { NO_CONTENT } from './answers.ts'
+import type { Upload } from './body-memory.ts'
 import { type EventHeaderLimits, eventHeaders } from './event-headers.ts'
 import type { Guard } from './guard.ts'
-import type { Arrival, Load } from './load.ts'
+import type { Load } from './load.ts'
 import { type ProblemCounts, problemOf, type ReportFailure } from './problems.ts'
 import { dropBody } from './refusals.ts'
 import type { SlowClients } from './slow-clients.ts'
@@ -50,7 +51,7 @@ export function directPosts(
     if (
       headers === undefined ||
       !(length > 0 && length <= eventBytesMax) ||
-      !load.mayArrive(length) ||
+      !load.bodies.mayArrive(length) ||
       !streams.has(id)
     ) {
       return usualWay(incoming, outgoing)
@@ -122,7 +123,7 @@ class BodyInPieces {
   readonly #outgoing: ServerResponse
   readonly #length: number
   readonly #options: DirectPostsOptions
-  readonly #arrival: Arrival
+  readonly #upload: Upload
   #chunks: Buffer[] = []
   #received = 0
 
@@ -137,31 +138,43 @@ class BodyInPieces {
     this.#outgoing = outgoing
     this.#length = length
     this.#options = options
-    this.#arrival = load.arrival()
-    slowClients.watchUpload(incoming)
-    incoming.once('close', () => this.#arrival.end())
+    this.#upload = slowClients.beginUpload(incoming, load)
+    incoming.once('close', () => this.#upload.end())
   }
 
   add(chunk: Buffer, use: (body: Buffer) => void): void {
+    if (this.#upload.wasCut) return
     this.#received += chunk.length
-    try {
-      this.#arrival.holds(this.#received)
-      this.#chunks.push(chunk)
-    } catch (error) {
-      this.#refuse(error)
+    this.#chunks.push(chunk)
+    this.#upload.pace.moved = this.#received
+    if (this.#received === this.#length) {
+      this.#finish(use)
+      return
     }
-    if (this.#chunks.length === 0 || this.#received < this.#length) return
-    this.#arrival.end()
+    const room = this.#upload.holds(this.#received)
+    if (room === undefined) return
+    this.#incoming.pause()
+    room.then(
+      () => this.#incoming.resume(),
+      (error) => this.#refuse(error),
+    )
+  }
+
+  #finish(use: (body: Buffer) => void): void {
+    this.#upload.complete()
+    this.#upload.end()
     if (this.#incoming.socket.writableEnded) return // given up as too slow: it is answered already
     use(Buffer.concat(this.#chunks, this.#length))
   }
 
   #refuse(error: unknown): void {
-    this.#arrival.end()
+    this.#upload.end()
     this.#chunks = []
     this.#incoming.removeAllListeners('data')
+    if (this.#upload.wasCut || this.#incoming.destroyed) return
     sendProblem(this.#outgoing, error, this.#options)
     dropBody(this.#incoming)
+    this.#incoming.resume()
   }
 }
 

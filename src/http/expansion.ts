@@ -17,9 +17,12 @@ export const EXPANSION_FREE_BYTES = 16 * 1024 * 1024
 export class Expansion {
   /** Bytes that were sent, as far as they have been decoded. */
   sentBytes = 0
+  /** The most that has come out at any layer: what windows of decoders are filled with. */
+  grownBytes = 0
 
   /** `grownBytes` have come out of them, at any layer. Throws ServiceError 'expands_too_much'. */
   assert(grownBytes: number): void {
+    if (grownBytes > this.grownBytes) this.grownBytes = grownBytes
     if (grownBytes <= EXPANSION_FREE_BYTES || grownBytes <= EXPANSION_RATIO_MAX * this.sentBytes) return
     throw new ServiceError(
       'expands_too_much',

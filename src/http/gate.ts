@@ -12,6 +12,7 @@
  * time for anything else, so a refusal waits a few hundredths of a second before it goes out.
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { asksForHealth } from './health-checks.ts'
 import type { Load } from './load.ts'
 import { bodyIsLarge, Refusal } from './refusals.ts'
 
@@ -33,9 +34,6 @@ const CALM_LOOKS = 3
 
 const TOO_MANY_REQUESTS = new Refusal('more requests come in than can be done; try again later')
 const TOO_MANY_BYTES = new Refusal('as much is on its way to the disk as is held in memory; try again later')
-
-/** Asked when something is wrong, by those who would restart us if they got no answer. */
-const HEALTH = /^\/(?:ping|status|metrics|v3\/system\/services\/(?:streams\/)?status)\/?(?:\?|$)/
 
 export interface GateLimits {
   readonly maxRequests: number
@@ -82,7 +80,7 @@ export class Gate {
   guard(listener: RequestListener): RequestListener {
     return (incoming, outgoing) => {
       if (this.#load.working >= this.#overloadedLimit) this.#ticking ??= this.#beginTicking()
-      if (this.#isShut && !HEALTH.test(incoming.url!)) this.#refuse(incoming, outgoing)
+      if (this.#isShut && !asksForHealth(incoming)) this.#refuse(incoming, outgoing)
       else listener(incoming, outgoing)
     }
   }
@@ -92,8 +90,7 @@ export class Gate {
    * their body need not come at all.
    */
   refusesBeforeBody(incoming: IncomingMessage, outgoing: ServerResponse): boolean {
-    const length = Number(incoming.headers['content-length'])
-    if (!this.#isShut && !(length > 0 && !this.#load.mayArrive(length))) return false
+    if (!this.#isShut) return false
     this.refused++
     outgoing.shouldKeepAlive = false // a body that does not come cannot be told from one that does
     this.#refusal.answer(incoming, outgoing)

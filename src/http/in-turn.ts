@@ -3,29 +3,75 @@
  * read behind a write sees it. Node hands them out at once; the answer of one whose turn has not come has no socket yet.
  *
  * Those that wait are in memory, and a client may send them faster than they can be done: there are only so many places,
- * for all connections together. The connection that asks for one more is cut, as HTTP allows with pipelining: what has
- * no answer may be sent again.
+ * for all connections together. For one more a connection is cut, as HTTP allows with pipelining: what has no answer may be
+ * sent again. It is one of the address with most places, or the one that asks.
  */
-import type { RequestListener } from 'node:http'
+import type { IncomingMessage, RequestListener } from 'node:http'
+import { type ClientKey, FairShare } from '../fair-share.ts'
+import { addressOf } from './connections.ts'
 import { comesTooLate } from './unreadable.ts'
 
-export function inTurn(listener: RequestListener, placesMax: number): RequestListener {
-  let taken = 0
-  return (incoming, outgoing) => {
-    if (incoming.socket.writableEnded) return // the last answer on this connection is out
-    if (outgoing.socket !== null) return listener(incoming, outgoing)
-    if (comesTooLate(incoming, outgoing)) return
-    if (taken >= placesMax) return void incoming.socket.destroy()
-    taken++
-    let waiting = true
-    const leave = () => {
-      if (waiting) taken--
-      waiting = false
+export class PipelinedRequests {
+  readonly resource = 'pipelined'
+  readonly #share: FairShare
+  readonly #waiting = new Map<IncomingMessage, ClientKey>()
+  /** Connections that were cut for others, and those that were cut as they asked, since the start. */
+  cut = 0
+  refused = 0
+
+  constructor(placesMax: number) {
+    this.#share = new FairShare(placesMax)
+  }
+
+  get held(): number {
+    return this.#share.total
+  }
+
+  get capacity(): number {
+    return this.#share.capacity
+  }
+
+  get clients(): number {
+    return this.#share.clients
+  }
+
+  inTurn(listener: RequestListener): RequestListener {
+    return (incoming, outgoing) => {
+      if (incoming.socket.writableEnded) return // the last answer on this connection is out
+      if (outgoing.socket !== null) return listener(incoming, outgoing)
+      if (comesTooLate(incoming, outgoing)) return
+      const address = addressOf(incoming.socket)
+      if (!this.#share.fits(1) && !this.#cutOneOfHeaviest(address)) {
+        this.refused++
+        incoming.socket.destroy()
+        return
+      }
+      this.#share.take(address, 1)
+      this.#waiting.set(incoming, address)
+      incoming.once('close', () => this.#leave(incoming)) // of a connection that ends before
+      outgoing.once('socket', () => {
+        this.#leave(incoming)
+        listener(incoming, outgoing)
+      })
     }
-    incoming.once('close', leave) // of a connection that ends before
-    outgoing.once('socket', () => {
-      leave()
-      listener(incoming, outgoing)
-    })
+  }
+
+  #leave(incoming: IncomingMessage): void {
+    const address = this.#waiting.get(incoming)
+    if (address === undefined) return
+    this.#waiting.delete(incoming)
+    this.#share.give(address, 1)
+  }
+
+  /** Cuts the connection of the oldest request that waits, and gives up all that wait on it. */
+  #cutOneOfHeaviest(address: ClientKey): boolean {
+    const heaviest = this.#share.heaviest(address)
+    if (heaviest === undefined || this.#share.held(heaviest) <= this.#share.held(address) + 1) return false
+    const [oldest] = [...this.#waiting].find(([, client]) => client === heaviest)!
+    const { socket } = oldest
+    for (const incoming of this.#waiting.keys()) if (incoming.socket === socket) this.#leave(incoming)
+    this.cut++
+    socket.destroy()
+    return true
   }
 }

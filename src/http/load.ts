@@ -6,32 +6,40 @@
  * slow as they like keep nobody else out. What has arrived of their bodies counts, and long answers have a count of their
  * own.
  */
-import { ServiceError } from '../service-error.ts'
+import type { IncomingMessage } from 'node:http'
+import type { ClientKey } from '../fair-share.ts'
+import { BodyMemory, type BodyMemoryLimits } from './body-memory.ts'
+import { clientKey } from './client-key.ts'
+import { ReadPlaces, type ReadPlacesLimits } from './read-places.ts'
 import { Turnstile } from './turnstile.ts'
 
-export interface LoadLimits {
+export interface LoadLimits extends BodyMemoryLimits, ReadPlacesLimits {
   readonly maxRequests: number
-  readonly maxRequestBytes: number
-  readonly maxReads: number
 }
 
-/** Of all bytes, this part may be of bodies that are not complete: the rest is for those that come in one piece. */
-const ARRIVING_SHARE = 0.75
 /** Reads that are looking for their first events at a time: each may hold a megabyte, and none takes long. */
 const FINDING_MAX = 32
 
 export class Load {
-  readonly #limits: LoadLimits
+  /** Of bodies that are arriving. */
+  readonly bodies: BodyMemory
+  /** Of long answers. */
+  readonly readPlaces: ReadPlaces
+  /** Which client a request counts for. */
+  readonly clientOf: (incoming: IncomingMessage) => ClientKey
+  readonly #bytesMax: number
   #working = 0
   #done = 0
   #workingBytes = 0
-  #arrivingBytes = 0
-  #reads = 0
   #readsBegun = 0
   readonly #finding = new Turnstile(FINDING_MAX)
 
-  constructor(limits: LoadLimits) {
-    this.#limits = limits
+  /** Without `clientOf` a client is an address. */
+  constructor(limits: LoadLimits, clientOf?: (incoming: IncomingMessage) => ClientKey) {
+    this.bodies = new BodyMemory(limits)
+    this.readPlaces = new ReadPlaces(limits)
+    this.clientOf = clientOf ?? ((incoming) => clientKey(incoming, undefined))
+    this.#bytesMax = limits.maxRequestBytes
   }
 
   /** Requests that are worked on. */
@@ -46,12 +54,12 @@ export class Load {
 
   /** Bytes of bodies that wait for the disk, or are arriving. */
   get heldBytes(): number {
-    return this.#workingBytes + this.#arrivingBytes
+    return this.#workingBytes + this.bodies.held
   }
 
   /** Long answers that are being sent. */
   get reads(): number {
-    return this.#reads
+    return this.readPlaces.held
   }
 
   /** Reads, long or short, since the start. */
@@ -59,19 +67,17 @@ export class Load {
     return this.#readsBegun
   }
 
-  /** Whether bodies take all the memory they may. */
+  /** Whether bodies take all the memory they may: those that arrive never take the part of the complete ones. */
   get outOfMemory(): boolean {
-    return this.#workingBytes + this.#arrivingBytes >= this.#limits.maxRequestBytes
+    return this.#workingBytes + Math.min(this.bodies.held, this.bodies.capacity) >= this.#bytesMax
   }
 
-  /** Whether a body of so many bytes may begin to arrive; one that is alone always may. */
-  mayArrive(bytes: number): boolean {
-    return this.#arrivingBytes === 0 || this.#arrivingBytes + bytes <= this.#arrivingBytesMax
-  }
-
-  /** Throws ServiceError 'overloaded' where `mayArrive` says no. */
-  assertMayArrive(bytes: number): void {
-    if (!this.mayArrive(bytes)) throw this.#tooMuch()
+  /** Why writes are refused, as a sentence; undefined while there is memory for them. */
+  failure(): Error | undefined {
+    if (!this.outOfMemory && !this.bodies.refusedRecently) return undefined
+    return new Error(
+      `writes are refused: bodies hold ${this.heldBytes} bytes of memory, and at most ${this.#bytesMax} may be held`,
+    )
   }
 
   /** A request is complete, with a body of so many bytes, and is now worked on. */
@@ -96,19 +102,6 @@ export class Load {
     }
   }
 
-  /** For a body that arrives in pieces. */
-  arrival(): Arrival {
-    return new Arrival(this)
-  }
-
-  /** Throws ServiceError 'overloaded' if more is held than may be, and this is not the only body. */
-  arriving(change: number, mine: number): void {
-    this.#arrivingBytes += change
-    if (change > 0 && this.#arrivingBytes > this.#arrivingBytesMax && this.#arrivingBytes > mine) {
-      throw this.#tooMuch()
-    }
-  }
-
   /** A read looks for its first events, in its turn; what `find` resolves with. */
   async whileFinding<T>(find: () => Promise<T>): Promise<T> {
     this.begin(0)
@@ -120,53 +113,5 @@ export class Load {
       this.end(0)
       leave()
     }
-  }
-
-  /** A long answer goes out from now until `endRead`. Throws ServiceError 'overloaded'. */
-  beginRead(): void {
-    if (this.#reads >= this.#limits.maxReads) {
-      throw new ServiceError(
-        'overloaded',
-        `${this.#reads} long answers are being sent, and no more at a time; try again later, or ask for less with limit`,
-      )
-    }
-    this.#reads++
-  }
-
-  endRead(): void {
-    this.#reads--
-  }
-
-  #tooMuch(): ServiceError {
-    return new ServiceError(
-      'overloaded',
-      'as much is arriving already as is held in memory at a time; try again later',
-    )
-  }
-
-  get #arrivingBytesMax(): number {
-    return this.#limits.maxRequestBytes * ARRIVING_SHARE
-  }
-}
-
-/** The part of one body that is in memory. */
-export class Arrival {
-  readonly #load: Load
-  #held = 0
-
-  constructor(load: Load) {
-    this.#load = load
-  }
-
-  /** So many bytes are held now. Throws ServiceError 'overloaded'; then they are to be given up, and `end` called. */
-  holds(bytes: number): void {
-    const change = bytes - this.#held
-    this.#held = bytes
-    this.#load.arriving(change, bytes)
-  }
-
-  /** Nothing is held any more, or it is counted elsewhere. May be called twice. */
-  end(): void {
-    this.holds(0)
   }
 }

@@ -13,7 +13,9 @@ import type { HttpContext } from './bindings.ts'
 import type { Load } from './load.ts'
 import type { MayGoOn, OpenAnswers } from './open-answers.ts'
 import type { ReportFailure } from './problems.ts'
+import type { ReadPlace } from './read-places.ts'
 import type { SlowClients } from './slow-clients.ts'
+import type { TransferPace } from './transfer-pace.ts'
 
 export interface LongAnswerOptions {
   readonly load: Load
@@ -44,7 +46,7 @@ export async function beginPieces(pieces: Pieces): Promise<BegunPieces> {
 /**
  * Answers 200 with all of them. Nothing more is asked for once the client has gone, has been given up as too slow, or may not
  * have it any more.
- * Rejects with ServiceError 'overloaded' if too many long answers are being sent.
+ * Rejects with ServiceError 'overloaded' if too many long answers are being sent and none of them ends for a while.
  */
 export async function answerPieces(
   c: HttpContext,
@@ -59,25 +61,29 @@ export async function answerPieces(
     outgoing.end(first)
     return ALREADY_SENT
   }
+  let place: ReadPlace
   try {
-    load.beginRead()
+    place = await load.readPlaces.enter(load.clientOf(c.env.incoming), () => outgoing.destroy())
   } catch (error) {
     await rest.return()
     throw error
   }
-  const writer = new PieceWriter(outgoing)
-  const watched = slowClients.watchReader(outgoing, () => writer.bytesOut)
+  const writer = new PieceWriter(outgoing, place.pace)
+  const watched = slowClients.watchReader(outgoing, () => place.pace.moved)
   const unwatch = openAnswers.watch(c, () => outgoing.destroy(), mayGoOn)
   try {
     outgoing.writeHead(200, headers)
-    if (await writeAll(writer, [first, second], rest)) outgoing.end()
+    if (await writeAll(writer, [first, second], rest)) {
+      outgoing.end()
+      await writer.isOut()
+    }
   } catch (error) {
     report(error)
     outgoing.destroy()
   } finally {
     unwatch()
     slowClients.forget(watched)
-    load.endRead()
+    place.leave()
     await rest.return()
   }
   return ALREADY_SENT
@@ -97,14 +103,16 @@ async function writeAll(
 /** Two pieces at most are on their way at a time: one that the system is sending, one that waits for it. */
 class PieceWriter {
   readonly #outgoing: ServerResponse
+  readonly #pace: TransferPace
   #underWay = 0
   #closed: boolean
   #wake: () => void = () => {}
-  /** Of the pieces that the system has taken. */
-  bytesOut = 0
 
-  constructor(outgoing: ServerResponse) {
+  /** `pace` counts what the system has taken, and the time in which it took nothing. */
+  constructor(outgoing: ServerResponse, pace: TransferPace) {
     this.#outgoing = outgoing
+    this.#pace = pace
+    pace.stopAwaiting()
     this.#closed = outgoing.destroyed
     outgoing.once('close', () => {
       this.#closed = true
@@ -118,15 +126,28 @@ class PieceWriter {
     this.#underWay++
     this.#outgoing.write(piece, () => {
       this.#underWay--
-      this.bytesOut += piece.length
+      this.#pace.moved += piece.length
       this.#wake()
     })
-    while (this.#underWay > 1 && !this.#closed) {
+    await this.#until(1)
+    return !this.#closed
+  }
+
+  /** Resolves once all pieces are out, or nobody takes them any more. */
+  isOut(): Promise<void> {
+    return this.#until(0)
+  }
+
+  /** No more pieces than so many are under way. */
+  async #until(most: number): Promise<void> {
+    if (this.#underWay <= most || this.#closed) return
+    this.#pace.awaitClient()
+    while (this.#underWay > most && !this.#closed) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })
     }
-    return !this.#closed
+    this.#pace.stopAwaiting()
   }
 }
 

@@ -2,7 +2,10 @@
 import type { IncomingMessage } from 'node:http'
 import { ServiceError, type ServiceErrorCode } from '../service-error.ts'
 import { assertTransferEncoding, bodyChunks, endedEarly, isAnswered } from './body-chunks.ts'
-import type { Arrival, Load } from './load.ts'
+import type { Upload } from './body-memory.ts'
+import { decoderBytes } from './decoder-memory.ts'
+import { Expansion } from './expansion.ts'
+import type { Load } from './load.ts'
 import type { SlowClients } from './slow-clients.ts'
 
 /** What a body that is too large is called, and how it is refused. */
@@ -21,7 +24,7 @@ export interface Intake {
 /**
  * The whole body. Rejects with the limit's refusal as soon as it is known to be too large, with 'malformed_body' if it
  * does not decode or ends early, with 'unsupported_encoding', with
- * 'overloaded' if too much arrives at a time.
+ * 'overloaded' if too much arrives at a time and no memory becomes free for a while.
  */
 export async function readBody(
   incoming: IncomingMessage,
@@ -33,43 +36,56 @@ export async function readBody(
   const plain = incoming.headers['content-encoding'] === undefined
   if (plain && declared === '0') return EMPTY
   if (plain && Number(declared) > limit.bytesMax) throw tooLarge(limit, declared)
-  if (declared !== undefined) load.assertMayArrive(Number(declared))
-  slowClients.watchUpload(incoming)
-  const arrival = load.arrival()
+  if (declared !== undefined && !load.bodies.mayArrive(Number(declared))) {
+    await load.bodies.admit(load.clientOf(incoming), Number(declared))
+    if (incoming.destroyed) throw endedEarly()
+  }
+  const upload = slowClients.beginUpload(incoming, load)
   try {
-    return plain ? await readPlain(incoming, limit, arrival) : await readEncoded(incoming, limit, arrival)
+    const body = await (plain ? readPlain : readEncoded)(incoming, limit, upload)
+    if (!upload.complete()) throw endedEarly()
+    return body
   } finally {
-    arrival.end()
+    upload.end()
   }
 }
 
-async function readEncoded(incoming: IncomingMessage, limit: BodyLimit, arrival: Arrival): Promise<Buffer> {
+async function readEncoded(incoming: IncomingMessage, limit: BodyLimit, upload: Upload): Promise<Buffer> {
   const chunks: Uint8Array[] = []
   let length = 0
-  for await (const chunk of bodyChunks(incoming)) {
+  const expansion = new Expansion()
+  for await (const chunk of bodyChunks(incoming, expansion)) {
     length += chunk.length
     if (length > limit.bytesMax) throw tooLarge(limit)
-    arrival.holds(length)
+    upload.pace.moved = expansion.sentBytes
+    await upload.holds(length + decoderBytes(incoming, expansion.grownBytes))
     chunks.push(chunk)
   }
   return Buffer.concat(chunks, length)
 }
 
 /** The path of nearly every event: listeners cost less than an iterator over one chunk. */
-function readPlain(incoming: IncomingMessage, limit: BodyLimit, arrival: Arrival): Promise<Buffer> {
+function readPlain(incoming: IncomingMessage, limit: BodyLimit, upload: Upload): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let length = 0
+    function fail(error: unknown): void {
+      incoming.off('data', onData)
+      incoming.resume()
+      reject(error)
+    }
     function onData(chunk: Buffer): void {
       length += chunk.length
-      try {
-        if (length > limit.bytesMax) throw tooLarge(limit)
-        arrival.holds(length)
-        chunks.push(chunk)
-      } catch (error) {
-        incoming.off('data', onData)
-        reject(error)
+      if (length > limit.bytesMax) {
+        fail(tooLarge(limit))
+        return
       }
+      chunks.push(chunk)
+      upload.pace.moved = length
+      const room = upload.holds(length)
+      if (room === undefined) return
+      incoming.pause()
+      room.then(() => incoming.resume(), fail)
     }
     incoming.on('data', onData)
     incoming.once('end', () => {

@@ -11,7 +11,7 @@ import { type AnswerCounts, answerClass, securityHeaders } from './answer-class.
 import { Connections } from './connections.ts'
 import { answerPreflights, CorsRules } from './cors.ts'
 import type { Gate } from './gate.ts'
-import { inTurn } from './in-turn.ts'
+import { PipelinedRequests } from './in-turn.ts'
 import { headProblem, withClearHead } from './request-head.ts'
 import { readIdentity, tlsOptions } from './tls.ts'
 import { closeTunnel, refuseUnreadable } from './unreadable.ts'
@@ -33,6 +33,8 @@ export interface ServerOptions {
   readonly corsOrigins: readonly string[]
   /** False: a body that waits for a 100 is not asked for, and the refusal is all that is sent. */
   readonly mayContinue?: ((incoming: IncomingMessage) => boolean) | undefined
+  /** Ends an upload or a reader that is slower than it may be, for its connection; false if there is none. */
+  readonly cutSlowTransfer?: () => boolean
   /** HTTPS, with this identity. */
   readonly tls?: TlsFiles
 }
@@ -40,6 +42,7 @@ export interface ServerOptions {
 export interface HttpServer {
   readonly server: Server
   readonly connections: Connections
+  readonly pipelined: PipelinedRequests
   /** Reads certificate and key again. Throws TlsError, and stays with what it has; does nothing without TLS. */
   reloadTls(): void
 }
@@ -47,11 +50,16 @@ export interface HttpServer {
 /** Throws TlsError if the files of the certificate cannot be used. */
 export function newServer(
   listener: RequestListener,
-  { limits, gate, answers, corsOrigins, mayContinue, tls }: ServerOptions,
+  { limits, gate, answers, corsOrigins, mayContinue, cutSlowTransfer, tls }: ServerOptions,
 ): HttpServer {
   const always = securityHeaders(tls !== undefined)
   const cors = corsOrigins.length > 0 ? new CorsRules(corsOrigins) : undefined
-  const connections = new Connections(limits.maxConnections)
+  const connections = new Connections({
+    max: limits.maxConnections,
+    minUploadBytesPerSecond: limits.minUploadBytesPerSecond,
+    cutSlowTransfer: cutSlowTransfer ?? (() => false),
+  })
+  const pipelined = new PipelinedRequests(limits.maxPipelined)
   const gated = gate.guard(listener)
   const asked = cors === undefined ? gated : answerPreflights(cors, gated)
   const options = {
@@ -64,7 +72,7 @@ export function newServer(
     // Clients keep connections in pools for about a minute: we must not be the one who closes first.
     keepAliveTimeout: limits.keepAliveSeconds * 1000,
   }
-  const handle = inTurn(withClearHead(connections.guard(asked)), limits.maxPipelined)
+  const handle = pipelined.inTurn(withClearHead(connections.guard(asked)))
   const server =
     tls === undefined
       ? createServer(options, handle)
@@ -85,6 +93,7 @@ export function newServer(
   return {
     server,
     connections,
+    pipelined,
     reloadTls() {
       if (tls !== undefined) (server as TlsServer).setSecureContext(readIdentity(tls))
     },

@@ -4,6 +4,9 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { HeaderRecord } from './answer-class.ts'
+import type { Upload, UploadEnd } from './body-memory.ts'
+import type { Load } from './load.ts'
+import { RETRY_AFTER_SECONDS } from './refusals.ts'
 import { refuseUpload } from './unreadable.ts'
 
 const LOOK_MS = 1_000
@@ -21,6 +24,8 @@ export interface Watched {
   /** Goes up by what has been moved, in bytes. */
   readonly progress: () => number
   readonly cut: () => void
+  /** False while the service itself is the slow one: then no time passes. Undefined: never. */
+  readonly isAwaited?: () => boolean
   /** What counts as moving within `idleSeconds`. */
   readonly bytesLeast: number
   readonly idleSeconds: number
@@ -40,20 +45,32 @@ export class SlowClients {
     this.#always = always
   }
 
-  /** A body that arrives: is answered 408 if it stops. Forgotten by itself when it has come or its client has gone. */
-  watchUpload(incoming: IncomingMessage): void {
+  /**
+   * A body begins to arrive: `end` of what is returned has to be called in any case. Its client is answered 408 if it
+   * stops, and 408 or 503 if it has to give way to others.
+   */
+  beginUpload(incoming: IncomingMessage, load: Load): Upload {
     const { uploadIdleSeconds } = this.#limits
-    const { socket } = incoming
-    const sentence = `less than ${UPLOAD_BYTES_LEAST} bytes of the body came in ${uploadIdleSeconds} s; send it faster`
-    const watched = this.#watch({
-      progress: () => socket.bytesRead,
-      cut: () => refuseUpload(incoming, '408 Request Timeout', sentence, this.#always),
+    const upload = load.bodies.begin(load.clientOf(incoming), {
+      hasSentAll: () => incoming.complete,
+      end: (end) => this.#endUpload(incoming, end),
+    })
+    const watched: Watched = this.#watch({
+      progress: () => upload.pace.moved,
+      cut: () => upload.cut(stopped(uploadIdleSeconds)),
+      isAwaited: () => upload.pace.isAwaited && !incoming.complete,
       bytesLeast: UPLOAD_BYTES_LEAST,
       idleSeconds: uploadIdleSeconds,
       secondsMax: Number.POSITIVE_INFINITY,
     })
     incoming.once('end', () => this.forget(watched))
     incoming.once('close', () => this.forget(watched))
+    return upload
+  }
+
+  #endUpload(incoming: IncomingMessage, { status, sentence }: UploadEnd): void {
+    const retry = status.startsWith('503') && { 'Retry-After': `${RETRY_AFTER_SECONDS}` }
+    refuseUpload(incoming, status, sentence, { ...this.#always, ...retry })
   }
 
   /** An answer that goes out in pieces: is cut off if its client takes none, or takes too long for all of them. */
@@ -86,7 +103,7 @@ export class SlowClients {
     for (const [watched, seen] of this.#watched) {
       const progress = watched.progress()
       seen.looks++
-      seen.idleLooks++
+      if (watched.isAwaited?.() !== false) seen.idleLooks++
       if (progress - seen.moved >= watched.bytesLeast) {
         seen.moved = progress
         seen.idleLooks = 0
@@ -97,3 +114,8 @@ export class SlowClients {
     }
   }
 }
+
+const stopped = (idleSeconds: number): UploadEnd => ({
+  status: '408 Request Timeout',
+  sentence: `less than ${UPLOAD_BYTES_LEAST} bytes of the body came in ${idleSeconds} s; send it faster`,
+})

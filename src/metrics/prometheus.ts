@@ -32,10 +32,11 @@ export interface Source {
   readonly read: () => number | undefined | Promise<number | undefined>
 }
 
-/** Numbers that only go up, by the value of one label. */
+/** Numbers by the value of one label; they only go up, unless it is a gauge. */
 export interface LabelledSource {
   readonly name: string
   readonly help: string
+  readonly kind?: Source['kind'] | undefined
   readonly label: string
   readonly read: () => Iterable<readonly [value: string, total: number]>
 }
@@ -122,9 +123,9 @@ export class Prometheus {
     this.#families.push({ name, help, type: kind, values })
   }
 
-  addLabelled({ name, help, label, read }: LabelledSource): void {
+  addLabelled({ name, help, kind = 'counter', label, read }: LabelledSource): void {
     const values = () => [...read()].map(([value, total]) => ({ labels: { [label]: value }, value: total }))
-    this.#families.push({ name, help, type: 'counter', values })
+    this.#families.push({ name, help, type: kind, values })
   }
 
   /** The text, and the type of its content. */

@@ -5,8 +5,15 @@ import { gzipSync } from 'node:zlib'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { avroFile } from '../decoders/avro-file.ts'
 import { answerOf, plain } from '../support/answer.ts'
-import { RawConnection, rawRequest } from '../support/raw-http.ts'
-import { type RequestOptions, STREAMS, type TestAppOptions, testApp } from '../support/test-app.ts'
+import { RawConnection, rawRequest, rawStatus } from '../support/raw-http.ts'
+import { stallingStorage } from '../support/stalling-storage.ts'
+import {
+  type RequestOptions,
+  STREAMS,
+  type TestApp,
+  type TestAppOptions,
+  testApp,
+} from '../support/test-app.ts'
 
 const HOST = 'Host: x\r\n'
 const TEXT = { 'Content-Type': 'text/plain' }
@@ -148,41 +155,110 @@ test('more headers than node counts by itself are neither lost nor in the way', 
 })
 
 describe('--max-connections', () => {
-  test('one more is told that there are too many, and let in once another has gone', async () => {
+  const PING = `GET /ping HTTP/1.1\r\n${HOST}\r\n`
+  const FULL = '3 connections are open, and no more are taken; close some, or try again later'
+
+  async function open(app: TestApp, bytes: string): Promise<RawConnection> {
+    const connection = await RawConnection.open(app.port)
+    onTestFinished(() => connection.destroy())
+    connection.write(bytes)
+    return connection
+  }
+
+  test('for one more the connection goes that is idle longest', async () => {
     const app = await testApp({ limits: { maxConnections: 3 } })
-    const ping = `GET /ping HTTP/1.1\r\n${HOST}\r\n`
-    const open = async () => {
-      const connection = await RawConnection.open(app.port)
-      onTestFinished(() => connection.destroy())
-      connection.write(ping)
-      return { connection, response: await connection.response() }
+    const three: RawConnection[] = []
+    for (let i = 0; i < 3; i++) {
+      three.push(await open(app, PING))
+      expect(await three[i]!.response()).toMatchObject({ status: 200 })
     }
-    const three = [await open(), await open(), await open()]
-    expect(three.map(({ response }) => response.status)).toEqual([200, 200, 200])
-    const fourth = await open()
-    expect(fourth.response).toMatchObject({
-      status: 503,
-      headers: { 'retry-after': '1', connection: 'close' },
-      text: '3 connections are open, and no more are taken; close some, or try again later',
-    })
-    await fourth.connection.closed
-    three[0]!.connection.write(ping)
-    expect(await three[0]!.connection.response()).toMatchObject({ status: 200 })
-    three[1]!.connection.destroy()
-    await expect.poll(async () => (await open()).response.status).toBe(200)
+    three[0]!.write(PING)
+    expect(await three[0]!.response()).toMatchObject({ status: 200 })
+    const fourth = await open(app, PING)
+    expect(await fourth.response()).toMatchObject({ status: 200 })
+    await three[1]!.closed
+    for (const stays of [three[0]!, three[2]!]) {
+      stays.write(PING)
+      expect(await stays.response()).toMatchObject({ status: 200 })
+    }
   })
 
-  test('far more are not heard at all', async () => {
-    const app = await testApp({ limits: { maxConnections: 1 } })
-    const all = await Promise.all(Array.from({ length: 80 }, () => RawConnection.open(app.port)))
-    onTestFinished(() => all.forEach((connection) => void connection.destroy()))
-    const closed = all.map((connection) => connection.closed.then(() => true))
-    await expect
-      .poll(async () => {
-        const ended = await Promise.all(closed.map((one) => Promise.race([one, sleep(0, false)])))
-        return ended.filter(Boolean).length
-      })
-      .toBe(80 - 65)
+  test('for one more the oldest half-open one goes before any that is idle', async () => {
+    const app = await testApp({ limits: { maxConnections: 3 } })
+    const idle = await open(app, PING)
+    expect(await idle.response()).toMatchObject({ status: 200 })
+    const halves = [await open(app, 'GET /ping HTTP/1.1\r\na: '), await open(app, '')]
+    await sleep(600)
+    const fourth = await open(app, PING)
+    expect(await fourth.response()).toMatchObject({ status: 200 })
+    await halves[0]!.closed
+    idle.write(PING)
+    expect(await idle.response()).toMatchObject({ status: 200 })
+    halves[1]!.write(PING)
+    expect(await halves[1]!.response()).toMatchObject({ status: 200 })
+  })
+
+  test('where many come at a time, each has a moment to send its request', async () => {
+    const app = await testApp({ limits: { maxConnections: 20 } })
+    const idle: RawConnection[] = []
+    for (let i = 0; i < 20; i++) idle.push(await open(app, PING))
+    for (const one of idle) expect(await one.response()).toMatchObject({ status: 200 })
+    const next = await Promise.all(Array.from({ length: 10 }, () => open(app, PING)))
+    for (const one of next) expect(await one.response()).toMatchObject({ status: 200 })
+    for (const one of idle.slice(0, 10)) await one.closed
+  })
+
+  test('far more half-open ones keep nobody out', async () => {
+    const app = await testApp({ limits: { maxConnections: 3 } })
+    for (let i = 0; i < 200; i++) {
+      const half = await RawConnection.open(app.port)
+      onTestFinished(() => half.destroy())
+      half.write('GET /status HTTP/1.1\r\na: ')
+    }
+    for (const path of ['/status', '/ping', '/v3/version', '/metrics']) {
+      expect((await app.get(path)).status).toBe(200)
+    }
+    expect((await app.get('/metrics')).text).toMatch(
+      /millrace_share_cut_total\{resource="connections"\} 19\d\n/,
+    )
+  })
+
+  test('one whose body has stopped goes for one more', async () => {
+    const app = await testApp({ streams: ['s'], limits: { maxConnections: 3 } })
+    const heads = [`POST ${STREAMS}/s`, `POST ${STREAMS}/s/batch`, `PUT ${STREAMS}/s/properties`]
+    const stalled: RawConnection[] = []
+    for (const head of heads) {
+      const type = 'Content-Type: text/plain\r\n'
+      stalled.push(await open(app, `${head} HTTP/1.1\r\n${HOST}${type}Content-Length: 9\r\n\r\n`))
+    }
+    await sleep(100)
+    const version = `GET /v3/version HTTP/1.1\r\n${HOST}\r\n`
+    const status = async () => (await rawStatus(app.port, version)) ?? 0
+    await expect.poll(status).toBe(503)
+    await expect.poll(status, { timeout: 15_000 }).toBe(200)
+    await Promise.race(stalled.map(({ closed }) => closed))
+  })
+
+  test('where all are at work, one more is told that there are too many, but whether the service is well', async () => {
+    const disk = stallingStorage()
+    const app = await testApp({ streams: ['s'], limits: { maxConnections: 3 }, openStorage: disk.open })
+    onTestFinished(() => disk.goOn())
+    disk.stall()
+    const post = `POST ${STREAMS}/s HTTP/1.1\r\n${HOST}Content-Length: 1\r\n\r\nx`
+    const three = [await open(app, post), await open(app, post), await open(app, post)]
+    await sleep(50)
+    const refused = await open(app, `GET ${STREAMS} HTTP/1.1\r\n${HOST}\r\n`)
+    expect(await refused.response()).toMatchObject({
+      status: 503,
+      headers: { 'retry-after': '1', connection: 'close' },
+      text: FULL,
+    })
+    await refused.closed
+    const health = await open(app, `GET /status HTTP/1.1\r\n${HOST}\r\n`)
+    expect(await health.response()).toMatchObject({ status: 200, headers: { connection: 'close' } })
+    await health.closed
+    disk.goOn()
+    for (const one of three) expect(await one.response()).toMatchObject({ status: 200 })
   })
 })
 

@@ -1,7 +1,7 @@
 /** More than can be done at a time: what is too much is sent away early, with when to come back, and what is taken is kept. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { RawConnection, type RawResponse } from '../support/raw-http.ts'
+import { RawConnection } from '../support/raw-http.ts'
 import { stallingStorage } from '../support/stalling-storage.ts'
 import { STREAMS, type TestApp, type TestAppOptions, testApp } from '../support/test-app.ts'
 
@@ -170,10 +170,19 @@ describe('as many bytes as are held in memory', () => {
   ]
   const announced = uploads.filter(({ path }) => path !== 's/batch')
 
+  const chunk = (bytes: number) =>
+    Buffer.concat([Buffer.from(`${bytes.toString(16)}\r\n`), Buffer.alloc(bytes, 'x'), Buffer.from('\r\n')])
+
   test.each(announced)(
-    '$name that announces too many beside another is refused at once',
+    '$name that announces too many beside one that moves is refused after a while',
     async ({ path }) => {
-      const { app, first } = await fullApp(path)
+      const app = await testApp({ streams: ['s'], limits })
+      const first = await open(app)
+      first.write(`POST ${STREAMS}/${path} HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n`)
+      await first.flushed(chunk(2 * MIB))
+      const timer = setInterval(() => first.write(chunk(4_096)), 25)
+      onTestFinished(() => clearInterval(timer))
+      await app.get('/ping')
       const second = await open(app)
       second.write(head(path, 2 * MIB))
       expect(await second.response()).toMatchObject({
@@ -181,33 +190,45 @@ describe('as many bytes as are held in memory', () => {
         headers: { 'retry-after': '1' },
         text: ARRIVING,
       })
-      first.write('x')
+      expect(await app.get('/status')).toMatchObject({
+        status: 503,
+        text: expect.stringMatching(
+          /^writes are refused: bodies hold \d+ bytes of memory, and at most 4194304 may be held\n$/,
+        ),
+      })
+      expect((await app.get('/v3/system/services/streams/status')).text).toBe('{"status":"NOTOK"}')
+      clearInterval(timer)
+      first.write('0\r\n\r\n')
       expect(await first.response()).toMatchObject({ status: 200 })
       const later = await app.post(`${STREAMS}/s`, { body: Buffer.alloc(2 * MIB, 'y') })
       expect(later.status).toBe(200)
-      expect((await app.events('s')).map(({ body }) => body.length)).toEqual([2 * MIB + 1, 2 * MIB])
+      expect(await app.events('s')).toHaveLength(2)
+      await expect.poll(async () => (await app.get('/status')).text, { timeout: 8_000 }).toBe('OK.\n')
     },
   )
 
-  test.each(uploads)('$name that brings too many beside another is refused on the way', async ({ path }) => {
-    const { app, first } = await fullApp(path)
-    const second = await open(app)
-    second.write(
-      `POST ${STREAMS}/${path} HTTP/1.1\r\n${HOST}Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n`,
-    )
-    const piece = Buffer.concat([Buffer.from('10000\r\n'), Buffer.alloc(0x10000, 'x'), Buffer.from('\r\n')])
-    let answer: RawResponse | undefined
-    const answered = second.response().then((response) => {
-      answer = response
-    })
-    for (let i = 0; i < 64 && answer === undefined; i++) await second.flushed(piece)
-    await answered
-    expect(answer).toMatchObject({ status: 503, text: ARRIVING })
-    first.write('x')
-    expect(await first.response()).toMatchObject({ status: 200 })
-    expect(await app.events('s')).toHaveLength(1)
-    expect(app.reported).toEqual([])
-  })
+  test.each(uploads)(
+    '$name that brings too many beside one that stopped takes its place',
+    async ({ path }) => {
+      const { app, first } = await fullApp(path)
+      const second = await open(app)
+      second.write(
+        `POST ${STREAMS}/${path} HTTP/1.1\r\n${HOST}Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n`,
+      )
+      for (let i = 0; i < 40; i++) await second.flushed(chunk(64 * 1024))
+      second.write('0\r\n\r\n')
+      expect(await second.response()).toMatchObject({ status: 200 })
+      if (path !== 's/batch') {
+        expect(await first.response()).toMatchObject({
+          status: 408,
+          text: 'the body came slowly, and the memory it took was needed for others; send it faster, or try again later',
+        })
+        await first.closed
+      }
+      expect(await app.events('s')).toHaveLength(1)
+      expect(app.reported).toEqual([])
+    },
+  )
 
   test('events that come in one piece are taken beside them', async () => {
     const { app } = await fullApp('s')
@@ -237,25 +258,56 @@ describe('as many bytes as are held in memory', () => {
   })
 })
 
-test('as many long answers as are sent at a time: one more is refused, short ones are not', async () => {
-  const app = await testApp({ streams: ['s'], limits: { maxReads: 2 } })
+describe('as many long answers as are sent at a time', () => {
+  const BUSY_READS =
+    '2 long answers are being sent, and no more at a time; try again later, or ask for less with limit'
   const lines = 'line of a text\n'.repeat(2_000_000)
-  expect((await app.post(`${STREAMS}/s/batch`, { headers: TEXT, body: lines })).status).toBe(200)
-  const readers = [await open(app), await open(app)]
-  for (const reader of readers) {
-    reader.write(`GET ${STREAMS}/s/events HTTP/1.1\r\n${HOST}\r\n`)
-    await reader.received(1)
-    reader.pause()
+
+  /** A service with two readers of a long answer, which go on with it at their speed. */
+  async function readApp(bytesPerTenth: number) {
+    const app = await testApp({ streams: ['s'], limits: { maxReads: 2 } })
+    expect((await app.post(`${STREAMS}/s/batch`, { headers: TEXT, body: lines })).status).toBe(200)
+    const readers = [await open(app), await open(app)]
+    for (const reader of readers) {
+      reader.write(`GET ${STREAMS}/s/events HTTP/1.1\r\n${HOST}\r\n`)
+      await reader.received(1)
+      reader.pause()
+      if (bytesPerTenth === 0) continue
+      let wanted = 0
+      const timer = setInterval(() => {
+        wanted += bytesPerTenth
+        reader.resume()
+        void reader.received(wanted).then(
+          () => reader.pause(),
+          () => {},
+        )
+      }, 100)
+      onTestFinished(() => clearInterval(timer))
+    }
+    return { app, readers }
   }
-  const third = await app.get(`${STREAMS}/s/events`)
-  expect([third.status, third.text, third.headers['retry-after']]).toEqual([
-    503,
-    '2 long answers are being sent, and no more at a time; try again later, or ask for less with limit',
-    '1',
-  ])
-  expect(await app.events('s', 'limit=100')).toHaveLength(100)
-  readers[0]!.destroy()
-  await expect
-    .poll(async () => (await app.request('GET', `${STREAMS}/s/events?limit=500000`)).status)
-    .toBe(200)
+
+  test('one more waits, and is refused if those move; short ones are not', async () => {
+    const { app } = await readApp(400_000)
+    const third = await app.get(`${STREAMS}/s/events`)
+    expect([third.status, third.text, third.headers['retry-after']]).toEqual([503, BUSY_READS, '1'])
+    expect(await app.events('s', 'limit=100')).toHaveLength(100)
+  })
+
+  test('one more waits until another has ended', async () => {
+    const { app, readers } = await readApp(400_000)
+    const third = app.get(`${STREAMS}/s/events?limit=500000`)
+    await sleep(500)
+    readers[0]!.destroy()
+    expect((await third).status).toBe(200)
+  })
+
+  test('one more takes the place of the one that takes least', async () => {
+    const { app, readers } = await readApp(0)
+    expect((await app.get(`${STREAMS}/s/events?limit=500000`)).status).toBe(200)
+    readers[0]!.resume()
+    await readers[0]!.closed
+    await expect(readers[0]!.response()).rejects.toThrow('the connection ended after')
+    expect(app.reported).toEqual([])
+  })
 })

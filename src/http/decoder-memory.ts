@@ -1,0 +1,23 @@
+/**
+ * Memory of the decoders of a `Content-Encoding`, which counts as memory of the body: a few kilobytes that stop arriving may
+ * keep megabytes of a window. A window is memory only as far as something has come out of the decoder.
+ */
+import type { IncomingMessage } from 'node:http'
+
+/** Node's buffers and the state of zlib. */
+const DECODER_BYTES = 64 * 1024
+const MIB = 1024 * 1024
+/** The largest window that our decoders accept: RFC 7932 for brotli, body-chunks.ts for zstd. Deflate's is 32 KiB. */
+const WINDOW_BYTES_MAX: Readonly<Record<string, number | undefined>> = { br: 16 * MIB, zstd: 8 * MIB }
+
+/** What decoders of this body hold after so many bytes have come out of them; at least what one of them has made. */
+export function decoderBytes({ headers }: IncomingMessage, grownBytes: number): number {
+  const encodings = headers['content-encoding']
+  if (encodings === undefined) return 0
+  let bytes = 0
+  for (const encoding of encodings.toLowerCase().split(',')) {
+    const windowMax = WINDOW_BYTES_MAX[encoding.trim()] ?? 0
+    bytes += DECODER_BYTES + Math.min(windowMax, grownBytes)
+  }
+  return bytes
+}
