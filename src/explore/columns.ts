@@ -3,11 +3,13 @@
  *
  *   boolean BOOLEAN · int INTEGER/INT · long BIGINT · float FLOAT · double DOUBLE · bytes BLOB/BINARY
  *   string, enum VARCHAR/STRING · array LIST/array<…> · map MAP/map<…> · record STRUCT/struct<…>
+ *   fixed      BLOB/BINARY; with a logical type as in logical-columns.ts
  *   nullable   as what it is when it is not null
  *
  * Maps, arrays and structs are kept as JSON text and become what they are when a query asks for them.
  */
 import { nonNullable, type RecordSchema, type Schema } from '../schemas/schema.ts'
+import { type LogicalKeptType, logicalColumnType } from './logical-columns.ts'
 import { quotedName } from './sql-text.ts'
 
 export interface Column {
@@ -24,7 +26,9 @@ export interface Column {
   readonly expression: string
 }
 
-export type KeptType = 'BIGINT' | 'BOOLEAN' | 'INTEGER' | 'FLOAT' | 'DOUBLE' | 'BLOB' | 'VARCHAR' | 'JSON'
+export type KeptType =
+  | ('BIGINT' | 'BOOLEAN' | 'INTEGER' | 'FLOAT' | 'DOUBLE' | 'BLOB' | 'VARCHAR' | 'JSON')
+  | LogicalKeptType
 
 /** Why there is no table: for people. */
 export class NoTable extends Error {
@@ -48,7 +52,11 @@ const SCALARS: Readonly<Record<string, Type>> = {
   bytes: scalar('BLOB', 'binary'),
   string: STRING,
   enum: STRING,
+  fixed: scalar('BLOB', 'binary'),
 }
+
+/** A struct has a part: a record without fields is its JSON. */
+const EMPTY_RECORD: Type = { kept: 'JSON', sql: 'VARCHAR', hive: 'string' }
 
 /** Throws NoTable for a schema that no table can have. */
 export function columnsOf(schema: RecordSchema): readonly Column[] {
@@ -99,6 +107,7 @@ function typeOf(schema: Schema, name: string, within: ReadonlySet<Schema>): Type
       const names = inner.fields.map((field) => field.name.toLowerCase())
       if (new Set(names).size < names.length || names.includes(''))
         throw new NoTable(`field ${name} has parts that have the same name, or none; case does not count`)
+      if (names.length === 0) return EMPTY_RECORD
       if (within.has(inner)) throw new NoTable(`field ${name} holds itself, which no column can`)
       const fields = inner.fields.map((field) => ({
         name: field.name,
@@ -111,7 +120,7 @@ function typeOf(schema: Schema, name: string, within: ReadonlySet<Schema>): Type
       }
     }
     default:
-      return SCALARS[inner.type]
+      return logicalColumnType(inner) ?? SCALARS[inner.type]
   }
 }
 

@@ -5,9 +5,10 @@
  *                           {"timestamp":…,"sequence":1,"error":"…","body":"…"}]}
  */
 import type { EventBlock } from '../../storage/log.ts'
+import { fieldJson } from '../formats/field-json.ts'
 import { allFields, type RecordReader, type Value } from '../formats/record-reader.ts'
 import { openReader, resolveFormat } from '../formats/specification.ts'
-import { bytesText, valueJson } from '../formats/value-json.ts'
+import { bytesText } from '../formats/value-json.ts'
 import type { RecordSchema } from '../schemas/schema.ts'
 import { parseSchemaText } from '../schemas/schema-json.ts'
 import type { Streams } from '../streams/streams.ts'
@@ -57,7 +58,9 @@ function* eventsOf(block: EventBlock, reader: RecordReader, schema: RecordSchema
       const error = reader.read(bytes, starts[i], ends[i], headers, values)
       const position = `"timestamp":${timestampMs},"sequence":${firstSequence + i}`
       if (error === undefined) {
-        const fields = schema.fields.map(({ name }, at) => `${JSON.stringify(name)}:${valueJson(values[at])}`)
+        const fields = schema.fields.map(
+          ({ name, schema: type }, at) => `${JSON.stringify(name)}:${fieldJson(type, values[at])}`,
+        )
         yield `{${position},"record":{${fields.join(',')}}}`
       } else {
         const body = bytes.subarray(starts[i], Math.min(ends[i], starts[i] + BODY_BYTES_SHOWN))
