@@ -108,7 +108,7 @@ class DefaultMaker {
   #record(json: Json, { fields }: RecordType, depth: number): Value {
     if (!isJsonObject(json)) throw this.#notA('a record')
     const members = fields.map((field): [string, Value] => {
-      const member = json.get(field.name) ?? field.default
+      const member = json.has(field.name) ? json.get(field.name) : field.default
       if (member === undefined) throw this.#notA(`a record: it has no ${field.name.slice(0, 60)}`)
       return [field.name, this.value(member, field.type, true, depth + 1)]
     })
