@@ -24,6 +24,7 @@ const HIVE_NAMES: Readonly<Record<string, string>> = {
   UINTEGER: 'BIGINT',
   UBIGINT: 'DECIMAL(20,0)',
   'TIMESTAMP WITH TIME ZONE': 'TIMESTAMP',
+  TIMESTAMP_NS: 'TIMESTAMP',
   '"NULL"': 'VOID',
 }
 

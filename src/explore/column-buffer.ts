@@ -51,10 +51,10 @@ export abstract class ColumnBuffer {
 }
 
 /** Of a typed array whose elements a number goes into as it is. */
-class NumberBuffer extends ColumnBuffer {
-  readonly #values: Int32Array | Float32Array | Float64Array
+export class NumberBuffer extends ColumnBuffer {
+  readonly #values: Int16Array | Int32Array | Float32Array | Float64Array
 
-  constructor(values: Int32Array | Float32Array | Float64Array) {
+  constructor(values: Int16Array | Int32Array | Float32Array | Float64Array) {
     super()
     this.#values = values
   }
@@ -70,7 +70,7 @@ class NumberBuffer extends ColumnBuffer {
   }
 }
 
-class LongBuffer extends ColumnBuffer {
+export class LongBuffer extends ColumnBuffer {
   readonly #values = new BigInt64Array(CHUNK_ROWS)
   /** Low and high halves of the same: a number goes in without a bigint. */
   readonly #halves = new Int32Array(this.#values.buffer)
@@ -186,6 +186,7 @@ class BytesBuffer extends ColumnBuffer {
 
 const EMPTY = new Uint8Array(0)
 
+/** Of all but logical types, which have logical-buffers.ts. */
 export function columnBuffer(type: KeptType): ColumnBuffer {
   switch (type) {
     case 'BOOLEAN':

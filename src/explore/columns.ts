@@ -3,11 +3,13 @@
  *
  *   boolean BOOLEAN · int INTEGER/INT · long BIGINT · float FLOAT · double DOUBLE · bytes BLOB/BINARY
  *   string, enum VARCHAR/STRING · array LIST/array<…> · map MAP/map<…> · record STRUCT/struct<…>
+ *   fixed      BLOB/BINARY; with a logical type as in logical-columns.ts
  *   nullable   as what it is when it is not null
  *
  * Maps, arrays and structs are kept as JSON text and become what they are when a query asks for them.
  */
 import { nonNullable, type RecordSchema, type Schema } from '../schemas/schema.ts'
+import { type LogicalKeptType, logicalColumnType } from './logical-columns.ts'
 import { quotedName } from './sql-text.ts'
 
 export interface Column {
@@ -24,7 +26,9 @@ export interface Column {
   readonly expression: string
 }
 
-export type KeptType = 'BIGINT' | 'BOOLEAN' | 'INTEGER' | 'FLOAT' | 'DOUBLE' | 'BLOB' | 'VARCHAR' | 'JSON'
+export type KeptType =
+  | ('BIGINT' | 'BOOLEAN' | 'INTEGER' | 'FLOAT' | 'DOUBLE' | 'BLOB' | 'VARCHAR' | 'JSON')
+  | LogicalKeptType
 
 /** Why there is no table: for people. */
 export class NoTable extends Error {
@@ -35,8 +39,11 @@ interface Type {
   readonly kept: KeptType
   readonly sql: string
   readonly hive: string
+  /** What JSON becomes first, where DuckDB would not read it as the type itself: bytes are a text with \xNN. */
+  readonly json?: string
 }
 
+const BYTES: Type = { kept: 'BLOB', sql: 'BLOB', hive: 'binary', json: 'VARCHAR' }
 const STRING: Type = { kept: 'VARCHAR', sql: 'VARCHAR', hive: 'string' }
 const SCALARS: Readonly<Record<string, Type>> = {
   null: STRING,
@@ -45,10 +52,14 @@ const SCALARS: Readonly<Record<string, Type>> = {
   long: scalar('BIGINT', 'bigint'),
   float: scalar('FLOAT', 'float'),
   double: scalar('DOUBLE', 'double'),
-  bytes: scalar('BLOB', 'binary'),
+  bytes: BYTES,
   string: STRING,
   enum: STRING,
+  fixed: BYTES,
 }
+
+/** A struct has a part: a record without fields is its JSON. */
+const EMPTY_RECORD: Type = { kept: 'JSON', sql: 'VARCHAR', hive: 'string' }
 
 /** Throws NoTable for a schema that no table can have. */
 export function columnsOf(schema: RecordSchema): readonly Column[] {
@@ -80,7 +91,7 @@ function column(name: string, field: number | undefined, keptAs: string, type: T
     keptType: type.kept,
     type: type.sql,
     hiveType: isNested ? type.hive : type.hive.toUpperCase(),
-    expression: isNested ? `${keptAs}::JSON::${type.sql}` : keptAs,
+    expression: isNested ? fromJson(keptAs, type) : keptAs,
   }
 }
 
@@ -91,7 +102,12 @@ function typeOf(schema: Schema, name: string, within: ReadonlySet<Schema>): Type
       throw new NoTable(`field ${name} is a union of more than a type and null, which no column can be`)
     case 'array': {
       const items = typeOf(inner.items, name, within)
-      return { kept: 'JSON', sql: `${items.sql}[]`, hive: `array<${items.hive}>` }
+      return {
+        kept: 'JSON',
+        sql: `${items.sql}[]`,
+        hive: `array<${items.hive}>`,
+        json: `${jsonType(items)}[]`,
+      }
     }
     case 'map':
       return mapType(typeOf(inner.keys, name, within), typeOf(inner.values, name, within))
@@ -99,6 +115,7 @@ function typeOf(schema: Schema, name: string, within: ReadonlySet<Schema>): Type
       const names = inner.fields.map((field) => field.name.toLowerCase())
       if (new Set(names).size < names.length || names.includes(''))
         throw new NoTable(`field ${name} has parts that have the same name, or none; case does not count`)
+      if (names.length === 0) return EMPTY_RECORD
       if (within.has(inner)) throw new NoTable(`field ${name} holds itself, which no column can`)
       const fields = inner.fields.map((field) => ({
         name: field.name,
@@ -106,12 +123,13 @@ function typeOf(schema: Schema, name: string, within: ReadonlySet<Schema>): Type
       }))
       return {
         kept: 'JSON',
-        sql: `STRUCT(${fields.map((field) => `${quotedName(field.name)} ${field.type.sql}`).join(', ')})`,
+        sql: structOf(fields.map(({ name, type }) => [name, type.sql])),
+        json: structOf(fields.map(({ name, type }) => [name, jsonType(type)])),
         hive: `struct<${fields.map((field) => `${field.name}:${field.type.hive}`).join(',')}>`,
       }
     }
     default:
-      return SCALARS[inner.type]
+      return logicalColumnType(inner) ?? SCALARS[inner.type]
   }
 }
 
@@ -119,10 +137,24 @@ function mapType(keys: Type, values: Type): Type {
   return {
     kept: 'JSON',
     sql: `MAP(${keys.sql}, ${values.sql})`,
+    json: `MAP(${jsonType(keys)}, ${jsonType(values)})`,
     hive: `map<${keys.hive},${values.hive}>`,
   }
 }
 
 function scalar(type: KeptType, hive: string): Type {
   return { kept: type, sql: type, hive }
+}
+
+function fromJson(keptAs: string, type: Type): string {
+  const read = `${keptAs}::JSON::${jsonType(type)}`
+  return jsonType(type) === type.sql ? read : `${read}::${type.sql}`
+}
+
+function structOf(parts: readonly (readonly [name: string, type: string])[]): string {
+  return `STRUCT(${parts.map(([name, type]) => `${quotedName(name)} ${type}`).join(', ')})`
+}
+
+function jsonType({ json, sql }: Type): string {
+  return json ?? sql
 }

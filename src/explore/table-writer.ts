@@ -3,6 +3,7 @@ import type { DuckDBAppender, DuckDBType } from '@duckdb/node-api'
 import { type Bindings, CHUNK_ROWS, type ColumnBuffer, columnBuffer } from './column-buffer.ts'
 import type { KeptType } from './columns.ts'
 import type { Connection, DuckDB, Engine } from './engine.ts'
+import { logicalBuffer, logicalDuckDBType } from './logical-buffers.ts'
 
 /** So often DuckDB takes over what was appended; in between it stays in the appender. */
 const FLUSH_CHUNKS = 8
@@ -31,8 +32,8 @@ export class TableWriter {
     this.#bindings = bindings
     this.#connection = connection
     this.#appender = appender
-    this.#types = types.map((type) => duckdb[type === 'JSON' ? 'VARCHAR' : type])
-    this.columns = types.map(columnBuffer)
+    this.#types = types.map((type) => duckdbType(duckdb, type))
+    this.columns = types.map((type) => logicalBuffer(type) ?? columnBuffer(type))
   }
 
   /** Into a table of schema `streams`, whose columns have these types. */
@@ -78,4 +79,9 @@ export class TableWriter {
       this.#chunks = 0
     }
   }
+}
+
+function duckdbType(duckdb: DuckDB, type: KeptType): DuckDBType {
+  const logical = logicalDuckDBType(duckdb, type)
+  return logical ?? duckdb[type === 'JSON' ? 'VARCHAR' : (type as 'VARCHAR')]
 }

@@ -5,17 +5,21 @@
  * Schemas are told apart by their text, not by the `schema.hash` header, which a client may have forgotten. What a text
  * resolves to is kept for as many texts as a stream is likely to mix.
  *
+ * A field that cannot be read is null, and the others are read: for a type that does not resolve, a symbol that the enum
+ * does not have, a decimal too long for its type. Bytes that are no datum make the whole event bad.
+ *
  * No datum takes more than its bytes are worth: lengths and counts are compared with what is left of the body, and data
  * that take no bytes, such as a million nulls, are counted. A datum has to end where the body does: anything else was
  * written in another schema than the one at hand.
  */
 import { AvroProblem } from '../schemas/avro-problem.ts'
-import { type AvroType, parseSchema } from '../schemas/avro-schema.ts'
-import type { Field, RecordSchema } from '../schemas/schema.ts'
-import { printSchema } from '../schemas/schema-json.ts'
+import { type AvroField, type AvroType, parseSchema, type RecordType } from '../schemas/avro-schema.ts'
+import type { RecordSchema } from '../schemas/schema.ts'
+import { printAvroSchema } from '../schemas/schema-print.ts'
 import { type RecordStep, resolveDatum, type Step } from './avro-resolution.ts'
+import { DatumProblem, ValueProblem } from './datum-problem.ts'
 import { exactLong } from './number-text.ts'
-import type { FormatError, HeaderPairs, RecordReader, Value } from './record-reader.ts'
+import { type FormatError, type HeaderPairs, quoted, type RecordReader, type Value } from './record-reader.ts'
 import { utf8 } from './text-bytes.ts'
 
 /** Data in data: each is a call deep. */
@@ -31,7 +35,7 @@ const SCHEMA_HEADER = 'schema'
 type Resolution = Step | FormatError
 
 export class AvroReader implements RecordReader {
-  readonly #fields: readonly Field[]
+  readonly #fields: readonly AvroField[]
   readonly #own: Resolution
   readonly #resolutions = new Map<string, Resolution>()
   readonly #cursor = new DatumCursor()
@@ -39,8 +43,9 @@ export class AvroReader implements RecordReader {
   #lastResolution: Resolution
 
   constructor(schema: RecordSchema, wanted: readonly number[]) {
-    this.#fields = wanted.map((index) => schema.fields[index])
-    this.#own = resolveDatum(parseSchema(printSchema(schema)), this.#fields)
+    const own = parseSchema(printAvroSchema(schema)) as RecordType
+    this.#fields = wanted.map((index) => own.fields[index])
+    this.#own = resolveDatum(own, this.#fields)
     this.#lastResolution = this.#own
   }
 
@@ -58,8 +63,7 @@ export class AvroReader implements RecordReader {
     const resolution = this.#lastResolution
     if (!('op' in resolution)) return resolution
     try {
-      this.#cursor.datum(bytes, start, end, resolution, into)
-      return undefined
+      return this.#cursor.datum(bytes, start, end, resolution, into)
     } catch (problem) {
       if (problem instanceof DatumProblem) return { reason: problem.reason }
       throw problem
@@ -92,16 +96,13 @@ export class AvroReader implements RecordReader {
   }
 }
 
-/** Thrown and caught within a read; no Error, whose stack would cost more than the read. */
-class DatumProblem {
-  readonly reason: string
-
-  constructor(reason: string) {
-    this.reason = reason
-  }
+const NO_BYTES = new Uint8Array(0)
+/** One field does not fit: `partial` tells whoever reads that the others stand. */
+function fieldError(reason: string): FormatError {
+  const error = { reason, partial: true }
+  return error
 }
 
-const NO_BYTES = new Uint8Array(0)
 const INT_MAX = 2_147_483_647
 const INT_MIN = -2_147_483_648
 const LONG_BYTES_MAX = 10
@@ -113,8 +114,12 @@ class DatumCursor {
   #end = 0
   #depth = 0
   #valuesLeft = 0
+  /** The field at the top that is being read, and where it begins. */
+  #read = 0
+  #readAt = 0
 
-  datum(bytes: Uint8Array, start: number, end: number, step: Step, into: Value[]): void {
+  /** Throws DatumProblem. A field whose value cannot be read is null, and the answer says so of the first. */
+  datum(bytes: Uint8Array, start: number, end: number, step: Step, into: Value[]): FormatError | undefined {
     if (bytes !== this.#bytes) {
       this.#bytes = bytes
       this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
@@ -126,26 +131,70 @@ class DatumCursor {
     let chosen = step
     while (chosen.op === 'union') chosen = this.#branch(chosen.branches)
     if (chosen.op === 'fail') throw new DatumProblem(chosen.reason)
-    this.#fields(chosen as RecordStep, into)
+    const wrong = this.#root(chosen as RecordStep, into)
     if (this.#at !== end) {
       throw new DatumProblem(`the datum ends ${end - this.#at} bytes before the body does`)
     }
+    return wrong
   }
 
-  #fields(record: RecordStep, into: Value[]): void {
-    if (record.missing !== undefined) {
-      throw new DatumProblem(`the event was written without field ${record.missing}, which cannot be null`)
+  #root(record: RecordStep, into: Value[]): FormatError | undefined {
+    let wrong: FormatError | undefined
+    for (let from = 0; from < record.reads.length; ) {
+      try {
+        this.#fields(record, from, into)
+        break
+      } catch (problem) {
+        if (!(problem instanceof ValueProblem)) throw problem
+        wrong ??= fieldError(problem.reason)
+        const { field, skip } = record.reads[this.#read]
+        into[field] = null
+        this.#at = this.#readAt
+        this.#depth = 1
+        this.#skip(skip)
+        from = this.#read + 1
+      }
     }
-    this.#enter()
+    const { absent, missing } = record
+    for (let index = 0; index < absent.length; index++) into[absent[index].field] = absent[index].value
+    for (let index = 0; index < missing.length; index++) {
+      into[missing[index].field] = null
+      wrong ??= fieldError(missing[index].reason)
+    }
+    return wrong
+  }
+
+  /** Those of a record at the top, from one on. Where one begins is remembered: it may have to be passed over. */
+  #fields(record: RecordStep, from: number, into: Value[]): void {
+    this.#depth = 1
     const reads = record.reads
-    for (let index = 0; index < reads.length; index++) {
+    for (let index = from; index < reads.length; index++) {
       const read = reads[index]
-      if (read.step === undefined) this.#skip(read.skip)
-      else into[read.field] = this.#value(read.step)
+      if (read.step === undefined) {
+        this.#skip(read.skip)
+      } else {
+        this.#read = index
+        this.#readAt = this.#at
+        into[read.field] = this.#value(read.step)
+      }
     }
-    const absent = record.absent
-    for (let index = 0; index < absent.length; index++) into[absent[index]] = null
+  }
+
+  #record(record: RecordStep): Value {
+    if (record.missing.length > 0) throw new ValueProblem(record.missing[0].reason)
+    this.#enter()
+    this.#valuesLeft -= record.absentWeight
+    const names = record.names
+    const values: Value[] = new Array(names.length).fill(null)
+    for (const { field, step, skip } of record.reads) {
+      if (step === undefined) this.#skip(skip)
+      else values[field] = this.#value(step)
+    }
+    for (const { field, value } of record.absent) values[field] = value
     this.#depth--
+    const map = new Map<string, Value>()
+    for (let index = 0; index < names.length; index++) map.set(names[index], values[index])
+    return map
   }
 
   #value(step: Step): Value {
@@ -161,6 +210,7 @@ class DatumCursor {
       case 'long':
         return this.#long()
       case 'union':
+        this.#valuesLeft++ // it is the branch that counts
         return this.#value(this.#branch(step.branches))
       case 'null':
         return null
@@ -186,7 +236,9 @@ class DatumCursor {
         return copyOf(this.#bytes, from, this.#at)
       }
       case 'enum': {
-        const symbol = step.symbols[this.#index(step.symbols.length, 'symbols of an enum')]
+        const index = this.#index(step.symbols.length, 'symbols of an enum')
+        const symbol = step.symbols[index]
+        if (symbol === undefined) throw unknownSymbol(step.written[index], step.path)
         return symbol
       }
       case 'array': {
@@ -211,17 +263,13 @@ class DatumCursor {
         this.#depth--
         return map
       }
-      case 'record': {
-        const names = step.names
-        this.#valuesLeft -= step.absent.length
-        const values: Value[] = new Array(names.length).fill(null)
-        this.#fields(step, values)
-        const map = new Map<string, Value>()
-        for (let index = 0; index < names.length; index++) map.set(names[index], values[index])
-        return map
-      }
+      case 'logical':
+        this.#valuesLeft++
+        return step.convert(this.#value(step.base))
+      case 'record':
+        return this.#record(step)
       case 'fail':
-        throw new DatumProblem(step.reason)
+        throw new ValueProblem(step.reason)
     }
   }
 
@@ -363,6 +411,12 @@ class DatumCursor {
     if (exact === undefined) throw new DatumProblem('a number takes more than 64 bits')
     return exact
   }
+}
+
+function unknownSymbol(symbol: string, path: string): ValueProblem {
+  return new ValueProblem(
+    `field ${path} has the symbol ${quoted(symbol)}, which its enum does not have, nor a default`,
+  )
 }
 
 function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array {

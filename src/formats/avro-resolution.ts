@@ -1,30 +1,61 @@
 /**
- * How data of a writer's schema become values of the schema given, by Avro's rules of resolution: worked out once, then
+ * How data of a writer's schema become values of the reader's, by Avro's rules of resolution: worked out once, then
  * followed for every datum (avro-reader.ts).
  *
  *   int -> long, float, double    long -> float, double    float -> double    string <-> bytes
- *   record    field by field, by name; the records may have different names, as the dialect knows no aliases
+ *   record    field by field, by name, else by an alias of the reader's field; a field that was not written has its default
+ *   enum      by symbol; one that the reader does not have is its default. Names have to match
+ *   fixed     names and sizes have to match
  *   union     of the writer: whichever branch a datum has; of the reader: the first member that takes it as it is, else
- *             the first that converts it. Of several records the one of the same name.
+ *             the first that converts it. Of several records the one of the same name, else the first that has all
+ *             fields.
+ *   names     match in full, or without their namespaces, or by an alias of the reader's type. Those of records matter
+ *             only to choose from a union, as in Avro for Java
+ *   decimal   scales have to match, where both are decimals
  *
- * Two things go beyond Avro, because the dialect lacks what Avro has for them: a field that the writer does not know is
- * null if it may be (there are no defaults), and an enum is read as a string, a fixed as bytes.
+ * Beyond Avro: a field that was not written and has no default is null if it may be, an enum is read as a string, a fixed
+ * as bytes.
  *
  * What does not resolve is a step that fails, for a datum may never come there.
  */
-import { type AvroType, fullName, type PrimitiveName, type RecordType } from '../schemas/avro-schema.ts'
-import type { Field, RecordSchema, Schema } from '../schemas/schema.ts'
+import {
+  type AvroField,
+  type AvroName,
+  type AvroType,
+  type EnumType,
+  fullName,
+  type NamedType,
+  type PrimitiveName,
+  type RecordType,
+  type UnionType,
+} from '../schemas/avro-schema.ts'
+import { defaultOf, isNullable, takesNull } from './avro-default.ts'
+import { type Convert, conversion, logicalOf } from './avro-logical.ts'
+import type { Value } from './record-reader.ts'
 
 export type Step =
   | { readonly op: 'null' | 'boolean' | 'int' | 'long' | 'float' | 'double' | 'string' | 'bytes' }
   /** A whole number to a float or double. */
   | { readonly op: 'toFloat' | 'toDouble' }
   | { readonly op: 'fixed'; readonly size: number }
-  | { readonly op: 'enum'; readonly symbols: readonly string[] }
+  /** By the writer's index; undefined for what the reader does not have. */
+  | {
+      readonly op: 'enum'
+      readonly symbols: readonly (string | undefined)[]
+      readonly written: readonly string[]
+      readonly path: string
+    }
   | { readonly op: 'array' | 'map'; readonly items: Step }
   | { readonly op: 'union'; readonly branches: readonly Step[] }
+  /** A value that means more than its underlying type. */
+  | { readonly op: 'logical'; readonly base: Step; readonly convert: Convert }
   | RecordStep
-  | { readonly op: 'fail'; readonly reason: string }
+  | FailStep
+
+export interface FailStep {
+  readonly op: 'fail'
+  readonly reason: string
+}
 
 /** Mutable while its fields are worked out: they may lead back to it. */
 export interface RecordStep {
@@ -33,10 +64,12 @@ export interface RecordStep {
   readonly names: readonly string[]
   /** In the writer's order. */
   reads: readonly FieldRead[]
-  /** Fields that the writer does not know; they are null. */
-  absent: readonly number[]
-  /** A field that cannot be null and the writer does not know: no datum can be read. */
-  missing: string | undefined
+  /** Fields that the writer does not know: their defaults, or null. */
+  absent: readonly AbsentField[]
+  /** What these hold, in values. */
+  absentWeight: number
+  /** Fields that the writer does not know and that can have no value; it is why. */
+  missing: readonly { readonly field: number; readonly reason: string }[]
 }
 
 export interface FieldRead {
@@ -46,97 +79,177 @@ export interface FieldRead {
   readonly skip: AvroType
 }
 
+export interface AbsentField {
+  readonly field: number
+  readonly value: Value
+}
+
+/** Types and fields that are looked at: two schemas of thousands of records each could meet in millions of pairs. */
+export const RESOLUTION_STEPS_MAX = 200_000
+
 /** Resolves a whole datum into some of the fields: the steps of a record, or of a union of records. */
-export function resolveDatum(writer: AvroType, fields: readonly Field[]): Step {
+export function resolveDatum(writer: AvroType, fields: readonly AvroField[]): Step {
   const resolver = new Resolver()
   const resolveRecord = (type: AvroType): Step =>
     type.kind === 'record'
       ? resolver.fields(type, fields)
       : { op: 'fail', reason: `the event was written as ${describe(type)}, which is not a record` }
-  if (writer.kind === 'union') return { op: 'union', branches: writer.branches.map(resolveRecord) }
-  return resolveRecord(writer)
+  const step: Step =
+    writer.kind === 'union'
+      ? { op: 'union', branches: writer.branches.map(resolveRecord) }
+      : resolveRecord(writer)
+  return resolver.isExhausted ? EXHAUSTED : step
 }
 
-class Resolver {
-  readonly #records = new Map<RecordType, Map<RecordSchema, RecordStep>>()
+const EXHAUSTED: FailStep = {
+  op: 'fail',
+  reason: `the schema of the event and that of the format take more than ${RESOLUTION_STEPS_MAX} steps to compare`,
+}
 
-  resolve(writer: AvroType, reader: Schema, path: string): Step {
+type Single = Exclude<AvroType, UnionType>
+
+class Resolver {
+  readonly #records = new Map<RecordType, Map<RecordType, RecordStep>>()
+  #stepsLeft = RESOLUTION_STEPS_MAX
+
+  get isExhausted(): boolean {
+    return this.#stepsLeft < 0
+  }
+
+  fields(writer: RecordType, fields: readonly AvroField[]): RecordStep {
+    return this.#fill(newRecord(fields), writer, fields, '', false)
+  }
+
+  /** `nested`: within an array, a map, a record, or a union of more than a type and null. */
+  #resolve(writer: AvroType, reader: AvroType, path: string, nested: boolean): Step {
+    if (--this.#stepsLeft < 0) return EXHAUSTED
     if (writer.kind === 'union') {
-      return { op: 'union', branches: writer.branches.map((branch) => this.resolve(branch, reader, path)) }
+      return {
+        op: 'union',
+        branches: writer.branches.map((branch) => this.#resolve(branch, reader, path, nested)),
+      }
     }
-    if (reader.type === 'union') {
-      const member = memberFor(writer, reader.members)
-      return member === undefined ? mismatch(writer, reader, path) : this.resolve(writer, member, path)
+    if (reader.kind === 'union') {
+      this.#stepsLeft -= reader.branches.length
+      const member = this.#memberFor(writer, reader.branches as readonly Single[])
+      return member === undefined
+        ? mismatch(writer, reader, path)
+        : this.#resolve(writer, member, path, nested || !isNullable(reader))
     }
+    return withMeaning(this.#underlying(writer, reader, path), writer, reader, path, nested)
+  }
+
+  #underlying(writer: Single, reader: Single, path: string): Step {
     switch (writer.kind) {
       case 'primitive':
         return primitiveStep(writer.primitive, reader) ?? mismatch(writer, reader, path)
       case 'enum':
-        return reader.type === 'string'
-          ? { op: 'enum', symbols: writer.symbols }
-          : mismatch(writer, reader, path)
+        return takes(writer, reader) ? enumStep(writer, reader, path) : mismatch(writer, reader, path)
       case 'fixed':
-        return reader.type === 'bytes' ? { op: 'fixed', size: writer.size } : mismatch(writer, reader, path)
+        return takes(writer, reader) ? { op: 'fixed', size: writer.size } : mismatch(writer, reader, path)
       case 'array':
-        if (reader.type !== 'array') return mismatch(writer, reader, path)
-        return { op: 'array', items: this.resolve(writer.items, reader.items, path) }
+        if (reader.kind !== 'array') return mismatch(writer, reader, path)
+        return { op: 'array', items: this.#resolve(writer.items, reader.items, path, true) }
       case 'map':
-        if (reader.type !== 'map') return mismatch(writer, reader, path)
-        return { op: 'map', items: this.resolve(writer.values, reader.values, path) }
+        if (reader.kind !== 'map') return mismatch(writer, reader, path)
+        return { op: 'map', items: this.#resolve(writer.values, reader.values, path, true) }
       case 'record':
-        return reader.type === 'record' ? this.#record(writer, reader, path) : mismatch(writer, reader, path)
+        return reader.kind === 'record' ? this.#record(writer, reader, path) : mismatch(writer, reader, path)
     }
   }
 
-  #record(writer: RecordType, reader: RecordSchema, path: string): RecordStep {
-    const readers = this.#records.get(writer) ?? new Map<RecordSchema, RecordStep>()
+  #record(writer: RecordType, reader: RecordType, path: string): RecordStep {
+    const readers = this.#records.get(writer) ?? new Map<RecordType, RecordStep>()
     this.#records.set(writer, readers)
     const known = readers.get(reader)
     if (known !== undefined) return known
-    const step: RecordStep = {
-      op: 'record',
-      names: reader.fields.map((field) => field.name),
-      reads: [],
-      absent: [],
-      missing: undefined,
-    }
+    const step = newRecord(reader.fields)
     readers.set(reader, step)
-    return this.#fill(step, writer, reader.fields, `${path}.`)
+    return this.#fill(step, writer, reader.fields, `${path}.`, true)
   }
 
-  fields(writer: RecordType, fields: readonly Field[]): RecordStep {
-    const names = fields.map((field) => field.name)
-    return this.#fill({ op: 'record', names, reads: [], absent: [], missing: undefined }, writer, fields, '')
-  }
-
-  #fill(step: RecordStep, writer: RecordType, fields: readonly Field[], prefix: string): RecordStep {
-    const indexes = new Map(fields.map((field, index) => [field.name, index]))
-    const written = new Set(writer.fields.map((field) => field.name))
+  #fill(
+    step: RecordStep,
+    writer: RecordType,
+    fields: readonly AvroField[],
+    prefix: string,
+    nested: boolean,
+  ): RecordStep {
+    this.#stepsLeft -= writer.fields.length + fields.length
+    if (this.#stepsLeft < 0) return step
+    const sources = sourcesOf(writer, fields)
+    const indexes = new Map(sources.map((name, index) => [name, index]))
     step.reads = writer.fields
       .map(({ name, type }): FieldRead => {
         const field = indexes.get(name) ?? -1
-        const read = field < 0 ? undefined : this.resolve(type, fields[field].schema, `${prefix}${name}`)
+        const read =
+          field < 0
+            ? undefined
+            : this.#resolve(type, fields[field].type, `${prefix}${fields[field].name}`, nested)
         return { field, step: read, skip: type }
       })
       // What takes no bytes and is not wanted is no work.
       .filter(({ field, skip }) => field >= 0 || skip.constantBytes !== 0)
-    const absent = fields.flatMap((field, index) => (written.has(field.name) ? [] : [index]))
-    step.absent = absent
-    const missing = absent.find((index) => !takesNull(fields[index].schema))
-    if (missing !== undefined) step.missing = `${prefix}${fields[missing].name}`
+    this.#fillAbsent(step, sources, fields, prefix, nested)
     return step
+  }
+
+  #fillAbsent(
+    step: RecordStep,
+    sources: readonly (string | undefined)[],
+    fields: readonly AvroField[],
+    prefix: string,
+    nested: boolean,
+  ): void {
+    const absent: AbsentField[] = []
+    const missing: { field: number; reason: string }[] = []
+    for (const [field, source] of sources.entries()) {
+      if (source !== undefined || this.#stepsLeft < 0) continue
+      const { value, reason, weight } = defaultOf(fields[field], `${prefix}${fields[field].name}`, nested)
+      this.#stepsLeft -= weight
+      step.absentWeight += weight
+      if (value === undefined) missing.push({ field, reason })
+      else absent.push({ field, value })
+    }
+    step.absent = absent
+    step.missing = missing
+  }
+
+  #memberFor(writer: Single, members: readonly Single[]): Single | undefined {
+    const same = members.filter((member) => isSame(writer, member))
+    if (same.length > 0) return same.find((member) => hasFullName(writer, member)) ?? same[0]
+    const takers = members.filter((member) => takes(writer, member))
+    return takers.find((member) => this.#hasAllFields(writer, member)) ?? takers[0]
+  }
+
+  #hasAllFields(writer: Single, member: Single): boolean {
+    if (writer.kind !== 'record' || member.kind !== 'record') return true
+    this.#stepsLeft -= writer.fields.length + member.fields.length
+    if (this.#stepsLeft < 0) return true
+    const sources = sourcesOf(writer, member.fields)
+    return member.fields.every(
+      ({ type, default: value }, index) =>
+        sources[index] !== undefined || value !== undefined || takesNull(type),
+    )
   }
 }
 
-function takesNull(schema: Schema): boolean {
-  return (
-    schema.type === 'null' ||
-    (schema.type === 'union' && schema.members.some((member) => member.type === 'null'))
+function newRecord(fields: readonly AvroField[]): RecordStep {
+  const names = fields.map((field) => field.name)
+  return { op: 'record', names, reads: [], absent: [], absentWeight: 0, missing: [] }
+}
+
+/** The name that each of the fields was written with; undefined if it was not. A field has its own name before an alias. */
+function sourcesOf(writer: RecordType, fields: readonly AvroField[]): (string | undefined)[] {
+  const written = new Set(writer.fields.map((field) => field.name))
+  const sources = fields.map(({ name }) => (written.delete(name) ? name : undefined))
+  return sources.map(
+    (source, index) => source ?? fields[index].aliases.find((alias) => written.delete(alias)),
   )
 }
 
 /** What a value of a primitive type is read as, by the type of the reader. */
-const PROMOTIONS: Readonly<Record<PrimitiveName, Readonly<Partial<Record<Schema['type'], Step>>>>> = {
+const PROMOTIONS: Readonly<Record<PrimitiveName, Readonly<Partial<Record<PrimitiveName, Step>>>>> = {
   null: { null: { op: 'null' } },
   boolean: { boolean: { op: 'boolean' } },
   int: { int: { op: 'int' }, long: { op: 'int' }, float: { op: 'toFloat' }, double: { op: 'toDouble' } },
@@ -147,49 +260,76 @@ const PROMOTIONS: Readonly<Record<PrimitiveName, Readonly<Partial<Record<Schema[
   bytes: { bytes: { op: 'bytes' }, string: { op: 'string' } },
 }
 
-function primitiveStep(primitive: PrimitiveName, reader: Schema): Step | undefined {
-  return PROMOTIONS[primitive][reader.type]
+function primitiveStep(primitive: PrimitiveName, reader: Single): Step | undefined {
+  return reader.kind === 'primitive' ? PROMOTIONS[primitive][reader.primitive] : undefined
 }
 
-function memberFor(
-  writer: Exclude<AvroType, { kind: 'union' }>,
-  members: readonly Schema[],
-): Schema | undefined {
-  const takers = members.filter((member) => takes(writer, member))
-  return takers.find((member) => isSame(writer, member)) ?? takers[0]
+function enumStep(writer: EnumType, reader: Single, path: string): Step {
+  if (reader.kind !== 'enum') return { op: 'enum', symbols: writer.symbols, written: writer.symbols, path }
+  const known = new Set(reader.symbols)
+  const instead = enumDefault(reader, known)
+  const symbols = writer.symbols.map((symbol) => (known.has(symbol) ? symbol : instead))
+  return { op: 'enum', symbols, written: writer.symbols, path }
 }
 
-function takes(writer: AvroType, member: Schema): boolean {
+function enumDefault({ properties }: EnumType, symbols: ReadonlySet<string>): string | undefined {
+  const symbol = properties.find(([name]) => name === 'default')?.[1]
+  return typeof symbol === 'string' && symbols.has(symbol) ? symbol : undefined
+}
+
+function withMeaning(base: Step, writer: Single, reader: Single, path: string, nested: boolean): Step {
+  const meaning = logicalOf(reader)
+  if (meaning === undefined || base.op === 'fail') return base
+  const written = logicalOf(writer)
+  if (meaning.kind === 'decimal' && written?.kind === 'decimal' && meaning.scale !== written.scale) {
+    const reason = `field ${path} was written as a decimal of scale ${written.scale} and is read as one of scale ${meaning.scale}`
+    return { op: 'fail', reason }
+  }
+  const convert = conversion(meaning, written, base.op === 'string' ? 'text' : 'other', path, nested)
+  return convert === undefined ? base : { op: 'logical', base, convert }
+}
+
+/** Whether values become those of the member at all; what is in a record, an array or a map is another matter. */
+function takes(writer: Single, member: Single): boolean {
   switch (writer.kind) {
     case 'primitive':
       return primitiveStep(writer.primitive, member) !== undefined
     case 'enum':
-      return member.type === 'string'
+      if (member.kind === 'enum') return nameMatches(writer, member)
+      return member.kind === 'primitive' && member.primitive === 'string'
     case 'fixed':
-      return member.type === 'bytes'
+      if (member.kind === 'fixed') return member.size === writer.size && nameMatches(writer, member)
+      return member.kind === 'primitive' && member.primitive === 'bytes'
     default:
-      return member.type === writer.kind
+      return member.kind === writer.kind
   }
 }
 
-function isSame(writer: AvroType, member: Schema): boolean {
-  if (writer.kind === 'primitive') return member.type === writer.primitive
-  if (writer.kind !== 'record' || member.type !== 'record') return true
-  return member.name === fullName(writer.name) || unqualified(member.name) === writer.name.name
+/** Whether nothing is converted. */
+function isSame(writer: Single, member: Single): boolean {
+  if (writer.kind === 'primitive') return member.kind === 'primitive' && member.primitive === writer.primitive
+  if (writer.kind === 'array' || writer.kind === 'map') return member.kind === writer.kind
+  return member.kind === writer.kind && takes(writer, member) && nameMatches(writer, member)
 }
 
-function unqualified(name: string): string {
-  return name.slice(name.lastIndexOf('.') + 1)
+function hasFullName(writer: Single, member: Single): boolean {
+  return 'name' in writer && 'name' in member && fullName(writer.name) === fullName(member.name)
 }
 
-function mismatch(writer: AvroType, reader: Schema, path: string): Step {
+function nameMatches(writer: NamedType, reader: NamedType): boolean {
+  const isWritten = (name: AvroName) => name.name === writer.name.name
+  return isWritten(reader.name) || reader.aliases.some(isWritten)
+}
+
+function mismatch(writer: AvroType, reader: AvroType, path: string): FailStep {
   return {
     op: 'fail',
-    reason: `field ${path} was written as ${describe(writer)} and is read as ${reader.type}`,
+    reason: `field ${path} was written as ${describe(writer)} and is read as ${describe(reader)}`,
   }
 }
 
 function describe(type: AvroType): string {
   if (type.kind === 'primitive') return type.primitive
-  return type.kind === 'record' ? `record ${fullName(type.name).slice(0, 60)}` : type.kind
+  if (type.kind === 'fixed') return `fixed ${fullName(type.name).slice(0, 60)} of ${type.size} bytes`
+  return 'name' in type ? `${type.kind} ${fullName(type.name).slice(0, 60)}` : type.kind
 }

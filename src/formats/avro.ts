@@ -3,28 +3,29 @@
  * schema and no setting. Which schema the datum was written in is the event's business: see avro-reader.ts.
  *
  * The schema has to mean something in Avro, which knows less than the dialect: keys of maps are strings, names are
- * identifiers, a record is defined once, a union holds no union and each kind of value once. An enum needs a name there
- * and has none here, so none is allowed: CDAP refuses them, too.
+ * identifiers, a name is defined once, a union holds no union and each kind of value once, and an enum has a name.
  */
+import { clipped } from '../schemas/avro-attributes.ts'
 import { AvroProblem } from '../schemas/avro-problem.ts'
 import { parseSchema } from '../schemas/avro-schema.ts'
-import type { RecordSchema, Schema } from '../schemas/schema.ts'
-import { printSchema } from '../schemas/schema-json.ts'
+import type { Field, NamedSchema, RecordSchema, Schema } from '../schemas/schema.ts'
+import { fullNameOf, namespaceOf, printAvroSchema } from '../schemas/schema-print.ts'
 import { AvroReader } from './avro-reader.ts'
 import { type Format, NO_SETTINGS } from './format.ts'
 
 export const avro: Format = {
   name: 'avro',
   defaultSettings: NO_SETTINGS,
-  schemaProblem: (schema) => problem(schema, new Map()) ?? endlessProblem(schema),
+  schemaProblem: (schema) => new SchemaCheck().problem(schema, '$', '') ?? parseProblem(schema),
   settingsProblem: () => undefined,
   reader: (schema, _settings, wanted) => new AvroReader(schema, wanted),
+  printSchema: printAvroSchema,
 }
 
-/** A record that always holds another one of itself, which no datum can be. */
-function endlessProblem(schema: RecordSchema): string | undefined {
+/** What the check does not know of, such as a record that always holds another one of itself. */
+function parseProblem(schema: RecordSchema): string | undefined {
   try {
-    parseSchema(printSchema(schema))
+    parseSchema(printAvroSchema(schema))
     return undefined
   } catch (error) {
     if (error instanceof AvroProblem) return error.message
@@ -33,53 +34,85 @@ function endlessProblem(schema: RecordSchema): string | undefined {
 }
 
 const FIELD_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
-/** Records may be in a namespace, written before the name. */
-const RECORD_NAME = /^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$/
+/** Types may be in a namespace, written before the name. */
+const TYPE_NAME = /^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$/
+const NAME_RULE = 'use letters, digits and _, no digit first'
 
-function problem(schema: Schema, seen: Map<string, RecordSchema>): string | undefined {
-  switch (schema.type) {
-    case 'record':
-      return recordProblem(schema, seen)
-    case 'array':
-      return problem(schema.items, seen)
-    case 'map':
-      return schema.keys.type === 'string'
-        ? problem(schema.values, seen)
-        : 'a map has keys other than strings'
-    case 'union':
-      return unionProblem(schema.members, seen)
-    case 'enum':
-      return 'an enum has no name, which Avro needs'
-    default:
-      return undefined
+/** Finds the first thing that Avro would not take, as a sentence that says where. */
+class SchemaCheck {
+  readonly #defined = new Set<string>()
+  readonly #fullNames = new Map<NamedSchema, string>()
+
+  /** `namespace` is the one of the definition around it. */
+  problem(schema: Schema, path: string, namespace: string): string | undefined {
+    switch (schema.type) {
+      case 'record':
+      case 'enum':
+      case 'fixed':
+        return this.#namedProblem(schema, path, namespace)
+      case 'array':
+        return this.problem(schema.items, `${path}.items`, namespace)
+      case 'map':
+        return schema.keys.type === 'string'
+          ? this.problem(schema.values, `${path}.values`, namespace)
+          : `${path} is a map with keys other than strings; leave "keys" out`
+      case 'union':
+        return this.#unionProblem(schema.members, path, namespace)
+      default:
+        return undefined
+    }
+  }
+
+  #namedProblem(schema: NamedSchema, path: string, enclosing: string): string | undefined {
+    const { name } = schema
+    if (name === undefined) return `${path} is an enum without a name, which Avro needs; add "name"`
+    if (this.#fullNames.has(schema)) return undefined // referred to by name
+    const fullName = fullNameOf(name, schema.namespace, enclosing)
+    if (this.#defined.has(fullName))
+      return `${path} defines the name '${clipped(fullName)}' a second time; use another, or the name alone`
+    if (!TYPE_NAME.test(fullName))
+      return `${path} has the name '${clipped(fullName)}', which is none in Avro; ${NAME_RULE}`
+    if (schema.flaw !== undefined) return `${path} ${schema.flaw}`
+    this.#defined.add(fullName)
+    this.#fullNames.set(schema, fullName)
+    if (schema.type !== 'record') return undefined
+    return firstProblem(schema.fields, (field) => this.#fieldProblem(field, path, namespaceOf(fullName)))
+  }
+
+  #fieldProblem({ name, schema, flaw }: Field, path: string, namespace: string): string | undefined {
+    const at = `${path}.fields.${clipped(name)}`
+    if (!FIELD_NAME.test(name)) {
+      return `${at} has a name that is none in Avro; ${NAME_RULE}, and list the one it was written with in "aliases"`
+    }
+    if (flaw !== undefined) return `${at} ${flaw}`
+    return this.problem(schema, `${at}.type`, namespace)
+  }
+
+  #unionProblem(members: readonly Schema[], path: string, namespace: string): string | undefined {
+    const kinds = new Set<string>()
+    return firstProblem(members, (member, index) => {
+      if (member.type === 'union')
+        return `${path}[${index}] is a union in a union; put its members in the outer one`
+      const kind = this.#kindOf(member, namespace)
+      if (kinds.has(kind)) return `${path} is a union that holds ${clipped(kind)} twice; leave one out`
+      kinds.add(kind)
+      return this.problem(member, `${path}[${index}]`, namespace)
+    })
+  }
+
+  #kindOf(schema: Schema, namespace: string): string {
+    if (!('name' in schema) || schema.name === undefined) return schema.type
+    const fullName = this.#fullNames.get(schema) ?? fullNameOf(schema.name, schema.namespace, namespace)
+    return `${schema.type} ${fullName}`
   }
 }
 
-function recordProblem(record: RecordSchema, seen: Map<string, RecordSchema>): string | undefined {
-  const known = seen.get(record.name)
-  if (known === record) return undefined // referred to by name
-  if (known !== undefined) return `record ${record.name} is defined twice`
-  if (!RECORD_NAME.test(record.name)) return `'${record.name}' is not a name in Avro`
-  seen.set(record.name, record)
-  return firstProblem(record.fields, ({ name, schema }) =>
-    FIELD_NAME.test(name) ? problem(schema, seen) : `'${name}' is not a name in Avro`,
-  )
-}
-
-function unionProblem(members: readonly Schema[], seen: Map<string, RecordSchema>): string | undefined {
-  const kinds = new Set<string>()
-  return firstProblem(members, (member) => {
-    if (member.type === 'union') return 'a union holds a union'
-    const kind = member.type === 'record' ? `record ${member.name}` : member.type
-    if (kinds.has(kind)) return `a union holds ${kind} twice`
-    kinds.add(kind)
-    return problem(member, seen)
-  })
-}
-
-function firstProblem<T>(values: readonly T[], find: (value: T) => string | undefined): string | undefined {
-  for (const value of values) {
-    const found = find(value)
+function firstProblem<T>(
+  values: readonly T[],
+  find: (value: T, index: number) => string | undefined,
+): string | undefined {
+  for (const [index, value] of values.entries()) {
+    const found = find(value, index)
     if (found !== undefined) return found
   }
   return undefined

@@ -20,6 +20,8 @@ export interface Format {
   schemaProblem(schema: RecordSchema): string | undefined
   /** Why the format cannot work with these settings, defaults included, or undefined if it can. */
   settingsProblem(settings: FormatSettings, schema: RecordSchema): string | undefined
+  /** The text that is kept of a schema; without it, that of the dialect. */
+  readonly printSchema?: (schema: RecordSchema) => string
   /** A reader for a schema and settings that have been checked, defaults included. */
   reader(schema: RecordSchema, settings: FormatSettings, wanted: WantedFields): RecordReader
 }

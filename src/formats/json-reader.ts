@@ -667,6 +667,7 @@ const WORDS: Readonly<Record<Schema['type'], string>> = {
   bytes: 'a string',
   string: 'a string',
   enum: 'one of its symbols',
+  fixed: 'a string',
   array: 'an array',
   map: 'an object',
   record: 'an object',

@@ -32,6 +32,8 @@ function problem(schema: Schema, seen: Set<RecordSchema>): string | undefined {
         : 'a map has keys other than strings'
     case 'union':
       return firstProblem(schema.members, seen)
+    case 'fixed':
+      return `${schema.name} is a fixed, which is Avro's alone; use bytes`
     default:
       return undefined
   }

@@ -29,7 +29,8 @@ export function checkFormat(
   schema: Schema | undefined,
   settings: FormatSettings,
 ): FormatSpecification {
-  return { name, schema: printSchema(resolveFormat(name, schema, settings).schema), settings }
+  const { format, schema: record } = resolveFormat(name, schema, settings)
+  return { name, schema: (format.printSchema ?? printSchema)(record), settings }
 }
 
 /** The same checks, for whoever wants to read bodies. */
@@ -65,9 +66,11 @@ function checkSchema(format: Format, name: string, schema: Schema | undefined): 
 }
 
 function schemaNotSupported(name: string, reason: string): ServiceError {
-  return new ServiceError('invalid_properties', `Format ${name} does not support the requested schema.`, {
-    cause: new Error(reason),
-  })
+  return new ServiceError(
+    'invalid_properties',
+    `Format ${name} does not support the requested schema. Cause: ${reason}`,
+    { cause: new Error(reason) },
+  )
 }
 
 function notInstantiated(name: string, reason: string): ServiceError {

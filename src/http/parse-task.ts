@@ -2,9 +2,10 @@
  * What is done on a worker thread: parsing a document, and reading events by a format for a preview. A task is plain values,
  * so that it can be sent; so is what comes back.
  */
+import { fieldJson } from '../formats/field-json.ts'
 import { allFields, type HeaderPairs, type RecordReader, type Value } from '../formats/record-reader.ts'
 import { openReader, resolveFormat } from '../formats/specification.ts'
-import { bytesText, valueJson } from '../formats/value-json.ts'
+import { bytesText } from '../formats/value-json.ts'
 import type { RecordSchema } from '../schemas/schema.ts'
 import { parseSchemaText } from '../schemas/schema-json.ts'
 import type { FormatSpecification } from '../streams/properties.ts'
@@ -71,7 +72,9 @@ function previewOf(event: PreviewEvent, reader: RecordReader, schema: RecordSche
   }
   const error = reader.read(body, 0, body.length, headers, values)
   if (error !== undefined) return unreadEvent(event, error.reason)
-  const fields = schema.fields.map(({ name }, at) => `${JSON.stringify(name)}:${valueJson(values[at])}`)
+  const fields = schema.fields.map(
+    ({ name, schema: type }, at) => `${JSON.stringify(name)}:${fieldJson(type, values[at])}`,
+  )
   const record = `{${fields.join(',')}}`
   if (record.length <= RECORD_CHARS_MAX) return `{${position},"record":${record}}`
   const cut = `the record has ${record.length} characters as JSON; one of at most ${RECORD_CHARS_MAX} is shown`

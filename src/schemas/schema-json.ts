@@ -1,20 +1,45 @@
 /**
- * The JSON form of schemas: parsed JSON -> Schema, and Schema -> canonical text.
+ * The JSON form of schemas: parsed JSON -> Schema. The way back is schema-print.ts.
  *
- *   schema:  "string"                                            a simple type, or a record defined before, by name
+ *   schema:  "string"                                            a simple type, or one defined before, by name
  *            ["string", "null"]                                  a union
  *            {"type":"int"}                                      the same as "int"
+ *            {"type":schema}                                     the same as the schema in it
  *            {"type":"record","name":…,"fields":[{"name":…,"type":schema},…]}
  *            {"type":"array","items":schema}
  *            {"type":"map","keys":schema,"values":schema}        without keys they are strings, as in Avro
- *            {"type":"enum","symbols":[…]}
+ *            {"type":"enum","symbols":[…]}                       and a name, in Avro
+ *            {"type":"fixed","name":…,"size":…}                  Avro's
  *
- * Type words are read in any case and members in any order; unknown ones (doc, default, namespace) are skipped. The
- * canonical text is minified, with members in the order above. It is kept in the catalog: changing it is a decision.
+ * Type words are read in any case and members in any order. What Avro has besides is kept (avro-attributes.ts), what
+ * means nothing to a reader (doc, order, others) is skipped.
  *
- * A record name means its latest definition so far, and simple type words win over record names.
+ * A name means its latest definition so far: the one of the namespace around it, else the one written like this. Type
+ * words in lower case win over names, and names over type words in another case.
  */
-import { type Field, type RecordSchema, type Schema, SIMPLE_TYPES, type SimpleType } from './schema.ts'
+import {
+  aliasesOf,
+  avroNaming,
+  enumDefault,
+  fieldDefault,
+  logicalAttribute,
+  wholeNumber,
+} from './avro-attributes.ts'
+import { AvroProblem } from './avro-problem.ts'
+import { parseJson } from './avro-schema-json.ts'
+import {
+  type EnumSchema,
+  type Field,
+  type FixedSchema,
+  type NamedSchema,
+  type RecordSchema,
+  type Schema,
+  SIMPLE_TYPES,
+  type SimpleType,
+} from './schema.ts'
+import { fullNameOf, namespaceOf } from './schema-print.ts'
+
+export { printAvroSchema, printSchema } from './schema-print.ts'
 
 /** Schemas within schemas; each step is one call deep. Beyond any table anyone queries. */
 export const SCHEMA_DEPTH_MAX = 32
@@ -25,108 +50,170 @@ export class SchemaError extends Error {
 }
 
 /**
- * Reads a schema from parsed JSON, in which objects may be Maps or plain objects. Rejects with SchemaError whatever is
- * not a schema.
+ * Reads a schema from parsed JSON, in which objects may be Maps or plain objects, and numbers objects that keep their
+ * text. Rejects with SchemaError whatever is not a schema.
  */
 export function parseSchema(json: unknown): Schema {
-  return parse(json, '$', 1, new Map())
+  return new SchemaReader().schema(json, '$', { depth: 1, namespace: '' })
 }
 
 /** Reads a schema from strict JSON text, such as what printSchema has printed. */
 export function parseSchemaText(text: string): Schema {
-  let json: unknown
   try {
-    json = JSON.parse(text)
+    // A default may be a number that JSON.parse would round.
+    return parseSchema(text.includes('"default"') ? parseJson(text) : JSON.parse(text))
   } catch (cause) {
-    throw new SchemaError('the schema is not JSON', { cause })
-  }
-  return parseSchema(json)
-}
-
-/** The canonical text: two schemas that mean the same have the same one. */
-export function printSchema(schema: Schema): string {
-  return print(schema, new Map())
-}
-
-type Records = Map<string, RecordSchema>
-
-function parse(json: unknown, path: string, depth: number, records: Records): Schema {
-  if (depth > SCHEMA_DEPTH_MAX)
-    throw new SchemaError(`${path} is nested deeper than ${SCHEMA_DEPTH_MAX} schemas`)
-  if (typeof json === 'string') return parseWord(json, path, records)
-  if (Array.isArray(json)) return parseUnion(json, path, depth, records)
-  const members = membersOf(json)
-  if (members === undefined) throw new SchemaError(`${path} is not a type word, an object or a union`)
-  const type = members.get('type')
-  if (typeof type !== 'string') throw new SchemaError(`${path} has no "type" that is a text`)
-  switch (type.toLowerCase()) {
-    case 'record':
-      return parseRecord(members, path, depth, records)
-    case 'array':
-      return { type: 'array', items: parse(members.get('items'), `${path}.items`, depth + 1, records) }
-    case 'map':
-      return {
-        type: 'map',
-        keys: parse(members.get('keys') ?? 'string', `${path}.keys`, depth + 1, records),
-        values: parse(members.get('values'), `${path}.values`, depth + 1, records),
-      }
-    case 'enum':
-      return { type: 'enum', symbols: parseSymbols(members.get('symbols'), path) }
-    default:
-      return parseWord(type, path, records)
+    if (cause instanceof SyntaxError || cause instanceof AvroProblem)
+      throw new SchemaError('the schema is not JSON', { cause })
+    throw cause
   }
 }
 
-function parseWord(word: string, path: string, records: Records): Schema {
-  const type = word.toLowerCase()
-  if ((SIMPLE_TYPES as readonly string[]).includes(type)) return { type: type as SimpleType }
-  const record = records.get(word)
-  if (record === undefined) {
+const TYPE_WORDS: ReadonlySet<string> = new Set([
+  ...SIMPLE_TYPES,
+  ...['record', 'error', 'array', 'map', 'enum', 'fixed'],
+])
+
+interface Around {
+  readonly depth: number
+  /** Of the definition around it. */
+  readonly namespace: string
+}
+
+class SchemaReader {
+  readonly #named = new Map<string, NamedSchema>()
+
+  schema(json: unknown, path: string, around: Around): Schema {
+    if (around.depth > SCHEMA_DEPTH_MAX)
+      throw new SchemaError(`${path} is nested deeper than ${SCHEMA_DEPTH_MAX} schemas`)
+    if (typeof json === 'string') return this.#word(json, path, around.namespace)
+    const inner = { ...around, depth: around.depth + 1 }
+    if (Array.isArray(json)) return this.#union(json, path, inner)
+    const members = membersOf(json)
+    if (members === undefined) throw new SchemaError(`${path} is not a type word, an object or a union`)
+    const type = members.get('type')
+    if (Array.isArray(type) || membersOf(type) !== undefined) return this.schema(type, `${path}.type`, inner)
+    if (typeof type !== 'string') throw new SchemaError(`${path} has no "type" that is a text`)
+    if (this.#find(type, around.namespace) !== undefined) return this.#word(type, path, around.namespace)
+    switch (type.toLowerCase()) {
+      case 'record':
+      case 'error':
+        return this.#record(members, path, around)
+      case 'array':
+        return { type: 'array', items: this.schema(members.get('items'), `${path}.items`, inner) }
+      case 'map':
+        return {
+          type: 'map',
+          keys: this.schema(members.get('keys') ?? 'string', `${path}.keys`, inner),
+          values: this.schema(members.get('values'), `${path}.values`, inner),
+        }
+      case 'enum':
+        return this.#enum(members, path, around.namespace)
+      case 'fixed':
+        return this.#fixed(members, path, around.namespace)
+      default:
+        return this.#word(type, path, around.namespace, members)
+    }
+  }
+
+  #word(word: string, path: string, namespace: string, members?: ReadonlyMap<string, unknown>): Schema {
+    const named = this.#find(word, namespace)
+    if (named !== undefined) return named
+    const type = word.toLowerCase()
+    if ((SIMPLE_TYPES as readonly string[]).includes(type)) {
+      return { type: type as SimpleType, ...(members !== undefined && logicalAttribute(members)) }
+    }
     throw new SchemaError(`${path} is '${word}', which is neither a type nor a record defined before`)
   }
-  return record
-}
 
-function parseUnion(members: readonly unknown[], path: string, depth: number, records: Records): Schema {
-  if (members.length === 0) throw new SchemaError(`${path} is a union without members`)
-  return {
-    type: 'union',
-    members: members.map((member, index) => parse(member, `${path}[${index}]`, depth + 1, records)),
+  #find(word: string, namespace: string): NamedSchema | undefined {
+    if (TYPE_WORDS.has(word)) return undefined
+    return this.#named.get(fullNameOf(word, undefined, namespace)) ?? this.#named.get(word)
+  }
+
+  #union(members: readonly unknown[], path: string, inner: Around): Schema {
+    if (members.length === 0) throw new SchemaError(`${path} is a union without members`)
+    return {
+      type: 'union',
+      members: members.map((member, index) => this.schema(member, `${path}[${index}]`, inner)),
+    }
+  }
+
+  #record(members: ReadonlyMap<string, unknown>, path: string, around: Around): RecordSchema {
+    const name = nameOf(members, path, 'record')
+    const fieldList = members.get('fields')
+    if (!Array.isArray(fieldList) || (fieldList.length === 0 && around.depth === 1)) {
+      throw new SchemaError(`${path} is a record without fields`)
+    }
+    const fields: Field[] = []
+    const record: RecordSchema = { type: 'record', name, ...avroNaming(members), fields }
+    // Before its fields, which may refer to it.
+    const fullName = this.#define(record, name, around.namespace)
+    const inner = { depth: around.depth + 1, namespace: namespaceOf(fullName) }
+    const fieldNames = new Set<string>()
+    for (const [index, fieldJson] of fieldList.entries()) {
+      const field = this.#field(fieldJson, `${path}.fields`, index, inner)
+      if (fieldNames.has(field.name)) throw new SchemaError(`${path} has two fields '${field.name}'`)
+      fieldNames.add(field.name)
+      fields.push(field)
+    }
+    return record
+  }
+
+  #field(json: unknown, path: string, index: number, inner: Around): Field {
+    const members = membersOf(json)
+    const name = members?.get('name')
+    if (members === undefined || typeof name !== 'string' || name === '') {
+      throw new SchemaError(`${path}[${index}] is not a field with a name`)
+    }
+    const schema = this.schema(members.get('type'), `${path}.${name}.type`, inner)
+    return { name, schema, ...fieldDefault(members), ...aliasesOf(members) }
+  }
+
+  #enum(members: ReadonlyMap<string, unknown>, path: string, namespace: string): EnumSchema {
+    const symbols = parseSymbols(members.get('symbols'), path)
+    const name = members.get('name')
+    const isNamed = typeof name === 'string' && name !== ''
+    const schema: EnumSchema = {
+      type: 'enum',
+      ...(isNamed && { name }),
+      ...avroNaming(members),
+      symbols,
+      ...enumDefault(members, symbols),
+    }
+    if (isNamed) this.#define(schema, name, namespace)
+    return schema
+  }
+
+  #fixed(members: ReadonlyMap<string, unknown>, path: string, namespace: string): FixedSchema {
+    const name = nameOf(members, path, 'fixed')
+    const size = wholeNumber(members.get('size'))
+    if (size === undefined)
+      throw new SchemaError(`${path} is a fixed whose size is no whole number from 0 to 2147483647`)
+    const schema: FixedSchema = {
+      type: 'fixed',
+      name,
+      ...avroNaming(members),
+      size,
+      ...logicalAttribute(members),
+    }
+    this.#define(schema, name, namespace)
+    return schema
+  }
+
+  /** Its full name. */
+  #define(schema: NamedSchema, name: string, enclosing: string): string {
+    const fullName = fullNameOf(name, schema.namespace, enclosing)
+    this.#named.set(name, schema)
+    this.#named.set(fullName, schema)
+    return fullName
   }
 }
 
-function parseRecord(
-  members: ReadonlyMap<string, unknown>,
-  path: string,
-  depth: number,
-  records: Records,
-): RecordSchema {
+function nameOf(members: ReadonlyMap<string, unknown>, path: string, what: string): string {
   const name = members.get('name')
-  if (typeof name !== 'string' || name === '') throw new SchemaError(`${path} is a record without a name`)
-  const fieldList = members.get('fields')
-  if (!Array.isArray(fieldList) || fieldList.length === 0) {
-    throw new SchemaError(`${path} is a record without fields`)
-  }
-  const fields: Field[] = []
-  const record: RecordSchema = { type: 'record', name, fields }
-  records.set(name, record) // before its fields, which may refer to it
-  const fieldNames = new Set<string>()
-  for (const [index, fieldJson] of fieldList.entries()) {
-    const field = parseField(fieldJson, `${path}.fields`, index, depth, records)
-    if (fieldNames.has(field.name)) throw new SchemaError(`${path} has two fields '${field.name}'`)
-    fieldNames.add(field.name)
-    fields.push(field)
-  }
-  return record
-}
-
-function parseField(json: unknown, path: string, index: number, depth: number, records: Records): Field {
-  const members = membersOf(json)
-  const name = members?.get('name')
-  if (members === undefined || typeof name !== 'string' || name === '') {
-    throw new SchemaError(`${path}[${index}] is not a field with a name`)
-  }
-  return { name, schema: parse(members.get('type'), `${path}.${name}.type`, depth + 1, records) }
+  if (typeof name !== 'string' || name === '') throw new SchemaError(`${path} is a ${what} without a name`)
+  return name
 }
 
 function parseSymbols(json: unknown, path: string): readonly string[] {
@@ -144,28 +231,4 @@ function parseSymbols(json: unknown, path: string): readonly string[] {
 function membersOf(json: unknown): ReadonlyMap<string, unknown> | undefined {
   if (json instanceof Map) return json
   return typeof json === 'object' && json !== null ? new Map(Object.entries(json)) : undefined
-}
-
-function print(schema: Schema, printed: Records): string {
-  switch (schema.type) {
-    case 'record': {
-      // Printed before under this name, and no other since: the name is enough, and the only way out of a cycle.
-      if (printed.get(schema.name) === schema) return JSON.stringify(schema.name)
-      printed.set(schema.name, schema)
-      const fields = schema.fields.map(
-        (field) => `{"name":${JSON.stringify(field.name)},"type":${print(field.schema, printed)}}`,
-      )
-      return `{"type":"record","name":${JSON.stringify(schema.name)},"fields":[${fields.join(',')}]}`
-    }
-    case 'array':
-      return `{"type":"array","items":${print(schema.items, printed)}}`
-    case 'map':
-      return `{"type":"map","keys":${print(schema.keys, printed)},"values":${print(schema.values, printed)}}`
-    case 'enum':
-      return `{"type":"enum","symbols":${JSON.stringify(schema.symbols)}}`
-    case 'union':
-      return `[${schema.members.map((member) => print(member, printed)).join(',')}]`
-    default:
-      return `"${schema.type}"`
-  }
 }

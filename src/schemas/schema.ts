@@ -1,19 +1,33 @@
 /**
  * The schema of records, as formats and SQL see it: the CDAP dialect of Avro's schemas.
  *
- * It differs from Avro in four ways: maps have a key schema, enums have no name, there is no namespace and no default,
- * and names may be any text. A record that is referred to by name, inside its own definition included, is the very
- * same object at every place, so a schema may hold cycles and a walk over it must remember which records it has seen.
+ * It differs from Avro: maps have a key schema, enums need no name, and names may be any text. What Avro has besides
+ * (namespaces, aliases, defaults, logical types, fixed) is kept as it was written, for the format avro; the others do not
+ * look at it. A type that is referred to by name, inside its own definition included, is the very same object at every
+ * place, so a schema may hold cycles and a walk over it must remember which records it has seen.
  */
+import type { LogicalAttribute } from './logical-type.ts'
 
 export type SimpleType = 'null' | 'boolean' | 'int' | 'long' | 'float' | 'double' | 'bytes' | 'string'
 
 export interface SimpleSchema {
   readonly type: SimpleType
+  readonly logical?: LogicalAttribute
 }
 
-export interface EnumSchema {
+/** What Avro knows of a type with a name, as it was written. */
+export interface AvroNaming {
+  readonly namespace?: string
+  readonly aliases?: readonly string[]
+  /** What Avro would refuse, and nobody else looks at: a sentence without its subject. */
+  readonly flaw?: string
+}
+
+export interface EnumSchema extends AvroNaming {
   readonly type: 'enum'
+  readonly name?: string
+  /** What a symbol is read as that is not in the list. */
+  readonly default?: string
   /** At least one, each once. */
   readonly symbols: readonly string[]
 }
@@ -29,10 +43,18 @@ export interface MapSchema {
   readonly values: Schema
 }
 
-export interface RecordSchema {
+/** Avro's alone. */
+export interface FixedSchema extends AvroNaming {
+  readonly type: 'fixed'
+  readonly name: string
+  readonly size: number
+  readonly logical?: LogicalAttribute
+}
+
+export interface RecordSchema extends AvroNaming {
   readonly type: 'record'
   readonly name: string
-  /** At least one, each name once, case-sensitively. */
+  /** Each name once, case-sensitively; at least one, save in a record within another. */
   readonly fields: readonly Field[]
 }
 
@@ -45,9 +67,14 @@ export interface UnionSchema {
 export interface Field {
   readonly name: string
   readonly schema: Schema
+  /** What a record has that was written without the field, as JSON. */
+  readonly default?: string
+  readonly aliases?: readonly string[]
+  readonly flaw?: string
 }
 
-export type Schema = SimpleSchema | EnumSchema | ArraySchema | MapSchema | RecordSchema | UnionSchema
+export type NamedSchema = RecordSchema | EnumSchema | FixedSchema
+export type Schema = SimpleSchema | ArraySchema | MapSchema | UnionSchema | NamedSchema
 
 export const SIMPLE_TYPES: readonly SimpleType[] = [
   'null',

@@ -243,6 +243,8 @@ function isOf(schema: Schema, value: Value): boolean {
       return typeof value === 'number'
     case 'bytes':
       return value instanceof Uint8Array
+    case 'fixed':
+      return value instanceof Uint8Array && value.length === schema.size
     case 'string':
       return typeof value === 'string'
     case 'enum':

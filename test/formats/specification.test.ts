@@ -24,7 +24,9 @@ function refusal(run: () => unknown): unknown {
   try {
     return run()
   } catch (error) {
-    return error instanceof ServiceError ? new ServiceError(error.code, error.message) : error
+    if (!(error instanceof ServiceError)) return error
+    const { cause, message } = error
+    return new ServiceError(error.code, message.replace(` Cause: ${(cause as Error).message}`, ''))
   }
 }
 

@@ -217,17 +217,17 @@ const refused = [
   {
     name: 'a format that does not support the schema',
     body: field('{"type":"map","keys":"string","values":"int"}'),
-    text: 'Format csv does not support the requested schema.',
+    text: 'Format csv does not support the requested schema. Cause: field f is neither of a simple type nor a nullable one',
   },
   {
     name: 'avro without a schema',
     body: '{"format":{"name":"avro"}}',
-    text: 'Format avro does not support the requested schema.',
+    text: 'Format avro does not support the requested schema. Cause: the format has no schema of its own; give one',
   },
   {
     name: 'a schema that is no record',
     body: '{"format":{"name":"text","schema":"string"}}',
-    text: 'Format text does not support the requested schema.',
+    text: 'Format text does not support the requested schema. Cause: the schema is of type string, not a record',
   },
   {
     name: 'an unknown charset',

@@ -90,7 +90,7 @@ describe.each(ways)('$way', ({ existing, path }) => {
       printed: {
         format:
           '{"name":"avro","schema":{"type":"record","name":"r","fields":[{"name":"a","type":"int"},' +
-          '{"name":"b","type":["null",{"type":"array","items":"bytes"}]},' +
+          '{"name":"b","type":["null",{"type":"array","items":"bytes"}],"default":null},' +
           '{"name":"c","type":{"type":"map","keys":"string","values":"long"}}]},"settings":{}}',
       },
     },
@@ -138,7 +138,10 @@ describe.each(ways)('$way', ({ existing, path }) => {
   const format = (rest: string) => `{"format":{"name":"csv",${rest}}}`
   const field = (type: string) =>
     format(`"schema":{"type":"record","name":"r","fields":[{"name":"f","type":${type}}]}`)
-  const notSupported = plain(400, 'Format csv does not support the requested schema.')
+  const notSupported = plain(
+    400,
+    'Format csv does not support the requested schema. Cause: field f is neither of a simple type nor a nullable one',
+  )
   const notInstantiated = (name: string) => plain(400, `Invalid format, unable to instantiate format ${name}`)
   const refused = [
     { body: '{"ttl":-1}', answer: plain(400, 'TTL value should be positive.') },
@@ -175,7 +178,10 @@ describe.each(ways)('$way', ({ existing, path }) => {
     { body: '{"format":{"name":"constructor"}}', answer: notInstantiated('constructor') },
     {
       body: '{"format":{"name":"avro"}}',
-      answer: plain(400, 'Format avro does not support the requested schema.'),
+      answer: plain(
+        400,
+        'Format avro does not support the requested schema. Cause: the format has no schema of its own; give one',
+      ),
     },
     { body: field('{"type":"map","keys":"string","values":"int"}'), answer: notSupported },
     {
@@ -188,7 +194,10 @@ describe.each(ways)('$way', ({ existing, path }) => {
     },
     {
       body: field('"double"').replace('csv', 'text'),
-      answer: plain(400, 'Format text does not support the requested schema.'),
+      answer: plain(
+        400,
+        'Format text does not support the requested schema. Cause: wanted exactly one field, a string',
+      ),
     },
     { body: '{"format":{"name":"text","settings":{"charset":"klingon"}}}', answer: notInstantiated('text') },
     { body: format('"settings":{"mapping":""}'), answer: notInstantiated('csv') },

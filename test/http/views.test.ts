@@ -95,7 +95,10 @@ const badBodies = [
   },
   {
     body: '{"format":{"name":"avro"}}',
-    answer: plain(400, 'Format avro does not support the requested schema.'),
+    answer: plain(
+      400,
+      'Format avro does not support the requested schema. Cause: the format has no schema of its own; give one',
+    ),
   },
   {
     body: '{"format":{"name":"text"},"tableName":"a b"}',

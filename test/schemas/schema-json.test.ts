@@ -67,7 +67,7 @@ const refused = [
   { name: 'an unknown type', text: '{"type":"fixed","size":4}' },
   { name: 'no type', text: '{}' },
   { name: 'no type but a name', text: '{"name":"x","fields":[{"name":"f","type":"int"}]}' },
-  { name: 'a type that is no word', text: '{"type":{"type":"int"}}' },
+  { name: 'a type that is a number', text: '{"type":7}' },
   { name: 'a number', text: '7' },
   { name: 'null', text: 'null' },
   { name: 'true', text: 'true' },
