@@ -19,7 +19,14 @@ import { printAvroSchema } from '../schemas/schema-print.ts'
 import { type RecordStep, resolveDatum, type Step } from './avro-resolution.ts'
 import { DatumProblem, ValueProblem } from './datum-problem.ts'
 import { exactLong } from './number-text.ts'
-import { type FormatError, type HeaderPairs, quoted, type RecordReader, type Value } from './record-reader.ts'
+import {
+  type FormatError,
+  fieldError,
+  type HeaderPairs,
+  quoted,
+  type RecordReader,
+  type Value,
+} from './record-reader.ts'
 import { utf8 } from './text-bytes.ts'
 
 /** Data in data: each is a call deep. */
@@ -97,12 +104,6 @@ export class AvroReader implements RecordReader {
 }
 
 const NO_BYTES = new Uint8Array(0)
-/** One field does not fit: `partial` tells whoever reads that the others stand. */
-function fieldError(reason: string): FormatError {
-  const error = { reason, partial: true }
-  return error
-}
-
 const INT_MAX = 2_147_483_647
 const INT_MIN = -2_147_483_648
 const LONG_BYTES_MAX = 10
