@@ -60,6 +60,7 @@ function verifyContent(
   })
   catalog.checkTogether(Math.max(0, ...totals.logs.keys()))
   if (end.kind === 'doubtful') findings.add(doubtfulEndText(end.damage))
+  for (const sentence of store.besides) findings.add(sentence)
   return totals
 }
 
@@ -85,7 +86,7 @@ function summary(folder: string, store: ClosedStore, catalog: CatalogContent, to
     lines.push(`${countText(totals.abandonedUploads, 'abandoned upload')}, to be removed`)
   if (totals.strayUploads > 0)
     lines.push(`${countText(totals.strayUploads, 'upload')} that belong to nothing and only take space`)
-  if (files.end.kind === 'torn')
+  if (files.end.kind === 'torn' && store.changed.length === 0)
     lines.push('the last write was cut off, as a crash leaves it: it had not been answered')
   return `${lines.join('\n')}\n`
 }

@@ -25,6 +25,7 @@ const REFUSALS = {
   namespace_not_found: 404,
   missing_content_type: 406,
   unsupported_content_type: 406,
+  cursor_gone: 410,
   event_too_large: 413,
   batch_too_large: 413,
   document_too_large: 413,

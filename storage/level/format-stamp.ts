@@ -111,7 +111,7 @@ function readStamp(path: string): string | undefined {
 }
 
 /** Whole or not at all, also after a power cut: file, rename, then the folder. */
-function writeDurably(folder: string, path: string, content: string): void {
+export function writeDurably(folder: string, path: string, content: string): void {
   writeFileSync(`${path}.new`, content, { flush: true })
   renameSync(`${path}.new`, path)
   syncFolder(folder)
