@@ -59,7 +59,7 @@ function verifyContent(
       progress.at(() => `${bytesText(bytes)} read; the files have ${bytesText(fileBytes)}`),
   })
   catalog.checkTogether(Math.max(0, ...totals.logs.keys()))
-  if (end.kind === 'doubtful') findings.add(doubtfulEndText(end.damage))
+  if (end.kind === 'doubtful' && store.changed.length === 0) findings.add(doubtfulEndText(end.damage))
   for (const sentence of store.besides) findings.add(sentence)
   return totals
 }

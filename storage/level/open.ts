@@ -106,8 +106,16 @@ export async function openStorage(folder: string, options: LevelLogOptions): Pro
     }
   } catch (error) {
     walName?.close()
-    throw error
+    throw namingFolder(folder, error)
   }
+}
+
+/** LevelDB's own errors do not say where. */
+function namingFolder(folder: string, error: unknown): unknown {
+  if (!(error instanceof StorageError) || error.cause === undefined) return error
+  return new StorageError(error.code, `data folder ${folder} cannot be opened: ${error.message}`, {
+    cause: error,
+  })
 }
 
 async function checked(folder: string): Promise<string[]> {

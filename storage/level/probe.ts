@@ -1,47 +1,48 @@
 /** Whether a disk that failed takes writes again: found out beside the store, which can only be tried by closing it. */
-import { open, readdir, rm, stat, statfs } from 'node:fs/promises'
+import { open, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { StorageError } from '../storage-error.ts'
+import { canSyncFolders, syncFolder } from './format-stamp.ts'
 import { storageErrorOf } from './level-error.ts'
 
-/** A manifest, the beginning of a log, and the first writes. */
-const SPARE_BYTES = 4 * 1024 * 1024
-/** What LevelDB has put off while it could not write is compacted at once, and frees room only when it is done. */
-const COMPACTION_BYTES = 32 * 1024 * 1024
-const CHUNK = Buffer.alloc(1024 * 1024, 'probe')
+/** A manifest, and the first writes. */
+const SPARE_BYTES = 256 * 1024
+/** What opening makes: a table, a manifest, its name in CURRENT, a log. Each takes a place in a file system that counts them. */
+const FILES = 4
+const CHUNK = Buffer.alloc(256 * 1024, 'probe')
 
 /**
- * Writes as much into the data folder as opening the store will, which writes anew what is in LevelDB's logs; syncs it and
- * takes it away. Rejects with StorageError.
+ * Writes into the data folder as much as opening the store will, which writes anew what is in LevelDB's logs, and as many
+ * files; syncs them and takes them away. What more LevelDB may want, for compaction, is not asked for: a disk that has
+ * never so much room would keep the store from being opened at all, and the truncation that makes room from being done.
+ * Rejects with StorageError.
  */
 export async function probeDisk(folder: string): Promise<void> {
   try {
     const bytes = SPARE_BYTES + (await bytesToRecover(join(folder, 'store')))
-    const { bavail, bsize } = await statfs(folder)
-    const wanted = bytes + COMPACTION_BYTES
-    if (bavail * bsize < wanted) {
-      throw new StorageError(
-        'full',
-        `the disk has ${bavail * bsize} bytes free; opening the store takes ${wanted}`,
-      )
-    }
-    await tryWriting(join(folder, 'PROBE'), bytes)
+    await tryWriting(folder, bytes)
   } catch (error) {
     throw storageErrorOf(error)
   }
 }
 
-async function tryWriting(path: string, bytes: number): Promise<void> {
+async function tryWriting(folder: string, bytes: number): Promise<void> {
+  const paths = Array.from({ length: FILES }, (_, i) => join(folder, i === 0 ? 'PROBE' : `PROBE.${i}`))
   try {
-    const file = await open(path, 'w')
-    try {
-      for (let written = 0; written < bytes; written += CHUNK.length) await file.writeFile(CHUNK)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
+    for (const [i, path] of paths.entries()) await write(path, i === 0 ? bytes : 1)
+    if (canSyncFolders()) syncFolder(folder)
   } finally {
-    await rm(path, { force: true })
+    for (const path of paths) await rm(path, { force: true })
+  }
+}
+
+async function write(path: string, bytes: number): Promise<void> {
+  const file = await open(path, 'w')
+  try {
+    for (let left = bytes; left > 0; left -= CHUNK.length)
+      await file.writeFile(left < CHUNK.length ? CHUNK.subarray(0, left) : CHUNK)
+    await file.sync()
+  } finally {
+    await file.close()
   }
 }
 

@@ -51,7 +51,7 @@ export function writeStopRecord(folder: string, manifest: string): void {
   }
   const path = join(folder, STOP_RECORD)
   try {
-    writeDurably(folder, path, `${sealed(KEY, JSON.stringify(record))}\n`)
+    writeDurably(path, `${sealed(KEY, JSON.stringify(record))}\n`)
   } catch (error) {
     rmSync(`${path}.new`, { force: true })
     throw error

@@ -37,7 +37,7 @@ export function readIdentity(folder: string): number | undefined {
 
 /** Durable once it returns. */
 export function writeIdentity(folder: string, identity: number): void {
-  writeDurably(folder, join(folder, NAME), identityText(identity))
+  writeDurably(join(folder, NAME), identityText(identity))
 }
 
 function identityText(identity: number): string {
