@@ -3,6 +3,7 @@
  * undoes it in the reverse order. With house.ts the only file that knows every room.
  */
 import { statfs } from 'node:fs/promises'
+import type { IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { probeDisk } from '../storage/level/probe.ts'
 import { AuditFile } from './audit/audit-file.ts'
@@ -13,6 +14,7 @@ import type { Config } from './config.ts'
 import { DiskSpace } from './disk-space.ts'
 import { type FurnishedHouse, openHouse } from './house.ts'
 import { AnswerCounts, securityHeaders } from './http/answer-class.ts'
+import { freeingFirst } from './http/freeing-requests.ts'
 import { type BusyShare, Gate } from './http/gate.ts'
 import { Guard } from './http/guard.ts'
 import { Load } from './http/load.ts'
@@ -72,9 +74,9 @@ export async function startService(config: Config, surroundings: Surroundings): 
     problems: new ProblemCounts(),
     writeRefusal: () => supervisor.failure() ?? space.failure(),
   }
-  const open = () => openHouse(config, surroundings, fixtures)
-  const supervisor: Supervisor<FurnishedHouse> = new Supervisor(await open(), {
-    open,
+  const open = (isAgain: boolean) => openHouse(config, surroundings, fixtures, isAgain)
+  const supervisor: Supervisor<FurnishedHouse> = new Supervisor(await open(false), {
+    open: () => open(true),
     async ready() {
       if (space.low) throw space.refusal()
       if (surroundings.openStorage === undefined) await probeDisk(config.dataFolder)
@@ -91,11 +93,19 @@ export async function startService(config: Config, surroundings: Surroundings): 
     await space.watch()
     const gate = new Gate(load, limits, surroundings.busyShare ?? eventLoopBusyShare())
     const answers = new AnswerCounts()
-    const http = newServer((incoming, outgoing) => supervisor.house.listener(incoming, outgoing), {
+    const isKnown = (incoming: IncomingMessage) =>
+      guard === undefined || typeof guard.clientOf(incoming) !== 'string'
+    const listener = freeingFirst({
+      listener: () => supervisor.house.listener,
+      isFailed: () => supervisor.house.failure() !== undefined,
+      reopened: (withinMs) => supervisor.reopened(withinMs),
+      isKnown,
+    })
+    const http = newServer(listener, {
       ...config,
       gate,
       answers,
-      mayContinue: guard && ((incoming) => typeof guard.clientOf(incoming) !== 'string'),
+      mayContinue: guard && isKnown,
     })
     serviceSources(fixtures.prometheus, { ...fixtures, gate, answers, supervisor })
     await listen(http.server, config)

@@ -17,6 +17,7 @@ import type { Level } from './level.ts'
 import { LevelCatalog } from './level-catalog.ts'
 import { innermost, storageErrorOf } from './level-error.ts'
 import { LevelLog, type LevelLogOptions } from './level-log.ts'
+import { makeRoom } from './probe.ts'
 import { checkBeforeOpen } from './start-check.ts'
 import { currentManifest, removeStopRecord, writeStopRecord } from './stop-record.ts'
 import { readIdentity, writeIdentity } from './store-identity.ts'
@@ -61,6 +62,7 @@ export async function openStorage(folder: string, options: LevelLogOptions): Pro
   const remarks = await checked(folder)
   if (isKnown && !existsSync(join(folder, 'store'))) remarks.push(emptied(folder))
   let identity = readIdentity(folder)
+  await roomMade(folder)
   const db = new ClassicLevel<Buffer, Buffer>(join(folder, 'store'), LEVEL_OPTIONS)
   try {
     await db.open()
@@ -121,6 +123,15 @@ function namingFolder(folder: string, error: unknown): unknown {
 async function checked(folder: string): Promise<string[]> {
   try {
     return await checkBeforeOpen(folder)
+  } catch (cause) {
+    if (cause instanceof StorageError && cause.code === 'locked') throw locked(folder)
+    throw unusable(folder, cause)
+  }
+}
+
+async function roomMade(folder: string): Promise<void> {
+  try {
+    await makeRoom(folder)
   } catch (cause) {
     if (cause instanceof StorageError && cause.code === 'locked') throw locked(folder)
     throw unusable(folder, cause)

@@ -1,8 +1,10 @@
 /** Whether a disk that failed takes writes again: found out beside the store, which can only be tried by closing it. */
-import { open, readdir, rm, stat } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { open, readdir, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { canSyncFolders, syncFolder } from './format-stamp.ts'
 import { storageErrorOf } from './level-error.ts'
+import { removeUncommittedTables, uncommittedTables } from './uncommitted-tables.ts'
 
 /** A manifest, and the first writes. */
 const SPARE_BYTES = 256 * 1024
@@ -14,15 +16,33 @@ const CHUNK = Buffer.alloc(256 * 1024, 'probe')
  * Writes into the data folder as much as opening the store will, which writes anew what is in LevelDB's logs, and as many
  * files; syncs them and takes them away. What more LevelDB may want, for compaction, is not asked for: a disk that has
  * never so much room would keep the store from being opened at all, and the truncation that makes room from being done.
- * Rejects with StorageError.
+ * Room that `makeRoom` will find counts as there. Rejects with StorageError.
  */
 export async function probeDisk(folder: string): Promise<void> {
   try {
-    const bytes = SPARE_BYTES + (await bytesToRecover(join(folder, 'store')))
-    await tryWriting(folder, bytes)
+    const store = join(folder, 'store')
+    const bytes = await bytesToOpen(store)
+    try {
+      await tryWriting(folder, bytes)
+    } catch (error) {
+      const { code } = storageErrorOf(error)
+      if (code !== 'full' || (await freeBytes(folder)) + uncommittedTables(store).bytes < bytes) throw error
+    }
   } catch (error) {
     throw storageErrorOf(error)
   }
+}
+
+/** Before a store is opened: takes away what LevelDB would take away too late, if there is too little room to open it. */
+export async function makeRoom(folder: string): Promise<void> {
+  const store = join(folder, 'store')
+  if (!existsSync(store) || (await freeBytes(folder)) >= (await bytesToOpen(store))) return
+  await removeUncommittedTables(store)
+}
+
+async function freeBytes(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder)
+  return bavail * bsize
 }
 
 async function tryWriting(folder: string, bytes: number): Promise<void> {
@@ -46,9 +66,9 @@ async function write(path: string, bytes: number): Promise<void> {
   }
 }
 
-async function bytesToRecover(store: string): Promise<number> {
+async function bytesToOpen(store: string): Promise<number> {
   const names = await readdir(store)
   const logs = names.filter((name) => name.endsWith('.log'))
   const sizes = await Promise.all(logs.map(async (name) => (await stat(join(store, name))).size))
-  return sizes.reduce((sum, size) => sum + size, 0)
+  return sizes.reduce((sum, size) => sum + size, SPARE_BYTES)
 }
