@@ -67,7 +67,7 @@ export interface FurnishedHouse extends House {
   readonly endFollowers: () => void
 }
 
-/** Rejects with StorageError if the store cannot be opened. */
+/** `isAgain`: after its store has failed, maybe for want of room. Rejects with StorageError if the store cannot be opened. */
 export async function openHouse(
   config: Config,
   surroundings: Surroundings,
@@ -88,6 +88,7 @@ export async function openHouse(
     problems,
     writeRefusal,
   }: Fixtures,
+  isAgain = false,
 ): Promise<FurnishedHouse> {
   const { nowMs, random } = surroundings
   let asyncLost = 0
@@ -194,7 +195,7 @@ export async function openHouse(
     })
     const janitor = new Janitor(storage.log, registry, nowMs, report, space)
     meter.start()
-    const schedule = scheduleJanitor(janitor, config.janitorIntervalMs, random, report)
+    const schedule = scheduleJanitor(janitor, config.janitorIntervalMs, random, report, isAgain)
     return {
       listener: directPosts(streams, options, listener),
       janitor,

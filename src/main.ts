@@ -3,6 +3,7 @@
  * undoes it in the reverse order. With house.ts the only file that knows every room.
  */
 import { statfs } from 'node:fs/promises'
+import type { IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { probeDisk } from '../storage/level/probe.ts'
 import { AuditFile } from './audit/audit-file.ts'
@@ -14,6 +15,7 @@ import { DiskSpace } from './disk-space.ts'
 import { type FurnishedHouse, openHouse } from './house.ts'
 import { AnswerCounts, securityHeaders } from './http/answer-class.ts'
 import { clientKey } from './http/client-key.ts'
+import { freeingFirst } from './http/freeing-requests.ts'
 import { type BusyShare, Gate } from './http/gate.ts'
 import { Guard } from './http/guard.ts'
 import { Load } from './http/load.ts'
@@ -89,9 +91,9 @@ export async function startService(config: Config, surroundings: Surroundings): 
     problems: new ProblemCounts(),
     writeRefusal: () => supervisor.failure() ?? space.failure() ?? load.failure(),
   }
-  const open = () => openHouse(config, surroundings, fixtures)
-  const supervisor: Supervisor<FurnishedHouse> = new Supervisor(await open(), {
-    open,
+  const open = (isAgain: boolean) => openHouse(config, surroundings, fixtures, isAgain)
+  const supervisor: Supervisor<FurnishedHouse> = new Supervisor(await open(false), {
+    open: () => open(true),
     async ready() {
       if (space.low) throw space.refusal()
       if (surroundings.openStorage === undefined) await probeDisk(config.dataFolder)
@@ -110,12 +112,20 @@ export async function startService(config: Config, surroundings: Surroundings): 
     await space.watch()
     const gate = new Gate(load, limits, surroundings.busyShare ?? eventLoopBusyShare(), loopDelay)
     const answers = new AnswerCounts()
-    const http = newServer((incoming, outgoing) => supervisor.house.listener(incoming, outgoing), {
+    const isKnown = (incoming: IncomingMessage) =>
+      guard === undefined || typeof guard.clientOf(incoming) !== 'string'
+    const listener = freeingFirst({
+      listener: () => supervisor.house.listener,
+      isFailed: () => supervisor.house.failure() !== undefined,
+      reopened: (withinMs) => supervisor.reopened(withinMs),
+      isKnown,
+    })
+    const http = newServer(listener, {
       ...config,
       gate,
       answers,
       cutSlowTransfer: () => load.bodies.cutSlow() || load.readPlaces.cutSlow(),
-      mayContinue: guard && ((incoming) => typeof guard.clientOf(incoming) !== 'string'),
+      mayContinue: guard && isKnown,
     })
     const shared = [load.bodies, load.readPlaces, http.connections, http.pipelined]
     serviceSources(fixtures.prometheus, { ...fixtures, gate, answers, supervisor, shared })

@@ -8,6 +8,7 @@ export type ServiceErrorCode =
   | 'invalid_properties' // properties JSON of a stream, a view or a namespace
   | 'invalid_range' // start, end, limit
   | 'invalid_cursor'
+  | 'cursor_gone' // of another store, or of an event that this one does not hold
   | 'invalid_parameter' // any other query parameter
   | 'duplicate_header' // the same event header twice
   | 'malformed_body' // a body that does not decompress, or ends early

@@ -46,6 +46,9 @@ export class Supervisor<H extends House> {
   #looksWell = 0
   /** What stands in the way of opening again. */
   #obstacle: Error | undefined
+  /** When the last look was. */
+  #lookedMs = 0
+  readonly #waiting = new Set<() => void>()
 
   constructor(house: H, options: SupervisorOptions<H>) {
     this.#house = house
@@ -69,17 +72,36 @@ export class Supervisor<H extends House> {
     )
   }
 
+  /** Resolves when the store has been opened again, or after so long. The next try is not put off for it. */
+  reopened(withinMs: number): Promise<void> {
+    const sinceMs = performance.now() - this.#lookedMs
+    if (this.#timer !== undefined) this.#wait(Math.max(0, NOT_READY_PAUSE_MS - sinceMs))
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer)
+        this.#waiting.delete(end)
+        resolve()
+      }
+      const timer = setTimeout(end, withinMs).unref()
+      this.#waiting.add(end)
+    })
+  }
+
   /** Resolves when no house is opened any more, and the last one is closed. */
   async stop(): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#timer)
+    for (const end of this.#waiting) end()
     await this.#looking
     if (!this.#closed) await this.#house.close()
   }
 
   #wait(pauseMs: number): void {
     if (this.#stopped) return
+    clearTimeout(this.#timer)
     this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      this.#lookedMs = performance.now()
       this.#looking = this.#look()
     }, pauseMs).unref()
   }
@@ -115,5 +137,6 @@ export class Supervisor<H extends House> {
     this.#house = await this.#options.open()
     this.#closed = false
     this.recoveries++
+    for (const end of this.#waiting) end()
   }
 }

@@ -75,6 +75,18 @@ export interface LogTail {
 }
 
 /**
+ * Consecutive events of a log that one opening of the store wrote: from `firstSequence` to the next stretch. Of two copies
+ * of a store that have both been written to since, no two stretches have the same epoch.
+ */
+export interface Stretch {
+  readonly firstSequence: number
+  /** The opening's number, 1 to 2^32-1. */
+  readonly epoch: number
+  /** The events come from a backup. */
+  readonly restored: boolean
+}
+
+/**
  * A batch on its way in: `add` as often as needed, then `commit` or `discard`, once. Until commit nothing is visible;
  * after it all of it is, contiguous and under one timestamp. `add` resolves when more may be added, which bounds memory.
  *
@@ -151,6 +163,15 @@ export interface EventLog {
    * the closer, the fewer seeks.
    */
   locate(log: LogId, sequence: number, near?: Position): Promise<Position | undefined>
+
+  /** Number of the store, which a copy of it that is put into service does not have, 1 to 2^32-1; 0 in memory. */
+  readonly identity: number
+
+  /**
+   * What is known of who wrote the events of a log, ascending; events before the first stretch are of no known epoch.
+   * Rejects with StorageError.
+   */
+  stretches(log: LogId): Promise<readonly Stretch[]>
 
   /** Undefined for a log that has never been written to. */
   tail(log: LogId): LogTail | undefined

@@ -3,6 +3,7 @@ import { closeSync, copyFileSync, fsyncSync, mkdirSync, openSync } from 'node:fs
 import { join } from 'node:path'
 import { type ClosedStore, openClosedStore } from '../../storage/level/closed-store.ts'
 import { syncFolder, writeStamp } from '../../storage/level/format-stamp.ts'
+import { readStopRecord, STOP_RECORD } from '../../storage/level/stop-record.ts'
 import type { Command, CommandSurroundings } from './command.ts'
 import { dataFolderOf } from './data-folder.ts'
 import { Findings, fileDamageText } from './findings.ts'
@@ -33,7 +34,7 @@ exit code: 0 done, 1 the store is damaged and was not copied, 2 could not be don
     try {
       const done = await fillNewFolder(to, async (partial) => {
         if (findings.count > 0) return undefined
-        copyStore(store, partial, surroundings)
+        copyStore(data, store, partial, surroundings)
         if (flags.has('no-verify')) return true
         return (await verifyFolder(partial, surroundings)) === 0 || undefined
       })
@@ -49,6 +50,7 @@ exit code: 0 done, 1 the store is damaged and was not copied, 2 could not be don
 }
 
 function copyStore(
+  data: string,
   { store, files, format }: ClosedStore,
   partial: string,
   surroundings: CommandSurroundings,
@@ -62,8 +64,15 @@ function copyStore(
     progress.at(() => `${i + 1} of ${countText(names.length, 'file')} copied`)
   }
   syncFolder(target)
+  copyStopRecord(data, partial)
   writeStamp(partial, format)
   surroundings.print(`${countText(names.length, 'file')} copied, ${bytesText(files.fileBytes)}\n`)
+}
+
+/** What `store` is checked against; the identity stays behind, for the copy is a store of its own (store-identity.ts). */
+function copyStopRecord(data: string, partial: string): void {
+  if (typeof readStopRecord(data) !== 'object') return
+  copyDurably(join(data, STOP_RECORD), join(partial, STOP_RECORD))
 }
 
 function copyDurably(from: string, to: string): void {

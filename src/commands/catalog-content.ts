@@ -26,7 +26,7 @@ export class CatalogContent {
   readonly namespaces = new Map<NamespaceName, NamespaceProperties>()
   /** By their log. */
   readonly streams = new Map<LogId, StoredStream>()
-  /** What other rooms keep, as it is; but for metrics, which belong to logs that a repaired store has no more. */
+  /** What other rooms keep, as it is; but for metrics and stretches, which belong to logs that a repaired store has no more. */
   readonly others: CatalogChange[] = []
   /** The last LogId that was handed out. */
   lastLog = 0
@@ -73,7 +73,7 @@ export class CatalogContent {
     } else if (collection === 'counters' && id === 'logs') {
       if (!Number.isSafeInteger(document)) throw new Error('it is no whole number')
       this.lastLog = document as number
-    } else if (!collection.startsWith('meter-')) {
+    } else if (!collection.startsWith('meter-') && collection !== 'stretches') {
       this.others.push({ collection, id, document })
     }
   }

@@ -80,8 +80,10 @@ class Salvage {
 
   /** Answers how many stretches of events were left out, and documents. */
   async into(folder: string): Promise<number> {
-    const { files } = this.#store
+    const { files, changed } = this.#store
     const catalog = this.#readCatalog()
+    for (const damage of changed.filter(({ harmless }) => !harmless))
+      this.#leaveOut(`what was written last, as far as it is lost: ${fileDamageText(damage)}`)
     if (files.end.kind === 'doubtful') this.#leaveOut(doubtfulEndText(files.end.damage))
     const { nowMs } = this.#surroundings
     const storage = await openStorage(folder, { nowMs, sync: true })

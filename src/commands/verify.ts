@@ -60,7 +60,8 @@ function verifyContent(
       progress.at(() => `${bytesText(bytes)} read; the files have ${bytesText(fileBytes)}`),
   })
   catalog.checkTogether(Math.max(0, ...totals.logs.keys()))
-  if (end.kind === 'doubtful') findings.add(doubtfulEndText(end.damage))
+  if (end.kind === 'doubtful' && store.changed.length === 0) findings.add(doubtfulEndText(end.damage))
+  for (const sentence of store.besides) findings.add(sentence)
   return totals
 }
 
@@ -86,7 +87,7 @@ function summary(folder: string, store: ClosedStore, catalog: CatalogContent, to
     lines.push(`${countText(totals.abandonedUploads, 'abandoned upload')}, to be removed`)
   if (totals.strayUploads > 0)
     lines.push(`${countText(totals.strayUploads, 'upload')} that belong to nothing and only take space`)
-  if (files.end.kind === 'torn')
+  if (files.end.kind === 'torn' && store.changed.length === 0)
     lines.push('the last write was cut off, as a crash leaves it: it had not been answered')
   return `${lines.join('\n')}\n`
 }

@@ -12,9 +12,9 @@ import { crc32c } from '@node-rs/crc32'
 import type { EventBlock, Position } from '../../storage/log.ts'
 import type { EventRead, Streams } from '../streams/streams.ts'
 import type { HttpContext } from './bindings.ts'
-import { printCursor } from './cursor.ts'
+import type { CursorPrinter } from './cursor.ts'
 import { eventJson } from './event-json.ts'
-import { type EventReadOptions, parseEventQuery } from './event-reads.ts'
+import { type EventReadOptions, parseEventQuery, printerOf } from './event-reads.ts'
 import { answerPieces, beginPieces } from './long-answer.ts'
 import { streamOf } from './path-names.ts'
 
@@ -28,7 +28,9 @@ export function exportRoute(streams: Streams, options: EventReadOptions) {
     const pieces = await options.load.whileFinding(async () => {
       const read = await streams.read(id, query)
       if (c.req.method !== 'HEAD') {
-        return beginPieces(exportLines(read, (log, position) => printCursor(id, { log, position })))
+        return beginPieces(
+          read === undefined ? noLines() : exportLines(read, await printerOf(streams, id, read)),
+        )
       }
       await read?.blocks.return()
       return undefined
@@ -37,19 +39,23 @@ export function exportRoute(streams: Streams, options: EventReadOptions) {
   }
 }
 
+async function* noLines(): AsyncGenerator<Uint8Array, void, undefined> {
+  yield closingLine(0, 0)
+}
+
 /** Pieces of text; each is good until the next but one is asked for. */
 async function* exportLines(
-  read: EventRead | undefined,
-  cursorOf: (log: number, position: Position) => string,
+  read: EventRead,
+  cursors: CursorPrinter,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  if (read === undefined) return yield closingLine(0, 0)
   const counted = new CountedBlocks(read.blocks)
   let checksum = 0
   for await (const piece of eventJson(counted, { encoding: 'utf8', layout: 'ndjson', sequences: true })) {
     checksum = crc32c(piece, checksum)
     yield piece
   }
-  yield closingLine(counted.events, checksum, cursorOf(read.log, counted.last))
+  const { sequence, timestampMs } = counted.last
+  yield closingLine(counted.events, checksum, cursors.print(sequence, timestampMs))
 }
 
 function closingLine(events: number, checksum: number, cursor?: string): Buffer {

@@ -39,7 +39,7 @@ export function readRoute(streams: Streams, options: EventReadOptions) {
         await read.blocks.return() // what follows the first block is not read for nobody
         return { headers, pieces: undefined }
       }
-      const cursors = withCursors ? new CursorPrinter(id, read.log) : undefined
+      const cursors = withCursors ? await printerOf(streams, id, read) : undefined
       const text = eventJson(read.blocks, { encoding, layout, ...(cursors && { cursors }) })
       return { headers, pieces: await beginPieces(text) }
     })
@@ -58,6 +58,16 @@ export function parseEventQuery(c: HttpContext, id: StreamId, nowMs: number): Ev
   )
   const after = c.req.query('after')
   return { ...range, ...(after !== undefined && { after: parseCursor(id, after) }) }
+}
+
+/** If it rejects, the read has been given up. */
+export async function printerOf(streams: Streams, id: StreamId, read: EventRead): Promise<CursorPrinter> {
+  try {
+    return new CursorPrinter(id, read.log, await streams.originsOf(id, read.log))
+  } catch (error) {
+    await read.blocks.return()
+    throw error
+  }
 }
 
 /** A stream that does not exist is told without a text here, as CDAP does at this one place. */

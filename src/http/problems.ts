@@ -27,6 +27,7 @@ const REFUSALS = {
   missing_content_type: 406,
   unsupported_content_type: 406,
   not_acceptable: 406,
+  cursor_gone: 410,
   event_too_large: 413,
   batch_too_large: 413,
   document_too_large: 413,

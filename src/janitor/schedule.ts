@@ -11,11 +11,13 @@ export interface Schedule {
   stop(): Promise<void>
 }
 
+/** `atOnce`: the first tick does not wait, for room may be short. */
 export function scheduleJanitor(
   janitor: Janitor,
   intervalMs: number,
   random: () => number,
   onError: (error: unknown) => void,
+  atOnce = false,
 ): Schedule {
   let timer: NodeJS.Timeout | undefined
   let ticking: Promise<void> = Promise.resolve()
@@ -43,7 +45,7 @@ export function scheduleJanitor(
     return intervalMs * (1 - JITTER + 2 * JITTER * random())
   }
 
-  wait(jittered())
+  wait(atOnce ? 0 : jittered())
   return {
     async stop() {
       stopped = true

@@ -19,6 +19,7 @@ import { StorageError } from '../../storage/storage-error.ts'
 import { ServiceError } from '../service-error.ts'
 import { AsyncQueue } from './async-queue.ts'
 import { existingStream } from './existing.ts'
+import { LogOrigins } from './log-origins.ts'
 import type { NamespaceName, StreamId } from './names.ts'
 import {
   DEFAULT_PROPERTIES,
@@ -28,7 +29,10 @@ import {
   type StreamProperties,
 } from './properties.ts'
 import type { Registry, Stream, VisibleNames } from './registry.ts'
+import { type Cursor, resumePosition } from './resume-position.ts'
 import { type StreamCounts, Traffic } from './traffic.ts'
+
+export type { Cursor } from './resume-position.ts'
 
 export interface StreamsOptions {
   readonly nowMs: () => number
@@ -49,12 +53,6 @@ export interface Space {
 const ENOUGH_SPACE: Space = {
   low: false,
   refusal: () => new ServiceError('disk_low', 'the disk has too little room'),
-}
-
-/** Where a reader goes on: a position in one log. A stream that was truncated since has another log. */
-export interface Cursor {
-  readonly log: LogId
-  readonly position: Position
 }
 
 export interface EventQuery {
@@ -216,7 +214,7 @@ export class Streams {
     const { log, properties } = this.get(id)
     const startMs = Math.max(query.startMs, earliestVisibleMs(this.#options.nowMs(), properties.ttlSeconds))
     const { endMs, limit } = query
-    const after = positionIn(log, query.after)
+    const after = await this.#resumePosition(id, log, query.after)
     const tail = this.#log.tail(log)
     const blocks = this.#log
       .read(log, { startMs, endMs, limit, ...(after && { after }) })
@@ -226,6 +224,24 @@ export class Streams {
       if (first.done || tail === undefined) return undefined
       const next = await this.#nextCursor(log, first.value, tail, query)
       return { log, blocks: new Continued(id, first.value, blocks), ...(next && { next }) }
+    } catch (error) {
+      throw namingStream(id, error)
+    }
+  }
+
+  /** What cursors of this log name beside their position. Rejects with StorageError. */
+  async originsOf(id: StreamId, log: LogId): Promise<LogOrigins> {
+    try {
+      return await LogOrigins.load(this.#log, log)
+    } catch (error) {
+      throw namingStream(id, error)
+    }
+  }
+
+  async #resumePosition(id: StreamId, log: LogId, cursor: Cursor | undefined): Promise<Position | undefined> {
+    if (cursor === undefined) return undefined
+    try {
+      return await resumePosition(this.#log, log, cursor)
     } catch (error) {
       throw namingStream(id, error)
     }
@@ -247,7 +263,8 @@ export class Streams {
     ])
     if (beyond !== undefined && beyond.timestampMs >= query.endMs) return undefined
     // What has been trimmed meanwhile is behind every reader: then the place where this one began will do.
-    return { log, position: last ?? { sequence: cut - 1, timestampMs: begin.timestampMs } }
+    const position = last ?? { sequence: cut - 1, timestampMs: begin.timestampMs }
+    return { log, position, origin: (await LogOrigins.load(this.#log, log)).of(position.sequence) }
   }
 
   /** Throws ServiceError 'namespace_not_found'. */
@@ -266,18 +283,6 @@ function firstPosition({ firstSequence, runs: [run] }: EventBlock): Position {
 function lastPositionIf({ firstSequence, runs }: EventBlock, sequence: number): Position | undefined {
   const run = runs[runs.length - 1]
   return firstSequence + run.end - 1 === sequence ? { sequence, timestampMs: run.timestampMs } : undefined
-}
-
-/** A cursor of an older log stands before everything in this one; a newer log than ours cannot be. */
-function positionIn(log: LogId, cursor: Cursor | undefined): Position | undefined {
-  if (cursor === undefined || cursor.log < log) return undefined
-  if (cursor.log > log) {
-    throw new ServiceError(
-      'invalid_cursor',
-      'the cursor is from a later life of this stream; start without one',
-    )
-  }
-  return cursor.position
 }
 
 function assertSamePrincipal(stream: Stream, change: PropertiesChange): void {

@@ -30,6 +30,10 @@ export interface StoreVersion {
   readonly tables: readonly TableInfo[]
   /** Write-ahead logs from this number on have not become tables yet. */
   readonly logNumber: number
+  /** Numbers of all tables that it names: those that have gone since, too. */
+  readonly named: ReadonlySet<number>
+  /** Whether it ends with a whole record. */
+  readonly whole: boolean
 }
 
 /** Undefined, with the damage told, if it cannot be known. */
@@ -38,6 +42,7 @@ export function readVersion(store: string, onDamage: OnFileDamage): StoreVersion
   if (manifest === undefined) return undefined
   const version = new VersionBuilder()
   let damaged = false
+  let whole = true
   const tell = (offset: number, reason: string) => {
     damaged = true
     onDamage({ file: manifest, offset, reason })
@@ -49,7 +54,9 @@ export function readVersion(store: string, onDamage: OnFileDamage): StoreVersion
       } else if (piece.kind === 'padding') {
         const reason = 'filling bytes were altered'
         onDamage({ file: manifest, offset: piece.offset, reason, harmless: true })
-      } else if (piece.kind !== 'torn') {
+      } else if (piece.kind === 'torn') {
+        whole = false
+      } else {
         tell(piece.offset, piece.reason)
       }
     }
@@ -61,7 +68,8 @@ export function readVersion(store: string, onDamage: OnFileDamage): StoreVersion
     tell(0, 'the manifest is empty')
     return undefined
   }
-  return { manifest, tables: version.tables(), logNumber: version.logNumber }
+  const { logNumber, named } = version
+  return { manifest, tables: version.tables(), logNumber, named, whole }
 }
 
 function readCurrent(store: string, onDamage: OnFileDamage): string | undefined {
@@ -78,6 +86,7 @@ function readCurrent(store: string, onDamage: OnFileDamage): string | undefined 
 
 class VersionBuilder {
   logNumber: number | undefined
+  readonly named = new Set<number>()
   /** By level and number. */
   readonly #tables = new Map<string, TableInfo>()
 
@@ -109,12 +118,21 @@ class VersionBuilder {
       case 5:
         return reader.next() !== undefined && reader.nextBytes() !== undefined
       case 6:
-        return this.#tables.delete(`${reader.next()}/${reader.next()}`) || true
+        return this.#remove(reader)
       case 7:
         return this.#add(reader)
       default:
         return false
     }
+  }
+
+  #remove(reader: VarintReader): boolean {
+    const level = reader.next()
+    const number = reader.next()
+    if (level === undefined || number === undefined) return false
+    this.named.add(number)
+    this.#tables.delete(`${level}/${number}`)
+    return true
   }
 
   #add(reader: VarintReader): boolean {
@@ -124,6 +142,7 @@ class VersionBuilder {
     const smallest = reader.nextBytes()
     const largest = reader.nextBytes()
     if (number === undefined || fileBytes === undefined || !smallest || !largest) return false
+    this.named.add(number)
     this.#tables.set(`${level}/${number}`, {
       number,
       fileBytes,

@@ -13,7 +13,7 @@ import { type Entry, entriesOfBatch, operationCountOf, sequenceOfBatch } from '.
 export type LogsEnd =
   | { readonly kind: 'whole' }
   /** In the middle of a write, as after a crash: nobody was told that it was done. */
-  | { readonly kind: 'torn' }
+  | { readonly kind: 'torn'; readonly damage: FileDamage }
   /** With a write that does not match: a power cut in the middle of it, or damage. */
   | { readonly kind: 'doubtful'; readonly damage: FileDamage }
 
@@ -70,7 +70,7 @@ export function readLogs(
 
 function endOf(ending: Ending | undefined): LogsEnd {
   if (ending === undefined) return { kind: 'whole' }
-  return ending.kind === 'torn' ? { kind: 'torn' } : { kind: 'doubtful', damage: ending.damage }
+  return ending
 }
 
 /** Adds the entries of one log; answers how it ends, if not with a whole record. */

@@ -3,10 +3,12 @@
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { OnFileDamage } from '../level-files/file-damage.ts'
+import type { FileDamage, OnFileDamage } from '../level-files/file-damage.ts'
 import { StoreFiles } from '../level-files/store-files.ts'
 import { StorageError } from '../storage-error.ts'
 import { existingFormatOf, FORMAT_VERSION, isUnstamped } from './format-stamp.ts'
+import { ALTERED_STOP_RECORD, changedSince, readStopRecord } from './stop-record.ts'
+import { readIdentity } from './store-identity.ts'
 import { StoreLock } from './store-lock.ts'
 
 export interface ClosedStore {
@@ -14,6 +16,10 @@ export interface ClosedStore {
   /** LevelDB's folder. */
   readonly store: string
   readonly files: StoreFiles
+  /** Where its files are not what they were when it was last closed: told as damage already. */
+  readonly changed: readonly FileDamage[]
+  /** What is damaged beside LevelDB's files, as sentences; no event is lost with it. */
+  readonly besides: readonly string[]
   /** Others may open the folder again. */
   close(): Promise<void>
 }
@@ -38,10 +44,24 @@ export async function openClosedStore(
   const lock = await StoreLock.take(store)
   try {
     const files = new StoreFiles(store, onDamage)
-    return { format, store, files, close: () => lock.release() }
+    const record = readStopRecord(folder)
+    const changed =
+      record === undefined || record === 'altered' ? [] : [...changedSince(record, store, files)]
+    for (const one of changed) onDamage(one)
+    const besides = [...(record === 'altered' ? [ALTERED_STOP_RECORD] : []), ...identityDamage(folder)]
+    return { format, store, files, changed, besides, close: () => lock.release() }
   } catch (error) {
     await lock.release()
     throw error
+  }
+}
+
+function* identityDamage(folder: string): Generator<string, void> {
+  try {
+    readIdentity(folder)
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error
+    yield error.message
   }
 }
 

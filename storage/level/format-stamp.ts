@@ -98,7 +98,8 @@ function stampPath(folder: string): string {
 
 /** The folder has the format of this version from now on: durable once this returns. */
 export function writeStamp(folder: string, version: number = FORMAT_VERSION): void {
-  writeDurably(folder, stampPath(folder), `${FORMAT_NAME} ${version}\n`)
+  writeDurably(stampPath(folder), `${FORMAT_NAME} ${version}\n`)
+  syncFolder(dirname(resolve(folder)))
 }
 
 function readStamp(path: string): string | undefined {
@@ -111,11 +112,10 @@ function readStamp(path: string): string | undefined {
 }
 
 /** Whole or not at all, also after a power cut: file, rename, then the folder. */
-function writeDurably(folder: string, path: string, content: string): void {
+export function writeDurably(path: string, content: string): void {
   writeFileSync(`${path}.new`, content, { flush: true })
   renameSync(`${path}.new`, path)
-  syncFolder(folder)
-  syncFolder(dirname(resolve(folder)))
+  syncFolder(dirname(path))
 }
 
 /** Not on Windows, where folders cannot be opened. */

@@ -15,6 +15,7 @@ import type {
   Progress,
   ReadRange,
   StagedBatch,
+  Stretch,
 } from '../log.ts'
 import { BlockMerger, mayMerge } from './block-merger.ts'
 import { Checkpoints, recoverTails } from './checkpoints.ts'
@@ -31,6 +32,7 @@ import {
   TAILS,
 } from './keys.ts'
 import type { Batch, Level } from './level.ts'
+import { storageErrorOf } from './level-error.ts'
 import { locate } from './locate.ts'
 import { readLog } from './log-reader.ts'
 import { LevelLogRestore } from './log-restore.ts'
@@ -38,7 +40,9 @@ import { LogTrimmer, mayTrim } from './log-trimmer.ts'
 import { LogWriter, type LogWriterHooks } from './log-writer.ts'
 import { RestingTails } from './resting-tails.ts'
 import { LevelStagedBatch, type StagingArea } from './staged-batch.ts'
+import { StretchSweep } from './stretches.ts'
 import { decodeTail, EMPTY_TAIL, type StoredTail } from './tail-codec.ts'
+import { uniqueNumber } from './unique-number.ts'
 import type { WalName } from './wal-name.ts'
 import { walk } from './walk.ts'
 
@@ -47,12 +51,16 @@ export interface LevelLogOptions {
   readonly nowMs: () => number
   /** fsync before a write is acknowledged. Only tests of the tests turn it off. */
   readonly sync: boolean
-  /** Of the engine on disk. */
+  /** Of the engine on disk, as the next two. */
   readonly walName?: WalName
+  readonly identity?: number
+  /** Number of this opening. */
+  readonly epoch?: number
 }
 
 export class LevelLog implements EventLog, StagingArea {
   readonly db: Level
+  readonly identity: number
   /** Shared with the catalog, so that documents and events are written by the same groups. */
   readonly commit: GroupCommit
   readonly #resting = new RestingTails()
@@ -62,20 +70,18 @@ export class LevelLog implements EventLog, StagingArea {
   readonly #merger: BlockMerger
   readonly #listeners = new Set<(log: LogId) => void>()
   readonly #checkpoints = new Checkpoints()
-  readonly #hooks: LogWriterHooks = {
-    onAppended: ({ log }) => {
-      // Not here and now: whoever waits for this group must not suffer from a listener that throws.
-      for (const listener of this.#listeners) queueMicrotask(() => listener(log))
-    },
-    onMarked: (writer) => this.#checkpoints.add(writer),
-  }
+  readonly #stretchSweep: StretchSweep
+  readonly #hooks: LogWriterHooks
   #lastSegment = 0
 
   private constructor(db: Level, options: LevelLogOptions) {
     this.db = db
+    this.identity = options.identity ?? 0
     this.commit = new GroupCommit(db, options.nowMs, options.sync, options.walName)
     this.#trimmer = new LogTrimmer(db, this.commit)
     this.#merger = new BlockMerger(db)
+    this.#stretchSweep = new StretchSweep(db, this.commit, (log) => this.#tailOf(log) !== undefined)
+    this.#hooks = this.#newHooks(options.epoch ?? uniqueNumber('epoch', undefined))
   }
 
   /** Reads the tail of every log, and leaves it at rest; what abandoned uploads left is found here and swept later. */
@@ -124,6 +130,14 @@ export class LevelLog implements EventLog, StagingArea {
     return writer === undefined ? undefined : locate(this.db, writer, sequence, near)
   }
 
+  async stretches(log: LogId): Promise<readonly Stretch[]> {
+    try {
+      return (await this.#existingWriterOf(log)?.stretches.all(this.db)) ?? []
+    } catch (error) {
+      throw storageErrorOf(error)
+    }
+  }
+
   tail(log: LogId): LogTail | undefined {
     return this.#tailOf(log)
   }
@@ -148,7 +162,10 @@ export class LevelLog implements EventLog, StagingArea {
     const writer = this.#existingWriterOf(log)
     if (writer === undefined) return NO_PROGRESS
     const progress = await this.#trimmer.drop(writer, limit)
-    if (!progress.more) this.#writers.delete(log)
+    if (!progress.more) {
+      this.#writers.delete(log)
+      this.#stretchSweep.dropped(log)
+    }
     return progress
   }
 
@@ -156,6 +173,7 @@ export class LevelLog implements EventLog, StagingArea {
     // After a failed write nobody knows which segments made it into a log.
     const refusal = this.commit.refusal()
     if (refusal !== undefined) throw refusal
+    await this.#stretchSweep.run()
     return this.#trimmer.sweep(limit)
   }
 
@@ -200,6 +218,17 @@ export class LevelLog implements EventLog, StagingArea {
     const batch = this.db.batch() as Batch
     batch.del(markKey(NO_LOG))
     await this.commit.write(batch).catch(() => {}) // it is done without, too
+  }
+
+  #newHooks(epoch: number): LogWriterHooks {
+    return {
+      epoch,
+      onAppended: ({ log }) => {
+        // Not here and now: whoever waits for this group must not suffer from a listener that throws.
+        for (const listener of this.#listeners) queueMicrotask(() => listener(log))
+      },
+      onMarked: (writer) => this.#checkpoints.add(writer),
+    }
   }
 
   #tailOf(log: LogId): StoredTail | undefined {

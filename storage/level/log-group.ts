@@ -30,6 +30,8 @@ export class LogGroup {
   marked: boolean
   /** Whether blocks are replaced by joined ones. */
   merges = false
+  /** Whether events of a backup are among them. */
+  restores = false
   /** Waiting events that go into blocks together: they are packed when something else follows, or at the end. */
   #events: EventData[] = []
   #headers: Buffer[] = []
@@ -60,6 +62,7 @@ export class LogGroup {
         return
       case 'restored':
         for (const block of change.blocks) this.#putRestored(block)
+        this.restores = true
         break
       case 'segment':
         this.#packEvents()

@@ -11,9 +11,12 @@ import type { GroupCommit, GroupMember } from './group-commit.ts'
 import type { Batch } from './level.ts'
 import type { Change, Merge, RestoredBlock, Trim, Waiting } from './log-change.ts'
 import { EVENT_OVERHEAD_BYTES, LogGroup } from './log-group.ts'
+import { LogStretches } from './stretches.ts'
 import { EMPTY_TAIL, type StoredTail } from './tail-codec.ts'
 
 export interface LogWriterHooks {
+  /** Number of this opening of the store. */
+  readonly epoch: number
   /** Events have become durable. */
   readonly onAppended: (writer: LogWriter) => void
   /** From now on the tail on disk is behind, until `checkpoint`. */
@@ -24,6 +27,7 @@ export class LogWriter implements GroupMember {
   readonly log: LogId
   readonly #commit: GroupCommit
   readonly #hooks: LogWriterHooks
+  readonly stretches: LogStretches
   #tail: StoredTail
   /** The tail on disk is behind, and a mark there says so (checkpoints.ts). */
   #marked: boolean
@@ -35,6 +39,7 @@ export class LogWriter implements GroupMember {
 
   constructor(log: LogId, tail: StoredTail, marked: boolean, commit: GroupCommit, hooks: LogWriterHooks) {
     this.log = log
+    this.stretches = new LogStretches(log, hooks.epoch)
     this.#tail = tail
     this.#marked = marked
     this.#commit = commit
@@ -136,6 +141,9 @@ export class LogWriter implements GroupMember {
     for (let i = 0; i < this.#staged.length; i++) group.add(this.#staged[i])
     if (group.merges) this.#merges++
     this.#stagedTail = group.finish()
+    if (!this.stretches.begun && this.#stagedTail.nextSequence > this.#tail.nextSequence) {
+      this.stretches.begin(batch, this.#tail.nextSequence, group.restores)
+    }
     if (group.marked && !this.#marked) this.#hooks.onMarked(this)
     this.#marked = group.marked
     return { changes: taken, bytes, more: this.#waiting.length > 0 }

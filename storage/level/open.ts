@@ -1,8 +1,10 @@
 /**
  * Opens a data folder: checks the format it was written in before anything touches it, then LevelDB, then the log.
  *
- *   <data>/FORMAT   format-stamp.ts
- *   <data>/store/   LevelDB
+ *   <data>/FORMAT     format-stamp.ts
+ *   <data>/IDENTITY   store-identity.ts
+ *   <data>/STOPPED    stop-record.ts; only while the store is closed
+ *   <data>/store/     LevelDB
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -15,7 +17,11 @@ import type { Level } from './level.ts'
 import { LevelCatalog } from './level-catalog.ts'
 import { innermost, storageErrorOf } from './level-error.ts'
 import { LevelLog, type LevelLogOptions } from './level-log.ts'
+import { makeRoom } from './probe.ts'
 import { checkBeforeOpen } from './start-check.ts'
+import { currentManifest, removeStopRecord, writeStopRecord } from './stop-record.ts'
+import { readIdentity, writeIdentity } from './store-identity.ts'
+import { uniqueNumber } from './unique-number.ts'
 import { moveFormat1Tails, sealFormat2Documents } from './upgrade.ts'
 import { WalName } from './wal-name.ts'
 
@@ -55,6 +61,8 @@ export async function openStorage(folder: string, options: LevelLogOptions): Pro
   const format = formatOf(folder)
   const remarks = await checked(folder)
   if (isKnown && !existsSync(join(folder, 'store'))) remarks.push(emptied(folder))
+  let identity = readIdentity(folder)
+  await roomMade(folder)
   const db = new ClassicLevel<Buffer, Buffer>(join(folder, 'store'), LEVEL_OPTIONS)
   try {
     await db.open()
@@ -64,7 +72,14 @@ export async function openStorage(folder: string, options: LevelLogOptions): Pro
     throw new StorageError(code, `data folder ${folder} cannot be opened: ${message}`, { cause: error })
   }
   let walName: WalName | undefined
+  let manifest: string
   try {
+    manifest = currentManifest(folder)
+    if (identity === undefined) {
+      identity = uniqueNumber('store', join(folder, 'store', manifest))
+      writeIdentity(folder, identity)
+    }
+    removeStopRecord(folder)
     // The names of what was just made are content of these folders: without this a power cut may take them.
     for (const made of [folder, join(folder, 'store')]) syncFolder(made)
     // Once LevelDB's lock is ours, and before anything is changed: an older Millrace must not open half of it.
@@ -78,18 +93,45 @@ export async function openStorage(folder: string, options: LevelLogOptions): Pro
     const storage = await openStorageOn(db as unknown as Level, {
       ...options,
       ...(walName && { walName }),
+      identity,
+      epoch: uniqueNumber('epoch', join(folder, 'store', manifest)),
       format,
     })
-    return { ...storage, remarks, close: () => storage.close().finally(() => walName?.close()) }
+    return {
+      ...storage,
+      remarks,
+      async close() {
+        const failure = storage.log.failure()
+        await storage.close().finally(() => walName?.close())
+        if ((failure ?? storage.log.failure()) === undefined) recordStop(folder, manifest)
+      },
+    }
   } catch (error) {
     walName?.close()
-    throw error
+    throw namingFolder(folder, error)
   }
+}
+
+/** LevelDB's own errors do not say where. */
+function namingFolder(folder: string, error: unknown): unknown {
+  if (!(error instanceof StorageError) || error.cause === undefined) return error
+  return new StorageError(error.code, `data folder ${folder} cannot be opened: ${error.message}`, {
+    cause: error,
+  })
 }
 
 async function checked(folder: string): Promise<string[]> {
   try {
     return await checkBeforeOpen(folder)
+  } catch (cause) {
+    if (cause instanceof StorageError && cause.code === 'locked') throw locked(folder)
+    throw unusable(folder, cause)
+  }
+}
+
+async function roomMade(folder: string): Promise<void> {
+  try {
+    await makeRoom(folder)
   } catch (cause) {
     if (cause instanceof StorageError && cause.code === 'locked') throw locked(folder)
     throw unusable(folder, cause)
@@ -106,6 +148,13 @@ function locked(folder: string): StorageError {
     'locked',
     `data folder ${folder} is in use by another process; stop it, or use another folder`,
   )
+}
+
+/** Without it the next start finds what it found without: a disk that is full is no reason to fail at the stop. */
+function recordStop(folder: string, manifest: string): void {
+  try {
+    writeStopRecord(folder, manifest)
+  } catch {}
 }
 
 /** The same on a LevelDB that is open, or opens itself, such as one in memory. `format` is that of its content. */

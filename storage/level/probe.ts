@@ -1,53 +1,74 @@
 /** Whether a disk that failed takes writes again: found out beside the store, which can only be tried by closing it. */
+import { existsSync } from 'node:fs'
 import { open, readdir, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
-import { StorageError } from '../storage-error.ts'
+import { canSyncFolders, syncFolder } from './format-stamp.ts'
 import { storageErrorOf } from './level-error.ts'
+import { removeUncommittedTables, uncommittedTables } from './uncommitted-tables.ts'
 
-/** A manifest, the beginning of a log, and the first writes. */
-const SPARE_BYTES = 4 * 1024 * 1024
-/** What LevelDB has put off while it could not write is compacted at once, and frees room only when it is done. */
-const COMPACTION_BYTES = 32 * 1024 * 1024
-const CHUNK = Buffer.alloc(1024 * 1024, 'probe')
+/** A manifest, and the first writes. */
+const SPARE_BYTES = 256 * 1024
+/** What opening makes: a table, a manifest, its name in CURRENT, a log. Each takes a place in a file system that counts them. */
+const FILES = 4
+const CHUNK = Buffer.alloc(256 * 1024, 'probe')
 
 /**
- * Writes as much into the data folder as opening the store will, which writes anew what is in LevelDB's logs; syncs it and
- * takes it away. Rejects with StorageError.
+ * Writes into the data folder as much as opening the store will, which writes anew what is in LevelDB's logs, and as many
+ * files; syncs them and takes them away. What more LevelDB may want, for compaction, is not asked for: a disk that has
+ * never so much room would keep the store from being opened at all, and the truncation that makes room from being done.
+ * Room that `makeRoom` will find counts as there. Rejects with StorageError.
  */
 export async function probeDisk(folder: string): Promise<void> {
   try {
-    const bytes = SPARE_BYTES + (await bytesToRecover(join(folder, 'store')))
-    const { bavail, bsize } = await statfs(folder)
-    const wanted = bytes + COMPACTION_BYTES
-    if (bavail * bsize < wanted) {
-      throw new StorageError(
-        'full',
-        `the disk has ${bavail * bsize} bytes free; opening the store takes ${wanted}`,
-      )
+    const store = join(folder, 'store')
+    const bytes = await bytesToOpen(store)
+    try {
+      await tryWriting(folder, bytes)
+    } catch (error) {
+      const { code } = storageErrorOf(error)
+      if (code !== 'full' || (await freeBytes(folder)) + uncommittedTables(store).bytes < bytes) throw error
     }
-    await tryWriting(join(folder, 'PROBE'), bytes)
   } catch (error) {
     throw storageErrorOf(error)
   }
 }
 
-async function tryWriting(path: string, bytes: number): Promise<void> {
+/** Before a store is opened: takes away what LevelDB would take away too late, if there is too little room to open it. */
+export async function makeRoom(folder: string): Promise<void> {
+  const store = join(folder, 'store')
+  if (!existsSync(store) || (await freeBytes(folder)) >= (await bytesToOpen(store))) return
+  await removeUncommittedTables(store)
+}
+
+async function freeBytes(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder)
+  return bavail * bsize
+}
+
+async function tryWriting(folder: string, bytes: number): Promise<void> {
+  const paths = Array.from({ length: FILES }, (_, i) => join(folder, i === 0 ? 'PROBE' : `PROBE.${i}`))
   try {
-    const file = await open(path, 'w')
-    try {
-      for (let written = 0; written < bytes; written += CHUNK.length) await file.writeFile(CHUNK)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
+    for (const [i, path] of paths.entries()) await write(path, i === 0 ? bytes : 1)
+    if (canSyncFolders()) syncFolder(folder)
   } finally {
-    await rm(path, { force: true })
+    for (const path of paths) await rm(path, { force: true })
   }
 }
 
-async function bytesToRecover(store: string): Promise<number> {
+async function write(path: string, bytes: number): Promise<void> {
+  const file = await open(path, 'w')
+  try {
+    for (let left = bytes; left > 0; left -= CHUNK.length)
+      await file.writeFile(left < CHUNK.length ? CHUNK.subarray(0, left) : CHUNK)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+async function bytesToOpen(store: string): Promise<number> {
   const names = await readdir(store)
   const logs = names.filter((name) => name.endsWith('.log'))
   const sizes = await Promise.all(logs.map(async (name) => (await stat(join(store, name))).size))
-  return sizes.reduce((sum, size) => sum + size, 0)
+  return sizes.reduce((sum, size) => sum + size, SPARE_BYTES)
 }

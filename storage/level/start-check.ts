@@ -5,6 +5,7 @@
  *
  *   manifest, write-ahead logs    all of them: what was written last
  *   tables                        the blocks with documents, tails and marks, which decide what there is
+ *   STOPPED                       whether what was there after a clean stop is still there (stop-record.ts)
  *
  * Events are checked when they are read, by checksums of our own. All this takes a few milliseconds.
  *
@@ -19,6 +20,7 @@ import { StoreFiles } from '../level-files/store-files.ts'
 import { StorageError } from '../storage-error.ts'
 import { describeKey } from './key-description.ts'
 import { BLOCKS, markKey, NO_LOG, PIECES } from './keys.ts'
+import { ALTERED_STOP_RECORD, changedSince, readStopRecord } from './stop-record.ts'
 import { StoreLock } from './store-lock.ts'
 
 /** Read at 200 MB a second or more. */
@@ -37,12 +39,12 @@ const SMALL_KEYS: readonly (readonly [gte: Buffer | undefined, lt: Buffer | unde
  */
 export async function checkBeforeOpen(folder: string): Promise<string[]> {
   const store = join(folder, 'store')
-  const found = await lookOrUndefined(store)
+  const found = await lookOrUndefined(folder)
   if (found?.damage.length === 0) return found.remarks
   // Another process may be changing what we have just read: with its lock in our hands, once more.
   const lock = await StoreLock.take(store)
   try {
-    const { damage, remarks } = await look(store)
+    const { damage, remarks } = await look(folder)
     if (damage.length > 0) throw damaged(folder, damage)
     return remarks
   } finally {
@@ -55,30 +57,39 @@ interface Findings {
   readonly remarks: string[]
 }
 
-async function lookOrUndefined(store: string): Promise<Findings | undefined> {
+async function lookOrUndefined(folder: string): Promise<Findings | undefined> {
   try {
-    return await look(store)
+    return await look(folder)
   } catch {
     return undefined
   }
 }
 
-async function look(store: string): Promise<Findings> {
+async function look(folder: string): Promise<Findings> {
+  const store = join(folder, 'store')
   const damage: FileDamage[] = []
+  const record = readStopRecord(folder)
+  const remarks = record === 'altered' ? [ALTERED_STOP_RECORD] : []
   const { hasCurrent, tables, logs } = storeFileNames(store)
   // A crash while the first store was made leaves it without CURRENT, and without anything worth keeping.
-  if (!hasCurrent && tables.size + logs.size === 0) return { damage, remarks: [] }
+  if (!hasCurrent && tables.size + logs.size === 0 && typeof record !== 'object') return { damage, remarks }
   const files = new StoreFiles(store, (one) => {
     if (!one.harmless) damage.push(one)
   })
+  if (damage.length === 0 && typeof record === 'object') {
+    for (const one of changedSince(record, store, files)) {
+      if (one.harmless) remarks.push(remarkOnTable(one))
+      else damage.push(one)
+    }
+  }
   if (damage.length > 0) return { damage, remarks: [] }
   for (const [gte, lt] of SMALL_KEYS) for (const _ of files.entries(gte, lt));
-  if (damage.length > 0 || wasClosed(files)) return { damage, remarks: remarksOn(files) }
+  if (damage.length > 0 || wasClosed(files)) return { damage, remarks: [...remarks, ...remarksOn(files)] }
   // A service that opens its store anew answers others meanwhile.
   for (const _ of files.checkTables(CHECKED_BYTES_MAX)) await new Promise((resolve) => setImmediate(resolve))
   return {
     damage: damage.filter(({ fatal }) => fatal),
-    remarks: [...remarksOn(files), ...damage.map(remarkOnTable)],
+    remarks: [...remarks, ...remarksOn(files), ...damage.map(remarkOnTable)],
   }
 }
 

@@ -286,6 +286,7 @@ describe('files', () => {
 
   test('a write that a crash cut off is no damage', async () => {
     const folder = await sampleCopy()
+    await rm(join(folder, 'STOPPED')) // which a crash does not leave
     const name = (await readdir(join(folder, 'store'))).find((file) => file.endsWith('.log'))!
     const path = join(folder, 'store', name)
     const bytes = await readFile(path)

@@ -77,13 +77,11 @@ async function save({ base }: ServiceProcess, stream: string, what: string, file
 
 interface Reading {
   readonly bytes: number
-  /** By stream and kind of answer: a digest of the answer, for the answers are long; and of what is left without its cursors. */
-  readonly exact: ReadonlyMap<string, string>
+  /** By stream and kind of answer: a digest of the answer without its cursors, for the answers are long. */
   readonly withoutCursors: ReadonlyMap<string, string>
 }
 
 async function everything(service: ServiceProcess, folder: string): Promise<Reading> {
-  const exact = new Map<string, string>()
   const withoutCursors = new Map<string, string>()
   let bytes = 0
   for (const stream of STREAMS) {
@@ -94,16 +92,15 @@ async function everything(service: ServiceProcess, folder: string): Promise<Read
     }
     for (const [kind, answer] of Object.entries(answers)) {
       bytes += answer.length
-      exact.set(`${stream} ${kind}`, digestOf(answer))
-      // An import makes a new log, which is in the cursor.
+      // A cursor names the store, which is another one afterwards.
       const text = answer.toString('latin1').replace(/,"cursor":"[^"]*"/, '')
       withoutCursors.set(`${stream} ${kind}`, digestOf(text))
     }
   }
-  return { bytes, exact, withoutCursors }
+  return { bytes, withoutCursors }
 }
 
-function digestOf(answer: string | Buffer): string {
+function digestOf(answer: string): string {
   return `${answer.length} ${createHash('sha256').update(answer).digest('hex')}`
 }
 
@@ -136,7 +133,7 @@ test('exported, killed, backed up, restored in both ways: every stream reads as 
   expect(await run('verify', '--data', data)).toMatch(/\nsound\n$/)
   expect(await run('backup', '--data', data, '--to', copy)).toMatch(/\nsound\n$/)
   const fromBackup = await startServiceProcess(copy)
-  expect(await everything(fromBackup, folder)).toEqual(before)
+  expect((await everything(fromBackup, folder)).withoutCursors).toEqual(before.withoutCursors)
   await fromBackup.stop()
 
   const imports: string[] = []

@@ -7,8 +7,10 @@ import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { Tokens } from '../../src/auth/tokens.ts'
 import { createApp } from '../../src/http/app.ts'
+import { printCursor } from '../../src/http/cursor.ts'
 import { appParts } from '../support/app-parts.ts'
 import { ended, handleOf } from '../support/explore.ts'
+import { streamId } from '../support/sample-store.ts'
 import {
   type RequestOptions,
   routeOptions,
@@ -120,6 +122,12 @@ const TABLES = `${N}/default/data/explore/tables`
 const OF_STREAM = `${N}/default/data/explore/streams`
 const EVENT_BYTES_MAX = 16 * 1024 * 1024
 const UNKNOWN_ENCODING = { headers: { 'Content-Encoding': 'compress' }, body: 'x' }
+/** A cursor of another store. */
+const GONE = printCursor(streamId('mystream'), {
+  log: 1,
+  position: { sequence: 0, timestampMs: 1_407_806_944_181 },
+  origin: { identity: 1, epoch: 1 },
+})
 const TEXT = { 'Content-Type': 'text/plain' }
 const TWICE = { headers: { ...TEXT, 'mystream.host': ['a', 'b'] } }
 const NOT_GZIP = { headers: { ...TEXT, 'Content-Encoding': 'gzip' }, body: 'plain' }
@@ -259,7 +267,10 @@ const exchanges: readonly Exchange[] = [
     'cursor=yes',
   ].map((query) => ({ request: `GET ${STREAMS}/mystream/events?${query}`, status: 400 })),
 
+  { request: `GET ${STREAMS}/mystream/events?after=${GONE}`, status: 410 },
+
   { request: `GET ${STREAMS}/mystream/export`, status: 200 },
+  { request: `GET ${STREAMS}/mystream/export?after=${GONE}`, status: 410 },
   { request: `GET ${STREAMS}/mystream/export?limit=0`, status: 400 },
   { request: `GET ${STREAMS}/nope/export`, status: 404 },
 
@@ -343,6 +354,7 @@ const exchanges: readonly Exchange[] = [
     body,
   })),
   { request: `POST ${STREAMS}/nope/try-format`, status: 404 },
+  { request: `POST ${STREAMS}/mystream/try-format?after=${GONE}`, status: 410 },
   { request: `POST ${STREAMS}/mystream/try-format`, status: 413, ...LARGE },
   { request: `POST ${STREAMS}/mystream/try-format`, status: 415, ...UNKNOWN_ENCODING },
   { request: `POST ${QUERIES}`, status: 200, body: '{"query":"SELECT 1"}' },

@@ -82,6 +82,21 @@ test('what failed and is on disk all the same shows itself once the store is ope
   expect(events.map(({ body }) => body)).toEqual(['before', 'uncertain', 'after'])
 })
 
+test('what frees room waits for the store to be opened again, and is done then', async () => {
+  const { app, db } = await faultyApp()
+  await app.put(`${STREAMS}/t`)
+  await app.post(`${STREAMS}/s`, { body: 'before' })
+  db.failWith = FULL
+  expect((await app.post(`${STREAMS}/s`, { body: 'a' })).status).toBe(503)
+  const freeing = [app.post(`${STREAMS}/s/truncate?x`), app.delete(`${STREAMS}/t`)]
+  expect((await app.put(`${STREAMS}/other`)).status).toBe(503) // others do not wait
+  expect((await app.get('/status')).status).toBe(503)
+  db.failWith = undefined
+  expect((await Promise.all(freeing)).map(({ status }) => status)).toEqual([200, 200])
+  expect(await bodies(app)).toEqual([])
+  expect((await app.get(`${STREAMS}/t`)).status).toBe(404)
+})
+
 const changes = [
   {
     name: 'a stream created',

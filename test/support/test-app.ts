@@ -28,6 +28,8 @@ export interface TestAppOptions {
   readonly streams?: readonly string[]
   readonly nowMs?: number
   readonly onDisk?: boolean
+  /** On disk, in this folder, which stays. */
+  readonly dataFolder?: string
   readonly config?: Partial<Omit<Config, 'limits'>>
   readonly limits?: Partial<Limits>
   /** A store of the test's own. */
@@ -98,7 +100,7 @@ export async function testApp(options: TestAppOptions = {}): Promise<TestApp> {
 export async function startTestApp(
   options: TestAppOptions = {},
 ): Promise<TestApp & { stop(): Promise<void> }> {
-  const store = options.onDisk ? await diskStore() : memoryStore(options.openStorage)
+  const store = await storeFor(options)
   const config: Config = {
     port: 0,
     host: '127.0.0.1',
@@ -192,6 +194,11 @@ interface Store {
   readonly folder: string
   readonly open?: (nowMs: () => number) => Promise<Storage>
   remove(): Promise<void>
+}
+
+function storeFor({ onDisk, dataFolder, openStorage }: TestAppOptions): Promise<Store> | Store {
+  if (dataFolder !== undefined) return { folder: dataFolder, remove: async () => {} }
+  return onDisk ? diskStore() : memoryStore(openStorage)
 }
 
 async function diskStore(): Promise<Store> {

@@ -38,11 +38,11 @@ export class SmallDisk {
   }
 
   /** Takes room that `clear` gives back. */
-  fill(mib: number): void {
-    writeFileSync(join(this.folder, 'ballast'), Buffer.alloc(mib * MIB, 'x'))
+  fill(mib: number, name = 'ballast'): void {
+    writeFileSync(join(this.folder, name), Buffer.alloc(mib * MIB, 'x'))
   }
 
-  clear(): void {
-    rmSync(join(this.folder, 'ballast'))
+  clear(name = 'ballast'): void {
+    rmSync(join(this.folder, name))
   }
 }

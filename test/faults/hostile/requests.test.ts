@@ -27,11 +27,14 @@ test(
           fc.nat(),
           fc.maxSafeNat().map((ms) => ms % 2 ** 48),
         ),
+        origin: fc.option(fc.record({ identity: fc.nat(2 ** 32 - 1), epoch: fc.nat(2 ** 32 - 1) }), {
+          nil: undefined,
+        }),
         wrong: mutations,
       }),
       seconds: { short: 0.3, long: 20 },
-      check({ log, sequence, timestampMs, wrong }) {
-        const cursor = { log, position: { sequence, timestampMs } }
+      check({ log, sequence, timestampMs, origin, wrong }) {
+        const cursor = { log, position: { sequence, timestampMs }, ...(origin && { origin }) }
         const text = printCursor(ID, cursor)
         expect(parseCursor(ID, text)).toEqual(cursor)
         expectRefused('invalid_cursor', () => parseCursor(OTHER, text))

@@ -1,0 +1,79 @@
+/**
+ * Where a read goes on after a cursor, or why it cannot: a cursor is believed only if the event that it stands for is in this
+ * store, or was until it was truncated, deleted or expired. Everything else is refused, for a guess would skip events
+ * (docs/decisions/0007-cursors.md).
+ *
+ *   a store that was restored, repaired or made anew has another identity
+ *   a copy that an operator made and put back has other epochs from where it was made, and may be shorter
+ *   a stream that was imported has a log that says so
+ *   a cursor that names no store, from before there were identities, must have the time of the event
+ */
+import type { EventLog, LogId, LogTail, Position } from '../../storage/log.ts'
+import { ServiceError } from '../service-error.ts'
+import { LogOrigins, UNKNOWN_EPOCH } from './log-origins.ts'
+
+/** Where a reader goes on: a position in one log. A stream that was truncated since has another log. */
+export interface Cursor {
+  readonly log: LogId
+  readonly position: Position
+  /** Who wrote the event at the position (log-origins.ts); undefined in cursors from before that was noted. */
+  readonly origin?: { readonly identity: number; readonly epoch: number }
+}
+
+/**
+ * Undefined: at the first event, for the cursor is of a log that the stream had before. `log` is the one that it has now.
+ * Rejects with ServiceError 'cursor_gone', or StorageError.
+ */
+export async function resumePosition(
+  events: EventLog,
+  log: LogId,
+  cursor: Cursor,
+): Promise<Position | undefined> {
+  const { origin, position } = cursor
+  if (origin !== undefined && origin.identity !== events.identity) throw gone(cursor, OTHER_STORE)
+  if (cursor.log > log) throw gone(cursor, NOT_HERE)
+  const origins = await LogOrigins.load(events, log)
+  if (cursor.log < log) {
+    if (origins.restored) throw gone(cursor, IMPORTED)
+    return undefined
+  }
+  const tail = events.tail(log)
+  if (tail === undefined || !isWithin(position, tail)) throw gone(cursor, NOT_HERE)
+  const { epoch } = origins.of(position.sequence)
+  if (origin === undefined || epoch === UNKNOWN_EPOCH) await assertSameTime(events, cursor, tail)
+  else if (origin.epoch !== epoch) throw gone(cursor, OTHER_HISTORY)
+  return position
+}
+
+/** As far as the tail says it. */
+function isWithin({ sequence, timestampMs }: Position, tail: LogTail): boolean {
+  const last = tail.nextSequence - 1
+  if (sequence >= last) return sequence === last && timestampMs === tail.lastTimestampMs
+  return timestampMs <= tail.lastTimestampMs
+}
+
+async function assertSameTime(events: EventLog, cursor: Cursor, tail: LogTail): Promise<void> {
+  const { sequence, timestampMs } = cursor.position
+  if (sequence === tail.nextSequence - 1) return // compared with the tail already
+  const found = await events.locate(cursor.log, sequence)
+  // Of one that is gone nothing is known but that it was not younger than those that are left.
+  const isSame =
+    found === undefined ? timestampMs <= tail.firstTimestampMs : found.timestampMs === timestampMs
+  if (!isSame) throw gone(cursor, OTHER_HISTORY)
+}
+
+const OTHER_STORE =
+  'the cursor is of another store: this one was made anew, or restored or repaired from it, since the cursor was handed out'
+const NOT_HERE =
+  'the cursor stands behind everything that this stream holds: the store has gone back since the cursor was handed out'
+const OTHER_HISTORY =
+  'the cursor stands at an event that this stream does not hold: the store has gone back since, and another event is in its place'
+const IMPORTED = 'the events of this stream were imported since the cursor was handed out'
+
+function gone({ position: { timestampMs } }: Cursor, why: string): ServiceError {
+  return new ServiceError(
+    'cursor_gone',
+    `${why}. To go on, read without after, from the beginning, or with start=${timestampMs}, the time of the event that you ` +
+      'had last; then keep the new cursors',
+  )
+}

@@ -1,0 +1,151 @@
+/**
+ * Which opening of the store wrote the events of a log: a stretch for each opening that wrote to it.
+ *
+ *   document stretches/<logId>:<firstSequence>   {"epoch":2853641217} or {"epoch":…,"restored":true}
+ *
+ * An epoch is the number of one opening (unique-number.ts). The first group that adds events to a log since the store was
+ * opened writes the document, in the same LevelDB write. So two copies of a store, once both were opened and written to,
+ * never have an event with the same log, sequence and epoch: a cursor that one of them handed out behind the point where
+ * they parted is known in the other for what it is (docs/decisions/0007-cursors.md).
+ *
+ * Events before the first stretch are of no known epoch: a Millrace that knew no epochs wrote them, or so many openings have
+ * written to the log that the oldest stretches were given up.
+ */
+import type { LogId, Stretch } from '../log.ts'
+import { StorageError } from '../storage-error.ts'
+import { encodeDocument, readDocument } from './document-codec.ts'
+import type { GroupCommit } from './group-commit.ts'
+import { collectionRange, documentKey, documentOfKey, idOfDocumentKey } from './keys.ts'
+import type { Batch, Level } from './level.ts'
+import { walk, walkText } from './walk.ts'
+
+const COLLECTION = 'stretches'
+/** Of one log. Older ones only cost room: a cursor from so long ago is checked by the time of its event instead. */
+const STRETCHES_MAX = 16
+/** Deleted by one write. */
+const STEP_KEYS = 512
+
+/** The stretches of one log that is in use. */
+export class LogStretches {
+  readonly #log: LogId
+  readonly #epoch: number
+  /** Of this opening. */
+  #own: Stretch | undefined
+  /** Of earlier ones, once they have been asked for. */
+  #earlier: readonly Stretch[] | undefined
+
+  constructor(log: LogId, epoch: number) {
+    this.#log = log
+    this.#epoch = epoch
+  }
+
+  /** Whether this opening has written to the log. */
+  get begun(): boolean {
+    return this.#own !== undefined
+  }
+
+  /** This opening is about to write events from this sequence on: the same batch says so on disk. */
+  begin(batch: Batch, firstSequence: number, restored: boolean): void {
+    const epoch = this.#epoch
+    this.#own = { firstSequence, epoch, restored }
+    const key = documentKey(COLLECTION, `${this.#log}:${firstSequence}`)
+    batch.put(key, encodeDocument(key, restored ? { epoch, restored } : { epoch }))
+  }
+
+  /** Ascending. Rejects with StorageError 'corrupt'. */
+  async all(db: Level): Promise<readonly Stretch[]> {
+    const own = this.#own // as of now: what is written later is behind every event that can be read now
+    this.#earlier ??= await earlierStretches(db, this.#log, this.#epoch)
+    return own === undefined ? this.#earlier : [...this.#earlier, own]
+  }
+}
+
+async function earlierStretches(db: Level, log: LogId, ownEpoch: number): Promise<readonly Stretch[]> {
+  const found: Stretch[] = []
+  for await (const round of walkText(db, collectionRange(COLLECTION, `${log}:`))) {
+    for (const [key, value] of round) {
+      const firstSequence = firstSequenceIn(idOfDocumentKey(COLLECTION, key))
+      const { json, state } = readDocument(key, value)
+      if (state !== 'sound') {
+        throw new StorageError(
+          'corrupt',
+          `log ${log}, sequence ${firstSequence}: the document of its stretch does not match its checksum`,
+        )
+      }
+      const stretch = { restored: false, ...JSON.parse(json), firstSequence } as Stretch
+      if (stretch.epoch !== ownEpoch) found.push(stretch)
+    }
+  }
+  return found.sort((a, b) => a.firstSequence - b.firstSequence)
+}
+
+/**
+ * Takes away the stretches of logs that are gone, and the oldest where a log has many. Once for each opening, which adds at
+ * most one to a log, and for each log that is dropped.
+ */
+export class StretchSweep {
+  readonly #db: Level
+  readonly #commit: GroupCommit
+  readonly #isThere: (log: LogId) => boolean
+  /** Logs to look at; undefined: all. */
+  #due: Set<LogId> | undefined
+
+  constructor(db: Level, commit: GroupCommit, isThere: (log: LogId) => boolean) {
+    this.#db = db
+    this.#commit = commit
+    this.#isThere = isThere
+  }
+
+  dropped(log: LogId): void {
+    this.#due?.add(log)
+  }
+
+  /** Rejects with StorageError; what is left then is found by the next opening. */
+  async run(): Promise<void> {
+    const due = this.#due
+    if (due?.size === 0) return
+    this.#due = new Set()
+    if (due === undefined) return this.#sweep(collectionRange(COLLECTION))
+    for (const log of due) await this.#sweep(collectionRange(COLLECTION, `${log}:`))
+  }
+
+  async #sweep(range: ReturnType<typeof collectionRange>): Promise<void> {
+    const surplus: Buffer[] = []
+    let log: LogId | undefined
+    let keys: Buffer[] = []
+    for await (const round of walk(this.#db, range)) {
+      for (const [key] of round) {
+        const next = logIn(documentOfKey(key).id)
+        if (next !== log && log !== undefined) surplus.push(...this.#surplusOf(log, keys))
+        if (next !== log) keys = []
+        log = next
+        keys.push(Buffer.from(key))
+      }
+      if (surplus.length >= STEP_KEYS) await this.#delete(surplus.splice(0))
+    }
+    if (log !== undefined) surplus.push(...this.#surplusOf(log, keys))
+    await this.#delete(surplus)
+  }
+
+  #surplusOf(log: LogId, keys: Buffer[]): Buffer[] {
+    if (!this.#isThere(log)) return keys
+    if (keys.length <= STRETCHES_MAX) return []
+    const first = (key: Buffer) => firstSequenceIn(documentOfKey(key).id)
+    return keys.sort((a, b) => first(a) - first(b)).slice(0, keys.length - STRETCHES_MAX)
+  }
+
+  async #delete(keys: readonly Buffer[]): Promise<void> {
+    if (keys.length === 0) return
+    const batch = this.#db.batch() as Batch
+    for (const key of keys) batch.del(key)
+    await this.#commit.write(batch)
+  }
+}
+
+function logIn(id: string): LogId {
+  return Number(id.slice(0, id.indexOf(':')))
+}
+
+function firstSequenceIn(id: string): number {
+  return Number(id.slice(id.indexOf(':') + 1))
+}
