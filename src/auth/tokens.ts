@@ -7,6 +7,8 @@ import { bytesOfHash, hashOfSecret, isSecret, sameHash, type TokenHash } from '.
 /** Whoever sent a good token. */
 export interface Client {
   readonly name: string
+  /** Of its secret: a token of the same name with another secret is another client to what the first one left. */
+  readonly hash: TokenHash
   readonly grants: Grants
   /** Undefined: never. */
   readonly expiresMs: number | undefined
@@ -68,10 +70,11 @@ export class Tokens {
 }
 
 function clientOf(entry: TokenEntry, nowMs: number): Client {
-  const { name, grants, expiresMs, eventsPerSecond, bytesPerSecond } = entry
+  const { name, hash, grants, expiresMs, eventsPerSecond, bytesPerSecond } = entry
   const limited = eventsPerSecond !== undefined || bytesPerSecond !== undefined
   return {
     name,
+    hash,
     grants: new Grants(grants),
     expiresMs,
     rate: limited ? new RateLimit(entry, nowMs) : undefined,

@@ -5,8 +5,16 @@
 import { ServiceError } from '../service-error.ts'
 import { existingStream } from '../streams/existing.ts'
 import type { NamespaceName, StreamId } from '../streams/names.ts'
+import type { FormatSpecification } from '../streams/properties.ts'
 import type { Registry, Stream } from '../streams/registry.ts'
-import { describeClaim, ownClaim, type TableClaim, tablesOf } from '../streams/table-names.ts'
+import {
+  describeClaim,
+  type MayKnow,
+  ownClaim,
+  type TableClaim,
+  tableOf,
+  tablesOf,
+} from '../streams/table-names.ts'
 import { type Column, columnsOf, NoTable } from './columns.ts'
 import { schemaOf } from './stream-table.ts'
 
@@ -22,14 +30,15 @@ export class Tables {
     this.#registry = registry
   }
 
-  list(namespace: NamespaceName): readonly TableClaim[] {
-    return [...tablesOf(this.#registry, namespace).values()].filter((claim) =>
+  /** Those of streams that `mayKnow` has; undefined: all. */
+  list(namespace: NamespaceName, mayKnow?: MayKnow): readonly TableClaim[] {
+    return [...tablesOf(this.#registry, namespace, mayKnow).values()].filter((claim) =>
       Array.isArray(columnsOrReason(claim)),
     )
   }
 
-  find(namespace: NamespaceName, name: string): Table | undefined {
-    const claim = tablesOf(this.#registry, namespace).get(name.toLowerCase())
+  find(namespace: NamespaceName, name: string, mayKnow?: MayKnow): Table | undefined {
+    const claim = tableOf(this.#registry, namespace, name, mayKnow)
     if (claim === undefined) return undefined
     const columns = columnsOrReason(claim)
     return columns instanceof NoTable ? undefined : { claim, columns }
@@ -39,10 +48,10 @@ export class Tables {
    * The stream has its table, if it was disabled. Rejects with 'stream_not_found', and with 'invalid_query' if it can have
    * none: then nothing changes.
    */
-  enable(id: StreamId): Promise<void> {
+  enable(id: StreamId, mayKnow?: MayKnow): Promise<void> {
     return this.#registry.change(async () => {
       const stream = existingStream(this.#registry, id)
-      const problem = this.#problemOf(stream)
+      const problem = this.#problemOf(stream, mayKnow)
       if (problem !== undefined) throw new ServiceError('invalid_query', problem)
       if (stream.tableDisabled) await this.#registry.putTableDisabled(stream, false)
     })
@@ -57,10 +66,10 @@ export class Tables {
   }
 
   /** Why a stream can have no table, if it cannot. */
-  #problemOf(stream: Stream): string | undefined {
+  #problemOf(stream: Stream, mayKnow: MayKnow | undefined): string | undefined {
     const own = ownClaim(stream)
-    const owner = tablesOf(this.#registry, stream.id.namespace).get(own.table)
-    if (owner !== undefined && (owner.stream !== stream || owner.view !== undefined)) {
+    const owner = tableOf(this.#registry, stream.id.namespace, own.table, mayKnow)
+    if (owner !== undefined && owner.stream !== stream && owner.view === undefined) {
       return `table ${own.table} is the one of ${describeClaim(owner)}, so ${describeClaim(own)} has none; disable that first`
     }
     const columns = columnsOrReason(own)
@@ -68,7 +77,19 @@ export class Tables {
   }
 }
 
+/** A schema may be long, and formats are shared: what came of one is remembered as long as there is one. */
+const KNOWN_COLUMNS = new WeakMap<FormatSpecification, readonly Column[] | NoTable>()
+
 export function columnsOrReason({ format }: TableClaim): readonly Column[] | NoTable {
+  let columns = KNOWN_COLUMNS.get(format)
+  if (columns === undefined) {
+    columns = readColumns(format)
+    KNOWN_COLUMNS.set(format, columns)
+  }
+  return columns
+}
+
+function readColumns(format: FormatSpecification): readonly Column[] | NoTable {
   try {
     return columnsOf(schemaOf(format))
   } catch (error) {

@@ -1,5 +1,6 @@
 /** SQL over streams: submit a query, ask how it is, take its rows, close it; and which tables there are. */
-import type { Explore, Reader } from '../explore/explore.ts'
+import type { Explore, Reader, Submitter } from '../explore/explore.ts'
+import type { MetadataQuestion } from '../explore/jdbc-catalog.ts'
 import type { Query } from '../explore/query.ts'
 import { NO_OP } from '../explore/query-handle.ts'
 import { ServiceError } from '../service-error.ts'
@@ -9,8 +10,10 @@ import { tableOfStream } from '../streams/table-names.ts'
 import type { Views } from '../streams/views.ts'
 import { answerEmpty, answerJson, answerJsonText, answerText } from './answers.ts'
 import type { HttpContext } from './bindings.ts'
+import { clientKey } from './client-key.ts'
 import { type DocumentOptions, documentReader } from './documents.ts'
 import { parseFormatDocument, printFormat } from './format-json.ts'
+import { jdbcInfoOf, parseQuestion } from './jdbc-json.ts'
 import { answerPieces, beginPieces, type LongAnswerOptions } from './long-answer.ts'
 import { namespaceOf, streamOf } from './path-names.ts'
 import {
@@ -24,6 +27,7 @@ import {
   tableInfoOf,
 } from './query-json.ts'
 import { checkTableName } from './view-json.ts'
+import { mayKnowOf } from './visible-names.ts'
 
 export interface ExploreRoutesOptions extends DocumentOptions, LongAnswerOptions {}
 
@@ -54,7 +58,7 @@ export function exploreRoutes(
       const { query, ...given } = await readDocument(c.env.incoming, (body, depthMax) =>
         parseQuery(body, depthMax, namespace),
       )
-      const handle = await explore.submit({ namespace, statement: query, ...given, reader: readerOf(c) })
+      const handle = await explore.submit({ namespace, statement: query, ...given, ...submitterOf(c) })
       return answerJson(c, { handle })
     },
 
@@ -119,11 +123,8 @@ export function exploreRoutes(
 
     tables(c: HttpContext) {
       const namespace = namespaceOf(c)
-      const grants = c.get('client')?.grants
       streams.assertNamespace(namespace)
-      const tables = explore.tables
-        .list(namespace)
-        .filter(({ stream: { id } }) => grants?.includeStream(id.namespace, id.stream) ?? true)
+      const tables = explore.tables.list(namespace, mayKnowOf(c))
       return answerJson(
         c,
         tables.map(({ table }) => ({ database: namespace, table })),
@@ -131,12 +132,10 @@ export function exploreRoutes(
     },
 
     tableInfo(c: HttpContext) {
-      const found = explore.tables.find(namespaceOf(c), c.req.param('table') ?? '')
-      const grants = c.get('client')?.grants
-      const { namespace, stream } = found?.claim.stream.id ?? {}
-      const visible = grants === undefined || (stream && grants.includeStream(namespace!, stream))
-      if (found === undefined || !visible) return answerEmpty(c, 404)
-      return answerJson(c, tableInfoOf(found.claim, found.columns))
+      const found = explore.tables.find(namespaceOf(c), c.req.param('table') ?? '', mayKnowOf(c))
+      return found === undefined
+        ? answerEmpty(c, 404)
+        : answerJson(c, tableInfoOf(found.claim, found.columns))
     },
 
     /** The table of a stream itself has the format of the stream; one of another name is a view. */
@@ -154,10 +153,10 @@ export function exploreRoutes(
             `table ${table} has the format of stream ${id.stream}; change that, or use another name`,
           )
         }
-        await explore.tables.enable(id)
+        await explore.tables.enable(id, mayKnowOf(c))
       } else {
         checkTableName(table)
-        await views.put(id, parseViewName(table), { format, tableName: table })
+        await views.put(id, parseViewName(table), { format, tableName: table }, mayKnowOf(c))
       }
       return answerJson(c, { handle: NO_OP })
     },
@@ -169,6 +168,20 @@ export function exploreRoutes(
       if (isOwnTable(table, id)) await explore.tables.disable(id)
       else await views.delete(id, parseViewName(table))
       return answerJson(c, { handle: NO_OP })
+    },
+
+    jdbcInfo(c: HttpContext) {
+      return answerJson(c, jdbcInfoOf(c.req.param('type') ?? ''))
+    },
+
+    jdbc(about: MetadataQuestion['about']) {
+      return async (c: HttpContext) => {
+        const schema = c.req.param('schema')
+        const question = await readDocument(c.env.incoming, (body, depthMax) =>
+          parseQuestion(about, schema, body, depthMax),
+        )
+        return answerJson(c, { handle: await explore.submitQuestion(question, submitterOf(c)) })
+      }
     },
 
     serviceStatus(c: HttpContext) {
@@ -195,13 +208,20 @@ async function* csvPieces(explore: Explore, query: Query): AsyncGenerator<Uint8A
   }
 }
 
+function submitterOf(c: HttpContext): Submitter {
+  return { client: clientKey(c.env.incoming, c.get('client')), reader: readerOf(c) }
+}
+
 /** Undefined where nobody is asked for a token. */
 function readerOf(c: HttpContext): Reader | undefined {
   const client = c.get('client')
   if (client === undefined || client === null) return undefined
-  const { name, grants } = client
+  const { name, hash, grants } = client
   return {
     name,
+    owner: hash,
+    mayKnow: ({ namespace, stream }) => grants.includeStream(namespace, stream),
+    mayKnowPartOf: (namespace) => grants.includePartOf(namespace),
     mayRead: ({ namespace, stream }) => grants.allow('read', namespace, stream),
     mayReadAll: (namespace) => grants.allowAll('read', namespace),
   }

@@ -126,6 +126,11 @@ export class Registry {
     return streams.sort((a, b) => (a.id.stream < b.id.stream ? -1 : 1))
   }
 
+  /** In no particular order. */
+  eachStreamOf(namespace: NamespaceName): Iterable<Stream> {
+    return this.#namespaces.get(namespace)?.streams.values() ?? []
+  }
+
   *allStreams(): Generator<Stream> {
     for (const { streams } of this.#namespaces.values()) yield* streams.values()
   }
