@@ -54,6 +54,11 @@ export class FairTurns {
     return [...this.#running]
   }
 
+  /** How long its next turn has to wait for a penalty at least. */
+  penaltyMs(client: ClientKey): number {
+    return this.#hasToWaitMs(client)
+  }
+
   waitingOf(client: ClientKey): number {
     return this.#waiting.get(client)?.length ?? 0
   }
@@ -77,11 +82,12 @@ export class FairTurns {
 
   /**
    * All that run have failed together. `culprit` is to blame if it is known, else the only one that runs, or the only
-   * suspect; if it cannot be told, all are suspects from now on.
+   * suspect; if it cannot be told, all are suspects from now on. 'gone': it is none of them.
    */
-  judge(culprit?: Turn): void {
+  judge(culprit?: Turn | 'gone'): void {
     const running = this.running
     for (const turn of running) turn.verdict = 'innocent'
+    if (culprit === 'gone') return
     const suspects = running.filter(({ suspect }) => suspect)
     const [only, ...others] = culprit !== undefined ? [culprit] : suspects.length > 0 ? suspects : running
     if (only !== undefined && others.length === 0) {

@@ -158,8 +158,7 @@ export class QueryRunner {
 
   #ended(ended: ProcessEnded, workshop: RemoteWorkshop): void {
     if (isCollective(ended)) {
-      const culprit = ended.key === undefined ? undefined : this.#runs.get(ended.key)
-      if (this.#turns.running.length > 0) this.#turns.judge(culprit)
+      this.#turns.judge(ended.key === undefined ? undefined : (this.#runs.get(ended.key) ?? 'gone'))
     }
     this.#options.onLost(workshop, ended)
   }

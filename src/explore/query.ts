@@ -91,9 +91,12 @@ export class Query {
   /** The result is closed if nobody waits for it any more. */
   finished(result: Result): void {
     this.#stop = undefined
-    if (!this.isUnderWay) return result.close()
-    this.#result = result
-    this.status = 'FINISHED'
+    if (this.isUnderWay) {
+      this.#result = result
+      this.status = 'FINISHED'
+    } else {
+      result.close()
+    }
   }
 
   /** Does nothing to a query that has ended. */

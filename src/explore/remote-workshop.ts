@@ -34,7 +34,9 @@ const STOP_MS = 5_000
 /** So long it may take to check a statement. */
 const CHECK_MS = 10_000
 /** A process that used less of the processor than this share of the time did not get it, or hangs: no statement is to blame. */
-const BUSY_SHARE = 0.25
+const BUSY_SHARE = 0.1
+/** What was used before this share of the time has passed is not looked at, so that nothing is for what is quick. */
+const FIRST_SHARE = 0.1
 /** So often in a row it may be late without having worked. */
 const LATE_MAX = 6
 /** Answers that have arrived already get so long to be seen. */
@@ -48,6 +50,7 @@ export class RemoteWorkshop implements Workshop {
   readonly #sends = new Set<Promise<void>>()
   /** What ends the process if a query that was cancelled does not. */
   readonly #stopping = new Map<QueryKey, Deadline>()
+  readonly #checking = new Set<Deadline>()
   readonly #onEnded: (ended: ProcessEnded) => void
   readonly #limitsChecks: boolean
   #calls = 0
@@ -131,22 +134,28 @@ export class RemoteWorkshop implements Workshop {
     await Promise.all(this.#sends)
   }
 
-  /** What takes longer to check than anybody waits cannot be interrupted. Rejects with Stalled if that is not its fault. */
+  /**
+   * What takes longer to check than anybody waits cannot be interrupted: it ends the process. Rejects with Stalled if it is
+   * late for no fault of its own.
+   */
   #inTime<T>(key: QueryKey, answer: Promise<T>): Promise<T> {
     if (!this.#limitsChecks) return answer
     return new Promise((resolve, reject) => {
       const deadline = new Deadline(this.#port, CHECK_MS, (late) => {
-        if (late === 'idle') {
-          deadline.clear()
-          reject(new Stalled())
-        }
-        this.#late(late, key)
+        if (late === 'idle') reject(new Stalled())
+        // Of several that have been there all the time any may be the one.
+        const long = [...this.#checking].filter((other) => other.isLong)
+        this.#late(late, long.length === 1 ? key : undefined)
       })
-      answer.then(resolve, reject).finally(() => deadline.clear())
+      this.#checking.add(deadline)
+      answer.then(resolve, reject).finally(() => {
+        deadline.clear()
+        this.#checking.delete(deadline)
+      })
     })
   }
 
-  #late(late: Late, key: QueryKey): void {
+  #late(late: Late, key: QueryKey | undefined): void {
     if (late === 'busy') this.#failed(notInterruptible(key))
     else if (++this.#timesLate >= LATE_MAX) this.#failed(hung())
   }
@@ -251,7 +260,7 @@ function endedBy(why: string): ProcessEnded {
   )
 }
 
-function notInterruptible(key: QueryKey): ProcessEnded {
+function notInterruptible(key: QueryKey | undefined): ProcessEnded {
   return new ProcessEnded(
     'not-interruptible',
     '57014',
@@ -268,42 +277,48 @@ function hung(): ProcessEnded {
 type Late = 'busy' | 'idle'
 
 /**
- * A time limit for what one process does. `onLate` gets what the process did in the second half of the time, and again after
- * each further half until it is cleared.
+ * A time limit for what one process does. `onLate` is told what the process has done meanwhile, and again after as long,
+ * until it is cleared.
  */
 class Deadline {
   readonly #port: WorkshopPort
-  readonly #halfMs: number
+  readonly #ms: number
   readonly #onLate: (late: Late) => void
   #timer: NodeJS.Timeout
-  #cleared = false
+  #isLong = false
 
   constructor(port: WorkshopPort, ms: number, onLate: (late: Late) => void) {
     this.#port = port
-    this.#halfMs = ms / 2
+    this.#ms = ms
     this.#onLate = onLate
-    this.#timer = setTimeout(() => this.#watch(), this.#halfMs)
+    this.#timer = setTimeout(() => this.#watch(), ms * FIRST_SHARE)
+  }
+
+  /** Whether a good part of the time has passed. */
+  get isLong(): boolean {
+    return this.#isLong
   }
 
   clear(): void {
-    this.#cleared = true
     clearTimeout(this.#timer)
   }
 
   #watch(): void {
-    const beforeMs = this.#port.cpuMs()
+    this.#isLong = true
+    const cpuMs = this.#port.cpuMs()
     const since = performance.now()
-    this.#timer = setTimeout(() => {
-      const afterMs = this.#port.cpuMs()
-      const share = (Number(afterMs) - Number(beforeMs)) / (performance.now() - since)
-      const late: Late = !(share < BUSY_SHARE) ? 'busy' : 'idle' // busy, too, where it is not known
-      // If this process was late itself, the answer is read first.
-      this.#timer = setTimeout(() => {
-        if (this.#cleared) return
-        this.#watch()
-        this.#onLate(late)
-      }, ARRIVED_MS)
-    }, this.#halfMs)
+    this.#timer = setTimeout(
+      () => {
+        const share = (Number(this.#port.cpuMs()) - Number(cpuMs)) / (performance.now() - since)
+        const late: Late = share < BUSY_SHARE ? 'idle' : 'busy' // busy, too, where it is not known
+        // If this process was late itself, the answer may have arrived: it is read before this.
+        this.#timer = setTimeout(() => {
+          this.#watch()
+          this.#onLate(late)
+        }, ARRIVED_MS)
+      },
+      this.#ms * (1 - FIRST_SHARE),
+    )
   }
 }
 

@@ -29,8 +29,8 @@ export interface StatementChecksOptions {
 const CHECKS_MAX = 3
 /** Plans, and constants that are computed while a statement is planned. */
 const MEMORY_BYTES = 64 * 1024 * 1024
-/** A check that takes longer slows others down. */
-const SLOW_MS = 1_000
+/** Who has to wait longer for a penalty is told so, and does not wait. */
+const PENALTY_WAIT_MS = 5_000
 /** A statement whose process ended so often, each time for another one, is refused all the same. */
 const TRIES_MAX = 5
 
@@ -68,6 +68,12 @@ export class StatementChecks {
     if (this.#turns.waitingOf(client) >= waitingMax) {
       throw tooMuch(`${waitingMax} statements of one client wait to be checked already; try again later`)
     }
+    const penaltyMs = this.#turns.penaltyMs(client)
+    if (penaltyMs > PENALTY_WAIT_MS) {
+      throw tooMuch(
+        `statements of this client ended a process that others use too; try again in ${Math.ceil(penaltyMs / 1000)} seconds`,
+      )
+    }
     const turn = new Check(client)
     for (let tries = 1; ; tries++) {
       await turn.comes(this.#turns)
@@ -95,20 +101,17 @@ export class StatementChecks {
     const workshop = await this.#process.opened()
     const key = ++this.#keys
     this.#checks.set(key, turn)
-    const since = performance.now()
     try {
       return await check(workshop, key)
     } finally {
       workshop.drop(key)
       this.#checks.delete(key)
-      if (performance.now() - since > SLOW_MS && turn.verdict === undefined)
-        this.#options.penalties.add(turn.client)
     }
   }
 
   #judge(ended: ProcessEnded): void {
-    if (isCollective(ended))
-      this.#turns.judge(ended.key === undefined ? undefined : this.#checks.get(ended.key))
+    if (!isCollective(ended)) return
+    this.#turns.judge(ended.key === undefined ? undefined : (this.#checks.get(ended.key) ?? 'gone'))
   }
 }
 
