@@ -23,6 +23,15 @@ export class ProcessEnded extends SqlError {
   }
 }
 
+/** Where the culprit is known, by the keys of what runs: 'gone' if none of these is to blame. */
+export function culpritOf<T>(
+  { reason, key }: ProcessEnded,
+  running: ReadonlyMap<QueryKey, T>,
+): T | 'gone' | undefined {
+  if (reason === 'hung') return 'gone'
+  return key === undefined ? undefined : (running.get(key) ?? 'gone')
+}
+
 /** Whether an error met all that ran at that moment, though at most one of them is to blame. */
 export function isCollective(error: unknown): error is SqlError {
   if (error instanceof ProcessEnded) return error.reason !== 'disk' && error.reason !== 'closed'

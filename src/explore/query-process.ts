@@ -61,11 +61,15 @@ export class QueryProcess {
   async #open(): Promise<RemoteWorkshop> {
     const { engine, source, limitsChecks } = this.#options
     await this.#swept
-    const onEnded = (ended: ProcessEnded) => this.#ended(ended, workshop)
+    let isOpen = false
+    const onEnded = (ended: ProcessEnded) => {
+      if (isOpen) this.#ended(ended, workshop)
+    }
     const workshop = await RemoteWorkshop.open(engine, source, onEnded, limitsChecks)
     try {
       await workshop.read(FIRST_KEY, 'SELECT 1')
       workshop.drop(FIRST_KEY)
+      isOpen = true
     } catch (error) {
       this.#workshop = undefined
       await workshop.close()

@@ -10,7 +10,7 @@ import type { EngineOptions } from './engine.ts'
 import type { EventSource } from './event-source.ts'
 import { FairTurns, type Turn, type Verdict } from './fair-turns.ts'
 import type { Penalties } from './penalties.ts'
-import { isCollective, type ProcessEnded } from './process-ended.ts'
+import { culpritOf, isCollective, type ProcessEnded } from './process-ended.ts'
 import type { Query } from './query.ts'
 import { QueryProcess } from './query-process.ts'
 import type { RemoteWorkshop } from './remote-workshop.ts'
@@ -157,9 +157,7 @@ export class QueryRunner {
   }
 
   #ended(ended: ProcessEnded, workshop: RemoteWorkshop): void {
-    if (isCollective(ended)) {
-      this.#turns.judge(ended.key === undefined ? undefined : (this.#runs.get(ended.key) ?? 'gone'))
-    }
+    if (isCollective(ended)) this.#turns.judge(culpritOf(ended, this.#runs))
     this.#options.onLost(workshop, ended)
   }
 }

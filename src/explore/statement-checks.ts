@@ -11,7 +11,7 @@ import { engineMemory } from './engine.ts'
 import type { EventSource } from './event-source.ts'
 import { FairTurns, type Turn, type Verdict } from './fair-turns.ts'
 import type { Penalties } from './penalties.ts'
-import { isCollective, type ProcessEnded } from './process-ended.ts'
+import { culpritOf, isCollective, type ProcessEnded } from './process-ended.ts'
 import { QueryProcess } from './query-process.ts'
 import { Stalled } from './remote-workshop.ts'
 import { SqlError } from './sql-error.ts'
@@ -110,8 +110,7 @@ export class StatementChecks {
   }
 
   #judge(ended: ProcessEnded): void {
-    if (!isCollective(ended)) return
-    this.#turns.judge(ended.key === undefined ? undefined : (this.#checks.get(ended.key) ?? 'gone'))
+    if (isCollective(ended)) this.#turns.judge(culpritOf(ended, this.#checks))
   }
 }
 
