@@ -165,6 +165,7 @@ export async function openHouse(
       diskIsLow: () => space.low,
       queriesMax: limits.maxQueries,
       idleMs: limits.queryIdleSeconds * 1000,
+      runMs: limits.maxQuerySeconds * 1000,
       usage,
     })
     const namespaces = new Namespaces(registry, config.unrecoverableReset)

@@ -112,7 +112,7 @@ export const LIMITS = {
     DAY_SECONDS,
     'how long a connection is kept between two requests',
   ),
-  maxQueries: limit('max-queries', 64, 1, 10_000, 'SQL queries that run or have rows, at a time'),
+  maxQueries: limit('max-queries', 64, 1, 10_000, 'SQL queries that wait, run or have rows, at a time'),
   maxQueryMemoryBytes: limit(
     'max-query-memory-bytes',
     512 * MIB,
@@ -127,6 +127,7 @@ export const LIMITS = {
     1024 * GIB,
     'disk of the SQL engine, for what does not fit into its memory',
   ),
+  maxQuerySeconds: limit('max-query-seconds', 600, 1, DAY_SECONDS, 'how long a SQL query may run'),
   queryIdleSeconds: limit(
     'query-idle-seconds',
     600,

@@ -41,23 +41,14 @@ export class Engine {
   readonly duckdb: DuckDB
   readonly bindings: Bindings
   readonly #instance: DuckDBInstance
-  readonly #parser: Connection
   /** For what is not a query's: the tables of streams. */
   readonly #own: Connection
-  #parsing: Promise<unknown> = Promise.resolve()
   #working: Promise<unknown> = Promise.resolve()
 
-  private constructor(
-    duckdb: DuckDB,
-    bindings: Bindings,
-    instance: DuckDBInstance,
-    parser: Connection,
-    own: Connection,
-  ) {
+  private constructor(duckdb: DuckDB, bindings: Bindings, instance: DuckDBInstance, own: Connection) {
     this.duckdb = duckdb
     this.bindings = bindings
     this.#instance = instance
-    this.#parser = parser
     this.#own = own
   }
 
@@ -81,7 +72,7 @@ export class Engine {
     ]) {
       await own.run(lock)
     }
-    return new Engine(duckdb, bindings, instance, await instance.connect(), own)
+    return new Engine(duckdb, bindings, instance, own)
   }
 
   connect(): Promise<Connection> {
@@ -95,13 +86,12 @@ export class Engine {
     return run
   }
 
-  /** The tree of one SELECT. Throws SqlError '42000' for anything else. */
+  /** The tree of one SELECT, on a connection of its own: others need not wait. Throws SqlError '42000' for anything else. */
   async parse(sql: string): Promise<Node> {
-    const parsing = this.#parsing.then(() =>
-      this.#parser.runAndReadAll('SELECT json_serialize_sql($1::VARCHAR)', [sql]),
-    )
-    this.#parsing = parsing.catch(() => {})
-    const reader = await parsing
+    const parser = await this.#instance.connect()
+    const reader = await parser
+      .runAndReadAll('SELECT json_serialize_sql($1::VARCHAR)', [sql])
+      .finally(() => parser.closeSync())
     const parsed = JSON.parse(String(reader.getRows()[0][0])) as SerializedStatement
     if (parsed.error) throw parseError(parsed, sql)
     const statements = parsed.statements ?? []
@@ -111,7 +101,6 @@ export class Engine {
   }
 
   close(): void {
-    this.#parser.closeSync()
     this.#own.closeSync()
     this.#instance.closeSync()
   }

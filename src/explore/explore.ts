@@ -2,12 +2,15 @@
  * The explore service: SQL over streams. A query is checked when it comes, runs in the background, and is asked for its
  * status and rows by its handle. docs/sql.md tells users what it understands.
  *
- *   parse and check (statement.ts) -> bind to empty tables: all that is wrong with the text is told here
- *   -> decode what its tables lack (table-cache.ts) -> run on views over them -> rows in a table of its own (result.ts)
+ *   parse and bind with empty tables (statement-checks.ts): all that is wrong with the text is told here
+ *   -> in its turn (query-runner.ts) decode what its tables lack (table-cache.ts), run on views over them
+ *   -> rows in a table of its own (result.ts)
  *
- * Here is decided what a query may see; the work is done in the workshop, a process of its own.
+ * This file decides what a query may see, and whose it is. A query belongs to the token that submitted it: to every other one
+ * it does not exist.
  */
 import type { LogId } from '../../storage/log.ts'
+import type { ClientKey } from '../fair-share.ts'
 import { ServiceError } from '../service-error.ts'
 import type { NamespaceName, StreamId } from '../streams/names.ts'
 import { earliestVisibleMs } from '../streams/properties.ts'
@@ -20,17 +23,18 @@ import type { ResultColumn } from './cells.ts'
 import { type Column, NoTable } from './columns.ts'
 import { engineMemory } from './engine.ts'
 import { StreamSource } from './event-source.ts'
-import { Query } from './query.ts'
+import { type Catalog, JdbcCatalog, type MetadataQuestion } from './jdbc-catalog.ts'
+import { Penalties } from './penalties.ts'
+import { Query, type QueryAbout } from './query.ts'
 import { HandleMaker, type QueryHandle } from './query-handle.ts'
 import { pageOf, QueryList, type QueryPage } from './query-list.ts'
-import { RemoteWorkshop } from './remote-workshop.ts'
+import { type Plan, QueryRunner } from './query-runner.ts'
 import { type Result, type Row, rowsInMemory } from './result.ts'
-import { removeSpilled, spilledBytes } from './spill.ts'
 import { isEngineError, SqlError, sqlErrorOf } from './sql-error.ts'
 import type { NamedTable } from './statement.ts'
+import { StatementChecks } from './statement-checks.ts'
 import { columnsOrReason, Tables } from './tables.ts'
-import { Turns } from './turns.ts'
-import type { NeededTable, Outline, QueryKey, Workshop } from './workshop.ts'
+import type { NeededTable, Outline, QueryKey, RunOutcome, StrictFailure, Workshop } from './workshop.ts'
 
 export interface ExploreOptions {
   readonly nowMs: () => number
@@ -46,6 +50,8 @@ export interface ExploreOptions {
   readonly diskIsLow: () => boolean
   readonly queriesMax: number
   readonly idleMs: number
+  /** A query may run so long. */
+  readonly runMs: number
   readonly usage: UsageRegistry
 }
 
@@ -53,20 +59,30 @@ export interface ExploreOptions {
 export interface Reader {
   /** How it is called in a refusal. */
   readonly name: string
+  /** Whose queries it may see: those that were submitted with the same secret. */
+  readonly owner: string
+  /** Whether it has to do with a stream at all, in any role: then it may know its name. */
+  mayKnow(id: StreamId): boolean
+  mayKnowPartOf(namespace: NamespaceName): boolean
   mayRead(id: StreamId): boolean
   /** All streams of a namespace: then it may know which there are. */
   mayReadAll(namespace: NamespaceName): boolean
 }
 
-export interface Submission {
+/** Who submits, which is whose share is used. */
+export interface Submitter {
+  readonly client: ClientKey
+  /** Undefined: everybody may do everything. */
+  readonly reader: Reader | undefined
+}
+
+export interface Submission extends Submitter {
   readonly namespace: NamespaceName
   readonly statement: string
   /** One bad event makes the query fail, as in CDAP. */
   readonly strict: boolean
   /** For which it is asked: it uses the streams that are named, once the query is accepted. */
   readonly program: ProgramId | undefined
-  /** Undefined: everybody may do everything. */
-  readonly reader: Reader | undefined
 }
 
 /** A query that has passed every check. */
@@ -82,8 +98,6 @@ interface CheckedTable {
   readonly columns: readonly Column[]
 }
 
-/** Each takes a processor. */
-const RUNNING_MAX = 2
 const LOOK_AFTER_MS = 1_000
 const DOWNLOAD_ROWS = 1_000
 const PREVIEW_ROWS = 5
@@ -95,13 +109,10 @@ export class Explore {
   readonly #options: ExploreOptions
   readonly #handles: HandleMaker
   readonly #queries: QueryList
-  readonly #turns = new Turns(RUNNING_MAX)
-  readonly #running = new Set<Promise<void>>()
-  #workshop: Promise<Workshop> | undefined
-  #keys: QueryKey = 0
+  readonly #catalog: Catalog
+  readonly #checks: StatementChecks
+  readonly #runner: QueryRunner
   #lookingAfter: NodeJS.Timeout | undefined
-  #closed = false
-  #swept: Promise<void>
 
   constructor(streams: Streams, registry: Registry, options: ExploreOptions) {
     this.tables = new Tables(registry)
@@ -110,43 +121,62 @@ export class Explore {
     this.#options = options
     this.#handles = new HandleMaker(options.nowMs, options.random)
     this.#queries = new QueryList(options)
-    this.#swept = this.#sweep()
+    this.#catalog = new JdbcCatalog(registry, this.tables)
+    const { report, memoryBytes, diskBytes, spillFolder, queriesMax, runMs } = options
+    const penalties = new Penalties()
+    this.#checks = new StatementChecks({
+      spillFolder: `${spillFolder}-checks`,
+      report,
+      penalties,
+      waitingMax: queriesMax,
+    })
+    this.#runner = new QueryRunner({
+      engine: { ...engineMemory(memoryBytes), diskBytes, spillFolder },
+      source: new StreamSource(streams, registry, options.nowMs),
+      report,
+      penalties,
+      runMs,
+      onLost: (workshop, why) => this.#lose(workshop, why),
+    })
   }
 
   /** Rejects with ServiceError 'invalid_query', 'table_forbidden', 'namespace_not_found', 'overloaded'. */
-  async submit({ namespace, statement, strict, program, reader }: Submission): Promise<QueryHandle> {
+  async submit(submission: Submission): Promise<QueryHandle> {
+    const { namespace, statement, strict, program, reader, client } = submission
     this.#streams.assertNamespace(namespace)
-    const workshop = await this.#opened()
-    const key = ++this.#keys
-    let query: Query
+    this.#queries.assertRoomFor(client)
     let checked: Checked
     try {
-      checked = await this.#check(workshop, key, namespace, statement, reader)
-      query = new Query(this.#handles.next(), {
-        namespace,
-        statement,
-        streams: checked.tables.map(({ claim }) => claim.stream.id),
-        nowMs: this.#options.nowMs(),
-      })
-      query.columns = checked.columns
-      this.#queries.add(query)
+      assertReadable(statement)
+      checked = await this.#checks.check(client, (workshop, key) =>
+        this.#check(workshop, key, namespace, statement, reader),
+      )
     } catch (error) {
-      workshop.drop(key)
       if (isEngineError(error)) throw sqlErrorOf(error).asRefusal()
       throw error
     }
-    if (program !== undefined) this.#noteUse(program, query.streams)
-    const run = this.#turns
-      .take(() => this.#run(query, key, checked, workshop, strict))
-      .finally(() => this.#running.delete(run))
-    this.#running.add(run)
+    const streams = checked.tables.map(({ claim }) => claim.stream.id)
+    const query = this.#add({ ...submission, streams, columns: checked.columns })
+    if (program !== undefined) this.#noteUse(program, streams)
+    const ownRows = this.#ownRows(checked, namespace, reader)
+    if (ownRows !== undefined) query.finished(ownRows)
+    else this.#runner.start(query, this.#planOf(checked, statement, strict))
+    return query.handle
+  }
+
+  /** What JDBC drivers ask about tables and columns; rejects with ServiceError 'overloaded'. */
+  async submitQuestion(question: MetadataQuestion, submitter: Submitter): Promise<QueryHandle> {
+    this.#queries.assertRoomFor(submitter.client)
+    const result = await this.#catalog.answer(question, submitter.reader)
+    const { columns } = result
+    const query = this.#add({ ...submitter, namespace: undefined, statement: '', streams: [], columns })
+    query.finished(result)
     return query.handle
   }
 
   /** Undefined if there is no such query, or none that `reader` may see. */
   find(handle: string, reader: Reader | undefined): Query | undefined {
-    const query = this.#queries.find(handle)
-    return query !== undefined && maySee(query, reader) ? query : undefined
+    return this.#queries.find(handle, (query) => maySee(query, reader))
   }
 
   list(namespace: NamespaceName, page: QueryPage, reader: Reader | undefined): Query[] {
@@ -157,17 +187,17 @@ export class Explore {
     return this.#visible(namespace, reader).length
   }
 
-  /** The rows that follow those handed out before. */
+  /** The rows that follow those handed out before. Rejects, as the next two, with ServiceError 'invalid_query'. */
   async next(query: Query, count: number): Promise<readonly Row[]> {
     const { result } = query
     if (result === undefined) return []
     const from = query.handedOut
     query.handedOut = Math.min(result.rowCount, from + count)
-    return result.page(from, count)
+    return refusedAs(result.page(from, count))
   }
 
   async preview({ result }: Query): Promise<readonly Row[]> {
-    return result === undefined ? [] : result.page(0, PREVIEW_ROWS)
+    return result === undefined ? [] : refusedAs(result.page(0, PREVIEW_ROWS))
   }
 
   /** All rows, whatever was handed out before, a few at a time. */
@@ -175,19 +205,38 @@ export class Explore {
     const { result } = query
     for (let from = 0; result !== undefined && from < result.rowCount; from += DOWNLOAD_ROWS) {
       query.touchedMs = this.#options.nowMs()
-      yield await result.page(from, DOWNLOAD_ROWS)
+      yield await refusedAs(result.page(from, DOWNLOAD_ROWS))
     }
   }
 
   /** Gives all queries up. Nothing of them runs once it has resolved. */
   async close(): Promise<void> {
-    this.#closed = true
     clearInterval(this.#lookingAfter)
     this.#queries.closeAll()
-    const workshop = await this.#workshop?.catch(() => undefined)
-    await workshop?.close()
-    await Promise.allSettled([...this.#running])
-    await this.#sweep()
+    await Promise.all([this.#checks.close(), this.#runner.close()])
+  }
+
+  #add(about: Submitter & Omit<QueryAbout, 'owner' | 'nowMs'>): Query {
+    const { reader, ...rest } = about
+    const nowMs = this.#options.nowMs()
+    const query = new Query(this.#handles.next(), { ...rest, owner: reader?.owner, nowMs })
+    this.#queries.add(query)
+    this.#lookingAfter ??= setInterval(() => this.#lookAfter(), LOOK_AFTER_MS).unref()
+    return query
+  }
+
+  #lookAfter(): void {
+    this.#queries.expire()
+    // Events come first: on a disk that is nearly full, what queries have on it goes, and they with it.
+    if (this.#options.diskIsLow()) this.#runner.giveDiskBack().catch(this.#options.report)
+  }
+
+  /** Rows that were in a process which has ended. */
+  #lose(workshop: Workshop, why: SqlError): void {
+    const { message, sqlState } = why
+    for (const query of this.#queries.all()) {
+      if (query.result?.holder === workshop) query.end({ message, sqlState })
+    }
   }
 
   /** Of the streams that are still there. */
@@ -200,48 +249,6 @@ export class Explore {
     return this.#queries.ofNamespace(namespace).filter((query) => maySee(query, reader))
   }
 
-  #opened(): Promise<Workshop> {
-    if (this.#closed) throw new SqlError('57014', 'the service stops').asRefusal()
-    this.#workshop ??= this.#open()
-    return this.#workshop
-  }
-
-  async #open(): Promise<Workshop> {
-    const { memoryBytes, diskBytes, spillFolder } = this.#options
-    await this.#swept
-    const source = new StreamSource(this.#streams, this.#registry, this.#options.nowMs)
-    const onEnded = (error: Error) => {
-      if (this.#closed) return
-      this.#workshop = undefined // the next query opens another
-      this.#swept = workshop.close().then(() => this.#sweep())
-      this.#options.report(error)
-      const { message, sqlState } = sqlErrorOf(error)
-      for (const query of this.#queries.all()) {
-        if (query.result?.holder === workshop) query.lost({ message, sqlState })
-      }
-    }
-    const options = { ...engineMemory(memoryBytes), diskBytes, spillFolder }
-    const workshop = await RemoteWorkshop.open(options, source, onEnded)
-    clearInterval(this.#lookingAfter)
-    this.#lookingAfter = setInterval(() => {
-      this.#queries.expire()
-      if (this.#options.diskIsLow()) void this.#giveWay(workshop)
-    }, LOOK_AFTER_MS).unref()
-    return workshop
-  }
-
-  /** Events come first: on a disk that is nearly full, what queries have on it goes, and they with it. */
-  async #giveWay(workshop: RemoteWorkshop): Promise<void> {
-    const bytes = await spilledBytes(this.#options.spillFolder)
-    if (bytes > 0)
-      workshop.end(new SqlError('53000', `the disk is nearly full: queries gave back ${bytes} bytes of it`))
-  }
-
-  /** Nothing of what spilled outlives the process it was of. */
-  async #sweep(): Promise<void> {
-    await removeSpilled(this.#options.spillFolder).catch(this.#options.report)
-  }
-
   async #check(
     workshop: Workshop,
     key: QueryKey,
@@ -249,7 +256,6 @@ export class Explore {
     text: string,
     reader: Reader | undefined,
   ): Promise<Checked> {
-    assertReadable(text)
     const outline = await workshop.read(key, text)
     const tables = this.#resolve(namespace, outline, reader)
     const { kind, isExplain } = outline
@@ -257,17 +263,14 @@ export class Explore {
       return { outline, tables, columns: [{ name: 'tab_name', type: 'STRING' }] }
     }
     if (!isExplain && kind === 'describe-table') return { outline, tables, columns: DESCRIBE_COLUMNS }
-    const columns = await workshop.bind(
-      key,
-      tables.map(({ named, columns }) => ({ name: named.name, columns })),
-    )
+    const columns = await workshop.bind(key, boundTables(tables))
     return { outline, tables, columns }
   }
 
   /** Throws ServiceError 'table_forbidden' before it is told what there is, and SqlError '42S02'. */
   #resolve(namespace: NamespaceName, outline: Outline, reader: Reader | undefined): CheckedTable[] {
     return outline.tables.map((named) => {
-      const claim = tableOf(this.#registry, namespace, named.name)
+      const claim = tableOf(this.#registry, namespace, named.name, knownTo(reader))
       const mayKnow = claim === undefined ? reader?.mayReadAll(namespace) : reader?.mayRead(claim.stream.id)
       if (mayKnow === false) {
         throw new ServiceError(
@@ -284,33 +287,14 @@ export class Explore {
     })
   }
 
-  async #run(
-    query: Query,
-    key: QueryKey,
-    checked: Checked,
-    workshop: Workshop,
-    strict: boolean,
-  ): Promise<void> {
-    let isKept = false
-    try {
-      if (query.cancelled) return
-      query.runs(() => workshop.stop(key))
-      let result = ownRows(checked, () => this.#tableNames(query.namespace))
-      if (result === undefined) {
-        const tables = checked.tables.map((table) => this.#needed(table))
-        const { badEvents, rowCount } = await workshop.run(key, tables, strict)
-        query.badEvents = badEvents
-        if (rowCount === undefined) throw notFormatted(badEvents)
-        result = rowsOf(workshop, key, checked.columns, rowCount)
-        isKept = true
-      }
-      query.finished(result)
-    } catch (error) {
-      if (!isEngineError(error) && !this.#closed) this.#options.report(error)
-      const { message, sqlState } = sqlErrorOf(error)
-      query.failed({ message, sqlState })
-    } finally {
-      if (!isKept) workshop.drop(key)
+  #planOf(checked: Checked, statement: string, strict: boolean): Plan {
+    return {
+      statement,
+      strict,
+      bound: boundTables(checked.tables),
+      columns: checked.columns,
+      needed: () => checked.tables.map((table) => this.#needed(table)),
+      accept,
     }
   }
 
@@ -333,9 +317,24 @@ export class Explore {
     }
   }
 
-  #tableNames(namespace: NamespaceName): Row[] {
+  /** The answers that take no engine. */
+  #ownRows(
+    { outline: { kind, isExplain }, tables, columns }: Checked,
+    namespace: NamespaceName,
+    reader: Reader | undefined,
+  ): Result | undefined {
+    if (isExplain) return undefined
+    if (kind === 'show-tables') return rowsInMemory(columns, this.#tableNames(namespace, reader))
+    if (kind !== 'describe-table') return undefined
+    const rows = tables[0].columns.map(({ name, hiveType }) =>
+      [name, hiveType.toLowerCase(), 'from deserializer'].map((cell) => JSON.stringify(cell)),
+    )
+    return rowsInMemory(columns, rows)
+  }
+
+  #tableNames(namespace: NamespaceName, reader: Reader | undefined): Row[] {
     return this.tables
-      .list(namespace)
+      .list(namespace, knownTo(reader))
       .map(({ table }) => table)
       .sort()
       .map((table) => [JSON.stringify(table)])
@@ -348,34 +347,13 @@ const DESCRIBE_COLUMNS: readonly ResultColumn[] = [
   { name: 'comment', type: 'STRING' },
 ]
 
-/** The answers that take no engine. */
-function ownRows(
-  { outline: { kind, isExplain }, tables, columns }: Checked,
-  tableNames: () => Row[],
-): Result | undefined {
-  if (isExplain) return undefined
-  if (kind === 'show-tables') return rowsInMemory(columns, tableNames())
-  if (kind !== 'describe-table') return undefined
-  const rows = tables[0].columns.map(({ name, hiveType }) =>
-    [name, hiveType.toLowerCase(), 'from deserializer'].map((cell) => JSON.stringify(cell)),
-  )
-  return rowsInMemory(columns, rows)
+function boundTables(tables: readonly CheckedTable[]) {
+  return tables.map(({ named, columns }) => ({ name: named.name, columns }))
 }
 
-/** The rows of a query that are in the workshop. */
-function rowsOf(
-  workshop: Workshop,
-  key: QueryKey,
-  columns: readonly ResultColumn[],
-  rowCount: number,
-): Result {
-  return {
-    columns,
-    rowCount,
-    holder: workshop,
-    page: (from, count) => workshop.page(key, from, count),
-    close: () => workshop.drop(key),
-  }
+/** Which streams a reader may know of; undefined: all. */
+function knownTo(reader: Reader | undefined): ((id: StreamId) => boolean) | undefined {
+  return reader && ((id) => reader.mayKnow(id))
 }
 
 /** Longer ones make trees and plans that take a thousand times as much. */
@@ -391,12 +369,26 @@ function assertReadable(text: string): void {
   if (text.includes('\0')) throw new SqlError('42000', 'there is a NUL in the query')
 }
 
+function accept(outcome: RunOutcome | StrictFailure): RunOutcome {
+  if (outcome.rowCount === undefined) throw notFormatted(outcome.badEvents)
+  return outcome
+}
+
 function notFormatted({ first }: BadEvents): SqlError {
   const [event] = first
   const what = event === undefined ? '' : ` Event ${event.sequence} of ${event.table}: ${event.reason}`
   return new SqlError('22000', `Unable to format the stream body.${what}`)
 }
 
-function maySee({ streams }: Query, reader: Reader | undefined): boolean {
-  return reader === undefined || streams.every((id) => reader.mayRead(id))
+/** What is wrong with rows is told as what is wrong with a query. */
+async function refusedAs<T>(rows: Promise<T>): Promise<T> {
+  try {
+    return await rows
+  } catch (error) {
+    throw isEngineError(error) ? sqlErrorOf(error).asRefusal() : error
+  }
+}
+
+function maySee({ owner, streams }: Query, reader: Reader | undefined): boolean {
+  return reader === undefined || (owner === reader.owner && streams.every((id) => reader.mayRead(id)))
 }

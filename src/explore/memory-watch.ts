@@ -39,7 +39,7 @@ export function watchMemory(watched: Watched): void {
 
 export function outOfMemory(): SqlError {
   return new SqlError(
-    '53000',
+    '53200',
     'the queries that ran needed more memory than there is; ask for less at a time',
   )
 }

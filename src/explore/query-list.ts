@@ -1,9 +1,13 @@
 /**
  * The queries there are: a bounded number, each until nobody has asked for it for a while. Nothing outlives the process.
+ *
+ * One client alone may have them all. Where they are all taken and another client asks, the client with the most gives one
+ * back: rows that nobody has asked for longest, else what waits, else what runs.
  */
+import { type ClientKey, FairShare } from '../fair-share.ts'
 import { ServiceError } from '../service-error.ts'
 import type { NamespaceName } from '../streams/names.ts'
-import type { Query } from './query.ts'
+import type { Query, QueryFailure } from './query.ts'
 import type { QueryHandle } from './query-handle.ts'
 
 export interface QueryListOptions {
@@ -29,29 +33,52 @@ export class QueryList {
     this.#options = options
   }
 
-  /** Throws ServiceError 'overloaded' if there are too many. */
-  add(query: Query): void {
+  /** Throws ServiceError 'overloaded' if there is no place for a query of this client. */
+  assertRoomFor(client: ClientKey): void {
     this.expire()
-    const all = [...this.#queries.values()]
-    const active = all.filter(({ isActive }) => isActive)
-    if (active.length >= this.#options.queriesMax) {
-      throw new ServiceError(
-        'overloaded',
-        `${active.length} queries are open, which is as many as may be; close some, or wait until they expire`,
-      )
-    }
-    const inactive = all.filter(({ isActive }) => !isActive)
-    for (const { handle } of inactive.slice(0, Math.max(0, inactive.length - this.#options.queriesMax + 1))) {
-      this.#queries.delete(handle)
-    }
+    const shares = this.#shares(true)
+    if (shares.fits(1) || shares.mayClaim(client, 1)) return
+    const held = shares.held(client)
+    throw new ServiceError(
+      'overloaded',
+      held === shares.total
+        ? `${held} queries are open, which is as many as may be; close some, or wait until they expire`
+        : `${held} of the ${shares.total} queries that are open are of one client, which is its share; close some, or try again later`,
+    )
+  }
+
+  /** Throws ServiceError 'overloaded' as `assertRoomFor`; ends a query of another client if it has to. */
+  add(query: Query): void {
+    this.assertRoomFor(query.client)
+    if (!this.#shares(true).fits(1)) this.#heaviest(true, query.client)?.end(GAVE_WAY)
+    while (!this.#shares(false).fits(1)) this.#queries.delete(this.#heaviest(false)!.handle)
     this.#queries.set(query.handle, query)
   }
 
-  find(handle: string): Query | undefined {
+  /** Keeps it from expiring, if whoever asks may see it. */
+  find(handle: string, maySee: (query: Query) => boolean): Query | undefined {
     this.expire()
     const query = this.#queries.get(handle as QueryHandle)
-    if (query !== undefined) query.touchedMs = this.#options.nowMs()
+    if (query === undefined || !maySee(query)) return undefined
+    query.touchedMs = this.#options.nowMs()
     return query
+  }
+
+  #shares(isActive: boolean): FairShare {
+    const shares = new FairShare(this.#options.queriesMax)
+    for (const query of this.#queries.values()) if (query.isActive === isActive) shares.take(query.client, 1)
+    return shares
+  }
+
+  /** The query of the client with the most that is missed least. */
+  #heaviest(isActive: boolean, except?: ClientKey): Query | undefined {
+    const client = this.#shares(isActive).heaviest(except)
+    const its = [...this.#queries.values()].filter(
+      (query) => query.client === client && query.isActive === isActive,
+    )
+    if (!isActive) return its[0]
+    const [idle] = its.filter(({ status }) => status === 'FINISHED').sort((a, b) => a.touchedMs - b.touchedMs)
+    return idle ?? its.findLast(({ status }) => status === 'INITIALIZED') ?? its.at(-1)
   }
 
   all(): readonly Query[] {
@@ -77,6 +104,11 @@ export class QueryList {
     for (const query of this.#queries.values()) query.close()
     this.#queries.clear()
   }
+}
+
+const GAVE_WAY: QueryFailure = {
+  sqlState: '53000',
+  message: 'another client needed a place, and this one had the most queries open; close those that are done',
 }
 
 /** Of these, the newest first. */

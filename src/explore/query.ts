@@ -1,4 +1,5 @@
 /** One query from its submission until it is forgotten. */
+import type { ClientKey } from '../fair-share.ts'
 import type { NamespaceName, StreamId } from '../streams/names.ts'
 import { type BadEvents, NO_BAD_EVENTS } from './bad-events.ts'
 import type { ResultColumn } from './cells.ts'
@@ -19,39 +20,47 @@ export interface QueryFailure {
   readonly sqlState: SqlState
 }
 
+export interface QueryAbout {
+  /** Undefined for a question about all namespaces. */
+  readonly namespace: NamespaceName | undefined
+  readonly statement: string
+  readonly streams: readonly StreamId[]
+  /** Whose share it is part of. */
+  readonly client: ClientKey
+  /** The token that submitted it, by its hash; undefined where nobody is asked for one. */
+  readonly owner: string | undefined
+  readonly columns: readonly ResultColumn[]
+  readonly nowMs: number
+}
+
 export class Query {
   readonly handle: QueryHandle
-  readonly namespace: NamespaceName
+  readonly namespace: NamespaceName | undefined
   readonly statement: string
   readonly createdMs: number
-  /** Whoever may read all of them may see it. */
   readonly streams: readonly StreamId[]
+  readonly client: ClientKey
+  readonly owner: string | undefined
+  readonly columns: readonly ResultColumn[]
   status: QueryStatus = 'INITIALIZED'
-  columns: readonly ResultColumn[] | undefined
   failure: QueryFailure | undefined
   badEvents: BadEvents = NO_BAD_EVENTS
   /** Rows that `next` has handed out. */
   handedOut = 0
   /** When somebody last asked for it. */
   touchedMs: number
-  cancelled = false
   #result: Result | undefined
-  /** Makes what runs end. */
+  /** Makes what waits or runs end. */
   #stop: (() => void) | undefined
 
-  constructor(
-    handle: QueryHandle,
-    about: {
-      readonly namespace: NamespaceName
-      readonly statement: string
-      readonly streams: readonly StreamId[]
-      readonly nowMs: number
-    },
-  ) {
+  constructor(handle: QueryHandle, about: QueryAbout) {
     this.handle = handle
     this.namespace = about.namespace
     this.statement = about.statement
     this.streams = about.streams
+    this.client = about.client
+    this.owner = about.owner
+    this.columns = about.columns
     this.createdMs = about.nowMs
     this.touchedMs = about.nowMs
   }
@@ -69,41 +78,54 @@ export class Query {
     return this.#result
   }
 
+  waits(stop: () => void): void {
+    this.status = 'INITIALIZED'
+    this.#stop = stop
+  }
+
   runs(stop: () => void): void {
     this.status = 'RUNNING'
     this.#stop = stop
   }
 
+  /** The result is closed if nobody waits for it any more. */
   finished(result: Result): void {
     this.#stop = undefined
-    if (this.cancelled) {
-      result.close()
-    } else {
+    if (this.isUnderWay) {
       this.#result = result
       this.status = 'FINISHED'
+    } else {
+      result.close()
     }
   }
 
+  /** Does nothing to a query that has ended. */
   failed(failure: QueryFailure): void {
     this.#stop = undefined
-    if (this.cancelled) return
+    if (!this.isUnderWay) return
     this.failure = failure
     this.status = 'ERROR'
   }
 
-  /** Its rows are gone, and nobody has closed it. */
-  lost(failure: QueryFailure): void {
+  /** Ends it for a reason that its client is told: it runs too long, or its place is needed. */
+  end(failure: QueryFailure): void {
+    const stop = this.#stop
+    const result = this.#result
+    this.#stop = undefined
     this.#result = undefined
-    this.status = 'ERROR'
     this.failure = failure
+    this.status = 'ERROR'
+    stop?.()
+    result?.close()
   }
 
   /** Gives up what runs and what there is of rows; what was asked and how it ended stays. */
   close(): void {
+    const stop = this.#stop
+    this.#stop = undefined
     if (this.isUnderWay) {
-      this.cancelled = true
       this.status = 'CANCELED'
-      this.#stop?.()
+      stop?.()
     } else if (this.status === 'FINISHED') {
       this.status = 'CLOSED'
       this.#result?.close()

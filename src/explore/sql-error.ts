@@ -7,6 +7,7 @@ export type SqlState =
   | '42S22' // no such column
   | '22000' // the data
   | '53000' // memory, disk
+  | '53200' // memory of the whole process: any query that ran may be the one that took it
   | '57014' // cancelled
   | 'HY000' // anything else
 

@@ -8,7 +8,15 @@ import type { NamespaceName, StreamId } from '../streams/names.ts'
 import { matchesName } from '../streams/ordered-streams.ts'
 import type { FormatSpecification } from '../streams/properties.ts'
 import type { Registry, Stream, VisibleNames } from '../streams/registry.ts'
-import { describeClaim, ownClaim, type TableClaim, tableOf, tablesOfStream } from '../streams/table-names.ts'
+import {
+  describeClaim,
+  type MayKnow,
+  ownClaim,
+  type TableClaim,
+  tableOf,
+  tablesOf,
+  tablesOfStream,
+} from '../streams/table-names.ts'
 import { type Column, columnsOf, NoTable } from './columns.ts'
 import { schemaOf } from './stream-table.ts'
 
@@ -24,9 +32,9 @@ export class Tables {
     this.#registry = registry
   }
 
-  /** In the order of their streams' names. */
-  list(namespace: NamespaceName): readonly TableClaim[] {
-    return [...this.claims(namespace, () => ['*'])].filter(hasColumns)
+  /** Those of streams that `mayKnow` has, in the order of their streams' names; undefined: all. */
+  list(namespace: NamespaceName, mayKnow?: MayKnow): readonly TableClaim[] {
+    return [...tablesOf(this.#registry, namespace, mayKnow).values()].filter(hasColumns)
   }
 
   /** All that have a table if they have columns, of streams that may be seen; found one by one as they are asked for. */
@@ -39,8 +47,8 @@ export class Tables {
     }
   }
 
-  find(namespace: NamespaceName, name: string): Table | undefined {
-    const claim = tableOf(this.#registry, namespace, name)
+  find(namespace: NamespaceName, name: string, mayKnow?: MayKnow): Table | undefined {
+    const claim = tableOf(this.#registry, namespace, name, mayKnow)
     if (claim === undefined) return undefined
     const columns = columnsOrReason(claim)
     return columns instanceof NoTable ? undefined : { claim, columns }
@@ -50,10 +58,10 @@ export class Tables {
    * The stream has its table, if it was disabled. Rejects with 'stream_not_found', and with 'invalid_query' if it can have
    * none: then nothing changes.
    */
-  enable(id: StreamId): Promise<void> {
+  enable(id: StreamId, mayKnow?: MayKnow): Promise<void> {
     return this.#registry.change(async () => {
       const stream = existingStream(this.#registry, id)
-      const problem = this.#problemOf(stream)
+      const problem = this.#problemOf(stream, mayKnow)
       if (problem !== undefined) throw new ServiceError('invalid_query', problem)
       if (stream.tableDisabled) await this.#registry.putTableDisabled(stream, false)
     })
@@ -68,10 +76,10 @@ export class Tables {
   }
 
   /** Why a stream can have no table, if it cannot. */
-  #problemOf(stream: Stream): string | undefined {
+  #problemOf(stream: Stream, mayKnow: MayKnow | undefined): string | undefined {
     const own = ownClaim(stream)
-    const owner = tableOf(this.#registry, stream.id.namespace, own.table)
-    if (owner !== undefined && (owner.stream !== stream || owner.view !== undefined)) {
+    const owner = tableOf(this.#registry, stream.id.namespace, own.table, mayKnow)
+    if (owner !== undefined && owner.stream !== stream && owner.view === undefined) {
       return `table ${own.table} is the one of ${describeClaim(owner)}, so ${describeClaim(own)} has none; disable that first`
     }
     const columns = columnsOrReason(own)

@@ -1,5 +1,6 @@
 /** The way to the workshop: a process of its own, from the files that were built. */
 import { fork } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import type { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { MessageChannel } from 'node:worker_threads'
@@ -13,6 +14,8 @@ export interface WorkshopPort {
   send(message: SourceMessage): Promise<void>
   /** `onEnded` is told once, with why, when its process has ended. */
   listen(onMessage: (message: FromWorkshop) => void, onEnded: (why: string) => void): void
+  /** Processor time it has used, in milliseconds; undefined where that is not known. */
+  cpuMs(): number | undefined
   /** Ends it, whatever it is doing; once it has resolved nothing of it runs any more. */
   close(): Promise<void>
 }
@@ -23,6 +26,11 @@ const HEAP_MB = 256
 const PASSED_ON = ['TZ', 'LD_LIBRARY_PATH', 'SystemRoot']
 /** The file descriptor of the pipe, in the process of queries. */
 export const EVENT_PIPE = 4
+
+/** Threads for statements, pages and connections: three that run must leave some for the others. */
+const POOL_THREADS = '8'
+/** Of `utime` and `stime` in /proc: 100 a second on every Linux that node runs on. */
+const TICK_MS = 10
 
 export async function openWorkshopPort(): Promise<WorkshopPort> {
   return import.meta.url.endsWith('.ts') ? withinThisProcess() : ofAnotherProcess()
@@ -36,6 +44,7 @@ function ofAnotherProcess(): WorkshopPort {
       ...Object.fromEntries(PASSED_ON.flatMap((name) => [[name, process.env[name]]])),
       // glibc gives back to the system what the engine frees, instead of keeping it in a heap for every thread.
       MALLOC_ARENA_MAX: '2',
+      UV_THREADPOOL_SIZE: POOL_THREADS,
       MALLOC_MMAP_THRESHOLD_: '131072',
       MALLOC_TRIM_THRESHOLD_: '131072',
     },
@@ -56,10 +65,21 @@ function ofAnotherProcess(): WorkshopPort {
       child.on('message', onMessage)
       void exited.then(onEnded)
     },
+    cpuMs: () => cpuMsOf(child.pid),
     async close() {
       child.kill('SIGKILL') // all it has is in memory, or goes with the spill folder
       await exited
     },
+  }
+}
+
+function cpuMsOf(pid: number | undefined): number | undefined {
+  try {
+    // Behind the name, which may hold anything: state, ten other fields, utime, stime.
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ')
+    return (Number(fields[11]) + Number(fields[12])) * TICK_MS
+  } catch {
+    return undefined
   }
 }
 
@@ -77,6 +97,7 @@ async function withinThisProcess(): Promise<WorkshopPort> {
       port1.postMessage(message.kind === 'block' ? { ...message, block: copied(message.block) } : message)
     },
     listen: (onMessage) => void port1.on('message', onMessage),
+    cpuMs: () => undefined,
     async close() {
       await host.close()
       port1.close()

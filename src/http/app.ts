@@ -113,6 +113,8 @@ export function routesOf(parts: AppParts, options: AppOptions): readonly Route[]
   const N = '/v3/namespaces/:namespace'
   const S = `${N}/streams`
   const Q = '/v3/data/explore/queries'
+  const J = '/v3/data/explore/jdbc'
+  const JS = '/v3/namespaces/:schema/data/explore/jdbc'
   const V2 = '/v2/streams' // CDAP 2: the JavaScript client and the file tailer still speak it.
   const metadataOf = (entity: string, changed: AuditAction): readonly Route[] => [
     ['GET', `${entity}/metadata`, 'stream', metadata.get],
@@ -172,6 +174,16 @@ export function routesOf(parts: AppParts, options: AppOptions): readonly Route[]
       'table.disable',
     ],
     ['GET', '/v3/explore/status', 'client', explore.serviceStatus],
+
+    // Of a schema, which may be a pattern, or `null` for all: what is listed is what the grants include.
+    ['POST', `${J}/catalogs`, 'client', explore.jdbc('catalogs')],
+    ['POST', `${J}/tableTypes`, 'client', explore.jdbc('tableTypes')],
+    ['POST', `${J}/types`, 'client', explore.jdbc('types')],
+    ['GET', `${J}/info/:type`, 'client', explore.jdbcInfo],
+    ['POST', `${JS}/schemas`, 'client', explore.jdbc('schemas')],
+    ['POST', `${JS}/tables`, 'client', explore.jdbc('tables')],
+    ['POST', `${JS}/columns`, 'client', explore.jdbc('columns')],
+    ['POST', `${JS}/functions`, 'client', explore.jdbc('functions')],
 
     ['GET', V2, 'in-namespace', stream.listV2],
     ['PUT', `${V2}/:stream`, 'admin', stream.create, 'stream.create'],

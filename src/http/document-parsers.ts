@@ -2,8 +2,10 @@
  * Every JSON document that a request may bring, by name: the parsers that run on a worker thread when a document is long, or
  * may hold a pattern that is slow to compile. Arguments and results pass between threads, so they are plain values.
  */
+import type { MetadataQuestion } from '../explore/jdbc-catalog.ts'
 import { parseFeedDescription } from './feed-json.ts'
 import { parseFormatDocument } from './format-json.ts'
+import { parseQuestion } from './jdbc-json.ts'
 import { parseMetadataProperties, parseMetadataTags } from './metadata-json.ts'
 import { parseMetricsBatch } from './metrics-query.ts'
 import { parseNamespaceChange } from './namespace-json.ts'
@@ -28,6 +30,12 @@ export const DOCUMENT_PARSERS = {
   webhook: parseWebhook,
   query: parseQuery,
   size: parseSize,
+  jdbcQuestion: (
+    body: Uint8Array,
+    depthMax: number,
+    about: MetadataQuestion['about'],
+    schema: string | undefined,
+  ) => parseQuestion(about, schema, body, depthMax),
   metricsBatch: (body: Uint8Array, depthMax: number, nowMs: number) =>
     body.length === 0 ? undefined : parseMetricsBatch(body, depthMax, nowMs),
 } as const

@@ -1,6 +1,7 @@
 /** SQL over streams: submit a query, ask how it is, take its rows, close it; and which tables there are. */
 import type { Client } from '../auth/tokens.ts'
-import type { Explore, Reader } from '../explore/explore.ts'
+import type { Explore, Reader, Submitter } from '../explore/explore.ts'
+import type { MetadataQuestion } from '../explore/jdbc-catalog.ts'
 import type { Query } from '../explore/query.ts'
 import { NO_OP } from '../explore/query-handle.ts'
 import { hasColumns } from '../explore/tables.ts'
@@ -11,14 +12,16 @@ import { type TableClaim, tableOfStream } from '../streams/table-names.ts'
 import type { Views } from '../streams/views.ts'
 import { answerEmpty, answerJson, answerJsonText, answerText } from './answers.ts'
 import type { HttpContext } from './bindings.ts'
+import { clientKey } from './client-key.ts'
 import { type DocumentOptions, documentReader } from './documents.ts'
 import { printFormat } from './format-json.ts'
+import { jdbcInfoOf } from './jdbc-json.ts'
 import { answerPieces, beginPieces } from './long-answer.ts'
 import { namespaceOf, streamOf } from './path-names.ts'
 import { parsePage, printRows, schemaOfQuery, statusOf, summaryOf, tableInfoOf } from './query-json.ts'
 import { answerArray, type SlicedAnswerOptions } from './sliced-answer.ts'
 import { checkTableName } from './view-json.ts'
-import { visibleNames } from './visible-streams.ts'
+import { mayKnowOf, visibleNames } from './visible-streams.ts'
 
 export interface ExploreRoutesOptions extends DocumentOptions, SlicedAnswerOptions {}
 
@@ -47,7 +50,7 @@ export function exploreRoutes(
     async submit(c: HttpContext) {
       const namespace = namespaceOf(c)
       const { query, ...given } = await readDocument(c, 'query', namespace)
-      const handle = await explore.submit({ namespace, statement: query, ...given, reader: readerOf(c) })
+      const handle = await explore.submit({ namespace, statement: query, ...given, ...submitterOf(c) })
       return answerJson(c, { handle })
     },
 
@@ -121,12 +124,10 @@ export function exploreRoutes(
     },
 
     tableInfo(c: HttpContext) {
-      const found = explore.tables.find(namespaceOf(c), c.req.param('table') ?? '')
-      const grants = c.get('client')?.grants
-      const { namespace, stream } = found?.claim.stream.id ?? {}
-      const visible = grants === undefined || (stream && grants.includeStream(namespace!, stream))
-      if (found === undefined || !visible) return answerEmpty(c, 404)
-      return answerJson(c, tableInfoOf(found.claim, found.columns))
+      const found = explore.tables.find(namespaceOf(c), c.req.param('table') ?? '', mayKnowOf(c))
+      return found === undefined
+        ? answerEmpty(c, 404)
+        : answerJson(c, tableInfoOf(found.claim, found.columns))
     },
 
     /** The table of a stream itself has the format of the stream; one of another name is a view. */
@@ -142,10 +143,10 @@ export function exploreRoutes(
             `table ${table} has the format of stream ${id.stream}; change that, or use another name`,
           )
         }
-        await explore.tables.enable(id)
+        await explore.tables.enable(id, mayKnowOf(c))
       } else {
         checkTableName(table)
-        await views.put(id, parseViewName(table), { format, tableName: table })
+        await views.put(id, parseViewName(table), { format, tableName: table }, mayKnowOf(c))
       }
       return answerJson(c, { handle: NO_OP })
     },
@@ -157,6 +158,18 @@ export function exploreRoutes(
       if (isOwnTable(table, id)) await explore.tables.disable(id)
       else await views.delete(id, parseViewName(table))
       return answerJson(c, { handle: NO_OP })
+    },
+
+    jdbcInfo(c: HttpContext) {
+      return answerJson(c, jdbcInfoOf(c.req.param('type') ?? ''))
+    },
+
+    jdbc(about: MetadataQuestion['about']) {
+      return async (c: HttpContext) => {
+        const schema = c.req.param('schema')
+        const question = await readDocument(c, 'jdbcQuestion', about, schema)
+        return answerJson(c, { handle: await explore.submitQuestion(question, submitterOf(c)) })
+      }
     },
 
     serviceStatus(c: HttpContext) {
@@ -183,13 +196,20 @@ async function* csvPieces(explore: Explore, query: Query): AsyncGenerator<Uint8A
   }
 }
 
+function submitterOf(c: HttpContext): Submitter {
+  return { client: clientKey(c.env.incoming, c.get('client')), reader: readerOf(c) }
+}
+
 /** Undefined where nobody is asked for a token. */
 function readerOf(c: HttpContext): Reader | undefined {
   const client = c.get('client')
   if (client === undefined || client === null) return undefined
-  const { name, grants } = client
+  const { name, hash, grants } = client
   return {
     name,
+    owner: hash,
+    mayKnow: ({ namespace, stream }) => grants.includeStream(namespace, stream),
+    mayKnowPartOf: (namespace) => grants.includePartOf(namespace),
     mayRead: ({ namespace, stream }) => grants.allow('read', namespace, stream),
     mayReadAll: (namespace) => grants.allowAll('read', namespace),
   }

@@ -6,6 +6,7 @@ import type { HttpContext } from './bindings.ts'
 import { type DocumentOptions, documentReader } from './documents.ts'
 import { streamOf, viewOf } from './path-names.ts'
 import { printView } from './view-json.ts'
+import { mayKnowOf } from './visible-streams.ts'
 
 export function viewRoutes(streams: Streams, views: Views, options: DocumentOptions) {
   const readDocument = documentReader(options)
@@ -22,7 +23,7 @@ export function viewRoutes(streams: Streams, views: Views, options: DocumentOpti
       const id = streamOf(c)
       const name = viewOf(c)
       streams.get(id)
-      const outcome = await views.put(id, name, await readDocument(c, 'view'))
+      const outcome = await views.put(id, name, await readDocument(c, 'view'), mayKnowOf(c))
       return answerEmpty(c, outcome === 'created' ? 201 : 200)
     },
 

@@ -149,6 +149,11 @@ export class Registry {
     for (const name of namespaces) yield* this.streamsMatching(name, visible(name))
   }
 
+  /** In no particular order. */
+  eachStreamOf(namespace: NamespaceName): Iterable<Stream> {
+    return this.#namespaces.get(namespace)?.streams.values() ?? []
+  }
+
   *allStreams(): Generator<Stream> {
     for (const { streams } of this.#namespaces.values()) yield* streams.values()
   }

@@ -1,9 +1,13 @@
 /**
- * Names of tables: which stream or view a name in SQL means.
+ * Names of tables: which stream or view a name in SQL means, for one reader.
  *
- * A stream `a-b` is table `stream_a_b`, its view `v` table `stream_a_b_v`; case does not count. So two can claim one name:
- * then the older one has it, and the other has no table, whatever either was emptied or changed to since. A view is as old
- * as the streams made just before it. A stream whose own table is disabled claims no name.
+ * A stream `a-b` is table `stream_a_b`, its view `v` table `stream_a_b_v`; case does not count. Several can claim one name:
+ *
+ *   a stream before a view, then the older before the younger; a view is as old as the streams made just before it
+ *   claims of streams that the reader has no grant for do not count: a name never tells what else exists
+ *
+ * A name that begins with `stream_` belongs to the stream it spells, so a view cannot choose one; its default name has that
+ * form, and gives way to the stream. A stream whose own table is disabled claims no name.
  */
 import type { NamespaceName, StreamId, StreamName, ViewName } from './names.ts'
 import type { FormatSpecification } from './properties.ts'
@@ -20,11 +24,11 @@ export interface TableClaim {
 }
 
 export function tableOfStream(stream: StreamName): string {
-  return cleaned(`stream_${stream}`)
+  return cleaned(`${STREAM_PREFIX}${stream}`)
 }
 
 export function defaultTableOfView(stream: StreamName, view: ViewName): string {
-  return cleaned(`stream_${stream}_${view}`)
+  return cleaned(`${STREAM_PREFIX}${stream}_${view}`)
 }
 
 function cleaned(name: string): string {
@@ -118,7 +122,7 @@ class ClaimedTables {
   add(stream: Stream): void {
     for (const claim of claimsOf(stream)) {
       const others = this.#claims.get(claim.table)
-      this.#claims.set(claim.table, others === undefined ? [claim] : [...others, claim].sort(byAge))
+      this.#claims.set(claim.table, others === undefined ? [claim] : [...others, claim].sort(byPrecedence))
     }
   }
 
@@ -150,6 +154,13 @@ function sameClaims(before: Stream, now: Stream): boolean {
   )
 }
 
+/** Whether a name spells a stream, whether or not there is one. */
+export function isStreamTableName(name: string): boolean {
+  return name.toLowerCase().startsWith(STREAM_PREFIX)
+}
+
+const STREAM_PREFIX = 'stream_'
+
 /** Of the stream itself, also while its table is disabled. */
 export function ownClaim(stream: Stream): TableClaim {
   const { format } = stream.properties
@@ -172,9 +183,10 @@ function claimsOf(stream: Stream): TableClaim[] {
   return stream.tableDisabled ? ofViews : [ownClaim(stream), ...ofViews]
 }
 
-function byAge(a: TableClaim, b: TableClaim): number {
-  return (
-    (a.view?.afterLog ?? a.stream.firstLog) - (b.view?.afterLog ?? b.stream.firstLog) ||
-    Number(a.view !== undefined) - Number(b.view !== undefined)
-  )
+function byPrecedence(a: TableClaim, b: TableClaim): number {
+  return Number(a.view !== undefined) - Number(b.view !== undefined) || ageOf(a) - ageOf(b)
+}
+
+function ageOf({ view, stream }: TableClaim): number {
+  return view?.afterLog ?? stream.firstLog
 }

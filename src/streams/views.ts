@@ -4,7 +4,7 @@ import { existingStream, existingView, printEntity } from './existing.ts'
 import type { StreamId, ViewName } from './names.ts'
 import type { FormatSpecification } from './properties.ts'
 import type { Registry, Stream } from './registry.ts'
-import { defaultTableOfView, describeClaim, tableOf } from './table-names.ts'
+import { defaultTableOfView, isStreamTableName, type MayKnow, tableOf } from './table-names.ts'
 import { VIEW_FORMATS_CHARS_MAX, VIEWS_MAX, type View, type ViewSpecification } from './view.ts'
 
 export class Views {
@@ -23,11 +23,15 @@ export class Views {
     return existingView(this.#stream(id), name)
   }
 
-  /** An existing one gets the format and keeps its table. Rejects with 'invalid_properties' if its table is another's. */
+  /**
+   * An existing one gets the format and keeps its table. Rejects with 'invalid_properties' if its table cannot have that
+   * name. `mayKnow`: which streams whoever asks has to do with; others must not show in what is answered.
+   */
   put(
     id: StreamId,
     name: ViewName,
     { format, tableName }: ViewSpecification,
+    mayKnow?: MayKnow,
   ): Promise<'created' | 'updated'> {
     return this.#registry.change(async () => {
       const stream = this.#stream(id)
@@ -44,7 +48,7 @@ export class Views {
         throw refused(`stream ${id.stream} has ${VIEWS_MAX} views already, which is as many as it may have`)
       }
       const table = tableName ?? defaultTableOfView(id.stream, name)
-      this.#assertFree(id, table)
+      this.#assertFree(id, name, table, mayKnow)
       const view: View = { name, format, tableName: table, afterLog: this.#registry.lastLog }
       await this.#registry.putViews(stream, new Map(stream.views).set(name, view))
       return 'created'
@@ -59,11 +63,15 @@ export class Views {
     })
   }
 
-  #assertFree({ namespace }: StreamId, tableName: string): void {
-    const owner = tableOf(this.#registry, namespace, tableName)
-    if (owner === undefined) return
+  /** One text for a name that is taken and one that is never given, so that it does not tell which streams exist. */
+  #assertFree({ namespace, stream }: StreamId, view: ViewName, tableName: string, mayKnow?: MayKnow): void {
+    const isDefault = tableName.toLowerCase() === defaultTableOfView(stream, view)
+    const isFree = isDefault
+      ? tableOf(this.#registry, namespace, tableName, mayKnow) === undefined
+      : !isStreamTableName(tableName) && tableOf(this.#registry, namespace, tableName) === undefined
+    if (isFree) return
     throw refused(
-      `table ${tableName.toLowerCase()} is the one of ${describeClaim(owner)}; give the view another tableName`,
+      `view ${view} of stream ${stream} cannot have table ${tableName.toLowerCase()}: it is another's, or begins with stream_; use another tableName`,
     )
   }
 

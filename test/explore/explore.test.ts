@@ -678,15 +678,8 @@ describe('tables', () => {
         plain(400, 'table stream_a_b is the one of stream a_b, so stream a-b has none; disable that first'),
       )
       await disable(app, 'a_b', 'stream_a_b')
-      await app.put(`${STREAMS}/a_b/views/v`, { body: '{"format":{"name":"text"},"tableName":"stream_a_b"}' })
-      expect(await rowsOf(app, 'SELECT body FROM stream_a_b')).toEqual([['second']])
-      expect(answerOf(await enable(app, 'a-b', 'stream_a_b'))).toEqual(
-        plain(
-          400,
-          'table stream_a_b is the one of view v of stream a_b, so stream a-b has none; disable that first',
-        ),
-      )
-      await app.delete(`${STREAMS}/a_b/views/v`)
+      const taken = '{"format":{"name":"text"},"tableName":"stream_a_b"}'
+      expect((await app.put(`${STREAMS}/a_b/views/v`, { body: taken })).status).toBe(400)
       expect(answerOf(await enable(app, 'a-b', 'stream_a_b'))).toEqual(NO_OP)
       expect(await rowsOf(app, 'SELECT body FROM stream_a_b')).toEqual([])
     })

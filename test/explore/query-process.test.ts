@@ -1,5 +1,6 @@
 /** The process of queries, as it is built: what it keeps from the service, and that it leaves nothing behind. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { request } from 'node:http'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type ServiceProcess, startServiceProcess, temporaryFolder } from '../support/service-process.ts'
@@ -106,7 +107,7 @@ test.skipIf(!onLinux)(
     const { service } = await serviceWith(3_000)
     const kept = await submit(service, 'SELECT body FROM stream_s')
     await until(service, kept, 'FINISHED')
-    const [before] = children(service)
+    const before = children(service)
     // Given up too soon it can be interrupted still: then another has to be deaf.
     let lost = await stateOf(service, kept)
     for (let attempt = 0; attempt < 5 && lost.status !== 'ERROR'; attempt++) {
@@ -123,9 +124,114 @@ test.skipIf(!onLinux)(
         lost = await stateOf(service, kept)
       }
     }
-    expect(lost.errorMessage).toBe('a query could not be interrupted; it was ended, and all others with it')
-    expect(isThere(before!) && children(service).includes(before!)).toBe(false)
+    expect(lost.errorMessage).toBe(
+      'a query could not be interrupted: its process was ended, and all that it had with it',
+    )
+    await expect.poll(() => before.filter(isThere).length).toBe(before.length - 1)
     expect(await cell(service, 'SELECT count(*) FROM stream_s')).toBe(3_000)
+  },
+  120_000,
+)
+
+/** Another client: one that comes from another address. */
+function submitFromElsewhere(
+  service: ServiceProcess,
+  query: string,
+): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
+    const { host, port } = service
+    const path = '/v3/namespaces/default/data/explore/queries'
+    const sent = request({ host, port, path, method: 'POST', localAddress: '127.0.0.2' }, (response) => {
+      let text = ''
+      response.setEncoding('utf8').on('data', (part: string) => {
+        text += part
+      })
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, text }))
+    })
+    sent.on('error', reject)
+    sent.end(JSON.stringify({ query }))
+  })
+}
+
+const doubled = Array.from({ length: 40 }, (_, i) => (i === 0 ? '1 AS a0' : `a${i - 1} + a${i - 1} AS a${i}`))
+const endsChecks = [
+  { name: 'a constant of gigabytes', sql: "SELECT length(repeat('a', 3000000000))" },
+  { name: 'a list of gigabytes', sql: 'SELECT len(range(1000000000))' },
+  {
+    name: 'nesting that makes the engine crash',
+    sql: "SELECT json_structure(repeat('[', 100000) || repeat(']', 100000))",
+  },
+  { name: 'an alias doubled forty times', sql: `SELECT ${doubled.join(', ')}` },
+  {
+    name: 'a constant that takes minutes',
+    sql: "SELECT levenshtein(repeat('a', 200000), repeat('b', 200000))",
+  },
+]
+test.skipIf(!onLinux).each(endsChecks)(
+  '$name ends the check of its statement, and no query of anybody',
+  async ({ sql }) => {
+    const { service } = await serviceWith(3_000)
+    const runs = await submit(service, ENDLESS)
+    const rows = await submit(service, 'SELECT body FROM stream_s')
+    await until(service, rows, 'FINISHED')
+    const refused = await submitFromElsewhere(service, sql)
+    expect([refused.status, refused.text]).toEqual([
+      400,
+      expect.stringMatching(/^\[SQLState (53200|57014|HY000)\] the statement /),
+    ])
+    expect((await stateOf(service, runs)).status).toBe('RUNNING')
+    expect((await stateOf(service, rows)).status).toBe('FINISHED')
+    expect(await cell(service, 'SELECT count(*) FROM stream_s')).toBe(3_000)
+    expect((await service.stop()).code).toBe(0)
+  },
+  120_000,
+)
+
+test.skipIf(!onLinux)(
+  'a query that ends the process fails; those of others run again, and few rows are kept',
+  async () => {
+    const { service } = await serviceWith(3_000)
+    const kept = await submit(service, 'SELECT body FROM stream_s LIMIT 3')
+    await until(service, kept, 'FINISHED')
+    const runs = await submit(service, 'SELECT count(*) FROM range(1000000000) WHERE range%7=3')
+    await until(service, runs, 'RUNNING')
+    const crash =
+      "SELECT json_structure(repeat('[', 100000 + length(body)) || repeat(']', 100000 + length(body))) FROM (SELECT body FROM stream_s LIMIT 1)"
+    const { text } = await submitFromElsewhere(service, crash)
+    const { handle } = JSON.parse(text) as { handle: string }
+    const failed = await until(service, handle, 'ERROR', 'FINISHED')
+    expect(failed).toMatchObject({ status: 'ERROR', errorMessage: expect.stringContaining('has ended') })
+    expect((await until(service, runs, 'FINISHED', 'ERROR')).status).toBe('FINISHED')
+    const page = await fetch(`${service.base}${QUERIES}/${runs}/next`, { method: 'POST' })
+    expect(await page.json()).toEqual([{ columns: [142_857_143] }])
+    const rows = await fetch(`${service.base}${QUERIES}/${kept}/next`, { method: 'POST' })
+    expect(((await rows.json()) as unknown[]).length).toBe(3)
+  },
+  120_000,
+)
+
+test.skipIf(!onLinux)(
+  'where the processes get no time, a submission is answered 503 and not what is wrong with it',
+  async () => {
+    const { service } = await serviceWith(10)
+    expect(await cell(service, 'SELECT count(*) FROM stream_s')).toBe(10)
+    const stopped = children(service)
+    for (const pid of stopped) process.kill(pid, 'SIGSTOP')
+    for (const query of ['SELECT 1', 'SELECT FROM FROM']) {
+      const answer = await fetch(`${service.base}/v3/namespaces/default/data/explore/queries`, {
+        method: 'POST',
+        body: JSON.stringify({ query }),
+      })
+      expect([answer.status, answer.headers.get('retry-after'), await answer.text()]).toEqual([
+        503,
+        '1',
+        'the machine has no time to check statements now; try again later',
+      ])
+    }
+    for (const pid of stopped) process.kill(pid, 'SIGCONT')
+    expect(await cell(service, 'SELECT count(*) FROM stream_s')).toBe(10)
+    expect(children(service)).toEqual(stopped)
+    expect(service.stderr).toBe('')
   },
   120_000,
 )
@@ -179,6 +285,8 @@ test.skipIf(!onLinux)(
     const names = readFileSync(`/proc/${child}/environ`, 'utf8')
       .split('\0')
       .map((entry) => entry.split('=')[0]!)
-    expect(names.filter((name) => !/^(MALLOC_\w+|TZ|LD_LIBRARY_PATH|NODE_\w+|)$/.test(name))).toEqual([])
+    expect(
+      names.filter((name) => !/^(MALLOC_\w+|TZ|UV_THREADPOOL_SIZE|LD_LIBRARY_PATH|NODE_\w+|)$/.test(name)),
+    ).toEqual([])
   },
 )

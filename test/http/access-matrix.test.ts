@@ -50,8 +50,8 @@ const READ = row('401 401 401 200 403 403 403 403 403 200')
 const WRITE = row('401 401 401 403 200 403 403 403 403 200')
 const WRITE_ASYNC = row('401 401 401 403 202 403 403 403 403 202')
 const ADMIN = row('401 401 401 403 403 200 403 403 200 200')
-/** Of a query about stream `s`: to others it is not there. */
-const QUERY = row('401 401 401 200 404 404 404 404 404 200')
+/** Of a query that `all` has submitted: to others it is not there, whatever they may read. */
+const QUERY = row('401 401 401 404 404 404 404 404 404 200')
 /** A query about a table that nobody but `read` and `all` may read: the same where there is no such table. */
 const ASKING = row('401 401 401 200 403 403 403 403 403 200')
 const TABLE = row('401 401 401 200 200 200 404 403 200 200')
@@ -67,6 +67,9 @@ const N = '/v3/namespaces/:namespace'
 const S = `${N}/streams`
 const V = `${S}/:stream/views/:view`
 const Q = '/v3/data/explore/queries'
+const J = '/v3/data/explore/jdbc'
+/** The schema is a pattern: what is told is what the grants include (jdbc.test.ts). */
+const JS = '/v3/namespaces/:schema/data/explore/jdbc'
 const V2 = '/v2/streams'
 
 const EXPECTED: Readonly<Record<string, readonly number[]>> = {
@@ -103,6 +106,15 @@ const EXPECTED: Readonly<Record<string, readonly number[]>> = {
   [`POST ${N}/data/explore/streams/:stream/tables/:table/enable`]: ADMIN,
   [`POST ${N}/data/explore/streams/:stream/tables/:table/disable`]: ADMIN,
   'GET /v3/explore/status': CLIENT,
+
+  [`POST ${J}/catalogs`]: CLIENT,
+  [`POST ${J}/tableTypes`]: CLIENT,
+  [`POST ${J}/types`]: CLIENT,
+  [`GET ${J}/info/:type`]: CLIENT,
+  [`POST ${JS}/schemas`]: CLIENT,
+  [`POST ${JS}/tables`]: CLIENT,
+  [`POST ${JS}/columns`]: CLIENT,
+  [`POST ${JS}/functions`]: CLIENT,
 
   [`GET ${V2}`]: IN_NAMESPACE,
   [`PUT ${V2}/:stream`]: ADMIN,
@@ -221,8 +233,9 @@ test('a route whose access is about a name has that name in its path', async () 
     if (ofStream || access === 'namespace' || access === 'in-namespace') {
       expect(path, name).toMatch(/\/:namespace(\/|$)|^\/v2\/streams/)
     } else {
-      // What a handle stands for is looked up first; who may not read all its streams is told that there is none.
-      expect(path.replace(`${Q}/:handle`, Q), name).not.toMatch(/:/)
+      // What a handle stands for is looked up first; to whoever did not submit it there is none.
+      const known = path.replace(`${Q}/:handle`, Q).replace(JS, J).replace(`${J}/info/:type`, J)
+      expect(known, name).not.toMatch(/:/)
     }
   }
 })
@@ -368,6 +381,8 @@ function formsOf(route: string): { method: string; path: string; options: Reques
     .replace(':program', 'program')
     .replace(':view', 'v')
     .replace(':table', 'stream_s')
+    .replace(':schema', 'shop')
+    .replace(':type', 'DBMS_NAME')
     .replace(':category', 'c')
     .replace(':feed', method)
     .concat(QUERIES[route] ?? '')
@@ -387,7 +402,7 @@ function formsOf(route: string): { method: string; path: string; options: Reques
 function bodyOf(path: string): string {
   if (path.endsWith('/data/explore/queries')) return '{"query":"SELECT body FROM stream_s"}'
   if (path.endsWith('/enable') || path.endsWith('/try-format')) return '{"name":"text"}'
-  return path.endsWith('/next') ? '' : 'x'
+  return path.endsWith('/next') || path.includes('/jdbc/') ? '' : 'x'
 }
 
 /** A query about stream `s` that has ended, in place of `:handle`. */

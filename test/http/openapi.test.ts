@@ -117,6 +117,7 @@ interface Exchange extends RequestOptions {
 
 const N = '/v3/namespaces'
 const QUERIES = `${N}/default/data/explore/queries`
+const JDBC = '/v3/data/explore/jdbc'
 const HANDLES = '/v3/data/explore/queries'
 const TABLES = `${N}/default/data/explore/tables`
 const OF_STREAM = `${N}/default/data/explore/streams`
@@ -425,6 +426,21 @@ const exchanges: readonly Exchange[] = [
   { request: `POST ${OF_STREAM}/mystream/tables/nope/disable`, status: 404 },
   { request: `POST ${OF_STREAM}/nope/tables/raw/disable`, status: 404 },
   { request: 'GET /v3/explore/status', status: 200 },
+  ...['catalogs', 'tableTypes', 'types']
+    .map((what) => `POST ${JDBC}/${what}`)
+    .concat(
+      ['schemas', 'tables', 'columns', 'functions'].map(
+        (what) => `POST ${N}/default/data/explore/jdbc/${what}`,
+      ),
+    )
+    .flatMap((request) => [
+      { request, status: 200 },
+      { request, status: 400, body: '[1]' },
+      { request, status: 413, ...LARGE },
+      { request, status: 415, ...UNKNOWN_ENCODING },
+    ]),
+  { request: `GET ${JDBC}/info/DBMS_NAME`, status: 200 },
+  { request: `GET ${JDBC}/info/NOPE`, status: 400 },
   { request: `GET ${STREAMS}/mystream/notifications?limit=1`, status: 200 },
   { request: `GET ${STREAMS}/mystream/notifications?limit=0`, status: 400 },
   { request: `GET ${STREAMS}/inv%40lid/notifications`, status: 400 },

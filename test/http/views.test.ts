@@ -9,6 +9,8 @@ const printed = (id: string, tableName = `stream_foo_${id}`, name = 'text', sche
   json(
     `{"id":"${id}","format":{"name":"${name}","schema":${schema},"settings":{}},"tableName":"${tableName}"}`,
   )
+const refusedName = (view: string, stream: string, table: string) =>
+  `view ${view} of stream ${stream} cannot have table ${table}: it is another's, or begins with stream_; use another tableName`
 const COULD_NOT = plain(400, "Couldn't decode body as view config JSON")
 const NO_STREAM = plain(404, "'stream:default.nope' was not found.")
 const NO_VIEW = plain(404, "'stream_view:default.foo.nope' was not found.")
@@ -53,13 +55,13 @@ describe('table names', () => {
   test('one that a stream or a view has already is refused', async () => {
     const app = await testApp({ streams: ['foo', 'foo_v'] })
     expect(answerOf(await app.put(`${V}/v`, { body: TEXT }))).toEqual(
-      plain(400, 'table stream_foo_v is the one of stream foo_v; give the view another tableName'),
+      plain(400, refusedName('v', 'foo', 'stream_foo_v')),
     )
     const named = '{"format":{"name":"text"},"tableName":"hits"}'
     await app.put(`${V}/v`, { body: named })
     expect(
       answerOf(await app.put(`${STREAMS}/foo_v/views/w`, { body: named.replace('hits', 'HITS') })),
-    ).toEqual(plain(400, 'table hits is the one of view v of stream foo; give the view another tableName'))
+    ).toEqual(plain(400, refusedName('w', 'foo_v', 'hits')))
   })
 })
 

@@ -93,6 +93,7 @@ export function restingExplore(registry: Registry): Explore {
     diskIsLow: () => false,
     queriesMax: 1,
     idleMs: 1,
+    runMs: 1,
     usage: new UsageRegistry(),
   })
 }

@@ -1,0 +1,34 @@
+/**
+ * Clients whose statements ended a process, or took long to check: what they ask for next waits a while if others are there.
+ * The time doubles with every further one.
+ */
+import type { ClientKey } from '../fair-share.ts'
+
+const FIRST_MS = 2_000
+const LONGEST_MS = 60_000
+const FORGOTTEN_MS = 600_000
+
+interface Penalty {
+  readonly strikes: number
+  readonly untilMs: number
+}
+
+/** Times are those of `performance.now()`. */
+export class Penalties {
+  readonly #penalties = new Map<ClientKey, Penalty>()
+
+  add(client: ClientKey): void {
+    const nowMs = performance.now()
+    for (const [other, { untilMs }] of this.#penalties) {
+      if (untilMs + FORGOTTEN_MS < nowMs) this.#penalties.delete(other)
+    }
+    const strikes = (this.#penalties.get(client)?.strikes ?? 0) + 1
+    const ms = Math.min(LONGEST_MS, FIRST_MS * 2 ** (strikes - 1))
+    this.#penalties.set(client, { strikes, untilMs: nowMs + ms })
+  }
+
+  /** How long its turns have to wait still: 0 for nearly every client. */
+  waitMs(client: ClientKey): number {
+    return Math.max(0, (this.#penalties.get(client)?.untilMs ?? 0) - performance.now())
+  }
+}

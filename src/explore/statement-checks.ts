@@ -1,0 +1,153 @@
+/**
+ * Statements are checked in a process of their own, with tables that have no rows: some statements end the process that
+ * parses or binds them, and only those that have passed come to the process in which queries run.
+ *
+ * When the process ends, the statement that is to blame is refused and the others are checked again. Checks have turns, as
+ * queries do, so that one client cannot make the others wait.
+ */
+import type { ClientKey } from '../fair-share.ts'
+import { ServiceError } from '../service-error.ts'
+import { engineMemory } from './engine.ts'
+import type { EventSource } from './event-source.ts'
+import { FairTurns, type Turn, type Verdict } from './fair-turns.ts'
+import type { Penalties } from './penalties.ts'
+import { culpritOf, isCollective, type ProcessEnded } from './process-ended.ts'
+import { QueryProcess } from './query-process.ts'
+import { Stalled } from './remote-workshop.ts'
+import { SqlError } from './sql-error.ts'
+import type { QueryKey, Workshop } from './workshop.ts'
+
+export interface StatementChecksOptions {
+  readonly spillFolder: string
+  readonly report: (error: unknown) => void
+  readonly penalties: Penalties
+  /** Of one client. */
+  readonly waitingMax: number
+}
+
+/** At a time; the last is for a client that has none. */
+const CHECKS_MAX = 3
+/** Plans, and constants that are computed while a statement is planned. */
+const MEMORY_BYTES = 64 * 1024 * 1024
+/** Who has to wait longer for a penalty is told so, and does not wait. */
+const PENALTY_WAIT_MS = 5_000
+/** A statement whose process ended so often, each time for another one, is refused all the same. */
+const TRIES_MAX = 5
+
+/** There are no events where statements are checked. */
+const NO_EVENTS: EventSource = {
+  read: () => Promise.resolve(undefined),
+  currentLogs: (ids) => Promise.resolve(ids.map(() => undefined)),
+}
+
+export class StatementChecks {
+  readonly #options: StatementChecksOptions
+  readonly #process: QueryProcess
+  readonly #turns: FairTurns
+  readonly #checks = new Map<QueryKey, Check>()
+  #keys: QueryKey = 0
+
+  constructor(options: StatementChecksOptions) {
+    this.#options = options
+    this.#turns = new FairTurns(CHECKS_MAX, options.penalties)
+    this.#process = new QueryProcess({
+      engine: { ...engineMemory(MEMORY_BYTES), diskBytes: 0, spillFolder: options.spillFolder },
+      source: NO_EVENTS,
+      report: options.report,
+      limitsChecks: true,
+      onEnded: (ended) => this.#judge(ended),
+    })
+  }
+
+  /**
+   * Calls `check` in its turn. Rejects with what that rejects with, with SqlError if the statement cannot be checked, and
+   * with ServiceError 'overloaded' if it is too much at a time or the machine has no time.
+   */
+  async check<T>(client: ClientKey, check: (workshop: Workshop, key: QueryKey) => Promise<T>): Promise<T> {
+    const { waitingMax } = this.#options
+    if (this.#turns.waitingOf(client) >= waitingMax) {
+      throw tooMuch(`${waitingMax} statements of one client wait to be checked already; try again later`)
+    }
+    const penaltyMs = this.#turns.penaltyMs(client)
+    if (penaltyMs > PENALTY_WAIT_MS) {
+      throw tooMuch(
+        `statements of this client ended a process that others use too; try again in ${Math.ceil(penaltyMs / 1000)} seconds`,
+      )
+    }
+    const turn = new Check(client)
+    for (let tries = 1; ; tries++) {
+      await turn.comes(this.#turns)
+      try {
+        return await this.#once(turn, check)
+      } catch (error) {
+        if (error instanceof Stalled) throw tooMuch(error.message)
+        if (!isCollective(error)) throw error
+        if (turn.verdict === undefined) this.#turns.judge() // more memory than there is, and this is the first to say so
+        if (turn.verdict === 'guilty') throw refused(error)
+        if (tries === TRIES_MAX)
+          throw tooMuch('the process that checks statements has ended; try again later')
+      } finally {
+        this.#turns.leave(turn)
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#turns.close()
+    await this.#process.close()
+  }
+
+  async #once<T>(turn: Check, check: (workshop: Workshop, key: QueryKey) => Promise<T>): Promise<T> {
+    const workshop = await this.#process.opened()
+    const key = ++this.#keys
+    this.#checks.set(key, turn)
+    try {
+      return await check(workshop, key)
+    } finally {
+      workshop.drop(key)
+      this.#checks.delete(key)
+    }
+  }
+
+  #judge(ended: ProcessEnded): void {
+    if (isCollective(ended)) this.#turns.judge(culpritOf(ended, this.#checks))
+  }
+}
+
+class Check implements Turn {
+  readonly client: ClientKey
+  suspect = false
+  verdict: Verdict | undefined
+  #began: () => void = () => {}
+
+  constructor(client: ClientKey) {
+    this.client = client
+  }
+
+  comes(turns: FairTurns): Promise<void> {
+    return new Promise((resolve) => {
+      this.#began = resolve
+      turns.ask(this)
+    })
+  }
+
+  begin(): void {
+    this.verdict = undefined
+    this.#began()
+  }
+
+  /** No check takes long. */
+  giveWay(): void {}
+}
+
+function tooMuch(message: string): ServiceError {
+  return new ServiceError('overloaded', message)
+}
+
+function refused({ sqlState, message }: SqlError): SqlError {
+  const reasons: Partial<Record<string, string>> = {
+    '57014': 'the statement takes too long to check; make it simpler',
+    '53200': 'the statement takes too much memory to check; make it simpler',
+  }
+  return new SqlError(sqlState, reasons[sqlState] ?? `the statement cannot be checked: ${message}`)
+}
