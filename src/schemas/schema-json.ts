@@ -54,7 +54,7 @@ export class SchemaError extends Error {
  * text. Rejects with SchemaError whatever is not a schema.
  */
 export function parseSchema(json: unknown): Schema {
-  return new SchemaReader().schema(json, '$', { depth: 1, namespace: '' })
+  return new SchemaReader().schema(json, '$', { depth: 1, namespace: '', isTop: true })
 }
 
 /** Reads a schema from strict JSON text, such as what printSchema has printed. */
@@ -76,6 +76,8 @@ const TYPE_WORDS: ReadonlySet<string> = new Set([
 
 interface Around {
   readonly depth: number
+  /** Nothing is around it, or only objects that stand for the schema in them. */
+  readonly isTop: boolean
   /** Of the definition around it. */
   readonly namespace: string
 }
@@ -87,12 +89,13 @@ class SchemaReader {
     if (around.depth > SCHEMA_DEPTH_MAX)
       throw new SchemaError(`${path} is nested deeper than ${SCHEMA_DEPTH_MAX} schemas`)
     if (typeof json === 'string') return this.#word(json, path, around.namespace)
-    const inner = { ...around, depth: around.depth + 1 }
+    const inner = { ...around, depth: around.depth + 1, isTop: false }
     if (Array.isArray(json)) return this.#union(json, path, inner)
     const members = membersOf(json)
     if (members === undefined) throw new SchemaError(`${path} is not a type word, an object or a union`)
     const type = members.get('type')
-    if (Array.isArray(type) || membersOf(type) !== undefined) return this.schema(type, `${path}.type`, inner)
+    if (Array.isArray(type) || membersOf(type) !== undefined)
+      return this.schema(type, `${path}.type`, { ...inner, isTop: around.isTop })
     if (typeof type !== 'string') throw new SchemaError(`${path} has no "type" that is a text`)
     if (this.#find(type, around.namespace) !== undefined) return this.#word(type, path, around.namespace)
     switch (type.toLowerCase()) {
@@ -142,14 +145,14 @@ class SchemaReader {
   #record(members: ReadonlyMap<string, unknown>, path: string, around: Around): RecordSchema {
     const name = nameOf(members, path, 'record')
     const fieldList = members.get('fields')
-    if (!Array.isArray(fieldList) || (fieldList.length === 0 && around.depth === 1)) {
+    if (!Array.isArray(fieldList) || (fieldList.length === 0 && around.isTop)) {
       throw new SchemaError(`${path} is a record without fields`)
     }
     const fields: Field[] = []
     const record: RecordSchema = { type: 'record', name, ...avroNaming(members), fields }
     // Before its fields, which may refer to it.
     const fullName = this.#define(record, name, around.namespace)
-    const inner = { depth: around.depth + 1, namespace: namespaceOf(fullName) }
+    const inner = { depth: around.depth + 1, namespace: namespaceOf(fullName), isTop: false }
     const fieldNames = new Set<string>()
     for (const [index, fieldJson] of fieldList.entries()) {
       const field = this.#field(fieldJson, `${path}.fields`, index, inner)

@@ -9,43 +9,52 @@ import { TestReader } from '../support/records.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { PairMaker } from './avro-pairs.ts'
 
-const PAIRS = effort({ short: 500, long: 60_000 })
+const PAIRS = effort({ short: 500, long: 10_000 })
 const VALUES = 4
+const TIMEOUT_MS = effort({ short: 120_000, long: 900_000 })
 /** By itself avsc compares full names; the specification leaves namespaces out. */
 const unqualified = () => ({ ignoreNamespaces: true }) // avsc writes into it
 
-test('values of random schemas are those that avsc reads', () => {
-  for (let pair = 0; pair < PAIRS; pair++) {
-    const seed = SEED + pair
-    const { writer, reader, value } = new PairMaker(seededRandom(seed)).pair()
-    const told = `seed ${seed}\nwriter ${JSON.stringify(writer)}\nreader ${JSON.stringify(reader)}`
-    const writerType = typeOf(writer)
-    const readerType = typeOf(reader)
-    const resolver = readerType.createResolver(writerType, unqualified())
-    const ours = new TestReader({ format: 'avro', schema: reader as object })
-    for (let index = 0; index < VALUES; index++) {
-      const bytes = writerType.toBuffer(value())
-      const theirs = readerType.fromBuffer(bytes, resolver)
-      const read = ours.read(bytes, [['schema', JSON.stringify(writer)]])
-      expect(plain(read), told).toEqual(comparable(theirs, readerType))
+test(
+  'values of random schemas are those that avsc reads',
+  () => {
+    for (let pair = 0; pair < PAIRS; pair++) {
+      const seed = SEED + pair
+      const { writer, reader, value } = new PairMaker(seededRandom(seed)).pair()
+      const told = `seed ${seed}\nwriter ${JSON.stringify(writer)}\nreader ${JSON.stringify(reader)}`
+      const writerType = typeOf(writer)
+      const readerType = typeOf(reader)
+      const resolver = readerType.createResolver(writerType, unqualified())
+      const ours = new TestReader({ format: 'avro', schema: reader as object })
+      for (let index = 0; index < VALUES; index++) {
+        const bytes = writerType.toBuffer(value())
+        const theirs = readerType.fromBuffer(bytes, resolver)
+        const read = ours.read(bytes, [['schema', JSON.stringify(writer)]])
+        expect(plain(read), told).toEqual(comparable(theirs, readerType))
+      }
     }
-  }
-})
+  },
+  TIMEOUT_MS,
+)
 
-test('a reader of some of the fields reads the same values of them', () => {
-  for (let pair = 0; pair < PAIRS / 5; pair++) {
-    const random = seededRandom(SEED + pair)
-    const { writer, reader, value } = new PairMaker(random).pair()
-    const { fields } = reader as { fields: readonly { name: string }[] }
-    const wanted = fields.map(({ name }) => name).filter(() => random.next() < 0.5)
-    const headers = [['schema', JSON.stringify(writer)]] as const
-    const all = new TestReader({ format: 'avro', schema: reader as object })
-    const some = new TestReader({ format: 'avro', schema: reader as object, wanted })
-    const bytes = typeOf(writer).toBuffer(value())
-    const whole = all.read(bytes, headers) as Record<string, unknown>
-    expect(some.read(bytes, headers)).toEqual(Object.fromEntries(wanted.map((name) => [name, whole[name]])))
-  }
-})
+test(
+  'a reader of some of the fields reads the same values of them',
+  () => {
+    for (let pair = 0; pair < PAIRS / 5; pair++) {
+      const random = seededRandom(SEED + pair)
+      const { writer, reader, value } = new PairMaker(random).pair()
+      const { fields } = reader as { fields: readonly { name: string }[] }
+      const wanted = fields.map(({ name }) => name).filter(() => random.next() < 0.5)
+      const headers = [['schema', JSON.stringify(writer)]] as const
+      const all = new TestReader({ format: 'avro', schema: reader as object })
+      const some = new TestReader({ format: 'avro', schema: reader as object, wanted })
+      const bytes = typeOf(writer).toBuffer(value())
+      const whole = all.read(bytes, headers) as Record<string, unknown>
+      expect(some.read(bytes, headers)).toEqual(Object.fromEntries(wanted.map((name) => [name, whole[name]])))
+    }
+  },
+  TIMEOUT_MS,
+)
 
 const record = (name: string, ...fields: object[]) => ({ type: 'record', name, fields })
 const f = (type: unknown, more: object = {}) => ({ name: 'f', type, ...more })

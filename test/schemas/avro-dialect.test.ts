@@ -82,6 +82,10 @@ test('other formats see the dialect alone', () => {
 
 const refused = [
   {
+    text: '{"type":{"type":"record","name":"e","fields":[]}}',
+    message: '$.type is a record without fields',
+  },
+  {
     text: inRecord('{"type":"fixed","name":"F"}'),
     message: '$.fields.f0.type is a fixed whose size is no whole number from 0 to 2147483647',
   },

@@ -22,7 +22,10 @@ import {
 } from '../../decoders/avro-file.ts'
 import { schemaAndValues } from '../../decoders/avro-values.ts'
 import { cutAt, outcome } from '../../decoders/decode-all.ts'
+import { PairMaker } from '../../formats/avro-pairs.ts'
 import { FUZZ_TIMEOUT_MS, fuzz } from '../../support/fuzz.ts'
+import { TestReader } from '../../support/records.ts'
+import { seededRandom } from '../../support/seeded-random.ts'
 import { mutated, mutations } from './mutations.ts'
 
 const CODECS = ['null', 'deflate', 'snappy', 'zstandard'] as const
@@ -335,6 +338,48 @@ test(
   },
   FUZZ_TIMEOUT_MS,
 )
+
+test(
+  'bytes of one schema under another are a record, or a sentence, and cost no more than they are worth',
+  async () => {
+    let read = 0
+    await fuzz('avro resolution', {
+      input: fc.tuple(fc.nat(), fc.nat(), mutations, fc.boolean()),
+      seconds: { short: 1, long: 60 },
+      tell: () => ({ read }),
+      check([seed, other, wrong, isOther]) {
+        const { writer, value } = new PairMaker(seededRandom(seed)).pair()
+        const { reader } = new PairMaker(seededRandom(isOther ? other : seed)).pair()
+        const datum = avro.Type.forSchema(writer as avro.Schema, { wrapUnions: 'always' }).toBuffer(value())
+        const body = mutated(datum, wrong)
+        const begun = performance.now()
+        const found = new TestReader({ format: 'avro', schema: reader as object }).read(body, [
+          ['schema', JSON.stringify(writer)],
+        ])
+        expect(performance.now() - begun).toBeLessThan(10_000)
+        if (typeof found !== 'string') return void read++
+        expect(found.length).toBeGreaterThan(10)
+        expect(found.length).toBeLessThan(1_000)
+      },
+    })
+  },
+  FUZZ_TIMEOUT_MS,
+)
+
+test.each([
+  ['arrays in arrays', '{"type":"array","items":'.repeat(400), '}'.repeat(400), 0x02],
+  ['records in unions in themselves', '', '', 0x02],
+])('a datum of %s, deeper than is read, is a sentence', (_, open, close, byte) => {
+  const type = open === '' ? '["null","W"]' : `${open}"int"${close}`
+  const writer = `{"type":"record","name":"W","fields":[{"name":"f","type":${type}}]}`
+  const node = { type: 'record', name: 'W', fields: [{ name: 'f', type: ['null', 'W'], default: null }] }
+  const none = { type: 'record', name: 'R', fields: [{ name: 'g', type: ['null', 'int'], default: null }] }
+  const body = Buffer.alloc(1_000_000, byte)
+  for (const schema of [node, none]) {
+    const found = new TestReader({ format: 'avro', schema }).read(body, [['schema', writer]])
+    expect(found).toMatch(/^the datum is nested deeper than 256 levels$|^field f was written as array/)
+  }
+})
 
 function dataOf({ schema, values }: Made): Buffer[] {
   const type = avro.Type.forSchema(schema, { wrapUnions: 'always' })
