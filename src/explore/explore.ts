@@ -148,6 +148,7 @@ export class Explore {
     let checked: Checked
     try {
       assertReadable(statement)
+      this.#runner.prepare()
       checked = await this.#checks.check(client, (workshop, key) =>
         this.#check(workshop, key, namespace, statement, reader),
       )

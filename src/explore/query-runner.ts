@@ -10,7 +10,7 @@ import type { EngineOptions } from './engine.ts'
 import type { EventSource } from './event-source.ts'
 import { FairTurns, type Turn, type Verdict } from './fair-turns.ts'
 import type { Penalties } from './penalties.ts'
-import { culpritOf, isCollective, type ProcessEnded } from './process-ended.ts'
+import { culpritOf, isCollective, ProcessEnded } from './process-ended.ts'
 import type { Query } from './query.ts'
 import { QueryProcess } from './query-process.ts'
 import type { RemoteWorkshop } from './remote-workshop.ts'
@@ -68,6 +68,11 @@ export class QueryRunner {
       limitsChecks: false,
       onEnded: (ended, workshop) => this.#ended(ended, workshop),
     })
+  }
+
+  /** Has the process started, if it is not there, while something else is done. */
+  prepare(): void {
+    this.#process.opened().catch(() => {}) // the query that needs it is told
   }
 
   /** Its status tells how it goes. */
@@ -204,10 +209,15 @@ async function fewRows(
   columns: readonly ResultColumn[],
   rowCount: number,
 ): Promise<Result | undefined> {
-  const rows = rowCount === 0 ? [] : await workshop.page(key, 0, rowCount).catch(() => undefined)
+  const rows = rowCount === 0 ? [] : await workshop.page(key, 0, rowCount).catch(unlessEnded)
   if (rows === undefined || rows.length < rowCount) return undefined
   const chars = rows.reduce((sum, row) => row.reduce((ofRow, cell) => ofRow + cell.length, sum), 0)
   return chars > KEPT_CHARS_MAX ? undefined : rowsInMemory(columns, rows)
+}
+
+/** Rows that cannot be read are told so to whoever asks for them; those that are gone with their process are not there. */
+function unlessEnded(error: unknown): undefined {
+  if (error instanceof ProcessEnded) throw error
 }
 
 /** Rows that are in the process of queries. */
