@@ -25,8 +25,9 @@ export async function probeDisk(folder: string): Promise<void> {
     try {
       await tryWriting(folder, bytes)
     } catch (error) {
-      const { code } = storageErrorOf(error)
-      if (code !== 'full' || (await freeBytes(folder)) + uncommittedTables(store).bytes < bytes) throw error
+      const free = await freeBytes(folder)
+      const lacksBytes = storageErrorOf(error).code === 'full' && free < bytes // and not places for files, or a quota
+      if (!lacksBytes || free + uncommittedTables(store).bytes < bytes) throw error
     }
   } catch (error) {
     throw storageErrorOf(error)
