@@ -63,6 +63,8 @@ export interface Fixtures {
 export interface FurnishedHouse extends House {
   readonly janitor: Janitor
   readonly asyncQueueBytes: () => number
+  /** Room on the disk when its store failed, if it is known. */
+  readonly freeBytesAtFailure: () => number | undefined
   /** Ends the answers that would go on for ever. */
   readonly endFollowers: () => void
 }
@@ -203,6 +205,7 @@ export async function openHouse(
       asyncQueueBytes: () => streams.asyncQueueBytes,
       endFollowers: () => sizeFeed.stop(),
       failure: () => storage.log.failure(),
+      freeBytesAtFailure: () => storage.freeBytesAtFailure?.(),
       async close() {
         await schedule.stop()
         sizeFeed.stop()

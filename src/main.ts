@@ -5,7 +5,7 @@
 import { statfs } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { probeDisk } from '../storage/level/probe.ts'
+import { DiskProbe } from '../storage/level/probe.ts'
 import { AuditFile } from './audit/audit-file.ts'
 import { AuditLog } from './audit/audit-log.ts'
 import { withoutSecrets } from './auth/token-hash.ts'
@@ -91,12 +91,14 @@ export async function startService(config: Config, surroundings: Surroundings): 
     problems: new ProblemCounts(),
     writeRefusal: () => supervisor.failure() ?? space.failure() ?? load.failure(),
   }
+  const probe = new DiskProbe(config.dataFolder)
   const open = (isAgain: boolean) => openHouse(config, surroundings, fixtures, isAgain)
   const supervisor: Supervisor<FurnishedHouse> = new Supervisor(await open(false), {
     open: () => open(true),
-    async ready() {
-      if (space.low) throw space.refusal()
-      if (surroundings.openStorage === undefined) await probeDisk(config.dataFolder)
+    async ready(house, urgent) {
+      if (space.low && !urgent) throw space.refusal()
+      const freeBytes = house.freeBytesAtFailure()
+      if (surroundings.openStorage === undefined) await probe.ready({ freeBytes, urgent })
     },
     report,
   })

@@ -18,8 +18,11 @@ export interface House {
 
 export interface SupervisorOptions<H extends House> {
   readonly open: () => Promise<H>
-  /** Rejects with the reason while opening again would fail: the failed house stays, for its readers. */
-  readonly ready: () => Promise<void>
+  /**
+   * Rejects with the reason while opening again would fail: the failed house stays, for its readers. `urgent`: somebody waits
+   * for it in `reopened`.
+   */
+  readonly ready: (house: H, urgent: boolean) => Promise<void>
   /** Told when opening again fails, and when it is done. */
   readonly report: (event: unknown) => void
 }
@@ -112,7 +115,8 @@ export class Supervisor<H extends House> {
       return this.#wait(LOOK_MS)
     }
     this.#looksWell = 0
-    if (!(await this.#succeeds(this.#options.ready))) return this.#wait(NOT_READY_PAUSE_MS)
+    const ready = () => this.#options.ready(this.#house, this.#waiting.size > 0)
+    if (!(await this.#succeeds(ready))) return this.#wait(NOT_READY_PAUSE_MS)
     if (this.#stopped) return
     const opened = await this.#succeeds(() => this.#replace())
     this.#options.report(opened ? 'the store has been opened again, and takes writes' : this.#obstacle)

@@ -44,6 +44,8 @@ export class GroupCommit {
   /** Ends the lingering under way, if any. */
   #endLinger: () => void = () => {}
   #failure: StorageError | undefined
+  /** Told of the first write that fails. */
+  onFailure: () => void = () => {}
   /** When the first of those who wait now came. */
   #waitingSinceMs = 0
   #stagedChanges = 0
@@ -172,7 +174,10 @@ export class GroupCommit {
   }
 
   #fail(error: unknown): StorageError {
-    this.#failure ??= storageErrorOf(error)
+    if (this.#failure === undefined) {
+      this.#failure = storageErrorOf(error)
+      this.onFailure()
+    }
     return this.#failure
   }
 

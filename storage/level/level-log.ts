@@ -56,6 +56,8 @@ export interface LevelLogOptions {
   readonly identity?: number
   /** Number of this opening. */
   readonly epoch?: number
+  /** Told of the first write that fails; does not throw. */
+  readonly onFailure?: () => void
 }
 
 export class LevelLog implements EventLog, StagingArea {
@@ -78,6 +80,7 @@ export class LevelLog implements EventLog, StagingArea {
     this.db = db
     this.identity = options.identity ?? 0
     this.commit = new GroupCommit(db, options.nowMs, options.sync, options.walName)
+    if (options.onFailure !== undefined) this.commit.onFailure = options.onFailure
     this.#trimmer = new LogTrimmer(db, this.commit)
     this.#merger = new BlockMerger(db)
     this.#stretchSweep = new StretchSweep(db, this.commit, (log) => this.#tailOf(log) !== undefined)

@@ -17,7 +17,7 @@ import type { Level } from './level.ts'
 import { LevelCatalog } from './level-catalog.ts'
 import { innermost, storageErrorOf } from './level-error.ts'
 import { LevelLog, type LevelLogOptions } from './level-log.ts'
-import { makeRoom } from './probe.ts'
+import { freeBytesNow, makeRoom } from './probe.ts'
 import { checkBeforeOpen } from './start-check.ts'
 import { currentManifest, removeStopRecord, writeStopRecord } from './stop-record.ts'
 import { readIdentity, writeIdentity } from './store-identity.ts'
@@ -48,6 +48,8 @@ export interface Storage {
   readonly catalog: Catalog
   /** What its operator should know of how the store was found: sentences, usually none. */
   readonly remarks: readonly string[]
+  /** Room on the disk when a write failed; undefined if none has, or in memory. */
+  freeBytesAtFailure?(): number | undefined
   /** Writes what was accepted, then closes. */
   close(): Promise<void>
 }
@@ -90,8 +92,12 @@ export async function openStorage(folder: string, options: LevelLogOptions): Pro
     throw unusable(folder, cause)
   }
   try {
+    let freeAtFailure: number | undefined
     const storage = await openStorageOn(db as unknown as Level, {
       ...options,
+      onFailure() {
+        freeAtFailure = freeBytesNow(folder)
+      },
       ...(walName && { walName }),
       identity,
       epoch: uniqueNumber('epoch', join(folder, 'store', manifest)),
@@ -100,6 +106,7 @@ export async function openStorage(folder: string, options: LevelLogOptions): Pro
     return {
       ...storage,
       remarks,
+      freeBytesAtFailure: () => freeAtFailure,
       async close() {
         const failure = storage.log.failure()
         await storage.close().finally(() => walName?.close())

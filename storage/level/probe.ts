@@ -1,7 +1,8 @@
 /** Whether a disk that failed takes writes again: found out beside the store, which can only be tried by closing it. */
-import { existsSync } from 'node:fs'
-import { open, readdir, rm, stat, statfs } from 'node:fs/promises'
+import { existsSync, statfsSync } from 'node:fs'
+import { open, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { StorageError } from '../storage-error.ts'
 import { canSyncFolders, syncFolder } from './format-stamp.ts'
 import { storageErrorOf } from './level-error.ts'
 import { removeUncommittedTables, uncommittedTables } from './uncommitted-tables.ts'
@@ -11,6 +12,48 @@ const SPARE_BYTES = 256 * 1024
 /** What opening makes: a table, a manifest, its name in CURRENT, a log. Each takes a place in a file system that counts them. */
 const FILES = 4
 const CHUNK = Buffer.alloc(256 * 1024, 'probe')
+
+/** What LevelDB compacts as soon as it is open may take so much more at first. Where it is not there the store may fail again. */
+const COMPACTION_BYTES = 32 * 1024 * 1024
+/** So much more room than at the failure is worth a try, for somebody has made it. */
+const GROWN_BYTES = 256 * 1024
+/** A try costs readers their connections: where nothing has changed the next one is put off so long. */
+const UNCHANGED_MS = 30_000
+
+export interface Failure {
+  /** Room when the write failed, if it is known. */
+  readonly freeBytes: number | undefined
+  /** Somebody waits who will make room. */
+  readonly urgent: boolean
+}
+
+/** Whether the store should be opened again: asked every few seconds since it has failed. */
+export class DiskProbe {
+  readonly #folder: string
+  /** Of the first look since the last try. */
+  #sinceMs: number | undefined
+
+  constructor(folder: string) {
+    this.#folder = folder
+  }
+
+  /** Rejects with StorageError while it would be in vain, or is not worth it. */
+  async ready({ freeBytes: freeAtFailure, urgent }: Failure): Promise<void> {
+    this.#sinceMs ??= performance.now()
+    await probeDisk(this.#folder)
+    const free = freeBytesNow(this.#folder)
+    const isAmple = free >= COMPACTION_BYTES + (await bytesToOpen(join(this.#folder, 'store')))
+    const hasGrown = free >= (freeAtFailure ?? 0) + GROWN_BYTES
+    const isDue = performance.now() - this.#sinceMs >= UNCHANGED_MS
+    if (!isAmple && !hasGrown && !urgent && !isDue) {
+      throw new StorageError(
+        'full',
+        `the disk has ${free} bytes free, as when the write failed; make room, or truncate or delete streams`,
+      )
+    }
+    this.#sinceMs = undefined
+  }
+}
 
 /**
  * Writes into the data folder as much as opening the store will, which writes anew what is in LevelDB's logs, and as many
@@ -25,8 +68,9 @@ export async function probeDisk(folder: string): Promise<void> {
     try {
       await tryWriting(folder, bytes)
     } catch (error) {
-      const { code } = storageErrorOf(error)
-      if (code !== 'full' || (await freeBytes(folder)) + uncommittedTables(store).bytes < bytes) throw error
+      const free = freeBytesNow(folder)
+      const lacksBytes = storageErrorOf(error).code === 'full' && free < bytes // and not places for files, or a quota
+      if (!lacksBytes || free + uncommittedTables(store).bytes < bytes) throw error
     }
   } catch (error) {
     throw storageErrorOf(error)
@@ -36,13 +80,18 @@ export async function probeDisk(folder: string): Promise<void> {
 /** Before a store is opened: takes away what LevelDB would take away too late, if there is too little room to open it. */
 export async function makeRoom(folder: string): Promise<void> {
   const store = join(folder, 'store')
-  if (!existsSync(store) || (await freeBytes(folder)) >= (await bytesToOpen(store))) return
+  if (!existsSync(store) || freeBytesNow(folder) >= (await bytesToOpen(store))) return
   await removeUncommittedTables(store)
 }
 
-async function freeBytes(folder: string): Promise<number> {
-  const { bavail, bsize } = await statfs(folder)
-  return bavail * bsize
+/** None if the disk cannot be asked. */
+export function freeBytesNow(folder: string): number {
+  try {
+    const { bavail, bsize } = statfsSync(folder)
+    return bavail * bsize
+  } catch {
+    return 0
+  }
 }
 
 async function tryWriting(folder: string, bytes: number): Promise<void> {

@@ -171,6 +171,6 @@ async function makeFiles(folder: string): Promise<void> {
 function alike(output: string): string {
   return output
     .replace(/"timestamp":[0-9]+/g, '"timestamp":0')
-    .replace(/"cursor":"[A-Za-z0-9_-]{27}"/g, '"cursor":""')
+    .replace(/"cursor":"[A-Za-z0-9_-]{38}"/g, '"cursor":""')
     .replace(/\n/g, '')
 }
