@@ -99,6 +99,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
       ...config,
       gate,
       answers,
+      tokensRequired: guard !== undefined,
       mayContinue: guard && ((incoming) => typeof guard.clientOf(incoming) !== 'string'),
     })
     serviceSources(fixtures.prometheus, { ...fixtures, gate, answers, supervisor })

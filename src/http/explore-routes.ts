@@ -7,6 +7,7 @@ import { parseViewName, type StreamId } from '../streams/names.ts'
 import type { Streams } from '../streams/streams.ts'
 import { tableOfStream } from '../streams/table-names.ts'
 import type { Views } from '../streams/views.ts'
+import { assertAcceptable } from './accept.ts'
 import { answerEmpty, answerJson, answerJsonText, answerText } from './answers.ts'
 import type { HttpContext } from './bindings.ts'
 import { type DocumentOptions, documentReader } from './documents.ts'
@@ -103,6 +104,7 @@ export function exploreRoutes(
       async (c, query) => {
         if (query.status === 'CLOSED') return answerText(c, 'Query is inactive', 409)
         if (query.status !== 'FINISHED') return answerEmpty(c, 409)
+        assertAcceptable(c, 'text/csv')
         return answerPieces(c, await beginPieces(csvPieces(explore, query)), CSV, options)
       },
       (c) => answerEmpty(c, 409),

@@ -3,6 +3,7 @@
 import type { Client } from '../auth/tokens.ts'
 import type { Prometheus } from '../metrics/prometheus.ts'
 import { AnswerRoom, type MaySee, type MetricsQuery, type StreamMetrics } from '../metrics/query.ts'
+import { assertAcceptable } from './accept.ts'
 import { answerJson } from './answers.ts'
 import type { HttpContext } from './bindings.ts'
 import { type DocumentOptions, documentReader } from './documents.ts'
@@ -53,6 +54,7 @@ export function metricsRoutes(
 
     /** Whoever has a token is told how the service does; names of streams are told to those who may see them. */
     async prometheus(c: HttpContext) {
+      assertAcceptable(c, 'text/plain')
       const { text, contentType } = await prometheus.text(visibleTo(c.get('client')))
       return c.body(text, 200, { 'Content-Type': contentType })
     },

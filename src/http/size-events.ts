@@ -6,6 +6,7 @@ import type { ServerResponse } from 'node:http'
 import type { SizeFeed } from '../notifications/size-feed.ts'
 import { ServiceError } from '../service-error.ts'
 import type { Streams } from '../streams/streams.ts'
+import { assertAcceptable } from './accept.ts'
 import type { HttpContext } from './bindings.ts'
 import { ALREADY_SENT } from './long-answer.ts'
 import { streamOf } from './path-names.ts'
@@ -29,6 +30,7 @@ export function sizeEventsRoute(streams: Streams, feed: SizeFeed, { limits }: Si
   return async (c: HttpContext): Promise<Response> => {
     const stream = streams.get(streamOf(c))
     const limit = parseLimit(c.req.query('limit'))
+    assertAcceptable(c, 'text/event-stream')
     if (c.req.method === 'HEAD') return c.body(null, 200, HEADERS)
     if (followers >= FOLLOWERS_MAX) {
       throw new ServiceError(
