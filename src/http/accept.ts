@@ -18,7 +18,7 @@ const NOTHING: Preference = { quality: 0, named: false }
 
 /** Throws ServiceError 'not_acceptable' unless the client takes one of `types`, which are in lower case. */
 export function assertAcceptable(c: HttpContext, ...types: readonly string[]): void {
-  const { accept } = c.env.incoming.headers
+  const accept = c.req.header('accept')
   if (accept === undefined || types.some((type) => preference(accept, type).quality > 0)) return
   throw new ServiceError('not_acceptable', `Accept is '${accept}'; there is ${types.join(' and ')}`)
 }

@@ -81,9 +81,9 @@ const NDJSON_TYPE = 'application/x-ndjson'
 
 /** NDJSON is for whoever asks for it by name, unless JSON is wanted more. Throws ServiceError 'not_acceptable'. */
 function layoutFor(c: HttpContext): 'ndjson' | 'array' {
-  assertAcceptable(c, JSON_TYPE, NDJSON_TYPE)
   const { accept } = c.env.incoming.headers
   if (accept === undefined || accept === '*/*') return 'array'
+  assertAcceptable(c, JSON_TYPE, NDJSON_TYPE)
   const ndjson = preference(accept, NDJSON_TYPE)
   const json = preference(accept, JSON_TYPE)
   return ndjson.quality > json.quality || (ndjson.named && ndjson.quality === json.quality)

@@ -61,6 +61,11 @@ export async function answerPieces(
     await rest.return()
     throw error
   }
+  // A client that closes its side during a long answer has nearly always gone: making the rest would be for nobody.
+  const { socket } = outgoing
+  const gone = () => outgoing.destroy()
+  if (socket?.readableEnded) gone()
+  else socket?.once('end', gone)
   const writer = new PieceWriter(outgoing)
   const watched = slowClients.watchReader(outgoing, () => writer.bytesOut)
   try {
@@ -70,6 +75,7 @@ export async function answerPieces(
     report(error)
     outgoing.destroy()
   } finally {
+    socket?.off('end', gone)
     slowClients.forget(watched)
     load.endRead()
     await rest.return()
