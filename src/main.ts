@@ -126,6 +126,7 @@ export async function startService(config: Config, surroundings: Surroundings): 
       ...config,
       gate,
       answers,
+      tokensRequired: guard !== undefined,
       cutSlowTransfer: () => load.bodies.cutSlow() || load.readPlaces.cutSlow(),
       mayContinue: guard && isKnown,
     })

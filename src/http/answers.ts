@@ -1,5 +1,6 @@
 /** The kinds of answer that CDAP knows: status only, text, JSON. */
 import type { ContentfulStatusCode, StatusCode } from 'hono/utils/http-status'
+import { assertAcceptable } from './accept.ts'
 import type { HttpContext } from './bindings.ts'
 
 export function answerEmpty(c: HttpContext, status: StatusCode = 200): Response {
@@ -15,8 +16,12 @@ export function answerText(
   return c.body(text, status, { ...headers, 'Content-Type': 'text/plain; charset=utf-8' })
 }
 
-/** `text` is JSON already: some of it holds numbers that JSON.stringify cannot print. */
+/**
+ * `text` is JSON already: some of it holds numbers that JSON.stringify cannot print. Throws ServiceError 'not_acceptable' where
+ * the client only asks; what has been done is not told as a refusal.
+ */
 export function answerJsonText(c: HttpContext, text: string): Response {
+  if (c.req.method === 'GET' || c.req.method === 'HEAD') assertAcceptable(c, 'application/json')
   return c.body(text, 200, { 'Content-Type': 'application/json' })
 }
 

@@ -11,6 +11,7 @@
 import { crc32c } from '@node-rs/crc32'
 import type { EventBlock, Position } from '../../storage/log.ts'
 import type { EventRead, Streams } from '../streams/streams.ts'
+import { assertAcceptable } from './accept.ts'
 import type { HttpContext } from './bindings.ts'
 import type { CursorPrinter } from './cursor.ts'
 import { eventJson } from './event-json.ts'
@@ -25,6 +26,8 @@ export function exportRoute(streams: Streams, options: EventReadOptions) {
   return async (c: HttpContext) => {
     const id = streamOf(c)
     const query = parseEventQuery(c, id, options.nowMs())
+    streams.get(id) // that it is missing is told first
+    assertAcceptable(c, HEADERS['Content-Type'])
     const pieces = await options.load.whileFinding(async () => {
       const read = await streams.read(id, query)
       if (c.req.method !== 'HEAD') {

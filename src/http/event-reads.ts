@@ -2,6 +2,7 @@
 import { ServiceError } from '../service-error.ts'
 import type { StreamId } from '../streams/names.ts'
 import type { Cursor, EventQuery, EventRead, Streams } from '../streams/streams.ts'
+import { assertAcceptable, preference } from './accept.ts'
 import { answerEmpty } from './answers.ts'
 import type { HttpContext } from './bindings.ts'
 import { CursorPrinter, parseCursor, printCursor } from './cursor.ts'
@@ -25,9 +26,10 @@ export function readRoute(streams: Streams, options: EventReadOptions) {
   return async (c: HttpContext) => {
     const id = streamOf(c)
     const query = parseEventQuery(c, id, options.nowMs())
-    const layout = acceptsNdjson(c) ? 'ndjson' : 'array'
     const encoding = parseEncoding(c)
     const withCursors = parseFlag(c, 'cursor')
+    if (!streams.has(id)) return answerEmpty(c, 404)
+    const layout = layoutFor(c)
     const found = await options.load.whileFinding(async (): Promise<Found | 'no_stream' | undefined> => {
       const read = await readOrUndefined(streams, id, query)
       if (read === undefined || read === 'no_stream') return read
@@ -84,8 +86,19 @@ async function readOrUndefined(
   }
 }
 
-function acceptsNdjson(c: HttpContext): boolean {
-  return c.env.incoming.headers.accept?.includes('application/x-ndjson') ?? false
+const JSON_TYPE = 'application/json'
+const NDJSON_TYPE = 'application/x-ndjson'
+
+/** NDJSON is for whoever asks for it by name, unless JSON is wanted more. Throws ServiceError 'not_acceptable'. */
+function layoutFor(c: HttpContext): 'ndjson' | 'array' {
+  const { accept } = c.env.incoming.headers
+  if (accept === undefined || accept === '*/*') return 'array'
+  assertAcceptable(c, JSON_TYPE, NDJSON_TYPE)
+  const ndjson = preference(accept, NDJSON_TYPE)
+  const json = preference(accept, JSON_TYPE)
+  return ndjson.quality > json.quality || (ndjson.named && ndjson.quality === json.quality)
+    ? 'ndjson'
+    : 'array'
 }
 
 function parseEncoding(c: HttpContext): BodyEncoding {

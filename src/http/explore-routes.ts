@@ -10,6 +10,7 @@ import { parseViewName, type StreamId } from '../streams/names.ts'
 import type { Streams } from '../streams/streams.ts'
 import { type TableClaim, tableOfStream } from '../streams/table-names.ts'
 import type { Views } from '../streams/views.ts'
+import { assertAcceptable } from './accept.ts'
 import { answerEmpty, answerJson, answerJsonText, answerText } from './answers.ts'
 import type { HttpContext } from './bindings.ts'
 import { clientKey } from './client-key.ts'
@@ -99,6 +100,7 @@ export function exploreRoutes(
       async (c, query) => {
         if (query.status === 'CLOSED') return answerText(c, 'Query is inactive', 409)
         if (query.status !== 'FINISHED') return answerEmpty(c, 409)
+        assertAcceptable(c, 'text/csv')
         const mayGoOn = ({ grants }: Client) =>
           query.streams.every(({ namespace, stream }) => grants.allow('read', namespace, stream))
         return answerPieces(c, await beginPieces(csvPieces(explore, query)), CSV, options, mayGoOn)

@@ -68,6 +68,11 @@ export async function answerPieces(
     await rest.return()
     throw error
   }
+  // A client that closes its side during a long answer has nearly always gone: making the rest would be for nobody.
+  const { socket } = outgoing
+  const gone = () => outgoing.destroy()
+  if (socket?.readableEnded) gone()
+  else socket?.once('end', gone)
   const writer = new PieceWriter(outgoing, place.pace)
   const watched = slowClients.watchReader(outgoing, () => place.pace.moved)
   const unwatch = openAnswers.watch(c, () => outgoing.destroy(), mayGoOn)
@@ -82,6 +87,7 @@ export async function answerPieces(
     outgoing.destroy()
   } finally {
     unwatch()
+    socket?.off('end', gone)
     slowClients.forget(watched)
     place.leave()
     await rest.return()

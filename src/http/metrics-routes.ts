@@ -4,6 +4,7 @@ import type { Slice } from '../loop-share.ts'
 import type { Prometheus } from '../metrics/prometheus.ts'
 import { AnswerRoom, type MetricsQuery, type StreamMetrics } from '../metrics/query.ts'
 import type { VisibleNames } from '../streams/registry.ts'
+import { assertAcceptable } from './accept.ts'
 import type { HttpContext } from './bindings.ts'
 import { clientKey } from './client-key.ts'
 import { type DocumentOptions, documentReader } from './documents.ts'
@@ -72,6 +73,7 @@ export function metricsRoutes(metrics: StreamMetrics, prometheus: Prometheus, op
      * refused when much else is asked for: those who look after the service ask this.
      */
     async prometheus(c: HttpContext) {
+      assertAcceptable(c, 'text/plain')
       const client = c.get('client')
       await options.loopShare.slice(clientKey(c.env.incoming, client)).next()
       const { text, contentType } = await prometheus.text(visibleNames(client))

@@ -9,9 +9,9 @@ import { bodyIsLarge, dropBody } from './refusals.ts'
 const HOST = /^(?:[a-zA-Z0-9._~%!$&'()*+,;=-]*|\[[a-zA-Z0-9:.%_~-]+\])(?::[0-9]*)?$/
 
 /** Requests whose head can be read in more than one way are refused with 400, the others handed on. */
-export function withClearHead(listener: RequestListener): RequestListener {
+export function withClearHead(listener: RequestListener, tokensRequired: boolean): RequestListener {
   return (incoming, outgoing) => {
-    const problem = headProblem(incoming)
+    const problem = headProblem(incoming, tokensRequired)
     if (problem === undefined) return listener(incoming, outgoing)
     outgoing.shouldKeepAlive = false
     outgoing.writeHead(400, {
@@ -26,8 +26,14 @@ export function withClearHead(listener: RequestListener): RequestListener {
 const UNREADABLE = 'the request cannot be read: '
 let lastHost = 'localhost'
 
-/** A sentence for the client, or undefined. Every request passes here, so its few headers are compared by their length first. */
-export function headProblem({ rawHeaders, httpVersionMinor }: IncomingMessage): string | undefined {
+/**
+ * A sentence for the client, or undefined. Where no tokens are required, `Authorization` is ignored, whatever it says. Every request passes here, so its few headers are compared by their length
+ * first.
+ */
+export function headProblem(
+  { rawHeaders, httpVersionMinor }: IncomingMessage,
+  tokensRequired: boolean,
+): string | undefined {
   let host: string | undefined
   let authorization: string | undefined
   let contentType: string | undefined
@@ -37,7 +43,7 @@ export function headProblem({ rawHeaders, httpVersionMinor }: IncomingMessage): 
     if (name.length === 4 && is(name, 'host')) {
       if (host !== undefined) return `${UNREADABLE}it has two Host headers; send one`
       host = value
-    } else if (name.length === 13 && is(name, 'authorization')) {
+    } else if (tokensRequired && name.length === 13 && is(name, 'authorization')) {
       if (authorization !== undefined && authorization !== value) return differing('Authorization')
       authorization = value
     } else if (name.length === 12 && is(name, 'content-type')) {

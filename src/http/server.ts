@@ -31,6 +31,7 @@ export interface ServerOptions {
   readonly gate: Gate
   readonly answers: AnswerCounts
   readonly corsOrigins: readonly string[]
+  readonly tokensRequired?: boolean
   /** False: a body that waits for a 100 is not asked for, and the refusal is all that is sent. */
   readonly mayContinue?: ((incoming: IncomingMessage) => boolean) | undefined
   /** Ends an upload or a reader that is slower than it may be, for its connection; false if there is none. */
@@ -50,7 +51,16 @@ export interface HttpServer {
 /** Throws TlsError if the files of the certificate cannot be used. */
 export function newServer(
   listener: RequestListener,
-  { limits, gate, answers, corsOrigins, mayContinue, cutSlowTransfer, tls }: ServerOptions,
+  {
+    limits,
+    gate,
+    answers,
+    corsOrigins,
+    tokensRequired = false,
+    mayContinue,
+    cutSlowTransfer,
+    tls,
+  }: ServerOptions,
 ): HttpServer {
   const always = securityHeaders(tls !== undefined)
   const cors = corsOrigins.length > 0 ? new CorsRules(corsOrigins) : undefined
@@ -72,7 +82,7 @@ export function newServer(
     // Clients keep connections in pools for about a minute: we must not be the one who closes first.
     keepAliveTimeout: limits.keepAliveSeconds * 1000,
   }
-  const handle = pipelined.inTurn(withClearHead(connections.guard(asked)))
+  const handle = pipelined.inTurn(withClearHead(connections.guard(asked), tokensRequired))
   const server =
     tls === undefined
       ? createServer(options, handle)
@@ -85,7 +95,9 @@ export function newServer(
   server.on('connect', closeTunnel)
   server.on('checkContinue', (incoming, outgoing) => {
     if (gate.refusesBeforeBody(incoming, outgoing)) return
-    const may = headProblem(incoming) === undefined && (mayContinue === undefined || mayContinue(incoming))
+    const may =
+      headProblem(incoming, tokensRequired) === undefined &&
+      (mayContinue === undefined || mayContinue(incoming))
     if (may) outgoing.writeContinue()
     server.emit('request', incoming, outgoing)
   })

@@ -6,6 +6,7 @@ import type { ServerResponse } from 'node:http'
 import type { SizeFeed } from '../notifications/size-feed.ts'
 import { ServiceError } from '../service-error.ts'
 import type { Streams } from '../streams/streams.ts'
+import { assertAcceptable } from './accept.ts'
 import type { HttpContext } from './bindings.ts'
 import { clientKey } from './client-key.ts'
 import { Followers } from './followers.ts'
@@ -35,6 +36,7 @@ export function sizeEventsRoute(streams: Streams, feed: SizeFeed, { limits, open
   return async (c: HttpContext): Promise<Response> => {
     const stream = streams.get(streamOf(c))
     const limit = parseLimit(c.req.query('limit'))
+    assertAcceptable(c, 'text/event-stream')
     if (c.req.method === 'HEAD') return c.body(null, 200, HEADERS)
     const { incoming, outgoing } = c.env
     const end = () => outgoing.end()

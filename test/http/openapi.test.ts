@@ -249,6 +249,20 @@ const exchanges: readonly Exchange[] = [
     headers: { ...TEXT, 'Content-Encoding': 'compress' },
   },
 
+  {
+    request: `POST ${STREAMS}/mystream/batch`,
+    status: 415,
+    headers: { 'Content-Type': 'text/plain; charset=utf-16' },
+  },
+  { request: `POST ${STREAMS}/mystream/batch`, status: 415, headers: TEXT, body: Buffer.from([0xff, 0xfe]) },
+  { request: `POST ${STREAMS}/mystream/batch`, status: 400, headers: { 'Content-Type': 'text/csv x=y' } },
+  ...['events', 'export', 'notifications'].map((path) => ({
+    request: `GET ${STREAMS}/mystream/${path}`,
+    status: 406,
+    headers: { Accept: 'text/csv' },
+  })),
+  { request: 'GET /metrics', status: 406, headers: { Accept: 'text/csv' } },
+
   { request: `GET ${STREAMS}/mystream/events`, status: 200 },
   { request: `GET ${STREAMS}/mystream/events?limit=1&cursor=true&encoding=utf8`, status: 200 },
   { request: `GET ${STREAMS}/mystream/events`, status: 200, headers: { Accept: 'application/x-ndjson' } },
@@ -391,6 +405,12 @@ const exchanges: readonly Exchange[] = [
   { request: `POST ${HANDLES}/HANDLE/next`, status: 415, query: 'SELECT 1', ...UNKNOWN_ENCODING },
   { request: `POST ${HANDLES}/HANDLE/preview`, status: 409, query: 'SELECT 1', closed: true },
   { request: `POST ${HANDLES}/HANDLE/download`, status: 409, query: 'SELECT 1', closed: true },
+  {
+    request: `POST ${HANDLES}/HANDLE/download`,
+    status: 406,
+    query: 'SELECT 1',
+    headers: { Accept: 'text/html' },
+  },
   { request: `DELETE ${HANDLES}/HANDLE`, status: 200, query: 'SELECT 1' },
   { request: `DELETE ${HANDLES}/HANDLE`, status: 404, query: 'SELECT 1', closed: true },
   { request: `GET ${TABLES}`, status: 200 },

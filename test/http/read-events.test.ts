@@ -218,7 +218,7 @@ describe('an answer', () => {
     { accept: ndjson, type: ndjson },
     { accept: `application/json;q=0.5, ${ndjson}`, type: ndjson },
     { accept: 'application/json', type: 'application/json; charset=utf-8' },
-    { accept: 'text/html', type: 'application/json; charset=utf-8' },
+    { accept: 'text/html, */*;q=0.1', type: 'application/json; charset=utf-8' },
     { accept: '*/*', type: 'application/json; charset=utf-8' },
   ])('to Accept: $accept is $type', async ({ accept, type }) => {
     const app = await appWithEvents([1000, 2000])

@@ -50,11 +50,6 @@ describe('a request with', () => {
       text: 'the request cannot be read: its Host header is no name or address of a host; send one, with a port if need be',
     })),
     {
-      name: 'two tokens',
-      lines: 'Host: a\r\nAuthorization: Bearer a\r\nAuthorization: Bearer b',
-      text: 'the request cannot be read: it has two Authorization headers that differ; send one',
-    },
-    {
       name: 'two types',
       lines: 'Host: a\r\nContent-Type: text/plain\r\nContent-type: text/csv',
       text: 'the request cannot be read: it has two Content-Type headers that differ; send one',
@@ -82,7 +77,10 @@ describe('a request with', () => {
     { name: 'a host without a port', lines: 'Host: a:' },
     { name: 'an empty host', lines: 'Host:' },
     { name: 'a host with an underscore', lines: 'Host: a_b' },
-    { name: 'one token twice', lines: 'Host: a\r\nAuthorization: Bearer a\r\nAuthorization: Bearer a' },
+    {
+      name: 'any Authorization, where no tokens are required,',
+      lines: 'Host: a\r\nAuthorization: Bearer a\r\nAuthorization: Bearer b',
+    },
     { name: 'one type twice', lines: 'Host: a\r\nContent-Type: text/plain\r\nContent-Type: text/plain' },
   ]
   test.each(taken)('$name is taken', async ({ lines }) => {
@@ -92,6 +90,21 @@ describe('a request with', () => {
       `POST ${STREAMS}/s HTTP/1.1\r\n${lines}\r\nContent-Length: 1\r\n\r\nx`,
     )
     expect(answerOf(answer)).toEqual(empty(200))
+  })
+
+  test('two tokens that differ is refused where tokens are required', async () => {
+    const tokens = await tokenFile([{ name: 'all' }, { name: 'other' }])
+    const app = await testApp({ config: { authFile: tokens.path } })
+    const answerTo = (first: string, second: string) =>
+      rawRequest(
+        app.port,
+        `PUT ${STREAMS}/s HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${first}\r\nauthorization: Bearer ${second}\r\n\r\n`,
+      )
+    const { all, other } = tokens.secrets as { all: string; other: string }
+    const text = 'the request cannot be read: it has two Authorization headers that differ; send one'
+    expect(answerOf(await answerTo(all, other))).toEqual(plain(400, text))
+    expect(answerOf(await answerTo(all, 'nonsense'))).toEqual(plain(400, text))
+    expect(answerOf(await answerTo(all, all))).toEqual(empty(200))
   })
 
   test('no host in HTTP/1.0 is taken, and so is a whole URL', async () => {
