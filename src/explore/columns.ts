@@ -34,10 +34,12 @@ export class NoTable extends Error {
 interface Type {
   readonly kept: KeptType
   readonly sql: string
+  /** The same with texts where bytes are: JSON has them as texts with \xNN, which become bytes by a cast of their own. */
+  readonly jsonSql: string
   readonly hive: string
 }
 
-const STRING: Type = { kept: 'VARCHAR', sql: 'VARCHAR', hive: 'string' }
+const STRING: Type = { kept: 'VARCHAR', sql: 'VARCHAR', jsonSql: 'VARCHAR', hive: 'string' }
 const SCALARS: Readonly<Record<string, Type>> = {
   null: STRING,
   boolean: scalar('BOOLEAN', 'boolean'),
@@ -45,7 +47,7 @@ const SCALARS: Readonly<Record<string, Type>> = {
   long: scalar('BIGINT', 'bigint'),
   float: scalar('FLOAT', 'float'),
   double: scalar('DOUBLE', 'double'),
-  bytes: scalar('BLOB', 'binary'),
+  bytes: { kept: 'BLOB', sql: 'BLOB', jsonSql: 'VARCHAR', hive: 'binary' },
   string: STRING,
   enum: STRING,
 }
@@ -80,8 +82,13 @@ function column(name: string, field: number | undefined, keptAs: string, type: T
     keptType: type.kept,
     type: type.sql,
     hiveType: isNested ? type.hive : type.hive.toUpperCase(),
-    expression: isNested ? `${keptAs}::JSON::${type.sql}` : keptAs,
+    expression: isNested ? fromJson(keptAs, type) : keptAs,
   }
+}
+
+function fromJson(text: string, { sql, jsonSql }: Type): string {
+  const value = `${text}::JSON::${jsonSql}`
+  return jsonSql === sql ? value : `${value}::${sql}`
 }
 
 function typeOf(schema: Schema, name: string, within: ReadonlySet<Schema>): Type {
@@ -91,7 +98,12 @@ function typeOf(schema: Schema, name: string, within: ReadonlySet<Schema>): Type
       throw new NoTable(`field ${name} is a union of more than a type and null, which no column can be`)
     case 'array': {
       const items = typeOf(inner.items, name, within)
-      return { kept: 'JSON', sql: `${items.sql}[]`, hive: `array<${items.hive}>` }
+      return {
+        kept: 'JSON',
+        sql: `${items.sql}[]`,
+        jsonSql: `${items.jsonSql}[]`,
+        hive: `array<${items.hive}>`,
+      }
     }
     case 'map':
       return mapType(typeOf(inner.keys, name, within), typeOf(inner.values, name, within))
@@ -104,9 +116,12 @@ function typeOf(schema: Schema, name: string, within: ReadonlySet<Schema>): Type
         name: field.name,
         type: typeOf(field.schema, name, new Set([...within, inner])),
       }))
+      const struct = (of: 'sql' | 'jsonSql') =>
+        `STRUCT(${fields.map(({ name, type }) => `${quotedName(name)} ${type[of]}`).join(', ')})`
       return {
         kept: 'JSON',
-        sql: `STRUCT(${fields.map((field) => `${quotedName(field.name)} ${field.type.sql}`).join(', ')})`,
+        sql: struct('sql'),
+        jsonSql: struct('jsonSql'),
         hive: `struct<${fields.map((field) => `${field.name}:${field.type.hive}`).join(',')}>`,
       }
     }
@@ -119,10 +134,11 @@ function mapType(keys: Type, values: Type): Type {
   return {
     kept: 'JSON',
     sql: `MAP(${keys.sql}, ${values.sql})`,
+    jsonSql: `MAP(${keys.jsonSql}, ${values.jsonSql})`,
     hive: `map<${keys.hive},${values.hive}>`,
   }
 }
 
 function scalar(type: KeptType, hive: string): Type {
-  return { kept: type, sql: type, hive }
+  return { kept: type, sql: type, jsonSql: type, hive }
 }
