@@ -20,11 +20,12 @@ import type { ResultColumn } from './cells.ts'
 import { type Column, NoTable } from './columns.ts'
 import { engineMemory } from './engine.ts'
 import { StreamSource } from './event-source.ts'
+import { ownColumns, ownResult } from './own-answers.ts'
 import { Query } from './query.ts'
 import { HandleMaker, type QueryHandle } from './query-handle.ts'
 import { pageOf, QueryList, type QueryPage } from './query-list.ts'
 import { RemoteWorkshop } from './remote-workshop.ts'
-import { type Result, type Row, rowsInMemory } from './result.ts'
+import type { Result, Row } from './result.ts'
 import { removeSpilled, spilledBytes } from './spill.ts'
 import { isEngineError, SqlError, sqlErrorOf } from './sql-error.ts'
 import type { NamedTable } from './statement.ts'
@@ -53,6 +54,7 @@ export interface ExploreOptions {
 export interface Reader {
   /** How it is called in a refusal. */
   readonly name: string
+  mayKnowPartOf(namespace: NamespaceName): boolean
   mayRead(id: StreamId): boolean
   /** All streams of a namespace: then it may know which there are. */
   mayReadAll(namespace: NamespaceName): boolean
@@ -74,6 +76,7 @@ interface Checked {
   readonly outline: Outline
   readonly tables: readonly CheckedTable[]
   readonly columns: readonly ResultColumn[]
+  readonly reader?: Reader | undefined
 }
 
 interface CheckedTable {
@@ -252,11 +255,8 @@ export class Explore {
     assertReadable(text)
     const outline = await workshop.read(key, text)
     const tables = this.#resolve(namespace, outline, reader)
-    const { kind, isExplain } = outline
-    if (!isExplain && kind === 'show-tables') {
-      return { outline, tables, columns: [{ name: 'tab_name', type: 'STRING' }] }
-    }
-    if (!isExplain && kind === 'describe-table') return { outline, tables, columns: DESCRIBE_COLUMNS }
+    const own = ownColumns(outline, namespace, tables[0]?.columns)
+    if (own !== undefined) return { outline, tables, columns: own, reader }
     const columns = await workshop.bind(
       key,
       tables.map(({ named, columns }) => ({ name: named.name, columns })),
@@ -296,7 +296,11 @@ export class Explore {
     try {
       if (query.cancelled) return
       query.runs(() => workshop.stop(key))
-      let result = ownRows(checked, () => this.#tableNames(query.namespace))
+      let result = ownResult(checked.outline, checked.columns, checked.tables[0]?.columns, {
+        namespace: query.namespace,
+        tables: () => this.tables.list(query.namespace).map(({ table }) => table),
+        namespaces: () => this.#namespacesOf(checked.reader),
+      })
       if (result === undefined) {
         const tables = checked.tables.map((table) => this.#needed(table))
         const { badEvents, rowCount } = await workshop.run(key, tables, strict)
@@ -334,32 +338,9 @@ export class Explore {
     }
   }
 
-  #tableNames(namespace: NamespaceName): Row[] {
-    return this.tables
-      .list(namespace)
-      .map(({ table }) => [JSON.stringify(table)])
-      .sort()
+  #namespacesOf(reader: Reader | undefined): readonly string[] {
+    return this.#registry.namespaceNames().filter((name) => reader?.mayKnowPartOf(name) ?? true)
   }
-}
-
-const DESCRIBE_COLUMNS: readonly ResultColumn[] = [
-  { name: 'col_name', type: 'STRING' },
-  { name: 'data_type', type: 'STRING' },
-  { name: 'comment', type: 'STRING' },
-]
-
-/** The answers that take no engine. */
-function ownRows(
-  { outline: { kind, isExplain }, tables, columns }: Checked,
-  tableNames: () => Row[],
-): Result | undefined {
-  if (isExplain) return undefined
-  if (kind === 'show-tables') return rowsInMemory(columns, tableNames())
-  if (kind !== 'describe-table') return undefined
-  const rows = tables[0].columns.map(({ name, hiveType }) =>
-    [name, hiveType.toLowerCase(), 'from deserializer'].map((cell) => JSON.stringify(cell)),
-  )
-  return rowsInMemory(columns, rows)
 }
 
 /** The rows of a query that are in the workshop. */

@@ -202,6 +202,7 @@ function readerOf(c: HttpContext): Reader | undefined {
   const { name, grants } = client
   return {
     name,
+    mayKnowPartOf: (namespace) => grants.includePartOf(namespace),
     mayRead: ({ namespace, stream }) => grants.allow('read', namespace, stream),
     mayReadAll: (namespace) => grants.allowAll('read', namespace),
   }
