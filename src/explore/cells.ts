@@ -1,10 +1,10 @@
 /**
- * What a query answers, as clients of CDAP read it: columns with names and types of Hive, cells as JSON.
+ * What a query answers, as clients of CDAP read it: columns with names and types of Hive (answer-types.ts), cells as JSON.
  *
- * Scalar types are in capitals, nested ones not; values of nested types are JSON text in a text. Types that Hive does not
- * have keep DuckDB's name, and their values are texts.
+ * Values of nested types are JSON text in a text. A decimal is a text, which CDAP's clients make a BigDecimal of: as a number
+ * it would be a double to them. Dates and timestamps are texts.
  */
-import type { DuckDBType, DuckDBValue } from '@duckdb/node-api'
+import type { DuckDBValue } from '@duckdb/node-api'
 import { bytesText, scalarJson } from '../formats/value-json.ts'
 
 export interface ResultColumn {
@@ -12,46 +12,9 @@ export interface ResultColumn {
   readonly type: string
 }
 
-const HIVE_NAMES: Readonly<Record<string, string>> = {
-  VARCHAR: 'STRING',
-  JSON: 'STRING',
-  INTEGER: 'INT',
-  BLOB: 'BINARY',
-  HUGEINT: 'DECIMAL(38,0)',
-  UHUGEINT: 'DECIMAL(38,0)',
-  UTINYINT: 'SMALLINT',
-  USMALLINT: 'INT',
-  UINTEGER: 'BIGINT',
-  UBIGINT: 'DECIMAL(20,0)',
-  'TIMESTAMP WITH TIME ZONE': 'TIMESTAMP',
-  TIMESTAMP_NS: 'TIMESTAMP',
-  '"NULL"': 'VOID',
-}
-
-/** Nested types of DuckDB's, by what they have. */
-interface NestedType {
-  readonly valueType?: DuckDBType
-  readonly keyType?: DuckDBType
-  readonly entryNames?: readonly string[]
-  readonly entryTypes?: readonly DuckDBType[]
-}
-
-export function typeName(type: DuckDBType): string {
-  const { valueType, keyType, entryNames, entryTypes } = type as unknown as NestedType
-  if (keyType !== undefined && valueType !== undefined) {
-    return `map<${typeName(keyType).toLowerCase()},${typeName(valueType).toLowerCase()}>`
-  }
-  if (valueType !== undefined) return `array<${typeName(valueType).toLowerCase()}>`
-  if (entryNames !== undefined && entryTypes !== undefined) {
-    const parts = entryNames.map((name, i) => `${name}:${typeName(entryTypes[i]).toLowerCase()}`)
-    return `struct<${parts.join(',')}>`
-  }
-  const name = String(type)
-  return HIVE_NAMES[name] ?? (name.startsWith('ENUM(') ? 'STRING' : name)
-}
-
 /** JSON of a cell of a column of this type. */
 export function cellJson(value: DuckDBValue, { type }: ResultColumn): string {
+  if (type.startsWith('DECIMAL') && value !== null) return JSON.stringify(String(value))
   if (type === 'FLOAT' && typeof value === 'number' && Number.isFinite(value)) return floatText(value)
   return isNested(value) ? JSON.stringify(plainJson(value)) : plainJson(value)
 }

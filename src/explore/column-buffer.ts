@@ -118,7 +118,7 @@ export class TextBuffer extends ColumnBuffer {
   }
 
   setValue(row: number, value: Exclude<Value, null>): void {
-    this.setText(row, this.#asJson ? valueJson(value) : (value as string))
+    this.setText(row, this.#asJson ? engineJson(valueJson(value)) : (value as string))
   }
 
   setText(row: number, text: string): void {
@@ -163,6 +163,12 @@ export class TextBuffer extends ColumnBuffer {
     this.#longTexts.length = 0
     this.#longBytes = 0
   }
+}
+
+/** The engine's JSON has no half of a surrogate pair; in a text of its own it is the replacement character as well. */
+function engineJson(json: string): string {
+  if (!json.includes('\\ud')) return json
+  return json.replace(/\\\\|\\ud[89a-f][0-9a-f]{2}/g, (match) => (match === '\\\\' ? match : '\\ufffd'))
 }
 
 class BytesBuffer extends ColumnBuffer {

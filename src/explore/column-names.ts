@@ -1,37 +1,78 @@
 /**
- * Names of the columns of a result, as Hive gives them: what a star stands for is named with its table, `stream_x.ts`; what
- * is asked for by name is named so.
+ * Names of the columns of an answer, as Hive gives them: what a star stands for is named with its table, `stream_x.ts`; what
+ * is asked for by name is named so; an expression without a name is `_c` and its place in the list, from 0, as in `_c0`.
+ *
+ * Only names: which values a column has, and of which type, is the engine's business.
  */
 import type { Node } from './statement.ts'
 
-/** `columnsOf` tells the columns of a table by its name in lower case. Where it cannot be told, names stay as they are. */
+/**
+ * `names` are the engine's, by position; `columnsOf` tells the columns of a table by its name in lower case. Of an item of the
+ * list that stands for columns of which it cannot be told how many, they stay as they are; so do all if there are two such.
+ */
 export function hiveNames(
   names: readonly string[],
   query: Node,
   columnsOf: (table: string) => readonly string[] | undefined,
 ): readonly string[] {
-  if (query.type !== 'SELECT_NODE') return names
-  const tables = tablesOf(query.from_table as Node | null, columnsOf)
-  if (tables === undefined) return names
-  const hive: string[] = []
-  for (const item of query.select_list as readonly Node[]) {
-    if (item.type !== 'STAR') {
-      hive.push(names[hive.length])
-      continue
-    }
-    if (!isPlain(item)) return names
-    const relation = String(item.relation_name).toLowerCase()
-    for (const table of tables) {
-      if (relation !== '' && relation !== table.name) continue
-      for (const column of table.columns) hive.push(`${table.name}.${column}`)
-    }
+  const select = firstSelect(query)
+  if (select === undefined) return names
+  const tables = tablesOf(select.from_table as Node | null, columnsOf)
+  const list = select.select_list as readonly Node[]
+  const known = list.map((item, place) =>
+    item.type === 'STAR' ? starNames(item, tables) : itemName(item, place),
+  )
+  const left = names.length - known.reduce((sum, item) => sum + (item?.length ?? 0), 0)
+  if (known.filter((item) => item === undefined).length > 1 || left < 0) return names
+  const hive = known.flatMap((item) => item ?? new Array<undefined>(left).fill(undefined))
+  const isMatch = hive.length === names.length && hive.every((name, i) => isNameOf(name, names[i]))
+  return isMatch ? hive.map((name, i) => name ?? names[i]) : names
+}
+
+/** The part of a query that gives its columns their names. */
+function firstSelect(query: Node): Node | undefined {
+  let node = query
+  while (node.type === 'SET_OPERATION_NODE')
+    node = (node.left ?? (node.children as readonly Node[])?.[0]) as Node
+  return node?.type === 'SELECT_NODE' ? node : undefined
+}
+
+function isNameOf(hive: string | undefined, name: string): boolean {
+  if (hive === undefined || hive.startsWith('_c')) return true
+  return hive.toLowerCase().endsWith(`.${name.toLowerCase()}`)
+}
+
+/** Undefined within the array: the engine's. */
+function itemName(item: Node, place: number): (string | undefined)[] | undefined {
+  const isNamed = item.type === 'COLUMN_REF' || item.type === 'POSITIONAL_REFERENCE' || item.alias !== ''
+  if (standsForColumns(item)) return undefined
+  return [isNamed ? undefined : `_c${place}`]
+}
+
+/** An expression over `COLUMNS(…)`, or `unnest` of a struct: the engine names its columns by what they are made of. */
+function standsForColumns(item: Node): boolean {
+  const left: unknown[] = [item]
+  while (left.length > 0) {
+    const value = left.pop()
+    if (typeof value !== 'object' || value === null) continue
+    const { type, class: kind, function_name: name } = value as Node
+    if (kind !== undefined && (type === 'STAR' || name === 'unnest')) return true
+    if (type !== 'SUBQUERY') left.push(...Object.values(value))
   }
-  return hive.length === names.length ? hive : names
+  return false
 }
 
 interface NamedColumns {
   readonly name: string
   readonly columns: readonly string[]
+}
+
+function starNames(star: Node, tables: readonly NamedColumns[] | undefined): string[] | undefined {
+  if (tables === undefined || !isPlain(star)) return undefined
+  const relation = String(star.relation_name).toLowerCase()
+  return tables
+    .filter(({ name }) => relation === '' || relation === name)
+    .flatMap(({ name, columns }) => columns.map((column) => `${name}.${column}`))
 }
 
 function tablesOf(

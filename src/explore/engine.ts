@@ -1,9 +1,12 @@
 /**
- * DuckDB, loaded when the first query comes. Locked: it reads and writes no file but what it spills, installs and loads
- * nothing, and no statement can change that. It has one thread: queries run beside ingestion, not instead of it.
+ * DuckDB, loaded when the first query comes, in two locked instances (locked-instance.ts): one that has the tables and runs
+ * the queries, and one that only plans them (planner.ts). Each has one thread: queries run beside ingestion, not instead
+ * of it.
  */
 import type { DuckDBConnection, DuckDBInstance, JS } from '@duckdb/node-api'
 import type { Bindings } from './column-buffer.ts'
+import { openLocked } from './locked-instance.ts'
+import { Planner } from './planner.ts'
 import { SqlError } from './sql-error.ts'
 import type { Node } from './statement.ts'
 
@@ -41,6 +44,7 @@ export class Engine {
   readonly duckdb: DuckDB
   readonly bindings: Bindings
   readonly #instance: DuckDBInstance
+  #planner: Promise<Planner> | undefined
   /** For what is not a query's: the tables of streams. */
   readonly #own: Connection
   #working: Promise<unknown> = Promise.resolve()
@@ -52,31 +56,23 @@ export class Engine {
     this.#own = own
   }
 
-  static async open({ memoryBytes, diskBytes, spillFolder }: EngineOptions): Promise<Engine> {
+  static async open(options: EngineOptions): Promise<Engine> {
     const duckdb = await import('@duckdb/node-api')
     const { default: bindings } = await import('@duckdb/node-bindings')
-    const instance = await duckdb.DuckDBInstance.create(':memory:', {
-      threads: '1',
-      memory_limit: `${memoryBytes}B`,
-      temp_directory: spillFolder,
-      max_temp_directory_size: `${diskBytes}B`,
-      autoinstall_known_extensions: 'false',
-      autoload_known_extensions: 'false',
-    })
-    const own = await instance.connect()
-    for (const lock of [
-      'CREATE SCHEMA streams',
-      'SET allow_community_extensions = false',
-      'SET enable_external_access = false',
-      'SET lock_configuration = true',
-    ]) {
-      await own.run(lock)
-    }
+    const { instance, connection: own } = await openLocked(duckdb, options, (connection) =>
+      connection.run('CREATE SCHEMA streams'),
+    )
     return new Engine(duckdb, bindings, instance, own)
   }
 
   connect(): Promise<Connection> {
     return this.#instance.connect()
+  }
+
+  /** Opened when the first query is bound. */
+  planner(): Promise<Planner> {
+    this.#planner ??= Planner.open(this.duckdb)
+    return this.#planner
   }
 
   /** One after the other: of two statements at a time on one connection the later makes the earlier fail. */
@@ -103,6 +99,7 @@ export class Engine {
   close(): void {
     this.#own.closeSync()
     this.#instance.closeSync()
+    this.#planner?.then((planner) => planner.close()).catch(() => {}) // one that did not open is not open
   }
 }
 

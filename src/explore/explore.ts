@@ -24,12 +24,13 @@ import { type Column, NoTable } from './columns.ts'
 import { engineMemory } from './engine.ts'
 import { StreamSource } from './event-source.ts'
 import { type Catalog, JdbcCatalog, type MetadataQuestion } from './jdbc-catalog.ts'
+import { ownColumns, ownResult } from './own-answers.ts'
 import { Penalties } from './penalties.ts'
 import { Query, type QueryAbout } from './query.ts'
 import { HandleMaker, type QueryHandle } from './query-handle.ts'
 import { pageOf, QueryList, type QueryPage } from './query-list.ts'
 import { type Plan, QueryRunner } from './query-runner.ts'
-import { type Result, type Row, rowsInMemory } from './result.ts'
+import type { Result, Row } from './result.ts'
 import { isEngineError, SqlError, sqlErrorOf } from './sql-error.ts'
 import type { NamedTable } from './statement.ts'
 import { StatementChecks } from './statement-checks.ts'
@@ -259,11 +260,8 @@ export class Explore {
   ): Promise<Checked> {
     const outline = await workshop.read(key, text)
     const tables = this.#resolve(namespace, outline, reader)
-    const { kind, isExplain } = outline
-    if (!isExplain && kind === 'show-tables') {
-      return { outline, tables, columns: [{ name: 'tab_name', type: 'STRING' }] }
-    }
-    if (!isExplain && kind === 'describe-table') return { outline, tables, columns: DESCRIBE_COLUMNS }
+    const own = ownColumns(outline, namespace, tables[0]?.columns)
+    if (own !== undefined) return { outline, tables, columns: own }
     const columns = await workshop.bind(key, boundTables(tables))
     return { outline, tables, columns }
   }
@@ -320,33 +318,17 @@ export class Explore {
 
   /** The answers that take no engine. */
   #ownRows(
-    { outline: { kind, isExplain }, tables, columns }: Checked,
+    { outline, tables, columns }: Checked,
     namespace: NamespaceName,
     reader: Reader | undefined,
   ): Result | undefined {
-    if (isExplain) return undefined
-    if (kind === 'show-tables') return rowsInMemory(columns, this.#tableNames(namespace, reader))
-    if (kind !== 'describe-table') return undefined
-    const rows = tables[0].columns.map(({ name, hiveType }) =>
-      [name, hiveType.toLowerCase(), 'from deserializer'].map((cell) => JSON.stringify(cell)),
-    )
-    return rowsInMemory(columns, rows)
-  }
-
-  #tableNames(namespace: NamespaceName, reader: Reader | undefined): Row[] {
-    return this.tables
-      .list(namespace, knownTo(reader))
-      .map(({ table }) => table)
-      .sort()
-      .map((table) => [JSON.stringify(table)])
+    return ownResult(outline, columns, tables[0]?.columns, {
+      namespace,
+      tables: () => this.tables.list(namespace, knownTo(reader)).map(({ table }) => table),
+      namespaces: () => this.#registry.namespaceNames().filter((name) => reader?.mayKnowPartOf(name) ?? true),
+    })
   }
 }
-
-const DESCRIBE_COLUMNS: readonly ResultColumn[] = [
-  { name: 'col_name', type: 'STRING' },
-  { name: 'data_type', type: 'STRING' },
-  { name: 'comment', type: 'STRING' },
-]
 
 function boundTables(tables: readonly CheckedTable[]) {
   return tables.map(({ named, columns }) => ({ name: named.name, columns }))

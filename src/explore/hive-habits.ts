@@ -8,20 +8,16 @@
  * A walk over tokens, so that nothing inside a text or a comment changes. Whatever comes out is looked at as a whole by
  * DuckDB's own parser: a slip here is a syntax error, no way around any check.
  */
-
-/** What is not closed goes to the end, so that every character is looked at once, whatever the text is. */
-const TOKEN =
-  /'[^']*(?:''[^']*)*(?:'|$)|"[^"]*(?:""[^"]*)*(?:"|$)|`[^`]*(?:``[^`]*)*(?:`|$)|\$([A-Za-z_][A-Za-z0-9_]*)?\$[\s\S]*?(?:\$\1\$|$)|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|\s+|[A-Za-z_][A-Za-z0-9_]*|[\s\S]/g
-const STRING_PREFIX = /^[eExXbB]$/
+import { isSpace, tokensOf } from './sql-tokens.ts'
 
 export function fromHive(statement: string): string {
-  const tokens = statement.match(TOKEN) ?? []
+  const tokens = tokensOf(statement)
   const words = tokens.flatMap((token, index) => (isSpace(token) ? [] : [index]))
   for (const [nth, index] of words.entries()) {
     const token = tokens[index]
     if (token.startsWith('`') && token.length > 1) {
       tokens[index] = `"${token.slice(1, -1).replaceAll('``', '`').replaceAll('"', '""')}"`
-    } else if (token.startsWith('"') && isBetweenBrackets(tokens, words, nth)) {
+    } else if (token.startsWith('"') && isKey(tokens, words, nth)) {
       tokens[index] = `'${token.slice(1, -1).replaceAll('""', '"').replaceAll("'", "''")}'`
     }
   }
@@ -32,33 +28,44 @@ export function fromHive(statement: string): string {
 
 /** The words a statement begins with, in capitals, comments left out. */
 export function firstWords(statement: string, count: number): string[] {
-  const words: string[] = []
-  for (const [token] of statement.matchAll(TOKEN)) {
-    if (isSpace(token)) continue
-    words.push(token.toUpperCase())
-    if (words.length === count) break
-  }
-  return words
+  return wordsOf(statement)
+    .slice(0, count)
+    .map((word) => word.toUpperCase())
+}
+
+/** All tokens but space and comments. */
+export function wordsOf(statement: string): string[] {
+  return tokensOf(statement).filter((token) => !isSpace(token))
 }
 
 /** The statement behind this many of its first words. */
 export function behindWords(statement: string, count: number): string {
+  const tokens = tokensOf(statement)
   let left = count
-  for (const match of statement.matchAll(TOKEN)) {
-    if (isSpace(match[0])) continue
-    if (left-- === 0) return statement.slice(match.index)
-  }
-  return ''
+  const first = tokens.findIndex((token) => !isSpace(token) && left-- === 0)
+  return first === -1 ? '' : tokens.slice(first).join('')
 }
 
-function isBetweenBrackets(tokens: readonly string[], words: readonly number[], nth: number): boolean {
-  const before = tokens[words[nth - 2]]
-  // `["key"]` after a name or another bracket is a subscript; at any other place it is a list of one column.
-  const isSubscript =
-    before !== undefined && /^(?:[A-Za-z_]\w*|".*"|\]|\))$/s.test(before) && !STRING_PREFIX.test(before)
-  return tokens[words[nth - 1]] === '[' && tokens[words[nth + 1]] === ']' && isSubscript
+/** Words that no value ends with: a bracket behind them begins a list. They are DuckDB's reserved ones. */
+const RESERVED: ReadonlySet<string> = new Set(
+  `all analyse analyze and any array as asc asymmetric both case cast check collate column constraint create default
+  deferrable desc describe distinct do else end except false fetch for foreign from group having in initially intersect into
+  lambda lateral leading limit not null offset on only or order pivot pivot_longer pivot_wider placing primary qualify
+  references returning select show some summarize symmetric table then to trailing true union unique unpivot using variadic
+  when where window with between by is like ilike similar glob values`.split(/\s+/),
+)
+
+/** `["key"]` after a name or another bracket is a subscript; at any other place it is a list of one column. */
+function isKey(tokens: readonly string[], words: readonly number[], nth: number): boolean {
+  if (tokens[words[nth - 1]] !== '[' || tokens[words[nth + 1]] !== ']') return false
+  const before = tokens[words[nth - 2]] ?? ''
+  return (
+    /^(?:[A-Za-z_\u0080-\uffff"`]|[\])}]$)/.test(before) &&
+    !isText(before) &&
+    !RESERVED.has(before.toLowerCase())
+  )
 }
 
-function isSpace(token: string): boolean {
-  return /^\s/.test(token) || token.startsWith('--') || token.startsWith('/*')
+function isText(token: string): boolean {
+  return /^[eE]'/.test(token)
 }

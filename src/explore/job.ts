@@ -1,6 +1,8 @@
 /** A query as the workshop knows it: what it is, and whether it is worked on, given up, or has rows. */
+import type { DuckDBType } from '@duckdb/node-api'
 import type { ResultColumn } from './cells.ts'
 import type { Connection } from './engine.ts'
+import type { ReadColumns } from './planner.ts'
 import { type Result, RowsInTable } from './result.ts'
 import { SqlError } from './sql-error.ts'
 import type { Statement } from './statement.ts'
@@ -10,11 +12,17 @@ const INTERRUPT_MS = 50
 
 export class Job {
   readonly statement: Statement
-  /** What the engine is given. */
+  /** What the engine is given: `EXPLAIN`, `EXPLAIN ANALYZE` or nothing, and the query. */
   readonly sql: string
+  readonly select: string
   readonly isExplain: boolean
+  /** To plan on, then to run on; undefined in between. */
   connection: Connection | undefined
   columns: readonly ResultColumn[] = []
+  /** DuckDB's, of the same. */
+  types: readonly DuckDBType[] = []
+  /** Of its tables. */
+  read: ReadColumns
   result: Result | undefined
   ended: Promise<unknown> = Promise.resolve()
   readonly #onGivenUp = new Set<(reason: SqlError) => void>()
@@ -23,40 +31,56 @@ export class Job {
   #isDropped = false
   #interrupting: NodeJS.Timeout | undefined
 
-  constructor(statement: Statement, sql: string, isExplain: boolean) {
+  constructor(statement: Statement, select: string, explain: string) {
     this.statement = statement
-    this.sql = sql
-    this.isExplain = isExplain
+    this.sql = `${explain}${select}`
+    this.select = select
+    this.isExplain = explain !== ''
   }
 
   get cancelled(): boolean {
     return this.#givenUp !== undefined
   }
 
-  /** Whether it keeps the engine busy: it runs, or has not been bound yet. */
+  /** Whether it keeps the engine busy. */
   get isBusy(): boolean {
-    return this.#isRunning || (this.connection !== undefined && this.columns.length === 0)
+    return this.#isRunning
   }
 
-  connected(connection: Connection): void {
-    this.connection = connection
-    if (this.#isDropped) connection.closeSync()
-    this.assertGoesOn()
-  }
-
-  /** `work` is given the connection, and is interrupted when the job is given up. */
-  async whileRunning<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+  /**
+   * Works on a connection of its own, and is interrupted when the job is given up. `ended` resolves after it. `keep` has the
+   * connection once the work is done; without it, it stays the job's, for the rows.
+   */
+  async on<T>(
+    connect: () => Promise<Connection>,
+    work: (connection: Connection) => Promise<T>,
+    keep?: (connection: Connection) => void,
+  ): Promise<T> {
     this.assertGoesOn()
     this.#isRunning = true
-    const working = this.unlessGivenUp(() => work(this.connection!))
+    const working = this.unlessGivenUp(async () => {
+      this.connection = await connect()
+      this.assertGoesOn()
+      return work(this.connection)
+    })
     this.ended = working.catch(() => {})
+    let isDone = false
     try {
-      return await working
+      const result = await working
+      isDone = true
+      return result
     } finally {
       clearInterval(this.#interrupting)
       this.#isRunning = false
       if (this.#isDropped) this.#close()
+      else if (keep !== undefined) this.#handOver(isDone && !this.cancelled ? keep : closeConnection)
     }
+  }
+
+  #handOver(to: (connection: Connection) => void): void {
+    const { connection } = this
+    this.connection = undefined
+    if (connection !== undefined) to(connection)
   }
 
   /** If it rejects because the job was given up, with why. */
@@ -84,6 +108,7 @@ export class Job {
 
   assertGoesOn(): void {
     if (this.#givenUp !== undefined) throw this.#givenUp
+    if (this.#isDropped) throw closed()
   }
 
   /** Does nothing to one that has its rows. */
@@ -107,4 +132,12 @@ export class Job {
     if (this.result instanceof RowsInTable) this.result.close()
     else this.connection?.closeSync()
   }
+}
+
+export function closed(): SqlError {
+  return new SqlError('HY000', 'the query is closed')
+}
+
+export function closeConnection(connection: Connection): void {
+  connection.closeSync()
 }

@@ -1,6 +1,7 @@
 /** Rows of a query: a page at a time, from any row on, as often as anybody likes. */
-import type { ResultColumn } from './cells.ts'
-import { cellJson } from './cells.ts'
+import type { DuckDBType } from '@duckdb/node-api'
+import { answerType, answerValue } from './answer-types.ts'
+import { cellJson, type ResultColumn } from './cells.ts'
 import type { Connection } from './engine.ts'
 import { SqlError } from './sql-error.ts'
 
@@ -51,14 +52,17 @@ export class RowsInTable implements Result {
     this.#rowBytes = sizes.length === 0 ? undefined : sizes.join(' + ')
   }
 
-  /** Runs the query. */
+  /** Runs the query. `types` are those that DuckDB gives its columns, by position. */
   static async fill(
     connection: Connection,
     columns: readonly ResultColumn[],
+    types: readonly DuckDBType[],
     sql: string,
   ): Promise<RowsInTable> {
     const names = columns.map((_, i) => `c${i}`).join(', ')
-    const reader = await connection.runAndReadAll(`CREATE TEMP TABLE ${RESULT_TABLE} (${names}) AS ${sql}`)
+    const reader = await connection.runAndReadAll(
+      `CREATE TEMP TABLE ${RESULT_TABLE} (${names}) AS ${cast(sql, names, types)}`,
+    )
     return new RowsInTable(connection, columns, Number(reader.getRows()[0][0]))
   }
 
@@ -77,6 +81,7 @@ export class RowsInTable implements Result {
     const reader = await this.#connection.runAndReadAll(
       `SELECT * FROM ${RESULT_TABLE} WHERE rowid >= ${from} AND rowid < ${end} ORDER BY rowid`,
     )
+    assertTypes(reader.columnTypes(), this.columns)
     return reader.getRows().map((row) => row.map((value, i) => cellJson(value, this.columns[i])))
   }
 
@@ -101,8 +106,22 @@ export class RowsInTable implements Result {
   }
 }
 
-const FIXED_SIZE =
-  /^(?:BOOLEAN|TINYINT|SMALLINT|INT|BIGINT|FLOAT|DOUBLE|DECIMAL|DATE|TIME|INTERVAL|UUID|VOID)/
+/** The query, with its values made ones of the answer's types. */
+function cast(sql: string, names: string, types: readonly DuckDBType[]): string {
+  if (!types.some((type) => answerType(type).isCast)) return sql
+  const values = types.map((type, i) => answerValue(`c${i}`, type))
+  return `SELECT ${values.join(', ')} FROM (${sql}\n) AS "(answer)"(${names})`
+}
+
+/** What was run has the columns that were bound. Anything else would be cells below wrong names. */
+function assertTypes(types: readonly DuckDBType[], columns: readonly ResultColumn[]): void {
+  const run = types.map((type) => answerType(type).name)
+  if (run.length === columns.length && run.every((name, i) => name === columns[i].type)) return
+  const bound = columns.map(({ type }) => type)
+  throw new Error(`the query was bound with columns ${bound.join(', ')} and has run with ${run.join(', ')}`)
+}
+
+const FIXED_SIZE = /^(?:BOOLEAN|TINYINT|SMALLINT|INT|BIGINT|FLOAT|DOUBLE|DECIMAL|DATE|TIMESTAMP)/
 
 function sizeOf(type: string, column: string): string[] {
   if (FIXED_SIZE.test(type)) return []

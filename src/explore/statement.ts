@@ -32,15 +32,17 @@ export type StatementKind =
   | 'show-ref' // DESCRIBE of a query, SUMMARIZE: has to be a subquery where a SELECT is wanted
   | 'describe-table'
   | 'show-tables'
+  | 'show-databases'
+  | 'show-columns'
 
 export interface Statement {
   readonly kind: StatementKind
   /** Every table once; what CTEs define is not among them. */
   readonly tables: readonly NamedTable[]
-  /** Whether a column of this name, in lower case, may be asked for; a star asks for all. */
-  names(column: string): boolean
   /** The whole query, whose columns are to be named. */
   readonly query: Node
+  /** It is `SELECT * FROM table …`: it reads all columns. */
+  readonly isStar: boolean
 }
 
 export const ALL_TIME: TimeRange = { startMs: 0, endMs: Number.MAX_SAFE_INTEGER }
@@ -84,8 +86,7 @@ export function readStatement(root: Node): Statement {
   const shown = shownBy(root)
   if (shown?.query === null) {
     const name = String(shown.table_name).replaceAll('"', '').toLowerCase()
-    if (name !== 'tables') throw notAllowed(`SHOW ${name.toUpperCase()}`)
-    return { kind: 'show-tables', tables: [], names: () => false, query: root }
+    throw notAllowed(`SHOW ${name.toUpperCase()}`)
   }
   const walk = new Walk()
   walk.node(root, new Set(), 0)
@@ -94,9 +95,17 @@ export function readStatement(root: Node): Statement {
   return {
     kind: shown === undefined ? 'select' : isTable ? 'describe-table' : 'show-ref',
     tables: [...walk.tables].map(([name, range]) => ({ name, range, eventsMax })),
-    names: (column) => walk.everything || walk.texts.has(column.toLowerCase()),
     query: root,
+    isStar: isStarOfTable(root),
   }
+}
+
+function isStarOfTable({ type, from_table: from, select_list: list }: Node): boolean {
+  return (
+    type === 'SELECT_NODE' &&
+    (from as Node | null)?.type === 'BASE_TABLE' &&
+    (list as readonly Node[]).some((item) => item.type === 'STAR' && item.columns === false)
+  )
 }
 
 /** The SHOW_REF that is all of this query. */
@@ -123,11 +132,6 @@ function isPlainStar({ select_list: list, modifiers }: Node): boolean {
 
 class Walk {
   readonly tables = new Map<string, TimeRange>()
-  /** Every text of the tree, in lower case: among them are the names of all columns that are asked for. */
-  readonly texts = new Set<string>()
-  readonly #aloneNames = new Set<string>()
-  readonly #aliases = new Set<string>()
-  #stars = false
 
   /** `ctes` are the names in scope that stand for a part of the query. */
   node(node: Node, ctes: Set<string>, depth: number): void {
@@ -148,7 +152,9 @@ class Walk {
     if (node.type === 'BASE_TABLE') this.#table(node, scope, ALL_TIME)
     if (node.type === 'SELECT_NODE' && (node.from_table as Node | null)?.type === 'BASE_TABLE') {
       const from = node.from_table as Node
-      this.#table(from, scope, rangeOf(node.where_clause as Node | null, from))
+      // A sample of the query is taken before its conditions are looked at.
+      const range = node.sample === null ? rangeOf(node.where_clause as Node | null, from) : ALL_TIME
+      this.#table(from, scope, range)
       for (const [member, value] of Object.entries(node)) {
         if (member !== 'from_table' && member !== 'cte_map') this.#value(value, scope, depth)
       }
@@ -165,8 +171,7 @@ class Walk {
   }
 
   #value(value: unknown, scope: Set<string>, depth: number): void {
-    if (typeof value === 'string') this.texts.add(value.toLowerCase())
-    else if (Array.isArray(value)) for (const one of value) this.#value(one, scope, depth + 1)
+    if (Array.isArray(value)) for (const one of value) this.#value(one, scope, depth + 1)
     else if (typeof value === 'object' && value !== null) this.node(value as Node, scope, depth + 1)
   }
 
@@ -178,17 +183,12 @@ class Walk {
     }
     if (node.class === 'PARAMETER') throw notAllowed('a parameter, whose value nobody gives,')
     if (type === 'SHOW_REF' && node.query === null) throw notAllowed('SHOW within a query')
-    if (type === 'PIVOT' || type === 'STAR' || node.ref_type === 'NATURAL') this.#stars = true
     if (type === 'TABLE_FUNCTION') {
       const name = String((node.function as Node).function_name).toLowerCase()
       if (!TABLE_FUNCTIONS.has(name)) throw notAllowed(`the function ${name}() as a table`)
     }
     if (typeof node.function_name === 'string' && REFUSED_FUNCTION.test(node.function_name)) {
       throw notAllowed(`the function ${node.function_name}()`)
-    }
-    if (type === 'COLUMN_REF') {
-      const names = node.column_names as readonly string[]
-      if (names.length === 1) this.#aloneNames.add(names[0].toLowerCase())
     }
   }
 
@@ -202,18 +202,10 @@ class Walk {
         .join('.')
       throw new SqlError('42S02', `Table not found '${full}'; name tables without a schema`)
     }
-    const alias = String(node.alias ?? '').toLowerCase()
     if (node.at_clause !== null) throw notAllowed('AT')
     const isRenamed = (node.column_name_alias as readonly string[]).length > 0
-    if (isRenamed) this.#stars = true
     const isWhole = isRenamed || node.sample !== null // then conditions do not hold for all that is read
     this.tables.set(name, union(this.tables.get(name), isWhole ? ALL_TIME : range))
-    this.#aliases.add(alias === '' ? name : alias)
-  }
-
-  /** Whether it has to do with all columns: the name of a table alone is its whole row. */
-  get everything(): boolean {
-    return this.#stars || [...this.#aliases].some((alias) => this.#aloneNames.has(alias))
   }
 }
 
@@ -249,7 +241,7 @@ function firstRowsOf(query: Node): number | undefined {
     query.aggregate_handling === 'STANDARD_HANDLING' &&
     (query.group_expressions as readonly Node[]).length === 0 &&
     (query.cte_map as { map: readonly Node[] }).map.length === 0 &&
-    (query.select_list as readonly Node[]).every(({ type }) => type === 'COLUMN_REF' || type === 'STAR') &&
+    (query.select_list as readonly Node[]).every(isColumns) &&
     modifiers.length === 1 &&
     modifiers[0].type === 'LIMIT_MODIFIER'
   if (!isPlain) return undefined
@@ -264,6 +256,12 @@ function firstRowsOf(query: Node): number | undefined {
   if (!areOnTs || rows === undefined || skipped === undefined) return undefined
   const events = rows + skipped
   return events >= 1 && events <= FIRST_EVENTS_MAX ? events : undefined
+}
+
+/** Stands for columns as they are: nothing is computed, which could look at other rows or make more of one. */
+function isColumns(item: Node): boolean {
+  if (item.type === 'COLUMN_REF') return true
+  return item.type === 'STAR' && item.columns === false && (item.replace_list as readonly Node[]).length === 0
 }
 
 function conjuncts(where: Node | null): readonly Node[] {

@@ -3,20 +3,23 @@
  * what is asked of it, no clock and no clients. Everything that goes in and out is plain data, so that it can stand in a
  * process of its own (remote-workshop.ts).
  */
+import { answerType } from './answer-types.ts'
 import { type BadEvents, NO_BAD_EVENTS } from './bad-events.ts'
-import { cellJson, type ResultColumn, typeName } from './cells.ts'
+import { cellJson, type ResultColumn } from './cells.ts'
 import { hiveNames } from './column-names.ts'
 import type { Column } from './columns.ts'
-import { Engine, type EngineOptions } from './engine.ts'
+import { type Connection, Engine, type EngineOptions } from './engine.ts'
 import type { EventSource } from './event-source.ts'
+import { type HiveCommand, readCommand } from './hive-commands.ts'
 import { behindWords, firstWords, fromHive } from './hive-habits.ts'
-import { Job } from './job.ts'
+import { closeConnection, closed, Job } from './job.ts'
+import { answerColumns, createTables, type Plan, plannedQuery } from './planner.ts'
 import { type Result, type Row, RowsInTable, rowsInMemory } from './result.ts'
-import { SqlError } from './sql-error.ts'
-import { quotedName } from './sql-text.ts'
-import { type NamedTable, readStatement, type StatementKind } from './statement.ts'
+import type { SqlError } from './sql-error.ts'
+import { ALL_TIME, type NamedTable, readStatement, type StatementKind } from './statement.ts'
 import type { Wanted } from './stream-table.ts'
 import { type Lease, TableCache } from './table-cache.ts'
+import { viewOf } from './table-view.ts'
 
 /** Which query is meant: its submitter counts them. */
 export type QueryKey = number
@@ -26,6 +29,8 @@ export interface Outline {
   readonly kind: StatementKind
   readonly isExplain: boolean
   readonly tables: readonly NamedTable[]
+  /** What it asks about tables and namespaces, if it is such a statement. */
+  readonly command?: HiveCommand
 }
 
 /** A table that a query names, before any event has been read. */
@@ -34,7 +39,7 @@ export interface BoundTable {
   readonly columns: readonly Column[]
 }
 
-/** The same, with what the query needs of it: of `columns` only those that it names. */
+/** The same, with what of it the query may see. */
 export interface NeededTable extends Wanted {
   readonly name: string
   /** No event before it is visible. */
@@ -89,6 +94,8 @@ export class LocalWorkshop implements Workshop {
   }
 
   async read(key: QueryKey, text: string): Promise<Outline> {
+    const command = readCommand(text)
+    if (command !== undefined) return outlineOf(command)
     const [explain, isAnalyze] = firstWords(text, 2)
     const isExplain = explain === 'EXPLAIN'
     const words = isExplain ? (isAnalyze === 'ANALYZE' ? 2 : 1) : 0
@@ -96,27 +103,47 @@ export class LocalWorkshop implements Workshop {
     const statement = readStatement(await this.#engine.parse(sql))
     const { kind, tables } = statement
     const select = kind === 'select' ? sql : `FROM (${sql}\n)`
-    const whole = `${['', 'EXPLAIN ', 'EXPLAIN ANALYZE '][words]}${select}`
-    this.#jobs.set(key, new Job(statement, whole, isExplain))
+    this.#jobs.set(key, new Job(statement, select, ['', 'EXPLAIN ', 'EXPLAIN ANALYZE '][words]))
     return { kind, isExplain, tables }
   }
 
   async bind(key: QueryKey, tables: readonly BoundTable[]): Promise<readonly ResultColumn[]> {
     const job = this.#job(key)
-    const connection = await this.#engine.connect()
-    job.connected(connection)
-    const prepared = await job.unlessGivenUp(async () => {
-      for (const { name, columns } of tables) await connection.run(emptyView(name, columns))
-      return connection.prepare(job.sql)
-    })
-    const names = Array.from({ length: prepared.columnCount }, (_, i) => prepared.columnName(i))
-    const types = names.map((_, i) => typeName(prepared.columnType(i)))
-    prepared.destroySync()
+    const { answer, read } = await this.#planned(job, tables)
+    const names = answer.map(({ name }) => name)
     const columnsOf = (table: string) =>
       tables.find(({ name }) => name === table)?.columns.map((column) => column.name)
     const told = job.isExplain ? names : hiveNames(names, job.statement.query, columnsOf)
-    job.columns = told.map((name, i) => ({ name, type: types[i] }))
+    job.read = read
+    job.types = answer.map(({ type }) => type)
+    job.columns = job.types.map((type, i) => ({ name: told[i], type: answerType(type).name }))
     return job.columns
+  }
+
+  async #planned(job: Job, tables: readonly BoundTable[]): Promise<Plan> {
+    const planner = await this.#engine.planner()
+    const { sql, select, statement } = job
+    const query = plannedQuery(sql, select, tables, statement.isStar)
+    const known = planner.known(query)
+    if (known !== undefined) return known
+    try {
+      return await job.on(
+        () => planner.connect(query),
+        (connection) => planner.plan(connection, query),
+        (connection) => planner.giveBack(connection, query),
+      )
+    } catch (error) {
+      if (job.cancelled || isAboutText(error)) throw error
+      // It may be that only the planner cannot do it, as it lacks optimizers: then the query is bound where it will run.
+      return job.on(
+        () => this.#engine.connect(),
+        async (connection) => {
+          await createTables(connection, tables)
+          return { answer: await answerColumns(connection, sql), read: undefined }
+        },
+        closeConnection,
+      )
+    }
   }
 
   async run(
@@ -125,28 +152,39 @@ export class LocalWorkshop implements Workshop {
     strict: boolean,
   ): Promise<RunOutcome | StrictFailure> {
     const job = this.#job(key)
+    return job.on(
+      () => this.#engine.connect(),
+      (connection) => this.#rows(job, connection, tables, strict),
+    )
+  }
+
+  async #rows(
+    job: Job,
+    connection: Connection,
+    tables: readonly NeededTable[],
+    strict: boolean,
+  ): Promise<RunOutcome | StrictFailure> {
     const leases: Lease[] = []
-    return job.whileRunning(async (connection) => {
-      try {
-        let badEvents = NO_BAD_EVENTS
-        for (const table of tables) {
-          const needed = { ...table, columns: table.columns.filter((column) => isNeeded(column, job)) }
-          const lease = await job.orGivenUp(
-            this.#cache.lease(needed, needed.earliestMs, job),
-            (late) => void late.release(),
-          )
-          leases.push(lease)
-          badEvents = together(badEvents, await job.orGivenUp(badEventsOf(lease, needed, job)))
-          await connection.run(viewOn(lease, needed))
-        }
-        if (strict && badEvents.count > 0) return { badEvents, rowCount: undefined }
-        job.assertGoesOn()
-        job.result = await resultOf(job)
-        return { badEvents, rowCount: job.result.rowCount }
-      } finally {
-        for (const lease of leases) await lease.release()
+    try {
+      let badEvents = NO_BAD_EVENTS
+      for (const table of tables) {
+        const decoded = table.columns.filter((column) => isRead(column, table.name, job))
+        const needed = { ...table, columns: decoded }
+        const lease = await job.orGivenUp(
+          this.#cache.lease(needed, needed.earliestMs, job),
+          (late) => void late.release(),
+        )
+        leases.push(lease)
+        badEvents = together(badEvents, await job.orGivenUp(badEventsOf(lease, needed, job)))
+        await connection.run(viewOn(lease, table, decoded))
       }
-    })
+      if (strict && badEvents.count > 0) return { badEvents, rowCount: undefined }
+      job.assertGoesOn()
+      job.result = await resultOf(job)
+      return { badEvents, rowCount: job.result.rowCount }
+    } finally {
+      for (const lease of leases) await lease.release()
+    }
   }
 
   page(key: QueryKey, from: number, count: number): Promise<readonly Row[]> {
@@ -182,34 +220,44 @@ export class LocalWorkshop implements Workshop {
 
   #job(key: QueryKey): Job {
     const job = this.#jobs.get(key)
-    if (job === undefined) throw new SqlError('HY000', 'the query is closed')
+    if (job === undefined) throw closed()
     return job
   }
 }
 
-function isNeeded({ keptAs, name }: Column, { statement }: Job): boolean {
-  return keptAs === 'ts' || statement.names(name)
+function outlineOf(command: HiveCommand): Outline {
+  const names = 'table' in command ? [command.table.toLowerCase()] : []
+  const tables = names.map((name) => ({ name, range: ALL_TIME, eventsMax: undefined }))
+  return { kind: command.kind, isExplain: false, tables, command }
 }
 
-async function resultOf({ connection, sql, isExplain, columns }: Job): Promise<Result> {
+/** Of the errors of DuckDB those that do not hang on how a query is planned. */
+function isAboutText(error: unknown): boolean {
+  return error instanceof Error && /^(?:Parser|Binder|Catalog) Error/.test(error.message)
+}
+
+/** Times are needed for what the query may see. */
+function isRead({ keptAs }: Column, table: string, { read }: Job): boolean {
+  return keptAs === 'ts' || read === undefined || read.get(table)?.has(keptAs) === true
+}
+
+async function resultOf({ connection, sql, isExplain, columns, types }: Job): Promise<Result> {
   if (isExplain) {
     const reader = await connection!.runAndReadAll(sql)
     const rows = reader.getRows().map((row) => row.map((value, i) => cellJson(value, columns[i])))
     return rowsInMemory(columns, rows)
   }
-  return RowsInTable.fill(connection!, columns, sql)
-}
-
-function emptyView(name: string, columns: readonly Column[]): string {
-  const list = columns.map((column) => `NULL::${column.type} AS ${quotedName(column.name)}`)
-  return `CREATE TEMP VIEW ${quotedName(name)} AS SELECT ${list.join(', ')} WHERE false`
+  return RowsInTable.fill(connection!, columns, types, sql)
 }
 
 /** `rowid` counts the rows in the order they came: those that came after the query are not its. */
-function viewOn({ table, extent }: Lease, { name, columns, earliestMs }: NeededTable): string {
-  const list = columns.map((column) => `${column.expression} AS ${quotedName(column.name)}`)
+function viewOn(
+  { table, extent }: Lease,
+  { name, columns, earliestMs }: NeededTable,
+  decoded: readonly Column[],
+): string {
   const source = `streams.${table.name} WHERE ts >= ${earliestMs} AND rowid < ${extent.rows}`
-  return `CREATE OR REPLACE TEMP VIEW ${quotedName(name)} AS SELECT ${list.join(', ')} FROM ${source}`
+  return viewOf(name, columns, source, (column) => decoded.includes(column))
 }
 
 async function badEventsOf(

@@ -317,6 +317,43 @@ describe('columns', () => {
     expect(await rowsOf(app, 'SELECT count(*) FROM stream_all WHERE s IS NULL')).toEqual([[1]])
   })
 
+  test('values within arrays, maps and structs are what they are by themselves', async () => {
+    const nested = { type: 'record', name: 'in', fields: [field('b', 'bytes'), field('t', 'string')] }
+    const schema = {
+      type: 'record',
+      name: 'all',
+      fields: [
+        field('b', 'bytes'),
+        field('t', 'string'),
+        field('bs', { type: 'array', items: 'bytes' }),
+        field('ts_', { type: 'array', items: 'string' }),
+        field('m', { type: 'map', keys: 'string', values: 'bytes' }),
+        field('r', nested),
+      ],
+    }
+    const bytes = '"\\u0000\\\\x\\u00ff"' // of the JSON: NUL, a backslash, x, 255
+    const texts = ['"\\ud800"', '"\\\\ud800"', '"\\ud83d\\ude00"', '"\\u0000"']
+    const lines = texts.map(
+      (text) =>
+        `{"b":${bytes},"t":${text},"bs":[${bytes}],"ts_":[${text}],"m":{"k":${bytes}},"r":{"b":${bytes},"t":${text}}}`,
+    )
+    const app = await appWith('n', { name: 'json', schema }, lines.join('\n'))
+    const same = "bs[1] = b AND m['k'] = b AND r.b = b AND ts_[1] = t AND r.t = t"
+    expect(await rowsOf(app, `SELECT octet_length(bs[1]), ${same}, t FROM stream_n`)).toEqual([
+      [4, true, '\ufffd'],
+      [4, true, '\\ud800'],
+      [4, true, '😀'],
+      [4, true, '\0'],
+    ])
+    expect(await rowsOf(app, 'SELECT bs, m, r FROM stream_n LIMIT 1')).toEqual([
+      [
+        '["\\\\x00\\\\x5Cx\\\\xFF"]',
+        '{"k":"\\\\x00\\\\x5Cx\\\\xFF"}',
+        '{"b":"\\\\x00\\\\x5Cx\\\\xFF","t":"\ufffd"}',
+      ],
+    ])
+  })
+
   test('values of each chunk are its own', async () => {
     const count = 5_000 // more than two chunks of 2,048
     const lines = Array.from(

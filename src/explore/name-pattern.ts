@@ -1,0 +1,35 @@
+/** Hive's patterns of names: `*` stands for any characters, `|` for or; case does not count, nor does space around a part. */
+import { SqlError } from './sql-error.ts'
+
+/** Names have 256 characters at most; a pattern is compared with every name of a namespace. */
+const PATTERN_CHARS_MAX = 256
+
+/** Throws SqlError '42000' for a pattern that is too long. */
+export function namePattern(pattern: string | undefined): (name: string) => boolean {
+  if (pattern === undefined) return () => true
+  if (pattern.length > PATTERN_CHARS_MAX) {
+    throw new SqlError(
+      '42000',
+      `the pattern has ${pattern.length} characters, and the most it may have is ${PATTERN_CHARS_MAX}`,
+    )
+  }
+  const choices = pattern.split('|').map((choice) => choice.trim().toLowerCase().split('*'))
+  return (name) => choices.some((pieces) => fits(name.toLowerCase(), pieces))
+}
+
+/** Whether the pieces are in the name in their order, the first at its begin and the last at its end. */
+function fits(name: string, pieces: readonly string[]): boolean {
+  const first = pieces[0]
+  const last = pieces[pieces.length - 1]
+  if (pieces.length === 1) return name === first
+  if (name.length < first.length + last.length || !name.startsWith(first) || !name.endsWith(last))
+    return false
+  const end = name.length - last.length
+  let at = first.length
+  for (const piece of pieces.slice(1, -1)) {
+    const found = name.indexOf(piece, at)
+    if (found === -1 || found + piece.length > end) return false
+    at = found + piece.length
+  }
+  return true
+}

@@ -1,0 +1,64 @@
+/**
+ * Cuts the text of a statement where DuckDB's scanner cuts it, as far as texts, names and comments are concerned: what is
+ * within one of them is one token, whatever characters it has.
+ *
+ *   'it''s'            text                     $$…$$  $tag$…$tag$   text, as it is
+ *   E'it\'s'           text with escapes; goes on after a line end: E'a'⏎'b\'c'
+ *   "a""b"  `a``b`     name; the second is Hive's
+ *   -- … line end      comment                  /* … /* … *​/ … *​/     comment, nested
+ *
+ * X'…', B'…' and N'…' have no escapes, so their letter and their text may be two tokens. What is not closed goes to the end.
+ * Tokens put together are the text again. Each character is looked at once.
+ */
+
+const WORD_CHARACTER = String.raw`(?:[A-Za-z0-9_$]|(?!\s)[\u0080-\uffff])`
+const TAG = String.raw`(?:[A-Za-z_]|(?!\s)[\u0080-\uffff])(?:[A-Za-z0-9_]|(?!\s)[\u0080-\uffff])*`
+/** Between two parts of one text: space with a line end in it, and comments. */
+const CONTINUED = String.raw`[ \t\f\v]*(?:--[^\n\r]*)?[\n\r](?:\s|--[^\n\r]*[\n\r])*`
+const TOKEN = new RegExp(
+  [
+    String.raw`[eE]'[^'\\]*(?:(?:\\[\s\S]|''|'${CONTINUED}')[^'\\]*)*(?:\\?$|')`,
+    "'[^']*(?:''[^']*)*(?:'|$)",
+    '"[^"]*(?:""[^"]*)*(?:"|$)',
+    '`[^`]*(?:``[^`]*)*(?:`|$)',
+    String.raw`\$(${TAG})?\$[\s\S]*?(?:\$\1\$|$)`,
+    String.raw`--[^\n\r]*`,
+    String.raw`\s+`,
+    `(?![0-9$])${WORD_CHARACTER}+`,
+    String.raw`[\s\S]`,
+  ].join('|'),
+  'y',
+)
+
+export function tokensOf(text: string): string[] {
+  const tokens: string[] = []
+  for (let at = 0; at < text.length; ) {
+    const end = text.startsWith('/*', at) ? commentEnd(text, at) : tokenEnd(text, at)
+    tokens.push(text.slice(at, end))
+    at = end
+  }
+  return tokens
+}
+
+/** Whether a token is space or a comment. */
+export function isSpace(token: string): boolean {
+  return /^\s/.test(token) || token.startsWith('--') || token.startsWith('/*')
+}
+
+function tokenEnd(text: string, at: number): number {
+  TOKEN.lastIndex = at
+  TOKEN.test(text)
+  return TOKEN.lastIndex
+}
+
+const COMMENT_EDGE = /\/\*|\*\//g
+
+function commentEnd(text: string, start: number): number {
+  let depth = 0
+  COMMENT_EDGE.lastIndex = start
+  for (let edge = COMMENT_EDGE.exec(text); edge !== null; edge = COMMENT_EDGE.exec(text)) {
+    depth += edge[0] === '/*' ? 1 : -1
+    if (depth === 0) return COMMENT_EDGE.lastIndex
+  }
+  return text.length
+}
