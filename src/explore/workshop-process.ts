@@ -29,7 +29,9 @@ if (process.platform === 'linux') {
     // then it runs like any other
   }
 }
-process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
+const end = () => process.kill(process.pid, 'SIGKILL')
+process.on('disconnect', end)
+if (!process.connected) end() // the service ended while this was loaded
 // Who stops the service may tell all its processes: this one waits for the service to end it.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
 

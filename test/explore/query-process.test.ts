@@ -274,6 +274,22 @@ test.skipIf(!onLinux)(
 )
 
 test.skipIf(!onLinux)(
+  'a service that is killed while the processes start leaves none of them',
+  async () => {
+    for (let i = 0; i < 5; i++) {
+      const { service } = await serviceWith(1)
+      void submit(service, 'SELECT 1').catch(() => {})
+      await expect.poll(() => children(service).length, { interval: 1 }).toBe(2)
+      const started = children(service)
+      await new Promise((resolve) => setTimeout(resolve, 40 * i))
+      service.signal('SIGKILL')
+      await expect.poll(() => started.filter(isThere), { timeout: 30_000 }).toEqual([])
+    }
+  },
+  120_000,
+)
+
+test.skipIf(!onLinux)(
   'it has a lower priority with all its threads, and knows nothing of the environment',
   async () => {
     const { service } = await serviceWith(10)
