@@ -30,8 +30,9 @@ const SCARCE_SHARE = 3 / 4
 const STALLED_SWEEPS = 5
 /** A connection that does mean to send a request has sent it by then, unless it is far away. */
 const HALF_OPEN_GRACE_MS = 500
-/** Where more than this part is half-open, that is no coincidence. */
+/** Where more than this part is half-open, and more than so many, that is no coincidence. */
 const MANY_HALF_OPEN_SHARE = 1 / 4
+const MANY_HALF_OPEN_LEAST = 64
 
 /** What is known of one connection. Kept at its socket, so that a request finds it at no cost. */
 interface Connection {
@@ -221,7 +222,8 @@ export class Connections {
   }
 
   get #manyAreHalfOpen(): boolean {
-    return this.#halfOpen.total > this.#share.capacity * MANY_HALF_OPEN_SHARE
+    const many = Math.max(MANY_HALF_OPEN_LEAST, this.#share.capacity * MANY_HALF_OPEN_SHARE)
+    return this.#halfOpen.total > many
   }
 
   #oldestHalfOpen(leastMs: number, among?: (connection: Connection) => boolean): Connection | undefined {

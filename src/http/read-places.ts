@@ -22,7 +22,8 @@ export interface ReadPlacesLimits {
 
 /** The system takes an answer in large steps, so a shorter time tells nothing. */
 const RATE_WINDOW_MS = 4_000
-const STALE_MS = 500
+/** A reader of a megabyte a second moves in steps of up to three seconds where buffers are large, a faster one more often. */
+const STALE_MS = 2_000
 /** How often it is looked for a place while a read waits. */
 const WAITING_LOOK_MS = 20
 /** A read for which there is no place waits for one so long, then it is refused. */

@@ -4,6 +4,7 @@
  */
 import { gzipSync } from 'node:zlib'
 import { test } from 'vitest'
+import { effort } from '../support/effort.ts'
 import { STREAMS } from '../support/test-app.ts'
 import { type FairnessRow, proveFairness, type Scene } from './fairness/harness.ts'
 
@@ -109,6 +110,12 @@ const askOnNewConnection: FairnessRow['honest'] = (scene, i) =>
     () => scene.send('/ping'),
   ][i % 3]!()
 
+/** A few more than there are places, in the long form with the limit that the service has by itself. */
+const CONNECTIONS = effort<{ count: number; args: readonly string[] }>({
+  short: { count: 700, args: ['--max-connections', '600'] },
+  long: { count: 4_300, args: [] },
+})
+
 /** So many connections that each send `bytes` and no more. */
 const openConnections =
   (count: number, bytes: string): FairnessRow['greedy'] =>
@@ -168,25 +175,31 @@ const rows: readonly FairnessRow[] = [
   },
   {
     name: 'connections, half-open ones from another address',
-    args: ['--max-connections', '600'],
+    args: CONNECTIONS.args,
+    operations: 200,
     prepare: makeStreams,
     honest: askOnNewConnection,
-    greedy: openConnections(700, 'GET /status HTTP/1.1\r\na: '),
+    greedy: openConnections(CONNECTIONS.count, 'GET /status HTTP/1.1\r\na: '),
   },
   {
     name: 'connections, half-open ones from the same address',
-    args: ['--max-connections', '600'],
+    args: CONNECTIONS.args,
+    operations: 200,
     sameAddress: true,
     prepare: makeStreams,
     honest: askOnNewConnection,
-    greedy: openConnections(700, 'GET /status HTTP/1.1\r\na: '),
+    greedy: openConnections(CONNECTIONS.count, 'GET /status HTTP/1.1\r\na: '),
   },
   {
     name: 'connections, with bodies that never come, from another address',
-    args: ['--max-connections', '600'],
+    args: CONNECTIONS.args,
+    operations: 200,
     prepare: makeStreams,
     honest: askOnNewConnection,
-    greedy: openConnections(700, `POST ${STREAMS}/s HTTP/1.1\r\n${HOST}Content-Length: 9\r\n\r\n`),
+    greedy: openConnections(
+      CONNECTIONS.count,
+      `POST ${STREAMS}/s HTTP/1.1\r\n${HOST}Content-Length: 9\r\n\r\n`,
+    ),
   },
 ]
 

@@ -288,14 +288,18 @@ describe('as many long answers as are sent at a time', () => {
   }
 
   test('one more waits, and is refused if those move; short ones are not', async () => {
-    const { app } = await readApp(400_000)
+    const { app } = await readApp(1_000_000)
     const third = await app.get(`${STREAMS}/s/events`)
-    expect([third.status, third.text, third.headers['retry-after']]).toEqual([503, BUSY_READS, '1'])
+    expect([third.status, third.text.slice(0, 200), third.headers['retry-after']]).toEqual([
+      503,
+      BUSY_READS,
+      '1',
+    ])
     expect(await app.events('s', 'limit=100')).toHaveLength(100)
   })
 
   test('one more waits until another has ended', async () => {
-    const { app, readers } = await readApp(400_000)
+    const { app, readers } = await readApp(1_000_000)
     const third = app.get(`${STREAMS}/s/events?limit=500000`)
     await sleep(500)
     readers[0]!.destroy()
