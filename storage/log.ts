@@ -169,9 +169,9 @@ export interface EventLog {
 
   /**
    * What is known of who wrote the events of a log, ascending; events before the first stretch are of no known epoch.
-   * Rejects with StorageError.
+   * At once where they are at hand. Rejects with StorageError.
    */
-  stretches(log: LogId): Promise<readonly Stretch[]>
+  stretches(log: LogId): readonly Stretch[] | Promise<readonly Stretch[]>
 
   /** Undefined for a log that has never been written to. */
   tail(log: LogId): LogTail | undefined

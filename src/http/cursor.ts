@@ -24,6 +24,8 @@ const CURSOR_TEXT = /^(?:[A-Za-z0-9_-]{38}|[A-Za-z0-9_-]{27})$/
 /** Prints cursors of one stream. */
 export class CursorPrinter {
   readonly #bytes = Buffer.allocUnsafe(CRC_OFFSET + 4)
+  /** Made once: a cursor is printed for every event. */
+  readonly #sealedBytes = this.#bytes.subarray(0, CRC_OFFSET)
   readonly #seed: number
   readonly #origins: LogOrigins
   /** The cursor's epoch holds for sequences of this stretch. */
@@ -41,7 +43,7 @@ export class CursorPrinter {
     if (sequence < this.#beginSequence || sequence >= this.#endSequence) this.#enter(sequence)
     this.#bytes.writeUIntBE(sequence, 4, 6)
     this.#bytes.writeUIntBE(timestampMs, 10, 6)
-    this.#bytes.writeUInt32BE(crc32c(this.#bytes.subarray(0, CRC_OFFSET), this.#seed), CRC_OFFSET)
+    this.#bytes.writeUInt32BE(crc32c(this.#sealedBytes, this.#seed), CRC_OFFSET)
     return this.#bytes.toString('base64url')
   }
 

@@ -32,7 +32,6 @@ import {
   TAILS,
 } from './keys.ts'
 import type { Batch, Level } from './level.ts'
-import { storageErrorOf } from './level-error.ts'
 import { locate } from './locate.ts'
 import { readLog } from './log-reader.ts'
 import { LevelLogRestore } from './log-restore.ts'
@@ -133,12 +132,8 @@ export class LevelLog implements EventLog, StagingArea {
     return writer === undefined ? undefined : locate(this.db, writer, sequence, near)
   }
 
-  async stretches(log: LogId): Promise<readonly Stretch[]> {
-    try {
-      return (await this.#existingWriterOf(log)?.stretches.all(this.db)) ?? []
-    } catch (error) {
-      throw storageErrorOf(error)
-    }
+  stretches(log: LogId): readonly Stretch[] | Promise<readonly Stretch[]> {
+    return this.#existingWriterOf(log)?.stretches.all(this.db) ?? []
   }
 
   tail(log: LogId): LogTail | undefined {

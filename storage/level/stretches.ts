@@ -33,6 +33,8 @@ export class LogStretches {
   #own: Stretch | undefined
   /** Of earlier ones, once they have been asked for. */
   #earlier: readonly Stretch[] | undefined
+  /** Both together, once they have been asked for. */
+  #all: readonly Stretch[] | undefined
 
   constructor(log: LogId, epoch: number) {
     this.#log = log
@@ -48,15 +50,21 @@ export class LogStretches {
   begin(batch: Batch, firstSequence: number, restored: boolean): void {
     const epoch = this.#epoch
     this.#own = { firstSequence, epoch, restored }
+    this.#all = undefined
     const key = documentKey(COLLECTION, `${this.#log}:${firstSequence}`)
     batch.put(key, encodeDocument(key, restored ? { epoch, restored } : { epoch }))
   }
 
-  /** Ascending. Rejects with StorageError 'corrupt'. */
-  async all(db: Level): Promise<readonly Stretch[]> {
-    const own = this.#own // as of now: what is written later is behind every event that can be read now
+  /** Ascending; at once if they were asked for before, for every read with a cursor asks. Rejects with StorageError 'corrupt'. */
+  all(db: Level): readonly Stretch[] | Promise<readonly Stretch[]> {
+    return this.#all ?? this.#load(db)
+  }
+
+  async #load(db: Level): Promise<readonly Stretch[]> {
     this.#earlier ??= await earlierStretches(db, this.#log, this.#epoch)
-    return own === undefined ? this.#earlier : [...this.#earlier, own]
+    const own = this.#own // as of now: loading takes a while
+    this.#all = own === undefined ? this.#earlier : [...this.#earlier, own]
+    return this.#all
   }
 }
 
