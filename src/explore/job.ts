@@ -138,6 +138,6 @@ export function closed(): SqlError {
   return new SqlError('HY000', 'the query is closed')
 }
 
-export function closeConnection(connection: Connection): void {
+function closeConnection(connection: Connection): void {
   connection.closeSync()
 }

@@ -5,6 +5,7 @@
  */
 import { answerType } from './answer-types.ts'
 import { type BadEvents, NO_BAD_EVENTS } from './bad-events.ts'
+import { BoundConnections, type BoundTable, type BoundTables, boundTables } from './bound-tables.ts'
 import { cellJson, type ResultColumn } from './cells.ts'
 import { hiveNames } from './column-names.ts'
 import type { Column } from './columns.ts'
@@ -12,14 +13,16 @@ import { type Connection, Engine, type EngineOptions } from './engine.ts'
 import type { EventSource } from './event-source.ts'
 import { type HiveCommand, readCommand } from './hive-commands.ts'
 import { behindWords, firstWords, fromHive } from './hive-habits.ts'
-import { closeConnection, closed, Job } from './job.ts'
-import { answerColumns, createTables, type Plan, plannedQuery } from './planner.ts'
+import { closed, Job } from './job.ts'
+import { answerColumns, KnownPlans, type Plan, type ReadColumns, readColumns } from './planner.ts'
 import { type Result, type Row, RowsInTable, rowsInMemory } from './result.ts'
 import type { SqlError } from './sql-error.ts'
 import { ALL_TIME, type NamedTable, readStatement, type StatementKind } from './statement.ts'
 import type { Wanted } from './stream-table.ts'
 import { type Lease, TableCache } from './table-cache.ts'
 import { viewOf } from './table-view.ts'
+
+export type { BoundTable } from './bound-tables.ts'
 
 /** Which query is meant: its submitter counts them. */
 export type QueryKey = number
@@ -33,13 +36,7 @@ export interface Outline {
   readonly command?: HiveCommand
 }
 
-/** A table that a query names, before any event has been read. */
-export interface BoundTable {
-  readonly name: string
-  readonly columns: readonly Column[]
-}
-
-/** The same, with what of it the query may see. */
+/** A table that a query names, with what of it the query may see. */
 export interface NeededTable extends Wanted {
   readonly name: string
   /** No event before it is visible. */
@@ -81,11 +78,14 @@ const REASONS_TOLD = 5
 export class LocalWorkshop implements Workshop {
   readonly #engine: Engine
   readonly #cache: TableCache
+  readonly #connections: BoundConnections
+  readonly #plans = new KnownPlans()
   readonly #jobs = new Map<QueryKey, Job>()
 
   private constructor(engine: Engine, cache: TableCache) {
     this.#engine = engine
     this.#cache = cache
+    this.#connections = new BoundConnections(() => engine.connect())
   }
 
   static async open(options: EngineOptions, source: EventSource): Promise<LocalWorkshop> {
@@ -109,7 +109,7 @@ export class LocalWorkshop implements Workshop {
 
   async bind(key: QueryKey, tables: readonly BoundTable[]): Promise<readonly ResultColumn[]> {
     const job = this.#job(key)
-    const { answer, read } = await this.#planned(job, tables)
+    const { answer, read } = await this.#planned(job, boundTables(tables))
     const names = answer.map(({ name }) => name)
     const columnsOf = (table: string) =>
       tables.find(({ name }) => name === table)?.columns.map((column) => column.name)
@@ -120,29 +120,33 @@ export class LocalWorkshop implements Workshop {
     return job.columns
   }
 
-  async #planned(job: Job, tables: readonly BoundTable[]): Promise<Plan> {
-    const planner = await this.#engine.planner()
-    const { sql, select, statement } = job
-    const query = plannedQuery(sql, select, tables, statement.isStar)
-    const known = planner.known(query)
+  /** The engine that runs queries binds them too, so that whatever is wrong with one is told before it runs. */
+  async #planned(job: Job, tables: BoundTables): Promise<Plan> {
+    const known = this.#plans.find(job.sql, tables)
     if (known !== undefined) return known
+    const answer = await job.on(
+      () => this.#connections.take(tables),
+      (connection) => answerColumns(connection, job.sql),
+      (connection) => this.#connections.giveBack(connection, tables),
+    )
+    // Planning what reads all columns anyway would be in vain.
+    const readsAll = job.statement.isStar || tables.tables.length === 0
+    const plan = { answer, read: readsAll ? undefined : await this.#read(job, tables) }
+    this.#plans.add(job.sql, tables, plan)
+    return plan
+  }
+
+  async #read(job: Job, tables: BoundTables): Promise<ReadColumns> {
+    const { connections } = await this.#engine.planner()
     try {
       return await job.on(
-        () => planner.connect(query),
-        (connection) => planner.plan(connection, query),
-        (connection) => planner.giveBack(connection, query),
+        () => connections.take(tables),
+        (connection) => readColumns(connection, tables, job.select),
+        (connection) => connections.giveBack(connection, tables),
       )
     } catch (error) {
-      if (job.cancelled || isAboutText(error)) throw error
-      // It may be that only the planner cannot do it, as it lacks optimizers: then the query is bound where it will run.
-      return job.on(
-        () => this.#engine.connect(),
-        async (connection) => {
-          await createTables(connection, tables)
-          return { answer: await answerColumns(connection, sql), read: undefined }
-        },
-        closeConnection,
-      )
+      if (job.cancelled) throw error
+      return undefined // some plans need more optimizers than the planner has
     }
   }
 
@@ -215,6 +219,7 @@ export class LocalWorkshop implements Workshop {
     for (const job of jobs) job.stop()
     await Promise.all(jobs.map((job) => job.ended))
     for (const key of [...this.#jobs.keys()]) this.drop(key)
+    this.#connections.close()
     this.#engine.close()
   }
 
@@ -229,11 +234,6 @@ function outlineOf(command: HiveCommand): Outline {
   const names = 'table' in command ? [command.table.toLowerCase()] : []
   const tables = names.map((name) => ({ name, range: ALL_TIME, eventsMax: undefined }))
   return { kind: command.kind, isExplain: false, tables, command }
-}
-
-/** Of the errors of DuckDB those that do not hang on how a query is planned. */
-function isAboutText(error: unknown): boolean {
-  return error instanceof Error && /^(?:Parser|Binder|Catalog) Error/.test(error.message)
 }
 
 /** Times are needed for what the query may see. */

@@ -1,0 +1,80 @@
+/**
+ * Tables without rows to bind queries to: as wide as those of the streams, under the names that queries use, and made of the
+ * same view. Connections keep theirs for a while, so that the next query over these tables finds them made.
+ */
+import type { DuckDBConnection } from '@duckdb/node-api'
+import type { Column } from './columns.ts'
+import { viewOf } from './table-view.ts'
+
+export interface BoundTable {
+  readonly name: string
+  readonly columns: readonly Column[]
+}
+
+export interface BoundTables {
+  readonly tables: readonly BoundTable[]
+  /** The same for the same tables with the same columns. */
+  readonly key: string
+}
+
+export function boundTables(tables: readonly BoundTable[]): BoundTables {
+  const names = tables.map(({ name, columns }) => [
+    name,
+    columns.map((column) => [column.name, column.keptAs, column.type]),
+  ])
+  return { tables, key: JSON.stringify(names) }
+}
+
+const IDLE_MAX = 8
+
+/** Connections that have such tables, each for one query at a time. */
+export class BoundConnections {
+  readonly #connect: () => Promise<DuckDBConnection>
+  /** The one used last is at the end. */
+  readonly #idle: { readonly key: string; readonly connection: DuckDBConnection }[] = []
+  #closed = false
+
+  constructor(connect: () => Promise<DuckDBConnection>) {
+    this.#connect = connect
+  }
+
+  /** Give it back or close it. */
+  async take({ tables, key }: BoundTables): Promise<DuckDBConnection> {
+    const at = this.#idle.findLastIndex((idle) => idle.key === key)
+    if (at !== -1) return this.#idle.splice(at, 1)[0].connection
+    const connection = await this.#connect()
+    try {
+      await createTables(connection, tables)
+      return connection
+    } catch (error) {
+      connection.closeSync()
+      throw error
+    }
+  }
+
+  giveBack(connection: DuckDBConnection, { key }: BoundTables): void {
+    this.#idle.push({ key, connection })
+    while (this.#idle.length > (this.#closed ? 0 : IDLE_MAX)) this.#idle.shift()!.connection.closeSync()
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const { connection } of this.#idle.splice(0)) connection.closeSync()
+  }
+}
+
+/** In the connection's own schema: they go with it. */
+async function createTables(connection: DuckDBConnection, tables: readonly BoundTable[]): Promise<void> {
+  for (const [i, { name, columns }] of tables.entries()) {
+    const list = columns.map(
+      ({ keptAs, keptType }) => `${keptAs} ${keptType === 'JSON' ? 'VARCHAR' : keptType}`,
+    )
+    await connection.run(`CREATE TEMP TABLE "${baseName(i)}" (${list.join(', ')})`)
+    await connection.run(viewOf(name, columns, `"${baseName(i)}"`))
+  }
+}
+
+/** Of the table below the view, by the place of its table among `tables`. No table of a stream has such a name. */
+export function baseName(index: number): string {
+  return `(${index})`
+}
