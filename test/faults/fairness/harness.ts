@@ -76,19 +76,29 @@ interface Times {
 /** Runs the row, prints its line, and checks the promise. */
 export async function proveFairness(row: FairnessRow): Promise<FairnessResult> {
   let result = await run(row)
-  for (let round = 1; round < ROUNDS && !isWithin(result); round++) result = await run(row)
+  let rounds = 1
+  // Only a time that is too long may be the machine's: a refusal counts in whichever round it comes.
+  while (rounds < ROUNDS && !isWithin(result) && refusalsOf(result).length === 0) {
+    result = await run(row)
+    rounds++
+  }
   const { quiet, attacked, honestStatuses, told } = result
   tellProof(`fairness ${row.name}`, {
     'honest p50/p99 ms alone': `${quiet.p50.toFixed(1)}/${quiet.p99.toFixed(1)}`,
     'beside the greedy one': `${attacked.p50.toFixed(1)}/${attacked.p99.toFixed(1)}`,
     'honest answers': JSON.stringify(honestStatuses),
     'told to the greedy one': JSON.stringify(told),
+    rounds,
   })
-  const refused = Object.keys(honestStatuses).filter((status) => !/^2\d\d$/.test(status))
-  expect(refused).toEqual([])
+  expect(refusalsOf(result)).toEqual([])
   expect((row.slowed ?? wasTold)(told)).toBe(true)
   expect(attacked.p99).toBeLessThan(allowed(quiet))
   return result
+}
+
+/** Statuses of the honest client that are no success. */
+function refusalsOf({ honestStatuses }: FairnessResult): string[] {
+  return Object.keys(honestStatuses).filter((status) => !/^2\d\d$/.test(status))
 }
 
 function allowed({ p99 }: Times): number {
