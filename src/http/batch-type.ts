@@ -1,10 +1,12 @@
 /**
  * How the body of a batch is cut into events: by its `Content-Type`, and where that says nothing, by the format of the stream.
  *
- *   avro/binary     exactly so, as CDAP has it
- *   text/csv        and the other names of CSV, in any case: records. The delimiter is the parameter `delimiter`, or that of a
+ *   avro/binary     without parameters, as CDAP has it
+ *   text/csv        and the other names of CSV: records. The delimiter is the parameter `delimiter`, or that of a
  *                   stream whose format is csv or tsv, or a comma
- *   text/...        in lower case, as CDAP has it: lines
+ *   text/...        lines
+ *
+ * Media types are compared without case, as HTTP has it (RFC 9110, 8.3.1).
  *
  * Both ways to cut text look for bytes of ASCII, so a text in a character set where these are parts of other characters is
  * refused, not destroyed.
@@ -33,11 +35,12 @@ const CSV_TYPES = new Set([
 /** Throws ServiceError 'missing_content_type', 'unsupported_content_type', 'invalid_content_type' or 'unsupported_charset'. */
 export function batchLayout(contentType: string | undefined, format: FormatSpecification): BatchLayout {
   if (contentType === undefined) throw new ServiceError('missing_content_type', 'Unknown content type')
-  if (contentType === 'avro/binary') return { kind: 'avro' }
+  const lowerCase = contentType.toLowerCase()
+  if (lowerCase === 'avro/binary') return { kind: 'avro' }
   const [named] = contentType.split(';', 1)
   const types = named.split(',').map((type) => type.trim())
   const isCsv = (type: string) => CSV_TYPES.has(type.toLowerCase())
-  if (!contentType.startsWith('text/') && !isCsv(types[0])) {
+  if (!lowerCase.startsWith('text/') && !isCsv(types[0])) {
     throw new ServiceError('unsupported_content_type', `Unsupported content type ${contentType}`)
   }
   if (!types.every((type) => MEDIA_TYPE.test(type))) {
