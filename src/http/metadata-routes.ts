@@ -7,11 +7,11 @@ import { parseSearch, WORDS_MAX } from '../metadata/search.ts'
 import { ServiceError } from '../service-error.ts'
 import { type EntityId, printEntity } from '../streams/existing.ts'
 import type { Streams } from '../streams/streams.ts'
-import { answerJson, answerText } from './answers.ts'
+import { answerJson, answerJsonText, answerText } from './answers.ts'
 import type { HttpContext } from './bindings.ts'
 import { type DocumentOptions, documentReader } from './documents.ts'
-import { parseSecond } from './metrics-query.ts'
 import { entityOf, namespaceOf, streamOf } from './path-names.ts'
+import { parseSecond } from './read-range.ts'
 import { answerArray, type SlicedAnswerOptions } from './sliced-answer.ts'
 import { visibleNames } from './visible-streams.ts'
 
@@ -130,7 +130,7 @@ export function metadataRoutes(
       const start = parseSecond(c.req.query('start') ?? '0', now)
       const end = parseSecond(c.req.query('end') ?? 'now', now)
       if (end < start) throw invalid(`end is ${end}, before start, which is ${start}`)
-      return answerJson(c, { start, end, relations: [], data: {}, programs: {} })
+      return answerJsonText(c, `{"start":${start},"end":${end},"relations":[],"data":{},"programs":{}}`)
     },
   }
 }

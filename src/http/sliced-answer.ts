@@ -88,8 +88,9 @@ function* arrayParts<T>(
   yield ']'
 }
 
-/** As JSON.stringify, whose members that are undefined are left out. */
+/** As JSON.stringify, whose members that are undefined are left out; a bigint is a number with all its digits. */
 function* jsonParts(value: unknown): Generator<string> {
+  if (typeof value === 'bigint') return yield `${value}`
   if (isFlat(value)) return yield JSON.stringify(value)
   if (Array.isArray(value)) {
     yield '['
@@ -109,9 +110,13 @@ function* jsonParts(value: unknown): Generator<string> {
   yield opening === '{' ? '{}' : '}'
 }
 
-/** A scalar, or an object or array of nothing else, of which there are few. */
+/** A scalar that JSON.stringify can print, or an object or array of nothing else, of which there are few. */
 function isFlat(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return true
   const members = Object.values(value)
-  return members.length <= 16 && members.every((member) => typeof member !== 'object' || member === null)
+  return members.length <= 16 && members.every(isScalar)
+}
+
+function isScalar(value: unknown): boolean {
+  return value === null || (typeof value !== 'object' && typeof value !== 'bigint')
 }

@@ -509,3 +509,26 @@ test('the lineage is empty, and says so', async () => {
   const end = NOW_MS / 1000
   expect(answer.json()).toEqual({ start: end - 3600, end, relations: [], data: {}, programs: {} })
 })
+
+const farTimes = [
+  { query: 'start=0&end=9223372036854775807', start: '0', end: '9223372036854775807' },
+  { query: 'end=9223372036854775807', start: '0', end: '9223372036854775807' },
+  { query: 'start=9223372036854775807&end=9223372036854775807', start: '9223372036854775807' },
+  { query: 'start=1&end=9007199254740993&levels=2', start: '1', end: '9007199254740993' },
+  { query: 'start=now&end=now%2B9223372036854775807d', end: '9223372036854775807' },
+]
+test.each(farTimes)('the lineage of $query is told with all its digits', async ({ query, start, end }) => {
+  const app = await testApp({ streams: ['s'], nowMs: NOW_MS })
+  const { status, text } = await app.get(`${STREAMS}/s/lineage?${query}`)
+  const [from, to] = [start ?? `${NOW_MS / 1000}`, end ?? '9223372036854775807']
+  expect([status, text]).toEqual([
+    200,
+    `{"start":${from},"end":${to},"relations":[],"data":{},"programs":{}}`,
+  ])
+})
+
+const wrongTimes = ['9223372036854775808', '99999999999999999999999', '-1', '1.5', 'tomorrow']
+test.each(wrongTimes)('a lineage that ends at %s is refused', async (end) => {
+  const app = await testApp({ streams: ['s'], nowMs: NOW_MS })
+  expect((await app.get(`${STREAMS}/s/lineage?start=0&end=${end}`)).status).toBe(400)
+})
