@@ -21,7 +21,6 @@ export async function answerArray<T>(
   print: (item: T) => string | undefined,
   options: SlicedAnswerOptions,
 ): Promise<Response> {
-  if (c.req.method === 'HEAD') return c.body(null, 200, JSON_CONTENT)
   return answerParts(c, async () => arrayParts(items, print), options)
 }
 
@@ -34,11 +33,13 @@ export async function answerJsonInSlices(
   return answerParts(c, async (slice) => jsonParts(await make(slice)), options)
 }
 
-async function answerParts(
+/** Answers 200 with the parts of JSON that `make` resolves with. Rejects with 'overloaded', and with what `make` does. */
+export async function answerParts(
   c: HttpContext,
   make: (slice: Slice) => Promise<Iterable<string | undefined>>,
   options: SlicedAnswerOptions,
 ): Promise<Response> {
+  if (c.req.method === 'HEAD') return c.body(null, 200, JSON_CONTENT)
   const { outgoing } = c.env
   const pieces = await inTurn(c, options, async (slice) =>
     beginPieces(piecesOf(await make(slice), slice, () => outgoing.destroyed)),
@@ -74,7 +75,7 @@ async function* piecesOf(
   yield Buffer.from(text)
 }
 
-function* arrayParts<T>(
+export function* arrayParts<T>(
   items: Iterable<T>,
   print: (item: T) => string | undefined,
 ): Generator<string | undefined> {
