@@ -1,6 +1,6 @@
 /**
- * Metadata of streams and views, and the lineage of streams, in the form that CDAP 3.2 gave them. Only what users noted can
- * be changed.
+ * Metadata of streams and views, and the lineage of streams, in a form that clients of CDAP 3.2 to 5.0 read. Only what users
+ * noted can be changed.
  */
 import type { Slice } from '../loop-share.ts'
 import { type Metadata, type MetadataOf, SCOPES, type Scope } from '../metadata/metadata.ts'
@@ -41,10 +41,11 @@ export function metadataRoutes(
     return answerText(c, text)
   }
 
-  function printFound(id: EntityId, weigh: WeighEntity): string | undefined {
+  /** Undefined if it was not found, or is gone by now. */
+  function printFound(id: EntityId, weigh: WeighEntity, print = nested): string | undefined {
     const known = metadata.ofAllScopes(id)
     if (known === undefined || weigh(id, known) === 0) return undefined
-    return JSON.stringify({ entityId: nested(id), metadata: scopesFound(known) })
+    return JSON.stringify({ entityId: print(id), metadata: scopesFound(known) })
   }
 
   /** Everything here is of users: nothing is found in the scope of the system alone. */
@@ -60,7 +61,7 @@ export function metadataRoutes(
     const { total, results, cursors } = paged(found, page)
     return (function* () {
       yield pageOpening(page, total)
-      yield* arrayParts(results, (id) => printFound(id, () => 1))
+      yield* arrayParts(results, (id) => printFound(id, () => 1, forAllClients))
       yield pageEnding(page, cursors)
     })()
   }
@@ -70,7 +71,7 @@ export function metadataRoutes(
       const id = entityOf(c)
       const records = scopesOf(c).map((scope) => {
         const { properties, tags } = metadata.of(id, scope)
-        return { entityId: nested(id), scope, properties: Object.fromEntries(properties), tags }
+        return { entityId: forAllClients(id), scope, properties: Object.fromEntries(properties), tags }
       })
       return answerJson(c, records)
     },
@@ -169,6 +170,17 @@ export function metadataRoutes(
   }
 }
 
+/**
+ * Clients of CDAP 3 and 4 read `id` and `type`, those of CDAP 5 the other members. Their requests are the same, so the
+ * answer has both; each ignores what it does not know.
+ */
+function forAllClients(id: EntityId) {
+  const { namespace, stream, view } = id
+  const flat = { namespace, stream, ...(view !== undefined && { view }) }
+  return { ...nested(id), ...flat, entity: view === undefined ? 'STREAM' : 'STREAM_VIEW' }
+}
+
+/** As CDAP 3 has it. */
 function nested({ namespace, stream, view }: EntityId) {
   const ofStream = { namespace: { id: namespace }, streamName: stream }
   return view === undefined

@@ -18,6 +18,16 @@ const V = `${STREAMS}/s/views/v`
 const VIEW = '{"format":{"name":"text"}}'
 const VIEW_ENTITY = { id: { stream: ENTITY.id, id: 'v' }, type: 'view' }
 
+/** Of metadata, and of searches in the form of CDAP 4 and 5: clients of CDAP 5 read the members behind the type. */
+const ENTITY_OF_ALL = { ...ENTITY, namespace: 'default', stream: 's', entity: 'STREAM' }
+const VIEW_ENTITY_OF_ALL = {
+  ...VIEW_ENTITY,
+  namespace: 'default',
+  stream: 's',
+  view: 'v',
+  entity: 'STREAM_VIEW',
+}
+
 const noted = async (app: TestApp, metadata = M) => [
   (await app.get(`${metadata}/properties?scope=user`)).json(),
   (await app.get(`${metadata}/tags?scope=USER`)).json(),
@@ -122,9 +132,9 @@ test('a view has metadata of its own', async () => {
   await app.post(`${V}/metadata/properties`, { body: '{"owner":"ann"}' })
   await app.post(`${M}/tags`, { body: '["x"]' })
   expect((await app.get(`${V}/metadata`)).json()).toEqual([
-    { entityId: VIEW_ENTITY, scope: 'USER', properties: { owner: 'ann' }, tags: [] },
+    { entityId: VIEW_ENTITY_OF_ALL, scope: 'USER', properties: { owner: 'ann' }, tags: [] },
     {
-      entityId: VIEW_ENTITY,
+      entityId: VIEW_ENTITY_OF_ALL,
       scope: 'SYSTEM',
       properties: { 'entity-name': 'v', schema: SCHEMA },
       tags: ['s'],
@@ -175,11 +185,11 @@ test('both scopes: records, and the two together', async () => {
   const system = { ...SYSTEM, ttl: '60000', description: 'Orders' }
   const user = { owner: 'ann', ttl: 'mine' }
   expect((await app.get(M)).json()).toEqual([
-    { entityId: ENTITY, scope: 'USER', properties: user, tags: ['explore', 'x'] },
-    { entityId: ENTITY, scope: 'SYSTEM', properties: system, tags: ['explore'] },
+    { entityId: ENTITY_OF_ALL, scope: 'USER', properties: user, tags: ['explore', 'x'] },
+    { entityId: ENTITY_OF_ALL, scope: 'SYSTEM', properties: system, tags: ['explore'] },
   ])
   expect((await app.get(`${M}?scope=system`)).json()).toEqual([
-    { entityId: ENTITY, scope: 'SYSTEM', properties: system, tags: ['explore'] },
+    { entityId: ENTITY_OF_ALL, scope: 'SYSTEM', properties: system, tags: ['explore'] },
   ])
   expect((await app.get(`${M}/properties`)).json()).toEqual({ ...system, ...user })
   expect((await app.get(`${M}/tags`)).json()).toEqual(['explore', 'x'])
@@ -570,7 +580,7 @@ describe('a search that asks for pages', () => {
     const answer = await app.get(`${SEARCH}?query=x&offset=0&limit=2147483647&numCursors=0`)
     const user = '"USER":{"properties":{},"tags":["x"]}'
     const system = `"SYSTEM":${JSON.stringify({ properties: SYSTEM, tags: ['explore'] })}`
-    const result = `{"entityId":${JSON.stringify(ENTITY)},"metadata":{${user},${system}}}`
+    const result = `{"entityId":${JSON.stringify(ENTITY_OF_ALL)},"metadata":{${user},${system}}}`
     expect(answer.text).toBe(
       `{"sort":"null WEIGHTED","offset":0,"limit":2147483647,"numCursors":0,"total":1,"results":[${result}],"cursors":[],"showHidden":false,"entityScope":["USER","SYSTEM"]}`,
     )
