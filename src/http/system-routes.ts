@@ -41,7 +41,7 @@ export function systemRoutes(failure: () => Error | undefined) {
     },
 
     streamsInstances(c: HttpContext) {
-      return answerJson(c, { requested: 1, provisioned: 1 })
+      return answerJson(c, { instances: 1, requested: 1, provisioned: 1 }) // the Java client reads the first
     },
   }
 
