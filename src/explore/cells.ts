@@ -1,7 +1,8 @@
 /**
  * What a query answers, as clients of CDAP read it: columns with names and types of Hive, cells as JSON.
  *
- * Scalar types are in capitals, nested ones not; values of nested types are JSON text in a text. Types that Hive does not
+ * Scalar types are in capitals, nested ones not; values of nested types are JSON text in a text, those of BINARY arrays of
+ * signed bytes. Types that Hive does not
  * have keep DuckDB's name, and their values are texts.
  */
 import type { DuckDBType, DuckDBValue } from '@duckdb/node-api'
@@ -52,7 +53,13 @@ export function typeName(type: DuckDBType): string {
 /** JSON of a cell of a column of this type. */
 export function cellJson(value: DuckDBValue, { type }: ResultColumn): string {
   if (type === 'FLOAT' && typeof value === 'number' && Number.isFinite(value)) return floatText(value)
+  if (type === 'BINARY' && value !== null) return signedBytes((value as MaybeNested).bytes!)
   return isNested(value) ? JSON.stringify(plainJson(value)) : plainJson(value)
+}
+
+/** As Java prints bytes, -128 to 127: the clients of CDAP read nothing else as binary. */
+function signedBytes(bytes: Uint8Array): string {
+  return `[${new Int8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength).join(',')}]`
 }
 
 interface MaybeNested {
