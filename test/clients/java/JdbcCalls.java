@@ -1,3 +1,4 @@
+import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
 import java.sql.DatabaseMetaData;
 import java.sql.DriverManager;
@@ -61,12 +62,6 @@ final class JdbcCalls {
         return values(statement.executeQuery());
       }
     });
-    Calls.call("prepared with a quote", () -> {
-      try (PreparedStatement statement = connection.prepareStatement("SELECT page FROM stream_clicks WHERE page = ?")) {
-        statement.setString(1, "it's");
-        return values(statement.executeQuery());
-      }
-    });
   }
 
   private static void errors(Connection connection) {
@@ -108,7 +103,7 @@ final class JdbcCalls {
       List<Object> described = new ArrayList<>();
       described.add(columns.getColumnTypeName(1));
       described.add(value == null ? "null" : value.getClass().getSimpleName());
-      described.add(value instanceof byte[] ? ((byte[]) value).length : value);
+      described.add(value instanceof byte[] ? new String((byte[]) value, StandardCharsets.UTF_8) : value);
       return described;
     }
   }
