@@ -14,7 +14,10 @@ const answers = [
       '[{"name":"streams","description":"Streams, their views and SQL over them.","status":"OK","logs":"NOTOK","min":1,"max":1,"requested":1,"provisioned":1}]',
     ),
   },
-  { path: '/v3/system/services/streams/instances', answer: json('{"instances":1,"requested":1,"provisioned":1}') },
+  {
+    path: '/v3/system/services/streams/instances',
+    answer: json('{"instances":1,"requested":1,"provisioned":1}'),
+  },
   { path: '/v3/preferences', answer: json('{}') },
   { path: '/v3/config/cdap', answer: json('[]') },
   { path: '/v3/config/hadoop', answer: json('[]') },
