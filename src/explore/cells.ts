@@ -1,8 +1,8 @@
 /**
  * What a query answers, as clients of CDAP read it: columns with names and types of Hive (answer-types.ts), cells as JSON.
  *
- * Values of nested types are JSON text in a text. A decimal is a text, which CDAP's clients make a BigDecimal of: as a number
- * it would be a double to them. Dates and timestamps are texts.
+ * Values of nested types are JSON text in a text, those of BINARY arrays of signed bytes. A decimal is a text, which CDAP's
+ * clients make a BigDecimal of: as a number it would be a double to them. Dates and timestamps are texts.
  */
 import type { DuckDBValue } from '@duckdb/node-api'
 import { bytesText, scalarJson } from '../formats/value-json.ts'
@@ -16,7 +16,13 @@ export interface ResultColumn {
 export function cellJson(value: DuckDBValue, { type }: ResultColumn): string {
   if (type.startsWith('DECIMAL') && value !== null) return JSON.stringify(String(value))
   if (type === 'FLOAT' && typeof value === 'number' && Number.isFinite(value)) return floatText(value)
+  if (type === 'BINARY' && value !== null) return signedBytes((value as MaybeNested).bytes!)
   return isNested(value) ? JSON.stringify(plainJson(value)) : plainJson(value)
+}
+
+/** As Java prints bytes, -128 to 127: the clients of CDAP read nothing else as binary. */
+function signedBytes(bytes: Uint8Array): string {
+  return `[${new Int8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength).join(',')}]`
 }
 
 interface MaybeNested {

@@ -15,6 +15,7 @@ import type { Namespaces } from '../streams/namespaces.ts'
 import type { Streams } from '../streams/streams.ts'
 import type { UsageRegistry } from '../streams/usage.ts'
 import type { Views } from '../streams/views.ts'
+import { absentRoutes, EMPTY_LISTS } from './absent-routes.ts'
 import type { Access } from './access.ts'
 import { answerText } from './answers.ts'
 import { audited } from './audited.ts'
@@ -109,6 +110,7 @@ export function routesOf(parts: AppParts, options: AppOptions): readonly Route[]
   const feed = feedRoutes(parts.feeds, options)
   const metrics = metricsRoutes(parts.metrics, parts.prometheus, options)
   const system = systemRoutes(parts.storeFailure)
+  const absent = absentRoutes(parts.streams)
 
   const N = '/v3/namespaces/:namespace'
   const S = `${N}/streams`
@@ -237,8 +239,16 @@ export function routesOf(parts: AppParts, options: AppOptions): readonly Route[]
     ['GET', '/ping', 'client', system.ping],
     ['GET', '/status', 'anybody', system.status],
     ['GET', '/v3/version', 'client', system.version],
+    ['GET', '/v3/system/services', 'client', system.serviceList],
     ['GET', '/v3/system/services/status', 'client', system.services],
     ['GET', '/v3/system/services/streams/status', 'client', system.streamsService],
+    ['GET', '/v3/system/services/streams/instances', 'client', system.streamsInstances],
+
+    ...EMPTY_LISTS.map((list): Route => ['GET', `${N}/${list}`, 'in-namespace', absent.list]),
+    ['GET', `${N}/preferences`, 'in-namespace', absent.preferences],
+    ['GET', '/v3/preferences', 'client', absent.instancePreferences],
+    ['GET', '/v3/config/cdap', 'client', absent.configuration],
+    ['GET', '/v3/config/hadoop', 'client', absent.configuration],
   ]
 }
 

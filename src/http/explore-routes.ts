@@ -194,12 +194,17 @@ const CSV = { 'Content-Type': 'text/csv; charset=utf-8' }
 async function* csvPieces(explore: Explore, query: Query): AsyncGenerator<Uint8Array, void, undefined> {
   yield Buffer.from(`${(query.columns ?? []).map(({ name }) => name).join(',')}\n`)
   for await (const rows of explore.rows(query)) {
-    yield Buffer.from(rows.map((row) => `${row.join(',')}\n`).join(''))
+    yield Buffer.from(rows.map((row) => `${row.map(csvCell).join(',')}\n`).join(''))
   }
 }
 
 function submitterOf(c: HttpContext): Submitter {
   return { client: clientKey(c.env.incoming, c.get('client')), reader: readerOf(c) }
+}
+
+/** An array, which BINARY is, goes into quotes: its commas are not those of the line. */
+function csvCell(json: string): string {
+  return json.startsWith('[') ? `"${json}"` : json
 }
 
 /** Undefined where nobody is asked for a token. */

@@ -1,22 +1,33 @@
 /**
- * Metadata of streams and views, and the lineage of streams, in the form that CDAP 3.2 gave them. Only what users noted can
- * be changed.
+ * Metadata of streams and views, and the lineage of streams, in a form that clients of CDAP 3.2 to 5.0 read. Only what users
+ * noted can be changed.
  */
+import type { Slice } from '../loop-share.ts'
 import { type Metadata, type MetadataOf, SCOPES, type Scope } from '../metadata/metadata.ts'
 import { parseSearch, WORDS_MAX } from '../metadata/search.ts'
 import { ServiceError } from '../service-error.ts'
 import { type EntityId, printEntity } from '../streams/existing.ts'
 import type { Streams } from '../streams/streams.ts'
-import { answerJson, answerText } from './answers.ts'
+import { answerJson, answerJsonText, answerText } from './answers.ts'
 import type { HttpContext } from './bindings.ts'
 import { type DocumentOptions, documentReader } from './documents.ts'
-import { parseSecond } from './metrics-query.ts'
+import {
+  type Found,
+  foundOf,
+  type Page,
+  paged,
+  pageEnding,
+  pageOpening,
+  parsePage,
+  parseTargets,
+} from './metadata-search.ts'
 import { entityOf, namespaceOf, streamOf } from './path-names.ts'
-import { answerArray, type SlicedAnswerOptions } from './sliced-answer.ts'
+import { parseSecond } from './read-range.ts'
+import { answerArray, answerParts, arrayParts, type SlicedAnswerOptions } from './sliced-answer.ts'
 import { visibleNames } from './visible-streams.ts'
 
-/** What CDAP can search for; of these there are streams and views here. */
-const TARGETS = ['all', 'artifact', 'app', 'dataset', 'program', 'stream', 'view']
+/** How much of what was asked for one stream or view has; 0 if it is not found. */
+type WeighEntity = (id: EntityId, known: readonly MetadataOf[]) => number
 
 export function metadataRoutes(
   streams: Streams,
@@ -30,12 +41,37 @@ export function metadataRoutes(
     return answerText(c, text)
   }
 
+  /** Undefined if it was not found, or is gone by now. */
+  function printFound(id: EntityId, weigh: WeighEntity, print = nested): string | undefined {
+    const known = metadata.ofAllScopes(id)
+    if (known === undefined || weigh(id, known) === 0) return undefined
+    return JSON.stringify({ entityId: print(id), metadata: scopesFound(known) })
+  }
+
+  /** Everything here is of users: nothing is found in the scope of the system alone. */
+  async function pageParts(page: Page, entities: Iterable<EntityId>, weigh: WeighEntity, slice: Slice) {
+    const found: Found[] = []
+    for (const id of page.entityScopes.includes('USER') ? entities : []) {
+      if (slice.isOver) await slice.next()
+      const known = metadata.ofAllScopes(id)
+      const weight = known === undefined ? 0 : weigh(id, known)
+      const one = weight === 0 ? undefined : foundOf(id, weight, known!, page)
+      if (one !== undefined) found.push(one)
+    }
+    const { total, results, cursors } = paged(found, page)
+    return (function* () {
+      yield pageOpening(page, total)
+      yield* arrayParts(results, (id) => printFound(id, () => 1, forAllClients))
+      yield pageEnding(page, cursors)
+    })()
+  }
+
   return {
     get(c: HttpContext) {
       const id = entityOf(c)
       const records = scopesOf(c).map((scope) => {
         const { properties, tags } = metadata.of(id, scope)
-        return { entityId: nested(id), scope, properties: Object.fromEntries(properties), tags }
+        return { entityId: forAllClients(id), scope, properties: Object.fromEntries(properties), tags }
       })
       return answerJson(c, records)
     },
@@ -106,21 +142,20 @@ export function metadataRoutes(
     search(c: HttpContext) {
       const namespace = namespaceOf(c)
       streams.assertNamespace(namespace)
-      const query = c.req.query('query')
-      if (query === undefined) throw invalid('query is missing; use words to look for')
-      if (query.split(/\s+/).length > WORDS_MAX) throw invalid(`query has more than ${WORDS_MAX} words`)
-      const targets = c.req.queries('target') ?? ['all']
-      const wrong = targets.find((target) => !TARGETS.includes(target.toLowerCase()))
-      if (wrong !== undefined) throw invalid(`target is '${wrong}'; use ${TARGETS.join(', ')}`)
-      const wanted = new Set(targets.map((target) => target.toLowerCase()))
-      const matches = parseSearch(query)
-      const print = (id: EntityId) => {
-        if (!wanted.has('all') && !wanted.has(kindOf(id))) return undefined
-        const known = metadata.ofAllScopes(id)
-        if (known === undefined || !matches(known)) return undefined
-        return JSON.stringify({ entityId: nested(id), metadata: scopesFound(known) })
+      const { searchParams } = new URL(c.req.url)
+      const words = searchParams.get('query')
+      if (words === null) throw invalid('query is missing; use words to look for')
+      if (words.split(/\s+/).length > WORDS_MAX) throw invalid(`query has more than ${WORDS_MAX} words`)
+      const targets = parseTargets(searchParams)
+      const page = parsePage(searchParams)
+      const weighTerms = parseSearch(words)
+      const weigh = (id: EntityId, known: readonly MetadataOf[]) =>
+        targets.has('all') || targets.has(kindOf(id)) ? weighTerms(known) : 0
+      const entities = () => metadata.entitiesOf(namespace, visibleNames(c.get('client')))
+      if (page === undefined) {
+        return answerArray(c, entities(), (id) => printFound(id, weigh), options)
       }
-      return answerArray(c, metadata.entitiesOf(namespace, visibleNames(c.get('client'))), print, options)
+      return answerParts(c, (slice) => pageParts(page, entities(), weigh, slice), options)
     },
 
     /** No program has read or written a stream here that anybody would know of: the graph is empty. */
@@ -130,11 +165,22 @@ export function metadataRoutes(
       const start = parseSecond(c.req.query('start') ?? '0', now)
       const end = parseSecond(c.req.query('end') ?? 'now', now)
       if (end < start) throw invalid(`end is ${end}, before start, which is ${start}`)
-      return answerJson(c, { start, end, relations: [], data: {}, programs: {} })
+      return answerJsonText(c, `{"start":${start},"end":${end},"relations":[],"data":{},"programs":{}}`)
     },
   }
 }
 
+/**
+ * Clients of CDAP 3 and 4 read `id` and `type`, those of CDAP 5 the other members. Their requests are the same, so the
+ * answer has both; each ignores what it does not know.
+ */
+function forAllClients(id: EntityId) {
+  const { namespace, stream, view } = id
+  const flat = { namespace, stream, ...(view !== undefined && { view }) }
+  return { ...nested(id), ...flat, entity: view === undefined ? 'STREAM' : 'STREAM_VIEW' }
+}
+
+/** As CDAP 3 has it. */
 function nested({ namespace, stream, view }: EntityId) {
   const ofStream = { namespace: { id: namespace }, streamName: stream }
   return view === undefined

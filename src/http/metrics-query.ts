@@ -1,7 +1,7 @@
 /**
  * Metrics queries as text: a query string, or a JSON document with many of them -> MetricsQuery.
  *
- *   time:        digits                                seconds since 1970
+ *   time:        digits                                seconds since 1970, up to 2^63-1
  *                now ( (+|-) digits (ms|s|m|h|d) )*
  *   resolution:  1s | 1m | 1h | auto
  *
@@ -13,7 +13,7 @@ import { HOURS, MINUTES, RESOLUTIONS, type Resolution, SECONDS } from '../metric
 import { ServiceError } from '../service-error.ts'
 import { scalarText, scalarTexts } from './json-values.ts'
 import { type LenientJson, LenientJsonError, parseLenientJsonBytes } from './lenient-json.ts'
-import { parseTimeMath } from './read-range.ts'
+import { INT64_MAX, parseSecond } from './read-range.ts'
 
 /** Longer ranges are told by the minute, and by the hour. */
 const BY_MINUTE_SECONDS = 600
@@ -120,16 +120,19 @@ function timeRange(parameter: Parameters['range'], nowMs: number): TimeRange | u
   // CDAP's text, with the space at its end.
   if (count === undefined)
     throw invalid('At least two of count/start/end parameters are required for time-range queries ')
-  const span = (count - 1) * resolution.stepSeconds
-  if (start !== undefined) return { startSecond: start, endSecond: start + span, resolution, count }
-  return { startSecond: Math.max(0, end! - span), endSecond: end!, resolution, count }
+  const span = BigInt(count - 1) * BigInt(resolution.stepSeconds)
+  if (start !== undefined) {
+    const last = start + span
+    return { startSecond: start, endSecond: last > INT64_MAX ? INT64_MAX : last, resolution, count }
+  }
+  return { startSecond: end! > span ? end! - span : 0n, endSecond: end!, resolution, count }
 }
 
-function parseResolution(text = 'auto', start?: number, end?: number): Resolution {
+function parseResolution(text = 'auto', start?: bigint, end?: bigint): Resolution {
   const named = RESOLUTIONS.find(({ name }) => name === text)
   if (named !== undefined) return named
   if (text !== 'auto') throw invalid(`resolution is '${text}'; use 1s, 1m, 1h or auto`)
-  const seconds = start === undefined || end === undefined ? 0 : end - start
+  const seconds = start === undefined || end === undefined ? 0n : end - start
   if (seconds > BY_HOUR_SECONDS) return HOURS
   return seconds > BY_MINUTE_SECONDS ? MINUTES : SECONDS
 }
@@ -141,16 +144,8 @@ function parseCount(text: string | undefined): number | undefined {
   return Number(text)
 }
 
-function second(text: string | undefined, nowMs: number): number | undefined {
+function second(text: string | undefined, nowMs: number): bigint | undefined {
   return text === undefined ? undefined : parseSecond(text, nowMs)
-}
-
-/** Seconds since 1970. Throws ServiceError 'invalid_range' or 'invalid_parameter'. */
-export function parseSecond(text: string, nowMs: number): number {
-  const digits = /^[0-9]{1,15}$/.test(text)
-  const seconds = digits ? Number(text) : Math.floor(Number(parseTimeMath(text, nowMs)) / 1000)
-  if (seconds < 0) throw invalid(`'${text}' is before 1970`)
-  return seconds
 }
 
 function invalid(message: string): ServiceError {

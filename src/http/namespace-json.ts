@@ -3,14 +3,15 @@
  *
  *   {"name":…,"description":…,"config":{"scheduler.queue.name":…,…,"principal":…,"keytabURI":…}}
  *
- * Every member may be missing or null. Unknown ones are ignored, and so is the name: the path has it. The principal
- * and its keytab are settings on the wire and properties inside; outside of config they are understood as well.
+ * Every member may be missing or null. Unknown ones are ignored, and so is the name: the path has it. A setting comes
+ * back as the type that was sent: text, number or boolean. The principal and its keytab are settings on the wire and
+ * properties inside, always texts; outside of config they are understood as well.
  */
 import { ServiceError } from '../service-error.ts'
 import type { NamespaceName } from '../streams/names.ts'
-import type { NamespaceChange, NamespaceProperties } from '../streams/namespace.ts'
-import { scalarText, scalarTexts } from './json-values.ts'
-import { type LenientJson, LenientJsonError, parseLenientJsonBytes } from './lenient-json.ts'
+import type { NamespaceChange, NamespaceProperties, SettingValue } from '../streams/namespace.ts'
+import { scalarText } from './json-values.ts'
+import { type LenientJson, LenientJsonError, LenientNumber, parseLenientJsonBytes } from './lenient-json.ts'
 
 /** What the body sets; nothing if it is empty. Rejects with 'invalid_properties'. */
 export function parseNamespaceChange(body: Uint8Array, depthMax?: number): NamespaceChange {
@@ -19,9 +20,9 @@ export function parseNamespaceChange(body: Uint8Array, depthMax?: number): Names
   if (!(json instanceof Map)) throw malformed()
   const members = json as ReadonlyMap<string, LenientJson>
   const description = readText(members.get('description') ?? null)
-  const config = new Map(readConfig(members.get('config') ?? null))
-  const principal = config.get('principal') ?? readText(members.get('principal') ?? null)
-  const keytabUri = config.get('keytabURI') ?? readText(members.get('keytabURI') ?? null)
+  const config = readConfig(members.get('config') ?? null)
+  const principal = textOf(config.get('principal')) ?? readText(members.get('principal') ?? null)
+  const keytabUri = textOf(config.get('keytabURI')) ?? readText(members.get('keytabURI') ?? null)
   config.delete('principal')
   config.delete('keytabURI')
   return {
@@ -36,7 +37,7 @@ export function printNamespace(name: NamespaceName, properties: NamespacePropert
   const config = new Map(properties.config)
   if (properties.principal !== undefined) config.set('principal', properties.principal)
   if (properties.keytabUri !== undefined) config.set('keytabURI', properties.keytabUri)
-  const settings = [...config].map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`)
+  const settings = [...config].map(([key, value]) => `${JSON.stringify(key)}:${printSetting(value)}`)
   return `{"name":"${name}","description":${JSON.stringify(properties.description)},"config":{${settings.join(',')}}}`
 }
 
@@ -64,11 +65,29 @@ function readText(json: LenientJson): string | undefined {
   return text
 }
 
-function readConfig(json: LenientJson): ReadonlyMap<string, string> {
-  if (json === null) return new Map()
-  const config = scalarTexts(json)
-  if (config === undefined) throw malformed()
+/** Settings that are null count as absent. */
+function readConfig(json: LenientJson): Map<string, SettingValue> {
+  const config = new Map<string, SettingValue>()
+  if (json === null) return config
+  if (!(json instanceof Map)) throw malformed()
+  for (const [key, member] of json as ReadonlyMap<string, LenientJson>) {
+    if (member !== null) config.set(key, readSetting(member))
+  }
   return config
+}
+
+function readSetting(json: LenientJson): SettingValue {
+  if (typeof json === 'string' || typeof json === 'boolean') return json
+  if (json instanceof LenientNumber) return { number: json.text }
+  throw malformed()
+}
+
+function textOf(value: SettingValue | undefined): string | undefined {
+  return typeof value === 'object' ? value.number : value?.toString()
+}
+
+function printSetting(value: SettingValue): string {
+  return typeof value === 'object' ? value.number : JSON.stringify(value)
 }
 
 function malformed(cause?: Error): ServiceError {

@@ -23,7 +23,7 @@ export interface RequestedRange {
   readonly limit: number
 }
 
-const INT64_MAX = 9_223_372_036_854_775_807n
+export const INT64_MAX = 9_223_372_036_854_775_807n
 const INT32_MAX = 2_147_483_647
 
 const DIGITS = /^[0-9]+$/
@@ -52,6 +52,15 @@ export function parseReadRange(query: RangeQuery, nowMs: number): RequestedRange
 
 function parseTime(text: string, nowMs: number, maximum: bigint): bigint {
   return DIGITS.test(text) ? parseInt64(text, maximum) : parseTimeMath(text, nowMs)
+}
+
+/** Whole seconds since 1970, up to 2^63-1, or time math. Throws ServiceError 'invalid_range'. */
+export function parseSecond(text: string, nowMs: number): bigint {
+  if (DIGITS.test(text)) return parseInt64(text, INT64_MAX)
+  const ms = parseTimeMath(text, nowMs)
+  if (ms < 0n) throw invalidRange(`'${text}' is before 1970`)
+  const seconds = ms / 1000n
+  return seconds > INT64_MAX ? INT64_MAX : seconds
 }
 
 /** Milliseconds since 1970 of `now` and what is added to it. Throws ServiceError 'invalid_range'. */

@@ -21,7 +21,6 @@ export async function answerArray<T>(
   print: (item: T) => string | undefined,
   options: SlicedAnswerOptions,
 ): Promise<Response> {
-  if (c.req.method === 'HEAD') return c.body(null, 200, JSON_CONTENT)
   return answerParts(c, async () => arrayParts(items, print), options)
 }
 
@@ -34,11 +33,13 @@ export async function answerJsonInSlices(
   return answerParts(c, async (slice) => jsonParts(await make(slice)), options)
 }
 
-async function answerParts(
+/** Answers 200 with the parts of JSON that `make` resolves with. Rejects with 'overloaded', and with what `make` does. */
+export async function answerParts(
   c: HttpContext,
   make: (slice: Slice) => Promise<Iterable<string | undefined>>,
   options: SlicedAnswerOptions,
 ): Promise<Response> {
+  if (c.req.method === 'HEAD') return c.body(null, 200, JSON_CONTENT)
   const { outgoing } = c.env
   const pieces = await inTurn(c, options, async (slice) =>
     beginPieces(piecesOf(outgoing.destroyed ? [] : await make(slice), slice, () => outgoing.destroyed)),
@@ -74,7 +75,7 @@ async function* piecesOf(
   yield Buffer.from(text)
 }
 
-function* arrayParts<T>(
+export function* arrayParts<T>(
   items: Iterable<T>,
   print: (item: T) => string | undefined,
 ): Generator<string | undefined> {
@@ -88,8 +89,9 @@ function* arrayParts<T>(
   yield ']'
 }
 
-/** As JSON.stringify, whose members that are undefined are left out. */
+/** As JSON.stringify, whose members that are undefined are left out; a bigint is a number with all its digits. */
 function* jsonParts(value: unknown): Generator<string> {
+  if (typeof value === 'bigint') return yield `${value}`
   if (isFlat(value)) return yield JSON.stringify(value)
   if (Array.isArray(value)) {
     yield '['
@@ -109,9 +111,13 @@ function* jsonParts(value: unknown): Generator<string> {
   yield opening === '{' ? '{}' : '}'
 }
 
-/** A scalar, or an object or array of nothing else, of which there are few. */
+/** A scalar that JSON.stringify can print, or an object or array of nothing else, of which there are few. */
 function isFlat(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return true
   const members = Object.values(value)
-  return members.length <= 16 && members.every((member) => typeof member !== 'object' || member === null)
+  return members.length <= 16 && members.every(isScalar)
+}
+
+function isScalar(value: unknown): boolean {
+  return value === null || (typeof value !== 'object' && typeof value !== 'bigint')
 }

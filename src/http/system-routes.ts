@@ -25,12 +25,23 @@ export function systemRoutes(failure: () => Error | undefined) {
       return answerJson(c, { version: API_VERSION })
     },
 
+    /** In the form of CDAP: `min` to `max` processes could run, and as many as were asked for do. */
+    serviceList(c: HttpContext) {
+      const status = streamsStatus()
+      const service = { name: 'streams', description: 'Streams, their views and SQL over them.', status }
+      return answerJson(c, [{ ...service, logs: 'NOTOK', min: 1, max: 1, requested: 1, provisioned: 1 }])
+    },
+
     services(c: HttpContext) {
       return answerJson(c, { streams: streamsStatus() })
     },
 
     streamsService(c: HttpContext) {
       return answerJson(c, { status: streamsStatus() })
+    },
+
+    streamsInstances(c: HttpContext) {
+      return answerJson(c, { instances: 1, requested: 1, provisioned: 1 }) // the Java client reads the first
     },
   }
 

@@ -11,22 +11,24 @@ import { TAGS_KEY } from './metadata.ts'
 /** Words of one search. */
 export const WORDS_MAX = 32
 
-export type Matches = (metadata: readonly MetadataOf[]) => boolean
+/** How many terms of one stream or view one of the words finds. */
+export type Weigh = (metadata: readonly MetadataOf[]) => number
 
-/** Whether anything of one stream or view has one of the words. An empty query finds nothing. */
-export function parseSearch(query: string): Matches {
+/** An empty query finds nothing. */
+export function parseSearch(query: string): Weigh {
   const words = query
     .toLowerCase()
     .split(/\s+/)
     .filter((word) => word !== '')
+  const whole = new Set(words.filter((word) => !word.endsWith('*')))
+  const begins = words.filter((word) => word.endsWith('*')).map((word) => word.slice(0, -1))
+  const isFound = (term: string) => whole.has(term) || begins.some((begin) => term.startsWith(begin))
   const known: KnownSchemas = new Map()
   return (metadata) => {
     const terms = new Set(metadata.flatMap((one) => termsOf(one, known)))
-    return words.some((word) => {
-      if (!word.endsWith('*')) return terms.has(word)
-      const begin = word.slice(0, -1)
-      return [...terms].some((term) => term.startsWith(begin))
-    })
+    let weight = 0
+    for (const term of terms) if (isFound(term)) weight++
+    return weight
   }
 }
 

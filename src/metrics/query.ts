@@ -32,9 +32,10 @@ const SERIES_STREAMS_MAX = 1000
 const POINTS_MAX = 250_000
 
 export interface TimeRange {
-  readonly startSecond: number
+  /** int64, as clients send it: 2^63-1 is an end that some of them always name. */
+  readonly startSecond: bigint
   /** Included. */
-  readonly endSecond: number
+  readonly endSecond: bigint
   readonly resolution: Resolution
   /** The most points of each series. */
   readonly count: number | undefined
@@ -181,10 +182,11 @@ export class StreamMetrics {
     streams: readonly Stream[],
     { resolution, startSecond, endSecond }: TimeRange,
   ): Promise<Point[]> {
-    const begin = Math.floor(startSecond / resolution.stepSeconds) * resolution.stepSeconds
+    const begin = Math.floor(Number(startSecond) / resolution.stepSeconds) * resolution.stepSeconds
+    const end = Number(endSecond)
     const sums = new Map<number, number[]>()
     for (const { counts } of streams) {
-      for (const [second, counted] of await this.#meter.series(counts, resolution, begin, endSecond)) {
+      for (const [second, counted] of await this.#meter.series(counts, resolution, begin, end)) {
         const sum = sums.get(second)
         if (sum === undefined) sums.set(second, [...counted])
         else for (let i = 0; i < counted.length; i++) sum[i]! += counted[i]!

@@ -6,11 +6,12 @@
  *               "notificationThresholdMb"?: number, "description"?: string, "principal"?: string,
  *               "firstLog"?: number, "views"?: [{"name", "format", "tableName", "afterLog"}, …], "tableDisabled"?: true}
  *   namespace: {"description": string, "config": [[key, value], …], "principal"?: string, "keytabUri"?: string}
+ *              a value is a string, a boolean, or {"number": its source text}
  */
 import assert from 'node:assert'
 import type { LogId } from '../../storage/log.ts'
 import { trustedName, type ViewName } from './names.ts'
-import type { NamespaceProperties } from './namespace.ts'
+import type { NamespaceProperties, SettingValue } from './namespace.ts'
 import {
   DEFAULT_PROPERTIES,
   type FormatSpecification,
@@ -126,7 +127,7 @@ function isStreamDocument(document: unknown): document is StreamDocument {
 
 function isNamespaceDocument(
   document: unknown,
-): document is Omit<NamespaceProperties, 'config'> & { readonly config: [string, string][] } {
+): document is Omit<NamespaceProperties, 'config'> & { readonly config: [string, SettingValue][] } {
   return (
     typeof document === 'object' &&
     document !== null &&

@@ -1,10 +1,13 @@
 /** Properties of a namespace, already checked: src/http/namespace-json.ts is where they come from. */
 
+/** Comes back as the JSON type that was sent. A number keeps its source text: `1.50`, and more digits than a double has. */
+export type SettingValue = string | boolean | { readonly number: string }
+
 export interface NamespaceProperties {
   /** Missing reads back as the empty text. */
   readonly description: string
   /** In the client's order. A Map, so that no key is special. */
-  readonly config: ReadonlyMap<string, string>
+  readonly config: ReadonlyMap<string, SettingValue>
   /** Kerberos principal and the place of its keytab: both or neither. */
   readonly principal?: string
   readonly keytabUri?: string
@@ -18,7 +21,7 @@ export const SCHEDULER_QUEUE_NAME = 'scheduler.queue.name'
 
 export const DEFAULT_NAMESPACE_PROPERTIES: NamespaceProperties = Object.freeze({
   description: '',
-  config: new Map([[SCHEDULER_QUEUE_NAME, '']]),
+  config: new Map<string, SettingValue>([[SCHEDULER_QUEUE_NAME, '']]),
 })
 
 /** `current` with what `change` names replaced; `config` is merged setting by setting. */

@@ -303,10 +303,11 @@ describe('columns', () => {
       'm map<string,bigint>',
       'r struct<x:int,y:string>',
     ])
+    const BINARY = [0x61, 0, 0x62] // as the clients of CDAP read it
     const rest = ['up', '[1,2]', '{"k":5}', '{"x":1,"y":"é"}']
     expect(rows).toEqual([
-      [true, -7, 2 ** 63, 3.4028235e38, 1e300, 'a\\x00b', 'a "long" text with é in it', ...rest],
-      [true, -7, -5, 3.4028235e38, 1e300, 'a\\x00b', null, ...rest],
+      [true, -7, 2 ** 63, 3.4028235e38, 1e300, BINARY, 'a "long" text with é in it', ...rest],
+      [true, -7, -5, 3.4028235e38, 1e300, BINARY, null, ...rest],
     ])
     // The long is exact on the wire, and in the engine.
     const handle = await handleOf(app, "SELECT l, l - 1, m['k'], r.x, a[1] FROM stream_all WHERE l > 0")
@@ -352,6 +353,16 @@ describe('columns', () => {
         '{"b":"\\\\x00\\\\x5Cx\\\\xFF","t":"\ufffd"}',
       ],
     ])
+  })
+
+  test('bytes are numbers from -128 to 127, in quotes where cells have commas between them', async () => {
+    const app = await appWith('raw', csv(field('y', 'bytes'), field('n', 'int')), '\\xFF\\x80\\x7Fa,5')
+    const sql = "SELECT y, n, NULL::BLOB AS none, ''::BLOB AS empty FROM stream_raw"
+    expect(await rowsOf(app, sql)).toEqual([[[-1, -128, 127, 97], 5, null, []]])
+    const handle = await handleOf(app, sql)
+    await ended(app, handle)
+    const { text } = await app.post(`${QUERIES}/${handle}/download`)
+    expect(text).toBe('y,n,none,empty\n"[-1,-128,127,97]",5,null,"[]"\n')
   })
 
   test('values of each chunk are its own', async () => {

@@ -184,8 +184,28 @@ const EXPECTED: Readonly<Record<string, readonly number[]>> = {
   'GET /ping': CLIENT,
   'GET /status': ANYBODY,
   'GET /v3/version': CLIENT,
+  'GET /v3/system/services': CLIENT,
   'GET /v3/system/services/status': CLIENT,
   'GET /v3/system/services/streams/status': CLIENT,
+  'GET /v3/system/services/streams/instances': CLIENT,
+
+  [`GET ${N}/apps`]: IN_NAMESPACE,
+  [`GET ${N}/flows`]: IN_NAMESPACE,
+  [`GET ${N}/mapreduce`]: IN_NAMESPACE,
+  [`GET ${N}/services`]: IN_NAMESPACE,
+  [`GET ${N}/spark`]: IN_NAMESPACE,
+  [`GET ${N}/workers`]: IN_NAMESPACE,
+  [`GET ${N}/workflows`]: IN_NAMESPACE,
+  [`GET ${N}/artifacts`]: IN_NAMESPACE,
+  [`GET ${N}/classes/apps`]: IN_NAMESPACE,
+  [`GET ${N}/data/datasets`]: IN_NAMESPACE,
+  [`GET ${N}/data/modules`]: IN_NAMESPACE,
+  [`GET ${N}/data/types`]: IN_NAMESPACE,
+  [`GET ${N}/configuration/dashboards`]: IN_NAMESPACE,
+  [`GET ${N}/preferences`]: IN_NAMESPACE,
+  'GET /v3/preferences': CLIENT,
+  'GET /v3/config/cdap': CLIENT,
+  'GET /v3/config/hadoop': CLIENT,
 }
 
 /** What a route needs to answer 200. */

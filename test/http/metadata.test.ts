@@ -1,5 +1,5 @@
 /** Metadata of streams and views: properties and tags of both scopes, search, and the empty lineage. */
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { STREAMS, type TestApp, testApp } from '../support/test-app.ts'
 import { tokenFile } from '../support/tokens.ts'
 
@@ -17,6 +17,16 @@ const SYSTEM = {
 const V = `${STREAMS}/s/views/v`
 const VIEW = '{"format":{"name":"text"}}'
 const VIEW_ENTITY = { id: { stream: ENTITY.id, id: 'v' }, type: 'view' }
+
+/** Of metadata, and of searches in the form of CDAP 4 and 5: clients of CDAP 5 read the members behind the type. */
+const ENTITY_OF_ALL = { ...ENTITY, namespace: 'default', stream: 's', entity: 'STREAM' }
+const VIEW_ENTITY_OF_ALL = {
+  ...VIEW_ENTITY,
+  namespace: 'default',
+  stream: 's',
+  view: 'v',
+  entity: 'STREAM_VIEW',
+}
 
 const noted = async (app: TestApp, metadata = M) => [
   (await app.get(`${metadata}/properties?scope=user`)).json(),
@@ -122,9 +132,9 @@ test('a view has metadata of its own', async () => {
   await app.post(`${V}/metadata/properties`, { body: '{"owner":"ann"}' })
   await app.post(`${M}/tags`, { body: '["x"]' })
   expect((await app.get(`${V}/metadata`)).json()).toEqual([
-    { entityId: VIEW_ENTITY, scope: 'USER', properties: { owner: 'ann' }, tags: [] },
+    { entityId: VIEW_ENTITY_OF_ALL, scope: 'USER', properties: { owner: 'ann' }, tags: [] },
     {
-      entityId: VIEW_ENTITY,
+      entityId: VIEW_ENTITY_OF_ALL,
       scope: 'SYSTEM',
       properties: { 'entity-name': 'v', schema: SCHEMA },
       tags: ['s'],
@@ -175,11 +185,11 @@ test('both scopes: records, and the two together', async () => {
   const system = { ...SYSTEM, ttl: '60000', description: 'Orders' }
   const user = { owner: 'ann', ttl: 'mine' }
   expect((await app.get(M)).json()).toEqual([
-    { entityId: ENTITY, scope: 'USER', properties: user, tags: ['explore', 'x'] },
-    { entityId: ENTITY, scope: 'SYSTEM', properties: system, tags: ['explore'] },
+    { entityId: ENTITY_OF_ALL, scope: 'USER', properties: user, tags: ['explore', 'x'] },
+    { entityId: ENTITY_OF_ALL, scope: 'SYSTEM', properties: system, tags: ['explore'] },
   ])
   expect((await app.get(`${M}?scope=system`)).json()).toEqual([
-    { entityId: ENTITY, scope: 'SYSTEM', properties: system, tags: ['explore'] },
+    { entityId: ENTITY_OF_ALL, scope: 'SYSTEM', properties: system, tags: ['explore'] },
   ])
   expect((await app.get(`${M}/properties`)).json()).toEqual({ ...system, ...user })
   expect((await app.get(`${M}/tags`)).json()).toEqual(['explore', 'x'])
@@ -508,4 +518,215 @@ test('the lineage is empty, and says so', async () => {
   const answer = await app.get(`${STREAMS}/s/lineage?start=now-1h&end=now`)
   const end = NOW_MS / 1000
   expect(answer.json()).toEqual({ start: end - 3600, end, relations: [], data: {}, programs: {} })
+})
+
+const farTimes = [
+  { query: 'start=0&end=9223372036854775807', start: '0', end: '9223372036854775807' },
+  { query: 'end=9223372036854775807', start: '0', end: '9223372036854775807' },
+  { query: 'start=9223372036854775807&end=9223372036854775807', start: '9223372036854775807' },
+  { query: 'start=1&end=9007199254740993&levels=2', start: '1', end: '9007199254740993' },
+  { query: 'start=now&end=now%2B9223372036854775807d', end: '9223372036854775807' },
+]
+test.each(farTimes)('the lineage of $query is told with all its digits', async ({ query, start, end }) => {
+  const app = await testApp({ streams: ['s'], nowMs: NOW_MS })
+  const { status, text } = await app.get(`${STREAMS}/s/lineage?${query}`)
+  const [from, to] = [start ?? `${NOW_MS / 1000}`, end ?? '9223372036854775807']
+  expect([status, text]).toEqual([
+    200,
+    `{"start":${from},"end":${to},"relations":[],"data":{},"programs":{}}`,
+  ])
+})
+
+const wrongTimes = ['9223372036854775808', '99999999999999999999999', '-1', '1.5', 'tomorrow']
+test.each(wrongTimes)('a lineage that ends at %s is refused', async (end) => {
+  const app = await testApp({ streams: ['s'], nowMs: NOW_MS })
+  expect((await app.get(`${STREAMS}/s/lineage?start=0&end=${end}`)).status).toBe(400)
+})
+
+describe('a search that asks for pages', () => {
+  const SEARCH = '/v3/namespaces/default/metadata/search'
+
+  interface PageJson {
+    readonly total: number
+    readonly results: { readonly entityId: { readonly id: NestedId } }[]
+    readonly cursors: string[]
+  }
+
+  async function appWithFour(): Promise<TestApp> {
+    const app = await testApp({ nowMs: NOW_MS })
+    for (const stream of ['b', 'A', 'c', '_hidden']) {
+      await app.put(`${STREAMS}/${stream}`)
+      app.nowMs += 1000
+    }
+    await app.put(`${STREAMS}/b/views/a2`, { body: VIEW })
+    await app.post(`${STREAMS}/c/metadata/tags`, { body: '["x","x1"]' })
+    await app.post(`${STREAMS}/A/metadata/tags`, { body: '["x"]' })
+    return app
+  }
+
+  const search = async (app: TestApp, query: string) => {
+    const answer = await app.get(`${SEARCH}?${query}`)
+    expect(answer.status, answer.text).toBe(200)
+    expect(answer.headers['content-type']).toBe('application/json')
+    return answer.json() as PageJson
+  }
+
+  const names = ({ results }: PageJson) =>
+    results.map(({ entityId: { id } }) => id.streamName ?? `${id.stream!.streamName}/${id.id}`)
+
+  test('answers to the letter as CDAP 4 does', async () => {
+    const app = await testApp({ streams: ['s'], nowMs: NOW_MS })
+    await app.post(`${M}/tags`, { body: '["x"]' })
+    const answer = await app.get(`${SEARCH}?query=x&offset=0&limit=2147483647&numCursors=0`)
+    const user = '"USER":{"properties":{},"tags":["x"]}'
+    const system = `"SYSTEM":${JSON.stringify({ properties: SYSTEM, tags: ['explore'] })}`
+    const result = `{"entityId":${JSON.stringify(ENTITY_OF_ALL)},"metadata":{${user},${system}}}`
+    expect(answer.text).toBe(
+      `{"sort":"null WEIGHTED","offset":0,"limit":2147483647,"numCursors":0,"total":1,"results":[${result}],"cursors":[],"showHidden":false,"entityScope":["USER","SYSTEM"]}`,
+    )
+  })
+
+  const anyOfThem = [
+    'offset=0',
+    'limit=5',
+    'numCursors=0',
+    'cursor=',
+    'sort=',
+    'showHidden=false',
+    'entityScope=user',
+    'responseFormat=v4',
+    'responseFormat=v5',
+  ]
+  test.each(anyOfThem)('%s is enough for the object', async (parameter) => {
+    const app = await testApp({ streams: ['s'] })
+    expect(await search(app, `query=*&${parameter}`)).toMatchObject({ total: 1, offset: 0, cursors: [] })
+  })
+
+  test.each(['', '&target=stream', '&responseFormat=v3', '&responseFormat=v3&limit=1'])(
+    'query=*%s is answered with an array, as in CDAP 3',
+    async (parameters) => {
+      const app = await testApp({ streams: ['s', 't'] })
+      expect((await app.get(`${SEARCH}?query=*${parameters}`)).json()).toHaveLength(2)
+    },
+  )
+
+  test('HEAD tells the type', async () => {
+    const app = await testApp({ streams: ['s'] })
+    const { status, headers, text } = await app.request('HEAD', `${SEARCH}?query=*&limit=5`)
+    expect([status, headers['content-type'], text]).toEqual([200, 'application/json', ''])
+  })
+
+  const pages: { query: string; found: string[]; total?: number; cursors?: string[]; more?: object }[] = [
+    { query: 'query=x*&limit=9', found: ['c', 'A'] }, // c has two such tags
+    { query: 'query=x*&limit=1', found: ['c'], total: 2 },
+    { query: 'query=x*&limit=1&offset=1', found: ['A'], total: 2, more: { offset: 1, limit: 1 } },
+    { query: 'query=x*&offset=2', found: [], total: 2 },
+    { query: 'query=x*&offset=2147483647&limit=2147483647', found: [], total: 2 },
+    { query: 'query=x*&limit=0', found: [], total: 2 },
+    { query: 'query=x*&target=VIEW&limit=9', found: [] },
+    { query: 'query=x*&target=dataset&target=stream&limit=9', found: ['c', 'A'] },
+    { query: 'query=x*&target=NAMESPACE&limit=9', found: [] },
+    { query: 'query=nothing&limit=9', found: [] },
+    { query: 'query=x*&entityScope=User', found: ['c', 'A'], more: { entityScope: ['USER'] } },
+    { query: 'query=x*&entityScope=SYSTEM', found: [], more: { entityScope: ['SYSTEM'] } },
+    {
+      query: 'query=entity-name:_hid*&showHidden=true',
+      found: ['_hidden'],
+      more: { showHidden: true },
+    },
+    { query: 'query=entity-name:_hid*&showHidden=false', found: [] },
+    {
+      query: 'query=*&sort=entity-name+asc',
+      found: ['A', 'b/a2', 'b', 'c'],
+      more: { sort: 'entity-name ASC' },
+    },
+    { query: 'query=*&sort=Entity-Name%20%20DESC', found: ['c', 'b', 'b/a2', 'A'] },
+    { query: 'query=*&sort=creation-time+asc', found: ['b', 'A', 'c'] }, // a view has none
+    {
+      query: 'query=*&sort=creation-time+desc',
+      found: ['c', 'A', 'b'],
+      more: { sort: 'creation-time DESC' },
+    },
+    {
+      query: 'query=*&sort=entity-name+asc&limit=1&numCursors=2',
+      found: ['A'],
+      total: 4,
+      cursors: ['a2:b:a2', 'b:b'],
+    },
+    {
+      query: 'query=*&sort=entity-name+asc&limit=3&numCursors=9',
+      found: ['A', 'b/a2', 'b'],
+      total: 4,
+      cursors: ['c:c'],
+      more: { numCursors: 9 },
+    },
+    { query: 'query=*&sort=entity-name+asc&limit=2&cursor=a2:b:a2', found: ['b/a2', 'b'], total: 4 },
+    { query: 'query=*&sort=entity-name+asc&limit=2&cursor=b', found: ['b', 'c'], total: 4 },
+    { query: 'query=*&sort=entity-name+asc&limit=2&offset=1&cursor=b:b', found: ['c'], total: 4 },
+    { query: 'query=*&sort=entity-name+asc&cursor=b:a', found: ['b', 'c'], total: 4 }, // is gone
+    { query: 'query=*&sort=entity-name+asc&cursor=z', found: [], total: 4 },
+    { query: 'query=*&sort=entity-name+desc&cursor=b', found: ['b', 'b/a2', 'A'], total: 4 },
+    { query: 'query=*&sort=entity-name+asc&limit=0&numCursors=5', found: [], total: 4, cursors: [] },
+  ]
+  test.each(pages)('$query', async ({ query, found, total = found.length, cursors = [], more = {} }) => {
+    const page = await search(await appWithFour(), query)
+    expect(names(page)).toEqual(found)
+    expect(page).toMatchObject({ total, cursors, ...more })
+  })
+
+  test('goes through everything by its cursors', async () => {
+    const app = await appWithFour()
+    const seen: string[] = []
+    let cursor: string | undefined = ''
+    while (cursor !== undefined) {
+      const page: PageJson = await search(
+        app,
+        `query=*&sort=entity-name+asc&limit=1&numCursors=1&cursor=${cursor}`,
+      )
+      seen.push(...names(page))
+      cursor = page.cursors[0]
+    }
+    expect(seen).toEqual(['A', 'b/a2', 'b', 'c'])
+  })
+
+  const refused = [
+    { query: 'limit=-1', text: 'limit must not be negative' },
+    { query: 'offset=-5', text: 'offset must not be negative' },
+    { query: 'limit=x', text: "limit is 'x'; use a whole number from 0 to 2147483647" },
+    { query: 'limit=', text: "limit is ''; use a whole number from 0 to 2147483647" },
+    { query: 'offset=2147483648', text: "offset is '2147483648'; use a whole number from 0 to 2147483647" },
+    { query: 'numCursors=1', text: 'Cursors are not supported when sort info is not specified.' },
+    { query: 'cursor=a', text: 'Cursors are not supported when sort info is not specified.' },
+    {
+      query: 'sort=name',
+      text: "sort is 'name'; use entity-name or creation-time, a space, and asc or desc",
+    },
+    {
+      query: 'sort=entity-name+up',
+      text: "sort is 'entity-name up'; use entity-name or creation-time, a space, and asc or desc",
+    },
+    { query: 'showHidden=1', text: "showHidden is '1'; use true or false" },
+    {
+      query: 'entityScope=x',
+      text: "Invalid entity scope 'x'. Expected 'USER' or 'SYSTEM' for entities from specified scope, or just omit the parameter to get entities from both scopes",
+    },
+    {
+      query: 'responseFormat=v6',
+      text: "responseFormat is 'v6'; use v3 for an array, v4 or v5 for an object",
+    },
+  ]
+  test.each(refused)('$query is refused', async ({ query, text }) => {
+    const answer = await (await testApp()).get(`${SEARCH}?query=*&${query}`)
+    expect([answer.status, answer.text]).toEqual([400, text])
+  })
+
+  test('finds, and counts, what the grants include', async () => {
+    const tokens = await tokenFile([{ name: 'all' }, { name: 'one', grants: ['default:a:read'] }])
+    const app = await testApp({ config: { authFile: tokens.path } })
+    for (const stream of ['a', 'b']) await app.put(`${STREAMS}/${stream}`, { headers: tokens.bearer('all') })
+    const answer = await app.get(`${SEARCH}?query=*&sort=entity-name+asc&limit=1&numCursors=5`, {
+      headers: tokens.bearer('one'),
+    })
+    expect(answer.json()).toMatchObject({ total: 1, results: [{}], cursors: [] })
+  })
 })

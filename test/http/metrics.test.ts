@@ -224,6 +224,44 @@ describe('series', () => {
     expect(answer.json()).toMatchObject({ startTime: END - 600, endTime: END, resolution: '1s' })
   })
 
+  const MAX = '9223372036854775807'
+  const farRanges = [
+    { range: `start=0&end=${MAX}`, start: '0', end: MAX, resolution: '1h', points: 1 },
+    { range: `start=now-1m&end=${MAX}&resolution=1s`, start: `${END - 60}`, end: MAX, points: 1 },
+    { range: `start=${MAX}&end=${MAX}&resolution=1m`, start: MAX, end: MAX, points: 0 },
+    { range: `start=${MAX}&count=5&resolution=1h`, start: MAX, end: MAX, points: 0 },
+    {
+      range: `end=${MAX}&count=2&resolution=1s`,
+      start: '9223372036854775806',
+      end: MAX,
+      points: 0,
+    },
+    { range: 'start=0&end=9007199254740993&resolution=1m', start: '0', end: '9007199254740993', points: 1 },
+  ]
+  test.each(farRanges)('$range is a range, told with all its digits', async (far) => {
+    const app = await appWithSeries()
+    app.nowMs = END * 1000
+    const answers = [
+      await app.post(`${QUERY}?${EVENTS}&${far.range}`),
+      await app.post(QUERY, {
+        body: JSON.stringify({
+          q: {
+            tags: { stream: 's' },
+            metrics: ['system.collect.events'],
+            timeRange: Object.fromEntries(new URLSearchParams(far.range)),
+          },
+        }),
+      }),
+    ]
+    for (const answer of answers) {
+      expect(answer.status).toBe(200)
+      expect(answer.text).toContain(`"startTime":${far.start},"endTime":${far.end},`)
+      const { q = answer.json() } = answer.json() as { q?: unknown }
+      const { series } = q as { series: { data: unknown[] }[] }
+      expect(series.map(({ data }) => data.length > 0)).toEqual(far.points === 0 ? [] : [true])
+    }
+  })
+
   const steps = [
     { name: 'goes back within a minute: it is taken to stand still', seconds: [0, -20], at: [0, 0] },
     { name: 'goes back by minutes, into what is written', seconds: [0, 600, 0], at: [0, 600, 0] },
@@ -415,6 +453,11 @@ const refused = [
     text: `query 'q' is not understood; use {"tags":{…},"metrics":[…],"groupBy":[…],"timeRange":{…}}`,
   },
   { path: `${QUERY}?${EVENTS}&start=yesterday&end=now`, text: 'invalid time format yesterday' },
+  {
+    path: `${QUERY}?${EVENTS}&start=0&end=9223372036854775808`,
+    text: 'For input string: "9223372036854775808"',
+  },
+  { path: `${QUERY}?${EVENTS}&start=-1&end=8`, text: 'invalid time format -1' },
   { path: `${QUERY}?${EVENTS}&start=9&end=8`, text: 'end is 8, before start, which is 9' },
   { path: `${QUERY}?${EVENTS}&start=0&count=0`, text: "count is '0'; use a whole number above 0" },
   {

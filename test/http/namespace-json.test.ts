@@ -6,6 +6,7 @@ import {
   DEFAULT_NAMESPACE_PROPERTIES,
   mergeNamespaceProperties,
   type NamespaceChange,
+  type SettingValue,
 } from '../../src/streams/namespace.ts'
 
 const accepted: { name: string; body: string; change: NamespaceChange }[] = [
@@ -21,11 +22,12 @@ const accepted: { name: string; body: string; change: NamespaceChange }[] = [
   { name: 'an empty config', body: '{"config":{}}', change: {} },
   {
     name: 'settings',
-    body: '{"config":{"scheduler.queue.name":"A","n":1,"x":null}}',
+    body: '{"config":{"scheduler.queue.name":"A","n":1,"yes":true,"x":null}}',
     change: {
-      config: new Map([
+      config: new Map<string, SettingValue>([
         ['scheduler.queue.name', 'A'],
-        ['n', '1'],
+        ['n', { number: '1' }],
+        ['yes', true],
       ]),
     },
   },
@@ -33,6 +35,11 @@ const accepted: { name: string; body: string; change: NamespaceChange }[] = [
     name: 'an owner among the settings',
     body: '{"config":{"principal":"p","keytabURI":"k"}}',
     change: { principal: 'p', keytabUri: 'k' },
+  },
+  {
+    name: 'an owner that is a number',
+    body: '{"config":{"principal":7,"keytabURI":8}}',
+    change: { principal: '7', keytabUri: '8' },
   },
   { name: 'an owner', body: '{"principal":"p","keytabURI":"k"}', change: { principal: 'p', keytabUri: 'k' } },
   { name: 'lenient JSON', body: "{description='d'}", change: { description: 'd' } },

@@ -38,7 +38,15 @@ describe('creating', () => {
     },
     {
       body: '{"config":{"more":5,"yes":true,"none":null}}',
-      printed: X.replace(':""}}', ':"","more":"5","yes":"true"}}'),
+      printed: X.replace(':""}}', ':"","more":5,"yes":true}}'),
+    },
+    {
+      body: '{"config":{"explore.as.principal":true,"a":false,"b":"true","c":"5"}}',
+      printed: X.replace(':""}}', ':"","explore.as.principal":true,"a":false,"b":"true","c":"5"}}'),
+    },
+    {
+      body: '{"config":{"a":1.50,"b":-0,"c":1e400,"d":12345678901234567890}}',
+      printed: X.replace(':""}}', ':"","a":1.50,"b":-0,"c":1e400,"d":12345678901234567890}}'),
     },
     {
       body: '{"config":{"principal":"p","keytabURI":"k"}}',
@@ -54,6 +62,15 @@ describe('creating', () => {
     expect(answerOf(await app.put(NS, { body }))).toEqual(created)
     expect(answerOf(await app.get(NS))).toEqual(json(printed))
     expect(answerOf(await app.get(ALL))).toEqual(json(`[${DEFAULT},${printed}]`))
+  })
+
+  test('settings keep their types when others change, and over a restart', async () => {
+    const app = await testApp({ onDisk: true })
+    await app.put(NS, { body: '{"config":{"explore.as.principal":true,"n":1.50,"t":"true"}}' })
+    await app.put(`${NS}/properties`, { body: '{"config":{"explore.as.principal":false,"m":7}}' })
+    await app.restart()
+    const config = '"explore.as.principal":false,"n":1.50,"t":"true","m":7'
+    expect(answerOf(await app.get(NS))).toEqual(json(X.replace(':""}}', `:"",${config}}}`)))
   })
 
   test('again changes nothing', async () => {

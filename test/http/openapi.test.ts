@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { Tokens } from '../../src/auth/tokens.ts'
+import { EMPTY_LISTS } from '../../src/http/absent-routes.ts'
 import { createApp } from '../../src/http/app.ts'
 import { printCursor } from '../../src/http/cursor.ts'
 import { appParts } from '../support/app-parts.ts'
@@ -116,6 +117,8 @@ interface Exchange extends RequestOptions {
 }
 
 const N = '/v3/namespaces'
+/** Lists of what is not here. */
+const ABSENT = [...EMPTY_LISTS, 'preferences']
 const QUERIES = `${N}/default/data/explore/queries`
 const JDBC = '/v3/data/explore/jdbc'
 const HANDLES = '/v3/data/explore/queries'
@@ -496,8 +499,20 @@ const exchanges: readonly Exchange[] = [
   { request: `DELETE ${FEEDS}/stream/names/mystreamSize`, status: 400 },
   { request: `DELETE ${FEEDS}/a/names/b`, status: 200 },
   { request: `DELETE ${FEEDS}/a/names/b`, status: 404 },
+  ...ABSENT.flatMap((path) => [
+    { request: `GET ${N}/default/${path}`, status: 200 },
+    { request: `GET ${N}/my-ns/${path}`, status: 400 },
+    { request: `GET ${N}/nope/${path}`, status: 404 },
+  ]),
+  { request: 'GET /v3/preferences', status: 200 },
+  { request: 'GET /v3/config/cdap', status: 200 },
+  { request: 'GET /v3/config/hadoop', status: 200 },
+  { request: 'GET /v3/system/services', status: 200 },
+  { request: 'GET /v3/system/services/streams/instances', status: 200 },
   ...metadataExchanges(`${STREAMS}/mystream`, `${STREAMS}/nope`, `${STREAMS}/inv%40lid`),
   { request: `GET ${N}/default/metadata/search?query=x`, status: 200 },
+  { request: `GET ${N}/default/metadata/search?query=x&offset=0&limit=5`, status: 200 },
+  { request: `GET ${N}/default/metadata/search?query=x&limit=-1`, status: 400 },
   { request: `GET ${N}/default/metadata/search`, status: 400 },
   { request: `GET ${N}/default/metadata/search?query=x&target=y`, status: 400 },
   { request: `GET ${N}/nope/metadata/search?query=x`, status: 404 },

@@ -8,6 +8,19 @@ const answers = [
   { path: '/v3/version', answer: json('{"version":"4.1.0"}') },
   { path: '/v3/system/services/status', answer: json('{"streams":"OK"}') },
   { path: '/v3/system/services/streams/status', answer: json('{"status":"OK"}') },
+  {
+    path: '/v3/system/services',
+    answer: json(
+      '[{"name":"streams","description":"Streams, their views and SQL over them.","status":"OK","logs":"NOTOK","min":1,"max":1,"requested":1,"provisioned":1}]',
+    ),
+  },
+  {
+    path: '/v3/system/services/streams/instances',
+    answer: json('{"instances":1,"requested":1,"provisioned":1}'),
+  },
+  { path: '/v3/preferences', answer: json('{}') },
+  { path: '/v3/config/cdap', answer: json('[]') },
+  { path: '/v3/config/hadoop', answer: json('[]') },
 ]
 test.each(answers)('GET $path answers "$answer.text"', async ({ path, answer }) => {
   const app = await testApp()
