@@ -3,15 +3,16 @@
  *
  *   `name`            -> "name"            a name in back-ticks
  *   headers["key"]    -> headers['key']    a key in double quotes, within brackets
+ *   'it\'s'           -> 'it''s'           a quote behind a backslash, as CDAP's JDBC driver writes parameters
  *   … ;               -> …                 a semicolon at the end
  *
  * A walk over tokens, so that nothing inside a text or a comment changes. Whatever comes out is looked at as a whole by
  * DuckDB's own parser: a slip here is a syntax error, no way around any check.
  */
-import { isSpace, tokensOf } from './sql-tokens.ts'
+import { hiveTokensOf, isSpace, tokensOf } from './sql-tokens.ts'
 
 export function fromHive(statement: string): string {
-  const tokens = tokensOf(statement)
+  const tokens = tokensOf(withoutEscapedQuotes(statement))
   const words = tokens.flatMap((token, index) => (isSpace(token) ? [] : [index]))
   for (const [nth, index] of words.entries()) {
     const token = tokens[index]
@@ -24,6 +25,25 @@ export function fromHive(statement: string): string {
   let last = words.length - 1
   while (last >= 0 && tokens[words[last]] === ';') tokens[words[last--]] = ''
   return tokens.join('')
+}
+
+/**
+ * Quotes within a text doubled, where they stand behind a backslash. To DuckDB a backslash is a character like any other, so
+ * `'\'` is a whole text: a statement in which Hive would find a text without an end is left as it is.
+ */
+function withoutEscapedQuotes(statement: string): string {
+  if (!statement.includes("\\'")) return statement
+  const tokens = hiveTokensOf(statement)
+  if (tokens.some((token) => token.startsWith("'") && !CLOSED_TEXT.test(token))) return statement
+  return tokens
+    .map((token) => (token.startsWith("'") ? token.replace(/\\([\s\S])/g, unescapedQuote) : token))
+    .join('')
+}
+
+const CLOSED_TEXT = /^'[^'\\]*(?:(?:\\[\s\S]|'')[^'\\]*)*'$/
+
+function unescapedQuote(pair: string, character: string): string {
+  return character === "'" ? "''" : pair
 }
 
 /** The words a statement begins with, in capitals, comments left out. */

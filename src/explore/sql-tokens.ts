@@ -15,10 +15,16 @@ const WORD_CHARACTER = String.raw`(?:[A-Za-z0-9_$]|(?!\s)[\u0080-\uffff])`
 const TAG = String.raw`(?:[A-Za-z_]|(?!\s)[\u0080-\uffff])(?:[A-Za-z0-9_]|(?!\s)[\u0080-\uffff])*`
 /** Between two parts of one text: space with a line end in it, and comments. */
 const CONTINUED = String.raw`[ \t\f\v]*(?:--[^\n\r]*)?[\n\r](?:\s|--[^\n\r]*[\n\r])*`
-const TOKEN = new RegExp(
-  [
+const PLAIN_TEXT = "'[^']*(?:''[^']*)*(?:'|$)"
+/** With Hive's escapes: a quote behind a backslash does not end it. */
+const HIVE_TEXT = String.raw`'[^'\\]*(?:(?:\\[\s\S]|'')[^'\\]*)*(?:\\?$|')`
+const TOKEN = tokenPattern(PLAIN_TEXT)
+const HIVE_TOKEN = tokenPattern(HIVE_TEXT)
+
+function tokenPattern(plainText: string): RegExp {
+  const alternatives = [
     String.raw`[eE]'[^'\\]*(?:(?:\\[\s\S]|''|'${CONTINUED}')[^'\\]*)*(?:\\?$|')`,
-    "'[^']*(?:''[^']*)*(?:'|$)",
+    plainText,
     '"[^"]*(?:""[^"]*)*(?:"|$)',
     '`[^`]*(?:``[^`]*)*(?:`|$)',
     String.raw`\$(${TAG})?\$[\s\S]*?(?:\$\1\$|$)`,
@@ -26,14 +32,23 @@ const TOKEN = new RegExp(
     String.raw`\s+`,
     `(?![0-9$])${WORD_CHARACTER}+`,
     String.raw`[\s\S]`,
-  ].join('|'),
-  'y',
-)
+  ]
+  return new RegExp(alternatives.join('|'), 'y')
+}
 
 export function tokensOf(text: string): string[] {
+  return cut(text, TOKEN)
+}
+
+/** Where Hive's scanner cuts it: `'it\'s'` is one text, too. */
+export function hiveTokensOf(text: string): string[] {
+  return cut(text, HIVE_TOKEN)
+}
+
+function cut(text: string, pattern: RegExp): string[] {
   const tokens: string[] = []
   for (let at = 0; at < text.length; ) {
-    const end = text.startsWith('/*', at) ? commentEnd(text, at) : tokenEnd(text, at)
+    const end = text.startsWith('/*', at) ? commentEnd(text, at) : tokenEnd(text, at, pattern)
     tokens.push(text.slice(at, end))
     at = end
   }
@@ -45,10 +60,10 @@ export function isSpace(token: string): boolean {
   return /^\s/.test(token) || token.startsWith('--') || token.startsWith('/*')
 }
 
-function tokenEnd(text: string, at: number): number {
-  TOKEN.lastIndex = at
-  TOKEN.test(text)
-  return TOKEN.lastIndex
+function tokenEnd(text: string, at: number, pattern: RegExp): number {
+  pattern.lastIndex = at
+  pattern.test(text)
+  return pattern.lastIndex
 }
 
 const COMMENT_EDGE = /\/\*|\*\//g

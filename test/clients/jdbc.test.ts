@@ -31,6 +31,7 @@ const EXPECTED: Expected = {
   'max rows': { value: true },
   'by name and by number': { value: 'a 1 a 1 Integer' },
   prepared: { value: [['b']] },
+  'a quote in a parameter': { value: [["it's", 0]] },
 
   'unknown table': { error: `${FAILED} Reason: Response code: 400` },
   'unknown column': { error: `${FAILED} Reason: Response code: 400` },

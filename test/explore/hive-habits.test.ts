@@ -2,7 +2,7 @@
 import { DuckDBInstance } from '@duckdb/node-api'
 import { describe, expect, test } from 'vitest'
 import { fromHive } from '../../src/explore/hive-habits.ts'
-import { tokensOf } from '../../src/explore/sql-tokens.ts'
+import { hiveTokensOf, tokensOf } from '../../src/explore/sql-tokens.ts'
 import { effort, SEED } from '../support/effort.ts'
 import { answered, rowsOf } from '../support/explore.ts'
 import { seededRandom } from '../support/seeded-random.ts'
@@ -34,6 +34,35 @@ describe('what is inside a text, a name or a comment stays', () => {
   ])('SELECT %s', async (list, ...cells) => {
     const app = await testApp()
     expect(await rowsOf(app, `SELECT ${list}`)).toEqual([cells])
+  })
+
+  /** A parameter as CDAP's JDBC driver writes it: quotes behind a backslash, and nothing else. */
+  const parameter = (value: string) => `'${value.replaceAll("'", "\\'")}'`
+  test.each([
+    [[parameter("it's")], ["it's"]],
+    [[parameter("x' OR 1=1 --")], ["x' OR 1=1 --"]],
+    [
+      [parameter("'; DROP TABLE t; --"), parameter("'")],
+      ["'; DROP TABLE t; --", "'"],
+    ],
+    [
+      [parameter("a''b"), "E'it\\'s'", "'it''s'", "$$\\'$$"],
+      ["a''b", "it's", "it's", "\\'"],
+    ],
+    [["/* it\\'s */ 'a' -- it\\'s\n"], ['a']],
+    [
+      ["'\\d\\\\'", parameter('`a` "b"')],
+      ['\\d\\\\', '`a` "b"'],
+    ],
+    // Without an end by Hive's rule: then a backslash is a character like any other.
+    [["'C:\\'"], ['C:\\']],
+    [
+      ["'C:\\'", "'D:\\'"],
+      ['C:\\', 'D:\\'],
+    ],
+  ])('parameters %j', async (list, cells) => {
+    const app = await testApp()
+    expect(await rowsOf(app, `SELECT ${list.join(', ')}`)).toEqual([cells])
   })
 
   test.each([
@@ -97,6 +126,7 @@ test('random characters that are SQL without back-ticks as names stay the same s
     const soup = Array.from({ length }, () => random.pick([...parts, '\n', '\r', ' ', ' ']))
     const sql = `SELECT ${soup.join('')}`
     expect(tokensOf(sql).join('')).toBe(sql)
+    expect(hiveTokensOf(sql).join('')).toBe(sql)
     const tree = await treeOf(sql)
     if (tree === undefined || /"function_name":"[^"]*`|__postfix/.test(tree)) continue // an operator
     read++

@@ -62,6 +62,13 @@ final class JdbcCalls {
         return values(statement.executeQuery());
       }
     });
+    Calls.call("a quote in a parameter", () -> {
+      try (PreparedStatement statement = connection.prepareStatement("SELECT ?, count(*) FROM stream_clicks WHERE page = ?")) {
+        statement.setString(1, "it's");
+        statement.setString(2, "x' OR 1=1 --");
+        return values(statement.executeQuery());
+      }
+    });
   }
 
   private static void errors(Connection connection) {
