@@ -13,7 +13,11 @@ const HEADERS = {
 
 /** The handler. `withTokens`: whether requests need one. */
 export function welcomePage(withTokens: boolean) {
-  return (c: HttpContext): Response => c.body(page(c.env.incoming.socket, withTokens), 200, HEADERS)
+  return (c: HttpContext): Response | Promise<Response> => {
+    const { url, socket } = c.env.incoming
+    // One slash at the end of a path is ignored, which makes `/` of `//`.
+    return url!.startsWith('//') ? c.notFound() : c.body(page(socket, withTokens), 200, HEADERS)
+  }
 }
 
 function page(socket: Socket, withTokens: boolean): string {
