@@ -261,8 +261,9 @@ const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE']
 /** 404 for a path nobody answers; 405 naming the verbs if the path is known and the verb is not. */
 function answerUnknown(app: Hono<HttpEnv>, c: HttpContext): Response {
   const { path } = c.req
+  const isTwoSlashes = c.env.incoming.url!.startsWith('//') // of which Hono makes one
   const allowed = METHODS.filter(
-    (method) => app.router.match(method === 'HEAD' ? 'GET' : method, path)[0].length > 0,
+    (method) => !isTwoSlashes && app.router.match(method === 'HEAD' ? 'GET' : method, path)[0].length > 0,
   )
   const { pathname, search } = new URL(c.req.url)
   const problem = `Problem accessing: ${withoutSecrets(pathname + search)}. Reason: `
