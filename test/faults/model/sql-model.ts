@@ -1,6 +1,6 @@
 /**
  * What SQL over streams promises, computed row by row over the events of a list: fields of csv as a reader of the documents
- * would take them, an event that has a bad one among those a query names without any, and counted.
+ * would take them, a bad one among those a query names NULL, and its event counted.
  */
 import type { ModelStream } from './service-model.ts'
 
@@ -116,7 +116,7 @@ export function rowsOf(
         named.includes(one.name) ? [[one.name, cellOf(one, texts[i])] as const] : [],
       )
       const bad = values.some(([, value]) => value === undefined)
-      const cells = new Map(values.map(([name, value]) => [name, bad ? null : (value as Cell)]))
+      const cells = new Map(values.map(([name, value]) => [name, value ?? null]))
       return { sequence: index, ts: timestampMs, headers, bad, cells }
     })
 }
