@@ -78,7 +78,6 @@ const EXPRESSIONS: readonly (readonly [expression: string, type: string, cell: s
   ["'up'::ENUM('up', 'down')", 'STRING', '"up"'],
   ['union_value(n := 1)', 'STRING', '"1"'],
   ['\'{"a":1}\'::JSON', 'STRING', '"{\\"a\\":1}"'],
-  ["'\\x00a'::BLOB", 'BINARY', '"\\\\x00a"'],
   ["'a' || max(t)", 'STRING', '"ab"'],
   ['true', 'BOOLEAN', 'true'],
   ['[sum(i)]', 'array<bigint>', '"[8]"'],
