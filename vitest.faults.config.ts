@@ -1,10 +1,10 @@
 /**
  * The proofs in their long form: `npm run test:faults`. Most wait for disks and clocks more than they compute, so several
- * run at once; the proof of overload is about time and runs alone, after them.
+ * run at once; those of overload and of fairness are about time and run alone, after them.
  */
 import { defineConfig } from 'vitest/config'
 
-const OVERLOAD = 'test/faults/overload.test.ts'
+const ALONE = ['test/faults/overload.test.ts', 'test/faults/fairness*.test.ts']
 const shared = { env: { TEST_FAULTS: 'long' }, testTimeout: 900_000, hookTimeout: 60_000 }
 
 export default defineConfig({
@@ -15,12 +15,12 @@ export default defineConfig({
           ...shared,
           name: 'together',
           include: ['test/faults/**/*.test.ts'],
-          exclude: [OVERLOAD],
+          exclude: ALONE,
           maxWorkers: 5,
           sequence: { groupOrder: 0 },
         },
       },
-      { test: { ...shared, name: 'alone', include: [OVERLOAD], maxWorkers: 1, sequence: { groupOrder: 1 } } },
+      { test: { ...shared, name: 'alone', include: ALONE, maxWorkers: 1, sequence: { groupOrder: 1 } } },
     ],
   },
 })
