@@ -2,6 +2,7 @@
  * Everything behind the door, on one open store: storage -> streams -> app -> janitor. Opened when the service starts, and
  * again when its store has failed (supervisor.ts).
  */
+
 import { join } from 'node:path'
 import { getRequestListener } from '@hono/node-server'
 import { openStorage } from '../storage/level/open.ts'
@@ -13,6 +14,7 @@ import type { DiskSpace } from './disk-space.ts'
 import { Explore } from './explore/explore.ts'
 import { createApp } from './http/app.ts'
 import { directPosts } from './http/direct-posts.ts'
+import { Followers } from './http/followers.ts'
 import type { Guard } from './http/guard.ts'
 import type { Load } from './http/load.ts'
 import type { OpenAnswers } from './http/open-answers.ts'
@@ -31,6 +33,7 @@ import { StreamMetrics } from './metrics/query.ts'
 import { Feeds } from './notifications/feeds.ts'
 import { SizeFeed } from './notifications/size-feed.ts'
 import { Webhooks } from './notifications/webhooks.ts'
+import type { SharedResource } from './shared-resource.ts'
 import { Namespaces } from './streams/namespaces.ts'
 import { Registry } from './streams/registry.ts'
 import { Streams } from './streams/streams.ts'
@@ -67,6 +70,8 @@ export interface FurnishedHouse extends House {
   readonly freeBytesAtFailure: () => number | undefined
   /** Ends the answers that would go on for ever. */
   readonly endFollowers: () => void
+  /** What clients share that ends with the store. */
+  readonly shared: readonly SharedResource[]
 }
 
 /** `isAgain`: after its store has failed, maybe for want of room. Rejects with StorageError if the store cannot be opened. */
@@ -143,6 +148,7 @@ export async function openHouse(
     const { eventBytesMax, limits } = config
     log.watchGroups(prometheus.groupWritten)
     prometheus.show({ registry, traffic: streams.traffic })
+    const followers = new Followers(limits.maxFollowers)
     const options = {
       eventBytesMax,
       limits,
@@ -151,6 +157,7 @@ export async function openHouse(
       loopShare,
       workers,
       openAnswers,
+      followers,
       guard,
       nowMs,
       report,
@@ -204,6 +211,7 @@ export async function openHouse(
       janitor,
       asyncQueueBytes: () => streams.asyncQueueBytes,
       endFollowers: () => sizeFeed.stop(),
+      shared: [followers, explore.openQueries],
       failure: () => storage.log.failure(),
       freeBytesAtFailure: () => storage.freeBytesAtFailure?.(),
       async close() {

@@ -3,20 +3,8 @@
 import type { DiskSpace } from './disk-space.ts'
 import type { FurnishedHouse } from './house.ts'
 import type { LabelledSource, Prometheus, Source } from './metrics/prometheus.ts'
+import type { SharedResource } from './shared-resource.ts'
 import type { Supervisor } from './supervisor.ts'
-
-/** A bounded resource that clients share: docs/decisions/0024-fair-shares.md. */
-export interface SharedResource {
-  /** The label of its series. */
-  readonly resource: string
-  readonly held: number
-  readonly capacity: number
-  /** Clients that hold some of it. */
-  readonly clients: number
-  /** How often a client had to give back for another, and how often one was refused, since the start. */
-  readonly cut: number
-  readonly refused: number
-}
 
 /** Only what is read of each. */
 export interface Counted {
@@ -72,7 +60,7 @@ export function serviceSources(
   for (const [kind, name, help, count] of ofShared) {
     prometheus.addLabelled({
       ...{ kind, name: `millrace_${name}`, help, label: 'resource' },
-      read: () => shared.map((one) => [one.resource, one[count] as number]),
+      read: () => [...shared, ...supervisor.house.shared].map((one) => [one.resource, one[count] as number]),
     })
   }
 }

@@ -12,6 +12,7 @@
 import type { LogId } from '../../storage/log.ts'
 import type { ClientKey } from '../fair-share.ts'
 import { ServiceError } from '../service-error.ts'
+import type { SharedResource } from '../shared-resource.ts'
 import type { NamespaceName, StreamId } from '../streams/names.ts'
 import { earliestVisibleMs } from '../streams/properties.ts'
 import type { Registry } from '../streams/registry.ts'
@@ -209,6 +210,11 @@ export class Explore {
       query.touchedMs = this.#options.nowMs()
       yield await refusedAs(result.page(from, DOWNLOAD_ROWS))
     }
+  }
+
+  /** How the places for queries are shared. */
+  get openQueries(): SharedResource {
+    return this.#queries
   }
 
   /** Gives all queries up. Nothing of them runs once it has resolved. */

@@ -6,6 +6,7 @@
  */
 import { type ClientKey, FairShare } from '../fair-share.ts'
 import { ServiceError } from '../service-error.ts'
+import type { SharedResource } from '../shared-resource.ts'
 import type { NamespaceName } from '../streams/names.ts'
 import type { Query, QueryFailure } from './query.ts'
 import type { QueryHandle } from './query-handle.ts'
@@ -24,13 +25,29 @@ export interface QueryPage {
   readonly offsetMs: number
 }
 
-export class QueryList {
+export class QueryList implements SharedResource {
+  readonly resource = 'queries'
   readonly #options: QueryListOptions
   /** The oldest first. */
   readonly #queries = new Map<QueryHandle, Query>()
 
+  cut = 0
+  refused = 0
+
   constructor(options: QueryListOptions) {
     this.#options = options
+  }
+
+  get held(): number {
+    return this.#shares(true).total
+  }
+
+  get capacity(): number {
+    return this.#options.queriesMax
+  }
+
+  get clients(): number {
+    return this.#shares(true).clients
   }
 
   /** Throws ServiceError 'overloaded' if there is no place for a query of this client. */
@@ -39,6 +56,7 @@ export class QueryList {
     const shares = this.#shares(true)
     if (shares.fits(1) || shares.mayClaim(client, 1)) return
     const held = shares.held(client)
+    this.refused++
     throw new ServiceError(
       'overloaded',
       held === shares.total
@@ -50,9 +68,16 @@ export class QueryList {
   /** Throws ServiceError 'overloaded' as `assertRoomFor`; ends a query of another client if it has to. */
   add(query: Query): void {
     this.assertRoomFor(query.client)
-    if (!this.#shares(true).fits(1)) this.#heaviest(true, query.client)?.end(GAVE_WAY)
+    if (!this.#shares(true).fits(1)) this.#giveBack(query.client)
     while (!this.#shares(false).fits(1)) this.#queries.delete(this.#heaviest(false)!.handle)
     this.#queries.set(query.handle, query)
+  }
+
+  #giveBack(client: ClientKey): void {
+    const query = this.#heaviest(true, client)
+    if (query === undefined) return
+    this.cut++
+    query.end(GAVE_WAY)
   }
 
   /** Keeps it from expiring, if whoever asks may see it. */

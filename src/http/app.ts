@@ -64,6 +64,7 @@ export interface AppParts {
 
 export interface AppOptions extends EventRoutesOptions, DocumentOptions, SlicedAnswerOptions {
   readonly limits: EventRoutesOptions['limits'] & DocumentOptions['limits'] & SizeEventOptions['limits']
+  readonly followers: SizeEventOptions['followers']
   readonly problems?: ProblemCounts
 }
 

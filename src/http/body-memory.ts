@@ -11,8 +11,10 @@
  * If there is none, the needy one waits for WAIT_MS_MAX, and is refused then. While more than half is in use, uploads below
  * the minimum rate are ended without anybody asking. docs/decisions/0024-fair-shares.md has the reasons.
  */
+
 import { type ClientKey, FairShare } from '../fair-share.ts'
 import { ServiceError } from '../service-error.ts'
+import { CountedResource } from '../shared-resource.ts'
 import { SAMPLE_MS, TransferPace } from './transfer-pace.ts'
 
 export interface BodyMemoryLimits {
@@ -70,9 +72,7 @@ interface Waiting {
   readonly deadline: NodeJS.Timeout
 }
 
-export class BodyMemory {
-  readonly resource = 'bodies'
-  readonly #share: FairShare
+export class BodyMemory extends CountedResource {
   readonly #maxBytes: number
   readonly #minBytesPerSecond: number
   readonly #uploads = new Set<Upload>()
@@ -81,28 +81,11 @@ export class BodyMemory {
   #sampling: NodeJS.Timeout | undefined
   #isCutting = false
   #refusedAtMs = Number.NEGATIVE_INFINITY
-  /** Uploads that were ended for others, and bodies that were refused, since the start. */
-  cut = 0
-  refused = 0
 
   constructor({ maxRequestBytes, minUploadBytesPerSecond }: BodyMemoryLimits) {
-    this.#share = new FairShare(maxRequestBytes * ARRIVING_SHARES[0]!.share)
+    super('bodies', maxRequestBytes * ARRIVING_SHARES[0]!.share)
     this.#maxBytes = maxRequestBytes
     this.#minBytesPerSecond = minUploadBytesPerSecond
-  }
-
-  /** Bytes of bodies that are arriving. */
-  get held(): number {
-    return this.#share.total
-  }
-
-  /** What they may hold at most, unless one alone is larger. */
-  get capacity(): number {
-    return this.#share.capacity
-  }
-
-  get clients(): number {
-    return this.#share.clients
   }
 
   /** Whether a body was refused for want of memory a moment ago. */
@@ -112,7 +95,7 @@ export class BodyMemory {
 
   /** Whether a body of so many bytes may begin to arrive; one that is alone always may. */
   mayArrive(bytes: number): boolean {
-    const { total } = this.#share
+    const { total } = this.share
     return total === 0 || total + bytes <= this.#limitFor(bytes)
   }
 
@@ -144,7 +127,7 @@ export class BodyMemory {
   /** For Upload: it holds `change` bytes more. What is returned has to be waited for, if it is. */
   changed(upload: Upload, change: number): Promise<void> | undefined {
     const { client } = upload
-    this.#share.take(client, change)
+    this.share.take(client, change)
     if (change <= 0) {
       if (this.#waiting.size > 0) this.#serveWaiting()
       return undefined
@@ -167,7 +150,7 @@ export class BodyMemory {
 
   /** Ends others as far as that helps. */
   #hasRoomFor(upload: Upload): boolean {
-    if (upload.held === this.#share.total) return true
+    if (upload.held === this.share.total) return true
     const victims = this.#victims(upload.client, 0, upload)
     if (victims === undefined) return false
     this.#isCutting = true
@@ -178,7 +161,7 @@ export class BodyMemory {
 
   /** Uploads whose end would make room for `bytes` more of `client`; undefined if it cannot be made. */
   #victims(client: ClientKey, bytes: number, upload?: Upload): ReadonlyMap<Upload, UploadEnd> | undefined {
-    let missing = this.#share.total + bytes - this.#limitFor(upload?.held ?? bytes)
+    let missing = this.share.total + bytes - this.#limitFor(upload?.held ?? bytes)
     const victims = new Map<Upload, UploadEnd>()
     if (missing <= 0) return victims
     const candidates = slowestFirst(
@@ -194,8 +177,8 @@ export class BodyMemory {
       if (missing <= 0) return victims
       if (this.#isSlow(slow)) take(slow, this.#tooSlow())
     }
-    const left = (one: ClientKey) => this.#share.held(one) - (taken.get(one) ?? 0)
-    const wouldHold = this.#share.held(client) + bytes
+    const left = (one: ClientKey) => this.share.held(one) - (taken.get(one) ?? 0)
+    const wouldHold = this.share.held(client) + bytes
     const others = uploadsByClient(candidates.filter((one) => one.client !== client && !victims.has(one)))
     while (missing > 0) {
       const heaviest = maxBy([...others.keys()], left)
@@ -280,9 +263,9 @@ export class BodyMemory {
 
   #sample(): void {
     for (const upload of this.#uploads) upload.pace.sample()
-    if (this.#share.total > this.#share.capacity * SCARCE_SHARE) {
+    if (this.share.total > this.share.capacity * SCARCE_SHARE) {
       for (const slow of slowestFirst(this.#slow())) {
-        if (this.#share.total <= this.#share.capacity * SCARCE_SHARE) break
+        if (this.share.total <= this.share.capacity * SCARCE_SHARE) break
         slow.cut(this.#tooSlow())
       }
     }

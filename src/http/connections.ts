@@ -14,9 +14,11 @@
  * If there is none, the newcomer is one of the surplus: it is told that there is no room when it asks for something, unless
  * it asks whether the service is well. docs/decisions/0024-fair-shares.md has the reasons.
  */
+
 import type { RequestListener, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { type ClientKey, FairShare } from '../fair-share.ts'
+import { CountedResource } from '../shared-resource.ts'
 import { addressKey } from './client-key.ts'
 import { asksForHealth } from './health-checks.ts'
 import { Refusal } from './refusals.ts'
@@ -65,11 +67,9 @@ export interface ConnectionsOptions {
   readonly cutSlowTransfer: () => boolean
 }
 
-export class Connections {
-  readonly resource = 'connections'
+export class Connections extends CountedResource {
   readonly #options: ConnectionsOptions
   readonly #refusal: Refusal
-  readonly #share: FairShare
   readonly #open = new Set<Connection>()
   /** Of those the ones without a request, oldest first. */
   readonly #halfOpenOf = new Map<ClientKey, Set<Connection>>()
@@ -77,29 +77,14 @@ export class Connections {
   #surplus = 0
   #requests = 0
   #sweeping: NodeJS.Timeout | undefined
-  /** Connections that were closed for others, and those that were told that there is no room, since the start. */
-  cut = 0
-  refused = 0
 
   constructor(options: ConnectionsOptions) {
+    super('connections', options.max)
     this.#options = options
-    this.#share = new FairShare(options.max)
     this.#halfOpen = new FairShare(options.max)
     this.#refusal = new Refusal(
       `${options.max} connections are open, and no more are taken; close some, or try again later`,
     )
-  }
-
-  get held(): number {
-    return this.#share.total
-  }
-
-  get capacity(): number {
-    return this.#share.capacity
-  }
-
-  get clients(): number {
-    return this.#share.clients
   }
 
   /** Connections that have not sent a whole request header yet. */
@@ -166,13 +151,13 @@ export class Connections {
       ...{ isSurplus: false, bytesRead: 0, stalledSweeps: 0 },
     }
     this.#makeRoom(address)
-    if (!this.#share.fits(1)) {
+    if (!this.share.fits(1)) {
       connection.isSurplus = true
       this.#surplus++
       if (this.#surplus > SURPLUS) socket.destroy() // nothing of them could be closed
     }
     this.#open.add(connection)
-    this.#share.take(address, 1)
+    this.share.take(address, 1)
     this.#halfOpen.take(address, 1)
     const ofAddress = this.#halfOpenOf.get(address)
     if (ofAddress === undefined) this.#halfOpenOf.set(address, new Set([connection]))
@@ -185,7 +170,7 @@ export class Connections {
   /** Does nothing if it was closed for another one: then its place has been given on already. */
   #remove(connection: Connection): void {
     if (!this.#open.delete(connection)) return
-    this.#share.give(connection.address, 1)
+    this.share.give(connection.address, 1)
     if (connection.lastRequest === undefined) this.#leaveHalfOpen(connection)
     if (connection.isSurplus) this.#surplus--
   }
@@ -200,11 +185,11 @@ export class Connections {
 
   /** Closes one connection if there is no place for one more of `address`, as far as there is one to close. */
   #makeRoom(address: ClientKey): void {
-    if (this.#share.fits(1)) return
-    const held = this.#share.held(address)
-    const heaviest = this.#share.heaviest()!
-    const isHeavier = this.#share.held(heaviest) > held + 1
-    const mayLose = (one: Connection) => one.address === address || this.#share.held(one.address) > held + 1
+    if (this.share.fits(1)) return
+    const held = this.share.held(address)
+    const heaviest = this.share.heaviest()!
+    const isHeavier = this.share.held(heaviest) > held + 1
+    const mayLose = (one: Connection) => one.address === address || this.share.held(one.address) > held + 1
     const victim =
       this.#oldestHalfOpen(this.#manyAreHalfOpen ? 0 : HALF_OPEN_GRACE_MS) ??
       this.#withoutBody(({ stalledSweeps }) => stalledSweeps >= STALLED_SWEEPS) ??
@@ -222,7 +207,7 @@ export class Connections {
   }
 
   get #manyAreHalfOpen(): boolean {
-    const many = Math.max(MANY_HALF_OPEN_LEAST, this.#share.capacity * MANY_HALF_OPEN_SHARE)
+    const many = Math.max(MANY_HALF_OPEN_LEAST, this.share.capacity * MANY_HALF_OPEN_SHARE)
     return this.#halfOpen.total > many
   }
 
@@ -272,12 +257,12 @@ export class Connections {
   }
 
   get #isScarce(): boolean {
-    return this.#share.total >= this.#share.capacity * SCARCE_SHARE
+    return this.share.total >= this.share.capacity * SCARCE_SHARE
   }
 
   /** Whoever has been here longest may stay, once others have gone. */
   #staysSurplus(connection: Connection): boolean {
-    if (this.#share.total > this.#share.capacity) return true
+    if (this.share.total > this.share.capacity) return true
     connection.isSurplus = false
     this.#surplus--
     return false

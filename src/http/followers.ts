@@ -2,20 +2,20 @@
  * The places for those who follow notifications: each is a connection. Clients share them: when all are taken and a client
  * that has less than its share asks, the client with the most loses the one it took last.
  */
-import { type ClientKey, FairShare } from '../fair-share.ts'
+import type { ClientKey } from '../fair-share.ts'
 import { ServiceError } from '../service-error.ts'
+import { CountedResource } from '../shared-resource.ts'
 
 interface Follower {
   readonly end: () => void
 }
 
-export class Followers {
-  readonly #share: FairShare
+export class Followers extends CountedResource {
   /** By client, in the order in which they came. */
   readonly #byClient = new Map<ClientKey, Set<Follower>>()
 
   constructor(most: number) {
-    this.#share = new FairShare(most)
+    super('followers', most)
   }
 
   /**
@@ -23,9 +23,9 @@ export class Followers {
    * back. Throws ServiceError 'overloaded'.
    */
   enter(client: ClientKey, end: () => void): () => void {
-    if (!this.#share.fits(1)) this.#makeRoom(client)
+    if (!this.share.fits(1)) this.#makeRoom(client)
     const follower: Follower = { end }
-    this.#share.take(client, 1)
+    this.share.take(client, 1)
     const own = this.#byClient.get(client)
     if (own === undefined) this.#byClient.set(client, new Set([follower]))
     else own.add(follower)
@@ -33,16 +33,18 @@ export class Followers {
   }
 
   #makeRoom(client: ClientKey): void {
-    const heaviest = this.#share.heaviest(client)
-    const isFair = heaviest !== undefined && this.#share.held(heaviest) > this.#share.held(client) + 1
+    const heaviest = this.share.heaviest(client)
+    const isFair = heaviest !== undefined && this.share.held(heaviest) > this.share.held(client) + 1
     const newest = isFair ? [...this.#byClient.get(heaviest)!].at(-1) : undefined
     if (newest === undefined) {
+      this.refused++
       throw new ServiceError(
         'overloaded',
-        `${this.#share.total} connections follow notifications, and this client has its share of them`,
+        `${this.share.total} connections follow notifications, and this client has its share of them`,
       )
     }
     this.#leave(heaviest!, newest)
+    this.cut++
     newest.end()
   }
 
@@ -51,6 +53,6 @@ export class Followers {
     const own = this.#byClient.get(client)
     if (own === undefined || !own.delete(follower)) return
     if (own.size === 0) this.#byClient.delete(client)
-    this.#share.give(client, 1)
+    this.share.give(client, 1)
   }
 }

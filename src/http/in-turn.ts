@@ -6,33 +6,18 @@
  * for all connections together. For one more a connection is cut, as HTTP allows with pipelining: what has no answer may be
  * sent again. It is one of the address with most places, or the one that asks.
  */
+
 import type { IncomingMessage, RequestListener } from 'node:http'
-import { type ClientKey, FairShare } from '../fair-share.ts'
+import type { ClientKey } from '../fair-share.ts'
+import { CountedResource } from '../shared-resource.ts'
 import { addressOf } from './connections.ts'
 import { comesTooLate } from './unreadable.ts'
 
-export class PipelinedRequests {
-  readonly resource = 'pipelined'
-  readonly #share: FairShare
+export class PipelinedRequests extends CountedResource {
   readonly #waiting = new Map<IncomingMessage, ClientKey>()
-  /** Connections that were cut for others, and those that were cut as they asked, since the start. */
-  cut = 0
-  refused = 0
 
   constructor(placesMax: number) {
-    this.#share = new FairShare(placesMax)
-  }
-
-  get held(): number {
-    return this.#share.total
-  }
-
-  get capacity(): number {
-    return this.#share.capacity
-  }
-
-  get clients(): number {
-    return this.#share.clients
+    super('pipelined', placesMax)
   }
 
   inTurn(listener: RequestListener): RequestListener {
@@ -41,12 +26,12 @@ export class PipelinedRequests {
       if (outgoing.socket !== null) return listener(incoming, outgoing)
       if (comesTooLate(incoming, outgoing)) return
       const address = addressOf(incoming.socket)
-      if (!this.#share.fits(1) && !this.#cutOneOfHeaviest(address)) {
+      if (!this.share.fits(1) && !this.#cutOneOfHeaviest(address)) {
         this.refused++
         incoming.socket.destroy()
         return
       }
-      this.#share.take(address, 1)
+      this.share.take(address, 1)
       this.#waiting.set(incoming, address)
       incoming.once('close', () => this.#leave(incoming)) // of a connection that ends before
       outgoing.once('socket', () => {
@@ -60,13 +45,13 @@ export class PipelinedRequests {
     const address = this.#waiting.get(incoming)
     if (address === undefined) return
     this.#waiting.delete(incoming)
-    this.#share.give(address, 1)
+    this.share.give(address, 1)
   }
 
   /** Cuts the connection of the oldest request that waits, and gives up all that wait on it. */
   #cutOneOfHeaviest(address: ClientKey): boolean {
-    const heaviest = this.#share.heaviest(address)
-    if (heaviest === undefined || this.#share.held(heaviest) <= this.#share.held(address) + 1) return false
+    const heaviest = this.share.heaviest(address)
+    if (heaviest === undefined || this.share.held(heaviest) <= this.share.held(address) + 1) return false
     const [oldest] = [...this.#waiting].find(([, client]) => client === heaviest)!
     const { socket } = oldest
     for (const incoming of this.#waiting.keys()) if (incoming.socket === socket) this.#leave(incoming)

@@ -11,8 +11,10 @@
  * If there is none, the needy one waits for WAIT_MS_MAX, and is refused then. docs/decisions/0024-fair-shares.md has the
  * reasons.
  */
+
 import { type ClientKey, FairShare } from '../fair-share.ts'
 import { ServiceError } from '../service-error.ts'
+import { CountedResource } from '../shared-resource.ts'
 import { SAMPLE_MS, TransferPace } from './transfer-pace.ts'
 
 export interface ReadPlacesLimits {
@@ -39,9 +41,7 @@ interface Waiting {
   readonly cut: () => void
 }
 
-export class ReadPlaces {
-  readonly resource = 'reads'
-  readonly #share: FairShare
+export class ReadPlaces extends CountedResource {
   readonly #minBytesPerSecond: number
   readonly #readers = new Set<ReadPlace>()
   readonly #waiting = new Set<Waiting>()
@@ -50,26 +50,10 @@ export class ReadPlaces {
   #serving: NodeJS.Timeout | undefined
   /** When the next one may be ended for being idle. */
   #nextStaleMs = 0
-  /** Readers that were ended for others, and reads that were refused, since the start. */
-  cut = 0
-  refused = 0
 
   constructor({ maxReads, minReadBytesPerSecond }: ReadPlacesLimits) {
-    this.#share = new FairShare(maxReads)
+    super('reads', maxReads)
     this.#minBytesPerSecond = minReadBytesPerSecond
-  }
-
-  /** Places that are taken. */
-  get held(): number {
-    return this.#share.total
-  }
-
-  get capacity(): number {
-    return this.#share.capacity
-  }
-
-  get clients(): number {
-    return this.#share.clients
   }
 
   /** A place for an answer of `client`; `leave` has to be called. `cut` ends the answer. Rejects with 'overloaded'. */
@@ -88,7 +72,7 @@ export class ReadPlaces {
   /** For ReadPlace: its answer is over. */
   left(place: ReadPlace): void {
     if (!this.#readers.delete(place)) return
-    this.#share.give(place.client, 1)
+    this.share.give(place.client, 1)
     this.#serveWaiting()
     if (this.#readers.size > 0) return
     clearInterval(this.#sampling)
@@ -98,14 +82,14 @@ export class ReadPlaces {
   #admit(client: ClientKey, cut: () => void): ReadPlace {
     const place = new ReadPlace(this, client, cut)
     this.#readers.add(place)
-    this.#share.take(client, 1)
+    this.share.take(client, 1)
     this.#sampling ??= setInterval(() => this.#sample(), SAMPLE_MS).unref()
     return place
   }
 
   /** Whether there is a place for `client`; another reader may have lost it. */
   #makeRoom(client: ClientKey): boolean {
-    if (this.#share.fits(1)) return true
+    if (this.share.fits(1)) return true
     const victim = this.#victim(client)
     if (victim !== undefined) this.#end(victim)
     return victim !== undefined
@@ -114,8 +98,8 @@ export class ReadPlaces {
   #victim(client: ClientKey): ReadPlace | undefined {
     const slow = this.#slowest((reader) => this.#isSlow(reader))
     if (slow !== undefined) return slow
-    const heaviest = this.#share.heaviest(client)
-    if (heaviest !== undefined && this.#share.held(heaviest) > this.#share.held(client) + 1) {
+    const heaviest = this.share.heaviest(client)
+    if (heaviest !== undefined && this.share.held(heaviest) > this.share.held(client) + 1) {
       return this.#slowest((reader) => reader.client === heaviest)
     }
     return this.#stale(client)
@@ -130,7 +114,7 @@ export class ReadPlaces {
       if (reader.client !== client || idleMs < STALE_MS) continue
       if (stale === undefined || idleMs > stale.idleMs) stale = { reader, idleMs }
     }
-    if (stale !== undefined) this.#nextStaleMs = nowMs + STALE_MS / this.#share.capacity
+    if (stale !== undefined) this.#nextStaleMs = nowMs + STALE_MS / this.share.capacity
     return stale?.reader
   }
 
@@ -153,7 +137,7 @@ export class ReadPlaces {
   #end(place: ReadPlace): void {
     this.cut++
     this.#readers.delete(place)
-    this.#share.give(place.client, 1)
+    this.share.give(place.client, 1)
     place.cut()
   }
 
@@ -182,7 +166,7 @@ export class ReadPlaces {
 
   /** Whoever has least comes first, and among those whoever waits longest. */
   #serveWaiting(): void {
-    const byShare = [...this.#waiting].sort((a, b) => this.#share.held(a.client) - this.#share.held(b.client))
+    const byShare = [...this.#waiting].sort((a, b) => this.share.held(a.client) - this.share.held(b.client))
     for (const waiting of byShare) {
       if (!this.#makeRoom(waiting.client)) continue
       this.#leave(waiting)

@@ -9,7 +9,7 @@ import type { Streams } from '../streams/streams.ts'
 import { assertAcceptable } from './accept.ts'
 import type { HttpContext } from './bindings.ts'
 import { clientKey } from './client-key.ts'
-import { Followers } from './followers.ts'
+import type { Followers } from './followers.ts'
 import { ALREADY_SENT } from './long-answer.ts'
 import type { OpenAnswers } from './open-answers.ts'
 import { streamOf } from './path-names.ts'
@@ -23,16 +23,19 @@ const HEADERS = { 'Content-Type': 'text/event-stream; charset=utf-8', 'X-Accel-B
 
 export interface SizeEventOptions {
   readonly limits: {
-    readonly maxFollowers: number
     readonly maxReadSeconds: number
     readonly idleSeconds: number
   }
   readonly openAnswers: OpenAnswers
+  readonly followers: Followers
 }
 
-export function sizeEventsRoute(streams: Streams, feed: SizeFeed, { limits, openAnswers }: SizeEventOptions) {
+export function sizeEventsRoute(
+  streams: Streams,
+  feed: SizeFeed,
+  { limits, openAnswers, followers }: SizeEventOptions,
+) {
   const beatMs = Math.min(BEAT_MS, limits.idleSeconds * 500)
-  const followers = new Followers(limits.maxFollowers)
   return async (c: HttpContext): Promise<Response> => {
     const stream = streams.get(streamOf(c))
     const limit = parseLimit(c.req.query('limit'))

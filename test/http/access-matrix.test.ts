@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { Tokens } from '../../src/auth/tokens.ts'
 import { DEFAULT_LIMITS } from '../../src/http/../limits.ts'
 import { type AppParts, createApp, type Route, routesOf } from '../../src/http/app.ts'
+import { Followers } from '../../src/http/followers.ts'
 import { Guard } from '../../src/http/guard.ts'
 import { Load } from '../../src/http/load.ts'
 import { OpenAnswers } from '../../src/http/open-answers.ts'
@@ -488,6 +489,7 @@ async function routesOfService(
     slowClients: new SlowClients(limits, {}),
     loopShare: new LoopShare(),
     openAnswers: new OpenAnswers(undefined),
+    followers: new Followers(1),
     workers: new Workers({ maxDocumentBytes: limits.maxDocumentBytes }),
     nowMs: Date.now,
     report: () => {},

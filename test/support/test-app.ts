@@ -10,6 +10,7 @@ import { MemoryLevel } from 'memory-level'
 import { onTestFinished } from 'vitest'
 import type { Config } from '../../src/config.ts'
 import type { AppOptions } from '../../src/http/app.ts'
+import { Followers } from '../../src/http/followers.ts'
 import { Load } from '../../src/http/load.ts'
 import { OpenAnswers } from '../../src/http/open-answers.ts'
 import { Workers } from '../../src/http/parse-workers.ts'
@@ -185,6 +186,7 @@ export function routeOptions(given: Pick<AppOptions, 'nowMs' | 'report'>): AppOp
     slowClients: new SlowClients(limits, {}),
     loopShare: new LoopShare(),
     openAnswers: new OpenAnswers(undefined),
+    followers: new Followers(1),
     workers: new Workers({ maxDocumentBytes: limits.maxDocumentBytes }),
   }
   return { eventBytesMax: 1, limits, ...parts, ...given }

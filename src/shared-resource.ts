@@ -1,0 +1,39 @@
+/** A bounded resource that clients share, as the operator sees it: docs/decisions/0024-fair-shares.md has the rules. */
+import { FairShare } from './fair-share.ts'
+
+export interface SharedResource {
+  /** The label of its series. */
+  readonly resource: string
+  readonly held: number
+  readonly capacity: number
+  /** Clients that hold some of it. */
+  readonly clients: number
+  /** How often a client had to give back for another, and how often one was refused, since the start. */
+  readonly cut: number
+  readonly refused: number
+}
+
+/** One that is counted in a FairShare as it is taken and given back. */
+export abstract class CountedResource implements SharedResource {
+  readonly resource: string
+  protected readonly share: FairShare
+  cut = 0
+  refused = 0
+
+  constructor(resource: string, capacity: number) {
+    this.resource = resource
+    this.share = new FairShare(capacity)
+  }
+
+  get held(): number {
+    return this.share.total
+  }
+
+  get capacity(): number {
+    return this.share.capacity
+  }
+
+  get clients(): number {
+    return this.share.clients
+  }
+}
