@@ -3,6 +3,7 @@
  * them (long-answer.ts). A short one is an answer like any other.
  */
 import type { LoopShare, Slice } from '../loop-share.ts'
+import { assertAcceptable } from './accept.ts'
 import type { HttpContext } from './bindings.ts'
 import { clientKey } from './client-key.ts'
 import { answerPieces, beginPieces, type LongAnswerOptions } from './long-answer.ts'
@@ -39,11 +40,16 @@ export async function answerParts(
   make: (slice: Slice) => Promise<Iterable<string | undefined>>,
   options: SlicedAnswerOptions,
 ): Promise<Response> {
-  if (c.req.method === 'HEAD') return c.body(null, 200, JSON_CONTENT)
+  if (c.req.method === 'HEAD') {
+    assertAcceptable(c, 'application/json')
+    return c.body(null, 200, JSON_CONTENT)
+  }
   const { outgoing } = c.env
-  const pieces = await inTurn(c, options, async (slice) =>
-    beginPieces(piecesOf(outgoing.destroyed ? [] : await make(slice), slice, () => outgoing.destroyed)),
-  )
+  const pieces = await inTurn(c, options, async (slice) => {
+    const parts = outgoing.destroyed ? [] : await make(slice)
+    if (c.req.method === 'GET') assertAcceptable(c, 'application/json') // what is missing is told before
+    return beginPieces(piecesOf(parts, slice, () => outgoing.destroyed))
+  })
   return answerPieces(c, pieces, JSON_CONTENT, options)
 }
 
