@@ -4,8 +4,9 @@
  * Whoever changes it first makes `<file>.lock`, which nobody else can make then, writes the new content into it and
  * renames it over the file: two changes at once do not lose each other, and a reader sees the old file or the new one.
  */
-import { type FileHandle, mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { makeFolder } from '../../storage/make-folder.ts'
 import { parseTokenFile, printTokenFile, type TokenEntry } from './token-file.ts'
 import { TokenProblem } from './token-problem.ts'
 
@@ -77,10 +78,10 @@ export async function changeTokenFile(
   await syncFolder(dirname(file))
 }
 
-/** Makes the folder of a token file, for its owner alone, unless it is there. Rejects with TokenProblem. */
-export async function makeTokenFolder(file: string): Promise<void> {
+/** Makes the folder of a token file, for its owner alone, unless it is there. Throws TokenProblem. */
+export function makeTokenFolder(file: string): void {
   try {
-    await mkdir(dirname(file), { recursive: true, mode: FOLDER_MODE })
+    makeFolder(dirname(file), FOLDER_MODE)
   } catch (error) {
     throw new TokenProblem(`the folder of token file ${file} cannot be made: ${messageOf(error)}`)
   }

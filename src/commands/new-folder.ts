@@ -2,9 +2,10 @@
  * A folder that is whole or not there: it is filled under the name `<folder>.partial` beside it and renamed at the end, so a
  * crash in between leaves nothing that could be taken for the whole.
  */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { syncFolder } from '../../storage/level/format-stamp.ts'
+import { makeFolder } from '../../storage/make-folder.ts'
 import { UsageError } from './command.ts'
 
 /** What `fill` answers; if it throws, or answers undefined, nothing is left. Throws UsageError if there is something already. */
@@ -20,7 +21,7 @@ export async function fillNewFolder<T>(
   if (existsSync(partial)) {
     throw new UsageError(`${partial} is left over from a run that did not end; remove it first`)
   }
-  mkdirSync(partial, { recursive: true })
+  makePartial(folder, partial)
   try {
     const result = await fill(partial)
     if (result === undefined) return undefined
@@ -30,6 +31,14 @@ export async function fillNewFolder<T>(
     return result
   } finally {
     rmSync(partial, { recursive: true, force: true })
+  }
+}
+
+function makePartial(folder: string, partial: string): void {
+  try {
+    makeFolder(partial)
+  } catch (error) {
+    throw new UsageError(`${folder} cannot be made: ${(error as Error).message}`)
   }
 }
 

@@ -61,7 +61,7 @@ async function add(args: readonly string[], { nowMs, print, tell }: CommandSurro
     eventsPerSecond: rateOf('--rate-events', values['rate-events']),
     bytesPerSecond: rateOf('--rate-bytes', values['rate-bytes']),
   }
-  await makeTokenFolder(file)
+  makeTokenFolder(file)
   await changeTokenFile(file, (entries) => {
     if (entries.some((one) => one.name === name)) {
       throw new UsageError(`there is a token '${name}' already; revoke it first, or choose another name`)

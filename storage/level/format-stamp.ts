@@ -3,17 +3,9 @@
  *
  *   <data>/FORMAT   "millrace-data 3\n": name and version of the storage format
  */
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-} from 'node:fs'
+import { closeSync, fsyncSync, openSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { makeFolder } from '../make-folder.ts'
 import { StorageError } from '../storage-error.ts'
 import { innermost } from './level-error.ts'
 
@@ -27,7 +19,7 @@ const FORMAT_NAME = 'millrace-data'
  */
 export function formatOf(folder: string): number {
   try {
-    makeFolder(resolve(folder))
+    makeDurableFolder(folder)
     return checkOrWriteStamp(folder)
   } catch (cause) {
     throw unusable(folder, cause)
@@ -35,10 +27,8 @@ export function formatOf(folder: string): number {
 }
 
 /** With the folders above it that are missing; each is a name in its parent, which is synced. */
-function makeFolder(folder: string): void {
-  const first = mkdirSync(folder, { recursive: true })
-  if (first === undefined) return
-  for (let made = folder; made.length >= first.length; made = dirname(made)) syncFolder(dirname(made))
+function makeDurableFolder(folder: string): void {
+  for (const made of makeFolder(folder).toReversed()) syncFolder(dirname(made))
 }
 
 export function unusable(folder: string, cause: unknown): StorageError {

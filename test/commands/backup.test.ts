@@ -73,6 +73,17 @@ test.each(refusals)('$name is refused and left as it is', async ({ prepare, says
   expect(await filesOf(around)).toEqual(before)
 })
 
+test('a folder that cannot be made is named', async () => {
+  const { data, around } = await folders()
+  await writeFile(join(around, 'file'), '')
+  const copy = join(around, 'file', 'copy')
+  const { code, told } = await runCommand(backup, ['--data', data, '--to', copy])
+  expect({ code, told }).toEqual({
+    code: 2,
+    told: expect.stringContaining(`${copy} cannot be made: ENOTDIR`),
+  })
+})
+
 const rotten = [
   { name: 'a table', pattern: /\.ldb$/, verified: true },
   { name: 'the manifest', pattern: /^MANIFEST/, verified: false },
