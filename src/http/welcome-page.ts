@@ -20,7 +20,13 @@ export function welcomePage(withTokens: boolean) {
   }
 }
 
+/** The service knows where its certificate is, a page for whoever can connect does not say so. */
+const CERTIFICATE_HINT = `
+<p>If curl does not trust the certificate of this service, add <code>--cacert FILE</code> with the certificate, or with that of
+its authority, and use a host name that is in the certificate.</p>`
+
 function page(socket: Socket, withTokens: boolean): string {
+  const encrypted = 'encrypted' in socket
   const stream = `${baseOf(socket)}/v3/namespaces/default/streams/mystream`
   const curl = `curl ${withTokens ? '-H "Authorization: Bearer $MILLRACE_TOKEN" ' : ''}`
   return `<!doctype html>
@@ -41,7 +47,7 @@ continue from a cursor, and SQL runs over all of it.</p>
 <p>Create a stream, send an event, read it:</p>
 <pre>${curl}-X PUT ${stream}
 ${curl}-X POST -d 'Hello World' ${stream}
-${curl}'${stream}/events?limit=10'</pre>
+${curl}'${stream}/events?limit=10'</pre>${encrypted ? CERTIFICATE_HINT : ''}
 <p>Ask this service:</p>
 <ul>
 <li><a href="/status">/status</a>: whether it takes writes</li>

@@ -53,6 +53,15 @@ describe.skipIf(problem !== undefined)('over TLS', () => {
     }
   })
 
+  test('the page for a browser has HTTPS in its curl lines, and how curl comes to trust the certificate', async () => {
+    const { app } = await tlsApp()
+    const connection = await open(app.port)
+    connection.write(get('/'))
+    const { text } = await connection.response()
+    expect(text).toContain(`curl -X PUT https://127.0.0.1:${app.port}${STREAMS}/mystream`)
+    expect(text).toContain('<code>--cacert FILE</code>')
+  })
+
   test('a body in pieces, and one of megabytes, come back as they were', async () => {
     const { app } = await tlsApp()
     const connection = await open(app.port)

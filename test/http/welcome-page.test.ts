@@ -19,6 +19,7 @@ test('GET / is a page with curl lines for the address that was asked, and its st
     /^curl -X PUT http:\/\/127\.0\.0\.1:[0-9]+\/v3\/namespaces\/default\/streams\/mystream$/,
   )
   expect(curls(text)).toHaveLength(3)
+  expect(text).not.toContain('--cacert')
 })
 
 test('nothing that the client sends is in the page', async () => {
