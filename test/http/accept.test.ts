@@ -6,6 +6,7 @@ import { STREAMS, testApp } from '../support/test-app.ts'
 
 const ARRAY = 'application/json; charset=utf-8'
 const LINES = 'application/x-ndjson'
+const NAMESPACE = '/v3/namespaces/default'
 
 describe('events are sent', () => {
   const rows: { accept: string | undefined; type: string | 406 }[] = [
@@ -62,6 +63,12 @@ describe('an Accept that cannot be met is refused', () => {
     { path: `${STREAMS}/s`, there: 'application/json', accept: 'text/html' },
     { path: STREAMS, there: 'application/json', accept: 'text/csv' },
     { path: '/v3/namespaces', there: 'application/json', accept: 'application/xml' },
+    { path: '/v2/streams', there: 'application/json', accept: 'text/csv' },
+    { path: `${NAMESPACE}/feeds`, there: 'application/json', accept: 'text/csv' },
+    { path: `${NAMESPACE}/metadata/search?query=*`, there: 'application/json', accept: 'text/csv' },
+    { path: `${NAMESPACE}/metadata/search?query=*&offset=0`, there: 'application/json', accept: 'text/csv' },
+    { path: `${NAMESPACE}/data/explore/tables`, there: 'application/json', accept: 'text/csv' },
+    { path: `${NAMESPACE}/apps`, there: 'application/json', accept: 'text/csv' },
     { path: '/v3/version', there: 'application/json', accept: 'text/plain' },
     { path: `${STREAMS}/s/metadata/tags`, there: 'application/json', accept: 'text/csv' },
   ]
