@@ -4,6 +4,7 @@
  *   avro/binary     without parameters, as CDAP has it
  *   text/csv        and the other names of CSV: records. The delimiter is the parameter `delimiter`, or that of a
  *                   stream whose format is csv or tsv, or a comma
+ *   text/tsv        and text/tab-separated-values: records too, if the stream's format is csv or tsv and reads quotes
  *   text/...        lines
  *
  * Media types are compared without case, as HTTP has it (RFC 9110, 8.3.1).
@@ -33,6 +34,9 @@ const CSV_TYPES = new Set([
   'application/x-csv',
 ])
 
+/** They have no quotes by themselves; where the stream reads some, a line end may stand between two. */
+const TSV_TYPES = new Set(['text/tsv', 'text/tab-separated-values'])
+
 /** Throws ServiceError 'missing_content_type', 'unsupported_content_type', 'invalid_content_type' or 'unsupported_charset'. */
 export function batchLayout(contentType: string | undefined, format: FormatSpecification): BatchLayout {
   if (contentType === undefined) throw new ServiceError('missing_content_type', 'Unknown content type')
@@ -47,7 +51,7 @@ export function batchLayout(contentType: string | undefined, format: FormatSpeci
   if (!types.every((type) => MEDIA_TYPE.test(type))) {
     throw malformed(contentType, 'separate parameters by semicolons, as in text/csv; charset=utf-8')
   }
-  const csv = types.some(isCsv)
+  const csv = types.some(isCsv) || (TSV_TYPES.has(types[0].toLowerCase()) && readsQuotes(format))
   if (csv && types.length > 1) throw malformed(contentType, 'name one type')
   const parameters = parseParameters(contentType, named.length)
   const charset = textCharset(parameters, format)
@@ -152,15 +156,22 @@ const LF = 0x0a
 const CR = 0x0d
 const QUOTE = 0x22
 
+function isDelimited({ name }: FormatSpecification): boolean {
+  return ['csv', 'tsv'].includes(findFormat(name)?.name ?? '')
+}
+
+function readsQuotes(format: FormatSpecification): boolean {
+  return isDelimited(format) && format.settings.has('quote')
+}
+
 function csvDialect(
   contentType: string,
   parameters: ReadonlyMap<string, string>,
   charset: string | undefined,
   format: FormatSpecification,
 ): { delimiter: Buffer; quote: number } {
-  const { name, defaultSettings } = findFormat(format.name) ?? {}
-  const settings =
-    name === 'csv' || name === 'tsv' ? new Map([...(defaultSettings ?? []), ...format.settings]) : undefined
+  const { defaultSettings } = findFormat(format.name) ?? {}
+  const settings = isDelimited(format) ? new Map([...(defaultSettings ?? []), ...format.settings]) : undefined
   const quote = settings?.get('quote')?.charCodeAt(0) ?? QUOTE
   const given = parameters.get('delimiter')
   if (given === undefined) return { delimiter: encoded(settings?.get('delimiter') ?? ',', charset), quote }

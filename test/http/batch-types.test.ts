@@ -366,6 +366,19 @@ describe('the delimiter of CSV', () => {
     },
   )
 
+  test.each(['text/tsv', 'Text/Tab-Separated-Values; charset=utf-8'])(
+    'is a tab in %s, of records if the stream reads quotes',
+    async (type) => {
+      const body = 'a\t"b\nc"\nd'
+      expect(await cutOf(await appWith('tsv', { quote: '"' }), type, body)).toEqual(['a\t"b\nc"', 'd'])
+      for (const [format, settings] of [
+        ['tsv', {}],
+        ['grok', { quote: '"' }],
+      ] as const)
+        expect(await cutOf(await appWith(format, settings), type, body)).toEqual(['a\t"b', 'c"', 'd'])
+    },
+  )
+
   test('that ends within a record behind a quote is refused', async () => {
     const app = await appWith('csv', { delimiter: '||' })
     for (const body of ['"a"|', '"a"|\nb', '"a"|x', '"a"|"b"'])
