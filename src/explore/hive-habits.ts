@@ -16,7 +16,7 @@ export function fromHive(statement: string): string {
   const words = tokens.flatMap((token, index) => (isSpace(token) ? [] : [index]))
   for (const [nth, index] of words.entries()) {
     const token = tokens[index]
-    if (token.startsWith('`') && token.length > 1) {
+    if (token.startsWith('`') && isClosed(token)) {
       tokens[index] = `"${token.slice(1, -1).replaceAll('``', '`').replaceAll('"', '""')}"`
     } else if (token.startsWith('"') && isKey(tokens, words, nth)) {
       tokens[index] = `'${token.slice(1, -1).replaceAll('""', '"').replaceAll("'", "''")}'`
@@ -29,18 +29,28 @@ export function fromHive(statement: string): string {
 
 /**
  * Quotes within a text doubled, where they stand behind a backslash. To DuckDB a backslash is a character like any other, so
- * `'\'` is a whole text: a statement in which Hive would find a text without an end is left as it is.
+ * `'\'` is a whole text: a statement in which Hive would find a text or a name without an end is left as it is.
  */
 function withoutEscapedQuotes(statement: string): string {
   if (!statement.includes("\\'")) return statement
   const tokens = hiveTokensOf(statement)
-  if (tokens.some((token) => token.startsWith("'") && !CLOSED_TEXT.test(token))) return statement
+  if (!tokens.every(isClosed)) return statement
   return tokens
     .map((token) => (token.startsWith("'") ? token.replace(/\\([\s\S])/g, unescapedQuote) : token))
     .join('')
 }
 
-const CLOSED_TEXT = /^'[^'\\]*(?:(?:\\[\s\S]|'')[^'\\]*)*'$/
+/** By the quote that they begin with. */
+const CLOSED: ReadonlyMap<string, RegExp> = new Map([
+  ["'", /^'[^'\\]*(?:(?:\\[\s\S]|'')[^'\\]*)*'$/],
+  ['"', /^"[^"]*(?:""[^"]*)*"$/],
+  ['`', /^`[^`]*(?:``[^`]*)*`$/],
+])
+
+/** Whether a text or a name has its end; all other tokens have. */
+function isClosed(token: string): boolean {
+  return CLOSED.get(token[0])?.test(token) ?? true
+}
 
 function unescapedQuote(pair: string, character: string): string {
   return character === "'" ? "''" : pair

@@ -180,8 +180,7 @@ function timestampReader(from: SecondDigits, to: 6 | 9, path: string): (value: V
   if (to === 9) {
     const factor = 10 ** (9 - from)
     return (value) => {
-      const near = (value as number) * factor
-      if (typeof value === 'number' && Number.isSafeInteger(near)) return near
+      if (typeof value === 'number' && Number.isSafeInteger(value * factor)) return value * factor
       const nanos = BigInt(value as number | bigint) * BigInt(factor)
       if (nanos > NANOS_MAX || nanos < -NANOS_MAX) throw outside(value)
       return exactLong(nanos)!
@@ -193,8 +192,7 @@ function timestampReader(from: SecondDigits, to: 6 | 9, path: string): (value: V
   }
   const factor = 10 ** (6 - from)
   return (value) => {
-    const near = (value as number) * factor
-    if (typeof value === 'number' && Number.isSafeInteger(near)) return near
+    if (typeof value === 'number' && Number.isSafeInteger(value * factor)) return value * factor
     const micros = BigInt(value as number | bigint) * BigInt(factor)
     if (micros < FIRST_MICROS || micros >= END_MICROS) throw outside(value)
     return exactLong(micros)!

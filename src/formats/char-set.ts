@@ -117,6 +117,42 @@ export function posixClass(name: string): CharSet | undefined {
   return POSIX.get(name.toLowerCase())
 }
 
+/** What these mean under Java's UNICODE_CHARACTER_CLASS, as properties of Unicode (Technical Standard 18, annex C). */
+const UNICODE_CLASSES: ReadonlyMap<string, () => CharSet> = new Map([
+  ['lower', () => property('Lowercase')],
+  ['upper', () => property('Uppercase')],
+  ['alpha', () => property('Alphabetic')],
+  ['digit', () => property('Nd')],
+  ['alnum', () => unite(property('Alphabetic'), property('Nd'))],
+  ['punct', () => property('P')],
+  ['graph', () => negate(unite(...['White_Space', 'Cc', 'Cs', 'Cn'].map(property)))],
+  [
+    'print',
+    () => negate(unite(property('Cc'), property('Cs'), property('Cn'), property('Zl'), property('Zp'))),
+  ],
+  ['blank', () => unite(property('Zs'), oneChar(0x09))],
+  ['cntrl', () => property('Cc')],
+  ['xdigit', () => unite(property('Nd'), property('Hex_Digit'))],
+  ['space', () => property('White_Space')],
+  ['word', () => unite(...['Alphabetic', 'M', 'Nd', 'Pc', 'Join_Control'].map(property))],
+])
+
+const unicodeClasses = new Map<string, CharSet>()
+
+/** As `posixClass`, of all characters of the Basic Multilingual Plane. */
+export function unicodeClass(name: string): CharSet | undefined {
+  const key = name.toLowerCase()
+  const make = UNICODE_CLASSES.get(key)
+  if (make === undefined) return posixClass(name)
+  const set = unicodeClasses.get(key) ?? make()
+  unicodeClasses.set(key, set)
+  return set
+}
+
+function property(name: string): CharSet {
+  return unicodeProperty(name)!
+}
+
 /** `L` of `\p{L}`: whatever property the platform knows by that name. */
 export function unicodeProperty(name: string): CharSet | undefined {
   if (!/^[A-Za-z0-9_=]{1,40}$/.test(name)) return undefined

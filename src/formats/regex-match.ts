@@ -9,7 +9,7 @@
  *   SHORTER address least place   a RUN that may give back one more, down to `least`
  *   LONGER address place most     a RUN that may take one more, up to `most`
  */
-import { LINE_ENDS, WORD_CHARS } from './char-set.ts'
+import { LINE_ENDS, unicodeClass, WORD_CHARS } from './char-set.ts'
 import { ANY, type RegexProgram } from './regex-program.ts'
 
 /** Steps for one event, and one more for every character of it: tens of milliseconds at worst. Lines of logs take hundreds. */
@@ -55,7 +55,8 @@ export class RegexMatcher {
   #steps = 0
 
   constructor(program: RegexProgram) {
-    const sets = [...program.sets, WORD_CHARS, LINE_ENDS]
+    const words = program.unicodeWords ? [unicodeClass('word')!] : []
+    const sets = [...program.sets, WORD_CHARS, LINE_ENDS, ...words]
     this.#words = program.sets.length
     this.#lineEnds = program.sets.length + 1
     this.#code = program.code
@@ -428,19 +429,23 @@ export class RegexMatcher {
           (place === end - 2 && units[place] === CARRIAGE_RETURN && units[end - 1] === LINE_FEED)
         )
       case 5 /* wordEdge */:
-        return this.#isWord(place - 1) !== this.#isWord(place)
+        return this.#isIn(this.#words, place - 1) !== this.#isIn(this.#words, place)
       case 6 /* noWordEdge */:
-        return this.#isWord(place - 1) === this.#isWord(place)
+        return this.#isIn(this.#words, place - 1) === this.#isIn(this.#words, place)
       case 7 /* unixLineStart */:
         return place === 0 || (place < end && units[place - 1] === LINE_FEED)
       case 8 /* unixLineEnd */:
         return place === end || units[place] === LINE_FEED
-      default: /* lastUnixLineEnd */
+      case 9 /* lastUnixLineEnd */:
         return place === end || (place === end - 1 && units[place] === LINE_FEED)
+      case 10 /* unicodeWordEdge */:
+        return this.#isIn(this.#words + 2, place - 1) !== this.#isIn(this.#words + 2, place)
+      default: /* noUnicodeWordEdge */
+        return this.#isIn(this.#words + 2, place - 1) === this.#isIn(this.#words + 2, place)
     }
   }
 
-  #isWord(place: number): boolean {
-    return place >= 0 && place < this.#end && this.#has(this.#words, this.#units[place])
+  #isIn(set: number, place: number): boolean {
+    return place >= 0 && place < this.#end && this.#has(set, this.#units[place])
   }
 }

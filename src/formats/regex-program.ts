@@ -51,6 +51,8 @@ export const PLACES: readonly Place[] = [
   'unixLineStart',
   'unixLineEnd',
   'lastUnixLineEnd',
+  'unicodeWordEdge',
+  'noUnicodeWordEdge',
 ]
 
 export interface Capture {
@@ -69,6 +71,8 @@ export interface RegexProgram {
   readonly first: number
   /** Where a match may begin, when an earlier place has been tried in vain. */
   readonly begins: 'anywhere' | 'atStart' | 'behindLineEnds'
+  /** Whether a place depends on what is a word in all of Unicode. */
+  readonly unicodeWords: boolean
 }
 
 /** Ten times the largest pattern of the sets; bounds what compiling one may cost. */
@@ -94,6 +98,7 @@ class Compiler {
   /** Words that name a slot of a loop or a look behind; those come behind the slots of all captures. */
   readonly #late: { readonly at: number; readonly extra: number }[] = []
   #extraSlots = 0
+  #unicodeWords = false
   readonly #firsts = new Map<RegexTree, First>()
   readonly #lengths = new Map<RegexTree, Length>()
 
@@ -114,6 +119,7 @@ class Compiler {
       captures: this.#captures,
       slots: captureSlots + this.#extraSlots,
       begins: beginning(tree),
+      unicodeWords: this.#unicodeWords,
     }
   }
 
@@ -126,6 +132,7 @@ class Compiler {
         break
       case 'place':
         this.#emit(AT, PLACES.indexOf(tree.place))
+        if (/unicode/i.test(tree.place)) this.#unicodeWords = true
         break
       case 'sequence':
         this.#sequence(tree.parts, follow)

@@ -4,9 +4,9 @@
  * The dialect is Java's, and Oniguruma's where the pattern sets need it:
  *
  *   characters   \t \n \r \f \e \a, \xHH, \x{…}, \uHHHH, \0oo, \cX, \Q…\E
- *   classes      . \d \w \s \D \W \S (ASCII), \h a hex digit as in Oniguruma, \v, \R, [a-z&&[^x]], [:alpha:], \p{…}
+ *   classes      . \d \w \s \D \W \S (ASCII, but under the flag U), \h a hex digit as in Oniguruma, \v, \R, [a-z&&[^x]], [:alpha:], \p{…}
  *   places       ^ $ \A \z \Z \b \B
- *   groups       (…), (?:…), (?<name>…), (?>…), (?=…), (?!…), (?<=…), (?<!…), (?imsxud-imsxud), (?i:…)
+ *   groups       (…), (?:…), (?<name>…), (?>…), (?=…), (?!…), (?<=…), (?<!…), (?imsxudU-imsxudU), (?i:…)
  *   repeats      * + ? {n} {n,} {n,m}, each as it is, with ? (as few as may be) or + (never gives back)
  *
  * References back to a group (\1, \k<name>) are refused: they are what no matcher can do in bounded time.
@@ -31,6 +31,7 @@ import {
   oneChar,
   posixClass,
   SPACES,
+  unicodeClass,
   unicodeProperty,
   unite,
   VERTICAL_SPACES,
@@ -51,6 +52,9 @@ export type Place =
   | 'unixLineStart'
   | 'unixLineEnd'
   | 'lastUnixLineEnd'
+  // Of words in all of Unicode.
+  | 'unicodeWordEdge'
+  | 'noUnicodeWordEdge'
 
 export type RegexTree =
   | { readonly kind: 'empty' }
@@ -138,6 +142,8 @@ export interface Flags {
   readonly unicodeCase: boolean
   /** A line ends with LF alone. */
   readonly unixLines: boolean
+  /** \w, \d, \s, \b and the classes of POSIX mean all of Unicode. */
+  readonly unicodeClasses: boolean
 }
 
 const NO_FLAGS: Flags = {
@@ -147,11 +153,12 @@ const NO_FLAGS: Flags = {
   extended: false,
   unicodeCase: false,
   unixLines: false,
+  unicodeClasses: false,
 }
 
 function flagLetters(flags: Flags): string {
-  const { ignoreCase, multiline, dotAll, extended, unicodeCase, unixLines } = flags
-  return `${unixLines ? 'd' : ''}${ignoreCase ? 'i' : ''}${multiline ? 'm' : ''}${dotAll ? 's' : ''}${extended ? 'x' : ''}${unicodeCase ? 'u' : ''}`
+  const { ignoreCase, multiline, dotAll, extended, unicodeCase, unixLines, unicodeClasses } = flags
+  return `${unixLines ? 'd' : ''}${ignoreCase ? 'i' : ''}${multiline ? 'm' : ''}${dotAll ? 's' : ''}${extended ? 'x' : ''}${unicodeCase ? 'u' : ''}${unicodeClasses ? 'U' : ''}`
 }
 
 class TreeReader {
@@ -318,7 +325,8 @@ class TreeReader {
       else if (letter === 's' || (letter === 'm' && this.#ruby)) flags.dotAll = on
       else if (letter === 'm') flags.multiline = on
       else if (letter === 'x') flags.extended = on
-      else if (letter === 'u' || letter === 'U') flags.unicodeCase = on
+      else if (letter === 'u') flags.unicodeCase = on
+      else if (letter === 'U') flags.unicodeCase = flags.unicodeClasses = on
       else if (letter === 'd') flags.unixLines = on
       else throw new PatternError(`'${letter}' is not a flag`)
     }
@@ -330,7 +338,7 @@ class TreeReader {
     const place = PLACES.get(letter)
     if (place !== undefined) {
       this.#at += 2
-      return { kind: 'place', place: unixly(place, flags) }
+      return { kind: 'place', place: unicodely(unixly(place, flags), flags) }
     }
     if (letter === 'Q') {
       const end = this.#source.indexOf('\\E', this.#at + 2)
@@ -355,22 +363,22 @@ class TreeReader {
     if (/[1-9k]/.test(letter)) {
       throw new PatternError(`'\\${letter}' refers back to a group, which is not supported`)
     }
-    return this.#char(this.#escapedSet(), flags)
+    return this.#char(this.#escapedSet(flags), flags)
   }
 
   /** What the escape at `at` stands for, inside a class or out of it. */
-  #escapedSet(): CharSet {
+  #escapedSet(flags: Flags): CharSet {
     const letter = this.#source[this.#at + 1]
     const rest = this.#at + 2
     this.#at = rest
-    const set = ESCAPED_SETS.get(letter)
+    const set = (flags.unicodeClasses ? unicodeEscape(letter) : undefined) ?? ESCAPED_SETS.get(letter)
     if (set !== undefined) return set
     switch (letter) {
       case 'p':
       case 'P': {
         const [text, inBraces, alone] = this.#matched(/\{([^{}]*)\}|([A-Za-z])/y, rest, `\\${letter}`)
         const name = inBraces ?? alone
-        const property = posixClass(name) ?? unicodeProperty(name.replace(/^Is/, ''))
+        const property = namedClass(name, flags) ?? unicodeProperty(name.replace(/^Is/, ''))
         if (property === undefined) throw new PatternError(`'\\${letter}${text}' is not a known property`)
         return letter === 'p' ? property : negate(property)
       }
@@ -423,12 +431,12 @@ class TreeReader {
         const left = unite(...united)
         whole = whole === undefined ? left : intersect(whole, left)
         united = []
-      } else if (this.#source.startsWith('[:', this.#at) && this.#posix(united)) {
+      } else if (this.#source.startsWith('[:', this.#at) && this.#posix(united, flags)) {
         // taken
       } else if (char === '[') {
         united.push(this.#class(flags))
       } else {
-        united.push(this.#range())
+        united.push(this.#range(flags))
       }
     }
     this.#at++
@@ -439,12 +447,12 @@ class TreeReader {
   }
 
   /** `[:alpha:]` in a class. */
-  #posix(into: CharSet[]): boolean {
+  #posix(into: CharSet[], flags: Flags): boolean {
     const match = /\[:(\^?)([a-z]+):\]/y
     match.lastIndex = this.#at
     const found = match.exec(this.#source)
     if (found === null) return false
-    const set = posixClass(found[2])
+    const set = namedClass(found[2], flags)
     if (set === undefined) throw new PatternError(`'${found[0]}' is not a class`)
     into.push(found[1] === '^' ? negate(set) : set)
     this.#at += found[0].length
@@ -452,9 +460,9 @@ class TreeReader {
   }
 
   /** A character of a class, an escape, or a range between two. */
-  #range(): CharSet {
+  #range(flags: Flags): CharSet {
     if (this.#source.startsWith('\\Q', this.#at)) throw new PatternError("'\\Q' in a class is not supported")
-    const from = this.#classChar()
+    const from = this.#classChar(flags)
     const isRange =
       this.#source[this.#at] === '-' &&
       this.#source[this.#at + 1] !== ']' &&
@@ -462,7 +470,7 @@ class TreeReader {
       isOne(from)
     if (!isRange) return from
     const dash = this.#at++
-    const to = this.#classChar()
+    const to = this.#classChar(flags)
     if (!isOne(to)) {
       // [a-\d]: no range, but the three.
       this.#at = dash + 1
@@ -474,7 +482,7 @@ class TreeReader {
     return charSet([from[0][0], to[0][0]])
   }
 
-  #classChar(): CharSet {
+  #classChar(flags: Flags): CharSet {
     const char = this.#source[this.#at]
     if (char !== '\\') {
       this.#at++
@@ -484,7 +492,7 @@ class TreeReader {
       this.#at += 2
       return oneChar(0x08)
     }
-    return this.#escapedSet()
+    return this.#escapedSet(flags)
   }
 }
 
@@ -518,6 +526,24 @@ const ESCAPED_SETS: ReadonlyMap<string, CharSet> = new Map([
   ['e', oneChar(0x1b)],
 ])
 
+const UNICODE_ESCAPES: ReadonlyMap<string, string> = new Map([
+  ['d', 'digit'],
+  ['w', 'word'],
+  ['s', 'space'],
+])
+
+/** `\w` and its like under the flag U. */
+function unicodeEscape(letter: string): CharSet | undefined {
+  const name = UNICODE_ESCAPES.get(letter.toLowerCase())
+  if (name === undefined) return undefined
+  const set = unicodeClass(name)!
+  return letter === letter.toLowerCase() ? set : negate(set)
+}
+
+function namedClass(name: string, { unicodeClasses }: Flags): CharSet | undefined {
+  return unicodeClasses ? unicodeClass(name) : posixClass(name)
+}
+
 function folded(set: CharSet, { ignoreCase, unicodeCase }: Flags): CharSet {
   if (!ignoreCase) return set
   return unicodeCase ? foldUnicodeCase(set) : foldCase(set)
@@ -536,6 +562,15 @@ const UNIX_PLACES: ReadonlyMap<Place, Place> = new Map([
 
 function unixly(place: Place, { unixLines }: Flags): Place {
   return unixLines ? (UNIX_PLACES.get(place) ?? place) : place
+}
+
+const UNICODE_PLACES: ReadonlyMap<Place, Place> = new Map([
+  ['wordEdge', 'unicodeWordEdge'],
+  ['noWordEdge', 'noUnicodeWordEdge'],
+])
+
+function unicodely(place: Place, { unicodeClasses }: Flags): Place {
+  return unicodeClasses ? (UNICODE_PLACES.get(place) ?? place) : place
 }
 
 function isOne(set: CharSet): boolean {

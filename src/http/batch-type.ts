@@ -4,6 +4,7 @@
  *   avro/binary     without parameters, as CDAP has it
  *   text/csv        and the other names of CSV: records. The delimiter is the parameter `delimiter`, or that of a
  *                   stream whose format is csv or tsv, or a comma
+ *   text/tsv        and text/tab-separated-values: records too, if the stream's format is csv or tsv and reads quotes
  *   text/...        lines
  *
  * Media types are compared without case, as HTTP has it (RFC 9110, 8.3.1).
@@ -13,6 +14,7 @@
  */
 import type { BatchLayout } from '../decoders/decoder.ts'
 import { CHARSET_SETTING, findCharset } from '../formats/charset.ts'
+import { singleBytes } from '../formats/charset-encoder.ts'
 import { findFormat } from '../formats/index.ts'
 import { ServiceError } from '../service-error.ts'
 import type { FormatSpecification } from '../streams/properties.ts'
@@ -32,6 +34,9 @@ const CSV_TYPES = new Set([
   'application/x-csv',
 ])
 
+/** They have no quotes by themselves; where the stream reads some, a line end may stand between two. */
+const TSV_TYPES = new Set(['text/tsv', 'text/tab-separated-values'])
+
 /** Throws ServiceError 'missing_content_type', 'unsupported_content_type', 'invalid_content_type' or 'unsupported_charset'. */
 export function batchLayout(contentType: string | undefined, format: FormatSpecification): BatchLayout {
   if (contentType === undefined) throw new ServiceError('missing_content_type', 'Unknown content type')
@@ -46,12 +51,12 @@ export function batchLayout(contentType: string | undefined, format: FormatSpeci
   if (!types.every((type) => MEDIA_TYPE.test(type))) {
     throw malformed(contentType, 'separate parameters by semicolons, as in text/csv; charset=utf-8')
   }
-  const csv = types.some(isCsv)
+  const csv = types.some(isCsv) || (TSV_TYPES.has(types[0].toLowerCase()) && readsQuotes(format))
   if (csv && types.length > 1) throw malformed(contentType, 'name one type')
   const parameters = parseParameters(contentType, named.length)
   const charset = textCharset(parameters, format)
   if (!csv) return { kind: 'lines', mayBeUtf16: charset.mayBeUtf16 }
-  const { delimiter, quote } = csvDialect(contentType, parameters, format)
+  const { delimiter, quote } = csvDialect(contentType, parameters, charset.name, format)
   assertNoTrailByte(charset.name, delimiter)
   // What stands between fields, or ends them, cannot be told from quotes or line ends: then there are no quoted fields.
   if (delimiter.includes(quote) || delimiter.includes(LF) || delimiter.includes(CR)) {
@@ -77,6 +82,7 @@ function parseParameters(contentType: string, start: number): ReadonlyMap<string
     if (given === undefined) continue
     const name = given.toLowerCase()
     if (parameters.has(name)) throw malformed(contentType, `give parameter ${name} once`)
+    if (name.endsWith('*')) throw malformed(contentType, `write parameter ${name} without its *`)
     parameters.set(name, plain ?? quoted)
   }
   return parameters
@@ -129,13 +135,19 @@ function labelOf(name: string): string | undefined {
 
 /** Sets where the second byte of a character may be a letter, a digit, or one of `@[\]^_{|}~`. */
 const TRAILING_ASCII = new Set(['shift_jis', 'gbk', 'gb18030', 'big5', 'euc-kr'])
+/** Sets where it is beyond ASCII, as the first byte is: two characters may hold a third one. */
+const TRAILING_OTHERS = new Set(['euc-jp'])
 
 function assertNoTrailByte(charset: string | undefined, delimiter: Buffer): void {
-  if (charset === undefined || !TRAILING_ASCII.has(labelOf(charset) ?? '')) return
-  if (!delimiter.some((byte) => (byte >= 0x30 && byte <= 0x39) || byte >= 0x40)) return
+  const label = charset === undefined ? undefined : labelOf(charset)
+  if (label === undefined) return
+  const ascii =
+    TRAILING_ASCII.has(label) && delimiter.some((byte) => /[0-9@-~]/.test(String.fromCharCode(byte)))
+  const beyond = TRAILING_ASCII.has(label) || TRAILING_OTHERS.has(label)
+  if (!ascii && !(beyond && delimiter.some((byte) => byte >= 0x80))) return
   throw new ServiceError(
     'unsupported_charset',
-    `in the charset ${charset} the delimiter ${JSON.stringify(delimiter.toString('latin1'))} may be a part of another character; ` +
+    `in the charset ${charset} the delimiter ${JSON.stringify(delimiter.toString())} may be a part of another character; ` +
       'use another delimiter, or send the batch in UTF-8',
   )
 }
@@ -144,25 +156,36 @@ const LF = 0x0a
 const CR = 0x0d
 const QUOTE = 0x22
 
+function isDelimited({ name }: FormatSpecification): boolean {
+  return ['csv', 'tsv'].includes(findFormat(name)?.name ?? '')
+}
+
+function readsQuotes(format: FormatSpecification): boolean {
+  return isDelimited(format) && format.settings.has('quote')
+}
+
 function csvDialect(
   contentType: string,
   parameters: ReadonlyMap<string, string>,
+  charset: string | undefined,
   format: FormatSpecification,
 ): { delimiter: Buffer; quote: number } {
-  const { name, defaultSettings } = findFormat(format.name) ?? {}
-  const settings =
-    name === 'csv' || name === 'tsv' ? new Map([...(defaultSettings ?? []), ...format.settings]) : undefined
+  const { defaultSettings } = findFormat(format.name) ?? {}
+  const settings = isDelimited(format) ? new Map([...(defaultSettings ?? []), ...format.settings]) : undefined
   const quote = settings?.get('quote')?.charCodeAt(0) ?? QUOTE
   const given = parameters.get('delimiter')
-  if (given === undefined) {
-    const latin1 = findCharset(parameters.get('charset') ?? charsetOf(format) ?? '')?.kind === 'iso-8859-1'
-    return { delimiter: Buffer.from(settings?.get('delimiter') ?? ',', latin1 ? 'latin1' : 'utf8'), quote }
-  }
+  if (given === undefined) return { delimiter: encoded(settings?.get('delimiter') ?? ',', charset), quote }
   const delimiter = delimiterBytes(given)
   if (delimiter.length === 0 || [LF, CR, quote].some((byte) => delimiter.includes(byte))) {
     throw malformed(contentType, 'delimiter is one character or more, without quotes and line ends')
   }
   return { delimiter, quote }
+}
+
+/** A delimiter of the stream's settings as it is in the body: in UTF-8, unless its characters are single bytes of another set. */
+function encoded(delimiter: string, charset: string | undefined): Buffer {
+  const known = charset !== undefined && !['utf-8', undefined].includes(labelOf(charset))
+  return (known ? singleBytes(charset, delimiter) : undefined) ?? Buffer.from(delimiter)
 }
 
 /** The bytes as they were sent; `%09` and `\t` are a tab, which a header cannot hold without quotes. */

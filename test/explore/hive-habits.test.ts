@@ -60,10 +60,26 @@ describe('what is inside a text, a name or a comment stays', () => {
       ["'C:\\'", "'D:\\'"],
       ['C:\\', 'D:\\'],
     ],
+    // As a name in back-ticks, or in quotes, would have none.
+    [
+      ["'\\'", "'a'", "'`'"],
+      ['\\', 'a', '`'],
+    ],
+    [
+      ["'\\'", "'a'", "'\"'"],
+      ['\\', 'a', '"'],
+    ],
   ])('parameters %j', async (list, cells) => {
     const app = await testApp()
     expect(await rowsOf(app, `SELECT ${list.join(', ')}`)).toEqual([cells])
   })
+
+  test.each(['SELECT 1 AS `ab', 'SELECT 1 AS `a``', 'SELECT 1 AS `', 'SELECT 1 AS "ab'])(
+    '%s, a name without an end, is left as it is',
+    (sql) => {
+      expect(fromHive(sql)).toBe(sql)
+    },
+  )
 
   test.each([
     ['SELECT "a`b" FROM (SELECT 1 AS "a`b")', 'a`b'],

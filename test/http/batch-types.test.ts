@@ -102,6 +102,7 @@ test.each([
   'text/csv; charset=utf-8 header=present',
   'text/csv; charset=utf-8; charset=utf-16',
   'text/csv; charset=utf-8; Charset=utf-8',
+  "text/csv; charset*=utf-8''utf-16le",
   'text/csv; delimiter=;',
   'text/csv; delimiter=""',
   'text/csv; delimiter="\\""',
@@ -215,6 +216,25 @@ describe('a charset', () => {
     expect(answerOf(await send(app, 'text/plain; charset=utf-8', 'a\nb'))).toEqual(empty(200))
   })
 
+  test.each([
+    { charset: 'shift_jis', delimiter: '|' },
+    { charset: 'gbk', delimiter: '§' },
+    { charset: 'euc-jp', delimiter: '§' },
+  ])(
+    '$charset, in which the delimiter $delimiter of the stream may be two halves, is refused for CSV',
+    async (settings) => {
+      const app = await appWith('csv', settings)
+      expect(answerOf(await send(app, 'text/csv', 'a'))).toEqual(
+        plain(
+          415,
+          `in the charset ${settings.charset} the delimiter "${settings.delimiter}" may be a part of another character; ` +
+            'use another delimiter, or send the batch in UTF-8',
+        ),
+      )
+      expect((await send(app, 'text/plain', 'a')).status).toBe(200)
+    },
+  )
+
   test('in which the delimiter may be half a character is refused for CSV', async () => {
     const app = await appWith()
     for (const charset of ['shift_jis', 'gbk', 'gb18030', 'big5']) {
@@ -315,6 +335,47 @@ describe('the delimiter of CSV', () => {
         expect.stringContaining('right after a closing quote, at byte 3 of the body; '),
       ])
       expect((await send(app, type, `a${d}${q}b\n`)).status).toBe(400)
+    },
+  )
+
+  const SINGLE_BYTES = [
+    { charset: 'iso-8859-1', delimiter: '§', bytes: [0xa7] },
+    { charset: 'windows-1252', delimiter: '§', bytes: [0xa7] },
+    { charset: 'windows-1252', delimiter: '€', bytes: [0x80] },
+    { charset: 'Cp1251', delimiter: '€', bytes: [0x88] },
+    { charset: 'iso-8859-15', delimiter: '€€', bytes: [0xa4, 0xa4] },
+    { charset: 'koi8-r', delimiter: '│', bytes: [0x81] },
+    { charset: 'macintosh', delimiter: '§', bytes: [0xa4] },
+    { charset: 'us-ascii', delimiter: '|', bytes: [0x7c] },
+  ]
+  test.each(SINGLE_BYTES)(
+    '$delimiter of the stream is in $charset',
+    async ({ charset, delimiter, bytes }) => {
+      const text = (body: string) => body.replaceAll('D', Buffer.from(bytes).toString('latin1'))
+      const body = Buffer.from(text('"a"D"b\nc"Dd\nqD"z"'), 'latin1')
+      const records = [text('"a"D"b\nc"Dd'), text('qD"z"')]
+      for (const [type, settings] of [
+        ['text/csv', { charset, delimiter }],
+        [`text/csv; charset=${charset}`, { delimiter }],
+      ] as const) {
+        const app = await appWith('csv', settings)
+        expect(answerOf(await send(app, type, body))).toEqual(empty(200))
+        const stored = (await app.events('s', 'encoding=base64')).map((event) => event.body!)
+        expect(stored.map((event) => Buffer.from(event, 'base64').toString('latin1'))).toEqual(records)
+      }
+    },
+  )
+
+  test.each(['text/tsv', 'Text/Tab-Separated-Values; charset=utf-8'])(
+    'is a tab in %s, of records if the stream reads quotes',
+    async (type) => {
+      const body = 'a\t"b\nc"\nd'
+      expect(await cutOf(await appWith('tsv', { quote: '"' }), type, body)).toEqual(['a\t"b\nc"', 'd'])
+      for (const [format, settings] of [
+        ['tsv', {}],
+        ['grok', { quote: '"' }],
+      ] as const)
+        expect(await cutOf(await appWith(format, settings), type, body)).toEqual(['a\t"b', 'c"', 'd'])
     },
   )
 
