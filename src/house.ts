@@ -176,6 +176,7 @@ export async function openHouse(
       idleMs: limits.queryIdleSeconds * 1000,
       runMs: limits.maxQuerySeconds * 1000,
       usage,
+      mayStillRead: guard && ((owner, ids) => guard.mayStillRead(owner, ids)),
     })
     const namespaces = new Namespaces(registry, config.unrecoverableReset)
     const app = createApp(

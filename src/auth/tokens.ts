@@ -74,6 +74,12 @@ export class Tokens {
     return client !== undefined && !isExpired(client, nowMs) ? client : undefined
   }
 
+  /** The token whose secret has this hash; undefined if there is none that is good. */
+  ofHash(hash: string, nowMs: number): Client | undefined {
+    const client = this.#byHash.get(hash)?.client
+    return client !== undefined && !isExpired(client, nowMs) ? client : undefined
+  }
+
   /** What a client that was found earlier may do now; undefined if its secret is good no more. */
   now({ name, hash }: Client, nowMs: number): Client | undefined {
     const client = this.named(name, nowMs)

@@ -55,6 +55,8 @@ export interface ExploreOptions {
   /** A query may run so long. */
   readonly runMs: number
   readonly usage: UsageRegistry
+  /** Whether the owner of a query may still read these streams. Undefined: tokens are not required. */
+  readonly mayStillRead?: ((owner: string, streams: readonly StreamId[]) => boolean) | undefined
 }
 
 /** Whose query it is, as far as it matters here. */
@@ -235,8 +237,19 @@ export class Explore {
 
   #lookAfter(): void {
     this.#queries.expire()
+    this.#closeRevoked()
     // Events come first: on a disk that is nearly full, what queries have on it goes, and they with it.
     if (this.#options.diskIsLow()) this.#runner.giveDiskBack().catch(this.#options.report)
+  }
+
+  /** A query ends with the right to read what it reads. */
+  #closeRevoked(): void {
+    const { mayStillRead } = this.#options
+    if (mayStillRead === undefined) return
+    for (const query of this.#queries.all()) {
+      const { owner, streams, isActive } = query
+      if (isActive && owner !== undefined && !mayStillRead(owner, streams)) query.close()
+    }
   }
 
   /** Rows that were in a process which has ended. */

@@ -70,8 +70,10 @@ export class StatementChecks {
     }
     const penaltyMs = this.#turns.penaltyMs(client)
     if (penaltyMs > PENALTY_WAIT_MS) {
+      const seconds = Math.ceil(penaltyMs / 1000)
       throw tooMuch(
-        `statements of this client ended a process that others use too; try again in ${Math.ceil(penaltyMs / 1000)} seconds`,
+        `statements of this client ended a process that others use too; try again in ${seconds} seconds`,
+        seconds,
       )
     }
     const turn = new Check(client)
@@ -140,8 +142,8 @@ class Check implements Turn {
   giveWay(): void {}
 }
 
-function tooMuch(message: string): ServiceError {
-  return new ServiceError('overloaded', message)
+function tooMuch(message: string, retryAfterSeconds?: number): ServiceError {
+  return new ServiceError('overloaded', message, retryAfterSeconds === undefined ? {} : { retryAfterSeconds })
 }
 
 function refused({ sqlState, message }: SqlError): SqlError {

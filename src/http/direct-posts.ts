@@ -15,6 +15,7 @@ import type { Upload } from './body-memory.ts'
 import { type EventHeaderLimits, eventHeaders } from './event-headers.ts'
 import type { Guard } from './guard.ts'
 import type { Load } from './load.ts'
+import type { OpenAnswers } from './open-answers.ts'
 import { type ProblemCounts, problemOf, type ReportFailure } from './problems.ts'
 import { dropBody } from './refusals.ts'
 import type { SlowClients } from './slow-clients.ts'
@@ -24,6 +25,7 @@ export interface DirectPostsOptions {
   readonly limits: EventHeaderLimits
   readonly load: Load
   readonly slowClients: SlowClients
+  readonly openAnswers: OpenAnswers
   readonly report: ReportFailure
   readonly problems?: ProblemCounts
   /** Undefined: everybody may send. */
@@ -62,7 +64,13 @@ export function directPosts(
       load.end(length)
       sendProblem(outgoing, error, options)
     }
-    onWholeBody(incoming, outgoing, length, options, (body) => {
+    // The token may be revoked while the body arrives.
+    const mayWrite = writer === undefined ? ALWAYS : () => guard!.mayStillWrite(writer, id)
+    onWholeBody(incoming, outgoing, length, options, mayWrite, (body) => {
+      if (!mayWrite()) {
+        incoming.destroy()
+        return
+      }
       const event = { headers, body }
       load.begin(length)
       if (queued) {
@@ -81,6 +89,8 @@ export function directPosts(
     })
   }
 }
+
+const ALWAYS = () => true
 
 /** Bytes of a body that comes as it is; NaN if it is encoded, or its length is not known. */
 function plainLength({ headers }: IncomingMessage): number {
@@ -107,12 +117,13 @@ function onWholeBody(
   outgoing: ServerResponse,
   length: number,
   options: DirectPostsOptions,
+  mayWrite: () => boolean,
   use: (body: Buffer) => void,
 ): void {
   let pieces: BodyInPieces | undefined
   incoming.on('data', (chunk: Buffer) => {
     if (chunk.length === length) return use(chunk)
-    pieces ??= new BodyInPieces(incoming, outgoing, length, options)
+    pieces ??= new BodyInPieces(incoming, outgoing, length, options, mayWrite)
     pieces.add(chunk, use)
   })
 }
@@ -132,14 +143,19 @@ class BodyInPieces {
     outgoing: ServerResponse,
     length: number,
     options: DirectPostsOptions,
+    mayWrite: () => boolean,
   ) {
-    const { load, slowClients } = options
+    const { load, slowClients, openAnswers } = options
     this.#incoming = incoming
     this.#outgoing = outgoing
     this.#length = length
     this.#options = options
     this.#upload = slowClients.beginUpload(incoming, load)
-    incoming.once('close', () => this.#upload.end())
+    const unwatch = mayWrite === ALWAYS ? ALWAYS : openAnswers.watchWhile(mayWrite, () => incoming.destroy())
+    incoming.once('close', () => {
+      unwatch()
+      this.#upload.end()
+    })
   }
 
   add(chunk: Buffer, use: (body: Buffer) => void): void {

@@ -11,12 +11,14 @@ import {
   type ParserName,
   WITH_FORMAT,
 } from './document-parsers.ts'
+import type { OpenAnswers } from './open-answers.ts'
 import type { Workers } from './parse-workers.ts'
 import { type BodyLimit, type Intake, readBody } from './request-body.ts'
 
 export interface DocumentOptions extends Intake {
   readonly limits: { readonly maxDocumentBytes: number; readonly maxDocumentDepth: number }
   readonly workers: Workers
+  readonly openAnswers: OpenAnswers
 }
 
 /** A document up to this long, without a format, is parsed on the event loop: that takes 2 ms at most. */
@@ -26,7 +28,7 @@ const SHORT_BYTES = 16 * 1024
  * Reads the body and parses it. Rejects with 'document_too_large', and with what readBody, the parser and Workers.run reject
  * with.
  */
-export function documentReader({ limits, workers, ...intake }: DocumentOptions) {
+export function documentReader({ limits, workers, openAnswers, ...intake }: DocumentOptions) {
   const limit: BodyLimit = {
     bytesMax: limits.maxDocumentBytes,
     refusal: 'document_too_large',
@@ -38,7 +40,7 @@ export function documentReader({ limits, workers, ...intake }: DocumentOptions) 
     ...more: ParserArguments<Name>
   ): Promise<Parsed<Name>> => {
     const { incoming, outgoing } = c.env
-    const body = await readBody(incoming, limit, intake)
+    const body = await openAnswers.whileArriving(c, () => readBody(incoming, limit, intake))
     const depthMax = limits.maxDocumentDepth
     const isShort = body.length === 0 || (body.length <= SHORT_BYTES && !WITH_FORMAT.has(parser))
     if (isShort) {

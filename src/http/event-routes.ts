@@ -27,7 +27,8 @@ export function eventRoutes(streams: Streams, options: EventRoutesOptions) {
     streams.get(id)
     const { incoming } = c.env
     const headers = eventHeaders(id.stream, incoming, options.limits)
-    return { id, event: { headers, body: await readBody(incoming, eventLimit, options) } }
+    const body = await options.openAnswers.whileArriving(c, () => readBody(incoming, eventLimit, options))
+    return { id, event: { headers, body } }
   }
 
   return {
@@ -48,12 +49,9 @@ export function eventRoutes(streams: Streams, options: EventRoutesOptions) {
     async sendBatch(c: HttpContext) {
       const counting = countingFor(c, nowMs)
       const { incoming } = c.env
-      const unwatch = options.openAnswers.watch(c, () => incoming.destroy())
-      try {
-        await storeBatch(streams, streamOf(c), incoming, options, counting)
-      } finally {
-        unwatch()
-      }
+      await options.openAnswers.whileArriving(c, () =>
+        storeBatch(streams, streamOf(c), incoming, options, counting),
+      )
       return answerEmpty(c)
     },
 

@@ -65,6 +65,21 @@ export class Guard {
     return typeof client !== 'string' && client.grants.allow('write', namespace, stream) ? client : undefined
   }
 
+  /** Whether a client that `writerTo` has returned may still write to this stream. */
+  mayStillWrite(writer: Client, { namespace, stream }: StreamId): boolean {
+    const now = this.#tokens.now(writer, this.#nowMs())
+    return now?.grants.allow('write', namespace, stream) === true
+  }
+
+  /** Whether the secret with this hash is good and may still read these streams. */
+  mayStillRead(hash: string, streams: readonly StreamId[]): boolean {
+    const now = this.#tokens.ofHash(hash, this.#nowMs())
+    return (
+      now !== undefined &&
+      streams.every(({ namespace, stream }) => now.grants.allow('read', namespace, stream))
+    )
+  }
+
   /** Counts one event, unless the client has sent too much already. */
   countEvent({ rate }: Client, bytes: number): boolean {
     if (rate === undefined) return true

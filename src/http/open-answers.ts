@@ -1,6 +1,7 @@
 /**
- * Answers and uploads that last: followers of notifications, long reads, exports, downloads, batches. What a token was let in
- * for ends when the token is revoked, expires, or loses the grant: each is looked at every quarter of a second.
+ * Answers and uploads that last: followers of notifications, long reads, exports, downloads, and every body that takes a while
+ * to arrive. What a token was let in for ends when the token is revoked, expires, or loses the grant: each is checked every
+ * quarter of a second.
  */
 import type { Client } from '../auth/tokens.ts'
 import type { HttpContext } from './bindings.ts'
@@ -38,10 +39,26 @@ export class OpenAnswers {
       const now = guard.clientNow(c, access)
       return now !== undefined && (now === null || mayGoOn(now))
     }
-    const open: Open = { mayGoOn: stillMay, cut }
+    return this.watchWhile(stillMay, cut)
+  }
+
+  /** As `watch`, for a request that does not pass through the routes. */
+  watchWhile(mayGoOn: () => boolean, cut: () => void): () => void {
+    const open: Open = { mayGoOn, cut }
     this.#open.add(open)
     this.#timer ??= setInterval(() => this.look(), LOOK_MS).unref()
     return () => this.#forget(open)
+  }
+
+  /** Reads a body by `read`. The connection is closed when its client would not be let in any more. */
+  async whileArriving<T>(c: HttpContext, read: () => Promise<T>): Promise<T> {
+    const { incoming } = c.env
+    const unwatch = this.watch(c, () => incoming.destroy())
+    try {
+      return await read()
+    } finally {
+      unwatch()
+    }
   }
 
   look(): void {

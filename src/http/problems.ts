@@ -87,7 +87,9 @@ function codeOf(error: unknown): string {
 export function problemOf(error: unknown, report: ReportFailure, counts?: ProblemCounts): Problem {
   counts?.count(codeOf(error))
   if (error instanceof ServiceError) {
-    return problem(REFUSALS[error.code], error.message, error.code === 'overloaded' ? RETRY_SOON : undefined)
+    const { code, message, retryAfterSeconds } = error
+    const retry = retryAfterSeconds === undefined ? undefined : { 'Retry-After': `${retryAfterSeconds}` }
+    return problem(REFUSALS[code], message, retry ?? (code === 'overloaded' ? RETRY_SOON : undefined))
   }
   report(error)
   if (error instanceof StorageError) return problem(FAILURES[error.code], error.message)

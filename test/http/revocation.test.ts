@@ -58,12 +58,22 @@ const lasting: Readonly<Record<string, (app: TestApp) => Promise<RawConnection>>
   },
   'a long read': (app) => slowReader(app, 'events'),
   'an export': (app) => slowReader(app, 'export'),
-  'a batch': async (app) => {
-    const connection = await open(app, `POST ${STREAMS}/s/batch HTTP/1.1`)
-    connection.write('Content-Type: text/plain\r\nContent-Length: 1000\r\n\r\nfirst\n')
-    await sleep(100)
-    return connection
-  },
+  'a batch': (app) => upload(app, `POST ${STREAMS}/s/batch`, 'Content-Length: 1000', 'first\n'),
+  'an event': (app) => upload(app, `POST ${STREAMS}/s`, 'Content-Length: 1000', 'first'),
+  'an event in chunks': (app) =>
+    upload(app, `POST ${STREAMS}/s`, 'Transfer-Encoding: chunked', '5\r\nfirst\r\n'),
+  'an event of /async': (app) => upload(app, `POST ${STREAMS}/s/async`, 'Content-Length: 1000', 'first'),
+  'an event of /v2': (app) => upload(app, `POST /v2/streams/s`, 'Content-Length: 1000', 'first'),
+  'a document': (app) => upload(app, `PUT ${STREAMS}/s/properties`, 'Content-Length: 1000', '{"ttl":'),
+}
+
+const answers = ['a follower', 'a long read', 'an export']
+
+async function upload(app: TestApp, request: string, length: string, begin: string): Promise<RawConnection> {
+  const connection = await open(app, `${request} HTTP/1.1`)
+  connection.write(`Content-Type: text/plain\r\n${length}\r\n\r\n${begin}`)
+  await sleep(100)
+  return connection
 }
 
 async function slowReader(app: TestApp, what: string): Promise<RawConnection> {
@@ -88,19 +98,20 @@ describe.each(Object.entries(lasting))('%s', (name, begin) => {
   test.each(Object.entries(endings))('ends when its token is %s', async (_, end) => {
     const { app, tokens } = await appWithGuest({ ...GUEST, expiresMs: NOW_MS + 60_000 })
     const body = `${'x'.repeat(99)}\n`.repeat(MANY_BYTES / 100)
-    if (name !== 'a batch') {
+    const isUpload = !answers.includes(name)
+    if (!isUpload) {
       const headers = { ...tokens.bearer('all'), 'Content-Type': 'text/plain' }
       await app.post(`${STREAMS}/s/batch`, { headers, body })
     }
     const connection = await begin(app)
     await end(app, tokens)
-    if (name !== 'a follower' && name !== 'a batch') await sleep(CUT_MS - 500)
+    if (name !== 'a follower' && !isUpload) await sleep(CUT_MS - 500)
     connection.resume()
     if (name === 'a long read' || name === 'an export') {
       await expect(connection.received(MANY_BYTES), 'the answer is not complete').rejects.toThrow()
     }
     expect(await endsWithin(connection, CUT_MS)).toBe(true)
-    if (name === 'a batch') {
+    if (isUpload) {
       expect((await app.get(`${STREAMS}/s/events`, { headers: tokens.bearer('all') })).status).toBe(204)
     }
     expect(app.reported.filter((error) => error instanceof TypeError)).toEqual([])
@@ -114,6 +125,46 @@ test('a token that changes and keeps what it needs goes on, and so do others', a
   expect(await endsWithin(follower, CUT_MS)).toBe(false)
   await rewrite(tokens, [])
   expect(await endsWithin(follower, CUT_MS)).toBe(true)
+})
+
+test.each(['', '/async'])(
+  'POST %s whose body arrives at once, after the revocation, stores nothing',
+  async (path) => {
+    const { app, tokens } = await appWithGuest()
+    const connection = await upload(app, `POST ${STREAMS}/s${path}`, 'Content-Length: 5', '')
+    await rewrite(tokens, [])
+    const mine = () => app.get(`${STREAMS}/s`, { headers: { authorization: `Bearer ${GUEST_SECRET}` } })
+    await expect.poll(async () => (await mine()).status, { timeout: CUT_MS }).toBe(401)
+    connection.write('first')
+    expect(await endsWithin(connection, CUT_MS)).toBe(true)
+    expect((await app.get(`${STREAMS}/s/events`, { headers: tokens.bearer('all') })).status).toBe(204)
+  },
+)
+
+describe('a query', () => {
+  const QUERIES = '/v3/data/explore/queries'
+  const ENDLESS = 'SELECT count(*) FROM range(1000000000000), stream_s WHERE range % 7 = 3'
+
+  test.each([
+    ['that runs', ENDLESS, 'RUNNING', 'CANCELED'],
+    ['that has rows', 'SELECT body FROM stream_s', 'FINISHED', 'CLOSED'],
+  ])('%s ends when its token is revoked', async (_, query, before, after) => {
+    const { app, tokens } = await appWithGuest()
+    await app.post(`${STREAMS}/s`, { headers: tokens.bearer('all'), body: 'first' })
+    const headers = { authorization: `Bearer ${GUEST_SECRET}` }
+    const body = JSON.stringify({ query })
+    const submitted = await app.post('/v3/namespaces/default/data/explore/queries', { headers, body })
+    const { handle } = submitted.json() as { handle: string }
+    const status = async () =>
+      ((await app.get(`${QUERIES}/${handle}/status`, { headers })).json() as { status: string }).status
+    await expect.poll(status, { timeout: 10_000 }).toBe(before)
+    await rewrite(tokens, [])
+    await sleep(CUT_MS)
+    await rewrite(tokens, [GUEST])
+    const known = async () => (await app.get(`${STREAMS}/s`, { headers })).status
+    await expect.poll(known, { timeout: CUT_MS }).toBe(200)
+    expect(await status()).toBe(after)
+  })
 })
 
 describe('places of followers', () => {
