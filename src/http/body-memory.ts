@@ -88,7 +88,7 @@ export class BodyMemory extends CountedResource {
     this.#minBytesPerSecond = minUploadBytesPerSecond
   }
 
-  /** Whether a body was refused for want of memory a moment ago. */
+  /** Whether bodies were refused for want of memory a moment ago, and not only those of the client that holds most. */
   get refusedRecently(): boolean {
     return performance.now() - this.#refusedAtMs < REFUSED_RECENTLY_MS
   }
@@ -198,7 +198,7 @@ export class BodyMemory extends CountedResource {
   #wait(client: ClientKey, fits: () => boolean, upload?: Upload): Promise<void> {
     const room = new Promise<void>((resolve, reject) => {
       if (this.#waiting.size >= WAITING_MAX && !this.#refuseOneOfHeaviest(client)) {
-        reject(this.#refusal())
+        reject(this.#refusal(client))
         return
       }
       const deadline = setTimeout(() => this.#refuse(waiting), WAIT_MS_MAX).unref()
@@ -243,7 +243,7 @@ export class BodyMemory extends CountedResource {
 
   #refuse(waiting: Waiting): void {
     this.#leave(waiting)
-    waiting.reject(this.#refusal())
+    waiting.reject(this.#refusal(waiting.client))
   }
 
   #leave(waiting: Waiting): void {
@@ -252,9 +252,11 @@ export class BodyMemory extends CountedResource {
     clearTimeout(waiting.deadline)
   }
 
-  #refusal(): ServiceError {
+  /** `/status` tells of it if it is not just the client with most that is refused more, while others are served. */
+  #refusal(client: ClientKey): ServiceError {
     this.refused++
-    this.#refusedAtMs = performance.now()
+    const othersAreServed = this.share.heaviest() === client && this.mayArrive(ARRIVING_SHARES[0]!.bytesMax)
+    if (!othersAreServed) this.#refusedAtMs = performance.now()
     return new ServiceError(
       'overloaded',
       'as much is arriving already as is held in memory at a time; try again later',
