@@ -117,6 +117,9 @@ const CONNECTIONS = effort<{ count: number; args: readonly string[] }>({
 })
 
 /** So many connections that each send `bytes` and no more. */
+/** Each takes a connection of its own; enough for the slowest hundredth to be more than a single pause. */
+const CONNECTION_OPERATIONS = effort({ short: 200, long: 1_000 })
+
 const openConnections =
   (count: number, bytes: string): FairnessRow['greedy'] =>
   async (scene) => {
@@ -176,7 +179,7 @@ const rows: readonly FairnessRow[] = [
   {
     name: 'connections, half-open ones from another address',
     args: CONNECTIONS.args,
-    operations: 200,
+    operations: CONNECTION_OPERATIONS,
     prepare: makeStreams,
     honest: askOnNewConnection,
     greedy: openConnections(CONNECTIONS.count, 'GET /status HTTP/1.1\r\na: '),
@@ -184,7 +187,7 @@ const rows: readonly FairnessRow[] = [
   {
     name: 'connections, half-open ones from the same address',
     args: CONNECTIONS.args,
-    operations: 200,
+    operations: CONNECTION_OPERATIONS,
     sameAddress: true,
     prepare: makeStreams,
     honest: askOnNewConnection,
@@ -193,7 +196,7 @@ const rows: readonly FairnessRow[] = [
   {
     name: 'connections, with bodies that never come, from another address',
     args: CONNECTIONS.args,
-    operations: 200,
+    operations: CONNECTION_OPERATIONS,
     prepare: makeStreams,
     honest: askOnNewConnection,
     greedy: openConnections(
