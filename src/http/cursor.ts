@@ -55,7 +55,7 @@ export class CursorPrinter {
   }
 }
 
-/** Prints one; without origin as they were printed before there was any. */
+/** Prints a cursor; one without an origin in the older form of 27 characters. */
 export function printCursor(id: StreamId, { log, position, origin }: Cursor): string {
   const bytes = Buffer.allocUnsafe(origin === undefined ? CRC_OFFSET_BEFORE + 4 : CRC_OFFSET + 4)
   bytes.writeUInt32BE(log, 0)

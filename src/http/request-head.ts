@@ -27,8 +27,8 @@ const UNREADABLE = 'the request cannot be read: '
 let lastHost = 'localhost'
 
 /**
- * A sentence for the client, or undefined. Where no tokens are required, `Authorization` is ignored, whatever it says. Every request passes here, so its few headers are compared by their length
- * first.
+ * Returns what is wrong as a sentence for the client, or undefined. Without tokens, `Authorization` is ignored. Runs for
+ * every request, so names of headers are compared by their length first.
  */
 export function headProblem(
   { rawHeaders, httpVersionMinor }: IncomingMessage,
