@@ -18,10 +18,10 @@ import { type Measuring, measureSuite, NOT_IN_RUN, type SuiteResult } from './ro
 import type { Round, Sample } from './sample.ts'
 import { chosenSuites } from './selection.ts'
 import { complaintsOf } from './soundness.ts'
-import { Shelf } from './stores/shelf.ts'
+import { StoreCache } from './stores/store-cache.ts'
 import { allSuites } from './suites/index.ts'
 import type { Suite } from './suites/suite.ts'
-import type { Contestant } from './workloads/contestant.ts'
+import type { BuildUnderTest } from './workloads/build-under-test.ts'
 
 const pinning = choosePinning()
 
@@ -68,7 +68,7 @@ async function bench(options: BenchOptions): Promise<void> {
 
 async function measureAll(options: BenchOptions, folder: string): Promise<SuiteResult[]> {
   const { quick, only, rounds, secondsMost } = options
-  const contestants = buildsOf(options).map((build) => contestantOf(build, options, folder))
+  const buildsUnderTest = buildsOf(options).map((build) => buildUnderTestOf(build, options, folder))
   const measuring: Measuring = {
     rounds,
     deadlineMs: performance.now() + secondsMost * 1000,
@@ -76,7 +76,7 @@ async function measureAll(options: BenchOptions, folder: string): Promise<SuiteR
     progress,
   }
   const results: SuiteResult[] = []
-  for (const suite of chosenSuites(allSuites({ contestants, quick }), only, quick)) {
+  for (const suite of chosenSuites(allSuites({ buildsUnderTest, quick }), only, quick)) {
     const result = withoutIdleRows(await measureSuite(suite, measuring), only)
     print(suiteTables(result))
     results.push(result)
@@ -97,10 +97,10 @@ function buildsOf({ against }: BenchOptions): Build[] {
   return against === undefined ? [OURS] : [OURS, otherBuild(resolve(against))]
 }
 
-function contestantOf(build: Build, { loadTool }: BenchOptions, folder: string): Contestant {
-  const shelf = join(folder, `shelf${build.suffix}`)
-  mkdirSync(shelf)
-  return { build, shelf: new Shelf(build, shelf, progress), tool: loadTool }
+function buildUnderTestOf(build: Build, { loadTool }: BenchOptions, folder: string): BuildUnderTest {
+  const storeCache = join(folder, `storeCache${build.suffix}`)
+  mkdirSync(storeCache)
+  return { build, storeCache: new StoreCache(build, storeCache, progress), tool: loadTool }
 }
 
 async function withRound(
@@ -145,8 +145,12 @@ function printChangeSince(earlier: RunResult, now: RunResult): void {
 }
 
 function helpText(): string {
-  const contestant: Contestant = { build: OURS, shelf: new Shelf(OURS, '', progress), tool: 'wrk' }
-  const lists = allSuites({ contestants: [contestant], quick: false }).map(listOf)
+  const buildUnderTest: BuildUnderTest = {
+    build: OURS,
+    storeCache: new StoreCache(OURS, '', progress),
+    tool: 'wrk',
+  }
+  const lists = allSuites({ buildsUnderTest: [buildUnderTest], quick: false }).map(listOf)
   return `Measures the service beside the least that a service could do. How, and what it means: bench/README.md\n\n${FLAGS_HELP}\nsuites and their cases, in this order; * not in a quick look\n${lists.join('')}`
 }
 

@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks'
 import { type Medians, mediansOf } from './metrics.ts'
 import type { Case, Round, Sample } from './sample.ts'
 import type { Suite } from './suites/suite.ts'
-import { judge, type Look, NotMeasured, type Verdict } from './targets.ts'
+import { judge, NotMeasured, type ReadMetric, type Verdict } from './targets.ts'
 
 export interface CaseResult {
   readonly name: string
@@ -42,7 +42,7 @@ export const NOT_IN_RUN = 'is not part of this run'
 export const TIME_WAS_OVER = 'the time was over'
 
 /** A case on its way. */
-interface Course {
+interface CaseRun {
   readonly one: Case
   readonly samples: Sample[]
   problem: string | undefined
@@ -50,63 +50,66 @@ interface Course {
 
 export async function measureSuite(suite: Suite, measuring: Measuring): Promise<SuiteResult> {
   const rounds = Math.min(measuring.rounds, suite.roundsMost ?? Infinity)
-  const courses: Course[] = []
+  const caseRuns: CaseRun[] = []
   for (const one of suite.cases)
-    courses.push({ one, samples: [], problem: await one.unavailable?.().catch(reasonOf) })
+    caseRuns.push({ one, samples: [], problem: await one.unavailable?.().catch(reasonOf) })
   for (let round = 1; round <= rounds; round++)
-    for (const course of courses)
-      if (course.problem === undefined) await measureOnce(suite.name, course, round, rounds, measuring)
+    for (const caseRun of caseRuns)
+      if (caseRun.problem === undefined) await measureOnce(suite.name, caseRun, round, rounds, measuring)
   return {
     name: suite.name,
     about: suite.about,
     rounds,
-    cases: courses.map(resultOf),
-    verdicts: verdictsOf(suite, courses, rounds),
+    cases: caseRuns.map(resultOf),
+    verdicts: verdictsOf(suite, caseRuns, rounds),
   }
 }
 
 async function measureOnce(
   suite: string,
-  course: Course,
+  caseRun: CaseRun,
   round: number,
   rounds: number,
   { withRound, progress, deadlineMs }: Measuring,
 ): Promise<void> {
-  const { one } = course
+  const { one } = caseRun
   if (performance.now() > deadlineMs) {
-    if (course.samples.length === 0) course.problem = TIME_WAS_OVER
+    if (caseRun.samples.length === 0) caseRun.problem = TIME_WAS_OVER
     return
   }
   progress(`${suite} ${round}/${rounds} ${one.name} … `)
   try {
-    const sample = await withRound(`${suite}-${one.name}-${round}`, round === rounds, (surroundings) =>
-      one.run(surroundings),
+    const sample = await withRound(`${suite}-${one.name}-${round}`, round === rounds, (environment) =>
+      one.run(environment),
     )
-    course.samples.push(sample)
+    caseRun.samples.push(sample)
     progress(`${oneLine(sample)}\n`)
   } catch (error) {
-    course.problem = reasonOf(error)
-    progress(`${course.problem}\n`)
+    caseRun.problem = reasonOf(error)
+    progress(`${caseRun.problem}\n`)
   }
 }
 
-function resultOf({ one, samples, problem }: Course): CaseResult {
+function resultOf({ one, samples, problem }: CaseRun): CaseResult {
   const { name, about, ofService = false } = one
   return { name, about, ofService, ...(problem && { problem }), samples, medians: mediansOf(samples) }
 }
 
-function verdictsOf({ targets }: Suite, courses: readonly Course[], rounds: number): Verdict[] {
-  const medians = lookInto(courses, (samples) => samples)
+function verdictsOf({ targets }: Suite, caseRuns: readonly CaseRun[], rounds: number): Verdict[] {
+  const medians = metricReader(caseRuns, (samples) => samples)
   const each = Array.from({ length: rounds }, (_, round) =>
-    lookInto(courses, (samples) => samples.slice(round, round + 1)),
+    metricReader(caseRuns, (samples) => samples.slice(round, round + 1)),
   )
   return targets.map((target) => judge(target, medians, rounds > 1 ? each : []))
 }
 
-function lookInto(courses: readonly Course[], pick: (samples: readonly Sample[]) => readonly Sample[]): Look {
-  const medians = new Map(courses.map(({ one, samples }) => [one.name, mediansOf(pick(samples))]))
+function metricReader(
+  caseRuns: readonly CaseRun[],
+  pick: (samples: readonly Sample[]) => readonly Sample[],
+): ReadMetric {
+  const medians = new Map(caseRuns.map(({ one, samples }) => [one.name, mediansOf(pick(samples))]))
   return (name, metric) => {
-    const problem = courses.find(({ one }) => one.name === name)?.problem
+    const problem = caseRuns.find(({ one }) => one.name === name)?.problem
     if (problem !== undefined) throw new NotMeasured(`${name}: ${problem}`)
     const of = medians.get(name)
     if (of === undefined) throw new NotMeasured(`${name} ${NOT_IN_RUN}`)

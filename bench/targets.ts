@@ -5,13 +5,13 @@
 import { METRICS, type Metric } from './metrics.ts'
 
 /** The figure of a case. Throws NotMeasured. */
-export type Look = (caseName: string, metric: Metric) => number
+export type ReadMetric = (caseName: string, metric: Metric) => number
 
 export interface Target {
   readonly row: string
   readonly atLeast?: number
   readonly atMost?: number
-  readonly value: (look: Look) => number
+  readonly value: (read: ReadMetric) => number
 }
 
 export interface Verdict {
@@ -42,19 +42,19 @@ export function ratio(one: string, other: string, metric: Metric, bound: Bound =
   return {
     row: `${one} / ${other}, ${METRICS[metric].title}`,
     ...bound,
-    value: (look) => look(one, metric) / look(other, metric),
+    value: (read) => read(one, metric) / read(other, metric),
   }
 }
 
 export function figure(caseName: string, metric: Metric, bound: Bound = {}): Target {
-  return { row: `${caseName}, ${METRICS[metric].title}`, ...bound, value: (look) => look(caseName, metric) }
+  return { row: `${caseName}, ${METRICS[metric].title}`, ...bound, value: (read) => read(caseName, metric) }
 }
 
-export function judge(target: Target, medians: Look, rounds: readonly Look[]): Verdict {
+export function judge(target: Target, medians: ReadMetric, rounds: readonly ReadMetric[]): Verdict {
   const { row, value: compute, ...bound } = target
   try {
     const value = compute(medians)
-    const each = rounds.map((look) => attempt(() => compute(look))).filter((one) => one !== undefined)
+    const each = rounds.map((read) => attempt(() => compute(read))).filter((one) => one !== undefined)
     return {
       row,
       ...bound,

@@ -6,7 +6,7 @@ import { COMMANDS } from './commands/index.ts'
 import { ConfigError, helpText, parseCommand } from './config.ts'
 import { failureReporter } from './failure-report.ts'
 import { greeting } from './greeting.ts'
-import { isLoopback } from './http/server.ts'
+import { isLoopback } from './http/server/server.ts'
 import { type RunningService, startService } from './main.ts'
 
 /** What was accepted is given this long to finish when the process is told to stop. */

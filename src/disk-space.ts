@@ -7,10 +7,10 @@
 import type { StatsFs } from 'node:fs'
 import { ServiceError } from './service-error.ts'
 
-const LOOK_MS = 1000
+const POLL_INTERVAL_MS = 1000
 /** With less than so many times the mark left, fast uploads could reach it between two looks. */
 const CLOSE_TIMES = 8
-const LOOK_CLOSELY_MS = 100
+const CLOSE_POLL_INTERVAL_MS = 100
 
 export interface DiskSpaceOptions {
   /** 0 means that the disk is never looked at. */
@@ -61,16 +61,19 @@ export class DiskSpace {
 
   async #watch(): Promise<void> {
     const wasLow = this.low
-    await this.#look()
+    await this.#poll()
     if (this.low !== wasLow)
       this.#options.report(this.failure()?.message ?? 'the disk has room for events again')
     if (this.#stopped) return
     const close = this.#freeBytes < CLOSE_TIMES * this.#options.minFreeBytes
-    this.#timer = setTimeout(() => void this.#watch(), close ? LOOK_CLOSELY_MS : LOOK_MS).unref()
+    this.#timer = setTimeout(
+      () => void this.#watch(),
+      close ? CLOSE_POLL_INTERVAL_MS : POLL_INTERVAL_MS,
+    ).unref()
   }
 
   /** A disk that cannot be asked is taken to be as it was. */
-  async #look(): Promise<void> {
+  async #poll(): Promise<void> {
     try {
       const { bavail, bsize } = await this.#options.statfs()
       this.#freeBytes = bavail * bsize

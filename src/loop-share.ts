@@ -110,7 +110,7 @@ export class LoopShare {
   async #admit(client: ClientKey): Promise<void> {
     const isDelayed = this.#isDelayed()
     if (isDelayed && this.#works.held(client) >= DELAYED_WORKS_MAX) throw tooMany()
-    if (!this.#works.fits(1)) this.#makeRoom(client)
+    if (!this.#works.fits(1)) this.#evict(client)
     this.#works.take(client, 1)
     const works = this.#byClient.get(client) ?? { underWay: 0, waiting: [] }
     this.#byClient.set(client, works)
@@ -124,7 +124,7 @@ export class LoopShare {
   }
 
   /** The newest waiting work of the client with the most is refused, unless that is the one that asks. */
-  #makeRoom(client: ClientKey): void {
+  #evict(client: ClientKey): void {
     const heaviest = this.#works.heaviest(client)
     const isFair = heaviest !== undefined && this.#works.held(heaviest) > this.#works.held(client) + 1
     const newest = isFair ? this.#byClient.get(heaviest)?.waiting.pop() : undefined

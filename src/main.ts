@@ -12,31 +12,31 @@ import { withoutSecrets } from './auth/token-hash.ts'
 import { WatchedTokens } from './auth/watched-tokens.ts'
 import type { Config } from './config.ts'
 import { DiskSpace } from './disk-space.ts'
-import { type FurnishedHouse, openHouse } from './house.ts'
-import { AnswerCounts, securityHeaders } from './http/answer-class.ts'
-import { clientKey } from './http/client-key.ts'
-import { freeingFirst } from './http/freeing-requests.ts'
-import { type BusyShare, Gate } from './http/gate.ts'
-import { Guard } from './http/guard.ts'
-import { Load } from './http/load.ts'
-import { OpenAnswers } from './http/open-answers.ts'
-import { Workers } from './http/parse-workers.ts'
-import { ProblemCounts } from './http/problems.ts'
-import { isLoopback, listen, newServer, stopServing, tryAddress } from './http/server.ts'
-import { SlowClients } from './http/slow-clients.ts'
-import { readIdentity } from './http/tls.ts'
-import { publicAddress } from './http/unauthorized.ts'
+import type { Environment } from './environment.ts'
+import { Workers } from './http/messages/parse-workers.ts'
+import { ProblemCounts } from './http/messages/problems.ts'
+import { AnswerCounts, securityHeaders } from './http/server/answer-class.ts'
+import { clientKey } from './http/server/client-key.ts'
+import { freeingFirst } from './http/server/freeing-requests.ts'
+import { type BusyShare, Gate } from './http/server/gate.ts'
+import { Guard } from './http/server/guard.ts'
+import { Load } from './http/server/load.ts'
+import { OpenAnswers } from './http/server/open-answers.ts'
+import { isLoopback, listen, newServer, stopServing, tryAddress } from './http/server/server.ts'
+import { SlowClients } from './http/server/slow-clients.ts'
+import { readIdentity } from './http/server/tls.ts'
+import { publicAddress } from './http/server/unauthorized.ts'
 import type { Janitor } from './janitor/janitor.ts'
 import { LoopDelay } from './loop-delay.ts'
 import { LoopShare } from './loop-share.ts'
 import { Prometheus } from './metrics/prometheus.ts'
+import { type OpenService, openService } from './service.ts'
 import { serviceSources } from './service-sources.ts'
 import { UsageRegistry } from './streams/usage.ts'
 import { Supervisor } from './supervisor.ts'
-import type { Surroundings } from './surroundings.ts'
 
 /** So long may a token be good after it was revoked. */
-const TOKEN_FILE_LOOK_MS = 1000
+const TOKEN_FILE_POLL_INTERVAL_MS = 1000
 
 export interface RunningService {
   readonly host: string
@@ -53,14 +53,14 @@ export interface RunningService {
  * Rejects with StorageError if the data folder cannot be opened, with node's error if the port cannot, and with a sentence
  * if everybody could come in, or certificate, key, token file or audit file cannot be used.
  */
-export async function startService(config: Config, surroundings: Surroundings): Promise<RunningService> {
-  const { nowMs, report } = surroundings
+export async function startService(config: Config, environment: Environment): Promise<RunningService> {
+  const { nowMs, report } = environment
   const { limits } = config
   if (config.tls !== undefined) readIdentity(config.tls)
   const found = await tryAddress(config)
   assertNotOpen(config, found)
-  const trail = await openAudit(config, surroundings)
-  const watched = await openTokens(config, surroundings, trail?.audit)
+  const trail = await openAudit(config, environment)
+  const watched = await openTokens(config, environment, trail?.audit)
   const address = publicAddress(config.host, found, config.publicUrl)
   const guard = watched && new Guard(watched.tokens, nowMs, address)
   const load = new Load(limits, (incoming) => {
@@ -71,10 +71,10 @@ export async function startService(config: Config, surroundings: Surroundings): 
   const workers = new Workers({ maxDocumentBytes: limits.maxDocumentBytes })
   const space = new DiskSpace({
     minFreeBytes: config.minFreeDiskBytes,
-    statfs: surroundings.statfs ?? (() => statfs(config.dataFolder)),
+    statfs: environment.statfs ?? (() => statfs(config.dataFolder)),
     report,
   })
-  const fixtures = {
+  const sharedParts = {
     space,
     load,
     slowClients: new SlowClients(limits, securityHeaders(config.tls !== undefined)),
@@ -86,19 +86,19 @@ export async function startService(config: Config, surroundings: Surroundings): 
     address,
     audit: trail?.audit,
     usage: new UsageRegistry(),
-    leftover: new Map(),
+    unwrittenTotals: new Map(),
     prometheus: new Prometheus(),
     problems: new ProblemCounts(),
     writeRefusal: () => supervisor.failure() ?? space.failure() ?? load.failure(),
   }
   const probe = new DiskProbe(config.dataFolder)
-  const open = (isAgain: boolean) => openHouse(config, surroundings, fixtures, isAgain)
-  const supervisor: Supervisor<FurnishedHouse> = new Supervisor(await open(false), {
+  const open = (isAgain: boolean) => openService(config, environment, sharedParts, isAgain)
+  const supervisor: Supervisor<OpenService> = new Supervisor(await open(false), {
     open: () => open(true),
-    async ready(house, urgent) {
+    async ready(service, urgent) {
       if (space.low && !urgent) throw space.refusal()
-      const freeBytes = house.freeBytesAtFailure()
-      if (surroundings.openStorage === undefined) await probe.ready({ freeBytes, urgent })
+      const freeBytes = service.freeBytesAtFailure()
+      if (environment.openStorage === undefined) await probe.ready({ freeBytes, urgent })
     },
     report,
   })
@@ -112,13 +112,13 @@ export async function startService(config: Config, surroundings: Surroundings): 
   }
   try {
     await space.watch()
-    const gate = new Gate(load, limits, surroundings.busyShare ?? eventLoopBusyShare(), loopDelay)
+    const gate = new Gate(load, limits, environment.busyShare ?? eventLoopBusyShare(), loopDelay)
     const answers = new AnswerCounts()
     const isKnown = (incoming: IncomingMessage) =>
       guard === undefined || typeof guard.clientOf(incoming) !== 'string'
     const listener = freeingFirst({
-      listener: () => supervisor.house.listener,
-      isFailed: () => supervisor.house.failure() !== undefined,
+      listener: () => supervisor.service.listener,
+      isFailed: () => supervisor.service.failure() !== undefined,
       reopened: (withinMs) => supervisor.reopened(withinMs),
       isKnown,
     })
@@ -131,19 +131,19 @@ export async function startService(config: Config, surroundings: Surroundings): 
       mayContinue: guard && isKnown,
     })
     const shared = [load.bodies, load.readPlaces, http.connections, http.pipelined]
-    serviceSources(fixtures.prometheus, { ...fixtures, gate, answers, supervisor, shared })
+    serviceSources(sharedParts.prometheus, { ...sharedParts, gate, answers, supervisor, shared })
     await listen(http.server, config)
-    watched?.watch(TOKEN_FILE_LOOK_MS)
+    watched?.watch(TOKEN_FILE_POLL_INTERVAL_MS)
     const { address, port } = http.server.address() as AddressInfo
     return {
       host: address,
       port,
       get janitor() {
-        return supervisor.house.janitor
+        return supervisor.service.janitor
       },
       reload: http.reloadTls,
       async close(graceMs) {
-        supervisor.house.endFollowers()
+        supervisor.service.endFollowers()
         await stopServing(http, graceMs)
         await closeBehindTheDoor()
       },
@@ -179,22 +179,22 @@ interface AuditTrail {
 }
 
 /** Where tokens tell who did it, the log has it; where nobody is asked, only a file that was named. */
-async function openAudit(config: Config, surroundings: Surroundings): Promise<AuditTrail | undefined> {
+async function openAudit(config: Config, environment: Environment): Promise<AuditTrail | undefined> {
   const { authFile, auditFile } = config
   if (authFile === undefined && auditFile === undefined) return undefined
-  const file = auditFile === undefined ? undefined : await AuditFile.open(auditFile, surroundings.report)
-  const log = authFile === undefined ? undefined : surroundings.log
+  const file = auditFile === undefined ? undefined : await AuditFile.open(auditFile, environment.report)
+  const log = authFile === undefined ? undefined : environment.log
   const write = (line: string) => {
     const clean = withoutSecrets(line)
     file?.write(clean)
     log?.(clean)
   }
-  return { audit: new AuditLog({ nowMs: surroundings.nowMs, write }), file }
+  return { audit: new AuditLog({ nowMs: environment.nowMs, write }), file }
 }
 
 async function openTokens(
   { authFile }: Config,
-  { nowMs, report }: Surroundings,
+  { nowMs, report }: Environment,
   audit: AuditLog | undefined,
 ): Promise<WatchedTokens | undefined> {
   if (authFile === undefined) return undefined

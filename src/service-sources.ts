@@ -1,8 +1,8 @@
 /** What Prometheus is told of the service as a whole, by where it is counted. */
 
 import type { DiskSpace } from './disk-space.ts'
-import type { FurnishedHouse } from './house.ts'
 import type { LabelledSource, Prometheus, Source } from './metrics/prometheus.ts'
+import type { OpenService } from './service.ts'
 import type { SharedResource } from './shared-resource.ts'
 import type { Supervisor } from './supervisor.ts'
 
@@ -13,7 +13,7 @@ export interface Counted {
   readonly space: DiskSpace
   readonly answers: { byStatus(): Iterable<readonly [status: string, total: number]> }
   readonly problems: { byCode(): Iterable<readonly [code: string, total: number]> }
-  readonly supervisor: Supervisor<FurnishedHouse>
+  readonly supervisor: Supervisor<OpenService>
   readonly writeRefusal: () => Error | undefined
   readonly shared: readonly SharedResource[]
 }
@@ -26,12 +26,12 @@ export function serviceSources(
     ['gauge', 'requests_working', 'Requests that are worked on', () => load.working],
     ['counter', 'requests_worked_total', 'Requests that were worked on and answered', () => load.done],
     ['gauge', 'request_bytes', 'Bodies in memory, arriving or waiting for the disk', () => load.heldBytes],
-    ['gauge', 'async_queue_bytes', 'Events of /async that wait', () => supervisor.house.asyncQueueBytes()],
+    ['gauge', 'async_queue_bytes', 'Events of /async that wait', () => supervisor.service.asyncQueueBytes()],
     ['counter', 'reads_total', 'Reads of events', () => load.readsBegun],
     ['gauge', 'reads_sending', 'Long answers that are being sent', () => load.reads],
     ['counter', 'refused_total', 'Requests that were sent away because of overload', () => gate.refused],
-    ['counter', 'janitor_ticks_total', 'Rounds of the janitor', () => supervisor.house.janitor.ticks],
-    ['counter', 'janitor_removed_total', 'Blocks it removed', () => supervisor.house.janitor.removed],
+    ['counter', 'janitor_ticks_total', 'Rounds of the janitor', () => supervisor.service.janitor.ticks],
+    ['counter', 'janitor_removed_total', 'Blocks it removed', () => supervisor.service.janitor.removed],
     ['gauge', 'disk_free_bytes', 'Room on the disk; unknown with --min-free-disk 0', () => space.freeBytes],
     ['counter', 'recoveries_total', 'Times the store was opened anew', () => supervisor.recoveries],
     ['gauge', 'writes_refused', '1 while events are refused', () => (writeRefusal() === undefined ? 0 : 1)],
@@ -60,7 +60,8 @@ export function serviceSources(
   for (const [kind, name, help, count] of ofShared) {
     prometheus.addLabelled({
       ...{ kind, name: `millrace_${name}`, help, label: 'resource' },
-      read: () => [...shared, ...supervisor.house.shared].map((one) => [one.resource, one[count] as number]),
+      read: () =>
+        [...shared, ...supervisor.service.shared].map((one) => [one.resource, one[count] as number]),
     })
   }
 }

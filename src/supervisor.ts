@@ -8,7 +8,7 @@
 import type { RequestListener } from 'node:http'
 
 /** Everything behind the door, on one open store. */
-export interface House {
+export interface Service {
   readonly listener: RequestListener
   /** Why its store refuses writes since one failed. */
   failure(): Error | undefined
@@ -16,57 +16,57 @@ export interface House {
   close(): Promise<void>
 }
 
-export interface SupervisorOptions<H extends House> {
+export interface SupervisorOptions<H extends Service> {
   readonly open: () => Promise<H>
   /**
    * Rejects with the reason while opening again would fail: the failed house stays, for its readers. `urgent`: somebody waits
    * for it in `reopened`.
    */
-  readonly ready: (house: H, urgent: boolean) => Promise<void>
+  readonly ready: (service: H, urgent: boolean) => Promise<void>
   /** Told when opening again fails, and when it is done. */
   readonly report: (event: unknown) => void
 }
 
-const LOOK_MS = 1000
+const POLL_INTERVAL_MS = 1000
 const NOT_READY_PAUSE_MS = 2000
 /** A store that fails again and again is opened less and less often: readers are cut off each time. */
 const PAUSE_MS_MOST = 30_000
 /** After so many looks at a house that is well its failure is history. */
-const LOOKS_UNTIL_WELL = 60
+const POLLS_UNTIL_HEALTHY = 60
 
-export class Supervisor<H extends House> {
+export class Supervisor<H extends Service> {
   readonly #options: SupervisorOptions<H>
-  #house: H
+  #service: H
   /** Whether the house is closed, and the next one not yet open. */
   #closed = false
   /** How often the store has been opened anew. */
   recoveries = 0
   #timer: NodeJS.Timeout | undefined
-  #looking: Promise<void> = Promise.resolve()
+  #polling: Promise<void> = Promise.resolve()
   #stopped = false
   /** Until the next look at a house that has failed. */
-  #pauseMs = LOOK_MS
-  #looksWell = 0
+  #pauseMs = POLL_INTERVAL_MS
+  #healthyPolls = 0
   /** What stands in the way of opening again. */
   #obstacle: Error | undefined
   /** When the last look was. */
-  #lookedMs = 0
+  #polledMs = 0
   readonly #waiting = new Set<() => void>()
 
-  constructor(house: H, options: SupervisorOptions<H>) {
-    this.#house = house
+  constructor(service: H, options: SupervisorOptions<H>) {
+    this.#service = service
     this.#options = options
-    this.#wait(LOOK_MS)
+    this.#wait(POLL_INTERVAL_MS)
   }
 
   /** The one that answers now; while the next is being opened, the closed one, which refuses. */
-  get house(): H {
-    return this.#house
+  get service(): H {
+    return this.#service
   }
 
   /** Why writes are refused and what is waited for, as a sentence; undefined while all is well. */
   failure(): Error | undefined {
-    const failure = this.#house.failure()
+    const failure = this.#service.failure()
     if (failure === undefined) return undefined
     const obstacle = this.#obstacle === undefined ? '' : `; the last try: ${this.#obstacle.message}`
     return new Error(
@@ -77,7 +77,7 @@ export class Supervisor<H extends House> {
 
   /** Resolves when the store has been opened again, or after so long. The next try is not put off for it. */
   reopened(withinMs: number): Promise<void> {
-    const sinceMs = performance.now() - this.#lookedMs
+    const sinceMs = performance.now() - this.#polledMs
     if (this.#timer !== undefined) this.#wait(Math.max(0, NOT_READY_PAUSE_MS - sinceMs))
     return new Promise((resolve) => {
       const end = () => {
@@ -95,8 +95,8 @@ export class Supervisor<H extends House> {
     this.#stopped = true
     clearTimeout(this.#timer)
     for (const end of this.#waiting) end()
-    await this.#looking
-    if (!this.#closed) await this.#house.close()
+    await this.#polling
+    if (!this.#closed) await this.#service.close()
   }
 
   #wait(pauseMs: number): void {
@@ -104,18 +104,18 @@ export class Supervisor<H extends House> {
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => {
       this.#timer = undefined
-      this.#lookedMs = performance.now()
-      this.#looking = this.#look()
+      this.#polledMs = performance.now()
+      this.#polling = this.#poll()
     }, pauseMs).unref()
   }
 
-  async #look(): Promise<void> {
-    if (this.#house.failure() === undefined) {
-      if (++this.#looksWell >= LOOKS_UNTIL_WELL) this.#pauseMs = LOOK_MS
-      return this.#wait(LOOK_MS)
+  async #poll(): Promise<void> {
+    if (this.#service.failure() === undefined) {
+      if (++this.#healthyPolls >= POLLS_UNTIL_HEALTHY) this.#pauseMs = POLL_INTERVAL_MS
+      return this.#wait(POLL_INTERVAL_MS)
     }
-    this.#looksWell = 0
-    const ready = () => this.#options.ready(this.#house, this.#waiting.size > 0)
+    this.#healthyPolls = 0
+    const ready = () => this.#options.ready(this.#service, this.#waiting.size > 0)
     if (!(await this.#succeeds(ready))) return this.#wait(NOT_READY_PAUSE_MS)
     if (this.#stopped) return
     const opened = await this.#succeeds(() => this.#replace())
@@ -136,9 +136,9 @@ export class Supervisor<H extends House> {
   }
 
   async #replace(): Promise<void> {
-    if (!this.#closed) await this.#house.close()
+    if (!this.#closed) await this.#service.close()
     this.#closed = true
-    this.#house = await this.#options.open()
+    this.#service = await this.#options.open()
     this.#closed = false
     this.recoveries++
     for (const end of this.#waiting) end()

@@ -50,17 +50,17 @@ describe('arrows', () => {
     expect(FILES.flatMap(({ imports }) => imports).filter(isOurs).length).toBeGreaterThan(100)
   })
 
-  test('R1 only src/http knows Hono, and only house.ts its server', () => {
+  test('R1 only src/http knows Hono, and only service.ts its server', () => {
     expect(arrows((path) => !path.startsWith('src/http/'), isPackage('hono'))).toEqual([])
-    expect(arrows((path) => path !== 'src/house.ts', isPackage('@hono/node-server'))).toEqual([])
+    expect(arrows((path) => path !== 'src/service.ts', isPackage('@hono/node-server'))).toEqual([])
   })
 
   test('R2 storage imports nothing from src', () => {
     expect(arrows(within('storage/'), within('src/'))).toEqual([])
   })
 
-  test('R3 only main.ts, house.ts and the commands for closed stores pick a storage engine; the rooms see the contracts', () => {
-    const mayPick = within('src/main.ts', 'src/house.ts', 'src/surroundings.ts', 'src/commands/')
+  test('R3 only main.ts, service.ts and the commands for closed stores pick a storage engine; the rooms see the contracts', () => {
+    const mayPick = within('src/main.ts', 'src/service.ts', 'src/environment.ts', 'src/commands/')
     const engine = within('storage/level/', 'storage/level-files/')
     expect(arrows((path) => path.startsWith('src/') && !mayPick(path), engine)).toEqual([])
     expect(arrows((path) => !path.startsWith('storage/level/'), isPackage('level'))).toEqual([])
@@ -101,7 +101,7 @@ describe('arrows', () => {
 
   test('the two doors do not know each other, and no room knows a door', () => {
     const doors = within('src/http/', 'src/commands/')
-    const outside = within('src/main.ts', 'src/house.ts', 'src/cli.ts')
+    const outside = within('src/main.ts', 'src/service.ts', 'src/cli.ts')
     const wrong = FILES.filter(({ path }) => !outside(path)).flatMap(({ path, imports }) =>
       imports
         .filter((target) => doors(target) && !within(path.split('/', 2).join('/'))(target))

@@ -1,7 +1,7 @@
 /** What the service takes: time to start, memory, disk. */
 import { EVENT_BYTES } from '../events/random-text.ts'
 import { atMost, figure, type Target } from '../targets.ts'
-import { ofEach } from '../workloads/contestant.ts'
+import { ofEach } from '../workloads/build-under-test.ts'
 import { disk, idle, startUp } from '../workloads/footprint.ts'
 import { fullReads, JSON_ARRAY } from '../workloads/full-reads.ts'
 import { uploads } from '../workloads/uploads.ts'
@@ -16,38 +16,38 @@ const GIB_EVENTS = 10_640_000
 /** What an event is granted on disk beside its body. */
 const BESIDE_BYTES = 8
 
-export function footprintSuite({ contestants, quick }: SuiteParts): Suite {
+export function footprintSuite({ buildsUnderTest, quick }: SuiteParts): Suite {
   const streams = quick ? FEWER_STREAMS : MANY_STREAMS
   const posted = quick ? MILLION / 20 : MILLION
   return {
     name: 'footprint',
     about: 'time to start, memory, disk: one round',
     roundsMost: 1,
-    cases: ofEach(contestants, (contestant) => [
-      startUp(contestant, { name: 'start-1m', about: 'start to /ping, 1 million events stored' }, () =>
-        contestant.shelf.oneStream(MILLION),
+    cases: ofEach(buildsUnderTest, (buildUnderTest) => [
+      startUp(buildUnderTest, { name: 'start-1m', about: 'start to /ping, 1 million events stored' }, () =>
+        buildUnderTest.storeCache.oneStream(MILLION),
       ),
       startUp(
-        contestant,
+        buildUnderTest,
         {
           name: 'start-10m-10k',
           about: 'start to /ping, 10 million events and 10,000 streams stored',
           long: true,
         },
-        () => contestant.shelf.oneStreamAmongMany(10 * MILLION, MANY_STREAMS),
+        () => buildUnderTest.storeCache.oneStreamAmongMany(10 * MILLION, MANY_STREAMS),
       ),
-      idle(contestant, { name: 'idle-1-stream', about: 'a service at rest with 1 stream' }, () =>
-        contestant.shelf.manyStreams(1),
+      idle(buildUnderTest, { name: 'idle-1-stream', about: 'a service at rest with 1 stream' }, () =>
+        buildUnderTest.storeCache.manyStreams(1),
       ),
       idle(
-        contestant,
+        buildUnderTest,
         {
           name: 'idle-many-streams',
           about: `a service at rest with ${streams.toLocaleString('en-US')} streams`,
         },
-        () => contestant.shelf.manyStreams(streams),
+        () => buildUnderTest.storeCache.manyStreams(streams),
       ),
-      uploads(contestant, {
+      uploads(buildUnderTest, {
         name: 'disk-random',
         about: 'one batch of 1 million random lines of 100 bytes',
         body: 'text',
@@ -59,17 +59,17 @@ export function footprintSuite({ contestants, quick }: SuiteParts): Suite {
           name: 'disk-posts',
           about: `${posted.toLocaleString('en-US')} random events that came one by one, merged`,
         },
-        () => contestant.shelf.mergedPosts(posted),
+        () => buildUnderTest.storeCache.mergedPosts(posted),
         EVENT_BYTES,
       ),
-      uploads(contestant, {
+      uploads(buildUnderTest, {
         name: 'disk-log-lines',
         about: 'one batch of 1 million lines as a web server logs them',
         body: 'log-lines',
         events: MILLION,
         once: true,
       }),
-      uploads(contestant, {
+      uploads(buildUnderTest, {
         name: 'upload-1gib',
         about: '1 GiB of text lines in one request to a service just started',
         body: 'text',
@@ -77,11 +77,11 @@ export function footprintSuite({ contestants, quick }: SuiteParts): Suite {
         once: true,
         long: true,
       }),
-      fullReads(contestant, {
+      fullReads(buildUnderTest, {
         name: 'read-10m',
         about: '10 million events as one JSON array from a service just started',
         accept: JSON_ARRAY,
-        store: () => contestant.shelf.oneStream(10 * MILLION),
+        store: () => buildUnderTest.storeCache.oneStream(10 * MILLION),
         once: true,
         long: true,
       }),
@@ -94,15 +94,15 @@ export function footprintSuite({ contestants, quick }: SuiteParts): Suite {
       {
         row: `memory per idle stream, bytes, of ${streams.toLocaleString('en-US')}`,
         atMost: 2048,
-        value: (look) =>
-          ((look('idle-many-streams', 'rssMb') - look('idle-1-stream', 'rssMb')) * 1e6) / (streams - 1),
+        value: (read) =>
+          ((read('idle-many-streams', 'rssMb') - read('idle-1-stream', 'rssMb')) * 1e6) / (streams - 1),
       },
       diskOfRandom('disk-random', MILLION),
       diskOfRandom('disk-posts', posted),
       {
         row: 'disk-log-lines, bytes on disk / bytes of events',
         atMost: 1,
-        value: (look) => look('disk-log-lines', 'diskMb') / look('disk-log-lines', 'dataMb'),
+        value: (read) => read('disk-log-lines', 'diskMb') / read('disk-log-lines', 'dataMb'),
       },
     ],
   }
@@ -112,6 +112,6 @@ function diskOfRandom(name: string, events: number): Target {
   return {
     row: `${name}, bytes on disk / (bytes of events + ${BESIDE_BYTES} each)`,
     atMost: 1.15,
-    value: (look) => look(name, 'diskMb') / ((events * (EVENT_BYTES + BESIDE_BYTES)) / 1e6),
+    value: (read) => read(name, 'diskMb') / ((events * (EVENT_BYTES + BESIDE_BYTES)) / 1e6),
   }
 }

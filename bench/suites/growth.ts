@@ -1,8 +1,8 @@
 /** The same work with more and more stored: nothing may get slower or larger with it. */
 
-import type { Store } from '../stores/shelf.ts'
+import type { Store } from '../stores/store-cache.ts'
 import { atMost, figure, ratio } from '../targets.ts'
-import { type Contestant, ofEach } from '../workloads/contestant.ts'
+import { type BuildUnderTest, ofEach } from '../workloads/build-under-test.ts'
 import { pointReads } from '../workloads/point-reads.ts'
 import { posts } from '../workloads/posts.ts'
 import { readProbe } from '../workloads/probes.ts'
@@ -12,7 +12,7 @@ interface Size {
   readonly name: string
   readonly about: string
   readonly long?: true
-  readonly store: (contestant: Contestant) => Promise<Store>
+  readonly store: (buildUnderTest: BuildUnderTest) => Promise<Store>
   /** Streams that are written to. */
   readonly streams: number
 }
@@ -29,29 +29,29 @@ const SIZES: readonly Size[] = [
   { ...streams('10k-streams', 10_000), long: true },
 ]
 
-export function growthSuite({ contestants }: SuiteParts): Suite {
+export function growthSuite({ buildsUnderTest }: SuiteParts): Suite {
   return {
     name: 'growth',
     about:
       'single POSTs on 64 connections, and reads of one event from a random time on, with more and more stored',
     cases: [
       readProbe('probe-http-1'),
-      ...ofEach(contestants, (contestant) => [
+      ...ofEach(buildsUnderTest, (buildUnderTest) => [
         ...SIZES.filter(({ name }) => name !== ONE_STREAM).map(({ name, about, store, ...size }) =>
-          posts(contestant, {
+          posts(buildUnderTest, {
             ...size,
             name: `post-64-at-${name}`,
             about: `POST to a store of ${about}`,
             connections: 64,
-            store: () => store(contestant),
+            store: () => store(buildUnderTest),
           }),
         ),
         ...SIZES.map(({ name, about, store, ...size }) =>
-          pointReads(contestant, {
+          pointReads(buildUnderTest, {
             ...size,
             name: `point-${name}`,
             about: `GET of one event of ${about}`,
-            store: () => store(contestant),
+            store: () => store(buildUnderTest),
           }),
         ),
       ]),
@@ -74,11 +74,11 @@ export function growthSuite({ contestants }: SuiteParts): Suite {
 
 function events(name: string, count: number): Size {
   const about = `${count.toLocaleString('en-US')} events`
-  return { name, about, store: ({ shelf }) => shelf.oneStream(count), streams: 1 }
+  return { name, about, store: ({ storeCache }) => storeCache.oneStream(count), streams: 1 }
 }
 
 function streams(name: string, count: number): Size {
   const about =
     count === 1 ? '1 stream with 100 events' : `${count.toLocaleString('en-US')} such streams, in turn`
-  return { name, about, store: ({ shelf }) => shelf.manyStreams(count), streams: count }
+  return { name, about, store: ({ storeCache }) => storeCache.manyStreams(count), streams: count }
 }

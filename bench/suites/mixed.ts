@@ -1,30 +1,30 @@
 /** Writers and readers together, and each of them alone for comparison. */
 import { ratio } from '../targets.ts'
-import { type Contestant, ofEach } from '../workloads/contestant.ts'
+import { type BuildUnderTest, ofEach } from '../workloads/build-under-test.ts'
 import { mixed, readersAlone } from '../workloads/mixed.ts'
 import { posts } from '../workloads/posts.ts'
 import type { Suite, SuiteParts } from './suite.ts'
 
 const MILLION = 1_000_000
 
-export function mixedSuite({ contestants }: SuiteParts): Suite {
+export function mixedSuite({ buildsUnderTest }: SuiteParts): Suite {
   const store =
-    ({ shelf }: Contestant) =>
+    ({ storeCache }: BuildUnderTest) =>
     () =>
-      shelf.oneStream(MILLION)
+      storeCache.oneStream(MILLION)
   return {
     name: 'mixed',
     about: 'writers and readers together, on a stream of 1 million events',
-    cases: ofEach(contestants, (contestant) => [
-      posts(contestant, {
+    cases: ofEach(buildsUnderTest, (buildUnderTest) => [
+      posts(buildUnderTest, {
         name: 'writers-alone',
         about: '64 connections write single events',
         connections: 64,
-        store: store(contestant),
+        store: store(buildUnderTest),
       }),
-      mixed(contestant, 'mixed-writers', 'writers', store(contestant)),
-      mixed(contestant, 'mixed-readers', 'readers', store(contestant)),
-      readersAlone(contestant, 'readers-alone', store(contestant)),
+      mixed(buildUnderTest, 'mixed-writers', 'writers', store(buildUnderTest)),
+      mixed(buildUnderTest, 'mixed-readers', 'readers', store(buildUnderTest)),
+      readersAlone(buildUnderTest, 'readers-alone', store(buildUnderTest)),
     ]),
     targets: [
       ratio('mixed-writers', 'writers-alone', 'eventsPerSecond'),

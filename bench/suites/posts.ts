@@ -1,6 +1,6 @@
 /** One event per request: the service against the least that a service could do. */
 import { atLeast, atMost, ratio } from '../targets.ts'
-import { ofEach } from '../workloads/contestant.ts'
+import { ofEach } from '../workloads/build-under-test.ts'
 import { posts } from '../workloads/posts.ts'
 import { durableProbe, httpProbe } from '../workloads/probes.ts'
 import type { Suite, SuiteParts } from './suite.ts'
@@ -9,29 +9,29 @@ const KIB = 1024
 const HEADERS = 3
 const STREAMS = 64
 
-export function postSuite({ contestants }: SuiteParts): Suite {
-  const { tool } = contestants[0]!
+export function postSuite({ buildsUnderTest }: SuiteParts): Suite {
+  const { tool } = buildsUnderTest[0]!
   return {
     name: 'posts',
     about: 'one event of 100 bytes per POST, to one stream, where nothing else is said',
     cases: [
       httpProbe(tool, { name: 'probe-http', connections: 64 }),
       durableProbe(tool, { name: 'probe-durable', connections: 64 }),
-      ...ofEach(contestants, (contestant) => [
-        posts(contestant, { name: 'post-64', about: '64 connections', connections: 64 }),
-        posts(contestant, {
+      ...ofEach(buildsUnderTest, (buildUnderTest) => [
+        posts(buildUnderTest, { name: 'post-64', about: '64 connections', connections: 64 }),
+        posts(buildUnderTest, {
           name: 'post-64-headers',
           about: '64 connections, three event headers',
           connections: 64,
           headers: HEADERS,
         }),
-        posts(contestant, {
+        posts(buildUnderTest, {
           name: 'post-64-streams',
           about: '64 connections, 64 streams in turn',
           connections: 64,
           streams: STREAMS,
         }),
-        posts(contestant, {
+        posts(buildUnderTest, {
           name: 'async-64',
           about: '64 connections, answered before the event is on disk',
           connections: 64,
@@ -39,23 +39,23 @@ export function postSuite({ contestants }: SuiteParts): Suite {
         }),
       ]),
       durableProbe(tool, { name: 'probe-durable-1', connections: 1 }),
-      ...ofEach(contestants, (contestant) => [
-        posts(contestant, { name: 'post-1', about: '1 connection', connections: 1 }),
+      ...ofEach(buildsUnderTest, (buildUnderTest) => [
+        posts(buildUnderTest, { name: 'post-1', about: '1 connection', connections: 1 }),
       ]),
       durableProbe(tool, { name: 'probe-durable-256', long: true, connections: 256 }),
-      ...ofEach(contestants, (contestant) => [
-        posts(contestant, { name: 'post-256', long: true, about: '256 connections', connections: 256 }),
+      ...ofEach(buildsUnderTest, (buildUnderTest) => [
+        posts(buildUnderTest, { name: 'post-256', long: true, about: '256 connections', connections: 256 }),
       ]),
       durableProbe(tool, { name: 'probe-durable-1kb', long: true, connections: 64, bodyBytes: KIB }),
-      ...ofEach(contestants, (contestant) => [
-        posts(contestant, {
+      ...ofEach(buildsUnderTest, (buildUnderTest) => [
+        posts(buildUnderTest, {
           name: 'post-64-1kb',
           long: true,
           about: '64 connections, 1,024 bytes',
           connections: 64,
           bodyBytes: KIB,
         }),
-        posts(contestant, {
+        posts(buildUnderTest, {
           name: 'post-256-all',
           long: true,
           about: '256 connections, 1,024 bytes, three event headers, 64 streams',

@@ -1,7 +1,7 @@
 /** A list of cases measured in turn, and what is to be read off them. */
 import type { Case } from '../sample.ts'
 import type { Target } from '../targets.ts'
-import type { Contestant } from '../workloads/contestant.ts'
+import type { BuildUnderTest } from '../workloads/build-under-test.ts'
 
 export interface Suite {
   readonly name: string
@@ -14,7 +14,7 @@ export interface Suite {
 
 /** What a suite is made from: at least one contestant, ours first. */
 export interface SuiteParts {
-  readonly contestants: readonly Contestant[]
+  readonly buildsUnderTest: readonly BuildUnderTest[]
   /** Smaller stores, where their size is not the point. */
   readonly quick: boolean
 }

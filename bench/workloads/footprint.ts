@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { WatchedProcess } from '../processes/watched-process.ts'
 import type { Case } from '../sample.ts'
 import { folderBytes } from '../stores/copy.ts'
-import type { Store } from '../stores/shelf.ts'
-import type { Contestant } from './contestant.ts'
+import type { Store } from '../stores/store-cache.ts'
+import type { BuildUnderTest } from './build-under-test.ts'
 import { withService } from './measured.ts'
 
 /** After this, what the start left over has been collected or is there to stay. */
@@ -19,7 +19,7 @@ interface Footprint {
 }
 
 /** From the start of the process until `/ping` is answered. */
-export function startUp({ build }: Contestant, about: Footprint, store: () => Promise<Store>): Case {
+export function startUp({ build }: BuildUnderTest, about: Footprint, store: () => Promise<Store>): Case {
   return {
     ...about,
     async run(round) {
@@ -43,7 +43,7 @@ export function startUp({ build }: Contestant, about: Footprint, store: () => Pr
 }
 
 /** Memory of a service that has started and does nothing. */
-export function idle({ build }: Contestant, about: Footprint, store: () => Promise<Store>): Case {
+export function idle({ build }: BuildUnderTest, about: Footprint, store: () => Promise<Store>): Case {
   return {
     ...about,
     async run(round) {

@@ -2,8 +2,8 @@
 import { streamName, streamPath } from '../events/streams.ts'
 import { runLoad } from '../processes/load-process.ts'
 import type { Case } from '../sample.ts'
-import type { Store } from '../stores/shelf.ts'
-import type { Contestant } from './contestant.ts'
+import type { Store } from '../stores/store-cache.ts'
+import type { BuildUnderTest } from './build-under-test.ts'
 import { measured, withService } from './measured.ts'
 
 export const JSON_ARRAY = 'application/json'
@@ -22,7 +22,7 @@ export interface FullReads {
 /** Enough that the median is one of several. */
 const READS_LEAST = 3
 
-export function fullReads(contestant: Contestant, options: FullReads): Case {
+export function fullReads(buildUnderTest: BuildUnderTest, options: FullReads): Case {
   const { name, about, accept, store, long, once } = options
   return {
     name,
@@ -33,7 +33,7 @@ export function fullReads(contestant: Contestant, options: FullReads): Case {
       const repetition = once
         ? { warmups: 0, atLeast: 1, seconds: 0 }
         : { warmups: 1, atLeast: READS_LEAST, seconds: round.seconds }
-      return withService(contestant.build, round, folder, (server) =>
+      return withService(buildUnderTest.build, round, folder, (server) =>
         measured(server, (onWarm) => {
           const url = `${server.base}${streamPath(streamName(0, 1))}/events`
           const job = { ...repetition, url, accept, events }

@@ -4,8 +4,8 @@ import type { LoadResult } from '../load/jobs.ts'
 import { runPointReads, runPosts } from '../processes/requests.ts'
 import type { Case, Round } from '../sample.ts'
 import { BATCH_EVENTS } from '../stores/fill.ts'
-import type { Store } from '../stores/shelf.ts'
-import type { Contestant } from './contestant.ts'
+import type { Store } from '../stores/store-cache.ts'
+import type { BuildUnderTest } from './build-under-test.ts'
 import { measured, withService } from './measured.ts'
 import { timesOf } from './posts.ts'
 import { measureWrites } from './writes.ts'
@@ -17,32 +17,41 @@ const READ_EVENTS = BATCH_EVENTS
 
 export type Side = 'writers' | 'readers'
 
-export function mixed(contestant: Contestant, name: string, side: Side, store: () => Promise<Store>): Case {
+export function mixed(
+  buildUnderTest: BuildUnderTest,
+  name: string,
+  side: Side,
+  store: () => Promise<Store>,
+): Case {
   const both = `${WRITERS} connections write single events, ${READERS} read ${READ_EVENTS} each`
   return {
     name,
     about: `${both}: the ${side}`,
     async run(round) {
-      const { cpuSeconds: _, ...sample } = await measureWrites(contestant, round, {
+      const { cpuSeconds: _, ...sample } = await measureWrites(buildUnderTest, round, {
         streams: 1,
         store: store(),
-        load: async ({ base }, onWarm) => runBoth(contestant, round, side, base, await store(), onWarm),
+        load: async ({ base }, onWarm) => runBoth(buildUnderTest, round, side, base, await store(), onWarm),
       })
       return sample // what the service took cannot be told apart
     },
   }
 }
 
-export function readersAlone(contestant: Contestant, name: string, store: () => Promise<Store>): Case {
+export function readersAlone(
+  buildUnderTest: BuildUnderTest,
+  name: string,
+  store: () => Promise<Store>,
+): Case {
   return {
     name,
     about: `${READERS} connections read ${READ_EVENTS} events each`,
     async run(round) {
       const { folder, startMs, endMs } = await store()
-      return withService(contestant.build, round, folder, (server) =>
+      return withService(buildUnderTest.build, round, folder, (server) =>
         measured(server, (onWarm) =>
           runPointReads(
-            { tool: contestant.tool, pin: round.pinLoad, onWarm },
+            { tool: buildUnderTest.tool, pin: round.pinLoad, onWarm },
             {
               ...timesOf(round),
               base: server.base,
@@ -60,7 +69,7 @@ export function readersAlone(contestant: Contestant, name: string, store: () => 
 }
 
 async function runBoth(
-  { tool }: Contestant,
+  { tool }: BuildUnderTest,
   round: Round,
   side: Side,
   base: string,

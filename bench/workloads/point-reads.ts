@@ -2,8 +2,8 @@
 import type { LoadResult, PointReadJob } from '../load/jobs.ts'
 import { runPointReads } from '../processes/requests.ts'
 import type { Case, Round } from '../sample.ts'
-import type { Store } from '../stores/shelf.ts'
-import type { Contestant } from './contestant.ts'
+import type { Store } from '../stores/store-cache.ts'
+import type { BuildUnderTest } from './build-under-test.ts'
 import { measured, withService } from './measured.ts'
 import { timesOf } from './posts.ts'
 
@@ -19,14 +19,14 @@ const CONNECTIONS = 1
 /** wrk would count a slow answer several times, as if others had waited for it. */
 const TOOL = 'autocannon'
 
-export function pointReads(contestant: Contestant, { name, about, store, long }: PointReads): Case {
+export function pointReads(buildUnderTest: BuildUnderTest, { name, about, store, long }: PointReads): Case {
   return {
     name,
     about,
     ...(long && { long }),
     async run(round) {
       const { folder, streams, startMs, endMs } = await store()
-      return withService(contestant.build, round, folder, (server) =>
+      return withService(buildUnderTest.build, round, folder, (server) =>
         measured(server, (onWarm) =>
           readPoints({ base: server.base, streams, startMs, endMs }, round, onWarm),
         ),

@@ -2,8 +2,8 @@
 import { EVENT_BYTES } from '../events/random-text.ts'
 import { runPosts } from '../processes/requests.ts'
 import type { Case } from '../sample.ts'
-import type { Store } from '../stores/shelf.ts'
-import type { Contestant } from './contestant.ts'
+import type { Store } from '../stores/store-cache.ts'
+import type { BuildUnderTest } from './build-under-test.ts'
 import { measureWrites } from './writes.ts'
 
 export interface Posts {
@@ -19,7 +19,7 @@ export interface Posts {
   readonly store?: () => Promise<Store>
 }
 
-export function posts(contestant: Contestant, options: Posts): Case {
+export function posts(buildUnderTest: BuildUnderTest, options: Posts): Case {
   const { name, about, connections, long, store } = options
   const { bodyBytes = EVENT_BYTES, headers = 0, streams = 1, async = false } = options
   return {
@@ -27,12 +27,12 @@ export function posts(contestant: Contestant, options: Posts): Case {
     about,
     ...(long && { long }),
     run: (round) =>
-      measureWrites(contestant, round, {
+      measureWrites(buildUnderTest, round, {
         streams,
         ...(store && { store: store() }),
         load: ({ base }, onWarm) =>
           runPosts(
-            { tool: contestant.tool, pin: round.pinLoad, onWarm },
+            { tool: buildUnderTest.tool, pin: round.pinLoad, onWarm },
             { ...timesOf(round), base, connections, streams, async, bodyBytes, headers },
           ),
       }),

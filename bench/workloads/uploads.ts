@@ -4,7 +4,7 @@ import type { BodyKind } from '../events/upload-body.ts'
 import { runLoad } from '../processes/load-process.ts'
 import type { Case } from '../sample.ts'
 import { folderBytes } from '../stores/copy.ts'
-import type { Contestant } from './contestant.ts'
+import type { BuildUnderTest } from './build-under-test.ts'
 import { dataFolderOf } from './measured.ts'
 import { measureWrites } from './writes.ts'
 
@@ -22,7 +22,10 @@ export interface Uploads {
 /** Enough that the median is one of several. */
 const UPLOADS_LEAST = 2
 
-export function uploads(contestant: Contestant, { name, about, body, events, long, once }: Uploads): Case {
+export function uploads(
+  buildUnderTest: BuildUnderTest,
+  { name, about, body, events, long, once }: Uploads,
+): Case {
   return {
     name,
     about,
@@ -31,7 +34,7 @@ export function uploads(contestant: Contestant, { name, about, body, events, lon
       const repetition = once
         ? { warmups: 0, atLeast: 1, seconds: 0 }
         : { warmups: 1, atLeast: UPLOADS_LEAST, seconds: round.seconds }
-      const sample = await measureWrites(contestant, round, {
+      const sample = await measureWrites(buildUnderTest, round, {
         streams: 1,
         load({ base }, onWarm) {
           const job = { ...repetition, url: `${base}${streamPath(streamName(0, 1))}/batch`, body, events }

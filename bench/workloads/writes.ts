@@ -4,8 +4,8 @@ import type { WatchedProcess } from '../processes/watched-process.ts'
 import type { Round, Sample } from '../sample.ts'
 import { copyStore } from '../stores/copy.ts'
 import { createStreams } from '../stores/fill.ts'
-import type { Store } from '../stores/shelf.ts'
-import type { Contestant } from './contestant.ts'
+import type { Store } from '../stores/store-cache.ts'
+import type { BuildUnderTest } from './build-under-test.ts'
 import { dataFolderOf, measured, withService } from './measured.ts'
 import { countStored } from './verify.ts'
 
@@ -17,7 +17,7 @@ export interface Writing {
 }
 
 export async function measureWrites(
-  { build }: Contestant,
+  { build }: BuildUnderTest,
   round: Round,
   { streams, store, load }: Writing,
 ): Promise<Sample> {

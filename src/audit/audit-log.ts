@@ -50,13 +50,13 @@ export interface AuditOptions {
 /** Texts that clients choose are cut here: a name that could be is shorter. */
 const TEXT_CHARACTERS_MAX = 1024
 /** Strangers may knock as often as they like; they must not fill the disk. */
-const STRANGERS_PER_MINUTE_MAX = 60
+const UNAUTHENTICATED_PER_MINUTE_MAX = 60
 const MINUTE_MS = 60_000
 
 export class AuditLog {
   readonly #options: AuditOptions
   #minute = 0
-  #strangers = 0
+  #unauthenticated = 0
   #unrecorded = 0
 
   constructor(options: AuditOptions) {
@@ -91,11 +91,11 @@ export class AuditLog {
     if (minute !== this.#minute) {
       if (this.#unrecorded > 0) this.#write('strangers', { unrecorded: this.#unrecorded })
       this.#minute = minute
-      this.#strangers = 0
+      this.#unauthenticated = 0
       this.#unrecorded = 0
     }
-    if (this.#strangers < STRANGERS_PER_MINUTE_MAX) {
-      this.#strangers++
+    if (this.#unauthenticated < UNAUTHENTICATED_PER_MINUTE_MAX) {
+      this.#unauthenticated++
       return false
     }
     this.#unrecorded++

@@ -26,7 +26,7 @@ export class WatchedTokens {
   /** What the file held, or what was wrong with reading it. */
   #seen = ''
   #timer: NodeJS.Timeout | undefined
-  #looking: Promise<void> = Promise.resolve()
+  #polling: Promise<void> = Promise.resolve()
   #stopped = false
 
   private constructor(path: string, options: WatchOptions) {
@@ -47,7 +47,7 @@ export class WatchedTokens {
   /** Looks at the file every so often, until it is stopped. */
   watch(intervalMs: number): void {
     this.#timer = setTimeout(() => {
-      this.#looking = this.look().then(() => {
+      this.#polling = this.poll().then(() => {
         if (!this.#stopped) this.watch(intervalMs)
       })
     }, intervalMs)
@@ -57,11 +57,11 @@ export class WatchedTokens {
   async stop(): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#timer)
-    await this.#looking
+    await this.#polling
   }
 
   /** Takes over what the file holds now. Never rejects. */
-  async look(): Promise<void> {
+  async poll(): Promise<void> {
     const stamp = await this.#stampOf(this.#path)
     const same = stamp === this.#stamp
     if (same && this.#settled) return

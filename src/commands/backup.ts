@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type ClosedStore, openClosedStore } from '../../storage/level/closed-store.ts'
 import { syncFolder, writeStamp } from '../../storage/level/format-stamp.ts'
 import { readStopRecord, STOP_RECORD } from '../../storage/level/stop-record.ts'
-import type { Command, CommandSurroundings } from './command.ts'
+import type { Command, CommandEnvironment } from './command.ts'
 import { dataFolderOf } from './data-folder.ts'
 import { Findings, fileDamageText } from './findings.ts'
 import { Flags } from './flags.ts'
@@ -25,26 +25,24 @@ service with it, or copy it to where the old one was. Until all is well it is ca
 exit code: 0 done, 1 the store is damaged and was not copied, 2 could not be done
 `,
 
-  async run(args, surroundings) {
+  async run(args, environment) {
     const flags = Flags.parse(args, { valued: ['data', 'to'], switches: ['no-verify'] })
-    const data = dataFolderOf(flags, surroundings)
+    const data = dataFolderOf(flags, environment)
     const to = flags.required('to', 'the folder to be made')
-    const findings = new Findings(surroundings.print)
+    const findings = new Findings(environment.print)
     const store = await openClosedStore(data, (damage) => findings.add(fileDamageText(damage)))
     try {
       const done = await fillNewFolder(to, async (partial) => {
         if (findings.count > 0) return undefined
-        copyStore(data, store, partial, surroundings)
+        copyStore(data, store, partial, environment)
         if (flags.has('no-verify')) return true
-        return (await verifyFolder(partial, surroundings)) === 0 || undefined
+        return (await verifyFolder(partial, environment)) === 0 || undefined
       })
       if (done) return 0
     } finally {
       await store.close()
     }
-    surroundings.tell(
-      `nothing was copied: ${data} is damaged, and 'millrace repair' saves what can be read\n`,
-    )
+    environment.tell(`nothing was copied: ${data} is damaged, and 'millrace repair' saves what can be read\n`)
     return 1
   },
 }
@@ -53,11 +51,11 @@ function copyStore(
   data: string,
   { store, files, format }: ClosedStore,
   partial: string,
-  surroundings: CommandSurroundings,
+  environment: CommandEnvironment,
 ): void {
   const target = join(partial, 'store')
   mkdirSync(target)
-  const progress = new Progress(surroundings)
+  const progress = new Progress(environment)
   const names = files.liveFiles
   for (const [i, name] of names.entries()) {
     copyDurably(join(store, name), join(target, name))
@@ -66,7 +64,7 @@ function copyStore(
   syncFolder(target)
   copyStopRecord(data, partial)
   writeStamp(partial, format)
-  surroundings.print(`${countText(names.length, 'file')} copied, ${bytesText(files.fileBytes)}\n`)
+  environment.print(`${countText(names.length, 'file')} copied, ${bytesText(files.fileBytes)}\n`)
 }
 
 /** What `store` is checked against; the identity stays behind, for the copy is a store of its own (store-identity.ts). */

@@ -6,11 +6,11 @@ export interface Command {
   /** What `millrace <name> --help` prints: usage, flags, exit codes. */
   readonly help: string
   /** Resolves with the exit code. What it rejects with is printed as one sentence, and the exit code is 2. */
-  run(args: readonly string[], surroundings: CommandSurroundings): Promise<number>
+  run(args: readonly string[], environment: CommandEnvironment): Promise<number>
 }
 
 /** What the outside world gives: handed in, so that a test can be exact. */
-export interface CommandSurroundings {
+export interface CommandEnvironment {
   readonly nowMs: () => number
   readonly environment: NodeJS.ProcessEnv
   /** Standard input. */

@@ -28,17 +28,17 @@ Events keep their age: what is older than the stream's ttl is gone as soon as it
 exit code: 0 done, 2 nothing was imported
 `,
 
-  async run(args, surroundings) {
+  async run(args, environment) {
     const flags = Flags.parse(args, { valued: ['data', 'stream', 'file'] })
-    const data = dataFolderOf(flags, surroundings)
+    const data = dataFolderOf(flags, environment)
     const id = streamFrom(flags.required('stream', 'the stream, as in default:logs'))
     const file = flags.optional('file')
-    const input = file === undefined ? surroundings.input : (await opened(file)).createReadStream()
-    const storage = await openStorage(data, { nowMs: surroundings.nowMs, sync: true })
+    const input = file === undefined ? environment.input : (await opened(file)).createReadStream()
+    const storage = await openStorage(data, { nowMs: environment.nowMs, sync: true })
     try {
       const registry = await Registry.load(storage.catalog)
       const properties = propertiesOfEmpty(registry, storage.log, id)
-      const progress = new Progress(surroundings)
+      const progress = new Progress(environment)
       let events = 0
       await restoreStream({ registry, log: storage.log }, id, properties, async (restore) => {
         const gathered = new GatheredEvents(restore)
@@ -49,7 +49,7 @@ exit code: 0 done, 2 nothing was imported
         }
         await gathered.flush()
       })
-      surroundings.print(`stream ${nameOf(id)}: ${countText(events, 'event')} imported\n`)
+      environment.print(`stream ${nameOf(id)}: ${countText(events, 'event')} imported\n`)
     } finally {
       await storage.close()
     }

@@ -11,7 +11,7 @@ import { DEFAULT_PROPERTIES, type StreamProperties } from '../streams/properties
 import { Registry } from '../streams/registry.ts'
 import { restoreStream, restoreTables } from '../streams/restore.ts'
 import { CatalogContent, nameOf } from './catalog-content.ts'
-import type { Command, CommandSurroundings } from './command.ts'
+import type { Command, CommandEnvironment } from './command.ts'
 import { dataFolderOf } from './data-folder.ts'
 import { doubtfulEndText, Findings, fileDamageText, sequencesText } from './findings.ts'
 import { Flags } from './flags.ts'
@@ -37,11 +37,11 @@ want.
 exit code: 0 everything was saved, 1 something was left out, 2 could not be done
 `,
 
-  async run(args, surroundings) {
+  async run(args, environment) {
     const flags = Flags.parse(args, { valued: ['data', 'to'] })
-    const data = dataFolderOf(flags, surroundings)
+    const data = dataFolderOf(flags, environment)
     const to = flags.required('to', 'the folder to be made')
-    const findings = new Findings(surroundings.print)
+    const findings = new Findings(environment.print)
     const store = await openClosedStore(
       data,
       (damage) => findings.add(fileDamageText(damage)),
@@ -49,9 +49,9 @@ exit code: 0 everything was saved, 1 something was left out, 2 could not be done
     )
     try {
       const leftOut = await fillNewFolder(to, async (partial) => {
-        const salvage = new Salvage(store, findings, surroundings)
+        const salvage = new Salvage(store, findings, environment)
         const lost = await salvage.into(partial)
-        if ((await verifyFolder(partial, { ...surroundings, print: () => {} })) > 0) {
+        if ((await verifyFolder(partial, { ...environment, print: () => {} })) > 0) {
           throw new Error(`what was written to ${partial} does not verify; is that disk sound?`)
         }
         return lost
@@ -66,16 +66,16 @@ exit code: 0 everything was saved, 1 something was left out, 2 could not be done
 class Salvage {
   readonly #store: ClosedStore
   readonly #findings: Findings
-  readonly #surroundings: CommandSurroundings
+  readonly #environment: CommandEnvironment
   readonly #progress: Progress
   #events = 0
   #leftOut = 0
 
-  constructor(store: ClosedStore, findings: Findings, surroundings: CommandSurroundings) {
+  constructor(store: ClosedStore, findings: Findings, environment: CommandEnvironment) {
     this.#store = store
     this.#findings = findings
-    this.#surroundings = surroundings
-    this.#progress = new Progress(surroundings)
+    this.#environment = environment
+    this.#progress = new Progress(environment)
   }
 
   /** Answers how many stretches of events were left out, and documents. */
@@ -85,7 +85,7 @@ class Salvage {
     for (const damage of changed.filter(({ harmless }) => !harmless))
       this.#leaveOut(`what was written last, as far as it is lost: ${fileDamageText(damage)}`)
     if (files.end.kind === 'doubtful') this.#leaveOut(doubtfulEndText(files.end.damage))
-    const { nowMs } = this.#surroundings
+    const { nowMs } = this.#environment
     const storage = await openStorage(folder, { nowMs, sync: true })
     try {
       await this.#fill(storage, catalog)
@@ -93,7 +93,7 @@ class Salvage {
       await storage.close()
     }
     const streams = countText(catalog.streams.size, 'stream')
-    this.#surroundings.print(`${streams} and ${countText(this.#events, 'event')} saved\n`)
+    this.#environment.print(`${streams} and ${countText(this.#events, 'event')} saved\n`)
     return this.#leftOut
   }
 
@@ -155,12 +155,12 @@ class Salvage {
         this.#progress.at(() => `${countText(this.#events, 'event')} saved; at stream ${name}`)
       }
     })
-    this.#surroundings.print(`stream ${name}: ${countText(this.#events - before, 'event')}\n`)
+    this.#environment.print(`stream ${name}: ${countText(this.#events - before, 'event')}\n`)
   }
 
   #leaveOut(text: string): void {
     this.#leftOut++
-    this.#surroundings.print(`left out: ${text}\n`)
+    this.#environment.print(`left out: ${text}\n`)
   }
 }
 

@@ -6,7 +6,7 @@ import { parseInstant, parseRate, parseTokenName, printInstant, type TokenEntry 
 import { changeTokenFile, makeTokenFolder, readTokenFile } from '../auth/token-file-on-disk.ts'
 import { hashOfSecret, SECRET_RANDOM_BYTES, secretFrom } from '../auth/token-hash.ts'
 import { TokenProblem } from '../auth/token-problem.ts'
-import { type Command, type CommandSurroundings, UsageError } from './command.ts'
+import { type Command, type CommandEnvironment, UsageError } from './command.ts'
 
 const HELP = `usage: millrace token add --auth FILE NAME --grant NAMESPACE:STREAM:ROLES ... [flags]
        millrace token list --auth FILE
@@ -36,16 +36,16 @@ export const tokenCommand: Command = {
   name: 'token',
   about: 'add, list and revoke the tokens of --auth',
   help: HELP,
-  async run([verb, ...args], surroundings) {
-    if (verb === 'add') await add(args, surroundings)
-    else if (verb === 'list') await list(args, surroundings)
-    else if (verb === 'revoke') await revoke(args, surroundings)
+  async run([verb, ...args], environment) {
+    if (verb === 'add') await add(args, environment)
+    else if (verb === 'list') await list(args, environment)
+    else if (verb === 'revoke') await revoke(args, environment)
     else throw new UsageError('use millrace token add, list or revoke (millrace token --help says how)')
     return 0
   },
 }
 
-async function add(args: readonly string[], { nowMs, print, tell }: CommandSurroundings): Promise<void> {
+async function add(args: readonly string[], { nowMs, print, tell }: CommandEnvironment): Promise<void> {
   const { values, positionals } = parsed(args)
   const file = fileOf(values)
   const name = nameOf(positionals)
@@ -72,14 +72,14 @@ async function add(args: readonly string[], { nowMs, print, tell }: CommandSurro
   tell(`token '${name}' is in ${file}; its secret is shown this once\n`)
 }
 
-async function list(args: readonly string[], { nowMs, print }: CommandSurroundings): Promise<void> {
+async function list(args: readonly string[], { nowMs, print }: CommandEnvironment): Promise<void> {
   const { values, positionals } = parsed(args)
   if (positionals.length > 0) throw new UsageError('list takes no names')
   const now = nowMs()
   for (const entry of await readTokenFile(fileOf(values))) print(`${described(entry, now)}\n`)
 }
 
-async function revoke(args: readonly string[], { tell }: CommandSurroundings): Promise<void> {
+async function revoke(args: readonly string[], { tell }: CommandEnvironment): Promise<void> {
   const { values, positionals } = parsed(args)
   const file = fileOf(values)
   const name = nameOf(positionals)

@@ -3,7 +3,7 @@ import { type ClosedStore, openClosedStore } from '../../storage/level/closed-st
 import { type ScrubTotals, scrub } from '../../storage/level/scrub.ts'
 import type { FileDamage } from '../../storage/level-files/file-damage.ts'
 import { CatalogContent } from './catalog-content.ts'
-import type { Command, CommandSurroundings } from './command.ts'
+import type { Command, CommandEnvironment } from './command.ts'
 import { dataFolderOf } from './data-folder.ts'
 import { damageText, doubtfulEndText, Findings, fileDamageText } from './findings.ts'
 import { Flags } from './flags.ts'
@@ -21,27 +21,27 @@ no time goes back, and that everything belongs to something. What is damaged is 
 exit code: 0 sound, 1 damaged, 2 could not be checked
 `,
 
-  async run(args, surroundings) {
-    const folder = dataFolderOf(Flags.parse(args, { valued: ['data'] }), surroundings)
-    const damaged = await verifyFolder(folder, surroundings)
+  async run(args, environment) {
+    const folder = dataFolderOf(Flags.parse(args, { valued: ['data'] }), environment)
+    const damaged = await verifyFolder(folder, environment)
     return damaged === 0 ? 0 : 1
   },
 }
 
 /** Prints what is damaged and a summary; answers how many findings there are. */
-export async function verifyFolder(folder: string, surroundings: CommandSurroundings): Promise<number> {
-  const findings = new Findings(surroundings.print)
+export async function verifyFolder(folder: string, environment: CommandEnvironment): Promise<number> {
+  const findings = new Findings(environment.print)
   const onFileDamage = (damage: FileDamage) => findings.add(fileDamageText(damage))
   const store = await openClosedStore(folder, onFileDamage)
   try {
     const catalog = new CatalogContent((problem) => findings.add(problem))
-    const totals = verifyContent(store, catalog, findings, surroundings)
-    surroundings.print(summary(folder, store, catalog, totals))
+    const totals = verifyContent(store, catalog, findings, environment)
+    environment.print(summary(folder, store, catalog, totals))
   } finally {
     await store.close()
   }
   const verdict = findings.count === 0 ? 'sound' : `damaged: ${countText(findings.count, 'finding')}`
-  surroundings.print(`${verdict}\n`)
+  environment.print(`${verdict}\n`)
   return findings.count
 }
 
@@ -49,9 +49,9 @@ function verifyContent(
   store: ClosedStore,
   catalog: CatalogContent,
   findings: Findings,
-  surroundings: CommandSurroundings,
+  environment: CommandEnvironment,
 ): ScrubTotals {
-  const progress = new Progress(surroundings)
+  const progress = new Progress(environment)
   const { fileBytes, end } = store.files
   const totals = scrub(store, {
     document: (collection, id, text) => catalog.take(collection, id, text),

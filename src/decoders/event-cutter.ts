@@ -122,9 +122,9 @@ export class EventCutter {
   #keep(bytes: Buffer, start: number, end: number): void {
     const needed = this.#carried + end - start
     if (needed > this.#carry.length) {
-      const roomy = Math.min(Math.max(this.#carry.length * 2, CARRY_BYTES_MIN), this.eventBytesMax)
+      const doubled = Math.min(Math.max(this.#carry.length * 2, CARRY_BYTES_MIN), this.eventBytesMax)
       // Everything in it is written before it is read, so it need not be zeroed.
-      const grown = Buffer.allocUnsafeSlow(Math.max(needed, roomy))
+      const grown = Buffer.allocUnsafeSlow(Math.max(needed, doubled))
       this.#carry.copy(grown, 0, 0, this.#carried)
       this.#carry = grown
     }

@@ -8,7 +8,7 @@
  */
 import type { Writable } from 'node:stream'
 import type { EventBlock, EventRun } from '../../storage/log.ts'
-import type { SourceMessage } from './workshop-messages.ts'
+import type { SourceMessage } from './query-worker-messages.ts'
 
 const LENGTHS_BYTES = 8
 

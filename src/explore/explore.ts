@@ -31,12 +31,19 @@ import { Query, type QueryAbout } from './query.ts'
 import { HandleMaker, type QueryHandle } from './query-handle.ts'
 import { pageOf, QueryList, type QueryPage } from './query-list.ts'
 import { type Plan, QueryRunner } from './query-runner.ts'
+import type {
+  NamedTableRequest,
+  Outline,
+  QueryKey,
+  QueryWorker,
+  RunOutcome,
+  StrictFailure,
+} from './query-worker.ts'
 import type { Result, Row } from './result.ts'
 import { isEngineError, SqlError, sqlErrorOf } from './sql-error.ts'
 import type { NamedTable } from './statement.ts'
 import { StatementChecks } from './statement-checks.ts'
 import { columnsOrReason, Tables } from './tables.ts'
-import type { NeededTable, Outline, QueryKey, RunOutcome, StrictFailure, Workshop } from './workshop.ts'
 
 export interface ExploreOptions {
   readonly nowMs: () => number
@@ -102,7 +109,7 @@ interface CheckedTable {
   readonly columns: readonly Column[]
 }
 
-const LOOK_AFTER_MS = 1_000
+const EXPIRY_INTERVAL_MS = 1_000
 const DOWNLOAD_ROWS = 1_000
 const PREVIEW_ROWS = 5
 
@@ -116,7 +123,7 @@ export class Explore {
   readonly #catalog: Catalog
   readonly #checks: StatementChecks
   readonly #runner: QueryRunner
-  #lookingAfter: NodeJS.Timeout | undefined
+  #expiryTimer: NodeJS.Timeout | undefined
 
   constructor(streams: Streams, registry: Registry, options: ExploreOptions) {
     this.tables = new Tables(registry)
@@ -140,7 +147,7 @@ export class Explore {
       report,
       penalties,
       runMs,
-      onLost: (workshop, why) => this.#lose(workshop, why),
+      onLost: (queryWorker, why) => this.#lose(queryWorker, why),
     })
   }
 
@@ -148,13 +155,13 @@ export class Explore {
   async submit(submission: Submission): Promise<QueryHandle> {
     const { namespace, statement, strict, program, reader, client } = submission
     this.#streams.assertNamespace(namespace)
-    this.#queries.assertRoomFor(client)
+    this.#queries.assertCapacityFor(client)
     let checked: Checked
     try {
       assertReadable(statement)
       this.#runner.prepare()
-      checked = await this.#checks.check(client, (workshop, key) =>
-        this.#check(workshop, key, namespace, statement, reader),
+      checked = await this.#checks.check(client, (queryWorker, key) =>
+        this.#check(queryWorker, key, namespace, statement, reader),
       )
     } catch (error) {
       if (isEngineError(error)) throw sqlErrorOf(error).asRefusal()
@@ -171,7 +178,7 @@ export class Explore {
 
   /** What JDBC drivers ask about tables and columns; rejects with ServiceError 'overloaded'. */
   async submitQuestion(question: MetadataQuestion, submitter: Submitter): Promise<QueryHandle> {
-    this.#queries.assertRoomFor(submitter.client)
+    this.#queries.assertCapacityFor(submitter.client)
     const result = await this.#catalog.answer(question, submitter.reader)
     const { columns } = result
     const query = this.#add({ ...submitter, namespace: undefined, statement: '', streams: [], columns })
@@ -221,7 +228,7 @@ export class Explore {
 
   /** Gives all queries up. Nothing of them runs once it has resolved. */
   async close(): Promise<void> {
-    clearInterval(this.#lookingAfter)
+    clearInterval(this.#expiryTimer)
     this.#queries.closeAll()
     await Promise.all([this.#checks.close(), this.#runner.close()])
   }
@@ -231,11 +238,11 @@ export class Explore {
     const nowMs = this.#options.nowMs()
     const query = new Query(this.#handles.next(), { ...rest, owner: reader?.owner, nowMs })
     this.#queries.add(query)
-    this.#lookingAfter ??= setInterval(() => this.#lookAfter(), LOOK_AFTER_MS).unref()
+    this.#expiryTimer ??= setInterval(() => this.#expireIdle(), EXPIRY_INTERVAL_MS).unref()
     return query
   }
 
-  #lookAfter(): void {
+  #expireIdle(): void {
     this.#queries.expire()
     this.#closeRevoked()
     // Events come first: on a disk that is nearly full, what queries have on it goes, and they with it.
@@ -253,10 +260,10 @@ export class Explore {
   }
 
   /** Rows that were in a process which has ended. */
-  #lose(workshop: Workshop, why: SqlError): void {
+  #lose(queryWorker: QueryWorker, why: SqlError): void {
     const { message, sqlState } = why
     for (const query of this.#queries.all()) {
-      if (query.result?.holder === workshop) query.end({ message, sqlState })
+      if (query.result?.holder === queryWorker) query.end({ message, sqlState })
     }
   }
 
@@ -271,17 +278,17 @@ export class Explore {
   }
 
   async #check(
-    workshop: Workshop,
+    queryWorker: QueryWorker,
     key: QueryKey,
     namespace: NamespaceName,
     text: string,
     reader: Reader | undefined,
   ): Promise<Checked> {
-    const outline = await workshop.read(key, text)
+    const outline = await queryWorker.read(key, text)
     const tables = this.#resolve(namespace, outline, reader)
     const own = ownColumns(outline, namespace, tables[0]?.columns)
     if (own !== undefined) return { outline, tables, columns: own }
-    const columns = await workshop.bind(key, boundTables(tables))
+    const columns = await queryWorker.bind(key, boundTables(tables))
     return { outline, tables, columns }
   }
 
@@ -316,7 +323,7 @@ export class Explore {
     }
   }
 
-  #needed({ named: { name, range, eventsMax }, claim, columns }: CheckedTable): NeededTable {
+  #needed({ named: { name, range, eventsMax }, claim, columns }: CheckedTable): NamedTableRequest {
     const { id } = claim.stream
     const { log, properties } = this.#streams.get(id)
     return {

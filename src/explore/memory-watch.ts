@@ -15,11 +15,11 @@ export interface Watched {
   giveUp(): void
 }
 
-const LOOK_MS = 20
+const POLL_INTERVAL_MS = 20
 /** So long a query may take to hear that it is ended, and to give back what it had. */
 const PATIENCE_MS = 300
 /** What is kept where nothing runs grows no more. */
-const IDLE_LOOK_MS = 1_000
+const IDLE_POLL_INTERVAL_MS = 1_000
 
 export function watchMemory(watched: Watched): void {
   let endAtMs: number | undefined
@@ -28,13 +28,13 @@ export function watchMemory(watched: Watched): void {
     const { memoryMax, isBusy } = watched
     const now = performance.now()
     if (memoryMax === undefined || (!isBusy && endAtMs === undefined && now < nextMs)) return
-    nextMs = now + IDLE_LOOK_MS
+    nextMs = now + IDLE_POLL_INTERVAL_MS
     if (process.memoryUsage.rss() <= memoryMax) endAtMs = undefined
     else if (endAtMs === undefined) {
       endAtMs = now + PATIENCE_MS
       watched.interruptAll(outOfMemory())
     } else if (now > endAtMs) watched.giveUp()
-  }, LOOK_MS)
+  }, POLL_INTERVAL_MS)
 }
 
 export function outOfMemory(): SqlError {

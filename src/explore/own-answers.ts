@@ -2,10 +2,10 @@
 import type { ResultColumn } from './cells.ts'
 import type { Column } from './columns.ts'
 import { namePattern } from './name-pattern.ts'
+import type { Outline } from './query-worker.ts'
 import { type Result, rowsInMemory } from './result.ts'
 import { SqlError } from './sql-error.ts'
 import type { StatementKind } from './statement.ts'
-import type { Outline } from './workshop.ts'
 
 /** What there is, as far as whoever asks may know it. */
 export interface Known {

@@ -1,7 +1,7 @@
 /** Why the process of queries, or the one that checks statements, has ended: all that it had under way is rejected with this. */
 
+import type { QueryKey } from './query-worker.ts'
 import { SqlError, type SqlState } from './sql-error.ts'
-import type { QueryKey } from './workshop.ts'
 
 export type EndReason =
   | 'not-interruptible' // a query went on after it was cancelled, or a statement took too long to check

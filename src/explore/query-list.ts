@@ -51,7 +51,7 @@ export class QueryList implements SharedResource {
   }
 
   /** Throws ServiceError 'overloaded' if there is no place for a query of this client. */
-  assertRoomFor(client: ClientKey): void {
+  assertCapacityFor(client: ClientKey): void {
     this.expire()
     const shares = this.#shares(true)
     if (shares.fits(1) || shares.mayClaim(client, 1)) return
@@ -65,9 +65,9 @@ export class QueryList implements SharedResource {
     )
   }
 
-  /** Throws ServiceError 'overloaded' as `assertRoomFor`; ends a query of another client if it has to. */
+  /** Throws ServiceError 'overloaded' as `assertCapacityFor`; ends a query of another client if it has to. */
   add(query: Query): void {
-    this.assertRoomFor(query.client)
+    this.assertCapacityFor(query.client)
     if (!this.#shares(true).fits(1)) this.#giveBack(query.client)
     while (!this.#shares(false).fits(1)) this.#queries.delete(this.#heaviest(false)!.handle)
     this.#queries.set(query.handle, query)

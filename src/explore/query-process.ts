@@ -6,7 +6,7 @@ import { ServiceError } from '../service-error.ts'
 import type { EngineOptions } from './engine.ts'
 import type { EventSource } from './event-source.ts'
 import { ProcessEnded } from './process-ended.ts'
-import { RemoteWorkshop } from './remote-workshop.ts'
+import { RemoteQueryWorker } from './remote-query-worker.ts'
 import { removeSpilled, spilledBytes } from './spill.ts'
 
 export interface QueryProcessOptions {
@@ -16,7 +16,7 @@ export interface QueryProcessOptions {
   /** Whether a statement that takes too long to read or bind ends it. */
   readonly limitsChecks: boolean
   /** Told first of all when it has ended, unless it was closed. */
-  readonly onEnded: (ended: ProcessEnded, workshop: RemoteWorkshop) => void
+  readonly onEnded: (ended: ProcessEnded, queryWorker: RemoteQueryWorker) => void
 }
 
 /** A key of its own, for the statement that shows whether the process works. */
@@ -24,7 +24,7 @@ const FIRST_KEY = 0
 
 export class QueryProcess {
   readonly #options: QueryProcessOptions
-  #workshop: Promise<RemoteWorkshop> | undefined
+  #queryWorker: Promise<RemoteQueryWorker> | undefined
   #swept: Promise<void>
   #closed = false
 
@@ -34,59 +34,59 @@ export class QueryProcess {
   }
 
   /** Rejects with ServiceError 'overloaded' if it cannot be started, or the service stops. */
-  opened(): Promise<RemoteWorkshop> {
+  opened(): Promise<RemoteQueryWorker> {
     if (this.#closed)
       return Promise.reject(new ServiceError('overloaded', 'the service stops; try again later'))
-    this.#workshop ??= this.#open()
-    return this.#workshop
+    this.#queryWorker ??= this.#open()
+    return this.#queryWorker
   }
 
   /** Ends it if it has spilled anything. */
   async giveDiskBack(): Promise<void> {
-    const workshop = await this.#workshop?.catch(() => undefined)
-    const bytes = workshop === undefined ? 0 : await spilledBytes(this.#options.engine.spillFolder)
+    const queryWorker = await this.#queryWorker?.catch(() => undefined)
+    const bytes = queryWorker === undefined ? 0 : await spilledBytes(this.#options.engine.spillFolder)
     if (bytes === 0) return
     const message = `the disk is nearly full: queries gave back ${bytes} bytes of it`
-    workshop!.end(new ProcessEnded('disk', '53000', message))
+    queryWorker!.end(new ProcessEnded('disk', '53000', message))
   }
 
   /** Nothing of it runs once this has resolved. */
   async close(): Promise<void> {
     this.#closed = true
-    const workshop = await this.#workshop?.catch(() => undefined)
-    await workshop?.close()
+    const queryWorker = await this.#queryWorker?.catch(() => undefined)
+    await queryWorker?.close()
     await this.#sweep()
   }
 
-  async #open(): Promise<RemoteWorkshop> {
+  async #open(): Promise<RemoteQueryWorker> {
     const { engine, source, limitsChecks } = this.#options
     await this.#swept
     let isOpen = false
     const onEnded = (ended: ProcessEnded) => {
-      if (isOpen) this.#ended(ended, workshop)
+      if (isOpen) this.#ended(ended, queryWorker)
     }
-    const workshop = await RemoteWorkshop.open(engine, source, onEnded, limitsChecks)
+    const queryWorker = await RemoteQueryWorker.open(engine, source, onEnded, limitsChecks)
     try {
-      await workshop.read(FIRST_KEY, 'SELECT 1')
-      workshop.drop(FIRST_KEY)
+      await queryWorker.read(FIRST_KEY, 'SELECT 1')
+      queryWorker.drop(FIRST_KEY)
       isOpen = true
     } catch (error) {
-      this.#workshop = undefined
-      await workshop.close()
+      this.#queryWorker = undefined
+      await queryWorker.close()
       this.#options.report(error)
       throw new ServiceError('overloaded', 'the SQL engine cannot be started now; try again later', {
         cause: error,
       })
     }
-    return workshop
+    return queryWorker
   }
 
-  #ended(ended: ProcessEnded, workshop: RemoteWorkshop): void {
+  #ended(ended: ProcessEnded, queryWorker: RemoteQueryWorker): void {
     if (this.#closed) return
-    this.#workshop = undefined // the next query opens another
-    this.#options.onEnded(ended, workshop)
+    this.#queryWorker = undefined // the next query opens another
+    this.#options.onEnded(ended, queryWorker)
     if (ended.reason !== 'closed') this.#options.report(ended)
-    this.#swept = workshop.close().then(() => this.#sweep())
+    this.#swept = queryWorker.close().then(() => this.#sweep())
   }
 
   async #sweep(): Promise<void> {

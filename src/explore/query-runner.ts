@@ -8,15 +8,22 @@ import { ServiceError } from '../service-error.ts'
 import type { ResultColumn } from './cells.ts'
 import type { EngineOptions } from './engine.ts'
 import type { EventSource } from './event-source.ts'
-import { FairTurns, type Turn, type Verdict } from './fair-turns.ts'
+import { FairSemaphore, type Task, type Verdict } from './fair-semaphore.ts'
 import type { Penalties } from './penalties.ts'
 import { culpritOf, isCollective, ProcessEnded } from './process-ended.ts'
 import type { Query } from './query.ts'
 import { QueryProcess } from './query-process.ts'
-import type { RemoteWorkshop } from './remote-workshop.ts'
+import type {
+  BoundTable,
+  NamedTableRequest,
+  QueryKey,
+  QueryWorker,
+  RunOutcome,
+  StrictFailure,
+} from './query-worker.ts'
+import type { RemoteQueryWorker } from './remote-query-worker.ts'
 import { type Result, rowsInMemory } from './result.ts'
 import { isEngineError, type SqlError, sqlErrorOf } from './sql-error.ts'
-import type { BoundTable, NeededTable, QueryKey, RunOutcome, StrictFailure, Workshop } from './workshop.ts'
 
 export interface QueryRunnerOptions {
   readonly engine: EngineOptions
@@ -25,7 +32,7 @@ export interface QueryRunnerOptions {
   readonly penalties: Penalties
   readonly runMs: number
   /** A process has ended with what it had. */
-  readonly onLost: (workshop: Workshop, why: SqlError) => void
+  readonly onLost: (queryWorker: QueryWorker, why: SqlError) => void
 }
 
 /** What is to run for a query that has passed every check. */
@@ -35,13 +42,13 @@ export interface Plan {
   readonly strict: boolean
   readonly columns: readonly ResultColumn[]
   /** Asked for when it begins: which events are visible changes while it waits. */
-  readonly needed: () => readonly NeededTable[]
+  readonly needed: () => readonly NamedTableRequest[]
   /** Throws SqlError if this outcome is none. */
   readonly accept: (outcome: RunOutcome | StrictFailure) => RunOutcome
 }
 
 /** Two for everybody, each with a thread of its own, and one more for a client that has none. */
-const TURNS = 3
+const CONCURRENT_QUERIES_MAX = 3
 /** A query whose process ended so often, each time for another one, fails all the same. */
 const TRIES_MAX = 5
 /** Rows that are kept here: as many as clients ask for at a time, */
@@ -52,7 +59,7 @@ const KEPT_CHARS_MAX = 128 * 1024
 export class QueryRunner {
   readonly #options: QueryRunnerOptions
   readonly #process: QueryProcess
-  readonly #turns: FairTurns
+  readonly #semaphore: FairSemaphore
   readonly #runs = new Map<QueryKey, Run>()
   readonly #running = new Set<Promise<void>>()
   #keys: QueryKey = 0
@@ -60,13 +67,13 @@ export class QueryRunner {
 
   constructor(options: QueryRunnerOptions) {
     this.#options = options
-    this.#turns = new FairTurns(TURNS, options.penalties)
+    this.#semaphore = new FairSemaphore(CONCURRENT_QUERIES_MAX, options.penalties)
     this.#process = new QueryProcess({
       engine: options.engine,
       source: options.source,
       report: options.report,
       limitsChecks: false,
-      onEnded: (ended, workshop) => this.#ended(ended, workshop),
+      onEnded: (ended, queryWorker) => this.#ended(ended, queryWorker),
     })
   }
 
@@ -86,14 +93,14 @@ export class QueryRunner {
 
   async close(): Promise<void> {
     this.#closed = true
-    this.#turns.close()
+    this.#semaphore.close()
     await this.#process.close()
     await Promise.allSettled([...this.#running])
   }
 
   #wait(run: Run, first = false): void {
-    run.query.waits(() => this.#turns.leave(run))
-    this.#turns.ask(run, first)
+    run.query.waits(() => this.#semaphore.leave(run))
+    this.#semaphore.ask(run, first)
   }
 
   #begin(run: Run): void {
@@ -109,39 +116,40 @@ export class QueryRunner {
     let runsAgain = false
     try {
       query.runs(() => {}) // nothing to stop yet
-      const workshop = await this.#process.opened()
-      if (query.isUnderWay) query.finished(await this.#rows(run, workshop))
+      const queryWorker = await this.#process.opened()
+      if (query.isUnderWay) query.finished(await this.#rows(run, queryWorker))
     } catch (error) {
       runsAgain = query.isUnderWay && !this.#closed && this.#runsAgain(run, error)
       if (!runsAgain) this.#fail(run, error)
     } finally {
       clearTimeout(timer)
       run.ranMs += performance.now() - since
-      this.#turns.leave(run)
+      this.#semaphore.leave(run)
     }
     if (runsAgain) this.#wait(run, true)
   }
 
-  async #rows(run: Run, workshop: RemoteWorkshop): Promise<Result> {
+  async #rows(run: Run, queryWorker: RemoteQueryWorker): Promise<Result> {
     const { query, plan } = run
     const key = ++this.#keys
     this.#runs.set(key, run)
-    const stop = () => workshop.stop(key)
+    const stop = () => queryWorker.stop(key)
     query.runs(stop)
     run.gaveWay = false
     run.stop = stop
     let isKept = false
     try {
-      await workshop.read(key, plan.statement)
-      await workshop.bind(key, plan.bound)
-      const outcome = await workshop.run(key, plan.needed(), plan.strict)
+      await queryWorker.read(key, plan.statement)
+      await queryWorker.bind(key, plan.bound)
+      const outcome = await queryWorker.run(key, plan.needed(), plan.strict)
       query.badEvents = outcome.badEvents
       const { rowCount } = plan.accept(outcome)
-      const few = rowCount > KEPT_ROWS_MAX ? undefined : await fewRows(workshop, key, plan.columns, rowCount)
+      const few =
+        rowCount > KEPT_ROWS_MAX ? undefined : await fewRows(queryWorker, key, plan.columns, rowCount)
       isKept = few === undefined
-      return few ?? rowsOf(workshop, key, plan.columns, rowCount)
+      return few ?? rowsOf(queryWorker, key, plan.columns, rowCount)
     } finally {
-      if (!isKept) workshop.drop(key)
+      if (!isKept) queryWorker.drop(key)
       this.#runs.delete(key)
       run.stop = () => {}
     }
@@ -150,7 +158,7 @@ export class QueryRunner {
   #runsAgain(run: Run, error: unknown): boolean {
     if (run.gaveWay) return true
     if (!isCollective(error)) return false
-    if (run.verdict === undefined) this.#turns.judge() // more memory than there is, and this is the first to say so
+    if (run.verdict === undefined) this.#semaphore.judge() // more memory than there is, and this is the first to say so
     return run.verdict === 'innocent' && run.tries < TRIES_MAX
   }
 
@@ -161,14 +169,14 @@ export class QueryRunner {
     query.failed({ message, sqlState })
   }
 
-  #ended(ended: ProcessEnded, workshop: RemoteWorkshop): void {
-    if (isCollective(ended)) this.#turns.judge(culpritOf(ended, this.#runs))
-    this.#options.onLost(workshop, ended)
+  #ended(ended: ProcessEnded, queryWorker: RemoteQueryWorker): void {
+    if (isCollective(ended)) this.#semaphore.judge(culpritOf(ended, this.#runs))
+    this.#options.onLost(queryWorker, ended)
   }
 }
 
 /** A query on its way to its rows. */
-class Run implements Turn {
+class Run implements Task {
   readonly query: Query
   readonly plan: Plan
   readonly #onBegin: (run: Run) => void
@@ -195,7 +203,7 @@ class Run implements Turn {
     this.#onBegin(this)
   }
 
-  giveWay(): void {
+  preempt(): void {
     if (this.gaveWay) return
     this.gaveWay = true
     this.stop()
@@ -204,12 +212,12 @@ class Run implements Turn {
 
 /** The rows, if they are small enough to be kept here. */
 async function fewRows(
-  workshop: Workshop,
+  queryWorker: QueryWorker,
   key: QueryKey,
   columns: readonly ResultColumn[],
   rowCount: number,
 ): Promise<Result | undefined> {
-  const rows = rowCount === 0 ? [] : await workshop.page(key, 0, rowCount).catch(unlessEnded)
+  const rows = rowCount === 0 ? [] : await queryWorker.page(key, 0, rowCount).catch(unlessEnded)
   if (rows === undefined || rows.length < rowCount) return undefined
   const chars = rows.reduce((sum, row) => row.reduce((ofRow, cell) => ofRow + cell.length, sum), 0)
   return chars > KEPT_CHARS_MAX ? undefined : rowsInMemory(columns, rows)
@@ -222,7 +230,7 @@ function unlessEnded(error: unknown): undefined {
 
 /** Rows that are in the process of queries. */
 function rowsOf(
-  workshop: Workshop,
+  queryWorker: QueryWorker,
   key: QueryKey,
   columns: readonly ResultColumn[],
   rowCount: number,
@@ -230,9 +238,9 @@ function rowsOf(
   return {
     columns,
     rowCount,
-    holder: workshop,
-    page: (from, count) => workshop.page(key, from, count),
-    close: () => workshop.drop(key),
+    holder: queryWorker,
+    page: (from, count) => queryWorker.page(key, from, count),
+    close: () => queryWorker.drop(key),
   }
 }
 

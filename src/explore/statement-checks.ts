@@ -9,13 +9,13 @@ import type { ClientKey } from '../fair-share.ts'
 import { ServiceError } from '../service-error.ts'
 import { engineMemory } from './engine.ts'
 import type { EventSource } from './event-source.ts'
-import { FairTurns, type Turn, type Verdict } from './fair-turns.ts'
+import { FairSemaphore, type Task, type Verdict } from './fair-semaphore.ts'
 import type { Penalties } from './penalties.ts'
 import { culpritOf, isCollective, type ProcessEnded } from './process-ended.ts'
 import { QueryProcess } from './query-process.ts'
-import { Stalled } from './remote-workshop.ts'
+import type { QueryKey, QueryWorker } from './query-worker.ts'
+import { Stalled } from './remote-query-worker.ts'
 import { SqlError } from './sql-error.ts'
-import type { QueryKey, Workshop } from './workshop.ts'
 
 export interface StatementChecksOptions {
   readonly spillFolder: string
@@ -43,13 +43,13 @@ const NO_EVENTS: EventSource = {
 export class StatementChecks {
   readonly #options: StatementChecksOptions
   readonly #process: QueryProcess
-  readonly #turns: FairTurns
+  readonly #semaphore: FairSemaphore
   readonly #checks = new Map<QueryKey, Check>()
   #keys: QueryKey = 0
 
   constructor(options: StatementChecksOptions) {
     this.#options = options
-    this.#turns = new FairTurns(CHECKS_MAX, options.penalties)
+    this.#semaphore = new FairSemaphore(CHECKS_MAX, options.penalties)
     this.#process = new QueryProcess({
       engine: { ...engineMemory(MEMORY_BYTES), diskBytes: 0, spillFolder: options.spillFolder },
       source: NO_EVENTS,
@@ -63,12 +63,15 @@ export class StatementChecks {
    * Calls `check` in its turn. Rejects with what that rejects with, with SqlError if the statement cannot be checked, and
    * with ServiceError 'overloaded' if it is too much at a time or the machine has no time.
    */
-  async check<T>(client: ClientKey, check: (workshop: Workshop, key: QueryKey) => Promise<T>): Promise<T> {
+  async check<T>(
+    client: ClientKey,
+    check: (queryWorker: QueryWorker, key: QueryKey) => Promise<T>,
+  ): Promise<T> {
     const { waitingMax } = this.#options
-    if (this.#turns.waitingOf(client) >= waitingMax) {
+    if (this.#semaphore.waitingOf(client) >= waitingMax) {
       throw tooMuch(`${waitingMax} statements of one client wait to be checked already; try again later`)
     }
-    const penaltyMs = this.#turns.penaltyMs(client)
+    const penaltyMs = this.#semaphore.penaltyMs(client)
     if (penaltyMs > PENALTY_WAIT_MS) {
       const seconds = Math.ceil(penaltyMs / 1000)
       throw tooMuch(
@@ -76,47 +79,47 @@ export class StatementChecks {
         seconds,
       )
     }
-    const turn = new Check(client)
+    const task = new Check(client)
     for (let tries = 1; ; tries++) {
-      await turn.comes(this.#turns)
+      await task.comes(this.#semaphore)
       try {
-        return await this.#once(turn, check)
+        return await this.#once(task, check)
       } catch (error) {
         if (error instanceof Stalled) throw tooMuch(error.message)
         if (!isCollective(error)) throw error
-        if (turn.verdict === undefined) this.#turns.judge() // more memory than there is, and this is the first to say so
-        if (turn.verdict === 'guilty') throw refused(error)
+        if (task.verdict === undefined) this.#semaphore.judge() // more memory than there is, and this is the first to say so
+        if (task.verdict === 'guilty') throw refused(error)
         if (tries === TRIES_MAX)
           throw tooMuch('the process that checks statements has ended; try again later')
       } finally {
-        this.#turns.leave(turn)
+        this.#semaphore.leave(task)
       }
     }
   }
 
   async close(): Promise<void> {
-    this.#turns.close()
+    this.#semaphore.close()
     await this.#process.close()
   }
 
-  async #once<T>(turn: Check, check: (workshop: Workshop, key: QueryKey) => Promise<T>): Promise<T> {
-    const workshop = await this.#process.opened()
+  async #once<T>(task: Check, check: (queryWorker: QueryWorker, key: QueryKey) => Promise<T>): Promise<T> {
+    const queryWorker = await this.#process.opened()
     const key = ++this.#keys
-    this.#checks.set(key, turn)
+    this.#checks.set(key, task)
     try {
-      return await check(workshop, key)
+      return await check(queryWorker, key)
     } finally {
-      workshop.drop(key)
+      queryWorker.drop(key)
       this.#checks.delete(key)
     }
   }
 
   #judge(ended: ProcessEnded): void {
-    if (isCollective(ended)) this.#turns.judge(culpritOf(ended, this.#checks))
+    if (isCollective(ended)) this.#semaphore.judge(culpritOf(ended, this.#checks))
   }
 }
 
-class Check implements Turn {
+class Check implements Task {
   readonly client: ClientKey
   suspect = false
   verdict: Verdict | undefined
@@ -126,10 +129,10 @@ class Check implements Turn {
     this.client = client
   }
 
-  comes(turns: FairTurns): Promise<void> {
+  comes(permits: FairSemaphore): Promise<void> {
     return new Promise((resolve) => {
       this.#began = resolve
-      turns.ask(this)
+      permits.ask(this)
     })
   }
 
@@ -139,7 +142,7 @@ class Check implements Turn {
   }
 
   /** No check takes long. */
-  giveWay(): void {}
+  preempt(): void {}
 }
 
 function tooMuch(message: string, retryAfterSeconds?: number): ServiceError {

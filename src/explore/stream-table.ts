@@ -32,7 +32,7 @@ const REASONS_MAX = 20
 const EVENTS_MAX = 2_147_483_647
 
 /** What a query needs of a stream. */
-export interface Wanted {
+export interface TableRequest {
   readonly id: StreamId
   readonly log: LogId
   readonly format: FormatSpecification
@@ -42,7 +42,7 @@ export interface Wanted {
   readonly eventsMax: number | undefined
 }
 
-export interface StreamTableOptions extends Wanted {
+export interface StreamTableOptions extends TableRequest {
   readonly name: string
 }
 
@@ -57,7 +57,7 @@ export interface Extent {
 const NOTHING: Extent = { rows: 0, badEvents: 0, reasons: [] }
 
 /** Whoever waits for events to be decoded may give up. */
-export interface Patience {
+export interface CancelSignal {
   readonly cancelled: boolean
 }
 
@@ -109,7 +109,7 @@ export class StreamTable {
   }
 
   /** Whether it can answer for this log, format, time and columns. */
-  covers({ log, format, range, columns }: Wanted): boolean {
+  covers({ log, format, range, columns }: TableRequest): boolean {
     return (
       this.isOf(log, format) &&
       this.#range.startMs <= range.startMs &&
@@ -124,15 +124,15 @@ export class StreamTable {
   }
 
   /** What is bad to one who wants these columns is bad here, and nothing else. */
-  hasFieldsOf({ columns }: Wanted): boolean {
+  hasFieldsOf({ columns }: TableRequest): boolean {
     return fieldsOf(columns) === fieldsOf(this.columns)
   }
 
   /** Adds what is new, one caller after the other. */
-  catchUp(patience: Patience): Promise<Extent> {
+  catchUp(cancelSignal: CancelSignal): Promise<Extent> {
     const turn = this.#loading.then(async () => {
       if (this.#failure !== undefined) throw this.#failure
-      const isThere = patience.cancelled || (await this.#load(patience))
+      const isThere = cancelSignal.cancelled || (await this.#load(cancelSignal))
       return isThere ? { rows: this.rows, badEvents: this.badEvents, reasons: [...this.#reasons] } : NOTHING
     })
     this.#loading = turn.catch((error: Error) => {
@@ -154,7 +154,7 @@ export class StreamTable {
   }
 
   /** False if the log is no stream's any more: it was emptied, or is gone, this very moment. */
-  async #load(patience: Patience): Promise<boolean> {
+  async #load(cancelSignal: CancelSignal): Promise<boolean> {
     const after = this.#after
     const read = await this.#source.read(this.id, {
       ...this.#range,
@@ -175,7 +175,7 @@ export class StreamTable {
         if (isFirst) this.#noteSkipped(block, read.startMs)
         isFirst = false
         await this.#decode(block, writer, slices)
-        if (patience.cancelled) break
+        if (cancelSignal.cancelled) break
       }
       writer.flush()
     } finally {

@@ -9,7 +9,7 @@
  */
 import type { Engine } from './engine.ts'
 import type { EventSource } from './event-source.ts'
-import { type Extent, type Patience, StreamTable, type Wanted } from './stream-table.ts'
+import { type CancelSignal, type Extent, StreamTable, type TableRequest } from './stream-table.ts'
 
 /** A table that stays until it is given back, and what of it may be seen. */
 export interface Lease {
@@ -46,19 +46,19 @@ export class TableCache {
   /**
    * A table with everything that is wanted, from `earliestMs` on. Rejects with what reading the log and DuckDB reject with.
    */
-  async lease(wanted: Wanted, earliestMs: number, patience: Patience): Promise<Lease> {
+  async lease(request: TableRequest, earliestMs: number, cancelSignal: CancelSignal): Promise<Lease> {
     await this.#dropStale()
-    const startMs = Math.max(wanted.range.startMs, earliestMs)
-    const visible = { ...wanted, range: { ...wanted.range, startMs } }
-    if (wanted.eventsMax !== undefined) return this.#caughtUp(this.#make(visible), patience)
-    const lease = await this.#caughtUp(await this.#take(visible, earliestMs, false), patience)
+    const startMs = Math.max(request.range.startMs, earliestMs)
+    const visible = { ...request, range: { ...request.range, startMs } }
+    if (request.eventsMax !== undefined) return this.#caughtUp(this.#make(visible), cancelSignal)
+    const lease = await this.#caughtUp(await this.#take(visible, earliestMs, false), cancelSignal)
     if (lease.extent.badEvents === 0 || lease.table.hasFieldsOf(visible)) return lease
     await lease.release() // an event that was just read is bad
-    return this.#caughtUp(await this.#take(visible, earliestMs, true), patience)
+    return this.#caughtUp(await this.#take(visible, earliestMs, true), cancelSignal)
   }
 
   /** `table` is in use by the caller already. */
-  async #caughtUp(table: StreamTable, patience: Patience): Promise<Lease> {
+  async #caughtUp(table: StreamTable, cancelSignal: CancelSignal): Promise<Lease> {
     let released = false
     const release = async () => {
       if (released) return
@@ -66,7 +66,7 @@ export class TableCache {
       await this.#giveBack(table)
     }
     try {
-      return { table, extent: await table.catchUp(patience), release }
+      return { table, extent: await table.catchUp(cancelSignal), release }
     } catch (error) {
       this.#tables.delete(table) // part of a stretch may be in it
       await release()
@@ -75,38 +75,38 @@ export class TableCache {
   }
 
   /** A table that covers it, in use. `isExact`: it has no other fields. */
-  async #take(wanted: Wanted, earliestMs: number, isExact: boolean): Promise<StreamTable> {
+  async #take(request: TableRequest, earliestMs: number, isExact: boolean): Promise<StreamTable> {
     for (const table of this.#tables) {
-      if (!table.covers(wanted) || (isExact && !table.hasFieldsOf(wanted))) continue
+      if (!table.covers(request) || (isExact && !table.hasFieldsOf(request))) continue
       this.#use(table) // before anybody else may remove it
       if (!(await this.#isMostlyExpired(table, earliestMs))) return table
       this.#tables.delete(table)
       await this.#giveBack(table)
       break
     }
-    const ofThese = [...this.#tables].filter((table) => table.isOf(wanted.log, wanted.format))
+    const ofThese = [...this.#tables].filter((table) => table.isOf(request.log, request.format))
     // What it replaces: then the next query of either kind finds its columns.
     const replaced = ofThese.filter(
       (table) =>
         table.badEvents === 0 &&
-        table.range.endMs <= wanted.range.endMs &&
-        Math.max(table.range.startMs, earliestMs) >= wanted.range.startMs,
+        table.range.endMs <= request.range.endMs &&
+        Math.max(table.range.startMs, earliestMs) >= request.range.startMs,
     )
-    const columns = [...wanted.columns]
+    const columns = [...request.columns]
     const mayShare = !isExact && ofThese.every((table) => table.badEvents === 0)
     for (const column of mayShare ? replaced.flatMap((table) => table.columns) : []) {
       if (!columns.some(({ keptAs }) => keptAs === column.keptAs)) columns.push(column)
     }
     columns.sort((a, b) => (a.field ?? -1) - (b.field ?? -1))
-    const table = this.#make({ ...wanted, columns })
+    const table = this.#make({ ...request, columns })
     this.#tables.add(table)
     if (mayShare) for (const old of replaced) await this.#remove(old)
     return table
   }
 
   /** One that nobody else finds. */
-  #make(wanted: Wanted): StreamTable {
-    const table = new StreamTable(this.#engine, this.#source, { ...wanted, name: `t${++this.#made}` })
+  #make(request: TableRequest): StreamTable {
+    const table = new StreamTable(this.#engine, this.#source, { ...request, name: `t${++this.#made}` })
     this.#use(table)
     return table
   }

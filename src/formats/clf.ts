@@ -9,7 +9,7 @@
 import { nullable, type RecordSchema, recordOf, simple } from '../schemas/schema.ts'
 import { ClfReader } from './clf-reader.ts'
 import { type Format, type FormatSettings, NO_SETTINGS } from './format.ts'
-import type { WantedFields } from './record-reader.ts'
+import type { RequestedFields } from './record-reader.ts'
 import { scalarFieldsProblem } from './scalar-fields.ts'
 
 const text = nullable(simple('string'))
@@ -33,6 +33,6 @@ export const clf: Format = {
   defaultSettings: NO_SETTINGS,
   schemaProblem: scalarFieldsProblem,
   settingsProblem: () => undefined,
-  reader: (schema: RecordSchema, _settings: FormatSettings, wanted: WantedFields) =>
+  reader: (schema: RecordSchema, _settings: FormatSettings, wanted: RequestedFields) =>
     new ClfReader(schema, wanted),
 }

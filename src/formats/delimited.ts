@@ -12,7 +12,7 @@ import { charsetProblem } from './charset.ts'
 import { CharsetDecoder } from './charset-decoder.ts'
 import { DelimitedReader } from './delimited-reader.ts'
 import type { Format, FormatSettings } from './format.ts'
-import type { RecordReader, WantedFields } from './record-reader.ts'
+import type { RecordReader, RequestedFields } from './record-reader.ts'
 import { scalarFieldsProblem, scalarFieldsThenListProblem } from './scalar-fields.ts'
 import { LIST, textFields } from './text-field.ts'
 
@@ -85,7 +85,11 @@ function mappingProblem(settings: FormatSettings, schema: RecordSchema): string 
   return typeof mapping === 'string' ? mapping : scalarFieldsProblem(schema)
 }
 
-function delimitedReader(schema: RecordSchema, settings: FormatSettings, wanted: WantedFields): RecordReader {
+function delimitedReader(
+  schema: RecordSchema,
+  settings: FormatSettings,
+  wanted: RequestedFields,
+): RecordReader {
   const mappingText = settings.get('mapping')
   const mapping = mappingText === undefined ? undefined : (parseMapping(mappingText, schema) as FieldMapping)
   const columnOf = (index: number) =>

@@ -4,7 +4,7 @@
  * record-reader.ts.
  */
 import type { RecordSchema } from '../schemas/schema.ts'
-import type { RecordReader, WantedFields } from './record-reader.ts'
+import type { RecordReader, RequestedFields } from './record-reader.ts'
 
 export type FormatName = 'avro' | 'clf' | 'csv' | 'grok' | 'json' | 'syslog' | 'text' | 'tsv'
 
@@ -23,7 +23,7 @@ export interface Format {
   /** The text that is kept of a schema; without it, that of the dialect. */
   readonly printSchema?: (schema: RecordSchema) => string
   /** A reader for a schema and settings that have been checked, defaults included. */
-  reader(schema: RecordSchema, settings: FormatSettings, wanted: WantedFields): RecordReader
+  reader(schema: RecordSchema, settings: FormatSettings, wanted: RequestedFields): RecordReader
 }
 
 export const NO_SETTINGS: FormatSettings = new Map()

@@ -65,9 +65,9 @@ export interface RecordReader {
 }
 
 /** Indexes into the fields of the schema, each at most once, in the order in which the values are to come. */
-export type WantedFields = readonly number[]
+export type RequestedFields = readonly number[]
 
-export function allFields(schema: RecordSchema): WantedFields {
+export function allFields(schema: RecordSchema): RequestedFields {
   return schema.fields.map((_, index) => index)
 }
 

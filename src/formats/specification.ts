@@ -8,7 +8,7 @@ import { ServiceError } from '../service-error.ts'
 import type { FormatSpecification } from '../streams/properties.ts'
 import type { Format, FormatSettings } from './format.ts'
 import { findFormat } from './index.ts'
-import { allFields, type RecordReader, type WantedFields } from './record-reader.ts'
+import { allFields, type RecordReader, type RequestedFields } from './record-reader.ts'
 
 /** A specification with what it stands for: what a reader of bodies needs. */
 export interface ResolvedFormat {
@@ -51,7 +51,7 @@ export function resolveFormat(
 /** A reader of bodies, of the fields that are wanted, or all. */
 export function openReader(
   { format, schema, settings }: ResolvedFormat,
-  wanted: WantedFields = allFields(schema),
+  wanted: RequestedFields = allFields(schema),
 ): RecordReader {
   return format.reader(schema, settings, wanted)
 }

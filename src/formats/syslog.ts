@@ -13,7 +13,7 @@ import type { Format, FormatSettings } from './format.ts'
 import { type GrokLibrary, grokPatternProblem } from './grok-pattern.ts'
 import { compileProblem, type GrokOptions, GrokReader } from './grok-reader.ts'
 import { GROK_LIBRARY } from './patterns/index.ts'
-import type { RecordReader, WantedFields } from './record-reader.ts'
+import type { RecordReader, RequestedFields } from './record-reader.ts'
 import { PatternTrees } from './regex-tree.ts'
 import { scalarFieldsThenListProblem } from './scalar-fields.ts'
 import { SYSLOG_5424_FIELDS, Syslog5424Reader } from './syslog-5424.ts'
@@ -59,7 +59,7 @@ export const syslog: Format = {
   reader: syslogReader,
 }
 
-function syslogReader(schema: RecordSchema, settings: FormatSettings, wanted: WantedFields): RecordReader {
+function syslogReader(schema: RecordSchema, settings: FormatSettings, wanted: RequestedFields): RecordReader {
   const variant = settings.get('variant')
   const pattern = settings.get('pattern')!
   if (variant === '5424') return new Syslog5424Reader(schema, wanted)

@@ -7,7 +7,7 @@ import { recordOf, simple } from '../schemas/schema.ts'
 import { charsetProblem } from './charset.ts'
 import { CharsetDecoder } from './charset-decoder.ts'
 import { type Format, type FormatSettings, NO_SETTINGS } from './format.ts'
-import type { RecordReader, WantedFields } from './record-reader.ts'
+import type { RecordReader, RequestedFields } from './record-reader.ts'
 
 export const text: Format = {
   name: 'text',
@@ -21,7 +21,7 @@ export const text: Format = {
   reader: (_schema, settings, wanted) => textReader(settings, wanted),
 }
 
-function textReader(settings: FormatSettings, wanted: WantedFields): RecordReader {
+function textReader(settings: FormatSettings, wanted: RequestedFields): RecordReader {
   const charset = new CharsetDecoder(settings)
   const isWanted = wanted.length > 0
   return {

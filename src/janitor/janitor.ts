@@ -36,8 +36,8 @@ export class Janitor {
   /** Ticks that were made, and blocks that were removed, since the store was opened. */
   ticks = 0
   removed = 0
-  readonly #trimTurn = new Turn()
-  readonly #mergeTurn = new Turn()
+  readonly #trimOrder = new RoundRobin()
+  readonly #mergeOrder = new RoundRobin()
 
   /** While `space` is low nothing is joined: that takes room at first. */
   constructor(
@@ -66,19 +66,19 @@ export class Janitor {
     }
     const nowMs = this.#nowMs()
     const trimming = new Budget()
-    for (const { log, properties } of this.#trimTurn.order(streams)) {
+    for (const { log, properties } of this.#trimOrder.order(streams)) {
       if (slice.isOver) await slice.next()
       const beforeMs = earliestVisibleMs(nowMs, properties.ttlSeconds)
       await this.#work(trimming, log, (limit) => this.#log.trim(log, beforeMs, limit))
-      if (this.#trimTurn.endsWith(trimming)) break
+      if (this.#trimOrder.endsWith(trimming)) break
     }
     const sweeping = new Budget()
     await sweeping.spend((limit) => this.#log.sweep(limit))
     const merging = new Budget()
-    for (const { log } of this.#space.low ? [] : this.#mergeTurn.order(streams)) {
+    for (const { log } of this.#space.low ? [] : this.#mergeOrder.order(streams)) {
       if (slice.isOver) await slice.next()
       await this.#work(merging, log, () => this.#log.merge(log, nowMs - MERGE_AFTER_MS, MERGE_STEP_BLOCKS))
-      if (this.#mergeTurn.endsWith(merging)) break
+      if (this.#mergeOrder.endsWith(merging)) break
     }
     const budgets = [dropping, sweeping, trimming, merging]
     const removed = budgets.reduce((sum, budget) => sum + budget.removed, 0)
@@ -130,7 +130,7 @@ class Budget {
 }
 
 /** Remembers between ticks whose turn it is. */
-class Turn {
+class RoundRobin {
   #next = 0
   #count = 0
   #at = 0

@@ -10,7 +10,7 @@ import { ServiceError } from '../service-error.ts'
 import { type EntityId, existingStream, existingView } from '../streams/existing.ts'
 import type { NamespaceName, ViewName } from '../streams/names.ts'
 import { TTL_SECONDS_MAX } from '../streams/properties.ts'
-import type { Companion, Registry, Stream, VisibleNames } from '../streams/registry.ts'
+import type { Registry, RemovalHook, Stream, VisibleNames } from '../streams/registry.ts'
 import type { View } from '../streams/view.ts'
 
 export const SCOPES = ['USER', 'SYSTEM'] as const
@@ -32,7 +32,7 @@ export const TAGS_KEY = 'tags'
 
 const NOTHING: MetadataOf = { properties: new Map(), tags: [] }
 
-export class Metadata implements Companion {
+export class Metadata implements RemovalHook {
   readonly #catalog: Catalog
   readonly #registry: Registry
   readonly #noted = new Map<string, MetadataOf>()
@@ -48,7 +48,7 @@ export class Metadata implements Companion {
       const { properties, tags } = document as { properties: [string, string][]; tags: string[] }
       metadata.#noted.set(id, { properties: new Map(properties), tags })
     })
-    registry.accompany(metadata)
+    registry.onRemoval(metadata)
     return metadata
   }
 

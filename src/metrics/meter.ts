@@ -11,7 +11,7 @@
  */
 import type { Catalog, CatalogChange } from '../../storage/catalog.ts'
 import type { EventLog } from '../../storage/log.ts'
-import type { Companion, Registry, Stream } from '../streams/registry.ts'
+import type { Registry, RemovalHook, Stream } from '../streams/registry.ts'
 import { COUNTED, type StreamCounts, type Totals, type Traffic, totalsOf } from '../streams/traffic.ts'
 import {
   addToChunk,
@@ -27,7 +27,7 @@ import {
   WIDTH,
 } from './series.ts'
 
-const LOOK_MS = 1000
+const POLL_INTERVAL_MS = 1000
 /** How far the catalog is behind. */
 const WRITE_MS = 5000
 /** Streams written at a time, some 3 KiB each: with more than these the catalog is further behind, not busier. */
@@ -63,13 +63,13 @@ export interface MeterParts {
   readonly nowMs: () => number
   readonly report: (error: unknown) => void
   /** Outlives the store: what one that failed did not take is there for the next. */
-  readonly leftover?: Leftover
+  readonly unwrittenTotals?: UnwrittenTotals
 }
 
 /** Totals by the lives of their streams. */
-export type Leftover = Map<number, Totals>
+export type UnwrittenTotals = Map<number, Totals>
 
-export class Meter implements Companion {
+export class Meter implements RemovalHook {
   readonly #parts: MeterParts
   readonly #active = new Map<StreamCounts, Active>()
   /** Those with something unwritten, the longest waiting first. */
@@ -77,7 +77,7 @@ export class Meter implements Companion {
   /** Streams that have documents. */
   readonly #kept = new Set<number>()
   #gone: number[] = []
-  #lookedMs: number
+  #polledMs: number
   #writtenMs: number
   #working: Promise<void> = Promise.resolve()
   #timer: NodeJS.Timeout | undefined
@@ -86,15 +86,15 @@ export class Meter implements Companion {
 
   private constructor(parts: MeterParts) {
     this.#parts = parts
-    this.#lookedMs = parts.nowMs()
-    this.#writtenMs = this.#lookedMs
+    this.#polledMs = parts.nowMs()
+    this.#writtenMs = this.#polledMs
   }
 
   /** Reads the totals, and adds what the log has beyond them. */
   static async open(parts: MeterParts): Promise<Meter> {
     const meter = new Meter(parts)
     await meter.#load()
-    parts.registry.accompany(meter)
+    parts.registry.onRemoval(meter)
     return meter
   }
 
@@ -108,19 +108,19 @@ export class Meter implements Companion {
     this.#stopped = true
     clearTimeout(this.#timer)
     await settled()
-    this.look()
+    this.poll()
     await this.#working
     while (this.#due.size > 0 && (await this.#write())) {}
-    for (const counts of this.#due) this.#parts.leftover?.set(counts.life, totalsOf(counts))
+    for (const counts of this.#due) this.#parts.unwrittenTotals?.set(counts.incarnation, totalsOf(counts))
   }
 
   /** Takes note of what was counted until now. */
-  look(): void {
+  poll(): void {
     const nowMs = this.#parts.nowMs()
-    const apartMs = nowMs - this.#lookedMs
+    const apartMs = nowMs - this.#polledMs
     const atMs = apartMs >= 0 && apartMs <= APART_MS ? nowMs - apartMs / 2 : nowMs
-    this.#lookedMs = nowMs
-    const touched = this.#parts.traffic.look()
+    this.#polledMs = nowMs
+    const touched = this.#parts.traffic.poll()
     if (touched.length === 0) return
     const second = Math.floor(atMs / 1000)
     const counted = touched.map(({ counts, before }): [StreamCounts, Totals] => {
@@ -141,8 +141,8 @@ export class Meter implements Companion {
   ): Promise<Point[]> {
     await this.#working
     const chunks = new Map<string, Chunk>()
-    if (this.#kept.has(counts.life)) {
-      const prefix = `${counts.life}:${resolution.letter}:`
+    if (this.#kept.has(counts.incarnation)) {
+      const prefix = `${counts.incarnation}:${resolution.letter}:`
       await this.#parts.catalog.each(
         'meter-points',
         (id, document) => {
@@ -154,7 +154,7 @@ export class Meter implements Companion {
     }
     const active = this.#active.get(counts)
     for (const [id, chunk] of active?.unwritten ?? []) {
-      if (id.startsWith(`${counts.life}:${resolution.letter}:`)) chunks.set(id, chunk)
+      if (id.startsWith(`${counts.incarnation}:${resolution.letter}:`)) chunks.set(id, chunk)
     }
     const oldest = oldestChunk(resolution, Math.floor(this.#parts.nowMs() / 1000))
     return [...chunks.values()]
@@ -166,10 +166,10 @@ export class Meter implements Companion {
 
   changesOnRemoval(streams: readonly Stream[]): readonly CatalogChange[] {
     return streams
-      .filter(({ counts }) => this.#kept.has(counts.life))
+      .filter(({ counts }) => this.#kept.has(counts.incarnation))
       .flatMap(({ id, counts }) => [
         { collection: 'meter-totals', id: `${id.namespace}:${id.stream}`, document: undefined },
-        { collection: 'meter-gone', id: `${counts.life}`, document: true },
+        { collection: 'meter-gone', id: `${counts.incarnation}`, document: true },
       ])
   }
 
@@ -178,7 +178,7 @@ export class Meter implements Companion {
       this.#parts.traffic.ended(counts)
       this.#active.delete(counts)
       this.#due.delete(counts)
-      if (this.#kept.delete(counts.life)) this.#gone.push(counts.life)
+      if (this.#kept.delete(counts.incarnation)) this.#gone.push(counts.incarnation)
     }
   }
 
@@ -187,11 +187,11 @@ export class Meter implements Companion {
     const { nowMs } = this.#parts
     this.#timer = setTimeout(
       () => {
-        this.look()
+        this.poll()
         if (Math.abs(nowMs() - this.#writtenMs) >= WRITE_MS) this.#then(() => this.#writeDue())
         void this.#working.then(() => this.#wait())
       },
-      LOOK_MS - (nowMs() % LOOK_MS),
+      POLL_INTERVAL_MS - (nowMs() % POLL_INTERVAL_MS),
     ).unref()
   }
 
@@ -201,7 +201,7 @@ export class Meter implements Companion {
   }
 
   async #load(): Promise<void> {
-    const { catalog, registry, log, nowMs, leftover } = this.#parts
+    const { catalog, registry, log, nowMs, unwrittenTotals } = this.#parts
     const stored = new Map<string, unknown>()
     await catalog.each('meter-totals', (id, document) => stored.set(id, document))
     await catalog.each('meter-gone', (id) => this.#gone.push(Number(id)))
@@ -220,17 +220,19 @@ export class Meter implements Companion {
       }
       if (document !== undefined) {
         setTotals(counts, document.totals)
-        counts.life = document.life
+        counts.incarnation = document.life
         this.#kept.add(document.life)
       }
       const known = document?.log === stream.log ? document : { events: 0, bytes: 0 }
       const newEvents = Math.max(0, events - known.events)
       const newBytes = newEvents === 0 ? 0 : Math.max(0, bytes - known.bytes)
       if (newEvents > 0) await this.#take(counts, tail?.lastTimestampMs ?? 0, [newEvents, newBytes, 0, 0, 0])
-      const left = leftover?.get(counts.life)?.map((total, i) => Math.max(0, total - totalsOf(counts)[i]!))
+      const left = unwrittenTotals
+        ?.get(counts.incarnation)
+        ?.map((total, i) => Math.max(0, total - totalsOf(counts)[i]!))
       if (left?.some((count) => count > 0)) await this.#take(counts, nowMs(), left)
     }
-    leftover?.clear()
+    unwrittenTotals?.clear()
   }
 
   /** Adds to the totals what was counted before this meter was there. */
@@ -257,12 +259,12 @@ export class Meter implements Companion {
       if (at < oldestChunk(resolution, nowSecond)) continue // its slot is another one's now
       if (active.chunks[i]!.at !== at) {
         const known =
-          at > newestSecond ? undefined : await this.#knownChunk(counts.life, active, resolution, at)
+          at > newestSecond ? undefined : await this.#knownChunk(counts.incarnation, active, resolution, at)
         active.chunks[i] = known ?? { at, points: [] }
       }
       const chunk = active.chunks[i]!
       addToChunk(resolution, chunk, second, counted)
-      active.unwritten.set(chunkId(counts.life, resolution, at), chunk)
+      active.unwritten.set(chunkId(counts.incarnation, resolution, at), chunk)
     }
   }
 
@@ -272,7 +274,7 @@ export class Meter implements Companion {
     const chunks: Chunk[] = []
     for (const resolution of RESOLUTIONS) {
       const at = chunkBegin(resolution, second)
-      chunks.push((await this.#storedChunk(counts.life, resolution, at)) ?? { at, points: [] })
+      chunks.push((await this.#storedChunk(counts.incarnation, resolution, at)) ?? { at, points: [] })
     }
     const lastMs = this.#parts.log.tail(log)?.lastTimestampMs ?? 0 // which never goes back
     const newestSecond = Math.max(second, Math.floor(lastMs / 1000))
@@ -284,22 +286,22 @@ export class Meter implements Companion {
 
   /** The chunk that begins at this second, if there is one from before the clock went back. */
   async #knownChunk(
-    life: number,
+    incarnation: number,
     { unwritten }: Active,
     resolution: Resolution,
     at: number,
   ): Promise<Chunk | undefined> {
-    const inMemory = unwritten.get(chunkId(life, resolution, at))
-    return inMemory?.at === at ? inMemory : this.#storedChunk(life, resolution, at)
+    const inMemory = unwritten.get(chunkId(incarnation, resolution, at))
+    return inMemory?.at === at ? inMemory : this.#storedChunk(incarnation, resolution, at)
   }
 
-  async #storedChunk(life: number, resolution: Resolution, at: number): Promise<Chunk | undefined> {
-    if (!this.#kept.has(life)) return undefined
+  async #storedChunk(incarnation: number, resolution: Resolution, at: number): Promise<Chunk | undefined> {
+    if (!this.#kept.has(incarnation)) return undefined
     let stored: Chunk | undefined
     const take = (_: string, document: unknown) => {
       stored = decodeChunk(document)
     }
-    await this.#parts.catalog.each('meter-points', take, chunkId(life, resolution, at))
+    await this.#parts.catalog.each('meter-points', take, chunkId(incarnation, resolution, at))
     return stored?.at === at ? stored : undefined
   }
 
@@ -325,7 +327,7 @@ export class Meter implements Companion {
         const changes = this.#takeDue(taken)
         if (changes.length === 0) return
         await this.#parts.catalog.commit(changes)
-        for (const { counts } of taken) this.#kept.add(counts.life)
+        for (const { counts } of taken) this.#kept.add(counts.incarnation)
       })
       this.#writesFail = false
       return true
@@ -379,10 +381,10 @@ export class Meter implements Companion {
     let changes: CatalogChange[] = []
     let removed = 0
     try {
-      for (const [i, life] of gone.entries()) {
-        changes.push({ collection: 'meter-gone', id: `${life}`, document: undefined })
+      for (const [i, incarnation] of gone.entries()) {
+        changes.push({ collection: 'meter-gone', id: `${incarnation}`, document: undefined })
         const take = (id: string) => changes.push({ collection: 'meter-points', id, document: undefined })
-        await this.#parts.catalog.each('meter-points', take, `${life}:`)
+        await this.#parts.catalog.each('meter-points', take, `${incarnation}:`)
         if (changes.length < REMOVED_DOCUMENTS && i < last) continue
         await this.#parts.catalog.commit(changes)
         changes = []
@@ -408,7 +410,7 @@ interface Taken {
 function totalsChange({ id, counts, log }: Stream, logs: EventLog): CatalogChange {
   const tail = logs.tail(log)
   const document: StoredTotals = {
-    life: counts.life,
+    life: counts.incarnation,
     log,
     events: tail?.nextSequence ?? 0,
     bytes: tail?.bytesWritten ?? 0,

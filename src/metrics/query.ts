@@ -62,7 +62,7 @@ export interface MetricSeries {
 }
 
 /** What one answer may hold, however many queries it is to: totals are points, too. */
-export class AnswerRoom {
+export class AnswerBudget {
   #left = POINTS_MAX
 
   /** Throws ServiceError 'invalid_parameter'. */
@@ -93,9 +93,9 @@ export class StreamMetrics {
     { metrics, tags, groupBy, range }: MetricsQuery,
     visible: VisibleNames,
     slice: Slice,
-    room = new AnswerRoom(),
+    budget = new AnswerBudget(),
   ): Promise<MetricSeries[]> {
-    this.#meter.look()
+    this.#meter.poll()
     const grouped = [...new Set(groupBy)]
     if (!grouped.every(isTag)) return [] // no stream has it
     const groups = new Map<string, Stream[]>()
@@ -118,7 +118,7 @@ export class StreamMetrics {
       const grouping = Object.fromEntries(grouped.map((tag, i) => [tag, values[i]!]))
       for (const [metricName, series] of found) {
         const data = dataOf(points, METRICS.indexOf(metricName), range?.count)
-        room.take(data.length)
+        budget.take(data.length)
         if (data.length > 0) series.push({ metricName, grouping, data })
       }
     }

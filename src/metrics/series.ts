@@ -47,12 +47,12 @@ export function oldestChunk(resolution: Resolution, nowSecond: number): number {
 
 /** Where the chunk that begins at this second stands: of the stream with this life. */
 export function chunkId(
-  life: number,
+  incarnation: number,
   { letter, stepSeconds, chunkSteps, slots }: Resolution,
   at: number,
 ): string {
   const slot = Math.floor(at / (stepSeconds * chunkSteps)) % slots
-  return `${life}:${letter}:${String(slot).padStart(2, '0')}`
+  return `${incarnation}:${letter}:${String(slot).padStart(2, '0')}`
 }
 
 export function addToChunk(

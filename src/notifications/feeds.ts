@@ -8,7 +8,7 @@ import type { Catalog, CatalogChange } from '../../storage/catalog.ts'
 import { ServiceError } from '../service-error.ts'
 import type { NamespaceName, StreamName } from '../streams/names.ts'
 import { matchesName, type NamePattern } from '../streams/ordered-streams.ts'
-import type { Companion, Registry, Stream, VisibleNames } from '../streams/registry.ts'
+import type { Registry, RemovalHook, Stream, VisibleNames } from '../streams/registry.ts'
 
 /** Of one namespace. */
 const FEEDS_MAX = 1000
@@ -28,7 +28,7 @@ export interface Feed extends FeedId {
 /** Whether whoever asks may see the feed of a stream. */
 export type MaySeeStream = (stream: Stream) => boolean
 
-export class Feeds implements Companion {
+export class Feeds implements RemovalHook {
   readonly #catalog: Catalog
   readonly #registry: Registry
   /** By namespace, then by category and name. */
@@ -46,7 +46,7 @@ export class Feeds implements Companion {
       const { description } = document as { description?: string }
       feeds.#set({ namespace, category, name, description })
     })
-    registry.accompany(feeds)
+    registry.onRemoval(feeds)
     return feeds
   }
 

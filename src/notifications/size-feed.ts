@@ -6,9 +6,9 @@
  * Looks every two seconds, as CDAP does, at streams with subscribers alone.
  */
 import type { NamespaceName, StreamId } from '../streams/names.ts'
-import type { Companion, Registry, Stream } from '../streams/registry.ts'
+import type { Registry, RemovalHook, Stream } from '../streams/registry.ts'
 
-const LOOK_MS = 2000
+const POLL_INTERVAL_MS = 2000
 const MIB = 1024 * 1024
 
 export interface SizeNotification {
@@ -30,7 +30,7 @@ interface Channel {
   toldSize: number
 }
 
-export class SizeFeed implements Companion {
+export class SizeFeed implements RemovalHook {
   readonly #registry: Registry
   readonly #nowMs: () => number
   readonly #channels = new Map<string, Channel>()
@@ -40,7 +40,7 @@ export class SizeFeed implements Companion {
   constructor(registry: Registry, nowMs: () => number) {
     this.#registry = registry
     this.#nowMs = nowMs
-    registry.accompany(this)
+    registry.onRemoval(this)
   }
 
   /** Is told the size as it is before this returns. Answers how to unsubscribe. The stream has to exist. */
@@ -54,7 +54,7 @@ export class SizeFeed implements Companion {
     const channel = this.#channels.get(key) ?? { id: stream.id, subscribers: new Set(), toldSize: size }
     this.#channels.set(key, channel)
     channel.subscribers.add(subscriber)
-    this.#timer ??= setInterval(() => this.look(), LOOK_MS).unref()
+    this.#timer ??= setInterval(() => this.poll(), POLL_INTERVAL_MS).unref()
     subscriber.notify({ timestampMs: this.#nowMs(), size })
     return () => {
       channel.subscribers.delete(subscriber)
@@ -65,7 +65,7 @@ export class SizeFeed implements Companion {
   }
 
   /** Tells of streams that have grown enough. */
-  look(): void {
+  poll(): void {
     for (const channel of this.#channels.values()) {
       const stream = this.#registry.find(channel.id.namespace, channel.id.stream)
       if (stream === undefined) continue

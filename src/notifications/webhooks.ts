@@ -17,7 +17,7 @@ import { type ClientKey, FairShare } from '../fair-share.ts'
 import { ServiceError } from '../service-error.ts'
 import { existingStream } from '../streams/existing.ts'
 import type { StreamId } from '../streams/names.ts'
-import type { Companion, Registry, Stream } from '../streams/registry.ts'
+import type { Registry, RemovalHook, Stream } from '../streams/registry.ts'
 import type { ProgramId, UsageRegistry } from '../streams/usage.ts'
 import { addressInUrl, isPublicAddress } from './addresses.ts'
 import type { SizeFeed, SizeNotification } from './size-feed.ts'
@@ -34,7 +34,7 @@ const SECRET_CHARACTERS_MAX = 256
 /** Notifications that wait for one webhook. Newer ones say more. */
 const QUEUE_MAX = 32
 /** How often it is looked whether tokens are still good. */
-const TOKEN_LOOK_MS = 500
+const TOKEN_POLL_INTERVAL_MS = 500
 /** POSTs under way at a time. */
 const SENDING_MAX = 32
 /** Of those, to receivers that failed the last time: the others do not have to wait for who never answers. */
@@ -107,7 +107,7 @@ interface Webhook {
   last: string | undefined
 }
 
-export class Webhooks implements Companion {
+export class Webhooks implements RemovalHook {
   readonly #parts: WebhooksParts
   readonly #byStream = new Map<string, Map<string, Webhook>>()
   /** Those that have something to send, and wait for others to be done. */
@@ -115,7 +115,7 @@ export class Webhooks implements Companion {
   #count = 0
   readonly #sending = new FairShare(SENDING_MAX)
   #sendingAgain = 0
-  #lookingAtTokens: NodeJS.Timeout | undefined
+  #tokenPollTimer: NodeJS.Timeout | undefined
 
   private constructor(parts: WebhooksParts) {
     this.#parts = parts
@@ -131,7 +131,7 @@ export class Webhooks implements Companion {
       if (stream === undefined) continue
       webhooks.#start(stream, id, { url, secret, program: program && { namespace, ...program }, token })
     }
-    parts.registry.accompany(webhooks)
+    parts.registry.onRemoval(webhooks)
     return webhooks
   }
 
@@ -144,7 +144,7 @@ export class Webhooks implements Companion {
       const hookId = createHash('sha256').update(url).digest('hex').slice(0, 16)
       const before = this.#of(id).get(hookId)
       if (before?.token !== webhook.token || before === undefined) this.#assertShare(webhook.token)
-      if (before === undefined) this.#assertRoom(id)
+      if (before === undefined) this.#assertCapacity(id)
       const checked = { ...webhook, url }
       await this.#parts.catalog.commit([webhookChange(id, hookId, documentOf(checked))])
       if (before !== undefined) this.#stop(before)
@@ -177,7 +177,7 @@ export class Webhooks implements Companion {
 
   /** Breaks off what is being sent; what waits is told of at the next start. */
   stop(): void {
-    clearInterval(this.#lookingAtTokens)
+    clearInterval(this.#tokenPollTimer)
     for (const webhook of this.#all()) this.#stop(webhook)
   }
 
@@ -216,13 +216,13 @@ export class Webhooks implements Companion {
     this.#count++
     if (program !== undefined) this.#parts.usage.register(program, stream.id)
     if (token !== undefined) {
-      this.#lookingAtTokens ??= setInterval(() => this.lookAtTokens(), TOKEN_LOOK_MS).unref()
+      this.#tokenPollTimer ??= setInterval(() => this.pollTokens(), TOKEN_POLL_INTERVAL_MS).unref()
     }
     if (this.#mayNotify(webhook)) this.#subscribe(webhook, stream)
   }
 
   /** Pauses the webhooks whose token is good no more, and goes on with those whose token is good again. */
-  lookAtTokens(): void {
+  pollTokens(): void {
     for (const webhook of this.#all()) {
       const may = this.#mayNotify(webhook)
       if (!may && webhook.unsubscribe !== undefined) this.#pause(webhook)
@@ -379,7 +379,7 @@ export class Webhooks implements Companion {
     )
   }
 
-  #assertRoom(id: StreamId): void {
+  #assertCapacity(id: StreamId): void {
     if (this.#of(id).size >= WEBHOOKS_MAX)
       throw invalid(`the stream has ${WEBHOOKS_MAX} webhooks; delete one first`)
     if (this.#count >= WEBHOOKS_ALL_MAX)

@@ -6,7 +6,7 @@
  *
  * Catalog:  namespaces/<namespace>, streams/<namespace>:<stream>, counters/logs (the last LogId handed out)
  *
- * What other rooms keep beside a stream goes with it, in the same commit: see Companion.
+ * What other rooms keep beside a stream goes with it, in the same commit: see RemovalHook.
  */
 import type { Catalog, CatalogChange } from '../../storage/catalog.ts'
 import type { LogId } from '../../storage/log.ts'
@@ -49,7 +49,7 @@ export interface Stream {
 }
 
 /** A room that keeps documents of its own beside streams. */
-export interface Companion {
+export interface RemovalHook {
   /** What else is to be committed when these streams go, and their whole namespace if one is named. */
   changesOnRemoval(streams: readonly Stream[], namespace: NamespaceName | undefined): readonly CatalogChange[]
   /** They are gone. */
@@ -82,7 +82,7 @@ export class Registry {
   readonly #namespaces = new Map<NamespaceName, Namespace>()
   /** In order; undefined when one has come or gone. */
   #namespaceNames: readonly NamespaceName[] | undefined
-  readonly #companions: Companion[] = []
+  readonly #removalHooks: RemovalHook[] = []
   readonly #watchers: OnStreamChange[] = []
   #lastLog: LogId = 0
   /** The change under way: the next one waits for it. */
@@ -164,8 +164,8 @@ export class Registry {
     return count
   }
 
-  accompany(companion: Companion): void {
-    this.#companions.push(companion)
+  onRemoval(hook: RemovalHook): void {
+    this.#removalHooks.push(hook)
   }
 
   /** For indexes beside the streams: told at once, in the same turn of the event loop. */
@@ -202,7 +202,7 @@ export class Registry {
     else this.#namespaces.delete(name)
     this.#namespaceNames = undefined
     for (const stream of streams) this.#changed(stream, undefined)
-    for (const companion of this.#companions) companion.removed(streams, name)
+    for (const hook of this.#removalHooks) hook.removed(streams, name)
   }
 
   /** A stream with these properties on a fresh log; also how an existing one is emptied: then it keeps its age. */
@@ -239,12 +239,10 @@ export class Registry {
     const views = new Map(stream.views)
     views.delete(view)
     const left = { ...stream, views: views.size === 0 ? NO_VIEWS : views }
-    const beside = this.#companions.flatMap(
-      (companion) => companion.changesOnViewRemoval?.(stream, view) ?? [],
-    )
+    const beside = this.#removalHooks.flatMap((hook) => hook.changesOnViewRemoval?.(stream, view) ?? [])
     await this.#catalog.commit([streamDocumentChange(left), ...beside])
     this.#set(left)
-    for (const companion of this.#companions) companion.viewRemoved?.(stream, view)
+    for (const hook of this.#removalHooks) hook.viewRemoved?.(stream, view)
   }
 
   async putTableDisabled(stream: Stream, tableDisabled: boolean): Promise<void> {
@@ -257,13 +255,13 @@ export class Registry {
     await this.#catalog.commit(this.#removal([stream], undefined))
     this.#namespaces.get(id.namespace)?.streams.delete(id.stream)
     this.#changed(stream, undefined)
-    for (const companion of this.#companions) companion.removed([stream], undefined)
+    for (const hook of this.#removalHooks) hook.removed([stream], undefined)
   }
 
   #removal(streams: readonly Stream[], namespace: NamespaceName | undefined): CatalogChange[] {
     return [
       ...streams.map(({ id }) => streamChange(id, undefined)),
-      ...this.#companions.flatMap((companion) => companion.changesOnRemoval(streams, namespace)),
+      ...this.#removalHooks.flatMap((hook) => hook.changesOnRemoval(streams, namespace)),
     ]
   }
 

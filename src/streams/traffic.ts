@@ -11,7 +11,7 @@ import type { StreamId } from './names.ts'
 export class StreamCounts {
   readonly id: StreamId
   /** Tells this stream from another that had or will have its name: its first log, and LogIds are never used again. */
-  life: LogId
+  incarnation: LogId
   events = 0
   /** Of event bodies. */
   bytes = 0
@@ -24,9 +24,9 @@ export class StreamCounts {
   /** Counted since the last look. */
   touched = false
 
-  constructor(id: StreamId, life: LogId) {
+  constructor(id: StreamId, incarnation: LogId) {
     this.id = id
-    this.life = life
+    this.incarnation = incarnation
   }
 }
 
@@ -72,7 +72,7 @@ export class Traffic {
   }
 
   /** Who was counted since the last time this was called. */
-  look(): readonly Touched[] {
+  poll(): readonly Touched[] {
     const touched = this.#touched
     if (touched.length === 0) return touched
     this.#touched = []

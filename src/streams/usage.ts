@@ -6,7 +6,7 @@
  * such as a query, is remembered: the last 1,000 of those, until the service stops or the stream is deleted.
  */
 import type { ApplicationName, NamespaceName, ProgramName, StreamId } from './names.ts'
-import type { Companion, Registry, Stream } from './registry.ts'
+import type { Registry, RemovalHook, Stream } from './registry.ts'
 
 export const PROGRAM_TYPES = [
   'Flow',
@@ -34,7 +34,7 @@ interface Use {
   readonly stream: StreamId
 }
 
-export class UsageRegistry implements Companion {
+export class UsageRegistry implements RemovalHook {
   readonly #registered = new Map<string, Use>()
   /** The one that was told longest ago first. */
   readonly #remembered = new Map<string, Use>()
@@ -57,9 +57,9 @@ export class UsageRegistry implements Companion {
   }
 
   /** From now on what is remembered goes with the streams of `registry`; of streams that it has not, it goes at once. */
-  accompany(registry: Registry): void {
+  onRemoval(registry: Registry): void {
     this.#forget(({ namespace, stream }) => registry.find(namespace, stream) === undefined)
-    registry.accompany(this)
+    registry.onRemoval(this)
   }
 
   changesOnRemoval(): readonly [] {

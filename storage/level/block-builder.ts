@@ -42,7 +42,7 @@ export class BlockBuilder {
       let to = from
       let bodies = 0
       do bodies += events[to++].body.length
-      while (to < end && bodies + events[to].body.length <= this.#room())
+      while (to < end && bodies + events[to].body.length <= this.#capacity())
       this.#startRun(deltaMs, headers, to - from, 0, bodies)
       for (let i = from; i < to; i++) this.#writeVarint(events[i].body.length)
       for (let i = from; i < to; i++) this.#copy(events[i].body, 0, events[i].body.length)
@@ -56,7 +56,7 @@ export class BlockBuilder {
     const { starts, ends, count } = slices
     let from = 0
     while (from < count) {
-      const fit = lastThatFits(slices, from, this.#room())
+      const fit = lastThatFits(slices, from, this.#capacity())
       const gap = from + 1 < fit ? starts[from + 1] - ends[from] : 0
       let even = from + 1
       while (even < fit && starts[even] - ends[even - 1] === gap) even++
@@ -100,7 +100,7 @@ export class BlockBuilder {
   /** Whether these slices are sure to go into the open block, which has events already: no other block is begun then. */
   takesWhole({ starts, ends, count }: EventSlices, headers: Buffer): boolean {
     const fields = count * (RUN_FIELDS_BYTES_MAX + VARINT_BYTES_MAX) + headers.length
-    return this.#count > 0 && ends[count - 1] - starts[0] + fields <= this.#room()
+    return this.#count > 0 && ends[count - 1] - starts[0] + fields <= this.#capacity()
   }
 
   /** Whether the open block has no events yet. */
@@ -114,12 +114,12 @@ export class BlockBuilder {
   }
 
   /** Bytes of bodies that still go into the open block; a block that has none takes any one event. */
-  #room(): number {
+  #capacity(): number {
     return Math.max(0, this.#limit - this.#at)
   }
 
   #startRun(deltaMs: number, headers: Buffer, count: number, gap: number, bodies: number): void {
-    if (this.#count > 0 && bodies > this.#room()) this.#finishBlock()
+    if (this.#count > 0 && bodies > this.#capacity()) this.#finishBlock()
     this.#reserve(RUN_FIELDS_BYTES_MAX + headers.length + count * VARINT_BYTES_MAX + bodies)
     this.#writeVarint(deltaMs)
     if (encodedHeadersEqual(headers, this.#headers)) {
@@ -206,9 +206,9 @@ export class BlockBuilder {
 const EMPTY = Buffer.alloc(0)
 
 /** End of the longest stretch from `from` whose bytes, gaps included, fit; at least one event. */
-function lastThatFits(slices: EventSlices, from: number, room: number): number {
+function lastThatFits(slices: EventSlices, from: number, capacity: number): number {
   const { starts, ends, count } = slices
-  const bound = starts[from] + room
+  const bound = starts[from] + capacity
   let low = from + 1
   let high = count
   while (low < high) {

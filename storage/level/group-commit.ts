@@ -11,7 +11,7 @@ import type { GroupWatcher } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
 import type { Batch, Level } from './level.ts'
 import { storageErrorOf } from './level-error.ts'
-import { Turns } from './turns.ts'
+import { Mutex } from './mutex.ts'
 import type { WalName } from './wal-name.ts'
 
 /** About how much one write takes: above it a write costs more latency than the shared fsync saves. */
@@ -34,7 +34,7 @@ export class GroupCommit {
   readonly #nowMs: () => number
   readonly #sync: boolean
   readonly #walName: WalName | undefined
-  readonly #turns = new Turns()
+  readonly #mutex = new Mutex()
   /** Told of every group that has become durable. */
   watcher: GroupWatcher | undefined
   #waiting = new Set<GroupMember>()
@@ -78,14 +78,14 @@ export class GroupCommit {
    * with StorageError, and if the write failed, all that follow are refused.
    */
   async write(batch: Batch): Promise<void> {
-    const turn = this.#turns.take()
-    if (turn !== undefined) await turn
+    const locked = this.#mutex.lock()
+    if (locked !== undefined) await locked
     try {
       const refusal = this.refusal()
       if (refusal !== undefined) throw refusal
       await this.#write(batch)
     } finally {
-      this.#turns.pass()
+      this.#mutex.unlock()
     }
   }
 
@@ -134,8 +134,8 @@ export class GroupCommit {
   }
 
   async #writeGroup(): Promise<void> {
-    const turn = this.#turns.take()
-    if (turn !== undefined) await turn
+    const locked = this.#mutex.lock()
+    if (locked !== undefined) await locked
     const members: GroupMember[] = []
     let failure = this.#failure
     const sinceMs = this.#waitingSinceMs
@@ -150,7 +150,7 @@ export class GroupCommit {
     } else {
       this.#refuseAll(failure)
     }
-    this.#turns.pass()
+    this.#mutex.unlock()
     if (this.watcher !== undefined && failure === undefined) this.#tellWatcher(this.watcher, beganMs, sinceMs)
     for (const member of members) member.settle(failure)
   }

@@ -17,7 +17,7 @@ import type { Level } from './level.ts'
 import { LevelCatalog } from './level-catalog.ts'
 import { innermost, storageErrorOf } from './level-error.ts'
 import { LevelLog, type LevelLogOptions } from './level-log.ts'
-import { freeBytesNow, makeRoom } from './probe.ts'
+import { freeBytesNow, freeDiskSpace } from './probe.ts'
 import { checkBeforeOpen } from './start-check.ts'
 import { currentManifest, removeStopRecord, writeStopRecord } from './stop-record.ts'
 import { readIdentity, writeIdentity } from './store-identity.ts'
@@ -64,7 +64,7 @@ export async function openStorage(folder: string, options: LevelLogOptions): Pro
   const remarks = await checked(folder)
   if (isKnown && !existsSync(join(folder, 'store'))) remarks.push(emptied(folder))
   let identity = readIdentity(folder)
-  await roomMade(folder)
+  await diskSpaceFreed(folder)
   const db = new ClassicLevel<Buffer, Buffer>(join(folder, 'store'), LEVEL_OPTIONS)
   try {
     await db.open()
@@ -136,9 +136,9 @@ async function checked(folder: string): Promise<string[]> {
   }
 }
 
-async function roomMade(folder: string): Promise<void> {
+async function diskSpaceFreed(folder: string): Promise<void> {
   try {
-    await makeRoom(folder)
+    await freeDiskSpace(folder)
   } catch (cause) {
     if (cause instanceof StorageError && cause.code === 'locked') throw locked(folder)
     throw unusable(folder, cause)

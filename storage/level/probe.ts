@@ -78,7 +78,7 @@ export async function probeDisk(folder: string): Promise<void> {
 }
 
 /** Before a store is opened: takes away what LevelDB would take away too late, if there is too little room to open it. */
-export async function makeRoom(folder: string): Promise<void> {
+export async function freeDiskSpace(folder: string): Promise<void> {
   const store = join(folder, 'store')
   if (!existsSync(store) || freeBytesNow(folder) >= (await bytesToOpen(store))) return
   await removeUncommittedTables(store)

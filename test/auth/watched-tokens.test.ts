@@ -38,7 +38,7 @@ async function watching(tokens: readonly TestToken[]) {
     changes,
     problems,
     clock,
-    look: () => watched.look(),
+    poll: () => watched.poll(),
     /** Names of the tokens whose secrets, by number, are good. */
     good: (...numbers: number[]) =>
       numbers.map((number) => {
@@ -70,20 +70,20 @@ const ways = [
 
 describe.each(ways)('when $way', ({ write }) => {
   test('tokens come and go', async () => {
-    const { path, look, good, changes, problems } = await watching([{ name: 'a' }, { name: 'b' }])
+    const { path, poll, good, changes, problems } = await watching([{ name: 'a' }, { name: 'b' }])
     expect(good(1, 2, 3)).toEqual(['a', 'b', 'unknown'])
     await write(path, text([{ name: 'b' }, { name: 'c' }], 2))
-    await look()
+    await poll()
     expect(good(1, 2, 3)).toEqual(['unknown', 'b', 'c'])
     expect(changes).toEqual([{ added: ['c'], removed: ['a'], changed: [] }])
     expect(problems).toEqual([])
   })
 
   test('a content of the same length is seen, too', async () => {
-    const { path, look, good } = await watching([{ name: 'a' }])
+    const { path, poll, good } = await watching([{ name: 'a' }])
     for (let number = 2; number < 20; number++) {
       await write(path, text([{ name: 'a' }], number))
-      await look()
+      await poll()
       expect(good(number - 1, number)).toEqual(['unknown', 'a'])
     }
   })
@@ -97,15 +97,15 @@ describe.each(ways)('when $way', ({ write }) => {
     { what: 'an empty file', broken: '', says: /it is not JSON$/ },
     { what: 'a file of something else', broken: '{"users":[]}', says: /has a member that is none of/ },
   ])('$what leaves the tokens as they were, is told once, and forgotten', async ({ broken, says }) => {
-    const { path, look, good, changes, problems } = await watching([{ name: 'a' }, { name: 'b' }])
+    const { path, poll, good, changes, problems } = await watching([{ name: 'a' }, { name: 'b' }])
     await write(path, broken)
-    for (let i = 0; i < 3; i++) await look()
+    for (let i = 0; i < 3; i++) await poll()
     expect(good(1, 2)).toEqual(['a', 'b'])
     expect(problems).toEqual([expect.stringMatching(says)])
     expect(problems[0]).toContain(path)
     await write(path, text([{ name: 'a' }]))
-    await look()
-    await look()
+    await poll()
+    await poll()
     expect(good(1, 2)).toEqual(['a', 'unknown'])
     expect(changes).toEqual([{ added: [], removed: ['b'], changed: [] }])
   })
@@ -122,36 +122,36 @@ test('two writes within one tick of the clock of the file system', async () => {
   })
   stamp = '2'
   await writeFile(path, text([{ name: 'b' }], 2))
-  await watched.look()
+  await watched.poll()
   await writeFile(path, text([{ name: 'c' }], 3))
-  await watched.look()
+  await watched.poll()
   expect(watched.tokens.find(secretNumber(2), 0)).toBe('unknown')
   expect(watched.tokens.find(secretNumber(3), 0)).toMatchObject({ name: 'c' })
 })
 
 test('a file that is gone leaves the tokens as they were, until it is back', async () => {
-  const { path, look, good, problems } = await watching([{ name: 'a' }])
+  const { path, poll, good, problems } = await watching([{ name: 'a' }])
   await rm(path)
-  for (let i = 0; i < 3; i++) await look()
+  for (let i = 0; i < 3; i++) await poll()
   expect(good(1)).toEqual(['a'])
   expect(problems).toEqual([
     expect.stringMatching(/^there is no token file .*; make one with millrace token add/),
   ])
   await writeFile(path, text([{ name: 'b' }], 2))
-  await look()
+  await poll()
   expect(good(1, 2)).toEqual(['unknown', 'b'])
 })
 
 test('a file that everybody may write is not believed', async ({ skip }) => {
   if (process.platform === 'win32') skip('there are no such modes on Windows')
-  const { path, look, good, problems } = await watching([{ name: 'a' }])
+  const { path, poll, good, problems } = await watching([{ name: 'a' }])
   await writeFile(path, text([{ name: 'b' }], 2))
   await chmod(path, 0o666)
-  await look()
+  await poll()
   expect(good(1, 2)).toEqual(['a', 'unknown'])
   expect(problems).toEqual([expect.stringContaining('everybody may write it; take that away with chmod 600')])
   await chmod(path, 0o644)
-  await look()
+  await poll()
   expect(good(1, 2)).toEqual(['unknown', 'b'])
 })
 
@@ -174,24 +174,24 @@ test('a link to a folder that is changed at once, as Kubernetes does it', async 
   })
   await symlink('v2', join(folder, 'next'))
   await rename(join(folder, 'next'), join(folder, 'now'))
-  await watched.look()
+  await watched.poll()
   expect(watched.tokens.find(secretNumber(1), 0)).toBe('unknown')
   expect(watched.tokens.find(secretNumber(2), 0)).toMatchObject({ name: 'b' })
 })
 
 test('a token that stays as it is keeps its debts, one with another rate begins anew', async () => {
-  const { path, look, watched } = await watching([{ name: 'a', eventsPerSecond: 10 }])
+  const { path, poll, watched } = await watching([{ name: 'a', eventsPerSecond: 10 }])
   const rateOf = () => {
     const client = watched.tokens.find(secretNumber(1), 0)
     return typeof client === 'string' ? undefined : client.rate
   }
   rateOf()!.take(0, 100, 0)
   await writeFile(path, text([{ name: 'a', eventsPerSecond: 10 }, { name: 'b' }]))
-  await look()
+  await poll()
   expect(rateOf()!.waitMs(0)).toBeGreaterThan(0)
   await writeFile(path, text([{ name: 'a', eventsPerSecond: 20 }, { name: 'b' }]))
-  await look()
-  await look()
+  await poll()
+  await poll()
   expect(rateOf()!.waitMs(0)).toBe(0)
 })
 

@@ -4,7 +4,7 @@ import { PassThrough } from 'node:stream'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { MessageReader, writeMessage } from '../../src/explore/event-pipe.ts'
-import type { SourceMessage } from '../../src/explore/workshop-messages.ts'
+import type { SourceMessage } from '../../src/explore/query-worker-messages.ts'
 
 const block = fc
   .record({

@@ -1,6 +1,6 @@
 /** `Accept`: what cannot be had is refused, and no real client is. */
 import { describe, expect, test } from 'vitest'
-import { preference } from '../../src/http/accept.ts'
+import { preference } from '../../src/http/messages/accept.ts'
 import { answerOf, plain } from '../support/answer.ts'
 import { STREAMS, testApp } from '../support/test-app.ts'
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { ESCAPE_BYTES_MAX, escapeBody, wordsOf } from '../../src/http/body-escapes.ts'
+import { ESCAPE_BYTES_MAX, escapeBody, wordsOf } from '../../src/http/cdap/body-escapes.ts'
 
 /** CDAP's toStringBinary as the inside of a JSON string, byte by byte. */
 function expected(bytes: Uint8Array): string {

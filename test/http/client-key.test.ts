@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import { expect, test } from 'vitest'
 import { Grants } from '../../src/auth/grants.ts'
 import type { TokenHash } from '../../src/auth/token-hash.ts'
-import { clientKey } from '../../src/http/client-key.ts'
+import { clientKey } from '../../src/http/server/client-key.ts'
 
 const addresses: readonly [address: string | undefined, key: string][] = [
   ['192.0.2.1', 'address:192.0.2.1'],

@@ -7,8 +7,8 @@ import {
   deflateDecoding,
   EncodingProblem,
   gzipDecoding,
-} from '../../src/http/content-decoding.ts'
-import { decodedByFzstd, decodedByNode, zstdDecoding } from '../../src/http/zstd-decoding.ts'
+} from '../../src/http/messages/content-decoding.ts'
+import { decodedByFzstd, decodedByNode, zstdDecoding } from '../../src/http/messages/zstd-decoding.ts'
 import { answerOf, empty, json } from '../support/answer.ts'
 import { STREAMS, testApp } from '../support/test-app.ts'
 

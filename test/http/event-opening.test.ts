@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { EventOpening } from '../../src/http/event-opening.ts'
+import { EventOpening } from '../../src/http/cdap/event-opening.ts'
 
 function run(timestampMs: number, headers: readonly (readonly [string, string])[] = []) {
   return { begin: 0, end: 1, timestampMs, headers }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { scalarText, scalarTexts, truncatedNumber, wholeNumber } from '../../src/http/json-values.ts'
-import { parseLenientJson } from '../../src/http/lenient-json.ts'
+import { scalarText, scalarTexts, truncatedNumber, wholeNumber } from '../../src/http/messages/json-values.ts'
+import { parseLenientJson } from '../../src/http/messages/lenient-json.ts'
 
 const whole = [
   { text: '5', value: 5n },

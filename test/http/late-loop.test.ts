@@ -2,8 +2,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { Gate } from '../../src/http/gate.ts'
-import { Load } from '../../src/http/load.ts'
+import { Gate } from '../../src/http/server/gate.ts'
+import { Load } from '../../src/http/server/load.ts'
 import { DEFAULT_LIMITS } from '../../src/limits.ts'
 import { LoopDelay } from '../../src/loop-delay.ts'
 

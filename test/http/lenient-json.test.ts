@@ -7,7 +7,7 @@ import {
   LenientNumber,
   parseLenientJson,
   parseLenientJsonBytes,
-} from '../../src/http/lenient-json.ts'
+} from '../../src/http/messages/lenient-json.ts'
 
 /** What JSON.parse would make of it: numbers as numbers, objects as entries, so that no key is special. */
 function plain(json: LenientJson | undefined): unknown {

@@ -4,14 +4,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { AnswerCounts } from '../../src/http/answer-class.ts'
-import type { HttpEnv } from '../../src/http/bindings.ts'
-import { Gate } from '../../src/http/gate.ts'
-import { Load } from '../../src/http/load.ts'
-import { answerPieces, beginPieces, type LongAnswerOptions } from '../../src/http/long-answer.ts'
-import { OpenAnswers } from '../../src/http/open-answers.ts'
-import { newServer } from '../../src/http/server.ts'
-import { SlowClients } from '../../src/http/slow-clients.ts'
+import type { HttpEnv } from '../../src/http/messages/bindings.ts'
+import { answerPieces, beginPieces, type LongAnswerOptions } from '../../src/http/messages/long-answer.ts'
+import { AnswerCounts } from '../../src/http/server/answer-class.ts'
+import { Gate } from '../../src/http/server/gate.ts'
+import { Load } from '../../src/http/server/load.ts'
+import { OpenAnswers } from '../../src/http/server/open-answers.ts'
+import { newServer } from '../../src/http/server/server.ts'
+import { SlowClients } from '../../src/http/server/slow-clients.ts'
 import { DEFAULT_LIMITS } from '../../src/limits.ts'
 import { RawConnection } from '../support/raw-http.ts'
 
@@ -106,7 +106,7 @@ describe('an answer', () => {
   test('is left alone by the server below, whichever of the two is loaded first', async () => {
     await serverOf(piecesOf('a'))
     vi.resetModules()
-    const loadedLater = await import('../../src/http/long-answer.ts')
+    const loadedLater = await import('../../src/http/messages/long-answer.ts')
     const { connection } = await serverOf(piecesOf('a', 'bc', 'def'), loadedLater.answerPieces)
     connection.write(GET + OTHER)
     expect([(await connection.response()).text, (await connection.response()).text]).toEqual([

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseNamespaceChange, printNamespace } from '../../src/http/namespace-json.ts'
+import { parseNamespaceChange, printNamespace } from '../../src/http/cdap/namespace-json.ts'
 import { ServiceError } from '../../src/service-error.ts'
 import { DEFAULT_NAMESPACE, parseNamespaceName } from '../../src/streams/names.ts'
 import {

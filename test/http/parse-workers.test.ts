@@ -1,9 +1,9 @@
 /** Who parses when, and what becomes of what takes too long. Threads are played here; fairness-loop.test.ts has real ones. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
-import type { FromWorker, ParsePort } from '../../src/http/parse-port.ts'
-import type { DocumentTask, ParseTask } from '../../src/http/parse-task.ts'
-import { TooSlowError, Workers } from '../../src/http/parse-workers.ts'
+import type { FromWorker, ParsePort } from '../../src/http/messages/parse-port.ts'
+import type { DocumentTask, ParseTask } from '../../src/http/messages/parse-task.ts'
+import { TooSlowError, Workers } from '../../src/http/messages/parse-workers.ts'
 
 const MIB = 1024 * 1024
 

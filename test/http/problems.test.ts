@@ -1,6 +1,6 @@
 /** Answers to errors: Retry-After says the same as the sentence. */
 import { expect, test } from 'vitest'
-import { problemOf } from '../../src/http/problems.ts'
+import { problemOf } from '../../src/http/messages/problems.ts'
 import { ServiceError } from '../../src/service-error.ts'
 import { StorageError } from '../../storage/storage-error.ts'
 

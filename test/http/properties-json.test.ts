@@ -1,5 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { parseNewProperties, parsePropertiesChange, printProperties } from '../../src/http/properties-json.ts'
+import {
+  parseNewProperties,
+  parsePropertiesChange,
+  printProperties,
+} from '../../src/http/cdap/properties-json.ts'
 import { ServiceError } from '../../src/service-error.ts'
 import { DEFAULT_PROPERTIES, mergeProperties, type PropertiesChange } from '../../src/streams/properties.ts'
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseReadRange, type RangeQuery } from '../../src/http/read-range.ts'
+import { parseReadRange, type RangeQuery } from '../../src/http/cdap/read-range.ts'
 import { ServiceError } from '../../src/service-error.ts'
 
 const NOW_MS = 1_700_000_000_000

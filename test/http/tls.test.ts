@@ -128,10 +128,10 @@ describe.skipIf(problem !== undefined)('over TLS', () => {
   test('with client authorities only those get in whom they know', async () => {
     const folder = await temporaryFolder()
     const client = await selfSigned(folder, 'client')
-    const stranger = await selfSigned(folder, 'stranger')
+    const unauthenticated = await selfSigned(folder, 'stranger')
     const { app } = await tlsApp({}, client.certificate)
     expect(await statusAs(app.port, client)).toBe(200)
-    expect(await statusAs(app.port, stranger)).toBeUndefined()
+    expect(await statusAs(app.port, unauthenticated)).toBeUndefined()
     expect(await statusAs(app.port, undefined)).toBeUndefined()
     expect(app.reported).toEqual([])
   })

@@ -9,7 +9,7 @@ import type { Level } from '../../storage/level/level.ts'
 import { openStorageOn } from '../../storage/level/open.ts'
 import { lines } from '../contract/event-log.ts'
 
-async function house() {
+async function service() {
   const clock = { nowMs: 1_000_000 }
   const nowMs = () => clock.nowMs
   const db = new MemoryLevel<Buffer, Buffer>({
@@ -31,7 +31,7 @@ async function house() {
 }
 
 test('idle streams cost no budget, so the last of thousands gets its blocks joined', async () => {
-  const { clock, streams, janitor, id, append, keysOf } = await house()
+  const { clock, streams, janitor, id, append, keysOf } = await service()
   const names = Array.from({ length: 5_000 }, (_, i) => `s${i}`)
   await Promise.all(names.map((name) => streams.create(id(name), {})))
   await Promise.all(names.map((name) => append(name, 'one')))
@@ -44,7 +44,7 @@ test('idle streams cost no budget, so the last of thousands gets its blocks join
 })
 
 test('a tick ends when its budget is spent, and the next goes on with the others', async () => {
-  const { clock, log, streams, janitor, id, append, keysOf } = await house()
+  const { clock, log, streams, janitor, id, append, keysOf } = await service()
   for (const name of ['a', 'b']) {
     await streams.create(id(name), { ttlSeconds: 60n })
     for (let i = 0; i < 5_000; i++) {
@@ -63,7 +63,7 @@ test('a tick ends when its budget is spent, and the next goes on with the others
 })
 
 test('a damaged stream is reported once and does not keep the others waiting', async () => {
-  const { clock, db, streams, janitor, reported, id, append, keysOf } = await house()
+  const { clock, db, streams, janitor, reported, id, append, keysOf } = await service()
   for (const name of ['damaged', 'sound']) await streams.create(id(name), { ttlSeconds: 60n })
   await append('damaged', 'a')
   const [key] = await keysOf('e')
@@ -83,7 +83,7 @@ test('a damaged stream is reported once and does not keep the others waiting', a
 })
 
 test('an aborted upload is swept while streams have work of their own', async () => {
-  const { clock, log, streams, janitor, id, append, keysOf } = await house()
+  const { clock, log, streams, janitor, id, append, keysOf } = await service()
   await streams.create(id('busy'), { ttlSeconds: 60n })
   for (let i = 0; i < 5_000; i++) {
     clock.nowMs++

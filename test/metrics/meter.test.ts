@@ -24,7 +24,7 @@ async function openStore(clock: { nowMs: number }): Promise<Storage> {
 }
 
 /** All that is in memory, made from what is in the store: as after a crash if the last one was not stopped. */
-async function openRooms({ log, catalog }: Storage, clock: { nowMs: number }) {
+async function openModules({ log, catalog }: Storage, clock: { nowMs: number }) {
   const nowMs = () => clock.nowMs
   const registry = await Registry.load(catalog)
   const streams = new Streams(log, registry, { nowMs, asyncQueueBytesMax: 1, onAsyncLost: () => {} })
@@ -41,7 +41,7 @@ async function openRooms({ log, catalog }: Storage, clock: { nowMs: number }) {
 test('after a crash the totals are what the log has, and what came last is in the series at its time', async () => {
   const clock = { nowMs: START_MS }
   const store = await openStore(clock)
-  const first = await openRooms(store, clock)
+  const first = await openModules(store, clock)
   await first.streams.create(ID, {})
   await first.streams.append(ID, EVENT)
   await first.meter.stop()
@@ -49,37 +49,37 @@ test('after a crash the totals are what the log has, and what came last is in th
   await first.streams.append(ID, EVENT)
   await first.streams.append(ID, EVENT)
   clock.nowMs += 5_000
-  const second = await openRooms(store, clock) // the first was never stopped again
+  const second = await openModules(store, clock) // the first was never stopped again
   expect(second.totals()).toEqual({ events: 3, bytes: 9 })
   const { counts } = second.streams.get(ID)
   expect(await second.meter.series(counts, SECONDS, 0, clock.nowMs)).toEqual([
     [START_MS / 1000, [1, 3, 0, 0, 0]],
     [START_MS / 1000 + 10, [2, 6, 0, 0, 0]],
   ])
-  const third = await openRooms(store, clock)
+  const third = await openModules(store, clock)
   expect(third.totals()).toEqual({ events: 3, bytes: 9 })
 })
 
 test('a crash after a truncation adds what the new log has', async () => {
   const clock = { nowMs: START_MS }
   const store = await openStore(clock)
-  const first = await openRooms(store, clock)
+  const first = await openModules(store, clock)
   await first.streams.create(ID, {})
   await first.streams.append(ID, EVENT)
   await first.meter.stop()
   await first.streams.truncate(ID)
   await first.streams.append(ID, EVENT)
-  expect((await openRooms(store, clock)).totals()).toEqual({ events: 2, bytes: 6 })
+  expect((await openModules(store, clock)).totals()).toEqual({ events: 2, bytes: 6 })
 })
 
 test('a crash before anything was written loses nothing', async () => {
   const clock = { nowMs: START_MS }
   const store = await openStore(clock)
-  const first = await openRooms(store, clock)
+  const first = await openModules(store, clock)
   await first.streams.create(ID, {})
   await first.streams.append(ID, EVENT)
   clock.nowMs += 5000
-  const second = await openRooms(store, clock)
+  const second = await openModules(store, clock)
   expect(second.totals()).toEqual({ events: 1, bytes: 3 })
   const series = await second.meter.series(second.streams.get(ID).counts, SECONDS, 0, clock.nowMs)
   expect(series).toEqual([[START_MS / 1000, [1, 3, 0, 0, 0]]])
@@ -88,41 +88,41 @@ test('a crash before anything was written loses nothing', async () => {
 test('streams that were there before anything was counted begin with what their log has', async () => {
   const clock = { nowMs: START_MS }
   const store = await openStore(clock)
-  const first = await openRooms(store, clock)
+  const first = await openModules(store, clock)
   await first.streams.create(ID, {})
   await first.streams.append(ID, EVENT)
   const { log } = first.streams.get(ID)
   await store.catalog.commit([{ collection: 'streams', id: 'default:s', document: { log } }]) // without its age
-  const second = await openRooms(store, clock)
+  const second = await openModules(store, clock)
   expect(second.totals()).toEqual({ events: 1, bytes: 3 })
   const { counts } = second.streams.get(ID)
   expect(await second.meter.series(counts, HOURS, 0, clock.nowMs)).toEqual([])
   await second.streams.append(ID, EVENT)
   await second.meter.stop()
-  expect((await openRooms(store, clock)).totals()).toEqual({ events: 2, bytes: 6 })
+  expect((await openModules(store, clock)).totals()).toEqual({ events: 2, bytes: 6 })
 })
 
 test('truncating such a stream does not reset what it began with, also across a crash', async () => {
   const clock = { nowMs: START_MS }
   const store = await openStore(clock)
-  const first = await openRooms(store, clock)
+  const first = await openModules(store, clock)
   await first.streams.create(ID, {})
   await first.streams.append(ID, EVENT)
   const { log } = first.streams.get(ID)
   await store.catalog.commit([{ collection: 'streams', id: 'default:s', document: { log } }])
-  const second = await openRooms(store, clock)
+  const second = await openModules(store, clock)
   await second.meter.stop()
   await second.streams.truncate(ID)
-  const third = await openRooms(store, clock)
+  const third = await openModules(store, clock)
   expect(third.totals()).toEqual({ events: 1, bytes: 3 })
   await third.streams.append(ID, EVENT)
-  expect((await openRooms(store, clock)).totals()).toEqual({ events: 2, bytes: 6 })
+  expect((await openModules(store, clock)).totals()).toEqual({ events: 2, bytes: 6 })
 })
 
 test('a clock that has gone back by an hour does not keep anything from being written', async () => {
   const clock = { nowMs: START_MS }
   const store = await openStore(clock)
-  const { streams, meter } = await openRooms(store, clock)
+  const { streams, meter } = await openModules(store, clock)
   await streams.create(ID, {})
   clock.nowMs -= 3_600_000
   await streams.append(ID, EVENT)
@@ -136,7 +136,7 @@ test('a clock that has gone back by an hour does not keep anything from being wr
 test('however long it is fed, a stream has no more documents than its slots, and series no older points', async () => {
   const clock = { nowMs: START_MS }
   const store = await openStore(clock)
-  const { streams, meter, reported } = await openRooms(store, clock)
+  const { streams, meter, reported } = await openModules(store, clock)
   await streams.create(ID, {})
   const { counts } = streams.get(ID)
   for (let hours = 0; hours < 40 * 24; hours++) {
@@ -144,7 +144,7 @@ test('however long it is fed, a stream has no more documents than its slots, and
     for (let minutes = 0; minutes < 3; minutes++) {
       clock.nowMs += 60_000
       streams.traffic.wrote(counts, 1, 3)
-      meter.look()
+      meter.poll()
     }
   }
   await meter.stop()
@@ -166,14 +166,14 @@ test('however long it is fed, a stream has no more documents than its slots, and
 test('what a deleted stream leaves is removed', async () => {
   const clock = { nowMs: START_MS }
   const store = await openStore(clock)
-  const first = await openRooms(store, clock)
+  const first = await openModules(store, clock)
   await first.streams.create(ID, {})
   await first.streams.append(ID, EVENT)
   await first.meter.stop()
   await first.streams.delete(ID)
   expect(await listed(store.catalog, 'meter-totals')).toEqual([])
   expect((await listed(store.catalog, 'meter-points')).length).toBe(3)
-  const second = await openRooms(store, clock)
+  const second = await openModules(store, clock)
   clock.nowMs += 10_000
   second.meter.start()
   await expect.poll(() => listed(store.catalog, 'meter-points'), { timeout: 20_000 }).toEqual([])
@@ -184,19 +184,19 @@ test('what a deleted stream leaves is removed', async () => {
 test('a clock that goes back, or a chunk that cannot be read, spoils nothing', async () => {
   const clock = { nowMs: START_MS }
   const store = await openStore(clock)
-  const first = await openRooms(store, clock)
+  const first = await openModules(store, clock)
   await first.streams.create(ID, {})
   for (const stepMs of [0, -30_000, -86_400_000]) {
     clock.nowMs += stepMs
     await first.streams.append(ID, EVENT)
-    first.meter.look()
+    first.meter.poll()
   }
   await first.meter.stop()
   expect(first.totals().events).toBe(3)
   const { id } = (await listed(store.catalog, 'meter-points'))[0]!
   await store.catalog.commit([{ collection: 'meter-points', id, document: { at: 'x' } }])
   await store.catalog.commit([{ collection: 'meter-totals', id: 'default:s', document: [] }])
-  const second = await openRooms(store, clock)
+  const second = await openModules(store, clock)
   expect(second.totals()).toEqual({ events: 3, bytes: 9 })
   expect(first.reported).toEqual([])
 })

@@ -48,7 +48,7 @@ async function rooms(storage?: Storage) {
   })
   const grow = (bytes: number) => {
     streams.traffic.wrote(streams.get(ID).counts, 1, bytes)
-    feed.look()
+    feed.poll()
   }
   return { store, streams, feed, usage, webhooks, grow }
 }

@@ -1,14 +1,14 @@
 /** JSON documents that nobody would send: taken whole or refused with a sentence, and nothing half-kept. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { parseNamespaceChange } from '../../../src/http/cdap/namespace-json.ts'
+import { parsePropertiesChange, printProperties } from '../../../src/http/cdap/properties-json.ts'
 import {
   type LenientJson,
   LenientJsonError,
   LenientNumber,
   parseLenientJson,
-} from '../../../src/http/lenient-json.ts'
-import { parseNamespaceChange } from '../../../src/http/namespace-json.ts'
-import { parsePropertiesChange, printProperties } from '../../../src/http/properties-json.ts'
+} from '../../../src/http/messages/lenient-json.ts'
 import { parseSchema, parseSchemaText, printSchema, SchemaError } from '../../../src/schemas/schema-json.ts'
 import { ServiceError } from '../../../src/service-error.ts'
 import { DEFAULT_PROPERTIES, mergeProperties } from '../../../src/streams/properties.ts'

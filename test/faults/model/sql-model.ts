@@ -87,7 +87,7 @@ export interface ModelRow {
   readonly cells: ReadonlyMap<string, Cell>
 }
 
-export interface RowsWanted {
+export interface RowsRequested {
   /** Fields that the query names. */
   readonly named: readonly string[]
   readonly startMs: number
@@ -102,7 +102,7 @@ export function rowsOf(
   format: ModelFormat,
   nowMs: number,
   count: number,
-  { named, startMs, endMs, eventsMax }: RowsWanted,
+  { named, startMs, endMs, eventsMax }: RowsRequested,
 ): ModelRow[] {
   return stream
     .inRange({ startMs, endMs, afterIndex: -1, limit: Number.MAX_SAFE_INTEGER }, nowMs)

@@ -1,7 +1,7 @@
 /** Reads a whole stream as NDJSON with cursors, an event at a time, and checks what holds for every stream. */
 import { get, type IncomingMessage } from 'node:http'
 import { createInterface } from 'node:readline'
-import { parseCursor } from '../../../src/http/cursor.ts'
+import { parseCursor } from '../../../src/http/cdap/cursor.ts'
 import { parseNamespaceName, parseStreamName } from '../../../src/streams/names.ts'
 import type { Cursor } from '../../../src/streams/streams.ts'
 import type { Position } from '../../../storage/log.ts'

@@ -1,0 +1,47 @@
+/**
+ * What CDAP has beside streams and of which there is nothing here. Its command line and its clients list these, and take 404
+ * to mean that the namespace is missing: the lists are empty. A single app, artifact or dataset is not found, by any name.
+ */
+import type { Streams } from '../../streams/streams.ts'
+import { answerJsonText } from '../messages/answers.ts'
+import type { HttpContext } from '../messages/bindings.ts'
+import { namespaceOf } from '../server/path-names.ts'
+
+/** Paths below a namespace whose answer is `[]`. */
+export const EMPTY_LISTS = [
+  'apps',
+  'flows',
+  'mapreduce',
+  'services',
+  'spark',
+  'workers',
+  'workflows',
+  'artifacts',
+  'classes/apps',
+  'data/datasets',
+  'data/modules',
+  'data/types',
+  'configuration/dashboards',
+] as const
+
+export function absentRoutes(streams: Streams) {
+  const inNamespace = (json: '[]' | '{}') => (c: HttpContext) => {
+    streams.assertNamespace(namespaceOf(c))
+    return answerJsonText(c, json)
+  }
+
+  return {
+    list: inNamespace('[]'),
+    preferences: inNamespace('{}'),
+
+    /** Of the instance, not of a namespace. */
+    instancePreferences(c: HttpContext) {
+      return answerJsonText(c, '{}')
+    },
+
+    /** Entries of a configuration: CDAP's, and Hadoop's. */
+    configuration(c: HttpContext) {
+      return answerJsonText(c, '[]')
+    },
+  }
+}

@@ -1,0 +1,39 @@
+/** Views of a stream: create, change, list, look at, delete. */
+import type { Streams } from '../../streams/streams.ts'
+import type { Views } from '../../streams/views.ts'
+import { answerEmpty, answerJson, answerJsonText } from '../messages/answers.ts'
+import type { HttpContext } from '../messages/bindings.ts'
+import { type DocumentOptions, documentReader } from '../messages/documents.ts'
+import { streamOf, viewOf } from '../server/path-names.ts'
+import { printView } from './view-json.ts'
+import { mayKnowOf } from './visible-streams.ts'
+
+export function viewRoutes(streams: Streams, views: Views, options: DocumentOptions) {
+  const readDocument = documentReader(options)
+
+  return {
+    list(c: HttpContext) {
+      return answerJson(
+        c,
+        views.list(streamOf(c)).map(({ name }) => name),
+      )
+    },
+
+    async put(c: HttpContext) {
+      const id = streamOf(c)
+      const name = viewOf(c)
+      streams.get(id)
+      const outcome = await views.put(id, name, await readDocument(c, 'view'), mayKnowOf(c))
+      return answerEmpty(c, outcome === 'created' ? 201 : 200)
+    },
+
+    get(c: HttpContext) {
+      return answerJsonText(c, printView(views.get(streamOf(c), viewOf(c))))
+    },
+
+    async delete(c: HttpContext) {
+      await views.delete(streamOf(c), viewOf(c))
+      return answerEmpty(c)
+    },
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * What is done on a worker thread: parsing a document, and reading events by a format for a preview. A task is plain values,
+ * so that it can be sent; so is what comes back.
+ */
+import { fieldJson } from '../../formats/field-json.ts'
+import { allFields, type HeaderPairs, type RecordReader, type Value } from '../../formats/record-reader.ts'
+import { openReader, resolveFormat } from '../../formats/specification.ts'
+import { bytesText } from '../../formats/value-json.ts'
+import type { RecordSchema } from '../../schemas/schema.ts'
+import { parseSchemaText } from '../../schemas/schema-json.ts'
+import type { FormatSpecification } from '../../streams/properties.ts'
+import { DOCUMENT_PARSERS, type ParserName } from './document-parsers.ts'
+
+export interface DocumentTask {
+  readonly kind: 'document'
+  readonly parser: ParserName
+  readonly body: Uint8Array
+  readonly depthMax: number
+  readonly more: readonly unknown[]
+}
+
+export interface PreviewTask {
+  readonly kind: 'preview'
+  readonly format: FormatSpecification
+  readonly events: readonly PreviewEvent[]
+}
+
+export interface PreviewEvent {
+  /** Undefined for one that is too long to be tried. */
+  readonly body: Uint8Array | undefined
+  readonly headers: HeaderPairs
+  /** `"timestamp":…,"sequence":…` */
+  readonly position: string
+  /** The beginning of the body. */
+  readonly shown: Uint8Array
+  readonly length: number
+}
+
+export type ParseTask = DocumentTask | PreviewTask
+
+/** The most bytes of an event that is tried. */
+export const TRIED_BYTES_MAX = 256 * 1024
+/** Of one record as JSON. */
+const RECORD_CHARS_MAX = 64 * 1024
+
+/**
+ * The result. Each event of a preview is handed to `emit` as JSON when it has been read, and is no part of it. Throws
+ * ServiceError.
+ */
+export function runTask(task: ParseTask, emit: (part: string) => void): unknown {
+  if (task.kind === 'preview') return preview(task, emit)
+  const parse = DOCUMENT_PARSERS[task.parser] as (...given: unknown[]) => unknown
+  return parse(task.body, task.depthMax, ...task.more)
+}
+
+/** An event of a preview that could not be read, as JSON. */
+export function unreadEvent({ position, shown }: PreviewEvent, reason: string): string {
+  return `{${position},"error":${JSON.stringify(reason)},"body":${JSON.stringify(bytesText(shown))}}`
+}
+
+function preview({ format, events }: PreviewTask, emit: (part: string) => void): undefined {
+  const schema = parseSchemaText(format.schema) as RecordSchema
+  const reader = openReader(resolveFormat(format.name, schema, format.settings))
+  const values: Value[] = new Array(allFields(schema).length).fill(null)
+  for (const event of events) emit(previewOf(event, reader, schema, values))
+}
+
+function previewOf(event: PreviewEvent, reader: RecordReader, schema: RecordSchema, values: Value[]): string {
+  const { body, headers, position, length } = event
+  if (body === undefined) {
+    return unreadEvent(event, `the event has ${length} bytes; one of at most ${TRIED_BYTES_MAX} is tried`)
+  }
+  const error = reader.read(body, 0, body.length, headers, values)
+  if (error !== undefined) return unreadEvent(event, error.reason)
+  const fields = schema.fields.map(
+    ({ name, schema: type }, at) => `${JSON.stringify(name)}:${fieldJson(type, values[at])}`,
+  )
+  const record = `{${fields.join(',')}}`
+  if (record.length <= RECORD_CHARS_MAX) return `{${position},"record":${record}}`
+  const cut = `the record has ${record.length} characters as JSON; one of at most ${RECORD_CHARS_MAX} is shown`
+  return `{${position},"cut":${JSON.stringify(cut)},"body":${JSON.stringify(bytesText(event.shown))}}`
+}

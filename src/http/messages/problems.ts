@@ -1,0 +1,115 @@
+/** Refusals and failures -> status and text: the one place where a status is chosen for an error. */
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { StorageError, type StorageErrorCode } from '../../../storage/storage-error.ts'
+import { withoutSecrets } from '../../auth/token-hash.ts'
+import { ServiceError, type ServiceErrorCode } from '../../service-error.ts'
+import { RETRY_AFTER_SECONDS } from '../server/refusals.ts'
+import type { HttpContext } from './bindings.ts'
+
+const REFUSALS = {
+  invalid_id: 400,
+  reserved_namespace: 400,
+  invalid_properties: 400,
+  invalid_range: 400,
+  invalid_cursor: 400,
+  invalid_parameter: 400,
+  duplicate_header: 400,
+  malformed_body: 400,
+  malformed_batch: 400,
+  invalid_query: 400,
+  invalid_content_type: 400,
+  table_forbidden: 403,
+  principal_mismatch: 403,
+  reset_disabled: 403,
+  stream_not_found: 404,
+  view_not_found: 404,
+  namespace_not_found: 404,
+  missing_content_type: 406,
+  unsupported_content_type: 406,
+  not_acceptable: 406,
+  cursor_gone: 410,
+  event_too_large: 413,
+  batch_too_large: 413,
+  document_too_large: 413,
+  expands_too_much: 413,
+  unsupported_encoding: 415,
+  unsupported_charset: 415,
+  headers_too_large: 431,
+  overloaded: 503,
+  disk_low: 507,
+} as const satisfies Record<ServiceErrorCode, number>
+
+const FAILURES = {
+  unavailable: 503,
+  full: 503,
+  closed: 503,
+  locked: 503,
+  dropped: 500,
+  corrupt: 500,
+  format: 500,
+} as const satisfies Record<StorageErrorCode, number>
+
+/** Seconds after which a client may try again when the store cannot write: it looks after itself, or an operator has to. */
+const RETRY_AFTER: Readonly<Record<number, { readonly 'Retry-After': string }>> = {
+  503: { 'Retry-After': '5' },
+  507: { 'Retry-After': '30' },
+}
+/** Too much at once is over sooner. */
+const RETRY_SOON = { 'Retry-After': `${RETRY_AFTER_SECONDS}` }
+
+export type ReportFailure = (error: unknown) => void
+
+export interface Problem {
+  readonly status: ContentfulStatusCode
+  readonly text: string
+  readonly headers: Record<string, string>
+}
+
+/** How often each code was answered, since the start. */
+export class ProblemCounts {
+  readonly #counts = new Map<string, number>()
+
+  count(code: string): void {
+    this.#counts.set(code, (this.#counts.get(code) ?? 0) + 1)
+  }
+
+  byCode(): Iterable<readonly [code: string, total: number]> {
+    return this.#counts
+  }
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof ServiceError) return error.code
+  return error instanceof StorageError ? `storage_${error.code}` : 'internal'
+}
+
+/** The answer to anything a handler throws; what is the server's fault is reported as well. */
+export function problemOf(error: unknown, report: ReportFailure, counts?: ProblemCounts): Problem {
+  counts?.count(codeOf(error))
+  if (error instanceof ServiceError) {
+    const { code, message, retryAfterSeconds } = error
+    const retry = retryAfterSeconds === undefined ? undefined : { 'Retry-After': `${retryAfterSeconds}` }
+    return problem(REFUSALS[code], message, retry ?? (code === 'overloaded' ? RETRY_SOON : undefined))
+  }
+  report(error)
+  if (error instanceof StorageError) return problem(FAILURES[error.code], error.message)
+  return problem(500, 'the server failed at this request; its log says how')
+}
+
+export function answerProblem(
+  error: unknown,
+  c: HttpContext,
+  report: ReportFailure,
+  counts?: ProblemCounts,
+): Response {
+  const { status, text, headers } = problemOf(error, report, counts)
+  return c.body(text, status, headers)
+}
+
+function problem(status: ContentfulStatusCode, text: string, headers = RETRY_AFTER[status]): Problem {
+  return {
+    status,
+    text: withoutSecrets(text), // it may repeat what the client sent
+    headers: { ...headers, 'Content-Type': 'text/plain; charset=utf-8' },
+  }
+}

@@ -1,0 +1,38 @@
+/** A handler that changes something, with a line of audit for every answer it gives, refusals included. */
+import type { AuditAction, AuditLog } from '../../audit/audit-log.ts'
+import { DEFAULT_NAMESPACE } from '../../streams/names.ts'
+import type { Handler } from '../messages/bindings.ts'
+import { answerProblem, type ProblemCounts, type ReportFailure } from '../messages/problems.ts'
+
+export function audited(
+  action: AuditAction,
+  audit: AuditLog,
+  handle: Handler,
+  report: ReportFailure,
+  problems?: ProblemCounts,
+): Handler {
+  return async (c) => {
+    const { headers, socket } = c.env.incoming
+    const from = `${socket.remoteAddress}:${socket.remotePort}` // before it is closed, and forgotten
+    let response: Response
+    try {
+      response = await handle(c)
+    } catch (error) {
+      response = answerProblem(error, c, report, problems)
+    }
+    audit.record({
+      action,
+      client: clientName(c.get('client')),
+      from,
+      forwardedFor: headers['x-forwarded-for'] as string | undefined,
+      namespace: c.req.param('namespace') ?? DEFAULT_NAMESPACE,
+      stream: c.req.param('stream'),
+      status: response.status,
+    })
+    return response
+  }
+}
+
+function clientName(client: { readonly name: string } | null | undefined): string | null | undefined {
+  return client === null ? null : client?.name
+}

@@ -1,0 +1,288 @@
+/**
+ * Which connections are open, shared by network addresses: no more than are allowed, and at the limit the one that is
+ * needed least makes room for the next. In this order a connection is closed for a new one:
+ *
+ *   1. half-open: no request header is complete yet, nor perhaps the TLS handshake. The oldest of the address with most of
+ *      them, if it is so for HALF_OPEN_GRACE_MS, or if many are
+ *   2. with a request whose body has been slower than the minimum rate for STALLED_SWEEPS seconds
+ *   3. of the address with most connections: idle between two requests, for longest; or with a request whose body is not
+ *      complete, if the newcomer's address has fewer connections
+ *   4. idle, of the newcomer's address or one with more connections
+ *   5. half-open for less, of the same: where many come at a time, each has a moment to send its request
+ *   6. with an upload or a reader below its minimum rate
+ *
+ * If there is none, the newcomer is one of the surplus: it is told that there is no room when it asks for something, unless
+ * it asks whether the service is well. docs/decisions/0024-fair-shares.md has the reasons.
+ */
+
+import type { RequestListener, Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { type ClientKey, FairShare } from '../../fair-share.ts'
+import { CountedResource } from '../../shared-resource.ts'
+import { addressKey } from './client-key.ts'
+import { asksForHealth } from './health-checks.ts'
+import { Refusal } from './refusals.ts'
+
+/** Room for those who are told that there is none, and for health checks. */
+const SURPLUS = 64
+/** Seconds are counted in these steps. */
+const SWEEP_MS = 1_000
+/** Connections are looked at once a second from this part of the limit on. */
+const SCARCE_SHARE = 3 / 4
+const STALLED_SWEEPS = 5
+/** A connection that does mean to send a request has sent it by then, unless it is far away. */
+const HALF_OPEN_GRACE_MS = 500
+/** Where more than this part is half-open, and more than so many, that is no coincidence. */
+const MANY_HALF_OPEN_SHARE = 1 / 4
+const MANY_HALF_OPEN_LEAST = 64
+
+/** What is known of one connection. Kept at its socket, so that a request finds it at no cost. */
+interface Connection {
+  /** Of the system: under TLS the one below. */
+  readonly socket: Socket
+  readonly address: ClientKey
+  readonly openedMs: number
+  /** What HTTP speaks on; undefined until the TLS handshake is done. */
+  http: HttpSocket | undefined
+  /** Number of its last request among all; undefined until the header of the first is complete. */
+  lastRequest: number | undefined
+  isSurplus: boolean
+  /** As the last sweep saw it, and how many sweeps it has not moved as fast as an upload has to. */
+  bytesRead: number
+  stalledSweeps: number
+}
+
+const CONNECTION = Symbol('connection')
+
+/** Node's server keeps the answer under way at its socket. */
+type HttpSocket = Socket & {
+  [CONNECTION]?: Connection
+  readonly _httpMessage?: ServerResponse | null
+}
+
+export interface ConnectionsOptions {
+  readonly max: number
+  readonly minUploadBytesPerSecond: number
+  /** Ends a transfer that is slower than it may be; false if there is none. */
+  readonly cutSlowTransfer: () => boolean
+}
+
+export class Connections extends CountedResource {
+  readonly #options: ConnectionsOptions
+  readonly #refusal: Refusal
+  readonly #open = new Set<Connection>()
+  /** Of those the ones without a request, oldest first. */
+  readonly #halfOpenOf = new Map<ClientKey, Set<Connection>>()
+  readonly #halfOpen: FairShare
+  #surplus = 0
+  #requests = 0
+  #sweeping: NodeJS.Timeout | undefined
+
+  constructor(options: ConnectionsOptions) {
+    super('connections', options.max)
+    this.#options = options
+    this.#halfOpen = new FairShare(options.max)
+    this.#refusal = new Refusal(
+      `${options.max} connections are open, and no more are taken; close some, or try again later`,
+    )
+  }
+
+  /** Connections that have not sent a whole request header yet. */
+  get halfOpen(): number {
+    return this.#halfOpen.total
+  }
+
+  watch(server: Server, tls: boolean): void {
+    const handshakes = new Map<string, Connection>()
+    server.prependListener('connection', (socket: Socket) => {
+      const connection = this.#add(socket)
+      if (!tls) {
+        bind(connection, socket)
+        return
+      }
+      const peer = peerOf(socket)
+      handshakes.set(peer, connection)
+      socket.once('close', () => handshakes.delete(peer))
+    })
+    if (!tls) return
+    server.prependListener('secureConnection', (socket: Socket) => {
+      const connection = handshakes.get(peerOf(socket))
+      if (connection !== undefined) bind(connection, socket)
+      handshakes.delete(peerOf(socket))
+    })
+  }
+
+  /** Requests of connections that are too many are refused, and their connections closed. */
+  guard(listener: RequestListener): RequestListener {
+    return (incoming, outgoing) => {
+      const connection = (incoming.socket as HttpSocket)[CONNECTION]
+      if (connection !== undefined) {
+        if (connection.lastRequest === undefined) this.#leaveHalfOpen(connection)
+        connection.lastRequest = ++this.#requests
+        connection.stalledSweeps = 0
+        if (connection.isSurplus && this.#staysSurplus(connection)) {
+          outgoing.shouldKeepAlive = false
+          if (!asksForHealth(incoming)) {
+            this.refused++
+            this.#refusal.answer(incoming, outgoing)
+            return
+          }
+        }
+      }
+      listener(incoming, outgoing)
+    }
+  }
+
+  /** Closes those who have not sent a byte of a request yet. */
+  closeSilent(): void {
+    for (const { socket, http } of this.#open) {
+      if (http === undefined ? socket.bytesRead === 0 : http.bytesRead === 0) socket.destroy()
+    }
+  }
+
+  closeAll(): void {
+    for (const { socket } of this.#open) socket.destroy()
+  }
+
+  #add(socket: Socket): Connection {
+    const address = addressKey(socket.remoteAddress)
+    const connection: Connection = {
+      ...{ socket, address, openedMs: performance.now(), http: undefined, lastRequest: undefined },
+      ...{ isSurplus: false, bytesRead: 0, stalledSweeps: 0 },
+    }
+    this.#evict(address)
+    if (!this.share.fits(1)) {
+      connection.isSurplus = true
+      this.#surplus++
+      if (this.#surplus > SURPLUS) socket.destroy() // nothing of them could be closed
+    }
+    this.#open.add(connection)
+    this.share.take(address, 1)
+    this.#halfOpen.take(address, 1)
+    const ofAddress = this.#halfOpenOf.get(address)
+    if (ofAddress === undefined) this.#halfOpenOf.set(address, new Set([connection]))
+    else ofAddress.add(connection)
+    socket.once('close', () => this.#remove(connection))
+    if (this.#isScarce) this.#sweeping ??= setInterval(() => this.#poll(), SWEEP_MS).unref()
+    return connection
+  }
+
+  /** Does nothing if it was closed for another one: then its place has been given on already. */
+  #remove(connection: Connection): void {
+    if (!this.#open.delete(connection)) return
+    this.share.give(connection.address, 1)
+    if (connection.lastRequest === undefined) this.#leaveHalfOpen(connection)
+    if (connection.isSurplus) this.#surplus--
+  }
+
+  #leaveHalfOpen(connection: Connection): void {
+    const { address } = connection
+    const ofAddress = this.#halfOpenOf.get(address)!
+    ofAddress.delete(connection)
+    if (ofAddress.size === 0) this.#halfOpenOf.delete(address)
+    this.#halfOpen.give(address, 1)
+  }
+
+  /** Closes one connection if there is no place for one more of `address`, as far as there is one to close. */
+  #evict(address: ClientKey): void {
+    if (this.share.fits(1)) return
+    const held = this.share.held(address)
+    const heaviest = this.share.heaviest()!
+    const isHeavier = this.share.held(heaviest) > held + 1
+    const mayLose = (one: Connection) => one.address === address || this.share.held(one.address) > held + 1
+    const victim =
+      this.#oldestHalfOpen(this.#manyAreHalfOpen ? 0 : HALF_OPEN_GRACE_MS) ??
+      this.#withoutBody(({ stalledSweeps }) => stalledSweeps >= STALLED_SWEEPS) ??
+      this.#longestIdle((one) => one.address === heaviest) ??
+      (isHeavier ? this.#withoutBody((one) => one.address === heaviest) : undefined) ??
+      this.#longestIdle(mayLose) ??
+      this.#oldestHalfOpen(0, mayLose)
+    if (victim === undefined) {
+      if (this.#options.cutSlowTransfer()) this.cut++
+      return
+    }
+    this.cut++
+    this.#remove(victim)
+    victim.socket.destroy()
+  }
+
+  get #manyAreHalfOpen(): boolean {
+    const many = Math.max(MANY_HALF_OPEN_LEAST, this.share.capacity * MANY_HALF_OPEN_SHARE)
+    return this.#halfOpen.total > many
+  }
+
+  #oldestHalfOpen(leastMs: number, among?: (connection: Connection) => boolean): Connection | undefined {
+    const heaviest = this.#halfOpen.heaviest()
+    if (heaviest === undefined) return undefined
+    const [oldest] = this.#halfOpenOf.get(heaviest)!
+    const isOldEnough = performance.now() - oldest!.openedMs >= leastMs
+    return isOldEnough && among?.(oldest!) !== false ? oldest : undefined
+  }
+
+  #longestIdle(among: (connection: Connection) => boolean): Connection | undefined {
+    let longest: Connection | undefined
+    for (const connection of this.#open) {
+      const { http, lastRequest } = connection
+      if (http === undefined || lastRequest === undefined || answerUnderWay(http) !== undefined) continue
+      if (longest !== undefined && lastRequest >= longest.lastRequest!) continue
+      if (among(connection)) longest = connection
+    }
+    return longest
+  }
+
+  /** One whose request waits for its body: the one that has not moved for longest. */
+  #withoutBody(among: (connection: Connection) => boolean): Connection | undefined {
+    let slowest: Connection | undefined
+    for (const connection of this.#open) {
+      const { http, stalledSweeps } = connection
+      if (slowest !== undefined && stalledSweeps <= slowest.stalledSweeps) continue
+      if (http === undefined || !among(connection)) continue
+      if (answerUnderWay(http)?.req.complete === false) slowest = connection
+    }
+    return slowest
+  }
+
+  /** Once a second: who moves. */
+  #poll(): void {
+    for (const connection of this.#open) {
+      const bytesRead = connection.http?.bytesRead ?? 0
+      const moved = bytesRead - connection.bytesRead
+      connection.bytesRead = bytesRead
+      if (moved < this.#options.minUploadBytesPerSecond * (SWEEP_MS / 1000)) connection.stalledSweeps++
+      else connection.stalledSweeps = 0
+    }
+    if (this.#isScarce) return
+    clearInterval(this.#sweeping)
+    this.#sweeping = undefined
+  }
+
+  get #isScarce(): boolean {
+    return this.share.total >= this.share.capacity * SCARCE_SHARE
+  }
+
+  /** Whoever has been here longest may stay, once others have gone. */
+  #staysSurplus(connection: Connection): boolean {
+    if (this.share.total > this.share.capacity) return true
+    connection.isSurplus = false
+    this.#surplus--
+    return false
+  }
+}
+
+/** The client of a connection, where no token is known. */
+export function addressOf(socket: Socket): ClientKey {
+  return (socket as HttpSocket)[CONNECTION]?.address ?? addressKey(socket.remoteAddress)
+}
+
+function bind(connection: Connection, socket: HttpSocket): void {
+  connection.http = socket
+  socket[CONNECTION] = connection
+}
+
+function peerOf({ remoteAddress, remotePort, localAddress }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress}`
+}
+
+function answerUnderWay(socket: HttpSocket): ServerResponse | undefined {
+  return socket._httpMessage ?? undefined
+}

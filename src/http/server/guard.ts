@@ -1,0 +1,116 @@
+/**
+ * Who may come in, where tokens are required. Stands before every handler, and before the answer to paths that nobody
+ * handles; decides from the token and the names in the path alone, before anybody looks what exists.
+ */
+import type { IncomingMessage } from 'node:http'
+import type { Client, Tokens } from '../../auth/tokens.ts'
+import { DEFAULT_NAMESPACE, type StreamId } from '../../streams/names.ts'
+import { answerText } from '../messages/answers.ts'
+import type { Handler, HttpContext } from '../messages/bindings.ts'
+import type { Access } from './access.ts'
+import { bearerOf } from './authorization.ts'
+import { answerUnauthorized, type PublicAddress, type Unauthenticated } from './unauthorized.ts'
+
+export class Guard {
+  readonly #tokens: Tokens
+  readonly #nowMs: () => number
+  readonly #address: PublicAddress
+
+  /** `address` is where clients find the service, and get a token. */
+  constructor(tokens: Tokens, nowMs: () => number, address: PublicAddress) {
+    this.#tokens = tokens
+    this.#nowMs = nowMs
+    this.#address = address
+  }
+
+  /** `handle`, for those who may. */
+  around(access: Access, handle: Handler): Handler {
+    return (c) => {
+      const client = this.clientOf(c.env.incoming)
+      if (typeof client === 'string') {
+        c.set('client', null)
+        return access === 'anybody' ? handle(c) : answerUnauthorized(c, client, this.#address)
+      }
+      c.set('client', client)
+      c.set('access', access)
+      if (!mayPass(client, access, c)) return answerText(c, forbidden(client, access), 403)
+      const waitMs = access === 'write' ? (client.rate?.waitMs(this.#nowMs()) ?? 0) : 0
+      return waitMs > 0 ? answerTooFast(c, client, waitMs) : handle(c)
+    }
+  }
+
+  /**
+   * The client of a request that was let in, as it is now; undefined if it would not be let in any more, null if it had no
+   * token. `access` is what its route asks.
+   */
+  clientNow(c: HttpContext, access: Access): Client | null | undefined {
+    const client = c.get('client') ?? null
+    const now = client === null ? null : this.#tokens.now(client, this.#nowMs())
+    return now === null || now === undefined || mayPass(now, access, c) ? now : undefined
+  }
+
+  /** The token of this name, if there is one that is good. */
+  named(name: string): Client | undefined {
+    return this.#tokens.named(name, this.#nowMs())
+  }
+
+  clientOf(incoming: IncomingMessage): Client | Unauthenticated {
+    const secret = bearerOf(incoming)
+    return secret === undefined ? 'missing' : this.#tokens.find(secret, this.#nowMs())
+  }
+
+  /** For events that do not pass through the routes: whoever may write to this stream. Others are refused by `around`. */
+  writerTo({ namespace, stream }: StreamId, incoming: IncomingMessage): Client | undefined {
+    const client = this.clientOf(incoming)
+    return typeof client !== 'string' && client.grants.allow('write', namespace, stream) ? client : undefined
+  }
+
+  /** Whether a client that `writerTo` has returned may still write to this stream. */
+  mayStillWrite(writer: Client, { namespace, stream }: StreamId): boolean {
+    const now = this.#tokens.now(writer, this.#nowMs())
+    return now?.grants.allow('write', namespace, stream) === true
+  }
+
+  /** Whether the secret with this hash is good and may still read these streams. */
+  mayStillRead(hash: string, streams: readonly StreamId[]): boolean {
+    const now = this.#tokens.ofHash(hash, this.#nowMs())
+    return (
+      now !== undefined &&
+      streams.every(({ namespace, stream }) => now.grants.allow('read', namespace, stream))
+    )
+  }
+
+  /** Counts one event, unless the client has sent too much already. */
+  countEvent({ rate }: Client, bytes: number): boolean {
+    if (rate === undefined) return true
+    const nowMs = this.#nowMs()
+    if (rate.waitMs(nowMs) > 0) return false
+    rate.take(nowMs, 1, bytes)
+    return true
+  }
+}
+
+function mayPass({ grants }: Client, access: Access, c: HttpContext): boolean {
+  if (access === 'anybody' || access === 'client') return true
+  const namespace = c.req.param('namespace') ?? DEFAULT_NAMESPACE
+  if (access === 'in-namespace') return grants.includePartOf(namespace)
+  if (access === 'namespace') return grants.allowNamespace(namespace)
+  const stream = c.req.param('stream') ?? c.req.param('dataset') ?? ''
+  if (access === 'stream') return grants.includeStream(namespace, stream)
+  return grants.allow(access, namespace, stream)
+}
+
+/** The same whether or not there is such a stream or namespace. */
+function forbidden({ name }: Client, access: Access): string {
+  if (access === 'in-namespace') return `token '${name}' has no grant in this namespace`
+  if (access === 'namespace') return `token '${name}' is not admin of all of this namespace`
+  if (access === 'stream') return `token '${name}' has no grant for this stream`
+  return `token '${name}' has no ${access} grant for this stream`
+}
+
+function answerTooFast(c: HttpContext, { name }: Client, waitMs: number): Response {
+  const seconds = Math.ceil(waitMs / 1000)
+  return answerText(c, `token '${name}' has sent more than its rate; come back in ${seconds} s`, 429, {
+    'Retry-After': `${seconds}`,
+  })
+}

@@ -1,0 +1,117 @@
+/**
+ * What the service has taken on and not finished: requests it works on, and bodies it holds. Everything that takes
+ * something on says so here, and is refused beyond the limits; plain counting, for it happens with every event.
+ *
+ * A request that waits for its client (for the rest of a body, for room to send) is none that is worked on: clients as
+ * slow as they like keep nobody else out. What has arrived of their bodies counts, and long answers have a count of their
+ * own.
+ */
+import type { IncomingMessage } from 'node:http'
+import type { ClientKey } from '../../fair-share.ts'
+import { Semaphore } from '../../semaphore.ts'
+import { BodyMemory, type BodyMemoryLimits } from './body-memory.ts'
+import { clientKey } from './client-key.ts'
+import { ReadPlaces, type ReadPlacesLimits } from './read-places.ts'
+
+export interface LoadLimits extends BodyMemoryLimits, ReadPlacesLimits {
+  readonly maxRequests: number
+}
+
+/** Reads that are looking for their first events at a time: each may hold a megabyte, and none takes long. */
+const FINDING_MAX = 32
+
+export class Load {
+  /** Of bodies that are arriving. */
+  readonly bodies: BodyMemory
+  /** Of long answers. */
+  readonly readPlaces: ReadPlaces
+  /** Which client a request counts for. */
+  readonly clientOf: (incoming: IncomingMessage) => ClientKey
+  readonly #bytesMax: number
+  #working = 0
+  #done = 0
+  #workingBytes = 0
+  #readsBegun = 0
+  readonly #finding = new Semaphore(FINDING_MAX)
+
+  /** Without `clientOf` a client is an address. */
+  constructor(limits: LoadLimits, clientOf?: (incoming: IncomingMessage) => ClientKey) {
+    this.bodies = new BodyMemory(limits)
+    this.readPlaces = new ReadPlaces(limits)
+    this.clientOf = clientOf ?? ((incoming) => clientKey(incoming, undefined))
+    this.#bytesMax = limits.maxRequestBytes
+  }
+
+  /** Requests that are worked on. */
+  get working(): number {
+    return this.#working
+  }
+
+  /** Requests that were worked on and are answered, since the start. */
+  get done(): number {
+    return this.#done
+  }
+
+  /** Bytes of bodies that wait for the disk, or are arriving. */
+  get heldBytes(): number {
+    return this.#workingBytes + this.bodies.held
+  }
+
+  /** Long answers that are being sent. */
+  get reads(): number {
+    return this.readPlaces.held
+  }
+
+  /** Reads, long or short, since the start. */
+  get readsBegun(): number {
+    return this.#readsBegun
+  }
+
+  /** Whether bodies take all the memory they may: those that arrive never take the part of the complete ones. */
+  get outOfMemory(): boolean {
+    return this.#workingBytes + Math.min(this.bodies.held, this.bodies.capacity) >= this.#bytesMax
+  }
+
+  /** Why writes are refused, as a sentence; undefined while there is memory for them. */
+  failure(): Error | undefined {
+    if (!this.outOfMemory && !this.bodies.refusedRecently) return undefined
+    return new Error(
+      `writes are refused: bodies hold ${this.heldBytes} bytes of memory, and at most ${this.#bytesMax} may be held`,
+    )
+  }
+
+  /** A request is complete, with a body of so many bytes, and is now worked on. */
+  begin(bytes: number): void {
+    this.#working++
+    this.#workingBytes += bytes
+  }
+
+  /** What `begin` began is over. */
+  end(bytes: number): void {
+    this.#working--
+    this.#done++
+    this.#workingBytes -= bytes
+  }
+
+  async whileDoing<T>(bytes: number, work: () => Promise<T>): Promise<T> {
+    this.begin(bytes)
+    try {
+      return await work()
+    } finally {
+      this.end(bytes)
+    }
+  }
+
+  /** A read looks for its first events, in its turn; what `find` resolves with. */
+  async whileFinding<T>(find: () => Promise<T>): Promise<T> {
+    this.begin(0)
+    this.#readsBegun++
+    const leave = await this.#finding.enter()
+    try {
+      return await find()
+    } finally {
+      this.end(0)
+      leave()
+    }
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * Answers and uploads that last: followers of notifications, long reads, exports, downloads, and every body that takes a while
+ * to arrive. What a token was let in for ends when the token is revoked, expires, or loses the grant: each is checked every
+ * quarter of a second.
+ */
+import type { Client } from '../../auth/tokens.ts'
+import type { HttpContext } from '../messages/bindings.ts'
+import type { Guard } from './guard.ts'
+
+const POLL_INTERVAL_MS = 250
+
+/** For what is decided by more than the route, such as the streams of a query. */
+export type MayGoOn = (client: Client) => boolean
+
+interface Open {
+  readonly mayGoOn: () => boolean
+  readonly cut: () => void
+}
+
+export class OpenAnswers {
+  readonly #guard: Guard | undefined
+  readonly #open = new Set<Open>()
+  #timer: NodeJS.Timeout | undefined
+
+  /** Without a guard nobody needs a token, and nothing is cut. */
+  constructor(guard: Guard | undefined) {
+    this.#guard = guard
+  }
+
+  /**
+   * Calls `cut`, once, when the client of this request would not be let in any more, or `mayGoOn` says no of what it may do
+   * now. Answers what has to be called when the request is over.
+   */
+  watch(c: HttpContext, cut: () => void, mayGoOn: MayGoOn = () => true): () => void {
+    const guard = this.#guard
+    const access = c.get('access')
+    if (guard === undefined || access === undefined) return () => {}
+    const stillMay = () => {
+      const now = guard.clientNow(c, access)
+      return now !== undefined && (now === null || mayGoOn(now))
+    }
+    return this.watchWhile(stillMay, cut)
+  }
+
+  /** As `watch`, for a request that does not pass through the routes. */
+  watchWhile(mayGoOn: () => boolean, cut: () => void): () => void {
+    const open: Open = { mayGoOn, cut }
+    this.#open.add(open)
+    this.#timer ??= setInterval(() => this.poll(), POLL_INTERVAL_MS).unref()
+    return () => this.#forget(open)
+  }
+
+  /** Reads a body by `read`. The connection is closed when its client would not be let in any more. */
+  async whileArriving<T>(c: HttpContext, read: () => Promise<T>): Promise<T> {
+    const { incoming } = c.env
+    const unwatch = this.watch(c, () => incoming.destroy())
+    try {
+      return await read()
+    } finally {
+      unwatch()
+    }
+  }
+
+  poll(): void {
+    for (const open of this.#open) {
+      if (open.mayGoOn()) continue
+      this.#forget(open)
+      open.cut()
+    }
+  }
+
+  #forget(open: Open): void {
+    if (!this.#open.delete(open) || this.#open.size > 0) return
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+}

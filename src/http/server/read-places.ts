@@ -1,0 +1,222 @@
+/**
+ * Places for long answers, shared by clients. Each holds about a megabyte until its client has taken it.
+ *
+ * When all places are taken and one more is needed, a reader is ended for it:
+ *
+ *   1. one that takes less than the minimum rate, of any client: the slowest first
+ *   2. the slowest one of the client with most places, as long as those are more than the needy one would have
+ *   3. one of the same client that has taken nothing for STALE_MS: the one that is idle longest. Not more of them than
+ *      there are places in that time, or clients that come back at once would all be new again, and the next one waits
+ *
+ * If there is none, the needy one waits for WAIT_MS_MAX, and is refused then. docs/decisions/0024-fair-shares.md has the
+ * reasons.
+ */
+
+import { type ClientKey, FairShare } from '../../fair-share.ts'
+import { ServiceError } from '../../service-error.ts'
+import { CountedResource } from '../../shared-resource.ts'
+import { SAMPLE_MS, TransferPace } from './transfer-pace.ts'
+
+export interface ReadPlacesLimits {
+  readonly maxReads: number
+  readonly minReadBytesPerSecond: number
+}
+
+/** The system takes an answer in large steps, so a shorter time tells nothing. */
+const RATE_WINDOW_MS = 4_000
+/** A reader of a megabyte a second moves in steps of up to three seconds where buffers are large, a faster one more often. */
+const STALE_MS = 2_000
+/** How often it is looked for a place while a read waits. */
+const WAITING_POLL_INTERVAL_MS = 20
+/** A read for which there is no place waits for one so long, then it is refused. */
+const WAIT_MS_MAX = 6_000
+/** Each has its first pieces in memory already. */
+const WAITING_MAX = 32
+
+interface Waiting {
+  readonly client: ClientKey
+  readonly resolve: (place: ReadPlace) => void
+  readonly reject: (error: ServiceError) => void
+  readonly deadline: NodeJS.Timeout
+  readonly cut: () => void
+}
+
+export class ReadPlaces extends CountedResource {
+  readonly #minBytesPerSecond: number
+  readonly #readers = new Set<ReadPlace>()
+  readonly #waiting = new Set<Waiting>()
+  readonly #waitingShare = new FairShare(WAITING_MAX)
+  #sampling: NodeJS.Timeout | undefined
+  #serving: NodeJS.Timeout | undefined
+  /** When the next one may be ended for being idle. */
+  #nextStaleMs = 0
+
+  constructor({ maxReads, minReadBytesPerSecond }: ReadPlacesLimits) {
+    super('reads', maxReads)
+    this.#minBytesPerSecond = minReadBytesPerSecond
+  }
+
+  /** A place for an answer of `client`; `leave` has to be called. `cut` ends the answer. Rejects with 'overloaded'. */
+  async enter(client: ClientKey, cut: () => void): Promise<ReadPlace> {
+    return this.#evict(client) ? this.#admit(client, cut) : this.#wait(client, cut)
+  }
+
+  /** Ends the slowest reader below the minimum rate; false if there is none. For those who need its connection. */
+  cutSlow(): boolean {
+    const slowest = this.#slowest((reader) => this.#isSlow(reader))
+    if (slowest === undefined) return false
+    this.#end(slowest)
+    return true
+  }
+
+  /** For ReadPlace: its answer is over. */
+  left(place: ReadPlace): void {
+    if (!this.#readers.delete(place)) return
+    this.share.give(place.client, 1)
+    this.#serveWaiting()
+    if (this.#readers.size > 0) return
+    clearInterval(this.#sampling)
+    this.#sampling = undefined
+  }
+
+  #admit(client: ClientKey, cut: () => void): ReadPlace {
+    const place = new ReadPlace(this, client, cut)
+    this.#readers.add(place)
+    this.share.take(client, 1)
+    this.#sampling ??= setInterval(() => this.#sample(), SAMPLE_MS).unref()
+    return place
+  }
+
+  /** Whether there is a place for `client`; another reader may have lost it. */
+  #evict(client: ClientKey): boolean {
+    if (this.share.fits(1)) return true
+    const victim = this.#victim(client)
+    if (victim !== undefined) this.#end(victim)
+    return victim !== undefined
+  }
+
+  #victim(client: ClientKey): ReadPlace | undefined {
+    const slow = this.#slowest((reader) => this.#isSlow(reader))
+    if (slow !== undefined) return slow
+    const heaviest = this.share.heaviest(client)
+    if (heaviest !== undefined && this.share.held(heaviest) > this.share.held(client) + 1) {
+      return this.#slowest((reader) => reader.client === heaviest)
+    }
+    return this.#stale(client)
+  }
+
+  #stale(client: ClientKey): ReadPlace | undefined {
+    const nowMs = performance.now()
+    if (nowMs < this.#nextStaleMs) return undefined
+    let stale: { reader: ReadPlace; idleMs: number } | undefined
+    for (const reader of this.#readers) {
+      const { idleMs } = reader.pace
+      if (reader.client !== client || idleMs < STALE_MS) continue
+      if (stale === undefined || idleMs > stale.idleMs) stale = { reader, idleMs }
+    }
+    if (stale !== undefined) this.#nextStaleMs = nowMs + STALE_MS / this.share.capacity
+    return stale?.reader
+  }
+
+  #slowest(among: (reader: ReadPlace) => boolean): ReadPlace | undefined {
+    let slowest: { reader: ReadPlace; rate: number } | undefined
+    for (const reader of this.#readers) {
+      if (!among(reader)) continue
+      const rate = reader.pace.bytesPerSecond(RATE_WINDOW_MS)
+      // Of several that take nothing at all, the one that came first.
+      if (slowest === undefined || rate < slowest.rate) slowest = { reader, rate }
+    }
+    return slowest?.reader
+  }
+
+  #isSlow({ pace }: ReadPlace): boolean {
+    return pace.awaitedMs >= RATE_WINDOW_MS && pace.bytesPerSecond(RATE_WINDOW_MS) < this.#minBytesPerSecond
+  }
+
+  /** Its place is free at once. */
+  #end(place: ReadPlace): void {
+    this.cut++
+    this.#readers.delete(place)
+    this.share.give(place.client, 1)
+    place.cut()
+  }
+
+  #wait(client: ClientKey, cut: () => void): Promise<ReadPlace> {
+    return new Promise((resolve, reject) => {
+      if (this.#waiting.size >= WAITING_MAX && !this.#refuseOneOfHeaviest(client)) {
+        reject(this.#refusal())
+        return
+      }
+      const deadline = setTimeout(() => this.#refuse(waiting), WAIT_MS_MAX).unref()
+      const waiting: Waiting = { client, resolve, reject, deadline, cut }
+      this.#waiting.add(waiting)
+      this.#waitingShare.take(client, 1)
+      this.#serving ??= setInterval(() => this.#serveWaiting(), WAITING_POLL_INTERVAL_MS).unref()
+    })
+  }
+
+  /** Too many wait: one of the client with most of them goes, unless that is the one who asks. */
+  #refuseOneOfHeaviest(client: ClientKey): boolean {
+    const heaviest = this.#waitingShare.heaviest(client)
+    if (heaviest === undefined) return false
+    if (this.#waitingShare.held(heaviest) <= this.#waitingShare.held(client) + 1) return false
+    this.#refuse([...this.#waiting].findLast((waiting) => waiting.client === heaviest)!)
+    return true
+  }
+
+  /** Whoever has least comes first, and among those whoever waits longest. */
+  #serveWaiting(): void {
+    const byShare = [...this.#waiting].sort((a, b) => this.share.held(a.client) - this.share.held(b.client))
+    for (const waiting of byShare) {
+      if (!this.#evict(waiting.client)) continue
+      this.#leave(waiting)
+      waiting.resolve(this.#admit(waiting.client, waiting.cut))
+    }
+  }
+
+  #refuse(waiting: Waiting): void {
+    this.#leave(waiting)
+    waiting.reject(this.#refusal())
+  }
+
+  #leave(waiting: Waiting): void {
+    this.#waiting.delete(waiting)
+    this.#waitingShare.give(waiting.client, 1)
+    clearTimeout(waiting.deadline)
+    if (this.#waiting.size > 0) return
+    clearInterval(this.#serving)
+    this.#serving = undefined
+  }
+
+  #refusal(): ServiceError {
+    this.refused++
+    return new ServiceError(
+      'overloaded',
+      `${this.held} long answers are being sent, and no more at a time; try again later, or ask for less with limit`,
+    )
+  }
+
+  #sample(): void {
+    for (const { pace } of this.#readers) pace.sample()
+  }
+}
+
+/** One long answer that is being sent. */
+export class ReadPlace {
+  readonly client: ClientKey
+  readonly pace = new TransferPace()
+  /** Ends the answer. */
+  readonly cut: () => void
+  readonly #places: ReadPlaces
+
+  constructor(places: ReadPlaces, client: ClientKey, cut: () => void) {
+    this.#places = places
+    this.client = client
+    this.cut = cut
+  }
+
+  /** May be called twice. */
+  leave(): void {
+    this.#places.left(this)
+  }
+}

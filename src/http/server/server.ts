@@ -1,0 +1,167 @@
+/**
+ * Node's HTTP server as we want it: requests of one connection in their turn, connections that stay open for pools,
+ * limits on what a client may send and how long it may take, and a stop that loses no answer.
+ */
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
+import { type AddressInfo, Server as NetServer } from 'node:net'
+import type { TlsFiles } from '../../config.ts'
+import type { Limits } from '../../limits.ts'
+import { type AnswerCounts, answerClass, securityHeaders } from './answer-class.ts'
+import { Connections } from './connections.ts'
+import { answerPreflights, CorsRules } from './cors.ts'
+import type { Gate } from './gate.ts'
+import { PipelinedRequests } from './in-turn.ts'
+import { headProblem, withClearHead } from './request-head.ts'
+import { readIdentity, tlsOptions } from './tls.ts'
+import { closeTunnel, refuseUnreadable } from './unreadable.ts'
+
+/** How often connections whose headers take too long are looked for. */
+const HEADER_CHECK_INTERVAL_MS = 1_000
+/** While stopping: how often connections without a request are closed. A busy client sends its next one before that. */
+const IDLE_POLL_INTERVAL_MS = 200
+
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+export interface ServerOptions {
+  readonly limits: Limits
+  readonly gate: Gate
+  readonly answers: AnswerCounts
+  readonly corsOrigins: readonly string[]
+  readonly tokensRequired?: boolean
+  /** False: a body that waits for a 100 is not asked for, and the refusal is all that is sent. */
+  readonly mayContinue?: ((incoming: IncomingMessage) => boolean) | undefined
+  /** Ends an upload or a reader that is slower than it may be, for its connection; false if there is none. */
+  readonly cutSlowTransfer?: () => boolean
+  /** HTTPS, with this identity. */
+  readonly tls?: TlsFiles
+}
+
+export interface HttpServer {
+  readonly server: Server
+  readonly connections: Connections
+  readonly pipelined: PipelinedRequests
+  /** Reads certificate and key again. Throws TlsError, and stays with what it has; does nothing without TLS. */
+  reloadTls(): void
+}
+
+/** Throws TlsError if the files of the certificate cannot be used. */
+export function newServer(
+  listener: RequestListener,
+  {
+    limits,
+    gate,
+    answers,
+    corsOrigins,
+    tokensRequired = false,
+    mayContinue,
+    cutSlowTransfer,
+    tls,
+  }: ServerOptions,
+): HttpServer {
+  const always = securityHeaders(tls !== undefined)
+  const cors = corsOrigins.length > 0 ? new CorsRules(corsOrigins) : undefined
+  const connections = new Connections({
+    max: limits.maxConnections,
+    minUploadBytesPerSecond: limits.minUploadBytesPerSecond,
+    cutSlowTransfer: cutSlowTransfer ?? (() => false),
+  })
+  const pipelined = new PipelinedRequests(limits.maxPipelined)
+  const gated = gate.guard(listener)
+  const asked = cors === undefined ? gated : answerPreflights(cors, gated)
+  const options = {
+    ServerResponse: answerClass(always, cors, answers),
+    maxHeaderSize: limits.maxHeaderBytes,
+    headersTimeout: limits.headerSeconds * 1000,
+    requireHostHeader: false, // said with a sentence in request-head.ts
+    requestTimeout: 0, // an upload takes as long as it takes
+    connectionsCheckingInterval: HEADER_CHECK_INTERVAL_MS,
+    // Clients keep connections in pools for about a minute: we must not be the one who closes first.
+    keepAliveTimeout: limits.keepAliveSeconds * 1000,
+  }
+  const handle = pipelined.inTurn(withClearHead(connections.guard(asked), tokensRequired))
+  const server =
+    tls === undefined
+      ? createServer(options, handle)
+      : createTlsServer({ ...options, ...tlsOptions(tls) }, handle)
+  server.timeout = limits.idleSeconds * 1000
+  server.maxHeadersCount = 0 // their bytes are limited; of more than a number node would drop the rest
+  // A client that has said all it wants to say may close its side, and still gets the answers.
+  ;(server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true
+  server.on('clientError', refuseUnreadable(limits, always))
+  server.on('connect', closeTunnel)
+  server.on('checkContinue', (incoming, outgoing) => {
+    if (gate.refusesBeforeBody(incoming, outgoing)) return
+    const may =
+      headProblem(incoming, tokensRequired) === undefined &&
+      (mayContinue === undefined || mayContinue(incoming))
+    if (may) outgoing.writeContinue()
+    server.emit('request', incoming, outgoing)
+  })
+  connections.watch(server, tls !== undefined)
+  return {
+    server,
+    connections,
+    pipelined,
+    reloadTls() {
+      if (tls !== undefined) (server as TlsServer).setSecureContext(readIdentity(tls))
+    },
+  }
+}
+
+/** Rejects with node's error if the address cannot be had. */
+export function listen(server: NetServer, { host, port }: Address): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ port, host }, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+/**
+ * An address that cannot be had is told before anything is done to the data folder. Resolves with what the host's name
+ * stands for.
+ */
+export async function tryAddress(address: Address): Promise<string> {
+  const server = new NetServer()
+  await listen(server, address)
+  const { address: found } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return found
+}
+
+/** Whether only this machine can connect to this address. */
+export function isLoopback(address: string): boolean {
+  return address === '::1' || /^(::ffff:)?127\./i.test(address)
+}
+
+/**
+ * Connections close after their next answer, or when they have none to wait for, all of them when the grace has passed.
+ * The `close` of node's HTTP server would cut those between two requests, the second of which may be on its way.
+ */
+export async function stopServing({ server, connections }: HttpServer, graceMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()))
+  server.prependListener('request', (_, response) => {
+    response.shouldKeepAlive = false
+  })
+  const idle = setInterval(() => {
+    server.closeIdleConnections()
+    connections.closeSilent()
+  }, IDLE_POLL_INTERVAL_MS)
+  const deadline = setTimeout(() => connections.closeAll(), graceMs)
+  await closed
+  clearInterval(idle)
+  clearTimeout(deadline)
+}
+
+/** Everything that reaches a route is answered by the app; this is for what has no path to route by. */
+export function answerUnreadable(error: unknown): Response {
+  const reason = error instanceof Error ? error.message : String(error)
+  const headers = { 'Content-Type': 'text/plain; charset=utf-8' }
+  return new Response(`the request cannot be read: ${reason}`, { status: 400, headers })
+}

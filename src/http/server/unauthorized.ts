@@ -1,0 +1,52 @@
+/** 401, as CDAP's clients look for it: where a token can be had, and what is wrong with the one that was sent. */
+import type { Socket } from 'node:net'
+import type { HttpContext } from '../messages/bindings.ts'
+
+/** No token at all, one that nobody has, one that had its time. */
+export type Unauthenticated = 'missing' | 'unknown' | 'expired'
+
+const DESCRIPTIONS = {
+  unknown: 'the token is not known',
+  expired: 'the token has expired',
+} as const
+
+export function answerUnauthorized(
+  c: HttpContext,
+  unauthenticated: Unauthenticated,
+  address: PublicAddress,
+  scheme: 'Bearer' | 'Basic' = 'Bearer',
+): Response {
+  const realm = `${scheme} realm="millrace"`
+  const bad = unauthenticated !== 'missing' && scheme === 'Bearer'
+  const error = bad && { error: 'invalid_token', error_description: DESCRIPTIONS[unauthenticated] }
+  return c.body(JSON.stringify({ auth_uri: [`${address(c.env.incoming.socket)}/token`], ...error }), 401, {
+    'Content-Type': 'application/json',
+    'WWW-Authenticate': error
+      ? `${realm}, error="${error.error}", error_description="${error.error_description}"`
+      : realm,
+  })
+}
+
+/** The URL of the service without a path, for a client that has come in by this connection. */
+export type PublicAddress = (socket: Pick<Socket, 'localAddress' | 'localPort'>) => string
+
+/** Addresses that stand for all of a machine's. */
+const ALL_ADDRESSES = new Set(['0.0.0.0', '::', '::ffff:0.0.0.0'])
+
+/**
+ * As configured, never as a request says: a client that is sent to another host by what somebody wrote into its request
+ * would hand over its password there. A host that stands for all addresses of the machine, as `address` tells, is told as
+ * the address that the client has reached.
+ */
+export function publicAddress(host: string, address: string, publicUrl?: string): PublicAddress {
+  if (publicUrl !== undefined) return () => publicUrl
+  return (socket) => {
+    const scheme = 'encrypted' in socket ? 'https' : 'http'
+    const name = ALL_ADDRESSES.has(address) ? (socket.localAddress ?? '127.0.0.1') : host
+    return `${scheme}://${inUrl(name.replace(/^::ffff:(?=[0-9.]+$)/i, ''))}:${socket.localPort}`
+  }
+}
+
+function inUrl(address: string): string {
+  return address.includes(':') && !address.startsWith('[') ? `[${address}]` : address
+}

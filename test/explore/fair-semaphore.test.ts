@@ -1,0 +1,128 @@
+import { describe, expect, test } from 'vitest'
+import { FairSemaphore, type Task, type Verdict } from '../../src/explore/fair-semaphore.ts'
+import { Penalties } from '../../src/explore/penalties.ts'
+
+class Probe implements Task {
+  readonly client: string
+  readonly #log: string[]
+  readonly name: string
+  suspect = false
+  verdict: Verdict | undefined
+  gaveWay = 0
+
+  constructor(name: string, log: string[]) {
+    this.name = name
+    this.client = name[0]!
+    this.#log = log
+  }
+
+  begin(): void {
+    this.verdict = undefined
+    this.#log.push(this.name)
+  }
+
+  preempt(): void {
+    this.gaveWay++
+  }
+}
+
+function turnsOf(count: number) {
+  const begun: string[] = []
+  const penalties = new Penalties()
+  const turns = new FairSemaphore(count, penalties)
+  const ask = (name: string) => {
+    const turn = new Probe(name, begun)
+    turns.ask(turn)
+    return turn
+  }
+  return { turns, penalties, begun, ask }
+}
+
+describe('turns', () => {
+  test('the last is for a client that has none', () => {
+    const { begun, ask } = turnsOf(3)
+    for (const name of ['a1', 'a2', 'a3', 'b1']) ask(name)
+    expect(begun).toEqual(['a1', 'a2', 'b1'])
+  })
+
+  test('the client with the fewest is next, then the one that was served longest ago', () => {
+    const { begun, ask, turns } = turnsOf(2)
+    const [a1] = ['a1', 'a2', 'a3', 'b1', 'b2', 'c1'].map(ask)
+    expect(begun).toEqual(['a1', 'b1'])
+    turns.leave(a1!)
+    expect(begun).toEqual(['a1', 'b1', 'c1'])
+    for (let i = 0; i < 3; i++) turns.leave(turns.running[0]!)
+    expect(begun).toEqual(['a1', 'b1', 'c1', 'a2', 'b2', 'a3'])
+  })
+
+  test('one that leaves while it waits does not get any', () => {
+    const { begun, ask, turns } = turnsOf(1)
+    const [a1, a2] = ['a1', 'a2', 'a3'].map(ask)
+    turns.leave(a2!)
+    turns.leave(a1!)
+    expect(begun).toEqual(['a1', 'a3'])
+    expect(turns.waitingOf('a')).toBe(0)
+  })
+
+  test('a client with several gives way to one that has none', async () => {
+    const { ask } = turnsOf(3)
+    const [a1, a2, b1, c1] = ['a1', 'a2', 'b1', 'c1'].map(ask)
+    await expect.poll(() => a2!.gaveWay, { timeout: 3_000 }).toBeGreaterThan(0)
+    expect([a1!.gaveWay, b1!.gaveWay, c1!.gaveWay]).toEqual([0, 0, 0])
+  })
+
+  test('a client with a penalty waits while others are there, and not alone', () => {
+    const { begun, ask, turns, penalties } = turnsOf(3)
+    penalties.add('a')
+    turns.leave(ask('a1'))
+    expect(begun).toEqual(['a1'])
+    turns.leave(ask('b1'))
+    ask('a2')
+    expect(begun).toEqual(['a1', 'b1'])
+    expect(turns.penaltyMs('a')).toBeGreaterThan(1_000)
+    ask('b2')
+    expect(begun).toEqual(['a1', 'b1', 'b2'])
+  })
+})
+
+describe('which of those that failed together is to blame', () => {
+  test('the only one', () => {
+    const { ask, turns } = turnsOf(3)
+    const a1 = ask('a1')
+    turns.judge()
+    expect(a1.verdict).toBe('guilty')
+  })
+
+  test('the one that is known', () => {
+    const { ask, turns } = turnsOf(3)
+    const [a1, b1] = ['a1', 'b1'].map(ask)
+    turns.judge(b1)
+    expect([a1!.verdict, b1!.verdict, a1!.suspect]).toEqual(['innocent', 'guilty', false])
+  })
+
+  test('else all are suspects, of which one runs at a time, and the next failure tells', () => {
+    const { ask, turns, begun } = turnsOf(3)
+    const both = ['a1', 'b1'].map(ask)
+    turns.judge()
+    expect(both.map((turn) => [turn.verdict, turn.suspect])).toEqual([
+      ['innocent', true],
+      ['innocent', true],
+    ])
+    for (const turn of both) turns.leave(turn)
+    begun.length = 0
+    for (const turn of both) turns.ask(turn, true)
+    const c1 = ask('c1')
+    expect(begun).toEqual(['a1', 'c1'])
+    turns.judge()
+    expect([both[0]!.verdict, c1.verdict, c1.suspect]).toEqual(['guilty', 'innocent', false])
+    turns.leave(both[0]!)
+    expect(begun).toEqual(['a1', 'c1', 'b1'])
+  })
+
+  test('none of them, if it is gone', () => {
+    const { ask, turns } = turnsOf(3)
+    const a1 = ask('a1')
+    turns.judge('gone')
+    expect(a1.verdict).toBe('innocent')
+  })
+})
