@@ -51,9 +51,9 @@ const ALLOWED: readonly { readonly file: RegExp; readonly text: RegExp; readonly
     reason: 'the list itself',
   },
   {
-    file: /^(src\/audit|test|docs)\//,
-    text: /['"`]strangers['"`]/,
-    reason: 'value of "audit" in lines that programs of operators read',
+    file: /^CHANGELOG\.md$/,
+    text: /`strangers`/,
+    reason: 'the old value of an audit line, for operators who search for it',
   },
 ]
 
