@@ -1,9 +1,9 @@
 /**
- * What docs/http-api.md and README.md tell people to paste works: every block of shell with a curl in it is run, in
- * order, by one bash against a service that was just started.
+ * The examples of docs/http-api.md and README.md work. One bash runs every shell block that contains curl, in order, against a
+ * service that was just started.
  *
- * In docs/http-api.md a curl has its status in a comment at the end of its line, `# 200`, and the block that follows
- * shell without anything between shows what the whole block prints. Times and cursors differ, and are taken as equal.
+ * In docs/http-api.md the comment at the end of a curl line is the expected status, `# 200`. A block of another language right after
+ * a shell block is its expected output. Times and cursors are not compared.
  */
 import { execFile } from 'node:child_process'
 import { createWriteStream, existsSync, readFileSync } from 'node:fs'
@@ -26,7 +26,7 @@ const run = promisify(execFile)
 interface ShellBlock {
   readonly line: number
   readonly text: string
-  /** What the block below shows, if there is one. */
+  /** Expected output: the block below, if there is one. */
   readonly output: string | undefined
 }
 
@@ -35,17 +35,17 @@ interface CurlRun {
   readonly exitCode: number
 }
 
-/** Between the blocks in what bash prints; no answer of the service has it. */
+/** Separates the output of the blocks; no answer of the service contains it. */
 const MARK = '=====next block====='
 
-/** Every curl of a block tells its status and exit code on standard error; no configuration file is read. */
+/** Every curl of a block prints its status and exit code on standard error; curl reads no configuration file. */
 const CURL = `curl() {
   command curl -q --silent --show-error --max-time 20 -w '%{stderr}
 @%{http_code} %{exitcode}
 ' "$@"
 }`
 
-test('every example of docs/http-api.md has the status and the output it shows', async ({ skip }) => {
+test('every example of docs/http-api.md has the documented status and output', async ({ skip }) => {
   const problem = await shellProblem()
   if (problem !== undefined) skip(problem)
   const blocks = shellBlocks(readFileSync(join(PROJECT_FOLDER, 'docs', 'http-api.md'), 'utf8'))
@@ -55,7 +55,7 @@ test('every example of docs/http-api.md has the status and the output it shows',
     const name = `docs/http-api.md:${line}`
     const { curls, stdout } = results[i]!
     expect(curls, name).toEqual(statusesIn(text).map((status) => ({ status, exitCode: 0 })))
-    expect(alike(stdout), name).toBe(alike(output ?? ''))
+    expect(comparable(stdout), name).toBe(comparable(output ?? ''))
   }
 })
 
@@ -84,12 +84,12 @@ test('every curl of README.md succeeds, those of its table too', async ({ skip }
     for (const { status, exitCode } of curls) {
       expect([exitCode, status < 400], `${commands[i]} answered ${status}`).toEqual([0, true])
     }
-    // At least: a loop may call it again.
+    // At least that many: a loop may run curl again.
     expect(curls.length, commands[i]).toBeGreaterThanOrEqual(commands[i]!.match(/\bcurl /g)?.length ?? 0)
   }
 })
 
-/** ```sh and ```console blocks, each with the block of anything else that follows at once. */
+/** ```sh and ```console blocks, each with the block of another language right after it. */
 function shellBlocks(markdown: string): ShellBlock[] {
   const blocks: ShellBlock[] = []
   const fences = [...markdown.matchAll(/^```([a-z]*)\n([\s\S]*?)^```$/gm)]
@@ -112,7 +112,7 @@ function statusesIn(block: string): number[] {
   return [...block.matchAll(/ # ([0-9]{3})$/gm)].map(([, status]) => Number(status))
 }
 
-/** As they stand in the text, which is how they are pasted. */
+/** Sorts commands by their place in the text, because readers paste them in this order. */
 function inOrder(markdown: string, commands: readonly string[]): string[] {
   const place = (command: string) => markdown.replaceAll('\\|', '|').indexOf(command.trim())
   return [...commands].sort((a, b) => place(a) - place(b))
@@ -151,7 +151,7 @@ function onPort(script: string, { port }: ServiceProcess): string {
   return script.replaceAll('11015', String(port))
 }
 
-/** The files that the examples send. */
+/** Creates the files that the examples send. */
 async function makeFiles(folder: string): Promise<void> {
   if (existsSync(readme)) await copyFile(readme, join(folder, 'README.md'))
   const type = avro.Type.forSchema({
@@ -167,8 +167,8 @@ async function makeFiles(folder: string): Promise<void> {
   }
 }
 
-/** Without what differs from run to run: times, cursors, and the line ends that curl does not add. */
-function alike(output: string): string {
+/** Removes the parts that differ between runs: times, cursors, and the line ends that curl does not add. */
+function comparable(output: string): string {
   return output
     .replace(/"timestamp":[0-9]+/g, '"timestamp":0')
     .replace(/"cursor":"[A-Za-z0-9_-]{38}"/g, '"cursor":""')

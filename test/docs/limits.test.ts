@@ -1,4 +1,4 @@
-/** docs/operations.md names every limit with the default it has. */
+/** docs/operations.md has a row for every limit, with its default. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -7,7 +7,7 @@ import { PROJECT_FOLDER } from '../support/service-process.ts'
 
 const operations = readFileSync(join(PROJECT_FOLDER, 'docs', 'operations.md'), 'utf8')
 
-test.each(Object.values(LIMITS))('$flag has its row, and its default', ({ flag, fallback }) => {
+test.each(Object.values(LIMITS))('$flag has a row with its default', ({ flag, fallback }) => {
   const row = operations.split('\n').find((line) => line.startsWith(`| \`--${flag}\` |`))
   expect(row?.split('|')[2]?.trim()).toBe(fallback)
 })

@@ -1,4 +1,4 @@
-/** What a document of the project names is there: files and folders, links, and the headings that links lead to. */
+/** The files, folders, links and headings that a document of the project names exist. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { expect, test } from 'vitest'
@@ -25,7 +25,7 @@ function found(document: string, pattern: RegExp): string[] {
   return [...text(document).matchAll(pattern)].map((match) => match[1]!)
 }
 
-/** As GitHub makes them. */
+/** Anchors of the headings, as GitHub generates them. */
 function anchors(document: string): string[] {
   return found(document, /^#+ (.*)$/gm).map((heading) =>
     heading
@@ -46,12 +46,12 @@ test.each(documents)('every source file that %s names exists', (document) => {
   expect(missing).toEqual([])
 })
 
-/** Documents leave out the folders above a file where they are clear. */
+/** Documents may leave out the first folders of a path. */
 function isEndOfPath(name: string): boolean {
   return files.some((file) => file === name || file.endsWith(`/${name}`))
 }
 
-test.each(documents)('every link of %s leads somewhere', (document) => {
+test.each(documents)('every link of %s has a target', (document) => {
   const missing = found(document, /\]\(([^)\s]+)\)/g).filter((link) => {
     if (/^[a-z]+:/.test(link)) return false
     const [path = '', anchor] = link.split('#')
