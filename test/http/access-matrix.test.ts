@@ -4,7 +4,9 @@
  */
 import { describe, expect, test } from 'vitest'
 import { Tokens } from '../../src/auth/tokens.ts'
-import { type AppParts, createApp, type Route, routesOf } from '../../src/http/app.ts'
+import type { AppParts, Route } from '../../src/http/api.ts'
+import { createApp, routesOf } from '../../src/http/app.ts'
+import { openParsePort } from '../../src/http/document-parsers.ts'
 import { Workers } from '../../src/http/messages/parse-workers.ts'
 import { Followers } from '../../src/http/server/followers.ts'
 import { Guard } from '../../src/http/server/guard.ts'
@@ -490,7 +492,7 @@ async function routesOfService(
     loopShare: new LoopShare(),
     openAnswers: new OpenAnswers(undefined),
     followers: new Followers(1),
-    workers: new Workers({ maxDocumentBytes: limits.maxDocumentBytes }),
+    workers: new Workers({ maxDocumentBytes: limits.maxDocumentBytes, openPort: openParsePort }),
     nowMs: Date.now,
     report: () => {},
   }

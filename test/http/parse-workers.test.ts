@@ -52,7 +52,14 @@ function workersOf(taskMs = 10_000): { workers: Workers; ports: PlayedPort[] } {
 }
 
 function task(name: string, bytes = 1): DocumentTask {
-  return { kind: 'document', parser: 'view', body: new Uint8Array(bytes), depthMax: 1, more: [name] }
+  return {
+    kind: 'document',
+    api: 'cdap',
+    parser: 'view',
+    body: new Uint8Array(bytes),
+    depthMax: 1,
+    more: [name],
+  }
 }
 
 function nameOf(task: ParseTask): unknown {

@@ -9,7 +9,8 @@ import { join } from 'node:path'
 import { MemoryLevel } from 'memory-level'
 import { onTestFinished } from 'vitest'
 import type { Config } from '../../src/config.ts'
-import type { AppOptions } from '../../src/http/app.ts'
+import type { AppOptions } from '../../src/http/api.ts'
+import { openParsePort } from '../../src/http/document-parsers.ts'
 import { Workers } from '../../src/http/messages/parse-workers.ts'
 import { Followers } from '../../src/http/server/followers.ts'
 import { Load } from '../../src/http/server/load.ts'
@@ -187,7 +188,7 @@ export function routeOptions(given: Pick<AppOptions, 'nowMs' | 'report'>): AppOp
     loopShare: new LoopShare(),
     openAnswers: new OpenAnswers(undefined),
     followers: new Followers(1),
-    workers: new Workers({ maxDocumentBytes: limits.maxDocumentBytes }),
+    workers: new Workers({ maxDocumentBytes: limits.maxDocumentBytes, openPort: openParsePort }),
   }
   return { eventBytesMax: 1, limits, ...parts, ...given }
 }

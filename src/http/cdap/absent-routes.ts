@@ -4,7 +4,7 @@
  */
 import type { Streams } from '../../streams/streams.ts'
 import { answerJsonText } from '../messages/answers.ts'
-import type { HttpContext } from '../messages/bindings.ts'
+import type { HttpContext } from '../server/bindings.ts'
 import { namespaceOf } from '../server/path-names.ts'
 
 /** Paths below a namespace whose answer is `[]`. */

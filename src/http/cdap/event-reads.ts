@@ -4,13 +4,13 @@ import type { StreamId } from '../../streams/names.ts'
 import type { Cursor, EventQuery, EventRead, Streams } from '../../streams/streams.ts'
 import { assertAcceptable, preference } from '../messages/accept.ts'
 import { answerEmpty } from '../messages/answers.ts'
-import type { HttpContext } from '../messages/bindings.ts'
 import {
   answerPieces,
   type BegunPieces,
   beginPieces,
   type LongAnswerOptions,
 } from '../messages/long-answer.ts'
+import type { HttpContext } from '../server/bindings.ts'
 import { streamOf } from '../server/path-names.ts'
 import { CursorPrinter, parseCursor, printCursor } from './cursor.ts'
 import { type BodyEncoding, eventJson } from './event-json.ts'

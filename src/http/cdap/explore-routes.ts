@@ -12,12 +12,13 @@ import { type TableClaim, tableOfStream } from '../../streams/table-names.ts'
 import type { Views } from '../../streams/views.ts'
 import { assertAcceptable } from '../messages/accept.ts'
 import { answerEmpty, answerJson, answerJsonText, answerText } from '../messages/answers.ts'
-import type { HttpContext } from '../messages/bindings.ts'
-import { type DocumentOptions, documentReader } from '../messages/documents.ts'
+import type { DocumentOptions } from '../messages/documents.ts'
 import { answerPieces, beginPieces } from '../messages/long-answer.ts'
 import { answerArray, type SlicedAnswerOptions } from '../messages/sliced-answer.ts'
+import type { HttpContext } from '../server/bindings.ts'
 import { clientKey } from '../server/client-key.ts'
 import { namespaceOf, streamOf } from '../server/path-names.ts'
+import { cdapDocumentReader } from './documents.ts'
 import { printFormat } from './format-json.ts'
 import { jdbcInfoOf } from './jdbc-json.ts'
 import { parsePage, printRows, schemaOfQuery, statusOf, summaryOf, tableInfoOf } from './query-json.ts'
@@ -32,7 +33,7 @@ export function exploreRoutes(
   views: Views,
   options: ExploreRoutesOptions,
 ) {
-  const readDocument = documentReader(options)
+  const readDocument = cdapDocumentReader(options)
 
   /** A handler for one query, and the answer for what is none. */
   function ofQuery(

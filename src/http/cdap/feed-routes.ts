@@ -3,16 +3,17 @@ import type { Feed, FeedId, Feeds } from '../../notifications/feeds.ts'
 import { ServiceError } from '../../service-error.ts'
 import { NAME_BYTES_MAX } from '../../streams/names.ts'
 import { answerEmpty, answerJson, answerText } from '../messages/answers.ts'
-import type { HttpContext } from '../messages/bindings.ts'
-import { type DocumentOptions, documentReader } from '../messages/documents.ts'
+import type { DocumentOptions } from '../messages/documents.ts'
 import { answerArray, type SlicedAnswerOptions } from '../messages/sliced-answer.ts'
+import type { HttpContext } from '../server/bindings.ts'
 import { namespaceOf } from '../server/path-names.ts'
+import { cdapDocumentReader } from './documents.ts'
 import { visibleNames, visibleTo } from './visible-streams.ts'
 
 const NAME = /^[a-zA-Z0-9_-]+$/
 
 export function feedRoutes(feeds: Feeds, options: DocumentOptions & SlicedAnswerOptions) {
-  const readDocument = documentReader(options)
+  const readDocument = cdapDocumentReader(options)
   return {
     async create(c: HttpContext) {
       const id = feedOf(c)

@@ -9,10 +9,11 @@ import { ServiceError } from '../../service-error.ts'
 import { type EntityId, printEntity } from '../../streams/existing.ts'
 import type { Streams } from '../../streams/streams.ts'
 import { answerJson, answerJsonText, answerText } from '../messages/answers.ts'
-import type { HttpContext } from '../messages/bindings.ts'
-import { type DocumentOptions, documentReader } from '../messages/documents.ts'
+import type { DocumentOptions } from '../messages/documents.ts'
 import { answerArray, answerParts, arrayParts, type SlicedAnswerOptions } from '../messages/sliced-answer.ts'
+import type { HttpContext } from '../server/bindings.ts'
 import { entityOf, namespaceOf, streamOf } from '../server/path-names.ts'
+import { cdapDocumentReader } from './documents.ts'
 import {
   type Found,
   foundOf,
@@ -34,7 +35,7 @@ export function metadataRoutes(
   metadata: Metadata,
   options: DocumentOptions & SlicedAnswerOptions & { readonly nowMs: () => number },
 ) {
-  const readDocument = documentReader(options)
+  const readDocument = cdapDocumentReader(options)
 
   async function done(c: HttpContext, change: Promise<void>, text: string) {
     await change

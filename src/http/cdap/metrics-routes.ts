@@ -5,10 +5,11 @@ import type { Prometheus } from '../../metrics/prometheus.ts'
 import { AnswerBudget, type MetricsQuery, type StreamMetrics } from '../../metrics/query.ts'
 import type { VisibleNames } from '../../streams/registry.ts'
 import { assertAcceptable } from '../messages/accept.ts'
-import type { HttpContext } from '../messages/bindings.ts'
-import { type DocumentOptions, documentReader } from '../messages/documents.ts'
+import type { DocumentOptions } from '../messages/documents.ts'
 import { answerJsonInSlices, type SlicedAnswerOptions } from '../messages/sliced-answer.ts'
+import type { HttpContext } from '../server/bindings.ts'
 import { clientKey } from '../server/client-key.ts'
+import { cdapDocumentReader } from './documents.ts'
 import { parseMetricsQuery, parseTags } from './metrics-query.ts'
 import { visibleNames } from './visible-streams.ts'
 
@@ -17,7 +18,7 @@ export interface MetricsRoutesOptions extends DocumentOptions, SlicedAnswerOptio
 }
 
 export function metricsRoutes(metrics: StreamMetrics, prometheus: Prometheus, options: MetricsRoutesOptions) {
-  const readDocument = documentReader(options)
+  const readDocument = cdapDocumentReader(options)
 
   async function answered(query: MetricsQuery, visible: VisibleNames, slice: Slice, budget?: AnswerBudget) {
     const { range } = query

@@ -1,15 +1,16 @@
 /** Streams as things: create, list, look at, change, empty, delete. */
 import type { Streams } from '../../streams/streams.ts'
 import { answerEmpty, answerJson, answerJsonText } from '../messages/answers.ts'
-import type { HttpContext } from '../messages/bindings.ts'
-import { type DocumentOptions, documentReader } from '../messages/documents.ts'
+import type { DocumentOptions } from '../messages/documents.ts'
 import { answerArray, type SlicedAnswerOptions } from '../messages/sliced-answer.ts'
+import type { HttpContext } from '../server/bindings.ts'
 import { namespaceOf, streamOf } from '../server/path-names.ts'
+import { cdapDocumentReader } from './documents.ts'
 import { printProperties } from './properties-json.ts'
 import { visibleNames } from './visible-streams.ts'
 
 export function streamRoutes(streams: Streams, options: DocumentOptions & SlicedAnswerOptions) {
-  const readDocument = documentReader(options)
+  const readDocument = cdapDocumentReader(options)
 
   return {
     list(c: HttpContext) {

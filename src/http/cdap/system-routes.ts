@@ -1,6 +1,6 @@
 /** Is it there, is it well, and which API does it speak. */
 import { answerJson, answerText } from '../messages/answers.ts'
-import type { HttpContext } from '../messages/bindings.ts'
+import type { HttpContext } from '../server/bindings.ts'
 
 /** The CDAP version whose stream API this is: clients look at it to know what they may ask for. */
 const API_VERSION = '4.1.0'

@@ -11,12 +11,13 @@
 import type { EventBlock } from '../../../storage/log.ts'
 import type { EventRead, Streams } from '../../streams/streams.ts'
 import { answerJsonText } from '../messages/answers.ts'
-import type { HttpContext } from '../messages/bindings.ts'
-import { type DocumentOptions, documentReader } from '../messages/documents.ts'
+import type { DocumentOptions } from '../messages/documents.ts'
 import { type PreviewEvent, type PreviewTask, TRIED_BYTES_MAX, unreadEvent } from '../messages/parse-task.ts'
 import { TooSlowError, type Workers } from '../messages/parse-workers.ts'
+import type { HttpContext } from '../server/bindings.ts'
 import { clientKey } from '../server/client-key.ts'
 import { streamOf } from '../server/path-names.ts'
+import { cdapDocumentReader } from './documents.ts'
 import { parseEventQuery } from './event-reads.ts'
 import { printFormat } from './format-json.ts'
 
@@ -37,7 +38,7 @@ interface Taken {
 
 /** The handler. An empty body tries the format that the stream has. */
 export function tryFormatRoute(streams: Streams, options: TryFormatOptions) {
-  const readDocument = documentReader(options)
+  const readDocument = cdapDocumentReader(options)
   return async (c: HttpContext) => {
     const id = streamOf(c)
     const query = parseEventQuery(c, id, options.nowMs())

@@ -10,7 +10,7 @@ import {
 } from '../../streams/names.ts'
 import type { ProgramId, ProgramType, UsageRegistry } from '../../streams/usage.ts'
 import { answerJson } from '../messages/answers.ts'
-import type { HttpContext } from '../messages/bindings.ts'
+import type { HttpContext } from '../server/bindings.ts'
 import { namespaceOf, streamOf } from '../server/path-names.ts'
 
 /** The word in a path -> the type it prints as. */

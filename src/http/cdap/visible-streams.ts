@@ -2,7 +2,7 @@
 import type { Client } from '../../auth/tokens.ts'
 import type { Stream, VisibleNames } from '../../streams/registry.ts'
 import type { MayKnow } from '../../streams/table-names.ts'
-import type { HttpContext } from '../messages/bindings.ts'
+import type { HttpContext } from '../server/bindings.ts'
 
 export function visibleNames(client: Client | null | undefined): VisibleNames {
   const grants = client?.grants

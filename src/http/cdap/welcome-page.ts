@@ -3,7 +3,7 @@
  * in it: the address is that of the socket the request came in on.
  */
 import type { Socket } from 'node:net'
-import type { HttpContext } from '../messages/bindings.ts'
+import type { HttpContext } from '../server/bindings.ts'
 
 const HEADERS = {
   'Content-Type': 'text/html; charset=utf-8',

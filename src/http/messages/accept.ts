@@ -5,7 +5,7 @@
  * than `q` are not looked at. Whoever sends none, or none that can be read, takes anything.
  */
 import { ServiceError } from '../../service-error.ts'
-import type { HttpContext } from './bindings.ts'
+import type { HttpContext } from '../server/bindings.ts'
 
 /** How much a client wants a media type: 0 is not at all. `named`: by its own name, not by a range. */
 export interface Preference {

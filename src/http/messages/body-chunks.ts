@@ -2,7 +2,6 @@
 import type { IncomingMessage } from 'node:http'
 import { freeMemory } from '../../../storage/free-memory.ts'
 import { ServiceError } from '../../service-error.ts'
-import { Expansion } from '../cdap/expansion.ts'
 import {
   brotliDecoding,
   type ContentDecoding,
@@ -10,6 +9,7 @@ import {
   EncodingProblem,
   gzipDecoding,
 } from './content-decoding.ts'
+import { Expansion } from './expansion.ts'
 import { zstdDecoding } from './zstd-decoding.ts'
 
 const DECODINGS: ReadonlyMap<string, ContentDecoding> = new Map([

@@ -9,12 +9,12 @@
  * leaves the text without its end.
  */
 import type { ServerResponse } from 'node:http'
+import type { HttpContext } from '../server/bindings.ts'
 import type { Load } from '../server/load.ts'
 import type { MayGoOn, OpenAnswers } from '../server/open-answers.ts'
 import type { ReadPlace } from '../server/read-places.ts'
 import type { SlowClients } from '../server/slow-clients.ts'
 import type { TransferPace } from '../server/transfer-pace.ts'
-import type { HttpContext } from './bindings.ts'
 import type { ReportFailure } from './problems.ts'
 
 export interface LongAnswerOptions {

@@ -1,6 +1,7 @@
-/** The way to one worker thread: from the files that were built, or, run from sources, on this thread. */
+/** The messages to and from one worker thread, and the same protocol on this thread. */
 import { Worker } from 'node:worker_threads'
 import { ServiceError, type ServiceErrorCode } from '../../service-error.ts'
+import type { ApiDocuments } from './api-documents.ts'
 import { type ParseTask, runTask } from './parse-task.ts'
 
 /** What a worker says; `ready` once, before everything else. */
@@ -24,12 +25,9 @@ export interface ParsePort {
   close(): Promise<void>
 }
 
-export function openParsePort(heapMb: number): ParsePort {
-  return import.meta.url.endsWith('.ts') ? onThisThread() : onAnotherThread(heapMb)
-}
-
-function onAnotherThread(heapMb: number): ParsePort {
-  const worker = new Worker(new URL('./parse-worker.js', import.meta.url), {
+/** `entry` is the file that the thread runs. */
+export function onAnotherThread(entry: URL, heapMb: number): ParsePort {
+  const worker = new Worker(entry, {
     env: {},
     execArgv: [],
     resourceLimits: { maxOldGenerationSizeMb: heapMb },
@@ -57,11 +55,11 @@ function onAnotherThread(heapMb: number): ParsePort {
   }
 }
 
-/** Node could not load sources on another thread. Nothing is interrupted here. */
-function onThisThread(): ParsePort {
+/** No task is interrupted here, however long it takes. */
+export function onThisThread(documents: readonly ApiDocuments[]): ParsePort {
   let tell: (message: FromWorker) => void = () => {}
   return {
-    post: (task) => answerTask(task, tell),
+    post: (task) => answerTask(task, documents, tell),
     listen(onMessage) {
       tell = onMessage
       onMessage({ kind: 'ready' })
@@ -70,10 +68,14 @@ function onThisThread(): ParsePort {
   }
 }
 
-/** Runs a task, and tells all that comes of it. Never throws. */
-export function answerTask(task: ParseTask, tell: (message: FromWorker) => void): void {
+/** Runs a task and sends its parts and its result, or its error. Never throws. */
+export function answerTask(
+  task: ParseTask,
+  documents: readonly ApiDocuments[],
+  tell: (message: FromWorker) => void,
+): void {
   try {
-    tell({ kind: 'done', result: runTask(task, (part) => tell({ kind: 'part', part })) })
+    tell({ kind: 'done', result: runTask(task, documents, (part) => tell({ kind: 'part', part })) })
   } catch (error) {
     if (error instanceof ServiceError) {
       const { code, message, cause } = error

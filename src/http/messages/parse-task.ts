@@ -9,11 +9,12 @@ import { bytesText } from '../../formats/value-json.ts'
 import type { RecordSchema } from '../../schemas/schema.ts'
 import { parseSchemaText } from '../../schemas/schema-json.ts'
 import type { FormatSpecification } from '../../streams/properties.ts'
-import { DOCUMENT_PARSERS, type ParserName } from './document-parsers.ts'
+import { type ApiDocuments, parserOf } from './api-documents.ts'
 
 export interface DocumentTask {
   readonly kind: 'document'
-  readonly parser: ParserName
+  readonly api: string
+  readonly parser: string
   readonly body: Uint8Array
   readonly depthMax: number
   readonly more: readonly unknown[]
@@ -47,10 +48,13 @@ const RECORD_CHARS_MAX = 64 * 1024
  * The result. Each event of a preview is handed to `emit` as JSON when it has been read, and is no part of it. Throws
  * ServiceError.
  */
-export function runTask(task: ParseTask, emit: (part: string) => void): unknown {
+export function runTask(
+  task: ParseTask,
+  documents: readonly ApiDocuments[],
+  emit: (part: string) => void,
+): unknown {
   if (task.kind === 'preview') return preview(task, emit)
-  const parse = DOCUMENT_PARSERS[task.parser] as (...given: unknown[]) => unknown
-  return parse(task.body, task.depthMax, ...task.more)
+  return parserOf(documents, task.api, task.parser)(task.body, task.depthMax, ...task.more)
 }
 
 /** An event of a preview that could not be read, as JSON. */

@@ -9,7 +9,7 @@
 import { readFileSync } from 'node:fs'
 import { type ClientKey, FairShare } from '../../fair-share.ts'
 import { ServiceError } from '../../service-error.ts'
-import { type FromWorker, openParsePort, type ParsePort } from './parse-port.ts'
+import type { FromWorker, ParsePort } from './parse-port.ts'
 import type { ParseTask } from './parse-task.ts'
 
 const THREADS_MAX = 2
@@ -30,9 +30,10 @@ const IDLE_MS = 60_000
 
 export interface WorkersOptions {
   readonly maxDocumentBytes: number
+  /** Starts a thread with this much memory. */
+  readonly openPort: (heapMb: number) => ParsePort
   /** For tests. */
   readonly taskMs?: number
-  readonly openPort?: (heapMb: number) => ParsePort
 }
 
 interface Job {
@@ -157,7 +158,7 @@ export class Workers {
   #freeThread(): Thread | undefined {
     for (const thread of this.#threads) if (!thread.isBusy) return thread
     if (this.#threads.size >= THREADS_MAX) return undefined
-    const { maxDocumentBytes, openPort = openParsePort } = this.#options
+    const { maxDocumentBytes, openPort } = this.#options
     const heapMb = Math.ceil(HEAP_MB_LEAST + (HEAP_PER_BYTE * maxDocumentBytes) / MIB)
     const thread = new Thread(openPort(heapMb), this.#taskMs, () => this.#threads.delete(thread))
     this.#threads.add(thread)

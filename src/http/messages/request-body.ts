@@ -1,12 +1,12 @@
 /** Whole request bodies, read from node's request directly: those of events and documents. */
 import type { IncomingMessage } from 'node:http'
 import { ServiceError, type ServiceErrorCode } from '../../service-error.ts'
-import { Expansion } from '../cdap/expansion.ts'
 import type { Upload } from '../server/body-memory.ts'
 import { decoderBytes } from '../server/decoder-memory.ts'
 import type { Load } from '../server/load.ts'
 import type { SlowClients } from '../server/slow-clients.ts'
 import { assertTransferEncoding, bodyChunks, endedEarly, isAnswered } from './body-chunks.ts'
+import { Expansion } from './expansion.ts'
 
 /** What a body that is too large is called, and how it is refused. */
 export interface BodyLimit {

@@ -3,9 +3,9 @@
  * them (long-answer.ts). A short one is an answer like any other.
  */
 import type { LoopShare, Slice } from '../../loop-share.ts'
+import type { HttpContext } from '../server/bindings.ts'
 import { clientKey } from '../server/client-key.ts'
 import { assertAcceptable } from './accept.ts'
-import type { HttpContext } from './bindings.ts'
 import { answerPieces, beginPieces, type LongAnswerOptions } from './long-answer.ts'
 
 export interface SlicedAnswerOptions extends LongAnswerOptions {

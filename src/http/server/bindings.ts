@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Context } from 'hono'
 import type { Client } from '../../auth/tokens.ts'
-import type { Access } from '../server/access.ts'
+import type { Access } from './access.ts'
 
 export interface HttpEnv {
   Bindings: { incoming: IncomingMessage; outgoing: ServerResponse }
