@@ -1,8 +1,8 @@
 /** The Hono application: the routes of every API behind access control, audit and the error shape of their API. */
 import { Hono } from 'hono'
-import { RegExpRouter } from 'hono/router/reg-exp-router'
 import { withoutSecrets } from '../auth/token-hash.ts'
 import { type Api, type AppOptions, type AppParts, apiOf, problemShapes, type Route } from './api.ts'
+import { ApiRouter } from './api-router.ts'
 import { CDAP } from './cdap/api.ts'
 import { problemOfError } from './messages/problems.ts'
 import type { Access } from './server/access.ts'
@@ -16,9 +16,8 @@ export const APIS: readonly Api[] = [
 ]
 
 export function createApp(parts: AppParts, options: AppOptions, apis = APIS): Hono<HttpEnv> {
-  // The router matches any path with one regular expression; it refuses paths that could be read in two ways.
   // Not strict: as in CDAP, one slash at the end of a path is ignored.
-  const app = new Hono<HttpEnv>({ router: new RegExpRouter(), strict: false })
+  const app = new Hono<HttpEnv>({ router: new ApiRouter(apis), strict: false })
   const { guard, audit } = parts
   const { report, problems } = options
   const shapeOf = problemShapes(apis)

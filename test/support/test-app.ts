@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { MemoryLevel } from 'memory-level'
 import { onTestFinished } from 'vitest'
 import type { Config } from '../../src/config.ts'
-import type { AppOptions } from '../../src/http/api.ts'
+import type { Api, AppOptions } from '../../src/http/api.ts'
 import { openParsePort } from '../../src/http/document-parsers.ts'
 import { Workers } from '../../src/http/messages/parse-workers.ts'
 import { Followers } from '../../src/http/server/followers.ts'
@@ -34,6 +34,8 @@ export interface TestAppOptions {
   readonly dataFolder?: string
   readonly config?: Partial<Omit<Config, 'limits'>>
   readonly limits?: Partial<Limits>
+  /** The APIs of the service, where the test adds one. */
+  readonly apis?: readonly Api[]
   /** A store of the test's own. */
   readonly openStorage?: (nowMs: () => number) => Promise<Storage>
   /** The room on the disk, in bytes, where the test is about it. */
@@ -123,15 +125,19 @@ export async function startTestApp(
   let service: RunningService
 
   async function start(): Promise<void> {
-    service = await startService(config, {
-      nowMs: () => app.nowMs,
-      random: () => 0.5,
-      report: (error) => reported.push(error),
-      log: (line) => logged.push(line),
-      ...(store.open && { openStorage: store.open }),
-      ...(busyShare && { busyShare }),
-      ...(freeBytes && { statfs: async () => ({ bavail: freeBytes(), bsize: 1 }) }),
-    })
+    service = await startService(
+      config,
+      {
+        nowMs: () => app.nowMs,
+        random: () => 0.5,
+        report: (error) => reported.push(error),
+        log: (line) => logged.push(line),
+        ...(store.open && { openStorage: store.open }),
+        ...(busyShare && { busyShare }),
+        ...(freeBytes && { statfs: async () => ({ bavail: freeBytes(), bsize: 1 }) }),
+      },
+      options.apis,
+    )
   }
 
   const app = {
