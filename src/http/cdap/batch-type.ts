@@ -42,16 +42,17 @@ export function batchLayout(contentType: string | undefined, format: FormatSpeci
   if (contentType === undefined) throw new ServiceError('missing_content_type', 'Unknown content type')
   const lowerCase = contentType.toLowerCase()
   if (lowerCase === 'avro/binary') return { kind: 'avro' }
-  const [named] = contentType.split(';', 1)
+  const named = /^[^;]*/.exec(contentType)![0]
   const types = named.split(',').map((type) => type.trim())
-  const isCsv = (type: string) => CSV_TYPES.has(type.toLowerCase())
-  if (!lowerCase.startsWith('text/') && !isCsv(types[0])) {
+  const first = types[0]!.toLowerCase()
+  if (!lowerCase.startsWith('text/') && !CSV_TYPES.has(first)) {
     throw new ServiceError('unsupported_content_type', `Unsupported content type ${contentType}`)
   }
   if (!types.every((type) => MEDIA_TYPE.test(type))) {
     throw malformed(contentType, 'separate parameters by semicolons, as in text/csv; charset=utf-8')
   }
-  const csv = types.some(isCsv) || (TSV_TYPES.has(types[0].toLowerCase()) && readsQuotes(format))
+  const csv =
+    types.some((type) => CSV_TYPES.has(type.toLowerCase())) || (TSV_TYPES.has(first) && readsQuotes(format))
   if (csv && types.length > 1) throw malformed(contentType, 'name one type')
   const parameters = parseParameters(contentType, named.length)
   const charset = textCharset(parameters, format)
@@ -83,7 +84,7 @@ function parseParameters(contentType: string, start: number): ReadonlyMap<string
     const name = given.toLowerCase()
     if (parameters.has(name)) throw malformed(contentType, `give parameter ${name} once`)
     if (name.endsWith('*')) throw malformed(contentType, `write parameter ${name} without its *`)
-    parameters.set(name, plain ?? quoted)
+    parameters.set(name, plain ?? quoted!) // a name has one of them
   }
   return parameters
 }

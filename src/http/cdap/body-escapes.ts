@@ -57,7 +57,7 @@ function special(word: number): number {
 function escapeBytes(target: Uint8Array, at: number, source: Uint8Array, from: number, to: number): number {
   let end = at
   for (let i = from; i < to; i++) {
-    const byte = source[i]
+    const byte = source[i]! // the caller keeps from and to within the source
     const kind = BYTE_KINDS[byte]
     if (kind === PLAIN) {
       target[end++] = byte
@@ -68,8 +68,8 @@ function escapeBytes(target: Uint8Array, at: number, source: Uint8Array, from: n
       target[end++] = BACKSLASH
       target[end++] = BACKSLASH
       target[end++] = LOWER_X
-      target[end++] = HEX_DIGITS[byte >>> 4]
-      target[end++] = HEX_DIGITS[byte & 0x0f]
+      target[end++] = HEX_DIGITS[byte >>> 4]!
+      target[end++] = HEX_DIGITS[byte & 0x0f]!
     }
   }
   return end

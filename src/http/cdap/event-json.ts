@@ -72,7 +72,7 @@ export class EventEncoder {
   /** The pieces that this block fills. */
   *encode(block: EventBlock): Generator<Uint8Array, void, undefined> {
     const words = wordsOf(block.bytes)
-    const at = { run: 0, event: block.runs[0].begin }
+    const at = { run: 0, event: block.runs[0]!.begin } // a block has at least one run, see EventBlock
     if (!this.#begun) {
       yield* this.#encodeLarge(block, words, at)
       this.#begun = true
@@ -103,10 +103,10 @@ export class EventEncoder {
     let at = this.#at
     let i = place.event
     for (let r = place.run; r < runs.length; r++) {
-      const run = runs[r]
+      const run = runs[r]! // as everywhere here: places and runs lie within their block
       const opening = this.#opening.of(run)
       for (i = Math.max(i, run.begin); i < run.end; i++) {
-        const bytesMax = opening.length + ESCAPE_BYTES_MAX * (ends[i] - starts[i]) + END_BYTES_MAX
+        const bytesMax = opening.length + ESCAPE_BYTES_MAX * (ends[i]! - starts[i]!) + END_BYTES_MAX
         if (bytesMax > piece.bytes.length - at || bytesMax > SMALL_EVENT_BYTES) {
           place.run = r
           place.event = i
@@ -115,7 +115,7 @@ export class EventEncoder {
         }
         piece.bytes.set(opening, at)
         at += opening.length
-        if (escaped) at = escapeBody(piece, at, words, starts[i], ends[i])
+        if (escaped) at = escapeBody(piece, at, words, starts[i]!, ends[i]!)
         else at += piece.bytes.write(this.#bodyText(block, i), at)
         if (this.#owedEnd === '') at += piece.bytes.write(this.#endOf(block, run, i), at)
       }
@@ -126,12 +126,12 @@ export class EventEncoder {
 
   /** The event at `place`, of any length; `place` moves behind it. */
   *#encodeLarge(block: EventBlock, words: Words, place: Place): Generator<Uint8Array, void, undefined> {
-    const run = block.runs[place.run]
+    const run = block.runs[place.run]!
     const i = place.event++
     yield* this.#copy(this.#opening.of(run))
     if (this.#options.encoding === 'escaped') {
-      const end = block.ends[i]
-      let from = block.starts[i]
+      const end = block.ends[i]!
+      let from = block.starts[i]!
       while (from < end) {
         const fits = Math.floor((this.#piece.bytes.length - this.#at) / ESCAPE_BYTES_MAX)
         if (fits < STRETCH_BYTES_MIN && fits < end - from) {
@@ -179,8 +179,8 @@ export class EventEncoder {
   #bodyText(block: EventBlock, i: number): string {
     const body = Buffer.from(
       block.bytes.buffer,
-      block.bytes.byteOffset + block.starts[i],
-      block.ends[i] - block.starts[i],
+      block.bytes.byteOffset + block.starts[i]!,
+      block.ends[i]! - block.starts[i]!,
     )
     if (this.#options.encoding === 'utf8' && isUtf8(body))
       return JSON.stringify(body.toString('utf8')).slice(1, -1)

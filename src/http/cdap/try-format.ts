@@ -107,9 +107,10 @@ async function take(read: EventRead | undefined): Promise<Taken> {
 function* eventsOf({ bytes, starts, ends, runs, firstSequence }: EventBlock): Generator<PreviewEvent> {
   for (const { begin, end, timestampMs, headers } of runs) {
     for (let i = begin; i < end; i++) {
-      const length = ends[i] - starts[i]
+      const [start, end] = [starts[i]!, ends[i]!] // a run lies within its block
+      const length = end - start
       const copy = (most: number) =>
-        Uint8Array.prototype.slice.call(bytes, starts[i], Math.min(ends[i], starts[i] + most))
+        Uint8Array.prototype.slice.call(bytes, start, Math.min(end, start + most))
       yield {
         position: `"timestamp":${timestampMs},"sequence":${firstSequence + i}`,
         headers,

@@ -31,7 +31,7 @@ export function preference(accept: string | undefined, type: string): Preference
   let quality = 0
   let readable = false
   for (const text of accept.replace(/"(?:[^"\\]|\\.)*"/g, '').split(',')) {
-    const [name, ...parameters] = text.toLowerCase().split(';')
+    const [name = '', ...parameters] = text.toLowerCase().split(';')
     const range = name.trim() === '*' ? '*/*' : name.trim()
     if (!/^[^\s/]+\/[^\s/]+$/.test(range)) continue
     readable = true

@@ -71,7 +71,7 @@ function hasFraction(text: string): boolean {
 
 /** All digits of a number, the first that is not 0 (-1 if there is none), and which of them the point stands before. */
 function digitsOf(text: string): { sign: string; digits: string; first: number; pointAt: number } {
-  const [, sign, whole, fraction = '', exponent = '0'] =
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] =
     /^(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$/.exec(text)!
   const digits = whole + fraction
   return { sign, digits, first: digits.search(/[1-9]/), pointAt: whole.length + Number(exponent) }

@@ -77,7 +77,7 @@ function previewOf(event: PreviewEvent, reader: RecordReader, schema: RecordSche
   const error = reader.read(body, 0, body.length, headers, values)
   if (error !== undefined) return unreadEvent(event, error.reason)
   const fields = schema.fields.map(
-    ({ name, schema: type }, at) => `${JSON.stringify(name)}:${fieldJson(type, values[at])}`,
+    ({ name, schema: type }, at) => `${JSON.stringify(name)}:${fieldJson(type, values[at] ?? null)}`,
   )
   const record = `{${fields.join(',')}}`
   if (record.length <= RECORD_CHARS_MAX) return `{${position},"record":${record}}`

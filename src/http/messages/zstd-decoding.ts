@@ -219,7 +219,7 @@ class FrameWalk {
         this.#expect('skipped', content.readUInt32LE(0))
         break
       case 'descriptor':
-        this.#readDescriptor(content[0])
+        this.#readDescriptor(content.readUInt8(0))
         break
       case 'header':
         this.#readHeader()
@@ -253,14 +253,14 @@ class FrameWalk {
     if (descriptor & 0x08) throw new EncodingProblem('a frame uses a reserved bit')
     this.#descriptor = descriptor
     const single = (descriptor & 0x20) !== 0
-    this.#expect('header', (single ? 0 : 1) + DICTIONARY_BYTES[descriptor & 3] + contentSizeBytes(descriptor))
+    this.#expect('header', (single ? 0 : 1) + dictionaryIdBytes(descriptor) + contentSizeBytes(descriptor))
   }
 
   #readHeader(): void {
     const descriptor = this.#descriptor
     const single = (descriptor & 0x20) !== 0
     const dictionaryAt = single ? 0 : 1
-    const dictionaryBytes = DICTIONARY_BYTES[descriptor & 3]
+    const dictionaryBytes = dictionaryIdBytes(descriptor)
     if (readUInt(this.#content, dictionaryAt, dictionaryBytes) !== 0) {
       throw new EncodingProblem('a frame needs a dictionary')
     }
@@ -269,7 +269,7 @@ class FrameWalk {
     const size =
       readUInt(this.#content, dictionaryAt + dictionaryBytes, sizeBytes) + (sizeBytes === 2 ? 256 : 0)
     this.#contentBytes = sizeBytes === 0 ? undefined : size
-    this.windowBytes = single ? size : windowOf(this.#content[0])
+    this.windowBytes = single ? size : windowOf(this.#content.readUInt8(0))
     if (this.windowBytes > WINDOW_BYTES_MAX) {
       throw new EncodingProblem(
         `a frame has a window of ${this.windowBytes} bytes; use at most ${WINDOW_BYTES_MAX}`,
@@ -303,10 +303,14 @@ class FrameWalk {
 }
 
 const FRAME_MAGIC = Buffer.from([0x28, 0xb5, 0x2f, 0xfd])
-const DICTIONARY_BYTES = [0, 1, 2, 4]
+
+/** Two bits select one of four. */
+function dictionaryIdBytes(descriptor: number): number {
+  return [0, 1, 2, 4][descriptor & 3]!
+}
 
 function contentSizeBytes(descriptor: number): number {
-  return [descriptor & 0x20 ? 1 : 0, 2, 4, 8][descriptor >>> 6]
+  return [descriptor & 0x20 ? 1 : 0, 2, 4, 8][(descriptor >>> 6) & 3]!
 }
 
 function windowOf(descriptor: number): number {
@@ -317,6 +321,6 @@ function windowOf(descriptor: number): number {
 /** Little-endian; 0 for a length of 0. */
 function readUInt(bytes: Uint8Array, at: number, length: number): number {
   let value = 0
-  for (let i = length - 1; i >= 0; i--) value = value * 256 + bytes[at + i]
+  for (let i = length - 1; i >= 0; i--) value = value * 256 + bytes[at + i]! // a field of a frame lies within its buffer
   return value
 }
