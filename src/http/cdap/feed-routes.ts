@@ -1,4 +1,4 @@
-/** Notification feeds, in the words and the form that CDAP has for them. */
+/** Notification feeds, with the texts and JSON of CDAP. */
 import type { Feed, FeedId, Feeds } from '../../notifications/feeds.ts'
 import { ServiceError } from '../../service-error.ts'
 import { NAME_BYTES_MAX } from '../../streams/names.ts'
@@ -41,7 +41,7 @@ export function feedRoutes(feeds: Feeds, options: DocumentOptions & SlicedAnswer
   }
 }
 
-/** A description that is undefined is left out. */
+/** JSON omits a description that is undefined. */
 function printed({ namespace, category, name, description }: Feed) {
   return { description, category, feed: name, namespace, entity: 'NOTIFICATION_FEED' }
 }

@@ -1,17 +1,17 @@
-/** Questions of CDAP's JDBC driver about the database, as its client sends them: JSON with patterns, or no body. */
+/** Metadata questions of CDAP's JDBC driver: JSON with patterns, or no body. */
 import { JDBC_INFO, type MetadataQuestion } from '../../explore/jdbc-catalog.ts'
 import { ServiceError } from '../../service-error.ts'
 import { readJson } from '../messages/json-document.ts'
 import { scalarText } from '../messages/json-values.ts'
 import type { LenientJson } from '../messages/lenient-json.ts'
 
-/** What the driver writes in the path where it was given no schema. */
+/** The driver's path segment for no schema. */
 const NO_SCHEMA = 'null'
 const TYPES_MAX = 100
 
 /**
  * `{"catalog":…,"schemaPattern":…,"tableNamePattern":…,"tableTypes":[…],"columnNamePattern":…,"functionNamePattern":…}`;
- * what a question has no use for is ignored. Without a pattern for schemas the one in the path counts.
+ * members that a question does not use are ignored. Without a schema pattern the one in the path counts.
  */
 export function parseQuestion(
   about: MetadataQuestion['about'],
@@ -36,7 +36,7 @@ export function parseQuestion(
   }
 }
 
-/** Throws ServiceError 'invalid_query' for what nobody knows. */
+/** Throws ServiceError 'invalid_query' for an unknown type. */
 export function jdbcInfoOf(type: string): unknown {
   const value = JDBC_INFO.get(type)
   if (value === undefined) throw refused(`[SQLState HY000] Unrecognized GetInfoType value: ${type}`)

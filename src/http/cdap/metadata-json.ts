@@ -1,4 +1,4 @@
-/** What a client notes of a stream or a view, as JSON: an object of properties, a list of tags. */
+/** Metadata of a stream or a view as JSON: an object of properties, a list of tags. */
 import { checkPropertyNames, checkTags } from '../../metadata/metadata.ts'
 import { ServiceError } from '../../service-error.ts'
 import { readJson } from '../messages/json-document.ts'

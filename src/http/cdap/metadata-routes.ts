@@ -1,6 +1,6 @@
 /**
- * Metadata of streams and views, and the lineage of streams, in a form that clients of CDAP 3.2 to 5.0 read. Only what users
- * noted can be changed.
+ * Metadata of streams and views, and the lineage of streams, in the form for clients of CDAP 3.2 to 5.0. Only the metadata of
+ * users can be changed.
  */
 import type { Slice } from '../../loop-share.ts'
 import { type Metadata, type MetadataOf, SCOPES, type Scope } from '../../metadata/metadata.ts'
@@ -27,7 +27,7 @@ import {
 import { parseSecond } from './read-range.ts'
 import { visibleNames } from './visible-streams.ts'
 
-/** How much of what was asked for one stream or view has; 0 if it is not found. */
+/** The weight of a stream or view in a search; 0 if it does not match. */
 type WeighEntity = (id: EntityId, known: readonly MetadataOf[]) => number
 
 export function metadataRoutes(
@@ -42,14 +42,14 @@ export function metadataRoutes(
     return answerText(c, text)
   }
 
-  /** Undefined if it was not found, or is gone by now. */
+  /** Undefined if it does not match or was deleted meanwhile. */
   function printFound(id: EntityId, weigh: WeighEntity, print = nested): string | undefined {
     const known = metadata.ofAllScopes(id)
     if (known === undefined || weigh(id, known) === 0) return undefined
     return JSON.stringify({ entityId: print(id), metadata: scopesFound(known) })
   }
 
-  /** Everything here is of users: nothing is found in the scope of the system alone. */
+  /** Searches match metadata of users only, so the scope SYSTEM alone finds nothing. */
   async function pageParts(page: Page, entities: Iterable<EntityId>, weigh: WeighEntity, slice: Slice) {
     const found: Found[] = []
     for (const id of page.entityScopes.includes('USER') ? entities : []) {
@@ -82,7 +82,7 @@ export function metadataRoutes(
       return done(c, metadata.remove(id), `Metadata for ${described(id)} deleted successfully.`)
     },
 
-    /** Without a scope, what the user noted stands before what the service has under the same name. */
+    /** Without a scope, a property of the user replaces one of the service with the same name. */
     properties(c: HttpContext) {
       const id = entityOf(c)
       const all = scopesOf(c)
@@ -124,7 +124,7 @@ export function metadataRoutes(
       const id = entityOf(c)
       metadata.assertExists(id)
       const tags = await readDocument(c, 'metadataTags')
-      const text = `Added tags to ${described(id)} successfully${id.view === undefined ? '.' : ''}` // as CDAP has it
+      const text = `Added tags to ${described(id)} successfully${id.view === undefined ? '.' : ''}` // as in CDAP
       return done(c, metadata.addTags(id, tags), text)
     },
 

@@ -16,7 +16,7 @@ import { scalarText, scalarTexts } from '../messages/json-values.ts'
 import type { LenientJson } from '../messages/lenient-json.ts'
 import { INT64_MAX, parseSecond } from './read-range.ts'
 
-/** Longer ranges are told by the minute, and by the hour. */
+/** Longer ranges have a resolution of a minute, and of an hour. */
 const BY_MINUTE_SECONDS = 600
 const BY_HOUR_SECONDS = 36_000
 const QUERIES_MAX = 100

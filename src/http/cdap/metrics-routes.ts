@@ -70,8 +70,8 @@ export function metricsRoutes(metrics: StreamMetrics, prometheus: Prometheus, op
     },
 
     /**
-     * Whoever has a token is told how the service does; names of streams are told to those who may see them. Is not
-     * refused when much else is asked for: those who look after the service ask this.
+     * Needs a token; the figures of a stream are included if the client's grants include it. The gate never refuses this path
+     * (health-checks.ts): operators need it most during overload.
      */
     async prometheus(c: HttpContext) {
       assertAcceptable(c, 'text/plain')
@@ -83,7 +83,7 @@ export function metricsRoutes(metrics: StreamMetrics, prometheus: Prometheus, op
   }
 }
 
-/** CDAP tells these as JSON texts. */
+/** CDAP prints these as JSON texts. */
 function answerJsonProblem(c: HttpContext, text: string): Response {
   return c.body(JSON.stringify(text), 400, { 'Content-Type': 'application/json' })
 }

@@ -1,4 +1,4 @@
-/** Queries as JSON: what a client submits, and what it is told. */
+/** Queries as JSON: submitted statements, status, schema and rows. */
 
 import type { Column } from '../../explore/columns.ts'
 import type { Query } from '../../explore/query.ts'
@@ -33,7 +33,7 @@ export function parseQuery(body: Uint8Array, depthMax: number, namespace: Namesp
 }
 
 const ROWS_DEFAULT = 100
-/** A page is made in memory. */
+/** A page is built in memory. */
 export const PAGE_ROWS_MAX = 10_000
 
 /** `{"size":n}`, or nothing. */

@@ -1,4 +1,4 @@
-/** Streams as things: create, list, look at, change, empty, delete. */
+/** Streams: create, list, describe, change, truncate, delete. */
 import type { Streams } from '../../streams/streams.ts'
 import { answerEmpty, answerJson, answerJsonText } from '../messages/answers.ts'
 import type { DocumentOptions } from '../messages/documents.ts'
@@ -18,7 +18,7 @@ export function streamRoutes(streams: Streams, options: DocumentOptions & Sliced
     },
 
     async create(c: HttpContext) {
-      streams.assertNamespace(namespaceOf(c)) // a namespace that is missing is told before a bad stream name
+      streams.assertNamespace(namespaceOf(c)) // a missing namespace is reported before a bad stream name
       const id = streamOf(c)
       await streams.create(id, await readDocument(c, 'newProperties'))
       return answerEmpty(c)

@@ -2,7 +2,7 @@
 import { answerJson, answerText } from '../messages/answers.ts'
 import type { HttpContext } from '../server/bindings.ts'
 
-/** The CDAP version whose stream API this is: clients look at it to know what they may ask for. */
+/** The CDAP version whose stream API this is; clients select their requests by it. */
 const API_VERSION = '4.1.0'
 
 /** `failure` says in a sentence why writes are refused; undefined while they are taken. */
@@ -13,7 +13,7 @@ export function systemRoutes(failure: () => Error | undefined) {
       return answerText(c, 'OK.\n')
     },
 
-    /** For everybody, as load balancers have no token; what failed is nothing for strangers. */
+    /** Needs no token, because load balancers have none. Without a token the answer omits the reason. */
     status(c: HttpContext) {
       const reason = failure()
       if (reason === undefined) return answerText(c, 'OK.\n')

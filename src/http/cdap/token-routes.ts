@@ -1,6 +1,6 @@
 /**
- * `GET /token`, where CDAP's clients fetch what they send from then on: name and secret of a token as Basic credentials,
- * and back comes the secret, as a Bearer token. It makes nothing: `millrace token` does.
+ * `GET /token`, where CDAP's clients get a token: they send name and secret of a token as Basic credentials, and the answer has
+ * the secret as a Bearer token. It creates none: `millrace token` does.
  */
 import type { Tokens } from '../../auth/tokens.ts'
 import { basicOf } from '../server/authorization.ts'
@@ -9,7 +9,7 @@ import { answerProblem } from '../server/problem.ts'
 import { type PublicAddress, type Unauthenticated, unauthorized } from '../server/unauthorized.ts'
 import { cdapProblemShape } from './problem-shape.ts'
 
-/** What a token without an end is said to last: clients add it to the time of day, and come back then. */
+/** Reported for a token that does not expire: clients request it again after this time. */
 const YEAR_SECONDS = 365 * 86_400
 
 export function tokenRoutes(tokens: Tokens, nowMs: () => number, address: PublicAddress) {

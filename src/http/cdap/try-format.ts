@@ -1,12 +1,12 @@
 /**
- * `POST …/try-format`: the first events of a stream, read by a format that is tried, before it is set. Nothing changes.
+ * `POST …/try-format`: reads the first events of a stream by a format, before the stream gets that format. Changes nothing.
  *
  *   {"format":{…},"events":[{"timestamp":…,"sequence":0,"record":{…}},
  *                           {"timestamp":…,"sequence":1,"error":"…","body":"…"},
  *                           {"timestamp":…,"sequence":2,"cut":"…","body":"…"}],"stopped"?:"…"}
  *
- * `cut` is a record that is too long to be shown, `stopped` says why the events end before the limit. What is read is
- * bounded in bytes and in time, and reading by the format is done on a worker thread (parse-workers.ts).
+ * `cut` replaces a record that is too long, `stopped` is the reason why the events end before the limit. Bytes and time are
+ * bounded, and a worker thread reads by the format (parse-workers.ts).
  */
 import type { EventBlock } from '../../../storage/log.ts'
 import type { EventRead, Streams } from '../../streams/streams.ts'
@@ -26,9 +26,9 @@ export interface TryFormatOptions extends DocumentOptions {
 }
 
 const EVENTS_MAX = 20
-/** Bodies that one request reads; it stops behind the event that reaches it. */
+/** Bodies that one request reads; it stops after the event that reaches this number. */
 const READ_BYTES_MAX = 1024 * 1024
-/** Of a body that does not fit. */
+/** Of a body that is too long. */
 const BODY_BYTES_SHOWN = 1_000
 
 interface Taken {
@@ -36,7 +36,7 @@ interface Taken {
   readonly stopped: string | undefined
 }
 
-/** The handler. An empty body tries the format that the stream has. */
+/** Returns the handler. An empty body selects the format of the stream. */
 export function tryFormatRoute(streams: Streams, options: TryFormatOptions) {
   const readDocument = cdapDocumentReader(options)
   return async (c: HttpContext) => {
@@ -55,7 +55,7 @@ export function tryFormatRoute(streams: Streams, options: TryFormatOptions) {
   }
 }
 
-/** Events as JSON; those behind one that takes too long are not tried. */
+/** Events as JSON, up to the first one that needs too much time. */
 async function preview(
   c: HttpContext,
   workers: Workers,

@@ -5,10 +5,10 @@ import { readJson } from '../messages/json-document.ts'
 import type { LenientJson } from '../messages/lenient-json.ts'
 import { checkGivenFormat, printFormat, readFormat } from './format-json.ts'
 
-/** What any SQL takes as a name without quotes, and Hive too. */
+/** A name that SQL, also Hive's, accepts without quotes. */
 const TABLE_NAME = /^[a-zA-Z][a-zA-Z0-9_]{0,255}$/
 
-/** Rejects with 'invalid_properties'. */
+/** Throws ServiceError 'invalid_properties'. */
 export function parseView(body: Uint8Array, depthMax?: number): ViewSpecification {
   const json = readJson(body, depthMax, (problem) => malformed(problem.message, problem))
   if (json === undefined)
@@ -36,7 +36,7 @@ export function printView({ name, format, tableName }: View): string {
   return `{"id":${JSON.stringify(name)},"format":${printFormat(format)},"tableName":${JSON.stringify(tableName)}}`
 }
 
-/** CDAP's text, to the letter; the reason goes along as the cause. */
+/** The text is CDAP's; the reason is the cause. */
 function malformed(reason: string, cause: Error = new Error(reason)): ServiceError {
   return new ServiceError('invalid_properties', "Couldn't decode body as view config JSON", { cause })
 }

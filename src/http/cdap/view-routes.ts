@@ -1,4 +1,4 @@
-/** Views of a stream: create, change, list, look at, delete. */
+/** Views of a stream: create, change, list, describe, delete. */
 import type { Streams } from '../../streams/streams.ts'
 import type { Views } from '../../streams/views.ts'
 import { answerEmpty, answerJson, answerJsonText } from '../messages/answers.ts'

@@ -1,6 +1,6 @@
 /**
- * JSON documents of the control plane: read as a whole, within the limits on their size and depth. Those that may take more
- * than a few milliseconds are parsed on a worker thread.
+ * Reads the JSON document of a request, within the limits on size and depth. A document that may take more than a few
+ * milliseconds is parsed on a worker thread.
  */
 
 import type { HttpContext } from '../server/bindings.ts'

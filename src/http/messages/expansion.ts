@@ -1,26 +1,26 @@
 /**
- * How much a body may grow while it is decoded: what keeps a few kilobytes from filling the disk.
+ * Limits how much a body may grow while it is decoded, so that a few kilobytes cannot fill the disk.
  *
- * Memory is bounded whatever comes out, for a batch is stored as it is decoded; the disk is not. One layer of deflate, and
- * so of gzip, makes at most 1,032 bytes of one; brotli and zstd make tens of thousands, and layers multiply. So a body may
- * grow as much as one layer of deflate lets it: a log of one repeated line passes, a bomb does not
+ * Memory is bounded in any case, because a batch is stored while it is decoded; the disk is not. One layer of deflate, and
+ * so of gzip, makes at most 1,032 bytes of one. Brotli and zstd make tens of thousands, and layers multiply. So a body may
+ * grow as much as one layer of deflate allows: a log of one repeated line is accepted, a decompression bomb is not
  * (docs/decisions/0018-expansion.md).
  */
 import { ServiceError } from '../../service-error.ts'
 
-/** Bytes out for one byte sent: deflate's 1,032, and some for what a decoder has in hand. */
+/** Bytes out for one byte sent: the 1,032 of deflate, and a margin for what a decoder buffers. */
 export const EXPANSION_RATIO_MAX = 1_100
-/** Bytes that may come out before the ratio counts: one event of the usual limit, however well it is compressed. */
+/** The ratio applies above this many bytes of output: one event of the default limit may compress to any size. */
 export const EXPANSION_FREE_BYTES = 16 * 1024 * 1024
 
-/** Of one body. */
+/** Counts one body. */
 export class Expansion {
-  /** Bytes that were sent, as far as they have been decoded. */
+  /** Bytes that were sent and have been decoded. */
   sentBytes = 0
-  /** The most that has come out at any layer: what windows of decoders are filled with. */
+  /** The largest output of any layer so far: an upper bound of what the windows of decoders hold. */
   grownBytes = 0
 
-  /** `grownBytes` have come out of them, at any layer. Throws ServiceError 'expands_too_much'. */
+  /** `grownBytes` is the output of one layer so far. Throws ServiceError 'expands_too_much'. */
   assert(grownBytes: number): void {
     if (grownBytes > this.grownBytes) this.grownBytes = grownBytes
     if (grownBytes <= EXPANSION_FREE_BYTES || grownBytes <= EXPANSION_RATIO_MAX * this.sentBytes) return

@@ -4,7 +4,7 @@ import { ServiceError, type ServiceErrorCode } from '../../service-error.ts'
 import type { ApiDocuments } from './api-documents.ts'
 import { type ParseTask, runTask } from './parse-task.ts'
 
-/** What a worker says; `ready` once, before everything else. */
+/** Messages of a worker; the first is `ready`, once. */
 export type FromWorker =
   | { readonly kind: 'ready'; readonly thread?: number | undefined }
   | { readonly kind: 'part'; readonly part: string }
@@ -18,9 +18,9 @@ export type FromWorker =
   | { readonly kind: 'failed'; readonly message: string }
 
 export interface ParsePort {
-  /** One at a time. */
+  /** One task at a time. */
   post(task: ParseTask): void
-  /** `onEnded` is told why, if the thread ends by itself. */
+  /** Calls `onEnded` with the reason if the thread ends by itself. */
   listen(onMessage: (message: FromWorker) => void, onEnded: (error: unknown) => void): void
   close(): Promise<void>
 }
@@ -57,11 +57,11 @@ export function onAnotherThread(entry: URL, heapMb: number): ParsePort {
 
 /** No task is interrupted here, however long it takes. */
 export function onThisThread(documents: readonly ApiDocuments[]): ParsePort {
-  let tell: (message: FromWorker) => void = () => {}
+  let send: (message: FromWorker) => void = () => {}
   return {
-    post: (task) => answerTask(task, documents, tell),
+    post: (task) => answerTask(task, documents, send),
     listen(onMessage) {
-      tell = onMessage
+      send = onMessage
       onMessage({ kind: 'ready' })
     },
     close: async () => {},
@@ -72,16 +72,16 @@ export function onThisThread(documents: readonly ApiDocuments[]): ParsePort {
 export function answerTask(
   task: ParseTask,
   documents: readonly ApiDocuments[],
-  tell: (message: FromWorker) => void,
+  send: (message: FromWorker) => void,
 ): void {
   try {
-    tell({ kind: 'done', result: runTask(task, documents, (part) => tell({ kind: 'part', part })) })
+    send({ kind: 'done', result: runTask(task, documents, (part) => send({ kind: 'part', part })) })
   } catch (error) {
     if (error instanceof ServiceError) {
       const { code, message, cause } = error
-      tell({ kind: 'refused', code, message, cause: cause instanceof Error ? cause.message : '' })
+      send({ kind: 'refused', code, message, cause: cause instanceof Error ? cause.message : '' })
     } else {
-      tell({
+      send({
         kind: 'failed',
         message: error instanceof Error ? (error.stack ?? error.message) : String(error),
       })

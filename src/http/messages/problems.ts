@@ -49,17 +49,17 @@ const FAILURES = {
   format: 500,
 } as const satisfies Record<StorageErrorCode, number>
 
-/** Seconds after which a client may try again when the store cannot write: it looks after itself, or an operator has to. */
+/** Seconds after which a client may retry while the store cannot write: the supervisor reopens it, or an operator frees disk space. */
 const RETRY_AFTER: Readonly<Record<number, { readonly 'Retry-After': string }>> = {
   503: { 'Retry-After': '5' },
   507: { 'Retry-After': '30' },
 }
-/** Too much at once is over sooner. */
+/** Overload ends sooner. */
 const RETRY_SOON = { 'Retry-After': `${RETRY_AFTER_SECONDS}` }
 
 export type ReportFailure = (error: unknown) => void
 
-/** How often each code was answered, since the start. */
+/** Counts the answers with each code since the start. */
 export class ProblemCounts {
   readonly #counts = new Map<string, number>()
 
