@@ -82,19 +82,18 @@ export interface Api {
   readonly noRoute: (target: string, status: 404 | 405) => string
 }
 
-/** `target` is a path, or the target of a request line. */
-export function apiOf(apis: readonly Api[], target: string): Api {
-  const path = pathOf(target)
+/** The API of a path without query, as the router has it. */
+export function apiOf(apis: readonly Api[], path: string): Api {
   return apis.find(({ owns }) => owns(path)) ?? apis.at(-1)!
 }
 
 /** The one function that selects the shape of an error, for routes and for refusals before any route. */
 export function problemShapes(apis: readonly Api[]): ShapeOf {
-  return (target, accept) => apiOf(apis, target ?? '').problemShape(accept)
+  return (target, accept) => apiOf(apis, pathOf(target ?? '')).problemShape(accept)
 }
 
-/** As the router reads it: without origin and query, percent-decoded. */
-function pathOf(target: string): string {
+/** The path in the target of a request line: without origin and query, percent-decoded as by the router. */
+export function pathOf(target: string): string {
   const path = /^(?:https?:\/\/[^/?#]*)?([^?#]*)/i.exec(target)![1]!
   if (!path.includes('%')) return path
   try {

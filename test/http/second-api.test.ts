@@ -3,7 +3,7 @@
  * also where a request is refused before any route; the errors of CDAP stay as they are.
  */
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { type Api, apiOf } from '../../src/http/api.ts'
+import { type Api, apiOf, pathOf } from '../../src/http/api.ts'
 import { APIS } from '../../src/http/app.ts'
 import { answerJson } from '../../src/http/messages/answers.ts'
 import { documentReader } from '../../src/http/messages/documents.ts'
@@ -107,7 +107,7 @@ function refusal(status: number, code: string, text: string, headers: object = {
 }
 
 test('each path has one owner, and a route on the path of another API does not start', async () => {
-  const owner = (target: string) => apiOf(BOTH, target).name
+  const owner = (target: string) => apiOf(BOTH, pathOf(target)).name
   expect(owner('/second')).toBe('second')
   expect(owner('/second/a?x=/v3')).toBe('second')
   expect(owner('http://host/second/a')).toBe('second')

@@ -1,6 +1,5 @@
-/** Every JSON document that a request of the CDAP API may bring, by name. */
+/** Every JSON document that a request of the CDAP API may contain, by name. Worker threads load this file and its parsers alone. */
 import type { MetadataQuestion } from '../../explore/jdbc-catalog.ts'
-import { type DocumentOptions, documentReader } from '../messages/documents.ts'
 import { parseFeedDescription } from './feed-json.ts'
 import { parseFormatDocument } from './format-json.ts'
 import { parseQuestion } from './jdbc-json.ts'
@@ -42,5 +41,3 @@ export const CDAP_DOCUMENTS = {
   // A format may hold a pattern; a short pattern may take long to compile.
   slow: new Set(['newProperties', 'propertiesChange', 'view', 'format', 'formatIfAny'] as const),
 } as const
-
-export const cdapDocumentReader = (options: DocumentOptions) => documentReader(CDAP_DOCUMENTS, options)

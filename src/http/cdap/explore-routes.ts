@@ -18,7 +18,7 @@ import { answerArray, type SlicedAnswerOptions } from '../messages/sliced-answer
 import type { HttpContext } from '../server/bindings.ts'
 import { clientKey } from '../server/client-key.ts'
 import { namespaceOf, streamOf } from '../server/path-names.ts'
-import { cdapDocumentReader } from './documents.ts'
+import { cdapDocumentReader } from './document-reader.ts'
 import { printFormat } from './format-json.ts'
 import { jdbcInfoOf } from './jdbc-json.ts'
 import { parsePage, printRows, schemaOfQuery, statusOf, summaryOf, tableInfoOf } from './query-json.ts'

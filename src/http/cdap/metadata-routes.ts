@@ -13,7 +13,7 @@ import type { DocumentOptions } from '../messages/documents.ts'
 import { answerArray, answerParts, arrayParts, type SlicedAnswerOptions } from '../messages/sliced-answer.ts'
 import type { HttpContext } from '../server/bindings.ts'
 import { entityOf, namespaceOf, streamOf } from '../server/path-names.ts'
-import { cdapDocumentReader } from './documents.ts'
+import { cdapDocumentReader } from './document-reader.ts'
 import {
   type Found,
   foundOf,

@@ -9,7 +9,7 @@ import type { DocumentOptions } from '../messages/documents.ts'
 import { answerJsonInSlices, type SlicedAnswerOptions } from '../messages/sliced-answer.ts'
 import type { HttpContext } from '../server/bindings.ts'
 import { clientKey } from '../server/client-key.ts'
-import { cdapDocumentReader } from './documents.ts'
+import { cdapDocumentReader } from './document-reader.ts'
 import { parseMetricsQuery, parseTags } from './metrics-query.ts'
 import { visibleNames } from './visible-streams.ts'
 

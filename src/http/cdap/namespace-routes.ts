@@ -6,7 +6,7 @@ import type { DocumentOptions } from '../messages/documents.ts'
 import { answerArray, type SlicedAnswerOptions } from '../messages/sliced-answer.ts'
 import type { HttpContext } from '../server/bindings.ts'
 import { namespaceOf } from '../server/path-names.ts'
-import { cdapDocumentReader } from './documents.ts'
+import { cdapDocumentReader } from './document-reader.ts'
 import { printNamespace } from './namespace-json.ts'
 
 export function namespaceRoutes(namespaces: Namespaces, options: DocumentOptions & SlicedAnswerOptions) {

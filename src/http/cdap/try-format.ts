@@ -17,7 +17,7 @@ import { TooSlowError, type Workers } from '../messages/parse-workers.ts'
 import type { HttpContext } from '../server/bindings.ts'
 import { clientKey } from '../server/client-key.ts'
 import { streamOf } from '../server/path-names.ts'
-import { cdapDocumentReader } from './documents.ts'
+import { cdapDocumentReader } from './document-reader.ts'
 import { parseEventQuery } from './event-reads.ts'
 import { printFormat } from './format-json.ts'
 

@@ -5,7 +5,7 @@ import { answerEmpty, answerJson, answerJsonText } from '../messages/answers.ts'
 import type { DocumentOptions } from '../messages/documents.ts'
 import type { HttpContext } from '../server/bindings.ts'
 import { streamOf, viewOf } from '../server/path-names.ts'
-import { cdapDocumentReader } from './documents.ts'
+import { cdapDocumentReader } from './document-reader.ts'
 import { printView } from './view-json.ts'
 import { mayKnowOf } from './visible-streams.ts'
 

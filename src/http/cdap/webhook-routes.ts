@@ -5,7 +5,7 @@ import { answerEmpty, answerJson } from '../messages/answers.ts'
 import type { DocumentOptions } from '../messages/documents.ts'
 import type { HttpContext } from '../server/bindings.ts'
 import { streamOf } from '../server/path-names.ts'
-import { cdapDocumentReader } from './documents.ts'
+import { cdapDocumentReader } from './document-reader.ts'
 
 export function webhookRoutes(streams: Streams, webhooks: Webhooks, options: DocumentOptions) {
   const readDocument = cdapDocumentReader(options)
