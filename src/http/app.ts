@@ -10,9 +10,9 @@ import { audited } from './server/audited.ts'
 import type { Handler, HttpContext, HttpEnv } from './server/bindings.ts'
 import { answerProblem, type Problem } from './server/problem.ts'
 
-/** Where paths overlap, the first one counts; the last one has all other paths. */
+/** One line for each API. Where paths overlap, the first one counts. */
 export const APIS: readonly Api[] = [
-  CDAP, //
+  CDAP, // last: it has all paths that no other API owns
 ]
 
 export function createApp(parts: AppParts, options: AppOptions, apis = APIS): Hono<HttpEnv> {

@@ -4,7 +4,7 @@ import type { ApiDocuments } from './messages/api-documents.ts'
 import { onAnotherThread, onThisThread, type ParsePort } from './messages/parse-port.ts'
 
 export const DOCUMENTS: readonly ApiDocuments[] = [
-  CDAP_DOCUMENTS, //
+  CDAP_DOCUMENTS, // one line for each API that reads documents
 ]
 
 /** Run from sources, node could not load them on another thread: then parsing is done on this one. */

@@ -98,7 +98,7 @@ function charsetOf({ name, settings }: FormatSpecification): string | undefined 
 
 interface TextCharset {
   readonly name: string | undefined
-  /** Whether a byte order mark of UTF-16 would be one: not where a set of single bytes is declared. */
+  /** Whether the body may begin with a byte order mark of UTF-16: not if a single-byte charset is declared. */
   readonly mayBeUtf16: boolean
 }
 
@@ -183,7 +183,7 @@ function csvDialect(
   return { delimiter, quote }
 }
 
-/** A delimiter of the stream's settings as it is in the body: in UTF-8, unless its characters are single bytes of another set. */
+/** The bytes of a delimiter of the stream's settings: UTF-8, unless its characters are single bytes of another charset. */
 function encoded(delimiter: string, charset: string | undefined): Buffer {
   const known = charset !== undefined && !['utf-8', undefined].includes(labelOf(charset))
   return (known ? singleBytes(charset, delimiter) : undefined) ?? Buffer.from(delimiter)

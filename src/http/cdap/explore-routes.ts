@@ -133,7 +133,7 @@ export function exploreRoutes(
         : answerJson(c, tableInfoOf(found.claim, found.columns))
     },
 
-    /** The table of a stream itself has the format of the stream; one of another name is a view. */
+    /** The stream's own table has the format of the stream; a table of another name is a view. */
     async enableTable(c: HttpContext) {
       const id = streamOf(c)
       const stream = streams.get(id)

@@ -4,7 +4,7 @@ import { readJson } from '../messages/json-document.ts'
 import { scalarText } from '../messages/json-values.ts'
 import type { LenientJson } from '../messages/lenient-json.ts'
 
-/** Feeds are many, and all in memory. */
+/** All feeds are kept in memory, and there may be many. */
 const DESCRIPTION_CHARACTERS_MAX = 1000
 
 export function parseFeedDescription(body: Uint8Array, depthMax: number): string | undefined {

@@ -159,7 +159,7 @@ export function metadataRoutes(
       return answerParts(c, (slice) => pageParts(page, entities(), weigh, slice), options)
     },
 
-    /** No program has read or written a stream here that anybody would know of: the graph is empty. */
+    /** The service does not record which programs read or write a stream: the graph is empty. */
     lineage(c: HttpContext) {
       streams.get(streamOf(c))
       const now = options.nowMs()
@@ -181,7 +181,7 @@ function forAllClients(id: EntityId) {
   return { ...nested(id), ...flat, entity: view === undefined ? 'STREAM' : 'STREAM_VIEW' }
 }
 
-/** As CDAP 3 has it. */
+/** The form of CDAP 3. */
 function nested({ namespace, stream, view }: EntityId) {
   const ofStream = { namespace: { id: namespace }, streamName: stream }
   return view === undefined

@@ -1,4 +1,4 @@
-/** CDAP's metrics of streams: totals and series, and which there are. A client sees what its grants include. */
+/** CDAP's metrics of streams: totals, series, and the search for both. Answers include only streams in the client's grants. */
 
 import type { Slice } from '../../loop-share.ts'
 import type { Prometheus } from '../../metrics/prometheus.ts'

@@ -1,4 +1,4 @@
-/** Namespaces: create, list, look at, change, delete. */
+/** Namespaces: create, list, describe, change, delete. */
 import { parseNewNamespaceName } from '../../streams/names.ts'
 import type { NamedNamespace, Namespaces } from '../../streams/namespaces.ts'
 import { answerEmpty, answerJsonText, answerText } from '../messages/answers.ts'

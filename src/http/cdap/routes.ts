@@ -40,7 +40,7 @@ export function routes(parts: AppParts, options: AppOptions): readonly Route[] {
   const Q = '/v3/data/explore/queries'
   const J = '/v3/data/explore/jdbc'
   const JS = '/v3/namespaces/:schema/data/explore/jdbc'
-  const V2 = '/v2/streams' // CDAP 2: the JavaScript client and the file tailer still speak it.
+  const V2 = '/v2/streams' // CDAP 2: the JavaScript client and the file tailer still use it.
   const metadataOf = (entity: string, changed: AuditAction): readonly Route[] => [
     ['GET', `${entity}/metadata`, 'stream', metadata.get],
     ['DELETE', `${entity}/metadata`, 'admin', metadata.remove, changed],
@@ -100,7 +100,7 @@ export function routes(parts: AppParts, options: AppOptions): readonly Route[] {
     ],
     ['GET', '/v3/explore/status', 'client', explore.serviceStatus],
 
-    // Of a schema, which may be a pattern, or `null` for all: what is listed is what the grants include.
+    // The schema may be a pattern, or `null` for all: the answer lists what the grants include.
     ['POST', `${J}/catalogs`, 'client', explore.jdbc('catalogs')],
     ['POST', `${J}/tableTypes`, 'client', explore.jdbc('tableTypes')],
     ['POST', `${J}/types`, 'client', explore.jdbc('types')],

@@ -13,7 +13,7 @@ import { answerJson } from '../messages/answers.ts'
 import type { HttpContext } from '../server/bindings.ts'
 import { namespaceOf, streamOf } from '../server/path-names.ts'
 
-/** The word in a path -> the type it prints as. */
+/** The word in a path -> the program type in JSON. */
 const PROGRAM_TYPE_OF_WORD: ReadonlyMap<string, ProgramType> = new Map([
   ['flows', 'Flow'],
   ['mapreduce', 'Mapreduce'],

@@ -15,7 +15,7 @@ const HEADERS = {
 export function welcomePage(withTokens: boolean) {
   return (c: HttpContext): Response | Promise<Response> => {
     const { url, socket } = c.env.incoming
-    // One slash at the end of a path is ignored, which makes `/` of `//`.
+    // One slash at the end of a path is ignored, so `//` would be `/`.
     return url!.startsWith('//') ? c.notFound() : c.body(page(socket, withTokens), 200, HEADERS)
   }
 }
