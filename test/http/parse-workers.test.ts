@@ -7,7 +7,7 @@ import { TooSlowError, Workers } from '../../src/http/messages/parse-workers.ts'
 
 const MIB = 1024 * 1024
 
-/** A thread that finishes a task when it is told to. */
+/** A thread that finishes a task when the test calls it. */
 class PlayedPort implements ParsePort {
   task: ParseTask | undefined
   isClosed = false

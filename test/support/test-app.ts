@@ -38,7 +38,7 @@ export interface TestAppOptions {
   readonly apis?: readonly Api[]
   /** A store of the test's own. */
   readonly openStorage?: (nowMs: () => number) => Promise<Storage>
-  /** The room on the disk, in bytes, where the test is about it. */
+  /** Free disk space in bytes, where the test is about it. */
   readonly freeBytes?: () => number
   /** How busy the process seems to be, 0 to 1, where the test is about it. */
   readonly busyShare?: () => number
