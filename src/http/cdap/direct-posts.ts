@@ -16,10 +16,11 @@ import type { Upload } from '../server/body-memory.ts'
 import type { Guard } from '../server/guard.ts'
 import type { Load } from '../server/load.ts'
 import type { OpenAnswers } from '../server/open-answers.ts'
+import { writeProblem } from '../server/problem.ts'
 import { dropBody } from '../server/refusals.ts'
 import type { SlowClients } from '../server/slow-clients.ts'
 import { type EventHeaderLimits, eventHeaders } from './event-headers.ts'
-import { cdapProblemShape } from './problem-shape.ts'
+import { cdapShapeOf } from './problem-shape.ts'
 
 export interface DirectPostsOptions {
   readonly eventBytesMax: number
@@ -200,8 +201,5 @@ function sendProblem(
   error: unknown,
   { report, problems }: DirectPostsOptions,
 ): void {
-  const problem = problemOfError(error, report, problems)
-  const { contentType, text } = cdapProblemShape(problem)
-  outgoing.writeHead(problem.status, { ...problem.headers, 'Content-Type': contentType })
-  outgoing.end(text)
+  writeProblem(outgoing.req, outgoing, problemOfError(error, report, problems), cdapShapeOf)
 }

@@ -1,7 +1,10 @@
 /** The errors of CDAP: the sentence as plain text; a 401 as JSON with the address at which its clients get a token. */
-import { type ProblemShape, plainText } from '../server/problem.ts'
+import { type ProblemShape, plainText, type ShapeOf } from '../server/problem.ts'
 
-export const cdapProblemShape: ProblemShape = (problem) => {
+/** For answers that belong to CDAP whatever their path. */
+export const cdapShapeOf: ShapeOf = () => cdapProblemShape
+
+const cdapProblemShape: ProblemShape = (problem) => {
   const { challenge } = problem
   if (challenge === undefined) return plainText(problem)
   const { tokenUrl, error, description } = challenge

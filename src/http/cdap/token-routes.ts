@@ -7,18 +7,14 @@ import { basicOf } from '../server/authorization.ts'
 import type { HttpContext } from '../server/bindings.ts'
 import { answerProblem } from '../server/problem.ts'
 import { type PublicAddress, type Unauthenticated, unauthorized } from '../server/unauthorized.ts'
-import { cdapProblemShape } from './problem-shape.ts'
+import { cdapShapeOf } from './problem-shape.ts'
 
 /** Reported for a token that does not expire: clients request it again after this time. */
 const YEAR_SECONDS = 365 * 86_400
 
 export function tokenRoutes(tokens: Tokens, nowMs: () => number, address: PublicAddress) {
   const refuse = (c: HttpContext, unauthenticated: Unauthenticated) =>
-    answerProblem(
-      c,
-      unauthorized(unauthenticated, address(c.env.incoming.socket), 'Basic'),
-      () => cdapProblemShape,
-    )
+    answerProblem(c, unauthorized(unauthenticated, address(c.env.incoming.socket), 'Basic'), cdapShapeOf)
   return {
     token(c: HttpContext) {
       const credentials = basicOf(c.env.incoming)
