@@ -36,7 +36,7 @@ export function printView({ name, format, tableName }: View): string {
   return `{"id":${JSON.stringify(name)},"format":${printFormat(format)},"tableName":${JSON.stringify(tableName)}}`
 }
 
-/** The text is CDAP's; the reason is the cause. */
+/** CDAP's text, to the letter; the reason goes along as the cause. */
 function malformed(reason: string, cause: Error = new Error(reason)): ServiceError {
   return new ServiceError('invalid_properties', "Couldn't decode body as view config JSON", { cause })
 }
