@@ -116,6 +116,8 @@ test('each path has one owner, and a route on the path of another API does not s
   expect(owner('/seconds')).toBe('cdap')
   expect(owner('')).toBe('cdap')
   expect(owner('*')).toBe('cdap')
+  const inner: Api = { ...SECOND, name: 'inner', owns: (path) => path.startsWith('/second/inner/') }
+  expect(apiOf([inner, ...BOTH], '/second/inner/a').name).toBe('inner')
   const stray: Api = { ...SECOND, name: 'stray', owns: () => false }
   await expect(testApp({ apis: [stray, ...BOTH] })).rejects.toThrow(
     'GET /second/wait of stray is on a path that second owns',
