@@ -13,6 +13,9 @@ import { WatchedTokens } from './auth/watched-tokens.ts'
 import type { Config } from './config.ts'
 import { DiskSpace } from './disk-space.ts'
 import type { Environment } from './environment.ts'
+import { problemShapes } from './http/api.ts'
+import { APIS } from './http/app.ts'
+import { openParsePort } from './http/document-parsers.ts'
 import { Workers } from './http/messages/parse-workers.ts'
 import { ProblemCounts } from './http/messages/problems.ts'
 import { AnswerCounts, securityHeaders } from './http/server/answer-class.ts'
@@ -53,7 +56,11 @@ export interface RunningService {
  * Rejects with StorageError if the data folder cannot be opened, with node's error if the port cannot, and with a sentence
  * if everybody could come in, or certificate, key, token file or audit file cannot be used.
  */
-export async function startService(config: Config, environment: Environment): Promise<RunningService> {
+export async function startService(
+  config: Config,
+  environment: Environment,
+  apis = APIS,
+): Promise<RunningService> {
   const { nowMs, report } = environment
   const { limits } = config
   if (config.tls !== undefined) readIdentity(config.tls)
@@ -67,8 +74,9 @@ export async function startService(config: Config, environment: Environment): Pr
     const client = guard?.clientOf(incoming)
     return clientKey(incoming, typeof client === 'string' ? null : client)
   })
+  const shapeOf = problemShapes(apis)
   const loopDelay = new LoopDelay()
-  const workers = new Workers({ maxDocumentBytes: limits.maxDocumentBytes })
+  const workers = new Workers({ maxDocumentBytes: limits.maxDocumentBytes, openPort: openParsePort })
   const space = new DiskSpace({
     minFreeBytes: config.minFreeDiskBytes,
     statfs: environment.statfs ?? (() => statfs(config.dataFolder)),
@@ -77,7 +85,7 @@ export async function startService(config: Config, environment: Environment): Pr
   const sharedParts = {
     space,
     load,
-    slowClients: new SlowClients(limits, securityHeaders(config.tls !== undefined)),
+    slowClients: new SlowClients(limits, securityHeaders(config.tls !== undefined), shapeOf),
     loopShare: new LoopShare({ isDelayed: () => loopDelay.isDelayed, done: () => load.done }),
     workers,
     openAnswers: new OpenAnswers(guard),
@@ -85,6 +93,7 @@ export async function startService(config: Config, environment: Environment): Pr
     tokens: watched?.tokens,
     address,
     audit: trail?.audit,
+    apis,
     usage: new UsageRegistry(),
     unwrittenTotals: new Map(),
     prometheus: new Prometheus(),
@@ -112,7 +121,7 @@ export async function startService(config: Config, environment: Environment): Pr
   }
   try {
     await space.watch()
-    const gate = new Gate(load, limits, environment.busyShare ?? eventLoopBusyShare(), loopDelay)
+    const gate = new Gate(load, limits, environment.busyShare ?? eventLoopBusyShare(), loopDelay, shapeOf)
     const answers = new AnswerCounts()
     const isKnown = (incoming: IncomingMessage) =>
       guard === undefined || typeof guard.clientOf(incoming) !== 'string'
@@ -129,6 +138,7 @@ export async function startService(config: Config, environment: Environment): Pr
       tokensRequired: guard !== undefined,
       cutSlowTransfer: () => load.bodies.cutSlow() || load.readPlaces.cutSlow(),
       mayContinue: guard && isKnown,
+      shapeOf,
     })
     const shared = [load.bodies, load.readPlaces, http.connections, http.pipelined]
     serviceSources(sharedParts.prometheus, { ...sharedParts, gate, answers, supervisor, shared })

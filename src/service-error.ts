@@ -1,6 +1,6 @@
 /**
- * Every refusal the service can give, as one closed list. Rooms throw these; `src/http/problems.ts` maps each
- * code to a status once. The message is what the client reads: what was got, what was wanted, what to do.
+ * Every refusal of the service, as one closed list. `src/http/messages/problems.ts` maps each code to a status. The message is
+ * for the client: what the service received, what it accepts, what to do.
  */
 export type ServiceErrorCode =
   | 'invalid_id' // a stream, namespace or program name outside its grammar

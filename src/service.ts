@@ -4,7 +4,6 @@
  */
 
 import { join } from 'node:path'
-import { getRequestListener } from '@hono/node-server'
 import { openStorage } from '../storage/level/open.ts'
 import { StorageError } from '../storage/storage-error.ts'
 import type { AuditLog } from './audit/audit-log.ts'
@@ -13,15 +12,16 @@ import type { Config } from './config.ts'
 import type { DiskSpace } from './disk-space.ts'
 import type { Environment } from './environment.ts'
 import { Explore } from './explore/explore.ts'
+import { type Api, problemShapes } from './http/api.ts'
 import { createApp } from './http/app.ts'
 import { directPosts } from './http/cdap/direct-posts.ts'
+import { honoListener } from './http/listener.ts'
 import type { Workers } from './http/messages/parse-workers.ts'
 import type { ProblemCounts } from './http/messages/problems.ts'
 import { Followers } from './http/server/followers.ts'
 import type { Guard } from './http/server/guard.ts'
 import type { Load } from './http/server/load.ts'
 import type { OpenAnswers } from './http/server/open-answers.ts'
-import { answerUnreadable } from './http/server/server.ts'
 import type { SlowClients } from './http/server/slow-clients.ts'
 import type { PublicAddress } from './http/server/unauthorized.ts'
 import { Janitor } from './janitor/janitor.ts'
@@ -55,6 +55,7 @@ export interface SharedParts {
   readonly tokens: Tokens | undefined
   readonly address: PublicAddress
   readonly audit: AuditLog | undefined
+  readonly apis: readonly Api[]
   readonly usage: UsageRegistry
   readonly unwrittenTotals: UnwrittenTotals
   readonly prometheus: Prometheus
@@ -89,6 +90,7 @@ export async function openService(
     tokens,
     address,
     audit,
+    apis,
     usage,
     unwrittenTotals,
     prometheus,
@@ -199,11 +201,9 @@ export async function openService(
         audit,
       },
       options,
+      apis,
     )
-    const listener = getRequestListener(app.fetch as Parameters<typeof getRequestListener>[0], {
-      hostname: config.host, // for requests that name none, as HTTP/1.0 may
-      errorHandler: answerUnreadable,
-    })
+    const listener = honoListener(app, config.host, problemShapes(apis))
     const janitor = new Janitor(storage.log, registry, nowMs, report, space)
     meter.start()
     const schedule = scheduleJanitor(janitor, config.janitorIntervalMs, random, report, isAgain)

@@ -1,4 +1,4 @@
-/** The arrows of ARCHITECTURE.md: what may import what, and who may look at the clock. */
+/** The arrows of ARCHITECTURE.md: which files may import which, and which files may read the clock. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,7 +15,7 @@ interface SourceFile {
 }
 
 const FILES: readonly SourceFile[] = ['src', 'storage'].flatMap((folder) => readFolder(folder))
-const PURE_ROOMS = ['src/decoders/', 'src/formats/', 'src/schemas/']
+const PURE_FOLDERS = ['src/decoders/', 'src/formats/', 'src/schemas/']
 
 function readFolder(folder: string): SourceFile[] {
   return readdirSync(join(ROOT, folder), { withFileTypes: true, recursive: true })
@@ -50,23 +50,23 @@ describe('arrows', () => {
     expect(FILES.flatMap(({ imports }) => imports).filter(isOurs).length).toBeGreaterThan(100)
   })
 
-  test('R1 only src/http knows Hono, and only service.ts its server', () => {
+  test('R1 only src/http imports Hono, and only its listener.ts the adapter for node', () => {
     expect(arrows((path) => !path.startsWith('src/http/'), isPackage('hono'))).toEqual([])
-    expect(arrows((path) => path !== 'src/service.ts', isPackage('@hono/node-server'))).toEqual([])
+    expect(arrows((path) => path !== 'src/http/listener.ts', isPackage('@hono/node-server'))).toEqual([])
   })
 
   test('R2 storage imports nothing from src', () => {
     expect(arrows(within('storage/'), within('src/'))).toEqual([])
   })
 
-  test('R3 only main.ts, service.ts and the commands for closed stores pick a storage engine; the rooms see the contracts', () => {
+  test('R3 only the files that open the service and the commands for closed stores import a storage engine', () => {
     const mayPick = within('src/main.ts', 'src/service.ts', 'src/environment.ts', 'src/commands/')
     const engine = within('storage/level/', 'storage/level-files/')
     expect(arrows((path) => path.startsWith('src/') && !mayPick(path), engine)).toEqual([])
     expect(arrows((path) => !path.startsWith('storage/level/'), isPackage('level'))).toEqual([])
   })
 
-  test('R4 streams uses no other room', () => {
+  test('R4 src/streams imports no other folder of src', () => {
     const allowed = within('src/streams/', 'src/service-error.ts', 'storage/')
     expect(arrows(within('src/streams/'), (target) => isOurs(target) && !allowed(target))).toEqual([])
   })
@@ -77,37 +77,79 @@ describe('arrows', () => {
       /^node:(fs|net|http|https|http2|dgram|tls|dns|timers|child_process|worker_threads|cluster|os)\b/.test(
         target,
       )
-    expect(arrows(within(...PURE_ROOMS), impure)).toEqual([])
-    const clocks = FILES.filter(({ path }) => within(...PURE_ROOMS)(path)).filter(({ text }) =>
+    expect(arrows(within(...PURE_FOLDERS), impure)).toEqual([])
+    const clocks = FILES.filter(({ path }) => within(...PURE_FOLDERS)(path)).filter(({ text }) =>
       /\b(Date|performance|setTimeout|setInterval|setImmediate|fetch|Math\.random)\s*[.(]/.test(text),
     )
     expect(clocks.map(({ path }) => path)).toEqual([])
   })
 
-  test('rooms other than the doors, http and commands, import no other room but streams', () => {
-    const room = (path: string) => /^src\/([^/]+)\//.exec(path)?.[1]
+  test('a folder of src other than http and commands imports no other folder but streams', () => {
+    const folder = (path: string) => /^src\/([^/]+)\//.exec(path)?.[1]
     const wrong = arrows(
-      (path) => room(path) !== undefined && room(path) !== 'http' && room(path) !== 'commands',
+      (path) => folder(path) !== undefined && folder(path) !== 'http' && folder(path) !== 'commands',
       () => true,
     ).filter((arrow) => {
       const [from, to] = arrow.split(' -> ') as [string, string]
-      const target = room(to)
-      if (target === undefined || target === room(from) || target === 'streams') return false
-      if (room(from) === 'explore' && (target === 'formats' || target === 'schemas')) return false
-      return !((room(from) === 'formats' || room(from) === 'decoders') && target === 'schemas')
+      const target = folder(to)
+      if (target === undefined || target === folder(from) || target === 'streams') return false
+      if (folder(from) === 'explore' && (target === 'formats' || target === 'schemas')) return false
+      return !((folder(from) === 'formats' || folder(from) === 'decoders') && target === 'schemas')
     })
     expect(wrong).toEqual([])
   })
 
-  test('the two doors do not know each other, and no room knows a door', () => {
-    const doors = within('src/http/', 'src/commands/')
-    const outside = within('src/main.ts', 'src/service.ts', 'src/cli.ts')
-    const wrong = FILES.filter(({ path }) => !outside(path)).flatMap(({ path, imports }) =>
+  test('http and commands do not import each other, and no other folder imports them', () => {
+    const entryPoints = within('src/http/', 'src/commands/')
+    const openers = within('src/main.ts', 'src/service.ts', 'src/cli.ts')
+    const wrong = FILES.filter(({ path }) => !openers(path)).flatMap(({ path, imports }) =>
       imports
-        .filter((target) => doors(target) && !within(path.split('/', 2).join('/'))(target))
+        .filter((target) => entryPoints(target) && !within(path.split('/', 2).join('/'))(target))
         .map((target) => `${path} -> ${target}`),
     )
     expect(wrong).toEqual([])
+  })
+
+  describe('R7 the layers of src/http', () => {
+    const layers = ['src/http/server/', 'src/http/messages/']
+    const apis = [...new Set(FILES.flatMap(({ path }) => /^src\/http\/[^/]+\//.exec(path) ?? []))].filter(
+      (folder) => !layers.includes(folder),
+    )
+    /** From `folder` to what is in src/http and neither in `folder` itself nor in `allowed`. */
+    const beyond = (folder: string, ...allowed: string[]) =>
+      arrows(
+        within(folder),
+        (target) => target.startsWith('src/http/') && !within(folder, ...allowed)(target),
+      )
+
+    test('the folders of APIs are found', () => {
+      expect(apis).toContain('src/http/cdap/')
+    })
+
+    test('an API imports no other API: of src/http only server, messages and the type of an API', () => {
+      expect(apis.flatMap((api) => beyond(api, ...layers, 'src/http/api.ts'))).toEqual([])
+    })
+
+    test('messages imports server and no API', () => {
+      expect(beyond('src/http/messages/', 'src/http/server/')).toEqual([])
+    })
+
+    test('server imports neither messages nor an API', () => {
+      expect(beyond('src/http/server/')).toEqual([])
+    })
+
+    test('each API has one line in the list of APIs, and at most one in the list of documents', () => {
+      const lists = ['src/http/app.ts', 'src/http/document-parsers.ts']
+      const direct = arrows(
+        (path) => /^src\/http\/[^/]+$/.test(path) || !path.startsWith('src/http/'),
+        within(...apis),
+      ).filter((arrow) => !arrow.startsWith('src/service.ts -> src/http/cdap/')) // plain POSTs do not pass Hono
+      const expected = apis.flatMap((api) => [
+        `${lists[0]} -> ${api}api.ts`,
+        `${lists[1]} -> ${api}documents.ts`,
+      ])
+      expect(expected).toEqual(expect.arrayContaining(direct))
+    })
   })
 
   test('R6 there are no cycles', () => {
@@ -126,19 +168,19 @@ describe('arrows', () => {
     expect(cycles).toEqual([])
   })
 
-  test('the clock and chance are handed in: only cli.ts has them', () => {
+  test('the clock and randomness are handed in: only cli.ts uses those of the platform', () => {
     const takers = FILES.filter(({ text }) => /\bDate\.now\b|\bMath\.random\b|\bnew Date\(\)/.test(text))
     expect(takers.map(({ path }) => path)).toEqual(['src/cli.ts'])
   })
 
-  test('secrets are made where they are handed to their owner, and nowhere else', () => {
+  test('only the command that shows a secret to its owner makes one', () => {
     const makers = FILES.filter(({ text }) =>
       /\brandom(Bytes|UUID|Int|Fill|FillSync)\b|\bgetRandomValues\b/.test(text),
     )
     expect(makers.map(({ path }) => path)).toEqual(['src/commands/token.ts'])
   })
 
-  test('what a token may do is decided without HTTP: auth and audit know no server, request or status', () => {
+  test('grants are decided without HTTP: auth and audit import no server of node', () => {
     expect(
       arrows(within('src/auth/', 'src/audit/'), (target) => /^node:(http|https|http2|net|tls)/.test(target)),
     ).toEqual([])

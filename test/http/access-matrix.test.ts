@@ -1,10 +1,12 @@
 /**
- * Every endpoint, called by everybody: who gets which status. The table below is written by hand; a route of the service
- * without a row in it, or a row without a route, fails.
+ * Every endpoint, called by every kind of client, and the status it answers. The table below is written by hand; a route
+ * without a row and a row without a route fail the test.
  */
 import { describe, expect, test } from 'vitest'
 import { Tokens } from '../../src/auth/tokens.ts'
-import { type AppParts, createApp, type Route, routesOf } from '../../src/http/app.ts'
+import type { AppParts, Route } from '../../src/http/api.ts'
+import { createApp, routesOf } from '../../src/http/app.ts'
+import { openParsePort } from '../../src/http/document-parsers.ts'
 import { Workers } from '../../src/http/messages/parse-workers.ts'
 import { Followers } from '../../src/http/server/followers.ts'
 import { Guard } from '../../src/http/server/guard.ts'
@@ -25,7 +27,7 @@ const NOW_MS = 1_000_000
 
 /** Names of the paths below mean stream `s` of namespace `shop`, and of `default` on the `/v2` paths. */
 const CLIENTS = {
-  nobody: undefined,
+  noToken: undefined,
   badToken: undefined,
   expired: [ALL],
   read: ['shop:s:read', 'default:s:read'],
@@ -41,7 +43,7 @@ const NAMES = Object.keys(CLIENTS) as ClientName[]
 
 /** In the order of the clients above. */
 const row = (text: string) => text.split(' ').map(Number)
-//               nobody bad expired read write admin otherStream otherNamespace namespaceAdmin all
+//               noToken bad expired read write admin otherStream otherNamespace namespaceAdmin all
 const ANYBODY = row('200 200 200 200 200 200 200 200 200 200')
 const CLIENT = row('401 401 401 200 200 200 200 200 200 200')
 const IN_NAMESPACE = row('401 401 401 200 200 200 200 403 200 200')
@@ -53,10 +55,10 @@ const WRITE_ASYNC = row('401 401 401 403 202 403 403 403 403 202')
 const ADMIN = row('401 401 401 403 403 200 403 403 200 200')
 /** Of a query that `all` has submitted: to others it is not there, whatever they may read. */
 const QUERY = row('401 401 401 404 404 404 404 404 404 200')
-/** A query about a table that nobody but `read` and `all` may read: the same where there is no such table. */
+/** A query about a table that only `read` and `all` may read; the same status if there is no such table. */
 const ASKING = row('401 401 401 200 403 403 403 403 403 200')
 const TABLE = row('401 401 401 200 200 200 404 403 200 200')
-// What these name is not there, which is told to who may know.
+// The named entity is missing, which is reported only to clients that may know it.
 const IN_NAMESPACE_MISSING = row('401 401 401 404 404 404 404 403 404 404')
 const NAMESPACE_MISSING = row('401 401 401 403 403 403 403 403 404 404')
 const ADMIN_MISSING = row('401 401 401 403 403 404 403 403 404 404')
@@ -69,7 +71,7 @@ const S = `${N}/streams`
 const V = `${S}/:stream/views/:view`
 const Q = '/v3/data/explore/queries'
 const J = '/v3/data/explore/jdbc'
-/** The schema is a pattern: what is told is what the grants include (jdbc.test.ts). */
+/** The schema is a pattern: the answer has what the grants include (jdbc.test.ts). */
 const JS = '/v3/namespaces/:schema/data/explore/jdbc'
 const V2 = '/v2/streams'
 
@@ -225,7 +227,7 @@ const BODIES: Readonly<Record<string, string>> = {
   [`POST ${S}/:stream/webhooks`]: '{"url":"http://127.0.0.1:9/","secret":"0123456789abcdef"}',
 }
 
-/** What is no route: strangers learn nothing, and everybody else the same. */
+/** Paths without a route: without a token all answers are the same. */
 const NO_ROUTES: Readonly<Record<string, readonly number[]>> = {
   'GET /nope': UNKNOWN,
   'GET /v3/namespaces/:namespace/streams/:stream/nope': UNKNOWN,
@@ -254,7 +256,7 @@ test('a route whose access is about a name has that name in its path', async () 
     if (ofStream || access === 'namespace' || access === 'in-namespace') {
       expect(path, name).toMatch(/\/:namespace(\/|$)|^\/v2\/streams/)
     } else {
-      // What a handle stands for is looked up first; to whoever did not submit it there is none.
+      // A handle is looked up first; for a client that did not submit the query it is unknown.
       const known = path.replace(`${Q}/:handle`, Q).replace(JS, J).replace(`${J}/info/:type`, J)
       expect(known, name).not.toMatch(/:/)
     }
@@ -299,7 +301,7 @@ describe('with tokens', () => {
     })
   })
 
-  test('whoever is refused cannot tell what exists', { timeout: 120_000 }, async () => {
+  test('a refused client cannot tell what exists', { timeout: 120_000 }, async () => {
     const { app, tokens } = await guardedApp()
     let compared = 0
     for (const [route, expected] of Object.entries(all)) {
@@ -324,7 +326,7 @@ describe('with tokens', () => {
   })
 })
 
-test('whoever may not read a table cannot tell whether there is one', async () => {
+test('a client that may not read a table cannot tell whether there is one', async () => {
   const { app, tokens } = await guardedApp()
   const ask = (name: ClientName, query: string) =>
     app.post(
@@ -437,7 +439,7 @@ async function withHandle(app: TestApp, path: string, headers: Record<string, st
 }
 
 function withToken(tokens: TestTokens, name: ClientName, options: RequestOptions): RequestOptions {
-  if (name === 'nobody') return options
+  if (name === 'noToken') return options
   const secret = name === 'badToken' ? secretNumber(99) : tokens.secrets[name]
   return { ...options, headers: { ...options.headers, Authorization: `Bearer ${secret}` } }
 }
@@ -490,7 +492,7 @@ async function routesOfService(
     loopShare: new LoopShare(),
     openAnswers: new OpenAnswers(undefined),
     followers: new Followers(1),
-    workers: new Workers({ maxDocumentBytes: limits.maxDocumentBytes }),
+    workers: new Workers({ maxDocumentBytes: limits.maxDocumentBytes, openPort: openParsePort }),
     nowMs: Date.now,
     report: () => {},
   }

@@ -17,7 +17,7 @@ const ALWAYS = {
 const answers = [
   { name: 'an event, directly', raw: request('POST', `${STREAMS}/s`, '', 'x'), status: 200 },
   { name: 'an event for later', raw: request('POST', `${STREAMS}/s/async`, '', 'x'), status: 202 },
-  { name: 'an event the usual way', raw: request('POST', `${STREAMS}/s?`, '', 'x'), status: 200 },
+  { name: 'an event through Hono', raw: request('POST', `${STREAMS}/s?`, '', 'x'), status: 200 },
   {
     name: 'a batch',
     raw: request('POST', `${STREAMS}/s/batch`, 'Content-Type: text/plain\r\n', 'x'),
@@ -61,7 +61,7 @@ test.each([
     raw: request('GET', '/ping', `a: ${'x'.repeat(17_000)}\r\n`),
     text: /^request line and headers have more than 16384 bytes; send fewer$/,
   },
-])('$name is told so in a sentence', async ({ raw, text }) => {
+])('$name is answered with a sentence', async ({ raw, text }) => {
   const app = await testApp()
   const answer = await rawRequest(app.port, raw)
   expect(answer.text).toMatch(text)
@@ -142,7 +142,7 @@ describe('with --cors-origin', () => {
   })
 })
 
-test('without it a browser is told nothing', async () => {
+test('without it a browser gets no CORS headers', async () => {
   const app = await testApp({ streams: ['s'] })
   const { status, headers } = await rawRequest(
     app.port,

@@ -141,7 +141,7 @@ test('with tokens every change is in the log and in the file, with its client', 
   expect(await readFile(auditFile, 'utf8')).toBe(app.logged.join(''))
 })
 
-test('refused attempts are written down, too: those of others, and those of strangers', async () => {
+test('refused attempts are recorded too, with and without a token', async () => {
   const tokens = await tokenFile([{ name: 'reader', grants: ['default:old:read'] }])
   const app = await testApp({ nowMs: 1_000_000, config: { authFile: tokens.path } })
   const changing = steps.filter(({ audit }) => audit !== undefined)

@@ -83,7 +83,7 @@ describe('a name in a path', () => {
   })
 })
 
-describe('a path that nobody answers', () => {
+describe('an unknown path', () => {
   const paths = [
     '//',
     '/nope',
@@ -217,7 +217,7 @@ describe('names that mean something to JavaScript', () => {
     expect('polluted' in {}).toBe(false)
   })
 
-  test('they are query parameters that nobody knows', async () => {
+  test('they are unknown query parameters', async () => {
     const app = await testApp({ streams: ['s'] })
     await app.post(`${STREAMS}/s`, { body: 'x' })
     await app.post(`${STREAMS}/s`, { body: 'y' })
@@ -409,7 +409,7 @@ describe('an event above the limit', () => {
     expect((await app.events('s')).map(({ body }) => body.length)).toEqual([1000, 1000, 1000, 4])
   })
 
-  test.each(ways)('$name to no stream is told that, not that it is too large', async ({ path }) => {
+  test.each(ways)('$name to a missing stream is answered 404, not 413', async ({ path }) => {
     const app = await testApp({ config: { eventBytesMax: 1000 } })
     const missing = plain(404, "'stream:default.s' was not found.")
     expect(answerOf(await app.post(path, { body: Buffer.alloc(1001) }))).toEqual(missing)
@@ -465,7 +465,7 @@ describe('a Content-Encoding', () => {
     'toString',
     'gzip;q=1',
     'gzip gzip',
-  ])('that nobody knows, %s, is refused', async (encoding) => {
+  ])('an unknown one, %s, is refused', async (encoding) => {
     const app = await testApp({ streams: ['s'] })
     for (const path of paths) {
       const { status, text } = await send(app, path, encoding, packed)

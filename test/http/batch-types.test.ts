@@ -14,7 +14,7 @@ async function appWith(format?: string, settings: Record<string, string> = {}): 
   return app
 }
 
-/** Whole, byte by byte, and in pieces of three: has to come to the same. */
+/** Whole, byte by byte, and in pieces of three: the results must be equal. */
 async function cutOf(app: TestApp, contentType: string, body: string | Buffer): Promise<string[]> {
   const bytes = Buffer.from(body)
   const piecesOf = (size: number) =>

@@ -409,11 +409,11 @@ describe('avro', () => {
       damage: (file: Buffer) => file.fill(0, file.indexOf('name 1') + 480, file.indexOf('name 1') + 540),
     },
     {
-      name: 'a codec nobody knows',
+      name: 'an unknown codec',
       damage: (file: Buffer) => file.write('nope', file.indexOf('null', file.indexOf('avro.codec'))),
     },
     { name: 'a schema that is not JSON', damage: (file: Buffer) => file.write('!', file.indexOf('{"')) },
-    { name: 'a type nobody knows', damage: (file: Buffer) => file.write('"inx"', file.indexOf('"int"')) },
+    { name: 'an unknown type', damage: (file: Buffer) => file.write('"inx"', file.indexOf('"int"')) },
   ]
   test.each(damages)('with $name is refused, and nothing of it is stored', async ({ damage }) => {
     const app = await testApp({ streams: ['s'] })

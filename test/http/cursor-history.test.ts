@@ -209,7 +209,7 @@ test('of two copies that both go on, neither believes what the other handed out 
   }
 })
 
-test('whoever asks with a cursor is refused alike', async () => {
+test('every request with a cursor is refused alike', async () => {
   const around = await temporaryFolder()
   const data = join(around, 'data')
   const [, cursor] = await withApp(data, async (app) => {

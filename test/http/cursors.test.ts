@@ -200,7 +200,7 @@ describe('what is no cursor of this stream', () => {
     expect(answerOf(answer)).toEqual(refusal(text))
   })
 
-  test('a long text is told in part', async () => {
+  test('a long text is quoted in part', async () => {
     const app = await appWithEvents(1)
     const answer = await app.get(`${EVENTS}?after=${'y'.repeat(5000)}`)
     expect(answerOf(answer)).toEqual(refusal('y'.repeat(80)))
@@ -234,7 +234,7 @@ describe('what is no cursor of this stream', () => {
     expect(app.reported).toEqual([])
   })
 
-  test('a bad range is told before a bad cursor, and that before a missing stream', async () => {
+  test('a bad range is reported before a bad cursor, and that before a missing stream', async () => {
     const app = await appWithEvents(1)
     expect(answerOf(await app.get(`${EVENTS}?after=x&limit=0`))).toEqual(
       plain(400, 'Cannot request for <=0 events'),

@@ -1,4 +1,4 @@
-/** The watermark: a disk with too little room takes no events, and everything that makes room. */
+/** The watermark: a disk with too little free space accepts no events, but every request that frees space. */
 import { randomBytes } from 'node:crypto'
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,7 +11,7 @@ const SENTENCE =
   'the disk has 999 bytes free, and 1000 are to stay free; make room, truncate or delete streams, or lower --min-free-disk'
 const TEXT = { headers: { 'Content-Type': 'text/plain' } }
 
-/** A service and the room on its disk, which it looks at every so often. */
+/** A service and its free disk space, which it polls. */
 async function appOnDisk() {
   const disk = { free: 5_000 }
   const app = await testApp({
@@ -62,7 +62,7 @@ test.each(writes)('$name is refused with 507 below the mark, stored at it', asyn
   expect((await send(app)).status).toBe(status)
 })
 
-test('reads, changes and all that frees room go on below the mark', async () => {
+test('reads, changes and requests that free space continue below the mark', async () => {
   const { app, disk, seen } = await appOnDisk()
   for (const stream of ['s', 't']) await app.post(`${STREAMS}/${stream}`, { body: 'a' })
   await app.put(`${STREAMS}/s/properties`, { body: '{"ttl":10}' })
@@ -108,7 +108,7 @@ test('a large batch is given up when the mark is crossed in its middle', async (
   expect((await app.post(`${STREAMS}/s`, { body: 'a' })).status).toBe(200)
 })
 
-test('small blocks are not joined below the mark: that takes room first', async () => {
+test('small blocks are not merged below the mark: merging needs space first', async () => {
   const { app, disk, seen } = await appOnDisk()
   for (let i = 0; i < 5; i++) await app.post(`${STREAMS}/s`, { body: 'a' })
   app.nowMs += 4_000_000
@@ -120,7 +120,7 @@ test('small blocks are not joined below the mark: that takes room first', async 
   expect(await app.tidy()).toBeGreaterThan(0)
 })
 
-test('with a mark of 0 nobody looks', async () => {
+test('with a mark of 0 the disk is not polled', async () => {
   let looks = 0
   const app = await testApp({ streams: ['s'], freeBytes: () => looks++ })
   expect((await app.post(`${STREAMS}/s`, { body: 'a' })).status).toBe(200)
@@ -156,7 +156,7 @@ const uploads = [
 ]
 const cases = endings.flatMap((ending) => uploads.map((upload) => ({ ending, upload })))
 test.for(cases)(
-  'the room of a stream that was $ending.name, sent $upload.name, comes back without a restart',
+  'the space of a stream that was $ending.name, sent $upload.name, is freed without a restart',
   async ({ ending, upload }) => {
     const app = await testApp({ onDisk: true, streams: ['s', 't'] })
     for (let i = 0; i < upload.times; i++) {

@@ -1,4 +1,4 @@
-/** Resources that clients share: who has to give back, who is left alone, and what is told. Timing is in test/faults. */
+/** Resources that clients share: which client loses some, which ones keep theirs, and the answers. Timing is in test/faults. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -72,7 +72,7 @@ describe('memory of bodies', () => {
   const bodies = [
     { name: 'an event', path: `${STREAMS}/s`, method: 'POST', body: 'x'.repeat(500) },
     { name: 'an event of 1 MiB', path: `${STREAMS}/s`, method: 'POST', body: 'x'.repeat(MIB) },
-    { name: 'an event the usual way', path: `${STREAMS}/s?`, method: 'POST', body: 'x'.repeat(MIB) },
+    { name: 'an event through Hono', path: `${STREAMS}/s?`, method: 'POST', body: 'x'.repeat(MIB) },
     { name: 'a batch', path: `${STREAMS}/s/batch`, method: 'POST', body: 'a line\n'.repeat(200_000) },
     {
       name: 'a batch in gzip',

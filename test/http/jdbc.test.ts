@@ -118,7 +118,7 @@ describe('questions without a schema', () => {
     expect(answerOf(await app.get(`${J}/info/${type}`))).toEqual(json(answer))
   })
 
-  test('an info that nobody knows', async () => {
+  test('an unknown info', async () => {
     const app = await testApp()
     expect(answerOf(await app.get(`${J}/info/NOPE`))).toEqual(
       plain(400, '[SQLState HY000] Unrecognized GetInfoType value: NOPE'),
@@ -262,7 +262,7 @@ test('a pattern that takes long is none', async () => {
   expect(performance.now() - since).toBeLessThan(2_000)
 })
 
-test('a token is told of what its grants include, and has its own questions alone', async () => {
+test('a token sees what its grants include, and only its own questions', async () => {
   const tokens = await tokenFile([
     { name: 'root' },
     { name: 'one', grants: ['default:logs:write'] },

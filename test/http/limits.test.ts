@@ -208,7 +208,7 @@ describe('--max-connections', () => {
     for (const one of idle.slice(0, 10)) await one.closed
   })
 
-  test('far more half-open ones keep nobody out', async () => {
+  test('many more half-open ones do not keep other clients out', async () => {
     const app = await testApp({ limits: { maxConnections: 3 } })
     for (let i = 0; i < 200; i++) {
       const half = await RawConnection.open(app.port)
@@ -239,7 +239,7 @@ describe('--max-connections', () => {
     await Promise.race(stalled.map(({ closed }) => closed))
   })
 
-  test('where all are at work, one more is told that there are too many, but whether the service is well', async () => {
+  test('while all are in use, one more is refused, except for a health check', async () => {
     const disk = stallingStorage()
     const app = await testApp({ streams: ['s'], limits: { maxConnections: 3 }, openStorage: disk.open })
     onTestFinished(() => disk.goOn())
@@ -263,7 +263,7 @@ describe('--max-connections', () => {
 })
 
 describe('a client that takes its time', () => {
-  test('over its headers is told so, byte by byte or not at all', async () => {
+  test('that is too slow with its headers is answered 408, byte by byte or not at all', async () => {
     const app = await testApp({ limits: { headerSeconds: 1 } })
     const trickling = await RawConnection.open(app.port)
     const silent = await RawConnection.open(app.port)
@@ -297,20 +297,23 @@ describe('a client that takes its time', () => {
       head: `PUT ${STREAMS}/s/properties HTTP/1.1\r\n${HOST}Content-Length: 100000\r\n\r\n`,
     },
   ]
-  test.each(uploads)('over the body of $name is told so, and nothing is kept', async ({ head }) => {
-    const app = await testApp({ streams: ['s'], limits: { uploadIdleSeconds: 1 } })
-    const connection = await RawConnection.open(app.port)
-    connection.write(head)
-    const trickle = setInterval(() => connection.write(head.includes('chunked') ? '1\r\nx\r\n' : 'x'), 50)
-    onTestFinished(() => clearInterval(trickle))
-    expect(await connection.response()).toMatchObject({
-      status: 408,
-      text: 'less than 1024 bytes of the body came in 1 s; send it faster',
-    })
-    await connection.closed
-    expect(await app.events('s')).toEqual([])
-    expect(app.reported).toEqual([])
-  })
+  test.each(uploads)(
+    'that is too slow with the body of $name is answered 408, and nothing is stored',
+    async ({ head }) => {
+      const app = await testApp({ streams: ['s'], limits: { uploadIdleSeconds: 1 } })
+      const connection = await RawConnection.open(app.port)
+      connection.write(head)
+      const trickle = setInterval(() => connection.write(head.includes('chunked') ? '1\r\nx\r\n' : 'x'), 50)
+      onTestFinished(() => clearInterval(trickle))
+      expect(await connection.response()).toMatchObject({
+        status: 408,
+        text: 'less than 1024 bytes of the body came in 1 s; send it faster',
+      })
+      await connection.closed
+      expect(await app.events('s')).toEqual([])
+      expect(app.reported).toEqual([])
+    },
+  )
 
   test('over a body that moves is left alone', async () => {
     const app = await testApp({ streams: ['s'], limits: { uploadIdleSeconds: 1 } })

@@ -527,7 +527,7 @@ const farTimes = [
   { query: 'start=1&end=9007199254740993&levels=2', start: '1', end: '9007199254740993' },
   { query: 'start=now&end=now%2B9223372036854775807d', end: '9223372036854775807' },
 ]
-test.each(farTimes)('the lineage of $query is told with all its digits', async ({ query, start, end }) => {
+test.each(farTimes)('the lineage of $query has all its digits', async ({ query, start, end }) => {
   const app = await testApp({ streams: ['s'], nowMs: NOW_MS })
   const { status, text } = await app.get(`${STREAMS}/s/lineage?${query}`)
   const [from, to] = [start ?? `${NOW_MS / 1000}`, end ?? '9223372036854775807']

@@ -52,7 +52,7 @@ test('a query answers to the letter as CDAP does', async () => {
 
 const ways = [
   { name: 'a plain POST', path: 's', body: 'abc', expected: { events: 1, bytes: 3 } },
-  { name: 'a POST the usual way', path: 's?', body: 'abc', expected: { events: 1, bytes: 3 } },
+  { name: 'a POST through Hono', path: 's?', body: 'abc', expected: { events: 1, bytes: 3 } },
   { name: 'an empty event', path: 's', body: '', expected: { events: 1 } },
   { name: 'async', path: 's/async', body: 'abc', expected: { events: 1, bytes: 3 } },
   {
@@ -114,7 +114,9 @@ test.each(unwritable)('a full disk that refuses $name is one error', async ({ pa
   expect(await totals(app, 's')).toEqual({ errors: 1 })
 })
 
-test('errors of a store that failed are told when it takes writes again', { timeout: 60_000 }, async () => {
+test('errors of a store that failed are counted when it takes writes again', {
+  timeout: 60_000,
+}, async () => {
   const db = new FaultyLevel()
   const app = await testApp({
     streams: ['s'],
@@ -162,7 +164,7 @@ describe('series', () => {
     for (const seconds of [0, 90, 7200, 259_200]) {
       app.nowMs = NOW_MS + seconds * 1000
       for (let i = 0; i < count; i++) await app.post(`${STREAMS}/s`, { body: 'x' })
-      await query(app, EVENTS) // whoever asks makes it look
+      await query(app, EVENTS) // a query makes the meter poll
       count *= 2
     }
     return app
@@ -218,7 +220,7 @@ describe('series', () => {
     }
   })
 
-  test('the range that was asked for and the resolution are told', async () => {
+  test('the answer has the requested range and the resolution', async () => {
     const app = await appWithSeries()
     const answer = await app.post(`${QUERY}?${EVENTS}&start=now-10m&end=now`)
     expect(answer.json()).toMatchObject({ startTime: END - 600, endTime: END, resolution: '1s' })

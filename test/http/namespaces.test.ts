@@ -31,7 +31,7 @@ describe('creating', () => {
     { body: 'null', printed: X },
     { body: '{"description":"d \\"q\\" é"}', printed: X.replace('""', '"d \\"q\\" é"') },
     { body: '{"description":null,"config":null}', printed: X },
-    { body: '{"name":"other","nobody":{"knows":[1]}}', printed: X },
+    { body: '{"name":"other","unknown":{"member":[1]}}', printed: X },
     {
       body: '{"config":{"scheduler.queue.name":"A","more":"B","10":"C"}}',
       printed: X.replace(':""}}', ':"A","more":"B","10":"C"}}'),

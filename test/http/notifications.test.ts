@@ -71,7 +71,7 @@ describe('server-sent events', () => {
     expect(seen.ended).toBe(false)
   })
 
-  test('clients that have gone make room', { timeout: 60_000 }, async () => {
+  test('clients that disconnect free their place', { timeout: 60_000 }, async () => {
     const app = await testApp({ streams: ['s'], nowMs: NOW_MS })
     const path = `GET ${STREAMS}/s/notifications HTTP/1.1\r\nHost: x\r\n\r\n`
     for (let i = 0; i < 300; i++) {
@@ -200,7 +200,7 @@ describe('webhooks', () => {
     { name: 'hangs up', answer: '', last: 'not delivered' },
   ]
   test.each(receivers)(
-    'a receiver that $name keeps nobody waiting',
+    'a receiver that $name delays no other one',
     { timeout: 30_000 },
     async ({ answer, last }) => {
       let connected = 0
@@ -234,7 +234,7 @@ describe('webhooks', () => {
     },
   )
 
-  test('a secret is told to nobody', async () => {
+  test('no answer has a secret', async () => {
     const tokens = await tokenFile([{ name: 'all' }])
     const receiver = await webhookReceiver()
     const app = await testApp({ config: { authFile: tokens.path, allowPrivateWebhooks: true } })
@@ -427,7 +427,7 @@ describe('what became of a webhook tells nothing of a network', () => {
   const unreachable = [
     { name: 'a name that is unknown', url: 'http://nope.invalid/', allowPrivateWebhooks: false },
     { name: 'a name of this machine', url: 'http://localhost/', allowPrivateWebhooks: false },
-    { name: 'a port where nobody listens', url: 'http://127.0.0.1:9/', allowPrivateWebhooks: true },
+    { name: 'a port without a listener', url: 'http://127.0.0.1:9/', allowPrivateWebhooks: true },
   ]
   test.each(unreachable)('$name', { timeout: 30_000 }, async ({ url, allowPrivateWebhooks }) => {
     const app = await testApp({ streams: ['s'], nowMs: NOW_MS, config: { allowPrivateWebhooks } })

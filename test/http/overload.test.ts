@@ -76,7 +76,7 @@ test('while bodies that wait for the disk take all the memory, events are refuse
 describe('as many requests as are worked on at a time', () => {
   test.each([
     { way: 'directly', query: '' },
-    { way: 'the usual way', query: '?' },
+    { way: 'through Hono', query: '?' },
   ])('wait for the disk, $way; one more is refused, and they are kept', async ({ query }) => {
     const { app, disk, waiting } = await busyApp(8, { maxRequests: 8 }, query)
     for (const path of [`${STREAMS}/s`, `${STREAMS}/s?`, `${STREAMS}/s/async`]) {
@@ -103,7 +103,7 @@ describe('as many requests as are worked on at a time', () => {
     expect((await app.get(STREAMS)).status).toBe(503)
   })
 
-  test('when they take too long, an eighth is taken, until there is room again', async () => {
+  test('when requests take too long, the limit is an eighth until there is capacity again', async () => {
     const { app, disk } = await busyApp(5, { maxRequests: 16, maxWaitMs: 50 }, '', () => 1)
     // Nothing is done at all: soon two are worked on at a time, and five are there already. Sixteen never are.
     const statuses: number[] = []
@@ -152,7 +152,7 @@ describe('as many requests as are worked on at a time', () => {
     await connection.closed
   })
 
-  test('one that asks when there is room is told to go on', async () => {
+  test('one that asks while there is capacity gets a 100', async () => {
     const app = await testApp({ streams: ['s'] })
     const connection = await open(app)
     connection.write(`POST ${STREAMS}/s HTTP/1.1\r\n${HOST}Content-Length: 1\r\nExpect: 100-continue\r\n\r\n`)
@@ -193,7 +193,7 @@ describe('as many bytes as are held in memory', () => {
 
   const uploads = [
     { name: 'an event', path: 's' },
-    { name: 'an event the usual way', path: 's?' },
+    { name: 'an event through Hono', path: 's?' },
     { name: 'a batch of one long line', path: 's/batch' },
   ]
   const announced = uploads.filter(({ path }) => path !== 's/batch')

@@ -7,7 +7,7 @@ import { TooSlowError, Workers } from '../../src/http/messages/parse-workers.ts'
 
 const MIB = 1024 * 1024
 
-/** A thread that finishes a task when it is told to. */
+/** A thread that finishes a task when the test calls it. */
 class PlayedPort implements ParsePort {
   task: ParseTask | undefined
   isClosed = false
@@ -52,7 +52,14 @@ function workersOf(taskMs = 10_000): { workers: Workers; ports: PlayedPort[] } {
 }
 
 function task(name: string, bytes = 1): DocumentTask {
-  return { kind: 'document', parser: 'view', body: new Uint8Array(bytes), depthMax: 1, more: [name] }
+  return {
+    kind: 'document',
+    api: 'cdap',
+    parser: 'view',
+    body: new Uint8Array(bytes),
+    depthMax: 1,
+    more: [name],
+  }
 }
 
 function nameOf(task: ParseTask): unknown {

@@ -170,7 +170,7 @@ describe('a request is answered as it deserves, and what follows is refused afte
     expect(JSON.parse(answers[0]![1])).toHaveLength(50_000)
   })
 
-  test('headers that do not come to their end, behind an answer that takes its time', async () => {
+  test('headers that do not end, behind a slow answer', async () => {
     const app = await testApp({ streams: ['s'], limits: { headerSeconds: 1 } })
     const follow = request(`GET ${STREAMS}/s/notifications?limit=1`)
     const connection = await RawConnection.open(app.port)

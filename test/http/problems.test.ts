@@ -1,6 +1,6 @@
 /** Answers to errors: Retry-After says the same as the sentence. */
 import { expect, test } from 'vitest'
-import { problemOf } from '../../src/http/messages/problems.ts'
+import { problemOfError } from '../../src/http/messages/problems.ts'
 import { ServiceError } from '../../src/service-error.ts'
 import { StorageError } from '../../storage/storage-error.ts'
 
@@ -11,6 +11,6 @@ test.each<[string, Error, number, string | undefined]>([
   ['a store that does not write', new StorageError('unavailable', 'x'), 503, '5'],
   ['bad SQL', new ServiceError('invalid_query', 'x'), 400, undefined],
 ])('%s', (_, error, status, retryAfter) => {
-  const answer = problemOf(error, () => {})
-  expect([answer.status, answer.headers['Retry-After']]).toEqual([status, retryAfter])
+  const answer = problemOfError(error, () => {})
+  expect([answer.status, answer.headers?.['Retry-After']]).toEqual([status, retryAfter])
 })

@@ -172,7 +172,7 @@ test('streams without number have not series without number', async () => {
   expect(values.get('millrace_events_total')).toBe(102)
 })
 
-test('a stream is named to who has a grant for it, and to nobody else', async () => {
+test('a stream is named only to clients with a grant for it', async () => {
   const tokens = await tokenFile([
     { name: 'all' },
     { name: 'one', grants: ['default:a:write'] },

@@ -42,7 +42,7 @@ describe('names of tables', () => {
     { name: 'a', tables: ['stream_a'] },
     { name: 'writes-a', tables: ['stream_a'] },
     { name: 'admin', tables: ['hidden', 'stream_a', 'stream_secret'] },
-  ])('are told to $name as far as its grants go', async ({ name, tables }) => {
+  ])('are listed for $name as far as its grants go', async ({ name, tables }) => {
     const { app, tokens, as } = await appWithTokens()
     expect(await rowsAs(app, tokens, name, 'SHOW TABLES')).toEqual(tables)
     const listed = (await app.get(TABLES, as(name))).json() as { table: string }[]
@@ -83,10 +83,10 @@ const queries = [
 ]
 
 describe('a query of another token', () => {
-  test.each(queries)('%s: is answered like a handle that nobody has', async (query) => {
+  test.each(queries)('%s: is answered like an unknown handle', async (query) => {
     const { app, as } = await appWithTokens()
     const own = await submit(app, query, {}, as('a'))
-    if (own.status === 400) return // what is wrong is told to whoever asked
+    if (own.status === 400) return // the submitter gets the reason
     const { handle } = own.json() as { handle: string }
     await ended(app, handle, as('a'))
     for (const name of ['also-a', 'root', 'admin', 'writes-a']) {

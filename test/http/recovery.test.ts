@@ -82,7 +82,7 @@ test('what failed and is on disk all the same shows itself once the store is ope
   expect(events.map(({ body }) => body)).toEqual(['before', 'uncertain', 'after'])
 })
 
-test('what frees room waits for the store to be opened again, and is done then', async () => {
+test('a request that frees disk space waits until the store is opened again', async () => {
   const { app, db, opening } = await faultyApp()
   await app.put(`${STREAMS}/t`)
   await app.post(`${STREAMS}/s`, { body: 'before' })
@@ -137,7 +137,7 @@ test.each(changes)('$name by a write that failed and is on disk is so afterwards
   expect((await app.get(`${STREAMS}/newer/events`)).status).toBe(204)
 })
 
-test('a store that does not open is tried again, and everyone is told to come back', async () => {
+test('opening the store is retried, and meanwhile writes are answered with Retry-After', async () => {
   const { app, db, opening } = await faultyApp()
   await app.post(`${STREAMS}/s`, { body: 'before' })
   db.failWith = FULL

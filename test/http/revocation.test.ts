@@ -184,7 +184,7 @@ describe('a webhook', () => {
   const list = async (app: TestApp, tokens: TestTokens) =>
     (await app.get(`${STREAMS}/s/webhooks`, { headers: tokens.bearer('all') })).json()
 
-  test('is paused while its token is not good, and is told the size when it is again', async () => {
+  test('is paused while its token is not valid, and gets the size when it is valid again', async () => {
     const { app, tokens } = await appWithGuest()
     const receiver = await webhookReceiver()
     const body = JSON.stringify({ url: receiver.url, secret: SECRET })

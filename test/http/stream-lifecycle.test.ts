@@ -76,7 +76,7 @@ describe('creating', () => {
     { name: 'with an empty chunked body', options: { chunks: [] } },
     { name: 'with white space', options: { body: ' \n' } },
     { name: 'with no properties', options: { body: '{}' } },
-    { name: 'with properties nobody knows', options: { body: '{"nope":1}' } },
+    { name: 'with unknown properties', options: { body: '{"nope":1}' } },
   ]
   test.each(bodies)('$name makes a stream of default properties', async ({ options }) => {
     const app = await testApp()
@@ -128,7 +128,7 @@ describe('creating', () => {
     expect(await app.events('s')).toEqual([{ timestamp: 1_000_000, headers: {}, body: 'kept' }])
   })
 
-  test('an existing stream that nobody owns cannot be made one that somebody owns', async () => {
+  test('an existing stream without an owner cannot get one', async () => {
     const app = await testApp({ streams: ['s'] })
     expect(answerOf(await app.put(`${STREAMS}/s`, { body: '{"principal":"me"}' }))).toEqual(
       mismatch('s', 'me'),
@@ -246,7 +246,7 @@ describe('a stream that does not exist', () => {
   })
 
   test.each([...requests, { method: 'GET', path: '/events' }])(
-    'a name that cannot be is told before that to $method …$path $body',
+    'an invalid name is reported before that to $method …$path $body',
     async ({ method, path, ...options }) => {
       const app = await testApp()
       expect(answerOf(await app.request(method, `${STREAMS}/inv@lid${path}`, options))).toEqual(

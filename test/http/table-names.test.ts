@@ -1,4 +1,4 @@
-/** Names of tables: `stream_…` is the stream's that it spells, and nobody learns from a name what else exists. */
+/** Names of tables: `stream_…` is the table of the stream it names, and a name reveals nothing about other streams. */
 import { describe, expect, test } from 'vitest'
 import { ended, handleOf, QUERIES, rowsOf } from '../support/explore.ts'
 import { STREAMS, type TestApp, testApp } from '../support/test-app.ts'
@@ -84,13 +84,13 @@ describe('the default name of a view', () => {
       expect(await bodyIn(app, `stream_a_${view}`, a)).toEqual(['of a'])
       const tables = (await app.get('/v3/namespaces/default/data/explore/tables', a)).json()
       expect(tables).toContainEqual({ database: 'default', table: `stream_a_${view}` })
-      // To whoever knows the stream of that name it is the stream.
+      // A client that may know the stream of that name gets the stream.
       const expected = { b: 'of a_b', c: 'of A-c', none: 'of a' }[view]
       expect(await bodyIn(app, `stream_a_${view}`, root)).toEqual([expected])
     },
   )
 
-  test('is refused to whoever may know the stream that has it', async () => {
+  test('is refused to a client that may know the stream that has it', async () => {
     const app = await testApp({ streams: ['a', 'a-v'] })
     expect((await app.put(`${STREAMS}/a/views/v`, { body: TEXT })).status).toBe(400)
     expect((await app.put(`${STREAMS}/a/views/v`, { body: named('other') })).status).toBe(201)
@@ -125,7 +125,7 @@ describe('the default name of a view', () => {
   })
 })
 
-test('of two streams that spell one name, each is there for whoever may know that one alone', async () => {
+test('of two streams with one table name, a client sees the one that it may know', async () => {
   const tokens = await tokenFile([
     { name: 'root', grants: [ALL] },
     { name: 'young', grants: ['default:x_y:read,write,admin'] },

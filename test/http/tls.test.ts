@@ -53,7 +53,7 @@ describe.skipIf(problem !== undefined)('over TLS', () => {
     }
   })
 
-  test('the page for a browser has HTTPS in its curl lines, and how curl comes to trust the certificate', async () => {
+  test('the page for a browser has HTTPS in its curl lines, and how curl trusts the certificate', async () => {
     const { app } = await tlsApp()
     const connection = await open(app.port)
     connection.write(get('/'))
@@ -128,7 +128,7 @@ describe.skipIf(problem !== undefined)('over TLS', () => {
   test('with client authorities only those get in whom they know', async () => {
     const folder = await temporaryFolder()
     const client = await selfSigned(folder, 'client')
-    const unauthenticated = await selfSigned(folder, 'stranger')
+    const unauthenticated = await selfSigned(folder, 'unknown')
     const { app } = await tlsApp({}, client.certificate)
     expect(await statusAs(app.port, client)).toBe(200)
     expect(await statusAs(app.port, unauthenticated)).toBeUndefined()
@@ -161,7 +161,7 @@ describe.skipIf(problem !== undefined)('over TLS', () => {
     expect(await before.response()).toMatchObject({ status: 200 })
   })
 
-  test('one that cannot be used is told, and the old one stays', async () => {
+  test('one that cannot be used is reported, and the old one stays', async () => {
     const { app, folder, identity } = await tlsApp()
     const first = await certificateOf(app.port)
     await copyFile((await selfSigned(folder, 'next')).certificate, identity.certificate)

@@ -30,14 +30,14 @@ async function bodies(app: TestApp, tokens: TestTokens, stream = 's'): Promise<s
 }
 
 describe('401', () => {
-  const strangers = [
+  const unauthenticated = [
     { name: 'no token', headers: {} },
     { name: 'an empty value', headers: { Authorization: '' } },
     { name: 'what CDAP’s Python client sends without one', headers: { Authorization: '{0} {1}' } },
     { name: 'another scheme', headers: { Authorization: `Basic ${btoa(`all:${secretNumber(1)}`)}` } },
     { name: 'a bare secret', headers: { Authorization: secretNumber(1) } },
   ]
-  test.each(strangers)('$name: where to get one', async ({ headers }) => {
+  test.each(unauthenticated)('$name: where to get one', async ({ headers }) => {
     const { app } = await appWith()
     const answer = await app.get('/ping', { headers })
     expect({ ...answerOf(answer), authenticate: answer.headers['www-authenticate'] }).toEqual({
@@ -162,7 +162,7 @@ describe('GET /token', () => {
     { name: 'a Bearer token', headers: { Authorization: `Bearer ${secretNumber(1)}` } },
     { name: 'what is not base64', headers: { Authorization: 'Basic !!!' } },
     { name: 'no colon', headers: { Authorization: `Basic ${btoa(secretNumber(1))}` } },
-    { name: 'an unknown name', headers: basic('nobody', secretNumber(1)) },
+    { name: 'an unknown name', headers: basic('unknown', secretNumber(1)) },
     { name: 'the name of another token', headers: basic('old', secretNumber(1)) },
     { name: 'an unknown secret', headers: basic('all', secretNumber(99)) },
     { name: 'an expired token', headers: basic('old', secretNumber(2)) },
@@ -233,7 +233,7 @@ test('a token that is revoked, or gets other grants, is good for what the file s
 describe('what is refused', () => {
   const ways = [
     { way: 'the short way', query: '' },
-    { way: 'the usual way', query: '?' },
+    { way: 'through Hono', query: '?' },
   ]
   const refusals = [
     { name: 'without a token', token: undefined, status: 401 },
@@ -322,9 +322,9 @@ describe('the rate of a token', () => {
 
   const ways = [
     { way: 'the short way', suffix: '' },
-    { way: 'the usual way', suffix: '?' },
+    { way: 'through Hono', suffix: '?' },
     { way: 'for later', suffix: '/async' },
-    { way: 'for later, on the usual way', suffix: '/async?' },
+    { way: 'to /async, through Hono', suffix: '/async?' },
   ]
   test.each(ways)('counts events sent on $way', async ({ suffix }) => {
     const { app, tokens } = await appWith([{ ...SLOW, eventsPerSecond: 3 }])
@@ -386,7 +386,7 @@ describe('the rate of a token', () => {
   })
 })
 
-test('/status tells strangers that writes are refused, and clients why', async () => {
+test('/status reports refused writes without a token, and the reason with one', async () => {
   const tokens = await tokenFile([{ name: 'all' }, { name: 'any', grants: ['other:x:read'] }])
   const app = await testApp({ nowMs: NOW_MS, openStorage: failingStorage, config: { authFile: tokens.path } })
   const any = tokens.bearer('any')

@@ -12,7 +12,7 @@ const namespace = 'default' as NamespaceName
 
 const WORDS = ['flows', 'mapreduce', 'services', 'spark', 'workflows', 'workers']
 
-describe('nobody uses anything', () => {
+describe('no program uses anything', () => {
   const paths = [
     `${N}/apps/HelloWorld/streams`,
     `${N}/apps/a-b_c/streams`,

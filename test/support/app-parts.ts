@@ -1,6 +1,6 @@
 /** What `createApp` is made of, on a store in memory, for tests that call the app themselves. */
 import { MemoryLevel } from 'memory-level'
-import type { AppParts } from '../../src/http/app.ts'
+import type { AppParts } from '../../src/http/api.ts'
 import { Metadata } from '../../src/metadata/metadata.ts'
 import { Meter } from '../../src/metrics/meter.ts'
 import { Prometheus } from '../../src/metrics/prometheus.ts'

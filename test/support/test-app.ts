@@ -9,7 +9,8 @@ import { join } from 'node:path'
 import { MemoryLevel } from 'memory-level'
 import { onTestFinished } from 'vitest'
 import type { Config } from '../../src/config.ts'
-import type { AppOptions } from '../../src/http/app.ts'
+import type { Api, AppOptions } from '../../src/http/api.ts'
+import { openParsePort } from '../../src/http/document-parsers.ts'
 import { Workers } from '../../src/http/messages/parse-workers.ts'
 import { Followers } from '../../src/http/server/followers.ts'
 import { Load } from '../../src/http/server/load.ts'
@@ -33,9 +34,11 @@ export interface TestAppOptions {
   readonly dataFolder?: string
   readonly config?: Partial<Omit<Config, 'limits'>>
   readonly limits?: Partial<Limits>
+  /** The APIs of the service, where the test adds one. */
+  readonly apis?: readonly Api[]
   /** A store of the test's own. */
   readonly openStorage?: (nowMs: () => number) => Promise<Storage>
-  /** The room on the disk, in bytes, where the test is about it. */
+  /** Free disk space in bytes, where the test is about it. */
   readonly freeBytes?: () => number
   /** How busy the process seems to be, 0 to 1, where the test is about it. */
   readonly busyShare?: () => number
@@ -122,15 +125,19 @@ export async function startTestApp(
   let service: RunningService
 
   async function start(): Promise<void> {
-    service = await startService(config, {
-      nowMs: () => app.nowMs,
-      random: () => 0.5,
-      report: (error) => reported.push(error),
-      log: (line) => logged.push(line),
-      ...(store.open && { openStorage: store.open }),
-      ...(busyShare && { busyShare }),
-      ...(freeBytes && { statfs: async () => ({ bavail: freeBytes(), bsize: 1 }) }),
-    })
+    service = await startService(
+      config,
+      {
+        nowMs: () => app.nowMs,
+        random: () => 0.5,
+        report: (error) => reported.push(error),
+        log: (line) => logged.push(line),
+        ...(store.open && { openStorage: store.open }),
+        ...(busyShare && { busyShare }),
+        ...(freeBytes && { statfs: async () => ({ bavail: freeBytes(), bsize: 1 }) }),
+      },
+      options.apis,
+    )
   }
 
   const app = {
@@ -187,7 +194,7 @@ export function routeOptions(given: Pick<AppOptions, 'nowMs' | 'report'>): AppOp
     loopShare: new LoopShare(),
     openAnswers: new OpenAnswers(undefined),
     followers: new Followers(1),
-    workers: new Workers({ maxDocumentBytes: limits.maxDocumentBytes }),
+    workers: new Workers({ maxDocumentBytes: limits.maxDocumentBytes, openPort: openParsePort }),
   }
   return { eventBytesMax: 1, limits, ...parts, ...given }
 }

@@ -1,10 +1,10 @@
 /**
- * What CDAP has beside streams and of which there is nothing here. Its command line and its clients list these, and take 404
- * to mean that the namespace is missing: the lists are empty. A single app, artifact or dataset is not found, by any name.
+ * Entities of CDAP that do not exist here. Its command line and its clients list them, and read 404 as a missing namespace. So
+ * the lists are empty, and a single app, artifact or dataset is not found.
  */
 import type { Streams } from '../../streams/streams.ts'
 import { answerJsonText } from '../messages/answers.ts'
-import type { HttpContext } from '../messages/bindings.ts'
+import type { HttpContext } from '../server/bindings.ts'
 import { namespaceOf } from '../server/path-names.ts'
 
 /** Paths below a namespace whose answer is `[]`. */
@@ -39,7 +39,7 @@ export function absentRoutes(streams: Streams) {
       return answerJsonText(c, '{}')
     },
 
-    /** Entries of a configuration: CDAP's, and Hadoop's. */
+    /** Entries of the configurations of CDAP and of Hadoop. */
     configuration(c: HttpContext) {
       return answerJsonText(c, '[]')
     },

@@ -9,6 +9,7 @@ import type { StreamId } from '../../streams/names.ts'
 import type { FormatSpecification } from '../../streams/properties.ts'
 import type { StreamBatch, Streams } from '../../streams/streams.ts'
 import { bodyChunks, endedEarly } from '../messages/body-chunks.ts'
+import { Expansion } from '../messages/expansion.ts'
 import type { Intake } from '../messages/request-body.ts'
 import type { Upload } from '../server/body-memory.ts'
 import type { CountEvents } from '../server/client-rate.ts'
@@ -20,7 +21,6 @@ import {
   withAddedHeader,
   withOverridingHeaders,
 } from './event-headers.ts'
-import { Expansion } from './expansion.ts'
 
 /**
  * One upload at a time has a block of Avro decompressed and not handed on yet: that may be 64 MiB out of 2 KiB, and uploads are

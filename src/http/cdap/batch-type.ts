@@ -1,16 +1,16 @@
 /**
- * How the body of a batch is cut into events: by its `Content-Type`, and where that says nothing, by the format of the stream.
+ * Selects how the body of a batch is cut into events: by its `Content-Type`, else by the format of the stream.
  *
- *   avro/binary     without parameters, as CDAP has it
+ *   avro/binary     without parameters, as in CDAP
  *   text/csv        and the other names of CSV: records. The delimiter is the parameter `delimiter`, or that of a
  *                   stream whose format is csv or tsv, or a comma
- *   text/tsv        and text/tab-separated-values: records too, if the stream's format is csv or tsv and reads quotes
+ *   text/tsv        and text/tab-separated-values: also records, if the stream's format is csv or tsv and reads quotes
  *   text/...        lines
  *
- * Media types are compared without case, as HTTP has it (RFC 9110, 8.3.1).
+ * Media types are compared without case (RFC 9110, 8.3.1).
  *
- * Both ways to cut text look for bytes of ASCII, so a text in a character set where these are parts of other characters is
- * refused, not destroyed.
+ * Text is cut at bytes of ASCII. In some character sets such a byte may be part of another character, so a text in one of
+ * these is refused instead of being cut at the wrong place.
  */
 import type { BatchLayout } from '../../decoders/decoder.ts'
 import { CHARSET_SETTING, findCharset } from '../../formats/charset.ts'
@@ -20,9 +20,9 @@ import { ServiceError } from '../../service-error.ts'
 import type { FormatSpecification } from '../../streams/properties.ts'
 
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]"
-/** CDAP takes `text/` alone. */
+/** CDAP accepts `text/` without a subtype. */
 const MEDIA_TYPE = new RegExp(`^${TOKEN}+/${TOKEN}*$`)
-/** One parameter, or none, behind a semicolon; a value that needs no quotes is anything without spaces, quotes and semicolons. */
+/** A semicolon with one parameter or none; a value without quotes has no spaces, quotes and semicolons. */
 const PARAMETER = new RegExp(`[ \\t]*;[ \\t]*(?:(${TOKEN}+)=(?:([^\\s";]+)|"((?:[^"\\\\]|\\\\.)*)"))?`, 'y')
 
 const CSV_TYPES = new Set([
@@ -34,7 +34,7 @@ const CSV_TYPES = new Set([
   'application/x-csv',
 ])
 
-/** They have no quotes by themselves; where the stream reads some, a line end may stand between two. */
+/** Without quotes by definition; if the stream reads quotes, a record may contain line ends. */
 const TSV_TYPES = new Set(['text/tsv', 'text/tab-separated-values'])
 
 /** Throws ServiceError 'missing_content_type', 'unsupported_content_type', 'invalid_content_type' or 'unsupported_charset'. */
@@ -42,23 +42,24 @@ export function batchLayout(contentType: string | undefined, format: FormatSpeci
   if (contentType === undefined) throw new ServiceError('missing_content_type', 'Unknown content type')
   const lowerCase = contentType.toLowerCase()
   if (lowerCase === 'avro/binary') return { kind: 'avro' }
-  const [named] = contentType.split(';', 1)
+  const named = /^[^;]*/.exec(contentType)![0]
   const types = named.split(',').map((type) => type.trim())
-  const isCsv = (type: string) => CSV_TYPES.has(type.toLowerCase())
-  if (!lowerCase.startsWith('text/') && !isCsv(types[0])) {
+  const first = types[0]!.toLowerCase()
+  if (!lowerCase.startsWith('text/') && !CSV_TYPES.has(first)) {
     throw new ServiceError('unsupported_content_type', `Unsupported content type ${contentType}`)
   }
   if (!types.every((type) => MEDIA_TYPE.test(type))) {
     throw malformed(contentType, 'separate parameters by semicolons, as in text/csv; charset=utf-8')
   }
-  const csv = types.some(isCsv) || (TSV_TYPES.has(types[0].toLowerCase()) && readsQuotes(format))
+  const csv =
+    types.some((type) => CSV_TYPES.has(type.toLowerCase())) || (TSV_TYPES.has(first) && readsQuotes(format))
   if (csv && types.length > 1) throw malformed(contentType, 'name one type')
   const parameters = parseParameters(contentType, named.length)
   const charset = textCharset(parameters, format)
   if (!csv) return { kind: 'lines', mayBeUtf16: charset.mayBeUtf16 }
   const { delimiter, quote } = csvDialect(contentType, parameters, charset.name, format)
   assertNoTrailByte(charset.name, delimiter)
-  // What stands between fields, or ends them, cannot be told from quotes or line ends: then there are no quoted fields.
+  // A delimiter that contains a quote or a line end makes quoted fields ambiguous, so there are none.
   if (delimiter.includes(quote) || delimiter.includes(LF) || delimiter.includes(CR)) {
     return { kind: 'lines', mayBeUtf16: charset.mayBeUtf16 }
   }
@@ -83,7 +84,7 @@ function parseParameters(contentType: string, start: number): ReadonlyMap<string
     const name = given.toLowerCase()
     if (parameters.has(name)) throw malformed(contentType, `give parameter ${name} once`)
     if (name.endsWith('*')) throw malformed(contentType, `write parameter ${name} without its *`)
-    parameters.set(name, plain ?? quoted)
+    parameters.set(name, plain ?? quoted!) // a name has one of them
   }
   return parameters
 }
@@ -97,11 +98,11 @@ function charsetOf({ name, settings }: FormatSpecification): string | undefined 
 
 interface TextCharset {
   readonly name: string | undefined
-  /** Whether a byte order mark of UTF-16 would be one: not where a set of single bytes is declared. */
+  /** Whether the body may begin with a byte order mark of UTF-16: not if a single-byte charset is declared. */
   readonly mayBeUtf16: boolean
 }
 
-/** That of the content type, or that in which the stream is read. */
+/** The charset of the content type, else that of the stream's format. */
 function textCharset(parameters: ReadonlyMap<string, string>, format: FormatSpecification): TextCharset {
   const declared = parameters.get('charset')?.replace(/^'(.*)'$/, '$1')
   const name = declared ?? charsetOf(format)
@@ -117,7 +118,7 @@ function textCharset(parameters: ReadonlyMap<string, string>, format: FormatSpec
   return { name, mayBeUtf16: declared === undefined || labelOf(name) === 'utf-8' }
 }
 
-/** Code pages that the platform cannot read, in which bytes below 0x80 are ASCII all the same; and what `file` says of others. */
+/** Code pages that the platform cannot decode but whose bytes below 0x80 are ASCII, and names that the tool `file` reports. */
 const MORE_ASCII =
   /^(?:(?:cp|ibm|ibm-|dos-)(?:437|720|737|775|850|852|855|857|858|860|861|862|863|865|869)|binary|8bit|unknown-8bit)$/i
 const NOT_ASCII = new Set(['utf-16le', 'utf-16be', 'iso-2022-jp'])
@@ -133,9 +134,9 @@ function labelOf(name: string): string | undefined {
   return charset?.kind === 'platform' ? charset.label : charset?.kind
 }
 
-/** Sets where the second byte of a character may be a letter, a digit, or one of `@[\]^_{|}~`. */
+/** Charsets where the second byte of a character may be a letter, a digit, or one of `@[\]^_{|}~`. */
 const TRAILING_ASCII = new Set(['shift_jis', 'gbk', 'gb18030', 'big5', 'euc-kr'])
-/** Sets where it is beyond ASCII, as the first byte is: two characters may hold a third one. */
+/** Charsets where both bytes are beyond ASCII: the end of one character and the start of the next may look like a third. */
 const TRAILING_OTHERS = new Set(['euc-jp'])
 
 function assertNoTrailByte(charset: string | undefined, delimiter: Buffer): void {
@@ -182,7 +183,7 @@ function csvDialect(
   return { delimiter, quote }
 }
 
-/** A delimiter of the stream's settings as it is in the body: in UTF-8, unless its characters are single bytes of another set. */
+/** The bytes of a delimiter of the stream's settings: UTF-8, unless its characters are single bytes of another charset. */
 function encoded(delimiter: string, charset: string | undefined): Buffer {
   const known = charset !== undefined && !['utf-8', undefined].includes(labelOf(charset))
   return (known ? singleBytes(charset, delimiter) : undefined) ?? Buffer.from(delimiter)

@@ -1,18 +1,17 @@
 /**
- * Cursors as text: opaque to clients, good for one stream of one store, valid across restarts.
+ * Cursors as text: opaque to clients, valid for one stream of one store, also after a restart.
  *
  *   cursor := base64url( logId u32 | sequence u48 | timestampMs u48 | identity u32 | epoch u32 | crc32c u32 )   38 characters
  *   before := base64url( logId u32 | sequence u48 | timestampMs u48 | crc32c u32 )                              27 characters
  *
- * Integers are big-endian. The checksum covers the stream's name and everything before it, so text that was cut, altered or
- * taken from another stream is refused instead of being read as some other place. Identity and epoch say which store, and
- * which opening of it, wrote the event: what they are checked against is in streams/resume-position.ts. Cursors that were
- * handed out before there was either are still read.
+ * Integers are big-endian. The checksum covers the stream's name and the bytes before it, so a text that was cut, altered or
+ * made for another stream is refused. Identity and epoch name the store that wrote the event, and the opening of that store;
+ * streams/resume-position.ts checks them. The older form has neither and is still read.
  */
 import { crc32c } from '@node-rs/crc32'
 import { ServiceError } from '../../service-error.ts'
 import type { LogOrigins } from '../../streams/log-origins.ts'
-import type { StreamId } from '../../streams/names.ts'
+import { type StreamId, streamKey } from '../../streams/names.ts'
 import type { Cursor } from '../../streams/streams.ts'
 
 const IDENTITY_OFFSET = 16
@@ -24,11 +23,11 @@ const CURSOR_TEXT = /^(?:[A-Za-z0-9_-]{38}|[A-Za-z0-9_-]{27})$/
 /** Prints cursors of one stream. */
 export class CursorPrinter {
   readonly #bytes = Buffer.allocUnsafe(CRC_OFFSET + 4)
-  /** Made once: a cursor is printed for every event. */
+  /** Made once, because a cursor is printed for every event. */
   readonly #sealedBytes = this.#bytes.subarray(0, CRC_OFFSET)
   readonly #seed: number
   readonly #origins: LogOrigins
-  /** The cursor's epoch holds for sequences of this stretch. */
+  /** The epoch is valid for sequences in [#beginSequence, #endSequence). */
   #beginSequence = 0
   #endSequence = 0
 
@@ -89,12 +88,12 @@ export function parseCursor(id: StreamId, text: string): Cursor {
   return { ...cursor, origin }
 }
 
-/** The last character has bits to spare, so this alone does not make the text the one that was handed out. */
+/** The last character has unused bits, so parseCursor also compares the text. */
 function isSealed(id: StreamId, bytes: Buffer): boolean {
   const offset = bytes.length - 4
   return bytes.readUInt32BE(offset) === crc32c(bytes.subarray(0, offset), seedOf(id))
 }
 
-function seedOf({ namespace, stream }: StreamId): number {
-  return crc32c(`${namespace}:${stream}`)
+function seedOf(id: StreamId): number {
+  return crc32c(streamKey(id))
 }

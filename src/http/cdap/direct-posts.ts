@@ -10,15 +10,17 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { EventHeaders } from '../../../storage/log.ts'
 import type { NamespaceName, StreamId, StreamName } from '../../streams/names.ts'
 import type { Streams } from '../../streams/streams.ts'
-import { NO_CONTENT } from '../messages/answers.ts'
-import { type ProblemCounts, problemOf, type ReportFailure } from '../messages/problems.ts'
+import { type ProblemCounts, problemOfError, type ReportFailure } from '../messages/problems.ts'
+import { NO_CONTENT } from '../server/answer-class.ts'
 import type { Upload } from '../server/body-memory.ts'
 import type { Guard } from '../server/guard.ts'
 import type { Load } from '../server/load.ts'
 import type { OpenAnswers } from '../server/open-answers.ts'
+import { writeProblem } from '../server/problem.ts'
 import { dropBody } from '../server/refusals.ts'
 import type { SlowClients } from '../server/slow-clients.ts'
 import { type EventHeaderLimits, eventHeaders } from './event-headers.ts'
+import { cdapShapeOf } from './problem-shape.ts'
 
 export interface DirectPostsOptions {
   readonly eventBytesMax: number
@@ -199,7 +201,5 @@ function sendProblem(
   error: unknown,
   { report, problems }: DirectPostsOptions,
 ): void {
-  const { status, text, headers } = problemOf(error, report, problems)
-  outgoing.writeHead(status, headers)
-  outgoing.end(text)
+  writeProblem(outgoing.req, outgoing, problemOfError(error, report, problems), cdapShapeOf)
 }

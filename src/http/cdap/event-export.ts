@@ -1,19 +1,19 @@
 /**
- * A stream as a backup of its own: every event a line, with its position and its exact bytes, for `millrace import`.
+ * The export of a stream, for `millrace import`: one line for each event, with its position and its exact bytes.
  *
  *   {"timestamp":1407806944181,"headers":{},"body":"Hello World","sequence":0}
  *   {"timestamp":1407806944181,"headers":{},"body":"/wA=","encoding":"base64","sequence":1}
  *   {"end":true,"events":2,"crc32c":"9a3b1c77","cursor":"…"}
  *
- * The last line says that nothing is missing before it: its checksum is that of all bytes of the lines before. `cursor`,
- * which is there if any event is, stands behind the last event: with `after` the next export goes on there.
+ * The checksum of the last line covers all bytes before that line, so the import detects a missing part. `cursor` is the
+ * position after the last event, absent without events: `after` continues the next export there.
  */
 import { crc32c } from '@node-rs/crc32'
 import type { EventBlock, Position } from '../../../storage/log.ts'
 import type { EventRead, Streams } from '../../streams/streams.ts'
 import { assertAcceptable } from '../messages/accept.ts'
-import type { HttpContext } from '../messages/bindings.ts'
 import { answerPieces, beginPieces } from '../messages/long-answer.ts'
+import type { HttpContext } from '../server/bindings.ts'
 import { streamOf } from '../server/path-names.ts'
 import type { CursorPrinter } from './cursor.ts'
 import { eventJson } from './event-json.ts'
@@ -21,12 +21,12 @@ import { type EventReadOptions, parseEventQuery, printerOf } from './event-reads
 
 const HEADERS = { 'Content-Type': 'application/x-ndjson' }
 
-/** The handler of `GET …/export`. */
+/** Returns the handler of `GET …/export`. */
 export function exportRoute(streams: Streams, options: EventReadOptions) {
   return async (c: HttpContext) => {
     const id = streamOf(c)
     const query = parseEventQuery(c, id, options.nowMs())
-    streams.get(id) // that it is missing is told first
+    streams.get(id) // a missing stream is reported before other problems
     assertAcceptable(c, HEADERS['Content-Type'])
     const pieces = await options.load.whileFinding(async () => {
       const read = await streams.read(id, query)
@@ -46,7 +46,7 @@ async function* noLines(): AsyncGenerator<Uint8Array, void, undefined> {
   yield closingLine(0, 0)
 }
 
-/** Pieces of text; each is good until the next but one is asked for. */
+/** Pieces of text; each is valid until the next but one is requested. */
 async function* exportLines(
   read: EventRead,
   cursors: CursorPrinter,
@@ -66,7 +66,7 @@ function closingLine(events: number, checksum: number, cursor?: string): Buffer 
   return Buffer.from(`${JSON.stringify({ end: true, events, crc32c: crc, cursor })}\n`)
 }
 
-/** Passes blocks on, and remembers how many events they had. */
+/** Yields the blocks and counts their events. */
 class CountedBlocks implements AsyncIterable<EventBlock> {
   readonly #blocks: AsyncIterable<EventBlock>
   events = 0

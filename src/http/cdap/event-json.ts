@@ -4,8 +4,8 @@
  *   array:   [{"timestamp":1407806944181,"headers":{},"body":"Hello World"},…]
  *   NDJSON:  one such object per line
  *
- * Bodies are escaped as CDAP does (body-escapes.ts). `utf8` and `base64` are ours and unambiguous: with `utf8` an event
- * whose body is not UTF-8 has it in base64 and says so in a member `"encoding":"base64"`.
+ * Bodies are escaped as CDAP does (body-escapes.ts). `utf8` and `base64` are ours and unambiguous: with `utf8` a body that is
+ * not UTF-8 is in base64, and its event has a member `"encoding":"base64"`.
  */
 import { isUtf8 } from 'node:buffer'
 import type { EventBlock, EventRun } from '../../../storage/log.ts'
@@ -24,36 +24,36 @@ export interface EventJsonOptions {
   readonly sequences?: boolean
 }
 
-/** About how much is handed to the socket at a time. Measured: 128 KiB. */
+/** The size of one write to the socket, the fastest in measurements. */
 const PIECE_BYTES = 128 * 1024
-/** Most answers are short: the first piece begins with this and grows by the factor as long as it is not enough. */
+/** Most answers are short, so the first piece begins with this size and grows by the factor. */
 const FIRST_PIECE_BYTES = 2 * 1024
 const GROWTH = 4
-/** An event that may become longer than this is written in stretches, which may end in the middle of its body. */
+/** An event that may become longer than this is written in parts, which may end in the middle of its body. */
 const SMALL_EVENT_BYTES = PIECE_BYTES / 4
-/** What is left of a piece when a shorter stretch would have to go into it is left empty. */
-const STRETCH_BYTES_MIN = 512
+/** A part that would be shorter than this goes into the next piece. */
+const PART_BYTES_MIN = 512
 /** The texts after a body: encoding, cursor, sequence, closing brace. */
 const END_BYTES_MAX = 128
 
 /**
- * All events, of which there is at least one, as JSON text. The pieces lie in two buffers in turn: a piece is good until
- * the next but one is asked for.
+ * JSON text of all events, of which there is at least one. The pieces use two buffers alternately: a piece is valid until the
+ * next but one is requested.
  */
 export async function* eventJson(
   blocks: AsyncIterable<EventBlock>,
   options: EventJsonOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const encoder = new EventEncoder(options)
-  // Not yield*, which takes several turns of the event loop's queue for each piece of an iterator that is not async.
+  // yield* of a synchronous iterator would await several microtasks for each piece.
   for await (const block of blocks) for (const piece of encoder.encode(block)) yield piece
   for (const piece of encoder.end()) yield piece
 }
 
-/** The pieces it hands out lie in two buffers in turn. */
+/** The pieces that it yields use two buffers alternately. */
 export class EventEncoder {
   readonly #options: EventJsonOptions
-  /** What is written after a body together with what follows it; empty if every event has an end of its own. */
+  /** The end of an event if all events have the same; else empty, and each end is written with its event. */
   readonly #owedEnd: '' | '"}'
   #opening: EventOpening
   #begun = false
@@ -69,10 +69,10 @@ export class EventEncoder {
     this.#opening = new EventOpening(options.layout === 'array' ? '[' : '')
   }
 
-  /** The pieces that this block fills. */
+  /** Yields the pieces that this block fills. */
   *encode(block: EventBlock): Generator<Uint8Array, void, undefined> {
     const words = wordsOf(block.bytes)
-    const at = { run: 0, event: block.runs[0].begin }
+    const at = { run: 0, event: block.runs[0]!.begin } // a block has at least one run, see EventBlock
     if (!this.#begun) {
       yield* this.#encodeLarge(block, words, at)
       this.#begun = true
@@ -86,15 +86,15 @@ export class EventEncoder {
     }
   }
 
-  /** The last piece. */
+  /** Yields the last piece. */
   *end(): Generator<Uint8Array, void, undefined> {
     yield* this.#copy(Buffer.from(`${this.#owedEnd}${this.#options.layout === 'array' ? ']' : '\n'}`))
     yield this.#piece.bytes.subarray(0, this.#at)
   }
 
   /**
-   * Writes events from `place` on, as many as are sure to fit into this piece; answers what the first that may not can
-   * become, or 0 if all are written.
+   * Writes events from `place` on while they certainly fit into this piece. Returns 0 if all are written, else the maximum length
+   * of the first one that may not fit.
    */
   #encodeSmall(block: EventBlock, words: Words, place: Place): number {
     const { starts, ends, runs } = block
@@ -103,10 +103,10 @@ export class EventEncoder {
     let at = this.#at
     let i = place.event
     for (let r = place.run; r < runs.length; r++) {
-      const run = runs[r]
+      const run = runs[r]! // as everywhere here: places and runs lie within their block
       const opening = this.#opening.of(run)
       for (i = Math.max(i, run.begin); i < run.end; i++) {
-        const bytesMax = opening.length + ESCAPE_BYTES_MAX * (ends[i] - starts[i]) + END_BYTES_MAX
+        const bytesMax = opening.length + ESCAPE_BYTES_MAX * (ends[i]! - starts[i]!) + END_BYTES_MAX
         if (bytesMax > piece.bytes.length - at || bytesMax > SMALL_EVENT_BYTES) {
           place.run = r
           place.event = i
@@ -115,7 +115,7 @@ export class EventEncoder {
         }
         piece.bytes.set(opening, at)
         at += opening.length
-        if (escaped) at = escapeBody(piece, at, words, starts[i], ends[i])
+        if (escaped) at = escapeBody(piece, at, words, starts[i]!, ends[i]!)
         else at += piece.bytes.write(this.#bodyText(block, i), at)
         if (this.#owedEnd === '') at += piece.bytes.write(this.#endOf(block, run, i), at)
       }
@@ -124,17 +124,17 @@ export class EventEncoder {
     return 0
   }
 
-  /** The event at `place`, of any length; `place` moves behind it. */
+  /** Writes the event at `place`, of any length, and moves `place` to the next one. */
   *#encodeLarge(block: EventBlock, words: Words, place: Place): Generator<Uint8Array, void, undefined> {
-    const run = block.runs[place.run]
+    const run = block.runs[place.run]!
     const i = place.event++
     yield* this.#copy(this.#opening.of(run))
     if (this.#options.encoding === 'escaped') {
-      const end = block.ends[i]
-      let from = block.starts[i]
+      const end = block.ends[i]!
+      let from = block.starts[i]!
       while (from < end) {
         const fits = Math.floor((this.#piece.bytes.length - this.#at) / ESCAPE_BYTES_MAX)
-        if (fits < STRETCH_BYTES_MIN && fits < end - from) {
+        if (fits < PART_BYTES_MIN && fits < end - from) {
           yield* this.#nextPiece()
         } else {
           const to = Math.min(end, from + fits)
@@ -159,7 +159,7 @@ export class EventEncoder {
     }
   }
 
-  /** Makes room: while nothing has been handed out, by growing; else the piece goes out as it is. */
+  /** Provides space: grows the piece while none has been yielded, else yields it. */
   *#nextPiece(): Generator<Uint8Array, void, undefined> {
     const { bytes } = this.#piece
     if (bytes.length < PIECE_BYTES) {
@@ -175,19 +175,19 @@ export class EventEncoder {
     this.#at = 0
   }
 
-  /** The body between its quotes, in an encoding of ours. */
+  /** The text of the body between its quotes, as UTF-8 or base64. */
   #bodyText(block: EventBlock, i: number): string {
     const body = Buffer.from(
       block.bytes.buffer,
-      block.bytes.byteOffset + block.starts[i],
-      block.ends[i] - block.starts[i],
+      block.bytes.byteOffset + block.starts[i]!,
+      block.ends[i]! - block.starts[i]!,
     )
     if (this.#options.encoding === 'utf8' && isUtf8(body))
       return JSON.stringify(body.toString('utf8')).slice(1, -1)
     return body.toString('base64')
   }
 
-  /** From the quote that closes the body to the brace that closes the event. */
+  /** The text from the closing quote of the body to the closing brace of the event. */
   #endOf(block: EventBlock, run: EventRun, i: number): string {
     const { encoding, cursors, sequences } = this.#options
     let end = '"'
@@ -199,7 +199,7 @@ export class EventEncoder {
   }
 }
 
-/** An event of a block, and the run it is in; behind the last event of a run it may also stand in that run. */
+/** An event of a block and its run; after the last event of a run, `run` may still be that run. */
 interface Place {
   run: number
   event: number

@@ -1,10 +1,10 @@
 /**
- * What stands between the bodies of two events: the end of one and the beginning of the next, up to its body.
+ * The text between the bodies of two events: the end of one and the beginning of the next, up to its body.
  *
  *   "},{"timestamp":1407806944181,"headers":{},"body":"
  *
- * It is the same for all events of a run, and from run to run often only the timestamp differs, of which 13 digits are
- * written over: events that came one by one have a run each.
+ * It is the same for all events of a run. Events that arrived one by one have a run each, and often only their timestamps
+ * differ; then only its 13 digits are overwritten.
  */
 import type { EventHeaders, EventRun } from '../../../storage/log.ts'
 
@@ -24,7 +24,7 @@ export class EventOpening {
     this.#lead = lead
   }
 
-  /** For events of this run; good until the next call. */
+  /** For events of this run; valid until the next call. */
   of({ timestampMs, headers }: EventRun): Buffer {
     if (headers !== this.#headers) {
       this.#bytes = openingBytes(this.#lead, timestampMs, headers)
@@ -55,7 +55,7 @@ function hasAllDigits(timestampMs: number): boolean {
   return timestampMs >= TIMESTAMP_MIN && timestampMs <= TIMESTAMP_MAX
 }
 
-/** Writes `to` over the digits of `from`: in two halves, for 13 digits are no small integer; the first seldom differs. */
+/** Overwrites the digits of `from` by those of `to`, in two halves: 13 digits exceed a small integer, and the first half seldom changes. */
 function changeDigits(target: Uint8Array, at: number, from: number, to: number): void {
   const millions = Math.floor(to / 1e6)
   if (millions !== Math.floor(from / 1e6)) writeHalf(target, at, at + DIGITS - 6, millions)

@@ -4,13 +4,13 @@ import type { StreamId } from '../../streams/names.ts'
 import type { Cursor, EventQuery, EventRead, Streams } from '../../streams/streams.ts'
 import { assertAcceptable, preference } from '../messages/accept.ts'
 import { answerEmpty } from '../messages/answers.ts'
-import type { HttpContext } from '../messages/bindings.ts'
 import {
   answerPieces,
   type BegunPieces,
   beginPieces,
   type LongAnswerOptions,
 } from '../messages/long-answer.ts'
+import type { HttpContext } from '../server/bindings.ts'
 import { streamOf } from '../server/path-names.ts'
 import { CursorPrinter, parseCursor, printCursor } from './cursor.ts'
 import { type BodyEncoding, eventJson } from './event-json.ts'
@@ -20,13 +20,13 @@ export interface EventReadOptions extends LongAnswerOptions {
   readonly nowMs: () => number
 }
 
-/** A read whose first events have been found, and printed unless nobody wants to see them. */
+/** A read whose first events have been found, and printed unless the request is HEAD. */
 interface Found {
   readonly headers: Record<string, string>
   readonly pieces: BegunPieces | undefined
 }
 
-/** The handler of `GET …/events`. */
+/** Returns the handler of `GET …/events`. */
 export function readRoute(streams: Streams, options: EventReadOptions) {
   return async (c: HttpContext) => {
     const id = streamOf(c)
@@ -43,7 +43,7 @@ export function readRoute(streams: Streams, options: EventReadOptions) {
         ...(read.next && { Link: nextLink(c, id, read.next) }),
       }
       if (c.req.method === 'HEAD') {
-        await read.blocks.return() // what follows the first block is not read for nobody
+        await read.blocks.return() // a HEAD needs no further block
         return { headers, pieces: undefined }
       }
       const cursors = withCursors ? await printerOf(streams, id, read) : undefined
@@ -57,7 +57,7 @@ export function readRoute(streams: Streams, options: EventReadOptions) {
   }
 }
 
-/** Range and cursor of a read, as the query of the request says them. Throws ServiceError. */
+/** Range and cursor of a read, from the query string. Throws ServiceError. */
 export function parseEventQuery(c: HttpContext, id: StreamId, nowMs: number): EventQuery {
   const range = parseReadRange(
     { start: c.req.query('start'), end: c.req.query('end'), limit: c.req.query('limit') },
@@ -67,7 +67,7 @@ export function parseEventQuery(c: HttpContext, id: StreamId, nowMs: number): Ev
   return { ...range, ...(after !== undefined && { after: parseCursor(id, after) }) }
 }
 
-/** If it rejects, the read has been given up. */
+/** Cancels the read if it rejects. */
 export async function printerOf(streams: Streams, id: StreamId, read: EventRead): Promise<CursorPrinter> {
   try {
     return new CursorPrinter(id, read.log, await streams.originsOf(id, read.log))
@@ -77,7 +77,7 @@ export async function printerOf(streams: Streams, id: StreamId, read: EventRead)
   }
 }
 
-/** A stream that does not exist is told without a text here, as CDAP does at this one place. */
+/** A missing stream is answered without a text here, as in CDAP. */
 async function readOrUndefined(
   streams: Streams,
   id: StreamId,
@@ -94,7 +94,7 @@ async function readOrUndefined(
 const JSON_TYPE = 'application/json'
 const NDJSON_TYPE = 'application/x-ndjson'
 
-/** NDJSON is for whoever asks for it by name, unless JSON is wanted more. Throws ServiceError 'not_acceptable'. */
+/** NDJSON needs to be named in Accept, and JSON must not be preferred. Throws ServiceError 'not_acceptable'. */
 function layoutFor(c: HttpContext): 'ndjson' | 'array' {
   const { accept } = c.env.incoming.headers
   if (accept === undefined || accept === '*/*') return 'array'
@@ -123,7 +123,7 @@ function parseFlag(c: HttpContext, name: string): boolean {
   throw new ServiceError('invalid_parameter', `${name} is '${flag}'; use true or false`)
 }
 
-/** The same request, going on after this cursor; relative, so that it holds behind any proxy. */
+/** The URL of the same request after this cursor; relative, so that it is valid behind any proxy. */
 function nextLink(c: HttpContext, id: StreamId, next: Cursor): string {
   const query = new URLSearchParams(c.req.query())
   query.set('after', printCursor(id, next))

@@ -1,4 +1,4 @@
-/** SQL over streams: submit a query, ask how it is, take its rows, close it; and which tables there are. */
+/** SQL over streams: submit a query, poll its status, read its rows, close it; list tables. */
 import type { Client } from '../../auth/tokens.ts'
 import type { Explore, Reader, Submitter } from '../../explore/explore.ts'
 import type { MetadataQuestion } from '../../explore/jdbc-catalog.ts'
@@ -12,12 +12,13 @@ import { type TableClaim, tableOfStream } from '../../streams/table-names.ts'
 import type { Views } from '../../streams/views.ts'
 import { assertAcceptable } from '../messages/accept.ts'
 import { answerEmpty, answerJson, answerJsonText, answerText } from '../messages/answers.ts'
-import type { HttpContext } from '../messages/bindings.ts'
-import { type DocumentOptions, documentReader } from '../messages/documents.ts'
+import type { DocumentOptions } from '../messages/documents.ts'
 import { answerPieces, beginPieces } from '../messages/long-answer.ts'
 import { answerArray, type SlicedAnswerOptions } from '../messages/sliced-answer.ts'
+import type { HttpContext } from '../server/bindings.ts'
 import { clientKey } from '../server/client-key.ts'
 import { namespaceOf, streamOf } from '../server/path-names.ts'
+import { cdapDocumentReader } from './document-reader.ts'
 import { printFormat } from './format-json.ts'
 import { jdbcInfoOf } from './jdbc-json.ts'
 import { parsePage, printRows, schemaOfQuery, statusOf, summaryOf, tableInfoOf } from './query-json.ts'
@@ -32,9 +33,9 @@ export function exploreRoutes(
   views: Views,
   options: ExploreRoutesOptions,
 ) {
-  const readDocument = documentReader(options)
+  const readDocument = cdapDocumentReader(options)
 
-  /** A handler for one query, and the answer for what is none. */
+  /** A handler for the query of a handle; `noOp` answers for the handle of a statement that did nothing. */
   function ofQuery(
     answer: (c: HttpContext, query: Query) => Response | Promise<Response>,
     noOp: (c: HttpContext) => Response,
@@ -81,7 +82,7 @@ export function exploreRoutes(
       async (c, query) => {
         const size = await readDocument(c, 'size')
         if (!query.isActive) return answerEmpty(c, 404)
-        if (query.isUnderWay) throw notYet(query, 'rows') // no rows would mean that all have been handed out
+        if (query.isUnderWay) throw notYet(query, 'rows') // an empty answer would mean that there are no more rows
         return answerJsonText(c, printRows(await explore.next(query, size)))
       },
       (c) => answerJson(c, []),
@@ -132,7 +133,7 @@ export function exploreRoutes(
         : answerJson(c, tableInfoOf(found.claim, found.columns))
     },
 
-    /** The table of a stream itself has the format of the stream; one of another name is a view. */
+    /** The stream's own table has the format of the stream; a table of another name is a view. */
     async enableTable(c: HttpContext) {
       const id = streamOf(c)
       const stream = streams.get(id)
@@ -190,7 +191,7 @@ function isOwnTable(table: string, { stream }: StreamId): boolean {
 
 const CSV = { 'Content-Type': 'text/csv; charset=utf-8' }
 
-/** A line of names, then a line for each row, whose cells are JSON. */
+/** A line with the column names, then one line for each row; cells are JSON. */
 async function* csvPieces(explore: Explore, query: Query): AsyncGenerator<Uint8Array, void, undefined> {
   yield Buffer.from(`${(query.columns ?? []).map(({ name }) => name).join(',')}\n`)
   for await (const rows of explore.rows(query)) {
@@ -202,12 +203,12 @@ function submitterOf(c: HttpContext): Submitter {
   return { client: clientKey(c.env.incoming, c.get('client')), reader: readerOf(c) }
 }
 
-/** An array, which BINARY is, goes into quotes: its commas are not those of the line. */
+/** An array, such as a BINARY value, is quoted, because it contains commas. */
 function csvCell(json: string): string {
   return json.startsWith('[') ? `"${json}"` : json
 }
 
-/** Undefined where nobody is asked for a token. */
+/** Undefined if tokens are not required. */
 function readerOf(c: HttpContext): Reader | undefined {
   const client = c.get('client')
   if (client === undefined || client === null) return undefined

@@ -1,18 +1,19 @@
-/** Notification feeds, in the words and the form that CDAP has for them. */
+/** Notification feeds, with the texts and JSON of CDAP. */
 import type { Feed, FeedId, Feeds } from '../../notifications/feeds.ts'
 import { ServiceError } from '../../service-error.ts'
 import { NAME_BYTES_MAX } from '../../streams/names.ts'
 import { answerEmpty, answerJson, answerText } from '../messages/answers.ts'
-import type { HttpContext } from '../messages/bindings.ts'
-import { type DocumentOptions, documentReader } from '../messages/documents.ts'
+import type { DocumentOptions } from '../messages/documents.ts'
 import { answerArray, type SlicedAnswerOptions } from '../messages/sliced-answer.ts'
+import type { HttpContext } from '../server/bindings.ts'
 import { namespaceOf } from '../server/path-names.ts'
+import { cdapDocumentReader } from './document-reader.ts'
 import { visibleNames, visibleTo } from './visible-streams.ts'
 
 const NAME = /^[a-zA-Z0-9_-]+$/
 
 export function feedRoutes(feeds: Feeds, options: DocumentOptions & SlicedAnswerOptions) {
-  const readDocument = documentReader(options)
+  const readDocument = cdapDocumentReader(options)
   return {
     async create(c: HttpContext) {
       const id = feedOf(c)
@@ -40,7 +41,7 @@ export function feedRoutes(feeds: Feeds, options: DocumentOptions & SlicedAnswer
   }
 }
 
-/** A description that is undefined is left out. */
+/** JSON omits a description that is undefined. */
 function printed({ namespace, category, name, description }: Feed) {
   return { description, category, feed: name, namespace, entity: 'NOTIFICATION_FEED' }
 }

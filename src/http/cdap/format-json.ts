@@ -1,34 +1,30 @@
 /**
- * A format as JSON, as it stands in the properties of a stream, in a view, and alone:
+ * A format as JSON, in the properties of a stream, in a view, or as a document:
  *
  *   {"name":…,"schema":{…},"settings":{…}}
  *
- * Read in two steps, as CDAP does: first its shape, then its values. Null is the same as absent.
+ * Reading checks first the shape and then the values, as CDAP does. Null counts as absent.
  */
 import { checkFormat } from '../../formats/specification.ts'
 import type { Schema } from '../../schemas/schema.ts'
 import { parseSchema, SchemaError } from '../../schemas/schema-json.ts'
 import { ServiceError } from '../../service-error.ts'
 import type { FormatSpecification } from '../../streams/properties.ts'
+import { readJson } from '../messages/json-document.ts'
 import { scalarText, scalarTexts } from '../messages/json-values.ts'
-import {
-  type LenientJson,
-  LenientJsonError,
-  type LenientObject,
-  parseLenientJsonBytes,
-} from '../messages/lenient-json.ts'
+import type { LenientJson, LenientObject } from '../messages/lenient-json.ts'
 
-/** A format whose shape is right; undefined is what it does not hold. */
+/** A format whose shape is right; members that are missing are undefined. */
 export interface GivenFormat {
   readonly name: string | undefined
   readonly schema: Schema | undefined
   readonly settings: ReadonlyMap<string, string>
 }
 
-/** Makes the refusal of a document that does not have the right shape. */
+/** Makes the error for a document whose shape is wrong. */
 export type Malformed = (reason: string, cause?: Error) => ServiceError
 
-/** Undefined if there is none. Throws what `malformed` makes. */
+/** Undefined if there is none. Throws what `malformed` returns. */
 export function readFormat(json: LenientJson, malformed: Malformed): GivenFormat | undefined {
   if (json === null) return undefined
   if (!(json instanceof Map)) throw malformed('format is not an object')
@@ -43,16 +39,11 @@ export function readFormat(json: LenientJson, malformed: Malformed): GivenFormat
   return { name: nameText, schema, settings: texts }
 }
 
-/** A body that is a format. Rejects with 'invalid_properties', and `text` if it does not have the right shape. */
+/** Throws ServiceError 'invalid_properties', with `text` if the shape is wrong. */
 export function parseFormatDocument(body: Uint8Array, text: string, depthMax?: number): FormatSpecification {
   const malformed: Malformed = (reason, cause = new Error(reason)) =>
     new ServiceError('invalid_properties', text, { cause })
-  let json: LenientJson | undefined
-  try {
-    json = parseLenientJsonBytes(body, depthMax)
-  } catch (error) {
-    throw error instanceof LenientJsonError ? malformed(error.message, error) : error
-  }
+  const json = readJson(body, depthMax, (problem) => malformed(problem.message, problem))
   const format = readFormat(json ?? null, malformed)
   if (format === undefined) throw malformed('the body is empty')
   return checkGivenFormat(format)

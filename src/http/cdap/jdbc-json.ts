@@ -1,16 +1,17 @@
-/** Questions of CDAP's JDBC driver about the database, as its client sends them: JSON with patterns, or no body. */
+/** Metadata questions of CDAP's JDBC driver: JSON with patterns, or no body. */
 import { JDBC_INFO, type MetadataQuestion } from '../../explore/jdbc-catalog.ts'
 import { ServiceError } from '../../service-error.ts'
+import { readJson } from '../messages/json-document.ts'
 import { scalarText } from '../messages/json-values.ts'
-import { type LenientJson, LenientJsonError, parseLenientJsonBytes } from '../messages/lenient-json.ts'
+import type { LenientJson } from '../messages/lenient-json.ts'
 
-/** What the driver writes in the path where it was given no schema. */
+/** The driver's path segment for no schema. */
 const NO_SCHEMA = 'null'
 const TYPES_MAX = 100
 
 /**
  * `{"catalog":…,"schemaPattern":…,"tableNamePattern":…,"tableTypes":[…],"columnNamePattern":…,"functionNamePattern":…}`;
- * what a question has no use for is ignored. Without a pattern for schemas the one in the path counts.
+ * members that a question does not use are ignored. Without a schema pattern the one in the path counts.
  */
 export function parseQuestion(
   about: MetadataQuestion['about'],
@@ -35,7 +36,7 @@ export function parseQuestion(
   }
 }
 
-/** Throws ServiceError 'invalid_query' for what nobody knows. */
+/** Throws ServiceError 'invalid_query' for an unknown type. */
 export function jdbcInfoOf(type: string): unknown {
   const value = JDBC_INFO.get(type)
   if (value === undefined) throw refused(`[SQLState HY000] Unrecognized GetInfoType value: ${type}`)
@@ -44,14 +45,9 @@ export function jdbcInfoOf(type: string): unknown {
 }
 
 function membersOf(body: Uint8Array, depthMax?: number): ReadonlyMap<string, LenientJson> | undefined {
-  try {
-    const json = body.length === 0 ? undefined : parseLenientJsonBytes(body, depthMax)
-    if (json === undefined || json === null) return undefined
-    if (json instanceof Map) return json as ReadonlyMap<string, LenientJson>
-  } catch (error) {
-    if (error instanceof LenientJsonError) throw refused(`the body is not JSON: ${error.message}`)
-    throw error
-  }
+  const json = readJson(body, depthMax, ({ message }) => refused(`the body is not JSON: ${message}`))
+  if (json === undefined || json === null) return undefined
+  if (json instanceof Map) return json as ReadonlyMap<string, LenientJson>
   throw refused('the body is not a JSON object')
 }
 

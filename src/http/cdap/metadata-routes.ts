@@ -1,6 +1,6 @@
 /**
- * Metadata of streams and views, and the lineage of streams, in a form that clients of CDAP 3.2 to 5.0 read. Only what users
- * noted can be changed.
+ * Metadata of streams and views, and the lineage of streams, in the form for clients of CDAP 3.2 to 5.0. Only the metadata of
+ * users can be changed.
  */
 import type { Slice } from '../../loop-share.ts'
 import { type Metadata, type MetadataOf, SCOPES, type Scope } from '../../metadata/metadata.ts'
@@ -9,10 +9,11 @@ import { ServiceError } from '../../service-error.ts'
 import { type EntityId, printEntity } from '../../streams/existing.ts'
 import type { Streams } from '../../streams/streams.ts'
 import { answerJson, answerJsonText, answerText } from '../messages/answers.ts'
-import type { HttpContext } from '../messages/bindings.ts'
-import { type DocumentOptions, documentReader } from '../messages/documents.ts'
+import type { DocumentOptions } from '../messages/documents.ts'
 import { answerArray, answerParts, arrayParts, type SlicedAnswerOptions } from '../messages/sliced-answer.ts'
+import type { HttpContext } from '../server/bindings.ts'
 import { entityOf, namespaceOf, streamOf } from '../server/path-names.ts'
+import { cdapDocumentReader } from './document-reader.ts'
 import {
   type Found,
   foundOf,
@@ -26,7 +27,7 @@ import {
 import { parseSecond } from './read-range.ts'
 import { visibleNames } from './visible-streams.ts'
 
-/** How much of what was asked for one stream or view has; 0 if it is not found. */
+/** The weight of a stream or view in a search; 0 if it does not match. */
 type WeighEntity = (id: EntityId, known: readonly MetadataOf[]) => number
 
 export function metadataRoutes(
@@ -34,21 +35,21 @@ export function metadataRoutes(
   metadata: Metadata,
   options: DocumentOptions & SlicedAnswerOptions & { readonly nowMs: () => number },
 ) {
-  const readDocument = documentReader(options)
+  const readDocument = cdapDocumentReader(options)
 
   async function done(c: HttpContext, change: Promise<void>, text: string) {
     await change
     return answerText(c, text)
   }
 
-  /** Undefined if it was not found, or is gone by now. */
+  /** Undefined if it does not match or was deleted meanwhile. */
   function printFound(id: EntityId, weigh: WeighEntity, print = nested): string | undefined {
     const known = metadata.ofAllScopes(id)
     if (known === undefined || weigh(id, known) === 0) return undefined
     return JSON.stringify({ entityId: print(id), metadata: scopesFound(known) })
   }
 
-  /** Everything here is of users: nothing is found in the scope of the system alone. */
+  /** Searches match metadata of users only, so the scope SYSTEM alone finds nothing. */
   async function pageParts(page: Page, entities: Iterable<EntityId>, weigh: WeighEntity, slice: Slice) {
     const found: Found[] = []
     for (const id of page.entityScopes.includes('USER') ? entities : []) {
@@ -81,7 +82,7 @@ export function metadataRoutes(
       return done(c, metadata.remove(id), `Metadata for ${described(id)} deleted successfully.`)
     },
 
-    /** Without a scope, what the user noted stands before what the service has under the same name. */
+    /** Without a scope, a property of the user replaces one of the service with the same name. */
     properties(c: HttpContext) {
       const id = entityOf(c)
       const all = scopesOf(c)
@@ -123,7 +124,7 @@ export function metadataRoutes(
       const id = entityOf(c)
       metadata.assertExists(id)
       const tags = await readDocument(c, 'metadataTags')
-      const text = `Added tags to ${described(id)} successfully${id.view === undefined ? '.' : ''}` // as CDAP has it
+      const text = `Added tags to ${described(id)} successfully${id.view === undefined ? '.' : ''}` // as in CDAP
       return done(c, metadata.addTags(id, tags), text)
     },
 
@@ -158,7 +159,7 @@ export function metadataRoutes(
       return answerParts(c, (slice) => pageParts(page, entities(), weigh, slice), options)
     },
 
-    /** No program has read or written a stream here that anybody would know of: the graph is empty. */
+    /** The service does not record which programs read or write a stream: the graph is empty. */
     lineage(c: HttpContext) {
       streams.get(streamOf(c))
       const now = options.nowMs()
@@ -180,7 +181,7 @@ function forAllClients(id: EntityId) {
   return { ...nested(id), ...flat, entity: view === undefined ? 'STREAM' : 'STREAM_VIEW' }
 }
 
-/** As CDAP 3 has it. */
+/** The form of CDAP 3. */
 function nested({ namespace, stream, view }: EntityId) {
   const ofStream = { namespace: { id: namespace }, streamName: stream }
   return view === undefined

@@ -11,13 +11,13 @@ import { type MetadataOf, SCOPES } from '../../metadata/metadata.ts'
 import { ServiceError } from '../../service-error.ts'
 import type { EntityId } from '../../streams/existing.ts'
 
-/** What CDAP can search for; of these there are streams and views here. */
+/** Targets of CDAP; only streams and views exist here. */
 const TARGETS = ['all', 'artifact', 'app', 'dataset', 'program', 'stream', 'view']
 /** Of CDAP 4.3 and 5. */
 const LATER_TARGETS = ['namespace', 'schedule']
 const SORT_KEYS = ['entity-name', 'creation-time'] as const
 const ENTITY_SCOPES = ['USER', 'SYSTEM'] as const
-/** Those that only clients of CDAP 4 and 5 send. */
+/** Only clients of CDAP 4 and 5 send these. */
 const PAGE_PARAMETERS = ['sort', 'offset', 'limit', 'numCursors', 'cursor', 'showHidden', 'entityScope']
 const INT32_MAX = 2_147_483_647
 const INT64_DIGITS = 19
@@ -40,15 +40,15 @@ export interface Page {
   readonly entityScopes: readonly (typeof ENTITY_SCOPES)[number][]
 }
 
-/** A stream or view that was found, and its place in the order. */
+/** A stream or view that matches, and the keys of its order. */
 export interface Found {
   readonly id: EntityId
   readonly weight: number
-  /** What the page sorts by; empty where the entity has none. */
+  /** The value that the page sorts by; empty if the entity has none. */
   readonly sortKey: string
 }
 
-/** Names of the kinds that are searched for, in lower case. Throws ServiceError 'invalid_parameter'. */
+/** Names of the targets, in lower case. Throws ServiceError 'invalid_parameter'. */
 export function parseTargets(query: URLSearchParams): ReadonlySet<string> {
   const targets = query.has('target') ? query.getAll('target') : ['all']
   const wrong = targets.find((target) => ![...TARGETS, ...LATER_TARGETS].includes(target.toLowerCase()))
@@ -82,7 +82,7 @@ export function parsePage(query: URLSearchParams): Page | undefined {
   }
 }
 
-/** Undefined for what the page leaves out: names that begin with `_`, and what has no value to sort by. */
+/** Undefined if the page omits the entity: its name begins with `_`, or it has no value to sort by. */
 export function foundOf(
   id: EntityId,
   weight: number,
@@ -100,7 +100,7 @@ export interface Paged {
   readonly cursors: readonly string[]
 }
 
-/** The page of what was found. */
+/** The entities of one page. */
 export function paged(found: readonly Found[], page: Page): Paged {
   const { sort, offset, limit, numCursors, cursor } = page
   const ordered = sort === undefined ? byWeight(found) : bySortKey(found, sort)
@@ -113,7 +113,7 @@ export function paged(found: readonly Found[], page: Page): Paged {
   return { total: ordered.length, results, cursors }
 }
 
-/** Everything of the answer that stands before the results. */
+/** The part of the answer before the results. */
 export function pageOpening({ sort, offset, limit, numCursors }: Page, total: number): string {
   const order = sort === undefined ? 'null WEIGHTED' : `${sort.key} ${sort.isDescending ? 'DESC' : 'ASC'}` // as CDAP prints it
   return `{"sort":"${order}","offset":${offset},"limit":${limit},"numCursors":${numCursors},"total":${total},"results":`
@@ -123,7 +123,7 @@ export function pageEnding({ showHidden, entityScopes }: Page, cursors: readonly
   return `,"cursors":${JSON.stringify(cursors)},"showHidden":${showHidden},"entityScope":${JSON.stringify(entityScopes)}}`
 }
 
-/** The heaviest first; those of one weight as they were found. Takes linear time: there may be ten thousand. */
+/** The heaviest first, else in the order found. Needs linear time, because there may be ten thousand. */
 function byWeight(found: readonly Found[]): Found[] {
   const groups = new Map<number, Found[]>()
   for (const one of found) {
@@ -138,7 +138,7 @@ function bySortKey(found: readonly Found[], { isDescending }: Sort): Found[] {
   return [...found].sort((a, b) => compare(a.sortKey, textOf(a.id), b.sortKey, textOf(b.id), isDescending))
 }
 
-/** `<sort key>:<stream>[:<view>]` -> where it stands, or would stand if it is gone. A sort key alone will do, as in CDAP. */
+/** `<sort key>:<stream>[:<view>]` -> its index, also if the entity was deleted. A sort key alone is valid, as in CDAP. */
 function placeOf(cursor: string, ordered: readonly Found[], { isDescending }: Sort): number {
   const colon = cursor.indexOf(':')
   const key = (colon === -1 ? cursor : cursor.slice(0, colon)).toLowerCase()

@@ -1,14 +1,15 @@
-/** CDAP's metrics of streams: totals and series, and which there are. A client sees what its grants include. */
+/** CDAP's metrics of streams: totals, series, and the search for both. Answers include only streams in the client's grants. */
 
 import type { Slice } from '../../loop-share.ts'
 import type { Prometheus } from '../../metrics/prometheus.ts'
 import { AnswerBudget, type MetricsQuery, type StreamMetrics } from '../../metrics/query.ts'
 import type { VisibleNames } from '../../streams/registry.ts'
 import { assertAcceptable } from '../messages/accept.ts'
-import type { HttpContext } from '../messages/bindings.ts'
-import { type DocumentOptions, documentReader } from '../messages/documents.ts'
+import type { DocumentOptions } from '../messages/documents.ts'
 import { answerJsonInSlices, type SlicedAnswerOptions } from '../messages/sliced-answer.ts'
+import type { HttpContext } from '../server/bindings.ts'
 import { clientKey } from '../server/client-key.ts'
+import { cdapDocumentReader } from './document-reader.ts'
 import { parseMetricsQuery, parseTags } from './metrics-query.ts'
 import { visibleNames } from './visible-streams.ts'
 
@@ -17,7 +18,7 @@ export interface MetricsRoutesOptions extends DocumentOptions, SlicedAnswerOptio
 }
 
 export function metricsRoutes(metrics: StreamMetrics, prometheus: Prometheus, options: MetricsRoutesOptions) {
-  const readDocument = documentReader(options)
+  const readDocument = cdapDocumentReader(options)
 
   async function answered(query: MetricsQuery, visible: VisibleNames, slice: Slice, budget?: AnswerBudget) {
     const { range } = query
@@ -69,8 +70,8 @@ export function metricsRoutes(metrics: StreamMetrics, prometheus: Prometheus, op
     },
 
     /**
-     * Whoever has a token is told how the service does; names of streams are told to those who may see them. Is not
-     * refused when much else is asked for: those who look after the service ask this.
+     * Needs a token; the figures of a stream are included if the client's grants include it. The gate never refuses this path
+     * (health-checks.ts): operators need it most during overload.
      */
     async prometheus(c: HttpContext) {
       assertAcceptable(c, 'text/plain')
@@ -82,7 +83,7 @@ export function metricsRoutes(metrics: StreamMetrics, prometheus: Prometheus, op
   }
 }
 
-/** CDAP tells these as JSON texts. */
+/** CDAP prints these as JSON texts. */
 function answerJsonProblem(c: HttpContext, text: string): Response {
   return c.body(JSON.stringify(text), 400, { 'Content-Type': 'application/json' })
 }

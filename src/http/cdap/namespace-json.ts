@@ -3,24 +3,20 @@
  *
  *   {"name":…,"description":…,"config":{"scheduler.queue.name":…,…,"principal":…,"keytabURI":…}}
  *
- * Every member may be missing or null. Unknown ones are ignored, and so is the name: the path has it. A setting comes
- * back as the type that was sent: text, number or boolean. The principal and its keytab are settings on the wire and
- * properties inside, always texts; outside of config they are understood as well.
+ * Every member may be missing or null. Unknown members are ignored, and so is the name: the path has it. A setting is
+ * returned as the type that was sent: text, number or boolean. The principal and its keytab are settings on the wire and
+ * properties inside, always texts; they are also accepted outside of config.
  */
 import { ServiceError } from '../../service-error.ts'
 import type { NamespaceName } from '../../streams/names.ts'
 import type { NamespaceChange, NamespaceProperties, SettingValue } from '../../streams/namespace.ts'
+import { readJson } from '../messages/json-document.ts'
 import { scalarText } from '../messages/json-values.ts'
-import {
-  type LenientJson,
-  LenientJsonError,
-  LenientNumber,
-  parseLenientJsonBytes,
-} from '../messages/lenient-json.ts'
+import { type LenientJson, LenientNumber } from '../messages/lenient-json.ts'
 
-/** What the body sets; nothing if it is empty. Rejects with 'invalid_properties'. */
+/** An empty body changes nothing. Throws ServiceError 'invalid_properties'. */
 export function parseNamespaceChange(body: Uint8Array, depthMax?: number): NamespaceChange {
-  const json = parseJson(body, depthMax) ?? null
+  const json = readJson(body, depthMax, malformed) ?? null
   if (json === null) return {}
   if (!(json instanceof Map)) throw malformed()
   const members = json as ReadonlyMap<string, LenientJson>
@@ -37,7 +33,7 @@ export function parseNamespaceChange(body: Uint8Array, depthMax?: number): Names
   }
 }
 
-/** Compact, config last, with the owner as CDAP has it among its settings. */
+/** Compact, config last; the owner is among its settings, as in CDAP. */
 export function printNamespace(name: NamespaceName, properties: NamespaceProperties): string {
   const config = new Map(properties.config)
   if (properties.principal !== undefined) config.set('principal', properties.principal)
@@ -52,15 +48,6 @@ function owner(principal: string | undefined, keytabUri: string | undefined): Na
     throw new ServiceError('invalid_properties', 'principal and keytabURI go together; give both or neither')
   }
   return { principal, keytabUri }
-}
-
-function parseJson(body: Uint8Array, depthMax?: number): LenientJson | undefined {
-  try {
-    return parseLenientJsonBytes(body, depthMax)
-  } catch (error) {
-    if (error instanceof LenientJsonError) throw malformed(error)
-    throw error
-  }
 }
 
 function readText(json: LenientJson): string | undefined {

@@ -1,15 +1,16 @@
-/** Namespaces: create, list, look at, change, delete. */
+/** Namespaces: create, list, describe, change, delete. */
 import { parseNewNamespaceName } from '../../streams/names.ts'
 import type { NamedNamespace, Namespaces } from '../../streams/namespaces.ts'
 import { answerEmpty, answerJsonText, answerText } from '../messages/answers.ts'
-import type { HttpContext } from '../messages/bindings.ts'
-import { type DocumentOptions, documentReader } from '../messages/documents.ts'
+import type { DocumentOptions } from '../messages/documents.ts'
 import { answerArray, type SlicedAnswerOptions } from '../messages/sliced-answer.ts'
+import type { HttpContext } from '../server/bindings.ts'
 import { namespaceOf } from '../server/path-names.ts'
+import { cdapDocumentReader } from './document-reader.ts'
 import { printNamespace } from './namespace-json.ts'
 
 export function namespaceRoutes(namespaces: Namespaces, options: DocumentOptions & SlicedAnswerOptions) {
-  const readDocument = documentReader(options)
+  const readDocument = cdapDocumentReader(options)
 
   return {
     list(c: HttpContext) {

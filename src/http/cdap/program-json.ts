@@ -1,4 +1,4 @@
-/** The program on whose behalf something is asked: members `"app"`, `"program"` and `"type"` of a document. */
+/** The program that a document names: members `"app"`, `"program"` and `"type"`. */
 import { ServiceError } from '../../service-error.ts'
 import { type NamespaceName, parseApplicationName, parseProgramName } from '../../streams/names.ts'
 import { PROGRAM_TYPES, type ProgramId } from '../../streams/usage.ts'

@@ -4,35 +4,31 @@
  *   {"ttl":seconds,"format":{"name":…,"schema":{…},"settings":{…}},"notification.threshold.mb":n,
  *    "description":…,"principal":…}
  *
- * Every member may be missing, unknown ones are ignored, and null is a value like any other (and refused) save for a
- * format, its schema, its settings, and one of those: there it means absent. Read in two steps, as CDAP does: first
- * the whole body has to have the right shape, then values are checked in a fixed order, and the first failure wins.
+ * Every member may be missing, and unknown members are ignored. Null means absent for a format, its schema, its settings and
+ * each setting; elsewhere it is refused. Reading first checks the shape of the whole body and then the values in a fixed
+ * order, as CDAP does; the first problem is reported.
  */
 import { ServiceError } from '../../service-error.ts'
 import { type PropertiesChange, type StreamProperties, saturateTtl } from '../../streams/properties.ts'
+import { readJson } from '../messages/json-document.ts'
 import { scalarText, truncatedNumber, wholeNumber } from '../messages/json-values.ts'
-import {
-  type LenientJson,
-  LenientJsonError,
-  type LenientObject,
-  parseLenientJsonBytes,
-} from '../messages/lenient-json.ts'
+import type { LenientJson, LenientObject } from '../messages/lenient-json.ts'
 import { checkGivenFormat, type GivenFormat, printFormat, readFormat } from './format-json.ts'
 
-/** The body of a request that creates a stream: an empty one sets nothing. Rejects with 'invalid_properties'. */
+/** For a new stream; an empty body sets nothing. Throws ServiceError 'invalid_properties'. */
 export function parseNewProperties(body: Uint8Array, depthMax?: number): PropertiesChange {
   const json = parseJson(body, depthMax)
   return json === undefined ? {} : checkProperties(readProperties(json))
 }
 
-/** The body of a request that changes properties: it has to be there. Rejects with 'invalid_properties'. */
+/** For an existing stream; an empty body is refused. Throws ServiceError 'invalid_properties'. */
 export function parsePropertiesChange(body: Uint8Array, depthMax?: number): PropertiesChange {
   const json = parseJson(body, depthMax)
   if (json === undefined) throw malformed('the body is empty')
   return checkProperties(readProperties(json))
 }
 
-/** Compact, members in the fixed order; description and principal only if there are any. */
+/** Compact, members in a fixed order; description and principal only if they are set. */
 export function printProperties(properties: StreamProperties): string {
   const { ttlSeconds, format, notificationThresholdMb, description, principal } = properties
   const members = [
@@ -45,7 +41,7 @@ export function printProperties(properties: StreamProperties): string {
   return `{${members.join(',')}}`
 }
 
-/** What a body holds once its shape is right; undefined is what it does not hold. */
+/** A body whose shape is right; members that are missing are undefined. */
 interface GivenProperties {
   readonly ttl: bigint | undefined
   readonly format: GivenFormat | undefined
@@ -55,12 +51,7 @@ interface GivenProperties {
 }
 
 function parseJson(body: Uint8Array, depthMax?: number): LenientJson | undefined {
-  try {
-    return parseLenientJsonBytes(body, depthMax)
-  } catch (error) {
-    if (error instanceof LenientJsonError) throw malformed(error.message, error)
-    throw error
-  }
+  return readJson(body, depthMax, (problem) => malformed(problem.message, problem))
 }
 
 function readProperties(json: LenientJson): GivenProperties {
@@ -77,13 +68,13 @@ function readProperties(json: LenientJson): GivenProperties {
   }
 }
 
-/** A number that an int32 holds once its decimals are cut off, as CDAP does with the threshold. */
+/** A number without its decimals if an int32 can hold it, as CDAP reads the threshold. */
 function wholeInt32(json: LenientJson): bigint | undefined {
   const value = truncatedNumber(json)
   return value === undefined || BigInt.asIntN(32, value) !== value ? undefined : value
 }
 
-/** The member if it is there, read by `read`, which answers undefined to what it cannot read. */
+/** The member as `read` returns it, undefined if it is missing. Throws if `read` returns undefined. */
 function readMember<T>(
   members: LenientObject,
   key: string,

@@ -1,12 +1,12 @@
 /**
- * The range of a read, as its query says it: start, end and limit -> `[startMs, endMs)` and a number of events.
+ * The range of a read from its query string: start, end and limit -> `[startMs, endMs)` and a number of events.
  *
  *   time:   digits                                   milliseconds since 1970, up to 2^63-1; as an end also 2^63
  *           now ( (+|-) digits (ms|s|m|h|d) )*       lower case, nothing in between
  *   limit:  digits                                   1 to 2^31-1
  *
- * Times are compared exactly and handed on as numbers. Nothing is clipped to the present or to a ttl here: what the
- * checks refuse is what the client asked for, not what came of it.
+ * Times are compared exactly and returned as numbers. They are checked as the client sent them; clipping to the present and to
+ * the ttl happens later, in src/streams.
  */
 import { ServiceError } from '../../service-error.ts'
 
@@ -16,7 +16,7 @@ export interface RangeQuery {
   readonly limit?: string | undefined
 }
 
-/** Milliseconds up to Number.MAX_SAFE_INTEGER, which stands for every later time: it is past every event. */
+/** Milliseconds up to Number.MAX_SAFE_INTEGER, which represents every later time: no event is later. */
 export interface RequestedRange {
   readonly startMs: number
   readonly endMs: number
@@ -29,16 +29,16 @@ const INT32_MAX = 2_147_483_647
 const DIGITS = /^[0-9]+$/
 const TIME_MATH = /^now(?:[+-][0-9]+(?:ms|[smhd]))*$/
 const TIME_STEP = /([+-])([0-9]+)(ms|[smhd])/g
-const UNIT_MS: Readonly<Record<string, bigint>> = {
+const UNIT_MS = {
   ms: 1n,
   s: 1000n,
   m: 60_000n,
   h: 3_600_000n,
   d: 86_400_000n,
-}
+} as const
 
 /**
- * Reads the range; the checks stand in the order of CDAP's. Rejects with ServiceError 'invalid_range'.
+ * Checks in the order of CDAP. Throws ServiceError 'invalid_range'.
  */
 export function parseReadRange(query: RangeQuery, nowMs: number): RequestedRange {
   const start = query.start === undefined ? 0n : parseTime(query.start, nowMs, INT64_MAX)
@@ -63,12 +63,12 @@ export function parseSecond(text: string, nowMs: number): bigint {
   return seconds > INT64_MAX ? INT64_MAX : seconds
 }
 
-/** Milliseconds since 1970 of `now` and what is added to it. Throws ServiceError 'invalid_range'. */
+/** Milliseconds since 1970 of time math such as `now-1h`. Throws ServiceError 'invalid_range'. */
 export function parseTimeMath(text: string, nowMs: number): bigint {
   if (!TIME_MATH.test(text)) throw invalidRange(`invalid time format ${text}`)
   let time = BigInt(nowMs)
   for (const [, sign, amount, unit] of text.matchAll(TIME_STEP)) {
-    const stepMs = parseInt64(amount!, INT64_MAX) * UNIT_MS[unit!]
+    const stepMs = parseInt64(amount!, INT64_MAX) * UNIT_MS[unit as keyof typeof UNIT_MS]
     time += sign === '+' ? stepMs : -stepMs
   }
   return time

@@ -1,22 +1,23 @@
 /**
- * The sizes of a stream as server-sent events, one for each notification, until the client goes, has had as many as it
- * asked for, may not have it any more, or the service stops. A comment in between keeps proxies from taking the connection for dead.
+ * The sizes of a stream as server-sent events, one for each notification. The answer ends when the client disconnects, has
+ * received as many as it requested, loses its access, or the service stops. Comments keep proxies from closing an idle
+ * connection.
  */
 import type { ServerResponse } from 'node:http'
 import type { SizeFeed } from '../../notifications/size-feed.ts'
 import { ServiceError } from '../../service-error.ts'
 import type { Streams } from '../../streams/streams.ts'
 import { assertAcceptable } from '../messages/accept.ts'
-import type { HttpContext } from '../messages/bindings.ts'
 import { ALREADY_SENT } from '../messages/long-answer.ts'
+import type { HttpContext } from '../server/bindings.ts'
 import { clientKey } from '../server/client-key.ts'
 import type { Followers } from '../server/followers.ts'
 import type { OpenAnswers } from '../server/open-answers.ts'
 import { streamOf } from '../server/path-names.ts'
 
-/** Shorter than what any proxy takes for silence; with a short `idleSeconds` half of that, for the door does the same. */
+/** Shorter than the idle limit of any proxy; at most half of our own `idleSeconds`. */
 const BEAT_MS = 15_000
-/** A client that takes none of so many bytes is given up. */
+/** A client that leaves this many bytes unread is disconnected. */
 const UNTAKEN_BYTES_MAX = 64 * 1024
 
 const HEADERS = { 'Content-Type': 'text/event-stream; charset=utf-8', 'X-Accel-Buffering': 'no' }
@@ -47,7 +48,7 @@ export function sizeEventsRoute(
     const closed = new Promise<void>((resolve) => outgoing.once('close', resolve))
     const unwatch = openAnswers.watch(c, end)
     const { socket } = incoming
-    socket.once('end', end) // a client that closes its side has gone
+    socket.once('end', end) // a client that closes its side has disconnected
     outgoing.writeHead(200, HEADERS)
     outgoing.flushHeaders()
     let left = limit

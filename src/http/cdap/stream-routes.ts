@@ -1,15 +1,16 @@
-/** Streams as things: create, list, look at, change, empty, delete. */
+/** Streams: create, list, describe, change, truncate, delete. */
 import type { Streams } from '../../streams/streams.ts'
 import { answerEmpty, answerJson, answerJsonText } from '../messages/answers.ts'
-import type { HttpContext } from '../messages/bindings.ts'
-import { type DocumentOptions, documentReader } from '../messages/documents.ts'
+import type { DocumentOptions } from '../messages/documents.ts'
 import { answerArray, type SlicedAnswerOptions } from '../messages/sliced-answer.ts'
+import type { HttpContext } from '../server/bindings.ts'
 import { namespaceOf, streamOf } from '../server/path-names.ts'
+import { cdapDocumentReader } from './document-reader.ts'
 import { printProperties } from './properties-json.ts'
 import { visibleNames } from './visible-streams.ts'
 
 export function streamRoutes(streams: Streams, options: DocumentOptions & SlicedAnswerOptions) {
-  const readDocument = documentReader(options)
+  const readDocument = cdapDocumentReader(options)
 
   return {
     list(c: HttpContext) {
@@ -17,7 +18,7 @@ export function streamRoutes(streams: Streams, options: DocumentOptions & Sliced
     },
 
     async create(c: HttpContext) {
-      streams.assertNamespace(namespaceOf(c)) // a namespace that is missing is told before a bad stream name
+      streams.assertNamespace(namespaceOf(c)) // a missing namespace is reported before a bad stream name
       const id = streamOf(c)
       await streams.create(id, await readDocument(c, 'newProperties'))
       return answerEmpty(c)

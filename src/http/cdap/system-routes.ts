@@ -1,19 +1,19 @@
-/** Is it there, is it well, and which API does it speak. */
+/** Health, version and services of the instance. */
 import { answerJson, answerText } from '../messages/answers.ts'
-import type { HttpContext } from '../messages/bindings.ts'
+import type { HttpContext } from '../server/bindings.ts'
 
-/** The CDAP version whose stream API this is: clients look at it to know what they may ask for. */
+/** The CDAP version whose stream API this is; clients select their requests by it. */
 const API_VERSION = '4.1.0'
 
-/** `failure` says in a sentence why writes are refused; undefined while they are taken. */
+/** `failure` returns why writes are refused; undefined while they are accepted. */
 export function systemRoutes(failure: () => Error | undefined) {
   return {
-    /** Clients send this to find out whether they need a token: then the answer is 401, and says where to get one. */
+    /** Clients send this to check whether they need a token; a 401 has the address at which they get one. */
     ping(c: HttpContext) {
       return answerText(c, 'OK.\n')
     },
 
-    /** For everybody, as load balancers have no token; what failed is nothing for strangers. */
+    /** Needs no token, because load balancers have none. Without a token the answer omits the reason. */
     status(c: HttpContext) {
       const reason = failure()
       if (reason === undefined) return answerText(c, 'OK.\n')
@@ -25,7 +25,7 @@ export function systemRoutes(failure: () => Error | undefined) {
       return answerJson(c, { version: API_VERSION })
     },
 
-    /** In the form of CDAP: `min` to `max` processes could run, and as many as were asked for do. */
+    /** In the form of CDAP, which runs between `min` and `max` processes of a service. */
     serviceList(c: HttpContext) {
       const status = streamsStatus()
       const service = { name: 'streams', description: 'Streams, their views and SQL over them.', status }
@@ -41,7 +41,7 @@ export function systemRoutes(failure: () => Error | undefined) {
     },
 
     streamsInstances(c: HttpContext) {
-      return answerJson(c, { instances: 1, requested: 1, provisioned: 1 }) // the Java client reads the first
+      return answerJson(c, { instances: 1, requested: 1, provisioned: 1 }) // the Java client reads `instances`
     },
   }
 

@@ -1,22 +1,23 @@
 /**
- * `POST …/try-format`: the first events of a stream, read by a format that is tried, before it is set. Nothing changes.
+ * `POST …/try-format`: reads the first events of a stream by a format, before the stream gets that format. Changes nothing.
  *
  *   {"format":{…},"events":[{"timestamp":…,"sequence":0,"record":{…}},
  *                           {"timestamp":…,"sequence":1,"error":"…","body":"…"},
  *                           {"timestamp":…,"sequence":2,"cut":"…","body":"…"}],"stopped"?:"…"}
  *
- * `cut` is a record that is too long to be shown, `stopped` says why the events end before the limit. What is read is
- * bounded in bytes and in time, and reading by the format is done on a worker thread (parse-workers.ts).
+ * `cut` replaces a record that is too long, `stopped` is the reason why the events end before the limit. Bytes and time are
+ * bounded, and a worker thread reads by the format (parse-workers.ts).
  */
 import type { EventBlock } from '../../../storage/log.ts'
 import type { EventRead, Streams } from '../../streams/streams.ts'
 import { answerJsonText } from '../messages/answers.ts'
-import type { HttpContext } from '../messages/bindings.ts'
-import { type DocumentOptions, documentReader } from '../messages/documents.ts'
+import type { DocumentOptions } from '../messages/documents.ts'
 import { type PreviewEvent, type PreviewTask, TRIED_BYTES_MAX, unreadEvent } from '../messages/parse-task.ts'
 import { TooSlowError, type Workers } from '../messages/parse-workers.ts'
+import type { HttpContext } from '../server/bindings.ts'
 import { clientKey } from '../server/client-key.ts'
 import { streamOf } from '../server/path-names.ts'
+import { cdapDocumentReader } from './document-reader.ts'
 import { parseEventQuery } from './event-reads.ts'
 import { printFormat } from './format-json.ts'
 
@@ -25,9 +26,9 @@ export interface TryFormatOptions extends DocumentOptions {
 }
 
 const EVENTS_MAX = 20
-/** Bodies that one request reads; it stops behind the event that reaches it. */
+/** Bodies that one request reads; it stops after the event that reaches this number. */
 const READ_BYTES_MAX = 1024 * 1024
-/** Of a body that does not fit. */
+/** Of a body that is too long. */
 const BODY_BYTES_SHOWN = 1_000
 
 interface Taken {
@@ -35,9 +36,9 @@ interface Taken {
   readonly stopped: string | undefined
 }
 
-/** The handler. An empty body tries the format that the stream has. */
+/** Returns the handler. An empty body selects the format of the stream. */
 export function tryFormatRoute(streams: Streams, options: TryFormatOptions) {
-  const readDocument = documentReader(options)
+  const readDocument = cdapDocumentReader(options)
   return async (c: HttpContext) => {
     const id = streamOf(c)
     const query = parseEventQuery(c, id, options.nowMs())
@@ -54,7 +55,7 @@ export function tryFormatRoute(streams: Streams, options: TryFormatOptions) {
   }
 }
 
-/** Events as JSON; those behind one that takes too long are not tried. */
+/** Events as JSON, up to the first one that needs too much time. */
 async function preview(
   c: HttpContext,
   workers: Workers,
@@ -106,9 +107,10 @@ async function take(read: EventRead | undefined): Promise<Taken> {
 function* eventsOf({ bytes, starts, ends, runs, firstSequence }: EventBlock): Generator<PreviewEvent> {
   for (const { begin, end, timestampMs, headers } of runs) {
     for (let i = begin; i < end; i++) {
-      const length = ends[i] - starts[i]
+      const [start, end] = [starts[i]!, ends[i]!] // a run lies within its block
+      const length = end - start
       const copy = (most: number) =>
-        Uint8Array.prototype.slice.call(bytes, starts[i], Math.min(ends[i], starts[i] + most))
+        Uint8Array.prototype.slice.call(bytes, start, Math.min(end, start + most))
       yield {
         position: `"timestamp":${timestampMs},"sequence":${firstSequence + i}`,
         headers,

@@ -1,4 +1,4 @@
-/** Who uses what, in the nested form of ids that CDAP kept for its old clients. */
+/** Which programs use which streams, with the nested ids that CDAP has for its old clients. */
 import { ServiceError } from '../../service-error.ts'
 import {
   type ApplicationName,
@@ -10,10 +10,10 @@ import {
 } from '../../streams/names.ts'
 import type { ProgramId, ProgramType, UsageRegistry } from '../../streams/usage.ts'
 import { answerJson } from '../messages/answers.ts'
-import type { HttpContext } from '../messages/bindings.ts'
+import type { HttpContext } from '../server/bindings.ts'
 import { namespaceOf, streamOf } from '../server/path-names.ts'
 
-/** The word in a path -> the type it prints as. */
+/** The word in a path -> the program type in JSON. */
 const PROGRAM_TYPE_OF_WORD: ReadonlyMap<string, ProgramType> = new Map([
   ['flows', 'Flow'],
   ['mapreduce', 'Mapreduce'],
@@ -23,7 +23,7 @@ const PROGRAM_TYPE_OF_WORD: ReadonlyMap<string, ProgramType> = new Map([
   ['workers', 'Worker'],
 ])
 
-/** Dataset names are wider than ours; CDAP's grammar. */
+/** CDAP's grammar for datasets allows more than ours for streams. */
 const DATASET_NAME = /^[$.a-zA-Z0-9_-]+$/
 
 export function usageRoutes(usage: UsageRegistry) {
@@ -47,8 +47,8 @@ export function usageRoutes(usage: UsageRegistry) {
     },
 
     /**
-     * The reference prints this path for the programs of a stream. There are no datasets here, so it tells of the
-     * stream of that name; names that only a dataset could have are used by nobody.
+     * CDAP's documentation has this path for the programs of a stream. There are no datasets here, so the name is that of a
+     * stream; a name that only a dataset can have has no programs.
      */
     programsOfDataset(c: HttpContext) {
       const namespace = namespaceOf(c)
@@ -66,7 +66,7 @@ export function usageRoutes(usage: UsageRegistry) {
   }
 }
 
-/** Those that the client has to do with. */
+/** Only streams that the client's grants include. */
 function answerStreams(c: HttpContext, streams: readonly StreamId[]): Response {
   const grants = c.get('client')?.grants
   const visible = streams.filter(({ namespace, stream }) => grants?.includeStream(namespace, stream) ?? true)

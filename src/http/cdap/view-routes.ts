@@ -1,15 +1,16 @@
-/** Views of a stream: create, change, list, look at, delete. */
+/** Views of a stream: create, change, list, describe, delete. */
 import type { Streams } from '../../streams/streams.ts'
 import type { Views } from '../../streams/views.ts'
 import { answerEmpty, answerJson, answerJsonText } from '../messages/answers.ts'
-import type { HttpContext } from '../messages/bindings.ts'
-import { type DocumentOptions, documentReader } from '../messages/documents.ts'
+import type { DocumentOptions } from '../messages/documents.ts'
+import type { HttpContext } from '../server/bindings.ts'
 import { streamOf, viewOf } from '../server/path-names.ts'
+import { cdapDocumentReader } from './document-reader.ts'
 import { printView } from './view-json.ts'
 import { mayKnowOf } from './visible-streams.ts'
 
 export function viewRoutes(streams: Streams, views: Views, options: DocumentOptions) {
-  const readDocument = documentReader(options)
+  const readDocument = cdapDocumentReader(options)
 
   return {
     list(c: HttpContext) {

@@ -2,12 +2,13 @@
 import type { Webhooks } from '../../notifications/webhooks.ts'
 import type { Streams } from '../../streams/streams.ts'
 import { answerEmpty, answerJson } from '../messages/answers.ts'
-import type { HttpContext } from '../messages/bindings.ts'
-import { type DocumentOptions, documentReader } from '../messages/documents.ts'
+import type { DocumentOptions } from '../messages/documents.ts'
+import type { HttpContext } from '../server/bindings.ts'
 import { streamOf } from '../server/path-names.ts'
+import { cdapDocumentReader } from './document-reader.ts'
 
 export function webhookRoutes(streams: Streams, webhooks: Webhooks, options: DocumentOptions) {
-  const readDocument = documentReader(options)
+  const readDocument = cdapDocumentReader(options)
   return {
     list(c: HttpContext) {
       const all = webhooks.list(streamOf(c)).map(({ program, last, paused, ...state }) => ({

@@ -1,26 +1,26 @@
 /**
- * `GET /`: a page for a person with a browser, which says what this is and what to do next. Nothing of the request is
- * in it: the address is that of the socket the request came in on.
+ * `GET /`: a page for a browser, with a description of the service and the first steps. It contains nothing of the request:
+ * the address is that of the socket.
  */
 import type { Socket } from 'node:net'
-import type { HttpContext } from '../messages/bindings.ts'
+import type { HttpContext } from '../server/bindings.ts'
 
 const HEADERS = {
   'Content-Type': 'text/html; charset=utf-8',
-  // The one page of the service: its style stands in it, and its links lead to the service itself.
+  // The only page of the service: its style is inline, and its links lead to the service itself.
   'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
 }
 
-/** The handler. `withTokens`: whether requests need one. */
+/** Returns the handler. `withTokens`: whether requests need a token. */
 export function welcomePage(withTokens: boolean) {
   return (c: HttpContext): Response | Promise<Response> => {
     const { url, socket } = c.env.incoming
-    // One slash at the end of a path is ignored, which makes `/` of `//`.
+    // One slash at the end of a path is ignored, so `//` would be `/`.
     return url!.startsWith('//') ? c.notFound() : c.body(page(socket, withTokens), 200, HEADERS)
   }
 }
 
-/** The service knows where its certificate is, a page for whoever can connect does not say so. */
+/** The path of the certificate is not shown, because any client can read this page. */
 const CERTIFICATE_HINT = `
 <p>If curl does not trust the certificate of this service, add <code>--cacert FILE</code> with the certificate, or with that of
 its authority, and use a host name that is in the certificate.</p>`

@@ -1,13 +1,13 @@
 /**
- * The header `Accept`: which of the kinds of answer that there are the client wants, and whether it wants any.
+ * The header `Accept`: how much a client wants a media type.
  *
- * Read as leniently as it is written: Java sends a lone `*`, ranges that cannot be read count for nothing, and parameters other
- * than `q` are not looked at. Whoever sends none, or none that can be read, takes anything.
+ * The parser is lenient: Java sends a lone `*`. Ranges that do not parse are skipped, and parameters other than `q` are ignored.
+ * A request without the header, or without a range that parses, accepts every type.
  */
 import { ServiceError } from '../../service-error.ts'
-import type { HttpContext } from './bindings.ts'
+import type { HttpContext } from '../server/bindings.ts'
 
-/** How much a client wants a media type: 0 is not at all. `named`: by its own name, not by a range. */
+/** `quality` 0 rejects the type. `named`: the header has the type itself, not only a range that includes it. */
 export interface Preference {
   readonly quality: number
   readonly named: boolean
@@ -16,7 +16,7 @@ export interface Preference {
 const ANYTHING: Preference = { quality: 1, named: false }
 const NOTHING: Preference = { quality: 0, named: false }
 
-/** Throws ServiceError 'not_acceptable' unless the client takes one of `types`, which are in lower case. */
+/** Throws ServiceError 'not_acceptable' unless the client accepts one of `types`, which are in lower case. */
 export function assertAcceptable(c: HttpContext, ...types: readonly string[]): void {
   const accept = c.req.header('accept')
   if (accept === undefined || types.some((type) => preference(accept, type).quality > 0)) return
@@ -31,7 +31,7 @@ export function preference(accept: string | undefined, type: string): Preference
   let quality = 0
   let readable = false
   for (const text of accept.replace(/"(?:[^"\\]|\\.)*"/g, '').split(',')) {
-    const [name, ...parameters] = text.toLowerCase().split(';')
+    const [name = '', ...parameters] = text.toLowerCase().split(';')
     const range = name.trim() === '*' ? '*/*' : name.trim()
     if (!/^[^\s/]+\/[^\s/]+$/.test(range)) continue
     readable = true

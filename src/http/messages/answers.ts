@@ -1,7 +1,8 @@
-/** The kinds of answer that CDAP knows: status only, text, JSON. */
+/** Short answers: status only, text, JSON. */
 import type { ContentfulStatusCode, StatusCode } from 'hono/utils/http-status'
+import { NO_CONTENT } from '../server/answer-class.ts'
+import type { HttpContext } from '../server/bindings.ts'
 import { assertAcceptable } from './accept.ts'
-import type { HttpContext } from './bindings.ts'
 
 export function answerEmpty(c: HttpContext, status: StatusCode = 200): Response {
   return status === 204 ? c.body(null, 204) : c.body(null, status, NO_CONTENT)
@@ -17,8 +18,8 @@ export function answerText(
 }
 
 /**
- * `text` is JSON already: some of it holds numbers that JSON.stringify cannot print. Throws ServiceError 'not_acceptable' where
- * the client only asks; what has been done is not told as a refusal.
+ * `text` is JSON already, because some numbers are larger than JSON.stringify can print. For GET and HEAD throws ServiceError
+ * 'not_acceptable'; after a change the answer is JSON whatever the client accepts.
  */
 export function answerJsonText(c: HttpContext, text: string): Response {
   if (c.req.method === 'GET' || c.req.method === 'HEAD') assertAcceptable(c, 'application/json')
@@ -28,6 +29,3 @@ export function answerJsonText(c: HttpContext, text: string): Response {
 export function answerJson(c: HttpContext, value: unknown): Response {
   return answerJsonText(c, JSON.stringify(value))
 }
-
-/** Node would send an empty chunked body instead. */
-export const NO_CONTENT = { 'Content-Length': '0' }

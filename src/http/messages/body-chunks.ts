@@ -1,8 +1,7 @@
-/** A request body in pieces, as it arrives, for batches; one in a `Content-Encoding` is decoded on the way. */
+/** A request body in chunks, as it arrives; its `Content-Encoding` is decoded. */
 import type { IncomingMessage } from 'node:http'
 import { freeMemory } from '../../../storage/free-memory.ts'
 import { ServiceError } from '../../service-error.ts'
-import { Expansion } from '../cdap/expansion.ts'
 import {
   brotliDecoding,
   type ContentDecoding,
@@ -10,6 +9,7 @@ import {
   EncodingProblem,
   gzipDecoding,
 } from './content-decoding.ts'
+import { Expansion } from './expansion.ts'
 import { zstdDecoding } from './zstd-decoding.ts'
 
 const DECODINGS: ReadonlyMap<string, ContentDecoding> = new Map([
@@ -20,14 +20,14 @@ const DECODINGS: ReadonlyMap<string, ContentDecoding> = new Map([
   ['zstd', zstdDecoding],
 ])
 
-/** One is usual, and a proxy may add one; each costs memory. */
+/** Clients apply one, and a proxy may add one. Each needs memory for its decoder. */
 const CONTENT_ENCODINGS_MAX = 2
 
 /**
- * The body as it arrives: each piece is good until the next is asked for, then its memory is given back. Throws ServiceError
- * 'malformed_body', 'unsupported_encoding' or 'expands_too_much'; `expansion` has what was sent, for whoever decodes on. A
- * body that the caller gives up is not destroyed: then the server reads on and drops the rest, and the connection gets to
- * its next request.
+ * Yields the body as it arrives. A chunk is valid until the next one is requested, then its memory is freed. `expansion`
+ * counts the bytes sent, for a caller that decodes further. Throws ServiceError 'malformed_body', 'unsupported_encoding' or
+ * 'expands_too_much'. If the caller stops early the request is not destroyed: the server drops the rest of the body, and the
+ * connection can serve its next request.
  */
 export async function* bodyChunks(
   incoming: IncomingMessage,
@@ -70,7 +70,7 @@ function decodedChunks(
   return second === undefined ? once : second(limited(once, expansion), () => {})
 }
 
-/** What comes out of the first of two may be nothing to the second, and go on for ever: so it is looked at by itself. */
+/** Bounds the output of the first of two decoders: the second may produce nothing from it, however much there is. */
 async function* limited(
   source: AsyncIterable<Uint8Array>,
   expansion: Expansion,
@@ -83,12 +83,12 @@ async function* limited(
   }
 }
 
-/** Whether an answer was written to the socket while the body arrived (unreadable.ts): then the rest came too late. */
+/** Whether the request was answered on the socket while its body arrived (unreadable.ts); then the rest of the body is ignored. */
 export function isAnswered({ socket }: IncomingMessage): boolean {
   return socket.writableEnded
 }
 
-/** Each chunk is a copy that node has made of what it received, and nobody else sees it. */
+/** Node copies what it receives into each chunk and keeps no reference, so the chunk can be freed here. */
 async function* chunksOnce(incoming: IncomingMessage): AsyncGenerator<Uint8Array, void, undefined> {
   for await (const chunk of incoming.iterator({ destroyOnReturn: false })) {
     yield chunk
@@ -96,7 +96,7 @@ async function* chunksOnce(incoming: IncomingMessage): AsyncGenerator<Uint8Array
   }
 }
 
-/** Node undoes `chunked`; it would hand us what else was applied as if it were the body. */
+/** Node decodes `chunked` only; with any other encoding the bytes it delivers are not the body. */
 export function assertTransferEncoding({ headers }: IncomingMessage): void {
   const encoding = headers['transfer-encoding']
   if (encoding === undefined || encoding.toLowerCase() === 'chunked') return
@@ -106,7 +106,7 @@ export function assertTransferEncoding({ headers }: IncomingMessage): void {
   )
 }
 
-/** In the order in which they have to undo what the client applied: the last one first. */
+/** The encoding that was applied last comes first. */
 function contentDecodings(header: string | undefined): ContentDecoding[] {
   if (header === undefined) return []
   const names = header.split(',').map((name) => name.trim().toLowerCase())

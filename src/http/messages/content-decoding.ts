@@ -1,30 +1,30 @@
 /**
- * One `Content-Encoding` undone, piece by piece, with every byte accounted for: each is part of what is decoded, or padding
- * that the format allows, or an error. What comes out does not depend on where the pieces end.
+ * Decodes one `Content-Encoding` piece by piece. Every byte belongs to the encoded data, is padding that the format allows, or
+ * is an error. The output does not depend on where the pieces end.
  *
- *   gzip      members, one after another (RFC 1952); zero bytes may stand behind any of them, as tapes and block devices pad
- *   deflate   one zlib stream (RFC 1950), and nothing behind it
- *   br        one Brotli stream (RFC 7932), and nothing behind it
+ *   gzip      members, one after another (RFC 1952); each may be followed by zero bytes, the padding of tapes and block devices
+ *   deflate   one zlib stream (RFC 1950), then the end
+ *   br        one Brotli stream (RFC 7932), then the end
  *   zstd      zstd-decoding.ts
  */
 import type { Transform } from 'node:stream'
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 
-/** The bytes are not what the encoding says, or there are too few or too many of them. */
+/** The bytes do not decode, or there are too few or too many of them. */
 export class EncodingProblem extends Error {
   override readonly name = 'EncodingProblem'
 }
 
 /**
- * Decodes `source`; `used` is told how many bytes of it have been used, before what has come out of them is handed on. Pieces of `source`
- * are not kept. Throws EncodingProblem, and what `source` throws.
+ * Decodes `source`. Before output is yielded, `used` is called with the number of bytes of `source` that it was made of. No
+ * piece of `source` is kept. Throws EncodingProblem, and what `source` throws.
  */
 export type ContentDecoding = (
   source: AsyncIterable<Uint8Array>,
   used: (bytes: number) => void,
 ) => AsyncGenerator<Uint8Array, void, undefined>
 
-/** Node's decompressing streams; `bytesWritten` are those that the library has used. */
+/** One of node's decompressing streams; `bytesWritten` counts the bytes that the library has used. */
 export type Decompressor = Transform & { readonly bytesWritten: number }
 
 export const gzipDecoding: ContentDecoding = (source, used) => decoded(source, used, createGunzip, skipZeros)
@@ -32,7 +32,7 @@ export const deflateDecoding: ContentDecoding = (source, used) => decoded(source
 export const brotliDecoding: ContentDecoding = (source, used) =>
   decoded(source, used, createBrotliDecompress, noMore)
 
-/** `behind` gets what stands behind the end of a stream, and returns where in it another one begins. */
+/** `behind` gets the bytes after the end of a stream and returns the offset at which the next stream begins. */
 async function* decoded(
   source: AsyncIterable<Uint8Array>,
   used: (bytes: number) => void,
@@ -75,13 +75,13 @@ function noMore(): never {
   throw new EncodingProblem('there are bytes behind its end')
 }
 
-/** One stream of node's, read by hand: pieces in, what comes out of each, and whether the stream has ended within it. */
+/** One decompressing stream of node: takes pieces, yields the output of each, and reports where in a piece the stream ended. */
 export class DecompressorRun {
   readonly #stream: Decompressor
   #error: Error | undefined
   #ended = false
   #wake: () => void = () => {}
-  /** That have come out. */
+  /** Bytes of output so far. */
   bytesOut = 0
 
   constructor(stream: Decompressor) {
@@ -98,8 +98,8 @@ export class DecompressorRun {
   }
 
   /**
-   * Yields what comes out of `piece`; returns how many bytes of it have been used, which is less than all if the stream has ended
-   * before the rest. Throws EncodingProblem.
+   * Yields the output of `piece`. Returns how many of its bytes were used: fewer than all if the stream ended within it. Throws
+   * EncodingProblem.
    */
   async *write(
     piece: Uint8Array,
@@ -128,7 +128,7 @@ export class DecompressorRun {
     }
   }
 
-  /** No more comes: yields what is left. Throws EncodingProblem if the stream has not come to its end. */
+  /** Yields the rest of the output. Throws EncodingProblem if the stream has not ended. */
   async *end(): AsyncGenerator<Uint8Array, void, undefined> {
     const stream = this.#stream
     stream.end()

@@ -1,4 +1,4 @@
-/** Values of the control plane out of lenient JSON, by the coercions that Gson makes and clients have come to use. */
+/** Values of documents from lenient JSON, with the conversions of Gson, on which clients rely. */
 import { type LenientJson, LenientNumber } from './lenient-json.ts'
 
 const INT64_MIN = -(2n ** 63n)
@@ -6,8 +6,8 @@ const INT64_MAX = 2n ** 63n - 1n
 const INT64_DIGITS = 19
 
 /**
- * A whole number: as a number, of which the decimals are cut off and which may have an exponent; as digits in a text;
- * or as the one element of an array. Undefined for anything else, and for what an int64 cannot hold.
+ * A whole number from a number, with or without exponent, whose decimals are cut off; from digits in a text; or from an array
+ * with one such element. Undefined for anything else, and outside the range of an int64.
  */
 export function truncatedNumber(json: LenientJson): bigint | undefined {
   const value = onlyElement(json)
@@ -15,14 +15,14 @@ export function truncatedNumber(json: LenientJson): bigint | undefined {
   return value instanceof LenientNumber ? truncated(value.text) : undefined
 }
 
-/** The same, but a number that is not whole is undefined, too: `5.0` and `1e3` are, `0.9` is not. */
+/** As truncatedNumber, but also undefined for a number with a fraction: `5.0` and `1e3` are whole, `0.9` is not. */
 export function wholeNumber(json: LenientJson): bigint | undefined {
   const value = onlyElement(json)
   if (value instanceof LenientNumber && hasFraction(value.text)) return undefined
   return truncatedNumber(value)
 }
 
-/** A text: a string, or what a number or a boolean looks like. Undefined for anything else. */
+/** A text from a string, a number or a boolean. Undefined for anything else. */
 export function scalarText(json: LenientJson): string | undefined {
   if (typeof json === 'string') return json
   if (json instanceof LenientNumber) return json.text
@@ -30,8 +30,8 @@ export function scalarText(json: LenientJson): string | undefined {
 }
 
 /**
- * An object whose members are all scalars, as texts in their order; members that are null count as absent. Undefined
- * for anything else.
+ * The members of an object of scalars, as texts in their order. Members that are null are left out. Undefined for anything
+ * else.
  */
 export function scalarTexts(json: LenientJson): ReadonlyMap<string, string> | undefined {
   if (!(json instanceof Map)) return undefined
@@ -56,7 +56,7 @@ function wholeDigits(text: string): bigint | undefined {
   return int64(text.startsWith('-'), text.replace(/^[+-]?0*/, '') || '0')
 }
 
-/** A number of strict JSON without its decimals. Works on digits, so that `1e999999999` costs nothing. */
+/** A number of strict JSON without its decimals. Works on the digits, so `1e999999999` needs no time. */
 function truncated(text: string): bigint | undefined {
   const { sign, digits, first, pointAt } = digitsOf(text)
   if (first === -1 || pointAt <= first) return 0n
@@ -69,9 +69,9 @@ function hasFraction(text: string): boolean {
   return /[1-9]/.test(digits.slice(Math.max(0, pointAt)))
 }
 
-/** All digits of a number, the first that is not 0 (-1 if there is none), and which of them the point stands before. */
+/** The digits of a number, the index of the first that is not 0 (-1 if all are), and the index before which the point is. */
 function digitsOf(text: string): { sign: string; digits: string; first: number; pointAt: number } {
-  const [, sign, whole, fraction = '', exponent = '0'] =
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] =
     /^(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$/.exec(text)!
   const digits = whole + fraction
   return { sign, digits, first: digits.search(/[1-9]/), pointAt: whole.length + Number(exponent) }

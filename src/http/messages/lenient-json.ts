@@ -1,9 +1,9 @@
 /**
- * JSON as CDAP's clients may write it: what Gson reads in its lenient mode. A parser of our own, because numbers keep
- * their source text (a ttl is an int64, more than a JavaScript number holds) and objects are Maps, so that no key, be
- * it `__proto__` or `constructor`, means anything.
+ * JSON as CDAP's clients may write it: what Gson reads in its lenient mode. It is a parser of our own because numbers keep
+ * their source text (a ttl is an int64, which a JavaScript number cannot hold) and objects are Maps, so that no key has a
+ * special meaning, not even `__proto__` or `constructor`.
  *
- *   strict JSON, and besides:
+ *   strict JSON, and also:
  *   'single quotes'     around keys and texts
  *   bare words          as keys and texts; they end at white space and at any of  / \ ; # = { } [ ] : ,
  *   = or =>             for :
@@ -13,13 +13,13 @@
  *   TRUE Null …         the three words in any case
  *   raw control characters, line breaks included, within quotes
  *
- * A bare word that is not a number, true, false or null is a text: `01` is "01". Of duplicate keys the last one wins.
- * Gson also reads a missing array element as null (`[1,,2]`, `[1,]`); here that is an error, for it is a slip.
+ * A bare word that is not a number, true, false or null is a text: `01` is "01". Of duplicate keys the last one counts.
+ * Gson also reads a missing array element as null (`[1,,2]`, `[1,]`); here that is an error, because it is a mistake.
  */
 
 import { DEFAULT_LIMITS } from '../../limits.ts'
 
-/** Arrays and objects within each other, unless the operator says otherwise; each is one call deep. */
+/** The default limit on nested arrays and objects; each level is one call deep. */
 export const JSON_DEPTH_MAX = DEFAULT_LIMITS.maxDocumentDepth
 
 export type LenientJson = null | boolean | string | LenientNumber | readonly LenientJson[] | LenientObject
@@ -34,7 +34,7 @@ export class LenientNumber {
   }
 }
 
-/** The text is not JSON, not even leniently. Lines and columns count from 1, columns in UTF-16 units. */
+/** The text is not lenient JSON. Lines and columns count from 1, columns in UTF-16 units. */
 export class LenientJsonError extends Error {
   override readonly name = 'LenientJsonError'
   readonly line: number
@@ -48,8 +48,8 @@ export class LenientJsonError extends Error {
 }
 
 /**
- * Reads one JSON document from UTF-8, or undefined if there is nothing but white space and comments. Bytes that are
- * not UTF-8 are refused; a byte order mark is skipped. Rejects with LenientJsonError and nothing else.
+ * Reads one JSON document from UTF-8; undefined if there are only white space and comments. A byte order mark is skipped.
+ * Throws LenientJsonError, also for bytes that are not UTF-8, and nothing else.
  */
 export function parseLenientJsonBytes(bytes: Uint8Array, depthMax = JSON_DEPTH_MAX): LenientJson | undefined {
   let text: string
@@ -62,8 +62,8 @@ export function parseLenientJsonBytes(bytes: Uint8Array, depthMax = JSON_DEPTH_M
 }
 
 /**
- * Reads one JSON document, or undefined if there is nothing but white space and comments. Arrays and objects are `depthMax`
- * within each other at most: each is one call deep.
+ * Reads one JSON document; undefined if there are only white space and comments. At most `depthMax` arrays and objects are
+ * nested: each level is one call deep. Throws LenientJsonError.
  */
 export function parseLenientJson(text: string, depthMax = JSON_DEPTH_MAX): LenientJson | undefined {
   return new Parser(text, depthMax).document()
@@ -192,7 +192,7 @@ class Parser {
     }
   }
 
-  /** The character that a backslash here stands for; moves past it. */
+  /** Moves past an escape and returns its character. */
   #escape(): string {
     const letter = this.#text[this.#at + 1]
     if (letter === 'u') {

@@ -1,20 +1,19 @@
 /**
- * Answers of any length: text in pieces, made as fast as the client takes it.
+ * Answers of any length, in pieces that are made as fast as the client reads them.
  *
- * One that fits into its first piece is an answer like any other, with a Content-Length. A longer one is written to
- * node's answer by ourselves, in chunks: a web stream in between costs more than making the text, and would not say when
- * a piece is out and its buffer free.
+ * An answer that fits into one piece is sent with a Content-Length. A longer one is written to node's answer directly, in
+ * chunks: a web stream costs more than making the text, and does not report when a piece is sent and its buffer is free.
  *
- * The status is out with the first piece, so a failure after that can only be told by cutting the connection, which
- * leaves the text without its end.
+ * The status is sent with the first piece. A failure after that closes the connection, so the client sees a body without its
+ * end.
  */
 import type { ServerResponse } from 'node:http'
+import type { HttpContext } from '../server/bindings.ts'
 import type { Load } from '../server/load.ts'
 import type { MayGoOn, OpenAnswers } from '../server/open-answers.ts'
 import type { ReadPlace } from '../server/read-places.ts'
 import type { SlowClients } from '../server/slow-clients.ts'
 import type { TransferPace } from '../server/transfer-pace.ts'
-import type { HttpContext } from './bindings.ts'
 import type { ReportFailure } from './problems.ts'
 
 export interface LongAnswerOptions {
@@ -26,7 +25,7 @@ export interface LongAnswerOptions {
 
 type Pieces = AsyncGenerator<Uint8Array, void, undefined>
 
-/** Pieces of which the first two have been made; without the second there was one alone. */
+/** Pieces of which the first two have been made; `second` is undefined if there is only one. */
 export interface BegunPieces {
   readonly first: Uint8Array
   readonly second: Uint8Array | undefined
@@ -34,8 +33,8 @@ export interface BegunPieces {
 }
 
 /**
- * Makes the first two `pieces`, of which there is at least one; each has to stay as it is until the next but one is asked
- * for. Rejects with what they reject with.
+ * Makes the first two of `pieces`, of which there is at least one. The generator must not change a piece before the next but
+ * one is requested. Rejects with what `pieces` rejects with.
  */
 export async function beginPieces(pieces: Pieces): Promise<BegunPieces> {
   const first = await pieces.next()
@@ -44,9 +43,8 @@ export async function beginPieces(pieces: Pieces): Promise<BegunPieces> {
 }
 
 /**
- * Answers 200 with all of them. Nothing more is asked for once the client has gone, has been given up as too slow, or may not
- * have it any more.
- * Rejects with ServiceError 'overloaded' if too many long answers are being sent and none of them ends for a while.
+ * Answers 200 with all pieces. Stops when the client disconnects, is cut off as too slow, or loses its access (`mayGoOn`
+ * returns false). Rejects with ServiceError 'overloaded' if too many long answers are being sent and none ends in time.
  */
 export async function answerPieces(
   c: HttpContext,
@@ -68,7 +66,7 @@ export async function answerPieces(
     await rest.return()
     throw error
   }
-  // A client that closes its side during a long answer has nearly always gone: making the rest would be for nobody.
+  // A client that closes its side during a long answer has nearly always disconnected, so the rest is not made.
   const { socket } = outgoing
   const gone = () => outgoing.destroy()
   if (socket?.readableEnded) gone()
@@ -95,7 +93,7 @@ export async function answerPieces(
   return ALREADY_SENT
 }
 
-/** Whether all of it has been handed to a client who is still there. */
+/** Returns whether all pieces were written before the client disconnected. */
 async function writeAll(
   writer: PieceWriter,
   begun: readonly Uint8Array[],
@@ -106,15 +104,15 @@ async function writeAll(
   return true
 }
 
-/** Two pieces at most are on their way at a time: one that the system is sending, one that waits for it. */
+/** At most two pieces are in flight: one that the system is sending, one behind it. */
 class PieceWriter {
   readonly #outgoing: ServerResponse
   readonly #pace: TransferPace
-  #underWay = 0
+  #inFlight = 0
   #closed: boolean
   #wake: () => void = () => {}
 
-  /** `pace` counts what the system has taken, and the time in which it took nothing. */
+  /** `pace` counts the bytes that the system has accepted, and the time in which it accepted none. */
   constructor(outgoing: ServerResponse, pace: TransferPace) {
     this.#outgoing = outgoing
     this.#pace = pace
@@ -126,12 +124,12 @@ class PieceWriter {
     })
   }
 
-  /** Resolves once the piece before this one is out; with false if nobody takes it any more. */
+  /** Resolves when the piece before this one is sent; with false if the client has disconnected. */
   async write(piece: Uint8Array): Promise<boolean> {
     if (this.#closed) return false
-    this.#underWay++
+    this.#inFlight++
     this.#outgoing.write(piece, () => {
-      this.#underWay--
+      this.#inFlight--
       this.#pace.moved += piece.length
       this.#wake()
     })
@@ -139,16 +137,16 @@ class PieceWriter {
     return !this.#closed
   }
 
-  /** Resolves once all pieces are out, or nobody takes them any more. */
+  /** Resolves when all pieces are sent, or the client has disconnected. */
   isOut(): Promise<void> {
     return this.#until(0)
   }
 
-  /** No more pieces than so many are under way. */
+  /** Resolves when at most this many pieces are in flight. */
   async #until(most: number): Promise<void> {
-    if (this.#underWay <= most || this.#closed) return
+    if (this.#inFlight <= most || this.#closed) return
     this.#pace.awaitClient()
-    while (this.#underWay > most && !this.#closed) {
+    while (this.#inFlight > most && !this.#closed) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })
@@ -158,7 +156,7 @@ class PieceWriter {
 }
 
 /**
- * What @hono/node-server takes as word that nothing is left to send. It looks for the header in responses of the
- * platform's own only, which a clone always is.
+ * Tells @hono/node-server that the answer has been sent. It reads this header only of the platform's own responses, which a
+ * clone always is.
  */
 export const ALREADY_SENT = new Response(null, { headers: { 'x-hono-already-sent': 'true' } }).clone()

@@ -1,9 +1,10 @@
-/** The way to one worker thread: from the files that were built, or, run from sources, on this thread. */
+/** The messages to and from one worker thread, and the same protocol on this thread. */
 import { Worker } from 'node:worker_threads'
 import { ServiceError, type ServiceErrorCode } from '../../service-error.ts'
+import type { ApiDocuments } from './api-documents.ts'
 import { type ParseTask, runTask } from './parse-task.ts'
 
-/** What a worker says; `ready` once, before everything else. */
+/** Messages of a worker; the first is `ready`, once. */
 export type FromWorker =
   | { readonly kind: 'ready'; readonly thread?: number | undefined }
   | { readonly kind: 'part'; readonly part: string }
@@ -17,19 +18,16 @@ export type FromWorker =
   | { readonly kind: 'failed'; readonly message: string }
 
 export interface ParsePort {
-  /** One at a time. */
+  /** One task at a time. */
   post(task: ParseTask): void
-  /** `onEnded` is told why, if the thread ends by itself. */
+  /** Calls `onEnded` with the reason if the thread ends by itself. */
   listen(onMessage: (message: FromWorker) => void, onEnded: (error: unknown) => void): void
   close(): Promise<void>
 }
 
-export function openParsePort(heapMb: number): ParsePort {
-  return import.meta.url.endsWith('.ts') ? onThisThread() : onAnotherThread(heapMb)
-}
-
-function onAnotherThread(heapMb: number): ParsePort {
-  const worker = new Worker(new URL('./parse-worker.js', import.meta.url), {
+/** `entry` is the file that the thread runs. */
+export function onAnotherThread(entry: URL, heapMb: number): ParsePort {
+  const worker = new Worker(entry, {
     env: {},
     execArgv: [],
     resourceLimits: { maxOldGenerationSizeMb: heapMb },
@@ -57,29 +55,33 @@ function onAnotherThread(heapMb: number): ParsePort {
   }
 }
 
-/** Node could not load sources on another thread. Nothing is interrupted here. */
-function onThisThread(): ParsePort {
-  let tell: (message: FromWorker) => void = () => {}
+/** No task is interrupted here, however long it takes. */
+export function onThisThread(documents: readonly ApiDocuments[]): ParsePort {
+  let send: (message: FromWorker) => void = () => {}
   return {
-    post: (task) => answerTask(task, tell),
+    post: (task) => answerTask(task, documents, send),
     listen(onMessage) {
-      tell = onMessage
+      send = onMessage
       onMessage({ kind: 'ready' })
     },
     close: async () => {},
   }
 }
 
-/** Runs a task, and tells all that comes of it. Never throws. */
-export function answerTask(task: ParseTask, tell: (message: FromWorker) => void): void {
+/** Runs a task and sends its parts and its result, or its error. Never throws. */
+export function answerTask(
+  task: ParseTask,
+  documents: readonly ApiDocuments[],
+  send: (message: FromWorker) => void,
+): void {
   try {
-    tell({ kind: 'done', result: runTask(task, (part) => tell({ kind: 'part', part })) })
+    send({ kind: 'done', result: runTask(task, documents, (part) => send({ kind: 'part', part })) })
   } catch (error) {
     if (error instanceof ServiceError) {
       const { code, message, cause } = error
-      tell({ kind: 'refused', code, message, cause: cause instanceof Error ? cause.message : '' })
+      send({ kind: 'refused', code, message, cause: cause instanceof Error ? cause.message : '' })
     } else {
-      tell({
+      send({
         kind: 'failed',
         message: error instanceof Error ? (error.stack ?? error.message) : String(error),
       })

@@ -1,6 +1,6 @@
 /**
- * What is done on a worker thread: parsing a document, and reading events by a format for a preview. A task is plain values,
- * so that it can be sent; so is what comes back.
+ * The tasks of a worker thread: parse a document, or read events by a format for a preview. Tasks and results are plain
+ * values, which can be sent between threads.
  */
 import { fieldJson } from '../../formats/field-json.ts'
 import { allFields, type HeaderPairs, type RecordReader, type Value } from '../../formats/record-reader.ts'
@@ -9,11 +9,12 @@ import { bytesText } from '../../formats/value-json.ts'
 import type { RecordSchema } from '../../schemas/schema.ts'
 import { parseSchemaText } from '../../schemas/schema-json.ts'
 import type { FormatSpecification } from '../../streams/properties.ts'
-import { DOCUMENT_PARSERS, type ParserName } from './document-parsers.ts'
+import { type ApiDocuments, parserOf } from './api-documents.ts'
 
 export interface DocumentTask {
   readonly kind: 'document'
-  readonly parser: ParserName
+  readonly api: string
+  readonly parser: string
   readonly body: Uint8Array
   readonly depthMax: number
   readonly more: readonly unknown[]
@@ -26,34 +27,36 @@ export interface PreviewTask {
 }
 
 export interface PreviewEvent {
-  /** Undefined for one that is too long to be tried. */
+  /** Undefined if it is longer than TRIED_BYTES_MAX. */
   readonly body: Uint8Array | undefined
   readonly headers: HeaderPairs
   /** `"timestamp":…,"sequence":…` */
   readonly position: string
-  /** The beginning of the body. */
+  /** The first bytes of the body. */
   readonly shown: Uint8Array
   readonly length: number
 }
 
 export type ParseTask = DocumentTask | PreviewTask
 
-/** The most bytes of an event that is tried. */
+/** A longer event is not read by the format. */
 export const TRIED_BYTES_MAX = 256 * 1024
 /** Of one record as JSON. */
 const RECORD_CHARS_MAX = 64 * 1024
 
 /**
- * The result. Each event of a preview is handed to `emit` as JSON when it has been read, and is no part of it. Throws
- * ServiceError.
+ * Returns the parsed document. For a preview returns undefined and calls `emit` with each event as JSON. Throws ServiceError.
  */
-export function runTask(task: ParseTask, emit: (part: string) => void): unknown {
+export function runTask(
+  task: ParseTask,
+  documents: readonly ApiDocuments[],
+  emit: (part: string) => void,
+): unknown {
   if (task.kind === 'preview') return preview(task, emit)
-  const parse = DOCUMENT_PARSERS[task.parser] as (...given: unknown[]) => unknown
-  return parse(task.body, task.depthMax, ...task.more)
+  return parserOf(documents, task.api, task.parser)(task.body, task.depthMax, ...task.more)
 }
 
-/** An event of a preview that could not be read, as JSON. */
+/** JSON of an event that the format could not read. */
 export function unreadEvent({ position, shown }: PreviewEvent, reason: string): string {
   return `{${position},"error":${JSON.stringify(reason)},"body":${JSON.stringify(bytesText(shown))}}`
 }
@@ -73,7 +76,7 @@ function previewOf(event: PreviewEvent, reader: RecordReader, schema: RecordSche
   const error = reader.read(body, 0, body.length, headers, values)
   if (error !== undefined) return unreadEvent(event, error.reason)
   const fields = schema.fields.map(
-    ({ name, schema: type }, at) => `${JSON.stringify(name)}:${fieldJson(type, values[at])}`,
+    ({ name, schema: type }, at) => `${JSON.stringify(name)}:${fieldJson(type, values[at] ?? null)}`,
   )
   const record = `{${fields.join(',')}}`
   if (record.length <= RECORD_CHARS_MAX) return `{${position},"record":${record}}`

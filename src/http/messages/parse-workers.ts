@@ -1,38 +1,39 @@
 /**
- * Parsing that may take long, on worker threads: documents that are long or hold a pattern, and previews of events by a
- * format. Two threads at most, started when they are needed.
+ * Worker threads for slow parsing: documents that are long or hold a pattern, and previews of events by a format. At most two
+ * threads, started on demand.
  *
- * A client has one task under way at a time and clients take turns, so that whoever sends slow patterns delays itself. A
- * task that takes longer than TASK_MS is over: its thread is ended, and the next task gets a new one. Tasks that wait hold a
- * bounded number of bytes; beyond it the client with the most gives back: its newest task is refused.
+ * A client runs one task at a time and clients alternate, so a client that sends slow patterns delays only itself. After
+ * TASK_MS the thread of a task is ended, and the next task gets a new thread. Waiting tasks hold a bounded number of bytes;
+ * beyond it the newest task of the client that holds most is refused.
  */
 import { readFileSync } from 'node:fs'
 import { type ClientKey, FairShare } from '../../fair-share.ts'
 import { ServiceError } from '../../service-error.ts'
-import { type FromWorker, openParsePort, type ParsePort } from './parse-port.ts'
+import type { FromWorker, ParsePort } from './parse-port.ts'
 import type { ParseTask } from './parse-task.ts'
 
 const THREADS_MAX = 2
 /** Processor time of one task. The largest library pattern takes 0.1 s to compile, a document of 1 MiB as much to parse. */
 const TASK_MS = 2_000
-/** So many times as long may it take on a machine that has no time for it. */
+/** On a busy machine a task may take this many times TASK_MS by the clock. */
 const STARVED_FACTOR = 3
-/** Of tasks under way and waiting; one that is alone may have more. */
+/** Of running and waiting tasks; a single task may have more. */
 const BYTES_MAX = 16 * 1024 * 1024
-/** A task counts as at least so many, which bounds their number, too. */
+/** A task counts as at least this many, which also bounds the number of tasks. */
 const TASK_BYTES_LEAST = 64 * 1024
-/** What JavaScript may need for a byte of a document, and beside it. */
+/** Memory that JavaScript may need for one byte of a document, and in addition. */
 const HEAP_PER_BYTE = 160
 const HEAP_MB_LEAST = 96
 const MIB = 1024 * 1024
-/** A thread with nothing to do is ended after so long. */
+/** An idle thread is ended after this long. */
 const IDLE_MS = 60_000
 
 export interface WorkersOptions {
   readonly maxDocumentBytes: number
+  /** Starts a thread with this much memory. */
+  readonly openPort: (heapMb: number) => ParsePort
   /** For tests. */
   readonly taskMs?: number
-  readonly openPort?: (heapMb: number) => ParsePort
 }
 
 interface Job {
@@ -50,7 +51,7 @@ export class TooSlowError extends Error {
   override readonly name = 'TooSlowError'
 }
 
-/** The client has gone before its turn came. */
+/** The client disconnected before its task began. */
 class GoneError extends ServiceError {
   constructor() {
     super('malformed_body', 'the client has gone')
@@ -61,7 +62,7 @@ export class Workers {
   readonly #options: WorkersOptions
   readonly #taskMs: number
   readonly #held = new FairShare(BYTES_MAX)
-  /** By client; the one whose turn is next stands first. */
+  /** By client, in the order in which clients get a thread. */
   readonly #waiting = new Map<ClientKey, Job[]>()
   readonly #busy = new Set<ClientKey>()
   readonly #threads = new Set<Thread>()
@@ -73,7 +74,7 @@ export class Workers {
   }
 
   /**
-   * What `task` results in. Parts are handed out as they are made, also of a task that is too slow in the end. Rejects with
+   * Resolves with the result of `task`. Calls `onPart` with each part as it is made, also if the task is ended later. Rejects with
    * ServiceError: that of the parser, 'overloaded', 'invalid_properties' for a document that takes too long,
    * 'document_too_large' for one that takes too much memory; with TooSlowError for a preview.
    */
@@ -103,8 +104,8 @@ export class Workers {
     await Promise.all([...this.#threads].map((thread) => thread.close()))
   }
 
-  /** Those who waited while it had its turn come before its next task. */
-  #goBehind(client: ClientKey): void {
+  /** Clients that waited meanwhile come before the next task of this one. */
+  #moveToEnd(client: ClientKey): void {
     const jobs = this.#waiting.get(client)
     if (jobs === undefined) return
     this.#waiting.delete(client)
@@ -135,7 +136,7 @@ export class Workers {
       const jobs = this.#waiting.get(client)!
       const job = jobs.shift()!
       this.#waiting.delete(client)
-      if (jobs.length > 0) this.#waiting.set(client, jobs) // behind the others
+      if (jobs.length > 0) this.#waiting.set(client, jobs) // after the other clients
       if (job.isGone()) {
         this.#held.give(client, job.bytes)
         job.reject(new GoneError())
@@ -147,7 +148,7 @@ export class Workers {
         .then(job.resolve, job.reject)
         .finally(() => {
           this.#busy.delete(client)
-          this.#goBehind(client)
+          this.#moveToEnd(client)
           this.#held.give(client, job.bytes)
           if (!this.#closed) this.#dispatch()
         })
@@ -157,7 +158,7 @@ export class Workers {
   #freeThread(): Thread | undefined {
     for (const thread of this.#threads) if (!thread.isBusy) return thread
     if (this.#threads.size >= THREADS_MAX) return undefined
-    const { maxDocumentBytes, openPort = openParsePort } = this.#options
+    const { maxDocumentBytes, openPort } = this.#options
     const heapMb = Math.ceil(HEAP_MB_LEAST + (HEAP_PER_BYTE * maxDocumentBytes) / MIB)
     const thread = new Thread(openPort(heapMb), this.#taskMs, () => this.#threads.delete(thread))
     this.#threads.add(thread)
@@ -165,13 +166,13 @@ export class Workers {
   }
 }
 
-/** One worker thread, with one task at a time. */
+/** One worker thread; runs one task at a time. */
 class Thread {
   readonly #port: ParsePort
   readonly #taskMs: number
   readonly #onEnded: () => void
   #isReady = false
-  /** Its number for the system, where it is known. */
+  /** Its thread id on Linux. */
   #id: number | undefined
   #begunMs = 0
   #begunCpuMs = 0
@@ -207,7 +208,7 @@ class Thread {
     await this.#port.close()
   }
 
-  /** From now on the time of the task counts: that the thread had to be started is not its fault. */
+  /** The time limit of the task begins here: starting the thread does not count. */
   #begin(task: ParseTask): void {
     this.#begunMs = performance.now()
     this.#begunCpuMs = cpuMsOf(this.#id) ?? 0
@@ -215,7 +216,7 @@ class Thread {
     this.#port.post(task)
   }
 
-  /** The time is over, but perhaps the thread has not had it. */
+  /** The time is over by the clock; on a busy machine the thread may have had less processor time. */
   #poll(): void {
     const tookMs = performance.now() - this.#begunMs
     const cpuMs = cpuMsOf(this.#id)
@@ -282,7 +283,7 @@ interface RunningJob {
   readonly reject: (error: unknown) => void
 }
 
-/** What a thread has used of processors, as Linux counts it. */
+/** Processor time of a thread, as Linux counts it. */
 function cpuMsOf(thread: number | undefined): number | undefined {
   if (thread === undefined) return undefined
   try {

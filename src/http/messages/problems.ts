@@ -1,10 +1,10 @@
-/** Refusals and failures -> status and text: the one place where a status is chosen for an error. */
+/** Errors -> status, sentence and headers: the one place where a status is chosen for an error. Its API shapes the body. */
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { StorageError, type StorageErrorCode } from '../../../storage/storage-error.ts'
 import { withoutSecrets } from '../../auth/token-hash.ts'
 import { ServiceError, type ServiceErrorCode } from '../../service-error.ts'
+import type { Problem, ProblemCode } from '../server/problem.ts'
 import { RETRY_AFTER_SECONDS } from '../server/refusals.ts'
-import type { HttpContext } from './bindings.ts'
 
 const REFUSALS = {
   invalid_id: 400,
@@ -49,23 +49,17 @@ const FAILURES = {
   format: 500,
 } as const satisfies Record<StorageErrorCode, number>
 
-/** Seconds after which a client may try again when the store cannot write: it looks after itself, or an operator has to. */
+/** Seconds after which a client may retry while the store cannot write: the supervisor reopens it, or an operator frees disk space. */
 const RETRY_AFTER: Readonly<Record<number, { readonly 'Retry-After': string }>> = {
   503: { 'Retry-After': '5' },
   507: { 'Retry-After': '30' },
 }
-/** Too much at once is over sooner. */
+/** Overload ends sooner. */
 const RETRY_SOON = { 'Retry-After': `${RETRY_AFTER_SECONDS}` }
 
 export type ReportFailure = (error: unknown) => void
 
-export interface Problem {
-  readonly status: ContentfulStatusCode
-  readonly text: string
-  readonly headers: Record<string, string>
-}
-
-/** How often each code was answered, since the start. */
+/** Counts the answers with each code since the start. */
 export class ProblemCounts {
   readonly #counts = new Map<string, number>()
 
@@ -78,38 +72,33 @@ export class ProblemCounts {
   }
 }
 
-function codeOf(error: unknown): string {
+function codeOf(error: unknown): ProblemCode {
   if (error instanceof ServiceError) return error.code
   return error instanceof StorageError ? `storage_${error.code}` : 'internal'
 }
 
-/** The answer to anything a handler throws; what is the server's fault is reported as well. */
-export function problemOf(error: unknown, report: ReportFailure, counts?: ProblemCounts): Problem {
-  counts?.count(codeOf(error))
+/** What a handler threw, as a problem; a failure of the server is reported as well. */
+export function problemOfError(error: unknown, report: ReportFailure, counts?: ProblemCounts): Problem {
+  const code = codeOf(error)
+  counts?.count(code)
   if (error instanceof ServiceError) {
-    const { code, message, retryAfterSeconds } = error
+    const { message, retryAfterSeconds } = error
     const retry = retryAfterSeconds === undefined ? undefined : { 'Retry-After': `${retryAfterSeconds}` }
-    return problem(REFUSALS[code], message, retry ?? (code === 'overloaded' ? RETRY_SOON : undefined))
+    const headers = retry ?? (error.code === 'overloaded' ? RETRY_SOON : undefined)
+    return problem(error, code, REFUSALS[error.code], message, headers)
   }
   report(error)
-  if (error instanceof StorageError) return problem(FAILURES[error.code], error.message)
-  return problem(500, 'the server failed at this request; its log says how')
+  if (error instanceof StorageError) return problem(error, code, FAILURES[error.code], error.message)
+  return problem(error, code, 500, 'the server failed at this request; its log says how')
 }
 
-export function answerProblem(
+function problem(
   error: unknown,
-  c: HttpContext,
-  report: ReportFailure,
-  counts?: ProblemCounts,
-): Response {
-  const { status, text, headers } = problemOf(error, report, counts)
-  return c.body(text, status, headers)
-}
-
-function problem(status: ContentfulStatusCode, text: string, headers = RETRY_AFTER[status]): Problem {
-  return {
-    status,
-    text: withoutSecrets(text), // it may repeat what the client sent
-    headers: { ...headers, 'Content-Type': 'text/plain; charset=utf-8' },
-  }
+  code: ProblemCode,
+  status: ContentfulStatusCode,
+  text: string,
+  headers = RETRY_AFTER[status],
+): Problem {
+  // The sentence may repeat what the client sent.
+  return { error, code, status, text: withoutSecrets(text), ...(headers && { headers }) }
 }

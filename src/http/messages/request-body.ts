@@ -1,30 +1,30 @@
-/** Whole request bodies, read from node's request directly: those of events and documents. */
+/** Reads whole request bodies, of events and documents, directly from node's request. */
 import type { IncomingMessage } from 'node:http'
 import { ServiceError, type ServiceErrorCode } from '../../service-error.ts'
-import { Expansion } from '../cdap/expansion.ts'
 import type { Upload } from '../server/body-memory.ts'
 import { decoderBytes } from '../server/decoder-memory.ts'
 import type { Load } from '../server/load.ts'
 import type { SlowClients } from '../server/slow-clients.ts'
 import { assertTransferEncoding, bodyChunks, endedEarly, isAnswered } from './body-chunks.ts'
+import { Expansion } from './expansion.ts'
 
-/** What a body that is too large is called, and how it is refused. */
+/** The limit of a body, and the error if it is exceeded. */
 export interface BodyLimit {
   readonly bytesMax: number
   readonly refusal: ServiceErrorCode
   readonly what: string
 }
 
-/** What every body on the usual way is counted by, and who looks after its client. */
+/** Counts every body that arrives, and cuts off clients that are too slow. */
 export interface Intake {
   readonly load: Load
   readonly slowClients: SlowClients
 }
 
 /**
- * The whole body. Rejects with the limit's refusal as soon as it is known to be too large, with 'malformed_body' if it
- * does not decode or ends early, with 'unsupported_encoding', with
- * 'overloaded' if too much arrives at a time and no memory becomes free for a while.
+ * Resolves with the whole body. Rejects with the limit's error as soon as the body is known to be too large, with
+ * 'malformed_body' if it does not decode or ends early, with 'unsupported_encoding', and with 'overloaded' if the memory for
+ * bodies is in use and none is freed in time.
  */
 export async function readBody(
   incoming: IncomingMessage,
@@ -64,7 +64,7 @@ async function readEncoded(incoming: IncomingMessage, limit: BodyLimit, upload: 
   return Buffer.concat(chunks, length)
 }
 
-/** The path of nearly every event: listeners cost less than an iterator over one chunk. */
+/** For bodies without an encoding: listeners cost less than an iterator over one chunk. */
 function readPlain(incoming: IncomingMessage, limit: BodyLimit, upload: Upload): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
@@ -90,7 +90,7 @@ function readPlain(incoming: IncomingMessage, limit: BodyLimit, upload: Upload):
     incoming.on('data', onData)
     incoming.once('end', () => {
       if (isAnswered(incoming)) reject(endedEarly())
-      else resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, length))
+      else resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length))
     })
     incoming.once('error', (cause) => reject(endedEarly(cause)))
     incoming.once('close', () => {

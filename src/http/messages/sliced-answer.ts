@@ -1,11 +1,11 @@
 /**
- * JSON arrays of any length, made in slices of the event loop's time (loop-share.ts) and sent as fast as the client takes
- * them (long-answer.ts). A short one is an answer like any other.
+ * JSON of any length, made in slices of the event loop's time (loop-share.ts) and sent as fast as the client reads it
+ * (long-answer.ts).
  */
 import type { LoopShare, Slice } from '../../loop-share.ts'
+import type { HttpContext } from '../server/bindings.ts'
 import { clientKey } from '../server/client-key.ts'
 import { assertAcceptable } from './accept.ts'
-import type { HttpContext } from './bindings.ts'
 import { answerPieces, beginPieces, type LongAnswerOptions } from './long-answer.ts'
 
 export interface SlicedAnswerOptions extends LongAnswerOptions {
@@ -15,7 +15,7 @@ export interface SlicedAnswerOptions extends LongAnswerOptions {
 const PIECE_CHARS = 128 * 1024
 const JSON_CONTENT = { 'Content-Type': 'application/json' }
 
-/** Answers 200 with what `print` makes of each item; undefined leaves an item out. Rejects with 'overloaded'. */
+/** Answers 200 with an array of what `print` returns for each item; undefined omits the item. Rejects with 'overloaded'. */
 export async function answerArray<T>(
   c: HttpContext,
   items: Iterable<T>,
@@ -47,13 +47,13 @@ export async function answerParts(
   const { outgoing } = c.env
   const pieces = await inTurn(c, options, async (slice) => {
     const parts = outgoing.destroyed ? [] : await make(slice)
-    if (c.req.method === 'GET') assertAcceptable(c, 'application/json') // what is missing is told before
+    if (c.req.method === 'GET') assertAcceptable(c, 'application/json') // after `make`, so that a 404 comes before a 406
     return beginPieces(piecesOf(parts, slice, () => outgoing.destroyed))
   })
   return answerPieces(c, pieces, JSON_CONTENT, options)
 }
 
-/** Runs `work` in slices, in the turn of its client. Rejects with 'overloaded', and with what `work` rejects with. */
+/** Runs `work` in slices; clients alternate. Rejects with 'overloaded', and with what `work` rejects with. */
 export function inTurn<T>(
   c: HttpContext,
   { loopShare }: { readonly loopShare: LoopShare },
@@ -62,16 +62,16 @@ export function inTurn<T>(
   return loopShare.run(clientKey(c.env.incoming, c.get('client')), work)
 }
 
-/** Parts are short; undefined is a step without any text. */
+/** Parts are short; undefined is a step without text. */
 async function* piecesOf(
   parts: Iterable<string | undefined>,
   slice: Slice,
-  isGone: () => boolean,
+  isClosed: () => boolean,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let text = ''
   for (const part of parts) {
     if (slice.isOver) await slice.next()
-    if (isGone()) break // nobody reads the rest
+    if (isClosed()) break
     if (part === undefined) continue
     text += part
     if (text.length < PIECE_CHARS) continue
@@ -95,7 +95,7 @@ export function* arrayParts<T>(
   yield ']'
 }
 
-/** As JSON.stringify, whose members that are undefined are left out; a bigint is a number with all its digits. */
+/** As JSON.stringify, which omits members that are undefined; a bigint is printed as a number. */
 function* jsonParts(value: unknown): Generator<string> {
   if (typeof value === 'bigint') return yield `${value}`
   if (isFlat(value)) return yield JSON.stringify(value)
@@ -117,7 +117,7 @@ function* jsonParts(value: unknown): Generator<string> {
   yield opening === '{' ? '{}' : '}'
 }
 
-/** A scalar that JSON.stringify can print, or an object or array of nothing else, of which there are few. */
+/** A scalar that JSON.stringify can print, or an object or array of at most 16 such scalars. */
 function isFlat(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return true
   const members = Object.values(value)

@@ -1,8 +1,8 @@
 /**
  * `Content-Encoding: zstd`: frames one after another, with skippable frames between them (RFC 8878), window up to 8 MiB
- * (RFC 9659). Node decompresses where it can, from 22.15 on; elsewhere fzstd does, which does not verify checksums.
+ * (RFC 9659). From 22.15 on node decompresses; on older versions fzstd does, which does not verify checksums.
  *
- * Neither says where a frame ends, or that the last one is not complete; so the frames are walked here, block by block:
+ * Neither reports where a frame ends, or that the last one is incomplete. So FrameWalk reads the frames block by block:
  *
  *   frame:      magic u32 | descriptor u8 | window u8? | dictionary id 0-4 bytes | content size 0-8 bytes | blocks | checksum u32?
  *   block:      header u24 (last: 1 bit, type: 2 bits, size: 21 bits) | size bytes, or 1 of type 1
@@ -28,19 +28,19 @@ const MAGIC = 0xfd2fb528
 const SKIPPABLE_MAGIC = 0x184d2a50 // the low 4 bits are free
 
 /**
- * fzstd moves its whole window once for every block. Full blocks move 64 bytes of a window of 8 MiB for each byte that comes out;
- * what moves much more than that for nothing is refused, for it would take minutes.
+ * fzstd moves its whole window once for every block. With full blocks and a window of 8 MiB that is 64 bytes for each byte of
+ * output. A body that moves much more than that per byte is refused, because it would take minutes.
  */
 const MOVED_BYTES_FREE = 256 * MIB
 const MOVED_PER_BYTE_MAX = 256
-/** fzstd works on the event loop: others get their turn after so many bytes are moved or come out. */
+/** fzstd runs on the event loop: it yields to other events after this many bytes moved or put out. */
 const TURN_BYTES = 4 * MIB
-/** A block costs as much as this many bytes, however few come out. */
+/** The cost of a block without output, in bytes. */
 const BLOCK_COST_BYTES = 16 * KIB
 
 export const zstdDecoding: ContentDecoding = 'createZstdDecompress' in zlib ? decodedByNode : decodedByFzstd
 
-/** Exported for tests: what `zstdDecoding` is from Node 22.15 on. */
+/** `zstdDecoding` from node 22.15 on; exported for tests. */
 export async function* decodedByNode(
   source: AsyncIterable<Uint8Array>,
   used: (bytes: number) => void,
@@ -56,7 +56,7 @@ export async function* decodedByNode(
     for await (const piece of source) {
       arrived += piece.length
       for (const { bytes, endsFrame } of frames.walk(piece)) {
-        // A write never goes past the end of a frame, so the stream goes on with the next one.
+        // A write ends with the frame, so the stream continues with the next one.
         const taken = yield* run.write(bytes, () => used(arrived))
         if (taken < bytes.length) throw new EncodingProblem('its frames are damaged')
         if (!endsFrame) continue
@@ -70,7 +70,7 @@ export async function* decodedByNode(
   }
 }
 
-/** Exported for tests: what `zstdDecoding` is on older ones. */
+/** `zstdDecoding` on older versions; exported for tests. */
 export async function* decodedByFzstd(
   source: AsyncIterable<Uint8Array>,
   used: (bytes: number) => void,
@@ -108,7 +108,7 @@ export async function* decodedByFzstd(
   frames.assertComplete()
 }
 
-/** What the types of the oldest Node we promise do not know. */
+/** Missing in the types of the oldest node that we support. */
 interface ZstdOfNode {
   readonly createZstdDecompress: (options: { params: Record<number, number> }) => Decompressor
   readonly constants: { readonly ZSTD_d_windowLogMax: number }
@@ -124,7 +124,7 @@ class MoveBudget {
     this.#sinceTurn += bytes
   }
 
-  /** A block is done, of a frame with this window; true if others should get their turn. Throws EncodingProblem. */
+  /** After a block of a frame with this window. Returns whether to yield to other events. Throws EncodingProblem. */
   blockDone(windowBytes: number): boolean {
     this.#moved += windowBytes
     this.#sinceTurn += windowBytes + BLOCK_COST_BYTES
@@ -139,7 +139,7 @@ class MoveBudget {
   }
 }
 
-/** Bytes of a frame; they end where a field, a block, a frame or a piece of the body ends. */
+/** Bytes of a frame, up to the end of a field, a block, the frame or a piece of the body. */
 interface FramePart {
   readonly bytes: Uint8Array
   readonly endsBlock: boolean
@@ -148,25 +148,25 @@ interface FramePart {
 
 type Field = 'magic' | 'skipSize' | 'skipped' | 'descriptor' | 'header' | 'blockHeader' | 'block' | 'checksum'
 
-/** Where the frames of a body end, whatever pieces it comes in. Throws EncodingProblem. */
+/** Finds the ends of frames, however the body is divided into pieces. Throws EncodingProblem. */
 class FrameWalk {
   #field: Field = 'magic'
-  /** Bytes of the field that are still to come. */
+  /** Bytes of the field that are missing. */
   #missing = 4
-  /** Those that have come, of a field whose content counts. */
+  /** Bytes of the field that have arrived, where its content is needed. */
   readonly #content = Buffer.alloc(16)
   #length = 0
   #descriptor = 0
   #lastBlock = false
   #blocks = 0
   #frames = 0
-  /** Of the frame that is being walked, as the next. */
+  /** Of the current frame. */
   windowBytes = 0
-  /** Undefined if the frame does not say. */
+  /** Of the current frame; undefined if it has no size. */
   #contentBytes: number | undefined;
 
   *walk(piece: Uint8Array): Generator<FramePart, void, undefined> {
-    let start = 0 // of what is not handed on
+    let start = 0 // of the bytes that have not been yielded
     let at = 0
     while (at < piece.length) {
       const field = this.#field
@@ -176,7 +176,7 @@ class FrameWalk {
       at += length
       const atEnd = at === piece.length
       if (field === 'magic' && this.#field === 'descriptor' && (length < 4 || atEnd)) {
-        yield { bytes: FRAME_MAGIC, endsBlock: false, endsFrame: false } // it may have begun in an earlier piece
+        yield { bytes: FRAME_MAGIC, endsBlock: false, endsFrame: false } // its first bytes may be in an earlier piece
         start = at
       } else if (field === 'magic' || field === 'skipSize' || field === 'skipped') {
         start = this.#field === 'descriptor' ? at - 4 : at
@@ -202,13 +202,13 @@ class FrameWalk {
     throw new EncodingProblem('unexpected end of file')
   }
 
-  /** So many bytes have come out of the frame. */
+  /** `bytes` is the output of the frame. */
   assertLength(bytes: number): void {
     if (bytes === (this.#contentBytes ?? bytes)) return
     throw new EncodingProblem('a frame has not the length it claims')
   }
 
-  /** The field is complete: which one is next. */
+  /** Reads the complete field and selects the next one. */
   #next(): void {
     const content = this.#content
     switch (this.#field) {
@@ -219,7 +219,7 @@ class FrameWalk {
         this.#expect('skipped', content.readUInt32LE(0))
         break
       case 'descriptor':
-        this.#readDescriptor(content[0])
+        this.#readDescriptor(content.readUInt8(0))
         break
       case 'header':
         this.#readHeader()
@@ -253,14 +253,14 @@ class FrameWalk {
     if (descriptor & 0x08) throw new EncodingProblem('a frame uses a reserved bit')
     this.#descriptor = descriptor
     const single = (descriptor & 0x20) !== 0
-    this.#expect('header', (single ? 0 : 1) + DICTIONARY_BYTES[descriptor & 3] + contentSizeBytes(descriptor))
+    this.#expect('header', (single ? 0 : 1) + dictionaryIdBytes(descriptor) + contentSizeBytes(descriptor))
   }
 
   #readHeader(): void {
     const descriptor = this.#descriptor
     const single = (descriptor & 0x20) !== 0
     const dictionaryAt = single ? 0 : 1
-    const dictionaryBytes = DICTIONARY_BYTES[descriptor & 3]
+    const dictionaryBytes = dictionaryIdBytes(descriptor)
     if (readUInt(this.#content, dictionaryAt, dictionaryBytes) !== 0) {
       throw new EncodingProblem('a frame needs a dictionary')
     }
@@ -269,7 +269,7 @@ class FrameWalk {
     const size =
       readUInt(this.#content, dictionaryAt + dictionaryBytes, sizeBytes) + (sizeBytes === 2 ? 256 : 0)
     this.#contentBytes = sizeBytes === 0 ? undefined : size
-    this.windowBytes = single ? size : windowOf(this.#content[0])
+    this.windowBytes = single ? size : windowOf(this.#content.readUInt8(0))
     if (this.windowBytes > WINDOW_BYTES_MAX) {
       throw new EncodingProblem(
         `a frame has a window of ${this.windowBytes} bytes; use at most ${WINDOW_BYTES_MAX}`,
@@ -303,10 +303,14 @@ class FrameWalk {
 }
 
 const FRAME_MAGIC = Buffer.from([0x28, 0xb5, 0x2f, 0xfd])
-const DICTIONARY_BYTES = [0, 1, 2, 4]
+
+/** Two bits select one of four. */
+function dictionaryIdBytes(descriptor: number): number {
+  return [0, 1, 2, 4][descriptor & 3]!
+}
 
 function contentSizeBytes(descriptor: number): number {
-  return [descriptor & 0x20 ? 1 : 0, 2, 4, 8][descriptor >>> 6]
+  return [descriptor & 0x20 ? 1 : 0, 2, 4, 8][(descriptor >>> 6) & 3]!
 }
 
 function windowOf(descriptor: number): number {
@@ -317,6 +321,6 @@ function windowOf(descriptor: number): number {
 /** Little-endian; 0 for a length of 0. */
 function readUInt(bytes: Uint8Array, at: number, length: number): number {
   let value = 0
-  for (let i = length - 1; i >= 0; i--) value = value * 256 + bytes[at + i]
+  for (let i = length - 1; i >= 0; i--) value = value * 256 + bytes[at + i]! // a field of a frame lies within its buffer
   return value
 }

@@ -5,7 +5,9 @@
  * Node's `setHeader` beforehand would make every `writeHead` take its slow way.
  */
 import { type IncomingMessage, type OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import { NO_CONTENT } from '../messages/answers.ts'
+
+/** Node would send an empty chunked body instead. */
+export const NO_CONTENT = { 'Content-Length': '0' }
 
 export type HeaderRecord = Readonly<Record<string, string>>
 

@@ -1,15 +1,13 @@
 /** A handler that changes something, with a line of audit for every answer it gives, refusals included. */
 import type { AuditAction, AuditLog } from '../../audit/audit-log.ts'
 import { DEFAULT_NAMESPACE } from '../../streams/names.ts'
-import type { Handler } from '../messages/bindings.ts'
-import { answerProblem, type ProblemCounts, type ReportFailure } from '../messages/problems.ts'
+import type { Handler, HttpContext } from './bindings.ts'
 
 export function audited(
   action: AuditAction,
   audit: AuditLog,
   handle: Handler,
-  report: ReportFailure,
-  problems?: ProblemCounts,
+  answerError: (error: unknown, c: HttpContext) => Response,
 ): Handler {
   return async (c) => {
     const { headers, socket } = c.env.incoming
@@ -18,7 +16,7 @@ export function audited(
     try {
       response = await handle(c)
     } catch (error) {
-      response = answerProblem(error, c, report, problems)
+      response = answerError(error, c)
     }
     audit.record({
       action,

@@ -1,5 +1,5 @@
 /** Counts what a client sends against the rate of its token. */
-import type { HttpContext } from '../messages/bindings.ts'
+import type { HttpContext } from './bindings.ts'
 
 /** To be told of events as they come; undefined where nothing is counted. */
 export type CountEvents = (events: number, bytes: number) => void

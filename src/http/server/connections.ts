@@ -21,6 +21,7 @@ import { type ClientKey, FairShare } from '../../fair-share.ts'
 import { CountedResource } from '../../shared-resource.ts'
 import { addressKey } from './client-key.ts'
 import { asksForHealth } from './health-checks.ts'
+import { alwaysPlainText, type ShapeOf } from './problem.ts'
 import { Refusal } from './refusals.ts'
 
 /** Room for those who are told that there is none, and for health checks. */
@@ -65,6 +66,7 @@ export interface ConnectionsOptions {
   readonly minUploadBytesPerSecond: number
   /** Ends a transfer that is slower than it may be; false if there is none. */
   readonly cutSlowTransfer: () => boolean
+  readonly shapeOf?: ShapeOf
 }
 
 export class Connections extends CountedResource {
@@ -124,7 +126,7 @@ export class Connections extends CountedResource {
           outgoing.shouldKeepAlive = false
           if (!asksForHealth(incoming)) {
             this.refused++
-            this.#refusal.answer(incoming, outgoing)
+            this.#refusal.answer(incoming, outgoing, this.#options.shapeOf ?? alwaysPlainText)
             return
           }
         }

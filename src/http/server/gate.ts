@@ -14,6 +14,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { asksForHealth } from './health-checks.ts'
 import type { Load } from './load.ts'
+import { alwaysPlainText, type ShapeOf } from './problem.ts'
 import { bodyIsLarge, Refusal } from './refusals.ts'
 
 /** While overloaded, this part of `maxRequests` is worked on at a time. */
@@ -53,6 +54,7 @@ export class Gate {
   readonly #limits: GateLimits
   readonly #busyShare: BusyShare
   readonly #loop: LateLoop
+  readonly #shapeOf: ShapeOf
   /** From here on it is looked after. */
   readonly #overloadedLimit: number
   /** Requests that were sent away, since the start. */
@@ -68,7 +70,14 @@ export class Gate {
   #doneBefore = 0
   #polledAtMs = 0
 
-  constructor(load: Load, limits: GateLimits, busyShare: BusyShare, loop: LateLoop = NEVER_LATE) {
+  constructor(
+    load: Load,
+    limits: GateLimits,
+    busyShare: BusyShare,
+    loop: LateLoop = NEVER_LATE,
+    shapeOf: ShapeOf = alwaysPlainText,
+  ) {
+    this.#shapeOf = shapeOf
     this.#load = load
     this.#limits = limits
     this.#busyShare = busyShare
@@ -93,7 +102,7 @@ export class Gate {
     if (!this.#isShut) return false
     this.refused++
     outgoing.shouldKeepAlive = false // a body that does not come cannot be told from one that does
-    this.#refusal.answer(incoming, outgoing)
+    this.#refusal.answer(incoming, outgoing, this.#shapeOf)
     return true
   }
 
@@ -111,7 +120,7 @@ export class Gate {
     this.#calmChecks = 0
     // With a large body it shall stop sending now.
     if (bodyIsLarge(incoming)) {
-      this.#refusal.answer(incoming, outgoing)
+      this.#refusal.answer(incoming, outgoing, this.#shapeOf)
     } else {
       incoming.resume() // what comes of its body is dropped, not kept until it is told
       this.#bundles[this.#bundles.length - 1].push({ incoming, outgoing })
@@ -129,7 +138,7 @@ export class Gate {
     const due = this.#bundles.shift()!
     this.#bundles.push([])
     const refusal = this.#refusal
-    for (const { incoming, outgoing } of due) refusal.answer(incoming, outgoing)
+    for (const { incoming, outgoing } of due) refusal.answer(incoming, outgoing, this.#shapeOf)
     this.#workingSum += this.#load.working
     if (++this.#ticks >= CHECK_TICKS) this.#poll()
   }

@@ -5,11 +5,14 @@
 import type { IncomingMessage } from 'node:http'
 import type { Client, Tokens } from '../../auth/tokens.ts'
 import { DEFAULT_NAMESPACE, type StreamId } from '../../streams/names.ts'
-import { answerText } from '../messages/answers.ts'
-import type { Handler, HttpContext } from '../messages/bindings.ts'
 import type { Access } from './access.ts'
 import { bearerOf } from './authorization.ts'
-import { answerUnauthorized, type PublicAddress, type Unauthenticated } from './unauthorized.ts'
+import type { Handler, HttpContext } from './bindings.ts'
+import type { Problem } from './problem.ts'
+import { type PublicAddress, type Unauthenticated, unauthorized } from './unauthorized.ts'
+
+/** Answers a request that is not let in, in the shape of its API. */
+export type Refuse = (c: HttpContext, problem: Problem) => Response
 
 export class Guard {
   readonly #tokens: Tokens
@@ -23,20 +26,24 @@ export class Guard {
     this.#address = address
   }
 
-  /** `handle`, for those who may. */
-  around(access: Access, handle: Handler): Handler {
+  /** `handle` for clients that have the access; `refuse` answers the others. */
+  around(access: Access, handle: Handler, refuse: Refuse): Handler {
     return (c) => {
       const client = this.clientOf(c.env.incoming)
       if (typeof client === 'string') {
         c.set('client', null)
-        return access === 'anybody' ? handle(c) : answerUnauthorized(c, client, this.#address)
+        return access === 'anybody' ? handle(c) : refuse(c, unauthorized(client, this.#addressFor(c)))
       }
       c.set('client', client)
       c.set('access', access)
-      if (!mayPass(client, access, c)) return answerText(c, forbidden(client, access), 403)
+      if (!mayPass(client, access, c)) return refuse(c, forbidden(client, access))
       const waitMs = access === 'write' ? (client.rate?.waitMs(this.#nowMs()) ?? 0) : 0
-      return waitMs > 0 ? answerTooFast(c, client, waitMs) : handle(c)
+      return waitMs > 0 ? refuse(c, tooFast(client, waitMs)) : handle(c)
     }
+  }
+
+  #addressFor(c: HttpContext): string {
+    return this.#address(c.env.incoming.socket)
   }
 
   /**
@@ -101,16 +108,23 @@ function mayPass({ grants }: Client, access: Access, c: HttpContext): boolean {
 }
 
 /** The same whether or not there is such a stream or namespace. */
-function forbidden({ name }: Client, access: Access): string {
-  if (access === 'in-namespace') return `token '${name}' has no grant in this namespace`
-  if (access === 'namespace') return `token '${name}' is not admin of all of this namespace`
-  if (access === 'stream') return `token '${name}' has no grant for this stream`
-  return `token '${name}' has no ${access} grant for this stream`
+function forbidden({ name }: Client, access: Access): Problem {
+  return { status: 403, code: 'forbidden', text: `token '${name}' ${missingGrant(access)}` }
 }
 
-function answerTooFast(c: HttpContext, { name }: Client, waitMs: number): Response {
+function missingGrant(access: Access): string {
+  if (access === 'in-namespace') return 'has no grant in this namespace'
+  if (access === 'namespace') return 'is not admin of all of this namespace'
+  if (access === 'stream') return 'has no grant for this stream'
+  return `has no ${access} grant for this stream`
+}
+
+function tooFast({ name }: Client, waitMs: number): Problem {
   const seconds = Math.ceil(waitMs / 1000)
-  return answerText(c, `token '${name}' has sent more than its rate; come back in ${seconds} s`, 429, {
-    'Retry-After': `${seconds}`,
-  })
+  return {
+    status: 429,
+    code: 'too_many_requests',
+    text: `token '${name}' has sent more than its rate; come back in ${seconds} s`,
+    headers: { 'Retry-After': `${seconds}` },
+  }
 }

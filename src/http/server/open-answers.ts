@@ -4,7 +4,7 @@
  * quarter of a second.
  */
 import type { Client } from '../../auth/tokens.ts'
-import type { HttpContext } from '../messages/bindings.ts'
+import type { HttpContext } from './bindings.ts'
 import type { Guard } from './guard.ts'
 
 const POLL_INTERVAL_MS = 250

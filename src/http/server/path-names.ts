@@ -9,7 +9,7 @@ import {
   type StreamId,
   type ViewName,
 } from '../../streams/names.ts'
-import type { HttpContext } from '../messages/bindings.ts'
+import type { HttpContext } from './bindings.ts'
 
 /** Throws ServiceError 'invalid_id'. */
 export function streamOf(c: HttpContext): StreamId {

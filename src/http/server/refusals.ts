@@ -1,6 +1,7 @@
 /** How a request is sent away before anything is done for it: at little cost, and without keeping its body. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ConstantHeaders } from './answer-class.ts'
+import type { Problem, ProblemShape, ShapeOf } from './problem.ts'
 
 /** Seconds after which it is worth another try. */
 export const RETRY_AFTER_SECONDS = 1
@@ -11,24 +12,38 @@ const NOTICE_MS = 1_000
 /** … or so many bytes. */
 const NOTICE_BYTES = 4 * 1024 * 1024
 
-/** 503 with one sentence and `Retry-After`: made once, sent often. */
+/** 503 with one sentence and `Retry-After`: made once for each shape, sent often. */
 export class Refusal {
-  readonly #sentence: string
-  readonly #headers: ConstantHeaders
+  readonly #problem: Problem
+  readonly #made = new WeakMap<ProblemShape, { headers: ConstantHeaders; text: string }>()
 
-  constructor(sentence: string) {
-    this.#sentence = sentence
-    this.#headers = new ConstantHeaders({
-      'Content-Type': 'text/plain; charset=utf-8',
-      'Content-Length': String(Buffer.byteLength(sentence)),
-      'Retry-After': `${RETRY_AFTER_SECONDS}`,
-    })
+  constructor(text: string) {
+    this.#problem = {
+      status: 503,
+      code: 'overloaded',
+      text,
+      headers: { 'Retry-After': `${RETRY_AFTER_SECONDS}` },
+    }
   }
 
-  answer(incoming: IncomingMessage, outgoing: ServerResponse): void {
-    outgoing.writeHead(503, this.#headers)
-    outgoing.end(this.#sentence)
+  answer(incoming: IncomingMessage, outgoing: ServerResponse, shapeOf: ShapeOf): void {
+    const { headers, text } = this.#madeBy(shapeOf(incoming.url, incoming.headers.accept))
+    outgoing.writeHead(503, headers)
+    outgoing.end(text)
     if (bodyIsLarge(incoming)) dropBody(incoming)
+  }
+
+  #madeBy(shape: ProblemShape): { headers: ConstantHeaders; text: string } {
+    const known = this.#made.get(shape)
+    if (known !== undefined) return known
+    const { contentType, text } = shape(this.#problem)
+    const headers = new ConstantHeaders({
+      'Content-Type': contentType,
+      'Content-Length': String(Buffer.byteLength(text)),
+      ...this.#problem.headers,
+    })
+    this.#made.set(shape, { headers, text })
+    return { headers, text }
   }
 }
 

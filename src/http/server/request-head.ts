@@ -3,22 +3,23 @@
  * header lines of one name and drops the others without a word; a proxy in front may have believed another one.
  */
 import type { IncomingMessage, RequestListener } from 'node:http'
+import { type ShapeOf, writeProblem } from './problem.ts'
 import { bodyIsLarge, dropBody } from './refusals.ts'
 
 /** A name or an address, with or without a port; RFC 3986 allows these characters and an empty name. */
 const HOST = /^(?:[a-zA-Z0-9._~%!$&'()*+,;=-]*|\[[a-zA-Z0-9:.%_~-]+\])(?::[0-9]*)?$/
 
 /** Requests whose head can be read in more than one way are refused with 400, the others handed on. */
-export function withClearHead(listener: RequestListener, tokensRequired: boolean): RequestListener {
+export function withClearHead(
+  listener: RequestListener,
+  tokensRequired: boolean,
+  shapeOf: ShapeOf,
+): RequestListener {
   return (incoming, outgoing) => {
-    const problem = headProblem(incoming, tokensRequired)
-    if (problem === undefined) return listener(incoming, outgoing)
+    const text = headProblem(incoming, tokensRequired)
+    if (text === undefined) return listener(incoming, outgoing)
     outgoing.shouldKeepAlive = false
-    outgoing.writeHead(400, {
-      'Content-Type': 'text/plain; charset=utf-8',
-      'Content-Length': String(Buffer.byteLength(problem)),
-    })
-    outgoing.end(problem)
+    writeProblem(incoming, outgoing, { status: 400, code: 'unreadable_request', text }, shapeOf)
     if (bodyIsLarge(incoming)) dropBody(incoming)
   }
 }

@@ -12,6 +12,7 @@ import { Connections } from './connections.ts'
 import { answerPreflights, CorsRules } from './cors.ts'
 import type { Gate } from './gate.ts'
 import { PipelinedRequests } from './in-turn.ts'
+import { alwaysPlainText, type ShapeOf } from './problem.ts'
 import { headProblem, withClearHead } from './request-head.ts'
 import { readIdentity, tlsOptions } from './tls.ts'
 import { closeTunnel, refuseUnreadable } from './unreadable.ts'
@@ -38,6 +39,8 @@ export interface ServerOptions {
   readonly cutSlowTransfer?: () => boolean
   /** HTTPS, with this identity. */
   readonly tls?: TlsFiles
+  /** Of refusals before any route. */
+  readonly shapeOf?: ShapeOf
 }
 
 export interface HttpServer {
@@ -60,6 +63,7 @@ export function newServer(
     mayContinue,
     cutSlowTransfer,
     tls,
+    shapeOf = alwaysPlainText,
   }: ServerOptions,
 ): HttpServer {
   const always = securityHeaders(tls !== undefined)
@@ -68,6 +72,7 @@ export function newServer(
     max: limits.maxConnections,
     minUploadBytesPerSecond: limits.minUploadBytesPerSecond,
     cutSlowTransfer: cutSlowTransfer ?? (() => false),
+    shapeOf,
   })
   const pipelined = new PipelinedRequests(limits.maxPipelined)
   const gated = gate.guard(listener)
@@ -82,7 +87,7 @@ export function newServer(
     // Clients keep connections in pools for about a minute: we must not be the one who closes first.
     keepAliveTimeout: limits.keepAliveSeconds * 1000,
   }
-  const handle = pipelined.inTurn(withClearHead(connections.guard(asked), tokensRequired))
+  const handle = pipelined.inTurn(withClearHead(connections.guard(asked), tokensRequired, shapeOf))
   const server =
     tls === undefined
       ? createServer(options, handle)
@@ -91,7 +96,7 @@ export function newServer(
   server.maxHeadersCount = 0 // their bytes are limited; of more than a number node would drop the rest
   // A client that has said all it wants to say may close its side, and still gets the answers.
   ;(server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true
-  server.on('clientError', refuseUnreadable(limits, always))
+  server.on('clientError', refuseUnreadable(limits, always, shapeOf))
   server.on('connect', closeTunnel)
   server.on('checkContinue', (incoming, outgoing) => {
     if (gate.refusesBeforeBody(incoming, outgoing)) return
@@ -157,11 +162,4 @@ export async function stopServing({ server, connections }: HttpServer, graceMs: 
   await closed
   clearInterval(idle)
   clearTimeout(deadline)
-}
-
-/** Everything that reaches a route is answered by the app; this is for what has no path to route by. */
-export function answerUnreadable(error: unknown): Response {
-  const reason = error instanceof Error ? error.message : String(error)
-  const headers = { 'Content-Type': 'text/plain; charset=utf-8' }
-  return new Response(`the request cannot be read: ${reason}`, { status: 400, headers })
 }

@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { HeaderRecord } from './answer-class.ts'
 import type { Upload, UploadEnd } from './body-memory.ts'
 import type { Load } from './load.ts'
+import { alwaysPlainText, type ShapeOf } from './problem.ts'
 import { RETRY_AFTER_SECONDS } from './refusals.ts'
 import { refuseUpload } from './unreadable.ts'
 
@@ -36,11 +37,13 @@ export interface Watched {
 export class SlowClients {
   readonly #limits: SlowClientLimits
   readonly #always: HeaderRecord
+  readonly #shapeOf: ShapeOf
   readonly #watched = new Map<Watched, { moved: number; idleLooks: number; looks: number }>()
   #polling: NodeJS.Timeout | undefined
 
   /** `always` are the headers of every answer. */
-  constructor(limits: SlowClientLimits, always: HeaderRecord) {
+  constructor(limits: SlowClientLimits, always: HeaderRecord, shapeOf: ShapeOf = alwaysPlainText) {
+    this.#shapeOf = shapeOf
     this.#limits = limits
     this.#always = always
   }
@@ -70,7 +73,7 @@ export class SlowClients {
 
   #endUpload(incoming: IncomingMessage, { status, sentence }: UploadEnd): void {
     const retry = status.startsWith('503') && { 'Retry-After': `${RETRY_AFTER_SECONDS}` }
-    refuseUpload(incoming, status, sentence, { ...this.#always, ...retry })
+    refuseUpload(incoming, status, sentence, { ...this.#always, ...retry }, this.#shapeOf)
   }
 
   /** An answer that goes out in pieces: is cut off if its client takes none, or takes too long for all of them. */

@@ -1,6 +1,6 @@
 /** 401, as CDAP's clients look for it: where a token can be had, and what is wrong with the one that was sent. */
 import type { Socket } from 'node:net'
-import type { HttpContext } from '../messages/bindings.ts'
+import type { Problem } from './problem.ts'
 
 /** No token at all, one that nobody has, one that had its time. */
 export type Unauthenticated = 'missing' | 'unknown' | 'expired'
@@ -10,21 +10,26 @@ const DESCRIPTIONS = {
   expired: 'the token has expired',
 } as const
 
-export function answerUnauthorized(
-  c: HttpContext,
+/** `address` is the service's, as this client reaches it. */
+export function unauthorized(
   unauthenticated: Unauthenticated,
-  address: PublicAddress,
+  address: string,
   scheme: 'Bearer' | 'Basic' = 'Bearer',
-): Response {
+): Problem {
   const realm = `${scheme} realm="millrace"`
-  const bad = unauthenticated !== 'missing' && scheme === 'Bearer'
-  const error = bad && { error: 'invalid_token', error_description: DESCRIPTIONS[unauthenticated] }
-  return c.body(JSON.stringify({ auth_uri: [`${address(c.env.incoming.socket)}/token`], ...error }), 401, {
-    'Content-Type': 'application/json',
-    'WWW-Authenticate': error
-      ? `${realm}, error="${error.error}", error_description="${error.error_description}"`
-      : realm,
-  })
+  const tokenUrl = `${address}/token`
+  const isBad = unauthenticated !== 'missing' && scheme === 'Bearer'
+  const error = isBad ? 'invalid_token' : undefined
+  const description = isBad ? DESCRIPTIONS[unauthenticated] : undefined
+  return {
+    status: 401,
+    code: 'unauthenticated',
+    text: description ?? `send a token, as ${scheme} in the header Authorization`,
+    headers: {
+      'WWW-Authenticate': isBad ? `${realm}, error="${error}", error_description="${description}"` : realm,
+    },
+    challenge: { tokenUrl, error, description },
+  }
 }
 
 /** The URL of the service without a path, for a client that has come in by this connection. */

@@ -7,6 +7,25 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { HeaderRecord } from './answer-class.ts'
+import type { ProblemShape, ShapeOf } from './problem.ts'
+
+/** What is answered here. */
+const STATUS_LINES = {
+  '400 Bad Request': { status: 400, code: 'unreadable_request' },
+  '408 Request Timeout': { status: 408, code: 'request_timeout' },
+  '413 Payload Too Large': { status: 413, code: 'unreadable_request' },
+  '431 Request Header Fields Too Large': { status: 431, code: 'unreadable_request' },
+  '503 Service Unavailable': { status: 503, code: 'overloaded' },
+} as const
+export type StatusLine = keyof typeof STATUS_LINES
+
+/** Node adds the bytes that its parser could not read. */
+interface ParserError extends NodeJS.ErrnoException {
+  readonly rawPacket?: Buffer
+}
+
+const REQUEST_LINE = /^[A-Z]+ (\/\S*) HTTP\//
+const REQUEST_LINE_BYTES_MAX = 2_048
 
 /** Connections on which a request was refused here. */
 const refused = new WeakSet<Duplex>()
@@ -22,26 +41,42 @@ export function comesTooLate({ socket }: IncomingMessage, outgoing: ServerRespon
 
 /** Answers an upload that is being read, and ends its connection. */
 export function refuseUpload(
-  { socket }: IncomingMessage,
-  status: string,
+  { socket, url, headers }: IncomingMessage,
+  status: StatusLine,
   sentence: string,
   always: HeaderRecord,
+  shapeOf: ShapeOf,
 ): void {
   refused.add(socket)
-  answerOnSocket(socket, status, sentence, always)
+  answerOnSocket(socket, status, sentence, always, shapeOf(url, headers.accept))
 }
 
 /** For 'clientError' of node's server: what its parser could not make a request of. */
 export function refuseUnreadable(
   limits: { readonly maxHeaderBytes: number; readonly headerSeconds: number },
   always: HeaderRecord,
-): (error: NodeJS.ErrnoException, socket: Duplex) => void {
+  shapeOf: ShapeOf,
+): (error: ParserError, socket: Duplex) => void {
   return (error, socket) => {
     if (refused.has(socket)) return // the parser says it again of every byte that comes
     refused.add(socket)
     const { status, sentence } = refusalOf(error, limits)
-    afterAnswers(socket, () => answerOnSocket(socket, status, sentence, always))
+    const shape = shapeOf(...headOf(error, socket))
+    afterAnswers(socket, () => answerOnSocket(socket, status, sentence, always, shape))
   }
+}
+
+/** Target and Accept of the request that could not be read to its end, as far as they are known. */
+function headOf(
+  error: ParserError,
+  socket: Duplex,
+): [target: string | undefined, accept: string | undefined] {
+  const { arriving } = underWay(socket)
+  if (arriving != null && !arriving.complete) return [arriving.url, arriving.headers.accept]
+  return [
+    REQUEST_LINE.exec(error.rawPacket?.toString('latin1', 0, REQUEST_LINE_BYTES_MAX) ?? '')?.[1],
+    undefined,
+  ]
 }
 
 /** For 'connect' of node's server: this is no proxy, and says nothing to those who ask for a tunnel. */
@@ -68,24 +103,31 @@ function isBeingRead(incoming: IncomingMessage): boolean {
 }
 
 /** Answers a sentence and ends the connection; where that request has its answer already, or a part of it, it is cut off. */
-function answerOnSocket(socket: Duplex, status: string, sentence: string, always: HeaderRecord): void {
+function answerOnSocket(
+  socket: Duplex,
+  statusLine: StatusLine,
+  sentence: string,
+  always: HeaderRecord,
+  shape: ProblemShape,
+): void {
   if (!socket.writable || answerBegun(socket)) return void socket.destroy()
+  const { contentType, text } = shape({ ...STATUS_LINES[statusLine], text: sentence })
   const headers = Object.entries({
-    'Content-Type': 'text/plain; charset=utf-8',
-    'Content-Length': String(Buffer.byteLength(sentence)),
+    'Content-Type': contentType,
+    'Content-Length': String(Buffer.byteLength(text)),
     Connection: 'close',
     ...always,
   })
   const head = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')
-  socket.end(`HTTP/1.1 ${status}\r\n${head}\r\n${sentence}`)
+  socket.end(`HTTP/1.1 ${statusLine}\r\n${head}\r\n${text}`)
   // Gone once that is out; a client that does not take it runs into the time limit of connections that do not move.
   if ('destroySoon' in socket && typeof socket.destroySoon === 'function') socket.destroySoon()
 }
 
 function refusalOf(
-  error: NodeJS.ErrnoException,
+  error: ParserError,
   { maxHeaderBytes, headerSeconds }: { readonly maxHeaderBytes: number; readonly headerSeconds: number },
-): { status: string; sentence: string } {
+): { status: StatusLine; sentence: string } {
   switch (error.code) {
     case 'HPE_HEADER_OVERFLOW':
       return {

@@ -5,8 +5,9 @@
 import { readlinkSync } from 'node:fs'
 import { setPriority } from 'node:os'
 import { parentPort } from 'node:worker_threads'
-import { answerTask, type FromWorker } from './parse-port.ts'
-import type { ParseTask } from './parse-task.ts'
+import { DOCUMENTS } from './document-parsers.ts'
+import { answerTask, type FromWorker } from './messages/parse-port.ts'
+import type { ParseTask } from './messages/parse-task.ts'
 
 const LOWER_PRIORITY = 10
 
@@ -20,7 +21,7 @@ if (thread !== undefined) {
 }
 
 const port = parentPort!
-port.on('message', (task: ParseTask) => answerTask(task, (message) => port.postMessage(message)))
+port.on('message', (task: ParseTask) => answerTask(task, DOCUMENTS, (message) => port.postMessage(message)))
 port.postMessage({ kind: 'ready', thread } satisfies FromWorker)
 
 /** The number of this thread on Linux. */

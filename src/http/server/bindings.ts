@@ -1,15 +1,15 @@
-/** What every handler gets: node's own request and answer, beside Hono's context, and who asks. */
+/** The context of every handler: Hono's own, node's request and answer, and the client. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Context } from 'hono'
 import type { Client } from '../../auth/tokens.ts'
-import type { Access } from '../server/access.ts'
+import type { Access } from './access.ts'
 
 export interface HttpEnv {
   Bindings: { incoming: IncomingMessage; outgoing: ServerResponse }
-  /** Null is a stranger; undefined means that nobody is asked for a token. */
   Variables: {
+    /** Null without a valid token; undefined if tokens are not required. */
     client: Client | null | undefined
-    /** What the route asks of a client, once it was let in. */
+    /** The access that the route requires; undefined before the guard has checked it. */
     access: Access | undefined
   }
 }
