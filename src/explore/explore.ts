@@ -38,7 +38,7 @@ import type {
   QueryWorker,
   RunOutcome,
   StrictFailure,
-} from './query-worker.ts'
+} from './query-worker-protocol.ts'
 import type { Result, Row } from './result.ts'
 import { isEngineError, SqlError, sqlErrorOf } from './sql-error.ts'
 import type { NamedTable } from './statement.ts'
@@ -246,7 +246,7 @@ export class Explore {
     this.#queries.expire()
     this.#closeRevoked()
     // Events come first: on a disk that is nearly full, what queries have on it goes, and they with it.
-    if (this.#options.diskIsLow()) this.#runner.giveDiskBack().catch(this.#options.report)
+    if (this.#options.diskIsLow()) this.#runner.releaseDisk().catch(this.#options.report)
   }
 
   /** A query ends with the right to read what it reads. */

@@ -82,12 +82,12 @@ export class FairSemaphore {
 
   /**
    * All that run have failed together. `culprit` is to blame if it is known, else the only one that runs, or the only
-   * suspect; if it cannot be told, all are suspects from now on. 'gone': it is none of them.
+   * suspect; if it cannot be told, all are suspects from now on. 'none': it is none of them.
    */
-  judge(culprit?: Task | 'gone'): void {
+  judge(culprit?: Task | 'none'): void {
     const running = this.running
     for (const task of running) task.verdict = 'innocent'
-    if (culprit === 'gone') return
+    if (culprit === 'none') return
     const suspects = running.filter(({ suspect }) => suspect)
     const [only, ...others] = culprit !== undefined ? [culprit] : suspects.length > 0 ? suspects : running
     if (only !== undefined && others.length === 0) {

@@ -2,7 +2,7 @@
 import type { ResultColumn } from './cells.ts'
 import type { Column } from './columns.ts'
 import { namePattern } from './name-pattern.ts'
-import type { Outline } from './query-worker.ts'
+import type { Outline } from './query-worker-protocol.ts'
 import { type Result, rowsInMemory } from './result.ts'
 import { SqlError } from './sql-error.ts'
 import type { StatementKind } from './statement.ts'

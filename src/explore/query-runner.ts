@@ -5,25 +5,24 @@
  * the others have handed out no rows yet, and run again. Rows that are few are kept here, so that they outlive the process.
  */
 import { ServiceError } from '../service-error.ts'
+import type { BoundTable } from './bound-tables.ts'
 import type { ResultColumn } from './cells.ts'
 import type { EngineOptions } from './engine.ts'
 import type { EventSource } from './event-source.ts'
 import { FairSemaphore, type Task, type Verdict } from './fair-semaphore.ts'
 import type { Penalties } from './penalties.ts'
-import { culpritOf, isCollective, ProcessEnded } from './process-ended.ts'
 import type { Query } from './query.ts'
-import { QueryProcess } from './query-process.ts'
+import { type QueryWorkerClient, RestartingQueryWorker } from './query-worker-client.ts'
 import type {
-  BoundTable,
   NamedTableRequest,
   QueryKey,
   QueryWorker,
   RunOutcome,
   StrictFailure,
-} from './query-worker.ts'
-import type { RemoteQueryWorker } from './remote-query-worker.ts'
+} from './query-worker-protocol.ts'
 import { type Result, rowsInMemory } from './result.ts'
 import { isEngineError, type SqlError, sqlErrorOf } from './sql-error.ts'
+import { culpritOf, isCollective, ProcessEnded } from './worker-failure.ts'
 
 export interface QueryRunnerOptions {
   readonly engine: EngineOptions
@@ -58,7 +57,7 @@ const KEPT_CHARS_MAX = 128 * 1024
 
 export class QueryRunner {
   readonly #options: QueryRunnerOptions
-  readonly #process: QueryProcess
+  readonly #process: RestartingQueryWorker
   readonly #semaphore: FairSemaphore
   readonly #runs = new Map<QueryKey, Run>()
   readonly #running = new Set<Promise<void>>()
@@ -68,7 +67,7 @@ export class QueryRunner {
   constructor(options: QueryRunnerOptions) {
     this.#options = options
     this.#semaphore = new FairSemaphore(CONCURRENT_QUERIES_MAX, options.penalties)
-    this.#process = new QueryProcess({
+    this.#process = new RestartingQueryWorker({
       engine: options.engine,
       source: options.source,
       report: options.report,
@@ -87,8 +86,8 @@ export class QueryRunner {
     this.#wait(new Run(query, plan, (run) => this.#begin(run)))
   }
 
-  giveDiskBack(): Promise<void> {
-    return this.#process.giveDiskBack()
+  releaseDisk(): Promise<void> {
+    return this.#process.releaseDisk()
   }
 
   async close(): Promise<void> {
@@ -129,7 +128,7 @@ export class QueryRunner {
     if (runsAgain) this.#wait(run, true)
   }
 
-  async #rows(run: Run, queryWorker: RemoteQueryWorker): Promise<Result> {
+  async #rows(run: Run, queryWorker: QueryWorkerClient): Promise<Result> {
     const { query, plan } = run
     const key = ++this.#keys
     this.#runs.set(key, run)
@@ -169,7 +168,7 @@ export class QueryRunner {
     query.failed({ message, sqlState })
   }
 
-  #ended(ended: ProcessEnded, queryWorker: RemoteQueryWorker): void {
+  #ended(ended: ProcessEnded, queryWorker: QueryWorkerClient): void {
     if (isCollective(ended)) this.#semaphore.judge(culpritOf(ended, this.#runs))
     this.#options.onLost(queryWorker, ended)
   }

@@ -11,11 +11,10 @@ import { engineMemory } from './engine.ts'
 import type { EventSource } from './event-source.ts'
 import { FairSemaphore, type Task, type Verdict } from './fair-semaphore.ts'
 import type { Penalties } from './penalties.ts'
-import { culpritOf, isCollective, type ProcessEnded } from './process-ended.ts'
-import { QueryProcess } from './query-process.ts'
-import type { QueryKey, QueryWorker } from './query-worker.ts'
-import { Stalled } from './remote-query-worker.ts'
+import { RestartingQueryWorker, Stalled } from './query-worker-client.ts'
+import type { QueryKey, QueryWorker } from './query-worker-protocol.ts'
 import { SqlError } from './sql-error.ts'
+import { culpritOf, isCollective, type ProcessEnded } from './worker-failure.ts'
 
 export interface StatementChecksOptions {
   readonly spillFolder: string
@@ -42,7 +41,7 @@ const NO_EVENTS: EventSource = {
 
 export class StatementChecks {
   readonly #options: StatementChecksOptions
-  readonly #process: QueryProcess
+  readonly #process: RestartingQueryWorker
   readonly #semaphore: FairSemaphore
   readonly #checks = new Map<QueryKey, Check>()
   #keys: QueryKey = 0
@@ -50,7 +49,7 @@ export class StatementChecks {
   constructor(options: StatementChecksOptions) {
     this.#options = options
     this.#semaphore = new FairSemaphore(CHECKS_MAX, options.penalties)
-    this.#process = new QueryProcess({
+    this.#process = new RestartingQueryWorker({
       engine: { ...engineMemory(MEMORY_BYTES), diskBytes: 0, spillFolder: options.spillFolder },
       source: NO_EVENTS,
       report: options.report,

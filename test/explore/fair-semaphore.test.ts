@@ -122,7 +122,7 @@ describe('which of those that failed together is to blame', () => {
   test('none of them, if it is gone', () => {
     const { ask, turns } = turnsOf(3)
     const a1 = ask('a1')
-    turns.judge('gone')
+    turns.judge('none')
     expect(a1.verdict).toBe('innocent')
   })
 })

@@ -1,7 +1,6 @@
 /**
- * Where queries are worked on: the engine, the tables of streams, and the rows of every query. It knows no streams but by
- * what is asked of it, no clock and no clients. Everything that goes in and out is plain data, so that it can stand in a
- * process of its own (remote-workshop.ts).
+ * The queries of a worker, by key: parses, plans and runs each with the engine and the tables of streams, and keeps its rows.
+ * It has no clock, no clients and no streams; arguments and results are plain data, so a process boundary can lie in between.
  */
 import { answerType } from './answer-types.ts'
 import { type BadEvents, NO_BAD_EVENTS } from './bad-events.ts'
@@ -15,71 +14,26 @@ import { type HiveCommand, readCommand } from './hive-commands.ts'
 import { behindWords, firstWords, fromHive } from './hive-habits.ts'
 import { closed, Job } from './job.ts'
 import { answerColumns, KnownPlans, type Plan, type ReadColumns, readColumns } from './planner.ts'
+import type {
+  NamedTableRequest,
+  Outline,
+  QueryKey,
+  QueryWorker,
+  RunOutcome,
+  StrictFailure,
+} from './query-worker-protocol.ts'
 import { type Result, type Row, RowsInTable, rowsInMemory } from './result.ts'
 import type { SqlError } from './sql-error.ts'
-import { ALL_TIME, type NamedTable, readStatement, type StatementKind } from './statement.ts'
-import type { TableRequest } from './stream-table.ts'
+import { ALL_TIME, readStatement } from './statement.ts'
 import { type Lease, TableCache } from './table-cache.ts'
 import { viewOf } from './table-view.ts'
 
-export type { BoundTable } from './bound-tables.ts'
-
-/** Which query is meant: its submitter counts them. */
-export type QueryKey = number
-
-/** What a statement wants, by its text alone. */
-export interface Outline {
-  readonly kind: StatementKind
-  readonly isExplain: boolean
-  readonly tables: readonly NamedTable[]
-  /** What it asks about tables and namespaces, if it is such a statement. */
-  readonly command?: HiveCommand
-}
-
-/** A table that a query names, with what of it the query may see. */
-export interface NamedTableRequest extends TableRequest {
-  readonly name: string
-  /** No event before it is visible. */
-  readonly earliestMs: number
-}
-
-export interface RunOutcome {
-  readonly badEvents: BadEvents
-  readonly rowCount: number
-}
-
-/** A strict query that met bad events. */
-export interface StrictFailure {
-  readonly badEvents: BadEvents
-  readonly rowCount: undefined
-}
-
-/** As the next room sees it. Methods reject with SqlError for what is wrong with a query. */
-export interface QueryWorker {
-  /** The query is known from now on, until `drop`. */
-  read(key: QueryKey, text: string): Promise<Outline>
-  /** Its columns, with these tables. */
-  bind(key: QueryKey, tables: readonly BoundTable[]): Promise<readonly ResultColumn[]>
-  /** Resolves once all rows are there, or if `strict` with the bad events there were. */
-  run(
-    key: QueryKey,
-    tables: readonly NamedTableRequest[],
-    strict: boolean,
-  ): Promise<RunOutcome | StrictFailure>
-  /** Fewer than `count` if they are large, and none behind the last. */
-  page(key: QueryKey, from: number, count: number): Promise<readonly Row[]>
-  /** Gives up what runs; `run` rejects soon. */
-  stop(key: QueryKey): void
-  drop(key: QueryKey): void
-  close(): Promise<void>
-}
-
 /** Part of the engine's memory that tables of streams may keep. */
 const CACHE_SHARE = 1 / 2
-/** Bad events that a status tells. */
-const REASONS_TOLD = 5
+/** Bad events that a status lists. */
+const LISTED_BAD_EVENTS = 5
 
-export class LocalWorkshop implements QueryWorker {
+export class QueryJobs implements QueryWorker {
   readonly #engine: Engine
   readonly #cache: TableCache
   readonly #connections: BoundConnections
@@ -92,9 +46,9 @@ export class LocalWorkshop implements QueryWorker {
     this.#connections = new BoundConnections(() => engine.connect())
   }
 
-  static async open(options: EngineOptions, source: EventSource): Promise<LocalWorkshop> {
+  static async open(options: EngineOptions, source: EventSource): Promise<QueryJobs> {
     const engine = await Engine.open(options)
-    return new LocalWorkshop(engine, new TableCache(engine, source, options.memoryBytes * CACHE_SHARE))
+    return new QueryJobs(engine, new TableCache(engine, source, options.memoryBytes * CACHE_SHARE))
   }
 
   async read(key: QueryKey, text: string): Promise<Outline> {
@@ -279,9 +233,9 @@ async function badEventsOf(
   const first = extent.reasons
     .filter(({ timestampMs }) => timestampMs >= startMs && timestampMs < endMs)
     .map((event) => ({ ...event, table: name }))
-  return { count: Number(reader.getRows()[0][0]), first: first.slice(0, REASONS_TOLD) }
+  return { count: Number(reader.getRows()[0][0]), first: first.slice(0, LISTED_BAD_EVENTS) }
 }
 
 function together(a: BadEvents, b: BadEvents): BadEvents {
-  return { count: a.count + b.count, first: [...a.first, ...b.first].slice(0, REASONS_TOLD) }
+  return { count: a.count + b.count, first: [...a.first, ...b.first].slice(0, LISTED_BAD_EVENTS) }
 }
