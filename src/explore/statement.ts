@@ -6,6 +6,7 @@
  * references, functions that make tables, names of tables that are ours. The locked engine stands behind that.
  */
 import { SqlError } from './sql-error.ts'
+import { isAllowedFunction, TABLE_FUNCTIONS } from './sql-functions.ts'
 
 /** A node of the tree. Every one has a type; what else there is depends on it. */
 export interface Node {
@@ -63,16 +64,6 @@ const QUERY_NODES: ReadonlySet<unknown> = new Set([
   'RECURSIVE_CTE_NODE',
   'CTE_NODE',
 ])
-const TABLE_FUNCTIONS: ReadonlySet<string> = new Set([
-  'range',
-  'generate_series',
-  'unnest',
-  'json_each',
-  'json_tree',
-])
-/** Tell about the engine, run text as SQL, or make something happen: none of a query's business. */
-const REFUSED_FUNCTION =
-  /^(?:current_setting|getenv|getvariable|current_query(?:_id)?|current_(?:database|schemas?|catalog|user|role|connection_id|transaction_id)|in_search_path|txid_current|get_block_size|nextval|currval|write_log|query|query_table|json_(?:execute|serialize|deserialize)\w*|from_substrait\w*|get_substrait\w*|finalize|combine|stats|variant_bytes_to_variant|__\w+|read_\w+|parquet_\w+|duckdb_\w+|pragma_\w+|pg_\w+|has_\w+_privilege|sleep\w*|checkpoint|force_checkpoint|glob|sniff_csv|which_secret|add_parquet_key|enable_\w+|disable_\w+|getdatabase|set_config|obj_description|col_description|shobj_description|format_pg_type)$/i
 /** Names under which DuckDB tells about itself. */
 const RESERVED_NAME = /^(?:duckdb_|pragma_|pg_|sqlite_|information_schema|_)/i
 
@@ -185,11 +176,10 @@ class Walk {
     if (type === 'SHOW_REF' && node.query === null) throw notAllowed('SHOW within a query')
     if (type === 'TABLE_FUNCTION') {
       const name = String((node.function as Node).function_name).toLowerCase()
-      if (!TABLE_FUNCTIONS.has(name)) throw notAllowed(`the function ${name}() as a table`)
+      if (!TABLE_FUNCTIONS.has(name)) throw refusedFunction(`${name}() as a table`)
     }
-    if (typeof node.function_name === 'string' && REFUSED_FUNCTION.test(node.function_name)) {
-      throw notAllowed(`the function ${node.function_name}()`)
-    }
+    if (typeof node.function_name === 'string' && !isAllowedFunction(node.function_name))
+      throw refusedFunction(`${node.function_name}()`)
   }
 
   #table(node: Node, ctes: ReadonlySet<string>, range: TimeRange): void {
@@ -328,6 +318,13 @@ function wholeNumber(value: unknown): number | undefined {
 function union(a: TimeRange | undefined, b: TimeRange): TimeRange {
   if (a === undefined) return b
   return { startMs: Math.min(a.startMs, b.startMs), endMs: Math.max(a.endMs, b.endMs) }
+}
+
+function refusedFunction(name: string): SqlError {
+  return new SqlError(
+    '42000',
+    `the function ${name} is not allowed or does not exist; docs/sql.md, "Functions", has those that a query may call`,
+  )
 }
 
 function notAllowed(what: string): SqlError {

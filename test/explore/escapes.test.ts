@@ -1,10 +1,11 @@
 /** Statements that want out of SQL over streams: each is refused by what it is, and again by the locked engine. */
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Engine } from '../../src/explore/engine.ts'
+import { ALLOWED_FUNCTIONS, FUNCTIONS_BY_SUBJECT, words as wordsOf } from '../../src/explore/sql-functions.ts'
 import { readStatement } from '../../src/explore/statement.ts'
 import { tellProof } from '../support/effort.ts'
 import { ended, handleOf, rowsOf, submit } from '../support/explore.ts'
@@ -434,6 +435,45 @@ describe('every function that this DuckDB has', () => {
     expect(passed).toEqual(['generate_series', 'json_each', 'json_tree', 'range', 'unnest'])
   })
 
+  test('is allowed by src/explore/sql-functions.ts or refused, and none is unknown', async () => {
+    const names = await functionsOf('scalar', 'macro', 'aggregate')
+    const isAllowed = new Map<string, boolean>()
+    for (const name of names) isAllowed.set(name, (await refusal(`SELECT "${name}"(1)`)) === '')
+    const refused = names.filter((name) => !isAllowed.get(name))
+    expect({
+      'in the engine, and neither allowed nor known as refused': refused.filter((name) => !REFUSED.has(name)),
+      'known as refused, and allowed': [...REFUSED].filter((name) => isAllowed.get(name)),
+      'known as refused, and not in the engine': [...REFUSED].filter((name) => !isAllowed.has(name)),
+      'allowed, and not in the engine': [...ALLOWED_FUNCTIONS].filter((name) => !hasName(names, name)),
+    }).toEqual({
+      'in the engine, and neither allowed nor known as refused': [],
+      'known as refused, and allowed': [],
+      'known as refused, and not in the engine': [],
+      'allowed, and not in the engine': ['json_each', 'json_tree', 'unnest', 'unlist'], // tables, and the parser's
+    })
+    tellProof('functions', { allowed: names.length - refused.length, refused: refused.length })
+  })
+
+  test('that is refused is named, with the place of the list', async () => {
+    expect(await refusal('SELECT Sleep_ms(1)')).toBe(
+      'the function sleep_ms() is not allowed or does not exist; docs/sql.md, "Functions", has those that a query may call',
+    )
+    expect(await refusal('SELECT * FROM duckdb_tables()')).toBe(
+      'the function duckdb_tables() as a table is not allowed or does not exist; docs/sql.md, "Functions", has those that a query may call',
+    )
+  })
+
+  test('that is allowed is in docs/sql.md, with its subject', async () => {
+    const text = await readFile(new URL('../../docs/sql.md', import.meta.url), 'utf8')
+    const rows = [...text.matchAll(/^\| ([^|]+) \| (``.+``|[a-z].+) \|$/gm)].map(([, subject, names]) => [
+      subject,
+      names!.replaceAll('\\|', '|').replace(/^`` | ``$/g, ''),
+    ])
+    for (const [subject, names] of Object.entries(FUNCTIONS_BY_SUBJECT)) {
+      expect(rows).toContainEqual([subject, wordsOf(names).join(' ')])
+    }
+  })
+
   test('with a name that sounds like more than a computation is refused, or known to be harmless', async () => {
     const sounds =
       /file|path|dir|glob|setting|env|secret|sql|query|schema|catalog|database|block|log|variable|internal|connection|transaction|sleep|user|role|oid|priv|pg_|pragma|duckdb|parquet|substrait|val$|stats|inet|description|version|combine|finalize|bytes|wk[bt]/
@@ -445,6 +485,34 @@ describe('every function that this DuckDB has', () => {
     expect(passed).toEqual(HARMLESS)
   })
 })
+
+const hasName = (names: readonly string[], name: string) =>
+  names.some((other) => other.toLowerCase() === name)
+
+/**
+ * Functions that tell about the engine, its catalog or a connection (`current_`, `has_`, `pg_`), that read or change state
+ * (sequences, variables, settings, the log), that wait, that handle SQL, or that only the engine's own plans may call.
+ */
+const REFUSED: ReadonlySet<string> = new Set(
+  wordsOf(`
+    col_description current_catalog current_connection_id current_database current_query current_query_id current_role
+    current_schema current_schemas current_setting current_transaction_id current_user currval format_pg_type get_block_size
+    getvariable has_any_column_privilege has_column_privilege has_database_privilege has_foreign_data_wrapper_privilege
+    has_function_privilege has_language_privilege has_schema_privilege has_sequence_privilege has_server_privilege
+    has_table_privilege has_tablespace_privilege in_search_path json_deserialize_sql json_serialize_plan json_serialize_sql
+    nextval obj_description pg_collation_is_visible pg_conf_load_time pg_conversion_is_visible pg_function_is_visible
+    pg_get_constraintdef pg_get_expr pg_get_viewdef pg_has_role pg_is_other_temp_schema pg_my_temp_schema
+    pg_opclass_is_visible pg_operator_is_visible pg_opfamily_is_visible pg_postmaster_start_time pg_size_pretty pg_sleep
+    pg_table_is_visible pg_ts_config_is_visible pg_ts_dict_is_visible pg_ts_parser_is_visible pg_ts_template_is_visible
+    pg_type_is_visible pg_typeof shobj_description sleep_ms stats txid_current write_log
+    __internal_compress_integral_ubigint __internal_compress_integral_uinteger __internal_compress_integral_usmallint
+    __internal_compress_integral_utinyint __internal_compress_string_hugeint __internal_compress_string_ubigint
+    __internal_compress_string_uhugeint __internal_compress_string_uinteger __internal_compress_string_usmallint
+    __internal_compress_string_utinyint __internal_decompress_integral_bigint __internal_decompress_integral_hugeint
+    __internal_decompress_integral_integer __internal_decompress_integral_smallint __internal_decompress_integral_ubigint
+    __internal_decompress_integral_uhugeint __internal_decompress_integral_uinteger __internal_decompress_integral_usmallint
+    __internal_decompress_string combine finalize variant_bytes_to_variant`),
+)
 
 /** Looked at one by one: they compute, or answer what is the same for everybody. */
 const HARMLESS: readonly string[] = [
