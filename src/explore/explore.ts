@@ -49,8 +49,8 @@ export interface ExploreOptions {
   readonly nowMs: () => number
   readonly random: () => number
   readonly report: (error: unknown) => void
-  /** No event that a log still has is older. */
-  readonly oldestMs: (log: LogId) => number
+  /** A log has no event before this time any more. */
+  readonly oldestMs: (log: LogId) => Promise<number>
   /** Of the engine, in bytes. */
   readonly memoryBytes: number
   readonly diskBytes: number
@@ -318,14 +318,19 @@ export class Explore {
       strict,
       bound: boundTables(checked.tables),
       columns: checked.columns,
-      needed: () => checked.tables.map((table) => this.#needed(table)),
+      requests: () => Promise.all(checked.tables.map((table) => this.#request(table))),
       accept,
     }
   }
 
-  #needed({ named: { name, range, eventsMax }, claim, columns }: CheckedTable): NamedTableRequest {
+  async #request({
+    named: { name, range, eventsMax },
+    claim,
+    columns,
+  }: CheckedTable): Promise<NamedTableRequest> {
     const { id } = claim.stream
     const { log, properties } = this.#streams.get(id)
+    const oldestMs = await this.#options.oldestMs(log)
     return {
       name,
       id,
@@ -334,11 +339,8 @@ export class Explore {
       columns,
       range,
       eventsMax,
-      // What the janitor has removed stays so, though its columns may be kept and the ttl become longer.
-      earliestMs: Math.max(
-        earliestVisibleMs(this.#options.nowMs(), properties.ttlSeconds),
-        this.#options.oldestMs(log),
-      ),
+      // Events that the janitor has removed stay invisible after the TTL is raised, also if they are still decoded.
+      earliestMs: Math.max(earliestVisibleMs(this.#options.nowMs(), properties.ttlSeconds), oldestMs),
     }
   }
 

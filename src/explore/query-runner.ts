@@ -40,8 +40,8 @@ export interface Plan {
   readonly bound: readonly BoundTable[]
   readonly strict: boolean
   readonly columns: readonly ResultColumn[]
-  /** Asked for when it begins: which events are visible changes while it waits. */
-  readonly needed: () => readonly NamedTableRequest[]
+  /** Called when the query begins to run: which events are visible may change while it waits. */
+  readonly requests: () => Promise<readonly NamedTableRequest[]>
   /** Throws SqlError if this outcome is none. */
   readonly accept: (outcome: RunOutcome | StrictFailure) => RunOutcome
 }
@@ -140,7 +140,7 @@ export class QueryRunner {
     try {
       await queryWorker.read(key, plan.statement)
       await queryWorker.bind(key, plan.bound)
-      const outcome = await queryWorker.run(key, plan.needed(), plan.strict)
+      const outcome = await queryWorker.run(key, await plan.requests(), plan.strict)
       query.badEvents = outcome.badEvents
       const { rowCount } = plan.accept(outcome)
       const few =
