@@ -14,6 +14,7 @@
  *   LIST, ARRAY · MAP · STRUCT           array<…> · map<…> · struct<…>, of these types
  */
 import type { DuckDBType } from '@duckdb/node-api'
+import type { HiveType } from './hive-types.ts'
 import { quotedName } from './sql-text.ts'
 
 export interface AnswerType {
@@ -26,7 +27,7 @@ export interface AnswerType {
 }
 
 /** Types that stay, by DuckDB's name. */
-const KEPT: Readonly<Record<string, string>> = {
+const KEPT: Readonly<Record<string, HiveType>> = {
   BOOLEAN: 'BOOLEAN',
   TINYINT: 'TINYINT',
   SMALLINT: 'SMALLINT',

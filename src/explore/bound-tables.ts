@@ -3,6 +3,7 @@
  * same view. Connections keep theirs for a while, so that the next query over these tables finds them made.
  */
 import type { DuckDBConnection } from '@duckdb/node-api'
+import { storedName } from './column-types.ts'
 import type { Column } from './columns.ts'
 import { viewOf } from './table-view.ts'
 
@@ -66,9 +67,7 @@ export class BoundConnections {
 /** In the connection's own schema: they go with it. */
 async function createTables(connection: DuckDBConnection, tables: readonly BoundTable[]): Promise<void> {
   for (const [i, { name, columns }] of tables.entries()) {
-    const list = columns.map(
-      ({ keptAs, keptType }) => `${keptAs} ${keptType === 'JSON' ? 'VARCHAR' : keptType}`,
-    )
+    const list = columns.map(({ keptAs, keptType }) => `${keptAs} ${storedName(keptType)}`)
     await connection.run(`CREATE TEMP TABLE "${baseName(i)}" (${list.join(', ')})`)
     await connection.run(viewOf(name, columns, `"${baseName(i)}"`))
   }

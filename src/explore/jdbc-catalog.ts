@@ -6,10 +6,9 @@ import { setImmediate } from 'node:timers/promises'
 import type { NamespaceName } from '../streams/names.ts'
 import type { Registry } from '../streams/registry.ts'
 import type { MayKnow, TableClaim } from '../streams/table-names.ts'
-import type { ResultColumn } from './cells.ts'
 import { type Column, NoTable } from './columns.ts'
+import { isUnsigned, JDBC_TYPES, type JdbcType, jdbcFactsOf, type ResultColumn } from './hive-types.ts'
 import { namePattern } from './jdbc-patterns.ts'
-import { isUnsigned, JDBC_TYPES, type JdbcType, jdbcTypeOf } from './jdbc-types.ts'
 import type { Result } from './result.ts'
 import { columnsOrReason, type Tables } from './tables.ts'
 
@@ -189,7 +188,7 @@ function columnRow({
   column: { name, hiveType },
   position,
 }: TableColumn): readonly Cell[] {
-  const { number, precision, columnSize = precision, decimalDigits, radix } = jdbcTypeOf(hiveType)
+  const { number, precision, columnSize = precision, decimalDigits, radix } = jdbcFactsOf(hiveType)
   const nothing = null
   return [
     null,

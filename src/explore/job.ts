@@ -1,7 +1,7 @@
 /** A query as the workshop knows it: what it is, and whether it is worked on, given up, or has rows. */
 import type { DuckDBType } from '@duckdb/node-api'
-import type { ResultColumn } from './cells.ts'
 import type { Connection } from './engine.ts'
+import type { ResultColumn } from './hive-types.ts'
 import type { ReadColumns } from './planner.ts'
 import { type Result, RowsInTable } from './result.ts'
 import { SqlError } from './sql-error.ts'

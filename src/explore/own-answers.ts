@@ -1,6 +1,7 @@
 /** Answers about tables and namespaces, which take no engine: SHOW TABLES, SHOW DATABASES, SHOW COLUMNS, DESCRIBE. */
-import type { ResultColumn } from './cells.ts'
+
 import type { Column } from './columns.ts'
+import type { ResultColumn } from './hive-types.ts'
 import { namePattern } from './name-pattern.ts'
 import type { Outline } from './query-worker-protocol.ts'
 import { type Result, rowsInMemory } from './result.ts'

@@ -5,13 +5,13 @@
 import { answerType } from './answer-types.ts'
 import { type BadEvents, NO_BAD_EVENTS } from './bad-events.ts'
 import { BoundConnections, type BoundTable, type BoundTables, boundTables } from './bound-tables.ts'
-import { cellJson, type ResultColumn } from './cells.ts'
 import { hiveNames } from './column-names.ts'
 import type { Column } from './columns.ts'
 import { type Connection, Engine, type EngineOptions } from './engine.ts'
 import type { EventSource } from './event-source.ts'
 import { type HiveCommand, readCommand } from './hive-commands.ts'
 import { behindWords, firstWords, fromHive } from './hive-habits.ts'
+import { type ResultColumn, rowWriter } from './hive-types.ts'
 import { closed, Job } from './job.ts'
 import { answerColumns, KnownPlans, type Plan, type ReadColumns, readColumns } from './planner.ts'
 import type {
@@ -202,8 +202,7 @@ function isRead({ keptAs }: Column, table: string, { read }: Job): boolean {
 async function resultOf({ connection, sql, isExplain, columns, types }: Job): Promise<Result> {
   if (isExplain) {
     const reader = await connection!.runAndReadAll(sql)
-    const rows = reader.getRows().map((row) => row.map((value, i) => cellJson(value, columns[i])))
-    return rowsInMemory(columns, rows)
+    return rowsInMemory(columns, reader.getRows().map(rowWriter(columns)))
   }
   return RowsInTable.fill(connection!, columns, types, sql)
 }

@@ -6,10 +6,10 @@
  */
 import { ServiceError } from '../service-error.ts'
 import type { BoundTable } from './bound-tables.ts'
-import type { ResultColumn } from './cells.ts'
 import type { EngineOptions } from './engine.ts'
 import type { EventSource } from './event-source.ts'
 import { FairSemaphore, type Task, type Verdict } from './fair-semaphore.ts'
+import type { ResultColumn } from './hive-types.ts'
 import type { Penalties } from './penalties.ts'
 import type { Query } from './query.ts'
 import { type QueryWorkerClient, RestartingQueryWorker } from './query-worker-client.ts'

@@ -4,9 +4,9 @@
  */
 import { ServiceError } from '../service-error.ts'
 import type { BoundTable } from './bound-tables.ts'
-import type { ResultColumn } from './cells.ts'
 import type { EngineOptions } from './engine.ts'
 import type { EventSource } from './event-source.ts'
+import type { ResultColumn } from './hive-types.ts'
 import {
   BlockWindow,
   type CalledMethod,

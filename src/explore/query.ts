@@ -2,7 +2,7 @@
 import type { ClientKey } from '../fair-share.ts'
 import type { NamespaceName, StreamId } from '../streams/names.ts'
 import { type BadEvents, NO_BAD_EVENTS } from './bad-events.ts'
-import type { ResultColumn } from './cells.ts'
+import type { ResultColumn } from './hive-types.ts'
 import type { QueryHandle } from './query-handle.ts'
 import type { Result } from './result.ts'
 import type { SqlState } from './sql-error.ts'

@@ -1,8 +1,8 @@
 /** Rows of a query: a page at a time, from any row on, as often as anybody likes. */
 import type { DuckDBType } from '@duckdb/node-api'
 import { answerType, answerValue } from './answer-types.ts'
-import { cellJson, type ResultColumn } from './cells.ts'
 import type { Connection } from './engine.ts'
+import { type ResultColumn, rowWriter, sizeOf } from './hive-types.ts'
 import { SqlError } from './sql-error.ts'
 
 /** A row is its cells, each JSON. */
@@ -48,7 +48,7 @@ export class RowsInTable implements Result {
     this.#connection = connection
     this.columns = columns
     this.rowCount = rowCount
-    const sizes = columns.flatMap(({ type }, i) => sizeOf(type, `c${i}`))
+    const sizes = columns.flatMap((column, i) => sizeExpression(column, `c${i}`))
     this.#rowBytes = sizes.length === 0 ? undefined : sizes.join(' + ')
   }
 
@@ -82,7 +82,7 @@ export class RowsInTable implements Result {
       `SELECT * FROM ${RESULT_TABLE} WHERE rowid >= ${from} AND rowid < ${end} ORDER BY rowid`,
     )
     assertTypes(reader.columnTypes(), this.columns)
-    return reader.getRows().map((row) => row.map((value, i) => cellJson(value, this.columns[i])))
+    return reader.getRows().map(rowWriter(this.columns))
   }
 
   /** How many rows make a page. Throws SqlError '53000' if the first is too large by itself. */
@@ -121,10 +121,10 @@ function assertTypes(types: readonly DuckDBType[], columns: readonly ResultColum
   throw new Error(`the query was bound with columns ${bound.join(', ')} and has run with ${run.join(', ')}`)
 }
 
-const FIXED_SIZE = /^(?:BOOLEAN|TINYINT|SMALLINT|INT|BIGINT|FLOAT|DOUBLE|DECIMAL|DATE|TIMESTAMP)/
-
-function sizeOf(type: string, column: string): string[] {
-  if (FIXED_SIZE.test(type)) return []
-  const length = type === 'BINARY' ? `4 * octet_length(${column})` : `strlen(${column}::VARCHAR)`
+/** The size of a value's text, in SQL; none for a type whose values are small. */
+function sizeExpression(column: ResultColumn, name: string): string[] {
+  const size = sizeOf(column)
+  if (size === 'fixed') return []
+  const length = size === 'bytes' ? `4 * octet_length(${name})` : `strlen(${name}::VARCHAR)`
   return [`coalesce(${length}, 0)`]
 }

@@ -18,7 +18,8 @@ import type { FormatSpecification } from '../streams/properties.ts'
 import type { Cursor } from '../streams/streams.ts'
 import type { BadEvent } from './bad-events.ts'
 import type { ColumnBuffer, TextBuffer } from './column-buffer.ts'
-import type { Column, KeptType } from './columns.ts'
+import { type ColumnType, storedName } from './column-types.ts'
+import type { Column } from './columns.ts'
 import type { Engine } from './engine.ts'
 import type { EventSource } from './event-source.ts'
 import type { TimeRange } from './statement.ts'
@@ -142,7 +143,7 @@ export class StreamTable {
   async #create(): Promise<void> {
     const columns = this.columns
       .filter(({ name }) => name !== 'ts')
-      .map(({ keptAs, keptType }) => `, ${keptAs} ${keptType === 'JSON' ? 'VARCHAR' : keptType}`)
+      .map(({ keptAs, keptType }) => `, ${keptAs} ${storedName(keptType)}`)
     await this.#engine.run(`CREATE TABLE streams.${this.name} (ts BIGINT, bad BOOLEAN${columns.join('')})`)
   }
 
@@ -160,7 +161,7 @@ export class StreamTable {
       return false
     }
     this.#excludeExpired(read.startMs)
-    const types: KeptType[] = ['BIGINT', 'BOOLEAN', ...this.#keptTypes()]
+    const types: ColumnType[] = ['BIGINT', 'BOOLEAN', ...this.#keptTypes()]
     const writer = await TableWriter.open(this.#engine, this.name, types)
     try {
       const slices = new Slices()
@@ -191,7 +192,7 @@ export class StreamTable {
     if (this.#reasons.length < REASONS_MAX) this.#reasons.push(event)
   }
 
-  #keptTypes(): KeptType[] {
+  #keptTypes(): ColumnType[] {
     return this.columns.filter(({ name }) => name !== 'ts').map(({ keptType }) => keptType)
   }
 
