@@ -13,6 +13,7 @@ import { type HiveCommand, readCommand } from './hive-commands.ts'
 import { behindWords, firstWords, fromHive } from './hive-habits.ts'
 import { type ResultColumn, rowWriter } from './hive-types.ts'
 import { closed, Job } from './job.ts'
+import { onlyRow } from './only-row.ts'
 import { answerColumns, KnownPlans, type Plan, type ReadColumns, readColumns } from './planner.ts'
 import type {
   NamedTableRequest,
@@ -32,6 +33,9 @@ import { viewOf } from './table-view.ts'
 const CACHE_SHARE = 1 / 2
 /** Bad events that a status lists. */
 const LISTED_BAD_EVENTS = 5
+
+/** By how many words of it the statement begins with. */
+const EXPLAIN = ['', 'EXPLAIN ', 'EXPLAIN ANALYZE '] as const
 
 export class QueryJobs implements QueryWorker {
   readonly #engine: Engine
@@ -54,14 +58,14 @@ export class QueryJobs implements QueryWorker {
   async read(key: QueryKey, text: string): Promise<Outline> {
     const command = readCommand(text)
     if (command !== undefined) return outlineOf(command)
-    const [explain, isAnalyze] = firstWords(text, 2)
+    const [explain, analyze] = firstWords(text, 2)
     const isExplain = explain === 'EXPLAIN'
-    const words = isExplain ? (isAnalyze === 'ANALYZE' ? 2 : 1) : 0
+    const words = isExplain ? (analyze === 'ANALYZE' ? 2 : 1) : 0
     const sql = fromHive(words === 0 ? text : behindWords(text, words))
     const statement = readStatement(await this.#engine.parse(sql))
     const { kind, tables } = statement
     const select = kind === 'select' ? sql : `FROM (${sql}\n)`
-    this.#jobs.set(key, new Job(statement, select, ['', 'EXPLAIN ', 'EXPLAIN ANALYZE '][words]))
+    this.#jobs.set(key, new Job(statement, select, EXPLAIN[words]))
     return { kind, isExplain, tables }
   }
 
@@ -71,14 +75,14 @@ export class QueryJobs implements QueryWorker {
     const names = answer.map(({ name }) => name)
     const columnsOf = (table: string) =>
       tables.find(({ name }) => name === table)?.columns.map((column) => column.name)
-    const told = job.isExplain ? names : hiveNames(names, job.statement.query, columnsOf)
+    const shown = job.isExplain ? names : hiveNames(names, job.statement.query, columnsOf)
     job.read = read
     job.types = answer.map(({ type }) => type)
-    job.columns = job.types.map((type, i) => ({ name: told[i], type: answerType(type).name }))
+    job.columns = answer.map(({ name, type }, i) => ({ name: shown[i] ?? name, type: answerType(type).name }))
     return job.columns
   }
 
-  /** The engine that runs queries binds them too, so that whatever is wrong with one is told before it runs. */
+  /** The engine that runs queries also binds them, so that errors are reported before a query runs. */
   async #planned(job: Job, tables: BoundTables): Promise<Plan> {
     const known = this.#plans.find(job.sql, tables)
     if (known !== undefined) return known
@@ -87,7 +91,7 @@ export class QueryJobs implements QueryWorker {
       (connection) => answerColumns(connection, job.sql),
       (connection) => this.#connections.giveBack(connection, tables),
     )
-    // Planning what reads all columns anyway would be in vain.
+    // A query that reads all columns needs no plan.
     const readsAll = job.statement.isStar || tables.tables.length === 0
     const plan = { answer, read: readsAll ? undefined : await this.#read(job, tables) }
     this.#plans.add(job.sql, tables, plan)
@@ -104,7 +108,7 @@ export class QueryJobs implements QueryWorker {
       )
     } catch (error) {
       if (job.cancelled) throw error
-      return undefined // some plans need more optimizers than the planner has
+      return undefined // some queries cannot be planned without other optimizers
     }
   }
 
@@ -132,16 +136,16 @@ export class QueryJobs implements QueryWorker {
       for (const table of tables) {
         const decoded = table.columns.filter((column) => isRead(column, table.name, job))
         const needed = { ...table, columns: decoded }
-        const lease = await job.orGivenUp(
+        const lease = await job.orCancelled(
           this.#cache.lease(needed, needed.earliestMs, job),
           (late) => void late.release(),
         )
         leases.push(lease)
-        badEvents = together(badEvents, await job.orGivenUp(badEventsOf(lease, needed, job)))
+        badEvents = together(badEvents, await job.orCancelled(badEventsOf(lease, needed, job)))
         await connection.run(viewOn(lease, table, decoded))
       }
       if (strict && badEvents.count > 0) return { badEvents, rowCount: undefined }
-      job.assertGoesOn()
+      job.assertNotEnded()
       job.result = await resultOf(job)
       return { badEvents, rowCount: job.result.rowCount }
     } finally {
@@ -162,12 +166,12 @@ export class QueryJobs implements QueryWorker {
     this.#jobs.delete(key)
   }
 
-  /** Whether anything is worked on; then `interruptAll` can end it. */
+  /** Whether a query runs; then `interruptAll` can end it. */
   get isBusy(): boolean {
     return [...this.#jobs.values()].some((job) => job.isBusy)
   }
 
-  /** All that is worked on rejects with `reason`, as soon as it can be ended. */
+  /** Running queries reject with `reason` as soon as they can be interrupted. */
   interruptAll(reason: SqlError): void {
     for (const job of this.#jobs.values()) job.stop(reason)
   }
@@ -194,7 +198,7 @@ function outlineOf(command: HiveCommand): Outline {
   return { kind: command.kind, isExplain: false, tables, command }
 }
 
-/** Times are needed for what the query may see. */
+/** The time is always read: it decides which rows the query may see. */
 function isRead({ keptAs }: Column, table: string, { read }: Job): boolean {
   return keptAs === 'ts' || read === undefined || read.get(table)?.has(keptAs) === true
 }
@@ -207,7 +211,7 @@ async function resultOf({ connection, sql, isExplain, columns, types }: Job): Pr
   return RowsInTable.fill(connection!, columns, types, sql)
 }
 
-/** `rowid` counts the rows in the order they came: those that came after the query are not its. */
+/** `rowid` numbers the rows in the order in which they were added: the query does not see those added after its lease. */
 function viewOn(
   { table, extent }: Lease,
   { name, columns, earliestMs }: NamedTableRequest,
@@ -232,7 +236,7 @@ async function badEventsOf(
   const first = extent.reasons
     .filter(({ timestampMs }) => timestampMs >= startMs && timestampMs < endMs)
     .map((event) => ({ ...event, table: name }))
-  return { count: Number(reader.getRows()[0][0]), first: first.slice(0, LISTED_BAD_EVENTS) }
+  return { count: Number(onlyRow(reader)[0]), first: first.slice(0, LISTED_BAD_EVENTS) }
 }
 
 function together(a: BadEvents, b: BadEvents): BadEvents {
