@@ -125,7 +125,7 @@ interface PendingCall {
   reject(error: Error): void
 }
 
-/** A query that runs on so long after it was cancelled cannot be interrupted: its process is ended. */
+/** A query that still runs this long after it was cancelled cannot be interrupted: its process is ended. */
 const STOP_MS = 5_000
 /** Limit for the check of a statement. */
 const CHECK_MS = 10_000

@@ -1,4 +1,4 @@
-/** Statements that want out of SQL over streams: each is refused by what it is, and again by the locked engine. */
+/** Statements that try to get out of SQL over streams: the checks refuse each of them, and the locked engine again. */
 import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -35,7 +35,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true })
 })
 
-/** FILE and FOLDER stand for real ones. Those of `engine` the engine refuses even where nobody looks at them before. */
+/** FILE and FOLDER stand for real ones. `engine`: the engine alone refuses it too, without the checks. */
 const escapes: { readonly sql: string; readonly engine?: true }[] = [
   ...[
     // files
@@ -176,7 +176,7 @@ const escapes: { readonly sql: string; readonly engine?: true }[] = [
     '',
     ';',
     '-- nothing',
-    // telling
+    // about the engine
     'SELECT * FROM duckdb_settings()',
     'SELECT * FROM duckdb_tables()',
     'SELECT * FROM duckdb_columns()',
@@ -206,7 +206,7 @@ const escapes: { readonly sql: string; readonly engine?: true }[] = [
     'DESCRIBE duckdb_settings',
     'DESCRIBE streams.t1',
     'SUMMARIZE streams.t1',
-    // the tables that are kept for other queries
+    // the decoded tables of other queries
     'SELECT * FROM streams.t1',
     'SELECT * FROM memory.streams.t1',
     'SELECT * FROM t1',
@@ -216,7 +216,7 @@ const escapes: { readonly sql: string; readonly engine?: true }[] = [
     'SELECT * FROM stream_logs UNION ALL SELECT * FROM streams.t1',
     'WITH a AS (SELECT * FROM streams.t1) SELECT * FROM a',
     'WITH t1 AS (SELECT 1) SELECT * FROM streams.t1',
-    // names that mean a part of the query here, and something else there
+    // names that are a CTE here and a table there
     'WITH duckdb_settings AS (SELECT * FROM duckdb_settings) SELECT * FROM duckdb_settings',
     'WITH sqlite_master AS (SELECT 1) SELECT * FROM sqlite_master',
     'SELECT (WITH pg_tables AS (SELECT 1) SELECT 1), * FROM pg_tables',
@@ -235,7 +235,7 @@ const escapes: { readonly sql: string; readonly engine?: true }[] = [
     "SELECT main.current_setting('threads')",
     "SELECT system.main.current_setting('threads')",
     'SELECT list_transform([1], lambda x: current_setting($$threads$$))',
-    // what could hide a token from whoever looks at the text
+    // forms that could hide a token from a check of the text
     'SELECT * FROM /* stream_logs */ duckdb_tables()',
     'SELECT * FROM "duckdb_settings"()',
     'SELECT * FROM DuckDB_Settings()',
@@ -255,7 +255,7 @@ const escapes: { readonly sql: string; readonly engine?: true }[] = [
     'SELECT * FROM duckdb_settings() stream_logs',
     'SELECT * FROM (VALUES (1)) stream_logs, t1',
     'DESCRIBE SELECT 1) , duckdb_tables() AS (SELECT 1 -- ',
-    // other functions that tell, or are not meant for anybody
+    // other functions about the engine, or for its internal use
     'SELECT * FROM sql_auto_complete($$SEL$$)',
     'SELECT * FROM duckdb_variables()',
     'SELECT * FROM duckdb_memory()',
@@ -306,7 +306,7 @@ const escapes: { readonly sql: string; readonly engine?: true }[] = [
     'SELECT * FROM temp."(rows)"',
     'WITH RECURSIVE r AS (SELECT 1 UNION ALL SELECT ts FROM streams.t1) SELECT * FROM r',
     'WITH RECURSIVE r(a) USING KEY (a) AS (SELECT 1 UNION SELECT ts FROM streams.t1) SELECT * FROM r',
-    // statements that wait for what nobody gives
+    // parameters, which have no value
     'SELECT $1',
     'SELECT ?',
     'SELECT * FROM stream_logs WHERE ts > $a',
@@ -330,7 +330,7 @@ describe('escapes', () => {
     connection.closeSync()
   })
 
-  test('nothing of it was left behind, and queries run', async () => {
+  test('no statement has left anything, and queries run', async () => {
     for (const name of ['out.csv', 'out', 'out.db', 'elsewhere', 'log']) {
       expect(existsSync(join(folder, name)), name).toBe(false)
     }
@@ -342,7 +342,7 @@ describe('escapes', () => {
   })
 })
 
-/** Near to what is refused, and right. */
+/** Similar to refused statements, and valid. */
 const allowed = [
   'SELECT 1',
   'select 1;',
@@ -366,7 +366,7 @@ const allowed = [
   'EXPLAIN ANALYZE SELECT * FROM stream_logs',
   'SUMMARIZE SELECT 1',
 ]
-test.each(allowed)('%s is not', async (sql) => {
+test.each(allowed)('%s is allowed', async (sql) => {
   const state = await ended(app, await handleOf(app, sql))
   expect(state).toEqual({ status: 'FINISHED', hasResults: true })
 })
@@ -396,7 +396,7 @@ const endless: readonly [string, string][] = [
   ['a hundred thousand parentheses', `SELECT ${'('.repeat(100_000)}1${')'.repeat(100_000)}`],
   ['fifty thousand ANDs', `SELECT 1 WHERE ${'1=1 AND '.repeat(50_000)}1=1`],
 ]
-test.each(endless)('%s without end harm nobody', async (_, sql) => {
+test.each(endless)('%s without end do no harm', async (_, sql) => {
   const answer = await submit(app, sql)
   expect([200, 400], answer.text).toContain(answer.status)
   if (answer.status === 200) {
@@ -490,7 +490,7 @@ const hasName = (names: readonly string[], name: string) =>
   names.some((other) => other.toLowerCase() === name)
 
 /**
- * Functions that tell about the engine, its catalog or a connection (`current_`, `has_`, `pg_`), that read or change state
+ * Functions about the engine, its catalog or a connection (`current_`, `has_`, `pg_`), that read or change state
  * (sequences, variables, settings, the log), that wait, that handle SQL, or that only the engine's own plans may call.
  */
 const REFUSED: ReadonlySet<string> = new Set(
@@ -514,7 +514,7 @@ const REFUSED: ReadonlySet<string> = new Set(
     __internal_decompress_string combine finalize variant_bytes_to_variant`),
 )
 
-/** Looked at one by one: they compute, or answer what is the same for everybody. */
+/** Checked one by one: they compute, or return the same for every client. */
 const HARMLESS: readonly string[] = [
   'format_bytes',
   'inet_client_addr', // NULL

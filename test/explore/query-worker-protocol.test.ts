@@ -1,4 +1,4 @@
-/** Messages through a pipe come out as they went in, however the system cuts them. */
+/** Messages arrive through a pipe as they were sent, however the system divides them into chunks. */
 import { spawn } from 'node:child_process'
 import { PassThrough } from 'node:stream'
 import fc from 'fast-check'
@@ -28,7 +28,7 @@ const others = fc.constantFrom<EventMessage>(
   { kind: 'read-ended', request: 2, failure: { sqlState: '22000', message: 'é' } },
 )
 
-test('whatever is written is read, in order', async () => {
+test('every message is read as it was written, in order', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.oneof(block, others), { minLength: 1, maxLength: 12 }),
@@ -54,7 +54,7 @@ test('whatever is written is read, in order', async () => {
   )
 })
 
-test('a message to a process that ends before it has read it does not hold up who sends it', async () => {
+test('a message resolves when its reader ends before it has read it', async () => {
   const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], {
     stdio: ['pipe', 'ignore', 'ignore'],
   })
