@@ -169,7 +169,7 @@ export async function openService(
       nowMs,
       random,
       report,
-      oldestMs: (id) => log.tail(id)?.firstTimestampMs ?? 0,
+      oldestMs: async (id) => (await log.tail(id))?.firstTimestampMs ?? 0,
       memoryBytes: limits.maxQueryMemoryBytes,
       diskBytes: limits.maxQueryDiskBytes,
       spillFolder: join(config.dataFolder, 'explore-spill'),

@@ -1,32 +1,33 @@
 /**
- * The type of each column of an answer: its name as Hive calls it, and the SQL that makes its values ones of that type.
+ * The type of each column of an answer: its name in Hive, and the SQL that converts its values to that type.
  *
- * CDAP's JDBC driver knows a type by how its name begins, and refuses the whole answer if it knows none: boolean, tinyint,
- * smallint, int, bigint, float, double, decimal, string, binary, date, timestamp, array, map, struct. So every type of DuckDB
- * becomes one of these:
+ * CDAP's JDBC driver recognizes a type by the beginning of its name, and refuses an answer with a type that it does not know:
+ * boolean, tinyint, smallint, int, bigint, float, double, decimal, string, binary, date, timestamp, array, map, struct. So
+ * every type of DuckDB becomes one of these:
  *
  *   HUGEINT                              BIGINT, as Hive's sum of whole numbers; a value beyond it is an error
  *   UTINYINT · USMALLINT · UINTEGER      SMALLINT · INT · BIGINT
  *   UBIGINT · UHUGEINT                   DECIMAL(20,0) · DECIMAL(38,0)
  *   TIMESTAMP of any precision           TIMESTAMP; one with a time zone in UTC
  *   JSON, ENUM                           STRING
- *   TIME, INTERVAL, UUID, BIT, UNION, …  STRING, the text that DuckDB makes of it
+ *   TIME, INTERVAL, UUID, BIT, UNION, …  STRING, DuckDB's text of the value
  *   LIST, ARRAY · MAP · STRUCT           array<…> · map<…> · struct<…>, of these types
  */
 import type { DuckDBType } from '@duckdb/node-api'
+import type { HiveType } from './hive-types.ts'
 import { quotedName } from './sql-text.ts'
 
 export interface AnswerType {
   /** Scalar types are in capitals, nested ones not. */
   readonly name: string
-  /** In DuckDB, for a value of this type. */
+  /** The same type in DuckDB. */
   readonly sql: string
-  /** Whether DuckDB's own type is another one. */
+  /** Whether the values have another type in DuckDB and must be cast. */
   readonly isCast: boolean
 }
 
-/** Types that stay, by DuckDB's name. */
-const KEPT: Readonly<Record<string, string>> = {
+/** Types that need no cast, by DuckDB's name. */
+const KEPT: Readonly<Record<string, HiveType>> = {
   BOOLEAN: 'BOOLEAN',
   TINYINT: 'TINYINT',
   SMALLINT: 'SMALLINT',
@@ -55,7 +56,7 @@ const CAST: Readonly<Record<string, AnswerType>> = {
 }
 const AS_TEXT: AnswerType = { name: 'STRING', sql: 'VARCHAR', isCast: true }
 
-/** Nested types of DuckDB's, by what they have. */
+/** The members of DuckDB's nested types. */
 interface NestedType {
   readonly valueType?: DuckDBType
   readonly keyType?: DuckDBType
@@ -66,35 +67,39 @@ interface NestedType {
 export function answerType(type: DuckDBType): AnswerType {
   const { valueType, keyType, entryNames, entryTypes } = type as unknown as NestedType
   if (keyType !== undefined && valueType !== undefined) {
-    return nested([keyType, valueType], ([key, value]) => ({
+    const [key, value] = [partType(keyType), partType(valueType)]
+    return {
       name: `map<${key.name},${value.name}>`,
       sql: `MAP(${key.sql}, ${value.sql})`,
-    }))
+      isCast: key.isCast || value.isCast,
+    }
   }
   if (valueType !== undefined) {
-    return nested([valueType], ([value]) => ({ name: `array<${value.name}>`, sql: `${value.sql}[]` }))
+    const value = partType(valueType)
+    return { name: `array<${value.name}>`, sql: `${value.sql}[]`, isCast: value.isCast }
   }
   if (entryNames !== undefined && entryTypes !== undefined) return struct(entryNames, entryTypes)
   return scalar(String(type))
 }
 
-/** Parts that `row(…)` makes have no names in DuckDB, and no table can have them; they are called as those of Hive's struct(…). */
+/** The parts of `row(…)` have no names in DuckDB, which no table can have; they get the names of Hive's struct(…). */
 function struct(entryNames: readonly string[], entryTypes: readonly DuckDBType[]): AnswerType {
   const isUnnamed = entryNames.every((name) => name === '')
-  const names = isUnnamed ? entryNames.map((_, i) => `col${i + 1}`) : entryNames
-  const type = nested(entryTypes, (types) => ({
-    name: `struct<${types.map((part, i) => `${names[i]}:${part.name}`).join(',')}>`,
-    sql: `STRUCT(${types.map((part, i) => `${quotedName(names[i])} ${part.sql}`).join(', ')})`,
+  const parts = entryTypes.map((type, i) => ({
+    ...partType(type),
+    partName: isUnnamed ? `col${i + 1}` : entryNames[i]!,
   }))
-  return { ...type, isCast: type.isCast || isUnnamed }
+  return {
+    name: `struct<${parts.map(({ partName, name }) => `${partName}:${name}`).join(',')}>`,
+    sql: `STRUCT(${parts.map(({ partName, sql }) => `${quotedName(partName)} ${sql}`).join(', ')})`,
+    isCast: isUnnamed || parts.some(({ isCast }) => isCast),
+  }
 }
 
-function nested(
-  parts: readonly DuckDBType[],
-  of: (parts: readonly AnswerType[]) => Omit<AnswerType, 'isCast'>,
-): AnswerType {
-  const types = parts.map(answerType).map((type) => ({ ...type, name: type.name.toLowerCase() }))
-  return { ...of(types), isCast: types.some(({ isCast }) => isCast) }
+/** Names of types within others are in lower case. */
+function partType(type: DuckDBType): AnswerType {
+  const part = answerType(type)
+  return { ...part, name: part.name.toLowerCase() }
 }
 
 function scalar(type: string): AnswerType {
@@ -104,7 +109,7 @@ function scalar(type: string): AnswerType {
   return CAST[type] ?? AS_TEXT
 }
 
-/** What makes a value of DuckDB's type `type`, called `value`, one of the answer's. */
+/** The SQL that converts `value`, of DuckDB's type `type`, to the type of the answer. */
 export function answerValue(value: string, type: DuckDBType): string {
   const { sql, isCast } = answerType(type)
   if (!isCast) return value

@@ -6,7 +6,7 @@ export interface BadEvent {
   readonly reason: string
 }
 
-/** Those that a query looked at: how many, and some of them. */
+/** The bad events that a query read: their number, and the first of them. */
 export interface BadEvents {
   readonly count: number
   readonly first: readonly (BadEvent & { readonly table: string })[]

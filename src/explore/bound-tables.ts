@@ -1,8 +1,9 @@
 /**
- * Tables without rows to bind queries to: as wide as those of the streams, under the names that queries use, and made of the
- * same view. Connections keep theirs for a while, so that the next query over these tables finds them made.
+ * Tables without rows, to which queries are bound: with all columns, under the names that queries use, and with the same view
+ * as the real ones. A connection keeps its tables for a while, so that the next query over the same tables can use them.
  */
 import type { DuckDBConnection } from '@duckdb/node-api'
+import { storedName } from './column-types.ts'
 import type { Column } from './columns.ts'
 import { viewOf } from './table-view.ts'
 
@@ -13,7 +14,7 @@ export interface BoundTable {
 
 export interface BoundTables {
   readonly tables: readonly BoundTable[]
-  /** The same for the same tables with the same columns. */
+  /** Equal for the same tables with the same columns. */
   readonly key: string
 }
 
@@ -27,10 +28,10 @@ export function boundTables(tables: readonly BoundTable[]): BoundTables {
 
 const IDLE_MAX = 8
 
-/** Connections that have such tables, each for one query at a time. */
+/** A pool of connections that have such tables. One query uses a connection at a time. */
 export class BoundConnections {
   readonly #connect: () => Promise<DuckDBConnection>
-  /** The one used last is at the end. */
+  /** The last used is at the end. */
   readonly #idle: { readonly key: string; readonly connection: DuckDBConnection }[] = []
   #closed = false
 
@@ -38,10 +39,11 @@ export class BoundConnections {
     this.#connect = connect
   }
 
-  /** Give it back or close it. */
+  /** The caller gives it back or closes it. */
   async take({ tables, key }: BoundTables): Promise<DuckDBConnection> {
     const at = this.#idle.findLastIndex((idle) => idle.key === key)
-    if (at !== -1) return this.#idle.splice(at, 1)[0].connection
+    const [idle] = at === -1 ? [] : this.#idle.splice(at, 1)
+    if (idle !== undefined) return idle.connection
     const connection = await this.#connect()
     try {
       await createTables(connection, tables)
@@ -63,18 +65,16 @@ export class BoundConnections {
   }
 }
 
-/** In the connection's own schema: they go with it. */
+/** Temporary tables: closing the connection drops them. */
 async function createTables(connection: DuckDBConnection, tables: readonly BoundTable[]): Promise<void> {
   for (const [i, { name, columns }] of tables.entries()) {
-    const list = columns.map(
-      ({ keptAs, keptType }) => `${keptAs} ${keptType === 'JSON' ? 'VARCHAR' : keptType}`,
-    )
+    const list = columns.map(({ keptAs, keptType }) => `${keptAs} ${storedName(keptType)}`)
     await connection.run(`CREATE TEMP TABLE "${baseName(i)}" (${list.join(', ')})`)
     await connection.run(viewOf(name, columns, `"${baseName(i)}"`))
   }
 }
 
-/** Of the table below the view, by the place of its table among `tables`. No table of a stream has such a name. */
+/** The name of the table below the view, by its index among the tables. No table of a stream has such a name. */
 export function baseName(index: number): string {
   return `(${index})`
 }

@@ -1,28 +1,30 @@
 /**
- * What a query answers, as clients of CDAP read it: columns with names and types of Hive (answer-types.ts), cells as JSON.
+ * Values of answers as JSON cells, as CDAP's clients read them.
  *
- * Values of nested types are JSON text in a text, those of BINARY arrays of signed bytes. A decimal is a text, which CDAP's
- * clients make a BigDecimal of: as a number it would be a double to them. Dates and timestamps are texts.
+ * A value of a nested type is JSON text in a text, one of BINARY an array of signed bytes. A decimal is a text, of which the
+ * clients make a BigDecimal: of a number they would make a double. Dates and timestamps are texts.
  */
 import type { DuckDBValue } from '@duckdb/node-api'
 import { bytesText, scalarJson } from '../formats/value-json.ts'
 
-export interface ResultColumn {
-  readonly name: string
-  readonly type: string
+export function decimalCell(value: DuckDBValue): string {
+  return value === null ? 'null' : JSON.stringify(String(value))
 }
 
-/** JSON of a cell of a column of this type. */
-export function cellJson(value: DuckDBValue, { type }: ResultColumn): string {
-  if (type.startsWith('DECIMAL') && value !== null) return JSON.stringify(String(value))
-  if (type === 'FLOAT' && typeof value === 'number' && Number.isFinite(value)) return floatText(value)
-  if (type === 'BINARY' && value !== null) return signedBytes((value as MaybeNested).bytes!)
-  return isNested(value) ? JSON.stringify(plainJson(value)) : plainJson(value)
+/** A 32-bit float has the digits of one: 3.4028235e38, not those of the same number in 64 bits. */
+export function floatCell(value: DuckDBValue): string {
+  return typeof value === 'number' && Number.isFinite(value) ? floatText(value) : plainCell(value)
 }
 
-/** As Java prints bytes, -128 to 127: the clients of CDAP read nothing else as binary. */
-function signedBytes(bytes: Uint8Array): string {
-  return `[${new Int8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength).join(',')}]`
+/** Bytes from -128 to 127, as Java prints them: CDAP's clients read nothing else as binary. */
+export function binaryCell(value: DuckDBValue): string {
+  if (value === null) return 'null'
+  const { buffer, byteOffset, byteLength } = (value as MaybeNested).bytes!
+  return `[${new Int8Array(buffer, byteOffset, byteLength).join(',')}]`
+}
+
+export function nestedCell(value: DuckDBValue): string {
+  return value === null ? 'null' : JSON.stringify(plainCell(value))
 }
 
 interface MaybeNested {
@@ -34,33 +36,26 @@ interface MaybeNested {
   readonly scale?: number
 }
 
-function isNested(value: DuckDBValue): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  const { items, entries } = value as MaybeNested
-  return items !== undefined || entries !== undefined
-}
-
-function plainJson(value: DuckDBValue): string {
+export function plainCell(value: DuckDBValue): string {
   const scalar = scalarJson(value)
   if (scalar !== undefined) return scalar
   if (value === null || value === undefined) return 'null'
   const { items, entries, bytes, scale } = value as MaybeNested
   if (bytes !== undefined) return JSON.stringify(bytesText(bytes))
-  if (items !== undefined) return `[${items.map(plainJson).join(',')}]`
+  if (items !== undefined) return `[${items.map(plainCell).join(',')}]`
   if (entries !== undefined) {
     const members = Array.isArray(entries)
       ? entries.map(({ key, value: of }) => [keyText(key), of] as const)
       : Object.entries(entries as Readonly<Record<string, DuckDBValue>>)
-    return `{${members.map(([key, of]) => `${JSON.stringify(key)}:${plainJson(of)}`).join(',')}}`
+    return `{${members.map(([key, of]) => `${JSON.stringify(key)}:${plainCell(of)}`).join(',')}}`
   }
   return scale === undefined ? JSON.stringify(String(value)) : String(value)
 }
 
 function keyText(key: DuckDBValue): string {
-  return typeof key === 'string' ? key : plainJson(key)
+  return typeof key === 'string' ? key : plainCell(key)
 }
 
-/** A 32-bit float looks like one: 3.4028235e38, not its 64-bit digits. */
 function floatText(value: number): string {
   for (let digits = 6; digits <= 9; digits++) {
     const short = Number(value.toPrecision(digits))

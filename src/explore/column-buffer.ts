@@ -1,15 +1,16 @@
 /**
- * Values of one column on their way into DuckDB, in the layout of its vectors, so that a whole column goes over at once
- * instead of value by value:
+ * Collects the values of one column in the layout of DuckDB's vectors, so that a whole column is copied at once instead of
+ * value by value.
  *
- *   numbers    as they are, little-endian; a validity bit each, 1 for a value and 0 for NULL
- *   booleans   a byte each
- *   texts      16 bytes each: length u32, and up to 12 bytes in place; longer ones are handed over one by one
+ *   numbers    as they are, little-endian
+ *   booleans   one byte each
+ *   texts      16 bytes each: length u32, and up to 12 bytes in place; longer ones are copied one by one
+ *
+ * Each value has a validity bit: 1 for a value, 0 for NULL. Indexes are asserted: a row is below CHUNK_ROWS.
  */
 import type duckdbBindings from '@duckdb/node-bindings'
 import type { Value } from '../formats/record-reader.ts'
 import { valueJson } from '../formats/value-json.ts'
-import type { KeptType } from './columns.ts'
 
 export type Bindings = typeof duckdbBindings
 type Vector = duckdbBindings.Vector
@@ -23,7 +24,7 @@ const VALIDITY_BYTES = CHUNK_ROWS / 8
 export abstract class ColumnBuffer {
   readonly #validity = new Uint8Array(VALIDITY_BYTES).fill(0xff)
   #hasNulls = false
-  /** What the rows since the last time it was flushed take, about. */
+  /** Memory of the rows of the last flush, approximately. */
   bytes = 0
 
   set(row: number, value: Value): void {
@@ -33,7 +34,7 @@ export abstract class ColumnBuffer {
 
   setNull(row: number): void {
     this.#hasNulls = true
-    this.#validity[row >>> 3] &= ~(1 << (row & 7))
+    this.#validity[row >>> 3]! &= ~(1 << (row & 7))
   }
 
   flush(bindings: Bindings, vector: Vector, rows: number): void {
@@ -50,8 +51,8 @@ export abstract class ColumnBuffer {
   protected abstract flushValues(bindings: Bindings, vector: Vector, rows: number): void
 }
 
-/** Of a typed array whose elements a number goes into as it is. */
-export class NumberBuffer extends ColumnBuffer {
+/** Numbers that are stored without conversion. */
+class NumberBuffer extends ColumnBuffer {
   readonly #values: Int16Array | Int32Array | Float32Array | Float64Array
 
   constructor(values: Int16Array | Int32Array | Float32Array | Float64Array) {
@@ -70,9 +71,14 @@ export class NumberBuffer extends ColumnBuffer {
   }
 }
 
+export const smallBuffer = () => new NumberBuffer(new Int16Array(CHUNK_ROWS))
+export const intBuffer = () => new NumberBuffer(new Int32Array(CHUNK_ROWS))
+export const floatBuffer = () => new NumberBuffer(new Float32Array(CHUNK_ROWS))
+export const doubleBuffer = () => new NumberBuffer(new Float64Array(CHUNK_ROWS))
+
 export class LongBuffer extends ColumnBuffer {
   readonly #values = new BigInt64Array(CHUNK_ROWS)
-  /** Low and high halves of the same: a number goes in without a bigint. */
+  /** Low and high halves of the same memory: a number is stored without making a bigint. */
   readonly #halves = new Int32Array(this.#values.buffer)
 
   setValue(row: number, value: Exclude<Value, null>): void {
@@ -90,7 +96,7 @@ export class LongBuffer extends ColumnBuffer {
   }
 }
 
-class BooleanBuffer extends ColumnBuffer {
+export class BooleanBuffer extends ColumnBuffer {
   readonly #values = new Uint8Array(CHUNK_ROWS)
 
   setValue(row: number, value: Exclude<Value, null>): void {
@@ -103,7 +109,7 @@ class BooleanBuffer extends ColumnBuffer {
   }
 }
 
-/** Texts, and values that are kept as JSON. */
+/** Texts, and values that are stored as JSON. */
 export class TextBuffer extends ColumnBuffer {
   readonly #inPlace = new Uint8Array(CHUNK_ROWS * TEXT_BYTES)
   readonly #lengths = new Uint32Array(this.#inPlace.buffer)
@@ -136,7 +142,7 @@ export class TextBuffer extends ColumnBuffer {
     if (i < length) {
       this.#setLong(row, text)
     } else {
-      for (; i < TEXT_BYTES_IN_PLACE; i++) bytes[begin + i] = 0 // texts are compared by all of their bytes
+      for (; i < TEXT_BYTES_IN_PLACE; i++) bytes[begin + i] = 0 // DuckDB compares all 12 bytes
       this.#lengths[row * 4] = length
     }
   }
@@ -155,9 +161,8 @@ export class TextBuffer extends ColumnBuffer {
 
   protected flushValues(bindings: Bindings, vector: Vector, rows: number): void {
     bindings.copy_data_to_vector(vector, 0, this.#inPlace.buffer, 0, rows * TEXT_BYTES)
-    for (let i = 0; i < this.#longRows.length; i++) {
-      bindings.vector_assign_string_element(vector, this.#longRows[i], this.#longTexts[i])
-    }
+    for (const [i, row] of this.#longRows.entries())
+      bindings.vector_assign_string_element(vector, row, this.#longTexts[i]!)
     this.bytes = rows * TEXT_BYTES + this.#longBytes
     this.#longRows.length = 0
     this.#longTexts.length = 0
@@ -165,13 +170,13 @@ export class TextBuffer extends ColumnBuffer {
   }
 }
 
-/** The engine's JSON has no half of a surrogate pair; in a text of its own it is the replacement character as well. */
+/** DuckDB's JSON accepts no half of a surrogate pair; it becomes the replacement character, as in a text. */
 function engineJson(json: string): string {
   if (!json.includes('\\ud')) return json
   return json.replace(/\\\\|\\ud[89a-f][0-9a-f]{2}/g, (match) => (match === '\\\\' ? match : '\\ufffd'))
 }
 
-class BytesBuffer extends ColumnBuffer {
+export class BytesBuffer extends ColumnBuffer {
   readonly #values: (Uint8Array | undefined)[] = []
 
   setValue(row: number, value: Exclude<Value, null>): void {
@@ -182,7 +187,7 @@ class BytesBuffer extends ColumnBuffer {
     this.bytes = rows * TEXT_BYTES
     for (let row = 0; row < rows; row++) {
       const value = this.#values[row]
-      // What stays uninitialised is NULL, or would be read as a pointer.
+      // A NULL has to be initialised too, or DuckDB would read it as a pointer.
       bindings.vector_assign_string_element_len(vector, row, value ?? EMPTY)
       if (value !== undefined) this.bytes += value.length
     }
@@ -192,22 +197,18 @@ class BytesBuffer extends ColumnBuffer {
 
 const EMPTY = new Uint8Array(0)
 
-/** Of all but logical types, which have logical-buffers.ts. */
-export function columnBuffer(type: KeptType): ColumnBuffer {
-  switch (type) {
-    case 'BOOLEAN':
-      return new BooleanBuffer()
-    case 'INTEGER':
-      return new NumberBuffer(new Int32Array(CHUNK_ROWS))
-    case 'FLOAT':
-      return new NumberBuffer(new Float32Array(CHUNK_ROWS))
-    case 'DOUBLE':
-      return new NumberBuffer(new Float64Array(CHUNK_ROWS))
-    case 'BIGINT':
-      return new LongBuffer()
-    case 'BLOB':
-      return new BytesBuffer()
-    default:
-      return new TextBuffer(type === 'JSON')
+/** 128 bits per value, little-endian. */
+export class HugeBuffer extends ColumnBuffer {
+  readonly #values = new BigInt64Array(2 * CHUNK_ROWS)
+
+  setValue(row: number, value: Exclude<Value, null>): void {
+    const whole = BigInt(value as number | bigint)
+    this.#values[2 * row] = BigInt.asIntN(64, whole)
+    this.#values[2 * row + 1] = whole >> 64n
+  }
+
+  protected flushValues(bindings: Bindings, vector: Vector, rows: number): void {
+    bindings.copy_data_to_vector(vector, 0, this.#values.buffer, 0, rows * 16)
+    this.bytes = rows * 16
   }
 }

@@ -1,14 +1,14 @@
 /**
- * Names of the columns of an answer, as Hive gives them: what a star stands for is named with its table, `stream_x.ts`; what
- * is asked for by name is named so; an expression without a name is `_c` and its place in the list, from 0, as in `_c0`.
+ * Names of the columns of an answer, as in Hive: a column of a star is named with its table, `stream_x.ts`; a column that the
+ * query names keeps that name; an expression without a name is `_c` and its index in the list, from 0, as in `_c0`.
  *
- * Only names: which values a column has, and of which type, is the engine's business.
+ * This changes names only: values and types are the engine's.
  */
 import type { Node } from './statement.ts'
 
 /**
- * `names` are the engine's, by position; `columnsOf` tells the columns of a table by its name in lower case. Of an item of the
- * list that stands for columns of which it cannot be told how many, they stay as they are; so do all if there are two such.
+ * `names` are the engine's, by position; `columnsOf` returns the columns of a table by its name in lower case. An item of the
+ * list that stands for an unknown number of columns keeps the engine's names; if there are two such items, all columns do.
  */
 export function hiveNames(
   names: readonly string[],
@@ -25,11 +25,11 @@ export function hiveNames(
   const left = names.length - known.reduce((sum, item) => sum + (item?.length ?? 0), 0)
   if (known.filter((item) => item === undefined).length > 1 || left < 0) return names
   const hive = known.flatMap((item) => item ?? new Array<undefined>(left).fill(undefined))
-  const isMatch = hive.length === names.length && hive.every((name, i) => isNameOf(name, names[i]))
-  return isMatch ? hive.map((name, i) => name ?? names[i]) : names
+  const isMatch = hive.length === names.length && names.every((name, i) => isNameOf(hive[i], name))
+  return isMatch ? names.map((name, i) => hive[i] ?? name) : names
 }
 
-/** The part of a query that gives its columns their names. */
+/** The SELECT whose columns name the columns of the query. */
 function firstSelect(query: Node): Node | undefined {
   let node = query
   while (node.type === 'SET_OPERATION_NODE')
@@ -42,14 +42,14 @@ function isNameOf(hive: string | undefined, name: string): boolean {
   return hive.toLowerCase().endsWith(`.${name.toLowerCase()}`)
 }
 
-/** Undefined within the array: the engine's. */
+/** One name per column of the item, undefined for the engine's name; no array if the number of columns is unknown. */
 function itemName(item: Node, place: number): (string | undefined)[] | undefined {
   const isNamed = item.type === 'COLUMN_REF' || item.type === 'POSITIONAL_REFERENCE' || item.alias !== ''
   if (standsForColumns(item)) return undefined
   return [isNamed ? undefined : `_c${place}`]
 }
 
-/** An expression over `COLUMNS(…)`, or `unnest` of a struct: the engine names its columns by what they are made of. */
+/** An expression over `COLUMNS(…)`, or `unnest` of a struct: it may become several columns, which the engine names. */
 function standsForColumns(item: Node): boolean {
   const left: unknown[] = [item]
   while (left.length > 0) {

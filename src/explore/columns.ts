@@ -1,71 +1,70 @@
 /**
- * The columns of a table: `ts`, `headers`, and the fields of the schema, with their types in words of DuckDB and of Hive.
+ * The columns of a table: `ts`, `headers`, and the fields of the schema, with their types in DuckDB and in Hive.
  *
- *   boolean BOOLEAN · int INTEGER/INT · long BIGINT · float FLOAT · double DOUBLE · bytes BLOB/BINARY
+ *   boolean BOOLEAN · int INTEGER/INT · long BIGINT · float FLOAT · double DOUBLE · bytes, fixed BLOB/BINARY
  *   string, enum VARCHAR/STRING · array LIST/array<…> · map MAP/map<…> · record STRUCT/struct<…>
- *   fixed      BLOB/BINARY; with a logical type as in logical-columns.ts
- *   nullable   as what it is when it is not null
+ *   decimal DECIMAL(p,s), beyond 38 digits VARCHAR · date DATE · timestamp TIMESTAMP, of nanos TIMESTAMP_NS
+ *   time, uuid VARCHAR: Hive and CDAP's JDBC driver have no such types
+ *   nullable   the type of the value that is not null
  *
- * Maps, arrays and structs are kept as JSON text and become what they are when a query asks for them.
+ * Maps, arrays and structs are stored as JSON text; the view of a query converts them.
  */
+import { isText, type LogicalType, logicalType } from '../schemas/logical-type.ts'
 import { nonNullable, type RecordSchema, type Schema } from '../schemas/schema.ts'
-import { type LogicalKeptType, logicalColumnType } from './logical-columns.ts'
+import { type ColumnType, hiveName } from './column-types.ts'
 import { quotedName } from './sql-text.ts'
 
 export interface Column {
   readonly name: string
   /** Index into the fields of the schema; undefined for `ts` and `headers`. */
   readonly field: number | undefined
-  /** In the table where values are kept. */
+  /** Its name in the decoded table. */
   readonly keptAs: string
-  readonly keptType: KeptType
+  readonly keptType: ColumnType
   /** The type in a query. */
   readonly type: string
   readonly hiveType: string
-  /** The value in a query, made of the kept one. */
+  /** The value in a query, as an expression over the decoded column. */
   readonly expression: string
 }
 
-export type KeptType =
-  | ('BIGINT' | 'BOOLEAN' | 'INTEGER' | 'FLOAT' | 'DOUBLE' | 'BLOB' | 'VARCHAR' | 'JSON')
-  | LogicalKeptType
-
-/** Why there is no table: for people. */
+/** The message says why there is no table. */
 export class NoTable extends Error {
   override readonly name = 'NoTable'
 }
 
 interface Type {
-  readonly kept: KeptType
+  readonly kept: ColumnType
   readonly sql: string
   readonly hive: string
-  /** What JSON becomes first, where DuckDB would not read it as the type itself: bytes are a text with \xNN. */
+  /** A type to convert JSON to first, if DuckDB would not read it as the type itself: bytes are a text with \xNN. */
   readonly json?: string
 }
 
-const BYTES: Type = { kept: 'BLOB', sql: 'BLOB', hive: 'binary', json: 'VARCHAR' }
-const STRING: Type = { kept: 'VARCHAR', sql: 'VARCHAR', hive: 'string' }
-const SCALARS: Readonly<Record<string, Type>> = {
+const BYTES: Type = { ...scalar('BLOB'), json: 'VARCHAR' }
+const LONG = scalar('BIGINT')
+const STRING = scalar('VARCHAR')
+const SCALARS = {
   null: STRING,
-  boolean: scalar('BOOLEAN', 'boolean'),
-  int: scalar('INTEGER', 'int'),
-  long: scalar('BIGINT', 'bigint'),
-  float: scalar('FLOAT', 'float'),
-  double: scalar('DOUBLE', 'double'),
+  boolean: scalar('BOOLEAN'),
+  int: scalar('INTEGER'),
+  long: LONG,
+  float: scalar('FLOAT'),
+  double: scalar('DOUBLE'),
   bytes: BYTES,
   string: STRING,
   enum: STRING,
   fixed: BYTES,
-}
+} satisfies Record<Exclude<Schema['type'], 'union' | 'array' | 'map' | 'record'>, Type>
 
-/** A struct has a part: a record without fields is its JSON. */
+/** A struct has at least one part: a record without fields is its JSON. */
 const EMPTY_RECORD: Type = { kept: 'JSON', sql: 'VARCHAR', hive: 'string' }
 
 /** Throws NoTable for a schema that no table can have. */
 export function columnsOf(schema: RecordSchema): readonly Column[] {
   const headers = mapType(STRING, STRING)
   const columns: Column[] = [
-    column('ts', undefined, 'ts', scalar('BIGINT', 'bigint')),
+    column('ts', undefined, 'ts', LONG),
     column('headers', undefined, 'headers', headers),
     ...schema.fields.map(({ name, schema: field }, index) =>
       column(name, index, `f${index}`, typeOf(field, name, new Set([schema]))),
@@ -129,7 +128,29 @@ function typeOf(schema: Schema, name: string, within: ReadonlySet<Schema>): Type
       }
     }
     default:
-      return logicalColumnType(inner) ?? SCALARS[inner.type]
+      return logicalColumn(inner) ?? SCALARS[inner.type]
+  }
+}
+
+/** Undefined for a schema whose values are those of its underlying type. */
+function logicalColumn(schema: Schema): Type | undefined {
+  if (!('logical' in schema)) return undefined
+  const size = schema.type === 'fixed' ? schema.size : undefined
+  const type = logicalType(schema.type, size, schema.logical)
+  return type && scalar(isText(type) ? 'VARCHAR' : logicalColumnType(type))
+}
+
+function logicalColumnType(type: LogicalType): ColumnType {
+  switch (type.kind) {
+    case 'decimal':
+      return `DECIMAL(${type.precision},${type.scale})`
+    case 'date':
+      return 'DATE'
+    case 'timestamp':
+      return type.digits === 9 ? 'TIMESTAMP_NS' : 'TIMESTAMP'
+    case 'time':
+    case 'uuid':
+      return 'VARCHAR'
   }
 }
 
@@ -142,8 +163,8 @@ function mapType(keys: Type, values: Type): Type {
   }
 }
 
-function scalar(type: KeptType, hive: string): Type {
-  return { kept: type, sql: type, hive }
+function scalar(type: ColumnType): Type {
+  return { kept: type, sql: type, hive: hiveName(type) }
 }
 
 function fromJson(keptAs: string, type: Type): string {

@@ -1,11 +1,11 @@
 /**
- * DuckDB, loaded when the first query comes, in two locked instances (locked-instance.ts): one that has the tables and runs
- * the queries, and one that only plans them (planner.ts). Each has one thread: queries run beside ingestion, not instead
- * of it.
+ * DuckDB, loaded with the first query, in two locked instances (locked-instance.ts): one has the tables and runs the queries,
+ * the other only plans them (planner.ts). Each has one thread, so that queries leave the processor to ingestion.
  */
 import type { DuckDBConnection, DuckDBInstance, JS } from '@duckdb/node-api'
 import type { Bindings } from './column-buffer.ts'
 import { openLocked } from './locked-instance.ts'
+import { onlyRow } from './only-row.ts'
 import { Planner } from './planner.ts'
 import { SqlError } from './sql-error.ts'
 import type { Node } from './statement.ts'
@@ -14,24 +14,24 @@ export type DuckDB = typeof import('@duckdb/node-api')
 export type Connection = DuckDBConnection
 
 export interface EngineOptions {
-  /** For the tables of streams, results, and the work of queries, together; beyond it goes to the disk. */
+  /** For tables of streams, rows and running queries together. The engine spills what is beyond it. */
   readonly memoryBytes: number
-  /** For the whole process, with what the engine does not count. */
+  /** For the whole process, including memory that the engine does not count. */
   readonly processBytes: number
   readonly diskBytes: number
-  /** Made when something spills. */
+  /** The engine makes it when it spills. */
   readonly spillFolder: string
 }
 
-/** What the engine may count on, and what its process may take at most. */
+/** The limits of an engine with this much memory. */
 export function engineMemory(bytes: number): Pick<EngineOptions, 'memoryBytes' | 'processBytes'> {
   return { memoryBytes: bytes, processBytes: bytes + UNCOUNTED_BYTES }
 }
 
-/** Of node and the library, texts that functions make, plans, and what is on its way. */
+/** For node and the library, texts that functions make, plans, and events between the processes. */
 const UNCOUNTED_BYTES = 384 * 1024 * 1024
 
-/** A statement that parses has a place in it where it does not: 0-based, as DuckDB counts. */
+/** The answer of `json_serialize_sql`. `position` is the 0-based index at which a statement cannot be parsed. */
 interface SerializedStatement {
   readonly error: boolean
   readonly error_type?: string
@@ -45,7 +45,7 @@ export class Engine {
   readonly bindings: Bindings
   readonly #instance: DuckDBInstance
   #planner: Promise<Planner> | undefined
-  /** For what is not a query's: the tables of streams. */
+  /** For the tables of streams. */
   readonly #own: Connection
   #working: Promise<unknown> = Promise.resolve()
 
@@ -75,31 +75,31 @@ export class Engine {
     return this.#planner
   }
 
-  /** One after the other: of two statements at a time on one connection the later makes the earlier fail. */
+  /** Runs statements one after the other: a second statement on a connection makes the first one fail. */
   run(sql: string): Promise<JS[][]> {
     const run = this.#working.then(async () => (await this.#own.runAndReadAll(sql)).getRowsJS())
     this.#working = run.catch(() => {})
     return run
   }
 
-  /** The tree of one SELECT, on a connection of its own: others need not wait. Throws SqlError '42000' for anything else. */
+  /** The tree of one SELECT. Rejects with SqlError '42000' for anything else. It uses a connection of its own, so nothing waits. */
   async parse(sql: string): Promise<Node> {
     const parser = await this.#instance.connect()
     const reader = await parser
       .runAndReadAll('SELECT json_serialize_sql($1::VARCHAR)', [sql])
       .finally(() => parser.closeSync())
-    const parsed = JSON.parse(String(reader.getRows()[0][0])) as SerializedStatement
+    const parsed = JSON.parse(String(onlyRow(reader)[0])) as SerializedStatement
     if (parsed.error) throw parseError(parsed, sql)
-    const statements = parsed.statements ?? []
-    if (statements.length !== 1)
-      throw new SqlError('42000', `there are ${statements.length} statements; send one`)
-    return statements[0].node
+    const [statement, ...others] = parsed.statements ?? []
+    if (statement === undefined || others.length > 0)
+      throw new SqlError('42000', `there are ${parsed.statements?.length ?? 0} statements; send one`)
+    return statement.node
   }
 
   close(): void {
     this.#own.closeSync()
     this.#instance.closeSync()
-    this.#planner?.then((planner) => planner.close()).catch(() => {}) // one that did not open is not open
+    this.#planner?.then((planner) => planner.close()).catch(() => {}) // it did not open
   }
 }
 
@@ -115,6 +115,6 @@ function parseError(
   }
   if (position === undefined) return new SqlError('42000', `Parser Error: ${error_message}`)
   const before = sql.slice(0, Number(position)).split('\n')
-  const place = `line ${before.length}, column ${before[before.length - 1].length + 1}`
+  const place = `line ${before.length}, column ${before.at(-1)!.length + 1}`
   return new SqlError('42000', `Parser Error: ${error_message}, ${place}`)
 }

@@ -1,4 +1,4 @@
-/** Where the workshop's events come from: the streams, as far as it needs them. */
+/** Where a query worker gets events from. */
 import type { EventBlock, LogId } from '../../storage/log.ts'
 import type { StreamId } from '../streams/names.ts'
 import { earliestVisibleMs } from '../streams/properties.ts'
@@ -7,16 +7,16 @@ import type { EventQuery, Streams } from '../streams/streams.ts'
 
 export interface SourceRead {
   readonly log: LogId
-  /** Older events have expired: they are not in it, whether or not they are on disk. */
+  /** The read leaves out events before this time, because they have expired, whether or not they are on disk. */
   readonly startMs: number
-  /** Blocks are good until the next one is asked for. */
+  /** A block is valid until the next one is requested. */
   readonly blocks: AsyncIterableIterator<EventBlock, void, undefined>
 }
 
 export interface EventSource {
   /** Undefined if no event matches. */
   read(id: StreamId, query: EventQuery): Promise<SourceRead | undefined>
-  /** The logs these streams have now, in their order; undefined for one that is gone. */
+  /** The present logs of these streams, in the same order; undefined for a stream that does not exist. */
   currentLogs(ids: readonly StreamId[]): Promise<readonly (LogId | undefined)[]>
 }
 
@@ -33,8 +33,9 @@ export class StreamSource implements EventSource {
 
   async read(id: StreamId, query: EventQuery): Promise<SourceRead | undefined> {
     const { ttlSeconds } = this.#streams.get(id).properties
-    const startMs = earliestVisibleMs(this.#nowMs(), ttlSeconds)
-    const read = await this.#streams.read(id, query)
+    const reading = this.#streams.read(id, query)
+    const startMs = earliestVisibleMs(this.#nowMs(), ttlSeconds) // not earlier than the bound that `read` has taken
+    const read = await reading
     return read && { log: read.log, blocks: read.blocks, startMs }
   }
 

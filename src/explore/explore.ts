@@ -1,12 +1,12 @@
 /**
- * The explore service: SQL over streams. A query is checked when it comes, runs in the background, and is asked for its
- * status and rows by its handle. docs/sql.md tells users what it understands.
+ * The explore service: SQL over streams. A query is checked when it is submitted, runs in the background, and its status and
+ * rows are read by its handle. docs/sql.md describes the language.
  *
- *   parse and bind with empty tables (statement-checks.ts): all that is wrong with the text is told here
- *   -> in its turn (query-runner.ts) decode what its tables lack (table-cache.ts), run on views over them
- *   -> rows in a table of its own (result.ts)
+ *   parse and bind over empty tables (statement-checks.ts): errors of the text are reported here
+ *   -> when it has a permit (query-runner.ts): decode the events that its tables lack (table-cache.ts), run on views over them
+ *   -> rows in a temporary table (result.ts)
  *
- * This file decides what a query may see, and whose it is. A query belongs to the token that submitted it: to every other one
+ * This file decides what a query may see and who owns it. A query belongs to the token that submitted it; for every other token
  * it does not exist.
  */
 import type { LogId } from '../../storage/log.ts'
@@ -20,10 +20,10 @@ import type { Streams } from '../streams/streams.ts'
 import { describeClaim, type TableClaim, tableOf } from '../streams/table-names.ts'
 import type { ProgramId, UsageRegistry } from '../streams/usage.ts'
 import type { BadEvents } from './bad-events.ts'
-import type { ResultColumn } from './cells.ts'
 import { type Column, NoTable } from './columns.ts'
 import { engineMemory } from './engine.ts'
 import { StreamSource } from './event-source.ts'
+import type { ResultColumn } from './hive-types.ts'
 import { type Catalog, JdbcCatalog, type MetadataQuestion } from './jdbc-catalog.ts'
 import { ownColumns, ownResult } from './own-answers.ts'
 import { Penalties } from './penalties.ts'
@@ -38,7 +38,7 @@ import type {
   QueryWorker,
   RunOutcome,
   StrictFailure,
-} from './query-worker.ts'
+} from './query-worker-protocol.ts'
 import type { Result, Row } from './result.ts'
 import { isEngineError, SqlError, sqlErrorOf } from './sql-error.ts'
 import type { NamedTable } from './statement.ts'
@@ -49,50 +49,50 @@ export interface ExploreOptions {
   readonly nowMs: () => number
   readonly random: () => number
   readonly report: (error: unknown) => void
-  /** No event that a log still has is older. */
-  readonly oldestMs: (log: LogId) => number
-  /** Of the engine, in bytes. */
+  /** A log has no event before this time any more. */
+  readonly oldestMs: (log: LogId) => Promise<number>
+  /** Limit of the engine. */
   readonly memoryBytes: number
   readonly diskBytes: number
   readonly spillFolder: string
-  /** Whether the disk has less room than is to stay free. */
+  /** Whether the disk has less free space than it must keep. */
   readonly diskIsLow: () => boolean
   readonly queriesMax: number
   readonly idleMs: number
-  /** A query may run so long. */
+  /** Limit for the run of one query. */
   readonly runMs: number
   readonly usage: UsageRegistry
   /** Whether the owner of a query may still read these streams. Undefined: tokens are not required. */
   readonly mayStillRead?: ((owner: string, streams: readonly StreamId[]) => boolean) | undefined
 }
 
-/** Whose query it is, as far as it matters here. */
+/** The token of a query. */
 export interface Reader {
-  /** How it is called in a refusal. */
+  /** Used in error texts. */
   readonly name: string
-  /** Whose queries it may see: those that were submitted with the same secret. */
+  /** The reader sees the queries of this owner: those submitted with the same secret. */
   readonly owner: string
-  /** Whether it has to do with a stream at all, in any role: then it may know its name. */
+  /** Whether it has any grant for a stream: then it may know its name. */
   mayKnow(id: StreamId): boolean
   mayKnowPartOf(namespace: NamespaceName): boolean
   mayRead(id: StreamId): boolean
-  /** All streams of a namespace: then it may know which there are. */
+  /** Whether it may read all streams of a namespace: then it may know which exist. */
   mayReadAll(namespace: NamespaceName): boolean
 }
 
-/** Who submits, which is whose share is used. */
+/** The client that submits; its share is used. */
 export interface Submitter {
   readonly client: ClientKey
-  /** Undefined: everybody may do everything. */
+  /** Undefined if no tokens are required. */
   readonly reader: Reader | undefined
 }
 
 export interface Submission extends Submitter {
   readonly namespace: NamespaceName
   readonly statement: string
-  /** One bad event makes the query fail, as in CDAP. */
+  /** The query fails if it reads a bad event, as in CDAP. */
   readonly strict: boolean
-  /** For which it is asked: it uses the streams that are named, once the query is accepted. */
+  /** Once the query is accepted, this program counts as a user of the streams that it names. */
   readonly program: ProgramId | undefined
 }
 
@@ -176,7 +176,7 @@ export class Explore {
     return query.handle
   }
 
-  /** What JDBC drivers ask about tables and columns; rejects with ServiceError 'overloaded'. */
+  /** Questions of JDBC drivers about tables and columns. Rejects with ServiceError 'overloaded'. */
   async submitQuestion(question: MetadataQuestion, submitter: Submitter): Promise<QueryHandle> {
     this.#queries.assertCapacityFor(submitter.client)
     const result = await this.#catalog.answer(question, submitter.reader)
@@ -186,7 +186,7 @@ export class Explore {
     return query.handle
   }
 
-  /** Undefined if there is no such query, or none that `reader` may see. */
+  /** Undefined if there is no such query or `reader` may not see it. */
   find(handle: string, reader: Reader | undefined): Query | undefined {
     return this.#queries.find(handle, (query) => maySee(query, reader))
   }
@@ -199,7 +199,7 @@ export class Explore {
     return this.#visible(namespace, reader).length
   }
 
-  /** The rows that follow those handed out before. Rejects, as the next two, with ServiceError 'invalid_query'. */
+  /** The rows after those that earlier calls returned. Rejects, like the next two, with ServiceError 'invalid_query'. */
   async next(query: Query, count: number): Promise<readonly Row[]> {
     const { result } = query
     if (result === undefined) return []
@@ -212,7 +212,7 @@ export class Explore {
     return result === undefined ? [] : refusedAs(result.page(0, PREVIEW_ROWS))
   }
 
-  /** All rows, whatever was handed out before, a few at a time. */
+  /** All rows, in pages, independent of `next`. */
   async *rows(query: Query): AsyncGenerator<readonly Row[], void, undefined> {
     const { result } = query
     for (let from = 0; result !== undefined && from < result.rowCount; from += DOWNLOAD_ROWS) {
@@ -221,12 +221,12 @@ export class Explore {
     }
   }
 
-  /** How the places for queries are shared. */
+  /** How clients share the limit of open queries. */
   get openQueries(): SharedResource {
     return this.#queries
   }
 
-  /** Gives all queries up. Nothing of them runs once it has resolved. */
+  /** Cancels all queries. Nothing of them runs once it has resolved. */
   async close(): Promise<void> {
     clearInterval(this.#expiryTimer)
     this.#queries.closeAll()
@@ -245,11 +245,11 @@ export class Explore {
   #expireIdle(): void {
     this.#queries.expire()
     this.#closeRevoked()
-    // Events come first: on a disk that is nearly full, what queries have on it goes, and they with it.
-    if (this.#options.diskIsLow()) this.#runner.giveDiskBack().catch(this.#options.report)
+    // Events have priority: on a nearly full disk the spilled data of queries is removed, which ends the queries.
+    if (this.#options.diskIsLow()) this.#runner.releaseDisk().catch(this.#options.report)
   }
 
-  /** A query ends with the right to read what it reads. */
+  /** Closes queries whose owner has lost the right to read their streams. */
   #closeRevoked(): void {
     const { mayStillRead } = this.#options
     if (mayStillRead === undefined) return
@@ -259,7 +259,7 @@ export class Explore {
     }
   }
 
-  /** Rows that were in a process which has ended. */
+  /** Ends the queries whose rows were in a process that has ended. */
   #lose(queryWorker: QueryWorker, why: SqlError): void {
     const { message, sqlState } = why
     for (const query of this.#queries.all()) {
@@ -267,7 +267,7 @@ export class Explore {
     }
   }
 
-  /** Of the streams that are still there. */
+  /** Streams that were deleted meanwhile are left out. */
   #noteUse(program: ProgramId, streams: readonly StreamId[]): void {
     for (const id of streams) if (this.#streams.has(id)) this.#options.usage.remember(program, id)
   }
@@ -292,7 +292,7 @@ export class Explore {
     return { outline, tables, columns }
   }
 
-  /** Throws ServiceError 'table_forbidden' before it is told what there is, and SqlError '42S02'. */
+  /** Throws ServiceError 'table_forbidden' before it reveals which tables exist, and SqlError '42S02'. */
   #resolve(namespace: NamespaceName, outline: Outline, reader: Reader | undefined): CheckedTable[] {
     return outline.tables.map((named) => {
       const claim = tableOf(this.#registry, namespace, named.name, knownTo(reader))
@@ -318,14 +318,19 @@ export class Explore {
       strict,
       bound: boundTables(checked.tables),
       columns: checked.columns,
-      needed: () => checked.tables.map((table) => this.#needed(table)),
+      requests: () => Promise.all(checked.tables.map((table) => this.#request(table))),
       accept,
     }
   }
 
-  #needed({ named: { name, range, eventsMax }, claim, columns }: CheckedTable): NamedTableRequest {
+  async #request({
+    named: { name, range, eventsMax },
+    claim,
+    columns,
+  }: CheckedTable): Promise<NamedTableRequest> {
     const { id } = claim.stream
     const { log, properties } = this.#streams.get(id)
+    const oldestMs = await this.#options.oldestMs(log)
     return {
       name,
       id,
@@ -334,15 +339,12 @@ export class Explore {
       columns,
       range,
       eventsMax,
-      // What the janitor has removed stays so, though its columns may be kept and the ttl become longer.
-      earliestMs: Math.max(
-        earliestVisibleMs(this.#options.nowMs(), properties.ttlSeconds),
-        this.#options.oldestMs(log),
-      ),
+      // Events that the janitor has removed stay invisible after the TTL is raised, also if they are still decoded.
+      earliestMs: Math.max(earliestVisibleMs(this.#options.nowMs(), properties.ttlSeconds), oldestMs),
     }
   }
 
-  /** The answers that take no engine. */
+  /** Rows of the answers that need no engine. */
   #ownRows(
     { outline, tables, columns }: Checked,
     namespace: NamespaceName,
@@ -360,12 +362,12 @@ function boundTables(tables: readonly CheckedTable[]) {
   return tables.map(({ named, columns }) => ({ name: named.name, columns }))
 }
 
-/** Which streams a reader may know of; undefined: all. */
+/** The streams that a reader may know; undefined: all. */
 function knownTo(reader: Reader | undefined): ((id: StreamId) => boolean) | undefined {
   return reader && ((id) => reader.mayKnow(id))
 }
 
-/** Longer ones make trees and plans that take a thousand times as much. */
+/** The tree and the plan of a statement take up to a thousand times its memory. */
 const STATEMENT_CHARS_MAX = 131_072
 
 function assertReadable(text: string): void {
@@ -389,7 +391,7 @@ function notFormatted({ first }: BadEvents): SqlError {
   return new SqlError('22000', `Unable to format the stream body.${what}`)
 }
 
-/** What is wrong with rows is told as what is wrong with a query. */
+/** Reports errors of reading rows as errors of the query. */
 async function refusedAs<T>(rows: Promise<T>): Promise<T> {
   try {
     return await rows

@@ -1,44 +1,46 @@
 /**
- * A semaphore that clients share: so many turns at a time, round-robin over the clients that wait.
+ * A semaphore whose permits are shared by clients. A client has tasks; a task needs one permit while it runs.
  *
- *   the last turn is for a client that has none: one client may hold all the others, and nobody waits behind it alone
- *   the client with the fewest turns is next, then the one that was served longest ago
- *   a client that waits without a turn while another holds several: the latest of those has to give way
- *   a client with a penalty waits while others are there
+ *   Permits go round-robin over the clients with waiting tasks: first to the client that holds the fewest, of several to the one
+ *   that was served the longest time ago.
+ *   The last free permit is reserved for a client that holds none, so one client alone never holds all of them.
+ *   If a client without a permit waits while another holds several, the latest task of that one is preempted.
+ *   A client with a penalty waits while other clients are present.
  *
- * It also finds out which turn is to blame when all that run have failed together (`judge`): the others run again.
+ * It also finds the task that is responsible when all running tasks have failed together (`judge`); the others run again.
  */
 import { type ClientKey, FairShare } from '../fair-share.ts'
 import type { Penalties } from './penalties.ts'
 
 export interface Task {
   readonly client: ClientKey
-  /** It may have ended a process: no other such turn runs beside it, so that the next failure tells. */
+  /** It may have ended a process. Only one suspect runs at a time, so that the next failure shows the responsible one. */
   suspect: boolean
-  /** Undefined until it has failed together with others; to be reset when it begins. */
+  /** Set when it has failed together with others; `begin` resets it. */
   verdict: Verdict | undefined
+  /** Called when it gets its permit. */
   begin(): void
-  /** Ends soon, and asks again. */
+  /** Asks it to release its permit soon and to ask for another. */
   preempt(): void
 }
 
 export type Verdict = 'guilty' | 'innocent'
 
-/** A turn that has to give way gets so long to end by itself. */
+/** A task may end by itself for this time before it is preempted. */
 const PREEMPT_AFTER_MS = 500
-/** A client that asked for nothing so long is not there any more. */
+/** A client that has not asked for this time does not count as present. */
 const PRESENT_MS = 60_000
-/** Clients that are remembered before those that are gone are looked for. */
+/** Above this number of known clients those that are not present are removed. */
 const PRESENT_MAX = 256
 
 export class FairSemaphore {
   readonly #permits: number
   readonly #penalties: Penalties
   readonly #waiting = new Map<ClientKey, Task[]>()
-  /** In the order in which they began. */
+  /** In the order of their start. */
   readonly #running = new Set<Task>()
   readonly #held: FairShare
-  /** When a client was last served, as a count. */
+  /** The number of the last permit that a client got. */
   readonly #served = new Map<ClientKey, number>()
   readonly #seenMs = new Map<ClientKey, number>()
   #serving = 0
@@ -54,16 +56,17 @@ export class FairSemaphore {
     return [...this.#running]
   }
 
-  /** How long its next turn has to wait for a penalty at least. */
+  /** How long the next task of the client waits at least, because of a penalty. */
   penaltyMs(client: ClientKey): number {
-    return this.#hasToWaitMs(client)
+    const waitMs = this.#penalties.waitMs(client)
+    return waitMs > 0 && this.#othersArePresent(client) ? waitMs : 0
   }
 
   waitingOf(client: ClientKey): number {
     return this.#waiting.get(client)?.length ?? 0
   }
 
-  /** `begin` is called when it is its turn, at once if there is one; `first`: before the others of its client. */
+  /** Calls `begin` when the task gets a permit, possibly at once. With `first` it is before the other tasks of its client. */
   ask(task: Task, first = false): void {
     this.#see(task.client)
     const queue = this.#waiting.get(task.client) ?? []
@@ -73,7 +76,7 @@ export class FairSemaphore {
     this.#serve()
   }
 
-  /** It runs no more, or does not want to run. */
+  /** Releases the permit of a task, or removes a waiting one. */
   leave(task: Task): void {
     if (this.#running.delete(task)) this.#held.give(task.client, 1)
     else this.#dequeue(task)
@@ -81,13 +84,13 @@ export class FairSemaphore {
   }
 
   /**
-   * All that run have failed together. `culprit` is to blame if it is known, else the only one that runs, or the only
-   * suspect; if it cannot be told, all are suspects from now on. 'gone': it is none of them.
+   * Call it when all running tasks have failed together. Responsible is `culprit` if it is known, else the only suspect, else the
+   * only running task. If there are several, all become suspects. 'none': no running task is responsible.
    */
-  judge(culprit?: Task | 'gone'): void {
+  judge(culprit?: Task | 'none'): void {
     const running = this.running
     for (const task of running) task.verdict = 'innocent'
-    if (culprit === 'gone') return
+    if (culprit === 'none') return
     const suspects = running.filter(({ suspect }) => suspect)
     const [only, ...others] = culprit !== undefined ? [culprit] : suspects.length > 0 ? suspects : running
     if (only !== undefined && others.length === 0) {
@@ -145,7 +148,7 @@ export class FairSemaphore {
     let best: Task | undefined
     for (const [client, [task]] of this.#waiting) {
       if (task === undefined || (free === 1 && this.#permits > 1 && this.#held.held(client) > 0)) continue
-      if ((task.suspect && hasSuspect) || this.#hasToWaitMs(client) > 0) continue
+      if ((task.suspect && hasSuspect) || this.penaltyMs(client) > 0) continue
       if (best === undefined || this.#isBefore(client, best.client)) best = task
     }
     return best
@@ -160,21 +163,16 @@ export class FairSemaphore {
     return this.#served.get(client) ?? 0
   }
 
-  #hasToWaitMs(client: ClientKey): number {
-    const waitMs = this.#penalties.waitMs(client)
-    return waitMs > 0 && this.#othersAreThere(client) ? waitMs : 0
-  }
-
-  #othersAreThere(client: ClientKey): boolean {
+  #othersArePresent(client: ClientKey): boolean {
     const sinceMs = performance.now() - PRESENT_MS
     for (const [other, ms] of this.#seenMs) if (other !== client && ms > sinceMs) return true
     return false
   }
 
-  /** When something changes by time alone: a penalty ends, or somebody has waited long enough for another to give way. */
+  /** Time until a penalty ends or a task is to be preempted; undefined if neither is the case. */
   #nextPollMs(): number | undefined {
     if (this.#overShare() !== undefined) return PREEMPT_AFTER_MS
-    const waits = [...this.#waiting.keys()].map((client) => this.#hasToWaitMs(client)).filter((ms) => ms > 0)
+    const waits = [...this.#waiting.keys()].map((client) => this.penaltyMs(client)).filter((ms) => ms > 0)
     return waits.length === 0 ? undefined : Math.min(...waits) + 1
   }
 
@@ -183,11 +181,11 @@ export class FairSemaphore {
     this.#serve()
   }
 
-  /** The latest turn of a client that holds several while another, which may have one, has none. */
+  /** The latest task of the client with most permits, if it holds several and another client waits without one. */
   #overShare(): Task | undefined {
     if (this.#held.total < this.#permits) return undefined
     const waits = [...this.#waiting.keys()].some(
-      (client) => this.#held.held(client) === 0 && this.#hasToWaitMs(client) === 0,
+      (client) => this.#held.held(client) === 0 && this.penaltyMs(client) === 0,
     )
     const heaviest = waits ? this.#held.heaviest() : undefined
     if (heaviest === undefined || this.#held.held(heaviest) < 2) return undefined

@@ -6,7 +6,7 @@
  *   SHOW COLUMNS (IN | FROM) table [(IN | FROM) namespace]
  *   (DESCRIBE | DESC) [EXTENDED | FORMATTED] table [column]
  *
- * A pattern is a word or a text: `*` stands for any characters, `|` for or; case does not count.
+ * A pattern is a word or a text: `*` matches any characters, `|` means or; case does not count.
  */
 import { wordsOf } from './hive-habits.ts'
 import { SqlError } from './sql-error.ts'
@@ -21,7 +21,7 @@ export type HiveCommand =
   | { readonly kind: 'show-columns'; readonly table: string; readonly namespace: string | undefined }
   | { readonly kind: 'describe-table'; readonly table: string; readonly column: string | undefined }
 
-/** Undefined for what DuckDB's parser is to read. Throws SqlError '42000' for what begins as one of these and is none. */
+/** Undefined for a statement that DuckDB parses. Throws SqlError '42000' for one that begins like these and is not valid. */
 export function readCommand(statement: string): HiveCommand | undefined {
   const words = new Words(wordsOf(statement))
   if (words.take('SHOW')) return show(words)
@@ -48,10 +48,10 @@ function patternOf(words: Words): string | undefined {
   return words.isOver ? undefined : words.name()
 }
 
-/** Words that begin a query, which DuckDB describes. */
+/** First words of a query: DuckDB describes queries. */
 const QUERY = /^(?:select|with|from|values|table|pivot|unpivot|show|describe|summarize|\()$/i
 
-/** `DESCRIBE table`, and DESCRIBE of a query, are DuckDB's too. */
+/** `DESCRIBE table` and DESCRIBE of a query are left to DuckDB. */
 function describe(words: Words): HiveCommand | undefined {
   if (words.left < 2) return undefined
   const isFormatted = words.take('EXTENDED', 'FORMATTED')
@@ -61,7 +61,7 @@ function describe(words: Words): HiveCommand | undefined {
   return words.isOver ? { kind: 'describe-table', table, column } : undefined
 }
 
-/** The words of a statement, one after the other. */
+/** Reads the words of a statement one by one. */
 class Words {
   readonly #words: readonly string[]
   #at = 0
@@ -94,11 +94,12 @@ class Words {
     return true
   }
 
-  /** A word, or what is between quotes of any kind. */
+  /** A word, or the text between quotes of any kind. */
   name(): string {
     if (!this.isName) throw this.unexpected('a name')
-    const word = this.#words[this.#at++]
-    const quote = word[0]
+    const word = this.next
+    this.#at++
+    const quote = word.charAt(0)
     return /["`']/.test(quote) ? word.slice(1, -1).replaceAll(quote + quote, quote) : word
   }
 

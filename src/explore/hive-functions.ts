@@ -1,11 +1,11 @@
 /**
- * Functions of Hive that DuckDB does not have under their names, as macros. Times are in UTC.
+ * Macros for functions of Hive that DuckDB does not have by that name. Times are in UTC.
  *
- * Patterns of times are Java's, as far as they are of numbers: yyyy yy MM dd HH hh mm ss SSS, and 'T' and 'Z' in quotes. A
- * pattern with anything else is an error that says so. They are filled in word by word, as strftime takes constants only.
+ * Patterns of times are the numeric ones of Java: yyyy yy MM dd HH hh mm ss SSS, and 'T' and 'Z' in quotes. A pattern with
+ * anything else causes an error. The words are replaced one by one, because strftime takes constant patterns only.
  */
 
-/** Longer words first. What stands in their place has digits alone, so that no later word is found in it. */
+/** Longer words first. They are replaced by digits, in which no later word is found. */
 const WORDS: readonly (readonly [java: string, strftime: string])[] = [
   ['yyyy', '%Y'],
   ['yy', '%y'],
@@ -19,7 +19,7 @@ const WORDS: readonly (readonly [java: string, strftime: string])[] = [
 ]
 const QUOTED = "''([TZ])''"
 
-/** `time` as `pattern` says; both are names of parameters. */
+/** SQL that formats `time` by `pattern`; both are names of parameters. */
 function formatted(time: string, pattern: string): string {
   let filled = pattern
   for (const [java, strftime] of WORDS)

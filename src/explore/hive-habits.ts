@@ -1,35 +1,34 @@
 /**
- * Habits of Hive that occur in CDAP's documents, made into what DuckDB understands:
+ * Converts forms of Hive that occur in CDAP's documents to those of DuckDB:
  *
  *   `name`            -> "name"            a name in back-ticks
  *   headers["key"]    -> headers['key']    a key in double quotes, within brackets
  *   'it\'s'           -> 'it''s'           a quote behind a backslash, as CDAP's JDBC driver writes parameters
  *   … ;               -> …                 a semicolon at the end
  *
- * A walk over tokens, so that nothing inside a text or a comment changes. Whatever comes out is looked at as a whole by
- * DuckDB's own parser: a slip here is a syntax error, no way around any check.
+ * It changes tokens, so nothing inside a text or a comment changes. DuckDB's parser reads the result as a whole: a mistake here
+ * causes a syntax error and cannot avoid a check.
  */
 import { hiveTokensOf, isSpace, tokensOf } from './sql-tokens.ts'
 
 export function fromHive(statement: string): string {
   const tokens = tokensOf(withoutEscapedQuotes(statement))
-  const words = tokens.flatMap((token, index) => (isSpace(token) ? [] : [index]))
-  for (const [nth, index] of words.entries()) {
-    const token = tokens[index]
+  const words = tokens.flatMap((token, index) => (isSpace(token) ? [] : [{ token, index }]))
+  for (const [nth, { token, index }] of words.entries()) {
     if (token.startsWith('`') && isClosed(token)) {
       tokens[index] = `"${token.slice(1, -1).replaceAll('``', '`').replaceAll('"', '""')}"`
-    } else if (token.startsWith('"') && isKey(tokens, words, nth)) {
+    } else if (token.startsWith('"') && isKey(words, nth)) {
       tokens[index] = `'${token.slice(1, -1).replaceAll('""', '"').replaceAll("'", "''")}'`
     }
   }
-  let last = words.length - 1
-  while (last >= 0 && tokens[words[last]] === ';') tokens[words[last--]] = ''
+  const lastWord = words.findLastIndex(({ token }) => token !== ';')
+  for (const { index } of words.slice(lastWord + 1)) tokens[index] = ''
   return tokens.join('')
 }
 
 /**
- * Quotes within a text doubled, where they stand behind a backslash. To DuckDB a backslash is a character like any other, so
- * `'\'` is a whole text: a statement in which Hive would find a text or a name without an end is left as it is.
+ * Doubles the quotes of a text that stand behind a backslash. For DuckDB a backslash is a character like any other, so `'\'` is
+ * a whole text: a statement in which Hive would find a text or a name without an end is not changed.
  */
 function withoutEscapedQuotes(statement: string): string {
   if (!statement.includes("\\'")) return statement
@@ -40,23 +39,23 @@ function withoutEscapedQuotes(statement: string): string {
     .join('')
 }
 
-/** By the quote that they begin with. */
+/** By the first character. */
 const CLOSED: ReadonlyMap<string, RegExp> = new Map([
   ["'", /^'[^'\\]*(?:(?:\\[\s\S]|'')[^'\\]*)*'$/],
   ['"', /^"[^"]*(?:""[^"]*)*"$/],
   ['`', /^`[^`]*(?:``[^`]*)*`$/],
 ])
 
-/** Whether a text or a name has its end; all other tokens have. */
+/** False for a text or a name without its end. */
 function isClosed(token: string): boolean {
-  return CLOSED.get(token[0])?.test(token) ?? true
+  return CLOSED.get(token.charAt(0))?.test(token) ?? true
 }
 
 function unescapedQuote(pair: string, character: string): string {
   return character === "'" ? "''" : pair
 }
 
-/** The words a statement begins with, in capitals, comments left out. */
+/** The first words of a statement, in capitals, without comments. */
 export function firstWords(statement: string, count: number): string[] {
   return wordsOf(statement)
     .slice(0, count)
@@ -76,7 +75,7 @@ export function behindWords(statement: string, count: number): string {
   return first === -1 ? '' : tokens.slice(first).join('')
 }
 
-/** Words that no value ends with: a bracket behind them begins a list. They are DuckDB's reserved ones. */
+/** DuckDB's reserved words. No value ends with one, so a bracket after it begins a list. */
 const RESERVED: ReadonlySet<string> = new Set(
   `all analyse analyze and any array as asc asymmetric both case cast check collate column constraint create default
   deferrable desc describe distinct do else end except false fetch for foreign from group having in initially intersect into
@@ -85,10 +84,10 @@ const RESERVED: ReadonlySet<string> = new Set(
   when where window with between by is like ilike similar glob values`.split(/\s+/),
 )
 
-/** `["key"]` after a name or another bracket is a subscript; at any other place it is a list of one column. */
-function isKey(tokens: readonly string[], words: readonly number[], nth: number): boolean {
-  if (tokens[words[nth - 1]] !== '[' || tokens[words[nth + 1]] !== ']') return false
-  const before = tokens[words[nth - 2]] ?? ''
+/** `["key"]` after a name or another bracket is a subscript; elsewhere it is a list of one column. */
+function isKey(words: readonly { readonly token: string }[], nth: number): boolean {
+  if (words[nth - 1]?.token !== '[' || words[nth + 1]?.token !== ']') return false
+  const before = words[nth - 2]?.token ?? ''
   return (
     /^(?:[A-Za-z_\u0080-\uffff"`]|[\])}]$)/.test(before) &&
     !isText(before) &&

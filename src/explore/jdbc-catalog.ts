@@ -1,15 +1,14 @@
 /**
- * What JDBC drivers ask of a database about itself: schemas, which are namespaces; tables, columns, types and functions.
- * Columns and values are those that CDAP had from Hive. A reader is told of what it may know.
+ * Answers the questions of JDBC drivers about the database: schemas (which are namespaces), tables, columns, types and
+ * functions. Columns and values are those that CDAP returned from Hive. A reader sees only what it may know.
  */
 import { setImmediate } from 'node:timers/promises'
 import type { NamespaceName } from '../streams/names.ts'
 import type { Registry } from '../streams/registry.ts'
 import type { MayKnow, TableClaim } from '../streams/table-names.ts'
-import type { ResultColumn } from './cells.ts'
 import { type Column, NoTable } from './columns.ts'
+import { isUnsigned, JDBC_TYPES, type JdbcType, jdbcFactsOf, type ResultColumn } from './hive-types.ts'
 import { namePattern } from './jdbc-patterns.ts'
-import { isUnsigned, JDBC_TYPES, type JdbcType, jdbcTypeOf } from './jdbc-types.ts'
 import type { Result } from './result.ts'
 import { columnsOrReason, type Tables } from './tables.ts'
 
@@ -32,20 +31,20 @@ export type MetadataQuestion =
     }
   | { readonly about: 'functions'; readonly function: string | undefined }
 
-/** Which names may be told. */
+/** Which names the reader may know. */
 export interface CatalogReader {
   readonly mayKnow: MayKnow
   mayKnowPartOf(namespace: NamespaceName): boolean
 }
 
 export interface Catalog {
-  /** `reader` is undefined if everybody may know everything. */
+  /** `reader` is undefined if no tokens are required. */
   answer(question: MetadataQuestion, reader: CatalogReader | undefined): Promise<Result>
 }
 
 type Cell = string | number | boolean | null
 
-/** So many tables are looked at before others are heard. */
+/** The event loop handles other work after this many tables. */
 const SLICE_TABLES = 50
 
 export class JdbcCatalog implements Catalog {
@@ -134,7 +133,7 @@ interface TableColumn {
   readonly position: number
 }
 
-/** Rows are made when they are asked for: there may be many columns. */
+/** Rows are made when a page is read: there may be many columns. */
 function rows<T>(
   columns: readonly ResultColumn[],
   items: readonly T[],
@@ -189,7 +188,7 @@ function columnRow({
   column: { name, hiveType },
   position,
 }: TableColumn): readonly Cell[] {
-  const { number, precision, columnSize = precision, decimalDigits, radix } = jdbcTypeOf(hiveType)
+  const { number, precision, columnSize = precision, decimalDigits, radix } = jdbcFactsOf(hiveType)
   const nothing = null
   return [
     null,
@@ -250,7 +249,7 @@ const TYPES = columnsNamed(`
   AUTO_INCREMENT BOOLEAN, LOCAL_TYPE_NAME STRING, MINIMUM_SCALE SMALLINT, MAXIMUM_SCALE SMALLINT, SQL_DATA_TYPE INT,
   SQL_DATETIME_SUB INT, NUM_PREC_RADIX INT`)
 
-/** Those that people use most; DuckDB has many more. */
+/** The most common ones; sql-functions.ts has all. */
 const FUNCTION_NAMES: readonly string[] =
   `abs acos array_agg ascii asin atan atan2 avg bool_and bool_or cardinality ceil chr coalesce concat concat_ws contains corr cos
   count covar_pop covar_samp date_diff date_part date_trunc degrees dense_rank ends_with epoch_ms exp first_value floor format
@@ -261,7 +260,7 @@ const FUNCTION_NAMES: readonly string[] =
   stddev_samp strftime string_agg strpos strptime substr substring sum tan to_base64 translate trim trunc unnest upper var_pop
   var_samp week year`.split(/\s+/)
 
-/** CDAP's answers to `DatabaseMetaData` that are no rows; other names are unknown, as they were to Hive. */
+/** CDAP's answers to `DatabaseMetaData` that are not rows; other names are unknown, as in Hive. */
 export const JDBC_INFO: ReadonlyMap<string, string | number> = new Map<string, string | number>([
   ['DBMS_NAME', 'CDAP'],
   ['DBMS_VER', '2.4.0'],

@@ -1,10 +1,10 @@
-/** Patterns of JDBC for names: `%` is any text, `_` any character, `\` before one of them takes it as it is. */
+/** JDBC's patterns of names: `%` matches any text, `_` any character; `\` makes the next character an ordinary one. */
 
 type Part = string | typeof ANY_TEXT | typeof ANY_CHARACTER
 const ANY_TEXT = Symbol('%')
 const ANY_CHARACTER = Symbol('_')
 
-/** Undefined and the empty text mean every name, as in Hive. Takes time in proportion to pattern times name at worst. */
+/** Undefined and the empty text match every name, as in Hive. At worst the time grows with pattern length × name length. */
 export function namePattern(
   pattern: string | undefined,
   { ignoreCase = false }: { readonly ignoreCase?: boolean } = {},
@@ -17,15 +17,15 @@ export function namePattern(
 function partsOf(pattern: string): readonly Part[] {
   const parts: Part[] = []
   for (let i = 0; i < pattern.length; i++) {
-    const character = pattern[i]
-    if (character === '\\' && i + 1 < pattern.length) parts.push(pattern[++i])
+    const character = pattern.charAt(i)
+    if (character === '\\' && i + 1 < pattern.length) parts.push(pattern.charAt(++i))
     else if (character === '%') parts.push(ANY_TEXT)
     else parts.push(character === '_' ? ANY_CHARACTER : character)
   }
   return parts
 }
 
-/** After the last `%` that was passed, the text it stands for grows by one character whenever the rest does not fit. */
+/** Whenever the rest does not match, the text that the last `%` matches grows by one character. */
 function matches(parts: readonly Part[], name: string): boolean {
   let part = 0
   let at = 0

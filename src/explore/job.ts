@@ -1,32 +1,32 @@
-/** A query as the workshop knows it: what it is, and whether it is worked on, given up, or has rows. */
+/** A query in a worker: its statement, its state (waits, works, cancelled, has rows) and its connection. */
 import type { DuckDBType } from '@duckdb/node-api'
-import type { ResultColumn } from './cells.ts'
 import type { Connection } from './engine.ts'
+import type { ResultColumn } from './hive-types.ts'
 import type { ReadColumns } from './planner.ts'
 import { type Result, RowsInTable } from './result.ts'
 import { SqlError } from './sql-error.ts'
 import type { Statement } from './statement.ts'
 
-/** So often a query is told to stop until it has: one that has not begun yet does not hear it. */
-const INTERRUPT_MS = 50
+/** Interval of interrupts until the query has ended: a query that has not started yet ignores an interrupt. */
+const INTERRUPT_INTERVAL_MS = 50
 
 export class Job {
   readonly statement: Statement
-  /** What the engine is given: `EXPLAIN`, `EXPLAIN ANALYZE` or nothing, and the query. */
+  /** The text for the engine: `EXPLAIN`, `EXPLAIN ANALYZE` or nothing, and the query. */
   readonly sql: string
   readonly select: string
   readonly isExplain: boolean
-  /** To plan on, then to run on; undefined in between. */
+  /** While the query is planned, runs, or has rows in a table; undefined in between. */
   connection: Connection | undefined
   columns: readonly ResultColumn[] = []
-  /** DuckDB's, of the same. */
+  /** DuckDB's types of the same columns. */
   types: readonly DuckDBType[] = []
-  /** Of its tables. */
+  /** The columns that it reads of its tables. */
   read: ReadColumns
   result: Result | undefined
   ended: Promise<unknown> = Promise.resolve()
-  readonly #onGivenUp = new Set<(reason: SqlError) => void>()
-  #givenUp: SqlError | undefined
+  readonly #onCancelled = new Set<(reason: SqlError) => void>()
+  #reason: SqlError | undefined
   #isRunning = false
   #isDropped = false
   #interrupting: NodeJS.Timeout | undefined
@@ -39,28 +39,28 @@ export class Job {
   }
 
   get cancelled(): boolean {
-    return this.#givenUp !== undefined
+    return this.#reason !== undefined
   }
 
-  /** Whether it keeps the engine busy. */
+  /** Whether the engine works for it. */
   get isBusy(): boolean {
     return this.#isRunning
   }
 
   /**
-   * Works on a connection of its own, and is interrupted when the job is given up. `ended` resolves after it. `keep` has the
-   * connection once the work is done; without it, it stays the job's, for the rows.
+   * Runs `work` on a connection, and interrupts it when the job is cancelled. `ended` resolves after it. `keep` takes the
+   * connection when the work has succeeded; without `keep` the job has it until `drop`, for the rows.
    */
   async on<T>(
     connect: () => Promise<Connection>,
     work: (connection: Connection) => Promise<T>,
     keep?: (connection: Connection) => void,
   ): Promise<T> {
-    this.assertGoesOn()
+    this.assertNotEnded()
     this.#isRunning = true
-    const working = this.unlessGivenUp(async () => {
+    const working = this.#orReason(async () => {
       this.connection = await connect()
-      this.assertGoesOn()
+      this.assertNotEnded()
       return work(this.connection)
     })
     this.ended = working.catch(() => {})
@@ -83,42 +83,42 @@ export class Job {
     if (connection !== undefined) to(connection)
   }
 
-  /** If it rejects because the job was given up, with why. */
-  async unlessGivenUp<T>(work: () => Promise<T>): Promise<T> {
+  /** If the job was cancelled, it rejects with the reason of that. */
+  async #orReason<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work()
     } catch (error) {
-      throw this.#givenUp ?? error
+      throw this.#reason ?? error
     }
   }
 
-  /** What `promise` resolves with, unless the job is given up before: then `late` gets it when it comes. */
-  orGivenUp<T>(promise: Promise<T>, late: (value: T) => void = () => {}): Promise<T> {
+  /** Settles like `promise`, or rejects when the job is cancelled before; then `late` gets the value when there is one. */
+  orCancelled<T>(promise: Promise<T>, late: (value: T) => void = () => {}): Promise<T> {
     return new Promise((resolve, reject) => {
-      const giveUp = (reason: SqlError) => {
-        this.#onGivenUp.delete(giveUp)
+      const cancel = (reason: SqlError) => {
+        this.#onCancelled.delete(cancel)
         promise.then(late, () => {})
         reject(reason)
       }
-      if (this.#givenUp !== undefined) return giveUp(this.#givenUp)
-      this.#onGivenUp.add(giveUp)
-      promise.then(resolve, reject).finally(() => this.#onGivenUp.delete(giveUp))
+      if (this.#reason !== undefined) return cancel(this.#reason)
+      this.#onCancelled.add(cancel)
+      promise.then(resolve, reject).finally(() => this.#onCancelled.delete(cancel))
     })
   }
 
-  assertGoesOn(): void {
-    if (this.#givenUp !== undefined) throw this.#givenUp
+  assertNotEnded(): void {
+    if (this.#reason !== undefined) throw this.#reason
     if (this.#isDropped) throw closed()
   }
 
-  /** Does nothing to one that has its rows. */
-  stop(reason = new SqlError('57014', 'the query was given up')): void {
+  /** Has no effect on a job that has its rows. */
+  stop(reason = new SqlError('57014', 'the query was cancelled')): void {
     if (this.cancelled || this.result !== undefined) return
-    this.#givenUp = reason
-    for (const giveUp of this.#onGivenUp) giveUp(reason)
+    this.#reason = reason
+    for (const cancel of this.#onCancelled) cancel(reason)
     this.connection?.interrupt()
     if (!this.#isRunning) return
-    this.#interrupting = setInterval(() => this.connection?.interrupt(), INTERRUPT_MS)
+    this.#interrupting = setInterval(() => this.connection?.interrupt(), INTERRUPT_INTERVAL_MS)
   }
 
   drop(): void {
@@ -127,7 +127,7 @@ export class Job {
     if (!this.#isRunning) this.#close()
   }
 
-  /** Closing waits for what the connection does. */
+  /** Closing a connection waits for what it does. */
   #close(): void {
     if (this.result instanceof RowsInTable) this.result.close()
     else this.connection?.closeSync()

@@ -1,6 +1,6 @@
 /**
- * An instance of DuckDB that is closed to the outside: it reads and writes no file but what it spills, installs and loads
- * nothing, and no statement can change that. It has one thread, and its time zone is UTC, whatever that of the machine is.
+ * A DuckDB instance without access to anything outside: except for spilling it reads and writes no file, it installs and loads
+ * nothing, and no statement can change that. It has one thread, and its time zone is UTC on every machine.
  */
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import { HIVE_FUNCTIONS } from './hive-functions.ts'
@@ -8,11 +8,11 @@ import { HIVE_FUNCTIONS } from './hive-functions.ts'
 export interface InstanceOptions {
   readonly memoryBytes: number
   readonly diskBytes: number
-  /** Empty: nothing spills. */
+  /** Empty: the instance does not spill. */
   readonly spillFolder: string
 }
 
-/** `prepare` runs on the first connection, before the settings are locked; that connection is returned as well. */
+/** `prepare` runs on the first connection before the settings are locked. That connection is returned as well. */
 export async function openLocked(
   duckdb: typeof import('@duckdb/node-api'),
   { memoryBytes, diskBytes, spillFolder }: InstanceOptions,

@@ -1,7 +1,7 @@
-/** Hive's patterns of names: `*` stands for any characters, `|` for or; case does not count, nor does space around a part. */
+/** Hive's patterns of names: `*` matches any characters, `|` means or; case and space around a part do not count. */
 import { SqlError } from './sql-error.ts'
 
-/** Names have 256 characters at most; a pattern is compared with every name of a namespace. */
+/** Names have at most 256 characters, and a pattern is compared with every name of a namespace. */
 const PATTERN_CHARS_MAX = 256
 
 /** Throws SqlError '42000' for a pattern that is too long. */
@@ -17,10 +17,10 @@ export function namePattern(pattern: string | undefined): (name: string) => bool
   return (name) => choices.some((pieces) => fits(name.toLowerCase(), pieces))
 }
 
-/** Whether the pieces are in the name in their order, the first at its begin and the last at its end. */
+/** Whether the name consists of the pieces in their order, with any text between two of them. */
 function fits(name: string, pieces: readonly string[]): boolean {
-  const first = pieces[0]
-  const last = pieces[pieces.length - 1]
+  const first = pieces[0]!
+  const last = pieces.at(-1)! // splitting a text gives at least one piece
   if (pieces.length === 1) return name === first
   if (name.length < first.length + last.length || !name.startsWith(first) || !name.endsWith(last))
     return false

@@ -1,13 +1,14 @@
-/** Answers about tables and namespaces, which take no engine: SHOW TABLES, SHOW DATABASES, SHOW COLUMNS, DESCRIBE. */
-import type { ResultColumn } from './cells.ts'
+/** Answers that need no engine: SHOW TABLES, SHOW DATABASES, SHOW COLUMNS, DESCRIBE. */
+
 import type { Column } from './columns.ts'
+import type { ResultColumn } from './hive-types.ts'
 import { namePattern } from './name-pattern.ts'
-import type { Outline } from './query-worker.ts'
+import type { Outline } from './query-worker-protocol.ts'
 import { type Result, rowsInMemory } from './result.ts'
 import { SqlError } from './sql-error.ts'
 import type { StatementKind } from './statement.ts'
 
-/** What there is, as far as whoever asks may know it. */
+/** The names that the reader may know. */
 export interface Known {
   readonly namespace: string
   tables(): readonly string[]
@@ -22,8 +23,8 @@ const COLUMNS: Readonly<Partial<Record<StatementKind, readonly string[]>>> = {
 }
 
 /**
- * The columns of such an answer; undefined for what the engine answers. `table` has the columns of the first table that the
- * statement names. Throws SqlError for another namespace, a column that is not there, and a pattern that is too long.
+ * The columns of such an answer; undefined if the engine answers. `table` has the columns of the first table that the statement
+ * names. Throws SqlError for another namespace, an unknown column, and a pattern that is too long.
  */
 export function ownColumns(
   { kind, isExplain, command }: Outline,
@@ -40,7 +41,7 @@ export function ownColumns(
   return names.map((name) => ({ name, type: 'STRING' }))
 }
 
-/** Undefined where `ownColumns` is. */
+/** Undefined if `ownColumns` is. */
 export function ownResult(
   outline: Outline,
   columns: readonly ResultColumn[],

@@ -1,12 +1,12 @@
 /**
- * Clients whose statements ended a process, or took long to check: what they ask for next waits a while if others are there.
- * The time doubles with every further one.
+ * Penalties of clients whose statements ended a process: their next statement waits if other clients are present. The time
+ * doubles with each further penalty.
  */
 import type { ClientKey } from '../fair-share.ts'
 
 const FIRST_MS = 2_000
 const LONGEST_MS = 60_000
-const FORGOTTEN_MS = 600_000
+const KEPT_MS = 600_000
 
 interface Penalty {
   readonly strikes: number
@@ -20,14 +20,14 @@ export class Penalties {
   add(client: ClientKey): void {
     const nowMs = performance.now()
     for (const [other, { untilMs }] of this.#penalties) {
-      if (untilMs + FORGOTTEN_MS < nowMs) this.#penalties.delete(other)
+      if (untilMs + KEPT_MS < nowMs) this.#penalties.delete(other)
     }
     const strikes = (this.#penalties.get(client)?.strikes ?? 0) + 1
     const ms = Math.min(LONGEST_MS, FIRST_MS * 2 ** (strikes - 1))
     this.#penalties.set(client, { strikes, untilMs: nowMs + ms })
   }
 
-  /** How long its turns have to wait still: 0 for nearly every client. */
+  /** How long the client still has to wait: 0 for nearly every client. */
   waitMs(client: ClientKey): number {
     return Math.max(0, (this.#penalties.get(client)?.untilMs ?? 0) - performance.now())
   }

@@ -1,14 +1,15 @@
 /**
- * The columns that a query reads of its tables, by the engine's own plan.
+ * Finds the columns that a query reads of its tables, from the engine's own plan.
  *
- * An instance of its own binds the query to empty tables of full width, and plans it with one optimizer only:
- * `unused_columns`, which removes from scans the columns that nothing above them refers to. That depends on the query alone,
- * never on data, so a column that no scan of the plan has cannot influence the answer. EXPLAIN lists the columns of scans.
- * If the plan cannot be understood, all columns count as read.
+ * A separate instance binds the query to empty tables with all columns, and plans it with one optimizer only: `unused_columns`,
+ * which removes from scans the columns that nothing above them refers to. The result depends on the query alone, never on
+ * data, so a column that no scan of the plan has cannot influence the answer. EXPLAIN lists the columns of scans. If the plan
+ * has an unknown form, all columns count as read.
  */
 import type { DuckDBConnection, DuckDBInstance, DuckDBType } from '@duckdb/node-api'
 import { BoundConnections, type BoundTable, type BoundTables, baseName } from './bound-tables.ts'
 import { openLocked } from './locked-instance.ts'
+import { onlyRow } from './only-row.ts'
 
 /** Of a prepared statement, by position. */
 export interface AnswerColumn {
@@ -16,7 +17,7 @@ export interface AnswerColumn {
   readonly type: DuckDBType
 }
 
-/** By the name of the table: what its columns are kept as. Undefined: all columns are read. */
+/** Names of decoded columns (`keptAs`), by table. Undefined: all columns are read. */
 export type ReadColumns = ReadonlyMap<string, ReadonlySet<string>> | undefined
 
 export interface Plan {
@@ -24,7 +25,7 @@ export interface Plan {
   readonly read: ReadColumns
 }
 
-/** Plans are not counted in it; nothing is read or sorted. */
+/** DuckDB does not count plans; nothing is read or sorted. */
 const MEMORY_BYTES = 64 * 1024 * 1024
 const OPTIMIZER = 'unused_columns'
 
@@ -60,10 +61,10 @@ async function disableOptimizers(connection: DuckDBConnection): Promise<void> {
 }
 
 const PLANS_MAX = 100
-/** Of the names of columns and the text, together: so much is kept of each at most. */
+/** A plan is kept only if the names of its columns and its text are not longer, together. */
 const PLAN_KEY_CHARS_MAX = 32_768
 
-/** Plans of queries that have been asked lately: they hang on the text and the columns of the tables alone. */
+/** Plans of recent queries. They depend on the text and the columns of the tables alone. */
 export class KnownPlans {
   readonly #plans = new Map<string, Plan>()
 
@@ -82,7 +83,7 @@ function planKey(sql: string, tablesKey: string): string {
   return `${tablesKey}\n${sql}`
 }
 
-/** `sql` may be any statement; the columns are those of its answer. */
+/** The columns of the answer of any statement. */
 export async function answerColumns(
   connection: DuckDBConnection,
   sql: string,
@@ -98,14 +99,14 @@ export async function answerColumns(
   }
 }
 
-/** What `select` reads of these tables, on a connection of the planner that has them. */
+/** The columns that `select` reads of these tables. `connection` is the planner's and has them. */
 export async function readColumns(
   connection: DuckDBConnection,
   { tables }: BoundTables,
   select: string,
 ): Promise<ReadColumns> {
   const reader = await connection.runAndReadAll(`EXPLAIN (FORMAT json) ${select}`)
-  return columnsOfScans(JSON.parse(String(reader.getRows()[0][1])) as readonly PlanNode[], tables)
+  return columnsOfScans(JSON.parse(String(onlyRow(reader)[1])) as readonly PlanNode[], tables)
 }
 
 interface PlanNode {
@@ -114,7 +115,7 @@ interface PlanNode {
   readonly extra_info: { readonly Table?: unknown; readonly Projections?: unknown }
 }
 
-/** Leaves of a plan that are no tables. */
+/** Leaves of a plan that are not tables. */
 const OTHER_SOURCES: ReadonlySet<string> = new Set([
   'COLUMN_DATA_SCAN',
   'CTE_SCAN',

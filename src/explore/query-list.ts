@@ -1,8 +1,8 @@
 /**
- * The queries there are: a bounded number, each until nobody has asked for it for a while. Nothing outlives the process.
+ * All queries: a limited number, each until it has not been used for a time. No query outlives the process.
  *
- * One client alone may have them all. Where they are all taken and another client asks, the client with the most gives one
- * back: rows that nobody has asked for longest, else what waits, else what runs.
+ * One client alone may use the whole limit. If it is used up and another client submits a query, a query of the client with
+ * the most is ended: the finished one that was not used for the longest time, else one that waits, else one that runs.
  */
 import { type ClientKey, FairShare } from '../fair-share.ts'
 import { ServiceError } from '../service-error.ts'
@@ -13,7 +13,7 @@ import type { QueryHandle } from './query-handle.ts'
 
 export interface QueryListOptions {
   readonly nowMs: () => number
-  /** Those that run or have rows; as many again are remembered without. */
+  /** Limit of queries that run or have rows. As many ended queries are kept in addition. */
   readonly queriesMax: number
   readonly idleMs: number
 }
@@ -21,14 +21,14 @@ export interface QueryListOptions {
 export interface QueryPage {
   readonly limit: number
   readonly cursor: 'next' | 'prev'
-  /** Milliseconds: those before it, or after it. */
+  /** Queries submitted before this time ('next') or after it ('prev'). */
   readonly offsetMs: number
 }
 
 export class QueryList implements SharedResource {
   readonly resource = 'queries'
   readonly #options: QueryListOptions
-  /** The oldest first. */
+  /** In the order of submission. */
   readonly #queries = new Map<QueryHandle, Query>()
 
   cut = 0
@@ -50,7 +50,7 @@ export class QueryList implements SharedResource {
     return this.#shares(true).clients
   }
 
-  /** Throws ServiceError 'overloaded' if there is no place for a query of this client. */
+  /** Throws ServiceError 'overloaded' if the client may not add a query now. */
   assertCapacityFor(client: ClientKey): void {
     this.expire()
     const shares = this.#shares(true)
@@ -65,22 +65,22 @@ export class QueryList implements SharedResource {
     )
   }
 
-  /** Throws ServiceError 'overloaded' as `assertCapacityFor`; ends a query of another client if it has to. */
+  /** Throws ServiceError 'overloaded' as `assertCapacityFor`; may end a query of another client. */
   add(query: Query): void {
     this.assertCapacityFor(query.client)
-    if (!this.#shares(true).fits(1)) this.#giveBack(query.client)
+    if (!this.#shares(true).fits(1)) this.#endOneOfOthers(query.client)
     while (!this.#shares(false).fits(1)) this.#queries.delete(this.#heaviest(false)!.handle)
     this.#queries.set(query.handle, query)
   }
 
-  #giveBack(client: ClientKey): void {
+  #endOneOfOthers(client: ClientKey): void {
     const query = this.#heaviest(true, client)
     if (query === undefined) return
     this.cut++
-    query.end(GAVE_WAY)
+    query.end(NOT_WITHIN_SHARE)
   }
 
-  /** Keeps it from expiring, if whoever asks may see it. */
+  /** Counts as use of the query, if the caller may see it. */
   find(handle: string, maySee: (query: Query) => boolean): Query | undefined {
     this.expire()
     const query = this.#queries.get(handle as QueryHandle)
@@ -95,15 +95,17 @@ export class QueryList implements SharedResource {
     return shares
   }
 
-  /** The query of the client with the most that is missed least. */
+  /** Of the client with the most queries, the one to end first. */
   #heaviest(isActive: boolean, except?: ClientKey): Query | undefined {
     const client = this.#shares(isActive).heaviest(except)
-    const its = [...this.#queries.values()].filter(
+    const queries = [...this.#queries.values()].filter(
       (query) => query.client === client && query.isActive === isActive,
     )
-    if (!isActive) return its[0]
-    const [idle] = its.filter(({ status }) => status === 'FINISHED').sort((a, b) => a.touchedMs - b.touchedMs)
-    return idle ?? its.findLast(({ status }) => status === 'INITIALIZED') ?? its.at(-1)
+    if (!isActive) return queries[0]
+    const [idle] = queries
+      .filter(({ status }) => status === 'FINISHED')
+      .sort((a, b) => a.touchedMs - b.touchedMs)
+    return idle ?? queries.findLast(({ status }) => status === 'INITIALIZED') ?? queries.at(-1)
   }
 
   all(): readonly Query[] {
@@ -115,7 +117,7 @@ export class QueryList implements SharedResource {
     return [...this.#queries.values()].filter((query) => query.namespace === namespace)
   }
 
-  /** Forgets what nobody has asked for; one that still runs is given up. */
+  /** Removes queries that were not used for a time; one that still runs is cancelled. */
   expire(): void {
     const beforeMs = this.#options.nowMs() - this.#options.idleMs
     for (const [handle, query] of this.#queries) {
@@ -131,12 +133,12 @@ export class QueryList implements SharedResource {
   }
 }
 
-const GAVE_WAY: QueryFailure = {
+const NOT_WITHIN_SHARE: QueryFailure = {
   sqlState: '53000',
   message: 'another client needed a place, and this one had the most queries open; close those that are done',
 }
 
-/** Of these, the newest first. */
+/** The newest first. */
 export function pageOf(queries: readonly Query[], { limit, cursor, offsetMs }: QueryPage): Query[] {
   const newestFirst = [...queries].reverse()
   if (cursor === 'next') return newestFirst.filter(({ createdMs }) => createdMs < offsetMs).slice(0, limit)

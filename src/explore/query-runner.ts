@@ -1,29 +1,28 @@
 /**
- * Runs queries, each in its turn, in the process of queries.
+ * Runs queries in the query worker, each while it holds a permit.
  *
- * A query ends after the time it may take. When the process ends, or has no memory left, the query that is to blame fails;
- * the others have handed out no rows yet, and run again. Rows that are few are kept here, so that they outlive the process.
+ * A query ends after its time limit. When the worker's process ends or has no memory left, the responsible query fails; the
+ * others have not returned any rows yet and run again. Few rows are kept in the service, so that they outlive the process.
  */
 import { ServiceError } from '../service-error.ts'
-import type { ResultColumn } from './cells.ts'
+import type { BoundTable } from './bound-tables.ts'
 import type { EngineOptions } from './engine.ts'
 import type { EventSource } from './event-source.ts'
 import { FairSemaphore, type Task, type Verdict } from './fair-semaphore.ts'
+import type { ResultColumn } from './hive-types.ts'
 import type { Penalties } from './penalties.ts'
-import { culpritOf, isCollective, ProcessEnded } from './process-ended.ts'
 import type { Query } from './query.ts'
-import { QueryProcess } from './query-process.ts'
+import { type QueryWorkerClient, RestartingQueryWorker } from './query-worker-client.ts'
 import type {
-  BoundTable,
   NamedTableRequest,
   QueryKey,
   QueryWorker,
   RunOutcome,
   StrictFailure,
-} from './query-worker.ts'
-import type { RemoteQueryWorker } from './remote-query-worker.ts'
+} from './query-worker-protocol.ts'
 import { type Result, rowsInMemory } from './result.ts'
 import { isEngineError, type SqlError, sqlErrorOf } from './sql-error.ts'
+import { culpritOf, isCollective, ProcessEnded } from './worker-failure.ts'
 
 export interface QueryRunnerOptions {
   readonly engine: EngineOptions
@@ -31,34 +30,34 @@ export interface QueryRunnerOptions {
   readonly report: (error: unknown) => void
   readonly penalties: Penalties
   readonly runMs: number
-  /** A process has ended with what it had. */
+  /** The worker's process has ended; rows in it are lost. */
   readonly onLost: (queryWorker: QueryWorker, why: SqlError) => void
 }
 
-/** What is to run for a query that has passed every check. */
+/** A query that has passed every check. */
 export interface Plan {
   readonly statement: string
   readonly bound: readonly BoundTable[]
   readonly strict: boolean
   readonly columns: readonly ResultColumn[]
-  /** Asked for when it begins: which events are visible changes while it waits. */
-  readonly needed: () => readonly NamedTableRequest[]
-  /** Throws SqlError if this outcome is none. */
+  /** Called when the query begins to run: which events are visible may change while it waits. */
+  readonly requests: () => Promise<readonly NamedTableRequest[]>
+  /** Throws SqlError if the outcome is a failure. */
   readonly accept: (outcome: RunOutcome | StrictFailure) => RunOutcome
 }
 
-/** Two for everybody, each with a thread of its own, and one more for a client that has none. */
+/** Each query has a thread of its own. One client may run all but one. */
 const CONCURRENT_QUERIES_MAX = 3
-/** A query whose process ended so often, each time for another one, fails all the same. */
+/** A query fails when its process has ended this often, even if other queries were responsible. */
 const TRIES_MAX = 5
-/** Rows that are kept here: as many as clients ask for at a time, */
+/** The service keeps the rows of a query if there are not more, as many as clients read at a time … */
 const KEPT_ROWS_MAX = 100
-/** … and as large. */
+/** … and they are not larger. */
 const KEPT_CHARS_MAX = 128 * 1024
 
 export class QueryRunner {
   readonly #options: QueryRunnerOptions
-  readonly #process: QueryProcess
+  readonly #worker: RestartingQueryWorker
   readonly #semaphore: FairSemaphore
   readonly #runs = new Map<QueryKey, Run>()
   readonly #running = new Set<Promise<void>>()
@@ -68,7 +67,7 @@ export class QueryRunner {
   constructor(options: QueryRunnerOptions) {
     this.#options = options
     this.#semaphore = new FairSemaphore(CONCURRENT_QUERIES_MAX, options.penalties)
-    this.#process = new QueryProcess({
+    this.#worker = new RestartingQueryWorker({
       engine: options.engine,
       source: options.source,
       report: options.report,
@@ -77,24 +76,24 @@ export class QueryRunner {
     })
   }
 
-  /** Has the process started, if it is not there, while something else is done. */
+  /** Starts the process in the background if it does not run. */
   prepare(): void {
-    this.#process.opened().catch(() => {}) // the query that needs it is told
+    this.#worker.opened().catch(() => {}) // the query that needs it gets the error
   }
 
-  /** Its status tells how it goes. */
+  /** The status of the query shows the progress. */
   start(query: Query, plan: Plan): void {
     this.#wait(new Run(query, plan, (run) => this.#begin(run)))
   }
 
-  giveDiskBack(): Promise<void> {
-    return this.#process.giveDiskBack()
+  releaseDisk(): Promise<void> {
+    return this.#worker.releaseDisk()
   }
 
   async close(): Promise<void> {
     this.#closed = true
     this.#semaphore.close()
-    await this.#process.close()
+    await this.#worker.close()
     await Promise.allSettled([...this.#running])
   }
 
@@ -115,8 +114,8 @@ export class QueryRunner {
     const timer = setTimeout(() => query.end(tooLong(this.#options.runMs)), this.#options.runMs - run.ranMs)
     let runsAgain = false
     try {
-      query.runs(() => {}) // nothing to stop yet
-      const queryWorker = await this.#process.opened()
+      query.runs(() => {}) // there is nothing to stop yet
+      const queryWorker = await this.#worker.opened()
       if (query.isUnderWay) query.finished(await this.#rows(run, queryWorker))
     } catch (error) {
       runsAgain = query.isUnderWay && !this.#closed && this.#runsAgain(run, error)
@@ -129,19 +128,19 @@ export class QueryRunner {
     if (runsAgain) this.#wait(run, true)
   }
 
-  async #rows(run: Run, queryWorker: RemoteQueryWorker): Promise<Result> {
+  async #rows(run: Run, queryWorker: QueryWorkerClient): Promise<Result> {
     const { query, plan } = run
     const key = ++this.#keys
     this.#runs.set(key, run)
     const stop = () => queryWorker.stop(key)
     query.runs(stop)
-    run.gaveWay = false
+    run.preempted = false
     run.stop = stop
     let isKept = false
     try {
       await queryWorker.read(key, plan.statement)
       await queryWorker.bind(key, plan.bound)
-      const outcome = await queryWorker.run(key, plan.needed(), plan.strict)
+      const outcome = await queryWorker.run(key, await plan.requests(), plan.strict)
       query.badEvents = outcome.badEvents
       const { rowCount } = plan.accept(outcome)
       const few =
@@ -156,9 +155,9 @@ export class QueryRunner {
   }
 
   #runsAgain(run: Run, error: unknown): boolean {
-    if (run.gaveWay) return true
+    if (run.preempted) return true
     if (!isCollective(error)) return false
-    if (run.verdict === undefined) this.#semaphore.judge() // more memory than there is, and this is the first to say so
+    if (run.verdict === undefined) this.#semaphore.judge() // out of memory, and this query is the first to report it
     return run.verdict === 'innocent' && run.tries < TRIES_MAX
   }
 
@@ -169,21 +168,21 @@ export class QueryRunner {
     query.failed({ message, sqlState })
   }
 
-  #ended(ended: ProcessEnded, queryWorker: RemoteQueryWorker): void {
+  #ended(ended: ProcessEnded, queryWorker: QueryWorkerClient): void {
     if (isCollective(ended)) this.#semaphore.judge(culpritOf(ended, this.#runs))
     this.#options.onLost(queryWorker, ended)
   }
 }
 
-/** A query on its way to its rows. */
+/** A query from its first permit to its rows. */
 class Run implements Task {
   readonly query: Query
   readonly plan: Plan
   readonly #onBegin: (run: Run) => void
   suspect = false
   verdict: Verdict | undefined
-  /** Stopped for others, to run again. */
-  gaveWay = false
+  /** It was stopped so that another client can run, and runs again. */
+  preempted = false
   tries = 0
   ranMs = 0
   stop: () => void = () => {}
@@ -204,13 +203,13 @@ class Run implements Task {
   }
 
   preempt(): void {
-    if (this.gaveWay) return
-    this.gaveWay = true
+    if (this.preempted) return
+    this.preempted = true
     this.stop()
   }
 }
 
-/** The rows, if they are small enough to be kept here. */
+/** The rows, if they are small enough for the service to keep them. */
 async function fewRows(
   queryWorker: QueryWorker,
   key: QueryKey,
@@ -223,12 +222,12 @@ async function fewRows(
   return chars > KEPT_CHARS_MAX ? undefined : rowsInMemory(columns, rows)
 }
 
-/** Rows that cannot be read are told so to whoever asks for them; those that are gone with their process are not there. */
+/** Other errors of reading rows are reported to the request that reads them. */
 function unlessEnded(error: unknown): undefined {
   if (error instanceof ProcessEnded) throw error
 }
 
-/** Rows that are in the process of queries. */
+/** Rows in the worker. */
 function rowsOf(
   queryWorker: QueryWorker,
   key: QueryKey,

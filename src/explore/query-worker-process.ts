@@ -1,51 +1,62 @@
 /**
- * The workshop's process. On Linux it has a lower priority, so that queries wait for requests and not requests for queries,
- * and is the first to go when the machine runs out of memory. It ends with the service, however that ends.
+ * The entry point of the worker process. On Linux the process has a lower priority, so that queries wait for requests, and
+ * the system ends it first when the machine runs out of memory. It ends with the service, however the service ends.
+ *
+ * It keeps itself within its memory limit. DuckDB's own limit counts what its buffer manager allocates; texts that a
+ * function makes, plans and parts of vectors are not counted, and one row can hold gigabytes of them. Above the limit the
+ * running queries are interrupted. If one cannot be interrupted, the service ends the process: `process.exit` would wait for
+ * the engine.
  */
 import { readdirSync, writeFileSync } from 'node:fs'
-import { Socket, type SocketConstructorOpts } from 'node:net'
 import { setPriority } from 'node:os'
-import { MessageReader } from './event-pipe.ts'
-import { watchMemory } from './memory-watch.ts'
-import { hostWorkshop } from './query-worker-host.ts'
-import type { ToWorkshop } from './query-worker-messages.ts'
-import { EVENT_PIPE } from './query-worker-port.ts'
+import type { FromWorker, ToWorker } from './query-worker-protocol.ts'
+import { QueryWorkerServer } from './query-worker-server.ts'
+import { servicePort } from './worker-child.ts'
+import { outOfMemory } from './worker-failure.ts'
 
 const LOWER_PRIORITY = 10
-const FIRST_TO_GO = '1000'
-/** Read at a time. */
-const PIPE_BYTES = 256 * 1024
+/** The highest there is: the kernel ends this process before others. */
+const OOM_SCORE = '1000'
+const MEMORY_INTERVAL_MS = 20
+/** Memory of stored rows does not grow, so an idle process is checked less often. */
+const IDLE_MEMORY_INTERVAL_MS = 1_000
+/** Time for interrupted queries to end and to free their memory. */
+const INTERRUPT_MS = 300
+
+if (process.platform === 'linux') lowerPriority()
+endWithService()
+watchMemory(new QueryWorkerServer(servicePort<ToWorker, FromWorker>()))
 
 function lowerPriority(): void {
-  // Every thread has a priority of its own; those to come take that of the one which makes them.
-  for (const thread of readdirSync('/proc/self/task')) setPriority(Number(thread), LOWER_PRIORITY)
-  writeFileSync('/proc/self/oom_score_adj', FIRST_TO_GO)
-}
-
-if (process.platform === 'linux') {
   try {
-    lowerPriority()
+    // Every thread has a priority of its own; a later thread inherits that of the thread which starts it.
+    for (const thread of readdirSync('/proc/self/task')) setPriority(Number(thread), LOWER_PRIORITY)
+    writeFileSync('/proc/self/oom_score_adj', OOM_SCORE)
   } catch {
-    // then it runs like any other
+    // Without the right to change it the process runs with the priority of the service.
   }
 }
-const end = () => process.kill(process.pid, 'SIGKILL')
-process.on('disconnect', end)
-if (!process.connected) end() // the service ended while this was loaded
-// Who stops the service may tell all its processes: this one waits for the service to end it.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
 
-const host = hostWorkshop({
-  post: (message) => process.send?.(message),
-  listen(onMessage) {
-    process.on('message', (message) => onMessage(message as ToWorkshop))
-    const reader = new MessageReader(onMessage)
-    const callback = (bytes: number, buffer: Uint8Array) => {
-      reader.take((buffer as Buffer).subarray(0, bytes))
-      return true
-    }
-    const onread = { buffer: Buffer.alloc(PIPE_BYTES), callback }
-    new Socket({ fd: EVENT_PIPE, onread } as SocketConstructorOpts) // @types/node has it for connections only
-  },
-})
-watchMemory(host)
+function endWithService(): void {
+  const end = () => process.kill(process.pid, 'SIGKILL')
+  process.on('disconnect', end)
+  if (!process.connected) end() // the service ended while this process was starting
+  // A terminal or a supervisor may signal the whole group: the service decides when the worker ends.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
+}
+
+function watchMemory(server: QueryWorkerServer): void {
+  let interruptedUntilMs: number | undefined
+  let nextMs = 0
+  setInterval(() => {
+    const { memoryMax, isBusy } = server
+    const nowMs = performance.now()
+    if (memoryMax === undefined || (!isBusy && interruptedUntilMs === undefined && nowMs < nextMs)) return
+    nextMs = nowMs + IDLE_MEMORY_INTERVAL_MS
+    if (process.memoryUsage.rss() <= memoryMax) interruptedUntilMs = undefined
+    else if (interruptedUntilMs === undefined) {
+      interruptedUntilMs = nowMs + INTERRUPT_MS
+      server.interruptAll(outOfMemory())
+    } else if (nowMs > interruptedUntilMs) server.askToEnd()
+  }, MEMORY_INTERVAL_MS)
+}

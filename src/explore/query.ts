@@ -1,14 +1,14 @@
-/** One query from its submission until it is forgotten. */
+/** One query, from its submission until it is removed. */
 import type { ClientKey } from '../fair-share.ts'
 import type { NamespaceName, StreamId } from '../streams/names.ts'
 import { type BadEvents, NO_BAD_EVENTS } from './bad-events.ts'
-import type { ResultColumn } from './cells.ts'
+import type { ResultColumn } from './hive-types.ts'
 import type { QueryHandle } from './query-handle.ts'
 import type { Result } from './result.ts'
 import type { SqlState } from './sql-error.ts'
 
 export type QueryStatus =
-  | 'INITIALIZED' // waits for others to end
+  | 'INITIALIZED' // waits for a permit
   | 'RUNNING'
   | 'FINISHED'
   | 'CANCELED'
@@ -21,13 +21,13 @@ export interface QueryFailure {
 }
 
 export interface QueryAbout {
-  /** Undefined for a question about all namespaces. */
+  /** Undefined for a question of JDBC, which is about all namespaces. */
   readonly namespace: NamespaceName | undefined
   readonly statement: string
   readonly streams: readonly StreamId[]
-  /** Whose share it is part of. */
+  /** The client whose share it uses. */
   readonly client: ClientKey
-  /** The token that submitted it, by its hash; undefined where nobody is asked for one. */
+  /** The hash of the token that submitted it; undefined if no tokens are required. */
   readonly owner: string | undefined
   readonly columns: readonly ResultColumn[]
   readonly nowMs: number
@@ -45,12 +45,12 @@ export class Query {
   status: QueryStatus = 'INITIALIZED'
   failure: QueryFailure | undefined
   badEvents: BadEvents = NO_BAD_EVENTS
-  /** Rows that `next` has handed out. */
+  /** Number of rows that `next` has returned. */
   handedOut = 0
-  /** When somebody last asked for it. */
+  /** Time of the last request for it. */
   touchedMs: number
   #result: Result | undefined
-  /** Makes what waits or runs end. */
+  /** Cancels waiting or running. */
   #stop: (() => void) | undefined
 
   constructor(handle: QueryHandle, about: QueryAbout) {
@@ -88,7 +88,7 @@ export class Query {
     this.#stop = stop
   }
 
-  /** The result is closed if nobody waits for it any more. */
+  /** The result is closed if the query was ended before. */
   finished(result: Result): void {
     this.#stop = undefined
     if (this.isUnderWay) {
@@ -99,7 +99,7 @@ export class Query {
     }
   }
 
-  /** Does nothing to a query that has ended. */
+  /** Has no effect on a query that has ended. */
   failed(failure: QueryFailure): void {
     this.#stop = undefined
     if (!this.isUnderWay) return
@@ -107,7 +107,7 @@ export class Query {
     this.status = 'ERROR'
   }
 
-  /** Ends it for a reason that its client is told: it runs too long, or its place is needed. */
+  /** Ends it with a failure that its client sees: it runs too long, or another client needs its capacity. */
   end(failure: QueryFailure): void {
     const stop = this.#stop
     const result = this.#result
@@ -119,7 +119,7 @@ export class Query {
     result?.close()
   }
 
-  /** Gives up what runs and what there is of rows; what was asked and how it ended stays. */
+  /** Cancels the query and drops its rows; the statement and the status stay. */
   close(): void {
     const stop = this.#stop
     this.#stop = undefined

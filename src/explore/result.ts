@@ -1,24 +1,25 @@
-/** Rows of a query: a page at a time, from any row on, as often as anybody likes. */
+/** The rows of a query, in pages: from any row on, and repeatable. */
 import type { DuckDBType } from '@duckdb/node-api'
 import { answerType, answerValue } from './answer-types.ts'
-import { cellJson, type ResultColumn } from './cells.ts'
 import type { Connection } from './engine.ts'
+import { type ResultColumn, rowWriter, sizeOf } from './hive-types.ts'
+import { onlyRow } from './only-row.ts'
 import { SqlError } from './sql-error.ts'
 
-/** A row is its cells, each JSON. */
+/** A row as its cells, each JSON. */
 export type Row = readonly string[]
 
 export interface Result {
   readonly columns: readonly ResultColumn[]
   readonly rowCount: number
-  /** Whoever has the rows: they are gone when it is. Undefined: they are here. */
+  /** The worker that has the rows; they are lost with it. Undefined: they are in this process. */
   readonly holder?: unknown
-  /** Fewer than `count` if they are large; none behind the last. */
+  /** Returns fewer than `count` rows if they are large, and none after the last. */
   page(from: number, count: number): Promise<readonly Row[]>
   close(): void
 }
 
-/** Rows that are few. */
+/** For few rows. */
 export function rowsInMemory(columns: readonly ResultColumn[], rows: readonly Row[]): Result {
   return {
     columns,
@@ -30,17 +31,17 @@ export function rowsInMemory(columns: readonly ResultColumn[], rows: readonly Ro
 
 /** No table of a stream has such a name. */
 const RESULT_TABLE = '"(rows)"'
-/** Of the texts in a page: it is held in memory whole. */
+/** Limit for the texts of a page, which is in memory as a whole. */
 const PAGE_BYTES = 8 * 1024 * 1024
-/** A row beyond it cannot be sent. */
+/** A larger row cannot be sent. */
 const ROW_BYTES_MAX = 64 * 1024 * 1024
 
-/** Rows in a table of the connection's own, which goes with it: in the engine's memory, or spilled. */
+/** Rows in a temporary table of a connection: in the engine's memory, or spilled. Closing the connection drops them. */
 export class RowsInTable implements Result {
   readonly columns: readonly ResultColumn[]
   readonly rowCount: number
   readonly #connection: Connection
-  /** How large the texts of a row are, in SQL; undefined if it has none. */
+  /** The size of a row's texts, as an SQL expression; undefined if it has none. */
   readonly #rowBytes: string | undefined
   #reading: Promise<unknown> = Promise.resolve()
 
@@ -48,7 +49,7 @@ export class RowsInTable implements Result {
     this.#connection = connection
     this.columns = columns
     this.rowCount = rowCount
-    const sizes = columns.flatMap(({ type }, i) => sizeOf(type, `c${i}`))
+    const sizes = columns.flatMap((column, i) => sizeExpression(column, `c${i}`))
     this.#rowBytes = sizes.length === 0 ? undefined : sizes.join(' + ')
   }
 
@@ -63,7 +64,7 @@ export class RowsInTable implements Result {
     const reader = await connection.runAndReadAll(
       `CREATE TEMP TABLE ${RESULT_TABLE} (${names}) AS ${cast(sql, names, types)}`,
     )
-    return new RowsInTable(connection, columns, Number(reader.getRows()[0][0]))
+    return new RowsInTable(connection, columns, Number(onlyRow(reader)[0]))
   }
 
   page(from: number, count: number): Promise<readonly Row[]> {
@@ -82,19 +83,20 @@ export class RowsInTable implements Result {
       `SELECT * FROM ${RESULT_TABLE} WHERE rowid >= ${from} AND rowid < ${end} ORDER BY rowid`,
     )
     assertTypes(reader.columnTypes(), this.columns)
-    return reader.getRows().map((row) => row.map((value, i) => cellJson(value, this.columns[i])))
+    return reader.getRows().map(rowWriter(this.columns))
   }
 
-  /** How many rows make a page. Throws SqlError '53000' if the first is too large by itself. */
+  /** How many rows fit into a page. Rejects with SqlError '53000' if the first one alone is too large. */
   async #fitting(from: number, count: number): Promise<number> {
     const reader = await this.#connection.runAndReadAll(
       `SELECT ${this.#rowBytes} FROM ${RESULT_TABLE} WHERE rowid >= ${from} AND rowid < ${from + count} ORDER BY rowid`,
     )
     const sizes = reader.getRows().map(([size]) => Number(size))
-    if (sizes[0] > ROW_BYTES_MAX) {
+    const [firstSize = 0] = sizes
+    if (firstSize > ROW_BYTES_MAX) {
       throw new SqlError(
         '53000',
-        `row ${from} has ${sizes[0]} bytes, and the most that can be sent is ${ROW_BYTES_MAX}`,
+        `row ${from} has ${firstSize} bytes, and the most that can be sent is ${ROW_BYTES_MAX}`,
       )
     }
     let bytes = 0
@@ -106,25 +108,25 @@ export class RowsInTable implements Result {
   }
 }
 
-/** The query, with its values made ones of the answer's types. */
+/** The query, with its values converted to the types of the answer. */
 function cast(sql: string, names: string, types: readonly DuckDBType[]): string {
   if (!types.some((type) => answerType(type).isCast)) return sql
   const values = types.map((type, i) => answerValue(`c${i}`, type))
   return `SELECT ${values.join(', ')} FROM (${sql}\n) AS "(answer)"(${names})`
 }
 
-/** What was run has the columns that were bound. Anything else would be cells below wrong names. */
+/** Asserts that the query ran with the columns with which it was bound: else cells would get wrong names. */
 function assertTypes(types: readonly DuckDBType[], columns: readonly ResultColumn[]): void {
   const run = types.map((type) => answerType(type).name)
-  if (run.length === columns.length && run.every((name, i) => name === columns[i].type)) return
+  if (run.length === columns.length && columns.every(({ type }, i) => type === run[i])) return
   const bound = columns.map(({ type }) => type)
   throw new Error(`the query was bound with columns ${bound.join(', ')} and has run with ${run.join(', ')}`)
 }
 
-const FIXED_SIZE = /^(?:BOOLEAN|TINYINT|SMALLINT|INT|BIGINT|FLOAT|DOUBLE|DECIMAL|DATE|TIMESTAMP)/
-
-function sizeOf(type: string, column: string): string[] {
-  if (FIXED_SIZE.test(type)) return []
-  const length = type === 'BINARY' ? `4 * octet_length(${column})` : `strlen(${column}::VARCHAR)`
+/** The size of a value's text, in SQL; none for a type whose values are small. */
+function sizeExpression(column: ResultColumn, name: string): string[] {
+  const size = sizeOf(column)
+  if (size === 'fixed') return []
+  const length = size === 'bytes' ? `4 * octet_length(${name})` : `strlen(${name}::VARCHAR)`
   return [`coalesce(${length}, 0)`]
 }

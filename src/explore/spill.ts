@@ -1,15 +1,15 @@
-/** What queries have on the disk, in a folder of their own. */
+/** The folder into which the engine spills. */
 import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** Bytes; 0 where there is no folder. */
+/** In bytes; 0 if there is no folder. */
 export async function spilledBytes(folder: string): Promise<number> {
   const names = await readdir(folder).catch(() => [])
   const sizes = await Promise.all(
     names.map((name) =>
       stat(join(folder, name)).then(
         ({ size }) => size,
-        () => 0, // gone meanwhile
+        () => 0, // removed meanwhile
       ),
     ),
   )

@@ -1,4 +1,4 @@
-/** What is wrong with a query, as JDBC clients know it: a five-letter state, and the engine's message with the place. */
+/** An error of a query, as JDBC clients expect it: a state of five characters, and the engine's message with the place. */
 import { ServiceError } from '../service-error.ts'
 
 export type SqlState =
@@ -7,11 +7,11 @@ export type SqlState =
   | '42S22' // no such column
   | '22000' // the data
   | '53000' // memory, disk
-  | '53200' // memory of the whole process: any query that ran may be the one that took it
+  | '53200' // memory of the whole process: any running query may have used it
   | '57014' // cancelled
   | 'HY000' // anything else
 
-/** A refusal of the engine, or of what stands before it. */
+/** An error of the engine or of the checks before it. */
 export class SqlError extends Error {
   override readonly name = 'SqlError'
   readonly sqlState: SqlState
@@ -21,13 +21,13 @@ export class SqlError extends Error {
     this.sqlState = sqlState
   }
 
-  /** As CDAP refuses at submit. */
+  /** As CDAP refuses a submission. */
   asRefusal(): ServiceError {
     return new ServiceError('invalid_query', `[SQLState ${this.sqlState}] ${this.message}`, { cause: this })
   }
 }
 
-/** DuckDB's errors begin with their kind. */
+/** DuckDB's messages begin with the kind of error. */
 const STATES: readonly (readonly [begins: string, state: SqlState])[] = [
   ['Parser Error', '42000'],
   ['Binder Error: Referenced column', '42S22'],
@@ -52,7 +52,7 @@ export function sqlErrorOf(error: unknown): SqlError {
   return new SqlError(state, shortened(message), { cause: error })
 }
 
-/** Whether this is the engine's word about the query, and no failure of ours. */
+/** Whether the query is at fault by the engine's judgement, and not this service. */
 export function isEngineError(error: unknown): boolean {
   return error instanceof SqlError || (error instanceof Error && /^[A-Za-z ]+ Error: /.test(error.message))
 }

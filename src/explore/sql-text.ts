@@ -1,4 +1,4 @@
-/** Names as they stand in SQL. */
+/** Names in SQL. */
 
 export function quotedName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`

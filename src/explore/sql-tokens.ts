@@ -1,22 +1,22 @@
 /**
- * Cuts the text of a statement where DuckDB's scanner cuts it, as far as texts, names and comments are concerned: what is
- * within one of them is one token, whatever characters it has.
+ * Splits a statement into tokens as DuckDB's scanner does, as far as texts, names and comments are concerned: each of them is
+ * one token, whatever characters it has.
  *
  *   'it''s'            text                     $$…$$  $tag$…$tag$   text, as it is
  *   E'it\'s'           text with escapes; goes on after a line end: E'a'⏎'b\'c'
  *   "a""b"  `a``b`     name; the second is Hive's
  *   -- … line end      comment                  /* … /* … *​/ … *​/     comment, nested
  *
- * X'…', B'…' and N'…' have no escapes, so their letter and their text may be two tokens. What is not closed goes to the end.
- * Tokens put together are the text again. Each character is looked at once.
+ * X'…', B'…' and N'…' have no escapes, so their letter and their text may be two tokens. An unclosed token ends with the
+ * statement. The tokens joined are the statement again. The time is linear in its length.
  */
 
 const WORD_CHARACTER = String.raw`(?:[A-Za-z0-9_$]|(?!\s)[\u0080-\uffff])`
 const TAG = String.raw`(?:[A-Za-z_]|(?!\s)[\u0080-\uffff])(?:[A-Za-z0-9_]|(?!\s)[\u0080-\uffff])*`
-/** Between two parts of one text: space with a line end in it, and comments. */
+/** Allowed between two parts of one text: space with a line end in it, and comments. */
 const CONTINUED = String.raw`[ \t\f\v]*(?:--[^\n\r]*)?[\n\r](?:\s|--[^\n\r]*[\n\r])*`
 const PLAIN_TEXT = "'[^']*(?:''[^']*)*(?:'|$)"
-/** With Hive's escapes: a quote behind a backslash does not end it. */
+/** With Hive's escapes: a quote after a backslash does not end the text. */
 const HIVE_TEXT = String.raw`'[^'\\]*(?:(?:\\[\s\S]|'')[^'\\]*)*(?:\\?$|')`
 const TOKEN = tokenPattern(PLAIN_TEXT)
 const HIVE_TOKEN = tokenPattern(HIVE_TEXT)
@@ -40,7 +40,7 @@ export function tokensOf(text: string): string[] {
   return cut(text, TOKEN)
 }
 
-/** Where Hive's scanner cuts it: `'it\'s'` is one text, too. */
+/** As Hive's scanner does: `'it\'s'` is one text, too. */
 export function hiveTokensOf(text: string): string[] {
   return cut(text, HIVE_TOKEN)
 }

@@ -1,9 +1,9 @@
 /**
- * Statements are checked in a process of their own, with tables that have no rows: some statements end the process that
- * parses or binds them, and only those that have passed come to the process in which queries run.
+ * Checks statements in a worker of their own, over tables without rows. Some statements end the process that parses or binds
+ * them; only those that have passed run in the worker of queries.
  *
- * When the process ends, the statement that is to blame is refused and the others are checked again. Checks have turns, as
- * queries do, so that one client cannot make the others wait.
+ * When the process ends, the responsible statement is refused and the others are checked again. Checks need a permit, as queries
+ * do, so that one client cannot delay the others.
  */
 import type { ClientKey } from '../fair-share.ts'
 import { ServiceError } from '../service-error.ts'
@@ -11,30 +11,29 @@ import { engineMemory } from './engine.ts'
 import type { EventSource } from './event-source.ts'
 import { FairSemaphore, type Task, type Verdict } from './fair-semaphore.ts'
 import type { Penalties } from './penalties.ts'
-import { culpritOf, isCollective, type ProcessEnded } from './process-ended.ts'
-import { QueryProcess } from './query-process.ts'
-import type { QueryKey, QueryWorker } from './query-worker.ts'
-import { Stalled } from './remote-query-worker.ts'
+import { RestartingQueryWorker, Stalled } from './query-worker-client.ts'
+import type { QueryKey, QueryWorker } from './query-worker-protocol.ts'
 import { SqlError } from './sql-error.ts'
+import { culpritOf, isCollective, type ProcessEnded } from './worker-failure.ts'
 
 export interface StatementChecksOptions {
   readonly spillFolder: string
   readonly report: (error: unknown) => void
   readonly penalties: Penalties
-  /** Of one client. */
+  /** Limit of waiting checks of one client. */
   readonly waitingMax: number
 }
 
-/** At a time; the last is for a client that has none. */
+/** At a time. One client may run all but one. */
 const CHECKS_MAX = 3
-/** Plans, and constants that are computed while a statement is planned. */
+/** For plans, and for constants that are computed while a statement is planned. */
 const MEMORY_BYTES = 64 * 1024 * 1024
-/** Who has to wait longer for a penalty is told so, and does not wait. */
+/** A client that would wait longer because of a penalty gets an error instead. */
 const PENALTY_WAIT_MS = 5_000
-/** A statement whose process ended so often, each time for another one, is refused all the same. */
+/** A statement is refused when its process has ended this often, even if others were responsible. */
 const TRIES_MAX = 5
 
-/** There are no events where statements are checked. */
+/** Checks read no events. */
 const NO_EVENTS: EventSource = {
   read: () => Promise.resolve(undefined),
   currentLogs: (ids) => Promise.resolve(ids.map(() => undefined)),
@@ -42,7 +41,7 @@ const NO_EVENTS: EventSource = {
 
 export class StatementChecks {
   readonly #options: StatementChecksOptions
-  readonly #process: QueryProcess
+  readonly #worker: RestartingQueryWorker
   readonly #semaphore: FairSemaphore
   readonly #checks = new Map<QueryKey, Check>()
   #keys: QueryKey = 0
@@ -50,7 +49,7 @@ export class StatementChecks {
   constructor(options: StatementChecksOptions) {
     this.#options = options
     this.#semaphore = new FairSemaphore(CHECKS_MAX, options.penalties)
-    this.#process = new QueryProcess({
+    this.#worker = new RestartingQueryWorker({
       engine: { ...engineMemory(MEMORY_BYTES), diskBytes: 0, spillFolder: options.spillFolder },
       source: NO_EVENTS,
       report: options.report,
@@ -60,8 +59,8 @@ export class StatementChecks {
   }
 
   /**
-   * Calls `check` in its turn. Rejects with what that rejects with, with SqlError if the statement cannot be checked, and
-   * with ServiceError 'overloaded' if it is too much at a time or the machine has no time.
+   * Calls `check` when the client has a permit. Rejects like `check`, with SqlError if the statement cannot be checked, and with
+   * ServiceError 'overloaded' if there are too many checks or the machine has no time.
    */
   async check<T>(
     client: ClientKey,
@@ -81,13 +80,13 @@ export class StatementChecks {
     }
     const task = new Check(client)
     for (let tries = 1; ; tries++) {
-      await task.comes(this.#semaphore)
+      await task.permitOf(this.#semaphore)
       try {
         return await this.#once(task, check)
       } catch (error) {
         if (error instanceof Stalled) throw tooMuch(error.message)
         if (!isCollective(error)) throw error
-        if (task.verdict === undefined) this.#semaphore.judge() // more memory than there is, and this is the first to say so
+        if (task.verdict === undefined) this.#semaphore.judge() // out of memory, and this check is the first to report it
         if (task.verdict === 'guilty') throw refused(error)
         if (tries === TRIES_MAX)
           throw tooMuch('the process that checks statements has ended; try again later')
@@ -99,11 +98,11 @@ export class StatementChecks {
 
   async close(): Promise<void> {
     this.#semaphore.close()
-    await this.#process.close()
+    await this.#worker.close()
   }
 
   async #once<T>(task: Check, check: (queryWorker: QueryWorker, key: QueryKey) => Promise<T>): Promise<T> {
-    const queryWorker = await this.#process.opened()
+    const queryWorker = await this.#worker.opened()
     const key = ++this.#keys
     this.#checks.set(key, task)
     try {
@@ -129,10 +128,10 @@ class Check implements Task {
     this.client = client
   }
 
-  comes(permits: FairSemaphore): Promise<void> {
+  permitOf(semaphore: FairSemaphore): Promise<void> {
     return new Promise((resolve) => {
       this.#began = resolve
-      permits.ask(this)
+      semaphore.ask(this)
     })
   }
 
@@ -141,7 +140,7 @@ class Check implements Task {
     this.#began()
   }
 
-  /** No check takes long. */
+  /** A check is short: it is not interrupted. */
   preempt(): void {}
 }
 

@@ -1,11 +1,12 @@
 /**
- * What a statement is and what it names, by the tree that DuckDB's own parser makes of it.
+ * What a statement is and what it names, by the tree of DuckDB's own parser.
  *
- * The tree holds SELECT and nothing else: to DuckDB, DESCRIBE, SHOW and SUMMARIZE are forms of it, and all that writes,
- * attaches, sets or loads has no tree at all. Within it only what is on the lists below passes: kinds of table
- * references, functions that make tables, names of tables that are ours. The locked engine stands behind that.
+ * The tree holds SELECT and nothing else: for DuckDB, DESCRIBE, SHOW and SUMMARIZE are forms of it, and a statement that
+ * writes, attaches, sets or loads has no tree. Within the tree only what is on a list is allowed: kinds of table references
+ * (below), functions (sql-functions.ts), tables of streams. The locked engine is the second line of defence.
  */
 import { SqlError } from './sql-error.ts'
+import { isAllowedFunction, TABLE_FUNCTIONS } from './sql-functions.ts'
 
 /** A node of the tree. Every one has a type; what else there is depends on it. */
 export interface Node {
@@ -13,7 +14,7 @@ export interface Node {
   readonly [member: string]: unknown
 }
 
-/** `[startMs, endMs)`: what can be of interest, as far as it can be told. */
+/** `[startMs, endMs)`: events outside cannot influence the answer. */
 export interface TimeRange {
   readonly startMs: number
   readonly endMs: number
@@ -23,13 +24,13 @@ export interface NamedTable {
   /** In lower case. */
   readonly name: string
   readonly range: TimeRange
-  /** Of the events in range no more than the first so many matter; undefined if all may. */
+  /** Only this many events of the range, the first ones, can influence the answer; undefined: all. */
   readonly eventsMax: number | undefined
 }
 
 export type StatementKind =
   | 'select'
-  | 'show-ref' // DESCRIBE of a query, SUMMARIZE: has to be a subquery where a SELECT is wanted
+  | 'show-ref' // DESCRIBE of a query, SUMMARIZE: must be made a subquery where a SELECT is needed
   | 'describe-table'
   | 'show-tables'
   | 'show-databases'
@@ -37,9 +38,9 @@ export type StatementKind =
 
 export interface Statement {
   readonly kind: StatementKind
-  /** Every table once; what CTEs define is not among them. */
+  /** Every table once, without those that CTEs define. */
   readonly tables: readonly NamedTable[]
-  /** The whole query, whose columns are to be named. */
+  /** The whole query; its columns need names. */
   readonly query: Node
   /** It is `SELECT * FROM table …`: it reads all columns. */
   readonly isStar: boolean
@@ -63,22 +64,12 @@ const QUERY_NODES: ReadonlySet<unknown> = new Set([
   'RECURSIVE_CTE_NODE',
   'CTE_NODE',
 ])
-const TABLE_FUNCTIONS: ReadonlySet<string> = new Set([
-  'range',
-  'generate_series',
-  'unnest',
-  'json_each',
-  'json_tree',
-])
-/** Tell about the engine, run text as SQL, or make something happen: none of a query's business. */
-const REFUSED_FUNCTION =
-  /^(?:current_setting|getenv|getvariable|current_query(?:_id)?|current_(?:database|schemas?|catalog|user|role|connection_id|transaction_id)|in_search_path|txid_current|get_block_size|nextval|currval|write_log|query|query_table|json_(?:execute|serialize|deserialize)\w*|from_substrait\w*|get_substrait\w*|finalize|combine|stats|variant_bytes_to_variant|__\w+|read_\w+|parquet_\w+|duckdb_\w+|pragma_\w+|pg_\w+|has_\w+_privilege|sleep\w*|checkpoint|force_checkpoint|glob|sniff_csv|which_secret|add_parquet_key|enable_\w+|disable_\w+|getdatabase|set_config|obj_description|col_description|shobj_description|format_pg_type)$/i
-/** Names under which DuckDB tells about itself. */
+/** Names of DuckDB's tables about itself. */
 const RESERVED_NAME = /^(?:duckdb_|pragma_|pg_|sqlite_|information_schema|_)/i
 
-/** For more, reading all and keeping it is worth it. */
+/** For a larger LIMIT it is better to decode all events and to keep them. */
 const FIRST_EVENTS_MAX = 10_000
-/** Nested so deep a query has lost its reader; DuckDB's own limit is 1000. */
+/** DuckDB's own limit is 1000. */
 const DEPTH_MAX = 600
 
 /** Reads the tree of one statement. Throws SqlError '42000' for what is not allowed. */
@@ -133,7 +124,7 @@ function isPlainStar({ select_list: list, modifiers }: Node): boolean {
 class Walk {
   readonly tables = new Map<string, TimeRange>()
 
-  /** `ctes` are the names in scope that stand for a part of the query. */
+  /** `ctes` are the names of CTEs in scope. */
   node(node: Node, ctes: Set<string>, depth: number): void {
     if (depth > DEPTH_MAX) throw new SqlError('42000', `the query is nested deeper than ${DEPTH_MAX} levels`)
     this.#check(node)
@@ -152,7 +143,7 @@ class Walk {
     if (node.type === 'BASE_TABLE') this.#table(node, scope, ALL_TIME)
     if (node.type === 'SELECT_NODE' && (node.from_table as Node | null)?.type === 'BASE_TABLE') {
       const from = node.from_table as Node
-      // A sample of the query is taken before its conditions are looked at.
+      // A sample of the query is taken before its conditions apply.
       const range = node.sample === null ? rangeOf(node.where_clause as Node | null, from) : ALL_TIME
       this.#table(from, scope, range)
       for (const [member, value] of Object.entries(node)) {
@@ -177,19 +168,18 @@ class Walk {
 
   #check(node: Node): void {
     const { type } = node
-    // References to tables and nodes of queries have no class, as expressions do, and may have a sample.
+    // Expressions have a class; references to tables and nodes of queries have none, and may have a sample.
     if (node.class === undefined && ('sample' in node || String(type).endsWith('_NODE'))) {
       if (!TABLE_REFERENCES.has(type) && !QUERY_NODES.has(type)) throw notAllowed(`a part of kind ${type}`)
     }
-    if (node.class === 'PARAMETER') throw notAllowed('a parameter, whose value nobody gives,')
+    if (node.class === 'PARAMETER') throw notAllowed('a parameter, which has no value here,')
     if (type === 'SHOW_REF' && node.query === null) throw notAllowed('SHOW within a query')
     if (type === 'TABLE_FUNCTION') {
       const name = String((node.function as Node).function_name).toLowerCase()
-      if (!TABLE_FUNCTIONS.has(name)) throw notAllowed(`the function ${name}() as a table`)
+      if (!TABLE_FUNCTIONS.has(name)) throw refusedFunction(`${name}() as a table`)
     }
-    if (typeof node.function_name === 'string' && REFUSED_FUNCTION.test(node.function_name)) {
-      throw notAllowed(`the function ${node.function_name}()`)
-    }
+    if (typeof node.function_name === 'string' && !isAllowedFunction(node.function_name))
+      throw refusedFunction(`${node.function_name}()`)
   }
 
   #table(node: Node, ctes: ReadonlySet<string>, range: TimeRange): void {
@@ -204,12 +194,12 @@ class Walk {
     }
     if (node.at_clause !== null) throw notAllowed('AT')
     const isRenamed = (node.column_name_alias as readonly string[]).length > 0
-    const isWhole = isRenamed || node.sample !== null // then conditions do not hold for all that is read
+    const isWhole = isRenamed || node.sample !== null // then the conditions do not apply to all rows that are read
     this.tables.set(name, union(this.tables.get(name), isWhole ? ALL_TIME : range))
   }
 }
 
-/** The times that the conditions on `ts` leave: never fewer than the query can see. */
+/** A range that includes every event which fulfils the conditions on `ts`. */
 function rangeOf(where: Node | null, table: Node): TimeRange {
   let { startMs, endMs } = ALL_TIME
   const name = String(table.alias === '' ? table.table_name : table.alias).toLowerCase()
@@ -225,12 +215,11 @@ function rangeOf(where: Node | null, table: Node): TimeRange {
 }
 
 /**
- * How many events `SELECT columns FROM table WHERE ts … LIMIT n` looks at: such queries are how people look into a stream.
- * Undefined for any other query.
+ * How many events `SELECT columns FROM table WHERE ts … LIMIT n` reads, a common way to look into a stream. Undefined for any
+ * other query.
  */
 function firstRowsOf(query: Node): number | undefined {
   const from = query.from_table as Node | null | undefined
-  const modifiers = query.modifiers as readonly Node[]
   const isPlain =
     query.type === 'SELECT_NODE' &&
     from?.type === 'BASE_TABLE' &&
@@ -241,16 +230,15 @@ function firstRowsOf(query: Node): number | undefined {
     query.aggregate_handling === 'STANDARD_HANDLING' &&
     (query.group_expressions as readonly Node[]).length === 0 &&
     (query.cte_map as { map: readonly Node[] }).map.length === 0 &&
-    (query.select_list as readonly Node[]).every(isColumns) &&
-    modifiers.length === 1 &&
-    modifiers[0].type === 'LIMIT_MODIFIER'
-  if (!isPlain) return undefined
+    (query.select_list as readonly Node[]).every(isColumns)
+  const [modifier, ...others] = query.modifiers as readonly Node[]
+  if (!isPlain || modifier?.type !== 'LIMIT_MODIFIER' || others.length > 0) return undefined
   const name = String(from.alias === '' ? from.table_name : from.alias).toLowerCase()
   const conditions = conjuncts(query.where_clause as Node | null)
   const areOnTs = conditions.every(
     (condition) => boundsOn(condition, name).length === (condition.type === 'COMPARE_BETWEEN' ? 2 : 1),
   )
-  const { limit, offset } = modifiers[0]
+  const { limit, offset } = modifier
   const rows = wholeNumber(limit)
   const skipped = offset === null ? 0 : wholeNumber(offset)
   if (!areOnTs || rows === undefined || skipped === undefined) return undefined
@@ -258,7 +246,7 @@ function firstRowsOf(query: Node): number | undefined {
   return events >= 1 && events <= FIRST_EVENTS_MAX ? events : undefined
 }
 
-/** Stands for columns as they are: nothing is computed, which could look at other rows or make more of one. */
+/** Columns without computation, which could read other rows or make several rows of one. */
 function isColumns(item: Node): boolean {
   if (item.type === 'COLUMN_REF') return true
   return item.type === 'STAR' && item.columns === false && (item.replace_list as readonly Node[]).length === 0
@@ -316,7 +304,7 @@ function isTs(value: unknown, table: string): boolean {
 
 const WHOLE_TYPES = /^U?(?:TINYINT|SMALLINT|INTEGER|BIGINT)$/
 
-/** Undefined for whatever is not a whole number that is exact here. */
+/** Undefined unless the value is a whole number that a double holds exactly. */
 function wholeNumber(value: unknown): number | undefined {
   const node = value as Node | undefined
   if (node?.type !== 'VALUE_CONSTANT') return undefined
@@ -328,6 +316,13 @@ function wholeNumber(value: unknown): number | undefined {
 function union(a: TimeRange | undefined, b: TimeRange): TimeRange {
   if (a === undefined) return b
   return { startMs: Math.min(a.startMs, b.startMs), endMs: Math.max(a.endMs, b.endMs) }
+}
+
+function refusedFunction(name: string): SqlError {
+  return new SqlError(
+    '42000',
+    `the function ${name} is not allowed or does not exist; docs/sql.md, "Functions", has those that a query may call`,
+  )
 }
 
 function notAllowed(what: string): SqlError {

@@ -1,10 +1,10 @@
 /**
- * Events of a stream, decoded into columns and kept in a table of DuckDB: those of a stretch of time, of some of the fields.
+ * Events of a stream in a time range, decoded into columns of a DuckDB table.
  *
  *   ts BIGINT, bad BOOLEAN, headers?, f<index of the field>, …
  *
- * What is new in the log since is added when somebody asks. An event that cannot be read has its time and headers, `bad`,
- * and no fields; where only some of its fields do not fit, it is `bad`, and those are NULL.
+ * `catchUp` adds the events that the log has got since. Of an event that cannot be read `bad` is true and all fields are NULL;
+ * of one with some fields that do not fit, `bad` is true and these fields are NULL.
  */
 import { setImmediate } from 'node:timers/promises'
 import type { EventBlock, LogId } from '../../storage/log.ts'
@@ -17,16 +17,17 @@ import type { StreamId } from '../streams/names.ts'
 import type { FormatSpecification } from '../streams/properties.ts'
 import type { Cursor } from '../streams/streams.ts'
 import type { BadEvent } from './bad-events.ts'
-import type { TextBuffer } from './column-buffer.ts'
-import type { Column, KeptType } from './columns.ts'
+import type { ColumnBuffer, TextBuffer } from './column-buffer.ts'
+import { type ColumnType, storedName } from './column-types.ts'
+import type { Column } from './columns.ts'
 import type { Engine } from './engine.ts'
 import type { EventSource } from './event-source.ts'
 import type { TimeRange } from './statement.ts'
 import { TableWriter } from './table-writer.ts'
 
-/** So long is decoded before anybody else is heard, such as who gives a query up. */
+/** Decoding yields to other work of the process after this time, for example to the message that cancels a query. */
 const SLICE_MS = 10
-/** After so many events it is looked at the clock. */
+/** Check the clock once per this many events. */
 const SLICE_EVENTS = 32
 const REASONS_MAX = 20
 const EVENTS_MAX = 2_147_483_647
@@ -38,7 +39,7 @@ export interface TableRequest {
   readonly format: FormatSpecification
   readonly columns: readonly Column[]
   readonly range: TimeRange
-  /** The first so many events are enough; undefined: all. */
+  /** The query needs only this many events, the first ones; undefined: all. */
   readonly eventsMax: number | undefined
 }
 
@@ -46,17 +47,17 @@ export interface StreamTableOptions extends TableRequest {
   readonly name: string
 }
 
-/** What there was of a table when a query came to it: what comes later is none of its. */
+/** The part of a table that existed when a query took its lease. The query does not see what is added later. */
 export interface Extent {
   readonly rows: number
   readonly badEvents: number
-  /** The first of them. */
+  /** Of the first bad events. */
   readonly reasons: readonly BadEvent[]
 }
 
 const NOTHING: Extent = { rows: 0, badEvents: 0, reasons: [] }
 
-/** Whoever waits for events to be decoded may give up. */
+/** Whether the query that waits for the events has been cancelled. */
 export interface CancelSignal {
   readonly cancelled: boolean
 }
@@ -80,11 +81,11 @@ export class StreamTable {
   bytes = 0
   badEvents = 0
   readonly #reasons: BadEvent[] = []
-  /** Queries that read it now. */
+  /** Number of queries that use it now. */
   leases = 0
   usedAt = 0
 
-  /** Is made in DuckDB meanwhile: `catchUp` waits for it, and tells if it failed. */
+  /** Starts to create the table in DuckDB. `catchUp` waits for that, and rejects if it failed. */
   constructor(engine: Engine, source: EventSource, options: StreamTableOptions) {
     this.#engine = engine
     this.#source = source
@@ -103,42 +104,35 @@ export class StreamTable {
     })
   }
 
-  /** All events of this stretch are in it, or are not yet. */
-  get range(): TimeRange {
-    return this.#range
-  }
-
-  /** Whether it can answer for this log, format, time and columns. */
-  covers({ log, format, range, columns }: TableRequest): boolean {
+  /** Whether a query can read it instead of a table of its own: the rule of table-cache.ts. */
+  covers(request: TableRequest): boolean {
+    const { log, format, range, columns } = request
     return (
-      this.isOf(log, format) &&
+      this.log === log &&
+      this.#formatKey === keyOf(format) &&
       this.#range.startMs <= range.startMs &&
       this.#range.endMs >= range.endMs &&
-      (this.badEvents === 0 || fieldsOf(columns) === fieldsOf(this.columns)) &&
-      columns.every(({ keptAs }) => this.columns.some((column) => column.keptAs === keptAs))
+      columns.every(({ keptAs }) => this.columns.some((column) => column.keptAs === keptAs)) &&
+      (this.badEvents === 0 || this.hasFieldsOf(request))
     )
   }
 
-  isOf(log: LogId, format: FormatSpecification): boolean {
-    return this.log === log && this.#formatKey === keyOf(format)
-  }
-
-  /** What is bad to one who wants these columns is bad here, and nothing else. */
+  /** Then the same events are bad for the request and for this table. */
   hasFieldsOf({ columns }: TableRequest): boolean {
     return fieldsOf(columns) === fieldsOf(this.columns)
   }
 
-  /** Adds what is new, one caller after the other. */
+  /** Adds the new events, for one caller after the other. */
   catchUp(cancelSignal: CancelSignal): Promise<Extent> {
-    const turn = this.#loading.then(async () => {
+    const loaded = this.#loading.then(async () => {
       if (this.#failure !== undefined) throw this.#failure
-      const isThere = cancelSignal.cancelled || (await this.#load(cancelSignal))
-      return isThere ? { rows: this.rows, badEvents: this.badEvents, reasons: [...this.#reasons] } : NOTHING
+      const exists = cancelSignal.cancelled || (await this.#load(cancelSignal))
+      return exists ? { rows: this.rows, badEvents: this.badEvents, reasons: [...this.#reasons] } : NOTHING
     })
-    this.#loading = turn.catch((error: Error) => {
+    this.#loading = loaded.catch((error: Error) => {
       this.#failure = error
     })
-    return turn
+    return loaded
   }
 
   async drop(): Promise<void> {
@@ -149,11 +143,11 @@ export class StreamTable {
   async #create(): Promise<void> {
     const columns = this.columns
       .filter(({ name }) => name !== 'ts')
-      .map(({ keptAs, keptType }) => `, ${keptAs} ${keptType === 'JSON' ? 'VARCHAR' : keptType}`)
+      .map(({ keptAs, keptType }) => `, ${keptAs} ${storedName(keptType)}`)
     await this.#engine.run(`CREATE TABLE streams.${this.name} (ts BIGINT, bad BOOLEAN${columns.join('')})`)
   }
 
-  /** False if the log is no stream's any more: it was emptied, or is gone, this very moment. */
+  /** Resolves with false if the stream has another log now: it was truncated or deleted. */
   async #load(cancelSignal: CancelSignal): Promise<boolean> {
     const after = this.#after
     const read = await this.#source.read(this.id, {
@@ -166,14 +160,12 @@ export class StreamTable {
       await read.blocks.return?.()
       return false
     }
-    const types: KeptType[] = ['BIGINT', 'BOOLEAN', ...this.#keptTypes()]
+    this.#excludeExpired(read.startMs)
+    const types: ColumnType[] = ['BIGINT', 'BOOLEAN', ...this.#keptTypes()]
     const writer = await TableWriter.open(this.#engine, this.name, types)
     try {
       const slices = new Slices()
-      let isFirst = true
       for await (const block of read.blocks) {
-        if (isFirst) this.#noteSkipped(block, read.startMs)
-        isFirst = false
         await this.#decode(block, writer, slices)
         if (cancelSignal.cancelled) break
       }
@@ -186,14 +178,13 @@ export class StreamTable {
   }
 
   /**
-   * Events that had expired when it was read for them are not in it. With a longer ttl they may be visible again: then this
-   * table is not the one to ask.
+   * The read leaves out expired events. If some may lie after the last event of the table, the table's range begins behind
+   * them: with a longer TTL they would be visible again, and this table does not have them.
    */
-  #noteSkipped({ firstSequence, runs }: EventBlock, visibleFromMs: number): void {
-    const next = this.#after === undefined ? undefined : this.#after.position.sequence + 1
-    const isComplete = next === firstSequence + runs[0].begin
-    if (isComplete || visibleFromMs <= this.#range.startMs) return
-    this.#range = { ...this.#range, startMs: visibleFromMs }
+  #excludeExpired(visibleFromMs: number): void {
+    const decodedUntilMs = this.#after?.position.timestampMs ?? this.#range.startMs
+    if (visibleFromMs <= decodedUntilMs) return
+    this.#range = { ...this.#range, startMs: Math.max(this.#range.startMs, visibleFromMs) }
   }
 
   #addBad(event: BadEvent): void {
@@ -201,29 +192,30 @@ export class StreamTable {
     if (this.#reasons.length < REASONS_MAX) this.#reasons.push(event)
   }
 
-  #keptTypes(): KeptType[] {
+  #keptTypes(): ColumnType[] {
     return this.columns.filter(({ name }) => name !== 'ts').map(({ keptType }) => keptType)
   }
 
   async #decode(block: EventBlock, writer: TableWriter, slices: Slices): Promise<void> {
+    // Indexes below are asserted: a run lies inside its block, and there is one value per field column.
     const { bytes, starts, ends, runs, firstSequence } = block
     const reader = this.#reader
     const values: Value[] = new Array(this.#fieldCount).fill(null)
-    const [tsColumn, badColumn, ...others] = writer.columns
+    const [tsColumn, badColumn, ...others] = writer.columns as [ColumnBuffer, ColumnBuffer, ...ColumnBuffer[]]
     const hasHeaders = this.columns.some(({ keptAs }) => keptAs === 'headers')
     const headersColumn = hasHeaders ? (others[0] as TextBuffer) : undefined
     const fieldColumns = others.slice(hasHeaders ? 1 : 0)
     for (const { begin, end, timestampMs, headers } of runs) {
       const headersJson = headersColumn === undefined ? '' : valueJson(new Map(headers))
       for (let i = begin; i < end; i++) {
-        const error = reader?.read(bytes, starts[i], ends[i], headers, values)
+        const error = reader?.read(bytes, starts[i]!, ends[i]!, headers, values)
         const { row } = writer
         tsColumn.setValue(row, timestampMs)
         badColumn.setValue(row, error !== undefined)
         headersColumn?.setText(row, headersJson)
         if (error === undefined || error.partial === true) {
           for (let field = 0; field < fieldColumns.length; field++)
-            fieldColumns[field].set(row, values[field])
+            fieldColumns[field]!.set(row, values[field]!)
         } else {
           for (const column of fieldColumns) column.setNull(row)
         }
@@ -238,7 +230,7 @@ export class StreamTable {
   }
 }
 
-/** Leaves room for messages. */
+/** Divides decoding into slices, between which the process handles messages. */
 class Slices {
   #endsAt = performance.now() + SLICE_MS
 
@@ -260,7 +252,7 @@ function keyOf({ name, schema, settings }: FormatSpecification): string {
   return JSON.stringify([name.toLowerCase(), schema, [...settings]])
 }
 
-/** What was checked when it was set, read again. */
+/** Was checked when it was set, so it does not throw. */
 export function resolvedFormat({ name, schema, settings }: FormatSpecification) {
   return resolveFormat(name, parseSchemaText(schema), settings)
 }

@@ -1,11 +1,10 @@
 /** Writes rows into a table of DuckDB, a column at a time, in chunks as large as DuckDB's vectors. */
 import type { DuckDBAppender, DuckDBType } from '@duckdb/node-api'
-import { type Bindings, CHUNK_ROWS, type ColumnBuffer, columnBuffer } from './column-buffer.ts'
-import type { KeptType } from './columns.ts'
+import { type Bindings, CHUNK_ROWS, type ColumnBuffer } from './column-buffer.ts'
+import { type ColumnType, columnBuffer, storedType } from './column-types.ts'
 import type { Connection, DuckDB, Engine } from './engine.ts'
-import { logicalBuffer, logicalDuckDBType } from './logical-buffers.ts'
 
-/** So often DuckDB takes over what was appended; in between it stays in the appender. */
+/** The appender hands its rows to DuckDB once per this many chunks. */
 const FLUSH_CHUNKS = 8
 
 export class TableWriter {
@@ -14,11 +13,11 @@ export class TableWriter {
   readonly #connection: Connection
   readonly #appender: DuckDBAppender
   readonly #types: readonly DuckDBType[]
-  /** Whoever writes puts values into these, at `row`, one in each. */
+  /** The caller sets one value in each of these, at `row`, and calls `endRow`. */
   readonly columns: readonly ColumnBuffer[]
   row = 0
   #chunks = 0
-  /** About what the rows take in memory. */
+  /** Memory of the rows, approximately. */
   bytes = 0
 
   private constructor(
@@ -26,18 +25,18 @@ export class TableWriter {
     bindings: Bindings,
     connection: Connection,
     appender: DuckDBAppender,
-    types: readonly KeptType[],
+    types: readonly ColumnType[],
   ) {
     this.#duckdb = duckdb
     this.#bindings = bindings
     this.#connection = connection
     this.#appender = appender
-    this.#types = types.map((type) => duckdbType(duckdb, type))
-    this.columns = types.map((type) => logicalBuffer(type) ?? columnBuffer(type))
+    this.#types = types.map((type) => storedType(duckdb, type))
+    this.columns = types.map((type) => columnBuffer(type))
   }
 
-  /** Into a table of schema `streams`, whose columns have these types. */
-  static async open(engine: Engine, table: string, types: readonly KeptType[]): Promise<TableWriter> {
+  /** Writes into a table of schema `streams` whose columns have these types. */
+  static async open(engine: Engine, table: string, types: readonly ColumnType[]): Promise<TableWriter> {
     const connection = await engine.connect()
     try {
       const appender = await connection.createAppender(table, 'streams')
@@ -79,9 +78,4 @@ export class TableWriter {
       this.#chunks = 0
     }
   }
-}
-
-function duckdbType(duckdb: DuckDB, type: KeptType): DuckDBType {
-  const logical = logicalDuckDBType(duckdb, type)
-  return logical ?? duckdb[type === 'JSON' ? 'VARCHAR' : (type as 'VARCHAR')]
 }

@@ -1,6 +1,6 @@
 /**
- * The tables that queries can name: those of streams and views. The one of a stream itself may have been disabled, and a
- * schema may be one that no table can have.
+ * The tables that queries can name: those of streams and of views. The table of a stream can be disabled, and some schemas
+ * cannot become a table.
  */
 import { ServiceError } from '../service-error.ts'
 import { existingStream } from '../streams/existing.ts'
@@ -32,18 +32,18 @@ export class Tables {
     this.#registry = registry
   }
 
-  /** Those of streams that `mayKnow` has, in the order of their streams' names; undefined: all. */
+  /** The tables of the streams that the caller may know (undefined: all), in the order of the streams' names. */
   list(namespace: NamespaceName, mayKnow?: MayKnow): readonly TableClaim[] {
     return [...tablesOf(this.#registry, namespace, mayKnow).values()].filter(hasColumns)
   }
 
-  /** All that have a table if they have columns, of streams that may be seen; found one by one as they are asked for. */
+  /** Claims of visible streams, with or without columns, computed one by one. */
   *claims(namespace: NamespaceName, visible: VisibleNames): Generator<TableClaim> {
     const patterns = visible(namespace)
     const mayKnow = ({ stream }: StreamId) => matchesName(stream, patterns)
     for (const { id } of this.#registry.streamsMatching(namespace, patterns)) {
       const stream = this.#registry.find(namespace, id.stream)
-      if (stream !== undefined) yield* tablesOfStream(this.#registry, stream, mayKnow) // else it was deleted meanwhile
+      if (stream !== undefined) yield* tablesOfStream(this.#registry, stream, mayKnow) // undefined: deleted meanwhile
     }
   }
 
@@ -54,10 +54,7 @@ export class Tables {
     return columns instanceof NoTable ? undefined : { claim, columns }
   }
 
-  /**
-   * The stream has its table, if it was disabled. Rejects with 'stream_not_found', and with 'invalid_query' if it can have
-   * none: then nothing changes.
-   */
+  /** Enables the table of a stream. Rejects with 'stream_not_found', and with 'invalid_query' if the stream cannot have one. */
   enable(id: StreamId, mayKnow?: MayKnow): Promise<void> {
     return this.#registry.change(async () => {
       const stream = existingStream(this.#registry, id)
@@ -67,7 +64,7 @@ export class Tables {
     })
   }
 
-  /** The stream has no table until it is enabled; its views keep theirs. Rejects with 'stream_not_found'. */
+  /** Disables the table of a stream until it is enabled; tables of views stay. Rejects with 'stream_not_found'. */
   disable(id: StreamId): Promise<void> {
     return this.#registry.change(async () => {
       const stream = existingStream(this.#registry, id)
@@ -75,7 +72,7 @@ export class Tables {
     })
   }
 
-  /** Why a stream can have no table, if it cannot. */
+  /** The reason why the stream cannot have a table; undefined if it can. */
   #problemOf(stream: Stream, mayKnow: MayKnow | undefined): string | undefined {
     const own = ownClaim(stream)
     const owner = tableOf(this.#registry, stream.id.namespace, own.table, mayKnow)
@@ -91,7 +88,7 @@ export function hasColumns(claim: TableClaim): boolean {
   return Array.isArray(columnsOrReason(claim))
 }
 
-/** Remembered for as long as the format is the one of anything: a schema may be long. */
+/** Cached as long as the format is in use, because a schema may be long. */
 export function columnsOrReason({ format }: TableClaim): readonly Column[] | NoTable {
   const known = KNOWN_COLUMNS.get(format) ?? readColumns(format)
   KNOWN_COLUMNS.set(format, known)

@@ -95,7 +95,7 @@ const EXPRESSIONS: readonly (readonly [expression: string, type: string, cell: s
   ['histogram(t)', 'map<string,decimal(20,0)>', '"{\\"a\\":1,\\"b\\":1}"'],
 ]
 
-test('every type is one that the driver knows, and its cells are', async () => {
+test('the driver knows every type and can read its cells', async () => {
   const app = await appWithNumbers()
   for (const [expression, type, cell] of EXPRESSIONS) {
     const handle = await handleOf(app, `SELECT ${expression} AS x FROM stream_s`)
@@ -126,7 +126,7 @@ describe('a whole number beyond a BIGINT', () => {
     )
   })
 
-  test('is there as a decimal', async () => {
+  test('is exact as a decimal', async () => {
     const app = await appWithNumbers()
     const sql = 'SELECT sum(9223372036854775807)::DECIMAL(38,0) AS total FROM stream_s'
     const { columns, rows } = await answered(app, sql)
@@ -134,7 +134,7 @@ describe('a whole number beyond a BIGINT', () => {
   })
 })
 
-test('the order of a query stays, where its values are cast', async () => {
+test('the order of rows stays if values are cast', async () => {
   const app = await appWithNumbers()
   const sql = 'SELECT t, sum(i) AS s FROM stream_s GROUP BY t ORDER BY s DESC -- the largest first'
   expect((await answered(app, sql)).rows).toEqual([

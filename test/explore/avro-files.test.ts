@@ -92,7 +92,7 @@ describe('events of several versions of a schema, under the latest', () => {
     ])
   })
 
-  test('a field without a default is told, event by event', async () => {
+  test('a field without a default is reported for each event', async () => {
     const app = await testApp({ streams: ['s'] })
     await setSchema(app, record('Car', { name: 'id', type: 'long' }, { name: 'colour', type: 'string' }))
     for (const { schema, records } of VERSIONS) await upload(app, fileOf(schema, records))

@@ -10,7 +10,7 @@ const SOON = { timeout: 20_000, interval: 20 }
 const SMALL = 'SELECT body FROM stream_s'
 const LARGE = 'SELECT range, hash(range) AS h, md5(range::VARCHAR) AS m FROM range(3000000)'
 
-test('what has spilled is given up when the disk has less room than is to stay free', async () => {
+test('spilled data is removed when the disk has less free space than it must keep', async () => {
   const disk = { free: 5_000 }
   const dataFolder = await temporaryFolder()
   const app = await testApp({

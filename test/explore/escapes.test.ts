@@ -1,10 +1,11 @@
-/** Statements that want out of SQL over streams: each is refused by what it is, and again by the locked engine. */
+/** Statements that try to get out of SQL over streams: the checks refuse each of them, and the locked engine again. */
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Engine } from '../../src/explore/engine.ts'
+import { ALLOWED_FUNCTIONS, FUNCTIONS_BY_SUBJECT, words as wordsOf } from '../../src/explore/sql-functions.ts'
 import { readStatement } from '../../src/explore/statement.ts'
 import { tellProof } from '../support/effort.ts'
 import { ended, handleOf, rowsOf, submit } from '../support/explore.ts'
@@ -34,7 +35,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true })
 })
 
-/** FILE and FOLDER stand for real ones. Those of `engine` the engine refuses even where nobody looks at them before. */
+/** FILE and FOLDER stand for real ones. `engine`: the engine alone refuses it too, without the checks. */
 const escapes: { readonly sql: string; readonly engine?: true }[] = [
   ...[
     // files
@@ -175,7 +176,7 @@ const escapes: { readonly sql: string; readonly engine?: true }[] = [
     '',
     ';',
     '-- nothing',
-    // telling
+    // about the engine
     'SELECT * FROM duckdb_settings()',
     'SELECT * FROM duckdb_tables()',
     'SELECT * FROM duckdb_columns()',
@@ -205,7 +206,7 @@ const escapes: { readonly sql: string; readonly engine?: true }[] = [
     'DESCRIBE duckdb_settings',
     'DESCRIBE streams.t1',
     'SUMMARIZE streams.t1',
-    // the tables that are kept for other queries
+    // the decoded tables of other queries
     'SELECT * FROM streams.t1',
     'SELECT * FROM memory.streams.t1',
     'SELECT * FROM t1',
@@ -215,7 +216,7 @@ const escapes: { readonly sql: string; readonly engine?: true }[] = [
     'SELECT * FROM stream_logs UNION ALL SELECT * FROM streams.t1',
     'WITH a AS (SELECT * FROM streams.t1) SELECT * FROM a',
     'WITH t1 AS (SELECT 1) SELECT * FROM streams.t1',
-    // names that mean a part of the query here, and something else there
+    // names that are a CTE here and a table there
     'WITH duckdb_settings AS (SELECT * FROM duckdb_settings) SELECT * FROM duckdb_settings',
     'WITH sqlite_master AS (SELECT 1) SELECT * FROM sqlite_master',
     'SELECT (WITH pg_tables AS (SELECT 1) SELECT 1), * FROM pg_tables',
@@ -234,7 +235,7 @@ const escapes: { readonly sql: string; readonly engine?: true }[] = [
     "SELECT main.current_setting('threads')",
     "SELECT system.main.current_setting('threads')",
     'SELECT list_transform([1], lambda x: current_setting($$threads$$))',
-    // what could hide a token from whoever looks at the text
+    // forms that could hide a token from a check of the text
     'SELECT * FROM /* stream_logs */ duckdb_tables()',
     'SELECT * FROM "duckdb_settings"()',
     'SELECT * FROM DuckDB_Settings()',
@@ -254,7 +255,7 @@ const escapes: { readonly sql: string; readonly engine?: true }[] = [
     'SELECT * FROM duckdb_settings() stream_logs',
     'SELECT * FROM (VALUES (1)) stream_logs, t1',
     'DESCRIBE SELECT 1) , duckdb_tables() AS (SELECT 1 -- ',
-    // other functions that tell, or are not meant for anybody
+    // other functions about the engine, or for its internal use
     'SELECT * FROM sql_auto_complete($$SEL$$)',
     'SELECT * FROM duckdb_variables()',
     'SELECT * FROM duckdb_memory()',
@@ -305,7 +306,7 @@ const escapes: { readonly sql: string; readonly engine?: true }[] = [
     'SELECT * FROM temp."(rows)"',
     'WITH RECURSIVE r AS (SELECT 1 UNION ALL SELECT ts FROM streams.t1) SELECT * FROM r',
     'WITH RECURSIVE r(a) USING KEY (a) AS (SELECT 1 UNION SELECT ts FROM streams.t1) SELECT * FROM r',
-    // statements that wait for what nobody gives
+    // parameters, which have no value
     'SELECT $1',
     'SELECT ?',
     'SELECT * FROM stream_logs WHERE ts > $a',
@@ -329,7 +330,7 @@ describe('escapes', () => {
     connection.closeSync()
   })
 
-  test('nothing of it was left behind, and queries run', async () => {
+  test('no statement has left anything, and queries run', async () => {
     for (const name of ['out.csv', 'out', 'out.db', 'elsewhere', 'log']) {
       expect(existsSync(join(folder, name)), name).toBe(false)
     }
@@ -341,7 +342,7 @@ describe('escapes', () => {
   })
 })
 
-/** Near to what is refused, and right. */
+/** Similar to refused statements, and valid. */
 const allowed = [
   'SELECT 1',
   'select 1;',
@@ -365,7 +366,7 @@ const allowed = [
   'EXPLAIN ANALYZE SELECT * FROM stream_logs',
   'SUMMARIZE SELECT 1',
 ]
-test.each(allowed)('%s is not', async (sql) => {
+test.each(allowed)('%s is allowed', async (sql) => {
   const state = await ended(app, await handleOf(app, sql))
   expect(state).toEqual({ status: 'FINISHED', hasResults: true })
 })
@@ -395,7 +396,7 @@ const endless: readonly [string, string][] = [
   ['a hundred thousand parentheses', `SELECT ${'('.repeat(100_000)}1${')'.repeat(100_000)}`],
   ['fifty thousand ANDs', `SELECT 1 WHERE ${'1=1 AND '.repeat(50_000)}1=1`],
 ]
-test.each(endless)('%s without end harm nobody', async (_, sql) => {
+test.each(endless)('%s without end do no harm', async (_, sql) => {
   const answer = await submit(app, sql)
   expect([200, 400], answer.text).toContain(answer.status)
   if (answer.status === 200) {
@@ -434,6 +435,45 @@ describe('every function that this DuckDB has', () => {
     expect(passed).toEqual(['generate_series', 'json_each', 'json_tree', 'range', 'unnest'])
   })
 
+  test('is allowed by src/explore/sql-functions.ts or refused, and none is unknown', async () => {
+    const names = await functionsOf('scalar', 'macro', 'aggregate')
+    const isAllowed = new Map<string, boolean>()
+    for (const name of names) isAllowed.set(name, (await refusal(`SELECT "${name}"(1)`)) === '')
+    const refused = names.filter((name) => !isAllowed.get(name))
+    expect({
+      'in the engine, and neither allowed nor known as refused': refused.filter((name) => !REFUSED.has(name)),
+      'known as refused, and allowed': [...REFUSED].filter((name) => isAllowed.get(name)),
+      'known as refused, and not in the engine': [...REFUSED].filter((name) => !isAllowed.has(name)),
+      'allowed, and not in the engine': [...ALLOWED_FUNCTIONS].filter((name) => !hasName(names, name)),
+    }).toEqual({
+      'in the engine, and neither allowed nor known as refused': [],
+      'known as refused, and allowed': [],
+      'known as refused, and not in the engine': [],
+      'allowed, and not in the engine': ['json_each', 'json_tree', 'unnest', 'unlist'], // tables, and the parser's
+    })
+    tellProof('functions', { allowed: names.length - refused.length, refused: refused.length })
+  })
+
+  test('that is refused is named, with the place of the list', async () => {
+    expect(await refusal('SELECT Sleep_ms(1)')).toBe(
+      'the function sleep_ms() is not allowed or does not exist; docs/sql.md, "Functions", has those that a query may call',
+    )
+    expect(await refusal('SELECT * FROM duckdb_tables()')).toBe(
+      'the function duckdb_tables() as a table is not allowed or does not exist; docs/sql.md, "Functions", has those that a query may call',
+    )
+  })
+
+  test('that is allowed is in docs/sql.md, with its subject', async () => {
+    const text = await readFile(new URL('../../docs/sql.md', import.meta.url), 'utf8')
+    const rows = [...text.matchAll(/^\| ([^|]+) \| (``.+``|[a-z].+) \|$/gm)].map(([, subject, names]) => [
+      subject,
+      names!.replaceAll('\\|', '|').replace(/^`` | ``$/g, ''),
+    ])
+    for (const [subject, names] of Object.entries(FUNCTIONS_BY_SUBJECT)) {
+      expect(rows).toContainEqual([subject, wordsOf(names).join(' ')])
+    }
+  })
+
   test('with a name that sounds like more than a computation is refused, or known to be harmless', async () => {
     const sounds =
       /file|path|dir|glob|setting|env|secret|sql|query|schema|catalog|database|block|log|variable|internal|connection|transaction|sleep|user|role|oid|priv|pg_|pragma|duckdb|parquet|substrait|val$|stats|inet|description|version|combine|finalize|bytes|wk[bt]/
@@ -446,7 +486,35 @@ describe('every function that this DuckDB has', () => {
   })
 })
 
-/** Looked at one by one: they compute, or answer what is the same for everybody. */
+const hasName = (names: readonly string[], name: string) =>
+  names.some((other) => other.toLowerCase() === name)
+
+/**
+ * Functions about the engine, its catalog or a connection (`current_`, `has_`, `pg_`), that read or change state
+ * (sequences, variables, settings, the log), that wait, that handle SQL, or that only the engine's own plans may call.
+ */
+const REFUSED: ReadonlySet<string> = new Set(
+  wordsOf(`
+    col_description current_catalog current_connection_id current_database current_query current_query_id current_role
+    current_schema current_schemas current_setting current_transaction_id current_user currval format_pg_type get_block_size
+    getvariable has_any_column_privilege has_column_privilege has_database_privilege has_foreign_data_wrapper_privilege
+    has_function_privilege has_language_privilege has_schema_privilege has_sequence_privilege has_server_privilege
+    has_table_privilege has_tablespace_privilege in_search_path json_deserialize_sql json_serialize_plan json_serialize_sql
+    nextval obj_description pg_collation_is_visible pg_conf_load_time pg_conversion_is_visible pg_function_is_visible
+    pg_get_constraintdef pg_get_expr pg_get_viewdef pg_has_role pg_is_other_temp_schema pg_my_temp_schema
+    pg_opclass_is_visible pg_operator_is_visible pg_opfamily_is_visible pg_postmaster_start_time pg_size_pretty pg_sleep
+    pg_table_is_visible pg_ts_config_is_visible pg_ts_dict_is_visible pg_ts_parser_is_visible pg_ts_template_is_visible
+    pg_type_is_visible pg_typeof shobj_description sleep_ms stats txid_current write_log
+    __internal_compress_integral_ubigint __internal_compress_integral_uinteger __internal_compress_integral_usmallint
+    __internal_compress_integral_utinyint __internal_compress_string_hugeint __internal_compress_string_ubigint
+    __internal_compress_string_uhugeint __internal_compress_string_uinteger __internal_compress_string_usmallint
+    __internal_compress_string_utinyint __internal_decompress_integral_bigint __internal_decompress_integral_hugeint
+    __internal_decompress_integral_integer __internal_decompress_integral_smallint __internal_decompress_integral_ubigint
+    __internal_decompress_integral_uhugeint __internal_decompress_integral_uinteger __internal_decompress_integral_usmallint
+    __internal_decompress_string combine finalize variant_bytes_to_variant`),
+)
+
+/** Checked one by one: they compute, or return the same for every client. */
 const HARMLESS: readonly string[] = [
   'format_bytes',
   'inet_client_addr', // NULL

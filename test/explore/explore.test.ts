@@ -80,7 +80,7 @@ describe('one query, from submit to close', () => {
     expect(answerOf(await app.delete(q))).toEqual(empty(404))
   })
 
-  test('one that nobody knows is 404 without a text', async () => {
+  test('an unknown one is 404 without a text', async () => {
     const app = await testApp({ streams: ['s'] })
     for (const handle of ['nope', '019a0000-0000-7000-8000-000000000000']) {
       for (const path of ['status', 'schema']) {
@@ -112,7 +112,7 @@ describe('one query, from submit to close', () => {
     expect(await rowsOf(app, 'SELECT 1')).toEqual([[1]])
   })
 
-  test('it is forgotten when nobody asks for it', async () => {
+  test('it expires when it is not used', async () => {
     const app = await testApp({ streams: ['s'], limits: { queryIdleSeconds: 60 } })
     const handle = await handleOf(app, 'SELECT 1')
     await ended(app, handle)
@@ -221,7 +221,7 @@ test('a namespace that is missing is 404', async () => {
   expect(answerOf(answer)).toEqual(plain(404, "'namespace:nope' was not found."))
 })
 
-test('what goes wrong with the data is told in the status', async () => {
+test('errors of the data are in the status', async () => {
   const app = await appWith('sales', SALES, 'apple,1.5,3')
   const state = await ended(app, await handleOf(app, 'SELECT item::INT FROM stream_sales'))
   expect(state).toMatchObject({ status: 'ERROR', hasResults: false, sqlState: '22000' })
@@ -407,7 +407,7 @@ describe('time', () => {
     }
     const sql = `SELECT body FROM stream_s WHERE ${condition} ORDER BY ts`
     expect((await rowsOf(app, sql)).flat()).toEqual(expected)
-    await rowsOf(app, 'SELECT body FROM stream_s') // all of it is kept now
+    await rowsOf(app, 'SELECT body FROM stream_s') // all events are decoded now
     expect((await rowsOf(app, sql)).flat()).toEqual(expected)
   })
 
@@ -421,7 +421,7 @@ describe('time', () => {
     ).toEqual([[0, 2]])
   })
 
-  test('what is past its ttl is not there, whatever is kept', async () => {
+  test('expired events are not visible, decoded or not', async () => {
     const app = await appWith('s', csv(field('n', 'int')), '1', 1_000_000)
     app.nowMs = 1_005_000
     await add(app, 's', '2')
@@ -462,7 +462,7 @@ describe('the first rows of a table', () => {
     expect((await rowsOf(app, sql)).flat()).toEqual(expected)
   })
 
-  test('are told of bad events among them alone', async () => {
+  test('report only bad events among them', async () => {
     const app = await appWith('s', csv(field('n', 'int')), '1\nx\ny')
     expect((await answered(app, 'SELECT n FROM stream_s LIMIT 1')).state.badEvents).toBeUndefined()
     expect((await answered(app, 'SELECT n FROM stream_s LIMIT 2')).state.badEvents).toBe(1)
@@ -471,7 +471,7 @@ describe('the first rows of a table', () => {
   })
 })
 
-describe('what is kept between queries', () => {
+describe('decoded events', () => {
   test('new events are seen by the next query', async () => {
     const app = await appWith('s', csv(field('n', 'int')), '1\n2')
     expect(await rowsOf(app, 'SELECT sum(n) FROM stream_s')).toEqual([[3]])
@@ -481,7 +481,7 @@ describe('what is kept between queries', () => {
     expect(await rowsOf(app, 'SELECT sum(n), count(*) FROM stream_s')).toEqual([[15, 5]])
   })
 
-  test('other columns, a new format, truncate and a new life are no matter', async () => {
+  test('are those of the query after other columns, a new format, truncate and re-creation', async () => {
     const app = await appWith('s', csv(field('a', 'int'), field('b', 'int')), '1,10\n2,20')
     expect(await rowsOf(app, 'SELECT a FROM stream_s')).toEqual([[1], [2]])
     expect(await rowsOf(app, 'SELECT b FROM stream_s')).toEqual([[10], [20]])
@@ -501,7 +501,7 @@ describe('what is kept between queries', () => {
     expect(await rowsOf(app, 'SELECT body FROM stream_s')).toEqual([['text']])
   })
 
-  test('queries at a time over a stream that grows see each a whole number of batches', async () => {
+  test('concurrent queries over a growing stream each see a whole number of batches', async () => {
     const app = await appWith('s', csv(field('n', 'int')), '1\n'.repeat(100))
     const counts: number[] = []
     for (let round = 0; round < 10; round++) {
@@ -622,7 +622,7 @@ describe('tables', () => {
   const enable = (app: TestApp, stream: string, table: string, body = '{"name":"text"}') =>
     app.post(`/v3/namespaces/default/data/explore/streams/${stream}/tables/${table}/enable`, { body })
 
-  test('of two streams with one name the older has it, and the other is told so', async () => {
+  test('of two streams with one table name the older has it, and the other gets an error', async () => {
     const app = await testApp({ streams: ['a-b', 'a_b', 'A-B'] })
     await app.post(`${STREAMS}/a-b`, { body: 'first' })
     await app.post(`${STREAMS}/a_b`, { body: 'second' })

@@ -8,7 +8,7 @@ class Probe implements Task {
   readonly name: string
   suspect = false
   verdict: Verdict | undefined
-  gaveWay = 0
+  preemptions = 0
 
   constructor(name: string, log: string[]) {
     this.name = name
@@ -22,7 +22,7 @@ class Probe implements Task {
   }
 
   preempt(): void {
-    this.gaveWay++
+    this.preemptions++
   }
 }
 
@@ -38,14 +38,14 @@ function turnsOf(count: number) {
   return { turns, penalties, begun, ask }
 }
 
-describe('turns', () => {
-  test('the last is for a client that has none', () => {
+describe('permits', () => {
+  test('the last one is reserved for a client without any', () => {
     const { begun, ask } = turnsOf(3)
     for (const name of ['a1', 'a2', 'a3', 'b1']) ask(name)
     expect(begun).toEqual(['a1', 'a2', 'b1'])
   })
 
-  test('the client with the fewest is next, then the one that was served longest ago', () => {
+  test('the client with the fewest is next, of several the one served the longest time ago', () => {
     const { begun, ask, turns } = turnsOf(2)
     const [a1] = ['a1', 'a2', 'a3', 'b1', 'b2', 'c1'].map(ask)
     expect(begun).toEqual(['a1', 'b1'])
@@ -55,7 +55,7 @@ describe('turns', () => {
     expect(begun).toEqual(['a1', 'b1', 'c1', 'a2', 'b2', 'a3'])
   })
 
-  test('one that leaves while it waits does not get any', () => {
+  test('a task that leaves while it waits gets none', () => {
     const { begun, ask, turns } = turnsOf(1)
     const [a1, a2] = ['a1', 'a2', 'a3'].map(ask)
     turns.leave(a2!)
@@ -64,14 +64,14 @@ describe('turns', () => {
     expect(turns.waitingOf('a')).toBe(0)
   })
 
-  test('a client with several gives way to one that has none', async () => {
+  test('a client with several permits loses one to a client without any', async () => {
     const { ask } = turnsOf(3)
     const [a1, a2, b1, c1] = ['a1', 'a2', 'b1', 'c1'].map(ask)
-    await expect.poll(() => a2!.gaveWay, { timeout: 3_000 }).toBeGreaterThan(0)
-    expect([a1!.gaveWay, b1!.gaveWay, c1!.gaveWay]).toEqual([0, 0, 0])
+    await expect.poll(() => a2!.preemptions, { timeout: 3_000 }).toBeGreaterThan(0)
+    expect([a1!.preemptions, b1!.preemptions, c1!.preemptions]).toEqual([0, 0, 0])
   })
 
-  test('a client with a penalty waits while others are there, and not alone', () => {
+  test('a client with a penalty waits while other clients are present, and not when it is alone', () => {
     const { begun, ask, turns, penalties } = turnsOf(3)
     penalties.add('a')
     turns.leave(ask('a1'))
@@ -85,8 +85,8 @@ describe('turns', () => {
   })
 })
 
-describe('which of those that failed together is to blame', () => {
-  test('the only one', () => {
+describe('of tasks that failed together, responsible is', () => {
+  test('the only running one', () => {
     const { ask, turns } = turnsOf(3)
     const a1 = ask('a1')
     turns.judge()
@@ -100,7 +100,7 @@ describe('which of those that failed together is to blame', () => {
     expect([a1!.verdict, b1!.verdict, a1!.suspect]).toEqual(['innocent', 'guilty', false])
   })
 
-  test('else all are suspects, of which one runs at a time, and the next failure tells', () => {
+  test('else any of them: all are suspects, one suspect runs at a time, and the next failure decides', () => {
     const { ask, turns, begun } = turnsOf(3)
     const both = ['a1', 'b1'].map(ask)
     turns.judge()
@@ -119,10 +119,10 @@ describe('which of those that failed together is to blame', () => {
     expect(begun).toEqual(['a1', 'c1', 'b1'])
   })
 
-  test('none of them, if it is gone', () => {
+  test('none of them, if none is known to be responsible', () => {
     const { ask, turns } = turnsOf(3)
     const a1 = ask('a1')
-    turns.judge('gone')
+    turns.judge('none')
     expect(a1.verdict).toBe('innocent')
   })
 })

@@ -47,7 +47,7 @@ test('functions that Hive has', async () => {
   }
 })
 
-test('a pattern with what is not understood is an error', async () => {
+test('a pattern with an unknown letter is an error', async () => {
   const app = await testApp()
   for (const pattern of ['MMM', 'EEEE', 'yyyy-MM-dd a', "HH 'o''clock'", 'd']) {
     const sql = `SELECT from_unixtime(range, '${pattern.replaceAll("'", "''")}') FROM range(1)`
@@ -57,7 +57,7 @@ test('a pattern with what is not understood is an error', async () => {
   }
 })
 
-test('times do not hang on the time zone of the machine', async () => {
+test('times do not depend on the time zone of the machine', async () => {
   const app = await testApp()
   const sql = `SELECT TIMESTAMPTZ '2014-08-12 01:29:04+02' AS t, (TIMESTAMPTZ '2014-08-12 01:29:04+02')::VARCHAR AS v`
   const { columns, rows } = await answered(app, sql)
@@ -65,7 +65,7 @@ test('times do not hang on the time zone of the machine', async () => {
   expect(rows).toEqual([['2014-08-11 23:29:04', '2014-08-11 23:29:04+00']])
 })
 
-test('no statement makes or changes one', async () => {
+test('no statement can define or change a function', async () => {
   const app = await testApp()
   expect((await submit(app, 'CREATE OR REPLACE MACRO nvl(a, b) AS 1')).status).toBe(400)
 })

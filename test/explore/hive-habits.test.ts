@@ -1,4 +1,4 @@
-/** What is rewritten of a statement, and above all what is not. */
+/** Which parts of a statement are rewritten, and which are not. */
 import { DuckDBInstance } from '@duckdb/node-api'
 import { describe, expect, test } from 'vitest'
 import { fromHive } from '../../src/explore/hive-habits.ts'
@@ -8,7 +8,7 @@ import { answered, rowsOf } from '../support/explore.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { STREAMS, testApp } from '../support/test-app.ts'
 
-describe('what is inside a text, a name or a comment stays', () => {
+describe('the inside of a text, a name or a comment does not change', () => {
   test.each([
     ["E'\\'`a`'", "'`a`"],
     ["e'\\\\', '`a`'", '\\', '`a`'],
@@ -115,7 +115,7 @@ test.each([
   expect(await rowsOf(app, `SELECT ${list} FROM stream_s s, ${maps}`)).toEqual([cells])
 })
 
-test('EXPLAIN is seen behind comments of every kind', async () => {
+test('EXPLAIN is found after comments of every kind', async () => {
   const app = await testApp()
   for (const comment of ["-- it's\n", "/* a /* b */ it's */", '-- x\r']) {
     const { columns } = await answered(app, `${comment} EXPLAIN ${comment} SELECT 1`)
@@ -123,7 +123,7 @@ test('EXPLAIN is seen behind comments of every kind', async () => {
   }
 })
 
-/** DuckDB's own parser is the judge: what it reads without Hive's habits is read as the same with them. */
+/** Judged by DuckDB's parser: a statement that it reads unconverted has the same tree when it is converted. */
 test('random characters that are SQL without back-ticks as names stay the same statement', async () => {
   const instance = await DuckDBInstance.create(':memory:', { threads: '1' })
   const connection = await instance.connect()
@@ -153,7 +153,7 @@ test('random characters that are SQL without back-ticks as names stay the same s
   instance.closeSync()
 })
 
-test('a statement as long as may be is read in a moment, whatever is not closed in it', () => {
+test('the longest statement is converted quickly, whatever is not closed in it', () => {
   const long = 131_000
   const texts = [
     "E'",

@@ -1,10 +1,10 @@
-/** Queries of several clients: nobody waits behind another, and none runs for ever. */
+/** Queries of several clients: no client delays another, and no query runs for ever. */
 import { describe, expect, test } from 'vitest'
 import { ended, handleOf, QUERIES, submit } from '../support/explore.ts'
 import { type TestAppOptions, testApp } from '../support/test-app.ts'
 import { ALL, tokenFile } from '../support/tokens.ts'
 
-/** Takes as long as it may, and can be interrupted. */
+/** Runs until its time limit, and can be interrupted. */
 const ENDLESS = 'SELECT count(*) FROM range(1000000000000) WHERE range%7=3'
 
 async function shared(limits: TestAppOptions['limits'] = {}) {
@@ -39,7 +39,7 @@ async function shared(limits: TestAppOptions['limits'] = {}) {
 }
 
 describe('time', () => {
-  test('a query that runs longer than it may ends with a sentence, and another runs', async () => {
+  test('a query that exceeds its time limit ends with an error, and another runs', async () => {
     const { app, as, ask, answer } = await shared({ maxQuerySeconds: 1 })
     const handle = await ask('greedy', ENDLESS)
     expect(await ended(app, handle, as('greedy'))).toEqual({
@@ -53,7 +53,7 @@ describe('time', () => {
     expect(app.reported).toEqual([])
   })
 
-  test('waiting is no running', async () => {
+  test('waiting does not count as running', async () => {
     const { app, as, ask, close } = await shared({ maxQuerySeconds: 2 })
     const first = [await ask('greedy', ENDLESS), await ask('greedy', ENDLESS)]
     const waits = await ask('greedy', 'SELECT 7')
@@ -65,8 +65,8 @@ describe('time', () => {
   })
 })
 
-describe('turns', () => {
-  test('two endless queries of one client do not keep another waiting, and go on', async () => {
+describe('permits', () => {
+  test('two endless queries of one client do not delay another client, and run on', async () => {
     const { ask, answer, running, status } = await shared()
     const endless = [await ask('greedy', ENDLESS), await ask('greedy', ENDLESS)]
     for (const handle of endless) await running('greedy', handle)
@@ -76,7 +76,7 @@ describe('turns', () => {
     expect((await status('greedy', waiting)).status).toBe('INITIALIZED')
   })
 
-  test('a client alone may use two, and a client with several gives one back to one that has none', async () => {
+  test('a client alone may use two, and a client with several loses one to a client without any', async () => {
     const { ask, answer, running, status, close } = await shared()
     const older = await ask('greedy', ENDLESS)
     const younger = await ask('greedy', ENDLESS)
@@ -91,7 +91,7 @@ describe('turns', () => {
     await running('greedy', younger)
   })
 
-  test('what was closed while it waited leaves nothing behind', async () => {
+  test('a query that is closed while it waits uses nothing', async () => {
     const { ask, close, running, answer } = await shared({ maxQueries: 4 })
     const endless = [await ask('greedy', ENDLESS), await ask('greedy', ENDLESS)]
     for (const handle of endless) await running('greedy', handle)
@@ -108,7 +108,7 @@ describe('handles', () => {
   const place =
     'another client needed a place, and this one had the most queries open; close those that are done'
 
-  test('of a client that has them all, the one that nobody asked for longest goes to another client', async () => {
+  test('of a client that has them all, the one that was not used for the longest time is ended for another client', async () => {
     const { app, as, ask, answer, status } = await shared({ maxQueries: 4 })
     const handles: string[] = []
     for (let i = 0; i < 4; i++) {
@@ -129,7 +129,7 @@ describe('handles', () => {
     expect(states[1]!.errorMessage).toBe(place)
   })
 
-  test('are shared equally: a client beyond its share is told to wait, one within never', async () => {
+  test('are shared equally: a client beyond its share is refused, one within its share never', async () => {
     const { app, as, ask } = await shared({ maxQueries: 4 })
     for (let i = 0; i < 4; i++) await ask('greedy', 'SELECT 1')
     await ask('honest', 'SELECT 1')
@@ -144,7 +144,7 @@ describe('handles', () => {
     await ask('third', 'SELECT 1')
   })
 
-  test('where nothing is done, what waits goes before what runs', async () => {
+  test('if no query has finished, a waiting one is ended before a running one', async () => {
     const { ask, answer, status, running } = await shared({ maxQueries: 3 })
     const handles: string[] = []
     for (let i = 0; i < 3; i++) handles.push(await ask('greedy', ENDLESS))
@@ -154,7 +154,7 @@ describe('handles', () => {
     expect(states.map((state) => state.status)).toEqual(['RUNNING', 'RUNNING', 'ERROR'])
   })
 
-  test('that are closed are remembered for each client, however many another closes', async () => {
+  test('of closed queries are kept for each client, however many another client closes', async () => {
     const { ask, app, as, close, status } = await shared({ maxQueries: 4 })
     const own = await ask('honest', "SELECT 'x'::INT + length(current_date::VARCHAR)")
     await ended(app, own, as('honest'))

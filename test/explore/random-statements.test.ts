@@ -6,7 +6,7 @@
 import { DuckDBInstance } from '@duckdb/node-api'
 import { expect, onTestFinished, test } from 'vitest'
 import { answerType, answerValue } from '../../src/explore/answer-types.ts'
-import { cellJson } from '../../src/explore/cells.ts'
+import { rowWriter } from '../../src/explore/hive-types.ts'
 import { effort, SEED, tellProof } from '../support/effort.ts'
 import { ended, QUERIES, submit } from '../support/explore.ts'
 import { type RandomStatement, randomStatement } from '../support/random-statements.ts'
@@ -244,10 +244,8 @@ class Reference {
     const columns = prepared.map(({ name, type }) => ({ name, type: answerType(type).name }))
     try {
       const reader = await this.#connection.runAndReadAll(`SELECT ${values} FROM (${sql}) x(${names})`)
-      const rows = reader.getRows().map((row) => {
-        const cells = row.map((value, i) => cellJson(value, columns[i]!))
-        return JSON.stringify(JSON.parse(`[${cells.join(',')}]`))
-      })
+      const cellsOf = rowWriter(columns)
+      const rows = reader.getRows().map((row) => JSON.stringify(JSON.parse(`[${cellsOf(row).join(',')}]`)))
       return {
         columns: columns.map(({ name, type }) => `${bareName(name)} ${type}`),
         rows: isOrdered ? rows : rows.sort(),

@@ -1,4 +1,4 @@
-/** Whatever way a statement finds its columns, it finds those of the whole table, though only what it reads is decoded. */
+/** In whatever way a statement names columns, it sees those of the whole table, though only the columns it reads are decoded. */
 import { expect, test } from 'vitest'
 import { answered, ended, handleOf, rowsOf } from '../support/explore.ts'
 import { STREAMS, type TestApp, testApp } from '../support/test-app.ts'
@@ -102,12 +102,12 @@ test('columns are those of the whole table, by position and by name', async () =
     await add(app, '7,ann,Lyon,3')
     const answer = await answered(app, sql)
     expect([answer.columns, answer.rows], sql).toEqual([columns, [row]])
-    expect(await rowsOf(app, sql), `${sql}, with what was kept`).toEqual([row])
+    expect(await rowsOf(app, sql), `${sql}, with decoded columns`).toEqual([row])
   }
   expect(app.reported).toEqual([])
 })
 
-test('a statement over one table after another format of it is planned anew', async () => {
+test('a statement is planned again after the format of its table has changed', async () => {
   const app = await appWithPeople()
   const sql = 'SELECT #3 FROM stream_p'
   expect((await answered(app, sql)).columns).toEqual(['id INT'])
@@ -121,7 +121,7 @@ test('a statement over one table after another format of it is planned anew', as
   }
 })
 
-test('what is wrong with columns that are not read does not matter, and what is read does', async () => {
+test('errors in columns that are not read do not count, and those in columns that are read do', async () => {
   const app = await appWithPeople()
   await add(app, 'x,bob,Bern,y')
   for (const [sql, badEvents] of [
@@ -140,7 +140,7 @@ test('what is wrong with columns that are not read does not matter, and what is 
   }
 })
 
-test('a limit and a time leave out nothing that the statement looks at', async () => {
+test('a limit and a time range leave out no event that can influence the answer', async () => {
   const app = await appWithPeople()
   await add(app, '8,bob,Bern,4\n9,zoe,Rome,5')
   app.nowMs = 2_000_000

@@ -1,85 +1,43 @@
 /**
- * Where queries are worked on: the engine, the tables of streams, and the rows of every query. It knows no streams but by
- * what is asked of it, no clock and no clients. Everything that goes in and out is plain data, so that it can stand in a
- * process of its own (remote-workshop.ts).
+ * The queries of a worker, by key: parses, plans and runs each with the engine and the tables of streams, and keeps its rows.
+ * It has no clock, no clients and no streams; arguments and results are plain data, so a process boundary can lie in between.
  */
 import { answerType } from './answer-types.ts'
 import { type BadEvents, NO_BAD_EVENTS } from './bad-events.ts'
 import { BoundConnections, type BoundTable, type BoundTables, boundTables } from './bound-tables.ts'
-import { cellJson, type ResultColumn } from './cells.ts'
 import { hiveNames } from './column-names.ts'
 import type { Column } from './columns.ts'
 import { type Connection, Engine, type EngineOptions } from './engine.ts'
 import type { EventSource } from './event-source.ts'
 import { type HiveCommand, readCommand } from './hive-commands.ts'
 import { behindWords, firstWords, fromHive } from './hive-habits.ts'
+import { type ResultColumn, rowWriter } from './hive-types.ts'
 import { closed, Job } from './job.ts'
+import { onlyRow } from './only-row.ts'
 import { answerColumns, KnownPlans, type Plan, type ReadColumns, readColumns } from './planner.ts'
+import type {
+  NamedTableRequest,
+  Outline,
+  QueryKey,
+  QueryWorker,
+  RunOutcome,
+  StrictFailure,
+} from './query-worker-protocol.ts'
 import { type Result, type Row, RowsInTable, rowsInMemory } from './result.ts'
 import type { SqlError } from './sql-error.ts'
-import { ALL_TIME, type NamedTable, readStatement, type StatementKind } from './statement.ts'
-import type { TableRequest } from './stream-table.ts'
+import { ALL_TIME, readStatement } from './statement.ts'
 import { type Lease, TableCache } from './table-cache.ts'
 import { viewOf } from './table-view.ts'
 
-export type { BoundTable } from './bound-tables.ts'
-
-/** Which query is meant: its submitter counts them. */
-export type QueryKey = number
-
-/** What a statement wants, by its text alone. */
-export interface Outline {
-  readonly kind: StatementKind
-  readonly isExplain: boolean
-  readonly tables: readonly NamedTable[]
-  /** What it asks about tables and namespaces, if it is such a statement. */
-  readonly command?: HiveCommand
-}
-
-/** A table that a query names, with what of it the query may see. */
-export interface NamedTableRequest extends TableRequest {
-  readonly name: string
-  /** No event before it is visible. */
-  readonly earliestMs: number
-}
-
-export interface RunOutcome {
-  readonly badEvents: BadEvents
-  readonly rowCount: number
-}
-
-/** A strict query that met bad events. */
-export interface StrictFailure {
-  readonly badEvents: BadEvents
-  readonly rowCount: undefined
-}
-
-/** As the next room sees it. Methods reject with SqlError for what is wrong with a query. */
-export interface QueryWorker {
-  /** The query is known from now on, until `drop`. */
-  read(key: QueryKey, text: string): Promise<Outline>
-  /** Its columns, with these tables. */
-  bind(key: QueryKey, tables: readonly BoundTable[]): Promise<readonly ResultColumn[]>
-  /** Resolves once all rows are there, or if `strict` with the bad events there were. */
-  run(
-    key: QueryKey,
-    tables: readonly NamedTableRequest[],
-    strict: boolean,
-  ): Promise<RunOutcome | StrictFailure>
-  /** Fewer than `count` if they are large, and none behind the last. */
-  page(key: QueryKey, from: number, count: number): Promise<readonly Row[]>
-  /** Gives up what runs; `run` rejects soon. */
-  stop(key: QueryKey): void
-  drop(key: QueryKey): void
-  close(): Promise<void>
-}
-
 /** Part of the engine's memory that tables of streams may keep. */
 const CACHE_SHARE = 1 / 2
-/** Bad events that a status tells. */
-const REASONS_TOLD = 5
+/** Bad events that a status lists. */
+const LISTED_BAD_EVENTS = 5
 
-export class LocalWorkshop implements QueryWorker {
+/** By how many words of it the statement begins with. */
+const EXPLAIN = ['', 'EXPLAIN ', 'EXPLAIN ANALYZE '] as const
+
+export class QueryJobs implements QueryWorker {
   readonly #engine: Engine
   readonly #cache: TableCache
   readonly #connections: BoundConnections
@@ -92,22 +50,22 @@ export class LocalWorkshop implements QueryWorker {
     this.#connections = new BoundConnections(() => engine.connect())
   }
 
-  static async open(options: EngineOptions, source: EventSource): Promise<LocalWorkshop> {
+  static async open(options: EngineOptions, source: EventSource): Promise<QueryJobs> {
     const engine = await Engine.open(options)
-    return new LocalWorkshop(engine, new TableCache(engine, source, options.memoryBytes * CACHE_SHARE))
+    return new QueryJobs(engine, new TableCache(engine, source, options.memoryBytes * CACHE_SHARE))
   }
 
   async read(key: QueryKey, text: string): Promise<Outline> {
     const command = readCommand(text)
     if (command !== undefined) return outlineOf(command)
-    const [explain, isAnalyze] = firstWords(text, 2)
+    const [explain, analyze] = firstWords(text, 2)
     const isExplain = explain === 'EXPLAIN'
-    const words = isExplain ? (isAnalyze === 'ANALYZE' ? 2 : 1) : 0
+    const words = isExplain ? (analyze === 'ANALYZE' ? 2 : 1) : 0
     const sql = fromHive(words === 0 ? text : behindWords(text, words))
     const statement = readStatement(await this.#engine.parse(sql))
     const { kind, tables } = statement
     const select = kind === 'select' ? sql : `FROM (${sql}\n)`
-    this.#jobs.set(key, new Job(statement, select, ['', 'EXPLAIN ', 'EXPLAIN ANALYZE '][words]))
+    this.#jobs.set(key, new Job(statement, select, EXPLAIN[words]))
     return { kind, isExplain, tables }
   }
 
@@ -117,14 +75,14 @@ export class LocalWorkshop implements QueryWorker {
     const names = answer.map(({ name }) => name)
     const columnsOf = (table: string) =>
       tables.find(({ name }) => name === table)?.columns.map((column) => column.name)
-    const told = job.isExplain ? names : hiveNames(names, job.statement.query, columnsOf)
+    const shown = job.isExplain ? names : hiveNames(names, job.statement.query, columnsOf)
     job.read = read
     job.types = answer.map(({ type }) => type)
-    job.columns = job.types.map((type, i) => ({ name: told[i], type: answerType(type).name }))
+    job.columns = answer.map(({ name, type }, i) => ({ name: shown[i] ?? name, type: answerType(type).name }))
     return job.columns
   }
 
-  /** The engine that runs queries binds them too, so that whatever is wrong with one is told before it runs. */
+  /** The engine that runs queries also binds them, so that errors are reported before a query runs. */
   async #planned(job: Job, tables: BoundTables): Promise<Plan> {
     const known = this.#plans.find(job.sql, tables)
     if (known !== undefined) return known
@@ -133,7 +91,7 @@ export class LocalWorkshop implements QueryWorker {
       (connection) => answerColumns(connection, job.sql),
       (connection) => this.#connections.giveBack(connection, tables),
     )
-    // Planning what reads all columns anyway would be in vain.
+    // A query that reads all columns needs no plan.
     const readsAll = job.statement.isStar || tables.tables.length === 0
     const plan = { answer, read: readsAll ? undefined : await this.#read(job, tables) }
     this.#plans.add(job.sql, tables, plan)
@@ -150,7 +108,7 @@ export class LocalWorkshop implements QueryWorker {
       )
     } catch (error) {
       if (job.cancelled) throw error
-      return undefined // some plans need more optimizers than the planner has
+      return undefined // some queries cannot be planned without other optimizers
     }
   }
 
@@ -178,16 +136,16 @@ export class LocalWorkshop implements QueryWorker {
       for (const table of tables) {
         const decoded = table.columns.filter((column) => isRead(column, table.name, job))
         const needed = { ...table, columns: decoded }
-        const lease = await job.orGivenUp(
+        const lease = await job.orCancelled(
           this.#cache.lease(needed, needed.earliestMs, job),
           (late) => void late.release(),
         )
         leases.push(lease)
-        badEvents = together(badEvents, await job.orGivenUp(badEventsOf(lease, needed, job)))
+        badEvents = together(badEvents, await job.orCancelled(badEventsOf(lease, needed, job)))
         await connection.run(viewOn(lease, table, decoded))
       }
       if (strict && badEvents.count > 0) return { badEvents, rowCount: undefined }
-      job.assertGoesOn()
+      job.assertNotEnded()
       job.result = await resultOf(job)
       return { badEvents, rowCount: job.result.rowCount }
     } finally {
@@ -208,12 +166,12 @@ export class LocalWorkshop implements QueryWorker {
     this.#jobs.delete(key)
   }
 
-  /** Whether anything is worked on; then `interruptAll` can end it. */
+  /** Whether a query runs; then `interruptAll` can end it. */
   get isBusy(): boolean {
     return [...this.#jobs.values()].some((job) => job.isBusy)
   }
 
-  /** All that is worked on rejects with `reason`, as soon as it can be ended. */
+  /** Running queries reject with `reason` as soon as they can be interrupted. */
   interruptAll(reason: SqlError): void {
     for (const job of this.#jobs.values()) job.stop(reason)
   }
@@ -240,7 +198,7 @@ function outlineOf(command: HiveCommand): Outline {
   return { kind: command.kind, isExplain: false, tables, command }
 }
 
-/** Times are needed for what the query may see. */
+/** The time is always read: it decides which rows the query may see. */
 function isRead({ keptAs }: Column, table: string, { read }: Job): boolean {
   return keptAs === 'ts' || read === undefined || read.get(table)?.has(keptAs) === true
 }
@@ -248,13 +206,12 @@ function isRead({ keptAs }: Column, table: string, { read }: Job): boolean {
 async function resultOf({ connection, sql, isExplain, columns, types }: Job): Promise<Result> {
   if (isExplain) {
     const reader = await connection!.runAndReadAll(sql)
-    const rows = reader.getRows().map((row) => row.map((value, i) => cellJson(value, columns[i])))
-    return rowsInMemory(columns, rows)
+    return rowsInMemory(columns, reader.getRows().map(rowWriter(columns)))
   }
   return RowsInTable.fill(connection!, columns, types, sql)
 }
 
-/** `rowid` counts the rows in the order they came: those that came after the query are not its. */
+/** `rowid` numbers the rows in the order in which they were added: the query does not see those added after its lease. */
 function viewOn(
   { table, extent }: Lease,
   { name, columns, earliestMs }: NamedTableRequest,
@@ -279,9 +236,9 @@ async function badEventsOf(
   const first = extent.reasons
     .filter(({ timestampMs }) => timestampMs >= startMs && timestampMs < endMs)
     .map((event) => ({ ...event, table: name }))
-  return { count: Number(reader.getRows()[0][0]), first: first.slice(0, REASONS_TOLD) }
+  return { count: Number(onlyRow(reader)[0]), first: first.slice(0, LISTED_BAD_EVENTS) }
 }
 
 function together(a: BadEvents, b: BadEvents): BadEvents {
-  return { count: a.count + b.count, first: [...a.first, ...b.first].slice(0, REASONS_TOLD) }
+  return { count: a.count + b.count, first: [...a.first, ...b.first].slice(0, LISTED_BAD_EVENTS) }
 }

@@ -1,35 +1,34 @@
-/** Messages through a pipe come out as they went in, however the system cuts them. */
+/** Messages arrive through a pipe as they were sent, however the system divides them into chunks. */
 import { spawn } from 'node:child_process'
 import { PassThrough } from 'node:stream'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { MessageReader, writeMessage } from '../../src/explore/event-pipe.ts'
-import type { SourceMessage } from '../../src/explore/query-worker-messages.ts'
+import { type EventMessage, MessageReader, writeMessage } from '../../src/explore/query-worker-protocol.ts'
 
 const block = fc
   .record({
-    ask: fc.nat(9),
+    request: fc.nat(9),
     firstSequence: fc.nat(),
     bodies: fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 8 }),
     headers: fc.array(fc.tuple(fc.string(), fc.string()), { maxLength: 2 }),
   })
-  .map(({ ask, firstSequence, bodies, headers }): SourceMessage => {
+  .map(({ request, firstSequence, bodies, headers }): EventMessage => {
     const ends = Uint32Array.from(bodies, (_, i) =>
       bodies.slice(0, i + 1).reduce((sum, { length }) => sum + length, 0),
     )
     const starts = Uint32Array.from(ends, (end, i) => end - bodies[i]!.length)
     const runs = [{ begin: 0, end: bodies.length, timestampMs: 1_700_000_000_000, headers }]
     const bytes = new Uint8Array(Buffer.concat(bodies))
-    return { kind: 'block', ask, block: { firstSequence, bytes, starts, ends, runs } }
+    return { kind: 'block', request, block: { firstSequence, bytes, starts, ends, runs } }
   })
-const others = fc.constantFrom<SourceMessage>(
-  { kind: 'logs', ask: 1, logs: [7, null] },
-  { kind: 'reading', ask: 2, log: 3, startMs: Number.MAX_SAFE_INTEGER },
-  { kind: 'read-end', ask: 2, failure: undefined },
-  { kind: 'read-end', ask: 2, failure: { sqlState: '22000', message: 'é' } },
+const others = fc.constantFrom<EventMessage>(
+  { kind: 'logs', request: 1, logs: [7, null] },
+  { kind: 'read-started', request: 2, log: 3, startMs: Number.MAX_SAFE_INTEGER },
+  { kind: 'read-ended', request: 2, failure: undefined },
+  { kind: 'read-ended', request: 2, failure: { sqlState: '22000', message: 'é' } },
 )
 
-test('whatever is written is read, in order', async () => {
+test('every message is read as it was written, in order', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.oneof(block, others), { minLength: 1, maxLength: 12 }),
@@ -45,7 +44,7 @@ test('whatever is written is read, in order', async () => {
           pieces.push(all.subarray(at, at + cuts[i % cuts.length]!))
           at += pieces.at(-1)!.length
         }
-        const read: SourceMessage[] = []
+        const read: EventMessage[] = []
         const reader = new MessageReader((message) => read.push(message))
         for (const piece of pieces) reader.take(piece)
         expect(read.map(plain)).toEqual(messages.map(plain))
@@ -55,14 +54,18 @@ test('whatever is written is read, in order', async () => {
   )
 })
 
-test('a message to a process that ends before it has read it does not hold up who sends it', async () => {
+test('a message resolves when its reader ends before it has read it', async () => {
   const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], {
     stdio: ['pipe', 'ignore', 'ignore'],
   })
   child.stdin.on('error', () => {})
   const bytes = new Uint8Array(10_000_000)
   const [starts, ends] = [Uint32Array.of(0), Uint32Array.of(bytes.length)]
-  const large = { kind: 'block', ask: 1, block: { firstSequence: 0, bytes, starts, ends, runs: [] } } as const
+  const large = {
+    kind: 'block',
+    request: 1,
+    block: { firstSequence: 0, bytes, starts, ends, runs: [] },
+  } as const
   let isSent = false
   const sent = writeMessage(child.stdin, large).then(() => {
     isSent = true
@@ -74,7 +77,7 @@ test('a message to a process that ends before it has read it does not hold up wh
   await writeMessage(child.stdin, large)
 })
 
-function plain(message: SourceMessage): unknown {
+function plain(message: EventMessage): unknown {
   if (message.kind !== 'block') return JSON.parse(JSON.stringify(message))
   const { bytes, starts, ends, ...block } = message.block
   return { ...message, block: { ...block, bytes: [...bytes], starts: [...starts], ends: [...ends] } }

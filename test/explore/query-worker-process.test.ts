@@ -1,4 +1,4 @@
-/** The process of queries, as it is built: what it keeps from the service, and that it leaves nothing behind. */
+/** The built worker process: its failures do not reach the service, and it leaves nothing behind. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
@@ -8,7 +8,7 @@ import { STREAMS } from '../support/test-app.ts'
 
 const QUERIES = '/v3/data/explore/queries'
 const onLinux = process.platform === 'linux'
-/** Takes as long as it may, and can be interrupted. */
+/** Runs until its time limit, and can be interrupted. */
 const ENDLESS = 'SELECT count(*) FROM range(100000000) a, range(100000000) b WHERE a.range > b.range'
 
 async function serviceWith(events: number, args: readonly string[] = []) {
@@ -22,7 +22,7 @@ async function serviceWith(events: number, args: readonly string[] = []) {
   return { folder, service }
 }
 
-/** The handle, or why there is none. */
+/** The handle, or the error. */
 async function submit(service: ServiceProcess, query: string): Promise<string> {
   const answer = await fetch(`${service.base}/v3/namespaces/default/data/explore/queries`, {
     method: 'POST',
@@ -46,7 +46,7 @@ async function until(service: ServiceProcess, handle: string, ...statuses: strin
   }
 }
 
-/** The only cell. Asked again if the process of queries is just ending. */
+/** The only cell of the answer. Repeated while the process of queries is ending. */
 async function cell(service: ServiceProcess, query: string): Promise<unknown> {
   for (;;) {
     const handle = await submit(service, query)
@@ -64,7 +64,7 @@ function children({ pid }: ServiceProcess): number[] {
   return text === '' ? [] : text.split(' ').map(Number)
 }
 
-/** Whether it runs; one that nobody has taken notice of does not. */
+/** Whether it runs; a zombie does not. */
 function isThere(pid: number): boolean {
   try {
     return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
@@ -102,23 +102,23 @@ test.skipIf(!onLinux).each(harmful)(
 )
 
 test.skipIf(!onLinux)(
-  'a query that cannot be interrupted ends with its process, and rows that were there are told to be lost',
+  'a query that cannot be interrupted ends with its process, and the rows in it are reported as lost',
   async () => {
     const { service } = await serviceWith(3_000)
     const kept = await submit(service, 'SELECT body FROM stream_s')
     await until(service, kept, 'FINISHED')
     const before = children(service)
-    // Given up too soon it can be interrupted still: then another has to be deaf.
+    // If it was cancelled too early it could still be interrupted: then try again.
     let lost = await stateOf(service, kept)
     for (let attempt = 0; attempt < 5 && lost.status !== 'ERROR'; attempt++) {
-      const deaf = await submit(
+      const query = await submit(
         service,
         "SELECT max(levenshtein(repeat(body, 3000), repeat('b', 30000))) FROM stream_s",
       )
-      await until(service, deaf, 'RUNNING')
+      await until(service, query, 'RUNNING')
       await new Promise((resolve) => setTimeout(resolve, 1_000))
-      await fetch(`${service.base}${QUERIES}/${deaf}`, { method: 'DELETE' })
-      expect((await stateOf(service, deaf)).status).toBe('CANCELED')
+      await fetch(`${service.base}${QUERIES}/${query}`, { method: 'DELETE' })
+      expect((await stateOf(service, query)).status).toBe('CANCELED')
       for (let i = 0; i < 100 && lost.status !== 'ERROR'; i++) {
         await new Promise((resolve) => setTimeout(resolve, 100))
         lost = await stateOf(service, kept)
@@ -168,7 +168,7 @@ const endsChecks = [
   },
 ]
 test.skipIf(!onLinux).each(endsChecks)(
-  '$name ends the check of its statement, and no query of anybody',
+  '$name ends the check of its statement, and no query',
   async ({ sql }) => {
     const { service } = await serviceWith(3_000)
     const runs = await submit(service, ENDLESS)
@@ -189,7 +189,7 @@ test.skipIf(!onLinux).each(endsChecks)(
 )
 
 test.skipIf(!onLinux)(
-  'a query that ends the process fails; those of others run again, and few rows are kept',
+  'a query that ends the process fails; other queries run again, and few rows are kept',
   async () => {
     const { service } = await serviceWith(3_000)
     const kept = await submit(service, 'SELECT body FROM stream_s LIMIT 3')
@@ -212,7 +212,7 @@ test.skipIf(!onLinux)(
 )
 
 test.skipIf(!onLinux)(
-  'where the processes get no time, a submission is answered 503 and not what is wrong with it',
+  'while the processes get no processor time, a submission is answered 503, not 400',
   async () => {
     const { service } = await serviceWith(10)
     expect(await cell(service, 'SELECT count(*) FROM stream_s')).toBe(10)
@@ -290,7 +290,7 @@ test.skipIf(!onLinux)(
 )
 
 test.skipIf(!onLinux)(
-  'it has a lower priority with all its threads, and knows nothing of the environment',
+  'all its threads have a lower priority, and it does not see the environment of the service',
   async () => {
     const { service } = await serviceWith(10)
     expect(await cell(service, 'SELECT count(*) FROM stream_s')).toBe(10)

@@ -1,0 +1,157 @@
+/**
+ * Starts a worker, a child process from the built files, and connects it: messages in both directions over node's IPC
+ * channel, events over a pipe (query-worker-protocol.ts). Nothing here depends on what the worker computes.
+ *
+ * A service that runs from its sources, as in most tests, starts the worker within its own process: node 20 cannot load
+ * TypeScript in a child process.
+ */
+import { fork } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { Socket, type SocketConstructorOpts } from 'node:net'
+import type { Writable } from 'node:stream'
+import { MessageChannel } from 'node:worker_threads'
+import type { EventBlock } from '../../storage/log.ts'
+import { type EventMessage, MessageReader, writeMessage } from './query-worker-protocol.ts'
+
+/** The service's end. */
+export interface WorkerChild<ToWorker, FromWorker> {
+  post(message: ToWorker): void
+  /** Resolves when the memory of the message may be reused. */
+  send(message: EventMessage): Promise<void>
+  /** `onExit` is called once, with the reason, when the process has exited. */
+  listen(onMessage: (message: FromWorker) => void, onExit: (reason: string) => void): void
+  /** Processor time of the worker in milliseconds; undefined where the system does not report it. */
+  cpuMs(): number | undefined
+  /** Ends the worker, whatever it is doing. Nothing of it runs once this has resolved. */
+  close(): Promise<void>
+}
+
+/** The worker's end. */
+export interface ServicePort<ToWorker, FromWorker> {
+  post(message: FromWorker): void
+  listen(onMessage: (message: ToWorker | EventMessage) => void): void
+}
+
+export interface WorkerCode<ToWorker, FromWorker> {
+  /** The file that the child process runs. */
+  readonly entry: URL
+  /** Does the same within this process. */
+  serve(port: ServicePort<ToWorker, FromWorker>): Promise<{ close(): Promise<void> }>
+}
+
+/** Of JavaScript, in megabytes: the engine's memory is not part of it. */
+const HEAP_MB = 256
+/** The only variables of the service's environment that the worker sees. */
+const PASSED_VARIABLES = ['TZ', 'LD_LIBRARY_PATH', 'SystemRoot']
+/** File descriptor of the pipe in the child process. */
+const EVENT_PIPE = 4
+/** Bytes per read of the pipe. */
+const PIPE_READ_BYTES = 256 * 1024
+/** Threads for statements, pages and connections: three running queries must leave some for other work. */
+const POOL_THREADS = '8'
+/** Of `utime` and `stime` in /proc: 100 per second on every Linux that node runs on. */
+const TICK_MS = 10
+
+export function startWorker<ToWorker, FromWorker>(
+  code: WorkerCode<ToWorker, FromWorker>,
+): Promise<WorkerChild<ToWorker, FromWorker>> {
+  return import.meta.url.endsWith('.ts') ? startHere(code) : Promise.resolve(startProcess(code))
+}
+
+function startProcess<ToWorker, FromWorker>({
+  entry,
+}: WorkerCode<ToWorker, FromWorker>): WorkerChild<ToWorker, FromWorker> {
+  const child = fork(entry, {
+    serialization: 'advanced',
+    execArgv: [`--max-old-space-size=${HEAP_MB}`],
+    env: environment(),
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc', 'pipe'],
+  })
+  const pipe = child.stdio[EVENT_PIPE] as Writable
+  pipe.on('error', () => {}) // 'exit' reports the same
+  const exited = new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(error.message))
+    child.once('exit', (code, signal) => resolve(signal ?? `code ${code}`))
+  })
+  return {
+    post(message) {
+      if (child.connected) child.send(message as object, () => {})
+    },
+    send: (message) => writeMessage(pipe, message),
+    listen(onMessage, onExit) {
+      child.on('message', (message) => onMessage(message as FromWorker))
+      void exited.then(onExit)
+    },
+    cpuMs: () => cpuMsOf(child.pid),
+    async close() {
+      child.kill('SIGKILL') // its state is in memory or in the spill folder, which is removed
+      await exited
+    },
+  }
+}
+
+function environment(): NodeJS.ProcessEnv {
+  return {
+    ...Object.fromEntries(PASSED_VARIABLES.map((name) => [name, process.env[name]])),
+    // glibc returns freed memory to the system instead of keeping it in one heap per thread.
+    MALLOC_ARENA_MAX: '2',
+    MALLOC_MMAP_THRESHOLD_: '131072',
+    MALLOC_TRIM_THRESHOLD_: '131072',
+    UV_THREADPOOL_SIZE: POOL_THREADS,
+  }
+}
+
+function cpuMsOf(pid: number | undefined): number | undefined {
+  try {
+    // After the name, which may hold any character: state, ten other fields, utime, stime.
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ')
+    return (Number(fields[11]) + Number(fields[12])) * TICK_MS
+  } catch {
+    return undefined
+  }
+}
+
+async function startHere<ToWorker, FromWorker>(
+  code: WorkerCode<ToWorker, FromWorker>,
+): Promise<WorkerChild<ToWorker, FromWorker>> {
+  const { port1, port2 } = new MessageChannel()
+  const server = await code.serve({
+    post: (message) => port2.postMessage(message),
+    listen: (onMessage) => port2.on('message', onMessage),
+  })
+  return {
+    post: (message) => port1.postMessage(message),
+    async send(message) {
+      port1.postMessage(message.kind === 'block' ? { ...message, block: copied(message.block) } : message)
+    },
+    listen: (onMessage) => void port1.on('message', onMessage),
+    cpuMs: () => undefined,
+    async close() {
+      await server.close()
+      port1.close()
+    },
+  }
+}
+
+/** With memory of its own: a port clones whole buffers, of which a block may be a small part. */
+function copied(block: EventBlock): EventBlock {
+  const bytes = Uint8Array.prototype.slice.call(block.bytes)
+  return { ...block, bytes, starts: block.starts.slice(), ends: block.ends.slice() }
+}
+
+/** The worker's end, called in the child process. */
+export function servicePort<ToWorker, FromWorker>(): ServicePort<ToWorker, FromWorker> {
+  return {
+    post: (message) => process.send?.(message),
+    listen(onMessage) {
+      process.on('message', (message) => onMessage(message as ToWorker))
+      const reader = new MessageReader(onMessage)
+      const callback = (bytes: number, buffer: Uint8Array) => {
+        reader.take((buffer as Buffer).subarray(0, bytes))
+        return true
+      }
+      const onread = { buffer: Buffer.alloc(PIPE_READ_BYTES), callback }
+      new Socket({ fd: EVENT_PIPE, onread } as SocketConstructorOpts) // @types/node declares onread for connections only
+    },
+  }
+}
