@@ -1,6 +1,6 @@
 /**
  * Reads lines by a pattern: what a capture found becomes the field of its name. See grok-pattern.ts for patterns and
- * regex-match.ts for how a match is found in bounded time.
+ * regex/match.ts for how a match is found in bounded time.
  *
  * Of several captures of a name the last one that found something counts, and a list has all of them. `%{NUMBER:bytes:int}`
  * fills a field `bytes`, too: what type it has is the schema's business. Only captures of wanted fields are compiled.
@@ -16,9 +16,9 @@ import {
   type RecordReader,
   type Value,
 } from './record-reader.ts'
-import { RegexMatcher } from './regex-match.ts'
-import { compileTree, type RegexProgram } from './regex-program.ts'
-import { PatternError, type PatternTrees } from './regex-tree.ts'
+import { RegexMatcher } from './regex/match.ts'
+import { compileTree, type RegexProgram } from './regex/program.ts'
+import { PatternError, type PatternTrees } from './regex/tree.ts'
 import { utf8 } from './text-bytes.ts'
 import { fill, fillNothing, LIST, type TextField, textFields } from './text-field.ts'
 

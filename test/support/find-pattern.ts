@@ -1,8 +1,8 @@
 /** Compiles a pattern of grok and finds it in a text: the texts of the match's captures by name. */
 import { GROK_LIBRARY } from '../../src/formats/patterns/index.ts'
-import { RegexMatcher } from '../../src/formats/regex-match.ts'
-import { compileTree } from '../../src/formats/regex-program.ts'
-import { PatternTrees } from '../../src/formats/regex-tree.ts'
+import { RegexMatcher } from '../../src/formats/regex/match.ts'
+import { compileTree } from '../../src/formats/regex/program.ts'
+import { PatternTrees } from '../../src/formats/regex/tree.ts'
 
 const TREES = new PatternTrees(GROK_LIBRARY)
 

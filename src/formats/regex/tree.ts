@@ -14,9 +14,11 @@
  * Flags hold in the patterns that are referred to, as where references are replaced in the text of the pattern; flags that are
  * set in a pattern of the library end with it.
  *
- * Its structure has been found sound before (regex-syntax.ts), so only what that does not look at can go wrong here. The
+ * Its structure has been found sound before (syntax.ts), so only what that does not look at can go wrong here. The
  * tree of a library pattern is made once for every set of flags and stands at every place that refers to it.
  */
+
+import { type GrokLibrary, type GrokReference, matchReference } from '../grok-pattern.ts'
 import {
   ALL_CHARS,
   type CharSet,
@@ -37,8 +39,7 @@ import {
   VERTICAL_SPACES,
   WORD_CHARS,
 } from './char-set.ts'
-import { type GrokLibrary, type GrokReference, matchReference } from './grok-pattern.ts'
-import { GROUP_START, QUANTIFIER } from './regex-syntax.ts'
+import { GROUP_START, QUANTIFIER } from './syntax.ts'
 
 export type Place =
   | 'start'

@@ -1,8 +1,8 @@
 /** The matcher of patterns: what it finds is what Java and Oniguruma find, and it always ends. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { PatternTrees } from '../../src/formats/regex-tree.ts'
-import { finder } from '../support/find-pattern.ts'
+import { PatternTrees } from '../../../src/formats/regex/tree.ts'
+import { finder } from '../../support/find-pattern.ts'
 
 function found(pattern: string, text: string): string {
   const result = finder(pattern)(text)

@@ -1,5 +1,5 @@
 /**
- * Runs a program of regex-program.ts over a text, and always ends: it tries one way after the other, as Java and Oniguruma
+ * Runs a program of program.ts over a text, and always ends: it tries one way after the other, as Java and Oniguruma
  * do, so that patterns mean what they mean there, but counts its steps and gives up when there are too many.
  *
  * A step takes a few nanoseconds. The places to come back to are on a stack of its own, in entries of four words:
@@ -10,7 +10,7 @@
  *   LONGER address place most     a RUN that may take one more, up to `most`
  */
 import { LINE_ENDS, unicodeClass, WORD_CHARS } from './char-set.ts'
-import { ANY, type RegexProgram } from './regex-program.ts'
+import { ANY, type RegexProgram } from './program.ts'
 
 /** Steps for one event, and one more for every character of it: tens of milliseconds at worst. Lines of logs take hundreds. */
 export const STEPS_MAX = 700_000
@@ -411,7 +411,7 @@ export class RegexMatcher {
   #isAt(index: number, place: number): boolean {
     const units = this.#units
     const end = this.#end
-    // As in PLACES of regex-program.ts.
+    // As in PLACES of program.ts.
     switch (index) {
       case 0 /* start */:
         return place === 0

@@ -1,5 +1,5 @@
 /**
- * A tree as a program for regex-match.ts: words of 32 bits, the sets that they mention, and the captures.
+ * A tree as a program for match.ts: words of 32 bits, the sets that they mention, and the captures.
  *
  * What makes it fast is known here: for every choice, which characters each way may begin with, what comes behind the
  * tree included. Where they differ nothing is tried in vain, and a run of characters that ends where the next thing must
@@ -19,7 +19,7 @@
  *   ATOMIC next                         the tree behind it, up to an END, and then no other way through it
  */
 import { type CharSet, intersect, isEmpty, LINE_ENDS, NO_CHARS, negate, unite } from './char-set.ts'
-import { PatternError, type Place, type RegexTree } from './regex-tree.ts'
+import { PatternError, type Place, type RegexTree } from './tree.ts'
 
 export const END = 0
 export const CHAR = 1
