@@ -67,7 +67,13 @@ describe('arrows', () => {
   })
 
   test('R4 streams uses no other room', () => {
-    const allowed = within('src/streams/', 'src/service-error.ts', 'storage/')
+    // The type of a stream's format is the only thing that streams takes from another folder.
+    const allowed = within(
+      'src/streams/',
+      'src/service-error.ts',
+      'src/formats/format-specification.ts',
+      'storage/',
+    )
     expect(arrows(within('src/streams/'), (target) => isOurs(target) && !allowed(target))).toEqual([])
   })
 
@@ -93,6 +99,7 @@ describe('arrows', () => {
       const [from, to] = arrow.split(' -> ') as [string, string]
       const target = room(to)
       if (target === undefined || target === room(from) || target === 'streams') return false
+      if (to === 'src/formats/format-specification.ts') return false
       if (room(from) === 'explore' && (target === 'formats' || target === 'schemas')) return false
       return !((room(from) === 'formats' || room(from) === 'decoders') && target === 'schemas')
     })

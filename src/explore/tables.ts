@@ -2,11 +2,12 @@
  * The tables that queries can name: those of streams and views. The one of a stream itself may have been disabled, and a
  * schema may be one that no table can have.
  */
+
+import type { FormatSpecification } from '../formats/format-specification.ts'
 import { ServiceError } from '../service-error.ts'
 import { existingStream } from '../streams/existing.ts'
 import type { NamespaceName, StreamId } from '../streams/names.ts'
 import { matchesName } from '../streams/ordered-streams.ts'
-import type { FormatSpecification } from '../streams/properties.ts'
 import type { Registry, Stream, VisibleNames } from '../streams/registry.ts'
 import {
   describeClaim,

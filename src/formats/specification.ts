@@ -5,8 +5,8 @@
 import type { RecordSchema, Schema } from '../schemas/schema.ts'
 import { printSchema } from '../schemas/schema-json.ts'
 import { ServiceError } from '../service-error.ts'
-import type { FormatSpecification } from '../streams/properties.ts'
 import type { Format, FormatSettings } from './format.ts'
+import type { FormatSpecification } from './format-specification.ts'
 import { findFormat } from './index.ts'
 import { allFields, type RecordReader, type RequestedFields } from './record-reader.ts'
 

@@ -5,11 +5,12 @@
  *
  * Read in two steps, as CDAP does: first its shape, then its values. Null is the same as absent.
  */
+
+import type { FormatSpecification } from '../../formats/format-specification.ts'
 import { checkFormat } from '../../formats/specification.ts'
 import type { Schema } from '../../schemas/schema.ts'
 import { parseSchema, SchemaError } from '../../schemas/schema-json.ts'
 import { ServiceError } from '../../service-error.ts'
-import type { FormatSpecification } from '../../streams/properties.ts'
 import { scalarText, scalarTexts } from '../messages/json-values.ts'
 import {
   type LenientJson,

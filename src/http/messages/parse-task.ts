@@ -3,12 +3,12 @@
  * so that it can be sent; so is what comes back.
  */
 import { fieldJson } from '../../formats/field-json.ts'
+import type { FormatSpecification } from '../../formats/format-specification.ts'
 import { allFields, type HeaderPairs, type RecordReader, type Value } from '../../formats/record-reader.ts'
 import { openReader, resolveFormat } from '../../formats/specification.ts'
 import { bytesText } from '../../formats/value-json.ts'
 import type { RecordSchema } from '../../schemas/schema.ts'
 import { parseSchemaText } from '../../schemas/schema-json.ts'
-import type { FormatSpecification } from '../../streams/properties.ts'
 import { DOCUMENT_PARSERS, type ParserName } from './document-parsers.ts'
 
 export interface DocumentTask {
