@@ -10,13 +10,13 @@
  * the record's own bytes, quotes and all, never written anew. A UTF-8 byte order mark at the start of the body stays
  * in the first event, and a quote right after it still opens a field. UTF-16 has been refused before (utf16-mark.ts).
  */
+import { ByteOrderMarkScan } from './byte-order-mark.ts'
 import { notClosed, recordTooLong, strayByte } from './csv-problems.ts'
 import type { BatchDecoder, CsvDialect, DecoderOptions } from './decoder.ts'
 import { type Emit, EventCutter } from './event-cutter.ts'
 import { CR, indexOrLength, LF, LineSplitter } from './line-splitter.ts'
 
 const RFC_4180: CsvDialect = { delimiter: Buffer.from(','), quote: 0x22 }
-const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf]
 
 /**
  * This far past a quote bytes are read one by one, because the next quote is often near and a call of `indexOf` costs
@@ -45,8 +45,7 @@ class CsvRecords implements BatchDecoder {
   #openedAt = 0
   /** Bytes of the body before this chunk. */
   #bodyOffset = 0
-  /** Bytes of a byte order mark seen at the start of the body. */
-  #markBytes = 0
+  readonly #mark = new ByteOrderMarkScan()
 
   constructor(options: DecoderOptions, dialect: CsvDialect) {
     this.#dialect = dialect
@@ -57,7 +56,7 @@ class CsvRecords implements BatchDecoder {
   decode(chunk: Uint8Array, emit: Emit): boolean {
     const bytes = this.#cutter.begin(chunk, emit)
     this.#splitter.begin(bytes)
-    this.#cutter.finish(this.#cutRecords(bytes, this.#skipByteOrderMark(bytes)))
+    this.#cutter.finish(this.#cutRecords(bytes, this.#textStart(bytes)))
     this.#bodyOffset += bytes.length
     return false
   }
@@ -157,16 +156,11 @@ class CsvRecords implements BatchDecoder {
     return recordStart
   }
 
-  /** Steps over the byte order mark, which may itself come in pieces; after a whole one a field starts. */
-  #skipByteOrderMark(bytes: Buffer): number {
-    const onlyMarkSoFar = this.#bodyOffset === this.#markBytes
-    if (!onlyMarkSoFar || this.#markBytes === BYTE_ORDER_MARK.length) return 0
-    let at = 0
-    while (at < bytes.length && bytes[at] === BYTE_ORDER_MARK[this.#markBytes]) {
-      this.#markBytes++
-      at++
-    }
-    this.#fieldStart = this.#markBytes === 0 || this.#markBytes === BYTE_ORDER_MARK.length
+  /** Where the text of the chunk begins. */
+  #textStart(bytes: Buffer): number {
+    if (this.#mark.done) return 0
+    const at = this.#mark.skip(bytes)
+    this.#fieldStart = this.#mark.atFieldStart
     return at
   }
 }

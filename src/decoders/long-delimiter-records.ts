@@ -3,12 +3,11 @@
  * left to right and do not overlap. Byte by byte, for such files are few.
  */
 import { ServiceError } from '../service-error.ts'
+import { ByteOrderMarkScan } from './byte-order-mark.ts'
 import { notClosed, recordTooLong, strayByte } from './csv-problems.ts'
 import type { BatchDecoder, CsvDialect, DecoderOptions } from './decoder.ts'
 import { type Emit, EventCutter } from './event-cutter.ts'
 import { CR, indexOrLength, LF } from './line-splitter.ts'
-
-const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf]
 
 export function longDelimiterRecords(options: DecoderOptions, dialect: CsvDialect): BatchDecoder {
   return new LongDelimiterRecords(options, dialect)
@@ -27,7 +26,7 @@ class LongDelimiterRecords implements BatchDecoder {
   #matched = 0
   #openedAt = 0
   #bodyOffset = 0
-  #markBytes = 0
+  readonly #mark = new ByteOrderMarkScan()
 
   constructor(options: DecoderOptions, dialect: CsvDialect) {
     this.#dialect = dialect
@@ -38,7 +37,7 @@ class LongDelimiterRecords implements BatchDecoder {
   decode(chunk: Uint8Array, emit: Emit): boolean {
     const bytes = this.#cutter.begin(chunk, emit)
     let recordStart = 0
-    for (let at = this.#skipByteOrderMark(bytes); at < bytes.length; at++) {
+    for (let at = this.#textStart(bytes); at < bytes.length; at++) {
       if (this.#place === 'quoted') {
         at = indexOrLength(bytes, this.#dialect.quote, at)
         if (at < bytes.length) this.#place = 'closing'
@@ -108,16 +107,11 @@ class LongDelimiterRecords implements BatchDecoder {
     }
   }
 
-  /** A quote right behind a byte order mark, which may come in pieces, opens a field. */
-  #skipByteOrderMark(bytes: Buffer): number {
-    if (this.#bodyOffset !== this.#markBytes || this.#markBytes === BYTE_ORDER_MARK.length) return 0
-    let at = 0
-    while (at < bytes.length && bytes[at] === BYTE_ORDER_MARK[this.#markBytes]) {
-      this.#markBytes++
-      at++
-    }
-    const { length } = BYTE_ORDER_MARK
-    this.#fieldStart = this.#markBytes === 0 || this.#markBytes === length
+  /** Where the text of the chunk begins. A quote right behind a byte order mark opens a field. */
+  #textStart(bytes: Buffer): number {
+    if (this.#mark.done) return 0
+    const at = this.#mark.skip(bytes)
+    this.#fieldStart = this.#mark.atFieldStart
     return at
   }
 }

@@ -9,15 +9,8 @@
  * Values after the last wanted one are not looked at. What cannot be cut that way is an error of the whole line.
  */
 import type { RecordSchema } from '../schemas/schema.ts'
-import { lineEnd, textStart } from './line-body.ts'
-import {
-  alsoWrong,
-  type FormatError,
-  type HeaderPairs,
-  quoted,
-  type RecordReader,
-  type Value,
-} from './record-reader.ts'
+import { LineReader } from './line-reader.ts'
+import { alsoWrong, type FormatError, quoted, type Value } from './record-reader.ts'
 import { utf8 } from './text-bytes.ts'
 import { fill, fillNothing, type TextField, textFields } from './text-field.ts'
 
@@ -28,27 +21,20 @@ const OPENING = 0x5b
 const BACKSLASH = 0x5c
 const CLOSING = 0x5d
 
-export class ClfReader implements RecordReader {
+export class ClfReader extends LineReader {
   /** By the index of the value; undefined for one that nobody wants. Ends with the last wanted one. */
   readonly #fields: readonly (TextField | undefined)[]
 
   constructor(schema: RecordSchema, wanted: readonly number[]) {
+    super()
     const fields: (TextField | undefined)[] = new Array(Math.max(0, ...wanted.map((index) => index + 1)))
     fields.fill(undefined)
     for (const field of textFields(schema, wanted)) fields[wanted[field.slot]] = field
     this.#fields = fields
   }
 
-  read(
-    bytes: Uint8Array,
-    bodyStart: number,
-    bodyEnd: number,
-    _headers: HeaderPairs,
-    into: Value[],
-  ): FormatError | undefined {
+  protected line(bytes: Uint8Array, start: number, end: number, into: Value[]): FormatError | undefined {
     const fields = this.#fields
-    const start = textStart(bytes, bodyStart, bodyEnd)
-    const end = lineEnd(bytes, start, bodyEnd)
     let wrong: FormatError | undefined
     let at = start
     let index = 0

@@ -8,14 +8,8 @@
  * No match is no error by itself: then no field has a value.
  */
 import type { RecordSchema } from '../schemas/schema.ts'
-import { lineEnd, textStart } from './line-body.ts'
-import {
-  alsoWrong,
-  type FormatError,
-  type HeaderPairs,
-  type RecordReader,
-  type Value,
-} from './record-reader.ts'
+import { LineReader } from './line-reader.ts'
+import { alsoWrong, type FormatError, type Value } from './record-reader.ts'
 import { RegexMatcher } from './regex/match.ts'
 import { compileTree, type RegexProgram } from './regex/program.ts'
 import { PatternError, type PatternTrees } from './regex/tree.ts'
@@ -46,7 +40,7 @@ export type Unmatched = (bytes: Uint8Array, start: number, end: number) => Forma
 
 const NO_ALIASES: ReadonlyMap<string, string> = new Map()
 
-export class GrokReader implements RecordReader {
+export class GrokReader extends LineReader {
   readonly #fields: readonly TextField[]
   /** By field: the captures that may fill it. */
   readonly #captures: readonly (readonly number[])[]
@@ -62,6 +56,7 @@ export class GrokReader implements RecordReader {
     wanted: readonly number[],
     { trees, aliases = NO_ALIASES, unmatched }: GrokOptions,
   ) {
+    super()
     this.#unmatched = unmatched
     this.#fields = textFields(schema, wanted)
     const names = new Set(schema.fields.map((field) => field.name))
@@ -77,15 +72,7 @@ export class GrokReader implements RecordReader {
     this.#matcher = new RegexMatcher(program)
   }
 
-  read(
-    bytes: Uint8Array,
-    bodyStart: number,
-    bodyEnd: number,
-    _headers: HeaderPairs,
-    into: Value[],
-  ): FormatError | undefined {
-    const start = textStart(bytes, bodyStart, bodyEnd)
-    const end = lineEnd(bytes, start, bodyEnd)
+  protected line(bytes: Uint8Array, start: number, end: number, into: Value[]): FormatError | undefined {
     const length = end - start
     if (this.#units.length < length) this.#units = new Uint16Array(2 * length)
     const units = this.#units

@@ -13,15 +13,9 @@
  * with a priority that there is not, the rest is read.
  */
 import type { RecordSchema } from '../schemas/schema.ts'
-import { lineEnd, textStart } from './line-body.ts'
-import {
-  alsoWrong,
-  type FormatError,
-  type HeaderPairs,
-  quoted,
-  type RecordReader,
-  type Value,
-} from './record-reader.ts'
+import { textStart } from './line-body.ts'
+import { LineReader } from './line-reader.ts'
+import { alsoWrong, type FormatError, quoted, type Value } from './record-reader.ts'
 import { utf8 } from './text-bytes.ts'
 import { fill, fillNothing, LIST, type TextField, textFields } from './text-field.ts'
 
@@ -46,7 +40,7 @@ const OPENING = 0x5b
 const BACKSLASH = 0x5c
 const CLOSING = 0x5d
 
-export class Syslog5424Reader implements RecordReader {
+export class Syslog5424Reader extends LineReader {
   /** By part, in their order in the message. */
   readonly #parts: readonly (TextField | undefined)[]
   readonly #facility: TextField | undefined
@@ -57,6 +51,7 @@ export class Syslog5424Reader implements RecordReader {
   #wrong: FormatError | undefined
 
   constructor(schema: RecordSchema, wanted: readonly number[]) {
+    super()
     const fields = textFields(schema, wanted)
     const scalar = (name: string) => fields.find((field) => field.name === name && field.kind !== LIST)
     this.#parts = PARTS.map(scalar)
@@ -66,15 +61,7 @@ export class Syslog5424Reader implements RecordReader {
     this.#others = fields.filter((field) => !known.has(field))
   }
 
-  read(
-    bytes: Uint8Array,
-    bodyStart: number,
-    bodyEnd: number,
-    _headers: HeaderPairs,
-    into: Value[],
-  ): FormatError | undefined {
-    const start = textStart(bytes, bodyStart, bodyEnd)
-    const end = lineEnd(bytes, start, bodyEnd)
+  protected line(bytes: Uint8Array, start: number, end: number, into: Value[]): FormatError | undefined {
     this.#wrong = undefined
     for (const field of this.#others) this.#note(fillNothing(field, into))
     let priority = 0
