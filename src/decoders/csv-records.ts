@@ -9,6 +9,8 @@
  * A body without quotes is cut exactly as text-lines.ts cuts it: no empty events, nothing trimmed. The event is
  * the record's own bytes, quotes and all, never written anew. A UTF-8 byte order mark at the start of the body stays
  * in the first event, and a quote right after it still opens a field. UTF-16 has been refused before (utf16-mark.ts).
+ *
+ * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */
 import { ByteOrderMarkScan } from './byte-order-mark.ts'
 import { notClosed, recordTooLong, strayByte } from './csv-problems.ts'
@@ -94,7 +96,7 @@ class CsvRecords implements BatchDecoder {
         const stop = Math.min(plainFrom, length)
         let byte = 0
         for (; at < stop; at++) {
-          byte = bytes[at]
+          byte = bytes[at]!
           if (byte <= ordinaryAbove && (byte === quote || byte === LF || byte === CR)) break
         }
         if (at >= stop) {
@@ -131,7 +133,7 @@ class CsvRecords implements BatchDecoder {
           at++
           if (at === length) break
         }
-        const byte = bytes[at]
+        const byte = bytes[at]!
         if (byte === comma || byte === LF || byte === CR) {
           if (byte !== comma) {
             cutter.cut(recordStart, at)

@@ -1,6 +1,8 @@
 /**
  * CSV as in csv-records.ts, where the delimiter has more than one byte: `||`, or a character beyond ASCII. Delimiters are found from
  * left to right and do not overlap. Byte by byte, for such files are few.
+ *
+ * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */
 import { ServiceError } from '../service-error.ts'
 import { ByteOrderMarkScan } from './byte-order-mark.ts'
@@ -41,14 +43,14 @@ class LongDelimiterRecords implements BatchDecoder {
       if (this.#place === 'quoted') {
         at = indexOrLength(bytes, this.#dialect.quote, at)
         if (at < bytes.length) this.#place = 'closing'
-      } else if (this.#endsRecord(bytes[at])) {
+      } else if (this.#endsRecord(bytes[at]!)) {
         this.#cutter.cut(recordStart, at)
         recordStart = at + 1
         this.#beginField()
       } else if (this.#place === 'closing') {
-        this.#afterQuote(bytes[at], recordStart, at)
+        this.#afterQuote(bytes[at]!, recordStart, at)
       } else {
-        this.#inPlainField(bytes[at], at)
+        this.#inPlainField(bytes[at]!, at)
       }
     }
     this.#cutter.finish(recordStart)
@@ -90,7 +92,7 @@ class LongDelimiterRecords implements BatchDecoder {
     }
     this.#fieldStart = false
     while (this.#matched > 0 && delimiter[this.#matched] !== byte)
-      this.#matched = this.#fallbacks[this.#matched]
+      this.#matched = this.#fallbacks[this.#matched]!
     if (delimiter[this.#matched] === byte) this.#matched++
     if (this.#matched === delimiter.length) this.#beginField()
   }
@@ -120,8 +122,8 @@ class LongDelimiterRecords implements BatchDecoder {
 function fallbacksOf(delimiter: Uint8Array): number[] {
   const fallbacks = [0, 0]
   for (let length = 1; length < delimiter.length; length++) {
-    let matched = fallbacks[length]
-    while (matched > 0 && delimiter[matched] !== delimiter[length]) matched = fallbacks[matched]
+    let matched = fallbacks[length]!
+    while (matched > 0 && delimiter[matched] !== delimiter[length]) matched = fallbacks[matched]!
     fallbacks.push(delimiter[matched] === delimiter[length] ? matched + 1 : 0)
   }
   return fallbacks

@@ -10,6 +10,8 @@
  *   uuid        text                                                             '123e4567-e89b-12d3-a456-426614174000'
  *
  * Years are 1 to 9999, or those of 64 bits of nanos. The writer's unit counts where it has one: an instant stays the same.
+ *
+ * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */
 import type { AvroType } from '../schemas/avro-schema.ts'
 import { JsonNumber } from '../schemas/avro-schema-json.ts'
@@ -122,8 +124,9 @@ function decimalReader(precision: number, path: string): (value: Value) => numbe
 const NUMBER_BYTES = 6
 
 function smallUnscaled(bytes: Uint8Array, from: number): number {
-  let value = bytes[from] >= 0x80 ? bytes[from] - 0x100 : bytes[from]
-  for (let at = from + 1; at < bytes.length; at++) value = value * 0x100 + bytes[at]
+  const first = bytes[from]!
+  let value = first >= 0x80 ? first - 0x100 : first
+  for (let at = from + 1; at < bytes.length; at++) value = value * 0x100 + bytes[at]!
   return value
 }
 
@@ -131,8 +134,8 @@ function smallUnscaled(bytes: Uint8Array, from: number): number {
 function significantFrom(bytes: Uint8Array): number {
   let from = 0
   const last = bytes.length - 1
-  while (from < last && bytes[from] === 0 && bytes[from + 1] < 0x80) from++
-  while (from < last && bytes[from] === 0xff && bytes[from + 1] >= 0x80) from++
+  while (from < last && bytes[from] === 0 && bytes[from + 1]! < 0x80) from++
+  while (from < last && bytes[from] === 0xff && bytes[from + 1]! >= 0x80) from++
   return from
 }
 

@@ -17,6 +17,8 @@
  * as bytes.
  *
  * What does not resolve is a step that fails, for a datum may never come there.
+ *
+ * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */
 import {
   type AvroField,
@@ -185,7 +187,7 @@ class Resolver {
         const read =
           field < 0
             ? undefined
-            : this.#resolve(type, fields[field].type, `${prefix}${fields[field].name}`, nested)
+            : this.#resolve(type, fields[field]!.type, `${prefix}${fields[field]!.name}`, nested)
         return { field, step: read, skip: type }
       })
       // What takes no bytes and is not wanted is no work.
@@ -205,7 +207,7 @@ class Resolver {
     const missing: { field: number; reason: string }[] = []
     for (const [field, source] of sources.entries()) {
       if (source !== undefined || this.#stepsLeft < 0) continue
-      const { value, reason, weight } = defaultOf(fields[field], `${prefix}${fields[field].name}`, nested)
+      const { value, reason, weight } = defaultOf(fields[field]!, `${prefix}${fields[field]!.name}`, nested)
       this.#stepsLeft -= weight
       step.absentWeight += weight
       if (value === undefined) missing.push({ field, reason })
@@ -244,7 +246,7 @@ function sourcesOf(writer: RecordType, fields: readonly AvroField[]): (string | 
   const written = new Set(writer.fields.map((field) => field.name))
   const sources = fields.map(({ name }) => (written.delete(name) ? name : undefined))
   return sources.map(
-    (source, index) => source ?? fields[index].aliases.find((alias) => written.delete(alias)),
+    (source, index) => source ?? fields[index]!.aliases.find((alias) => written.delete(alias)),
   )
 }
 

@@ -66,7 +66,7 @@ const WINDOWS_1252 =
 
 /** Some versions of Node decode the set as if it were ISO-8859-1. */
 function windows1252(latin1Text: string): string {
-  return latin1Text.replace(/[\x80-\x9f]/g, (char) => WINDOWS_1252[char.charCodeAt(0) - 0x80])
+  return latin1Text.replace(/[\x80-\x9f]/g, (char) => WINDOWS_1252[char.charCodeAt(0) - 0x80]!)
 }
 
 const BIG_ENDIAN = new TextDecoder('utf-16be', { ignoreBOM: true })

@@ -29,7 +29,7 @@ export class ClfReader extends LineReader {
     super()
     const fields: (TextField | undefined)[] = new Array(Math.max(0, ...wanted.map((index) => index + 1)))
     fields.fill(undefined)
-    for (const field of textFields(schema, wanted)) fields[wanted[field.slot]] = field
+    for (const field of textFields(schema, wanted)) fields[wanted[field.slot]!] = field
     this.#fields = fields
   }
 

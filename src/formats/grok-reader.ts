@@ -6,6 +6,8 @@
  * fills a field `bytes`, too: what type it has is the schema's business. Only captures of wanted fields are compiled.
  *
  * No match is no error by itself: then no field has a value.
+ *
+ * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */
 import type { RecordSchema } from '../schemas/schema.ts'
 import { LineReader } from './line-reader.ts'
@@ -78,7 +80,7 @@ export class GrokReader extends LineReader {
     const units = this.#units
     let seen = 0
     for (let index = 0; index < length; index++) {
-      const byte = bytes[start + index]
+      const byte = bytes[start + index]!
       units[index] = byte
       seen |= byte
     }
@@ -108,8 +110,8 @@ export class GrokReader extends LineReader {
     let wrong: FormatError | undefined
     const fields = this.#fields
     for (let index = 0; index < fields.length; index++) {
-      const field = fields[index]
-      const captures = this.#captures[index]
+      const field = fields[index]!
+      const captures = this.#captures[index]!
       let error: FormatError | undefined
       if (field.kind === LIST) {
         into[field.slot] = isMatch ? this.#texts(captures, bytes, start, text) : []
@@ -135,7 +137,7 @@ export class GrokReader extends LineReader {
 
   #lastFound(captures: readonly number[]): number {
     for (let index = captures.length - 1; index >= 0; index--) {
-      if (this.#matcher.slots[2 * captures[index] + 1] >= 0) return captures[index]
+      if (this.#matcher.slots[2 * captures[index]! + 1]! >= 0) return captures[index]!
     }
     return -1
   }
@@ -148,7 +150,7 @@ export class GrokReader extends LineReader {
   ): readonly string[] {
     const texts: string[] = []
     for (const capture of captures) {
-      if (this.#matcher.slots[2 * capture + 1] < 0) continue
+      if (this.#matcher.slots[2 * capture + 1]! < 0) continue
       const from = this.#from(capture, this.#units)
       const to = this.#to(capture, from)
       texts.push(text === undefined ? utf8(bytes, start + from, start + to) : text.slice(from, to))
@@ -158,13 +160,13 @@ export class GrokReader extends LineReader {
 
   /** Where the text of a capture begins: behind its quote, if it is one of those. */
   #from(capture: number, units: Uint16Array): number {
-    const from = this.#matcher.slots[2 * capture]
-    const to = this.#matcher.slots[2 * capture + 1]
+    const from = this.#matcher.slots[2 * capture]!
+    const to = this.#matcher.slots[2 * capture + 1]!
     return this.#inQuotes[capture] && to - from >= 2 && units[from] === units[to - 1] ? from + 1 : from
   }
 
   #to(capture: number, from: number): number {
-    const to = this.#matcher.slots[2 * capture + 1]
-    return from > this.#matcher.slots[2 * capture] ? to - 1 : to
+    const to = this.#matcher.slots[2 * capture + 1]!
+    return from > this.#matcher.slots[2 * capture]! ? to - 1 : to
   }
 }

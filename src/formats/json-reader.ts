@@ -16,6 +16,8 @@
  *
  * A member that does not fit, or has within it what does not, is an error of its field alone. What is not JSON, or too deep,
  * is one of the body.
+ *
+ * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */
 import { nonNullable, type RecordSchema, type Schema } from '../schemas/schema.ts'
 import { textStart } from './line-body.ts'
@@ -72,7 +74,7 @@ export class JsonReader implements RecordReader {
 
   constructor(schema: RecordSchema, wanted: readonly number[]) {
     this.#record = recordShape(
-      wanted.map((index) => schema.fields[index]),
+      wanted.map((index) => schema.fields[index]!),
       '',
       new Map(),
     )
@@ -219,7 +221,7 @@ class JsonCursor {
         if (field < 0) {
           this.#skip()
         } else {
-          into[field] = this.#value(record.shapes[field])
+          into[field] = this.#value(record.shapes[field]!)
           if (this.#misfits !== undefined) this.#misfits.delete(field)
         }
       } while (this.#another(CLOSE_OBJECT))
@@ -244,7 +246,7 @@ class JsonCursor {
     let wrong: FormatError | undefined
     for (let field = 0; field < record.shapes.length; field++) {
       if (into[field] !== MISSING) continue
-      const { nullable, path } = record.shapes[field]
+      const { nullable, path } = record.shapes[field]!
       if (!nullable) wrong = alsoWrong(wrong, valueMissing(path))
       into[field] = null
     }
@@ -262,13 +264,13 @@ class JsonCursor {
       do {
         const field = this.#fieldOfKey(record)
         if (field < 0) this.#skip()
-        else into[field] = this.#value(record.shapes[field])
+        else into[field] = this.#value(record.shapes[field]!)
       } while (this.#another(CLOSE_OBJECT))
     }
     this.#depth--
     for (let field = 0; field < record.shapes.length; field++) {
       if (into[field] !== MISSING) continue
-      const shape = record.shapes[field]
+      const shape = record.shapes[field]!
       if (!shape.nullable) throw new JsonMisfit(valueMissing(shape.path).reason)
       into[field] = null
     }
@@ -297,7 +299,7 @@ class JsonCursor {
     const keys = record.keys
     const bytes = this.#bytes
     for (let field = 0; field < keys.length; field++) {
-      const key = keys[field]
+      const key = keys[field]!
       if (key.length !== to - from) continue
       let index = 0
       while (index < key.length && key[index] === bytes[from + index]) index++
@@ -445,7 +447,7 @@ class JsonCursor {
     const values: Value[] = new Array(record.names.length).fill(MISSING)
     this.#members(record, values)
     const map = new Map<string, Value>()
-    for (let field = 0; field < values.length; field++) map.set(record.names[field], values[field])
+    for (let field = 0; field < values.length; field++) map.set(record.names[field]!, values[field]!)
     return map
   }
 
@@ -515,7 +517,7 @@ class JsonCursor {
     let at = this.#at + 1
     this.#marked = false
     for (; at < end; at++) {
-      const byte = bytes[at]
+      const byte = bytes[at]!
       if (byte === QUOTE) {
         this.#at = at + 1
         return
@@ -533,10 +535,10 @@ class JsonCursor {
 
   /** Where the escape ends whose letter stands at `at`. */
   #passEscape(at: number): number {
-    const letter = at < this.#end ? this.#bytes[at] : QUOTE
+    const letter = at < this.#end ? this.#bytes[at]! : QUOTE
     if (ESCAPED.includes(letter)) return at
     let digits = 0
-    while (letter === LETTER_U && digits < 4 && isHexDigit(this.#bytes[at + digits + 1])) digits++
+    while (letter === LETTER_U && digits < 4 && isHexDigit(this.#bytes[at + digits + 1]!)) digits++
     if (digits === 4 && at + 4 < this.#end) return at + 4
     throw new JsonProblem(`the string at byte ${this.#at - this.#start} has an escape that is none in JSON`)
   }
@@ -562,7 +564,7 @@ class JsonCursor {
   #passDigits(): void {
     const bytes = this.#bytes
     let at = this.#at
-    while (at < this.#end && bytes[at] >= 0x30 && bytes[at] <= 0x39) at++
+    while (at < this.#end && bytes[at]! >= 0x30 && bytes[at]! <= 0x39) at++
     if (at === this.#at) throw this.#unexpected()
     this.#at = at
   }
@@ -599,7 +601,7 @@ class JsonCursor {
 
   /** -1 at the end. */
   #byte(): number {
-    return this.#at < this.#end ? this.#bytes[this.#at] : -1
+    return this.#at < this.#end ? this.#bytes[this.#at]! : -1
   }
 
   /** The next byte that is not white space; -1 at the end. */
@@ -607,7 +609,7 @@ class JsonCursor {
     const bytes = this.#bytes
     let at = this.#at
     while (at < this.#end) {
-      const byte = bytes[at]
+      const byte = bytes[at]!
       if (byte > 0x20 || (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09)) {
         this.#at = at
         return byte

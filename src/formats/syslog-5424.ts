@@ -11,6 +11,8 @@
  *
  * A message is all up to the end of the line, without a byte order mark. What does not have this form is an error; of one
  * with a priority that there is not, the rest is read.
+ *
+ * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */
 import type { RecordSchema } from '../schemas/schema.ts'
 import { textStart } from './line-body.ts'
@@ -66,7 +68,7 @@ export class Syslog5424Reader extends LineReader {
     for (const field of this.#others) this.#note(fillNothing(field, into))
     let priority = 0
     let at = start + 1
-    while (at < end && isDigit(bytes[at])) priority = Math.min(1000, priority * 10 + bytes[at++] - 0x30)
+    while (at < end && isDigit(bytes[at]!)) priority = Math.min(1000, priority * 10 + bytes[at++]! - 0x30)
     const digits = at - start - 1
     if (bytes[start] !== 0x3c || bytes[at] !== 0x3e || at >= end || digits < 1 || digits > 3) {
       return malformed(bytes, start, end, 'it has no <priority>')
@@ -98,8 +100,8 @@ export class Syslog5424Reader extends LineReader {
     let at = from
     for (let part = 1; part <= 6; part++) {
       let to = at
-      while (to < end && bytes[to] > SPACE && bytes[to] < 0x7f) to++
-      if (to === at || (part === 1 && !isDigit(bytes[at]))) {
+      while (to < end && bytes[to]! > SPACE && bytes[to]! < 0x7f) to++
+      if (to === at || (part === 1 && !isDigit(bytes[at]!))) {
         return malformed(bytes, start, end, `it has no ${PARTS[part]}`)
       }
       if (to >= end || bytes[to] !== SPACE) {

@@ -4,6 +4,8 @@
  *
  * A line that does not match has no fields, and that is no error, save where it begins with a priority or a date: then it is
  * syslog of a form that is not known, and its event is a bad one.
+ *
+ * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */
 import { textStart } from './line-body.ts'
 import {
@@ -70,6 +72,6 @@ function isVersioned(bytes: Uint8Array, start: number, end: number): boolean {
 
 function digitsEnd(bytes: Uint8Array, start: number, end: number): number {
   let at = start
-  while (at < end && at < start + DIGITS_MAX && bytes[at] >= 0x30 && bytes[at] <= 0x39) at++
+  while (at < end && at < start + DIGITS_MAX && bytes[at]! >= 0x30 && bytes[at]! <= 0x39) at++
   return at
 }

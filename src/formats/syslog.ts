@@ -66,7 +66,7 @@ function syslogReader(schema: RecordSchema, settings: FormatSettings, wanted: Re
   if (pattern !== PATTERN) return new GrokReader(pattern, schema, wanted, LINES)
   const lines = new GrokReader(pattern, schema, wanted, { ...LINES, unmatched: unreadLine })
   // Other fields are filled by captures of the pattern, which a message of RFC 5424 does not have.
-  const isCommon = wanted.every((index) => SYSLOG_5424_FIELDS.has(schema.fields[index].name))
+  const isCommon = wanted.every((index) => SYSLOG_5424_FIELDS.has(schema.fields[index]!.name))
   return variant === undefined && isCommon
     ? new SyslogReader(lines, new Syslog5424Reader(schema, wanted))
     : lines

@@ -132,7 +132,7 @@ class JsonReader {
 
   /** The next character that is not white space; '' at the end. */
   #peek(): string {
-    while (this.#at < this.#text.length && SPACES.includes(this.#text[this.#at])) this.#at += 1
+    while (this.#at < this.#text.length && SPACES.includes(this.#text[this.#at]!)) this.#at += 1
     return this.#text.charAt(this.#at)
   }
 

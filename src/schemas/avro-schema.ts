@@ -297,7 +297,7 @@ function settleSize(record: RecordType): void {
   }
   record.constantBytes = total
   if (sized.length !== 1) return
-  record.sameBytesAs = withoutWrapping(sized[0])
+  record.sameBytesAs = withoutWrapping(sized[0]!)
   if (record.sameBytesAs === record) {
     const name = quoted(fullName(record.name))
     throw new AvroProblem(`record ${name} always holds another one of itself, so no value of it ever ends`)

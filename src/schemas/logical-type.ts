@@ -54,7 +54,7 @@ export function logicalType(
       return base === 'string' || (base === 'fixed' && size === UUID_BYTES) ? { kind: 'uuid' } : undefined
     default: {
       const unit = /^(?:local-)?timestamp-(millis|micros|nanos)$/.exec(attribute.name)?.[1]
-      return unit !== undefined && base === 'long' ? { kind: 'timestamp', digits: DIGITS[unit] } : undefined
+      return unit !== undefined && base === 'long' ? { kind: 'timestamp', digits: DIGITS[unit]! } : undefined
     }
   }
 }

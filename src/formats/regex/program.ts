@@ -17,6 +17,8 @@
  *                                       here on if most is -1
  *   HERE slot                           fails unless the place is that of the LOOK that uses the slot
  *   ATOMIC next                         the tree behind it, up to an END, and then no other way through it
+ *
+ * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */
 import { type CharSet, intersect, isEmpty, LINE_ENDS, NO_CHARS, negate, unite } from './char-set.ts'
 import { PatternError, type Place, type RegexTree } from './tree.ts'
@@ -183,7 +185,7 @@ class Compiler {
     let behind = follow
     for (let index = parts.length - 1; index >= 0; index--) {
       follows[index] = behind
-      behind = this.#before(parts[index], behind)
+      behind = this.#before(parts[index]!, behind)
     }
     parts.forEach((part, index) => {
       this.#tree(part, follows[index])
@@ -395,7 +397,7 @@ function beginning(tree: RegexTree): RegexProgram['begins'] {
     case 'place':
       return tree.place === 'start' ? 'atStart' : 'anywhere'
     case 'sequence':
-      return beginning(tree.parts[0])
+      return beginning(tree.parts[0]!)
     case 'capture':
       return beginning(tree.body)
     case 'repeat': {

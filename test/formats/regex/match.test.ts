@@ -6,7 +6,7 @@ import { finder } from '../../support/find-pattern.ts'
 
 function found(pattern: string, text: string): string {
   const result = finder(pattern)(text)
-  return typeof result === 'string' ? result : result.all
+  return typeof result === 'string' ? result : result.all!
 }
 
 const matches: { pattern: string; text: string; all: string }[] = [
@@ -272,7 +272,7 @@ describe('what takes other matchers for ever', () => {
     const before = process.cpuUsage()
     const result = find(text)
     const { user } = process.cpuUsage(before)
-    expect(typeof result === 'string' ? result : result.all.length).toEqual(expect.anything())
+    expect(typeof result === 'string' ? result : result.all!.length).toEqual(expect.anything())
     // Steps bound it to a few tens of milliseconds; the rest is room for a machine that is slow.
     expect(user / 1000).toBeLessThan(500)
   })
