@@ -75,8 +75,8 @@ function inflate(block: Buffer, bytesMax: number): Buffer {
 }
 
 /**
- * Copied into a buffer of V8's, strange to say, it takes a third of the time: memory that snappy hands out stays with V8
- * until a collection, so that snappy has to get fresh pages for every block, which the kernel clears first.
+ * Copying into a buffer of V8's takes a third of the time. Memory that snappy returns stays allocated until a garbage
+ * collection, so snappy needs fresh pages for every block, which the kernel clears first.
  */
 const UNSNAP_OPTIONS = { asBuffer: true, copyOutputData: true }
 
@@ -129,7 +129,7 @@ const ZSTD_PIECE_BYTES_MAX = 128 * KIB
  */
 const ZSTD_MOVED_BYTES_MAX = 4 * KIB * MIB
 /**
- * Moves that come to nothing: full pieces move 64 bytes of an 8 MiB window for each byte that comes out, and 180 of the largest
+ * Bytes moved in vain: full pieces move 64 bytes of an 8 MiB window for each byte that comes out, and 180 of the largest
  * frame that is its own window. A file of blocks that move much more, and there may be 500 in a megabyte, would take a
  * minute; so the first one that has is the last.
  */

@@ -21,8 +21,8 @@ import { CR, indexOrLength, LF, LineSplitter } from './line-splitter.ts'
 const RFC_4180: CsvDialect = { delimiter: Buffer.from(','), quote: 0x22 }
 
 /**
- * This far past a quote bytes are read one by one, because the next quote is often near and a call of `indexOf` costs
- * more; beyond, `indexOf` looks for it. Outside of quoted fields the splitter then cuts the lines before it.
+ * The decoder reads this many bytes behind a quote one by one, because the next quote is often near and a call of `indexOf`
+ * costs more. After that it uses `indexOf`. Outside of quoted fields the splitter then cuts the lines before the quote.
  */
 const NEAR_BYTES = 16
 
@@ -123,7 +123,7 @@ class CsvRecords implements BatchDecoder {
             const near = Math.min(at + NEAR_BYTES, length)
             while (at < near && bytes[at] !== quote) at++
             if (at === near) at = indexOrLength(bytes, quote, at)
-            // Where one field is quoted the next often is: straight on, without a look at the places in between.
+            // The field after a quoted one is often quoted too: continue without changing the place.
             if (at + 2 >= length || bytes[at + 1] !== comma || bytes[at + 2] !== quote) break
             openedAt = at + 2
             at += 3
@@ -144,7 +144,7 @@ class CsvRecords implements BatchDecoder {
         } else if (byte === quote) {
           place = 'quoted'
         } else {
-          // Which of two refusals is given must not hang on how the body was cut into chunks.
+          // The error must not depend on how the body was cut into chunks.
           cutter.refuseTooLarge(recordStart, at)
           throw strayByte(cutter.eventNumber, byte, this.#bodyOffset + at, this.#dialect)
         }

@@ -1,6 +1,6 @@
 /**
  * CSV as in csv-records.ts, where the delimiter has more than one byte: `||`, or a character beyond ASCII. Delimiters are found from
- * left to right and do not overlap. Byte by byte, for such files are few.
+ * left to right and do not overlap. It reads byte by byte, because such files are rare.
  *
  * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */
@@ -20,7 +20,7 @@ class LongDelimiterRecords implements BatchDecoder {
   readonly expands = false
   readonly #cutter: EventCutter
   readonly #dialect: CsvDialect
-  /** How far a delimiter may go back when a byte does not go on with it. */
+  /** For each number of matched bytes: how many stay matched when the next byte does not fit. */
   readonly #fallbacks: readonly number[]
   #place: 'outside' | 'quoted' | 'closing' = 'outside'
   #fieldStart = true

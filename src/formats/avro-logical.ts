@@ -31,7 +31,7 @@ type Scalar = Exclude<AvroType, { kind: 'union' | 'record' | 'array' | 'map' | '
 
 export type Convert = (value: Value) => Value
 
-/** Undefined if the type has none, or one that means nothing. */
+/** Undefined if the type has no logical type, or one that is ignored. */
 export function logicalOf(type: AvroType): LogicalType | undefined {
   if (type.kind !== 'primitive' && type.kind !== 'fixed') return undefined
   return logicalType(
@@ -41,7 +41,7 @@ export function logicalOf(type: AvroType): LogicalType | undefined {
   )
 }
 
-/** What makes of a value of the underlying type what it means; undefined if that is the same. */
+/** Converts a value of the underlying type; undefined if no conversion is needed. */
 export function conversion(
   reader: LogicalType,
   writer: LogicalType | undefined,
@@ -120,7 +120,7 @@ function decimalReader(precision: number, path: string): (value: Value) => numbe
   }
 }
 
-/** So many bytes are exact as a number. */
+/** This many bytes are exact as a number. */
 const NUMBER_BYTES = 6
 
 function smallUnscaled(bytes: Uint8Array, from: number): number {

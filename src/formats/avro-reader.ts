@@ -2,15 +2,15 @@
  * Reads one binary Avro datum per body. The schema it was written in is the text of the event's `schema` header, as batches
  * of Avro files set it; an event without one was written in the schema of the format.
  *
- * Schemas are told apart by their text, not by the `schema.hash` header, which a client may have forgotten. What a text
- * resolves to is kept for as many texts as a stream is likely to mix.
+ * The key of a schema is its text, not the `schema.hash` header, which clients may leave out. Resolutions are cached for as
+ * many texts as a stream is likely to mix.
  *
  * A field that cannot be read is null, and the others are read: for a type that does not resolve, a symbol that the enum
- * does not have, a decimal too long for its type. Bytes that are no datum make the whole event bad.
+ * does not have, a decimal too long for its type. Bytes that are not a datum make the whole event bad.
  *
- * No datum takes more than its bytes are worth: lengths and counts are compared with what is left of the body, and data
- * that take no bytes, such as a million nulls, are counted. A datum has to end where the body does: anything else was
- * written in another schema than the one at hand.
+ * The cost of a datum is bounded by its bytes: lengths and counts are compared with the rest of the body, and values that
+ * take no bytes, such as a million nulls, are counted. A datum has to end where the body ends; otherwise it was written in
+ * another schema.
  *
  * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */
@@ -31,9 +31,9 @@ import {
 } from './record-reader.ts'
 import { utf8 } from './text-bytes.ts'
 
-/** Data in data: each is a call deep. */
+/** Nesting of data; each level is one call deep. */
 export const AVRO_DEPTH_MAX = 256
-/** A datum makes at most so many values more than it has bytes. */
+/** A datum may have this many values more than it has bytes. */
 export const AVRO_VALUES_BEYOND_BYTES = 65_536
 /** As in uploaded files. */
 const SCHEMA_CHARS_MAX = 1024 * 1024
@@ -213,7 +213,7 @@ class DatumCursor {
       case 'long':
         return this.#long()
       case 'union':
-        this.#valuesLeft++ // it is the branch that counts
+        this.#valuesLeft++ // the value of the branch is counted instead
         return this.#value(this.#branch(step.branches))
       case 'null':
         return null

@@ -16,7 +16,7 @@
  * Beyond Avro: a field that was not written and has no default is null if it may be, an enum is read as a string, a fixed
  * as bytes.
  *
- * What does not resolve is a step that fails, for a datum may never come there.
+ * Types that do not resolve become a step that fails when a datum reaches it.
  *
  * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */
@@ -86,7 +86,7 @@ export interface AbsentField {
   readonly value: Value
 }
 
-/** Types and fields that are looked at: two schemas of thousands of records each could meet in millions of pairs. */
+/** The most types and fields that are compared: two schemas of thousands of records have millions of pairs. */
 export const RESOLUTION_STEPS_MAX = 200_000
 
 /** Resolves a whole datum into some of the fields: the steps of a record, or of a union of records. */
@@ -190,7 +190,7 @@ class Resolver {
             : this.#resolve(type, fields[field]!.type, `${prefix}${fields[field]!.name}`, nested)
         return { field, step: read, skip: type }
       })
-      // What takes no bytes and is not wanted is no work.
+      // Fields without bytes that are not requested need no step.
       .filter(({ field, skip }) => field >= 0 || skip.constantBytes !== 0)
     this.#fillAbsent(step, sources, fields, prefix, nested)
     return step
@@ -291,7 +291,7 @@ function withMeaning(base: Step, writer: Single, reader: Single, path: string, n
   return convert === undefined ? base : { op: 'logical', base, convert }
 }
 
-/** Whether values become those of the member at all; what is in a record, an array or a map is another matter. */
+/** Whether values can be converted to the member; the content of records, arrays and maps is not compared. */
 function takes(writer: Single, member: Single): boolean {
   switch (writer.kind) {
     case 'primitive':

@@ -1,12 +1,12 @@
 /**
  * Reads lines of the common and the combined log format: values with spaces in between.
  *
- *   "…"     up to the next quote that no backslash stands before; backslashes stay
+ *   "…"     up to the next quote without a backslash before it; backslashes stay
  *   […]     up to the next closing bracket
  *   other   up to the next space; a bracket that opens in it has to close in it
- *   -       no value: null where the field may be, else the text itself
+ *   -       no value: null if the field is nullable, else the text itself
  *
- * Values after the last wanted one are not looked at. What cannot be cut that way is an error of the whole line.
+ * Values behind the last requested one are not read. A line that cannot be cut like this is an error as a whole.
  */
 import type { RecordSchema } from '../schemas/schema.ts'
 import { LineReader } from './line-reader.ts'
@@ -22,7 +22,7 @@ const BACKSLASH = 0x5c
 const CLOSING = 0x5d
 
 export class ClfReader extends LineReader {
-  /** By the index of the value; undefined for one that nobody wants. Ends with the last wanted one. */
+  /** By the index of the value; undefined for a value that is not requested. Ends with the last requested one. */
   readonly #fields: readonly (TextField | undefined)[]
 
   constructor(schema: RecordSchema, wanted: readonly number[]) {

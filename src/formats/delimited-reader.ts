@@ -1,12 +1,12 @@
 /**
  * Reads delimited text: one pass over the bytes, up to the last value that is wanted.
  *
- * With a quote character a value that begins with it goes to the next one, whatever is in between, and a doubled one
- * stands for itself (RFC 4180); a quote further on in a value is text. Then a value may not go on behind its quote, and
- * has to be closed: all else would be guessing where the other values are.
+ * With the setting `quote`, a value that begins with a quote ends at the next one, and a doubled quote stands for one quote
+ * (RFC 4180). A quote later in an unquoted value is text. Text behind a closing quote and a quote that never closes are errors,
+ * because the positions of the other values are not certain then.
  *
- * A byte order mark before the first value and one line end behind the last are no part of them (line-body.ts), save where
- * the delimiter holds a line feed: then all line ends are its.
+ * A byte order mark before the first value and one line end behind the last are not part of them (line-body.ts). If the
+ * delimiter holds a line feed, every line end belongs to the delimiter.
  *
  * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */

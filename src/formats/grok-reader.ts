@@ -3,9 +3,9 @@
  * regex/match.ts for how a match is found in bounded time.
  *
  * Of several captures of a name the last one that found something counts, and a list has all of them. `%{NUMBER:bytes:int}`
- * fills a field `bytes`, too: what type it has is the schema's business. Only captures of wanted fields are compiled.
+ * fills a field `bytes`, too: the schema decides its type. Only captures of wanted fields are compiled.
  *
- * No match is no error by itself: then no field has a value.
+ * A line that does not match is not an error: no field has a value then.
  *
  * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */
@@ -34,7 +34,7 @@ export interface GrokOptions {
   readonly trees: PatternTrees
   /** Captures that fill a field of another name, too: name of the capture -> name of the field. */
   readonly aliases?: ReadonlyMap<string, string>
-  /** Why it is an error that the line `bytes[start, end)` does not match; undefined if it is none. */
+  /** Returns the error of a line `bytes[start, end)` that does not match; undefined if that is not an error. */
   readonly unmatched?: Unmatched
 }
 
@@ -98,7 +98,7 @@ export class GrokReader extends LineReader {
     return this.#unmatched(bytes, start, end) ?? wrong
   }
 
-  /** `text` is what is in `units` if that is not ASCII: else places there are places in `bytes`. */
+  /** `text` is the content of `units` if it is not ASCII; otherwise indexes of `units` are offsets in `bytes`. */
   #fill(
     isMatch: boolean,
     units: Uint16Array,

@@ -1,6 +1,6 @@
 /**
- * Reads one JSON object per body, byte by byte: members that are wanted become values at once, others are only checked for
- * being JSON. So a long is exact, and no member is built that nobody asked for.
+ * Reads one JSON object per body, byte by byte: requested members become values at once, other members are only
+ * checked. So a long is exact, and members that are not requested are not built.
  *
  *   boolean         true or false
  *   int, long       a number that is whole, 1.0 and 1e3 too, within 32 or 64 bits
@@ -11,11 +11,11 @@
  *   record          an object
  *   union           the first member that this kind of JSON value can be, nothing is tried twice
  *
- * null and a member that is not there are null where the schema allows it. Of a member that is there twice the last
- * counts. Nothing is converted: "5" is no int, and 5 no string.
+ * null and a missing member are null where the schema allows it. If a member is there twice, the last one counts.
+ * Types are not converted: "5" is not an int, and 5 is not a string.
  *
- * A member that does not fit, or has within it what does not, is an error of its field alone. What is not JSON, or too deep,
- * is one of the body.
+ * A member that does not fit its type, at any depth, is an error of its field alone. A body that is not JSON or is nested too
+ * deep is an error of the body.
  *
  * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */
@@ -36,12 +36,12 @@ import {
 import { utf8 } from './text-bytes.ts'
 import { readBytes } from './text-field.ts'
 
-/** Values in values: each is a call deep. */
+/** Nesting of values; each level is one call deep. */
 export const JSON_DEPTH_MAX = 64
-/** Records within a body make at most so many fields more than it has bytes: `{}` makes as many as its schema has. */
+/** Nested records of a body may have this many fields more than the body has bytes: `{}` has as many as its schema. */
 export const JSON_FIELDS_BEYOND_BYTES = 65_536
 
-/** Members of one body that do not fit: a misfit takes some microseconds, and a member may come any number of times. */
+/** The most members of a body that may not fit their types: each takes some microseconds, and a member may be repeated. */
 export const JSON_MISFITS_MAX = 10_000
 
 /** A schema ready to use. Mutable while a record is made: its fields may refer to it. */
@@ -61,7 +61,7 @@ interface RecordShape {
   names: readonly string[]
   keys: readonly Uint8Array[]
   shapes: readonly Shape[]
-  /** For records with more fields than one likes to walk through. */
+  /** For records with more than WALKED_FIELDS_MAX fields. */
   byName: ReadonlyMap<string, number> | undefined
 }
 
@@ -107,10 +107,10 @@ class JsonProblem {
   }
 }
 
-/** The value that was read is none of its field; the body may be sound. */
+/** The value does not fit the type of its field; the rest of the body may be read. */
 class JsonMisfit extends JsonProblem {}
 
-/** Marks a member that has not come yet; no reader ever gives it out. */
+/** Marks a member that has not been read yet; a reader never returns it. */
 const MISSING = undefined as unknown as null
 
 function shapeOf(schema: Schema, path: string, records: Map<RecordSchema, Shape>): Shape {
@@ -508,7 +508,7 @@ class JsonCursor {
   /** The text of the string that was passed last, quotes included in [from, to). */
   #text(from: number, to: number): string {
     if (!this.#marked) return utf8(this.#bytes, from + 1, to - 1)
-    return JSON.parse(utf8(this.#bytes, from, to)) as string // passString has found it sound
+    return JSON.parse(utf8(this.#bytes, from, to)) as string // passString has checked it
   }
 
   #passString(): void {
@@ -628,7 +628,7 @@ class JsonCursor {
 
   #notA(shape: Shape): JsonProblem {
     const byte = this.#peek()
-    // What is no value at all is a broken document, not one that does not fit.
+    // Text that is not a JSON value is an error of the body, not of the field.
     if (byte === -1 || !(byte === QUOTE || startsNumber(byte) || VALUE_STARTS.includes(byte))) {
       return this.#unexpected()
     }

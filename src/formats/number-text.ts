@@ -32,7 +32,7 @@ export function readInt(bytes: Uint8Array, start: number, end: number): number {
 
 const LONG_MAX = 9_223_372_036_854_775_807n
 const LONG_MIN = -9_223_372_036_854_775_808n
-/** So many digits are exact as a number. */
+/** This many digits are exact as a number. */
 const EXACT_DIGITS = 15
 const LONG_DIGITS_MAX = 19
 
@@ -70,8 +70,8 @@ const TENS = [
 const EXPONENT_MAX = 100_000
 
 /**
- * Undefined if the bytes are no number. Up to 15 digits and a power of ten that is exact the result is one operation on
- * exact values, and so correctly rounded; all others are left to the platform.
+ * Undefined if the bytes are not a number. For at most 15 digits and an exact power of ten the result is one operation on
+ * exact values, and so correctly rounded; the platform parses all others.
  */
 export function readDouble(bytes: Uint8Array, start: number, end: number): number | undefined {
   let at = start

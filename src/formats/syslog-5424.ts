@@ -9,8 +9,8 @@
  *   priority   facility   severity                  PRI, and what it is made of: facility * 8 + severity
  *   version    msgid      structured_data           structured data as they stand: [id name="value"][…]
  *
- * A message is all up to the end of the line, without a byte order mark. What does not have this form is an error; of one
- * with a priority that there is not, the rest is read.
+ * A message is all up to the end of the line, without a byte order mark. Other bodies are errors. If only the
+ * priority is out of range, the other fields are read.
  *
  * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */

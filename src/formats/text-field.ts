@@ -22,7 +22,7 @@ import {
 import { isTextList } from './scalar-fields.ts'
 import { isAscii, utf8 } from './text-bytes.ts'
 
-/** Numbers, so that one switch finds the way. */
+/** Numbers, so that one switch selects the code. */
 export const NULL = 0
 export const BOOLEAN = 1
 export const INT = 2
@@ -63,8 +63,8 @@ export function textFields(schema: RecordSchema, wanted: readonly number[]): rea
 }
 
 /**
- * Fills the field from UTF-8; with null if the text is none of its type, and the error says so. Lists are the business of
- * whoever finds more than one text.
+ * Fills the field from UTF-8; with null and an error if the text does not fit the type. The caller fills
+ * lists.
  */
 export function fill(
   field: TextField,

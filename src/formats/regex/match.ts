@@ -1,13 +1,13 @@
 /**
- * Runs a program of program.ts over a text, and always ends: it tries one way after the other, as Java and Oniguruma
- * do, so that patterns mean what they mean there, but counts its steps and gives up when there are too many.
+ * Runs a program of program.ts on a text by backtracking, as Java and Oniguruma do, so that patterns mean the same here. It
+ * counts its steps and returns 'tooLong' when there are too many.
  *
- * A step takes a few nanoseconds. The places to come back to are on a stack of its own, in entries of four words:
+ * A step takes a few nanoseconds. Backtracking uses a stack of entries of four words:
  *
- *   RETRY address place -         go on there
+ *   RETRY address place -         continue there
  *   RESET slot value -            a slot was changed
- *   SHORTER address least place   a RUN that may give back one more, down to `least`
- *   LONGER address place most     a RUN that may take one more, up to `most`
+ *   SHORTER address least place   a RUN that may be one character shorter, down to `least`
+ *   LONGER address place most     a RUN that may be one character longer, up to `most`
  *
  * Indexes are asserted with `!`: the compiler of the program keeps addresses, slots and sets inside their arrays, and the loops keep places inside the text.
  */
@@ -18,7 +18,7 @@ import { ANY, type RegexProgram } from './program.ts'
 export const STEPS_MAX = 700_000
 /** Characters that a run passes in the time of a step. */
 const RUN_CHARS_PER_STEP = 4
-/** 16 MiB; more than the steps can fill by a fair pattern. */
+/** 16 MiB. Ordinary patterns reach the limit of steps before. */
 const STACK_WORDS_MAX = 4 * 1024 * 1024
 const STACK_WORDS_MIN = 4 * 256
 
@@ -122,7 +122,7 @@ export class RegexMatcher {
 
   /**
    * From an address and a place up to the END that belongs to it; the place there, or FAILED with the stack as it was, or
-   * GAVE_UP. After success the stack still holds the ways not gone.
+   * GAVE_UP. After success the stack still holds the alternatives.
    */
   #run(address: number, start: number): number {
     const code = this.#code
@@ -260,7 +260,7 @@ export class RegexMatcher {
             if (after < 0) {
               failed = true
             } else {
-              this.#forgetWays(before)
+              this.#dropAlternatives(before)
               place = after
               at = code[at + 1]!
             }
@@ -269,7 +269,7 @@ export class RegexMatcher {
       }
       if (!failed) continue
 
-      // Back to the last way not gone.
+      // Backtrack to the last alternative.
       for (;;) {
         if (this.#top === base) return FAILED
         const stack = this.#stack
@@ -298,7 +298,7 @@ export class RegexMatcher {
           const most = stack[entry + 3]!
           const next = stack[entry + 2]!
           const set = code[run + 1]!
-          // One more has to be taken first.
+          // The run takes one more character first.
           if (!this.#has(set, units[next]!)) continue
           place = this.#longer(set, code[run + 4]!, next + 1, most)
           if (place < 0) continue
@@ -364,7 +364,7 @@ export class RegexMatcher {
 
   #leave(before: number, negative: boolean): void {
     if (!negative) {
-      this.#forgetWays(before)
+      this.#dropAlternatives(before)
       return
     }
     while (this.#top > before) {
@@ -375,8 +375,8 @@ export class RegexMatcher {
     }
   }
 
-  /** Drops the ways not gone since `before`, and keeps what slots were. */
-  #forgetWays(before: number): void {
+  /** Drops the alternatives pushed since `before`; keeps the entries that restore slots. */
+  #dropAlternatives(before: number): void {
     const stack = this.#stack
     let kept = before
     for (let entry = before; entry < this.#top; entry += 4) {

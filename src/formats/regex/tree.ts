@@ -9,12 +9,12 @@
  *   groups       (…), (?:…), (?<name>…), (?>…), (?=…), (?!…), (?<=…), (?<!…), (?imsxudU-imsxudU), (?i:…)
  *   repeats      * + ? {n} {n,} {n,m}, each as it is, with ? (as few as may be) or + (never gives back)
  *
- * References back to a group (\1, \k<name>) are refused: they are what no matcher can do in bounded time.
+ * References back to a group (\1, \k<name>) are rejected: they cannot be matched in bounded time.
  *
  * Flags hold in the patterns that are referred to, as where references are replaced in the text of the pattern; flags that are
  * set in a pattern of the library end with it.
  *
- * Its structure has been found sound before (syntax.ts), so only what that does not look at can go wrong here. The
+ * syntax.ts has checked the structure, so only errors that it does not check are thrown here. The
  * tree of a library pattern is made once for every set of flags and stands at every place that refers to it.
  *
  * Indexes are asserted with `!`: syntax.ts has checked the structure, so what a construct needs is there.
@@ -499,7 +499,7 @@ class TreeReader {
   }
 }
 
-/** What these find is given without its quotes, as CDAP does with whatever begins and ends with one. */
+/** Texts found by these patterns are returned without their quotes, as in CDAP. */
 const QUOTED_STRINGS: ReadonlySet<string> = new Set(['QUOTEDSTRING', 'QS'])
 
 const PLACES: ReadonlyMap<string, Place> = new Map([

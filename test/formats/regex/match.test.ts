@@ -273,7 +273,7 @@ describe('what takes other matchers for ever', () => {
     const result = find(text)
     const { user } = process.cpuUsage(before)
     expect(typeof result === 'string' ? result : result.all!.length).toEqual(expect.anything())
-    // Steps bound it to a few tens of milliseconds; the rest is room for a machine that is slow.
+    // Steps bound it to a few tens of milliseconds; the rest is a margin for a slow machine.
     expect(user / 1000).toBeLessThan(500)
   })
 })
