@@ -66,8 +66,14 @@ describe('arrows', () => {
     expect(arrows((path) => !path.startsWith('storage/level/'), isPackage('level'))).toEqual([])
   })
 
-  test('R4 src/streams imports no other folder of src', () => {
-    const allowed = within('src/streams/', 'src/service-error.ts', 'storage/')
+  test('R4 src/streams imports no other folder of src, but the type of a format', () => {
+    // The type of a stream's format is the only thing that streams takes from another folder.
+    const allowed = within(
+      'src/streams/',
+      'src/service-error.ts',
+      'src/formats/format-specification.ts',
+      'storage/',
+    )
     expect(arrows(within('src/streams/'), (target) => isOurs(target) && !allowed(target))).toEqual([])
   })
 
@@ -93,6 +99,7 @@ describe('arrows', () => {
       const [from, to] = arrow.split(' -> ') as [string, string]
       const target = folder(to)
       if (target === undefined || target === folder(from) || target === 'streams') return false
+      if (to === 'src/formats/format-specification.ts') return false
       if (folder(from) === 'explore' && (target === 'formats' || target === 'schemas')) return false
       return !((folder(from) === 'formats' || folder(from) === 'decoders') && target === 'schemas')
     })

@@ -8,6 +8,8 @@
  *   snappy:    raw, then the CRC-32 of the uncompressed bytes as u32, big-endian
  *   zstandard: frames as in RFC 8878, without dictionaries. Where Node does not know zstd itself, checksums are not
  *              verified, and data longer than they claim are cut, which the walk along the schema then notices.
+ *
+ * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */
 import zlib, { crc32, inflateRawSync } from 'node:zlib'
 import { Decompress as ZstdStream } from 'fzstd'
@@ -73,8 +75,8 @@ function inflate(block: Buffer, bytesMax: number): Buffer {
 }
 
 /**
- * Copied into a buffer of V8's, strange to say, it takes a third of the time: memory that snappy hands out stays with V8
- * until a collection, so that snappy has to get fresh pages for every block, which the kernel clears first.
+ * Copying into a buffer of V8's takes a third of the time. Memory that snappy returns stays allocated until a garbage
+ * collection, so snappy needs fresh pages for every block, which the kernel clears first.
  */
 const UNSNAP_OPTIONS = { asBuffer: true, copyOutputData: true }
 
@@ -111,8 +113,8 @@ function unsnapExactly(data: Buffer, length: number): Buffer {
 function readLength(block: Buffer, end: number): number | undefined {
   let length = 0
   for (let at = 0; at < Math.min(end, 5); at++) {
-    length += (block[at] & 0x7f) * 2 ** (7 * at)
-    if (block[at] < 0x80) return length
+    length += (block[at]! & 0x7f) * 2 ** (7 * at)
+    if (block[at]! < 0x80) return length
   }
   return undefined
 }
@@ -127,7 +129,7 @@ const ZSTD_PIECE_BYTES_MAX = 128 * KIB
  */
 const ZSTD_MOVED_BYTES_MAX = 4 * KIB * MIB
 /**
- * Moves that come to nothing: full pieces move 64 bytes of an 8 MiB window for each byte that comes out, and 180 of the largest
+ * Bytes moved in vain: full pieces move 64 bytes of an 8 MiB window for each byte that comes out, and 180 of the largest
  * frame that is its own window. A file of blocks that move much more, and there may be 500 in a megabyte, would take a
  * minute; so the first one that has is the last.
  */
@@ -240,12 +242,12 @@ function readZstdHeader(block: Buffer, start: number): ZstdHeader {
   const singleSegment = (flags & 0x20) !== 0
   const windowAt = start + 5
   const dictionaryAt = singleSegment ? windowAt : windowAt + 1
-  const dictionaryLength = [0, 1, 2, 4][flags & 3]
+  const dictionaryLength = [0, 1, 2, 4][flags & 3]!
   if (readUInt(block, dictionaryAt, dictionaryLength) !== 0) {
     throw new AvroProblem('its zstandard frame needs a dictionary')
   }
   const contentAt = dictionaryAt + dictionaryLength
-  const contentLength = [singleSegment ? 1 : 0, 2, 4, 8][flags >>> 6]
+  const contentLength = [singleSegment ? 1 : 0, 2, 4, 8][flags >>> 6]!
   // A length in 2 bytes starts counting at 256, where 1 byte ends.
   const content = readUInt(block, contentAt, contentLength) + (contentLength === 2 ? 256 : 0)
   return {
@@ -282,7 +284,7 @@ function walkPieces(block: Buffer, start: number, pieceBytesMax: number): { coun
 function readUInt(block: Buffer, at: number, length: number): number {
   within(block, at + length)
   let value = 0
-  for (let i = length - 1; i >= 0; i--) value = value * 256 + block[at + i]
+  for (let i = length - 1; i >= 0; i--) value = value * 256 + block[at + i]!
   return value
 }
 

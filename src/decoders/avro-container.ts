@@ -39,8 +39,8 @@ export const EMPTY_DATA_PER_FILE_MAX = 1_000_000
 /** One array of offsets, 16 KiB, serves every emit. */
 const SLICES_PER_EMIT = 4096
 /**
- * What is handed out at once, of however large a block: it waits in memory for the disk, and nobody else has his turn until
- * it is cut, which takes tens of milliseconds.
+ * The most that one call emits, however large the block is. It stays in memory until it is written, and no other request
+ * runs while it is cut, which takes tens of milliseconds.
  */
 const TURN_BYTES = 4 * MIB
 const TURN_EVENTS = 64 * SLICES_PER_EMIT
@@ -100,7 +100,7 @@ class AvroContainerDecoder implements BatchDecoder {
     this.#storedBytesMax = this.#blockBytesMax + Math.ceil(this.#blockBytesMax / 6) + KIB
   }
 
-  /** Until the header has been read, nobody knows. */
+  /** True until the header is read, because the codec is not known before. */
   get expands(): boolean {
     return this.#file === undefined || !isStored(this.#file.codec)
   }
@@ -260,7 +260,7 @@ class AvroContainerDecoder implements BatchDecoder {
     }
   }
 
-  /** Cuts a block into events until it is done, or the turn is: then it says false. */
+  /** Cuts a block into events. Returns false if the turn ends before the block. */
   #cut(block: OpenBlock, turn: { bytes: number; events: number }, emit: Emit): boolean {
     const { bytes, count } = block
     const { skip, codec } = this.#file!
@@ -323,7 +323,7 @@ class AvroContainerDecoder implements BatchDecoder {
   }
 }
 
-/** What to throw for what was thrown at `place`: a problem becomes an answer for the client, all else stays. */
+/** Returns the error to throw for an error at `place`: an AvroProblem becomes a ServiceError, other errors stay. */
 function refusal(problem: unknown, place: string): unknown {
   if (!(problem instanceof AvroProblem)) return problem
   const reason = place === '' ? problem.message : `${place}: ${problem.message}`

@@ -3,6 +3,8 @@
  *
  * Exact up to 2^53; beyond, a double that is about right, which serves as well for lengths and counts, because every
  * limit they are compared with is far below.
+ *
+ * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */
 import { AvroProblem } from '../schemas/avro-problem.ts'
 
@@ -16,22 +18,22 @@ export class LongReader {
   /** Undefined if `bytes` ends, at `end`, before the long does. */
   read(bytes: Uint8Array, start: number, end: number): number | undefined {
     // Most take one byte.
-    if (start < end && bytes[start] < 0x80) {
+    if (start < end && bytes[start]! < 0x80) {
       this.next = start + 1
-      return (bytes[start] >>> 1) ^ -(bytes[start] & 1)
+      return (bytes[start]! >>> 1) ^ -(bytes[start]! & 1)
     }
     let half = 0
     let scale = 1
     for (let at = start; at < end; at++) {
       if (at - start === LONG_BYTES_MAX)
         throw new AvroProblem(`a number takes more than ${LONG_BYTES_MAX} bytes`)
-      const bits = bytes[at] & 0x7f
+      const bits = bytes[at]! & 0x7f
       // The lowest bit of the first byte is the sign; the others make the value, or for a negative one its complement.
       half += at === start ? bits >>> 1 : bits * scale
       scale *= at === start ? 64 : 128
-      if (bytes[at] < 0x80) {
+      if (bytes[at]! < 0x80) {
         this.next = at + 1
-        return bytes[start] & 1 ? -half - 1 : half
+        return bytes[start]! & 1 ? -half - 1 : half
       }
     }
     return undefined

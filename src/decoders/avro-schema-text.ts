@@ -150,7 +150,7 @@ function doubleText(value: number): string {
   const magnitude = Math.abs(value)
   if (magnitude === 0) return Object.is(value, -0) ? '-0.0' : '0.0'
   if (magnitude >= 1e-3 && magnitude < 1e7) return withFraction(String(value))
-  const [digits, exponent] = value.toExponential().split('e')
+  const [digits, exponent] = value.toExponential().split('e') as [string, string]
   return `${withFraction(digits)}E${Number(exponent)}`
 }
 

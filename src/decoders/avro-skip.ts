@@ -20,6 +20,8 @@
  *   ITEMS a                a block of an array or map: its count, then its items; go to a if it was the last block
  *   NEXT a                 the next item of the ITEMS at a, or its next block
  *   ITEMS_OF_BYTES n       all blocks of an array whose items take n bytes each, n may be 0
+ *
+ * Indexes are asserted with `!`: the compiler of the program keeps steps inside the code, and the loops keep places inside the block.
  */
 
 import { AvroProblem } from '../schemas/avro-problem.ts'
@@ -179,7 +181,7 @@ class Compiler {
     const before = this.#lastStep
     if (before >= this.#sealed && this.#code[before] === kind) {
       // A size that does not fit a word does not fit a block either, so cutting it keeps it an error.
-      this.#code[before + 1] = Math.min(this.#code[before + 1] + times, WORD_MAX)
+      this.#code[before + 1] = Math.min(this.#code[before + 1]! + times, WORD_MAX)
     } else {
       this.#step(kind, Math.min(times, WORD_MAX))
     }
@@ -244,11 +246,11 @@ function runner(code: Int32Array): DatumSkipper {
         case 0 /* END */:
           if (depth === 0) return at
           depth -= 1
-          step = stack[depth]
+          step = stack[depth]!
           break
 
         case 1 /* BYTES */:
-          at += code[step + 1]
+          at += code[step + 1]!
           if (at > end) throw pastEnd()
           step += 2
           break
@@ -257,11 +259,11 @@ function runner(code: Int32Array): DatumSkipper {
         case 3 /* INTS */:
           {
             const longest = code[step] === INTS ? INT_BYTES_MAX : LONG_BYTES_MAX
-            for (let times = code[step + 1]; times > 0; times--) {
+            for (let times = code[step + 1]!; times > 0; times--) {
               const limit = at + longest
               for (;;) {
                 if (at >= end) throw pastEnd()
-                if (bytes[at++] < 0x80) break
+                if (bytes[at++]! < 0x80) break
                 if (at >= limit) throw new AvroProblem(`a number takes more than ${longest} bytes`)
               }
             }
@@ -272,7 +274,7 @@ function runner(code: Int32Array): DatumSkipper {
         case 4 /* STRING */:
           {
             if (at >= end) throw pastEnd()
-            const first = bytes[at]
+            const first = bytes[at]!
             let length: number
             if (first < 0x80) {
               length = first & 1 ? -((first + 1) >>> 1) : first >>> 1
@@ -296,7 +298,7 @@ function runner(code: Int32Array): DatumSkipper {
           {
             const index = long(bytes, at, end)
             at = longs.next
-            if (index < 0 || index >= code[step + 1]) {
+            if (index < 0 || index >= code[step + 1]!) {
               throw new AvroProblem(`the enum index ${index} is not one of its ${code[step + 1]} symbols`)
             }
             step += 2
@@ -306,7 +308,7 @@ function runner(code: Int32Array): DatumSkipper {
         case 6 /* UNION */:
           {
             if (at >= end) throw pastEnd()
-            const first = bytes[at]
+            const first = bytes[at]!
             let branch: number
             if (first < 0x80 && (first & 1) === 0) {
               branch = first >>> 1
@@ -315,35 +317,35 @@ function runner(code: Int32Array): DatumSkipper {
               branch = long(bytes, at, end)
               at = longs.next
             }
-            if (branch < 0 || branch >= code[step + 1]) {
+            if (branch < 0 || branch >= code[step + 1]!) {
               throw new AvroProblem(`the union index ${branch} is not one of its ${code[step + 1]} branches`)
             }
-            step = code[step + 2 + branch]
+            step = code[step + 2 + branch]!
             break
           }
 
         case 7 /* GOTO */:
-          step = code[step + 1]
+          step = code[step + 1]!
           break
 
         case 8 /* CALL */:
           if (depth === stack.length) stack = grown(depth)
           stack[depth] = step + 2
           depth += 1
-          step = code[step + 1]
+          step = code[step + 1]!
           break
 
         case 9 /* ITEMS */:
           {
             if (at < end && bytes[at] === 0) {
               at += 1
-              step = code[step + 1]
+              step = code[step + 1]!
               break
             }
             const count = itemCount(bytes, at, end, 1)
             at = longs.next
             if (count === 0) {
-              step = code[step + 1]
+              step = code[step + 1]!
               break
             }
             if (depth === stack.length) stack = grown(depth)
@@ -354,12 +356,12 @@ function runner(code: Int32Array): DatumSkipper {
           }
 
         case 10 /* NEXT */:
-          stack[depth - 1] -= 1
-          if (stack[depth - 1] > 0) {
-            step = code[step + 1] + 2
+          stack[depth - 1]! -= 1
+          if (stack[depth - 1]! > 0) {
+            step = code[step + 1]! + 2
           } else {
             depth -= 1
-            step = code[step + 1]
+            step = code[step + 1]!
           }
           break
 
@@ -367,8 +369,8 @@ function runner(code: Int32Array): DatumSkipper {
           {
             let count: number
             do {
-              count = itemCount(bytes, at, end, code[step + 1])
-              at = longs.next + count * code[step + 1]
+              count = itemCount(bytes, at, end, code[step + 1]!)
+              at = longs.next + count * code[step + 1]!
             } while (count > 0)
             step += 2
             break

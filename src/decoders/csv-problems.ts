@@ -1,10 +1,10 @@
-/** What is said of CSV that cannot be read, by both of its decoders. Records count from 1, bytes of the body from 0. */
+/** Errors of the two CSV decoders. Records count from 1, bytes of the body from 0. */
 import { ServiceError } from '../service-error.ts'
 import type { CsvDialect } from './decoder.ts'
 
 const AS_TEXT = 'send the body as text/plain to split it on line ends alone'
 
-/** For the cutter: what is said of a record that is too long. */
+/** Returns the message for a record that is too long; the cutter calls it. */
 export function recordTooLong(eventBytesMax: number): (number: number) => string {
   return (number) =>
     `record ${number} is longer than ${eventBytesMax} bytes, the most one event may hold; ` +

@@ -9,18 +9,20 @@
  * A body without quotes is cut exactly as text-lines.ts cuts it: no empty events, nothing trimmed. The event is
  * the record's own bytes, quotes and all, never written anew. A UTF-8 byte order mark at the start of the body stays
  * in the first event, and a quote right after it still opens a field. UTF-16 has been refused before (utf16-mark.ts).
+ *
+ * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */
+import { ByteOrderMarkScan } from './byte-order-mark.ts'
 import { notClosed, recordTooLong, strayByte } from './csv-problems.ts'
 import type { BatchDecoder, CsvDialect, DecoderOptions } from './decoder.ts'
 import { type Emit, EventCutter } from './event-cutter.ts'
 import { CR, indexOrLength, LF, LineSplitter } from './line-splitter.ts'
 
 const RFC_4180: CsvDialect = { delimiter: Buffer.from(','), quote: 0x22 }
-const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf]
 
 /**
- * This far past a quote bytes are read one by one, because the next quote is often near and a call of `indexOf` costs
- * more; beyond, `indexOf` looks for it. Outside of quoted fields the splitter then cuts the lines before it.
+ * The decoder reads this many bytes behind a quote one by one, because the next quote is often near and a call of `indexOf`
+ * costs more. After that it uses `indexOf`. Outside of quoted fields the splitter then cuts the lines before the quote.
  */
 const NEAR_BYTES = 16
 
@@ -45,8 +47,7 @@ class CsvRecords implements BatchDecoder {
   #openedAt = 0
   /** Bytes of the body before this chunk. */
   #bodyOffset = 0
-  /** Bytes of a byte order mark seen at the start of the body. */
-  #markBytes = 0
+  readonly #mark = new ByteOrderMarkScan()
 
   constructor(options: DecoderOptions, dialect: CsvDialect) {
     this.#dialect = dialect
@@ -57,7 +58,7 @@ class CsvRecords implements BatchDecoder {
   decode(chunk: Uint8Array, emit: Emit): boolean {
     const bytes = this.#cutter.begin(chunk, emit)
     this.#splitter.begin(bytes)
-    this.#cutter.finish(this.#cutRecords(bytes, this.#skipByteOrderMark(bytes)))
+    this.#cutter.finish(this.#cutRecords(bytes, this.#textStart(bytes)))
     this.#bodyOffset += bytes.length
     return false
   }
@@ -95,7 +96,7 @@ class CsvRecords implements BatchDecoder {
         const stop = Math.min(plainFrom, length)
         let byte = 0
         for (; at < stop; at++) {
-          byte = bytes[at]
+          byte = bytes[at]!
           if (byte <= ordinaryAbove && (byte === quote || byte === LF || byte === CR)) break
         }
         if (at >= stop) {
@@ -122,7 +123,7 @@ class CsvRecords implements BatchDecoder {
             const near = Math.min(at + NEAR_BYTES, length)
             while (at < near && bytes[at] !== quote) at++
             if (at === near) at = indexOrLength(bytes, quote, at)
-            // Where one field is quoted the next often is: straight on, without a look at the places in between.
+            // The field after a quoted one is often quoted too: continue without changing the place.
             if (at + 2 >= length || bytes[at + 1] !== comma || bytes[at + 2] !== quote) break
             openedAt = at + 2
             at += 3
@@ -132,7 +133,7 @@ class CsvRecords implements BatchDecoder {
           at++
           if (at === length) break
         }
-        const byte = bytes[at]
+        const byte = bytes[at]!
         if (byte === comma || byte === LF || byte === CR) {
           if (byte !== comma) {
             cutter.cut(recordStart, at)
@@ -143,7 +144,7 @@ class CsvRecords implements BatchDecoder {
         } else if (byte === quote) {
           place = 'quoted'
         } else {
-          // Which of two refusals is given must not hang on how the body was cut into chunks.
+          // The error must not depend on how the body was cut into chunks.
           cutter.refuseTooLarge(recordStart, at)
           throw strayByte(cutter.eventNumber, byte, this.#bodyOffset + at, this.#dialect)
         }
@@ -157,16 +158,11 @@ class CsvRecords implements BatchDecoder {
     return recordStart
   }
 
-  /** Steps over the byte order mark, which may itself come in pieces; after a whole one a field starts. */
-  #skipByteOrderMark(bytes: Buffer): number {
-    const onlyMarkSoFar = this.#bodyOffset === this.#markBytes
-    if (!onlyMarkSoFar || this.#markBytes === BYTE_ORDER_MARK.length) return 0
-    let at = 0
-    while (at < bytes.length && bytes[at] === BYTE_ORDER_MARK[this.#markBytes]) {
-      this.#markBytes++
-      at++
-    }
-    this.#fieldStart = this.#markBytes === 0 || this.#markBytes === BYTE_ORDER_MARK.length
+  /** Where the text of the chunk begins. */
+  #textStart(bytes: Buffer): number {
+    if (this.#mark.done) return 0
+    const at = this.#mark.skip(bytes)
+    this.#fieldStart = this.#mark.atFieldStart
     return at
   }
 }

@@ -22,14 +22,14 @@ export interface BatchDecoder {
    * handed out. They replace headers of the same name that the client sent.
    */
   readonly headers: HeaderPairs
-  /** Whether much may come out of little: then few should decode at a time. */
+  /** Whether a small body may become large: then few bodies should be decoded at a time. */
   readonly expands: boolean
   /**
    * Takes the next piece of the body. Calls `emit` for events that are complete; what is handed to `emit` may be
    * reused as soon as `emit` returns, so it has to copy. The chunk itself is never written to.
    *
-   * True if there is more in it than is handed out at once: then `decodeMore` is called until it says false, and only then
-   * the next piece is given.
+   * Returns true if the piece has more events than one call emits. The caller then calls `decodeMore` until it returns false,
+   * and passes the next piece after that.
    */
   decode(chunk: Uint8Array, emit: (slices: EventSlices) => void): boolean
   decodeMore(emit: (slices: EventSlices) => void): boolean
@@ -40,7 +40,7 @@ export interface BatchDecoder {
 export interface DecoderOptions {
   /** The longest event body in bytes; a longer one is refused with 'event_too_large'. */
   readonly eventBytesMax: number
-  /** Told of a buffer that the decoder has made itself and uses no more: its memory may be given back. */
+  /** Called with a buffer that the decoder allocated and no longer uses, so that its memory can be freed. */
   readonly free?: (buffer: Uint8Array) => void
 }
 

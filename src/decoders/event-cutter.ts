@@ -16,7 +16,7 @@ const KIB = 1024
 /** Both arrays of offsets together take 8 KiB: cheap to make for a small batch, and they stay in the L1 cache. */
 export const SLICES_PER_EMIT = 1024
 const CARRY_BYTES_MIN = 4 * KIB
-/** A carry above this is let go once its event is handed out: one long event must not cost memory ever after. */
+/** A larger carry is released once its event is emitted, so that one long event does not keep memory. */
 const CARRY_KEEP_BYTES_MAX = 256 * KIB
 
 const NOTHING = Buffer.alloc(0)
@@ -24,7 +24,7 @@ const emitNothing: Emit = () => {}
 
 export class EventCutter {
   readonly eventBytesMax: number
-  // Open to the line splitter, whose loop fills them directly: a call of `cut` per line would halve its speed.
+  // Public for the line splitter, whose loop fills them directly: a call of `cut` per line would halve its speed.
   readonly starts = new Uint32Array(SLICES_PER_EMIT)
   readonly ends = new Uint32Array(SLICES_PER_EMIT)
   count = 0
@@ -35,7 +35,7 @@ export class EventCutter {
   #carry: Buffer = NOTHING
   #carried = 0
 
-  /** `tooLarge` words the refusal of an event above `eventBytesMax`; events count from 1. */
+  /** `tooLarge` returns the message for an event above `eventBytesMax`; events count from 1. */
   constructor(eventBytesMax: number, tooLarge: (eventNumber: number) => string) {
     this.eventBytesMax = eventBytesMax
     this.#tooLarge = tooLarge
@@ -81,7 +81,7 @@ export class EventCutter {
     }
   }
 
-  /** Emits what the arrays hold, which makes room in them. */
+  /** Emits the events in the arrays and empties the arrays. */
   flush(): void {
     const count = this.count
     if (count === 0) return

@@ -1,9 +1,11 @@
 /**
- * Cuts a range of bytes into lines at 0x0A and 0x0D, by whichever search suits the length of the lines.
+ * Cuts a range of bytes into lines at 0x0A and 0x0D, by the search that is faster for the length of the lines.
  *
- * `Buffer.indexOf` costs about 12 ns a call and then runs at memory speed; looking at every byte costs nothing to
- * begin with and about 0.8 ns a byte. So lines shorter than about 12 bytes are read byte by byte, longer ones by
- * `indexOf`, and the choice is made anew every few kilobytes.
+ * `Buffer.indexOf` costs about 12 ns a call and then runs at memory speed; a loop over bytes costs about 0.8 ns a byte. So
+ * lines shorter than about 12 bytes are read byte by byte, longer ones by `indexOf`. The splitter chooses again every few
+ * kilobytes.
+ *
+ * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */
 import { type EventCutter, SLICES_PER_EMIT } from './event-cutter.ts'
 
@@ -55,7 +57,7 @@ export class LineSplitter {
       if (cr < at) cr = indexOrLength(bytes, CR, at)
       const end = Math.min(lf, cr)
       if (end >= to) break
-      // The cutter itself takes what needs more than two stores: a refusal, a carried line, arrays that fill up.
+      // The cutter handles everything else: errors, carried lines, full arrays.
       if (end - lineStart > eventBytesMax || lineStart === 0 || count + 1 === SLICES_PER_EMIT) {
         cutter.count = count
         cutter.cut(lineStart, end)
@@ -99,8 +101,8 @@ export class LineSplitter {
       const sampleEnd = Math.min(at + SAMPLE_BYTES, to)
       let sampleLines = 0
       while (at < sampleEnd) {
-        let byte = bytes[at]
-        while (byte > CR && ++at < sampleEnd) byte = bytes[at]
+        let byte = bytes[at]!
+        while (byte > CR && ++at < sampleEnd) byte = bytes[at]!
         if (at === sampleEnd) break
         if (byte === LF || byte === CR) {
           if (at - lineStart > eventBytesMax || count + 1 === SLICES_PER_EMIT) {

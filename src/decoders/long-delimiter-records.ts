@@ -1,14 +1,15 @@
 /**
  * CSV as in csv-records.ts, where the delimiter has more than one byte: `||`, or a character beyond ASCII. Delimiters are found from
- * left to right and do not overlap. Byte by byte, for such files are few.
+ * left to right and do not overlap. It reads byte by byte, because such files are rare.
+ *
+ * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */
 import { ServiceError } from '../service-error.ts'
+import { ByteOrderMarkScan } from './byte-order-mark.ts'
 import { notClosed, recordTooLong, strayByte } from './csv-problems.ts'
 import type { BatchDecoder, CsvDialect, DecoderOptions } from './decoder.ts'
 import { type Emit, EventCutter } from './event-cutter.ts'
 import { CR, indexOrLength, LF } from './line-splitter.ts'
-
-const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf]
 
 export function longDelimiterRecords(options: DecoderOptions, dialect: CsvDialect): BatchDecoder {
   return new LongDelimiterRecords(options, dialect)
@@ -19,7 +20,7 @@ class LongDelimiterRecords implements BatchDecoder {
   readonly expands = false
   readonly #cutter: EventCutter
   readonly #dialect: CsvDialect
-  /** How far a delimiter may go back when a byte does not go on with it. */
+  /** For each number of matched bytes: how many stay matched when the next byte does not fit. */
   readonly #fallbacks: readonly number[]
   #place: 'outside' | 'quoted' | 'closing' = 'outside'
   #fieldStart = true
@@ -27,7 +28,7 @@ class LongDelimiterRecords implements BatchDecoder {
   #matched = 0
   #openedAt = 0
   #bodyOffset = 0
-  #markBytes = 0
+  readonly #mark = new ByteOrderMarkScan()
 
   constructor(options: DecoderOptions, dialect: CsvDialect) {
     this.#dialect = dialect
@@ -38,18 +39,18 @@ class LongDelimiterRecords implements BatchDecoder {
   decode(chunk: Uint8Array, emit: Emit): boolean {
     const bytes = this.#cutter.begin(chunk, emit)
     let recordStart = 0
-    for (let at = this.#skipByteOrderMark(bytes); at < bytes.length; at++) {
+    for (let at = this.#textStart(bytes); at < bytes.length; at++) {
       if (this.#place === 'quoted') {
         at = indexOrLength(bytes, this.#dialect.quote, at)
         if (at < bytes.length) this.#place = 'closing'
-      } else if (this.#endsRecord(bytes[at])) {
+      } else if (this.#endsRecord(bytes[at]!)) {
         this.#cutter.cut(recordStart, at)
         recordStart = at + 1
         this.#beginField()
       } else if (this.#place === 'closing') {
-        this.#afterQuote(bytes[at], recordStart, at)
+        this.#afterQuote(bytes[at]!, recordStart, at)
       } else {
-        this.#inPlainField(bytes[at], at)
+        this.#inPlainField(bytes[at]!, at)
       }
     }
     this.#cutter.finish(recordStart)
@@ -91,7 +92,7 @@ class LongDelimiterRecords implements BatchDecoder {
     }
     this.#fieldStart = false
     while (this.#matched > 0 && delimiter[this.#matched] !== byte)
-      this.#matched = this.#fallbacks[this.#matched]
+      this.#matched = this.#fallbacks[this.#matched]!
     if (delimiter[this.#matched] === byte) this.#matched++
     if (this.#matched === delimiter.length) this.#beginField()
   }
@@ -108,16 +109,11 @@ class LongDelimiterRecords implements BatchDecoder {
     }
   }
 
-  /** A quote right behind a byte order mark, which may come in pieces, opens a field. */
-  #skipByteOrderMark(bytes: Buffer): number {
-    if (this.#bodyOffset !== this.#markBytes || this.#markBytes === BYTE_ORDER_MARK.length) return 0
-    let at = 0
-    while (at < bytes.length && bytes[at] === BYTE_ORDER_MARK[this.#markBytes]) {
-      this.#markBytes++
-      at++
-    }
-    const { length } = BYTE_ORDER_MARK
-    this.#fieldStart = this.#markBytes === 0 || this.#markBytes === length
+  /** Where the text of the chunk begins. A quote right behind a byte order mark opens a field. */
+  #textStart(bytes: Buffer): number {
+    if (this.#mark.done) return 0
+    const at = this.#mark.skip(bytes)
+    this.#fieldStart = this.#mark.atFieldStart
     return at
   }
 }
@@ -126,8 +122,8 @@ class LongDelimiterRecords implements BatchDecoder {
 function fallbacksOf(delimiter: Uint8Array): number[] {
   const fallbacks = [0, 0]
   for (let length = 1; length < delimiter.length; length++) {
-    let matched = fallbacks[length]
-    while (matched > 0 && delimiter[matched] !== delimiter[length]) matched = fallbacks[matched]
+    let matched = fallbacks[length]!
+    while (matched > 0 && delimiter[matched] !== delimiter[length]) matched = fallbacks[matched]!
     fallbacks.push(delimiter[matched] === delimiter[length] ? matched + 1 : 0)
   }
   return fallbacks

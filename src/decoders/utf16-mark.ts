@@ -35,7 +35,7 @@ export function refusingUtf16(decoder: BatchDecoder): BatchDecoder {
 function utf16(): ServiceError {
   return new ServiceError(
     'unsupported_charset',
-    'the body begins with the byte order mark of UTF-16 or UTF-32, in which line ends cannot be told from other bytes; ' +
+    'the body begins with the byte order mark of UTF-16 or UTF-32, in which the bytes of line ends are also parts of other characters; ' +
       'send the batch in UTF-8, or each text as an event of its own',
   )
 }

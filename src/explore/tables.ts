@@ -2,11 +2,12 @@
  * The tables that queries can name: those of streams and of views. The table of a stream can be disabled, and some schemas
  * cannot become a table.
  */
+
+import type { FormatSpecification } from '../formats/format-specification.ts'
 import { ServiceError } from '../service-error.ts'
 import { existingStream } from '../streams/existing.ts'
 import type { NamespaceName, StreamId } from '../streams/names.ts'
 import { matchesName } from '../streams/ordered-streams.ts'
-import type { FormatSpecification } from '../streams/properties.ts'
 import type { Registry, Stream, VisibleNames } from '../streams/registry.ts'
 import {
   describeClaim,

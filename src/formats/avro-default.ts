@@ -6,10 +6,10 @@
  *   record         an object; fields that it leaves out have their own defaults
  *   float, double  numbers, and the texts of them that old writers put there
  *
- * A field without one is null if it may be: that is not Avro's, and older than defaults here.
+ * A nullable field without a default is null. That is not a rule of Avro; schemas that were set before defaults were supported need it.
  *
- * Made once per schema. It may hold so many values: one that has a record with a default in a record with a default, and
- * so on, would double at every step.
+ * Made once per schema. The number of values is limited, because defaults of records within records may double at every
+ * level.
  */
 import type { AvroField, AvroType, RecordType, UnionType } from '../schemas/avro-schema.ts'
 import { isJsonArray, isJsonObject, type Json, JsonNumber } from '../schemas/avro-schema-json.ts'
@@ -20,7 +20,7 @@ import type { Value } from './record-reader.ts'
 
 export const DEFAULT_VALUES_MAX = 65_536
 const DEFAULT_DEPTH_MAX = 256
-/** A text of so many characters is counted as a value more. */
+/** Each time a text has this many characters it counts as one more value. */
 const CHARS_PER_VALUE = 64
 
 export interface Default {

@@ -10,6 +10,8 @@
  *   uuid        text                                                             '123e4567-e89b-12d3-a456-426614174000'
  *
  * Years are 1 to 9999, or those of 64 bits of nanos. The writer's unit counts where it has one: an instant stays the same.
+ *
+ * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */
 import type { AvroType } from '../schemas/avro-schema.ts'
 import { JsonNumber } from '../schemas/avro-schema-json.ts'
@@ -29,7 +31,7 @@ type Scalar = Exclude<AvroType, { kind: 'union' | 'record' | 'array' | 'map' | '
 
 export type Convert = (value: Value) => Value
 
-/** Undefined if the type has none, or one that means nothing. */
+/** Undefined if the type has no logical type, or one that is ignored. */
 export function logicalOf(type: AvroType): LogicalType | undefined {
   if (type.kind !== 'primitive' && type.kind !== 'fixed') return undefined
   return logicalType(
@@ -39,7 +41,7 @@ export function logicalOf(type: AvroType): LogicalType | undefined {
   )
 }
 
-/** What makes of a value of the underlying type what it means; undefined if that is the same. */
+/** Converts a value of the underlying type; undefined if no conversion is needed. */
 export function conversion(
   reader: LogicalType,
   writer: LogicalType | undefined,
@@ -118,12 +120,13 @@ function decimalReader(precision: number, path: string): (value: Value) => numbe
   }
 }
 
-/** So many bytes are exact as a number. */
+/** This many bytes are exact as a number. */
 const NUMBER_BYTES = 6
 
 function smallUnscaled(bytes: Uint8Array, from: number): number {
-  let value = bytes[from] >= 0x80 ? bytes[from] - 0x100 : bytes[from]
-  for (let at = from + 1; at < bytes.length; at++) value = value * 0x100 + bytes[at]
+  const first = bytes[from]!
+  let value = first >= 0x80 ? first - 0x100 : first
+  for (let at = from + 1; at < bytes.length; at++) value = value * 0x100 + bytes[at]!
   return value
 }
 
@@ -131,8 +134,8 @@ function smallUnscaled(bytes: Uint8Array, from: number): number {
 function significantFrom(bytes: Uint8Array): number {
   let from = 0
   const last = bytes.length - 1
-  while (from < last && bytes[from] === 0 && bytes[from + 1] < 0x80) from++
-  while (from < last && bytes[from] === 0xff && bytes[from + 1] >= 0x80) from++
+  while (from < last && bytes[from] === 0 && bytes[from + 1]! < 0x80) from++
+  while (from < last && bytes[from] === 0xff && bytes[from + 1]! >= 0x80) from++
   return from
 }
 

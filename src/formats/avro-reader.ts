@@ -2,15 +2,17 @@
  * Reads one binary Avro datum per body. The schema it was written in is the text of the event's `schema` header, as batches
  * of Avro files set it; an event without one was written in the schema of the format.
  *
- * Schemas are told apart by their text, not by the `schema.hash` header, which a client may have forgotten. What a text
- * resolves to is kept for as many texts as a stream is likely to mix.
+ * The key of a schema is its text, not the `schema.hash` header, which clients may leave out. Resolutions are cached for as
+ * many texts as a stream is likely to mix.
  *
  * A field that cannot be read is null, and the others are read: for a type that does not resolve, a symbol that the enum
- * does not have, a decimal too long for its type. Bytes that are no datum make the whole event bad.
+ * does not have, a decimal too long for its type. Bytes that are not a datum make the whole event bad.
  *
- * No datum takes more than its bytes are worth: lengths and counts are compared with what is left of the body, and data
- * that take no bytes, such as a million nulls, are counted. A datum has to end where the body does: anything else was
- * written in another schema than the one at hand.
+ * The cost of a datum is bounded by its bytes: lengths and counts are compared with the rest of the body, and values that
+ * take no bytes, such as a million nulls, are counted. A datum has to end where the body ends; otherwise it was written in
+ * another schema.
+ *
+ * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */
 import { AvroProblem } from '../schemas/avro-problem.ts'
 import { type AvroField, type AvroType, parseSchema, type RecordType } from '../schemas/avro-schema.ts'
@@ -29,9 +31,9 @@ import {
 } from './record-reader.ts'
 import { utf8 } from './text-bytes.ts'
 
-/** Data in data: each is a call deep. */
+/** Nesting of data; each level is one call deep. */
 export const AVRO_DEPTH_MAX = 256
-/** A datum makes at most so many values more than it has bytes. */
+/** A datum may have this many values more than it has bytes. */
 export const AVRO_VALUES_BEYOND_BYTES = 65_536
 /** As in uploaded files. */
 const SCHEMA_CHARS_MAX = 1024 * 1024
@@ -51,7 +53,7 @@ export class AvroReader implements RecordReader {
 
   constructor(schema: RecordSchema, wanted: readonly number[]) {
     const own = parseSchema(printAvroSchema(schema)) as RecordType
-    this.#fields = wanted.map((index) => own.fields[index])
+    this.#fields = wanted.map((index) => own.fields[index]!)
     this.#own = resolveDatum(own, this.#fields)
     this.#lastResolution = this.#own
   }
@@ -148,7 +150,7 @@ class DatumCursor {
       } catch (problem) {
         if (!(problem instanceof ValueProblem)) throw problem
         wrong ??= fieldError(problem.reason)
-        const { field, skip } = record.reads[this.#read]
+        const { field, skip } = record.reads[this.#read]!
         into[field] = null
         this.#at = this.#readAt
         this.#depth = 1
@@ -157,10 +159,10 @@ class DatumCursor {
       }
     }
     const { absent, missing } = record
-    for (let index = 0; index < absent.length; index++) into[absent[index].field] = absent[index].value
+    for (let index = 0; index < absent.length; index++) into[absent[index]!.field] = absent[index]!.value
     for (let index = 0; index < missing.length; index++) {
-      into[missing[index].field] = null
-      wrong ??= fieldError(missing[index].reason)
+      into[missing[index]!.field] = null
+      wrong ??= fieldError(missing[index]!.reason)
     }
     return wrong
   }
@@ -170,7 +172,7 @@ class DatumCursor {
     this.#depth = 1
     const reads = record.reads
     for (let index = from; index < reads.length; index++) {
-      const read = reads[index]
+      const read = reads[index]!
       if (read.step === undefined) {
         this.#skip(read.skip)
       } else {
@@ -182,7 +184,7 @@ class DatumCursor {
   }
 
   #record(record: RecordStep): Value {
-    if (record.missing.length > 0) throw new ValueProblem(record.missing[0].reason)
+    if (record.missing.length > 0) throw new ValueProblem(record.missing[0]!.reason)
     this.#enter()
     this.#valuesLeft -= record.absentWeight
     const names = record.names
@@ -194,7 +196,7 @@ class DatumCursor {
     for (const { field, value } of record.absent) values[field] = value
     this.#depth--
     const map = new Map<string, Value>()
-    for (let index = 0; index < names.length; index++) map.set(names[index], values[index])
+    for (let index = 0; index < names.length; index++) map.set(names[index]!, values[index]!)
     return map
   }
 
@@ -211,13 +213,13 @@ class DatumCursor {
       case 'long':
         return this.#long()
       case 'union':
-        this.#valuesLeft++ // it is the branch that counts
+        this.#valuesLeft++ // the value of the branch is counted instead
         return this.#value(this.#branch(step.branches))
       case 'null':
         return null
       case 'boolean': {
         const byte = this.#take(1)
-        if (this.#bytes[byte] > 1) throw new DatumProblem(`a boolean is byte ${this.#bytes[byte]}`)
+        if (this.#bytes[byte]! > 1) throw new DatumProblem(`a boolean is byte ${this.#bytes[byte]}`)
         return this.#bytes[byte] === 1
       }
       case 'float':
@@ -239,7 +241,7 @@ class DatumCursor {
       case 'enum': {
         const index = this.#index(step.symbols.length, 'symbols of an enum')
         const symbol = step.symbols[index]
-        if (symbol === undefined) throw unknownSymbol(step.written[index], step.path)
+        if (symbol === undefined) throw unknownSymbol(step.written[index]!, step.path)
         return symbol
       }
       case 'array': {
@@ -275,7 +277,7 @@ class DatumCursor {
   }
 
   #branch(branches: readonly Step[]): Step {
-    return branches[this.#index(branches.length, 'branches of a union')]
+    return branches[this.#index(branches.length, 'branches of a union')]!
   }
 
   #skip(type: AvroType): void {
@@ -293,7 +295,7 @@ class DatumCursor {
         break
       case 'union':
         this.#enter()
-        this.#skip(type.branches[this.#index(type.branches.length, 'branches of a union')])
+        this.#skip(type.branches[this.#index(type.branches.length, 'branches of a union')]!)
         this.#depth--
         break
       case 'record':
@@ -379,9 +381,9 @@ class DatumCursor {
   /** Exact within ±2^53; beyond, about right. */
   #number(): number {
     const at = this.#at
-    if (at < this.#end && this.#bytes[at] < 0x80) {
+    if (at < this.#end && this.#bytes[at]! < 0x80) {
       this.#at = at + 1
-      return (this.#bytes[at] >>> 1) ^ -(this.#bytes[at] & 1)
+      return (this.#bytes[at]! >>> 1) ^ -(this.#bytes[at]! & 1)
     }
     return Number(this.#long())
   }
@@ -394,7 +396,7 @@ class DatumCursor {
     let scale = 1
     for (;;) {
       if (at >= this.#end) throw new DatumProblem('the body ends inside a number')
-      const byte = bytes[at++]
+      const byte = bytes[at++]!
       value += (byte & 0x7f) * scale
       if (byte < 0x80) break
       if (at - from === LONG_BYTES_MAX) throw new DatumProblem('a number takes more than 10 bytes')
@@ -407,7 +409,7 @@ class DatumCursor {
 
   #bigLong(from: number, to: number): number | bigint {
     let value = 0n
-    for (let at = to - 1; at >= from; at--) value = (value << 7n) | BigInt(this.#bytes[at] & 0x7f)
+    for (let at = to - 1; at >= from; at--) value = (value << 7n) | BigInt(this.#bytes[at]! & 0x7f)
     const exact = exactLong(value & 1n ? -((value + 1n) >> 1n) : value >> 1n)
     if (exact === undefined) throw new DatumProblem('a number takes more than 64 bits')
     return exact

@@ -16,7 +16,9 @@
  * Beyond Avro: a field that was not written and has no default is null if it may be, an enum is read as a string, a fixed
  * as bytes.
  *
- * What does not resolve is a step that fails, for a datum may never come there.
+ * Types that do not resolve become a step that fails when a datum reaches it.
+ *
+ * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */
 import {
   type AvroField,
@@ -84,7 +86,7 @@ export interface AbsentField {
   readonly value: Value
 }
 
-/** Types and fields that are looked at: two schemas of thousands of records each could meet in millions of pairs. */
+/** The most types and fields that are compared: two schemas of thousands of records have millions of pairs. */
 export const RESOLUTION_STEPS_MAX = 200_000
 
 /** Resolves a whole datum into some of the fields: the steps of a record, or of a union of records. */
@@ -185,10 +187,10 @@ class Resolver {
         const read =
           field < 0
             ? undefined
-            : this.#resolve(type, fields[field].type, `${prefix}${fields[field].name}`, nested)
+            : this.#resolve(type, fields[field]!.type, `${prefix}${fields[field]!.name}`, nested)
         return { field, step: read, skip: type }
       })
-      // What takes no bytes and is not wanted is no work.
+      // Fields without bytes that are not requested need no step.
       .filter(({ field, skip }) => field >= 0 || skip.constantBytes !== 0)
     this.#fillAbsent(step, sources, fields, prefix, nested)
     return step
@@ -205,7 +207,7 @@ class Resolver {
     const missing: { field: number; reason: string }[] = []
     for (const [field, source] of sources.entries()) {
       if (source !== undefined || this.#stepsLeft < 0) continue
-      const { value, reason, weight } = defaultOf(fields[field], `${prefix}${fields[field].name}`, nested)
+      const { value, reason, weight } = defaultOf(fields[field]!, `${prefix}${fields[field]!.name}`, nested)
       this.#stepsLeft -= weight
       step.absentWeight += weight
       if (value === undefined) missing.push({ field, reason })
@@ -244,7 +246,7 @@ function sourcesOf(writer: RecordType, fields: readonly AvroField[]): (string | 
   const written = new Set(writer.fields.map((field) => field.name))
   const sources = fields.map(({ name }) => (written.delete(name) ? name : undefined))
   return sources.map(
-    (source, index) => source ?? fields[index].aliases.find((alias) => written.delete(alias)),
+    (source, index) => source ?? fields[index]!.aliases.find((alias) => written.delete(alias)),
   )
 }
 
@@ -289,7 +291,7 @@ function withMeaning(base: Step, writer: Single, reader: Single, path: string, n
   return convert === undefined ? base : { op: 'logical', base, convert }
 }
 
-/** Whether values become those of the member at all; what is in a record, an array or a map is another matter. */
+/** Whether values can be converted to the member; the content of records, arrays and maps is not compared. */
 function takes(writer: Single, member: Single): boolean {
   switch (writer.kind) {
     case 'primitive':

@@ -1,4 +1,4 @@
-/** A character set at work: bytes -> text, and bytes -> UTF-8 for those who scan. */
+/** Decodes a character set: bytes -> text, and bytes -> UTF-8 for readers that scan bytes. */
 import { CHARSET_SETTING, type Charset, DEFAULT_CHARSET, findCharset } from './charset.ts'
 import type { FormatSettings } from './format.ts'
 import { textStart } from './line-body.ts'
@@ -9,7 +9,7 @@ const BYTE_ORDER_MARK = 0xfeff
 export class CharsetDecoder {
   readonly #charset: Charset
   readonly #platform: InstanceType<typeof TextDecoder> | undefined
-  /** Whether bytes are UTF-8 as they stand. */
+  /** Whether the set is UTF-8. */
   readonly isUtf8: boolean
   readonly #isWindows1252: boolean
   /** Whether bytes below 0x80 are ASCII, wherever they stand. */
@@ -66,7 +66,7 @@ const WINDOWS_1252 =
 
 /** Some versions of Node decode the set as if it were ISO-8859-1. */
 function windows1252(latin1Text: string): string {
-  return latin1Text.replace(/[\x80-\x9f]/g, (char) => WINDOWS_1252[char.charCodeAt(0) - 0x80])
+  return latin1Text.replace(/[\x80-\x9f]/g, (char) => WINDOWS_1252[char.charCodeAt(0) - 0x80]!)
 }
 
 const BIG_ENDIAN = new TextDecoder('utf-16be', { ignoreBOM: true })

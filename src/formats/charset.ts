@@ -1,5 +1,5 @@
 /**
- * Names of character sets, as Java and the web write them -> the one that is meant.
+ * Finds a character set by the names that Java and the web use.
  *
  * The web reads `iso-8859-1` and `us-ascii` as windows-1252, and `utf-16` as little-endian without a look at the byte
  * order mark. Java, and so every event that a client of CDAP's has written, means the real ones; those have no decoder
@@ -101,7 +101,7 @@ export function findCharset(name: string): Charset | undefined {
   }
 }
 
-/** Why the setting `charset` cannot be, or undefined if it can. */
+/** Why the setting `charset` is not valid, or undefined if it is. */
 export function charsetProblem(settings: FormatSettings): string | undefined {
   const name = settings.get(CHARSET_SETTING) ?? DEFAULT_CHARSET
   return findCharset(name) === undefined ? `charset is '${name}', which is not known` : undefined

@@ -1,23 +1,16 @@
 /**
  * Reads lines of the common and the combined log format: values with spaces in between.
  *
- *   "…"     up to the next quote that no backslash stands before; backslashes stay
+ *   "…"     up to the next quote without a backslash before it; backslashes stay
  *   […]     up to the next closing bracket
  *   other   up to the next space; a bracket that opens in it has to close in it
- *   -       no value: null where the field may be, else the text itself
+ *   -       no value: null if the field is nullable, else the text itself
  *
- * Values after the last wanted one are not looked at. What cannot be cut that way is an error of the whole line.
+ * Values behind the last requested one are not read. A line that cannot be cut like this is an error as a whole.
  */
 import type { RecordSchema } from '../schemas/schema.ts'
-import { lineEnd, textStart } from './line-body.ts'
-import {
-  alsoWrong,
-  type FormatError,
-  type HeaderPairs,
-  quoted,
-  type RecordReader,
-  type Value,
-} from './record-reader.ts'
+import { LineReader } from './line-reader.ts'
+import { alsoWrong, type FormatError, quoted, type Value } from './record-reader.ts'
 import { utf8 } from './text-bytes.ts'
 import { fill, fillNothing, type TextField, textFields } from './text-field.ts'
 
@@ -28,27 +21,20 @@ const OPENING = 0x5b
 const BACKSLASH = 0x5c
 const CLOSING = 0x5d
 
-export class ClfReader implements RecordReader {
-  /** By the index of the value; undefined for one that nobody wants. Ends with the last wanted one. */
+export class ClfReader extends LineReader {
+  /** By the index of the value; undefined for a value that is not requested. Ends with the last requested one. */
   readonly #fields: readonly (TextField | undefined)[]
 
   constructor(schema: RecordSchema, wanted: readonly number[]) {
+    super()
     const fields: (TextField | undefined)[] = new Array(Math.max(0, ...wanted.map((index) => index + 1)))
     fields.fill(undefined)
-    for (const field of textFields(schema, wanted)) fields[wanted[field.slot]] = field
+    for (const field of textFields(schema, wanted)) fields[wanted[field.slot]!] = field
     this.#fields = fields
   }
 
-  read(
-    bytes: Uint8Array,
-    bodyStart: number,
-    bodyEnd: number,
-    _headers: HeaderPairs,
-    into: Value[],
-  ): FormatError | undefined {
+  protected line(bytes: Uint8Array, start: number, end: number, into: Value[]): FormatError | undefined {
     const fields = this.#fields
-    const start = textStart(bytes, bodyStart, bodyEnd)
-    const end = lineEnd(bytes, start, bodyEnd)
     let wrong: FormatError | undefined
     let at = start
     let index = 0

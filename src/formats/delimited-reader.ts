@@ -1,12 +1,14 @@
 /**
  * Reads delimited text: one pass over the bytes, up to the last value that is wanted.
  *
- * With a quote character a value that begins with it goes to the next one, whatever is in between, and a doubled one
- * stands for itself (RFC 4180); a quote further on in a value is text. Then a value may not go on behind its quote, and
- * has to be closed: all else would be guessing where the other values are.
+ * With the setting `quote`, a value that begins with a quote ends at the next one, and a doubled quote stands for one quote
+ * (RFC 4180). A quote later in an unquoted value is text. Text behind a closing quote and a quote that never closes are errors,
+ * because the positions of the other values are not certain then.
  *
- * A byte order mark before the first value and one line end behind the last are no part of them (line-body.ts), save where
- * the delimiter holds a line feed: then all line ends are its.
+ * A byte order mark before the first value and one line end behind the last are not part of them (line-body.ts). If the
+ * delimiter holds a line feed, every line end belongs to the delimiter.
+ *
+ * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */
 import type { CharsetDecoder } from './charset-decoder.ts'
 import { lineEnd, textStart } from './line-body.ts'
@@ -58,7 +60,7 @@ export class DelimitedReader implements RecordReader {
     this.#charset = layout.charset
     this.#isUtf8 = layout.charset.isUtf8
     this.#delimiter = layout.delimiter
-    this.#firstByte = layout.delimiter[0]
+    this.#firstByte = layout.delimiter[0]!
     this.#quote = layout.quote
     this.#fields = layout.fields
     this.#columns = Float64Array.from([...layout.columns, Number.POSITIVE_INFINITY])
@@ -120,7 +122,7 @@ export class DelimitedReader implements RecordReader {
         to = at
       }
       if (column === columns[next]) {
-        const field = fields[next++]
+        const field = fields[next++]!
         const error = this.#doubled
           ? fillUndoubled(field, bytes, from, to, quote, into)
           : fill(field, bytes, from, to, into)
@@ -133,7 +135,7 @@ export class DelimitedReader implements RecordReader {
       at += delimiterLength
     }
     for (; next < fields.length; next++) {
-      const error = fillNothing(fields[next], into)
+      const error = fillNothing(fields[next]!, into)
       if (error !== undefined) wrong = alsoWrong(wrong, error)
     }
     if (this.#list !== undefined) into[this.#list.slot] = items ?? []
@@ -180,7 +182,7 @@ function undoubled(bytes: Uint8Array, start: number, end: number, quote: number)
   const copy = Buffer.allocUnsafe(end - start)
   let length = 0
   for (let at = start; at < end; at++) {
-    copy[length++] = bytes[at]
+    copy[length++] = bytes[at]!
     if (bytes[at] === quote) at++
   }
   return copy.subarray(0, length)

@@ -6,6 +6,8 @@
  *   charset     utf-8      how bytes become characters (charset.ts)
  *   mapping                index:field,…   which value becomes which field, counting from 0; white space around an
  *                          entry does not matter. Then every field is of a simple type.
+ *
+ * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */
 import { arrayOf, type RecordSchema, recordOf, simple } from '../schemas/schema.ts'
 import { charsetProblem } from './charset.ts'
@@ -93,8 +95,8 @@ function delimitedReader(
   const mappingText = settings.get('mapping')
   const mapping = mappingText === undefined ? undefined : (parseMapping(mappingText, schema) as FieldMapping)
   const columnOf = (index: number) =>
-    mapping === undefined ? index : (mapping.get(schema.fields[index].name) ?? -1)
-  const all = textFields(schema, wanted).map((field) => ({ field, column: columnOf(wanted[field.slot]) }))
+    mapping === undefined ? index : (mapping.get(schema.fields[index]!.name) ?? -1)
+  const all = textFields(schema, wanted).map((field) => ({ field, column: columnOf(wanted[field.slot]!) }))
   const list = all.find(({ field }) => field.kind === LIST)
   const scalars = all
     .filter(({ field, column }) => field.kind !== LIST && column >= 0)

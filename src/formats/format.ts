@@ -12,7 +12,7 @@ export type FormatSettings = ReadonlyMap<string, string>
 
 export interface Format {
   readonly name: FormatName
-  /** The schema of whoever gives none; a format without one needs to be given a schema. */
+  /** Used if the client gives no schema; a format without a default requires one. */
   readonly defaultSchema?: RecordSchema
   /** Settings that hold unless the client gives others. */
   readonly defaultSettings: FormatSettings

@@ -6,7 +6,7 @@
  *
  * Besides, a group `(?<field>regex)` names what it finds.
  */
-import { regexProblem } from './regex-syntax.ts'
+import { regexProblem } from './regex/syntax.ts'
 
 /** Name -> definition, which may hold references itself. */
 export type GrokLibrary = ReadonlyMap<string, string>

@@ -1,24 +1,20 @@
 /**
  * Reads lines by a pattern: what a capture found becomes the field of its name. See grok-pattern.ts for patterns and
- * regex-match.ts for how a match is found in bounded time.
+ * regex/match.ts for how a match is found in bounded time.
  *
  * Of several captures of a name the last one that found something counts, and a list has all of them. `%{NUMBER:bytes:int}`
- * fills a field `bytes`, too: what type it has is the schema's business. Only captures of wanted fields are compiled.
+ * fills a field `bytes`, too: the schema decides its type. Only captures of wanted fields are compiled.
  *
- * No match is no error by itself: then no field has a value.
+ * A line that does not match is not an error: no field has a value then.
+ *
+ * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */
 import type { RecordSchema } from '../schemas/schema.ts'
-import { lineEnd, textStart } from './line-body.ts'
-import {
-  alsoWrong,
-  type FormatError,
-  type HeaderPairs,
-  type RecordReader,
-  type Value,
-} from './record-reader.ts'
-import { RegexMatcher } from './regex-match.ts'
-import { compileTree, type RegexProgram } from './regex-program.ts'
-import { PatternError, type PatternTrees } from './regex-tree.ts'
+import { LineReader } from './line-reader.ts'
+import { alsoWrong, type FormatError, type Value } from './record-reader.ts'
+import { RegexMatcher } from './regex/match.ts'
+import { compileTree, type RegexProgram } from './regex/program.ts'
+import { PatternError, type PatternTrees } from './regex/tree.ts'
 import { utf8 } from './text-bytes.ts'
 import { fill, fillNothing, LIST, type TextField, textFields } from './text-field.ts'
 
@@ -38,7 +34,7 @@ export interface GrokOptions {
   readonly trees: PatternTrees
   /** Captures that fill a field of another name, too: name of the capture -> name of the field. */
   readonly aliases?: ReadonlyMap<string, string>
-  /** Why it is an error that the line `bytes[start, end)` does not match; undefined if it is none. */
+  /** Returns the error of a line `bytes[start, end)` that does not match; undefined if that is not an error. */
   readonly unmatched?: Unmatched
 }
 
@@ -46,7 +42,7 @@ export type Unmatched = (bytes: Uint8Array, start: number, end: number) => Forma
 
 const NO_ALIASES: ReadonlyMap<string, string> = new Map()
 
-export class GrokReader implements RecordReader {
+export class GrokReader extends LineReader {
   readonly #fields: readonly TextField[]
   /** By field: the captures that may fill it. */
   readonly #captures: readonly (readonly number[])[]
@@ -62,6 +58,7 @@ export class GrokReader implements RecordReader {
     wanted: readonly number[],
     { trees, aliases = NO_ALIASES, unmatched }: GrokOptions,
   ) {
+    super()
     this.#unmatched = unmatched
     this.#fields = textFields(schema, wanted)
     const names = new Set(schema.fields.map((field) => field.name))
@@ -77,21 +74,13 @@ export class GrokReader implements RecordReader {
     this.#matcher = new RegexMatcher(program)
   }
 
-  read(
-    bytes: Uint8Array,
-    bodyStart: number,
-    bodyEnd: number,
-    _headers: HeaderPairs,
-    into: Value[],
-  ): FormatError | undefined {
-    const start = textStart(bytes, bodyStart, bodyEnd)
-    const end = lineEnd(bytes, start, bodyEnd)
+  protected line(bytes: Uint8Array, start: number, end: number, into: Value[]): FormatError | undefined {
     const length = end - start
     if (this.#units.length < length) this.#units = new Uint16Array(2 * length)
     const units = this.#units
     let seen = 0
     for (let index = 0; index < length; index++) {
-      const byte = bytes[start + index]
+      const byte = bytes[start + index]!
       units[index] = byte
       seen |= byte
     }
@@ -109,7 +98,7 @@ export class GrokReader implements RecordReader {
     return this.#unmatched(bytes, start, end) ?? wrong
   }
 
-  /** `text` is what is in `units` if that is not ASCII: else places there are places in `bytes`. */
+  /** `text` is the content of `units` if it is not ASCII; otherwise indexes of `units` are offsets in `bytes`. */
   #fill(
     isMatch: boolean,
     units: Uint16Array,
@@ -121,8 +110,8 @@ export class GrokReader implements RecordReader {
     let wrong: FormatError | undefined
     const fields = this.#fields
     for (let index = 0; index < fields.length; index++) {
-      const field = fields[index]
-      const captures = this.#captures[index]
+      const field = fields[index]!
+      const captures = this.#captures[index]!
       let error: FormatError | undefined
       if (field.kind === LIST) {
         into[field.slot] = isMatch ? this.#texts(captures, bytes, start, text) : []
@@ -148,7 +137,7 @@ export class GrokReader implements RecordReader {
 
   #lastFound(captures: readonly number[]): number {
     for (let index = captures.length - 1; index >= 0; index--) {
-      if (this.#matcher.slots[2 * captures[index] + 1] >= 0) return captures[index]
+      if (this.#matcher.slots[2 * captures[index]! + 1]! >= 0) return captures[index]!
     }
     return -1
   }
@@ -161,7 +150,7 @@ export class GrokReader implements RecordReader {
   ): readonly string[] {
     const texts: string[] = []
     for (const capture of captures) {
-      if (this.#matcher.slots[2 * capture + 1] < 0) continue
+      if (this.#matcher.slots[2 * capture + 1]! < 0) continue
       const from = this.#from(capture, this.#units)
       const to = this.#to(capture, from)
       texts.push(text === undefined ? utf8(bytes, start + from, start + to) : text.slice(from, to))
@@ -171,13 +160,13 @@ export class GrokReader implements RecordReader {
 
   /** Where the text of a capture begins: behind its quote, if it is one of those. */
   #from(capture: number, units: Uint16Array): number {
-    const from = this.#matcher.slots[2 * capture]
-    const to = this.#matcher.slots[2 * capture + 1]
+    const from = this.#matcher.slots[2 * capture]!
+    const to = this.#matcher.slots[2 * capture + 1]!
     return this.#inQuotes[capture] && to - from >= 2 && units[from] === units[to - 1] ? from + 1 : from
   }
 
   #to(capture: number, from: number): number {
-    const to = this.#matcher.slots[2 * capture + 1]
-    return from > this.#matcher.slots[2 * capture] ? to - 1 : to
+    const to = this.#matcher.slots[2 * capture + 1]!
+    return from > this.#matcher.slots[2 * capture]! ? to - 1 : to
   }
 }

@@ -8,7 +8,7 @@ import type { Format, FormatSettings } from './format.ts'
 import { grokPatternProblem } from './grok-pattern.ts'
 import { compileProblem, GrokReader } from './grok-reader.ts'
 import { GROK_LIBRARY } from './patterns/index.ts'
-import { PatternTrees } from './regex-tree.ts'
+import { PatternTrees } from './regex/tree.ts'
 import { scalarFieldsThenListProblem } from './scalar-fields.ts'
 
 /** One for all: library patterns become trees when the first pattern refers to them. */

@@ -1,6 +1,6 @@
 /**
- * Reads one JSON object per body, byte by byte: members that are wanted become values at once, others are only checked for
- * being JSON. So a long is exact, and no member is built that nobody asked for.
+ * Reads one JSON object per body, byte by byte: requested members become values at once, other members are only
+ * checked. So a long is exact, and members that are not requested are not built.
  *
  *   boolean         true or false
  *   int, long       a number that is whole, 1.0 and 1e3 too, within 32 or 64 bits
@@ -11,11 +11,13 @@
  *   record          an object
  *   union           the first member that this kind of JSON value can be, nothing is tried twice
  *
- * null and a member that is not there are null where the schema allows it. Of a member that is there twice the last
- * counts. Nothing is converted: "5" is no int, and 5 no string.
+ * null and a missing member are null where the schema allows it. If a member is there twice, the last one counts.
+ * Types are not converted: "5" is not an int, and 5 is not a string.
  *
- * A member that does not fit, or has within it what does not, is an error of its field alone. What is not JSON, or too deep,
- * is one of the body.
+ * A member that does not fit its type, at any depth, is an error of its field alone. A body that is not JSON or is nested too
+ * deep is an error of the body.
+ *
+ * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */
 import { nonNullable, type RecordSchema, type Schema } from '../schemas/schema.ts'
 import { textStart } from './line-body.ts'
@@ -34,12 +36,12 @@ import {
 import { utf8 } from './text-bytes.ts'
 import { readBytes } from './text-field.ts'
 
-/** Values in values: each is a call deep. */
+/** Nesting of values; each level is one call deep. */
 export const JSON_DEPTH_MAX = 64
-/** Records within a body make at most so many fields more than it has bytes: `{}` makes as many as its schema has. */
+/** Nested records of a body may have this many fields more than the body has bytes: `{}` has as many as its schema. */
 export const JSON_FIELDS_BEYOND_BYTES = 65_536
 
-/** Members of one body that do not fit: a misfit takes some microseconds, and a member may come any number of times. */
+/** The most members of a body that may not fit their types: each takes some microseconds, and a member may be repeated. */
 export const JSON_MISFITS_MAX = 10_000
 
 /** A schema ready to use. Mutable while a record is made: its fields may refer to it. */
@@ -59,7 +61,7 @@ interface RecordShape {
   names: readonly string[]
   keys: readonly Uint8Array[]
   shapes: readonly Shape[]
-  /** For records with more fields than one likes to walk through. */
+  /** For records with more than WALKED_FIELDS_MAX fields. */
   byName: ReadonlyMap<string, number> | undefined
 }
 
@@ -72,7 +74,7 @@ export class JsonReader implements RecordReader {
 
   constructor(schema: RecordSchema, wanted: readonly number[]) {
     this.#record = recordShape(
-      wanted.map((index) => schema.fields[index]),
+      wanted.map((index) => schema.fields[index]!),
       '',
       new Map(),
     )
@@ -105,10 +107,10 @@ class JsonProblem {
   }
 }
 
-/** The value that was read is none of its field; the body may be sound. */
+/** The value does not fit the type of its field; the rest of the body may be read. */
 class JsonMisfit extends JsonProblem {}
 
-/** Marks a member that has not come yet; no reader ever gives it out. */
+/** Marks a member that has not been read yet; a reader never returns it. */
 const MISSING = undefined as unknown as null
 
 function shapeOf(schema: Schema, path: string, records: Map<RecordSchema, Shape>): Shape {
@@ -219,7 +221,7 @@ class JsonCursor {
         if (field < 0) {
           this.#skip()
         } else {
-          into[field] = this.#value(record.shapes[field])
+          into[field] = this.#value(record.shapes[field]!)
           if (this.#misfits !== undefined) this.#misfits.delete(field)
         }
       } while (this.#another(CLOSE_OBJECT))
@@ -244,7 +246,7 @@ class JsonCursor {
     let wrong: FormatError | undefined
     for (let field = 0; field < record.shapes.length; field++) {
       if (into[field] !== MISSING) continue
-      const { nullable, path } = record.shapes[field]
+      const { nullable, path } = record.shapes[field]!
       if (!nullable) wrong = alsoWrong(wrong, valueMissing(path))
       into[field] = null
     }
@@ -262,13 +264,13 @@ class JsonCursor {
       do {
         const field = this.#fieldOfKey(record)
         if (field < 0) this.#skip()
-        else into[field] = this.#value(record.shapes[field])
+        else into[field] = this.#value(record.shapes[field]!)
       } while (this.#another(CLOSE_OBJECT))
     }
     this.#depth--
     for (let field = 0; field < record.shapes.length; field++) {
       if (into[field] !== MISSING) continue
-      const shape = record.shapes[field]
+      const shape = record.shapes[field]!
       if (!shape.nullable) throw new JsonMisfit(valueMissing(shape.path).reason)
       into[field] = null
     }
@@ -297,7 +299,7 @@ class JsonCursor {
     const keys = record.keys
     const bytes = this.#bytes
     for (let field = 0; field < keys.length; field++) {
-      const key = keys[field]
+      const key = keys[field]!
       if (key.length !== to - from) continue
       let index = 0
       while (index < key.length && key[index] === bytes[from + index]) index++
@@ -445,7 +447,7 @@ class JsonCursor {
     const values: Value[] = new Array(record.names.length).fill(MISSING)
     this.#members(record, values)
     const map = new Map<string, Value>()
-    for (let field = 0; field < values.length; field++) map.set(record.names[field], values[field])
+    for (let field = 0; field < values.length; field++) map.set(record.names[field]!, values[field]!)
     return map
   }
 
@@ -506,7 +508,7 @@ class JsonCursor {
   /** The text of the string that was passed last, quotes included in [from, to). */
   #text(from: number, to: number): string {
     if (!this.#marked) return utf8(this.#bytes, from + 1, to - 1)
-    return JSON.parse(utf8(this.#bytes, from, to)) as string // passString has found it sound
+    return JSON.parse(utf8(this.#bytes, from, to)) as string // passString has checked it
   }
 
   #passString(): void {
@@ -515,7 +517,7 @@ class JsonCursor {
     let at = this.#at + 1
     this.#marked = false
     for (; at < end; at++) {
-      const byte = bytes[at]
+      const byte = bytes[at]!
       if (byte === QUOTE) {
         this.#at = at + 1
         return
@@ -533,10 +535,10 @@ class JsonCursor {
 
   /** Where the escape ends whose letter stands at `at`. */
   #passEscape(at: number): number {
-    const letter = at < this.#end ? this.#bytes[at] : QUOTE
+    const letter = at < this.#end ? this.#bytes[at]! : QUOTE
     if (ESCAPED.includes(letter)) return at
     let digits = 0
-    while (letter === LETTER_U && digits < 4 && isHexDigit(this.#bytes[at + digits + 1])) digits++
+    while (letter === LETTER_U && digits < 4 && isHexDigit(this.#bytes[at + digits + 1]!)) digits++
     if (digits === 4 && at + 4 < this.#end) return at + 4
     throw new JsonProblem(`the string at byte ${this.#at - this.#start} has an escape that is none in JSON`)
   }
@@ -562,7 +564,7 @@ class JsonCursor {
   #passDigits(): void {
     const bytes = this.#bytes
     let at = this.#at
-    while (at < this.#end && bytes[at] >= 0x30 && bytes[at] <= 0x39) at++
+    while (at < this.#end && bytes[at]! >= 0x30 && bytes[at]! <= 0x39) at++
     if (at === this.#at) throw this.#unexpected()
     this.#at = at
   }
@@ -599,7 +601,7 @@ class JsonCursor {
 
   /** -1 at the end. */
   #byte(): number {
-    return this.#at < this.#end ? this.#bytes[this.#at] : -1
+    return this.#at < this.#end ? this.#bytes[this.#at]! : -1
   }
 
   /** The next byte that is not white space; -1 at the end. */
@@ -607,7 +609,7 @@ class JsonCursor {
     const bytes = this.#bytes
     let at = this.#at
     while (at < this.#end) {
-      const byte = bytes[at]
+      const byte = bytes[at]!
       if (byte > 0x20 || (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09)) {
         this.#at = at
         return byte
@@ -626,7 +628,7 @@ class JsonCursor {
 
   #notA(shape: Shape): JsonProblem {
     const byte = this.#peek()
-    // What is no value at all is a broken document, not one that does not fit.
+    // Text that is not a JSON value is an error of the body, not of the field.
     if (byte === -1 || !(byte === QUOTE || startsNumber(byte) || VALUE_STARTS.includes(byte))) {
       return this.#unexpected()
     }

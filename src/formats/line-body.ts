@@ -1,6 +1,6 @@
 /**
- * What of a body is the line that a format of lines reads: without a byte order mark of UTF-8 before it, and without one LF
- * or CRLF behind it, as `echo` and editors leave them. A second line end, or a lone CR, is text.
+ * Finds the line in a body: without a UTF-8 byte order mark before it and without one LF or CRLF behind it, as `echo` and
+ * editors write them. A second line end, or a lone CR, is text.
  */
 const LINE_FEED = 0x0a
 const CARRIAGE_RETURN = 0x0d

@@ -4,6 +4,8 @@
  *   int, long:      sign? digits, within 32 or 64 bits; no spaces
  *   float, double:  spaces around; sign? then NaN, Infinity, or digits with a point and an exponent, and perhaps an f or
  *                   d behind. Java's hexadecimal ones are not read.
+ *
+ * Indexes are asserted with `!`: the caller hands in a range inside the bytes, and exponents are checked before tables are read.
  */
 import { latin1 } from './text-bytes.ts'
 
@@ -19,7 +21,7 @@ export function readInt(bytes: Uint8Array, start: number, end: number): number {
   if (at >= end) return Number.NaN
   let value = 0
   for (; at < end; at++) {
-    const digit = bytes[at] - ZERO
+    const digit = bytes[at]! - ZERO
     if (digit < 0 || digit > 9) return Number.NaN
     value = value * 10 + digit
     if (value > 2_147_483_648) return Number.NaN
@@ -30,7 +32,7 @@ export function readInt(bytes: Uint8Array, start: number, end: number): number {
 
 const LONG_MAX = 9_223_372_036_854_775_807n
 const LONG_MIN = -9_223_372_036_854_775_808n
-/** So many digits are exact as a number. */
+/** This many digits are exact as a number. */
 const EXACT_DIGITS = 15
 const LONG_DIGITS_MAX = 19
 
@@ -44,7 +46,7 @@ export function readLong(bytes: Uint8Array, start: number, end: number): number 
   const digitsStart = at
   let value = 0
   for (; at < end; at++) {
-    const digit = bytes[at] - ZERO
+    const digit = bytes[at]! - ZERO
     if (digit < 0 || digit > 9) return undefined
     value = value * 10 + digit
   }
@@ -68,14 +70,14 @@ const TENS = [
 const EXPONENT_MAX = 100_000
 
 /**
- * Undefined if the bytes are no number. Up to 15 digits and a power of ten that is exact the result is one operation on
- * exact values, and so correctly rounded; all others are left to the platform.
+ * Undefined if the bytes are not a number. For at most 15 digits and an exact power of ten the result is one operation on
+ * exact values, and so correctly rounded; the platform parses all others.
  */
 export function readDouble(bytes: Uint8Array, start: number, end: number): number | undefined {
   let at = start
   let stop = end
-  while (at < stop && bytes[at] <= 0x20) at++
-  while (at < stop && bytes[stop - 1] <= 0x20) stop--
+  while (at < stop && bytes[at]! <= 0x20) at++
+  while (at < stop && bytes[stop - 1]! <= 0x20) stop--
   const signAt = at
   const negative = bytes[at] === MINUS
   if (at < stop && (negative || bytes[at] === PLUS)) at++
@@ -85,7 +87,7 @@ export function readDouble(bytes: Uint8Array, start: number, end: number): numbe
   let scale = 0
   let point = false
   for (; at < stop; at++) {
-    const digit = bytes[at] - ZERO
+    const digit = bytes[at]! - ZERO
     if (digit >= 0 && digit <= 9) {
       digits++
       if (significant > 0 || digit > 0) significant++
@@ -99,7 +101,7 @@ export function readDouble(bytes: Uint8Array, start: number, end: number): numbe
   }
   if (digits === 0) return point ? undefined : readWord(bytes, at, stop, negative)
   let numberEnd = at
-  if (at < stop && (bytes[at] | 0x20) === 0x65) {
+  if (at < stop && (bytes[at]! | 0x20) === 0x65) {
     at++
     const exponentNegative = bytes[at] === MINUS
     if (at < stop && (exponentNegative || bytes[at] === PLUS)) at++
@@ -107,7 +109,7 @@ export function readDouble(bytes: Uint8Array, start: number, end: number): numbe
     let exponent = 0
     const exponentStart = at
     for (; at < stop; at++) {
-      const digit = bytes[at] - ZERO
+      const digit = bytes[at]! - ZERO
       if (digit < 0 || digit > 9) break
       if (exponent < EXPONENT_MAX) exponent = exponent * 10 + digit
     }
@@ -116,13 +118,13 @@ export function readDouble(bytes: Uint8Array, start: number, end: number): numbe
     numberEnd = at
   }
   if (at < stop) {
-    const suffix = bytes[at] | 0x20
+    const suffix = bytes[at]! | 0x20
     if ((suffix !== 0x66 && suffix !== 0x64) || at + 1 < stop) return undefined
   }
   if (significant > EXACT_DIGITS || scale > 22 || scale < -22) {
     return Number(latin1(bytes, signAt, numberEnd))
   }
-  const value = scale < 0 ? mantissa / TENS[-scale] : mantissa * TENS[scale]
+  const value = scale < 0 ? mantissa / TENS[-scale]! : mantissa * TENS[scale]!
   return negative ? -value : value
 }
 

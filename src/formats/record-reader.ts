@@ -1,9 +1,9 @@
 /**
- * What reads the bodies of events as records, one after the other, for whoever asked for some of the fields.
+ * The contract of a reader: it reads the bodies of events as records, one after the other, and returns the requested fields.
  *
  * A reader is made once for a query and called for every event, from blocks as the log hands them out: nothing is
- * allocated besides the values themselves. Bad content is a value, never a throw: the reader is as good as new after
- * it. Bytes are copied, so that values outlive the block they came from.
+ * allocated except the values themselves. Bad content is returned as a value, never thrown, and leaves the reader
+ * usable. Bytes are copied, so that values outlive the block they came from.
  *
  *   null        null
  *   boolean     boolean
@@ -42,7 +42,7 @@ export type Value =
  * Both count as one bad event. Memory is taken only for bodies that have an error.
  */
 export interface FormatError {
-  /** For people, of bounded length; with several bad fields it names them one after the other, as far as there is room. */
+  /** For people, at most REASON_CHARS_MAX characters when there are several bad fields; it names as many of them as fit. */
   readonly reason: string
   readonly partial?: true
 }
@@ -76,7 +76,7 @@ export function fieldError(reason: string): FormatError {
   return { reason, partial: true }
 }
 
-/** Of several bad fields: as many sentences as there is room for. */
+/** The longest reason for several bad fields. */
 const REASON_CHARS_MAX = 300
 
 /** What is known of a body, and one more bad field of it. */

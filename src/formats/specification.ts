@@ -1,12 +1,12 @@
 /**
  * Checks what a client asks of a format and completes it: name + schema? + settings -> FormatSpecification, whose
- * schema is always there. The texts are CDAP's; what is behind them goes along as the cause.
+ * schema is always there. The messages are CDAP's; the cause of the error has the details.
  */
 import type { RecordSchema, Schema } from '../schemas/schema.ts'
 import { printSchema } from '../schemas/schema-json.ts'
 import { ServiceError } from '../service-error.ts'
-import type { FormatSpecification } from '../streams/properties.ts'
 import type { Format, FormatSettings } from './format.ts'
+import type { FormatSpecification } from './format-specification.ts'
 import { findFormat } from './index.ts'
 import { allFields, type RecordReader, type RequestedFields } from './record-reader.ts'
 
@@ -33,7 +33,7 @@ export function checkFormat(
   return { name, schema: (format.printSchema ?? printSchema)(record), settings }
 }
 
-/** The same checks, for whoever wants to read bodies. */
+/** The same checks, for callers that read bodies. */
 export function resolveFormat(
   name: string,
   schema: Schema | undefined,

@@ -9,19 +9,15 @@
  *   priority   facility   severity                  PRI, and what it is made of: facility * 8 + severity
  *   version    msgid      structured_data           structured data as they stand: [id name="value"][…]
  *
- * A message is all up to the end of the line, without a byte order mark. What does not have this form is an error; of one
- * with a priority that there is not, the rest is read.
+ * A message is all up to the end of the line, without a byte order mark. Other bodies are errors. If only the
+ * priority is out of range, the other fields are read.
+ *
+ * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */
 import type { RecordSchema } from '../schemas/schema.ts'
-import { lineEnd, textStart } from './line-body.ts'
-import {
-  alsoWrong,
-  type FormatError,
-  type HeaderPairs,
-  quoted,
-  type RecordReader,
-  type Value,
-} from './record-reader.ts'
+import { textStart } from './line-body.ts'
+import { LineReader } from './line-reader.ts'
+import { alsoWrong, type FormatError, quoted, type Value } from './record-reader.ts'
 import { utf8 } from './text-bytes.ts'
 import { fill, fillNothing, LIST, type TextField, textFields } from './text-field.ts'
 
@@ -46,7 +42,7 @@ const OPENING = 0x5b
 const BACKSLASH = 0x5c
 const CLOSING = 0x5d
 
-export class Syslog5424Reader implements RecordReader {
+export class Syslog5424Reader extends LineReader {
   /** By part, in their order in the message. */
   readonly #parts: readonly (TextField | undefined)[]
   readonly #facility: TextField | undefined
@@ -57,6 +53,7 @@ export class Syslog5424Reader implements RecordReader {
   #wrong: FormatError | undefined
 
   constructor(schema: RecordSchema, wanted: readonly number[]) {
+    super()
     const fields = textFields(schema, wanted)
     const scalar = (name: string) => fields.find((field) => field.name === name && field.kind !== LIST)
     this.#parts = PARTS.map(scalar)
@@ -66,20 +63,12 @@ export class Syslog5424Reader implements RecordReader {
     this.#others = fields.filter((field) => !known.has(field))
   }
 
-  read(
-    bytes: Uint8Array,
-    bodyStart: number,
-    bodyEnd: number,
-    _headers: HeaderPairs,
-    into: Value[],
-  ): FormatError | undefined {
-    const start = textStart(bytes, bodyStart, bodyEnd)
-    const end = lineEnd(bytes, start, bodyEnd)
+  protected line(bytes: Uint8Array, start: number, end: number, into: Value[]): FormatError | undefined {
     this.#wrong = undefined
     for (const field of this.#others) this.#note(fillNothing(field, into))
     let priority = 0
     let at = start + 1
-    while (at < end && isDigit(bytes[at])) priority = Math.min(1000, priority * 10 + bytes[at++] - 0x30)
+    while (at < end && isDigit(bytes[at]!)) priority = Math.min(1000, priority * 10 + bytes[at++]! - 0x30)
     const digits = at - start - 1
     if (bytes[start] !== 0x3c || bytes[at] !== 0x3e || at >= end || digits < 1 || digits > 3) {
       return malformed(bytes, start, end, 'it has no <priority>')
@@ -111,8 +100,8 @@ export class Syslog5424Reader implements RecordReader {
     let at = from
     for (let part = 1; part <= 6; part++) {
       let to = at
-      while (to < end && bytes[to] > SPACE && bytes[to] < 0x7f) to++
-      if (to === at || (part === 1 && !isDigit(bytes[at]))) {
+      while (to < end && bytes[to]! > SPACE && bytes[to]! < 0x7f) to++
+      if (to === at || (part === 1 && !isDigit(bytes[at]!))) {
         return malformed(bytes, start, end, `it has no ${PARTS[part]}`)
       }
       if (to >= end || bytes[to] !== SPACE) {

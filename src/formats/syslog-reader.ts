@@ -1,9 +1,10 @@
 /**
- * Reads syslog of either form: a body that begins like a message of RFC 5424, `<34>1 `, and is one, is read as that, any
- * other as a line.
+ * Reads both forms of syslog: a body that is a message of RFC 5424 (`<34>1 …`) is read as one, any other body as a line.
  *
- * A line that does not match has no fields, and that is no error, save where it begins with a priority or a date: then it is
- * syslog of a form that is not known, and its event is a bad one.
+ * A line that does not match has no fields, which is not an error. If it begins with a priority or a date, it is
+ * syslog of an unknown form, and its event is bad.
+ *
+ * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */
 import { textStart } from './line-body.ts'
 import {
@@ -70,6 +71,6 @@ function isVersioned(bytes: Uint8Array, start: number, end: number): boolean {
 
 function digitsEnd(bytes: Uint8Array, start: number, end: number): number {
   let at = start
-  while (at < end && at < start + DIGITS_MAX && bytes[at] >= 0x30 && bytes[at] <= 0x39) at++
+  while (at < end && at < start + DIGITS_MAX && bytes[at]! >= 0x30 && bytes[at]! <= 0x39) at++
   return at
 }

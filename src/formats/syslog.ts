@@ -14,7 +14,7 @@ import { type GrokLibrary, grokPatternProblem } from './grok-pattern.ts'
 import { compileProblem, type GrokOptions, GrokReader } from './grok-reader.ts'
 import { GROK_LIBRARY } from './patterns/index.ts'
 import type { RecordReader, RequestedFields } from './record-reader.ts'
-import { PatternTrees } from './regex-tree.ts'
+import { PatternTrees } from './regex/tree.ts'
 import { scalarFieldsThenListProblem } from './scalar-fields.ts'
 import { SYSLOG_5424_FIELDS, Syslog5424Reader } from './syslog-5424.ts'
 import { SyslogReader, unreadLine } from './syslog-reader.ts'
@@ -66,7 +66,7 @@ function syslogReader(schema: RecordSchema, settings: FormatSettings, wanted: Re
   if (pattern !== PATTERN) return new GrokReader(pattern, schema, wanted, LINES)
   const lines = new GrokReader(pattern, schema, wanted, { ...LINES, unmatched: unreadLine })
   // Other fields are filled by captures of the pattern, which a message of RFC 5424 does not have.
-  const isCommon = wanted.every((index) => SYSLOG_5424_FIELDS.has(schema.fields[index].name))
+  const isCommon = wanted.every((index) => SYSLOG_5424_FIELDS.has(schema.fields[index]!.name))
   return variant === undefined && isCommon
     ? new SyslogReader(lines, new Syslog5424Reader(schema, wanted))
     : lines

@@ -1,6 +1,8 @@
 /**
- * Bytes -> text. Short texts of ASCII, which most values are, are put together here: measured in a quarter of the time of
- * a call into the platform, which wins from about a dozen characters on.
+ * Bytes -> text. Most values are short ASCII. For these, code here takes a quarter of the time of a call into the platform;
+ * from about 12 characters on the platform is faster.
+ *
+ * Indexes are asserted with `!`: the caller hands in a range inside the bytes.
  */
 
 const fromCodes = String.fromCharCode
@@ -18,7 +20,7 @@ export function latin1(bytes: Uint8Array, start: number, end: number): string {
 }
 
 export function isAscii(bytes: Uint8Array, start: number, end: number): boolean {
-  for (let at = start; at < end; at++) if (bytes[at] >= 0x80) return false
+  for (let at = start; at < end; at++) if (bytes[at]! >= 0x80) return false
   return true
 }
 
@@ -31,18 +33,18 @@ const SHORT_BYTES = 12
 function shortAscii(b: Uint8Array, s: number, length: number): string {
   if (length <= 4) {
     if (length === 0) return ''
-    if (length === 1) return fromCodes(b[s])
-    if (length === 2) return fromCodes(b[s], b[s + 1])
-    if (length === 3) return fromCodes(b[s], b[s + 1], b[s + 2])
-    return fromCodes(b[s], b[s + 1], b[s + 2], b[s + 3])
+    if (length === 1) return fromCodes(b[s]!)
+    if (length === 2) return fromCodes(b[s]!, b[s + 1]!)
+    if (length === 3) return fromCodes(b[s]!, b[s + 1]!, b[s + 2]!)
+    return fromCodes(b[s]!, b[s + 1]!, b[s + 2]!, b[s + 3]!)
   }
-  const first = fromCodes(b[s], b[s + 1], b[s + 2], b[s + 3])
+  const first = fromCodes(b[s]!, b[s + 1]!, b[s + 2]!, b[s + 3]!)
   if (length <= 8) {
-    if (length === 5) return first + fromCodes(b[s + 4])
-    if (length === 6) return first + fromCodes(b[s + 4], b[s + 5])
-    if (length === 7) return first + fromCodes(b[s + 4], b[s + 5], b[s + 6])
-    return fromCodes(b[s], b[s + 1], b[s + 2], b[s + 3], b[s + 4], b[s + 5], b[s + 6], b[s + 7])
+    if (length === 5) return first + fromCodes(b[s + 4]!)
+    if (length === 6) return first + fromCodes(b[s + 4]!, b[s + 5]!)
+    if (length === 7) return first + fromCodes(b[s + 4]!, b[s + 5]!, b[s + 6]!)
+    return fromCodes(b[s]!, b[s + 1]!, b[s + 2]!, b[s + 3]!, b[s + 4]!, b[s + 5]!, b[s + 6]!, b[s + 7]!)
   }
-  const eight = fromCodes(b[s], b[s + 1], b[s + 2], b[s + 3], b[s + 4], b[s + 5], b[s + 6], b[s + 7])
+  const eight = fromCodes(b[s]!, b[s + 1]!, b[s + 2]!, b[s + 3]!, b[s + 4]!, b[s + 5]!, b[s + 6]!, b[s + 7]!)
   return eight + shortAscii(b, s + 8, length - 8)
 }

@@ -6,6 +6,8 @@
  *   bytes          characters below 256 are bytes, and \xNN is the byte NN
  *   string         as it is
  *   an empty text  is null, save for a string that is not nullable
+ *
+ * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */
 import { nonNullable, type RecordSchema, type SimpleType } from '../schemas/schema.ts'
 import { readDouble, readInt, readLong } from './number-text.ts'
@@ -20,7 +22,7 @@ import {
 import { isTextList } from './scalar-fields.ts'
 import { isAscii, utf8 } from './text-bytes.ts'
 
-/** Numbers, so that one switch finds the way. */
+/** Numbers, so that one switch selects the code. */
 export const NULL = 0
 export const BOOLEAN = 1
 export const INT = 2
@@ -53,7 +55,7 @@ export interface TextField {
 /** The wanted fields of a schema that scalar-fields.ts lets pass, in the order in which they are wanted. */
 export function textFields(schema: RecordSchema, wanted: readonly number[]): readonly TextField[] {
   return wanted.map((index, slot) => {
-    const { name, schema: declared } = schema.fields[index]
+    const { name, schema: declared } = schema.fields[index]!
     const type = nonNullable(declared) ?? declared
     const kind = isTextList(declared) ? LIST : KINDS[type.type as SimpleType]
     return { name, kind, nullable: type !== declared || kind === NULL, slot }
@@ -61,8 +63,8 @@ export function textFields(schema: RecordSchema, wanted: readonly number[]): rea
 }
 
 /**
- * Fills the field from UTF-8; with null if the text is none of its type, and the error says so. Lists are the business of
- * whoever finds more than one text.
+ * Fills the field from UTF-8; with null and an error if the text does not fit the type. The caller fills
+ * lists.
  */
 export function fill(
   field: TextField,
@@ -135,10 +137,10 @@ function notA(field: TextField, text: string): FormatError {
 function isTrue(bytes: Uint8Array, start: number, end: number): boolean {
   return (
     end - start === 4 &&
-    (bytes[start] | 0x20) === 0x74 &&
-    (bytes[start + 1] | 0x20) === 0x72 &&
-    (bytes[start + 2] | 0x20) === 0x75 &&
-    (bytes[start + 3] | 0x20) === 0x65
+    (bytes[start]! | 0x20) === 0x74 &&
+    (bytes[start + 1]! | 0x20) === 0x72 &&
+    (bytes[start + 2]! | 0x20) === 0x75 &&
+    (bytes[start + 3]! | 0x20) === 0x65
   )
 }
 
@@ -161,15 +163,15 @@ function unescapeBytes(bytes: Uint8Array, start: number, end: number): Uint8Arra
   let at = start
   while (at < end) {
     if (bytes[at] === BACKSLASH && at + 3 < end && bytes[at + 1] === LETTER_X) {
-      const high = hexDigit(bytes[at + 2])
-      const low = hexDigit(bytes[at + 3])
+      const high = hexDigit(bytes[at + 2]!)
+      const low = hexDigit(bytes[at + 3]!)
       if (high >= 0 && low >= 0) {
         copy[length++] = high * 16 + low
         at += 4
         continue
       }
     }
-    copy[length++] = bytes[at++]
+    copy[length++] = bytes[at++]!
   }
   return length === copy.length ? copy : copy.slice(0, length)
 }

@@ -14,7 +14,7 @@ export const text: Format = {
   defaultSchema: recordOf('stringBody', { body: simple('string') }),
   defaultSettings: NO_SETTINGS,
   schemaProblem: ({ fields }) =>
-    fields.length === 1 && fields[0].schema.type === 'string'
+    fields.length === 1 && fields[0]!.schema.type === 'string'
       ? undefined
       : 'wanted exactly one field, a string',
   settingsProblem: charsetProblem,

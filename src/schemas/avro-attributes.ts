@@ -1,6 +1,6 @@
 /**
- * What the JSON of a schema says for Avro alone: namespaces, aliases, defaults, logical types. Nothing of it is refused
- * here, since other formats have always skipped it; what Avro cannot use is noted as a flaw.
+ * The members of a schema that only Avro knows: namespaces, aliases, defaults, logical types. They are not rejected here,
+ * because other formats ignore them; a member that Avro cannot use is recorded as a flaw.
  */
 import type { LogicalAttribute } from './logical-type.ts'
 import type { AvroNaming } from './schema.ts'

@@ -1,5 +1,5 @@
 /**
- * JSON as a schema's author wrote it: numbers keep their text, members keep their order, depth is bounded.
+ * Parses the JSON of a schema without loss: numbers keep their text, members keep their order, depth is bounded.
  *
  * JSON.parse would lose `1.0` and `9223372036854775807`, move members named like integers to the front and give
  * `__proto__` a meaning. A member that is written twice keeps its first place and its last value.
@@ -18,7 +18,7 @@ export class JsonNumber {
   }
 }
 
-/** Nesting of arrays and objects. Whatever walks a schema by recursion relies on it: real schemas stay below 50. */
+/** Nesting of arrays and objects. Recursive walks over a schema rely on it. Real schemas stay below 50. */
 export const SCHEMA_DEPTH_MAX = 500
 
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y
@@ -132,7 +132,7 @@ class JsonReader {
 
   /** The next character that is not white space; '' at the end. */
   #peek(): string {
-    while (this.#at < this.#text.length && SPACES.includes(this.#text[this.#at])) this.#at += 1
+    while (this.#at < this.#text.length && SPACES.includes(this.#text[this.#at]!)) this.#at += 1
     return this.#text.charAt(this.#at)
   }
 

@@ -1,7 +1,7 @@
 /**
  * The writer schema of an Avro file as a graph: names resolved, every type's constant size known.
  *
- * What a Java reader of container files refuses is refused here: undefined or repeated names, unions inside unions or
+ * It rejects what a Java reader of container files rejects: undefined or repeated names, unions inside unions or
  * with two branches of one name, a fixed without a size. As there, the characters of names are not checked, because
  * files exist whose writers did not check them either. More lenient than Java: `{"type": X}` around any schema X is X.
  */
@@ -297,7 +297,7 @@ function settleSize(record: RecordType): void {
   }
   record.constantBytes = total
   if (sized.length !== 1) return
-  record.sameBytesAs = withoutWrapping(sized[0])
+  record.sameBytesAs = withoutWrapping(sized[0]!)
   if (record.sameBytesAs === record) {
     const name = quoted(fullName(record.name))
     throw new AvroProblem(`record ${name} always holds another one of itself, so no value of it ever ends`)

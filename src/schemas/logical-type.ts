@@ -1,6 +1,6 @@
 /**
- * Logical types of Avro: what a value of an underlying type means. One that is unknown, or does not go with its underlying
- * type, means nothing, as Avro has it: the value stays what it is.
+ * Logical types of Avro: what a value of an underlying type means. An unknown logical type, or one that does not fit its
+ * underlying type, is ignored, as Avro requires.
  *
  *   decimal            bytes, fixed   unscaled two's complement, big-endian; 0 <= scale <= precision
  *   date               int            days since 1970-01-01
@@ -54,7 +54,7 @@ export function logicalType(
       return base === 'string' || (base === 'fixed' && size === UUID_BYTES) ? { kind: 'uuid' } : undefined
     default: {
       const unit = /^(?:local-)?timestamp-(millis|micros|nanos)$/.exec(attribute.name)?.[1]
-      return unit !== undefined && base === 'long' ? { kind: 'timestamp', digits: DIGITS[unit] } : undefined
+      return unit !== undefined && base === 'long' ? { kind: 'timestamp', digits: DIGITS[unit]! } : undefined
     }
   }
 }
@@ -68,12 +68,12 @@ function decimal(
   return { kind: 'decimal', precision, scale }
 }
 
-/** As many digits as every number of so many has room in a fixed of this size. */
+/** The most digits of which every number fits a fixed of this size. */
 function decimalDigitsOf(size: number): number {
   return Math.floor((8 * size - 1) * Math.log10(2))
 }
 
-/** What has no column type of its own that the clients of CDAP know, and so is a text. */
+/** Logical types without a column type that the clients of CDAP know; their values are texts. */
 export function isText(type: LogicalType): boolean {
   return (
     type.kind === 'time' ||

@@ -11,8 +11,8 @@
  *            {"type":"enum","symbols":[…]}                       and a name, in Avro
  *            {"type":"fixed","name":…,"size":…}                  Avro's
  *
- * Type words are read in any case and members in any order. What Avro has besides is kept (avro-attributes.ts), what
- * means nothing to a reader (doc, order, others) is skipped.
+ * Type words are read in any case and members in any order. Members that only Avro knows are kept (avro-attributes.ts);
+ * members that no reader uses (doc, order, others) are skipped.
  *
  * A name means its latest definition so far: the one of the namespace around it, else the one written like this. Type
  * words in lower case win over names, and names over type words in another case.
@@ -41,7 +41,7 @@ import { fullNameOf, namespaceOf } from './schema-print.ts'
 
 export { printAvroSchema, printSchema } from './schema-print.ts'
 
-/** Schemas within schemas; each step is one call deep. Beyond any table anyone queries. */
+/** Schemas within schemas; each step is one call deep. No real table is nested this deep. */
 export const SCHEMA_DEPTH_MAX = 32
 
 /** The JSON is not a schema. The message says where, as a path from the top: `$.fields.age.type`. */

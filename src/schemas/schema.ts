@@ -2,8 +2,8 @@
  * The schema of records, as formats and SQL see it: the CDAP dialect of Avro's schemas.
  *
  * It differs from Avro: maps have a key schema, enums need no name, and names may be any text. What Avro has besides
- * (namespaces, aliases, defaults, logical types, fixed) is kept as it was written, for the format avro; the others do not
- * look at it. A type that is referred to by name, inside its own definition included, is the very same object at every
+ * (namespaces, aliases, defaults, logical types, fixed) is kept as it was written, for the format avro; the others
+ * ignore it. A type that is referred to by name, inside its own definition included, is the very same object at every
  * place, so a schema may hold cycles and a walk over it must remember which records it has seen.
  */
 import type { LogicalAttribute } from './logical-type.ts'
@@ -19,7 +19,7 @@ export interface SimpleSchema {
 export interface AvroNaming {
   readonly namespace?: string
   readonly aliases?: readonly string[]
-  /** What Avro would refuse, and nobody else looks at: a sentence without its subject. */
+  /** Why Avro rejects the type, as a sentence without its subject. Only the format avro reads it. */
   readonly flaw?: string
 }
 

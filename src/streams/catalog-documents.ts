@@ -10,11 +10,11 @@
  */
 import assert from 'node:assert'
 import type { LogId } from '../../storage/log.ts'
+import type { FormatSpecification } from '../formats/format-specification.ts'
 import { trustedName, type ViewName } from './names.ts'
 import type { NamespaceProperties, SettingValue } from './namespace.ts'
 import {
   DEFAULT_PROPERTIES,
-  type FormatSpecification,
   mergeProperties,
   type PropertiesChange,
   type StreamProperties,

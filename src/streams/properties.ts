@@ -4,16 +4,7 @@
  *
  * Ten thousand streams with default properties share one frozen object.
  */
-
-/** How the bodies of a stream become records. The three members go out again exactly as they stand here. */
-export interface FormatSpecification {
-  /** As the client wrote it: `CSV`, `csv` or a Java class name of CDAP's. */
-  readonly name: string
-  /** Canonical JSON text of the record schema; the format's default one if the client gave none. */
-  readonly schema: string
-  /** In the client's order, unknown settings included. A Map, so that no key is special. */
-  readonly settings: ReadonlyMap<string, string>
-}
+import type { FormatSpecification } from '../formats/format-specification.ts'
 
 export interface StreamProperties {
   /** Seconds after ingestion during which an event is visible, 0 to TTL_SECONDS_MAX, which means for ever. */

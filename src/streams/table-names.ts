@@ -9,8 +9,9 @@
  * A name that begins with `stream_` belongs to the stream it spells, so a view cannot choose one; its default name has that
  * form, and gives way to the stream. A stream whose own table is disabled claims no name.
  */
+
+import type { FormatSpecification } from '../formats/format-specification.ts'
 import type { NamespaceName, StreamId, StreamName, ViewName } from './names.ts'
-import type { FormatSpecification } from './properties.ts'
 import type { Registry, Stream } from './registry.ts'
 import type { View } from './view.ts'
 

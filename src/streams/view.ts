@@ -1,7 +1,7 @@
 /** A view: another way to read the bodies of a stream, as a table of its own. Part of its stream, with which it goes. */
 import type { LogId } from '../../storage/log.ts'
+import type { FormatSpecification } from '../formats/format-specification.ts'
 import type { ViewName } from './names.ts'
-import type { FormatSpecification } from './properties.ts'
 
 export interface View {
   readonly name: ViewName

@@ -1,8 +1,9 @@
 /** The views service: what may be done with the views of a stream. */
+
+import type { FormatSpecification } from '../formats/format-specification.ts'
 import { ServiceError } from '../service-error.ts'
 import { existingStream, existingView, printEntity } from './existing.ts'
 import type { StreamId, ViewName } from './names.ts'
-import type { FormatSpecification } from './properties.ts'
 import type { Registry, Stream } from './registry.ts'
 import { defaultTableOfView, isStreamTableName, type MayKnow, tableOf } from './table-names.ts'
 import { VIEW_FORMATS_CHARS_MAX, VIEWS_MAX, type View, type ViewSpecification } from './view.ts'

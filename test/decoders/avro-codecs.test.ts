@@ -229,13 +229,13 @@ const refused = [
   {
     codec: 'zstandard',
     name: 'a reserved bit',
-    block: changed(COMPRESSED, 4, COMPRESSED[4] | 8),
+    block: changed(COMPRESSED, 4, COMPRESSED[4]! | 8),
     problem: 'its zstandard frame uses a reserved bit',
   },
   {
     codec: 'zstandard',
     name: 'a length it has not',
-    block: changed(COMPRESSED, 5, COMPRESSED[5] + 1),
+    block: changed(COMPRESSED, 5, COMPRESSED[5]! + 1),
     problem: zstdKnown ? 'its zstandard data is damaged' : 'its zstandard data has not the length it claims',
   },
   {

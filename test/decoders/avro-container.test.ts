@@ -451,7 +451,7 @@ describe('malformed files are refused', () => {
 
 function damaged(codec: string): Buffer {
   const stored = compress(Buffer.concat(people(20)), codec)
-  stored[stored.length - 1] ^= 0xff
+  stored[stored.length - 1]! ^= 0xff
   if (codec === 'deflate') stored[0] = 0xff
   return Buffer.concat([avroFile({ schema: PERSON, codec }), long(20), long(stored.length), stored, SYNC])
 }
@@ -484,7 +484,7 @@ describe('an event above the maximum', () => {
     const file = avroFile({ schema: 'bytes', codec: 'snappy', blocks: [blockOf(datum)] })
     const decoder = avroContainer({ eventBytesMax: length + 10 })
     const lengths: number[] = []
-    const emit = ({ starts, ends }: EventSlices) => lengths.push(ends[0] - starts[0])
+    const emit = ({ starts, ends }: EventSlices) => lengths.push(ends[0]! - starts[0]!)
     let more = decoder.decode(file, emit)
     while (more) more = decoder.decodeMore(emit)
     decoder.end(emit)
@@ -497,13 +497,13 @@ test.each(CODECS)('a large block is handed out in turns, codec %s', (codec) => {
   const file = avroFile({
     schema: { type: 'fixed', name: 'F', size: MIB },
     codec,
-    blocks: [blockOf(...data), blockOf(data[0])],
+    blocks: [blockOf(...data), blockOf(data[0]!)],
   })
   const decoder = avroContainer({ eventBytesMax: EVENT_BYTES_MAX })
   const turns: number[] = [0]
   const bodies: Buffer[] = []
   const emit = ({ bytes, starts, ends, count }: EventSlices) => {
-    turns[turns.length - 1] += count
+    turns[turns.length - 1]! += count
     for (let i = 0; i < count; i++) bodies.push(Buffer.from(bytes.subarray(starts[i], ends[i])))
   }
   let more = decoder.decode(file, emit)
@@ -512,7 +512,7 @@ test.each(CODECS)('a large block is handed out in turns, codec %s', (codec) => {
     more = decoder.decodeMore(emit)
   }
   decoder.end(emit)
-  expect(Buffer.concat(bodies).equals(Buffer.concat([...data, data[0]]))).toBe(true)
+  expect(Buffer.concat(bodies).equals(Buffer.concat([...data, data[0]!]))).toBe(true)
   expect(turns).toEqual([4, 4, 4, 4, 4, 1])
 })
 
@@ -574,7 +574,7 @@ describe.skipIf(dataMissing)('files that other programs wrote', () => {
       'schema',
       '{"type":"record","name":"Person","fields":[{"name":"ID","type":"long"},{"name":"First","type":"string"},{"name":"Last","type":"string"},{"name":"Phone","type":"string"},{"name":"Age","type":"int"}]}',
     ])
-    const type = avro.Type.forSchema(JSON.parse(headers[0][1]))
+    const type = avro.Type.forSchema(JSON.parse(headers[0]![1]))
     const ids = bodies.map((body) => (type.fromBuffer(Buffer.from(body, 'hex')) as { ID: number }).ID)
     expect(ids).toEqual(Array.from({ length: ids.length }, (_, index) => index + 1))
     expect(ids.length).toBeGreaterThan(1000)

@@ -104,7 +104,7 @@ export function decode(
       bodies.push(Buffer.from(bytes.subarray(starts[i], ends[i])).toString('hex'))
   }
   for (let at = 0, turn = 0; at < file.length; turn++) {
-    const size = Math.max(1, chunkSizes[turn % chunkSizes.length])
+    const size = Math.max(1, chunkSizes[turn % chunkSizes.length]!)
     let more = decoder.decode(file.subarray(at, at + size), emit)
     while (more) more = decoder.decodeMore(emit)
     at += size

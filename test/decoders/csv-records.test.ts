@@ -173,7 +173,7 @@ test('RFC 4180 documents: csv-parse reads our records as it reads the whole', ()
     fc.property(fc.array(record, { maxLength: 12 }), fc.boolean(), anyPlaces, (records, lastEnds, places) => {
       const lines = records.map(({ fields }) => fields.map(({ csv }) => csv).join(','))
       const csv = lines
-        .map((line, i) => line + (lastEnds || i + 1 < lines.length ? records[i].end : ''))
+        .map((line, i) => line + (lastEnds || i + 1 < lines.length ? records[i]!.end : ''))
         .join('')
       const body = Buffer.from(csv)
       const cut = decodeAll(csvRecords(ROOMY), cutAt(body, places)).map((event) =>

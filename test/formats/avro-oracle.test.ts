@@ -172,7 +172,7 @@ function comparable(value: unknown, type: Type): unknown {
   const { typeName } = type
   if (typeName.startsWith('union')) {
     if (value === null) return null
-    const [[branch, inner]] = Object.entries(value as Record<string, unknown>)
+    const [branch, inner] = Object.entries(value as Record<string, unknown>)[0]!
     const { types } = type as unknown as { types: Type[] }
     return comparable(inner, types.find(({ branchName }) => branchName === branch)!)
   }

@@ -142,7 +142,7 @@ export class PairMaker {
       if (fate < 0.2) continue // the reader does not want it
       const asIs = { name, type: field.reader }
       read.push(
-        fate < 0.35 ? { name: `${name}_renamed`, aliases: ['nobody', name], type: field.reader } : asIs,
+        fate < 0.35 ? { name: `${name}_renamed`, aliases: ['unused', name], type: field.reader } : asIs,
       )
     }
     const added = this.#random.whole(read.length === 0 ? 1 : 0, 2)
@@ -288,7 +288,7 @@ export class PairMaker {
     if (fate < 0.75) return { writer, reader: { name: `r.${name}` }, readerName: `r.${name}` }
     const reader = {
       name: `w.${name}New`,
-      aliases: this.#random.pick([[name], [`w.${name}`], ['x.Nobody', name]]),
+      aliases: this.#random.pick([[name], [`w.${name}`], ['x.Unused', name]]),
     }
     return { writer, reader, readerName: `w.${name}New` }
   }

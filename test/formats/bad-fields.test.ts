@@ -252,7 +252,7 @@ test.each(unreadable)('$name: a body that cannot be read has no field at all', (
   expect(error).toEqual({ reason: expect.any(String) })
 })
 
-test('more bad fields than there is room for', () => {
+test('more bad fields than the reason can name', () => {
   const names = Array.from({ length: 100 }, (_, index) => `field_${index}`)
   const reader = new TestReader({ format: 'csv', schema: names.map((name) => [name, 'int'] as const) })
   const error = reader.into([], names.join())

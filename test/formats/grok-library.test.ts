@@ -476,7 +476,7 @@ test.each(loose)('$name in $line', ({ name, line, found }) => {
   expect(finder(`%{${name}}`)(line)).toMatchObject(found)
 })
 
-const strangers: { name: string; line: string }[] = [
+const unmatched: { name: string; line: string }[] = [
   { name: 'COMBINEDAPACHELOG', line: ACCESS('ann@shop.example', '200', '17') },
   { name: 'COMMONAPACHELOG', line: ACCESS('ann smith', '200', '17') },
   { name: 'COMMONAPACHELOG', line: ACCESS('ann', 'ok', '17') },
@@ -488,7 +488,7 @@ const strangers: { name: string; line: string }[] = [
   { name: 'SYSLOGBASE', line: '2024-05-01T12:00:00Z h p: m' },
   { name: 'IPV4', line: '256.1.1.300' },
 ]
-test.each(strangers)('$name is not in $line', ({ name, line }) => {
+test.each(unmatched)('$name is not in $line', ({ name, line }) => {
   expect(finder(`^%{${name}}$`)(line)).toBe('none')
 })
 

@@ -22,63 +22,61 @@ function linesOf(path: string): string[] {
 }
 
 const log = sample('access-log.txt')
-describe.skipIf(log === undefined)(
-  '10,000 lines of an access log (skipped where the file is not at hand)',
-  () => {
-    test('each is a line of clf, and the statuses are what awk counts', () => {
-      const reader = new TestReader({ format: 'clf' })
-      const statuses = new Map<Value, number>()
-      const lines = linesOf(log!)
-      for (const line of lines) {
-        const record = reader.read(line)
-        if (typeof record === 'string') throw new Error(record)
-        statuses.set(record.status, (statuses.get(record.status) ?? 0) + 1)
-        expect(line.startsWith(`${record.remote_host} `)).toBe(true)
-        expect(line).toContain(`"${record.request}" ${record.status} ${record.content_length ?? '-'} "`)
-      }
-      expect(lines.length).toBe(10_000)
-      const awk = execFileSync(
-        'awk',
-        ['-F"', '{split($3, a, " "); n[a[1]]++} END {for (s in n) print s, n[s]}', log!],
-        {
-          encoding: 'utf8',
-        },
-      )
-      const counted = awk
-        .trim()
-        .split('\n')
-        .map((line) => line.split(' ').map(Number))
-      expect([...statuses].sort()).toEqual(counted.sort())
-    })
+describe.skipIf(log === undefined)('10,000 lines of an access log (skipped without the file)', () => {
+  test('each is a line of clf, and the statuses are what awk counts', () => {
+    const reader = new TestReader({ format: 'clf' })
+    const statuses = new Map<Value, number>()
+    const lines = linesOf(log!)
+    for (const line of lines) {
+      const record = reader.read(line)
+      if (typeof record === 'string') throw new Error(record)
+      const { status = null } = record
+      statuses.set(status, (statuses.get(status) ?? 0) + 1)
+      expect(line.startsWith(`${record.remote_host} `)).toBe(true)
+      expect(line).toContain(`"${record.request}" ${record.status} ${record.content_length ?? '-'} "`)
+    }
+    expect(lines.length).toBe(10_000)
+    const awk = execFileSync(
+      'awk',
+      ['-F"', '{split($3, a, " "); n[a[1]]++} END {for (s in n) print s, n[s]}', log!],
+      {
+        encoding: 'utf8',
+      },
+    )
+    const counted = awk
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' ').map(Number))
+    expect([...statuses].sort()).toEqual(counted.sort())
+  })
 
-    test('each matches the pattern for such lines, with the same values', () => {
-      const schema = [
-        ['clientip', optional('string')],
-        ['response', optional('int')],
-        ['bytes', optional('int')],
-        ['agent', optional('string')],
-      ] as const
-      const grok = new TestReader({ format: 'grok', schema, settings: { pattern: '%{COMBINEDAPACHELOG}' } })
-      const clf = new TestReader({
-        format: 'clf',
-        wanted: ['remote_host', 'status', 'content_length', 'user_agent'],
-      })
-      let matched = 0
-      for (const line of linesOf(log!)) {
-        const values: Value[] = []
-        expect(grok.into(values, line)).toBeUndefined()
-        if (values[0] === null) continue
-        matched++
-        const same: Value[] = []
-        clf.into(same, line)
-        // The pattern keeps "-" as the agent that it is between its quotes.
-        if (same[3] === null) same[3] = values[3]
-        expect(values).toEqual(same)
-      }
-      expect(matched).toBe(10_000)
+  test('each matches the pattern for such lines, with the same values', () => {
+    const schema = [
+      ['clientip', optional('string')],
+      ['response', optional('int')],
+      ['bytes', optional('int')],
+      ['agent', optional('string')],
+    ] as const
+    const grok = new TestReader({ format: 'grok', schema, settings: { pattern: '%{COMBINEDAPACHELOG}' } })
+    const clf = new TestReader({
+      format: 'clf',
+      wanted: ['remote_host', 'status', 'content_length', 'user_agent'],
     })
-  },
-)
+    let matched = 0
+    for (const line of linesOf(log!)) {
+      const values: Value[] = []
+      expect(grok.into(values, line)).toBeUndefined()
+      if (values[0] === null) continue
+      matched++
+      const same: Value[] = []
+      clf.into(same, line)
+      // The pattern keeps "-" as the agent that it is between its quotes.
+      if (same[3] === null) same[3] = values[3]!
+      expect(values).toEqual(same)
+    }
+    expect(matched).toBe(10_000)
+  })
+})
 
 const GAME = [
   ['date', 'string'],
@@ -93,7 +91,7 @@ const tables = [
 ]
 describe.each(tables)('$file', ({ file, rows }) => {
   const path = sample(file)
-  test.skipIf(path === undefined)('every row has its types (skipped where the file is not at hand)', () => {
+  test.skipIf(path === undefined)('every row has its types (skipped without the file)', () => {
     const reader = new TestReader({ format: 'csv', schema: GAME })
     const lines = linesOf(path!)
     const records = lines.map((line) => reader.read(line))
@@ -130,27 +128,24 @@ describe.each([
   'syncInMeta.avro',
 ])('%s', (file) => {
   const path = sample(file)
-  test.skipIf(path === undefined)(
-    'its data, whole and projected (skipped where the file is not at hand)',
-    () => {
-      const { bodies, headers } = dataOf(path!)
-      const written = JSON.parse(headers.find(([name]) => name === 'schema')![1])
-      const type = avsc.Type.forSchema(written, { wrapUnions: false })
-      const whole = new TestReader({ format: 'avro', schema: written })
-      const last = written.fields.at(-1).name
-      const projection = new TestReader({
-        format: 'avro',
-        schema: [
-          [last, 'double'],
-          ['added_later', optional('string')],
-        ],
-      })
-      expect(bodies.length).toBeGreaterThan(0)
-      for (const body of bodies) {
-        const expected = { ...type.fromBuffer(body) }
-        expect(whole.read(body, headers)).toEqual(expected)
-        expect(projection.read(body, headers)).toEqual({ [last]: expected[last], added_later: null })
-      }
-    },
-  )
+  test.skipIf(path === undefined)('its data, whole and projected (skipped without the file)', () => {
+    const { bodies, headers } = dataOf(path!)
+    const written = JSON.parse(headers.find(([name]) => name === 'schema')![1])
+    const type = avsc.Type.forSchema(written, { wrapUnions: false })
+    const whole = new TestReader({ format: 'avro', schema: written })
+    const last = written.fields.at(-1).name
+    const projection = new TestReader({
+      format: 'avro',
+      schema: [
+        [last, 'double'],
+        ['added_later', optional('string')],
+      ],
+    })
+    expect(bodies.length).toBeGreaterThan(0)
+    for (const body of bodies) {
+      const expected = { ...type.fromBuffer(body) }
+      expect(whole.read(body, headers)).toEqual(expected)
+      expect(projection.read(body, headers)).toEqual({ [last]: expected[last], added_later: null })
+    }
+  })
 })

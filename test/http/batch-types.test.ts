@@ -194,7 +194,7 @@ describe('a charset', () => {
         const { status, text } = await app.post(BATCH, { headers: { 'Content-Type': type }, chunks })
         expect([status, text]).toEqual([
           415,
-          'the body begins with the byte order mark of UTF-16 or UTF-32, in which line ends cannot be told from other bytes; ' +
+          'the body begins with the byte order mark of UTF-16 or UTF-32, in which the bytes of line ends are also parts of other characters; ' +
             'send the batch in UTF-8, or each text as an event of its own',
         ])
       }

@@ -1,8 +1,8 @@
 /** Compiles a pattern of grok and finds it in a text: the texts of the match's captures by name. */
 import { GROK_LIBRARY } from '../../src/formats/patterns/index.ts'
-import { RegexMatcher } from '../../src/formats/regex-match.ts'
-import { compileTree } from '../../src/formats/regex-program.ts'
-import { PatternTrees } from '../../src/formats/regex-tree.ts'
+import { RegexMatcher } from '../../src/formats/regex/match.ts'
+import { compileTree } from '../../src/formats/regex/program.ts'
+import { PatternTrees } from '../../src/formats/regex/tree.ts'
 
 const TREES = new PatternTrees(GROK_LIBRARY)
 
@@ -18,7 +18,8 @@ export function finder(pattern: string): (text: string) => Record<string, string
     if (outcome !== 'match') return outcome
     const found: Record<string, string> = {}
     program.captures.forEach(({ name }, index) => {
-      const [from, to] = [matcher.slots[2 * index], matcher.slots[2 * index + 1]]
+      const from = matcher.slots[2 * index]!
+      const to = matcher.slots[2 * index + 1]!
       if (to >= 0) found[name] = text.slice(from, to)
     })
     return found

@@ -15,9 +15,9 @@
 import type { BatchLayout } from '../../decoders/decoder.ts'
 import { CHARSET_SETTING, findCharset } from '../../formats/charset.ts'
 import { singleBytes } from '../../formats/charset-encoder.ts'
+import type { FormatSpecification } from '../../formats/format-specification.ts'
 import { findFormat } from '../../formats/index.ts'
 import { ServiceError } from '../../service-error.ts'
-import type { FormatSpecification } from '../../streams/properties.ts'
 
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]"
 /** CDAP accepts `text/` without a subtype. */

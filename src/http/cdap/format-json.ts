@@ -5,11 +5,12 @@
  *
  * Reading checks first the shape and then the values, as CDAP does. Null counts as absent.
  */
+
+import type { FormatSpecification } from '../../formats/format-specification.ts'
 import { checkFormat } from '../../formats/specification.ts'
 import type { Schema } from '../../schemas/schema.ts'
 import { parseSchema, SchemaError } from '../../schemas/schema-json.ts'
 import { ServiceError } from '../../service-error.ts'
-import type { FormatSpecification } from '../../streams/properties.ts'
 import { readJson } from '../messages/json-document.ts'
 import { scalarText, scalarTexts } from '../messages/json-values.ts'
 import type { LenientJson, LenientObject } from '../messages/lenient-json.ts'

@@ -3,12 +3,12 @@
  * values, which can be sent between threads.
  */
 import { fieldJson } from '../../formats/field-json.ts'
+import type { FormatSpecification } from '../../formats/format-specification.ts'
 import { allFields, type HeaderPairs, type RecordReader, type Value } from '../../formats/record-reader.ts'
 import { openReader, resolveFormat } from '../../formats/specification.ts'
 import { bytesText } from '../../formats/value-json.ts'
 import type { RecordSchema } from '../../schemas/schema.ts'
 import { parseSchemaText } from '../../schemas/schema-json.ts'
-import type { FormatSpecification } from '../../streams/properties.ts'
 import { type ApiDocuments, parserOf } from './api-documents.ts'
 
 export interface DocumentTask {

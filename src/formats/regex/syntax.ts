@@ -1,8 +1,8 @@
 /**
  * What makes a regular expression wrong in Java's dialect, which grok patterns for CDAP are written in.
  *
- * JavaScript's own RegExp cannot be asked: it refuses much that is right there (possessive quantifiers, atomic groups,
- * inline flags) and reads `\A` as an A. So this looks at structure alone: groups and classes are closed, a quantifier
+ * JavaScript's RegExp cannot check this: it rejects valid syntax (possessive quantifiers, atomic groups, inline flags) and
+ * reads `\A` as an A. So this file checks structure alone: groups and classes are closed, a quantifier
  * has something to repeat, ranges ascend, names of groups are names and differ. A brace that is no quantifier is text,
  * as it is in Oniguruma, from which many patterns come.
  */

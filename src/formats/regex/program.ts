@@ -1,14 +1,14 @@
 /**
- * A tree as a program for regex-match.ts: words of 32 bits, the sets that they mention, and the captures.
+ * A tree as a program for match.ts: words of 32 bits, the sets that they mention, and the captures.
  *
- * What makes it fast is known here: for every choice, which characters each way may begin with, what comes behind the
- * tree included. Where they differ nothing is tried in vain, and a run of characters that ends where the next thing must
- * begin gives nothing back. Sets are over-estimates: they rule out, and never decide.
+ * For every choice the compiler computes which characters each alternative may begin with, including what follows the
+ * tree. The matcher skips alternatives that cannot match, and does not shorten a run whose characters cannot begin the next
+ * part. The sets are upper bounds: they exclude alternatives, and never prove a match.
  *
  *   END                                 the tree is matched
  *   CHAR set                            one character
  *   RUN set min max follow mode         characters of a set; follow is what may come behind, ANY for whatever
- *   SPLIT first second set1 set2        two ways, the first one first, each with what it may begin with
+ *   SPLIT first second set1 set2        two alternatives in order, each with the set it may begin with
  *   GOTO address
  *   SAVE slot                           the place goes to a slot: 2i is where capture i begins, 2i+1 where it ends
  *   MOVED slot                          fails unless the place has changed since a SAVE of the slot
@@ -16,10 +16,12 @@
  *   LOOK negative least most next slot  the tree behind it, up to an END: from least to most characters back, or from
  *                                       here on if most is -1
  *   HERE slot                           fails unless the place is that of the LOOK that uses the slot
- *   ATOMIC next                         the tree behind it, up to an END, and then no other way through it
+ *   ATOMIC next                         the tree behind it, up to an END, without backtracking into it
+ *
+ * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */
 import { type CharSet, intersect, isEmpty, LINE_ENDS, NO_CHARS, negate, unite } from './char-set.ts'
-import { PatternError, type Place, type RegexTree } from './regex-tree.ts'
+import { PatternError, type Place, type RegexTree } from './tree.ts'
 
 export const END = 0
 export const CHAR = 1
@@ -183,7 +185,7 @@ class Compiler {
     let behind = follow
     for (let index = parts.length - 1; index >= 0; index--) {
       follows[index] = behind
-      behind = this.#before(parts[index], behind)
+      behind = this.#before(parts[index]!, behind)
     }
     parts.forEach((part, index) => {
       this.#tree(part, follows[index])
@@ -364,7 +366,7 @@ class Compiler {
       }
       case 'repeat': {
         const { least, most } = this.#length(tree.body)
-        // Nothing, however often, is nothing.
+        // An empty body repeated is empty.
         return { least: least * tree.min, most: most === 0 || tree.max === 0 ? 0 : most * tree.max }
       }
       case 'capture':
@@ -395,7 +397,7 @@ function beginning(tree: RegexTree): RegexProgram['begins'] {
     case 'place':
       return tree.place === 'start' ? 'atStart' : 'anywhere'
     case 'sequence':
-      return beginning(tree.parts[0])
+      return beginning(tree.parts[0]!)
     case 'capture':
       return beginning(tree.body)
     case 'repeat': {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { REGEX_DEPTH_MAX, regexProblem } from '../../src/formats/regex-syntax.ts'
+import { REGEX_DEPTH_MAX, regexProblem } from '../../../src/formats/regex/syntax.ts'
 
 const sound = [
   '',

@@ -9,14 +9,18 @@
  *   groups       (…), (?:…), (?<name>…), (?>…), (?=…), (?!…), (?<=…), (?<!…), (?imsxudU-imsxudU), (?i:…)
  *   repeats      * + ? {n} {n,} {n,m}, each as it is, with ? (as few as may be) or + (never gives back)
  *
- * References back to a group (\1, \k<name>) are refused: they are what no matcher can do in bounded time.
+ * References back to a group (\1, \k<name>) are rejected: they cannot be matched in bounded time.
  *
  * Flags hold in the patterns that are referred to, as where references are replaced in the text of the pattern; flags that are
  * set in a pattern of the library end with it.
  *
- * Its structure has been found sound before (regex-syntax.ts), so only what that does not look at can go wrong here. The
+ * syntax.ts has checked the structure, so only errors that it does not check are thrown here. The
  * tree of a library pattern is made once for every set of flags and stands at every place that refers to it.
+ *
+ * Indexes are asserted with `!`: syntax.ts has checked the structure, so what a construct needs is there.
  */
+
+import { type GrokLibrary, type GrokReference, matchReference } from '../grok-pattern.ts'
 import {
   ALL_CHARS,
   type CharSet,
@@ -37,8 +41,7 @@ import {
   VERTICAL_SPACES,
   WORD_CHARS,
 } from './char-set.ts'
-import { type GrokLibrary, type GrokReference, matchReference } from './grok-pattern.ts'
-import { GROUP_START, QUANTIFIER } from './regex-syntax.ts'
+import { GROUP_START, QUANTIFIER } from './syntax.ts'
 
 export type Place =
   | 'start'
@@ -196,12 +199,12 @@ class TreeReader {
       else parts.push(this.#repeated(atom))
     }
     options.push(sequence(parts))
-    return options.length === 1 ? options[0] : { kind: 'choice', options }
+    return options.length === 1 ? options[0]! : { kind: 'choice', options }
   }
 
   /** White space and comments under (?x). */
   #skipExtended(): boolean {
-    const char = this.#source[this.#at]
+    const char = this.#source[this.#at]!
     if (/\s/.test(char)) {
       this.#at++
       return true
@@ -242,7 +245,7 @@ class TreeReader {
 
   /** One thing that a quantifier may follow, or flags for what is to come. */
   #atom(flags: Flags): RegexTree | { readonly flags: Flags } {
-    const char = this.#source[this.#at]
+    const char = this.#source[this.#at]!
     switch (char) {
       case '(':
         return this.#group(flags)
@@ -334,7 +337,7 @@ class TreeReader {
   }
 
   #escape(flags: Flags): RegexTree {
-    const letter = this.#source[this.#at + 1]
+    const letter = this.#source[this.#at + 1]!
     const place = PLACES.get(letter)
     if (place !== undefined) {
       this.#at += 2
@@ -368,7 +371,7 @@ class TreeReader {
 
   /** What the escape at `at` stands for, inside a class or out of it. */
   #escapedSet(flags: Flags): CharSet {
-    const letter = this.#source[this.#at + 1]
+    const letter = this.#source[this.#at + 1]!
     const rest = this.#at + 2
     this.#at = rest
     const set = (flags.unicodeClasses ? unicodeEscape(letter) : undefined) ?? ESCAPED_SETS.get(letter)
@@ -377,24 +380,24 @@ class TreeReader {
       case 'p':
       case 'P': {
         const [text, inBraces, alone] = this.#matched(/\{([^{}]*)\}|([A-Za-z])/y, rest, `\\${letter}`)
-        const name = inBraces ?? alone
+        const name = (inBraces ?? alone)!
         const property = namedClass(name, flags) ?? unicodeProperty(name.replace(/^Is/, ''))
         if (property === undefined) throw new PatternError(`'\\${letter}${text}' is not a known property`)
         return letter === 'p' ? property : negate(property)
       }
       case 'x': {
         const [, inBraces, plain] = this.#matched(/\{([0-9A-Fa-f]{1,6})\}|([0-9A-Fa-f]{1,2})/y, rest, '\\x')
-        const code = Number.parseInt(inBraces ?? plain, 16)
+        const code = Number.parseInt((inBraces ?? plain)!, 16)
         if (code > 0xffff) throw new PatternError('characters above \\uFFFF are not supported in escapes')
         return oneChar(code)
       }
       case 'u': {
         const [, digits] = this.#matched(/([0-9A-Fa-f]{4})/y, rest, '\\u')
-        return oneChar(Number.parseInt(digits, 16))
+        return oneChar(Number.parseInt(digits!, 16))
       }
       case '0': {
         const [, digits] = this.#matched(/([0-3]?[0-7]{1,2})/y, rest, '\\0')
-        return oneChar(Number.parseInt(digits, 8))
+        return oneChar(Number.parseInt(digits!, 8))
       }
       case 'c': {
         if (rest >= this.#source.length) throw new PatternError("'\\c' lacks its letter")
@@ -452,7 +455,7 @@ class TreeReader {
     match.lastIndex = this.#at
     const found = match.exec(this.#source)
     if (found === null) return false
-    const set = namedClass(found[2], flags)
+    const set = namedClass(found[2]!, flags)
     if (set === undefined) throw new PatternError(`'${found[0]}' is not a class`)
     into.push(found[1] === '^' ? negate(set) : set)
     this.#at += found[0].length
@@ -463,27 +466,27 @@ class TreeReader {
   #range(flags: Flags): CharSet {
     if (this.#source.startsWith('\\Q', this.#at)) throw new PatternError("'\\Q' in a class is not supported")
     const from = this.#classChar(flags)
+    const first = onlyUnit(from)
     const isRange =
       this.#source[this.#at] === '-' &&
       this.#source[this.#at + 1] !== ']' &&
-      this.#source[this.#at + 1] !== '[' &&
-      isOne(from)
-    if (!isRange) return from
+      this.#source[this.#at + 1] !== '['
+    if (!isRange || first === undefined) return from
     const dash = this.#at++
-    const to = this.#classChar(flags)
-    if (!isOne(to)) {
-      // [a-\d]: no range, but the three.
+    const last = onlyUnit(this.#classChar(flags))
+    if (last === undefined) {
+      // [a-\d] is no range: it is the character, the dash and the class.
       this.#at = dash + 1
       return unite(from, oneChar(0x2d))
     }
-    if (to[0][0] < from[0][0]) {
+    if (last < first) {
       throw new PatternError(`the range '${this.#source.slice(dash - 1, dash + 2)}' does not ascend`)
     }
-    return charSet([from[0][0], to[0][0]])
+    return charSet([first, last])
   }
 
   #classChar(flags: Flags): CharSet {
-    const char = this.#source[this.#at]
+    const char = this.#source[this.#at]!
     if (char !== '\\') {
       this.#at++
       return oneChar(char.charCodeAt(0))
@@ -496,7 +499,7 @@ class TreeReader {
   }
 }
 
-/** What these find is given without its quotes, as CDAP does with whatever begins and ends with one. */
+/** Texts found by these patterns are returned without their quotes, as in CDAP. */
 const QUOTED_STRINGS: ReadonlySet<string> = new Set(['QUOTEDSTRING', 'QS'])
 
 const PLACES: ReadonlyMap<string, Place> = new Map([
@@ -573,11 +576,12 @@ function unicodely(place: Place, { unicodeClasses }: Flags): Place {
   return unicodeClasses ? (UNICODE_PLACES.get(place) ?? place) : place
 }
 
-function isOne(set: CharSet): boolean {
-  return set.length === 1 && set[0][0] === set[0][1]
+/** The unit of a set that has one; undefined for other sets. */
+function onlyUnit([range, ...more]: CharSet): number | undefined {
+  return range !== undefined && more.length === 0 && range[0] === range[1] ? range[0] : undefined
 }
 
 function sequence(parts: readonly RegexTree[]): RegexTree {
   if (parts.length === 0) return EMPTY
-  return parts.length === 1 ? parts[0] : { kind: 'sequence', parts }
+  return parts.length === 1 ? parts[0]! : { kind: 'sequence', parts }
 }

@@ -1,22 +1,24 @@
 /**
- * Runs a program of regex-program.ts over a text, and always ends: it tries one way after the other, as Java and Oniguruma
- * do, so that patterns mean what they mean there, but counts its steps and gives up when there are too many.
+ * Runs a program of program.ts on a text by backtracking, as Java and Oniguruma do, so that patterns mean the same here. It
+ * counts its steps and returns 'tooLong' when there are too many.
  *
- * A step takes a few nanoseconds. The places to come back to are on a stack of its own, in entries of four words:
+ * A step takes a few nanoseconds. Backtracking uses a stack of entries of four words:
  *
- *   RETRY address place -         go on there
+ *   RETRY address place -         continue there
  *   RESET slot value -            a slot was changed
- *   SHORTER address least place   a RUN that may give back one more, down to `least`
- *   LONGER address place most     a RUN that may take one more, up to `most`
+ *   SHORTER address least place   a RUN that may be one character shorter, down to `least`
+ *   LONGER address place most     a RUN that may be one character longer, up to `most`
+ *
+ * Indexes are asserted with `!`: the compiler of the program keeps addresses, slots and sets inside their arrays, and the loops keep places inside the text.
  */
 import { LINE_ENDS, unicodeClass, WORD_CHARS } from './char-set.ts'
-import { ANY, type RegexProgram } from './regex-program.ts'
+import { ANY, type RegexProgram } from './program.ts'
 
 /** Steps for one event, and one more for every character of it: tens of milliseconds at worst. Lines of logs take hundreds. */
 export const STEPS_MAX = 700_000
 /** Characters that a run passes in the time of a step. */
 const RUN_CHARS_PER_STEP = 4
-/** 16 MiB; more than the steps can fill by a fair pattern. */
+/** 16 MiB. Ordinary patterns reach the limit of steps before. */
 const STACK_WORDS_MAX = 4 * 1024 * 1024
 const STACK_WORDS_MIN = 4 * 256
 
@@ -84,12 +86,12 @@ export class RegexMatcher {
     const first = this.#first
     for (let start = 0; start <= end; start++) {
       if (first !== ANY) {
-        while (start < end && !this.#has(first, units[start])) start++
+        while (start < end && !this.#has(first, units[start]!)) start++
         if (start >= end) return 'none'
       }
       if (start > 0 && this.#begins === 'behindLineEnds') {
-        while (start < end && !this.#has(this.#lineEnds, units[start - 1])) start++
-        if (!this.#has(this.#lineEnds, units[start - 1])) return 'none'
+        while (start < end && !this.#has(this.#lineEnds, units[start - 1]!)) start++
+        if (!this.#has(this.#lineEnds, units[start - 1]!)) return 'none'
       }
       this.slots.fill(-1)
       this.#top = 0
@@ -107,12 +109,12 @@ export class RegexMatcher {
 
   #hasBeyond(set: number, unit: number): boolean {
     const beyond = this.#beyond
-    let low = this.#beyondStarts[set] >> 1
-    let high = this.#beyondStarts[set + 1] >> 1
+    let low = this.#beyondStarts[set]! >> 1
+    let high = this.#beyondStarts[set + 1]! >> 1
     while (low < high) {
       const middle = (low + high) >> 1
-      if (unit > beyond[2 * middle + 1]) low = middle + 1
-      else if (unit < beyond[2 * middle]) high = middle
+      if (unit > beyond[2 * middle + 1]!) low = middle + 1
+      else if (unit < beyond[2 * middle]!) high = middle
       else return true
     }
     return false
@@ -120,7 +122,7 @@ export class RegexMatcher {
 
   /**
    * From an address and a place up to the END that belongs to it; the place there, or FAILED with the stack as it was, or
-   * GAVE_UP. After success the stack still holds the ways not gone.
+   * GAVE_UP. After success the stack still holds the alternatives.
    */
   #run(address: number, start: number): number {
     const code = this.#code
@@ -140,8 +142,8 @@ export class RegexMatcher {
 
         case 1 /* CHAR */:
           {
-            const unit = place < end ? units[place] : NO_SET
-            const set = code[at + 1]
+            const unit = place < end ? units[place]! : NO_SET
+            const set = code[at + 1]!
             if (
               unit !== NO_SET &&
               (unit < ASCII ? ascii[set * ASCII + unit] === 1 : this.#hasBeyond(set, unit))
@@ -156,10 +158,10 @@ export class RegexMatcher {
 
         case 2 /* RUN */:
           {
-            const set = code[at + 1]
-            const min = code[at + 2]
+            const set = code[at + 1]!
+            const min = code[at + 2]!
             const how = code[at + 5]
-            const most = end - place < code[at + 3] ? end : place + code[at + 3]
+            const most = end - place < code[at + 3]! ? end : place + code[at + 3]!
             const least = place + min
             if (least > end) {
               failed = true
@@ -168,7 +170,7 @@ export class RegexMatcher {
             const stop = how === 1 /* LAZY */ ? least : most
             const from = place
             while (place < stop) {
-              const unit = units[place]
+              const unit = units[place]!
               if (unit < ASCII ? ascii[set * ASCII + unit] === 0 : !this.#hasBeyond(set, unit)) break
               place++
             }
@@ -178,7 +180,7 @@ export class RegexMatcher {
             } else if (how === 2 /* POSSESSIVE */) {
               at += 6
             } else if (how === 0 /* GREEDY */) {
-              place = this.#shorter(code[at + 4], least, place)
+              place = this.#shorter(code[at + 4]!, least, place)
               if (place < 0) {
                 failed = true
                 break
@@ -186,7 +188,7 @@ export class RegexMatcher {
               if (place > least && !this.#push(SHORTER, at, least, place - 1)) return GAVE_UP
               at += 6
             } else {
-              place = this.#longer(set, code[at + 4], place, most)
+              place = this.#longer(set, code[at + 4]!, place, most)
               if (place < 0) {
                 failed = true
                 break
@@ -199,14 +201,14 @@ export class RegexMatcher {
 
         case 3 /* SPLIT */:
           {
-            const unit = place < end ? units[place] : NO_SET
-            const first = this.#mayBegin(code[at + 3], unit)
-            const second = this.#mayBegin(code[at + 4], unit)
+            const unit = place < end ? units[place]! : NO_SET
+            const first = this.#mayBegin(code[at + 3]!, unit)
+            const second = this.#mayBegin(code[at + 4]!, unit)
             if (first) {
-              if (second && !this.#push(RETRY, code[at + 2], place, 0)) return GAVE_UP
-              at = code[at + 1]
+              if (second && !this.#push(RETRY, code[at + 2]!, place, 0)) return GAVE_UP
+              at = code[at + 1]!
             } else if (second) {
-              at = code[at + 2]
+              at = code[at + 2]!
             } else {
               failed = true
             }
@@ -214,25 +216,25 @@ export class RegexMatcher {
           }
 
         case 4 /* GOTO */:
-          at = code[at + 1]
+          at = code[at + 1]!
           break
 
         case 5 /* SAVE */:
           {
-            const slot = code[at + 1]
-            if (!this.#push(RESET, slot, this.slots[slot], 0)) return GAVE_UP
+            const slot = code[at + 1]!
+            if (!this.#push(RESET, slot, this.slots[slot]!, 0)) return GAVE_UP
             this.slots[slot] = place
             at += 2
             break
           }
 
         case 6 /* MOVED */:
-          if (this.slots[code[at + 1]] === place) failed = true
+          if (this.slots[code[at + 1]!] === place) failed = true
           else at += 2
           break
 
         case 7 /* AT */:
-          if (this.#isAt(code[at + 1], place)) at += 2
+          if (this.#isAt(code[at + 1]!, place)) at += 2
           else failed = true
           break
 
@@ -240,13 +242,13 @@ export class RegexMatcher {
           {
             const found = this.#look(at, place)
             if (found === GAVE_UP) return GAVE_UP
-            if (found >= 0 === (code[at + 1] === 0)) at = code[at + 4]
+            if (found >= 0 === (code[at + 1] === 0)) at = code[at + 4]!
             else failed = true
             break
           }
 
         case 10 /* HERE */:
-          if (this.slots[code[at + 1]] === place) at += 2
+          if (this.slots[code[at + 1]!] === place) at += 2
           else failed = true
           break
 
@@ -258,16 +260,16 @@ export class RegexMatcher {
             if (after < 0) {
               failed = true
             } else {
-              this.#forgetWays(before)
+              this.#dropAlternatives(before)
               place = after
-              at = code[at + 1]
+              at = code[at + 1]!
             }
             break
           }
       }
       if (!failed) continue
 
-      // Back to the last way not gone.
+      // Backtrack to the last alternative.
       for (;;) {
         if (this.#top === base) return FAILED
         const stack = this.#stack
@@ -275,15 +277,15 @@ export class RegexMatcher {
         this.#top = entry
         const kind = stack[entry]
         if (kind === RESET) {
-          this.slots[stack[entry + 1]] = stack[entry + 2]
+          this.slots[stack[entry + 1]!] = stack[entry + 2]!
         } else if (kind === RETRY) {
-          at = stack[entry + 1]
-          place = stack[entry + 2]
+          at = stack[entry + 1]!
+          place = stack[entry + 2]!
           break
         } else if (kind === SHORTER) {
-          const run = stack[entry + 1]
-          const least = stack[entry + 2]
-          place = this.#shorter(code[run + 4], least, stack[entry + 3])
+          const run = stack[entry + 1]!
+          const least = stack[entry + 2]!
+          place = this.#shorter(code[run + 4]!, least, stack[entry + 3]!)
           if (place < 0) continue
           if (place > least) {
             stack[entry + 3] = place - 1
@@ -292,13 +294,13 @@ export class RegexMatcher {
           at = run + 6
           break
         } else {
-          const run = stack[entry + 1]
-          const most = stack[entry + 3]
-          const next = stack[entry + 2]
-          const set = code[run + 1]
-          // One more has to be taken first.
-          if (!this.#has(set, units[next])) continue
-          place = this.#longer(set, code[run + 4], next + 1, most)
+          const run = stack[entry + 1]!
+          const most = stack[entry + 3]!
+          const next = stack[entry + 2]!
+          const set = code[run + 1]!
+          // The run takes one more character first.
+          if (!this.#has(set, units[next]!)) continue
+          place = this.#longer(set, code[run + 4]!, next + 1, most)
           if (place < 0) continue
           if (place < most) {
             stack[entry + 2] = place
@@ -317,7 +319,7 @@ export class RegexMatcher {
     const units = this.#units
     let at = place
     if (at === this.#end) at--
-    while (at >= least && !this.#has(follow, units[at])) at--
+    while (at >= least && !this.#has(follow, units[at]!)) at--
     this.#steps -= ((place - at) / RUN_CHARS_PER_STEP) | 0
     return at < least ? FAILED : at
   }
@@ -329,8 +331,8 @@ export class RegexMatcher {
     let at = place
     let found = false
     while (at < this.#end) {
-      found = this.#has(follow, units[at])
-      if (found || at >= most || !this.#has(set, units[at])) break
+      found = this.#has(follow, units[at]!)
+      if (found || at >= most || !this.#has(set, units[at]!)) break
       at++
     }
     this.#steps -= ((at - place) / RUN_CHARS_PER_STEP) | 0
@@ -341,15 +343,15 @@ export class RegexMatcher {
   #look(at: number, place: number): number {
     const code = this.#code
     const before = this.#top
-    const most = code[at + 3]
+    const most = code[at + 3]!
     if (most < 0) {
       const found = this.#run(at + 6, place)
       if (found >= 0) this.#leave(before, code[at + 1] === 1)
       return found
     }
     // The tree has to end where it was looked from: its last step compares the place with this slot.
-    this.slots[code[at + 5]] = place
-    for (let back = code[at + 2]; back <= most && back <= place; back++) {
+    this.slots[code[at + 5]!] = place
+    for (let back = code[at + 2]!; back <= most && back <= place; back++) {
       const found = this.#run(at + 6, place - back)
       if (found === GAVE_UP) return GAVE_UP
       if (found >= 0) {
@@ -362,26 +364,26 @@ export class RegexMatcher {
 
   #leave(before: number, negative: boolean): void {
     if (!negative) {
-      this.#forgetWays(before)
+      this.#dropAlternatives(before)
       return
     }
     while (this.#top > before) {
       this.#top -= 4
       if (this.#stack[this.#top] === RESET) {
-        this.slots[this.#stack[this.#top + 1]] = this.#stack[this.#top + 2]
+        this.slots[this.#stack[this.#top + 1]!] = this.#stack[this.#top + 2]!
       }
     }
   }
 
-  /** Drops the ways not gone since `before`, and keeps what slots were. */
-  #forgetWays(before: number): void {
+  /** Drops the alternatives pushed since `before`; keeps the entries that restore slots. */
+  #dropAlternatives(before: number): void {
     const stack = this.#stack
     let kept = before
     for (let entry = before; entry < this.#top; entry += 4) {
       if (stack[entry] !== RESET) continue
       stack[kept] = RESET
-      stack[kept + 1] = stack[entry + 1]
-      stack[kept + 2] = stack[entry + 2]
+      stack[kept + 1] = stack[entry + 1]!
+      stack[kept + 2] = stack[entry + 2]!
       kept += 4
     }
     this.#top = kept
@@ -411,19 +413,19 @@ export class RegexMatcher {
   #isAt(index: number, place: number): boolean {
     const units = this.#units
     const end = this.#end
-    // As in PLACES of regex-program.ts.
+    // As in PLACES of program.ts.
     switch (index) {
       case 0 /* start */:
         return place === 0
       case 1 /* end */:
         return place === end
       case 2 /* lineStart */:
-        return place === 0 || (place < end && this.#has(this.#lineEnds, units[place - 1]))
+        return place === 0 || (place < end && this.#has(this.#lineEnds, units[place - 1]!))
       case 3 /* lineEnd */:
-        return place === end || this.#has(this.#lineEnds, units[place])
+        return place === end || this.#has(this.#lineEnds, units[place]!)
       case 4 /* lastLineEnd */:
         if (place === end) return true
-        if (!this.#has(this.#lineEnds, units[place])) return false
+        if (!this.#has(this.#lineEnds, units[place]!)) return false
         return (
           place === end - 1 ||
           (place === end - 2 && units[place] === CARRIAGE_RETURN && units[end - 1] === LINE_FEED)
@@ -446,6 +448,6 @@ export class RegexMatcher {
   }
 
   #isIn(set: number, place: number): boolean {
-    return place >= 0 && place < this.#end && this.#has(set, this.#units[place])
+    return place >= 0 && place < this.#end && this.#has(set, this.#units[place]!)
   }
 }

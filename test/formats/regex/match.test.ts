@@ -1,12 +1,12 @@
 /** The matcher of patterns: what it finds is what Java and Oniguruma find, and it always ends. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { PatternTrees } from '../../src/formats/regex-tree.ts'
-import { finder } from '../support/find-pattern.ts'
+import { PatternTrees } from '../../../src/formats/regex/tree.ts'
+import { finder } from '../../support/find-pattern.ts'
 
 function found(pattern: string, text: string): string {
   const result = finder(pattern)(text)
-  return typeof result === 'string' ? result : result.all
+  return typeof result === 'string' ? result : result.all!
 }
 
 const matches: { pattern: string; text: string; all: string }[] = [
@@ -272,8 +272,8 @@ describe('what takes other matchers for ever', () => {
     const before = process.cpuUsage()
     const result = find(text)
     const { user } = process.cpuUsage(before)
-    expect(typeof result === 'string' ? result : result.all.length).toEqual(expect.anything())
-    // Steps bound it to a few tens of milliseconds; the rest is room for a machine that is slow.
+    expect(typeof result === 'string' ? result : result.all!.length).toEqual(expect.anything())
+    // Steps bound it to a few tens of milliseconds; the rest is a margin for a slow machine.
     expect(user / 1000).toBeLessThan(500)
   })
 })

@@ -1,0 +1,25 @@
+/** The part that readers of single lines share: the line is the body without a byte order mark and without its line end. */
+
+import { lineEnd, textStart } from './line-body.ts'
+import type { FormatError, HeaderPairs, RecordReader, Value } from './record-reader.ts'
+
+export abstract class LineReader implements RecordReader {
+  read(
+    bytes: Uint8Array,
+    bodyStart: number,
+    bodyEnd: number,
+    _headers: HeaderPairs,
+    into: Value[],
+  ): FormatError | undefined {
+    const start = textStart(bytes, bodyStart, bodyEnd)
+    return this.line(bytes, start, lineEnd(bytes, start, bodyEnd), into)
+  }
+
+  /** Reads the line `bytes[start, end)`. The rest is as in RecordReader. */
+  protected abstract line(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    into: Value[],
+  ): FormatError | undefined
+}
