@@ -49,7 +49,7 @@ exit code: 0 done, 1 the store is damaged and was not copied, 2 could not be don
 
 function copyStore(
   data: string,
-  { store, files, format }: ClosedStore,
+  { store, files }: ClosedStore,
   partial: string,
   environment: CommandEnvironment,
 ): void {
@@ -63,7 +63,7 @@ function copyStore(
   }
   syncFolder(target)
   copyStopRecord(data, partial)
-  writeStamp(partial, format)
+  writeStamp(partial)
   environment.print(`${countText(names.length, 'file')} copied, ${bytesText(files.fileBytes)}\n`)
 }
 

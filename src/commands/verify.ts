@@ -1,5 +1,6 @@
 /** `millrace verify`: reads a closed store from end to end and says what is not as it was written. */
 import { type ClosedStore, openClosedStore } from '../../storage/level/closed-store.ts'
+import { FORMAT_VERSION } from '../../storage/level/format-stamp.ts'
 import { type ScrubTotals, scrub } from '../../storage/level/scrub.ts'
 import type { FileDamage } from '../../storage/level-files/file-damage.ts'
 import { CatalogContent } from './catalog-content.ts'
@@ -66,7 +67,7 @@ function verifyContent(
 }
 
 function summary(folder: string, store: ClosedStore, catalog: CatalogContent, totals: ScrubTotals): string {
-  const { files, format } = store
+  const { files } = store
   let events = 0
   let bodyBytes = 0
   let retired = 0
@@ -79,7 +80,7 @@ function summary(folder: string, store: ClosedStore, catalog: CatalogContent, to
     }
   }
   const lines = [
-    `${folder}: format ${format}, ${countText(files.fileCount, 'file')} of ${bytesText(files.fileBytes)}`,
+    `${folder}: format ${FORMAT_VERSION}, ${countText(files.fileCount, 'file')} of ${bytesText(files.fileBytes)}`,
     `${countText(catalog.streams.size, 'stream')}, ${countText(events, 'event')} with ${bytesText(bodyBytes)} of bodies`,
   ]
   if (retired > 0) lines.push(`${countText(retired, 'log')} of streams truncated or deleted, to be removed`)

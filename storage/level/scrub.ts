@@ -148,8 +148,8 @@ class Scrub {
     }
   }
 
-  #takeDocument({ key, value, sound }: Entry): void {
-    const document = storedDocument(key, value, sound)
+  #takeDocument({ key, value }: Entry): void {
+    const document = storedDocument(key, value)
     const { collection, id } = document
     if (document.sound) this.#visitor.document(collection, id, document.text)
     else this.#visitor.damage({ reason: `document ${collection}/${id} does not match its checksum` })

@@ -6,6 +6,7 @@ import { beforeAll, expect, test } from 'vitest'
 import { repair } from '../../src/commands/repair.ts'
 import { verify } from '../../src/commands/verify.ts'
 import { Tables } from '../../src/explore/tables.ts'
+import { encodeDocument } from '../../storage/level/document-codec.ts'
 import { blockKey, documentKey, tailKey } from '../../storage/level/keys.ts'
 import type { ReadEvent } from '../contract/event-log.ts'
 import { filesOf } from '../support/files-of.ts'
@@ -119,8 +120,10 @@ test('properties, views, disabled tables and namespaces are saved', async () => 
 })
 
 test('what is noted of streams is saved; metrics begin anew', async () => {
-  const put = (db: Db, collection: string, id: string, document: unknown) =>
-    db.put(documentKey(collection, id), Buffer.from(JSON.stringify(document)))
+  const put = (db: Db, collection: string, id: string, document: unknown) => {
+    const key = documentKey(collection, id)
+    return db.put(key, encodeDocument(key, document))
+  }
   const document = { properties: [['owner', 'ann']], tags: ['a'] }
   const { folder, fixed } = await damaged(async (db) => {
     await put(db, 'metadata', 'default:singles', document)

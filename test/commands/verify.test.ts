@@ -90,6 +90,11 @@ async function putTail(db: Db, stream: string, change: object): Promise<void> {
   await db.put(key, encodeTail(key, { ...decodeTail(key, (await db.get(key))!), ...change }))
 }
 
+async function putDocument(db: Db, collection: string, id: string, json: string): Promise<void> {
+  const key = documentKey(collection, id)
+  await db.put(key, sealed(key, json))
+}
+
 /** A piece of the upload in `batches`: key and index of its first event. */
 async function secondPiece(db: Db): Promise<Buffer> {
   const reference = (await db.keys({ gte: BLOCKS.gte, lt: BLOCKS.lt }).all()).find(isReferenceKey)!
@@ -191,13 +196,18 @@ const damages: {
     says: ['stream default:batches, sequences 0 to 3: the events are before the trim point, and still there'],
   },
   {
+    name: 'a document without a checksum',
+    change: async (db) => db.put(documentKey('streams', 'default:singles'), Buffer.from('{"log":1}')),
+    says: ['document streams/default:singles does not match its checksum'],
+  },
+  {
     name: 'a document that is no JSON',
-    change: async (db) => db.put(documentKey('streams', 'default:singles'), Buffer.from('{"log"')),
+    change: async (db) => putDocument(db, 'streams', 'default:singles', '{"log"'),
     says: [/^document streams\/default:singles cannot be read: /],
   },
   {
     name: 'a document without its log',
-    change: async (db) => db.put(documentKey('streams', 'default:singles'), Buffer.from('{}')),
+    change: async (db) => putDocument(db, 'streams', 'default:singles', '{}'),
     says: [
       'document streams/default:singles cannot be read: catalog document of stream default:singles has no log',
     ],
@@ -219,7 +229,7 @@ const damages: {
   },
   {
     name: 'a counter that went back',
-    change: async (db) => db.put(documentKey('counters', 'logs'), Buffer.from('1')),
+    change: async (db) => putDocument(db, 'counters', 'logs', '1'),
     says: [
       /^the log of stream .* has never been handed out$/,
       /^counters\/logs is 1, and there is a log \d$/,
