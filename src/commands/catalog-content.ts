@@ -8,6 +8,7 @@ import {
   parseNamespaceName,
   parseStreamName,
   type StreamId,
+  streamKey,
 } from '../streams/names.ts'
 import type { NamespaceProperties } from '../streams/namespace.ts'
 import type { StreamProperties } from '../streams/properties.ts'
@@ -50,9 +51,9 @@ export class CatalogContent {
     for (const { id, log } of this.streams.values()) {
       const { namespace } = id
       if (namespace !== DEFAULT_NAMESPACE && !this.namespaces.has(namespace)) {
-        this.#onProblem(`the namespace of stream ${nameOf(id)} is missing`)
+        this.#onProblem(`the namespace of stream ${streamKey(id)} is missing`)
       }
-      if (log > this.lastLog) this.#onProblem(`the log of stream ${nameOf(id)} has never been handed out`)
+      if (log > this.lastLog) this.#onProblem(`the log of stream ${streamKey(id)} has never been handed out`)
     }
     if (highestLog > this.lastLog) {
       this.#onProblem(`counters/logs is ${this.lastLog}, and there is a log ${highestLog}`)
@@ -62,7 +63,7 @@ export class CatalogContent {
   /** `stream default:logs`, or the number of a log that no stream points to. */
   nameOfLog(log: LogId): string {
     const stream = this.streams.get(log)
-    return stream === undefined ? `log ${log}, which no stream points to` : `stream ${nameOf(stream.id)}`
+    return stream === undefined ? `log ${log}, which no stream points to` : `stream ${streamKey(stream.id)}`
   }
 
   #decode(collection: string, id: string, document: unknown): void {
@@ -85,11 +86,7 @@ export class CatalogContent {
     const stored = decodeStreamDocument(name, document)
     const { log } = stored
     const other = this.streams.get(log)
-    if (other !== undefined) throw new Error(`its log belongs to stream ${nameOf(other.id)}`)
+    if (other !== undefined) throw new Error(`its log belongs to stream ${streamKey(other.id)}`)
     this.streams.set(log, { id, ...stored })
   }
-}
-
-export function nameOf({ namespace, stream }: StreamId): string {
-  return `${namespace}:${stream}`
 }

@@ -2,11 +2,16 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { openStorage } from '../../storage/level/open.ts'
 import type { EventHeaders, EventLog, LogRestore } from '../../storage/log.ts'
-import { DEFAULT_NAMESPACE, parseNamespaceName, parseStreamName, type StreamId } from '../streams/names.ts'
+import {
+  DEFAULT_NAMESPACE,
+  parseNamespaceName,
+  parseStreamName,
+  type StreamId,
+  streamKey,
+} from '../streams/names.ts'
 import { DEFAULT_PROPERTIES } from '../streams/properties.ts'
 import { Registry } from '../streams/registry.ts'
 import { restoreStream } from '../streams/restore.ts'
-import { nameOf } from './catalog-content.ts'
 import { type Command, UsageError } from './command.ts'
 import { dataFolderOf } from './data-folder.ts'
 import { type ExportedEvent, exportedEvents } from './export-lines.ts'
@@ -49,7 +54,7 @@ exit code: 0 done, 2 nothing was imported
         }
         await gathered.flush()
       })
-      environment.print(`stream ${nameOf(id)}: ${countText(events, 'event')} imported\n`)
+      environment.print(`stream ${streamKey(id)}: ${countText(events, 'event')} imported\n`)
     } finally {
       await storage.close()
     }
@@ -69,7 +74,7 @@ function propertiesOfEmpty(registry: Registry, log: EventLog, { namespace, strea
   if (existing === undefined) return DEFAULT_PROPERTIES
   const tail = log.tail(existing.log)
   if (tail !== undefined && tail.firstSequence < tail.nextSequence) {
-    const name = nameOf({ namespace, stream })
+    const name = streamKey({ namespace, stream })
     throw new UsageError(`stream ${name} is not empty; truncate it first, or import into another`)
   }
   return existing.properties

@@ -5,12 +5,12 @@ import { type ClosedStore, openClosedStore } from '../../storage/level/closed-st
 import { openStorage, type Storage } from '../../storage/level/open.ts'
 import { salvageLog } from '../../storage/level/salvage.ts'
 import type { EventBlock, LogId, LogRestore } from '../../storage/log.ts'
-import { DEFAULT_NAMESPACE, parseStreamName, type StreamId } from '../streams/names.ts'
+import { DEFAULT_NAMESPACE, parseStreamName, type StreamId, streamKey } from '../streams/names.ts'
 import { DEFAULT_NAMESPACE_PROPERTIES } from '../streams/namespace.ts'
 import { DEFAULT_PROPERTIES, type StreamProperties } from '../streams/properties.ts'
 import { Registry } from '../streams/registry.ts'
 import { restoreStream, restoreTables } from '../streams/restore.ts'
-import { CatalogContent, nameOf } from './catalog-content.ts'
+import { CatalogContent } from './catalog-content.ts'
 import type { Command, CommandEnvironment } from './command.ts'
 import { dataFolderOf } from './data-folder.ts'
 import { doubtfulEndText, Findings, fileDamageText, sequencesText } from './findings.ts'
@@ -142,7 +142,7 @@ class Salvage {
     log: LogId,
     properties: StreamProperties,
   ): Promise<void> {
-    const name = nameOf(id)
+    const name = streamKey(id)
     const before = this.#events
     await restoreStream(target, id, properties, async (restore) => {
       const blocks = salvageLog(this.#store.files, log, (from, to, reason) => {

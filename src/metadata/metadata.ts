@@ -8,7 +8,7 @@
 import type { Catalog, CatalogChange } from '../../storage/catalog.ts'
 import { ServiceError } from '../service-error.ts'
 import { type EntityId, existingStream, existingView } from '../streams/existing.ts'
-import type { NamespaceName, ViewName } from '../streams/names.ts'
+import { type NamespaceName, streamKey, type ViewName } from '../streams/names.ts'
 import { TTL_SECONDS_MAX } from '../streams/properties.ts'
 import type { Registry, RemovalHook, Stream, VisibleNames } from '../streams/registry.ts'
 import type { View } from '../streams/view.ts'
@@ -185,8 +185,8 @@ function systemMetadataOfView({ id }: Stream, { name, format }: View): MetadataO
   }
 }
 
-function keyOf({ namespace, stream, view }: EntityId): string {
-  return view === undefined ? `${namespace}:${stream}` : `${namespace}:${stream}:${view}`
+function keyOf(id: EntityId): string {
+  return id.view === undefined ? streamKey(id) : `${streamKey(id)}:${id.view}`
 }
 
 function isEmpty({ properties, tags }: MetadataOf): boolean {

@@ -11,6 +11,7 @@
  */
 import type { Catalog, CatalogChange } from '../../storage/catalog.ts'
 import type { EventLog } from '../../storage/log.ts'
+import { streamKey } from '../streams/names.ts'
 import type { Registry, RemovalHook, Stream } from '../streams/registry.ts'
 import { COUNTED, type StreamCounts, type Totals, type Traffic, totalsOf } from '../streams/traffic.ts'
 import {
@@ -168,7 +169,7 @@ export class Meter implements RemovalHook {
     return streams
       .filter(({ counts }) => this.#kept.has(counts.incarnation))
       .flatMap(({ id, counts }) => [
-        { collection: 'meter-totals', id: `${id.namespace}:${id.stream}`, document: undefined },
+        { collection: 'meter-totals', id: streamKey(id), document: undefined },
         { collection: 'meter-gone', id: `${counts.incarnation}`, document: true },
       ])
   }
@@ -210,7 +211,7 @@ export class Meter implements RemovalHook {
       const tail = log.tail(stream.log)
       const events = tail?.nextSequence ?? 0
       const bytes = tail?.bytesWritten ?? 0
-      const document = decodeTotals(stored.get(`${id.namespace}:${id.stream}`))
+      const document = decodeTotals(stored.get(streamKey(id)))
       if (document === undefined && stream.createdMs === undefined) {
         // From before there were metrics, or out of a backup: nobody knows when.
         counts.events = events
@@ -416,7 +417,7 @@ function totalsChange({ id, counts, log }: Stream, logs: EventLog): CatalogChang
     bytes: tail?.bytesWritten ?? 0,
     totals: totalsOf(counts),
   }
-  return { collection: 'meter-totals', id: `${id.namespace}:${id.stream}`, document }
+  return { collection: 'meter-totals', id: streamKey(id), document }
 }
 
 interface StoredTotals {

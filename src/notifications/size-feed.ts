@@ -5,7 +5,7 @@
  *
  * Looks every two seconds, as CDAP does, at streams with subscribers alone.
  */
-import type { NamespaceName, StreamId } from '../streams/names.ts'
+import { type NamespaceName, type StreamId, streamKey } from '../streams/names.ts'
 import type { Registry, RemovalHook, Stream } from '../streams/registry.ts'
 
 const POLL_INTERVAL_MS = 2000
@@ -49,7 +49,7 @@ export class SizeFeed implements RemovalHook {
       subscriber.end()
       return () => {}
     }
-    const key = keyOf(stream.id)
+    const key = streamKey(stream.id)
     const size = stream.counts.bytes
     const channel = this.#channels.get(key) ?? { id: stream.id, subscribers: new Set(), toldSize: size }
     this.#channels.set(key, channel)
@@ -88,7 +88,7 @@ export class SizeFeed implements RemovalHook {
   }
 
   removed(streams: readonly Stream[], _namespace: NamespaceName | undefined): void {
-    for (const { id } of streams) this.#end(keyOf(id))
+    for (const { id } of streams) this.#end(streamKey(id))
     if (this.#channels.size === 0) this.#endLooking()
   }
 
@@ -102,8 +102,4 @@ export class SizeFeed implements RemovalHook {
     clearInterval(this.#timer)
     this.#timer = undefined
   }
-}
-
-function keyOf({ namespace, stream }: StreamId): string {
-  return `${namespace}:${stream}`
 }

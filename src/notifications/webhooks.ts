@@ -16,7 +16,7 @@ import type { Catalog, CatalogChange } from '../../storage/catalog.ts'
 import { type ClientKey, FairShare } from '../fair-share.ts'
 import { ServiceError } from '../service-error.ts'
 import { existingStream } from '../streams/existing.ts'
-import type { StreamId } from '../streams/names.ts'
+import { type StreamId, streamKey } from '../streams/names.ts'
 import type { Registry, RemovalHook, Stream } from '../streams/registry.ts'
 import type { ProgramId, UsageRegistry } from '../streams/usage.ts'
 import { addressInUrl, isPublicAddress } from './addresses.ts'
@@ -209,7 +209,7 @@ export class Webhooks implements RemovalHook {
       dropped: 0,
       last: undefined,
     }
-    const key = keyOf(stream.id)
+    const key = streamKey(stream.id)
     const others = this.#byStream.get(key)
     if (others === undefined) this.#byStream.set(key, new Map([[id, webhook]]))
     else others.set(id, webhook)
@@ -260,7 +260,7 @@ export class Webhooks implements RemovalHook {
 
   #stop(webhook: Webhook): void {
     this.#pause(webhook)
-    const key = keyOf(webhook.stream)
+    const key = streamKey(webhook.stream)
     const others = this.#byStream.get(key)
     if (others?.get(webhook.id) !== webhook) return
     others.delete(webhook.id)
@@ -391,7 +391,7 @@ export class Webhooks implements RemovalHook {
   }
 
   #of(id: StreamId): ReadonlyMap<string, Webhook> {
-    return this.#byStream.get(keyOf(id)) ?? NONE
+    return this.#byStream.get(streamKey(id)) ?? NONE
   }
 
   #all(): Webhook[] {
@@ -420,16 +420,12 @@ function documentOf({ url, secret, program, token }: NewWebhook): WebhookDocumen
 }
 
 function webhookChange(id: StreamId, hookId: string, document: unknown): CatalogChange {
-  return { collection: 'webhooks', id: `${keyOf(id)}:${hookId}`, document }
+  return { collection: 'webhooks', id: `${streamKey(id)}:${hookId}`, document }
 }
 
 /** Whose share of the POSTs it takes: its token's, else that of its stream. */
 function ownerOf({ token, stream }: Webhook): ClientKey {
-  return token === undefined ? `stream:${keyOf(stream)}` : `token:${token}`
-}
-
-function keyOf({ namespace, stream }: StreamId): string {
-  return `${namespace}:${stream}`
+  return token === undefined ? `stream:${streamKey(stream)}` : `token:${token}`
 }
 
 function sameProgram(a: ProgramId | undefined, b: ProgramId | undefined): boolean {

@@ -26,6 +26,11 @@ export interface StreamId {
   readonly stream: StreamName
 }
 
+/** A stream as one text: the key of maps and of catalog documents. Names hold no colon, so two streams never have one key. */
+export function streamKey({ namespace, stream }: StreamId): string {
+  return `${namespace}:${stream}`
+}
+
 /**
  * The longest name in bytes, which are characters: the grammars are ASCII. CDAP has no limit of its own, but every name
  * travels in a request line and comes back as the prefix of event headers, and Node refuses a request whose line and

@@ -22,6 +22,7 @@ import {
   type NamespaceName,
   type StreamId,
   type StreamName,
+  streamKey,
   trustedName,
   type ViewName,
 } from './names.ts'
@@ -303,7 +304,7 @@ export class Registry {
 }
 
 function streamChange(id: StreamId, document: unknown): CatalogChange {
-  return { collection: 'streams', id: `${id.namespace}:${id.stream}`, document }
+  return { collection: 'streams', id: streamKey(id), document }
 }
 
 function streamDocumentChange(stream: Stream): CatalogChange {

@@ -20,7 +20,7 @@ import { ServiceError } from '../service-error.ts'
 import { AsyncQueue } from './async-queue.ts'
 import { existingStream } from './existing.ts'
 import { LogOrigins } from './log-origins.ts'
-import type { NamespaceName, StreamId } from './names.ts'
+import { type NamespaceName, type StreamId, streamKey } from './names.ts'
 import {
   DEFAULT_PROPERTIES,
   earliestVisibleMs,
@@ -300,9 +300,9 @@ function isDropped(error: unknown): boolean {
 }
 
 /** Damage is told with the stream's name: storage knows only its log. */
-function namingStream({ namespace, stream }: StreamId, error: unknown): unknown {
+function namingStream(id: StreamId, error: unknown): unknown {
   if (!(error instanceof StorageError) || error.code !== 'corrupt') return error
-  return new StorageError('corrupt', `stream ${namespace}:${stream}, ${error.message}`, { cause: error })
+  return new StorageError('corrupt', `stream ${streamKey(id)}, ${error.message}`, { cause: error })
 }
 
 /** An iterator whose first value has been taken already. */

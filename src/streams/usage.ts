@@ -5,7 +5,13 @@
  * What stands for as long as something does, such as a webhook, is registered and taken back. What is over when it is known,
  * such as a query, is remembered: the last 1,000 of those, until the service stops or the stream is deleted.
  */
-import type { ApplicationName, NamespaceName, ProgramName, StreamId } from './names.ts'
+import {
+  type ApplicationName,
+  type NamespaceName,
+  type ProgramName,
+  type StreamId,
+  streamKey,
+} from './names.ts'
 import type { Registry, RemovalHook, Stream } from './registry.ts'
 
 export const PROGRAM_TYPES = [
@@ -67,8 +73,8 @@ export class UsageRegistry implements RemovalHook {
   }
 
   removed(streams: readonly Stream[]): void {
-    const gone = new Set(streams.map(({ id }) => nameOf(id)))
-    this.#forget((stream) => gone.has(nameOf(stream)))
+    const gone = new Set(streams.map(({ id }) => streamKey(id)))
+    this.#forget((stream) => gone.has(streamKey(stream)))
   }
 
   /** Streams used by an application, or by one of its programs. */
@@ -78,7 +84,7 @@ export class UsageRegistry implements RemovalHook {
       if (program.namespace !== user.namespace || program.application !== user.application) continue
       if (user.type !== undefined && program.type !== user.type) continue
       if (user.program !== undefined && program.program !== user.program) continue
-      streams.set(nameOf(stream), stream)
+      streams.set(streamKey(stream), stream)
     }
     return [...streams.values()]
   }
@@ -100,9 +106,5 @@ export class UsageRegistry implements RemovalHook {
 }
 
 function keyOf({ namespace, application, type, program }: ProgramId, stream: StreamId): string {
-  return [namespace, application, type, program, nameOf(stream)].join(':')
-}
-
-function nameOf({ namespace, stream }: StreamId): string {
-  return `${namespace}:${stream}`
+  return [namespace, application, type, program, streamKey(stream)].join(':')
 }

@@ -12,7 +12,7 @@
 import { crc32c } from '@node-rs/crc32'
 import { ServiceError } from '../../service-error.ts'
 import type { LogOrigins } from '../../streams/log-origins.ts'
-import type { StreamId } from '../../streams/names.ts'
+import { type StreamId, streamKey } from '../../streams/names.ts'
 import type { Cursor } from '../../streams/streams.ts'
 
 const IDENTITY_OFFSET = 16
@@ -95,6 +95,6 @@ function isSealed(id: StreamId, bytes: Buffer): boolean {
   return bytes.readUInt32BE(offset) === crc32c(bytes.subarray(0, offset), seedOf(id))
 }
 
-function seedOf({ namespace, stream }: StreamId): number {
-  return crc32c(`${namespace}:${stream}`)
+function seedOf(id: StreamId): number {
+  return crc32c(streamKey(id))
 }
