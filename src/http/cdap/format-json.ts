@@ -10,13 +10,9 @@ import type { Schema } from '../../schemas/schema.ts'
 import { parseSchema, SchemaError } from '../../schemas/schema-json.ts'
 import { ServiceError } from '../../service-error.ts'
 import type { FormatSpecification } from '../../streams/properties.ts'
+import { readJson } from '../messages/json-document.ts'
 import { scalarText, scalarTexts } from '../messages/json-values.ts'
-import {
-  type LenientJson,
-  LenientJsonError,
-  type LenientObject,
-  parseLenientJsonBytes,
-} from '../messages/lenient-json.ts'
+import type { LenientJson, LenientObject } from '../messages/lenient-json.ts'
 
 /** A format whose shape is right; undefined is what it does not hold. */
 export interface GivenFormat {
@@ -47,12 +43,7 @@ export function readFormat(json: LenientJson, malformed: Malformed): GivenFormat
 export function parseFormatDocument(body: Uint8Array, text: string, depthMax?: number): FormatSpecification {
   const malformed: Malformed = (reason, cause = new Error(reason)) =>
     new ServiceError('invalid_properties', text, { cause })
-  let json: LenientJson | undefined
-  try {
-    json = parseLenientJsonBytes(body, depthMax)
-  } catch (error) {
-    throw error instanceof LenientJsonError ? malformed(error.message, error) : error
-  }
+  const json = readJson(body, depthMax, (problem) => malformed(problem.message, problem))
   const format = readFormat(json ?? null, malformed)
   if (format === undefined) throw malformed('the body is empty')
   return checkGivenFormat(format)

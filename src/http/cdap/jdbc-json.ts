@@ -1,8 +1,9 @@
 /** Questions of CDAP's JDBC driver about the database, as its client sends them: JSON with patterns, or no body. */
 import { JDBC_INFO, type MetadataQuestion } from '../../explore/jdbc-catalog.ts'
 import { ServiceError } from '../../service-error.ts'
+import { readJson } from '../messages/json-document.ts'
 import { scalarText } from '../messages/json-values.ts'
-import { type LenientJson, LenientJsonError, parseLenientJsonBytes } from '../messages/lenient-json.ts'
+import type { LenientJson } from '../messages/lenient-json.ts'
 
 /** What the driver writes in the path where it was given no schema. */
 const NO_SCHEMA = 'null'
@@ -44,14 +45,9 @@ export function jdbcInfoOf(type: string): unknown {
 }
 
 function membersOf(body: Uint8Array, depthMax?: number): ReadonlyMap<string, LenientJson> | undefined {
-  try {
-    const json = body.length === 0 ? undefined : parseLenientJsonBytes(body, depthMax)
-    if (json === undefined || json === null) return undefined
-    if (json instanceof Map) return json as ReadonlyMap<string, LenientJson>
-  } catch (error) {
-    if (error instanceof LenientJsonError) throw refused(`the body is not JSON: ${error.message}`)
-    throw error
-  }
+  const json = readJson(body, depthMax, ({ message }) => refused(`the body is not JSON: ${message}`))
+  if (json === undefined || json === null) return undefined
+  if (json instanceof Map) return json as ReadonlyMap<string, LenientJson>
   throw refused('the body is not a JSON object')
 }
 

@@ -11,8 +11,9 @@
 import type { MetricsQuery, TimeRange } from '../../metrics/query.ts'
 import { HOURS, MINUTES, RESOLUTIONS, type Resolution, SECONDS } from '../../metrics/series.ts'
 import { ServiceError } from '../../service-error.ts'
+import { readJson } from '../messages/json-document.ts'
 import { scalarText, scalarTexts } from '../messages/json-values.ts'
-import { type LenientJson, LenientJsonError, parseLenientJsonBytes } from '../messages/lenient-json.ts'
+import type { LenientJson } from '../messages/lenient-json.ts'
 import { INT64_MAX, parseSecond } from './read-range.ts'
 
 /** Longer ranges are told by the minute, and by the hour. */
@@ -58,7 +59,9 @@ export function parseMetricsBatch(
   depthMax: number,
   nowMs: number,
 ): Map<string, MetricsQuery> {
-  const json = parseJson(body, depthMax)
+  const json = readJson(body, depthMax, ({ message }) =>
+    invalid(`the metrics queries are no JSON: ${message}`),
+  )
   if (!(json instanceof Map))
     throw invalid('the metrics queries are no JSON object of queries by their names')
   if (json.size > QUERIES_MAX) throw invalid(`there are ${json.size} queries; send at most ${QUERIES_MAX}`)
@@ -90,15 +93,6 @@ function batchQuery(name: string, json: LenientJson, nowMs: number): MetricsQuer
   const range = texts('timeRange')
   const parameters = { metrics: list('metrics'), tags: texts('tags'), groupBy: list('groupBy') }
   return metricsQuery({ ...parameters, range: (member) => range.get(member) }, nowMs)
-}
-
-function parseJson(body: Uint8Array, depthMax: number): LenientJson | undefined {
-  try {
-    return parseLenientJsonBytes(body, depthMax)
-  } catch (error) {
-    if (error instanceof LenientJsonError) throw invalid(`the metrics queries are no JSON: ${error.message}`)
-    throw error
-  }
 }
 
 function metricsQuery({ metrics, tags, groupBy, range }: Parameters, nowMs: number): MetricsQuery {

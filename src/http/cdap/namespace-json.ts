@@ -10,17 +10,13 @@
 import { ServiceError } from '../../service-error.ts'
 import type { NamespaceName } from '../../streams/names.ts'
 import type { NamespaceChange, NamespaceProperties, SettingValue } from '../../streams/namespace.ts'
+import { readJson } from '../messages/json-document.ts'
 import { scalarText } from '../messages/json-values.ts'
-import {
-  type LenientJson,
-  LenientJsonError,
-  LenientNumber,
-  parseLenientJsonBytes,
-} from '../messages/lenient-json.ts'
+import { type LenientJson, LenientNumber } from '../messages/lenient-json.ts'
 
 /** What the body sets; nothing if it is empty. Rejects with 'invalid_properties'. */
 export function parseNamespaceChange(body: Uint8Array, depthMax?: number): NamespaceChange {
-  const json = parseJson(body, depthMax) ?? null
+  const json = readJson(body, depthMax, malformed) ?? null
   if (json === null) return {}
   if (!(json instanceof Map)) throw malformed()
   const members = json as ReadonlyMap<string, LenientJson>
@@ -52,15 +48,6 @@ function owner(principal: string | undefined, keytabUri: string | undefined): Na
     throw new ServiceError('invalid_properties', 'principal and keytabURI go together; give both or neither')
   }
   return { principal, keytabUri }
-}
-
-function parseJson(body: Uint8Array, depthMax?: number): LenientJson | undefined {
-  try {
-    return parseLenientJsonBytes(body, depthMax)
-  } catch (error) {
-    if (error instanceof LenientJsonError) throw malformed(error)
-    throw error
-  }
 }
 
 function readText(json: LenientJson): string | undefined {

@@ -10,13 +10,9 @@
  */
 import { ServiceError } from '../../service-error.ts'
 import { type PropertiesChange, type StreamProperties, saturateTtl } from '../../streams/properties.ts'
+import { readJson } from '../messages/json-document.ts'
 import { scalarText, truncatedNumber, wholeNumber } from '../messages/json-values.ts'
-import {
-  type LenientJson,
-  LenientJsonError,
-  type LenientObject,
-  parseLenientJsonBytes,
-} from '../messages/lenient-json.ts'
+import type { LenientJson, LenientObject } from '../messages/lenient-json.ts'
 import { checkGivenFormat, type GivenFormat, printFormat, readFormat } from './format-json.ts'
 
 /** The body of a request that creates a stream: an empty one sets nothing. Rejects with 'invalid_properties'. */
@@ -55,12 +51,7 @@ interface GivenProperties {
 }
 
 function parseJson(body: Uint8Array, depthMax?: number): LenientJson | undefined {
-  try {
-    return parseLenientJsonBytes(body, depthMax)
-  } catch (error) {
-    if (error instanceof LenientJsonError) throw malformed(error.message, error)
-    throw error
-  }
+  return readJson(body, depthMax, (problem) => malformed(problem.message, problem))
 }
 
 function readProperties(json: LenientJson): GivenProperties {

@@ -8,8 +8,8 @@ import { ServiceError } from '../../service-error.ts'
 import type { NamespaceName } from '../../streams/names.ts'
 import type { TableClaim } from '../../streams/table-names.ts'
 import type { ProgramId } from '../../streams/usage.ts'
+import { readJson } from '../messages/json-document.ts'
 import { scalarTexts } from '../messages/json-values.ts'
-import { LenientJsonError, parseLenientJsonBytes } from '../messages/lenient-json.ts'
 import { parseProgram } from './program-json.ts'
 
 export interface GivenQuery {
@@ -63,17 +63,11 @@ function whole(name: string, text: string | undefined, fallback: number): number
 }
 
 function texts(body: Uint8Array, depthMax?: number): ReadonlyMap<string, string> | undefined {
-  try {
-    const json = parseLenientJsonBytes(body, depthMax)
-    return json === undefined ? undefined : (scalarTexts(json) ?? fail())
-  } catch (error) {
-    if (error instanceof LenientJsonError) throw refused(`the body is not JSON: ${error.message}`)
-    throw error
-  }
-}
-
-function fail(): never {
-  throw refused('the body is not an object of texts')
+  const json = readJson(body, depthMax, ({ message }) => refused(`the body is not JSON: ${message}`))
+  if (json === undefined) return undefined
+  const members = scalarTexts(json)
+  if (members === undefined) throw refused('the body is not an object of texts')
+  return members
 }
 
 export function statusOf({ status, failure, badEvents }: Query): unknown {

@@ -1,7 +1,8 @@
 /** Views as JSON: `{"format":{…},"tableName":"…"}` in, with `"id"` out. */
 import { ServiceError } from '../../service-error.ts'
 import type { View, ViewSpecification } from '../../streams/view.ts'
-import { type LenientJson, LenientJsonError, parseLenientJsonBytes } from '../messages/lenient-json.ts'
+import { readJson } from '../messages/json-document.ts'
+import type { LenientJson } from '../messages/lenient-json.ts'
 import { checkGivenFormat, printFormat, readFormat } from './format-json.ts'
 
 /** What any SQL takes as a name without quotes, and Hive too. */
@@ -9,7 +10,7 @@ const TABLE_NAME = /^[a-zA-Z][a-zA-Z0-9_]{0,255}$/
 
 /** Rejects with 'invalid_properties'. */
 export function parseView(body: Uint8Array, depthMax?: number): ViewSpecification {
-  const json = parseJson(body, depthMax)
+  const json = readJson(body, depthMax, (problem) => malformed(problem.message, problem))
   if (json === undefined)
     throw new ServiceError('invalid_properties', 'Missing ViewSpecification in request body')
   if (!(json instanceof Map)) throw malformed('the body is not a JSON object')
@@ -33,15 +34,6 @@ export function checkTableName(tableName: string): void {
 
 export function printView({ name, format, tableName }: View): string {
   return `{"id":${JSON.stringify(name)},"format":${printFormat(format)},"tableName":${JSON.stringify(tableName)}}`
-}
-
-function parseJson(body: Uint8Array, depthMax?: number): LenientJson | undefined {
-  try {
-    return parseLenientJsonBytes(body, depthMax)
-  } catch (error) {
-    if (error instanceof LenientJsonError) throw malformed(error.message, error)
-    throw error
-  }
 }
 
 /** CDAP's text, to the letter; the reason goes along as the cause. */
