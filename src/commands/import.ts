@@ -2,6 +2,7 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { openStorage } from '../../storage/level/open.ts'
 import type { EventHeaders, EventLog, LogRestore } from '../../storage/log.ts'
+import { slicesOfBodies } from '../../storage/slices.ts'
 import {
   DEFAULT_NAMESPACE,
   parseNamespaceName,
@@ -118,19 +119,10 @@ class GatheredEvents {
     if (bodies.length === 0) return
     this.#bodies = []
     this.#bytes = 0
-    const starts = new Uint32Array(bodies.length)
-    const ends = new Uint32Array(bodies.length)
-    let at = 0
-    for (const [i, { length }] of bodies.entries()) {
-      starts[i] = at
-      at += length
-      ends[i] = at
-    }
-    const slices = { bytes: Buffer.concat(bodies), starts, ends, count: bodies.length }
-    await this.#restore.add(slices, this.#headers, this.#timestampMs)
+    await this.#restore.add(slicesOfBodies(bodies), this.#headers, this.#timestampMs)
   }
 }
 
 function sameHeaders(a: EventHeaders, b: EventHeaders): boolean {
-  return a.length === b.length && a.every(([name, value], i) => name === b[i][0] && value === b[i][1])
+  return a.length === b.length && a.every(([name, value], i) => name === b[i]?.[0] && value === b[i]?.[1])
 }

@@ -5,6 +5,7 @@ import { type ClosedStore, openClosedStore } from '../../storage/level/closed-st
 import { openStorage, type Storage } from '../../storage/level/open.ts'
 import { salvageLog } from '../../storage/level/salvage.ts'
 import type { EventBlock, LogId, LogRestore } from '../../storage/log.ts'
+import { slicesOfRun } from '../../storage/slices.ts'
 import { DEFAULT_NAMESPACE, parseStreamName, type StreamId, streamKey } from '../streams/names.ts'
 import { DEFAULT_NAMESPACE_PROPERTIES } from '../streams/namespace.ts'
 import { DEFAULT_PROPERTIES, type StreamProperties } from '../streams/properties.ts'
@@ -166,17 +167,12 @@ class Salvage {
 
 async function addBlock(
   restore: LogRestore,
-  { bytes, starts, ends, runs }: EventBlock,
+  block: EventBlock,
   onAdded: (count: number) => void,
 ): Promise<void> {
-  for (const { begin, end, timestampMs, headers } of runs) {
-    const slices = {
-      bytes,
-      starts: starts.subarray(begin, end),
-      ends: ends.subarray(begin, end),
-      count: end - begin,
-    }
-    await restore.add(slices, headers, timestampMs)
-    onAdded(end - begin)
+  for (const run of block.runs) {
+    const slices = slicesOfRun(block, run)
+    await restore.add(slices, run.headers, run.timestampMs)
+    onAdded(slices.count)
   }
 }

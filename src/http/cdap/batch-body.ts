@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import { freeMemory } from '../../../storage/free-memory.ts'
 import type { EventHeaders, EventSlices } from '../../../storage/log.ts'
+import { bodyBytes } from '../../../storage/slices.ts'
 import type { BatchDecoder } from '../../decoders/decoder.ts'
 import { decoderFor } from '../../decoders/index.ts'
 import { Semaphore } from '../../semaphore.ts'
@@ -141,7 +142,7 @@ class BatchBody {
       this.#decoderHeaders = this.#decoder.headers
       this.#headers = withOverridingHeaders(this.#sent, this.#decoderHeaders)
     }
-    count?.(slices.count, bytesOf(slices))
+    count?.(slices.count, bodyBytes(slices))
     const one = batch.add(slices, this.#headers)
     this.#adding = this.#adding === undefined ? one : Promise.all([this.#adding, one]).then(() => {})
     this.#adding.catch(() => {}) // `#added` rejects with it, unless the decoder fails first
@@ -152,10 +153,4 @@ class BatchBody {
     this.#adding = undefined
     await adding
   }
-}
-
-function bytesOf({ starts, ends, count }: EventSlices): number {
-  let bytes = 0
-  for (let i = 0; i < count; i++) bytes += ends[i]! - starts[i]!
-  return bytes
 }
