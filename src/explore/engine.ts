@@ -4,6 +4,7 @@
  * of it.
  */
 import type { DuckDBConnection, DuckDBInstance, JS } from '@duckdb/node-api'
+import { Mutex } from '../../storage/mutex.ts'
 import type { Bindings } from './column-buffer.ts'
 import { openLocked } from './locked-instance.ts'
 import { Planner } from './planner.ts'
@@ -47,7 +48,7 @@ export class Engine {
   #planner: Promise<Planner> | undefined
   /** For what is not a query's: the tables of streams. */
   readonly #own: Connection
-  #working: Promise<unknown> = Promise.resolve()
+  readonly #running = new Mutex()
 
   private constructor(duckdb: DuckDB, bindings: Bindings, instance: DuckDBInstance, own: Connection) {
     this.duckdb = duckdb
@@ -77,9 +78,7 @@ export class Engine {
 
   /** One after the other: of two statements at a time on one connection the later makes the earlier fail. */
   run(sql: string): Promise<JS[][]> {
-    const run = this.#working.then(async () => (await this.#own.runAndReadAll(sql)).getRowsJS())
-    this.#working = run.catch(() => {})
-    return run
+    return this.#running.run(async () => (await this.#own.runAndReadAll(sql)).getRowsJS())
   }
 
   /** The tree of one SELECT, on a connection of its own: others need not wait. Throws SqlError '42000' for anything else. */

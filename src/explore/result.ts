@@ -1,5 +1,6 @@
 /** Rows of a query: a page at a time, from any row on, as often as anybody likes. */
 import type { DuckDBType } from '@duckdb/node-api'
+import { Mutex } from '../../storage/mutex.ts'
 import { answerType, answerValue } from './answer-types.ts'
 import { cellJson, type ResultColumn } from './cells.ts'
 import type { Connection } from './engine.ts'
@@ -42,7 +43,7 @@ export class RowsInTable implements Result {
   readonly #connection: Connection
   /** How large the texts of a row are, in SQL; undefined if it has none. */
   readonly #rowBytes: string | undefined
-  #reading: Promise<unknown> = Promise.resolve()
+  readonly #reading = new Mutex()
 
   private constructor(connection: Connection, columns: readonly ResultColumn[], rowCount: number) {
     this.#connection = connection
@@ -67,13 +68,11 @@ export class RowsInTable implements Result {
   }
 
   page(from: number, count: number): Promise<readonly Row[]> {
-    const page = this.#reading.then(() => this.#read(from, count))
-    this.#reading = page.catch(() => {})
-    return page
+    return this.#reading.run(() => this.#read(from, count))
   }
 
   close(): void {
-    void this.#reading.then(() => this.#connection.closeSync())
+    void this.#reading.run(async () => this.#connection.closeSync())
   }
 
   async #read(from: number, count: number): Promise<readonly Row[]> {

@@ -15,7 +15,7 @@ export class Buckets {
     const bounds = this.#bounds
     let i = 0
     while (i < bounds.length && value > bounds[i]!) i++
-    this.#counts[i]++
+    this.#counts[i]! += 1 // there is one more than bounds
     this.#sum += value
   }
 

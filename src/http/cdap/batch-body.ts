@@ -2,10 +2,10 @@
 import type { IncomingMessage } from 'node:http'
 import { freeMemory } from '../../../storage/free-memory.ts'
 import type { EventHeaders, EventSlices } from '../../../storage/log.ts'
+import { Mutex } from '../../../storage/mutex.ts'
 import { bodyBytes } from '../../../storage/slices.ts'
 import type { BatchDecoder } from '../../decoders/decoder.ts'
 import { decoderFor } from '../../decoders/index.ts'
-import { Semaphore } from '../../semaphore.ts'
 import type { StreamId } from '../../streams/names.ts'
 import type { FormatSpecification } from '../../streams/properties.ts'
 import type { StreamBatch, Streams } from '../../streams/streams.ts'
@@ -27,7 +27,7 @@ import {
  * Only one upload at a time has a decompressed Avro block that is not stored yet: such a block may be 64 MiB out of 2 KiB, and
  * uploads are many. Blocks of the usual size are stored at once, so the wait is short.
  */
-const expanding = new Semaphore(1)
+const expanding = new Mutex()
 
 export interface BatchOptions extends Intake {
   readonly eventBytesMax: number
@@ -109,7 +109,8 @@ class BatchBody {
       upload.pace.stopAwaiting()
       upload.pace.moved = expansion.sentBytes
       this.#tally.receive(chunk.length)
-      await this.#decode(chunk)
+      if (this.#decoder.expands) await expanding.run(() => this.#decode(chunk))
+      else await this.#decode(chunk)
       await this.#added() // the disk sets the pace
       await this.#capacity
       upload.pace.awaitClient()
@@ -121,17 +122,12 @@ class BatchBody {
   }
 
   async #decode(chunk: Uint8Array): Promise<void> {
-    const leave = this.#decoder.expands ? await expanding.enter() : undefined
-    try {
-      let more = this.#decoder.decode(chunk, this.#add)
-      const decoders = decoderBytes(this.#incoming, this.#tally.expansion.grownBytes)
-      this.#capacity = this.#target.upload.holds(this.#tally.held + decoders)
-      while (more) {
-        await this.#added()
-        more = this.#decoder.decodeMore(this.#add)
-      }
-    } finally {
-      leave?.()
+    let more = this.#decoder.decode(chunk, this.#add)
+    const decoders = decoderBytes(this.#incoming, this.#tally.expansion.grownBytes)
+    this.#capacity = this.#target.upload.holds(this.#tally.held + decoders)
+    while (more) {
+      await this.#added()
+      more = this.#decoder.decodeMore(this.#add)
     }
   }
 
