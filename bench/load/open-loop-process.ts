@@ -1,23 +1,23 @@
 /**
- * A load that does not wait for answers: so many requests a second, whatever the service makes of them, for the proofs of
- * overload and of days of work. A process of its own, on bare sockets, so that it is not what is measured.
+ * An open-loop load: a fixed rate of requests, whatever the latency of the service, for the overload and soak tests. It is a
+ * process of its own, on bare sockets, so that the load is not the bottleneck.
  *
  *   node open-loop-process.js '{"port":…,"path":…,…}'   ->  one line of JSON
  *
  * A connection carries one request at a time, as HTTP clients do it. A request that is due and finds no free connection
- * is not sent, and counted: with a rate without end that is a closed loop. Times are from the writing of a request to the
- * end of its answer. Every event holds the number of its request, and what became of each is written to `outcomeFile`,
+ * is not sent, and counted: without a rate the load is a closed loop. Times are from the writing of a request to the
+ * end of its answer. Every event holds the number of its request, and the outcome of each is written to `outcomeFile`,
  * one byte per request.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { type OpenLoopJob, type OpenLoopResult, OUTCOME } from './open-loop.ts'
 
-/** What is under way at the end is waited for so long. */
+/** Time for the answers that are missing at the end. */
 const LAST_ANSWERS_MS = 2_000
-/** What `outcomeFile` has room for. */
+/** Capacity of `outcomeFile`. */
 const REQUESTS_MAX = 64_000_000
-/** Connections are opened so many at a time, before the load begins. */
+/** Connections opened at a time, before the load begins. */
 const CONNECTING_MAX = 50
 const HEAD_END = Buffer.from('\r\n\r\n')
 
@@ -225,7 +225,7 @@ class Connection {
   #sentMs = 0
   /** Resolves once it is usable, or will never be. */
   readonly connected: Promise<void>
-  /** What has come of an answer that is not complete. */
+  /** The beginning of an answer that is not complete. */
   #partial: Buffer | undefined
 
   constructor(load: Load) {

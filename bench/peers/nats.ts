@@ -1,6 +1,6 @@
 /**
- * NATS JetStream with file storage: a message per event, published with a reply. Its default is to sync every two
- * minutes, whatever has been acknowledged; servers from 2.10 on can be told to sync before they acknowledge.
+ * NATS JetStream with file storage: a message per event, published with a reply. By default it syncs every two
+ * minutes, also after acknowledging; servers from 2.10 on have a setting to sync before they acknowledge.
  */
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'

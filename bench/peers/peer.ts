@@ -20,7 +20,7 @@ export interface Peer extends Case {
 
 export type Fsync = 'before every answer' | 'never before an answer'
 
-/** Where the peer listens and what it may use. */
+/** Port and folder of a peer. */
 export interface Place {
   readonly port: number
   /** Empty, for its data. */

@@ -1,4 +1,4 @@
-/** A server as a child process: how it ends, what it has used, and stopping it. */
+/** A server as a child process: watches its end and its CPU and memory, and stops it. */
 import type { ChildProcess } from 'node:child_process'
 import { endWithUs } from '../cleanup.ts'
 import { type Usage, usageOf } from './usage.ts'

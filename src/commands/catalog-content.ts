@@ -1,4 +1,4 @@
-/** The documents of a closed store, decoded one by one: what can be made of them, and what is wrong with the others. */
+/** The documents of a closed store, decoded one by one: their content, and the problems of those that cannot be decoded. */
 import type { CatalogChange } from '../../storage/catalog.ts'
 import type { LogId } from '../../storage/log.ts'
 import { decodeNamespaceDocument, decodeStreamDocument } from '../streams/catalog-documents.ts'
@@ -27,7 +27,7 @@ export class CatalogContent {
   readonly namespaces = new Map<NamespaceName, NamespaceProperties>()
   /** By their log. */
   readonly streams = new Map<LogId, StoredStream>()
-  /** What other rooms keep, as it is; but for metrics and stretches, which belong to logs that a repaired store has no more. */
+  /** Documents of other modules, as they are; without metrics and stretches, whose logs a repaired store does not have. */
   readonly others: CatalogChange[] = []
   /** The last LogId that was handed out. */
   lastLog = 0
@@ -46,7 +46,7 @@ export class CatalogContent {
     }
   }
 
-  /** What the documents together say that cannot be. `highestLog` is the highest LogId that anything on disk has. */
+  /** Reports contradictions between documents. `highestLog` is the highest LogId that anything on disk has. */
   checkTogether(highestLog: LogId): void {
     for (const { id, log } of this.streams.values()) {
       const { namespace } = id

@@ -1,4 +1,4 @@
-/** `millrace repair`: saves what can be read of a damaged store into a new one. */
+/** `millrace repair`: saves the readable part of a damaged store into a new one. */
 
 import { documentsIn, logsIn } from '../../storage/level/closed-content.ts'
 import { type ClosedStore, openClosedStore } from '../../storage/level/closed-store.ts'
@@ -23,12 +23,12 @@ import { verifyFolder } from './verify.ts'
 
 export const repair: Command = {
   name: 'repair',
-  about: 'saves what can be read of a damaged store into a new one',
+  about: 'saves the readable part of a damaged store into a new one',
   help: `millrace repair [--data FOLDER] --to FOLDER
 
 Reads a damaged data folder that no service has open, changes nothing in it, and writes every namespace, every stream with its
-properties, and every event that is sound, with its time, into a new folder. What is left out is printed. In the new store
-sequences have no gaps, so cursors from before do not fit it. It reads LevelDB's files itself: it also works where LevelDB
+properties, and every event that is sound, with its time, into a new folder. It prints everything it leaves out. In the new store
+sequences have no gaps, so the new store refuses older cursors. It reads LevelDB's files itself: it also works where LevelDB
 refuses to open them, and where the FORMAT stamp is gone.
 
 If there is damage, logs that no stream points to are saved, too, as streams named recovered_log_<number>: a stream whose document
@@ -53,7 +53,7 @@ exit code: 0 everything was saved, 1 something was left out, 2 could not be done
         const salvage = new Salvage(store, findings, environment)
         const lost = await salvage.into(partial)
         if ((await verifyFolder(partial, { ...environment, print: () => {} })) > 0) {
-          throw new Error(`what was written to ${partial} does not verify; is that disk sound?`)
+          throw new Error(`the new store ${partial} does not verify; check that disk`)
         }
         return lost
       })
@@ -79,7 +79,7 @@ class Salvage {
     this.#progress = new Progress(environment)
   }
 
-  /** Answers how many stretches of events were left out, and documents. */
+  /** Resolves with the number of ranges of events and of documents that were left out. */
   async into(folder: string): Promise<number> {
     const { files, changed } = this.#store
     const catalog = this.#readCatalog()

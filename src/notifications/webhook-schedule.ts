@@ -153,7 +153,7 @@ export class DeliveryQueue {
     this.readyIfWaiting()
   }
 
-  /** Cancels the POST in progress and removes what waits. `add` starts anew. */
+  /** Cancels the POST in progress and empties the queue. `add` starts it again. */
   clear(): void {
     this.#abort.abort()
     this.#abort = new AbortController()

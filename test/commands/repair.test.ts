@@ -136,7 +136,7 @@ test('what is noted of streams is saved; metrics begin anew', async () => {
   expect(found).toEqual([[{ id: 'default:singles', document }], []])
 })
 
-test('a document that was altered is told, and taken as it is where it can be read', async () => {
+test('an altered document is reported, and taken as it is where it can be read', async () => {
   const both = await damaged(async (db) => {
     const key = documentKey('streams', 'default:singles')
     const value = (await db.get(key))!.toString()
@@ -158,7 +158,7 @@ test('a damaged block is left out, and told', async () => {
   expect(events).toEqual(without('default:singles', 0, 11))
 })
 
-test('events that are missing at the end are told', async () => {
+test('events that are missing at the end are reported', async () => {
   const { leftOut, events } = await repaired(
     await damaged(async (db) => db.del(await keyOf(db, 'trickle', -1))),
   )

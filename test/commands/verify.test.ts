@@ -265,7 +265,7 @@ test('a tail that is behind, with a mark that says so, is no damage', async () =
 })
 
 describe('files', () => {
-  test('a flipped byte in a table is told with its file and place, and the rest is read', async () => {
+  test('a flipped byte in a table is reported with its file and offset, and the rest is read', async () => {
     const folder = await sampleCopy()
     const name = (await readdir(join(folder, 'store'))).find((file) => file.endsWith('.ldb'))!
     const path = join(folder, 'store', name)
@@ -282,7 +282,7 @@ describe('files', () => {
     expect(lines).toContainEqual(expect.stringMatching(/^\d streams?, \d+ events/))
   })
 
-  test('a table that is missing is told with the events it had', async () => {
+  test('a missing table is reported with the events it had', async () => {
     const folder = await sampleCopy()
     for (const name of await readdir(join(folder, 'store'))) {
       if (name.endsWith('.ldb')) await rm(join(folder, 'store', name))
@@ -310,7 +310,7 @@ describe('files', () => {
 const refusals: { name: string; make: (folder: string) => Promise<unknown>; says: RegExp }[] = [
   { name: 'no folder', make: (folder) => rm(folder, { recursive: true }), says: /^there is no folder / },
   {
-    name: 'somebody else’s folder',
+    name: 'a folder with other files',
     make: (folder) => writeFile(join(folder, 'a'), ''),
     says: /has no FORMAT stamp/,
   },

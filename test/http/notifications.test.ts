@@ -71,7 +71,7 @@ describe('server-sent events', () => {
     expect(seen.ended).toBe(false)
   })
 
-  test('clients that have gone make room', { timeout: 60_000 }, async () => {
+  test('places of closed connections are free again', { timeout: 60_000 }, async () => {
     const app = await testApp({ streams: ['s'], nowMs: NOW_MS })
     const path = `GET ${STREAMS}/s/notifications HTTP/1.1\r\nHost: x\r\n\r\n`
     for (let i = 0; i < 300; i++) {
@@ -120,7 +120,7 @@ describe('server-sent events', () => {
 })
 
 describe('webhooks', () => {
-  test('are registered, told, listed without their secret, and deleted', async () => {
+  test('are registered, notified, listed without their secret, and deleted', async () => {
     const receiver = await webhookReceiver()
     const app = await testApp({
       streams: ['s'],
@@ -200,7 +200,7 @@ describe('webhooks', () => {
     { name: 'hangs up', answer: '', last: 'not delivered' },
   ]
   test.each(receivers)(
-    'a receiver that $name keeps nobody waiting',
+    'a receiver that $name does not delay others',
     { timeout: 30_000 },
     async ({ answer, last }) => {
       let connected = 0
@@ -234,7 +234,7 @@ describe('webhooks', () => {
     },
   )
 
-  test('a secret is told to nobody', async () => {
+  test('no answer has a secret', async () => {
     const tokens = await tokenFile([{ name: 'all' }])
     const receiver = await webhookReceiver()
     const app = await testApp({ config: { authFile: tokens.path, allowPrivateWebhooks: true } })
@@ -438,7 +438,7 @@ describe('feeds', () => {
     expect((await app.get(`${N}/feeds`)).text).toBe('[]')
   })
 
-  test('of streams are seen by who has a grant for the stream', async () => {
+  test('of streams are visible with a grant for the stream', async () => {
     const tokens = await tokenFile([{ name: 'all' }, { name: 'one', grants: ['default:a:read'] }])
     const app = await testApp({ config: { authFile: tokens.path } })
     for (const stream of ['a', 'b']) await app.put(`${STREAMS}/${stream}`, { headers: tokens.bearer('all') })
@@ -452,7 +452,7 @@ describe('what became of a webhook tells nothing of a network', () => {
   const unreachable = [
     { name: 'a name that is unknown', url: 'http://nope.invalid/', allowPrivateWebhooks: false },
     { name: 'a name of this machine', url: 'http://localhost/', allowPrivateWebhooks: false },
-    { name: 'a port where nobody listens', url: 'http://127.0.0.1:9/', allowPrivateWebhooks: true },
+    { name: 'a port that is not open', url: 'http://127.0.0.1:9/', allowPrivateWebhooks: true },
   ]
   test.each(unreachable)('$name', { timeout: 30_000 }, async ({ url, allowPrivateWebhooks }) => {
     const app = await testApp({ streams: ['s'], nowMs: NOW_MS, config: { allowPrivateWebhooks } })
