@@ -7,21 +7,13 @@ import {
   type NamespaceName,
   parseNamespaceName,
   parseStreamName,
-  type StreamId,
   streamKey,
 } from '../streams/names.ts'
 import type { NamespaceProperties } from '../streams/namespace.ts'
-import type { StreamProperties } from '../streams/properties.ts'
-import type { StreamViews } from '../streams/view.ts'
+import type { Stream } from '../streams/registry.ts'
 
-export interface StoredStream {
-  readonly id: StreamId
-  readonly log: LogId
-  readonly firstLog: LogId
-  readonly properties: StreamProperties
-  readonly views: StreamViews
-  readonly tableDisabled: boolean
-}
+/** A stream as its document has it. */
+export type StoredStream = Omit<Stream, 'createdMs' | 'counts'>
 
 export class CatalogContent {
   readonly namespaces = new Map<NamespaceName, NamespaceProperties>()
