@@ -32,8 +32,8 @@ sequences have no gaps, so the new store refuses older cursors. It reads LevelDB
 refuses to open them, and where the FORMAT stamp is gone.
 
 If there is damage, logs that no stream points to are saved, too, as streams named recovered_log_<number>: a stream whose document
-is lost leaves such a log. So does one that was truncated or deleted shortly before; look at them, and delete those you do not
-want.
+is lost leaves such a log. So does one that was truncated or deleted shortly before; delete the streams that you do not
+need.
 
 exit code: 0 everything was saved, 1 something was left out, 2 could not be done
 `,

@@ -213,7 +213,7 @@ export class Meter implements RemovalHook {
       const bytes = tail?.bytesWritten ?? 0
       const document = decodeTotals(stored.get(streamKey(id)))
       if (document === undefined && stream.createdMs === undefined) {
-        // From before there were metrics, or out of a backup: nobody knows when.
+        // The stream is older than its metrics, or from a backup: the times of its events are not known.
         counts.events = events
         counts.bytes = bytes
         if (events > 0) this.#due.add(counts) // so that truncating does not take it away

@@ -42,7 +42,7 @@ const TOKEN_POLL_INTERVAL_MS = 500
 
 export interface NewWebhook {
   readonly url: string
-  /** Signs what is sent; without one nothing is signed. */
+  /** Key of the signatures; without one there are none. */
   readonly secret?: string | undefined
   /** The program that owns the webhook: it appears as a user of the stream. */
   readonly program?: ProgramId | undefined
@@ -243,7 +243,7 @@ export class Webhooks implements RemovalHook {
 
 const NONE: ReadonlyMap<string, Webhook> = new Map()
 
-/** Sizes are absolute: what is dropped here is replaced by the size at the end of the pause. */
+/** Drops the queue: sizes are absolute, and the webhook gets the size at the end of the pause. */
 function pause(webhook: Webhook): void {
   webhook.unsubscribe?.()
   webhook.unsubscribe = undefined
