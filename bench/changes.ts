@@ -15,7 +15,7 @@ export interface VerdictChange {
   readonly after: number | undefined
 }
 
-/** What is worth comparing: sizes of what was sent, or how busy the load was, say nothing about the service. */
+/** Figures to compare: sizes of requests and the load of the load process say nothing about the service. */
 const COMPARED = [
   'eventsPerSecond',
   'p50Ms',

@@ -1,6 +1,6 @@
 /**
  * A run leaves nothing behind: every process it started is ended by its id and every folder it made is removed, however
- * it ends. Work that ends well has cleaned up before; this catches signals and failures.
+ * it ends. Work that ends without an error has cleaned up before; this is for signals and failures.
  */
 import type { ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'

@@ -1,4 +1,4 @@
-/** What can be read off samples: every figure of the tables, its unit, and which way is better. */
+/** Every figure of the tables: how it follows from a sample, its unit, and whether more or less is better. */
 import type { Sample } from './sample.ts'
 
 export interface MetricFacts {

@@ -113,7 +113,7 @@ function existing(flag: string, path: string, kind: 'folder' | 'file'): string {
 
 export const FLAGS_HELP = `usage: npm run bench -- [flags]
 
-  --quick             a look and no result, within 3 minutes: one round, shorter, without the large stores
+  --quick             for a first impression, within 3 minutes: one round, shorter, without the large stores
   --only NAME[,NAME]  only these suites and cases: 'posts', 'post-64' or 'posts/post-64'
   --rounds N          measure every case N times, in turn (default ${ROUNDS})
   --seconds N         each time for N seconds (default ${SECONDS})

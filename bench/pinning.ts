@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 
 export interface Pinning {
-  /** What stands before the command of each process. */
+  /** Words before the command of each process. */
   readonly server: readonly string[]
   readonly load: readonly string[]
   readonly about: string

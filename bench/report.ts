@@ -7,7 +7,7 @@ import { type Column, formatNumber, formatTable } from './table.ts'
 import type { Verdict } from './targets.ts'
 
 const ABSENT = '-'
-/** `dataMb` is what was sent or read: with the disk it makes a ratio, alone it says nothing. */
+/** `dataMb`, bytes sent or read, has no column: it is only part of a ratio. */
 const NOT_SHOWN: readonly Metric[] = ['dataMb']
 
 export function suiteTables(suite: SuiteResult): string {
@@ -79,7 +79,7 @@ function caseTable(cases: readonly CaseResult[]): string {
   )
 }
 
-/** What there is to say of a row: what is wrong with it, why it is empty, that it was verified, or what it is. */
+/** The remark of a row: its problem, why it is empty, that it was verified, or the description of the case. */
 function remarks(result: CaseResult): string {
   const complaints = complaintsOf(result)
   if (complaints.length > 0) return complaints.join('; ')

@@ -27,7 +27,7 @@ export interface Measuring {
   readonly rounds: number
   /** By `performance.now()`: no case begins after it. */
   readonly deadlineMs: number
-  /** Makes the surroundings of one round of one case, and removes its folder afterwards. */
+  /** Creates the folder of one round of one case, and removes it afterwards. */
   readonly withRound: (
     name: string,
     verify: boolean,
@@ -38,7 +38,7 @@ export interface Measuring {
 
 export const NOT_IN_RUN = 'is not part of this run'
 
-/** What is said of a case that a quick look, which has a bound on its time, did not come to. */
+/** The reason of a case that a quick run did not reach before its deadline. */
 export const TIME_WAS_OVER = 'the time was over'
 
 /** A case on its way. */

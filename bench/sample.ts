@@ -4,7 +4,7 @@
  * round. Cases are compared by the medians of their samples, and only within one run.
  */
 
-/** What one case gave in one round. What was not measured, or means nothing for the case, is left out. */
+/** The result of one case in one round. Figures that were not measured, or mean nothing for the case, are missing. */
 export interface Sample {
   /** Of the measured time, warm-up aside. */
   readonly seconds: number

@@ -5,7 +5,7 @@ import type { Sample } from './sample.ts'
 /** Empty if it can. */
 export function complaintsOf({ samples, problem, ofService }: CaseResult): string[] {
   const found = new Set(samples.flatMap(complaintsOfSample))
-  // On a busy machine a quick look comes less far: no reason to disbelieve what it saw.
+  // On a busy machine a quick run measures fewer cases; those that it measured are sound.
   if (problem !== undefined && problem !== TIME_WAS_OVER && ofService) found.add(problem)
   return [...found]
 }

@@ -74,7 +74,7 @@ export interface LoadResult {
   readonly p50Ms: number
   readonly p99Ms: number
   readonly p999Ms: number
-  /** What became of all other requests, warm-up included: a status or an error, and how many. */
+  /** All other requests, warm-up included: a status or an error, and how many. */
   readonly failures: Readonly<Record<string, number>>
   /** `events` and those of the warm-up: what the server must have stored if they were sent. */
   readonly acknowledged: number

@@ -1,4 +1,4 @@
-/** Warm-up and measured time -> one result: the numbers of the second, what must not be lost of both. */
+/** Warm-up and measured time -> one result: the numbers of the second, and the failures of both. */
 import type { LoadResult } from './jobs.ts'
 
 export function joined(warmup: LoadResult, measured: LoadResult): LoadResult {

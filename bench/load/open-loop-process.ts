@@ -1,23 +1,23 @@
 /**
- * A load that does not wait for answers: so many requests a second, whatever the service makes of them, for the proofs of
- * overload and of days of work. A process of its own, on bare sockets, so that it is not what is measured.
+ * An open-loop load: a fixed rate of requests, whatever the latency of the service, for the overload and soak tests. It is a
+ * process of its own, on bare sockets, so that the load is not the bottleneck.
  *
  *   node open-loop-process.js '{"port":…,"path":…,…}'   ->  one line of JSON
  *
  * A connection carries one request at a time, as HTTP clients do it. A request that is due and finds no free connection
- * is not sent, and counted: with a rate without end that is a closed loop. Times are from the writing of a request to the
- * end of its answer. Every event holds the number of its request, and what became of each is written to `outcomeFile`,
+ * is not sent, and counted: without a rate the load is a closed loop. Times are from the writing of a request to the
+ * end of its answer. Every event holds the number of its request, and the outcome of each is written to `outcomeFile`,
  * one byte per request.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { type OpenLoopJob, type OpenLoopResult, OUTCOME } from './open-loop.ts'
 
-/** What is under way at the end is waited for so long. */
+/** Time for the answers that are missing at the end. */
 const LAST_ANSWERS_MS = 2_000
-/** What `outcomeFile` has room for. */
+/** Capacity of `outcomeFile`. */
 const REQUESTS_MAX = 64_000_000
-/** Connections are opened so many at a time, before the load begins. */
+/** Connections opened at a time, before the load begins. */
 const CONNECTING_MAX = 50
 const HEAD_END = Buffer.from('\r\n\r\n')
 
@@ -28,16 +28,16 @@ class Times {
   maxMs = 0
 
   add(ms: number): void {
-    this.#counts[Math.min(this.#counts.length - 1, Math.round(ms * 10))]++
+    this.#counts[Math.min(this.#counts.length - 1, Math.round(ms * 10))]! += 1
     this.count++
     if (ms > this.maxMs) this.maxMs = ms
   }
 
   percentileMs(share: number): number {
     let left = Math.ceil(this.count * share)
-    for (let i = 0; i < this.#counts.length; i++) {
-      left -= this.#counts[i]
-      if (left <= 0) return i / 10
+    for (const [tenths, count] of this.#counts.entries()) {
+      left -= count
+      if (left <= 0) return tenths / 10
     }
     return this.maxMs
   }
@@ -109,10 +109,9 @@ class Load {
       return
     }
     const due = Math.floor((this.#elapsedMs / 1000) * ratePerSecond) - this.#sent - this.#skipped
-    const sendable = Math.min(due, this.#free.length)
-    for (let i = 0; i < sendable; i++) this.#send(this.#free[i])
-    this.#free.splice(0, sendable) // whoever has rested longest goes first: all of them take part
-    this.#skipped += due - sendable
+    const sending = this.#free.splice(0, Math.max(0, due)) // the longest idle first, so that all connections are used
+    for (const connection of sending) this.#send(connection)
+    this.#skipped += due - sending.length
   }
 
   #send(connection: Connection): void {
@@ -162,7 +161,9 @@ class Load {
   #starvedIn(window: number): number {
     const [before, after] = [this.#waited[window], this.#waited[window + 1]]
     if (before === undefined || after === undefined) return Number.NaN
-    return Math.max(...after.map((seconds, i) => seconds - before[i])) / this.#job.windowSeconds
+    return (
+      Math.max(...after.map((seconds, i) => seconds - (before[i] ?? Number.NaN))) / this.#job.windowSeconds
+    )
   }
 
   #count(what: string): void {
@@ -224,7 +225,7 @@ class Connection {
   #sentMs = 0
   /** Resolves once it is usable, or will never be. */
   readonly connected: Promise<void>
-  /** What has come of an answer that is not complete. */
+  /** The beginning of an answer that is not complete. */
   #partial: Buffer | undefined
 
   constructor(load: Load) {
@@ -256,7 +257,7 @@ class Connection {
     const bytes = this.#partial === undefined ? chunk : Buffer.concat([this.#partial, chunk])
     const headEnd = bytes.indexOf(HEAD_END)
     if (headEnd !== -1) {
-      const status = (bytes[9] - 48) * 100 + (bytes[10] - 48) * 10 + bytes[11] - 48
+      const status = Number(bytes.toString('latin1', 9, 12))
       const head = status === 200 ? '' : bytes.toString('latin1', 0, headEnd).toLowerCase()
       const length = status === 200 ? 0 : Number(/\r\ncontent-length: (\d+)/.exec(head)?.[1] ?? 0)
       if (bytes.length >= headEnd + HEAD_END.length + length) {

@@ -1,4 +1,4 @@
-/** What a load that does not wait for answers is told, and what it says in the end (open-loop-process.ts). */
+/** Job and result of an open-loop load (open-loop-process.ts). */
 
 export interface OpenLoopJob {
   readonly port: number
@@ -30,7 +30,7 @@ export interface OpenLoopResult {
   readonly refused: number
   /** Other statuses, and how often. */
   readonly others: Readonly<Record<string, number>>
-  /** Requests that had no answer: connections that were closed, and what was under way at the end. */
+  /** Requests that had no answer: connections that were closed, and those in progress at the end. */
   readonly unanswered: number
   readonly windows: readonly Window[]
 }

@@ -23,7 +23,7 @@ await runJob<PostJob>((job) => ({
 function post(job: PostJob, seconds: number, meter: Meter): Promise<void> {
   const { base, connections, bodyBytes } = job
   let sent = 0
-  // Every connection has a body of its own, so that what is written together differs.
+  // Every connection has a body of its own, so that the events of one write differ.
   const bodies = Array.from({ length: connections }, () => randomText(bodyBytes))
   return new Promise((resolve, reject) => {
     const cannon = autocannon(

@@ -1,7 +1,9 @@
 /** The process of a load by autocannon. */
 import autocannon from 'autocannon'
+import { EVENT_BYTES } from '../events/random-text.ts'
+import { Meter } from '../load/meter.ts'
 import type { HttpRequests } from './http-load.ts'
-import { Counter, runJob } from './load-job.ts'
+import { runJob } from './load-job.ts'
 import { CONNECTIONS } from './peer.ts'
 
 export interface AutocannonJob {
@@ -15,7 +17,7 @@ const SAMPLE_MS = 50
 
 await runJob<AutocannonJob>(({ port, seconds, requests }) => {
   const { method, path, headers, bodies } = requests
-  const counter = new Counter()
+  const meter = new Meter()
   return new Promise((resolve, reject) => {
     const cannon = autocannon(
       {
@@ -25,12 +27,12 @@ await runJob<AutocannonJob>(({ port, seconds, requests }) => {
         sampleInt: SAMPLE_MS,
         requests: bodies.map((body) => ({ method, path, headers, body })),
       },
-      (error: unknown) => (error == null ? resolve(counter.result()) : reject(error)),
+      (error: unknown) => (error == null ? resolve(meter.result()) : reject(error)),
     )
     cannon.on('response', (_client, status, _bytes, ms) => {
-      if (status >= 200 && status < 300) counter.answered(ms)
-      else counter.failed(String(status))
+      if (status >= 200 && status < 300) meter.answered(ms, 1, EVENT_BYTES)
+      else meter.failed(String(status))
     })
-    cannon.on('reqError', (error) => counter.failed(String(error.message)))
+    cannon.on('reqError', (error) => meter.failed(String(error.message)))
   })
 })

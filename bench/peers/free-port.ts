@@ -1,4 +1,4 @@
-/** A port of 127.0.0.1 that nobody listens on. Another process could take it before the peer does; then the peer says so. */
+/** A free port of 127.0.0.1. If another process takes it before the peer does, the peer fails with its own error. */
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 

@@ -3,8 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { AutocannonJob } from './autocannon-process.ts'
 import { runLoadProcess, runToEnd } from './load-process.ts'
-import type { LoadResult } from './load-result.ts'
-import { CONNECTIONS, type LoadOrder } from './peer.ts'
+import { CONNECTIONS, type LoadOrder, type PeerLoad } from './peer.ts'
 import { findProgram } from './programs.ts'
 
 export interface HttpRequests {
@@ -15,12 +14,12 @@ export interface HttpRequests {
   readonly bodies: readonly string[]
 }
 
-export function httpLoad(requests: HttpRequests, order: LoadOrder): Promise<LoadResult> {
+export function httpLoad(requests: HttpRequests, order: LoadOrder): Promise<PeerLoad> {
   return findProgram('wrk') === undefined ? byAutocannon(requests, order) : byWrk(requests, order)
 }
 
 /** wrk takes whole seconds. */
-async function byWrk(requests: HttpRequests, { port, seconds, round }: LoadOrder): Promise<LoadResult> {
+async function byWrk(requests: HttpRequests, { port, seconds, round }: LoadOrder): Promise<PeerLoad> {
   const script = join(round.folder, 'load.lua')
   writeFileSync(script, luaOf(requests))
   const duration = Math.max(1, Math.round(seconds))
@@ -29,7 +28,7 @@ async function byWrk(requests: HttpRequests, { port, seconds, round }: LoadOrder
   const printed = await runToEnd([...round.pinLoad, 'wrk', ...flags, url])
   const result = /^\{.*\}$/m.exec(printed)?.[0]
   if (result === undefined) throw new Error(`wrk gave no result: ${printed}`)
-  const { failures, ...measured } = JSON.parse(result) as LoadResult
+  const { failures, ...measured } = JSON.parse(result) as PeerLoad
   const happened = Object.entries(failures).filter(([, count]) => count > 0)
   return { ...measured, failures: Object.fromEntries(happened) }
 }
@@ -59,7 +58,7 @@ end
 function done(run, latency)
   local e = run.errors
   print(string.format(
-    '{"seconds":%.6f,"answers":%d,"p50Ms":%.4f,"p99Ms":%.4f,"p999Ms":%.4f,"loadBusy":%.4f,"failures":' ..
+    '{"seconds":%.6f,"answers":%d,"p50Ms":%.4f,"p99Ms":%.4f,"p999Ms":%.4f,"busy":%.4f,"failures":' ..
     '{"status of an error":%d,"connect":%d,"read":%d,"write":%d,"timeout":%d}}',
     run.duration / 1e6, run.requests - e.status, latency:percentile(50) / 1000, latency:percentile(99) / 1000,
     latency:percentile(99.9) / 1000, os.clock() / (run.duration / 1e6), e.status, e.connect, e.read, e.write, e.timeout))
@@ -67,7 +66,7 @@ end
 `
 }
 
-function byAutocannon(requests: HttpRequests, { port, seconds, round }: LoadOrder): Promise<LoadResult> {
+function byAutocannon(requests: HttpRequests, { port, seconds, round }: LoadOrder): Promise<PeerLoad> {
   const job: AutocannonJob = { port, seconds, requests }
   return runLoadProcess('autocannon-process', job, round.pinLoad)
 }

@@ -1,17 +1,13 @@
-/** Runs loads in processes of their own, so that making requests takes no time from whoever watches. */
+/** Runs loads in processes of their own, so that making requests takes no time from the bench. */
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { endWithUs } from '../cleanup.ts'
-import type { LoadResult } from './load-result.ts'
+import type { PeerLoad } from './peer.ts'
 
 /** `entry` is the compiled file beside this one. It gets the job as JSON on stdin and prints its result as JSON. */
-export async function runLoadProcess(
-  entry: string,
-  job: object,
-  pin: readonly string[],
-): Promise<LoadResult> {
+export async function runLoadProcess(entry: string, job: object, pin: readonly string[]): Promise<PeerLoad> {
   const file = fileURLToPath(new URL(`./${entry}.js`, import.meta.url))
-  return JSON.parse(await runToEnd([...pin, process.execPath, file], JSON.stringify(job))) as LoadResult
+  return JSON.parse(await runToEnd([...pin, process.execPath, file], JSON.stringify(job))) as PeerLoad
 }
 
 /** What the command prints; rejects if it fails. */

@@ -1,14 +1,16 @@
 /**
- * NATS JetStream with file storage: a message per event, published with a reply. Its default is to sync every two
- * minutes, whatever has been acknowledged; servers from 2.10 on can be told to sync before they acknowledge.
+ * NATS JetStream with file storage: a message per event, published with a reply. By default it syncs every two
+ * minutes, also after acknowledging; servers from 2.10 on have a setting to sync before they acknowledge.
  */
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { askJetStream, SUBJECT } from './nats-protocol.ts'
+import { connect, StorageType } from 'nats'
+import { clientLoad } from './client-load.ts'
 import { type Fsync, type Peer, type Place, peer } from './peer.ts'
 import { needsProgram, programPath } from './programs.ts'
-import { socketLoad } from './socket-load.ts'
+
+export const SUBJECT = 'events'
 
 const SYNC_SINCE = [2, 10] as const
 
@@ -30,14 +32,19 @@ function natsPeer(name: string, about: string, fsync: Fsync, setting: string): P
       return missing ?? (setting === '' ? undefined : tooOld())
     },
     command: (place) => [programPath('nats-server'), '--config', configured(place, setting)],
-    prepare: (port) =>
-      askJetStream(port, `$JS.API.STREAM.CREATE.${SUBJECT}`, {
-        name: SUBJECT,
-        subjects: [SUBJECT],
-        storage: 'file',
-      }),
-    load: (order) => socketLoad('nats', order),
+    prepare: createStream,
+    load: (order) => clientLoad('nats-process', order),
   })
+}
+
+async function createStream(port: number): Promise<void> {
+  const client = await connect({ port })
+  try {
+    const manager = await client.jetstreamManager()
+    await manager.streams.add({ name: SUBJECT, subjects: [SUBJECT], storage: StorageType.File })
+  } finally {
+    await client.close()
+  }
 }
 
 function configured({ port, folder }: Place, setting: string): string {

@@ -2,15 +2,14 @@
  * A peer: another store that takes events over a network and acknowledges each. All are driven alike: one event of 100
  * random printable bytes per request, 64 connections, each of which waits for its answer before it sends the next.
  */
-import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
+import { EVENT_BYTES, randomText } from '../events/random-text.ts'
+import type { LoadResult } from '../load/jobs.ts'
 import type { Case, Round, Sample } from '../sample.ts'
 import { freePort } from './free-port.ts'
-import type { LoadResult } from './load-result.ts'
-import { PeerProcess } from './peer-process.ts'
+import { STOP_MS_MAX, startPeer } from './peer-process.ts'
 
 export const CONNECTIONS = 64
-export const EVENT_BYTES = 100
 /** Made before a load begins, and sent in turn. */
 const POOL_EVENTS = 256
 
@@ -21,7 +20,7 @@ export interface Peer extends Case {
 
 export type Fsync = 'before every answer' | 'never before an answer'
 
-/** Where the peer listens and what it may use. */
+/** Port and folder of a peer. */
 export interface Place {
   readonly port: number
   /** Empty, for its data. */
@@ -39,12 +38,15 @@ export interface PeerDefinition {
   readonly about: string
   readonly fsync: Fsync
   unavailable(): Promise<string | undefined>
-  /** Writes what configuration the peer needs; answers its command. */
+  /** Writes the configuration of the peer; returns its command. */
   command(place: Place): Promise<readonly string[]> | readonly string[]
-  /** Creates what events go into, once the peer listens. */
+  /** Creates the stream for the events, once the peer listens. */
   prepare?(port: number): Promise<void>
-  load(order: LoadOrder): Promise<LoadResult>
+  load(order: LoadOrder): Promise<PeerLoad>
 }
+
+/** Of one load: an answer is one event. */
+export type PeerLoad = Omit<LoadResult, 'events' | 'bytes' | 'acknowledged'>
 
 export function peer({ name, about, fsync, unavailable, ...ways }: PeerDefinition): Peer {
   return { name, about, fsync, unavailable, run: (round) => measure(ways, round) }
@@ -54,11 +56,11 @@ type Ways = Pick<PeerDefinition, 'command' | 'prepare' | 'load'>
 
 async function measure({ command, prepare, load }: Ways, round: Round): Promise<Sample> {
   const place: Place = { port: await freePort(), folder: join(round.folder, 'peer') }
-  const server = await PeerProcess.start(place, round.pinServer, command)
+  const server = await startPeer(place, round.pinServer, command)
   try {
     return await server.whileRunning(sampleOf())
   } finally {
-    await server.stop()
+    await server.stop(STOP_MS_MAX)
   }
 
   async function sampleOf(): Promise<Sample> {
@@ -67,10 +69,11 @@ async function measure({ command, prepare, load }: Ways, round: Round): Promise<
     const warmup =
       round.warmupSeconds > 0 ? await load({ ...order, seconds: round.warmupSeconds }) : undefined
     const before = server.usage()
-    const { failures, ...measured } = await load({ ...order, seconds: round.seconds })
+    const { failures, busy, ...measured } = await load({ ...order, seconds: round.seconds })
     const after = server.usage()
     return {
       ...measured,
+      loadBusy: busy,
       events: measured.answers,
       bytes: measured.answers * EVENT_BYTES,
       failures: sumOf(warmup?.failures ?? {}, failures),
@@ -83,7 +86,7 @@ async function measure({ command, prepare, load }: Ways, round: Round): Promise<
   }
 }
 
-type Failures = LoadResult['failures']
+type Failures = PeerLoad['failures']
 
 function sumOf(a: Failures, b: Failures): Failures {
   const sum: Record<string, number> = { ...a }
@@ -93,5 +96,5 @@ function sumOf(a: Failures, b: Failures): Failures {
 
 /** Random, so that no peer's compression makes them smaller; base64, so that no protocol has to escape them. */
 export function eventPool(): string[] {
-  return Array.from({ length: POOL_EVENTS }, () => randomBytes((EVENT_BYTES / 4) * 3).toString('base64'))
+  return Array.from({ length: POOL_EVENTS }, () => randomText(EVENT_BYTES))
 }

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-/** Where system packages put servers, and what is on the path of root alone. */
+/** Folders of servers in system packages, which are only on the path of root. */
 const SERVER_FOLDERS = ['/usr/sbin', '/usr/local/sbin']
 
 /** The path of an executable, or undefined. */

@@ -1,7 +1,7 @@
 /** Redis Streams: an XADD per event, with the append-only file synced before any answer. */
+import { clientLoad } from './client-load.ts'
 import { peer } from './peer.ts'
 import { needsProgram, programPath } from './programs.ts'
-import { socketLoad } from './socket-load.ts'
 
 export const redis = peer({
   name: 'peer-redis',
@@ -13,5 +13,5 @@ export const redis = peer({
     ...['--bind', '127.0.0.1', '--port', String(port), '--dir', folder],
     ...['--appendonly', 'yes', '--appendfsync', 'always', '--save', ''],
   ],
-  load: (order) => socketLoad('redis', order),
+  load: (order) => clientLoad('redis-process', order),
 })

@@ -32,7 +32,7 @@ serveBodies((body, answer) => {
   waiting.push({ body, answer })
   if (writing) return
   writing = true
-  setImmediate(writeGroups) // whoever has arrived by then shares the write
+  setImmediate(writeGroups) // requests that arrive until then share the write
 })
 
 async function writeGroups(): Promise<void> {

@@ -1,4 +1,4 @@
-/** The frame of a probe process: takes the job, repeats the pass, hands back what was measured, ends. */
+/** The frame of a probe process: takes the job, repeats the pass, sends the result, ends. */
 import { readFileSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
 import { setImmediate } from 'node:timers/promises'

@@ -58,7 +58,7 @@ function blockWriter(db: Store, pool: Buffer): () => Promise<PassCounts> {
     for (let i = 0; i < BATCHES_PER_PASS; i++) {
       const batch = db.batch()
       for (let j = 0; j < BLOCKS_PER_BATCH; j++) {
-        batch.put(keyOf(written), blocks[written % poolBlocks])
+        batch.put(keyOf(written), blocks[written % poolBlocks]!)
         written++
       }
       await batch.write({ sync: true })

@@ -12,7 +12,7 @@ export interface RawLevelJob extends PassJob {
   readonly store: string
 }
 
-/** `service`: what the service opens its store with. `16mib`: what is fastest here, and takes more memory. */
+/** `service`: the options of the service. `16mib`: the fastest options here, which take more memory. */
 export type LevelChoice = 'service' | '16mib'
 
 export const rawBlockWrites: Case = {

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { endWithUs } from '../cleanup.ts'
 import type { Round, Sample } from '../sample.ts'
 
-/** What every probe process is told, besides words of its own. */
+/** The job of every probe process, besides its own options. */
 export interface PassJob {
   readonly seconds: number
   readonly warmupSeconds: number

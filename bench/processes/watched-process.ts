@@ -1,81 +1,65 @@
 /**
- * A server in a process of its own, watched from outside through /proc: the service, or a probe that is measured like it.
- * It says `listening on http://host:port` on stdout once it does, and stops on SIGTERM.
+ * The service, or a probe that is measured like it, as a child process. It prints `listening on http://host:port` to stdout
+ * when it listens, and stops on SIGTERM.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { endWithUs } from '../cleanup.ts'
-import { type Usage, usageOf } from './usage.ts'
+import { ChildServer } from './child-server.ts'
+import type { Usage } from './usage.ts'
 
 /** A store of many gigabytes replays its last log before it listens. */
 const START_MS_MAX = 60_000
-/** The service gives what it accepted 10 s. */
+/** The service finishes accepted requests for up to 10 s. */
 const STOP_MS_MAX = 20_000
 
 export class WatchedProcess {
-  readonly #child: ChildProcess
-  readonly #ended: Promise<string>
-  #base = ''
+  /** `http://host:port` */
+  readonly base: string
+  readonly #server: ChildServer
 
-  private constructor(words: readonly string[]) {
-    this.#child = spawn(words[0]!, words.slice(1), {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      env: environmentOfServer(),
-    })
-    endWithUs(this.#child)
-    this.#ended = new Promise((resolve) => {
-      this.#child.once('exit', (code, signal) => resolve(`the server ended with ${signal ?? `code ${code}`}`))
-      this.#child.once('error', (error) => resolve(`the server could not be started: ${error.message}`))
-    })
+  private constructor(base: string, server: ChildServer) {
+    this.base = base
+    this.#server = server
   }
 
   /** Resolves once it listens. */
   static async start(words: readonly string[]): Promise<WatchedProcess> {
-    const server = new WatchedProcess(words)
-    server.#base = await server.whileRunning(server.#addressPrinted())
-    return server
-  }
-
-  /** `http://host:port` */
-  get base(): string {
-    return this.#base
-  }
-
-  /** What `work` resolves with; rejects if the server ends first. */
-  whileRunning<T>(work: Promise<T>): Promise<T> {
-    const ended = this.#ended.then((how): never => {
-      throw new Error(how)
+    const child = spawn(words[0]!, words.slice(1), {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: environmentOfServer(),
     })
-    return Promise.race([work, ended])
+    const server = new ChildServer(child, 'server')
+    return new WatchedProcess(await server.whileRunning(addressPrinted(child)), server)
+  }
+
+  /** Resolves with the result of `work`; rejects if the server ends first. */
+  whileRunning<T>(work: Promise<T>): Promise<T> {
+    return this.#server.whileRunning(work)
   }
 
   /** Undefined where there is no /proc. */
   usage(): Usage | undefined {
-    return usageOf(this.#child.pid)
+    return this.#server.usage()
   }
 
-  /** As an operator stops it: what was accepted is on disk afterwards. */
+  /** As an operator stops it: all accepted events are on disk afterwards. */
   async stop(): Promise<void> {
-    const deadline = setTimeout(() => this.#child.kill('SIGKILL'), STOP_MS_MAX)
-    this.#child.kill('SIGTERM')
-    await this.#ended
-    clearTimeout(deadline)
-    if (this.#child.exitCode !== 0) throw new Error(`${await this.#ended} when it was told to stop`)
+    await this.#server.stop(STOP_MS_MAX)
+    await this.#server.assertCleanEnd()
   }
+}
 
-  async #addressPrinted(): Promise<string> {
-    const { stdout } = this.#child
-    const signal = AbortSignal.timeout(START_MS_MAX)
-    let printed = ''
-    for (;;) {
-      const address = /listening on (http:\/\/\S+)\s/.exec(printed)?.[1]
-      if (address !== undefined) {
-        stdout!.resume()
-        return address
-      }
-      const [chunk] = (await once(stdout!, 'data', { signal })) as [Buffer]
-      printed += chunk.toString()
+async function addressPrinted({ stdout }: ChildProcess): Promise<string> {
+  const signal = AbortSignal.timeout(START_MS_MAX)
+  let printed = ''
+  for (;;) {
+    const address = /listening on (http:\/\/\S+)\s/.exec(printed)?.[1]
+    if (address !== undefined) {
+      stdout!.resume()
+      return address
     }
+    const [chunk] = (await once(stdout!, 'data', { signal })) as [Buffer]
+    printed += chunk.toString()
   }
 }
 
@@ -90,12 +74,12 @@ export async function withProcess<T>(
     await server.stop()
     return result
   } catch (error) {
-    await server.stop().catch(() => {}) // the first error is the one to tell
+    await server.stop().catch(() => {}) // the first error is the one to report
     throw error
   }
 }
 
-/** Settings of the person who runs the bench must not change what is measured. */
+/** Variables of the shell that runs the bench must not change what is measured. */
 function environmentOfServer(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('MILLRACE_')))
 }

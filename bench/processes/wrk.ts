@@ -12,7 +12,7 @@ export interface WrkJob {
   /** A file of `bench/load/`. */
   readonly script: string
   readonly base: string
-  /** What the script is told, in its order. */
+  /** Arguments of the script. */
   readonly args: readonly (string | number)[]
   readonly connections: number
   readonly warmupSeconds: number
@@ -51,7 +51,7 @@ async function runOnce(job: WrkJob, seconds: number, pin: readonly string[]): Pr
   return resultOf(JSON.parse(line) as WrkSummary)
 }
 
-/** What the `done` of our scripts prints: load/summary.lua. */
+/** The line that `done` of our scripts prints: load/summary.lua. */
 export interface WrkSummary extends Omit<LoadResult, 'failures' | 'acknowledged'> {
   readonly refused: number
   readonly connect: number

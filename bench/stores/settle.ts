@@ -7,7 +7,7 @@ const QUIET_SECONDS = 4
 /** A janitor that finds nothing takes a hundredth of this. */
 const QUIET_SHARE = 0.03
 const WAIT_SECONDS_MAX = 300
-/** Where nobody can see what it does. */
+/** Where /proc is missing. */
 const BLIND_WAIT_SECONDS = 120
 
 /** Rejects if it is still busy after five minutes. */

@@ -2,7 +2,7 @@
  * Fills a stopped store with events that each have a block of their own, as single POSTs on one connection leave them. Over
  * HTTP a million of them takes many minutes, most of it fsync. So this process appends them one by one to the log of the
  * store's one stream, by the storage of the build that is measured, without fsync, and with a clock that goes as fast as
- * those POSTs would go: what is on disk then is the same.
+ * those POSTs would go: the content of the disk is the same.
  *
  * node single-appends.js CLI FOLDER EVENTS
  */

@@ -24,7 +24,7 @@ export class StoreCache {
   readonly #progress: (text: string) => void
   readonly #stores = new Map<string, Promise<Store>>()
 
-  /** `parent` exists, and is removed by whoever made it. */
+  /** `parent` exists; its creator removes it. */
   constructor(build: Build, parent: string, progress: (text: string) => void) {
     this.#build = build
     this.#parent = parent

@@ -1,4 +1,4 @@
-/** Reads of everything. What is read is in the page cache: this measures the service, not the disk. */
+/** Reads of everything. The files are in the page cache: this measures the service, not the disk. */
 import { atLeast, ratio } from '../targets.ts'
 import { type BuildUnderTest, ofEach } from '../workloads/build-under-test.ts'
 import { fullReads, JSON_ARRAY, NDJSON } from '../workloads/full-reads.ts'

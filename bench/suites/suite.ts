@@ -1,4 +1,4 @@
-/** A list of cases measured in turn, and what is to be read off them. */
+/** A list of cases measured in turn, and its targets. */
 import type { Case } from '../sample.ts'
 import type { Target } from '../targets.ts'
 import type { BuildUnderTest } from '../workloads/build-under-test.ts'
@@ -12,7 +12,7 @@ export interface Suite {
   readonly roundsMost?: number
 }
 
-/** What a suite is made from: at least one contestant, ours first. */
+/** Inputs of a suite: at least one build under test, ours first. */
 export interface SuiteParts {
   readonly buildsUnderTest: readonly BuildUnderTest[]
   /** Smaller stores, where their size is not the point. */

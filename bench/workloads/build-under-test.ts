@@ -10,7 +10,7 @@ export interface BuildUnderTest {
   readonly tool: LoadTool
 }
 
-/** The cases of all contestants, so that the same case of each is measured next to the other. */
+/** The cases of all builds, the same case of each next to each other. */
 export function ofEach(
   buildsUnderTest: readonly BuildUnderTest[],
   casesOf: (buildUnderTest: BuildUnderTest) => readonly Case[],

@@ -1,4 +1,4 @@
-/** What a service takes: time to start, memory when nobody asks anything, disk. */
+/** The footprint of a service: time to start, memory when idle, disk. */
 import { get } from 'node:http'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'

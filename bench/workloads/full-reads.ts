@@ -15,7 +15,7 @@ export interface FullReads {
   readonly accept: string
   readonly store: () => Promise<Store>
   readonly long?: true
-  /** One read and nothing else, to look at what it takes. */
+  /** One read and nothing else, to measure its memory. */
   readonly once?: true
 }
 

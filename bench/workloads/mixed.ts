@@ -33,7 +33,7 @@ export function mixed(
         store: store(),
         load: async ({ base }, onWarm) => runBoth(buildUnderTest, round, side, base, await store(), onWarm),
       })
-      return sample // what the service took cannot be told apart
+      return sample // the CPU time of reads and writes cannot be separated
     },
   }
 }

@@ -15,7 +15,7 @@ export interface Posts {
   readonly streams?: number
   readonly async?: true
   readonly long?: true
-  /** What is stored before: nothing, if it is left out. */
+  /** The store before the load; an empty one if undefined. */
   readonly store?: () => Promise<Store>
 }
 

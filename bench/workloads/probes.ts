@@ -17,7 +17,7 @@ export interface ProbePosts {
   readonly long?: true
 }
 
-/** What is sent to a probe. */
+/** Requests to a probe. */
 type Load = (base: string, round: Round, onWarm: () => void) => Promise<LoadResult>
 
 export function httpProbe(tool: LoadTool, options: ProbePosts): Case {

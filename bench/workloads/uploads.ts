@@ -15,7 +15,7 @@ export interface Uploads {
   /** Of one upload: a multiple of POOL_EVENTS. */
   readonly events: number
   readonly long?: true
-  /** One upload and nothing else, to look at what it leaves. */
+  /** One upload and nothing else, to measure memory and disk after it. */
   readonly once?: true
 }
 

@@ -1,4 +1,4 @@
-/** What was acknowledged must be there: the store is opened anew, and its events are counted. */
+/** All acknowledged events must be stored: opens the store again and counts its events. */
 import { streamName, streamPath } from '../events/streams.ts'
 import { readEvents } from '../load/read-events.ts'
 import { type Build, commandOf } from '../processes/build.ts'

@@ -1,4 +1,4 @@
-/** Any load that writes: on an empty store or a copy of one, and in the last round a count of what is there. */
+/** Any load that writes: on an empty store or a copy of one, and in the last round a count of the stored events. */
 import type { LoadResult } from '../load/jobs.ts'
 import type { WatchedProcess } from '../processes/watched-process.ts'
 import type { Round, Sample } from '../sample.ts'
@@ -11,7 +11,7 @@ import { countStored } from './verify.ts'
 
 export interface Writing {
   readonly streams: number
-  /** What is stored before; nothing if undefined. */
+  /** The store before the load; an empty one if undefined. */
   readonly store?: Promise<Store>
   load(server: WatchedProcess, onWarm: () => void): Promise<LoadResult>
 }

@@ -1,12 +1,12 @@
 /**
- * A file of audit lines, in the order in which they came. It is opened for each write: whoever rotates logs renames the
- * file, and the next line makes a new one, without a signal.
+ * A file of audit lines, in the order of the actions. The file is opened for each write: log rotation renames the
+ * file, and the next line creates a new one, without a signal.
  */
 import { appendFile, open } from 'node:fs/promises'
 
-/** Its owner alone. */
+/** Only for its owner. */
 const MODE = 0o600
-/** Lines that wait for a disk that does not answer; later ones are lost here, and are in the log all the same. */
+/** Lines that wait for a slow disk; further ones are not written to the file, only to the log. */
 const WAITING_MAX = 10_000
 
 export class AuditFile {

@@ -1,6 +1,6 @@
 /**
- * Who changed what: one line of JSON for each create, delete, truncate and change of properties, also where it was refused,
- * and for each change of the token file.
+ * The audit log: one line of JSON for each create, delete, truncate and change of properties, refused ones included, and
+ * for each change of the token file.
  *
  *   {"audit":"stream.create","time":"2027-01-31T12:00:00.000Z","client":"shop","from":"10.0.0.7:40312",
  *    "namespace":"default","stream":"orders","status":200,"outcome":"done"}
@@ -29,15 +29,15 @@ export type AuditAction =
 
 export interface AuditEntry {
   readonly action: AuditAction
-  /** Name of the token; null for a stranger; undefined where nobody is asked for one. */
+  /** Name of the token; null without a valid one; undefined where the service asks for none. */
   readonly client: string | null | undefined
   /** Address and port at the other end of the connection. */
   readonly from: string
-  /** For whom a proxy says it asked. Anybody can claim that. */
+  /** The client's address as a proxy states it. Any client can send this header. */
   readonly forwardedFor?: string | undefined
   readonly namespace: string
   readonly stream?: string | undefined
-  /** As the client was answered. */
+  /** Status of the answer. */
   readonly status: number
 }
 
@@ -47,9 +47,9 @@ export interface AuditOptions {
   readonly write: (line: string) => void
 }
 
-/** Texts that clients choose are cut here: a name that could be is shorter. */
+/** Texts that clients choose are cut here; valid names are shorter. */
 const TEXT_CHARACTERS_MAX = 1024
-/** Strangers may knock as often as they like; they must not fill the disk. */
+/** Lines a minute without a valid token: such attempts must not fill the disk. */
 const UNAUTHENTICATED_PER_MINUTE_MAX = 60
 const MINUTE_MS = 60_000
 
@@ -76,7 +76,7 @@ export class AuditLog {
     })
   }
 
-  /** The names of tokens that became good, stopped to be good, or got other rights. */
+  /** The names of tokens that became valid, became invalid, or got other rights. */
   tokensChanged(change: {
     readonly added: readonly string[]
     readonly removed: readonly string[]
@@ -85,11 +85,11 @@ export class AuditLog {
     this.#write('tokens', { added: change.added, removed: change.removed, changed: change.changed })
   }
 
-  /** Counts what it keeps out, and tells the count when the minute is over and somebody knocks again. */
+  /** Counts the lines it omits, and writes the count with the first attempt after the minute. */
   #tooMany(): boolean {
     const minute = Math.floor(this.#options.nowMs() / MINUTE_MS)
     if (minute !== this.#minute) {
-      if (this.#unrecorded > 0) this.#write('strangers', { unrecorded: this.#unrecorded })
+      if (this.#unrecorded > 0) this.#write('unauthenticated', { unrecorded: this.#unrecorded })
       this.#minute = minute
       this.#unauthenticated = 0
       this.#unrecorded = 0

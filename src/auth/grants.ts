@@ -4,8 +4,8 @@
  *   grant:    <namespace> ':' <stream> ':' <role> (',' <role>)*      default:orders-*:read,write
  *   role:     'read' | 'write' | 'admin'
  *
- * Names may end in `*`, which stands for any rest, also none. Roles do not include each other: who may delete a stream need
- * not be allowed to read it. Every question is answered from names alone, so that an answer cannot tell what exists.
+ * A name may end in `*`, which matches any rest, also an empty one. Roles do not include each other: a token that may delete a
+ * stream may lack the right to read it. Decisions use names only, so that an answer does not reveal whether a stream exists.
  */
 import { TokenProblem } from './token-problem.ts'
 
@@ -18,7 +18,7 @@ export interface Grant {
   readonly roles: readonly Role[]
 }
 
-/** Letters of namespaces and streams; a star at the end alone, so that a match takes no search. */
+/** Letters of namespaces and streams; a star only at the end, so that matching needs no search. */
 const NAMESPACE_PATTERN = /^(?:[a-zA-Z0-9_]+\*?|\*)$/
 const STREAM_PATTERN = /^(?:[a-zA-Z0-9_-]+\*?|\*)$/
 
@@ -47,7 +47,7 @@ function parseRoles(text: string): Role[] {
   return ROLES.filter((role) => words.includes(role))
 }
 
-/** All that one token was granted. The names it is asked about are what clients sent, parsed or not. */
+/** All grants of one token. The names in its questions are those that clients sent, parsed or not. */
 export class Grants {
   readonly #all: readonly Grant[]
 
@@ -61,7 +61,7 @@ export class Grants {
     )
   }
 
-  /** In any role: who may write to a stream may see its name and its properties. */
+  /** In any role: a token that may write to a stream may see its name and its properties. */
   includeStream(namespace: string, stream: string): boolean {
     return this.#all.some((grant) => fits(grant.namespace, namespace) && fits(grant.stream, stream))
   }
@@ -71,19 +71,19 @@ export class Grants {
     return this.#all.filter((grant) => fits(grant.namespace, namespace)).map(({ stream }) => stream)
   }
 
-  /** Whether there may be streams of this namespace that the token has to do with. */
+  /** Whether a grant of the token may match streams of this namespace. */
   includePartOf(namespace: string): boolean {
     return this.#all.some((grant) => fits(grant.namespace, namespace))
   }
 
-  /** For all streams of this namespace, those to come too. */
+  /** For all streams of this namespace, future ones included. */
   allowAll(role: Role, namespace: string): boolean {
     return this.#all.some(
       (grant) => grant.stream === '*' && grant.roles.includes(role) && fits(grant.namespace, namespace),
     )
   }
 
-  /** Whether the token is admin of all streams of this namespace, those to come too: then it is the namespace's. */
+  /** Whether the token is admin of all streams of this namespace, future ones included: then it is admin of the namespace. */
   allowNamespace(namespace: string): boolean {
     return this.allowAll('admin', namespace)
   }

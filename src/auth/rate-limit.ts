@@ -1,7 +1,7 @@
 /**
- * How fast one token may send, as two buckets: events per second and bytes per second. Each holds at most what fits into
- * one second, fills all the time, and may be overdrawn: what a batch holds is known once it has come. Who is overdrawn
- * waits until the bucket is above zero again, so over time nobody gets more than the rate.
+ * The rate limit of one token, as two token buckets: events per second and bytes per second. Each holds at most one second's
+ * worth, fills continuously, and may go below zero, because the size of a batch is known only after it has arrived. A client
+ * with a bucket below zero waits until it is above zero again. So over time no client exceeds the rate.
  */
 
 export interface Rates {
@@ -23,7 +23,7 @@ export class RateLimit {
     return Math.max(this.#events?.waitMs(nowMs) ?? 0, this.#bytes?.waitMs(nowMs) ?? 0)
   }
 
-  /** To be told of everything that came, whether or not it was waited for. */
+  /** Counts everything that arrived, whether the client waited for it or not. */
   take(nowMs: number, events: number, bytes: number): void {
     this.#events?.take(nowMs, events)
     this.#bytes?.take(nowMs, bytes)
@@ -32,7 +32,7 @@ export class RateLimit {
 
 class Bucket {
   readonly #perSecond: number
-  /** In thousandths, of which each millisecond brings a whole number: nothing is rounded. */
+  /** In thousandths: each millisecond adds a whole number of them, so nothing is rounded. */
   #level: number
   #filledMs: number
 
@@ -52,7 +52,7 @@ class Bucket {
     this.#level -= amount * 1000
   }
 
-  /** A clock that goes back fills nothing. */
+  /** A clock that goes back adds nothing. */
   #fill(nowMs: number): void {
     const passedMs = Math.max(0, nowMs - this.#filledMs)
     this.#level = Math.min(this.#perSecond * 1000, this.#level + passedMs * this.#perSecond)

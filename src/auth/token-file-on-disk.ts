@@ -1,8 +1,8 @@
 /**
  * The token file on disk: read as a whole, replaced as a whole.
  *
- * Whoever changes it first makes `<file>.lock`, which nobody else can make then, writes the new content into it and
- * renames it over the file: two changes at once do not lose each other, and a reader sees the old file or the new one.
+ * A change first creates `<file>.lock`, which fails if the file exists, writes the new content into it and renames it over
+ * the token file. So concurrent changes do not overwrite each other, and a reader sees either the old file or the new one.
  */
 import { type FileHandle, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -10,7 +10,7 @@ import { makeFolder } from '../../storage/make-folder.ts'
 import { parseTokenFile, printTokenFile, type TokenEntry } from './token-file.ts'
 import { TokenProblem } from './token-problem.ts'
 
-/** Its owner alone: the hashes are no secrets, but who may write the file may let anybody in. */
+/** Only for its owner: the hashes are no secrets, but write access to the file allows adding tokens. */
 const MODE = 0o600
 const FOLDER_MODE = 0o700
 const WRITABLE_BY_ALL = 0o002
@@ -25,7 +25,7 @@ export function readTokenText(path: string): Promise<string> {
   return usable(path, async () => {
     const { mode } = await stat(path)
     if (process.platform !== 'win32' && (mode & WRITABLE_BY_ALL) !== 0) {
-      throw new TokenProblem('everybody may write it; take that away with chmod 600')
+      throw new TokenProblem('all users may write it; forbid that with chmod 600')
     }
     return readFile(path, 'utf8')
   })
@@ -40,7 +40,7 @@ export function entriesOf(path: string, text: string): TokenEntry[] {
   }
 }
 
-/** Changes from one to the next when the file is written, or another takes its place; '' if it cannot be looked at. */
+/** Differs when the file is written or replaced; '' if its attributes cannot be read. */
 export async function stampOf(path: string): Promise<string> {
   try {
     const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true })
@@ -51,15 +51,14 @@ export async function stampOf(path: string): Promise<string> {
 }
 
 /**
- * Puts what `change` makes of the entries in their place, durably; a file that is missing has none. Rejects with
- * TokenProblem if the file is not usable or somebody else is changing it, and with what `change` throws: then nothing
- * has changed.
+ * Replaces the entries with the result of `change`, durably; a missing file has no entries. Rejects with TokenProblem if the
+ * file is not usable or another process is changing it, and with the error that `change` throws; the file is unchanged then.
  */
 export async function changeTokenFile(
   path: string,
   change: (entries: readonly TokenEntry[]) => readonly TokenEntry[],
 ): Promise<void> {
-  const file = await realpath(path).catch(() => path) // a link stays one
+  const file = await realpath(path).catch(() => path) // a symbolic link stays one
   const lock = `${file}.lock`
   const handle = await lockFile(file, lock)
   try {

@@ -11,8 +11,8 @@
  *     "bytesPerSecond": 1048576              absent: no limit
  *   }]}
  *
- * It is parsed strictly: a misspelt "expires" that is passed over would be a token for ever. Sentences name what is wrong,
- * and repeat nothing but names and grants.
+ * It is parsed strictly: a misspelt "expires" that is ignored would make a token that never expires. Errors name the problem
+ * and repeat only names and grants, never hashes.
  */
 import { type Grant, parseGrant, printGrant } from './grants.ts'
 import { isSecret, parseTokenHash, type TokenHash } from './token-hash.ts'

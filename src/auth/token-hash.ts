@@ -20,7 +20,7 @@ const HASH = /^[0-9a-f]{64}$/
 declare const brand: unique symbol
 export type TokenHash = string & { readonly [brand]: 'TokenHash' }
 
-/** `random` are SECRET_RANDOM_BYTES bytes from a source that nobody can foretell. */
+/** `random` is SECRET_RANDOM_BYTES bytes from a cryptographic source. */
 export function secretFrom(random: Uint8Array): string {
   if (random.length !== SECRET_RANDOM_BYTES) throw new TokenProblem('a secret is made of 32 random bytes')
   return PREFIX + Buffer.from(random).toString('base64url')
@@ -35,7 +35,7 @@ export function hashOfSecret(secret: string): TokenHash {
   return hash('sha256', secret, 'hex') as TokenHash
 }
 
-/** Throws TokenProblem. What it got is not repeated: somebody may have put the secret there. */
+/** Throws TokenProblem, which does not repeat the text: it may be a secret in the wrong place. */
 export function parseTokenHash(text: unknown): TokenHash {
   if (typeof text === 'string' && HASH.test(text)) return text as TokenHash
   throw new TokenProblem('its hash is not 64 hexadecimal digits in lower case')
@@ -45,12 +45,12 @@ export function bytesOfHash(hash: TokenHash): Buffer {
   return Buffer.from(hash, 'latin1')
 }
 
-/** Takes the same time wherever they differ. */
+/** In constant time. */
 export function sameHash(one: Buffer, other: TokenHash): boolean {
   return timingSafeEqual(one, bytesOfHash(other))
 }
 
-/** For all that is printed: a secret that somebody sent in the wrong place does not get into a log or an answer. */
+/** For all printed text: a secret that a client sent in the wrong place must not appear in a log or an answer. */
 export function withoutSecrets(text: string): string {
   return text.includes(PREFIX) ? text.replace(SECRETS_IN_TEXT, `${PREFIX}…`) : text
 }

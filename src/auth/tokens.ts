@@ -1,10 +1,10 @@
-/** The tokens that are good now: from a secret to whoever holds it. */
+/** The valid tokens: finds the client for a secret. */
 import { Grants, printGrant } from './grants.ts'
 import { RateLimit } from './rate-limit.ts'
 import type { TokenEntry } from './token-file.ts'
 import { bytesOfHash, hashOfSecret, isSecret, sameHash, type TokenHash } from './token-hash.ts'
 
-/** Whoever sent a good token. */
+/** A client that sent a valid token. */
 export interface Client {
   readonly name: string
   /** Of its secret: a token of the same name with another secret is another client to what the first one left. */
@@ -12,7 +12,7 @@ export interface Client {
   readonly grants: Grants
   /** Undefined: never. */
   readonly expiresMs: number | undefined
-  /** Undefined: as fast as it likes. */
+  /** Undefined: no limit. */
   readonly rate: RateLimit | undefined
 }
 
@@ -33,13 +33,13 @@ interface Known {
 
 export class Tokens {
   /**
-   * Which hash is tried can be measured from outside, but to try one means to know a secret that has it: so a look-up in
-   * a map gives nothing away.
+   * A client can measure which hash is looked up, but it must know a secret to choose the hash. So a look-up in a map reveals
+   * nothing.
    */
   #byHash: ReadonlyMap<string, Known> = new Map()
   #byName: ReadonlyMap<string, Known> = new Map()
 
-  /** From now on these are good and no others. A token that stays as it was keeps what it has used of its rate. */
+  /** Replaces all tokens. A token that did not change keeps the state of its rate limit. */
   replace(entries: readonly TokenEntry[], nowMs: number): TokensChange {
     const before = this.#byName
     const known = entries.map((entry): Known => {
@@ -68,19 +68,19 @@ export class Tokens {
     return isExpired(client, nowMs) ? 'expired' : client
   }
 
-  /** The token of this name as it is now, with whatever secret; undefined if there is none that is good. */
+  /** The current token of this name, whatever its secret; undefined if there is no valid one. */
   named(name: string, nowMs: number): Client | undefined {
     const client = this.#byName.get(name)?.client
     return client !== undefined && !isExpired(client, nowMs) ? client : undefined
   }
 
-  /** The token whose secret has this hash; undefined if there is none that is good. */
+  /** The token whose secret has this hash; undefined if there is no valid one. */
   ofHash(hash: string, nowMs: number): Client | undefined {
     const client = this.#byHash.get(hash)?.client
     return client !== undefined && !isExpired(client, nowMs) ? client : undefined
   }
 
-  /** What a client that was found earlier may do now; undefined if its secret is good no more. */
+  /** The current rights of a client that was found earlier; undefined if its secret is not valid any more. */
   now({ name, hash }: Client, nowMs: number): Client | undefined {
     const client = this.named(name, nowMs)
     return client?.hash === hash ? client : undefined

@@ -1,17 +1,17 @@
 /**
- * The tokens of a file that is looked at again and again, so that adding or revoking one takes no restart. A file that is
- * gone, or that cannot be read as a token file, leaves the tokens as they were, and is told.
+ * The tokens of a file that is polled, so that adding or revoking one needs no restart. If the file is missing or cannot be read
+ * as a token file, the tokens stay as they were, and the problem is reported.
  */
 import { entriesOf, readTokenText, stampOf } from './token-file-on-disk.ts'
 import { Tokens, type TokensChange } from './tokens.ts'
 
 export interface WatchOptions {
   readonly nowMs: () => number
-  /** Told after other tokens have become good; not of the first ones. */
+  /** Called after the tokens have changed; not for the first ones. */
   readonly onChange: (change: TokensChange) => void
-  /** Told once for each content, or lack of one, that could not be used. */
+  /** Called once for each content that could not be used, or for a missing file. */
   readonly onProblem: (problem: unknown) => void
-  /** The file system's word for whether a file was touched; for tests, whose clock may be too coarse. */
+  /** Returns a text that differs when the file was changed; for tests, because the clock of the file system may be too coarse. */
   readonly stampOf?: (path: string) => Promise<string>
 }
 
@@ -23,7 +23,7 @@ export class WatchedTokens {
   #stamp = ''
   /** Whether the stamp has been the same twice: two writes within one tick of the file system's clock have one stamp. */
   #settled = false
-  /** What the file held, or what was wrong with reading it. */
+  /** The content of the file, or the problem of reading it. */
   #seen = ''
   #timer: NodeJS.Timeout | undefined
   #polling: Promise<void> = Promise.resolve()
@@ -44,7 +44,7 @@ export class WatchedTokens {
     return watched
   }
 
-  /** Looks at the file every so often, until it is stopped. */
+  /** Polls the file until it is stopped. */
   watch(intervalMs: number): void {
     this.#timer = setTimeout(() => {
       this.#polling = this.poll().then(() => {
@@ -60,7 +60,7 @@ export class WatchedTokens {
     await this.#polling
   }
 
-  /** Takes over what the file holds now. Never rejects. */
+  /** Takes over the tokens that the file has now. Never rejects. */
   async poll(): Promise<void> {
     const stamp = await this.#stampOf(this.#path)
     const same = stamp === this.#stamp
@@ -74,9 +74,9 @@ export class WatchedTokens {
       this.#takeOver(text)
     } catch (problem) {
       this.#settled = false // it may be readable again without having changed
-      const told = `\0${problem}`
-      if (told === this.#seen) return
-      this.#seen = told
+      const problemKey = `\0${problem}`
+      if (problemKey === this.#seen) return
+      this.#seen = problemKey
       this.#options.onProblem(problem)
     }
   }

@@ -19,8 +19,8 @@ export const backup: Command = {
   help: `millrace backup [--data FOLDER] --to FOLDER [--no-verify]
 
 Copies a data folder that no service has open into a new one, waits until the copy is on disk, and checks every byte of it as
-'millrace verify' does, unless --no-verify says not to. The copy is a data folder like any other: to go back to it, start the
-service with it, or copy it to where the old one was. Until all is well it is called <folder>.partial.
+'millrace verify' does, unless --no-verify says not to. The copy is a data folder like any other: to restore it, start the
+service with it, or copy it to the place of the old one. Until the check has passed it is called <folder>.partial.
 
 exit code: 0 done, 1 the store is damaged and was not copied, 2 could not be done
 `,
@@ -42,14 +42,16 @@ exit code: 0 done, 1 the store is damaged and was not copied, 2 could not be don
     } finally {
       await store.close()
     }
-    environment.tell(`nothing was copied: ${data} is damaged, and 'millrace repair' saves what can be read\n`)
+    environment.tell(
+      `nothing was copied: ${data} is damaged, and 'millrace repair' saves the readable part\n`,
+    )
     return 1
   },
 }
 
 function copyStore(
   data: string,
-  { store, files, format }: ClosedStore,
+  { store, files }: ClosedStore,
   partial: string,
   environment: CommandEnvironment,
 ): void {
@@ -63,11 +65,11 @@ function copyStore(
   }
   syncFolder(target)
   copyStopRecord(data, partial)
-  writeStamp(partial, format)
+  writeStamp(partial)
   environment.print(`${countText(names.length, 'file')} copied, ${bytesText(files.fileBytes)}\n`)
 }
 
-/** What `store` is checked against; the identity stays behind, for the copy is a store of its own (store-identity.ts). */
+/** The record that `store` is checked against. The identity is not copied: the copy is another store (store-identity.ts). */
 function copyStopRecord(data: string, partial: string): void {
   if (typeof readStopRecord(data) !== 'object') return
   copyDurably(join(data, STOP_RECORD), join(partial, STOP_RECORD))

@@ -1,4 +1,4 @@
-/** The documents of a closed store, decoded one by one: what can be made of them, and what is wrong with the others. */
+/** The documents of a closed store, decoded one by one: their content, and the problems of those that cannot be decoded. */
 import type { CatalogChange } from '../../storage/catalog.ts'
 import type { LogId } from '../../storage/log.ts'
 import { decodeNamespaceDocument, decodeStreamDocument } from '../streams/catalog-documents.ts'
@@ -7,27 +7,19 @@ import {
   type NamespaceName,
   parseNamespaceName,
   parseStreamName,
-  type StreamId,
   streamKey,
 } from '../streams/names.ts'
 import type { NamespaceProperties } from '../streams/namespace.ts'
-import type { StreamProperties } from '../streams/properties.ts'
-import type { StreamViews } from '../streams/view.ts'
+import type { Stream } from '../streams/registry.ts'
 
-export interface StoredStream {
-  readonly id: StreamId
-  readonly log: LogId
-  readonly firstLog: LogId
-  readonly properties: StreamProperties
-  readonly views: StreamViews
-  readonly tableDisabled: boolean
-}
+/** A stream as its document has it. */
+export type StoredStream = Omit<Stream, 'createdMs' | 'counts'>
 
 export class CatalogContent {
   readonly namespaces = new Map<NamespaceName, NamespaceProperties>()
   /** By their log. */
   readonly streams = new Map<LogId, StoredStream>()
-  /** What other rooms keep, as it is; but for metrics and stretches, which belong to logs that a repaired store has no more. */
+  /** Documents of other modules, as they are; without metrics and stretches, whose logs a repaired store does not have. */
   readonly others: CatalogChange[] = []
   /** The last LogId that was handed out. */
   lastLog = 0
@@ -46,7 +38,7 @@ export class CatalogContent {
     }
   }
 
-  /** What the documents together say that cannot be. `highestLog` is the highest LogId that anything on disk has. */
+  /** Reports contradictions between documents. `highestLog` is the highest LogId that anything on disk has. */
   checkTogether(highestLog: LogId): void {
     for (const { id, log } of this.streams.values()) {
       const { namespace } = id

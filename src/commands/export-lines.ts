@@ -1,8 +1,8 @@
 /**
- * The lines of an export (http/event-export.ts) -> events, each line checked against the one before it.
+ * The lines of an export (http/cdap/event-export.ts) -> events, each line checked against the one before it.
  *
- * An export may be in several parts, each with its closing line, where one went on after the cursor of the other. It is whole
- * if its last line is a closing line, and each of these counts and sums up the lines of its part rightly.
+ * An export may be in several parts, each with its closing line, where one continues after the cursor of the other. It is complete
+ * if its last line is a closing line, and each closing line has the count and the checksum of its part.
  */
 import { crc32c } from '@node-rs/crc32'
 import type { EventHeaders } from '../../storage/log.ts'
@@ -13,7 +13,7 @@ export interface ExportedEvent {
   readonly body: Buffer
 }
 
-/** The message says which line, and what is wrong with it. */
+/** The message has the number of the line and the problem. */
 export class ExportError extends Error {
   override readonly name = 'ExportError'
 }
@@ -108,7 +108,7 @@ class ExportReader {
     if (!isWholeNumber(timestamp)) throw this.#wrong('has no timestamp in whole milliseconds')
     if (!isWholeNumber(sequence)) throw this.#wrong('has no sequence')
     if (timestamp < this.#lastMs) throw this.#wrong(`goes back in time, from ${this.#lastMs} to ${timestamp}`)
-    // What expires between two parts is missing between them; within one nothing is.
+    // Events that expired between two parts are missing; within one part none is.
     const last = this.#lastSequence
     if (last !== undefined && (this.#events === 1 ? sequence <= last : sequence !== last + 1)) {
       throw this.#wrong(`has sequence ${sequence}, and the event before it ${last}`)
@@ -129,7 +129,7 @@ class ExportReader {
     for (const [name, value] of entries) {
       if (typeof value !== 'string') throw this.#wrong(`has a header '${name}' that is no text`)
     }
-    // JavaScript puts names that are numbers first, wherever they stood.
+    // JavaScript puts names that are numbers first, whatever their place in the text.
     if (entries.length > 1 && entries.some(([name]) => /^[0-9]+$/.test(name))) {
       return inWrittenOrder(entries, line.toString('utf8'))
     }

@@ -1,10 +1,10 @@
-/** What is wrong with a store, as lines for its operator. */
+/** The findings of a command, as lines for the operator. */
 import { describeKey } from '../../storage/level/key-description.ts'
 import type { Damage } from '../../storage/level/scrub.ts'
 import type { FileDamage } from '../../storage/level-files/file-damage.ts'
 import type { CatalogContent } from './catalog-content.ts'
 
-/** So many are printed; a store that is damaged all over says the same again and again. */
+/** Printed findings; the rest is only counted. */
 const PRINTED_MAX = 1000
 
 export class Findings {
@@ -31,7 +31,7 @@ export function fileDamageText({ file, offset, reason, keys }: FileDamage): stri
   return `store/${file} at byte ${offset}: ${reason}${concerned}`
 }
 
-/** The last write does not match, and nothing behind it says whether it was ever answered. */
+/** The last write does not match its checksum, and no later one shows whether it was acknowledged. */
 export function doubtfulEndText(damage: FileDamage): string {
   return `${fileDamageText(damage)}. It is the last write: if a power cut tore it, it had not been answered, and starting leaves it out`
 }
@@ -44,7 +44,7 @@ export function damageText(damage: Damage, catalog: CatalogContent): string {
   return `${name}, ${sequencesText(from, to)}: ${reason}`
 }
 
-/** `to` is undefined where nobody knows the last. */
+/** `to` is undefined where the last one is not known. */
 export function sequencesText(from: number, to: number | undefined): string {
   if (to === undefined) return `sequences from ${from} on`
   return to <= from ? `sequence ${from}` : `sequences ${from} to ${to}`

@@ -1,7 +1,8 @@
-/** `millrace import`: the events of an export back into an empty stream, with their times and in their order. */
+/** `millrace import`: writes the events of an export into an empty stream, with their times and in their order. */
 import { type FileHandle, open } from 'node:fs/promises'
 import { openStorage } from '../../storage/level/open.ts'
 import type { EventHeaders, EventLog, LogRestore } from '../../storage/log.ts'
+import { slicesOfBodies } from '../../storage/slices.ts'
 import {
   DEFAULT_NAMESPACE,
   parseNamespaceName,
@@ -24,11 +25,11 @@ export const importEvents: Command = {
   about: 'brings the export of a stream back',
   help: `millrace import [--data FOLDER] --stream [NAMESPACE:]STREAM [--file FILE]
 
-Reads what GET …/streams/<stream>/export has answered, from the file or from standard input, and puts its events into the stream,
-with the times they had and in their order: all of them or none. The stream must be empty; with its namespace it is made if it is
-missing, with default properties. No service may have the data folder open; a folder that is not there is made.
+Reads the answer of GET …/streams/<stream>/export from the file or from standard input, and writes its events to the stream,
+with the times they had and in their order: all of them or none. The stream must be empty. A missing stream and its namespace are
+created with default properties. No service may have the data folder open; a missing folder is created.
 
-Events keep their age: what is older than the stream's ttl is gone as soon as it is imported.
+Events keep their age: events older than the stream's ttl expire as soon as they are imported.
 
 exit code: 0 done, 2 nothing was imported
 `,
@@ -118,19 +119,10 @@ class GatheredEvents {
     if (bodies.length === 0) return
     this.#bodies = []
     this.#bytes = 0
-    const starts = new Uint32Array(bodies.length)
-    const ends = new Uint32Array(bodies.length)
-    let at = 0
-    for (const [i, { length }] of bodies.entries()) {
-      starts[i] = at
-      at += length
-      ends[i] = at
-    }
-    const slices = { bytes: Buffer.concat(bodies), starts, ends, count: bodies.length }
-    await this.#restore.add(slices, this.#headers, this.#timestampMs)
+    await this.#restore.add(slicesOfBodies(bodies), this.#headers, this.#timestampMs)
   }
 }
 
 function sameHeaders(a: EventHeaders, b: EventHeaders): boolean {
-  return a.length === b.length && a.every(([name, value], i) => name === b[i][0] && value === b[i][1])
+  return a.length === b.length && a.every(([name, value], i) => name === b[i]?.[0] && value === b[i]?.[1])
 }

@@ -1,6 +1,6 @@
 /**
- * A folder that is whole or not there: it is filled under the name `<folder>.partial` beside it and renamed at the end, so a
- * crash in between leaves nothing that could be taken for the whole.
+ * A folder that is either complete or missing: it is filled under the name `<folder>.partial` and renamed at the end, so a
+ * crash leaves no folder that looks complete.
  */
 import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
@@ -8,7 +8,7 @@ import { syncFolder } from '../../storage/level/format-stamp.ts'
 import { makeFolder } from '../../storage/make-folder.ts'
 import { UsageError } from './command.ts'
 
-/** What `fill` answers; if it throws, or answers undefined, nothing is left. Throws UsageError if there is something already. */
+/** Resolves with the result of `fill`; if that throws or is undefined, the folder is removed. Throws UsageError if one exists. */
 export async function fillNewFolder<T>(
   folder: string,
   fill: (partial: string) => Promise<T | undefined>,
@@ -19,7 +19,7 @@ export async function fillNewFolder<T>(
     throw new UsageError(`${folder} is there already and not empty; name a new or empty folder`)
   }
   if (existsSync(partial)) {
-    throw new UsageError(`${partial} is left over from a run that did not end; remove it first`)
+    throw new UsageError(`${partial} is from a run that did not end; remove it first`)
   }
   makePartial(folder, partial)
   try {

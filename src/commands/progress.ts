@@ -1,4 +1,4 @@
-/** How far long work has come, on standard error: a line every few seconds, none if it is over before. */
+/** Progress of long work on standard error: a line every few seconds, none if the work ends before. */
 import type { CommandEnvironment } from './command.ts'
 
 const EVERY_MS = 5_000
@@ -12,7 +12,7 @@ export class Progress {
     this.#toldMs = environment.nowMs()
   }
 
-  /** `line` is made only if it is time for one. */
+  /** Calls `line` only if one is due. */
   at(line: () => string): void {
     const nowMs = this.#environment.nowMs()
     if (nowMs - this.#toldMs < EVERY_MS) return

@@ -1,4 +1,4 @@
-/** Numbers in words for people. */
+/** Numbers with their units, as text. */
 
 export function bytesText(bytes: number): string {
   if (bytes < 10_000) return `${bytes} bytes`

@@ -1,10 +1,11 @@
-/** `millrace repair`: saves what can be read of a damaged store into a new one. */
+/** `millrace repair`: saves the readable part of a damaged store into a new one. */
 
 import { documentsIn, logsIn } from '../../storage/level/closed-content.ts'
 import { type ClosedStore, openClosedStore } from '../../storage/level/closed-store.ts'
 import { openStorage, type Storage } from '../../storage/level/open.ts'
 import { salvageLog } from '../../storage/level/salvage.ts'
 import type { EventBlock, LogId, LogRestore } from '../../storage/log.ts'
+import { slicesOfRun } from '../../storage/slices.ts'
 import { DEFAULT_NAMESPACE, parseStreamName, type StreamId, streamKey } from '../streams/names.ts'
 import { DEFAULT_NAMESPACE_PROPERTIES } from '../streams/namespace.ts'
 import { DEFAULT_PROPERTIES, type StreamProperties } from '../streams/properties.ts'
@@ -22,17 +23,17 @@ import { verifyFolder } from './verify.ts'
 
 export const repair: Command = {
   name: 'repair',
-  about: 'saves what can be read of a damaged store into a new one',
+  about: 'saves the readable part of a damaged store into a new one',
   help: `millrace repair [--data FOLDER] --to FOLDER
 
 Reads a damaged data folder that no service has open, changes nothing in it, and writes every namespace, every stream with its
-properties, and every event that is sound, with its time, into a new folder. What is left out is printed. In the new store
-sequences have no gaps, so cursors from before do not fit it. It reads LevelDB's files itself: it also works where LevelDB
+properties, and every event that is sound, with its time, into a new folder. It prints everything it leaves out. In the new store
+sequences have no gaps, so the new store refuses older cursors. It reads LevelDB's files itself: it also works where LevelDB
 refuses to open them, and where the FORMAT stamp is gone.
 
 If there is damage, logs that no stream points to are saved, too, as streams named recovered_log_<number>: a stream whose document
-is lost leaves such a log. So does one that was truncated or deleted shortly before; look at them, and delete those you do not
-want.
+is lost leaves such a log. So does one that was truncated or deleted shortly before; delete the streams that you do not
+need.
 
 exit code: 0 everything was saved, 1 something was left out, 2 could not be done
 `,
@@ -52,7 +53,7 @@ exit code: 0 everything was saved, 1 something was left out, 2 could not be done
         const salvage = new Salvage(store, findings, environment)
         const lost = await salvage.into(partial)
         if ((await verifyFolder(partial, { ...environment, print: () => {} })) > 0) {
-          throw new Error(`what was written to ${partial} does not verify; is that disk sound?`)
+          throw new Error(`the new store ${partial} does not verify; check that disk`)
         }
         return lost
       })
@@ -78,7 +79,7 @@ class Salvage {
     this.#progress = new Progress(environment)
   }
 
-  /** Answers how many stretches of events were left out, and documents. */
+  /** Resolves with the number of ranges of events and of documents that were left out. */
   async into(folder: string): Promise<number> {
     const { files, changed } = this.#store
     const catalog = this.#readCatalog()
@@ -166,17 +167,12 @@ class Salvage {
 
 async function addBlock(
   restore: LogRestore,
-  { bytes, starts, ends, runs }: EventBlock,
+  block: EventBlock,
   onAdded: (count: number) => void,
 ): Promise<void> {
-  for (const { begin, end, timestampMs, headers } of runs) {
-    const slices = {
-      bytes,
-      starts: starts.subarray(begin, end),
-      ends: ends.subarray(begin, end),
-      count: end - begin,
-    }
-    await restore.add(slices, headers, timestampMs)
-    onAdded(end - begin)
+  for (const run of block.runs) {
+    const slices = slicesOfRun(block, run)
+    await restore.add(slices, run.headers, run.timestampMs)
+    onAdded(slices.count)
   }
 }

@@ -19,7 +19,7 @@ add prints the secret of the new token on standard output, this once: the file k
   --grant NAMESPACE:STREAM:ROLES
         what the token may do, and where; may be given more than once. Names may end in *; roles are read, write and admin,
         separated by commas: default:orders-*:read,write   prod:*:read   *:*:read,write,admin
-        Namespaces are made and deleted by who has admin on NAMESPACE:*
+        A token with admin on NAMESPACE:* creates and deletes the namespace
   --expires WHEN
         the token is good until then: 90d, 12h, 30m from now, or a moment like 2027-01-31T12:00:00Z (default never)
   --rate-events N
@@ -83,7 +83,7 @@ async function revoke(args: readonly string[], { tell }: CommandEnvironment): Pr
   const { values, positionals } = parsed(args)
   const file = fileOf(values)
   const name = nameOf(positionals)
-  await readTokenFile(file) // a file that is not there is not made
+  await readTokenFile(file) // does not create a missing file
   await changeTokenFile(file, (entries) => {
     const rest = entries.filter((entry) => entry.name !== name)
     if (rest.length === entries.length) throw new UsageError(`there is no token '${name}' in ${file}`)

@@ -1,5 +1,6 @@
-/** `millrace verify`: reads a closed store from end to end and says what is not as it was written. */
+/** `millrace verify`: reads all of a closed store and reports everything that differs from what was written. */
 import { type ClosedStore, openClosedStore } from '../../storage/level/closed-store.ts'
+import { FORMAT_VERSION } from '../../storage/level/format-stamp.ts'
 import { type ScrubTotals, scrub } from '../../storage/level/scrub.ts'
 import type { FileDamage } from '../../storage/level-files/file-damage.ts'
 import { CatalogContent } from './catalog-content.ts'
@@ -16,7 +17,7 @@ export const verify: Command = {
   help: `millrace verify [--data FOLDER]
 
 Reads a data folder (default ./data, or MILLRACE_DATA) that no service has open, and changes nothing in it. Checks every checksum, that no event is missing and
-no time goes back, and that everything belongs to something. What is damaged is printed, by stream and sequence.
+no time goes back, and that every part belongs to a log or an upload. Damage is printed, by stream and sequence.
 
 exit code: 0 sound, 1 damaged, 2 could not be checked
 `,
@@ -28,7 +29,7 @@ exit code: 0 sound, 1 damaged, 2 could not be checked
   },
 }
 
-/** Prints what is damaged and a summary; answers how many findings there are. */
+/** Prints the damage and a summary; resolves with the number of findings. */
 export async function verifyFolder(folder: string, environment: CommandEnvironment): Promise<number> {
   const findings = new Findings(environment.print)
   const onFileDamage = (damage: FileDamage) => findings.add(fileDamageText(damage))
@@ -66,7 +67,7 @@ function verifyContent(
 }
 
 function summary(folder: string, store: ClosedStore, catalog: CatalogContent, totals: ScrubTotals): string {
-  const { files, format } = store
+  const { files } = store
   let events = 0
   let bodyBytes = 0
   let retired = 0
@@ -79,7 +80,7 @@ function summary(folder: string, store: ClosedStore, catalog: CatalogContent, to
     }
   }
   const lines = [
-    `${folder}: format ${format}, ${countText(files.fileCount, 'file')} of ${bytesText(files.fileBytes)}`,
+    `${folder}: format ${FORMAT_VERSION}, ${countText(files.fileCount, 'file')} of ${bytesText(files.fileBytes)}`,
     `${countText(catalog.streams.size, 'stream')}, ${countText(events, 'event')} with ${bytesText(bodyBytes)} of bodies`,
   ]
   if (retired > 0) lines.push(`${countText(retired, 'log')} of streams truncated or deleted, to be removed`)

@@ -11,6 +11,7 @@
  * Slices are cut from the decompressed block, and so from the chunk itself when the codec is null.
  */
 import { createHash } from 'node:crypto'
+import type { EventHeaders, EventSlices } from '../../storage/log.ts'
 import { AvroProblem } from '../schemas/avro-problem.ts'
 import { parseSchema } from '../schemas/avro-schema.ts'
 import { ServiceError } from '../service-error.ts'
@@ -18,7 +19,7 @@ import { type BlockCodec, blockCodec, isStored } from './avro-codecs.ts'
 import { LongReader } from './avro-long.ts'
 import { schemaText } from './avro-schema-text.ts'
 import { compileSkip, type DatumSkipper } from './avro-skip.ts'
-import type { BatchDecoder, DecoderOptions, EventSlices, HeaderPairs } from './decoder.ts'
+import type { BatchDecoder, DecoderOptions } from './decoder.ts'
 
 export function avroContainer(options: DecoderOptions): BatchDecoder {
   return new AvroContainerDecoder(options)
@@ -74,7 +75,7 @@ interface OpenBlock {
 }
 
 class AvroContainerDecoder implements BatchDecoder {
-  headers: HeaderPairs = []
+  headers: EventHeaders = []
   readonly #eventBytesMax: number
   readonly #free: DecoderOptions['free']
   readonly #blockBytesMax: number

@@ -4,24 +4,14 @@
  * A decoder is pure and synchronous: no clock, no disk, no network. Any chunking of the same bytes gives the same
  * events. It throws ServiceError 'malformed_batch' (400) or 'event_too_large' (413); after that it is not used again.
  */
-
-/** Events cut out of one buffer, in order: the body of event i is `bytes.subarray(starts[i], ends[i])`, i < count. */
-export interface EventSlices {
-  readonly bytes: Uint8Array
-  readonly starts: Uint32Array
-  readonly ends: Uint32Array
-  readonly count: number
-}
-
-/** Name and value, in the order they are stored. */
-export type HeaderPairs = readonly (readonly [name: string, value: string])[]
+import type { EventHeaders, EventSlices } from '../../storage/log.ts'
 
 export interface BatchDecoder {
   /**
    * Headers this decoder adds to every event (Avro: `schema` and `schema.hash`); settled once the first slices are
    * handed out. They replace headers of the same name that the client sent.
    */
-  readonly headers: HeaderPairs
+  readonly headers: EventHeaders
   /** Whether a small body may become large: then few bodies should be decoded at a time. */
   readonly expands: boolean
   /**

@@ -7,8 +7,9 @@
  * doubling, so that a long event arriving in small chunks costs a constant number of copies per byte, and never
  * past `eventBytesMax`. The arrays handed to `emit` are used again by the next emit.
  */
+
+import type { EventSlices } from '../../storage/log.ts'
 import { ServiceError } from '../service-error.ts'
-import type { EventSlices } from './decoder.ts'
 
 export type Emit = (slices: EventSlices) => void
 

@@ -4,8 +4,10 @@
  *
  *   FF FE | FE FF | 00 00 FE FF      (UTF-32, little-endian, begins with FF FE as well)
  */
+
+import type { EventSlices } from '../../storage/log.ts'
 import { ServiceError } from '../service-error.ts'
-import type { BatchDecoder, EventSlices } from './decoder.ts'
+import type { BatchDecoder } from './decoder.ts'
 
 const MARKS = ['fffe', 'feff', '0000feff']
 const MARK_BYTES_MAX = 4

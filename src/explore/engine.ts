@@ -3,6 +3,7 @@
  * the other only plans them (planner.ts). Each has one thread, so that queries leave the processor to ingestion.
  */
 import type { DuckDBConnection, DuckDBInstance, JS } from '@duckdb/node-api'
+import { Mutex } from '../../storage/mutex.ts'
 import type { Bindings } from './column-buffer.ts'
 import { openLocked } from './locked-instance.ts'
 import { onlyRow } from './only-row.ts'
@@ -47,7 +48,7 @@ export class Engine {
   #planner: Promise<Planner> | undefined
   /** For the tables of streams. */
   readonly #own: Connection
-  #working: Promise<unknown> = Promise.resolve()
+  readonly #running = new Mutex()
 
   private constructor(duckdb: DuckDB, bindings: Bindings, instance: DuckDBInstance, own: Connection) {
     this.duckdb = duckdb
@@ -77,9 +78,7 @@ export class Engine {
 
   /** Runs statements one after the other: a second statement on a connection makes the first one fail. */
   run(sql: string): Promise<JS[][]> {
-    const run = this.#working.then(async () => (await this.#own.runAndReadAll(sql)).getRowsJS())
-    this.#working = run.catch(() => {})
-    return run
+    return this.#running.run(async () => (await this.#own.runAndReadAll(sql)).getRowsJS())
   }
 
   /** The tree of one SELECT. Rejects with SqlError '42000' for anything else. It uses a connection of its own, so nothing waits. */

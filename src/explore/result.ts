@@ -1,5 +1,6 @@
 /** The rows of a query, in pages: from any row on, and repeatable. */
 import type { DuckDBType } from '@duckdb/node-api'
+import { Mutex } from '../../storage/mutex.ts'
 import { answerType, answerValue } from './answer-types.ts'
 import type { Connection } from './engine.ts'
 import { type ResultColumn, rowWriter, sizeOf } from './hive-types.ts'
@@ -43,7 +44,7 @@ export class RowsInTable implements Result {
   readonly #connection: Connection
   /** The size of a row's texts, as an SQL expression; undefined if it has none. */
   readonly #rowBytes: string | undefined
-  #reading: Promise<unknown> = Promise.resolve()
+  readonly #reading = new Mutex()
 
   private constructor(connection: Connection, columns: readonly ResultColumn[], rowCount: number) {
     this.#connection = connection
@@ -68,13 +69,11 @@ export class RowsInTable implements Result {
   }
 
   page(from: number, count: number): Promise<readonly Row[]> {
-    const page = this.#reading.then(() => this.#read(from, count))
-    this.#reading = page.catch(() => {})
-    return page
+    return this.#reading.run(() => this.#read(from, count))
   }
 
   close(): void {
-    void this.#reading.then(() => this.#connection.closeSync())
+    void this.#reading.run(async () => this.#connection.closeSync())
   }
 
   async #read(from: number, count: number): Promise<readonly Row[]> {

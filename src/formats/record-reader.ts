@@ -20,6 +20,7 @@
  *   record      Map with the fields of the schema, in their order
  *   union       the value of the member that was found
  */
+import type { EventHeaders } from '../../storage/log.ts'
 import type { RecordSchema } from '../schemas/schema.ts'
 
 export type Value =
@@ -47,8 +48,8 @@ export interface FormatError {
   readonly partial?: true
 }
 
-/** Of the event, as the log gives them: one array for all events of a run. */
-export type HeaderPairs = readonly (readonly [name: string, value: string])[]
+/** Headers of the event, as the log returns them: one array for all events of a run. */
+export type { EventHeaders as HeaderPairs } from '../../storage/log.ts'
 
 export interface RecordReader {
   /**
@@ -59,7 +60,7 @@ export interface RecordReader {
     bytes: Uint8Array,
     start: number,
     end: number,
-    headers: HeaderPairs,
+    headers: EventHeaders,
     into: Value[],
   ): FormatError | undefined
 }

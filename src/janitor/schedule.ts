@@ -1,17 +1,17 @@
-/** Runs the janitor every so often, a little off the beat, so that many servers do not work in step. */
+/** Runs the janitor in intervals with jitter, so that many servers do not work at the same moments. */
 import type { Janitor } from './janitor.ts'
 
 /** Share of the interval by which a tick may come early or late. */
 const JITTER = 0.2
-/** Pause between two ticks while there is more to do: leaves the disk to others most of the time. */
+/** Pause between two ticks while there is more to do: most of the time the disk is free for other work. */
 const BUSY_PAUSE_MS = 100
 
 export interface Schedule {
-  /** No tick begins after this; resolves when the one under way has ended. */
+  /** No tick begins after this; resolves when the tick in progress has ended. */
   stop(): Promise<void>
 }
 
-/** `atOnce`: the first tick does not wait, for room may be short. */
+/** `atOnce`: the first tick does not wait, because disk space may be short. */
 export function scheduleJanitor(
   janitor: Janitor,
   intervalMs: number,

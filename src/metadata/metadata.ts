@@ -1,9 +1,9 @@
 /**
- * What people note of a stream or a view: properties and tags, beside those that the service has for it.
+ * Metadata of a stream or a view: properties and tags of clients, beside those that the service derives.
  *
  *   catalog:  metadata/<namespace>:<stream>[:<view>]   {"properties": [[key, value], …], "tags": […]}
  *
- * There is no document where nothing is noted. All of it is in memory, and goes with its stream or view in the same commit.
+ * Without properties and tags there is no document. All metadata is in memory, and is removed with its stream or view in the same commit.
  */
 import type { Catalog, CatalogChange } from '../../storage/catalog.ts'
 import { ServiceError } from '../service-error.ts'
@@ -27,7 +27,7 @@ const NAME_CHARACTERS_MAX = 50
 const VALUE_CHARACTERS_MAX = 1000
 /** Of one stream or view, in bytes of JSON: CDAP's 10 KB. */
 const DOCUMENT_BYTES_MAX = 10_240
-/** So is everything that is tagged found: no property may have this name. */
+/** A search for `tags:…` finds tags, so no property may have this name. */
 export const TAGS_KEY = 'tags'
 
 const NOTHING: MetadataOf = { properties: new Map(), tags: [] }
@@ -35,7 +35,7 @@ const NOTHING: MetadataOf = { properties: new Map(), tags: [] }
 export class Metadata implements RemovalHook {
   readonly #catalog: Catalog
   readonly #registry: Registry
-  readonly #noted = new Map<string, MetadataOf>()
+  readonly #metadata = new Map<string, MetadataOf>()
 
   private constructor(catalog: Catalog, registry: Registry) {
     this.#catalog = catalog
@@ -46,7 +46,7 @@ export class Metadata implements RemovalHook {
     const metadata = new Metadata(catalog, registry)
     await catalog.each('metadata', (id, document) => {
       const { properties, tags } = document as { properties: [string, string][]; tags: string[] }
-      metadata.#noted.set(id, { properties: new Map(properties), tags })
+      metadata.#metadata.set(id, { properties: new Map(properties), tags })
     })
     registry.onRemoval(metadata)
     return metadata
@@ -55,7 +55,7 @@ export class Metadata implements RemovalHook {
   /** Throws ServiceError 'stream_not_found', 'view_not_found'. */
   of(id: EntityId, scope: Scope): MetadataOf {
     const { stream, view } = this.#existing(id)
-    if (scope === 'USER') return this.#noted.get(keyOf(id)) ?? NOTHING
+    if (scope === 'USER') return this.#metadata.get(keyOf(id)) ?? NOTHING
     return view === undefined ? systemMetadata(stream) : systemMetadataOfView(stream, view)
   }
 
@@ -71,7 +71,7 @@ export class Metadata implements RemovalHook {
     this.#existing(id)
   }
 
-  /** What has these names already is replaced. */
+  /** Replaces existing properties of these names. */
   addProperties(id: EntityId, added: ReadonlyMap<string, string>): Promise<void> {
     return this.#change(id, ({ properties, tags }) => ({
       properties: new Map([...properties, ...added]),
@@ -79,7 +79,7 @@ export class Metadata implements RemovalHook {
     }))
   }
 
-  /** Without a name: all of them. One that is not there is no error. */
+  /** Without a name: all of them. A missing one is no error. */
   removeProperties(id: EntityId, name?: string): Promise<void> {
     return this.#change(id, ({ properties, tags }) => {
       const left = [...properties].filter(([key]) => name !== undefined && key !== name)
@@ -104,11 +104,11 @@ export class Metadata implements RemovalHook {
     return this.#change(id, () => NOTHING)
   }
 
-  /** All that metadata can be of in a namespace: each stream, and behind it its views; those that may be seen, one by one. */
+  /** All visible entities of a namespace that can have metadata: each stream, followed by its views. */
   *entitiesOf(namespace: NamespaceName, visible: VisibleNames): Generator<EntityId> {
     for (const { id } of this.#registry.streamsMatching(namespace, visible(namespace))) {
       const stream = this.#registry.find(id.namespace, id.stream)
-      if (stream !== undefined) yield* entitiesIn(stream) // else it was deleted meanwhile
+      if (stream !== undefined) yield* entitiesIn(stream) // else it was deleted during the iteration
     }
   }
 
@@ -117,7 +117,7 @@ export class Metadata implements RemovalHook {
   }
 
   removed(streams: readonly Stream[]): void {
-    for (const entity of streams.flatMap(entitiesIn)) this.#noted.delete(keyOf(entity))
+    for (const entity of streams.flatMap(entitiesIn)) this.#metadata.delete(keyOf(entity))
   }
 
   changesOnViewRemoval({ id }: Stream, view: ViewName): readonly CatalogChange[] {
@@ -125,13 +125,13 @@ export class Metadata implements RemovalHook {
   }
 
   viewRemoved({ id }: Stream, view: ViewName): void {
-    this.#noted.delete(keyOf({ ...id, view }))
+    this.#metadata.delete(keyOf({ ...id, view }))
   }
 
   #removals(entities: readonly EntityId[]): CatalogChange[] {
     return entities
       .map(keyOf)
-      .filter((key) => this.#noted.has(key))
+      .filter((key) => this.#metadata.has(key))
       .map((key) => metadataChange(key, NOTHING))
   }
 
@@ -139,11 +139,11 @@ export class Metadata implements RemovalHook {
     return this.#registry.change(async () => {
       this.#existing(id)
       const key = keyOf(id)
-      const changed = change(this.#noted.get(key) ?? NOTHING)
+      const changed = change(this.#metadata.get(key) ?? NOTHING)
       assertFits(changed)
       await this.#catalog.commit([metadataChange(key, changed)])
-      if (isEmpty(changed)) this.#noted.delete(key)
-      else this.#noted.set(key, changed)
+      if (isEmpty(changed)) this.#metadata.delete(key)
+      else this.#metadata.set(key, changed)
     })
   }
 

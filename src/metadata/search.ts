@@ -1,9 +1,9 @@
 /**
- * Searching metadata, as CDAP has it: words apart by spaces, of which one has to be found, in any case of letters.
+ * Searching metadata, as CDAP has it: words separated by spaces, of which one must match, ignoring case.
  *
  *   word:  <text>          a tag, the value of a property or a word in it, a field of the schema
  *          <key>:<text>    the value of this property; of `tags` a tag; of a field of the schema its type
- *   text:  may end in `*`, which stands for any rest
+ *   text:  may end in `*`, which matches any rest
  */
 import type { MetadataOf } from './metadata.ts'
 import { TAGS_KEY } from './metadata.ts'
@@ -11,7 +11,7 @@ import { TAGS_KEY } from './metadata.ts'
 /** Words of one search. */
 export const WORDS_MAX = 32
 
-/** How many terms of one stream or view one of the words finds. */
+/** Number of terms of one stream or view that match one of the words. */
 export type Weigh = (metadata: readonly MetadataOf[]) => number
 
 /** An empty query finds nothing. */
@@ -32,10 +32,10 @@ export function parseSearch(query: string): Weigh {
   }
 }
 
-/** By their text: most streams have the same one. */
+/** By their text: many streams have the same schema. */
 type KnownSchemas = Map<string, string[] | undefined>
 
-/** Everything that a word may be to be found, in lower case. */
+/** All terms that a word can match, in lower case. */
 function termsOf({ properties, tags }: MetadataOf, known: KnownSchemas): string[] {
   const terms = tags.flatMap((tag) => [tag, `${TAGS_KEY}:${tag}`])
   for (const [key, value] of properties) {
@@ -51,7 +51,7 @@ function termsOf({ properties, tags }: MetadataOf, known: KnownSchemas): string[
   return terms.map((term) => term.toLowerCase())
 }
 
-/** Fields of a record, with the words of their types; undefined for what a user called `schema` and is none. */
+/** Fields of a record, with the words of their types; undefined if a property `schema` of a client is not a schema. */
 function schemaTerms(text: string): string[] | undefined {
   try {
     const {

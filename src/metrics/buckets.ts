@@ -1,7 +1,7 @@
 /** A histogram: a few additions for each value, and the values that Prometheus makes of it. */
 export class Buckets {
   readonly #bounds: readonly number[]
-  /** One more than there are bounds: what is above the last. */
+  /** One more than bounds: the last counts values above all bounds. */
   readonly #counts: Float64Array
   #sum = 0
 
@@ -15,11 +15,11 @@ export class Buckets {
     const bounds = this.#bounds
     let i = 0
     while (i < bounds.length && value > bounds[i]!) i++
-    this.#counts[i]++
+    this.#counts[i]! += 1 // there is one more than bounds
     this.#sum += value
   }
 
-  /** `<name>_bucket{le}`, each with all below it, `_sum` and `_count`. */
+  /** `<name>_bucket{le}`, each including all lower ones, `_sum` and `_count`. */
   values(name: string): { metricName: string; labels?: { le: string }; value: number }[] {
     let count = 0
     const buckets = [...this.#counts].map((counted, i) => {

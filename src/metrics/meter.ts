@@ -1,9 +1,9 @@
 /**
- * Metrics of streams: looks every second who was counted, makes series of it, and keeps totals and series in the catalog,
- * a few seconds behind, never on the way of an event.
+ * Metrics of streams: polls the counters every second, adds the changes to series, and writes totals and series to the catalog
+ * a few seconds later, never in the path of an event.
  *
- * What a crash takes is when the events of the last seconds came, and what was counted beside events and bytes: those two
- * are added from the log when the store is opened, at the time of its last event. docs/decisions/0022-metrics.md has why.
+ * A crash loses the times of the last seconds' events and all counts except events and bytes: those two are added from the log
+ * when the store is opened, at the time of its last event. Reasons: docs/decisions/0022-metrics.md.
  *
  *   catalog:  meter-totals/<namespace>:<stream>   {"life", "log", "events", "bytes", "totals": […]}: the log's own count then
  *             meter-points/<life>:<letter>:<slot>   a chunk, see series.ts
@@ -33,17 +33,17 @@ const POLL_INTERVAL_MS = 1000
 const WRITE_MS = 5000
 /** Streams written at a time, some 3 KiB each: with more than these the catalog is further behind, not busier. */
 const WRITE_STREAMS = 256
-/** With so many documents to remove they are removed. */
+/** Documents removed in one commit. */
 const REMOVED_DOCUMENTS = 1000
 /** Streams of which series are made at a time, some 7 KiB each. Others have totals alone until some fall quiet. */
 const ACTIVE_MAX = 2048
 /** Quiet for so long, a stream's chunks are read again when they are needed. */
 const QUIET_SECONDS = 120
-/** Between two looks that are no further apart, what was counted belongs to the middle of the time between. */
+/** If two polls are at most this far apart, the counts belong to the middle of the interval. */
 const APART_MS = 2000
 
-/** A clock that goes back by less is taken to stand still. */
-const STEP_BACK_SECONDS = 60
+/** A clock that goes back by less is treated as standing still. */
+const CLOCK_REGRESSION_SECONDS = 60
 
 /** A stream of which series are being made. */
 interface Active {
@@ -67,7 +67,7 @@ export interface MeterParts {
   readonly unwrittenTotals?: UnwrittenTotals
 }
 
-/** Totals by the lives of their streams. */
+/** Totals by the incarnation of their streams. */
 export type UnwrittenTotals = Map<number, Totals>
 
 export class Meter implements RemovalHook {
@@ -99,7 +99,7 @@ export class Meter implements RemovalHook {
     return meter
   }
 
-  /** Looks every second until it is stopped. */
+  /** Polls every second until it is stopped. */
   start(): void {
     this.#wait()
   }
@@ -115,7 +115,7 @@ export class Meter implements RemovalHook {
     for (const counts of this.#due) this.#parts.unwrittenTotals?.set(counts.incarnation, totalsOf(counts))
   }
 
-  /** Takes note of what was counted until now. */
+  /** Adds all counts since the last poll to the series. */
   poll(): void {
     const nowMs = this.#parts.nowMs()
     const apartMs = nowMs - this.#polledMs
@@ -133,7 +133,7 @@ export class Meter implements RemovalHook {
     })
   }
 
-  /** What was counted in every step from `beginSecond` to `endSecond`, both included, in which anything was. */
+  /** The counts of every step from `beginSecond` to `endSecond`, both included; steps without counts are missing. */
   async series(
     counts: StreamCounts,
     resolution: Resolution,
@@ -196,7 +196,7 @@ export class Meter implements RemovalHook {
     ).unref()
   }
 
-  /** One thing after the other; what fails is reported once, until it works again. */
+  /** Runs one task after the other. Reports errors and goes on. */
   #then(work: () => Promise<void>): void {
     this.#working = this.#working.then(work).catch((error) => this.#parts.report(error))
   }
@@ -213,7 +213,7 @@ export class Meter implements RemovalHook {
       const bytes = tail?.bytesWritten ?? 0
       const document = decodeTotals(stored.get(streamKey(id)))
       if (document === undefined && stream.createdMs === undefined) {
-        // From before there were metrics, or out of a backup: nobody knows when.
+        // The stream is older than its metrics, or from a backup: the times of its events are not known.
         counts.events = events
         counts.bytes = bytes
         if (events > 0) this.#due.add(counts) // so that truncating does not take it away
@@ -236,7 +236,7 @@ export class Meter implements RemovalHook {
     unwrittenTotals?.clear()
   }
 
-  /** Adds to the totals what was counted before this meter was there. */
+  /** Adds to the totals the counts from before this meter was opened. */
   #take(counts: StreamCounts, atMs: number, counted: Totals): Promise<void> {
     for (const [i, name] of COUNTED.entries()) counts[name] += counted[i]!
     return this.#add(counts, Math.floor(atMs / 1000), counted)
@@ -251,7 +251,9 @@ export class Meter implements RemovalHook {
     this.#due.add(counts)
     if (active === undefined) return
     const second =
-      Math.abs(inPast - active.lastSecond) < STEP_BACK_SECONDS ? Math.max(inPast, active.lastSecond) : inPast
+      Math.abs(inPast - active.lastSecond) < CLOCK_REGRESSION_SECONDS
+        ? Math.max(inPast, active.lastSecond)
+        : inPast
     active.lastSecond = second
     const { newestSecond } = active
     active.newestSecond = Math.max(newestSecond, second)
@@ -279,7 +281,7 @@ export class Meter implements RemovalHook {
     }
     const lastMs = this.#parts.log.tail(log)?.lastTimestampMs ?? 0 // which never goes back
     const newestSecond = Math.max(second, Math.floor(lastMs / 1000))
-    const lastSecond = newestSecond - second < STEP_BACK_SECONDS ? newestSecond : second
+    const lastSecond = newestSecond - second < CLOCK_REGRESSION_SECONDS ? newestSecond : second
     const active: Active = { chunks, unwritten: new Map(), lastSecond, newestSecond }
     this.#active.set(counts, active)
     return active
@@ -319,10 +321,10 @@ export class Meter implements RemovalHook {
 
   /** Whether the store took it. If not, it is tried again the next time. */
   async #write(): Promise<boolean> {
-    if (this.#parts.log.failure() !== undefined) return false // told elsewhere
+    if (this.#parts.log.failure() !== undefined) return false // reported elsewhere
     const taken: Taken[] = []
     try {
-      // In its turn with whatever deletes streams: what is gone must not come back.
+      // Inside `change`, so that no stream is deleted meanwhile: its documents would be written again.
       await this.#parts.registry.change(async () => {
         await settled()
         const changes = this.#takeDue(taken)
@@ -392,17 +394,17 @@ export class Meter implements RemovalHook {
         removed = i + 1
       }
     } catch {
-      this.#gone.push(...gone.slice(removed)) // the store says elsewhere what is wrong with it
+      this.#gone.push(...gone.slice(removed)) // the store reports its failure elsewhere
     }
   }
 }
 
-/** Once it resolves, whoever waited for an event that is durable has counted it. */
+/** Resolves after all appends that are durable have counted their events. */
 function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
 
-/** What was taken from a stream to be written. */
+/** The unwritten chunks of a stream, while they are written. */
 interface Taken {
   readonly counts: StreamCounts
   readonly chunks: ReadonlyMap<string, Chunk>

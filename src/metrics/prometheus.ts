@@ -1,13 +1,12 @@
 /**
- * What the service does, for Prometheus. Histograms are fed once per group of appends; everything else is read where it is
- * counted anyway, when somebody asks. prom-client, which writes the text, is not even loaded before.
+ * The metrics of the service for Prometheus. Histograms are updated once per group of appends; all other values are read from
+ * existing counters when a client requests them. prom-client, which writes the text, is loaded with the first request.
  *
- * Counters never go down, for Prometheus takes what is less for a new beginning, and all of it for new: those of the service
- * begin at 0 with the process, and do not lose what a stream had that was deleted. Those of streams count from when each was
- * made.
+ * Counters never go down: Prometheus treats a lower value as a restart and counts all of it again. Those of the service begin
+ * at 0 with the process and keep the counts of deleted streams. Those of a stream count from its creation.
  *
- * Names of streams are told to whoever may see them, and of those the STREAMS_MAX with the most events. The others are in the
- * counters of the service alone: as one series they would go down whenever one of them gets a name.
+ * An answer names the streams that the client may see, at most STREAMS_MAX, those with the most events. All others are only in
+ * the counters of the service: as one series they would go down whenever one of them is named.
  */
 import { readdir } from 'node:fs/promises'
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
@@ -18,13 +17,13 @@ import { Buckets } from './buckets.ts'
 
 /** Each has two series. */
 const STREAMS_MAX = 100
-/** How finely the delay of the event loop is looked at, from the first time somebody asks. */
+/** Resolution of the event-loop delay, measured from the first request on. */
 const LOOP_RESOLUTION_MS = 20
 
 const LATENCY_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
 const GROUP_WRITES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
 
-/** One number, as it is now; undefined where it is not known. What only goes up is a counter. */
+/** One number, as it is now; undefined where it is not known. A value that only goes up is a counter. */
 export interface Source {
   readonly name: string
   readonly help: string
@@ -41,7 +40,7 @@ export interface LabelledSource {
   readonly read: () => Iterable<readonly [value: string, total: number]>
 }
 
-/** What there is of the store that is open now. */
+/** Counters of the store that is open now. */
 export interface OpenStore {
   readonly registry: Registry
   readonly traffic: Traffic
@@ -69,9 +68,9 @@ export class Prometheus {
   readonly #writeTimes: Buckets
   #groupBytes = 0
   #store: OpenStore | undefined
-  /** What is to be added to what the store has: what the stores before it had, less what it began with. */
+  /** Added to the counts of the open store: the counts of the stores before it, minus the store's counts at its opening. */
   #carried: Totals = NOTHING
-  /** Totals of all streams, as they were when somebody asked last. */
+  /** Totals of all streams, at the last request. */
   #told: Totals = NOTHING
   #loopDelay: IntervalHistogram | undefined
 
@@ -98,7 +97,7 @@ export class Prometheus {
     this.#addProcess()
   }
 
-  /** From now on this store is told of, and what comes into it. */
+  /** Shows this store from now on. */
   show(store: OpenStore): void {
     const told = this.#totals()
     this.#store = store
@@ -206,7 +205,7 @@ export class Prometheus {
     this.add({ name: 'process_cpu_seconds_total', help: 'Time on processors', kind: 'counter', read: cpu })
   }
 
-  /** Seconds beyond the resolution, which is what an idle loop has. */
+  /** Seconds above the resolution, which is the delay of an idle loop. */
   #lag(of: 'mean' | number): number | undefined {
     const histogram = this.#loopDelay
     if (histogram === undefined || histogram.count === 0) return undefined
@@ -214,7 +213,7 @@ export class Prometheus {
     return Math.max(0, nanoseconds / 1e9 - LOOP_RESOLUTION_MS / 1000)
   }
 
-  /** Asked last: what comes now counts for the next time. */
+  /** Read last: later counts belong to the next request. */
   #takeMaxLag(): number | undefined {
     const seconds = this.#lag(100)
     this.#loopDelay?.reset()

@@ -1,6 +1,6 @@
 /**
- * Questions about the metrics of streams, answered from totals and series: over all streams that the tags leave, or for
- * each value of the tags they are grouped by. Every name here is CDAP's, but for those of the two last metrics.
+ * Questions about the metrics of streams, answered from totals and series: over all streams that have the tags, or for
+ * each value of the tags they are grouped by. Every name here is CDAP's, except those of the last two metrics.
  */
 import type { Slice } from '../loop-share.ts'
 import { ServiceError } from '../service-error.ts'
@@ -32,7 +32,7 @@ const SERIES_STREAMS_MAX = 1000
 const POINTS_MAX = 250_000
 
 export interface TimeRange {
-  /** int64, as clients send it: 2^63-1 is an end that some of them always name. */
+  /** int64, as clients send it: some of them always send 2^63-1 as the end. */
   readonly startSecond: bigint
   /** Included. */
   readonly endSecond: bigint
@@ -61,7 +61,7 @@ export interface MetricSeries {
   readonly data: readonly DataPoint[]
 }
 
-/** What one answer may hold, however many queries it is to: totals are points, too. */
+/** Limits the points of one answer, for all of its queries together. Totals are points, too. */
 export class AnswerBudget {
   #left = POINTS_MAX
 
@@ -177,7 +177,7 @@ export class StreamMetrics {
     }
   }
 
-  /** What these streams have counted together, in the order of time. */
+  /** The sums of the counts of these streams, in the order of time. */
   async #points(
     streams: readonly Stream[],
     { resolution, startSecond, endSecond }: TimeRange,
@@ -196,7 +196,7 @@ export class StreamMetrics {
   }
 }
 
-/** Undefined where any value will do. */
+/** Undefined where any value matches. */
 function exact(tag: string | undefined): string | undefined {
   return tag === '*' ? undefined : tag
 }

@@ -1,8 +1,8 @@
 /**
- * Time series of one stream: what was counted per second for an hour, per minute for a day, per hour for 30 days.
+ * Time series of one stream: counts per second for an hour, per minute for a day, per hour for 30 days.
  *
- * A series is kept in chunks, each a catalog document of its own, in a ring of slots: a new chunk takes the place of the
- * one a round ago. So a stream never has more than SLOTS_ALL documents, and nothing has to be cleaned up behind it.
+ * A series is kept in chunks, each a catalog document of its own, in a ring of slots: a new chunk replaces the
+ * oldest one. So a stream never has more than SLOTS_ALL documents, and none has to be removed.
  *
  *   document:  {"at": seconds since 1970 at which the chunk begins, "points": [step, counted…, step, counted…, …]}
  *
@@ -16,7 +16,7 @@ export interface Resolution {
   readonly name: '1s' | '1m' | '1h'
   readonly stepSeconds: number
   readonly chunkSteps: number
-  /** One more than are promised, for the one that is being filled. */
+  /** One more than promised, for the chunk that is being filled. */
   readonly slots: number
 }
 
@@ -26,7 +26,7 @@ export const HOURS: Resolution = { letter: 'h', name: '1h', stepSeconds: 3600, c
 export const RESOLUTIONS = [SECONDS, MINUTES, HOURS] as const
 
 export const WIDTH = COUNTED.length
-/** Numbers of one point: its step, and what was counted. */
+/** Numbers of one point: its step and its counts. */
 const POINT = 1 + WIDTH
 
 export interface Chunk {
@@ -39,13 +39,13 @@ export function chunkBegin({ stepSeconds, chunkSteps }: Resolution, second: numb
   return Math.floor(second / chunkSeconds) * chunkSeconds
 }
 
-/** Where the oldest chunk begins that has its slot still. */
+/** Second at which the oldest chunk begins that is not replaced yet. */
 export function oldestChunk(resolution: Resolution, nowSecond: number): number {
   const { stepSeconds, chunkSteps, slots } = resolution
   return chunkBegin(resolution, nowSecond) - (slots - 1) * stepSeconds * chunkSteps
 }
 
-/** Where the chunk that begins at this second stands: of the stream with this life. */
+/** Id of the document of the chunk that begins at this second. */
 export function chunkId(
   incarnation: number,
   { letter, stepSeconds, chunkSteps, slots }: Resolution,
@@ -71,7 +71,7 @@ export function addToChunk(
   }
 }
 
-/** Second at which a step begins, and what was counted in it. */
+/** Second at which a step begins, and its counts. */
 export type Point = readonly [second: number, counted: Totals]
 
 export function* pointsOf({ stepSeconds }: Resolution, { at, points }: Chunk): Generator<Point> {
@@ -80,7 +80,7 @@ export function* pointsOf({ stepSeconds }: Resolution, { at, points }: Chunk): G
   }
 }
 
-/** Undefined for what is no chunk: a series is not worth a failed start. */
+/** Undefined for anything that is not a chunk: a damaged series must not prevent the start. */
 export function decodeChunk(document: unknown): Chunk | undefined {
   const { at, points } = (document ?? {}) as { at?: unknown; points?: unknown }
   if (!Number.isSafeInteger(at) || !Array.isArray(points) || points.length % POINT !== 0) return undefined

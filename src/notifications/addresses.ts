@@ -1,18 +1,18 @@
 /**
- * Which addresses the service may be told to connect to. A webhook's target is named by a client: without this it could
- * reach what only this machine or its network can, and learn from the outcome what is there.
+ * Which addresses webhooks may have. A client chooses the URL of a webhook: without this check it could reach servers that only
+ * this machine or its network can reach, and learn from the outcome which ones exist.
  */
 import { type LookupAddress, lookup as systemLookup } from 'node:dns'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
 
-/** This machine, private networks, links, and everything else that is no address of the internet (IANA's registries). */
+/** This machine, private networks, link-local and all other addresses that are not public (IANA's registries). */
 const NOT_PUBLIC = new BlockList()
 for (const [network, prefix] of [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
   ['100.64.0.0', 10],
   ['127.0.0.0', 8],
-  ['169.254.0.0', 16], // also where clouds answer with their machines' secrets
+  ['169.254.0.0', 16], // also the metadata services of clouds, which return secrets
   ['172.16.0.0', 12],
   ['192.0.0.0', 24],
   ['192.0.2.0', 24],
@@ -27,7 +27,7 @@ for (const [network, prefix] of [
   NOT_PUBLIC.addSubnet(network, prefix, 'ipv4')
 }
 
-/** What the internet has of IPv6; but for networks that stand for IPv4 addresses, and for documents. */
+/** The public part of IPv6. NOT_PUBLIC has its networks that carry IPv4 addresses or are for documentation. */
 const PUBLIC_IPV6 = new BlockList()
 PUBLIC_IPV6.addSubnet('2000::', 3, 'ipv6')
 for (const [network, prefix] of [
@@ -39,7 +39,7 @@ for (const [network, prefix] of [
   NOT_PUBLIC.addSubnet(network, prefix, 'ipv6')
 }
 
-/** `address` as text, IPv4 or IPv6. What is none of both is not public either. */
+/** `address` as text, IPv4 or IPv6. Any other text is not public. */
 export function isPublicAddress(address: string): boolean {
   const family = isIP(address)
   if (family === 4) return !NOT_PUBLIC.check(address, 'ipv4')
@@ -64,8 +64,8 @@ type Lookup = (
 ) => void
 
 /**
- * Looks names up for a connection, and fails if any address of a name is not public. What it answers is what is connected
- * to, so a name cannot mean something else in between.
+ * Looks names up for a connection, and fails if any address of a name is not public. The connection uses the addresses that it
+ * returns, so the name cannot resolve to another address between check and use.
  */
 export function publicLookup(lookup: Lookup = systemLookup): LookupFunction {
   return (hostname, options, done) => {

@@ -1,6 +1,6 @@
 /**
- * Notification feeds by category and name. Every stream has one, `<stream>Size` of the category `stream`, which comes and
- * goes with it; others are made by clients, and are names with a description: nothing publishes to them here.
+ * Notification feeds by category and name. Every stream has one, `<stream>Size` of the category `stream`, which exists
+ * as long as the stream; clients can create others, which are names with a description: the service sends nothing to them.
  *
  *   catalog:  feeds/<namespace>:<category>:<name>   {"description"?: string}
  */
@@ -25,7 +25,7 @@ export interface Feed extends FeedId {
   readonly description: string | undefined
 }
 
-/** Whether whoever asks may see the feed of a stream. */
+/** Whether the client may see the feed of a stream. */
 export type MaySeeStream = (stream: Stream) => boolean
 
 export class Feeds implements RemovalHook {
@@ -50,7 +50,7 @@ export class Feeds implements RemovalHook {
     return feeds
   }
 
-  /** An existing one is left as it is. Rejects with 'namespace_not_found', 'invalid_parameter'. */
+  /** Does not change an existing one. Rejects with 'namespace_not_found', 'invalid_parameter'. */
   create(feed: Feed): Promise<'created' | 'exists'> {
     return this.#registry.change(async () => {
       this.#assertNamespace(feed.namespace)
@@ -72,7 +72,7 @@ export class Feeds implements RemovalHook {
     return this.#find(id, maySee)
   }
 
-  /** Those of streams first, made one by one as they are asked for. Throws ServiceError 'namespace_not_found'. */
+  /** Those of streams first, created while the caller iterates. Throws ServiceError 'namespace_not_found'. */
   list(namespace: NamespaceName, visible: VisibleNames): Iterable<Feed> {
     this.#assertNamespace(namespace)
     const streams = this.#registry.streamsMatching(namespace, visible(namespace))
@@ -86,12 +86,12 @@ export class Feeds implements RemovalHook {
   ): Generator<Feed> {
     for (const stream of streams) yield sizeFeedOf(stream)
     for (const feed of made) {
-      const stream = this.#streamOf(feed) // made before there was a stream of this name
+      const stream = this.#streamOf(feed) // created before there was a stream of this name
       if (stream === undefined || !matchesName(stream.id.stream, visible)) yield feed
     }
   }
 
-  /** Whether there was one. Rejects with 'invalid_parameter' for the feed of a stream. */
+  /** False if there was none. Rejects with 'invalid_parameter' for the feed of a stream. */
   remove(id: FeedId): Promise<boolean> {
     return this.#registry.change(async () => {
       const stream = this.#streamOf(id)

@@ -1,9 +1,9 @@
 /**
- * How much streams have taken in, told to whoever subscribed: once when they subscribe, and then whenever a stream has
- * taken in more than its threshold since it was told last. Sizes count from when the stream was made; truncating does not
- * make them less.
+ * Notifies subscribers of the size of a stream: once when they subscribe, and then whenever the stream has grown by more than
+ * its threshold since the last notification. A size counts all bytes since the stream was created; truncating does not reduce
+ * it.
  *
- * Looks every two seconds, as CDAP does, at streams with subscribers alone.
+ * Polls every two seconds, as CDAP does, and only streams with subscribers.
  */
 import { type NamespaceName, type StreamId, streamKey } from '../streams/names.ts'
 import type { Registry, RemovalHook, Stream } from '../streams/registry.ts'
@@ -19,7 +19,7 @@ export interface SizeNotification {
 
 export interface Subscriber {
   notify(notification: SizeNotification): void
-  /** Nothing comes any more: the stream has been deleted, or the service stops. */
+  /** No more notifications: the stream has been deleted, or the service stops. */
   end(): void
 }
 
@@ -27,7 +27,7 @@ export interface Subscriber {
 interface Channel {
   readonly id: StreamId
   readonly subscribers: Set<Subscriber>
-  toldSize: number
+  notifiedSize: number
 }
 
 export class SizeFeed implements RemovalHook {
@@ -43,7 +43,7 @@ export class SizeFeed implements RemovalHook {
     registry.onRemoval(this)
   }
 
-  /** Is told the size as it is before this returns. Answers how to unsubscribe. The stream has to exist. */
+  /** Notifies the subscriber of the current size before it returns. Returns the function that unsubscribes. */
   subscribe(stream: Stream, subscriber: Subscriber): () => void {
     if (this.#stopped) {
       subscriber.end()
@@ -51,7 +51,7 @@ export class SizeFeed implements RemovalHook {
     }
     const key = streamKey(stream.id)
     const size = stream.counts.bytes
-    const channel = this.#channels.get(key) ?? { id: stream.id, subscribers: new Set(), toldSize: size }
+    const channel = this.#channels.get(key) ?? { id: stream.id, subscribers: new Set(), notifiedSize: size }
     this.#channels.set(key, channel)
     channel.subscribers.add(subscriber)
     this.#timer ??= setInterval(() => this.poll(), POLL_INTERVAL_MS).unref()
@@ -60,18 +60,18 @@ export class SizeFeed implements RemovalHook {
       channel.subscribers.delete(subscriber)
       if (channel.subscribers.size > 0 || this.#channels.get(key) !== channel) return
       this.#channels.delete(key)
-      if (this.#channels.size === 0) this.#endLooking()
+      if (this.#channels.size === 0) this.#stopPolling()
     }
   }
 
-  /** Tells of streams that have grown enough. */
+  /** Notifies of streams that have grown by more than their threshold. */
   poll(): void {
     for (const channel of this.#channels.values()) {
       const stream = this.#registry.find(channel.id.namespace, channel.id.stream)
       if (stream === undefined) continue
       const size = stream.counts.bytes
-      if (size - channel.toldSize <= stream.properties.notificationThresholdMb * MIB) continue
-      channel.toldSize = size
+      if (size - channel.notifiedSize <= stream.properties.notificationThresholdMb * MIB) continue
+      channel.notifiedSize = size
       const notification = { timestampMs: this.#nowMs(), size }
       for (const subscriber of channel.subscribers) subscriber.notify(notification)
     }
@@ -79,7 +79,7 @@ export class SizeFeed implements RemovalHook {
 
   stop(): void {
     this.#stopped = true
-    this.#endLooking()
+    this.#stopPolling()
     for (const key of [...this.#channels.keys()]) this.#end(key)
   }
 
@@ -89,7 +89,7 @@ export class SizeFeed implements RemovalHook {
 
   removed(streams: readonly Stream[], _namespace: NamespaceName | undefined): void {
     for (const { id } of streams) this.#end(streamKey(id))
-    if (this.#channels.size === 0) this.#endLooking()
+    if (this.#channels.size === 0) this.#stopPolling()
   }
 
   #end(key: string): void {
@@ -98,7 +98,7 @@ export class SizeFeed implements RemovalHook {
     for (const subscriber of channel?.subscribers ?? []) subscriber.end()
   }
 
-  #endLooking(): void {
+  #stopPolling(): void {
     clearInterval(this.#timer)
     this.#timer = undefined
   }

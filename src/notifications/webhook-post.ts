@@ -1,11 +1,26 @@
-/** One POST to a webhook: signed, to a public address, without following redirects, and within a time. */
+/**
+ * One delivery to a webhook: a POST, signed, to a public address, without redirects, within a time limit.
+ *
+ *   webhook-id:            the notification; the same in every retry
+ *   webhook-timestamp:     seconds since 1970, of this try
+ *   webhook-signature:     v1,<base64 of HMAC-SHA256 of "<webhook-id>.<webhook-timestamp>.<body>">
+ *   X-Millrace-Signature:  t=<seconds since 1970>,v1=<hex of HMAC-SHA256 of "<t>.<body>">
+ *
+ * The first three are those of Standard Webhooks 1.0 (https://www.standardwebhooks.com); the last is older than them and stays
+ * for receivers that check it. A webhook without a secret gets neither signature.
+ */
 import { createHmac } from 'node:crypto'
 import { request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { addressInUrl, isPublicAddress, PrivateAddressError, publicLookup } from './addresses.ts'
 
-/** From the look-up to the status of the answer. */
+/** From the look-up of the name to the status of the answer. */
 const TIMEOUT_MS = 10_000
+
+const KEY_PREFIX = 'whsec_'
+/** Bytes of a key behind the prefix, as Standard Webhooks has them. */
+const KEY_BYTES_MIN = 24
+const KEY_BYTES_MAX = 64
 
 class NoAnswerError extends Error {
   override readonly name = 'TimeoutError'
@@ -13,34 +28,50 @@ class NoAnswerError extends Error {
 
 export interface WebhookPost {
   readonly url: URL
-  readonly secret: string
+  readonly secret: string | undefined
+  /** Of the notification; without a full stop. */
+  readonly id: string
   readonly body: string
-  /** For the signature, that an old one cannot be sent again later. */
+  /** Time of this try: receivers reject old ones, so that a recorded POST cannot be replayed. */
   readonly nowMs: number
   readonly allowPrivate: boolean
   readonly signal: AbortSignal
   readonly timeoutMs?: number
 }
 
-/**
- * `t=<seconds since 1970>,v1=<HMAC-SHA256 of "<t>.<body>" in hexadecimal digits>`. Whoever gets it computes the same, and
- * refuses what is old.
- */
-export function signatureOf(secret: string, body: string, nowMs: number): string {
-  const seconds = Math.floor(nowMs / 1000)
-  return `t=${seconds},v1=${createHmac('sha256', secret).update(`${seconds}.${body}`).digest('hex')}`
+type Message = Pick<WebhookPost, 'secret' | 'id' | 'body' | 'nowMs'>
+
+export function signatureHeaders({ secret, id, body, nowMs }: Message): Record<string, string> {
+  const seconds = `${Math.floor(nowMs / 1000)}`
+  const metadata = { 'webhook-id': id, 'webhook-timestamp': seconds }
+  if (secret === undefined) return metadata
+  const key = standardKey(secret) ?? secret
+  const standard = createHmac('sha256', key).update(`${id}.${seconds}.${body}`).digest('base64')
+  const own = createHmac('sha256', secret).update(`${seconds}.${body}`).digest('hex')
+  return {
+    ...metadata,
+    'webhook-signature': `v1,${standard}`,
+    'X-Millrace-Signature': `t=${seconds},v1=${own}`,
+  }
 }
 
-/** Resolves with the status. Rejects if there is none: nobody there, too slow, not public. */
-export async function postToWebhook({
-  url,
-  secret,
-  body,
-  nowMs,
-  allowPrivate,
-  signal,
-  timeoutMs = TIMEOUT_MS,
-}: WebhookPost): Promise<number> {
+/** Whether a secret is a key of Standard Webhooks, or text that only looks like one. */
+export function isBrokenKey(secret: string): boolean {
+  return secret.startsWith(KEY_PREFIX) && standardKey(secret) === undefined
+}
+
+/** The bytes of `whsec_<base64>`. Undefined for any other secret, whose own bytes are the key. */
+function standardKey(secret: string): Buffer | undefined {
+  if (!secret.startsWith(KEY_PREFIX)) return undefined
+  const text = secret.slice(KEY_PREFIX.length)
+  const key = Buffer.from(text, 'base64')
+  const isWhole = key.toString('base64') === text // Buffer skips characters that are not base64
+  return isWhole && key.length >= KEY_BYTES_MIN && key.length <= KEY_BYTES_MAX ? key : undefined
+}
+
+/** Resolves with the status. Rejects if there is none: no connection, no answer in time, or an address that is not public. */
+export async function postToWebhook(post: WebhookPost): Promise<number> {
+  const { url, body, allowPrivate, signal, timeoutMs = TIMEOUT_MS } = post
   const address = addressInUrl(url)
   if (!allowPrivate && address !== undefined && !isPublicAddress(address)) {
     throw new PrivateAddressError(`${address} is not public`)
@@ -49,29 +80,29 @@ export async function postToWebhook({
   return new Promise((resolve, reject) => {
     const outgoing = request(url, {
       method: 'POST',
-      agent: false, // a connection of its own, whose name is looked up anew
+      agent: false, // a new connection each time, so that the name is looked up each time
       headers: {
         'Content-Type': 'application/json',
         'Content-Length': Buffer.byteLength(body),
         'User-Agent': 'millrace',
-        'X-Millrace-Signature': signatureOf(secret, body, nowMs),
+        ...signatureHeaders(post),
       },
       ...(!allowPrivate && { lookup: publicLookup() }),
     })
-    // Not AbortSignal.any: a signal that lives as long as its webhook would remember every POST.
-    const breakOff = () => outgoing.destroy(new NoAnswerError(`no answer in ${timeoutMs} ms`))
-    const timer = setTimeout(breakOff, timeoutMs).unref()
-    signal.addEventListener('abort', breakOff)
-    if (signal.aborted) breakOff()
+    // AbortSignal.any would keep a reference to every POST for as long as the webhook exists.
+    const cancel = () => outgoing.destroy(new NoAnswerError(`no answer in ${timeoutMs} ms`))
+    const timer = setTimeout(cancel, timeoutMs).unref()
+    signal.addEventListener('abort', cancel)
+    if (signal.aborted) cancel()
     outgoing.once('close', () => {
       clearTimeout(timer)
-      signal.removeEventListener('abort', breakOff)
-      reject(new Error('the connection was closed')) // by who switches protocols, without any other word of it
+      signal.removeEventListener('abort', cancel)
+      reject(new Error('the connection was closed')) // a receiver that switches protocols causes no other event
     })
     outgoing.once('response', (incoming) => {
       resolve(incoming.statusCode ?? 0)
       incoming.on('error', () => {})
-      incoming.destroy() // nobody reads what it has to say
+      incoming.destroy() // only the status counts
     })
     outgoing.on('error', reject)
     outgoing.end(body)

@@ -1,124 +1,92 @@
 /**
- * Webhooks: URLs that are told how much a stream has taken in.
+ * Webhooks: URLs that get a POST with the size of a stream. This file registers them, stores them and pauses them;
+ * webhook-schedule.ts decides when a POST is sent, webhook-post.ts sends one.
  *
- *   catalog:  webhooks/<namespace>:<stream>:<id>   {"url", "secret", "program"?: {"application", "type", "program"}, "token"?}
+ *   catalog:  webhooks/<namespace>:<stream>:<id>   {"url", "secret"?, "program"?: {"application", "type", "program"}, "token"?}
  *
- * What is promised: a webhook that answers 2xx learns the size of its stream, in the order of time, after it was registered,
- * after each start of the service, and when the stream has grown; perhaps twice. Sizes are absolute, so what is given up
- * after many tries, pushed out of a full queue, or lost in a restart is made good by the next one.
+ * Promise: a webhook that answers 2xx gets the size of its stream, in the order of time: after its registration, after each
+ * start of the service, and when the stream has grown. The same size may be sent twice. Sizes are absolute. So the next
+ * notification replaces one that was given up after many tries, removed from a full queue, or lost in a restart.
  *
- * A webhook belongs to the token that registered it, by its name. While there is no good token of that name with an admin
- * grant for the stream, the webhook is paused: nothing is sent, and nothing waits. When there is one again, the webhook is
- * told the size as it is then. One that was registered without a token, or before tokens were noted, is never paused.
+ * A webhook belongs to the token that registered it, by its name. While no valid token of that name has an admin grant for
+ * the stream, the webhook is paused: nothing is sent, and nothing is queued. When there is one again, the webhook gets the
+ * size at that time. A webhook that was registered without a token is never paused.
  */
 import { createHash } from 'node:crypto'
 import type { Catalog, CatalogChange } from '../../storage/catalog.ts'
-import { type ClientKey, FairShare } from '../fair-share.ts'
+import type { ClientKey } from '../fair-share.ts'
 import { ServiceError } from '../service-error.ts'
 import { existingStream } from '../streams/existing.ts'
 import { type StreamId, streamKey } from '../streams/names.ts'
 import type { Registry, RemovalHook, Stream } from '../streams/registry.ts'
 import type { ProgramId, UsageRegistry } from '../streams/usage.ts'
 import { addressInUrl, isPublicAddress } from './addresses.ts'
-import type { SizeFeed, SizeNotification } from './size-feed.ts'
-import { postToWebhook } from './webhook-post.ts'
+import type { SizeFeed } from './size-feed.ts'
+import { isBrokenKey } from './webhook-post.ts'
+import {
+  DeliveryQueue,
+  type DeliveryState,
+  type ScheduleOptions,
+  WebhookSchedule,
+} from './webhook-schedule.ts'
 
 /** Of one stream. */
 const WEBHOOKS_MAX = 16
-/** Of the service: each is looked after, and told at every start. */
+/** Of the service: each takes memory, and gets a POST at every start. */
 const WEBHOOKS_ALL_MAX = 1000
 const URL_CHARACTERS_MAX = 2048
 /** Shorter ones can be guessed. */
 const SECRET_CHARACTERS_MIN = 16
 const SECRET_CHARACTERS_MAX = 256
-/** Notifications that wait for one webhook. Newer ones say more. */
-const QUEUE_MAX = 32
-/** How often it is looked whether tokens are still good. */
 const TOKEN_POLL_INTERVAL_MS = 500
-/** POSTs under way at a time. */
-const SENDING_MAX = 32
-/** Of those, to receivers that failed the last time: the others do not have to wait for who never answers. */
-const SENDING_AGAIN_MAX = 16
-const FIRST_PAUSE_MS = 1000
-const PAUSE_MS_MAX = 300_000
-/** About an hour and a half; then the notification is given up. */
-const TRIES_MAX = 24
-
-/**
- * What is told of every try without a status. One text, whether a name is unknown or stands for an address that is not
- * public, nobody listens there, or there is no answer in time: to tell these apart is to map a network.
- */
-export const NOT_DELIVERED = 'not delivered'
 
 export interface NewWebhook {
   readonly url: string
-  readonly secret: string
-  /** Whose it is: it appears as a user of the stream. */
+  /** Key of the signatures; without one there are none. */
+  readonly secret?: string | undefined
+  /** The program that owns the webhook: it appears as a user of the stream. */
   readonly program?: ProgramId | undefined
   /** Name of the token that registers it. */
   readonly token?: string | undefined
 }
 
-export interface WebhookState {
+export interface WebhookState extends DeliveryState {
   readonly id: string
   readonly url: string
   readonly program: ProgramId | undefined
-  readonly waiting: number
-  readonly delivered: number
-  /** Notifications that were given up, or pushed out of the queue, since the service started. */
-  readonly dropped: number
-  /** Of the last try: a status, or NOT_DELIVERED. */
-  readonly last: string | undefined
-  /** The token that registered it is not good any more, or has lost its grant. */
+  /** The token that registered it is not valid, or has lost its grant. */
   readonly paused: boolean
 }
 
-export interface WebhooksParts {
+export interface WebhooksParts extends ScheduleOptions {
   readonly catalog: Catalog
   readonly registry: Registry
   readonly feed: SizeFeed
   readonly usage: UsageRegistry
-  readonly nowMs: () => number
-  /** From 0 to 1: webhooks that fail together do not come back together. */
-  readonly random: () => number
-  /** Whether they may stand in networks that are not public. */
-  readonly allowPrivate: boolean
-  /** Whether a webhook of the token with this name may be told of the stream now. */
+  /** Whether a webhook of the token with this name may have notifications of the stream now. */
   readonly mayNotify?: (token: string, stream: StreamId) => boolean
-  readonly firstPauseMs?: number
 }
 
 interface Webhook {
   readonly id: string
   readonly stream: StreamId
-  readonly url: string
-  readonly secret: string
   readonly program: ProgramId | undefined
   readonly token: string | undefined
-  readonly queue: SizeNotification[]
-  abort: AbortController
+  readonly queue: DeliveryQueue
   /** Undefined while it is paused. */
   unsubscribe: (() => void) | undefined
-  sending: boolean
-  tries: number
-  timer: NodeJS.Timeout | undefined
-  delivered: number
-  dropped: number
-  last: string | undefined
 }
 
 export class Webhooks implements RemovalHook {
   readonly #parts: WebhooksParts
+  readonly #schedule: WebhookSchedule
   readonly #byStream = new Map<string, Map<string, Webhook>>()
-  /** Those that have something to send, and wait for others to be done. */
-  readonly #ready = new Set<Webhook>()
   #count = 0
-  readonly #sending = new FairShare(SENDING_MAX)
-  #sendingAgain = 0
   #tokenPollTimer: NodeJS.Timeout | undefined
 
   private constructor(parts: WebhooksParts) {
     this.#parts = parts
+    this.#schedule = new WebhookSchedule(parts)
   }
 
   static async load(parts: WebhooksParts): Promise<Webhooks> {
@@ -138,7 +106,7 @@ export class Webhooks implements RemovalHook {
   /** The same URL again replaces the webhook. Resolves with its id. Rejects with 'stream_not_found', 'invalid_parameter'. */
   register(id: StreamId, webhook: NewWebhook): Promise<string> {
     const url = checkedUrl(webhook.url, this.#parts.allowPrivate)
-    checkSecret(webhook.secret)
+    if (webhook.secret !== undefined) checkSecret(webhook.secret)
     return this.#parts.registry.change(async () => {
       const stream = this.#stream(id)
       const hookId = createHash('sha256').update(url).digest('hex').slice(0, 16)
@@ -156,14 +124,14 @@ export class Webhooks implements RemovalHook {
   /** Throws ServiceError 'stream_not_found'. */
   list(id: StreamId): WebhookState[] {
     this.#stream(id)
-    return [...this.#of(id).values()].map((webhook) => {
-      const { id: hookId, url, program, queue, delivered, dropped, last } = webhook
-      const paused = webhook.unsubscribe === undefined
-      return { id: hookId, url, program, waiting: queue.length, delivered, dropped, last, paused }
+    return [...this.#of(id).values()].map(({ id: hookId, program, queue, unsubscribe }) => {
+      const { waiting, delivered, dropped, last } = queue.state
+      const paused = unsubscribe === undefined
+      return { id: hookId, url: queue.target.url, program, waiting, delivered, dropped, last, paused }
     })
   }
 
-  /** Whether there was one. */
+  /** False if there was none. */
   remove(id: StreamId, hookId: string): Promise<boolean> {
     return this.#parts.registry.change(async () => {
       this.#stream(id)
@@ -175,7 +143,7 @@ export class Webhooks implements RemovalHook {
     })
   }
 
-  /** Breaks off what is being sent; what waits is told of at the next start. */
+  /** Cancels the POSTs in progress and drops the queues. The next start sends every webhook the size at that time. */
   stop(): void {
     clearInterval(this.#tokenPollTimer)
     for (const webhook of this.#all()) this.#stop(webhook)
@@ -191,24 +159,22 @@ export class Webhooks implements RemovalHook {
     for (const { id } of streams) for (const webhook of [...this.#of(id).values()]) this.#stop(webhook)
   }
 
-  #start(stream: Stream, id: string, { url, secret, program, token }: NewWebhook): void {
-    const webhook: Webhook = {
-      id,
-      stream: stream.id,
-      url,
-      secret,
-      program,
-      token,
-      queue: [],
-      abort: new AbortController(),
-      unsubscribe: undefined,
-      sending: false,
-      tries: 0,
-      timer: undefined,
-      delivered: 0,
-      dropped: 0,
-      last: undefined,
+  /** Pauses the webhooks whose token is not valid any more, and resumes those whose token is valid again. */
+  pollTokens(): void {
+    for (const webhook of this.#all()) {
+      const may = this.#mayNotify(webhook)
+      if (!may && webhook.unsubscribe !== undefined) pause(webhook)
+      if (may && webhook.unsubscribe === undefined) {
+        const stream = this.#parts.registry.find(webhook.stream.namespace, webhook.stream.stream)
+        if (stream !== undefined) this.#subscribe(webhook, stream)
+      }
     }
+  }
+
+  #start(stream: Stream, id: string, { url, secret, program, token }: NewWebhook): void {
+    const target = { url, secret, stream: stream.id, owner: ownerOf(token, stream.id) }
+    const queue = new DeliveryQueue(target, this.#schedule)
+    const webhook: Webhook = { id, stream: stream.id, program, token, queue, unsubscribe: undefined }
     const key = streamKey(stream.id)
     const others = this.#byStream.get(key)
     if (others === undefined) this.#byStream.set(key, new Map([[id, webhook]]))
@@ -221,45 +187,8 @@ export class Webhooks implements RemovalHook {
     if (this.#mayNotify(webhook)) this.#subscribe(webhook, stream)
   }
 
-  /** Pauses the webhooks whose token is good no more, and goes on with those whose token is good again. */
-  pollTokens(): void {
-    for (const webhook of this.#all()) {
-      const may = this.#mayNotify(webhook)
-      if (!may && webhook.unsubscribe !== undefined) this.#pause(webhook)
-      if (may && webhook.unsubscribe === undefined) {
-        const stream = this.#parts.registry.find(webhook.stream.namespace, webhook.stream.stream)
-        if (stream !== undefined) this.#subscribe(webhook, stream)
-      }
-    }
-  }
-
-  #mayNotify({ token, stream }: Webhook): boolean {
-    return token === undefined || (this.#parts.mayNotify?.(token, stream) ?? true)
-  }
-
-  #subscribe(webhook: Webhook, stream: Stream): void {
-    webhook.abort = new AbortController()
-    webhook.tries = 0
-    webhook.unsubscribe = () => {} // what is told at once is told to a webhook that is not paused
-    webhook.unsubscribe = this.#parts.feed.subscribe(stream, {
-      notify: (notification) => this.#enqueue(webhook, notification),
-      end: () => {},
-    })
-  }
-
-  /** What is under way is broken off, and what waits is dropped: sizes are absolute. */
-  #pause(webhook: Webhook): void {
-    webhook.abort.abort()
-    webhook.unsubscribe?.()
-    webhook.unsubscribe = undefined
-    webhook.queue.length = 0
-    clearTimeout(webhook.timer)
-    webhook.timer = undefined
-    this.#ready.delete(webhook)
-  }
-
   #stop(webhook: Webhook): void {
-    this.#pause(webhook)
+    pause(webhook)
     const key = streamKey(webhook.stream)
     const others = this.#byStream.get(key)
     if (others?.get(webhook.id) !== webhook) return
@@ -267,109 +196,22 @@ export class Webhooks implements RemovalHook {
     if (others.size === 0) this.#byStream.delete(key)
     this.#count--
     const { program } = webhook
-    const stillUsed = [...(others?.values() ?? [])].some((other) => sameProgram(other.program, program))
+    const stillUsed = [...others.values()].some((other) => sameProgram(other.program, program))
     if (program !== undefined && !stillUsed) this.#parts.usage.unregister(program, webhook.stream)
   }
 
-  #enqueue(webhook: Webhook, notification: SizeNotification): void {
-    webhook.queue.push(notification)
-    if (webhook.queue.length > QUEUE_MAX) {
-      webhook.queue.splice(webhook.sending ? 1 : 0, 1) // not the one that is being sent
-      webhook.dropped++
-    }
-    if (!webhook.sending && webhook.timer === undefined) this.#makeReady(webhook)
-  }
-
-  #makeReady(webhook: Webhook): void {
-    this.#ready.add(webhook)
-    this.#sendReady()
-  }
-
-  #sendReady(): void {
-    for (let next = this.#nextReady(); next !== undefined; next = this.#nextReady()) {
-      this.#ready.delete(next)
-      void this.#send(next)
-    }
-  }
-
-  /** Of the owner with the fewest POSTs under way, which may have as many as it leaves free, who waits longest. */
-  #nextReady(): Webhook | undefined {
-    let next: Webhook | undefined
-    let fewest = SENDING_MAX - this.#sending.total
-    for (const webhook of this.#ready) {
-      if (webhook.tries > 0 && this.#sendingAgain >= SENDING_AGAIN_MAX) continue
-      const held = this.#sending.held(ownerOf(webhook))
-      if (held >= fewest) continue
-      next = webhook
-      fewest = held
-    }
-    return next
-  }
-
-  async #send(webhook: Webhook): Promise<void> {
-    const notification = webhook.queue[0]
-    if (notification === undefined || webhook.abort.signal.aborted) return
-    const again = webhook.tries > 0 ? 1 : 0
-    this.#sending.take(ownerOf(webhook), 1)
-    this.#sendingAgain += again
-    webhook.sending = true
-    const { abort } = webhook
-    const delivered = await this.#post(webhook, notification)
-    webhook.sending = false
-    this.#sending.give(ownerOf(webhook), 1)
-    this.#sendingAgain -= again
-    if (!abort.signal.aborted) this.#goOn(webhook, delivered)
-    else if (webhook.queue.length > 0) this.#makeReady(webhook) // it was paused, and goes on
-    this.#sendReady()
-  }
-
-  async #post(webhook: Webhook, { timestampMs, size }: SizeNotification): Promise<boolean> {
-    const { stream, url, secret, abort } = webhook
-    const body = JSON.stringify({
-      timestamp: timestampMs,
-      size,
-      namespace: stream.namespace,
-      stream: stream.stream,
+  #subscribe(webhook: Webhook, stream: Stream): void {
+    webhook.unsubscribe = this.#parts.feed.subscribe(stream, {
+      notify: (notification) => webhook.queue.add(notification),
+      end: () => {},
     })
-    const { nowMs, allowPrivate } = this.#parts
-    try {
-      const post = { url: new URL(url), secret, body, nowMs: nowMs(), allowPrivate, signal: abort.signal }
-      const status = await postToWebhook(post)
-      if (!abort.signal.aborted) webhook.last = `${status}`
-      return status >= 200 && status < 300
-    } catch {
-      if (!abort.signal.aborted) webhook.last = NOT_DELIVERED
-      return false
-    }
   }
 
-  #goOn(webhook: Webhook, delivered: boolean): void {
-    webhook.tries = delivered ? 0 : webhook.tries + 1
-    const given = webhook.tries >= TRIES_MAX
-    if (delivered) webhook.delivered++
-    if (given) {
-      webhook.dropped++
-      webhook.tries = 0
-    }
-    if (delivered || given) webhook.queue.shift()
-    if (webhook.queue.length === 0) return
-    if (delivered) this.#makeReady(webhook)
-    else this.#tryLater(webhook)
+  #mayNotify({ token, stream }: Webhook): boolean {
+    return token === undefined || (this.#parts.mayNotify?.(token, stream) ?? true)
   }
 
-  #tryLater(webhook: Webhook): void {
-    const { firstPauseMs = FIRST_PAUSE_MS, random } = this.#parts
-    const pauseMs = Math.min(firstPauseMs * 2 ** Math.max(0, webhook.tries - 1), PAUSE_MS_MAX)
-    webhook.timer = setTimeout(
-      () => {
-        webhook.timer = undefined
-        this.#makeReady(webhook)
-      },
-      pauseMs * (0.75 + random() / 2),
-    ).unref()
-  }
-
-  /** So that no token takes the places of all others: it may have as many as it leaves free. */
+  /** One token must not use up the places of all others: it may have as many webhooks as it leaves free. */
   #assertShare(token: string | undefined): void {
     if (token === undefined) return
     const own = this.#all().filter((webhook) => webhook.token === token).length
@@ -401,9 +243,16 @@ export class Webhooks implements RemovalHook {
 
 const NONE: ReadonlyMap<string, Webhook> = new Map()
 
+/** Drops the queue: sizes are absolute, and the webhook gets the size at the end of the pause. */
+function pause(webhook: Webhook): void {
+  webhook.unsubscribe?.()
+  webhook.unsubscribe = undefined
+  webhook.queue.clear()
+}
+
 interface WebhookDocument {
   readonly url: string
-  readonly secret: string
+  readonly secret?: string
   readonly program?: Omit<ProgramId, 'namespace'>
   readonly token?: string
 }
@@ -411,7 +260,7 @@ interface WebhookDocument {
 function documentOf({ url, secret, program, token }: NewWebhook): WebhookDocument {
   return {
     url,
-    secret,
+    ...(secret !== undefined && { secret }),
     ...(program && {
       program: { application: program.application, type: program.type, program: program.program },
     }),
@@ -423,8 +272,8 @@ function webhookChange(id: StreamId, hookId: string, document: unknown): Catalog
   return { collection: 'webhooks', id: `${streamKey(id)}:${hookId}`, document }
 }
 
-/** Whose share of the POSTs it takes: its token's, else that of its stream. */
-function ownerOf({ token, stream }: Webhook): ClientKey {
+/** The client whose share of the POSTs a webhook uses: its token, else its stream. */
+function ownerOf(token: string | undefined, stream: StreamId): ClientKey {
   return token === undefined ? `stream:${streamKey(stream)}` : `token:${token}`
 }
 
@@ -451,9 +300,16 @@ function checkedUrl(text: string, allowPrivate: boolean): string {
   return url.href
 }
 
-function checkSecret({ length }: string): void {
-  if (length >= SECRET_CHARACTERS_MIN && length <= SECRET_CHARACTERS_MAX) return
-  throw invalid(`secret has ${length} characters; use ${SECRET_CHARACTERS_MIN} to ${SECRET_CHARACTERS_MAX}`)
+function checkSecret(secret: string): void {
+  const { length } = secret
+  if (length < SECRET_CHARACTERS_MIN || length > SECRET_CHARACTERS_MAX) {
+    throw invalid(`secret has ${length} characters; use ${SECRET_CHARACTERS_MIN} to ${SECRET_CHARACTERS_MAX}`)
+  }
+  if (isBrokenKey(secret)) {
+    throw invalid(
+      'secret begins with whsec_ and the rest is not base64 of 24 to 64 bytes; use such a key, or a secret without whsec_',
+    )
+  }
 }
 
 function invalid(message: string): ServiceError {

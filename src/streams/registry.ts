@@ -10,6 +10,7 @@
  */
 import type { Catalog, CatalogChange } from '../../storage/catalog.ts'
 import type { LogId } from '../../storage/log.ts'
+import { Mutex } from '../../storage/mutex.ts'
 import { StorageError } from '../../storage/storage-error.ts'
 import {
   decodeNamespaceDocument,
@@ -86,8 +87,8 @@ export class Registry {
   readonly #removalHooks: RemovalHook[] = []
   readonly #watchers: OnStreamChange[] = []
   #lastLog: LogId = 0
-  /** The change under way: the next one waits for it. */
-  #changing: Promise<unknown> = Promise.resolve()
+  /** One change at a time. */
+  readonly #changing = new Mutex()
 
   private constructor(catalog: Catalog) {
     this.#catalog = catalog
@@ -176,9 +177,7 @@ export class Registry {
 
   /** Runs `change` when every change before it has ended: what it reads stays true until it has written. */
   change<T>(change: () => Promise<T>): Promise<T> {
-    const result = this.#changing.then(change)
-    this.#changing = result.catch(() => {})
-    return result
+    return this.#changing.run(change)
   }
 
   /** The last LogId handed out: every stream made from now on has a higher first log. */

@@ -15,6 +15,7 @@ import type {
   Position,
   StagedBatch,
 } from '../../storage/log.ts'
+import { bodyBytes } from '../../storage/slices.ts'
 import { StorageError } from '../../storage/storage-error.ts'
 import { ServiceError } from '../service-error.ts'
 import { AsyncQueue } from './async-queue.ts'
@@ -367,9 +368,8 @@ class NamedBatch implements StreamBatch {
 
   add(slices: EventSlices, headers: EventHeaders): Promise<void> {
     if (this.#space.low) return Promise.reject(this.#space.refusal())
-    const { starts, ends, count } = slices
-    for (let i = 0; i < count; i++) this.#bytes += ends[i] - starts[i]
-    this.#events += count
+    this.#bytes += bodyBytes(slices)
+    this.#events += slices.count
     return this.#staged.add(slices, headers)
   }
 

@@ -5,6 +5,7 @@
 import type { EventData, EventSlices } from '../log.ts'
 import { BLOCK_TYPE, COUNT_OFFSET, RUNS_OFFSET, type UnsealedBlock } from './block-codec.ts'
 import { encodedHeadersEqual } from './header-codec.ts'
+import { VARINT_BYTES_MAX } from './varint.ts'
 
 /** A block is closed once it holds this much; one event larger than that is a block of its own. Measured: 64 KiB. */
 const BLOCK_BYTES = 64 * 1024
@@ -12,7 +13,6 @@ const BLOCK_BYTES = 64 * 1024
 const HEADERS_SHARE = 4
 /** What a builder reserves for a full block: its bodies, and their lengths. */
 export const BLOCK_CAPACITY = BLOCK_BYTES + BLOCK_BYTES / 8
-const VARINT_BYTES_MAX = 5
 const RUN_FIELDS_BYTES_MAX = 4 * VARINT_BYTES_MAX
 /** Below this many events with even gaps, copying each body alone beats starting one more run. */
 const EVEN_RUN_MIN = 8

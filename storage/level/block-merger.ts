@@ -7,6 +7,7 @@
  */
 import assert from 'node:assert'
 import type { Position, Progress } from '../log.ts'
+import { slicesOfRun } from '../slices.ts'
 import { BlockBuilder } from './block-builder.ts'
 import { decodeBlock, eventCountOf, type UnsealedBlock } from './block-codec.ts'
 import { encodeHeaders } from './header-codec.ts'
@@ -191,18 +192,12 @@ function joined(entries: readonly Entry[]): { block: UnsealedBlock; done: Positi
   let sequence = 0
   let timestampMs = startMs
   for (const [key, value] of entries) {
-    const { bytes, starts, ends, runs } = decodeBlock(key, value, timestampOfKey(key), sequenceOfKey(key))
-    for (const run of runs) {
-      const slices = {
-        bytes,
-        starts: starts.subarray(run.begin, run.end),
-        ends: ends.subarray(run.begin, run.end),
-        count: run.end - run.begin,
-      }
-      builder.addSlices(slices, encodeHeaders(run.headers), run.timestampMs - startMs)
+    const block = decodeBlock(key, value, timestampOfKey(key), sequenceOfKey(key))
+    for (const run of block.runs) {
+      builder.addSlices(slicesOfRun(block, run), encodeHeaders(run.headers), run.timestampMs - startMs)
       timestampMs = run.timestampMs
     }
-    sequence = sequenceOfKey(key) + starts.length
+    sequence = sequenceOfKey(key) + block.starts.length
   }
   const [block, ...others] = builder.take(true)
   assert(block !== undefined && others.length === 0, 'small blocks fit in one')

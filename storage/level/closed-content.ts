@@ -9,21 +9,19 @@ export interface StoredDocument {
   readonly id: string
   /** JSON, as far as it is sound. */
   readonly text: string
-  /** Whether it is what was written, by its own checksum or, where it has none, by LevelDB's. */
+  /** Whether it is what was written, by its own checksum. */
   readonly sound: boolean
 }
 
 /** In the order of collections and ids. */
 export function* documentsIn(files: StoreFiles): Generator<StoredDocument, void> {
-  for (const { key, value, sound } of files.entries(DOCUMENTS.gte, DOCUMENTS.lt)) {
-    yield storedDocument(key, value, sound)
+  for (const { key, value } of files.entries(DOCUMENTS.gte, DOCUMENTS.lt)) {
+    yield storedDocument(key, value)
   }
 }
 
-/** `blockIsSound`: what LevelDB's checksum says of the block it stands in. */
-export function storedDocument(key: Buffer, value: Buffer, blockIsSound: boolean): StoredDocument {
-  const { json, state } = readDocument(key.toString('utf8'), value.toString('utf8'))
-  const sound = state === 'sound' || (state === 'unsealed' && blockIsSound)
+export function storedDocument(key: Buffer, value: Buffer): StoredDocument {
+  const { json, sound } = readDocument(key.toString('utf8'), value.toString('utf8'))
   return { ...documentOfKey(key), text: json, sound }
 }
 

@@ -6,13 +6,12 @@ import { join } from 'node:path'
 import type { FileDamage, OnFileDamage } from '../level-files/file-damage.ts'
 import { StoreFiles } from '../level-files/store-files.ts'
 import { StorageError } from '../storage-error.ts'
-import { existingFormatOf, FORMAT_VERSION, isUnstamped } from './format-stamp.ts'
+import { hasReadableStamp, isUnstamped } from './format-stamp.ts'
 import { ALTERED_STOP_RECORD, changedSince, readStopRecord } from './stop-record.ts'
 import { readIdentity } from './store-identity.ts'
 import { StoreLock } from './store-lock.ts'
 
 export interface ClosedStore {
-  readonly format: number
   /** LevelDB's folder. */
   readonly store: string
   readonly files: StoreFiles
@@ -25,7 +24,7 @@ export interface ClosedStore {
 }
 
 /**
- * A folder whose FORMAT stamp is gone or garbled is refused, or taken to be of the current format; one of a newer format is
+ * A folder whose FORMAT stamp is gone or garbled is refused, or taken to be of the current format; one of another format is
  * always refused. Rejects with StorageError 'format', 'locked' or 'unavailable'; what is damaged is told, and no reason to
  * reject.
  */
@@ -37,8 +36,7 @@ export async function openClosedStore(
   const store = join(folder, 'store')
   if (!existsSync(folder)) throw new StorageError('unavailable', `there is no folder ${folder}`)
   const assumed = withoutStamp === 'assume format' && isUnstamped(folder)
-  const format = assumed ? FORMAT_VERSION : existingFormatOf(folder)
-  if (format === undefined) throw unstamped(folder, existsSync(store))
+  if (!assumed && !hasReadableStamp(folder)) throw unstamped(folder, existsSync(store))
   if (!existsSync(store))
     throw new StorageError('corrupt', `${folder} has a FORMAT stamp and no folder store`)
   const lock = await StoreLock.take(store)
@@ -49,7 +47,7 @@ export async function openClosedStore(
       record === undefined || record === 'altered' ? [] : [...changedSince(record, store, files)]
     for (const one of changed) onDamage(one)
     const besides = [...(record === 'altered' ? [ALTERED_STOP_RECORD] : []), ...identityDamage(folder)]
-    return { format, store, files, changed, besides, close: () => lock.release() }
+    return { store, files, changed, besides, close: () => lock.release() }
   } catch (error) {
     await lock.release()
     throw error

@@ -4,7 +4,7 @@
  *
  *   document := JSON | " crc=" | crc32c in 8 hexadecimal digits
  *
- * crc32c covers key and JSON. Formats 1 and 2 had the JSON alone; no altered byte makes the one out of the other.
+ * crc32c covers key and JSON.
  */
 import { crc32c } from '@node-rs/crc32'
 import { checksum } from './checksum.ts'
@@ -14,8 +14,8 @@ const SEAL_LENGTH = SEAL.length + 8
 
 export interface ReadDocument {
   readonly json: string
-  /** By the checksum of its own; of a document that has none, nobody can say. */
-  readonly state: 'sound' | 'altered' | 'unsealed'
+  /** The value ends with a checksum, and matches it. */
+  readonly sound: boolean
 }
 
 export function encodeDocument(key: Buffer, document: unknown): Buffer {
@@ -31,10 +31,9 @@ export function sealed(key: Buffer, json: string): Buffer {
 /** Key and value as text: both are UTF-8. */
 export function readDocument(key: string, value: string): ReadDocument {
   const at = value.length - SEAL_LENGTH
-  if (!value.startsWith(SEAL, at)) return { json: value, state: 'unsealed' }
+  if (!value.startsWith(SEAL, at)) return { json: value, sound: false }
   const json = value.slice(0, at)
-  const isSound = inHex(crc32c(key + json)) === value.slice(at + SEAL.length)
-  return { json, state: isSound ? 'sound' : 'altered' }
+  return { json, sound: inHex(crc32c(key + json)) === value.slice(at + SEAL.length) }
 }
 
 function inHex(crc: number): string {

@@ -9,18 +9,20 @@ import { makeFolder } from '../make-folder.ts'
 import { StorageError } from '../storage-error.ts'
 import { innermost } from './level-error.ts'
 
-/** Raised when old code could no longer read what new code writes. Old versions stay readable: upgrade.ts. */
+/** Raised when old code could no longer read what new code writes. */
 export const FORMAT_VERSION = 3
+/** Formats below this were used only before the first release; this code does not read them. */
+const OLDEST_READABLE = 3
 const FORMAT_NAME = 'millrace-data'
 
 /**
- * Version of the format a folder is in; makes the folder and stamps it if there is none. Throws StorageError 'format'
- * if it is not ours or too new, before LevelDB writes a byte into it, and 'unavailable'.
+ * Checks the format of a folder; makes the folder and stamps it if there is none. Throws StorageError 'format' if the
+ * folder is not ours, too old or too new, before LevelDB writes a byte into it, and 'unavailable'.
  */
-export function formatOf(folder: string): number {
+export function ensureFormat(folder: string): void {
   try {
     makeDurableFolder(folder)
-    return checkOrWriteStamp(folder)
+    checkOrWriteStamp(folder)
   } catch (cause) {
     throw unusable(folder, cause)
   }
@@ -37,9 +39,8 @@ export function unusable(folder: string, cause: unknown): StorageError {
   return new StorageError('unavailable', `data folder ${folder} cannot be used: ${reason}`, { cause })
 }
 
-function checkOrWriteStamp(folder: string): number {
-  const version = existingFormatOf(folder)
-  if (version !== undefined) return version
+function checkOrWriteStamp(folder: string): void {
+  if (hasReadableStamp(folder)) return
   const others = readdirSync(folder).filter((name) => name !== 'FORMAT.new')
   if (others.length > 0) {
     throw new StorageError(
@@ -48,27 +49,36 @@ function checkOrWriteStamp(folder: string): number {
     )
   }
   writeStamp(folder)
-  return FORMAT_VERSION
 }
 
-/** The version in the stamp of a folder, which is left as it is; undefined if it has none. Throws like `formatOf`. */
-export function existingFormatOf(folder: string): number | undefined {
+/** False if the folder has no stamp. Changes nothing in the folder. Throws like `ensureFormat`. */
+export function hasReadableStamp(folder: string): boolean {
   const path = stampPath(folder)
   const stamp = readStamp(path)
-  const version = stamp === undefined ? undefined : versionIn(stamp)
-  if (stamp !== undefined && version === undefined) {
+  if (stamp === undefined) return false
+  const version = versionIn(stamp)
+  if (version === undefined) {
     throw new StorageError(
       'format',
       `${path} holds ${JSON.stringify(stamp.slice(0, 80))}, not a Millrace format stamp`,
     )
   }
-  if (version !== undefined && version > FORMAT_VERSION) {
+  if (version > FORMAT_VERSION) {
     throw new StorageError(
       'format',
       `data folder ${folder} has format ${version}; this Millrace reads formats up to ${FORMAT_VERSION}, use a newer one`,
     )
   }
-  return version
+  if (version < OLDEST_READABLE) throw tooOld(folder, version)
+  return true
+}
+
+function tooOld(folder: string, version: number): StorageError {
+  return new StorageError(
+    'format',
+    `data folder ${folder} has format ${version}, which was used only before the first release; this Millrace reads format ` +
+      `${FORMAT_VERSION}. Export its streams with the version that wrote it, and import them into a new folder with this one`,
+  )
 }
 
 /** Whether the folder says nothing about its format: the stamp is gone, or is none. */
@@ -87,8 +97,8 @@ function stampPath(folder: string): string {
 }
 
 /** The folder has the format of this version from now on: durable once this returns. */
-export function writeStamp(folder: string, version: number = FORMAT_VERSION): void {
-  writeDurably(stampPath(folder), `${FORMAT_NAME} ${version}\n`)
+export function writeStamp(folder: string): void {
+  writeDurably(stampPath(folder), `${FORMAT_NAME} ${FORMAT_VERSION}\n`)
   syncFolder(dirname(resolve(folder)))
 }
 

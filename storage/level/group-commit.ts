@@ -8,10 +8,10 @@
  * together are written together. docs/decisions/0003-group-commit.md has the measurements.
  */
 import type { GroupWatcher } from '../log.ts'
+import { Mutex } from '../mutex.ts'
 import { StorageError } from '../storage-error.ts'
 import type { Batch, Level } from './level.ts'
 import { storageErrorOf } from './level-error.ts'
-import { Mutex } from './mutex.ts'
 import type { WalName } from './wal-name.ts'
 
 /** About how much one write takes: above it a write costs more latency than the shared fsync saves. */

@@ -7,6 +7,7 @@
  */
 import type { EventHeaders } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
+import { VARINT_BYTES_MAX, writeVarint } from './varint.ts'
 
 const EMPTY = Buffer.alloc(0)
 const NO_HEADERS: EventHeaders = []
@@ -82,19 +83,7 @@ function writeText(bytes: Buffer, start: number, text: string): number {
   return at + bytes.write(text, at)
 }
 
-function writeVarint(bytes: Buffer, start: number, value: number): number {
-  let at = start
-  let rest = value
-  while (rest >= 0x80) {
-    bytes[at++] = (rest % 0x80) | 0x80
-    rest = Math.floor(rest / 0x80)
-  }
-  bytes[at++] = rest
-  return at
-}
-
 /** Below it a length takes one byte. */
 const SHORT_TEXT = 0x80
-const VARINT_BYTES_MAX = 5
 /** Per UTF-16 code unit. */
 const UTF8_BYTES_MAX = 3

@@ -10,7 +10,7 @@
  *   piece:     's' | segmentId u64 | index u64                         -> block of a segment's events from `index`
  *
  * A position in a block or reference key is that of its first event. The leading letters are on disk. Add new ones;
- * never change or reuse one; 't' was the tail's in format 1.
+ * never change or reuse one; 't' was the tail's before the first release.
  *
  * Pieces stay last. LevelDB writes a full memory table as one file that spans all its keys, and moves it down without
  * rewriting it where nothing overlaps that span. Every upload ends with a reference and a tail: were a key of theirs
@@ -27,7 +27,6 @@ const TAIL = 0x6c // 'l'
 const MARK = 0x6d // 'm'
 const ORPHAN = 0x6f // 'o'
 const PIECE = 0x73 // 's'
-const FORMAT_1_TAIL = 0x74 // 't'
 const REFERENCE_SUFFIX = 0x73 // 's'
 
 const BLOCK_KEY_BYTES = 21
@@ -78,13 +77,6 @@ export function tailKey(log: LogId): Buffer {
   const key = Buffer.allocUnsafe(5)
   key[0] = TAIL
   key.writeUInt32BE(log, 1)
-  return key
-}
-
-/** The same in format 1. */
-export function format1TailKey(log: LogId): Buffer {
-  const key = tailKey(log)
-  key[0] = FORMAT_1_TAIL
   return key
 }
 
@@ -161,7 +153,6 @@ const KINDS: ReadonlyMap<number | undefined, KeyKind> = new Map<number, KeyKind>
   [MARK, 'mark'],
   [ORPHAN, 'orphan'],
   [PIECE, 'piece'],
-  [FORMAT_1_TAIL, 'tail'],
 ])
 
 const KEY_BYTES = { block: BLOCK_KEY_BYTES, tail: 5, mark: 5, orphan: 9, piece: 17 } as const
@@ -179,8 +170,6 @@ export interface KeyRange {
 }
 
 export const TAILS: KeyRange = letterRange(TAIL)
-/** Where format 1 had them; `logOfTailKey` reads these, too. */
-export const FORMAT_1_TAILS: KeyRange = letterRange(FORMAT_1_TAIL)
 export const DOCUMENTS: KeyRange = letterRange(DOCUMENT)
 export const BLOCKS: KeyRange = letterRange(BLOCK)
 export const MARKS: KeyRange = letterRange(MARK)

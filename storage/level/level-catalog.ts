@@ -71,8 +71,8 @@ class CatalogCommit implements GroupMember {
 }
 
 function parseDocument(collection: string, id: string, key: string, value: string): unknown {
-  const { json, state } = readDocument(key, value)
-  if (state === 'altered') {
+  const { json, sound } = readDocument(key, value)
+  if (!sound) {
     throw new StorageError(
       'corrupt',
       `document ${id} of collection ${collection} does not match its checksum; \`millrace repair\` saves the rest`,

@@ -12,7 +12,7 @@ import { Level as ClassicLevel } from 'level'
 import type { Catalog } from '../catalog.ts'
 import type { EventLog } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
-import { canSyncFolders, FORMAT_VERSION, formatOf, syncFolder, unusable, writeStamp } from './format-stamp.ts'
+import { canSyncFolders, ensureFormat, syncFolder, unusable } from './format-stamp.ts'
 import type { Level } from './level.ts'
 import { LevelCatalog } from './level-catalog.ts'
 import { innermost, storageErrorOf } from './level-error.ts'
@@ -22,7 +22,6 @@ import { checkBeforeOpen } from './start-check.ts'
 import { currentManifest, removeStopRecord, writeStopRecord } from './stop-record.ts'
 import { readIdentity, writeIdentity } from './store-identity.ts'
 import { uniqueNumber } from './unique-number.ts'
-import { moveFormat1Tails, sealFormat2Documents } from './upgrade.ts'
 import { WalName } from './wal-name.ts'
 
 /**
@@ -60,7 +59,7 @@ export interface Storage {
  */
 export async function openStorage(folder: string, options: LevelLogOptions): Promise<Storage> {
   const isKnown = existsSync(join(folder, 'FORMAT'))
-  const format = formatOf(folder)
+  ensureFormat(folder)
   const remarks = await checked(folder)
   if (isKnown && !existsSync(join(folder, 'store'))) remarks.push(emptied(folder))
   let identity = readIdentity(folder)
@@ -84,8 +83,6 @@ export async function openStorage(folder: string, options: LevelLogOptions): Pro
     removeStopRecord(folder)
     // The names of what was just made are content of these folders: without this a power cut may take them.
     for (const made of [folder, join(folder, 'store')]) syncFolder(made)
-    // Once LevelDB's lock is ours, and before anything is changed: an older Millrace must not open half of it.
-    if (format < FORMAT_VERSION) writeStamp(folder)
     if (canSyncFolders()) walName = new WalName(join(folder, 'store'))
   } catch (cause) {
     await db.close() // or the folder stays locked
@@ -101,7 +98,6 @@ export async function openStorage(folder: string, options: LevelLogOptions): Pro
       ...(walName && { walName }),
       identity,
       epoch: uniqueNumber('epoch', join(folder, 'store', manifest)),
-      format,
     })
     return {
       ...storage,
@@ -164,15 +160,10 @@ function recordStop(folder: string, manifest: string): void {
   } catch {}
 }
 
-/** The same on a LevelDB that is open, or opens itself, such as one in memory. `format` is that of its content. */
-export async function openStorageOn(
-  db: Level,
-  { format = FORMAT_VERSION, ...options }: LevelLogOptions & { readonly format?: number },
-): Promise<Storage> {
+/** The same on a LevelDB that is open, or opens itself, such as one in memory. */
+export async function openStorageOn(db: Level, options: LevelLogOptions): Promise<Storage> {
   let log: LevelLog
   try {
-    await moveFormat1Tails(db)
-    if (format < 3) await sealFormat2Documents(db)
     log = await LevelLog.open(db, options)
   } catch (error) {
     await db.close() // or the folder stays locked

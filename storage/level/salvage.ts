@@ -10,7 +10,6 @@ import {
   afterLog,
   afterSegment,
   blockKey,
-  format1TailKey,
   indexOfPieceKey,
   isReferenceKey,
   pieceKey,
@@ -136,13 +135,12 @@ function from(block: EventBlock, index: number): EventBlock {
 }
 
 function readableTail(files: StoreFiles, log: LogId): StoredTail | undefined {
-  for (const wanted of [tailKey(log), format1TailKey(log)]) {
-    for (const { key, value } of files.entries(wanted, keyAfter(wanted))) {
-      try {
-        return decodeTail(key, value)
-      } catch {
-        return undefined
-      }
+  const wanted = tailKey(log)
+  for (const { key, value } of files.entries(wanted, keyAfter(wanted))) {
+    try {
+      return decodeTail(key, value)
+    } catch {
+      return undefined
     }
   }
   return undefined

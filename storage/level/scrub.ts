@@ -8,6 +8,7 @@
 
 import type { Entry } from '../level-files/write-batch.ts'
 import type { EventBlock, LogId } from '../log.ts'
+import { bodyBytes } from '../slices.ts'
 import { decodeBlock } from './block-codec.ts'
 import { storedDocument } from './closed-content.ts'
 import type { ClosedStore } from './closed-store.ts'
@@ -148,8 +149,8 @@ class Scrub {
     }
   }
 
-  #takeDocument({ key, value, sound }: Entry): void {
-    const document = storedDocument(key, value, sound)
+  #takeDocument({ key, value }: Entry): void {
+    const document = storedDocument(key, value)
     const { collection, id } = document
     if (document.sound) this.#visitor.document(collection, id, document.text)
     else this.#visitor.damage({ reason: `document ${collection}/${id} does not match its checksum` })
@@ -307,7 +308,7 @@ const MISSING = 'the events are missing'
 
 function addBodies(state: LogState, starts: Uint32Array, ends: Uint32Array): void {
   state.events += starts.length
-  for (let i = 0; i < starts.length; i++) state.bodyBytes += ends[i] - starts[i]
+  state.bodyBytes += bodyBytes({ starts, ends, count: starts.length })
 }
 
 function messageOf(error: unknown): string {

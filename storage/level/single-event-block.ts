@@ -4,8 +4,7 @@
  */
 import type { EventData } from '../log.ts'
 import { BLOCK_TYPE, COUNT_OFFSET, RUNS_OFFSET, type UnsealedBlock } from './block-codec.ts'
-
-const VARINT_BYTES_MAX = 5
+import { VARINT_BYTES_MAX, writeVarint } from './varint.ts'
 
 /** `headers` are the encoded headers of the event. */
 export function singleEventBlock({ body }: EventData, headers: Buffer): UnsealedBlock {
@@ -26,15 +25,4 @@ export function singleEventBlock({ body }: EventData, headers: Buffer): Unsealed
   at = writeVarint(bytes, at, body.length)
   bytes.set(body, at)
   return { bytes: bytes.subarray(0, at + body.length), count: 1, bodyBytes: body.length }
-}
-
-function writeVarint(bytes: Buffer, start: number, value: number): number {
-  let at = start
-  let rest = value
-  while (rest >= 0x80) {
-    bytes[at++] = (rest % 0x80) | 0x80
-    rest = Math.floor(rest / 0x80)
-  }
-  bytes[at++] = rest
-  return at
 }

@@ -72,8 +72,8 @@ export function readStopRecord(folder: string): StopRecord | 'altered' | undefin
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
     throw error
   }
-  const { json, state } = readDocument(STOP_RECORD, text.slice(0, -1))
-  return state === 'sound' && text.endsWith('\n') ? (JSON.parse(json) as StopRecord) : 'altered'
+  const { json, sound } = readDocument(STOP_RECORD, text.slice(0, -1))
+  return sound && text.endsWith('\n') ? (JSON.parse(json) as StopRecord) : 'altered'
 }
 
 /** Where the files of a store are not what they were when it was last stopped; nothing if the record is out of date. */

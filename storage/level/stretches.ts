@@ -73,8 +73,8 @@ async function earlierStretches(db: Level, log: LogId, ownEpoch: number): Promis
   for await (const round of walkText(db, collectionRange(COLLECTION, `${log}:`))) {
     for (const [key, value] of round) {
       const firstSequence = firstSequenceIn(idOfDocumentKey(COLLECTION, key))
-      const { json, state } = readDocument(key, value)
-      if (state !== 'sound') {
+      const { json, sound } = readDocument(key, value)
+      if (!sound) {
         throw new StorageError(
           'corrupt',
           `log ${log}, sequence ${firstSequence}: the document of its stretch does not match its checksum`,

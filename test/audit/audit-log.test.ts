@@ -1,4 +1,4 @@
-/** Lines of audit: what stands in them, and that nobody can fill a disk with them or forge one. */
+/** Audit lines: their content, their limit, and that clients cannot forge one. */
 import { readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -59,7 +59,7 @@ test('names that clients chose cannot end the line, and are cut', () => {
   })
 })
 
-test('strangers get sixty lines a minute, and a count of the rest', () => {
+test('attempts without a valid token get sixty lines a minute, and a count of the rest', () => {
   const { audit, lines, clock } = auditLog()
   for (let i = 0; i < 1000; i++) audit.record({ ...ENTRY, client: null, status: 401 })
   audit.record(ENTRY)
@@ -67,7 +67,7 @@ test('strangers get sixty lines a minute, and a count of the rest', () => {
   clock.nowMs += 60_000
   audit.record({ ...ENTRY, client: null, status: 401 })
   expect(lines.slice(61).map((line) => JSON.parse(line))).toMatchObject([
-    { audit: 'strangers', unrecorded: 940 },
+    { audit: 'unauthenticated', unrecorded: 940 },
     { audit: 'stream.create', client: null },
   ])
 })
@@ -94,7 +94,7 @@ test('a file keeps the order, and one that is renamed is followed by a new one',
   expect(reported).toEqual([])
 })
 
-test('an audit file that cannot be written is told at start, and later reported', async () => {
+test('an audit file that cannot be written is an error at the start, and reported later', async () => {
   const folder = await temporaryFolder()
   const reported: unknown[] = []
   await expect(AuditFile.open(folder, () => {})).rejects.toThrow(/^audit file .* cannot be written: EISDIR/)

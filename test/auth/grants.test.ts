@@ -18,7 +18,7 @@ const covered = [
   { grant: 'team_*:*:read', stream: ['team', 'x'], role: 'read', allowed: false },
   { grant: '*:*:admin', stream: ['any', 'thing'], role: 'admin', allowed: true },
   { grant: '*:logs:read', stream: ['any', 'logs'], role: 'read', allowed: true },
-  // What is no name at all, and is asked about before it is looked at.
+  // Not valid names: grants are checked before the name is.
   { grant: 'default:logs:read', stream: ['', ''], role: 'read', allowed: false },
   { grant: 'default:logs:read', stream: ['default', 'logs*'], role: 'read', allowed: false },
   { grant: 'default:__proto__:read', stream: ['default', 'constructor'], role: 'read', allowed: false },

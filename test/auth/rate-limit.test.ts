@@ -42,7 +42,7 @@ test('a clock that goes back gives nothing and takes nothing', () => {
   expect(rate.waitMs(501)).toBe(0)
 })
 
-test('over time nobody gets more than the rate, a second of burst, and the last request', () => {
+test('over time no client gets more than the rate, a second of burst, and the last request', () => {
   const requests = fc.array(
     fc.record({ pauseMs: fc.integer({ min: 0, max: 3000 }), events: fc.integer({ min: 1, max: 50 }) }),
     { maxLength: 100 },
@@ -56,7 +56,7 @@ test('over time nobody gets more than the rate, a second of burst, and the last 
         now += pauseMs
         const wait = rate.waitMs(now)
         if (wait > 0) {
-          // To come back when told is enough, and not a millisecond too late.
+          // A retry after the returned time succeeds; one millisecond earlier it fails.
           expect(rate.waitMs(now)).toBe(wait)
           now += wait
           expect(rate.waitMs(now)).toBe(0)

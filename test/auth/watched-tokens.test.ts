@@ -96,7 +96,7 @@ describe.each(ways)('when $way', ({ write }) => {
     },
     { what: 'an empty file', broken: '', says: /it is not JSON$/ },
     { what: 'a file of something else', broken: '{"users":[]}', says: /has a member that is none of/ },
-  ])('$what leaves the tokens as they were, is told once, and forgotten', async ({ broken, says }) => {
+  ])('$what leaves the tokens as they were, is reported once, and forgotten', async ({ broken, says }) => {
     const { path, poll, good, changes, problems } = await watching([{ name: 'a' }, { name: 'b' }])
     await write(path, broken)
     for (let i = 0; i < 3; i++) await poll()
@@ -142,14 +142,14 @@ test('a file that is gone leaves the tokens as they were, until it is back', asy
   expect(good(1, 2)).toEqual(['unknown', 'b'])
 })
 
-test('a file that everybody may write is not believed', async ({ skip }) => {
+test('a file that all users may write is refused', async ({ skip }) => {
   if (process.platform === 'win32') skip('there are no such modes on Windows')
   const { path, poll, good, problems } = await watching([{ name: 'a' }])
   await writeFile(path, text([{ name: 'b' }], 2))
   await chmod(path, 0o666)
   await poll()
   expect(good(1, 2)).toEqual(['a', 'unknown'])
-  expect(problems).toEqual([expect.stringContaining('everybody may write it; take that away with chmod 600')])
+  expect(problems).toEqual([expect.stringContaining('all users may write it; forbid that with chmod 600')])
   await chmod(path, 0o644)
   await poll()
   expect(good(1, 2)).toEqual(['unknown', 'b'])
@@ -224,7 +224,7 @@ describe('changing the file', () => {
     expect(await readdir(dirname(path))).toEqual(['fresh.json', 'tokens.json'])
   })
 
-  test('loses nothing when many do it at once: who comes second is told, and nothing is left behind', async () => {
+  test('loses nothing when many do it at once: the second one gets an error, and no lock file remains', async () => {
     const { path } = await tokenFile([])
     const outcomes = await Promise.allSettled(
       Array.from({ length: 20 }, (_, i) =>
@@ -256,7 +256,7 @@ describe('changing the file', () => {
     expect(await readdir(dirname(path))).toEqual(['tokens.json'])
   })
 
-  test('a folder that is not there is told', async () => {
+  test('a missing folder is an error', async () => {
     const { path } = await tokenFile([])
     await expect(changeTokenFile(join(path, 'x'), (all) => all)).rejects.toThrow(/cannot be written: ENOTDIR/)
   })

@@ -62,7 +62,7 @@ test('a case that cannot be measured here is not tried', async () => {
   expect(result.verdicts[0]).toMatchObject({ reason: 'a: a is not installed' })
 })
 
-test('after the deadline nothing begins, and nobody complains', async () => {
+test('after the deadline no case begins, and that is no error', async () => {
   const { log, suite, measured } = bench({ a: SAMPLE }, { deadlineMs: performance.now() - 1 })
   const [late] = (await measured({ cases: [{ ...suite.cases[0]!, ofService: true }] })).cases
   expect(late!.problem).toBe('the time was over')
@@ -90,7 +90,7 @@ test.each(unsound)('$name makes a row unbelievable', async ({ sample, complaint 
   expect(complaintsOf((await measured()).cases[0]!)).toEqual([complaint])
 })
 
-test('more stored than acknowledged is no loss: nobody saw the last answers', async () => {
+test('more stored than acknowledged is no loss: the last answers were not received', async () => {
   const { measured } = bench({ a: { ...SAMPLE, acknowledged: 10, stored: 12 } })
   expect(complaintsOf((await measured()).cases[0]!)).toEqual([])
 })

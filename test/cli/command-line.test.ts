@@ -178,6 +178,11 @@ const foreignFolders = [
     files: { FORMAT: `millrace-data ${LATER}\n` },
     says: new RegExp(`has format ${LATER}; .* use a newer one$`),
   },
+  {
+    name: 'a format from before the first release',
+    files: { FORMAT: 'millrace-data 2\n' },
+    says: /has format 2, which was used only before the first release; .* import them into a new folder with this one$/,
+  },
   { name: 'another FORMAT', files: { FORMAT: 'jpeg\n' }, says: /FORMAT holds "jpeg\\n", not a Millrace / },
 ]
 

@@ -60,7 +60,7 @@ const refusals: { name: string; prepare: (copy: string) => Promise<unknown>; say
   {
     name: 'a backup that did not end',
     prepare: (copy) => mkdir(`${copy}.partial`, { recursive: true }),
-    says: /\.partial is left over from a run that did not end; remove it first$/,
+    says: /\.partial is from a run that did not end; remove it first$/,
   },
 ]
 
@@ -98,6 +98,6 @@ test.each(rotten)('a store with damage in $name is not copied', async ({ pattern
   const { code, printed, told } = await runCommand(backup, ['--data', data, '--to', copy])
   expect(code).toBe(1)
   expect(printed).toContain('damaged: store/')
-  expect(told).toMatch(/^nothing was copied: .* is damaged, and 'millrace repair' saves what can be read\n$/)
+  expect(told).toMatch(/^nothing was copied: .* is damaged, and 'millrace repair' saves the readable part\n$/)
   expect(await readdir(join(around, 'backups')).catch(() => [])).toEqual([])
 })

@@ -6,6 +6,7 @@ import { beforeAll, expect, test } from 'vitest'
 import { repair } from '../../src/commands/repair.ts'
 import { verify } from '../../src/commands/verify.ts'
 import { Tables } from '../../src/explore/tables.ts'
+import { encodeDocument } from '../../storage/level/document-codec.ts'
 import { blockKey, documentKey, tailKey } from '../../storage/level/keys.ts'
 import type { ReadEvent } from '../contract/event-log.ts'
 import { filesOf } from '../support/files-of.ts'
@@ -119,8 +120,10 @@ test('properties, views, disabled tables and namespaces are saved', async () => 
 })
 
 test('what is noted of streams is saved; metrics begin anew', async () => {
-  const put = (db: Db, collection: string, id: string, document: unknown) =>
-    db.put(documentKey(collection, id), Buffer.from(JSON.stringify(document)))
+  const put = (db: Db, collection: string, id: string, document: unknown) => {
+    const key = documentKey(collection, id)
+    return db.put(key, encodeDocument(key, document))
+  }
   const document = { properties: [['owner', 'ann']], tags: ['a'] }
   const { folder, fixed } = await damaged(async (db) => {
     await put(db, 'metadata', 'default:singles', document)
@@ -133,7 +136,7 @@ test('what is noted of streams is saved; metrics begin anew', async () => {
   expect(found).toEqual([[{ id: 'default:singles', document }], []])
 })
 
-test('a document that was altered is told, and taken as it is where it can be read', async () => {
+test('an altered document is reported, and taken as it is where it can be read', async () => {
   const both = await damaged(async (db) => {
     const key = documentKey('streams', 'default:singles')
     const value = (await db.get(key))!.toString()
@@ -155,7 +158,7 @@ test('a damaged block is left out, and told', async () => {
   expect(events).toEqual(without('default:singles', 0, 11))
 })
 
-test('events that are missing at the end are told', async () => {
+test('events that are missing at the end are reported', async () => {
   const { leftOut, events } = await repaired(
     await damaged(async (db) => db.del(await keyOf(db, 'trickle', -1))),
   )

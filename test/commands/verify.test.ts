@@ -90,6 +90,11 @@ async function putTail(db: Db, stream: string, change: object): Promise<void> {
   await db.put(key, encodeTail(key, { ...decodeTail(key, (await db.get(key))!), ...change }))
 }
 
+async function putDocument(db: Db, collection: string, id: string, json: string): Promise<void> {
+  const key = documentKey(collection, id)
+  await db.put(key, sealed(key, json))
+}
+
 /** A piece of the upload in `batches`: key and index of its first event. */
 async function secondPiece(db: Db): Promise<Buffer> {
   const reference = (await db.keys({ gte: BLOCKS.gte, lt: BLOCKS.lt }).all()).find(isReferenceKey)!
@@ -191,13 +196,18 @@ const damages: {
     says: ['stream default:batches, sequences 0 to 3: the events are before the trim point, and still there'],
   },
   {
+    name: 'a document without a checksum',
+    change: async (db) => db.put(documentKey('streams', 'default:singles'), Buffer.from('{"log":1}')),
+    says: ['document streams/default:singles does not match its checksum'],
+  },
+  {
     name: 'a document that is no JSON',
-    change: async (db) => db.put(documentKey('streams', 'default:singles'), Buffer.from('{"log"')),
+    change: async (db) => putDocument(db, 'streams', 'default:singles', '{"log"'),
     says: [/^document streams\/default:singles cannot be read: /],
   },
   {
     name: 'a document without its log',
-    change: async (db) => db.put(documentKey('streams', 'default:singles'), Buffer.from('{}')),
+    change: async (db) => putDocument(db, 'streams', 'default:singles', '{}'),
     says: [
       'document streams/default:singles cannot be read: catalog document of stream default:singles has no log',
     ],
@@ -219,7 +229,7 @@ const damages: {
   },
   {
     name: 'a counter that went back',
-    change: async (db) => db.put(documentKey('counters', 'logs'), Buffer.from('1')),
+    change: async (db) => putDocument(db, 'counters', 'logs', '1'),
     says: [
       /^the log of stream .* has never been handed out$/,
       /^counters\/logs is 1, and there is a log \d$/,
@@ -255,7 +265,7 @@ test('a tail that is behind, with a mark that says so, is no damage', async () =
 })
 
 describe('files', () => {
-  test('a flipped byte in a table is told with its file and place, and the rest is read', async () => {
+  test('a flipped byte in a table is reported with its file and offset, and the rest is read', async () => {
     const folder = await sampleCopy()
     const name = (await readdir(join(folder, 'store'))).find((file) => file.endsWith('.ldb'))!
     const path = join(folder, 'store', name)
@@ -272,7 +282,7 @@ describe('files', () => {
     expect(lines).toContainEqual(expect.stringMatching(/^\d streams?, \d+ events/))
   })
 
-  test('a table that is missing is told with the events it had', async () => {
+  test('a missing table is reported with the events it had', async () => {
     const folder = await sampleCopy()
     for (const name of await readdir(join(folder, 'store'))) {
       if (name.endsWith('.ldb')) await rm(join(folder, 'store', name))
@@ -300,7 +310,7 @@ describe('files', () => {
 const refusals: { name: string; make: (folder: string) => Promise<unknown>; says: RegExp }[] = [
   { name: 'no folder', make: (folder) => rm(folder, { recursive: true }), says: /^there is no folder / },
   {
-    name: 'somebody else’s folder',
+    name: 'a folder with other files',
     make: (folder) => writeFile(join(folder, 'a'), ''),
     says: /has no FORMAT stamp/,
   },

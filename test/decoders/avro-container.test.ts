@@ -11,7 +11,7 @@ import {
   FILE_HEADER_BYTES_MAX,
   SCHEMA_BYTES_MAX,
 } from '../../src/decoders/avro-container.ts'
-import type { EventSlices } from '../../src/decoders/decoder.ts'
+import type { EventSlices } from '../../storage/log.ts'
 import {
   avroFile,
   type Block,

@@ -2,7 +2,7 @@
 import { crc32, deflateRawSync } from 'node:zlib'
 import { compressSync } from 'snappy'
 import { avroContainer } from '../../src/decoders/avro-container.ts'
-import type { EventSlices, HeaderPairs } from '../../src/decoders/decoder.ts'
+import type { EventHeaders, EventSlices } from '../../storage/log.ts'
 
 export const SYNC = Buffer.from('0123456789abcdef', 'latin1')
 export const EVENT_BYTES_MAX = 16 * 1024 * 1024
@@ -87,7 +87,7 @@ export function prefixed(text: string | Buffer): Buffer {
 }
 
 export interface Decoded {
-  readonly headers: HeaderPairs
+  readonly headers: EventHeaders
   readonly bodies: readonly string[]
 }
 

@@ -2,8 +2,9 @@
  * Runs a whole body through a decoder, cut into chunks at will. Events come back as latin1 text, which keeps every byte.
  */
 import fc from 'fast-check'
-import type { BatchDecoder, EventSlices } from '../../src/decoders/decoder.ts'
+import type { BatchDecoder } from '../../src/decoders/decoder.ts'
 import { ServiceError } from '../../src/service-error.ts'
+import type { EventSlices } from '../../storage/log.ts'
 
 export const MIB = 1024 * 1024
 export const ROOMY = { eventBytesMax: 16 * MIB }

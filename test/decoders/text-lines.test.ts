@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { EventSlices } from '../../src/decoders/decoder.ts'
 import { textLines } from '../../src/decoders/text-lines.ts'
 import { ServiceError } from '../../src/service-error.ts'
+import type { EventSlices } from '../../storage/log.ts'
 import {
   anyPlaces,
   bodyOf,

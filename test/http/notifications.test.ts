@@ -120,7 +120,7 @@ describe('server-sent events', () => {
 })
 
 describe('webhooks', () => {
-  test('are registered, told, listed without their secret, and deleted', async () => {
+  test('are registered, notified, listed without their secret, and deleted', async () => {
     const receiver = await webhookReceiver()
     const app = await testApp({
       streams: ['s'],
@@ -266,6 +266,22 @@ describe('webhooks', () => {
     expect(app.logged.filter((line) => line.includes('webhook')).length).toBe(7)
   })
 
+  const signatures = [
+    { name: 'with a secret is signed', secret: SECRET, signed: true },
+    { name: 'without a secret is not signed', secret: undefined, signed: false },
+  ]
+  test.each(signatures)('a POST to a webhook $name', async ({ secret, signed }) => {
+    const receiver = await webhookReceiver()
+    const app = await testApp({ streams: ['s'], config: { allowPrivateWebhooks: true } })
+    const body = JSON.stringify({ url: receiver.url, secret })
+    expect((await app.post(`${STREAMS}/s/webhooks`, { body })).status).toBe(200)
+    await expect.poll(() => receiver.received.length).toBe(1)
+    const names = Object.keys(receiver.received[0]!.headers)
+    expect(names).toEqual(expect.arrayContaining(['webhook-id', 'webhook-timestamp']))
+    const both = names.filter((name) => name.endsWith('-signature'))
+    expect(both.sort()).toEqual(signed ? ['webhook-signature', 'x-millrace-signature'] : [])
+  })
+
   const GOOD = { url: 'https://example.org/', secret: SECRET }
   const NOT_UNDERSTOOD =
     'the webhook is not understood; use {"url":…,"secret":…,"app":…,"program":…}, the last two only together'
@@ -273,6 +289,15 @@ describe('webhooks', () => {
     { body: {}, text: NOT_UNDERSTOOD },
     { body: { ...GOOD, url: {} }, text: NOT_UNDERSTOOD },
     { body: { ...GOOD, secret: 'short' }, text: 'secret has 5 characters; use 16 to 256' },
+    { body: { ...GOOD, secret: ['x'] }, text: NOT_UNDERSTOOD },
+    {
+      body: { ...GOOD, secret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS' },
+      text: 'secret begins with whsec_ and the rest is not base64 of 24 to 64 bytes; use such a key, or a secret without whsec_',
+    },
+    {
+      body: { ...GOOD, secret: `whsec_${'c2hvcnQga2V5'.repeat(2)}` },
+      text: 'secret begins with whsec_ and the rest is not base64 of 24 to 64 bytes; use such a key, or a secret without whsec_',
+    },
     {
       body: { ...GOOD, url: 'ftp://example.org/' },
       text: 'url is not understood; use http:// or https://, without user and password',
@@ -413,7 +438,7 @@ describe('feeds', () => {
     expect((await app.get(`${N}/feeds`)).text).toBe('[]')
   })
 
-  test('of streams are seen by who has a grant for the stream', async () => {
+  test('of streams are visible with a grant for the stream', async () => {
     const tokens = await tokenFile([{ name: 'all' }, { name: 'one', grants: ['default:a:read'] }])
     const app = await testApp({ config: { authFile: tokens.path } })
     for (const stream of ['a', 'b']) await app.put(`${STREAMS}/${stream}`, { headers: tokens.bearer('all') })

@@ -472,6 +472,7 @@ const exchanges: readonly Exchange[] = [
     { status: 200, body: WEBHOOK('https://example.invalid/hook') },
     { status: 400, body: '{}' },
     { status: 400, body: WEBHOOK('https://example.invalid/hook', 'short') },
+    { status: 400, body: WEBHOOK('https://example.invalid/hook', 'whsec_0123456789') },
     { status: 400, body: WEBHOOK('ftp://example.invalid/') },
     { status: 400, body: WEBHOOK('http://127.0.0.1/') },
     { status: 413, ...LARGE },

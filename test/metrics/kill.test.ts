@@ -38,7 +38,7 @@ test('after SIGKILL totals and series have every event that was acknowledged', {
     events += 20_202
     bytes += 600 + 3 + 20_000 * 99
     const expected = { 'system.collect.events': events, 'system.collect.bytes': bytes }
-    if (round === 2) await post('s/truncate', '') // what came before it is told by the totals alone
+    if (round === 2) await post('s/truncate', '') // only the totals have the events before it
     if (round === 2) await service.stop()
     else await service.kill()
     service = await startServiceProcess(folder)

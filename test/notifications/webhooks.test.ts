@@ -1,10 +1,10 @@
-/** What a webhook is sent, when it is sent again, and what is not sent. */
+/** What a webhook gets, when a POST is retried, and what is not sent. */
 import { createHmac } from 'node:crypto'
 import { type AddressInfo, createServer } from 'node:net'
 import { MemoryLevel } from 'memory-level'
 import { expect, onTestFinished, test } from 'vitest'
 import { SizeFeed } from '../../src/notifications/size-feed.ts'
-import { postToWebhook, signatureOf } from '../../src/notifications/webhook-post.ts'
+import { postToWebhook, signatureHeaders } from '../../src/notifications/webhook-post.ts'
 import { Webhooks } from '../../src/notifications/webhooks.ts'
 import type { NamespaceName, StreamName } from '../../src/streams/names.ts'
 import { Registry } from '../../src/streams/registry.ts'
@@ -12,20 +12,21 @@ import { Streams } from '../../src/streams/streams.ts'
 import { UsageRegistry } from '../../src/streams/usage.ts'
 import type { Level } from '../../storage/level/level.ts'
 import { openStorageOn, type Storage } from '../../storage/level/open.ts'
-import { webhookReceiver } from '../support/webhook-receiver.ts'
+import { seededRandom } from '../support/seeded-random.ts'
+import { type Received, webhookReceiver } from '../support/webhook-receiver.ts'
 
 const NOW_MS = 1_700_000_000_000
 const SECRET = 'a secret of a webhook'
 const MIB = 1024 * 1024
 const ID = { namespace: 'default' as NamespaceName, stream: 's' as StreamName }
 
-async function rooms(storage?: Storage) {
+async function notificationParts(storage?: Storage, clock = { nowMs: NOW_MS }) {
   const db = new MemoryLevel<Buffer, Buffer>({
     storeEncoding: 'buffer',
     keyEncoding: 'buffer',
     valueEncoding: 'buffer',
   })
-  const nowMs = () => NOW_MS
+  const nowMs = () => clock.nowMs
   const store = storage ?? (await openStorageOn(db as unknown as Level, { nowMs, sync: true }))
   const registry = await Registry.load(store.catalog)
   const streams = new Streams(store.log, registry, { nowMs, asyncQueueBytesMax: 1, onAsyncLost: () => {} })
@@ -38,7 +39,7 @@ async function rooms(storage?: Storage) {
     feed,
     usage,
     nowMs,
-    random: () => 0,
+    random: seededRandom(1).next,
     allowPrivate: true,
     firstPauseMs: 20,
   })
@@ -56,9 +57,9 @@ async function rooms(storage?: Storage) {
 const sizes = (received: readonly { readonly body: string }[]) =>
   received.map(({ body }) => (JSON.parse(body) as { size: number }).size)
 
-test('a webhook is told at once, and when the stream has grown by more than its threshold; signed', async () => {
+test('a webhook gets the size at once, and when the stream has grown by more than its threshold', async () => {
   const receiver = await webhookReceiver()
-  const { webhooks, grow } = await rooms()
+  const { webhooks, grow } = await notificationParts()
   await webhooks.register(ID, { url: receiver.url, secret: SECRET })
   await expect.poll(() => receiver.received.length).toBe(1)
   grow(MIB) // not more than the threshold
@@ -72,19 +73,93 @@ test('a webhook is told at once, and when the stream has grown by more than its 
     'application/json',
     `{"timestamp":${NOW_MS},"size":${MIB + 1},"namespace":"default","stream":"s"}`,
   ])
-  const signed = createHmac('sha256', SECRET)
-    .update(`${NOW_MS / 1000}.${body}`)
-    .digest('hex')
-  expect(headers['x-millrace-signature']).toBe(`t=${NOW_MS / 1000},v1=${signed}`)
-  expect(signatureOf('another secret', body, NOW_MS)).not.toContain(signed)
   expect(webhooks.list(ID)).toMatchObject([
     { url: receiver.url, waiting: 0, delivered: 3, dropped: 0, last: '200' },
   ])
 })
 
-test('a changed threshold counts at the next look', async () => {
+/** What a receiver computes by Standard Webhooks 1.0: whether one of the signatures is right. */
+function isSignedWith(key: Buffer | string, { headers, body }: Received): boolean {
+  const signed = `${headers['webhook-id']}.${headers['webhook-timestamp']}.${body}`
+  const wanted = createHmac('sha256', key).update(signed, 'utf8').digest().toString('base64')
+  return String(headers['webhook-signature']).split(' ').includes(`v1,${wanted}`)
+}
+
+/** Of the tests of the libraries of Standard Webhooks. */
+const EXAMPLE = {
+  secret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
+  id: 'msg_p5jXN8AQM9LWM0D4loKWxJek',
+  body: '{"test": 2432232314}',
+  nowMs: 1_614_265_330_000,
+}
+
+test('the signature of the published example is the published one', () => {
+  expect(signatureHeaders(EXAMPLE)).toMatchObject({
+    'webhook-id': 'msg_p5jXN8AQM9LWM0D4loKWxJek',
+    'webhook-timestamp': '1614265330',
+    'webhook-signature': 'v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=',
+  })
+})
+
+const secrets: readonly { readonly name: string; readonly secret: string; readonly key: Buffer | string }[] =
+  [
+    { name: 'a key', secret: EXAMPLE.secret, key: Buffer.from('MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', 'base64') },
+    { name: 'any text', secret: SECRET, key: SECRET },
+  ]
+
+test.each(secrets)(
+  'a receiver with $name as secret verifies what it gets; retries keep the id and have their own time',
+  async ({ secret, key }) => {
+    const clock = { nowMs: NOW_MS }
+    const receiver = await webhookReceiver()
+    receiver.status = 500
+    const { webhooks, grow } = await notificationParts(undefined, clock)
+    await webhooks.register(ID, { url: receiver.url, secret })
+    await expect.poll(() => receiver.received.length).toBeGreaterThan(0)
+    clock.nowMs += 7_000
+    const before = receiver.received.length
+    await expect.poll(() => receiver.received.length).toBeGreaterThan(before + 1)
+    receiver.status = 200
+    await expect.poll(() => webhooks.list(ID)[0]!.waiting).toBe(0)
+    grow(2 * MIB)
+    await expect.poll(() => sizes(receiver.received).at(-1)).toBe(2 * MIB)
+    const tries = receiver.received.slice(0, -1)
+    const ids = [...new Set(tries.map(({ headers }) => headers['webhook-id']))]
+    const times = [...new Set(tries.map(({ headers }) => headers['webhook-timestamp']))]
+    expect([ids, times]).toEqual([
+      [expect.stringMatching(/^msg_[0-9a-f]{32}$/)],
+      [`${NOW_MS / 1000}`, `${NOW_MS / 1000 + 7}`],
+    ])
+    expect(receiver.received.at(-1)!.headers['webhook-id']).not.toBe(ids[0])
+    for (const one of receiver.received) {
+      expect(isSignedWith(key, one)).toBe(true)
+      expect(isSignedWith('another secret', one)).toBe(false)
+      const seconds = one.headers['webhook-timestamp']
+      const own = createHmac('sha256', secret).update(`${seconds}.${one.body}`).digest('hex')
+      expect(one.headers['x-millrace-signature']).toBe(`t=${seconds},v1=${own}`)
+    }
+  },
+)
+
+test('without a secret nothing is signed, also after a restart', async () => {
   const receiver = await webhookReceiver()
-  const { streams, webhooks, grow } = await rooms()
+  const first = await notificationParts()
+  await first.webhooks.register(ID, { url: receiver.url })
+  await expect.poll(() => receiver.received.length).toBe(1)
+  first.webhooks.stop()
+  await notificationParts(first.store)
+  await expect.poll(() => receiver.received.length).toBe(2)
+  for (const { headers } of receiver.received) {
+    expect(headers['webhook-id']).toMatch(/^msg_/)
+    expect(headers['webhook-timestamp']).toBe(`${NOW_MS / 1000}`)
+    expect(headers).not.toHaveProperty('webhook-signature')
+    expect(headers).not.toHaveProperty('x-millrace-signature')
+  }
+})
+
+test('a changed threshold counts at the next poll', async () => {
+  const receiver = await webhookReceiver()
+  const { streams, webhooks, grow } = await notificationParts()
   await streams.setProperties(ID, { notificationThresholdMb: 100 })
   await webhooks.register(ID, { url: receiver.url, secret: SECRET })
   grow(5 * MIB)
@@ -93,24 +168,27 @@ test('a changed threshold counts at the next look', async () => {
   await expect.poll(() => sizes(receiver.received)).toEqual([0, 5 * MIB])
 })
 
-test.each([500, 404, 302])('an answer of %s is no delivery: it is tried again, in order', async (status) => {
-  const receiver = await webhookReceiver()
-  receiver.status = status
-  const { webhooks, grow } = await rooms()
-  await webhooks.register(ID, { url: receiver.url, secret: SECRET })
-  grow(2 * MIB)
-  await expect.poll(() => receiver.received.length).toBeGreaterThan(2)
-  expect(new Set(sizes(receiver.received))).toEqual(new Set([0]))
-  expect(receiver.received.every(({ path }) => path === '/hook')).toBe(true) // redirects are not followed
-  receiver.status = 204
-  await expect.poll(() => sizes(receiver.received).at(-1)).toBe(2 * MIB)
-  await expect.poll(() => webhooks.list(ID)[0]).toMatchObject({ waiting: 0, delivered: 2, dropped: 0 })
-})
+test.each([500, 404, 302])(
+  'an answer of %s is no delivery: the POST is retried, in order',
+  async (status) => {
+    const receiver = await webhookReceiver()
+    receiver.status = status
+    const { webhooks, grow } = await notificationParts()
+    await webhooks.register(ID, { url: receiver.url, secret: SECRET })
+    grow(2 * MIB)
+    await expect.poll(() => receiver.received.length).toBeGreaterThan(2)
+    expect(new Set(sizes(receiver.received))).toEqual(new Set([0]))
+    expect(receiver.received.every(({ path }) => path === '/hook')).toBe(true) // redirects are not followed
+    receiver.status = 204
+    await expect.poll(() => sizes(receiver.received).at(-1)).toBe(2 * MIB)
+    await expect.poll(() => webhooks.list(ID)[0]).toMatchObject({ waiting: 0, delivered: 2, dropped: 0 })
+  },
+)
 
-test('what waits is bounded: the oldest give way', async () => {
+test('the queue is bounded: the oldest are dropped', async () => {
   const receiver = await webhookReceiver()
   receiver.status = undefined
-  const { webhooks, grow } = await rooms()
+  const { webhooks, grow } = await notificationParts()
   await webhooks.register(ID, { url: receiver.url, secret: SECRET })
   for (let i = 0; i < 100; i++) grow(2 * MIB)
   const [state] = webhooks.list(ID)
@@ -118,20 +196,20 @@ test('what waits is bounded: the oldest give way', async () => {
   expect(state!.waiting + state!.dropped).toBe(101)
 })
 
-test('after a restart it is told the size as it is', async () => {
+test('after a restart a webhook gets the size at that time', async () => {
   const receiver = await webhookReceiver()
-  const first = await rooms()
+  const first = await notificationParts()
   await first.webhooks.register(ID, { url: receiver.url, secret: SECRET })
   await expect.poll(() => receiver.received.length).toBe(1)
   first.webhooks.stop()
-  const second = await rooms(first.store)
+  const second = await notificationParts(first.store)
   await expect.poll(() => receiver.received.length).toBe(2)
   expect(second.webhooks.list(ID)).toMatchObject([{ url: receiver.url }])
 })
 
 test('deleting the webhook or the stream ends it, also after a restart', async () => {
   const receiver = await webhookReceiver()
-  const first = await rooms()
+  const first = await notificationParts()
   const hook = await first.webhooks.register(ID, { url: receiver.url, secret: SECRET })
   await expect.poll(() => receiver.received.length).toBe(1)
   expect(await first.webhooks.remove(ID, hook)).toBe(true)
@@ -140,14 +218,14 @@ test('deleting the webhook or the stream ends it, also after a restart', async (
   await first.webhooks.register(ID, { url: `${receiver.url}/2`, secret: SECRET })
   await expect.poll(() => receiver.received.length).toBe(2)
   await first.streams.delete(ID)
-  const second = await rooms(first.store)
+  const second = await notificationParts(first.store)
   expect(second.webhooks.list(ID)).toEqual([])
   expect(receiver.received.length).toBe(2)
 })
 
 test('the same URL again replaces the webhook', async () => {
   const receiver = await webhookReceiver()
-  const { webhooks } = await rooms()
+  const { webhooks } = await notificationParts()
   const ids = [
     await webhooks.register(ID, { url: receiver.url, secret: SECRET }),
     await webhooks.register(ID, { url: `${receiver.url}#x`, secret: 'another secret of it' }),
@@ -157,11 +235,11 @@ test('the same URL again replaces the webhook', async () => {
 })
 
 const silent = [
-  { name: 'says nothing', again: '' },
-  { name: 'says again and again that it will answer', again: 'HTTP/1.1 102 Processing\r\n\r\n' },
+  { name: 'sends nothing', again: '' },
+  { name: 'sends one interim answer after the other', again: 'HTTP/1.1 102 Processing\r\n\r\n' },
   { name: 'never ends its headers', first: 'HTTP/1.1 200 OK\r\nX-A: ', again: 'a' },
 ]
-test.each(silent)('a receiver that $name is given up in time', async ({ first = '', again }) => {
+test.each(silent)('a POST to a receiver that $name ends at the time limit', async ({ first = '', again }) => {
   let closed = false
   const server = createServer((socket) => {
     socket.write(first)
@@ -179,6 +257,7 @@ test.each(silent)('a receiver that $name is given up in time', async ({ first = 
   const post = {
     url: new URL(`http://127.0.0.1:${port}/`),
     secret: SECRET,
+    id: 'msg_1',
     body: '{}',
     nowMs: NOW_MS,
     allowPrivate: true,
@@ -189,11 +268,11 @@ test.each(silent)('a receiver that $name is given up in time', async ({ first = 
   await expect.poll(() => closed).toBe(true)
 })
 
-test('receivers that fail do not keep the others waiting', async () => {
+test('receivers that fail do not delay the others', async () => {
   const silent = await webhookReceiver()
   const good = await webhookReceiver()
   silent.status = 500
-  const { webhooks, streams, feed } = await rooms()
+  const { webhooks, streams, feed } = await notificationParts()
   const ids = Array.from({ length: 4 }, (_, i) => ({ ...ID, stream: `t${i}` as StreamName }))
   for (const id of ids) {
     await streams.create(id, { notificationThresholdMb: 1 })
@@ -201,7 +280,7 @@ test('receivers that fail do not keep the others waiting', async () => {
   }
   const haveFailed = () => ids.flatMap((id) => webhooks.list(id)).every(({ last }) => last === '500')
   await expect.poll(haveFailed, { timeout: 20_000 }).toBe(true)
-  silent.status = undefined // from now on each takes its ten seconds
+  silent.status = undefined // from now on each POST ends at its limit of ten seconds
   const before = silent.received.length
   await expect.poll(() => silent.received.length).toBeGreaterThanOrEqual(before + 16)
   await webhooks.register(ID, { url: good.url, secret: SECRET })
@@ -209,10 +288,11 @@ test('receivers that fail do not keep the others waiting', async () => {
   feed.stop()
 })
 
-test('without leave of the operator nothing is sent to this machine, by address or by name', async () => {
+test('unless the operator allows it nothing is sent to this machine, by address or by name', async () => {
   const receiver = await webhookReceiver()
   const post = {
     secret: SECRET,
+    id: 'msg_1',
     body: '{}',
     nowMs: NOW_MS,
     allowPrivate: false,

@@ -1,6 +1,6 @@
 /**
- * A small data folder of each storage format, kept as a fixture: `format-2/` and, of what it holds, `format-2.json`. Format 1 is
- * older than this and has a test of its own.
+ * A small data folder of each storage format since the first release, kept as a fixture: `format-3/`, and its content in
+ * `format-3.json`.
  *
  * When the format changes, the last version of the old one makes its fixture, before anything else is changed:
  *

@@ -1,7 +1,11 @@
-/** A data folder of each format there has been opens in this code, with every event equal; a newer one stays as it is. */
+/** The fixture of this format opens with every event; a folder of any other format is refused and left as it is. */
 import { cp, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { backup } from '../../src/commands/backup.ts'
+import type { Command } from '../../src/commands/command.ts'
+import { importEvents } from '../../src/commands/import.ts'
+import { repair } from '../../src/commands/repair.ts'
 import { verify } from '../../src/commands/verify.ts'
 import { FORMAT_VERSION } from '../../storage/level/format-stamp.ts'
 import { filesOf } from '../support/files-of.ts'
@@ -45,22 +49,39 @@ test.each(fixtureVersions())('a folder of format %i verifies as it is', async (v
   expect([code, printed]).toEqual([0, expect.stringContaining(`format ${version}, `)])
 })
 
-test('so does one of format 1, of which the fixture was made without a counter', async () => {
-  const { printed } = await runCommand(verify, ['--data', await copyOf(1)])
-  expect(printed.split('\n').filter((line) => line.startsWith('damaged: '))).toEqual([
-    'damaged: the log of stream default:a has never been handed out',
-    'damaged: counters/logs is 0, and there is a log 4294967295',
-    'damaged: 2 findings',
-  ])
-})
+const BEFORE_RELEASE =
+  'which was used only before the first release; this Millrace reads format 3. ' +
+  'Export its streams with the version that wrote it, and import them into a new folder with this one'
 
-test('a folder of a newer format is refused with a sentence, and no byte of it changes', async () => {
-  const folder = await copyOf(FORMAT_VERSION)
-  await writeFile(join(folder, 'FORMAT'), `millrace-data ${FORMAT_VERSION + 1}\n`)
-  const before = await filesOf(folder)
-  await expect(openStore(folder)).rejects.toMatchObject({
-    code: 'format',
-    message: `data folder ${folder} has format ${FORMAT_VERSION + 1}; this Millrace reads formats up to ${FORMAT_VERSION}, use a newer one`,
-  })
-  expect(await filesOf(folder)).toEqual(before)
-})
+const otherFormats: readonly { readonly version: number; readonly says: string }[] = [
+  { version: 1, says: `has format 1, ${BEFORE_RELEASE}` },
+  { version: 2, says: `has format 2, ${BEFORE_RELEASE}` },
+  {
+    version: FORMAT_VERSION + 1,
+    says: `has format ${FORMAT_VERSION + 1}; this Millrace reads formats up to ${FORMAT_VERSION}, use a newer one`,
+  },
+]
+
+const commands: readonly { readonly command: Command; readonly args: readonly string[] }[] = [
+  { command: verify, args: [] },
+  { command: backup, args: ['--to'] },
+  { command: repair, args: ['--to'] },
+  { command: importEvents, args: ['--stream', 'new'] },
+]
+
+test.each(otherFormats)(
+  'a folder of format $version is refused by the service and by every command, and no byte of it changes',
+  async ({ version, says }) => {
+    const folder = await copyOf(FORMAT_VERSION)
+    await writeFile(join(folder, 'FORMAT'), `millrace-data ${version}\n`)
+    const message = `data folder ${folder} ${says}`
+    const before = await filesOf(folder)
+    await expect(openStore(folder)).rejects.toMatchObject({ code: 'format', message })
+    for (const { command, args } of commands) {
+      const target = join(await temporaryFolder(), 'new')
+      const all = ['--data', folder, ...args, ...(args.at(-1) === '--to' ? [target] : [])]
+      expect(await runCommand(command, all)).toEqual({ code: 2, printed: '', told: message })
+    }
+    expect(await filesOf(folder)).toEqual(before)
+  },
+)

@@ -1,7 +1,7 @@
 /**
  * A webhook as JSON:
  *
- *   {"url": …, "secret": …, "app"?: …, "program"?: …, "type"?: "Flow" | "Mapreduce" | …}
+ *   {"url": …, "secret"?: …, "app"?: …, "program"?: …, "type"?: "Flow" | "Mapreduce" | …}
  */
 import type { NewWebhook } from '../../notifications/webhooks.ts'
 import { ServiceError } from '../../service-error.ts'
@@ -14,7 +14,7 @@ export function parseWebhook(body: Uint8Array, depthMax: number, namespace: Name
   const members = parseMembers(body, depthMax)
   const url = members?.get('url')
   const secret = members?.get('secret')
-  if (members === undefined || url === undefined || secret === undefined) {
+  if (members === undefined || url === undefined) {
     throw notUnderstood()
   }
   return { url, secret, program: parseProgram(members, namespace) }

@@ -7,8 +7,8 @@
  * own.
  */
 import type { IncomingMessage } from 'node:http'
+import { Semaphore } from '../../../storage/semaphore.ts'
 import type { ClientKey } from '../../fair-share.ts'
-import { Semaphore } from '../../semaphore.ts'
 import { BodyMemory, type BodyMemoryLimits } from './body-memory.ts'
 import { clientKey } from './client-key.ts'
 import { ReadPlaces, type ReadPlacesLimits } from './read-places.ts'
@@ -106,12 +106,10 @@ export class Load {
   async whileFinding<T>(find: () => Promise<T>): Promise<T> {
     this.begin(0)
     this.#readsBegun++
-    const leave = await this.#finding.enter()
     try {
-      return await find()
+      return await this.#finding.run(find)
     } finally {
       this.end(0)
-      leave()
     }
   }
 }
