@@ -15,6 +15,7 @@ import type { Environment } from './environment.ts'
 import { Explore } from './explore/explore.ts'
 import { createApp } from './http/app.ts'
 import { directPosts } from './http/cdap/direct-posts.ts'
+import { SingleEvents } from './http/cdap/single-event.ts'
 import type { Workers } from './http/messages/parse-workers.ts'
 import type { ProblemCounts } from './http/messages/problems.ts'
 import { Followers } from './http/server/followers.ts'
@@ -208,7 +209,7 @@ export async function openService(
     meter.start()
     const schedule = scheduleJanitor(janitor, config.janitorIntervalMs, random, report, isAgain)
     return {
-      listener: directPosts(streams, options, listener),
+      listener: directPosts(new SingleEvents(streams, options), options, listener),
       janitor,
       asyncQueueBytes: () => streams.asyncQueueBytes,
       endFollowers: () => sizeFeed.stop(),

@@ -100,7 +100,7 @@ export function createApp(parts: AppParts, options: AppOptions): Hono<HttpEnv> {
 
 export function routesOf(parts: AppParts, options: AppOptions): readonly Route[] {
   const stream = streamRoutes(parts.streams, options)
-  const event = eventRoutes(parts.streams, options)
+  const event = eventRoutes(parts.streams, { ...options, guard: parts.guard })
   const view = viewRoutes(parts.streams, parts.views, options)
   const explore = exploreRoutes(parts.explore, parts.streams, parts.views, options)
   const namespace = namespaceRoutes(parts.namespaces, options)

@@ -36,8 +36,12 @@ export const NAME_BYTES_MAX = 1024
 
 export const DEFAULT_NAMESPACE = 'default' as NamespaceName
 
-const WITH_HYPHEN = /^[a-zA-Z0-9_-]+$/
-const WITHOUT_HYPHEN = /^[a-zA-Z0-9_]+$/
+/** The grammars of these two as regular expressions, for paths that are matched as a whole. */
+export const STREAM_NAME = '[a-zA-Z0-9_-]+'
+export const NAMESPACE_NAME = '[a-zA-Z0-9_]+'
+
+const WITH_HYPHEN = new RegExp(`^${STREAM_NAME}$`)
+const WITHOUT_HYPHEN = new RegExp(`^${NAMESPACE_NAME}$`)
 
 /** The stream named in a path. CDAP prints the class name of the exception it wrapped, and clients have seen it. */
 export function parseStreamName(text: string): StreamName {

@@ -46,6 +46,8 @@ export interface Stream {
   readonly createdMs: number | undefined
   /** The same object as long as the stream exists. */
   readonly counts: StreamCounts
+  /** Another object has taken its place since, or the stream is gone. */
+  isReplaced: boolean
 }
 
 /** A room that keeps documents of its own beside streams. */
@@ -108,7 +110,7 @@ export class Registry {
         throw new StorageError('corrupt', `the namespace of stream ${id} is missing`)
       const streamId = { namespace: namespace.name, stream }
       const counts = new StreamCounts(streamId, stored.log)
-      namespace.streams.set({ id: streamId, ...stored, counts })
+      namespace.streams.set({ id: streamId, ...stored, counts, isReplaced: false })
     })
     await catalog.each('counters', (_, document) => {
       registry.#lastLog = Number(document)
@@ -277,6 +279,7 @@ export class Registry {
       tableDisabled: existing?.tableDisabled ?? false,
       createdMs: existing?.createdMs ?? createdMs,
       counts: existing?.counts ?? new StreamCounts(id, log),
+      isReplaced: false,
     }
   }
 
@@ -298,6 +301,7 @@ export class Registry {
   }
 
   #changed(before: Stream | undefined, now: Stream | undefined): void {
+    if (before !== undefined) before.isReplaced = true
     for (const onChange of this.#watchers) onChange(before, now)
   }
 }

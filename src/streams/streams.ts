@@ -154,28 +154,29 @@ export class Streams {
     })
   }
 
-  /** Resolves once the event is on disk. */
-  append(id: StreamId, event: EventData): Promise<void> {
-    return this.#append(id, event, false)
+  /** Resolves once the event is on disk. If the stream was truncated since it was found, the event goes to its new log. */
+  append(stream: Stream, event: EventData): Promise<void> {
+    return this.#append(stream, event, false)
   }
 
   /** Resolves once the event is queued: at once, unless the queue is full; then once the event is on disk. */
-  async appendAsync(id: StreamId, event: EventData): Promise<void> {
-    const { counts } = this.get(id)
+  appendAsync(stream: Stream, event: EventData): Promise<void> {
+    if (stream.isReplaced) return this.#findAgain(stream, (now) => this.appendAsync(now, event))
+    const { counts } = stream
     const failure = this.#log.failure()
     if (failure !== undefined) {
       this.traffic.failed(counts)
-      throw failure // nothing may be promised for later
+      return Promise.reject(failure) // nothing may be promised for later
     }
-    if (this.#space.low) throw this.#refused(counts)
-    const written = this.#append(id, event, true)
+    if (this.#space.low) return Promise.reject(this.#refused(counts))
+    const written = this.#append(stream, event, true)
     const accepted = this.#asyncQueue.accept(event, written, (error) => {
       this.traffic.lostAsync(counts)
-      this.#options.onAsyncLost(id, error)
+      this.#options.onAsyncLost(stream.id, error)
     })
-    if (accepted === undefined) return
+    if (accepted === undefined) return QUEUED
     this.traffic.rejectedAsync(counts)
-    await accepted
+    return accepted
   }
 
   /** Bytes that wait in the queue of `/async`. */
@@ -188,20 +189,24 @@ export class Streams {
     return this.#space.refusal()
   }
 
-  async #append(id: StreamId, event: EventData, linger: boolean): Promise<void> {
-    for (;;) {
-      const { log, counts } = this.get(id)
-      if (this.#space.low) throw this.#refused(counts)
-      try {
-        await this.#log.append(log, [event], linger)
-        this.traffic.wrote(counts, 1, event.body.length)
-        return
-      } catch (error) {
-        if (isDropped(error)) continue // truncated or deleted since; look again
+  #append(stream: Stream, event: EventData, linger: boolean): Promise<void> {
+    const again = (now: Stream) => this.#append(now, event, linger)
+    if (stream.isReplaced) return this.#findAgain(stream, again)
+    const { log, counts } = stream
+    if (this.#space.low) return Promise.reject(this.#refused(counts))
+    return this.#log.append(log, [event], linger).then(
+      () => this.traffic.wrote(counts, 1, event.body.length),
+      (error) => {
+        if (isDropped(error)) return this.#findAgain(stream, again) // truncated or deleted since
         this.traffic.failed(counts)
         throw error
-      }
-    }
+      },
+    )
+  }
+
+  /** Rejects with ServiceError 'stream_not_found'. */
+  async #findAgain({ id }: Stream, append: (now: Stream) => Promise<void>): Promise<void> {
+    return append(this.get(id))
   }
 
   startBatch(id: StreamId): StreamBatch {
@@ -274,6 +279,8 @@ export class Streams {
     }
   }
 }
+
+const QUEUED = Promise.resolve()
 
 function firstPosition({ firstSequence, runs: [run] }: EventBlock): Position {
   return { sequence: firstSequence + run.begin, timestampMs: run.timestampMs }

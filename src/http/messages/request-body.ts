@@ -21,6 +21,14 @@ export interface Intake {
   readonly slowClients: SlowClients
 }
 
+/** Bytes of a body that is sent as it is, and within the limit; undefined if it has none, or another form. */
+export function plainLength({ headers }: IncomingMessage, { bytesMax }: BodyLimit): number | undefined {
+  if (headers['transfer-encoding'] !== undefined || headers['content-encoding'] !== undefined)
+    return undefined
+  const length = Number(headers['content-length'])
+  return length > 0 && length <= bytesMax ? length : undefined
+}
+
 /**
  * The whole body. Rejects with the limit's refusal as soon as it is known to be too large, with 'malformed_body' if it
  * does not decode or ends early, with 'unsupported_encoding', with

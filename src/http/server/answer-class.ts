@@ -46,6 +46,12 @@ export class AnswerCounts {
   }
 }
 
+/** What the answers of the server can do beside what node's can. */
+export interface ServiceResponse extends ServerResponse {
+  /** Answers without a body. For requests that nothing else has set a header for. */
+  answerEmpty(status: number): void
+}
+
 /** The class of answers for `createServer`: `always` is in each, and what `cors` says for the origin of its request. */
 export function answerClass(
   always: HeaderRecord,
@@ -64,14 +70,37 @@ export function answerClass(
     return all
   }
 
+  /** Heads of answers without a body, as node has formatted them last, by their status. */
+  const heads: (FormattedHead | undefined)[] = []
+
   class Answer<Request extends IncomingMessage = IncomingMessage> extends ServerResponse<Request> {
+    /**
+     * Formatting a head takes node as long as handling a short request, and those of one second are the same. So node formats
+     * one a second, and others are answered with it. A head that ends the connection is always made anew.
+     */
+    answerEmpty(status: number): void {
+      const head = heads[status]
+      const second = Math.floor(Date.now() / 1000)
+      const isUsual = cors === undefined && this.shouldKeepAlive && this.req.headers.expect === undefined
+      if (isUsual && head?.second === second) {
+        counts[status]!++
+        this.statusCode = status
+        ;(this as unknown as FormattedAnswer)._header = head.text
+      } else {
+        this.writeHead(status, NO_CONTENT)
+        const text = (this as unknown as FormattedAnswer)._header
+        heads[status] = isUsual && text ? { second, text } : undefined
+      }
+      this.end()
+    }
+
     override writeHead(status: number, second?: unknown, third?: unknown): this {
-      counts[status]++
+      counts[status]!++
       const given = typeof second === 'string' ? third : second
       return super.writeHead(status, given === NO_CONTENT ? noContent : complete(given))
     }
   }
-  if (cors === undefined) return Answer as typeof ServerResponse
+  if (cors === undefined) return Answer as unknown as typeof ServerResponse
 
   class AnswerForOrigin<Request extends IncomingMessage = IncomingMessage> extends Answer<Request> {
     override writeHead(status: number, second?: unknown, third?: unknown): this {
@@ -79,7 +108,18 @@ export function answerClass(
       return super.writeHead(status, withAlways(given, cors!.headersFor(this.req.headers.origin)))
     }
   }
-  return AnswerForOrigin as typeof ServerResponse
+  return AnswerForOrigin as unknown as typeof ServerResponse
+}
+
+interface FormattedHead {
+  /** Since 1970: the head has a date. */
+  readonly second: number
+  readonly text: string
+}
+
+/** Where node keeps the head of an answer until it is sent; a version that does not is served as before. */
+interface FormattedAnswer {
+  _header?: string | null
 }
 
 /** Node gives names and values in one flat array where it answers itself. */

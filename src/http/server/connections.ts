@@ -15,7 +15,7 @@
  * it asks whether the service is well. docs/decisions/0024-fair-shares.md has the reasons.
  */
 
-import type { RequestListener, Server, ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { type ClientKey, FairShare } from '../../fair-share.ts'
 import { CountedResource } from '../../shared-resource.ts'
@@ -50,6 +50,10 @@ interface Connection {
   /** As the last sweep saw it, and how many sweeps it has not moved as fast as an upload has to. */
   bytesRead: number
   stalledSweeps: number
+  /** How many sweeps nothing has moved, and what the last sweep saw: its last request, and the bytes it had moved. */
+  quietSweeps: number
+  sweptRequest: number | undefined
+  sweptBytes: number
 }
 
 const CONNECTION = Symbol('connection')
@@ -58,11 +62,16 @@ const CONNECTION = Symbol('connection')
 type HttpSocket = Socket & {
   [CONNECTION]?: Connection
   readonly _httpMessage?: ServerResponse | null
+  readonly _handle?: { readonly writeQueueSize?: number } | null
 }
 
 export interface ConnectionsOptions {
   readonly max: number
   readonly minUploadBytesPerSecond: number
+  /** How long nothing may move on a connection that has a request, or has had none yet. */
+  readonly idleSeconds: number
+  /** How long a connection stays open between two requests. */
+  readonly keepAliveSeconds: number
   /** Ends a transfer that is slower than it may be; false if there is none. */
   readonly cutSlowTransfer: () => boolean
 }
@@ -112,25 +121,19 @@ export class Connections extends CountedResource {
     })
   }
 
-  /** Requests of connections that are too many are refused, and their connections closed. */
-  guard(listener: RequestListener): RequestListener {
-    return (incoming, outgoing) => {
-      const connection = (incoming.socket as HttpSocket)[CONNECTION]
-      if (connection !== undefined) {
-        if (connection.lastRequest === undefined) this.#leaveHalfOpen(connection)
-        connection.lastRequest = ++this.#requests
-        connection.stalledSweeps = 0
-        if (connection.isSurplus && this.#staysSurplus(connection)) {
-          outgoing.shouldKeepAlive = false
-          if (!asksForHealth(incoming)) {
-            this.refused++
-            this.#refusal.answer(incoming, outgoing)
-            return
-          }
-        }
-      }
-      listener(incoming, outgoing)
-    }
+  /** Takes note of a request. If there are too many connections, it is refused, and its connection closed. */
+  refuses(incoming: IncomingMessage, outgoing: ServerResponse): boolean {
+    const connection = (incoming.socket as HttpSocket)[CONNECTION]
+    if (connection === undefined) return false
+    if (connection.lastRequest === undefined) this.#leaveHalfOpen(connection)
+    connection.lastRequest = ++this.#requests
+    connection.stalledSweeps = 0
+    if (!connection.isSurplus || !this.#staysSurplus(connection)) return false
+    outgoing.shouldKeepAlive = false
+    if (asksForHealth(incoming)) return false
+    this.refused++
+    this.#refusal.answer(incoming, outgoing)
+    return true
   }
 
   /** Closes those who have not sent a byte of a request yet. */
@@ -149,6 +152,7 @@ export class Connections extends CountedResource {
     const connection: Connection = {
       ...{ socket, address, openedMs: performance.now(), http: undefined, lastRequest: undefined },
       ...{ isSurplus: false, bytesRead: 0, stalledSweeps: 0 },
+      ...{ quietSweeps: 0, sweptRequest: undefined, sweptBytes: 0 },
     }
     this.#evict(address)
     if (!this.share.fits(1)) {
@@ -163,7 +167,7 @@ export class Connections extends CountedResource {
     if (ofAddress === undefined) this.#halfOpenOf.set(address, new Set([connection]))
     else ofAddress.add(connection)
     socket.once('close', () => this.#remove(connection))
-    if (this.#isScarce) this.#sweeping ??= setInterval(() => this.#poll(), SWEEP_MS).unref()
+    this.#sweeping ??= setInterval(() => this.#sweep(), SWEEP_MS).unref()
     return connection
   }
 
@@ -242,18 +246,40 @@ export class Connections extends CountedResource {
     return slowest
   }
 
-  /** Once a second: who moves. */
-  #poll(): void {
+  /** Once a second: which connections move. */
+  #sweep(): void {
+    const isScarce = this.#isScarce
     for (const connection of this.#open) {
-      const bytesRead = connection.http?.bytesRead ?? 0
-      const moved = bytesRead - connection.bytesRead
-      connection.bytesRead = bytesRead
-      if (moved < this.#options.minUploadBytesPerSecond * (SWEEP_MS / 1000)) connection.stalledSweeps++
-      else connection.stalledSweeps = 0
+      if (isScarce) this.#measureUpload(connection)
+      if (this.#isQuietTooLong(connection)) connection.http?.destroy()
     }
-    if (this.#isScarce) return
+    if (this.#open.size > 0) return
     clearInterval(this.#sweeping)
     this.#sweeping = undefined
+  }
+
+  #measureUpload(connection: Connection): void {
+    const bytesRead = connection.http?.bytesRead ?? 0
+    const moved = bytesRead - connection.bytesRead
+    connection.bytesRead = bytesRead
+    if (moved < this.#options.minUploadBytesPerSecond * (SWEEP_MS / 1000)) connection.stalledSweeps++
+    else connection.stalledSweeps = 0
+  }
+
+  /** Node has two time limits for this, which start and end a timer with every request. */
+  #isQuietTooLong(connection: Connection): boolean {
+    const { http, lastRequest } = connection
+    if (http === undefined) return false // node limits the time of the TLS handshake
+    const isIdle = lastRequest !== undefined && answerUnderWay(http) === undefined
+    const bytes = isIdle ? http.bytesRead : bytesMoved(http)
+    if (lastRequest !== connection.sweptRequest || bytes !== connection.sweptBytes) {
+      connection.quietSweeps = 0
+      connection.sweptRequest = lastRequest
+      connection.sweptBytes = bytes
+      return false
+    }
+    const { idleSeconds, keepAliveSeconds } = this.#options
+    return ++connection.quietSweeps > (isIdle ? keepAliveSeconds : idleSeconds)
   }
 
   get #isScarce(): boolean {
@@ -277,6 +303,18 @@ export function addressOf(socket: Socket): ClientKey {
 function bind(connection: Connection, socket: HttpSocket): void {
   connection.http = socket
   socket[CONNECTION] = connection
+  socket.setTimeout = withoutTimer
+}
+
+/** Node calls this before and after every request; `sweep` closes quiet connections instead. */
+function withoutTimer(this: Socket): Socket {
+  return this
+}
+
+/** Bytes received, and those sent that have left the process. */
+function bytesMoved(socket: HttpSocket): number {
+  const waiting = socket._handle?.writeQueueSize ?? socket.writableLength
+  return socket.bytesRead + socket.bytesWritten - waiting
 }
 
 function peerOf({ remoteAddress, remotePort, localAddress }: Socket): string {

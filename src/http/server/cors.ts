@@ -5,7 +5,7 @@
  * Event headers have names of the client's own, so a page may send any header it asks for. Credentials of the browser
  * (cookies) are never allowed: there are none.
  */
-import type { IncomingMessage, RequestListener } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { HeaderRecord } from './answer-class.ts'
 
 /** What a page may read of an answer beside what browsers always show. */
@@ -42,18 +42,21 @@ function headersOf(origin: string): HeaderRecord {
   return { ...OTHERS, 'Access-Control-Allow-Origin': origin, 'Access-Control-Expose-Headers': EXPOSED }
 }
 
-/** Answers the questions of browsers; everything else goes on. */
-export function answerPreflights(rules: CorsRules, listener: RequestListener): RequestListener {
-  return (incoming, outgoing) => {
-    if (!isPreflight(incoming) || !rules.allows(incoming.headers.origin!)) return listener(incoming, outgoing)
-    const asked = incoming.headers['access-control-request-headers']
-    outgoing.writeHead(204, {
-      'Access-Control-Allow-Methods': METHODS,
-      'Access-Control-Max-Age': `${REMEMBERED_SECONDS}`,
-      ...(asked !== undefined && { 'Access-Control-Allow-Headers': asked }),
-    })
-    outgoing.end()
-  }
+/** Answers the preflight request of a browser, and returns true if this is one from an allowed origin. */
+export function answersPreflight(
+  rules: CorsRules,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+): boolean {
+  if (!isPreflight(incoming) || !rules.allows(incoming.headers.origin!)) return false
+  const asked = incoming.headers['access-control-request-headers']
+  outgoing.writeHead(204, {
+    'Access-Control-Allow-Methods': METHODS,
+    'Access-Control-Max-Age': `${REMEMBERED_SECONDS}`,
+    ...(asked !== undefined && { 'Access-Control-Allow-Headers': asked }),
+  })
+  outgoing.end()
+  return true
 }
 
 function isPreflight({ method, headers }: IncomingMessage): boolean {

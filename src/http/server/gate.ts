@@ -11,7 +11,7 @@
  * A refusal costs half of what an event costs. Clients that send again at once, whatever Retry-After says, would leave no
  * time for anything else, so a refusal waits a few hundredths of a second before it goes out.
  */
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { asksForHealth } from './health-checks.ts'
 import type { Load } from './load.ts'
 import { bodyIsLarge, Refusal } from './refusals.ts'
@@ -77,12 +77,12 @@ export class Gate {
     this.#limit = limits.maxRequests
   }
 
-  guard(listener: RequestListener): RequestListener {
-    return (incoming, outgoing) => {
-      if (this.#load.working >= this.#overloadedLimit) this.#ticking ??= this.#beginTicking()
-      if (this.#isShut && !asksForHealth(incoming)) this.#refuse(incoming, outgoing)
-      else listener(incoming, outgoing)
-    }
+  /** Whether this request is too much: then it is answered 503, now or in a moment. */
+  refuses(incoming: IncomingMessage, outgoing: ServerResponse): boolean {
+    if (this.#load.working >= this.#overloadedLimit) this.#ticking ??= this.#beginTicking()
+    if (!this.#isShut || asksForHealth(incoming)) return false
+    this.#refuse(incoming, outgoing)
+    return true
   }
 
   /**

@@ -34,7 +34,7 @@ export class Guard {
       c.set('client', client)
       c.set('access', access)
       if (!mayPass(client, access, c)) return answerText(c, forbidden(client, access), 403)
-      const waitMs = access === 'write' ? (client.rate?.waitMs(this.#nowMs()) ?? 0) : 0
+      const waitMs = access === 'write' ? this.#waitMs(client) : 0
       return waitMs > 0 ? answerTooFast(c, client, waitMs) : handle(c)
     }
   }
@@ -62,7 +62,13 @@ export class Guard {
   /** For events that do not pass through the routes: whoever may write to this stream. Others are refused by `around`. */
   writerTo({ namespace, stream }: StreamId, incoming: IncomingMessage): Client | undefined {
     const client = this.clientOf(incoming)
-    return typeof client !== 'string' && client.grants.allow('write', namespace, stream) ? client : undefined
+    if (typeof client === 'string' || !client.grants.allow('write', namespace, stream)) return undefined
+    return this.#waitMs(client) > 0 ? undefined : client
+  }
+
+  /** Milliseconds until the rate of the token lets it send again. */
+  #waitMs({ rate }: Client): number {
+    return rate?.waitMs(this.#nowMs()) ?? 0
   }
 
   /** Whether a client that `writerTo` has returned may still write to this stream. */
@@ -78,15 +84,6 @@ export class Guard {
       now !== undefined &&
       streams.every(({ namespace, stream }) => now.grants.allow('read', namespace, stream))
     )
-  }
-
-  /** Counts one event, unless the client has sent too much already. */
-  countEvent({ rate }: Client, bytes: number): boolean {
-    if (rate === undefined) return true
-    const nowMs = this.#nowMs()
-    if (rate.waitMs(nowMs) > 0) return false
-    rate.take(nowMs, 1, bytes)
-    return true
   }
 }
 

@@ -3,6 +3,7 @@
  * to arrive. What a token was let in for ends when the token is revoked, expires, or loses the grant: each is checked every
  * quarter of a second.
  */
+import type { IncomingMessage } from 'node:http'
 import type { Client } from '../../auth/tokens.ts'
 import type { HttpContext } from '../messages/bindings.ts'
 import type { Guard } from './guard.ts'
@@ -15,6 +16,14 @@ export type MayGoOn = (client: Client) => boolean
 interface Open {
   readonly mayGoOn: () => boolean
   readonly cut: () => void
+}
+
+async function afterwards<T>(unwatch: () => void, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } finally {
+    unwatch()
+  }
 }
 
 export class OpenAnswers {
@@ -51,14 +60,21 @@ export class OpenAnswers {
   }
 
   /** Reads a body by `read`. The connection is closed when its client would not be let in any more. */
-  async whileArriving<T>(c: HttpContext, read: () => Promise<T>): Promise<T> {
+  whileArriving<T>(c: HttpContext, read: () => Promise<T>): Promise<T> {
     const { incoming } = c.env
-    const unwatch = this.watch(c, () => incoming.destroy())
-    try {
-      return await read()
-    } finally {
-      unwatch()
-    }
+    return afterwards(
+      this.watch(c, () => incoming.destroy()),
+      read,
+    )
+  }
+
+  /** As `whileArriving`, for a request that does not pass through the routes. */
+  whilePermitted<T>(incoming: IncomingMessage, mayGoOn: () => boolean, read: () => Promise<T>): Promise<T> {
+    if (this.#guard === undefined) return read()
+    return afterwards(
+      this.watchWhile(mayGoOn, () => incoming.destroy()),
+      read,
+    )
   }
 
   poll(): void {

@@ -7,12 +7,14 @@ import { createServer as createTlsServer, type Server as TlsServer } from 'node:
 import { type AddressInfo, Server as NetServer } from 'node:net'
 import type { TlsFiles } from '../../config.ts'
 import type { Limits } from '../../limits.ts'
+import { admission } from './admission.ts'
 import { type AnswerCounts, answerClass, securityHeaders } from './answer-class.ts'
 import { Connections } from './connections.ts'
-import { answerPreflights, CorsRules } from './cors.ts'
+import { CorsRules } from './cors.ts'
 import type { Gate } from './gate.ts'
-import { PipelinedRequests } from './in-turn.ts'
-import { headProblem, withClearHead } from './request-head.ts'
+import { PipelinedRequests } from './pipelined-requests.ts'
+import { headProblem } from './request-head.ts'
+import { ServiceRequest } from './service-request.ts'
 import { readIdentity, tlsOptions } from './tls.ts'
 import { closeTunnel, refuseUnreadable } from './unreadable.ts'
 
@@ -67,27 +69,26 @@ export function newServer(
   const connections = new Connections({
     max: limits.maxConnections,
     minUploadBytesPerSecond: limits.minUploadBytesPerSecond,
+    idleSeconds: limits.idleSeconds,
+    keepAliveSeconds: limits.keepAliveSeconds,
     cutSlowTransfer: cutSlowTransfer ?? (() => false),
   })
   const pipelined = new PipelinedRequests(limits.maxPipelined)
-  const gated = gate.guard(listener)
-  const asked = cors === undefined ? gated : answerPreflights(cors, gated)
   const options = {
+    IncomingMessage: ServiceRequest,
     ServerResponse: answerClass(always, cors, answers),
     maxHeaderSize: limits.maxHeaderBytes,
     headersTimeout: limits.headerSeconds * 1000,
     requireHostHeader: false, // said with a sentence in request-head.ts
     requestTimeout: 0, // an upload takes as long as it takes
     connectionsCheckingInterval: HEADER_CHECK_INTERVAL_MS,
-    // Clients keep connections in pools for about a minute: we must not be the one who closes first.
-    keepAliveTimeout: limits.keepAliveSeconds * 1000,
+    keepAliveTimeout: limits.keepAliveSeconds * 1000, // only announced to clients: connections.ts closes idle ones
   }
-  const handle = pipelined.inTurn(withClearHead(connections.guard(asked), tokensRequired))
+  const handle = admission({ pipelined, connections, gate, cors, tokensRequired }, listener)
   const server =
     tls === undefined
       ? createServer(options, handle)
       : createTlsServer({ ...options, ...tlsOptions(tls) }, handle)
-  server.timeout = limits.idleSeconds * 1000
   server.maxHeadersCount = 0 // their bytes are limited; of more than a number node would drop the rest
   // A client that has said all it wants to say may close its side, and still gets the answers.
   ;(server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true

@@ -7,6 +7,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { HeaderRecord } from './answer-class.ts'
+import { ServiceRequest } from './service-request.ts'
 
 /** Connections on which a request was refused here. */
 const refused = new WeakSet<Duplex>()
@@ -64,6 +65,7 @@ function afterAnswers(socket: Duplex, then: () => void): void {
 
 /** A request whose body nobody reads is answered whatever becomes of that. */
 function isBeingRead(incoming: IncomingMessage): boolean {
+  if (incoming instanceof ServiceRequest && incoming.awaitsBody) return true
   return incoming.listenerCount('data') > 0 || incoming.listenerCount('readable') > 0
 }
 
