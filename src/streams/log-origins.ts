@@ -29,13 +29,13 @@ export class LogOrigins {
 
   of(sequence: number): EventOrigin {
     const { identity } = this
-    const stretches = this.#stretches
-    let next = stretches.length
-    while (next > 0 && stretches[next - 1].firstSequence > sequence) next--
-    const endSequence = next < stretches.length ? stretches[next].firstSequence : Number.POSITIVE_INFINITY
-    if (next === 0) return { identity, epoch: UNKNOWN_EPOCH, beginSequence: 0, endSequence }
-    const { epoch, firstSequence: beginSequence } = stretches[next - 1]
-    return { identity, epoch, beginSequence, endSequence }
+    let endSequence = Number.POSITIVE_INFINITY
+    for (let i = this.#stretches.length - 1; i >= 0; i--) {
+      const { epoch, firstSequence: beginSequence } = this.#stretches[i]! // the loop bound keeps the index inside
+      if (beginSequence <= sequence) return { identity, epoch, beginSequence, endSequence }
+      endSequence = beginSequence
+    }
+    return { identity, epoch: UNKNOWN_EPOCH, beginSequence: 0, endSequence }
   }
 
   /** Whether the log began as a backup that was imported. */

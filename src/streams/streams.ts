@@ -161,7 +161,7 @@ export class Streams {
 
   /** Resolves once the event is queued: at once, unless the queue is full; then once the event is on disk. */
   appendAsync(stream: Stream, event: EventData): Promise<void> {
-    if (stream.isReplaced) return this.#findAgain(stream, (now) => this.appendAsync(now, event))
+    if (stream.isReplaced) return this.#appendAsyncAgain(stream, event)
     const { counts } = stream
     const failure = this.#log.failure()
     if (failure !== undefined) {
@@ -190,23 +190,26 @@ export class Streams {
   }
 
   #append(stream: Stream, event: EventData, linger: boolean): Promise<void> {
-    const again = (now: Stream) => this.#append(now, event, linger)
-    if (stream.isReplaced) return this.#findAgain(stream, again)
+    if (stream.isReplaced) return this.#appendAgain(stream, event, linger)
     const { log, counts } = stream
     if (this.#space.low) return Promise.reject(this.#refused(counts))
     return this.#log.append(log, [event], linger).then(
       () => this.traffic.wrote(counts, 1, event.body.length),
       (error) => {
-        if (isDropped(error)) return this.#findAgain(stream, again) // truncated or deleted since
+        if (isDropped(error)) return this.#appendAgain(stream, event, linger) // truncated or deleted since
         this.traffic.failed(counts)
         throw error
       },
     )
   }
 
-  /** Rejects with ServiceError 'stream_not_found'. */
-  async #findAgain({ id }: Stream, append: (now: Stream) => Promise<void>): Promise<void> {
-    return append(this.get(id))
+  /** For a stream that was replaced since it was found. Rejects with ServiceError 'stream_not_found' if it is gone. */
+  async #appendAgain({ id }: Stream, event: EventData, linger: boolean): Promise<void> {
+    return this.#append(this.get(id), event, linger)
+  }
+
+  async #appendAsyncAgain({ id }: Stream, event: EventData): Promise<void> {
+    return this.appendAsync(this.get(id), event)
   }
 
   startBatch(id: StreamId): StreamBatch {
@@ -282,14 +285,16 @@ export class Streams {
 
 const QUEUED = Promise.resolve()
 
-function firstPosition({ firstSequence, runs: [run] }: EventBlock): Position {
-  return { sequence: firstSequence + run.begin, timestampMs: run.timestampMs }
+/** A block has at least one run. */
+function firstPosition({ firstSequence, runs }: EventBlock): Position {
+  const { begin, timestampMs } = runs[0]!
+  return { sequence: firstSequence + begin, timestampMs }
 }
 
 /** The position of the last event of a block if it has this sequence: a short read ends in the block it began in. */
 function lastPositionIf({ firstSequence, runs }: EventBlock, sequence: number): Position | undefined {
-  const run = runs[runs.length - 1]
-  return firstSequence + run.end - 1 === sequence ? { sequence, timestampMs: run.timestampMs } : undefined
+  const { end, timestampMs } = runs.at(-1)!
+  return firstSequence + end - 1 === sequence ? { sequence, timestampMs } : undefined
 }
 
 function assertSamePrincipal(stream: Stream, change: PropertiesChange): void {
@@ -375,7 +380,7 @@ class NamedBatch implements StreamBatch {
   add(slices: EventSlices, headers: EventHeaders): Promise<void> {
     if (this.#space.low) return Promise.reject(this.#space.refusal())
     const { starts, ends, count } = slices
-    for (let i = 0; i < count; i++) this.#bytes += ends[i] - starts[i]
+    for (let i = 0; i < count; i++) this.#bytes += ends[i]! - starts[i]!
     this.#events += count
     return this.#staged.add(slices, headers)
   }

@@ -52,8 +52,11 @@ export class UsageRegistry implements RemovalHook {
     const key = keyOf(program, stream)
     this.#remembered.delete(key)
     this.#remembered.set(key, { program, stream })
-    const [oldest] = this.#remembered.keys()
-    if (this.#remembered.size > REMEMBERED_MAX) this.#remembered.delete(oldest)
+    if (this.#remembered.size <= REMEMBERED_MAX) return
+    for (const oldest of this.#remembered.keys()) {
+      this.#remembered.delete(oldest)
+      break
+    }
   }
 
   /** From now on what is remembered goes with the streams of `registry`; of streams that it has not, it goes at once. */

@@ -68,7 +68,7 @@ function answerProblem(
   error: unknown,
   { report, problems }: DirectPostsOptions,
 ): void {
-  if (incoming.destroyed || incoming.socket.writableEnded) return
+  if (incoming.socket.destroyed || incoming.socket.writableEnded) return
   const { status, text, headers } = problemOf(error, report, problems)
   outgoing.writeHead(status, { ...headers, 'Content-Length': Buffer.byteLength(text) })
   outgoing.end(text)

@@ -77,16 +77,23 @@ export class SingleEvents {
    */
   store(event: OpenEvent, body: Buffer): Promise<void> {
     if (!this.#mayStillWrite(event)) {
-      event.incoming.destroy()
+      event.incoming.socket.destroy()
       return Promise.reject(endedEarly())
     }
     const { stream, headers, writer, queued } = event
     const { load, nowMs } = this.#options
-    writer?.rate?.take(nowMs(), 1, body.length)
-    load.begin(body.length)
+    const { length } = body
+    writer?.rate?.take(nowMs(), 1, length)
+    load.begin(length)
     const data = { headers, body }
     const stored = queued ? this.#streams.appendAsync(stream, data) : this.#streams.append(stream, data)
-    return stored.finally(() => load.end(body.length))
+    return stored.then(
+      () => load.end(length),
+      (error) => {
+        load.end(length)
+        throw error
+      },
+    )
   }
 
   /** The token may be revoked while the body arrives. */

@@ -98,7 +98,7 @@ function readPlain(incoming: IncomingMessage, limit: BodyLimit, upload: Upload):
     incoming.on('data', onData)
     incoming.once('end', () => {
       if (isAnswered(incoming)) reject(endedEarly())
-      else resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, length))
+      else resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length))
     })
     incoming.once('error', (cause) => reject(endedEarly(cause)))
     incoming.once('close', () => {

@@ -114,7 +114,7 @@ export class Gate {
       this.#refusal.answer(incoming, outgoing)
     } else {
       incoming.resume() // what comes of its body is dropped, not kept until it is told
-      this.#bundles[this.#bundles.length - 1].push({ incoming, outgoing })
+      this.#bundles.at(-1)?.push({ incoming, outgoing }) // there are bundles while it ticks
     }
   }
 
