@@ -1,4 +1,4 @@
-/** Lets in a few at a time; the others wait in line. */
+/** Limits how many enter at a time; the others wait in order. */
 export class Semaphore {
   #free: number
   readonly #waiting: (() => void)[] = []
@@ -7,7 +7,7 @@ export class Semaphore {
     this.#free = most
   }
 
-  /** Resolves when there is room, with what has to be called on leaving. */
+  /** Resolves when fewer than the limit are inside, with the function to be called on leaving. */
   async enter(): Promise<() => void> {
     if (this.#free > 0) this.#free--
     else await new Promise<void>((resolve) => this.#waiting.push(resolve))

@@ -1,10 +1,10 @@
-/** Which store, and which opening of it, wrote the events of a log: what a cursor names beside its position. */
+/** Which store, and which opening of it, wrote the events of a log: a cursor has both beside its position. */
 import type { EventLog, LogId, Stretch } from '../../storage/log.ts'
 
-/** Of an event that was written before openings were counted, or so long ago that it is not known any more. */
+/** The epoch of events from before openings were counted, or of which it is not known any more. */
 export const UNKNOWN_EPOCH = 0
 
-/** What holds for the events `[beginSequence, endSequence)`. */
+/** The origin of the events `[beginSequence, endSequence)`. */
 export interface EventOrigin {
   readonly identity: number
   readonly epoch: number

@@ -8,14 +8,14 @@ import type { Load } from '../server/load.ts'
 import type { SlowClients } from '../server/slow-clients.ts'
 import { assertTransferEncoding, bodyChunks, endedEarly, isAnswered } from './body-chunks.ts'
 
-/** What a body that is too large is called, and how it is refused. */
+/** The name of a body in refusals, how long it may be, and the code of the refusal. */
 export interface BodyLimit {
   readonly bytesMax: number
   readonly refusal: ServiceErrorCode
   readonly what: string
 }
 
-/** What every body on the usual way is counted by, and who looks after its client. */
+/** Counts the bytes of bodies that arrive, and ends those of slow clients. */
 export interface Intake {
   readonly load: Load
   readonly slowClients: SlowClients
@@ -30,9 +30,9 @@ export function plainLength({ headers }: IncomingMessage, { bytesMax }: BodyLimi
 }
 
 /**
- * The whole body. Rejects with the limit's refusal as soon as it is known to be too large, with 'malformed_body' if it
- * does not decode or ends early, with 'unsupported_encoding', with
- * 'overloaded' if too much arrives at a time and no memory becomes free for a while.
+ * Returns the whole body. Rejects with the refusal of `limit` as soon as the body is known to be too large, with
+ * 'malformed_body' if it does not decode or ends early, with 'unsupported_encoding', and with 'overloaded' if too much
+ * arrives at a time and no memory becomes free for a while.
  */
 export async function readBody(
   incoming: IncomingMessage,
@@ -72,7 +72,7 @@ async function readEncoded(incoming: IncomingMessage, limit: BodyLimit, upload: 
   return Buffer.concat(chunks, length)
 }
 
-/** The path of nearly every event: listeners cost less than an iterator over one chunk. */
+/** Most bodies are plain and short: listeners cost less than an iterator over one chunk. */
 function readPlain(incoming: IncomingMessage, limit: BodyLimit, upload: Upload): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []

@@ -1,8 +1,8 @@
 /**
- * What stands in the head of every answer, whoever gives it: the routes, the direct posts, node itself.
+ * Headers that every answer has: those of the routes, of direct posts, and of node itself.
  *
- * All of them call `writeHead` of the answer's class in the end, so the class adds it, from objects that are made once.
- * Node's `setHeader` beforehand would make every `writeHead` take its slow way.
+ * All of them call `writeHead` of the answer's class, so the class adds the headers, from objects that are made once.
+ * A call of node's `setHeader` before would make every `writeHead` slow.
  */
 import { type IncomingMessage, type OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { NO_CONTENT } from '../messages/answers.ts'
@@ -10,8 +10,8 @@ import { NO_CONTENT } from '../messages/answers.ts'
 export type HeaderRecord = Readonly<Record<string, string>>
 
 /**
- * No answer but that of `/` is a page: it is not to be guessed at, shown, framed, kept by a cache, or told to others. A year of
- * HTTPS alone is only promised where there is HTTPS.
+ * Only the answer of `/` is a page. Browsers must not guess the type of the others, show them in frames, cache them, or send
+ * their address on. A year of HTTPS alone is promised only by a service with HTTPS.
  */
 export function securityHeaders(tls: boolean): HeaderRecord {
   return {
@@ -23,7 +23,7 @@ export function securityHeaders(tls: boolean): HeaderRecord {
   }
 }
 
-/** Headers that are given again and again, as this very object: they are completed once. */
+/** Headers of many answers, passed as the same object: they are completed once. */
 export class ConstantHeaders {
   readonly [name: string]: string
 
@@ -32,12 +32,12 @@ export class ConstantHeaders {
   }
 }
 
-/** What answers say beside, by the origin of their request (cors.ts). */
+/** Additional headers, by the origin of the request (cors.ts). */
 export interface OriginHeaders {
   headersFor(origin: string | undefined): HeaderRecord
 }
 
-/** How many answers each status has had: `counts[404]`. */
+/** How many answers had each status: `counts[404]`. */
 export class AnswerCounts {
   readonly counts = new Float64Array(600)
 
@@ -46,19 +46,19 @@ export class AnswerCounts {
   }
 }
 
-/** What the answers of the server can do beside what node's can. */
+/** The answers of the server, with the method that node's do not have. */
 export interface ServiceResponse extends ServerResponse {
-  /** Answers without a body. For requests that nothing else has set a header for. */
+  /** Answers without a body. Only for answers on which no header was set before. */
   answerEmpty(status: number): void
 }
 
-/** The class of answers for `createServer`: `always` is in each, and what `cors` says for the origin of its request. */
+/** The class of answers for `createServer`: each has the headers `always`, and those of `cors` for the origin of its request. */
 export function answerClass(
   always: HeaderRecord,
   cors: OriginHeaders | undefined,
   { counts }: AnswerCounts,
 ): typeof ServerResponse {
-  /** Most answers are the first one: it costs no object. Those of refusals that are made once do not, either. */
+  /** The most frequent answer needs no new object; neither do refusals made of ConstantHeaders. */
   const noContent = { ...NO_CONTENT, ...always }
   const ready = new WeakMap<object, OutgoingHttpHeaders>()
 
@@ -70,13 +70,13 @@ export function answerClass(
     return all
   }
 
-  /** Heads of answers without a body, as node has formatted them last, by their status. */
+  /** The last head of an answer without a body that node has formatted, by status. */
   const heads: (FormattedHead | undefined)[] = []
 
   class Answer<Request extends IncomingMessage = IncomingMessage> extends ServerResponse<Request> {
     /**
-     * Formatting a head takes node as long as handling a short request, and those of one second are the same. So node formats
-     * one a second, and others are answered with it. A head that ends the connection is always made anew.
+     * Node formats one head a second for each status, and other answers of that second reuse it. Formatting costs 5 % of a
+     * short request. A head that ends the connection is never reused.
      */
     answerEmpty(status: number): void {
       const head = heads[status]
@@ -117,12 +117,12 @@ interface FormattedHead {
   readonly text: string
 }
 
-/** Where node keeps the head of an answer until it is sent; a version that does not is served as before. */
+/** Node keeps the head of an answer here until it is sent. Without this property every head is formatted. */
 interface FormattedAnswer {
   _header?: string | null
 }
 
-/** Node gives names and values in one flat array where it answers itself. */
+/** Node passes names and values in one flat array for answers of its own. */
 function withAlways(given: unknown, always: HeaderRecord): OutgoingHttpHeaders {
   if (!Array.isArray(given)) return withOwnPolicy(given as OutgoingHttpHeaders | undefined, always)
   const own: OutgoingHttpHeaders = {}
@@ -130,7 +130,7 @@ function withAlways(given: unknown, always: HeaderRecord): OutgoingHttpHeaders {
   return { ...own, ...always }
 }
 
-/** A page brings a policy of its own, in lower case as all headers of a Response are. */
+/** A page has a policy of its own, in lower case like all headers of a Response. */
 function withOwnPolicy(given: OutgoingHttpHeaders | undefined, always: HeaderRecord): OutgoingHttpHeaders {
   const policy = given?.['content-security-policy']
   if (policy === undefined) return { ...given, ...always }

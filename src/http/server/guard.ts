@@ -1,6 +1,6 @@
 /**
- * Who may come in, where tokens are required. Stands before every handler, and before the answer to paths that nobody
- * handles; decides from the token and the names in the path alone, before anybody looks what exists.
+ * Access control, where tokens are required. The guard is called before every handler, and before the answer to unknown
+ * paths. It decides from the token and the names in the path alone, before anything is looked up.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Client, Tokens } from '../../auth/tokens.ts'
@@ -16,14 +16,14 @@ export class Guard {
   readonly #nowMs: () => number
   readonly #address: PublicAddress
 
-  /** `address` is where clients find the service, and get a token. */
+  /** `address` is the public address of the service, where clients get a token. */
   constructor(tokens: Tokens, nowMs: () => number, address: PublicAddress) {
     this.#tokens = tokens
     this.#nowMs = nowMs
     this.#address = address
   }
 
-  /** `handle`, for those who may. */
+  /** Calls `handle` for requests that have access; answers the others. */
   around(access: Access, handle: Handler): Handler {
     return (c) => {
       const client = this.clientOf(c.env.incoming)
@@ -40,8 +40,8 @@ export class Guard {
   }
 
   /**
-   * The client of a request that was let in, as it is now; undefined if it would not be let in any more, null if it had no
-   * token. `access` is what its route asks.
+   * The client of a request that had access, as it is now; undefined if it has no access any more, null if it had no token.
+   * `access` is what its route requires.
    */
   clientNow(c: HttpContext, access: Access): Client | null | undefined {
     const client = c.get('client') ?? null
@@ -49,7 +49,7 @@ export class Guard {
     return now === null || now === undefined || mayPass(now, access, c) ? now : undefined
   }
 
-  /** The token of this name, if there is one that is good. */
+  /** The token of this name, if it is valid. */
   named(name: string): Client | undefined {
     return this.#tokens.named(name, this.#nowMs())
   }
@@ -59,7 +59,7 @@ export class Guard {
     return secret === undefined ? 'missing' : this.#tokens.find(secret, this.#nowMs())
   }
 
-  /** For events that do not pass through the routes: whoever may write to this stream. Others are refused by `around`. */
+  /** For events that do not pass through the routes: the client, if it may write to this stream now. `around` refuses others. */
   writerTo({ namespace, stream }: StreamId, incoming: IncomingMessage): Client | undefined {
     const client = this.clientOf(incoming)
     if (typeof client === 'string' || !client.grants.allow('write', namespace, stream)) return undefined
@@ -77,7 +77,7 @@ export class Guard {
     return now?.grants.allow('write', namespace, stream) === true
   }
 
-  /** Whether the secret with this hash is good and may still read these streams. */
+  /** Whether the secret with this hash is valid and may still read these streams. */
   mayStillRead(hash: string, streams: readonly StreamId[]): boolean {
     const now = this.#tokens.ofHash(hash, this.#nowMs())
     return (
@@ -97,7 +97,7 @@ function mayPass({ grants }: Client, access: Access, c: HttpContext): boolean {
   return grants.allow(access, namespace, stream)
 }
 
-/** The same whether or not there is such a stream or namespace. */
+/** The same text whether or not the stream or namespace exists. */
 function forbidden({ name }: Client, access: Access): string {
   if (access === 'in-namespace') return `token '${name}' has no grant in this namespace`
   if (access === 'namespace') return `token '${name}' is not admin of all of this namespace`

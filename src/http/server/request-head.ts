@@ -1,6 +1,6 @@
 /**
- * What a request may not leave open: which host it means, who sends it, and what its body is. Node takes the first of several
- * header lines of one name and drops the others without a word; a proxy in front may have believed another one.
+ * A request has to state its host, token and content type without ambiguity. Of several header lines of one name node takes the
+ * first and silently drops the others; a proxy in front may have used another one.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { bodyIsLarge, dropBody } from './refusals.ts'
