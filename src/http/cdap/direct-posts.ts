@@ -31,14 +31,14 @@ export function directPosts(
 ): RequestListener {
   return (incoming, outgoing) => {
     const event = openIfPlain(events, options.guard, incoming)
-    const length = event && events.plainLength(incoming)
+    if (event === undefined) return honoListener(incoming, outgoing)
+    const length = events.plainLength(incoming)
     if (length === undefined) return honoListener(incoming, outgoing)
     ;(incoming as ServiceRequest).takeBody(length, (body) => {
-      const stored = body === undefined ? events.receive(event!) : events.store(event!, body)
-      stored.then(
-        () => (outgoing as ServiceResponse).answerEmpty(event!.queued ? 202 : 200),
-        (error) => answerProblem(incoming, outgoing, error, options),
-      )
+      const stored = () => (outgoing as ServiceResponse).answerEmpty(event.queued ? 202 : 200)
+      const failed = (error: unknown) => answerProblem(incoming, outgoing, error, options)
+      if (body === undefined) events.receive(event).then(stored, failed)
+      else events.store(event, body, stored, failed)
     })
   }
 }

@@ -63,22 +63,25 @@ export class SingleEvents {
     return length !== undefined && this.#options.load.bodies.mayArrive(length) ? length : undefined
   }
 
-  /** Reads the body, and stores the event. Rejects with what readBody and `store` reject with. */
+  /** Reads the body, and stores the event. Rejects with what readBody rejects with, or `store` fails with. */
   async receive(event: OpenEvent): Promise<void> {
     const { incoming } = event
     const mayGoOn = () => this.#mayStillWrite(event)
     const read = () => readBody(incoming, this.#limit, this.#options)
-    await this.store(event, await this.#options.openAnswers.whilePermitted(incoming, mayGoOn, read))
+    const body = await this.#options.openAnswers.whilePermitted(incoming, mayGoOn, read)
+    await new Promise<void>((resolve, reject) => this.store(event, body, resolve, reject))
   }
 
   /**
-   * Resolves when the event is on disk, or queued. Rejects with ServiceError or StorageError; if the token does not allow
-   * it any more, the connection is closed.
+   * Calls `stored` when the event is on disk, or queued; `failed` with ServiceError or StorageError. If the token does not
+   * allow it any more, closes the connection and calls `failed`. Two functions, because one more promise for each event can be
+   * measured.
    */
-  store(event: OpenEvent, body: Buffer): Promise<void> {
+  store(event: OpenEvent, body: Buffer, stored: () => void, failed: (error: unknown) => void): void {
     if (!this.#mayStillWrite(event)) {
       event.incoming.socket.destroy()
-      return Promise.reject(endedEarly())
+      failed(endedEarly())
+      return
     }
     const { stream, headers, writer, queued } = event
     const { load, nowMs } = this.#options
@@ -86,12 +89,15 @@ export class SingleEvents {
     writer?.rate?.take(nowMs(), 1, length)
     load.begin(length)
     const data = { headers, body }
-    const stored = queued ? this.#streams.appendAsync(stream, data) : this.#streams.append(stream, data)
-    return stored.then(
-      () => load.end(length),
+    const appended = queued ? this.#streams.appendAsync(stream, data) : this.#streams.append(stream, data)
+    appended.then(
+      () => {
+        load.end(length)
+        stored()
+      },
       (error) => {
         load.end(length)
-        throw error
+        failed(error)
       },
     )
   }
