@@ -280,7 +280,7 @@ export class Connections extends CountedResource {
       return false
     }
     const { idleSeconds, keepAliveSeconds } = this.#options
-    return ++connection.quietSweeps > (isIdle ? keepAliveSeconds : idleSeconds)
+    return ++connection.quietSweeps >= (isIdle ? keepAliveSeconds : idleSeconds)
   }
 
   get #isScarce(): boolean {
