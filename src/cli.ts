@@ -9,18 +9,18 @@ import { greeting } from './greeting.ts'
 import { isLoopback } from './http/server/server.ts'
 import { type RunningService, startService } from './main.ts'
 
-/** What was accepted is given this long to finish when the process is told to stop. */
+/** At shutdown, accepted requests have this long to finish. */
 const GRACE_MS = 10_000
 /** Signals so close to each other are one: npm passes on the SIGINT that the terminal has sent to everybody already. */
 const SAME_SIGNAL_MS = 500
-const TOKENS_IN_THE_CLEAR = `tokens can be read on their way here: name --tls-cert and --tls-key, or let nobody but a proxy with HTTPS come in
+const TOKENS_IN_THE_CLEAR = `tokens can be read on their way here: name --tls-cert and --tls-key, or let only a proxy with HTTPS connect
 
 `
 
 const log = (line: string) => void process.stderr.write(withoutSecrets(line))
 const report = failureReporter(log, Date.now)
 
-// Whoever reads what we print may go away, as `| head` does: no reason to stop serving.
+// The reader of our output may close it, as `| head` does. The service goes on.
 for (const output of [process.stdout, process.stderr]) output.on('error', () => {})
 
 await run()
@@ -104,7 +104,7 @@ function stopOnSignals(service: RunningService): void {
   process.on('SIGINT', stop)
 }
 
-/** What cannot be used is told, and what was in use stays so. */
+/** Reports files that cannot be used. The service keeps those in use. */
 function reloadOnSignal(service: RunningService): void {
   process.on('SIGHUP', () => {
     try {

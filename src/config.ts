@@ -19,11 +19,11 @@ export interface Config {
   readonly tls?: TlsFiles
   /** Web pages of these origins may use the API: `https://host[:port]`, or `*` for all. */
   readonly corsOrigins: readonly string[]
-  /** The token file. Undefined: nobody needs a token. */
+  /** The token file. Undefined: tokens are not required. */
   readonly authFile?: string | undefined
   /** How clients reach the service, without a slash at the end. Undefined: by `host` and port. */
   readonly publicUrl?: string | undefined
-  /** Whether to listen beyond this machine where nobody needs a token. */
+  /** Whether to listen beyond this machine although tokens are not required. */
   readonly insecure?: boolean
   readonly auditFile?: string | undefined
   /** Whether webhooks may lead to this machine and to private networks. */
@@ -311,7 +311,7 @@ ${lines.join('\n')}
   --no-unrecoverable-reset
         refuse to delete namespaces (${RESET_VARIABLE}=1)
   --insecure
-        listen beyond this machine without --auth, so that whoever can connect may do everything
+        listen beyond this machine without --auth, so that every client that can connect may do everything
         (${INSECURE_VARIABLE}=1)
   --allow-private-webhooks
         let webhooks lead to this machine and to private networks

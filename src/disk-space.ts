@@ -1,19 +1,19 @@
 /**
- * The watermark: events are refused while the disk has less room than the operator wants to keep free, so that it does not
- * fill up. Whoever asks gets what the last look saw; nobody waits for the disk.
+ * The watermark: the service refuses events while the disk has less free space than the operator wants to keep, so that it
+ * does not fill up. The free space is polled, so no request waits for the disk.
  *
- * Only what makes the store grow is refused. Truncating, deleting and expiry go on, for they give room back.
+ * Only requests that make the store grow are refused. Truncating, deleting and expiry go on, because they free disk space.
  */
 import type { StatsFs } from 'node:fs'
 import { ServiceError } from './service-error.ts'
 
 const POLL_INTERVAL_MS = 1000
-/** With less than so many times the mark left, fast uploads could reach it between two looks. */
+/** With less than this many times the mark left, fast uploads could reach it between two polls. */
 const CLOSE_TIMES = 8
 const CLOSE_POLL_INTERVAL_MS = 100
 
 export interface DiskSpaceOptions {
-  /** 0 means that the disk is never looked at. */
+  /** 0: the disk is not polled. */
   readonly minFreeBytes: number
   readonly statfs: () => Promise<Pick<StatsFs, 'bavail' | 'bsize'>>
   readonly report: (error: unknown) => void
@@ -31,7 +31,7 @@ export class DiskSpace {
     this.#options = options
   }
 
-  /** Has looked once when it resolves, and goes on looking until it is stopped. */
+  /** Resolves after the first poll, and polls until `stop`. */
   async watch(): Promise<void> {
     if (this.#options.minFreeBytes > 0 && !this.#stopped) await this.#watch()
   }
@@ -40,16 +40,16 @@ export class DiskSpace {
     return new ServiceError(
       'disk_low',
       `the disk has ${this.#freeBytes} bytes free, and ${this.#options.minFreeBytes} are to stay free; ` +
-        'make room, truncate or delete streams, or lower --min-free-disk',
+        'free disk space, truncate or delete streams, or lower --min-free-disk',
     )
   }
 
-  /** Why events are refused, as a sentence; undefined while they are taken. */
+  /** Why events are refused, as a sentence; undefined while they are accepted. */
   failure(): Error | undefined {
     return this.low ? new Error(`events are refused: ${this.refusal().message}`) : undefined
   }
 
-  /** As of the last look; undefined if nobody looks. */
+  /** As of the last poll; undefined if the disk is not polled. */
   get freeBytes(): number | undefined {
     return Number.isFinite(this.#freeBytes) ? this.#freeBytes : undefined
   }
@@ -63,7 +63,7 @@ export class DiskSpace {
     const wasLow = this.low
     await this.#poll()
     if (this.low !== wasLow)
-      this.#options.report(this.failure()?.message ?? 'the disk has room for events again')
+      this.#options.report(this.failure()?.message ?? 'the disk has space for events again')
     if (this.#stopped) return
     const close = this.#freeBytes < CLOSE_TIMES * this.#options.minFreeBytes
     this.#timer = setTimeout(
@@ -72,7 +72,7 @@ export class DiskSpace {
     ).unref()
   }
 
-  /** A disk that cannot be asked is taken to be as it was. */
+  /** If the poll fails, the last figures stay. */
   async #poll(): Promise<void> {
     try {
       const { bavail, bsize } = await this.#options.statfs()

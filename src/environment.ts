@@ -4,7 +4,7 @@ import type { Storage } from '../storage/level/open.ts'
 export interface Environment {
   readonly nowMs: () => number
   readonly random: () => number
-  /** Told of failures that are the server's own; one call, one line of the log. */
+  /** Reports a failure of the service itself: one call, one line of the log. */
   readonly report: (error: unknown) => void
   /** Takes lines of audit, each with its line end. */
   readonly log?: (line: string) => void
@@ -12,6 +12,6 @@ export interface Environment {
   readonly openStorage?: (nowMs: () => number) => Promise<Storage>
   /** Which part of the time since the last call the process was busy, 0 to 1; as node counts it unless a test says otherwise. */
   readonly busyShare?: () => number
-  /** How much room the disk has; that of the data folder unless a test says otherwise. */
+  /** Free disk space: that of the data folder, unless a test sets another function. */
   readonly statfs?: () => Promise<{ readonly bavail: number; readonly bsize: number }>
 }

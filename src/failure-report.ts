@@ -1,6 +1,6 @@
 /**
- * Failures of the server's own -> lines for its operator. The first of a kind is printed in full; while it goes on, one
- * line a minute says how often, for a disk that is full must not be filled by complaints about it.
+ * Failures of the service itself -> lines for its operator. The first of a kind is printed in full. While it repeats, one line
+ * a minute says how often, so that the log does not fill a disk that is full already.
  */
 
 const QUIET_MS = 60_000

@@ -1,10 +1,10 @@
 /**
  * One bounded resource that clients share: memory of bodies, long reads, followers, queries, connections.
  *
- * A client is a token, or without tokens a network address. A client that is alone may take everything. As soon as another
- * client asks, everybody's share is the capacity divided by the number of clients, and the holder with the most is the one
- * that has to give back: `heaviest` names it. This class counts; what giving back means (a cut upload, a refused request)
- * is decided by each resource. docs/decisions/0024-fair-shares.md has the rules of all of them.
+ * A client is a token, or without tokens a network address. A single client may take everything. As soon as another client
+ * asks, the share of each is the capacity divided by the number of clients, and the client that holds most has to release
+ * some: `heaviest` names it. This class only counts; each resource decides how it takes some back (a cut upload, a refused
+ * request). docs/decisions/0024-fair-shares.md has the rules of all of them.
  */
 
 /** Names a client: `token:NAME` or `address:…`. */
@@ -61,7 +61,7 @@ export class FairShare {
     return heaviest
   }
 
-  /** Counts, without asking whether there is capacity. */
+  /** Counts without a check of the capacity. */
   take(client: ClientKey, amount: number): void {
     const held = this.held(client) + amount
     this.#total += amount

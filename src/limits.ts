@@ -1,7 +1,7 @@
 /**
- * Every limit an operator may set: how much one request may bring, how much the service takes on at a time, and how long
- * it waits. One table, from which come the flags, their variables, `--help`, and the numbers that are passed down.
- * docs/operations.md says what is answered beyond each.
+ * Every limit an operator may set: how much one request may contain, how much the service handles at a time, and how long it
+ * waits. Flags, environment variables, `--help` and the numbers that are passed down are made from this one table.
+ * docs/operations.md says how requests beyond each limit are answered.
  */
 export interface Limit {
   readonly flag: string
@@ -133,7 +133,7 @@ export const LIMITS = {
     600,
     1,
     DAY_SECONDS,
-    'how long a query is kept that nobody asks for',
+    'how long a query is kept without a request for it',
   ),
 } as const
 

@@ -1,12 +1,12 @@
 /**
- * How late the event loop is, whatever keeps it: a timer that should fire every 50 ms, and by how much it was late on
- * average. An event that arrives waits about as long.
+ * How late the event loop is: a timer should fire every 50 ms, and its average delay is measured. A new event waits about as
+ * long.
  */
 
 const TICK_MS = 50
-/** Of each new value in the average: it follows within about a third of a second. */
+/** Weight of each new value in the average, which follows within about a third of a second. */
 const WEIGHT = 0.2
-/** Beyond this the loop counts as delayed: requests shall be answered within a tenth of a second. */
+/** Above this the loop counts as delayed: requests should be answered within a tenth of a second. */
 export const DELAYED_MS = 100
 
 export class LoopDelay {

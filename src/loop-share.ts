@@ -1,20 +1,20 @@
 /**
  * The time of the event loop that long work of the control plane gets: lists, searches, metrics of thousands of streams.
  *
- * Such work runs in slices of a few milliseconds. Between two slices, whoever they are of, the loop handles all events
- * that have arrived, and while events come there is a pause as long as a slice. The clients that wait get slices in turn, whatever number of requests each has. A client has few
- * works under way at a time; its others wait. Beyond the places for works the client with the most gives back: its newest
- * waiting one is refused. While the event loop is delayed, a client has one work under way, few that wait, and is refused
- * more.
+ * Such work runs in slices of a few milliseconds. Between two slices, of any client, the event loop handles all events that
+ * have arrived, and while events arrive there is a pause as long as a slice. Waiting clients get slices in turn, however many
+ * requests each of them has. A client has a few works under way at a time; its others wait. When there are too many works,
+ * the newest waiting work of the client with most of them is refused. While the event loop is delayed, a client may have one
+ * work under way and a few that wait; further ones are refused.
  */
 import { type ClientKey, FairShare } from './fair-share.ts'
 import { ServiceError } from './service-error.ts'
 
 /** Short beside the fsync that an append waits for anyway. */
 const SLICE_MS = 2
-/** Without an event or a read for so long, slices have all of the time. */
+/** Without an event or a read for this long, there is no pause between slices. */
 const QUIET_MS = 100
-/** Works of one client that are under way: each holds the part of its answer that it has made. */
+/** How many works of one client may be under way: each holds the finished part of its answer in memory. */
 const UNDER_WAY_MAX = 2
 /** Works of all clients, under way or waiting. */
 const WORKS_MAX = 256
@@ -22,7 +22,7 @@ const WORKS_MAX = 256
 const DELAYED_UNDER_WAY_MAX = 1
 const DELAYED_WORKS_MAX = 8
 
-/** Handed to work that is long: it stops at `isOver` and goes on after `next`. */
+/** Passed to long work: it stops when `isOver` is true, and goes on after `next`. */
 export interface Slice {
   readonly isOver: boolean
   /** Resolves when the client has its next slice. */
@@ -32,7 +32,7 @@ export interface Slice {
 export interface LoopShareOptions {
   /** Whether the event loop is late already. */
   readonly isDelayed?: () => boolean
-  /** Goes up with every event and read that is done: while it does, slices take half of the time at most. */
+  /** Goes up with every finished event and read. While it does, slices take at most half of the time. */
   readonly done?: () => number
   readonly worksMax?: number
   readonly sliceMs?: number
@@ -56,7 +56,7 @@ export class LoopShare {
   readonly #sliceMs: number
   readonly #works: FairShare
   readonly #byClient = new Map<ClientKey, ClientWorks>()
-  /** Who waits for a slice. The client whose turn is next stands first. */
+  /** The clients that wait for a slice, the next one first. */
   readonly #turns = new Map<ClientKey, (() => void)[]>()
   #scheduled = false
 
@@ -77,7 +77,7 @@ export class LoopShare {
     return this.#works.total
   }
 
-  /** Runs `work` in its turn; what it resolves with. Rejects with ServiceError 'overloaded' if it is refused. */
+  /** Runs `work` in slices. Rejects with ServiceError 'overloaded' if it is refused. */
   async run<T>(client: ClientKey, work: (slice: Slice) => Promise<T>): Promise<T> {
     await this.#admit(client)
     try {
@@ -89,7 +89,7 @@ export class LoopShare {
     }
   }
 
-  /** For work that is admitted already, such as the rest of an answer that its client takes slowly. */
+  /** For work that is admitted already, such as the rest of an answer to a slow client. */
   slice(client: ClientKey): Slice {
     const sliceMs = this.#sliceMs
     let endMs = 0
@@ -123,7 +123,7 @@ export class LoopShare {
     })
   }
 
-  /** The newest waiting work of the client with the most is refused, unless that is the one that asks. */
+  /** Refuses the newest waiting work of the client with the most, unless that is the client that asks. */
   #evict(client: ClientKey): void {
     const heaviest = this.#works.heaviest(client)
     const isFair = heaviest !== undefined && this.#works.held(heaviest) > this.#works.held(client) + 1
@@ -150,7 +150,7 @@ export class LoopShare {
     setImmediate(this.#giveSlice)
   }
 
-  /** One slice in each turn of the event loop. */
+  /** Starts one slice in each iteration of the event loop. */
   readonly #giveSlice = (): void => {
     const [first] = this.#turns
     if (first === undefined) {
@@ -165,7 +165,7 @@ export class LoopShare {
     begin()
   }
 
-  /** The next slice: in the next turn of the event loop, or after a pause as long as a slice while events come. */
+  /** The next slice starts in the next iteration of the event loop, or while events arrive after a pause as long as a slice. */
   #schedule(): void {
     const done = this.#done()
     const nowMs = performance.now()

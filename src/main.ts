@@ -1,6 +1,6 @@
 /**
- * Puts the service together, from the door to what stands behind it: config -> tokens and audit -> house -> listen. `close`
- * undoes it in the reverse order. With house.ts the only file that knows every room.
+ * Puts the process together: config -> tokens and audit -> service on an open store -> listen. `close` undoes it in the
+ * reverse order. Only this file and service.ts know every module.
  */
 import { statfs } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
@@ -38,23 +38,23 @@ import { serviceSources } from './service-sources.ts'
 import { UsageRegistry } from './streams/usage.ts'
 import { Supervisor } from './supervisor.ts'
 
-/** So long may a token be good after it was revoked. */
+/** A revoked token may stay valid this long. */
 const TOKEN_FILE_POLL_INTERVAL_MS = 1000
 
 export interface RunningService {
   readonly host: string
   readonly port: number
-  /** For tests: does the janitor's work now. */
+  /** For tests, which run it at once. */
   readonly janitor: Janitor
-  /** Reads again what may change while it runs: certificate and key. Throws if they cannot be used, and keeps the old. */
+  /** Reads certificate and key again. Throws if they cannot be used, and keeps the old ones. */
   reload(): void
-  /** Stops accepting, finishes what was accepted within `graceMs`, closes the store. */
+  /** Stops accepting, finishes accepted requests within `graceMs`, closes the store. */
   close(graceMs: number): Promise<void>
 }
 
 /**
  * Rejects with StorageError if the data folder cannot be opened, with node's error if the port cannot, and with a sentence
- * if everybody could come in, or certificate, key, token file or audit file cannot be used.
+ * if the service would be open to other machines without tokens, or certificate, key, token file or audit file cannot be used.
  */
 export async function startService(
   config: Config,
@@ -111,7 +111,7 @@ export async function startService(
     },
     report,
   })
-  async function closeBehindTheDoor(): Promise<void> {
+  async function closeParts(): Promise<void> {
     space.stop()
     loopDelay.stop()
     await workers.close()
@@ -155,11 +155,11 @@ export async function startService(
       async close(graceMs) {
         supervisor.service.endFollowers()
         await stopServing(http, graceMs)
-        await closeBehindTheDoor()
+        await closeParts()
       },
     }
   } catch (error) {
-    await closeBehindTheDoor()
+    await closeParts()
     throw error
   }
 }
@@ -174,11 +174,11 @@ function eventLoopBusyShare(): BusyShare {
   }
 }
 
-/** Throws if whoever can connect from elsewhere could do everything, and nobody has said that this is meant. */
+/** Throws if clients of other machines could do everything without a token, and the operator has not allowed it. */
 function assertNotOpen({ host, authFile, insecure }: Config, address: string): void {
   if (isLoopback(address) || authFile !== undefined || insecure === true) return
   throw new Error(
-    `host ${host} can be reached from other machines, and nobody would need a token; ` +
+    `host ${host} can be reached from other machines, and no client would need a token; ` +
       'name a token file with --auth, or say --insecure if you mean it',
   )
 }
@@ -188,7 +188,7 @@ interface AuditTrail {
   readonly file: AuditFile | undefined
 }
 
-/** Where tokens tell who did it, the log has it; where nobody is asked, only a file that was named. */
+/** With tokens, the audit trail goes to the log, and to the audit file if one is named; without, only to that file. */
 async function openAudit(config: Config, environment: Environment): Promise<AuditTrail | undefined> {
   const { authFile, auditFile } = config
   if (authFile === undefined && auditFile === undefined) return undefined

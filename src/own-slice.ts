@@ -1,4 +1,4 @@
-/** Long work of the service itself, in slices: after each, the event loop handles what has arrived. */
+/** Slices for long work of the service itself: after each, the event loop handles the events that have arrived. */
 import type { Slice } from './loop-share.ts'
 
 const SLICE_MS = 2

@@ -1,6 +1,6 @@
 /**
- * Every refusal of the service, as one closed list. `src/http/messages/problems.ts` maps each code to a status. The message is
- * for the client: what the service received, what it accepts, what to do.
+ * Every refusal of the service, as one closed list. All modules throw these; `src/http/messages/problems.ts` maps each code to
+ * a status once. The message is for the client: what was got, what was wanted, what to do.
  */
 export type ServiceErrorCode =
   | 'invalid_id' // a stream, namespace or program name outside its grammar
@@ -18,12 +18,12 @@ export type ServiceErrorCode =
   | 'invalid_content_type' // parameters of a content type that cannot be read
   | 'unsupported_charset' // a text that cannot be cut at line ends
   | 'unsupported_encoding'
-  | 'not_acceptable' // an answer of a kind that there is not
+  | 'not_acceptable' // the client accepts no kind of answer that the service has
   | 'event_too_large'
   | 'batch_too_large'
   | 'headers_too_large' // event headers, by count or by bytes
   | 'document_too_large' // a JSON document of the control plane
-  | 'overloaded' // more at a time than is taken on
+  | 'overloaded' // more at a time than the limits allow
   | 'expands_too_much' // a small body that decompresses to a large one
   | 'invalid_query' // SQL, and what comes with it
   | 'table_forbidden' // no grant for the stream of a table, or no such table
@@ -32,7 +32,7 @@ export type ServiceErrorCode =
   | 'stream_not_found'
   | 'view_not_found'
   | 'namespace_not_found'
-  | 'disk_low' // less room than the operator wants to keep free
+  | 'disk_low' // less free disk space than the operator wants to keep
 
 export class ServiceError extends Error {
   override readonly name = 'ServiceError'

@@ -1,4 +1,4 @@
-/** What Prometheus is told of the service as a whole, by where it is counted. */
+/** Metrics of the service as a whole for Prometheus, read where they are counted. */
 
 import type { DiskSpace } from './disk-space.ts'
 import type { LabelledSource, Prometheus, Source } from './metrics/prometheus.ts'
@@ -6,7 +6,7 @@ import type { OpenService } from './service.ts'
 import type { SharedResource } from './shared-resource.ts'
 import type { Supervisor } from './supervisor.ts'
 
-/** Only what is read of each. */
+/** The properties that are read of each part. */
 export interface Counted {
   readonly load: Readonly<Record<'working' | 'done' | 'heldBytes' | 'reads' | 'readsBegun', number>>
   readonly gate: { readonly refused: number }
@@ -23,17 +23,17 @@ export function serviceSources(
   { load, gate, space, answers, problems, supervisor, writeRefusal, shared }: Counted,
 ): void {
   const sources: readonly [Source['kind'], name: string, help: string, Source['read']][] = [
-    ['gauge', 'requests_working', 'Requests that are worked on', () => load.working],
-    ['counter', 'requests_worked_total', 'Requests that were worked on and answered', () => load.done],
+    ['gauge', 'requests_working', 'Requests in work', () => load.working],
+    ['counter', 'requests_worked_total', 'Requests that were in work and are answered', () => load.done],
     ['gauge', 'request_bytes', 'Bodies in memory, arriving or waiting for the disk', () => load.heldBytes],
     ['gauge', 'async_queue_bytes', 'Events of /async that wait', () => supervisor.service.asyncQueueBytes()],
     ['counter', 'reads_total', 'Reads of events', () => load.readsBegun],
     ['gauge', 'reads_sending', 'Long answers that are being sent', () => load.reads],
-    ['counter', 'refused_total', 'Requests that were sent away because of overload', () => gate.refused],
+    ['counter', 'refused_total', 'Requests that were refused because of overload', () => gate.refused],
     ['counter', 'janitor_ticks_total', 'Rounds of the janitor', () => supervisor.service.janitor.ticks],
     ['counter', 'janitor_removed_total', 'Blocks it removed', () => supervisor.service.janitor.removed],
-    ['gauge', 'disk_free_bytes', 'Room on the disk; unknown with --min-free-disk 0', () => space.freeBytes],
-    ['counter', 'recoveries_total', 'Times the store was opened anew', () => supervisor.recoveries],
+    ['gauge', 'disk_free_bytes', 'Free disk space; unknown with --min-free-disk 0', () => space.freeBytes],
+    ['counter', 'recoveries_total', 'Times the store was opened again', () => supervisor.recoveries],
     ['gauge', 'writes_refused', '1 while events are refused', () => (writeRefusal() === undefined ? 0 : 1)],
   ]
   for (const [kind, name, help, read] of sources)

@@ -1,6 +1,6 @@
 /**
- * Everything behind the door, on one open store: storage -> streams -> app -> janitor. Opened when the service starts, and
- * again when its store has failed (supervisor.ts).
+ * The service on one open store: storage -> streams -> app -> janitor. It is opened when the process starts, and again when
+ * its store has failed (supervisor.ts).
  */
 
 import { join } from 'node:path'
@@ -15,6 +15,7 @@ import { Explore } from './explore/explore.ts'
 import { type Api, problemShapes } from './http/api.ts'
 import { createApp } from './http/app.ts'
 import { directPosts } from './http/cdap/direct-posts.ts'
+import { SingleEvents } from './http/cdap/single-event.ts'
 import { honoListener } from './http/listener.ts'
 import type { Workers } from './http/messages/parse-workers.ts'
 import type { ProblemCounts } from './http/messages/problems.ts'
@@ -42,7 +43,7 @@ import type { UsageRegistry } from './streams/usage.ts'
 import { Views } from './streams/views.ts'
 import type { Service } from './supervisor.ts'
 
-/** What stays when the store is opened anew. */
+/** Parts that stay when the store is opened again. */
 export interface SharedParts {
   readonly space: DiskSpace
   readonly load: Load
@@ -50,7 +51,7 @@ export interface SharedParts {
   readonly loopShare: LoopShare
   readonly workers: Workers
   readonly openAnswers: OpenAnswers
-  /** Undefined, as the next two: nobody needs a token, nothing is written down. */
+  /** Undefined, with `tokens`: tokens are not required. `audit` undefined: there is no audit trail. */
   readonly guard: Guard | undefined
   readonly tokens: Tokens | undefined
   readonly address: PublicAddress
@@ -67,15 +68,15 @@ export interface SharedParts {
 export interface OpenService extends Service {
   readonly janitor: Janitor
   readonly asyncQueueBytes: () => number
-  /** Room on the disk when its store failed, if it is known. */
+  /** Free disk space when the store failed, if it is known. */
   readonly freeBytesAtFailure: () => number | undefined
-  /** Ends the answers that would go on for ever. */
+  /** Ends the answers that have no end of their own. */
   readonly endFollowers: () => void
-  /** What clients share that ends with the store. */
+  /** The shared resources that end with the store. */
   readonly shared: readonly SharedResource[]
 }
 
-/** `isAgain`: after its store has failed, maybe for want of room. Rejects with StorageError if the store cannot be opened. */
+/** `isAgain`: after the store has failed, maybe on a full disk. Rejects with StorageError if the store cannot be opened. */
 export async function openService(
   config: Config,
   environment: Environment,
@@ -102,7 +103,7 @@ export async function openService(
   const { nowMs, random } = environment
   let asyncLost = 0
   let closing = false
-  // What is still read when the store closes, by clients who may have gone, finds it closed: no failure of anybody.
+  // Reads still running at shutdown fail with 'closed'. That is expected, so it is not reported.
   const report = (error: unknown) => {
     if (!(closing && error instanceof StorageError && error.code === 'closed')) environment.report(error)
   }
@@ -208,7 +209,7 @@ export async function openService(
     meter.start()
     const schedule = scheduleJanitor(janitor, config.janitorIntervalMs, random, report, isAgain)
     return {
-      listener: directPosts(streams, options, listener),
+      listener: directPosts(new SingleEvents(streams, options), options, listener),
       janitor,
       asyncQueueBytes: () => streams.asyncQueueBytes,
       endFollowers: () => sizeFeed.stop(),

@@ -1,4 +1,4 @@
-/** A bounded resource that clients share, as the operator sees it: docs/decisions/0024-fair-shares.md has the rules. */
+/** A bounded resource that clients share, with the numbers for its metrics: docs/decisions/0024-fair-shares.md has the rules. */
 import { FairShare } from './fair-share.ts'
 
 export interface SharedResource {
@@ -8,12 +8,12 @@ export interface SharedResource {
   readonly capacity: number
   /** Clients that hold some of it. */
   readonly clients: number
-  /** How often a client had to give back for another, and how often one was refused, since the start. */
+  /** How often a client lost some of it to another, and how often one was refused, since the start. */
   readonly cut: number
   readonly refused: number
 }
 
-/** One that is counted in a FairShare as it is taken and given back. */
+/** A shared resource that is counted in a FairShare. */
 export abstract class CountedResource implements SharedResource {
   readonly resource: string
   protected readonly share: FairShare

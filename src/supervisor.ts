@@ -1,70 +1,71 @@
 /**
- * Keeps a house behind the door whose store takes writes.
+ * Keeps a service running whose store accepts writes.
  *
- * After a failed write LevelDB takes no other until it is opened anew, and only then is it known whether what failed is on
- * disk. So when the disk takes writes again, the house is closed and a new one opened on the same folder: streams,
- * namespaces and logs are read from disk, as after a crash. Until then the failed house answers reads, and refuses writes.
+ * After a failed write LevelDB accepts no other until it is opened again, and only then is it known whether the failed write is
+ * on disk. So when the disk accepts writes again, the supervisor closes the service and opens a new one on the same folder:
+ * streams, namespaces and logs are read from disk, as after a crash. Until then the failed service answers reads, and refuses
+ * writes.
  */
 import type { RequestListener } from 'node:http'
 
-/** Everything behind the door, on one open store. */
+/** The service on one open store. */
 export interface Service {
   readonly listener: RequestListener
-  /** Why its store refuses writes since one failed. */
+  /** Why its store refuses writes; undefined while it accepts them. */
   failure(): Error | undefined
-  /** Calling it again after it has rejected tries again. */
+  /** After it has rejected, another call tries again. */
   close(): Promise<void>
 }
 
-export interface SupervisorOptions<H extends Service> {
-  readonly open: () => Promise<H>
+export interface SupervisorOptions<S extends Service> {
+  readonly open: () => Promise<S>
   /**
-   * Rejects with the reason while opening again would fail: the failed house stays, for its readers. `urgent`: somebody waits
-   * for it in `reopened`.
+   * Rejects with the reason while opening again would fail: then the failed service stays, for its readers. `urgent`: a request
+   * waits in `reopened`.
    */
-  readonly ready: (service: H, urgent: boolean) => Promise<void>
-  /** Told when opening again fails, and when it is done. */
+  readonly ready: (service: S, urgent: boolean) => Promise<void>
+  /** Called when opening again fails, and when it succeeds. */
   readonly report: (event: unknown) => void
 }
 
 const POLL_INTERVAL_MS = 1000
 const NOT_READY_PAUSE_MS = 2000
-/** A store that fails again and again is opened less and less often: readers are cut off each time. */
+/** A store that fails repeatedly is opened less and less often, because each time reads are cut off. */
 const PAUSE_MS_MOST = 30_000
-/** After so many looks at a house that is well its failure is history. */
+/** After this many polls of a healthy service its failure is forgotten. */
 const POLLS_UNTIL_HEALTHY = 60
 
-export class Supervisor<H extends Service> {
-  readonly #options: SupervisorOptions<H>
-  #service: H
-  /** Whether the house is closed, and the next one not yet open. */
+export class Supervisor<S extends Service> {
+  readonly #options: SupervisorOptions<S>
+  #service: S
+  /** Whether the service is closed, and the next one not open yet. */
   #closed = false
-  /** How often the store has been opened anew. */
+  /** How often the store has been opened again. */
   recoveries = 0
   #timer: NodeJS.Timeout | undefined
   #polling: Promise<void> = Promise.resolve()
   #stopped = false
-  /** Until the next look at a house that has failed. */
+  /** Until the next poll of a failed service. */
   #pauseMs = POLL_INTERVAL_MS
   #healthyPolls = 0
-  /** What stands in the way of opening again. */
+  /** Why the last try to open again failed. */
   #obstacle: Error | undefined
-  /** When the last look was. */
+  /** Time of the last poll. */
   #polledMs = 0
   readonly #waiting = new Set<() => void>()
 
-  constructor(service: H, options: SupervisorOptions<H>) {
+  constructor(service: S, options: SupervisorOptions<S>) {
     this.#service = service
     this.#options = options
     this.#wait(POLL_INTERVAL_MS)
   }
 
-  /** The one that answers now; while the next is being opened, the closed one, which refuses. */
-  get service(): H {
+  /** The current service; while the next one is being opened, the closed one, which refuses requests. */
+  get service(): S {
     return this.#service
   }
 
-  /** Why writes are refused and what is waited for, as a sentence; undefined while all is well. */
+  /** Why writes are refused, and since when, as a sentence; undefined while they are accepted. */
   failure(): Error | undefined {
     const failure = this.#service.failure()
     if (failure === undefined) return undefined
@@ -75,7 +76,7 @@ export class Supervisor<H extends Service> {
     )
   }
 
-  /** Resolves when the store has been opened again, or after so long. The next try is not put off for it. */
+  /** Resolves when the store has been opened again, or after `withinMs`. May bring the next try forward. */
   reopened(withinMs: number): Promise<void> {
     const sinceMs = performance.now() - this.#polledMs
     if (this.#timer !== undefined) this.#wait(Math.max(0, NOT_READY_PAUSE_MS - sinceMs))
@@ -90,7 +91,7 @@ export class Supervisor<H extends Service> {
     })
   }
 
-  /** Resolves when no house is opened any more, and the last one is closed. */
+  /** Resolves when the current service is closed, and no further one will be opened. */
   async stop(): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#timer)

@@ -13,7 +13,7 @@ import type { NamespaceProperties } from '../streams/namespace.ts'
 import type { Stream } from '../streams/registry.ts'
 
 /** A stream as its document has it. */
-export type StoredStream = Omit<Stream, 'createdMs' | 'counts'>
+export type StoredStream = Omit<Stream, 'createdMs' | 'counts' | 'isReplaced'>
 
 export class CatalogContent {
   readonly namespaces = new Map<NamespaceName, NamespaceProperties>()

@@ -6,7 +6,7 @@
  */
 import type { EventData } from '../../storage/log.ts'
 
-/** What an event with its promises costs in memory beside its bytes, about. */
+/** About what an event with its promises takes in memory beside its bytes. */
 const EVENT_OVERHEAD_BYTES = 512
 
 export class AsyncQueue {
@@ -17,14 +17,14 @@ export class AsyncQueue {
     this.#bytesMax = bytesMax
   }
 
-  /** That wait. */
+  /** Bytes of waiting events. */
   get bytes(): number {
     return this.#bytes
   }
 
   /**
-   * Undefined if the event may be answered now; else a promise of when. `onLost` hears of a write that failed after the
-   * answer.
+   * Undefined if the event may be answered now; else a promise that resolves when it may. `onLost` is called if the write fails
+   * after the answer.
    */
   accept(
     event: EventData,

@@ -29,14 +29,14 @@ interface FormatDocument {
 
 interface StreamDocument {
   readonly log: LogId
-  /** Missing where the stream was made by a version that did not note it, or came out of a backup. */
+  /** Missing if the stream was made by a version that did not record it, or was imported from a backup. */
   readonly createdMs?: number
   readonly ttlSeconds?: string
   readonly format?: FormatDocument
   readonly notificationThresholdMb?: number
   readonly description?: string
   readonly principal?: string
-  /** Missing: it is still on its first log. */
+  /** Missing: the stream is still on its first log. */
   readonly firstLog?: LogId
   readonly views?: readonly ViewDocument[]
   readonly tableDisabled?: boolean
@@ -51,7 +51,7 @@ interface ViewDocument {
 
 export interface StoredStream {
   readonly log: LogId
-  /** Milliseconds since 1970; undefined if nobody noted it. */
+  /** Milliseconds since 1970; undefined if it was not recorded. */
   readonly createdMs: number | undefined
   readonly firstLog: LogId
   readonly properties: StreamProperties

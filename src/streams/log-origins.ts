@@ -1,10 +1,10 @@
-/** Which store, and which opening of it, wrote the events of a log: what a cursor names beside its position. */
+/** Which store, and which opening of it, wrote the events of a log: a cursor has both beside its position. */
 import type { EventLog, LogId, Stretch } from '../../storage/log.ts'
 
-/** Of an event that was written before openings were counted, or so long ago that it is not known any more. */
+/** The epoch of events from before openings were counted, or of which it is not known any more. */
 export const UNKNOWN_EPOCH = 0
 
-/** What holds for the events `[beginSequence, endSequence)`. */
+/** The origin of the events `[beginSequence, endSequence)`. */
 export interface EventOrigin {
   readonly identity: number
   readonly epoch: number
@@ -29,13 +29,13 @@ export class LogOrigins {
 
   of(sequence: number): EventOrigin {
     const { identity } = this
-    const stretches = this.#stretches
-    let next = stretches.length
-    while (next > 0 && stretches[next - 1].firstSequence > sequence) next--
-    const endSequence = next < stretches.length ? stretches[next].firstSequence : Number.POSITIVE_INFINITY
-    if (next === 0) return { identity, epoch: UNKNOWN_EPOCH, beginSequence: 0, endSequence }
-    const { epoch, firstSequence: beginSequence } = stretches[next - 1]
-    return { identity, epoch, beginSequence, endSequence }
+    let endSequence = Number.POSITIVE_INFINITY
+    for (let i = this.#stretches.length - 1; i >= 0; i--) {
+      const { epoch, firstSequence: beginSequence } = this.#stretches[i]! // the loop bound keeps the index inside
+      if (beginSequence <= sequence) return { identity, epoch, beginSequence, endSequence }
+      endSequence = beginSequence
+    }
+    return { identity, epoch: UNKNOWN_EPOCH, beginSequence: 0, endSequence }
   }
 
   /** Whether the log began as a backup that was imported. */

@@ -20,7 +20,7 @@ export type NamespaceName = Branded<'NamespaceName'>
 export type ApplicationName = Branded<'ApplicationName'>
 export type ProgramName = Branded<'ProgramName'>
 
-/** What a stream is known by everywhere inside the service. */
+/** The identity of a stream inside the service. */
 export interface StreamId {
   readonly namespace: NamespaceName
   readonly stream: StreamName
@@ -35,14 +35,18 @@ export function streamKey({ namespace, stream }: StreamId): string {
  * The longest name in bytes, which are characters: the grammars are ASCII. CDAP has no limit of its own, but every name
  * travels in a request line and comes back as the prefix of event headers, and Node refuses a request whose line and
  * headers pass 16 KiB together. A quarter of a KiB is what file systems and Kafka allow for such names, so four times
- * that breaks nobody, while two names in one path still leave most of the 16 KiB to headers.
+ * that is enough for every client, while two names in one path still leave most of the 16 KiB to headers.
  */
 export const NAME_BYTES_MAX = 1024
 
 export const DEFAULT_NAMESPACE = 'default' as NamespaceName
 
-const WITH_HYPHEN = /^[a-zA-Z0-9_-]+$/
-const WITHOUT_HYPHEN = /^[a-zA-Z0-9_]+$/
+/** The grammars of these two as regular expressions, for paths that are matched as a whole. */
+export const STREAM_NAME = '[a-zA-Z0-9_-]+'
+export const NAMESPACE_NAME = '[a-zA-Z0-9_]+'
+
+const WITH_HYPHEN = new RegExp(`^${STREAM_NAME}$`)
+const WITHOUT_HYPHEN = new RegExp(`^${NAMESPACE_NAME}$`)
 
 /** The stream named in a path. CDAP prints the class name of the exception it wrapped, and clients have seen it. */
 export function parseStreamName(text: string): StreamName {

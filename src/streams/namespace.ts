@@ -1,6 +1,6 @@
-/** Properties of a namespace, already checked: src/http/namespace-json.ts is where they come from. */
+/** Properties of a namespace, checked by src/http/cdap/namespace-json.ts. */
 
-/** Comes back as the JSON type that was sent. A number keeps its source text: `1.50`, and more digits than a double has. */
+/** Keeps the JSON type that was sent. A number keeps its source text: `1.50`, and more digits than a double has. */
 export type SettingValue = string | boolean | { readonly number: string }
 
 export interface NamespaceProperties {
@@ -13,7 +13,7 @@ export interface NamespaceProperties {
   readonly keytabUri?: string
 }
 
-/** What one request sets; what it leaves out stays as it is. */
+/** The properties that one request sets; others stay as they are. */
 export type NamespaceChange = Partial<NamespaceProperties>
 
 /** Setting of every namespace that names none: the queue CDAP gives its jobs to. */

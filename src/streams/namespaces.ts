@@ -20,13 +20,13 @@ export class Namespaces {
   readonly #registry: Registry
   readonly #deletable: boolean
 
-  /** `deletable` false is the operator's word that no namespace may be deleted. */
+  /** `deletable` false: the operator does not allow deletion of namespaces. */
   constructor(registry: Registry, deletable: boolean) {
     this.#registry = registry
     this.#deletable = deletable
   }
 
-  /** `default` first, then in the order of their names; one by one as they are asked for. */
+  /** `default` first, then in the order of their names; one by one. */
   *list(): Generator<NamedNamespace> {
     for (const name of this.#registry.namespaceNames()) {
       const properties = this.#registry.namespace(name)

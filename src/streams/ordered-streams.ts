@@ -2,8 +2,8 @@
  * The streams of one namespace, by name and in the order of their names.
  *
  * The order is an array that is replaced, never changed: a reader may walk it in slices while streams come and go. It is
- * sorted when it is first asked for; after that a change costs a search and a copy, so that neither a list nor a change
- * sorts thousands of names.
+ * sorted at its first use. After that a change costs a search and a copy, so that neither a list nor a change sorts
+ * thousands of names.
  */
 import type { StreamName } from './names.ts'
 
@@ -50,7 +50,7 @@ export class OrderedStreams<S extends Named> {
     return this.#ordered
   }
 
-  /** Those that any of the patterns fits, each once, in the order of their names. Costs what it finds, not what there is. */
+  /** Streams that match any of the patterns, each once, in the order of their names. The cost depends on the matches only. */
   matching(patterns: readonly NamePattern[]): readonly S[] {
     const all = this.ordered()
     const ranges = patterns
@@ -68,7 +68,7 @@ export class OrderedStreams<S extends Named> {
   }
 }
 
-/** Whether any of the patterns fits this name. */
+/** Whether this name matches any of the patterns. */
 export function matchesName(name: string, patterns: readonly NamePattern[]): boolean {
   return patterns.some((pattern) =>
     pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern,

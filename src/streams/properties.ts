@@ -1,6 +1,6 @@
 /**
- * Properties of a stream: their values, defaults and limits, and how a change is merged. Everything here is already
- * checked: text became these values in src/http/properties-json.ts, and formats were checked by src/formats.
+ * Properties of a stream: their values, defaults and limits, and how a change is merged. All values are checked already:
+ * src/http/cdap/properties-json.ts parses them, and src/formats checks formats.
  *
  * Ten thousand streams with default properties share one frozen object.
  */
@@ -17,7 +17,7 @@ export interface StreamProperties {
   readonly principal?: string
 }
 
-/** What one request sets; what it leaves out stays as it is. */
+/** The properties that one request sets; others stay as they are. */
 export type PropertiesChange = Partial<StreamProperties>
 
 /** 2^63-1 milliseconds in whole seconds: more than a number holds exactly, hence bigint. */

@@ -6,7 +6,7 @@
  *
  * Catalog:  namespaces/<namespace>, streams/<namespace>:<stream>, counters/logs (the last LogId handed out)
  *
- * What other rooms keep beside a stream goes with it, in the same commit: see RemovalHook.
+ * What other modules keep for a stream is removed with it, in the same commit: see RemovalHook.
  */
 import type { Catalog, CatalogChange } from '../../storage/catalog.ts'
 import type { LogId } from '../../storage/log.ts'
@@ -44,19 +44,21 @@ export interface Stream {
   readonly views: StreamViews
   /** Its own table was taken away; those of its views are there all the same. */
   readonly tableDisabled: boolean
-  /** Milliseconds since 1970; undefined if nobody noted it. */
+  /** Milliseconds since 1970; undefined if it was not recorded. */
   readonly createdMs: number | undefined
   /** The same object as long as the stream exists. */
   readonly counts: StreamCounts
+  /** Another object has taken its place since, or the stream is gone. */
+  isReplaced: boolean
 }
 
-/** A room that keeps documents of its own beside streams. */
+/** A module that keeps documents of its own for streams. */
 export interface RemovalHook {
-  /** What else is to be committed when these streams go, and their whole namespace if one is named. */
+  /** Further changes to commit when these streams are removed, and their whole namespace if one is named. */
   changesOnRemoval(streams: readonly Stream[], namespace: NamespaceName | undefined): readonly CatalogChange[]
-  /** They are gone. */
+  /** They have been removed. */
   removed(streams: readonly Stream[], namespace: NamespaceName | undefined): void
-  /** The same where a view goes alone. */
+  /** The same where only a view is removed. */
   changesOnViewRemoval?(stream: Stream, view: ViewName): readonly CatalogChange[]
   viewRemoved?(stream: Stream, view: ViewName): void
 }
@@ -68,7 +70,7 @@ interface Namespace {
   readonly streams: OrderedStreams<Stream>
 }
 
-/** Told of every stream that is new (`before` undefined), gone (`now` undefined) or another than before. */
+/** Called with every stream that is new (`before` undefined), removed (`now` undefined) or changed. */
 export type OnStreamChange = (before: Stream | undefined, now: Stream | undefined) => void
 
 /** Which streams of a namespace a client may see, as patterns of their names. */
@@ -110,7 +112,7 @@ export class Registry {
         throw new StorageError('corrupt', `the namespace of stream ${id} is missing`)
       const streamId = { namespace: namespace.name, stream }
       const counts = new StreamCounts(streamId, stored.log)
-      namespace.streams.set({ id: streamId, ...stored, counts })
+      namespace.streams.set({ id: streamId, ...stored, counts, isReplaced: false })
     })
     await catalog.each('counters', (_, document) => {
       registry.#lastLog = Number(document)
@@ -170,12 +172,12 @@ export class Registry {
     this.#removalHooks.push(hook)
   }
 
-  /** For indexes beside the streams: told at once, in the same turn of the event loop. */
+  /** For indexes of streams: `onChange` is called at once, in the same iteration of the event loop. */
   watch(onChange: OnStreamChange): void {
     this.#watchers.push(onChange)
   }
 
-  /** Runs `change` when every change before it has ended: what it reads stays true until it has written. */
+  /** Runs `change` when every change before it has ended, so that nothing changes between its reads and its writes. */
   change<T>(change: () => Promise<T>): Promise<T> {
     return this.#changing.run(change)
   }
@@ -277,6 +279,7 @@ export class Registry {
       tableDisabled: existing?.tableDisabled ?? false,
       createdMs: existing?.createdMs ?? createdMs,
       counts: existing?.counts ?? new StreamCounts(id, log),
+      isReplaced: false,
     }
   }
 
@@ -298,6 +301,7 @@ export class Registry {
   }
 
   #changed(before: Stream | undefined, now: Stream | undefined): void {
+    if (before !== undefined) before.isReplaced = true
     for (const onChange of this.#watchers) onChange(before, now)
   }
 }

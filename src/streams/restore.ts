@@ -1,4 +1,4 @@
-/** Streams of a store that nobody serves, filled with events that have their times already. */
+/** Fills streams of a store that is not being served with events that have timestamps already. */
 import type { EventLog, LogRestore } from '../../storage/log.ts'
 import { existingStream } from './existing.ts'
 import type { StreamId } from './names.ts'
@@ -7,9 +7,9 @@ import type { StreamProperties } from './properties.ts'
 import type { Registry, Stream } from './registry.ts'
 
 /**
- * The stream has these properties and the events that `fill` adds, or, if `fill` throws, is what it was; if it is missing it
- * is made, and so is its namespace. It points to the log only once all events are on disk; a log that was given up half-way
- * is dropped by the janitor.
+ * Gives the stream these properties and the events that `fill` adds; makes the stream and its namespace if they are missing. If
+ * `fill` throws, the stream stays as it was. It points to the new log only once all events are on disk; the janitor drops an
+ * unfinished log.
  */
 export function restoreStream(
   { registry, log }: { readonly registry: Registry; readonly log: EventLog },
@@ -30,8 +30,7 @@ export function restoreStream(
 }
 
 /**
- * The stream, which is there, has these views, younger than all streams there are now, and its own table only if it is not
- * disabled.
+ * Gives an existing stream these views, which are younger than all present streams, and its own table unless it is disabled.
  */
 export function restoreTables(
   registry: Registry,

@@ -1,6 +1,6 @@
 /**
- * Where a read goes on after a cursor, or why it cannot: a cursor is believed only if the event that it stands for is in this
- * store, or was until it was truncated, deleted or expired. Everything else is refused, for a guess would skip events
+ * Where a read continues after a cursor, or why it cannot. A cursor is accepted only if its event is in this store, or was until
+ * it was truncated, deleted or expired. All others are refused, because a guess would skip events
  * (docs/decisions/0007-cursors.md).
  *
  *   a store that was restored, repaired or made anew has another identity
@@ -12,11 +12,11 @@ import type { EventLog, LogId, LogTail, Position } from '../../storage/log.ts'
 import { ServiceError } from '../service-error.ts'
 import { LogOrigins, UNKNOWN_EPOCH } from './log-origins.ts'
 
-/** Where a reader goes on: a position in one log. A stream that was truncated since has another log. */
+/** Where a reader continues: a position in one log. A stream that was truncated since has another log. */
 export interface Cursor {
   readonly log: LogId
   readonly position: Position
-  /** Who wrote the event at the position (log-origins.ts); undefined in cursors from before that was noted. */
+  /** The store and opening that wrote the event (log-origins.ts); undefined in cursors of older versions. */
   readonly origin?: { readonly identity: number; readonly epoch: number }
 }
 

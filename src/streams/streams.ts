@@ -1,8 +1,8 @@
 /**
- * The streams service: what may be done with a stream, by whom the bytes are kept, and until when they are visible.
+ * The streams service: operations on streams, their logs, and until when events are visible.
  *
- * Every method takes names that have been parsed and refuses with ServiceError. StorageError passes through: it says
- * that the disk, not the request, is at fault.
+ * Every method takes parsed names and refuses with ServiceError. StorageError passes through: the disk, not the request, has
+ * failed.
  */
 import type {
   EventBlock,
@@ -39,21 +39,21 @@ export interface StreamsOptions {
   readonly nowMs: () => number
   /** Body and header bytes of events that have been answered 202 and are not on disk yet. */
   readonly asyncQueueBytesMax: number
-  /** Told of every event that was answered 202 and then could not be written. */
+  /** Called with every event that was answered 202 and then could not be written. */
   readonly onAsyncLost: (id: StreamId, error: unknown) => void
-  /** Whether there is room for events; always, unless somebody looks. */
+  /** Whether there is disk space for events; always, unless this is set. */
   readonly space?: Space
 }
 
 export interface Space {
   readonly low: boolean
-  /** What events are refused with while it is low. */
+  /** The refusal of events while the space is low. */
   refusal(): ServiceError
 }
 
 const ENOUGH_SPACE: Space = {
   low: false,
-  refusal: () => new ServiceError('disk_low', 'the disk has too little room'),
+  refusal: () => new ServiceError('disk_low', 'the disk has too little free space'),
 }
 
 export interface EventQuery {
@@ -64,7 +64,7 @@ export interface EventQuery {
   readonly after?: Cursor
 }
 
-/** The answer to a query that matches at least one event. */
+/** The result of a query that matches at least one event. */
 export interface EventRead {
   readonly log: LogId
   /** At least one block, the first of which has been read from disk already. */
@@ -74,13 +74,13 @@ export interface EventRead {
 }
 
 /**
- * A batch for one stream: see StagedBatch. `commit` refuses if the stream has been deleted meanwhile, and so does either
- * if there is no room any more.
+ * A batch for one stream: see StagedBatch. `commit` refuses if the stream has been deleted meanwhile; both refuse if the disk
+ * space is low.
  */
 export interface StreamBatch {
   add(slices: EventSlices, headers: EventHeaders): Promise<void>
   commit(): Promise<void>
-  /** It was given up for this error: if the store is at fault, that is counted. */
+  /** The batch failed with this error. Counts it if the store is the reason. */
   failed(error: unknown): void
   discard(): Promise<void>
 }
@@ -91,7 +91,7 @@ export class Streams {
   readonly #options: StreamsOptions
   readonly #asyncQueue: AsyncQueue
   readonly #space: Space
-  /** What streams take in, as it becomes durable. */
+  /** Counts events as they become durable. */
   readonly traffic = new Traffic()
 
   constructor(log: EventLog, registry: Registry, options: StreamsOptions) {
@@ -102,7 +102,7 @@ export class Streams {
     this.#space = options.space ?? ENOUGH_SPACE
   }
 
-  /** In the order of their names: those that may be seen, or all. */
+  /** In the order of their names: the visible ones, or all. */
   list(namespace: NamespaceName, visible?: VisibleNames): readonly Stream[] {
     this.assertNamespace(namespace)
     if (visible === undefined) return this.#registry.streamsOf(namespace)
@@ -155,31 +155,32 @@ export class Streams {
     })
   }
 
-  /** Resolves once the event is on disk. */
-  append(id: StreamId, event: EventData): Promise<void> {
-    return this.#append(id, event, false)
+  /** Resolves once the event is on disk. If the stream was truncated since it was found, the event goes to its new log. */
+  append(stream: Stream, event: EventData): Promise<void> {
+    return this.#append(stream, event, false)
   }
 
   /** Resolves once the event is queued: at once, unless the queue is full; then once the event is on disk. */
-  async appendAsync(id: StreamId, event: EventData): Promise<void> {
-    const { counts } = this.get(id)
+  appendAsync(stream: Stream, event: EventData): Promise<void> {
+    if (stream.isReplaced) return this.#appendAsyncAgain(stream, event)
+    const { counts } = stream
     const failure = this.#log.failure()
     if (failure !== undefined) {
       this.traffic.failed(counts)
-      throw failure // nothing may be promised for later
+      return Promise.reject(failure) // nothing may be promised for later
     }
-    if (this.#space.low) throw this.#refused(counts)
-    const written = this.#append(id, event, true)
+    if (this.#space.low) return Promise.reject(this.#refused(counts))
+    const written = this.#append(stream, event, true)
     const accepted = this.#asyncQueue.accept(event, written, (error) => {
       this.traffic.lostAsync(counts)
-      this.#options.onAsyncLost(id, error)
+      this.#options.onAsyncLost(stream.id, error)
     })
-    if (accepted === undefined) return
+    if (accepted === undefined) return QUEUED
     this.traffic.rejectedAsync(counts)
-    await accepted
+    return accepted
   }
 
-  /** Bytes that wait in the queue of `/async`. */
+  /** Bytes in the queue of `/async`. */
   get asyncQueueBytes(): number {
     return this.#asyncQueue.bytes
   }
@@ -189,20 +190,27 @@ export class Streams {
     return this.#space.refusal()
   }
 
-  async #append(id: StreamId, event: EventData, linger: boolean): Promise<void> {
-    for (;;) {
-      const { log, counts } = this.get(id)
-      if (this.#space.low) throw this.#refused(counts)
-      try {
-        await this.#log.append(log, [event], linger)
-        this.traffic.wrote(counts, 1, event.body.length)
-        return
-      } catch (error) {
-        if (isDropped(error)) continue // truncated or deleted since; look again
+  #append(stream: Stream, event: EventData, linger: boolean): Promise<void> {
+    if (stream.isReplaced) return this.#appendAgain(stream, event, linger)
+    const { log, counts } = stream
+    if (this.#space.low) return Promise.reject(this.#refused(counts))
+    return this.#log.append(log, [event], linger).then(
+      () => this.traffic.wrote(counts, 1, event.body.length),
+      (error) => {
+        if (isDropped(error)) return this.#appendAgain(stream, event, linger) // truncated or deleted since
         this.traffic.failed(counts)
         throw error
-      }
-    }
+      },
+    )
+  }
+
+  /** For a stream that was replaced since it was found. Rejects with ServiceError 'stream_not_found' if it is gone. */
+  async #appendAgain({ id }: Stream, event: EventData, linger: boolean): Promise<void> {
+    return this.#append(this.get(id), event, linger)
+  }
+
+  async #appendAsyncAgain({ id }: Stream, event: EventData): Promise<void> {
+    return this.appendAsync(this.get(id), event)
   }
 
   startBatch(id: StreamId): StreamBatch {
@@ -210,7 +218,7 @@ export class Streams {
     return new NamedBatch(this.#log.stage(), () => this.get(id), counts, this.#space, this.traffic)
   }
 
-  /** Undefined if no event matches. What is older than the ttl is not there, whether or not it is still on disk. */
+  /** Undefined if no event matches. Events older than the ttl never match, also while they are still on disk. */
   async read(id: StreamId, query: EventQuery): Promise<EventRead | undefined> {
     const { log, properties } = this.get(id)
     const startMs = Math.max(query.startMs, earliestVisibleMs(this.#options.nowMs(), properties.ttlSeconds))
@@ -230,7 +238,7 @@ export class Streams {
     }
   }
 
-  /** What cursors of this log name beside their position. Rejects with StorageError. */
+  /** The origins that cursors of this log have beside their position. Rejects with StorageError. */
   async originsOf(id: StreamId, log: LogId): Promise<LogOrigins> {
     try {
       return await LogOrigins.load(this.#log, log)
@@ -248,7 +256,7 @@ export class Streams {
     }
   }
 
-  /** Sequences have no gaps, so what `limit` cuts off is known before the events are read. */
+  /** Sequences have no gaps, so the position of the cut is known before the events are read. */
   async #nextCursor(
     log: LogId,
     first: EventBlock,
@@ -263,7 +271,7 @@ export class Streams {
       query.endMs > tail.lastTimestampMs ? undefined : this.#log.locate(log, cut, begin),
     ])
     if (beyond !== undefined && beyond.timestampMs >= query.endMs) return undefined
-    // What has been trimmed meanwhile is behind every reader: then the place where this one began will do.
+    // If the last event has been trimmed meanwhile, its time is not known: the time of the first event is used.
     const position = last ?? { sequence: cut - 1, timestampMs: begin.timestampMs }
     return { log, position, origin: (await LogOrigins.load(this.#log, log)).of(position.sequence) }
   }
@@ -276,14 +284,18 @@ export class Streams {
   }
 }
 
-function firstPosition({ firstSequence, runs: [run] }: EventBlock): Position {
-  return { sequence: firstSequence + run.begin, timestampMs: run.timestampMs }
+const QUEUED = Promise.resolve()
+
+/** A block has at least one run. */
+function firstPosition({ firstSequence, runs }: EventBlock): Position {
+  const { begin, timestampMs } = runs[0]!
+  return { sequence: firstSequence + begin, timestampMs }
 }
 
 /** The position of the last event of a block if it has this sequence: a short read ends in the block it began in. */
 function lastPositionIf({ firstSequence, runs }: EventBlock, sequence: number): Position | undefined {
-  const run = runs[runs.length - 1]
-  return firstSequence + run.end - 1 === sequence ? { sequence, timestampMs: run.timestampMs } : undefined
+  const { end, timestampMs } = runs.at(-1)!
+  return firstSequence + end - 1 === sequence ? { sequence, timestampMs } : undefined
 }
 
 function assertSamePrincipal(stream: Stream, change: PropertiesChange): void {
@@ -300,7 +312,7 @@ function isDropped(error: unknown): boolean {
   return error instanceof StorageError && error.code === 'dropped'
 }
 
-/** Damage is told with the stream's name: storage knows only its log. */
+/** Adds the name of the stream to a report of damage: storage knows only its log. */
 function namingStream(id: StreamId, error: unknown): unknown {
   if (!(error instanceof StorageError) || error.code !== 'corrupt') return error
   return new StorageError('corrupt', `stream ${streamKey(id)}, ${error.message}`, { cause: error })
@@ -347,7 +359,7 @@ class NamedBatch implements StreamBatch {
   readonly #target: () => Stream
   readonly #space: Space
   readonly #traffic: Traffic
-  /** Of the stream that there was at first. */
+  /** Of the stream as it was at the start of the batch. */
   readonly #counts: StreamCounts
   #events = 0
   #bytes = 0

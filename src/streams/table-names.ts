@@ -7,7 +7,7 @@
  *   claims of streams that the reader has no grant for do not count: a name never tells what else exists
  *
  * A name that begins with `stream_` belongs to the stream it spells, so a view cannot choose one; its default name has that
- * form, and gives way to the stream. A stream whose own table is disabled claims no name.
+ * form, and the stream has precedence. A stream whose own table is disabled claims no name.
  */
 
 import type { FormatSpecification } from '../formats/format-specification.ts'
@@ -36,7 +36,7 @@ function cleaned(name: string): string {
   return name.replaceAll(/[-.]/g, '_').toLowerCase()
 }
 
-/** Whether a reader has to do with a stream at all: claims of others do not count for it. */
+/** Whether the reader has a grant for a stream: claims of other streams do not count for it. */
 export type MayKnow = (id: StreamId) => boolean
 
 const KNOWS_ALL: MayKnow = () => true

@@ -1,8 +1,8 @@
 /**
- * What every stream has taken in since it was made: counted where its events have become durable, by plain additions, for
- * it happens with every event. Truncating does not reset it.
+ * What every stream has received since it was made, counted when its events are durable, by plain additions, because it happens
+ * with every event. Truncating does not reset it.
  *
- * Who was counted since the last look is known, so that whoever makes series of it (src/metrics/) looks at those alone.
+ * Streams counted since the last poll are listed, so that src/metrics/ handles only those.
  */
 import type { LogId } from '../../storage/log.ts'
 import type { StreamId } from './names.ts'
@@ -21,7 +21,7 @@ export class StreamCounts {
   asyncLost = 0
   /** Events and batches that were refused because the store could not take them. */
   failed = 0
-  /** Counted since the last look. */
+  /** Counted since the last poll. */
   touched = false
 
   constructor(id: StreamId, incarnation: LogId) {
@@ -38,7 +38,7 @@ export function totalsOf({ events, bytes, asyncRejected, asyncLost, failed }: St
   return [events, bytes, asyncRejected, asyncLost, failed]
 }
 
-/** A stream that was counted, and its totals at the look before. */
+/** A stream that was counted, and its totals at the poll before. */
 export interface Touched {
   readonly counts: StreamCounts
   readonly before: Totals
@@ -71,7 +71,7 @@ export class Traffic {
     counts.failed++
   }
 
-  /** Who was counted since the last time this was called. */
+  /** The streams counted since the last call. */
   poll(): readonly Touched[] {
     const touched = this.#touched
     if (touched.length === 0) return touched

@@ -1,9 +1,9 @@
 /**
- * Which programs use which streams and datasets. Features that read streams on somebody's behalf tell it here; a
- * look-up of what nobody told is empty, not an error.
+ * Which programs use which streams and datasets. Features that read streams for a program report it here; a look-up without
+ * reports is empty, not an error.
  *
- * What stands for as long as something does, such as a webhook, is registered and taken back. What is over when it is known,
- * such as a query, is remembered: the last 1,000 of those, until the service stops or the stream is deleted.
+ * A lasting use, such as a webhook, is registered and removed. A use that is over when it is reported, such as a query, is
+ * remembered: the last 1,000 of those, until the service stops or the stream is deleted.
  */
 import {
   type ApplicationName,
@@ -32,7 +32,7 @@ export interface ProgramId {
   readonly program: ProgramName
 }
 
-/** Programs are called as clients like, so there is no end of them: with the longest of names these take some 10 MB. */
+/** Clients choose the names of programs, so the number needs a limit: with the longest names these take some 10 MB. */
 const REMEMBERED_MAX = 1000
 
 interface Use {
@@ -42,7 +42,7 @@ interface Use {
 
 export class UsageRegistry implements RemovalHook {
   readonly #registered = new Map<string, Use>()
-  /** The one that was told longest ago first. */
+  /** The oldest report first. */
   readonly #remembered = new Map<string, Use>()
 
   /** Registering the same use again changes nothing. */
@@ -58,11 +58,14 @@ export class UsageRegistry implements RemovalHook {
     const key = keyOf(program, stream)
     this.#remembered.delete(key)
     this.#remembered.set(key, { program, stream })
-    const [oldest] = this.#remembered.keys()
-    if (this.#remembered.size > REMEMBERED_MAX) this.#remembered.delete(oldest)
+    if (this.#remembered.size <= REMEMBERED_MAX) return
+    for (const oldest of this.#remembered.keys()) {
+      this.#remembered.delete(oldest)
+      break
+    }
   }
 
-  /** From now on what is remembered goes with the streams of `registry`; of streams that it has not, it goes at once. */
+  /** Forgets uses of streams that are not in `registry`, now and whenever one is removed. */
   onRemoval(registry: Registry): void {
     this.#forget(({ namespace, stream }) => registry.find(namespace, stream) === undefined)
     registry.onRemoval(this)

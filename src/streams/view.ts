@@ -1,4 +1,4 @@
-/** A view: another way to read the bodies of a stream, as a table of its own. Part of its stream, with which it goes. */
+/** A view: another way to read the bodies of a stream, as a table of its own. It is part of its stream, and deleted with it. */
 import type { LogId } from '../../storage/log.ts'
 import type { FormatSpecification } from '../formats/format-specification.ts'
 import type { ViewName } from './names.ts'
@@ -8,7 +8,7 @@ export interface View {
   readonly format: FormatSpecification
   /** Name of its table as it was given, or the default one; fixed once the view exists. */
   readonly tableName: string
-  /** The last log that had been handed out when the view was made: tells what is older than it. */
+  /** The last log that had been handed out when the view was made: shows which streams are older. */
   readonly afterLog: LogId
 }
 
@@ -18,7 +18,7 @@ export type StreamViews = ReadonlyMap<ViewName, View>
 /** Ten thousand streams without views share one. */
 export const NO_VIEWS: StreamViews = new Map()
 
-/** What one request asks for. */
+/** The properties of a view that one request sets. */
 export interface ViewSpecification {
   readonly format: FormatSpecification
   readonly tableName: string | undefined

@@ -26,7 +26,7 @@ export class Views {
 
   /**
    * An existing one gets the format and keeps its table. Rejects with 'invalid_properties' if its table cannot have that
-   * name. `mayKnow`: which streams whoever asks has to do with; others must not show in what is answered.
+   * name. `mayKnow`: for which streams the client has a grant; an answer must not reveal others.
    */
   put(
     id: StreamId,

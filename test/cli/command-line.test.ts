@@ -73,7 +73,7 @@ const refusedValues: readonly {
   {
     args: ['--host', '0.0.0.0', '--port', '0'],
     says:
-      'host 0.0.0.0 can be reached from other machines, and nobody would need a token; ' +
+      'host 0.0.0.0 can be reached from other machines, and no client would need a token; ' +
       'name a token file with --auth, or say --insecure if you mean it',
   },
   {

@@ -307,7 +307,10 @@ test('events go on in the repaired store', async () => {
   const both = await damaged(async () => {})
   await repaired(both)
   const store = await openStore(both.fixed, 1_800_000_000_000)
-  await store.streams.append(streamId('singles'), { headers: [], body: Buffer.from('new') })
+  await store.streams.append(store.streams.get(streamId('singles')), {
+    headers: [],
+    body: Buffer.from('new'),
+  })
   await store.storage.close()
   const events = (await readFolder(both.fixed)).get('default:singles')!
   expect(events.at(-1)).toMatchObject({ sequence: 13, body: 'new' })

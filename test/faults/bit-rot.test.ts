@@ -53,7 +53,10 @@ beforeAll(async () => {
   for (let i = 0; i < 40; i++) {
     for (const { id } of store.registry.allStreams()) {
       if (id.stream === 'never') continue
-      await store.streams.append(id, { headers: [['i', `${i}`]], body: Buffer.from(`while running ${i}`) })
+      await store.streams.append(store.streams.get(id), {
+        headers: [['i', `${i}`]],
+        body: Buffer.from(`while running ${i}`),
+      })
     }
   }
   cpSync(running, killed, { recursive: true })

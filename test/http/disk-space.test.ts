@@ -8,7 +8,7 @@ import { STREAMS, type TestApp, testApp } from '../support/test-app.ts'
 const SOON = { timeout: 20_000, interval: 20 }
 const MARK = 1_000
 const SENTENCE =
-  'the disk has 999 bytes free, and 1000 are to stay free; make room, truncate or delete streams, or lower --min-free-disk'
+  'the disk has 999 bytes free, and 1000 are to stay free; free disk space, truncate or delete streams, or lower --min-free-disk'
 const TEXT = { headers: { 'Content-Type': 'text/plain' } }
 
 /** A service and its free disk space, which it polls. */

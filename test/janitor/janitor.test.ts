@@ -24,7 +24,7 @@ async function service() {
   const janitor = new Janitor(log, registry, nowMs, (error) => reported.push(error))
   const id = (stream: string) => ({ namespace: DEFAULT_NAMESPACE, stream: parseStreamName(stream) })
   const append = (stream: string, body: string) =>
-    streams.append(id(stream), { headers: [], body: Buffer.from(body) })
+    streams.append(streams.get(id(stream)), { headers: [], body: Buffer.from(body) })
   const keysOf = async (letter: string) =>
     db.keys({ gte: Buffer.from(letter), lt: Buffer.from([letter.charCodeAt(0) + 1]) }).all()
   return { clock, db, log, streams, janitor, reported, id, append, keysOf }

@@ -43,11 +43,11 @@ test('after a crash the totals are what the log has, and what came last is in th
   const store = await openStore(clock)
   const first = await openModules(store, clock)
   await first.streams.create(ID, {})
-  await first.streams.append(ID, EVENT)
+  await first.streams.append(first.streams.get(ID), EVENT)
   await first.meter.stop()
   clock.nowMs += 10_000
-  await first.streams.append(ID, EVENT)
-  await first.streams.append(ID, EVENT)
+  await first.streams.append(first.streams.get(ID), EVENT)
+  await first.streams.append(first.streams.get(ID), EVENT)
   clock.nowMs += 5_000
   const second = await openModules(store, clock) // the first was never stopped again
   expect(second.totals()).toEqual({ events: 3, bytes: 9 })
@@ -65,10 +65,10 @@ test('a crash after a truncation adds what the new log has', async () => {
   const store = await openStore(clock)
   const first = await openModules(store, clock)
   await first.streams.create(ID, {})
-  await first.streams.append(ID, EVENT)
+  await first.streams.append(first.streams.get(ID), EVENT)
   await first.meter.stop()
   await first.streams.truncate(ID)
-  await first.streams.append(ID, EVENT)
+  await first.streams.append(first.streams.get(ID), EVENT)
   expect((await openModules(store, clock)).totals()).toEqual({ events: 2, bytes: 6 })
 })
 
@@ -77,7 +77,7 @@ test('a crash before anything was written loses nothing', async () => {
   const store = await openStore(clock)
   const first = await openModules(store, clock)
   await first.streams.create(ID, {})
-  await first.streams.append(ID, EVENT)
+  await first.streams.append(first.streams.get(ID), EVENT)
   clock.nowMs += 5000
   const second = await openModules(store, clock)
   expect(second.totals()).toEqual({ events: 1, bytes: 3 })
@@ -90,14 +90,14 @@ test('streams that were there before anything was counted begin with what their 
   const store = await openStore(clock)
   const first = await openModules(store, clock)
   await first.streams.create(ID, {})
-  await first.streams.append(ID, EVENT)
+  await first.streams.append(first.streams.get(ID), EVENT)
   const { log } = first.streams.get(ID)
   await store.catalog.commit([{ collection: 'streams', id: 'default:s', document: { log } }]) // without its age
   const second = await openModules(store, clock)
   expect(second.totals()).toEqual({ events: 1, bytes: 3 })
   const { counts } = second.streams.get(ID)
   expect(await second.meter.series(counts, HOURS, 0, clock.nowMs)).toEqual([])
-  await second.streams.append(ID, EVENT)
+  await second.streams.append(second.streams.get(ID), EVENT)
   await second.meter.stop()
   expect((await openModules(store, clock)).totals()).toEqual({ events: 2, bytes: 6 })
 })
@@ -107,7 +107,7 @@ test('truncating such a stream does not reset what it began with, also across a 
   const store = await openStore(clock)
   const first = await openModules(store, clock)
   await first.streams.create(ID, {})
-  await first.streams.append(ID, EVENT)
+  await first.streams.append(first.streams.get(ID), EVENT)
   const { log } = first.streams.get(ID)
   await store.catalog.commit([{ collection: 'streams', id: 'default:s', document: { log } }])
   const second = await openModules(store, clock)
@@ -115,7 +115,7 @@ test('truncating such a stream does not reset what it began with, also across a 
   await second.streams.truncate(ID)
   const third = await openModules(store, clock)
   expect(third.totals()).toEqual({ events: 1, bytes: 3 })
-  await third.streams.append(ID, EVENT)
+  await third.streams.append(third.streams.get(ID), EVENT)
   expect((await openModules(store, clock)).totals()).toEqual({ events: 2, bytes: 6 })
 })
 
@@ -125,7 +125,7 @@ test('a clock that has gone back by an hour does not keep anything from being wr
   const { streams, meter } = await openModules(store, clock)
   await streams.create(ID, {})
   clock.nowMs -= 3_600_000
-  await streams.append(ID, EVENT)
+  await streams.append(streams.get(ID), EVENT)
   meter.start()
   await expect
     .poll(() => listed(store.catalog, 'meter-totals'), { timeout: 20_000 })
@@ -168,7 +168,7 @@ test('what a deleted stream leaves is removed', async () => {
   const store = await openStore(clock)
   const first = await openModules(store, clock)
   await first.streams.create(ID, {})
-  await first.streams.append(ID, EVENT)
+  await first.streams.append(first.streams.get(ID), EVENT)
   await first.meter.stop()
   await first.streams.delete(ID)
   expect(await listed(store.catalog, 'meter-totals')).toEqual([])
@@ -188,7 +188,7 @@ test('a clock that goes back, or a chunk that cannot be read, spoils nothing', a
   await first.streams.create(ID, {})
   for (const stepMs of [0, -30_000, -86_400_000]) {
     clock.nowMs += stepMs
-    await first.streams.append(ID, EVENT)
+    await first.streams.append(first.streams.get(ID), EVENT)
     first.meter.poll()
   }
   await first.meter.stop()

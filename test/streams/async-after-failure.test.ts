@@ -24,7 +24,7 @@ test('once a write has failed nothing is promised for later', async () => {
   await streams.create(id, {})
   await db.close() // every write fails from here on
   const event = { headers: [], body: Buffer.from('x') }
-  await expect(streams.append(id, event)).rejects.toThrow(StorageError)
-  await expect(streams.appendAsync(id, event)).rejects.toThrow(StorageError)
+  await expect(streams.append(streams.get(id), event)).rejects.toThrow(StorageError)
+  await expect(streams.appendAsync(streams.get(id), event)).rejects.toThrow(StorageError)
   expect(lost).toEqual([])
 })

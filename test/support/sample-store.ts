@@ -134,7 +134,7 @@ export function append(
   body: string | Uint8Array,
   headers: EventHeaders = [],
 ): Promise<void> {
-  return streams.append(id, { headers, body: Buffer.from(body) })
+  return streams.append(streams.get(id), { headers, body: Buffer.from(body) })
 }
 
 async function batch({ streams }: OpenStore, id: StreamId, parts: readonly string[]): Promise<void> {

@@ -4,6 +4,8 @@
  * Node's `rawHeaders` are read, for everything else lower-cases names. The prefix may come in any case, because proxies
  * change it and the URL says which stream is meant; the rest of the name stays as received. Values are what node makes
  * of the bytes on the wire: latin-1 text.
+ *
+ * The loops run for every event, so they assert elements: the loop bound keeps the index inside.
  */
 import type { IncomingMessage } from 'node:http'
 import type { EventHeaders } from '../../../storage/log.ts'
@@ -31,11 +33,11 @@ export function eventHeaders(
   const prefixLength = stream.length + 1
   let headers: [string, string][] | undefined
   for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i]
+    const name = rawHeaders[i]!
     if (name.length < prefixLength || name.charCodeAt(stream.length) !== DOT) continue
     if (!startsWithIgnoringCase(name, stream)) continue
     headers ??= []
-    headers.push([name.slice(prefixLength), rawHeaders[i + 1]])
+    headers.push([name.slice(prefixLength), rawHeaders[i + 1]!])
   }
   if (headers === undefined) return NONE
   assertWithin(headers, limits)
@@ -55,7 +57,7 @@ function assertWithin(
     )
   }
   let bytes = 0
-  for (let i = 0; i < headers.length; i++) bytes += headers[i][0].length + headers[i][1].length
+  for (let i = 0; i < headers.length; i++) bytes += headers[i]![0].length + headers[i]![1].length
   if (bytes <= maxEventHeaderBytes) return
   throw new ServiceError(
     'headers_too_large',
@@ -81,7 +83,7 @@ function assertUnique(headers: EventHeaders): void {
   // Comparing each with each is faster for the usual few; a set bounds it where they are many.
   if (headers.length <= FEW) {
     for (let i = 1; i < headers.length; i++) {
-      for (let j = 0; j < i; j++) if (headers[i][0] === headers[j][0]) throw givenTwice(headers[i][0])
+      for (let j = 0; j < i; j++) if (headers[i]![0] === headers[j]![0]) throw givenTwice(headers[i]![0])
     }
   } else {
     const seen = new Set<string>()

@@ -1,53 +1,36 @@
-/** Events in and out: send, async, batch; batches are read in batch-body.ts, reading events is in event-reads.ts. */
-import type { EventData } from '../../../storage/log.ts'
-import type { StreamId } from '../../streams/names.ts'
+/** Events in and out: send and async (single-event.ts), batch (batch-body.ts), reads (event-reads.ts, event-export.ts). */
 import type { Streams } from '../../streams/streams.ts'
 import { answerEmpty } from '../messages/answers.ts'
-import { type BodyLimit, readBody } from '../messages/request-body.ts'
 import type { HttpContext } from '../server/bindings.ts'
 import { countingFor } from '../server/client-rate.ts'
 import { streamOf } from '../server/path-names.ts'
 import { type BatchOptions, storeBatch } from './batch-body.ts'
 import { exportRoute } from './event-export.ts'
-import { eventHeaders } from './event-headers.ts'
 import { type EventReadOptions, readRoute } from './event-reads.ts'
+import { type SingleEventOptions, SingleEvents } from './single-event.ts'
 
-export interface EventRoutesOptions extends BatchOptions, EventReadOptions {}
+export interface EventRoutesOptions extends BatchOptions, EventReadOptions, SingleEventOptions {
+  readonly limits: BatchOptions['limits']
+}
 
 export function eventRoutes(streams: Streams, options: EventRoutesOptions) {
-  const { load, nowMs } = options
-  const eventLimit: BodyLimit = {
-    bytesMax: options.eventBytesMax,
-    refusal: 'event_too_large',
-    what: 'the event body',
-  }
-
-  async function eventOf(c: HttpContext): Promise<{ id: StreamId; event: EventData }> {
-    const id = streamOf(c)
-    streams.get(id)
-    const { incoming } = c.env
-    const headers = eventHeaders(id.stream, incoming, options.limits)
-    const body = await options.openAnswers.whileArriving(c, () => readBody(incoming, eventLimit, options))
-    return { id, event: { headers, body } }
-  }
+  const events = new SingleEvents(streams, options)
+  const receive = (c: HttpContext, queued: boolean) =>
+    events.receive(events.open(c.env.incoming, streamOf(c), c.get('client') ?? undefined, queued))
 
   return {
     async send(c: HttpContext) {
-      const { id, event } = await eventOf(c)
-      countingFor(c, nowMs)?.(1, event.body.length)
-      await load.whileDoing(event.body.length, () => streams.append(id, event))
+      await receive(c, false)
       return answerEmpty(c)
     },
 
     async sendAsync(c: HttpContext) {
-      const { id, event } = await eventOf(c)
-      countingFor(c, nowMs)?.(1, event.body.length)
-      await load.whileDoing(event.body.length, () => streams.appendAsync(id, event))
+      await receive(c, true)
       return answerEmpty(c, 202)
     },
 
     async sendBatch(c: HttpContext) {
-      const counting = countingFor(c, nowMs)
+      const counting = countingFor(c, options.nowMs)
       const { incoming } = c.env
       await options.openAnswers.whileArriving(c, () =>
         storeBatch(streams, streamOf(c), incoming, options, counting),

@@ -22,7 +22,7 @@ import { welcomePage } from './welcome-page.ts'
 
 export function routes(parts: AppParts, options: AppOptions): readonly Route[] {
   const stream = streamRoutes(parts.streams, options)
-  const event = eventRoutes(parts.streams, options)
+  const event = eventRoutes(parts.streams, { ...options, guard: parts.guard })
   const view = viewRoutes(parts.streams, parts.views, options)
   const explore = exploreRoutes(parts.explore, parts.streams, parts.views, options)
   const namespace = namespaceRoutes(parts.namespaces, options)

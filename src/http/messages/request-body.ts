@@ -8,23 +8,31 @@ import type { SlowClients } from '../server/slow-clients.ts'
 import { assertTransferEncoding, bodyChunks, endedEarly, isAnswered } from './body-chunks.ts'
 import { Expansion } from './expansion.ts'
 
-/** The limit of a body, and the error if it is exceeded. */
+/** The name of a body in refusals, how long it may be, and the code of the refusal. */
 export interface BodyLimit {
   readonly bytesMax: number
   readonly refusal: ServiceErrorCode
   readonly what: string
 }
 
-/** Counts every body that arrives, and cuts off clients that are too slow. */
+/** Counts the bytes of bodies that arrive, and ends those of slow clients. */
 export interface Intake {
   readonly load: Load
   readonly slowClients: SlowClients
 }
 
+/** Bytes of a body that is sent as it is, and within the limit; undefined if it has none, or another form. */
+export function plainLength({ headers }: IncomingMessage, { bytesMax }: BodyLimit): number | undefined {
+  if (headers['transfer-encoding'] !== undefined || headers['content-encoding'] !== undefined)
+    return undefined
+  const length = Number(headers['content-length'])
+  return length > 0 && length <= bytesMax ? length : undefined
+}
+
 /**
- * Resolves with the whole body. Rejects with the limit's error as soon as the body is known to be too large, with
- * 'malformed_body' if it does not decode or ends early, with 'unsupported_encoding', and with 'overloaded' if the memory for
- * bodies is in use and none is freed in time.
+ * Returns the whole body. Rejects with the refusal of `limit` as soon as the body is known to be too large, with
+ * 'malformed_body' if it does not decode or ends early, with 'unsupported_encoding', and with 'overloaded' if too much
+ * arrives at a time and no memory becomes free for a while.
  */
 export async function readBody(
   incoming: IncomingMessage,
@@ -64,7 +72,7 @@ async function readEncoded(incoming: IncomingMessage, limit: BodyLimit, upload: 
   return Buffer.concat(chunks, length)
 }
 
-/** For bodies without an encoding: listeners cost less than an iterator over one chunk. */
+/** Most bodies are plain and short: listeners cost less than an iterator over one chunk. */
 function readPlain(incoming: IncomingMessage, limit: BodyLimit, upload: Upload): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []

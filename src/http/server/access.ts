@@ -1,9 +1,8 @@
-/** What routes ask of their callers, where tokens are required. */
+/** What a route requires of its client, where tokens are required. */
 import type { Role } from '../../auth/grants.ts'
 
-/** What a route asks of whoever calls it. */
 export type Access =
-  | 'anybody' // strangers, too
+  | 'anybody' // also a client without a token
   | 'client' // any good token
   | 'in-namespace' // a grant for something in the namespace; what is listed is what the grants include
   | 'namespace' // admin of all of the namespace

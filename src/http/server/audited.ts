@@ -1,4 +1,4 @@
-/** A handler that changes something, with a line of audit for every answer it gives, refusals included. */
+/** Wraps a handler that changes something: every answer, refusals included, has a line in the audit trail. */
 import type { AuditAction, AuditLog } from '../../audit/audit-log.ts'
 import { DEFAULT_NAMESPACE } from '../../streams/names.ts'
 import type { Handler, HttpContext } from './bindings.ts'
@@ -11,7 +11,7 @@ export function audited(
 ): Handler {
   return async (c) => {
     const { headers, socket } = c.env.incoming
-    const from = `${socket.remoteAddress}:${socket.remotePort}` // before it is closed, and forgotten
+    const from = `${socket.remoteAddress}:${socket.remotePort}` // a closed socket has no address
     let response: Response
     try {
       response = await handle(c)

@@ -11,7 +11,7 @@ const BASIC = /^\s*'?basic +([A-Za-z0-9+/_-]+={0,2})'?\s*$/i
 export function bearerOf({ headers }: IncomingMessage): string | undefined {
   const { authorization } = headers
   if (authorization === undefined) return undefined
-  // As nearly every request has it; what follows is looked at by whoever knows secrets.
+  // Nearly every request has this form. `Tokens.find` checks the secret itself.
   if (authorization.startsWith('Bearer mr_')) return authorization.slice('Bearer '.length)
   return BEARER.exec(authorization)?.[1]
 }

@@ -1,15 +1,15 @@
 /**
- * Memory of bodies that are arriving, shared by clients. Every upload says what it holds; when it does not fit, this class
- * decides which upload has to give back, and ends it: the newcomer is refused last.
+ * Memory of arriving bodies, shared by clients. Every upload reports what it holds. When it does not fit, this class decides
+ * which upload has to release its memory, and cuts it. The new upload is refused only if no other can be cut.
  *
- * In this order an upload is ended for one that needs memory:
+ * In this order an upload is cut for one that needs memory:
  *
  *   1. one below the minimum rate, of any client: the one that holds its memory longest for the bytes it brings
- *   2. the slowest one of the client that holds most, as long as that is more than the needy one would hold
+ *   2. the slowest one of the client that holds most, as long as that is more than the new one would hold
  *   3. one of the same client that does not bring in STALE_SECONDS as much as it holds
  *
- * If there is none, the needy one waits for WAIT_MS_MAX, and is refused then. While more than half is in use, uploads below
- * the minimum rate are ended without anybody asking. docs/decisions/0024-fair-shares.md has the reasons.
+ * If there is none, the new one waits for WAIT_MS_MAX, and is refused then. While more than half is in use, uploads below the
+ * minimum rate are cut even if no other upload waits. docs/decisions/0024-fair-shares.md has the reasons.
  */
 
 import { type ClientKey, FairShare } from '../../fair-share.ts'
@@ -28,7 +28,7 @@ export interface UploadEnd {
   readonly sentence: string
 }
 
-/** Whoever sends a body. */
+/** The client that sends a body. */
 export interface Sender {
   /** Whether all of the body has been received, also where not all of it has been used yet. */
   hasSentAll(): boolean
@@ -40,31 +40,31 @@ const KIB = 1024
 const MIB = 1024 * KIB
 
 /**
- * A body that holds up to so many bytes may arrive while all arriving ones hold less than this part of the memory for
- * bodies, so that large ones cannot keep smaller ones out. The rest is for bodies that are complete.
+ * A body up to `bytesMax` may arrive while all arriving bodies hold less than this share of the memory for bodies, so that
+ * large ones cannot keep smaller ones out. The rest is for complete bodies.
  */
 const ARRIVING_SHARES: readonly { readonly bytesMax: number; readonly share: number }[] = [
-  { bytesMax: 64 * KIB, share: 7 / 8 }, // what comes in one piece from the socket
-  { bytesMax: 2 * MIB + 128 * KIB, share: 3 / 4 }, // what a batch holds, unless one of its records is large
+  { bytesMax: 64 * KIB, share: 7 / 8 }, // one read of the socket
+  { bytesMax: 2 * MIB + 128 * KIB, share: 3 / 4 }, // a batch, unless one of its records is large
   { bytesMax: Number.POSITIVE_INFINITY, share: 5 / 8 },
 ]
 /** Above this part in use the minimum rate applies. */
 const SCARCE_SHARE = 1 / 2
-/** The rate is taken over so long, and an upload has so long to reach it. */
+/** The rate is measured over this time, and an upload has as long to reach it. */
 const RATE_WINDOW_MS = 5_000
-/** An upload is slow for what it holds if it brings less than that in so many seconds. */
+/** An upload is stale if it brings less than it holds in this many seconds. */
 const STALE_SECONDS = 30
 const STALE_WINDOW_MS = 1_000
-/** An upload for which there is no memory is not read on for so long, then refused. */
+/** An upload without memory is paused for this long, then refused. */
 const WAIT_MS_MAX = 3_000
-/** Each may hold one piece more than there is memory for. */
+/** Each waiting upload may hold one piece more than there is memory for. */
 const WAITING_MAX = 64
-/** `/status` tells of a refusal for so long. */
+/** `/status` reports a refusal for this long. */
 const REFUSED_RECENTLY_MS = 5_000
 
 interface Waiting {
   readonly client: ClientKey
-  /** What has to fit: more bytes for an upload, or undefined for those that it has already counted. */
+  /** Whether there is memory now. */
   readonly fits: () => boolean
   readonly upload: Upload | undefined
   readonly resolve: () => void
@@ -88,20 +88,20 @@ export class BodyMemory extends CountedResource {
     this.#minBytesPerSecond = minUploadBytesPerSecond
   }
 
-  /** Whether bodies were refused for want of memory a moment ago, and not only those of the client that holds most. */
+  /** Whether bodies were refused for lack of memory a moment ago, and not only those of the client that holds most. */
   get refusedRecently(): boolean {
     return performance.now() - this.#refusedAtMs < REFUSED_RECENTLY_MS
   }
 
-  /** Whether a body of so many bytes may begin to arrive; one that is alone always may. */
+  /** Whether a body of `bytes` may begin to arrive; a single one always may. */
   mayArrive(bytes: number): boolean {
     const { total } = this.share
     return total === 0 || total + bytes <= this.#limitFor(bytes)
   }
 
   /**
-   * A body of so many bytes, announced by `client`, may begin to arrive once this resolves. Announcing ends nobody's
-   * upload: that happens as its bytes arrive. Rejects with ServiceError 'overloaded'.
+   * Resolves when a body of `bytes`, announced by `client`, may begin to arrive. Other uploads are cut only when its bytes
+   * arrive. Rejects with ServiceError 'overloaded'.
    */
   async admit(client: ClientKey, bytes: number): Promise<void> {
     const fits = () => this.mayArrive(bytes) || this.#victims(client, bytes) !== undefined
@@ -116,7 +116,7 @@ export class BodyMemory extends CountedResource {
     return upload
   }
 
-  /** Ends the slowest upload below the minimum rate; false if there is none. For those who need its connection. */
+  /** Cuts the slowest upload below the minimum rate, for its connection; false if there is none. */
   cutSlow(): boolean {
     const [slowest] = slowestFirst(this.#slow())
     if (slowest === undefined) return false
@@ -124,7 +124,7 @@ export class BodyMemory extends CountedResource {
     return true
   }
 
-  /** For Upload: it holds `change` bytes more. What is returned has to be waited for, if it is. */
+  /** For Upload: it holds `change` bytes more. If a promise is returned, the upload has to wait for it. */
   changed(upload: Upload, change: number): Promise<void> | undefined {
     const { client } = upload
     this.share.take(client, change)
@@ -148,7 +148,7 @@ export class BodyMemory extends CountedResource {
     this.#sampling = undefined
   }
 
-  /** Ends others as far as that helps. */
+  /** Whether the upload fits, after others are cut if that helps. */
   #fits(upload: Upload): boolean {
     if (upload.held === this.share.total) return true
     const victims = this.#victims(upload.client, 0, upload)
@@ -159,7 +159,7 @@ export class BodyMemory extends CountedResource {
     return true
   }
 
-  /** Uploads whose end would make room for `bytes` more of `client`; undefined if it cannot be made. */
+  /** The uploads to cut for `bytes` more of `client`; undefined if that would not be enough. */
   #victims(client: ClientKey, bytes: number, upload?: Upload): ReadonlyMap<Upload, UploadEnd> | undefined {
     let missing = this.share.total + bytes - this.#limitFor(upload?.held ?? bytes)
     const victims = new Map<Upload, UploadEnd>()
@@ -209,11 +209,11 @@ export class BodyMemory extends CountedResource {
       this.#sampling ??= setInterval(() => this.#sample(), SAMPLE_MS).unref()
       this.#refuseIfAllWait()
     })
-    capacity.catch(() => {}) // whoever asked may have failed for another reason before
+    capacity.catch(() => {}) // the upload may have failed for another reason before
     return capacity
   }
 
-  /** Too many wait: one of the client with most of them goes, unless that is the one who asks. */
+  /** Too many uploads wait: refuses one of the client with most of them, unless that client asks. */
   #refuseOneOfHeaviest(client: ClientKey): boolean {
     const heaviest = this.#waitingShare.heaviest(client)
     if (heaviest === undefined) return false
@@ -223,7 +223,7 @@ export class BodyMemory extends CountedResource {
     return true
   }
 
-  /** Uploads that all wait for each other would do so until their deadline: the last that came goes. */
+  /** If all uploads wait for each other, they would do so until their deadline: refuses the newest. */
   #refuseIfAllWait(): void {
     const waiting = new Set([...this.#waiting].map(({ upload }) => upload))
     for (const upload of this.#uploads) if (upload.held > 0 && !waiting.has(upload)) return
@@ -232,7 +232,7 @@ export class BodyMemory extends CountedResource {
   }
 
   #serveWaiting(): void {
-    if (this.#isCutting) return // what that frees is for the one who asked
+    if (this.#isCutting) return // that memory is for the upload that asked
     for (const waiting of this.#waiting) {
       if (!this.#waiting.has(waiting) || !waiting.fits()) continue
       this.#leave(waiting)
@@ -252,7 +252,7 @@ export class BodyMemory extends CountedResource {
     clearTimeout(waiting.deadline)
   }
 
-  /** `/status` tells of it if it is not just the client with most that is refused more, while others are served. */
+  /** `/status` reports the refusal, unless only the client that holds most is refused, and others are served. */
   #refusal(client: ClientKey): ServiceError {
     this.refused++
     const othersAreServed = this.share.heaviest() === client && this.mayArrive(ARRIVING_SHARES[0]!.bytesMax)
@@ -316,7 +316,7 @@ export class Upload {
   readonly #sender: Sender
   /** Bytes of memory it has. */
   held = 0
-  /** Its client has been answered already: nothing of the body may be used. */
+  /** The client was answered already: the body must not be used. */
   wasCut = false
   #complete = false
 
@@ -344,8 +344,8 @@ export class Upload {
   }
 
   /**
-   * So many bytes are held now. If something is returned, no more of the body may be read until it resolves; it rejects
-   * with ServiceError 'overloaded', then they are to be given up, and `end` called.
+   * Sets the bytes held now. If a promise is returned, the body must not be read on until it resolves. It rejects with
+   * ServiceError 'overloaded': then the bytes have to be dropped, and `end` called.
    */
   holds(bytes: number): Promise<void> | undefined {
     if (this.wasCut) return undefined
@@ -361,7 +361,7 @@ export class Upload {
     return !this.wasCut
   }
 
-  /** Nothing is held any more, or it is counted elsewhere. May be called twice. */
+  /** Releases the memory, or leaves it to be counted elsewhere. May be called twice. */
   end(): void {
     const { held } = this
     this.held = 0

@@ -1,6 +1,6 @@
 /**
- * Which client a request belongs to, where a resource is shared by clients: the token's name if tokens are required and
- * the request has a good one, else the network address it comes from. The only place that decides this.
+ * Which client a request belongs to, where clients share a resource: the token's name if tokens are required and the request
+ * has a valid one, else the network address of the client. Only this file decides it.
  *
  * An IPv6 client usually has a whole /64 network to take addresses from, so its first 64 bits are the client. An IPv4
  * address written as IPv6 (`::ffff:192.0.2.1`) is the IPv4 address. Headers such as `X-Forwarded-For` are not read: any
@@ -15,7 +15,7 @@ const MAPPED_IPV4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i
 /** Of the eight groups of an IPv6 address, these name the network. */
 const NETWORK_GROUPS = 4
 
-/** `client` is null or undefined if the request has no good token, or tokens are not required. */
+/** `client` is null or undefined if the request has no valid token, or tokens are not required. */
 export function clientKey(incoming: IncomingMessage, client: Client | null | undefined): ClientKey {
   return client ? `token:${client.name}` : addressKey(incoming.socket.remoteAddress)
 }

@@ -1,7 +1,7 @@
 /** Counts what a client sends against the rate of its token. */
 import type { HttpContext } from './bindings.ts'
 
-/** To be told of events as they come; undefined where nothing is counted. */
+/** Called with the events of a batch as they arrive; undefined for a token without a rate. */
 export type CountEvents = (events: number, bytes: number) => void
 
 export function countingFor(c: HttpContext, nowMs: () => number): CountEvents | undefined {

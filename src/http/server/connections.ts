@@ -1,21 +1,22 @@
 /**
- * Which connections are open, shared by network addresses: no more than are allowed, and at the limit the one that is
- * needed least makes room for the next. In this order a connection is closed for a new one:
+ * The open connections, shared by network addresses. At the limit one connection is closed for a new one, in this order:
  *
  *   1. half-open: no request header is complete yet, nor perhaps the TLS handshake. The oldest of the address with most of
- *      them, if it is so for HALF_OPEN_GRACE_MS, or if many are
+ *      them, if it has been half-open for HALF_OPEN_GRACE_MS, or if many are
  *   2. with a request whose body has been slower than the minimum rate for STALLED_SWEEPS seconds
  *   3. of the address with most connections: idle between two requests, for longest; or with a request whose body is not
- *      complete, if the newcomer's address has fewer connections
- *   4. idle, of the newcomer's address or one with more connections
- *   5. half-open for less, of the same: where many come at a time, each has a moment to send its request
+ *      complete, if the address of the new one has fewer connections
+ *   4. idle, of the address of the new one or one with more connections
+ *   5. half-open for less, of the same addresses: where many connect at a time, each has a moment to send its request
  *   6. with an upload or a reader below its minimum rate
  *
- * If there is none, the newcomer is one of the surplus: it is told that there is no room when it asks for something, unless
- * it asks whether the service is well. docs/decisions/0024-fair-shares.md has the reasons.
+ * If there is none, the new connection is surplus: its requests are refused, except health checks.
+ * docs/decisions/0024-fair-shares.md has the reasons.
+ *
+ * Once a second a sweep closes connections on which nothing moves.
  */
 
-import type { RequestListener, Server, ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { type ClientKey, FairShare } from '../../fair-share.ts'
 import { CountedResource } from '../../shared-resource.ts'
@@ -24,33 +25,37 @@ import { asksForHealth } from './health-checks.ts'
 import { alwaysPlainText, type ShapeOf } from './problem.ts'
 import { Refusal } from './refusals.ts'
 
-/** Room for those who are told that there is none, and for health checks. */
+/** Connections above the limit, whose requests are refused, or are health checks. */
 const SURPLUS = 64
 /** Seconds are counted in these steps. */
 const SWEEP_MS = 1_000
-/** Connections are looked at once a second from this part of the limit on. */
+/** From this part of the limit on, the sweep measures uploads. */
 const SCARCE_SHARE = 3 / 4
 const STALLED_SWEEPS = 5
-/** A connection that does mean to send a request has sent it by then, unless it is far away. */
+/** By then a client that means to send a request has sent it, unless it is far away. */
 const HALF_OPEN_GRACE_MS = 500
-/** Where more than this part is half-open, and more than so many, that is no coincidence. */
+/** If more than this part of the limit is half-open, and more than the least number, half-open ones have no grace. */
 const MANY_HALF_OPEN_SHARE = 1 / 4
 const MANY_HALF_OPEN_LEAST = 64
 
-/** What is known of one connection. Kept at its socket, so that a request finds it at no cost. */
+/** The state of one connection. It is kept at the socket, where a request finds it without a search. */
 interface Connection {
-  /** Of the system: under TLS the one below. */
+  /** The TCP socket, also under TLS. */
   readonly socket: Socket
   readonly address: ClientKey
   readonly openedMs: number
-  /** What HTTP speaks on; undefined until the TLS handshake is done. */
+  /** The socket of HTTP: under TLS undefined until the handshake is done. */
   http: HttpSocket | undefined
   /** Number of its last request among all; undefined until the header of the first is complete. */
   lastRequest: number | undefined
   isSurplus: boolean
-  /** As the last sweep saw it, and how many sweeps it has not moved as fast as an upload has to. */
+  /** Bytes read at the last sweep, and for how many sweeps they were fewer than an upload has to bring. */
   bytesRead: number
   stalledSweeps: number
+  /** For how many sweeps nothing has moved, and the last request and the bytes moved at the sweep before. */
+  quietSweeps: number
+  sweptRequest: number | undefined
+  sweptBytes: number
 }
 
 const CONNECTION = Symbol('connection')
@@ -59,12 +64,17 @@ const CONNECTION = Symbol('connection')
 type HttpSocket = Socket & {
   [CONNECTION]?: Connection
   readonly _httpMessage?: ServerResponse | null
+  readonly _handle?: { readonly writeQueueSize?: number } | null
 }
 
 export interface ConnectionsOptions {
   readonly max: number
   readonly minUploadBytesPerSecond: number
-  /** Ends a transfer that is slower than it may be; false if there is none. */
+  /** How long nothing may move on a connection that has a request, or has had none yet. */
+  readonly idleSeconds: number
+  /** How long a connection stays open between two requests. */
+  readonly keepAliveSeconds: number
+  /** Cuts a transfer below its minimum rate; false if there is none. */
   readonly cutSlowTransfer: () => boolean
   readonly shapeOf?: ShapeOf
 }
@@ -73,7 +83,7 @@ export class Connections extends CountedResource {
   readonly #options: ConnectionsOptions
   readonly #refusal: Refusal
   readonly #open = new Set<Connection>()
-  /** Of those the ones without a request, oldest first. */
+  /** The half-open ones of each address, oldest first. */
   readonly #halfOpenOf = new Map<ClientKey, Set<Connection>>()
   readonly #halfOpen: FairShare
   #surplus = 0
@@ -114,28 +124,22 @@ export class Connections extends CountedResource {
     })
   }
 
-  /** Requests of connections that are too many are refused, and their connections closed. */
-  guard(listener: RequestListener): RequestListener {
-    return (incoming, outgoing) => {
-      const connection = (incoming.socket as HttpSocket)[CONNECTION]
-      if (connection !== undefined) {
-        if (connection.lastRequest === undefined) this.#leaveHalfOpen(connection)
-        connection.lastRequest = ++this.#requests
-        connection.stalledSweeps = 0
-        if (connection.isSurplus && this.#staysSurplus(connection)) {
-          outgoing.shouldKeepAlive = false
-          if (!asksForHealth(incoming)) {
-            this.refused++
-            this.#refusal.answer(incoming, outgoing, this.#options.shapeOf ?? alwaysPlainText)
-            return
-          }
-        }
-      }
-      listener(incoming, outgoing)
-    }
+  /** Takes note of a request. If there are too many connections, it is refused, and its connection closed. */
+  refuses(incoming: IncomingMessage, outgoing: ServerResponse): boolean {
+    const connection = (incoming.socket as HttpSocket)[CONNECTION]
+    if (connection === undefined) return false
+    if (connection.lastRequest === undefined) this.#leaveHalfOpen(connection)
+    connection.lastRequest = ++this.#requests
+    connection.stalledSweeps = 0
+    if (!connection.isSurplus || !this.#staysSurplus(connection)) return false
+    outgoing.shouldKeepAlive = false
+    if (asksForHealth(incoming)) return false
+    this.refused++
+    this.#refusal.answer(incoming, outgoing, this.#options.shapeOf ?? alwaysPlainText)
+    return true
   }
 
-  /** Closes those who have not sent a byte of a request yet. */
+  /** Closes connections that have not sent a byte of a request yet. */
   closeSilent(): void {
     for (const { socket, http } of this.#open) {
       if (http === undefined ? socket.bytesRead === 0 : http.bytesRead === 0) socket.destroy()
@@ -151,12 +155,13 @@ export class Connections extends CountedResource {
     const connection: Connection = {
       ...{ socket, address, openedMs: performance.now(), http: undefined, lastRequest: undefined },
       ...{ isSurplus: false, bytesRead: 0, stalledSweeps: 0 },
+      ...{ quietSweeps: 0, sweptRequest: undefined, sweptBytes: 0 },
     }
     this.#evict(address)
     if (!this.share.fits(1)) {
       connection.isSurplus = true
       this.#surplus++
-      if (this.#surplus > SURPLUS) socket.destroy() // nothing of them could be closed
+      if (this.#surplus > SURPLUS) socket.destroy()
     }
     this.#open.add(connection)
     this.share.take(address, 1)
@@ -165,11 +170,11 @@ export class Connections extends CountedResource {
     if (ofAddress === undefined) this.#halfOpenOf.set(address, new Set([connection]))
     else ofAddress.add(connection)
     socket.once('close', () => this.#remove(connection))
-    if (this.#isScarce) this.#sweeping ??= setInterval(() => this.#poll(), SWEEP_MS).unref()
+    this.#sweeping ??= setInterval(() => this.#sweep(), SWEEP_MS).unref()
     return connection
   }
 
-  /** Does nothing if it was closed for another one: then its place has been given on already. */
+  /** Does nothing if it was closed for another one, because it is removed already. */
   #remove(connection: Connection): void {
     if (!this.#open.delete(connection)) return
     this.share.give(connection.address, 1)
@@ -185,7 +190,7 @@ export class Connections extends CountedResource {
     this.#halfOpen.give(address, 1)
   }
 
-  /** Closes one connection if there is no place for one more of `address`, as far as there is one to close. */
+  /** If the limit is reached, closes one connection for one more of `address`, if there is one that may be closed. */
   #evict(address: ClientKey): void {
     if (this.share.fits(1)) return
     const held = this.share.held(address)
@@ -232,7 +237,7 @@ export class Connections extends CountedResource {
     return longest
   }
 
-  /** One whose request waits for its body: the one that has not moved for longest. */
+  /** Of connections whose request waits for its body: the one that has not moved for longest. */
   #withoutBody(among: (connection: Connection) => boolean): Connection | undefined {
     let slowest: Connection | undefined
     for (const connection of this.#open) {
@@ -244,25 +249,47 @@ export class Connections extends CountedResource {
     return slowest
   }
 
-  /** Once a second: who moves. */
-  #poll(): void {
+  /** Once a second: measures uploads, and closes quiet connections. */
+  #sweep(): void {
+    const isScarce = this.#isScarce
     for (const connection of this.#open) {
-      const bytesRead = connection.http?.bytesRead ?? 0
-      const moved = bytesRead - connection.bytesRead
-      connection.bytesRead = bytesRead
-      if (moved < this.#options.minUploadBytesPerSecond * (SWEEP_MS / 1000)) connection.stalledSweeps++
-      else connection.stalledSweeps = 0
+      if (isScarce) this.#measureUpload(connection)
+      if (this.#isQuietTooLong(connection)) connection.http?.destroy()
     }
-    if (this.#isScarce) return
+    if (this.#open.size > 0) return
     clearInterval(this.#sweeping)
     this.#sweeping = undefined
+  }
+
+  #measureUpload(connection: Connection): void {
+    const bytesRead = connection.http?.bytesRead ?? 0
+    const moved = bytesRead - connection.bytesRead
+    connection.bytesRead = bytesRead
+    if (moved < this.#options.minUploadBytesPerSecond * (SWEEP_MS / 1000)) connection.stalledSweeps++
+    else connection.stalledSweeps = 0
+  }
+
+  /** Node's own two time limits would start and end a timer with every request. */
+  #isQuietTooLong(connection: Connection): boolean {
+    const { http, lastRequest } = connection
+    if (http === undefined) return false // node limits the time of the TLS handshake
+    const isIdle = lastRequest !== undefined && answerUnderWay(http) === undefined
+    const bytes = isIdle ? http.bytesRead : bytesMoved(http)
+    if (lastRequest !== connection.sweptRequest || bytes !== connection.sweptBytes) {
+      connection.quietSweeps = 0
+      connection.sweptRequest = lastRequest
+      connection.sweptBytes = bytes
+      return false
+    }
+    const { idleSeconds, keepAliveSeconds } = this.#options
+    return ++connection.quietSweeps >= (isIdle ? keepAliveSeconds : idleSeconds)
   }
 
   get #isScarce(): boolean {
     return this.share.total >= this.share.capacity * SCARCE_SHARE
   }
 
-  /** Whoever has been here longest may stay, once others have gone. */
+  /** A surplus connection may stay if others have closed. */
   #staysSurplus(connection: Connection): boolean {
     if (this.share.total > this.share.capacity) return true
     connection.isSurplus = false
@@ -271,7 +298,7 @@ export class Connections extends CountedResource {
   }
 }
 
-/** The client of a connection, where no token is known. */
+/** The client of a connection, if no token is known. */
 export function addressOf(socket: Socket): ClientKey {
   return (socket as HttpSocket)[CONNECTION]?.address ?? addressKey(socket.remoteAddress)
 }
@@ -279,6 +306,18 @@ export function addressOf(socket: Socket): ClientKey {
 function bind(connection: Connection, socket: HttpSocket): void {
   connection.http = socket
   socket[CONNECTION] = connection
+  socket.setTimeout = withoutTimer
+}
+
+/** Node calls this before and after every request; `sweep` closes quiet connections instead. */
+function withoutTimer(this: Socket): Socket {
+  return this
+}
+
+/** Bytes received, and those sent that have left the process. */
+function bytesMoved(socket: HttpSocket): number {
+  const waiting = socket._handle?.writeQueueSize ?? socket.writableLength
+  return socket.bytesRead + socket.bytesWritten - waiting
 }
 
 function peerOf({ remoteAddress, remotePort, localAddress }: Socket): string {

@@ -1,20 +1,20 @@
 /**
- * Cross-origin requests: which web pages a browser lets use the API. Off unless the operator names origins; then an
- * answer to one of them says so, and the browser's question beforehand is answered here, before any route.
+ * Cross-origin requests: which web pages a browser lets use the API. Off unless the operator names origins. Then answers to
+ * these origins have the headers that allow it, and preflight requests are answered here, before any route.
  *
- * Event headers have names of the client's own, so a page may send any header it asks for. Credentials of the browser
- * (cookies) are never allowed: there are none.
+ * Clients choose the names of event headers, so a page may send any header it asks for. Credentials of the browser (cookies)
+ * are never allowed: there are none.
  */
-import type { IncomingMessage, RequestListener } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { HeaderRecord } from './answer-class.ts'
 
-/** What a page may read of an answer beside what browsers always show. */
+/** Headers of an answer that a page may read, beside those that browsers always show. */
 const EXPOSED = 'Allow, Link, Retry-After, WWW-Authenticate'
 const METHODS = 'GET, HEAD, POST, PUT, DELETE'
-/** How long a browser may remember the answer to its question. */
+/** How long a browser may cache the answer to a preflight request. */
 const REMEMBERED_SECONDS = 600
 
-/** Whether an answer depends on the origin has to be told to caches in any case. */
+/** Caches need this header on every answer. */
 const OTHERS: HeaderRecord = { Vary: 'Origin' }
 
 export class CorsRules {
@@ -27,7 +27,7 @@ export class CorsRules {
     this.#headers = new Map(origins.map((origin) => [origin, headersOf(origin)]))
   }
 
-  /** What every answer to a request of this origin says. */
+  /** Headers of every answer to a request of this origin. */
   headersFor(origin: string | undefined): HeaderRecord {
     if (origin === undefined) return OTHERS
     return this.#headers.get(this.#any ? '*' : origin) ?? OTHERS
@@ -42,18 +42,21 @@ function headersOf(origin: string): HeaderRecord {
   return { ...OTHERS, 'Access-Control-Allow-Origin': origin, 'Access-Control-Expose-Headers': EXPOSED }
 }
 
-/** Answers the questions of browsers; everything else goes on. */
-export function answerPreflights(rules: CorsRules, listener: RequestListener): RequestListener {
-  return (incoming, outgoing) => {
-    if (!isPreflight(incoming) || !rules.allows(incoming.headers.origin!)) return listener(incoming, outgoing)
-    const asked = incoming.headers['access-control-request-headers']
-    outgoing.writeHead(204, {
-      'Access-Control-Allow-Methods': METHODS,
-      'Access-Control-Max-Age': `${REMEMBERED_SECONDS}`,
-      ...(asked !== undefined && { 'Access-Control-Allow-Headers': asked }),
-    })
-    outgoing.end()
-  }
+/** Answers the preflight request of a browser, and returns true if this is one from an allowed origin. */
+export function answersPreflight(
+  rules: CorsRules,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+): boolean {
+  if (!isPreflight(incoming) || !rules.allows(incoming.headers.origin!)) return false
+  const asked = incoming.headers['access-control-request-headers']
+  outgoing.writeHead(204, {
+    'Access-Control-Allow-Methods': METHODS,
+    'Access-Control-Max-Age': `${REMEMBERED_SECONDS}`,
+    ...(asked !== undefined && { 'Access-Control-Allow-Headers': asked }),
+  })
+  outgoing.end()
+  return true
 }
 
 function isPreflight({ method, headers }: IncomingMessage): boolean {

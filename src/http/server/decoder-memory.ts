@@ -1,6 +1,6 @@
 /**
- * Memory of the decoders of a `Content-Encoding`, which counts as memory of the body: a few kilobytes that stop arriving may
- * keep megabytes of a window. A window is memory only as far as something has come out of the decoder.
+ * Memory of the decoders of a `Content-Encoding`, which counts as memory of the body: an upload of a few kilobytes that stops
+ * may hold a window of megabytes. A window takes memory only for the bytes that the decoder has returned.
  */
 import type { IncomingMessage } from 'node:http'
 
@@ -10,7 +10,7 @@ const MIB = 1024 * 1024
 /** The largest window that our decoders accept: RFC 7932 for brotli, body-chunks.ts for zstd. Deflate's is 32 KiB. */
 const WINDOW_BYTES_MAX: Readonly<Record<string, number | undefined>> = { br: 16 * MIB, zstd: 8 * MIB }
 
-/** What decoders of this body hold after so many bytes have come out of them; at least what one of them has made. */
+/** Memory of the decoders of this body after they have returned this many bytes. */
 export function decoderBytes({ headers }: IncomingMessage, grownBytes: number): number {
   const encodings = headers['content-encoding']
   if (encodings === undefined) return 0

@@ -1,6 +1,6 @@
 /**
- * The places for those who follow notifications: each is a connection. Clients share them: when all are taken and a client
- * that has less than its share asks, the client with the most loses the one it took last.
+ * The places for followers of notifications: each is a connection. Clients share them: when all are taken and a client with
+ * less than its share asks, the client with the most loses the place it took last.
  */
 import type { ClientKey } from '../../fair-share.ts'
 import { ServiceError } from '../../service-error.ts'
@@ -19,8 +19,8 @@ export class Followers extends CountedResource {
   }
 
   /**
-   * Takes a place; answers what has to be called when the connection is over. `end` is called if the place has to be given
-   * back. Throws ServiceError 'overloaded'.
+   * Takes a place; returns a function to be called when the connection is over. Calls `end` if the client loses the place.
+   * Throws ServiceError 'overloaded'.
    */
   enter(client: ClientKey, end: () => void): () => void {
     if (!this.share.fits(1)) this.#evict(client)

@@ -1,21 +1,21 @@
 /**
- * Requests that give room back, while the store refuses writes: they wait for it to be opened again, and are the first that
- * it takes. On a disk that is nearly full the store may fail again in a moment, for LevelDB compacts as soon as it is open;
- * a client that merely tries again now and then would hardly ever meet that moment, and the disk would stay full.
+ * Requests that free disk space, while the store refuses writes: they wait until the store is opened again, and are then
+ * handled first. On a disk that is nearly full the store may fail again soon, because LevelDB compacts as soon as it is open.
+ * A client that only retries now and then would rarely find the store open, and the disk would stay full.
  */
 import type { IncomingMessage, RequestListener } from 'node:http'
 
-/** Others are answered 503 at once. */
+/** Further requests are answered 503 at once. */
 const WAITING_MAX = 16
 const WAITS_MS = 10_000
 
 export interface FreeingOptions {
-  /** Now: that of a store opened again is another one. */
+  /** The listener of the store that is open now. */
   readonly listener: () => RequestListener
   readonly isFailed: () => boolean
-  /** Resolves when the store has been opened again, or after so long. */
+  /** Resolves when the store has been opened again, or after `withinMs`. */
   readonly reopened: (withinMs: number) => Promise<void>
-  /** Whether this client may do anything here. */
+  /** Whether this client has a valid token, or needs none. */
   readonly isKnown: (incoming: IncomingMessage) => boolean
 }
 
@@ -32,7 +32,7 @@ export function freeingFirst({ listener, isFailed, reopened, isKnown }: FreeingO
   }
 }
 
-/** A stream or namespace is truncated or deleted. */
+/** Whether a stream or namespace is truncated or deleted. */
 function isFreeing({ method, url = '' }: IncomingMessage): boolean {
   return method === 'DELETE' || (method === 'POST' && /^[^?]*\/truncate\/?(?:\?|$)/.test(url))
 }

@@ -1,36 +1,35 @@
 /**
- * The gate before all routes: what is too much is sent away here, before anything is done for it.
+ * The overload gate before all routes: it refuses requests before anything is done for them.
  *
- * Up to `maxRequests` are worked on at a time, which is the benefit of the doubt: a burst, or many clients that each wait
- * for their answer, are served a little later. When all of them take longer than `maxWaitMs` and the process is busy all
- * the time, more comes in than can be done, and waiting helps nobody: then an eighth is worked on at a time, until there is
- * room again, so that what is taken is answered soon. So it is while the event loop is late, whatever keeps it: what comes
- * waits then, however few requests are worked on. docs/decisions/0015-overload.md has the measurements, and
- * docs/decisions/0025-event-loop.md what else yields to events then.
+ * Up to `maxRequests` are in work at a time, so that a burst, or many clients that each wait for their answer, are served a
+ * little later. If requests take longer than `maxWaitMs` and the process is busy all the time, more requests arrive than can
+ * be handled. Then an eighth is in work at a time until the load falls, so that accepted requests are answered soon. The same
+ * applies while the event loop is late, because then new requests wait however few are in work.
+ * docs/decisions/0015-overload.md has the measurements; docs/decisions/0025-event-loop.md says what else is slowed down.
  *
- * A refusal costs half of what an event costs. Clients that send again at once, whatever Retry-After says, would leave no
- * time for anything else, so a refusal waits a few hundredths of a second before it goes out.
+ * A refusal costs half as much as an event. Clients that retry at once, whatever Retry-After says, would leave no time for
+ * anything else, so a refusal is sent a few hundredths of a second later.
  */
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { asksForHealth } from './health-checks.ts'
 import type { Load } from './load.ts'
 import { alwaysPlainText, type ShapeOf } from './problem.ts'
 import { bodyIsLarge, Refusal } from './refusals.ts'
 
-/** While overloaded, this part of `maxRequests` is worked on at a time. */
+/** While overloaded, this part of `maxRequests` is in work at a time. */
 const OVERLOADED_SHARE = 1 / 8
-/** With no more than this part it is never overloaded, however long they take: so few are better served than refused. */
+/** With up to this part of `maxRequests` in work the service is never overloaded, however long they take. */
 const HARMLESS_SHARE = 1 / 4
-/** Refusals go out in bundles, one every tick, each so many ticks after it was filled. */
+/** Refusals are sent in bundles, one each tick; a bundle is sent this many ticks after it was begun. */
 const TICK_MS = 10
 const DELAY_TICKS = 6
-/** How often it is looked how long requests take, and whether there is room again. */
+/** How often the gate checks how long requests take, and whether the overload is over. */
 const CHECK_TICKS = 30
-/** There is room again when less than this part of what may be worked on was, on average. */
-const ROOM_SHARE = 1 / 2
-/** Busy for less of the time, requests wait for the disk, and many wait for it no longer than few: they share its writes. */
+/** The overload is over when less than this part of what may be in work was, on average. */
+const CALM_SHARE = 1 / 2
+/** If the process is busy for less of the time, requests wait for the disk, and many wait no longer than few: they share writes. */
 const BUSY_SHARE = 0.8
-/** With nothing to look after for so many looks, nothing ticks any more. */
+/** The ticking stops after this many checks without much load. */
 const CALM_CHECKS = 3
 
 const TOO_MANY_REQUESTS = new Refusal('more requests come in than can be done; try again later')
@@ -41,12 +40,12 @@ export interface GateLimits {
   readonly maxWaitMs: number
 }
 
-/** Whether the event loop is late, whatever keeps it: then everything waits, few requests or many. */
+/** Whether the event loop is late: then every request waits, however few there are. */
 export interface LateLoop {
   readonly isDelayed: boolean
 }
 
-/** Which part of the time since it was last asked the process was busy, 0 to 1. */
+/** Which part of the time since the last call the process was busy, 0 to 1. */
 export type BusyShare = () => number
 
 export class Gate {
@@ -55,17 +54,17 @@ export class Gate {
   readonly #busyShare: BusyShare
   readonly #loop: LateLoop
   readonly #shapeOf: ShapeOf
-  /** From here on it is looked after. */
+  /** At this many requests in work the overload check starts. */
   readonly #overloadedLimit: number
-  /** Requests that were sent away, since the start. */
+  /** Requests that were refused since the start. */
   refused = 0
   #limit: number
   #ticking: NodeJS.Timeout | undefined
-  /** Refused and not yet told, by when they are: the first bundle is next. */
+  /** Refused requests that are not answered yet. The first bundle is answered next. */
   #bundles: Refused[][] = []
   #ticks = 0
   #calmChecks = 0
-  /** Since the last look: requests worked on, summed over the ticks; and those done before it. */
+  /** Since the last check: requests in work, summed over the ticks. And how many were done before it. */
   #workingSum = 0
   #doneBefore = 0
   #polledAtMs = 0
@@ -86,22 +85,22 @@ export class Gate {
     this.#limit = limits.maxRequests
   }
 
-  guard(listener: RequestListener): RequestListener {
-    return (incoming, outgoing) => {
-      if (this.#load.working >= this.#overloadedLimit) this.#ticking ??= this.#beginTicking()
-      if (this.#isShut && !asksForHealth(incoming)) this.#refuse(incoming, outgoing)
-      else listener(incoming, outgoing)
-    }
+  /** Whether the gate refuses this request: it is answered 503, now or after the delay. */
+  refuses(incoming: IncomingMessage, outgoing: ServerResponse): boolean {
+    if (this.#load.working >= this.#overloadedLimit) this.#ticking ??= this.#beginTicking()
+    if (!this.#isShut || asksForHealth(incoming)) return false
+    this.#refuse(incoming, outgoing)
+    return true
   }
 
   /**
-   * For clients that ask before they send a body (`Expect: 100-continue`): is answered here if the gate is shut, and
-   * their body need not come at all.
+   * For clients that wait before they send a body (`Expect: 100-continue`): if the gate is shut, the request is answered here,
+   * and the body need not be sent.
    */
   refusesBeforeBody(incoming: IncomingMessage, outgoing: ServerResponse): boolean {
     if (!this.#isShut) return false
     this.refused++
-    outgoing.shouldKeepAlive = false // a body that does not come cannot be told from one that does
+    outgoing.shouldKeepAlive = false // the client may send the body all the same
     this.#refusal.answer(incoming, outgoing, this.#shapeOf)
     return true
   }
@@ -116,21 +115,21 @@ export class Gate {
 
   #refuse(incoming: IncomingMessage, outgoing: ServerResponse): void {
     this.refused++
-    this.#ticking ??= this.#beginTicking() // for want of memory it may be shut before
+    this.#ticking ??= this.#beginTicking() // without memory the gate is shut with fewer requests
     this.#calmChecks = 0
-    // With a large body it shall stop sending now.
+    // A client with a large body must stop sending now.
     if (bodyIsLarge(incoming)) {
       this.#refusal.answer(incoming, outgoing, this.#shapeOf)
     } else {
-      incoming.resume() // what comes of its body is dropped, not kept until it is told
-      this.#bundles[this.#bundles.length - 1].push({ incoming, outgoing })
+      incoming.resume() // the body is dropped, not kept until the refusal is sent
+      this.#bundles.at(-1)?.push({ incoming, outgoing }) // there are bundles while it ticks
     }
   }
 
   #beginTicking(): NodeJS.Timeout {
     this.#bundles = Array.from({ length: DELAY_TICKS }, () => [])
     this.#calmChecks = 0
-    this.#beginLook()
+    this.#beginCheck()
     return setInterval(() => this.#tick(), TICK_MS).unref()
   }
 
@@ -145,21 +144,21 @@ export class Gate {
 
   #poll(): void {
     const working = this.#workingSum / this.#ticks
-    // Little's law: as many as are there at a time, over as many as go in a time, is how long each of them is there.
+    // Little's law: the average number in work, over the number done per time, is how long each one takes.
     const waitMs = (working * (performance.now() - this.#polledAtMs)) / (this.#load.done - this.#doneBefore)
     if (this.#limit === this.#limits.maxRequests) {
       const slow = working > this.#limits.maxRequests * HARMLESS_SHARE && waitMs > this.#limits.maxWaitMs
       if ((slow || this.#loop.isDelayed) && this.#busyShare() > BUSY_SHARE)
         this.#limit = this.#overloadedLimit
-    } else if (working < this.#limit * ROOM_SHARE && !this.#loop.isDelayed) {
+    } else if (working < this.#limit * CALM_SHARE && !this.#loop.isDelayed) {
       this.#limit = this.#limits.maxRequests
     }
     if (working >= this.#overloadedLimit || this.#limit < this.#limits.maxRequests) this.#calmChecks = 0
     if (++this.#calmChecks > CALM_CHECKS) this.#endTicking()
-    this.#beginLook()
+    this.#beginCheck()
   }
 
-  #beginLook(): void {
+  #beginCheck(): void {
     this.#busyShare()
     this.#ticks = 0
     this.#workingSum = 0
@@ -167,7 +166,7 @@ export class Gate {
     this.#polledAtMs = performance.now()
   }
 
-  /** Nothing is left in the bundles: the last refusal is longer ago than they take. */
+  /** The bundles are empty: the last refusal is longer ago than their delay. */
   #endTicking(): void {
     clearInterval(this.#ticking)
     this.#ticking = undefined

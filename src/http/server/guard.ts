@@ -1,6 +1,6 @@
 /**
- * Who may come in, where tokens are required. Stands before every handler, and before the answer to paths that nobody
- * handles; decides from the token and the names in the path alone, before anybody looks what exists.
+ * Access control, where tokens are required. The guard is called before every handler, and before the answer to unknown
+ * paths. It decides from the token and the names in the path alone, before anything is looked up.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Client, Tokens } from '../../auth/tokens.ts'
@@ -19,7 +19,7 @@ export class Guard {
   readonly #nowMs: () => number
   readonly #address: PublicAddress
 
-  /** `address` is where clients find the service, and get a token. */
+  /** `address` is the public address of the service, where clients get a token. */
   constructor(tokens: Tokens, nowMs: () => number, address: PublicAddress) {
     this.#tokens = tokens
     this.#nowMs = nowMs
@@ -37,7 +37,7 @@ export class Guard {
       c.set('client', client)
       c.set('access', access)
       if (!mayPass(client, access, c)) return refuse(c, forbidden(client, access))
-      const waitMs = access === 'write' ? (client.rate?.waitMs(this.#nowMs()) ?? 0) : 0
+      const waitMs = access === 'write' ? this.#waitMs(client) : 0
       return waitMs > 0 ? refuse(c, tooFast(client, waitMs)) : handle(c)
     }
   }
@@ -47,8 +47,8 @@ export class Guard {
   }
 
   /**
-   * The client of a request that was let in, as it is now; undefined if it would not be let in any more, null if it had no
-   * token. `access` is what its route asks.
+   * The client of a request that had access, as it is now; undefined if it has no access any more, null if it had no token.
+   * `access` is what its route requires.
    */
   clientNow(c: HttpContext, access: Access): Client | null | undefined {
     const client = c.get('client') ?? null
@@ -56,7 +56,7 @@ export class Guard {
     return now === null || now === undefined || mayPass(now, access, c) ? now : undefined
   }
 
-  /** The token of this name, if there is one that is good. */
+  /** The token of this name, if it is valid. */
   named(name: string): Client | undefined {
     return this.#tokens.named(name, this.#nowMs())
   }
@@ -66,10 +66,16 @@ export class Guard {
     return secret === undefined ? 'missing' : this.#tokens.find(secret, this.#nowMs())
   }
 
-  /** For events that do not pass through the routes: whoever may write to this stream. Others are refused by `around`. */
+  /** For events that do not pass through the routes: the client, if it may write to this stream now. `around` refuses others. */
   writerTo({ namespace, stream }: StreamId, incoming: IncomingMessage): Client | undefined {
     const client = this.clientOf(incoming)
-    return typeof client !== 'string' && client.grants.allow('write', namespace, stream) ? client : undefined
+    if (typeof client === 'string' || !client.grants.allow('write', namespace, stream)) return undefined
+    return this.#waitMs(client) > 0 ? undefined : client
+  }
+
+  /** Milliseconds until the rate of the token lets it send again. */
+  #waitMs({ rate }: Client): number {
+    return rate?.waitMs(this.#nowMs()) ?? 0
   }
 
   /** Whether a client that `writerTo` has returned may still write to this stream. */
@@ -78,22 +84,13 @@ export class Guard {
     return now?.grants.allow('write', namespace, stream) === true
   }
 
-  /** Whether the secret with this hash is good and may still read these streams. */
+  /** Whether the secret with this hash is valid and may still read these streams. */
   mayStillRead(hash: string, streams: readonly StreamId[]): boolean {
     const now = this.#tokens.ofHash(hash, this.#nowMs())
     return (
       now !== undefined &&
       streams.every(({ namespace, stream }) => now.grants.allow('read', namespace, stream))
     )
-  }
-
-  /** Counts one event, unless the client has sent too much already. */
-  countEvent({ rate }: Client, bytes: number): boolean {
-    if (rate === undefined) return true
-    const nowMs = this.#nowMs()
-    if (rate.waitMs(nowMs) > 0) return false
-    rate.take(nowMs, 1, bytes)
-    return true
   }
 }
 

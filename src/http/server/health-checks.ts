@@ -1,4 +1,4 @@
-/** Requests that are answered whatever else is refused: a service that does not answer them would be restarted. */
+/** Health checks are answered even where all other requests are refused: without an answer the service would be restarted. */
 import type { IncomingMessage } from 'node:http'
 
 const HEALTH = /^\/(?:ping|status|metrics|v3\/system\/services\/(?:streams\/)?status)\/?(?:\?|$)/

@@ -1,10 +1,9 @@
 /**
- * What the service has taken on and not finished: requests it works on, and bodies it holds. Everything that takes
- * something on says so here, and is refused beyond the limits; plain counting, for it happens with every event.
+ * The work in progress: requests in work, and bodies in memory. All work is counted here, and refused beyond the limits. The
+ * counting is plain additions, because it happens with every event.
  *
- * A request that waits for its client (for the rest of a body, for room to send) is none that is worked on: clients as
- * slow as they like keep nobody else out. What has arrived of their bodies counts, and long answers have a count of their
- * own.
+ * A request that waits for its client (for the rest of a body, or to take more of an answer) is not in work, so slow clients
+ * do not keep others out. The bytes of their bodies count, and long answers are counted on their own.
  */
 import type { IncomingMessage } from 'node:http'
 import { Semaphore } from '../../../storage/semaphore.ts'
@@ -17,7 +16,7 @@ export interface LoadLimits extends BodyMemoryLimits, ReadPlacesLimits {
   readonly maxRequests: number
 }
 
-/** Reads that are looking for their first events at a time: each may hold a megabyte, and none takes long. */
+/** How many reads may look for their first events at a time: each may hold a megabyte, and none takes long. */
 const FINDING_MAX = 32
 
 export class Load {
@@ -42,12 +41,12 @@ export class Load {
     this.#bytesMax = limits.maxRequestBytes
   }
 
-  /** Requests that are worked on. */
+  /** Requests in work. */
   get working(): number {
     return this.#working
   }
 
-  /** Requests that were worked on and are answered, since the start. */
+  /** Requests that were in work and are answered, since the start. */
   get done(): number {
     return this.#done
   }
@@ -80,13 +79,13 @@ export class Load {
     )
   }
 
-  /** A request is complete, with a body of so many bytes, and is now worked on. */
+  /** A request with a body of `bytes` is complete, and now in work. */
   begin(bytes: number): void {
     this.#working++
     this.#workingBytes += bytes
   }
 
-  /** What `begin` began is over. */
+  /** Ends what `begin` began. */
   end(bytes: number): void {
     this.#working--
     this.#done++
@@ -102,7 +101,7 @@ export class Load {
     }
   }
 
-  /** A read looks for its first events, in its turn; what `find` resolves with. */
+  /** Calls `find`, with which a read looks for its first events, when fewer than FINDING_MAX do. */
   async whileFinding<T>(find: () => Promise<T>): Promise<T> {
     this.begin(0)
     this.#readsBegun++

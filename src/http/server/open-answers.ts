@@ -1,15 +1,15 @@
 /**
- * Answers and uploads that last: followers of notifications, long reads, exports, downloads, and every body that takes a while
- * to arrive. What a token was let in for ends when the token is revoked, expires, or loses the grant: each is checked every
- * quarter of a second.
+ * Answers and uploads that last: followers of notifications, long reads, exports, downloads, and bodies that do not arrive at
+ * once. They are cut when their token is revoked, expires, or loses the grant: each is checked every quarter of a second.
  */
+import type { IncomingMessage } from 'node:http'
 import type { Client } from '../../auth/tokens.ts'
 import type { HttpContext } from './bindings.ts'
 import type { Guard } from './guard.ts'
 
 const POLL_INTERVAL_MS = 250
 
-/** For what is decided by more than the route, such as the streams of a query. */
+/** For access that depends on more than the route, such as the streams of a query. */
 export type MayGoOn = (client: Client) => boolean
 
 interface Open {
@@ -17,19 +17,27 @@ interface Open {
   readonly cut: () => void
 }
 
+async function afterwards<T>(unwatch: () => void, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } finally {
+    unwatch()
+  }
+}
+
 export class OpenAnswers {
   readonly #guard: Guard | undefined
   readonly #open = new Set<Open>()
   #timer: NodeJS.Timeout | undefined
 
-  /** Without a guard nobody needs a token, and nothing is cut. */
+  /** Without a guard tokens are not required, and nothing is cut. */
   constructor(guard: Guard | undefined) {
     this.#guard = guard
   }
 
   /**
-   * Calls `cut`, once, when the client of this request would not be let in any more, or `mayGoOn` says no of what it may do
-   * now. Answers what has to be called when the request is over.
+   * Calls `cut`, once, when the client of this request has no access any more, or `mayGoOn` returns false for its rights now.
+   * Returns a function to be called when the request is over.
    */
   watch(c: HttpContext, cut: () => void, mayGoOn: MayGoOn = () => true): () => void {
     const guard = this.#guard
@@ -50,15 +58,22 @@ export class OpenAnswers {
     return () => this.#forget(open)
   }
 
-  /** Reads a body by `read`. The connection is closed when its client would not be let in any more. */
-  async whileArriving<T>(c: HttpContext, read: () => Promise<T>): Promise<T> {
+  /** Reads a body by `read`. Closes the connection if the client loses its access meanwhile. */
+  whileArriving<T>(c: HttpContext, read: () => Promise<T>): Promise<T> {
     const { incoming } = c.env
-    const unwatch = this.watch(c, () => incoming.destroy())
-    try {
-      return await read()
-    } finally {
-      unwatch()
-    }
+    return afterwards(
+      this.watch(c, () => incoming.destroy()),
+      read,
+    )
+  }
+
+  /** As `whileArriving`, for a request that does not pass through the routes. */
+  whilePermitted<T>(incoming: IncomingMessage, mayGoOn: () => boolean, read: () => Promise<T>): Promise<T> {
+    if (this.#guard === undefined) return read()
+    return afterwards(
+      this.watchWhile(mayGoOn, () => incoming.destroy()),
+      read,
+    )
   }
 
   poll(): void {

@@ -1,14 +1,14 @@
 /**
  * Places for long answers, shared by clients. Each holds about a megabyte until its client has taken it.
  *
- * When all places are taken and one more is needed, a reader is ended for it:
+ * When all places are taken and one more is needed, a reader is cut for it:
  *
  *   1. one that takes less than the minimum rate, of any client: the slowest first
- *   2. the slowest one of the client with most places, as long as those are more than the needy one would have
- *   3. one of the same client that has taken nothing for STALE_MS: the one that is idle longest. Not more of them than
- *      there are places in that time, or clients that come back at once would all be new again, and the next one waits
+ *   2. the slowest one of the client with most places, as long as those are more than the new one would have
+ *   3. one of the same client that has taken nothing for STALE_MS: the one that is idle longest. No more than one
+ *      for each place in that time, because clients that retry at once would all be new again
  *
- * If there is none, the needy one waits for WAIT_MS_MAX, and is refused then. docs/decisions/0024-fair-shares.md has the
+ * If there is none, the new one waits for WAIT_MS_MAX, and is refused then. docs/decisions/0024-fair-shares.md has the
  * reasons.
  */
 
@@ -22,13 +22,13 @@ export interface ReadPlacesLimits {
   readonly minReadBytesPerSecond: number
 }
 
-/** The system takes an answer in large steps, so a shorter time tells nothing. */
+/** The kernel takes an answer in large steps, so a shorter time says nothing. */
 const RATE_WINDOW_MS = 4_000
 /** A reader of a megabyte a second moves in steps of up to three seconds where buffers are large, a faster one more often. */
 const STALE_MS = 2_000
-/** How often it is looked for a place while a read waits. */
+/** How often a place is looked for while a read waits. */
 const WAITING_POLL_INTERVAL_MS = 20
-/** A read for which there is no place waits for one so long, then it is refused. */
+/** A read without a place waits this long for one, then it is refused. */
 const WAIT_MS_MAX = 6_000
 /** Each has its first pieces in memory already. */
 const WAITING_MAX = 32
@@ -48,7 +48,7 @@ export class ReadPlaces extends CountedResource {
   readonly #waitingShare = new FairShare(WAITING_MAX)
   #sampling: NodeJS.Timeout | undefined
   #serving: NodeJS.Timeout | undefined
-  /** When the next one may be ended for being idle. */
+  /** When the next reader may be cut for being idle. */
   #nextStaleMs = 0
 
   constructor({ maxReads, minReadBytesPerSecond }: ReadPlacesLimits) {
@@ -61,7 +61,7 @@ export class ReadPlaces extends CountedResource {
     return this.#evict(client) ? this.#admit(client, cut) : this.#wait(client, cut)
   }
 
-  /** Ends the slowest reader below the minimum rate; false if there is none. For those who need its connection. */
+  /** Cuts the slowest reader below the minimum rate, for its connection; false if there is none. */
   cutSlow(): boolean {
     const slowest = this.#slowest((reader) => this.#isSlow(reader))
     if (slowest === undefined) return false
@@ -123,7 +123,7 @@ export class ReadPlaces extends CountedResource {
     for (const reader of this.#readers) {
       if (!among(reader)) continue
       const rate = reader.pace.bytesPerSecond(RATE_WINDOW_MS)
-      // Of several that take nothing at all, the one that came first.
+      // Of several that take nothing at all, the oldest one.
       if (slowest === undefined || rate < slowest.rate) slowest = { reader, rate }
     }
     return slowest?.reader
@@ -155,7 +155,7 @@ export class ReadPlaces extends CountedResource {
     })
   }
 
-  /** Too many wait: one of the client with most of them goes, unless that is the one who asks. */
+  /** Too many reads wait: refuses one of the client with most of them, unless that client asks. */
   #refuseOneOfHeaviest(client: ClientKey): boolean {
     const heaviest = this.#waitingShare.heaviest(client)
     if (heaviest === undefined) return false
@@ -164,7 +164,7 @@ export class ReadPlaces extends CountedResource {
     return true
   }
 
-  /** Whoever has least comes first, and among those whoever waits longest. */
+  /** The client that has least is served first, and among those the one that waits longest. */
   #serveWaiting(): void {
     const byShare = [...this.#waiting].sort((a, b) => this.share.held(a.client) - this.share.held(b.client))
     for (const waiting of byShare) {

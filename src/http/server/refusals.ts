@@ -1,15 +1,15 @@
-/** How a request is sent away before anything is done for it: at little cost, and without keeping its body. */
+/** Refusals of requests before anything is done for them: at little cost, and without keeping the body. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ConstantHeaders } from './answer-class.ts'
 import type { Problem, ProblemShape, ShapeOf } from './problem.ts'
 
-/** Seconds after which it is worth another try. */
+/** Seconds after which a client should retry. */
 export const RETRY_AFTER_SECONDS = 1
-/** A body up to this is dropped while it comes, for the connection to go on with its next request. */
+/** A body up to this length is read and dropped, so that the connection goes on with its next request. */
 const DROPPED_BYTES_MAX = 64 * 1024
-/** The client of a larger one gets so long to notice the answer, then the connection is closed. */
+/** With a larger body the client has this long to notice the answer, then the connection is closed. */
 const NOTICE_MS = 1_000
-/** … or so many bytes. */
+/** … or after this many bytes. */
 const NOTICE_BYTES = 4 * 1024 * 1024
 
 /** 503 with one sentence and `Retry-After`: made once for each shape, sent often. */
@@ -47,7 +47,7 @@ export class Refusal {
   }
 }
 
-/** Node drops the rest of a short body by itself, once the answer is out. */
+/** Node itself drops the rest of a short body, once the answer is sent. */
 export function bodyIsLarge({ headers }: IncomingMessage): boolean {
   const length = headers['content-length']
   return length === undefined
@@ -55,7 +55,7 @@ export function bodyIsLarge({ headers }: IncomingMessage): boolean {
     : Number(length) > DROPPED_BYTES_MAX
 }
 
-/** Nobody wants what is still to come: it is dropped for a moment, in which a client may see its answer and stop. */
+/** Reads and drops the rest of a body for a moment, in which the client may see its answer and stop sending. */
 export function dropBody(incoming: IncomingMessage): void {
   if (incoming.readableEnded || incoming.destroyed) return
   let dropped = 0

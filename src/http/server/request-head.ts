@@ -1,27 +1,27 @@
 /**
- * What a request may not leave open: which host it means, who sends it, and what its body is. Node takes the first of several
- * header lines of one name and drops the others without a word; a proxy in front may have believed another one.
+ * A request has to state its host, token and content type without ambiguity. Of several header lines of one name node takes the
+ * first and silently drops the others; a proxy in front may have used another one.
  */
-import type { IncomingMessage, RequestListener } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type ShapeOf, writeProblem } from './problem.ts'
 import { bodyIsLarge, dropBody } from './refusals.ts'
 
 /** A name or an address, with or without a port; RFC 3986 allows these characters and an empty name. */
 const HOST = /^(?:[a-zA-Z0-9._~%!$&'()*+,;=-]*|\[[a-zA-Z0-9:.%_~-]+\])(?::[0-9]*)?$/
 
-/** Requests whose head can be read in more than one way are refused with 400, the others handed on. */
-export function withClearHead(
-  listener: RequestListener,
+/** Answers 400 and returns true if the head of a request can be read in more than one way. */
+export function refusesUnclearHead(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
   tokensRequired: boolean,
   shapeOf: ShapeOf,
-): RequestListener {
-  return (incoming, outgoing) => {
-    const text = headProblem(incoming, tokensRequired)
-    if (text === undefined) return listener(incoming, outgoing)
-    outgoing.shouldKeepAlive = false
-    writeProblem(incoming, outgoing, { status: 400, code: 'unreadable_request', text }, shapeOf)
-    if (bodyIsLarge(incoming)) dropBody(incoming)
-  }
+): boolean {
+  const text = headProblem(incoming, tokensRequired)
+  if (text === undefined) return false
+  outgoing.shouldKeepAlive = false
+  writeProblem(incoming, outgoing, { status: 400, code: 'unreadable_request', text }, shapeOf)
+  if (bodyIsLarge(incoming)) dropBody(incoming)
+  return true
 }
 
 const UNREADABLE = 'the request cannot be read: '
@@ -39,8 +39,8 @@ export function headProblem(
   let authorization: string | undefined
   let contentType: string | undefined
   for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i]
-    const value = rawHeaders[i + 1]
+    const name = rawHeaders[i]!
+    const value = rawHeaders[i + 1]!
     if (name.length === 4 && is(name, 'host')) {
       if (host !== undefined) return `${UNREADABLE}it has two Host headers; send one`
       host = value
@@ -63,7 +63,7 @@ export function headProblem(
 }
 
 function is(name: string, lowerCase: string): boolean {
-  return name.toLowerCase() === lowerCase
+  return name === lowerCase || name.toLowerCase() === lowerCase
 }
 
 function differing(name: string): string {

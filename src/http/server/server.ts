@@ -1,25 +1,27 @@
 /**
- * Node's HTTP server as we want it: requests of one connection in their turn, connections that stay open for pools,
- * limits on what a client may send and how long it may take, and a stop that loses no answer.
+ * Configures node's HTTP server: requests of one connection are handled in order, connections stay open for pools, there are
+ * limits on what a client may send and how long it may take, and a stop loses no answer.
  */
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import { type AddressInfo, Server as NetServer } from 'node:net'
 import type { TlsFiles } from '../../config.ts'
 import type { Limits } from '../../limits.ts'
+import { admission } from './admission.ts'
 import { type AnswerCounts, answerClass, securityHeaders } from './answer-class.ts'
 import { Connections } from './connections.ts'
-import { answerPreflights, CorsRules } from './cors.ts'
+import { CorsRules } from './cors.ts'
 import type { Gate } from './gate.ts'
-import { PipelinedRequests } from './in-turn.ts'
+import { PipelinedRequests } from './pipelined-requests.ts'
 import { alwaysPlainText, type ShapeOf } from './problem.ts'
-import { headProblem, withClearHead } from './request-head.ts'
+import { headProblem } from './request-head.ts'
+import { ServiceRequest } from './service-request.ts'
 import { readIdentity, tlsOptions } from './tls.ts'
 import { closeTunnel, refuseUnreadable } from './unreadable.ts'
 
-/** How often connections whose headers take too long are looked for. */
+/** How often node looks for connections whose headers take too long. */
 const HEADER_CHECK_INTERVAL_MS = 1_000
-/** While stopping: how often connections without a request are closed. A busy client sends its next one before that. */
+/** While stopping: how often connections without a request are closed. A busy client sends its next request before that. */
 const IDLE_POLL_INTERVAL_MS = 200
 
 export interface Address {
@@ -33,7 +35,7 @@ export interface ServerOptions {
   readonly answers: AnswerCounts
   readonly corsOrigins: readonly string[]
   readonly tokensRequired?: boolean
-  /** False: a body that waits for a 100 is not asked for, and the refusal is all that is sent. */
+  /** False: a client that waits for a 100 gets only the refusal, and does not send its body. */
   readonly mayContinue?: ((incoming: IncomingMessage) => boolean) | undefined
   /** Ends an upload or a reader that is slower than it may be, for its connection; false if there is none. */
   readonly cutSlowTransfer?: () => boolean
@@ -47,7 +49,7 @@ export interface HttpServer {
   readonly server: Server
   readonly connections: Connections
   readonly pipelined: PipelinedRequests
-  /** Reads certificate and key again. Throws TlsError, and stays with what it has; does nothing without TLS. */
+  /** Reads certificate and key again. Throws TlsError, and keeps the old ones then. Does nothing without TLS. */
   reloadTls(): void
 }
 
@@ -71,30 +73,29 @@ export function newServer(
   const connections = new Connections({
     max: limits.maxConnections,
     minUploadBytesPerSecond: limits.minUploadBytesPerSecond,
+    idleSeconds: limits.idleSeconds,
+    keepAliveSeconds: limits.keepAliveSeconds,
     cutSlowTransfer: cutSlowTransfer ?? (() => false),
     shapeOf,
   })
   const pipelined = new PipelinedRequests(limits.maxPipelined)
-  const gated = gate.guard(listener)
-  const asked = cors === undefined ? gated : answerPreflights(cors, gated)
   const options = {
+    IncomingMessage: ServiceRequest,
     ServerResponse: answerClass(always, cors, answers),
     maxHeaderSize: limits.maxHeaderBytes,
     headersTimeout: limits.headerSeconds * 1000,
-    requireHostHeader: false, // said with a sentence in request-head.ts
-    requestTimeout: 0, // an upload takes as long as it takes
+    requireHostHeader: false, // request-head.ts refuses with a sentence
+    requestTimeout: 0, // an upload may take any time
     connectionsCheckingInterval: HEADER_CHECK_INTERVAL_MS,
-    // Clients keep connections in pools for about a minute: we must not be the one who closes first.
-    keepAliveTimeout: limits.keepAliveSeconds * 1000,
+    keepAliveTimeout: limits.keepAliveSeconds * 1000, // only announced to clients: connections.ts closes idle ones
   }
-  const handle = pipelined.inTurn(withClearHead(connections.guard(asked), tokensRequired, shapeOf))
+  const handle = admission({ pipelined, connections, gate, cors, tokensRequired, shapeOf }, listener)
   const server =
     tls === undefined
       ? createServer(options, handle)
       : createTlsServer({ ...options, ...tlsOptions(tls) }, handle)
-  server.timeout = limits.idleSeconds * 1000
-  server.maxHeadersCount = 0 // their bytes are limited; of more than a number node would drop the rest
-  // A client that has said all it wants to say may close its side, and still gets the answers.
+  server.maxHeadersCount = 0 // their bytes are limited; with a number node would drop further ones
+  // A client may close its side after its last request, and still gets the answers.
   ;(server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true
   server.on('clientError', refuseUnreadable(limits, always, shapeOf))
   server.on('connect', closeTunnel)
@@ -117,7 +118,7 @@ export function newServer(
   }
 }
 
-/** Rejects with node's error if the address cannot be had. */
+/** Rejects with node's error if the address is not available. */
 export function listen(server: NetServer, { host, port }: Address): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
@@ -129,8 +130,8 @@ export function listen(server: NetServer, { host, port }: Address): Promise<void
 }
 
 /**
- * An address that cannot be had is told before anything is done to the data folder. Resolves with what the host's name
- * stands for.
+ * Finds out whether an address is available, before anything is done to the data folder. Resolves with the address that the
+ * host's name stands for.
  */
 export async function tryAddress(address: Address): Promise<string> {
   const server = new NetServer()
@@ -146,8 +147,8 @@ export function isLoopback(address: string): boolean {
 }
 
 /**
- * Connections close after their next answer, or when they have none to wait for, all of them when the grace has passed.
- * The `close` of node's HTTP server would cut those between two requests, the second of which may be on its way.
+ * Connections close after their next answer, or when they wait for none; all of them close when `graceMs` has passed.
+ * The `close` of node's HTTP server would cut connections between two requests, the second of which may be on its way.
  */
 export async function stopServing({ server, connections }: HttpServer, graceMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()))

@@ -1,6 +1,6 @@
 /**
- * Clients that are at it, and hardly move: a body that arrives byte by byte, an answer that nobody takes. Node ends
- * connections on which nothing moves at all; these do move. Once a second each is looked at.
+ * Clients that move, but too slowly: a body that arrives byte by byte, an answer of which the client takes hardly anything.
+ * Connections on which nothing moves at all are closed by connections.ts. Each transfer is checked once a second.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { HeaderRecord } from './answer-class.ts'
@@ -20,17 +20,17 @@ export interface SlowClientLimits {
   readonly maxReadSeconds: number
 }
 
-/** A client that is looked after, until `forget`. */
+/** A transfer that is checked, until `forget`. */
 export interface Watched {
-  /** Goes up by what has been moved, in bytes. */
+  /** Bytes moved so far. */
   readonly progress: () => number
   readonly cut: () => void
-  /** False while the service itself is the slow one: then no time passes. Undefined: never. */
+  /** False while the service itself is slow: that time does not count. Undefined: all time counts. */
   readonly isAwaited?: () => boolean
   /** What counts as moving within `idleSeconds`. */
   readonly bytesLeast: number
   readonly idleSeconds: number
-  /** Ends in any case after so long. */
+  /** The transfer is cut after this time in any case. */
   readonly secondsMax: number
 }
 
@@ -38,7 +38,7 @@ export class SlowClients {
   readonly #limits: SlowClientLimits
   readonly #always: HeaderRecord
   readonly #shapeOf: ShapeOf
-  readonly #watched = new Map<Watched, { moved: number; idleLooks: number; looks: number }>()
+  readonly #watched = new Map<Watched, { moved: number; idlePolls: number; polls: number }>()
   #polling: NodeJS.Timeout | undefined
 
   /** `always` are the headers of every answer. */
@@ -49,8 +49,8 @@ export class SlowClients {
   }
 
   /**
-   * A body begins to arrive: `end` of what is returned has to be called in any case. Its client is answered 408 if it
-   * stops, and 408 or 503 if it has to give way to others.
+   * A body begins to arrive: `end` of the returned upload has to be called in any case. The client is answered 408 if the body
+   * stops, and 408 or 503 if its memory is needed for other uploads.
    */
   beginUpload(incoming: IncomingMessage, load: Load): Upload {
     const { uploadIdleSeconds } = this.#limits
@@ -76,7 +76,7 @@ export class SlowClients {
     refuseUpload(incoming, status, sentence, { ...this.#always, ...retry }, this.#shapeOf)
   }
 
-  /** An answer that goes out in pieces: is cut off if its client takes none, or takes too long for all of them. */
+  /** An answer that is sent in pieces: it is cut if the client takes none, or takes too long for all of them. */
   watchReader(outgoing: ServerResponse, progress: () => number): Watched {
     return this.#watch({
       progress,
@@ -94,7 +94,7 @@ export class SlowClients {
   }
 
   #watch(watched: Watched): Watched {
-    this.#watched.set(watched, { moved: watched.progress(), idleLooks: 0, looks: 0 })
+    this.#watched.set(watched, { moved: watched.progress(), idlePolls: 0, polls: 0 })
     if (this.#polling === undefined) {
       this.#polling = setInterval(() => this.#poll(), POLL_INTERVAL_MS)
       this.#polling.unref()
@@ -105,13 +105,13 @@ export class SlowClients {
   #poll(): void {
     for (const [watched, seen] of this.#watched) {
       const progress = watched.progress()
-      seen.looks++
-      if (watched.isAwaited?.() !== false) seen.idleLooks++
+      seen.polls++
+      if (watched.isAwaited?.() !== false) seen.idlePolls++
       if (progress - seen.moved >= watched.bytesLeast) {
         seen.moved = progress
-        seen.idleLooks = 0
+        seen.idlePolls = 0
       }
-      if (seen.idleLooks < watched.idleSeconds && seen.looks < watched.secondsMax) continue
+      if (seen.idlePolls < watched.idleSeconds && seen.polls < watched.secondsMax) continue
       this.forget(watched)
       watched.cut()
     }

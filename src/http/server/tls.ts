@@ -1,6 +1,6 @@
 /**
- * The server's identity: certificate and key from their files, checked before anybody connects, so that what is wrong is
- * told in a sentence that names the file. The key itself is never part of one.
+ * The server's identity: certificate and key from their files. They are checked before the first connection, and an error
+ * names the file in a sentence. The sentence never has a part of the key.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -8,7 +8,7 @@ import type { SecureContextOptions, TlsOptions } from 'node:tls'
 import type { TlsFiles } from '../../config.ts'
 
 const MIN_VERSION = 'TLSv1.2'
-/** A connection that has not agreed on its keys by then is given up. */
+/** A connection that has not finished the handshake by then is closed. */
 const HANDSHAKE_MS = 10_000
 
 /** What is wrong with the files; the message is one sentence for the operator. */
@@ -55,7 +55,7 @@ function read(path: string, flag: string): Buffer {
   }
 }
 
-/** OpenSSL's own words are of no help, and might quote the file. */
+/** OpenSSL's own message does not help, and might quote the file. */
 function parsed<T>(what: string, path: string, flag: string, parse: () => T): T {
   try {
     return parse()

@@ -1,11 +1,11 @@
 /**
  * How fast a client moves one transfer: a body that it sends, or an answer that it takes.
  *
- * Counts bytes of the content, so that chunk extensions, TLS records and headers are no progress; and only the time in which
- * the service waits for the client, so that a slow disk is not counted against it.
+ * Only bytes of the content count, so chunk extensions, TLS records and headers are no progress. Only the time counts in which
+ * the service waits for the client, so a slow disk does not count against it.
  */
 
-/** A sample is taken every so often, by the owner of the transfers. */
+/** How often the owner of the transfers takes a sample. */
 export const SAMPLE_MS = 500
 /** The longest window that can be asked for. */
 const SAMPLES_MAX = 10
@@ -18,9 +18,9 @@ interface Sample {
 export class TransferPace {
   #moved = 0
   #awaitedMs = 0
-  /** What `awaitedMs` was when a byte came or went last. */
+  /** `awaitedMs` at the last byte that moved. */
   #movedAtMs = 0
-  /** Since when the service waits for the client; undefined while the service itself is at work. */
+  /** Since when the service waits for the client; undefined while it does not. */
   #awaitedSince: number | undefined = performance.now()
   readonly #samples: Sample[] = [{ moved: 0, awaitedMs: 0 }]
 

@@ -1,8 +1,8 @@
-/** 401, as CDAP's clients look for it: where a token can be had, and what is wrong with the one that was sent. */
+/** 401 as CDAP's clients expect it: where to get a token, and what is wrong with the one that was sent. */
 import type { Socket } from 'node:net'
 import type { Problem } from './problem.ts'
 
-/** No token at all, one that nobody has, one that had its time. */
+/** The request has no token, an unknown one, or an expired one. */
 export type Unauthenticated = 'missing' | 'unknown' | 'expired'
 
 const DESCRIPTIONS = {
@@ -32,15 +32,15 @@ export function unauthorized(
   }
 }
 
-/** The URL of the service without a path, for a client that has come in by this connection. */
+/** The URL of the service without a path, for the client of this connection. */
 export type PublicAddress = (socket: Pick<Socket, 'localAddress' | 'localPort'>) => string
 
-/** Addresses that stand for all of a machine's. */
+/** Addresses that stand for all addresses of a machine. */
 const ALL_ADDRESSES = new Set(['0.0.0.0', '::', '::ffff:0.0.0.0'])
 
 /**
- * As configured, never as a request says: a client that is sent to another host by what somebody wrote into its request
- * would hand over its password there. A host that stands for all addresses of the machine, as `address` tells, is told as
+ * The configured address, never one from a request: a forged header would send the client, and its password, to another
+ * host. A host that stands for all addresses of the machine (`address` is the resolved one) is reported as
  * the address that the client has reached.
  */
 export function publicAddress(host: string, address: string, publicUrl?: string): PublicAddress {

@@ -1,13 +1,14 @@
 /**
- * Answers below HTTP, written to the socket: to bytes that are no request, to one that does not come to its end, and to
- * an upload that is given up. No answer object exists for those, so their head is made here.
+ * Answers written directly to the socket: to bytes that are no request, to a request that does not end, and to an upload
+ * that is cut. Node has no answer object for these, so their head is formatted here.
  *
- * Answers go out in the order of their requests: what is said of one waits until those before it have their answers.
+ * Answers are sent in the order of their requests: a refusal waits until the requests before it have their answers.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { HeaderRecord } from './answer-class.ts'
 import type { ProblemShape, ShapeOf } from './problem.ts'
+import { ServiceRequest } from './service-request.ts'
 
 /** What is answered here. */
 const STATUS_LINES = {
@@ -29,17 +30,17 @@ const REQUEST_LINE_BYTES_MAX = 2_048
 
 /** Connections on which a request was refused here. */
 const refused = new WeakSet<Duplex>()
-/** Answers that are never given: to requests that came behind one that was refused. */
+/** Answers that are never sent: to requests behind one that was refused. */
 const ignored = new WeakSet<ServerResponse>()
 
-/** Whether this request, which has just come, is to be ignored, as one before it on its connection was refused here. */
+/** Whether this new request is ignored, because one before it on its connection was refused here. */
 export function comesTooLate({ socket }: IncomingMessage, outgoing: ServerResponse): boolean {
   if (!refused.has(socket)) return false
   ignored.add(outgoing)
   return true
 }
 
-/** Answers an upload that is being read, and ends its connection. */
+/** Answers an upload while it is read, and ends its connection. */
 export function refuseUpload(
   { socket, url, headers }: IncomingMessage,
   status: StatusLine,
@@ -51,14 +52,14 @@ export function refuseUpload(
   answerOnSocket(socket, status, sentence, always, shapeOf(url, headers.accept))
 }
 
-/** For 'clientError' of node's server: what its parser could not make a request of. */
+/** For 'clientError' of node's server: its parser found no request in these bytes. */
 export function refuseUnreadable(
   limits: { readonly maxHeaderBytes: number; readonly headerSeconds: number },
   always: HeaderRecord,
   shapeOf: ShapeOf,
 ): (error: ParserError, socket: Duplex) => void {
   return (error, socket) => {
-    if (refused.has(socket)) return // the parser says it again of every byte that comes
+    if (refused.has(socket)) return // the parser emits the error again for every further byte
     refused.add(socket)
     const { status, sentence } = refusalOf(error, limits)
     const shape = shapeOf(...headOf(error, socket))
@@ -79,30 +80,31 @@ function headOf(
   ]
 }
 
-/** For 'connect' of node's server: this is no proxy, and says nothing to those who ask for a tunnel. */
+/** For 'connect' of node's server: this is no proxy, and a request for a tunnel gets no answer. */
 export function closeTunnel(_: IncomingMessage, socket: Duplex): void {
   socket.on('error', () => {}) // node's own listener is gone
   refused.add(socket)
   afterAnswers(socket, () => socket.destroy())
 }
 
-/** Calls `then` once every request has its answer that can be answered without what could not be read. */
+/** Calls `then` once every request has its answer that does not depend on the unreadable bytes. */
 function afterAnswers(socket: Duplex, then: () => void): void {
   const { answer } = underWay(socket)
   const comes = answer != null && !ignored.has(answer) && (answer.req.complete || !isBeingRead(answer.req))
   if (comes) {
-    answer.once('close', () => afterAnswers(socket, then)) // by then the next one has its turn
+    answer.once('close', () => afterAnswers(socket, then)) // then the next answer is under way
   } else {
     then()
   }
 }
 
-/** A request whose body nobody reads is answered whatever becomes of that. */
+/** A request whose body is not read is answered in any case. */
 function isBeingRead(incoming: IncomingMessage): boolean {
+  if (incoming instanceof ServiceRequest && incoming.awaitsBody) return true
   return incoming.listenerCount('data') > 0 || incoming.listenerCount('readable') > 0
 }
 
-/** Answers a sentence and ends the connection; where that request has its answer already, or a part of it, it is cut off. */
+/** Answers with a sentence and ends the connection; if the answer of that request has begun, cuts the connection. */
 function answerOnSocket(
   socket: Duplex,
   statusLine: StatusLine,
@@ -120,7 +122,7 @@ function answerOnSocket(
   })
   const head = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')
   socket.end(`HTTP/1.1 ${statusLine}\r\n${head}\r\n${text}`)
-  // Gone once that is out; a client that does not take it runs into the time limit of connections that do not move.
+  // Closes when the answer is sent. If the client does not take it, connections.ts closes the quiet connection.
   if ('destroySoon' in socket && typeof socket.destroySoon === 'function') socket.destroySoon()
 }
 
@@ -149,14 +151,14 @@ function refusalOf(
   }
 }
 
-/** The answer whose turn it is has begun; or the request that is arriving was answered before it was complete. */
+/** The current answer has begun; or the arriving request was answered before it was complete. */
 function answerBegun(socket: Duplex): boolean {
   const { answer, arriving } = underWay(socket)
   if (answer != null) return answer.headersSent
   return arriving != null && !arriving.complete
 }
 
-/** Node's server keeps both at the socket: the answer whose turn it is, and the request that its parser is reading. */
+/** Node's server keeps both at the socket: the current answer, and the request that its parser is reading. */
 function underWay(socket: Duplex): { answer?: ServerResponse | null; arriving?: IncomingMessage | null } {
   const { _httpMessage: answer, parser } = socket as {
     _httpMessage?: ServerResponse | null
