@@ -167,7 +167,7 @@ export async function openService(
       nowMs,
       random,
       report,
-      oldestMs: (id) => log.tail(id)?.firstTimestampMs ?? 0,
+      oldestMs: (id) => log.tail(id).then((tail) => tail?.firstTimestampMs ?? 0),
       memoryBytes: limits.maxQueryMemoryBytes,
       diskBytes: limits.maxQueryDiskBytes,
       spillFolder: join(config.dataFolder, 'explore-spill'),
@@ -214,6 +214,7 @@ export async function openService(
       endFollowers: () => sizeFeed.stop(),
       shared: [followers, explore.openQueries],
       failure: () => storage.log.failure(),
+      failureHeals: storage.promises.failureHeals,
       freeBytesAtFailure: () => storage.freeBytesAtFailure?.(),
       async close() {
         await schedule.stop()

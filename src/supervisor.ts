@@ -12,6 +12,8 @@ export interface Service {
   readonly listener: RequestListener
   /** Why its store refuses writes since one failed. */
   failure(): Error | undefined
+  /** Whether the failure may end by itself: then the store is not opened again. */
+  readonly failureHeals?: boolean
   /** Calling it again after it has rejected tries again. */
   close(): Promise<void>
 }
@@ -112,9 +114,11 @@ export class Supervisor<H extends Service> {
   async #poll(): Promise<void> {
     if (this.#service.failure() === undefined) {
       if (++this.#healthyPolls >= POLLS_UNTIL_HEALTHY) this.#pauseMs = POLL_INTERVAL_MS
+      for (const end of this.#waiting) end() // the store takes writes
       return this.#wait(POLL_INTERVAL_MS)
     }
     this.#healthyPolls = 0
+    if (this.#service.failureHeals === true) return this.#wait(POLL_INTERVAL_MS)
     const ready = () => this.#options.ready(this.#service, this.#waiting.size > 0)
     if (!(await this.#succeeds(ready))) return this.#wait(NOT_READY_PAUSE_MS)
     if (this.#stopped) return

@@ -50,7 +50,7 @@ export interface ExploreOptions {
   readonly random: () => number
   readonly report: (error: unknown) => void
   /** No event that a log still has is older. */
-  readonly oldestMs: (log: LogId) => number
+  readonly oldestMs: (log: LogId) => Promise<number>
   /** Of the engine, in bytes. */
   readonly memoryBytes: number
   readonly diskBytes: number
@@ -318,12 +318,16 @@ export class Explore {
       strict,
       bound: boundTables(checked.tables),
       columns: checked.columns,
-      needed: () => checked.tables.map((table) => this.#needed(table)),
+      needed: () => Promise.all(checked.tables.map((table) => this.#needed(table))),
       accept,
     }
   }
 
-  #needed({ named: { name, range, eventsMax }, claim, columns }: CheckedTable): NamedTableRequest {
+  async #needed({
+    named: { name, range, eventsMax },
+    claim,
+    columns,
+  }: CheckedTable): Promise<NamedTableRequest> {
     const { id } = claim.stream
     const { log, properties } = this.#streams.get(id)
     return {
@@ -337,7 +341,7 @@ export class Explore {
       // What the janitor has removed stays so, though its columns may be kept and the ttl become longer.
       earliestMs: Math.max(
         earliestVisibleMs(this.#options.nowMs(), properties.ttlSeconds),
-        this.#options.oldestMs(log),
+        await this.#options.oldestMs(log),
       ),
     }
   }

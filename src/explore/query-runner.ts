@@ -42,7 +42,7 @@ export interface Plan {
   readonly strict: boolean
   readonly columns: readonly ResultColumn[]
   /** Asked for when it begins: which events are visible changes while it waits. */
-  readonly needed: () => readonly NamedTableRequest[]
+  readonly needed: () => Promise<readonly NamedTableRequest[]>
   /** Throws SqlError if this outcome is none. */
   readonly accept: (outcome: RunOutcome | StrictFailure) => RunOutcome
 }
@@ -141,7 +141,7 @@ export class QueryRunner {
     try {
       await queryWorker.read(key, plan.statement)
       await queryWorker.bind(key, plan.bound)
-      const outcome = await queryWorker.run(key, plan.needed(), plan.strict)
+      const outcome = await queryWorker.run(key, await plan.needed(), plan.strict)
       query.badEvents = outcome.badEvents
       const { rowCount } = plan.accept(outcome)
       const few =

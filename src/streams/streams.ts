@@ -11,7 +11,6 @@ import type {
   EventLog,
   EventSlices,
   LogId,
-  LogTail,
   Position,
   StagedBatch,
 } from '../../storage/log.ts'
@@ -50,6 +49,9 @@ export interface Space {
   refusal(): ServiceError
 }
 
+/** Events that no client waits for may wait for others. */
+const LINGER = { linger: true } as const
+
 const ENOUGH_SPACE: Space = {
   low: false,
   refusal: () => new ServiceError('disk_low', 'the disk has too little room'),
@@ -66,8 +68,8 @@ export interface EventQuery {
 /** The answer to a query that matches at least one event. */
 export interface EventRead {
   readonly log: LogId
-  /** At least one block, the first of which has been read from disk already. */
-  readonly blocks: Continued
+  /** At least one block; the engine has read the first already. */
+  readonly blocks: NamedBlocks
   /** Cursor of the last event handed out, if `limit` cut off others that match. */
   readonly next?: Cursor
 }
@@ -193,7 +195,7 @@ export class Streams {
       const { log, counts } = this.get(id)
       if (this.#space.low) throw this.#refused(counts)
       try {
-        await this.#log.append(log, [event], linger)
+        await (linger ? this.#log.append(log, [event], LINGER) : this.#log.append(log, [event]))
         this.traffic.wrote(counts, 1, event.body.length)
         return
       } catch (error) {
@@ -205,8 +207,8 @@ export class Streams {
   }
 
   startBatch(id: StreamId): StreamBatch {
-    const { counts } = this.get(id)
-    return new NamedBatch(this.#log.stage(), () => this.get(id), counts, this.#space, this.traffic)
+    const { counts, log } = this.get(id)
+    return new NamedBatch(this.#log.stage(log), () => this.get(id), counts, this.#space, this.traffic)
   }
 
   /** Undefined if no event matches. What is older than the ttl is not there, whether or not it is still on disk. */
@@ -215,15 +217,13 @@ export class Streams {
     const startMs = Math.max(query.startMs, earliestVisibleMs(this.#options.nowMs(), properties.ttlSeconds))
     const { endMs, limit } = query
     const after = await this.#resumePosition(id, log, query.after)
-    const tail = this.#log.tail(log)
-    const blocks = this.#log
-      .read(log, { startMs, endMs, limit, ...(after && { after }) })
-      [Symbol.asyncIterator]()
     try {
-      const first = await blocks.next()
-      if (first.done || tail === undefined) return undefined
-      const next = await this.#nextCursor(log, first.value, tail, query)
-      return { log, blocks: new Continued(id, first.value, blocks), ...(next && { next }) }
+      const read = await this.#log.read(log, { startMs, endMs, limit, ...(after && { after }) })
+      if (read === undefined) return undefined
+      const blocks = new NamedBlocks(id, read.blocks)
+      if (read.next === undefined) return { log, blocks }
+      const origin = (await LogOrigins.load(this.#log, log)).of(read.next.sequence)
+      return { log, blocks, next: { log, position: read.next, origin } }
     } catch (error) {
       throw namingStream(id, error)
     }
@@ -247,42 +247,12 @@ export class Streams {
     }
   }
 
-  /** Sequences have no gaps, so what `limit` cuts off is known before the events are read. */
-  async #nextCursor(
-    log: LogId,
-    first: EventBlock,
-    tail: LogTail,
-    query: EventQuery,
-  ): Promise<Cursor | undefined> {
-    const begin = firstPosition(first)
-    const cut = begin.sequence + query.limit
-    if (cut >= tail.nextSequence) return undefined
-    const [last, beyond] = await Promise.all([
-      lastPositionIf(first, cut - 1) ?? this.#log.locate(log, cut - 1, begin),
-      query.endMs > tail.lastTimestampMs ? undefined : this.#log.locate(log, cut, begin),
-    ])
-    if (beyond !== undefined && beyond.timestampMs >= query.endMs) return undefined
-    // What has been trimmed meanwhile is behind every reader: then the place where this one began will do.
-    const position = last ?? { sequence: cut - 1, timestampMs: begin.timestampMs }
-    return { log, position, origin: (await LogOrigins.load(this.#log, log)).of(position.sequence) }
-  }
-
   /** Throws ServiceError 'namespace_not_found'. */
   assertNamespace(namespace: NamespaceName): void {
     if (this.#registry.namespace(namespace) === undefined) {
       throw new ServiceError('namespace_not_found', `'namespace:${namespace}' was not found.`)
     }
   }
-}
-
-function firstPosition({ firstSequence, runs: [run] }: EventBlock): Position {
-  return { sequence: firstSequence + run.begin, timestampMs: run.timestampMs }
-}
-
-/** The position of the last event of a block if it has this sequence: a short read ends in the block it began in. */
-function lastPositionIf({ firstSequence, runs }: EventBlock, sequence: number): Position | undefined {
-  const run = runs[runs.length - 1]
-  return firstSequence + run.end - 1 === sequence ? { sequence, timestampMs: run.timestampMs } : undefined
 }
 
 function assertSamePrincipal(stream: Stream, change: PropertiesChange): void {
@@ -305,16 +275,14 @@ function namingStream({ namespace, stream }: StreamId, error: unknown): unknown 
   return new StorageError('corrupt', `stream ${namespace}:${stream}, ${error.message}`, { cause: error })
 }
 
-/** An iterator whose first value has been taken already. */
-class Continued implements AsyncIterableIterator<EventBlock, void, undefined> {
+/** The blocks of a stream; damage in them is reported with its name. */
+class NamedBlocks implements AsyncIterableIterator<EventBlock, void, undefined> {
   readonly #id: StreamId
-  readonly #rest: AsyncIterator<EventBlock>
-  #first: EventBlock | undefined
+  readonly #blocks: AsyncIterator<EventBlock, void, undefined>
 
-  constructor(id: StreamId, first: EventBlock, rest: AsyncIterator<EventBlock>) {
+  constructor(id: StreamId, blocks: AsyncIterator<EventBlock, void, undefined>) {
     this.#id = id
-    this.#first = first
-    this.#rest = rest
+    this.#blocks = blocks
   }
 
   [Symbol.asyncIterator](): this {
@@ -322,21 +290,15 @@ class Continued implements AsyncIterableIterator<EventBlock, void, undefined> {
   }
 
   async next(): Promise<IteratorResult<EventBlock, void>> {
-    const first = this.#first
-    if (first === undefined) {
-      try {
-        return await this.#rest.next()
-      } catch (error) {
-        throw namingStream(this.#id, error)
-      }
+    try {
+      return await this.#blocks.next()
+    } catch (error) {
+      throw namingStream(this.#id, error)
     }
-    this.#first = undefined
-    return { done: false, value: first }
   }
 
   async return(): Promise<IteratorResult<EventBlock, void>> {
-    this.#first = undefined
-    await this.#rest.return?.()
+    await this.#blocks.return?.()
     return { done: true, value: undefined }
   }
 }
@@ -376,8 +338,21 @@ class NamedBatch implements StreamBatch {
   async commit(): Promise<void> {
     const { counts } = this.#target()
     if (this.#space.low) throw this.#space.refusal()
-    await this.#staged.commit(() => this.#target().log)
+    await this.#commitToStream()
     if (this.#events > 0) this.#traffic.wrote(counts, this.#events, this.#bytes)
+  }
+
+  /** Goes to the log that the stream has now, and again if that is dropped meanwhile. */
+  async #commitToStream(): Promise<void> {
+    for (;;) {
+      this.#staged.moveTo(this.#target().log)
+      try {
+        await this.#staged.commit()
+        return
+      } catch (error) {
+        if (!isDropped(error)) throw error // truncated or deleted since; look again
+      }
+    }
   }
 
   failed(error: unknown): void {

@@ -7,10 +7,13 @@
  * A group opens when the event loop has handed out everything that was readable, so that requests which arrived
  * together are written together. docs/decisions/0003-group-commit.md has the measurements.
  */
+import assert from 'node:assert'
 import type { GroupWatcher } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
+import { conditionTexts, type JointWrite } from './joint-write.ts'
 import type { Batch, Level } from './level.ts'
 import { storageErrorOf } from './level-error.ts'
+import type { LogWriter } from './log-writer.ts'
 import { Mutex } from './mutex.ts'
 import type { WalName } from './wal-name.ts'
 
@@ -38,6 +41,8 @@ export class GroupCommit {
   /** Told of every group that has become durable. */
   watcher: GroupWatcher | undefined
   #waiting = new Set<GroupMember>()
+  /** Writes over several logs and documents, in the order of their calls. */
+  readonly #joints: JointWrite[] = []
   #running: Promise<void> | undefined
   /** Somebody waits for the next group. */
   #urgent = false
@@ -103,6 +108,21 @@ export class GroupCommit {
     this.#running ??= this.#run()
   }
 
+  /** The write takes part in the next group of joint writes once nothing else waits before it. */
+  joinJoint(joint: JointWrite): void {
+    if (this.#waiting.size === 0 && this.watcher !== undefined) this.#waitingSinceMs = performance.now()
+    this.#joints.push(joint)
+    joint.enqueue()
+    this.#urgent = true
+    this.#endLinger()
+    this.#running ??= this.#run()
+  }
+
+  /** Whether joint writes wait: then commits of documents that come now have to wait for them. */
+  get hasJoints(): boolean {
+    return this.#joints.length > 0
+  }
+
   /** Resolves when nothing waits to be written. */
   async idle(): Promise<void> {
     while (this.#running !== undefined) await this.#running
@@ -116,9 +136,12 @@ export class GroupCommit {
 
   async #run(): Promise<void> {
     await new Promise<void>((resolve) => setImmediate(resolve))
-    while (this.#waiting.size > 0) {
-      if (!this.#urgent) await this.#linger()
-      await this.#writeGroup()
+    while (this.#waiting.size > 0 || this.#joints.length > 0) {
+      if (this.#waiting.size > 0) {
+        if (!this.#urgent) await this.#linger()
+        await this.#writeGroup()
+      }
+      if (this.#joints.length > 0) await this.#writeJoints()
     }
     this.#running = undefined
   }
@@ -138,21 +161,102 @@ export class GroupCommit {
     if (locked !== undefined) await locked
     const members: GroupMember[] = []
     let failure = this.#failure
+    let outcome: StorageError | undefined
     const sinceMs = this.#waitingSinceMs
     const beganMs = this.watcher === undefined ? 0 : performance.now()
     if (failure === undefined) {
       try {
-        const moved = await this.#write(this.#stageGroup(members))
-        if (moved) await this.#walName?.settle()
+        const batch = this.#stageGroup(members)
+        outcome = await this.#writeAcknowledged(batch)
+        failure = this.#failure
       } catch (error) {
         failure = this.#fail(error)
+        outcome = failure // nothing was sent to LevelDB
       }
     } else {
       this.#refuseAll(failure)
     }
     this.#mutex.unlock()
     if (this.watcher !== undefined && failure === undefined) this.#tellWatcher(this.watcher, beganMs, sinceMs)
-    for (const member of members) member.settle(failure)
+    for (const member of members) member.settle(outcome)
+  }
+
+  /** As many joint writes as are ready, in one write. */
+  async #writeJoints(): Promise<void> {
+    const locked = this.#mutex.lock()
+    if (locked !== undefined) await locked
+    const sinceMs = this.#waitingSinceMs
+    const beganMs = this.watcher === undefined ? 0 : performance.now()
+    let staged: StagedJoints | undefined
+    let outcome: StorageError | undefined
+    try {
+      if (this.#failure !== undefined) this.#refuseAll(this.#failure)
+      else staged = await this.#stageJoints()
+      if (staged !== undefined) outcome = await this.#writeAcknowledged(staged.batch)
+    } finally {
+      this.#mutex.unlock()
+    }
+    if (staged === undefined) return
+    if (this.watcher !== undefined && outcome === undefined) this.#tellWatcher(this.watcher, beganMs, sinceMs)
+    for (const writer of staged.writers) writer.settle(outcome)
+    for (const joint of staged.joints) {
+      if (outcome === undefined) joint.resolve('done')
+      else joint.reject(outcome)
+    }
+    for (const writer of staged.writers) writer.joinAgain()
+  }
+
+  /** Undefined if there is nothing to write: none is ready, or the conditions of none hold. */
+  async #stageJoints(): Promise<StagedJoints | undefined> {
+    const ready = this.#takeReadyJoints()
+    if (ready.length === 0) return undefined
+    let texts: Awaited<ReturnType<typeof conditionTexts>>
+    try {
+      texts = await conditionTexts(this.#db, ready)
+    } catch (error) {
+      for (const joint of ready) {
+        joint.withdraw()
+        joint.reject(error)
+      }
+      return undefined
+    }
+    const batch = this.#db.batch() as Batch
+    const nowMs = this.#nowMs()
+    const joints: JointWrite[] = []
+    const writers = new Set<LogWriter>()
+    this.#stagedChanges = 0
+    this.#stagedBytes = 0
+    for (const joint of ready) {
+      if (!joint.holds(texts)) {
+        joint.withdraw()
+        joint.resolve('conflict')
+        continue
+      }
+      joints.push(joint)
+      joint.stageDocuments(batch, texts)
+      for (const writer of joint.writers) writers.add(writer)
+      this.#stagedChanges += joint.count
+      this.#stagedBytes += joint.bytes
+    }
+    if (joints.length === 0) {
+      await batch.close()
+      return undefined
+    }
+    const entries = new Set(joints.flatMap((joint) => joint.entries))
+    for (const writer of writers) writer.stageJoint(batch, nowMs, entries)
+    return { batch, joints, writers }
+  }
+
+  #takeReadyJoints(): JointWrite[] {
+    let ready = 0
+    let bytes = 0
+    for (const joint of this.#joints) {
+      if (!joint.isNext || (ready > 0 && bytes + joint.bytes > GROUP_BYTES_MAX)) break
+      bytes += joint.bytes
+      ready++
+    }
+    assert(ready > 0 || this.#waiting.size > 0, 'a joint write waits for nothing')
+    return this.#joints.splice(0, ready)
   }
 
   /** Whoever waits for this group must not suffer from a watcher that throws. */
@@ -161,6 +265,22 @@ export class GroupCommit {
     try {
       watcher(this.#stagedChanges, this.#stagedBytes, nowMs - beganMs, nowMs - sinceMs)
     } catch {}
+  }
+
+  /**
+   * Resolves with undefined once the write is durable; else with the error of those who are part of it: it may be on disk
+   * all the same.
+   */
+  async #writeAcknowledged(batch: Batch): Promise<StorageError | undefined> {
+    try {
+      const moved = await this.#write(batch)
+      if (moved) await this.#walName?.settle()
+      return undefined
+    } catch (error) {
+      const failure = this.#fail(error)
+      if (failure.code === 'closed') return failure // LevelDB has not seen it
+      return new StorageError('unknown', failure.message, { cause: failure })
+    }
   }
 
   /** Resolves with whether the write stands in a file whose name may not be durable yet. */
@@ -212,5 +332,12 @@ export class GroupCommit {
     const waiting = this.#waiting
     this.#waiting = new Set()
     for (const member of waiting) member.refuse(error)
+    for (const joint of this.#joints.splice(0)) joint.refuse(error)
   }
+}
+
+interface StagedJoints {
+  readonly batch: Batch
+  readonly joints: readonly JointWrite[]
+  readonly writers: ReadonlySet<LogWriter>
 }

@@ -11,7 +11,8 @@ import { Registry } from '../../src/streams/registry.ts'
 import { Streams } from '../../src/streams/streams.ts'
 import { UsageRegistry } from '../../src/streams/usage.ts'
 import type { Level } from '../../storage/level/level.ts'
-import { openStorageOn, type Storage } from '../../storage/level/open.ts'
+import { openStorageOn } from '../../storage/level/open.ts'
+import type { Storage } from '../../storage/storage.ts'
 import { webhookReceiver } from '../support/webhook-receiver.ts'
 
 const NOW_MS = 1_700_000_000_000

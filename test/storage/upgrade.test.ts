@@ -10,7 +10,8 @@ import { Level as ClassicLevel } from 'level'
 import { expect, onTestFinished, test } from 'vitest'
 import { FORMAT_VERSION } from '../../storage/level/format-stamp.ts'
 import { documentKey, FORMAT_1_TAILS, TAILS } from '../../storage/level/keys.ts'
-import { openStorage, type Storage } from '../../storage/level/open.ts'
+import { openStorage } from '../../storage/level/open.ts'
+import type { Storage } from '../../storage/storage.ts'
 import { event, readAll } from '../contract/event-log.ts'
 import { listed } from '../support/listed.ts'
 
@@ -58,10 +59,12 @@ async function tailKeys(folder: string): Promise<{ old: number; new: number }> {
 }
 
 async function everything({ log, catalog }: Storage) {
-  const logs = log.logs()
+  const logs = await log.logs()
   return {
     streams: await listed(catalog, 'streams'),
-    tails: logs.map((id) => [id, log.tail(id)]),
+    tails: await Promise.all(
+      logs.map(async (id) => [id, { ...(await log.tail(id)), bytesWritten: (await log.totals(id)).bytes }]),
+    ),
     events: await Promise.all(logs.map((id) => readAll(log, id))),
   }
 }
@@ -90,7 +93,7 @@ const CONTENT = {
 }
 
 function tail({ firstMs, ...others }: Record<string, number>) {
-  return { ...others, firstTimestampMs: firstMs, mergedSequence: 0, mergedTimestampMs: 0 }
+  return { ...others, firstTimestampMs: firstMs }
 }
 
 test('a folder of format 1 is read whole, and is of this format from then on', async () => {

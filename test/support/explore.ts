@@ -86,7 +86,7 @@ export function restingExplore(registry: Registry): Explore {
     nowMs: Date.now,
     random: Math.random,
     report() {},
-    oldestMs: () => 0,
+    oldestMs: async () => 0,
     memoryBytes: 64 * 1024 * 1024,
     diskBytes: 0,
     spillFolder: '(none)',

@@ -2,21 +2,15 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type fc from 'fast-check'
 import { expect } from 'vitest'
-import type {
-  EventData,
-  EventHeaders,
-  EventLog,
-  EventSlices,
-  Position,
-  ReadRange,
-} from '../../../storage/log.ts'
+import type { LevelLog } from '../../../storage/level/level-log.ts'
+import type { EventData, EventHeaders, EventSlices, Position, ReadRange } from '../../../storage/log.ts'
 import { StorageError } from '../../../storage/storage-error.ts'
 import { type ModelEvent, ModelLog, type StoredEvent } from './storage-model.ts'
 import type { NearTime, Range, StorageStep, Tidying, Writing } from './storage-steps.ts'
 
 /** A store to test, and what can happen to it as a whole. */
 export interface Engine {
-  readonly log: EventLog
+  readonly log: LevelLog
   reopen(): Promise<void>
   /** Opens what is on disk now, as if the process had gone; undefined if the engine cannot. */
   readonly crash: (() => Promise<void>) | undefined
@@ -117,7 +111,7 @@ class Run {
       case 'append': {
         const id = this.#idOf(step.log)
         const events = this.#eventsOf(step)
-        const position = await real.log.append(id, events, step.linger)
+        const position = await real.log.append(id, events, { linger: step.linger })
         this.#written(id, events, position)
         return
       }
@@ -171,7 +165,7 @@ class Run {
   /** All events, and the tail. */
   async compareAll(id: number): Promise<void> {
     await this.#compare(id, FOREVER)
-    this.#compareTail(id)
+    await this.#compareTail(id)
   }
 
   #idOf(log: number): number {
@@ -222,12 +216,13 @@ class Run {
     assertSame(read, this.#logOf(id).read(range), `log ${id}, ${JSON.stringify(range)}`)
   }
 
-  #compareTail(id: number): void {
+  async #compareTail(id: number): Promise<void> {
     const log = this.#logOf(id)
-    const tail = this.real.log.tail(id)
+    const tail = await this.real.log.tail(id)
     // Asked for something, an engine may remember a log that holds nothing.
     if (log.events.length === 0) return void expect(tail?.nextSequence ?? 0).toBe(0)
     expect(tail).toMatchObject(log.tail())
+    expect(await this.real.log.totals(id)).toEqual(log.totals())
     const oldest = log.events[log.first]
     if (oldest !== undefined) expect(tail!.firstTimestampMs).toBeLessThanOrEqual(oldest.timestampMs)
   }
@@ -237,7 +232,7 @@ class Run {
     return writings.map((writing) => {
       const id = this.#idOf(writing.log)
       const events = this.#eventsOf(writing)
-      return { id, events, position: this.real.log.append(id, events, writing.linger) }
+      return { id, events, position: this.real.log.append(id, events, { linger: writing.linger }) }
     })
   }
 
@@ -251,17 +246,17 @@ class Run {
 
   async #batch({ parts, end }: Extract<StorageStep, { do: 'batch' }>): Promise<void> {
     const id = this.#idOf(parts[0]?.log ?? 0)
-    const batch = this.real.log.stage()
+    const batch = this.real.log.stage(id)
     const events: ModelEvent[] = []
     for (const part of parts) events.push(...(await this.#addPart(batch, part)))
     if (end === 'discard') return batch.discard()
-    this.#written(id, events, await batch.commit(() => id))
+    this.#written(id, events, await batch.commit())
     await batch.discard()
   }
 
   async #large(step: Extract<StorageStep, { do: 'large' }>): Promise<void> {
     const id = this.#idOf(step.log)
-    const batch = this.real.log.stage()
+    const batch = this.real.log.stage(id)
     const events: ModelEvent[] = []
     const lengths = Array.from({ length: Math.ceil(300_000 / step.bodyLength) }, () => step.bodyLength)
     for (let part = 0; part < 5; part++) {
@@ -270,12 +265,12 @@ class Run {
     }
     if (step.end === 'leave') return void this.model.left++
     if (step.end === 'discard') return batch.discard()
-    this.#written(id, events, await batch.commit(() => id))
+    this.#written(id, events, await batch.commit())
   }
 
   /** One set of headers for all of it, and a buffer that is overwritten at once. */
   async #addPart(
-    batch: ReturnType<EventLog['stage']>,
+    batch: ReturnType<LevelLog['stage']>,
     { lengths, headers }: Omit<Writing, 'log' | 'linger'>,
   ): Promise<ModelEvent[]> {
     const events = this.#eventsOf({ lengths, headers }).map(({ body }) => ({
@@ -315,13 +310,13 @@ class Run {
     const beforeMs = this.#timeOf(id, tidying.trim)
     const { removed, more } = await log.trim(id, beforeMs, tidying.limit)
     expect(removed).toBeLessThanOrEqual(tidying.limit)
-    this.#trimmed(id, beforeMs, alone && !more)
+    await this.#trimmed(id, beforeMs, alone && !more)
   }
 
   /** Only what is old may have gone; all of it has when trimming is done, save old events in one block with newer ones. */
-  #trimmed(id: number, beforeMs: number, done: boolean): void {
+  async #trimmed(id: number, beforeMs: number, done: boolean): Promise<void> {
     const log = this.#logOf(id)
-    const first = this.real.log.tail(id)?.firstSequence ?? 0
+    const first = (await this.real.log.tail(id))?.firstSequence ?? 0
     expect(first).toBeGreaterThanOrEqual(log.first)
     for (const { sequence, timestampMs } of log.events.slice(log.first, first)) {
       if (timestampMs >= beforeMs) throw new Error(`event ${sequence} is trimmed, and not before ${beforeMs}`)
@@ -339,7 +334,10 @@ class Run {
     const { removed, more } = await this.real.log.drop(id, limit)
     expect(removed).toBeLessThanOrEqual(limit)
     if (more) return
-    expect([this.real.log.tail(id), this.real.log.logs().includes(id)]).toEqual([undefined, false])
+    expect([await this.real.log.tail(id), (await this.real.log.logs()).includes(id)]).toEqual([
+      undefined,
+      false,
+    ])
     retired.shift()
     logs.delete(id)
   }
@@ -382,13 +380,14 @@ class Run {
     await this.real.crash()
     this.model.left = 0
 
-    started.forEach(({ id: to, events }, i) => {
+    for (const [i, { id: to, events }] of started.entries()) {
       const log = this.#logOf(to)
-      const stored = (this.real.log.tail(to)?.nextSequence ?? 0) >= log.events.length + events.length
+      const tail = await this.real.log.tail(to)
+      const stored = (tail?.nextSequence ?? 0) >= log.events.length + events.length
       if (!stored && acknowledged.has(i)) throw new Error(`write ${i} was acknowledged and is lost`)
       if (stored) log.append(events, this.model.nowMs)
-    })
-    this.#trimmed(id, beforeMs, false)
+    }
+    await this.#trimmed(id, beforeMs, false)
     for (const used of this.model.used) await this.compareAll(used)
   }
 
@@ -427,9 +426,10 @@ function slicesOf(events: readonly EventData[]): EventSlices {
 
 const LINE_END = Buffer.from('\n')
 
-async function readEvents(log: EventLog, id: number, range: ReadRange): Promise<StoredEvent[]> {
+async function readEvents(log: LevelLog, id: number, range: ReadRange): Promise<StoredEvent[]> {
   const read: StoredEvent[] = []
-  for await (const { firstSequence, bytes, starts, ends, runs } of log.read(id, range)) {
+  const found = await log.read(id, range)
+  for await (const { firstSequence, bytes, starts, ends, runs } of found?.blocks ?? []) {
     for (const { begin, end, timestampMs, headers } of runs) {
       for (let i = begin; i < end; i++) {
         const body = Buffer.from(bytes.subarray(starts[i], ends[i]))

@@ -1,9 +1,7 @@
-/** Long work of the service itself, in slices: after each, the event loop handles what has arrived. */
-import type { Slice } from './loop-share.ts'
-
+/** Long work of the engine itself, in slices: after each, the event loop handles what has arrived. */
 const SLICE_MS = 2
 
-export class OwnSlice implements Slice {
+export class OwnSlice {
   #endMs = performance.now() + SLICE_MS
 
   get isOver(): boolean {
