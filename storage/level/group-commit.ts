@@ -7,13 +7,12 @@
  * A group opens when the event loop has handed out everything that was readable, so that requests which arrived
  * together are written together. docs/decisions/0003-group-commit.md has the measurements.
  */
-import assert from 'node:assert'
 import type { GroupWatcher } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
-import { conditionTexts, type JointWrite } from './joint-write.ts'
+import { JointQueue } from './joint-queue.ts'
+import type { JointWrite } from './joint-write.ts'
 import type { Batch, Level } from './level.ts'
 import { storageErrorOf } from './level-error.ts'
-import type { LogWriter } from './log-writer.ts'
 import { Mutex } from './mutex.ts'
 import type { WalName } from './wal-name.ts'
 
@@ -42,7 +41,7 @@ export class GroupCommit {
   watcher: GroupWatcher | undefined
   #waiting = new Set<GroupMember>()
   /** Writes over several logs and documents, in the order of their calls. */
-  readonly #joints: JointWrite[] = []
+  readonly #joints: JointQueue
   #running: Promise<void> | undefined
   /** Somebody waits for the next group. */
   #urgent = false
@@ -63,6 +62,7 @@ export class GroupCommit {
     this.#nowMs = nowMs
     this.#sync = sync
     this.#walName = walName
+    this.#joints = new JointQueue(db)
   }
 
   /** Why writes are refused: set by the first failed write, until the engine is opened anew. */
@@ -112,7 +112,6 @@ export class GroupCommit {
   joinJoint(joint: JointWrite): void {
     if (this.#waiting.size === 0 && this.watcher !== undefined) this.#waitingSinceMs = performance.now()
     this.#joints.push(joint)
-    joint.enqueue()
     this.#urgent = true
     this.#endLinger()
     this.#running ??= this.#run()
@@ -120,7 +119,7 @@ export class GroupCommit {
 
   /** Whether joint writes wait: then commits of documents that come now have to wait for them. */
   get hasJoints(): boolean {
-    return this.#joints.length > 0
+    return this.#joints.size > 0
   }
 
   /** Resolves when nothing waits to be written. */
@@ -136,12 +135,12 @@ export class GroupCommit {
 
   async #run(): Promise<void> {
     await new Promise<void>((resolve) => setImmediate(resolve))
-    while (this.#waiting.size > 0 || this.#joints.length > 0) {
+    while (this.#waiting.size > 0 || this.#joints.size > 0) {
       if (this.#waiting.size > 0) {
         if (!this.#urgent) await this.#linger()
         await this.#writeGroup()
       }
-      if (this.#joints.length > 0) await this.#writeJoints()
+      if (this.#joints.size > 0) await this.#writeJoints()
     }
     this.#running = undefined
   }
@@ -187,76 +186,15 @@ export class GroupCommit {
     if (locked !== undefined) await locked
     const sinceMs = this.#waitingSinceMs
     const beganMs = this.watcher === undefined ? 0 : performance.now()
-    let staged: StagedJoints | undefined
-    let outcome: StorageError | undefined
-    try {
-      if (this.#failure !== undefined) this.#refuseAll(this.#failure)
-      else staged = await this.#stageJoints()
-      if (staged !== undefined) outcome = await this.#writeAcknowledged(staged.batch)
-    } finally {
-      this.#mutex.unlock()
-    }
+    if (this.#failure !== undefined) this.#refuseAll(this.#failure)
+    const staged = await this.#joints.stage(this.#nowMs(), GROUP_BYTES_MAX)
+    const outcome = staged && (await this.#writeAcknowledged(staged.batch))
+    this.#mutex.unlock()
     if (staged === undefined) return
+    this.#stagedChanges = staged.changes
+    this.#stagedBytes = staged.bytes
     if (this.watcher !== undefined && outcome === undefined) this.#tellWatcher(this.watcher, beganMs, sinceMs)
-    for (const writer of staged.writers) writer.settle(outcome)
-    for (const joint of staged.joints) {
-      if (outcome === undefined) joint.resolve('done')
-      else joint.reject(outcome)
-    }
-    for (const writer of staged.writers) writer.joinAgain()
-  }
-
-  /** Undefined if there is nothing to write: none is ready, or the conditions of none hold. */
-  async #stageJoints(): Promise<StagedJoints | undefined> {
-    const ready = this.#takeReadyJoints()
-    if (ready.length === 0) return undefined
-    let texts: Awaited<ReturnType<typeof conditionTexts>>
-    try {
-      texts = await conditionTexts(this.#db, ready)
-    } catch (error) {
-      for (const joint of ready) {
-        joint.withdraw()
-        joint.reject(error)
-      }
-      return undefined
-    }
-    const batch = this.#db.batch() as Batch
-    const nowMs = this.#nowMs()
-    const joints: JointWrite[] = []
-    const writers = new Set<LogWriter>()
-    this.#stagedChanges = 0
-    this.#stagedBytes = 0
-    for (const joint of ready) {
-      if (!joint.holds(texts)) {
-        joint.withdraw()
-        joint.resolve('conflict')
-        continue
-      }
-      joints.push(joint)
-      joint.stageDocuments(batch, texts)
-      for (const writer of joint.writers) writers.add(writer)
-      this.#stagedChanges += joint.count
-      this.#stagedBytes += joint.bytes
-    }
-    if (joints.length === 0) {
-      await batch.close()
-      return undefined
-    }
-    const entries = new Set(joints.flatMap((joint) => joint.entries))
-    for (const writer of writers) writer.stageJoint(batch, nowMs, entries)
-    return { batch, joints, writers }
-  }
-
-  #takeReadyJoints(): JointWrite[] {
-    let ready = 0
-    let bytes = 0
-    for (const joint of this.#joints) {
-      if (!joint.isNext || (ready > 0 && bytes + joint.bytes > GROUP_BYTES_MAX)) break
-      bytes += joint.bytes
-      ready++
-    }
-    assert(ready > 0 || this.#waiting.size > 0, 'a joint write waits for nothing')
-    return this.#joints.splice(0, ready)
+    staged.settle(outcome)
   }
 
   /** Whoever waits for this group must not suffer from a watcher that throws. */
@@ -332,12 +270,6 @@ export class GroupCommit {
     const waiting = this.#waiting
     this.#waiting = new Set()
     for (const member of waiting) member.refuse(error)
-    for (const joint of this.#joints.splice(0)) joint.refuse(error)
+    this.#joints.refuseAll(error)
   }
-}
-
-interface StagedJoints {
-  readonly batch: Batch
-  readonly joints: readonly JointWrite[]
-  readonly writers: ReadonlySet<LogWriter>
 }

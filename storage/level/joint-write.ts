@@ -5,7 +5,7 @@
  * writes that go with it wait before its events, so it is never cut and nothing overtakes it. Its conditions are checked
  * while no write is under way, against the documents on disk and those of the joint writes that go before it in the group.
  */
-import type { CatalogChange, CatalogCondition, CommitOutcome } from '../catalog.ts'
+import type { CatalogChange, CatalogCondition } from '../catalog.ts'
 import type { Position } from '../log.ts'
 import type { WriteResult } from '../storage.ts'
 import type { StorageError } from '../storage-error.ts'
@@ -14,7 +14,6 @@ import { documentKey } from './keys.ts'
 import type { Batch, Level } from './level.ts'
 import { storageErrorOf } from './level-error.ts'
 import type { Change, Waiting } from './log-change.ts'
-import type { LogWriter } from './log-writer.ts'
 
 /** Documents as LevelDB has them: `text` undefined deletes. */
 interface EncodedChange {
@@ -28,9 +27,22 @@ interface EncodedCondition {
   readonly version: string | undefined
 }
 
+/** The writing end of a log, as a joint write needs it (log-writer.ts). */
+export interface JointLog {
+  /** Throws StorageError 'dropped' if the log takes no events. */
+  assertTakes(): void
+  enqueueJoint(joint: readonly Waiting[]): void
+  isJointNext(joint: Waiting): boolean
+  withdrawJoint(joint: readonly Waiting[]): void
+  stageJoint(batch: Batch, nowMs: number, joint: ReadonlySet<Waiting>): void
+  settle(error?: StorageError): void
+  joinAgain(): void
+  refuse(error: StorageError): void
+}
+
 /** A change of one log that is part of a joint write. */
 export interface JointChange {
-  readonly writer: LogWriter
+  readonly writer: JointLog
   readonly change: Change
   readonly bytes: number
 }
@@ -54,7 +66,7 @@ export class JointWrite {
   readonly bytes: number
   readonly result: Promise<WriteResult>
   readonly #isNext: () => boolean
-  readonly #byWriter = new Map<LogWriter, Waiting[]>()
+  readonly #byWriter = new Map<JointLog, Waiting[]>()
   readonly #positions: (Position | undefined)[]
   #resolve: (result: WriteResult) => void = () => {}
   #reject: (error: unknown) => void = () => {}
@@ -97,7 +109,7 @@ export class JointWrite {
     else others.push(waiting)
   }
 
-  get writers(): Iterable<LogWriter> {
+  get logs(): Iterable<JointLog> {
     return this.#byWriter.keys()
   }
 
@@ -122,26 +134,38 @@ export class JointWrite {
     return this.conditions.every(({ name, version }) => texts.get(name) === version)
   }
 
-  /** Its documents only: LogWriters stage the events. */
-  stageDocuments(batch: Batch, texts: DocumentTexts): void {
-    for (const { key, name, text } of this.documents) {
+  /** The texts as they are once its documents are written. */
+  change(texts: DocumentTexts): void {
+    for (const { name, text } of this.documents) if (texts.has(name)) texts.set(name, text)
+  }
+
+  /** Its documents only: the writers of its logs stage the events. */
+  stageDocuments(batch: Batch): void {
+    for (const { key, text } of this.documents) {
       if (text === undefined) batch.del(key)
       else batch.put(key, Buffer.from(text, 'utf8'))
-      if (texts.has(name)) texts.set(name, text)
     }
   }
 
-  /** Leaves the order of its logs without being written. */
-  withdraw(): void {
-    for (const [writer, waiting] of this.#byWriter) writer.withdrawJoint(waiting)
+  /** It was written; with an error, the write was not acknowledged. */
+  settle(error?: StorageError): void {
+    if (error === undefined) this.#resolve({ outcome: 'done', positions: this.#positions })
+    else this.#reject(error)
   }
 
-  resolve(outcome: CommitOutcome): void {
-    this.#resolve({ outcome, positions: outcome === 'done' ? this.#positions : [] })
+  conflict(): void {
+    this.#withdraw()
+    this.#resolve({ outcome: 'conflict', positions: [] })
   }
 
-  reject(error: unknown): void {
+  /** It has not been written, and will not be. */
+  fail(error: unknown): void {
+    this.#withdraw()
     this.#reject(error)
+  }
+
+  #withdraw(): void {
+    for (const [writer, waiting] of this.#byWriter) writer.withdrawJoint(waiting)
   }
 
   refuse(error: StorageError): void {

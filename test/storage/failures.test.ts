@@ -26,19 +26,22 @@ describe('a write that fails', () => {
     { name: 'a full disk', message: 'IO error: 000003.log: No space left on device', code: 'full' },
   ]
 
-  test.each(failures)('$name leaves the group unknown, and refuses every write after it', async ({ message, code }) => {
-    const { db, log } = await openFaulty()
-    await log.append(LOG, [event('kept')])
-    db.failWith = new Error(message)
-    const group = await Promise.allSettled([log.append(LOG, [event('a')]), log.append(2, [event('b')])])
-    expect(group.map((one) => one.status === 'rejected' && one.reason.code)).toEqual(['unknown', 'unknown'])
-    expect(log.failure()).toMatchObject({ code })
-    expect(group[0]).toMatchObject({ reason: { message: log.failure()?.message } })
-    db.failWith = undefined
-    await expect(log.append(LOG, [event('c')])).rejects.toMatchObject({ code })
-    expect(log.failure()).toMatchObject({ code })
-    expect((await readAll(log, LOG)).map(({ body }) => body)).toEqual(['kept'])
-  })
+  test.each(failures)(
+    '$name leaves the group unknown, and refuses every write after it',
+    async ({ message, code }) => {
+      const { db, log } = await openFaulty()
+      await log.append(LOG, [event('kept')])
+      db.failWith = new Error(message)
+      const group = await Promise.allSettled([log.append(LOG, [event('a')]), log.append(2, [event('b')])])
+      expect(group.map((one) => one.status === 'rejected' && one.reason.code)).toEqual(['unknown', 'unknown'])
+      expect(log.failure()).toMatchObject({ code })
+      expect(group[0]).toMatchObject({ reason: { message: log.failure()?.message } })
+      db.failWith = undefined
+      await expect(log.append(LOG, [event('c')])).rejects.toMatchObject({ code })
+      expect(log.failure()).toMatchObject({ code })
+      expect((await readAll(log, LOG)).map(({ body }) => body)).toEqual(['kept'])
+    },
+  )
 
   test('everything that waits when it fails is refused, nothing hangs', async () => {
     const { db, log } = await openFaulty()
