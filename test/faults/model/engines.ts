@@ -20,6 +20,9 @@ export const inMemory: OpenEngine = async (nowMs) => {
     get log() {
       return storage.log
     },
+    get storage() {
+      return storage
+    },
     async reopen() {
       await storage.close()
       await db.open()
@@ -44,6 +47,9 @@ export const onDisk: OpenEngine = async (nowMs) => {
   return {
     get log() {
       return storage.log
+    },
+    get storage() {
+      return storage
     },
     async reopen() {
       await storage.close()

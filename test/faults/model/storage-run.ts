@@ -4,6 +4,7 @@ import type fc from 'fast-check'
 import { expect } from 'vitest'
 import type { LevelLog } from '../../../storage/level/level-log.ts'
 import type { EventData, EventHeaders, EventSlices, Position, ReadRange } from '../../../storage/log.ts'
+import type { Storage, WriteResult } from '../../../storage/storage.ts'
 import { StorageError } from '../../../storage/storage-error.ts'
 import { type ModelEvent, ModelLog, type StoredEvent } from './storage-model.ts'
 import type { NearTime, Range, StorageStep, Tidying, Writing } from './storage-steps.ts'
@@ -11,6 +12,7 @@ import type { NearTime, Range, StorageStep, Tidying, Writing } from './storage-s
 /** A store to test, and what can happen to it as a whole. */
 export interface Engine {
   readonly log: LevelLog
+  readonly storage: Storage
   reopen(): Promise<void>
   /** Opens what is on disk now, as if the process had gone; undefined if the engine cannot. */
   readonly crash: (() => Promise<void>) | undefined
@@ -26,6 +28,8 @@ const LOGS = 2
 const ONE_HOUR_MS = 3_600_000
 const STARTED_MS = 1_000_000
 const FOREVER: ReadRange = { startMs: 0, endMs: Number.MAX_SAFE_INTEGER, limit: Number.MAX_SAFE_INTEGER }
+
+const DOCUMENT = ['model', 'write'] as const
 
 const HEADERS: readonly EventHeaders[] = [
   [],
@@ -47,6 +51,8 @@ export interface Expected {
   written: number
   /** Batches that were neither committed nor discarded: what they leave is found when the store is opened. */
   left: number
+  /** The one document, whose content is the number of the write that made it. */
+  document: number | undefined
   readonly logs: Map<number, ModelLog>
   /** Ids of the logs in use. */
   readonly used: number[]
@@ -59,6 +65,7 @@ export function nothingYet(): Expected {
     nowMs: STARTED_MS,
     written: 0,
     left: 0,
+    document: undefined,
     logs: new Map(used.map((id) => [id, new ModelLog()])),
     used,
     retired: [],
@@ -93,7 +100,15 @@ export async function finish(model: Expected, real: Engine): Promise<void> {
   for (let i = 0; i < LOGS; i++) await run.step({ do: 'retire', log: i })
   while (model.retired.length > 0) await run.step({ do: 'drop', limit: 512 })
   while ((await real.log.sweep(512)).more);
+  const [collection, id] = DOCUMENT
+  await real.storage.catalog.commit([{ collection, id, document: undefined }])
   expect(await real.keys()).toEqual([])
+}
+
+interface StartedJoint {
+  readonly parts: readonly { readonly id: number; readonly events: readonly ModelEvent[] }[]
+  readonly document: number
+  readonly result: Promise<WriteResult>
 }
 
 class Run {
@@ -122,6 +137,8 @@ class Run {
         return this.#batch(step)
       case 'large':
         return this.#large(step)
+      case 'write':
+        return this.#write(step)
       case 'read': {
         const id = this.#idOf(step.log)
         return this.#compare(id, this.#rangeOf(id, step.range))
@@ -166,6 +183,7 @@ class Run {
   async compareAll(id: number): Promise<void> {
     await this.#compare(id, FOREVER)
     await this.#compareTail(id)
+    expect((await this.real.storage.catalog.get(...DOCUMENT))?.document).toBe(this.model.document)
   }
 
   #idOf(log: number): number {
@@ -242,6 +260,42 @@ class Run {
     started.forEach(({ id, events }, i) => {
       this.#written(id, events, positions[i])
     })
+  }
+
+  /** Of all that is called in one turn the order is that of the calls. */
+  async #write({ appends, before, after, stale }: Extract<StorageStep, { do: 'write' }>): Promise<void> {
+    const found = await this.real.storage.catalog.get(...DOCUMENT)
+    const first = this.#start(before)
+    const joint = this.#startJoint(appends, stale ? 'of no document' : found?.version)
+    const last = this.#start(after)
+    const { outcome, positions } = await joint.result
+    expect(outcome).toBe(stale ? 'conflict' : 'done')
+    for (const { id, events, position } of first) this.#written(id, events, await position)
+    if (!stale) {
+      this.model.document = joint.document
+      this.#writtenTogether(joint.parts, positions)
+    }
+    for (const { id, events, position } of last) this.#written(id, events, await position)
+    for (const id of this.model.used) await this.compareAll(id)
+  }
+
+  #startJoint(appends: readonly Writing[], version: string | undefined): StartedJoint {
+    const parts = appends.map((writing) => ({ id: this.#idOf(writing.log), events: this.#eventsOf(writing) }))
+    const document = this.model.written++
+    const [collection, id] = DOCUMENT
+    const result = this.real.storage.write({
+      appends: parts.map((part) => ({ log: part.id, events: part.events })),
+      changes: [{ collection, id, document }],
+      conditions: [{ collection, id, version }],
+    })
+    return { parts, document, result }
+  }
+
+  #writtenTogether(
+    parts: readonly { id: number; events: readonly ModelEvent[] }[],
+    positions: readonly (Position | undefined)[],
+  ): void {
+    for (const [i, { id, events }] of parts.entries()) this.#written(id, events, positions[i])
   }
 
   async #batch({ parts, end }: Extract<StorageStep, { do: 'batch' }>): Promise<void> {
@@ -365,18 +419,25 @@ class Run {
   }
 
   /** Of what nobody had been told yet, all of a call's events are there or none, in the order of the calls. */
-  async #crash({ writings, tidying, turns }: Extract<StorageStep, { do: 'crash' }>): Promise<void> {
+  async #crash({ writings, joint, tidying, turns }: Extract<StorageStep, { do: 'crash' }>): Promise<void> {
     if (this.real.crash === undefined) return
+    const found = await this.real.storage.catalog.get(...DOCUMENT)
     const id = this.#idOf(0)
     const told = new Set<number>()
     const started = this.#start(writings)
     started.forEach(({ position }, i) => {
       position.then(() => told.add(i)).catch(() => {})
     })
+    const together = joint && this.#startJoint(joint, found?.version)
+    let isTogetherTold = false
+    together?.result.then(() => {
+      isTogetherTold = true
+    }, ignoreFailure)
     const beforeMs = tidying !== undefined && 'trim' in tidying ? this.#timeOf(id, tidying.trim) : 0
     if (tidying !== undefined) this.#beginTidying(id, tidying, beforeMs)
     for (let turn = 0; turn < turns; turn++) await nextTurn()
     const acknowledged = new Set(told)
+    const isTogetherAcknowledged = isTogetherTold
     await this.real.crash()
     this.model.left = 0
 
@@ -387,8 +448,18 @@ class Run {
       if (!stored && acknowledged.has(i)) throw new Error(`write ${i} was acknowledged and is lost`)
       if (stored) log.append(events, this.model.nowMs)
     }
+    if (together !== undefined) await this.#crashedTogether(together, isTogetherAcknowledged)
     await this.#trimmed(id, beforeMs, false)
     for (const used of this.model.used) await this.compareAll(used)
+  }
+
+  /** The document says whether the write is there: its events then are, too, which the comparison of all logs shows. */
+  async #crashedTogether({ parts, document }: StartedJoint, isAcknowledged: boolean): Promise<void> {
+    const stored = (await this.real.storage.catalog.get(...DOCUMENT))?.document === document
+    if (!stored && isAcknowledged) throw new Error('a write over several logs was acknowledged and is lost')
+    if (!stored) return
+    this.model.document = document
+    for (const { id, events } of parts) this.#logOf(id).append(events, this.model.nowMs)
   }
 
   #beginTidying(id: number, tidying: Tidying, beforeMs: number): void {
@@ -403,6 +474,8 @@ class Run {
     })
   }
 }
+
+function ignoreFailure(): void {} // of a store that is given up
 
 function bodyOf(number: number, length: number): Buffer {
   return Buffer.alloc(length, `${number}|`)
