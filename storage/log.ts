@@ -119,14 +119,14 @@ export interface Stretch {
  */
 export interface StagedBatch {
   add(slices: EventSlices, headers: EventHeaders): Promise<void>
-  /** Names another log for the batch, before `commit`. Nothing that was added is lost. */
+  /** Names another log for the batch, before `commit`, or after one that was 'dropped'. Nothing that was added is lost. */
   moveTo(log: LogId): void
   /**
    * Resolves once durable, with the position of the last event; undefined if the batch was empty. Rejects with StorageError
-   * 'dropped' if the log is being dropped: nothing is stored then.
+   * 'dropped' if the log is being dropped: nothing is stored then, and the batch can be moved and committed again.
    */
   commit(): Promise<Position | undefined>
-  /** Gives the batch up; without effect after `commit`. */
+  /** Gives the batch up; without effect after `commit`, except one that was 'dropped'. */
   discard(): Promise<void>
 }
 

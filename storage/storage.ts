@@ -26,7 +26,7 @@ export interface EnginePromises {
 /** Everything of it is durable at once, or nothing is. */
 export interface StorageWrite {
   readonly appends?: readonly { readonly log: LogId; readonly events: readonly EventData[] }[]
-  /** Batches of this storage's log, in place of their `commit`. */
+  /** Batches of this storage's log, in place of their `commit`. After 'conflict' or 'dropped' they can be written again. */
   readonly batches?: readonly StagedBatch[]
   readonly changes?: readonly CatalogChange[]
   readonly conditions?: readonly CatalogCondition[]
@@ -45,7 +45,9 @@ export interface Storage {
   /** Sentences for the operator about the state in which the store was found, usually none. */
   readonly remarks: readonly string[]
   /**
-   * One write over events of several logs and catalog documents. 'conflict', and nothing stored, if a condition does not hold.
+   * One write over events of several logs and catalog documents, in the order of the appends and commits called before and
+   * after it. 'conflict', and nothing stored, if a condition does not hold. The events of `appends` are bounded in memory:
+   * an engine may refuse more than 64 MiB; larger ones are staged.
    * Rejects with StorageError: 'dropped' if one of the logs is being dropped, else as `append` does.
    */
   write(write: StorageWrite): Promise<WriteResult>

@@ -135,6 +135,27 @@ describe('one write over logs and documents', () => {
     ])
   })
 
+  test('comes after the commits that were called before it, however large they are, and before later ones', async () => {
+    const { storage } = await openFaulty()
+    await storage.catalog.commit([put('k', 'first')])
+    const condition = await asIs(storage.catalog, 'k')
+    const large = 'x'.repeat(700_000)
+    const outcomes = await Promise.all([
+      ...['a', 'b', 'c'].map((id) => storage.catalog.commit([put(id, large)])),
+      storage.catalog.commit([put('k', 'second')]),
+      storage.catalog.commit([put('k', 'third')], [condition]),
+      storage.write({ appends: both('a'), changes: [put('l', 1)] }),
+      storage.catalog.commit([put('l', 2)]),
+    ])
+    expect(outcomes.slice(3)).toEqual([
+      'done',
+      'conflict',
+      expect.objectContaining({ outcome: 'done' }),
+      'done',
+    ])
+    expect((await storage.catalog.get('c', 'l'))?.document).toBe(2)
+  })
+
   test('has a bound', async () => {
     const { storage } = await openFaulty()
     const events = [{ headers: [], body: Buffer.alloc(WRITE_BYTES_MAX / 2) }]
