@@ -31,10 +31,11 @@ export class LogOrigins {
     const { identity } = this
     const stretches = this.#stretches
     let next = stretches.length
-    while (next > 0 && stretches[next - 1].firstSequence > sequence) next--
-    const endSequence = next < stretches.length ? stretches[next].firstSequence : Number.POSITIVE_INFINITY
-    if (next === 0) return { identity, epoch: UNKNOWN_EPOCH, beginSequence: 0, endSequence }
-    const { epoch, firstSequence: beginSequence } = stretches[next - 1]
+    while (next > 0 && stretches[next - 1]!.firstSequence > sequence) next--
+    const endSequence = stretches[next]?.firstSequence ?? Number.POSITIVE_INFINITY
+    const stretch = stretches[next - 1]
+    if (stretch === undefined) return { identity, epoch: UNKNOWN_EPOCH, beginSequence: 0, endSequence }
+    const { epoch, firstSequence: beginSequence } = stretch
     return { identity, epoch, beginSequence, endSequence }
   }
 

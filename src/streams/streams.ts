@@ -330,7 +330,7 @@ class NamedBatch implements StreamBatch {
   add(slices: EventSlices, headers: EventHeaders): Promise<void> {
     if (this.#space.low) return Promise.reject(this.#space.refusal())
     const { starts, ends, count } = slices
-    for (let i = 0; i < count; i++) this.#bytes += ends[i] - starts[i]
+    for (let i = 0; i < count; i++) this.#bytes += ends[i]! - starts[i]!
     this.#events += count
     return this.#staged.add(slices, headers)
   }

@@ -13,6 +13,8 @@
  *
  * Where a block does not match, the reader says so and goes on with the next. What can still be made out of its bytes is
  * handed out as not sound: our own values have a checksum that covers their key, which tells what of it is right.
+ *
+ * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { basename } from 'node:path'
@@ -103,7 +105,7 @@ export class TableReader {
         continue
       if (!read.sound && after !== undefined && key.compare(after) < 0) continue
       last = key
-      const sequence = internal.readUIntLE(trailer + 1, 6) + internal[trailer + 7] * 0x1_0000_0000_0000
+      const sequence = internal.readUIntLE(trailer + 1, 6) + internal[trailer + 7]! * 0x1_0000_0000_0000
       yield { key, value, sequence, deleted: internal[trailer] !== PUT, sound: read.sound }
     }
   }
@@ -166,7 +168,7 @@ export class TableReader {
       return undefined
     }
     const sound = checksumMatches(stored.readUInt32LE(size + 1), stored.subarray(0, size + 1))
-    const content = contentOf(stored.subarray(0, size), stored[size], sound)
+    const content = contentOf(stored.subarray(0, size), stored[size]!, sound)
     if (!sound)
       tell('the block does not match its checksum', content !== undefined && !isWellFormed(content, keys))
     else if (content === undefined) tell('the block cannot be decompressed', false)

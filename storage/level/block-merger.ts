@@ -165,7 +165,7 @@ class Merge {
     this.#openBytes = 0
     if (open.length === 0) return
     const { block, done } = joined(open)
-    const first = { sequence: sequenceOfKey(open[0][0]), timestampMs: timestampOfKey(open[0][0]) }
+    const first = { sequence: sequenceOfKey(open[0]![0]), timestampMs: timestampOfKey(open[0]![0]) }
     this.#done = done
     if (open.length === 1) return
     await this.#writer.merge({ keys: open.map(([key]) => key), block, first, done })
@@ -186,7 +186,7 @@ class Merge {
 /** One block of what these hold, and the position behind it. */
 function joined(entries: readonly Entry[]): { block: UnsealedBlock; done: Position } {
   const builder = new BlockBuilder()
-  const startMs = timestampOfKey(entries[0][0])
+  const startMs = timestampOfKey(entries[0]![0])
   let sequence = 0
   let timestampMs = startMs
   for (const [key, value] of entries) {

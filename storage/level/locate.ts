@@ -31,7 +31,7 @@ export async function locate(
     after: { timestampMs, sequence: sequence - 1 },
   }
   for await (const { firstSequence, runs } of readBlocks(db, writer, range)) {
-    const [{ begin, timestampMs: foundMs }] = runs
+    const { begin, timestampMs: foundMs } = runs[0]!
     return firstSequence + begin === sequence ? { timestampMs: foundMs, sequence } : undefined
   }
   return undefined

@@ -6,6 +6,8 @@
  * a block that is missing as visible as one that is altered: both are StorageError 'corrupt'. Only a trim that moved
  * past the reader meanwhile may take events away from under it; and where the janitor joined blocks meanwhile, the
  * reader seeks anew.
+ *
+ * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
  */
 import type { EventBlock, EventRun, LogRead, LogTail, Position, ReadRange } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
@@ -371,8 +373,8 @@ class LogReader implements BlockReader {
       end >= starts.length &&
       this.#left >= starts.length &&
       runs.length > 0 &&
-      runs[0].timestampMs >= this.#startMs &&
-      runs[runs.length - 1].timestampMs < this.#endMs
+      runs[0]!.timestampMs >= this.#startMs &&
+      runs[runs.length - 1]!.timestampMs < this.#endMs
     )
   }
 
@@ -383,7 +385,7 @@ class LogReader implements BlockReader {
     const end = this.#endSequence - block.firstSequence
     if (this.#wantsAll(block, begin, end)) {
       this.#left -= block.starts.length
-      this.#reachedMs = block.runs[block.runs.length - 1].timestampMs
+      this.#reachedMs = block.runs[block.runs.length - 1]!.timestampMs
       return block
     }
     const runs: EventRun[] = []

@@ -3,6 +3,8 @@
  *
  * Everything that changes a log (events, small batches, segment references, trims) goes through here in order, so that
  * the tail in memory and what is on disk cannot differ.
+ *
+ * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
  */
 import type { EventData, LogId, Position } from '../log.ts'
 import { StorageError } from '../storage-error.ts'

@@ -1,6 +1,8 @@
 /**
  * The events of one log, as far as they can be read from the files of a closed store: block by block, whatever is wrong with
  * LevelDB's own checksums, for each block has one of ours.
+ *
+ * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
  */
 
 import type { StoreFiles } from '../level-files/store-files.ts'
@@ -72,11 +74,11 @@ function mendedReference(key: Buffer, value: Buffer): SegmentReference {
     const mended = Buffer.from(value)
     for (let at = 0; at < value.length && value.length === REFERENCE_BYTES; at++) {
       for (let flip = 1; flip < 256; flip++) {
-        mended[at] = value[at] ^ flip
+        mended[at] = value[at]! ^ flip
         const reference = readableReference(key, mended)
         if (reference !== undefined) return reference
       }
-      mended[at] = value[at]
+      mended[at] = value[at]!
     }
     throw error
   }

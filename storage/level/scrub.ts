@@ -4,6 +4,8 @@
  *
  * Keys come in their order, which is documents, blocks and references, tails, marks, orphans, pieces (keys.ts). So what is
  * told of a log can be held against its tail only at the end. Memory is bounded by the number of logs and uploads.
+ *
+ * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
  */
 
 import type { Entry } from '../level-files/write-batch.ts'
@@ -307,7 +309,7 @@ const MISSING = 'the events are missing'
 
 function addBodies(state: LogState, starts: Uint32Array, ends: Uint32Array): void {
   state.events += starts.length
-  for (let i = 0; i < starts.length; i++) state.bodyBytes += ends[i] - starts[i]
+  for (let i = 0; i < starts.length; i++) state.bodyBytes += ends[i]! - starts[i]!
 }
 
 function messageOf(error: unknown): string {

@@ -96,7 +96,8 @@ async function look(folder: string): Promise<Findings> {
 /** Whether the last write is the one that means nothing but the end (level-log.ts). */
 function wasClosed({ lastWrite, end }: StoreFiles): boolean {
   const [entry] = lastWrite
-  return end.kind === 'whole' && lastWrite.length === 1 && entry.deleted && entry.key.equals(markKey(NO_LOG))
+  if (end.kind !== 'whole' || lastWrite.length !== 1 || entry === undefined) return false
+  return entry.deleted && entry.key.equals(markKey(NO_LOG))
 }
 
 function remarksOn({ end }: StoreFiles): string[] {
@@ -109,7 +110,7 @@ function remarkOnTable({ file, offset, reason, keys }: FileDamage): string {
 }
 
 function damaged(folder: string, damage: readonly FileDamage[]): StorageError {
-  const [{ file, offset, reason }] = damage
+  const { file, offset, reason } = damage[0]!
   const others = damage.length > 1 ? `, and ${damage.length - 1} more` : ''
   return new StorageError(
     'corrupt',

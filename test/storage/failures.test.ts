@@ -150,7 +150,7 @@ describe('bytes on disk that are not what was written', () => {
     change: (value: Buffer) => Buffer | undefined,
   ) {
     const found = (await db.everything()).filter(([key]) => which(key))
-    const [key, value] = found[Math.floor(found.length / 2)]
+    const [key, value] = found[Math.floor(found.length / 2)]!
     const changed = change(Buffer.from(value))
     if (changed === undefined) await db.del(key)
     else await db.put(key, changed)
@@ -158,7 +158,7 @@ describe('bytes on disk that are not what was written', () => {
 
   const letter = (wanted: string) => (key: Buffer) => key[0] === wanted.charCodeAt(0)
   const flip = (value: Buffer) => {
-    value[value.length - 1] ^= 1
+    value[value.length - 1]! ^= 1
     return value
   }
   const remove = () => undefined

@@ -128,8 +128,10 @@ test('a crash between the new stamp and the write that moves the tails loses not
 test('nothing is moved, and the folder is not locked, if one of the tails is damaged', async () => {
   const folder = await format1Folder()
   const db = await openStore(folder)
-  const [[key, value]] = await db.iterator({ ...FORMAT_1_TAILS, reverse: true, limit: 1 }).all()
-  value[20] ^= 1
+  const [[key, value]] = (await db.iterator({ ...FORMAT_1_TAILS, reverse: true, limit: 1 }).all()) as [
+    [Buffer, Buffer],
+  ]
+  value[20]! ^= 1
   await db.put(key, value)
   await db.close()
   for (let attempt = 0; attempt < 2; attempt++) {
