@@ -132,7 +132,7 @@ export interface StagedBatch {
 
 /**
  * Events on their way into a log that has never been written to, with the times they had: `add` as often as needed, then
- * `finish`. Nobody may know of the log yet: what has been added is in it before `finish`, and if that is never called, the
+ * `finish`. No other module may use the log yet: what has been added is in it before `finish`, and if that is never called, the
  * log is one to be dropped.
  */
 export interface LogRestore {

@@ -2,7 +2,7 @@
 export type StorageErrorCode =
   | 'unavailable' // the engine cannot read or write now; nothing was stored
   | 'full' // no disk space is left; nothing was stored
-  | 'unknown' // the write was sent and its outcome cannot be told: it may be stored, or appear after a restart
+  | 'unknown' // the write was sent and its outcome is not known: it may be stored, or appear after a restart
   | 'dropped' // the log is being dropped; nothing was stored
   | 'corrupt' // bytes on disk are not what was written
   | 'closed' // used after close()

@@ -11,7 +11,7 @@ export interface Schedule {
   stop(): Promise<void>
 }
 
-/** `atOnce`: the first tick does not wait, for room may be short. */
+/** `atOnce`: the first tick does not wait, because disk space may be short. */
 export function scheduleJanitor(
   janitor: Janitor,
   intervalMs: number,

@@ -29,7 +29,7 @@ export type LogPiece =
   | { readonly kind: 'record'; readonly offset: number; readonly bytes: Buffer }
   | { readonly kind: 'damage' | 'doubtful'; readonly offset: number; readonly reason: string }
   | { readonly kind: 'torn'; readonly offset: number }
-  /** Bytes that nobody reads and that should be zero. */
+  /** Bytes that are never read and should be zero. */
   | { readonly kind: 'padding'; readonly offset: number }
 
 /**

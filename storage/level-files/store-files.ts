@@ -1,5 +1,5 @@
 /**
- * A LevelDB store read from its files alone: nothing is written, every checksum is verified, and what is damaged is told
+ * A LevelDB store read from its files alone: nothing is written, every checksum is verified, and damage is reported
  * and passed over. LevelDB itself can do none of the three: opening replays and deletes the write-ahead log, and
  * classic-level does not have its options for checking.
  *
@@ -26,7 +26,7 @@ export class StoreFiles {
   readonly #logs: WriteAheadLogs
   #knownTables: readonly Table[] | undefined
 
-  /** Each damage is told once, when it is met. Throws what the file system does. */
+  /** Each damage is reported once, when it is met. Throws what the file system does. */
   constructor(store: string, onDamage: OnFileDamage) {
     this.#store = store
     this.#onDamage = onceEach(onDamage)

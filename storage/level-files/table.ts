@@ -1,5 +1,5 @@
 /**
- * One of LevelDB's tables (`000012.ldb`), read with every checksum verified: classic-level cannot be told to do that.
+ * One of LevelDB's tables (`000012.ldb`), read with every checksum verified: classic-level has no option for that.
  *
  *   table  := block … | filter block | metaindex block | index block | footer
  *   block  := content | type u8 (0 plain, 1 snappy) | masked crc32c u32 of content and type
@@ -100,7 +100,7 @@ export class TableReader {
       const { key: internal, value } = entry
       const key = userKeyOf(internal)
       const trailer = internal.length - KEY_TRAILER_BYTES
-      // Whoever merges tables relies on the order.
+      // Merging tables relies on the order.
       if (!read.sound && ((last !== undefined && key.compare(last) < 0) || key.compare(block.upTo) > 0))
         continue
       if (!read.sound && after !== undefined && key.compare(after) < 0) continue
@@ -138,7 +138,7 @@ export class TableReader {
     return blocks
   }
 
-  /** That nothing lies between the parts, and that those nobody else reads are sound, too. */
+  /** That nothing lies between the parts, and that parts which are not read elsewhere are sound, too. */
   #checkLayout(blocks: readonly IndexedBlock[], metaindex: Handle, index: Handle, footerAt: number): void {
     const tell = (offset: number, reason: string) => this.#onDamage({ file: this.#file, offset, reason })
     const read = this.#readBlock(metaindex, (reason) => tell(metaindex.offset, `metaindex: ${reason}`))

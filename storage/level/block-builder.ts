@@ -171,7 +171,7 @@ export class BlockBuilder {
   }
 
   /**
-   * Takes back blocks that nobody reads any more: their memory serves the blocks to come. As garbage, outside of V8's
+   * Takes back blocks that are no longer read: their memory serves the blocks to come. As garbage, outside of V8's
    * heap, it made V8 mark all of the heap every few megabytes, a tenth of the CPU of an upload.
    */
   recycle(blocks: readonly UnsealedBlock[]): void {

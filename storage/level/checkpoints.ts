@@ -60,7 +60,7 @@ export class Checkpoints {
     }
   }
 
-  /** Whoever catches up beside us, as one who closes the store does, takes the others. */
+  /** A call of `catchUp` beside this one, as at a stop, takes the others. */
   #takeStep(): LogWriter[] {
     const step: LogWriter[] = []
     for (const writer of this.#marked) {

@@ -14,7 +14,7 @@ const SEAL_LENGTH = SEAL.length + 8
 
 export interface ReadDocument {
   readonly json: string
-  /** By the checksum of its own; of a document that has none, nobody can say. */
+  /** By its own checksum; 'unsealed' for a document that has none. */
   readonly state: 'sound' | 'altered' | 'unsealed'
 }
 

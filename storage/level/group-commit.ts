@@ -1,7 +1,7 @@
 /**
- * Group commit: one LevelDB write at a time, with fsync; whoever arrives meanwhile shares the next one.
+ * Group commit: one LevelDB write at a time, with fsync; changes that arrive meanwhile share the next one.
  *
- * Strictly one, whoever writes: behind a write that failed half way LevelDB goes on in the same log, takes what comes next,
+ * Strictly one, for all kinds of writes: behind a write that failed half way LevelDB goes on in the same log, takes what comes next,
  * says that it is durable, and cannot find it any more when it opens. So nothing is on its way while something may fail.
  *
  * A group opens when the event loop has handed out everything that was readable, so that requests which arrived
@@ -18,7 +18,7 @@ import type { WalName } from './wal-name.ts'
 
 /** About how much one write takes: above it a write costs more latency than the shared fsync saves. */
 const GROUP_BYTES_MAX = 1024 * 1024
-/** How long a group that nobody waits for stays open for company. */
+/** How long a group without urgent changes stays open for more. */
 const LINGER_MS = 5
 
 /** Someone with something to write. `stage` and `settle` alternate; a member may join again at any time. */
@@ -37,18 +37,18 @@ export class GroupCommit {
   readonly #sync: boolean
   readonly #walName: WalName | undefined
   readonly #mutex = new Mutex()
-  /** Told of every group that has become durable. */
+  /** Called for every group that has become durable. */
   watcher: GroupWatcher | undefined
   #waiting = new Set<GroupMember>()
   /** Writes over several logs and documents, in the order of their calls. */
   readonly #joints: JointQueue
   #running: Promise<void> | undefined
-  /** Somebody waits for the next group. */
+  /** The next group has a change that does not linger. */
   #urgent = false
   /** Ends the lingering under way, if any. */
   #endLinger: () => void = () => {}
   #failure: StorageError | undefined
-  /** Told of the first write that fails. */
+  /** Called at the first write that fails. */
   onFailure: () => void = () => {}
   /** When the first of those who wait now came. */
   #waitingSinceMs = 0
@@ -95,8 +95,8 @@ export class GroupCommit {
   }
 
   /**
-   * The member takes part in the next group. Joining twice before it is the same as once. With `linger` nobody waits for
-   * the write: it may then stay open for a few milliseconds, to be shared by more.
+   * The member takes part in the next group. Joining twice before it is the same as once. With `linger` the group
+   * may stay open for a few milliseconds, to be shared by more.
    */
   join(member: GroupMember, linger = false): void {
     if (this.#waiting.size === 0 && this.watcher !== undefined) this.#waitingSinceMs = performance.now()
@@ -197,7 +197,7 @@ export class GroupCommit {
     staged.settle(outcome)
   }
 
-  /** Whoever waits for this group must not suffer from a watcher that throws. */
+  /** A watcher that throws must not fail the group. */
   #tellWatcher(watcher: GroupWatcher, beganMs: number, sinceMs: number): void {
     const nowMs = performance.now()
     try {
@@ -206,7 +206,7 @@ export class GroupCommit {
   }
 
   /**
-   * Resolves with undefined once the write is durable; else with the error of those who are part of it: it may be on disk
+   * Resolves with undefined once the write is durable; else with the error for its members: it may be on disk
    * all the same.
    */
   async #writeAcknowledged(batch: Batch): Promise<StorageError | undefined> {

@@ -61,7 +61,7 @@ export interface LevelLogOptions {
   readonly identity?: number
   /** Number of this opening. */
   readonly epoch?: number
-  /** Told of the first write that fails; does not throw. */
+  /** Called at the first write that fails; does not throw. */
   readonly onFailure?: () => void
 }
 
@@ -250,7 +250,7 @@ export class LevelLog implements EventLog, StagingArea {
 
   /**
    * One last write that means nothing, so that nothing that does is last in LevelDB's log: damage to the last write cannot
-   * be told from one that a power cut has torn (level-files/record-log.ts), damage before it can.
+   * be distinguished from one that a power cut has torn (level-files/record-log.ts), damage before it can.
    */
   async #writeEnd(): Promise<void> {
     const batch = this.db.batch() as Batch

@@ -40,7 +40,7 @@ interface SegmentScan {
 
 const DONE: IteratorReturnResult<void> = { done: true, value: undefined }
 
-/** Asked for one block at a time; whoever stops early calls `return`. */
+/** Returns one block at a time; a caller that stops early calls `return`. */
 export type BlockReader = AsyncIterableIterator<EventBlock, void, undefined>
 
 export function readBlocks(db: Level, writer: LogWriter, range: ReadRange): BlockReader {

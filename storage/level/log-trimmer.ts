@@ -150,7 +150,7 @@ export class LogTrimmer {
   }
 
   /**
-   * Segments to give up with these keys. Behind a reference that is damaged nobody can tell: its pieces stay on disk,
+   * Segments to give up with these keys. Behind a damaged reference they are unknown: its pieces stay on disk,
    * which costs less than a log that can never be trimmed again.
    */
   async #segmentsBehind(keys: readonly Buffer[]): Promise<number[]> {

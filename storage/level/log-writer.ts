@@ -106,7 +106,7 @@ export class LogWriter implements GroupMember {
     await this.#enqueue({ kind: 'barrier' }, 0)
   }
 
-  /** Brings the tail on disk up to date. Nobody waits for it: it goes with others. */
+  /** Brings the tail on disk up to date. No caller waits for it: it is written together with other changes. */
   async checkpoint(): Promise<void> {
     if (this.#dropping) return // then every write brings it up to date
     await this.#enqueue({ kind: 'barrier' }, EVENT_OVERHEAD_BYTES, true)

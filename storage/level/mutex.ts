@@ -1,9 +1,9 @@
-/** One at a time, in the order in which they came. Costs nothing while nobody else is there. */
+/** One holder at a time, in the order of the calls. Locking is free while the mutex is. */
 export class Mutex {
   #taken = false
   readonly #waiting: (() => void)[] = []
 
-  /** Undefined if it is the caller's turn now, else a promise of when. Whoever took a turn passes it on, once. */
+  /** Undefined if the caller holds the mutex now, else a promise of when it does. Each holder calls `unlock` once. */
   lock(): Promise<void> | undefined {
     if (this.#taken) return new Promise((resolve) => this.#waiting.push(resolve))
     this.#taken = true

@@ -3,7 +3,7 @@
  *
  * An open LevelDB iterator pins files and a snapshot. A reader may be a client that takes one byte a second, so none is
  * held between two rounds. The next round is fetched while the caller works on this one, and rounds are large, as long as
- * the caller is quick: what many slow readers hold at a time is memory that does nobody any good.
+ * the caller is quick: many slow readers together would hold much memory for nothing.
  *
  * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
  */
@@ -22,7 +22,7 @@ const ROUND_BYTES = 512 * 1024
  */
 const SLOW_BYTES_PER_MS = 10 * 1024
 const SLOW_ROUND_BYTES = 96 * 1024
-/** Room for so many entries is made at once, and no more than a few times of what the last round had. */
+/** A round has at most so many entries, and no more than a few times those of the last round. */
 const ROUND_ENTRIES = 4096
 const ROUND_GROWTH = 4
 

@@ -1,5 +1,5 @@
 /**
- * Tails of the logs that nobody has used since the store was opened. A service may have many thousands of streams of which
+ * Tails of the logs that have not been used since the store was opened. A service may have many thousands of streams of which
  * few are busy, so a log at rest is a row of numbers outside the garbage-collected heap; it gets a LogWriter when it is
  * first asked for something, and is not in here any more.
  *

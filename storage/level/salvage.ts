@@ -29,7 +29,7 @@ import {
 } from './segment-reference.ts'
 import { decodeTail, type StoredTail } from './tail-codec.ts'
 
-/** Events `[from, to]` are left out; `to` is undefined where nobody knows how many there were. */
+/** Events `[from, to]` are left out; `to` is undefined where their number is unknown. */
 export type OnLost = (from: number, to: number | undefined, reason: string) => void
 
 /** In order, without those that are lost; each block as a whole, so the first may begin before the trim point. */

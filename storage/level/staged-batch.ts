@@ -165,6 +165,6 @@ export class LevelStagedBatch implements StagedBatch {
     }
     if (copiesOnPut(this.#area.db)) this.#builder.recycle(blocks)
     this.#writing = this.#area.commit.write(batch)
-    this.#writing.catch(() => {}) // whoever waits for it next is told
+    this.#writing.catch(() => {}) // the next `await` of it rejects
   }
 }

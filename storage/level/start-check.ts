@@ -11,7 +11,7 @@
  *
  * There is one more thing: LevelDB may meet a damaged block with an assertion that ends the process. So where the store was
  * not closed as it should be, all blocks of its newest tables are checked as well, a second or two: a service that
- * died of one is told so when it is started again, instead of dying again.
+ * died of one reports it when it is started again, instead of dying again.
  */
 import { join } from 'node:path'
 import type { FileDamage } from '../level-files/file-damage.ts'

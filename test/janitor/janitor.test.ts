@@ -1,4 +1,4 @@
-/** The janitor over many streams: everybody gets a turn, and nobody's damage stops the others. */
+/** The janitor over many streams: each gets a turn, and damage to one does not stop the others. */
 import { MemoryLevel } from 'memory-level'
 import { expect, test } from 'vitest'
 import { Janitor } from '../../src/janitor/janitor.ts'

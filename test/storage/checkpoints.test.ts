@@ -172,7 +172,7 @@ test('a log that is dropped leaves neither tail nor mark', async () => {
   expect(await (await open(image)).log.logs()).toEqual([2])
 })
 
-test('a block beyond the tail that is altered is told when the store is opened', async () => {
+test('a block beyond the tail that is altered is reported when the store is opened', async () => {
   const folder = await temporaryFolder()
   const { log } = await open(folder)
   await log.append(LOG, [event('a')])

@@ -106,7 +106,7 @@ describe('a write that fails', () => {
 })
 
 describe('durability', () => {
-  test('one write is under way at a time, whoever writes', async () => {
+  test('one write is under way at a time, of all kinds of writes', async () => {
     const { db, log } = await openFaulty()
     const upload = async () => {
       const batch = log.stage(LOG)
