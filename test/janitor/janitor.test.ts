@@ -67,9 +67,9 @@ test('a damaged stream is reported once and does not keep the others waiting', a
   const { clock, db, streams, janitor, reported, id, append, keysOf } = await service()
   for (const name of ['damaged', 'sound']) await streams.create(id(name), { ttlSeconds: 60n })
   await append('damaged', 'a')
-  const [key] = await keysOf('e')
+  const [key] = (await keysOf('e')) as [Buffer]
   const value = Buffer.from((await db.get(key))!)
-  value[value.length - 1] ^= 1
+  value[value.length - 1]! ^= 1
   await append('damaged', 'b')
   await db.put(key, value)
   await append('sound', 'c')
