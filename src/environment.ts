@@ -1,5 +1,5 @@
 /** What the outside world gives the service: handed in, so that a test can be exact. */
-import type { Storage } from '../storage/level/open.ts'
+import type { Storage } from '../storage/storage.ts'
 
 export interface Environment {
   readonly nowMs: () => number

@@ -215,6 +215,7 @@ export async function openService(
       endFollowers: () => sizeFeed.stop(),
       shared: [followers, explore.openQueries],
       failure: () => storage.log.failure(),
+      failureHeals: storage.promises.failureHeals,
       freeBytesAtFailure: () => storage.freeBytesAtFailure?.(),
       async close() {
         await schedule.stop()

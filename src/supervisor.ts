@@ -13,6 +13,8 @@ export interface Service {
   readonly listener: RequestListener
   /** Why its store refuses writes; undefined while it accepts them. */
   failure(): Error | undefined
+  /** Whether the failure may end by itself: then the store is not opened again. */
+  readonly failureHeals?: boolean
   /** After it has rejected, another call tries again. */
   close(): Promise<void>
 }
@@ -113,9 +115,11 @@ export class Supervisor<S extends Service> {
   async #poll(): Promise<void> {
     if (this.#service.failure() === undefined) {
       if (++this.#healthyPolls >= POLLS_UNTIL_HEALTHY) this.#pauseMs = POLL_INTERVAL_MS
+      for (const end of this.#waiting) end() // the store takes writes
       return this.#wait(POLL_INTERVAL_MS)
     }
     this.#healthyPolls = 0
+    if (this.#service.failureHeals === true) return this.#wait(POLL_INTERVAL_MS)
     const ready = () => this.#options.ready(this.#service, this.#waiting.size > 0)
     if (!(await this.#succeeds(ready))) return this.#wait(NOT_READY_PAUSE_MS)
     if (this.#stopped) return

@@ -12,7 +12,7 @@ port2.close()
 /** Small ones cost more to give back than to keep. */
 const BYTES_MIN = 8 * 1024
 
-/** Empties what nobody uses any more; only large buffers that have their memory to themselves, the others stay. */
+/** Frees the memory of buffers that are no longer used: of large ones that do not share it, the others stay. */
 export function freeMemory(buffers: readonly Uint8Array[]): void {
   const memory: ArrayBuffer[] = []
   for (const { buffer, length } of buffers) {

@@ -1,9 +1,11 @@
 /**
- * EventLog: what a log engine promises to the rooms above it, and the values that cross that border.
+ * EventLog: the contract between a log engine and the modules above it, and the values that cross it.
  *
- * A log is an ordered sequence of events on disk, named by a LogId that is never reused. The engine knows no stream
- * names, no TTL and no HTTP. Every engine passes test/contract/event-log.ts.
+ * A log is an ordered sequence of events, named by a LogId that is never reused. The engine knows no stream names, no TTL
+ * and no HTTP. What differs between engines is stated in `EnginePromises` (storage.ts): callers read it there and assume
+ * nothing else. Every engine passes test/contract/event-log.ts.
  */
+import type { StorageError } from './storage-error.ts'
 
 /** Names one log, a whole number from 1 to 2^32-1. Never reused, so an old one can only mean what it meant. */
 export type LogId = number
@@ -24,7 +26,10 @@ export interface EventSlices {
   readonly count: number
 }
 
-/** Where an event stands: sequence counts 0, 1, 2 … per log without gaps; timestamps never go back. */
+/**
+ * Where an event is in its log. Sequences ascend and may have holes, so a caller never adds a count to one; an engine
+ * without holes says so (`gaplessSequences`). Timestamps never go back.
+ */
 export interface Position {
   readonly timestampMs: number
   readonly sequence: number
@@ -39,9 +44,9 @@ export interface EventRun {
 }
 
 /**
- * A stretch of events as read from disk: `runs` cover it in order, event i has sequence `firstSequence + i` and its
- * body is `bytes.subarray(starts[i], ends[i])`. Only what the range asked for is covered by the runs. Bodies are good until
- * the next block is asked for, or the read is given up: then their memory may be used for something else.
+ * Neighbouring events as read: `runs` cover the ones that the range asked for, in order. Inside one block sequences have no
+ * holes: event i has sequence `firstSequence + i` and the body `bytes.subarray(starts[i], ends[i])`. The bytes are valid
+ * until the next block is requested or the read ends; the engine may reuse their memory then.
  */
 export interface EventBlock {
   readonly firstSequence: number
@@ -60,18 +65,36 @@ export interface ReadRange {
   readonly limit: number
 }
 
-/** State of a log as of its last durable write. */
+/** Bounds of a log as of its last durable write. */
 export interface LogTail {
-  /** Sequence the next event will get: also the number of events ever written. */
+  /** Every event has a lower sequence, every later one this or a higher one. A position, not a count of events. */
   readonly nextSequence: number
   /** Timestamp of the last event, 0 if there was none. */
   readonly lastTimestampMs: number
-  /** Body bytes ever written. */
-  readonly bytesWritten: number
-  /** Trim point: sequence of the first event that still exists, nextSequence if none does. */
+  /** Trim point: every event that still exists has this sequence or a higher one; `nextSequence` if none exists. */
   readonly firstSequence: number
   /** No event that still exists is older than this. */
   readonly firstTimestampMs: number
+}
+
+/** What was written to a log since it was created, removed events included. An engine may report it late. */
+export interface LogTotals {
+  readonly events: number
+  /** Bytes of bodies. */
+  readonly bytes: number
+}
+
+/** The answer to a read that matches at least one event. */
+export interface LogRead {
+  /** The matching blocks in order, at least one; the engine has read the first already. End it early with `return`. */
+  readonly blocks: AsyncIterableIterator<EventBlock, void, undefined>
+  /** Position of the last event of `blocks`, if `limit` cut off further events of the range; known before the rest is read. */
+  readonly next?: Position
+}
+
+export interface AppendOptions {
+  /** The caller is in no hurry: the engine may hold the events back for a few milliseconds, to write them with others. */
+  readonly linger?: boolean
 }
 
 /**
@@ -87,25 +110,29 @@ export interface Stretch {
 }
 
 /**
- * A batch on its way in: `add` as often as needed, then `commit` or `discard`, once. Until commit nothing is visible;
- * after it all of it is, contiguous and under one timestamp. `add` resolves when more may be added, which bounds memory.
+ * A large batch for one log: call `add` as often as needed, then `commit` or `discard`, once. Nothing of it is visible
+ * before the commit, all of it after. Up to `contiguousBatchBytesMax` body bytes it is contiguous and has one timestamp; a
+ * larger one is in order, and may be interleaved with other events and have several. `add` resolves when the engine can
+ * take more, which bounds memory.
  *
- * Slices stand in ascending order in their buffer, which may be reused as soon as `add` has been called.
+ * Slices ascend in their buffer, which may be reused as soon as `add` has returned.
  */
 export interface StagedBatch {
   add(slices: EventSlices, headers: EventHeaders): Promise<void>
+  /** Names another log for the batch, before `commit`, or after one that was 'dropped'. Nothing that was added is lost. */
+  moveTo(log: LogId): void
   /**
-   * Resolves once durable, with the position of the last event, or undefined if the batch was empty. `target` is asked
-   * at the last moment, for a large batch takes a while; if it throws, so does commit, and nothing is stored.
+   * Resolves once durable, with the position of the last event; undefined if the batch was empty. Rejects with StorageError
+   * 'dropped' if the log is being dropped: nothing is stored then, and the batch can be moved and committed again.
    */
-  commit(target: () => LogId): Promise<Position | undefined>
-  /** Gives the batch up; after `commit` has succeeded it does nothing. */
+  commit(): Promise<Position | undefined>
+  /** Gives the batch up; without effect after `commit`, except one that was 'dropped'. */
   discard(): Promise<void>
 }
 
 /**
  * Events on their way into a log that has never been written to, with the times they had: `add` as often as needed, then
- * `finish`. Nobody may know of the log yet: what has been added is in it before `finish`, and if that is never called, the
+ * `finish`. No other module may use the log yet: what has been added is in it before `finish`, and if that is never called, the
  * log is one to be dropped.
  */
 export interface LogRestore {
@@ -118,88 +145,95 @@ export interface LogRestore {
   finish(): Promise<void>
 }
 
-/** Work done, and whether there is more of the same to do. */
-export interface Progress {
+/** What maintenance may remove or rewrite, as the caller decides it. */
+export interface MaintenancePlan {
+  /** Logs in use. Their events older than `expiredBeforeMs` are invisible, so the engine may remove them. */
+  readonly logs: readonly { readonly log: LogId; readonly expiredBeforeMs: number }[]
+  /** Logs that will never be used again: the engine removes them completely. */
+  readonly dropped: readonly LogId[]
+  /** Whether the engine may rewrite events so that they are read faster. That takes disk space before it frees some. */
+  readonly mayRewrite: boolean
+  /** A log that cannot be maintained, because it is damaged, does not keep the others from it. */
+  readonly onError: (log: LogId, error: unknown) => void
+}
+
+export interface MaintenanceResult {
+  /** Pieces of storage that were removed, in the engine's own unit: only 0 and growth mean something to a caller. */
   readonly removed: number
+  /** Whether another step has work to do now. */
   readonly more: boolean
 }
 
 /**
- * How many changes share the write, their bytes, and milliseconds: of the write, and since the first of them arrived. What
- * it throws reaches nobody.
+ * Called after every group of changes has become durable: how many changes share the write, their bytes, and milliseconds
+ * of the write and since the first of them arrived. Errors it throws are dropped.
  */
 export type GroupWatcher = (changes: number, bytes: number, writeMs: number, waitMs: number) => void
 
-/** `trim`, `merge` and `drop` of one log are called one after the other; everything else may be called at any time. */
+/**
+ * All methods may be called at any time, `maintain` once at a time. Every method that returns a promise rejects with
+ * StorageError: 'unavailable' or 'full' (certainly not done), 'unknown' (a write that may or may not be stored), 'closed',
+ * 'corrupt' for bytes that are not what was written.
+ */
 export interface EventLog {
   /**
-   * Appends `events` in order; resolves with the position of the last one. Needs at least one.
+   * Appends `events` in order; resolves with the position of the last one. Needs at least one event.
    *
-   * All are stored or none. Once resolved they survive a crash of the process and of the machine. Timestamps come from
-   * the log's clock and never go back. A log comes into being with its first event.
+   * All are stored or none, with neighbouring sequences and one timestamp. Once resolved they are as durable as the engine
+   * promises. Timestamps come from the engine's clock and never go back. A log is created by its first event.
    *
-   * Rejects with StorageError 'unavailable' or 'full' if the engine cannot write: after a failed write the events may
-   * still appear when it is opened again, so a caller that retries may write them twice. 'dropped' while the log is
-   * being dropped; once it is gone its id is not used any more.
-   *
-   * With `linger` the caller is in no hurry: the engine may hold the events back for a few milliseconds, to write them
-   * together with others. They are no less durable once it resolves.
+   * Rejects with 'dropped' while the log is being dropped. After 'unknown' the events may appear later, also after a restart:
+   * a caller that retries may write them twice.
    */
-  append(log: LogId, events: readonly EventData[], linger?: boolean): Promise<Position>
+  append(log: LogId, events: readonly EventData[], options?: AppendOptions): Promise<Position>
 
-  stage(): StagedBatch
+  /** Starts a large batch for this log. */
+  stage(log: LogId): StagedBatch
 
   /** Fills a log from a backup. The log must never have been written to. */
   restore(log: LogId): LogRestore
 
   /**
-   * The events in range, in order, up to the tail as it was at the call. Throws StorageError 'corrupt' where bytes on
-   * disk are not what was written; what was handed out before is right.
+   * The events in range, in order, up to the tail at the time of the call; undefined if there are none. The blocks reject
+   * with 'corrupt' where bytes are not what was written; everything before is right.
    */
-  read(log: LogId, range: ReadRange): AsyncIterable<EventBlock>
+  read(log: LogId, range: ReadRange): Promise<LogRead | undefined>
+
+  /** Position of the event with this sequence; undefined if no event has it, or it was removed. */
+  locate(log: LogId, sequence: number): Promise<Position | undefined>
+
+  /** Bounds of the log; undefined for one that was never written to. */
+  tail(log: LogId): Promise<LogTail | undefined>
+
+  totals(log: LogId): Promise<LogTotals>
+
+  /** Every log that was written to and not dropped. */
+  logs(): Promise<readonly LogId[]>
 
   /**
-   * Position of the event with this sequence; undefined if it is gone or not yet there. `near` is an event before it:
-   * the closer, the fewer seeks.
+   * Resolves when the log may have an event with this sequence or a higher one, however it was written, or when `signal` is
+   * aborted. It may resolve too early, never never: the caller reads again.
    */
-  locate(log: LogId, sequence: number, near?: Position): Promise<Position | undefined>
+  growth(log: LogId, sequence: number, signal: AbortSignal): Promise<void>
 
-  /** Number of the store, which a copy of it that is put into service does not have, 1 to 2^32-1; 0 in memory. */
+  /** Number of the store, 1 to 2^32-1, which a copy of it that is put into service does not have; 0 in memory. */
   readonly identity: number
 
-  /**
-   * What is known of who wrote the events of a log, ascending; events before the first stretch are of no known epoch.
-   * At once where they are at hand. Rejects with StorageError.
-   */
-  stretches(log: LogId): readonly Stretch[] | Promise<readonly Stretch[]>
+  /** Which openings wrote the events of a log, ascending; the epoch of events before the first stretch is unknown. */
+  stretches(log: LogId): Promise<readonly Stretch[]>
 
-  /** Undefined for a log that has never been written to. */
-  tail(log: LogId): LogTail | undefined
-
-  /** Every log that has a tail. */
-  logs(): LogId[]
-
-  /** Removes up to `limit` blocks all of whose events are older than `beforeMs`, oldest first. */
-  trim(log: LogId, beforeMs: number, limit: number): Promise<Progress>
+  /** The clock that gives events their times, in milliseconds since 1970. */
+  nowMs(): number
 
   /**
-   * Joins small neighbouring blocks of events older than `beforeMs`, looking at up to `limit` blocks: events that arrived
-   * one by one are then read as fast as a batch. Nothing a reader sees changes. `removed` counts blocks that went.
+   * One bounded step of removing expired events and dropped logs, of cleaning up after abandoned batches, and of rewriting
+   * events for faster reads. Readers see no difference. Every log of the plan gets its share over repeated steps.
    */
-  merge(log: LogId, beforeMs: number, limit: number): Promise<Progress>
+  maintain(plan: MaintenancePlan): Promise<MaintenanceResult>
 
-  /** Removes up to `limit` blocks of a log that will never be used again, and the log itself with the last. */
-  drop(log: LogId, limit: number): Promise<Progress>
-
-  /** Removes up to `limit` blocks of segments that belong to no log: abandoned uploads, trimmed and dropped ones. */
-  sweep(limit: number): Promise<Progress>
-
-  /** Called after every durable append with the log that grew. */
-  onAppend(listener: (log: LogId) => void): () => void
-
-  /** `watcher` is told of every group of changes that has become durable, instead of the one before it. */
+  /** `watcher` replaces the one before. An engine without groups never calls it. */
   watchGroups(watcher: GroupWatcher): void
 
-  /** Why writes are refused since a write failed; undefined while all is well. */
-  failure(): Error | undefined
+  /** Why writes are refused now; undefined while they are accepted. Whether it ends by itself: `failureHeals`. */
+  failure(): StorageError | undefined
 }

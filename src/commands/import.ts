@@ -43,7 +43,7 @@ exit code: 0 done, 2 nothing was imported
     const storage = await openStorage(data, { nowMs: environment.nowMs, sync: true })
     try {
       const registry = await Registry.load(storage.catalog)
-      const properties = propertiesOfEmpty(registry, storage.log, id)
+      const properties = await propertiesOfEmpty(registry, storage.log, id)
       const progress = new Progress(environment)
       let events = 0
       await restoreStream({ registry, log: storage.log }, id, properties, async (restore) => {
@@ -70,10 +70,10 @@ function streamFrom(text: string): StreamId {
 }
 
 /** Of the stream, if it is there; refuses one that has events. */
-function propertiesOfEmpty(registry: Registry, log: EventLog, { namespace, stream }: StreamId) {
+async function propertiesOfEmpty(registry: Registry, log: EventLog, { namespace, stream }: StreamId) {
   const existing = registry.find(namespace, stream)
   if (existing === undefined) return DEFAULT_PROPERTIES
-  const tail = log.tail(existing.log)
+  const tail = await log.tail(existing.log)
   if (tail !== undefined && tail.firstSequence < tail.nextSequence) {
     const name = streamKey({ namespace, stream })
     throw new UsageError(`stream ${name} is not empty; truncate it first, or import into another`)

@@ -2,10 +2,11 @@
 
 import { documentsIn, logsIn } from '../../storage/level/closed-content.ts'
 import { type ClosedStore, openClosedStore } from '../../storage/level/closed-store.ts'
-import { openStorage, type Storage } from '../../storage/level/open.ts'
+import { openStorage } from '../../storage/level/open.ts'
 import { salvageLog } from '../../storage/level/salvage.ts'
 import type { EventBlock, LogId, LogRestore } from '../../storage/log.ts'
 import { slicesOfRun } from '../../storage/slices.ts'
+import type { Storage } from '../../storage/storage.ts'
 import { DEFAULT_NAMESPACE, parseStreamName, type StreamId, streamKey } from '../streams/names.ts'
 import { DEFAULT_NAMESPACE_PROPERTIES } from '../streams/namespace.ts'
 import { DEFAULT_PROPERTIES, type StreamProperties } from '../streams/properties.ts'

@@ -208,9 +208,7 @@ export class Meter implements RemovalHook {
     await catalog.each('meter-gone', (id) => this.#gone.push(Number(id)))
     for (const stream of registry.allStreams()) {
       const { counts, id } = stream
-      const tail = log.tail(stream.log)
-      const events = tail?.nextSequence ?? 0
-      const bytes = tail?.bytesWritten ?? 0
+      const { events, bytes } = await log.totals(stream.log)
       const document = decodeTotals(stored.get(streamKey(id)))
       if (document === undefined && stream.createdMs === undefined) {
         // The stream is older than its metrics, or from a backup: the times of its events are not known.
@@ -227,7 +225,10 @@ export class Meter implements RemovalHook {
       const known = document?.log === stream.log ? document : { events: 0, bytes: 0 }
       const newEvents = Math.max(0, events - known.events)
       const newBytes = newEvents === 0 ? 0 : Math.max(0, bytes - known.bytes)
-      if (newEvents > 0) await this.#take(counts, tail?.lastTimestampMs ?? 0, [newEvents, newBytes, 0, 0, 0])
+      if (newEvents > 0) {
+        const tail = await log.tail(stream.log)
+        await this.#take(counts, tail?.lastTimestampMs ?? 0, [newEvents, newBytes, 0, 0, 0])
+      }
       const left = unwrittenTotals
         ?.get(counts.incarnation)
         ?.map((total, i) => Math.max(0, total - totalsOf(counts)[i]!))
@@ -279,7 +280,7 @@ export class Meter implements RemovalHook {
       const at = chunkBegin(resolution, second)
       chunks.push((await this.#storedChunk(counts.incarnation, resolution, at)) ?? { at, points: [] })
     }
-    const lastMs = this.#parts.log.tail(log)?.lastTimestampMs ?? 0 // which never goes back
+    const lastMs = (await this.#parts.log.tail(log))?.lastTimestampMs ?? 0 // which never goes back
     const newestSecond = Math.max(second, Math.floor(lastMs / 1000))
     const lastSecond = newestSecond - second < CLOCK_REGRESSION_SECONDS ? newestSecond : second
     const active: Active = { chunks, unwritten: new Map(), lastSecond, newestSecond }
@@ -327,7 +328,7 @@ export class Meter implements RemovalHook {
       // Inside `change`, so that no stream is deleted meanwhile: its documents would be written again.
       await this.#parts.registry.change(async () => {
         await settled()
-        const changes = this.#takeDue(taken)
+        const changes = await this.#takeDue(taken)
         if (changes.length === 0) return
         await this.#parts.catalog.commit(changes)
         for (const { counts } of taken) this.#kept.add(counts.incarnation)
@@ -342,8 +343,10 @@ export class Meter implements RemovalHook {
     }
   }
 
-  #takeDue(taken: Taken[]): CatalogChange[] {
+  /** What was counted and the totals of the logs are taken in one turn of the event loop, so that they belong together. */
+  async #takeDue(taken: Taken[]): Promise<CatalogChange[]> {
     const changes: CatalogChange[] = []
+    const totals: Promise<CatalogChange>[] = []
     for (const counts of this.#due) {
       if (taken.length >= WRITE_STREAMS) break
       this.#due.delete(counts)
@@ -359,9 +362,9 @@ export class Meter implements RemovalHook {
       for (const [id, { at, points }] of chunks) {
         changes.push({ collection: 'meter-points', id, document: { at, points: [...points] } })
       }
-      changes.push(totalsChange(stream, this.#parts.log))
+      totals.push(totalsChange(stream, this.#parts.log))
     }
-    return changes
+    return [...changes, ...(await Promise.all(totals))]
   }
 
   /** Undefined once it has been deleted. */
@@ -410,15 +413,10 @@ interface Taken {
   readonly chunks: ReadonlyMap<string, Chunk>
 }
 
-function totalsChange({ id, counts, log }: Stream, logs: EventLog): CatalogChange {
-  const tail = logs.tail(log)
-  const document: StoredTotals = {
-    life: counts.incarnation,
-    log,
-    events: tail?.nextSequence ?? 0,
-    bytes: tail?.bytesWritten ?? 0,
-    totals: totalsOf(counts),
-  }
+async function totalsChange({ id, counts, log }: Stream, logs: EventLog): Promise<CatalogChange> {
+  const totals = totalsOf(counts)
+  const { events, bytes } = await logs.totals(log)
+  const document: StoredTotals = { life: counts.incarnation, log, events, bytes, totals }
   return { collection: 'meter-totals', id: streamKey(id), document }
 }
 

@@ -37,7 +37,7 @@ export async function resumePosition(
     if (origins.restored) throw gone(cursor, IMPORTED)
     return undefined
   }
-  const tail = events.tail(log)
+  const tail = await events.tail(log)
   if (tail === undefined || !isWithin(position, tail)) throw gone(cursor, NOT_HERE)
   const { epoch } = origins.of(position.sequence)
   if (origin === undefined || epoch === UNKNOWN_EPOCH) await assertSameTime(events, cursor, tail)
@@ -46,15 +46,20 @@ export async function resumePosition(
 }
 
 /** As far as the tail says it. */
-function isWithin({ sequence, timestampMs }: Position, tail: LogTail): boolean {
-  const last = tail.nextSequence - 1
-  if (sequence >= last) return sequence === last && timestampMs === tail.lastTimestampMs
-  return timestampMs <= tail.lastTimestampMs
+function isWithin(position: Position, tail: LogTail): boolean {
+  if (position.sequence >= tail.nextSequence) return false
+  if (isRightBefore(position, tail)) return position.timestampMs === tail.lastTimestampMs
+  return position.timestampMs <= tail.lastTimestampMs
+}
+
+/** No event fits between this one and the tail, so it is the last. Where sequences have holes, the last may be before. */
+function isRightBefore({ sequence }: Position, { nextSequence }: LogTail): boolean {
+  return sequence + 1 === nextSequence
 }
 
 async function assertSameTime(events: EventLog, cursor: Cursor, tail: LogTail): Promise<void> {
   const { sequence, timestampMs } = cursor.position
-  if (sequence === tail.nextSequence - 1) return // compared with the tail already
+  if (isRightBefore(cursor.position, tail)) return // compared with the tail already
   const found = await events.locate(cursor.log, sequence)
   // Of one that is gone nothing is known but that it was not younger than those that are left.
   const isSame =

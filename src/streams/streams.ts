@@ -11,7 +11,6 @@ import type {
   EventLog,
   EventSlices,
   LogId,
-  LogTail,
   Position,
   StagedBatch,
 } from '../../storage/log.ts'
@@ -51,6 +50,9 @@ export interface Space {
   refusal(): ServiceError
 }
 
+/** Events that no client waits for may wait for others. */
+const LINGER = { linger: true } as const
+
 const ENOUGH_SPACE: Space = {
   low: false,
   refusal: () => new ServiceError('disk_low', 'the disk has too little free space'),
@@ -67,8 +69,8 @@ export interface EventQuery {
 /** The result of a query that matches at least one event. */
 export interface EventRead {
   readonly log: LogId
-  /** At least one block, the first of which has been read from disk already. */
-  readonly blocks: Continued
+  /** At least one block; the engine has read the first already. */
+  readonly blocks: NamedBlocks
   /** Cursor of the last event handed out, if `limit` cut off others that match. */
   readonly next?: Cursor
 }
@@ -194,7 +196,8 @@ export class Streams {
     if (stream.isReplaced) return this.#appendAgain(stream, event, linger)
     const { log, counts } = stream
     if (this.#space.low) return Promise.reject(this.#refused(counts))
-    return this.#log.append(log, [event], linger).then(
+    const appended = linger ? this.#log.append(log, [event], LINGER) : this.#log.append(log, [event])
+    return appended.then(
       () => this.traffic.wrote(counts, 1, event.body.length),
       (error) => {
         if (isDropped(error)) return this.#appendAgain(stream, event, linger) // truncated or deleted since
@@ -214,8 +217,8 @@ export class Streams {
   }
 
   startBatch(id: StreamId): StreamBatch {
-    const { counts } = this.get(id)
-    return new NamedBatch(this.#log.stage(), () => this.get(id), counts, this.#space, this.traffic)
+    const { counts, log } = this.get(id)
+    return new NamedBatch(this.#log.stage(log), () => this.get(id), counts, this.#space, this.traffic)
   }
 
   /** Undefined if no event matches. Events older than the ttl never match, also while they are still on disk. */
@@ -224,15 +227,13 @@ export class Streams {
     const startMs = Math.max(query.startMs, earliestVisibleMs(this.#options.nowMs(), properties.ttlSeconds))
     const { endMs, limit } = query
     const after = await this.#resumePosition(id, log, query.after)
-    const tail = this.#log.tail(log)
-    const blocks = this.#log
-      .read(log, { startMs, endMs, limit, ...(after && { after }) })
-      [Symbol.asyncIterator]()
     try {
-      const first = await blocks.next()
-      if (first.done || tail === undefined) return undefined
-      const next = await this.#nextCursor(log, first.value, tail, query)
-      return { log, blocks: new Continued(id, first.value, blocks), ...(next && { next }) }
+      const read = await this.#log.read(log, { startMs, endMs, limit, ...(after && { after }) })
+      if (read === undefined) return undefined
+      const blocks = new NamedBlocks(id, read.blocks)
+      if (read.next === undefined) return { log, blocks }
+      const origin = (await LogOrigins.load(this.#log, log)).of(read.next.sequence)
+      return { log, blocks, next: { log, position: read.next, origin } }
     } catch (error) {
       throw namingStream(id, error)
     }
@@ -256,26 +257,6 @@ export class Streams {
     }
   }
 
-  /** Sequences have no gaps, so the position of the cut is known before the events are read. */
-  async #nextCursor(
-    log: LogId,
-    first: EventBlock,
-    tail: LogTail,
-    query: EventQuery,
-  ): Promise<Cursor | undefined> {
-    const begin = firstPosition(first)
-    const cut = begin.sequence + query.limit
-    if (cut >= tail.nextSequence) return undefined
-    const [last, beyond] = await Promise.all([
-      lastPositionIf(first, cut - 1) ?? this.#log.locate(log, cut - 1, begin),
-      query.endMs > tail.lastTimestampMs ? undefined : this.#log.locate(log, cut, begin),
-    ])
-    if (beyond !== undefined && beyond.timestampMs >= query.endMs) return undefined
-    // If the last event has been trimmed meanwhile, its time is not known: the time of the first event is used.
-    const position = last ?? { sequence: cut - 1, timestampMs: begin.timestampMs }
-    return { log, position, origin: (await LogOrigins.load(this.#log, log)).of(position.sequence) }
-  }
-
   /** Throws ServiceError 'namespace_not_found'. */
   assertNamespace(namespace: NamespaceName): void {
     if (this.#registry.namespace(namespace) === undefined) {
@@ -285,18 +266,6 @@ export class Streams {
 }
 
 const QUEUED = Promise.resolve()
-
-/** A block has at least one run. */
-function firstPosition({ firstSequence, runs }: EventBlock): Position {
-  const { begin, timestampMs } = runs[0]!
-  return { sequence: firstSequence + begin, timestampMs }
-}
-
-/** The position of the last event of a block if it has this sequence: a short read ends in the block it began in. */
-function lastPositionIf({ firstSequence, runs }: EventBlock, sequence: number): Position | undefined {
-  const { end, timestampMs } = runs.at(-1)!
-  return firstSequence + end - 1 === sequence ? { sequence, timestampMs } : undefined
-}
 
 function assertSamePrincipal(stream: Stream, change: PropertiesChange): void {
   const { principal } = change
@@ -318,16 +287,14 @@ function namingStream(id: StreamId, error: unknown): unknown {
   return new StorageError('corrupt', `stream ${streamKey(id)}, ${error.message}`, { cause: error })
 }
 
-/** An iterator whose first value has been taken already. */
-class Continued implements AsyncIterableIterator<EventBlock, void, undefined> {
+/** The blocks of a stream; damage in them is reported with its name. */
+class NamedBlocks implements AsyncIterableIterator<EventBlock, void, undefined> {
   readonly #id: StreamId
-  readonly #rest: AsyncIterator<EventBlock>
-  #first: EventBlock | undefined
+  readonly #blocks: AsyncIterator<EventBlock, void, undefined>
 
-  constructor(id: StreamId, first: EventBlock, rest: AsyncIterator<EventBlock>) {
+  constructor(id: StreamId, blocks: AsyncIterator<EventBlock, void, undefined>) {
     this.#id = id
-    this.#first = first
-    this.#rest = rest
+    this.#blocks = blocks
   }
 
   [Symbol.asyncIterator](): this {
@@ -335,21 +302,15 @@ class Continued implements AsyncIterableIterator<EventBlock, void, undefined> {
   }
 
   async next(): Promise<IteratorResult<EventBlock, void>> {
-    const first = this.#first
-    if (first === undefined) {
-      try {
-        return await this.#rest.next()
-      } catch (error) {
-        throw namingStream(this.#id, error)
-      }
+    try {
+      return await this.#blocks.next()
+    } catch (error) {
+      throw namingStream(this.#id, error)
     }
-    this.#first = undefined
-    return { done: false, value: first }
   }
 
   async return(): Promise<IteratorResult<EventBlock, void>> {
-    this.#first = undefined
-    await this.#rest.return?.()
+    await this.#blocks.return?.()
     return { done: true, value: undefined }
   }
 }
@@ -388,8 +349,21 @@ class NamedBatch implements StreamBatch {
   async commit(): Promise<void> {
     const { counts } = this.#target()
     if (this.#space.low) throw this.#space.refusal()
-    await this.#staged.commit(() => this.#target().log)
+    await this.#commitToStream()
     if (this.#events > 0) this.#traffic.wrote(counts, this.#events, this.#bytes)
+  }
+
+  /** Goes to the log that the stream has now, and again if that is dropped meanwhile. */
+  async #commitToStream(): Promise<void> {
+    for (;;) {
+      this.#staged.moveTo(this.#target().log)
+      try {
+        await this.#staged.commit()
+        return
+      } catch (error) {
+        if (!isDropped(error)) throw error // truncated or deleted since; look again
+      }
+    }
   }
 
   failed(error: unknown): void {

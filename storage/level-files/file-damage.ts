@@ -4,11 +4,11 @@ export interface FileDamage {
   readonly file: string
   readonly offset: number
   readonly reason: string
-  /** Nobody reads these bytes. */
+  /** These bytes are never read. */
   readonly harmless?: boolean
   /** LevelDB does not answer with an error when it reads them: an assertion of its own ends the process. */
   readonly fatal?: boolean
-  /** Keys in `(after, upTo]` cannot be read, or not be trusted; absent where nobody knows which. */
+  /** Keys in `(after, upTo]` cannot be read, or not be trusted; absent where they are not known. */
   readonly keys?: { readonly after: Buffer | undefined; readonly upTo: Buffer }
 }
 

@@ -1,4 +1,8 @@
-/** Entries of several sources -> the newest of every key, in the order of keys; what was deleted is left out. */
+/**
+ * Entries of several sources -> the newest of every key, in the order of keys; what was deleted is left out.
+ *
+ * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
+ */
 import type { Entry } from './write-batch.ts'
 
 /** Something sorted by key, of one key the newest first. */
@@ -24,7 +28,7 @@ export function* mergeNewest(sources: readonly EntrySource[]): Generator<Entry, 
       let first = firstOf(heads)
       while (
         waiting.length > 0 &&
-        (!first || waiting[waiting.length - 1].smallest.compare(first.entry.key) <= 0)
+        (!first || waiting[waiting.length - 1]!.smallest.compare(first.entry.key) <= 0)
       ) {
         const rest = waiting.pop()!.entries()
         const { value: entry } = rest.next()

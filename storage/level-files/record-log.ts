@@ -13,6 +13,8 @@
  *   doubtful   the last record is there in full length and does not match: a power cut may have torn it, or it has rotted
  *
  * All of ours are written with fsync, one after the other, so behind a torn one nothing can stand.
+ *
+ * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { checksumMatches } from './masked-checksum.ts'
@@ -27,7 +29,7 @@ export type LogPiece =
   | { readonly kind: 'record'; readonly offset: number; readonly bytes: Buffer }
   | { readonly kind: 'damage' | 'doubtful'; readonly offset: number; readonly reason: string }
   | { readonly kind: 'torn'; readonly offset: number }
-  /** Bytes that nobody reads and that should be zero. */
+  /** Bytes that are never read and should be zero. */
   | { readonly kind: 'padding'; readonly offset: number }
 
 /**
@@ -137,7 +139,7 @@ function* fragmentsOf(block: Buffer, base: number, isLastBlock: boolean): Genera
     const length = soundLengthAt(block, at)
     if (length !== undefined) {
       const payload = block.subarray(at + HEADER_BYTES, at + HEADER_BYTES + length)
-      yield { kind: 'sound', offset, type: block[at + 6], payload }
+      yield { kind: 'sound', offset, type: block[at + 6]!, payload }
       at += HEADER_BYTES + length
       continue
     }
@@ -152,7 +154,7 @@ function* fragmentsOf(block: Buffer, base: number, isLastBlock: boolean): Genera
 function soundLengthAt(block: Buffer, at: number): number | undefined {
   if (at + HEADER_BYTES > block.length) return undefined
   const length = block.readUInt16LE(at + 4)
-  const type = block[at + 6]
+  const type = block[at + 6]!
   if (type < FULL || type > LAST || at + HEADER_BYTES + length > block.length) return undefined
   return matches(block, at, at + HEADER_BYTES + length) ? length : undefined
 }

@@ -1,10 +1,12 @@
 /**
- * A LevelDB store read from its files alone: nothing is written, every checksum is verified, and what is damaged is told
+ * A LevelDB store read from its files alone: nothing is written, every checksum is verified, and damage is reported
  * and passed over. LevelDB itself can do none of the three: opening replays and deletes the write-ahead log, and
  * classic-level does not have its options for checking.
  *
  * Where the manifest cannot be read, every table and log at hand is taken: LevelDB numbers all changes, so the newest of
  * each key is known all the same.
+ *
+ * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
  */
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -24,7 +26,7 @@ export class StoreFiles {
   readonly #logs: WriteAheadLogs
   #knownTables: readonly Table[] | undefined
 
-  /** Each damage is told once, when it is met. Throws what the file system does. */
+  /** Each damage is reported once, when it is met. Throws what the file system does. */
   constructor(store: string, onDamage: OnFileDamage) {
     this.#store = store
     this.#onDamage = onceEach(onDamage)
@@ -79,7 +81,7 @@ export class StoreFiles {
       sources.push({ smallest: table.smallest, entries: () => this.#entriesOf(table.file, gte, lt) })
     }
     const logged = within(this.#logs.entries, gte, lt)
-    if (logged.length > 0) sources.push({ smallest: logged[0].key, entries: () => each(logged) })
+    if (logged.length > 0) sources.push({ smallest: logged[0]!.key, entries: () => each(logged) })
     return mergeNewest(sources)
   }
 
@@ -167,7 +169,7 @@ function firstNotBelow(entries: readonly Entry[], key: Buffer): number {
   let high = entries.length
   while (low < high) {
     const middle = (low + high) >>> 1
-    if (entries[middle].key.compare(key) < 0) low = middle + 1
+    if (entries[middle]!.key.compare(key) < 0) low = middle + 1
     else high = middle
   }
   return low

@@ -1,5 +1,5 @@
 /**
- * One of LevelDB's tables (`000012.ldb`), read with every checksum verified: classic-level cannot be told to do that.
+ * One of LevelDB's tables (`000012.ldb`), read with every checksum verified: classic-level has no option for that.
  *
  *   table  := block … | filter block | metaindex block | index block | footer
  *   block  := content | type u8 (0 plain, 1 snappy) | masked crc32c u32 of content and type
@@ -13,6 +13,8 @@
  *
  * Where a block does not match, the reader says so and goes on with the next. What can still be made out of its bytes is
  * handed out as not sound: our own values have a checksum that covers their key, which tells what of it is right.
+ *
+ * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { basename } from 'node:path'
@@ -98,12 +100,12 @@ export class TableReader {
       const { key: internal, value } = entry
       const key = userKeyOf(internal)
       const trailer = internal.length - KEY_TRAILER_BYTES
-      // Whoever merges tables relies on the order.
+      // Merging tables relies on the order.
       if (!read.sound && ((last !== undefined && key.compare(last) < 0) || key.compare(block.upTo) > 0))
         continue
       if (!read.sound && after !== undefined && key.compare(after) < 0) continue
       last = key
-      const sequence = internal.readUIntLE(trailer + 1, 6) + internal[trailer + 7] * 0x1_0000_0000_0000
+      const sequence = internal.readUIntLE(trailer + 1, 6) + internal[trailer + 7]! * 0x1_0000_0000_0000
       yield { key, value, sequence, deleted: internal[trailer] !== PUT, sound: read.sound }
     }
   }
@@ -136,7 +138,7 @@ export class TableReader {
     return blocks
   }
 
-  /** That nothing lies between the parts, and that those nobody else reads are sound, too. */
+  /** That nothing lies between the parts, and that parts which are not read elsewhere are sound, too. */
   #checkLayout(blocks: readonly IndexedBlock[], metaindex: Handle, index: Handle, footerAt: number): void {
     const tell = (offset: number, reason: string) => this.#onDamage({ file: this.#file, offset, reason })
     const read = this.#readBlock(metaindex, (reason) => tell(metaindex.offset, `metaindex: ${reason}`))
@@ -166,7 +168,7 @@ export class TableReader {
       return undefined
     }
     const sound = checksumMatches(stored.readUInt32LE(size + 1), stored.subarray(0, size + 1))
-    const content = contentOf(stored.subarray(0, size), stored[size], sound)
+    const content = contentOf(stored.subarray(0, size), stored[size]!, sound)
     if (!sound)
       tell('the block does not match its checksum', content !== undefined && !isWellFormed(content, keys))
     else if (content === undefined) tell('the block cannot be decompressed', false)

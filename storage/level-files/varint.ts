@@ -1,4 +1,8 @@
-/** LevelDB's varints: LEB128, unsigned. */
+/**
+ * LevelDB's varints: LEB128, unsigned.
+ *
+ * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
+ */
 
 /** Reads one after the other; `undefined` where the bytes end, or are no number below 2^53. */
 export class VarintReader {
@@ -18,7 +22,7 @@ export class VarintReader {
     let value = 0
     let scale = 1
     while (this.at < this.bytes.length) {
-      const byte = this.bytes[this.at++]
+      const byte = this.bytes[this.at++]!
       value += (byte & 0x7f) * scale
       if (byte < 0x80) return value <= Number.MAX_SAFE_INTEGER ? value : undefined
       scale *= 0x80

@@ -12,7 +12,7 @@ import { type Entry, entriesOfBatch, operationCountOf, sequenceOfBatch } from '.
 /** How the last of the logs ends. */
 export type LogsEnd =
   | { readonly kind: 'whole' }
-  /** In the middle of a write, as after a crash: nobody was told that it was done. */
+  /** In the middle of a write, as after a crash: it was not acknowledged. */
   | { readonly kind: 'torn'; readonly damage: FileDamage }
   /** With a write that does not match: a power cut in the middle of it, or damage. */
   | { readonly kind: 'doubtful'; readonly damage: FileDamage }
@@ -38,7 +38,7 @@ interface Ending {
   readonly damage: FileDamage
 }
 
-/** `from` is the oldest log that is still needed; undefined where nobody knows, then all are read. */
+/** `from` is the oldest log that is still needed; undefined where it is not known, then all are read. */
 export function readLogs(
   store: string,
   names: StoreFileNames,

@@ -1,6 +1,8 @@
 /**
  * Packs events into blocks (block-codec.ts) of about 64 KiB: those that came alone by copying their bodies, slices of an
  * upload by copying whole stretches with the line ends in between.
+ *
+ * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
  */
 import type { EventData, EventSlices } from '../log.ts'
 import { BLOCK_TYPE, COUNT_OFFSET, RUNS_OFFSET, type UnsealedBlock } from './block-codec.ts'
@@ -41,11 +43,11 @@ export class BlockBuilder {
     while (from < end) {
       let to = from
       let bodies = 0
-      do bodies += events[to++].body.length
-      while (to < end && bodies + events[to].body.length <= this.#capacity())
+      do bodies += events[to++]!.body.length
+      while (to < end && bodies + events[to]!.body.length <= this.#capacity())
       this.#startRun(deltaMs, headers, to - from, 0, bodies)
-      for (let i = from; i < to; i++) this.#writeVarint(events[i].body.length)
-      for (let i = from; i < to; i++) this.#copy(events[i].body, 0, events[i].body.length)
+      for (let i = from; i < to; i++) this.#writeVarint(events[i]!.body.length)
+      for (let i = from; i < to; i++) this.#copy(events[i]!.body, 0, events[i]!.body.length)
       this.#endRun(to - from, bodies)
       from = to
     }
@@ -57,9 +59,9 @@ export class BlockBuilder {
     let from = 0
     while (from < count) {
       const fit = lastThatFits(slices, from, this.#capacity())
-      const gap = from + 1 < fit ? starts[from + 1] - ends[from] : 0
+      const gap = from + 1 < fit ? starts[from + 1]! - ends[from]! : 0
       let even = from + 1
-      while (even < fit && starts[even] - ends[even - 1] === gap) even++
+      while (even < fit && starts[even]! - ends[even - 1]! === gap) even++
       if (even === fit || even - from >= EVEN_RUN_MIN) {
         this.#addEven(slices, from, even, gap, headers, deltaMs)
         from = even
@@ -80,27 +82,27 @@ export class BlockBuilder {
     deltaMs: number,
   ): void {
     const { bytes, starts, ends } = slices
-    const span = ends[to - 1] - starts[from]
+    const span = ends[to - 1]! - starts[from]!
     this.#startRun(deltaMs, headers, to - from, gap, span)
-    for (let i = from; i < to; i++) this.#writeVarint(ends[i] - starts[i])
-    this.#copy(bytes, starts[from], ends[to - 1])
+    for (let i = from; i < to; i++) this.#writeVarint(ends[i]! - starts[i]!)
+    this.#copy(bytes, starts[from]!, ends[to - 1]!)
     this.#endRun(to - from, span - gap * (to - from - 1))
   }
 
   #addUneven(slices: EventSlices, from: number, to: number, headers: Buffer, deltaMs: number): void {
     const { bytes, starts, ends } = slices
     let bodies = 0
-    for (let i = from; i < to; i++) bodies += ends[i] - starts[i]
+    for (let i = from; i < to; i++) bodies += ends[i]! - starts[i]!
     this.#startRun(deltaMs, headers, to - from, 0, bodies)
-    for (let i = from; i < to; i++) this.#writeVarint(ends[i] - starts[i])
-    for (let i = from; i < to; i++) this.#copy(bytes, starts[i], ends[i])
+    for (let i = from; i < to; i++) this.#writeVarint(ends[i]! - starts[i]!)
+    for (let i = from; i < to; i++) this.#copy(bytes, starts[i]!, ends[i]!)
     this.#endRun(to - from, bodies)
   }
 
   /** Whether these slices are sure to go into the open block, which has events already: no other block is begun then. */
   takesWhole({ starts, ends, count }: EventSlices, headers: Buffer): boolean {
     const fields = count * (RUN_FIELDS_BYTES_MAX + VARINT_BYTES_MAX) + headers.length
-    return this.#count > 0 && ends[count - 1] - starts[0] + fields <= this.#capacity()
+    return this.#count > 0 && ends[count - 1]! - starts[0]! + fields <= this.#capacity()
   }
 
   /** Whether the open block has no events yet. */
@@ -169,7 +171,7 @@ export class BlockBuilder {
   }
 
   /**
-   * Takes back blocks that nobody reads any more: their memory serves the blocks to come. As garbage, outside of V8's
+   * Takes back blocks that are no longer read: their memory serves the blocks to come. As garbage, outside of V8's
    * heap, it made V8 mark all of the heap every few megabytes, a tenth of the CPU of an upload.
    */
   recycle(blocks: readonly UnsealedBlock[]): void {
@@ -208,12 +210,12 @@ const EMPTY = Buffer.alloc(0)
 /** End of the longest stretch from `from` whose bytes, gaps included, fit; at least one event. */
 function lastThatFits(slices: EventSlices, from: number, capacity: number): number {
   const { starts, ends, count } = slices
-  const bound = starts[from] + capacity
+  const bound = starts[from]! + capacity
   let low = from + 1
   let high = count
   while (low < high) {
     const middle = (low + high + 1) >>> 1
-    if (ends[middle - 1] <= bound) low = middle
+    if (ends[middle - 1]! <= bound) low = middle
     else high = middle - 1
   }
   return low

@@ -11,6 +11,8 @@
  * hold several groups. crc32c covers the key and everything after the field: a block that is altered, or that stands
  * under another key, is refused. The gap lets a run keep the line ends of an uploaded text between its bodies, so that
  * thousands of lines are stored with one copy; what the gap bytes hold means nothing.
+ *
+ * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
  */
 import type { EventBlock, EventHeaders, EventRun } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
@@ -91,13 +93,13 @@ class BlockDecoder {
       this.#skipVarints(count)
       let bodyAt = this.#at
       for (let i = 0; i < count; i++) {
-        let length = block[lengthAt++]
+        let length = block[lengthAt++]!
         if (length >= 0x80) {
           length &= 0x7f
           let scale = 0x80
           let byte: number
           do {
-            byte = block[lengthAt++]
+            byte = block[lengthAt++]!
             length += (byte & 0x7f) * scale
             scale *= 0x80
           } while (byte >= 0x80)
@@ -119,7 +121,7 @@ class BlockDecoder {
     let scale = 1
     let byte: number
     do {
-      byte = this.#block[this.#at++]
+      byte = this.#block[this.#at++]!
       value += (byte & 0x7f) * scale
       scale *= 0x80
     } while (byte >= 0x80)
@@ -130,7 +132,7 @@ class BlockDecoder {
     const block = this.#block
     let left = count
     let at = this.#at
-    while (left > 0 && at < block.length) if (block[at++] < 0x80) left--
+    while (left > 0 && at < block.length) if (block[at++]! < 0x80) left--
     this.#at = at
   }
 }

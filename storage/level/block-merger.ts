@@ -6,7 +6,7 @@
  * alone until it fills a block or is old, lest a slow stream rewrite its last events over and over.
  */
 import assert from 'node:assert'
-import type { Position, Progress } from '../log.ts'
+import type { Position } from '../log.ts'
 import { slicesOfRun } from '../slices.ts'
 import { BlockBuilder } from './block-builder.ts'
 import { decodeBlock, eventCountOf, type UnsealedBlock } from './block-codec.ts'
@@ -14,6 +14,7 @@ import { encodeHeaders } from './header-codec.ts'
 import { afterLog, blockKey, isReferenceKey, sequenceOfKey, timestampOfKey } from './keys.ts'
 import { isCompactable, type Level } from './level.ts'
 import type { LogWriter } from './log-writer.ts'
+import { NO_PROGRESS, type Progress } from './progress.ts'
 import { type Entry, EntryScan } from './range-scan.ts'
 import type { StoredTail } from './tail-codec.ts'
 
@@ -28,8 +29,6 @@ const MERGED_SPAN_MS = 3_600_000
  * as long, and the disk has them still. Less often than after a trim, for what stands in between is written anew.
  */
 const COMPACT_AFTER_KEYS = 65_536
-
-const NOTHING: Progress = { removed: 0, more: false }
 
 /** Whether `merge` could find something to join. */
 export function mayMerge(tail: StoredTail, beforeMs: number): boolean {
@@ -61,7 +60,7 @@ export class BlockMerger {
     const { log, tail } = writer
     const settled = this.#settled.get(writer)
     if (settled !== undefined && settled.nextSequence === tail.nextSequence && beforeMs < settled.untilMs)
-      return NOTHING
+      return NO_PROGRESS
     const merge = new Merge(writer, begun)
     let looked = 0
     const gte = blockKey(log, begun.timestampMs, begun.sequence)
@@ -167,7 +166,7 @@ class Merge {
     this.#openBytes = 0
     if (open.length === 0) return
     const { block, done } = joined(open)
-    const first = { sequence: sequenceOfKey(open[0][0]), timestampMs: timestampOfKey(open[0][0]) }
+    const first = { sequence: sequenceOfKey(open[0]![0]), timestampMs: timestampOfKey(open[0]![0]) }
     this.#done = done
     if (open.length === 1) return
     await this.#writer.merge({ keys: open.map(([key]) => key), block, first, done })
@@ -188,7 +187,7 @@ class Merge {
 /** One block of what these hold, and the position behind it. */
 function joined(entries: readonly Entry[]): { block: UnsealedBlock; done: Position } {
   const builder = new BlockBuilder()
-  const startMs = timestampOfKey(entries[0][0])
+  const startMs = timestampOfKey(entries[0]![0])
   let sequence = 0
   let timestampMs = startMs
   for (const [key, value] of entries) {

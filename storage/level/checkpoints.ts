@@ -5,6 +5,8 @@
  * later, and when the store is closed, a checkpoint writes the tail and takes the mark away. After a crash the marks tell
  * which logs have blocks beyond their tail: these are read, and the tail is what it was plus what they hold
  * (docs/decisions/0012-checkpoints.md).
+ *
+ * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
  */
 
 import type { AbstractIterator } from 'abstract-level'
@@ -58,7 +60,7 @@ export class Checkpoints {
     }
   }
 
-  /** Whoever catches up beside us, as one who closes the store does, takes the others. */
+  /** A call of `catchUp` beside this one, as at a stop, takes the others. */
   #takeStep(): LogWriter[] {
     const step: LogWriter[] = []
     for (const writer of this.#marked) {
@@ -115,7 +117,7 @@ function addBlock(log: LogId, tail: Writable<StoredTail>, key: Buffer, value: Bu
   const { starts, ends, runs } = decodeOf(log, key, value)
   if (tail.firstSequence === tail.nextSequence) tail.firstTimestampMs = timestampMs
   tail.nextSequence += starts.length
-  for (let i = 0; i < starts.length; i++) tail.bytesWritten += ends[i] - starts[i]
+  for (let i = 0; i < starts.length; i++) tail.bytesWritten += ends[i]! - starts[i]!
   tail.lastTimestampMs = runs.at(-1)?.timestampMs ?? timestampMs
 }
 

@@ -4,6 +4,8 @@
  *
  * The library is at its best on long values; for the few bytes of a key a call of native code would cost more than the
  * sum itself, so that is done here.
+ *
+ * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
  */
 import { crc32c } from '@node-rs/crc32'
 
@@ -13,7 +15,7 @@ export function checksum(key: Uint8Array, value: Buffer, from: number): number {
 
 function crc32cOfFew(bytes: Uint8Array): number {
   let crc = 0xffffffff
-  for (let i = 0; i < bytes.length; i++) crc = TABLE[(crc ^ bytes[i]) & 0xff] ^ (crc >>> 8)
+  for (let i = 0; i < bytes.length; i++) crc = TABLE[(crc ^ bytes[i]!) & 0xff]! ^ (crc >>> 8)
   return (crc ^ 0xffffffff) >>> 0
 }
 

@@ -1,5 +1,5 @@
 /**
- * Gives the room of deleted keys back. LevelDB keeps what was deleted until it happens to compact the tables around it, which
+ * Frees the disk space of deleted keys. LevelDB keeps what was deleted until it happens to compact the tables around it, which
  * for a store that is hardly written to is never; so ranges that are known to be dead are compacted when it is worth it.
  */
 import type { KeyRange } from './keys.ts'

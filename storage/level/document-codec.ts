@@ -22,10 +22,19 @@ export function encodeDocument(key: Buffer, document: unknown): Buffer {
   return sealed(key, JSON.stringify(document))
 }
 
+/** The same as text. */
+export function documentText(key: Buffer, document: unknown): string {
+  return sealedText(key, JSON.stringify(document))
+}
+
 /** The value of a document whose JSON text is there already. */
 export function sealed(key: Buffer, json: string): Buffer {
+  return Buffer.from(sealedText(key, json), 'utf8')
+}
+
+function sealedText(key: Buffer, json: string): string {
   const text = Buffer.from(json, 'utf8')
-  return Buffer.from(`${json}${SEAL}${inHex(checksum(key, text, 0))}`, 'utf8')
+  return `${json}${SEAL}${inHex(checksum(key, text, 0))}`
 }
 
 /** Key and value as text: both are UTF-8. */

@@ -1,7 +1,7 @@
 /**
- * Group commit: one LevelDB write at a time, with fsync; whoever arrives meanwhile shares the next one.
+ * Group commit: one LevelDB write at a time, with fsync; changes that arrive meanwhile share the next one.
  *
- * Strictly one, whoever writes: behind a write that failed half way LevelDB goes on in the same log, takes what comes next,
+ * Strictly one, for all kinds of writes: behind a write that failed half way LevelDB goes on in the same log, takes what comes next,
  * says that it is durable, and cannot find it any more when it opens. So nothing is on its way while something may fail.
  *
  * A group opens when the event loop has handed out everything that was readable, so that requests which arrived
@@ -10,13 +10,15 @@
 import type { GroupWatcher } from '../log.ts'
 import { Mutex } from '../mutex.ts'
 import { StorageError } from '../storage-error.ts'
+import { JointQueue } from './joint-queue.ts'
+import type { JointWrite } from './joint-write.ts'
 import type { Batch, Level } from './level.ts'
 import { storageErrorOf } from './level-error.ts'
 import type { WalName } from './wal-name.ts'
 
 /** About how much one write takes: above it a write costs more latency than the shared fsync saves. */
 const GROUP_BYTES_MAX = 1024 * 1024
-/** How long a group that nobody waits for stays open for company. */
+/** How long a group without urgent changes stays open for more. */
 const LINGER_MS = 5
 
 /** Someone with something to write. `stage` and `settle` alternate; a member may join again at any time. */
@@ -35,16 +37,18 @@ export class GroupCommit {
   readonly #sync: boolean
   readonly #walName: WalName | undefined
   readonly #mutex = new Mutex()
-  /** Told of every group that has become durable. */
+  /** Called for every group that has become durable. */
   watcher: GroupWatcher | undefined
   #waiting = new Set<GroupMember>()
+  /** Writes over several logs and documents, in the order of their calls. */
+  readonly #joints: JointQueue
   #running: Promise<void> | undefined
-  /** Somebody waits for the next group. */
+  /** The next group has a change that does not linger. */
   #urgent = false
   /** Ends the lingering under way, if any. */
   #endLinger: () => void = () => {}
   #failure: StorageError | undefined
-  /** Told of the first write that fails. */
+  /** Called at the first write that fails. */
   onFailure: () => void = () => {}
   /** When the first of those who wait now came. */
   #waitingSinceMs = 0
@@ -58,6 +62,7 @@ export class GroupCommit {
     this.#nowMs = nowMs
     this.#sync = sync
     this.#walName = walName
+    this.#joints = new JointQueue(db)
   }
 
   /** Why writes are refused: set by the first failed write, until the engine is opened anew. */
@@ -90,8 +95,8 @@ export class GroupCommit {
   }
 
   /**
-   * The member takes part in the next group. Joining twice before it is the same as once. With `linger` nobody waits for
-   * the write: it may then stay open for a few milliseconds, to be shared by more.
+   * The member takes part in the next group. Joining twice before it is the same as once. With `linger` the group
+   * may stay open for a few milliseconds, to be shared by more.
    */
   join(member: GroupMember, linger = false): void {
     if (this.#waiting.size === 0 && this.watcher !== undefined) this.#waitingSinceMs = performance.now()
@@ -101,6 +106,20 @@ export class GroupCommit {
       this.#endLinger()
     }
     this.#running ??= this.#run()
+  }
+
+  /** The write takes part in the next group of joint writes once nothing else waits before it. */
+  joinJoint(joint: JointWrite): void {
+    if (this.#waiting.size === 0 && this.watcher !== undefined) this.#waitingSinceMs = performance.now()
+    this.#joints.push(joint)
+    this.#urgent = true
+    this.#endLinger()
+    this.#running ??= this.#run()
+  }
+
+  /** Whether joint writes wait: then commits of documents that come now have to wait for them. */
+  get hasJoints(): boolean {
+    return this.#joints.size > 0
   }
 
   /** Resolves when nothing waits to be written. */
@@ -116,9 +135,12 @@ export class GroupCommit {
 
   async #run(): Promise<void> {
     await new Promise<void>((resolve) => setImmediate(resolve))
-    while (this.#waiting.size > 0) {
-      if (!this.#urgent) await this.#linger()
-      await this.#writeGroup()
+    while (this.#waiting.size > 0 || this.#joints.size > 0) {
+      if (this.#waiting.size > 0) {
+        if (!this.#urgent) await this.#linger()
+        await this.#writeGroup()
+      }
+      if (this.#joints.size > 0) await this.#writeJoints()
     }
     this.#running = undefined
   }
@@ -138,29 +160,65 @@ export class GroupCommit {
     if (locked !== undefined) await locked
     const members: GroupMember[] = []
     let failure = this.#failure
+    let outcome: StorageError | undefined
     const sinceMs = this.#waitingSinceMs
     const beganMs = this.watcher === undefined ? 0 : performance.now()
     if (failure === undefined) {
       try {
-        const moved = await this.#write(this.#stageGroup(members))
-        if (moved) await this.#walName?.settle()
+        const batch = this.#stageGroup(members)
+        outcome = await this.#writeAcknowledged(batch)
+        failure = this.#failure
       } catch (error) {
         failure = this.#fail(error)
+        outcome = failure // nothing was sent to LevelDB
       }
     } else {
       this.#refuseAll(failure)
     }
     this.#mutex.unlock()
     if (this.watcher !== undefined && failure === undefined) this.#tellWatcher(this.watcher, beganMs, sinceMs)
-    for (const member of members) member.settle(failure)
+    for (const member of members) member.settle(outcome)
   }
 
-  /** Whoever waits for this group must not suffer from a watcher that throws. */
+  /** As many joint writes as are ready, in one write. */
+  async #writeJoints(): Promise<void> {
+    const locked = this.#mutex.lock()
+    if (locked !== undefined) await locked
+    const sinceMs = this.#waitingSinceMs
+    const beganMs = this.watcher === undefined ? 0 : performance.now()
+    if (this.#failure !== undefined) this.#refuseAll(this.#failure)
+    const staged = await this.#joints.stage(this.#nowMs(), GROUP_BYTES_MAX)
+    const outcome = staged && (await this.#writeAcknowledged(staged.batch))
+    this.#mutex.unlock()
+    if (staged === undefined) return
+    this.#stagedChanges = staged.changes
+    this.#stagedBytes = staged.bytes
+    if (this.watcher !== undefined && outcome === undefined) this.#tellWatcher(this.watcher, beganMs, sinceMs)
+    staged.settle(outcome)
+  }
+
+  /** A watcher that throws must not fail the group. */
   #tellWatcher(watcher: GroupWatcher, beganMs: number, sinceMs: number): void {
     const nowMs = performance.now()
     try {
       watcher(this.#stagedChanges, this.#stagedBytes, nowMs - beganMs, nowMs - sinceMs)
     } catch {}
+  }
+
+  /**
+   * Resolves with undefined once the write is durable; else with the error for its members: it may be on disk
+   * all the same.
+   */
+  async #writeAcknowledged(batch: Batch): Promise<StorageError | undefined> {
+    try {
+      const moved = await this.#write(batch)
+      if (moved) await this.#walName?.settle()
+      return undefined
+    } catch (error) {
+      const failure = this.#fail(error)
+      if (failure.code === 'closed') return failure // LevelDB has not seen it
+      return new StorageError('unknown', failure.message, { cause: failure })
+    }
   }
 
   /** Resolves with whether the write stands in a file whose name may not be durable yet. */
@@ -212,5 +270,6 @@ export class GroupCommit {
     const waiting = this.#waiting
     this.#waiting = new Set()
     for (const member of waiting) member.refuse(error)
+    this.#joints.refuseAll(error)
   }
 }

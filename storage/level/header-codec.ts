@@ -4,6 +4,8 @@
  *   header set := count varint | (nameLength varint | name | valueLength varint | value) x count
  *
  * Names and values are UTF-8. The empty set is the empty byte string.
+ *
+ * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
  */
 import type { EventHeaders } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
@@ -16,13 +18,13 @@ export function encodeHeaders(headers: EventHeaders): Buffer {
   if (headers.length === 0) return EMPTY
   let bytesMax = VARINT_BYTES_MAX
   for (let i = 0; i < headers.length; i++) {
-    const [name, value] = headers[i]
+    const [name, value] = headers[i]!
     bytesMax += 2 * VARINT_BYTES_MAX + (name.length + value.length) * UTF8_BYTES_MAX
   }
   const bytes = Buffer.allocUnsafe(bytesMax)
   let at = writeVarint(bytes, 0, headers.length)
   for (let i = 0; i < headers.length; i++) {
-    const [name, value] = headers[i]
+    const [name, value] = headers[i]!
     at = writeText(bytes, writeText(bytes, at, name), value)
   }
   return bytes.subarray(0, at)
@@ -49,7 +51,7 @@ export function decodeHeaders(bytes: Buffer): EventHeaders {
     let scale = 1
     let byte: number
     do {
-      byte = bytes[at++]
+      byte = bytes[at++]!
       value += (byte & 0x7f) * scale
       scale *= 0x80
     } while (byte >= 0x80)

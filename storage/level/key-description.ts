@@ -1,4 +1,4 @@
-/** Keys in words, for an operator who is told what cannot be read. */
+/** Keys in words, for messages about keys that cannot be read. */
 import { isReferenceKey, kindOfKey, logOfBlockKey, segmentOfPieceKey, sequenceOfKey } from './keys.ts'
 
 /** Where a key stands: `log 3, sequence 17`; the catalog for documents. */

@@ -180,7 +180,7 @@ export const ORPHANS: KeyRange = letterRange(ORPHAN)
 export function collectionRange(collection: string, prefix = ''): KeyRange {
   const gte = documentKey(collection, prefix)
   const lt = Buffer.from(gte)
-  lt[lt.length - 1]++ // the last byte is the 0 behind the collection, or ASCII
+  lt[lt.length - 1]!++ // the last byte is the 0 behind the collection, or ASCII
   return { gte, lt }
 }
 

@@ -8,7 +8,7 @@ export function storageErrorOf(error: unknown): StorageError {
     return new StorageError('full', `the disk is full: ${message}`, { cause: error })
   }
   if (code === 'LEVEL_CORRUPTION') return new StorageError('corrupt', `LevelDB: ${message}`, { cause: error })
-  // Iterators are closed with the store, under whoever reads.
+  // Closing the store closes the iterators of reads that are still running.
   if (code === 'LEVEL_DATABASE_NOT_OPEN' || code === 'LEVEL_ITERATOR_NOT_OPEN')
     return new StorageError('closed', 'the store is closed', { cause: error })
   return new StorageError('unavailable', `LevelDB: ${message}`, { cause: error })

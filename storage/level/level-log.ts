@@ -4,22 +4,26 @@
  */
 import assert from 'node:assert'
 import type {
-  EventBlock,
+  AppendOptions,
   EventData,
   EventLog,
   GroupWatcher,
   LogId,
+  LogRead,
   LogRestore,
   LogTail,
+  LogTotals,
+  MaintenancePlan,
+  MaintenanceResult,
   Position,
-  Progress,
   ReadRange,
-  StagedBatch,
   Stretch,
 } from '../log.ts'
+import { StorageError } from '../storage-error.ts'
 import { BlockMerger, mayMerge } from './block-merger.ts'
 import { Checkpoints, recoverTails } from './checkpoints.ts'
 import { GroupCommit } from './group-commit.ts'
+import { GrowthWaiters } from './growth.ts'
 import { encodeHeaders } from './header-codec.ts'
 import {
   logOfMarkKey,
@@ -37,6 +41,8 @@ import { readLog } from './log-reader.ts'
 import { LevelLogRestore } from './log-restore.ts'
 import { LogTrimmer, mayTrim } from './log-trimmer.ts'
 import { LogWriter, type LogWriterHooks } from './log-writer.ts'
+import { Maintenance } from './maintenance.ts'
+import { NO_PROGRESS, type Progress } from './progress.ts'
 import { RestingTails } from './resting-tails.ts'
 import { LevelStagedBatch, type StagingArea } from './staged-batch.ts'
 import { StretchSweep } from './stretches.ts'
@@ -55,7 +61,7 @@ export interface LevelLogOptions {
   readonly identity?: number
   /** Number of this opening. */
   readonly epoch?: number
-  /** Told of the first write that fails; does not throw. */
+  /** Called at the first write that fails; does not throw. */
   readonly onFailure?: () => void
 }
 
@@ -69,20 +75,24 @@ export class LevelLog implements EventLog, StagingArea {
   readonly #writers = new Map<LogId, LogWriter>()
   readonly #trimmer: LogTrimmer
   readonly #merger: BlockMerger
-  readonly #listeners = new Set<(log: LogId) => void>()
+  readonly #growth = new GrowthWaiters()
+  readonly #maintenance = new Maintenance(this)
   readonly #checkpoints = new Checkpoints()
   readonly #stretchSweep: StretchSweep
   readonly #hooks: LogWriterHooks
+  readonly #nowMs: () => number
   #lastSegment = 0
+  #closed = false
 
   private constructor(db: Level, options: LevelLogOptions) {
     this.db = db
+    this.#nowMs = options.nowMs
     this.identity = options.identity ?? 0
     this.commit = new GroupCommit(db, options.nowMs, options.sync, options.walName)
     if (options.onFailure !== undefined) this.commit.onFailure = options.onFailure
     this.#trimmer = new LogTrimmer(db, this.commit)
     this.#merger = new BlockMerger(db)
-    this.#stretchSweep = new StretchSweep(db, this.commit, (log) => this.#tailOf(log) !== undefined)
+    this.#stretchSweep = new StretchSweep(db, this.commit, (log) => this.#isKnown(log))
     this.#hooks = this.#newHooks(options.epoch ?? uniqueNumber('epoch', undefined))
   }
 
@@ -107,55 +117,86 @@ export class LevelLog implements EventLog, StagingArea {
     return log
   }
 
-  append(log: LogId, events: readonly EventData[], linger = false): Promise<Position> {
-    const headers = new Array<Buffer>(events.length)
-    for (let i = 0; i < events.length; i++) headers[i] = encodeHeaders(events[i].headers)
-    return this.writerOf(log).appendEvents(events, headers, linger)
+  append(log: LogId, events: readonly EventData[], options?: AppendOptions): Promise<Position> {
+    return this.writerOf(log).appendEvents(events, encodedHeaders(events), options?.linger === true)
   }
 
-  stage(): StagedBatch {
-    return new LevelStagedBatch(this)
+  stage(log: LogId): LevelStagedBatch {
+    return new LevelStagedBatch(this, log)
   }
 
   restore(log: LogId): LogRestore {
-    assert(this.#tailOf(log) === undefined, `log ${log} has been written to`)
+    assert(!this.#isKnown(log), `log ${log} has been written to`)
     return new LevelLogRestore(this.writerOf(log))
   }
 
-  read(log: LogId, range: ReadRange): AsyncIterable<EventBlock> {
+  read(log: LogId, range: ReadRange): Promise<LogRead | undefined> {
     const writer = this.#existingWriterOf(log)
-    return writer === undefined ? NO_BLOCKS : readLog(this.db, writer, range)
+    if (writer === undefined) return Promise.resolve(undefined)
+    return readLog(this.db, writer, range, (sequence, near) => locate(this.db, writer, sequence, near))
   }
 
+  /** `near` is an event before the wanted one: the closer, the fewer seeks. */
   async locate(log: LogId, sequence: number, near?: Position): Promise<Position | undefined> {
     const writer = this.#existingWriterOf(log)
     return writer === undefined ? undefined : locate(this.db, writer, sequence, near)
   }
 
-  stretches(log: LogId): readonly Stretch[] | Promise<readonly Stretch[]> {
+  async stretches(log: LogId): Promise<readonly Stretch[]> {
     return this.#existingWriterOf(log)?.stretches.all(this.db) ?? []
   }
 
-  tail(log: LogId): LogTail | undefined {
-    return this.#tailOf(log)
+  async tail(log: LogId): Promise<LogTail | undefined> {
+    const tail = this.#tailOf(log)
+    if (tail === undefined) return undefined
+    const { nextSequence, lastTimestampMs, firstSequence, firstTimestampMs } = tail
+    return { nextSequence, lastTimestampMs, firstSequence, firstTimestampMs }
   }
 
-  logs(): LogId[] {
-    return [...this.#resting.logs(), ...this.#writers.keys()]
+  /** As of the call. Sequences have no gaps, so the next one is the number of events. */
+  async totals(log: LogId): Promise<LogTotals> {
+    const tail = this.#tailOf(log)
+    return { events: tail?.nextSequence ?? 0, bytes: tail?.bytesWritten ?? 0 }
   }
 
+  async logs(): Promise<readonly LogId[]> {
+    const logs = this.#resting.logs()
+    for (const [log, { tail }] of this.#writers) if (tail.nextSequence > 0) logs.push(log)
+    return logs
+  }
+
+  async growth(log: LogId, sequence: number, signal: AbortSignal): Promise<void> {
+    if (this.#closed) throw new StorageError('closed', 'the store is closed')
+    if (sequence < (this.#tailOf(log)?.nextSequence ?? 0)) return
+    await this.#growth.wait(log, sequence, signal)
+  }
+
+  nowMs(): number {
+    return this.#nowMs()
+  }
+
+  maintain(plan: MaintenancePlan): Promise<MaintenanceResult> {
+    return this.#maintenance.step(plan)
+  }
+
+  /** Removes up to `limit` blocks all of whose events are older than `beforeMs`, oldest first. */
   async trim(log: LogId, beforeMs: number, limit: number): Promise<Progress> {
     const tail = this.#tailOf(log)
     if (tail === undefined || !mayTrim(tail, beforeMs)) return NO_PROGRESS
     return this.#trimmer.trim(this.writerOf(log), beforeMs, limit)
   }
 
+  /**
+   * Joins small neighbouring blocks of events older than `beforeMs`, reading up to `limit` blocks, so that events that
+   * arrived one by one are read as fast as a batch. Readers see no difference. `removed` counts blocks that went.
+   */
   async merge(log: LogId, beforeMs: number, limit: number): Promise<Progress> {
     const tail = this.#tailOf(log)
     if (tail === undefined || !mayMerge(tail, beforeMs)) return NO_PROGRESS
     return this.#merger.merge(this.writerOf(log), beforeMs, limit)
   }
 
+  /** Removes up to `limit` blocks of a log that will never be used again, and the log itself with the last. */
   async drop(log: LogId, limit: number): Promise<Progress> {
     const writer = this.#existingWriterOf(log)
     if (writer === undefined) return NO_PROGRESS
@@ -163,28 +204,25 @@ export class LevelLog implements EventLog, StagingArea {
     if (!progress.more) {
       this.#writers.delete(log)
       this.#stretchSweep.dropped(log)
+      this.#growth.dropped(log)
     }
     return progress
   }
 
+  /** Removes up to `limit` blocks of segments that belong to no log: abandoned uploads, trimmed and dropped ones. */
   async sweep(limit: number): Promise<Progress> {
-    // After a failed write nobody knows which segments made it into a log.
+    // After a failed write it is unknown which segments became part of a log.
     const refusal = this.commit.refusal()
     if (refusal !== undefined) throw refusal
     await this.#stretchSweep.run()
     return this.#trimmer.sweep(limit)
   }
 
-  onAppend(listener: (log: LogId) => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
-  }
-
   watchGroups(watcher: GroupWatcher): void {
     this.commit.watcher = watcher
   }
 
-  failure(): Error | undefined {
+  failure(): StorageError | undefined {
     return this.commit.failure
   }
 
@@ -206,11 +244,13 @@ export class LevelLog implements EventLog, StagingArea {
     await this.#checkpoints.catchUp().catch(() => {}) // what an engine that cannot write lacks is recovered when it opens
     await this.#writeEnd()
     await this.commit.close()
+    this.#closed = true
+    this.#growth.close()
   }
 
   /**
    * One last write that means nothing, so that nothing that does is last in LevelDB's log: damage to the last write cannot
-   * be told from one that a power cut has torn (level-files/record-log.ts), damage before it can.
+   * be distinguished from one that a power cut has torn (level-files/record-log.ts), damage before it can.
    */
   async #writeEnd(): Promise<void> {
     const batch = this.db.batch() as Batch
@@ -221,16 +261,23 @@ export class LevelLog implements EventLog, StagingArea {
   #newHooks(epoch: number): LogWriterHooks {
     return {
       epoch,
-      onAppended: ({ log }) => {
-        // Not here and now: whoever waits for this group must not suffer from a listener that throws.
-        for (const listener of this.#listeners) queueMicrotask(() => listener(log))
+      onAppended: ({ log, tail }) => {
+        if (!this.#growth.isEmpty) this.#growth.grown(log, tail.nextSequence)
       },
       onMarked: (writer) => this.#checkpoints.add(writer),
     }
   }
 
+  /** Undefined while nothing of the log is durable. */
   #tailOf(log: LogId): StoredTail | undefined {
-    return this.#writers.get(log)?.tail ?? this.#resting.get(log)
+    const tail = this.#writers.get(log)?.tail
+    if (tail === undefined) return this.#resting.get(log)
+    return tail.nextSequence === 0 ? undefined : tail
+  }
+
+  /** Whether the log has been written to, or is being written to now. */
+  #isKnown(log: LogId): boolean {
+    return this.#writers.has(log) || this.#resting.get(log) !== undefined
   }
 
   #existingWriterOf(log: LogId): LogWriter | undefined {
@@ -247,5 +294,9 @@ export class LevelLog implements EventLog, StagingArea {
   }
 }
 
-const NO_PROGRESS: Progress = { removed: 0, more: false }
-const NO_BLOCKS: AsyncIterable<EventBlock> = { async *[Symbol.asyncIterator]() {} }
+/** The encoded headers of each event. */
+export function encodedHeaders(events: readonly EventData[]): Buffer[] {
+  const headers = new Array<Buffer>(events.length)
+  for (let i = 0; i < events.length; i++) headers[i] = encodeHeaders(events[i]!.headers)
+  return headers
+}

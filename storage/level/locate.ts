@@ -6,7 +6,7 @@
 import type { LogId, Position } from '../log.ts'
 import { afterLog, blockKey, isReferenceKey, sequenceOfKey, timestampOfKey } from './keys.ts'
 import type { Level } from './level.ts'
-import { readLog } from './log-reader.ts'
+import { readBlocks } from './log-reader.ts'
 import type { LogWriter } from './log-writer.ts'
 import { firstKey, keyAfter, lastKeyNotAfter } from './range-scan.ts'
 
@@ -30,8 +30,8 @@ export async function locate(
     limit: 1,
     after: { timestampMs, sequence: sequence - 1 },
   }
-  for await (const { firstSequence, runs } of readLog(db, writer, range)) {
-    const [{ begin, timestampMs: foundMs }] = runs
+  for await (const { firstSequence, runs } of readBlocks(db, writer, range)) {
+    const { begin, timestampMs: foundMs } = runs[0]!
     return firstSequence + begin === sequence ? { timestampMs: foundMs, sequence } : undefined
   }
   return undefined

@@ -3,6 +3,8 @@
  *
  * Groups of events alone leave the tail on disk behind, with a mark beside it that says so: where many logs grow at once,
  * writing all their tails every time would cost as much as writing the events (checkpoints.ts).
+ *
+ * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
  */
 import type { EventData, LogId } from '../log.ts'
 import { BLOCK_CAPACITY, BlockBuilder } from './block-builder.ts'
@@ -50,8 +52,8 @@ export class LogGroup {
     switch (change.kind) {
       case 'events':
         for (let i = 0; i < change.events.length; i++) {
-          this.#events.push(change.events[i])
-          this.#headers.push(change.headers[i])
+          this.#events.push(change.events[i]!)
+          this.#headers.push(change.headers[i]!)
         }
         waiting.sequence = this.#tail.nextSequence + this.#events.length - 1
         return
@@ -107,7 +109,7 @@ export class LogGroup {
     const events = this.#events
     const headers = this.#headers
     if (events.length === 0) return
-    if (events.length === 1) this.#putBlock(singleEventBlock(events[0], headers[0]))
+    if (events.length === 1) this.#putBlock(singleEventBlock(events[0]!, headers[0]!))
     else this.#packSeveral(events, headers)
     this.#events = []
     this.#headers = []
@@ -116,12 +118,12 @@ export class LogGroup {
   #packSeveral(events: readonly EventData[], headers: readonly Buffer[]): void {
     let capacity = 64
     for (let i = 0; i < events.length; i++)
-      capacity += events[i].body.length + headers[i].length + EVENT_OVERHEAD_BYTES
+      capacity += events[i]!.body.length + headers[i]!.length + EVENT_OVERHEAD_BYTES
     const builder = new BlockBuilder(Math.min(capacity, BLOCK_CAPACITY))
     let begin = 0
     for (let i = 1; i <= events.length; i++) {
-      if (i < events.length && encodedHeadersEqual(headers[i], headers[begin])) continue
-      builder.addEvents(events, begin, i, headers[begin])
+      if (i < events.length && encodedHeadersEqual(headers[i]!, headers[begin])) continue
+      builder.addEvents(events, begin, i, headers[begin]!)
       begin = i
     }
     for (const block of builder.take(true)) this.#putBlock(block)

@@ -6,8 +6,10 @@
  * a block that is missing as visible as one that is altered: both are StorageError 'corrupt'. Only a trim that moved
  * past the reader meanwhile may take events away from under it; and where the janitor joined blocks meanwhile, the
  * reader seeks anew.
+ *
+ * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
  */
-import type { EventBlock, EventRun, ReadRange } from '../log.ts'
+import type { EventBlock, EventRun, LogRead, LogTail, Position, ReadRange } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
 import { decodeBlock } from './block-codec.ts'
 import {
@@ -38,11 +40,63 @@ interface SegmentScan {
 
 const DONE: IteratorReturnResult<void> = { done: true, value: undefined }
 
-/** Asked for one block at a time; whoever stops early calls `return`. */
+/** Returns one block at a time; a caller that stops early calls `return`. */
 export type BlockReader = AsyncIterableIterator<EventBlock, void, undefined>
 
-export function readLog(db: Level, writer: LogWriter, range: ReadRange): BlockReader {
+export function readBlocks(db: Level, writer: LogWriter, range: ReadRange): BlockReader {
   return new LogReader(db, writer, range)
+}
+
+/** Finds the position of an event by its sequence, `near` being one before it: locate.ts, which needs reads itself. */
+type Locate = (sequence: number, near: Position) => Promise<Position | undefined>
+
+/** Undefined if no event is in range. */
+export async function readLog(
+  db: Level,
+  writer: LogWriter,
+  range: ReadRange,
+  locate: Locate,
+): Promise<LogRead | undefined> {
+  const { tail } = writer // as it is at the call
+  const blocks = new LogReader(db, writer, range)
+  const first = await blocks.begin()
+  if (first === undefined) return undefined
+  try {
+    const next = await cutPosition(first, tail, range, locate)
+    return next === undefined ? { blocks } : { blocks, next }
+  } catch (error) {
+    await blocks.return()
+    throw error
+  }
+}
+
+/** Sequences have no gaps on LevelDB, so the event at which `limit` cuts is known before the blocks are read. */
+async function cutPosition(
+  first: EventBlock,
+  tail: LogTail,
+  { limit, endMs }: ReadRange,
+  locate: Locate,
+): Promise<Position | undefined> {
+  const begin = firstPosition(first)
+  const cut = begin.sequence + limit
+  if (cut >= tail.nextSequence) return undefined
+  const [last, beyond] = await Promise.all([
+    lastPositionIf(first, cut - 1) ?? locate(cut - 1, begin),
+    endMs > tail.lastTimestampMs ? undefined : locate(cut, begin),
+  ])
+  if (beyond !== undefined && beyond.timestampMs >= endMs) return undefined
+  // An event that was trimmed meanwhile is before every reader: then the time at which this one began is right enough.
+  return last ?? { sequence: cut - 1, timestampMs: begin.timestampMs }
+}
+
+function firstPosition({ firstSequence, runs: [run] }: EventBlock): Position {
+  return { sequence: firstSequence + run!.begin, timestampMs: run!.timestampMs }
+}
+
+/** The position of the last event of a block if it has this sequence: a short read ends in the block it began in. */
+function lastPositionIf({ firstSequence, runs }: EventBlock, sequence: number): Position | undefined {
+  const run = runs[runs.length - 1]!
+  return firstSequence + run.end - 1 === sequence ? { sequence, timestampMs: run.timestampMs } : undefined
 }
 
 /** Not an async generator, or several in one another: they cost a point read a third of its time. */
@@ -67,6 +121,8 @@ class LogReader implements BlockReader {
   /** The segment the pass is in. */
   #segment: SegmentScan | undefined
   #ended: boolean
+  /** Read already by `begin`, and not yet taken. */
+  #first: EventBlock | undefined
 
   constructor(db: Level, writer: LogWriter, range: ReadRange) {
     const { tail } = writer
@@ -87,7 +143,19 @@ class LogReader implements BlockReader {
     return this
   }
 
+  /** Reads the first block, which `next` returns then. */
+  async begin(): Promise<EventBlock | undefined> {
+    const { value } = await this.next()
+    this.#first = value ?? undefined
+    return this.#first
+  }
+
   async next(): Promise<IteratorResult<EventBlock, void>> {
+    const first = this.#first
+    if (first !== undefined) {
+      this.#first = undefined
+      return { done: false, value: first }
+    }
     try {
       while (!this.#ended) {
         const block =
@@ -109,6 +177,7 @@ class LogReader implements BlockReader {
 
   #end(): void {
     this.#ended = true
+    this.#first = undefined
     this.#segment?.pieces.release()
     this.#scan?.release()
   }
@@ -304,8 +373,8 @@ class LogReader implements BlockReader {
       end >= starts.length &&
       this.#left >= starts.length &&
       runs.length > 0 &&
-      runs[0].timestampMs >= this.#startMs &&
-      runs[runs.length - 1].timestampMs < this.#endMs
+      runs[0]!.timestampMs >= this.#startMs &&
+      runs[runs.length - 1]!.timestampMs < this.#endMs
     )
   }
 
@@ -316,7 +385,7 @@ class LogReader implements BlockReader {
     const end = this.#endSequence - block.firstSequence
     if (this.#wantsAll(block, begin, end)) {
       this.#left -= block.starts.length
-      this.#reachedMs = block.runs[block.runs.length - 1].timestampMs
+      this.#reachedMs = block.runs[block.runs.length - 1]!.timestampMs
       return block
     }
     const runs: EventRun[] = []

@@ -3,7 +3,7 @@
  * call; the space comes back when the range is compacted (compactor.ts).
  */
 
-import type { LogTail, Position, Progress } from '../log.ts'
+import type { LogTail, Position } from '../log.ts'
 import { decodeBlock } from './block-codec.ts'
 import { Compactor } from './compactor.ts'
 import type { GroupCommit } from './group-commit.ts'
@@ -24,9 +24,8 @@ import type { Batch, Level } from './level.ts'
 import { storageErrorOf } from './level-error.ts'
 import type { Trim } from './log-change.ts'
 import type { LogWriter } from './log-writer.ts'
+import { NO_PROGRESS, type Progress } from './progress.ts'
 import { readableReference } from './segment-reference.ts'
-
-const NOTHING: Progress = { removed: 0, more: false }
 
 /** Whether `trim` could find something to remove. */
 export function mayTrim(tail: LogTail, beforeMs: number): boolean {
@@ -65,7 +64,7 @@ export class LogTrimmer {
     while (expired < limit && expired < found.length && endsBefore(found, expired, tail, beforeMs)) expired++
     const edge = expired < limit ? found[expired] : undefined
     if (edge !== undefined && (await this.#lastTimestampOf(edge)) < beforeMs) expired++
-    if (expired === 0) return NOTHING
+    if (expired === 0) return NO_PROGRESS
     await this.#remove(writer, found, expired, { first: positionAfter(found, expired, tail), last: false })
     return { removed: expired, more: expired === limit }
   }
@@ -151,7 +150,7 @@ export class LogTrimmer {
   }
 
   /**
-   * Segments to give up with these keys. Behind a reference that is damaged nobody can tell: its pieces stay on disk,
+   * Segments to give up with these keys. Behind a damaged reference they are unknown: its pieces stay on disk,
    * which costs less than a log that can never be trimmed again.
    */
   async #segmentsBehind(keys: readonly Buffer[]): Promise<number[]> {

@@ -3,10 +3,11 @@
  *
  * Everything that changes a log (events, small batches, segment references, trims) goes through here in order, so that
  * the tail in memory and what is on disk cannot differ.
+ *
+ * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
  */
 import type { EventData, LogId, Position } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
-import type { UnsealedBlock } from './block-codec.ts'
 import type { GroupCommit, GroupMember } from './group-commit.ts'
 import type { Batch } from './level.ts'
 import type { Change, Merge, RestoredBlock, Trim, Waiting } from './log-change.ts'
@@ -32,6 +33,8 @@ export class LogWriter implements GroupMember {
   /** The tail on disk is behind, and a mark there says so (checkpoints.ts). */
   #marked: boolean
   #waiting: Waiting[] = []
+  /** Those of `#waiting` that are part of joint writes; undefined while there are none. */
+  #joint: Set<Waiting> | undefined
   #staged: Waiting[] = []
   #stagedTail: StoredTail = EMPTY_TAIL
   #dropping = false
@@ -76,26 +79,18 @@ export class LogWriter implements GroupMember {
 
   /** `headers[i]` are the encoded headers of `events[i]`. For `linger` see EventLog.append. */
   appendEvents(events: readonly EventData[], headers: readonly Buffer[], linger: boolean): Promise<Position> {
-    let bytes = 0
-    for (let i = 0; i < events.length; i++)
-      bytes += events[i].body.length + headers[i].length + EVENT_OVERHEAD_BYTES
-    return this.#enqueue({ kind: 'events', events, headers }, bytes, linger)
+    return this.#enqueue({ kind: 'events', events, headers }, bytesOf(events, headers), linger)
   }
 
-  appendBlocks(blocks: readonly UnsealedBlock[]): Promise<Position> {
-    let bytes = 0
-    for (const block of blocks) bytes += block.bytes.length
-    return this.#enqueue({ kind: 'blocks', blocks }, bytes)
+  /** Appends a batch, as blocks or as the reference of its segment, of about so many bytes in the write. */
+  append(change: Change, bytes: number): Promise<Position> {
+    return this.#enqueue(change, bytes)
   }
 
   async appendRestored(blocks: readonly RestoredBlock[]): Promise<void> {
     let bytes = 0
     for (const block of blocks) bytes += block.bytes.length
     await this.#enqueue({ kind: 'restored', blocks }, bytes)
-  }
-
-  appendSegment(segment: number, count: number, bodyBytes: number): Promise<Position> {
-    return this.#enqueue({ kind: 'segment', segment, count, bodyBytes }, EVENT_OVERHEAD_BYTES)
   }
 
   async trim(trim: Trim): Promise<void> {
@@ -111,7 +106,7 @@ export class LogWriter implements GroupMember {
     await this.#enqueue({ kind: 'barrier' }, 0)
   }
 
-  /** Brings the tail on disk up to date. Nobody waits for it: it goes with others. */
+  /** Brings the tail on disk up to date. No caller waits for it: it is written together with other changes. */
   async checkpoint(): Promise<void> {
     if (this.#dropping) return // then every write brings it up to date
     await this.#enqueue({ kind: 'barrier' }, EVENT_OVERHEAD_BYTES, true)
@@ -125,20 +120,75 @@ export class LogWriter implements GroupMember {
     if (refusal !== undefined) return Promise.reject(refusal)
     return new Promise((resolve, reject) => {
       this.#waiting.push({ change, bytes, resolve, reject, sequence: 0 })
-      this.#commit.join(this, linger)
+      // Behind a joint write it waits for that one, which joins again.
+      if (this.#joint === undefined) this.#commit.join(this, linger)
     })
   }
 
+  /** Rejects changes of a joint write, as the log rejects others. */
+  assertTakes(): void {
+    if (this.#dropping) throw new StorageError('dropped', `log ${this.log} has been dropped`)
+  }
+
+  /** Changes that only `stageJoint` stages, in their place behind everything that waits now. */
+  enqueueJoint(joint: readonly Waiting[]): void {
+    this.#joint ??= new Set()
+    for (const waiting of joint) {
+      this.#waiting.push(waiting)
+      this.#joint.add(waiting)
+    }
+  }
+
+  /** Whether only changes of joint writes wait before this one. */
+  isJointNext(joint: Waiting): boolean {
+    for (const waiting of this.#waiting) {
+      if (waiting === joint) return true
+      if (this.#joint?.has(waiting) !== true) return false
+    }
+    return false
+  }
+
+  withdrawJoint(joint: readonly Waiting[]): void {
+    this.#waiting = this.#waiting.filter((waiting) => !joint.includes(waiting))
+    for (const waiting of joint) this.#joint?.delete(waiting)
+    this.joinAgain()
+  }
+
+  /** Stages the changes of joint writes, which are those that wait first. Then `settle` and `joinAgain`. */
+  stageJoint(batch: Batch, nowMs: number, joint: ReadonlySet<Waiting>): void {
+    let taken = 0
+    while (taken < this.#waiting.length && joint.has(this.#waiting[taken]!))
+      this.#joint?.delete(this.#waiting[taken++]!)
+    this.#stageFirst(taken, batch, nowMs)
+  }
+
+  /** What waited behind a joint write takes part in the next group. */
+  joinAgain(): void {
+    if (this.#joint?.size === 0) this.#joint = undefined
+    const [first] = this.#waiting
+    if (first !== undefined && this.#joint?.has(first) !== true) this.#commit.join(this)
+  }
+
   stage(batch: Batch, nowMs: number, budget: number): { changes: number; bytes: number; more: boolean } {
+    const end = this.#joint === undefined ? this.#waiting.length : this.#firstJoint(this.#joint)
     let bytes = 0
     let taken = 0
-    while (taken < this.#waiting.length && (taken === 0 || bytes + this.#waiting[taken].bytes <= budget)) {
-      bytes += this.#waiting[taken++].bytes
+    while (taken < end && (taken === 0 || bytes + this.#waiting[taken]!.bytes <= budget)) {
+      bytes += this.#waiting[taken++]!.bytes
     }
+    this.#stageFirst(taken, batch, nowMs)
+    return { changes: taken, bytes, more: taken < end }
+  }
+
+  #firstJoint(joint: ReadonlySet<Waiting>): number {
+    return this.#waiting.findIndex((waiting) => joint.has(waiting))
+  }
+
+  #stageFirst(taken: number, batch: Batch, nowMs: number): void {
     this.#staged = this.#waiting.slice(0, taken)
     this.#waiting = this.#waiting.slice(taken)
     const group = new LogGroup(this.log, this.#tail, this.#marked, nowMs, batch)
-    for (let i = 0; i < this.#staged.length; i++) group.add(this.#staged[i])
+    for (const waiting of this.#staged) group.add(waiting)
     if (group.merges) this.#merges++
     this.#stagedTail = group.finish()
     if (!this.stretches.begun && this.#stagedTail.nextSequence > this.#tail.nextSequence) {
@@ -146,7 +196,6 @@ export class LogWriter implements GroupMember {
     }
     if (group.marked && !this.#marked) this.#hooks.onMarked(this)
     this.#marked = group.marked
-    return { changes: taken, bytes, more: this.#waiting.length > 0 }
   }
 
   settle(error?: StorageError): void {
@@ -167,6 +216,16 @@ export class LogWriter implements GroupMember {
   refuse(error: StorageError): void {
     const waiting = this.#waiting
     this.#waiting = []
+    this.#joint = undefined
     for (const one of waiting) one.reject(error)
   }
+}
+
+/** About what these events take in a write. */
+export function bytesOf(events: readonly EventData[], headers: readonly Buffer[]): number {
+  let bytes = 0
+  for (let i = 0; i < events.length; i++) {
+    bytes += events[i]!.body.length + headers[i]!.length + EVENT_OVERHEAD_BYTES
+  }
+  return bytes
 }

@@ -9,14 +9,12 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Level as ClassicLevel } from 'level'
-import type { Catalog } from '../catalog.ts'
-import type { EventLog } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
 import { canSyncFolders, ensureFormat, syncFolder, unusable } from './format-stamp.ts'
 import type { Level } from './level.ts'
-import { LevelCatalog } from './level-catalog.ts'
 import { innermost, storageErrorOf } from './level-error.ts'
 import { LevelLog, type LevelLogOptions } from './level-log.ts'
+import { type FolderState, LevelStorage } from './level-storage.ts'
 import { freeBytesNow, freeDiskSpace } from './probe.ts'
 import { checkBeforeOpen } from './start-check.ts'
 import { currentManifest, removeStopRecord, writeStopRecord } from './stop-record.ts'
@@ -42,22 +40,11 @@ export const LEVEL_OPTIONS = {
   maxOpenFiles: OPEN_FILES,
 } as const
 
-export interface Storage {
-  readonly log: EventLog
-  readonly catalog: Catalog
-  /** What its operator should know of how the store was found: sentences, usually none. */
-  readonly remarks: readonly string[]
-  /** Room on the disk when a write failed; undefined if none has, or in memory. */
-  freeBytesAtFailure?(): number | undefined
-  /** Writes what was accepted, then closes. */
-  close(): Promise<void>
-}
-
 /**
  * Opens, and creates if need be. A store whose damage LevelDB would hide is not opened (start-check.ts). Rejects with StorageError 'format',
  * 'locked', 'corrupt' or 'unavailable'.
  */
-export async function openStorage(folder: string, options: LevelLogOptions): Promise<Storage> {
+export async function openStorage(folder: string, options: LevelLogOptions): Promise<LevelStorage> {
   const isKnown = existsSync(join(folder, 'FORMAT'))
   ensureFormat(folder)
   const remarks = await checked(folder)
@@ -90,7 +77,7 @@ export async function openStorage(folder: string, options: LevelLogOptions): Pro
   }
   try {
     let freeAtFailure: number | undefined
-    const storage = await openStorageOn(db as unknown as Level, {
+    return await openStorageOn(db as unknown as Level, {
       ...options,
       onFailure() {
         freeAtFailure = freeBytesNow(folder)
@@ -98,17 +85,15 @@ export async function openStorage(folder: string, options: LevelLogOptions): Pro
       ...(walName && { walName }),
       identity,
       epoch: uniqueNumber('epoch', join(folder, 'store', manifest)),
-    })
-    return {
-      ...storage,
-      remarks,
-      freeBytesAtFailure: () => freeAtFailure,
-      async close() {
-        const failure = storage.log.failure()
-        await storage.close().finally(() => walName?.close())
-        if ((failure ?? storage.log.failure()) === undefined) recordStop(folder, manifest)
+      folder: {
+        remarks,
+        freeBytesAtFailure: () => freeAtFailure,
+        closed(isClosed, failure) {
+          walName?.close()
+          if (isClosed && failure === undefined) recordStop(folder, manifest)
+        },
       },
-    }
+    })
   } catch (error) {
     walName?.close()
     throw namingFolder(folder, error)
@@ -160,8 +145,15 @@ function recordStop(folder: string, manifest: string): void {
   } catch {}
 }
 
+interface StorageOptions {
+  readonly folder?: FolderState
+}
+
 /** The same on a LevelDB that is open, or opens itself, such as one in memory. */
-export async function openStorageOn(db: Level, options: LevelLogOptions): Promise<Storage> {
+export async function openStorageOn(
+  db: Level,
+  { folder, ...options }: LevelLogOptions & StorageOptions,
+): Promise<LevelStorage> {
   let log: LevelLog
   try {
     log = await LevelLog.open(db, options)
@@ -169,13 +161,5 @@ export async function openStorageOn(db: Level, options: LevelLogOptions): Promis
     await db.close() // or the folder stays locked
     throw storageErrorOf(error)
   }
-  return {
-    log,
-    catalog: new LevelCatalog(db, log.commit),
-    remarks: [],
-    async close() {
-      await log.close()
-      await db.close()
-    },
-  }
+  return new LevelStorage(db, log, options.sync, folder)
 }

@@ -15,15 +15,15 @@ const CHUNK = Buffer.alloc(256 * 1024, 'probe')
 
 /** What LevelDB compacts as soon as it is open may take so much more at first. Where it is not there the store may fail again. */
 const COMPACTION_BYTES = 32 * 1024 * 1024
-/** So much more room than at the failure is worth a try, for somebody has made it. */
+/** With so much more free disk space than at the failure, another try is worth it. */
 const GROWN_BYTES = 256 * 1024
 /** A try costs readers their connections: where nothing has changed the next one is put off so long. */
 const UNCHANGED_MS = 30_000
 
 export interface Failure {
-  /** Room when the write failed, if it is known. */
+  /** Free disk space when the write failed, if it is known. */
   readonly freeBytes: number | undefined
-  /** Somebody waits who will make room. */
+  /** A request waits that will free disk space. */
   readonly urgent: boolean
 }
 
@@ -48,7 +48,7 @@ export class DiskProbe {
     if (!isAmple && !hasGrown && !urgent && !isDue) {
       throw new StorageError(
         'full',
-        `the disk has ${free} bytes free, as when the write failed; make room, or truncate or delete streams`,
+        `the disk has ${free} bytes free, as when the write failed; free disk space, or truncate or delete streams`,
       )
     }
     this.#sinceMs = undefined
@@ -58,8 +58,8 @@ export class DiskProbe {
 /**
  * Writes into the data folder as much as opening the store will, which writes anew what is in LevelDB's logs, and as many
  * files; syncs them and takes them away. What more LevelDB may want, for compaction, is not asked for: a disk that has
- * never so much room would keep the store from being opened at all, and the truncation that makes room from being done.
- * Room that `makeRoom` will find counts as there. Rejects with StorageError.
+ * never so much free disk space would keep the store from being opened, and so keep a truncation from freeing it.
+ * Disk space that opening will free counts as free. Rejects with StorageError.
  */
 export async function probeDisk(folder: string): Promise<void> {
   try {
@@ -77,7 +77,7 @@ export async function probeDisk(folder: string): Promise<void> {
   }
 }
 
-/** Before a store is opened: takes away what LevelDB would take away too late, if there is too little room to open it. */
+/** Before a store is opened: deletes files that LevelDB would delete too late, if there is too little disk space to open it. */
 export async function freeDiskSpace(folder: string): Promise<void> {
   const store = join(folder, 'store')
   if (!existsSync(store) || freeBytesNow(folder) >= (await bytesToOpen(store))) return

@@ -3,7 +3,9 @@
  *
  * An open LevelDB iterator pins files and a snapshot. A reader may be a client that takes one byte a second, so none is
  * held between two rounds. The next round is fetched while the caller works on this one, and rounds are large, as long as
- * the caller is quick: what many slow readers hold at a time is memory that does nobody any good.
+ * the caller is quick: many slow readers together would hold much memory for nothing.
+ *
+ * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
  */
 import type { AbstractGetOptions, AbstractIterator, AbstractIteratorOptions } from 'abstract-level'
 import { freeMemory } from '../free-memory.ts'
@@ -20,7 +22,7 @@ const ROUND_BYTES = 512 * 1024
  */
 const SLOW_BYTES_PER_MS = 10 * 1024
 const SLOW_ROUND_BYTES = 96 * 1024
-/** Room for so many entries is made at once, and no more than a few times of what the last round had. */
+/** A round has at most so many entries, and no more than a few times those of the last round. */
 const ROUND_ENTRIES = 4096
 const ROUND_GROWTH = 4
 
@@ -86,13 +88,15 @@ export class EntryScan {
     const keys = this.#known
     this.#known = []
     const values =
-      keys.length === 1 ? [await this.#db.get(keys[0], NOT_CACHED)] : await this.#db.getMany(keys, NOT_CACHED)
+      keys.length === 1
+        ? [await this.#db.get(keys[0]!, NOT_CACHED)]
+        : await this.#db.getMany(keys, NOT_CACHED)
     const found: Entry[] = []
     for (let i = 0; i < keys.length; i++) {
       const value = values[i]
-      if (value !== undefined) found.push([keys[i], value])
+      if (value !== undefined) found.push([keys[i]!, value])
     }
-    if (found.length > 0) this.#gte = keyAfter(found[found.length - 1][0])
+    if (found.length > 0) this.#gte = keyAfter(found[found.length - 1]![0])
     return found
   }
 
@@ -103,7 +107,7 @@ export class EntryScan {
     const round = await (this.#ahead ?? this.#beginRound(bytesMax))
     this.#ahead = undefined
     if (round.length === 0) return round
-    this.#gte = keyAfter(round[round.length - 1][0])
+    this.#gte = keyAfter(round[round.length - 1]![0])
     this.#entries = Math.min(ROUND_GROWTH * round.length, ROUND_ENTRIES)
     if (isFirst) this.#sinceMs = performance.now()
     for (const [, value] of round) this.#bytes += value.length

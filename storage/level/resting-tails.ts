@@ -1,7 +1,9 @@
 /**
- * Tails of the logs that nobody has used since the store was opened. A service may have many thousands of streams of which
+ * Tails of the logs that have not been used since the store was opened. A service may have many thousands of streams of which
  * few are busy, so a log at rest is a row of numbers outside the garbage-collected heap; it gets a LogWriter when it is
  * first asked for something, and is not in here any more.
+ *
+ * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
  */
 import type { LogId } from '../log.ts'
 import type { StoredTail } from './tail-codec.ts'
@@ -40,13 +42,13 @@ export class RestingTails {
     const page = this.#pageOf(row)
     const at = placeOf(row)
     return {
-      nextSequence: page[at],
-      lastTimestampMs: page[at + 1],
-      bytesWritten: page[at + 2],
-      firstSequence: page[at + 3],
-      firstTimestampMs: page[at + 4],
-      mergedSequence: page[at + 5],
-      mergedTimestampMs: page[at + 6],
+      nextSequence: page[at]!,
+      lastTimestampMs: page[at + 1]!,
+      bytesWritten: page[at + 2]!,
+      firstSequence: page[at + 3]!,
+      firstTimestampMs: page[at + 4]!,
+      mergedSequence: page[at + 5]!,
+      mergedTimestampMs: page[at + 6]!,
     }
   }
 
@@ -67,7 +69,7 @@ export class RestingTails {
     let high = this.#logs.length
     while (low < high) {
       const middle = (low + high) >>> 1
-      if (this.#logs[middle] < log) low = middle + 1
+      if (this.#logs[middle]! < log) low = middle + 1
       else high = middle
     }
     return this.#logs[low] === log && this.#rests(low) ? low : undefined
@@ -78,7 +80,7 @@ export class RestingTails {
   }
 
   #pageOf(row: number): Float64Array {
-    return this.#pages[Math.floor(row / PAGE_TAILS)]
+    return this.#pages[Math.floor(row / PAGE_TAILS)]!
   }
 }
 

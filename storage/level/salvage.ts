@@ -1,6 +1,8 @@
 /**
  * The events of one log, as far as they can be read from the files of a closed store: block by block, whatever is wrong with
  * LevelDB's own checksums, for each block has one of ours.
+ *
+ * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
  */
 
 import type { StoreFiles } from '../level-files/store-files.ts'
@@ -26,7 +28,7 @@ import {
 } from './segment-reference.ts'
 import { decodeTail, type StoredTail } from './tail-codec.ts'
 
-/** Events `[from, to]` are left out; `to` is undefined where nobody knows how many there were. */
+/** Events `[from, to]` are left out; `to` is undefined where their number is unknown. */
 export type OnLost = (from: number, to: number | undefined, reason: string) => void
 
 /** In order, without those that are lost; each block as a whole, so the first may begin before the trim point. */
@@ -71,11 +73,11 @@ function mendedReference(key: Buffer, value: Buffer): SegmentReference {
     const mended = Buffer.from(value)
     for (let at = 0; at < value.length && value.length === REFERENCE_BYTES; at++) {
       for (let flip = 1; flip < 256; flip++) {
-        mended[at] = value[at] ^ flip
+        mended[at] = value[at]! ^ flip
         const reference = readableReference(key, mended)
         if (reference !== undefined) return reference
       }
-      mended[at] = value[at]
+      mended[at] = value[at]!
     }
     throw error
   }

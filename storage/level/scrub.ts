@@ -3,7 +3,9 @@
  * without gaps, times that never go back, pieces against their references, tails against what is there.
  *
  * Keys come in their order, which is documents, blocks and references, tails, marks, orphans, pieces (keys.ts). So what is
- * told of a log can be held against its tail only at the end. Memory is bounded by the number of logs and uploads.
+ * a pass finds of a log can be compared with its tail only at the end. Memory is bounded by the number of logs and uploads.
+ *
+ * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
  */
 
 import type { Entry } from '../level-files/write-batch.ts'
@@ -47,7 +49,7 @@ export interface ScrubVisitor {
 export interface ScrubTotals {
   /** Events and body bytes of each log that are there and sound. */
   readonly logs: ReadonlyMap<LogId, { readonly events: number; readonly bodyBytes: number }>
-  /** Uploads that nobody committed, which the janitor will remove. */
+  /** Uploads that were not committed, which the janitor will remove. */
   readonly abandonedUploads: number
   /** Uploads that belong to no log and are not marked as abandoned: they only take space. */
   readonly strayUploads: number
@@ -176,7 +178,7 @@ class Scrub {
     }
   }
 
-  /** Whether the log goes on at this sequence; if events before it are missing, that is told. */
+  /** Whether the log goes on at this sequence; if events before it are missing, that is reported. */
   #reach(log: LogId, state: LogState, sequence: number): boolean {
     if (sequence < state.end) {
       this.#tell(log, sequence, sequence, `a block stands here twice; sequence ${state.end} was to come`)

@@ -8,6 +8,7 @@
  * The segment is marked as an orphan until the write that adds the reference, which removes the mark: what a crash or
  * an aborted upload leaves behind is found by its mark and swept.
  */
+import assert from 'node:assert'
 import type { EventHeaders, EventSlices, LogId, Position, StagedBatch } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
 import { BlockBuilder } from './block-builder.ts'
@@ -16,6 +17,8 @@ import type { GroupCommit } from './group-commit.ts'
 import { encodeHeaders } from './header-codec.ts'
 import { orphanKey, pieceKey } from './keys.ts'
 import { type Batch, copiesOnPut, type Level } from './level.ts'
+import type { Change } from './log-change.ts'
+import { EVENT_OVERHEAD_BYTES } from './log-group.ts'
 import type { LogWriter } from './log-writer.ts'
 
 /** From here on a batch is staged on disk. CDAP's `stream.batch.buffer.threshold`. */
@@ -33,6 +36,11 @@ export interface StagingArea {
   writerOf(log: LogId): LogWriter
 }
 
+interface BatchChange {
+  readonly change: Change
+  readonly bytes: number
+}
+
 export class LevelStagedBatch implements StagedBatch {
   readonly #area: StagingArea
   readonly #builder = new BlockBuilder()
@@ -44,14 +52,19 @@ export class LevelStagedBatch implements StagedBatch {
   #writing: Promise<void> = Promise.resolve()
   #lastHeaders: EventHeaders | undefined
   #lastEncoded: Buffer = Buffer.alloc(0)
+  #log: LogId
+  /** All of it, as one change of its log, once that is asked for: then no more is added. */
+  #change: BatchChange | undefined
   #ended = false
 
-  constructor(area: StagingArea) {
+  constructor(area: StagingArea, log: LogId) {
     this.#area = area
+    this.#log = log
   }
 
   async add(slices: EventSlices, headers: EventHeaders): Promise<void> {
     this.#assertOpen()
+    assert(this.#change === undefined, 'nothing is added to a batch after its first commit')
     if (headers !== this.#lastHeaders) {
       this.#lastEncoded = encodeHeaders(headers)
       this.#lastHeaders = headers
@@ -61,25 +74,63 @@ export class LevelStagedBatch implements StagedBatch {
     if (this.#builder.finishedBytes >= threshold) await this.#writePieces(false)
   }
 
-  async commit(target: () => LogId): Promise<Position | undefined> {
+  moveTo(log: LogId): void {
     this.#assertOpen()
-    if (this.#segment === undefined) {
-      const blocks = this.#builder.take(true)
-      this.#ended = true
-      return blocks.length === 0 ? undefined : this.#area.writerOf(target()).appendBlocks(blocks)
-    }
-    await this.#writePieces(true)
-    await this.#writing
-    const writer = this.#area.writerOf(target())
-    // From here on the segment may be part of the log, whatever we are told: if not, its mark is found at the next open.
-    this.#ended = true
+    this.#log = log
+  }
+
+  async commit(): Promise<Position | undefined> {
+    this.#assertOpen()
+    if (this.hasUnwritten) await this.writeRest()
+    const taken = this.take()
+    if (taken === undefined) return undefined
     try {
-      return await writer.appendSegment(this.#segment, this.#stagedCount, this.#stagedBodyBytes)
+      return await taken.writer.append(taken.change, taken.bytes)
     } catch (error) {
-      const nothingWritten = error instanceof StorageError && error.code === 'dropped'
-      if (nothingWritten) this.#area.abandon(this.#segment)
+      if (error instanceof StorageError && error.code === 'dropped') this.giveBack()
       throw error
     }
+  }
+
+  /** Whether pieces of a segment have to be written before `take`. */
+  get hasUnwritten(): boolean {
+    return this.#segment !== undefined && this.#change === undefined
+  }
+
+  async writeRest(): Promise<void> {
+    this.#assertOpen()
+    await this.#writePieces(true)
+    await this.#writing
+  }
+
+  /**
+   * The batch as one change of its log, which the caller writes; undefined if it is empty. From here on a segment may be
+   * part of the log, whatever the outcome: if not, its mark is found at the next open.
+   */
+  take(): (BatchChange & { readonly writer: LogWriter }) | undefined {
+    this.#assertOpen()
+    this.#change ??= this.#asChange()
+    this.#ended = true
+    if (this.#change === undefined) return undefined
+    return { ...this.#change, writer: this.#area.writerOf(this.#log) }
+  }
+
+  /** Nothing of what was taken has been written: it can be committed again, or discarded. */
+  giveBack(): void {
+    this.#ended = false
+  }
+
+  #asChange(): BatchChange | undefined {
+    if (this.#segment !== undefined) {
+      const [count, bodyBytes] = [this.#stagedCount, this.#stagedBodyBytes]
+      const change: Change = { kind: 'segment', segment: this.#segment, count, bodyBytes }
+      return { change, bytes: EVENT_OVERHEAD_BYTES }
+    }
+    const blocks = this.#builder.take(true)
+    if (blocks.length === 0) return undefined
+    let bytes = 0
+    for (const block of blocks) bytes += block.bytes.length
+    return { change: { kind: 'blocks', blocks }, bytes }
   }
 
   async discard(): Promise<void> {
@@ -114,6 +165,6 @@ export class LevelStagedBatch implements StagedBatch {
     }
     if (copiesOnPut(this.#area.db)) this.#builder.recycle(blocks)
     this.#writing = this.#area.commit.write(batch)
-    this.#writing.catch(() => {}) // whoever waits for it next is told
+    this.#writing.catch(() => {}) // the next `await` of it rejects
   }
 }

@@ -11,7 +11,7 @@
  *
  * There is one more thing: LevelDB may meet a damaged block with an assertion that ends the process. So where the store was
  * not closed as it should be, all blocks of its newest tables are checked as well, a second or two: a service that
- * died of one is told so when it is started again, instead of dying again.
+ * died of one reports it when it is started again, instead of dying again.
  */
 import { join } from 'node:path'
 import type { FileDamage } from '../level-files/file-damage.ts'
@@ -96,7 +96,8 @@ async function look(folder: string): Promise<Findings> {
 /** Whether the last write is the one that means nothing but the end (level-log.ts). */
 function wasClosed({ lastWrite, end }: StoreFiles): boolean {
   const [entry] = lastWrite
-  return end.kind === 'whole' && lastWrite.length === 1 && entry.deleted && entry.key.equals(markKey(NO_LOG))
+  if (end.kind !== 'whole' || lastWrite.length !== 1 || entry === undefined) return false
+  return entry.deleted && entry.key.equals(markKey(NO_LOG))
 }
 
 function remarksOn({ end }: StoreFiles): string[] {
@@ -109,7 +110,7 @@ function remarkOnTable({ file, offset, reason, keys }: FileDamage): string {
 }
 
 function damaged(folder: string, damage: readonly FileDamage[]): StorageError {
-  const [{ file, offset, reason }] = damage
+  const { file, offset, reason } = damage[0]!
   const others = damage.length > 1 ? `, and ${damage.length - 1} more` : ''
   return new StorageError(
     'corrupt',

@@ -1,6 +1,6 @@
 /**
  * What a clean stop leaves on disk, written down: the one thing by which a write-ahead log that was cut later, or taken from
- * an older copy, can be told from one that is whole.
+ * an older copy, can be distinguished from one that is whole.
  *
  *   <data>/STOPPED   {"manifest":{"name":"MANIFEST-000004","bytes":377,"crc32c":"0d1e2f3a"},
  *                     "logs":[{"name":"000007.log","bytes":9422}]} crc=5f3a9c01
@@ -136,7 +136,7 @@ function* changedManifest(
     yield { file: name, offset: 0, reason: 'it is not what it was when the store was last closed' }
 }
 
-/** Of the last `empty` bytes nobody misses anything. */
+/** The last `empty` bytes hold nothing. */
 function* changedLength(file: string, bytes: number, found: number, empty = 0): Generator<FileDamage, void> {
   if (found === bytes) return
   const reason = `the file has ${found} bytes; when the store was last closed it had ${bytes}`

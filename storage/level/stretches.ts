@@ -20,7 +20,7 @@ import type { Batch, Level } from './level.ts'
 import { walk, walkText } from './walk.ts'
 
 const COLLECTION = 'stretches'
-/** Of one log. Older ones only cost room: a cursor from so long ago is checked by the time of its event instead. */
+/** Of one log. Older ones only use disk space: a cursor from so long ago is checked by the time of its event instead. */
 const STRETCHES_MAX = 16
 /** Deleted by one write. */
 const STEP_KEYS = 512

@@ -18,6 +18,8 @@ const CRC_OFFSET = 1
 const FIELDS_OFFSET = 5
 
 export interface StoredTail extends LogTail {
+  /** Body bytes that were ever written. */
+  readonly bytesWritten: number
   readonly mergedSequence: number
   readonly mergedTimestampMs: number
 }

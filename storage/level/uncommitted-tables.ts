@@ -1,9 +1,9 @@
 /**
  * Tables that LevelDB began and its manifest has never named: what a compaction or a flush leaves that failed, on a full disk
  * above all. LevelDB deletes them when it opens the store, but only after it has written what is in its logs into a new
- * table; where they have taken the last of the room, that fails, and the store could never be opened again.
+ * table; where they use the last disk space, that fails, and the store could never be opened again.
  *
- * They are told by a manifest that is whole: it begins with all tables that there were, and names every one that came or
+ * A manifest that is whole tells which they are: it begins with all tables that there were, and names every one that came or
  * went since, synced or not. What it has not named holds nothing that is not elsewhere.
  */
 import { rmSync, statSync } from 'node:fs'
@@ -37,7 +37,7 @@ export async function removeUncommittedTables(store: string): Promise<void> {
   if (uncommittedTables(store).names.length === 0) return
   const lock = await StoreLock.take(store)
   try {
-    // Once more: with the lock nobody commits one meanwhile.
+    // Once more: while this process holds the lock no other commits one.
     for (const name of uncommittedTables(store).names) rmSync(join(store, name), { force: true })
   } finally {
     await lock.release()

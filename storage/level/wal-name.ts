@@ -3,7 +3,7 @@
  *
  * LevelDB starts a new one whenever its memory table is full. It syncs what it writes there, but the folder only with its
  * next manifest: for some milliseconds a power cut may take the name of the log, and all that was acknowledged out of it
- * (docs/decisions/0017-failing-disks.md). So whoever is about to acknowledge a write looks whether the log that was in use
+ * (docs/decisions/0017-failing-disks.md). So before a write is acknowledged, the engine checks whether the log that was in use
  * before has grown by it. If it has not, the write stands in a new one, and the folder is synced first.
  */
 import { closeSync, fstatSync, fsync, openSync, readdirSync } from 'node:fs'

@@ -3,7 +3,7 @@
  * iterator. Reads that clients wait for, or that may take long, go through range-scan.ts.
  *
  * What is alive whenever the garbage collector comes by makes V8 give its young objects more room, which stays with the
- * process. So rounds are small, and whoever walks keeps little of them.
+ * process. So rounds are small, and callers keep little of them.
  */
 import type { KeyRange } from './keys.ts'
 import type { Level } from './level.ts'

@@ -1,7 +1,8 @@
 /** A store that fails under the running service, and what people see until it takes writes again. */
 import { expect, test, vi } from 'vitest'
 import type { Level } from '../../storage/level/level.ts'
-import { openStorageOn, type Storage } from '../../storage/level/open.ts'
+import { openStorageOn } from '../../storage/level/open.ts'
+import type { Storage } from '../../storage/storage.ts'
 import { StorageError } from '../../storage/storage-error.ts'
 import { handleOf } from '../support/explore.ts'
 import { FaultyLevel } from '../support/faulty-level.ts'

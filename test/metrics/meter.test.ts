@@ -7,7 +7,8 @@ import type { NamespaceName, StreamName } from '../../src/streams/names.ts'
 import { Registry } from '../../src/streams/registry.ts'
 import { Streams } from '../../src/streams/streams.ts'
 import type { Level } from '../../storage/level/level.ts'
-import { openStorageOn, type Storage } from '../../storage/level/open.ts'
+import { openStorageOn } from '../../storage/level/open.ts'
+import type { Storage } from '../../storage/storage.ts'
 import { listed } from '../support/listed.ts'
 
 const START_MS = 1_700_000_000_000

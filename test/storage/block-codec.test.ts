@@ -69,7 +69,7 @@ describe('blocks', () => {
         builder.addEvents([{ body, headers }], 0, 1, encoded)
         const [built] = builder.take(true)
         const single = singleEventBlock({ body, headers }, encoded)
-        for (const { bytes } of [built, single]) sealBlock(KEY, bytes)
+        for (const { bytes } of [built!, single]) sealBlock(KEY, bytes)
         expect(single).toEqual(built)
       }),
     )
@@ -164,7 +164,7 @@ describe('blocks', () => {
       const builder = new BlockBuilder()
       const all = Array.from({ length: events }, () => ({ body: Buffer.from('body'), headers }))
       builder.addEvents(all, 0, events, encodeHeaders(headers))
-      return builder.take(true)[0].bytes.length
+      return builder.take(true)[0]!.bytes.length
     }
     expect(size(101) - size(1)).toBe(100 * 5)
   })
@@ -174,11 +174,11 @@ describe('blocks', () => {
     const headers: EventHeaders = [['k', 'v']]
     builder.addEvents([{ body: Buffer.from('hello'), headers }], 0, 1, encodeHeaders(headers))
     builder.addEvents([{ body: Buffer.from('world'), headers: [] }], 0, 1, encodeHeaders([]), 5)
-    const sealed = sealBlock(KEY, builder.take(true)[0].bytes)
+    const sealed = sealBlock(KEY, builder.take(true)[0]!.bytes)
     for (let at = 0; at < sealed.length; at++) {
       for (const bit of [1, 0x80]) {
         const altered = Buffer.from(sealed)
-        altered[at] ^= bit
+        altered[at]! ^= bit
         expect(() => decodeBlock(KEY, altered, 1_000, 0)).toThrow(
           expect.objectContaining({ code: 'corrupt' }),
         )
@@ -204,7 +204,7 @@ describe('blocks', () => {
     }
     builder.addSlices(text, encodeHeaders(headers))
     builder.addEvents([{ body: Buffer.from('!'), headers }], 0, 1, encodeHeaders(headers), 200)
-    const sealed = sealBlock(blockKey(1, 1_000, 0), builder.take(true)[0].bytes)
+    const sealed = sealBlock(blockKey(1, 1_000, 0), builder.take(true)[0]!.bytes)
     expect(sealed.toString('hex')).toBe(
       '01' +
         'ecb033c2' +

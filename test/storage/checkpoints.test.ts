@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import { Level as ClassicLevel } from 'level'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { blockKey, MARKS, markKey, TAILS, tailKey } from '../../storage/level/keys.ts'
-import { openStorage, type Storage } from '../../storage/level/open.ts'
-import type { EventLog } from '../../storage/log.ts'
+import type { LevelLog } from '../../storage/level/level-log.ts'
+import type { LevelStorage } from '../../storage/level/level-storage.ts'
+import { openStorage } from '../../storage/level/open.ts'
 import { event, lines, readAll } from '../contract/event-log.ts'
 
 const LOG = 1
@@ -17,7 +18,7 @@ async function temporaryFolder(): Promise<string> {
   return folder
 }
 
-async function open(folder: string, nowMs = 5_000): Promise<Storage> {
+async function open(folder: string, nowMs = 5_000): Promise<LevelStorage> {
   const storage = await openStorage(join(folder, 'data'), { nowMs: () => nowMs, sync: true })
   onTestFinished(() => storage.close())
   return storage
@@ -53,13 +54,13 @@ function keysOf(folder: string): Promise<{ marks: number; tails: number }> {
   }))
 }
 
-async function stage(log: EventLog, text: string): Promise<void> {
-  const batch = log.stage()
+async function stage(log: LevelLog, text: string): Promise<void> {
+  const batch = log.stage(LOG)
   await batch.add(lines(text), [])
-  await batch.commit(() => LOG)
+  await batch.commit()
 }
 
-const lives: { name: string; live: (log: EventLog) => Promise<unknown> }[] = [
+const lives: { name: string; live: (log: LevelLog) => Promise<unknown> }[] = [
   { name: 'its first events', live: (log) => log.append(LOG, [event('a'), event('bc')]) },
   {
     name: 'several groups',
@@ -101,9 +102,10 @@ describe.each(lives)('a crash after $name', ({ live }) => {
     await live(log)
     const image = await crashImage(folder)
     const after = await open(image)
-    expect(after.log.tail(LOG)).toEqual(log.tail(LOG))
+    expect(await after.log.tail(LOG)).toEqual(await log.tail(LOG))
+    expect(await after.log.totals(LOG)).toEqual(await log.totals(LOG))
     expect(await readAll(after.log, LOG)).toEqual(await readAll(log, LOG))
-    const { nextSequence } = log.tail(LOG)!
+    const { nextSequence } = (await log.tail(LOG))!
     expect(await after.log.append(LOG, [event('more')])).toEqual({
       sequence: nextSequence,
       timestampMs: 5_000,
@@ -121,25 +123,27 @@ describe.each(lives)('a crash after $name', ({ live }) => {
         return crashImage(image)
       }),
     )
-    expect(second.log.tail(LOG)!.nextSequence).toBe(log.tail(LOG)!.nextSequence + 1)
+    expect((await second.log.tail(LOG))!.nextSequence).toBe((await log.tail(LOG))!.nextSequence + 1)
   })
 })
 
 test('a stop leaves no mark', async () => {
   const folder = await temporaryFolder()
-  const { log, close } = await openStorage(join(folder, 'data'), { nowMs: () => 5_000, sync: true })
+  const storage = await openStorage(join(folder, 'data'), { nowMs: () => 5_000, sync: true })
+  const { log } = storage
   for (const id of [1, 2, 3]) await log.append(id, [event('a')])
-  void log.append(4, [event('linger')], true)
-  await close()
+  void log.append(4, [event('linger')], { linger: true })
+  await storage.close()
   expect(await keysOf(folder)).toEqual({ marks: 0, tails: 4 })
 })
 
 test('a stop leaves no mark where thousands of logs are behind', async () => {
   const folder = await temporaryFolder()
-  const { log, close } = await openStorage(join(folder, 'data'), { nowMs: () => 5_000, sync: true })
+  const storage = await openStorage(join(folder, 'data'), { nowMs: () => 5_000, sync: true })
+  const { log } = storage
   const ids = Array.from({ length: 2000 }, (_, i) => i + 1)
   await Promise.all(ids.map((id) => log.append(id, [event('a')])))
-  await close()
+  await storage.close()
   expect(await keysOf(folder)).toEqual({ marks: 0, tails: 2000 })
 })
 
@@ -165,10 +169,10 @@ test('a log that is dropped leaves neither tail nor mark', async () => {
     expect(await db.get(tailKey(LOG))).toBeUndefined()
     expect(await db.get(markKey(LOG))).toBeUndefined()
   })
-  expect((await open(image)).log.logs()).toEqual([2])
+  expect(await (await open(image)).log.logs()).toEqual([2])
 })
 
-test('a block beyond the tail that is altered is told when the store is opened', async () => {
+test('a block beyond the tail that is altered is reported when the store is opened', async () => {
   const folder = await temporaryFolder()
   const { log } = await open(folder)
   await log.append(LOG, [event('a')])
@@ -176,7 +180,7 @@ test('a block beyond the tail that is altered is told when the store is opened',
   await withStore(image, async (db) => {
     const key = blockKey(LOG, 5_000, 0)
     const block = (await db.get(key))!
-    block[block.length - 1] ^= 1
+    block[block.length - 1]! ^= 1
     await db.put(key, block)
   })
   await expect(open(image)).rejects.toMatchObject({

@@ -5,11 +5,11 @@ import { MemoryLevel } from 'memory-level'
 import { expect, onTestFinished, test } from 'vitest'
 import { freeMemory } from '../../storage/free-memory.ts'
 import type { Level } from '../../storage/level/level.ts'
-import { openStorage, openStorageOn, type Storage } from '../../storage/level/open.ts'
+import { openStorage, openStorageOn } from '../../storage/level/open.ts'
 import type { EventBlock } from '../../storage/log.ts'
-import { readAll } from '../contract/event-log.ts'
+import type { Storage } from '../../storage/storage.ts'
+import { readAll, readBlocks } from '../contract/event-log.ts'
 
-const EVERYTHING = { startMs: 0, endMs: Number.MAX_SAFE_INTEGER, limit: Number.MAX_SAFE_INTEGER }
 const LOG = 1
 const BLOCKS = 60
 const BODY = Buffer.alloc(50_000, 'x')
@@ -32,8 +32,8 @@ function memoryLevel(): Level {
 /** Reads all blocks; what is left of each in the end. */
 async function lengthsAfterwards({ log }: Storage): Promise<number[]> {
   const blocks: EventBlock[] = []
-  for await (const block of log.read(LOG, EVERYTHING)) {
-    expect(Buffer.from(block.bytes.subarray(block.starts[0], block.ends[0]))).toEqual(BODY)
+  for await (const block of readBlocks(log, LOG)) {
+    expect(BODY.equals(block.bytes.subarray(block.starts[0], block.ends[0]))).toBe(true)
     blocks.push(block)
   }
   return blocks.map(({ bytes }) => bytes.length)

@@ -70,7 +70,7 @@ describe('keys', () => {
     )
   })
 
-  test('a document key is within its collection and nobody else’s', () => {
+  test('a document key is within its collection and no other', () => {
     const key = keys.documentKey('streams', 'default:é')
     const within = ({ gte, lt }: keys.KeyRange) => gte.compare(key) <= 0 && key.compare(lt) < 0
     expect(keys.idOfDocumentKey('streams', key.toString())).toBe('default:é')

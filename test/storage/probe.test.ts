@@ -14,7 +14,7 @@ const MIB = 1024 * KIB
 function makeStore(data: string, logBytes: number): void {
   mkdirSync(join(data, 'store'), { recursive: true })
   writeFileSync(join(data, 'store', '000005.log'), '')
-  truncateSync(join(data, 'store', '000005.log'), logBytes) // takes no room on a tmpfs
+  truncateSync(join(data, 'store', '000005.log'), logBytes) // uses no space on a tmpfs
 }
 
 test.for([

@@ -300,7 +300,7 @@ describe('the record', () => {
     )
   })
 
-  test('that was altered is told, and keeps nobody from the events', async () => {
+  test('that was altered is reported, and events can still be read', async () => {
     const folder = await copyOf()
     const path = join(folder, 'STOPPED')
     writeFileSync(path, readFileSync(path, 'latin1').replace('"bytes":', '"bytes":9'))

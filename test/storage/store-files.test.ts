@@ -86,7 +86,7 @@ test.each([1, 2, 3, 4, 5])('a store made of random %i reads as LevelDB reads it'
 test('a store without a manifest reads the same from its tables and logs', async () => {
   const store = await busyStore(6)
   const wanted = await asLevelDb(store)
-  // Removes what a compaction that the close broke off has left: without a manifest nobody could tell it from the rest.
+  // Removes what a compaction that the close broke off has left: without a manifest it looks like the rest.
   await (await openLevel(store)).close()
   await writeFile(join(store, 'CURRENT'), 'MANIFEST-999999\n')
   const { pairs, damage } = read(store)
@@ -94,9 +94,9 @@ test('a store without a manifest reads the same from its tables and logs', async
   expect(damage).toHaveLength(1)
 })
 
-test('a flipped byte in any table is told, wherever it stands', async () => {
+test('a flipped byte in any table is reported, wherever it is', async () => {
   const store = await busyStore(7)
-  // Not those that LevelDB has replaced and had no time to delete: nobody reads them.
+  // Not those that LevelDB has replaced and had no time to delete: they are not read.
   const names = read(store).files.liveFiles.filter((name) => name.endsWith('.ldb'))
   for (const name of names) {
     const path = join(store, name)

@@ -4,13 +4,15 @@ import { join } from 'node:path'
 import { Level as ClassicLevel } from 'level'
 import { expect, test } from 'vitest'
 import { documentKey } from '../../storage/level/keys.ts'
-import { openStorage, type Storage } from '../../storage/level/open.ts'
-import type { EventLog, LogId } from '../../storage/log.ts'
+import type { LevelLog } from '../../storage/level/level-log.ts'
+import type { LevelStorage } from '../../storage/level/level-storage.ts'
+import { openStorage } from '../../storage/level/open.ts'
+import type { LogId } from '../../storage/log.ts'
 import { event, lines } from '../contract/event-log.ts'
 import { listed } from '../support/listed.ts'
 import { temporaryFolder } from '../support/service-process.ts'
 
-async function withStorage<T>(folder: string, use: (storage: Storage) => Promise<T>): Promise<T> {
+async function withStorage<T>(folder: string, use: (storage: LevelStorage) => Promise<T>): Promise<T> {
   const storage = await openStorage(folder, { nowMs: () => 1_000, sync: true })
   try {
     return await use(storage)
@@ -24,14 +26,15 @@ async function newFolder(): Promise<string> {
 }
 
 /** One event more. */
-async function grow(log: EventLog, ...ids: LogId[]): Promise<void> {
+async function grow(log: LevelLog, ...ids: LogId[]): Promise<void> {
   for (const id of ids) await log.append(id, [event('e')])
 }
 
-const firsts = async (log: EventLog, id: LogId) =>
+const firsts = async (log: LevelLog, id: LogId) =>
   (await log.stretches(id)).map(({ firstSequence }) => firstSequence)
 
-const documents = async ({ catalog }: Storage) => (await listed(catalog, 'stretches')).map(({ id }) => id)
+const documents = async ({ catalog }: LevelStorage) =>
+  (await listed(catalog, 'stretches')).map(({ id }) => id)
 
 test('each opening that writes to a log begins a stretch, with an epoch of its own', async () => {
   const folder = await newFolder()
@@ -56,9 +59,9 @@ test('each opening that writes to a log begins a stretch, with an epoch of its o
 })
 
 test.each([
-  ['single events', (log: EventLog) => grow(log, 1)],
-  ['a small batch', (log: EventLog) => staged(log, 'a\nb')],
-  ['a large batch', (log: EventLog) => staged(log, `${'x'.repeat(99)}\n`.repeat(20_000))],
+  ['single events', (log: LevelLog) => grow(log, 1)],
+  ['a small batch', (log: LevelLog) => staged(log, 'a\nb')],
+  ['a large batch', (log: LevelLog) => staged(log, `${'x'.repeat(99)}\n`.repeat(20_000))],
 ])('%s are noted in the write that makes them visible', async (_, write) => {
   const folder = await newFolder()
   await withStorage(folder, ({ log }) => grow(log, 1))
@@ -74,10 +77,10 @@ test.each([
   })
 })
 
-async function staged(log: EventLog, text: string): Promise<void> {
-  const batch = log.stage()
+async function staged(log: LevelLog, text: string): Promise<void> {
+  const batch = log.stage(1)
   await batch.add(lines(text), [])
-  await batch.commit(() => 1)
+  await batch.commit()
 }
 
 test('what comes from a backup says so', async () => {

@@ -1,4 +1,4 @@
-/** What LevelDB began and never named is told from what it needs, and taken away only where there is too little room. */
+/** Tables that LevelDB began and never named are recognised, and deleted only where there is too little disk space. */
 import { copyFileSync, cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
@@ -36,7 +36,7 @@ test('a table that the manifest never named goes, and the store is as it was', a
   expect(await readFolder(folder)).toEqual(await readFolder(sample.path))
 })
 
-test('nothing is told where the manifest is not whole', async () => {
+test('nothing is reported where the manifest is not whole', async () => {
   const { store } = await copy()
   writeFileSync(join(store, '999999.ldb'), 'begun')
   const manifest = join(store, readdirSync(store).find((name) => name.startsWith('MANIFEST'))!)

@@ -57,7 +57,7 @@ test.each(sizes)('$name', { timeout: 120_000 }, async ({ bytes, times }) => {
   expect(changes).toBeGreaterThan(2)
 })
 
-test('a write beside the groups that nobody settles is noticed with the next one', async () => {
+test('a write beside the groups that is not settled is noticed with the next one', async () => {
   const { folder, name, write } = await openStore()
   const before = latestLog(folder)
   while (latestLog(folder) === before) {

@@ -2,7 +2,8 @@
 import { AbstractChainedBatch } from 'abstract-level'
 import { MemoryLevel } from 'memory-level'
 import type { Level } from '../../storage/level/level.ts'
-import { openStorageOn, type Storage } from '../../storage/level/open.ts'
+import { openStorageOn } from '../../storage/level/open.ts'
+import type { Storage } from '../../storage/storage.ts'
 
 export type WriteBatch = AbstractChainedBatch<MemoryLevel<Buffer, Buffer>, Buffer, Buffer>
 

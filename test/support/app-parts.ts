@@ -14,7 +14,8 @@ import { Streams } from '../../src/streams/streams.ts'
 import { UsageRegistry } from '../../src/streams/usage.ts'
 import { Views } from '../../src/streams/views.ts'
 import type { Level } from '../../storage/level/level.ts'
-import { openStorageOn, type Storage } from '../../storage/level/open.ts'
+import { openStorageOn } from '../../storage/level/open.ts'
+import type { Storage } from '../../storage/storage.ts'
 import { restingExplore } from './explore.ts'
 
 export async function appParts(nowMs: () => number): Promise<{ parts: AppParts; storage: Storage }> {

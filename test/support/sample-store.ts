@@ -9,8 +9,9 @@ import { Namespaces } from '../../src/streams/namespaces.ts'
 import { Registry } from '../../src/streams/registry.ts'
 import { Streams } from '../../src/streams/streams.ts'
 import { Views } from '../../src/streams/views.ts'
-import { openStorage, type Storage } from '../../storage/level/open.ts'
+import { openStorage } from '../../storage/level/open.ts'
 import type { EventHeaders, EventSlices } from '../../storage/log.ts'
+import type { Storage } from '../../storage/storage.ts'
 import { lines, type ReadEvent, readAll } from '../contract/event-log.ts'
 
 export interface OpenStore {

@@ -1,5 +1,5 @@
 /** A store in memory whose writes wait for as long as a test wants: what a slow disk looks like from above. */
-import type { Storage } from '../../storage/level/open.ts'
+import type { Storage } from '../../storage/storage.ts'
 import { alteredStorage, type WriteBatch } from './altered-storage.ts'
 
 export interface StallingStorage {

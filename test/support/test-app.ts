@@ -20,7 +20,8 @@ import { DEFAULT_LIMITS, type Limits } from '../../src/limits.ts'
 import { LoopShare } from '../../src/loop-share.ts'
 import { type RunningService, startService } from '../../src/main.ts'
 import type { Level } from '../../storage/level/level.ts'
-import { openStorageOn, type Storage } from '../../storage/level/open.ts'
+import { openStorageOn } from '../../storage/level/open.ts'
+import type { Storage } from '../../storage/storage.ts'
 
 /** Path prefix of the streams of the default namespace. */
 export const STREAMS = '/v3/namespaces/default/streams'

@@ -42,6 +42,7 @@ const REFUSALS = {
 const FAILURES = {
   unavailable: 503,
   full: 503,
+  unknown: 503,
   closed: 503,
   locked: 503,
   dropped: 500,

@@ -6,7 +6,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { MemoryLevel } from 'memory-level'
 import type { Level } from '../../../storage/level/level.ts'
 import type { LevelLog } from '../../../storage/level/level-log.ts'
-import { openStorage, openStorageOn, type Storage } from '../../../storage/level/open.ts'
+import { openStorage, openStorageOn } from '../../../storage/level/open.ts'
+import type { Storage } from '../../../storage/storage.ts'
 import type { Engine, OpenEngine } from './storage-run.ts'
 
 type Memory = MemoryLevel<Buffer, Buffer>
@@ -18,6 +19,9 @@ export const inMemory: OpenEngine = async (nowMs) => {
   return {
     get log() {
       return storage.log
+    },
+    get storage() {
+      return storage
     },
     async reopen() {
       await storage.close()
@@ -43,6 +47,9 @@ export const onDisk: OpenEngine = async (nowMs) => {
   return {
     get log() {
       return storage.log
+    },
+    get storage() {
+      return storage
     },
     async reopen() {
       await storage.close()

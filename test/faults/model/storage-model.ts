@@ -2,7 +2,7 @@
  * The contract of EventLog as a list in memory: what every read, position and tail must be. It knows no blocks, segments or
  * groups, and so no way in which they could go wrong.
  */
-import type { EventHeaders, LogTail, ReadRange } from '../../../storage/log.ts'
+import type { EventHeaders, LogTail, LogTotals, ReadRange } from '../../../storage/log.ts'
 
 export interface ModelEvent {
   readonly headers: EventHeaders
@@ -46,8 +46,14 @@ export class ModelLog {
     return {
       nextSequence: this.events.length,
       lastTimestampMs: this.lastTimestampMs,
-      bytesWritten: this.events.reduce((sum, { body }) => sum + body.length, 0),
       firstSequence: this.first,
+    }
+  }
+
+  totals(): LogTotals {
+    return {
+      events: this.events.length,
+      bytes: this.events.reduce((sum, { body }) => sum + body.length, 0),
     }
   }
 }

@@ -2,21 +2,17 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type fc from 'fast-check'
 import { expect } from 'vitest'
-import type {
-  EventData,
-  EventHeaders,
-  EventLog,
-  EventSlices,
-  Position,
-  ReadRange,
-} from '../../../storage/log.ts'
+import type { LevelLog } from '../../../storage/level/level-log.ts'
+import type { EventData, EventHeaders, EventSlices, Position, ReadRange } from '../../../storage/log.ts'
+import type { Storage, WriteResult } from '../../../storage/storage.ts'
 import { StorageError } from '../../../storage/storage-error.ts'
 import { type ModelEvent, ModelLog, type StoredEvent } from './storage-model.ts'
 import type { NearTime, Range, StorageStep, Tidying, Writing } from './storage-steps.ts'
 
 /** A store to test, and what can happen to it as a whole. */
 export interface Engine {
-  readonly log: EventLog
+  readonly log: LevelLog
+  readonly storage: Storage
   reopen(): Promise<void>
   /** Opens what is on disk now, as if the process had gone; undefined if the engine cannot. */
   readonly crash: (() => Promise<void>) | undefined
@@ -32,6 +28,8 @@ const LOGS = 2
 const ONE_HOUR_MS = 3_600_000
 const STARTED_MS = 1_000_000
 const FOREVER: ReadRange = { startMs: 0, endMs: Number.MAX_SAFE_INTEGER, limit: Number.MAX_SAFE_INTEGER }
+
+const DOCUMENT = ['model', 'write'] as const
 
 const HEADERS: readonly EventHeaders[] = [
   [],
@@ -53,6 +51,8 @@ export interface Expected {
   written: number
   /** Batches that were neither committed nor discarded: what they leave is found when the store is opened. */
   left: number
+  /** The one document, whose content is the number of the write that made it. */
+  document: number | undefined
   readonly logs: Map<number, ModelLog>
   /** Ids of the logs in use. */
   readonly used: number[]
@@ -65,6 +65,7 @@ export function nothingYet(): Expected {
     nowMs: STARTED_MS,
     written: 0,
     left: 0,
+    document: undefined,
     logs: new Map(used.map((id) => [id, new ModelLog()])),
     used,
     retired: [],
@@ -99,7 +100,15 @@ export async function finish(model: Expected, real: Engine): Promise<void> {
   for (let i = 0; i < LOGS; i++) await run.step({ do: 'retire', log: i })
   while (model.retired.length > 0) await run.step({ do: 'drop', limit: 512 })
   while ((await real.log.sweep(512)).more);
+  const [collection, id] = DOCUMENT
+  await real.storage.catalog.commit([{ collection, id, document: undefined }])
   expect(await real.keys()).toEqual([])
+}
+
+interface StartedJoint {
+  readonly parts: readonly { readonly id: number; readonly events: readonly ModelEvent[] }[]
+  readonly document: number
+  readonly result: Promise<WriteResult>
 }
 
 class Run {
@@ -117,7 +126,7 @@ class Run {
       case 'append': {
         const id = this.#idOf(step.log)
         const events = this.#eventsOf(step)
-        const position = await real.log.append(id, events, step.linger)
+        const position = await real.log.append(id, events, { linger: step.linger })
         this.#written(id, events, position)
         return
       }
@@ -128,6 +137,8 @@ class Run {
         return this.#batch(step)
       case 'large':
         return this.#large(step)
+      case 'write':
+        return this.#write(step)
       case 'read': {
         const id = this.#idOf(step.log)
         return this.#compare(id, this.#rangeOf(id, step.range))
@@ -171,7 +182,8 @@ class Run {
   /** All events, and the tail. */
   async compareAll(id: number): Promise<void> {
     await this.#compare(id, FOREVER)
-    this.#compareTail(id)
+    await this.#compareTail(id)
+    expect((await this.real.storage.catalog.get(...DOCUMENT))?.document).toBe(this.model.document)
   }
 
   #idOf(log: number): number {
@@ -222,12 +234,13 @@ class Run {
     assertSame(read, this.#logOf(id).read(range), `log ${id}, ${JSON.stringify(range)}`)
   }
 
-  #compareTail(id: number): void {
+  async #compareTail(id: number): Promise<void> {
     const log = this.#logOf(id)
-    const tail = this.real.log.tail(id)
+    const tail = await this.real.log.tail(id)
     // Asked for something, an engine may remember a log that holds nothing.
     if (log.events.length === 0) return void expect(tail?.nextSequence ?? 0).toBe(0)
     expect(tail).toMatchObject(log.tail())
+    expect(await this.real.log.totals(id)).toEqual(log.totals())
     const oldest = log.events[log.first]
     if (oldest !== undefined) expect(tail!.firstTimestampMs).toBeLessThanOrEqual(oldest.timestampMs)
   }
@@ -237,7 +250,7 @@ class Run {
     return writings.map((writing) => {
       const id = this.#idOf(writing.log)
       const events = this.#eventsOf(writing)
-      return { id, events, position: this.real.log.append(id, events, writing.linger) }
+      return { id, events, position: this.real.log.append(id, events, { linger: writing.linger }) }
     })
   }
 
@@ -249,19 +262,55 @@ class Run {
     })
   }
 
+  /** Of all that is called in one turn the order is that of the calls. */
+  async #write({ appends, before, after, stale }: Extract<StorageStep, { do: 'write' }>): Promise<void> {
+    const found = await this.real.storage.catalog.get(...DOCUMENT)
+    const first = this.#start(before)
+    const joint = this.#startJoint(appends, stale ? 'of no document' : found?.version)
+    const last = this.#start(after)
+    const { outcome, positions } = await joint.result
+    expect(outcome).toBe(stale ? 'conflict' : 'done')
+    for (const { id, events, position } of first) this.#written(id, events, await position)
+    if (!stale) {
+      this.model.document = joint.document
+      this.#writtenTogether(joint.parts, positions)
+    }
+    for (const { id, events, position } of last) this.#written(id, events, await position)
+    for (const id of this.model.used) await this.compareAll(id)
+  }
+
+  #startJoint(appends: readonly Writing[], version: string | undefined): StartedJoint {
+    const parts = appends.map((writing) => ({ id: this.#idOf(writing.log), events: this.#eventsOf(writing) }))
+    const document = this.model.written++
+    const [collection, id] = DOCUMENT
+    const result = this.real.storage.write({
+      appends: parts.map((part) => ({ log: part.id, events: part.events })),
+      changes: [{ collection, id, document }],
+      conditions: [{ collection, id, version }],
+    })
+    return { parts, document, result }
+  }
+
+  #writtenTogether(
+    parts: readonly { id: number; events: readonly ModelEvent[] }[],
+    positions: readonly (Position | undefined)[],
+  ): void {
+    for (const [i, { id, events }] of parts.entries()) this.#written(id, events, positions[i])
+  }
+
   async #batch({ parts, end }: Extract<StorageStep, { do: 'batch' }>): Promise<void> {
     const id = this.#idOf(parts[0]?.log ?? 0)
-    const batch = this.real.log.stage()
+    const batch = this.real.log.stage(id)
     const events: ModelEvent[] = []
     for (const part of parts) events.push(...(await this.#addPart(batch, part)))
     if (end === 'discard') return batch.discard()
-    this.#written(id, events, await batch.commit(() => id))
+    this.#written(id, events, await batch.commit())
     await batch.discard()
   }
 
   async #large(step: Extract<StorageStep, { do: 'large' }>): Promise<void> {
     const id = this.#idOf(step.log)
-    const batch = this.real.log.stage()
+    const batch = this.real.log.stage(id)
     const events: ModelEvent[] = []
     const lengths = Array.from({ length: Math.ceil(300_000 / step.bodyLength) }, () => step.bodyLength)
     for (let part = 0; part < 5; part++) {
@@ -270,12 +319,12 @@ class Run {
     }
     if (step.end === 'leave') return void this.model.left++
     if (step.end === 'discard') return batch.discard()
-    this.#written(id, events, await batch.commit(() => id))
+    this.#written(id, events, await batch.commit())
   }
 
   /** One set of headers for all of it, and a buffer that is overwritten at once. */
   async #addPart(
-    batch: ReturnType<EventLog['stage']>,
+    batch: ReturnType<LevelLog['stage']>,
     { lengths, headers }: Omit<Writing, 'log' | 'linger'>,
   ): Promise<ModelEvent[]> {
     const events = this.#eventsOf({ lengths, headers }).map(({ body }) => ({
@@ -315,13 +364,13 @@ class Run {
     const beforeMs = this.#timeOf(id, tidying.trim)
     const { removed, more } = await log.trim(id, beforeMs, tidying.limit)
     expect(removed).toBeLessThanOrEqual(tidying.limit)
-    this.#trimmed(id, beforeMs, alone && !more)
+    await this.#trimmed(id, beforeMs, alone && !more)
   }
 
   /** Only what is old may have gone; all of it has when trimming is done, save old events in one block with newer ones. */
-  #trimmed(id: number, beforeMs: number, done: boolean): void {
+  async #trimmed(id: number, beforeMs: number, done: boolean): Promise<void> {
     const log = this.#logOf(id)
-    const first = this.real.log.tail(id)?.firstSequence ?? 0
+    const first = (await this.real.log.tail(id))?.firstSequence ?? 0
     expect(first).toBeGreaterThanOrEqual(log.first)
     for (const { sequence, timestampMs } of log.events.slice(log.first, first)) {
       if (timestampMs >= beforeMs) throw new Error(`event ${sequence} is trimmed, and not before ${beforeMs}`)
@@ -339,7 +388,10 @@ class Run {
     const { removed, more } = await this.real.log.drop(id, limit)
     expect(removed).toBeLessThanOrEqual(limit)
     if (more) return
-    expect([this.real.log.tail(id), this.real.log.logs().includes(id)]).toEqual([undefined, false])
+    expect([await this.real.log.tail(id), (await this.real.log.logs()).includes(id)]).toEqual([
+      undefined,
+      false,
+    ])
     retired.shift()
     logs.delete(id)
   }
@@ -367,29 +419,47 @@ class Run {
   }
 
   /** Of what nobody had been told yet, all of a call's events are there or none, in the order of the calls. */
-  async #crash({ writings, tidying, turns }: Extract<StorageStep, { do: 'crash' }>): Promise<void> {
+  async #crash({ writings, joint, tidying, turns }: Extract<StorageStep, { do: 'crash' }>): Promise<void> {
     if (this.real.crash === undefined) return
+    const found = await this.real.storage.catalog.get(...DOCUMENT)
     const id = this.#idOf(0)
     const told = new Set<number>()
     const started = this.#start(writings)
     started.forEach(({ position }, i) => {
       position.then(() => told.add(i)).catch(() => {})
     })
+    const together = joint && this.#startJoint(joint, found?.version)
+    let isTogetherTold = false
+    together?.result.then(() => {
+      isTogetherTold = true
+    }, ignoreFailure)
     const beforeMs = tidying !== undefined && 'trim' in tidying ? this.#timeOf(id, tidying.trim) : 0
     if (tidying !== undefined) this.#beginTidying(id, tidying, beforeMs)
     for (let turn = 0; turn < turns; turn++) await nextTurn()
     const acknowledged = new Set(told)
+    const isTogetherAcknowledged = isTogetherTold
     await this.real.crash()
     this.model.left = 0
 
-    started.forEach(({ id: to, events }, i) => {
+    for (const [i, { id: to, events }] of started.entries()) {
       const log = this.#logOf(to)
-      const stored = (this.real.log.tail(to)?.nextSequence ?? 0) >= log.events.length + events.length
+      const tail = await this.real.log.tail(to)
+      const stored = (tail?.nextSequence ?? 0) >= log.events.length + events.length
       if (!stored && acknowledged.has(i)) throw new Error(`write ${i} was acknowledged and is lost`)
       if (stored) log.append(events, this.model.nowMs)
-    })
-    this.#trimmed(id, beforeMs, false)
+    }
+    if (together !== undefined) await this.#crashedTogether(together, isTogetherAcknowledged)
+    await this.#trimmed(id, beforeMs, false)
     for (const used of this.model.used) await this.compareAll(used)
+  }
+
+  /** The document says whether the write is there: its events then are, too, which the comparison of all logs shows. */
+  async #crashedTogether({ parts, document }: StartedJoint, isAcknowledged: boolean): Promise<void> {
+    const stored = (await this.real.storage.catalog.get(...DOCUMENT))?.document === document
+    if (!stored && isAcknowledged) throw new Error('a write over several logs was acknowledged and is lost')
+    if (!stored) return
+    this.model.document = document
+    for (const { id, events } of parts) this.#logOf(id).append(events, this.model.nowMs)
   }
 
   #beginTidying(id: number, tidying: Tidying, beforeMs: number): void {
@@ -404,6 +474,8 @@ class Run {
     })
   }
 }
+
+function ignoreFailure(): void {} // of a store that is given up
 
 function bodyOf(number: number, length: number): Buffer {
   return Buffer.alloc(length, `${number}|`)
@@ -427,9 +499,10 @@ function slicesOf(events: readonly EventData[]): EventSlices {
 
 const LINE_END = Buffer.from('\n')
 
-async function readEvents(log: EventLog, id: number, range: ReadRange): Promise<StoredEvent[]> {
+async function readEvents(log: LevelLog, id: number, range: ReadRange): Promise<StoredEvent[]> {
   const read: StoredEvent[] = []
-  for await (const { firstSequence, bytes, starts, ends, runs } of log.read(id, range)) {
+  const found = await log.read(id, range)
+  for await (const { firstSequence, bytes, starts, ends, runs } of found?.blocks ?? []) {
     for (const { begin, end, timestampMs, headers } of runs) {
       for (let i = begin; i < end; i++) {
         const body = Buffer.from(bytes.subarray(starts[i], ends[i]))

@@ -43,6 +43,14 @@ export type StorageStep =
       readonly headers: readonly number[]
       readonly end: 'commit' | 'discard' | 'leave'
     }
+  /** One write over several logs and a document, among appends; `stale`: its condition does not hold. */
+  | {
+      readonly do: 'write'
+      readonly appends: readonly Writing[]
+      readonly before: readonly Writing[]
+      readonly after: readonly Writing[]
+      readonly stale: boolean
+    }
   | { readonly do: 'read'; readonly log: number; readonly range: Range }
   | { readonly do: 'locate'; readonly log: number; readonly event: number; readonly near?: number }
   | { readonly do: 'clock'; readonly byMs: number }
@@ -64,6 +72,8 @@ export type StorageStep =
   | {
       readonly do: 'crash'
       readonly writings: readonly Writing[]
+      /** One write over several logs and a document, after the others. */
+      readonly joint?: readonly Writing[]
       readonly tidying?: Tidying
       readonly turns: number
     }
@@ -138,6 +148,16 @@ export const storageStep = fc.oneof(
       end: fc.constantFrom('commit', 'commit', 'discard', 'leave'),
     }),
   },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constant('write'),
+      appends: fc.array(writing, { maxLength: 4 }),
+      before: fc.array(writing, { maxLength: 3 }),
+      after: fc.array(writing, { maxLength: 3 }),
+      stale: fc.constantFrom(false, false, true),
+    }),
+  },
   { weight: 12, arbitrary: fc.record({ do: fc.constant('read'), log: few, range }) },
   {
     weight: 8,
@@ -168,6 +188,7 @@ export const storageStep = fc.oneof(
       {
         do: fc.constant('crash'),
         writings: fc.array(writing, { maxLength: 6 }),
+        joint: fc.array(writing, { minLength: 1, maxLength: 4 }),
         tidying,
         turns: fc.nat(8),
       },

@@ -1,9 +1,7 @@
-/** Slices for long work of the service itself: after each, the event loop handles the events that have arrived. */
-import type { Slice } from './loop-share.ts'
-
+/** Long work of the engine itself, in slices: after each, the event loop handles what has arrived. */
 const SLICE_MS = 2
 
-export class OwnSlice implements Slice {
+export class OwnSlice {
   #endMs = performance.now() + SLICE_MS
 
   get isOver(): boolean {

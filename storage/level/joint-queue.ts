@@ -1,0 +1,90 @@
+/** Joint writes in the order of their calls, and how many of them become one LevelDB write (joint-write.ts). */
+import type { StorageError } from '../storage-error.ts'
+import { conditionTexts, type DocumentTexts, type JointLog, type JointWrite } from './joint-write.ts'
+import type { Batch, Level } from './level.ts'
+
+export class JointQueue {
+  readonly #db: Level
+  readonly #waiting: JointWrite[] = []
+
+  constructor(db: Level) {
+    this.#db = db
+  }
+
+  get size(): number {
+    return this.#waiting.length
+  }
+
+  push(joint: JointWrite): void {
+    this.#waiting.push(joint)
+    joint.enqueue()
+  }
+
+  /**
+   * Takes those that are ready, of about `budget` bytes together, and stages those whose conditions hold. Undefined if there
+   * is nothing to write. No write is under way meanwhile.
+   */
+  async stage(nowMs: number, budget: number): Promise<StagedJoints | undefined> {
+    const ready = this.#takeReady(budget)
+    if (ready.length === 0) return undefined
+    try {
+      const joints = holding(ready, await conditionTexts(this.#db, ready))
+      return joints.length === 0 ? undefined : new StagedJoints(this.#db, joints, nowMs)
+    } catch (error) {
+      for (const joint of ready) joint.fail(error) // conditions cannot be read: nothing is written
+      return undefined
+    }
+  }
+
+  refuseAll(error: StorageError): void {
+    for (const joint of this.#waiting.splice(0)) joint.refuse(error)
+  }
+
+  #takeReady(budget: number): JointWrite[] {
+    let ready = 0
+    let bytes = 0
+    for (const joint of this.#waiting) {
+      if (!joint.isNext || (ready > 0 && bytes + joint.bytes > budget)) break
+      bytes += joint.bytes
+      ready++
+    }
+    return this.#waiting.splice(0, ready)
+  }
+}
+
+/** Those whose conditions hold when the ones before them have been written; the others end as conflicts. */
+function holding(joints: readonly JointWrite[], texts: DocumentTexts): JointWrite[] {
+  return joints.filter((joint) => {
+    const holds = joint.holds(texts)
+    if (holds) joint.change(texts)
+    else joint.conflict()
+    return holds
+  })
+}
+
+/** Joint writes in one batch of LevelDB. */
+export class StagedJoints {
+  readonly batch: Batch
+  readonly changes: number
+  readonly bytes: number
+  readonly #joints: readonly JointWrite[]
+  readonly #logs: ReadonlySet<JointLog>
+
+  constructor(db: Level, joints: readonly JointWrite[], nowMs: number) {
+    this.batch = db.batch() as Batch
+    this.#joints = joints
+    this.#logs = new Set(joints.flatMap((joint) => [...joint.logs]))
+    const entries = new Set(joints.flatMap((joint) => joint.entries))
+    for (const log of this.#logs) log.stageJoint(this.batch, nowMs, entries)
+    for (const joint of joints) joint.stageDocuments(this.batch)
+    this.changes = joints.reduce((sum, { count }) => sum + count, 0)
+    this.bytes = joints.reduce((sum, { bytes }) => sum + bytes, 0)
+  }
+
+  /** The batch is durable; with an error it was not acknowledged. */
+  settle(error?: StorageError): void {
+    for (const log of this.#logs) log.settle(error)
+    for (const joint of this.#joints) joint.settle(error)
+    for (const log of this.#logs) log.joinAgain()
+  }
+}
