@@ -1,13 +1,13 @@
-/** A plain POST of an event is answered on a short way, without the routes: nobody may notice which way it took. */
+/** A plain POST of an event is answered without the routes of Hono. Clients must not see a difference. */
 import { describe, expect, test } from 'vitest'
 import { failingStorage } from '../support/failing-storage.ts'
 import { RawConnection, rawRequest } from '../support/raw-http.ts'
 import { STREAMS, testApp } from '../support/test-app.ts'
 
-/** A query that means nothing is enough to make a request take the usual way. */
+/** A query without meaning is enough for a request to pass through Hono. */
 const ways = [
-  { way: 'the short way', query: '' },
-  { way: 'the usual way', query: '?' },
+  { way: 'the plain path', query: '' },
+  { way: 'the path through Hono', query: '?' },
 ]
 const BODY = 'Hello World'
 
@@ -56,7 +56,7 @@ test.each(requests)('$name: same answer, same event', async ({ stream = 's', suf
 })
 
 describe.each(ways)('on $way', ({ query }) => {
-  test('a store that cannot write is told as 503, with when to come back, and reported', async () => {
+  test('a store that cannot write is answered 503 with Retry-After, and reported', async () => {
     const app = await testApp({ streams: ['s'], openStorage: failingStorage })
     const { status, headers, text } = await answerTo(app.port, post(`${STREAMS}/s${query}`, ['s.fail: now']))
     expect({ status, text }).toEqual({
