@@ -1,4 +1,4 @@
-/** What the short path of a plain POST leaves out must not be seen: bodies as they arrive, heads, and time limits of connections. */
+/** The plain path of a POST skips parts of node: bodies, heads and time limits of connections must be as without it. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { RawConnection } from '../support/raw-http.ts'

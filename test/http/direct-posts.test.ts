@@ -1,13 +1,13 @@
-/** A plain POST of an event is answered without Hono: clients must not see a difference. */
+/** A plain POST of an event is answered without the routes of Hono. Clients must not see a difference. */
 import { describe, expect, test } from 'vitest'
 import { failingStorage } from '../support/failing-storage.ts'
 import { RawConnection, rawRequest } from '../support/raw-http.ts'
 import { STREAMS, testApp } from '../support/test-app.ts'
 
-/** Any query string makes a request pass through Hono. */
+/** A query without meaning is enough for a request to pass through Hono. */
 const ways = [
-  { way: 'the short way', query: '' },
-  { way: 'through Hono', query: '?' },
+  { way: 'the plain path', query: '' },
+  { way: 'the path through Hono', query: '?' },
 ]
 const BODY = 'Hello World'
 

@@ -20,7 +20,7 @@ async function passes(working: number, isDelayed: boolean, url = '/v3/namespaces
       { writeHead() {}, end() {} } as unknown as ServerResponse,
     )
   passesNow()
-  await sleep(400) // longer than one check of the gate
+  await sleep(600) // longer than one check of the gate, also on a busy machine
   return passesNow()
 }
 

@@ -77,21 +77,21 @@ export function answerClass(
 
   class Answer<Request extends IncomingMessage = IncomingMessage> extends ServerResponse<Request> {
     /**
-     * Node formats one head a second for each status, and other answers of that second reuse it. Formatting costs 5 % of a
-     * short request. A head that ends the connection is never reused.
+     * Node formats a few heads a second for each status, and the answers in between reuse them. Formatting costs 5 % of a short
+     * request. A head that ends the connection is never reused.
      */
     answerEmpty(status: number): void {
       const head = heads[status]
-      const second = Math.floor(Date.now() / 1000)
+      const nowMs = performance.now()
       const isUsual = cors === undefined && this.shouldKeepAlive && this.req.headers.expect === undefined
-      if (isUsual && head?.second === second) {
+      if (isUsual && head !== undefined && nowMs < head.endMs) {
         counts[status]!++
         this.statusCode = status
         ;(this as unknown as FormattedAnswer)._header = head.text
       } else {
         this.writeHead(status, NO_CONTENT)
         const text = (this as unknown as FormattedAnswer)._header
-        heads[status] = isUsual && text ? { second, text } : undefined
+        heads[status] = isUsual && text ? { endMs: nowMs + HEAD_REUSE_MS, text } : undefined
       }
       this.end()
     }
@@ -113,9 +113,12 @@ export function answerClass(
   return AnswerForOrigin as unknown as typeof ServerResponse
 }
 
+/** How long a head is reused. It has a date in whole seconds, which may be late by this. */
+const HEAD_REUSE_MS = 250
+
 interface FormattedHead {
-  /** Since 1970: the head has a date. */
-  readonly second: number
+  /** When it is too old for reuse, on the clock of `performance`. */
+  readonly endMs: number
   readonly text: string
 }
 
