@@ -271,13 +271,13 @@ describe('with tokens', () => {
     for (const [route, expected] of Object.entries(all)) {
       for (const [i, name] of NAMES.entries()) {
         for (const { method, path, options } of formsOf(route)) {
-          await reset(app, tokens)
           const answer = await app.request(
             method,
             await withHandle(app, path, tokens.bearer('all')),
             withToken(tokens, name, options),
           )
           cells++
+          if (mayHaveChanged(method, answer.status)) await reset(app, tokens)
           if (answer.status !== expected[i]) {
             wrong.push(`${method} ${path} by ${name}: ${answer.status}, not ${expected[i]}: ${answer.text}`)
           }
@@ -355,15 +355,16 @@ test('without tokens everybody may do everything, and Authorization is ignored',
   timeout: 60_000,
 }, async () => {
   const app = await testApp({ nowMs: NOW_MS, config: { allowPrivateWebhooks: true } })
+  await fill(app, {})
   for (const [route, expected] of Object.entries(EXPECTED)) {
     for (const headers of [{}, { Authorization: `Bearer ${secretNumber(1)}` }]) {
       for (const { method, path, options } of formsOf(route)) {
-        await fill(app, {})
         const answer = await app.request(method, await withHandle(app, path, {}), {
           ...options,
           headers: { ...options.headers, ...headers },
         })
         expect(answer.status, `${method} ${path}`).toBe(route === 'GET /token' ? 404 : expected.at(-1))
+        if (mayHaveChanged(method, answer.status)) await fill(app, {})
       }
     }
   }
@@ -456,6 +457,11 @@ async function guardedApp(): Promise<{ app: TestApp; tokens: TestTokens }> {
   })
   await reset(app, tokens)
   return { app, tokens }
+}
+
+/** What is filled in is missing after some of the calls that succeed. A call that is refused changes nothing. */
+function mayHaveChanged(method: string, status: number): boolean {
+  return status < 400 && method !== 'GET' && method !== 'HEAD'
 }
 
 function reset(app: TestApp, tokens: TestTokens): Promise<void> {

@@ -157,7 +157,7 @@ test(
         pieces: fc.array(fc.nat(), { maxLength: 3 }),
       }),
       corpus: rows.filter((_, i) => i % 7 === 0),
-      seconds: { short: 1.5, long: 60 },
+      longSeconds: 60,
       tell: () => ({ answered }),
       async check({ head, framing, body, pieces }) {
         const bytes = Buffer.from(`${head}${framing}\r\n${body}${HIDDEN}`, 'latin1')
@@ -221,7 +221,7 @@ test(
         pieces: fc.array(fc.nat(), { maxLength: 4 }),
       }),
       corpus: CORPUS.map((text) => ({ bytes: latin1(text), pieces: [] })),
-      seconds: { short: 1.5, long: 60 },
+      longSeconds: 60,
       tell: () => ({ answered }),
       async check({ bytes, pieces }) {
         const before = await count(app)
