@@ -3,7 +3,7 @@
  * cores busy. A worker keeps loaded modules for the next file: loading them costs more than most files take.
  */
 import { configDefaults, defineConfig } from 'vitest/config'
-import { PROOFS } from './test/support/speeds.ts'
+import { POLL, PROOFS } from './test/support/speeds.ts'
 
 export default defineConfig({
   test: {
@@ -15,5 +15,6 @@ export default defineConfig({
     isolate: false,
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    expect: { poll: POLL },
   },
 })

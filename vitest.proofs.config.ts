@@ -6,7 +6,7 @@
  */
 import { readdirSync } from 'node:fs'
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
-import { ALONE, CLIENTS, FAULTS, PROCESSES, TWO_FORMS } from './test/support/speeds.ts'
+import { ALONE, CLIENTS, FAULTS, POLL, PROCESSES, TWO_FORMS } from './test/support/speeds.ts'
 
 const { TEST_EFFORT = 'long' } = process.env
 
@@ -42,6 +42,7 @@ export default defineConfig({
             setupFiles: ['test/support/seeds.ts'],
             testTimeout: 900_000,
             hookTimeout: 60_000,
+            expect: { poll: POLL },
             ...group,
             sequence: { groupOrder },
           },

@@ -43,3 +43,6 @@ export const TWO_FORMS = [
   'test/formats/avro-oracle.test.ts',
   'test/formats/calendar.test.ts',
 ]
+
+/** `expect.poll` sees a change soon, and waits long enough on a machine that is busy with other work. */
+export const POLL = { interval: 10, timeout: 10_000 }

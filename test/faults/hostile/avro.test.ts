@@ -61,7 +61,7 @@ test(
         const events = outcome(decoder, cutAt(bytes, file.places)) as string[]
         expect(events).toEqual(dataOf(file).map((datum) => datum.toString('latin1')))
         // avsc reads the schema that we hand on, and from the file the values that stand in our events.
-        const type = avro.Type.forSchema(JSON.parse(decoder.headers[0][1]), { wrapUnions: 'always' })
+        const type = avro.Type.forSchema(JSON.parse(decoder.headers[0]![1]), { wrapUnions: 'always' })
         const values = events.map((event) => type.fromBuffer(Buffer.from(event, 'latin1')))
         // To avsc null for a value is the end of the stream, and behind an empty block it waits for ever.
         const readable = file.values.every((value) => value !== null) && file.values.length > 0

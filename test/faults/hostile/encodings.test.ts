@@ -36,7 +36,7 @@ test(
       tell: () => ({ events, refused }),
       async check({ applied, said = applied, lines, wrong, path, chunkBytes }) {
         const encoded = applied.reduce<Buffer>(
-          (bytes, name) => ENCODERS[name](bytes),
+          (bytes, name) => ENCODERS[name]!(bytes),
           Buffer.from(lines.join('\n')),
         )
         const body = mutated(encoded, wrong.flat())

@@ -71,7 +71,7 @@ test(
       check({ nowMs, steps }) {
         const text = `now${steps.map(({ sign, amount, unit }) => `${sign}${amount}${unit}`).join('')}`
         const time = steps.reduce(
-          (sum, { sign, amount, unit }) => sum + (sign === '+' ? 1n : -1n) * amount * UNIT_MS[unit],
+          (sum, { sign, amount, unit }) => sum + (sign === '+' ? 1n : -1n) * amount * UNIT_MS[unit]!,
           BigInt(nowMs),
         )
         const range = orRefusal('invalid_range', () => parseReadRange({ start: text }, nowMs))
