@@ -13,7 +13,7 @@ import { seededRandom } from '../support/seeded-random.ts'
 
 const BODIES = effort({ short: 1_500, long: 150_000 })
 const BODY_BYTES_MAX = 64 * 1024
-/** What one read may take is 50 ms; the rest is room for a machine that does other things, too. */
+/** One read may take 50 ms; the rest allows for a machine that is busy with other work. */
 const READ_MS_MAX = 1_000
 
 const SCALARS = recordJson([

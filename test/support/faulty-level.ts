@@ -1,4 +1,4 @@
-/** A LevelDB in memory that counts synced writes and can be told to fail the next ones. */
+/** A LevelDB in memory that counts synced writes. A test can make the next ones fail. */
 import { type AbstractBatchOptions, AbstractChainedBatch } from 'abstract-level'
 import { MemoryLevel } from 'memory-level'
 

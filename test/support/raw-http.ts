@@ -52,7 +52,7 @@ export class RawConnection {
   #received: Buffer = Buffer.allocUnsafeSlow(0)
   #ended = false
   #wake: () => void = () => {}
-  /** Resolves when the connection is closed, whoever closed it. */
+  /** Resolves when the connection is closed by either side. */
   readonly closed: Promise<void>
 
   private constructor(socket: Socket) {
@@ -114,7 +114,7 @@ export class RawConnection {
     this.#socket.destroy()
   }
 
-  /** Stops reading, so that the server finds nobody who takes what it sends. */
+  /** Stops reading, so that the server cannot send any more. */
   pause(): void {
     this.#socket.pause()
   }

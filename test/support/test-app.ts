@@ -35,9 +35,9 @@ export interface TestAppOptions {
   readonly limits?: Partial<Limits>
   /** A store of the test's own. */
   readonly openStorage?: (nowMs: () => number) => Promise<Storage>
-  /** The room on the disk, in bytes, where the test is about it. */
+  /** Free space on the disk, in bytes, for tests of a disk that fills up. */
   readonly freeBytes?: () => number
-  /** How busy the process seems to be, 0 to 1, where the test is about it. */
+  /** How busy the process seems to be, 0 to 1, for tests of overload. */
   readonly busyShare?: () => number
 }
 

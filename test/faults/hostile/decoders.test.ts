@@ -1,4 +1,4 @@
-/** Text and CSV bodies that nobody would send: whatever they are, events are stretches of what came, or a sentence says why not. */
+/** Malformed text and CSV bodies: events are stretches of the body, or the decoder refuses it with a sentence. */
 import { parse } from 'csv-parse/sync'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

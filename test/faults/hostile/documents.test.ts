@@ -1,4 +1,4 @@
-/** JSON documents that nobody would send: taken whole or refused with a sentence, and nothing half-kept. */
+/** Malformed JSON documents: each is taken whole or refused with a sentence, and never stored in part. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { parseNamespaceChange } from '../../../src/http/cdap/namespace-json.ts'

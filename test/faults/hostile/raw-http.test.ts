@@ -229,7 +229,7 @@ test(
         answered += statuses.length
         for (const status of statuses) expect(status).toBeLessThan(500)
         const stored = (await count(app)) - before
-        // Three events a batch. Whoever sends nonsense behind a request may be cut off before he is told that it was done.
+        // Three events a batch. A client that sends garbage behind a request may be cut off before its answer arrives.
         expect(stored).toBeLessThanOrEqual(3 * bytes.toString('latin1').split('POST ').length)
         expect(app.reported).toEqual([])
         if (before + stored > 100) await app.post(`${STREAMS}/s/truncate`)

@@ -1,4 +1,4 @@
-/** Names, queries, cursors and headers that nobody would send: an answer with a sentence, or the right one. */
+/** Malformed names, queries, cursors and headers: the right answer, or a refusal with a sentence. */
 import type { IncomingMessage } from 'node:http'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

@@ -178,7 +178,7 @@ class Run {
     this.#stored(answer, name, [event], 200)
   }
 
-  /** Nobody knows their order before they are read; all of them are there, behind what was. */
+  /** Their order is unknown until they are read. All of them are stored, after the events that were there before. */
   async #together({ stream, lengths }: Extract<ServiceStep, { do: 'together' }>): Promise<void> {
     const name = nameOf(stream)
     const model = this.#model.streams.get(name)
@@ -244,7 +244,7 @@ class Run {
     stream?.add(events, this.#app.nowMs)
   }
 
-  /** Distinct, unless there is no room. */
+  /** Distinct, unless the length allows too few different bodies. */
   #body(length: number): Buffer {
     return Buffer.alloc(length, `${this.#model.written++}.`)
   }
@@ -289,7 +289,7 @@ class Run {
   ): KeptCursor | undefined {
     const events = eventsOf(answer)
     const found = stream.inRange(range, this.#app.nowMs)
-    // What the janitor may have removed is gone from the front on, as far as nobody can tell.
+    // The janitor may have removed events, the oldest first; the model cannot know how many.
     const mayBeGone = found.filter((i) => i < stream.tidied).length
     let gone = 0
     while (gone < mayBeGone && !answers(events, stream, found.slice(gone), range.limit)) gone++

@@ -304,7 +304,7 @@ class Run {
     expect(found).toEqual(wanted && { timestampMs: wanted.timestampMs, sequence })
   }
 
-  /** `alone`: nobody writes beside it. */
+  /** `alone`: no other write runs at the same time. */
   async #tidy(id: number, tidying: Tidying, alone: boolean): Promise<void> {
     const { log } = this.real
     if ('merge' in tidying) {
@@ -366,7 +366,7 @@ class Run {
     await this.compareAll(id)
   }
 
-  /** Of what nobody had been told yet, all of a call's events are there or none, in the order of the calls. */
+  /** Of calls that were not acknowledged yet, all events of a call are stored or none, in the order of the calls. */
   async #crash({ writings, tidying, turns }: Extract<StorageStep, { do: 'crash' }>): Promise<void> {
     if (this.real.crash === undefined) return
     const id = this.#idOf(0)
