@@ -52,7 +52,7 @@ export class RawConnection {
   #received: Buffer = Buffer.allocUnsafeSlow(0)
   #ended = false
   #wake: () => void = () => {}
-  /** Resolves when the connection is closed by either side. */
+  /** Resolves when either side has closed the connection. */
   readonly closed: Promise<void>
 
   private constructor(socket: Socket) {
@@ -114,7 +114,7 @@ export class RawConnection {
     this.#socket.destroy()
   }
 
-  /** Stops reading, so that the server cannot send any more. */
+  /** Stops reading, so the server cannot send. */
   pause(): void {
     this.#socket.pause()
   }

@@ -11,7 +11,7 @@ export const CLIENTS = ['test/clients/**/*.test.ts']
 /** The built command and query processes: start, stop, signals, kills, installation. */
 export const PROCESSES = [
   'test/cli/**/*.test.ts',
-  'test/explore/query-process.test.ts',
+  'test/explore/query-*process.test.ts',
   'test/metrics/kill.test.ts',
   'test/storage/free-memory.test.ts', // measures the memory of its own process
 ]

@@ -35,9 +35,9 @@ export interface TestAppOptions {
   readonly limits?: Partial<Limits>
   /** A store of the test's own. */
   readonly openStorage?: (nowMs: () => number) => Promise<Storage>
-  /** Free space on the disk, in bytes, for tests of a disk that fills up. */
+  /** Free disk space in bytes, where the test is about it. */
   readonly freeBytes?: () => number
-  /** How busy the process seems to be, 0 to 1, for tests of overload. */
+  /** How busy the process seems to be, 0 to 1, where the test is about it. */
   readonly busyShare?: () => number
 }
 

@@ -366,7 +366,7 @@ class Run {
     await this.compareAll(id)
   }
 
-  /** Of calls that were not acknowledged yet, all events of a call are stored or none, in the order of the calls. */
+  /** Of what nobody had been told yet, all of a call's events are there or none, in the order of the calls. */
   async #crash({ writings, tidying, turns }: Extract<StorageStep, { do: 'crash' }>): Promise<void> {
     if (this.real.crash === undefined) return
     const id = this.#idOf(0)
