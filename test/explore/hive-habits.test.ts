@@ -137,7 +137,8 @@ test('random characters that are SQL without back-ticks as names stay the same s
   const parts = `' ' " \` \` $ $$ $a$ E e E' \\ \\ -- /* */ a x , '' "" ; 1 ( ) é \u00a0`.split(' ')
   const random = seededRandom(SEED)
   let read = 0
-  for (let i = 0; i < effort({ short: 4_000, long: 100_000 }); i++) {
+  const texts = effort({ short: 1_000, long: 100_000 })
+  for (let i = 0; i < texts; i++) {
     const length = random.whole(3, 14)
     const soup = Array.from({ length }, () => random.pick([...parts, '\n', '\r', ' ', ' ']))
     const sql = `SELECT ${soup.join('')}`
@@ -148,7 +149,7 @@ test('random characters that are SQL without back-ticks as names stay the same s
     read++
     expect(await treeOf(fromHive(sql)), JSON.stringify(sql)).toBe(tree)
   }
-  expect(read).toBeGreaterThan(200)
+  expect(read).toBeGreaterThan(texts / 40)
   connection.closeSync()
   instance.closeSync()
 })

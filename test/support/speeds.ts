@@ -32,6 +32,16 @@ export const FAULTS = [
 
 export const PROOFS = [...CLIENTS, ...PROCESSES, ...ALONE, ...FAULTS]
 
+/** Quick files that test pure code: no store, no service, no DuckDB, no threads. */
+export const PURE = [
+  'test/*.test.ts',
+  'test/auth/**/*.test.ts',
+  'test/bench/**/*.test.ts',
+  'test/decoders/**/*.test.ts',
+  'test/formats/**/*.test.ts',
+  'test/schemas/**/*.test.ts',
+]
+
 /** Quick files with a long form. */
 export const TWO_FORMS = [
   'test/faults/*model.test.ts',
@@ -42,6 +52,7 @@ export const TWO_FORMS = [
   'test/explore/random-statements.test.ts',
   'test/formats/avro-oracle.test.ts',
   'test/formats/calendar.test.ts',
+  'test/http/bad-input.test.ts',
 ]
 
 /** `expect.poll` sees a change soon, and waits long enough on a machine that is busy with other work. */
