@@ -18,7 +18,7 @@ export function finder(pattern: string): (text: string) => Record<string, string
     if (outcome !== 'match') return outcome
     const found: Record<string, string> = {}
     program.captures.forEach(({ name }, index) => {
-      const [from, to] = [matcher.slots[2 * index]!, matcher.slots[2 * index + 1]!]
+      const [from, to] = [matcher.slots[2 * index], matcher.slots[2 * index + 1]]
       if (to >= 0) found[name] = text.slice(from, to)
     })
     return found
