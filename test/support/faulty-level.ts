@@ -1,4 +1,4 @@
-/** A LevelDB in memory that counts synced writes. A test can make the next ones fail. */
+/** A LevelDB in memory that counts synced writes and can fail the next ones. */
 import { type AbstractBatchOptions, AbstractChainedBatch } from 'abstract-level'
 import { MemoryLevel } from 'memory-level'
 
