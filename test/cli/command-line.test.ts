@@ -169,7 +169,7 @@ test('a data folder that is a file is refused and left as it is', async () => {
 
 const foreignFolders = [
   {
-    name: 'somebody else’s files',
+    name: 'files of another program',
     files: { 'diary.txt': 'dear diary' },
     says: /^.* is not empty and not a /,
   },

@@ -167,7 +167,7 @@ test('a port in use is refused before the data folder is made', async () => {
 })
 
 const npmEnds = [
-  { name: 'npm is told to stop', signal: 'SIGTERM', toAll: false },
+  { name: 'npm gets SIGTERM', signal: 'SIGTERM', toAll: false },
   { name: 'Ctrl-C reaches npm and the service at once', signal: 'SIGINT', toAll: true },
 ] as const
 

@@ -1,4 +1,4 @@
-/** SIGTERM and SIGINT: what was accepted is finished, nobody else is let in, and the process is gone soon. */
+/** SIGTERM and SIGINT: the service finishes accepted requests, refuses new connections, and exits soon. */
 import { connect } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { Connection } from '../support/connection.ts'
@@ -242,7 +242,7 @@ async function bodies(service: ServiceProcess): Promise<string[]> {
   return ((await response.json()) as { body: string }[]).map(({ body }) => body)
 }
 
-test('that nobody reads what it prints neither ends the service nor spoils its stop', async () => {
+test('a closed output neither ends the service nor disturbs its stop', async () => {
   const service = await serviceWithStream(await temporaryFolder())
   service.closeOutput()
   expect(await service.stop()).toEqual({ code: 0, signal: null })

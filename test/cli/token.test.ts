@@ -195,7 +195,7 @@ test.each([
   ['add', secretNumber(1), ...GRANT],
   ['revoke', secretNumber(1)],
   ['add', 'x', '--grant', secretNumber(1)],
-])('a secret that somebody types as an argument of %s is not repeated', async (...args) => {
+])('a secret that is typed as an argument of %s is not repeated', async (...args) => {
   const { code, stdout, stderr } = await token(await temporaryFolder(), ...args)
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
   expect(stderr).not.toContain(secretNumber(1))
@@ -243,7 +243,7 @@ test('an audit file that cannot be written keeps the service from starting', asy
 })
 
 /** Everywhere a client, or an operator, may put a secret by mistake. */
-test('no secret gets into a log, an audit line, or an answer to somebody else', {
+test('no secret gets into a log, an audit line, or an answer to another client', {
   timeout: 60_000,
 }, async () => {
   const folder = await temporaryFolder()

@@ -12,6 +12,7 @@ import {
   SCHEMA_BYTES_MAX,
 } from '../../src/decoders/avro-container.ts'
 import type { EventSlices } from '../../storage/log.ts'
+import { cpuMs } from '../support/cpu-time.ts'
 import {
   avroFile,
   type Block,
@@ -183,18 +184,18 @@ describe('the file header', () => {
   test('is read in time that grows with its length, whatever its entries and chunks', () => {
     const metadata = Array.from({ length: 100_000 }, (_, i) => [`k${i}`, ''] as const)
     const file = fileHeader([...metadata, ['avro.schema', '"int"']])
-    const startMs = performance.now()
+    const startMs = cpuMs()
     expect(decode(file, [3]).bodies).toEqual([])
-    expect(performance.now() - startMs).toBeLessThan(3000)
+    expect(cpuMs() - startMs).toBeLessThan(3000)
   })
 })
 
 test('a block that comes in small chunks is copied a constant number of times', () => {
   const data = Buffer.alloc(20 * MIB)
   const file = avroFile({ schema: { type: 'fixed', name: 'F', size: MIB }, blocks: [{ count: 20, data }] })
-  const startMs = performance.now()
+  const startMs = cpuMs()
   expect(decode(file, [200]).bodies).toHaveLength(20)
-  expect(performance.now() - startMs).toBeLessThan(3000)
+  expect(cpuMs() - startMs).toBeLessThan(3000)
 })
 
 test('a chunk may end one block, hold others and begin another', () => {

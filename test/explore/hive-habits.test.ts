@@ -3,6 +3,7 @@ import { DuckDBInstance } from '@duckdb/node-api'
 import { describe, expect, test } from 'vitest'
 import { fromHive } from '../../src/explore/hive-habits.ts'
 import { hiveTokensOf, tokensOf } from '../../src/explore/sql-tokens.ts'
+import { cpuMs } from '../support/cpu-time.ts'
 import { effort, SEED } from '../support/effort.ts'
 import { answered, rowsOf } from '../support/explore.ts'
 import { seededRandom } from '../support/seeded-random.ts'
@@ -137,7 +138,8 @@ test('random characters that are SQL without back-ticks as names stay the same s
   const parts = `' ' " \` \` $ $$ $a$ E e E' \\ \\ -- /* */ a x , '' "" ; 1 ( ) é \u00a0`.split(' ')
   const random = seededRandom(SEED)
   let read = 0
-  for (let i = 0; i < effort({ short: 8_000, long: 200_000 }); i++) {
+  const texts = effort({ short: 1_000, long: 100_000 })
+  for (let i = 0; i < texts; i++) {
     const length = random.whole(3, 14)
     const soup = Array.from({ length }, () => random.pick([...parts, '\n', '\r', ' ', ' ']))
     const sql = `SELECT ${soup.join('')}`
@@ -148,7 +150,7 @@ test('random characters that are SQL without back-ticks as names stay the same s
     read++
     expect(await treeOf(fromHive(sql)), JSON.stringify(sql)).toBe(tree)
   }
-  expect(read).toBeGreaterThan(200)
+  expect(read).toBeGreaterThan(texts / 40)
   connection.closeSync()
   instance.closeSync()
 })
@@ -173,9 +175,9 @@ test('the longest statement is converted quickly, whatever is not closed in it',
     '[',
   ]
   for (const text of texts) {
-    const begun = performance.now()
+    const begun = cpuMs()
     fromHive(text.repeat(long / text.length))
     fromHive(`SELECT ${text}${' \n'.repeat(long / 2)}`)
-    expect(performance.now() - begun, JSON.stringify(text)).toBeLessThan(1_000)
+    expect(cpuMs() - begun, JSON.stringify(text)).toBeLessThan(1_000)
   }
 })

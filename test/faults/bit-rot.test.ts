@@ -4,7 +4,7 @@
  * events are never missing without a word. `millrace verify` finds every flip in a file that LevelDB reads.
  *
  * Two states of the same store: stopped, and killed, where all that was written last is in LevelDB's log. There the very
- * last write is the one place where a flip cannot be told from a power cut: the service says so when it starts.
+ * last write is the one place where a flip looks the same as a power cut: the service says so when it starts.
  *
  * LevelDB may meet a damaged table with an assertion that ends the process. Then the next start refuses, and says why.
  */
@@ -36,7 +36,7 @@ const STREAMS = [
   ['weather', 'rain'],
 ] as const
 
-/** Files that nobody reads: LevelDB's log for people, and its lock. */
+/** Files that are never read back: LevelDB's log for operators, and its lock. */
 const UNREAD = /^store\/(LOG|LOG\.old|LOCK)$/
 
 const around = sharedFolder()
@@ -134,7 +134,7 @@ async function judged(name: string, file: string, originals: readonly string[]):
     if (status === 200 && whole && text === original) continue
     const stream = STREAMS[i]!.join(':')
     if (status === 200 && whole) {
-      // Something is left out: only the last write may be, and the operator has been told.
+      // Only the last write may be missing, and then the service's log says so.
       const told = {
         remark: expect.stringMatching(/^the last write in store\/\d+\.log, at byte \d+, is not whole/),
       }

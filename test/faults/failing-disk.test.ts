@@ -25,7 +25,7 @@ const SEED = Number(process.env.MILLRACE_CRASH_SEED ?? Date.now() % 2 ** 32)
 const TIMEOUT_MS = 300_000
 const SOON = { timeout: 60_000, interval: 50 }
 const STREAMS = ['north', 'East']
-/** Nobody reads what is written there. */
+/** LevelDB never reads these files. */
 const PROBED = 'probed'
 const KINDS: readonly WriterKind[] = ['single', 'single', 'async', 'batch', 'large batch']
 /** LevelDB keeps its log of the moment for a while. */
@@ -81,7 +81,7 @@ class Writing {
     expect([...problems, ...missingOf(acknowledged, found)], `seed ${SEED}`).toEqual([])
   }
 
-  /** Nothing acknowledged is missing, nothing is there twice, nothing that was refused for want of room is there. */
+  /** Nothing acknowledged is missing, nothing is there twice, nothing that was refused for want of disk space is there. */
   async settled(port: number) {
     const { problems, found } = await readStreams(port, STREAMS, this.ledger)
     const { problems: others, counts } = settle(this.ledger, found)
@@ -225,7 +225,7 @@ test('a disk that is full', { timeout: TIMEOUT_MS }, async ({ skip }) => {
   }
 })
 
-test('a full disk that has a little room again takes the truncation that makes more', {
+test('a full disk that has a little space again takes the truncation that frees more', {
   timeout: TIMEOUT_MS,
 }, async ({ skip }) => {
   const disk = await SmallDisk.mount(96)
@@ -244,7 +244,7 @@ test('a full disk that has a little room again takes the truncation that makes m
     disk.clear()
     const free = Math.floor(disk.freeBytes / MIB)
     expect(free).toBeLessThan(32)
-    // LevelDB begins to compact when it is opened, and may fail of it again: whoever tries again gets through.
+    // LevelDB begins to compact when it is opened, and may fail again: a client that retries succeeds.
     for (const stream of STREAMS) {
       const truncated = () => truncateStream(service.port, stream, writing.ledger)
       await vi.waitUntil(
@@ -260,7 +260,7 @@ test('a full disk that has a little room again takes the truncation that makes m
     await vi.waitUntil(async () => (await statusOf(service)) === '200 OK.\n', SOON)
     for (const stream of STREAMS) await acknowledgeOne(service.port, stream, 'after', writing.ledger)
     const counts = await writing.settled(service.port)
-    tellProof('full disk with a little room', {
+    tellProof('full disk with a little space', {
       'free, MiB': free,
       acknowledged: counts.acknowledged,
       'lost or doubled': 0,

@@ -13,7 +13,7 @@ import { seededRandom } from '../support/seeded-random.ts'
 
 const BODIES = effort({ short: 1_500, long: 150_000 })
 const BODY_BYTES_MAX = 64 * 1024
-/** What one read may take is 50 ms; the rest is room for a machine that does other things, too. */
+/** One read may take 50 ms; the rest allows for a machine that is busy with other work. */
 const READ_MS_MAX = 1_000
 
 const SCALARS = recordJson([
@@ -172,7 +172,7 @@ test.each(subjects)('$format $settings', ({ body, headers, ...use }) => {
     if (error === undefined || error.partial === true) {
       // After an error of single fields these are null, and the others values as always.
       values.forEach((value, index) => {
-        if (!isOf(schemas[index], value) && (error === undefined || value !== null)) {
+        if (!isOf(schemas[index]!, value) && (error === undefined || value !== null)) {
           throw new Error(
             `${reader.names[index]} became ${String(value)}: ${bytes.toString('hex').slice(0, 2000)}`,
           )
@@ -203,15 +203,15 @@ function damaged(whole: Buffer, random: () => number): Buffer {
         if (at < bytes.length) bytes[at] = pick(256)
         break
       case 3:
-        if (at < bytes.length) bytes[at] ^= 1 << pick(8)
+        if (at < bytes.length) bytes[at]! ^= 1 << pick(8)
         break
       case 4: {
-        const hard = Buffer.from(HARD[pick(HARD.length)], 'latin1')
+        const hard = Buffer.from(HARD[pick(HARD.length)]!, 'latin1')
         bytes = Buffer.concat([bytes.subarray(0, at), hard, bytes.subarray(at)])
         break
       }
       case 5: {
-        const hard = Buffer.from(HARD[pick(HARD.length)], 'latin1')
+        const hard = Buffer.from(HARD[pick(HARD.length)]!, 'latin1')
         const run = Buffer.alloc(pick(10) === 0 ? BODY_BYTES_MAX : pick(300), hard)
         bytes = Buffer.concat([bytes.subarray(0, at), run, bytes.subarray(at)])
         break

@@ -1,7 +1,7 @@
 /**
  * The promise of a 200: what was acknowledged is there after the process was killed, once, whole and in order.
  *
- * The real service runs as a process of its own and is killed with SIGKILL while 32 writers are at it, at times once more
+ * The real service runs as a process of its own and is killed with SIGKILL while 32 writers write, at times once more
  * while it opens again, then started on the same data and read from end to end. Streams are truncated in turn, and one
  * expires, so that the janitor is killed at its work, too. This says nothing of power cuts: what a killed process has
  * written is in the hands of the operating system (power-loss.test.ts).

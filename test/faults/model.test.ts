@@ -43,13 +43,13 @@ const serviceRuns: fc.Arbitrary<ServiceRun> = fc.commands(
 )
 
 const engines = [
-  { name: 'LevelDB in memory', open: inMemory, seconds: { short: 2, long: 110 } },
-  { name: 'LevelDB on disk', open: onDisk, seconds: { short: 1.5, long: 80 } },
+  { name: 'LevelDB in memory', open: inMemory, longSeconds: 110 },
+  { name: 'LevelDB on disk', open: onDisk, longSeconds: 80 },
 ]
 
 test.each(engines)(
   'a log on $name is what the model says',
-  async ({ name, open, seconds }) => {
+  async ({ name, open, longSeconds }) => {
     let steps = 0
     await fuzz(`model of a log, ${name}`, {
       input: storageRuns,
@@ -57,7 +57,7 @@ test.each(engines)(
         all.map((step) => new storage.StorageCommand(step as StorageStep)),
       ),
       seeds: seedsOf(corpus.storage),
-      seconds,
+      longSeconds,
       inputsPerRound: 5,
       unbiased: true,
       tell: () => ({ steps }),
@@ -78,13 +78,13 @@ test.each(engines)(
 )
 
 const services = [
-  { name: 'in memory', onDisk: false, seconds: { short: 2, long: 80 } },
-  { name: 'on disk', onDisk: true, seconds: { short: 1, long: 30 } },
+  { name: 'in memory', onDisk: false, longSeconds: 80 },
+  { name: 'on disk', onDisk: true, longSeconds: 30 },
 ]
 
 test.each(services)(
   'the service $name is what the model says',
-  async ({ name, onDisk, seconds }) => {
+  async ({ name, onDisk, longSeconds }) => {
     let steps = 0
     await fuzz(`model of the service, ${name}`, {
       input: serviceRuns,
@@ -92,7 +92,7 @@ test.each(services)(
         all.map((step) => new service.ServiceCommand(step as ServiceStep)),
       ),
       seeds: seedsOf(corpus.service),
-      seconds,
+      longSeconds,
       inputsPerRound: 5,
       unbiased: true,
       tell: () => ({ steps }),

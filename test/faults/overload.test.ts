@@ -215,7 +215,7 @@ async function storedBy(
     const number = Number(body.slice(prefix.length))
     const counts = seen.get(prefix)
     if (counts === undefined || !(number < counts.length)) strange.push(body.slice(0, 50))
-    else counts[number]++
+    else counts[number]!++
   })
   const result = {
     problems: [...problems, ...strange.slice(0, 5)],
@@ -231,8 +231,8 @@ async function storedBy(
         result.accepted++
         if (counts[i] === 0) result.lost++
       }
-      if (outcomes[i] === OUTCOME.refused && counts[i] > 0) result.refusedAndStored++
-      if (counts[i] > 1) result.doubled++
+      if (outcomes[i] === OUTCOME.refused && counts[i]! > 0) result.refusedAndStored++
+      if (counts[i]! > 1) result.doubled++
     }
   }
   return result

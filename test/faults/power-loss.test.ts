@@ -2,7 +2,7 @@
  * The promise of a 200 against power cuts: what was acknowledged is there after the machine has lost all that was not
  * synced, once, whole and in order, and the service starts on what is left.
  *
- * Power is cut while writers are at it, and at times while the store opens; disk/power-cut.ts says what a cut leaves. The
+ * Power is cut while writers write, and at times while the store opens; disk/power-cut.ts says what a cut leaves. The
  * same with syncs that do nothing has to lose events, or the test would prove nothing.
  *
  *   MILLRACE_CRASH_ROUNDS, MILLRACE_CRASH_SEED   as in kill.test.ts
@@ -151,7 +151,7 @@ async function cutWhileOpening(disk: PowerCutDisk, loss: Loss, random: SeededRan
   disk.cut(loss, random)
 }
 
-/** A write that the cut has torn is told, and is no surprise. */
+/** The service reports a write that the cut has torn; that report is expected. */
 function surprisesOf({ stderr }: ServiceProcess): string[] {
   return linesOf(stderr).filter((line) => !TORN_WRITE.test(line))
 }

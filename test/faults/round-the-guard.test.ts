@@ -70,7 +70,7 @@ const tricks = [
   'Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABk\r\n',
 ]
 
-test('strangers get 401 or 400, and /status', { timeout: 300_000 }, async () => {
+test('clients without a token get 401 or 400, and /status', { timeout: 300_000 }, async () => {
   const { app, tokens } = await appWith()
   let sent = 0
   for (const target of targets) {
@@ -88,7 +88,7 @@ test('strangers get 401 or 400, and /status', { timeout: 300_000 }, async () => 
     }
   }
   expect(await bodies(app, tokens)).toEqual(['first'])
-  tellProof('paths round the door', { 'raw requests by strangers': sent })
+  tellProof('paths around the guard', { 'raw requests without a token': sent })
 })
 
 test('who has no grant for a stream never sees it, however the path is written', {
@@ -156,7 +156,7 @@ test('who has no grant for a stream never sees it, however the path is written',
     { numRuns: effort({ short: 500, long: 20_000 }) },
   )
   expect(await bodies(app, tokens)).toEqual(['first'])
-  tellProof('paths to another stream', { 'raw requests by somebody without the grant': sent })
+  tellProof('paths to another stream', { 'raw requests without the grant': sent })
 })
 
 /** Tokens `all` and those given; stream `s` with one event in it. */

@@ -32,7 +32,7 @@ test(
     await fuzz('model of SQL over streams', {
       input: runs,
       corpus: corpus.map((entry) => entry.steps.map((step) => new SqlCommand(step))),
-      seconds: { short: 4, long: 45 },
+      longSeconds: 45,
       inputsPerRound: 5,
       unbiased: true,
       tell: () => ({ steps, queries }),

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { preference } from '../../src/http/messages/accept.ts'
 import { answerOf, plain } from '../support/answer.ts'
+import { cpuMs } from '../support/cpu-time.ts'
 import { STREAMS, testApp } from '../support/test-app.ts'
 
 const ARRAY = 'application/json; charset=utf-8'
@@ -122,9 +123,9 @@ describe('an Accept that cannot be met is refused', () => {
 })
 
 test('a long header takes no time', () => {
-  const before = performance.now()
+  const before = cpuMs()
   preference('a/b;c="'.repeat(2_000), 'application/json')
   preference(`${'"'.repeat(16_000)},`, 'application/json')
   preference('a/b,'.repeat(4_000), 'application/json')
-  expect(performance.now() - before).toBeLessThan(500)
+  expect(cpuMs() - before).toBeLessThan(500)
 })

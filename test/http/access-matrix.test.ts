@@ -270,16 +270,21 @@ describe('with tokens', () => {
     const { app, tokens } = await guardedApp()
     let cells = 0
     const wrong: string[] = []
+    let query: string | undefined
     for (const [route, expected] of Object.entries(all)) {
       for (const [i, name] of NAMES.entries()) {
         for (const { method, path, options } of formsOf(route)) {
-          await reset(app, tokens)
+          if (path.includes(':handle')) query ??= await endedQuery(app, tokens.bearer('all'))
           const answer = await app.request(
             method,
-            await withHandle(app, path, tokens.bearer('all')),
+            path.replace(':handle', query ?? ''),
             withToken(tokens, name, options),
           )
           cells++
+          if (mayHaveChanged(method, answer.status)) {
+            await reset(app, tokens)
+            query = undefined
+          }
           if (answer.status !== expected[i]) {
             wrong.push(`${method} ${path} by ${name}: ${answer.status}, not ${expected[i]}: ${answer.text}`)
           }
@@ -357,15 +362,17 @@ test('without tokens everybody may do everything, and Authorization is ignored',
   timeout: 60_000,
 }, async () => {
   const app = await testApp({ nowMs: NOW_MS, config: { allowPrivateWebhooks: true } })
+  await fill(app, {})
   for (const [route, expected] of Object.entries(EXPECTED)) {
     for (const headers of [{}, { Authorization: `Bearer ${secretNumber(1)}` }]) {
       for (const { method, path, options } of formsOf(route)) {
-        await fill(app, {})
-        const answer = await app.request(method, await withHandle(app, path, {}), {
+        const query = path.includes(':handle') ? await endedQuery(app, {}) : ''
+        const answer = await app.request(method, path.replace(':handle', query), {
           ...options,
           headers: { ...options.headers, ...headers },
         })
         expect(answer.status, `${method} ${path}`).toBe(route === 'GET /token' ? 404 : expected.at(-1))
+        if (mayHaveChanged(method, answer.status)) await fill(app, {})
       }
     }
   }
@@ -428,14 +435,13 @@ function bodyOf(path: string): string {
   return path.endsWith('/next') || path.includes('/jdbc/') ? '' : 'x'
 }
 
-/** A query about stream `s` that has ended, in place of `:handle`. */
-async function withHandle(app: TestApp, path: string, headers: Record<string, string>): Promise<string> {
-  if (!path.includes(':handle')) return path
+/** The handle of a query about stream `s` that has ended. */
+async function endedQuery(app: TestApp, headers: Record<string, string>): Promise<string> {
   const body = bodyOf('/data/explore/queries')
   const answer = await app.post('/v3/namespaces/shop/data/explore/queries', { headers, body })
   const { handle } = answer.json() as { handle: string }
   await ended(app, handle, { headers })
-  return path.replace(':handle', handle)
+  return handle
 }
 
 function withToken(tokens: TestTokens, name: ClientName, options: RequestOptions): RequestOptions {
@@ -458,6 +464,11 @@ async function guardedApp(): Promise<{ app: TestApp; tokens: TestTokens }> {
   })
   await reset(app, tokens)
   return { app, tokens }
+}
+
+/** What is filled in is missing after some of the calls that succeed. A call that is refused changes nothing. */
+function mayHaveChanged(method: string, status: number): boolean {
+  return status < 400 && method !== 'GET' && method !== 'HEAD'
 }
 
 function reset(app: TestApp, tokens: TestTokens): Promise<void> {

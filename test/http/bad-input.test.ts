@@ -2,6 +2,7 @@ import { deflateSync, gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Answer, answerOf, empty, json, plain } from '../support/answer.ts'
+import { effort } from '../support/effort.ts'
 import { RawConnection, rawRequest, rawStatus } from '../support/raw-http.ts'
 import { STREAMS, type TestApp, testApp } from '../support/test-app.ts'
 
@@ -367,7 +368,7 @@ describe('a JSON document', () => {
           expect([200, 400]).toContain((await app.put(path, { body })).status)
         },
       ),
-      { numRuns: 500 },
+      { numRuns: effort({ short: 150, long: 500 }) },
     )
     expect(app.reported).toEqual([])
   })
@@ -911,7 +912,7 @@ describe('on a bare socket', () => {
         const status = await rawStatus(app.port, Buffer.concat([Buffer.from(head, 'latin1'), body]))
         expect(status ?? 0).toBeLessThan(500)
       }),
-      { numRuns: 1000 },
+      { numRuns: effort({ short: 300, long: 1_000 }) },
     )
     expect(app.reported).toEqual([])
     expect(answerOf(await app.get('/status'))).toEqual(ok)

@@ -167,7 +167,7 @@ describe('the pieces', () => {
     } while (seen.made > before)
     expect(seen.made * 128).toBeLessThan(16 * 1024) // KiB: what the system buffers on both sides
     connection.resume()
-    await vi.waitFor(() => expect(seen.made).toBeGreaterThan(before + 10))
+    await expect.poll(() => seen.made).toBeGreaterThan(before + 10)
   })
 
   test.each(['in the middle of it', 'while it takes nothing'])(

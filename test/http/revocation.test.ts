@@ -97,9 +97,9 @@ const endings: Readonly<Record<string, (app: TestApp, tokens: TestTokens) => unk
 describe.each(Object.entries(lasting))('%s', (name, begin) => {
   test.each(Object.entries(endings))('ends when its token is %s', async (_, end) => {
     const { app, tokens } = await appWithGuest({ ...GUEST, expiresMs: NOW_MS + 60_000 })
-    const body = `${'x'.repeat(99)}\n`.repeat(MANY_BYTES / 100)
     const isUpload = !answers.includes(name)
-    if (!isUpload) {
+    if (!isUpload && name !== 'a follower') {
+      const body = `${'x'.repeat(99)}\n`.repeat(MANY_BYTES / 100)
       const headers = { ...tokens.bearer('all'), 'Content-Type': 'text/plain' }
       await app.post(`${STREAMS}/s/batch`, { headers, body })
     }

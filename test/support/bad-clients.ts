@@ -1,4 +1,4 @@
-/** Clients that nobody wishes for, many at a time: idle, slow to send, slow to read, gone in the middle. */
+/** Many bad clients at once: idle, slow to send, slow to read, or gone in the middle of a request. */
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 

@@ -2,7 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** Without LevelDB's lock, which is empty and may come into being. */
+/** Without LevelDB's lock: it is empty, and LevelDB may create it. */
 export async function filesOf(folder: string): Promise<Map<string, string>> {
   const files = new Map<string, string>()
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {

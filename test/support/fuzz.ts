@@ -1,5 +1,6 @@
 /**
- * Random inputs for a given time, after those of the corpus, which once failed.
+ * Random inputs, after those of the corpus, which once failed: the same few of them in the short form, new ones for a
+ * given time in the long form.
  *
  * Inputs come in rounds, each from a seed of its own, so that a failure is named by a seed and a place in its round. Its
  * message has the input, shrunk, and the one command that repeats it:
@@ -19,17 +20,20 @@ export interface FuzzOptions<T> {
   readonly corpus?: readonly T[]
   /** `seed:path`, as failures name them: inputs to begin with as well. */
   readonly seeds?: readonly string[]
-  readonly seconds: { readonly short: number; readonly long: number }
+  /** Of the long form. */
+  readonly longSeconds: number
   /** Few where one input takes long. */
   readonly inputsPerRound?: number
   /** Small values are no more likely than others. */
   readonly unbiased?: boolean
-  /** What else the proof shall tell at its end. */
+  /** More counts for the line that the proof prints at its end. */
   readonly tell?: () => Readonly<Record<string, number | string>>
 }
 
 /** Enough for a few steps or bytes to be left; more takes longer than reading them. */
 const SHRINKS_MAX = 600
+const INPUTS_PER_ROUND = 50
+const SHORT_ROUNDS = 2
 
 /** A test of this takes a little longer than its seconds, and longer still when a failure is shrunk. */
 export const FUZZ_TIMEOUT_MS = effort({ short: 120_000, long: 900_000 })
@@ -50,11 +54,15 @@ export async function fuzz<T>(name: string, options: FuzzOptions<T>): Promise<vo
   for (const seed of options.seeds ?? []) await assertRound(property, { ...parametersOf(seed), unbiased })
 
   const begun = performance.now()
-  const endMs = begun + effort(options.seconds) * 1000
-  for (let round = 0; performance.now() < endMs; round++) {
+  const endMs = begun + options.longSeconds * 1000
+  const goesOn = effort({
+    short: (round: number) => round < SHORT_ROUNDS,
+    long: () => performance.now() < endMs,
+  })
+  for (let round = 0; goesOn(round); round++) {
     const seed = (SEED + round) % 2 ** 31
-    await assertRound(property, { seed, unbiased, numRuns: options.inputsPerRound ?? 50 })
-    // Checks may be synchronous throughout: whoever waits for the event loop has his turn.
+    await assertRound(property, { seed, unbiased, numRuns: options.inputsPerRound ?? INPUTS_PER_ROUND })
+    // A check may be synchronous throughout: give timers and sockets a chance between two rounds.
     await new Promise((resolve) => setImmediate(resolve))
   }
   const minutes = (performance.now() - begun) / 60_000

@@ -41,7 +41,7 @@ export class TestReader {
     const values: Value[] = []
     const error = this.into(values, body, headers)
     if (error !== undefined) return error.reason
-    return Object.fromEntries(this.names.map((name, index) => [name, values[index]]))
+    return Object.fromEntries(this.names.map((name, index) => [name, values[index]!]))
   }
 
   into(values: Value[], body: Body, headers: HeaderPairs = []): FormatError | undefined {

@@ -1,6 +1,6 @@
 /**
- * `npm test` draws the same random inputs every time: it turns red for what was changed, not by chance on the machine of
- * somebody who changed nothing. The long form, `npm run test:faults`, draws new ones.
+ * `npm test` draws the same random inputs every time: a red test means that the change broke something, not that this run
+ * drew an unlucky input. The long form, `npm run test:proofs`, draws new ones.
  */
 import fc from 'fast-check'
 import { SEED } from './effort.ts'

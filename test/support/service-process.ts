@@ -15,7 +15,7 @@ import { onTestFinished } from 'vitest'
 export const PROJECT_FOLDER = fileURLToPath(new URL('../..', import.meta.url))
 const CLI = join(PROJECT_FOLDER, 'dist', 'src', 'cli.js')
 
-/** A service that is not up by then never will be. */
+/** A start that takes longer has failed. */
 const READY_MS = 20_000
 
 export interface ProcessOptions {
@@ -48,7 +48,7 @@ export interface ServiceProcess {
   readonly stderr: string
   readonly exited: Promise<Exit>
   signal(signal: NodeJS.Signals): void
-  /** From now on nobody reads what it prints, as after `| head`. */
+  /** Closes the reading end of its output, as `| head` does when it exits. */
   closeOutput(): void
   /** Resolves once standard output holds this text. */
   printed(text: string): Promise<void>
@@ -142,7 +142,7 @@ export class WatchedProcess {
     this.#child.kill(signal)
   }
 
-  /** From now on nobody reads what it prints, as after `| head`. */
+  /** Closes the reading end of its output, as `| head` does when it exits. */
   closeOutput(): void {
     this.#child.stdout!.destroy()
     this.#child.stderr!.destroy()
@@ -164,7 +164,7 @@ export class WatchedProcess {
     try {
       process.kill(-this.pid, signal)
     } catch {
-      // nobody is left
+      // all processes of the group have ended
     }
   }
 
@@ -207,7 +207,7 @@ export class WatchedProcess {
   }
 }
 
-/** What is set where the tests run must not reach the service under test, nor how much room its disk has. */
+/** The service under test must not see the MILLRACE_ variables of this shell, nor depend on free disk space. */
 function ownEnvironment(): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(([name]) => !name.startsWith('MILLRACE_'))
   return { ...Object.fromEntries(own), MILLRACE_MIN_FREE_DISK: '0' }

@@ -1,4 +1,4 @@
-/** A web server of a test that takes what webhooks send, and answers as it is told. */
+/** A web server for tests: it records the deliveries of webhooks and returns the answers that the test chose. */
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'

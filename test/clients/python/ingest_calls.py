@@ -21,7 +21,7 @@ from streamclient import StreamClient  # noqa: E402
 def call(name, action):
     try:
         line = {"call": name, "ok": True, "value": action()}
-    except Exception as error:  # every failure is told
+    except Exception as error:  # every failure is reported
         line = {"call": name, "ok": False, "error": "%s: %s" % (type(error).__name__, error)}
     print(json.dumps(line), flush=True)
 

@@ -37,7 +37,7 @@ export class SmallDisk {
     return bavail * bsize
   }
 
-  /** Takes room that `clear` gives back. */
+  /** Takes disk space that `clear` frees again. */
   fill(mib: number, name = 'ballast'): void {
     writeFileSync(join(this.folder, name), Buffer.alloc(mib * MIB, 'x'))
   }

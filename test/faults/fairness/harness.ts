@@ -10,10 +10,10 @@
  *   prepare  what both need: streams, events
  *   honest   one operation of the honest client, number i; resolves with the status of its answer, 0 if it was cut.
  *            It runs one after the other, so its duration is what is measured
- *   greedy   begins the attack; resolves once it holds what it wants. It is told with `scene.told(…)` what happens to it, and
+ *   greedy   begins the attack; resolves once it holds what it wants. It counts its answers with `scene.told(…)`, and
  *            may use `scene.hold(…)`, which opens a connection again whenever the service closes it
- *   slowed   whether what happened to the greedy client is what is wanted; by default, that it was told anything, or that
- *            the service counts (millrace_share_cut_total, millrace_share_refused_total) that somebody had to give back
+ *   slowed   whether the greedy client was limited as intended; by default, that it got any answer of these, or that
+ *            the service counted a cut or a refusal (millrace_share_cut_total, millrace_share_refused_total)
  *
  * The greedy client comes from GREEDY_ADDRESS, unless `sameAddress` says that it shares the honest one's.
  */
@@ -140,7 +140,7 @@ async function run(row: FairnessRow): Promise<FairnessResult> {
   }
 }
 
-/** What the service says of its shares counts as told. */
+/** The service's own counts of cuts and refusals are added. */
 async function countShares(service: ServiceProcess, scene: Scene): Promise<void> {
   const headers = scene.headersOf('honest')
   const text = await (await fetch(`${service.base}/metrics`, { headers })).text()

@@ -54,14 +54,14 @@ test(
   async () => {
     await fuzz('avro beside avsc', {
       input: made,
-      seconds: { short: 0.7, long: 45 },
+      longSeconds: 45,
       async check(file) {
         const bytes = fileOf(file)
         const decoder = avroContainer({ eventBytesMax: EVENT_BYTES_MAX })
         const events = outcome(decoder, cutAt(bytes, file.places)) as string[]
         expect(events).toEqual(dataOf(file).map((datum) => datum.toString('latin1')))
         // avsc reads the schema that we hand on, and from the file the values that stand in our events.
-        const type = avro.Type.forSchema(JSON.parse(decoder.headers[0][1]), { wrapUnions: 'always' })
+        const type = avro.Type.forSchema(JSON.parse(decoder.headers[0]![1]), { wrapUnions: 'always' })
         const values = events.map((event) => type.fromBuffer(Buffer.from(event, 'latin1')))
         // To avsc null for a value is the end of the stream, and behind an empty block it waits for ever.
         const readable = file.values.every((value) => value !== null) && file.values.length > 0
@@ -83,7 +83,7 @@ test(
     let refused = 0
     await fuzz('damaged avro', {
       input: fc.tuple(made, mutations),
-      seconds: { short: 1, long: 60 },
+      longSeconds: 60,
       tell: () => ({ refused }),
       check([file, wrong]) {
         const bytes = mutated(fileOf(file), wrong)
@@ -182,7 +182,7 @@ test(
           places: [],
         })),
       ),
-      seconds: { short: 0.7, long: 45 },
+      longSeconds: 45,
       tell: () => ({ refused }),
       check({ schema, codec, headerCount, blocks, places }) {
         const parts: AvroFileParts = { text: schema, ...(codec !== undefined && { codec }) }
@@ -218,7 +218,7 @@ test(
         wrong: fc.array(mutations, { maxLength: 1 }),
         bytesMax: fc.oneof(fc.integer({ min: 1, max: 400 }), fc.constant(1_000_000)),
       }),
-      seconds: { short: 0.5, long: 30 },
+      longSeconds: 30,
       check({ codec, data, wrong, bytesMax }) {
         const block = mutated(compress(data, codec), wrong.flat())
         try {
@@ -317,7 +317,7 @@ test(
         '{"type":"enum","name":"e","symbols":["__proto__","__proto__"]}',
         '{"__proto__":{"type":"int"}}',
       ],
-      seconds: { short: 0.5, long: 40 },
+      longSeconds: 40,
       tell: () => ({ taken }),
       check(text) {
         let printed: string
@@ -345,7 +345,7 @@ test(
     let read = 0
     await fuzz('avro resolution', {
       input: fc.tuple(fc.nat(), fc.nat(), mutations, fc.boolean()),
-      seconds: { short: 1, long: 60 },
+      longSeconds: 60,
       tell: () => ({ read }),
       check([seed, other, wrong, isOther]) {
         const { writer, value } = new PairMaker(seededRandom(seed)).pair()

@@ -20,7 +20,7 @@ export function brotliBomb(bytes: number): Buffer {
   return brotli(sameLine(bytes))
 }
 
-/** Comes to nothing in the end, and to 20 bytes on the way for every few of brotli's. */
+/** Decompresses to nothing, and to 20 bytes in between for every few bytes of brotli. */
 export function emptyGzipInBrotli(files: number): Buffer {
   return brotli(repeated(gzipSync(''), files))
 }

@@ -1,4 +1,4 @@
-/** JSON documents that nobody would send: taken whole or refused with a sentence, and nothing half-kept. */
+/** Malformed JSON documents: each is taken whole or refused with a sentence, and never stored in part. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { parseNamespaceChange } from '../../../src/http/cdap/namespace-json.ts'
@@ -174,7 +174,7 @@ test(
     await fuzz('properties', {
       input: texts,
       corpus: CORPUS,
-      seconds: { short: 0.7, long: 35 },
+      longSeconds: 35,
       tell: () => ({ taken }),
       check(text) {
         const change = orRefusal(() => parsePropertiesChange(Buffer.from(text)))
@@ -197,7 +197,7 @@ test(
     fuzz('namespace documents', {
       input: texts,
       corpus: CORPUS,
-      seconds: { short: 0.3, long: 15 },
+      longSeconds: 15,
       check(text) {
         orRefusal(() => parseNamespaceChange(Buffer.from(text)))
         assertNothingPolluted()
@@ -212,7 +212,7 @@ test(
     fuzz('lenient JSON', {
       input: texts,
       corpus: CORPUS,
-      seconds: { short: 0.4, long: 25 },
+      longSeconds: 25,
       check(text) {
         let lenient: LenientJson | undefined
         try {
@@ -286,7 +286,7 @@ test(
     await fuzz('schemas', {
       input: schemaJson,
       corpus: [deep(10_000), deep(32), deep(33)],
-      seconds: { short: 0.4, long: 25 },
+      longSeconds: 25,
       tell: () => ({ taken }),
       check(json) {
         let printed: string
@@ -323,7 +323,7 @@ test(
       corpus: CORPUS.flatMap((text) =>
         places.map((place) => [text, place, 'utf8'] as [string, typeof place, 'utf8']),
       ),
-      seconds: { short: 0.7, long: 35 },
+      longSeconds: 35,
       tell: () => ({ taken }),
       async check([text, { put, shown }, encoding]) {
         const before = (await app.get(shown)).text

@@ -32,11 +32,11 @@ test(
         path: fc.constantFrom('', '/batch'),
         chunkBytes: fc.option(fc.integer({ min: 1, max: 200 }), { nil: undefined }),
       }),
-      seconds: { short: 1, long: 50 },
+      longSeconds: 50,
       tell: () => ({ events, refused }),
       async check({ applied, said = applied, lines, wrong, path, chunkBytes }) {
         const encoded = applied.reduce<Buffer>(
-          (bytes, name) => ENCODERS[name](bytes),
+          (bytes, name) => ENCODERS[name]!(bytes),
           Buffer.from(lines.join('\n')),
         )
         const body = mutated(encoded, wrong.flat())

@@ -52,7 +52,7 @@ function apply(bytes: Buffer, mutation: Mutation): Buffer {
     case 'set': {
       if (at === bytes.length) return bytes
       const copy = Buffer.from(bytes)
-      copy[at] = mutation.kind === 'set' ? mutation.byte : copy[at] ^ (1 << mutation.bit)
+      copy[at] = mutation.kind === 'set' ? mutation.byte : copy[at]! ^ (1 << mutation.bit)
       return copy
     }
     case 'insert':

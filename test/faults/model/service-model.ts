@@ -38,7 +38,7 @@ export class ModelStream {
   tidy(nowMs: number): void {
     const visibleMs = this.visibleMs(nowMs)
     let expired = this.tidied
-    while (expired < this.events.length && this.events[expired].timestampMs < visibleMs) expired++
+    while (expired < this.events.length && this.events[expired]!.timestampMs < visibleMs) expired++
     this.tidied = expired
   }
 
@@ -54,7 +54,7 @@ export class ModelStream {
     const from = Math.max(this.gone, range.afterIndex + 1)
     const found: number[] = []
     for (let i = from; i < this.events.length; i++) {
-      const { timestampMs } = this.events[i]
+      const { timestampMs } = this.events[i]!
       if (timestampMs >= startMs && timestampMs < range.endMs) found.push(i)
     }
     return found

@@ -163,7 +163,7 @@ class Run {
 
   async #send({ stream, length, headers, how }: Extract<ServiceStep, { do: 'send' }>): Promise<void> {
     const name = nameOf(stream)
-    const event = { body: this.#body(length), headers: HEADERS[headers % HEADERS.length] }
+    const event = { body: this.#body(length), headers: HEADERS[headers % HEADERS.length]! }
     const sent = prefixed(name, event.headers)
     const path = `${STREAMS}/${name}`
     const answer =
@@ -178,7 +178,7 @@ class Run {
     this.#stored(answer, name, [event], 200)
   }
 
-  /** Nobody knows their order before they are read; all of them are there, behind what was. */
+  /** Their order is unknown until they are read. All of them are stored, after the events that were there before. */
   async #together({ stream, lengths }: Extract<ServiceStep, { do: 'together' }>): Promise<void> {
     const name = nameOf(stream)
     const model = this.#model.streams.get(name)
@@ -211,7 +211,7 @@ class Run {
 
   async #batch({ stream, lengths, type, headers }: Extract<ServiceStep, { do: 'batch' }>): Promise<void> {
     const name = nameOf(stream)
-    const given = HEADERS[headers % HEADERS.length]
+    const given = HEADERS[headers % HEADERS.length]!
     const events = lengths.map((length) => ({
       body: this.#body(Math.max(1, length)),
       headers: { 'content.type': type, ...given },
@@ -244,7 +244,7 @@ class Run {
     stream?.add(events, this.#app.nowMs)
   }
 
-  /** Distinct, unless there is no room. */
+  /** Distinct, unless the length allows too few different bodies. */
   #body(length: number): Buffer {
     return Buffer.alloc(length, `${this.#model.written++}.`)
   }
@@ -289,24 +289,24 @@ class Run {
   ): KeptCursor | undefined {
     const events = eventsOf(answer)
     const found = stream.inRange(range, this.#app.nowMs)
-    // What the janitor may have removed is gone from the front on, as far as nobody can tell.
+    // The janitor may have removed events, the oldest first; the model cannot know how many.
     const mayBeGone = found.filter((i) => i < stream.tidied).length
     let gone = 0
     while (gone < mayBeGone && !answers(events, stream, found.slice(gone), range.limit)) gone++
     const wanted = found.slice(gone, gone + range.limit)
     const shown = events.map(({ cursor: _, ...event }) => event)
-    expect(shown, `${path} at ${this.#app.nowMs}`).toEqual(wanted.map((i) => printed(stream.events[i])))
+    expect(shown, `${path} at ${this.#app.nowMs}`).toEqual(wanted.map((i) => printed(stream.events[i]!)))
     expectStatus(answer, wanted.length === 0 ? 204 : 200)
-    if (gone > 0) stream.gone = Math.max(stream.gone, found[gone - 1] + 1)
+    if (gone > 0) stream.gone = Math.max(stream.gone, found[gone - 1]! + 1)
 
     for (const at of new Set([0, events.length - 1])) {
       const text = events[at]?.cursor
-      if (text !== undefined) this.#keep({ text, stream: name, life: stream.life, index: wanted[at] })
+      if (text !== undefined) this.#keep({ text, stream: name, life: stream.life, index: wanted[at]! })
     }
     const link = answer.headers.link as string | undefined
     expect(link !== undefined, `${path} has another page`).toBe(found.length - gone > range.limit)
     if (link === undefined) return undefined
-    const text = new URL(/<(.*)>; rel="next"/.exec(link)![1], 'http://x').searchParams.get('after')!
+    const text = new URL(/<(.*)>; rel="next"/.exec(link)![1]!, 'http://x').searchParams.get('after')!
     expect(text).toBe(events.at(-1)!.cursor)
     return { text, stream: name, life: stream.life, index: wanted.at(-1)! }
   }
@@ -330,7 +330,7 @@ class Run {
 
   #timeOf(stream: ModelStream | undefined, { event, by }: NearTime): number {
     const events = stream?.events ?? []
-    const time = events.length === 0 ? this.#app.nowMs : events[event % events.length].timestampMs
+    const time = events.length === 0 ? this.#app.nowMs : events[event % events.length]!.timestampMs
     return Math.max(0, time + by)
   }
 
@@ -344,7 +344,7 @@ class Run {
 const LINE_END = Buffer.from('\n')
 
 function nameOf(stream: number): string {
-  return NAMES[stream % NAMES.length]
+  return NAMES[stream % NAMES.length]!
 }
 
 function ttlJson(ttlSeconds: number | undefined): string {
@@ -377,7 +377,7 @@ function answers(
 ): boolean {
   if (events.length !== Math.min(found.length, limit)) return false
   return events.every(({ timestamp, body }, i) => {
-    const event = stream.events[found[i]]
+    const event = stream.events[found[i]!]!
     return timestamp === event.timestampMs && body === event.body.toString('base64')
   })
 }

@@ -109,7 +109,7 @@ export function rowsOf(
     .filter((index) => index < count)
     .slice(0, eventsMax)
     .map((index) => {
-      const { timestampMs, headers, body } = stream.events[index]
+      const { timestampMs, headers, body } = stream.events[index]!
       const text = body.toString('utf8')
       const texts = format.name === 'text' ? [text] : text.split(',')
       const values = format.fields.flatMap((one, i) =>

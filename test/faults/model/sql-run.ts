@@ -109,7 +109,7 @@ class Run {
     const stream = 'stream' in step ? streams.get(step.stream) : undefined
     switch (step.do) {
       case 'create': {
-        const format = FORMATS[step.format]
+        const format = FORMATS[step.format]!
         const body = JSON.stringify({ format: formatJson(format) })
         expect((await app.put(path, { body })).status).toBe(200)
         if (stream === undefined) streams.set(step.stream, this.#newStream(format, new Map(), undefined))
@@ -126,7 +126,7 @@ class Run {
         }
         return
       case 'format': {
-        const format = FORMATS[step.format]
+        const format = FORMATS[step.format]!
         const body = JSON.stringify({ format: formatJson(format) })
         const answer = await app.put(`${path}/properties`, { body })
         expect(answer.status, answer.text).toBe(stream === undefined ? 404 : 200)
@@ -154,7 +154,7 @@ class Run {
         return this.#batch(step.stream, events)
       }
       case 'view': {
-        const format = FORMATS[step.format]
+        const format = FORMATS[step.format]!
         const answer = await app.put(`${path}/views/v${step.view}`, {
           body: JSON.stringify({ format: formatJson(format) }),
         })
@@ -184,7 +184,7 @@ class Run {
         const asked = step.queries.map((query) => this.#ask(query))
         for (const events of step.batches) await this.#batch(step.stream, events)
         for (const [i, query] of step.queries.entries()) {
-          this.#compare(query, await asked[i], before.get(query.stream) ?? 0)
+          this.#compare(query, (await asked[i])!, before.get(query.stream) ?? 0)
         }
       }
     }
@@ -220,8 +220,8 @@ class Run {
       if (stream.gone >= stream.tidied) continue
       const range = { startMs: 0, endMs: Number.POSITIVE_INFINITY, afterIndex: -1, limit: 0 }
       const visible = stream.inRange(range, this.#app.nowMs)
-      if (visible.length === 0 || visible[0] >= stream.tidied) continue
-      const there = (await this.#app.events(NAMES[i])).length
+      if (visible.length === 0 || visible[0]! >= stream.tidied) continue
+      const there = (await this.#app.events(NAMES[i]!)).length
       expect(there).toBeLessThanOrEqual(visible.length)
       stream.gone = visible[visible.length - there] ?? stream.events.length
       expect(stream.gone).toBeLessThanOrEqual(stream.tidied)
@@ -267,7 +267,7 @@ class Run {
     const tested = where && fields[where.field % Math.max(1, fields.length)]
     const startMs = query.start && this.#timeOf(stream, query.start)
     const endMs = query.end && this.#timeOf(stream, query.end)
-    const value = tested && TEXTS[fields.indexOf(tested)][where!.text % 4]
+    const value = tested && TEXTS[fields.indexOf(tested)]![where!.text % 4]
     const conditions = [
       ...(startMs === undefined ? [] : [`ts >= ${startMs}`]),
       ...(endMs === undefined ? [] : [`ts < ${endMs}`]),
@@ -325,7 +325,7 @@ class Run {
 
   #timeOf(stream: SqlStream | undefined, { event, by }: { event: number; by: number }): number {
     const events = stream?.events ?? []
-    return (events.length === 0 ? this.#app.nowMs : events[event % events.length].timestampMs) + by
+    return (events.length === 0 ? this.#app.nowMs : events[event % events.length]!.timestampMs) + by
   }
 }
 
@@ -388,7 +388,7 @@ function printed(
     case 'group': {
       const groups = new Map<Cell, number>()
       for (const row of rows) {
-        const key = chosen.length === 0 ? row.ts : row.cells.get(chosen[0])!
+        const key = chosen.length === 0 ? row.ts : row.cells.get(chosen[0]!)!
         groups.set(key, (groups.get(key) ?? 0) + 1)
       }
       return [...groups]
@@ -407,7 +407,7 @@ function byValue(a: Cell, b: Cell): number {
 }
 
 function bodyOf(choice: EventChoice): Buffer {
-  return Buffer.from(TEXTS.map((texts, i) => texts[choice[i] % texts.length]).join(','))
+  return Buffer.from(TEXTS.map((texts, i) => texts[choice[i]! % texts.length]).join(','))
 }
 
 function literal(type: string, text: string): string {

@@ -155,7 +155,7 @@ class Run {
       }
       case 'retire': {
         const place = step.log % LOGS
-        model.retired.push(model.used[place])
+        model.retired.push(model.used[place]!)
         model.used[place] = Math.max(...model.logs.keys()) + 1
         model.logs.set(model.used[place], new ModelLog())
         return
@@ -187,7 +187,7 @@ class Run {
   }
 
   #idOf(log: number): number {
-    return this.model.used[log % LOGS]
+    return this.model.used[log % LOGS]!
   }
 
   #logOf(id: number): ModelLog {
@@ -196,7 +196,7 @@ class Run {
 
   #eventsOf({ lengths, headers }: Omit<Writing, 'log' | 'linger'>): ModelEvent[] {
     return lengths.map((length, i) => ({
-      headers: HEADERS[(headers + (i % 3 === 2 ? 1 : 0)) % HEADERS.length],
+      headers: HEADERS[(headers + (i % 3 === 2 ? 1 : 0)) % HEADERS.length]!,
       body: bodyOf(this.model.written++, length),
     }))
   }
@@ -215,7 +215,7 @@ class Run {
     const { events } = this.#logOf(id)
     return events.length === 0
       ? this.model.nowMs
-      : Math.max(0, events[event % events.length].timestampMs + by)
+      : Math.max(0, events[event % events.length]!.timestampMs + by)
   }
 
   #rangeOf(id: number, { start, end, after, limit }: Range): ReadRange {
@@ -314,7 +314,7 @@ class Run {
     const events: ModelEvent[] = []
     const lengths = Array.from({ length: Math.ceil(300_000 / step.bodyLength) }, () => step.bodyLength)
     for (let part = 0; part < 5; part++) {
-      const headers = step.headers[part % step.headers.length]
+      const headers = step.headers[part % step.headers.length]!
       events.push(...(await this.#addPart(batch, { lengths, headers })))
     }
     if (step.end === 'leave') return void this.model.left++
@@ -329,10 +329,10 @@ class Run {
   ): Promise<ModelEvent[]> {
     const events = this.#eventsOf({ lengths, headers }).map(({ body }) => ({
       body,
-      headers: HEADERS[headers % HEADERS.length],
+      headers: HEADERS[headers % HEADERS.length]!,
     }))
     const slices = slicesOf(events)
-    const added = batch.add(slices, HEADERS[headers % HEADERS.length])
+    const added = batch.add(slices, HEADERS[headers % HEADERS.length]!)
     slices.bytes.fill(0)
     await added
     return events
@@ -353,7 +353,7 @@ class Run {
     expect(found).toEqual(wanted && { timestampMs: wanted.timestampMs, sequence })
   }
 
-  /** `alone`: nobody writes beside it. */
+  /** `alone`: no other write runs at the same time. */
   async #tidy(id: number, tidying: Tidying, alone: boolean): Promise<void> {
     const { log } = this.real
     if ('merge' in tidying) {
@@ -413,7 +413,7 @@ class Run {
       this.#written(to, events, positions[i])
     })
     reads.forEach((read, i) => {
-      assertWithin(read, model, before, wanted[i])
+      assertWithin(read, model, before, wanted[i]!)
     })
     await this.compareAll(id)
   }
@@ -514,7 +514,7 @@ async function readEvents(log: LevelLog, id: number, range: ReadRange): Promise<
 }
 
 function assertSame(read: readonly StoredEvent[], wanted: readonly StoredEvent[], what: string): void {
-  if (read.length === wanted.length && read.every((event, i) => isSame(event, wanted[i]))) return
+  if (read.length === wanted.length && read.every((event, i) => isSame(event, wanted[i]!))) return
   const wrong = wanted.findIndex((event, i) => read[i] === undefined || !isSame(event, read[i]))
   const at = wrong === -1 ? wanted.length : wrong
   const told = `${what}: event ${at} of ${wanted.length} (${read.length} read)`
@@ -532,8 +532,8 @@ function assertWithin(
   const what = `a read among others of ${JSON.stringify(range)}`
   const everything = Object.assign(new ModelLog(), { events: log.events, first: before.first })
   const may = everything.read({ ...range, limit: Number.MAX_SAFE_INTEGER })
-  const begin = read.length === 0 ? 0 : may.findIndex(({ sequence }) => sequence === read[0].sequence)
-  if (begin === -1) throw new Error(`${what} begins with ${read[0].sequence}, which is out of range`)
+  const begin = read.length === 0 ? 0 : may.findIndex(({ sequence }) => sequence === read[0]!.sequence)
+  if (begin === -1) throw new Error(`${what} begins with ${read[0]!.sequence}, which is out of range`)
   // A trim that moved past the reader took what it had not come to yet.
   const sequences = new Set(read.map(({ sequence }) => sequence))
   const left = may.slice(begin).filter(({ sequence }) => sequence >= log.first || sequences.has(sequence))
@@ -550,7 +550,7 @@ function isSame(a: StoredEvent, b: StoredEvent): boolean {
     a.timestampMs === b.timestampMs &&
     a.body.equals(b.body) &&
     a.headers.length === b.headers.length &&
-    a.headers.every(([name, value], i) => name === b.headers[i][0] && value === b.headers[i][1])
+    a.headers.every(([name, value], i) => name === b.headers[i]![0] && value === b.headers[i]![1])
   )
 }
 

@@ -32,7 +32,7 @@ export type Tidying =
 
 export type StorageStep =
   | ({ readonly do: 'append' } & Writing)
-  /** Nobody waits for the other. */
+  /** All of them run at the same time. */
   | { readonly do: 'together'; readonly writings: readonly Writing[] }
   | { readonly do: 'batch'; readonly parts: readonly Writing[]; readonly end: 'commit' | 'discard' }
   /** Above 1 MiB: staged as a segment. 'leave' neither commits nor discards it. */

@@ -17,7 +17,7 @@ const NO_STREAM = 'no stream'
 /** Either of the above, or the description of the stream, which every change gives a new number. */
 type State = string
 
-/** From when to when something happened; `end` is Infinity if nobody said that it was done. */
+/** From when to when something happened; `end` is Infinity if it was not acknowledged. */
 interface Span {
   begin: number
   end: number
@@ -60,7 +60,7 @@ export class Churn {
     return `${this.#namespacePath}/streams/s`
   }
 
-  /** Resolves when the service does not answer any more; with answers that nobody expected. */
+  /** Resolves with the unexpected answers, when the service does not answer any more. */
   async run(port: number): Promise<string[]> {
     this.#round++
     this.#changes = 0

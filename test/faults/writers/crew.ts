@@ -21,7 +21,7 @@ export function writersOf(
   )
 }
 
-/** Resolves when the service does not answer any more; with answers that nobody expected. */
+/** Resolves with the unexpected answers, when the service does not answer any more. */
 export async function writeAll(
   writers: readonly Writer[],
   port: number,

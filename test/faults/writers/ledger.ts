@@ -104,7 +104,7 @@ export class Reading {
     const [, writer, number, index] = BODY.exec(body) ?? []
     const sent = writer === undefined ? undefined : this.#ledger.find(writer, Number(number))
     if (sent === undefined) {
-      this.#problem(`nobody sent '${body.slice(0, 80)}' at ${position.sequence}`)
+      this.#problem(`'${body.slice(0, 80)}' at ${position.sequence} was never sent`)
       return
     }
     this.#checkPlace(sent, Number(index))

@@ -20,7 +20,7 @@ const MIB = 1024 * 1024
 /** Large batches in a row would leave no time to the others. */
 export const LARGE_PAUSE_MS = 60
 
-/** Resolves when the service does not answer any more; with what it answered that nobody expected. */
+/** Resolves with the unexpected answers, when the service does not answer any more. */
 export async function write(
   writer: Writer,
   port: number,
@@ -91,7 +91,7 @@ export async function acknowledgeOne(
 
 /** What writers meet who do not give up when they are refused. */
 export interface Refusals {
-  /** 503: stored or not, nobody knows. */
+  /** 503: stored or not, the client cannot know. */
   unavailable: number
   /** 507: not stored. */
   low: number
@@ -101,7 +101,7 @@ export interface Refusals {
 const REFUSED_PAUSE_MS = 50
 
 /**
- * Goes on through 503 and 507 until `ended`; resolves with answers that nobody expected. A request that was answered 503
+ * Goes on through 503 and 507 until `ended`; resolves with the unexpected answers. A request that was answered 503
  * is not sent again, so that it can be found at most once.
  */
 export async function writePersistently(

@@ -1,0 +1,59 @@
+/**
+ * The two speeds of the tests. `npm test` runs the quick files, `npm run test:proofs` the proofs.
+ *
+ * A proof takes minutes, starts processes, or needs programs that are fetched first. Every file that no list below names
+ * is quick. Some quick files also have a long form (effort.ts): the proofs run them again in that form.
+ */
+
+/** The published clients of CDAP. They need Java, Maven, Python 3 and, once, the network. */
+export const CLIENTS = ['test/clients/**/*.test.ts']
+
+/** The built command and query processes: start, stop, signals, kills, installation. */
+export const PROCESSES = [
+  'test/cli/**/*.test.ts',
+  'test/explore/query-*process.test.ts',
+  'test/metrics/kill.test.ts',
+  'test/storage/free-memory.test.ts', // measures the memory of its own process
+]
+
+/** These compare latencies, so nothing else may run at the same time. */
+export const ALONE = ['test/faults/overload.test.ts', 'test/faults/fairness*.test.ts']
+
+/** Crashes, failing disks, damaged files, and load over a long time. */
+export const FAULTS = [
+  'test/faults/kill*.test.ts',
+  'test/faults/power-loss.test.ts',
+  'test/faults/failing-disk.test.ts',
+  'test/faults/bit-rot.test.ts',
+  'test/faults/restore-drill.test.ts',
+  'test/faults/soak.test.ts',
+  'test/faults/hostile/bombs.test.ts',
+]
+
+export const PROOFS = [...CLIENTS, ...PROCESSES, ...ALONE, ...FAULTS]
+
+/** Quick files that test pure code: no store, no service, no DuckDB, no threads. */
+export const PURE = [
+  'test/*.test.ts',
+  'test/auth/**/*.test.ts',
+  'test/bench/**/*.test.ts',
+  'test/decoders/**/*.test.ts',
+  'test/formats/**/*.test.ts',
+  'test/schemas/**/*.test.ts',
+]
+
+/** Quick files with a long form. */
+export const TWO_FORMS = [
+  'test/faults/*model.test.ts',
+  'test/faults/format-bodies.test.ts',
+  'test/faults/round-the-guard.test.ts',
+  'test/faults/hostile/!(bombs).test.ts',
+  'test/explore/hive-habits.test.ts',
+  'test/explore/random-statements.test.ts',
+  'test/formats/avro-oracle.test.ts',
+  'test/formats/calendar.test.ts',
+  'test/http/bad-input.test.ts',
+]
+
+/** `expect.poll` sees a change soon, and waits long enough on a machine that is busy with other work. */
+export const POLL = { interval: 10, timeout: 10_000 }
