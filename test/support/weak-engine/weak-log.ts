@@ -132,6 +132,7 @@ export class WeakLog implements EventLog {
 
   async locate(log: LogId, sequence: number): Promise<Position | undefined> {
     await this.#pace.pause()
+    this.#assertOpen()
     const block = this.#data.logs
       .get(log)
       ?.blocks.find(
@@ -142,6 +143,7 @@ export class WeakLog implements EventLog {
 
   async tail(log: LogId): Promise<LogTail | undefined> {
     await this.#pace.pause()
+    this.#assertOpen()
     const data = this.#data.logs.get(log)
     if (data === undefined) return undefined
     const { nextSequence, lastTimestampMs, firstSequence, firstTimestampMs } = data
@@ -150,16 +152,19 @@ export class WeakLog implements EventLog {
 
   async totals(log: LogId): Promise<LogTotals> {
     await this.#pace.pause()
+    this.#assertOpen()
     const { events = 0, bytes = 0 } = this.#data.logs.get(log) ?? {}
     return { events, bytes }
   }
 
   async logs(): Promise<readonly LogId[]> {
     await this.#pace.pause()
+    this.#assertOpen()
     return [...this.#data.logs.keys()]
   }
 
   async growth(log: LogId, sequence: number, signal: AbortSignal): Promise<void> {
+    this.#assertOpen()
     const data = this.#data.logs.get(log)
     const isEarly = this.#pace.below(3) === 0
     if (signal.aborted || isEarly || (data !== undefined && data.nextSequence > sequence))
@@ -170,11 +175,18 @@ export class WeakLog implements EventLog {
       waiters.add(resolve)
       signal.addEventListener('abort', () => resolve(), { once: true })
     })
-    for (const [id, set] of this.#growthWaiters) if (id === log) set.clear()
+    this.#growthWaiters.get(log)?.clear()
+    this.#assertOpen()
+  }
+
+  /** Ends what waits for growth. */
+  closed(): void {
+    for (const waiters of this.#growthWaiters.values()) for (const resolve of waiters) resolve()
   }
 
   async stretches(log: LogId): Promise<readonly Stretch[]> {
     await this.#pace.pause()
+    this.#assertOpen()
     return [...(this.#data.logs.get(log)?.stretches ?? [])]
   }
 
@@ -281,13 +293,13 @@ export class WeakBatch implements StagedBatch {
   async add(slices: EventSlices, headers: EventHeaders): Promise<void> {
     this.#assertUnended()
     const events = eventsOf(slices, headers)
-    await this.#pace.pause()
-    const refusal = this.#queue.refusal()
-    if (refusal !== undefined) throw refusal
     for (const event of events) {
       this.#events.push(event)
       this.#bytes += event.body.length
     }
+    await this.#pace.pause()
+    const refusal = this.#queue.refusal()
+    if (refusal !== undefined) throw refusal
   }
 
   moveTo(log: LogId): void {

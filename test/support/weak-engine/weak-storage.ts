@@ -67,6 +67,9 @@ export function openWeakStorage(data: WeakData, nowMs: () => number): WeakStorag
     write,
     fail: (error) => queue.fail(error),
     heal: () => queue.heal(),
-    close: () => queue.close(),
+    async close() {
+      await queue.close()
+      log.closed()
+    },
   }
 }
