@@ -22,6 +22,7 @@ import { type RunningService, startService } from '../../src/main.ts'
 import type { Level } from '../../storage/level/level.ts'
 import { openStorageOn } from '../../storage/level/open.ts'
 import type { Storage } from '../../storage/storage.ts'
+import { newWeakData, openWeakStorage } from './weak-engine/weak-storage.ts'
 
 /** Path prefix of the streams of the default namespace. */
 export const STREAMS = '/v3/namespaces/default/streams'
@@ -206,9 +207,24 @@ interface Store {
   remove(): Promise<void>
 }
 
+/** `TEST_STORAGE=weak`: stores are those of the weak engine, where a test does not bring its own. */
+export const ON_WEAK_ENGINE = process.env.TEST_STORAGE === 'weak'
+
 function storeFor({ onDisk, dataFolder, openStorage }: TestAppOptions): Promise<Store> | Store {
   if (dataFolder !== undefined) return { folder: dataFolder, remove: async () => {} }
+  if (ON_WEAK_ENGINE && openStorage === undefined) return weakStore()
   return onDisk ? diskStore() : memoryStore(openStorage)
+}
+
+/** With a folder, for what the service keeps beside its store. */
+async function weakStore(): Promise<Store> {
+  const data = newWeakData()
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-app-'))
+  return {
+    folder: join(folder, 'data'),
+    open: async (nowMs) => openWeakStorage(data, nowMs),
+    remove: () => rm(folder, { recursive: true }),
+  }
 }
 
 async function diskStore(): Promise<Store> {
