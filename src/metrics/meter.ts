@@ -70,6 +70,9 @@ export interface MeterParts {
 /** Totals by the incarnation of their streams. */
 export type UnwrittenTotals = Map<number, Totals>
 
+/** Rounds in which a write waits for counts; more are needed only if chunks are read slower than events arrive. */
+const CATCH_UP_ROUNDS = 10
+
 export class Meter implements RemovalHook {
   readonly #parts: MeterParts
   readonly #active = new Map<StreamCounts, Active>()
@@ -117,20 +120,25 @@ export class Meter implements RemovalHook {
 
   /** Adds all counts since the last poll to the series. */
   poll(): void {
+    const counted = this.#takeCounted()
+    if (counted.length > 0) this.#then(() => this.#addAll(counted))
+  }
+
+  /** The counts since the last poll, and the second in which they are entered. */
+  #takeCounted(): readonly Counted[] {
     const nowMs = this.#parts.nowMs()
     const apartMs = nowMs - this.#polledMs
     const atMs = apartMs >= 0 && apartMs <= APART_MS ? nowMs - apartMs / 2 : nowMs
     this.#polledMs = nowMs
-    const touched = this.#parts.traffic.poll()
-    if (touched.length === 0) return
     const second = Math.floor(atMs / 1000)
-    const counted = touched.map(({ counts, before }): [StreamCounts, Totals] => {
-      const totals = totalsOf(counts)
-      return [counts, totals.map((total, i) => total - before[i]!)]
+    return this.#parts.traffic.poll().map(({ counts, before }) => {
+      const change = totalsOf(counts).map((total, i) => total - before[i]!)
+      return { counts, second, change }
     })
-    this.#then(async () => {
-      for (const [counts, change] of counted) await this.#add(counts, second, change)
-    })
+  }
+
+  async #addAll(counted: readonly Counted[]): Promise<void> {
+    for (const { counts, second, change } of counted) await this.#add(counts, second, change)
   }
 
   /** The counts of every step from `beginSecond` to `endSecond`, both included; steps without counts are missing. */
@@ -328,6 +336,7 @@ export class Meter implements RemovalHook {
       // Inside `change`, so that no stream is deleted meanwhile: its documents would be written again.
       await this.#parts.registry.change(async () => {
         await settled()
+        await this.#catchUp()
         const changes = await this.#takeDue(taken)
         if (changes.length === 0) return
         await this.#parts.catalog.commit(changes)
@@ -340,6 +349,18 @@ export class Meter implements RemovalHook {
       if (!this.#writesFail) this.#parts.report(error)
       this.#writesFail = true
       return false
+    }
+  }
+
+  /**
+   * The totals that are written are those of now, so the series must have all counts up to now: counts that are only in the
+   * totals would be missing from the series after a crash. Adding waits only for chunks that are not in memory yet.
+   */
+  async #catchUp(): Promise<void> {
+    for (let round = 0; round < CATCH_UP_ROUNDS; round++) {
+      const counted = this.#takeCounted()
+      if (counted.length === 0) return
+      await this.#addAll(counted)
     }
   }
 
@@ -405,6 +426,13 @@ export class Meter implements RemovalHook {
 /** Resolves after all appends that are durable have counted their events. */
 function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
+}
+
+/** The counts of one stream between two polls. */
+interface Counted {
+  readonly counts: StreamCounts
+  readonly second: number
+  readonly change: Totals
 }
 
 /** The unwritten chunks of a stream, while they are written. */

@@ -3,7 +3,7 @@
  * and passed over. LevelDB itself can do none of the three: opening replays and deletes the write-ahead log, and
  * classic-level does not have its options for checking.
  *
- * Where the manifest cannot be read, every table and log at hand is taken: LevelDB numbers all changes, so the newest of
+ * Where the manifest cannot be read, every table and log in the folder is used: LevelDB numbers all changes, so the newest of
  * each key is known all the same.
  *
  * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.

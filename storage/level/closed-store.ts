@@ -25,7 +25,7 @@ export interface ClosedStore {
 
 /**
  * A folder whose FORMAT stamp is gone or garbled is refused, or taken to be of the current format; one of another format is
- * always refused. Rejects with StorageError 'format', 'locked' or 'unavailable'; what is damaged is told, and no reason to
+ * always refused. Rejects with StorageError 'format', 'locked' or 'unavailable'; damage is reported, and no reason to
  * reject.
  */
 export async function openClosedStore(

@@ -2,8 +2,8 @@
  * Reads a whole range while the store opens, when nothing else goes on: some entries per call of LevelDB, from one
  * iterator. Reads that clients wait for, or that may take long, go through range-scan.ts.
  *
- * What is alive whenever the garbage collector comes by makes V8 give its young objects more room, which stays with the
- * process. So rounds are small, and callers keep little of them.
+ * V8 enlarges the memory of young objects by what is alive at a collection, and the process keeps that memory. So rounds are
+ * small, and callers keep little of them.
  */
 import type { KeyRange } from './keys.ts'
 import type { Level } from './level.ts'

@@ -1,4 +1,4 @@
-/** `millrace repair`: what is sound is saved with its times and properties, what is not is told, the damaged folder stays. */
+/** `millrace repair`: sound events are saved with their times and properties, damage is reported, the damaged folder stays. */
 import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Level as ClassicLevel } from 'level'

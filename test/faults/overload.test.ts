@@ -197,7 +197,7 @@ async function upload(url: string): Promise<void> {
   expect(response.status).toBe(200)
 }
 
-/** Reads everything back and compares it with what the load was told. */
+/** Reads everything back and compares it with the answers that the load got. */
 async function storedBy(
   port: number,
   phases: readonly { readonly prefix: string; readonly outcomes: Buffer }[],

@@ -50,17 +50,20 @@ const writes = [
   },
 ]
 
-test.each(writes)('$name is refused with 507 below the mark, stored at it', async ({ send, status }) => {
-  const { app, disk, seen } = await appOnDisk()
-  disk.free = MARK - 1
-  await seen(503)
-  const { status: got, headers, text } = await send(app)
-  expect([got, headers['retry-after'], text]).toEqual([507, '30', SENTENCE])
-  expect(await app.events('s')).toEqual([])
-  disk.free = MARK
-  await seen(200)
-  expect((await send(app)).status).toBe(status)
-})
+test.each(writes)(
+  '$name is refused with 507 below the mark, stored at the mark',
+  async ({ send, status }) => {
+    const { app, disk, seen } = await appOnDisk()
+    disk.free = MARK - 1
+    await seen(503)
+    const { status: got, headers, text } = await send(app)
+    expect([got, headers['retry-after'], text]).toEqual([507, '30', SENTENCE])
+    expect(await app.events('s')).toEqual([])
+    disk.free = MARK
+    await seen(200)
+    expect((await send(app)).status).toBe(status)
+  },
+)
 
 test('reads, changes and requests that free space continue below the mark', async () => {
   const { app, disk, seen } = await appOnDisk()

@@ -5,7 +5,7 @@ import type { Level } from '../../storage/level/level.ts'
 import { openStorageOn } from '../../storage/level/open.ts'
 import { event, readAll } from '../contract/event-log.ts'
 
-/** Notes which ranges it was told to compact. */
+/** Records the ranges of its compactions. */
 class CompactableMemory extends MemoryLevel<Buffer, Buffer> {
   readonly compacted: (readonly [start: Buffer, end: Buffer])[] = []
 

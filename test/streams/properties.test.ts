@@ -53,7 +53,7 @@ test.each(changes)('a change of $name leaves the rest as it was', ({ change }) =
   expect(mergeProperties(full, change)).toEqual({ ...full, ...change })
 })
 
-test('properties that nobody changed are one shared object that nobody can change', () => {
+test('default properties are one shared, frozen object', () => {
   expect(mergeProperties(DEFAULT_PROPERTIES, {})).toBe(DEFAULT_PROPERTIES)
   expect(Object.isFrozen(DEFAULT_PROPERTIES)).toBe(true)
   expect(Object.isFrozen(DEFAULT_PROPERTIES.format)).toBe(true)

@@ -91,7 +91,7 @@ export async function proveFairness(row: FairnessRow): Promise<FairnessResult> {
     rounds,
   })
   expect(refusalsOf(result)).toEqual([])
-  expect((row.slowed ?? wasTold)(told)).toBe(true)
+  expect((row.slowed ?? wasRefused)(told)).toBe(true)
   expect(attacked.p99).toBeLessThan(allowed(quiet))
   return result
 }
@@ -109,7 +109,7 @@ function isWithin({ quiet, attacked }: FairnessResult): boolean {
   return attacked.p99 < allowed(quiet)
 }
 
-function wasTold(told: Readonly<Record<string, number>>): boolean {
+function wasRefused(told: Readonly<Record<string, number>>): boolean {
   return Object.values(told).some((count) => count > 0)
 }
 

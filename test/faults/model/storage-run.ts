@@ -418,7 +418,7 @@ class Run {
     await this.compareAll(id)
   }
 
-  /** Of what nobody had been told yet, all of a call's events are there or none, in the order of the calls. */
+  /** Of calls that were not answered yet, all events are there or none, in the order of the calls. */
   async #crash({ writings, joint, tidying, turns }: Extract<StorageStep, { do: 'crash' }>): Promise<void> {
     if (this.real.crash === undefined) return
     const found = await this.real.storage.catalog.get(...DOCUMENT)
