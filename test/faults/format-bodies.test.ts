@@ -11,7 +11,7 @@ import { effort, tellProof } from '../support/effort.ts'
 import { type FormatUse, LIST, optional, recordJson, TestReader } from '../support/records.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 
-const BODIES = effort({ short: 1_500, long: 150_000 })
+const BODIES = effort({ short: 600, long: 150_000 })
 const BODY_BYTES_MAX = 64 * 1024
 /** One read may take 50 ms; the rest allows for a machine that is busy with other work. */
 const READ_MS_MAX = 1_000

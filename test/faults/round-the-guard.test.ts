@@ -153,7 +153,7 @@ test('who has no grant for a stream never sees it, however the path is written',
       const target = base + rest.map((pair) => pair.join('')).join('')
       await ask(method, target === '' ? '/' : target)
     }),
-    { numRuns: effort({ short: 500, long: 20_000 }) },
+    { numRuns: effort({ short: 250, long: 20_000 }) },
   )
   expect(await bodies(app, tokens)).toEqual(['first'])
   tellProof('paths to another stream', { 'raw requests without the grant': sent })

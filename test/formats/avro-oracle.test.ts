@@ -9,7 +9,7 @@ import { TestReader } from '../support/records.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { PairMaker } from './avro-pairs.ts'
 
-const PAIRS = effort({ short: 300, long: 10_000 })
+const PAIRS = effort({ short: 150, long: 10_000 })
 const VALUES = 4
 const TIMEOUT_MS = effort({ short: 120_000, long: 900_000 })
 /** By itself avsc compares full names; the specification leaves namespaces out. */

@@ -368,7 +368,7 @@ describe('a JSON document', () => {
           expect([200, 400]).toContain((await app.put(path, { body })).status)
         },
       ),
-      { numRuns: effort({ short: 150, long: 500 }) },
+      { numRuns: effort({ short: 75, long: 500 }) },
     )
     expect(app.reported).toEqual([])
   })
@@ -912,7 +912,7 @@ describe('on a bare socket', () => {
         const status = await rawStatus(app.port, Buffer.concat([Buffer.from(head, 'latin1'), body]))
         expect(status ?? 0).toBeLessThan(500)
       }),
-      { numRuns: effort({ short: 300, long: 1_000 }) },
+      { numRuns: effort({ short: 150, long: 1_000 }) },
     )
     expect(app.reported).toEqual([])
     expect(answerOf(await app.get('/status'))).toEqual(ok)

@@ -32,16 +32,6 @@ export const FAULTS = [
 
 export const PROOFS = [...CLIENTS, ...PROCESSES, ...ALONE, ...FAULTS]
 
-/** Quick files that test pure code: no store, no service, no DuckDB, no threads. */
-export const PURE = [
-  'test/*.test.ts',
-  'test/auth/**/*.test.ts',
-  'test/bench/**/*.test.ts',
-  'test/decoders/**/*.test.ts',
-  'test/formats/**/*.test.ts',
-  'test/schemas/**/*.test.ts',
-]
-
 /** Quick files with a long form. */
 export const TWO_FORMS = [
   'test/faults/*model.test.ts',
@@ -52,6 +42,7 @@ export const TWO_FORMS = [
   'test/explore/random-statements.test.ts',
   'test/formats/avro-oracle.test.ts',
   'test/formats/calendar.test.ts',
+  'test/formats/regex/match.test.ts',
   'test/http/bad-input.test.ts',
 ]
 

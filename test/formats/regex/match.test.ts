@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { PatternTrees } from '../../../src/formats/regex/tree.ts'
+import { effort } from '../../support/effort.ts'
 import { finder } from '../../support/find-pattern.ts'
 
 function found(pattern: string, text: string): string {
@@ -243,7 +244,7 @@ describe('beside the platform’s own', () => {
           ])
         }
       }),
-      { numRuns: 700 },
+      { numRuns: effort({ short: 300, long: 5_000 }) },
     )
   })
 })
