@@ -56,7 +56,7 @@ export interface EventBlock {
   readonly runs: readonly EventRun[]
 }
 
-/** Which events to read. `[startMs, endMs)` in time, sequences above `afterSequence`, at most `limit` of them. */
+/** Which events to read. `[startMs, endMs)` in time, events after the position `after`, at most `limit` of them. */
 export interface ReadRange {
   readonly startMs: number
   readonly endMs: number
@@ -212,7 +212,7 @@ export interface EventLog {
 
   /**
    * Resolves when the log may have an event with this sequence or a higher one, however it was written, or when `signal` is
-   * aborted. It may resolve too early, never never: the caller reads again.
+   * aborted. It may resolve too early, so the caller reads again; it never fails to resolve.
    */
   growth(log: LogId, sequence: number, signal: AbortSignal): Promise<void>
 

@@ -60,7 +60,7 @@ describe('arrows', () => {
   })
 
   test('R3 only the files that open the service and the commands for closed stores import a storage engine', () => {
-    const mayPick = within('src/main.ts', 'src/service.ts', 'src/environment.ts', 'src/commands/')
+    const mayPick = within('src/main.ts', 'src/service.ts', 'src/commands/')
     const engine = within('storage/level/', 'storage/level-files/')
     expect(arrows((path) => path.startsWith('src/') && !mayPick(path), engine)).toEqual([])
     expect(arrows((path) => !path.startsWith('storage/level/'), isPackage('level'))).toEqual([])
@@ -90,6 +90,11 @@ describe('arrows', () => {
       /\b(Date|performance|setTimeout|setInterval|setImmediate|fetch|Math\.random)\s*[.(]/.test(text),
     )
     expect(clocks.map(({ path }) => path)).toEqual([])
+  })
+
+  test('R8 only src/explore imports DuckDB', () => {
+    const isDuckDb = (target: string) => target.startsWith('@duckdb/')
+    expect(arrows((path) => !path.startsWith('src/explore/'), isDuckDb)).toEqual([])
   })
 
   test('a folder of src other than http and commands imports no other folder but streams', () => {

@@ -1,5 +1,5 @@
 /**
- * The tail of a log: where it begins, where it ends, and how much was ever written. Written together with every block.
+ * The tail of a log: where it begins, where it ends, and how much was ever written. Written by checkpoints, and by groups that change more than events.
  *
  *   tail := 0x01 | crc32c u32 | nextSequence u64 | lastTimestampMs u64 | bytesWritten u64
  *         | firstSequence u64 | firstTimestampMs u64 | mergedSequence u64 | mergedTimestampMs u64
