@@ -6,7 +6,14 @@ import { describe, expect, test } from 'vitest'
 import { avroFile } from '../decoders/avro-file.ts'
 import { answerOf, empty, plain } from '../support/answer.ts'
 import { RawConnection, rawRequest } from '../support/raw-http.ts'
-import { type EventJson, STREAMS, type TestApp, type TestResponse, testApp } from '../support/test-app.ts'
+import {
+  type EventJson,
+  STREAMS,
+  type TestApp,
+  type TestResponse,
+  testApp,
+  testOnLevelDb,
+} from '../support/test-app.ts'
 
 const BATCH = `${STREAMS}/s/batch`
 const NOW = 1_000_000
@@ -641,7 +648,7 @@ test.each([
   },
 )
 
-test('batches stay whole and contiguous among other writers', async () => {
+testOnLevelDb('batches stay whole and contiguous among other writers', async () => {
   const app = await testApp({ streams: ['s'] })
   const batches = ['A', 'B', 'C', 'D', 'E', 'F'].map((name, i) =>
     linesOf(i % 2 === 0 ? 30_000 : 1.5 * MIB, name),

@@ -14,7 +14,7 @@ import { answerOf, empty } from '../support/answer.ts'
 import { runCommand } from '../support/run-command.ts'
 import { streamId } from '../support/sample-store.ts'
 import { temporaryFolder } from '../support/service-process.ts'
-import { STREAMS, startTestApp, type TestApp, testApp } from '../support/test-app.ts'
+import { STREAMS, startTestApp, type TestApp, testApp, testOnLevelDb } from '../support/test-app.ts'
 
 const EVENTS = `${STREAMS}/s/events`
 const NOW_MS = 1_700_000_000_000
@@ -296,7 +296,7 @@ describe('a cursor of 27 characters, from before a cursor named its store', () =
     return app
   }
 
-  test('goes on where it is right, and nowhere else', async () => {
+  testOnLevelDb('goes on where it is right, and nowhere else', async () => {
     const app = await oldApp()
     const all = (await app.events('s')).map(({ body }) => body)
     for (let i = 0; i < 10; i++) {

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
-import { STREAMS, type TestApp, testApp } from '../support/test-app.ts'
+import { STREAMS, type TestApp, testApp, testOnLevelDb } from '../support/test-app.ts'
 
 const SOON = { timeout: 20_000, interval: 20 }
 const MARK = 1_000
@@ -111,7 +111,7 @@ test('a large batch is given up when the mark is crossed in its middle', async (
   expect((await app.post(`${STREAMS}/s`, { body: 'a' })).status).toBe(200)
 })
 
-test('small blocks are not merged below the mark: merging needs space first', async () => {
+testOnLevelDb('small blocks are not merged below the mark: merging needs space first', async () => {
   const { app, disk, seen } = await appOnDisk()
   for (let i = 0; i < 5; i++) await app.post(`${STREAMS}/s`, { body: 'a' })
   app.nowMs += 4_000_000
@@ -158,7 +158,7 @@ const uploads = [
   { name: 'in small batches', lines: 2_000, times: 90 },
 ]
 const cases = endings.flatMap((ending) => uploads.map((upload) => ({ ending, upload })))
-test.for(cases)(
+testOnLevelDb.for(cases)(
   'the space of a stream that was $ending.name, sent $upload.name, is freed without a restart',
   async ({ ending, upload }) => {
     const app = await testApp({ onDisk: true, streams: ['s', 't'] })

@@ -1,6 +1,6 @@
 /** `GET /metrics`: what it counts, that Prometheus can read it, and to whom it names streams. */
 import { expect, test } from 'vitest'
-import { STREAMS, type TestApp, testApp } from '../support/test-app.ts'
+import { ON_WEAK_ENGINE, STREAMS, type TestApp, testApp } from '../support/test-app.ts'
 import { tokenFile } from '../support/tokens.ts'
 
 interface Family {
@@ -113,8 +113,10 @@ test('what was done is counted', async () => {
   expect(values.get('millrace_append_seconds_sum')).toBeGreaterThanOrEqual(
     values.get('millrace_fsync_seconds_sum')!,
   )
-  expect(values.get('millrace_group_writes_sum')).toBe(7)
-  expect(values.get('millrace_group_bytes_total')).toBeGreaterThan(10)
+  if (!ON_WEAK_ENGINE) {
+    expect(values.get('millrace_group_writes_sum')).toBe(7)
+    expect(values.get('millrace_group_bytes_total')).toBeGreaterThan(10)
+  }
   for (const name of [
     'process_resident_memory_bytes',
     'process_cpu_seconds_total',

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { answerOf, plain } from '../support/answer.ts'
-import { STREAMS, type TestApp, testApp } from '../support/test-app.ts'
+import { STREAMS, sequenceOf, type TestApp, testApp } from '../support/test-app.ts'
 
 const T = `${STREAMS}/s/try-format`
 const TEXT = { 'Content-Type': 'text/plain' }
@@ -20,9 +20,14 @@ test('events are read by the format that is tried, and those that do not fit say
   expect(answer.json()).toEqual({
     format: { ...(JSON.parse(CSV) as object), settings: {} },
     events: [
-      { timestamp: 1_000_000, sequence: 0, record: { k: 'a', n: 1 } },
-      { timestamp: 1_000_000, sequence: 1, error: "field n has 'x', which is not an int", body: 'b,x' },
-      { timestamp: 1_000_000, sequence: 2, record: { k: 'c', n: 3 } },
+      { timestamp: 1_000_000, sequence: sequenceOf(0), record: { k: 'a', n: 1 } },
+      {
+        timestamp: 1_000_000,
+        sequence: sequenceOf(1),
+        error: "field n has 'x', which is not an int",
+        body: 'b,x',
+      },
+      { timestamp: 1_000_000, sequence: sequenceOf(2), record: { k: 'c', n: 3 } },
     ],
   })
   expect((await app.get(`${STREAMS}/s`)).text, 'nothing is set').toContain('"name":"text"')
@@ -32,7 +37,7 @@ test('an empty body tries the format that is set', async () => {
   const app = await appWith('one')
   expect((await app.post(T)).json()).toMatchObject({
     format: { name: 'text' },
-    events: [{ timestamp: 1_000_000, sequence: 0, record: { body: 'one' } }],
+    events: [{ timestamp: 1_000_000, sequence: sequenceOf(0), record: { body: 'one' } }],
   })
 })
 
@@ -91,9 +96,9 @@ test('an event that is too long is not tried, and what is read is bounded', asyn
   expect(answer.status).toBe(200)
   expect(answer.json()).toMatchObject({
     events: [
-      { sequence: 0, record: { body: 'short' } },
+      { sequence: sequenceOf(0), record: { body: 'short' } },
       {
-        sequence: 1,
+        sequence: sequenceOf(1),
         error: `the event has ${16 * MIB} bytes; one of at most 262144 is tried`,
         body: 'x'.repeat(1_000),
       },
@@ -111,10 +116,10 @@ test('a record that is too long is not shown, and says so', async () => {
   expect(events).toEqual([
     {
       timestamp: 1_000_000,
-      sequence: 0,
+      sequence: sequenceOf(0),
       cut: 'the record has 100011 characters as JSON; one of at most 65536 is shown',
       body: 'x'.repeat(1_000),
     },
-    { timestamp: 1_000_000, sequence: 1, record: { body: 'short' } },
+    { timestamp: 1_000_000, sequence: sequenceOf(1), record: { body: 'short' } },
   ])
 })

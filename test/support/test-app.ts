@@ -7,7 +7,7 @@ import { Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:ht
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MemoryLevel } from 'memory-level'
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import type { Config } from '../../src/config.ts'
 import type { Api, AppOptions } from '../../src/http/api.ts'
 import { openParsePort } from '../../src/http/document-parsers.ts'
@@ -209,6 +209,14 @@ interface Store {
 
 /** `TEST_STORAGE=weak`: stores are those of the weak engine, where a test does not bring its own. */
 export const ON_WEAK_ENGINE = process.env.TEST_STORAGE === 'weak'
+
+/** Of the event of this index, where a log has no holes; any number on the weak engine. */
+export function sequenceOf(index: number): number {
+  return ON_WEAK_ENGINE ? expect.any(Number) : index
+}
+
+/** For facts that only LevelDB promises: files on disk, sequences without holes, contiguous batches, merged blocks. */
+export const testOnLevelDb = test.skipIf(ON_WEAK_ENGINE)
 
 function storeFor({ onDisk, dataFolder, openStorage }: TestAppOptions): Promise<Store> | Store {
   if (dataFolder !== undefined) return { folder: dataFolder, remove: async () => {} }

@@ -43,7 +43,6 @@ export class WeakLog implements EventLog {
   readonly #pace: Pace
   readonly #clock: () => number
   readonly #growthWaiters = new Map<LogId, Set<() => void>>()
-  #watcher: GroupWatcher | undefined
   #maintainFrom = 0
 
   constructor(data: WeakData, queue: WriteQueue, pace: Pace, nowMs: () => number) {
@@ -75,9 +74,7 @@ export class WeakLog implements EventLog {
     data.nextSequence = firstSequence + events.length + this.#pace.below(1)
     data.lastTimestampMs = block.timestampMs
     data.events += events.length
-    const bytes = events.reduce((sum, { body }) => sum + body.length, 0)
-    data.bytes += bytes
-    this.#tellWatcher(events.length, bytes)
+    data.bytes += events.reduce((sum, { body }) => sum + body.length, 0)
     for (const resolve of this.#growthWaiters.get(log) ?? []) resolve()
     return lastPosition(block)
   }
@@ -228,7 +225,7 @@ export class WeakLog implements EventLog {
   }
 
   watchGroups(watcher: GroupWatcher): void {
-    this.#watcher = watcher
+    this.#queue.watcher = watcher
   }
 
   failure(): StorageError | undefined {
@@ -245,12 +242,6 @@ export class WeakLog implements EventLog {
   #noteOpening({ stretches }: WeakLogData, firstSequence: number): void {
     const { epoch } = this.#data
     if (stretches.at(-1)?.epoch !== epoch) stretches.push({ firstSequence, epoch, restored: false })
-  }
-
-  #tellWatcher(changes: number, bytes: number): void {
-    try {
-      this.#watcher?.(changes, bytes, 0, 0)
-    } catch {}
   }
 
   #assertOpen(): void {

@@ -1,4 +1,5 @@
 /** Writes of the weak engine, one at a time in the order of their calls; a failure refuses them until it heals. */
+import type { GroupWatcher } from '../../../storage/log.ts'
 import { StorageError } from '../../../storage/storage-error.ts'
 import type { Pace } from './pace.ts'
 
@@ -15,6 +16,8 @@ export class WriteQueue {
   #running: Promise<void> | undefined
   #failure: StorageError | undefined
   #closed = false
+  /** Called after every write, as for a group of one change. */
+  watcher: GroupWatcher | undefined
 
   constructor(pace: Pace) {
     this.#pace = pace
@@ -75,11 +78,18 @@ export class WriteQueue {
     this.#running = undefined
   }
 
+  #tellWatcher(): void {
+    try {
+      this.watcher?.(1, 0, 0, 0)
+    } catch {}
+  }
+
   settle(write: QueuedWrite): void {
     const refusal = this.#failure === undefined ? undefined : this.refusal()
     try {
       if (refusal !== undefined) throw refusal
       write.apply()
+      this.#tellWatcher()
       write.resolve()
     } catch (error) {
       write.reject(error as StorageError)
