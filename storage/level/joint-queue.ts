@@ -52,10 +52,12 @@ export class JointQueue {
   }
 
   #takeReady(budget: number): JointWrite[] {
+    const taken = new Map<JointLog, number>()
     let ready = 0
     let bytes = 0
     for (const joint of this.#waiting) {
-      if (!joint.isNext || (ready > 0 && bytes + joint.bytes > budget)) break
+      if (!joint.isNext(taken) || (ready > 0 && bytes + joint.bytes > budget)) break
+      joint.take(taken)
       bytes += joint.bytes
       ready++
     }
