@@ -53,6 +53,7 @@ export const TWO_FORMS = [
   'test/formats/avro-oracle.test.ts',
   'test/formats/calendar.test.ts',
   'test/http/bad-input.test.ts',
+  'test/storage/joint-order.test.ts',
 ]
 
 /** `expect.poll` sees a change soon, and waits long enough on a machine that is busy with other work. */
