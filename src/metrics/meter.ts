@@ -78,6 +78,8 @@ export class Meter implements RemovalHook {
   readonly #active = new Map<StreamCounts, Active>()
   /** Those with something unwritten, the longest waiting first. */
   readonly #due = new Set<StreamCounts>()
+  /** Taken from the streams, and not in the series yet: a query of metrics polls while a write is under way, too. */
+  #counted: Counted[] = []
   /** Streams that have documents. */
   readonly #kept = new Set<number>()
   #gone: number[] = []
@@ -120,25 +122,29 @@ export class Meter implements RemovalHook {
 
   /** Adds all counts since the last poll to the series. */
   poll(): void {
-    const counted = this.#takeCounted()
-    if (counted.length > 0) this.#then(() => this.#addAll(counted))
+    this.#takeCounted()
+    if (this.#counted.length > 0) this.#then(() => this.#addCounted())
   }
 
-  /** The counts since the last poll, and the second in which they are entered. */
-  #takeCounted(): readonly Counted[] {
+  /** Takes the counts since the last poll, with the second in which they are entered. */
+  #takeCounted(): void {
     const nowMs = this.#parts.nowMs()
     const apartMs = nowMs - this.#polledMs
     const atMs = apartMs >= 0 && apartMs <= APART_MS ? nowMs - apartMs / 2 : nowMs
     this.#polledMs = nowMs
     const second = Math.floor(atMs / 1000)
-    return this.#parts.traffic.poll().map(({ counts, before }) => {
+    for (const { counts, before } of this.#parts.traffic.poll()) {
       const change = totalsOf(counts).map((total, i) => total - before[i]!)
-      return { counts, second, change }
-    })
+      this.#counted.push({ counts, second, change })
+    }
   }
 
-  async #addAll(counted: readonly Counted[]): Promise<void> {
-    for (const { counts, second, change } of counted) await this.#add(counts, second, change)
+  async #addCounted(): Promise<void> {
+    while (this.#counted.length > 0) {
+      const counted = this.#counted
+      this.#counted = []
+      for (const { counts, second, change } of counted) await this.#add(counts, second, change)
+    }
   }
 
   /** The counts of every step from `beginSecond` to `endSecond`, both included; steps without counts are missing. */
@@ -358,9 +364,9 @@ export class Meter implements RemovalHook {
    */
   async #catchUp(): Promise<void> {
     for (let round = 0; round < CATCH_UP_ROUNDS; round++) {
-      const counted = this.#takeCounted()
-      if (counted.length === 0) return
-      await this.#addAll(counted)
+      this.#takeCounted()
+      if (this.#counted.length === 0) return
+      await this.#addCounted()
     }
   }
 

@@ -295,6 +295,7 @@ export class Registry {
 
   #set(stream: Stream): void {
     const streams = this.#namespaces.get(stream.id.namespace)?.streams
+    stream.isReplaced = false // also if it is a copy of one that was replaced
     const before = streams?.get(stream.id.stream)
     streams?.set(stream)
     this.#changed(before, stream)

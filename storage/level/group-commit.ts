@@ -10,7 +10,7 @@
 import type { GroupWatcher } from '../log.ts'
 import { Mutex } from '../mutex.ts'
 import { StorageError } from '../storage-error.ts'
-import { JointQueue } from './joint-queue.ts'
+import { JointQueue, type StagedJoints } from './joint-queue.ts'
 import type { JointWrite } from './joint-write.ts'
 import type { Batch, Level } from './level.ts'
 import { storageErrorOf } from './level-error.ts'
@@ -187,7 +187,7 @@ export class GroupCommit {
     const sinceMs = this.#waitingSinceMs
     const beganMs = this.watcher === undefined ? 0 : performance.now()
     if (this.#failure !== undefined) this.#refuseAll(this.#failure)
-    const staged = await this.#joints.stage(this.#nowMs(), GROUP_BYTES_MAX)
+    const staged = await this.#stageJoints()
     const outcome = staged && (await this.#writeAcknowledged(staged.batch))
     this.#mutex.unlock()
     if (staged === undefined) return
@@ -195,6 +195,16 @@ export class GroupCommit {
     this.#stagedBytes = staged.bytes
     if (this.watcher !== undefined && outcome === undefined) this.#tellWatcher(this.watcher, beganMs, sinceMs)
     staged.settle(outcome)
+  }
+
+  /** Undefined if there is nothing to write. */
+  async #stageJoints(): Promise<StagedJoints | undefined> {
+    try {
+      return await this.#joints.stage(this.#nowMs(), GROUP_BYTES_MAX)
+    } catch (error) {
+      this.#fail(error)
+      return undefined
+    }
   }
 
   /** A watcher that throws must not fail the group. */

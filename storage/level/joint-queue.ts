@@ -2,6 +2,7 @@
 import type { StorageError } from '../storage-error.ts'
 import { conditionTexts, type DocumentTexts, type JointLog, type JointWrite } from './joint-write.ts'
 import type { Batch, Level } from './level.ts'
+import { storageErrorOf } from './level-error.ts'
 
 export class JointQueue {
   readonly #db: Level
@@ -22,17 +23,27 @@ export class JointQueue {
 
   /**
    * Takes those that are ready, of about `budget` bytes together, and stages those whose conditions hold. Undefined if there
-   * is nothing to write. No write is under way meanwhile.
+   * is nothing to write. No write is under way meanwhile. Throws if they cannot be staged: then the writers of their logs may
+   * be ahead of the disk, and no further write may follow.
    */
   async stage(nowMs: number, budget: number): Promise<StagedJoints | undefined> {
-    const ready = this.#takeReady(budget)
-    if (ready.length === 0) return undefined
+    const joints = await this.#takeHolding(budget)
+    if (joints.length === 0) return undefined
     try {
-      const joints = holding(ready, await conditionTexts(this.#db, ready))
-      return joints.length === 0 ? undefined : new StagedJoints(this.#db, joints, nowMs)
+      return new StagedJoints(this.#db, joints, nowMs)
     } catch (error) {
-      for (const joint of ready) joint.fail(error) // conditions cannot be read: nothing is written
-      return undefined
+      failAll(joints, storageErrorOf(error))
+      throw error
+    }
+  }
+
+  async #takeHolding(budget: number): Promise<readonly JointWrite[]> {
+    const ready = this.#takeReady(budget)
+    try {
+      return holding(ready, await conditionTexts(this.#db, ready))
+    } catch (error) {
+      failAll(ready, error) // conditions cannot be read: nothing is written
+      return []
     }
   }
 
@@ -41,15 +52,21 @@ export class JointQueue {
   }
 
   #takeReady(budget: number): JointWrite[] {
+    const taken = new Map<JointLog, number>()
     let ready = 0
     let bytes = 0
     for (const joint of this.#waiting) {
-      if (!joint.isNext || (ready > 0 && bytes + joint.bytes > budget)) break
+      if (!joint.isNext(taken) || (ready > 0 && bytes + joint.bytes > budget)) break
+      joint.take(taken)
       bytes += joint.bytes
       ready++
     }
     return this.#waiting.splice(0, ready)
   }
+}
+
+function failAll(joints: readonly JointWrite[], error: unknown): void {
+  for (const joint of joints) joint.fail(error)
 }
 
 /** Those whose conditions hold when the ones before them have been written; the others end as conflicts. */

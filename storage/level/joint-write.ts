@@ -32,7 +32,8 @@ export interface JointLog {
   /** Throws StorageError 'dropped' if the log takes no events. */
   assertTakes(): void
   enqueueJoint(joint: readonly Waiting[]): void
-  isJointNext(joint: Waiting): boolean
+  /** Whether this one waits behind so many others. */
+  isJointAt(index: number, joint: Waiting): boolean
   withdrawJoint(joint: readonly Waiting[]): void
   stageJoint(batch: Batch, nowMs: number, joint: ReadonlySet<Waiting>): void
   settle(error?: StorageError): void
@@ -123,11 +124,19 @@ export class JointWrite {
     for (const [writer, waiting] of this.#byWriter) writer.enqueueJoint(waiting)
   }
 
-  /** Whether nothing waits before it but joint writes. */
-  get isNext(): boolean {
+  /**
+   * Whether nothing waits before it but the joint writes that are taken already: `taken` says how many changes they have in
+   * each log.
+   */
+  isNext(taken: Map<JointLog, number>): boolean {
     if (!this.#isNext()) return false
-    for (const [writer, [first]] of this.#byWriter) if (!writer.isJointNext(first!)) return false
+    for (const [writer, [first]] of this.#byWriter)
+      if (!writer.isJointAt(taken.get(writer) ?? 0, first!)) return false
     return true
+  }
+
+  take(taken: Map<JointLog, number>): void {
+    for (const [writer, { length }] of this.#byWriter) taken.set(writer, (taken.get(writer) ?? 0) + length)
   }
 
   holds(texts: DocumentTexts): boolean {

@@ -64,8 +64,7 @@ export class LevelStorage implements Storage {
       if (result.outcome === 'conflict') for (const batch of staged) batch.giveBack()
       return result
     } catch (error) {
-      if (error instanceof StorageError && error.code === 'dropped')
-        for (const batch of staged) batch.giveBack()
+      if (!mayBeStored(error)) for (const batch of staged) batch.giveBack()
       throw error
     }
   }
@@ -102,6 +101,11 @@ export class LevelStorage implements Storage {
 function levelBatch(batch: StorageBatch): LevelStagedBatch {
   assert(batch instanceof LevelStagedBatch, 'the batch is of another storage')
   return batch
+}
+
+/** Every other failure of a write is certain: nothing of it is on disk. */
+function mayBeStored(error: unknown): boolean {
+  return error instanceof StorageError && error.code === 'unknown'
 }
 
 type StorageBatch = NonNullable<StorageWrite['batches']>[number]

@@ -139,17 +139,14 @@ export class LogWriter implements GroupMember {
     }
   }
 
-  /** Whether only changes of joint writes wait before this one. */
-  isJointNext(joint: Waiting): boolean {
-    for (const waiting of this.#waiting) {
-      if (waiting === joint) return true
-      if (this.#joint?.has(waiting) !== true) return false
-    }
-    return false
+  isJointAt(index: number, joint: Waiting): boolean {
+    return this.#waiting[index] === joint
   }
 
+  /** Takes back changes that were enqueued together. */
   withdrawJoint(joint: readonly Waiting[]): void {
-    this.#waiting = this.#waiting.filter((waiting) => !joint.includes(waiting))
+    const first = this.#waiting.indexOf(joint[0]!) // a joint write has at least one change in each of its logs
+    if (first !== -1) this.#waiting.splice(first, joint.length)
     for (const waiting of joint) this.#joint?.delete(waiting)
     this.joinAgain()
   }

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { RawConnection } from '../support/raw-http.ts'
+import { stallingStorage } from '../support/stalling-storage.ts'
 import { STREAMS, type TestApp, testApp } from '../support/test-app.ts'
 
 const HOST = 'Host: x\r\n'
@@ -100,6 +101,32 @@ describe('a connection', () => {
     clearInterval(traffic)
     busy.write(PING)
     expect(await busy.response()).toMatchObject({ status: 200 })
+  })
+
+  test('stays open for --keep-alive-seconds after an answer that took longer than that', async () => {
+    const disk = stallingStorage()
+    const app = await testApp({ streams: ['s'], limits: { keepAliveSeconds: 2 }, openStorage: disk.open })
+    const connection = await connect(app)
+    disk.stall()
+    connection.write(post('x'))
+    await sleep(3_500)
+    disk.goOn()
+    expect(await connection.response()).toMatchObject({ status: 200 })
+    const sinceMs = performance.now()
+    await connection.closed
+    expect(performance.now() - sinceMs).toBeGreaterThan(1_990)
+  })
+
+  test('on which nothing arrives is closed after --idle-seconds, and not before', async () => {
+    const app = await testApp({ limits: { idleSeconds: 2 } })
+    const lifetimes: Promise<number>[] = []
+    for (let i = 0; i < 5; i++) {
+      const sinceMs = performance.now()
+      const silent = await connect(app)
+      lifetimes.push(silent.closed.then(() => performance.now() - sinceMs))
+      await sleep(220) // spread over the time between two sweeps
+    }
+    expect(Math.min(...(await Promise.all(lifetimes)))).toBeGreaterThan(1_990)
   })
 
   test('is closed if nothing of a body arrives for --idle-seconds, and stays open while bytes do', async () => {

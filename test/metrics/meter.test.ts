@@ -73,6 +73,33 @@ test('a crash after a truncation adds what the new log has', async () => {
   expect((await openModules(store, clock)).totals()).toEqual({ events: 2, bytes: 6 })
 })
 
+test('what a query counts while a write waits is in the series with the totals, also across a crash', async () => {
+  const clock = { nowMs: START_MS }
+  const store = await openStore(clock)
+  const first = await openModules(store, clock)
+  await first.streams.create(ID, {})
+  await first.streams.append(first.streams.get(ID), EVENT)
+  clock.nowMs += 10_000 // a write is due
+  let release = () => {}
+  const waiting = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const changing = first.registry.change(() => waiting)
+  first.meter.start()
+  await new Promise((resolve) => setTimeout(resolve, 1_300)) // it has begun
+  await first.streams.append(first.streams.get(ID), EVENT)
+  first.meter.poll() // as a query of metrics does
+  release()
+  await changing
+  await expect.poll(() => listed(store.catalog, 'meter-totals')).toHaveLength(1)
+  const second = await openModules(store, clock) // the first was not stopped
+  expect(second.totals()).toEqual({ events: 2, bytes: 6 })
+  expect(await second.meter.series(second.streams.get(ID).counts, HOURS, 0, clock.nowMs / 1000)).toEqual([
+    [Math.floor(START_MS / 3_600_000) * 3600, [2, 6, 0, 0, 0]],
+  ])
+  await first.meter.stop()
+})
+
 test('a crash before anything was written loses nothing', async () => {
   const clock = { nowMs: START_MS }
   const store = await openStore(clock)

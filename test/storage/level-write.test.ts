@@ -101,6 +101,41 @@ describe('one write over logs and documents', () => {
     expect(db.mostUnderWay).toBe(1)
   })
 
+  test('that cannot be staged is refused, and so is every write after it, until the store is opened anew', async () => {
+    const { db, storage, open } = await openFaulty()
+    await storage.log.append(B, [event('kept')])
+    db.failPutAfter = 1 // the events of the first log are staged, those of the second are not
+    const failed = storage.write({ appends: both('a'), changes: [put('k', 1)] })
+    const behind = storage.log.append(A, [event('behind')])
+    await expect(failed).rejects.toMatchObject({ code: 'unavailable' })
+    await expect(behind).rejects.toMatchObject({ code: 'unavailable' })
+    await expect(storage.log.append(A, [event('b')])).rejects.toMatchObject({ code: 'unavailable' })
+    const recovered = await open()
+    expect(await contents(recovered)).toEqual([[], ['kept'], []])
+    await recovered.log.append(A, [event('c')])
+    expect(await contents(await open())).toEqual([['c'], ['kept'], []])
+  })
+
+  test('that is refused before it is written leaves its batches as they were', async () => {
+    const { db, storage } = await openFaulty()
+    await storage.catalog.commit([put('k', 1)])
+    const conditions = [await asIs(storage.catalog, 'k')]
+    const large = storage.log.stage(A)
+    for (const part of LARGE_BATCH) await large.add(lines(part), [])
+    const small = storage.log.stage(B)
+    await small.add(lines('x\ny'), [])
+    const batches = [large, small]
+    const tooMuch = [{ log: A, events: [{ headers: [], body: Buffer.alloc(WRITE_BYTES_MAX) }] }]
+    await expect(storage.write({ appends: tooMuch, batches })).rejects.toThrow(/at most 67108864 bytes/)
+    db.failReadWith = new Error('IO error: 000005.ldb: Input/output error')
+    await expect(storage.write({ batches, conditions })).rejects.toMatchObject({ code: 'unavailable' })
+    db.failReadWith = undefined
+    await storage.write({ batches: [small], conditions })
+    await large.discard()
+    expect((await storage.log.sweep(1_000)).removed).toBeGreaterThan(0)
+    expect((await contents(storage)).slice(0, 2)).toEqual([[], ['x', 'y']])
+  })
+
   test('of a dropped log stores nothing', async () => {
     const { storage } = await openFaulty()
     for (let i = 0; i < 3; i++) await storage.log.append(B, [event('x')])

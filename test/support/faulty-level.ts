@@ -1,4 +1,4 @@
-/** A LevelDB in memory that counts synced writes and can fail the next ones. */
+/** A LevelDB in memory that counts synced writes, and can fail reads, writes, and the staging of writes. */
 import { type AbstractBatchOptions, AbstractChainedBatch } from 'abstract-level'
 import { MemoryLevel } from 'memory-level'
 
@@ -6,6 +6,10 @@ export class FaultyLevel extends MemoryLevel<Buffer, Buffer> {
   failWith: Error | undefined
   /** Whether what fails is written all the same, as after a failed fsync. */
   writesWhatFails = false
+  /** Lookups of several keys fail with it. */
+  failReadWith: Error | undefined
+  /** After so many puts into a batch one fails, once. */
+  failPutAfter: number | undefined
   readonly syncs: (boolean | undefined)[] = []
   /** Writes under way, and the most there have been at once. */
   underWay = 0
@@ -31,9 +35,22 @@ export class FaultyLevel extends MemoryLevel<Buffer, Buffer> {
           this.underWay--
         }
       }
-      Object.assign(batch, { write: faulty })
+      const put = batch.put.bind(batch)
+      const staged = (key: Buffer, value: Buffer) => {
+        if (this.failPutAfter !== undefined && this.failPutAfter-- === 0) {
+          this.failPutAfter = undefined
+          throw new RangeError('Array buffer allocation failed')
+        }
+        return put(key, value)
+      }
+      Object.assign(batch, { write: faulty, put: staged })
     }
     return batch as never
+  }
+
+  override getMany(...args: never[]): never {
+    if (this.failReadWith !== undefined) return Promise.reject(this.failReadWith) as never
+    return (super.getMany as (...all: never[]) => unknown)(...args) as never
   }
 
   async everything(): Promise<[Buffer, Buffer][]> {

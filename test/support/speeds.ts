@@ -44,6 +44,7 @@ export const TWO_FORMS = [
   'test/formats/calendar.test.ts',
   'test/formats/regex/match.test.ts',
   'test/http/bad-input.test.ts',
+  'test/storage/joint-order.test.ts',
 ]
 
 /** `expect.poll` sees a change soon, and waits long enough on a machine that is busy with other work. */

@@ -155,7 +155,7 @@ export class Connections extends CountedResource {
     const connection: Connection = {
       ...{ socket, address, openedMs: performance.now(), http: undefined, lastRequest: undefined },
       ...{ isSurplus: false, bytesRead: 0, stalledSweeps: 0 },
-      ...{ quietSweeps: 0, sweptRequest: undefined, sweptBytes: 0 },
+      ...{ quietSweeps: 0, sweptRequest: undefined, sweptBytes: -1 }, // the first sweep sees that it is new
     }
     this.#evict(address)
     if (!this.share.fits(1)) {
@@ -274,7 +274,7 @@ export class Connections extends CountedResource {
     const { http, lastRequest } = connection
     if (http === undefined) return false // node limits the time of the TLS handshake
     const isIdle = lastRequest !== undefined && answerUnderWay(http) === undefined
-    const bytes = isIdle ? http.bytesRead : bytesMoved(http)
+    const bytes = bytesMoved(http) // also while idle: what an answer has moved begins the time between two requests
     if (lastRequest !== connection.sweptRequest || bytes !== connection.sweptBytes) {
       connection.quietSweeps = 0
       connection.sweptRequest = lastRequest
