@@ -2,7 +2,7 @@
  * Packs events into blocks (block-codec.ts) of about 64 KiB: those that came alone by copying their bodies, slices of an
  * upload by copying whole stretches with the line ends in between.
  *
- * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
+ * Indexes with `!` are in range: the loop bound, or an earlier check of the length, ensures it.
  */
 import type { EventData, EventSlices } from '../log.ts'
 import { BLOCK_TYPE, COUNT_OFFSET, RUNS_OFFSET, type UnsealedBlock } from './block-codec.ts'

@@ -12,7 +12,7 @@
  * under another key, is refused. The gap lets a run keep the line ends of an uploaded text between its bodies, so that
  * thousands of lines are stored with one copy; what the gap bytes hold means nothing.
  *
- * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
+ * Indexes with `!` are in range: the loop bound, or an earlier check of the length, ensures it.
  */
 import type { EventBlock, EventHeaders, EventRun } from '../log.ts'
 import { StorageError } from '../storage-error.ts'

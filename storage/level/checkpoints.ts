@@ -6,7 +6,7 @@
  * which logs have blocks beyond their tail: these are read, and the tail is what it was plus what they hold
  * (docs/decisions/0012-checkpoints.md).
  *
- * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
+ * Indexes with `!` are in range: the loop bound, or an earlier check of the length, ensures it.
  */
 
 import type { AbstractIterator } from 'abstract-level'

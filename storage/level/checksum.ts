@@ -5,7 +5,7 @@
  * The library is at its best on long values; for the few bytes of a key a call of native code would cost more than the
  * sum itself, so that is done here.
  *
- * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
+ * Indexes with `!` are in range: the loop bound, or an earlier check of the length, ensures it.
  */
 import { crc32c } from '@node-rs/crc32'
 

@@ -5,7 +5,7 @@
  *
  * Names and values are UTF-8. The empty set is the empty byte string.
  *
- * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
+ * Indexes with `!` are in range: the loop bound, or an earlier check of the length, ensures it.
  */
 import type { EventHeaders } from '../log.ts'
 import { StorageError } from '../storage-error.ts'

@@ -43,11 +43,11 @@ import { LogTrimmer, mayTrim } from './log-trimmer.ts'
 import { LogWriter, type LogWriterHooks } from './log-writer.ts'
 import { Maintenance } from './maintenance.ts'
 import { NO_PROGRESS, type Progress } from './progress.ts'
-import { RestingTails } from './resting-tails.ts'
 import { LevelStagedBatch, type StagingArea } from './staged-batch.ts'
 import { StretchSweep } from './stretches.ts'
 import { decodeTail, EMPTY_TAIL, type StoredTail } from './tail-codec.ts'
 import { uniqueNumber } from './unique-number.ts'
+import { UnusedTails } from './unused-tails.ts'
 import type { WalName } from './wal-name.ts'
 import { walk } from './walk.ts'
 
@@ -70,7 +70,7 @@ export class LevelLog implements EventLog, StagingArea {
   readonly identity: number
   /** Shared with the catalog, so that documents and events are written by the same groups. */
   readonly commit: GroupCommit
-  readonly #resting = new RestingTails()
+  readonly #unusedTails = new UnusedTails()
   /** Of all logs that are not at rest. */
   readonly #writers = new Map<LogId, LogWriter>()
   readonly #trimmer: LogTrimmer
@@ -99,16 +99,16 @@ export class LevelLog implements EventLog, StagingArea {
   /** Reads the tail of every log, and leaves it at rest; what abandoned uploads left is found here and swept later. */
   static async open(db: Level, options: LevelLogOptions): Promise<LevelLog> {
     const log = new LevelLog(db, options)
-    const resting = log.#resting
+    const unusedTails = log.#unusedTails
     for await (const round of walk(db, TAILS)) {
-      for (const [key, value] of round) resting.add(logOfTailKey(key), decodeTail(key, value))
+      for (const [key, value] of round) unusedTails.add(logOfTailKey(key), decodeTail(key, value))
     }
     const marked: LogId[] = []
     for await (const round of walk(db, MARKS)) {
       for (const [key] of round) marked.push(logOfMarkKey(key))
     }
-    await recoverTails(db, marked, resting, (id, tail) => {
-      resting.wake(id)
+    await recoverTails(db, marked, unusedTails, (id, tail) => {
+      unusedTails.wake(id)
       log.#checkpoints.add(log.#newWriter(id, tail, true))
     })
     for await (const key of db.keys({ ...PIECES, reverse: true, limit: 1 }))
@@ -160,7 +160,7 @@ export class LevelLog implements EventLog, StagingArea {
   }
 
   async logs(): Promise<readonly LogId[]> {
-    const logs = this.#resting.logs()
+    const logs = this.#unusedTails.logs()
     for (const [log, { tail }] of this.#writers) if (tail.nextSequence > 0) logs.push(log)
     return logs
   }
@@ -271,19 +271,19 @@ export class LevelLog implements EventLog, StagingArea {
   /** Undefined while nothing of the log is durable. */
   #tailOf(log: LogId): StoredTail | undefined {
     const tail = this.#writers.get(log)?.tail
-    if (tail === undefined) return this.#resting.get(log)
+    if (tail === undefined) return this.#unusedTails.get(log)
     return tail.nextSequence === 0 ? undefined : tail
   }
 
   /** Whether the log has been written to, or is being written to now. */
   #isKnown(log: LogId): boolean {
-    return this.#writers.has(log) || this.#resting.get(log) !== undefined
+    return this.#writers.has(log) || this.#unusedTails.get(log) !== undefined
   }
 
   #existingWriterOf(log: LogId): LogWriter | undefined {
     const writer = this.#writers.get(log)
     if (writer !== undefined) return writer
-    const tail = this.#resting.wake(log)
+    const tail = this.#unusedTails.wake(log)
     return tail === undefined ? undefined : this.#newWriter(log, tail, false)
   }
 

@@ -4,7 +4,7 @@
  * Groups of events alone leave the tail on disk behind, with a mark beside it that says so: where many logs grow at once,
  * writing all their tails every time would cost as much as writing the events (checkpoints.ts).
  *
- * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
+ * Indexes with `!` are in range: the loop bound, or an earlier check of the length, ensures it.
  */
 import type { EventData, LogId } from '../log.ts'
 import { BLOCK_CAPACITY, BlockBuilder } from './block-builder.ts'

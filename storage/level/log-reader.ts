@@ -7,7 +7,7 @@
  * past the reader meanwhile may take events away from under it; and where the janitor joined blocks meanwhile, the
  * reader seeks anew.
  *
- * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
+ * Indexes with `!` are in range: the loop bound, or an earlier check of the length, ensures it.
  */
 import type { EventBlock, EventRun, LogRead, LogTail, Position, ReadRange } from '../log.ts'
 import { StorageError } from '../storage-error.ts'

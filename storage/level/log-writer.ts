@@ -4,7 +4,7 @@
  * Everything that changes a log (events, small batches, segment references, trims) goes through here in order, so that
  * the tail in memory and what is on disk cannot differ.
  *
- * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
+ * Indexes with `!` are in range: the loop bound, or an earlier check of the length, ensures it.
  */
 import type { EventData, LogId, Position } from '../log.ts'
 import { StorageError } from '../storage-error.ts'

@@ -6,8 +6,8 @@
  * stopped, so that no kind of work and no log waits for another for ever.
  */
 import type { LogId, MaintenancePlan, MaintenanceResult } from '../log.ts'
-import { OwnSlice } from './own-slice.ts'
 import type { Progress } from './progress.ts'
+import { TimeSlice } from './time-slice.ts'
 
 /** Blocks removed by one call of the log: a few milliseconds, so that appends in between hardly notice. */
 const CALL_BLOCKS = 512
@@ -39,7 +39,7 @@ export class Maintenance {
   }
 
   async step({ logs, dropped, mayRewrite, onError }: MaintenancePlan): Promise<MaintenanceResult> {
-    const slice = new OwnSlice() // a log that needs nothing answers without waiting for the disk
+    const slice = new TimeSlice() // a log that needs nothing answers without waiting for the disk
     const dropping = new Budget()
     for (const log of dropped) {
       if (dropping.spent) break

@@ -5,7 +5,7 @@
  * held between two rounds. The next round is fetched while the caller works on this one, and rounds are large, as long as
  * the caller is quick: many slow readers together would hold much memory for nothing.
  *
- * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
+ * Indexes with `!` are in range: the loop bound, or an earlier check of the length, ensures it.
  */
 import type { AbstractGetOptions, AbstractIterator, AbstractIteratorOptions } from 'abstract-level'
 import { freeMemory } from '../free-memory.ts'

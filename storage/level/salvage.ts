@@ -2,7 +2,7 @@
  * The events of one log, as far as they can be read from the files of a closed store: block by block, whatever is wrong with
  * LevelDB's own checksums, for each block has one of ours.
  *
- * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
+ * Indexes with `!` are in range: the loop bound, or an earlier check of the length, ensures it.
  */
 
 import type { StoreFiles } from '../level-files/store-files.ts'
@@ -51,7 +51,7 @@ function* salvageSegment(
 ): Generator<EventBlock, void> {
   const first = sequenceOfKey(key)
   const timestampMs = timestampOfKey(key)
-  const reference = ledger.read(first, () => mendedReference(key, value))
+  const reference = ledger.read(first, () => repairedReference(key, value))
   if (reference === undefined) return
   const { segment, count } = reference
   for (const piece of files.entries(pieceKey(segment, 0), afterSegment(segment))) {
@@ -66,18 +66,18 @@ function* salvageSegment(
  * A reference of which one byte has changed is mended, for a whole upload depends on it: of the few thousand values that differ
  * from it in one byte, the one that matches its checksum is what was written.
  */
-function mendedReference(key: Buffer, value: Buffer): SegmentReference {
+function repairedReference(key: Buffer, value: Buffer): SegmentReference {
   try {
     return decodeReference(key, value)
   } catch (error) {
-    const mended = Buffer.from(value)
+    const repaired = Buffer.from(value)
     for (let at = 0; at < value.length && value.length === REFERENCE_BYTES; at++) {
       for (let flip = 1; flip < 256; flip++) {
-        mended[at] = value[at]! ^ flip
-        const reference = readableReference(key, mended)
+        repaired[at] = value[at]! ^ flip
+        const reference = readableReference(key, repaired)
         if (reference !== undefined) return reference
       }
-      mended[at] = value[at]!
+      repaired[at] = value[at]!
     }
     throw error
   }

@@ -5,7 +5,7 @@
  * Keys come in their order, which is documents, blocks and references, tails, marks, orphans, pieces (keys.ts). So what is
  * a pass finds of a log can be compared with its tail only at the end. Memory is bounded by the number of logs and uploads.
  *
- * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
+ * Indexes with `!` are in range: the loop bound, or an earlier check of the length, ensures it.
  */
 
 import type { Entry } from '../level-files/write-batch.ts'

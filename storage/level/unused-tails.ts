@@ -3,7 +3,7 @@
  * few are busy, so a log at rest is a row of numbers outside the garbage-collected heap; it gets a LogWriter when it is
  * first asked for something, and is not in here any more.
  *
- * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
+ * Indexes with `!` are in range: the loop bound, or an earlier check of the length, ensures it.
  */
 import type { LogId } from '../log.ts'
 import type { StoredTail } from './tail-codec.ts'
@@ -15,7 +15,7 @@ const PAGE_TAILS = 256
 /** Stands in the place of nextSequence. */
 const WOKEN = -1
 
-export class RestingTails {
+export class UnusedTails {
   /** Ascending. */
   readonly #logs: LogId[] = []
   readonly #pages: Float64Array[] = []
@@ -61,7 +61,7 @@ export class RestingTails {
   }
 
   logs(): LogId[] {
-    return this.#logs.filter((_, row) => this.#rests(row))
+    return this.#logs.filter((_, row) => this.#isUnused(row))
   }
 
   #rowOf(log: LogId): number | undefined {
@@ -72,10 +72,10 @@ export class RestingTails {
       if (this.#logs[middle]! < log) low = middle + 1
       else high = middle
     }
-    return this.#logs[low] === log && this.#rests(low) ? low : undefined
+    return this.#logs[low] === log && this.#isUnused(low) ? low : undefined
   }
 
-  #rests(row: number): boolean {
+  #isUnused(row: number): boolean {
     return this.#pageOf(row)[placeOf(row)] !== WOKEN
   }
 

@@ -1,7 +1,7 @@
 /** Long work of the engine itself, in slices: after each, the event loop handles what has arrived. */
 const SLICE_MS = 2
 
-export class OwnSlice {
+export class TimeSlice {
   #endMs = performance.now() + SLICE_MS
 
   get isOver(): boolean {
