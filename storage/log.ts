@@ -10,7 +10,7 @@ import type { StorageError } from './storage-error.ts'
 /** Identifies one log: a whole number from 1 to 2^32-1. Never reused, so an old id never refers to another log. */
 export type LogId = number
 
-/** Name and value, in the order the client sent them. Names are unique within one event. */
+/** Name and value of each header, in the order in which the client sent them. Names are unique within one event. */
 export type EventHeaders = readonly (readonly [name: string, value: string])[]
 
 export interface EventData {
@@ -18,7 +18,7 @@ export interface EventData {
   readonly body: Uint8Array
 }
 
-/** Events cut out of one buffer: the body of event i is `bytes.subarray(starts[i], ends[i])`, for i < count. */
+/** Events as slices of one buffer: the body of event i is `bytes.subarray(starts[i], ends[i])`, for i < count. */
 export interface EventSlices {
   readonly bytes: Uint8Array
   readonly starts: Uint32Array
@@ -74,9 +74,9 @@ export interface LogTail {
   readonly nextSequence: number
   /** Timestamp of the last event, 0 if there was none. */
   readonly lastTimestampMs: number
-  /** Trim point: every event that still exists has this sequence or a higher one; `nextSequence` if none exists. */
+  /** Trim point: every existing event has this sequence or a higher one; `nextSequence` if no event exists. */
   readonly firstSequence: number
-  /** No event that still exists is older than this. */
+  /** No existing event is older than this. */
   readonly firstTimestampMs: number
 }
 
@@ -201,8 +201,8 @@ export interface EventLog {
    * durable as the engine promises. Timestamps come from the engine's clock and never go back. A log is created by its
    * first event.
    *
-   * Rejects with 'dropped' while the log is being dropped. After 'unknown' the events may appear later, also after a restart:
-   * a caller that retries may write them twice.
+   * Rejects with 'dropped' while the log is being dropped. After 'unknown' the events may appear later, also after a
+   * restart. So a caller that retries may write them twice.
    */
   append(log: LogId, events: readonly EventData[], options?: AppendOptions): Promise<Position>
 
@@ -230,8 +230,8 @@ export interface EventLog {
   logs(): Promise<readonly LogId[]>
 
   /**
-   * Resolves when the log may have an event with this sequence or a higher one, however it was written, or when `signal` is
-   * aborted. It may resolve too early, so the caller reads again; it never fails to resolve.
+   * Resolves when the log may have an event with this sequence or a higher one, however it was written, or when
+   * `signal` is aborted. It may resolve too early, so the caller reads again. It never misses such an event.
    */
   growth(log: LogId, sequence: number, signal: AbortSignal): Promise<void>
 

@@ -1,4 +1,4 @@
-/** Joint writes in the order of their calls, and how many of them become one LevelDB write (joint-write.ts). */
+/** Joint writes in the order of their calls. Decides how many of them become one LevelDB write (joint-write.ts). */
 import type { StorageError } from '../storage-error.ts'
 import { conditionTexts, type DocumentTexts, type JointLog, type JointWrite } from './joint-write.ts'
 import type { Batch, Level } from './level.ts'
@@ -21,8 +21,8 @@ export class JointQueue {
   }
 
   /**
-   * Takes those that are ready, of about `budget` bytes together, and stages those whose conditions hold. Undefined if there
-   * is nothing to write. No write is under way meanwhile.
+   * Takes the joint writes that are ready, of about `budget` bytes in total, and stages those whose conditions hold.
+   * Undefined if there is nothing to write. The caller ensures that no write runs meanwhile.
    */
   async stage(nowMs: number, budget: number): Promise<StagedJoints | undefined> {
     const ready = this.#takeReady(budget)
@@ -52,7 +52,7 @@ export class JointQueue {
   }
 }
 
-/** Those whose conditions hold when the ones before them have been written; the others end as conflicts. */
+/** The joint writes whose conditions hold after the writes before them. The others end as conflicts. */
 function holding(joints: readonly JointWrite[], texts: DocumentTexts): JointWrite[] {
   return joints.filter((joint) => {
     const holds = joint.holds(texts)
@@ -62,7 +62,7 @@ function holding(joints: readonly JointWrite[], texts: DocumentTexts): JointWrit
   })
 }
 
-/** Joint writes in one batch of LevelDB. */
+/** Joint writes in one LevelDB batch. */
 export class StagedJoints {
   readonly batch: Batch
   readonly changes: number

@@ -1,4 +1,7 @@
-/** Long work of the engine itself, in slices: after each, the event loop handles what has arrived. */
+/**
+ * Divides long work of the engine into time slices. After each slice the event loop handles the events that have
+ * arrived.
+ */
 const SLICE_MS = 2
 
 export class TimeSlice {
