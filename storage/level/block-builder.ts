@@ -177,9 +177,9 @@ export class BlockBuilder {
   }
 
   /**
-   * Takes back blocks that are no longer read, and reuses their memory for later blocks. Otherwise this memory, which
-   * is outside V8's heap, became garbage, and V8 marked its whole heap every few megabytes: a tenth of the CPU time of
-   * an upload.
+   * Takes back blocks that are no longer read, and reuses their memory for later blocks. Without this, the memory
+   * became garbage outside V8's heap, and V8 marked its whole heap every few megabytes: a tenth of the CPU time of an
+   * upload.
    */
   recycle(blocks: readonly UnsealedBlock[]): void {
     for (const { bytes } of blocks) {

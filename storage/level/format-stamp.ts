@@ -16,8 +16,9 @@ const OLDEST_READABLE = 3
 const FORMAT_NAME = 'millrace-data'
 
 /**
- * Checks the format of a folder. Creates and stamps the folder if it does not exist. Throws StorageError 'format' if it
- * is not a Millrace data folder, or too old or too new, before LevelDB writes a byte into it; and 'unavailable'.
+ * Checks the format of a folder. Creates the folder if it does not exist, and stamps a new or empty one. Throws
+ * StorageError 'format' if it is not a Millrace data folder, or too old or too new, before LevelDB writes a byte into
+ * it; and 'unavailable'.
  */
 export function ensureFormat(folder: string): void {
   try {
