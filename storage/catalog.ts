@@ -1,17 +1,17 @@
 /**
- * Catalog: small JSON documents (namespaces, streams, counters) by collection and id, kept beside the logs.
+ * Catalog: small JSON documents (namespaces, streams, counters) by collection and id, stored together with the logs.
  *
- * Callers load what they need at start and keep it; the catalog is the durable copy, not a cache. Every engine passes
- * test/contract/catalog.ts.
+ * Callers load the documents that they need at start and keep them in memory. The catalog is the durable copy, not a
+ * cache. Every engine passes test/contract/catalog.ts.
  */
 
 /**
- * Names one state of a document. Two equal versions of one document mean equal content; undefined means that it does not
- * exist. Only good for comparing with `===`.
+ * Identifies one state of a document. Two equal versions of the same document mean equal content. Undefined means that
+ * the document does not exist. Versions can only be compared with `===`.
  */
 export type DocumentVersion = string
 
-/** `document` undefined deletes. */
+/** If `document` is undefined, the document is deleted. */
 export interface CatalogChange {
   readonly collection: string
   readonly id: string
@@ -30,13 +30,14 @@ export interface CatalogDocument {
   readonly version: DocumentVersion
 }
 
-/** 'conflict': a condition did not hold, nothing was changed; read again and decide anew. */
+/** 'conflict': a condition did not hold and nothing was changed. The caller reads again and decides again. */
 export type CommitOutcome = 'done' | 'conflict'
 
 export interface Catalog {
   /**
-   * Passes all documents of a collection to `visit`, in byte order of their ids, one by one; with `prefix`, those whose ids
-   * begin with it. Rejects with StorageError 'corrupt' if one is not JSON, and with what `visit` throws.
+   * Passes all documents of a collection to `visit`, one by one, in byte order of their ids. With `prefix`: only
+   * documents whose ids begin with it. Rejects with StorageError 'corrupt' if a document is not JSON, and with any
+   * error that `visit` throws.
    */
   each(
     collection: string,
@@ -48,8 +49,9 @@ export interface Catalog {
   get(collection: string, id: string): Promise<CatalogDocument | undefined>
 
   /**
-   * Applies all changes or none; durable once resolved with 'done'. With conditions it is 'conflict' unless all of them hold
-   * at the moment of the write. Rejects with StorageError 'unavailable' or 'full' (not done), or 'unknown'.
+   * Applies all changes or none. They are durable once the promise resolves with 'done'. With conditions, it resolves
+   * with 'conflict' unless all of them hold at the moment of the write. Rejects with StorageError 'unavailable' or
+   * 'full' (nothing was changed), or 'unknown'.
    */
   commit(changes: readonly CatalogChange[], conditions?: readonly CatalogCondition[]): Promise<CommitOutcome>
 

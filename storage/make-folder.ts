@@ -1,13 +1,15 @@
 /**
- * Makes a folder, and those above it that are missing.
+ * Creates a folder and its missing parent folders.
  *
- * Node's own `recursive` never returns, and keeps the processor busy, where a parent that exists answers ENOENT to mkdir, as
- * /proc does.
+ * Node's own `recursive` option never returns, and keeps the CPU busy, if mkdir fails with ENOENT in a parent that
+ * exists. /proc returns this error.
  */
 import { existsSync, mkdirSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 
-/** Returns the folders it made, the outermost first. Throws what mkdir throws; EEXIST if `folder` is a file. */
+/**
+ * Returns the folders that it created, the outermost first. Throws the error of mkdir; EEXIST if `folder` is a file.
+ */
 export function makeFolder(folder: string, mode?: number): readonly string[] {
   const missing: string[] = []
   for (let path = resolve(folder); !existsSync(path) && dirname(path) !== path; path = dirname(path)) {
@@ -17,7 +19,7 @@ export function makeFolder(folder: string, mode?: number): readonly string[] {
   return missing.filter((path) => makeOne(path, mode))
 }
 
-/** False if the folder was there already. */
+/** False if the folder already existed. */
 function makeOne(path: string, mode: number | undefined): boolean {
   try {
     mkdirSync(path, { mode })

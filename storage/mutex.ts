@@ -6,7 +6,10 @@ export class Mutex extends Semaphore {
     super(1)
   }
 
-  /** Undefined if the caller has the lock now, else a promise that resolves when it has it. Call `unlock` once for each. */
+  /**
+   * Undefined if the caller has the lock now, otherwise a promise that resolves when it has it. Call `unlock` once for
+   * each.
+   */
   lock(): Promise<void> | undefined {
     return this.acquire()
   }

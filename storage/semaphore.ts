@@ -1,4 +1,4 @@
-/** Lets a limited number of callers work at the same time; the others wait, first come first served. */
+/** Limits the number of callers that work at the same time. The others wait, in first-in, first-out order. */
 export class Semaphore {
   #free: number
   readonly #waiting: (() => void)[] = []
@@ -7,7 +7,10 @@ export class Semaphore {
     this.#free = permits
   }
 
-  /** Undefined if the caller has a permit now, else a promise that resolves when it has one. Call `release` once for each. */
+  /**
+   * Undefined if the caller has a permit now, otherwise a promise that resolves when it has one. Call `release` once
+   * for each.
+   */
   acquire(): Promise<void> | undefined {
     if (this.#free === 0) return new Promise((resolve) => this.#waiting.push(resolve))
     this.#free--
@@ -20,7 +23,7 @@ export class Semaphore {
     else next()
   }
 
-  /** Runs `work` with a permit. Settles as `work` does. */
+  /** Runs `work` with a permit. Settles with the result or the error of `work`. */
   async run<T>(work: () => Promise<T>): Promise<T> {
     const acquired = this.acquire()
     if (acquired !== undefined) await acquired

@@ -1,7 +1,7 @@
-/** Events as slices of one buffer: the loops over them that several modules need. */
+/** Functions over events stored as slices of one buffer, which several modules need. */
 import type { EventBlock, EventRun, EventSlices } from './log.ts'
 
-// Indexes stay below `count`, which the arrays hold.
+// Indexes are below `count`, and the arrays have at least `count` elements.
 
 /** Body bytes of the first `count` slices. */
 export function bodyBytes({ starts, ends, count }: Omit<EventSlices, 'bytes'>): number {

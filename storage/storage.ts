@@ -1,38 +1,44 @@
 /**
- * Storage: one open engine, which is an event log and a catalog that share their writes, and the statement of what this
- * engine promises. Modules above see only these contracts; service.ts and the commands for closed stores choose the engine.
+ * Storage: one open engine. It is an event log and a catalog that share their writes, and states what the engine
+ * promises. Modules above see only these contracts; service.ts and the commands for closed stores choose the engine.
  */
 import type { Catalog, CatalogChange, CatalogCondition } from './catalog.ts'
 import type { EventData, EventLog, LogId, Position, StagedBatch } from './log.ts'
 
-/** What differs between engines. A caller, and a contract test, asks here instead of assuming. */
+/** The differences between engines. Callers and contract tests read them here instead of assuming them. */
 export interface EnginePromises {
-  /** What a resolved write survives: the end of the process ('fsync': a power cut; 'replicated': the loss of a node), or not even that. */
+  /**
+   * The failures that a resolved write survives. 'memory': none, not even the end of the process. The others: the end
+   * of the process; with 'fsync' also a power cut, with 'replicated' also the loss of a node.
+   */
   readonly durability: 'memory' | 'fsync' | 'replicated' | 'replicated-fsync'
-  /** Sequences count 0, 1, 2 … without holes, so a hole is damage. */
+  /** Sequences count 0, 1, 2 … without gaps, so a gap is damage. */
   readonly gaplessSequences: boolean
-  /** A staged batch of at most so many body bytes is contiguous and has one timestamp. */
+  /** A staged batch of at most this many body bytes is contiguous and has one timestamp. */
   readonly contiguousBatchBytesMax: number
-  /** The largest event, body and headers, that an append takes. */
+  /** The largest event that an append accepts, body and headers. */
   readonly eventBytesMax: number
-  /** Events get their times from a clock of the engine, not from the one that is handed in. */
+  /** The timestamps of events come from a clock of the engine, not from the clock that the caller passes in. */
   readonly ownClock: boolean
-  /** A failure may end by itself; else the store has to be opened anew. */
+  /** A failure may end by itself. Otherwise the store has to be closed and opened again. */
   readonly failureHeals: boolean
-  /** Other processes may write to the same store: what was read a moment ago may be different now. */
+  /** Other processes may write to the same store, so a value that was read earlier may be out of date. */
   readonly shared: boolean
 }
 
-/** Everything of it is durable at once, or nothing is. */
+/** All parts become durable together, or none does. */
 export interface StorageWrite {
   readonly appends?: readonly { readonly log: LogId; readonly events: readonly EventData[] }[]
-  /** Batches of this storage's log, in place of their `commit`. After 'conflict' or 'dropped' they can be written again. */
+  /**
+   * Batches of this storage's log. The write replaces their `commit`. After 'conflict' or 'dropped' they can be written
+   * again.
+   */
   readonly batches?: readonly StagedBatch[]
   readonly changes?: readonly CatalogChange[]
   readonly conditions?: readonly CatalogCondition[]
 }
 
-/** Of `appends`, then of `batches` (undefined for an empty one): the position of each one's last event. */
+/** `positions`: of the last event of each of `appends`, then of each of `batches` (undefined for an empty one). */
 export interface WriteResult {
   readonly outcome: 'done' | 'conflict'
   readonly positions: readonly (Position | undefined)[]
@@ -42,17 +48,17 @@ export interface Storage {
   readonly log: EventLog
   readonly catalog: Catalog
   readonly promises: EnginePromises
-  /** Sentences for the operator about the state in which the store was found, usually none. */
+  /** Sentences for the operator about the state of the store when it was opened; usually none. */
   readonly remarks: readonly string[]
   /**
-   * One write over events of several logs and catalog documents, in the order of the appends and commits called before and
-   * after it. 'conflict', and nothing stored, if a condition does not hold. The events of `appends` are bounded in memory:
-   * an engine may refuse more than 64 MiB; larger ones are staged.
-   * Rejects with StorageError: 'dropped' if one of the logs is being dropped, else as `append` does.
+   * One write with events of several logs and catalog documents. It keeps its order among the appends and commits that
+   * are called before and after it. If a condition does not hold, it resolves with 'conflict' and nothing is stored.
+   * The events of `appends` are in memory, so an engine may refuse more than 64 MiB; larger ones are staged. Rejects
+   * with StorageError 'dropped' if one of the logs is being dropped, otherwise as `append` does.
    */
   write(write: StorageWrite): Promise<WriteResult>
   /** Free disk space in bytes when a write failed; undefined if none has failed or the engine does not know. */
   freeBytesAtFailure?(): number | undefined
-  /** Writes what was accepted, then closes. */
+  /** Writes the accepted changes, then closes. */
   close(): Promise<void>
 }

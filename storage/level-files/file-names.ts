@@ -1,10 +1,10 @@
-/** The names LevelDB gives its files. */
+/** The names of LevelDB's files. */
 import { readdirSync } from 'node:fs'
 
 export const CURRENT = 'CURRENT'
 
 export interface StoreFileNames {
-  /** `000012.ldb` by number; older LevelDBs wrote `.sst`. */
+  /** `000012.ldb` by number; older versions of LevelDB wrote `.sst`. */
   readonly tables: ReadonlyMap<number, string>
   /** `000012.log` by number. */
   readonly logs: ReadonlyMap<number, string>
@@ -12,7 +12,7 @@ export interface StoreFileNames {
   readonly hasCurrent: boolean
 }
 
-/** Everything of LevelDB's in this folder; nothing if there is no such folder. */
+/** All LevelDB files in this folder; none if the folder does not exist. */
 export function storeFileNames(store: string): StoreFileNames {
   const tables = new Map<number, string>()
   const logs = new Map<number, string>()

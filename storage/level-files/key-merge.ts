@@ -1,15 +1,15 @@
 /**
- * Entries of several sources -> the newest of every key, in the order of keys; what was deleted is left out.
+ * Merges the entries of several sources into the newest entry of every key, in key order. Deleted keys are left out.
  *
- * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
+ * Indexes with `!` are in range: the loop bound, or an earlier check of the length, ensures it.
  */
 import type { Entry } from './write-batch.ts'
 
-/** Something sorted by key, of one key the newest first. */
+/** Entries sorted by key; entries of the same key are sorted newest first. */
 export interface EntrySource {
-  /** No key is below it. */
+  /** No key of the source is smaller. */
   readonly smallest: Buffer
-  /** Opened when the merge gets there; closed by `return`. */
+  /** Opened when the merge reaches `smallest`; closed by `return`. */
   entries(): Generator<Entry, void>
 }
 
@@ -18,9 +18,12 @@ interface Head {
   readonly rest: Generator<Entry, void>
 }
 
-/** Few sources are open at a time: most tables do not overlap, and one is opened when the keys reach it. */
+/**
+ * Few sources are open at the same time: most tables do not overlap, and a table is opened when the merge reaches its
+ * keys.
+ */
 export function* mergeNewest(sources: readonly EntrySource[]): Generator<Entry, void> {
-  const waiting = [...sources].sort((a, b) => b.smallest.compare(a.smallest)) // the next one is the last
+  const waiting = [...sources].sort((a, b) => b.smallest.compare(a.smallest)) // the next one to open is the last element
   const heads: Head[] = []
   let last: Buffer | undefined
   try {

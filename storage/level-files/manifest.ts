@@ -1,13 +1,13 @@
 /**
- * What LevelDB's manifest says: which tables make up the store, and which write-ahead logs have to be replayed on top.
+ * Reads LevelDB's manifest: which tables make up the store, and which write-ahead logs have to be replayed after them.
  *
  *   CURRENT    the name of the manifest, and a line end
- *   manifest   records (record-log.ts) of fields, each of which changes what those before have said:
+ *   manifest   records (record-log.ts) of fields. Each field changes the state that the fields before it define:
  *
  *   1 comparator name | 2 log number | 3 next file number | 4 last sequence | 5 level, key (compaction pointer)
  *   6 level, file (deleted) | 7 level, file, bytes, smallest, largest (added) | 9 previous log number
  *
- * Numbers are varints, texts and keys have their length before them. Keys are internal ones (table.ts).
+ * Numbers are varints. Texts and keys have their length before them. Keys are internal keys (table.ts).
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -28,15 +28,15 @@ export interface TableInfo {
 export interface StoreVersion {
   readonly manifest: string
   readonly tables: readonly TableInfo[]
-  /** Write-ahead logs from this number on have not become tables yet. */
+  /** Write-ahead logs with this number or a higher one have not become tables yet. */
   readonly logNumber: number
-  /** Numbers of all tables that it names: those that have gone since, too. */
+  /** Numbers of all tables that the manifest names, including tables that were removed since. */
   readonly named: ReadonlySet<number>
-  /** Whether it ends with a whole record. */
+  /** Whether the manifest ends with a whole record. */
   readonly whole: boolean
 }
 
-/** Undefined, with the damage told, if it cannot be known. */
+/** Returns undefined, and reports the damage, if the manifest cannot be read. */
 export function readVersion(store: string, onDamage: OnFileDamage): StoreVersion | undefined {
   const manifest = readCurrent(store, onDamage)
   if (manifest === undefined) return undefined
@@ -94,7 +94,7 @@ class VersionBuilder {
     return [...this.#tables.values()].sort((a, b) => a.number - b.number)
   }
 
-  /** False if the record makes no sense, which its checksum excludes. */
+  /** False if the record is not valid. This cannot happen to a record that matches its checksum. */
   apply(record: Buffer): boolean {
     const reader = new VarintReader(record)
     while (!reader.ended) {

@@ -1,9 +1,9 @@
-/** LevelDB's checksum: CRC-32C, masked, because a sum of bytes that hold such sums themselves is a weak one. */
+/** LevelDB's checksum: a masked CRC-32C. LevelDB masks it because a CRC over bytes that contain CRCs is weak. */
 import { crc32c } from '@node-rs/crc32'
 
 const MASK_DELTA = 0xa282ead8
 
-/** Whether `masked` is what LevelDB has written beside these bytes. */
+/** Whether `masked` is the checksum that LevelDB writes beside these bytes. */
 export function checksumMatches(masked: number, bytes: Uint8Array): boolean {
   return crc32c(bytes) === unmasked(masked)
 }

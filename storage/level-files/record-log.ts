@@ -1,20 +1,20 @@
 /**
- * Reads a file in LevelDB's log format: write-ahead logs (`000012.log`) and manifests have it.
+ * Reads a file in LevelDB's log format. Write-ahead logs (`000012.log`) and manifests have this format.
  *
  *   file   := block of 32 KiB … last block, which may be shorter
- *   block  := record* | 0x00 x (up to 6, where no header fits any more)
+ *   block  := record* | 0x00 x (up to 6, if no header fits any more)
  *   record := masked crc32c u32 of all that follows | length u16 | type u8 (1 full, 2 first, 3 middle, 4 last) | payload
  *
- * LevelDB itself skips what it cannot read, without a word and up to the next block, be it a record that was acknowledged
- * years ago. This reader tells three ends apart:
+ * LevelDB itself skips bytes that it cannot read, up to the next block, and does not report it, even if they were an
+ * acknowledged record. This reader distinguishes three cases:
  *
- *   damage     something was altered: sound records that were written later stand behind it
- *   torn       the file ends in the middle of a record, or in zeros: what a crash leaves of a write under way
- *   doubtful   the last record is there in full length and does not match: a power cut may have torn it, or it has rotted
+ *   damage     bytes were altered: sound records that were written later follow
+ *   torn       the file ends in the middle of a record, or in zeros: a crash interrupted a write
+ *   doubtful   the last record has its full length and does not match: a power cut tore it, or it was damaged later
  *
- * All of ours are written with fsync, one after the other, so behind a torn one nothing can stand.
+ * All our records are written with fsync, one after the other, so no record can follow a torn one.
  *
- * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
+ * Indexes with `!` are in range: the loop bound, or an earlier check of the length, ensures it.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { checksumMatches } from './masked-checksum.ts'
@@ -33,12 +33,12 @@ export type LogPiece =
   | { readonly kind: 'padding'; readonly offset: number }
 
 /**
- * Whether a record found behind a bad stretch can be one that was written after it: bodies of events may hold anything,
- * also what looks like a record. `skipped` bytes lie between the last sound record and this one.
+ * Whether a record found after unreadable bytes can have been written after them. Bodies of events may contain any
+ * bytes, also bytes that look like a record. `skipped` bytes lie between the last sound record and this one.
  */
 export type IsLater = (payload: Buffer, skipped: number) => boolean
 
-/** Throws what the file system does. */
+/** Throws the errors of the file system. */
 export function* readRecordLog(path: string, isLater: IsLater = () => true): Generator<LogPiece, void> {
   const handle = openSync(path, 'r')
   try {
@@ -144,13 +144,13 @@ function* fragmentsOf(block: Buffer, base: number, isLastBlock: boolean): Genera
       continue
     }
     yield { kind: 'bad', offset, how: howBad(block, at, isLastBlock) }
-    // Whatever was altered, lengths included: what is sound behind it is found by trying every place.
+    // Any byte may have been altered, also a length. So every following offset is tried until a sound record is found.
     do at++
     while (at < block.length && soundLengthAt(block, at) === undefined)
   }
 }
 
-/** Length of the payload if a sound record begins here. */
+/** Length of the payload if a sound record begins at `at`. */
 function soundLengthAt(block: Buffer, at: number): number | undefined {
   if (at + HEADER_BYTES > block.length) return undefined
   const length = block.readUInt16LE(at + 4)
@@ -163,7 +163,8 @@ function howBad(block: Buffer, at: number, isLastBlock: boolean): 'cut' | 'alter
   if (isZero(block.subarray(at))) return 'cut'
   const length = block.readUInt16LE(at + 4)
   if (!isLastBlock || at + HEADER_BYTES + length <= block.length) return 'altered'
-  // A length that leads beyond the file is what a torn write has, too: but not if all there is matches.
+  // A torn write also has a length that reaches beyond the end of the file. But if the bytes up to the end match the
+  // checksum, only the length was altered.
   return matches(block, at, block.length) ? 'length' : 'cut'
 }
 

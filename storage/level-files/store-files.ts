@@ -1,12 +1,12 @@
 /**
- * A LevelDB store read from its files alone: nothing is written, every checksum is verified, and damage is reported
- * and passed over. LevelDB itself can do none of the three: opening replays and deletes the write-ahead log, and
- * classic-level does not have its options for checking.
+ * Reads a LevelDB store from its files alone. It writes nothing, verifies every checksum, and reports damage and
+ * continues after it. LevelDB itself can do none of the three: opening replays and deletes the write-ahead log, and
+ * classic-level does not offer LevelDB's options for checking.
  *
- * Where the manifest cannot be read, every table and log in the folder is used: LevelDB numbers all changes, so the newest of
- * each key is known all the same.
+ * If the manifest cannot be read, every table and log in the folder is used. LevelDB numbers all changes, so the newest
+ * entry of each key is still known.
  *
- * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
+ * Indexes with `!` are in range: the loop bound, or an earlier check of the length, ensures it.
  */
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -26,7 +26,7 @@ export class StoreFiles {
   readonly #logs: WriteAheadLogs
   #knownTables: readonly Table[] | undefined
 
-  /** Each damage is reported once, when it is met. Throws what the file system does. */
+  /** Reports each damage once, when it is found. Throws the errors of the file system. */
   constructor(store: string, onDamage: OnFileDamage) {
     this.#store = store
     this.#onDamage = onceEach(onDamage)
@@ -36,17 +36,19 @@ export class StoreFiles {
     if (this.#version !== undefined) this.#knownTables = this.#present(this.#version)
   }
 
-  /** How the last write ends. */
+  /** How the last write-ahead log ends: whole, torn or doubtful. */
   get end(): LogsEnd {
     return this.#logs.end
   }
 
-  /** The operations of the last write that is whole. */
+  /** The operations of the last whole write. */
   get lastWrite(): readonly Entry[] {
     return this.#logs.lastWrite
   }
 
-  /** Verifies every block of the newest tables, about `bytes` of them: one table for each step. */
+  /**
+   * Verifies every block of the newest tables, about `bytes` in total. Each step of the generator verifies one table.
+   */
   *checkTables(bytes: number): Generator<void, void> {
     let left = bytes
     for (const { file, fileBytes } of this.#tables.toSorted((a, b) => b.number - a.number)) {
@@ -57,13 +59,13 @@ export class StoreFiles {
     }
   }
 
-  /** What LevelDB needs to open the store; empty if the manifest cannot be read. */
+  /** The files that LevelDB needs to open the store; empty if the manifest cannot be read. */
   get liveFiles(): readonly string[] {
     if (this.#version === undefined) return []
     return [CURRENT, this.#version.manifest, ...this.#tables.map(({ file }) => file), ...this.#logs.files]
   }
 
-  /** Tables and logs. */
+  /** Bytes of tables and logs. */
   get fileBytes(): number {
     return this.#tables.reduce((sum, { fileBytes }) => sum + fileBytes, this.#logs.fileBytes)
   }
@@ -72,7 +74,9 @@ export class StoreFiles {
     return this.#tables.length + this.#logs.files.length
   }
 
-  /** The newest entry of every key with `gte <= key < lt`, in order. Reads no table that has nothing in this range. */
+  /**
+   * The newest entry of every key with `gte <= key < lt`, in order. Does not read tables without keys in this range.
+   */
   entries(gte?: Buffer, lt?: Buffer): Generator<Entry, void> {
     const sources: EntrySource[] = []
     for (const table of this.#tables) {
@@ -119,7 +123,7 @@ export class StoreFiles {
     return present
   }
 
-  /** What a manifest would say of the tables: all of them are read. */
+  /** The tables, as a manifest would describe them. Reads all of them. */
   #explored(): Table[] {
     const explored: Table[] = []
     for (const [number, file] of this.#names.tables) {

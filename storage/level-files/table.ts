@@ -1,5 +1,5 @@
 /**
- * One of LevelDB's tables (`000012.ldb`), read with every checksum verified: classic-level has no option for that.
+ * Reads one of LevelDB's tables (`000012.ldb`) and verifies every checksum: classic-level has no option for that.
  *
  *   table  := block … | filter block | metaindex block | index block | footer
  *   block  := content | type u8 (0 plain, 1 snappy) | masked crc32c u32 of content and type
@@ -8,13 +8,14 @@
  *   footer := handle of metaindex | handle of index | zeros, up to 40 bytes | magic u64
  *   handle := offset varint | size varint, without type and checksum
  *
- * Keys are internal: our key, then eight bytes of `sequence << 8 | type` (1 put, 0 delete), little-endian. An index entry has
- * a key not before the last of its block, and the block's handle.
+ * Keys are internal: our key, then eight bytes of `sequence << 8 | type` (1 put, 0 delete), little-endian. An index
+ * entry has a key that is not before the last key of its block, and the block's handle.
  *
- * Where a block does not match, the reader says so and goes on with the next. What can still be made out of its bytes is
- * handed out as not sound: our own values have a checksum that covers their key, which tells what of it is right.
+ * If a block does not match its checksum, the reader reports it and continues with the next block. Entries that can
+ * still be decoded from the bad block are returned with `sound: false`. Our own values have a checksum that covers
+ * their key, so a caller can check which of these entries are right.
  *
- * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
+ * Indexes with `!` are in range: the loop bound, or an earlier check of the length, ensures it.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { basename } from 'node:path'
@@ -32,7 +33,7 @@ const KEY_TRAILER_BYTES = 8
 const PLAIN = 0
 const SNAPPY = 1
 const PUT = 1
-/** A block whose checksum is wrong may claim any size: the largest that is believed then. */
+/** A block with a wrong checksum may contain any decompressed size. Then a larger size than this is not accepted. */
 const UNSOUND_BYTES_MAX = 64 * 1024 * 1024
 
 interface Handle {
@@ -47,7 +48,7 @@ interface KeyBounds {
 }
 
 interface IndexedBlock extends Handle {
-  /** No key of the block is above it. */
+  /** No key of the block is larger. */
   readonly upTo: Buffer
 }
 
@@ -58,7 +59,7 @@ export class TableReader {
   readonly #onDamage: OnFileDamage
   readonly #blocks: readonly IndexedBlock[]
 
-  /** Throws what the file system does. */
+  /** Throws the errors of the file system. */
   constructor(path: string, onDamage: OnFileDamage) {
     this.#file = basename(path)
     this.#onDamage = onDamage
@@ -71,7 +72,7 @@ export class TableReader {
     closeSync(this.#handle)
   }
 
-  /** Entries with `gte <= key < lt` of ours, in order; of one key the newest first. */
+  /** Entries with `gte <= key < lt`, compared without LevelDB's trailer, in order; of the same key the newest first. */
   *entries(gte: Buffer | undefined, lt: Buffer | undefined): Generator<Entry, void> {
     let after: Buffer | undefined
     for (const block of this.#blocks) {
@@ -100,7 +101,7 @@ export class TableReader {
       const { key: internal, value } = entry
       const key = userKeyOf(internal)
       const trailer = internal.length - KEY_TRAILER_BYTES
-      // Merging tables relies on the order.
+      // Keys out of order are skipped, because merging tables relies on the order.
       if (!read.sound && ((last !== undefined && key.compare(last) < 0) || key.compare(block.upTo) > 0))
         continue
       if (!read.sound && after !== undefined && key.compare(after) < 0) continue
@@ -110,7 +111,7 @@ export class TableReader {
     }
   }
 
-  /** Its blocks in order; none, with the damage told, if they cannot be found. */
+  /** The blocks of the table in order. Returns none, and reports the damage, if they cannot be found. */
   #readIndex(): IndexedBlock[] {
     const tell = (offset: number, reason: string) => this.#onDamage({ file: this.#file, offset, reason })
     const at = this.fileBytes - FOOTER_BYTES
@@ -138,7 +139,7 @@ export class TableReader {
     return blocks
   }
 
-  /** That nothing lies between the parts, and that parts which are not read elsewhere are sound, too. */
+  /** Checks that no bytes lie between the parts, and that the parts that are not read elsewhere are sound, too. */
   #checkLayout(blocks: readonly IndexedBlock[], metaindex: Handle, index: Handle, footerAt: number): void {
     const tell = (offset: number, reason: string) => this.#onDamage({ file: this.#file, offset, reason })
     const read = this.#readBlock(metaindex, (reason) => tell(metaindex.offset, `metaindex: ${reason}`))
@@ -175,7 +176,7 @@ export class TableReader {
     return content && { content, sound }
   }
 
-  /** Undefined if the file does not have so many bytes there. */
+  /** Undefined if the file ends before these bytes. */
   #read(offset: number, length: number): Buffer | undefined {
     if (offset + length > this.fileBytes) return undefined
     const bytes = Buffer.allocUnsafeSlow(length)
@@ -189,7 +190,7 @@ export class TableReader {
   }
 }
 
-/** The key without LevelDB's number and type. */
+/** The key without LevelDB's sequence number and type. */
 export function userKeyOf(internal: Buffer): Buffer {
   return internal.subarray(0, Math.max(0, internal.length - KEY_TRAILER_BYTES))
 }
@@ -228,14 +229,14 @@ function contentOf(stored: Buffer, type: number, sound: boolean): Buffer | undef
 
 interface ContentEntry {
   readonly offset: number
-  /** Internal; of an index, too. */
+  /** An internal key, also in an index. */
   readonly key: Buffer
   readonly value: Buffer
-  /** Whether the key is written out: an entry that searches begin at has to be. */
+  /** Whether the whole key is stored. This is required at restart points, because searches begin there. */
   readonly isRestart: boolean
 }
 
-/** In order; undefined, and nothing after it, where the bytes make no sense. */
+/** Entries in order. At the first invalid entry it yields undefined and ends. */
 function* entriesOfContent(content: Buffer): Generator<ContentEntry | undefined, void> {
   const end = endOfEntries(content)
   if (end === undefined) return yield undefined
@@ -256,14 +257,17 @@ function* entriesOfContent(content: Buffer): Generator<ContentEntry | undefined,
   }
 }
 
-/** Where the restart offsets begin. */
+/** Offset at which the restart offsets begin; undefined if the content is too short for them. */
 function endOfEntries(content: Buffer): number | undefined {
   if (content.length < 4) return undefined
   const end = content.length - 4 * (content.readUInt32LE(content.length - 4) + 1)
   return end < 0 ? undefined : end
 }
 
-/** Whether LevelDB, which trusts a block's form, can walk and search it without meeting a key that is none. */
+/**
+ * Whether LevelDB can iterate over the block and search in it without an invalid key. LevelDB does not check this
+ * itself.
+ */
 function isWellFormed(content: Buffer, bounds?: KeyBounds): boolean {
   const restarts = new Set<number>()
   let last = bounds?.after

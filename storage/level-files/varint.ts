@@ -1,10 +1,10 @@
 /**
  * LevelDB's varints: LEB128, unsigned.
  *
- * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
+ * Indexes with `!` are in range: the loop bound, or an earlier check of the length, ensures it.
  */
 
-/** Reads one after the other; `undefined` where the bytes end, or are no number below 2^53. */
+/** Reads varints one after the other. Returns `undefined` if the bytes end, or if the number is not below 2^53. */
 export class VarintReader {
   readonly bytes: Buffer
   at: number
@@ -30,7 +30,7 @@ export class VarintReader {
     return undefined
   }
 
-  /** A length and so many bytes. */
+  /** A length, and that many bytes. */
   nextBytes(): Buffer | undefined {
     const length = this.next()
     return length === undefined ? undefined : this.take(length)

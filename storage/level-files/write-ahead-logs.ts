@@ -1,6 +1,6 @@
 /**
- * The write-ahead logs that LevelDB would replay if it opened the store now: what was written last and is in no table yet.
- * About as large as LevelDB's memory table, so their entries are held in memory.
+ * Reads the write-ahead logs that LevelDB would replay if it opened the store now. They contain the newest writes,
+ * which are in no table yet. They are about as large as LevelDB's memory table, so their entries are held in memory.
  */
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,26 +9,26 @@ import type { StoreFileNames } from './file-names.ts'
 import { readRecordLog } from './record-log.ts'
 import { type Entry, entriesOfBatch, operationCountOf, sequenceOfBatch } from './write-batch.ts'
 
-/** How the last of the logs ends. */
+/** How the last log ends. */
 export type LogsEnd =
   | { readonly kind: 'whole' }
-  /** In the middle of a write, as after a crash: it was not acknowledged. */
+  /** It ends in the middle of a write, as after a crash. That write was not acknowledged. */
   | { readonly kind: 'torn'; readonly damage: FileDamage }
-  /** With a write that does not match: a power cut in the middle of it, or damage. */
+  /** The last write does not match its checksum: a power cut interrupted it, or it was damaged. */
   | { readonly kind: 'doubtful'; readonly damage: FileDamage }
 
 export interface WriteAheadLogs {
-  /** In the order of their keys; of one key the newest first. */
+  /** In key order; entries of the same key are sorted newest first. */
   readonly entries: readonly Entry[]
   readonly files: readonly string[]
   readonly fileBytes: number
   readonly end: LogsEnd
-  /** What was written last. */
+  /** The operations of the last whole write. */
   readonly lastWrite: readonly Entry[]
 }
 
 interface LastWrite {
-  /** LevelDB's number of its last operation. */
+  /** LevelDB's sequence number of the write's last operation. */
   sequence: number
   lastWrite: readonly Entry[]
 }
@@ -38,7 +38,7 @@ interface Ending {
   readonly damage: FileDamage
 }
 
-/** `from` is the oldest log that is still needed; undefined where it is not known, then all are read. */
+/** `from` is the number of the oldest log that is still needed. If it is undefined, all logs are read. */
 export function readLogs(
   store: string,
   names: StoreFileNames,
@@ -58,7 +58,8 @@ export function readLogs(
     fileBytes += statSync(join(store, file)).size
     const before = entries.length
     let own = readLog(store, file, last, entries, onDamage)
-    // A log is left for a new one only when all that stands in it is on disk: it cannot be torn.
+    // Every write is synced, so the content of a log is on disk before LevelDB starts a new one. An old log cannot be
+    // torn.
     if (ending !== undefined && entries.length > before) onDamage(ending.damage)
     else own ??= ending
     ending = own
@@ -73,7 +74,7 @@ function endOf(ending: Ending | undefined): LogsEnd {
   return ending
 }
 
-/** Adds the entries of one log; answers how it ends, if not with a whole record. */
+/** Adds the entries of one log. Returns how the log ends; undefined if it ends with a whole record. */
 function readLog(
   store: string,
   file: string,
@@ -85,7 +86,7 @@ function readLog(
   const isLater = (payload: Buffer, skipped: number) => {
     const sequence = sequenceOfBatch(payload)
     if (sequence === undefined) return true
-    // Every operation takes a few bytes, so what was skipped bounds how far the numbers went on.
+    // Every operation takes a few bytes, so the skipped bytes limit how much the sequence can have grown.
     return sequence > last.sequence && (fresh || sequence - last.sequence <= skipped)
   }
   for (const piece of readRecordLog(join(store, file), isLater)) {

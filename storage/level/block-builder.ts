@@ -1,25 +1,28 @@
 /**
- * Packs events into blocks (block-codec.ts) of about 64 KiB: those that came alone by copying their bodies, slices of an
- * upload by copying whole stretches with the line ends in between.
+ * Packs events into blocks (block-codec.ts) of about 64 KiB. For events that arrived one by one it copies their bodies.
+ * For slices of an upload it copies whole byte ranges, with the line ends between the bodies.
  *
- * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
+ * Indexes with `!` are in range: the loop bound, or an earlier check of the length, ensures it.
  */
 import type { EventData, EventSlices } from '../log.ts'
 import { BLOCK_TYPE, COUNT_OFFSET, RUNS_OFFSET, type UnsealedBlock } from './block-codec.ts'
 import { encodedHeadersEqual } from './header-codec.ts'
 import { VARINT_BYTES_MAX } from './varint.ts'
 
-/** A block is closed once it holds this much; one event larger than that is a block of its own. Measured: 64 KiB. */
+/** A block is closed once it has this many bytes. An event larger than that is a block of its own. Measured: 64 KiB. */
 const BLOCK_BYTES = 64 * 1024
-/** A block holds at least this many times the bytes of its headers: an Avro schema may be large, and is in every block. */
+/**
+ * A block with large headers is closed later: when it has this many times their bytes. An Avro schema may be large, and
+ * every block repeats it.
+ */
 const HEADERS_SHARE = 4
-/** What a builder reserves for a full block: its bodies, and their lengths. */
+/** Bytes that a builder reserves for a full block: its bodies, and their lengths. */
 export const BLOCK_CAPACITY = BLOCK_BYTES + BLOCK_BYTES / 8
 const RUN_FIELDS_BYTES_MAX = 4 * VARINT_BYTES_MAX
-/** Below this many events with even gaps, copying each body alone beats starting one more run. */
+/** With fewer events with equal gaps than this, copying each body alone is faster than starting another run. */
 const EVEN_RUN_MIN = 8
 
-/** Finished blocks are taken with `take`. */
+/** `take` returns the finished blocks. */
 export class BlockBuilder {
   #bytes: Buffer
   #at = RUNS_OFFSET
@@ -30,7 +33,7 @@ export class BlockBuilder {
   #limit = BLOCK_BYTES
   #finished: UnsealedBlock[] = []
   #finishedBytes = 0
-  /** Full-size buffers to use again. */
+  /** Full-size buffers for reuse. */
   readonly #free: Buffer[] = []
 
   constructor(capacity: number = BLOCK_CAPACITY) {
@@ -53,7 +56,7 @@ export class BlockBuilder {
     }
   }
 
-  /** Adds all slices, which stand in ascending order in their buffer and share these encoded headers. */
+  /** Adds all slices. They are in ascending order in their buffer and share these encoded headers. */
   addSlices(slices: EventSlices, headers: Buffer, deltaMs = 0): void {
     const { starts, ends, count } = slices
     let from = 0
@@ -99,7 +102,10 @@ export class BlockBuilder {
     this.#endRun(to - from, bodies)
   }
 
-  /** Whether these slices are sure to go into the open block, which has events already: no other block is begun then. */
+  /**
+   * Whether all these slices certainly fit into the open block, so that no other block is started. False if it has no
+   * events.
+   */
   takesWhole({ starts, ends, count }: EventSlices, headers: Buffer): boolean {
     const fields = count * (RUN_FIELDS_BYTES_MAX + VARINT_BYTES_MAX) + headers.length
     return this.#count > 0 && ends[count - 1]! - starts[0]! + fields <= this.#capacity()
@@ -110,12 +116,12 @@ export class BlockBuilder {
     return this.#count === 0
   }
 
-  /** The next events begin a block. */
+  /** Closes the open block: the next events begin another one. */
   closeBlock(): void {
     if (this.#count > 0) this.#finishBlock()
   }
 
-  /** Bytes of bodies that still go into the open block; a block that has none takes any one event. */
+  /** Body bytes that still fit into the open block. A block without events accepts one event of any size. */
   #capacity(): number {
     return Math.max(0, this.#limit - this.#at)
   }
@@ -161,7 +167,7 @@ export class BlockBuilder {
     return this.#finishedBytes
   }
 
-  /** Hands out the finished blocks; with `all`, closes the open block first. */
+  /** Returns the finished blocks; with `all`, closes the open block first. */
   take(all: boolean): UnsealedBlock[] {
     if (all) this.closeBlock()
     const taken = this.#finished
@@ -171,8 +177,9 @@ export class BlockBuilder {
   }
 
   /**
-   * Takes back blocks that are no longer read: their memory serves the blocks to come. As garbage, outside of V8's
-   * heap, it made V8 mark all of the heap every few megabytes, a tenth of the CPU of an upload.
+   * Takes back blocks that are no longer read, and reuses their memory for later blocks. Without this, the memory
+   * became garbage outside V8's heap, and V8 marked its whole heap every few megabytes: a tenth of the CPU time of an
+   * upload.
    */
   recycle(blocks: readonly UnsealedBlock[]): void {
     for (const { bytes } of blocks) {
@@ -207,7 +214,9 @@ export class BlockBuilder {
 
 const EMPTY = Buffer.alloc(0)
 
-/** End of the longest stretch from `from` whose bytes, gaps included, fit; at least one event. */
+/**
+ * End of the longest range of slices from `from` whose bytes, gaps included, fit into `capacity`; at least one event.
+ */
 function lastThatFits(slices: EventSlices, from: number, capacity: number): number {
   const { starts, ends, count } = slices
   const bound = starts[from]! + capacity

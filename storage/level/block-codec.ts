@@ -8,11 +8,11 @@
  *   bodies  := body (gap bytes) body (gap bytes) … body
  *
  * Fixed integers are little-endian, varints are LEB128. deltaMs counts from the timestamp in the key, so a block may
- * hold several groups. crc32c covers the key and everything after the field: a block that is altered, or that stands
- * under another key, is refused. The gap lets a run keep the line ends of an uploaded text between its bodies, so that
- * thousands of lines are stored with one copy; what the gap bytes hold means nothing.
+ * contain several groups. crc32c covers the key and everything after the field, so a block that was altered, or is
+ * stored under another key, is rejected. With the gap, a run keeps the line ends of an uploaded text between its
+ * bodies, so thousands of lines are stored with one copy. The content of the gap bytes has no meaning.
  *
- * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
+ * Indexes with `!` are in range: the loop bound, or an earlier check of the length, ensures it.
  */
 import type { EventBlock, EventHeaders, EventRun } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
@@ -24,14 +24,14 @@ const CRC_OFFSET = 1
 export const COUNT_OFFSET = 5
 export const RUNS_OFFSET = 9
 
-/** A finished block that does not know its key yet: `sealBlock` makes it ready to be written. */
+/** A finished block whose key is not known yet. `sealBlock` makes it ready to be written. */
 export interface UnsealedBlock {
   readonly bytes: Buffer
   readonly count: number
   readonly bodyBytes: number
 }
 
-/** Puts the checksum in, once the key is known. */
+/** Writes the checksum into the block, once the key is known. */
 export function sealBlock(key: Buffer, block: Buffer): Buffer {
   block.writeUInt32LE(checksum(key, block, COUNT_OFFSET), CRC_OFFSET)
   return block
@@ -43,8 +43,8 @@ export function eventCountOf(block: Buffer): number {
 }
 
 /**
- * Reads a block. `timestampMs` and `firstSequence` are those of its first event, from the key (or, for a piece, from
- * the reference that owns it). Throws StorageError 'corrupt' if any byte differs from what was written under this key.
+ * Decodes a block. `timestampMs` and `firstSequence` are those of its first event, from the key, or for a piece from
+ * the reference to its segment. Throws StorageError 'corrupt' if any byte differs from what was written under this key.
  */
 export function decodeBlock(
   key: Buffer,
@@ -61,7 +61,7 @@ export function decodeBlock(
   return new BlockDecoder(block, timestampMs).decode(firstSequence)
 }
 
-/** Trusts the bytes: the checksum has been verified. */
+/** Does not check the bytes: the checksum has been verified. */
 class BlockDecoder {
   readonly #block: Buffer
   readonly #timestampMs: number
@@ -137,7 +137,10 @@ class BlockDecoder {
   }
 }
 
-/** Joins a run to the one before it where nothing differs: readers then see few runs, however the events arrived. */
+/**
+ * Joins a run to the run before it if timestamp and headers are equal. So readers get few runs, however the events
+ * arrived.
+ */
 function addRun(
   runs: EventRun[],
   begin: number,

@@ -1,9 +1,11 @@
 /**
- * Joins small neighbouring blocks. Events that arrive one by one are written as blocks of one or a few events each,
- * which costs space and makes reading them slow; once they are cold, about 56 KiB of them become one block.
+ * Joins small neighbouring blocks. Events that arrive one by one are written as blocks of one or a few events each.
+ * Such blocks use more space and make reads slow. When their events are some seconds old (maintenance.ts), about 56 KiB
+ * of them become one block.
  *
- * The merge point in the tail remembers how far this has come, so nothing is joined twice. The last stretch is left
- * alone until it fills a block or is old, lest a slow stream rewrite its last events over and over.
+ * The merge point in the tail records how far the merger has come, so no block is joined twice. The last small blocks
+ * are not joined until they fill a block or are old. Otherwise a slow stream would rewrite its last events again and
+ * again.
  */
 import assert from 'node:assert'
 import type { Position } from '../log.ts'
@@ -18,19 +20,20 @@ import { NO_PROGRESS, type Progress } from './progress.ts'
 import { type Entry, EntryScan } from './range-scan.ts'
 import type { StoredTail } from './tail-codec.ts'
 
-/** A block with this many events is left as it is: what it costs beside its events no longer counts. */
+/** A block with this many events is not joined: its overhead for each event is negligible. */
 const SMALL_BLOCK_EVENTS = 256
-/** Small blocks are joined until they are this large together, so that the result is one block. */
+/** Small blocks are joined up to this total size, so that the result is one block. */
 const MERGED_BYTES_MAX = 56 * 1024
-/** Time one block may span: expiry frees whole blocks. CDAP's partitions span an hour, too. */
+/** Maximum time range of one joined block, because expiry frees whole blocks. CDAP's partitions span an hour, too. */
 const MERGED_SPAN_MS = 3_600_000
 /**
- * Small blocks gone from a log after which the stretch is compacted: a read that walks over their tombstones takes twice
- * as long, and the disk has them still. Less often than after a trim, for what stands in between is written anew.
+ * After this many small blocks have been removed from a log, their range is compacted: a read over their tombstones
+ * takes twice as long, and they still use disk space. This is done less often than after a trim, because a compaction
+ * also rewrites the blocks that remain in the range.
  */
 const COMPACT_AFTER_KEYS = 65_536
 
-/** Whether `merge` could find something to join. */
+/** Whether `merge` could find blocks to join. */
 export function mayMerge(tail: StoredTail, beforeMs: number): boolean {
   const { sequence, timestampMs } = mergePoint(tail)
   return sequence < tail.nextSequence && timestampMs < beforeMs
@@ -38,17 +41,20 @@ export function mayMerge(tail: StoredTail, beforeMs: number): boolean {
 
 export class BlockMerger {
   readonly #db: Level
-  /** Where nothing is to be done until the log grows or this time is cold. */
+  /** Logs without blocks to join, until `nextSequence` of the log changes or `beforeMs` of a call reaches `untilMs`. */
   readonly #settled = new WeakMap<LogWriter, { readonly nextSequence: number; readonly untilMs: number }>()
 
-  /** Where the stretch begins in which blocks have gone and LevelDB has not been told to compact it; and how many. */
+  /**
+   * Start of the range in which blocks were removed and that has not been compacted since, and the number of these
+   * blocks.
+   */
   readonly #uncompacted = new WeakMap<LogWriter, { readonly from: Position; readonly keys: number }>()
 
   constructor(db: Level) {
     this.#db = db
   }
 
-  /** Joins blocks before `beforeMs`, looking at about `limit` of them. */
+  /** Joins blocks before `beforeMs`; reads about `limit` of them. */
   async merge(writer: LogWriter, beforeMs: number, limit: number): Promise<Progress> {
     const begun = mergePoint(writer.tail)
     const progress = await this.#merge(writer, begun, beforeMs, limit)
@@ -73,7 +79,7 @@ export class BlockMerger {
       }
       const timestampMs = timestampOfKey(entry[0])
       if (timestampMs >= beforeMs) return this.#end(writer, merge, beforeMs, timestampMs + 1)
-      // Not before a block is full: a call that joins nothing would be made again for ever.
+      // The call does not end before one block is full: a call that joins nothing would be repeated for ever.
       if (looked >= limit && merge.advanced) return { removed: await merge.end(), more: true }
       await merge.take(entry)
       looked++
@@ -116,12 +122,12 @@ function mergePoint(tail: StoredTail): Position {
   return { sequence: tail.mergedSequence, timestampMs: tail.mergedTimestampMs }
 }
 
-/** One walk along a log: gathers small blocks and replaces each full gathering by one block. */
+/** One pass over a log: collects small blocks, and replaces each full collection by one block. */
 class Merge {
   readonly #writer: LogWriter
-  /** Where the merge point was last written down. */
+  /** The merge point that was last written. */
   #noted: Position
-  /** Everything before this is done. */
+  /** All blocks before this position are done. */
   #done: Position
   #open: Entry[] = []
   #openBytes = 0
@@ -137,7 +143,7 @@ class Merge {
     return this.#done.sequence > this.#noted.sequence || this.#removed > 0
   }
 
-  /** Time of the first block gathered and not joined yet. */
+  /** Time of the first block that is collected and not joined yet. */
   get openSinceMs(): number {
     const first = this.#open[0]
     return first === undefined ? Number.POSITIVE_INFINITY : timestampOfKey(first[0])
@@ -159,7 +165,7 @@ class Merge {
     this.#openBytes += value.length
   }
 
-  /** Replaces what has been gathered by one block. */
+  /** Replaces the collected blocks by one block. */
   async join(): Promise<void> {
     const open = this.#open
     this.#open = []
@@ -174,7 +180,7 @@ class Merge {
     this.#removed += open.length - 1
   }
 
-  /** Writes down how far it has come; answers how many blocks went. */
+  /** Writes the merge point. Returns the number of removed blocks. */
   async end(): Promise<number> {
     if (this.#done.sequence > this.#noted.sequence) {
       await this.#writer.merge({ keys: [], block: undefined, first: this.#done, done: this.#done })
@@ -184,7 +190,7 @@ class Merge {
   }
 }
 
-/** One block of what these hold, and the position behind it. */
+/** One block with the events of these entries, and the position after it. */
 function joined(entries: readonly Entry[]): { block: UnsealedBlock; done: Position } {
   const builder = new BlockBuilder()
   const startMs = timestampOfKey(entries[0]![0])

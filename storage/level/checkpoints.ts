@@ -1,12 +1,12 @@
 /**
- * Tails on disk that are behind, and how they catch up.
+ * Writes the tails on disk that are out of date, and recovers them after a crash.
  *
- * A group that only adds events to a log does not write its tail; the first such group puts a mark instead. A moment
- * later, and when the store is closed, a checkpoint writes the tail and takes the mark away. After a crash the marks tell
- * which logs have blocks beyond their tail: these are read, and the tail is what it was plus what they hold
- * (docs/decisions/0012-checkpoints.md).
+ * A group that only adds events to a log does not write the tail of the log. The first such group writes a mark
+ * instead. A checkpoint writes the tail and removes the mark: a moment later, and when the store is closed. After a
+ * crash the marks identify the logs with blocks beyond their tail. Recovery reads these blocks; the tail is then the
+ * tail on disk plus these blocks (docs/decisions/0012-checkpoints.md).
  *
- * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
+ * Indexes with `!` are in range: the loop bound, or an earlier check of the length, ensures it.
  */
 
 import type { AbstractIterator } from 'abstract-level'
@@ -26,11 +26,17 @@ import type { Level } from './level.ts'
 import type { LogWriter } from './log-writer.ts'
 import { EMPTY_TAIL, type StoredTail } from './tail-codec.ts'
 
-/** What a crash leaves to be read is what came in this time; so few tails are written that they do not count. */
+/**
+ * After a crash, about the events of this time have to be read. With this interval, the cost of writing tails is
+ * negligible.
+ */
 const CHECKPOINT_MS = 1000
-/** Enough that the write does not count, few enough that what waits for it takes little memory. */
+/**
+ * Tails in one write: enough that the cost of the write is negligible, few enough that the waiting tails take little
+ * memory.
+ */
 const STEP_TAILS = 512
-/** Most logs have one or two blocks that their tail does not know. */
+/** Most logs with a mark have one or two blocks that are not in their tail. */
 const FEW_ENTRIES = 4
 const MANY_ENTRIES = 256
 
@@ -41,26 +47,29 @@ export class Checkpoints {
   readonly #marked = new Set<LogWriter>()
   #timer: NodeJS.Timeout | undefined
 
-  /** The tail of this log is behind. */
+  /** Registers a log whose tail on disk is out of date. */
   add(writer: LogWriter): void {
     this.#marked.add(writer)
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
-      this.catchUp().catch(() => {}) // the engine refuses writes then, and says so to everyone
+      this.catchUp().catch(() => {}) // if the engine refuses writes, every write reports it
     }, CHECKPOINT_MS).unref()
   }
 
-  /** Brings all tails up to date. Rejects with StorageError if the engine refuses writes. */
+  /** Writes all tails that are out of date. Rejects with StorageError if the engine refuses writes. */
   async catchUp(): Promise<void> {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    // As many as there are now: logs that keep growing are marked anew behind our back, and have their turn later.
+    // Only the logs that are marked now; logs marked meanwhile are left to the next call.
     for (let left = this.#marked.size; left > 0; left -= STEP_TAILS) {
       await Promise.all(this.#takeStep().map((writer) => writer.checkpoint()))
     }
   }
 
-  /** A call of `catchUp` beside this one, as at a stop, takes the others. */
+  /**
+   * Each call takes logs that no other call has taken: a second `catchUp` at the same time, as at a stop, takes the
+   * others.
+   */
   #takeStep(): LogWriter[] {
     const step: LogWriter[] = []
     for (const writer of this.#marked) {
@@ -73,8 +82,9 @@ export class Checkpoints {
 }
 
 /**
- * The tails of logs with a mark: what is on disk of each, and the blocks after it. One iterator serves them all, for
- * opening one takes longer than most logs need. Rejects with StorageError 'corrupt' if a block is not what was written.
+ * Recovers the tails of logs with a mark: the tail on disk plus the blocks after it. All logs share one iterator,
+ * because opening one takes longer than most logs need. Rejects with StorageError 'corrupt' if a block differs from
+ * what was written.
  */
 export async function recoverTails(
   db: Level,

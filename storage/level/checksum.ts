@@ -1,11 +1,11 @@
 /**
- * The checksum of everything that matters on disk: CRC-32C of the key, then of the value from `from` on. A value that is
- * altered, or stands under another key, does not match.
+ * The checksum of all values on disk that are not empty: CRC-32C of the key, then of the value from `from` on. A value
+ * that was altered, or is stored under another key, does not match.
  *
- * The library is at its best on long values; for the few bytes of a key a call of native code would cost more than the
- * sum itself, so that is done here.
+ * The library is fast for long values. For the few bytes of a key, a call of native code would cost more than the
+ * computation, so their checksum is computed here.
  *
- * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
+ * Indexes with `!` are in range: the loop bound, or an earlier check of the length, ensures it.
  */
 import { crc32c } from '@node-rs/crc32'
 
@@ -19,7 +19,7 @@ function crc32cOfFew(bytes: Uint8Array): number {
   return (crc ^ 0xffffffff) >>> 0
 }
 
-/** What one byte contributes, for the polynomial 0x1EDC6F41 in reversed bit order. */
+/** Contribution of each byte value, for the polynomial 0x1EDC6F41 in reversed bit order. */
 const TABLE = Int32Array.from({ length: 256 }, (_, byte) => {
   let crc = byte
   for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1

@@ -1,4 +1,4 @@
-/** What a closed store holds, by its keys: documents and logs. */
+/** Lists the documents and logs of a closed store by its keys. */
 import type { StoreFiles } from '../level-files/store-files.ts'
 import type { LogId } from '../log.ts'
 import { readDocument } from './document-codec.ts'
@@ -7,9 +7,9 @@ import { afterLog, BLOCKS, DOCUMENTS, documentOfKey, kindOfKey, logOfBlockKey } 
 export interface StoredDocument {
   readonly collection: string
   readonly id: string
-  /** JSON, as far as it is sound. */
+  /** The JSON text; it may be damaged if `sound` is false. */
   readonly text: string
-  /** Whether it is what was written, by its own checksum. */
+  /** Whether the document matches its own checksum. */
   readonly sound: boolean
 }
 

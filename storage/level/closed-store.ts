@@ -1,5 +1,6 @@
 /**
- * A data folder that no process has open, read without changing anything in it: what verify, repair and backup work on.
+ * A data folder that no process has open, read without changing anything in it. The commands verify, repair and backup
+ * use it.
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -15,18 +16,20 @@ export interface ClosedStore {
   /** LevelDB's folder. */
   readonly store: string
   readonly files: StoreFiles
-  /** Where its files are not what they were when it was last closed: told as damage already. */
+  /**
+   * Differences between the files now and when the store was last closed. They have been reported as damage already.
+   */
   readonly changed: readonly FileDamage[]
-  /** What is damaged beside LevelDB's files, as sentences; no event is lost with it. */
+  /** Damage outside LevelDB's files, as sentences. It loses no event. */
   readonly besides: readonly string[]
-  /** Others may open the folder again. */
+  /** Releases the lock: other processes may open the folder again. */
   close(): Promise<void>
 }
 
 /**
- * A folder whose FORMAT stamp is gone or garbled is refused, or taken to be of the current format; one of another format is
- * always refused. Rejects with StorageError 'format', 'locked' or 'unavailable'; damage is reported, and no reason to
- * reject.
+ * A folder whose FORMAT stamp is missing or altered is refused, or with 'assume format' is read as the current format.
+ * A folder of another format is always refused. Rejects with StorageError 'format', 'locked' or 'unavailable', and with
+ * 'corrupt' if there is no folder `store`. Damage of LevelDB's files is reported to `onDamage` and does not reject.
  */
 export async function openClosedStore(
   folder: string,

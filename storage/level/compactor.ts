@@ -1,19 +1,20 @@
 /**
- * Frees the disk space of deleted keys. LevelDB keeps what was deleted until it happens to compact the tables around it, which
- * for a store that is hardly written to is never; so ranges that are known to be dead are compacted when it is worth it.
+ * Frees the disk space of deleted keys. LevelDB keeps deleted keys until it compacts the tables that contain them, and
+ * in a store with few writes that never happens. So ranges in which all keys are deleted are compacted here when it is
+ * worth the cost.
  */
 import type { KeyRange } from './keys.ts'
 import { type Compactable, isCompactable, type Level } from './level.ts'
 
-/** Seeks over a heap of fresh tombstones are slow until it is compacted. */
+/** Seeks over many new tombstones are slow until they are compacted. */
 const COMPACT_AFTER_KEYS = 4096
-/** Compacting rewrites the tables at both ends of a range, of 2 MiB each. */
+/** A compaction also rewrites the tables at both ends of a range, of 2 MiB each. */
 const COMPACT_AFTER_BYTES = 8 * 1024 * 1024
-/** Less is not worth a compaction of its own: LevelDB will come by. */
+/** A smaller range does not get a compaction of its own: a later compaction by LevelDB includes it. */
 const RANGE_BYTES_MIN = 128 * 1024
 
 export class Compactor {
-  /** Undefined for an engine in memory, which keeps nothing that was deleted. */
+  /** Undefined for an engine in memory, which does not keep deleted keys. */
   readonly #db: Compactable | undefined
   #keys = 0
   #bytes = 0
@@ -23,7 +24,7 @@ export class Compactor {
     this.#db = isCompactable(db) ? db : undefined
   }
 
-  /** So many keys in this range have been deleted; `ended` once nothing in it is of use any more. */
+  /** Registers that this many keys of the range have been deleted. `ended`: no key in the range is in use any more. */
   async deleted(keys: number, range: KeyRange, ended: boolean): Promise<void> {
     if (this.#db === undefined) return
     this.#keys += keys
@@ -44,7 +45,7 @@ export class Compactor {
   }
 }
 
-/** In order; those that touch or overlap become one. */
+/** In order. Ranges that touch or overlap become one. */
 function joined(ranges: readonly KeyRange[]): KeyRange[] {
   const result: KeyRange[] = []
   for (const range of [...ranges].sort((a, b) => a.gte.compare(b.gte))) {

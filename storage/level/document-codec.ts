@@ -1,6 +1,6 @@
 /**
- * The value of a document: its JSON text, and a checksum, because LevelDB copies what it compacts without looking at its
- * own checksums, and gives what has rotted a new one.
+ * The value of a document: its JSON text and a checksum. LevelDB's own checksums are not enough: a compaction copies
+ * data without verifying them, and then writes a new checksum over data that has been damaged.
  *
  *   document := JSON | " crc=" | crc32c in 8 hexadecimal digits
  *
@@ -14,7 +14,7 @@ const SEAL_LENGTH = SEAL.length + 8
 
 export interface ReadDocument {
   readonly json: string
-  /** The value ends with a checksum, and matches it. */
+  /** Whether the value ends with a checksum that matches. */
   readonly sound: boolean
 }
 
@@ -22,12 +22,12 @@ export function encodeDocument(key: Buffer, document: unknown): Buffer {
   return sealed(key, JSON.stringify(document))
 }
 
-/** The same as text. */
+/** The same value as text. */
 export function documentText(key: Buffer, document: unknown): string {
   return sealedText(key, JSON.stringify(document))
 }
 
-/** The value of a document whose JSON text is there already. */
+/** The value of a document whose JSON text exists already. */
 export function sealed(key: Buffer, json: string): Buffer {
   return Buffer.from(sealedText(key, json), 'utf8')
 }
@@ -37,7 +37,7 @@ function sealedText(key: Buffer, json: string): string {
   return `${json}${SEAL}${inHex(checksum(key, text, 0))}`
 }
 
-/** Key and value as text: both are UTF-8. */
+/** Key and value are text: both are UTF-8 on disk. */
 export function readDocument(key: string, value: string): ReadDocument {
   const at = value.length - SEAL_LENGTH
   if (!value.startsWith(SEAL, at)) return { json: value, sound: false }

@@ -1,5 +1,5 @@
 /**
- * The stamp of a data folder: which format its content has, read before anything touches it.
+ * The stamp of a data folder: the format of its content. It is read before anything in the folder is changed.
  *
  *   <data>/FORMAT   "millrace-data 3\n": name and version of the storage format
  */
@@ -9,15 +9,16 @@ import { makeFolder } from '../make-folder.ts'
 import { StorageError } from '../storage-error.ts'
 import { innermost } from './level-error.ts'
 
-/** Raised when old code could no longer read what new code writes. */
+/** Increased when older code cannot read what newer code writes. */
 export const FORMAT_VERSION = 3
 /** Formats below this were used only before the first release; this code does not read them. */
 const OLDEST_READABLE = 3
 const FORMAT_NAME = 'millrace-data'
 
 /**
- * Checks the format of a folder; makes the folder and stamps it if there is none. Throws StorageError 'format' if the
- * folder is not ours, too old or too new, before LevelDB writes a byte into it, and 'unavailable'.
+ * Checks the format of a folder. Creates the folder if it does not exist, and stamps a new or empty one. Throws
+ * StorageError 'format' if it is not a Millrace data folder, or too old or too new, before LevelDB writes a byte into
+ * it; and 'unavailable'.
  */
 export function ensureFormat(folder: string): void {
   try {
@@ -28,7 +29,7 @@ export function ensureFormat(folder: string): void {
   }
 }
 
-/** With the folders above it that are missing; each is a name in its parent, which is synced. */
+/** Also creates missing parent folders. Each new folder is a name in its parent, so the parent is synced. */
 function makeDurableFolder(folder: string): void {
   for (const made of makeFolder(folder).toReversed()) syncFolder(dirname(made))
 }
@@ -81,7 +82,7 @@ function tooOld(folder: string, version: number): StorageError {
   )
 }
 
-/** Whether the folder says nothing about its format: the stamp is gone, or is none. */
+/** Whether the format of the folder is unknown: the stamp is missing, or its content is not a stamp. */
 export function isUnstamped(folder: string): boolean {
   const stamp = readStamp(stampPath(folder))
   return stamp === undefined || versionIn(stamp) === undefined
@@ -96,7 +97,7 @@ function stampPath(folder: string): string {
   return join(folder, 'FORMAT')
 }
 
-/** The folder has the format of this version from now on: durable once this returns. */
+/** Stamps the folder with the format of this version. Durable once this returns. */
 export function writeStamp(folder: string): void {
   writeDurably(stampPath(folder), `${FORMAT_NAME} ${FORMAT_VERSION}\n`)
   syncFolder(dirname(resolve(folder)))
@@ -111,14 +112,16 @@ function readStamp(path: string): string | undefined {
   }
 }
 
-/** Whole or not at all, also after a power cut: file, rename, then the folder. */
+/**
+ * Writes the file as a whole or not at all, also at a power cut: writes a new file, renames it, then syncs the folder.
+ */
 export function writeDurably(path: string, content: string): void {
   writeFileSync(`${path}.new`, content, { flush: true })
   renameSync(`${path}.new`, path)
   syncFolder(dirname(path))
 }
 
-/** Not on Windows, where folders cannot be opened. */
+/** False on Windows, where folders cannot be opened. */
 export function canSyncFolders(): boolean {
   return process.platform !== 'win32'
 }

@@ -1,11 +1,11 @@
 /**
- * Group commit: one LevelDB write at a time, with fsync; changes that arrive meanwhile share the next one.
+ * Group commit: one LevelDB write at a time, with fsync. Changes that arrive meanwhile share the next one.
  *
- * Strictly one, for all kinds of writes: behind a write that failed half way LevelDB goes on in the same log, takes what comes next,
- * says that it is durable, and cannot find it any more when it opens. So nothing is on its way while something may fail.
+ * One write at a time, of any kind. After a write that failed half way LevelDB continues in the same log, acknowledges
+ * the next writes as durable, and does not find them when it opens. So no write starts while another may still fail.
  *
- * A group opens when the event loop has handed out everything that was readable, so that requests which arrived
- * together are written together. docs/decisions/0003-group-commit.md has the measurements.
+ * A group starts after the event loop has processed all input that was readable, so that requests that arrived together
+ * are written together. docs/decisions/0003-group-commit.md has the measurements.
  */
 import type { GroupWatcher } from '../log.ts'
 import { Mutex } from '../mutex.ts'
@@ -16,18 +16,24 @@ import type { Batch, Level } from './level.ts'
 import { storageErrorOf } from './level-error.ts'
 import type { WalName } from './wal-name.ts'
 
-/** About how much one write takes: above it a write costs more latency than the shared fsync saves. */
+/** Approximate maximum of one write: above it, a write costs more latency than the shared fsync saves. */
 const GROUP_BYTES_MAX = 1024 * 1024
-/** How long a group without urgent changes stays open for more. */
+/** Time that a group without urgent changes waits for more changes. */
 const LINGER_MS = 5
 
-/** Someone with something to write. `stage` and `settle` alternate; a member may join again at any time. */
+/**
+ * A participant of a group: a log or a catalog commit with changes to write. `stage` and `settle` alternate; a member
+ * may join again at any time.
+ */
 export interface GroupMember {
-  /** Adds operations to the batch, of about `budget` bytes; answers how many changes and bytes, and whether more is waiting. */
+  /**
+   * Adds operations of about `budget` bytes to the batch. Returns the number and bytes of the staged changes, and
+   * whether more changes wait.
+   */
   stage(batch: Batch, nowMs: number, budget: number): { changes: number; bytes: number; more: boolean }
-  /** What was staged is durable, or, with an error, was not acknowledged by the engine. */
+  /** The staged changes are durable; or, with an error, the engine did not acknowledge them. */
   settle(error?: StorageError): void
-  /** The engine refuses writes: everything that waits is refused. */
+  /** The engine refuses writes: the member rejects all its waiting changes. */
   refuse(error: StorageError): void
 }
 
@@ -43,20 +49,20 @@ export class GroupCommit {
   /** Writes over several logs and documents, in the order of their calls. */
   readonly #joints: JointQueue
   #running: Promise<void> | undefined
-  /** The next group has a change that does not linger. */
+  /** The next group has a change that must not linger. */
   #urgent = false
-  /** Ends the lingering under way, if any. */
+  /** Ends the current linger period, if any. */
   #endLinger: () => void = () => {}
   #failure: StorageError | undefined
   /** Called at the first write that fails. */
   onFailure: () => void = () => {}
-  /** When the first of those who wait now came. */
+  /** When the first of the changes that wait now was enqueued. */
   #waitingSinceMs = 0
   #stagedChanges = 0
   #stagedBytes = 0
   #closed = false
 
-  /** Without `sync` nothing is promised to survive a power cut. An engine in memory has no `walName`. */
+  /** Without `sync` no write is promised to survive a power cut. An engine in memory has no `walName`. */
   constructor(db: Level, nowMs: () => number, sync: boolean, walName?: WalName) {
     this.#db = db
     this.#nowMs = nowMs
@@ -65,12 +71,12 @@ export class GroupCommit {
     this.#joints = new JointQueue(db)
   }
 
-  /** Why writes are refused: set by the first failed write, until the engine is opened anew. */
+  /** The reason why writes are refused: set by the first failed write, until the engine is opened again. */
   get failure(): StorageError | undefined {
     return this.#failure
   }
 
-  /** What a write would be refused with now, or undefined. */
+  /** The error with which a write would be rejected now, or undefined. */
   refusal(): StorageError | undefined {
     if (this.#failure !== undefined) {
       return new StorageError(this.#failure.code, this.#failure.message, { cause: this.#failure })
@@ -79,8 +85,9 @@ export class GroupCommit {
   }
 
   /**
-   * A write beside the groups, in its turn, with fsync; sure to survive a power cut once a later group is durable. Rejects
-   * with StorageError, and if the write failed, all that follow are refused.
+   * One write outside the groups, with fsync, while no other write runs. It is certain to survive a power cut once a
+   * later group is durable, because only groups sync the name of a new write-ahead log (wal-name.ts). Rejects with
+   * StorageError. After a failed write all later ones are refused.
    */
   async write(batch: Batch): Promise<void> {
     const locked = this.#mutex.lock()
@@ -95,8 +102,8 @@ export class GroupCommit {
   }
 
   /**
-   * The member takes part in the next group. Joining twice before it is the same as once. With `linger` the group
-   * may stay open for a few milliseconds, to be shared by more.
+   * The member takes part in the next group. Joining twice before that group has the effect of joining once. With
+   * `linger` the group may wait a few milliseconds for more changes.
    */
   join(member: GroupMember, linger = false): void {
     if (this.#waiting.size === 0 && this.watcher !== undefined) this.#waitingSinceMs = performance.now()
@@ -108,7 +115,7 @@ export class GroupCommit {
     this.#running ??= this.#run()
   }
 
-  /** The write takes part in the next group of joint writes once nothing else waits before it. */
+  /** The write takes part in the next group of joint writes once no other change waits before it. */
   joinJoint(joint: JointWrite): void {
     if (this.#waiting.size === 0 && this.watcher !== undefined) this.#waitingSinceMs = performance.now()
     this.#joints.push(joint)
@@ -117,17 +124,17 @@ export class GroupCommit {
     this.#running ??= this.#run()
   }
 
-  /** Whether joint writes wait: then commits of documents that come now have to wait for them. */
+  /** Whether joint writes wait. If so, commits of documents that arrive now have to wait for them. */
   get hasJoints(): boolean {
     return this.#joints.size > 0
   }
 
-  /** Resolves when nothing waits to be written. */
+  /** Resolves when no change waits to be written. */
   async idle(): Promise<void> {
     while (this.#running !== undefined) await this.#running
   }
 
-  /** Writes what waits, then refuses everything that comes. */
+  /** Writes the waiting changes, then refuses all later ones. */
   async close(): Promise<void> {
     await this.idle()
     this.#closed = true
@@ -150,7 +157,7 @@ export class GroupCommit {
       const timer = setTimeout(resolve, LINGER_MS)
       this.#endLinger = () => {
         clearTimeout(timer)
-        setImmediate(resolve) // as when a group opens: those who arrived together are written together
+        setImmediate(resolve) // as at the start of #run: changes that arrived together are written together
       }
     })
   }
@@ -180,7 +187,7 @@ export class GroupCommit {
     for (const member of members) member.settle(outcome)
   }
 
-  /** As many joint writes as are ready, in one write. */
+  /** Writes the joint writes that are ready, up to about GROUP_BYTES_MAX, in one LevelDB write. */
   async #writeJoints(): Promise<void> {
     const locked = this.#mutex.lock()
     if (locked !== undefined) await locked
@@ -216,8 +223,8 @@ export class GroupCommit {
   }
 
   /**
-   * Resolves with undefined once the write is durable; else with the error for its members: it may be on disk
-   * all the same.
+   * Resolves with undefined once the write is durable; otherwise with the error for its members. After an error the
+   * write may still be on disk.
    */
   async #writeAcknowledged(batch: Batch): Promise<StorageError | undefined> {
     try {
@@ -226,12 +233,12 @@ export class GroupCommit {
       return undefined
     } catch (error) {
       const failure = this.#fail(error)
-      if (failure.code === 'closed') return failure // LevelDB has not seen it
+      if (failure.code === 'closed') return failure // LevelDB did not receive the write
       return new StorageError('unknown', failure.message, { cause: failure })
     }
   }
 
-  /** Resolves with whether the write stands in a file whose name may not be durable yet. */
+  /** Resolves with true if the write is in a file whose name may not be durable yet. */
   async #write(batch: Batch): Promise<boolean> {
     try {
       await batch.write({ sync: this.#sync })
@@ -264,9 +271,9 @@ export class GroupCommit {
       budget -= bytes
       if (more) unfinished.push(member)
     }
-    // Only now: if staging throws, all of them are still waiting and can be refused.
+    // Members are removed only now: if staging throws, all of them are still waiting and can be refused.
     for (const member of members) this.#waiting.delete(member)
-    // Behind those who had no turn: a member with much to write does not keep the others waiting.
+    // After the members that were not staged: a member with many changes does not delay the others.
     for (const member of unfinished) this.#waiting.add(member)
     this.#stagedBytes = GROUP_BYTES_MAX - budget
     if (this.#waiting.size > 0) {

@@ -1,4 +1,4 @@
-/** Callers that wait until a log has an event with a sequence they name. Logs without waiters cost nothing. */
+/** Callers that wait until a log has an event with a given sequence. Logs without waiters have no cost. */
 import type { LogId } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
 
@@ -15,7 +15,7 @@ export class GrowthWaiters {
     return this.#waiters.size === 0
   }
 
-  /** Resolves with the next `grown` beyond this sequence, with `dropped`, or when `signal` is aborted. */
+  /** Resolves at the next `grown` beyond this sequence, at `dropped`, or when `signal` is aborted. */
   wait(log: LogId, sequence: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return Promise.resolve()
     return new Promise((resolve, reject) => {
@@ -42,14 +42,14 @@ export class GrowthWaiters {
     })
   }
 
-  /** The log has events up to this sequence, which is not included. */
+  /** The log has all events below `nextSequence`. */
   grown(log: LogId, nextSequence: number): void {
     for (const waiter of [...(this.#waiters.get(log) ?? [])]) {
       if (waiter.sequence < nextSequence) waiter.resolve()
     }
   }
 
-  /** Resolves all waiters of the log: the next read shows them that it is gone. */
+  /** Resolves all waiters of the log. Their next read shows that the log no longer exists. */
   dropped(log: LogId): void {
     for (const waiter of [...(this.#waiters.get(log) ?? [])]) waiter.resolve()
   }

@@ -5,7 +5,7 @@
  *
  * Names and values are UTF-8. The empty set is the empty byte string.
  *
- * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
+ * Indexes with `!` are in range: the loop bound, or an earlier check of the length, ensures it.
  */
 import type { EventHeaders } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
@@ -65,7 +65,7 @@ export function encodedHeadersEqual(a: Buffer, b: Buffer | undefined): boolean {
   return a === b || a.equals(b)
 }
 
-/** Writes length and text; nearly every one is short and ASCII, for which a loop is faster than a call of `write`. */
+/** Writes length and text. Nearly all texts are short and ASCII; for those a loop is faster than a call of `write`. */
 function writeText(bytes: Buffer, start: number, text: string): number {
   const { length } = text
   if (length < SHORT_TEXT) {
@@ -85,7 +85,7 @@ function writeText(bytes: Buffer, start: number, text: string): number {
   return at + bytes.write(text, at)
 }
 
-/** Below it a length takes one byte. */
+/** A length below this takes one byte. */
 const SHORT_TEXT = 0x80
-/** Per UTF-16 code unit. */
+/** UTF-8 bytes of one UTF-16 code unit. */
 const UTF8_BYTES_MAX = 3

@@ -1,4 +1,4 @@
-/** Joint writes in the order of their calls, and how many of them become one LevelDB write (joint-write.ts). */
+/** Joint writes in the order of their calls. Decides how many of them become one LevelDB write (joint-write.ts). */
 import type { StorageError } from '../storage-error.ts'
 import { conditionTexts, type DocumentTexts, type JointLog, type JointWrite } from './joint-write.ts'
 import type { Batch, Level } from './level.ts'
@@ -22,9 +22,9 @@ export class JointQueue {
   }
 
   /**
-   * Takes those that are ready, of about `budget` bytes together, and stages those whose conditions hold. Undefined if there
-   * is nothing to write. No write is under way meanwhile. Throws if they cannot be staged: then the writers of their logs may
-   * be ahead of the disk, and no further write may follow.
+   * Takes the joint writes that are ready, of about `budget` bytes in total, and stages those whose conditions hold.
+   * Undefined if there is nothing to write. The caller ensures that no write runs meanwhile. Throws if they cannot be staged:
+   * the writers of their logs may be ahead of the disk then, and no further write may follow.
    */
   async stage(nowMs: number, budget: number): Promise<StagedJoints | undefined> {
     const joints = await this.#takeHolding(budget)
@@ -69,7 +69,7 @@ function failAll(joints: readonly JointWrite[], error: unknown): void {
   for (const joint of joints) joint.fail(error)
 }
 
-/** Those whose conditions hold when the ones before them have been written; the others end as conflicts. */
+/** The joint writes whose conditions hold after the writes before them. The others end as conflicts. */
 function holding(joints: readonly JointWrite[], texts: DocumentTexts): JointWrite[] {
   return joints.filter((joint) => {
     const holds = joint.holds(texts)
@@ -79,7 +79,7 @@ function holding(joints: readonly JointWrite[], texts: DocumentTexts): JointWrit
   })
 }
 
-/** Joint writes in one batch of LevelDB. */
+/** Joint writes in one LevelDB batch. */
 export class StagedJoints {
   readonly batch: Batch
   readonly changes: number

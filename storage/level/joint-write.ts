@@ -1,9 +1,11 @@
 /**
- * One write over several logs and documents, with conditions: part of one LevelDB write as a whole, or of none.
+ * One write over several logs and documents, with conditions. All of it is in one LevelDB write, or none of it is
+ * written.
  *
  * Its events wait in the LogWriters of their logs, in the order of all appends. A joint write is ready when only joint
- * writes that go with it wait before its events, so it is never cut and nothing overtakes it. Its conditions are checked
- * while no write is under way, against the documents on disk and those of the joint writes that go before it in the group.
+ * writes of the same LevelDB write wait before its events. So it is never split, and no later change is written before
+ * it. Its conditions are checked while no write runs, against the documents on disk and the documents of the joint
+ * writes before it in the group.
  */
 import type { CatalogChange, CatalogCondition } from '../catalog.ts'
 import type { Position } from '../log.ts'
@@ -15,7 +17,7 @@ import type { Batch, Level } from './level.ts'
 import { storageErrorOf } from './level-error.ts'
 import type { Change, Waiting } from './log-change.ts'
 
-/** Documents as LevelDB has them: `text` undefined deletes. */
+/** A document as LevelDB stores it. If `text` is undefined, the document is deleted. */
 interface EncodedChange {
   readonly key: Buffer
   readonly name: string
@@ -27,9 +29,9 @@ interface EncodedCondition {
   readonly version: string | undefined
 }
 
-/** The writing end of a log, as a joint write needs it (log-writer.ts). */
+/** The part of a LogWriter (log-writer.ts) that joint writes use. */
 export interface JointLog {
-  /** Throws StorageError 'dropped' if the log takes no events. */
+  /** Throws StorageError 'dropped' if the log accepts no events. */
   assertTakes(): void
   enqueueJoint(joint: readonly Waiting[]): void
   /** Whether this one waits behind so many others. */
@@ -52,17 +54,17 @@ export interface JointParts {
   readonly logChanges: readonly (JointChange | undefined)[]
   readonly changes: readonly CatalogChange[]
   readonly conditions: readonly CatalogCondition[]
-  /** Whether the commits of documents that were accepted before have been staged. */
+  /** Whether the commits of documents that were accepted before this write have been staged. */
   readonly isNext: () => boolean
 }
 
-/** Texts of documents by key, as they are when the next joint write is staged. */
+/** Texts of documents by key, as of the moment when the next joint write is staged. */
 export type DocumentTexts = Map<string, string | undefined>
 
 export class JointWrite {
   readonly documents: readonly EncodedChange[]
   readonly conditions: readonly EncodedCondition[]
-  /** Number of changes, and about their bytes. */
+  /** Number of changes, and their approximate bytes. */
   readonly count: number
   readonly bytes: number
   readonly result: Promise<WriteResult>
@@ -102,7 +104,7 @@ export class JointWrite {
       resolve: (position) => {
         this.#positions[index] = position
       },
-      reject() {}, // the joint write rejects as a whole
+      reject() {}, // the joint write itself rejects
       sequence: 0,
     }
     const others = this.#byWriter.get(writer)
@@ -114,20 +116,17 @@ export class JointWrite {
     return this.#byWriter.keys()
   }
 
-  /** Its changes in the order of each log. */
+  /** Its changes, log by log, in the order of each log. */
   get entries(): Waiting[] {
     return [...this.#byWriter.values()].flat()
   }
 
-  /** Takes its place in the order of each log. */
+  /** Enqueues its changes in each log. */
   enqueue(): void {
     for (const [writer, waiting] of this.#byWriter) writer.enqueueJoint(waiting)
   }
 
-  /**
-   * Whether nothing waits before it but the joint writes that are taken already: `taken` says how many changes they have in
-   * each log.
-   */
+  /** Whether only joint writes wait before it that are taken already: `taken` has their number of changes in each log. */
   isNext(taken: Map<JointLog, number>): boolean {
     if (!this.#isNext()) return false
     for (const [writer, [first]] of this.#byWriter)
@@ -143,12 +142,12 @@ export class JointWrite {
     return this.conditions.every(({ name, version }) => texts.get(name) === version)
   }
 
-  /** The texts as they are once its documents are written. */
+  /** Updates the texts to the state after its documents are written. */
   change(texts: DocumentTexts): void {
     for (const { name, text } of this.documents) if (texts.has(name)) texts.set(name, text)
   }
 
-  /** Its documents only: the writers of its logs stage the events. */
+  /** Stages its documents only: the writers of its logs stage the events. */
   stageDocuments(batch: Batch): void {
     for (const { key, text } of this.documents) {
       if (text === undefined) batch.del(key)
@@ -156,7 +155,7 @@ export class JointWrite {
     }
   }
 
-  /** It was written; with an error, the write was not acknowledged. */
+  /** The write is durable; with an error, it was not acknowledged. */
   settle(error?: StorageError): void {
     if (error === undefined) this.#resolve({ outcome: 'done', positions: this.#positions })
     else this.#reject(error)
@@ -167,7 +166,7 @@ export class JointWrite {
     this.#resolve({ outcome: 'conflict', positions: [] })
   }
 
-  /** It has not been written, and will not be. */
+  /** It has not been written and will not be written. */
   fail(error: unknown): void {
     this.#withdraw()
     this.#reject(error)
@@ -192,7 +191,7 @@ function nameOf(key: Buffer): string {
   return key.toString('utf8')
 }
 
-/** The documents on disk that conditions of these writes name. Rejects with StorageError if LevelDB cannot read. */
+/** Reads the documents that the conditions of these writes name. Rejects with StorageError if LevelDB cannot read. */
 export async function conditionTexts(db: Level, writes: readonly JointWrite[]): Promise<DocumentTexts> {
   const names = [...new Set(writes.flatMap(({ conditions }) => conditions.map(({ name }) => name)))]
   const texts: DocumentTexts = new Map()

@@ -1,7 +1,7 @@
-/** Keys in words, for messages about keys that cannot be read. */
+/** Describes keys as text, for messages about keys that cannot be read. */
 import { isReferenceKey, kindOfKey, logOfBlockKey, segmentOfPieceKey, sequenceOfKey } from './keys.ts'
 
-/** Where a key stands: `log 3, sequence 17`; the catalog for documents. */
+/** The place of a key: `log 3, sequence 17`; for documents the catalog and the name. */
 export function describeKey(key: Buffer): string {
   switch (kindOfKey(key)) {
     case 'document':

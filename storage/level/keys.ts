@@ -1,24 +1,25 @@
 /**
- * Every key the LevelDB engine writes. Integers are big-endian so that byte order is position order.
+ * Every key that the LevelDB engine writes. Integers are big-endian, so byte order is position order.
  *
  *   document:  'c' | collection | 0x00 | id                            -> JSON (level-catalog.ts)
  *   block:     'e' | logId u32 | timestampMs u64 | sequence u64        -> block of events (block-codec.ts)
  *   reference: 'e' | logId u32 | timestampMs u64 | sequence u64 | 's'  -> committed segment (segment-reference.ts)
  *   tail:      'l' | logId u32                                         -> ends and totals of a log (tail-codec.ts)
- *   mark:      'm' | logId u32                                         -> empty: this log's tail is behind (checkpoints.ts)
+ *   mark:      'm' | logId u32                                         -> empty: the log's tail is out of date (checkpoints.ts)
  *   orphan:    'o' | segmentId u64                                     -> empty: this segment belongs to no log
  *   piece:     's' | segmentId u64 | index u64                         -> block of a segment's events from `index`
  *
  * A position in a block or reference key is that of its first event. The leading letters are on disk. Add new ones;
- * never change or reuse one; 't' was the tail's before the first release.
+ * never change or reuse one. Before the first release, 't' was the letter of the tail.
  *
- * Pieces stay last. LevelDB writes a full memory table as one file that spans all its keys, and moves it down without
- * rewriting it where nothing overlaps that span. Every upload ends with a reference and a tail: were a key of theirs
- * behind the pieces, the file with them in it would overlap all pieces to come (docs/decisions/0010-key-order.md).
+ * Pieces must sort last. LevelDB writes a full memory table as one file that spans all its keys. It moves this file to
+ * a deeper level without rewriting it if no other file overlaps that span. Every upload ends with a reference and a
+ * tail. If the key of one of them sorted after the pieces, the file that contains it and the pieces would overlap all
+ * later pieces (docs/decisions/0010-key-order.md).
  */
 import type { LogId } from '../log.ts'
 
-/** Ids of logs begin at 1: the mark of this one is deleted at every stop, and never there. */
+/** Ids of logs begin at 1. Every stop deletes the mark of log 0, which never exists. */
 export const NO_LOG: LogId = 0
 
 const DOCUMENT = 0x63 // 'c'
@@ -49,12 +50,12 @@ export function isReferenceKey(key: Uint8Array): boolean {
   return key.length === REFERENCE_KEY_BYTES
 }
 
-/** Timestamp of the first event behind a block or reference key. */
+/** Timestamp of the first event of a block or segment, from the key of the block or reference. */
 export function timestampOfKey(key: Buffer): number {
   return readU64(key, 5)
 }
 
-/** Sequence of the first event behind a block or reference key. */
+/** Sequence of the first event of a block or segment, from the key of the block or reference. */
 export function sequenceOfKey(key: Buffer): number {
   return readU64(key, 13)
 }
@@ -131,14 +132,14 @@ export function documentKey(collection: string, id: string): Buffer {
   return Buffer.concat([collectionPrefix(collection), Buffer.from(id, 'utf8')])
 }
 
-/** `key` as text: documents are named in UTF-8. */
+/** `key` is text: the keys of documents are UTF-8. */
 export function idOfDocumentKey(collection: string, key: string): string {
   return key.slice(collection.length + 2)
 }
 
 export type KeyKind = 'document' | 'block' | 'tail' | 'mark' | 'orphan' | 'piece'
 
-/** What stands behind a key, references being blocks; undefined if it is none of ours. */
+/** The kind of value under this key. A reference counts as a block. Undefined if no key of ours has this form. */
 export function kindOfKey(key: Uint8Array): KeyKind | undefined {
   const kind = KINDS.get(key[0])
   if (kind === undefined || kind === 'document') return kind
@@ -163,7 +164,7 @@ export function documentOfKey(key: Buffer): { readonly collection: string; reado
   return { collection: key.toString('utf8', 1, end), id: key.toString('utf8', end + 1) }
 }
 
-/** `[from, to)` covers one kind of key. */
+/** The keys with `gte <= key < lt`. */
 export interface KeyRange {
   readonly gte: Buffer
   readonly lt: Buffer
@@ -176,11 +177,11 @@ export const MARKS: KeyRange = letterRange(MARK)
 export const PIECES: KeyRange = letterRange(PIECE)
 export const ORPHANS: KeyRange = letterRange(ORPHAN)
 
-/** Of documents whose ids begin with `prefix`, which is ASCII. */
+/** The documents of a collection whose ids begin with `prefix`, which is ASCII. */
 export function collectionRange(collection: string, prefix = ''): KeyRange {
   const gte = documentKey(collection, prefix)
   const lt = Buffer.from(gte)
-  lt[lt.length - 1]!++ // the last byte is the 0 behind the collection, or ASCII
+  lt[lt.length - 1]!++ // the last byte is the 0 after the collection, or ASCII
   return { gte, lt }
 }
 
@@ -199,7 +200,7 @@ function writeBlockKey(key: Buffer, log: LogId, timestampMs: number, sequence: n
   writeU64(key, 13, sequence)
 }
 
-/** Numbers stay below 2^53, so the upper half fits easily; BigInt would cost an allocation per key. */
+/** Numbers are below 2^53, so the upper half fits into 32 bits; BigInt would cost an allocation per key. */
 function writeU64(target: Buffer, offset: number, value: number): void {
   target.writeUInt32BE(Math.floor(value / 0x1_0000_0000), offset)
   target.writeUInt32BE(value % 0x1_0000_0000, offset + 4)

@@ -1,8 +1,8 @@
 /**
  * Catalog on LevelDB: one JSON value per document, written by the same group commits as events, with fsync.
  *
- * The version of a document is the text under its key, checksum included: LevelDB keeps no other, and equal texts are equal
- * documents. A commit with conditions is a joint write (joint-write.ts).
+ * The version of a document is the text under its key, checksum included. LevelDB stores no other version, and equal
+ * texts are equal documents. A commit with conditions is a joint write (joint-write.ts).
  */
 import type {
   Catalog,
@@ -24,7 +24,7 @@ import { walkText } from './walk.ts'
 export class LevelCatalog implements Catalog {
   readonly #db: Level
   readonly #commit: GroupCommit
-  /** The last commit without conditions: all before it are staged before it, or with it. */
+  /** The last commit without conditions. All commits before it are staged before it, or together with it. */
   #last: CatalogCommit | undefined
 
   constructor(db: Level, commit: GroupCommit) {
@@ -64,7 +64,7 @@ export class LevelCatalog implements Catalog {
   ): Promise<CommitOutcome> {
     const refusal = this.#commit.refusal()
     if (refusal !== undefined) return Promise.reject(refusal)
-    // In the order of the calls: behind a joint write a commit is one, too.
+    // To keep the order of the calls, a commit after a waiting joint write becomes a joint write, too.
     if (conditions.length > 0 || this.#commit.hasJoints) return this.#commitJointly(changes, conditions)
     return new Promise((resolve, reject) => {
       this.#last = new CatalogCommit(changes, resolve, reject)
@@ -72,12 +72,15 @@ export class LevelCatalog implements Catalog {
     })
   }
 
-  /** Resolves at once: one process owns the store, and reads see what is durable. */
+  /** Resolves at once: one process owns the store, and reads see all durable changes. */
   fresh(): Promise<void> {
     return Promise.resolve()
   }
 
-  /** Whether every commit that was called before this has been staged: what a joint write with documents waits for. */
+  /**
+   * Returns a function: whether every commit called before `order` has been staged. Joint writes with documents wait
+   * for that.
+   */
   order(): () => boolean {
     const last = this.#last
     return () => last === undefined || last.staged

@@ -1,4 +1,4 @@
-/** LevelDB's errors as ours. The engine reports the operating system's reason only as text. */
+/** Converts LevelDB's errors to StorageError. The engine reports the operating system's reason only as text. */
 import { StorageError } from '../storage-error.ts'
 
 export function storageErrorOf(error: unknown): StorageError {
@@ -14,7 +14,7 @@ export function storageErrorOf(error: unknown): StorageError {
   return new StorageError('unavailable', `LevelDB: ${message}`, { cause: error })
 }
 
-/** code and message of the last error in the chain of causes, where the engine says what happened. */
+/** Code and message of the last error in the chain of causes, which is the engine's own error. */
 export function innermost(error: unknown): { code: string; message: string } {
   let current = error
   while (current instanceof Error && current.cause instanceof Error) current = current.cause

@@ -1,5 +1,5 @@
 /**
- * EventLog on LevelDB. This file joins the parts: writers that share group commits, the reader, staged batches, and
+ * EventLog on LevelDB. This file connects the parts: writers that share group commits, the reader, staged batches, and
  * the trimmer. Keys are in keys.ts, values in the codecs, the whole format in docs/storage-format.md.
  */
 import assert from 'node:assert'
@@ -43,20 +43,20 @@ import { LogTrimmer, mayTrim } from './log-trimmer.ts'
 import { LogWriter, type LogWriterHooks } from './log-writer.ts'
 import { Maintenance } from './maintenance.ts'
 import { NO_PROGRESS, type Progress } from './progress.ts'
-import { RestingTails } from './resting-tails.ts'
 import { LevelStagedBatch, type StagingArea } from './staged-batch.ts'
 import { StretchSweep } from './stretches.ts'
 import { decodeTail, EMPTY_TAIL, type StoredTail } from './tail-codec.ts'
 import { uniqueNumber } from './unique-number.ts'
+import { UnusedTails } from './unused-tails.ts'
 import type { WalName } from './wal-name.ts'
 import { walk } from './walk.ts'
 
 export interface LevelLogOptions {
-  /** Milliseconds since 1970: the time events get. */
+  /** Milliseconds since 1970: the timestamps of events. */
   readonly nowMs: () => number
-  /** fsync before a write is acknowledged. Only tests of the tests turn it off. */
+  /** fsync before a write is acknowledged. Only benchmarks turn it off. */
   readonly sync: boolean
-  /** Of the engine on disk, as the next two. */
+  /** Only for the engine on disk, like the next two. */
   readonly walName?: WalName
   readonly identity?: number
   /** Number of this opening. */
@@ -70,8 +70,8 @@ export class LevelLog implements EventLog, StagingArea {
   readonly identity: number
   /** Shared with the catalog, so that documents and events are written by the same groups. */
   readonly commit: GroupCommit
-  readonly #resting = new RestingTails()
-  /** Of all logs that are not at rest. */
+  readonly #unusedTails = new UnusedTails()
+  /** The writers of all logs that have been used since the store was opened, or had a mark. */
   readonly #writers = new Map<LogId, LogWriter>()
   readonly #trimmer: LogTrimmer
   readonly #merger: BlockMerger
@@ -96,19 +96,22 @@ export class LevelLog implements EventLog, StagingArea {
     this.#hooks = this.#newHooks(options.epoch ?? uniqueNumber('epoch', undefined))
   }
 
-  /** Reads the tail of every log, and leaves it at rest; what abandoned uploads left is found here and swept later. */
+  /**
+   * Reads the tail of every log into `#unusedTails`, recovers those with a mark, and finds the segments that abandoned
+   * uploads left. These are swept later.
+   */
   static async open(db: Level, options: LevelLogOptions): Promise<LevelLog> {
     const log = new LevelLog(db, options)
-    const resting = log.#resting
+    const unusedTails = log.#unusedTails
     for await (const round of walk(db, TAILS)) {
-      for (const [key, value] of round) resting.add(logOfTailKey(key), decodeTail(key, value))
+      for (const [key, value] of round) unusedTails.add(logOfTailKey(key), decodeTail(key, value))
     }
     const marked: LogId[] = []
     for await (const round of walk(db, MARKS)) {
       for (const [key] of round) marked.push(logOfMarkKey(key))
     }
-    await recoverTails(db, marked, resting, (id, tail) => {
-      resting.wake(id)
+    await recoverTails(db, marked, unusedTails, (id, tail) => {
+      unusedTails.wake(id)
       log.#checkpoints.add(log.#newWriter(id, tail, true))
     })
     for await (const key of db.keys({ ...PIECES, reverse: true, limit: 1 }))
@@ -136,7 +139,7 @@ export class LevelLog implements EventLog, StagingArea {
     return readLog(this.db, writer, range, (sequence, near) => locate(this.db, writer, sequence, near))
   }
 
-  /** `near` is an event before the wanted one: the closer, the fewer seeks. */
+  /** `near` is the position of an event before the wanted one. The closer it is, the fewer seeks are needed. */
   async locate(log: LogId, sequence: number, near?: Position): Promise<Position | undefined> {
     const writer = this.#existingWriterOf(log)
     return writer === undefined ? undefined : locate(this.db, writer, sequence, near)
@@ -153,14 +156,14 @@ export class LevelLog implements EventLog, StagingArea {
     return { nextSequence, lastTimestampMs, firstSequence, firstTimestampMs }
   }
 
-  /** As of the call. Sequences have no gaps, so the next one is the number of events. */
+  /** As of the call. Sequences have no gaps, so the next sequence is the number of events. */
   async totals(log: LogId): Promise<LogTotals> {
     const tail = this.#tailOf(log)
     return { events: tail?.nextSequence ?? 0, bytes: tail?.bytesWritten ?? 0 }
   }
 
   async logs(): Promise<readonly LogId[]> {
-    const logs = this.#resting.logs()
+    const logs = this.#unusedTails.logs()
     for (const [log, { tail }] of this.#writers) if (tail.nextSequence > 0) logs.push(log)
     return logs
   }
@@ -179,7 +182,7 @@ export class LevelLog implements EventLog, StagingArea {
     return this.#maintenance.step(plan)
   }
 
-  /** Removes up to `limit` blocks all of whose events are older than `beforeMs`, oldest first. */
+  /** Removes up to `limit` blocks that contain only events older than `beforeMs`, oldest first. */
   async trim(log: LogId, beforeMs: number, limit: number): Promise<Progress> {
     const tail = this.#tailOf(log)
     if (tail === undefined || !mayTrim(tail, beforeMs)) return NO_PROGRESS
@@ -187,8 +190,9 @@ export class LevelLog implements EventLog, StagingArea {
   }
 
   /**
-   * Joins small neighbouring blocks of events older than `beforeMs`, reading up to `limit` blocks, so that events that
-   * arrived one by one are read as fast as a batch. Readers see no difference. `removed` counts blocks that went.
+   * Joins small neighbouring blocks of events older than `beforeMs`, and reads up to `limit` blocks for this. Then
+   * events that arrived one by one are read as fast as a batch. Readers see no difference. `removed` is the number of
+   * removed blocks.
    */
   async merge(log: LogId, beforeMs: number, limit: number): Promise<Progress> {
     const tail = this.#tailOf(log)
@@ -196,7 +200,9 @@ export class LevelLog implements EventLog, StagingArea {
     return this.#merger.merge(this.writerOf(log), beforeMs, limit)
   }
 
-  /** Removes up to `limit` blocks of a log that will never be used again, and the log itself with the last. */
+  /**
+   * Removes up to `limit` blocks of a log that will never be used again. With the last block it removes the log itself.
+   */
   async drop(log: LogId, limit: number): Promise<Progress> {
     const writer = this.#existingWriterOf(log)
     if (writer === undefined) return NO_PROGRESS
@@ -209,7 +215,10 @@ export class LevelLog implements EventLog, StagingArea {
     return progress
   }
 
-  /** Removes up to `limit` blocks of segments that belong to no log: abandoned uploads, trimmed and dropped ones. */
+  /**
+   * Removes up to `limit` blocks of segments that belong to no log: those of abandoned uploads and of trimmed or
+   * dropped logs.
+   */
   async sweep(limit: number): Promise<Progress> {
     // After a failed write it is unknown which segments became part of a log.
     const refusal = this.commit.refusal()
@@ -238,10 +247,10 @@ export class LevelLog implements EventLog, StagingArea {
     return this.#existingWriterOf(log) ?? this.#newWriter(log, EMPTY_TAIL, false)
   }
 
-  /** Writes what was accepted; everything that comes after is refused. */
+  /** Writes the accepted changes. All later ones are refused. */
   async close(): Promise<void> {
     await this.commit.idle()
-    await this.#checkpoints.catchUp().catch(() => {}) // what an engine that cannot write lacks is recovered when it opens
+    await this.#checkpoints.catchUp().catch(() => {}) // if the engine cannot write, the next opening recovers the tails
     await this.#writeEnd()
     await this.commit.close()
     this.#closed = true
@@ -249,13 +258,13 @@ export class LevelLog implements EventLog, StagingArea {
   }
 
   /**
-   * One last write that means nothing, so that nothing that does is last in LevelDB's log: damage to the last write cannot
-   * be distinguished from one that a power cut has torn (level-files/record-log.ts), damage before it can.
+   * A last write without content, so that no write with content is the last in LevelDB's log: damage to the last write
+   * cannot be distinguished from a torn write (level-files/record-log.ts).
    */
   async #writeEnd(): Promise<void> {
     const batch = this.db.batch() as Batch
     batch.del(markKey(NO_LOG))
-    await this.commit.write(batch).catch(() => {}) // it is done without, too
+    await this.commit.write(batch).catch(() => {}) // optional: the stop succeeds without it
   }
 
   #newHooks(epoch: number): LogWriterHooks {
@@ -268,22 +277,22 @@ export class LevelLog implements EventLog, StagingArea {
     }
   }
 
-  /** Undefined while nothing of the log is durable. */
+  /** Undefined while no event of the log is durable. */
   #tailOf(log: LogId): StoredTail | undefined {
     const tail = this.#writers.get(log)?.tail
-    if (tail === undefined) return this.#resting.get(log)
+    if (tail === undefined) return this.#unusedTails.get(log)
     return tail.nextSequence === 0 ? undefined : tail
   }
 
   /** Whether the log has been written to, or is being written to now. */
   #isKnown(log: LogId): boolean {
-    return this.#writers.has(log) || this.#resting.get(log) !== undefined
+    return this.#writers.has(log) || this.#unusedTails.get(log) !== undefined
   }
 
   #existingWriterOf(log: LogId): LogWriter | undefined {
     const writer = this.#writers.get(log)
     if (writer !== undefined) return writer
-    const tail = this.#resting.wake(log)
+    const tail = this.#unusedTails.wake(log)
     return tail === undefined ? undefined : this.#newWriter(log, tail, false)
   }
 

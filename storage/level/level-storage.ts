@@ -1,4 +1,4 @@
-/** Storage on LevelDB: the log and the catalog on one store, and writes that span both. */
+/** Storage on LevelDB: the log and the catalog in one store, and writes to both. */
 import assert from 'node:assert'
 import type { EventData, LogId } from '../log.ts'
 import type { EnginePromises, Storage, StorageWrite, WriteResult } from '../storage.ts'
@@ -10,16 +10,16 @@ import { encodedHeaders, type LevelLog } from './level-log.ts'
 import { bytesOf } from './log-writer.ts'
 import { LevelStagedBatch } from './staged-batch.ts'
 
-/** One write over several logs is one LevelDB write, which is in memory as a whole. */
+/** One write over several logs is one LevelDB write, and all of it is in memory. */
 export const WRITE_BYTES_MAX = 64 * 1024 * 1024
-/** Lengths in a block are 32-bit numbers; less than they allow, for a block is one value of LevelDB. */
+/** Lengths in a block are 32-bit numbers. The limit is lower than they allow, because a block is one LevelDB value. */
 const EVENT_BYTES_MAX = 1024 * 1024 * 1024
 
-/** What a store in a folder has beside its LevelDB. */
+/** The state of a store in a folder, besides its LevelDB. */
 export interface FolderState {
   readonly remarks: readonly string[]
   freeBytesAtFailure(): number | undefined
-  /** Called when LevelDB is closed, or could not be closed, with the failure of a write if one has failed. */
+  /** Called when LevelDB is closed, or could not be closed. `failure` is the failure of a write, if one has failed. */
   closed(isClosed: boolean, failure: StorageError | undefined): void
 }
 
@@ -69,7 +69,7 @@ export class LevelStorage implements Storage {
     }
   }
 
-  /** Writes what was accepted, then closes. */
+  /** Writes the accepted changes, then closes. */
   async close(): Promise<void> {
     const failure = this.log.failure()
     let isClosed = false

@@ -1,7 +1,7 @@
 /**
- * Finds the position of the event with a given sequence. Keys are ordered by time first, but both count upwards, so
- * the block is found by bisection over time: a handful of seeks, whatever the size of the log; two for an event near
- * one that is known.
+ * Finds the position of the event with a given sequence. Keys are ordered by time first, but sequences ascend with
+ * time. So the block is found by bisection over time: at most a few tens of seeks, independent of the size of the log;
+ * two for an event near one that is known.
  */
 import type { LogId, Position } from '../log.ts'
 import { afterLog, blockKey, isReferenceKey, sequenceOfKey, timestampOfKey } from './keys.ts'
@@ -10,7 +10,7 @@ import { readBlocks } from './log-reader.ts'
 import type { LogWriter } from './log-writer.ts'
 import { firstKey, keyAfter, lastKeyNotAfter } from './range-scan.ts'
 
-/** Undefined if the event has been trimmed or does not exist yet. */
+/** Returns undefined if the event has been trimmed or does not exist yet. */
 export async function locate(
   db: Level,
   writer: LogWriter,
@@ -23,7 +23,7 @@ export async function locate(
   if (key === undefined) return undefined
   const timestampMs = timestampOfKey(key)
   if (isReferenceKey(key) || sequenceOfKey(key) === sequence) return { timestampMs, sequence }
-  // A block may hold several groups: only its content says which of its timestamps this event has.
+  // A block may contain several groups, so only its content shows which of its timestamps this event has.
   const range = {
     startMs: 0,
     endMs: Number.MAX_SAFE_INTEGER,
@@ -58,7 +58,7 @@ async function lastKeyWithSequenceUpTo(
     const middle = low + Math.ceil((high - low) / 2)
     const key = await lastUpTo(middle)
     if (key !== undefined && sequenceOfKey(key) > sequence) {
-      high = timestampOfKey(key) // before middle, for the key is not after (middle, sequence)
+      high = timestampOfKey(key) // before middle, because the key is not after (middle, sequence)
     } else {
       best = key ?? best
       low = middle
@@ -67,7 +67,7 @@ async function lastKeyWithSequenceUpTo(
   return best
 }
 
-/** Above the block and the reference key at this position, below those of every later one. */
+/** A key above the block and reference keys of this position, and below those of every later position. */
 function atOrBefore(log: LogId, timestampMs: number, sequence: number): Buffer {
   return Buffer.concat([blockKey(log, timestampMs, sequence), REFERENCE_END])
 }

@@ -1,4 +1,4 @@
-/** What can be done to a log: the changes that wait for its next group. */
+/** The kinds of changes of a log, as they wait for its next group. */
 import type { EventData, Position } from '../log.ts'
 import type { StorageError } from '../storage-error.ts'
 import type { UnsealedBlock } from './block-codec.ts'
@@ -12,32 +12,32 @@ export type Change =
   | { readonly kind: 'merge'; readonly merge: Merge }
   | { readonly kind: 'barrier' }
 
-/** A block whose events have had their times before they came here. */
+/** A block of events that keep their original timestamps. */
 export interface RestoredBlock extends UnsealedBlock {
   readonly firstTimestampMs: number
   readonly lastTimestampMs: number
 }
 
-/** Keys to delete and segments to give up; the log then begins at `first`. */
+/** Keys to delete, and segments that belong to no log after that. The log then begins at `first`. */
 export interface Trim {
   readonly keys: readonly Buffer[]
   readonly segments: readonly number[]
   readonly first: Position
-  /** Nothing is left: the log itself goes, too. */
+  /** No event is left: the log itself is removed, too. */
   readonly last: boolean
 }
 
-/** Small blocks, one after the other, to be replaced by one; and how far merging has come with that. */
+/** Neighbouring small blocks that one block replaces, and the merge point after that. */
 export interface Merge {
   readonly keys: readonly Buffer[]
   readonly block: UnsealedBlock | undefined
   /** Position of the first event of the block. */
   readonly first: Position
-  /** The merge point afterwards. */
+  /** The merge point after the merge. */
   readonly done: Position
 }
 
-/** A change on its way to the disk. `sequence` becomes that of its last event. */
+/** A change that is not durable yet. `sequence` is set to the sequence of its last event. */
 export interface Waiting {
   readonly change: Change
   readonly bytes: number

@@ -1,10 +1,11 @@
 /**
- * The changes of one log in one group, as LevelDB operations under one timestamp.
+ * The changes of one log in one group, as LevelDB operations with one timestamp.
  *
- * Groups of events alone leave the tail on disk behind, with a mark beside it that says so: where many logs grow at once,
- * writing all their tails every time would cost as much as writing the events (checkpoints.ts).
+ * A group that only adds events does not write the tail. It writes a mark instead, which records that the tail on disk
+ * is out of date. If many logs grow at the same time, writing all their tails every time would cost as much as writing
+ * the events (checkpoints.ts).
  *
- * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
+ * Indexes with `!` are in range: the loop bound, or an earlier check of the length, ensures it.
  */
 import type { EventData, LogId } from '../log.ts'
 import { BLOCK_CAPACITY, BlockBuilder } from './block-builder.ts'
@@ -17,7 +18,7 @@ import { encodeReference } from './segment-reference.ts'
 import { singleEventBlock } from './single-event-block.ts'
 import { encodeTail, type StoredTail } from './tail-codec.ts'
 
-/** Fields and headers that a run of one event costs beside its body, about. */
+/** Approximate bytes of the fields and headers that a run of one event has beside its body. */
 export const EVENT_OVERHEAD_BYTES = 16
 
 export class LogGroup {
@@ -26,15 +27,17 @@ export class LogGroup {
   readonly #timestampMs: number
   #tail: { -readonly [K in keyof StoredTail]: StoredTail[K] }
   #gone = false
-  /** Something other than events was changed: the tail is written. */
+  /** A change other than events was added, so the tail is written. */
   #tailDue = false
-  /** Whether a mark is on disk once this group is. */
+  /** Whether a mark is on disk after this group. */
   marked: boolean
-  /** Whether blocks are replaced by joined ones. */
+  /** Whether the group replaces blocks by joined ones. */
   merges = false
-  /** Whether events of a backup are among them. */
+  /** Whether the group contains events of a backup. */
   restores = false
-  /** Waiting events that go into blocks together: they are packed when something else follows, or at the end. */
+  /**
+   * Waiting events that go into blocks together. They are packed when another kind of change follows, or at the end.
+   */
   #events: EventData[] = []
   #headers: Buffer[] = []
 
@@ -43,7 +46,7 @@ export class LogGroup {
     this.marked = marked
     this.#batch = batch
     this.#tail = { ...tail }
-    // Never back: a clock that does is clamped to the last event's time.
+    // Timestamps never go back: if the clock does, the timestamp of the last event is used.
     this.#timestampMs = Math.max(nowMs, tail.lastTimestampMs)
   }
 
@@ -84,7 +87,7 @@ export class LogGroup {
     waiting.sequence = this.#tail.nextSequence - 1
   }
 
-  /** The tail after this group. */
+  /** Completes the group. Returns the tail after it. */
   finish(): StoredTail {
     this.#packEvents()
     if (this.#tailDue) this.#putTail()
@@ -160,7 +163,7 @@ export class LogGroup {
     tail.lastTimestampMs = this.#timestampMs
   }
 
-  /** What has been trimmed since the blocks were read must not come back. */
+  /** Does nothing if the blocks have been trimmed since they were read: trimmed events must not appear again. */
   #merge({ keys, block, first, done }: Merge): void {
     if (first.sequence < this.#tail.firstSequence) return
     if (block !== undefined) {

@@ -1,13 +1,12 @@
 /**
- * Reads a range of one log: seeks to the block that may hold its first event, walks blocks and segments in order, and
- * cuts off what is outside the range.
+ * Reads a range of one log. It seeks to the block that may contain the first event, reads blocks and segments in order,
+ * and cuts off events outside the range.
  *
- * The end is fixed when the read begins, so a read ends however fast others write. Sequences have no gaps, which makes
- * a block that is missing as visible as one that is altered: both are StorageError 'corrupt'. Only a trim that moved
- * past the reader meanwhile may take events away from under it; and where the janitor joined blocks meanwhile, the
- * reader seeks anew.
+ * The end is fixed when the read begins, so a read ends, however fast writers are. Sequences have no gaps, so a missing
+ * block is detected like an altered one: both are StorageError 'corrupt'. There are two exceptions. A trim or a drop
+ * may remove events that this read has not reached. If the janitor has joined blocks meanwhile, the reader seeks again.
  *
- * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
+ * Indexes with `!` are in range: the loop bound, or an earlier check of the length, ensures it.
  */
 import type { EventBlock, EventRun, LogRead, LogTail, Position, ReadRange } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
@@ -27,14 +26,14 @@ import type { LogWriter } from './log-writer.ts'
 import { EntryScan, firstKey, keyAfter, lastKeyNotAfter } from './range-scan.ts'
 import { decodeReference } from './segment-reference.ts'
 
-/** A walk along the pieces of one segment. */
+/** A scan of the pieces of one segment. */
 interface SegmentScan {
   readonly pieces: EntryScan
   readonly timestampMs: number
-  /** Of its first event. */
+  /** Sequence of its first event. */
   readonly sequence: number
   readonly end: number
-  /** Sequence the next piece must begin with. */
+  /** Sequence with which the next piece must begin. */
   expected: number
 }
 
@@ -47,17 +46,20 @@ export function readBlocks(db: Level, writer: LogWriter, range: ReadRange): Bloc
   return new LogReader(db, writer, range)
 }
 
-/** Finds the position of an event by its sequence, `near` being one before it: locate.ts, which needs reads itself. */
+/**
+ * Finds the position of an event by its sequence; `near` is the position of an event before it. This is locate.ts,
+ * which is passed in because it imports this file.
+ */
 type Locate = (sequence: number, near: Position) => Promise<Position | undefined>
 
-/** Undefined if no event is in range. */
+/** Resolves with undefined if no event is in range. */
 export async function readLog(
   db: Level,
   writer: LogWriter,
   range: ReadRange,
   locate: Locate,
 ): Promise<LogRead | undefined> {
-  const { tail } = writer // as it is at the call
+  const { tail } = writer // as of the call
   const blocks = new LogReader(db, writer, range)
   const first = await blocks.begin()
   if (first === undefined) return undefined
@@ -70,7 +72,10 @@ export async function readLog(
   }
 }
 
-/** Sequences have no gaps on LevelDB, so the event at which `limit` cuts is known before the blocks are read. */
+/**
+ * Position of the last event within `limit`, if later events of the range exist. Sequences have no gaps on LevelDB, so
+ * it is known before the blocks are read.
+ */
 async function cutPosition(
   first: EventBlock,
   tail: LogTail,
@@ -85,7 +90,8 @@ async function cutPosition(
     endMs > tail.lastTimestampMs ? undefined : locate(cut, begin),
   ])
   if (beyond !== undefined && beyond.timestampMs >= endMs) return undefined
-  // An event that was trimmed meanwhile is before every reader: then the time at which this one began is right enough.
+  // If the event has been trimmed meanwhile, every later read begins after it. Then the timestamp of the first event is
+  // accurate enough.
   return last ?? { sequence: cut - 1, timestampMs: begin.timestampMs }
 }
 
@@ -93,35 +99,37 @@ function firstPosition({ firstSequence, runs: [run] }: EventBlock): Position {
   return { sequence: firstSequence + run!.begin, timestampMs: run!.timestampMs }
 }
 
-/** The position of the last event of a block if it has this sequence: a short read ends in the block it began in. */
+/**
+ * The position of the last event of a block if it has this sequence: a short read ends in the block in which it began.
+ */
 function lastPositionIf({ firstSequence, runs }: EventBlock, sequence: number): Position | undefined {
   const run = runs[runs.length - 1]!
   return firstSequence + run.end - 1 === sequence ? { sequence, timestampMs: run.timestampMs } : undefined
 }
 
-/** Not an async generator, or several in one another: they cost a point read a third of its time. */
+/** A class, not nested async generators: those take a third of the time of a point read. */
 class LogReader implements BlockReader {
   readonly #db: Level
   readonly #writer: LogWriter
   readonly #startMs: number
   readonly #endMs: number
-  /** Events before it have been handed out, or were not asked for. */
+  /** Events before it have been returned, or were not requested. */
   #startSequence: number
-  /** The read ends before this sequence. */
+  /** Events with this sequence or a higher one are not read. */
   readonly #endSequence: number
   #left: number
-  /** Sequence the next block must begin with. */
+  /** Sequence with which the next block must begin. */
   #expected = 0
-  /** Time of the last event that has been handed out: where the next pass seeks. */
+  /** Timestamp of the last event that has been returned: the next pass seeks there. */
   #reachedMs = 0
-  /** Merges of the log when this pass began. */
+  /** `merges` of the writer when this pass began. */
   #merges = 0
-  /** The pass: blocks and references of this log; undefined before it begins. */
+  /** The scan of this pass over blocks and references of the log; undefined before the pass begins. */
   #scan: EntryScan | undefined
-  /** The segment the pass is in. */
+  /** The segment that this pass is reading, if any. */
   #segment: SegmentScan | undefined
   #ended: boolean
-  /** Read already by `begin`, and not yet taken. */
+  /** The block that `begin` has read and `next` has not returned yet. */
   #first: EventBlock | undefined
 
   constructor(db: Level, writer: LogWriter, range: ReadRange) {
@@ -143,7 +151,7 @@ class LogReader implements BlockReader {
     return this
   }
 
-  /** Reads the first block, which `next` returns then. */
+  /** Reads the first block. The following call of `next` returns it, too. */
   async begin(): Promise<EventBlock | undefined> {
     const { value } = await this.next()
     this.#first = value ?? undefined
@@ -182,7 +190,7 @@ class LogReader implements BlockReader {
     this.#scan?.release()
   }
 
-  /** The next block of this pass, or undefined: then it is in a segment now, begins anew, or the read has ended. */
+  /** The next block of this pass. Undefined if the pass enters a segment, has to begin again, or the read has ended. */
   async #nextOfLog(): Promise<EventBlock | undefined> {
     this.#scan ??= await this.#begin()
     const scan = this.#scan
@@ -213,7 +221,7 @@ class LogReader implements BlockReader {
     return undefined
   }
 
-  /** The scan is at the end of the range: the read is, too, unless events are missing in between. */
+  /** The scan has reached the end of its range. The read ends, too, unless events are missing before the end. */
   async #endOfScan(): Promise<undefined> {
     const { log } = this.#writer
     const next = this.#isCut() ? await firstKey(this.#db, this.#scanEnd(), afterLog(log)) : undefined
@@ -222,11 +230,11 @@ class LogReader implements BlockReader {
     else await this.#beginAnew()
   }
 
-  /** The next pass begins at the event that this one misses. */
+  /** Ends this pass. The next one begins at the event that is missing in this one. */
   async #beginAnew(): Promise<undefined> {
     this.#scan?.release()
     this.#scan = undefined
-    // The merge that moved the blocks may be under way still: let it end before looking again.
+    // The merge that joined the blocks may still be running: let it end before the next seek.
     await new Promise((resolve) => setImmediate(resolve))
   }
 
@@ -234,7 +242,7 @@ class LogReader implements BlockReader {
     return this.#left <= 0 || this.#expected >= this.#endSequence
   }
 
-  /** Whether blocks may have been joined since this pass began: if so, the next one begins at the expected event. */
+  /** Whether blocks may have been joined since this pass began. If so, the next pass begins at the expected event. */
   #movedUnder(): boolean {
     const { merges } = this.#writer
     if (merges === this.#merges && merges % 2 === 0) return false
@@ -242,7 +250,7 @@ class LogReader implements BlockReader {
     return true
   }
 
-  /** True if the pass has to begin anew; throws if events are missing that should be there. */
+  /** True if the pass has to begin again. Throws if events are missing that must exist. */
   #gapBefore(sequence: number): boolean {
     if (this.#expected === sequence) return false
     if (this.#movedUnder()) return true
@@ -250,7 +258,7 @@ class LogReader implements BlockReader {
     return false
   }
 
-  /** Whether the range ends before the log does. */
+  /** Whether the range ends before the end of the log. */
   #isCut(): boolean {
     return this.#endMs <= this.#writer.tail.lastTimestampMs
   }
@@ -260,13 +268,13 @@ class LogReader implements BlockReader {
     return this.#isCut() ? blockKey(log, this.#endMs, 0) : afterLog(log)
   }
 
-  /** Begins a pass at the trim point, or at the last block that is not after the wanted position. */
+  /** Begins a pass at the trim point, or at the last block that does not begin after the wanted position. */
   async #begin(): Promise<EntryScan> {
     this.#merges = this.#writer.merges
     const { log, tail } = this.#writer
     const end = this.#scanEnd()
     const trimPoint = blockKey(log, tail.firstTimestampMs, tail.firstSequence)
-    // An event after a given position stands in the block of that position, or in a later one.
+    // An event after a given position is in the block of that position, or in a later one.
     const wanted = blockKey(
       log,
       Math.max(this.#startMs, this.#reachedMs),
@@ -275,7 +283,8 @@ class LogReader implements BlockReader {
     const byTime = blockKey(log, this.#startMs, 0)
     const key = this.#startSequence > tail.firstSequence ? wanted : byTime
     if (key.compare(trimPoint) <= 0) return this.#scanFrom(trimPoint, end)
-    // That block may end before the wanted position, which only its content says: so the one behind it is fetched with it.
+    // That block may end before the wanted position, which only its content shows. So the next block is fetched with
+    // it.
     const [found, second] = await Promise.all([
       lastKeyNotAfter(this.#db, trimPoint, key),
       firstKey(this.#db, keyAfter(key), end),
@@ -288,7 +297,7 @@ class LogReader implements BlockReader {
     return new EntryScan(this.#db, first, end, second)
   }
 
-  /** Undefined if none of it is in range. */
+  /** Undefined if none of its events is in range. */
   async #openSegment(key: Buffer, value: Buffer, sequence: number): Promise<SegmentScan | undefined> {
     const timestampMs = timestampOfKey(key)
     const { segment, count } = this.#naming(sequence, () => decodeReference(key, value))
@@ -307,7 +316,7 @@ class LogReader implements BlockReader {
     }
   }
 
-  /** The next piece of the segment, or undefined: then the pass is behind it. */
+  /** The next piece of the segment; undefined if all wanted pieces have been read. */
   async #nextOfSegment(segment: SegmentScan): Promise<EventBlock | undefined> {
     const { pieces, timestampMs, sequence, end } = segment
     while (this.#left > 0 && segment.expected < end) {
@@ -353,20 +362,20 @@ class LogReader implements BlockReader {
     }
   }
 
-  /** The same error, naming where in the log it was met. */
+  /** The same error, with its place in the log in the message. */
   #placed(cause: unknown, sequence: number): unknown {
     if (!(cause instanceof StorageError) || cause.code === 'closed') return cause
     const place = `log ${this.#writer.log}, sequence ${sequence}`
     return new StorageError(cause.code, `${place}: ${cause.message}`, { cause })
   }
 
-  /** Events before the trim point may go while we read; any others may not. */
+  /** Throws if the missing events must exist: only events before the trim point may be removed during a read. */
   #missing(from: number, to: number): void {
     if (this.#writer.dropping || from < this.#writer.trimmedTo) return
     throw new StorageError('corrupt', `log ${this.#writer.log}: events ${from} to ${to - 1} are missing`)
   }
 
-  /** Most blocks of a long read are in range as a whole. */
+  /** Whether the whole block is in range. This is the case for most blocks of a long read. */
   #wantsAll({ starts, runs }: EventBlock, begin: number, end: number): boolean {
     return (
       begin === 0 &&
@@ -378,10 +387,10 @@ class LogReader implements BlockReader {
     )
   }
 
-  /** What of this block is in range, or undefined if nothing is. */
+  /** The part of this block that is in range; undefined if there is none. */
   #clip(block: EventBlock): EventBlock | undefined {
     const begin = Math.max(0, this.#startSequence - block.firstSequence)
-    // Joined blocks may hold events that are newer than this read.
+    // Joined blocks may contain events that are newer than this read.
     const end = this.#endSequence - block.firstSequence
     if (this.#wantsAll(block, begin, end)) {
       this.#left -= block.starts.length

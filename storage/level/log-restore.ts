@@ -1,6 +1,6 @@
 /**
- * Fills a fresh log with events that have their times already. They become ordinary blocks, each of a time short enough that
- * expiry frees it as a whole, and are written a megabyte at a time.
+ * Fills a new log with events that keep their original timestamps. They become ordinary blocks, and are written a
+ * megabyte at a time. The time range of each block is so short that expiry frees it as a whole.
  */
 import assert from 'node:assert'
 import type { EventHeaders, EventSlices, LogRestore } from '../log.ts'
@@ -9,9 +9,9 @@ import { encodeHeaders } from './header-codec.ts'
 import type { RestoredBlock } from './log-change.ts'
 import type { LogWriter } from './log-writer.ts'
 
-/** What waits in memory to be written. */
+/** Bytes of blocks that wait in memory before they are written. */
 const WRITE_BYTES = 1024 * 1024
-/** Time one block may span, as with blocks that the janitor joins. */
+/** Maximum time range of one block, as for blocks that the janitor joins. */
 const SPAN_MS = 3_600_000
 
 export class LevelLogRestore implements LogRestore {
@@ -19,7 +19,7 @@ export class LevelLogRestore implements LogRestore {
   readonly #builder = new BlockBuilder()
   #finished: RestoredBlock[] = []
   #finishedBytes = 0
-  /** Time of the first event in the block that is being filled; undefined if it has none. */
+  /** Timestamp of the first event in the open block; undefined if the block is empty. */
   #openedMs: number | undefined
   #lastMs = 0
 
@@ -32,7 +32,8 @@ export class LevelLogRestore implements LogRestore {
     if (slices.count === 0) return
     const encoded = encodeHeaders(headers)
     const joins = this.#openedMs !== undefined && timestampMs - this.#openedMs <= SPAN_MS
-    // A block that is begun in the middle of these would have to begin with their time.
+    // If these events filled the open block and continued in another one, that block would have to begin with their
+    // timestamp.
     if (!joins || !this.#builder.takesWhole(slices, encoded)) this.#closeBlock()
     this.#openedMs ??= timestampMs
     this.#builder.addSlices(slices, encoded, timestampMs - this.#openedMs)
@@ -52,7 +53,10 @@ export class LevelLogRestore implements LogRestore {
     this.#openedMs = undefined
   }
 
-  /** Takes what the builder has finished: of several blocks all but the first hold events of one time only. */
+  /**
+   * Takes the blocks that the builder has finished. If there are several, all but the first contain events of one
+   * timestamp only.
+   */
   #collect(): void {
     for (const block of this.#builder.take(false)) {
       const firstTimestampMs = this.#openedMs ?? this.#lastMs

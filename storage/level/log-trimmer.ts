@@ -1,6 +1,6 @@
 /**
- * Takes events off the front of a log, drops whole logs, and sweeps segments that no log refers to. Bounded work per
- * call; the space comes back when the range is compacted (compactor.ts).
+ * Removes expired events from the start of a log, drops logs, and deletes segments that no log refers to. Each call
+ * does a bounded amount of work. The disk space is freed when the range is compacted (compactor.ts).
  */
 
 import type { LogTail, Position } from '../log.ts'
@@ -27,7 +27,7 @@ import type { LogWriter } from './log-writer.ts'
 import { NO_PROGRESS, type Progress } from './progress.ts'
 import { readableReference } from './segment-reference.ts'
 
-/** Whether `trim` could find something to remove. */
+/** Whether `trim` could find events to remove. */
 export function mayTrim(tail: LogTail, beforeMs: number): boolean {
   return tail.firstSequence < tail.nextSequence && tail.firstTimestampMs < beforeMs
 }
@@ -35,7 +35,7 @@ export function mayTrim(tail: LogTail, beforeMs: number): boolean {
 export class LogTrimmer {
   readonly #db: Level
   readonly #commit: GroupCommit
-  /** Segments that belong to no log and are not being written: their pieces are deleted by `sweep`. */
+  /** Segments that belong to no log and are not being written. `sweep` deletes their pieces. */
   readonly #orphans = new Set<number>()
   readonly #compactor: Compactor
 
@@ -45,7 +45,7 @@ export class LogTrimmer {
     this.#compactor = new Compactor(db)
   }
 
-  /** Finds what a crash or a stop has left behind. */
+  /** Finds the orphan segments that a crash or a stop has left. */
   async loadOrphans(): Promise<void> {
     for await (const key of this.#db.keys({ ...ORPHANS })) this.#orphans.add(segmentOfOrphanKey(key))
   }
@@ -56,7 +56,7 @@ export class LogTrimmer {
 
   async trim(writer: LogWriter, beforeMs: number, limit: number): Promise<Progress> {
     const { tail } = writer
-    // Appends go on beside this: everything is judged by the tail as it was, and later blocks are left out.
+    // Appends continue meanwhile. So all decisions use the tail as of this moment, and later blocks are left out.
     const found = (await this.#firstKeys(writer, limit + 1)).filter(
       (key) => sequenceOfKey(key) < tail.nextSequence,
     )
@@ -72,7 +72,7 @@ export class LogTrimmer {
   async drop(writer: LogWriter, limit: number): Promise<Progress> {
     if (!writer.dropping) {
       writer.markDropping()
-      await writer.barrier() // what was accepted before is on disk now, and will be found
+      await writer.barrier() // changes that were accepted before are on disk now, so the search below finds them
     }
     const found = await this.#firstKeys(writer, limit + 1)
     const more = found.length > limit
@@ -100,14 +100,14 @@ export class LogTrimmer {
     const batch = this.#db.batch() as Batch
     for (const key of removed) batch.del(key)
     if (!more) batch.del(orphanKey(segment))
-    // Synced, though after a crash it could be done again: a write torn by a power cut is then always the last one, and
-    // anything else that does not match in LevelDB's log is damage (level-files/record-log.ts).
+    // Synced, although it could be repeated after a crash. So a write that a power cut tears is always the last one,
+    // and any other mismatch in LevelDB's log is damage (level-files/record-log.ts).
     await this.#commit.write(batch)
     await this.#compactor.deleted(removed.length, range, !more)
     return { removed: removed.length, more }
   }
 
-  /** Removes the first `count` of the keys found, and all that stands behind them. */
+  /** Removes the first `count` of the found keys, and marks the segments that they refer to as orphans. */
   async #remove(
     writer: LogWriter,
     found: readonly Buffer[],
@@ -140,7 +140,7 @@ export class LogTrimmer {
     }
   }
 
-  /** Time of the last event behind a key: a block may hold several groups, so it has to be read. */
+  /** Timestamp of the last event of a block or segment. A block may contain several groups, so it has to be read. */
   async #lastTimestampOf(key: Buffer): Promise<number> {
     const timestampMs = timestampOfKey(key)
     if (isReferenceKey(key)) return timestampMs
@@ -150,8 +150,8 @@ export class LogTrimmer {
   }
 
   /**
-   * Segments to give up with these keys. Behind a damaged reference they are unknown: its pieces stay on disk,
-   * which costs less than a log that can never be trimmed again.
+   * Segments that these references refer to. Those of a damaged reference are unknown, so their pieces stay on disk.
+   * This costs less than a log that can never be trimmed again.
    */
   async #segmentsBehind(keys: readonly Buffer[]): Promise<number[]> {
     const segments: number[] = []
@@ -165,7 +165,10 @@ export class LogTrimmer {
   }
 }
 
-/** Told by keys alone: a block ends before the cut if the one after it begins before the cut, or if it is the last and the log ends so. */
+/**
+ * Decides from keys alone. A block ends before the cut if the next block begins before the cut. The last block does if
+ * the log ends before the cut.
+ */
 function endsBefore(found: readonly Buffer[], i: number, tail: LogTail, beforeMs: number): boolean {
   const next = found[i + 1]
   return next === undefined ? tail.lastTimestampMs < beforeMs : timestampOfKey(next) < beforeMs

@@ -1,10 +1,10 @@
 /**
- * The writing end of one log: what waits to be written, and the tail as of the last durable write.
+ * Writes one log. It holds the changes that wait to be written, and the tail as of the last durable write.
  *
- * Everything that changes a log (events, small batches, segment references, trims) goes through here in order, so that
- * the tail in memory and what is on disk cannot differ.
+ * All changes of a log (events, small batches, segment references, trims) go through this class in order, so that the
+ * tail in memory and the data on disk cannot differ.
  *
- * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
+ * Indexes with `!` are in range: the loop bound, or an earlier check of the length, ensures it.
  */
 import type { EventData, LogId, Position } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
@@ -18,9 +18,9 @@ import { EMPTY_TAIL, type StoredTail } from './tail-codec.ts'
 export interface LogWriterHooks {
   /** Number of this opening of the store. */
   readonly epoch: number
-  /** Events have become durable. */
+  /** Called when events have become durable. */
   readonly onAppended: (writer: LogWriter) => void
-  /** From now on the tail on disk is behind, until `checkpoint`. */
+  /** Called when the tail on disk becomes out of date; it stays so until `checkpoint`. */
   readonly onMarked: (writer: LogWriter) => void
 }
 
@@ -30,10 +30,10 @@ export class LogWriter implements GroupMember {
   readonly #hooks: LogWriterHooks
   readonly stretches: LogStretches
   #tail: StoredTail
-  /** The tail on disk is behind, and a mark there says so (checkpoints.ts). */
+  /** The tail on disk is out of date, and a mark on disk records this (checkpoints.ts). */
   #marked: boolean
   #waiting: Waiting[] = []
-  /** Those of `#waiting` that are part of joint writes; undefined while there are none. */
+  /** The changes in `#waiting` that are part of joint writes; undefined while there are none. */
   #joint: Set<Waiting> | undefined
   #staged: Waiting[] = []
   #stagedTail: StoredTail = EMPTY_TAIL
@@ -54,7 +54,7 @@ export class LogWriter implements GroupMember {
     return this.#tail
   }
 
-  /** What may be gone already: the trim point, or the one that is being written. */
+  /** Events before this sequence may be gone: the trim point, or the trim point that is being written. */
   get trimmedTo(): number {
     if (this.#staged.length === 0) return this.#tail.firstSequence
     return Math.max(this.#tail.firstSequence, this.#stagedTail.firstSequence)
@@ -65,14 +65,14 @@ export class LogWriter implements GroupMember {
   }
 
   /**
-   * Goes up when a merge is about to be written and again when it has been, so it is odd in between: a reader that finds
-   * a gap learns from it whether blocks may have been moved under it.
+   * Incremented when a merge is about to be written, and again when it has been written, so it is odd in between. A
+   * reader that finds a gap compares it to detect whether blocks may have been joined meanwhile.
    */
   get merges(): number {
     return this.#merges
   }
 
-  /** From now on the log takes nothing but its own end. */
+  /** From now on the log refuses every change except its removal. */
   markDropping(): void {
     this.#dropping = true
   }
@@ -82,7 +82,7 @@ export class LogWriter implements GroupMember {
     return this.#enqueue({ kind: 'events', events, headers }, bytesOf(events, headers), linger)
   }
 
-  /** Appends a batch, as blocks or as the reference of its segment, of about so many bytes in the write. */
+  /** Appends a batch, as blocks or as the reference of its segment. `bytes` is its approximate size in the write. */
   append(change: Change, bytes: number): Promise<Position> {
     return this.#enqueue(change, bytes)
   }
@@ -101,14 +101,14 @@ export class LogWriter implements GroupMember {
     await this.#enqueue({ kind: 'merge', merge }, merge.block?.bytes.length ?? EVENT_OVERHEAD_BYTES)
   }
 
-  /** Resolves once everything that was enqueued before is on disk. */
+  /** Resolves once all changes that were enqueued before are on disk. */
   async barrier(): Promise<void> {
     await this.#enqueue({ kind: 'barrier' }, 0)
   }
 
-  /** Brings the tail on disk up to date. No caller waits for it: it is written together with other changes. */
+  /** Writes the tail. No caller waits for it: it is written together with other changes. */
   async checkpoint(): Promise<void> {
-    if (this.#dropping) return // then every write brings it up to date
+    if (this.#dropping) return // every write of a log that is being dropped includes its tail
     await this.#enqueue({ kind: 'barrier' }, EVENT_OVERHEAD_BYTES, true)
   }
 
@@ -120,17 +120,17 @@ export class LogWriter implements GroupMember {
     if (refusal !== undefined) return Promise.reject(refusal)
     return new Promise((resolve, reject) => {
       this.#waiting.push({ change, bytes, resolve, reject, sequence: 0 })
-      // Behind a joint write it waits for that one, which joins again.
+      // After a joint write the change waits until that one is written; then `joinAgain` joins the group.
       if (this.#joint === undefined) this.#commit.join(this, linger)
     })
   }
 
-  /** Rejects changes of a joint write, as the log rejects others. */
+  /** Throws 'dropped' if the log rejects changes: joint writes check it before they enqueue theirs. */
   assertTakes(): void {
     if (this.#dropping) throw new StorageError('dropped', `log ${this.log} has been dropped`)
   }
 
-  /** Changes that only `stageJoint` stages, in their place behind everything that waits now. */
+  /** Enqueues changes of joint writes after all changes that wait now. Only `stageJoint` stages them. */
   enqueueJoint(joint: readonly Waiting[]): void {
     this.#joint ??= new Set()
     for (const waiting of joint) {
@@ -151,7 +151,10 @@ export class LogWriter implements GroupMember {
     this.joinAgain()
   }
 
-  /** Stages the changes of joint writes, which are those that wait first. Then `settle` and `joinAgain`. */
+  /**
+   * Stages the changes of joint writes, which are the first of the waiting changes. After it the caller calls `settle`
+   * and `joinAgain`.
+   */
   stageJoint(batch: Batch, nowMs: number, joint: ReadonlySet<Waiting>): void {
     let taken = 0
     while (taken < this.#waiting.length && joint.has(this.#waiting[taken]!))
@@ -159,7 +162,7 @@ export class LogWriter implements GroupMember {
     this.#stageFirst(taken, batch, nowMs)
   }
 
-  /** What waited behind a joint write takes part in the next group. */
+  /** The changes that waited after a joint write take part in the next group. */
   joinAgain(): void {
     if (this.#joint?.size === 0) this.#joint = undefined
     const [first] = this.#waiting
@@ -218,7 +221,7 @@ export class LogWriter implements GroupMember {
   }
 }
 
-/** About what these events take in a write. */
+/** Approximate bytes of these events in a write. */
 export function bytesOf(events: readonly EventData[], headers: readonly Buffer[]): number {
   let bytes = 0
   for (let i = 0; i < events.length; i++) {

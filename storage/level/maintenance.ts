@@ -2,20 +2,22 @@
  * One step of maintenance on LevelDB: drops logs, trims expired events, sweeps segments that no log refers to, and joins
  * the small blocks of events that arrived one by one.
  *
- * A step is bounded. Each kind of work has a budget of its own, and the next step continues with the log at which this one
- * stopped, so that no kind of work and no log waits for another for ever.
+ * A step is bounded. Each kind of work has a budget of its own. The next step continues after the log at which this one
+ * stopped, so that every kind of work and every log gets its share.
  */
 import type { LogId, MaintenancePlan, MaintenanceResult } from '../log.ts'
-import { OwnSlice } from './own-slice.ts'
 import type { Progress } from './progress.ts'
+import { TimeSlice } from './time-slice.ts'
 
-/** Blocks removed by one call of the log: a few milliseconds, so that appends in between hardly notice. */
+/**
+ * Blocks removed by one call of the log. This takes a few milliseconds, so that appends in between are hardly delayed.
+ */
 const CALL_BLOCKS = 512
 /** Blocks of one kind of work removed in one step. */
 const STEP_BLOCKS = 8 * CALL_BLOCKS
-/** Blocks read for joining by one call of the log: reading costs less than removing. */
+/** Blocks read for joining by one call of the log. More than CALL_BLOCKS, because reading costs less than removing. */
 const MERGE_CALL_BLOCKS = 4096
-/** Younger blocks are at the end of the log, where it is written and read back; older ones may be joined. */
+/** Only older blocks are joined. Younger ones are at the end of the log, where events are written and read back. */
 const MERGE_AFTER_MS = 10_000
 
 /** The bounded calls that a log offers (level-log.ts). */
@@ -39,7 +41,8 @@ export class Maintenance {
   }
 
   async step({ logs, dropped, mayRewrite, onError }: MaintenancePlan): Promise<MaintenanceResult> {
-    const slice = new OwnSlice() // a log that needs nothing answers without waiting for the disk
+    // A log without work returns without waiting for the disk, so without slices the loops would block the event loop.
+    const slice = new TimeSlice()
     const dropping = new Budget()
     for (const log of dropped) {
       if (dropping.spent) break
@@ -90,7 +93,7 @@ class Budget {
     return this.#left <= 0
   }
 
-  /** Repeats a call until it has nothing more to do or the budget is used up. A call that finds nothing is free. */
+  /** Repeats a call until it has no more work or the budget is used up. A call that finds nothing is free. */
   async spend(call: (limit: number) => Promise<Progress>): Promise<void> {
     let more = true
     while (more && !this.spent) {
@@ -103,20 +106,20 @@ class Budget {
   }
 }
 
-/** Remembers between steps where the next one begins. */
+/** The order of logs over several steps: remembers the log with which the next step begins. */
 class RoundRobin {
   #next = 0
   #count = 0
   #at = 0
 
-  /** Whether the step stops here; then the next one begins with the log after this, and reaches this one last. */
+  /** Whether the step stops here. Then the next step begins with the log after this one, and reaches this one last. */
   endsWith(budget: Budget): boolean {
     if (!budget.spent) return false
     this.#next = (this.#at + 1) % this.#count
     return true
   }
 
-  /** All of them, from the one at which the last step stopped. */
+  /** All logs, beginning with the one after the log at which the last step stopped. */
   *order<T>(all: readonly T[]): Generator<T> {
     this.#count = all.length
     for (let i = 0; i < all.length; i++) {

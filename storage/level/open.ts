@@ -1,5 +1,5 @@
 /**
- * Opens a data folder: checks the format it was written in before anything touches it, then LevelDB, then the log.
+ * Opens a data folder: checks its format before anything in it is changed, then opens LevelDB, then the log.
  *
  *   <data>/FORMAT     format-stamp.ts
  *   <data>/IDENTITY   store-identity.ts
@@ -23,15 +23,16 @@ import { uniqueNumber } from './unique-number.ts'
 import { WalName } from './wal-name.ts'
 
 /**
- * LevelDB maps its files into memory, and every page that a long read touches counts as the process's until the file is
- * unmapped. It keeps this many files less ten mapped (74 is the least it takes), each about as large as its memory table
- * when it was flushed. So both are small: a read of any length stays under 250 MB (docs/decisions/0008-memory.md).
+ * LevelDB maps its files into memory, and every page that a long read touches counts as memory of the process until the
+ * file is unmapped. It keeps at most this many files minus ten mapped (74 is the minimum that it accepts). Each file is
+ * about as large as LevelDB's memory table when it was flushed. So both numbers are small: a read of any length stays
+ * under 250 MB (docs/decisions/0008-memory.md).
  */
 const OPEN_FILES = 74
 const WRITE_BUFFER_BYTES = 2 * 1024 * 1024
 const BLOCK_CACHE_BYTES = 8 * 1024 * 1024
 
-/** What LevelDB is opened with; the bench opens its bare LevelDB with the same. */
+/** The options with which LevelDB is opened. The bench opens its plain LevelDB with the same options. */
 export const LEVEL_OPTIONS = {
   keyEncoding: 'buffer',
   valueEncoding: 'buffer',
@@ -41,8 +42,8 @@ export const LEVEL_OPTIONS = {
 } as const
 
 /**
- * Opens, and creates if need be. A store whose damage LevelDB would hide is not opened (start-check.ts). Rejects with StorageError 'format',
- * 'locked', 'corrupt' or 'unavailable'.
+ * Opens a store, and creates it if it does not exist. A store with damage that LevelDB would hide is not opened
+ * (start-check.ts). Rejects with StorageError 'format', 'locked', 'corrupt' or 'unavailable'.
  */
 export async function openStorage(folder: string, options: LevelLogOptions): Promise<LevelStorage> {
   const isKnown = existsSync(join(folder, 'FORMAT'))
@@ -68,11 +69,11 @@ export async function openStorage(folder: string, options: LevelLogOptions): Pro
       writeIdentity(folder, identity)
     }
     removeStopRecord(folder)
-    // The names of what was just made are content of these folders: without this a power cut may take them.
+    // Without this sync a power cut may remove the names of the files just created.
     for (const made of [folder, join(folder, 'store')]) syncFolder(made)
     if (canSyncFolders()) walName = new WalName(join(folder, 'store'))
   } catch (cause) {
-    await db.close() // or the folder stays locked
+    await db.close() // otherwise the folder stays locked
     throw unusable(folder, cause)
   }
   try {
@@ -100,7 +101,7 @@ export async function openStorage(folder: string, options: LevelLogOptions): Pro
   }
 }
 
-/** LevelDB's own errors do not say where. */
+/** Adds the folder to the message, because LevelDB's own errors do not name it. */
 function namingFolder(folder: string, error: unknown): unknown {
   if (!(error instanceof StorageError) || error.cause === undefined) return error
   return new StorageError(error.code, `data folder ${folder} cannot be opened: ${error.message}`, {
@@ -126,7 +127,7 @@ async function diskSpaceFreed(folder: string): Promise<void> {
   }
 }
 
-/** A crash in the first moments of a new folder leaves it so, too. */
+/** A crash shortly after a new folder was created leaves the same state. */
 function emptied(folder: string): string {
   return `data folder ${folder} had a FORMAT stamp and no folder store: an empty one was made. If it had one, it is gone`
 }
@@ -138,7 +139,7 @@ function locked(folder: string): StorageError {
   )
 }
 
-/** Without it the next start finds what it found without: a disk that is full is no reason to fail at the stop. */
+/** The stop record is optional: a full disk must not make the stop fail. */
 function recordStop(folder: string, manifest: string): void {
   try {
     writeStopRecord(folder, manifest)
@@ -149,7 +150,7 @@ interface StorageOptions {
   readonly folder?: FolderState
 }
 
-/** The same on a LevelDB that is open, or opens itself, such as one in memory. */
+/** The same for a LevelDB that is open, or opens itself, such as the one in memory. */
 export async function openStorageOn(
   db: Level,
   { folder, ...options }: LevelLogOptions & StorageOptions,
@@ -158,7 +159,7 @@ export async function openStorageOn(
   try {
     log = await LevelLog.open(db, options)
   } catch (error) {
-    await db.close() // or the folder stays locked
+    await db.close() // otherwise the folder stays locked
     throw storageErrorOf(error)
   }
   return new LevelStorage(db, log, options.sync, folder)

@@ -1,4 +1,7 @@
-/** Whether a disk that failed takes writes again: found out beside the store, which can only be tried by closing it. */
+/**
+ * Tests whether a disk that failed accepts writes again. The test writes files beside the store, because the store
+ * itself can only be tested by closing and opening it.
+ */
 import { existsSync, statfsSync } from 'node:fs'
 import { open, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -7,37 +10,43 @@ import { canSyncFolders, syncFolder } from './format-stamp.ts'
 import { storageErrorOf } from './level-error.ts'
 import { removeUncommittedTables, uncommittedTables } from './uncommitted-tables.ts'
 
-/** A manifest, and the first writes. */
+/** For a manifest, and the first writes. */
 const SPARE_BYTES = 256 * 1024
-/** What opening makes: a table, a manifest, its name in CURRENT, a log. Each takes a place in a file system that counts them. */
+/**
+ * The number of files that opening a store creates: a table, a manifest, the new file for CURRENT, a log. A file system
+ * may limit the number of files.
+ */
 const FILES = 4
 const CHUNK = Buffer.alloc(256 * 1024, 'probe')
 
-/** What LevelDB compacts as soon as it is open may take so much more at first. Where it is not there the store may fail again. */
+/**
+ * LevelDB compacts as soon as it is open, which may take this much more disk space at first. With less free disk space
+ * the store may fail again.
+ */
 const COMPACTION_BYTES = 32 * 1024 * 1024
-/** With so much more free disk space than at the failure, another try is worth it. */
+/** If free disk space has grown by this much since the failure, another attempt to open the store is worth it. */
 const GROWN_BYTES = 256 * 1024
-/** A try costs readers their connections: where nothing has changed the next one is put off so long. */
+/** An attempt closes the connections of readers. If nothing has changed, the next attempt is delayed by this time. */
 const UNCHANGED_MS = 30_000
 
 export interface Failure {
   /** Free disk space when the write failed, if it is known. */
   readonly freeBytes: number | undefined
-  /** A request waits that will free disk space. */
+  /** A request that will free disk space is waiting. */
   readonly urgent: boolean
 }
 
-/** Whether the store should be opened again: asked every few seconds since it has failed. */
+/** Decides whether the store should be opened again. It is asked every few seconds after a failure. */
 export class DiskProbe {
   readonly #folder: string
-  /** Of the first look since the last try. */
+  /** Time of the first check since the last attempt. */
   #sinceMs: number | undefined
 
   constructor(folder: string) {
     this.#folder = folder
   }
 
-  /** Rejects with StorageError while it would be in vain, or is not worth it. */
+  /** Rejects with StorageError while an attempt would fail, or is not worth it. */
   async ready({ freeBytes: freeAtFailure, urgent }: Failure): Promise<void> {
     this.#sinceMs ??= performance.now()
     await probeDisk(this.#folder)
@@ -56,10 +65,10 @@ export class DiskProbe {
 }
 
 /**
- * Writes into the data folder as much as opening the store will, which writes anew what is in LevelDB's logs, and as many
- * files; syncs them and takes them away. What more LevelDB may want, for compaction, is not asked for: a disk that has
- * never so much free disk space would keep the store from being opened, and so keep a truncation from freeing it.
- * Disk space that opening will free counts as free. Rejects with StorageError.
+ * Writes as many bytes and as many files into the data folder as opening the store will, syncs them and deletes them.
+ * Opening writes the content of LevelDB's logs again. The additional disk space for compaction is not tested: on a disk
+ * that never has so much free, the store would never be opened, and then no truncation could free disk space. Disk
+ * space that opening will free counts as free. Rejects with StorageError.
  */
 export async function probeDisk(folder: string): Promise<void> {
   try {
@@ -69,7 +78,7 @@ export async function probeDisk(folder: string): Promise<void> {
       await tryWriting(folder, bytes)
     } catch (error) {
       const free = freeBytesNow(folder)
-      const lacksBytes = storageErrorOf(error).code === 'full' && free < bytes // and not places for files, or a quota
+      const lacksBytes = storageErrorOf(error).code === 'full' && free < bytes // bytes are missing, not files or a quota
       if (!lacksBytes || free + uncommittedTables(store).bytes < bytes) throw error
     }
   } catch (error) {
@@ -77,14 +86,17 @@ export async function probeDisk(folder: string): Promise<void> {
   }
 }
 
-/** Before a store is opened: deletes files that LevelDB would delete too late, if there is too little disk space to open it. */
+/**
+ * Called before a store is opened. If there is too little disk space to open it, deletes files that LevelDB would
+ * delete too late.
+ */
 export async function freeDiskSpace(folder: string): Promise<void> {
   const store = join(folder, 'store')
   if (!existsSync(store) || freeBytesNow(folder) >= (await bytesToOpen(store))) return
   await removeUncommittedTables(store)
 }
 
-/** None if the disk cannot be asked. */
+/** 0 if the file system does not report it. */
 export function freeBytesNow(folder: string): number {
   try {
     const { bavail, bsize } = statfsSync(folder)

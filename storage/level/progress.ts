@@ -1,4 +1,7 @@
-/** The answer of a bounded piece of maintenance: how many blocks it removed, and whether there is more of the same to do. */
+/**
+ * The result of a bounded call of maintenance: the number of removed blocks, and whether there is more of the same
+ * work.
+ */
 export interface Progress {
   readonly removed: number
   readonly more: boolean

@@ -1,11 +1,12 @@
 /**
- * Walks keys in order, a few hundred KiB at a time, each time with a fresh iterator.
+ * Reads entries in key order, a few hundred KiB at a time, each time with a new iterator.
  *
- * An open LevelDB iterator pins files and a snapshot. A reader may be a client that takes one byte a second, so none is
- * held between two rounds. The next round is fetched while the caller works on this one, and rounds are large, as long as
- * the caller is quick: many slow readers together would hold much memory for nothing.
+ * An open LevelDB iterator pins files and a snapshot. A reader may be a client that takes one byte a second, so no
+ * iterator stays open between two rounds. While the caller is fast, rounds are large, and the next round is fetched
+ * while the caller works on this one. For slow callers this is not done: many of them together would hold much memory
+ * for no benefit.
  *
- * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
+ * Indexes with `!` are in range: the loop bound, or an earlier check of the length, ensures it.
  */
 import type { AbstractGetOptions, AbstractIterator, AbstractIteratorOptions } from 'abstract-level'
 import { freeMemory } from '../free-memory.ts'
@@ -14,43 +15,43 @@ import { storageErrorOf } from './level-error.ts'
 
 export type Entry = [key: Buffer, value: Buffer]
 
-/** Enough that opening the iterator does not count. */
+/** Large enough that the cost of opening the iterator is negligible. */
 const ROUND_BYTES = 512 * 1024
 /**
- * For a caller who takes less than this in a millisecond, rounds are small: to wait for one is nothing to him. On the
- * average of the whole scan, for a slow network takes megabytes at a time, too, and then nothing for seconds.
+ * A caller that consumes fewer bytes per millisecond than this gets small rounds: it does not notice the wait for one.
+ * Averaged over the whole scan, because a slow network also takes megabytes at once and then nothing for seconds.
  */
 const SLOW_BYTES_PER_MS = 10 * 1024
 const SLOW_ROUND_BYTES = 96 * 1024
-/** A round has at most so many entries, and no more than a few times those of the last round. */
+/** A round has at most this many entries, and at most ROUND_GROWTH times the entries of the last round. */
 const ROUND_ENTRIES = 4096
 const ROUND_GROWTH = 4
 
 /**
- * Entries with `gte <= key < lt`, in order. Those that have been fetched are taken without waiting:
+ * Entries with `gte <= key < lt`, in order. `take` returns the fetched ones without waiting:
  *
  *   for (let entry = scan.take(); entry !== undefined || (await scan.fetch()); entry = scan.take()) …
  *
- * Most reads want only the beginning, and know its key: so the first round is the entry of `gte` alone, if there is one,
- * the second is one entry, for what is wanted may begin right behind, and only then are rounds large and fetched ahead.
+ * Most reads need only the first entries and know the first key. So the first round is the entry of `gte`, if it
+ * exists, the second is one more entry, and only later rounds are large and prefetched.
  */
 export class EntryScan {
   readonly #db: Level
   readonly #lt: Buffer
-  /** Where the next round begins. */
+  /** The key at which the next round begins. */
   #gte: Buffer
-  /** Keys that are looked up before anything is scanned. */
+  /** Keys that are looked up before the scan begins. */
   #known: Buffer[]
   #round: readonly Entry[] = []
   #at = 0
-  /** How many entries the next round may have. */
+  /** Maximum number of entries in the next round. */
   #entries = 1
   #ahead: Promise<Entry[]> | undefined
-  /** Handed out since `#sinceMs`, which is when the first round was. */
+  /** Bytes of the rounds fetched since `#sinceMs`, the time of the first round. */
   #bytes = 0
   #sinceMs = 0
 
-  /** `second` is the first key above `gte`, where it is known: both entries are then one round. */
+  /** `second` is the first key above `gte`, if it is known. Then both entries are one round. */
   constructor(db: Level, gte: Buffer, lt: Buffer, second?: Buffer) {
     this.#db = db
     this.#gte = gte
@@ -58,12 +59,12 @@ export class EntryScan {
     this.#known = second === undefined ? [gte] : [gte, second]
   }
 
-  /** The next of the entries that have been fetched. */
+  /** The next fetched entry; undefined if all of them have been taken. */
   take(): Entry | undefined {
     return this.#at < this.#round.length ? this.#round[this.#at++] : undefined
   }
 
-  /** Fetches more; false if there are none. */
+  /** Fetches more entries; false if there are none. */
   async fetch(): Promise<boolean> {
     this.#at = 0
     try {
@@ -77,7 +78,7 @@ export class EntryScan {
     return this.#round.length > 0
   }
 
-  /** The values that have been fetched are used no more, taken or not: large ones are empty from now on. */
+  /** Frees the memory of the fetched values, taken or not. Large values are empty after that. */
   release(): void {
     if (this.#round.length === 0) return
     if (handsOutCopies(this.#db)) freeMemory(this.#round.map(([, value]) => value))
@@ -113,7 +114,7 @@ export class EntryScan {
     for (const [, value] of round) this.#bytes += value.length
     if (!isFirst && !isSlow) {
       this.#ahead = this.#beginRound(bytesMax)
-      this.#ahead.catch(() => {}) // told when it is awaited; a caller that stops early does not care
+      this.#ahead.catch(() => {}) // `await` throws the error; a caller that stops early does not need it
     }
     return round
   }
@@ -123,12 +124,12 @@ export class EntryScan {
   }
 }
 
-/** The engine in memory hands out what it keeps. */
+/** False for the engine in memory, which returns the buffers that it stores. */
 function handsOutCopies(db: Level): boolean {
   return db.supports.permanence
 }
 
-/** A long read must not push out what point reads need. */
+/** A long read must not evict blocks from the cache that point reads need. */
 const NOT_CACHED = { fillCache: false } as AbstractGetOptions<Buffer, Buffer>
 
 async function fetchRound(
@@ -142,8 +143,8 @@ async function fetchRound(
   const iterator = db.iterator(options)
   try {
     const round = (await iterator.nextv(entries)) as Entry[]
-    // Until the garbage collector finds it, classic-level's iterator keeps a copy of what it has read last. So let that be
-    // nothing, or the rounds of a long read pile up unseen.
+    // Until it is garbage-collected, classic-level's iterator keeps a copy of the entries that it has read last. So its
+    // last read is empty. Otherwise the rounds of a long read accumulate in memory.
     iterator.seek(lt)
     await iterator.nextv(1)
     return round
@@ -168,7 +169,7 @@ async function onlyKey(
 ): Promise<Buffer | undefined> {
   let iterator: AbstractIterator<Level, Buffer, Buffer> | undefined
   try {
-    // Not db.keys(), which is two objects for each read, and both outlive it until a large garbage collection.
+    // Not db.keys(): it creates two objects for each read, and both stay in memory until a major garbage collection.
     iterator = db.iterator({ ...range, limit: 1, values: false })
     const [entry] = await iterator.nextv(1)
     return entry?.[0]

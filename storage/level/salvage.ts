@@ -1,8 +1,8 @@
 /**
- * The events of one log, as far as they can be read from the files of a closed store: block by block, whatever is wrong with
- * LevelDB's own checksums, for each block has one of ours.
+ * Reads the events of one log from the files of a closed store, as far as they can be read. It reads block by block,
+ * and also uses blocks that do not match LevelDB's own checksums, because each block has one of ours.
  *
- * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
+ * Indexes with `!` are in range: the loop bound, or an earlier check of the length, ensures it.
  */
 
 import type { StoreFiles } from '../level-files/store-files.ts'
@@ -28,10 +28,13 @@ import {
 } from './segment-reference.ts'
 import { decodeTail, type StoredTail } from './tail-codec.ts'
 
-/** Events `[from, to]` are left out; `to` is undefined where their number is unknown. */
+/** Events `[from, to]` are left out; `to` is undefined if their number is unknown. */
 export type OnLost = (from: number, to: number | undefined, reason: string) => void
 
-/** In order, without those that are lost; each block as a whole, so the first may begin before the trim point. */
+/**
+ * The blocks in order, without lost events. A block is returned with all its bytes, so the first may begin before the
+ * trim point.
+ */
 export function* salvageLog(files: StoreFiles, log: LogId, onLost: OnLost): Generator<EventBlock, void> {
   const tail = readableTail(files, log)
   const ledger = new Ledger(tail?.firstSequence ?? 0, onLost)
@@ -51,7 +54,7 @@ function* salvageSegment(
 ): Generator<EventBlock, void> {
   const first = sequenceOfKey(key)
   const timestampMs = timestampOfKey(key)
-  const reference = ledger.read(first, () => mendedReference(key, value))
+  const reference = ledger.read(first, () => repairedReference(key, value))
   if (reference === undefined) return
   const { segment, count } = reference
   for (const piece of files.entries(pieceKey(segment, 0), afterSegment(segment))) {
@@ -63,27 +66,27 @@ function* salvageSegment(
 }
 
 /**
- * A reference of which one byte has changed is mended, for a whole upload depends on it: of the few thousand values that differ
- * from it in one byte, the one that matches its checksum is what was written.
+ * Decodes a reference, and repairs it if one byte was altered, because a whole upload depends on it. A few thousand
+ * values differ from the stored one in one byte. The one that matches its checksum is the value that was written.
  */
-function mendedReference(key: Buffer, value: Buffer): SegmentReference {
+function repairedReference(key: Buffer, value: Buffer): SegmentReference {
   try {
     return decodeReference(key, value)
   } catch (error) {
-    const mended = Buffer.from(value)
+    const repaired = Buffer.from(value)
     for (let at = 0; at < value.length && value.length === REFERENCE_BYTES; at++) {
       for (let flip = 1; flip < 256; flip++) {
-        mended[at] = value[at]! ^ flip
-        const reference = readableReference(key, mended)
+        repaired[at] = value[at]! ^ flip
+        const reference = readableReference(key, repaired)
         if (reference !== undefined) return reference
       }
-      mended[at] = value[at]!
+      repaired[at] = value[at]!
     }
     throw error
   }
 }
 
-/** What has been handed out, and what is missing in between. */
+/** Tracks the returned events, and reports the missing ones between them. */
 class Ledger {
   readonly #onLost: OnLost
   #next: number
@@ -98,7 +101,7 @@ class Ledger {
     const block = this.read(sequence, decode)
     if (block === undefined) return
     const end = sequence + block.starts.length
-    if (end <= this.#next) return // an older state of what has been handed out, or trimmed
+    if (end <= this.#next) return // an older version of events that were returned, or trimmed events
     yield sequence >= this.#next ? block : from(block, this.#next - sequence)
     this.#next = end
   }

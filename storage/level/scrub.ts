@@ -1,11 +1,11 @@
 /**
- * Reads a closed store from its first key to its last and holds everything against everything else: checksums, sequences
- * without gaps, times that never go back, pieces against their references, tails against what is there.
+ * Reads a closed store from first to last key and compares: checksums, sequences without gaps, times that never go
+ * back, pieces with their references, tails with the events that exist.
  *
- * Keys come in their order, which is documents, blocks and references, tails, marks, orphans, pieces (keys.ts). So what is
- * a pass finds of a log can be compared with its tail only at the end. Memory is bounded by the number of logs and uploads.
+ * The order of keys is documents, blocks and references, tails, marks, orphans, pieces (keys.ts). So the events of a
+ * log can be compared with its tail only at the end. Memory is bounded by the number of logs and uploads.
  *
- * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
+ * Indexes with `!` are in range: the loop bound, or an earlier check of the length, ensures it.
  */
 
 import type { Entry } from '../level-files/write-batch.ts'
@@ -29,7 +29,9 @@ import {
 import { decodeReference } from './segment-reference.ts'
 import { decodeTail, EMPTY_TAIL, type StoredTail } from './tail-codec.ts'
 
-/** Something that is not what was written. `log` and the sequences say which events are concerned, as far as known. */
+/**
+ * A difference from the data that was written. `log` and the sequences identify the events concerned, as far as known.
+ */
 export interface Damage {
   readonly reason: string
   readonly log?: LogId
@@ -42,28 +44,28 @@ export interface ScrubVisitor {
   /** In the order of collections and ids; `text` is the JSON. */
   document(collection: string, id: string, text: string): void
   damage(damage: Damage): void
-  /** Now and then: bytes of keys and values read so far. */
+  /** Called every PROGRESS_BYTES, with the bytes of keys and values read so far. */
   progress(bytes: number): void
 }
 
 export interface ScrubTotals {
-  /** Events and body bytes of each log that are there and sound. */
+  /** Events and body bytes of each log that exist and are sound. */
   readonly logs: ReadonlyMap<LogId, { readonly events: number; readonly bodyBytes: number }>
-  /** Uploads that were not committed, which the janitor will remove. */
+  /** Uploads that were not committed. The janitor will remove them. */
   readonly abandonedUploads: number
-  /** Uploads that belong to no log and are not marked as abandoned: they only take space. */
+  /** Uploads that belong to no log and are not marked as abandoned. They only use disk space. */
   readonly strayUploads: number
 }
 
-/** What has been seen of one log. */
+/** The state of one log, from the entries read so far. */
 class LogState {
   first: { readonly sequence: number; readonly timestampMs: number } | undefined
-  /** Sequence behind the last event seen. */
+  /** Sequence after the last event read. */
   end = 0
   lastTimestampMs = 0
   events = 0
   bodyBytes = 0
-  /** Why the events from `end` on cannot be read, up to the next that can. */
+  /** The reason why the events from `end` on cannot be read, up to the next readable ones. */
   unreadable: string | undefined
   damaged = false
 }
@@ -118,7 +120,7 @@ class Scrub {
     else if (kind === 'tail') this.#takeTail(key, value)
     else if (kind === 'document') this.#takeDocument(entry)
     else if (!sound)
-      return // a key without a checksum of our own: that the file is damaged has been told
+      return // a key without a checksum of our own; the damage of the file has been reported
     else if (kind === 'mark') this.#marks.add(logOfMarkKey(key))
     else if (kind === 'orphan') this.#orphans.add(segmentOfOrphanKey(key))
     else this.#visitor.damage({ reason: `unknown key ${key.toString('hex')}` })
@@ -178,7 +180,7 @@ class Scrub {
     }
   }
 
-  /** Whether the log goes on at this sequence; if events before it are missing, that is reported. */
+  /** Whether the log continues at this sequence. If events before it are missing, reports that. */
   #reach(log: LogId, state: LogState, sequence: number): boolean {
     if (sequence < state.end) {
       this.#tell(log, sequence, sequence, `a block stands here twice; sequence ${state.end} was to come`)
@@ -256,7 +258,7 @@ class Scrub {
     this.#tell(log, sequence + Math.min(next, count), sequence + count - 1, unreadable ?? MISSING)
   }
 
-  /** Holds what was seen of a log against its tail. */
+  /** Compares the entries of a log with its tail. */
   #endLog(log: LogId, state: LogState): void {
     const { first, end, unreadable } = state
     const marked = this.#marks.has(log)

@@ -1,10 +1,12 @@
 /**
- * A reference: what stands in a log for a committed segment, so that a large upload joins the log by one small write.
+ * A reference: the entry in a log that stands for a committed segment, so that one small write adds a large upload to
+ * the log.
  *
  *   reference := 0x02 | crc32c u32 | segmentId u64 | eventCount u64
  *
- * Little-endian; crc32c covers the key and everything after the field. The segment's pieces are keyed by the index of
- * their first event; all of its events have the timestamp of the reference's key and sequences from the key's on.
+ * Little-endian; crc32c covers the key and everything after the field. The keys of the segment's pieces contain the
+ * index of their first event. All events of the segment have the timestamp of the reference's key; their sequences
+ * begin with the sequence of that key.
  */
 import { crc32c } from '@node-rs/crc32'
 import { StorageError } from '../storage-error.ts'
@@ -45,7 +47,7 @@ export function decodeReference(key: Buffer, value: Buffer): SegmentReference {
   }
 }
 
-/** Undefined if it is not what was written. */
+/** Undefined if the value differs from the one that was written. */
 export function readableReference(key: Buffer, value: Buffer): SegmentReference | undefined {
   try {
     return decodeReference(key, value)

@@ -1,6 +1,6 @@
 /**
- * The block of one event, which is what most groups add to a log where many streams grow at once. The same bytes as a
- * BlockBuilder would make of it, at a third of the time.
+ * Builds the block of one event. If many streams grow at the same time, most groups add only one event to a log. The
+ * bytes are those that a BlockBuilder would produce, in a third of the time.
  */
 import type { EventData } from '../log.ts'
 import { BLOCK_TYPE, COUNT_OFFSET, RUNS_OFFSET, type UnsealedBlock } from './block-codec.ts'

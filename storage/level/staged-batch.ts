@@ -1,12 +1,13 @@
 /**
- * A batch on its way in. A small one waits in memory and joins the log as blocks; one above 1 MiB is written aside as
- * the pieces of a segment, which joins the log by one small reference. Either way: all of it or nothing.
+ * A batch that is being uploaded. Up to 1 MiB it waits in memory and is appended as blocks. Above that it is written as
+ * pieces of a segment, and one small reference adds the segment to the log. It becomes visible as a whole or not at
+ * all.
  *
- * Pieces are written with fsync. LevelDB starts a new write-ahead log whenever its memory table is full and never syncs
- * the old one, so the fsync of the reference alone would not cover pieces written before that moment.
+ * Pieces are written with fsync. LevelDB starts a new write-ahead log whenever its memory table is full, and never
+ * syncs the old one. So the fsync of the reference alone would not cover pieces that were written before that.
  *
- * The segment is marked as an orphan until the write that adds the reference, which removes the mark: what a crash or
- * an aborted upload leaves behind is found by its mark and swept.
+ * The segment is marked as an orphan until the write that adds the reference; that write removes the mark. If a crash
+ * or an aborted upload leaves a segment, the mark identifies it and it is swept.
  */
 import assert from 'node:assert'
 import type { EventHeaders, EventSlices, LogId, Position, StagedBatch } from '../log.ts'
@@ -21,17 +22,17 @@ import type { Change } from './log-change.ts'
 import { EVENT_OVERHEAD_BYTES } from './log-group.ts'
 import type { LogWriter } from './log-writer.ts'
 
-/** From here on a batch is staged on disk. CDAP's `stream.batch.buffer.threshold`. */
+/** Above this size a batch is staged on disk. CDAP's `stream.batch.buffer.threshold`. */
 const STAGE_BYTES = 1024 * 1024
-/** One write of pieces. Larger ones make larger LevelDB files, see open.ts. */
+/** Size of one write of pieces. Larger writes make larger LevelDB files, see open.ts. */
 const PIECES_BYTES = 1024 * 1024
 
-/** What a staged batch needs from its log engine. */
+/** The functions of the log engine that a staged batch needs. */
 export interface StagingArea {
   readonly db: Level
   readonly commit: GroupCommit
   nextSegment(): number
-  /** The segment belongs to no log and will not: sweep it. */
+  /** The segment belongs to no log and will not become part of one: sweep it. */
   abandon(segment: number): void
   writerOf(log: LogId): LogWriter
 }
@@ -45,15 +46,15 @@ export class LevelStagedBatch implements StagedBatch {
   readonly #area: StagingArea
   readonly #builder = new BlockBuilder()
   #segment: number | undefined
-  /** Events and body bytes that are in pieces already. */
+  /** Events and body bytes that are already in pieces. */
   #stagedCount = 0
   #stagedBodyBytes = 0
-  /** The write under way: one at a time, while the next pieces are being filled. */
+  /** The current write of pieces. One runs at a time, while the next pieces are being filled. */
   #writing: Promise<void> = Promise.resolve()
   #lastHeaders: EventHeaders | undefined
   #lastEncoded: Buffer = Buffer.alloc(0)
   #log: LogId
-  /** All of it, as one change of its log, once that is asked for: then no more is added. */
+  /** The whole batch as one change of its log, set by the first `take`. After that no events are added. */
   #change: BatchChange | undefined
   #ended = false
 
@@ -104,8 +105,8 @@ export class LevelStagedBatch implements StagedBatch {
   }
 
   /**
-   * The batch as one change of its log, which the caller writes; undefined if it is empty. From here on a segment may be
-   * part of the log, whatever the outcome: if not, its mark is found at the next open.
+   * The batch as one change of its log, which the caller writes; undefined if it is empty. After this call a segment
+   * may become part of the log, whatever the outcome. If it does not, the next opening finds its mark.
    */
   take(): (BatchChange & { readonly writer: LogWriter }) | undefined {
     this.#assertOpen()
@@ -115,7 +116,7 @@ export class LevelStagedBatch implements StagedBatch {
     return { ...this.#change, writer: this.#area.writerOf(this.#log) }
   }
 
-  /** Nothing of what was taken has been written: it can be committed again, or discarded. */
+  /** The change that `take` returned was not written. The batch can be committed again, or discarded. */
   giveBack(): void {
     this.#ended = false
   }
@@ -137,7 +138,7 @@ export class LevelStagedBatch implements StagedBatch {
     if (this.#ended) return
     this.#ended = true
     this.#builder.take(true)
-    await this.#writing.catch(() => {}) // a write that failed has told its caller already
+    await this.#writing.catch(() => {}) // the caller of the failed write has its error already
     if (this.#segment !== undefined) this.#area.abandon(this.#segment)
   }
 
@@ -145,13 +146,13 @@ export class LevelStagedBatch implements StagedBatch {
     if (this.#ended) throw new StorageError('closed', 'the batch has been committed or discarded')
   }
 
-  /** Starts the next write once the one before has ended, so that at most one is under way and one is being filled. */
+  /** Starts the next write after the previous one has ended, so that at most one runs while one is being filled. */
   async #writePieces(all: boolean): Promise<void> {
     await this.#writing
     const refusal = this.#area.commit.refusal()
     if (refusal !== undefined) throw refusal
     const blocks = this.#builder.take(all)
-    if (blocks.length === 0) return // taken by an `add` that waited beside this one
+    if (blocks.length === 0) return // another `add` that waited at the same time has taken them
     const batch = this.#area.db.batch() as Batch
     if (this.#segment === undefined) {
       this.#segment = this.#area.nextSegment()
@@ -165,6 +166,6 @@ export class LevelStagedBatch implements StagedBatch {
     }
     if (copiesOnPut(this.#area.db)) this.#builder.recycle(blocks)
     this.#writing = this.#area.commit.write(batch)
-    this.#writing.catch(() => {}) // the next `await` of it rejects
+    this.#writing.catch(() => {}) // the next `await` of this promise rejects
   }
 }

@@ -1,17 +1,17 @@
 /**
- * What is looked at before LevelDB opens a store, because LevelDB would not tell: it skips records of its write-ahead logs
- * that do not match, and deletes the log; it makes a new store where CURRENT is missing; and it reads its tables without
- * looking at their checksums.
+ * Checks before LevelDB opens a store, for damage that LevelDB does not report: it skips records of its write-ahead
+ * logs that do not match, and deletes the log; it creates a new store if CURRENT is missing; and it reads its tables
+ * without verifying their checksums.
  *
- *   manifest, write-ahead logs    all of them: what was written last
- *   tables                        the blocks with documents, tails and marks, which decide what there is
- *   STOPPED                       whether what was there after a clean stop is still there (stop-record.ts)
+ *   manifest, write-ahead logs    all of them: they contain the newest writes
+ *   tables                        the blocks with documents, tails and marks, which define the content of the store
+ *   STOPPED                       whether the files of the last clean stop are unchanged (stop-record.ts)
  *
- * Events are checked when they are read, by checksums of our own. All this takes a few milliseconds.
+ * Events are checked when they are read, by checksums of our own. These checks before opening take a few milliseconds.
  *
- * There is one more thing: LevelDB may meet a damaged block with an assertion that ends the process. So where the store was
- * not closed as it should be, all blocks of its newest tables are checked as well, a second or two: a service that
- * died of one reports it when it is started again, instead of dying again.
+ * LevelDB may also end the process by an assertion when it reads a damaged block. So after an unclean stop all blocks
+ * of the newest tables are checked too, which takes a second or two. The next start then reports the damage instead of
+ * ending the same way.
  */
 import { join } from 'node:path'
 import type { FileDamage } from '../level-files/file-damage.ts'
@@ -23,10 +23,10 @@ import { BLOCKS, markKey, NO_LOG, PIECES } from './keys.ts'
 import { ALTERED_STOP_RECORD, changedSince, readStopRecord } from './stop-record.ts'
 import { StoreLock } from './store-lock.ts'
 
-/** Read at 200 MB a second or more. */
+/** Bytes of tables to check, at 200 MB a second or more. */
 const CHECKED_BYTES_MAX = 512 * 1024 * 1024
 
-/** All that is no event. */
+/** The ranges of all keys that are not events. */
 const SMALL_KEYS: readonly (readonly [gte: Buffer | undefined, lt: Buffer | undefined])[] = [
   [undefined, BLOCKS.gte],
   [BLOCKS.lt, PIECES.gte],
@@ -34,14 +34,14 @@ const SMALL_KEYS: readonly (readonly [gte: Buffer | undefined, lt: Buffer | unde
 ]
 
 /**
- * Resolves with what the operator should know though the store can be opened. Rejects with StorageError 'corrupt' if opening
- * it would hide damage, and 'locked' if it is not ours to look at.
+ * Resolves with remarks for the operator about a store that can be opened. Rejects with StorageError 'corrupt' if
+ * opening it would hide damage, and 'locked' if another process has it open.
  */
 export async function checkBeforeOpen(folder: string): Promise<string[]> {
   const store = join(folder, 'store')
   const found = await lookOrUndefined(folder)
   if (found?.damage.length === 0) return found.remarks
-  // Another process may be changing what we have just read: with its lock in our hands, once more.
+  // Another process may be changing the files that were just read. So take its lock, and check once more.
   const lock = await StoreLock.take(store)
   try {
     const { damage, remarks } = await look(folder)
@@ -71,7 +71,7 @@ async function look(folder: string): Promise<Findings> {
   const record = readStopRecord(folder)
   const remarks = record === 'altered' ? [ALTERED_STOP_RECORD] : []
   const { hasCurrent, tables, logs } = storeFileNames(store)
-  // A crash while the first store was made leaves it without CURRENT, and without anything worth keeping.
+  // A crash during the creation of a store leaves it without CURRENT, and without any data.
   if (!hasCurrent && tables.size + logs.size === 0 && typeof record !== 'object') return { damage, remarks }
   const files = new StoreFiles(store, (one) => {
     if (!one.harmless) damage.push(one)
@@ -85,7 +85,7 @@ async function look(folder: string): Promise<Findings> {
   if (damage.length > 0) return { damage, remarks: [] }
   for (const [gte, lt] of SMALL_KEYS) for (const _ of files.entries(gte, lt));
   if (damage.length > 0 || wasClosed(files)) return { damage, remarks: [...remarks, ...remarksOn(files)] }
-  // A service that opens its store anew answers others meanwhile.
+  // Between two tables a service that opens its store again handles other requests.
   for (const _ of files.checkTables(CHECKED_BYTES_MAX)) await new Promise((resolve) => setImmediate(resolve))
   return {
     damage: damage.filter(({ fatal }) => fatal),
@@ -93,7 +93,7 @@ async function look(folder: string): Promise<Findings> {
   }
 }
 
-/** Whether the last write is the one that means nothing but the end (level-log.ts). */
+/** Whether the last write is the one without content that ends a clean stop (level-log.ts). */
 function wasClosed({ lastWrite, end }: StoreFiles): boolean {
   const [entry] = lastWrite
   if (end.kind !== 'whole' || lastWrite.length !== 1 || entry === undefined) return false

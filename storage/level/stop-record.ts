@@ -1,13 +1,14 @@
 /**
- * What a clean stop leaves on disk, written down: the one thing by which a write-ahead log that was cut later, or taken from
- * an older copy, can be distinguished from one that is whole.
+ * The record of a clean stop. Only with it can a write-ahead log that was cut off later, or restored from an older
+ * copy, be distinguished from a complete one.
  *
  *   <data>/STOPPED   {"manifest":{"name":"MANIFEST-000004","bytes":377,"crc32c":"0d1e2f3a"},
  *                     "logs":[{"name":"000007.log","bytes":9422}]} crc=5f3a9c01
  *
- * One line. It holds for the manifest that it names. LevelDB makes a new one whenever it opens a store, and that is durable
- * before anything is acknowledged; so a record whose manifest is older than CURRENT's is out of date and means nothing, also
- * if its removal was lost in a power cut, or an older Millrace has had the store open since.
+ * One line. It is valid only for the manifest that it names. LevelDB creates a new manifest whenever it opens a store,
+ * and that manifest is durable before any write is acknowledged. So a record with an older manifest than CURRENT's is
+ * out of date and is ignored. This also covers a record whose removal was lost in a power cut, and a store that an
+ * older Millrace has opened since.
  */
 import { readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -23,7 +24,10 @@ const KEY = Buffer.from(STOP_RECORD)
 
 export const ALTERED_STOP_RECORD = `${STOP_RECORD} does not match its checksum: whether anything is missing since the store was last closed is not known`
 
-/** The last write of a clean stop, which means nothing (level-log.ts): headers of the record and the batch, deletion of a mark. */
+/**
+ * The last write of a clean stop, which has no content (level-log.ts): headers of the record and the batch, deletion of
+ * a mark.
+ */
 const END_WRITE_BYTES = 7 + 12 + 2 + 5
 
 export interface StopRecord {
@@ -37,8 +41,8 @@ export function currentManifest(folder: string): string {
 }
 
 /**
- * Called when LevelDB has closed the store, which had this manifest then; if another process has opened it since, nothing
- * is written. Durable once it returns. Throws node's error.
+ * Called when LevelDB has closed the store; `manifest` is the manifest that the store had then. If another process has
+ * opened the store since, nothing is written. Durable once it returns. Throws node's error.
  */
 export function writeStopRecord(folder: string, manifest: string): void {
   const store = join(folder, 'store')
@@ -76,7 +80,7 @@ export function readStopRecord(folder: string): StopRecord | 'altered' | undefin
   return sound && text.endsWith('\n') ? (JSON.parse(json) as StopRecord) : 'altered'
 }
 
-/** Where the files of a store are not what they were when it was last stopped; nothing if the record is out of date. */
+/** The differences between the files of a store now and when it was last stopped; none if the record is out of date. */
 export function* changedSince(
   { manifest, logs }: StopRecord,
   store: string,
@@ -112,7 +116,7 @@ function* changedLogs(
   }
 }
 
-/** In a file of the right length: bytes at its end were altered, or became zeros. */
+/** In a file of the right length: bytes at its end were altered, or are zeros. */
 function* changedEnd(store: string, { end }: StoreFiles): Generator<FileDamage, void> {
   if (end.kind === 'whole') return
   const { file, offset, reason } = end.damage
@@ -136,7 +140,7 @@ function* changedManifest(
     yield { file: name, offset: 0, reason: 'it is not what it was when the store was last closed' }
 }
 
-/** The last `empty` bytes hold nothing. */
+/** The last `empty` bytes of the file have no content. */
 function* changedLength(file: string, bytes: number, found: number, empty = 0): Generator<FileDamage, void> {
   if (found === bytes) return
   const reason = `the file has ${found} bytes; when the store was last closed it had ${bytes}`

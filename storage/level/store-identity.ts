@@ -1,10 +1,10 @@
 /**
- * The identity of a store: a number that cursors carry, so that one of another store is known for what it is.
+ * The identity of a store: a number that cursors contain, so that a cursor of another store is detected.
  *
  *   <data>/IDENTITY   "millrace-store 5f3a9c01 crc=0d1e2f3a\n": 8 hexadecimal digits each, the second CRC-32C of all before " crc="
  *
- * Made when a folder without one is opened: a new folder, one of an older Millrace, and a copy by `millrace backup`, which
- * leaves it out. So a restored store is another one than the store that was backed up.
+ * Created when a folder without one is opened: a new folder, one of an older Millrace, or a copy by `millrace backup`,
+ * which leaves it out. So a restored store has another identity than the store that was backed up.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,6 +1,7 @@
 /**
- * LevelDB's lock on a store, without opening the store: opening writes. An empty LevelDB elsewhere, whose lock file is a
- * link to the store's, takes the same lock of the operating system.
+ * Takes LevelDB's lock on a store without opening the store, because opening writes. It opens an empty LevelDB in
+ * another folder, whose lock file is a symbolic link to the lock file of the store. So it takes the same lock of the
+ * operating system.
  */
 import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -19,8 +20,8 @@ export class StoreLock {
   }
 
   /**
-   * `store` is LevelDB's folder; its empty file LOCK is made if it is missing. A file system that cannot be written needs
-   * no lock. Rejects with StorageError 'locked' or 'unavailable'.
+   * `store` is LevelDB's folder. Its empty file LOCK is created if it is missing. A read-only file system needs no
+   * lock. Rejects with StorageError 'locked' or 'unavailable'.
    */
   static async take(store: string): Promise<StoreLock> {
     const folder = mkdtempSync(join(tmpdir(), 'millrace-lock-'))

@@ -1,15 +1,15 @@
 /**
- * Which opening of the store wrote the events of a log: a stretch for each opening that wrote to it.
+ * Records which opening of the store wrote the events of a log: one stretch for each opening that wrote to it.
  *
  *   document stretches/<logId>:<firstSequence>   {"epoch":2853641217} or {"epoch":…,"restored":true}
  *
- * An epoch is the number of one opening (unique-number.ts). The first group that adds events to a log since the store was
- * opened writes the document, in the same LevelDB write. So two copies of a store, once both were opened and written to,
- * never have an event with the same log, sequence and epoch: a cursor that one of them handed out behind the point where
- * they parted is known in the other for what it is (docs/decisions/0007-cursors.md).
+ * An epoch is the number of one opening (unique-number.ts). The first group that adds events to a log after the store
+ * was opened also writes the document, in the same LevelDB write. So after a store was copied, and both copies were
+ * opened and written to, their new events never have the same log, sequence and epoch. A cursor that one copy returned
+ * for such an event is therefore detected in the other (docs/decisions/0007-cursors.md).
  *
- * Events before the first stretch are of no known epoch: a Millrace that knew no epochs wrote them, or so many openings have
- * written to the log that the oldest stretches were given up.
+ * The epoch of events before the first stretch is unknown: a Millrace without epochs wrote them, or so many openings
+ * have written to the log that the oldest stretches were deleted.
  */
 import type { LogId, Stretch } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
@@ -20,20 +20,23 @@ import type { Batch, Level } from './level.ts'
 import { walk, walkText } from './walk.ts'
 
 const COLLECTION = 'stretches'
-/** Of one log. Older ones only use disk space: a cursor from so long ago is checked by the time of its event instead. */
+/**
+ * Stretches kept of one log. Older ones only use disk space: a cursor that old is checked by the timestamp of its event
+ * instead.
+ */
 const STRETCHES_MAX = 16
-/** Deleted by one write. */
+/** About how many keys one write deletes. */
 const STEP_KEYS = 512
 
-/** The stretches of one log that is in use. */
+/** The stretches of one log. */
 export class LogStretches {
   readonly #log: LogId
   readonly #epoch: number
-  /** Of this opening. */
+  /** The stretch of this opening. */
   #own: Stretch | undefined
-  /** Of earlier ones, once they have been asked for. */
+  /** Stretches of earlier openings, once they have been requested. */
   #earlier: readonly Stretch[] | undefined
-  /** Both together, once they have been asked for. */
+  /** Both together, once they have been requested. */
   #all: readonly Stretch[] | undefined
 
   constructor(log: LogId, epoch: number) {
@@ -46,7 +49,7 @@ export class LogStretches {
     return this.#own !== undefined
   }
 
-  /** This opening is about to write events from this sequence on: the same batch says so on disk. */
+  /** Called before this opening writes its first events to the log. Adds the document to the same batch. */
   begin(batch: Batch, firstSequence: number, restored: boolean): void {
     const epoch = this.#epoch
     this.#own = { firstSequence, epoch, restored }
@@ -55,14 +58,17 @@ export class LogStretches {
     batch.put(key, encodeDocument(key, restored ? { epoch, restored } : { epoch }))
   }
 
-  /** Ascending; at once if they were asked for before, for every read with a cursor asks. Rejects with StorageError 'corrupt'. */
+  /**
+   * Ascending. Returns them without a promise if they were requested before, because every read with a cursor needs
+   * them. Rejects with StorageError 'corrupt'.
+   */
   all(db: Level): readonly Stretch[] | Promise<readonly Stretch[]> {
     return this.#all ?? this.#load(db)
   }
 
   async #load(db: Level): Promise<readonly Stretch[]> {
     this.#earlier ??= await earlierStretches(db, this.#log, this.#epoch)
-    const own = this.#own // as of now: loading takes a while
+    const own = this.#own // as of now: `begin` may have set it during the load
     this.#all = own === undefined ? this.#earlier : [...this.#earlier, own]
     return this.#all
   }
@@ -88,14 +94,14 @@ async function earlierStretches(db: Level, log: LogId, ownEpoch: number): Promis
 }
 
 /**
- * Takes away the stretches of logs that are gone, and the oldest where a log has many. Once for each opening, which adds at
- * most one to a log, and for each log that is dropped.
+ * Removes the stretches of logs that no longer exist, and the oldest of a log that has many. Runs once for each
+ * opening, which adds at most one stretch to a log, and for each log that is dropped.
  */
 export class StretchSweep {
   readonly #db: Level
   readonly #commit: GroupCommit
   readonly #isThere: (log: LogId) => boolean
-  /** Logs to look at; undefined: all. */
+  /** Logs to check; undefined means all. */
   #due: Set<LogId> | undefined
 
   constructor(db: Level, commit: GroupCommit, isThere: (log: LogId) => boolean) {
@@ -108,7 +114,7 @@ export class StretchSweep {
     this.#due?.add(log)
   }
 
-  /** Rejects with StorageError; what is left then is found by the next opening. */
+  /** Rejects with StorageError. The next opening finds the stretches that are left then. */
   async run(): Promise<void> {
     const due = this.#due
     if (due?.size === 0) return

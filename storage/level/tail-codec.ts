@@ -1,12 +1,13 @@
 /**
- * The tail of a log: where it begins, where it ends, and how much was ever written. Written by checkpoints, and by groups that change more than events.
+ * The tail of a log: its trim point, its end, and how much was ever written. Written by checkpoints, and by groups with
+ * changes other than events.
  *
  *   tail := 0x01 | crc32c u32 | nextSequence u64 | lastTimestampMs u64 | bytesWritten u64
  *         | firstSequence u64 | firstTimestampMs u64 | mergedSequence u64 | mergedTimestampMs u64
  *
  * Little-endian; crc32c covers the key and everything after the field. firstSequence and firstTimestampMs are the trim
- * point: no event before it exists, and the first key of the log is not before it. mergedSequence and
- * mergedTimestampMs are the merge point: blocks before it have been joined with their neighbours where that was worth it.
+ * point: no event before it exists, and the first key of the log is not before it. mergedSequence and mergedTimestampMs
+ * are the merge point: small blocks before it have been joined with their neighbours if that was worth it.
  */
 import type { LogTail } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
@@ -18,7 +19,7 @@ const CRC_OFFSET = 1
 const FIELDS_OFFSET = 5
 
 export interface StoredTail extends LogTail {
-  /** Body bytes that were ever written. */
+  /** Body bytes ever written. */
   readonly bytesWritten: number
   readonly mergedSequence: number
   readonly mergedTimestampMs: number

@@ -1,10 +1,12 @@
 /**
- * Tables that LevelDB began and its manifest has never named: what a compaction or a flush leaves that failed, on a full disk
- * above all. LevelDB deletes them when it opens the store, but only after it has written what is in its logs into a new
- * table; where they use the last disk space, that fails, and the store could never be opened again.
+ * Tables that LevelDB started to write and its manifest has never named: the result of a failed compaction or flush,
+ * mostly on a full disk. LevelDB deletes them when it opens the store, but only after it has written the content of its
+ * logs into a new table. If these tables use the last disk space, that write fails, and the store could never be opened
+ * again.
  *
- * A manifest that is whole tells which they are: it begins with all tables that there were, and names every one that came or
- * went since, synced or not. What it has not named holds nothing that is not elsewhere.
+ * A whole manifest shows which tables these are. It begins with all tables that existed when it was created, and names
+ * every table that was added or removed since, synced or not. A table that it does not name contains only data that is
+ * also stored elsewhere.
  */
 import { rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -19,7 +21,7 @@ export interface UncommittedTables {
 
 const NONE: UncommittedTables = { names: [], bytes: 0 }
 
-/** None where the manifest cannot be read whole. Throws node's error. */
+/** None if the manifest cannot be read as a whole. Throws node's error. */
 export function uncommittedTables(store: string): UncommittedTables {
   let damaged = false
   const version = readVersion(store, () => {
@@ -32,12 +34,15 @@ export function uncommittedTables(store: string): UncommittedTables {
   return { names, bytes: names.reduce((sum, name) => sum + statSync(join(store, name)).size, 0) }
 }
 
-/** No process has the store open. Rejects with StorageError 'locked' or 'unavailable', or node's error. */
+/**
+ * Deletes these tables; no process may have the store open. Rejects with StorageError 'locked' or 'unavailable', or
+ * node's error.
+ */
 export async function removeUncommittedTables(store: string): Promise<void> {
   if (uncommittedTables(store).names.length === 0) return
   const lock = await StoreLock.take(store)
   try {
-    // Once more: while this process holds the lock no other commits one.
+    // Listed once more: while this process holds the lock, no other process commits one of them.
     for (const name of uncommittedTables(store).names) rmSync(join(store, name), { force: true })
   } finally {
     await lock.release()

@@ -1,8 +1,11 @@
-/** Varints of our blocks: LEB128, unsigned. Readers have their own loops, which keep their place in a field or a local. */
+/**
+ * Varints of our blocks: unsigned LEB128. The decoders have their own loops, which keep the offset in a field or a
+ * local variable.
+ */
 
 export const VARINT_BYTES_MAX = 5
 
-/** Returns the offset behind it. */
+/** Returns the offset after the varint. */
 export function writeVarint(bytes: Buffer, start: number, value: number): number {
   let at = start
   let rest = value

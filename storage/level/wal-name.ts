@@ -1,10 +1,11 @@
 /**
- * The name of LevelDB's write-ahead log, which has to be as durable as what stands in it.
+ * Makes the name of LevelDB's write-ahead log as durable as its content.
  *
- * LevelDB starts a new one whenever its memory table is full. It syncs what it writes there, but the folder only with its
- * next manifest: for some milliseconds a power cut may take the name of the log, and all that was acknowledged out of it
- * (docs/decisions/0017-failing-disks.md). So before a write is acknowledged, the engine checks whether the log that was in use
- * before has grown by it. If it has not, the write stands in a new one, and the folder is synced first.
+ * LevelDB starts a new log whenever its memory table is full. It syncs the content of that log, but syncs the folder
+ * only together with its next manifest. For some milliseconds a power cut may remove the name of the log, and with it
+ * all acknowledged writes in it (docs/decisions/0017-failing-disks.md). So before a write is acknowledged, the engine
+ * checks whether the log that was in use before has grown. If it has not, the write is in a new log, and the folder is
+ * synced first.
  */
 import { closeSync, fstatSync, fsync, openSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,26 +13,32 @@ import { promisify } from 'node:util'
 
 const syncHandle = promisify(fsync)
 
-/** LevelDB numbers all its files in one row: between two logs stand the tables it has made meanwhile. */
+/**
+ * File numbers to try for the next log. LevelDB numbers all its files in one sequence, so the numbers between two logs
+ * are those of the tables created meanwhile.
+ */
 const NUMBERS_TRIED = 256
 
 export class WalName {
   readonly #store: string
   readonly #folder: number
   #closed = false
-  /** Of the log that was in use when we last looked; undefined if it cannot be opened. */
+  /** File handle of the log that was in use at the last check; undefined if it cannot be opened. */
   #log: number | undefined
   #number = 0
   #length = 0
 
-  /** `store` is LevelDB's folder: open, and its names synced since. */
+  /** `store` is LevelDB's folder. LevelDB has opened it, and its file names have been synced after that. */
   constructor(store: string) {
     this.#store = store
     this.#folder = openSync(store, 'r')
     this.#follow()
   }
 
-  /** Asked after a write that had no other beside it: whether it stands in a log whose name may not be durable. */
+  /**
+   * Called after a write, if no other write ran at the same time. True if the write is in a log whose name may not be
+   * durable.
+   */
   moved(): boolean {
     if (this.#log === undefined) return true
     const { size } = fstatSync(this.#log)
@@ -40,13 +47,13 @@ export class WalName {
     return false
   }
 
-  /** Makes the names durable. Rejects with node's error. */
+  /** Makes the names of the files durable. Rejects with node's error. */
   async settle(): Promise<void> {
     await syncHandle(this.#folder)
     this.#follow()
   }
 
-  /** Once more does nothing. */
+  /** A second call has no effect. */
   close(): void {
     if (this.#closed) return
     this.#closed = true
@@ -54,7 +61,10 @@ export class WalName {
     this.#leave()
   }
 
-  /** What is not the latest log, or cannot be opened, costs the next write another sync, and no more. */
+  /**
+   * Finds the log in use. If it finds an older log, or cannot open the log, the next write needs another sync; there is
+   * no other effect.
+   */
   #follow(): void {
     const next = this.#findNext()
     if (next === undefined) return

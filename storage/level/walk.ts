@@ -1,16 +1,16 @@
 /**
- * Reads a whole range while the store opens, when nothing else goes on: some entries per call of LevelDB, from one
- * iterator. Reads that clients wait for, or that may take long, go through range-scan.ts.
+ * Reads a whole range from one iterator, some entries per call of LevelDB: mostly while the store opens, when no other
+ * work runs. Reads that clients wait for, or that may take long, use range-scan.ts.
  *
- * V8 enlarges the memory of young objects by what is alive at a collection, and the process keeps that memory. So rounds are
- * small, and callers keep little of them.
+ * V8 enlarges the memory of young objects by the objects that are alive at a garbage collection, and the process keeps
+ * that memory. So rounds are small, and callers keep little of them.
  */
 import type { KeyRange } from './keys.ts'
 import type { Level } from './level.ts'
 import { storageErrorOf } from './level-error.ts'
 import type { Entry } from './range-scan.ts'
 
-/** Smaller ones take longer: a call of LevelDB costs as much as reading dozens of entries. */
+/** Smaller rounds take longer: a call of LevelDB costs as much as reading dozens of entries. */
 const ROUND_ENTRIES = 128
 const ROUND_BYTES = 32 * 1024
 
@@ -19,7 +19,10 @@ export function walk(db: Level, range: KeyRange): AsyncGenerator<Entry[], void, 
   return rounds(db, range)
 }
 
-/** Where keys and values are UTF-8: thousands of small buffers cost more memory than all that is made of them. */
+/**
+ * For ranges whose keys and values are UTF-8. Thousands of small buffers need more memory than the objects made from
+ * them.
+ */
 export function walkText(
   db: Level,
   { gte, lt }: KeyRange,

@@ -1,7 +1,10 @@
-/** Long work of the engine itself, in slices: after each, the event loop handles what has arrived. */
+/**
+ * Divides long work of the engine into time slices. After each slice the event loop handles the events that have
+ * arrived.
+ */
 const SLICE_MS = 2
 
-export class OwnSlice {
+export class TimeSlice {
   #endMs = performance.now() + SLICE_MS
 
   get isOver(): boolean {

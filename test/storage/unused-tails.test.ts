@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { RestingTails } from '../../storage/level/resting-tails.ts'
 import type { StoredTail } from '../../storage/level/tail-codec.ts'
+import { UnusedTails } from '../../storage/level/unused-tails.ts'
 
 const number = fc.maxSafeNat()
 const tails: fc.Arbitrary<StoredTail> = fc.record({
@@ -24,18 +24,19 @@ const logs = fc
 test('tails come out as they went in, until they are woken', () => {
   fc.assert(
     fc.property(logs, fc.func(fc.boolean()), (entries, isWoken) => {
-      const resting = new RestingTails()
-      for (const [log, tail] of entries) resting.add(log, tail)
+      const unusedTails = new UnusedTails()
+      for (const [log, tail] of entries) unusedTails.add(log, tail)
       const woken = new Set(entries.map(([log]) => log).filter((log) => isWoken(log)))
-      for (const [log, tail] of entries) if (woken.has(log)) expect(resting.wake(log)).toEqual(tail)
-      for (const [log, tail] of entries) expect(resting.get(log)).toEqual(woken.has(log) ? undefined : tail)
-      expect(resting.logs()).toEqual(entries.map(([log]) => log).filter((log) => !woken.has(log)))
+      for (const [log, tail] of entries) if (woken.has(log)) expect(unusedTails.wake(log)).toEqual(tail)
+      for (const [log, tail] of entries)
+        expect(unusedTails.get(log)).toEqual(woken.has(log) ? undefined : tail)
+      expect(unusedTails.logs()).toEqual(entries.map(([log]) => log).filter((log) => !woken.has(log)))
     }),
     { numRuns: 50 },
   )
 })
 
 test('a log that never was here is not found', () => {
-  const resting = new RestingTails()
-  expect([resting.get(1), resting.wake(1), resting.logs()]).toEqual([undefined, undefined, []])
+  const unusedTails = new UnusedTails()
+  expect([unusedTails.get(1), unusedTails.wake(1), unusedTails.logs()]).toEqual([undefined, undefined, []])
 })

@@ -1,26 +1,28 @@
 /**
- * Tails of the logs that have not been used since the store was opened. A service may have many thousands of streams of which
- * few are busy, so a log at rest is a row of numbers outside the garbage-collected heap; it gets a LogWriter when it is
- * first asked for something, and is not in here any more.
+ * Tails of the logs that have not been used since the store was opened. A service may have many thousands of streams,
+ * of which few are active. So the tail of an unused log is a row of numbers outside the garbage-collected heap. When a
+ * log is used for the first time it gets a LogWriter, and its tail is removed from here.
  *
- * Indexes with `!`: the loop bound, or a length checked before, keeps them inside.
+ * Indexes with `!` are in range: the loop bound, or an earlier check of the length, ensures it.
  */
 import type { LogId } from '../log.ts'
 import type { StoredTail } from './tail-codec.ts'
 
-/** A tail in a page: its numbers in this order. */
+/** A tail is this many numbers of a page, in the order in which `add` writes them. */
 const FIELDS = 7
-/** 14 KiB: pages are added, never grown, for what grows is copied and leaves its old memory behind. */
+/**
+ * A page has 14 KiB. Pages are added and never enlarged: enlarging one would copy it, and leave its old memory unused.
+ */
 const PAGE_TAILS = 256
-/** Stands in the place of nextSequence. */
+/** This value in the place of nextSequence marks a tail that was removed. */
 const WOKEN = -1
 
-export class RestingTails {
+export class UnusedTails {
   /** Ascending. */
   readonly #logs: LogId[] = []
   readonly #pages: Float64Array[] = []
 
-  /** Logs come in the order of their ids, as LevelDB has them. */
+  /** Logs are added in the order of their ids, which is LevelDB's order. */
   add(log: LogId, tail: StoredTail): void {
     const row = this.#logs.push(log) - 1
     if (row % PAGE_TAILS === 0) this.#pages.push(new Float64Array(PAGE_TAILS * FIELDS))
@@ -35,7 +37,7 @@ export class RestingTails {
     page[at + 6] = tail.mergedTimestampMs
   }
 
-  /** Undefined for a log that is not here, or not any more. */
+  /** Undefined for a log that is not here, or no longer here. */
   get(log: LogId): StoredTail | undefined {
     const row = this.#rowOf(log)
     if (row === undefined) return undefined
@@ -52,7 +54,7 @@ export class RestingTails {
     }
   }
 
-  /** The same, and from now on the log is not here. */
+  /** Returns the tail, and removes it from here: the log is used now. */
   wake(log: LogId): StoredTail | undefined {
     const tail = this.get(log)
     const row = this.#rowOf(log)
@@ -61,7 +63,7 @@ export class RestingTails {
   }
 
   logs(): LogId[] {
-    return this.#logs.filter((_, row) => this.#rests(row))
+    return this.#logs.filter((_, row) => this.#isUnused(row))
   }
 
   #rowOf(log: LogId): number | undefined {
@@ -72,10 +74,10 @@ export class RestingTails {
       if (this.#logs[middle]! < log) low = middle + 1
       else high = middle
     }
-    return this.#logs[low] === log && this.#rests(low) ? low : undefined
+    return this.#logs[low] === log && this.#isUnused(low) ? low : undefined
   }
 
-  #rests(row: number): boolean {
+  #isUnused(row: number): boolean {
     return this.#pageOf(row)[placeOf(row)] !== WOKEN
   }
 
