@@ -136,11 +136,11 @@ export async function startService(
       gate,
       answers,
       tokensRequired: guard !== undefined,
-      cutSlowTransfer: () => load.bodies.cutSlow() || load.readPlaces.cutSlow(),
+      cutSlowTransfer: () => load.bodies.cutSlow() || load.readSlots.cutSlow(),
       mayContinue: guard && isKnown,
       shapeOf,
     })
-    const shared = [load.bodies, load.readPlaces, http.connections, http.pipelined]
+    const shared = [load.bodies, load.readSlots, http.connections, http.pipelined]
     serviceSources(sharedParts.prometheus, { ...sharedParts, gate, answers, supervisor, shared })
     await listen(http.server, config)
     watched?.watch(TOKEN_FILE_POLL_INTERVAL_MS)

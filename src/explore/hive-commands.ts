@@ -8,7 +8,7 @@
  *
  * A pattern is a word or a text: `*` matches any characters, `|` means or; case does not count.
  */
-import { wordsOf } from './hive-habits.ts'
+import { wordsOf } from './hive-syntax.ts'
 import { SqlError } from './sql-error.ts'
 
 export type HiveCommand =
