@@ -1,6 +1,6 @@
 /**
- * A DuckDB instance without access to its surroundings: it reads and writes no files except spilled data, it installs
- * and loads no extensions, and no statement can change that. It has one thread, and its time zone is UTC on every
+ * A DuckDB instance that is isolated: it reads and writes no files except spilled data, it installs and loads no extensions,
+ * and no statement can change that. It has one thread, and its time zone is UTC on every
  * machine.
  */
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'

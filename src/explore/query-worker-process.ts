@@ -1,7 +1,7 @@
 /**
  * The entry point of the worker process. On Linux the process has a lower priority, so that requests run before
- * queries, and the system ends it first when the machine runs out of memory. It ends when the service ends, in whatever
- * way.
+ * queries, and the system ends it first when the machine runs out of memory. It ends when the service ends,
+ * even after a crash.
  *
  * It stays within its memory limit. DuckDB's own limit counts the allocations of its buffer manager. Texts that a
  * function returns, plans and parts of vectors are not counted, and one row can contain gigabytes of them. Above the

@@ -1,9 +1,9 @@
 /**
  * Splits a statement into tokens as DuckDB's scanner does, for texts, names and comments: each of them is one token,
- * whatever characters it has.
+ * with any characters.
  *
- *   'it''s'            text                     $$…$$  $tag$…$tag$   text, as it is
- *   E'it\'s'           text with escapes; goes on after a line end: E'a'⏎'b\'c'
+ *   'it''s'            text                     $$…$$  $tag$…$tag$   text without escapes
+ *   E'it\'s'           text with escapes; continues after a line end: E'a'⏎'b\'c'
  *   "a""b"  `a``b`     name; the second is Hive's
  *   -- … line end      comment                  /* … /* … *​/ … *​/     comment, nested
  *

@@ -21,7 +21,7 @@ import type { Value } from './record-reader.ts'
 
 export const DEFAULT_VALUES_MAX = 65_536
 const DEFAULT_DEPTH_MAX = 256
-/** A text counts as one more value for every so many characters. */
+/** A text counts as one more value for each of its parts of this many characters. */
 const CHARS_PER_VALUE = 64
 
 export interface Default {

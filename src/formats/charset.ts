@@ -1,8 +1,8 @@
 /**
  * Finds a character set by the names that Java and the web use.
  *
- * On the web, `iso-8859-1` and `us-ascii` mean windows-1252, and `utf-16` is little-endian whatever the byte order mark
- * is. In Java, and so in every event of CDAP's clients, the names mean the real character sets. The platform has no
+ * On the web, `iso-8859-1` and `us-ascii` mean windows-1252, and `utf-16` is little-endian, even if the byte order
+ * mark differs. In Java, and so in every event of CDAP's clients, the names mean the real character sets. The platform has no
  * decoder for those, so they have their own kind here.
  */
 import type { FormatSettings } from './format.ts'
