@@ -39,7 +39,7 @@ function withoutEscapedQuotes(statement: string): string {
     .join('')
 }
 
-/** By the first character of the token. */
+/** The form of a closed text or name, by its first character. */
 const CLOSED: ReadonlyMap<string, RegExp> = new Map([
   ["'", /^'[^'\\]*(?:(?:\\[\s\S]|'')[^'\\]*)*'$/],
   ['"', /^"[^"]*(?:""[^"]*)*"$/],

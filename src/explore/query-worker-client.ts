@@ -250,7 +250,7 @@ export class QueryWorkerClient implements QueryWorker {
     return new Promise((resolve, reject) => {
       const deadline = this.#deadline(CHECK_MS, (late) => {
         if (late === 'idle') reject(new Stalled())
-        // Of several checks that have run for a considerable part of this time, any may be responsible.
+        // Several checks may have run for more than UNMEASURED_SHARE of their time. Any of them may be responsible then.
         const long = [...this.#checking].filter((other) => other.isLong)
         this.#late(late, long.length === 1 ? key : undefined)
       })

@@ -20,7 +20,7 @@ export interface Result {
   close(): void
 }
 
-/** For few rows. */
+/** A result with few rows, which stay in this process. */
 export function rowsInMemory(columns: readonly ResultColumn[], rows: readonly Row[]): Result {
   return {
     columns,

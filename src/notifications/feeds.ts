@@ -32,7 +32,7 @@ export type MaySeeStream = (stream: Stream) => boolean
 export class Feeds implements RemovalHook {
   readonly #catalog: Catalog
   readonly #registry: Registry
-  /** By namespace, then by category and name. */
+  /** The feeds that clients created, by namespace, then by category and name. */
   readonly #made = new Map<string, Map<string, Feed>>()
 
   private constructor(catalog: Catalog, registry: Registry) {

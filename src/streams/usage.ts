@@ -98,7 +98,7 @@ export class UsageRegistry implements RemovalHook {
       .map(({ program }) => program)
   }
 
-  /** Each once. */
+  /** Registered and remembered uses, each once. */
   #uses(): Use[] {
     return [...new Map([...this.#registered, ...this.#remembered]).values()]
   }
