@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command `millrace`: flags in, signals handled, lines for people out. */
+/** The command `millrace`: parses flags, handles signals, prints lines for people. */
 import { readFileSync } from 'node:fs'
 import { withoutSecrets } from './auth/token-hash.ts'
 import { COMMANDS } from './commands/index.ts'
@@ -11,7 +11,10 @@ import { type RunningService, startService } from './main.ts'
 
 /** At shutdown, accepted requests have this long to finish. */
 const GRACE_MS = 10_000
-/** Signals so close to each other are one: npm passes on the SIGINT that the terminal has sent to everybody already. */
+/**
+ * Signals this close together count as one: npm forwards the SIGINT that the terminal has already sent to the whole
+ * process group.
+ */
 const SAME_SIGNAL_MS = 500
 const TOKENS_IN_THE_CLEAR = `tokens can be read on their way here: name --tls-cert and --tls-key, or let only a proxy with HTTPS connect
 
@@ -20,7 +23,7 @@ const TOKENS_IN_THE_CLEAR = `tokens can be read on their way here: name --tls-ce
 const log = (line: string) => void process.stderr.write(withoutSecrets(line))
 const report = failureReporter(log, Date.now)
 
-// The reader of our output may close it, as `| head` does. The service goes on.
+// The reader of the output may close it, as `| head` does. The service continues.
 for (const output of [process.stdout, process.stderr]) output.on('error', () => {})
 
 await run()
@@ -31,7 +34,7 @@ async function run(): Promise<void> {
   await serve()
 }
 
-/** Exits with what the command says, with 2 if it could not do its job. */
+/** Exits with the code that the command returns, or with 2 if the command fails. */
 async function runCommand(word: string, args: readonly string[]): Promise<void> {
   const command = COMMANDS.find(({ name }) => name === word)
   if (command === undefined)
@@ -42,7 +45,7 @@ async function runCommand(word: string, args: readonly string[]): Promise<void> 
       nowMs: Date.now,
       environment: process.env,
       get input() {
-        return process.stdin // not before it is asked for: an open input keeps a process alive
+        return process.stdin // opened only when a command reads it: an open input keeps the process alive
       },
       print: (text) => process.stdout.write(text),
       tell: (text) => process.stderr.write(text),
@@ -81,7 +84,7 @@ function readCommand() {
   }
 }
 
-/** A second signal does not wait any longer. */
+/** On a second signal the process exits without waiting. */
 function stopOnSignals(service: RunningService): void {
   let stoppingSinceMs: number | undefined
   const stop = async (signal: NodeJS.Signals) => {
@@ -104,7 +107,7 @@ function stopOnSignals(service: RunningService): void {
   process.on('SIGINT', stop)
 }
 
-/** Reports files that cannot be used. The service keeps those in use. */
+/** Reports files that cannot be used. The service continues with the certificate and key in use. */
 function reloadOnSignal(service: RunningService): void {
   process.on('SIGHUP', () => {
     try {
@@ -134,13 +137,13 @@ function fail(message: string, exitCode = 1): undefined {
 }
 
 function packageVersion(): string {
-  // From src/ and from dist/src/ alike: the nearest package.json above.
+  // From src/ and from dist/src/: the nearest package.json above.
   for (const path of ['../package.json', '../../package.json']) {
     try {
       const { version } = JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8'))
       return version
     } catch {
-      // one level further up
+      // tries one level further up
     }
   }
   return 'unknown'

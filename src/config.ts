@@ -10,7 +10,7 @@ export interface Config {
   readonly eventBytesMax: number
   readonly asyncQueueBytesMax: number
   readonly janitorIntervalMs: number
-  /** Events are refused while the disk has less; 0 if it may fill up. */
+  /** Events are refused while the disk has less free space; 0: the disk may fill up. */
   readonly minFreeDiskBytes: number
   /** Whether namespaces may be deleted. */
   readonly unrecoverableReset: boolean
@@ -21,12 +21,12 @@ export interface Config {
   readonly corsOrigins: readonly string[]
   /** The token file. Undefined: tokens are not required. */
   readonly authFile?: string | undefined
-  /** How clients reach the service, without a slash at the end. Undefined: by `host` and port. */
+  /** The address at which clients reach the service, without a slash at the end. Undefined: `host` and port. */
   readonly publicUrl?: string | undefined
-  /** Whether to listen beyond this machine although tokens are not required. */
+  /** Whether to listen to other machines although tokens are not required. */
   readonly insecure?: boolean
   readonly auditFile?: string | undefined
-  /** Whether webhooks may lead to this machine and to private networks. */
+  /** Whether the URLs of webhooks may point to this machine and to private networks. */
   readonly allowPrivateWebhooks?: boolean
 }
 
@@ -34,11 +34,11 @@ export interface Config {
 export interface TlsFiles {
   readonly certificate: string
   readonly key: string
-  /** Clients have to show a certificate of one of these authorities. */
+  /** Clients must present a certificate of one of these authorities. */
   readonly clientAuthorities?: string
 }
 
-/** What the command line asks for. */
+/** The action that the command line requests. */
 export type Command =
   | { readonly kind: 'serve'; readonly config: Config }
   | { readonly kind: 'help' }
@@ -50,9 +50,9 @@ export class ConfigError extends Error {
 }
 
 const MIB = 1024 * 1024
-/** Buffers of 2 GiB and more are beyond some of the calls that an event passes through. */
+/** Some of the functions that handle an event do not support buffers of 2 GiB and more. */
 const EVENT_BYTES_MOST = 1024 * MIB
-/** More than any machine has: the queue is bounded by what its operator gives it. */
+/** More than any machine has. The operator chooses the real limit of the queue. */
 const QUEUE_BYTES_MOST = 1024 * 1024 * MIB
 
 const DISK_BYTES_MOST = 512 * 1024 * 1024 * MIB
@@ -65,7 +65,7 @@ interface Setting {
   readonly about: string
 }
 
-/** What `--data` is without a flag, and its variable. Commands for closed stores take the same. */
+/** The data folder if neither `--data` nor its variable is set. Commands for closed stores use the same. */
 export const DEFAULT_DATA_FOLDER = './data'
 export const DATA_VARIABLE = 'MILLRACE_DATA'
 
@@ -277,7 +277,7 @@ function tlsFiles(certificate: string, key: string, clientAuthorities: string): 
   return { tls: { certificate, key, ...(clientAuthorities !== '' && { clientAuthorities }) } }
 }
 
-/** As a browser writes them in `Origin`: anything else would never match. */
+/** Origins must have the form that browsers write in `Origin`; other forms would never match. */
 function origins({ text, source }: { text: string; source: string }): readonly string[] {
   const all = text.split(',').map((origin) => origin.trim())
   return all.filter((origin) => {
@@ -287,12 +287,12 @@ function origins({ text, source }: { text: string; source: string }): readonly s
   })
 }
 
-/** Undefined if it was not given at all. */
+/** Undefined if the setting was not given. */
 function optional({ text, source }: { text: string; source: string }): string | undefined {
   return source === '' ? undefined : nonEmpty({ text, source })
 }
 
-/** `commands` are the words that do something else than serve. */
+/** `commands` are the words that run a command instead of the service. */
 export function helpText(commands: readonly { readonly name: string; readonly about: string }[]): string {
   const lines = ALL_SETTINGS.flatMap(({ flag, value, variable, fallback, about }) => [
     `  --${flag} ${value}`,

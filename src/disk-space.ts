@@ -1,14 +1,15 @@
 /**
- * The watermark: the service refuses events while the disk has less free space than the operator wants to keep, so that it
- * does not fill up. The free space is polled, so no request waits for the disk.
+ * The minimum of free disk space: the service refuses events while the disk has less free space than the operator wants
+ * to keep, so that the disk does not fill up. The free space is polled, so no request waits for the disk.
  *
- * Only requests that make the store grow are refused. Truncating, deleting and expiry go on, because they free disk space.
+ * Only requests that make the store grow are refused. Truncating, deleting and expiry continue, because they free disk
+ * space.
  */
 import type { StatsFs } from 'node:fs'
 import { ServiceError } from './service-error.ts'
 
 const POLL_INTERVAL_MS = 1000
-/** With less than this many times the mark left, fast uploads could reach it between two polls. */
+/** While the free space is below this multiple of the minimum, the disk is polled more often. */
 const CLOSE_TIMES = 8
 const CLOSE_POLL_INTERVAL_MS = 100
 
@@ -49,7 +50,7 @@ export class DiskSpace {
     return this.low ? new Error(`events are refused: ${this.refusal().message}`) : undefined
   }
 
-  /** As of the last poll; undefined if the disk is not polled. */
+  /** The free space at the last poll; undefined if the disk is not polled. */
   get freeBytes(): number | undefined {
     return Number.isFinite(this.#freeBytes) ? this.#freeBytes : undefined
   }
@@ -72,7 +73,7 @@ export class DiskSpace {
     ).unref()
   }
 
-  /** If the poll fails, the last figures stay. */
+  /** If the poll fails, the last values stay. */
   async #poll(): Promise<void> {
     try {
       const { bavail, bsize } = await this.#options.statfs()

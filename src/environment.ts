@@ -1,4 +1,4 @@
-/** What the outside world gives the service: handed in, so that a test can be exact. */
+/** What the service needs from the platform (clock, randomness, log, disk), passed in so that tests can replace it. */
 import type { Storage } from '../storage/storage.ts'
 
 export interface Environment {
@@ -6,12 +6,15 @@ export interface Environment {
   readonly random: () => number
   /** Reports a failure of the service itself: one call, one line of the log. */
   readonly report: (error: unknown) => void
-  /** Takes lines of audit, each with its line end. */
+  /** Writes lines of the audit trail, each with its line end. */
   readonly log?: (line: string) => void
-  /** Opens the store; the data folder of the config unless a test says otherwise. */
+  /** Opens the store. By default that is the data folder of the config; tests may replace it. */
   readonly openStorage?: (nowMs: () => number) => Promise<Storage>
-  /** Which part of the time since the last call the process was busy, 0 to 1; as node counts it unless a test says otherwise. */
+  /**
+   * The share of the time since the last call in which the process was busy, 0 to 1. By default node's own measurement;
+   * tests may replace it.
+   */
   readonly busyShare?: () => number
-  /** Free disk space: that of the data folder, unless a test sets another function. */
+  /** Free disk space. By default that of the data folder; tests may replace it. */
   readonly statfs?: () => Promise<{ readonly bavail: number; readonly bsize: number }>
 }

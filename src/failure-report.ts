@@ -1,10 +1,14 @@
 /**
- * Failures of the service itself -> lines for its operator. The first of a kind is printed in full. While it repeats, one line
- * a minute says how often, so that the log does not fill a disk that is full already.
+ * Converts failures of the service itself to lines for its operator. The first failure of a kind is printed in full.
+ * While it repeats, one line a minute has the number of repetitions, so that the log does not fill a disk that is full
+ * already.
  */
 
 const QUIET_MS = 60_000
-/** Kinds that are remembered: messages may hold changing numbers. */
+/**
+ * Limit of kinds that are remembered. Messages may contain changing numbers, so the number of kinds is not bounded by
+ * itself.
+ */
 const KINDS_MAX = 100
 
 export function failureReporter(

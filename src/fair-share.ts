@@ -1,13 +1,14 @@
 /**
  * One bounded resource that clients share: memory of bodies, long reads, followers, queries, connections.
  *
- * A client is a token, or without tokens a network address. A single client may take everything. As soon as another client
- * asks, the share of each is the capacity divided by the number of clients, and the client that holds most has to release
- * some: `heaviest` names it. This class only counts; each resource decides how it takes some back (a cut upload, a refused
- * request). docs/decisions/0024-fair-shares.md has the rules of all of them.
+ * A client is a token, or without tokens a network address. A single client may take everything. As soon as another
+ * client asks, the share of each is the capacity divided by the number of clients, and the client that holds most
+ * (`heaviest`) has to release some. This class only counts. Each resource has its own way to take some back, for
+ * example by cutting an upload or refusing a request. docs/decisions/0024-fair-shares.md has the rules of all
+ * resources.
  */
 
-/** Names a client: `token:NAME` or `address:…`. */
+/** The key of a client: `token:NAME` or `address:…`. */
 export type ClientKey = string
 
 export class FairShare {
@@ -19,12 +20,12 @@ export class FairShare {
     this.capacity = capacity
   }
 
-  /** Held by all clients together. */
+  /** The amount that all clients hold together. */
   get total(): number {
     return this.#total
   }
 
-  /** Clients that hold something. */
+  /** The number of clients that hold something. */
   get clients(): number {
     return this.#held.size
   }
@@ -33,17 +34,17 @@ export class FairShare {
     return this.#held.get(client) ?? 0
   }
 
-  /** Whether `amount` more is free. */
+  /** Whether this amount is free. */
   fits(amount: number): boolean {
     return this.#total + amount <= this.capacity
   }
 
-  /** What each client may hold while others ask, with `client` counted among them. */
+  /** The share of each client while others ask, with `client` included in their number. */
   shareWith(client: ClientKey): number {
     return this.capacity / (this.#held.size + (this.#held.has(client) ? 0 : 1))
   }
 
-  /** Whether `client` would be within its share with `amount` more. */
+  /** Whether `client` would stay within its share if it held `amount` more. */
   mayClaim(client: ClientKey, amount: number): boolean {
     return this.held(client) + amount <= this.shareWith(client)
   }
@@ -61,7 +62,7 @@ export class FairShare {
     return heaviest
   }
 
-  /** Counts without a check of the capacity. */
+  /** Counts the amount without checking the capacity. */
   take(client: ClientKey, amount: number): void {
     const held = this.held(client) + amount
     this.#total += amount

@@ -1,9 +1,10 @@
 /**
- * What the service prints once it listens: its address, and three curl lines that work as they are when pasted in a shell
- * on the same machine.
+ * The text that the service prints when it listens: its address, and three curl lines that can be pasted unchanged into
+ * a shell on the same machine.
  *
- * Under HTTPS curl has to trust the certificate and to find its name: the lines name the certificate file, and where the
- * certificate is not for the address, the URL has a name of the certificate and `--resolve` says where that is.
+ * Under HTTPS curl has to trust the certificate, and the URL must have a name that is in it. So the lines contain the
+ * certificate file. If the certificate is not valid for the address, the URL has a name of the certificate and
+ * `--resolve` maps that name to the address.
  */
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -37,7 +38,7 @@ export function greeting({ version, host, port, withTokens, tls }: Listening): s
 function overTls(files: TlsFiles, host: string, port: number): { flags: string; url: string } {
   const certificate = new X509Certificate(readFileSync(files.certificate))
   const trust = `--cacert ${quoted(resolve(files.certificate))} `
-  // Only the operator knows where a client's certificate is.
+  // Only the operator knows the path of the client's certificate.
   const client = files.clientAuthorities === undefined ? '' : '--cert client.pem --key client.key '
   const address = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
   if (certificate.checkIP(address) !== undefined) {
@@ -52,7 +53,7 @@ function overTls(files: TlsFiles, host: string, port: number): { flags: string; 
   }
 }
 
-/** A host that the certificate is for; undefined if it names none. */
+/** A host name in the certificate; undefined if there is none. */
 function nameOf({ subjectAltName, subject }: X509Certificate): string | undefined {
   const alternative = /(?:^|, )DNS:([A-Za-z0-9*._-]+)/.exec(subjectAltName ?? '')?.[1]
   const common = /^CN=([A-Za-z0-9*._-]+)$/m.exec(subject)?.[1]

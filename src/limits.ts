@@ -1,11 +1,11 @@
 /**
- * Every limit an operator may set: how much one request may contain, how much the service handles at a time, and how long it
- * waits. Flags, environment variables, `--help` and the numbers that are passed down are made from this one table.
- * docs/operations.md says how requests beyond each limit are answered.
+ * Every limit that an operator may set: the size of one request, the amount of work that the service handles at a time,
+ * and how long it waits. Flags, environment variables, `--help` and the values passed to the modules all come from this
+ * table. docs/operations.md describes the response to requests beyond each limit.
  */
 export interface Limit {
   readonly flag: string
-  /** Its environment variable: made from the flag. */
+  /** Its environment variable, derived from the flag. */
   readonly variable: string
   readonly value: 'N'
   readonly fallback: string
@@ -141,7 +141,7 @@ export type Limits = { readonly [Name in keyof typeof LIMITS]: number }
 
 export const DEFAULT_LIMITS: Limits = Object.freeze(valuesOf(({ fallback }) => Number(fallback)))
 
-/** The value of every limit, as `read` gives it. */
+/** The value of every limit, as returned by `read`. */
 export function valuesOf(read: (limit: Limit) => number): Limits {
   return Object.fromEntries(Object.entries(LIMITS).map(([name, one]) => [name, read(one)])) as Limits
 }

@@ -1,12 +1,12 @@
 /**
- * How late the event loop is: a timer should fire every 50 ms, and its average delay is measured. A new event waits about as
- * long.
+ * Measures the delay of the event loop: a timer should fire every 50 ms, and the average of its delays is computed. A
+ * new event waits about that long.
  */
 
 const TICK_MS = 50
-/** Weight of each new value in the average, which follows within about a third of a second. */
+/** Weight of each new value in the average. The average follows a change within about a third of a second. */
 const WEIGHT = 0.2
-/** Above this the loop counts as delayed: requests should be answered within a tenth of a second. */
+/** Above this the loop counts as delayed, because requests should be answered within a tenth of a second. */
 export const DELAYED_MS = 100
 
 export class LoopDelay {

@@ -1,28 +1,28 @@
 /**
- * The time of the event loop that long work of the control plane gets: lists, searches, metrics of thousands of streams.
+ * Shares the event loop among long tasks of the control plane: lists, searches, metrics of thousands of streams.
  *
- * Such work runs in slices of a few milliseconds. Between two slices, of any client, the event loop handles all events that
- * have arrived, and while events arrive there is a pause as long as a slice. Waiting clients get slices in turn, however many
- * requests each of them has. A client has a few works under way at a time; its others wait. When there are too many works,
- * the newest waiting work of the client with most of them is refused. While the event loop is delayed, a client may have one
- * work under way and a few that wait; further ones are refused.
+ * A task runs in slices of a few milliseconds. Between two slices, of any client, the event loop handles all events
+ * that have arrived, and while events arrive there is a pause as long as a slice. Waiting clients get slices in turn,
+ * however many requests each of them has. A few tasks of a client run at a time; its others wait. When there are too
+ * many tasks, the newest waiting task of the client with the most tasks is refused. While the event loop is delayed, a
+ * client may have one running task and a few waiting ones; further tasks are refused.
  */
 import { type ClientKey, FairShare } from './fair-share.ts'
 import { ServiceError } from './service-error.ts'
 
-/** Short beside the fsync that an append waits for anyway. */
+/** Short compared with the fsync that an append waits for anyway. */
 const SLICE_MS = 2
 /** Without an event or a read for this long, there is no pause between slices. */
 const QUIET_MS = 100
-/** How many works of one client may be under way: each holds the finished part of its answer in memory. */
+/** Limit of the running tasks of one client: each holds the finished part of its answer in memory. */
 const UNDER_WAY_MAX = 2
-/** Works of all clients, under way or waiting. */
-const WORKS_MAX = 256
-/** The same two of one client while the event loop is delayed. */
+/** Limit of the tasks of all clients, running or waiting. */
+const TASKS_MAX = 256
+/** Limits of one client while the event loop is delayed: running tasks, and all tasks. */
 const DELAYED_UNDER_WAY_MAX = 1
-const DELAYED_WORKS_MAX = 8
+const DELAYED_TASKS_MAX = 8
 
-/** Passed to long work: it stops when `isOver` is true, and goes on after `next`. */
+/** Passed to a task. The task pauses when `isOver` is true, and continues after `next`. */
 export interface Slice {
   readonly isOver: boolean
   /** Resolves when the client has its next slice. */
@@ -30,11 +30,11 @@ export interface Slice {
 }
 
 export interface LoopShareOptions {
-  /** Whether the event loop is late already. */
+  /** Whether the event loop is delayed. */
   readonly isDelayed?: () => boolean
-  /** Goes up with every finished event and read. While it does, slices take at most half of the time. */
+  /** A counter of finished events and reads. While it increases, slices take at most half of the time. */
   readonly done?: () => number
-  readonly worksMax?: number
+  readonly tasksMax?: number
   readonly sliceMs?: number
 }
 
@@ -43,7 +43,7 @@ interface Waiting {
   readonly refuse: () => void
 }
 
-interface ClientWorks {
+interface ClientTasks {
   underWay: number
   readonly waiting: Waiting[]
 }
@@ -54,8 +54,8 @@ export class LoopShare {
   #doneBefore = 0
   #eventsAtMs = Number.NEGATIVE_INFINITY
   readonly #sliceMs: number
-  readonly #works: FairShare
-  readonly #byClient = new Map<ClientKey, ClientWorks>()
+  readonly #tasks: FairShare
+  readonly #byClient = new Map<ClientKey, ClientTasks>()
   /** The clients that wait for a slice, the next one first. */
   readonly #turns = new Map<ClientKey, (() => void)[]>()
   #scheduled = false
@@ -63,18 +63,18 @@ export class LoopShare {
   constructor({
     isDelayed = () => false,
     done = () => 0,
-    worksMax = WORKS_MAX,
+    tasksMax = TASKS_MAX,
     sliceMs = SLICE_MS,
   }: LoopShareOptions = {}) {
     this.#isDelayed = isDelayed
     this.#done = done
     this.#sliceMs = sliceMs
-    this.#works = new FairShare(worksMax)
+    this.#tasks = new FairShare(tasksMax)
   }
 
-  /** Works of all clients, under way or waiting. */
-  get works(): number {
-    return this.#works.total
+  /** The tasks of all clients, running or waiting. */
+  get tasks(): number {
+    return this.#tasks.total
   }
 
   /** Runs `work` in slices. Rejects with ServiceError 'overloaded' if it is refused. */
@@ -89,7 +89,7 @@ export class LoopShare {
     }
   }
 
-  /** For work that is admitted already, such as the rest of an answer to a slow client. */
+  /** For a task that is admitted already, such as the rest of an answer to a slow client. */
   slice(client: ClientKey): Slice {
     const sliceMs = this.#sliceMs
     let endMs = 0
@@ -109,36 +109,36 @@ export class LoopShare {
 
   async #admit(client: ClientKey): Promise<void> {
     const isDelayed = this.#isDelayed()
-    if (isDelayed && this.#works.held(client) >= DELAYED_WORKS_MAX) throw tooMany()
-    if (!this.#works.fits(1)) this.#evict(client)
-    this.#works.take(client, 1)
-    const works = this.#byClient.get(client) ?? { underWay: 0, waiting: [] }
-    this.#byClient.set(client, works)
-    if (works.underWay < (isDelayed ? DELAYED_UNDER_WAY_MAX : UNDER_WAY_MAX)) {
-      works.underWay++
+    if (isDelayed && this.#tasks.held(client) >= DELAYED_TASKS_MAX) throw tooMany()
+    if (!this.#tasks.fits(1)) this.#evict(client)
+    this.#tasks.take(client, 1)
+    const tasks = this.#byClient.get(client) ?? { underWay: 0, waiting: [] }
+    this.#byClient.set(client, tasks)
+    if (tasks.underWay < (isDelayed ? DELAYED_UNDER_WAY_MAX : UNDER_WAY_MAX)) {
+      tasks.underWay++
       return
     }
     await new Promise<void>((start, reject) => {
-      works.waiting.push({ start, refuse: () => reject(tooMany()) })
+      tasks.waiting.push({ start, refuse: () => reject(tooMany()) })
     })
   }
 
-  /** Refuses the newest waiting work of the client with the most, unless that is the client that asks. */
+  /** Refuses the newest waiting task of the client with the most tasks, unless that is `client`. */
   #evict(client: ClientKey): void {
-    const heaviest = this.#works.heaviest(client)
-    const isFair = heaviest !== undefined && this.#works.held(heaviest) > this.#works.held(client) + 1
+    const heaviest = this.#tasks.heaviest(client)
+    const isFair = heaviest !== undefined && this.#tasks.held(heaviest) > this.#tasks.held(client) + 1
     const newest = isFair ? this.#byClient.get(heaviest)?.waiting.pop() : undefined
     if (newest === undefined) throw tooMany()
-    this.#works.give(heaviest!, 1)
+    this.#tasks.give(heaviest!, 1)
     newest.refuse()
   }
 
   #leave(client: ClientKey): void {
-    this.#works.give(client, 1)
-    const works = this.#byClient.get(client)!
-    const next = works.waiting.shift()
+    this.#tasks.give(client, 1)
+    const tasks = this.#byClient.get(client)!
+    const next = tasks.waiting.shift()
     if (next !== undefined) next.start()
-    else if (--works.underWay === 0) this.#byClient.delete(client)
+    else if (--tasks.underWay === 0) this.#byClient.delete(client)
   }
 
   #wait(client: ClientKey, begin: () => void): void {
@@ -165,7 +165,7 @@ export class LoopShare {
     begin()
   }
 
-  /** The next slice starts in the next iteration of the event loop, or while events arrive after a pause as long as a slice. */
+  /** Starts the next slice in the next iteration of the event loop; while events arrive, after a pause as long as a slice. */
   #schedule(): void {
     const done = this.#done()
     const nowMs = performance.now()

@@ -1,6 +1,7 @@
 /**
- * Puts the process together: config -> tokens and audit -> service on an open store -> listen. `close` undoes it in the
- * reverse order. Only this file and service.ts know every module.
+ * Starts and stops the process: config -> tokens and audit -> service on an open store -> listen. `close` stops
+ * listener, polling, workers, tokens, service and audit, in this order. Only this file and service.ts know every
+ * module.
  */
 import { statfs } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
@@ -38,23 +39,24 @@ import { serviceSources } from './service-sources.ts'
 import { UsageRegistry } from './streams/usage.ts'
 import { Supervisor } from './supervisor.ts'
 
-/** A revoked token may stay valid this long. */
+/** A revoked token may remain valid for this long. */
 const TOKEN_FILE_POLL_INTERVAL_MS = 1000
 
 export interface RunningService {
   readonly host: string
   readonly port: number
-  /** For tests, which run it at once. */
+  /** For tests, which run the janitor directly. */
   readonly janitor: Janitor
-  /** Reads certificate and key again. Throws if they cannot be used, and keeps the old ones. */
+  /** Reads certificate and key again. If they cannot be used, throws and keeps the old ones. */
   reload(): void
   /** Stops accepting, finishes accepted requests within `graceMs`, closes the store. */
   close(graceMs: number): Promise<void>
 }
 
 /**
- * Rejects with StorageError if the data folder cannot be opened, with node's error if the port cannot, and with a sentence
- * if the service would be open to other machines without tokens, or certificate, key, token file or audit file cannot be used.
+ * Rejects with StorageError if the data folder cannot be opened, and with node's error if the port cannot be used.
+ * Rejects with an Error of one sentence if other machines could use the service without tokens, or if certificate, key,
+ * token file or audit file cannot be used.
  */
 export async function startService(
   config: Config,
@@ -136,11 +138,11 @@ export async function startService(
       gate,
       answers,
       tokensRequired: guard !== undefined,
-      cutSlowTransfer: () => load.bodies.cutSlow() || load.readPlaces.cutSlow(),
+      cutSlowTransfer: () => load.bodies.cutSlow() || load.readSlots.cutSlow(),
       mayContinue: guard && isKnown,
       shapeOf,
     })
-    const shared = [load.bodies, load.readPlaces, http.connections, http.pipelined]
+    const shared = [load.bodies, load.readSlots, http.connections, http.pipelined]
     serviceSources(sharedParts.prometheus, { ...sharedParts, gate, answers, supervisor, shared })
     await listen(http.server, config)
     watched?.watch(TOKEN_FILE_POLL_INTERVAL_MS)
@@ -174,7 +176,7 @@ function eventLoopBusyShare(): BusyShare {
   }
 }
 
-/** Throws if clients of other machines could do everything without a token, and the operator has not allowed it. */
+/** Throws if clients on other machines could use everything without a token, unless the operator has allowed it. */
 function assertNotOpen({ host, authFile, insecure }: Config, address: string): void {
   if (isLoopback(address) || authFile !== undefined || insecure === true) return
   throw new Error(
@@ -188,7 +190,10 @@ interface AuditTrail {
   readonly file: AuditFile | undefined
 }
 
-/** With tokens, the audit trail goes to the log, and to the audit file if one is named; without, only to that file. */
+/**
+ * With tokens, the audit trail is written to the log, and to the audit file if one is configured. Without tokens, only
+ * to that file.
+ */
 async function openAudit(config: Config, environment: Environment): Promise<AuditTrail | undefined> {
   const { authFile, auditFile } = config
   if (authFile === undefined && auditFile === undefined) return undefined

@@ -1,6 +1,7 @@
 /**
- * Every refusal of the service, as one closed list. All modules throw these; `src/http/messages/problems.ts` maps each code to
- * a status once. The message is for the client: what was got, what was wanted, what to do.
+ * Every error of the service for clients, as one closed list. All modules throw these; `src/http/messages/problems.ts`
+ * maps each code to a status once. The message is for the client: the value received, the value expected, and what to
+ * do.
  */
 export type ServiceErrorCode =
   | 'invalid_id' // a stream, namespace or program name outside its grammar
@@ -8,7 +9,7 @@ export type ServiceErrorCode =
   | 'invalid_properties' // properties JSON of a stream, a view or a namespace
   | 'invalid_range' // start, end, limit
   | 'invalid_cursor'
-  | 'cursor_gone' // of another store, or of an event that this one does not hold
+  | 'cursor_gone' // a cursor of another store, or of an event that this store does not have
   | 'invalid_parameter' // any other query parameter
   | 'duplicate_header' // the same event header twice
   | 'malformed_body' // a body that does not decompress, or ends early
@@ -18,14 +19,14 @@ export type ServiceErrorCode =
   | 'invalid_content_type' // parameters of a content type that cannot be read
   | 'unsupported_charset' // a text that cannot be cut at line ends
   | 'unsupported_encoding'
-  | 'not_acceptable' // the client accepts no kind of answer that the service has
+  | 'not_acceptable' // the client accepts no media type that the service can send
   | 'event_too_large'
   | 'batch_too_large'
   | 'headers_too_large' // event headers, by count or by bytes
   | 'document_too_large' // a JSON document of the control plane
   | 'overloaded' // more at a time than the limits allow
   | 'expands_too_much' // a small body that decompresses to a large one
-  | 'invalid_query' // SQL, and what comes with it
+  | 'invalid_query' // SQL, and its parameters
   | 'table_forbidden' // no grant for the stream of a table, or no such table
   | 'principal_mismatch'
   | 'reset_disabled'

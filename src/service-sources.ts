@@ -1,4 +1,4 @@
-/** Metrics of the service as a whole for Prometheus, read where they are counted. */
+/** Metrics of the whole service for Prometheus. Each value is read from the part that counts it. */
 
 import type { DiskSpace } from './disk-space.ts'
 import type { LabelledSource, Prometheus, Source } from './metrics/prometheus.ts'
@@ -6,7 +6,7 @@ import type { OpenService } from './service.ts'
 import type { SharedResource } from './shared-resource.ts'
 import type { Supervisor } from './supervisor.ts'
 
-/** The properties that are read of each part. */
+/** The properties that are read from each part. */
 export interface Counted {
   readonly load: Readonly<Record<'working' | 'done' | 'heldBytes' | 'reads' | 'readsBegun', number>>
   readonly gate: { readonly refused: number }

@@ -1,6 +1,6 @@
 /**
- * The service on one open store: storage -> streams -> app -> janitor. It is opened when the process starts, and again when
- * its store has failed (supervisor.ts).
+ * The service on one open store: storage -> streams -> app -> janitor. The process opens it at the start, and again
+ * when its store has failed (supervisor.ts).
  */
 
 import { join } from 'node:path'
@@ -43,7 +43,7 @@ import type { UsageRegistry } from './streams/usage.ts'
 import { Views } from './streams/views.ts'
 import type { Service } from './supervisor.ts'
 
-/** Parts that stay when the store is opened again. */
+/** Parts that remain when the store is opened again. */
 export interface SharedParts {
   readonly space: DiskSpace
   readonly load: Load
@@ -51,7 +51,7 @@ export interface SharedParts {
   readonly loopShare: LoopShare
   readonly workers: Workers
   readonly openAnswers: OpenAnswers
-  /** Undefined, with `tokens`: tokens are not required. `audit` undefined: there is no audit trail. */
+  /** Undefined, like `tokens`, if tokens are not required. `audit` is undefined if there is no audit trail. */
   readonly guard: Guard | undefined
   readonly tokens: Tokens | undefined
   readonly address: PublicAddress
@@ -61,22 +61,25 @@ export interface SharedParts {
   readonly unwrittenTotals: UnwrittenTotals
   readonly prometheus: Prometheus
   readonly problems: ProblemCounts
-  /** Why writes are refused, if they are. */
+  /** Why writes are refused; undefined while they are accepted. */
   readonly writeRefusal: () => Error | undefined
 }
 
 export interface OpenService extends Service {
   readonly janitor: Janitor
   readonly asyncQueueBytes: () => number
-  /** Free disk space when the store failed, if it is known. */
+  /** Free disk space at the time the store failed; undefined if it is not known. */
   readonly freeBytesAtFailure: () => number | undefined
-  /** Ends the answers that have no end of their own. */
+  /** Ends the responses that have no end of their own, such as those of followers. */
   readonly endFollowers: () => void
-  /** The shared resources that end with the store. */
+  /** The shared resources that are closed with the store. */
   readonly shared: readonly SharedResource[]
 }
 
-/** `isAgain`: after the store has failed, maybe on a full disk. Rejects with StorageError if the store cannot be opened. */
+/**
+ * `isAgain`: the store is opened after it has failed, perhaps on a full disk. Rejects with StorageError if the store
+ * cannot be opened.
+ */
 export async function openService(
   config: Config,
   environment: Environment,

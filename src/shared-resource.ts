@@ -2,13 +2,13 @@
 import { FairShare } from './fair-share.ts'
 
 export interface SharedResource {
-  /** The label of its series. */
+  /** The value of the label `resource` in metrics. */
   readonly resource: string
   readonly held: number
   readonly capacity: number
-  /** Clients that hold some of it. */
+  /** The number of clients that hold some of it. */
   readonly clients: number
-  /** How often a client lost some of it to another, and how often one was refused, since the start. */
+  /** How often a client lost some of it to another client, and how often a client was refused, since the start. */
   readonly cut: number
   readonly refused: number
 }

@@ -1,10 +1,10 @@
 /**
  * Keeps a service running whose store accepts writes.
  *
- * After a failed write LevelDB accepts no other until it is opened again, and only then is it known whether the failed write is
- * on disk. So when the disk accepts writes again, the supervisor closes the service and opens a new one on the same folder:
- * streams, namespaces and logs are read from disk, as after a crash. Until then the failed service answers reads, and refuses
- * writes.
+ * After a failed write LevelDB accepts no other write until it is opened again, and only then is it known whether the
+ * failed write is on disk. So when the disk accepts writes again, the supervisor closes the service and opens a new one
+ * on the same folder: streams, namespaces and logs are read from disk, as after a crash. Until then the failed service
+ * answers reads and refuses writes.
  */
 import type { RequestListener } from 'node:http'
 
@@ -13,17 +13,17 @@ export interface Service {
   readonly listener: RequestListener
   /** Why its store refuses writes; undefined while it accepts them. */
   failure(): Error | undefined
-  /** Whether the failure may end by itself: then the store is not opened again. */
+  /** Whether the failure may end without opening the store again. Then the store is not opened again. */
   readonly failureHeals?: boolean
-  /** After it has rejected, another call tries again. */
+  /** If it rejects, another call tries again. */
   close(): Promise<void>
 }
 
 export interface SupervisorOptions<S extends Service> {
   readonly open: () => Promise<S>
   /**
-   * Rejects with the reason while opening again would fail: then the failed service stays, for its readers. `urgent`: a request
-   * waits in `reopened`.
+   * Rejects with the reason while opening again would fail. The failed service then continues to answer reads.
+   * `urgent`: a request is waiting in `reopened`.
    */
   readonly ready: (service: S, urgent: boolean) => Promise<void>
   /** Called when opening again fails, and when it succeeds. */
@@ -32,9 +32,9 @@ export interface SupervisorOptions<S extends Service> {
 
 const POLL_INTERVAL_MS = 1000
 const NOT_READY_PAUSE_MS = 2000
-/** A store that fails repeatedly is opened less and less often, because each time reads are cut off. */
+/** If a store fails repeatedly, the pauses between openings grow, because each opening cuts off reads. */
 const PAUSE_MS_MOST = 30_000
-/** After this many polls of a healthy service its failure is forgotten. */
+/** After this many successful polls the pause is reset to its first value. */
 const POLLS_UNTIL_HEALTHY = 60
 
 export class Supervisor<S extends Service> {
@@ -47,10 +47,10 @@ export class Supervisor<S extends Service> {
   #timer: NodeJS.Timeout | undefined
   #polling: Promise<void> = Promise.resolve()
   #stopped = false
-  /** Until the next poll of a failed service. */
+  /** The pause until the next poll of a failed service. */
   #pauseMs = POLL_INTERVAL_MS
   #healthyPolls = 0
-  /** Why the last try to open again failed. */
+  /** The reason why the last attempt to open again failed. */
   #obstacle: Error | undefined
   /** Time of the last poll. */
   #polledMs = 0
@@ -67,7 +67,7 @@ export class Supervisor<S extends Service> {
     return this.#service
   }
 
-  /** Why writes are refused, and since when, as a sentence; undefined while they are accepted. */
+  /** Why writes are refused, as a sentence; undefined while they are accepted. */
   failure(): Error | undefined {
     const failure = this.#service.failure()
     if (failure === undefined) return undefined
@@ -78,7 +78,7 @@ export class Supervisor<S extends Service> {
     )
   }
 
-  /** Resolves when the store has been opened again, or after `withinMs`. May bring the next try forward. */
+  /** Resolves when the store has been opened again, or after `withinMs`. A call may start the next attempt earlier. */
   reopened(withinMs: number): Promise<void> {
     const sinceMs = performance.now() - this.#polledMs
     if (this.#timer !== undefined) this.#wait(Math.max(0, NOT_READY_PAUSE_MS - sinceMs))
@@ -93,7 +93,7 @@ export class Supervisor<S extends Service> {
     })
   }
 
-  /** Resolves when the current service is closed, and no further one will be opened. */
+  /** Resolves when the current service is closed. No other service is opened after that. */
   async stop(): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#timer)
@@ -115,7 +115,7 @@ export class Supervisor<S extends Service> {
   async #poll(): Promise<void> {
     if (this.#service.failure() === undefined) {
       if (++this.#healthyPolls >= POLLS_UNTIL_HEALTHY) this.#pauseMs = POLL_INTERVAL_MS
-      for (const end of this.#waiting) end() // the store takes writes
+      for (const end of this.#waiting) end() // the store accepts writes
       return this.#wait(POLL_INTERVAL_MS)
     }
     this.#healthyPolls = 0

@@ -12,7 +12,7 @@ function slices(share: LoopShare, client: string, count: number, log: string[]):
   })
 }
 
-test('clients have slices in turn, however many works they have', async () => {
+test('clients have slices in turn, however many tasks they have', async () => {
   const share = new LoopShare()
   const log: string[] = []
   const greedy = Array.from({ length: 8 }, () => slices(share, 'greedy', 4, log))
@@ -20,7 +20,7 @@ test('clients have slices in turn, however many works they have', async () => {
   expect(log.filter((client) => client === 'greedy').length).toBeLessThanOrEqual(6)
   await Promise.all(greedy)
   expect(log.length).toBe(36)
-  expect(share.works).toBe(0)
+  expect(share.tasks).toBe(0)
 })
 
 test('one slice in each turn of the event loop', async () => {
@@ -32,24 +32,24 @@ test('one slice in each turn of the event loop', async () => {
     if (isRunning) setImmediate(turn)
   }
   setImmediate(turn)
-  const works = ['a', 'b', 'c', 'd'].map((client) => slices(share, client, 5, []))
-  await Promise.all(works)
+  const tasks = ['a', 'b', 'c', 'd'].map((client) => slices(share, client, 5, []))
+  await Promise.all(tasks)
   isRunning = false
   expect(turns).toBeGreaterThanOrEqual(20)
 })
 
 test('with all places taken, the newest waiting work of the client with most is refused', async () => {
-  const share = new LoopShare({ worksMax: 4 })
+  const share = new LoopShare({ tasksMax: 4 })
   const outcomes: string[] = []
   const tell = (name: string, work: Promise<void>) =>
     work.then(
       () => outcomes.push(`${name} done`),
       ({ code }) => outcomes.push(`${name} ${code}`),
     )
-  const works = [1, 2, 3, 4].map((i) => tell(`greedy ${i}`, slices(share, 'greedy', 2, [])))
-  works.push(tell('greedy 5', slices(share, 'greedy', 2, [])))
-  works.push(tell('honest', slices(share, 'honest', 2, [])))
-  await Promise.all(works)
+  const tasks = [1, 2, 3, 4].map((i) => tell(`greedy ${i}`, slices(share, 'greedy', 2, [])))
+  tasks.push(tell('greedy 5', slices(share, 'greedy', 2, [])))
+  tasks.push(tell('honest', slices(share, 'honest', 2, [])))
+  await Promise.all(tasks)
   expect(outcomes.sort()).toEqual([
     'greedy 1 done',
     'greedy 2 done',
@@ -58,19 +58,19 @@ test('with all places taken, the newest waiting work of the client with most is 
     'greedy 5 overloaded',
     'honest done',
   ])
-  expect(share.works).toBe(0)
+  expect(share.tasks).toBe(0)
 })
 
-test('while the event loop is delayed a client has eight works at most', async () => {
+test('while the event loop is delayed a client has eight tasks at most', async () => {
   const share = new LoopShare({ isDelayed: () => true })
-  const works = await Promise.allSettled(Array.from({ length: 10 }, () => slices(share, 'a', 1, [])))
-  expect(works.map(({ status }) => status)).toEqual([...Array(8).fill('fulfilled'), 'rejected', 'rejected'])
+  const tasks = await Promise.allSettled(Array.from({ length: 10 }, () => slices(share, 'a', 1, [])))
+  expect(tasks.map(({ status }) => status)).toEqual([...Array(8).fill('fulfilled'), 'rejected', 'rejected'])
 })
 
 test('work that fails gives its place back', async () => {
-  const share = new LoopShare({ worksMax: 1 })
+  const share = new LoopShare({ tasksMax: 1 })
   for (let i = 0; i < 3; i++) {
     await expect(share.run('a', () => Promise.reject(new Error('no')))).rejects.toThrow('no')
   }
-  expect(share.works).toBe(0)
+  expect(share.tasks).toBe(0)
 })

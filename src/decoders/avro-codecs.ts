@@ -1,15 +1,15 @@
 /**
  * The codecs of Avro blocks: null, deflate, snappy, zstandard.
  *
- * Each is given the most bytes the block may decompress to and learns what a block claims before it allocates, so
- * that a small block cannot take the memory. All throw AvroProblem.
+ * A codec receives the most bytes that the block may decompress to. It checks the lengths that the block states before
+ * it allocates memory, so that a small block cannot cause a large allocation. All codecs throw AvroProblem.
  *
  *   deflate:   raw, without zlib's frame
  *   snappy:    raw, then the CRC-32 of the uncompressed bytes as u32, big-endian
- *   zstandard: frames as in RFC 8878, without dictionaries. Where Node does not know zstd itself, checksums are not
- *              verified, and data longer than they claim are cut, which the walk along the schema then notices.
+ *   zstandard: frames as in RFC 8878, without dictionaries. Where Node has no zstd of its own, checksums are not
+ *              verified, and data longer than the frames state are cut; reading them by the schema then finds that.
  *
- * Indexes are asserted with `!`: the loop bounds keep the index inside.
+ * Indexes are asserted with `!`: `within` or the condition of the loop has compared them with the length.
  */
 import zlib, { crc32, inflateRawSync } from 'node:zlib'
 import { Decompress as ZstdStream } from 'fzstd'
@@ -46,10 +46,10 @@ function tooLong(bytesMax: number): AvroProblem {
   return new AvroProblem(`it decompresses to more than ${bytesMax} bytes; write smaller blocks`)
 }
 
-/** Most blocks are 16 to 64 KiB: one piece, where zlib's 16 KiB would be joined from several. */
+/** Most blocks are 16 to 64 KiB. They fit in one piece; with zlib's default of 16 KiB several pieces would be joined. */
 const INFLATE_PIECE_BYTES = 64 * KIB
 
-/** Old Python writers leave most of a checksum behind the deflate stream, up to so many bytes. */
+/** Old Python writers leave most of a checksum after the deflate stream: up to this many bytes. */
 const INFLATE_REST_BYTES_MAX = 4
 
 interface Inflated {
@@ -60,7 +60,7 @@ interface Inflated {
 function inflate(block: Buffer, bytesMax: number): Buffer {
   let inflated: Inflated
   try {
-    // An output of no bytes is allowed, a maximum of none is not.
+    // An output of 0 bytes is allowed, but zlib rejects a maximum of 0.
     const options = { maxOutputLength: Math.max(bytesMax, 1), chunkSize: INFLATE_PIECE_BYTES, info: true }
     inflated = inflateRawSync(block, options) as unknown as Inflated
   } catch (cause) {
@@ -75,12 +75,13 @@ function inflate(block: Buffer, bytesMax: number): Buffer {
 }
 
 /**
- * Copying into a buffer of V8's takes a third of the time. Memory that snappy returns stays allocated until a garbage
- * collection, so snappy needs fresh pages for every block, which the kernel clears first.
+ * Copying the result into a buffer of V8 takes a third of the time. Without the copy, the memory that snappy returns
+ * stays allocated until a garbage collection, so that snappy needs fresh pages for every block, which the kernel clears
+ * first.
  */
 const UNSNAP_OPTIONS = { asBuffer: true, copyOutputData: true }
 
-/** Snappy's densest element copies 64 bytes and takes 3. */
+/** Snappy's densest element is 3 bytes long and copies 64 bytes. */
 const SNAPPY_GROWTH_MAX = 64 / 3
 const CRC_BYTES = 4
 
@@ -123,15 +124,16 @@ const ZSTD_MAGIC = 0xfd2fb528
 const ZSTD_SKIPPABLE_MAGIC = 0x184d2a50 // the low 4 bits are free
 const ZSTD_PIECE_BYTES_MAX = 128 * KIB
 /**
- * fzstd moves its whole window once for every piece ("block" in the RFC) of a frame. This allows the 512 pieces of
- * 64 MiB with a window of 8 MiB, the largest that decoders are asked to support, and refuses a window of 64 MiB
- * over thousands of pieces of a few bytes, which would take minutes.
+ * fzstd moves its whole window once for every piece ("block" in the RFC) of a frame. The limit allows the 512 pieces of
+ * 64 MiB with a window of 8 MiB, the largest window that the RFC asks decoders to support. It rejects a window of 64
+ * MiB with thousands of pieces of a few bytes, which would take minutes.
  */
 const ZSTD_MOVED_BYTES_MAX = 4 * KIB * MIB
 /**
- * Bytes moved in vain: full pieces move 64 bytes of an 8 MiB window for each byte that comes out, and 180 of the largest
- * frame that is its own window. A file of blocks that move much more, and there may be 500 in a megabyte, would take a
- * minute; so the first one that has is the last.
+ * Limit of the moved bytes per byte of output. Full pieces move 64 bytes of an 8 MiB window for each byte of output,
+ * and 180 for the largest frame whose window is the frame itself. A file may have 500 blocks in a megabyte, and if each
+ * moved much more than that the file would take a minute. So the first block above the limit ends the upload with an
+ * error.
  */
 const ZSTD_MOVES_PER_BYTE_MAX = 256
 const ZSTD_MOVED_BYTES_FREE = 256 * MIB
@@ -139,7 +141,7 @@ const ZSTD_MOVED_BYTES_FREE = 256 * MIB
 interface ZstdFrame {
   readonly bytes: Buffer
   readonly contentBytes: number | undefined
-  /** It cannot become longer than this. */
+  /** The most bytes that the frame can decompress to. */
   readonly mostBytes: number
 }
 
@@ -152,12 +154,12 @@ interface ZstdHeader {
 
 type ZstdDecompressSync = (bytes: Buffer, options: zlib.ZlibOptions) => Buffer
 
-/** Node has it since 22.15; it is about twice as fast as fzstd. */
+/** Node has it since 22.15. It is about twice as fast as fzstd. */
 const zstdDecompressSync = (zlib as { zstdDecompressSync?: ZstdDecompressSync }).zstdDecompressSync
 
 function unzstd(block: Buffer, bytesMax: number): Buffer {
   const { frames, movedBytes } = zstdFrames(block, bytesMax)
-  // Straight into one buffer: a list of pieces, joined in the end, would be twice the memory.
+  // The pieces are written directly into one buffer: joining a list of pieces at the end would take twice the memory.
   const most = frames.reduce((sum, { mostBytes }) => sum + mostBytes, 0)
   const bytes = Buffer.allocUnsafeSlow(Math.min(most, bytesMax))
   let total = 0
@@ -203,7 +205,7 @@ function unzstdFrame(frame: Buffer, bytesMax: number, take: (piece: Uint8Array) 
   }
 }
 
-/** Walks the frames without decompressing, so that their claims are known, and their ends sure, before any memory is. */
+/** Reads the headers of all frames without decompressing: lengths and ends are checked before memory is allocated. */
 function zstdFrames(block: Buffer, bytesMax: number): { frames: readonly ZstdFrame[]; movedBytes: number } {
   const frames: ZstdFrame[] = []
   let at = 0
@@ -248,7 +250,7 @@ function readZstdHeader(block: Buffer, start: number): ZstdHeader {
   }
   const contentAt = dictionaryAt + dictionaryLength
   const contentLength = [singleSegment ? 1 : 0, 2, 4, 8][flags >>> 6]!
-  // A length in 2 bytes starts counting at 256, where 1 byte ends.
+  // A length of 2 bytes counts from 256, because smaller lengths fit 1 byte.
   const content = readUInt(block, contentAt, contentLength) + (contentLength === 2 ? 256 : 0)
   return {
     bytes: contentAt + contentLength - start,
@@ -293,7 +295,7 @@ function within(block: Buffer, at: number): number {
   return at
 }
 
-/** What node:zlib throws when the output passes `maxOutputLength`. */
+/** node:zlib throws this error when the output is longer than `maxOutputLength`. */
 function isTooLarge(cause: unknown): boolean {
   return cause instanceof RangeError && (cause as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE'
 }

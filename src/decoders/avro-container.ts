@@ -1,14 +1,15 @@
 /**
- * The decoder of Avro object container files: every datum becomes an event, its body the very bytes in the block.
+ * The decoder of Avro object container files: every datum becomes an event whose body is the unchanged bytes of the
+ * datum.
  *
  *   file:   "Obj" 1 | metadata: map of bytes | sync marker, 16 bytes | block …
  *   block:  count of data, long | size in bytes, long | data, compressed by the codec of the file | sync marker
  *
- * The file is taken block by block: a block that lies within one chunk is read where it lies, any other is gathered
- * first. Claims of a block are checked before a byte of it is kept, and memory grows with what came, not with what was
- * claimed. Blocks and data are counted from 1 in messages.
+ * The decoder takes the file block by block. A block inside one chunk is decoded in place; others are buffered first.
+ * The size that a block states is checked before anything is buffered, and the buffer grows only with bytes received.
+ * Messages count blocks and data from 1.
  *
- * Slices are cut from the decompressed block, and so from the chunk itself when the codec is null.
+ * Slices are parts of the decompressed block; if the codec is null, that is the chunk itself.
  */
 import { createHash } from 'node:crypto'
 import type { EventHeaders, EventSlices } from '../../storage/log.ts'
@@ -29,19 +30,22 @@ const KIB = 1024
 const MIB = 1024 * KIB
 const GIB = 1024 * MIB
 
-/** Schema text as it stands in the file: it becomes a header of every event. */
+/** Limit of the schema text in the file. The schema becomes a header of every event. */
 export const SCHEMA_BYTES_MAX = 1 * MIB
-/** Everything before the first block is held in memory: the schema and what else the writer noted. */
+/** Everything before the first block is held in memory: the schema and the other metadata of the writer. */
 export const FILE_HEADER_BYTES_MAX = 4 * MIB
-/** One decompressed block is held in memory; twice `eventBytesMax` if that is more. Writers make 16 KiB to some MiB. */
+/**
+ * One decompressed block is held in memory. The limit is twice `eventBytesMax` if that is more. Writers make blocks of
+ * 16 KiB to some MiB.
+ */
 export const BLOCK_BYTES_MAX = 64 * MIB
-/** Data without bytes (null, a record without fields) cost the sender nothing: a file may hold this many. */
+/** Data without bytes (null, a record without fields) cost the sender nothing, so their number in a file is limited. */
 export const EMPTY_DATA_PER_FILE_MAX = 1_000_000
-/** One array of offsets, 16 KiB, serves every emit. */
+/** One array of offsets, 16 KiB, is used for every emit. */
 const SLICES_PER_EMIT = 4096
 /**
- * The most that one call emits, however large the block is. It stays in memory until it is written, and no other request
- * runs while it is cut, which takes tens of milliseconds.
+ * Limits of one call of `decode` or `decodeMore`, however large the block is. The events stay in memory until they are
+ * written, and the event loop serves no other request while they are cut, which takes tens of milliseconds.
  */
 const TURN_BYTES = 4 * MIB
 const TURN_EVENTS = 64 * SLICES_PER_EMIT
@@ -55,11 +59,11 @@ const NOTHING = Buffer.alloc(0)
 
 type Emit = (slices: EventSlices) => void
 
-/** What the file header says, ready to use. */
+/** The contents of the file header, parsed. */
 interface AvroFile {
   readonly codec: BlockCodec
   readonly skip: DatumSkipper
-  /** Whether data of the schema take no bytes at all. */
+  /** Whether every datum of the schema takes 0 bytes. */
   readonly empty: boolean
   readonly sync: Buffer
 }
@@ -69,7 +73,7 @@ interface OpenBlock {
   /** Decompressed. */
   readonly bytes: Buffer
   readonly count: number
-  /** Where the next datum begins, and how many there were before it. */
+  /** Where the next datum begins, and the number of data before it. */
   at: number
   done: number
 }
@@ -89,7 +93,7 @@ class AvroContainerDecoder implements BatchDecoder {
   readonly #gathered = new Gathered()
   readonly #offsets = new Uint32Array(SLICES_PER_EMIT + 1)
   #chunk: Buffer = NOTHING
-  /** Where in the chunk the next item begins. */
+  /** Where in the chunk the next item (file header or block) begins. */
   #at = 0
   #open: OpenBlock | undefined
 
@@ -97,7 +101,7 @@ class AvroContainerDecoder implements BatchDecoder {
     this.#eventBytesMax = eventBytesMax
     this.#free = free
     this.#blockBytesMax = Math.min(Math.max(BLOCK_BYTES_MAX, 2 * eventBytesMax), GIB)
-    // Codecs make what they cannot compress a little longer; snappy says by how much at most: a sixth and 32 bytes.
+    // Codecs make incompressible data a little longer; snappy states the most: a sixth and 32 bytes.
     this.#storedBytesMax = this.#blockBytesMax + Math.ceil(this.#blockBytesMax / 6) + KIB
   }
 
@@ -132,7 +136,7 @@ class AvroContainerDecoder implements BatchDecoder {
     }
   }
 
-  /** Takes the next header or block that is whole; false if there is none, and what there is of one has been gathered. */
+  /** Takes the next complete header or block. Returns false if there is none; the part that has arrived is then buffered. */
   #takeItem(): boolean {
     const chunk = this.#chunk
     const at = this.#at
@@ -149,14 +153,14 @@ class AvroContainerDecoder implements BatchDecoder {
     return true
   }
 
-  /** Adds to what earlier chunks left until it is a whole item. */
+  /** Adds bytes to the buffered part of an item until the item is complete. */
   #takeGathered(chunk: Buffer): boolean {
     const gathered = this.#gathered
     for (;;) {
       const length = this.#itemLength(gathered.bytes, 0, gathered.length)
       if (length <= gathered.length) {
         this.#item(gathered.bytes, 0, length)
-        gathered.length = 0 // its bytes stay until the next item is gathered: the block is cut before that
+        gathered.length = 0 // the bytes stay until the next item is buffered; the block is cut before that
         return true
       }
       if (this.#at === chunk.length) return false
@@ -167,8 +171,9 @@ class AvroContainerDecoder implements BatchDecoder {
   }
 
   /**
-   * The length of the file header or block that begins at `start`, as far as the bytes up to `end` tell. If it is more
-   * than they are, that many are needed to go on: all of them, or enough to tell better.
+   * Returns the length of the file header or block that begins at `start`, as far as the bytes up to `end` show it. A
+   * result above `end - start` is the number of bytes needed to continue: the whole item, or enough to compute a better
+   * value.
    */
   #itemLength(bytes: Buffer, start: number, end: number): number {
     if (this.#file === undefined) {
@@ -235,7 +240,7 @@ class AvroContainerDecoder implements BatchDecoder {
         `it claims ${count} objects without bytes; a file may hold ${EMPTY_DATA_PER_FILE_MAX} of them`,
       )
     }
-    // The one object is as long as the block, so this is not a block that should have been split.
+    // The only object is as long as the block, so smaller blocks would not help; the error is the size of the event.
     if (stored && count === 1 && size > this.#eventBytesMax) throw this.#tooLarge(1, size)
     const sizeMax = stored ? this.#blockBytesMax : this.#storedBytesMax
     if (size > sizeMax) {
@@ -261,7 +266,7 @@ class AvroContainerDecoder implements BatchDecoder {
     }
   }
 
-  /** Cuts a block into events. Returns false if the turn ends before the block. */
+  /** Cuts a block into events. Returns false if a limit of the turn is reached before the end of the block. */
   #cut(block: OpenBlock, turn: { bytes: number; events: number }, emit: Emit): boolean {
     const { bytes, count } = block
     const { skip, codec } = this.#file!
@@ -285,7 +290,8 @@ class AvroContainerDecoder implements BatchDecoder {
         block.at = at
         turn.bytes -= at - begin
         turn.events -= events
-        // Data follow one another without a gap, so one array serves for both: an event starts where the last ended.
+        // Data follow one another without a gap, so one array has both offsets: an event starts where the one before
+        // ended.
         emit({
           bytes,
           starts: offsets.subarray(0, events),
@@ -335,7 +341,7 @@ function tooManyObjects(count: number): AvroProblem {
   return new AvroProblem(`it claims ${count} objects, more than it has bytes for`)
 }
 
-/** Finds the end of the file header, going on where it stopped when more bytes have come. */
+/** Finds the end of the file header. Each call continues where the last one stopped for lack of bytes. */
 class FileHeaderScan {
   // All offsets count from the start of the file.
   #at = MAGIC.length
@@ -368,11 +374,11 @@ class FileHeaderScan {
     return { schema: value('avro.schema'), codec: value('avro.codec') }
   }
 
-  /** Steps over the head of a block of entries. Returns the length to wait for if it is not there yet. */
+  /** Reads the count of a block of entries. Returns the length to wait for if the count is not complete. */
   #entryCount(bytes: Buffer, start: number, end: number): number | undefined {
     const count = this.#longs.read(bytes, start + this.#at, end)
     if (count === undefined) return end - start + 1
-    // The size of the block follows a negative count; the entries are read one by one all the same.
+    // After a negative count the size of the block follows. It is not used: the entries are read one by one.
     if (count < 0 && this.#longs.read(bytes, this.#longs.next, end) === undefined) return end - start + 1
     this.#entriesLeft = Math.abs(count)
     if (this.#entriesLeft > FILE_HEADER_BYTES_MAX)
@@ -396,7 +402,7 @@ class FileHeaderScan {
     return undefined
   }
 
-  /** Where a length-prefixed text lies in `bytes`, or the length to wait for. */
+  /** Returns where a length-prefixed text lies in `bytes`, or the length to wait for. */
   #text(bytes: Buffer, start: number, at: number, end: number): { start: number; end: number } | number {
     const length = this.#longs.read(bytes, at, end)
     if (length === undefined) return end - start + 1
@@ -410,7 +416,7 @@ class FileHeaderScan {
   }
 }
 
-/** An item that came in pieces. Grows by doubling: a byte is copied a constant number of times. */
+/** Buffer for an item that arrives in several chunks. It doubles when it grows: a byte is copied a constant number of times. */
 class Gathered {
   length = 0
   bytes: Buffer = NOTHING

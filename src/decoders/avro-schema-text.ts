@@ -1,6 +1,6 @@
 /**
- * A writer schema as Java Avro's `Schema.toString()` prints it: the text of the `schema` header, and what its hash is
- * taken from. Equal schemas that were written with other spacing or member order get one text.
+ * A writer schema as Java Avro's `Schema.toString()` prints it. This text is the `schema` header, and its hash is
+ * computed from it. Equal schemas that were written with other spacing or member order have the same text.
  *
  *   record, error: type name namespace? doc? fields, other members, aliases?
  *   field:         name type doc? default? order? aliases?, other members
@@ -9,14 +9,15 @@
  *   array, map:    type items|values, other members
  *   primitive:     "int", or {"type":"int", other members} if there are any
  *
- * A namespace is printed where it differs from the enclosing one ("" for none inside one), a type that was printed
- * before is mentioned by name, `order` only when it is not ascending. Numbers are printed as Java holds them: whole
- * ones digit by digit at any length, others as doubles (1.0 stays 1.0, 1.50 becomes 1.5, 1e10 becomes 1.0E10).
+ * A namespace is printed where it differs from the enclosing one ("" for no namespace inside one). A type that was
+ * printed before is referred to by name. `order` is printed only if it is not ascending. Numbers are printed as Java
+ * holds them: whole numbers with all digits at any length, others as doubles (1.0 stays 1.0, 1.50 becomes 1.5, 1e10
+ * becomes 1.0E10).
  *
- * Where versions of Java Avro differ we print what reads back as the same schema: other members of every JSON type are
- * kept (Avro 1.6 keeps strings only, and would lose the precision of a decimal), and the namespace of an enum or fixed
- * does not leak to its neighbours. Known differences: a lone surrogate is escaped, where Java's UTF-8 has a `?`; JDKs
- * before 19 print a few doubles with more digits than needed.
+ * Where versions of Java Avro differ, the printed text is one that reads back as the same schema: other members of
+ * every JSON type are kept (Avro 1.6 keeps strings only, and would lose the precision of a decimal), and the namespace
+ * of an enum or fixed does not change the types after it. Known differences: a lone surrogate is escaped, where Java's
+ * UTF-8 has a `?`; JDKs before 19 print a few doubles with more digits than needed.
  */
 import {
   type AvroField,
@@ -103,7 +104,7 @@ function nameSeenFrom(namespace: string, name: AvroName): string {
   return name.namespace === namespace ? name.name : fullName(name)
 }
 
-/** Old writers put the default of a float or double in quotes; Java prints the number. */
+/** Old writers put the default of a float or double in quotes. Java prints the number. */
 function defaultText(value: Json, type: AvroType): string {
   const floating = type.kind === 'primitive' && (type.primitive === 'float' || type.primitive === 'double')
   if (floating && typeof value === 'string' && value.trim() !== '' && !Number.isNaN(Number(value))) {
@@ -132,7 +133,7 @@ function array(items: readonly string[]): string {
   return `[${items.join(',')}]`
 }
 
-/** As Jackson escapes: like JSON.stringify, with the digits of control characters in upper case. */
+/** Escapes as Jackson does: like JSON.stringify, but with hexadecimal digits of control characters in upper case. */
 function text(value: string): string {
   return JSON.stringify(value).replace(/\\\\|\\u00[01][0-9a-f]/g, (sequence) =>
     sequence === '\\\\' ? sequence : `\\u${sequence.slice(2).toUpperCase()}`,
@@ -144,7 +145,7 @@ function numberText(written: string): string {
   return written === '-0' ? '0' : written
 }
 
-/** Java's Double.toString: plain from a thousandth up to ten million, else `1.0E10`; always with a fraction. */
+/** Java's Double.toString: without exponent from 0.001 up to 10 million, else as in `1.0E10`; always with a fraction. */
 function doubleText(value: number): string {
   if (!Number.isFinite(value)) return text(String(value))
   const magnitude = Math.abs(value)

@@ -5,12 +5,12 @@ export class ByteOrderMarkScan {
   #matched = 0
   #done = false
 
-  /** Whether bytes other than those of a mark have been seen, or a whole mark. */
+  /** Whether a whole mark, or a byte that is not part of one, has been read. */
   get done(): boolean {
     return this.#done
   }
 
-  /** Whether a field begins at the next byte. It does not inside a mark, or behind part of one. */
+  /** Whether a field begins at the next byte: not inside a mark, and not after an incomplete one. */
   get atFieldStart(): boolean {
     return this.#matched === 0 || this.#matched === MARK.length
   }

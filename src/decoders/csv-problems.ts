@@ -4,7 +4,7 @@ import type { CsvDialect } from './decoder.ts'
 
 const AS_TEXT = 'send the body as text/plain to split it on line ends alone'
 
-/** Returns the message for a record that is too long; the cutter calls it. */
+/** Returns the message for a record that is too long. The event cutter calls it. */
 export function recordTooLong(eventBytesMax: number): (number: number) => string {
   return (number) =>
     `record ${number} is longer than ${eventBytesMax} bytes, the most one event may hold; ` +

@@ -1,14 +1,15 @@
 /**
- * Content type `text/csv`: every CSV record of the body is one event, quoted line ends included. Another byte may be the delimiter,
- * and another one the quote; delimiters of more bytes are in long-delimiter-records.ts.
+ * Content type `text/csv`: every CSV record of the body is one event; line ends inside quotes belong to the record. The
+ * delimiter and the quote may be other bytes. Delimiters of several bytes are in long-delimiter-records.ts.
  *
  *   record:  field (',' field)*, ended by a run of CR and LF, or by the end of the body     (RFC 4180)
  *   field:   '"' (any byte but '"' | '""')* '"'      only when the quote is the first byte of the field
- *            | bytes other than ',' CR LF            a quote further on is an ordinary byte
+ *            | bytes other than ',' CR LF            a quote that is not the first byte is an ordinary byte
  *
- * A body without quotes is cut exactly as text-lines.ts cuts it: no empty events, nothing trimmed. The event is
- * the record's own bytes, quotes and all, never written anew. A UTF-8 byte order mark at the start of the body stays
- * in the first event, and a quote right after it still opens a field. UTF-16 has been refused before (utf16-mark.ts).
+ * A body without quotes is cut exactly as in text-lines.ts: no empty events, nothing trimmed. The event is the original
+ * bytes of the record with its quotes; the record is not written anew. A UTF-8 byte order mark at the start of the body
+ * stays in the first event, and a quote right after it still opens a field. UTF-16 is rejected before this decoder
+ * (utf16-mark.ts).
  *
  * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */
@@ -21,12 +22,13 @@ import { CR, indexOrLength, LF, LineSplitter } from './line-splitter.ts'
 const RFC_4180: CsvDialect = { delimiter: Buffer.from(','), quote: 0x22 }
 
 /**
- * The decoder reads this many bytes behind a quote one by one, because the next quote is often near and a call of `indexOf`
- * costs more. After that it uses `indexOf`. Outside of quoted fields the splitter then cuts the lines before the quote.
+ * After a quote the decoder reads this many bytes one by one, because the next quote is often near and a call of
+ * `indexOf` costs more. After that it uses `indexOf`. Outside of quoted fields the splitter then cuts the lines before
+ * the next quote.
  */
 const NEAR_BYTES = 16
 
-/** Where a reader stands between two bytes. `closing`: after a quote in a quoted field, whose meaning the next byte tells. */
+/** State between two bytes. `closing`: after a quote in a quoted field; the next byte decides what the quote means. */
 type Place = 'outside' | 'quoted' | 'closing'
 
 /** The delimiter of `dialect` is one byte. */
@@ -41,7 +43,7 @@ class CsvRecords implements BatchDecoder {
   readonly #cutter: EventCutter
   readonly #splitter: LineSplitter
   #place: Place = 'outside'
-  /** Whether a quote as the next byte would open a field; only looked at in the place 'outside'. */
+  /** Whether a quote as the next byte would open a field. Used only in the state 'outside'. */
   #fieldStart = true
   /** Where in the body the latest quoted field opened. */
   #openedAt = 0
@@ -73,16 +75,17 @@ class CsvRecords implements BatchDecoder {
   }
 
   /**
-   * Cuts every record that ends in this chunk, reading from `resume` on, and returns where the unfinished one begins.
+   * Cuts every record that ends in this chunk, starting to read at `resume`. Returns where the unfinished record
+   * begins.
    *
-   * One loop over the three places, on local variables, because it sees every byte near quotes. Away from quotes
-   * lines are records, and the splitter for text finds them faster.
+   * One loop handles the three states with local variables, because it reads every byte near quotes. Away from quotes
+   * every line is a record, and the splitter for text finds lines faster.
    */
   #cutRecords(bytes: Buffer, resume: number): number {
     const cutter = this.#cutter
     const { quote, delimiter } = this.#dialect
     const comma = delimiter[0]
-    /** Above both the quote and the line ends there are only ordinary bytes, which nearly all are. */
+    /** Bytes above both the quote and the line ends are ordinary. Nearly all bytes are. */
     const ordinaryAbove = Math.max(quote, CR)
     const length = bytes.length
     let place = this.#place
@@ -123,7 +126,7 @@ class CsvRecords implements BatchDecoder {
             const near = Math.min(at + NEAR_BYTES, length)
             while (at < near && bytes[at] !== quote) at++
             if (at === near) at = indexOrLength(bytes, quote, at)
-            // The field after a quoted one is often quoted too: continue without changing the place.
+            // The field after a quoted one is often quoted too: the loop continues without a change of state.
             if (at + 2 >= length || bytes[at + 1] !== comma || bytes[at + 2] !== quote) break
             openedAt = at + 2
             at += 3

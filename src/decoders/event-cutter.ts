@@ -1,11 +1,11 @@
 /**
- * Turns the boundaries a decoder finds into EventSlices, and keeps the event that the end of a chunk cut in two.
+ * Turns the boundaries that a decoder finds into EventSlices, and keeps the event that continues in the next chunk.
  *
  *   begin(chunk, emit)   ->  cut(start, end) for every event, in order  ->  finish(start of the unfinished event)
  *
- * Events are slices of the chunk itself. Only an event that spans chunks is copied, into the carry: it grows by
- * doubling, so that a long event arriving in small chunks costs a constant number of copies per byte, and never
- * past `eventBytesMax`. The arrays handed to `emit` are used again by the next emit.
+ * Events are slices of the chunk itself. Only an event that spans chunks is copied, into the carry buffer. The buffer
+ * doubles when it grows, so that a long event in small chunks costs a constant number of copies per byte, but it never
+ * exceeds `eventBytesMax`. The arrays passed to `emit` are used again for the next emit.
  */
 
 import type { EventSlices } from '../../storage/log.ts'
@@ -14,10 +14,10 @@ import { ServiceError } from '../service-error.ts'
 export type Emit = (slices: EventSlices) => void
 
 const KIB = 1024
-/** Both arrays of offsets together take 8 KiB: cheap to make for a small batch, and they stay in the L1 cache. */
+/** Both arrays of offsets together take 8 KiB: cheap to allocate for a small batch, and they stay in the L1 cache. */
 export const SLICES_PER_EMIT = 1024
 const CARRY_BYTES_MIN = 4 * KIB
-/** A larger carry is released once its event is emitted, so that one long event does not keep memory. */
+/** A larger carry buffer is released after its event is emitted, so that one long event does not keep memory. */
 const CARRY_KEEP_BYTES_MAX = 256 * KIB
 
 const NOTHING = Buffer.alloc(0)
@@ -25,7 +25,7 @@ const emitNothing: Emit = () => {}
 
 export class EventCutter {
   readonly eventBytesMax: number
-  // Public for the line splitter, whose loop fills them directly: a call of `cut` per line would halve its speed.
+  // Public for the line splitter, whose loop fills them directly: a call of `cut` for every line would halve its speed.
   readonly starts = new Uint32Array(SLICES_PER_EMIT)
   readonly ends = new Uint32Array(SLICES_PER_EMIT)
   count = 0
@@ -47,12 +47,12 @@ export class EventCutter {
     return this.#emitted + this.count + 1
   }
 
-  /** Whether the first event of this chunk began in an earlier one; it must be cut by `cut`. */
+  /** Whether the first event of this chunk began in an earlier one. Such an event must be cut with `cut`. */
   get carrying(): boolean {
     return this.#carried > 0
   }
 
-  /** Takes the next chunk: all offsets count from its start until the next `begin`. */
+  /** Takes the next chunk. All offsets count from the start of this chunk until the next `begin`. */
   begin(chunk: Uint8Array, emit: Emit): Buffer {
     this.#bytes = Buffer.isBuffer(chunk)
       ? chunk
@@ -91,7 +91,7 @@ export class EventCutter {
     this.#emit({ bytes: this.#bytes, starts: this.starts, ends: this.ends, count })
   }
 
-  /** The chunk is read: emits its events and keeps the bytes from `start` on for the next chunk. */
+  /** Call it at the end of the chunk. Emits its events and keeps the bytes from `start` on for the next chunk. */
   finish(start: number): void {
     const bytes = this.#bytes
     this.refuseTooLarge(start, bytes.length)
@@ -101,14 +101,14 @@ export class EventCutter {
     this.#emit = emitNothing
   }
 
-  /** The body ended: what was kept is the last event. */
+  /** Call it at the end of the body. The kept bytes are the last event. */
   end(emit: Emit): void {
     this.begin(NOTHING, emit)
     this.cut(0, 0)
     this.finish(0)
   }
 
-  /** Only the first event of a chunk can be a carried one, so the arrays are empty here. */
+  /** Only the first event of a chunk can have begun in an earlier one, so the arrays are empty here. */
   #cutCarried(end: number): void {
     this.#keep(this.#bytes, 0, end)
     const carry = this.#carry
@@ -124,7 +124,7 @@ export class EventCutter {
     const needed = this.#carried + end - start
     if (needed > this.#carry.length) {
       const doubled = Math.min(Math.max(this.#carry.length * 2, CARRY_BYTES_MIN), this.eventBytesMax)
-      // Everything in it is written before it is read, so it need not be zeroed.
+      // All bytes are written before they are read, so the buffer need not be zeroed.
       const grown = Buffer.allocUnsafeSlow(Math.max(needed, doubled))
       this.#carry.copy(grown, 0, 0, this.#carried)
       this.#carry = grown

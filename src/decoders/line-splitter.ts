@@ -1,9 +1,9 @@
 /**
- * Cuts a range of bytes into lines at 0x0A and 0x0D, by the search that is faster for the length of the lines.
+ * Cuts a range of bytes into lines at 0x0A and 0x0D, with the search that is faster for the length of the lines.
  *
- * `Buffer.indexOf` costs about 12 ns a call and then runs at memory speed; a loop over bytes costs about 0.8 ns a byte. So
- * lines shorter than about 12 bytes are read byte by byte, longer ones by `indexOf`. The splitter chooses again every few
- * kilobytes.
+ * `Buffer.indexOf` costs about 12 ns a call and then runs at memory speed. A loop over bytes costs about 0.8 ns a byte.
+ * So lines shorter than about 12 bytes are read byte by byte, longer ones with `indexOf`. The splitter chooses again
+ * every few kilobytes.
  *
  * Indexes are asserted with `!`: the loop bounds keep the index inside.
  */
@@ -14,15 +14,15 @@ export const CR = 0x0d
 
 /** Below this many bytes per line end (the line end included) reading byte by byte is faster than `indexOf`. */
 const SHORT_LINE_BYTES = 12
-/** How far either search goes before the choice is made again. */
+/** After this many lines, or bytes, the splitter chooses the search again. */
 const SAMPLE_LINES = 64
 const SAMPLE_BYTES = 4096
 
 export class LineSplitter {
   readonly #cutter: EventCutter
   #bytes: Buffer = Buffer.alloc(0)
-  // Where the next LF and CR stand, or the chunk's length; stale once the reader has gone past. Kept for the whole
-  // chunk: a chunk without any CR is searched for one only once, however many ranges of it are split.
+  // The offset of the next LF and CR, or the length of the chunk. Out of date once `at` is behind it. Kept for the
+  // whole chunk, so that a chunk without a CR is searched for one only once, even if it is split in many ranges.
   #lf = -1
   #cr = -1
 
@@ -37,8 +37,8 @@ export class LineSplitter {
   }
 
   /**
-   * Cuts every line that ends in `[from, to)`. The first began at `start`, and `[start, from)` holds no line end.
-   * Returns where the line begins that reaches past `to`.
+   * Cuts every line that ends in `[from, to)`. The first line begins at `start`, and `[start, from)` has no line end.
+   * Returns where the line begins that continues at `to`.
    */
   split(start: number, from: number, to: number): number {
     if (from >= to) return start
@@ -57,7 +57,7 @@ export class LineSplitter {
       if (cr < at) cr = indexOrLength(bytes, CR, at)
       const end = Math.min(lf, cr)
       if (end >= to) break
-      // The cutter handles everything else: errors, carried lines, full arrays.
+      // The cutter handles the other cases: errors, a line from the chunk before, full arrays.
       if (end - lineStart > eventBytesMax || lineStart === 0 || count + 1 === SLICES_PER_EMIT) {
         cutter.count = count
         cutter.cut(lineStart, end)
@@ -87,7 +87,7 @@ export class LineSplitter {
     return lineStart
   }
 
-  /** The same from the start of a line on, byte by byte; stops early where lines become longer. */
+  /** Does the same byte by byte, from the start of a line on. It returns early where lines become longer. */
   #splitShort(start: number, to: number): number {
     const bytes = this.#bytes
     const cutter = this.#cutter

@@ -1,8 +1,8 @@
 /**
- * CSV as in csv-records.ts, where the delimiter has more than one byte: `||`, or a character beyond ASCII. Delimiters are found from
- * left to right and do not overlap. It reads byte by byte, because such files are rare.
+ * CSV as in csv-records.ts, where the delimiter has more than one byte: `||`, or a character beyond ASCII. Delimiters
+ * are found from left to right and do not overlap. The decoder reads byte by byte, because such files are rare.
  *
- * Indexes are asserted with `!`: the loop bounds keep the index inside.
+ * Indexes are asserted with `!`: the loops keep offsets inside the chunk, and a full match resets `#matched`.
  */
 import { ServiceError } from '../service-error.ts'
 import { ByteOrderMarkScan } from './byte-order-mark.ts'
@@ -20,11 +20,11 @@ class LongDelimiterRecords implements BatchDecoder {
   readonly expands = false
   readonly #cutter: EventCutter
   readonly #dialect: CsvDialect
-  /** For each number of matched bytes: how many stay matched when the next byte does not fit. */
+  /** For each number of matched bytes: how many remain matched when the next byte does not match (Knuth-Morris-Pratt). */
   readonly #fallbacks: readonly number[]
   #place: 'outside' | 'quoted' | 'closing' = 'outside'
   #fieldStart = true
-  /** Bytes of the delimiter that have been seen. */
+  /** How many bytes of the delimiter the last bytes match. */
   #matched = 0
   #openedAt = 0
   #bodyOffset = 0
@@ -109,7 +109,7 @@ class LongDelimiterRecords implements BatchDecoder {
     }
   }
 
-  /** Where the text of the chunk begins. A quote right behind a byte order mark opens a field. */
+  /** Where the text of the chunk begins. A quote right after a byte order mark opens a field. */
   #textStart(bytes: Buffer): number {
     if (this.#mark.done) return 0
     const at = this.#mark.skip(bytes)
@@ -118,7 +118,7 @@ class LongDelimiterRecords implements BatchDecoder {
   }
 }
 
-/** For every number of bytes that match: how many would still match if the first of them did not count. */
+/** For every number of matched bytes: the longest shorter start of the delimiter that these bytes end with. */
 function fallbacksOf(delimiter: Uint8Array): number[] {
   const fallbacks = [0, 0]
   for (let length = 1; length < delimiter.length; length++) {

@@ -1,9 +1,9 @@
 /**
  * Content type `text/*`: every line of the body is one event.
  *
- * A line ends at a byte 0x0A or 0x0D, or at the end of the body. Runs of them count as one end, so there are no
- * empty events. Nothing is trimmed and nothing decoded: the bytes between line ends are the event, UTF-8 or not.
- * That rules out UTF-16, where these two bytes are halves of other characters: such a body is refused before (utf16-mark.ts).
+ * A line ends at a byte 0x0A or 0x0D, or at the end of the body. Several such bytes in a row count as one end, so there
+ * are no empty events. Nothing is trimmed or decoded: the event is the bytes between line ends, UTF-8 or not. In UTF-16
+ * these two bytes are also halves of other characters, so such a body is rejected before this decoder (utf16-mark.ts).
  */
 import type { BatchDecoder, DecoderOptions } from './decoder.ts'
 import { type Emit, EventCutter } from './event-cutter.ts'

@@ -1,8 +1,8 @@
 /**
- * A text that begins with the byte order mark of UTF-16 or UTF-32 is refused: there the bytes 0x0A and 0x0D are parts of other
- * characters, and cutting at them would destroy it.
+ * Rejects a text that begins with the byte order mark of UTF-16 or UTF-32. There the bytes 0x0A and 0x0D are also parts
+ * of other characters, and cutting at them would destroy those.
  *
- *   FF FE | FE FF | 00 00 FE FF      (UTF-32, little-endian, begins with FF FE as well)
+ *   FF FE | FE FF | 00 00 FE FF      (little-endian UTF-32 begins with FF FE too)
  */
 
 import type { EventSlices } from '../../storage/log.ts'

@@ -1,24 +1,24 @@
 /**
  * The type of each column of an answer: its name in Hive, and the SQL that converts its values to that type.
  *
- * CDAP's JDBC driver recognizes a type by the beginning of its name, and refuses an answer with a type that it does not know:
- * boolean, tinyint, smallint, int, bigint, float, double, decimal, string, binary, date, timestamp, array, map, struct. So
- * every type of DuckDB becomes one of these:
+ * CDAP's JDBC driver recognizes a type by the beginning of its name, and rejects an answer with an unknown type. It
+ * knows boolean, tinyint, smallint, int, bigint, float, double, decimal, string, binary, date, timestamp, array, map,
+ * struct. So every type of DuckDB becomes one of these:
  *
- *   HUGEINT                              BIGINT, as Hive's sum of whole numbers; a value beyond it is an error
+ *   HUGEINT                              BIGINT, as Hive's sum of whole numbers; a larger value is an error
  *   UTINYINT · USMALLINT · UINTEGER      SMALLINT · INT · BIGINT
  *   UBIGINT · UHUGEINT                   DECIMAL(20,0) · DECIMAL(38,0)
  *   TIMESTAMP of any precision           TIMESTAMP; one with a time zone in UTC
  *   JSON, ENUM                           STRING
  *   TIME, INTERVAL, UUID, BIT, UNION, …  STRING, DuckDB's text of the value
- *   LIST, ARRAY · MAP · STRUCT           array<…> · map<…> · struct<…>, of these types
+ *   LIST, ARRAY · MAP · STRUCT           array<…> · map<…> · struct<…>, of the types above
  */
 import type { DuckDBType } from '@duckdb/node-api'
 import type { HiveType } from './hive-types.ts'
 import { quotedName } from './sql-text.ts'
 
 export interface AnswerType {
-  /** Scalar types are in capitals, nested ones not. */
+  /** Scalar types are in capitals, nested types in lower case. */
   readonly name: string
   /** The same type in DuckDB. */
   readonly sql: string
@@ -82,7 +82,7 @@ export function answerType(type: DuckDBType): AnswerType {
   return scalar(String(type))
 }
 
-/** The parts of `row(…)` have no names in DuckDB, which no table can have; they get the names of Hive's struct(…). */
+/** DuckDB does not name the parts of `row(…)`, and a table column needs names. The parts get the names of Hive's struct(…). */
 function struct(entryNames: readonly string[], entryTypes: readonly DuckDBType[]): AnswerType {
   const isUnnamed = entryNames.every((name) => name === '')
   const parts = entryTypes.map((type, i) => ({

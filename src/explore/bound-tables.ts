@@ -1,6 +1,7 @@
 /**
- * Tables without rows, to which queries are bound: with all columns, under the names that queries use, and with the same view
- * as the real ones. A connection keeps its tables for a while, so that the next query over the same tables can use them.
+ * Tables without rows, to which queries are bound. They have all columns, under the names that queries use, and the
+ * same view as the real tables. A connection keeps its tables for a while, so that the next query over the same tables
+ * can use them.
  */
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { storedName } from './column-types.ts'
@@ -31,7 +32,7 @@ const IDLE_MAX = 8
 /** A pool of connections that have such tables. One query uses a connection at a time. */
 export class BoundConnections {
   readonly #connect: () => Promise<DuckDBConnection>
-  /** The last used is at the end. */
+  /** The last used connection is at the end. */
   readonly #idle: { readonly key: string; readonly connection: DuckDBConnection }[] = []
   #closed = false
 
@@ -39,7 +40,7 @@ export class BoundConnections {
     this.#connect = connect
   }
 
-  /** The caller gives it back or closes it. */
+  /** The caller must give the connection back or close it. */
   async take({ tables, key }: BoundTables): Promise<DuckDBConnection> {
     const at = this.#idle.findLastIndex((idle) => idle.key === key)
     const [idle] = at === -1 ? [] : this.#idle.splice(at, 1)

@@ -1,8 +1,8 @@
 /**
- * Values of answers as JSON cells, as CDAP's clients read them.
+ * Values of answers as JSON cells, in the form that CDAP's clients read.
  *
- * A value of a nested type is JSON text in a text, one of BINARY an array of signed bytes. A decimal is a text, of which the
- * clients make a BigDecimal: of a number they would make a double. Dates and timestamps are texts.
+ * A value of a nested type is JSON text in a text. A BINARY value is an array of signed bytes. A decimal is a text,
+ * which the clients convert to a BigDecimal; a number would become a double. Dates and timestamps are texts.
  */
 import type { DuckDBValue } from '@duckdb/node-api'
 import { bytesText, scalarJson } from '../formats/value-json.ts'
@@ -11,12 +11,12 @@ export function decimalCell(value: DuckDBValue): string {
   return value === null ? 'null' : JSON.stringify(String(value))
 }
 
-/** A 32-bit float has the digits of one: 3.4028235e38, not those of the same number in 64 bits. */
+/** A 32-bit float is printed with the digits of a float: 3.4028235e38, not with those of the same number in 64 bits. */
 export function floatCell(value: DuckDBValue): string {
   return typeof value === 'number' && Number.isFinite(value) ? floatText(value) : plainCell(value)
 }
 
-/** Bytes from -128 to 127, as Java prints them: CDAP's clients read nothing else as binary. */
+/** Bytes from -128 to 127, as Java prints them. CDAP's clients accept no other form of binary. */
 export function binaryCell(value: DuckDBValue): string {
   if (value === null) return 'null'
   const { buffer, byteOffset, byteLength } = (value as MaybeNested).bytes!

@@ -2,11 +2,11 @@
  * Collects the values of one column in the layout of DuckDB's vectors, so that a whole column is copied at once instead of
  * value by value.
  *
- *   numbers    as they are, little-endian
+ *   numbers    unchanged, little-endian
  *   booleans   one byte each
- *   texts      16 bytes each: length u32, and up to 12 bytes in place; longer ones are copied one by one
+ *   texts      16 bytes each: length u32, and up to 12 bytes in place; longer texts are copied one by one
  *
- * Each value has a validity bit: 1 for a value, 0 for NULL. Indexes are asserted: a row is below CHUNK_ROWS.
+ * Each value has a validity bit: 1 for a value, 0 for NULL. Indexes are asserted with `!`: a row is below CHUNK_ROWS.
  */
 import type duckdbBindings from '@duckdb/node-bindings'
 import type { Value } from '../formats/record-reader.ts'
@@ -24,7 +24,7 @@ const VALIDITY_BYTES = CHUNK_ROWS / 8
 export abstract class ColumnBuffer {
   readonly #validity = new Uint8Array(VALIDITY_BYTES).fill(0xff)
   #hasNulls = false
-  /** Memory of the rows of the last flush, approximately. */
+  /** Memory of the rows of the last flush, estimated. */
   bytes = 0
 
   set(row: number, value: Value): void {
@@ -78,7 +78,7 @@ export const doubleBuffer = () => new NumberBuffer(new Float64Array(CHUNK_ROWS))
 
 export class LongBuffer extends ColumnBuffer {
   readonly #values = new BigInt64Array(CHUNK_ROWS)
-  /** Low and high halves of the same memory: a number is stored without making a bigint. */
+  /** Low and high halves of the same memory, so that a number is stored without creating a bigint. */
   readonly #halves = new Int32Array(this.#values.buffer)
 
   setValue(row: number, value: Exclude<Value, null>): void {
@@ -170,7 +170,7 @@ export class TextBuffer extends ColumnBuffer {
   }
 }
 
-/** DuckDB's JSON accepts no half of a surrogate pair; it becomes the replacement character, as in a text. */
+/** DuckDB's JSON rejects half of a surrogate pair. It becomes the replacement character, as in a text. */
 function engineJson(json: string): string {
   if (!json.includes('\\ud')) return json
   return json.replace(/\\\\|\\ud[89a-f][0-9a-f]{2}/g, (match) => (match === '\\\\' ? match : '\\ufffd'))

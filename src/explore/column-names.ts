@@ -1,14 +1,16 @@
 /**
- * Names of the columns of an answer, as in Hive: a column of a star is named with its table, `stream_x.ts`; a column that the
- * query names keeps that name; an expression without a name is `_c` and its index in the list, from 0, as in `_c0`.
+ * Names of the columns of an answer, as in Hive: a column of `*` has its table in its name, `stream_x.ts`; a column
+ * that the query names keeps that name; an expression without a name is `_c` and its index in the list, from 0, as in
+ * `_c0`.
  *
  * This changes names only: values and types are the engine's.
  */
 import type { Node } from './statement.ts'
 
 /**
- * `names` are the engine's, by position; `columnsOf` returns the columns of a table by its name in lower case. An item of the
- * list that stands for an unknown number of columns keeps the engine's names; if there are two such items, all columns do.
+ * `names` are the engine's, by position; `columnsOf` returns the columns of a table by its name in lower case. The
+ * columns of a list item that expands to an unknown number of columns keep the engine's names; if there are two such
+ * items, all columns do.
  */
 export function hiveNames(
   names: readonly string[],
@@ -29,7 +31,7 @@ export function hiveNames(
   return isMatch ? names.map((name, i) => hive[i] ?? name) : names
 }
 
-/** The SELECT whose columns name the columns of the query. */
+/** The SELECT that determines the names of the query's columns. */
 function firstSelect(query: Node): Node | undefined {
   let node = query
   while (node.type === 'SET_OPERATION_NODE')
@@ -42,14 +44,20 @@ function isNameOf(hive: string | undefined, name: string): boolean {
   return hive.toLowerCase().endsWith(`.${name.toLowerCase()}`)
 }
 
-/** One name per column of the item, undefined for the engine's name; no array if the number of columns is unknown. */
+/**
+ * One name per column of the item; undefined for the engine's name. Undefined instead of an array: the number of
+ * columns is unknown.
+ */
 function itemName(item: Node, place: number): (string | undefined)[] | undefined {
   const isNamed = item.type === 'COLUMN_REF' || item.type === 'POSITIONAL_REFERENCE' || item.alias !== ''
   if (standsForColumns(item)) return undefined
   return [isNamed ? undefined : `_c${place}`]
 }
 
-/** An expression over `COLUMNS(…)`, or `unnest` of a struct: it may become several columns, which the engine names. */
+/**
+ * Whether the item contains `COLUMNS(…)` or `unnest` of a struct. Such an item may become several columns, which the
+ * engine names.
+ */
 function standsForColumns(item: Node): boolean {
   const left: unknown[] = [item]
   while (left.length > 0) {

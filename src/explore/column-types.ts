@@ -31,11 +31,11 @@ interface TypeFacts {
   readonly stored: (duckdb: DuckDB, digits: Digits) => DuckDBType
   /** Collects values for DuckDB. */
   readonly buffer: (digits: Digits) => ColumnBuffer
-  /** How CDAP's clients see it; of JSON, where nothing better is known. */
+  /** The type for CDAP's clients. For JSON: the type when nothing more exact is known. */
   readonly hive: HiveType
 }
 
-/** Of a decimal; of other types 0. */
+/** Precision and scale of a decimal; 0 for other types. */
 interface Digits {
   readonly precision: number
   readonly scale: number
@@ -68,7 +68,7 @@ const COLUMN_TYPES = {
   JSON: { stored: ({ VARCHAR }) => VARCHAR, buffer: () => new TextBuffer(true), hive: 'STRING' },
 } satisfies Record<SimpleType | 'DECIMAL', TypeFacts>
 
-/** In as few bits as DuckDB uses: 16, 32, 64 or 128. */
+/** Uses as few bits as DuckDB: 16, 32, 64 or 128. */
 function decimalBuffer({ precision }: Digits): ColumnBuffer {
   if (precision <= 4) return smallBuffer()
   if (precision <= 9) return intBuffer()
@@ -88,7 +88,7 @@ export function storedType(duckdb: DuckDB, type: ColumnType): DuckDBType {
   return facts.stored(duckdb, digits)
 }
 
-/** As it stands in CREATE TABLE. */
+/** The type as in CREATE TABLE. */
 export function storedName(type: ColumnType): string {
   return type === 'JSON' ? 'VARCHAR' : type
 }

@@ -18,7 +18,7 @@ export interface Column {
   readonly name: string
   /** Index into the fields of the schema; undefined for `ts` and `headers`. */
   readonly field: number | undefined
-  /** Its name in the decoded table. */
+  /** The name of the column in the decoded table. */
   readonly keptAs: string
   readonly keptType: ColumnType
   /** The type in a query. */
@@ -28,7 +28,7 @@ export interface Column {
   readonly expression: string
 }
 
-/** The message says why there is no table. */
+/** The message has the reason why there is no table. */
 export class NoTable extends Error {
   override readonly name = 'NoTable'
 }
@@ -37,7 +37,7 @@ interface Type {
   readonly kept: ColumnType
   readonly sql: string
   readonly hive: string
-  /** A type to convert JSON to first, if DuckDB would not read it as the type itself: bytes are a text with \xNN. */
+  /** For JSON, the type to convert to before `sql`, if DuckDB would not parse it as that type: bytes are a text with \xNN. */
   readonly json?: string
 }
 
@@ -57,7 +57,7 @@ const SCALARS = {
   fixed: BYTES,
 } satisfies Record<Exclude<Schema['type'], 'union' | 'array' | 'map' | 'record'>, Type>
 
-/** A struct has at least one part: a record without fields is its JSON. */
+/** A struct needs at least one part, so a record without fields is its JSON text. */
 const EMPTY_RECORD: Type = { kept: 'JSON', sql: 'VARCHAR', hive: 'string' }
 
 /** Throws NoTable for a schema that no table can have. */
@@ -132,7 +132,7 @@ function typeOf(schema: Schema, name: string, within: ReadonlySet<Schema>): Type
   }
 }
 
-/** Undefined for a schema whose values are those of its underlying type. */
+/** Undefined for a schema without a logical type, whose values are those of its underlying type. */
 function logicalColumn(schema: Schema): Type | undefined {
   if (!('logical' in schema)) return undefined
   const size = schema.type === 'fixed' ? schema.size : undefined

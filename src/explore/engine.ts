@@ -1,6 +1,7 @@
 /**
- * DuckDB, loaded with the first query, in two locked instances (locked-instance.ts): one has the tables and runs the queries,
- * the other only plans them (planner.ts). Each has one thread, so that queries leave the processor to ingestion.
+ * DuckDB, loaded with the first query, in two locked instances (locked-instance.ts). One has the tables and runs the
+ * queries; the other only plans them (planner.ts). Each has one thread, so that queries leave processor time for
+ * ingestion.
  */
 import type { DuckDBConnection, DuckDBInstance, JS } from '@duckdb/node-api'
 import { Mutex } from '../../storage/mutex.ts'
@@ -15,12 +16,12 @@ export type DuckDB = typeof import('@duckdb/node-api')
 export type Connection = DuckDBConnection
 
 export interface EngineOptions {
-  /** For tables of streams, rows and running queries together. The engine spills what is beyond it. */
+  /** For tables of streams, rows and running queries together. The engine spills data above this limit. */
   readonly memoryBytes: number
   /** For the whole process, including memory that the engine does not count. */
   readonly processBytes: number
   readonly diskBytes: number
-  /** The engine makes it when it spills. */
+  /** The engine creates the folder when it spills. */
   readonly spillFolder: string
 }
 
@@ -29,7 +30,7 @@ export function engineMemory(bytes: number): Pick<EngineOptions, 'memoryBytes' |
   return { memoryBytes: bytes, processBytes: bytes + UNCOUNTED_BYTES }
 }
 
-/** For node and the library, texts that functions make, plans, and events between the processes. */
+/** For node and the library, texts that functions return, plans, and events between the processes. */
 const UNCOUNTED_BYTES = 384 * 1024 * 1024
 
 /** The answer of `json_serialize_sql`. `position` is the 0-based index at which a statement cannot be parsed. */
@@ -76,12 +77,15 @@ export class Engine {
     return this.#planner
   }
 
-  /** Runs statements one after the other: a second statement on a connection makes the first one fail. */
+  /** Runs statements one after another: a second statement on a connection would make the first one fail. */
   run(sql: string): Promise<JS[][]> {
     return this.#running.run(async () => (await this.#own.runAndReadAll(sql)).getRowsJS())
   }
 
-  /** The tree of one SELECT. Rejects with SqlError '42000' for anything else. It uses a connection of its own, so nothing waits. */
+  /**
+   * The tree of one SELECT. Rejects with SqlError '42000' for other statements. It uses a connection of its own, so no
+   * other statement waits.
+   */
   async parse(sql: string): Promise<Node> {
     const parser = await this.#instance.connect()
     const reader = await parser

@@ -1,4 +1,4 @@
-/** Where a query worker gets events from. */
+/** The source of events for a query worker. */
 import type { EventBlock, LogId } from '../../storage/log.ts'
 import type { StreamId } from '../streams/names.ts'
 import { earliestVisibleMs } from '../streams/properties.ts'
@@ -7,7 +7,7 @@ import type { EventQuery, Streams } from '../streams/streams.ts'
 
 export interface SourceRead {
   readonly log: LogId
-  /** The read leaves out events before this time, because they have expired, whether or not they are on disk. */
+  /** The read omits events before this time, because they have expired, even if they are still on disk. */
   readonly startMs: number
   /** A block is valid until the next one is requested. */
   readonly blocks: AsyncIterableIterator<EventBlock, void, undefined>
@@ -16,7 +16,7 @@ export interface SourceRead {
 export interface EventSource {
   /** Undefined if no event matches. */
   read(id: StreamId, query: EventQuery): Promise<SourceRead | undefined>
-  /** The present logs of these streams, in the same order; undefined for a stream that does not exist. */
+  /** The current logs of these streams, in the same order; undefined for a stream that does not exist. */
   currentLogs(ids: readonly StreamId[]): Promise<readonly (LogId | undefined)[]>
 }
 
@@ -34,7 +34,7 @@ export class StreamSource implements EventSource {
   async read(id: StreamId, query: EventQuery): Promise<SourceRead | undefined> {
     const { ttlSeconds } = this.#streams.get(id).properties
     const reading = this.#streams.read(id, query)
-    const startMs = earliestVisibleMs(this.#nowMs(), ttlSeconds) // not earlier than the bound that `read` has taken
+    const startMs = earliestVisibleMs(this.#nowMs(), ttlSeconds) // not earlier than the bound that `read` has used
     const read = await reading
     return read && { log: read.log, blocks: read.blocks, startMs }
   }

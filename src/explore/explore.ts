@@ -3,11 +3,11 @@
  * rows are read by its handle. docs/sql.md describes the language.
  *
  *   parse and bind over empty tables (statement-checks.ts): errors of the text are reported here
- *   -> when it has a permit (query-runner.ts): decode the events that its tables lack (table-cache.ts), run on views over them
+ *   -> with a permit (query-runner.ts): decode the events that its tables lack (table-cache.ts), run on views over them
  *   -> rows in a temporary table (result.ts)
  *
- * This file decides what a query may see and who owns it. A query belongs to the token that submitted it; for every other token
- * it does not exist.
+ * This file decides which tables a query may read, and its owner. A query belongs to the token that submitted it; for
+ * every other token it does not exist.
  */
 import type { LogId } from '../../storage/log.ts'
 import type { ClientKey } from '../fair-share.ts'
@@ -22,10 +22,10 @@ import type { ProgramId, UsageRegistry } from '../streams/usage.ts'
 import type { BadEvents } from './bad-events.ts'
 import { type Column, NoTable } from './columns.ts'
 import { engineMemory } from './engine.ts'
+import { ownColumns, ownResult } from './engineless-answers.ts'
 import { StreamSource } from './event-source.ts'
 import type { ResultColumn } from './hive-types.ts'
 import { type Catalog, JdbcCatalog, type MetadataQuestion } from './jdbc-catalog.ts'
-import { ownColumns, ownResult } from './own-answers.ts'
 import { Penalties } from './penalties.ts'
 import { Query, type QueryAbout } from './query.ts'
 import { HandleMaker, type QueryHandle } from './query-handle.ts'
@@ -49,7 +49,7 @@ export interface ExploreOptions {
   readonly nowMs: () => number
   readonly random: () => number
   readonly report: (error: unknown) => void
-  /** A log has no event before this time any more. */
+  /** The log has no visible event before this time. */
   readonly oldestMs: (log: LogId) => Promise<number>
   /** Limit of the engine. */
   readonly memoryBytes: number
@@ -72,15 +72,15 @@ export interface Reader {
   readonly name: string
   /** The reader sees the queries of this owner: those submitted with the same secret. */
   readonly owner: string
-  /** Whether it has any grant for a stream: then it may know its name. */
+  /** Whether the reader has any grant for the stream; then it may know the stream's name. */
   mayKnow(id: StreamId): boolean
   mayKnowPartOf(namespace: NamespaceName): boolean
   mayRead(id: StreamId): boolean
-  /** Whether it may read all streams of a namespace: then it may know which exist. */
+  /** Whether the reader may read all streams of a namespace; then it may know which streams exist. */
   mayReadAll(namespace: NamespaceName): boolean
 }
 
-/** The client that submits; its share is used. */
+/** The client that submits a query. The query counts towards its share. */
 export interface Submitter {
   readonly client: ClientKey
   /** Undefined if no tokens are required. */
@@ -226,7 +226,7 @@ export class Explore {
     return this.#queries
   }
 
-  /** Cancels all queries. Nothing of them runs once it has resolved. */
+  /** Cancels all queries. Resolves when none of them runs any more. */
   async close(): Promise<void> {
     clearInterval(this.#expiryTimer)
     this.#queries.closeAll()
@@ -245,7 +245,7 @@ export class Explore {
   #expireIdle(): void {
     this.#queries.expire()
     this.#closeRevoked()
-    // Events have priority: on a nearly full disk the spilled data of queries is removed, which ends the queries.
+    // Events have priority. On a nearly full disk the spilled data of queries is removed, which ends the queries.
     if (this.#options.diskIsLow()) this.#runner.releaseDisk().catch(this.#options.report)
   }
 
@@ -259,7 +259,7 @@ export class Explore {
     }
   }
 
-  /** Ends the queries whose rows were in a process that has ended. */
+  /** Ends the queries whose rows were in a process that has exited. */
   #lose(queryWorker: QueryWorker, why: SqlError): void {
     const { message, sqlState } = why
     for (const query of this.#queries.all()) {
@@ -267,7 +267,7 @@ export class Explore {
     }
   }
 
-  /** Streams that were deleted meanwhile are left out. */
+  /** Streams that have been deleted since are omitted. */
   #noteUse(program: ProgramId, streams: readonly StreamId[]): void {
     for (const id of streams) if (this.#streams.has(id)) this.#options.usage.remember(program, id)
   }
@@ -339,12 +339,12 @@ export class Explore {
       columns,
       range,
       eventsMax,
-      // Events that the janitor has removed stay invisible after the TTL is raised, also if they are still decoded.
+      // Events that the janitor has removed stay invisible after the TTL is raised, even if a table still has them.
       earliestMs: Math.max(earliestVisibleMs(this.#options.nowMs(), properties.ttlSeconds), oldestMs),
     }
   }
 
-  /** Rows of the answers that need no engine. */
+  /** The rows of answers that need no engine. */
   #ownRows(
     { outline, tables, columns }: Checked,
     namespace: NamespaceName,
@@ -362,7 +362,7 @@ function boundTables(tables: readonly CheckedTable[]) {
   return tables.map(({ named, columns }) => ({ name: named.name, columns }))
 }
 
-/** The streams that a reader may know; undefined: all. */
+/** The streams that a reader may know; undefined means all. */
 function knownTo(reader: Reader | undefined): ((id: StreamId) => boolean) | undefined {
   return reader && ((id) => reader.mayKnow(id))
 }

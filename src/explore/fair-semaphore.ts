@@ -1,43 +1,46 @@
 /**
  * A semaphore whose permits are shared by clients. A client has tasks; a task needs one permit while it runs.
  *
- *   Permits go round-robin over the clients with waiting tasks: first to the client that holds the fewest, of several to the one
- *   that was served the longest time ago.
+ *   Permits go round-robin to the clients with waiting tasks: first to the client that holds the fewest; of several such
+ *   clients, to the one that was served the longest time ago.
  *   The last free permit is reserved for a client that holds none, so one client alone never holds all of them.
- *   If a client without a permit waits while another holds several, the latest task of that one is preempted.
+ *   If a client without a permit waits while another holds several, the latest task of that other client is preempted.
  *   A client with a penalty waits while other clients are present.
  *
- * It also finds the task that is responsible when all running tasks have failed together (`judge`); the others run again.
+ * It also finds the responsible task when all running tasks have failed together (`judge`); the others run again.
  */
 import { type ClientKey, FairShare } from '../fair-share.ts'
 import type { Penalties } from './penalties.ts'
 
 export interface Task {
   readonly client: ClientKey
-  /** It may have ended a process. Only one suspect runs at a time, so that the next failure shows the responsible one. */
+  /**
+   * The task may have ended a process. Only one suspect runs at a time, so that the next failure identifies the
+   * responsible task.
+   */
   suspect: boolean
-  /** Set when it has failed together with others; `begin` resets it. */
+  /** Set when the task has failed together with others; `begin` resets it. */
   verdict: Verdict | undefined
-  /** Called when it gets its permit. */
+  /** Called when the task gets its permit. */
   begin(): void
-  /** Asks it to release its permit soon and to ask for another. */
+  /** Asks the task to release its permit soon and to ask for another. */
   preempt(): void
 }
 
 export type Verdict = 'guilty' | 'innocent'
 
-/** A task may end by itself for this time before it is preempted. */
+/** A task has this time to end before it is preempted. */
 const PREEMPT_AFTER_MS = 500
-/** A client that has not asked for this time does not count as present. */
+/** A client that has not asked for this long does not count as present. */
 const PRESENT_MS = 60_000
-/** Above this number of known clients those that are not present are removed. */
+/** Above this number of known clients, clients that are not present are removed. */
 const PRESENT_MAX = 256
 
 export class FairSemaphore {
   readonly #permits: number
   readonly #penalties: Penalties
   readonly #waiting = new Map<ClientKey, Task[]>()
-  /** In the order of their start. */
+  /** In the order in which they started. */
   readonly #running = new Set<Task>()
   readonly #held: FairShare
   /** The number of the last permit that a client got. */
@@ -56,7 +59,7 @@ export class FairSemaphore {
     return [...this.#running]
   }
 
-  /** How long the next task of the client waits at least, because of a penalty. */
+  /** How long the next task of the client has to wait at least, because of a penalty. */
   penaltyMs(client: ClientKey): number {
     const waitMs = this.#penalties.waitMs(client)
     return waitMs > 0 && this.#othersArePresent(client) ? waitMs : 0
@@ -66,7 +69,10 @@ export class FairSemaphore {
     return this.#waiting.get(client)?.length ?? 0
   }
 
-  /** Calls `begin` when the task gets a permit, possibly at once. With `first` it is before the other tasks of its client. */
+  /**
+   * Calls `begin` when the task gets a permit, possibly at once. With `first` the task precedes the other tasks of its
+   * client.
+   */
   ask(task: Task, first = false): void {
     this.#see(task.client)
     const queue = this.#waiting.get(task.client) ?? []
@@ -84,8 +90,9 @@ export class FairSemaphore {
   }
 
   /**
-   * Call it when all running tasks have failed together. Responsible is `culprit` if it is known, else the only suspect, else the
-   * only running task. If there are several, all become suspects. 'none': no running task is responsible.
+   * Call it when all running tasks have failed together. The responsible task is `culprit` if it is known, else the
+   * only suspect, else the only running task. If there are several candidates, all running tasks become suspects.
+   * 'none' means that no running task is responsible.
    */
   judge(culprit?: Task | 'none'): void {
     const running = this.running
@@ -169,7 +176,7 @@ export class FairSemaphore {
     return false
   }
 
-  /** Time until a penalty ends or a task is to be preempted; undefined if neither is the case. */
+  /** The time until a penalty ends or a task has to be preempted; undefined if there is neither. */
   #nextPollMs(): number | undefined {
     if (this.#overShare() !== undefined) return PREEMPT_AFTER_MS
     const waits = [...this.#waiting.keys()].map((client) => this.penaltyMs(client)).filter((ms) => ms > 0)

@@ -6,9 +6,9 @@
  *   SHOW COLUMNS (IN | FROM) table [(IN | FROM) namespace]
  *   (DESCRIBE | DESC) [EXTENDED | FORMATTED] table [column]
  *
- * A pattern is a word or a text: `*` matches any characters, `|` means or; case does not count.
+ * A pattern is a word or a text: `*` matches any characters, `|` means or; upper and lower case are equal.
  */
-import { wordsOf } from './hive-habits.ts'
+import { wordsOf } from './hive-syntax.ts'
 import { SqlError } from './sql-error.ts'
 
 export type HiveCommand =
@@ -21,7 +21,10 @@ export type HiveCommand =
   | { readonly kind: 'show-columns'; readonly table: string; readonly namespace: string | undefined }
   | { readonly kind: 'describe-table'; readonly table: string; readonly column: string | undefined }
 
-/** Undefined for a statement that DuckDB parses. Throws SqlError '42000' for one that begins like these and is not valid. */
+/**
+ * Undefined for a statement that DuckDB parses. Throws SqlError '42000' for a statement that begins like these but is
+ * not valid.
+ */
 export function readCommand(statement: string): HiveCommand | undefined {
   const words = new Words(wordsOf(statement))
   if (words.take('SHOW')) return show(words)
@@ -48,10 +51,10 @@ function patternOf(words: Words): string | undefined {
   return words.isOver ? undefined : words.name()
 }
 
-/** First words of a query: DuckDB describes queries. */
+/** The first words of a query: DuckDB describes queries. */
 const QUERY = /^(?:select|with|from|values|table|pivot|unpivot|show|describe|summarize|\()$/i
 
-/** `DESCRIBE table` and DESCRIBE of a query are left to DuckDB. */
+/** DuckDB handles `DESCRIBE table` and DESCRIBE of a query. */
 function describe(words: Words): HiveCommand | undefined {
   if (words.left < 2) return undefined
   const isFormatted = words.take('EXTENDED', 'FORMATTED')
@@ -87,7 +90,7 @@ class Words {
     return /^(?:[A-Za-z_\u0080-\uffff]|["`'])/.test(this.next)
   }
 
-  /** Whether the next word is one of these; then it is taken. */
+  /** Whether the next word is one of these. If it is, skips it. */
   take(...keywords: string[]): boolean {
     if (!keywords.includes(this.next.toUpperCase())) return false
     this.#at++

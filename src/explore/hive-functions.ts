@@ -1,11 +1,10 @@
 /**
  * Macros for functions of Hive that DuckDB does not have by that name. Times are in UTC.
  *
- * Patterns of times are the numeric ones of Java: yyyy yy MM dd HH hh mm ss SSS, and 'T' and 'Z' in quotes. A pattern with
- * anything else causes an error. The words are replaced one by one, because strftime takes constant patterns only.
- */
+ * Time patterns have the numeric letters of Java: yyyy yy MM dd HH hh mm ss SSS, and 'T' and 'Z' in quotes. Any other
+ * content causes an error. The words are replaced one by one, because strftime accepts constant patterns only.
 
-/** Longer words first. They are replaced by digits, in which no later word is found. */
+/** Longer words come first. A word is replaced by digits, in which no later word can match. */
 const WORDS: readonly (readonly [java: string, strftime: string])[] = [
   ['yyyy', '%Y'],
   ['yy', '%y'],

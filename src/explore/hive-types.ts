@@ -1,6 +1,6 @@
 /**
- * The types of answers, by the names that CDAP's clients know from Hive, and everything that depends on such a type: how a
- * cell is written, what JDBC drivers learn about it, how large a value is. A type without an entry does not compile.
+ * The types of answers, by the names that CDAP's clients know from Hive, and everything that depends on a type: how a
+ * cell is written, the facts for JDBC drivers, the size of a value. A type without an entry does not compile.
  */
 import type { DuckDBValue } from '@duckdb/node-api'
 import { binaryCell, decimalCell, floatCell, nestedCell, plainCell } from './cells.ts'
@@ -15,17 +15,17 @@ export interface ResultColumn {
   readonly type: string
 }
 
-/** What `DatabaseMetaData` tells of a type; the values are Hive's. */
+/** The facts that `DatabaseMetaData` reports about a type. The values are Hive's. */
 interface JdbcFacts {
-  /** Of java.sql.Types. */
+  /** The number in java.sql.Types. */
   readonly number: number
-  /** Digits, of numbers. */
+  /** Digits, for numbers. */
   readonly precision?: number
   readonly radix?: number
   readonly caseSensitive?: boolean
-  /** Whether a condition can be about it. */
+  /** Whether a WHERE condition can use the type. */
   readonly searchable?: boolean
-  /** Of a column of this type; if absent, the precision. */
+  /** For a column of this type; if absent, the precision is used. */
   readonly columnSize?: number
   readonly decimalDigits?: number
 }
@@ -36,7 +36,7 @@ export interface JdbcType extends JdbcFacts {
 
 interface TypeFacts {
   readonly cell: (value: DuckDBValue) => string
-  /** 'fixed': a value has few bytes. 'text' and 'bytes': as many as the text that stands for it, or as it has. */
+  /** 'fixed': a value has few bytes. 'text': as many as its text. 'bytes': as many as the value itself. */
   readonly size: 'fixed' | 'text' | 'bytes'
   readonly jdbc: JdbcFacts
 }
@@ -73,7 +73,7 @@ function whole(number: number, precision: number): JdbcFacts {
 
 const BY_NAME: ReadonlyMap<string, TypeFacts> = new Map(Object.entries(HIVE_TYPES))
 
-/** The facts of a type with its parameters; undefined for a name that is no HiveType. */
+/** The facts of a type with its parameters; undefined for a name that is not a HiveType. */
 function factsOf(type: string): TypeFacts | undefined {
   return BY_NAME.get(/^[A-Za-z]*/.exec(type)![0].toUpperCase())
 }
@@ -82,7 +82,7 @@ export function sizeOf({ type }: ResultColumn): TypeFacts['size'] {
   return factsOf(type)?.size ?? 'text'
 }
 
-/** Writes rows of these columns as cells, each JSON. */
+/** Writes rows of these columns as cells. Each cell is JSON. */
 export function rowWriter(
   columns: readonly ResultColumn[],
 ): (values: readonly DuckDBValue[]) => readonly string[] {
@@ -97,7 +97,7 @@ export const JDBC_TYPES: readonly JdbcType[] = Object.entries(HIVE_TYPES).map(
 const OTHER: JdbcFacts = { number: 1111, searchable: false }
 const DECIMAL = /^DECIMAL\((\d+),\s*(\d+)\)$/i
 
-/** Of a column whose type has this name. */
+/** The JDBC facts of a column whose type has this name. */
 export function jdbcFactsOf(type: string): JdbcFacts {
   const facts = factsOf(type)?.jdbc ?? OTHER
   const decimal = DECIMAL.exec(type)

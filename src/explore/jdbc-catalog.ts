@@ -12,7 +12,7 @@ import { namePattern } from './jdbc-patterns.ts'
 import type { Result } from './result.ts'
 import { columnsOrReason, type Tables } from './tables.ts'
 
-/** Patterns are those of JDBC; undefined: every name. */
+/** Patterns are those of JDBC; undefined matches every name. */
 export type MetadataQuestion =
   | { readonly about: 'catalogs' | 'tableTypes' | 'types' }
   | { readonly about: 'schemas'; readonly schema: string | undefined }
@@ -20,7 +20,7 @@ export type MetadataQuestion =
       readonly about: 'tables'
       readonly schema: string | undefined
       readonly table: string | undefined
-      /** Undefined: all. */
+      /** Undefined means all types. */
       readonly types: readonly string[] | undefined
     }
   | {
@@ -31,7 +31,7 @@ export type MetadataQuestion =
     }
   | { readonly about: 'functions'; readonly function: string | undefined }
 
-/** Which names the reader may know. */
+/** The names that the reader may know. */
 export interface CatalogReader {
   readonly mayKnow: MayKnow
   mayKnowPartOf(namespace: NamespaceName): boolean
@@ -44,7 +44,7 @@ export interface Catalog {
 
 type Cell = string | number | boolean | null
 
-/** The event loop handles other work after this many tables. */
+/** After this many tables the event loop may handle other work. */
 const SLICE_TABLES = 50
 
 export class JdbcCatalog implements Catalog {
@@ -133,7 +133,7 @@ interface TableColumn {
   readonly position: number
 }
 
-/** Rows are made when a page is read: there may be many columns. */
+/** Rows are computed when a page is read, because there may be many columns. */
 function rows<T>(
   columns: readonly ResultColumn[],
   items: readonly T[],
@@ -249,7 +249,7 @@ const TYPES = columnsNamed(`
   AUTO_INCREMENT BOOLEAN, LOCAL_TYPE_NAME STRING, MINIMUM_SCALE SMALLINT, MAXIMUM_SCALE SMALLINT, SQL_DATA_TYPE INT,
   SQL_DATETIME_SUB INT, NUM_PREC_RADIX INT`)
 
-/** The most common ones; sql-functions.ts has all. */
+/** The most common functions; sql-functions.ts has all. */
 const FUNCTION_NAMES: readonly string[] =
   `abs acos array_agg ascii asin atan atan2 avg bool_and bool_or cardinality ceil chr coalesce concat concat_ws contains corr cos
   count covar_pop covar_samp date_diff date_part date_trunc degrees dense_rank ends_with epoch_ms exp first_value floor format
@@ -260,7 +260,7 @@ const FUNCTION_NAMES: readonly string[] =
   stddev_samp strftime string_agg strpos strptime substr substring sum tan to_base64 translate trim trunc unnest upper var_pop
   var_samp week year`.split(/\s+/)
 
-/** CDAP's answers to `DatabaseMetaData` that are not rows; other names are unknown, as in Hive. */
+/** CDAP's answers to the methods of `DatabaseMetaData` that return no rows. Other names are unknown, as in Hive. */
 export const JDBC_INFO: ReadonlyMap<string, string | number> = new Map<string, string | number>([
   ['DBMS_NAME', 'CDAP'],
   ['DBMS_VER', '2.4.0'],

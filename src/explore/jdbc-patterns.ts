@@ -4,7 +4,7 @@ type Part = string | typeof ANY_TEXT | typeof ANY_CHARACTER
 const ANY_TEXT = Symbol('%')
 const ANY_CHARACTER = Symbol('_')
 
-/** Undefined and the empty text match every name, as in Hive. At worst the time grows with pattern length × name length. */
+/** Undefined and the empty text match every name, as in Hive. In the worst case the time is pattern length × name length. */
 export function namePattern(
   pattern: string | undefined,
   { ignoreCase = false }: { readonly ignoreCase?: boolean } = {},
@@ -25,7 +25,7 @@ function partsOf(pattern: string): readonly Part[] {
   return parts
 }
 
-/** Whenever the rest does not match, the text that the last `%` matches grows by one character. */
+/** When the rest does not match, the text that the last `%` matches grows by one character. */
 function matches(parts: readonly Part[], name: string): boolean {
   let part = 0
   let at = 0

@@ -1,4 +1,4 @@
-/** A query in a worker: its statement, its state (waits, works, cancelled, has rows) and its connection. */
+/** A query in a worker: its statement, its state (waiting, busy, cancelled, has rows) and its connection. */
 import type { DuckDBType } from '@duckdb/node-api'
 import type { Connection } from './engine.ts'
 import type { ResultColumn } from './hive-types.ts'
@@ -7,7 +7,10 @@ import { type Result, RowsInTable } from './result.ts'
 import { SqlError } from './sql-error.ts'
 import type { Statement } from './statement.ts'
 
-/** Interval of interrupts until the query has ended: a query that has not started yet ignores an interrupt. */
+/**
+ * Interval of interrupts until the query has ended. They are repeated because a query that has not started yet ignores
+ * an interrupt.
+ */
 const INTERRUPT_INTERVAL_MS = 50
 
 export class Job {
@@ -16,12 +19,12 @@ export class Job {
   readonly sql: string
   readonly select: string
   readonly isExplain: boolean
-  /** While the query is planned, runs, or has rows in a table; undefined in between. */
+  /** Set while the query is planned, runs, or has rows in a table; otherwise undefined. */
   connection: Connection | undefined
   columns: readonly ResultColumn[] = []
-  /** DuckDB's types of the same columns. */
+  /** DuckDB's types of the columns of the answer. */
   types: readonly DuckDBType[] = []
-  /** The columns that it reads of its tables. */
+  /** The columns that the query reads of its tables. */
   read: ReadColumns
   result: Result | undefined
   ended: Promise<unknown> = Promise.resolve()
@@ -42,14 +45,14 @@ export class Job {
     return this.#reason !== undefined
   }
 
-  /** Whether the engine works for it. */
+  /** Whether the engine executes a statement of this query. */
   get isBusy(): boolean {
     return this.#isRunning
   }
 
   /**
-   * Runs `work` on a connection, and interrupts it when the job is cancelled. `ended` resolves after it. `keep` takes the
-   * connection when the work has succeeded; without `keep` the job has it until `drop`, for the rows.
+   * Runs `work` on a connection, and interrupts it when the job is cancelled. `ended` resolves after `work` has ended.
+   * If `work` succeeds, `keep` receives the connection; without `keep` the job holds it until `drop`, for the rows.
    */
   async on<T>(
     connect: () => Promise<Connection>,
@@ -83,7 +86,7 @@ export class Job {
     if (connection !== undefined) to(connection)
   }
 
-  /** If the job was cancelled, it rejects with the reason of that. */
+  /** If the job was cancelled, rejects with the reason of the cancellation. */
   async #orReason<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work()
@@ -92,7 +95,10 @@ export class Job {
     }
   }
 
-  /** Settles like `promise`, or rejects when the job is cancelled before; then `late` gets the value when there is one. */
+  /**
+   * Settles like `promise`, or rejects earlier if the job is cancelled. In that case `late` receives the value when it
+   * arrives.
+   */
   orCancelled<T>(promise: Promise<T>, late: (value: T) => void = () => {}): Promise<T> {
     return new Promise((resolve, reject) => {
       const cancel = (reason: SqlError) => {
@@ -127,7 +133,7 @@ export class Job {
     if (!this.#isRunning) this.#close()
   }
 
-  /** Closing a connection waits for what it does. */
+  /** Closing a connection waits for the end of its statement. */
   #close(): void {
     if (this.result instanceof RowsInTable) this.result.close()
     else this.connection?.closeSync()

@@ -1,6 +1,7 @@
 /**
- * A DuckDB instance without access to anything outside: except for spilling it reads and writes no file, it installs and loads
- * nothing, and no statement can change that. It has one thread, and its time zone is UTC on every machine.
+ * A DuckDB instance that is isolated: it reads and writes no files except spilled data, it installs and loads no extensions,
+ * and no statement can change that. It has one thread, and its time zone is UTC on every
+ * machine.
  */
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import { HIVE_FUNCTIONS } from './hive-functions.ts'

@@ -1,4 +1,4 @@
-/** Hive's patterns of names: `*` matches any characters, `|` means or; case and space around a part do not count. */
+/** Hive's patterns of names: `*` matches any characters, `|` means or; case, and space around a part, are ignored. */
 import { SqlError } from './sql-error.ts'
 
 /** Names have at most 256 characters, and a pattern is compared with every name of a namespace. */

@@ -27,7 +27,7 @@ export class Penalties {
     this.#penalties.set(client, { strikes, untilMs: nowMs + ms })
   }
 
-  /** How long the client still has to wait: 0 for nearly every client. */
+  /** How long the client still has to wait: 0 for nearly all clients. */
   waitMs(client: ClientKey): number {
     return Math.max(0, (this.#penalties.get(client)?.untilMs ?? 0) - performance.now())
   }

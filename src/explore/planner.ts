@@ -1,23 +1,23 @@
 /**
- * Finds the columns that a query reads of its tables, from the engine's own plan.
+ * Finds the columns that a query reads of its tables, with the engine's own plan.
  *
- * A separate instance binds the query to empty tables with all columns, and plans it with one optimizer only: `unused_columns`,
- * which removes from scans the columns that nothing above them refers to. The result depends on the query alone, never on
- * data, so a column that no scan of the plan has cannot influence the answer. EXPLAIN lists the columns of scans. If the plan
- * has an unknown form, all columns count as read.
+ * A separate instance binds the query to empty tables with all columns, and plans it with only one optimizer,
+ * `unused_columns`. It removes from scans the columns that are not used above them. The result depends only on the
+ * query, not on data. So a column that is in no scan of the plan cannot influence the answer. EXPLAIN lists the columns
+ * of scans. If the plan has an unknown form, all columns count as read.
  */
 import type { DuckDBConnection, DuckDBInstance, DuckDBType } from '@duckdb/node-api'
 import { BoundConnections, type BoundTable, type BoundTables, baseName } from './bound-tables.ts'
 import { openLocked } from './locked-instance.ts'
 import { onlyRow } from './only-row.ts'
 
-/** Of a prepared statement, by position. */
+/** A column of a prepared statement, by position. */
 export interface AnswerColumn {
   readonly name: string
   readonly type: DuckDBType
 }
 
-/** Names of decoded columns (`keptAs`), by table. Undefined: all columns are read. */
+/** Names of decoded columns (`keptAs`), by table. Undefined means that all columns are read. */
 export type ReadColumns = ReadonlyMap<string, ReadonlySet<string>> | undefined
 
 export interface Plan {
@@ -25,7 +25,7 @@ export interface Plan {
   readonly read: ReadColumns
 }
 
-/** DuckDB does not count plans; nothing is read or sorted. */
+/** DuckDB does not count the memory of plans; nothing is read or sorted here. */
 const MEMORY_BYTES = 64 * 1024 * 1024
 const OPTIMIZER = 'unused_columns'
 
@@ -61,10 +61,10 @@ async function disableOptimizers(connection: DuckDBConnection): Promise<void> {
 }
 
 const PLANS_MAX = 100
-/** A plan is kept only if the names of its columns and its text are not longer, together. */
+/** A plan is cached only if the names of its columns and its text together are not longer. */
 const PLAN_KEY_CHARS_MAX = 32_768
 
-/** Plans of recent queries. They depend on the text and the columns of the tables alone. */
+/** Plans of recent queries. They depend only on the text and on the columns of the tables. */
 export class KnownPlans {
   readonly #plans = new Map<string, Plan>()
 
@@ -99,7 +99,7 @@ export async function answerColumns(
   }
 }
 
-/** The columns that `select` reads of these tables. `connection` is the planner's and has them. */
+/** The columns that `select` reads of these tables. `connection` belongs to the planner and has the tables. */
 export async function readColumns(
   connection: DuckDBConnection,
   { tables }: BoundTables,

@@ -1,11 +1,11 @@
 /**
- * Names of queries: UUIDs of version 7, which begin with the time. Those of one millisecond are numbered, so no two are equal.
- * They are not secret: access to a query depends on its owner and its streams.
+ * Names of queries: UUIDs of version 7, which begin with the time. Those of the same millisecond are numbered, so that
+ * no two are equal. They are not secret: the owner and the streams of a query determine the access to it.
  */
 declare const brand: unique symbol
 export type QueryHandle = string & { readonly [brand]: 'QueryHandle' }
 
-/** CDAP's handle of an operation that is done when it is answered: always finished, without results. */
+/** CDAP's handle of an operation that was done before the response: always finished, without results. */
 export const NO_OP = 'NO_OP' as QueryHandle
 
 const COUNT_MAX = 0xfff

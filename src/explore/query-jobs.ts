@@ -1,6 +1,7 @@
 /**
- * The queries of a worker, by key: parses, plans and runs each with the engine and the tables of streams, and keeps its rows.
- * It has no clock, no clients and no streams; arguments and results are plain data, so a process boundary can lie in between.
+ * The queries of a worker, by key. It parses, plans and runs each query with the engine and the tables of streams, and
+ * keeps its rows. It has no clock, no clients and no streams. Arguments and results are plain data, so that they can
+ * cross a process boundary.
  */
 import { answerType } from './answer-types.ts'
 import { type BadEvents, NO_BAD_EVENTS } from './bad-events.ts'
@@ -10,7 +11,7 @@ import type { Column } from './columns.ts'
 import { type Connection, Engine, type EngineOptions } from './engine.ts'
 import type { EventSource } from './event-source.ts'
 import { type HiveCommand, readCommand } from './hive-commands.ts'
-import { behindWords, firstWords, fromHive } from './hive-habits.ts'
+import { behindWords, firstWords, fromHive } from './hive-syntax.ts'
 import { type ResultColumn, rowWriter } from './hive-types.ts'
 import { closed, Job } from './job.ts'
 import { onlyRow } from './only-row.ts'
@@ -29,12 +30,12 @@ import { ALL_TIME, readStatement } from './statement.ts'
 import { type Lease, TableCache } from './table-cache.ts'
 import { viewOf } from './table-view.ts'
 
-/** Part of the engine's memory that tables of streams may keep. */
+/** The part of the engine's memory that tables of streams may use. */
 const CACHE_SHARE = 1 / 2
-/** Bad events that a status lists. */
+/** The number of bad events that a status lists. */
 const LISTED_BAD_EVENTS = 5
 
-/** By how many words of it the statement begins with. */
+/** Indexed by the number of words before the query. */
 const EXPLAIN = ['', 'EXPLAIN ', 'EXPLAIN ANALYZE '] as const
 
 export class QueryJobs implements QueryWorker {
@@ -166,12 +167,12 @@ export class QueryJobs implements QueryWorker {
     this.#jobs.delete(key)
   }
 
-  /** Whether a query runs; then `interruptAll` can end it. */
+  /** Whether a query runs. If so, `interruptAll` can end it. */
   get isBusy(): boolean {
     return [...this.#jobs.values()].some((job) => job.isBusy)
   }
 
-  /** Running queries reject with `reason` as soon as they can be interrupted. */
+  /** Running queries reject with `reason` as soon as DuckDB can interrupt them. */
   interruptAll(reason: SqlError): void {
     for (const job of this.#jobs.values()) job.stop(reason)
   }
@@ -198,7 +199,7 @@ function outlineOf(command: HiveCommand): Outline {
   return { kind: command.kind, isExplain: false, tables, command }
 }
 
-/** The time is always read: it decides which rows the query may see. */
+/** The time is always read, because it determines the rows that the query may see. */
 function isRead({ keptAs }: Column, table: string, { read }: Job): boolean {
   return keptAs === 'ts' || read === undefined || read.get(table)?.has(keptAs) === true
 }
@@ -211,7 +212,7 @@ async function resultOf({ connection, sql, isExplain, columns, types }: Job): Pr
   return RowsInTable.fill(connection!, columns, types, sql)
 }
 
-/** `rowid` numbers the rows in the order in which they were added: the query does not see those added after its lease. */
+/** `rowid` numbers the rows in the order in which they were added. So the query does not see rows added after its lease. */
 function viewOn(
   { table, extent }: Lease,
   { name, columns, earliestMs }: NamedTableRequest,

@@ -1,8 +1,10 @@
 /**
- * All queries: a limited number, each until it has not been used for a time. No query outlives the process.
+ * All queries. Their number is limited, and each is removed when it has not been used for some time. They end with the
+ * process.
  *
- * One client alone may use the whole limit. If it is used up and another client submits a query, a query of the client with
- * the most is ended: the finished one that was not used for the longest time, else one that waits, else one that runs.
+ * One client alone may use the whole limit. If the limit is reached and another client submits a query, a query of the
+ * client with the most is ended: the finished one that was not used for the longest time, else a waiting one, else a
+ * running one.
  */
 import { type ClientKey, FairShare } from '../fair-share.ts'
 import { ServiceError } from '../service-error.ts'
@@ -13,7 +15,7 @@ import type { QueryHandle } from './query-handle.ts'
 
 export interface QueryListOptions {
   readonly nowMs: () => number
-  /** Limit of queries that run or have rows. As many ended queries are kept in addition. */
+  /** Limit of queries that run or have rows. The same number of ended queries is kept in addition. */
   readonly queriesMax: number
   readonly idleMs: number
 }
@@ -80,7 +82,7 @@ export class QueryList implements SharedResource {
     query.end(NOT_WITHIN_SHARE)
   }
 
-  /** Counts as use of the query, if the caller may see it. */
+  /** Finding a query counts as use, if the caller may see it. */
   find(handle: string, maySee: (query: Query) => boolean): Query | undefined {
     this.expire()
     const query = this.#queries.get(handle as QueryHandle)
@@ -95,7 +97,7 @@ export class QueryList implements SharedResource {
     return shares
   }
 
-  /** Of the client with the most queries, the one to end first. */
+  /** The query to end first, of the client with the most queries. */
   #heaviest(isActive: boolean, except?: ClientKey): Query | undefined {
     const client = this.#shares(isActive).heaviest(except)
     const queries = [...this.#queries.values()].filter(
@@ -117,7 +119,7 @@ export class QueryList implements SharedResource {
     return [...this.#queries.values()].filter((query) => query.namespace === namespace)
   }
 
-  /** Removes queries that were not used for a time; one that still runs is cancelled. */
+  /** Removes queries that have not been used for some time. One that still runs is cancelled. */
   expire(): void {
     const beforeMs = this.#options.nowMs() - this.#options.idleMs
     for (const [handle, query] of this.#queries) {
@@ -138,7 +140,7 @@ const NOT_WITHIN_SHARE: QueryFailure = {
   message: 'another client needed a place, and this one had the most queries open; close those that are done',
 }
 
-/** The newest first. */
+/** Newest first. */
 export function pageOf(queries: readonly Query[], { limit, cursor, offsetMs }: QueryPage): Query[] {
   const newestFirst = [...queries].reverse()
   if (cursor === 'next') return newestFirst.filter(({ createdMs }) => createdMs < offsetMs).slice(0, limit)

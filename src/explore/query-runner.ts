@@ -1,8 +1,9 @@
 /**
  * Runs queries in the query worker, each while it holds a permit.
  *
- * A query ends after its time limit. When the worker's process ends or has no memory left, the responsible query fails; the
- * others have not returned any rows yet and run again. Few rows are kept in the service, so that they outlive the process.
+ * A query is ended at its time limit. When the worker's process ends or runs out of memory, the responsible query
+ * fails; the others have not returned any rows yet and run again. The service itself keeps small results, so that they
+ * survive the process.
  */
 import { ServiceError } from '../service-error.ts'
 import type { BoundTable } from './bound-tables.ts'
@@ -34,23 +35,23 @@ export interface QueryRunnerOptions {
   readonly onLost: (queryWorker: QueryWorker, why: SqlError) => void
 }
 
-/** A query that has passed every check. */
+/** A query that has passed all checks. */
 export interface Plan {
   readonly statement: string
   readonly bound: readonly BoundTable[]
   readonly strict: boolean
   readonly columns: readonly ResultColumn[]
-  /** Called when the query begins to run: which events are visible may change while it waits. */
+  /** Called when the query starts to run, because the visible events may change while it waits. */
   readonly requests: () => Promise<readonly NamedTableRequest[]>
   /** Throws SqlError if the outcome is a failure. */
   readonly accept: (outcome: RunOutcome | StrictFailure) => RunOutcome
 }
 
-/** Each query has a thread of its own. One client may run all but one. */
+/** Each query has its own thread. One client may run all but one. */
 const CONCURRENT_QUERIES_MAX = 3
-/** A query fails when its process has ended this often, even if other queries were responsible. */
+/** A query fails when its process has ended this many times, even if other queries were responsible. */
 const TRIES_MAX = 5
-/** The service keeps the rows of a query if there are not more, as many as clients read at a time … */
+/** The service keeps the rows of a query if there are not more than this, as many as clients usually read at a time … */
 const KEPT_ROWS_MAX = 100
 /** … and they are not larger. */
 const KEPT_CHARS_MAX = 128 * 1024
@@ -78,7 +79,7 @@ export class QueryRunner {
 
   /** Starts the process in the background if it does not run. */
   prepare(): void {
-    this.#worker.opened().catch(() => {}) // the query that needs it gets the error
+    this.#worker.opened().catch(() => {}) // the query that needs the process gets the error
   }
 
   /** The status of the query shows the progress. */
@@ -174,14 +175,14 @@ export class QueryRunner {
   }
 }
 
-/** A query from its first permit to its rows. */
+/** A query from its first permit until its rows are complete. */
 class Run implements Task {
   readonly query: Query
   readonly plan: Plan
   readonly #onBegin: (run: Run) => void
   suspect = false
   verdict: Verdict | undefined
-  /** It was stopped so that another client can run, and runs again. */
+  /** The query was stopped so that another client can run; it runs again. */
   preempted = false
   tries = 0
   ranMs = 0
@@ -209,7 +210,7 @@ class Run implements Task {
   }
 }
 
-/** The rows, if they are small enough for the service to keep them. */
+/** The rows, if the service can keep them. */
 async function fewRows(
   queryWorker: QueryWorker,
   key: QueryKey,
@@ -222,7 +223,7 @@ async function fewRows(
   return chars > KEPT_CHARS_MAX ? undefined : rowsInMemory(columns, rows)
 }
 
-/** Other errors of reading rows are reported to the request that reads them. */
+/** Other errors of reading rows are reported to the request that reads the rows. */
 function unlessEnded(error: unknown): undefined {
   if (error instanceof ProcessEnded) throw error
 }

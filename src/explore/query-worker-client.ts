@@ -1,6 +1,6 @@
 /**
- * The service's side of a query worker: starts its process, sends requests, sends the events that it reads, and starts the
- * process again after it has ended.
+ * The service's side of a query worker: starts its process, sends requests, sends the events that the worker reads, and
+ * starts the process again after it has ended.
  */
 import { ServiceError } from '../service-error.ts'
 import type { BoundTable } from './bound-tables.ts'
@@ -38,9 +38,9 @@ export interface QueryWorkerOptions {
   readonly engine: EngineOptions
   readonly source: EventSource
   readonly report: (error: unknown) => void
-  /** Whether a statement that takes too long to read or bind ends the process. */
+  /** Whether the process is ended when it takes too long to parse or bind a statement. */
   readonly limitsChecks: boolean
-  /** Called first when the process has ended, unless `close` ended it. */
+  /** Called before all else when the process has ended, unless `close` ended it. */
   readonly onEnded: (ended: ProcessEnded, worker: QueryWorkerClient) => void
 }
 
@@ -51,7 +51,7 @@ const TEST_KEY = 0
 export class RestartingQueryWorker {
   readonly #options: QueryWorkerOptions
   #worker: Promise<QueryWorkerClient> | undefined
-  /** Resolves when nothing is left in the spill folder of the process before. */
+  /** Resolves when the spill folder of the previous process is empty. */
   #cleaned: Promise<void>
   #closed = false
 
@@ -78,7 +78,7 @@ export class RestartingQueryWorker {
     worker.end(new ProcessEnded('disk', '53000', message))
   }
 
-  /** Nothing of the process runs once this has resolved. */
+  /** Resolves when nothing of the process runs any more. */
   async close(): Promise<void> {
     this.#closed = true
     const worker = await this.#worker?.catch(() => undefined)
@@ -125,11 +125,11 @@ interface PendingCall {
   reject(error: Error): void
 }
 
-/** A query that still runs this long after it was cancelled cannot be interrupted: its process is ended. */
+/** If a query still runs this long after it was cancelled, it cannot be interrupted and its process is ended. */
 const STOP_MS = 5_000
 /** Limit for the check of a statement. */
 const CHECK_MS = 10_000
-/** This many deadlines in a row may pass while the process is idle. */
+/** The process may be idle for this many deadlines in a row. */
 const IDLE_DEADLINES_MAX = 6
 
 /** One process, from its start to its end. */
@@ -141,7 +141,7 @@ export class QueryWorkerClient implements QueryWorker {
   readonly #calls = new Map<number, PendingCall>()
   readonly #windows = new Map<number, BlockWindow>()
   readonly #sends = new Set<Promise<void>>()
-  /** For queries that were cancelled and have not ended. */
+  /** Deadlines of queries that were cancelled and have not ended. */
   readonly #stopping = new Map<QueryKey, Deadline>()
   readonly #checking = new Set<Deadline>()
   #lastCall = 0
@@ -163,7 +163,7 @@ export class QueryWorkerClient implements QueryWorker {
     )
   }
 
-  /** `onEnded` is called once, when no call can succeed any more: close the client then. */
+  /** `onEnded` is called once, when no further call can succeed. Close the client then. */
   static async start(
     options: QueryWorkerOptions,
     onEnded: (ended: ProcessEnded) => void,
@@ -204,7 +204,7 @@ export class QueryWorkerClient implements QueryWorker {
     return this.#call('page', [key, from, count])
   }
 
-  /** For a query that runs. */
+  /** For a running query. */
   stop(key: QueryKey): void {
     this.#child.post({ kind: 'notify', method: 'stop', key })
     if (this.#stopping.has(key)) return
@@ -241,13 +241,16 @@ export class QueryWorkerClient implements QueryWorker {
     this.#stopping.delete(key)
   }
 
-  /** A check cannot be interrupted: one that takes too long ends the process. Rejects with Stalled if the process is idle. */
+  /**
+   * A check cannot be interrupted, so the process is ended if one takes too long. Rejects with Stalled if the process
+   * is idle.
+   */
   #inTime<T>(key: QueryKey, answer: Promise<T>): Promise<T> {
     if (!this.#limitsChecks) return answer
     return new Promise((resolve, reject) => {
       const deadline = this.#deadline(CHECK_MS, (late) => {
         if (late === 'idle') reject(new Stalled())
-        // Of several checks that have been there all the time any may be responsible.
+        // Several checks may have run for more than UNMEASURED_SHARE of their time. Any of them may be responsible then.
         const long = [...this.#checking].filter((other) => other.isLong)
         this.#late(late, long.length === 1 ? key : undefined)
       })
@@ -309,7 +312,7 @@ export class QueryWorkerClient implements QueryWorker {
     return pending
   }
 
-  /** `close` waits for it. */
+  /** `close` waits for this promise. */
   #track(send: Promise<void>): void {
     const tracked = send.finally(() => this.#sends.delete(tracked))
     this.#sends.add(tracked)
@@ -342,7 +345,7 @@ export class QueryWorkerClient implements QueryWorker {
   }
 }
 
-/** The check of a statement is late, and the statement is not the cause. */
+/** The check of a statement is late, but the statement is not the cause. */
 export class Stalled extends Error {
   override readonly name = 'Stalled'
 

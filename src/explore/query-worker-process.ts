@@ -1,11 +1,12 @@
 /**
- * The entry point of the worker process. On Linux the process has a lower priority, so that queries wait for requests, and
- * the system ends it first when the machine runs out of memory. It ends with the service, however the service ends.
+ * The entry point of the worker process. On Linux the process has a lower priority, so that requests run before
+ * queries, and the system ends it first when the machine runs out of memory. It ends when the service ends,
+ * even after a crash.
  *
- * It keeps itself within its memory limit. DuckDB's own limit counts what its buffer manager allocates; texts that a
- * function makes, plans and parts of vectors are not counted, and one row can hold gigabytes of them. Above the limit the
- * running queries are interrupted. If one cannot be interrupted, the service ends the process: `process.exit` would wait for
- * the engine.
+ * It stays within its memory limit. DuckDB's own limit counts the allocations of its buffer manager. Texts that a
+ * function returns, plans and parts of vectors are not counted, and one row can contain gigabytes of them. Above the
+ * limit the process interrupts its running queries. If a query cannot be interrupted, the service ends the process,
+ * because `process.exit` would wait for the engine.
  */
 import { readdirSync, writeFileSync } from 'node:fs'
 import { setPriority } from 'node:os'
@@ -15,7 +16,7 @@ import { servicePort } from './worker-child.ts'
 import { outOfMemory } from './worker-failure.ts'
 
 const LOWER_PRIORITY = 10
-/** The highest there is: the kernel ends this process before others. */
+/** The highest value: the kernel ends this process before others. */
 const OOM_SCORE = '1000'
 const MEMORY_INTERVAL_MS = 20
 /** Memory of stored rows does not grow, so an idle process is checked less often. */
@@ -29,11 +30,11 @@ watchMemory(new QueryWorkerServer(servicePort<ToWorker, FromWorker>()))
 
 function lowerPriority(): void {
   try {
-    // Every thread has a priority of its own; a later thread inherits that of the thread which starts it.
+    // Every thread has its own priority; a new thread inherits that of the thread which starts it.
     for (const thread of readdirSync('/proc/self/task')) setPriority(Number(thread), LOWER_PRIORITY)
     writeFileSync('/proc/self/oom_score_adj', OOM_SCORE)
   } catch {
-    // Without the right to change it the process runs with the priority of the service.
+    // Without the right to change the priority, the process runs with that of the service.
   }
 }
 
@@ -41,7 +42,7 @@ function endWithService(): void {
   const end = () => process.kill(process.pid, 'SIGKILL')
   process.on('disconnect', end)
   if (!process.connected) end() // the service ended while this process was starting
-  // A terminal or a supervisor may signal the whole group: the service decides when the worker ends.
+  // A terminal or a supervisor may signal the whole process group. The service decides when the worker ends.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
 }
 

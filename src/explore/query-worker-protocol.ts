@@ -1,20 +1,21 @@
 /**
- * What the service and a query worker, its child process, send each other.
+ * The messages between the service and a query worker, its child process.
  *
  *   service -> worker   IPC    open, call, notify
  *   worker -> service   IPC    answer, refusal · get-logs, start-read, block-used, stop-read · out-of-memory
  *   service -> worker   pipe   logs, read-started, block, read-ended
  *
- * A call has a number; the worker answers or refuses it once, with that number. A notification has no answer. A request for
- * events has a number too; what the service sends for it goes through one pipe and keeps its order. Of each read at most
- * BLOCKS_AHEAD blocks are sent and not yet acknowledged with `block-used`, so the memory of a read is bounded.
+ * A call has a number; the worker answers or refuses it once, with that number. A notification has no answer. A request
+ * for events has a number too; its messages from the service go through one pipe, which keeps their order. At most
+ * BLOCKS_AHEAD blocks of a read are sent and not yet acknowledged with `block-used`, so that the memory of a read is
+ * bounded.
  *
- * The pipe exists because node assembles and copies IPC messages: for blocks that was garbage of hundreds of megabytes per
- * second, and collecting it stopped requests for milliseconds.
+ * The pipe exists because node assembles and copies IPC messages. For blocks this created hundreds of megabytes of
+ * garbage per second, and the garbage collector stopped requests for milliseconds.
  *
  *   frame := head length u32 | raw length u32 | head | raw       little-endian
- *   head  := the message as JSON; of a block without its arrays
- *   raw   := of a block: starts u32 x n | ends u32 x n | bytes
+ *   head  := the message as JSON; for a block, without its arrays
+ *   raw   := for a block: starts u32 x n | ends u32 x n | bytes
  */
 import type { Writable } from 'node:stream'
 import { freeMemory } from '../../storage/free-memory.ts'
@@ -31,10 +32,10 @@ import { isEngineError, SqlError, type SqlState, sqlErrorOf } from './sql-error.
 import type { NamedTable, StatementKind } from './statement.ts'
 import type { TableRequest } from './stream-table.ts'
 
-/** Identifies a query within one worker: its submitter counts them. */
+/** Identifies a query within one worker. The service assigns consecutive numbers. */
 export type QueryKey = number
 
-/** What a statement asks for, by its text alone. */
+/** The properties of a statement that follow from its text alone. */
 export interface Outline {
   readonly kind: StatementKind
   readonly isExplain: boolean
@@ -61,19 +62,19 @@ export interface StrictFailure {
   readonly rowCount: undefined
 }
 
-/** The worker's methods. They reject with SqlError if the query is at fault. */
+/** The worker's methods. They reject with SqlError if the query is the cause. */
 export interface QueryWorker {
-  /** Parses and checks a statement. The worker knows the query from now on, until `drop`. */
+  /** Parses and checks a statement. The worker keeps the query until `drop`. */
   read(key: QueryKey, text: string): Promise<Outline>
   /** Returns the columns of the answer over these tables. */
   bind(key: QueryKey, tables: readonly BoundTable[]): Promise<readonly ResultColumn[]>
-  /** Resolves when all rows exist; with `strict` also, without rows, when a bad event was read. */
+  /** Resolves when all rows exist; with `strict` also when a bad event was read, then without rows. */
   run(
     key: QueryKey,
     tables: readonly NamedTableRequest[],
     strict: boolean,
   ): Promise<RunOutcome | StrictFailure>
-  /** Returns fewer than `count` rows if they are large, and none after the last. */
+  /** Returns fewer than `count` rows if they are large, and no rows after the last one. */
   page(key: QueryKey, from: number, count: number): Promise<readonly Row[]>
   /** Cancels a running query; `run` rejects soon. */
   stop(key: QueryKey): void
@@ -105,10 +106,10 @@ export type FromWorker =
     }
   | { readonly kind: 'block-used'; readonly request: number }
   | { readonly kind: 'stop-read'; readonly request: number }
-  /** The worker is above its memory limit and cannot interrupt what runs: end the process. */
+  /** The worker is above its memory limit and cannot interrupt its queries: end the process. */
   | { readonly kind: 'out-of-memory' }
 
-/** What the service sends through the pipe. */
+/** The messages that the service sends through the pipe. */
 export type EventMessage =
   /** `null` for a stream that does not exist any more. */
   | { readonly kind: 'logs'; readonly request: number; readonly logs: readonly (LogId | null)[] }
@@ -149,7 +150,7 @@ interface BlockHead {
   readonly runs: readonly EventRun[]
 }
 
-/** Resolves when the memory of the message may be reused, also if the reader has ended. */
+/** Resolves when the memory of the message may be reused, or when the reader has ended. */
 export function writeMessage(pipe: Writable, message: EventMessage): Promise<void> {
   const { head, raw } = parts(message)
   const text = Buffer.from(JSON.stringify(head))
@@ -197,7 +198,7 @@ export class MessageReader {
     this.#onMessage = onMessage
   }
 
-  /** The next bytes of the pipe. They are copied. */
+  /** Takes the next bytes of the pipe and copies them. */
   take(chunk: Buffer): void {
     const lengths = this.#lengths
     for (let at = 0; at < chunk.length; ) {
@@ -226,7 +227,7 @@ function messageOf(head: BlockHead | EventMessage, raw: Buffer): EventMessage {
   return { kind: 'block', request, block }
 }
 
-/** A known number of bytes that arrive in pieces. Each instance has an ArrayBuffer of its own, so it can be freed. */
+/** A known number of bytes that arrive in pieces. Each instance has its own ArrayBuffer, so that it can be freed. */
 class PartialBytes {
   readonly bytes: Buffer
   #filled = 0
@@ -269,7 +270,7 @@ export class BlockWindow {
     this.#wake()
   }
 
-  /** Call it after each block. Resolves when the next block may be sent; with false if the reader wants no more. */
+  /** Call it after each block. Resolves when the next block may be sent; resolves with false if the reader has stopped. */
   async mayContinue(): Promise<boolean> {
     this.#unacknowledged++
     while (this.#unacknowledged >= BLOCKS_AHEAD && !this.#stopped) {
@@ -318,7 +319,7 @@ export class ArrivingBlocks implements AsyncIterableIterator<EventBlock, void, u
       })
     }
     const value = this.#blocks.shift()
-    // The previous block is not needed any more. Without this the garbage collector lets many of them accumulate.
+    // The previous block is no longer needed. Without this line the garbage collector lets many blocks accumulate.
     if (this.#current !== undefined) freeMemory([new Uint8Array(this.#current.bytes.buffer)])
     this.#current = value
     if (value !== undefined) {

@@ -35,7 +35,7 @@ export class QueryWorkerServer {
     return this.#memoryMax
   }
 
-  /** Whether a query runs; then `interruptAll` can end it. */
+  /** Whether a query runs. If so, `interruptAll` can end it. */
   get isBusy(): boolean {
     return this.#jobs?.isBusy ?? false
   }

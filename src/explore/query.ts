@@ -8,7 +8,7 @@ import type { Result } from './result.ts'
 import type { SqlState } from './sql-error.ts'
 
 export type QueryStatus =
-  | 'INITIALIZED' // waits for a permit
+  | 'INITIALIZED' // waiting for a permit
   | 'RUNNING'
   | 'FINISHED'
   | 'CANCELED'
@@ -21,11 +21,11 @@ export interface QueryFailure {
 }
 
 export interface QueryAbout {
-  /** Undefined for a question of JDBC, which is about all namespaces. */
+  /** Undefined for a JDBC metadata request, which covers all namespaces. */
   readonly namespace: NamespaceName | undefined
   readonly statement: string
   readonly streams: readonly StreamId[]
-  /** The client whose share it uses. */
+  /** The client whose share the query uses. */
   readonly client: ClientKey
   /** The hash of the token that submitted it; undefined if no tokens are required. */
   readonly owner: string | undefined
@@ -47,10 +47,10 @@ export class Query {
   badEvents: BadEvents = NO_BAD_EVENTS
   /** Number of rows that `next` has returned. */
   handedOut = 0
-  /** Time of the last request for it. */
+  /** Time of the last request for the query. */
   touchedMs: number
   #result: Result | undefined
-  /** Cancels waiting or running. */
+  /** Cancels the query while it waits or runs. */
   #stop: (() => void) | undefined
 
   constructor(handle: QueryHandle, about: QueryAbout) {
@@ -65,7 +65,7 @@ export class Query {
     this.touchedMs = about.nowMs
   }
 
-  /** Whether it runs, or has rows. */
+  /** Whether the query waits, runs, or has rows. */
   get isActive(): boolean {
     return this.isUnderWay || this.status === 'FINISHED'
   }
@@ -88,7 +88,7 @@ export class Query {
     this.#stop = stop
   }
 
-  /** The result is closed if the query was ended before. */
+  /** Closes the result if the query was ended before. */
   finished(result: Result): void {
     this.#stop = undefined
     if (this.isUnderWay) {
@@ -107,7 +107,7 @@ export class Query {
     this.status = 'ERROR'
   }
 
-  /** Ends it with a failure that its client sees: it runs too long, or another client needs its capacity. */
+  /** Ends the query with a failure that its client sees: it ran too long, or another client needs its capacity. */
   end(failure: QueryFailure): void {
     const stop = this.#stop
     const result = this.#result

@@ -1,4 +1,4 @@
-/** The rows of a query, in pages: from any row on, and repeatable. */
+/** The rows of a query, in pages. A page may begin at any row and may be read again. */
 import type { DuckDBType } from '@duckdb/node-api'
 import { Mutex } from '../../storage/mutex.ts'
 import { answerType, answerValue } from './answer-types.ts'
@@ -7,20 +7,20 @@ import { type ResultColumn, rowWriter, sizeOf } from './hive-types.ts'
 import { onlyRow } from './only-row.ts'
 import { SqlError } from './sql-error.ts'
 
-/** A row as its cells, each JSON. */
+/** A row is its cells, each JSON. */
 export type Row = readonly string[]
 
 export interface Result {
   readonly columns: readonly ResultColumn[]
   readonly rowCount: number
-  /** The worker that has the rows; they are lost with it. Undefined: they are in this process. */
+  /** The worker that has the rows; they are lost when it ends. Undefined: the rows are in this process. */
   readonly holder?: unknown
-  /** Returns fewer than `count` rows if they are large, and none after the last. */
+  /** Returns fewer than `count` rows if they are large, and no rows after the last one. */
   page(from: number, count: number): Promise<readonly Row[]>
   close(): void
 }
 
-/** For few rows. */
+/** A result with few rows, which stay in this process. */
 export function rowsInMemory(columns: readonly ResultColumn[], rows: readonly Row[]): Result {
   return {
     columns,
@@ -32,7 +32,7 @@ export function rowsInMemory(columns: readonly ResultColumn[], rows: readonly Ro
 
 /** No table of a stream has such a name. */
 const RESULT_TABLE = '"(rows)"'
-/** Limit for the texts of a page, which is in memory as a whole. */
+/** Limit for the texts of a page, because the whole page is in memory. */
 const PAGE_BYTES = 8 * 1024 * 1024
 /** A larger row cannot be sent. */
 const ROW_BYTES_MAX = 64 * 1024 * 1024
@@ -42,7 +42,7 @@ export class RowsInTable implements Result {
   readonly columns: readonly ResultColumn[]
   readonly rowCount: number
   readonly #connection: Connection
-  /** The size of a row's texts, as an SQL expression; undefined if it has none. */
+  /** The size of a row's texts, as an SQL expression; undefined if the row has no texts. */
   readonly #rowBytes: string | undefined
   readonly #reading = new Mutex()
 
@@ -85,7 +85,7 @@ export class RowsInTable implements Result {
     return reader.getRows().map(rowWriter(this.columns))
   }
 
-  /** How many rows fit into a page. Rejects with SqlError '53000' if the first one alone is too large. */
+  /** How many rows fit into a page. Rejects with SqlError '53000' if the first row alone is too large. */
   async #fitting(from: number, count: number): Promise<number> {
     const reader = await this.#connection.runAndReadAll(
       `SELECT ${this.#rowBytes} FROM ${RESULT_TABLE} WHERE rowid >= ${from} AND rowid < ${from + count} ORDER BY rowid`,
@@ -114,7 +114,7 @@ function cast(sql: string, names: string, types: readonly DuckDBType[]): string 
   return `SELECT ${values.join(', ')} FROM (${sql}\n) AS "(answer)"(${names})`
 }
 
-/** Asserts that the query ran with the columns with which it was bound: else cells would get wrong names. */
+/** Asserts that the query ran with the columns with which it was bound. Otherwise cells would get wrong names. */
 function assertTypes(types: readonly DuckDBType[], columns: readonly ResultColumn[]): void {
   const run = types.map((type) => answerType(type).name)
   if (run.length === columns.length && columns.every(({ type }, i) => type === run[i])) return
@@ -122,7 +122,7 @@ function assertTypes(types: readonly DuckDBType[], columns: readonly ResultColum
   throw new Error(`the query was bound with columns ${bound.join(', ')} and has run with ${run.join(', ')}`)
 }
 
-/** The size of a value's text, in SQL; none for a type whose values are small. */
+/** The size of a value's text, in SQL. Empty for a type whose values are small. */
 function sizeExpression(column: ResultColumn, name: string): string[] {
   const size = sizeOf(column)
   if (size === 'fixed') return []

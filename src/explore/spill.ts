@@ -2,14 +2,14 @@
 import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** In bytes; 0 if there is no folder. */
+/** The size in bytes; 0 if there is no folder. */
 export async function spilledBytes(folder: string): Promise<number> {
   const names = await readdir(folder).catch(() => [])
   const sizes = await Promise.all(
     names.map((name) =>
       stat(join(folder, name)).then(
         ({ size }) => size,
-        () => 0, // removed meanwhile
+        () => 0, // removed since
       ),
     ),
   )

@@ -1,4 +1,7 @@
-/** An error of a query, as JDBC clients expect it: a state of five characters, and the engine's message with the place. */
+/**
+ * An error of a query, in the form that JDBC clients expect: a state of five characters, and the engine's message with
+ * the place.
+ */
 import { ServiceError } from '../service-error.ts'
 
 export type SqlState =
@@ -7,7 +10,7 @@ export type SqlState =
   | '42S22' // no such column
   | '22000' // the data
   | '53000' // memory, disk
-  | '53200' // memory of the whole process: any running query may have used it
+  | '53200' // memory of the whole process: any running query may be the cause
   | '57014' // cancelled
   | 'HY000' // anything else
 
@@ -21,13 +24,13 @@ export class SqlError extends Error {
     this.sqlState = sqlState
   }
 
-  /** As CDAP refuses a submission. */
+  /** The form in which CDAP refuses a submission. */
   asRefusal(): ServiceError {
     return new ServiceError('invalid_query', `[SQLState ${this.sqlState}] ${this.message}`, { cause: this })
   }
 }
 
-/** DuckDB's messages begin with the kind of error. */
+/** DuckDB's messages begin with the kind of the error. */
 const STATES: readonly (readonly [begins: string, state: SqlState])[] = [
   ['Parser Error', '42000'],
   ['Binder Error: Referenced column', '42S22'],
@@ -52,7 +55,7 @@ export function sqlErrorOf(error: unknown): SqlError {
   return new SqlError(state, shortened(message), { cause: error })
 }
 
-/** Whether the query is at fault by the engine's judgement, and not this service. */
+/** Whether the engine reports the query, and not this service, as the cause. */
 export function isEngineError(error: unknown): boolean {
   return error instanceof SqlError || (error instanceof Error && /^[A-Za-z ]+ Error: /.test(error.message))
 }

@@ -1,12 +1,17 @@
 /**
- * The functions that a statement may call, by their names in DuckDB 1.5.5. All others are refused: statement.ts.
+ * The functions that a statement may call, by their names in DuckDB 1.5.5. All other functions are refused:
+ * statement.ts.
  *
- * A function belongs here if it computes its result from its arguments, or returns what is the same for every client. One that
- * reads files, settings, secrets, the catalog or the network, runs a text as SQL, waits, or changes anything does not.
- * test/explore/escapes.test.ts compares the list with every function of the engine, so a new version shows what it adds.
+ * The list has functions that compute their result from their arguments, or return the same for every client. It does
+ * not have functions that read files, settings, secrets, the catalog or the network, run a text as SQL, wait, or change
+ * anything. test/explore/escapes.test.ts compares the list with all functions of the engine, so it reports the
+ * additions of a new version.
  */
 
-/** By subject, sorted. Operators are functions too, as are the forms into which the parser turns LIKE, EXTRACT and others. */
+/**
+ * By subject, sorted. Operators are functions too, and so are the forms into which the parser converts LIKE, EXTRACT
+ * and others.
+ */
 export const FUNCTIONS_BY_SUBJECT = {
   operators: `
     !__postfix !~~ !~~* % & && * ** + - ->> / // <-> << <=> <@ >> @ @> ^ ^@ | || ~ ~~ ~~* ~~~`,
@@ -101,7 +106,7 @@ export const FUNCTIONS_BY_SUBJECT = {
     unix_timestamp`,
 } as const
 
-/** Functions icu_collate_xx that order texts as a language does. */
+/** The functions icu_collate_xx. They order texts as in the language xx. */
 const COLLATIONS = `
     af am ar ar_sa as az be bg bn bo br bs ca ceb chr cs cy da de de_at dsb dz ee el en en_us eo es et fa fa_af
     ff fi fil fo fr fr_ca fy ga gl gu ha haw he he_il hi hr hsb hu hy id id_id ig is it ja ka kk kl km kn ko kok
@@ -109,7 +114,7 @@ const COLLATIONS = `
     ru sa se si sk sl smn sq sr sr_ba sr_me sr_rs st sv sw ta te th tk tn to tr ug uk ur uz vi wae wo xh yi yo
     yue yue_cn zh zh_cn zh_hk zh_mo zh_sg zh_tw zu`
 
-/** Functions that may stand in FROM. */
+/** Functions that are allowed in FROM. */
 export const TABLE_FUNCTIONS: ReadonlySet<string> = new Set([
   'generate_series',
   'json_each',
@@ -118,7 +123,7 @@ export const TABLE_FUNCTIONS: ReadonlySet<string> = new Set([
   'unnest',
 ])
 
-/** Another name of `unnest`, which DuckDB's own list of functions does not have. */
+/** Another name of `unnest`. It is missing in DuckDB's own list of functions. */
 const UNLISTED = 'unlist'
 
 /** In lower case. */
@@ -136,7 +141,7 @@ export function words(text: string): readonly string[] {
   return text.trim().split(/\s+/)
 }
 
-/** Case does not count. */
+/** Upper and lower case are equal. */
 export function isAllowedFunction(name: string): boolean {
   return ALLOWED_FUNCTIONS.has(name.toLowerCase())
 }

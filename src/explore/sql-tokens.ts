@@ -1,14 +1,14 @@
 /**
- * Splits a statement into tokens as DuckDB's scanner does, as far as texts, names and comments are concerned: each of them is
- * one token, whatever characters it has.
+ * Splits a statement into tokens as DuckDB's scanner does, for texts, names and comments: each of them is one token,
+ * with any characters.
  *
- *   'it''s'            text                     $$…$$  $tag$…$tag$   text, as it is
- *   E'it\'s'           text with escapes; goes on after a line end: E'a'⏎'b\'c'
+ *   'it''s'            text                     $$…$$  $tag$…$tag$   text without escapes
+ *   E'it\'s'           text with escapes; continues after a line end: E'a'⏎'b\'c'
  *   "a""b"  `a``b`     name; the second is Hive's
  *   -- … line end      comment                  /* … /* … *​/ … *​/     comment, nested
  *
- * X'…', B'…' and N'…' have no escapes, so their letter and their text may be two tokens. An unclosed token ends with the
- * statement. The tokens joined are the statement again. The time is linear in its length.
+ * X'…', B'…' and N'…' have no escapes, so their letter and their text may be two tokens. An unclosed token ends at the
+ * end of the statement. The joined tokens are the statement again. The time is linear in its length.
  */
 
 const WORD_CHARACTER = String.raw`(?:[A-Za-z0-9_$]|(?!\s)[\u0080-\uffff])`
@@ -40,7 +40,7 @@ export function tokensOf(text: string): string[] {
   return cut(text, TOKEN)
 }
 
-/** As Hive's scanner does: `'it\'s'` is one text, too. */
+/** Splits as Hive's scanner does: `'it\'s'` is one text too. */
 export function hiveTokensOf(text: string): string[] {
   return cut(text, HIVE_TOKEN)
 }

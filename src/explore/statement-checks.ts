@@ -1,9 +1,9 @@
 /**
- * Checks statements in a worker of their own, over tables without rows. Some statements end the process that parses or binds
- * them; only those that have passed run in the worker of queries.
+ * Checks statements in a separate worker, over tables without rows. Some statements end the process that parses or
+ * binds them. Only statements that have passed run in the query worker.
  *
- * When the process ends, the responsible statement is refused and the others are checked again. Checks need a permit, as queries
- * do, so that one client cannot delay the others.
+ * When the process ends, the responsible statement is refused and the others are checked again. Checks need a permit,
+ * like queries, so that one client cannot delay the others.
  */
 import type { ClientKey } from '../fair-share.ts'
 import { ServiceError } from '../service-error.ts'
@@ -24,13 +24,13 @@ export interface StatementChecksOptions {
   readonly waitingMax: number
 }
 
-/** At a time. One client may run all but one. */
+/** Limit of checks at a time. One client may run all but one. */
 const CHECKS_MAX = 3
 /** For plans, and for constants that are computed while a statement is planned. */
 const MEMORY_BYTES = 64 * 1024 * 1024
-/** A client that would wait longer because of a penalty gets an error instead. */
+/** If a client would have to wait longer because of a penalty, it gets an error instead. */
 const PENALTY_WAIT_MS = 5_000
-/** A statement is refused when its process has ended this often, even if others were responsible. */
+/** A statement is refused when its process has ended this many times, even if others were responsible. */
 const TRIES_MAX = 5
 
 /** Checks read no events. */
@@ -59,8 +59,8 @@ export class StatementChecks {
   }
 
   /**
-   * Calls `check` when the client has a permit. Rejects like `check`, with SqlError if the statement cannot be checked, and with
-   * ServiceError 'overloaded' if there are too many checks or the machine has no time.
+   * Calls `check` when the client has a permit. Rejects like `check`, with SqlError if the statement cannot be checked,
+   * and with ServiceError 'overloaded' if there are too many checks or the machine has no processor time for it.
    */
   async check<T>(
     client: ClientKey,
@@ -140,7 +140,7 @@ class Check implements Task {
     this.#began()
   }
 
-  /** A check is short: it is not interrupted. */
+  /** A check is short, so it is not interrupted. */
   preempt(): void {}
 }
 

@@ -1,20 +1,20 @@
 /**
- * What a statement is and what it names, by the tree of DuckDB's own parser.
+ * Classifies a statement and finds the tables it names, from the tree of DuckDB's own parser.
  *
- * The tree holds SELECT and nothing else: for DuckDB, DESCRIBE, SHOW and SUMMARIZE are forms of it, and a statement that
- * writes, attaches, sets or loads has no tree. Within the tree only what is on a list is allowed: kinds of table references
- * (below), functions (sql-functions.ts), tables of streams. The locked engine is the second line of defence.
+ * The parser makes a tree for SELECT only. For DuckDB, DESCRIBE, SHOW and SUMMARIZE are forms of SELECT; a statement
+ * that writes, attaches, sets or loads has no tree. In the tree only listed elements are allowed: kinds of table
+ * references (below), functions (sql-functions.ts), tables of streams. The locked engine is the second line of defence.
  */
 import { SqlError } from './sql-error.ts'
 import { isAllowedFunction, TABLE_FUNCTIONS } from './sql-functions.ts'
 
-/** A node of the tree. Every one has a type; what else there is depends on it. */
+/** A node of the tree. Every node has a type, which determines its other members. */
 export interface Node {
   readonly type?: unknown
   readonly [member: string]: unknown
 }
 
-/** `[startMs, endMs)`: events outside cannot influence the answer. */
+/** `[startMs, endMs)`: events outside this range cannot influence the answer. */
 export interface TimeRange {
   readonly startMs: number
   readonly endMs: number
@@ -24,13 +24,13 @@ export interface NamedTable {
   /** In lower case. */
   readonly name: string
   readonly range: TimeRange
-  /** Only this many events of the range, the first ones, can influence the answer; undefined: all. */
+  /** Only the first events of the range, this many, can influence the answer; undefined means all. */
   readonly eventsMax: number | undefined
 }
 
 export type StatementKind =
   | 'select'
-  | 'show-ref' // DESCRIBE of a query, SUMMARIZE: must be made a subquery where a SELECT is needed
+  | 'show-ref' // DESCRIBE of a query, SUMMARIZE: must become a subquery where a SELECT is needed
   | 'describe-table'
   | 'show-tables'
   | 'show-databases'
@@ -38,11 +38,11 @@ export type StatementKind =
 
 export interface Statement {
   readonly kind: StatementKind
-  /** Every table once, without those that CTEs define. */
+  /** Every table once, except those that CTEs define. */
   readonly tables: readonly NamedTable[]
-  /** The whole query; its columns need names. */
+  /** The whole query; used to name its columns. */
   readonly query: Node
-  /** It is `SELECT * FROM table …`: it reads all columns. */
+  /** The query is `SELECT * FROM table …`, which reads all columns. */
   readonly isStar: boolean
 }
 
@@ -67,12 +67,12 @@ const QUERY_NODES: ReadonlySet<unknown> = new Set([
 /** Names of DuckDB's tables about itself. */
 const RESERVED_NAME = /^(?:duckdb_|pragma_|pg_|sqlite_|information_schema|_)/i
 
-/** For a larger LIMIT it is better to decode all events and to keep them. */
+/** For a larger LIMIT it is cheaper to decode all events and to keep them. */
 const FIRST_EVENTS_MAX = 10_000
 /** DuckDB's own limit is 1000. */
 const DEPTH_MAX = 600
 
-/** Reads the tree of one statement. Throws SqlError '42000' for what is not allowed. */
+/** Reads the tree of one statement. Throws SqlError '42000' if it contains anything that is not allowed. */
 export function readStatement(root: Node): Statement {
   const shown = shownBy(root)
   if (shown?.query === null) {
@@ -99,13 +99,13 @@ function isStarOfTable({ type, from_table: from, select_list: list }: Node): boo
   )
 }
 
-/** The SHOW_REF that is all of this query. */
+/** The SHOW_REF, if this query consists only of it. */
 function shownBy(root: Node): Node | undefined {
   const from = root.from_table as Node | null | undefined
   return from?.type === 'SHOW_REF' && root.type === 'SELECT_NODE' && isPlainStar(root) ? from : undefined
 }
 
-/** The table of `SELECT * FROM table`, which is how `DESCRIBE table` is parsed. */
+/** The table of `SELECT * FROM table`. DuckDB parses `DESCRIBE table` into this form. */
 function tableAlone(query: Node): Node | undefined {
   const from = query.from_table as Node | null | undefined
   return from?.type === 'BASE_TABLE' && query.where_clause === null && isPlainStar(query) ? from : undefined
@@ -143,7 +143,7 @@ class Walk {
     if (node.type === 'BASE_TABLE') this.#table(node, scope, ALL_TIME)
     if (node.type === 'SELECT_NODE' && (node.from_table as Node | null)?.type === 'BASE_TABLE') {
       const from = node.from_table as Node
-      // A sample of the query is taken before its conditions apply.
+      // A sample is taken before the conditions of the query apply.
       const range = node.sample === null ? rangeOf(node.where_clause as Node | null, from) : ALL_TIME
       this.#table(from, scope, range)
       for (const [member, value] of Object.entries(node)) {
@@ -168,7 +168,7 @@ class Walk {
 
   #check(node: Node): void {
     const { type } = node
-    // Expressions have a class; references to tables and nodes of queries have none, and may have a sample.
+    // Expressions have a class. References to tables and nodes of queries have no class and may have a sample.
     if (node.class === undefined && ('sample' in node || String(type).endsWith('_NODE'))) {
       if (!TABLE_REFERENCES.has(type) && !QUERY_NODES.has(type)) throw notAllowed(`a part of kind ${type}`)
     }
@@ -194,12 +194,12 @@ class Walk {
     }
     if (node.at_clause !== null) throw notAllowed('AT')
     const isRenamed = (node.column_name_alias as readonly string[]).length > 0
-    const isWhole = isRenamed || node.sample !== null // then the conditions do not apply to all rows that are read
+    const isWhole = isRenamed || node.sample !== null // the conditions then do not apply to all rows that are read
     this.tables.set(name, union(this.tables.get(name), isWhole ? ALL_TIME : range))
   }
 }
 
-/** A range that includes every event which fulfils the conditions on `ts`. */
+/** A range that includes every event that satisfies the conditions on `ts`. */
 function rangeOf(where: Node | null, table: Node): TimeRange {
   let { startMs, endMs } = ALL_TIME
   const name = String(table.alias === '' ? table.table_name : table.alias).toLowerCase()
@@ -215,8 +215,8 @@ function rangeOf(where: Node | null, table: Node): TimeRange {
 }
 
 /**
- * How many events `SELECT columns FROM table WHERE ts … LIMIT n` reads, a common way to look into a stream. Undefined for any
- * other query.
+ * The number of events that `SELECT columns FROM table WHERE ts … LIMIT n` reads, a common query to inspect a stream.
+ * Undefined for any other query.
  */
 function firstRowsOf(query: Node): number | undefined {
   const from = query.from_table as Node | null | undefined
@@ -246,7 +246,7 @@ function firstRowsOf(query: Node): number | undefined {
   return events >= 1 && events <= FIRST_EVENTS_MAX ? events : undefined
 }
 
-/** Columns without computation, which could read other rows or make several rows of one. */
+/** Whether the item is a column without computation. A computation could read other rows, or return several rows for one. */
 function isColumns(item: Node): boolean {
   if (item.type === 'COLUMN_REF') return true
   return item.type === 'STAR' && item.columns === false && (item.replace_list as readonly Node[]).length === 0
@@ -304,7 +304,7 @@ function isTs(value: unknown, table: string): boolean {
 
 const WHOLE_TYPES = /^U?(?:TINYINT|SMALLINT|INTEGER|BIGINT)$/
 
-/** Undefined unless the value is a whole number that a double holds exactly. */
+/** Undefined if the value is not a whole number that a double holds exactly. */
 function wholeNumber(value: unknown): number | undefined {
   const node = value as Node | undefined
   if (node?.type !== 'VALUE_CONSTANT') return undefined

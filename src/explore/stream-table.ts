@@ -3,8 +3,8 @@
  *
  *   ts BIGINT, bad BOOLEAN, headers?, f<index of the field>, …
  *
- * `catchUp` adds the events that the log has got since. Of an event that cannot be read `bad` is true and all fields are NULL;
- * of one with some fields that do not fit, `bad` is true and these fields are NULL.
+ * `catchUp` adds the events that have been appended to the log since. For an event that cannot be read, `bad` is true
+ * and all fields are NULL. If only some fields do not fit, `bad` is true and these fields are NULL.
  */
 import { setImmediate } from 'node:timers/promises'
 import type { EventBlock, LogId } from '../../storage/log.ts'
@@ -25,21 +25,21 @@ import type { EventSource } from './event-source.ts'
 import type { TimeRange } from './statement.ts'
 import { TableWriter } from './table-writer.ts'
 
-/** Decoding yields to other work of the process after this time, for example to the message that cancels a query. */
+/** After this time, decoding lets the process handle other work, for example the message that cancels a query. */
 const SLICE_MS = 10
 /** Check the clock once per this many events. */
 const SLICE_EVENTS = 32
 const REASONS_MAX = 20
 const EVENTS_MAX = 2_147_483_647
 
-/** What a query needs of a stream. */
+/** The part of a stream that a query needs. */
 export interface TableRequest {
   readonly id: StreamId
   readonly log: LogId
   readonly format: FormatSpecification
   readonly columns: readonly Column[]
   readonly range: TimeRange
-  /** The query needs only this many events, the first ones; undefined: all. */
+  /** The query needs only the first events, this many; undefined means all. */
   readonly eventsMax: number | undefined
 }
 
@@ -47,11 +47,11 @@ export interface StreamTableOptions extends TableRequest {
   readonly name: string
 }
 
-/** The part of a table that existed when a query took its lease. The query does not see what is added later. */
+/** The part of a table that existed when a query took its lease. The query does not see later additions. */
 export interface Extent {
   readonly rows: number
   readonly badEvents: number
-  /** Of the first bad events. */
+  /** The reasons of the first bad events. */
   readonly reasons: readonly BadEvent[]
 }
 
@@ -81,7 +81,7 @@ export class StreamTable {
   bytes = 0
   badEvents = 0
   readonly #reasons: BadEvent[] = []
-  /** Number of queries that use it now. */
+  /** The number of queries that use the table now. */
   leases = 0
   usedAt = 0
 
@@ -104,7 +104,7 @@ export class StreamTable {
     })
   }
 
-  /** Whether a query can read it instead of a table of its own: the rule of table-cache.ts. */
+  /** Whether a query can read this table instead of its own: the rule of table-cache.ts. */
   covers(request: TableRequest): boolean {
     const { log, format, range, columns } = request
     return (
@@ -117,12 +117,12 @@ export class StreamTable {
     )
   }
 
-  /** Then the same events are bad for the request and for this table. */
+  /** If so, the same events are bad for the request and for this table. */
   hasFieldsOf({ columns }: TableRequest): boolean {
     return fieldsOf(columns) === fieldsOf(this.columns)
   }
 
-  /** Adds the new events, for one caller after the other. */
+  /** Adds the new events. Concurrent callers run one after another. */
   catchUp(cancelSignal: CancelSignal): Promise<Extent> {
     const loaded = this.#loading.then(async () => {
       if (this.#failure !== undefined) throw this.#failure
@@ -147,7 +147,7 @@ export class StreamTable {
     await this.#engine.run(`CREATE TABLE streams.${this.name} (ts BIGINT, bad BOOLEAN${columns.join('')})`)
   }
 
-  /** Resolves with false if the stream has another log now: it was truncated or deleted. */
+  /** Resolves with false if the stream has another log now, because it was truncated or deleted. */
   async #load(cancelSignal: CancelSignal): Promise<boolean> {
     const after = this.#after
     const read = await this.#source.read(this.id, {
@@ -178,8 +178,8 @@ export class StreamTable {
   }
 
   /**
-   * The read leaves out expired events. If some may lie after the last event of the table, the table's range begins behind
-   * them: with a longer TTL they would be visible again, and this table does not have them.
+   * The read omits expired events. If some of them may lie after the last event of the table, the table's range is
+   * moved to begin after them. With a longer TTL they would be visible again, but this table does not have them.
    */
   #excludeExpired(visibleFromMs: number): void {
     const decodedUntilMs = this.#after?.position.timestampMs ?? this.#range.startMs
@@ -197,7 +197,7 @@ export class StreamTable {
   }
 
   async #decode(block: EventBlock, writer: TableWriter, slices: Slices): Promise<void> {
-    // Indexes below are asserted: a run lies inside its block, and there is one value per field column.
+    // Indexes below are asserted with `!`: a run lies inside its block, and there is one value per field column.
     const { bytes, starts, ends, runs, firstSequence } = block
     const reader = this.#reader
     const values: Value[] = new Array(this.#fieldCount).fill(null)
@@ -230,7 +230,7 @@ export class StreamTable {
   }
 }
 
-/** Divides decoding into slices, between which the process handles messages. */
+/** Divides decoding into slices. Between slices the process handles messages. */
 class Slices {
   #endsAt = performance.now() + SLICE_MS
 
@@ -252,7 +252,7 @@ function keyOf({ name, schema, settings }: FormatSpecification): string {
   return JSON.stringify([name.toLowerCase(), schema, [...settings]])
 }
 
-/** Was checked when it was set, so it does not throw. */
+/** The format was checked when it was set, so this does not throw. */
 export function resolvedFormat({ name, schema, settings }: FormatSpecification) {
   return resolveFormat(name, parseSchemaText(schema), settings)
 }

@@ -1,33 +1,33 @@
 /**
  * Keeps decoded tables between queries, so that a query over a growing stream decodes only the new events.
  *
- * A query reuses a table of the same log and format if its time range lies inside the table's range and its columns are among
- * the table's columns; a table that has a bad event serves only queries for exactly its fields, because that event may be
- * good for other fields.
+ * A query reuses a table of the same log and format if its time range lies inside the table's range and its columns are
+ * among the table's columns. A table with a bad event serves only queries for exactly its fields, because that event
+ * may be good for other fields.
  *
- * A query that finds no such table makes one with its own range and columns. The tables together are limited in bytes and in
- * number: those that were not used for the longest time are dropped first. A table whose stream was truncated or deleted is
- * dropped by the next query.
+ * A query that finds no such table creates one with its own range and columns. The bytes and the number of all tables
+ * are limited: the tables that were not used for the longest time are dropped first. A table whose stream was truncated
+ * or deleted is dropped by the next query.
  */
 import type { Engine } from './engine.ts'
 import type { EventSource } from './event-source.ts'
 import { type CancelSignal, type Extent, StreamTable, type TableRequest } from './stream-table.ts'
 
-/** A table that stays until it is released, and the part of it that the query sees. */
+/** A table that is kept until it is released, and the part of it that the query sees. */
 export interface Lease {
   readonly table: StreamTable
   readonly extent: Extent
   release(): Promise<void>
 }
 
-/** Each costs the engine some memory that `bytes` does not count, and a comparison per query. */
+/** Each table costs the engine some memory that `bytes` does not include, and a comparison per query. */
 const TABLES_MAX = 100
 
 export class TableCache {
   readonly #engine: Engine
   readonly #source: EventSource
   readonly #bytesMax: number
-  /** Those that a later query may reuse. Others may still be leased: they are dropped with the last lease. */
+  /** Tables that a later query may reuse. Other tables may still be leased; each is dropped with its last lease. */
   readonly #tables = new Set<StreamTable>()
   #made = 0
   #uses = 0
@@ -38,14 +38,17 @@ export class TableCache {
     this.#bytesMax = bytesMax
   }
 
-  /** Memory of the tables, approximately. */
+  /** Memory of the tables, estimated. */
   get bytes(): number {
     let bytes = 0
     for (const table of this.#tables) bytes += table.bytes
     return bytes
   }
 
-  /** A table with all requested events from `earliestMs` on. Rejects with the errors of reading the log and of DuckDB. */
+  /**
+   * Returns a table with all requested events from `earliestMs` on. Rejects with the errors of reading the log and of
+   * DuckDB.
+   */
   async lease(request: TableRequest, earliestMs: number, cancelSignal: CancelSignal): Promise<Lease> {
     await this.#dropStale()
     const startMs = Math.max(request.range.startMs, earliestMs)
@@ -80,7 +83,7 @@ export class TableCache {
     table.usedAt = ++this.#uses
   }
 
-  /** The caller has taken a lease of `table`. */
+  /** The caller must have taken a lease of `table`. */
   async #caughtUp(table: StreamTable, cancelSignal: CancelSignal): Promise<Lease> {
     let released = false
     const release = async () => {

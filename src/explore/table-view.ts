@@ -1,10 +1,10 @@
-/** The view through which a query sees a table: all columns of the table in their order, decoded or not. */
+/** The view through which a query reads a table: all columns of the table in their order, decoded or not. */
 import type { Column } from './columns.ts'
 import { quotedName } from './sql-text.ts'
 
 /**
- * `source` is the text after FROM. A column that is not decoded is a NULL of its type, so that names, positions and types are
- * always those of the whole table.
+ * `source` is the text after FROM. A column that is not decoded is a NULL of its type, so that names, positions and
+ * types are always those of the whole table.
  */
 export function viewOf(
   name: string,

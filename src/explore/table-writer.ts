@@ -1,10 +1,10 @@
-/** Writes rows into a table of DuckDB, a column at a time, in chunks as large as DuckDB's vectors. */
+/** Writes rows into a table of DuckDB, one column at a time, in chunks as large as DuckDB's vectors. */
 import type { DuckDBAppender, DuckDBType } from '@duckdb/node-api'
 import { type Bindings, CHUNK_ROWS, type ColumnBuffer } from './column-buffer.ts'
 import { type ColumnType, columnBuffer, storedType } from './column-types.ts'
 import type { Connection, DuckDB, Engine } from './engine.ts'
 
-/** The appender hands its rows to DuckDB once per this many chunks. */
+/** The appender passes its rows to DuckDB once per this many chunks. */
 const FLUSH_CHUNKS = 8
 
 export class TableWriter {
@@ -13,11 +13,11 @@ export class TableWriter {
   readonly #connection: Connection
   readonly #appender: DuckDBAppender
   readonly #types: readonly DuckDBType[]
-  /** The caller sets one value in each of these, at `row`, and calls `endRow`. */
+  /** The caller sets one value in each of these, at `row`, and then calls `endRow`. */
   readonly columns: readonly ColumnBuffer[]
   row = 0
   #chunks = 0
-  /** Memory of the rows, approximately. */
+  /** Memory of the rows, estimated. */
   bytes = 0
 
   private constructor(
@@ -35,7 +35,7 @@ export class TableWriter {
     this.columns = types.map((type) => columnBuffer(type))
   }
 
-  /** Writes into a table of schema `streams` whose columns have these types. */
+  /** Opens a writer for a table of schema `streams` whose columns have these types. */
   static async open(engine: Engine, table: string, types: readonly ColumnType[]): Promise<TableWriter> {
     const connection = await engine.connect()
     try {

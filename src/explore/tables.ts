@@ -33,18 +33,18 @@ export class Tables {
     this.#registry = registry
   }
 
-  /** The tables of the streams that the caller may know (undefined: all), in the order of the streams' names. */
+  /** The tables of the streams that the caller may know (undefined means all), in the order of the streams' names. */
   list(namespace: NamespaceName, mayKnow?: MayKnow): readonly TableClaim[] {
     return [...tablesOf(this.#registry, namespace, mayKnow).values()].filter(hasColumns)
   }
 
-  /** Claims of visible streams, with or without columns, computed one by one. */
+  /** The claims of visible streams, with or without columns, computed one by one. */
   *claims(namespace: NamespaceName, visible: VisibleNames): Generator<TableClaim> {
     const patterns = visible(namespace)
     const mayKnow = ({ stream }: StreamId) => matchesName(stream, patterns)
     for (const { id } of this.#registry.streamsMatching(namespace, patterns)) {
       const stream = this.#registry.find(namespace, id.stream)
-      if (stream !== undefined) yield* tablesOfStream(this.#registry, stream, mayKnow) // undefined: deleted meanwhile
+      if (stream !== undefined) yield* tablesOfStream(this.#registry, stream, mayKnow) // undefined: deleted since
     }
   }
 

@@ -1,9 +1,9 @@
 /**
  * Starts a worker, a child process from the built files, and connects it: messages in both directions over node's IPC
- * channel, events over a pipe (query-worker-protocol.ts). Nothing here depends on what the worker computes.
+ * channel, events over a pipe (query-worker-protocol.ts). The code here does not depend on the work of the worker.
  *
- * A service that runs from its sources, as in most tests, starts the worker within its own process: node 20 cannot load
- * TypeScript in a child process.
+ * A service that runs from its sources, as in most tests, starts the worker in its own process, because node 20 cannot
+ * load TypeScript in a child process.
  */
 import { fork } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -13,7 +13,7 @@ import { MessageChannel } from 'node:worker_threads'
 import type { EventBlock } from '../../storage/log.ts'
 import { type EventMessage, MessageReader, writeMessage } from './query-worker-protocol.ts'
 
-/** The service's end. */
+/** The service's side of the connection. */
 export interface WorkerChild<ToWorker, FromWorker> {
   post(message: ToWorker): void
   /** Resolves when the memory of the message may be reused. */
@@ -22,11 +22,11 @@ export interface WorkerChild<ToWorker, FromWorker> {
   listen(onMessage: (message: FromWorker) => void, onExit: (reason: string) => void): void
   /** Processor time of the worker in milliseconds; undefined where the system does not report it. */
   cpuMs(): number | undefined
-  /** Ends the worker, whatever it is doing. Nothing of it runs once this has resolved. */
+  /** Ends the worker, whatever it is doing. Resolves when nothing of it runs any more. */
   close(): Promise<void>
 }
 
-/** The worker's end. */
+/** The worker's side of the connection. */
 export interface ServicePort<ToWorker, FromWorker> {
   post(message: FromWorker): void
   listen(onMessage: (message: ToWorker | EventMessage) => void): void
@@ -35,21 +35,21 @@ export interface ServicePort<ToWorker, FromWorker> {
 export interface WorkerCode<ToWorker, FromWorker> {
   /** The file that the child process runs. */
   readonly entry: URL
-  /** Does the same within this process. */
+  /** Runs the worker within this process. */
   serve(port: ServicePort<ToWorker, FromWorker>): Promise<{ close(): Promise<void> }>
 }
 
-/** Of JavaScript, in megabytes: the engine's memory is not part of it. */
+/** Limit of JavaScript's heap, in megabytes. The engine's memory is not part of it. */
 const HEAP_MB = 256
-/** The only variables of the service's environment that the worker sees. */
+/** The worker gets only these environment variables of the service. */
 const PASSED_VARIABLES = ['TZ', 'LD_LIBRARY_PATH', 'SystemRoot']
 /** File descriptor of the pipe in the child process. */
 const EVENT_PIPE = 4
 /** Bytes per read of the pipe. */
 const PIPE_READ_BYTES = 256 * 1024
-/** Threads for statements, pages and connections: three running queries must leave some for other work. */
+/** Threads for statements, pages and connections. Three running queries must leave some of them for other work. */
 const POOL_THREADS = '8'
-/** Of `utime` and `stime` in /proc: 100 per second on every Linux that node runs on. */
+/** Unit of `utime` and `stime` in /proc: 100 ticks per second on every Linux that node supports. */
 const TICK_MS = 10
 
 export function startWorker<ToWorker, FromWorker>(
@@ -68,7 +68,7 @@ function startProcess<ToWorker, FromWorker>({
     stdio: ['ignore', 'ignore', 'inherit', 'ipc', 'pipe'],
   })
   const pipe = child.stdio[EVENT_PIPE] as Writable
-  pipe.on('error', () => {}) // 'exit' reports the same
+  pipe.on('error', () => {}) // 'exit' reports the same failure
   const exited = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(error.message))
     child.once('exit', (code, signal) => resolve(signal ?? `code ${code}`))
@@ -84,7 +84,7 @@ function startProcess<ToWorker, FromWorker>({
     },
     cpuMs: () => cpuMsOf(child.pid),
     async close() {
-      child.kill('SIGKILL') // its state is in memory or in the spill folder, which is removed
+      child.kill('SIGKILL') // its state is in memory, or in the spill folder, which is removed
       await exited
     },
   }
@@ -93,7 +93,7 @@ function startProcess<ToWorker, FromWorker>({
 function environment(): NodeJS.ProcessEnv {
   return {
     ...Object.fromEntries(PASSED_VARIABLES.map((name) => [name, process.env[name]])),
-    // glibc returns freed memory to the system instead of keeping it in one heap per thread.
+    // With this setting glibc returns freed memory to the system instead of keeping one heap per thread.
     MALLOC_ARENA_MAX: '2',
     MALLOC_MMAP_THRESHOLD_: '131072',
     MALLOC_TRIM_THRESHOLD_: '131072',
@@ -103,7 +103,7 @@ function environment(): NodeJS.ProcessEnv {
 
 function cpuMsOf(pid: number | undefined): number | undefined {
   try {
-    // After the name, which may hold any character: state, ten other fields, utime, stime.
+    // The name may contain any character. After it come: state, ten other fields, utime, stime.
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ')
     return (Number(fields[11]) + Number(fields[12])) * TICK_MS
   } catch {
@@ -133,13 +133,13 @@ async function startHere<ToWorker, FromWorker>(
   }
 }
 
-/** With memory of its own: a port clones whole buffers, of which a block may be a small part. */
+/** Copies a block into memory of its own: a port clones whole buffers, and a block may be a small part of one. */
 function copied(block: EventBlock): EventBlock {
   const bytes = Uint8Array.prototype.slice.call(block.bytes)
   return { ...block, bytes, starts: block.starts.slice(), ends: block.ends.slice() }
 }
 
-/** The worker's end, called in the child process. */
+/** The worker's side of the connection; called in the child process. */
 export function servicePort<ToWorker, FromWorker>(): ServicePort<ToWorker, FromWorker> {
   return {
     post: (message) => process.send?.(message),

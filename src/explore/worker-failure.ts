@@ -1,13 +1,13 @@
 /**
- * How a worker process fails, and which of the queries in it is responsible.
+ * The failures of a worker process, and the rules that find the responsible query.
  *
- * When the process ends, every request to it is rejected with one ProcessEnded. At most one query is responsible; the others
- * can run again.
+ * When the process ends, every request to it is rejected with the same ProcessEnded. At most one query is responsible;
+ * the others can run again.
  */
 import { SqlError, type SqlState } from './sql-error.ts'
 
 export type EndReason =
-  | 'not-interruptible' // a query ran on after it was cancelled, or a statement took too long to check
+  | 'not-interruptible' // a query did not stop after it was cancelled, or a statement took too long to check
   | 'memory' // above its limit, and the queries could not be interrupted
   | 'died' // a crash, or the system ended it
   | 'hung' // no answer, and no processor time used
@@ -51,7 +51,7 @@ export function endedForMemory(): ProcessEnded {
   return new ProcessEnded('memory', '53200', OUT_OF_MEMORY)
 }
 
-/** The responsible one of the running queries; 'none' if it is known to be none of them, undefined if it is not known. */
+/** The responsible query of the running ones; 'none' if none of them is responsible, undefined if that is not known. */
 export function culpritOf<T>(
   { reason, key }: ProcessEnded,
   running: ReadonlyMap<number, T>,
@@ -60,18 +60,18 @@ export function culpritOf<T>(
   return key === undefined ? undefined : (running.get(key) ?? 'none')
 }
 
-/** Whether the error reached every query that ran, though at most one of them is responsible. */
+/** Whether the error was reported to every running query, although at most one of them is responsible. */
 export function isCollective(error: unknown): error is SqlError {
   if (error instanceof ProcessEnded) return error.reason !== 'disk' && error.reason !== 'closed'
   return error instanceof SqlError && error.sqlState === '53200'
 }
 
-/** 'busy': the process used the processor until the deadline. 'idle': it did not get the processor, or it hangs. */
+/** 'busy': the process used the processor until the deadline. 'idle': it got no processor time, or it hangs. */
 export type Late = 'busy' | 'idle'
 
-/** Below this share of the processor a process counts as idle: no statement is responsible. */
+/** Below this share of processor time a process counts as idle, and no statement is responsible. */
 const BUSY_SHARE = 0.1
-/** Measuring begins after this share of the time, so that short work costs nothing. */
+/** Measuring starts after this share of the time, so that short work costs nothing. */
 const UNMEASURED_SHARE = 0.1
 /** Time to receive an answer that has already arrived. */
 const RECEIVE_MS = 20
@@ -94,7 +94,7 @@ export class Deadline {
     this.#timer = setTimeout(() => this.#measure(), ms * UNMEASURED_SHARE)
   }
 
-  /** Whether a considerable part of the time has passed. */
+  /** Whether processor time is measured already: more than UNMEASURED_SHARE of the time has passed. */
   get isLong(): boolean {
     return this.#isMeasuring
   }
@@ -110,8 +110,8 @@ export class Deadline {
     this.#timer = setTimeout(
       () => {
         const share = (Number(this.#cpuMs()) - Number(startCpuMs)) / (performance.now() - startMs)
-        const late: Late = share < BUSY_SHARE ? 'idle' : 'busy' // NaN, where the time is not reported, is busy
-        // If this process itself was late, the answer may have arrived already: it is received first.
+        const late: Late = share < BUSY_SHARE ? 'idle' : 'busy' // NaN counts as busy: the system does not report the time
+        // If this process itself was late, the answer may have arrived already and is received first.
         this.#timer = setTimeout(() => {
           this.#measure()
           this.#onLate(late)

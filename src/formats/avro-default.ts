@@ -1,15 +1,16 @@
 /**
- * The default of a field as a value: what a record has that was written without it.
+ * The default of a field as a value: records that were written without the field have this value.
  *
  *   bytes, fixed   a text whose characters below 256 are the bytes
- *   union          the first branch that takes the default
+ *   union          the first branch that the default fits
  *   record         an object; fields that it leaves out have their own defaults
- *   float, double  numbers, and the texts of them that old writers put there
+ *   float, double  numbers, and numbers written as texts, as old writers put them there
  *
- * A nullable field without a default is null. That is not a rule of Avro; schemas that were set before defaults were supported need it.
+ * A nullable field without a default is null. That is not a rule of Avro; schemas that were set before this service
+ * supported defaults need it.
  *
- * Made once per schema. The number of values is limited, because defaults of records within records may double at every
- * level.
+ * Defaults are computed once per schema. The number of values is limited, because defaults of records within records
+ * may double at every level.
  */
 import type { AvroField, AvroType, RecordType, UnionType } from '../schemas/avro-schema.ts'
 import { isJsonArray, isJsonObject, type Json, JsonNumber } from '../schemas/avro-schema-json.ts'
@@ -20,15 +21,15 @@ import type { Value } from './record-reader.ts'
 
 export const DEFAULT_VALUES_MAX = 65_536
 const DEFAULT_DEPTH_MAX = 256
-/** Each time a text has this many characters it counts as one more value. */
+/** A text counts as one more value for each of its parts of this many characters. */
 const CHARS_PER_VALUE = 64
 
 export interface Default {
-  /** Undefined if it is none of the field's type, or if there is none. */
+  /** Undefined if there is no default that fits the type of the field. */
   readonly value: Value | undefined
   /** Why there is no value. */
   readonly reason: string
-  /** How many values were made, with long texts counted as several. */
+  /** The number of values that were made; long texts count as several. */
   readonly weight: number
 }
 

@@ -1,17 +1,18 @@
 /**
- * Logical types of Avro as values: of a field at the top in the layout of its column, inside of arrays, maps and records as
- * texts, where they stand in JSON.
+ * Logical types of Avro as values. A field of the record itself has the layout of its column. Within arrays, maps and
+ * records the values are texts, as in JSON.
  *
- *               at the top                                                       within, and in JSON
+ *               field of the record itself                                       within a value, and in JSON
  *   decimal     number | bigint, unscaled; beyond 38 digits a text               '-12.30'
  *   date        number, days since 1970-01-01                                    '2024-02-29'
  *   time        text                                                             '23:59:59.999', '23:59:59.999999'
  *   timestamp   number | bigint, micros since 1970-01-01; nanos if the reader's  '2024-02-29 12:00:00.000001'
  *   uuid        text                                                             '123e4567-e89b-12d3-a456-426614174000'
  *
- * Years are 1 to 9999, or those of 64 bits of nanos. The writer's unit counts where it has one: an instant stays the same.
+ * Years are 1 to 9999; for nanos, those that 64 bits can hold. If the writer's schema has a unit, it is used, so that
+ * an instant stays the same.
  *
- * Indexes are asserted with `!`: the loop bounds keep the index inside.
+ * Indexes are asserted with `!`: the loop bounds keep the index inside, and values have at least one byte.
  */
 import type { AvroType } from '../schemas/avro-schema.ts'
 import { JsonNumber } from '../schemas/avro-schema-json.ts'
@@ -31,7 +32,7 @@ type Scalar = Exclude<AvroType, { kind: 'union' | 'record' | 'array' | 'map' | '
 
 export type Convert = (value: Value) => Value
 
-/** Undefined if the type has no logical type, or one that is ignored. */
+/** Undefined if the type has no logical type, or one that Avro ignores. */
 export function logicalOf(type: AvroType): LogicalType | undefined {
   if (type.kind !== 'primitive' && type.kind !== 'fixed') return undefined
   return logicalType(
@@ -72,7 +73,7 @@ export function conversion(
   }
 }
 
-/** A value of a field at the top as it is within. */
+/** Converts a value of a field of the record itself to its form within other values. */
 export function logicalText(type: LogicalType, value: Value): Value {
   if (value === null || isText(type)) return value
   if (type.kind === 'decimal') return decimalText(value as number | bigint, type.scale)
@@ -120,7 +121,7 @@ function decimalReader(precision: number, path: string): (value: Value) => numbe
   }
 }
 
-/** This many bytes are exact as a number. */
+/** A number holds this many bytes exactly. */
 const NUMBER_BYTES = 6
 
 function smallUnscaled(bytes: Uint8Array, from: number): number {
@@ -130,7 +131,7 @@ function smallUnscaled(bytes: Uint8Array, from: number): number {
   return value
 }
 
-/** Where a two's complement begins once bytes that only repeat its sign are left out. */
+/** The index of the first significant byte of a two's complement: bytes before it only repeat the sign. */
 function significantFrom(bytes: Uint8Array): number {
   let from = 0
   const last = bytes.length - 1
@@ -169,10 +170,10 @@ function timeReader(digits: SecondDigits, path: string): Convert {
   }
 }
 
-/** Micros that a number holds exactly are all within. */
+/** Every count of micros that a number holds exactly is within these limits. */
 const FIRST_MICROS = BigInt(FIRST_DAY * DAY_SECONDS) * 1_000_000n
 const END_MICROS = BigInt((LAST_DAY + 1) * DAY_SECONDS) * 1_000_000n
-/** DuckDB takes the outermost ones for infinity. */
+/** DuckDB uses the smallest and the largest value for infinity. */
 const NANOS_MAX = 2n ** 63n - 2n
 
 function timestampReader(from: SecondDigits, to: 6 | 9, path: string): (value: Value) => number | bigint {

@@ -1,18 +1,19 @@
 /**
- * Reads one binary Avro datum per body. The schema it was written in is the text of the event's `schema` header, as batches
- * of Avro files set it; an event without one was written in the schema of the format.
+ * Reads one binary Avro datum per body. The writer's schema is the text of the event's `schema` header, which uploads
+ * of Avro files set. An event without the header was written in the schema of the format.
  *
- * The key of a schema is its text, not the `schema.hash` header, which clients may leave out. Resolutions are cached for as
- * many texts as a stream is likely to mix.
+ * The cache of resolutions uses the text of the schema as its key, not the `schema.hash` header, which clients may
+ * leave out. It holds as many texts as a stream is likely to mix.
  *
- * A field that cannot be read is null, and the others are read: for a type that does not resolve, a symbol that the enum
- * does not have, a decimal too long for its type. Bytes that are not a datum make the whole event bad.
+ * A field that cannot be read is null, and the other fields are read: for a type that does not resolve, a symbol that
+ * the reader's enum does not have, a decimal too long for its type. Bytes that are not a datum make the whole event
+ * bad.
  *
- * The cost of a datum is bounded by its bytes: lengths and counts are compared with the rest of the body, and values that
- * take no bytes, such as a million nulls, are counted. A datum has to end where the body ends; otherwise it was written in
+ * The bytes of a datum bound its cost. Lengths and counts are compared with the rest of the body, and values that take
+ * no bytes, such as a million nulls, are counted. A datum has to end where the body ends; otherwise it was written in
  * another schema.
  *
- * Indexes are asserted with `!`: the loop bounds keep the index inside.
+ * Indexes are asserted with `!`: the reader compares offsets with the end of the body, and indexes with their counts.
  */
 import { AvroProblem } from '../schemas/avro-problem.ts'
 import { type AvroField, type AvroType, parseSchema, type RecordType } from '../schemas/avro-schema.ts'
@@ -31,11 +32,11 @@ import {
 } from './record-reader.ts'
 import { utf8 } from './text-bytes.ts'
 
-/** Nesting of data; each level is one call deep. */
+/** Nesting of data. Each level is one recursive call. */
 export const AVRO_DEPTH_MAX = 256
-/** A datum may have this many values more than it has bytes. */
+/** The number of values of a datum may exceed its number of bytes by this much. */
 export const AVRO_VALUES_BEYOND_BYTES = 65_536
-/** As in uploaded files. */
+/** The same limit as in uploaded files. */
 const SCHEMA_CHARS_MAX = 1024 * 1024
 const SCHEMAS_KEPT = 16
 
@@ -117,11 +118,11 @@ class DatumCursor {
   #end = 0
   #depth = 0
   #valuesLeft = 0
-  /** The field at the top that is being read, and where it begins. */
+  /** The index of the field of the record itself that is being read, and where its bytes begin. */
   #read = 0
   #readAt = 0
 
-  /** Throws DatumProblem. A field whose value cannot be read is null, and the answer says so of the first. */
+  /** Throws DatumProblem. A field whose value cannot be read is null; the returned error describes the first one. */
   datum(bytes: Uint8Array, start: number, end: number, step: Step, into: Value[]): FormatError | undefined {
     if (bytes !== this.#bytes) {
       this.#bytes = bytes
@@ -167,7 +168,10 @@ class DatumCursor {
     return wrong
   }
 
-  /** Those of a record at the top, from one on. Where one begins is remembered: it may have to be passed over. */
+  /**
+   * Reads the fields of the record itself, from index `from` on. It stores where each field begins, because a field
+   * that cannot be read is skipped from there.
+   */
   #fields(record: RecordStep, from: number, into: Value[]): void {
     this.#depth = 1
     const reads = record.reads
@@ -318,7 +322,7 @@ class DatumCursor {
       const count = this.#number()
       if (count === 0) break
       if (count < 0) {
-        // A block with its size in front is passed over as one.
+        // A negative count means that the size of the block follows; the whole block is skipped.
         this.#take(this.#length())
       } else if (!keyed && items.constantBytes !== undefined) {
         this.#take(count * items.constantBytes)
@@ -338,7 +342,7 @@ class DatumCursor {
     }
   }
 
-  /** Steps over so many bytes; where they begin. */
+  /** Skips this many bytes. Returns where they begin. */
   #take(length: number): number {
     const from = this.#at
     if (length > this.#end - from) {
@@ -348,7 +352,7 @@ class DatumCursor {
     return from
   }
 
-  /** Of a string or bytes; no longer than what is left. */
+  /** Reads the length of a string or bytes. It is at most the number of bytes left. */
   #length(): number {
     const length = this.#number()
     if (length < 0) throw new DatumProblem(`a length is negative: ${length}`)
@@ -358,7 +362,7 @@ class DatumCursor {
     return length
   }
 
-  /** Of the next block of items, whose size in bytes does not matter; 0 after the last. */
+  /** Reads the count of the next block of items and ignores the size of the block in bytes. Returns 0 after the last block. */
   #count(): number {
     const count = this.#number()
     if (count >= 0) return count
@@ -378,7 +382,7 @@ class DatumCursor {
     return value
   }
 
-  /** Exact within ±2^53; beyond, about right. */
+  /** Exact within ±2^53; larger values are rounded to a double. */
   #number(): number {
     const at = this.#at
     if (at < this.#end && this.#bytes[at]! < 0x80) {

@@ -1,24 +1,24 @@
 /**
- * How data of a writer's schema become values of the reader's, by Avro's rules of resolution: worked out once, then
- * followed for every datum (avro-reader.ts).
+ * Converts data of a writer's schema to values of the reader's schema by Avro's rules of resolution. The steps are
+ * computed once per schema and executed for every datum (avro-reader.ts).
  *
  *   int -> long, float, double    long -> float, double    float -> double    string <-> bytes
  *   record    field by field, by name, else by an alias of the reader's field; a field that was not written has its default
- *   enum      by symbol; one that the reader does not have is its default. Names have to match
+ *   enum      by symbol; a symbol that the reader does not have becomes the reader's default. Names have to match
  *   fixed     names and sizes have to match
- *   union     of the writer: whichever branch a datum has; of the reader: the first member that takes it as it is, else
- *             the first that converts it. Of several records the one of the same name, else the first that has all
- *             fields.
- *   names     match in full, or without their namespaces, or by an alias of the reader's type. Those of records matter
- *             only to choose from a union, as in Avro for Java
- *   decimal   scales have to match, where both are decimals
+ *   union     of the writer: the branch that the datum has; of the reader: the first member with the same type, else the
+ *             first that the value can be converted to. Of several records, the one of the same name, else the first for
+ *             which all fields have a value.
+ *   names     match in full, or without their namespaces, or by an alias of the reader's type. Names of records matter
+ *             only for the choice in a union, as in Avro for Java
+ *   decimal   if both types are decimals, their scales have to match
  *
- * Beyond Avro: a field that was not written and has no default is null if it may be, an enum is read as a string, a fixed
- * as bytes.
+ * Beyond Avro: a field that was not written and has no default is null if its type allows null, an enum can be read as
+ * a string, and a fixed as bytes.
  *
- * Types that do not resolve become a step that fails when a datum reaches it.
+ * A pair of types that does not resolve becomes a step that fails when the reader executes it.
  *
- * Indexes are asserted with `!`: the loop bounds keep the index inside.
+ * Indexes are asserted with `!`: they are indexes of the reader's fields, which each array here has in the same order.
  */
 import {
   type AvroField,
@@ -37,10 +37,10 @@ import type { Value } from './record-reader.ts'
 
 export type Step =
   | { readonly op: 'null' | 'boolean' | 'int' | 'long' | 'float' | 'double' | 'string' | 'bytes' }
-  /** A whole number to a float or double. */
+  /** Converts a whole number to a float or double. */
   | { readonly op: 'toFloat' | 'toDouble' }
   | { readonly op: 'fixed'; readonly size: number }
-  /** By the writer's index; undefined for what the reader does not have. */
+  /** Indexed by the writer's symbols; undefined for a symbol that the reader does not have. */
   | {
       readonly op: 'enum'
       readonly symbols: readonly (string | undefined)[]
@@ -49,7 +49,7 @@ export type Step =
     }
   | { readonly op: 'array' | 'map'; readonly items: Step }
   | { readonly op: 'union'; readonly branches: readonly Step[] }
-  /** A value that means more than its underlying type. */
+  /** A value of a logical type, converted from its underlying type. */
   | { readonly op: 'logical'; readonly base: Step; readonly convert: Convert }
   | RecordStep
   | FailStep
@@ -59,23 +59,23 @@ export interface FailStep {
   readonly reason: string
 }
 
-/** Mutable while its fields are worked out: they may lead back to it. */
+/** Mutable while its fields are resolved, because they may refer to the record itself. */
 export interface RecordStep {
   readonly op: 'record'
-  /** Of the reader's fields, by their index there. */
+  /** The names of the reader's fields, by their index there. */
   readonly names: readonly string[]
   /** In the writer's order. */
   reads: readonly FieldRead[]
-  /** Fields that the writer does not know: their defaults, or null. */
+  /** Fields that the writer's schema does not have, with their defaults or null. */
   absent: readonly AbsentField[]
-  /** What these hold, in values. */
+  /** The number of values that the defaults contain. */
   absentWeight: number
-  /** Fields that the writer does not know and that can have no value; it is why. */
+  /** Fields that the writer's schema does not have and that can have no value, with the reason. */
   missing: readonly { readonly field: number; readonly reason: string }[]
 }
 
 export interface FieldRead {
-  /** The index of the reader's field, or -1 for bytes to pass over. */
+  /** The index of the reader's field, or -1 if the bytes are skipped. */
   readonly field: number
   readonly step: Step | undefined
   readonly skip: AvroType
@@ -86,10 +86,10 @@ export interface AbsentField {
   readonly value: Value
 }
 
-/** The most types and fields that are compared: two schemas of thousands of records have millions of pairs. */
+/** The most types and fields that are compared. Two schemas of thousands of records have millions of pairs. */
 export const RESOLUTION_STEPS_MAX = 200_000
 
-/** Resolves a whole datum into some of the fields: the steps of a record, or of a union of records. */
+/** Resolves a whole datum, of a record or a union of records, for some of the fields. */
 export function resolveDatum(writer: AvroType, fields: readonly AvroField[]): Step {
   const resolver = new Resolver()
   const resolveRecord = (type: AvroType): Step =>
@@ -122,7 +122,7 @@ class Resolver {
     return this.#fill(newRecord(fields), writer, fields, '', false)
   }
 
-  /** `nested`: within an array, a map, a record, or a union of more than a type and null. */
+  /** `nested`: within an array, a map, a record, or a union that is not just a type and null. */
   #resolve(writer: AvroType, reader: AvroType, path: string, nested: boolean): Step {
     if (--this.#stepsLeft < 0) return EXHAUSTED
     if (writer.kind === 'union') {
@@ -241,7 +241,10 @@ function newRecord(fields: readonly AvroField[]): RecordStep {
   return { op: 'record', names, reads: [], absent: [], absentWeight: 0, missing: [] }
 }
 
-/** The name that each of the fields was written with; undefined if it was not. A field has its own name before an alias. */
+/**
+ * The name under which the writer wrote each field; undefined if it did not. The field's own name has priority over its
+ * aliases.
+ */
 function sourcesOf(writer: RecordType, fields: readonly AvroField[]): (string | undefined)[] {
   const written = new Set(writer.fields.map((field) => field.name))
   const sources = fields.map(({ name }) => (written.delete(name) ? name : undefined))
@@ -250,7 +253,7 @@ function sourcesOf(writer: RecordType, fields: readonly AvroField[]): (string | 
   )
 }
 
-/** What a value of a primitive type is read as, by the type of the reader. */
+/** The step that reads a value of a primitive type, by the writer's type and the reader's. */
 const PROMOTIONS: Readonly<Record<PrimitiveName, Readonly<Partial<Record<PrimitiveName, Step>>>>> = {
   null: { null: { op: 'null' } },
   boolean: { boolean: { op: 'boolean' } },
@@ -291,7 +294,7 @@ function withMeaning(base: Step, writer: Single, reader: Single, path: string, n
   return convert === undefined ? base : { op: 'logical', base, convert }
 }
 
-/** Whether values can be converted to the member; the content of records, arrays and maps is not compared. */
+/** Whether values can be converted to the member. The contents of records, arrays and maps are not compared. */
 function takes(writer: Single, member: Single): boolean {
   switch (writer.kind) {
     case 'primitive':
@@ -307,7 +310,7 @@ function takes(writer: Single, member: Single): boolean {
   }
 }
 
-/** Whether nothing is converted. */
+/** Whether the member has the same type, so that no conversion is needed. */
 function isSame(writer: Single, member: Single): boolean {
   if (writer.kind === 'primitive') return member.kind === 'primitive' && member.primitive === writer.primitive
   if (writer.kind === 'array' || writer.kind === 'map') return member.kind === writer.kind

@@ -1,9 +1,9 @@
 /**
- * Avro: the body is one binary datum, read into the schema given by Avro's rules of resolution. There is no default
- * schema and no setting. Which schema the datum was written in is the event's business: see avro-reader.ts.
+ * Avro: the body is one binary datum. It is converted to the given schema by Avro's rules of resolution. There is no
+ * default schema and no setting. The event determines the schema that the datum was written in: see avro-reader.ts.
  *
- * The schema has to mean something in Avro, which knows less than the dialect: keys of maps are strings, names are
- * identifiers, a name is defined once, a union holds no union and each kind of value once, and an enum has a name.
+ * The schema has to be valid in Avro, which is stricter than the dialect: keys of maps are strings, names are
+ * identifiers, a name is defined once, a union contains no union and each kind of value once, and an enum has a name.
  */
 import { clipped } from '../schemas/avro-attributes.ts'
 import { AvroProblem } from '../schemas/avro-problem.ts'
@@ -22,7 +22,7 @@ export const avro: Format = {
   printSchema: printAvroSchema,
 }
 
-/** What the check does not know of, such as a record that always holds another one of itself. */
+/** Finds errors that SchemaCheck does not look for, such as a record that always contains another one of itself. */
 function parseProblem(schema: RecordSchema): string | undefined {
   try {
     parseSchema(printAvroSchema(schema))
@@ -34,16 +34,16 @@ function parseProblem(schema: RecordSchema): string | undefined {
 }
 
 const FIELD_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
-/** Types may be in a namespace, written before the name. */
+/** A type name may begin with a namespace. */
 const TYPE_NAME = /^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$/
 const NAME_RULE = 'use letters, digits and _, no digit first'
 
-/** Finds the first thing that Avro would not take, as a sentence that says where. */
+/** Finds the first part of the schema that Avro would reject. Returns a sentence with its place. */
 class SchemaCheck {
   readonly #defined = new Set<string>()
   readonly #fullNames = new Map<NamedSchema, string>()
 
-  /** `namespace` is the one of the definition around it. */
+  /** `namespace` is that of the enclosing definition. */
   problem(schema: Schema, path: string, namespace: string): string | undefined {
     switch (schema.type) {
       case 'record':

@@ -2,7 +2,7 @@
 
 /** `YYYY-MM-DD`. */
 export function dateText(days: number): string {
-  // Years begin in March here, so that the day that some lack is the last one; 400 of them are an era.
+  // A year begins in March here, so that the leap day is the last day. An era is 400 years.
   const sinceMarchOfYear0 = days + 719_468
   const era = Math.floor(sinceMarchOfYear0 / ERA_DAYS)
   const dayOfEra = sinceMarchOfYear0 - era * ERA_DAYS

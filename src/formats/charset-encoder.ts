@@ -1,8 +1,11 @@
-/** Text -> bytes of a character set of single bytes; Node itself encodes UTF-8, UTF-16 and ISO-8859-1 only. */
+/** Text -> bytes of a single-byte character set. Node itself encodes only UTF-8, UTF-16 and ISO-8859-1. */
 import { CHARSET_SETTING } from './charset.ts'
 import { CharsetDecoder } from './charset-decoder.ts'
 
-/** The bytes of `text` in the set `charset`, which is known; undefined if a character of it is not one byte there. */
+/**
+ * The bytes of `text` in `charset`, which must be a known set; undefined if the set does not encode a character as one
+ * byte.
+ */
 export function singleBytes(charset: string, text: string): Buffer | undefined {
   const decoder = new CharsetDecoder(new Map([[CHARSET_SETTING, charset]]))
   const bytes: number[] = []

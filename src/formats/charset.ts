@@ -1,22 +1,22 @@
 /**
  * Finds a character set by the names that Java and the web use.
  *
- * The web reads `iso-8859-1` and `us-ascii` as windows-1252, and `utf-16` as little-endian without a look at the byte
- * order mark. Java, and so every event that a client of CDAP's has written, means the real ones; those have no decoder
- * of the platform's and keep their own name here.
+ * On the web, `iso-8859-1` and `us-ascii` mean windows-1252, and `utf-16` is little-endian, even if the byte order
+ * mark differs. In Java, and so in every event of CDAP's clients, the names mean the real character sets. The platform has no
+ * decoder for those, so they have their own kind here.
  */
 import type { FormatSettings } from './format.ts'
 
 export type Charset =
   | { readonly kind: 'iso-8859-1' } // byte = code point
   | { readonly kind: 'us-ascii' } // bytes from 0x80 on are not characters
-  | { readonly kind: 'utf-16' } // by its byte order mark, big-endian without
+  | { readonly kind: 'utf-16' } // byte order by the mark, big-endian without one
   | { readonly kind: 'platform'; readonly label: string } // new TextDecoder(label)
 
 export const CHARSET_SETTING = 'charset'
 export const DEFAULT_CHARSET = 'utf-8'
 
-/** What Java allows as a name at all; notably not the empty one, and no spaces. */
+/** The names that Java allows: not empty, without spaces. */
 const NAME = /^[a-z0-9][a-z0-9\-+.:_]*$/
 
 const OWN: ReadonlyMap<string, 'iso-8859-1' | 'us-ascii' | 'utf-16'> = new Map([
@@ -49,7 +49,7 @@ const OWN: ReadonlyMap<string, 'iso-8859-1' | 'us-ascii' | 'utf-16'> = new Map([
   ...['utf-16', 'utf_16', 'utf16', 'unicode', 'unicodebig'].map((name) => [name, 'utf-16'] as const),
 ])
 
-/** Java's names for sets that the web knows under others. */
+/** Java's names for sets that have other names on the web. */
 const LABELS: ReadonlyMap<string, string> = new Map([
   ['utf_8', 'utf-8'],
   ['utf_16le', 'utf-16le'],
@@ -85,7 +85,7 @@ const LABELS: ReadonlyMap<string, string> = new Map([
   ['x-maccyrillic', 'x-mac-cyrillic'],
 ])
 
-/** The character set of this name, in any case, or undefined if there is none that we can read. */
+/** The character set of this name, in any case; undefined if the service cannot decode such a set. */
 export function findCharset(name: string): Charset | undefined {
   const lower = name.toLowerCase()
   if (!NAME.test(lower)) return undefined
@@ -97,7 +97,7 @@ export function findCharset(name: string): Charset | undefined {
   try {
     return { kind: 'platform', label: new TextDecoder(label).encoding }
   } catch {
-    return undefined // RangeError: not a label of the platform's
+    return undefined // RangeError: the platform does not know the label
   }
 }
 

@@ -1,12 +1,13 @@
 /**
- * Reads lines of the common and the combined log format: values with spaces in between.
+ * Reads lines of the common and the combined log format: values separated by spaces.
  *
- *   "…"     up to the next quote without a backslash before it; backslashes stay
+ *   "…"     up to the next quote without a backslash before it; backslashes are kept
  *   […]     up to the next closing bracket
- *   other   up to the next space; a bracket that opens in it has to close in it
+ *   other   up to the next space; a bracket that opens in the value has to close in it
  *   -       no value: null if the field is nullable, else the text itself
  *
- * Values behind the last requested one are not read. A line that cannot be cut like this is an error as a whole.
+ * Values after the last requested one are not read. A line that cannot be split like this is an error of the whole
+ * body.
  */
 import type { RecordSchema } from '../schemas/schema.ts'
 import { LineReader } from './line-reader.ts'
@@ -22,7 +23,7 @@ const BACKSLASH = 0x5c
 const CLOSING = 0x5d
 
 export class ClfReader extends LineReader {
-  /** By the index of the value; undefined for a value that is not requested. Ends with the last requested one. */
+  /** Indexed by value; undefined for a value that is not requested. The last element is the last requested value. */
   readonly #fields: readonly (TextField | undefined)[]
 
   constructor(schema: RecordSchema, wanted: readonly number[]) {
@@ -63,7 +64,7 @@ export class ClfReader extends LineReader {
         if (open) return malformed(bytes, start, end)
         to = at
       }
-      // A quote or bracket that never closes leaves `at` behind the end.
+      // A quote or bracket that is not closed moves `at` beyond the end.
       if (at > end || (at < end && bytes[at] !== SPACE)) return malformed(bytes, start, end)
       const field = fields[index]
       if (field === undefined) continue
@@ -84,7 +85,7 @@ export class ClfReader extends LineReader {
   }
 }
 
-/** `end` if there is none. */
+/** Returns `end` if there is no closing quote. */
 function closingQuote(bytes: Uint8Array, start: number, end: number): number {
   let at = start
   while (at < end && bytes[at] !== QUOTE) at += bytes[at] === BACKSLASH ? 2 : 1

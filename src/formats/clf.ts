@@ -3,8 +3,8 @@
  *
  *   remote_host remote_login auth_user [request_time] "request" status content_length "referrer" "user_agent"
  *
- * The plain common log format ends after content_length; the fields of values that are missing at the end are null. See
- * clf-reader.ts for what a value is.
+ * The common log format ends after content_length. The fields of values that are missing at the end are null. The
+ * syntax of values is in clf-reader.ts.
  */
 import { nullable, type RecordSchema, recordOf, simple } from '../schemas/schema.ts'
 import { ClfReader } from './clf-reader.ts'
@@ -14,7 +14,7 @@ import { scalarFieldsProblem } from './scalar-fields.ts'
 
 const text = nullable(simple('string'))
 const number = nullable(simple('int'))
-/** CDAP has an int, which no answer of 2 GiB and more fits. */
+/** CDAP has an int here, which cannot hold the length of a response of 2 GiB or more. */
 const bytes = nullable(simple('long'))
 
 export const clf: Format = {

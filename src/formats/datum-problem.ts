@@ -1,6 +1,9 @@
-/** What is wrong with a datum. Thrown and caught within a read; no Errors, whose stacks would cost more than the read. */
+/**
+ * Problems of a datum. Thrown and caught within a read. They are not Errors: the stack of an Error would cost more than
+ * the read.
+ */
 
-/** The bytes are no datum of the schema it was written in: nothing behind that place can be read. */
+/** The bytes are not a datum of the schema it was written in. The reader cannot continue after this place. */
 export class DatumProblem {
   readonly reason: string
 
@@ -9,7 +12,7 @@ export class DatumProblem {
   }
 }
 
-/** One value cannot be what the reader wants; its bytes can be passed over. */
+/** One value cannot be converted to the reader's type. The reader can skip its bytes and continue. */
 export class ValueProblem {
   readonly reason: string
 

@@ -1,14 +1,14 @@
 /**
- * Reads delimited text: one pass over the bytes, up to the last value that is wanted.
+ * Reads delimited text in one pass over the bytes, up to the last requested value.
  *
- * With the setting `quote`, a value that begins with a quote ends at the next one, and a doubled quote stands for one quote
- * (RFC 4180). A quote later in an unquoted value is text. Text behind a closing quote and a quote that never closes are errors,
- * because the positions of the other values are not certain then.
+ * With the setting `quote`, a value that begins with a quote ends at the next one, and a doubled quote stands for one
+ * quote (RFC 4180). A quote later in an unquoted value is text. Text after a closing quote and a quote that is not
+ * closed are errors, because the positions of the other values are uncertain then.
  *
- * A byte order mark before the first value and one line end behind the last are not part of them (line-body.ts). If the
- * delimiter holds a line feed, every line end belongs to the delimiter.
+ * A byte order mark before the first value and one line end after the last do not belong to the values (line-body.ts).
+ * If the delimiter contains a line feed, every line end belongs to the delimiter.
  *
- * Indexes are asserted with `!`: the loop bounds keep the index inside.
+ * Indexes are asserted with `!`: loops and comparisons keep them inside the body and the list of fields.
  */
 import type { CharsetDecoder } from './charset-decoder.ts'
 import { lineEnd, textStart } from './line-body.ts'
@@ -27,17 +27,17 @@ const LINE_FEED = 0x0a
 
 export interface DelimitedLayout {
   readonly charset: CharsetDecoder
-  /** In UTF-8, not empty. */
+  /** In UTF-8; not empty. */
   readonly delimiter: Uint8Array
-  /** A byte of ASCII, or -1 for none. */
+  /** An ASCII byte, or -1 for no quote. */
   readonly quote: number
-  /** Wanted fields and the indexes of their values, ascending. */
+  /** The requested fields and the indexes of their values, ascending. */
   readonly fields: readonly TextField[]
   readonly columns: readonly number[]
-  /** Takes all values from `listColumn` on. */
+  /** The field that receives all values from `listColumn` on. */
   readonly list: TextField | undefined
   readonly listColumn: number
-  /** Wanted, and no value is mapped to them. */
+  /** Requested fields that no value is mapped to. */
   readonly unmapped: readonly TextField[]
 }
 
@@ -53,7 +53,7 @@ export class DelimitedReader implements RecordReader {
   readonly #listColumn: number
   readonly #unmapped: readonly TextField[]
   readonly #endsLine: boolean
-  /** Whether the quoted value that was found last holds doubled quotes. */
+  /** Whether the quoted value that was found last contains doubled quotes. */
   #doubled = false
 
   constructor(layout: DelimitedLayout) {
@@ -151,7 +151,7 @@ export class DelimitedReader implements RecordReader {
     return true
   }
 
-  /** Where the quote is that closes a value; -1 if there is none. */
+  /** The offset of the quote that closes a value; -1 if there is none. */
   #closingQuote(bytes: Uint8Array, start: number, end: number): number {
     const quote = this.#quote
     this.#doubled = false
@@ -177,7 +177,7 @@ function fillUndoubled(
   return fill(field, text, 0, text.length, into)
 }
 
-/** A copy with one quote for every two. */
+/** A copy in which every doubled quote is one quote. */
 function undoubled(bytes: Uint8Array, start: number, end: number, quote: number): Buffer {
   const copy = Buffer.allocUnsafe(end - start)
   let length = 0

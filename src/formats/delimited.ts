@@ -1,13 +1,14 @@
 /**
- * Delimited text, csv and tsv: the body is cut at a delimiter, and the values become the fields in their order.
+ * Delimited text, csv and tsv: the body is split at a delimiter, and the values become the fields in their order.
  *
- *   delimiter   , or tab   one character or more, taken literally
- *   quote       none       a character of ASCII, usually ": then values are quoted as in RFC 4180 (delimited-reader.ts)
+ *   delimiter   , or tab   one character or more, used literally
+ *   quote       none       an ASCII character, usually ": then values are quoted as in RFC 4180 (delimited-reader.ts)
  *   charset     utf-8      how bytes become characters (charset.ts)
- *   mapping                index:field,…   which value becomes which field, counting from 0; white space around an
- *                          entry does not matter. Then every field is of a simple type.
+ *   mapping                index:field,…   assigns values to fields, counting values from 0; white space around an
+ *                          entry does not matter. With it, every field has to be of a simple type.
  *
- * Indexes are asserted with `!`: the loop bounds keep the index inside.
+ * Values are asserted with `!`: the settings include the default delimiter, and requested indexes are indexes of
+ * fields.
  */
 import { arrayOf, type RecordSchema, recordOf, simple } from '../schemas/schema.ts'
 import { charsetProblem } from './charset.ts'
@@ -21,13 +22,13 @@ import { LIST, textFields } from './text-field.ts'
 export const csv: Format = delimited('csv', ',')
 export const tsv: Format = delimited('tsv', '\t')
 
-/** The index of a value is an int32 for CDAP's clients. */
+/** In CDAP's clients the index of a value is an int32. */
 const VALUE_INDEX_MAX = 2_147_483_647
 
-/** A mapping read from its setting: field name -> index of the value that fills it. */
+/** A mapping parsed from its setting: field name -> index of its value. */
 export type FieldMapping = ReadonlyMap<string, number>
 
-/** Reads the setting `mapping`; a text says why it cannot be. */
+/** Parses the setting `mapping`. Returns a text with the reason if it is not valid. */
 export function parseMapping(mapping: string, schema: RecordSchema): FieldMapping | string {
   const indexes = new Map<string, number>()
   const fieldNames = new Set(schema.fields.map((field) => field.name))

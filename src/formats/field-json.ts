@@ -1,4 +1,4 @@
-/** The value of a field at the top as JSON: what its logical type means is a text, as it is within arrays, maps and records. */
+/** A field of the record itself as JSON: a value of a logical type is a text, as it is within arrays, maps and records. */
 import { logicalType } from '../schemas/logical-type.ts'
 import { nonNullable, type Schema } from '../schemas/schema.ts'
 import { logicalText } from './avro-logical.ts'

@@ -1,6 +1,6 @@
 /**
- * What a format is: a way to read the body of an event as a record of a schema. Which schemas and settings make sense is
- * decided when a stream or a view is configured; no settings are refused for being unknown. How bodies are read is
+ * The definition of a format: how the body of an event is read as a record of a schema. Schemas and settings are
+ * checked when a stream or a view is configured; unknown settings are accepted. The contract of readers is in
  * record-reader.ts.
  */
 import type { RecordSchema } from '../schemas/schema.ts'
@@ -12,17 +12,17 @@ export type FormatSettings = ReadonlyMap<string, string>
 
 export interface Format {
   readonly name: FormatName
-  /** Used if the client gives no schema; a format without a default requires one. */
+  /** The schema if the client gives none. A format without a default requires a schema. */
   readonly defaultSchema?: RecordSchema
-  /** Settings that hold unless the client gives others. */
+  /** Settings that apply unless the client gives others. */
   readonly defaultSettings: FormatSettings
   /** Why the format cannot read records of this schema, or undefined if it can. */
   schemaProblem(schema: RecordSchema): string | undefined
   /** Why the format cannot work with these settings, defaults included, or undefined if it can. */
   settingsProblem(settings: FormatSettings, schema: RecordSchema): string | undefined
-  /** The text that is kept of a schema; without it, that of the dialect. */
+  /** The text in which a schema is stored; by default, that of the dialect. */
   readonly printSchema?: (schema: RecordSchema) => string
-  /** A reader for a schema and settings that have been checked, defaults included. */
+  /** Creates a reader. Schema and settings, with defaults, must have been checked. */
   reader(schema: RecordSchema, settings: FormatSettings, wanted: RequestedFields): RecordReader
 }
 

@@ -1,33 +1,33 @@
 /**
- * Patterns of grok: regular expressions in which `%{…}` stands for a pattern of the library.
+ * Grok patterns: regular expressions in which `%{…}` stands for a pattern of the library.
  *
- *   reference:  %{NAME}  %{NAME:field}  %{NAME:field:type}  each also with an own definition, %{NAME:field=regex}
+ *   reference:  %{NAME}  %{NAME:field}  %{NAME:field:type}  each also with its own definition, %{NAME:field=regex}
  *   NAME:       letters, digits, _
  *
- * Besides, a group `(?<field>regex)` names what it finds.
+ * A group `(?<field>regex)` is a capture with the name of the field too.
  */
 import { regexProblem } from './regex/syntax.ts'
 
-/** Name -> definition, which may hold references itself. */
+/** Name -> definition. A definition may contain references. */
 export type GrokLibrary = ReadonlyMap<string, string>
 
-/** Far beyond the longest pattern in use; bounds what compiling one may cost. */
+/** Far longer than any pattern in use. It bounds the cost of compiling a pattern. */
 export const GROK_PATTERN_CHARS_MAX = 16_384
 
 export interface GrokReference {
   readonly pattern: string
-  /** The name of what is found; the type after a colon, if any, is part of it as it is in CDAP. */
+  /** The name of the capture. A type after a colon is part of it, as in CDAP. */
   readonly field?: string
   readonly definition?: string
 }
 
-/** A pattern, cut into regular expression as it stands and references. */
+/** A part of a pattern: a piece of regular expression, or a reference. */
 export type GrokPart = string | GrokReference
 
 const REFERENCE = /%\{([A-Za-z0-9_]+)(?::([\w:;/\s.@\-[\]]+))?(?:=([^{}]+))?\}/g
 const STICKY_REFERENCE = new RegExp(REFERENCE.source, 'y')
 
-/** The reference that begins at `at`, with its length in the pattern; undefined if none does. */
+/** The reference that begins at `at`, with its length in the pattern; undefined if there is none. */
 export function matchReference(
   pattern: string,
   at: number,
@@ -58,15 +58,15 @@ function referenceOf([, name, field, definition]: RegExpExecArray): GrokReferenc
 }
 
 /**
- * Why a pattern can never compile, or undefined if it may. Without a library every name is taken to be one of its
- * patterns; with it, a name that it lacks is a problem, unless the reference defines it.
+ * Why a pattern can never compile; undefined if it may. Without a library, every name is assumed to be a pattern of it.
+ * With a library, a name that is not in it is a problem, unless the reference defines it.
  */
 export function grokPatternProblem(pattern: string, library?: GrokLibrary): string | undefined {
   if (pattern === '') return 'the pattern is empty'
   if (pattern.length > GROK_PATTERN_CHARS_MAX) {
     return `the pattern has ${pattern.length} characters; use at most ${GROK_PATTERN_CHARS_MAX}`
   }
-  let outline = '' // the pattern with a group in the place of every reference
+  let outline = '' // the pattern with a group in place of every reference
   for (const part of parseGrokPattern(pattern)) {
     if (typeof part === 'string') {
       const broken = part.indexOf('%{')

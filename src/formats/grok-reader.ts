@@ -1,13 +1,14 @@
 /**
- * Reads lines by a pattern: what a capture found becomes the field of its name. See grok-pattern.ts for patterns and
- * regex/match.ts for how a match is found in bounded time.
+ * Reads lines by a pattern: the text of a capture becomes the field of that name. Patterns are described in
+ * grok-pattern.ts; regex/match.ts finds a match in bounded time.
  *
- * Of several captures of a name the last one that found something counts, and a list has all of them. `%{NUMBER:bytes:int}`
- * fills a field `bytes`, too: the schema decides its type. Only captures of wanted fields are compiled.
+ * Of several captures of one name, a field has the last one with a text, and a list has all of them.
+ * `%{NUMBER:bytes:int}` fills a field `bytes` too: the schema decides the type of the field. Only captures of requested
+ * fields are compiled.
  *
- * A line that does not match is not an error: no field has a value then.
+ * A line that does not match is not an error: the fields then have no value.
  *
- * Indexes are asserted with `!`: the loop bounds keep the index inside.
+ * Indexes are asserted with `!`: they come from the fields, the captures and the line that the arrays were made for.
  */
 import type { RecordSchema } from '../schemas/schema.ts'
 import { LineReader } from './line-reader.ts'
@@ -18,7 +19,7 @@ import { PatternError, type PatternTrees } from './regex/tree.ts'
 import { utf8 } from './text-bytes.ts'
 import { fill, fillNothing, LIST, type TextField, textFields } from './text-field.ts'
 
-/** Why the pattern does not compile, or undefined if it does. Its structure has been found sound. */
+/** Why the pattern does not compile; undefined if it does. Its structure must have been checked (grok-pattern.ts). */
 export function compileProblem(pattern: string, trees: PatternTrees): string | undefined {
   try {
     compileTree(trees.parse(pattern), () => true)
@@ -30,9 +31,9 @@ export function compileProblem(pattern: string, trees: PatternTrees): string | u
 }
 
 export interface GrokOptions {
-  /** The library that the pattern refers to. */
+  /** The compiled library that the pattern refers to. */
   readonly trees: PatternTrees
-  /** Captures that fill a field of another name, too: name of the capture -> name of the field. */
+  /** Captures that also fill a field of another name: name of the capture -> name of the field. */
   readonly aliases?: ReadonlyMap<string, string>
   /** Returns the error of a line `bytes[start, end)` that does not match; undefined if that is not an error. */
   readonly unmatched?: Unmatched
@@ -44,12 +45,12 @@ const NO_ALIASES: ReadonlyMap<string, string> = new Map()
 
 export class GrokReader extends LineReader {
   readonly #fields: readonly TextField[]
-  /** By field: the captures that may fill it. */
+  /** For each field, the captures that may fill it. */
   readonly #captures: readonly (readonly number[])[]
   readonly #inQuotes: readonly boolean[]
   readonly #matcher: RegexMatcher
   readonly #unmatched: Unmatched | undefined
-  /** The text that is matched, character by character. */
+  /** The UTF-16 code units of the line. */
   #units = new Uint16Array(1024)
 
   constructor(
@@ -98,7 +99,10 @@ export class GrokReader extends LineReader {
     return this.#unmatched(bytes, start, end) ?? wrong
   }
 
-  /** `text` is the content of `units` if it is not ASCII; otherwise indexes of `units` are offsets in `bytes`. */
+  /**
+   * `text` is the content of `units` if the line is not ASCII; otherwise indexes of `units` are offsets from `start` in
+   * `bytes`.
+   */
   #fill(
     isMatch: boolean,
     units: Uint16Array,
@@ -158,7 +162,7 @@ export class GrokReader extends LineReader {
     return texts
   }
 
-  /** Where the text of a capture begins: behind its quote, if it is one of those. */
+  /** Where the text of a capture begins. For a capture of a quoted string, that is after the quote. */
   #from(capture: number, units: Uint16Array): number {
     const from = this.#matcher.slots[2 * capture]!
     const to = this.#matcher.slots[2 * capture + 1]!

@@ -1,5 +1,5 @@
 /**
- * Grok: a pattern finds named texts in a line, and those named like a field become its value.
+ * Grok: a pattern finds named texts in a line, and a text becomes the value of the field of the same name.
  *
  *   pattern   %{GREEDYDATA:body}   see grok-pattern.ts; the library is in patterns/
  */
@@ -11,7 +11,7 @@ import { GROK_LIBRARY } from './patterns/index.ts'
 import { PatternTrees } from './regex/tree.ts'
 import { scalarFieldsThenListProblem } from './scalar-fields.ts'
 
-/** One for all: library patterns become trees when the first pattern refers to them. */
+/** Shared by all readers. A library pattern is parsed when a pattern first refers to it. */
 const TREES = new PatternTrees(GROK_LIBRARY)
 
 export const grok: Format = {

@@ -1,4 +1,4 @@
-/** The list of formats. A new one is a file and a line here. */
+/** The list of formats. A new format is a new file and a line here. */
 import { avro } from './avro.ts'
 import { clf } from './clf.ts'
 import { csv, tsv } from './delimited.ts'
@@ -11,8 +11,8 @@ import { text } from './text.ts'
 export const FORMATS: readonly Format[] = [avro, csv, tsv, text, clf, grok, syslog, json]
 
 /**
- * Java classes by which CDAP's own clients and tests may name a format, in their package and the one they were in
- * before. A class comes with its own defaults, not those of the names that share it: delimited strings are csv.
+ * Java class names under which CDAP's own clients and tests may refer to a format, in their present package and the one
+ * before. A class has its own defaults, not those of the format names that share it: delimited strings are csv.
  */
 const CLASSES: ReadonlyMap<string, Format> = new Map([
   ['AvroRecordFormat', avro],

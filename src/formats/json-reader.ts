@@ -1,23 +1,24 @@
 /**
- * Reads one JSON object per body, byte by byte: requested members become values at once, other members are only
- * checked. So a long is exact, and members that are not requested are not built.
+ * Reads one JSON object per body, byte by byte. Requested members become values directly; the syntax of other members
+ * is checked only. So a long is exact, and members that are not requested are not built.
  *
  *   boolean         true or false
- *   int, long       a number that is whole, 1.0 and 1e3 too, within 32 or 64 bits
+ *   int, long       a whole number within 32 or 64 bits; 1.0 and 1e3 are whole too
  *   float, double   a number within their range
  *   string, enum    a string; for an enum one of the symbols
  *   bytes           a string: characters below 256 are bytes, and \xNN is the byte NN, as in the other formats
  *   array, map      an array, an object
  *   record          an object
- *   union           the first member that this kind of JSON value can be, nothing is tried twice
+ *   union           the first member that this kind of JSON value fits; no member is tried twice
  *
- * null and a missing member are null where the schema allows it. If a member is there twice, the last one counts.
+ * null and a missing member become null where the schema allows it. If a member occurs twice, the last one is used.
  * Types are not converted: "5" is not an int, and 5 is not a string.
  *
- * A member that does not fit its type, at any depth, is an error of its field alone. A body that is not JSON or is nested too
- * deep is an error of the body.
+ * A member that does not fit its type, at any depth, is an error of its field only. A body that is not JSON, or is
+ * nested too deep, is an error of the body.
  *
- * Indexes are asserted with `!`: the loop bounds keep the index inside.
+ * Indexes are asserted with `!`: the reader compares offsets with the end of the body, and field indexes come from the
+ * schema.
  */
 import { nonNullable, type RecordSchema, type Schema } from '../schemas/schema.ts'
 import { textStart } from './line-body.ts'
@@ -36,22 +37,22 @@ import {
 import { utf8 } from './text-bytes.ts'
 import { readBytes } from './text-field.ts'
 
-/** Nesting of values; each level is one call deep. */
+/** Nesting of values. Each level is one recursive call. */
 export const JSON_DEPTH_MAX = 64
-/** Nested records of a body may have this many fields more than the body has bytes: `{}` has as many as its schema. */
+/** The nested records of a body may have this many fields more than the body has bytes: `{}` makes all fields of its schema. */
 export const JSON_FIELDS_BEYOND_BYTES = 65_536
 
-/** The most members of a body that may not fit their types: each takes some microseconds, and a member may be repeated. */
+/** The most members of a body that may not fit their types. Each costs some microseconds, and a member may be repeated. */
 export const JSON_MISFITS_MAX = 10_000
 
-/** A schema ready to use. Mutable while a record is made: its fields may refer to it. */
+/** A schema prepared for reading. Mutable while a record is prepared: its fields may refer to it. */
 interface Shape {
   readonly type: Schema['type']
-  /** For messages: the field from the top, as in `address.street`. */
+  /** The path of the field, as in `address.street`. Used in messages. */
   readonly path: string
   nullable: boolean
   symbols?: ReadonlySet<string>
-  /** Of an array or a map. */
+  /** For an array or a map. */
   items?: Shape
   members?: readonly Shape[]
   record?: RecordShape
@@ -98,7 +99,7 @@ export class JsonReader implements RecordReader {
   }
 }
 
-/** Thrown and caught within a read; no Error, whose stack would cost more than the read. */
+/** Thrown and caught within a read. It is not an Error: the stack of an Error would cost more than the read. */
 class JsonProblem {
   readonly reason: string
 
@@ -107,7 +108,7 @@ class JsonProblem {
   }
 }
 
-/** The value does not fit the type of its field; the rest of the body may be read. */
+/** The value does not fit the type of its field. The rest of the body can be read. */
 class JsonMisfit extends JsonProblem {}
 
 /** Marks a member that has not been read yet; a reader never returns it. */
@@ -120,7 +121,7 @@ function shapeOf(schema: Schema, path: string, records: Map<RecordSchema, Shape>
     case 'record': {
       const known = records.get(schema)
       if (known !== undefined) return known
-      // The parts are filled in place: a copy that is nullable shares them.
+      // The parts are filled in place, because a nullable copy of the shape shares them.
       const record: RecordShape = { names: [], keys: [], shapes: [], byName: undefined }
       const shape: Shape = { type: 'record', path, nullable: false, record }
       records.set(schema, shape)
@@ -178,9 +179,9 @@ class JsonCursor {
   #end = 0
   #depth = 0
   #fieldsLeft = 0
-  /** Whether the string, or the number, that was passed last has an escape, or a fraction or exponent. */
+  /** Whether the last string that was scanned has an escape, or the last number a fraction or exponent. */
   #marked = false
-  /** Why fields of the body have no value, by their index; undefined while there are none. */
+  /** The reasons why fields of the body have no value, by the index of the field; undefined while there are none. */
   #misfits: Map<number, string> | undefined
   #misfitCount = 0
 
@@ -208,8 +209,9 @@ class JsonCursor {
   }
 
   /**
-   * The members of the body, from the next one on. True at its end; false behind a member that does not fit, which is null and
-   * noted. Of a member that comes twice the last counts.
+   * Reads the members of the body, beginning with the next one. Returns true at the end of the body. Returns false
+   * after a member that does not fit; its field is null and the reason is stored. If a member occurs twice, the last
+   * one is used.
    */
   #fields(record: RecordShape, into: Value[]): boolean {
     let field = -1
@@ -241,7 +243,7 @@ class JsonCursor {
     }
   }
 
-  /** Null for the fields of the body without a member; an error for what does not fit. */
+  /** Sets fields without a member to null. Returns an error for missing values and for values that do not fit. */
   #missing(record: RecordShape, into: Value[]): FormatError | undefined {
     let wrong: FormatError | undefined
     for (let field = 0; field < record.shapes.length; field++) {
@@ -255,7 +257,7 @@ class JsonCursor {
     return wrong
   }
 
-  /** The members of an object in a field, which the next byte opens. */
+  /** Reads the members of an object within a field. The next byte is its opening brace. */
   #members(record: RecordShape, into: Value[]): void {
     this.#enter()
     if (this.#peek() === CLOSE_OBJECT) {
@@ -276,7 +278,7 @@ class JsonCursor {
     }
   }
 
-  /** Reads a key and its colon; the index of the field of that name, -1 for none. */
+  /** Reads a key and its colon. Returns the index of the field of that name, or -1. */
   #fieldOfKey(record: RecordShape): number {
     if (this.#peek() !== QUOTE) throw this.#unexpected()
     const from = this.#at
@@ -373,7 +375,7 @@ class JsonCursor {
     }
   }
 
-  /** The first member that the value can be, by what it begins with and, for a number or symbol, by what it is. */
+  /** Returns the first member of the union that fits the value. The first byte decides, for numbers and enums the value too. */
   #member(union: Shape, byte: number): Value {
     const from = this.#at
     for (const shape of union.members!) {
@@ -483,7 +485,7 @@ class JsonCursor {
     }
   }
 
-  /** Steps into an object or array. */
+  /** Enters an object or array. */
   #enter(): void {
     if (++this.#depth > JSON_DEPTH_MAX) {
       throw new JsonProblem(`the JSON is nested deeper than ${JSON_DEPTH_MAX} levels`)
@@ -491,7 +493,7 @@ class JsonCursor {
     this.#at++
   }
 
-  /** Steps over a comma, or over `close`, which means that there is no other. */
+  /** Skips a comma and returns true, or skips `close` and returns false. */
   #another(close: number): boolean {
     const byte = this.#peek()
     if (byte !== COMMA && byte !== close) throw this.#unexpected()
@@ -505,10 +507,10 @@ class JsonCursor {
     return this.#text(from, this.#at)
   }
 
-  /** The text of the string that was passed last, quotes included in [from, to). */
+  /** The text of the last string that was scanned. `[from, to)` includes the quotes. */
   #text(from: number, to: number): string {
     if (!this.#marked) return utf8(this.#bytes, from + 1, to - 1)
-    return JSON.parse(utf8(this.#bytes, from, to)) as string // passString has checked it
+    return JSON.parse(utf8(this.#bytes, from, to)) as string // passString has checked the syntax
   }
 
   #passString(): void {
@@ -533,7 +535,7 @@ class JsonCursor {
     throw new JsonProblem('the JSON ends inside a string')
   }
 
-  /** Where the escape ends whose letter stands at `at`. */
+  /** Where the escape ends whose letter is at `at`. */
   #passEscape(at: number): number {
     const letter = at < this.#end ? this.#bytes[at]! : QUOTE
     if (ESCAPED.includes(letter)) return at
@@ -569,7 +571,7 @@ class JsonCursor {
     this.#at = at
   }
 
-  /** The number that was passed last, from `from` on; undefined if it is none of this type. */
+  /** The last number that was scanned, which begins at `from`; undefined if it does not fit this type. */
   #numberAs(type: 'int' | 'long' | 'float' | 'double', from: number): number | bigint | undefined {
     if (!this.#marked && type === 'int') {
       const value = readInt(this.#bytes, from, this.#at)
@@ -578,7 +580,7 @@ class JsonCursor {
     if (!this.#marked && type === 'long') return readLong(this.#bytes, from, this.#at)
     const value = readDouble(this.#bytes, from, this.#at)!
     switch (type) {
-      // No number of JSON is infinite: one that becomes so is out of range.
+      // JSON has no infinite numbers: an infinite value means that the number is out of range.
       case 'double':
         return Number.isFinite(value) ? value : undefined
       case 'float': {
@@ -599,12 +601,12 @@ class JsonCursor {
     }
   }
 
-  /** -1 at the end. */
+  /** Returns -1 at the end. */
   #byte(): number {
     return this.#at < this.#end ? this.#bytes[this.#at]! : -1
   }
 
-  /** The next byte that is not white space; -1 at the end. */
+  /** Returns the next byte that is not white space; -1 at the end. */
   #peek(): number {
     const bytes = this.#bytes
     let at = this.#at
@@ -650,7 +652,7 @@ const FIRST_BYTE: Readonly<Partial<Record<Schema['type'], number>>> = {
 }
 
 const LETTER_U = 0x75
-/** What may follow a backslash, besides u and four digits. */
+/** The characters that may follow a backslash, besides u with four digits. */
 const ESCAPED: Uint8Array = Buffer.from('"\\/bfnrt')
 
 function isHexDigit(byte: number): boolean {

@@ -1,7 +1,7 @@
 /**
- * JSON: the body is one object in UTF-8, and its members become the fields of the same names, in any order; other members
- * do not matter. There is no default schema and no setting. Everything of the dialect can be read, records in records
- * included, save maps whose keys are no strings: see json-reader.ts.
+ * JSON: the body is one object in UTF-8. Its members become the fields of the same names, in any order; other members
+ * are ignored. There is no default schema and no setting. All schemas of the dialect can be read, with nested records,
+ * except maps whose keys are not strings: see json-reader.ts.
  */
 import type { RecordSchema, Schema } from '../schemas/schema.ts'
 import { type Format, NO_SETTINGS } from './format.ts'

@@ -1,4 +1,4 @@
-/** The part that readers of single lines share: the line is the body without a byte order mark and without its line end. */
+/** The common part of readers of single lines: the line is the body without a byte order mark and without its line end. */
 
 import { lineEnd, textStart } from './line-body.ts'
 import type { FormatError, HeaderPairs, RecordReader, Value } from './record-reader.ts'
@@ -15,7 +15,7 @@ export abstract class LineReader implements RecordReader {
     return this.line(bytes, start, lineEnd(bytes, start, bodyEnd), into)
   }
 
-  /** Reads the line `bytes[start, end)`. The rest is as in RecordReader. */
+  /** Reads the line `bytes[start, end)`. The rest of the contract is that of RecordReader. */
   protected abstract line(
     bytes: Uint8Array,
     start: number,

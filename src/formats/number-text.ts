@@ -1,11 +1,12 @@
 /**
- * Numbers as Java parses them, straight from bytes.
+ * Parses numbers as Java does, directly from bytes.
  *
  *   int, long:      sign? digits, within 32 or 64 bits; no spaces
  *   float, double:  spaces around; sign? then NaN, Infinity, or digits with a point and an exponent, and perhaps an f or
- *                   d behind. Java's hexadecimal ones are not read.
+ *                   d at the end. Java's hexadecimal form is not accepted.
  *
- * Indexes are asserted with `!`: the caller hands in a range inside the bytes, and exponents are checked before tables are read.
+ * Indexes are asserted with `!`: the caller passes a range inside the bytes, and the scale is compared with the size of
+ * TENS.
  */
 import { latin1 } from './text-bytes.ts'
 
@@ -14,7 +15,7 @@ const MINUS = 0x2d
 const POINT = 0x2e
 const ZERO = 0x30
 
-/** NaN if the bytes are no int. */
+/** Returns NaN if the bytes are not an int. */
 export function readInt(bytes: Uint8Array, start: number, end: number): number {
   const sign = bytes[start]
   let at = sign === MINUS || sign === PLUS ? start + 1 : start
@@ -32,11 +33,11 @@ export function readInt(bytes: Uint8Array, start: number, end: number): number {
 
 const LONG_MAX = 9_223_372_036_854_775_807n
 const LONG_MIN = -9_223_372_036_854_775_808n
-/** This many digits are exact as a number. */
+/** A number holds this many decimal digits exactly. */
 const EXACT_DIGITS = 15
 const LONG_DIGITS_MAX = 19
 
-/** A bigint where a number would not be exact; undefined if the bytes are no long. */
+/** A bigint where a number would not be exact; undefined if the bytes are not a long. */
 export function readLong(bytes: Uint8Array, start: number, end: number): number | bigint | undefined {
   const negative = bytes[start] === MINUS
   let at = negative || bytes[start] === PLUS ? start + 1 : start
@@ -55,7 +56,7 @@ export function readLong(bytes: Uint8Array, start: number, end: number): number 
   return exactLong(negative ? -digits : digits)
 }
 
-/** A long in the form in which readers give it; undefined beyond 64 bits. */
+/** A long in the form that readers return; undefined beyond 64 bits. */
 export function exactLong(value: bigint): number | bigint | undefined {
   if (value > LONG_MAX || value < LONG_MIN) return undefined
   const near = Number(value)
@@ -70,8 +71,8 @@ const TENS = [
 const EXPONENT_MAX = 100_000
 
 /**
- * Undefined if the bytes are not a number. For at most 15 digits and an exact power of ten the result is one operation on
- * exact values, and so correctly rounded; the platform parses all others.
+ * Undefined if the bytes are not a number. With at most 15 digits and an exact power of ten, the result is one
+ * operation on exact values, and so it is correctly rounded. The platform parses all other numbers.
  */
 export function readDouble(bytes: Uint8Array, start: number, end: number): number | undefined {
   let at = start
@@ -82,8 +83,8 @@ export function readDouble(bytes: Uint8Array, start: number, end: number): numbe
   const negative = bytes[at] === MINUS
   if (at < stop && (negative || bytes[at] === PLUS)) at++
   let mantissa = 0
-  let digits = 0 // all of them
-  let significant = 0 // without leading zeros
+  let digits = 0 // all digits
+  let significant = 0 // digits without leading zeros
   let scale = 0
   let point = false
   for (; at < stop; at++) {

@@ -1,15 +1,16 @@
 /**
- * The contract of a reader: it reads the bodies of events as records, one after the other, and returns the requested fields.
+ * The contract of a reader: it reads the bodies of events as records, one after another, and returns the requested
+ * fields.
  *
- * A reader is made once for a query and called for every event, from blocks as the log hands them out: nothing is
- * allocated except the values themselves. Bad content is returned as a value, never thrown, and leaves the reader
- * usable. Bytes are copied, so that values outlive the block they came from.
+ * A reader is created once for a query and called for every event, on blocks as the log returns them. It allocates only
+ * the values themselves. It returns errors of the content as values and never throws them; it can be used after an
+ * error. Bytes are copied, so that values remain valid after the block is gone.
  *
  *   null        null
  *   boolean     boolean
  *   int         number, whole
- *   long        number while that is exact, within ±(2^53-1); bigint beyond. A bigint for each would cost more than
- *               the rest of a line of numbers; BigInt(value) takes both.
+ *   long        number while that is exact, within ±(2^53-1); bigint beyond. A bigint for every long would cost more
+ *               than the rest of a line of numbers; BigInt(value) accepts both.
  *   float       number, rounded to 32 bits
  *   double      number
  *   bytes       Uint8Array, a copy
@@ -18,7 +19,7 @@
  *   array       array
  *   map         Map
  *   record      Map with the fields of the schema, in their order
- *   union       the value of the member that was found
+ *   union       the value of the member that fits
  */
 import type { EventHeaders } from '../../storage/log.ts'
 import type { RecordSchema } from '../schemas/schema.ts'
@@ -34,27 +35,27 @@ export type Value =
   | ReadonlyMap<string, Value>
 
 /**
- * Why a body is no record of the schema.
+ * Why a body is not a record of the schema.
  *
- *   without `partial`   the body as a whole could not be read; `into` may hold anything
- *   with `partial`      the body could be read, and some of its fields do not fit their types or lack a value: those are
- *                       null in `into`, even where the schema does not let them be, and all others have their values
+ *   without `partial`   the body as a whole could not be read; `into` may contain anything
+ *   with `partial`      the body could be read, and some of its fields do not fit their types or lack a value. Those are
+ *                       null in `into`, even where the schema does not allow null; all others have their values
  *
- * Both count as one bad event. Memory is taken only for bodies that have an error.
+ * Both count as one bad event. Memory is allocated only for bodies with an error.
  */
 export interface FormatError {
-  /** For people, at most REASON_CHARS_MAX characters when there are several bad fields; it names as many of them as fit. */
+  /** For people. With several bad fields it has at most REASON_CHARS_MAX characters and names as many fields as fit. */
   readonly reason: string
   readonly partial?: true
 }
 
-/** Headers of the event, as the log returns them: one array for all events of a run. */
+/** Headers of the event, as the log returns them. Consecutive events with the same headers share one array. */
 export type { EventHeaders as HeaderPairs } from '../../storage/log.ts'
 
 export interface RecordReader {
   /**
-   * Reads the body `bytes[start, end)`. `into[i]` becomes the value of the i-th field that is wanted; for what it holds
-   * after an error see FormatError. What is wrong with fields that are not wanted may go unnoticed.
+   * Reads the body `bytes[start, end)`. `into[i]` becomes the value of the i-th requested field; FormatError describes
+   * `into` after an error. The reader may miss errors of fields that are not requested.
    */
   read(
     bytes: Uint8Array,
@@ -65,22 +66,22 @@ export interface RecordReader {
   ): FormatError | undefined
 }
 
-/** Indexes into the fields of the schema, each at most once, in the order in which the values are to come. */
+/** Indexes of fields of the schema, each at most once, in the order in which the values are returned. */
 export type RequestedFields = readonly number[]
 
 export function allFields(schema: RecordSchema): RequestedFields {
   return schema.fields.map((_, index) => index)
 }
 
-/** One field does not fit. */
+/** The error of one field. */
 export function fieldError(reason: string): FormatError {
   return { reason, partial: true }
 }
 
-/** The longest reason for several bad fields. */
+/** The most characters of a reason for several bad fields. */
 const REASON_CHARS_MAX = 300
 
-/** What is known of a body, and one more bad field of it. */
+/** Adds the error of one more field to the known error of a body. */
 export function alsoWrong(known: FormatError | undefined, { reason }: FormatError): FormatError {
   if (known === undefined) return fieldError(reason)
   if (known.reason.endsWith(MORE)) return known
@@ -90,7 +91,7 @@ export function alsoWrong(known: FormatError | undefined, { reason }: FormatErro
 
 const MORE = '; and others'
 
-/** CDAP's texts, to the letter. */
+/** These texts are exactly those of CDAP. */
 export function nullRefused(field: string): FormatError {
   return fieldError(`field ${field} cannot be set to a null value.`)
 }
@@ -99,7 +100,7 @@ export function valueMissing(field: string): FormatError {
   return fieldError(`Field ${field} must contain a value.`)
 }
 
-/** An excerpt for a message. */
+/** The most characters of the body that a message quotes. */
 export const QUOTED_CHARS_MAX = 60
 
 export function quoted(text: string): string {

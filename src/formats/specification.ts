@@ -1,6 +1,6 @@
 /**
- * Checks what a client asks of a format and completes it: name + schema? + settings -> FormatSpecification, whose
- * schema is always there. The messages are CDAP's; the cause of the error has the details.
+ * Checks the format that a client requests and completes it: name + schema? + settings -> FormatSpecification, which
+ * always has a schema. The messages are those of CDAP; the cause of the error has the details.
  */
 import type { RecordSchema, Schema } from '../schemas/schema.ts'
 import { printSchema } from '../schemas/schema-json.ts'
@@ -10,19 +10,19 @@ import type { FormatSpecification } from './format-specification.ts'
 import { findFormat } from './index.ts'
 import { allFields, type RecordReader, type RequestedFields } from './record-reader.ts'
 
-/** A specification with what it stands for: what a reader of bodies needs. */
+/** A specification in the form that a reader of bodies needs. */
 export interface ResolvedFormat {
   readonly format: Format
   readonly schema: RecordSchema
-  /** Those of the specification on top of the format's own. */
+  /** The settings of the specification, with the format's defaults for the others. */
   readonly settings: FormatSettings
 }
 
 /**
- * The specification as it is kept, with name and settings exactly as sent.
+ * The specification in the form that is stored, with name and settings exactly as the client sent them.
  *
- * Rejects with ServiceError 'invalid_properties' if the format is unknown, does not support the schema, or cannot work
- * with the settings; in this order.
+ * Throws ServiceError 'invalid_properties' if the format is unknown, does not support the schema, or cannot work with
+ * the settings; in this order.
  */
 export function checkFormat(
   name: string,
@@ -33,7 +33,7 @@ export function checkFormat(
   return { name, schema: (format.printSchema ?? printSchema)(record), settings }
 }
 
-/** The same checks, for callers that read bodies. */
+/** Makes the same checks, for callers that read bodies. */
 export function resolveFormat(
   name: string,
   schema: Schema | undefined,
@@ -48,7 +48,7 @@ export function resolveFormat(
   return { format, schema: record, settings: effective }
 }
 
-/** A reader of bodies, of the fields that are wanted, or all. */
+/** A reader of bodies, for the requested fields or for all. */
 export function openReader(
   { format, schema, settings }: ResolvedFormat,
   wanted: RequestedFields = allFields(schema),

@@ -3,16 +3,16 @@
  *
  *   <PRI>VERSION TIMESTAMP HOSTNAME APP-NAME PROCID MSGID STRUCTURED-DATA [MSG]
  *
- * Fields are filled by name, from these; the first five are those of the BSD form. A `-` is no value.
+ * Fields are filled by name with these parts. The first five names are those of the BSD form. A `-` means no value.
  *
  *   timestamp  logsource  program  pid  message     HOSTNAME is logsource, APP-NAME program, PROCID pid
- *   priority   facility   severity                  PRI, and what it is made of: facility * 8 + severity
- *   version    msgid      structured_data           structured data as they stand: [id name="value"][…]
+ *   priority   facility   severity                  PRI, and its two parts: facility * 8 + severity
+ *   version    msgid      structured_data           structured data in their original form: [id name="value"][…]
  *
- * A message is all up to the end of the line, without a byte order mark. Other bodies are errors. If only the
- * priority is out of range, the other fields are read.
+ * MSG is the rest of the line, without a byte order mark. Bodies of another form are errors. If only the priority is
+ * out of range, the other fields are read.
  *
- * Indexes are asserted with `!`: the loop bounds keep the index inside.
+ * Indexes are asserted with `!`: loops and comparisons keep them inside the line.
  */
 import type { RecordSchema } from '../schemas/schema.ts'
 import { textStart } from './line-body.ts'
@@ -43,13 +43,13 @@ const BACKSLASH = 0x5c
 const CLOSING = 0x5d
 
 export class Syslog5424Reader extends LineReader {
-  /** By part, in their order in the message. */
+  /** The field of each part, in the order of the parts in the message. */
   readonly #parts: readonly (TextField | undefined)[]
   readonly #facility: TextField | undefined
   readonly #severity: TextField | undefined
-  /** Wanted, and no part of a message. */
+  /** Requested fields that are not a part of a message. */
   readonly #others: readonly TextField[]
-  /** Of the message that is being read. */
+  /** The error of the message that is being read. */
   #wrong: FormatError | undefined
 
   constructor(schema: RecordSchema, wanted: readonly number[]) {
@@ -89,7 +89,7 @@ export class Syslog5424Reader extends LineReader {
     if (error !== undefined) this.#wrong = alsoWrong(this.#wrong, error)
   }
 
-  /** From the version on. */
+  /** Reads the parts from the version on. */
   #header(
     bytes: Uint8Array,
     start: number,
@@ -123,7 +123,7 @@ export class Syslog5424Reader extends LineReader {
     const field = this.#parts[8]
     if (field !== undefined) {
       const message = textStart(bytes, Math.min(end, dataEnd + 1), end)
-      // The message may be a dash: it is the one part that is left out when there is none.
+      // A dash is a valid message. A message that is absent is left out, which other parts cannot be.
       this.#note(dataEnd >= end ? fillNothing(field, into) : fill(field, bytes, message, end, into))
     }
     return this.#wrong

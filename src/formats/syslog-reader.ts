@@ -1,10 +1,11 @@
 /**
- * Reads both forms of syslog: a body that is a message of RFC 5424 (`<34>1 …`) is read as one, any other body as a line.
+ * Reads both forms of syslog: a body that is a message of RFC 5424 (`<34>1 …`) is read as such, any other body as a
+ * line.
  *
- * A line that does not match has no fields, which is not an error. If it begins with a priority or a date, it is
+ * A line that does not match has no fields; that is not an error. But if it begins with a priority or a date, it is
  * syslog of an unknown form, and its event is bad.
  *
- * Indexes are asserted with `!`: the loop bounds keep the index inside.
+ * Indexes are asserted with `!`: the condition of the loop keeps them inside the body.
  */
 import { textStart } from './line-body.ts'
 import {
@@ -20,7 +21,7 @@ import { utf8 } from './text-bytes.ts'
 const SPACE = 0x20
 const LESS = 0x3c
 const GREATER = 0x3e
-/** Of the priority, and of the version. */
+/** The most digits of the priority, and of the version. */
 const DIGITS_MAX = 3
 
 export class SyslogReader implements RecordReader {
@@ -49,10 +50,10 @@ export class SyslogReader implements RecordReader {
 
 /** `<34>…`, `2024-05-01…`, `May  1…` */
 const BEGINNING = /^(?:<[0-9]{1,3}>|[0-9]{4}-[0-9]{2}-[0-9]{2}|[A-Z][a-z]{2} {1,2}[0-9]{1,2} )/
-/** Of a line, for a message. */
+/** The most bytes of the line that are compared and quoted in a message. */
 const EXCERPT_BYTES = 200
 
-/** The error of a line that does not match, if it is one. */
+/** The error of a line that does not match; undefined if that is not an error. */
 export function unreadLine(bytes: Uint8Array, start: number, end: number): FormatError | undefined {
   const text = utf8(bytes, start, Math.min(end, start + EXCERPT_BYTES))
   return BEGINNING.test(text)
@@ -60,7 +61,7 @@ export function unreadLine(bytes: Uint8Array, start: number, end: number): Forma
     : undefined
 }
 
-/** Whether it begins with a priority, a version and a space. */
+/** Whether the text begins with a priority, a version and a space. */
 function isVersioned(bytes: Uint8Array, start: number, end: number): boolean {
   if (bytes[start] !== LESS) return false
   const priorityEnd = digitsEnd(bytes, start + 1, end)

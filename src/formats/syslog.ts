@@ -1,12 +1,13 @@
 /**
- * Syslog: lines with a time, a host, a program and a message, in every form that is in use.
+ * Syslog: lines with a time, a host, a program and a message, in all forms in use.
  *
- *   variant   none: a body that begins like a message of RFC 5424 is read as one, any other by the pattern
- *             3164: by the pattern, always      5424: messages of RFC 5424 alone; there is no pattern
- *   pattern   %{SYSLOGLINE:syslogline}          any pattern of grok (grok-pattern.ts)
+ *   variant   none: a body that begins like a message of RFC 5424 is read as one, any other with the pattern
+ *             3164: always with the pattern      5424: only messages of RFC 5424; there is no pattern
+ *   pattern   %{SYSLOGLINE:syslogline}          any grok pattern (grok-pattern.ts)
  *
- * In the library of this format SYSLOGBASE2, which SYSLOGLINE is made of, knows more times than the set of logstash does, and
- * all of them fill `timestamp`. In the set a time of RFC 3339 goes to `timestamp8601`, which is filled, too, if there is one.
+ * In the library of this format, SYSLOGBASE2, which is part of SYSLOGLINE, matches more times than in the set of
+ * logstash, and every time fills `timestamp`. In the set of logstash a time of RFC 3339 fills `timestamp8601`; that
+ * field is filled too if the schema has it.
  */
 import { nullable, type RecordSchema, recordOf, simple } from '../schemas/schema.ts'
 import type { Format, FormatSettings } from './format.ts'
@@ -25,13 +26,13 @@ const PATTERN = '%{SYSLOGLINE:syslogline}'
 const VARIANTS = ['3164', '5424']
 
 /**
- * The times that are not in the set of logstash: RFC 3339 with small letters, an offset without minutes or behind a space,
- * and the time of Cisco's devices, with the year.
+ * The times that are not in the set of logstash: RFC 3339 with lower-case letters, with an offset without minutes or
+ * after a space, and the time of Cisco devices, with the year.
  */
 const OTHER_TIME =
   '%{MONTH} +%{MONTHDAY} %{YEAR} %{TIME}|' +
   '%{YEAR}-%{MONTHNUM}-%{MONTHDAY}[Tt ]%{HOUR}:?%{MINUTE}(?::?%{SECOND})?(?:[Zz]| ?[+-]%{HOUR}(?::?%{MINUTE})?)?'
-/** Cisco's devices may leave out their name, and put the zone and a colon behind the time. */
+/** Cisco devices may omit their name, and write the zone and a colon after the time. */
 const NAMELESS = '(?<timestamp>%{MONTH} +%{MONTHDAY}(?: %{YEAR})? %{TIME})(?: [A-Z]{2,5})?: %{SYSLOGPROG}:'
 const SYSLOG_LIBRARY: GrokLibrary = new Map([
   ...GROK_LIBRARY,
@@ -65,7 +66,7 @@ function syslogReader(schema: RecordSchema, settings: FormatSettings, wanted: Re
   if (variant === '5424') return new Syslog5424Reader(schema, wanted)
   if (pattern !== PATTERN) return new GrokReader(pattern, schema, wanted, LINES)
   const lines = new GrokReader(pattern, schema, wanted, { ...LINES, unmatched: unreadLine })
-  // Other fields are filled by captures of the pattern, which a message of RFC 5424 does not have.
+  // Other fields get captures of the pattern, and a message of RFC 5424 does not have those.
   const isCommon = wanted.every((index) => SYSLOG_5424_FIELDS.has(schema.fields[index]!.name))
   return variant === undefined && isCommon
     ? new SyslogReader(lines, new Syslog5424Reader(schema, wanted))

@@ -1,20 +1,20 @@
 /**
- * Bytes -> text. Most values are short ASCII. For these, code here takes a quarter of the time of a call into the platform;
- * from about 12 characters on the platform is faster.
+ * Bytes -> text. Most values are short ASCII. For these the code here takes a quarter of the time of a call into the
+ * platform; from about 12 characters on the platform is faster.
  *
- * Indexes are asserted with `!`: the caller hands in a range inside the bytes.
+ * Indexes are asserted with `!`: the caller passes a range inside the bytes.
  */
 
 const fromCodes = String.fromCharCode
 
-/** UTF-8; what is none becomes U+FFFD, and a byte order mark stays. */
+/** Decodes UTF-8. Invalid bytes become U+FFFD, and a byte order mark is kept. */
 export function utf8(bytes: Uint8Array, start: number, end: number): string {
   return end - start <= SHORT_BYTES && isAscii(bytes, start, end)
     ? shortAscii(bytes, start, end - start)
     : bufferOf(bytes).toString('utf8', start, end)
 }
 
-/** A byte is a code point. */
+/** Each byte becomes the code point of the same number. */
 export function latin1(bytes: Uint8Array, start: number, end: number): string {
   return bufferOf(bytes).toString('latin1', start, end)
 }

@@ -1,13 +1,13 @@
 /**
- * A field that is filled from a text found in a body: of a simple type, a nullable one, or a list of texts.
+ * A field whose value is a text in a body: of a simple type, a nullable one, or a list of texts.
  *
- *   boolean        true in any case; anything else is false
+ *   boolean        true, in upper or lower case; any other text is false
  *   int … double   number-text.ts
  *   bytes          characters below 256 are bytes, and \xNN is the byte NN
- *   string         as it is
- *   an empty text  is null, save for a string that is not nullable
+ *   string         the text itself
+ *   empty text     null; for a string that is not nullable, the empty text
  *
- * Indexes are asserted with `!`: the loop bounds keep the index inside.
+ * Indexes are asserted with `!`: the caller passes a range inside the bytes, and `wanted` has indexes of fields.
  */
 import { nonNullable, type RecordSchema, type SimpleType } from '../schemas/schema.ts'
 import { readDouble, readInt, readLong } from './number-text.ts'
@@ -22,7 +22,7 @@ import {
 import { isTextList } from './scalar-fields.ts'
 import { isAscii, utf8 } from './text-bytes.ts'
 
-/** Numbers, so that one switch selects the code. */
+/** Constants instead of strings, so that one switch selects the code. */
 export const NULL = 0
 export const BOOLEAN = 1
 export const INT = 2
@@ -48,11 +48,11 @@ export interface TextField {
   readonly name: string
   readonly kind: number
   readonly nullable: boolean
-  /** Where its value goes in the record. */
+  /** The index of its value in the record. */
   readonly slot: number
 }
 
-/** The wanted fields of a schema that scalar-fields.ts lets pass, in the order in which they are wanted. */
+/** The requested fields, in the requested order. The schema must have been checked with scalar-fields.ts. */
 export function textFields(schema: RecordSchema, wanted: readonly number[]): readonly TextField[] {
   return wanted.map((index, slot) => {
     const { name, schema: declared } = schema.fields[index]!
@@ -63,8 +63,8 @@ export function textFields(schema: RecordSchema, wanted: readonly number[]): rea
 }
 
 /**
- * Fills the field from UTF-8; with null and an error if the text does not fit the type. The caller fills
- * lists.
+ * Sets the field from UTF-8. If the text does not fit the type, sets null and returns an error. Lists are set by the
+ * caller.
  */
 export function fill(
   field: TextField,
@@ -147,10 +147,13 @@ function isTrue(bytes: Uint8Array, start: number, end: number): boolean {
 const BACKSLASH = 0x5c
 const LETTER_X = 0x78
 
-/** As `Bytes.toBytesBinary` of HBase reads a text; beyond it, small digits count and a broken escape is text. */
+/**
+ * Reads a text as `Bytes.toBytesBinary` of HBase does. In addition, small hexadecimal digits are accepted, and an
+ * incomplete escape is text.
+ */
 export function readBytes(bytes: Uint8Array, start: number, end: number): Uint8Array {
   if (!isAscii(bytes, start, end)) {
-    // Characters count, not their bytes in UTF-8; those of 256 and above lose their upper bits, as in Java.
+    // The bytes are code points, not bytes of UTF-8. Code points of 256 and above lose their upper bits, as in Java.
     const narrow = Buffer.from(utf8(bytes, start, end), 'latin1')
     return unescapeBytes(narrow, 0, narrow.length)
   }

@@ -1,6 +1,7 @@
 /**
- * Values of records as JSON text. Whole numbers are exact, however long; bytes are a text with \xNN for every byte that is
- * not printable ASCII, and for the backslash; numbers that JSON does not know are the texts NaN, Infinity and -Infinity.
+ * Values of records as JSON text. Whole numbers are exact at any length. Bytes are a text with \xNN for every byte that
+ * is not printable ASCII, and for the backslash. Numbers that JSON does not have are the texts NaN, Infinity and
+ * -Infinity.
  */
 import type { Value } from './record-reader.ts'
 
@@ -13,7 +14,7 @@ export function valueJson(value: Value): string {
   return `[${(value as readonly Value[]).map(valueJson).join(',')}]`
 }
 
-/** Undefined for what is no text, number or boolean. */
+/** Undefined for a value that is not a text, a number or a boolean. */
 export function scalarJson(value: unknown): string | undefined {
   switch (typeof value) {
     case 'string':

@@ -1,11 +1,11 @@
-/** A histogram: a few additions for each value, and the values that Prometheus makes of it. */
+/** A histogram: a few additions for each value, and the conversion to the values of Prometheus. */
 export class Buckets {
   readonly #bounds: readonly number[]
-  /** One more than bounds: the last counts values above all bounds. */
+  /** One element more than `bounds`: the last one counts values above all bounds. */
   readonly #counts: Float64Array
   #sum = 0
 
-  /** `bounds` ascend; a value belongs to the first bound that is not below it. */
+  /** `bounds` are ascending. A value belongs to the first bound that is not below it. */
   constructor(bounds: readonly number[]) {
     this.#bounds = bounds
     this.#counts = new Float64Array(bounds.length + 1)
@@ -15,7 +15,7 @@ export class Buckets {
     const bounds = this.#bounds
     let i = 0
     while (i < bounds.length && value > bounds[i]!) i++
-    this.#counts[i]! += 1 // there is one more than bounds
+    this.#counts[i]! += 1 // `counts` has one element more than `bounds`
     this.#sum += value
   }
 

@@ -2,12 +2,13 @@
  * Metrics of streams: polls the counters every second, adds the changes to series, and writes totals and series to the catalog
  * a few seconds later, never in the path of an event.
  *
- * A crash loses the times of the last seconds' events and all counts except events and bytes: those two are added from the log
- * when the store is opened, at the time of its last event. Reasons: docs/decisions/0022-metrics.md.
+ * A crash loses the times of the last seconds' events, and all counts of these seconds except events and bytes: those
+ * two are taken from the log when the store is opened, at the time of its last event. Reasons:
+ * docs/decisions/0022-metrics.md.
  *
- *   catalog:  meter-totals/<namespace>:<stream>   {"life", "log", "events", "bytes", "totals": […]}: the log's own count then
+ *   catalog:  meter-totals/<namespace>:<stream>   {"life", "log", "events", "bytes", "totals": […]}: with the log's own totals at that time
  *             meter-points/<life>:<letter>:<slot>   a chunk, see series.ts
- *             meter-gone/<life>                     a stream that was deleted and whose chunks are still to be
+ *             meter-gone/<life>                     a stream that was deleted and whose chunks still have to be deleted
  */
 import type { Catalog, CatalogChange } from '../../storage/catalog.ts'
 import type { EventLog } from '../../storage/log.ts'
@@ -29,30 +30,33 @@ import {
 } from './series.ts'
 
 const POLL_INTERVAL_MS = 1000
-/** How far the catalog is behind. */
+/** The catalog is updated this often, so it is behind by this much. */
 const WRITE_MS = 5000
-/** Streams written at a time, some 3 KiB each: with more than these the catalog is further behind, not busier. */
+/**
+ * Limit of streams written at a time, some 3 KiB each. With more streams the catalog falls further behind, but the load
+ * does not grow.
+ */
 const WRITE_STREAMS = 256
 /** Documents removed in one commit. */
 const REMOVED_DOCUMENTS = 1000
-/** Streams of which series are made at a time, some 7 KiB each. Others have totals alone until some fall quiet. */
+/** Limit of streams with series in memory, some 7 KiB each. Other streams have only totals until some of these become quiet. */
 const ACTIVE_MAX = 2048
-/** Quiet for so long, a stream's chunks are read again when they are needed. */
+/** After this time without counts, the stream's chunks leave memory. They are read again when they are needed. */
 const QUIET_SECONDS = 120
-/** If two polls are at most this far apart, the counts belong to the middle of the interval. */
+/** If two polls are at most this far apart, their counts are entered at the middle of the interval. */
 const APART_MS = 2000
 
-/** A clock that goes back by less is treated as standing still. */
+/** If the clock goes back by less than this, the meter treats it as standing still. */
 const CLOCK_REGRESSION_SECONDS = 60
 
-/** A stream of which series are being made. */
+/** A stream with series in memory. */
 interface Active {
-  /** One for each resolution: the last. */
+  /** The current chunk of each resolution. */
   readonly chunks: Chunk[]
-  /** By their ids: not in the catalog, or not as they are. */
+  /** By their ids: chunks that are not in the catalog, or not in their present form. */
   readonly unwritten: Map<string, Chunk>
   lastSecond: number
-  /** Nothing was ever counted after it: later than `lastSecond` if the clock went back. */
+  /** No count is later than this. It is later than `lastSecond` if the clock went back. */
   newestSecond: number
 }
 
@@ -63,24 +67,24 @@ export interface MeterParts {
   readonly traffic: Traffic
   readonly nowMs: () => number
   readonly report: (error: unknown) => void
-  /** Outlives the store: what one that failed did not take is there for the next. */
+  /** Kept when the store is opened again: totals that a failed store did not accept are entered into the next one. */
   readonly unwrittenTotals?: UnwrittenTotals
 }
 
 /** Totals by the incarnation of their streams. */
 export type UnwrittenTotals = Map<number, Totals>
 
-/** Rounds in which a write waits for counts; more are needed only if chunks are read slower than events arrive. */
+/** Rounds in which a write waits for counts. More are needed only if chunks are read more slowly than events arrive. */
 const CATCH_UP_ROUNDS = 10
 
 export class Meter implements RemovalHook {
   readonly #parts: MeterParts
   readonly #active = new Map<StreamCounts, Active>()
-  /** Those with something unwritten, the longest waiting first. */
+  /** Streams with counts that are not written, the longest waiting first. */
   readonly #due = new Set<StreamCounts>()
-  /** Taken from the streams, and not in the series yet: a query of metrics polls while a write is under way, too. */
+  /** Counts that were taken from the streams and are not in the series yet: a metrics query polls while a write runs, too. */
   #counted: Counted[] = []
-  /** Streams that have documents. */
+  /** Incarnations of the streams that have documents. */
   readonly #kept = new Set<number>()
   #gone: number[] = []
   #polledMs: number
@@ -96,7 +100,7 @@ export class Meter implements RemovalHook {
     this.#writtenMs = this.#polledMs
   }
 
-  /** Reads the totals, and adds what the log has beyond them. */
+  /** Reads the totals, and adds events and bytes that the log has beyond them. */
   static async open(parts: MeterParts): Promise<Meter> {
     const meter = new Meter(parts)
     await meter.#load()
@@ -104,12 +108,12 @@ export class Meter implements RemovalHook {
     return meter
   }
 
-  /** Polls every second until it is stopped. */
+  /** Polls every second until `stop`. */
   start(): void {
     this.#wait()
   }
 
-  /** Everything that was counted is in the catalog once it resolves, if the store takes it. */
+  /** Resolves when all counts are in the catalog, if the store accepts them. */
   async stop(): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#timer)
@@ -210,7 +214,7 @@ export class Meter implements RemovalHook {
     ).unref()
   }
 
-  /** Runs one task after the other. Reports errors and goes on. */
+  /** Runs tasks one after another. Reports errors and continues. */
   #then(work: () => Promise<void>): void {
     this.#working = this.#working.then(work).catch((error) => this.#parts.report(error))
   }
@@ -225,10 +229,10 @@ export class Meter implements RemovalHook {
       const { events, bytes } = await log.totals(stream.log)
       const document = decodeTotals(stored.get(streamKey(id)))
       if (document === undefined && stream.createdMs === undefined) {
-        // The stream is older than its metrics, or from a backup: the times of its events are not known.
+        // The stream is older than its metrics, or from a backup. The times of its events are not known.
         counts.events = events
         counts.bytes = bytes
-        if (events > 0) this.#due.add(counts) // so that truncating does not take it away
+        if (events > 0) this.#due.add(counts) // so that the totals survive truncating
         continue
       }
       if (document !== undefined) {
@@ -251,7 +255,7 @@ export class Meter implements RemovalHook {
     unwrittenTotals?.clear()
   }
 
-  /** Adds to the totals the counts from before this meter was opened. */
+  /** Adds counts from before this meter was opened to the totals and the series. */
   #take(counts: StreamCounts, atMs: number, counted: Totals): Promise<void> {
     for (const [i, name] of COUNTED.entries()) counts[name] += counted[i]!
     return this.#add(counts, Math.floor(atMs / 1000), counted)
@@ -259,7 +263,7 @@ export class Meter implements RemovalHook {
 
   async #add(counts: StreamCounts, countedSecond: number, counted: Totals): Promise<void> {
     const stream = this.#streamOf(counts)
-    if (stream === undefined) return // deleted meanwhile
+    if (stream === undefined) return // deleted since
     const nowSecond = Math.floor(this.#parts.nowMs() / 1000)
     const inPast = Math.min(countedSecond, nowSecond)
     const active = this.#active.get(counts) ?? (await this.#activate(stream, inPast))
@@ -274,7 +278,7 @@ export class Meter implements RemovalHook {
     active.newestSecond = Math.max(newestSecond, second)
     for (const [i, resolution] of RESOLUTIONS.entries()) {
       const at = chunkBegin(resolution, second)
-      if (at < oldestChunk(resolution, nowSecond)) continue // its slot is another one's now
+      if (at < oldestChunk(resolution, nowSecond)) continue // another chunk uses its slot now
       if (active.chunks[i]!.at !== at) {
         const known =
           at > newestSecond ? undefined : await this.#knownChunk(counts.incarnation, active, resolution, at)
@@ -286,7 +290,7 @@ export class Meter implements RemovalHook {
     }
   }
 
-  /** Undefined if there are too many already. */
+  /** Undefined if the limit of active streams is reached. */
   async #activate({ counts, log }: Stream, second: number): Promise<Active | undefined> {
     if (this.#active.size >= ACTIVE_MAX) return undefined
     const chunks: Chunk[] = []
@@ -294,7 +298,7 @@ export class Meter implements RemovalHook {
       const at = chunkBegin(resolution, second)
       chunks.push((await this.#storedChunk(counts.incarnation, resolution, at)) ?? { at, points: [] })
     }
-    const lastMs = (await this.#parts.log.tail(log))?.lastTimestampMs ?? 0 // which never goes back
+    const lastMs = (await this.#parts.log.tail(log))?.lastTimestampMs ?? 0 // the time of the last event never goes back
     const newestSecond = Math.max(second, Math.floor(lastMs / 1000))
     const lastSecond = newestSecond - second < CLOCK_REGRESSION_SECONDS ? newestSecond : second
     const active: Active = { chunks, unwritten: new Map(), lastSecond, newestSecond }
@@ -302,7 +306,7 @@ export class Meter implements RemovalHook {
     return active
   }
 
-  /** The chunk that begins at this second, if there is one from before the clock went back. */
+  /** The chunk that begins at this second, if it exists from before the clock went back. */
   async #knownChunk(
     incarnation: number,
     { unwritten }: Active,
@@ -334,12 +338,13 @@ export class Meter implements RemovalHook {
     }
   }
 
-  /** Whether the store took it. If not, it is tried again the next time. */
+  /** Resolves with whether the store accepted the write. If not, the next write tries again. */
   async #write(): Promise<boolean> {
-    if (this.#parts.log.failure() !== undefined) return false // reported elsewhere
+    if (this.#parts.log.failure() !== undefined) return false // reported by the store
     const taken: Taken[] = []
     try {
-      // Inside `change`, so that no stream is deleted meanwhile: its documents would be written again.
+      // Runs inside `change`, so that no stream is deleted in between; otherwise its documents would be written after
+      // its deletion.
       await this.#parts.registry.change(async () => {
         await settled()
         await this.#catchUp()
@@ -359,8 +364,8 @@ export class Meter implements RemovalHook {
   }
 
   /**
-   * The totals that are written are those of now, so the series must have all counts up to now: counts that are only in the
-   * totals would be missing from the series after a crash. Adding waits only for chunks that are not in memory yet.
+   * The written totals are the present ones, so the series must contain all counts up to now. Counts that are only in
+   * the totals would be missing from the series after a crash. Adding waits only for chunks that are not in memory yet.
    */
   async #catchUp(): Promise<void> {
     for (let round = 0; round < CATCH_UP_ROUNDS; round++) {
@@ -370,7 +375,7 @@ export class Meter implements RemovalHook {
     }
   }
 
-  /** What was counted and the totals of the logs are taken in one turn of the event loop, so that they belong together. */
+  /** Takes the counts and the totals of the logs in one iteration of the event loop, so that they belong together. */
   async #takeDue(taken: Taken[]): Promise<CatalogChange[]> {
     const changes: CatalogChange[] = []
     const totals: Promise<CatalogChange>[] = []
@@ -394,7 +399,7 @@ export class Meter implements RemovalHook {
     return [...changes, ...(await Promise.all(totals))]
   }
 
-  /** Undefined once it has been deleted. */
+  /** Undefined if the stream has been deleted. */
   #streamOf(counts: StreamCounts): Stream | undefined {
     const stream = this.#parts.registry.find(counts.id.namespace, counts.id.stream)
     return stream?.counts === counts ? stream : undefined
@@ -406,7 +411,7 @@ export class Meter implements RemovalHook {
     for (const [id, chunk] of chunks) if (!unwritten?.has(id)) unwritten?.set(id, chunk)
   }
 
-  /** The chunks of streams that were deleted, those of many in one commit. */
+  /** Removes the chunks of deleted streams, with many streams in one commit. */
   async #removeGone(): Promise<void> {
     const gone = this.#gone
     this.#gone = []
@@ -424,12 +429,12 @@ export class Meter implements RemovalHook {
         removed = i + 1
       }
     } catch {
-      this.#gone.push(...gone.slice(removed)) // the store reports its failure elsewhere
+      this.#gone.push(...gone.slice(removed)) // the store reports its own failure
     }
   }
 }
 
-/** Resolves after all appends that are durable have counted their events. */
+/** Resolves after all durable appends have counted their events. */
 function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
@@ -462,7 +467,7 @@ interface StoredTotals {
   readonly totals: Totals
 }
 
-/** Undefined for what cannot be read: then the log's own count is all there is. */
+/** Undefined for a document that cannot be read. Then only the log's own totals are known. */
 function decodeTotals(document: unknown): StoredTotals | undefined {
   const { life, log, events, bytes, totals } = (document ?? {}) as Partial<StoredTotals>
   const numbers = [life, log, events, bytes, ...(Array.isArray(totals) ? totals : [])]

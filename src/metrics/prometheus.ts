@@ -2,11 +2,13 @@
  * The metrics of the service for Prometheus. Histograms are updated once per group of appends; all other values are read from
  * existing counters when a client requests them. prom-client, which writes the text, is loaded with the first request.
  *
- * Counters never go down: Prometheus treats a lower value as a restart and counts all of it again. Those of the service begin
- * at 0 with the process and keep the counts of deleted streams. Those of a stream count from its creation.
+ * Counters never decrease: Prometheus treats a lower value as a restart and counts all of it again. Counters of the
+ * service begin at 0 with the process and include the counts of deleted streams. Counters of a stream begin at its
+ * creation.
  *
- * An answer names the streams that the client may see, at most STREAMS_MAX, those with the most events. All others are only in
- * the counters of the service: as one series they would go down whenever one of them is named.
+ * A response names the streams that the client may see, at most STREAMS_MAX, those with the most events. The others are
+ * only in the counters of the service. As one common series they would decrease whenever one of them got its own
+ * series.
  */
 import { readdir } from 'node:fs/promises'
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
@@ -15,15 +17,15 @@ import type { Registry, Stream, VisibleNames } from '../streams/registry.ts'
 import { COUNTED, type Totals, type Traffic } from '../streams/traffic.ts'
 import { Buckets } from './buckets.ts'
 
-/** Each has two series. */
+/** Limit of streams in a response. Each has two series. */
 const STREAMS_MAX = 100
-/** Resolution of the event-loop delay, measured from the first request on. */
+/** Resolution of the event-loop delay, which is measured from the first request on. */
 const LOOP_RESOLUTION_MS = 20
 
 const LATENCY_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
 const GROUP_WRITES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
 
-/** One number, as it is now; undefined where it is not known. A value that only goes up is a counter. */
+/** One number, read when a client requests it; undefined if it is not known. A value that only increases is a counter. */
 export interface Source {
   readonly name: string
   readonly help: string
@@ -31,7 +33,7 @@ export interface Source {
   readonly read: () => number | undefined | Promise<number | undefined>
 }
 
-/** Numbers by the value of one label; they only go up, unless it is a gauge. */
+/** Numbers by the value of one label. They only increase, unless `kind` is a gauge. */
 export interface LabelledSource {
   readonly name: string
   readonly help: string
@@ -40,20 +42,20 @@ export interface LabelledSource {
   readonly read: () => Iterable<readonly [value: string, total: number]>
 }
 
-/** Counters of the store that is open now. */
+/** The counters of the open store. */
 export interface OpenStore {
   readonly registry: Registry
   readonly traffic: Traffic
 }
 
 interface Value {
-  /** The family's, unless it says otherwise. */
+  /** By default the name of the family. */
   readonly metricName?: string
   readonly labels?: Readonly<Record<string, string>>
   readonly value: number
 }
 
-/** Series of one name. */
+/** All series with one name. */
 interface Family {
   readonly name: string
   readonly help: string
@@ -68,9 +70,9 @@ export class Prometheus {
   readonly #writeTimes: Buckets
   #groupBytes = 0
   #store: OpenStore | undefined
-  /** Added to the counts of the open store: the counts of the stores before it, minus the store's counts at its opening. */
+  /** Added to the counts of the open store: the counts of earlier stores, minus the store's counts at its opening. */
   #carried: Totals = NOTHING
-  /** Totals of all streams, at the last request. */
+  /** Totals of all streams, as of the last request. */
   #told: Totals = NOTHING
   #loopDelay: IntervalHistogram | undefined
 
@@ -97,7 +99,7 @@ export class Prometheus {
     this.#addProcess()
   }
 
-  /** Shows this store from now on. */
+  /** Reports the counters of this store from now on. */
   show(store: OpenStore): void {
     const told = this.#totals()
     this.#store = store
@@ -106,7 +108,10 @@ export class Prometheus {
     this.#carried = told.map((total, i) => total - begun[i]!)
   }
 
-  /** One group has become durable: its changes, their bytes, milliseconds of the write, and of its longest wait. */
+  /**
+   * Called when a group has become durable, with its changes, their bytes, the milliseconds of the write, and of its
+   * longest wait.
+   */
   readonly groupWritten = (changes: number, bytes: number, writeMs: number, waitMs: number): void => {
     this.#groupWaits.observe(waitMs / 1000)
     this.#groupWrites.observe(changes)
@@ -127,7 +132,7 @@ export class Prometheus {
     this.#families.push({ name, help, type: kind, values })
   }
 
-  /** The text, and the type of its content. */
+  /** Resolves with the text and its content type. */
   async text(visible: VisibleNames): Promise<{ text: string; contentType: string }> {
     this.#loopDelay ??= monitoredLoop()
     this.#told = this.#totals()
@@ -205,7 +210,7 @@ export class Prometheus {
     this.add({ name: 'process_cpu_seconds_total', help: 'Time on processors', kind: 'counter', read: cpu })
   }
 
-  /** Seconds above the resolution, which is the delay of an idle loop. */
+  /** Seconds above the resolution. An idle loop has a delay equal to the resolution. */
   #lag(of: 'mean' | number): number | undefined {
     const histogram = this.#loopDelay
     if (histogram === undefined || histogram.count === 0) return undefined
@@ -213,7 +218,7 @@ export class Prometheus {
     return Math.max(0, nanoseconds / 1e9 - LOOP_RESOLUTION_MS / 1000)
   }
 
-  /** Read last: later counts belong to the next request. */
+  /** Must be read last, because it resets the histogram for the next request. */
   #takeMaxLag(): number | undefined {
     const seconds = this.#lag(100)
     this.#loopDelay?.reset()
@@ -235,7 +240,7 @@ export class Prometheus {
 
 const NOTHING: Totals = COUNTED.map(() => 0)
 
-/** Numbers are sorted at once, streams are not. */
+/** Sorts the numbers of events first and then only the selected streams, because sorting numbers is fast. */
 function mostEvents(streams: readonly Stream[]): Stream[] {
   const events = Float64Array.from(streams, ({ counts }) => counts.events).sort()
   const least = events[events.length - STREAMS_MAX] ?? 0

@@ -1,6 +1,6 @@
 /**
- * Questions about the metrics of streams, answered from totals and series: over all streams that have the tags, or for
- * each value of the tags they are grouped by. Every name here is CDAP's, except those of the last two metrics.
+ * Queries about the metrics of streams, answered from totals and series: over all streams with the given tags, or for
+ * each value of the tags by which they are grouped. All names here are CDAP's, except those of the last two metrics.
  */
 import type { Slice } from '../loop-share.ts'
 import { ServiceError } from '../service-error.ts'
@@ -22,19 +22,19 @@ const METRICS = [
 type MetricName = (typeof METRICS)[number]
 const METRIC_OF_BYTES = COUNTED.indexOf('bytes')
 
-/** Tags that streams have, in the order in which a search goes down them. */
+/** Tags of streams, in the order in which a search descends. */
 const TAGS = ['namespace', 'stream'] as const
 type Tag = (typeof TAGS)[number]
 
-/** Streams whose series one query adds up: each is some hundred documents at most. */
+/** Limit of streams whose series one query adds up. Each stream has at most 117 documents (series.ts). */
 const SERIES_STREAMS_MAX = 1000
-/** Points of one answer, which is made in memory: some 25 MB of it. */
+/** Limit of points of one answer, which is in memory: some 25 MB. */
 const POINTS_MAX = 250_000
 
 export interface TimeRange {
-  /** int64, as clients send it: some of them always send 2^63-1 as the end. */
+  /** int64, as clients send it: some clients always send 2^63-1 as the end. */
   readonly startSecond: bigint
-  /** Included. */
+  /** Inclusive. */
   readonly endSecond: bigint
   readonly resolution: Resolution
   /** The most points of each series. */
@@ -43,10 +43,10 @@ export interface TimeRange {
 
 export interface MetricsQuery {
   readonly metrics: readonly string[]
-  /** `*` stands for any value. */
+  /** `*` matches any value. */
   readonly tags: ReadonlyMap<string, string>
   readonly groupBy: readonly string[]
-  /** Undefined: totals. */
+  /** Undefined means totals. */
   readonly range: TimeRange | undefined
 }
 
@@ -61,7 +61,7 @@ export interface MetricSeries {
   readonly data: readonly DataPoint[]
 }
 
-/** Limits the points of one answer, for all of its queries together. Totals are points, too. */
+/** Limits the points of one answer, for all of its queries together. Totals count as points too. */
 export class AnswerBudget {
   #left = POINTS_MAX
 
@@ -86,8 +86,8 @@ export class StreamMetrics {
   }
 
   /**
-   * One series for each metric and group that has anything; a metric or a tag that is named twice counts once. Rejects with
-   * 'invalid_parameter' if it is too much.
+   * Returns one series for each metric and group with any counts. A metric or a tag that is given twice counts once.
+   * Rejects with 'invalid_parameter' if there are too many streams or points.
    */
   async query(
     { metrics, tags, groupBy, range }: MetricsQuery,
@@ -97,7 +97,7 @@ export class StreamMetrics {
   ): Promise<MetricSeries[]> {
     this.#meter.poll()
     const grouped = [...new Set(groupBy)]
-    if (!grouped.every(isTag)) return [] // no stream has it
+    if (!grouped.every(isTag)) return [] // no stream has such a tag
     const groups = new Map<string, Stream[]>()
     for (const stream of this.#streams(tags, visible)) {
       if (slice.isOver) await slice.next()
@@ -125,7 +125,7 @@ export class StreamMetrics {
     return [...new Set(metrics)].flatMap((name) => found.get(name as MetricName) ?? [])
   }
 
-  /** The next tags below those that are given, with every value they have. */
+  /** The tag below the given ones, with all its values. */
   async searchTags(
     tags: ReadonlyMap<string, string>,
     visible: VisibleNames,
@@ -156,7 +156,7 @@ export class StreamMetrics {
     return [...found].sort()
   }
 
-  /** Those that may be seen and have these tags. */
+  /** The visible streams with these tags. */
   *#streams(tags: ReadonlyMap<string, string>, visible: VisibleNames): Generator<Stream> {
     if (![...tags.keys()].every(isTag)) return
     const namespace = exact(tags.get('namespace')) as NamespaceName | undefined
@@ -177,7 +177,7 @@ export class StreamMetrics {
     }
   }
 
-  /** The sums of the counts of these streams, in the order of time. */
+  /** The sums of the counts of these streams, in chronological order. */
   async #points(
     streams: readonly Stream[],
     { resolution, startSecond, endSecond }: TimeRange,
@@ -196,7 +196,7 @@ export class StreamMetrics {
   }
 }
 
-/** Undefined where any value matches. */
+/** Undefined if any value matches. */
 function exact(tag: string | undefined): string | undefined {
   return tag === '*' ? undefined : tag
 }
@@ -231,7 +231,7 @@ function totalsOver(streams: readonly Stream[]): Totals {
   return sums
 }
 
-/** Of one metric, those that are not 0. */
+/** The points of one metric, without those that are 0. */
 function dataOf(points: readonly Point[], index: number, count = Number.POSITIVE_INFINITY): DataPoint[] {
   const data: DataPoint[] = []
   for (const [time, counted] of points) {

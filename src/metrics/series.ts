@@ -1,8 +1,8 @@
 /**
  * Time series of one stream: counts per second for an hour, per minute for a day, per hour for 30 days.
  *
- * A series is kept in chunks, each a catalog document of its own, in a ring of slots: a new chunk replaces the
- * oldest one. So a stream never has more than SLOTS_ALL documents, and none has to be removed.
+ * A series consists of chunks in a ring of slots; each chunk is a catalog document. A new chunk replaces the oldest
+ * one, so a stream never has more documents than there are slots, 117 in all, and none has to be removed.
  *
  *   document:  {"at": seconds since 1970 at which the chunk begins, "points": [step, counted…, step, counted…, …]}
  *
@@ -11,12 +11,12 @@
 import { COUNTED, type Totals } from '../streams/traffic.ts'
 
 export interface Resolution {
-  /** In ids of documents. */
+  /** Used in ids of documents. */
   readonly letter: 's' | 'm' | 'h'
   readonly name: '1s' | '1m' | '1h'
   readonly stepSeconds: number
   readonly chunkSteps: number
-  /** One more than promised, for the chunk that is being filled. */
+  /** One more than needed for the promised time, for the chunk that is being filled. */
   readonly slots: number
 }
 
@@ -39,13 +39,13 @@ export function chunkBegin({ stepSeconds, chunkSteps }: Resolution, second: numb
   return Math.floor(second / chunkSeconds) * chunkSeconds
 }
 
-/** Second at which the oldest chunk begins that is not replaced yet. */
+/** The second at which the oldest chunk begins that has not been replaced yet. */
 export function oldestChunk(resolution: Resolution, nowSecond: number): number {
   const { stepSeconds, chunkSteps, slots } = resolution
   return chunkBegin(resolution, nowSecond) - (slots - 1) * stepSeconds * chunkSteps
 }
 
-/** Id of the document of the chunk that begins at this second. */
+/** The id of the document of the chunk that begins at this second. */
 export function chunkId(
   incarnation: number,
   { letter, stepSeconds, chunkSteps, slots }: Resolution,
@@ -71,7 +71,7 @@ export function addToChunk(
   }
 }
 
-/** Second at which a step begins, and its counts. */
+/** The second at which a step begins, and its counts. */
 export type Point = readonly [second: number, counted: Totals]
 
 export function* pointsOf({ stepSeconds }: Resolution, { at, points }: Chunk): Generator<Point> {
@@ -80,7 +80,7 @@ export function* pointsOf({ stepSeconds }: Resolution, { at, points }: Chunk): G
   }
 }
 
-/** Undefined for anything that is not a chunk: a damaged series must not prevent the start. */
+/** Undefined for a document that is not a chunk: a damaged series must not prevent the start. */
 export function decodeChunk(document: unknown): Chunk | undefined {
   const { at, points } = (document ?? {}) as { at?: unknown; points?: unknown }
   if (!Number.isSafeInteger(at) || !Array.isArray(points) || points.length % POINT !== 0) return undefined

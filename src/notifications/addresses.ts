@@ -1,6 +1,7 @@
 /**
- * Which addresses webhooks may have. A client chooses the URL of a webhook: without this check it could reach servers that only
- * this machine or its network can reach, and learn from the outcome which ones exist.
+ * The addresses that webhooks may have. A client chooses the URL of a webhook. Without this check the URL could point
+ * to servers that only this machine or its network can reach, and the client would learn from the outcome which ones
+ * exist.
  */
 import { type LookupAddress, lookup as systemLookup } from 'node:dns'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
@@ -39,7 +40,7 @@ for (const [network, prefix] of [
   NOT_PUBLIC.addSubnet(network, prefix, 'ipv6')
 }
 
-/** `address` as text, IPv4 or IPv6. Any other text is not public. */
+/** Whether `address`, a text, is a public IPv4 or IPv6 address. Any other text is not public. */
 export function isPublicAddress(address: string): boolean {
   const family = isIP(address)
   if (family === 4) return !NOT_PUBLIC.check(address, 'ipv4')
@@ -47,7 +48,7 @@ export function isPublicAddress(address: string): boolean {
   return false
 }
 
-/** The host of a URL as an address, if it is one. */
+/** The host of a URL, if it is an address. */
 export function addressInUrl({ hostname }: URL): string | undefined {
   const bare = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
   return isIP(bare) === 0 ? undefined : bare
@@ -64,8 +65,8 @@ type Lookup = (
 ) => void
 
 /**
- * Looks names up for a connection, and fails if any address of a name is not public. The connection uses the addresses that it
- * returns, so the name cannot resolve to another address between check and use.
+ * Resolves names for a connection, and fails if any address of a name is not public. The connection uses the addresses
+ * that this function returns, so the name cannot resolve to another address between check and use.
  */
 export function publicLookup(lookup: Lookup = systemLookup): LookupFunction {
   return (hostname, options, done) => {

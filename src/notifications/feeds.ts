@@ -1,6 +1,7 @@
 /**
  * Notification feeds by category and name. Every stream has one, `<stream>Size` of the category `stream`, which exists
- * as long as the stream; clients can create others, which are names with a description: the service sends nothing to them.
+ * as long as the stream. Clients can create others, which are only names with a description: the service sends no
+ * notifications to them.
  *
  *   catalog:  feeds/<namespace>:<category>:<name>   {"description"?: string}
  */
@@ -10,7 +11,7 @@ import type { NamespaceName, StreamName } from '../streams/names.ts'
 import { matchesName, type NamePattern } from '../streams/ordered-streams.ts'
 import type { Registry, RemovalHook, Stream, VisibleNames } from '../streams/registry.ts'
 
-/** Of one namespace. */
+/** Limit for one namespace. */
 const FEEDS_MAX = 1000
 const STREAM_CATEGORY = 'stream'
 const SIZE = 'Size'
@@ -31,7 +32,7 @@ export type MaySeeStream = (stream: Stream) => boolean
 export class Feeds implements RemovalHook {
   readonly #catalog: Catalog
   readonly #registry: Registry
-  /** By namespace, then by category and name. */
+  /** The feeds that clients created, by namespace, then by category and name. */
   readonly #made = new Map<string, Map<string, Feed>>()
 
   private constructor(catalog: Catalog, registry: Registry) {
@@ -50,7 +51,7 @@ export class Feeds implements RemovalHook {
     return feeds
   }
 
-  /** Does not change an existing one. Rejects with 'namespace_not_found', 'invalid_parameter'. */
+  /** Does not change an existing feed. Rejects with 'namespace_not_found', 'invalid_parameter'. */
   create(feed: Feed): Promise<'created' | 'exists'> {
     return this.#registry.change(async () => {
       this.#assertNamespace(feed.namespace)
@@ -72,7 +73,7 @@ export class Feeds implements RemovalHook {
     return this.#find(id, maySee)
   }
 
-  /** Those of streams first, created while the caller iterates. Throws ServiceError 'namespace_not_found'. */
+  /** Yields the feeds of streams first, created during the iteration. Throws ServiceError 'namespace_not_found'. */
   list(namespace: NamespaceName, visible: VisibleNames): Iterable<Feed> {
     this.#assertNamespace(namespace)
     const streams = this.#registry.streamsMatching(namespace, visible(namespace))
@@ -91,7 +92,7 @@ export class Feeds implements RemovalHook {
     }
   }
 
-  /** False if there was none. Rejects with 'invalid_parameter' for the feed of a stream. */
+  /** Resolves with false if there was no such feed. Rejects with 'invalid_parameter' for the feed of a stream. */
   remove(id: FeedId): Promise<boolean> {
     return this.#registry.change(async () => {
       const stream = this.#streamOf(id)
@@ -126,7 +127,7 @@ export class Feeds implements RemovalHook {
     return this.#made.get(id.namespace)?.get(keyOf(id))
   }
 
-  /** The stream whose feed it is. */
+  /** The stream to which the feed belongs. */
   #streamOf({ namespace, category, name }: FeedId): Stream | undefined {
     if (category !== STREAM_CATEGORY || !name.endsWith(SIZE)) return undefined
     return this.#registry.find(namespace, name.slice(0, -SIZE.length) as StreamName)

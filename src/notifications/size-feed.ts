@@ -1,7 +1,7 @@
 /**
- * Notifies subscribers of the size of a stream: once when they subscribe, and then whenever the stream has grown by more than
- * its threshold since the last notification. A size counts all bytes since the stream was created; truncating does not reduce
- * it.
+ * Notifies subscribers of the size of a stream: once when they subscribe, and then whenever the stream has grown by
+ * more than its threshold since the last notification. The size is all bytes since the stream was created; truncating
+ * does not reduce it.
  *
  * Polls every two seconds, as CDAP does, and only streams with subscribers.
  */
@@ -13,13 +13,13 @@ const MIB = 1024 * 1024
 
 export interface SizeNotification {
   readonly timestampMs: number
-  /** Bytes of bodies. */
+  /** Bytes of event bodies. */
   readonly size: number
 }
 
 export interface Subscriber {
   notify(notification: SizeNotification): void
-  /** No more notifications: the stream has been deleted, or the service stops. */
+  /** Called when there are no further notifications: the stream has been deleted, or the service stops. */
   end(): void
 }
 
@@ -64,7 +64,7 @@ export class SizeFeed implements RemovalHook {
     }
   }
 
-  /** Notifies of streams that have grown by more than their threshold. */
+  /** Sends notifications for streams that have grown by more than their threshold. */
   poll(): void {
     for (const channel of this.#channels.values()) {
       const stream = this.#registry.find(channel.id.namespace, channel.id.stream)

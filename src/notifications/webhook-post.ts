@@ -6,19 +6,19 @@
  *   webhook-signature:     v1,<base64 of HMAC-SHA256 of "<webhook-id>.<webhook-timestamp>.<body>">
  *   X-Millrace-Signature:  t=<seconds since 1970>,v1=<hex of HMAC-SHA256 of "<t>.<body>">
  *
- * The first three are those of Standard Webhooks 1.0 (https://www.standardwebhooks.com); the last is older than them and stays
- * for receivers that check it. A webhook without a secret gets neither signature.
+ * The first three are those of Standard Webhooks 1.0 (https://www.standardwebhooks.com). The last one is older than
+ * them and is kept for receivers that check it. Without a secret a POST has neither signature.
  */
 import { createHmac } from 'node:crypto'
 import { request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { addressInUrl, isPublicAddress, PrivateAddressError, publicLookup } from './addresses.ts'
 
-/** From the look-up of the name to the status of the answer. */
+/** From the lookup of the name to the status of the response. */
 const TIMEOUT_MS = 10_000
 
 const KEY_PREFIX = 'whsec_'
-/** Bytes of a key behind the prefix, as Standard Webhooks has them. */
+/** Bytes of a key after the prefix, as in Standard Webhooks. */
 const KEY_BYTES_MIN = 24
 const KEY_BYTES_MAX = 64
 
@@ -29,10 +29,10 @@ class NoAnswerError extends Error {
 export interface WebhookPost {
   readonly url: URL
   readonly secret: string | undefined
-  /** Of the notification; without a full stop. */
+  /** The id of the notification, without a full stop. */
   readonly id: string
   readonly body: string
-  /** Time of this try: receivers reject old ones, so that a recorded POST cannot be replayed. */
+  /** Time of this try. Receivers reject old times, so that a recorded POST cannot be replayed. */
   readonly nowMs: number
   readonly allowPrivate: boolean
   readonly signal: AbortSignal
@@ -55,21 +55,21 @@ export function signatureHeaders({ secret, id, body, nowMs }: Message): Record<s
   }
 }
 
-/** Whether a secret is a key of Standard Webhooks, or text that only looks like one. */
+/** Whether a secret begins like a key of Standard Webhooks but is not a valid one. */
 export function isBrokenKey(secret: string): boolean {
   return secret.startsWith(KEY_PREFIX) && standardKey(secret) === undefined
 }
 
-/** The bytes of `whsec_<base64>`. Undefined for any other secret, whose own bytes are the key. */
+/** The key bytes of `whsec_<base64>`. Undefined for any other secret, whose own bytes are the key. */
 function standardKey(secret: string): Buffer | undefined {
   if (!secret.startsWith(KEY_PREFIX)) return undefined
   const text = secret.slice(KEY_PREFIX.length)
   const key = Buffer.from(text, 'base64')
-  const isWhole = key.toString('base64') === text // Buffer skips characters that are not base64
+  const isWhole = key.toString('base64') === text // Buffer ignores characters that are not base64
   return isWhole && key.length >= KEY_BYTES_MIN && key.length <= KEY_BYTES_MAX ? key : undefined
 }
 
-/** Resolves with the status. Rejects if there is none: no connection, no answer in time, or an address that is not public. */
+/** Resolves with the status. Rejects if there is none: no connection, no response in time, or an address that is not public. */
 export async function postToWebhook(post: WebhookPost): Promise<number> {
   const { url, body, allowPrivate, signal, timeoutMs = TIMEOUT_MS } = post
   const address = addressInUrl(url)
@@ -80,7 +80,7 @@ export async function postToWebhook(post: WebhookPost): Promise<number> {
   return new Promise((resolve, reject) => {
     const outgoing = request(url, {
       method: 'POST',
-      agent: false, // a new connection each time, so that the name is looked up each time
+      agent: false, // a new connection each time, so that the name is resolved each time
       headers: {
         'Content-Type': 'application/json',
         'Content-Length': Buffer.byteLength(body),
@@ -102,7 +102,7 @@ export async function postToWebhook(post: WebhookPost): Promise<number> {
     outgoing.once('response', (incoming) => {
       resolve(incoming.statusCode ?? 0)
       incoming.on('error', () => {})
-      incoming.destroy() // only the status counts
+      incoming.destroy() // only the status is used
     })
     outgoing.on('error', reject)
     outgoing.end(body)

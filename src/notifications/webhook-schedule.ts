@@ -1,34 +1,34 @@
 /**
- * When each webhook gets its POSTs: one at a time and in order, retried with growing pauses, few at a time in all, and shared
- * fairly between the owners of webhooks.
+ * Schedules the POSTs of webhooks. Each webhook gets one POST at a time, in order, and retries after growing pauses.
+ * The number of concurrent POSTs is limited and shared fairly between the owners of webhooks.
  */
 import { type ClientKey, FairShare } from '../fair-share.ts'
 import type { StreamId } from '../streams/names.ts'
 import type { SizeNotification } from './size-feed.ts'
 import { postToWebhook } from './webhook-post.ts'
 
-/** Notifications that wait for one webhook. A newer one makes an older one superfluous. */
+/** Limit of notifications that wait for one webhook. A newer notification makes an older one superfluous. */
 const QUEUE_MAX = 32
-/** POSTs in progress at a time. */
+/** Limit of POSTs in progress. */
 const SENDING_MAX = 32
-/** Of those, retries: receivers that never answer must not delay the others. */
+/** Limit of retries among them, so that receivers which never respond do not delay the others. */
 const RETRYING_MAX = 16
 const FIRST_PAUSE_MS = 1000
 const PAUSE_MS_MAX = 300_000
-/** About an hour and a half; then the notification is dropped. */
+/** The tries take about an hour and a half. Then the notification is dropped. */
 const TRIES_MAX = 24
 
 /**
- * The outcome of every try without a status. It is one text for an unknown name, an address that is not public, a refused
- * connection and a timeout: with several a client could map the network of the service.
+ * The outcome of every try without a status. An unknown name, an address that is not public, a refused connection and a
+ * timeout have the same text. With different texts a client could map the network of the service.
  */
 const NOT_DELIVERED = 'not delivered'
 
 export interface ScheduleOptions {
   readonly nowMs: () => number
-  /** From 0 to 1: makes ids, and keeps webhooks that fail together from being retried together. */
+  /** From 0 to 1. Used for ids, and to spread the retries of webhooks that fail together. */
   readonly random: () => number
-  /** Whether webhooks may be in networks that are not public. */
+  /** Whether webhooks may have addresses that are not public. */
   readonly allowPrivate: boolean
   readonly firstPauseMs?: number
 }
@@ -37,27 +37,27 @@ export interface DeliveryTarget {
   readonly url: string
   readonly secret: string | undefined
   readonly stream: StreamId
-  /** The owner's share of the POSTs is used. */
+  /** The POST counts towards the share of this client. */
   readonly owner: ClientKey
 }
 
 export interface DeliveryState {
   readonly waiting: number
   readonly delivered: number
-  /** Notifications given up or removed from a full queue, since the service started. */
+  /** Notifications that were given up or removed from a full queue, since the service started. */
   readonly dropped: number
   /** Outcome of the last try: a status, or NOT_DELIVERED. */
   readonly last: string | undefined
 }
 
 interface Delivery extends SizeNotification {
-  /** The webhook-id header: the same in every retry. */
+  /** The webhook-id header. It is the same in every retry. */
   readonly id: string
 }
 
 export class WebhookSchedule {
   readonly options: ScheduleOptions
-  /** Queues with something to send, which wait for a free place. */
+  /** Queues with a notification to send, which wait for a free slot. */
   readonly #ready = new Set<DeliveryQueue>()
   readonly #sending = new FairShare(SENDING_MAX)
   #retrying = 0
@@ -83,8 +83,8 @@ export class WebhookSchedule {
   }
 
   /**
-   * The queue that has been ready longest, of the owner with the fewest POSTs in progress. An owner may have as many POSTs in
-   * progress as places are free.
+   * The queue that has been ready for the longest time, of the owner with the fewest POSTs in progress. An owner's
+   * POSTs in progress may not exceed the number of free slots.
    */
   #nextReady(): DeliveryQueue | undefined {
     let next: DeliveryQueue | undefined
@@ -119,7 +119,7 @@ export class DeliveryQueue {
   readonly #waiting: Delivery[] = []
   #abort = new AbortController()
   #isSending = false
-  /** Failed tries of the first in the queue. */
+  /** Failed tries of the first notification in the queue. */
   #tries = 0
   #timer: NodeJS.Timeout | undefined
   #delivered = 0
@@ -147,13 +147,13 @@ export class DeliveryQueue {
   add({ timestampMs, size }: SizeNotification): void {
     this.#waiting.push({ id: this.#newId(), timestampMs, size })
     if (this.#waiting.length > QUEUE_MAX) {
-      this.#waiting.splice(this.#isSending ? 1 : 0, 1) // not the one that is being sent
+      this.#waiting.splice(this.#isSending ? 1 : 0, 1) // a notification that is being sent stays
       this.#dropped++
     }
     this.readyIfWaiting()
   }
 
-  /** Cancels the POST in progress and empties the queue. `add` starts it again. */
+  /** Cancels the POST in progress and empties the queue. The next `add` uses it again. */
   clear(): void {
     this.#abort.abort()
     this.#abort = new AbortController()
@@ -170,7 +170,7 @@ export class DeliveryQueue {
     }
   }
 
-  /** One try to deliver the first in the queue. Never rejects. */
+  /** Tries once to deliver the first notification in the queue. Never rejects. */
   async sendFirst(): Promise<void> {
     const [delivery] = this.#waiting
     if (delivery === undefined) return

@@ -1,16 +1,17 @@
 /**
- * Webhooks: URLs that get a POST with the size of a stream. This file registers them, stores them and pauses them;
- * webhook-schedule.ts decides when a POST is sent, webhook-post.ts sends one.
+ * Webhooks: URLs to which the service POSTs the size of a stream. This file registers, stores and pauses them.
+ * webhook-schedule.ts decides when a POST is sent; webhook-post.ts sends one.
  *
  *   catalog:  webhooks/<namespace>:<stream>:<id>   {"url", "secret"?, "program"?: {"application", "type", "program"}, "token"?}
  *
- * Promise: a webhook that answers 2xx gets the size of its stream, in the order of time: after its registration, after each
- * start of the service, and when the stream has grown. The same size may be sent twice. Sizes are absolute. So the next
- * notification replaces one that was given up after many tries, removed from a full queue, or lost in a restart.
+ * Guarantee: a webhook that responds with 2xx gets the size of its stream, in chronological order: after its
+ * registration, after each start of the service, and when the stream has grown. The same size may be sent twice. Sizes
+ * are absolute. So the next notification replaces one that was given up after many tries, removed from a full queue, or
+ * lost in a restart.
  *
- * A webhook belongs to the token that registered it, by its name. While no valid token of that name has an admin grant for
- * the stream, the webhook is paused: nothing is sent, and nothing is queued. When there is one again, the webhook gets the
- * size at that time. A webhook that was registered without a token is never paused.
+ * A webhook belongs to the name of the token that registered it. While no valid token of that name has an admin grant
+ * for the stream, the webhook is paused: nothing is sent, and nothing is queued. When there is such a token again, the
+ * webhook gets the size at that time. A webhook that was registered without a token is never paused.
  */
 import { createHash } from 'node:crypto'
 import type { Catalog, CatalogChange } from '../../storage/catalog.ts'
@@ -30,23 +31,23 @@ import {
   WebhookSchedule,
 } from './webhook-schedule.ts'
 
-/** Of one stream. */
+/** Limit for one stream. */
 const WEBHOOKS_MAX = 16
-/** Of the service: each takes memory, and gets a POST at every start. */
+/** Limit for the service: each webhook takes memory, and gets a POST at every start. */
 const WEBHOOKS_ALL_MAX = 1000
 const URL_CHARACTERS_MAX = 2048
-/** Shorter ones can be guessed. */
+/** A shorter secret could be guessed. */
 const SECRET_CHARACTERS_MIN = 16
 const SECRET_CHARACTERS_MAX = 256
 const TOKEN_POLL_INTERVAL_MS = 500
 
 export interface NewWebhook {
   readonly url: string
-  /** Key of the signatures; without one there are none. */
+  /** Key of the signatures. Without a secret, POSTs are not signed. */
   readonly secret?: string | undefined
-  /** The program that owns the webhook: it appears as a user of the stream. */
+  /** The program that owns the webhook. It appears as a user of the stream. */
   readonly program?: ProgramId | undefined
-  /** Name of the token that registers it. */
+  /** Name of the token that registers the webhook. */
   readonly token?: string | undefined
 }
 
@@ -54,7 +55,7 @@ export interface WebhookState extends DeliveryState {
   readonly id: string
   readonly url: string
   readonly program: ProgramId | undefined
-  /** The token that registered it is not valid, or has lost its grant. */
+  /** Whether the token that registered it is not valid, or has lost its grant. */
   readonly paused: boolean
 }
 
@@ -63,7 +64,7 @@ export interface WebhooksParts extends ScheduleOptions {
   readonly registry: Registry
   readonly feed: SizeFeed
   readonly usage: UsageRegistry
-  /** Whether a webhook of the token with this name may have notifications of the stream now. */
+  /** Whether webhooks of the token with this name may get notifications of the stream now. */
   readonly mayNotify?: (token: string, stream: StreamId) => boolean
 }
 
@@ -73,7 +74,7 @@ interface Webhook {
   readonly program: ProgramId | undefined
   readonly token: string | undefined
   readonly queue: DeliveryQueue
-  /** Undefined while it is paused. */
+  /** Undefined while the webhook is paused. */
   unsubscribe: (() => void) | undefined
 }
 
@@ -103,7 +104,10 @@ export class Webhooks implements RemovalHook {
     return webhooks
   }
 
-  /** The same URL again replaces the webhook. Resolves with its id. Rejects with 'stream_not_found', 'invalid_parameter'. */
+  /**
+   * Registering the same URL again replaces the webhook. Resolves with its id. Rejects with 'stream_not_found',
+   * 'invalid_parameter'.
+   */
   register(id: StreamId, webhook: NewWebhook): Promise<string> {
     const url = checkedUrl(webhook.url, this.#parts.allowPrivate)
     if (webhook.secret !== undefined) checkSecret(webhook.secret)
@@ -131,7 +135,7 @@ export class Webhooks implements RemovalHook {
     })
   }
 
-  /** False if there was none. */
+  /** Resolves with false if there was no such webhook. */
   remove(id: StreamId, hookId: string): Promise<boolean> {
     return this.#parts.registry.change(async () => {
       this.#stream(id)
@@ -143,7 +147,7 @@ export class Webhooks implements RemovalHook {
     })
   }
 
-  /** Cancels the POSTs in progress and drops the queues. The next start sends every webhook the size at that time. */
+  /** Cancels the POSTs in progress and drops the queues. At the next start every webhook gets the size at that time. */
   stop(): void {
     clearInterval(this.#tokenPollTimer)
     for (const webhook of this.#all()) this.#stop(webhook)
@@ -159,7 +163,7 @@ export class Webhooks implements RemovalHook {
     for (const { id } of streams) for (const webhook of [...this.#of(id).values()]) this.#stop(webhook)
   }
 
-  /** Pauses the webhooks whose token is not valid any more, and resumes those whose token is valid again. */
+  /** Pauses the webhooks whose token has become invalid, and resumes those whose token is valid again. */
   pollTokens(): void {
     for (const webhook of this.#all()) {
       const may = this.#mayNotify(webhook)
@@ -211,7 +215,7 @@ export class Webhooks implements RemovalHook {
     return token === undefined || (this.#parts.mayNotify?.(token, stream) ?? true)
   }
 
-  /** One token must not use up the places of all others: it may have as many webhooks as it leaves free. */
+  /** One token must not use up the capacity of the others: it may have as many webhooks as remain free. */
   #assertShare(token: string | undefined): void {
     if (token === undefined) return
     const own = this.#all().filter((webhook) => webhook.token === token).length
@@ -243,7 +247,7 @@ export class Webhooks implements RemovalHook {
 
 const NONE: ReadonlyMap<string, Webhook> = new Map()
 
-/** Drops the queue: sizes are absolute, and the webhook gets the size at the end of the pause. */
+/** Drops the queue. Nothing is lost: sizes are absolute, and the webhook gets the size at the end of the pause. */
 function pause(webhook: Webhook): void {
   webhook.unsubscribe?.()
   webhook.unsubscribe = undefined
@@ -281,7 +285,7 @@ function sameProgram(a: ProgramId | undefined, b: ProgramId | undefined): boolea
   return JSON.stringify(a) === JSON.stringify(b)
 }
 
-/** In its canonical form. Throws ServiceError 'invalid_parameter'. */
+/** Returns the URL in its canonical form. Throws ServiceError 'invalid_parameter'. */
 function checkedUrl(text: string, allowPrivate: boolean): string {
   if (text.length > URL_CHARACTERS_MAX) {
     throw invalid(`url has ${text.length} characters; use at most ${URL_CHARACTERS_MAX}`)

@@ -1,6 +1,6 @@
 /**
- * The members of a schema that only Avro knows: namespaces, aliases, defaults, logical types. They are not rejected here,
- * because other formats ignore them; a member that Avro cannot use is recorded as a flaw.
+ * The members of a schema that only Avro uses: namespaces, aliases, defaults, logical types. They are not rejected
+ * here, because other formats ignore them. If Avro cannot use a member, that is recorded as a flaw.
  */
 import type { LogicalAttribute } from './logical-type.ts'
 import type { AvroNaming } from './schema.ts'
@@ -17,7 +17,7 @@ export function avroNaming(members: Members): AvroNaming {
   }
 }
 
-/** Of a named type or a field. */
+/** The aliases of a named type or a field. */
 export function aliasesOf(members: Members): { aliases?: readonly string[]; flaw?: string } {
   const aliases: unknown = members.get('aliases') ?? []
   if (!isTextList(aliases)) return { flaw: 'has aliases that are no list of texts; write ["old_name"]' }
@@ -52,14 +52,14 @@ export function logicalAttribute(members: Members): { logical?: LogicalAttribute
   }
 }
 
-/** From 0 to 2^31-1; undefined for anything else. Numbers may be objects that keep their text. */
+/** A whole number from 0 to 2^31-1; undefined for any other value. Numbers may be objects that keep their text. */
 export function wholeNumber(json: unknown): number | undefined {
   const text = numberText(json)
   if (text === undefined || !/^[0-9]{1,10}$/.test(text)) return undefined
   return Number(text) <= WHOLE_MAX ? Number(text) : undefined
 }
 
-/** Minified; numbers keep their text where the parser kept it, and objects may be Maps or plain. */
+/** Minified JSON. Numbers keep their text if the parser kept it; objects may be Maps or plain objects. */
 export function jsonText(json: unknown): string {
   const number = numberText(json)
   if (number !== undefined) return number
@@ -79,7 +79,7 @@ function isTextList(json: unknown): json is readonly string[] {
   return Array.isArray(json) && json.every((item) => typeof item === 'string')
 }
 
-/** Parsers that keep the text of a number have a class for it; JSON.parse makes plain objects and numbers. */
+/** A parser that keeps the text of a number has a class for it. JSON.parse returns plain objects and numbers. */
 function numberText(json: unknown): string | undefined {
   if (typeof json === 'number') return JSON.stringify(json)
   if (typeof json !== 'object' || json === null || json instanceof Map) return undefined

@@ -1,4 +1,7 @@
-/** What is wrong with an Avro schema or an uploaded file, as a clause without the place; the container adds block and datum. */
+/**
+ * An error of an Avro schema or an uploaded file, as a clause without its place. The container decoder adds block and
+ * datum.
+ */
 export class AvroProblem extends Error {
   override readonly name = 'AvroProblem'
 }

@@ -1,8 +1,8 @@
 /**
  * Parses the JSON of a schema without loss: numbers keep their text, members keep their order, depth is bounded.
  *
- * JSON.parse would lose `1.0` and `9223372036854775807`, move members named like integers to the front and give
- * `__proto__` a meaning. A member that is written twice keeps its first place and its last value.
+ * JSON.parse would change `1.0` and `9223372036854775807`, move members whose names are integers to the front, and give
+ * `__proto__` a meaning. A member that occurs twice has its first place and its last value.
  */
 import { AvroProblem } from './avro-problem.ts'
 

@@ -1,9 +1,10 @@
 /**
- * The writer schema of an Avro file as a graph: names resolved, every type's constant size known.
+ * The writer schema of an Avro file as a graph: names are resolved, and the constant size of each type is known.
  *
- * It rejects what a Java reader of container files rejects: undefined or repeated names, unions inside unions or
- * with two branches of one name, a fixed without a size. As there, the characters of names are not checked, because
- * files exist whose writers did not check them either. More lenient than Java: `{"type": X}` around any schema X is X.
+ * It rejects schemas that a Java reader of container files rejects: undefined or repeated names, unions inside unions
+ * or with two branches of one name, a fixed without a size. As in Java, the characters of names are not checked,
+ * because files exist whose writers did not check them either. It is more lenient than Java in one case: `{"type": X}`
+ * around any schema X is X.
  */
 import { AvroProblem } from './avro-problem.ts'
 import {
@@ -21,15 +22,15 @@ export type PrimitiveName = (typeof PRIMITIVES)[number]
 
 export interface AvroName {
   readonly name: string
-  /** '' is no namespace. */
+  /** '' means no namespace. */
   readonly namespace: string
 }
 
-/** Members of the JSON that mean nothing to Avro itself, in their order: logical types and the like. */
+/** Members of the JSON that Avro's encoding does not use, in their order, such as logical types. */
 export type Properties = readonly (readonly [name: string, value: Json])[]
 
 interface Typed {
-  /** The size of every value of this type, when they all have the same. */
+  /** The size of every value of this type, if all values have the same size. */
   readonly constantBytes: number | undefined
   readonly properties: Properties
 }
@@ -37,7 +38,7 @@ interface Typed {
 interface Named {
   readonly name: AvroName
   readonly doc: string | undefined
-  /** Without repetitions; a namespace is filled in from `name`. */
+  /** Without duplicates. An alias without a namespace has the namespace of `name`. */
   readonly aliases: readonly AvroName[]
 }
 
@@ -46,7 +47,7 @@ export interface PrimitiveType extends Typed {
   readonly primitive: PrimitiveName
 }
 
-/** Mutable while its fields are read: they may refer to it. */
+/** Mutable while its fields are read, because they may refer to it. */
 export interface RecordType extends Named {
   readonly kind: 'record'
   readonly error: boolean
@@ -55,11 +56,11 @@ export interface RecordType extends Named {
   fields: readonly AvroField[]
   constantBytes: number | undefined
   /**
-   * The type whose values have the same bytes, if just one field takes any: that field's. Following it keeps a chain
-   * of records in records from costing more steps than it has bytes.
+   * If exactly one field takes bytes, the type of that field: its values have the same bytes. Following this link keeps
+   * a chain of records in records from costing more steps than it has bytes.
    */
   sameBytesAs: AvroType | undefined
-  /** Whether the type is mentioned by name anywhere, and so needs code that can be called. */
+  /** Whether the schema refers to the type by name, so that its code must be callable. */
   mentioned: boolean
 }
 
@@ -101,7 +102,7 @@ export interface AvroField {
   readonly properties: Properties
 }
 
-/** Throws AvroProblem for text that is not JSON, or not a schema. */
+/** Throws AvroProblem if the text is not JSON or not a schema. */
 export function parseSchema(text: string): AvroType {
   return new SchemaReader().schema(parseJson(text), '')
 }
@@ -111,7 +112,7 @@ export function fullName(name: AvroName): string {
 }
 
 const FIXED_BYTES_MAX = 2 ** 31 - 1 // as in Java, where it is an int
-const QUOTED_LENGTH_MAX = 100 // characters of the client's schema that a message repeats
+const QUOTED_LENGTH_MAX = 100 // characters of the client's schema that a message quotes
 
 const TYPE_WORDS: ReadonlySet<string> = new Set([
   ...['type', 'name', 'namespace', 'doc', 'aliases'],
@@ -134,7 +135,7 @@ const PRIMITIVE_BYTES: Record<PrimitiveName, number | undefined> = {
 class SchemaReader {
   readonly #named = new Map<string, NamedType>()
 
-  /** `namespace` is the one of the enclosing definition. */
+  /** `namespace` is that of the enclosing definition. */
   schema(json: Json, namespace: string): AvroType {
     if (typeof json === 'string') return this.#mention(json, namespace)
     if (isJsonArray(json)) return this.#union(json, namespace)
@@ -144,7 +145,7 @@ class SchemaReader {
 
   #mention(text: string, namespace: string): AvroType {
     if (isPrimitive(text)) return primitiveType(text, [])
-    // Java looks for a name without dots in no namespace too, when the enclosing one does not know it.
+    // If the enclosing namespace does not have a name without dots, Java looks for it without a namespace too.
     const type = this.#named.get(fullName(parseName(text, namespace))) ?? this.#named.get(text)
     if (type === undefined) throw new AvroProblem(`the schema does not define the name ${quoted(text)}`)
     if (type.kind === 'record') type.mentioned = true
@@ -287,7 +288,7 @@ function refuseTwins(record: RecordType): void {
   }
 }
 
-/** Its fields are known by now, save records that this one stands in; such a record has no constant size anyway. */
+/** All fields are known here, except records that contain this one; this record has no constant size then. */
 function settleSize(record: RecordType): void {
   let total: number | undefined = 0
   const sized: AvroType[] = []
@@ -304,7 +305,7 @@ function settleSize(record: RecordType): void {
   }
 }
 
-/** Follows records that only wrap one type. Each knows the end of its chain, except while it is being read. */
+/** Follows records that only wrap one type. Each has a link to the end of its chain, except while it is being read. */
 export function withoutWrapping(type: AvroType): AvroType {
   return type.kind === 'record' && type.sameBytesAs !== undefined ? withoutWrapping(type.sameBytesAs) : type
 }
@@ -351,7 +352,7 @@ function requiredText(json: JsonObject, member: string, what: string): string {
   return text
 }
 
-/** Java takes a `doc` or `namespace` that is no string for one that is not there. */
+/** Java ignores a `doc` or `namespace` that is not a string. */
 function optionalText(json: JsonObject, member: string): string | undefined {
   const value = json.get(member)
   return typeof value === 'string' ? value : undefined

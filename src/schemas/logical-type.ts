@@ -1,23 +1,23 @@
 /**
- * Logical types of Avro: what a value of an underlying type means. An unknown logical type, or one that does not fit its
- * underlying type, is ignored, as Avro requires.
+ * Logical types of Avro: the meaning of a value of an underlying type. An unknown logical type, or one that does not
+ * fit its underlying type, is ignored, as Avro requires.
  *
  *   decimal            bytes, fixed   unscaled two's complement, big-endian; 0 <= scale <= precision
  *   date               int            days since 1970-01-01
  *   time-…             int (millis), long (micros)   since midnight
  *   timestamp-…        long           since 1970-01-01T00:00:00Z, in millis, micros or nanos
- *   local-timestamp-…  long           the same, on the clock of wherever it is read
+ *   local-timestamp-…  long           the same, in the local time of the place where it is read
  *   uuid               string, fixed of 16 bytes
  */
 
-/** As it stands in a schema. */
+/** The attribute as the schema has it. */
 export interface LogicalAttribute {
   readonly name: string
   readonly precision?: number
   readonly scale?: number
 }
 
-/** `digits` are those of a second: 3 for millis, 6 for micros, 9 for nanos. */
+/** `digits` are the decimal digits of a second: 3 for millis, 6 for micros, 9 for nanos. */
 export type LogicalType =
   | { readonly kind: 'decimal'; readonly precision: number; readonly scale: number }
   | { readonly kind: 'date' }
@@ -26,15 +26,15 @@ export type LogicalType =
 
 export type SecondDigits = 3 | 6 | 9
 
-/** More digits take time that grows with their square to print; such a decimal is read as bytes. */
+/** The time to print a decimal grows with the square of its digits. A decimal with more digits is read as bytes. */
 export const DECIMAL_DIGITS_MAX = 1_000
-/** Of a DECIMAL in SQL, in Hive as in DuckDB. */
+/** The most digits of a DECIMAL in SQL, in Hive and in DuckDB. */
 export const SQL_DECIMAL_DIGITS_MAX = 38
 
 const UUID_BYTES = 16
 const DIGITS: Readonly<Record<string, SecondDigits>> = { millis: 3, micros: 6, nanos: 9 }
 
-/** `base` is the underlying type; `size` is that of a fixed. */
+/** `base` is the underlying type. `size` is the size of a fixed. */
 export function logicalType(
   base: string,
   size: number | undefined,
@@ -68,12 +68,12 @@ function decimal(
   return { kind: 'decimal', precision, scale }
 }
 
-/** The most digits of which every number fits a fixed of this size. */
+/** The most digits of a decimal such that all its values fit a fixed of this size. */
 function decimalDigitsOf(size: number): number {
   return Math.floor((8 * size - 1) * Math.log10(2))
 }
 
-/** Logical types without a column type that the clients of CDAP know; their values are texts. */
+/** Logical types for which CDAP's clients have no column type. Their values are texts. */
 export function isText(type: LogicalType): boolean {
   return (
     type.kind === 'time' ||

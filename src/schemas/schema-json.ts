@@ -1,21 +1,21 @@
 /**
- * The JSON form of schemas: parsed JSON -> Schema. The way back is schema-print.ts.
+ * The JSON form of schemas: parsed JSON -> Schema. schema-print.ts converts schemas back to JSON.
  *
- *   schema:  "string"                                            a simple type, or one defined before, by name
+ *   schema:  "string"                                            a simple type, or the name of a type defined before
  *            ["string", "null"]                                  a union
  *            {"type":"int"}                                      the same as "int"
- *            {"type":schema}                                     the same as the schema in it
+ *            {"type":schema}                                     the same as that schema
  *            {"type":"record","name":…,"fields":[{"name":…,"type":schema},…]}
  *            {"type":"array","items":schema}
  *            {"type":"map","keys":schema,"values":schema}        without keys they are strings, as in Avro
  *            {"type":"enum","symbols":[…]}                       and a name, in Avro
- *            {"type":"fixed","name":…,"size":…}                  Avro's
+ *            {"type":"fixed","name":…,"size":…}                  in Avro only
  *
- * Type words are read in any case and members in any order. Members that only Avro knows are kept (avro-attributes.ts);
- * members that no reader uses (doc, order, others) are skipped.
+ * Type words are accepted in any case and members in any order. Members that only Avro uses are kept
+ * (avro-attributes.ts); members that no reader uses (doc, order, others) are skipped.
  *
- * A name means its latest definition so far: the one of the namespace around it, else the one written like this. Type
- * words in lower case win over names, and names over type words in another case.
+ * A name refers to its latest definition so far: the one in the enclosing namespace, else the one with exactly this
+ * text. Type words in lower case have priority over names, and names over type words in another case.
  */
 import {
   aliasesOf,
@@ -41,26 +41,26 @@ import { fullNameOf, namespaceOf } from './schema-print.ts'
 
 export { printAvroSchema, printSchema } from './schema-print.ts'
 
-/** Schemas within schemas; each step is one call deep. No real table is nested this deep. */
+/** Nesting of schemas. Each level is one recursive call. No real table is nested this deep. */
 export const SCHEMA_DEPTH_MAX = 32
 
-/** The JSON is not a schema. The message says where, as a path from the top: `$.fields.age.type`. */
+/** The JSON is not a schema. The message has the place, as a path from the top: `$.fields.age.type`. */
 export class SchemaError extends Error {
   override readonly name = 'SchemaError'
 }
 
 /**
- * Reads a schema from parsed JSON, in which objects may be Maps or plain objects, and numbers objects that keep their
- * text. Rejects with SchemaError whatever is not a schema.
+ * Reads a schema from parsed JSON, in which objects may be Maps or plain objects, and numbers may be objects that keep
+ * their text. Throws SchemaError if the JSON is not a schema.
  */
 export function parseSchema(json: unknown): Schema {
   return new SchemaReader().schema(json, '$', { depth: 1, namespace: '', isTop: true })
 }
 
-/** Reads a schema from strict JSON text, such as what printSchema has printed. */
+/** Reads a schema from strict JSON text, such as the output of printSchema. */
 export function parseSchemaText(text: string): Schema {
   try {
-    // A default may be a number that JSON.parse would round.
+    // JSON.parse would round some numbers in a default.
     return parseSchema(text.includes('"default"') ? parseJson(text) : JSON.parse(text))
   } catch (cause) {
     if (cause instanceof SyntaxError || cause instanceof AvroProblem)
@@ -76,9 +76,9 @@ const TYPE_WORDS: ReadonlySet<string> = new Set([
 
 interface Around {
   readonly depth: number
-  /** Nothing is around it, or only objects that stand for the schema in them. */
+  /** The schema is the whole JSON, or only objects `{"type":schema}` are around it. */
   readonly isTop: boolean
-  /** Of the definition around it. */
+  /** The namespace of the enclosing definition. */
   readonly namespace: string
 }
 
@@ -150,7 +150,7 @@ class SchemaReader {
     }
     const fields: Field[] = []
     const record: RecordSchema = { type: 'record', name, ...avroNaming(members), fields }
-    // Before its fields, which may refer to it.
+    // The record is defined before its fields are read, because they may refer to it.
     const fullName = this.#define(record, name, around.namespace)
     const inner = { depth: around.depth + 1, namespace: namespaceOf(fullName), isTop: false }
     const fieldNames = new Set<string>()
@@ -204,7 +204,7 @@ class SchemaReader {
     return schema
   }
 
-  /** Its full name. */
+  /** Returns the full name. */
   #define(schema: NamedSchema, name: string, enclosing: string): string {
     const fullName = fullNameOf(name, schema.namespace, enclosing)
     this.#named.set(name, schema)
@@ -230,7 +230,7 @@ function parseSymbols(json: unknown, path: string): readonly string[] {
   return [...symbols]
 }
 
-/** The members of a JSON object: those of a Map, or the own ones of any other object. Undefined for anything else. */
+/** The members of a JSON object: those of a Map, or the own members of another object. Undefined for other values. */
 function membersOf(json: unknown): ReadonlyMap<string, unknown> | undefined {
   if (json instanceof Map) return json
   return typeof json === 'object' && json !== null ? new Map(Object.entries(json)) : undefined

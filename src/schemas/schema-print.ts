@@ -1,8 +1,8 @@
 /**
- * Schemas as text, minified, with members in a fixed order. It is kept in the catalog: changing it is a decision.
+ * Schemas as text, minified, with members in a fixed order. The catalog stores this text: changing it is a decision.
  *
  *   printSchema       the CDAP dialect: {"type","name","fields":[{"name","type"}]}, enums without a name
- *   printAvroSchema   with all that Avro knows; the same text for a schema that has nothing of it
+ *   printAvroSchema   with all members that Avro uses; the same text for a schema that has none of them
  *
  *   {"type":"record","name","namespace"?,"aliases"?,"fields":[{"name","type","default"?,"aliases"?}]}
  *   {"type":"enum","name"?,"namespace"?,"aliases"?,"symbols","default"?}
@@ -12,7 +12,7 @@
 import type { LogicalAttribute } from './logical-type.ts'
 import type { AvroNaming, Field, NamedSchema, RecordSchema, Schema } from './schema.ts'
 
-/** Two schemas that mean the same have the same one. */
+/** Schemas with the same meaning have the same text. */
 export function printSchema(schema: Schema): string {
   return print(schema, new Map())
 }
@@ -24,7 +24,7 @@ export function printAvroSchema(schema: Schema): string {
 function print(schema: Schema, printed: Map<string, RecordSchema>): string {
   switch (schema.type) {
     case 'record': {
-      // Printed before under this name, and no other since: the name is enough, and the only way out of a cycle.
+      // Printed already, and no other record of this name since: the name is enough. It is also what ends a cycle.
       if (printed.get(schema.name) === schema) return text(schema.name)
       printed.set(schema.name, schema)
       const fields = schema.fields.map(
@@ -48,11 +48,11 @@ function print(schema: Schema, printed: Map<string, RecordSchema>): string {
 }
 
 class AvroPrinter {
-  /** The latest type printed under a full name. */
+  /** The latest type that was printed, by full name. */
   readonly #latest = new Map<string, NamedSchema>()
   readonly #names = new Map<NamedSchema, string>()
 
-  /** `namespace` is the one of the definition around it. */
+  /** `namespace` is that of the enclosing definition. */
   schema(schema: Schema, namespace: string): string {
     switch (schema.type) {
       case 'array':
@@ -102,7 +102,7 @@ class AvroPrinter {
   }
 }
 
-/** Of a name as it is written, in a definition whose namespace is `enclosing`. */
+/** The full name of a name in a definition whose enclosing namespace is `enclosing`. */
 export function fullNameOf(name: string, namespace: string | undefined, enclosing: string): string {
   if (name.includes('.')) return name
   const own = namespace ?? enclosing

@@ -1,10 +1,11 @@
 /**
- * The schema of records, as formats and SQL see it: the CDAP dialect of Avro's schemas.
+ * The schema of records, for formats and SQL: the CDAP dialect of Avro's schemas.
  *
- * It differs from Avro: maps have a key schema, enums need no name, and names may be any text. What Avro has besides
- * (namespaces, aliases, defaults, logical types, fixed) is kept as it was written, for the format avro; the others
- * ignore it. A type that is referred to by name, inside its own definition included, is the very same object at every
- * place, so a schema may hold cycles and a walk over it must remember which records it has seen.
+ * It differs from Avro: maps have a key schema, enums need no name, and names may be any text. The additional
+ * attributes of Avro (namespaces, aliases, defaults, logical types, fixed) are kept as they were written, for the
+ * format avro; other formats ignore them. A reference by name, also one inside the definition itself, is the same
+ * object as the definition. So a schema may contain cycles, and code that walks it must remember the records it has
+ * visited.
  */
 import type { LogicalAttribute } from './logical-type.ts'
 
@@ -15,20 +16,20 @@ export interface SimpleSchema {
   readonly logical?: LogicalAttribute
 }
 
-/** What Avro knows of a type with a name, as it was written. */
+/** The attributes that Avro has for named types, as they were written. */
 export interface AvroNaming {
   readonly namespace?: string
   readonly aliases?: readonly string[]
-  /** Why Avro rejects the type, as a sentence without its subject. Only the format avro reads it. */
+  /** Why Avro rejects the type, as a sentence without its subject. Only the format avro uses it. */
   readonly flaw?: string
 }
 
 export interface EnumSchema extends AvroNaming {
   readonly type: 'enum'
   readonly name?: string
-  /** What a symbol is read as that is not in the list. */
+  /** The symbol that replaces a symbol which is not in the list. */
   readonly default?: string
-  /** At least one, each once. */
+  /** At least one symbol, each once. */
   readonly symbols: readonly string[]
 }
 
@@ -43,7 +44,7 @@ export interface MapSchema {
   readonly values: Schema
 }
 
-/** Avro's alone. */
+/** Only Avro has this type. */
 export interface FixedSchema extends AvroNaming {
   readonly type: 'fixed'
   readonly name: string
@@ -54,20 +55,20 @@ export interface FixedSchema extends AvroNaming {
 export interface RecordSchema extends AvroNaming {
   readonly type: 'record'
   readonly name: string
-  /** Each name once, case-sensitively; at least one, save in a record within another. */
+  /** Each name once, case-sensitively. At least one field, except in a record within another. */
   readonly fields: readonly Field[]
 }
 
 export interface UnionSchema {
   readonly type: 'union'
-  /** At least one. */
+  /** At least one member. */
   readonly members: readonly Schema[]
 }
 
 export interface Field {
   readonly name: string
   readonly schema: Schema
-  /** What a record has that was written without the field, as JSON. */
+  /** The value of the field, as JSON, for a record that was written without it. */
   readonly default?: string
   readonly aliases?: readonly string[]
   readonly flaw?: string
@@ -88,8 +89,8 @@ export const SIMPLE_TYPES: readonly SimpleType[] = [
 ]
 
 /**
- * What a nullable schema is when it is not null: `string` of `["string","null"]`, in either order. Undefined if the
- * schema is not nullable, which means a union of exactly two members of which exactly one is null.
+ * The schema of the values that are not null: `string` for `["string","null"]`, in either order. Undefined if the
+ * schema is not nullable. A nullable schema is a union of exactly two members of which exactly one is null.
  */
 export function nonNullable(schema: Schema): Schema | undefined {
   if (schema.type !== 'union' || schema.members.length !== 2) return undefined
@@ -111,7 +112,7 @@ export function simple(type: SimpleType): SimpleSchema {
   return { type }
 }
 
-/** The order that CDAP prints: the type first, then null. */
+/** In the order of CDAP: the type first, then null. */
 export function nullable(schema: Schema): UnionSchema {
   return { type: 'union', members: [schema, simple('null')] }
 }

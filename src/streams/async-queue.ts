@@ -1,12 +1,12 @@
 /**
- * The queue behind `/async`: events that have been answered 202 and wait for the next group of the log.
+ * The queue behind `/async`: events that have been answered 202 and wait for the next group commit of the log.
  *
- * It is bounded in bytes. When it is full, the request waits until its own event is written: the back-pressure that
- * CDAP had, so that a fast producer slows down instead of filling the memory.
+ * The queue is bounded in bytes. When it is full, the request waits until its own event is written. CDAP has the same
+ * back-pressure: a fast producer slows down instead of filling the memory.
  */
 import type { EventData } from '../../storage/log.ts'
 
-/** About what an event with its promises takes in memory beside its bytes. */
+/** Approximate memory of an event and its promises, in addition to its bytes. */
 const EVENT_OVERHEAD_BYTES = 512
 
 export class AsyncQueue {
@@ -23,8 +23,8 @@ export class AsyncQueue {
   }
 
   /**
-   * Undefined if the event may be answered now; else a promise that resolves when it may. `onLost` is called if the write fails
-   * after the answer.
+   * Undefined if the event may be answered now; otherwise a promise that resolves when it may be answered. `onLost` is
+   * called if the write fails after the answer.
    */
   accept(
     event: EventData,

@@ -1,6 +1,6 @@
 /**
- * The catalog's JSON documents for streams and namespaces. Defaults are left out, so that ten thousand plain streams
- * cost little and share one object when they are read back.
+ * The catalog's JSON documents for streams and namespaces. Defaults are omitted, so that ten thousand streams with
+ * default properties take little space and share one object in memory.
  *
  *   stream:    {"log": number, "createdMs"?: number, "ttlSeconds"?: string, "format"?: {"name", "schema", "settings": [[key, value], …]},
  *               "notificationThresholdMb"?: number, "description"?: string, "principal"?: string,
@@ -29,14 +29,14 @@ interface FormatDocument {
 
 interface StreamDocument {
   readonly log: LogId
-  /** Missing if the stream was made by a version that did not record it, or was imported from a backup. */
+  /** Missing if the stream was created by a version that did not record the time, or was imported from a backup. */
   readonly createdMs?: number
   readonly ttlSeconds?: string
   readonly format?: FormatDocument
   readonly notificationThresholdMb?: number
   readonly description?: string
   readonly principal?: string
-  /** Missing: the stream is still on its first log. */
+  /** Missing if the stream still has its first log. */
   readonly firstLog?: LogId
   readonly views?: readonly ViewDocument[]
   readonly tableDisabled?: boolean

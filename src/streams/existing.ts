@@ -1,10 +1,10 @@
-/** Streams and views that a request is about: found, or refused with the text of CDAP. */
+/** Finds the stream or view of a request, or throws the error with CDAP's text. */
 import { ServiceError } from '../service-error.ts'
 import type { StreamId, ViewName } from './names.ts'
 import type { Registry, Stream } from './registry.ts'
 import type { View } from './view.ts'
 
-/** A stream, or with `view` that view of it. */
+/** A stream, or, with `view`, that view of it. */
 export interface EntityId extends StreamId {
   readonly view?: ViewName
 }

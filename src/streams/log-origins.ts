@@ -1,7 +1,7 @@
-/** Which store, and which opening of it, wrote the events of a log: a cursor has both beside its position. */
+/** The store, and the opening of it, that wrote the events of a log. A cursor contains both in addition to its position. */
 import type { EventLog, LogId, Stretch } from '../../storage/log.ts'
 
-/** The epoch of events from before openings were counted, or of which it is not known any more. */
+/** The epoch of events whose opening is unknown, for example because they were written before openings were counted. */
 export const UNKNOWN_EPOCH = 0
 
 /** The origin of the events `[beginSequence, endSequence)`. */

@@ -1,5 +1,6 @@
 /**
- * The names clients choose, and their grammars; the only place where text becomes a StreamName or another branded name.
+ * The names that clients choose, and their grammars. Only this file converts text to a StreamName or another branded
+ * name.
  *
  *   stream:             [a-zA-Z0-9_-]+
  *   view:               [a-zA-Z0-9_-]+
@@ -7,7 +8,7 @@
  *   application:        [a-zA-Z0-9_-]+
  *   program:            [a-zA-Z0-9_-]+
  *
- * Names are case-sensitive. Because none may hold a dot, `<stream>.` is an unambiguous header prefix.
+ * Names are case-sensitive. No name contains a dot, so `<stream>.` is an unambiguous header prefix.
  */
 import { ServiceError } from '../service-error.ts'
 
@@ -26,29 +27,32 @@ export interface StreamId {
   readonly stream: StreamName
 }
 
-/** A stream as one text: the key of maps and of catalog documents. Names hold no colon, so two streams never have one key. */
+/**
+ * A stream as one text: the key of maps and of catalog documents. Names contain no colon, so two streams never have the
+ * same key.
+ */
 export function streamKey({ namespace, stream }: StreamId): string {
   return `${namespace}:${stream}`
 }
 
 /**
- * The longest name in bytes, which are characters: the grammars are ASCII. CDAP has no limit of its own, but every name
- * travels in a request line and comes back as the prefix of event headers, and Node refuses a request whose line and
- * headers pass 16 KiB together. A quarter of a KiB is what file systems and Kafka allow for such names, so four times
- * that is enough for every client, while two names in one path still leave most of the 16 KiB to headers.
+ * The most bytes of a name. The grammars are ASCII, so these are also characters. CDAP has no limit of its own, but
+ * every name is part of a request line and of the prefix of event headers in responses, and Node refuses a request
+ * whose line and headers exceed 16 KiB together. File systems and Kafka allow a quarter of a KiB for such names. Four
+ * times that is enough for every client, and two names in one path still leave most of the 16 KiB to headers.
  */
 export const NAME_BYTES_MAX = 1024
 
 export const DEFAULT_NAMESPACE = 'default' as NamespaceName
 
-/** The grammars of these two as regular expressions, for paths that are matched as a whole. */
+/** The grammars of these two names as regular expressions, for code that matches whole paths. */
 export const STREAM_NAME = '[a-zA-Z0-9_-]+'
 export const NAMESPACE_NAME = '[a-zA-Z0-9_]+'
 
 const WITH_HYPHEN = new RegExp(`^${STREAM_NAME}$`)
 const WITHOUT_HYPHEN = new RegExp(`^${NAMESPACE_NAME}$`)
 
-/** The stream named in a path. CDAP prints the class name of the exception it wrapped, and clients have seen it. */
+/** The stream named in a path. The error text has the class name of CDAP's wrapped exception, because clients know it. */
 export function parseStreamName(text: string): StreamName {
   checkLength('stream', text)
   if (!WITH_HYPHEN.test(text)) {
@@ -79,7 +83,7 @@ export function parseNamespaceName(text: string): NamespaceName {
   return text as NamespaceName
 }
 
-/** The name of a namespace to be created, for which CDAP has another text. */
+/** The name of a namespace to create. CDAP has another error text for it. */
 export function parseNewNamespaceName(text: string): NamespaceName {
   checkLength('namespace', text)
   if (!WITHOUT_HYPHEN.test(text)) {
@@ -101,7 +105,7 @@ export function parseProgramName(text: string): ProgramName {
   return text as ProgramName
 }
 
-/** A name that was parsed before it was stored, read back. */
+/** A stored name, read back. It was checked before it was stored. */
 export function trustedName<Name extends StreamName | NamespaceName | ViewName>(text: string): Name {
   return text as Name
 }

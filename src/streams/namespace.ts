@@ -1,22 +1,22 @@
 /** Properties of a namespace, checked by src/http/cdap/namespace-json.ts. */
 
-/** Keeps the JSON type that was sent. A number keeps its source text: `1.50`, and more digits than a double has. */
+/** Keeps the JSON type that the client sent. A number keeps its source text: `1.50`, and more digits than a double has. */
 export type SettingValue = string | boolean | { readonly number: string }
 
 export interface NamespaceProperties {
-  /** Missing reads back as the empty text. */
+  /** A missing description is read back as the empty text. */
   readonly description: string
-  /** In the client's order. A Map, so that no key is special. */
+  /** In the client's order. A Map, so that no key has a special meaning. */
   readonly config: ReadonlyMap<string, SettingValue>
-  /** Kerberos principal and the place of its keytab: both or neither. */
+  /** Kerberos principal and the location of its keytab: both or neither. */
   readonly principal?: string
   readonly keytabUri?: string
 }
 
-/** The properties that one request sets; others stay as they are. */
+/** The properties that one request sets. The others do not change. */
 export type NamespaceChange = Partial<NamespaceProperties>
 
-/** Setting of every namespace that names none: the queue CDAP gives its jobs to. */
+/** A setting of every namespace that does not set it: the queue to which CDAP submits its jobs. */
 export const SCHEDULER_QUEUE_NAME = 'scheduler.queue.name'
 
 export const DEFAULT_NAMESPACE_PROPERTIES: NamespaceProperties = Object.freeze({
@@ -24,7 +24,7 @@ export const DEFAULT_NAMESPACE_PROPERTIES: NamespaceProperties = Object.freeze({
   config: new Map<string, SettingValue>([[SCHEDULER_QUEUE_NAME, '']]),
 })
 
-/** `current` with what `change` names replaced; `config` is merged setting by setting. */
+/** `current` with the properties of `change`; `config` is merged setting by setting. */
 export function mergeNamespaceProperties(
   current: NamespaceProperties,
   change: NamespaceChange,

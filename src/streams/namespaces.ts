@@ -1,4 +1,4 @@
-/** The namespaces service: streams live in namespaces, `default` is always there. */
+/** The namespaces service. Streams live in namespaces; `default` always exists. */
 import { ServiceError } from '../service-error.ts'
 import type { NamespaceName } from './names.ts'
 import {
@@ -26,11 +26,11 @@ export class Namespaces {
     this.#deletable = deletable
   }
 
-  /** `default` first, then in the order of their names; one by one. */
+  /** Yields `default` first, then the others in the order of their names. */
   *list(): Generator<NamedNamespace> {
     for (const name of this.#registry.namespaceNames()) {
       const properties = this.#registry.namespace(name)
-      if (properties !== undefined) yield { name, properties } // else it was deleted meanwhile
+      if (properties !== undefined) yield { name, properties } // otherwise it was deleted since
     }
   }
 
@@ -41,7 +41,7 @@ export class Namespaces {
     return { name, properties }
   }
 
-  /** An existing one is left as it is. */
+  /** Does not change an existing namespace. */
   create(name: NamespaceName, change: NamespaceChange): Promise<'created' | 'exists'> {
     return this.#registry.change(async () => {
       if (RESERVED.has(name)) {
@@ -63,7 +63,7 @@ export class Namespaces {
     })
   }
 
-  /** With all its streams. */
+  /** Deletes the namespace and all its streams. */
   delete(name: NamespaceName): Promise<void> {
     return this.#registry.change(async () => {
       if (!this.#deletable) {

@@ -1,9 +1,9 @@
 /**
- * The streams of one namespace, by name and in the order of their names.
+ * The streams of one namespace, by name, and in the order of their names.
  *
- * The order is an array that is replaced, never changed: a reader may walk it in slices while streams come and go. It is
- * sorted at its first use. After that a change costs a search and a copy, so that neither a list nor a change sorts
- * thousands of names.
+ * The order is an array that is replaced, never changed: a reader may walk it in slices while streams are created and
+ * deleted. It is sorted at its first use. After that a change costs a search and a copy, so that neither a list nor a
+ * change sorts thousands of names.
  */
 import type { StreamName } from './names.ts'
 
@@ -11,7 +11,7 @@ export interface Named {
   readonly id: { readonly stream: StreamName }
 }
 
-/** A name, or the beginning of names with `*` behind it. */
+/** A name, or a prefix of names followed by `*`. */
 export type NamePattern = string
 
 export class OrderedStreams<S extends Named> {
@@ -26,7 +26,7 @@ export class OrderedStreams<S extends Named> {
     return this.#byName.size
   }
 
-  /** In no order. */
+  /** In no particular order. */
   values(): IterableIterator<S> {
     return this.#byName.values()
   }
@@ -50,7 +50,7 @@ export class OrderedStreams<S extends Named> {
     return this.#ordered
   }
 
-  /** Streams that match any of the patterns, each once, in the order of their names. The cost depends on the matches only. */
+  /** Streams that match any of the patterns, each once, in the order of their names. The cost depends only on the matches. */
   matching(patterns: readonly NamePattern[]): readonly S[] {
     const all = this.ordered()
     const ranges = patterns
@@ -87,11 +87,11 @@ function rangeOf(all: readonly Named[], pattern: NamePattern): Range {
     return { begin, end: all[begin]?.id.stream === pattern ? begin + 1 : begin }
   }
   const beginning = pattern.slice(0, -1)
-  // Names are ASCII: U+FFFF stands behind every name that begins like this.
+  // Names are ASCII, so U+FFFF sorts after every name with this prefix.
   return { begin: indexOf(all, beginning), end: indexOf(all, `${beginning}\uffff`) }
 }
 
-/** Of the first name that is not before this one. */
+/** The index of the first name that is not before this one. */
 function indexOf(all: readonly Named[], name: string): number {
   let low = 0
   let high = all.length

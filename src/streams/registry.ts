@@ -1,12 +1,12 @@
 /**
- * Which namespaces and streams exist, what they are set to, and which log each stream points to.
+ * The namespaces and streams that exist, their properties, and the log that each stream points to.
  *
- * Memory answers every question; the catalog is the durable copy. Changes are made one after another, each durable
- * before it is seen.
+ * All reads are served from memory; the catalog is the durable copy. Changes run one after another, and each is durable
+ * before it is visible.
  *
- * Catalog:  namespaces/<namespace>, streams/<namespace>:<stream>, counters/logs (the last LogId handed out)
+ * Catalog:  namespaces/<namespace>, streams/<namespace>:<stream>, counters/logs (the last LogId assigned)
  *
- * What other modules keep for a stream is removed with it, in the same commit: see RemovalHook.
+ * Documents that other modules store for a stream are removed with it, in the same commit: see RemovalHook.
  */
 import type { Catalog, CatalogChange } from '../../storage/catalog.ts'
 import type { LogId } from '../../storage/log.ts'
@@ -33,38 +33,38 @@ import type { StreamProperties } from './properties.ts'
 import { StreamCounts } from './traffic.ts'
 import { NO_VIEWS, type StreamViews } from './view.ts'
 
-/** A stream as it is now; replaced as a whole when anything about it changes. */
+/** The present state of a stream. A change replaces the whole object. */
 export interface Stream {
   readonly id: StreamId
-  /** Where its events are. Truncating points it to a fresh log. */
+  /** The log that contains its events. Truncating points the stream to a new log. */
   readonly log: LogId
-  /** The log it began with. Of two streams the older one has the lower first log, whatever was emptied since. */
+  /** The first log of the stream. An older stream has a lower first log, even if streams have been truncated since. */
   readonly firstLog: LogId
   readonly properties: StreamProperties
   readonly views: StreamViews
-  /** Its own table was taken away; those of its views are there all the same. */
+  /** The table of the stream itself is disabled. The tables of its views still exist. */
   readonly tableDisabled: boolean
   /** Milliseconds since 1970; undefined if it was not recorded. */
   readonly createdMs: number | undefined
-  /** The same object as long as the stream exists. */
+  /** The same object for the whole life of the stream. */
   readonly counts: StreamCounts
-  /** Another object has taken its place since, or the stream is gone. */
+  /** Another object has replaced this one, or the stream has been deleted. */
   isReplaced: boolean
 }
 
-/** A module that keeps documents of its own for streams. */
+/** A module that stores documents of its own for streams. */
 export interface RemovalHook {
-  /** Further changes to commit when these streams are removed, and their whole namespace if one is named. */
+  /** Further changes to commit when these streams, and with `namespace` their whole namespace, are removed. */
   changesOnRemoval(streams: readonly Stream[], namespace: NamespaceName | undefined): readonly CatalogChange[]
-  /** They have been removed. */
+  /** Called after they have been removed. */
   removed(streams: readonly Stream[], namespace: NamespaceName | undefined): void
-  /** The same where only a view is removed. */
+  /** The same for the removal of only a view. */
   changesOnViewRemoval?(stream: Stream, view: ViewName): readonly CatalogChange[]
   viewRemoved?(stream: Stream, view: ViewName): void
 }
 
 interface Namespace {
-  /** The one string that the ids of all its streams share. */
+  /** The ids of all its streams share this string object. */
   readonly name: NamespaceName
   properties: NamespaceProperties
   readonly streams: OrderedStreams<Stream>
@@ -73,7 +73,7 @@ interface Namespace {
 /** Called with every stream that is new (`before` undefined), removed (`now` undefined) or changed. */
 export type OnStreamChange = (before: Stream | undefined, now: Stream | undefined) => void
 
-/** Which streams of a namespace a client may see, as patterns of their names. */
+/** The streams of a namespace that a client may see, as patterns of their names. */
 export type VisibleNames = (namespace: NamespaceName) => readonly NamePattern[]
 
 const FIRST_PROPERTIES_OF_DEFAULT: NamespaceProperties = {
@@ -84,12 +84,12 @@ const FIRST_PROPERTIES_OF_DEFAULT: NamespaceProperties = {
 export class Registry {
   readonly #catalog: Catalog
   readonly #namespaces = new Map<NamespaceName, Namespace>()
-  /** In order; undefined when one has come or gone. */
+  /** In order; undefined after one has been created or deleted. */
   #namespaceNames: readonly NamespaceName[] | undefined
   readonly #removalHooks: RemovalHook[] = []
   readonly #watchers: OnStreamChange[] = []
   #lastLog: LogId = 0
-  /** One change at a time. */
+  /** Changes run one at a time. */
   readonly #changing = new Mutex()
 
   private constructor(catalog: Catalog) {
@@ -107,7 +107,8 @@ export class Registry {
       const namespace = registry.#namespaces.get(trustedName<NamespaceName>(id.slice(0, colon)))
       const stream = trustedName<StreamName>(id.slice(colon + 1))
       const stored = decodeStreamDocument(id, document)
-      // Made and deleted together, so this cannot be: to leave the stream out would be to have its events removed.
+      // Namespace and stream are created and deleted together, so this is damage. If the stream were omitted, the
+      // janitor would remove its events.
       if (namespace === undefined)
         throw new StorageError('corrupt', `the namespace of stream ${id} is missing`)
       const streamId = { namespace: namespace.name, stream }
@@ -142,12 +143,12 @@ export class Registry {
     return this.#namespaces.get(namespace)?.streams.ordered() ?? []
   }
 
-  /** Of these the ones with a name that fits any of the patterns. */
+  /** The streams of the namespace whose name matches any of the patterns. */
   streamsMatching(namespace: NamespaceName, patterns: readonly NamePattern[]): readonly Stream[] {
     return this.#namespaces.get(namespace)?.streams.matching(patterns) ?? []
   }
 
-  /** Of all namespaces, or the one that is named. */
+  /** The visible streams of all namespaces, or of the given one. */
   *visibleStreams(visible: VisibleNames, namespace?: NamespaceName): Generator<Stream> {
     const namespaces = namespace === undefined ? this.#namespaces.keys() : [namespace]
     for (const name of namespaces) yield* this.streamsMatching(name, visible(name))
@@ -172,22 +173,22 @@ export class Registry {
     this.#removalHooks.push(hook)
   }
 
-  /** For indexes of streams: `onChange` is called at once, in the same iteration of the event loop. */
+  /** For indexes of streams. `onChange` is called synchronously after each change. */
   watch(onChange: OnStreamChange): void {
     this.#watchers.push(onChange)
   }
 
-  /** Runs `change` when every change before it has ended, so that nothing changes between its reads and its writes. */
+  /** Runs `change` after all earlier changes have ended, so that the data stay the same between its reads and its writes. */
   change<T>(change: () => Promise<T>): Promise<T> {
     return this.#changing.run(change)
   }
 
-  /** The last LogId handed out: every stream made from now on has a higher first log. */
+  /** The last LogId assigned. Every stream created later has a higher first log. */
   get lastLog(): LogId {
     return this.#lastLog
   }
 
-  // Below: only inside `change`.
+  // The methods below must only be called inside `change`.
 
   async putNamespace(name: NamespaceName, properties: NamespaceProperties): Promise<void> {
     await this.#catalog.commit([namespaceChange(name, encodeNamespaceDocument(properties))])
@@ -196,7 +197,7 @@ export class Registry {
     else existing.properties = properties
   }
 
-  /** With all its streams. The default namespace stays, empty and as it was at first. */
+  /** Removes the namespace and all its streams. The default namespace stays, empty and with its first properties. */
   async removeNamespace(name: NamespaceName): Promise<void> {
     const streams = this.streamsOf(name)
     await this.#catalog.commit([...this.#removal(streams, name), namespaceChange(name, undefined)])
@@ -207,7 +208,7 @@ export class Registry {
     for (const hook of this.#removalHooks) hook.removed(streams, name)
   }
 
-  /** A stream with these properties on a fresh log; also how an existing one is emptied: then it keeps its age. */
+  /** Puts a stream with these properties on a new log. Truncating uses this too: an existing stream keeps its age. */
   async putOnFreshLog(id: StreamId, properties: StreamProperties, createdMs?: number): Promise<void> {
     const log = this.#lastLog + 1
     const stream = this.#streamOn(id, log, properties, createdMs)
@@ -216,7 +217,10 @@ export class Registry {
     this.#set(stream)
   }
 
-  /** Hands out a LogId that no stream has had, to be filled before any stream points to it: then `putOnLog`. */
+  /**
+   * Assigns a LogId that no stream has had. The caller fills the log before any stream points to it, and then calls
+   * `putOnLog`.
+   */
   async reserveLog(): Promise<LogId> {
     const log = this.#lastLog + 1
     await this.#catalog.commit([logCounterChange(log)])
@@ -224,7 +228,7 @@ export class Registry {
     return log
   }
 
-  /** A stream with these properties on a log from `reserveLog`. */
+  /** Puts a stream with these properties on a log from `reserveLog`. */
   async putOnLog(id: StreamId, log: LogId, properties: StreamProperties): Promise<void> {
     await this.#put(this.#streamOn(id, log, properties, undefined))
   }
@@ -267,7 +271,7 @@ export class Registry {
     ]
   }
 
-  /** With what an existing stream of this name has beside its log. */
+  /** The stream keeps the other attributes of an existing stream of this name. */
   #streamOn(id: StreamId, log: LogId, properties: StreamProperties, createdMs: number | undefined): Stream {
     const existing = this.find(id.namespace, id.stream)
     return {

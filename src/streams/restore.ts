@@ -1,4 +1,4 @@
-/** Fills streams of a store that is not being served with events that have timestamps already. */
+/** Fills streams of a store that is not being served with events that already have timestamps. */
 import type { EventLog, LogRestore } from '../../storage/log.ts'
 import { existingStream } from './existing.ts'
 import type { StreamId } from './names.ts'
@@ -7,9 +7,9 @@ import type { StreamProperties } from './properties.ts'
 import type { Registry, Stream } from './registry.ts'
 
 /**
- * Gives the stream these properties and the events that `fill` adds; makes the stream and its namespace if they are missing. If
- * `fill` throws, the stream stays as it was. It points to the new log only once all events are on disk; the janitor drops an
- * unfinished log.
+ * Sets the properties of the stream and replaces its events by those that `fill` adds. Creates the stream and its
+ * namespace if they are missing. If `fill` throws, the stream does not change. The stream points to the new log only
+ * once all events are on disk; the janitor drops an unfinished log.
  */
 export function restoreStream(
   { registry, log }: { readonly registry: Registry; readonly log: EventLog },
@@ -30,7 +30,8 @@ export function restoreStream(
 }
 
 /**
- * Gives an existing stream these views, which are younger than all present streams, and its own table unless it is disabled.
+ * Gives an existing stream these views, which count as younger than all present streams, and its own table unless it is
+ * disabled.
  */
 export function restoreTables(
   registry: Registry,

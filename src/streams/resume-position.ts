@@ -1,18 +1,18 @@
 /**
- * Where a read continues after a cursor, or why it cannot. A cursor is accepted only if its event is in this store, or was until
- * it was truncated, deleted or expired. All others are refused, because a guess would skip events
- * (docs/decisions/0007-cursors.md).
+ * Finds the position at which a read continues after a cursor, or refuses the cursor. A cursor is accepted only if its
+ * event is in this store, or was until it was truncated, deleted or expired. All other cursors are refused, because a
+ * guess would skip events (docs/decisions/0007-cursors.md).
  *
- *   a store that was restored, repaired or made anew has another identity
- *   a copy that an operator made and put back has other epochs from where it was made, and may be shorter
- *   a stream that was imported has a log that says so
- *   a cursor that names no store, from before there were identities, must have the time of the event
+ *   a store that was restored, repaired or created anew has another identity
+ *   a copy that was put back has other epochs for events written after the copy was made, and may have fewer events
+ *   the log of an imported stream is marked as restored
+ *   a cursor without an identity, of an older version, must have the time of the event
  */
 import type { EventLog, LogId, LogTail, Position } from '../../storage/log.ts'
 import { ServiceError } from '../service-error.ts'
 import { LogOrigins, UNKNOWN_EPOCH } from './log-origins.ts'
 
-/** Where a reader continues: a position in one log. A stream that was truncated since has another log. */
+/** Where a reader continues: a position in one log. After truncating, the stream has another log. */
 export interface Cursor {
   readonly log: LogId
   readonly position: Position
@@ -21,8 +21,8 @@ export interface Cursor {
 }
 
 /**
- * Undefined: at the first event, for the cursor is of a log that the stream had before. `log` is the one that it has now.
- * Rejects with ServiceError 'cursor_gone', or StorageError.
+ * Undefined: the read starts at the first event, because the cursor is of an earlier log of the stream. `log` is the
+ * present log. Rejects with ServiceError 'cursor_gone', or StorageError.
  */
 export async function resumePosition(
   events: EventLog,
@@ -45,23 +45,26 @@ export async function resumePosition(
   return position
 }
 
-/** As far as the tail says it. */
+/** Whether the position is in the log, as far as the tail shows it. */
 function isWithin(position: Position, tail: LogTail): boolean {
   if (position.sequence >= tail.nextSequence) return false
   if (isRightBefore(position, tail)) return position.timestampMs === tail.lastTimestampMs
   return position.timestampMs <= tail.lastTimestampMs
 }
 
-/** No event fits between this one and the tail, so it is the last. Where sequences have holes, the last may be before. */
+/**
+ * Whether no event fits between this position and the tail, so that it is the last event. If sequences have gaps, the
+ * last event may be an earlier one.
+ */
 function isRightBefore({ sequence }: Position, { nextSequence }: LogTail): boolean {
   return sequence + 1 === nextSequence
 }
 
 async function assertSameTime(events: EventLog, cursor: Cursor, tail: LogTail): Promise<void> {
   const { sequence, timestampMs } = cursor.position
-  if (isRightBefore(cursor.position, tail)) return // compared with the tail already
+  if (isRightBefore(cursor.position, tail)) return // isWithin has compared it with the tail
   const found = await events.locate(cursor.log, sequence)
-  // Of one that is gone nothing is known but that it was not younger than those that are left.
+  // If the event has been removed, only one fact is known: it was not younger than the remaining events.
   const isSame =
     found === undefined ? timestampMs <= tail.firstTimestampMs : found.timestampMs === timestampMs
   if (!isSame) throw gone(cursor, OTHER_HISTORY)

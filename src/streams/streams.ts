@@ -1,8 +1,8 @@
 /**
- * The streams service: operations on streams, their logs, and until when events are visible.
+ * The streams service: operations on streams and their logs, and the visibility of events.
  *
- * Every method takes parsed names and refuses with ServiceError. StorageError passes through: the disk, not the request, has
- * failed.
+ * Every method takes parsed names and refuses with ServiceError. A StorageError is passed on: its cause is the disk,
+ * not the request.
  */
 import type {
   EventBlock,
@@ -36,21 +36,21 @@ export type { Cursor } from './resume-position.ts'
 
 export interface StreamsOptions {
   readonly nowMs: () => number
-  /** Body and header bytes of events that have been answered 202 and are not on disk yet. */
+  /** Limit of body and header bytes of events that have been answered 202 and are not on disk yet. */
   readonly asyncQueueBytesMax: number
-  /** Called with every event that was answered 202 and then could not be written. */
+  /** Called with every event that could not be written after it was answered 202. */
   readonly onAsyncLost: (id: StreamId, error: unknown) => void
-  /** Whether there is disk space for events; always, unless this is set. */
+  /** Whether there is disk space for events. By default there always is. */
   readonly space?: Space
 }
 
 export interface Space {
   readonly low: boolean
-  /** The refusal of events while the space is low. */
+  /** The error for events while disk space is low. */
   refusal(): ServiceError
 }
 
-/** Events that no client waits for may wait for others. */
+/** A client does not wait for these events, so they may wait for other events to share a commit. */
 const LINGER = { linger: true } as const
 
 const ENOUGH_SPACE: Space = {
@@ -69,20 +69,20 @@ export interface EventQuery {
 /** The result of a query that matches at least one event. */
 export interface EventRead {
   readonly log: LogId
-  /** At least one block; the engine has read the first already. */
+  /** At least one block; the engine has already read the first one. */
   readonly blocks: NamedBlocks
-  /** Cursor of the last event handed out, if `limit` cut off others that match. */
+  /** The cursor of the last event returned, if `limit` excluded further matching events. */
   readonly next?: Cursor
 }
 
 /**
- * A batch for one stream: see StagedBatch. `commit` refuses if the stream has been deleted meanwhile; both refuse if the disk
- * space is low.
+ * A batch for one stream: see StagedBatch. `commit` rejects if the stream has been deleted since. `add` and `commit`
+ * reject if disk space is low.
  */
 export interface StreamBatch {
   add(slices: EventSlices, headers: EventHeaders): Promise<void>
   commit(): Promise<void>
-  /** The batch failed with this error. Counts it if the store is the reason. */
+  /** Call it when the batch has failed with this error. It counts the failure if the store is the cause. */
   failed(error: unknown): void
   discard(): Promise<void>
 }
@@ -104,16 +104,14 @@ export class Streams {
     this.#space = options.space ?? ENOUGH_SPACE
   }
 
-  /** In the order of their names: the visible ones, or all. */
+  /** The visible streams, or all, in the order of their names. */
   list(namespace: NamespaceName, visible?: VisibleNames): readonly Stream[] {
     this.assertNamespace(namespace)
     if (visible === undefined) return this.#registry.streamsOf(namespace)
     return this.#registry.streamsMatching(namespace, visible(namespace))
   }
 
-  /**
-   * Creates a stream, unless it exists: then nothing changes, and only a principal that differs is refused.
-   */
+  /** Creates a stream. If it exists, nothing changes, and only a different principal is refused. */
   create(id: StreamId, change: PropertiesChange): Promise<void> {
     return this.#registry.change(async () => {
       this.assertNamespace(id.namespace)
@@ -145,7 +143,7 @@ export class Streams {
     })
   }
 
-  /** Empties the stream at once and for good; its properties stay. The janitor frees the disk. */
+  /** Empties the stream immediately and permanently; its properties stay. The janitor frees the disk. */
   truncate(id: StreamId): Promise<void> {
     return this.#registry.change(async () => this.#registry.putOnFreshLog(id, this.get(id).properties))
   }
@@ -157,19 +155,22 @@ export class Streams {
     })
   }
 
-  /** Resolves once the event is on disk. If the stream was truncated since it was found, the event goes to its new log. */
+  /**
+   * Resolves once the event is on disk. If the stream has been truncated since the lookup, the event is written to its
+   * new log.
+   */
   append(stream: Stream, event: EventData): Promise<void> {
     return this.#append(stream, event, false)
   }
 
-  /** Resolves once the event is queued: at once, unless the queue is full; then once the event is on disk. */
+  /** Resolves when the event is queued. If the queue is full, resolves when the event is on disk. */
   appendAsync(stream: Stream, event: EventData): Promise<void> {
     if (stream.isReplaced) return this.#appendAsyncAgain(stream, event)
     const { counts } = stream
     const failure = this.#log.failure()
     if (failure !== undefined) {
       this.traffic.failed(counts)
-      return Promise.reject(failure) // nothing may be promised for later
+      return Promise.reject(failure) // an event that will fail must not be answered 202
     }
     if (this.#space.low) return Promise.reject(this.#refused(counts))
     const written = this.#append(stream, event, true)
@@ -207,7 +208,10 @@ export class Streams {
     )
   }
 
-  /** For a stream that was replaced since it was found. Rejects with ServiceError 'stream_not_found' if it is gone. */
+  /**
+   * For a stream that has been replaced since the lookup. Rejects with ServiceError 'stream_not_found' if it has been
+   * deleted.
+   */
   async #appendAgain({ id }: Stream, event: EventData, linger: boolean): Promise<void> {
     return this.#append(this.get(id), event, linger)
   }
@@ -221,7 +225,7 @@ export class Streams {
     return new NamedBatch(this.#log.stage(log), () => this.get(id), counts, this.#space, this.traffic)
   }
 
-  /** Undefined if no event matches. Events older than the ttl never match, also while they are still on disk. */
+  /** Undefined if no event matches. Events older than the TTL never match, even while they are still on disk. */
   async read(id: StreamId, query: EventQuery): Promise<EventRead | undefined> {
     const { log, properties } = this.get(id)
     const startMs = Math.max(query.startMs, earliestVisibleMs(this.#options.nowMs(), properties.ttlSeconds))
@@ -239,7 +243,7 @@ export class Streams {
     }
   }
 
-  /** The origins that cursors of this log have beside their position. Rejects with StorageError. */
+  /** The origins of this log, which cursors contain in addition to their position. Rejects with StorageError. */
   async originsOf(id: StreamId, log: LogId): Promise<LogOrigins> {
     try {
       return await LogOrigins.load(this.#log, log)
@@ -281,13 +285,13 @@ function isDropped(error: unknown): boolean {
   return error instanceof StorageError && error.code === 'dropped'
 }
 
-/** Adds the name of the stream to a report of damage: storage knows only its log. */
+/** Adds the name of the stream to an error about damage, because storage knows only its log. */
 function namingStream(id: StreamId, error: unknown): unknown {
   if (!(error instanceof StorageError) || error.code !== 'corrupt') return error
   return new StorageError('corrupt', `stream ${streamKey(id)}, ${error.message}`, { cause: error })
 }
 
-/** The blocks of a stream; damage in them is reported with its name. */
+/** The blocks of a stream. Errors about damage get the name of the stream. */
 class NamedBlocks implements AsyncIterableIterator<EventBlock, void, undefined> {
   readonly #id: StreamId
   readonly #blocks: AsyncIterator<EventBlock, void, undefined>
@@ -320,7 +324,7 @@ class NamedBatch implements StreamBatch {
   readonly #target: () => Stream
   readonly #space: Space
   readonly #traffic: Traffic
-  /** Of the stream as it was at the start of the batch. */
+  /** The counts of the stream as it was at the start of the batch. */
   readonly #counts: StreamCounts
   #events = 0
   #bytes = 0
@@ -353,7 +357,7 @@ class NamedBatch implements StreamBatch {
     if (this.#events > 0) this.#traffic.wrote(counts, this.#events, this.#bytes)
   }
 
-  /** Goes to the log that the stream has now, and again if that is dropped meanwhile. */
+  /** Commits to the present log of the stream, and repeats that if the log is dropped in between. */
   async #commitToStream(): Promise<void> {
     for (;;) {
       this.#staged.moveTo(this.#target().log)

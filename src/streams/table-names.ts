@@ -1,13 +1,15 @@
 /**
- * Names of tables: which stream or view a name in SQL means, for one reader.
+ * Names of tables: the stream or view that a name in SQL refers to, for one reader.
  *
- * A stream `a-b` is table `stream_a_b`, its view `v` table `stream_a_b_v`; case does not count. Several can claim one name:
+ * A stream `a-b` is table `stream_a_b`, and its view `v` table `stream_a_b_v`; case is ignored. If several claim one
+ * name:
  *
- *   a stream before a view, then the older before the younger; a view is as old as the streams made just before it
- *   claims of streams that the reader has no grant for do not count: a name never tells what else exists
+ *   a stream has priority over a view, then the older over the younger; a view is as old as the streams created just before it
+ *   claims of streams without a grant for the reader are ignored, so that a name does not reveal which other streams exist
  *
- * A name that begins with `stream_` belongs to the stream it spells, so a view cannot choose one; its default name has that
- * form, and the stream has precedence. A stream whose own table is disabled claims no name.
+ * A name that begins with `stream_` belongs to the stream that it spells, so a client cannot choose it for a view. The
+ * default name of a view has that form, but the stream has priority. A stream whose own table is disabled claims no
+ * name.
  */
 
 import type { FormatSpecification } from '../formats/format-specification.ts'
@@ -15,7 +17,7 @@ import type { NamespaceName, StreamId, StreamName, ViewName } from './names.ts'
 import type { Registry, Stream } from './registry.ts'
 import type { View } from './view.ts'
 
-/** Something that has, or would have, a table. */
+/** A stream or view that has a table, or would have it if no other claimed the name first. */
 export interface TableClaim {
   readonly table: string
   readonly stream: Stream
@@ -36,12 +38,12 @@ function cleaned(name: string): string {
   return name.replaceAll(/[-.]/g, '_').toLowerCase()
 }
 
-/** Whether the reader has a grant for a stream: claims of other streams do not count for it. */
+/** Whether the reader has a grant for a stream. Claims of streams without one are ignored. */
 export type MayKnow = (id: StreamId) => boolean
 
 const KNOWS_ALL: MayKnow = () => true
 
-/** All tables of a namespace that a reader may know, by their names, in the order of their streams. */
+/** All tables of a namespace that a reader may know, in the order of their streams. */
 export function tablesOf(
   registry: Registry,
   namespace: NamespaceName,
@@ -53,7 +55,7 @@ export function tablesOf(
   return new Map(claims.map((claim) => [claim.table, claim]))
 }
 
-/** Those of one stream and its views. */
+/** The tables of one stream and its views. */
 export function tablesOfStream(
   registry: Registry,
   stream: Stream,
@@ -65,7 +67,7 @@ export function tablesOfStream(
   })
 }
 
-/** The table of this name, in any case. Does not go through the streams. */
+/** The table of this name, in any case. Uses an index and does not iterate over the streams. */
 export function tableOf(
   registry: Registry,
   namespace: NamespaceName,
@@ -76,7 +78,7 @@ export function tableOf(
   return claims?.find(({ stream: { id } }) => mayKnow(id))
 }
 
-/** Made for a registry when a table is first asked for, and kept up to date. */
+/** The index of a registry, created at the first lookup of a table and then kept up to date. */
 const INDEXES = new WeakMap<Registry, TableIndex>()
 
 function indexOf(registry: Registry): TableIndex {
@@ -113,7 +115,7 @@ class TableIndex {
 }
 
 class ClaimedTables {
-  /** The claims of each name; the one that has the table first. */
+  /** The claims of each name. The claim that has the table is the first. */
   readonly #claims = new Map<string, readonly TableClaim[]>()
 
   get(table: string): readonly TableClaim[] | undefined {
@@ -135,7 +137,7 @@ class ClaimedTables {
     }
   }
 
-  /** The stream has other properties, or another log, and the same tables. */
+  /** For a stream with new properties or a new log, but the same tables. */
   replace(before: Stream, now: Stream): void {
     for (const claim of claimsOf(now)) {
       const claims = this.#claims.get(claim.table) ?? []
@@ -155,14 +157,14 @@ function sameClaims(before: Stream, now: Stream): boolean {
   )
 }
 
-/** Whether a name spells a stream, whether or not there is one. */
+/** Whether the name has the form of a stream's table, whether or not the stream exists. */
 export function isStreamTableName(name: string): boolean {
   return name.toLowerCase().startsWith(STREAM_PREFIX)
 }
 
 const STREAM_PREFIX = 'stream_'
 
-/** Of the stream itself, also while its table is disabled. */
+/** The claim of the stream itself, even while its table is disabled. */
 export function ownClaim(stream: Stream): TableClaim {
   const { format } = stream.properties
   return { table: tableOfStream(stream.id.stream), stream, view: undefined, format }

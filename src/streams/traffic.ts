@@ -1,8 +1,8 @@
 /**
- * What every stream has received since it was made, counted when its events are durable, by plain additions, because it happens
- * with every event. Truncating does not reset it.
+ * The totals of each stream since its creation, counted when its events are durable. Counting is plain additions,
+ * because it happens with every event. Truncating does not reset the totals.
  *
- * Streams counted since the last poll are listed, so that src/metrics/ handles only those.
+ * Streams counted since the last poll are listed, so that src/metrics/ processes only those.
  */
 import type { LogId } from '../../storage/log.ts'
 import type { StreamId } from './names.ts'
@@ -10,18 +10,18 @@ import type { StreamId } from './names.ts'
 /** Totals of one stream. */
 export class StreamCounts {
   readonly id: StreamId
-  /** Tells this stream from another that had or will have its name: its first log, and LogIds are never used again. */
+  /** Distinguishes this stream from earlier and later ones of the same name: its first log, because LogIds are never reused. */
   incarnation: LogId
   events = 0
-  /** Of event bodies. */
+  /** Bytes of event bodies. */
   bytes = 0
-  /** Events of `/async` that found its queue full, and whose request waited for the disk. */
+  /** Events of `/async` that arrived when the queue was full, so that their request waited for the disk. */
   asyncRejected = 0
-  /** Events that were answered 202 and could not be written. */
+  /** Events that could not be written after they were answered 202. */
   asyncLost = 0
   /** Events and batches that were refused because the store could not take them. */
   failed = 0
-  /** Counted since the last poll. */
+  /** Whether the stream was counted since the last poll. */
   touched = false
 
   constructor(id: StreamId, incarnation: LogId) {
@@ -38,7 +38,7 @@ export function totalsOf({ events, bytes, asyncRejected, asyncLost, failed }: St
   return [events, bytes, asyncRejected, asyncLost, failed]
 }
 
-/** A stream that was counted, and its totals at the poll before. */
+/** A stream that was counted, and its totals at the previous poll. */
 export interface Touched {
   readonly counts: StreamCounts
   readonly before: Totals
@@ -49,7 +49,7 @@ export class Traffic {
   /** Totals of streams that have been deleted. */
   gone: Totals = COUNTED.map(() => 0)
 
-  /** Events have become durable. */
+  /** Call it when events have become durable. */
   wrote(counts: StreamCounts, events: number, bytes: number): void {
     if (!counts.touched) this.#touch(counts)
     counts.events += events
@@ -80,7 +80,7 @@ export class Traffic {
     return touched
   }
 
-  /** The stream has been deleted. */
+  /** Call it when the stream has been deleted. */
   ended(counts: StreamCounts): void {
     const totals = totalsOf(counts)
     this.gone = this.gone.map((total, i) => total + totals[i]!)

@@ -1,9 +1,9 @@
 /**
- * Which programs use which streams and datasets. Features that read streams for a program report it here; a look-up without
- * reports is empty, not an error.
+ * The streams and datasets that programs use. Features that read streams for a program report it here. Without reports,
+ * a lookup returns an empty list, not an error.
  *
- * A lasting use, such as a webhook, is registered and removed. A use that is over when it is reported, such as a query, is
- * remembered: the last 1,000 of those, until the service stops or the stream is deleted.
+ * A lasting use, such as a webhook, is registered and later removed. A use that has ended when it is reported, such as
+ * a query, is remembered: the last 1,000 of those, until the service stops or the stream is deleted.
  */
 import {
   type ApplicationName,
@@ -32,7 +32,7 @@ export interface ProgramId {
   readonly program: ProgramName
 }
 
-/** Clients choose the names of programs, so the number needs a limit: with the longest names these take some 10 MB. */
+/** Clients choose the names of programs, so the number is limited: with the longest names these entries take some 10 MB. */
 const REMEMBERED_MAX = 1000
 
 interface Use {
@@ -42,10 +42,10 @@ interface Use {
 
 export class UsageRegistry implements RemovalHook {
   readonly #registered = new Map<string, Use>()
-  /** The oldest report first. */
+  /** Oldest report first. */
   readonly #remembered = new Map<string, Use>()
 
-  /** Registering the same use again changes nothing. */
+  /** A repeated registration of the same use has no effect. */
   register(program: ProgramId, stream: StreamId): void {
     this.#registered.set(keyOf(program, stream), { program, stream })
   }
@@ -65,7 +65,7 @@ export class UsageRegistry implements RemovalHook {
     }
   }
 
-  /** Forgets uses of streams that are not in `registry`, now and whenever one is removed. */
+  /** Forgets uses of streams that are not in `registry`, now and whenever a stream is removed. */
   onRemoval(registry: Registry): void {
     this.#forget(({ namespace, stream }) => registry.find(namespace, stream) === undefined)
     registry.onRemoval(this)
@@ -98,7 +98,7 @@ export class UsageRegistry implements RemovalHook {
       .map(({ program }) => program)
   }
 
-  /** Each once. */
+  /** Registered and remembered uses, each once. */
   #uses(): Use[] {
     return [...new Map([...this.#registered, ...this.#remembered]).values()]
   }

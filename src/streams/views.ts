@@ -1,4 +1,4 @@
-/** The views service: what may be done with the views of a stream. */
+/** The views service: operations on the views of a stream. */
 
 import type { FormatSpecification } from '../formats/format-specification.ts'
 import { ServiceError } from '../service-error.ts'
@@ -15,7 +15,7 @@ export class Views {
     this.#registry = registry
   }
 
-  /** In the order in which they were made. */
+  /** In the order of their creation. */
   list(id: StreamId): readonly View[] {
     return [...this.#stream(id).views.values()]
   }
@@ -25,8 +25,9 @@ export class Views {
   }
 
   /**
-   * An existing one gets the format and keeps its table. Rejects with 'invalid_properties' if its table cannot have that
-   * name. `mayKnow`: for which streams the client has a grant; an answer must not reveal others.
+   * Creates a view. An existing view gets the format and keeps its table. Rejects with 'invalid_properties' if the view
+   * cannot have that table name. `mayKnow`: the streams for which the client has a grant; an error must not reveal
+   * others.
    */
   put(
     id: StreamId,
@@ -64,7 +65,7 @@ export class Views {
     })
   }
 
-  /** One text for a name that is taken and one that is never given, so that it does not tell which streams exist. */
+  /** A taken name and a reserved name have the same error text, so that it does not reveal which streams exist. */
   #assertFree({ namespace, stream }: StreamId, view: ViewName, tableName: string, mayKnow?: MayKnow): void {
     const isDefault = tableName.toLowerCase() === defaultTableOfView(stream, view)
     const isFree = isDefault

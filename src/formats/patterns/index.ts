@@ -1,6 +1,6 @@
 /**
- * The library of grok patterns: every set under its name, and all of them as one. A set is read where it stands; nothing is
- * compiled before a pattern refers to it.
+ * The library of grok patterns: every set by its name, and all sets together. A pattern is compiled when another
+ * pattern or a format first refers to it.
  */
 import type { GrokLibrary } from '../grok-pattern.ts'
 import { AWS } from './aws.ts'
@@ -52,5 +52,5 @@ export const GROK_SETS: ReadonlyMap<string, Definitions> = new Map([
   ['squid', SQUID],
 ])
 
-/** Of two definitions of a name the later one counts, as where they come from. */
+/** If a name is defined twice, the later definition is used, as in logstash. */
 export const GROK_LIBRARY: GrokLibrary = new Map([...EARLIER, ...[...GROK_SETS.values()].flat()])

@@ -1,4 +1,7 @@
-/** Sets of UTF-16 code units, as a regular expression's classes: ranges `[low, high]`, ascending, with gaps in between. */
+/**
+ * Sets of UTF-16 code units, for the character classes of regular expressions: ranges `[low, high]`, ascending,
+ * separated by gaps.
+ */
 
 export type CharSet = readonly (readonly [low: number, high: number])[]
 
@@ -49,14 +52,14 @@ export function isEmpty(set: CharSet): boolean {
   return set.length === 0
 }
 
-/** With both cases of every letter of ASCII, as Java folds them. */
+/** Adds the other case of every ASCII letter, as Java does. */
 export function foldCase(set: CharSet): CharSet {
   const lower = intersect(set, [[0x61, 0x7a]]).map(([low, high]) => [low - 32, high - 32] as const)
   const upper = intersect(set, [[0x41, 0x5a]]).map(([low, high]) => [low + 32, high + 32] as const)
   return unite(set, lower, upper)
 }
 
-/** With all letters of the Basic Multilingual Plane that are the same but for case. */
+/** Adds all letters of the Basic Multilingual Plane that differ only in case. */
 export function foldUnicodeCase(set: CharSet): CharSet {
   const others: (readonly [number, number])[] = []
   for (const [unit, other] of casePairs()) {
@@ -71,7 +74,7 @@ function holds(set: CharSet, unit: number): boolean {
 
 let pairs: readonly (readonly [unit: number, other: number])[] | undefined
 
-/** Each letter with each of its other cases: [e, E], [E, e]. Letters that change into more than one are left out. */
+/** Each letter with each of its other cases: [e, E], [E, e]. Letters whose other case has several code units are left out. */
 function casePairs(): readonly (readonly [unit: number, other: number])[] {
   if (pairs !== undefined) return pairs
   const found: [number, number][] = []
@@ -91,7 +94,7 @@ export const DIGITS: CharSet = [[0x30, 0x39]]
 export const WORD_CHARS: CharSet = unite(DIGITS, [[0x41, 0x5a]], [[0x5f, 0x5f]], [[0x61, 0x7a]])
 export const SPACES: CharSet = unite([[0x09, 0x0d]], [[0x20, 0x20]])
 export const HEX_DIGITS: CharSet = unite(DIGITS, [[0x41, 0x46]], [[0x61, 0x66]])
-/** Line terminators as Java sees them: `.` stops before one. */
+/** The line terminators of Java. `.` does not match them. */
 export const LINE_ENDS: CharSet = charsOf('\n\r\u0085\u2028\u2029')
 export const VERTICAL_SPACES: CharSet = unite(LINE_ENDS, [[0x0b, 0x0c]])
 
@@ -112,12 +115,12 @@ const POSIX: ReadonlyMap<string, CharSet> = new Map([
   ['ascii', [[0, 0x7f]]],
 ])
 
-/** `alpha` of `[[:alpha:]]` and of `\p{Alpha}`. */
+/** The class `alpha` of `[[:alpha:]]` and of `\p{Alpha}`. */
 export function posixClass(name: string): CharSet | undefined {
   return POSIX.get(name.toLowerCase())
 }
 
-/** What these mean under Java's UNICODE_CHARACTER_CLASS, as properties of Unicode (Technical Standard 18, annex C). */
+/** The properties of Unicode that the classes mean under Java's UNICODE_CHARACTER_CLASS (Technical Standard 18, annex C). */
 const UNICODE_CLASSES: ReadonlyMap<string, () => CharSet> = new Map([
   ['lower', () => property('Lowercase')],
   ['upper', () => property('Uppercase')],
@@ -139,7 +142,7 @@ const UNICODE_CLASSES: ReadonlyMap<string, () => CharSet> = new Map([
 
 const unicodeClasses = new Map<string, CharSet>()
 
-/** As `posixClass`, of all characters of the Basic Multilingual Plane. */
+/** Like `posixClass`, for the whole Basic Multilingual Plane. */
 export function unicodeClass(name: string): CharSet | undefined {
   const key = name.toLowerCase()
   const make = UNICODE_CLASSES.get(key)
@@ -153,7 +156,7 @@ function property(name: string): CharSet {
   return unicodeProperty(name)!
 }
 
-/** `L` of `\p{L}`: whatever property the platform knows by that name. */
+/** The class `L` of `\p{L}`: any property that the platform knows by that name. */
 export function unicodeProperty(name: string): CharSet | undefined {
   if (!/^[A-Za-z0-9_=]{1,40}$/.test(name)) return undefined
   let pattern: RegExp

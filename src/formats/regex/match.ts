@@ -1,24 +1,28 @@
 /**
- * Runs a program of program.ts on a text by backtracking, as Java and Oniguruma do, so that patterns mean the same here. It
- * counts its steps and returns 'tooLong' when there are too many.
+ * Runs a program of program.ts on a text by backtracking, as Java and Oniguruma do, so that patterns have the same
+ * meaning here. It counts its steps and returns 'tooLong' when there are too many.
  *
  * A step takes a few nanoseconds. Backtracking uses a stack of entries of four words:
  *
  *   RETRY address place -         continue there
  *   RESET slot value -            a slot was changed
- *   SHORTER address least place   a RUN that may be one character shorter, down to `least`
- *   LONGER address place most     a RUN that may be one character longer, up to `most`
+ *   SHORTER address least place   a RUN that may be shortened by one character, down to `least`
+ *   LONGER address place most     a RUN that may be extended by one character, up to `most`
  *
- * Indexes are asserted with `!`: the compiler of the program keeps addresses, slots and sets inside their arrays, and the loops keep places inside the text.
+ * Indexes are asserted with `!`: the compiler of the program keeps addresses, slots and sets inside their arrays, and
+ * the matcher compares places with the end of the text.
  */
 import { LINE_ENDS, unicodeClass, WORD_CHARS } from './char-set.ts'
 import { ANY, type RegexProgram } from './program.ts'
 
-/** Steps for one event, and one more for every character of it: tens of milliseconds at worst. Lines of logs take hundreds. */
+/**
+ * Limit of steps for one event, plus one for each of its characters: tens of milliseconds at most. Lines of logs take
+ * hundreds of steps.
+ */
 export const STEPS_MAX = 700_000
-/** Characters that a run passes in the time of a step. */
+/** A run compares this many characters in the time of one step. */
 const RUN_CHARS_PER_STEP = 4
-/** 16 MiB. Ordinary patterns reach the limit of steps before. */
+/** 16 MiB. Ordinary patterns reach the limit of steps first. */
 const STACK_WORDS_MAX = 4 * 1024 * 1024
 const STACK_WORDS_MIN = 4 * 256
 
@@ -41,14 +45,17 @@ export class RegexMatcher {
   readonly #code: Int32Array
   readonly #first: number
   readonly #begins: RegexProgram['begins']
-  /** A byte for every set and character of ASCII. */
+  /** One byte for every set and ASCII character: 1 if the set contains the character. */
   readonly #ascii: Uint8Array
-  /** Of the characters beyond: ranges, two words each, of set s from `#beyondStarts[s]` to the next. */
+  /**
+   * Ranges of the characters beyond ASCII, two words each. Those of set s begin at `#beyondStarts[s]` and end before
+   * those of the next set.
+   */
   readonly #beyond: Uint16Array
   readonly #beyondStarts: Int32Array
   readonly #words: number
   readonly #lineEnds: number
-  /** Places of the match that was found last: 2i and 2i+1 are where capture i begins and ends, or -1. */
+  /** Places of the last match: capture i begins at element 2i and ends at element 2i+1; -1 if it has no text. */
   readonly slots: Int32Array
   #units: Uint16Array = new Uint16Array(0)
   #end = 0
@@ -121,8 +128,8 @@ export class RegexMatcher {
   }
 
   /**
-   * From an address and a place up to the END that belongs to it; the place there, or FAILED with the stack as it was, or
-   * GAVE_UP. After success the stack still holds the alternatives.
+   * Executes the program from an address and a place up to the END of that part. Returns the place there, or FAILED
+   * after restoring the stack, or GAVE_UP. After success the stack still contains the alternatives.
    */
   #run(address: number, start: number): number {
     const code = this.#code
@@ -135,7 +142,7 @@ export class RegexMatcher {
     for (;;) {
       if (--this.#steps < 0) return GAVE_UP
       let failed = false
-      // Written as numbers: named constants would make this a chain of comparisons.
+      // The cases are numbers: with named constants this would be a chain of comparisons.
       switch (code[at]) {
         case 0 /* END */:
           return place
@@ -269,7 +276,7 @@ export class RegexMatcher {
       }
       if (!failed) continue
 
-      // Backtrack to the last alternative.
+      // Backtrack to the last alternative on the stack.
       for (;;) {
         if (this.#top === base) return FAILED
         const stack = this.#stack
@@ -298,7 +305,7 @@ export class RegexMatcher {
           const most = stack[entry + 3]!
           const next = stack[entry + 2]!
           const set = code[run + 1]!
-          // The run takes one more character first.
+          // The run first takes one more character.
           if (!this.#has(set, units[next]!)) continue
           place = this.#longer(set, code[run + 4]!, next + 1, most)
           if (place < 0) continue
@@ -313,7 +320,7 @@ export class RegexMatcher {
     }
   }
 
-  /** The last place from `place` down to `least` where the character may follow; FAILED if there is none. */
+  /** Returns the last place from `place` down to `least` whose character is in `follow`; FAILED if there is none. */
   #shorter(follow: number, least: number, place: number): number {
     if (follow === ANY) return place
     const units = this.#units
@@ -324,7 +331,10 @@ export class RegexMatcher {
     return at < least ? FAILED : at
   }
 
-  /** The first place from `place` up to `most`, over characters of the set, where the character may follow. */
+  /**
+   * Returns the first place from `place` up to `most` whose character is in `follow`; all characters before it must be
+   * in `set`.
+   */
   #longer(set: number, follow: number, place: number, most: number): number {
     if (follow === ANY) return place
     const units = this.#units
@@ -339,7 +349,7 @@ export class RegexMatcher {
     return found ? at : FAILED
   }
 
-  /** Where the tree of a LOOK ends, or FAILED; a negative one leaves no slot changed. */
+  /** Returns where the tree of a LOOK ends, or FAILED. A negative LOOK leaves all slots unchanged. */
   #look(at: number, place: number): number {
     const code = this.#code
     const before = this.#top
@@ -349,7 +359,7 @@ export class RegexMatcher {
       if (found >= 0) this.#leave(before, code[at + 1] === 1)
       return found
     }
-    // The tree has to end where it was looked from: its last step compares the place with this slot.
+    // The tree has to end at the place of the LOOK: its last step, HERE, compares the place with this slot.
     this.slots[code[at + 5]!] = place
     for (let back = code[at + 2]!; back <= most && back <= place; back++) {
       const found = this.#run(at + 6, place - back)
@@ -375,7 +385,7 @@ export class RegexMatcher {
     }
   }
 
-  /** Drops the alternatives pushed since `before`; keeps the entries that restore slots. */
+  /** Removes the alternatives pushed since `before` and keeps the entries that restore slots. */
   #dropAlternatives(before: number): void {
     const stack = this.#stack
     let kept = before
@@ -413,7 +423,7 @@ export class RegexMatcher {
   #isAt(index: number, place: number): boolean {
     const units = this.#units
     const end = this.#end
-    // As in PLACES of program.ts.
+    // The numbers are the indexes of PLACES in program.ts.
     switch (index) {
       case 0 /* start */:
         return place === 0

@@ -1,24 +1,24 @@
 /**
- * A tree as a program for match.ts: words of 32 bits, the sets that they mention, and the captures.
+ * Compiles a tree to a program for match.ts: 32-bit words, the sets that they refer to, and the captures.
  *
- * For every choice the compiler computes which characters each alternative may begin with, including what follows the
- * tree. The matcher skips alternatives that cannot match, and does not shorten a run whose characters cannot begin the next
- * part. The sets are upper bounds: they exclude alternatives, and never prove a match.
+ * For every choice the compiler computes the characters that each alternative may begin with, including the characters
+ * that may follow the tree. The matcher skips alternatives that cannot match, and does not shorten a run to a place
+ * where the next part cannot begin. The sets are upper bounds: they exclude alternatives, but do not prove a match.
  *
  *   END                                 the tree is matched
  *   CHAR set                            one character
- *   RUN set min max follow mode         characters of a set; follow is what may come behind, ANY for whatever
+ *   RUN set min max follow mode         characters of a set; follow is the set that may come next, or ANY
  *   SPLIT first second set1 set2        two alternatives in order, each with the set it may begin with
  *   GOTO address
- *   SAVE slot                           the place goes to a slot: 2i is where capture i begins, 2i+1 where it ends
- *   MOVED slot                          fails unless the place has changed since a SAVE of the slot
+ *   SAVE slot                           stores the place in a slot: 2i is where capture i begins, 2i+1 where it ends
+ *   MOVED slot                          fails if the place has not changed since a SAVE of the slot
  *   AT place
- *   LOOK negative least most next slot  the tree behind it, up to an END: from least to most characters back, or from
- *                                       here on if most is -1
- *   HERE slot                           fails unless the place is that of the LOOK that uses the slot
- *   ATOMIC next                         the tree behind it, up to an END, without backtracking into it
+ *   LOOK negative least most next slot  the tree after it, up to an END: it begins from least to most characters back, or
+ *                                       at this place if most is -1
+ *   HERE slot                           fails if the place is not that of the LOOK that uses the slot
+ *   ATOMIC next                         the tree after it, up to an END, without backtracking into it
  *
- * Indexes are asserted with `!`: the loop bounds keep the index inside.
+ * Values are asserted with `!`: arrays have an element for each part of the tree, and a sequence is not empty.
  */
 import { type CharSet, intersect, isEmpty, LINE_ENDS, NO_CHARS, negate, unite } from './char-set.ts'
 import { PatternError, type Place, type RegexTree } from './tree.ts'
@@ -39,7 +39,7 @@ export const GREEDY = 0
 export const LAZY = 1
 export const POSSESSIVE = 2
 
-/** Stands for a set that rules nothing out. */
+/** The index of a set that allows everything. */
 export const ANY = -1
 
 export const PLACES: readonly Place[] = [
@@ -65,30 +65,30 @@ export interface Capture {
 export interface RegexProgram {
   readonly code: Int32Array
   readonly sets: readonly CharSet[]
-  /** In the order in which they stand in the pattern; a name may come more than once. */
+  /** In the order of the pattern. A name may occur more than once. */
   readonly captures: readonly Capture[]
-  /** Of captures, of loops and of looks behind. */
+  /** The number of slots for captures, loops and looks behind. */
   readonly slots: number
-  /** What a match may begin with, or ANY. */
+  /** The set that a match may begin with, or ANY. */
   readonly first: number
-  /** Where a match may begin, when an earlier place has been tried in vain. */
+  /** The places where a match may begin, after an earlier place has failed. */
   readonly begins: 'anywhere' | 'atStart' | 'behindLineEnds'
-  /** Whether a place depends on what is a word in all of Unicode. */
+  /** Whether a place depends on the word characters of all of Unicode. */
   readonly unicodeWords: boolean
 }
 
-/** Ten times the largest pattern of the sets; bounds what compiling one may cost. */
+/** Ten times the largest pattern of the sets. It bounds the cost of compiling a pattern. */
 export const PROGRAM_WORDS_MAX = 200_000
-/** How far a look behind may look. */
+/** The most characters that a look behind may match. */
 const LOOK_BEHIND_MAX = 255
 const FOREVER = 2 ** 31 - 1
 
-/** Throws PatternError. Captures of other names than the wanted ones are left out. */
+/** Throws PatternError. Captures whose name is not wanted are left out. */
 export function compileTree(tree: RegexTree, wanted: (name: string) => boolean): RegexProgram {
   return new Compiler(wanted).compile(tree)
 }
 
-/** What may come next: characters, or anything at all, such as the end of the text. */
+/** The characters that may come next; undefined if anything may, such as the end of the text. */
 type Follow = CharSet | undefined
 
 class Compiler {
@@ -97,7 +97,7 @@ class Compiler {
   readonly #sets: CharSet[] = []
   readonly #setIndexes = new Map<string, number>()
   readonly #captures: Capture[] = []
-  /** Words that name a slot of a loop or a look behind; those come behind the slots of all captures. */
+  /** Words that contain a slot of a loop or a look behind. Those slots come after the slots of all captures. */
   readonly #late: { readonly at: number; readonly extra: number }[] = []
   #extraSlots = 0
   #unicodeWords = false
@@ -215,7 +215,7 @@ class Compiler {
   #run(set: CharSet, { min, max, mode }: RegexTree & { kind: 'repeat' }, follow: Follow): void {
     if (max === 0) return
     const most = Math.min(max, FOREVER)
-    // A run without end that nothing of it can follow has one length only.
+    // If no character of an unlimited run can follow it, only one length of the run is possible.
     const decided =
       max === Number.POSITIVE_INFINITY && follow !== undefined && isEmpty(intersect(set, follow))
     const how = mode === 'possessive' || decided ? POSSESSIVE : mode === 'lazy' ? LAZY : GREEDY
@@ -251,7 +251,7 @@ class Compiler {
     this.#close(split, lazy)
   }
 
-  /** Into the body, which comes right behind, or past it, to where `close` is called. */
+  /** Jumps into the body, which comes right after it, or past the body to the address where `close` is called. */
   #split(body: RegexTree, follow: Follow, lazy: boolean): number {
     const enter = this.#followSet(this.#before(body, follow))
     const leave = this.#followSet(follow)
@@ -292,7 +292,7 @@ class Compiler {
     return follow === undefined ? ANY : this.#set(follow)
   }
 
-  /** What may come first when the tree is to be matched, and `follow` behind it. */
+  /** The characters that may come first where the tree is to match, with `follow` after it. */
   #before(tree: RegexTree, follow: Follow): Follow {
     const first = this.#first(tree)
     if (!first.empty) return first.set
@@ -366,7 +366,7 @@ class Compiler {
       }
       case 'repeat': {
         const { least, most } = this.#length(tree.body)
-        // An empty body repeated is empty.
+        // A repeated empty body is empty.
         return { least: least * tree.min, most: most === 0 || tree.max === 0 ? 0 : most * tree.max }
       }
       case 'capture':
@@ -380,7 +380,7 @@ class Compiler {
 
 interface First {
   readonly set: CharSet
-  /** Whether the tree may match without taking a character. */
+  /** Whether the tree can match the empty text. */
   readonly empty: boolean
 }
 
@@ -391,7 +391,7 @@ interface Length {
 
 const NO_LENGTH: Length = { least: 0, most: 0 }
 
-/** `^x` matches at the start or not at all; `.*x` that has failed somewhere fails in the rest of the line, too. */
+/** `^x` matches only at the start. If `.*x` fails at a place, it also fails in the rest of that line. */
 function beginning(tree: RegexTree): RegexProgram['begins'] {
   switch (tree.kind) {
     case 'place':

@@ -1,25 +1,25 @@
 /**
- * What makes a regular expression wrong in Java's dialect, which grok patterns for CDAP are written in.
+ * Finds the errors of a regular expression in Java's dialect, the dialect of grok patterns in CDAP.
  *
- * JavaScript's RegExp cannot check this: it rejects valid syntax (possessive quantifiers, atomic groups, inline flags) and
- * reads `\A` as an A. So this file checks structure alone: groups and classes are closed, a quantifier
- * has something to repeat, ranges ascend, names of groups are names and differ. A brace that is no quantifier is text,
- * as it is in Oniguruma, from which many patterns come.
+ * JavaScript's RegExp cannot check this: it rejects valid syntax (possessive quantifiers, atomic groups, inline flags)
+ * and reads `\A` as an A. This file checks only the structure: groups and classes are closed, a quantifier has
+ * something to repeat, ranges ascend, names of groups are valid and differ. A brace that is not a quantifier is text,
+ * as in Oniguruma, for which many patterns were written.
  */
 
-/** Groups within each other. An engine compiles them recursively. */
+/** Nesting of groups. The engine compiles groups recursively. */
 export const REGEX_DEPTH_MAX = 100
 
 export const QUANTIFIER = /[*+?]|\{([0-9]{1,9})(?:,([0-9]{0,9}))?\}/y
-/** What may follow `(?`: a name, a look around, an atomic or plain group, flags with or without a group. */
+/** The texts that may follow `(?`: a name, a look around, an atomic or plain group, flags with or without a group. */
 export const GROUP_START = /<(?![=!])([A-Za-z_][A-Za-z0-9_]*)>|<?[=!]|[>:]|[a-zA-Z]*(?:-[a-zA-Z]+)?[:)]/y
 
-/** Why this is not a regular expression, or undefined if its structure is sound. */
+/** The error of a regular expression; undefined if its structure is valid. */
 export function regexProblem(source: string): string | undefined {
   const names = new Set<string>()
   let depth = 0
   let at = 0
-  let repeatable = false // whether something stands before `at` that a quantifier can repeat
+  let repeatable = false // whether a quantifier at `at` has something to repeat
   while (at < source.length) {
     const char = source[at]
     if (char === '\\') {
@@ -68,7 +68,7 @@ export function regexProblem(source: string): string | undefined {
   return depth > 0 ? 'a group is never closed' : undefined
 }
 
-/** Where the escape at `at` ends; `\Q` quotes up to `\E`, or to the end. */
+/** Where the escape at `at` ends. `\Q` quotes up to `\E`, or to the end. */
 function escapeEnd(source: string, at: number): number | undefined {
   if (at + 1 === source.length) return undefined
   if (source[at + 1] !== 'Q') return at + 2
@@ -76,7 +76,7 @@ function escapeEnd(source: string, at: number): number | undefined {
   return end === -1 ? source.length : end + 2
 }
 
-/** Where the class at `at` ends. Classes hold classes, and a bracket that comes first in one is text. */
+/** Where the class at `at` ends. Classes may contain classes, and a bracket that comes first in a class is text. */
 function classEnd(source: string, at: number): number | undefined {
   let depth = 0
   let first = false
@@ -106,7 +106,7 @@ function classEnd(source: string, at: number): number | undefined {
   return undefined
 }
 
-/** The beginning of the group at `at`: where its content begins, and whether it is flags alone and has none. */
+/** The beginning of the group at `at`: where its content begins, and whether it is only flags, without content. */
 function groupStart(source: string, at: number): { end: number; name?: string; closed: boolean } | undefined {
   if (source[at + 1] === '*') return undefined
   if (source[at + 1] !== '?') return { end: at + 1, closed: false }

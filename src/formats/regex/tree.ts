@@ -1,23 +1,23 @@
 /**
- * A grok pattern as a tree: the regular expression with the patterns that it refers to in place.
+ * Parses a grok pattern into a tree: the regular expression, with the patterns it refers to inserted.
  *
  * The dialect is Java's, and Oniguruma's where the pattern sets need it:
  *
  *   characters   \t \n \r \f \e \a, \xHH, \x{…}, \uHHHH, \0oo, \cX, \Q…\E
- *   classes      . \d \w \s \D \W \S (ASCII, but under the flag U), \h a hex digit as in Oniguruma, \v, \R, [a-z&&[^x]], [:alpha:], \p{…}
+ *   classes      . \d \w \s \D \W \S (ASCII, except under the flag U), \h a hex digit as in Oniguruma, \v, \R, [a-z&&[^x]], [:alpha:], \p{…}
  *   places       ^ $ \A \z \Z \b \B
  *   groups       (…), (?:…), (?<name>…), (?>…), (?=…), (?!…), (?<=…), (?<!…), (?imsxudU-imsxudU), (?i:…)
- *   repeats      * + ? {n} {n,} {n,m}, each as it is, with ? (as few as may be) or + (never gives back)
+ *   repeats      * + ? {n} {n,} {n,m}, each greedy, lazy with ?, or possessive with +
  *
  * References back to a group (\1, \k<name>) are rejected: they cannot be matched in bounded time.
  *
- * Flags hold in the patterns that are referred to, as where references are replaced in the text of the pattern; flags that are
- * set in a pattern of the library end with it.
+ * Flags apply inside referenced patterns too, as if the reference were replaced in the text of the pattern. Flags that
+ * a library pattern sets end with that pattern.
  *
- * syntax.ts has checked the structure, so only errors that it does not check are thrown here. The
- * tree of a library pattern is made once for every set of flags and stands at every place that refers to it.
+ * syntax.ts has checked the structure, so this file throws only errors that syntax.ts does not look for. The tree of a
+ * library pattern is built once for every set of flags and shared by all references.
  *
- * Indexes are asserted with `!`: syntax.ts has checked the structure, so what a construct needs is there.
+ * Indexes are asserted with `!`: syntax.ts has checked the structure, so the parts of each construct are present.
  */
 
 import { type GrokLibrary, type GrokReference, matchReference } from '../grok-pattern.ts'
@@ -51,11 +51,11 @@ export type Place =
   | 'lastLineEnd'
   | 'wordEdge'
   | 'noWordEdge'
-  // Where no other line end counts than LF.
+  // Places where only LF ends a line.
   | 'unixLineStart'
   | 'unixLineEnd'
   | 'lastUnixLineEnd'
-  // Of words in all of Unicode.
+  // Places that depend on the word characters of all of Unicode.
   | 'unicodeWordEdge'
   | 'noUnicodeWordEdge'
 
@@ -68,14 +68,14 @@ export type RegexTree =
       readonly kind: 'repeat'
       readonly body: RegexTree
       readonly min: number
-      /** Infinity for no end. */
+      /** Infinity for no upper limit. */
       readonly max: number
       readonly mode: 'greedy' | 'lazy' | 'possessive'
     }
   | {
       readonly kind: 'capture'
       readonly name: string
-      /** Whether the text that is found is to be given without the quotes around it. */
+      /** Whether the text is returned without the quotes around it. */
       readonly inQuotes: boolean
       readonly body: RegexTree
     }
@@ -88,12 +88,12 @@ export type RegexTree =
   | { readonly kind: 'atomic'; readonly body: RegexTree }
   | { readonly kind: 'place'; readonly place: Place }
 
-/** The pattern cannot be compiled; the message says why. */
+/** The pattern cannot be compiled. The message has the reason. */
 export class PatternError extends Error {
   override readonly name = 'PatternError'
 }
 
-/** Patterns in patterns: each is a few calls deep. */
+/** Nesting of patterns in patterns. Each level is a few recursive calls. */
 const REFERENCE_DEPTH_MAX = 40
 const QUANTIFIER_MAX = 100_000
 
@@ -102,7 +102,7 @@ export const EMPTY: RegexTree = { kind: 'empty' }
 export class PatternTrees {
   readonly #library: GrokLibrary
   readonly #trees = new Map<string, RegexTree>()
-  /** Patterns of the library that are being read. */
+  /** Library patterns that are being parsed. */
   readonly #open: string[] = []
 
   constructor(library: GrokLibrary) {
@@ -114,7 +114,7 @@ export class PatternTrees {
     return new TreeReader(pattern, this).read(flags)
   }
 
-  /** The tree of a pattern of the library, under the flags of the place that refers to it. */
+  /** The tree of a library pattern, under the flags of the reference to it. */
   named(name: string, flags: Flags): RegexTree {
     const key = `${name} ${flagLetters(flags)}`
     const known = this.#trees.get(key)
@@ -141,11 +141,11 @@ export interface Flags {
   readonly multiline: boolean
   readonly dotAll: boolean
   readonly extended: boolean
-  /** Case beyond ASCII, with ignoreCase. */
+  /** With ignoreCase: letters beyond ASCII too. */
   readonly unicodeCase: boolean
-  /** A line ends with LF alone. */
+  /** Only LF ends a line. */
   readonly unixLines: boolean
-  /** \w, \d, \s, \b and the classes of POSIX mean all of Unicode. */
+  /** \w, \d, \s, \b and the POSIX classes cover all of Unicode. */
   readonly unicodeClasses: boolean
 }
 
@@ -167,7 +167,7 @@ function flagLetters(flags: Flags): string {
 class TreeReader {
   readonly #source: string
   readonly #trees: PatternTrees
-  /** The sets are written for Ruby, whose (?m) is Java's (?s), among others. */
+  /** The pattern sets are written for Ruby. For example, Ruby's (?m) is Java's (?s). */
   readonly #ruby: boolean
   #at = 0
 
@@ -181,7 +181,7 @@ class TreeReader {
     return this.#choice(flags)
   }
 
-  /** Options up to the end or the parenthesis that closes; flags set in one hold for the next. */
+  /** Parses options up to the end or the closing parenthesis. Flags that an option sets apply to the next options too. */
   #choice(outer: Flags): RegexTree {
     const options: RegexTree[] = []
     let parts: RegexTree[] = []
@@ -202,7 +202,7 @@ class TreeReader {
     return options.length === 1 ? options[0]! : { kind: 'choice', options }
   }
 
-  /** White space and comments under (?x). */
+  /** Skips white space or a comment under (?x). */
   #skipExtended(): boolean {
     const char = this.#source[this.#at]!
     if (/\s/.test(char)) {
@@ -243,7 +243,7 @@ class TreeReader {
     return { kind: 'repeat', body, min, max, mode: mark === '?' ? 'lazy' : 'possessive' }
   }
 
-  /** One thing that a quantifier may follow, or flags for what is to come. */
+  /** Parses one construct that a quantifier may follow, or flags for the rest of the group. */
   #atom(flags: Flags): RegexTree | { readonly flags: Flags } {
     const char = this.#source[this.#at]!
     switch (char) {
@@ -277,7 +277,7 @@ class TreeReader {
     return { kind: 'char', set: folded(set, flags) }
   }
 
-  /** Without a field what is found goes by the name of its pattern, as it does in CDAP. */
+  /** A reference without a field is a capture named like its pattern, as in CDAP. */
   #reference({ pattern, field, definition }: GrokReference, flags: Flags): RegexTree {
     const body =
       definition === undefined ? this.#trees.named(pattern, flags) : this.#trees.parse(definition, flags)
@@ -318,7 +318,7 @@ class TreeReader {
     return body
   }
 
-  /** `i-s:` or `m)` -> the flags that hold from there on. */
+  /** Parses `i-s:` or `m)` into the flags that apply from there on. */
   #flags(text: string, outer: Flags): Flags {
     const flags = { ...outer }
     let on = true
@@ -348,7 +348,7 @@ class TreeReader {
       const text = this.#source.slice(this.#at + 2, end < 0 ? undefined : end)
       this.#at = end < 0 ? this.#source.length : end + 2
       const units = text.split('').map((char) => this.#char(oneChar(char.charCodeAt(0)), flags))
-      // A quantifier behind a quotation is for its last character.
+      // A quantifier after a quotation applies to its last character.
       const last = units.pop()
       return last === undefined ? EMPTY : sequence([...units, this.#repeated(last)])
     }
@@ -369,7 +369,7 @@ class TreeReader {
     return this.#char(this.#escapedSet(flags), flags)
   }
 
-  /** What the escape at `at` stands for, inside a class or out of it. */
+  /** The set that the escape at `at` stands for, inside or outside of a class. */
   #escapedSet(flags: Flags): CharSet {
     const letter = this.#source[this.#at + 1]!
     const rest = this.#at + 2
@@ -417,7 +417,7 @@ class TreeReader {
     return match
   }
 
-  /** A class: what stands in it is united, `&&` intersects what is on both sides. */
+  /** Parses a class: the union of its parts. `&&` intersects the parts on its two sides. */
   #class(flags: Flags): CharSet {
     this.#at++
     const negative = this.#source[this.#at] === '^'
@@ -435,7 +435,7 @@ class TreeReader {
         whole = whole === undefined ? left : intersect(whole, left)
         united = []
       } else if (this.#source.startsWith('[:', this.#at) && this.#posix(united, flags)) {
-        // taken
+        // posix() has added the class
       } else if (char === '[') {
         united.push(this.#class(flags))
       } else {
@@ -444,12 +444,12 @@ class TreeReader {
     }
     this.#at++
     const set = whole === undefined ? unite(...united) : intersect(whole, unite(...united))
-    // Case first: [^a] without regard to case is neither a nor A.
+    // Case first: without regard to case, [^a] excludes both a and A.
     const either = folded(set, flags)
     return negative ? negate(either) : either
   }
 
-  /** `[:alpha:]` in a class. */
+  /** Parses `[:alpha:]` in a class. */
   #posix(into: CharSet[], flags: Flags): boolean {
     const match = /\[:(\^?)([a-z]+):\]/y
     match.lastIndex = this.#at
@@ -462,7 +462,7 @@ class TreeReader {
     return true
   }
 
-  /** A character of a class, an escape, or a range between two. */
+  /** Parses a character of a class, an escape, or a range between two characters. */
   #range(flags: Flags): CharSet {
     if (this.#source.startsWith('\\Q', this.#at)) throw new PatternError("'\\Q' in a class is not supported")
     const from = this.#classChar(flags)
@@ -475,7 +475,7 @@ class TreeReader {
     const dash = this.#at++
     const last = onlyUnit(this.#classChar(flags))
     if (last === undefined) {
-      // [a-\d] is no range: it is the character, the dash and the class.
+      // [a-\d] is not a range: it is the character, the dash and the class.
       this.#at = dash + 1
       return unite(from, oneChar(0x2d))
     }
@@ -499,7 +499,7 @@ class TreeReader {
   }
 }
 
-/** Texts found by these patterns are returned without their quotes, as in CDAP. */
+/** The texts of these patterns are returned without their quotes, as in CDAP. */
 const QUOTED_STRINGS: ReadonlySet<string> = new Set(['QUOTEDSTRING', 'QS'])
 
 const PLACES: ReadonlyMap<string, Place> = new Map([
@@ -535,7 +535,7 @@ const UNICODE_ESCAPES: ReadonlyMap<string, string> = new Map([
   ['s', 'space'],
 ])
 
-/** `\w` and its like under the flag U. */
+/** `\w` and similar escapes under the flag U. */
 function unicodeEscape(letter: string): CharSet | undefined {
   const name = UNICODE_ESCAPES.get(letter.toLowerCase())
   if (name === undefined) return undefined
@@ -576,7 +576,7 @@ function unicodely(place: Place, { unicodeClasses }: Flags): Place {
   return unicodeClasses ? (UNICODE_PLACES.get(place) ?? place) : place
 }
 
-/** The unit of a set that has one; undefined for other sets. */
+/** The code unit of a set with only one; undefined for other sets. */
 function onlyUnit([range, ...more]: CharSet): number | undefined {
   return range !== undefined && more.length === 0 && range[0] === range[1] ? range[0] : undefined
 }

@@ -11,7 +11,7 @@ import type { ServerResponse } from 'node:http'
 import type { HttpContext } from '../server/bindings.ts'
 import type { Load } from '../server/load.ts'
 import type { MayGoOn, OpenAnswers } from '../server/open-answers.ts'
-import type { ReadPlace } from '../server/read-places.ts'
+import type { ReadSlot } from '../server/read-slots.ts'
 import type { SlowClients } from '../server/slow-clients.ts'
 import type { TransferPace } from '../server/transfer-pace.ts'
 import type { ReportFailure } from './problems.ts'
@@ -59,9 +59,9 @@ export async function answerPieces(
     outgoing.end(first)
     return ALREADY_SENT
   }
-  let place: ReadPlace
+  let slot: ReadSlot
   try {
-    place = await load.readPlaces.enter(load.clientOf(c.env.incoming), () => outgoing.destroy())
+    slot = await load.readSlots.enter(load.clientOf(c.env.incoming), () => outgoing.destroy())
   } catch (error) {
     await rest.return()
     throw error
@@ -71,8 +71,8 @@ export async function answerPieces(
   const gone = () => outgoing.destroy()
   if (socket?.readableEnded) gone()
   else socket?.once('end', gone)
-  const writer = new PieceWriter(outgoing, place.pace)
-  const watched = slowClients.watchReader(outgoing, () => place.pace.moved)
+  const writer = new PieceWriter(outgoing, slot.pace)
+  const watched = slowClients.watchReader(outgoing, () => slot.pace.moved)
   const unwatch = openAnswers.watch(c, () => outgoing.destroy(), mayGoOn)
   try {
     outgoing.writeHead(200, headers)
@@ -87,7 +87,7 @@ export async function answerPieces(
     unwatch()
     socket?.off('end', gone)
     slowClients.forget(watched)
-    place.leave()
+    slot.leave()
     await rest.return()
   }
   return ALREADY_SENT

@@ -10,9 +10,9 @@ import { Semaphore } from '../../../storage/semaphore.ts'
 import type { ClientKey } from '../../fair-share.ts'
 import { BodyMemory, type BodyMemoryLimits } from './body-memory.ts'
 import { clientKey } from './client-key.ts'
-import { ReadPlaces, type ReadPlacesLimits } from './read-places.ts'
+import { ReadSlots, type ReadSlotsLimits } from './read-slots.ts'
 
-export interface LoadLimits extends BodyMemoryLimits, ReadPlacesLimits {
+export interface LoadLimits extends BodyMemoryLimits, ReadSlotsLimits {
   readonly maxRequests: number
 }
 
@@ -23,7 +23,7 @@ export class Load {
   /** Of bodies that are arriving. */
   readonly bodies: BodyMemory
   /** Of long answers. */
-  readonly readPlaces: ReadPlaces
+  readonly readSlots: ReadSlots
   /** Which client a request counts for. */
   readonly clientOf: (incoming: IncomingMessage) => ClientKey
   readonly #bytesMax: number
@@ -36,7 +36,7 @@ export class Load {
   /** Without `clientOf` a client is an address. */
   constructor(limits: LoadLimits, clientOf?: (incoming: IncomingMessage) => ClientKey) {
     this.bodies = new BodyMemory(limits)
-    this.readPlaces = new ReadPlaces(limits)
+    this.readSlots = new ReadSlots(limits)
     this.clientOf = clientOf ?? ((incoming) => clientKey(incoming, undefined))
     this.#bytesMax = limits.maxRequestBytes
   }
@@ -58,7 +58,7 @@ export class Load {
 
   /** Long answers that are being sent. */
   get reads(): number {
-    return this.readPlaces.held
+    return this.readSlots.held
   }
 
   /** Reads, long or short, since the start. */

@@ -1,7 +1,7 @@
 /** Which parts of a statement are rewritten, and which are not. */
 import { DuckDBInstance } from '@duckdb/node-api'
 import { describe, expect, test } from 'vitest'
-import { fromHive } from '../../src/explore/hive-habits.ts'
+import { fromHive } from '../../src/explore/hive-syntax.ts'
 import { hiveTokensOf, tokensOf } from '../../src/explore/sql-tokens.ts'
 import { cpuMs } from '../support/cpu-time.ts'
 import { effort, SEED } from '../support/effort.ts'

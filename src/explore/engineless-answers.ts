@@ -23,8 +23,8 @@ const COLUMNS: Readonly<Partial<Record<StatementKind, readonly string[]>>> = {
 }
 
 /**
- * The columns of such an answer; undefined if the engine answers. `table` has the columns of the first table that the statement
- * names. Throws SqlError for another namespace, an unknown column, and a pattern that is too long.
+ * The columns of such an answer; undefined if the engine has to answer. `table` has the columns of the first table that
+ * the statement names. Throws SqlError for another namespace, an unknown column, and a pattern that is too long.
  */
 export function ownColumns(
   { kind, isExplain, command }: Outline,
@@ -41,7 +41,7 @@ export function ownColumns(
   return names.map((name) => ({ name, type: 'STRING' }))
 }
 
-/** Undefined if `ownColumns` is. */
+/** Undefined whenever `ownColumns` returns undefined. */
 export function ownResult(
   outline: Outline,
   columns: readonly ResultColumn[],

@@ -1,12 +1,12 @@
 /**
- * Places for long answers, shared by clients. Each holds about a megabyte until its client has taken it.
+ * Slots for long answers, shared by clients. Each holds about a megabyte until its client has taken it.
  *
- * When all places are taken and one more is needed, a reader is cut for it:
+ * When all slots are taken and one more is needed, a reader is cut for it:
  *
  *   1. one that takes less than the minimum rate, of any client: the slowest first
- *   2. the slowest one of the client with most places, as long as those are more than the new one would have
+ *   2. the slowest one of the client with most slots, as long as those are more than the new one would have
  *   3. one of the same client that has taken nothing for STALE_MS: the one that is idle longest. No more than one
- *      for each place in that time, because clients that retry at once would all be new again
+ *      for each slot in that time, because clients that retry at once would all be new again
  *
  * If there is none, the new one waits for WAIT_MS_MAX, and is refused then. docs/decisions/0024-fair-shares.md has the
  * reasons.
@@ -17,7 +17,7 @@ import { ServiceError } from '../../service-error.ts'
 import { CountedResource } from '../../shared-resource.ts'
 import { SAMPLE_MS, TransferPace } from './transfer-pace.ts'
 
-export interface ReadPlacesLimits {
+export interface ReadSlotsLimits {
   readonly maxReads: number
   readonly minReadBytesPerSecond: number
 }
@@ -26,24 +26,24 @@ export interface ReadPlacesLimits {
 const RATE_WINDOW_MS = 4_000
 /** A reader of a megabyte a second moves in steps of up to three seconds where buffers are large, a faster one more often. */
 const STALE_MS = 2_000
-/** How often a place is looked for while a read waits. */
+/** How often a slot is looked for while a read waits. */
 const WAITING_POLL_INTERVAL_MS = 20
-/** A read without a place waits this long for one, then it is refused. */
+/** A read without a slot waits this long for one, then it is refused. */
 const WAIT_MS_MAX = 6_000
 /** Each has its first pieces in memory already. */
 const WAITING_MAX = 32
 
 interface Waiting {
   readonly client: ClientKey
-  readonly resolve: (place: ReadPlace) => void
+  readonly resolve: (slot: ReadSlot) => void
   readonly reject: (error: ServiceError) => void
   readonly deadline: NodeJS.Timeout
   readonly cut: () => void
 }
 
-export class ReadPlaces extends CountedResource {
+export class ReadSlots extends CountedResource {
   readonly #minBytesPerSecond: number
-  readonly #readers = new Set<ReadPlace>()
+  readonly #readers = new Set<ReadSlot>()
   readonly #waiting = new Set<Waiting>()
   readonly #waitingShare = new FairShare(WAITING_MAX)
   #sampling: NodeJS.Timeout | undefined
@@ -51,13 +51,13 @@ export class ReadPlaces extends CountedResource {
   /** When the next reader may be cut for being idle. */
   #nextStaleMs = 0
 
-  constructor({ maxReads, minReadBytesPerSecond }: ReadPlacesLimits) {
+  constructor({ maxReads, minReadBytesPerSecond }: ReadSlotsLimits) {
     super('reads', maxReads)
     this.#minBytesPerSecond = minReadBytesPerSecond
   }
 
-  /** A place for an answer of `client`; `leave` has to be called. `cut` ends the answer. Rejects with 'overloaded'. */
-  async enter(client: ClientKey, cut: () => void): Promise<ReadPlace> {
+  /** A slot for an answer of `client`; `leave` has to be called. `cut` ends the answer. Rejects with 'overloaded'. */
+  async enter(client: ClientKey, cut: () => void): Promise<ReadSlot> {
     return this.#evict(client) ? this.#admit(client, cut) : this.#wait(client, cut)
   }
 
@@ -69,25 +69,25 @@ export class ReadPlaces extends CountedResource {
     return true
   }
 
-  /** For ReadPlace: its answer is over. */
-  left(place: ReadPlace): void {
-    if (!this.#readers.delete(place)) return
-    this.share.give(place.client, 1)
+  /** For ReadSlot: its answer is over. */
+  left(slot: ReadSlot): void {
+    if (!this.#readers.delete(slot)) return
+    this.share.give(slot.client, 1)
     this.#serveWaiting()
     if (this.#readers.size > 0) return
     clearInterval(this.#sampling)
     this.#sampling = undefined
   }
 
-  #admit(client: ClientKey, cut: () => void): ReadPlace {
-    const place = new ReadPlace(this, client, cut)
-    this.#readers.add(place)
+  #admit(client: ClientKey, cut: () => void): ReadSlot {
+    const slot = new ReadSlot(this, client, cut)
+    this.#readers.add(slot)
     this.share.take(client, 1)
     this.#sampling ??= setInterval(() => this.#sample(), SAMPLE_MS).unref()
-    return place
+    return slot
   }
 
-  /** Whether there is a place for `client`; another reader may have lost it. */
+  /** Whether there is a slot for `client`; another reader may have lost it. */
   #evict(client: ClientKey): boolean {
     if (this.share.fits(1)) return true
     const victim = this.#victim(client)
@@ -95,7 +95,7 @@ export class ReadPlaces extends CountedResource {
     return victim !== undefined
   }
 
-  #victim(client: ClientKey): ReadPlace | undefined {
+  #victim(client: ClientKey): ReadSlot | undefined {
     const slow = this.#slowest((reader) => this.#isSlow(reader))
     if (slow !== undefined) return slow
     const heaviest = this.share.heaviest(client)
@@ -105,10 +105,10 @@ export class ReadPlaces extends CountedResource {
     return this.#stale(client)
   }
 
-  #stale(client: ClientKey): ReadPlace | undefined {
+  #stale(client: ClientKey): ReadSlot | undefined {
     const nowMs = performance.now()
     if (nowMs < this.#nextStaleMs) return undefined
-    let stale: { reader: ReadPlace; idleMs: number } | undefined
+    let stale: { reader: ReadSlot; idleMs: number } | undefined
     for (const reader of this.#readers) {
       const { idleMs } = reader.pace
       if (reader.client !== client || idleMs < STALE_MS) continue
@@ -118,8 +118,8 @@ export class ReadPlaces extends CountedResource {
     return stale?.reader
   }
 
-  #slowest(among: (reader: ReadPlace) => boolean): ReadPlace | undefined {
-    let slowest: { reader: ReadPlace; rate: number } | undefined
+  #slowest(among: (reader: ReadSlot) => boolean): ReadSlot | undefined {
+    let slowest: { reader: ReadSlot; rate: number } | undefined
     for (const reader of this.#readers) {
       if (!among(reader)) continue
       const rate = reader.pace.bytesPerSecond(RATE_WINDOW_MS)
@@ -129,19 +129,19 @@ export class ReadPlaces extends CountedResource {
     return slowest?.reader
   }
 
-  #isSlow({ pace }: ReadPlace): boolean {
+  #isSlow({ pace }: ReadSlot): boolean {
     return pace.awaitedMs >= RATE_WINDOW_MS && pace.bytesPerSecond(RATE_WINDOW_MS) < this.#minBytesPerSecond
   }
 
-  /** Its place is free at once. */
-  #end(place: ReadPlace): void {
+  /** Its slot is free at once. */
+  #end(slot: ReadSlot): void {
     this.cut++
-    this.#readers.delete(place)
-    this.share.give(place.client, 1)
-    place.cut()
+    this.#readers.delete(slot)
+    this.share.give(slot.client, 1)
+    slot.cut()
   }
 
-  #wait(client: ClientKey, cut: () => void): Promise<ReadPlace> {
+  #wait(client: ClientKey, cut: () => void): Promise<ReadSlot> {
     return new Promise((resolve, reject) => {
       if (this.#waiting.size >= WAITING_MAX && !this.#refuseOneOfHeaviest(client)) {
         reject(this.#refusal())
@@ -202,21 +202,21 @@ export class ReadPlaces extends CountedResource {
 }
 
 /** One long answer that is being sent. */
-export class ReadPlace {
+export class ReadSlot {
   readonly client: ClientKey
   readonly pace = new TransferPace()
   /** Ends the answer. */
   readonly cut: () => void
-  readonly #places: ReadPlaces
+  readonly #slots: ReadSlots
 
-  constructor(places: ReadPlaces, client: ClientKey, cut: () => void) {
-    this.#places = places
+  constructor(slots: ReadSlots, client: ClientKey, cut: () => void) {
+    this.#slots = slots
     this.client = client
     this.cut = cut
   }
 
   /** May be called twice. */
   leave(): void {
-    this.#places.left(this)
+    this.#slots.left(this)
   }
 }

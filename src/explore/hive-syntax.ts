@@ -1,13 +1,13 @@
 /**
- * Converts forms of Hive that occur in CDAP's documents to those of DuckDB:
+ * Converts Hive's syntax that occurs in CDAP's documents to DuckDB's:
  *
  *   `name`            -> "name"            a name in back-ticks
  *   headers["key"]    -> headers['key']    a key in double quotes, within brackets
- *   'it\'s'           -> 'it''s'           a quote behind a backslash, as CDAP's JDBC driver writes parameters
+ *   'it\'s'           -> 'it''s'           a quote after a backslash, as CDAP's JDBC driver writes parameters
  *   … ;               -> …                 a semicolon at the end
  *
- * It changes tokens, so nothing inside a text or a comment changes. DuckDB's parser reads the result as a whole: a mistake here
- * causes a syntax error and cannot avoid a check.
+ * It changes whole tokens, so the content of texts and comments stays. DuckDB's parser reads the result as a whole: a
+ * mistake here can cause a syntax error, but cannot bypass a check.
  */
 import { hiveTokensOf, isSpace, tokensOf } from './sql-tokens.ts'
 
@@ -27,8 +27,8 @@ export function fromHive(statement: string): string {
 }
 
 /**
- * Doubles the quotes of a text that stand behind a backslash. For DuckDB a backslash is a character like any other, so `'\'` is
- * a whole text: a statement in which Hive would find a text or a name without an end is not changed.
+ * Doubles the quotes in a text that follow a backslash. In DuckDB a backslash is an ordinary character, so `'\'` is a
+ * complete text. If Hive would find an unclosed text or name in the statement, the statement is not changed.
  */
 function withoutEscapedQuotes(statement: string): string {
   if (!statement.includes("\\'")) return statement
@@ -39,14 +39,14 @@ function withoutEscapedQuotes(statement: string): string {
     .join('')
 }
 
-/** By the first character. */
+/** The form of a closed text or name, by its first character. */
 const CLOSED: ReadonlyMap<string, RegExp> = new Map([
   ["'", /^'[^'\\]*(?:(?:\\[\s\S]|'')[^'\\]*)*'$/],
   ['"', /^"[^"]*(?:""[^"]*)*"$/],
   ['`', /^`[^`]*(?:``[^`]*)*`$/],
 ])
 
-/** False for a text or a name without its end. */
+/** False for a text or a name that is not closed. */
 function isClosed(token: string): boolean {
   return CLOSED.get(token.charAt(0))?.test(token) ?? true
 }
@@ -62,12 +62,12 @@ export function firstWords(statement: string, count: number): string[] {
     .map((word) => word.toUpperCase())
 }
 
-/** All tokens but space and comments. */
+/** All tokens except space and comments. */
 export function wordsOf(statement: string): string[] {
   return tokensOf(statement).filter((token) => !isSpace(token))
 }
 
-/** The statement behind this many of its first words. */
+/** The part of the statement after its first `count` words. */
 export function behindWords(statement: string, count: number): string {
   const tokens = tokensOf(statement)
   let left = count
@@ -75,7 +75,7 @@ export function behindWords(statement: string, count: number): string {
   return first === -1 ? '' : tokens.slice(first).join('')
 }
 
-/** DuckDB's reserved words. No value ends with one, so a bracket after it begins a list. */
+/** DuckDB's reserved words. A value never ends with one, so a bracket after it begins a list. */
 const RESERVED: ReadonlySet<string> = new Set(
   `all analyse analyze and any array as asc asymmetric both case cast check collate column constraint create default
   deferrable desc describe distinct do else end except false fetch for foreign from group having in initially intersect into
