@@ -3,8 +3,10 @@
  * when its store has failed (supervisor.ts).
  */
 
+import type { RequestListener } from 'node:http'
 import { join } from 'node:path'
 import { openStorage } from '../storage/level/open.ts'
+import type { Storage } from '../storage/storage.ts'
 import { StorageError } from '../storage/storage-error.ts'
 import type { AuditLog } from './audit/audit-log.ts'
 import type { Tokens } from './auth/tokens.ts'
@@ -83,158 +85,180 @@ export interface OpenService extends Service {
 export async function openService(
   config: Config,
   environment: Environment,
-  {
-    space,
-    load,
-    slowClients,
-    loopShare,
-    workers,
-    openAnswers,
-    guard,
-    tokens,
-    address,
-    audit,
-    apis,
-    usage,
-    unwrittenTotals,
-    prometheus,
-    problems,
-    writeRefusal,
-  }: SharedParts,
+  shared: SharedParts,
   isAgain = false,
 ): Promise<OpenService> {
-  const { nowMs, random } = environment
-  let asyncLost = 0
-  let closing = false
-  // Reads still running at shutdown fail with 'closed'. That is expected, so it is not reported.
-  const report = (error: unknown) => {
-    if (!(closing && error instanceof StorageError && error.code === 'closed')) environment.report(error)
-  }
   const open =
     environment.openStorage ?? ((clock) => openStorage(config.dataFolder, { nowMs: clock, sync: true }))
-  const storage = await open(nowMs)
+  const storage = await open(environment.nowMs)
   try {
     for (const remark of storage.remarks) environment.report(remark)
-    const registry = await Registry.load(storage.catalog)
-    const streams = new Streams(storage.log, registry, {
-      nowMs,
-      asyncQueueBytesMax: config.asyncQueueBytesMax,
-      onAsyncLost(_, error) {
-        asyncLost++
-        environment.report(error)
-      },
-      space,
-    })
-    const { catalog, log } = storage
-    const meter = await Meter.open({
-      catalog,
-      log,
-      registry,
-      traffic: streams.traffic,
-      nowMs,
-      report,
-      unwrittenTotals,
-    })
-    usage.onRemoval(registry)
-    const metadata = await Metadata.load(catalog, registry)
-    const feeds = await Feeds.load(catalog, registry)
-    const sizeFeed = new SizeFeed(registry, nowMs)
-    const allowPrivate = config.allowPrivateWebhooks === true
-    const webhooks = await Webhooks.load({
-      catalog,
-      registry,
-      feed: sizeFeed,
-      usage,
-      nowMs,
-      random,
-      allowPrivate,
-      mayNotify: (token, { namespace, stream }) =>
-        guard === undefined || guard.named(token)?.grants.allow('admin', namespace, stream) === true,
-    })
-    const { eventBytesMax, limits } = config
-    log.watchGroups(prometheus.groupWritten)
-    prometheus.show({ registry, traffic: streams.traffic })
-    const followers = new Followers(limits.maxFollowers)
-    const options = {
-      eventBytesMax,
-      limits,
-      load,
-      slowClients,
-      loopShare,
-      workers,
-      openAnswers,
-      followers,
-      guard,
-      nowMs,
-      report,
-      problems,
-    }
-    const explore = new Explore(streams, registry, {
-      nowMs,
-      random,
-      report,
-      oldestMs: async (id) => (await log.tail(id))?.firstTimestampMs ?? 0,
-      memoryBytes: limits.maxQueryMemoryBytes,
-      diskBytes: limits.maxQueryDiskBytes,
-      spillFolder: join(config.dataFolder, 'explore-spill'),
-      diskIsLow: () => space.low,
-      queriesMax: limits.maxQueries,
-      idleMs: limits.queryIdleSeconds * 1000,
-      runMs: limits.maxQuerySeconds * 1000,
-      usage,
-      mayStillRead: guard && ((owner, ids) => guard.mayStillRead(owner, ids)),
-    })
-    const namespaces = new Namespaces(registry, config.unrecoverableReset)
-    const app = createApp(
-      {
-        streams,
-        views: new Views(registry),
-        explore,
-        namespaces,
-        usage,
-        metadata,
-        feeds,
-        sizeFeed,
-        webhooks,
-        metrics: new StreamMetrics(meter, registry),
-        prometheus,
-        storeFailure: writeRefusal,
-        guard,
-        tokens,
-        address,
-        audit,
-      },
-      options,
-      apis,
-    )
-    const listener = honoListener(app, config.host, problemShapes(apis))
-    const janitor = new Janitor(storage.log, registry, nowMs, report, space)
-    meter.start()
-    const schedule = scheduleJanitor(janitor, config.janitorIntervalMs, random, report, isAgain)
-    return {
-      listener: directPosts(new SingleEvents(streams, options), options, listener),
-      janitor,
-      asyncQueueBytes: () => streams.asyncQueueBytes,
-      endFollowers: () => sizeFeed.stop(),
-      shared: [followers, explore.openQueries],
-      failure: () => storage.log.failure(),
-      failureHeals: storage.promises.failureHeals,
-      freeBytesAtFailure: () => storage.freeBytesAtFailure?.(),
-      async close() {
-        await schedule.stop()
-        sizeFeed.stop()
-        webhooks.stop()
-        await meter.stop()
-        closing = true
-        await explore.close()
-        await storage.close()
-        if (asyncLost > 0)
-          environment.report(`events that were answered 202 and could not be written: ${asyncLost}`)
-        asyncLost = 0
-      },
-    }
+    return await serviceOn(storage, { config, environment, shared, isAgain })
   } catch (error) {
     await storage.close()
     throw error
   }
+}
+
+/** The parameters of `openService`. */
+interface Opening {
+  readonly config: Config
+  readonly environment: Environment
+  readonly shared: SharedParts
+  readonly isAgain: boolean
+}
+
+async function serviceOn(storage: Storage, opening: Opening): Promise<OpenService> {
+  const { config, environment, shared, isAgain } = opening
+  const { nowMs, random } = environment
+  const reports = new Reports(environment.report)
+  const modules = await loadModules(storage, opening, reports)
+  const { streams, registry, meter, sizeFeed, webhooks } = modules
+  const followers = new Followers(config.limits.maxFollowers)
+  const explore = newExplore(storage, modules, opening, reports)
+  const listener = newListener({ ...modules, explore, followers }, opening, reports)
+  const janitor = new Janitor(storage.log, registry, nowMs, reports.report, shared.space)
+  meter.start()
+  const schedule = scheduleJanitor(janitor, config.janitorIntervalMs, random, reports.report, isAgain)
+  return {
+    listener,
+    janitor,
+    asyncQueueBytes: () => streams.asyncQueueBytes,
+    endFollowers: () => sizeFeed.stop(),
+    shared: [followers, explore.openQueries],
+    failure: () => storage.log.failure(),
+    failureHeals: storage.promises.failureHeals,
+    freeBytesAtFailure: () => storage.freeBytesAtFailure?.(),
+    async close() {
+      await schedule.stop()
+      sizeFeed.stop()
+      webhooks.stop()
+      await meter.stop()
+      reports.closing = true
+      await explore.close()
+      await storage.close()
+      reports.reportAsyncLost()
+    },
+  }
+}
+
+/** What the modules report: failures, and the number of events that were answered 202 and could not be written. */
+class Reports {
+  /** Reads still running at shutdown fail with 'closed'. That is expected, so it is not reported. */
+  closing = false
+  #asyncLost = 0
+  readonly #sink: (error: unknown) => void
+
+  constructor(sink: (error: unknown) => void) {
+    this.#sink = sink
+  }
+
+  readonly report = (error: unknown): void => {
+    if (!(this.closing && error instanceof StorageError && error.code === 'closed')) this.#sink(error)
+  }
+
+  readonly asyncLost = (_: unknown, error: unknown): void => {
+    this.#asyncLost++
+    this.#sink(error)
+  }
+
+  reportAsyncLost(): void {
+    if (this.#asyncLost > 0)
+      this.#sink(`events that were answered 202 and could not be written: ${this.#asyncLost}`)
+    this.#asyncLost = 0
+  }
+}
+
+type Modules = Awaited<ReturnType<typeof loadModules>>
+
+/** The modules that keep documents in the catalog, each with what it has loaded from there. */
+async function loadModules(storage: Storage, { config, environment, shared }: Opening, reports: Reports) {
+  const { catalog, log } = storage
+  const { nowMs, random } = environment
+  const { space, guard, usage, prometheus } = shared
+  const registry = await Registry.load(catalog)
+  const streams = new Streams(log, registry, {
+    nowMs,
+    asyncQueueBytesMax: config.asyncQueueBytesMax,
+    onAsyncLost: reports.asyncLost,
+    space,
+  })
+  const { traffic } = streams
+  const meter = await Meter.open({
+    catalog,
+    log,
+    registry,
+    traffic,
+    nowMs,
+    report: reports.report,
+    unwrittenTotals: shared.unwrittenTotals,
+  })
+  usage.onRemoval(registry)
+  const metadata = await Metadata.load(catalog, registry)
+  const feeds = await Feeds.load(catalog, registry)
+  const sizeFeed = new SizeFeed(registry, nowMs)
+  const webhooks = await Webhooks.load({
+    catalog,
+    registry,
+    feed: sizeFeed,
+    usage,
+    nowMs,
+    random,
+    allowPrivate: config.allowPrivateWebhooks === true,
+    mayNotify: (token, { namespace, stream }) =>
+      guard === undefined || guard.named(token)?.grants.allow('admin', namespace, stream) === true,
+  })
+  log.watchGroups(prometheus.groupWritten)
+  prometheus.show({ registry, traffic })
+  return { registry, streams, meter, metadata, feeds, sizeFeed, webhooks }
+}
+
+function newExplore(
+  { log }: Storage,
+  { streams, registry }: Modules,
+  { config, environment, shared: { space, usage, guard } }: Opening,
+  { report }: Reports,
+): Explore {
+  const { limits } = config
+  return new Explore(streams, registry, {
+    nowMs: environment.nowMs,
+    random: environment.random,
+    report,
+    oldestMs: async (id) => (await log.tail(id))?.firstTimestampMs ?? 0,
+    memoryBytes: limits.maxQueryMemoryBytes,
+    diskBytes: limits.maxQueryDiskBytes,
+    spillFolder: join(config.dataFolder, 'explore-spill'),
+    diskIsLow: () => space.low,
+    queriesMax: limits.maxQueries,
+    idleMs: limits.queryIdleSeconds * 1000,
+    runMs: limits.maxQuerySeconds * 1000,
+    usage,
+    mayStillRead: guard && ((owner, ids) => guard.mayStillRead(owner, ids)),
+  })
+}
+
+/** The routes of all APIs, with the plain POSTs of events in front of them. */
+function newListener(
+  parts: Modules & { readonly explore: Explore; readonly followers: Followers },
+  { config, environment, shared }: Opening,
+  { report }: Reports,
+): RequestListener {
+  const { registry, streams, meter, followers } = parts
+  const { eventBytesMax, limits } = config
+  const options = { ...shared, eventBytesMax, limits, followers, nowMs: environment.nowMs, report }
+  const { apis, writeRefusal } = shared
+  const app = createApp(
+    {
+      ...shared,
+      ...parts,
+      views: new Views(registry),
+      namespaces: new Namespaces(registry, config.unrecoverableReset),
+      metrics: new StreamMetrics(meter, registry),
+      storeFailure: writeRefusal,
+    },
+    options,
+    apis,
+  )
+  const listener = honoListener(app, config.host, problemShapes(apis))
+  return directPosts(new SingleEvents(streams, options), options, listener)
 }
