@@ -26,11 +26,13 @@ export interface WeakStorage extends Storage {
   heal(): void
 }
 
+/** No number that a test would make up. */
+const FIRST_IDENTITY = 0x5eed_0000
 let stores = 0
 
 /** The content of a new store, for `openWeakStorage`. */
 export function newWeakData(): WeakData {
-  return new WeakData(1 + (stores++ % 0xffff_fffe))
+  return new WeakData(FIRST_IDENTITY + stores++)
 }
 
 export function openWeakStorage(data: WeakData, nowMs: () => number): WeakStorage {
