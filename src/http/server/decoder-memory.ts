@@ -7,7 +7,7 @@ import type { IncomingMessage } from 'node:http'
 /** Node's buffers and the state of zlib. */
 const DECODER_BYTES = 64 * 1024
 const MIB = 1024 * 1024
-/** The largest window that our decoders accept: RFC 7932 for brotli, body-chunks.ts for zstd. Deflate's is 32 KiB. */
+/** The largest window that our decoders accept: RFC 7932 for brotli, zstd-decoding.ts for zstd. Deflate's is 32 KiB. */
 const WINDOW_BYTES_MAX: Readonly<Record<string, number | undefined>> = { br: 16 * MIB, zstd: 8 * MIB }
 
 /** Memory of the decoders of this body after they have returned this many bytes. */
