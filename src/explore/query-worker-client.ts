@@ -89,22 +89,23 @@ export class RestartingQueryWorker {
   async #open(): Promise<QueryWorkerClient> {
     await this.#cleaned
     let isOpen = false
-    const worker = await QueryWorkerClient.start(this.#options, (ended) => {
-      if (isOpen) this.#ended(ended, worker)
-    })
+    let worker: QueryWorkerClient | undefined
     try {
+      worker = await QueryWorkerClient.start(this.#options, (ended) => {
+        if (isOpen && worker !== undefined) this.#ended(ended, worker)
+      })
       await worker.read(TEST_KEY, 'SELECT 1')
       worker.drop(TEST_KEY)
       isOpen = true
+      return worker
     } catch (error) {
-      this.#worker = undefined
-      await worker.close()
+      this.#worker = undefined // the next query tries again
+      await worker?.close()
       this.#options.report(error)
       throw new ServiceError('overloaded', 'the SQL engine cannot be started now; try again later', {
         cause: error,
       })
     }
-    return worker
   }
 
   #ended(ended: ProcessEnded, worker: QueryWorkerClient): void {

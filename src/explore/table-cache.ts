@@ -57,11 +57,17 @@ export class TableCache {
     const lease = await this.#caughtUp(this.#find(visible) ?? this.#keep(visible), cancelSignal)
     if (lease.extent.badEvents === 0 || lease.table.hasFieldsOf(visible)) return lease
     await lease.release() // one of the new events is bad, perhaps only in fields that this query does not read
-    return this.#caughtUp(this.#find(visible) ?? this.#keep(visible), cancelSignal)
+    // Another table with other fields may not have these events yet, so only one with the same fields is reused.
+    return this.#caughtUp(this.#find(visible, 'same fields') ?? this.#keep(visible), cancelSignal)
   }
 
-  #find(request: TableRequest): StreamTable | undefined {
-    const table = [...this.#tables].find((kept) => kept.covers(request))
+  #find(
+    request: TableRequest,
+    fields: 'same fields' | 'more fields' = 'more fields',
+  ): StreamTable | undefined {
+    const table = [...this.#tables].find(
+      (kept) => kept.covers(request) && (fields === 'more fields' || kept.hasFieldsOf(request)),
+    )
     if (table !== undefined) this.#use(table)
     return table
   }

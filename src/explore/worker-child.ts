@@ -67,17 +67,18 @@ function startProcess<ToWorker, FromWorker>({
     env: environment(),
     stdio: ['ignore', 'ignore', 'inherit', 'ipc', 'pipe'],
   })
-  const pipe = child.stdio[EVENT_PIPE] as Writable
-  pipe.on('error', () => {}) // 'exit' reports the same failure
   const exited = new Promise<string>((resolve) => {
-    child.once('error', (error) => resolve(error.message))
+    child.on('error', (error) => resolve(error.message))
     child.once('exit', (code, signal) => resolve(signal ?? `code ${code}`))
   })
+  // Without a free file descriptor node returns a child without stdio, and emits 'error' later.
+  const pipe = child.stdio?.[EVENT_PIPE] as Writable | undefined
+  pipe?.on('error', () => {}) // 'exit' reports the same failure
   return {
     post(message) {
       if (child.connected) child.send(message as object, () => {})
     },
-    send: (message) => writeMessage(pipe, message),
+    send: (message) => (pipe === undefined ? Promise.resolve() : writeMessage(pipe, message)),
     listen(onMessage, onExit) {
       child.on('message', (message) => onMessage(message as FromWorker))
       void exited.then(onExit)

@@ -1,7 +1,9 @@
 /** The built worker process: its failures do not reach the service, and it leaves nothing behind. */
+import { execFile } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { type ServiceProcess, startServiceProcess, temporaryFolder } from '../support/service-process.ts'
 import { STREAMS } from '../support/test-app.ts'
@@ -305,5 +307,31 @@ test.skipIf(!onLinux)(
     expect(
       names.filter((name) => !/^(MALLOC_\w+|TZ|UV_THREADPOOL_SIZE|LD_LIBRARY_PATH|NODE_\w+|)$/.test(name)),
     ).toEqual([])
+  },
+)
+
+/** Takes every file descriptor, tries to start a worker, gives them back, tries again. */
+const WITHOUT_DESCRIPTORS = `
+  import { closeSync, openSync } from 'node:fs'
+  import { RestartingQueryWorker } from './dist/src/explore/query-worker-client.js'
+  const engine = { memoryBytes: 1e8, processBytes: 1e9, diskBytes: 0, spillFolder: process.argv[1] }
+  const worker = new RestartingQueryWorker({ engine, limitsChecks: false, report: () => {}, onEnded: () => {} })
+  const outcome = () => worker.opened().then(() => 'started', (error) => error.code)
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  const taken = []
+  try { for (;;) taken.push(openSync('/dev/null')) } catch {}
+  const without = await outcome()
+  for (const descriptor of taken) closeSync(descriptor)
+  console.log(without, await outcome())
+  await worker.close()
+`
+
+test.runIf(onLinux)(
+  'without a free file descriptor only the query fails; the next one starts the process',
+  async () => {
+    const command = 'ulimit -n 100; exec "$0" --input-type=module -e "$1" "$2"'
+    const args = ['-c', command, process.execPath, WITHOUT_DESCRIPTORS, await temporaryFolder()]
+    const { stdout } = await promisify(execFile)('sh', args)
+    expect(stdout).toBe('overloaded started\n')
   },
 )

@@ -176,6 +176,16 @@ test('a query that has reused a table makes its own when a new event is bad', as
   await lease.release()
 })
 
+test('a query does not take a second table with other fields, in which the new event is bad too', async () => {
+  await decodedBy({ columns: ['a', 'b'] })
+  await decodedBy({ columns: ['a', 'c'] })
+  source.add(5000, '5,x,x')
+  const lease = await leaseOf({ columns: ['a'] })
+  expect(lease.extent.badEvents).toBe(0)
+  expect(await rowsOf(lease)).toHaveLength(5)
+  await lease.release()
+})
+
 test('events that expired before they were decoded are there again with a longer TTL', async () => {
   expect(await decodedBy()).toBe(4)
   source.add(5000, '5,50,500')

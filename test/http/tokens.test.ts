@@ -342,6 +342,20 @@ describe('the rate of a token', () => {
     expect((await send()).status).toBe(good)
   })
 
+  test.each(ways)('holds for requests on $way whose bodies arrive together', async ({ suffix }) => {
+    const { app, tokens } = await appWith([{ ...SLOW, eventsPerSecond: 3 }])
+    const { Authorization } = tokens.bearer('slow')
+    const head = `POST ${STREAMS}/s${suffix} HTTP/1.1\r\nHost: x\r\nAuthorization: ${Authorization}\r\nContent-Length: 1\r\n\r\n`
+    const connections = await Promise.all(Array.from({ length: 6 }, () => RawConnection.open(app.port)))
+    for (const connection of connections) connection.write(head)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    for (const connection of connections) connection.write('x')
+    const statuses = await Promise.all(connections.map((connection) => connection.status()))
+    for (const connection of connections) connection.destroy()
+    const good = suffix.startsWith('/async') ? 202 : 200
+    expect(statuses.sort()).toEqual([good, good, good, 429, 429, 429])
+  })
+
   test('counts bytes, and events of batches, which may go beyond it once', async () => {
     const { app, tokens } = await appWith([{ ...SLOW, eventsPerSecond: 100, bytesPerSecond: 1000 }])
     const headers = { ...tokens.bearer('slow'), 'Content-Type': 'text/plain' }

@@ -36,6 +36,7 @@ export function directPosts(
     if (event === undefined) return honoListener(incoming, outgoing)
     const length = events.plainLength(incoming)
     if (length === undefined) return honoListener(incoming, outgoing)
+    events.count(event, length)
     ;(incoming as ServiceRequest).takeBody(length, (body) => {
       const stored = () => (outgoing as ServiceResponse).answerEmpty(event.queued ? 202 : 200)
       const failed = (error: unknown) => answerProblem(incoming, outgoing, error, options)

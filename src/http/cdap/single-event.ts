@@ -4,6 +4,7 @@
  *
  *   its token, grant and rate (server/guard.ts); its names (streams/names.ts)
  *   `open`:  the stream exists; the event headers are unique and within the limits
+ *   `count`: refuses nothing, but the next request of the token sees its rate used up
  *   its body: encoding, length, memory for it, and the pace of the client (messages/request-body.ts)
  *   `store`: the token still allows it; the disk has space and the log takes it (streams/streams.ts)
  */
@@ -37,6 +38,8 @@ export interface OpenEvent {
   readonly writer: Client | undefined
   /** The event is answered when it is queued, not when it is on disk. */
   readonly queued: boolean
+  /** Bytes that were counted against the rate of the token; undefined before the event was counted. */
+  countedBytes: number | undefined
 }
 
 export class SingleEvents {
@@ -54,7 +57,7 @@ export class SingleEvents {
   open(incoming: IncomingMessage, id: StreamId, writer: Client | undefined, queued: boolean): OpenEvent {
     const stream = this.#streams.get(id)
     const headers = eventHeaders(id.stream, incoming, this.#options.limits)
-    return { incoming, stream, headers, writer, queued }
+    return { incoming, stream, headers, writer, queued, countedBytes: undefined }
   }
 
   /** Bytes of a body that `store` may take as it arrives; undefined if it has to be read by `receive`. */
@@ -63,9 +66,22 @@ export class SingleEvents {
     return length !== undefined && this.#options.load.bodies.mayArrive(length) ? length : undefined
   }
 
+  /**
+   * Counts the event against the rate of its token, or corrects its bytes. Call it before the body arrives: otherwise all
+   * requests whose bodies arrive together would pass the rate.
+   */
+  count(event: OpenEvent, bytes: number): void {
+    const rate = event.writer?.rate
+    if (rate === undefined) return
+    const { countedBytes } = event
+    rate.take(this.#options.nowMs(), countedBytes === undefined ? 1 : 0, bytes - (countedBytes ?? 0))
+    event.countedBytes = bytes
+  }
+
   /** Reads the body, and stores the event. Rejects with what readBody rejects with, or `store` fails with. */
   async receive(event: OpenEvent): Promise<void> {
     const { incoming } = event
+    if (event.countedBytes === undefined) this.count(event, 0)
     const mayGoOn = () => this.#mayStillWrite(event)
     const read = () => readBody(incoming, this.#limit, this.#options)
     const body = await this.#options.openAnswers.whilePermitted(incoming, mayGoOn, read)
@@ -83,10 +99,10 @@ export class SingleEvents {
       failed(endedEarly())
       return
     }
-    const { stream, headers, writer, queued } = event
-    const { load, nowMs } = this.#options
+    const { stream, headers, queued } = event
+    const { load } = this.#options
     const { length } = body
-    writer?.rate?.take(nowMs(), 1, length)
+    this.count(event, length)
     load.begin(length)
     const data = { headers, body }
     const appended = queued ? this.#streams.appendAsync(stream, data) : this.#streams.append(stream, data)
