@@ -5,11 +5,14 @@ import { expect, test } from 'vitest'
 import { PROJECT_FOLDER } from '../support/service-process.ts'
 
 const FOLDERS = ['src', 'storage', 'test', 'bench', 'docs']
-const files = FOLDERS.flatMap((folder) =>
-  readdirSync(join(PROJECT_FOLDER, folder), { recursive: true, encoding: 'utf8' }).map((name) =>
-    join(folder, name),
+const files = [
+  ...readdirSync(PROJECT_FOLDER),
+  ...FOLDERS.flatMap((folder) =>
+    readdirSync(join(PROJECT_FOLDER, folder), { recursive: true, encoding: 'utf8' }).map((name) =>
+      join(folder, name),
+    ),
   ),
-)
+]
 const documents = [
   'README.md',
   'ARCHITECTURE.md',

@@ -138,13 +138,15 @@ test('random characters that are SQL without back-ticks as names stay the same s
   const parts = `' ' " \` \` $ $$ $a$ E e E' \\ \\ -- /* */ a x , '' "" ; 1 ( ) é \u00a0`.split(' ')
   const random = seededRandom(SEED)
   let read = 0
-  const texts = effort({ short: 1_000, long: 100_000 })
+  const texts = effort({ short: 1_000, long: 20_000 })
   for (let i = 0; i < texts; i++) {
     const length = random.whole(3, 14)
     const soup = Array.from({ length }, () => random.pick([...parts, '\n', '\r', ' ', ' ']))
     const sql = `SELECT ${soup.join('')}`
     expect(tokensOf(sql).join('')).toBe(sql)
     expect(hiveTokensOf(sql).join('')).toBe(sql)
+    // Tables test these: Hive's escape, which DuckDB reads in another way, and semicolons at the end, which are removed.
+    if (sql.includes("\\'") || /;[\s;]*$/.test(sql)) continue
     const tree = await treeOf(sql)
     if (tree === undefined || /"function_name":"[^"]*`|__postfix/.test(tree)) continue // an operator
     read++

@@ -13,7 +13,7 @@ import { type RandomStatement, randomStatement } from '../support/random-stateme
 import { seededRandom } from '../support/seeded-random.ts'
 import { STREAMS, type TestApp, testApp } from '../support/test-app.ts'
 
-const STATEMENTS = effort({ short: 60, long: 3_000 })
+const STATEMENTS = effort({ short: 60, long: 600 })
 /** Of those that DuckDB refuses, so many are asked once. */
 const REFUSED_PER_ASKED = 4
 const HEADERS = "MAP {'content.type': 'text/plain'}"
