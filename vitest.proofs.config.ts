@@ -43,7 +43,7 @@ export default defineConfig({
             hookTimeout: 60_000,
             expect: { poll: POLL },
             ...group,
-            sequence: { groupOrder },
+            sequence: { groupOrder: groupOrder + 1 }, // vitest runs a single worker of order 0 last
           },
         }),
       ),
