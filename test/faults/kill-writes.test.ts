@@ -13,7 +13,7 @@ import { effort, SEED, tellProof } from '../support/effort.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { temporaryFolder, WatchedProcess } from '../support/service-process.ts'
 
-const ROUNDS = effort({ short: 6, long: 150 })
+const ROUNDS = effort({ short: 6, long: 60 })
 const WORKER = fileURLToPath(new URL('./writes-worker.mjs', import.meta.url))
 /** Events of the batch that every fifth write has. */
 const BATCH_EVENTS = 1_500
