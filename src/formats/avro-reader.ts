@@ -23,9 +23,9 @@ import { type RecordStep, resolveDatum, type Step } from './avro-resolution.ts'
 import { DatumProblem, ValueProblem } from './datum-problem.ts'
 import { exactLong } from './number-text.ts'
 import {
+  type EventHeaders,
   type FormatError,
   fieldError,
-  type HeaderPairs,
   quoted,
   type RecordReader,
   type Value,
@@ -49,7 +49,7 @@ export class AvroReader implements RecordReader {
   readonly #own: Resolution
   readonly #resolutions = new Map<string, Resolution>()
   readonly #cursor = new DatumCursor()
-  #lastHeaders: HeaderPairs | undefined
+  #lastHeaders: EventHeaders | undefined
   #lastResolution: Resolution
 
   constructor(schema: RecordSchema, wanted: readonly number[]) {
@@ -63,7 +63,7 @@ export class AvroReader implements RecordReader {
     bytes: Uint8Array,
     start: number,
     end: number,
-    headers: HeaderPairs,
+    headers: EventHeaders,
     into: Value[],
   ): FormatError | undefined {
     if (headers !== this.#lastHeaders) {
@@ -80,7 +80,7 @@ export class AvroReader implements RecordReader {
     }
   }
 
-  #resolution(headers: HeaderPairs): Resolution {
+  #resolution(headers: EventHeaders): Resolution {
     const text = headers.find(([name]) => name === SCHEMA_HEADER)?.[1]
     if (text === undefined) return this.#own
     let resolution = this.#resolutions.get(text)

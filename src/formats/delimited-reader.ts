@@ -14,8 +14,8 @@ import type { CharsetDecoder } from './charset-decoder.ts'
 import { lineEnd, textStart } from './line-body.ts'
 import {
   alsoWrong,
+  type EventHeaders,
   type FormatError,
-  type HeaderPairs,
   quoted,
   type RecordReader,
   type Value,
@@ -74,7 +74,7 @@ export class DelimitedReader implements RecordReader {
     bytes: Uint8Array,
     start: number,
     end: number,
-    _headers: HeaderPairs,
+    _headers: EventHeaders,
     into: Value[],
   ): FormatError | undefined {
     if (this.#isUtf8) return this.#line(bytes, start, end, into)

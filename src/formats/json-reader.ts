@@ -25,9 +25,9 @@ import { textStart } from './line-body.ts'
 import { readDouble, readInt, readLong } from './number-text.ts'
 import {
   alsoWrong,
+  type EventHeaders,
   type FormatError,
   fieldError,
-  type HeaderPairs,
   nullRefused,
   quoted,
   type RecordReader,
@@ -86,7 +86,7 @@ export class JsonReader implements RecordReader {
     bytes: Uint8Array,
     start: number,
     end: number,
-    _headers: HeaderPairs,
+    _headers: EventHeaders,
     into: Value[],
   ): FormatError | undefined {
     for (let slot = 0; slot < this.#slots; slot++) into[slot] = MISSING

@@ -1,14 +1,14 @@
 /** The common part of readers of single lines: the line is the body without a byte order mark and without its line end. */
 
 import { lineEnd, textStart } from './line-body.ts'
-import type { FormatError, HeaderPairs, RecordReader, Value } from './record-reader.ts'
+import type { EventHeaders, FormatError, RecordReader, Value } from './record-reader.ts'
 
 export abstract class LineReader implements RecordReader {
   read(
     bytes: Uint8Array,
     bodyStart: number,
     bodyEnd: number,
-    _headers: HeaderPairs,
+    _headers: EventHeaders,
     into: Value[],
   ): FormatError | undefined {
     const start = textStart(bytes, bodyStart, bodyEnd)

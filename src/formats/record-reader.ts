@@ -50,7 +50,7 @@ export interface FormatError {
 }
 
 /** Headers of the event, as the log returns them. Consecutive events with the same headers share one array. */
-export type { EventHeaders as HeaderPairs } from '../../storage/log.ts'
+export type { EventHeaders } from '../../storage/log.ts'
 
 export interface RecordReader {
   /**

@@ -9,9 +9,9 @@
  */
 import { textStart } from './line-body.ts'
 import {
+  type EventHeaders,
   type FormatError,
   fieldError,
-  type HeaderPairs,
   quoted,
   type RecordReader,
   type Value,
@@ -37,7 +37,7 @@ export class SyslogReader implements RecordReader {
     bytes: Uint8Array,
     start: number,
     end: number,
-    headers: HeaderPairs,
+    headers: EventHeaders,
     into: Value[],
   ): FormatError | undefined {
     if (isVersioned(bytes, textStart(bytes, start, end), end)) {

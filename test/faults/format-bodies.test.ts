@@ -5,7 +5,7 @@
 
 import avsc from 'avsc'
 import { expect, test } from 'vitest'
-import type { HeaderPairs, Value } from '../../src/formats/record-reader.ts'
+import type { EventHeaders, Value } from '../../src/formats/record-reader.ts'
 import type { Schema } from '../../src/schemas/schema.ts'
 import { effort, tellProof } from '../support/effort.ts'
 import { type FormatUse, LIST, optional, recordJson, TestReader } from '../support/records.ts'
@@ -67,7 +67,7 @@ const ROW = 'true,-5,9223372036854775807,1.5e3,-1.7976931348623157E308,a\\x00\\x
 
 interface Subject extends FormatUse {
   readonly body: string | Uint8Array
-  readonly headers?: HeaderPairs
+  readonly headers?: EventHeaders
 }
 
 const subjects: Subject[] = [

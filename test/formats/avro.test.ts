@@ -2,14 +2,14 @@ import avsc from 'avsc'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { AVRO_DEPTH_MAX, AVRO_VALUES_BEYOND_BYTES } from '../../src/formats/avro-reader.ts'
-import type { HeaderPairs, Value } from '../../src/formats/record-reader.ts'
+import type { EventHeaders, Value } from '../../src/formats/record-reader.ts'
 import { LIST, optional, recordJson, TestReader } from '../support/records.ts'
 
 function encode(schema: unknown, value: unknown): Buffer {
   return avsc.Type.forSchema(schema as avsc.Schema, { wrapUnions: false }).toBuffer(value)
 }
 
-function writtenAs(schema: unknown): HeaderPairs {
+function writtenAs(schema: unknown): EventHeaders {
   return [['schema', JSON.stringify(schema)]]
 }
 
@@ -234,7 +234,7 @@ test('the schema is found by its text, whatever its hash says, event by event', 
     ['other', 'string'],
     ['x', 'int'],
   ])
-  const headers = (schema: object): HeaderPairs => [
+  const headers = (schema: object): EventHeaders => [
     ['schema.hash', 'the same'],
     ['schema', JSON.stringify(schema)],
   ]

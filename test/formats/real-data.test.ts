@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import avsc from 'avsc'
 import { describe, expect, test } from 'vitest'
 import { avroContainer } from '../../src/decoders/avro-container.ts'
-import type { HeaderPairs, Value } from '../../src/formats/record-reader.ts'
+import type { EventHeaders, Value } from '../../src/formats/record-reader.ts'
 import { optional, TestReader } from '../support/records.ts'
 
 /** Beside the project, and not part of it. */
@@ -107,7 +107,7 @@ describe.each(tables)('$file', ({ file, rows }) => {
 })
 
 /** The data of a container file as a batch would store them, with the headers it gives them. */
-function dataOf(path: string): { bodies: Buffer[]; headers: HeaderPairs } {
+function dataOf(path: string): { bodies: Buffer[]; headers: EventHeaders } {
   const decoder = avroContainer({ eventBytesMax: 1024 * 1024, free: () => {} })
   const bodies: Buffer[] = []
   const emit = (slices: { bytes: Uint8Array; starts: Uint32Array; ends: Uint32Array; count: number }) => {

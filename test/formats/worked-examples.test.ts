@@ -1,13 +1,13 @@
 /** The worked examples of the wire contract, F1 to F30: what each format makes of a body. */
 import avsc from 'avsc'
 import { expect, test } from 'vitest'
-import type { HeaderPairs, Value } from '../../src/formats/record-reader.ts'
+import type { EventHeaders, Value } from '../../src/formats/record-reader.ts'
 import { type Body, type FormatUse, LIST, optional, recordJson, TestReader } from '../support/records.ts'
 
 interface Example extends FormatUse {
   readonly name: string
   readonly body: Body
-  readonly headers?: HeaderPairs
+  readonly headers?: EventHeaders
   /** A text is part of the reason why there is no record. */
   readonly record: Readonly<Record<string, Value>> | string
 }

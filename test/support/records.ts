@@ -1,5 +1,5 @@
 /** Reads bodies through a format, as a query would: the specification is checked, a reader is opened, values come out. */
-import type { FormatError, HeaderPairs, RecordReader, Value } from '../../src/formats/record-reader.ts'
+import type { EventHeaders, FormatError, RecordReader, Value } from '../../src/formats/record-reader.ts'
 import { openReader, resolveFormat } from '../../src/formats/specification.ts'
 import type { RecordSchema } from '../../src/schemas/schema.ts'
 import { parseSchema } from '../../src/schemas/schema-json.ts'
@@ -37,14 +37,14 @@ export class TestReader {
   }
 
   /** The values by name, or the reason. The body stands amidst other bytes, as it does in a block. */
-  read(body: Body, headers: HeaderPairs = []): Record<string, Value> | string {
+  read(body: Body, headers: EventHeaders = []): Record<string, Value> | string {
     const values: Value[] = []
     const error = this.into(values, body, headers)
     if (error !== undefined) return error.reason
     return Object.fromEntries(this.names.map((name, index) => [name, values[index]!]))
   }
 
-  into(values: Value[], body: Body, headers: HeaderPairs = []): FormatError | undefined {
+  into(values: Value[], body: Body, headers: EventHeaders = []): FormatError | undefined {
     const before = Buffer.from('9,"9\n')
     const bytes = Buffer.concat([before, Buffer.from(body as string), Buffer.from('7"]}7,7 7\n')])
     const end = bytes.length - 10

@@ -4,7 +4,7 @@
  */
 import { fieldJson } from '../../formats/field-json.ts'
 import type { FormatSpecification } from '../../formats/format-specification.ts'
-import { allFields, type HeaderPairs, type RecordReader, type Value } from '../../formats/record-reader.ts'
+import { allFields, type EventHeaders, type RecordReader, type Value } from '../../formats/record-reader.ts'
 import { openReader, resolveFormat } from '../../formats/specification.ts'
 import { bytesText } from '../../formats/value-json.ts'
 import type { RecordSchema } from '../../schemas/schema.ts'
@@ -29,7 +29,7 @@ export interface PreviewTask {
 export interface PreviewEvent {
   /** Undefined if it is longer than TRIED_BYTES_MAX. */
   readonly body: Uint8Array | undefined
-  readonly headers: HeaderPairs
+  readonly headers: EventHeaders
   /** `"timestamp":…,"sequence":…` */
   readonly position: string
   /** The first bytes of the body. */
