@@ -14,8 +14,8 @@
  *   LIST, ARRAY · MAP · STRUCT           array<…> · map<…> · struct<…>, of the types above
  */
 import type { DuckDBType } from '@duckdb/node-api'
+import { quotedName } from '../duckdb/sql-text.ts'
 import type { HiveType } from './hive-types.ts'
-import { quotedName } from './sql-text.ts'
 
 export interface AnswerType {
   /** Scalar types are in capitals, nested types in lower case. */

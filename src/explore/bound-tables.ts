@@ -4,7 +4,7 @@
  * can use them.
  */
 import type { DuckDBConnection } from '@duckdb/node-api'
-import { storedName } from './column-types.ts'
+import { storedName } from '../duckdb/column-types.ts'
 import type { Column } from './columns.ts'
 import { viewOf } from './table-view.ts'
 

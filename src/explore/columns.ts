@@ -9,10 +9,12 @@
  *
  * Maps, arrays and structs are stored as JSON text; the view of a query converts them.
  */
+
+import type { ColumnType } from '../duckdb/column-types.ts'
+import { quotedName } from '../duckdb/sql-text.ts'
 import { isText, type LogicalType, logicalType } from '../schemas/logical-type.ts'
 import { nonNullable, type RecordSchema, type Schema } from '../schemas/schema.ts'
-import { type ColumnType, hiveName } from './column-types.ts'
-import { quotedName } from './sql-text.ts'
+import { hiveName } from './hive-types.ts'
 
 export interface Column {
   readonly name: string

@@ -5,11 +5,12 @@
  */
 import type { DuckDBConnection, DuckDBInstance, JS } from '@duckdb/node-api'
 import { Mutex } from '../../storage/mutex.ts'
-import type { Bindings } from './column-buffer.ts'
-import { openLocked } from './locked-instance.ts'
-import { onlyRow } from './only-row.ts'
+import type { Bindings } from '../duckdb/column-buffer.ts'
+import { openLocked } from '../duckdb/locked-instance.ts'
+import { onlyRow } from '../duckdb/only-row.ts'
+import { SqlError } from '../duckdb/sql-error.ts'
+import { HIVE_FUNCTIONS } from './hive-functions.ts'
 import { Planner } from './planner.ts'
-import { SqlError } from './sql-error.ts'
 import type { Node } from './statement.ts'
 
 export type DuckDB = typeof import('@duckdb/node-api')
@@ -61,8 +62,11 @@ export class Engine {
   static async open(options: EngineOptions): Promise<Engine> {
     const duckdb = await import('@duckdb/node-api')
     const { default: bindings } = await import('@duckdb/node-bindings')
-    const { instance, connection: own } = await openLocked(duckdb, options, (connection) =>
-      connection.run('CREATE SCHEMA streams'),
+    const { instance, connection: own } = await openLocked(
+      duckdb,
+      options,
+      (connection) => connection.run('CREATE SCHEMA streams'),
+      HIVE_FUNCTIONS,
     )
     return new Engine(duckdb, bindings, instance, own)
   }

@@ -1,11 +1,11 @@
 /** Answers that need no engine: SHOW TABLES, SHOW DATABASES, SHOW COLUMNS, DESCRIBE. */
 
+import { SqlError } from '../duckdb/sql-error.ts'
 import type { Column } from './columns.ts'
 import type { ResultColumn } from './hive-types.ts'
 import { namePattern } from './name-pattern.ts'
 import type { Outline } from './query-worker-protocol.ts'
 import { type Result, rowsInMemory } from './result.ts'
-import { SqlError } from './sql-error.ts'
 import type { StatementKind } from './statement.ts'
 
 /** The names that the reader may know. */

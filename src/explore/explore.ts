@@ -10,6 +10,7 @@
  * every other token it does not exist.
  */
 import type { LogId } from '../../storage/log.ts'
+import { isEngineError, SqlError, sqlErrorOf } from '../duckdb/sql-error.ts'
 import type { ClientKey } from '../fair-share.ts'
 import { ServiceError } from '../service-error.ts'
 import type { SharedResource } from '../shared-resource.ts'
@@ -19,11 +20,11 @@ import type { Registry } from '../streams/registry.ts'
 import type { Streams } from '../streams/streams.ts'
 import { describeClaim, type TableClaim, tableOf } from '../streams/table-names.ts'
 import type { ProgramId, UsageRegistry } from '../streams/usage.ts'
+import { StreamSource } from '../worker/event-source.ts'
 import type { BadEvents } from './bad-events.ts'
 import { type Column, NoTable } from './columns.ts'
 import { engineMemory } from './engine.ts'
 import { ownColumns, ownResult } from './engineless-answers.ts'
-import { StreamSource } from './event-source.ts'
 import type { ResultColumn } from './hive-types.ts'
 import { type Catalog, JdbcCatalog, type MetadataQuestion } from './jdbc-catalog.ts'
 import { Penalties } from './penalties.ts'
@@ -40,7 +41,6 @@ import type {
   StrictFailure,
 } from './query-worker-protocol.ts'
 import type { Result, Row } from './result.ts'
-import { isEngineError, SqlError, sqlErrorOf } from './sql-error.ts'
 import type { NamedTable } from './statement.ts'
 import { StatementChecks } from './statement-checks.ts'
 import { columnsOrReason, Tables } from './tables.ts'

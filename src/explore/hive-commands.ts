@@ -8,8 +8,9 @@
  *
  * A pattern is a word or a text: `*` matches any characters, `|` means or; upper and lower case are equal.
  */
+
+import { SqlError } from '../duckdb/sql-error.ts'
 import { wordsOf } from './hive-syntax.ts'
-import { SqlError } from './sql-error.ts'
 
 export type HiveCommand =
   | {

@@ -3,6 +3,7 @@
  * cell is written, the facts for JDBC drivers, the size of a value. A type without an entry does not compile.
  */
 import type { DuckDBValue } from '@duckdb/node-api'
+import { baseType, type ColumnType } from '../duckdb/column-types.ts'
 import { binaryCell, decimalCell, floatCell, nestedCell, plainCell } from './cells.ts'
 
 export type HiveType =
@@ -107,4 +108,30 @@ export function jdbcFactsOf(type: string): JdbcFacts {
 
 export function isUnsigned({ name, precision }: JdbcType): boolean {
   return precision === undefined && name !== 'DECIMAL'
+}
+
+/** The type of a column for CDAP's clients. For JSON: the type when nothing more exact is known. */
+const OF_COLUMN = {
+  BOOLEAN: 'BOOLEAN',
+  TINYINT: 'TINYINT',
+  SMALLINT: 'SMALLINT',
+  INTEGER: 'INT',
+  BIGINT: 'BIGINT',
+  FLOAT: 'FLOAT',
+  DOUBLE: 'DOUBLE',
+  DECIMAL: 'DECIMAL',
+  VARCHAR: 'STRING',
+  BLOB: 'BINARY',
+  DATE: 'DATE',
+  TIME: 'STRING',
+  TIMESTAMP: 'TIMESTAMP',
+  TIMESTAMP_NS: 'TIMESTAMP',
+  TIMESTAMPTZ: 'TIMESTAMP',
+  JSON: 'STRING',
+} satisfies Record<ReturnType<typeof baseType>, HiveType>
+
+/** In lower case, with parameters: `int`, `decimal(10,2)`. */
+export function hiveName(type: ColumnType): string {
+  const base = baseType(type)
+  return base === 'DECIMAL' ? type.toLowerCase() : OF_COLUMN[base].toLowerCase()
 }

@@ -1,10 +1,10 @@
 /** A query in a worker: its statement, its state (waiting, busy, cancelled, has rows) and its connection. */
 import type { DuckDBType } from '@duckdb/node-api'
+import { SqlError } from '../duckdb/sql-error.ts'
 import type { Connection } from './engine.ts'
 import type { ResultColumn } from './hive-types.ts'
 import type { ReadColumns } from './planner.ts'
 import { type Result, RowsInTable } from './result.ts'
-import { SqlError } from './sql-error.ts'
 import type { Statement } from './statement.ts'
 
 /**

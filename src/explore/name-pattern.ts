@@ -1,5 +1,5 @@
 /** Hive's patterns of names: `*` matches any characters, `|` means or; case, and space around a part, are ignored. */
-import { SqlError } from './sql-error.ts'
+import { SqlError } from '../duckdb/sql-error.ts'
 
 /** Names have at most 256 characters, and a pattern is compared with every name of a namespace. */
 const PATTERN_CHARS_MAX = 256

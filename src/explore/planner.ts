@@ -7,9 +7,10 @@
  * of scans. If the plan has an unknown form, all columns count as read.
  */
 import type { DuckDBConnection, DuckDBInstance, DuckDBType } from '@duckdb/node-api'
+import { openLocked } from '../duckdb/locked-instance.ts'
+import { onlyRow } from '../duckdb/only-row.ts'
 import { BoundConnections, type BoundTable, type BoundTables, baseName } from './bound-tables.ts'
-import { openLocked } from './locked-instance.ts'
-import { onlyRow } from './only-row.ts'
+import { HIVE_FUNCTIONS } from './hive-functions.ts'
 
 /** A column of a prepared statement, by position. */
 export interface AnswerColumn {
@@ -42,7 +43,7 @@ export class Planner {
 
   static async open(duckdb: typeof import('@duckdb/node-api')): Promise<Planner> {
     const options = { memoryBytes: MEMORY_BYTES, diskBytes: 0, spillFolder: '' }
-    const { instance, connection } = await openLocked(duckdb, options, disableOptimizers)
+    const { instance, connection } = await openLocked(duckdb, options, disableOptimizers, HIVE_FUNCTIONS)
     return new Planner(instance, connection)
   }
 

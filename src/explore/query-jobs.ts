@@ -3,18 +3,20 @@
  * keeps its rows. It has no clock, no clients and no streams. Arguments and results are plain data, so that they can
  * cross a process boundary.
  */
+
+import { onlyRow } from '../duckdb/only-row.ts'
+import type { SqlError } from '../duckdb/sql-error.ts'
+import type { EventSource } from '../worker/event-source.ts'
 import { answerType } from './answer-types.ts'
 import { type BadEvents, NO_BAD_EVENTS } from './bad-events.ts'
 import { BoundConnections, type BoundTable, type BoundTables, boundTables } from './bound-tables.ts'
 import { hiveNames } from './column-names.ts'
 import type { Column } from './columns.ts'
 import { type Connection, Engine, type EngineOptions } from './engine.ts'
-import type { EventSource } from './event-source.ts'
 import { type HiveCommand, readCommand } from './hive-commands.ts'
 import { behindWords, firstWords, fromHive } from './hive-syntax.ts'
 import { type ResultColumn, rowWriter } from './hive-types.ts'
 import { closed, Job } from './job.ts'
-import { onlyRow } from './only-row.ts'
 import { answerColumns, KnownPlans, type Plan, type ReadColumns, readColumns } from './planner.ts'
 import type {
   NamedTableRequest,
@@ -25,7 +27,6 @@ import type {
   StrictFailure,
 } from './query-worker-protocol.ts'
 import { type Result, type Row, RowsInTable, rowsInMemory } from './result.ts'
-import type { SqlError } from './sql-error.ts'
 import { ALL_TIME, readStatement } from './statement.ts'
 import { type Lease, TableCache } from './table-cache.ts'
 import { viewOf } from './table-view.ts'

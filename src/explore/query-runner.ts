@@ -5,10 +5,12 @@
  * fails; the others have not returned any rows yet and run again. The service itself keeps small results, so that they
  * survive the process.
  */
+
+import { isEngineError, type SqlError, sqlErrorOf } from '../duckdb/sql-error.ts'
 import { ServiceError } from '../service-error.ts'
+import type { EventSource } from '../worker/event-source.ts'
 import type { BoundTable } from './bound-tables.ts'
 import type { EngineOptions } from './engine.ts'
-import type { EventSource } from './event-source.ts'
 import { FairSemaphore, type Task, type Verdict } from './fair-semaphore.ts'
 import type { ResultColumn } from './hive-types.ts'
 import type { Penalties } from './penalties.ts'
@@ -22,7 +24,6 @@ import type {
   StrictFailure,
 } from './query-worker-protocol.ts'
 import { type Result, rowsInMemory } from './result.ts'
-import { isEngineError, type SqlError, sqlErrorOf } from './sql-error.ts'
 import { culpritOf, isCollective, ProcessEnded } from './worker-failure.ts'
 
 export interface QueryRunnerOptions {

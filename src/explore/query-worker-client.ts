@@ -3,27 +3,26 @@
  * starts the process again after it has ended.
  */
 import { ServiceError } from '../service-error.ts'
+import { EventSender } from '../worker/event-sender.ts'
+import type { EventSource } from '../worker/event-source.ts'
+import { errorOf } from '../worker/failure.ts'
+import { startWorker, type WorkerChild } from '../worker/worker-child.ts'
 import type { BoundTable } from './bound-tables.ts'
 import type { EngineOptions } from './engine.ts'
-import type { EventSource } from './event-source.ts'
 import type { ResultColumn } from './hive-types.ts'
-import {
-  BlockWindow,
-  type CalledMethod,
-  errorOf,
-  type FromWorker,
-  failureOf,
-  type NamedTableRequest,
-  type Outline,
-  type QueryKey,
-  type QueryWorker,
-  type RunOutcome,
-  type StrictFailure,
-  type ToWorker,
+import type {
+  CalledMethod,
+  FromWorker,
+  NamedTableRequest,
+  Outline,
+  QueryKey,
+  QueryWorker,
+  RunOutcome,
+  StrictFailure,
+  ToWorker,
 } from './query-worker-protocol.ts'
 import type { Row } from './result.ts'
 import { removeSpilled, spilledBytes } from './spill.ts'
-import { startWorker, type WorkerChild } from './worker-child.ts'
 import {
   Deadline,
   endedForMemory,
@@ -136,12 +135,10 @@ const IDLE_DEADLINES_MAX = 6
 /** One process, from its start to its end. */
 export class QueryWorkerClient implements QueryWorker {
   readonly #child: WorkerChild<ToWorker, FromWorker>
-  readonly #source: EventSource
+  readonly #events: EventSender
   readonly #limitsChecks: boolean
   readonly #onEnded: (ended: ProcessEnded) => void
   readonly #calls = new Map<number, PendingCall>()
-  readonly #windows = new Map<number, BlockWindow>()
-  readonly #sends = new Set<Promise<void>>()
   /** Deadlines of queries that were cancelled and have not ended. */
   readonly #stopping = new Map<QueryKey, Deadline>()
   readonly #checking = new Set<Deadline>()
@@ -155,7 +152,7 @@ export class QueryWorkerClient implements QueryWorker {
     onEnded: (ended: ProcessEnded) => void,
   ) {
     this.#child = child
-    this.#source = source
+    this.#events = new EventSender(source, (message) => child.send(message))
     this.#limitsChecks = limitsChecks
     this.#onEnded = onEnded
     child.listen(
@@ -226,7 +223,7 @@ export class QueryWorkerClient implements QueryWorker {
     this.#failure = reason
     for (const { reject } of this.#calls.values()) reject(reason)
     this.#calls.clear()
-    for (const window of this.#windows.values()) window.stop()
+    this.#events.stop()
     this.#onEnded(reason)
   }
 
@@ -234,7 +231,7 @@ export class QueryWorkerClient implements QueryWorker {
     for (const deadline of this.#stopping.values()) deadline.clear()
     this.end(new ProcessEnded('closed', '57014', 'the service stops'))
     await this.#child.close()
-    await Promise.all(this.#sends)
+    await this.#events.ended()
   }
 
   #clearStop(key: QueryKey): void {
@@ -290,20 +287,11 @@ export class QueryWorkerClient implements QueryWorker {
       case 'refusal':
         this.#settle(message.call)?.reject(errorOf(message.failure))
         break
-      case 'get-logs':
-        this.#track(this.#sendLogs(message))
-        break
-      case 'start-read':
-        this.#track(this.#sendEvents(message))
-        break
-      case 'block-used':
-        this.#windows.get(message.request)?.acknowledge()
-        break
-      case 'stop-read':
-        this.#windows.get(message.request)?.stop()
-        break
       case 'out-of-memory':
         this.end(endedForMemory())
+        break
+      default:
+        this.#events.take(message)
     }
   }
 
@@ -311,38 +299,6 @@ export class QueryWorkerClient implements QueryWorker {
     const pending = this.#calls.get(call)
     this.#calls.delete(call)
     return pending
-  }
-
-  /** `close` waits for this promise. */
-  #track(send: Promise<void>): void {
-    const tracked = send.finally(() => this.#sends.delete(tracked))
-    this.#sends.add(tracked)
-  }
-
-  async #sendLogs({ request, ids }: FromWorker & { kind: 'get-logs' }): Promise<void> {
-    const logs = await this.#source.currentLogs(ids)
-    await this.#child.send({ kind: 'logs', request, logs: logs.map((log) => log ?? null) })
-  }
-
-  async #sendEvents({ request, id, query }: FromWorker & { kind: 'start-read' }): Promise<void> {
-    if (this.#failure !== undefined) return
-    const window = new BlockWindow()
-    this.#windows.set(request, window)
-    try {
-      const read = await this.#source.read(id, query)
-      if (read !== undefined) {
-        await this.#child.send({ kind: 'read-started', request, log: read.log, startMs: read.startMs })
-        for await (const block of read.blocks) {
-          await this.#child.send({ kind: 'block', request, block })
-          if (!(await window.mayContinue())) break
-        }
-      }
-      await this.#child.send({ kind: 'read-ended', request, failure: undefined })
-    } catch (error) {
-      await this.#child.send({ kind: 'read-ended', request, failure: failureOf(error) })
-    } finally {
-      this.#windows.delete(request)
-    }
   }
 }
 

@@ -1,63 +1,10 @@
-/**
- * The entry point of the worker process. On Linux the process has a lower priority, so that requests run before
- * queries, and the system ends it first when the machine runs out of memory. It ends when the service ends,
- * even after a crash.
- *
- * It stays within its memory limit. DuckDB's own limit counts the allocations of its buffer manager. Texts that a
- * function returns, plans and parts of vectors are not counted, and one row can contain gigabytes of them. Above the
- * limit the process interrupts its running queries. If a query cannot be interrupted, the service ends the process,
- * because `process.exit` would wait for the engine.
- */
-import { readdirSync, writeFileSync } from 'node:fs'
-import { setPriority } from 'node:os'
+/** The entry point of the process that runs queries, and of the one that checks them. */
+import { servicePort } from '../worker/worker-child.ts'
+import { endWithService, lowerPriority, watchMemory } from '../worker/worker-process.ts'
 import type { FromWorker, ToWorker } from './query-worker-protocol.ts'
 import { QueryWorkerServer } from './query-worker-server.ts'
-import { servicePort } from './worker-child.ts'
 import { outOfMemory } from './worker-failure.ts'
-
-const LOWER_PRIORITY = 10
-/** The highest value: the kernel ends this process before others. */
-const OOM_SCORE = '1000'
-const MEMORY_INTERVAL_MS = 20
-/** Memory of stored rows does not grow, so an idle process is checked less often. */
-const IDLE_MEMORY_INTERVAL_MS = 1_000
-/** Time for interrupted queries to end and to free their memory. */
-const INTERRUPT_MS = 300
 
 if (process.platform === 'linux') lowerPriority()
 endWithService()
-watchMemory(new QueryWorkerServer(servicePort<ToWorker, FromWorker>()))
-
-function lowerPriority(): void {
-  try {
-    // Every thread has its own priority; a new thread inherits that of the thread which starts it.
-    for (const thread of readdirSync('/proc/self/task')) setPriority(Number(thread), LOWER_PRIORITY)
-    writeFileSync('/proc/self/oom_score_adj', OOM_SCORE)
-  } catch {
-    // Without the right to change the priority, the process runs with that of the service.
-  }
-}
-
-function endWithService(): void {
-  const end = () => process.kill(process.pid, 'SIGKILL')
-  process.on('disconnect', end)
-  if (!process.connected) end() // the service ended while this process was starting
-  // A terminal or a supervisor may signal the whole process group. The service decides when the worker ends.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
-}
-
-function watchMemory(server: QueryWorkerServer): void {
-  let interruptedUntilMs: number | undefined
-  let nextMs = 0
-  setInterval(() => {
-    const { memoryMax, isBusy } = server
-    const nowMs = performance.now()
-    if (memoryMax === undefined || (!isBusy && interruptedUntilMs === undefined && nowMs < nextMs)) return
-    nextMs = nowMs + IDLE_MEMORY_INTERVAL_MS
-    if (process.memoryUsage.rss() <= memoryMax) interruptedUntilMs = undefined
-    else if (interruptedUntilMs === undefined) {
-      interruptedUntilMs = nowMs + INTERRUPT_MS
-      server.interruptAll(outOfMemory())
-    } else if (nowMs > interruptedUntilMs) server.askToEnd()
-  }, MEMORY_INTERVAL_MS)
-}
+watchMemory(new QueryWorkerServer(servicePort<ToWorker, FromWorker>()), outOfMemory)

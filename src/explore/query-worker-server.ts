@@ -1,19 +1,10 @@
-/** The worker's side of the protocol: passes requests to the queries, and reads events by requests to the service. */
-import type { LogId } from '../../storage/log.ts'
-import type { StreamId } from '../streams/names.ts'
-import type { EventQuery } from '../streams/streams.ts'
-import type { EventSource, SourceRead } from './event-source.ts'
+import type { SqlError } from '../duckdb/sql-error.ts'
+import type { EventMessage } from '../worker/event-pipe.ts'
+import { failureOf } from '../worker/failure.ts'
+import { RemoteSource } from '../worker/remote-source.ts'
+import type { ServicePort } from '../worker/worker-child.ts'
 import { QueryJobs } from './query-jobs.ts'
-import {
-  ArrivingBlocks,
-  type EventMessage,
-  errorOf,
-  type FromWorker,
-  failureOf,
-  type ToWorker,
-} from './query-worker-protocol.ts'
-import type { SqlError } from './sql-error.ts'
-import type { ServicePort } from './worker-child.ts'
+import type { FromWorker, ToWorker } from './query-worker-protocol.ts'
 
 type Port = ServicePort<ToWorker, FromWorker>
 
@@ -86,52 +77,5 @@ export class QueryWorkerServer {
     } catch (error) {
       this.#port.post({ kind: 'refusal', call, failure: failureOf(error) })
     }
-  }
-}
-
-class RemoteSource implements EventSource {
-  readonly #post: (message: FromWorker) => void
-  readonly #requests = new Map<number, (message: EventMessage) => void>()
-  #lastRequest = 0
-
-  constructor(post: (message: FromWorker) => void) {
-    this.#post = post
-  }
-
-  take(message: EventMessage): void {
-    this.#requests.get(message.request)?.(message)
-  }
-
-  currentLogs(ids: readonly StreamId[]): Promise<readonly (LogId | undefined)[]> {
-    if (ids.length === 0) return Promise.resolve([])
-    const request = ++this.#lastRequest
-    return new Promise((resolve) => {
-      this.#requests.set(request, (message) => {
-        this.#requests.delete(request)
-        if (message.kind === 'logs') resolve(message.logs.map((log) => log ?? undefined))
-      })
-      this.#post({ kind: 'get-logs', request, ids })
-    })
-  }
-
-  read(id: StreamId, query: EventQuery): Promise<SourceRead | undefined> {
-    const request = ++this.#lastRequest
-    const blocks = new ArrivingBlocks(
-      () => this.#post({ kind: 'block-used', request }),
-      () => this.#post({ kind: 'stop-read', request }),
-    )
-    return new Promise((resolve, reject) => {
-      this.#requests.set(request, (message) => {
-        if (message.kind === 'read-started') resolve({ log: message.log, startMs: message.startMs, blocks })
-        if (message.kind === 'block') blocks.arrived(message.block)
-        if (message.kind !== 'read-ended') return
-        this.#requests.delete(request)
-        const error = message.failure && errorOf(message.failure)
-        if (error === undefined) resolve(undefined)
-        else reject(error) // no effect after 'read-started'
-        blocks.ended(error)
-      })
-      this.#post({ kind: 'start-read', request, id, query })
-    })
   }
 }

@@ -1,11 +1,12 @@
 /** One query, from its submission until it is removed. */
+
+import type { SqlState } from '../duckdb/sql-error.ts'
 import type { ClientKey } from '../fair-share.ts'
 import type { NamespaceName, StreamId } from '../streams/names.ts'
 import { type BadEvents, NO_BAD_EVENTS } from './bad-events.ts'
 import type { ResultColumn } from './hive-types.ts'
 import type { QueryHandle } from './query-handle.ts'
 import type { Result } from './result.ts'
-import type { SqlState } from './sql-error.ts'
 
 export type QueryStatus =
   | 'INITIALIZED' // waiting for a permit

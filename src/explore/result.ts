@@ -1,11 +1,11 @@
 /** The rows of a query, in pages. A page may begin at any row and may be read again. */
 import type { DuckDBType } from '@duckdb/node-api'
 import { Mutex } from '../../storage/mutex.ts'
+import { onlyRow } from '../duckdb/only-row.ts'
+import { SqlError } from '../duckdb/sql-error.ts'
 import { answerType, answerValue } from './answer-types.ts'
 import type { Connection } from './engine.ts'
 import { type ResultColumn, rowWriter, sizeOf } from './hive-types.ts'
-import { onlyRow } from './only-row.ts'
-import { SqlError } from './sql-error.ts'
 
 /** A row is its cells, each JSON. */
 export type Row = readonly string[]

@@ -5,15 +5,16 @@
  * When the process ends, the responsible statement is refused and the others are checked again. Checks need a permit,
  * like queries, so that one client cannot delay the others.
  */
+
+import { SqlError } from '../duckdb/sql-error.ts'
 import type { ClientKey } from '../fair-share.ts'
 import { ServiceError } from '../service-error.ts'
+import type { EventSource } from '../worker/event-source.ts'
 import { engineMemory } from './engine.ts'
-import type { EventSource } from './event-source.ts'
 import { FairSemaphore, type Task, type Verdict } from './fair-semaphore.ts'
 import type { Penalties } from './penalties.ts'
 import { RestartingQueryWorker, Stalled } from './query-worker-client.ts'
 import type { QueryKey, QueryWorker } from './query-worker-protocol.ts'
-import { SqlError } from './sql-error.ts'
 import { culpritOf, isCollective, type ProcessEnded } from './worker-failure.ts'
 
 export interface StatementChecksOptions {

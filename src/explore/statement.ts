@@ -5,7 +5,7 @@
  * that writes, attaches, sets or loads has no tree. In the tree only listed elements are allowed: kinds of table
  * references (below), functions (sql-functions.ts), tables of streams. The locked engine is the second line of defence.
  */
-import { SqlError } from './sql-error.ts'
+import { SqlError } from '../duckdb/sql-error.ts'
 import { isAllowedFunction, TABLE_FUNCTIONS } from './sql-functions.ts'
 
 /** A node of the tree. Every node has a type, which determines its other members. */

@@ -8,6 +8,9 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import type { EventBlock, LogId } from '../../storage/log.ts'
+import type { ColumnBuffer, TextBuffer } from '../duckdb/column-buffer.ts'
+import { type ColumnType, storedName } from '../duckdb/column-types.ts'
+import { TableWriter } from '../duckdb/table-writer.ts'
 import type { FormatSpecification } from '../formats/format-specification.ts'
 import type { RecordReader, Value } from '../formats/record-reader.ts'
 import { openReader, resolveFormat } from '../formats/specification.ts'
@@ -16,14 +19,11 @@ import type { RecordSchema } from '../schemas/schema.ts'
 import { parseSchemaText } from '../schemas/schema-json.ts'
 import type { StreamId } from '../streams/names.ts'
 import type { Cursor } from '../streams/streams.ts'
+import type { EventSource } from '../worker/event-source.ts'
 import type { BadEvent } from './bad-events.ts'
-import type { ColumnBuffer, TextBuffer } from './column-buffer.ts'
-import { type ColumnType, storedName } from './column-types.ts'
 import type { Column } from './columns.ts'
 import type { Engine } from './engine.ts'
-import type { EventSource } from './event-source.ts'
 import type { TimeRange } from './statement.ts'
-import { TableWriter } from './table-writer.ts'
 
 /** After this time, decoding lets the process handle other work, for example the message that cancels a query. */
 const SLICE_MS = 10
@@ -162,7 +162,7 @@ export class StreamTable {
     }
     this.#excludeExpired(read.startMs)
     const types: ColumnType[] = ['BIGINT', 'BOOLEAN', ...this.#keptTypes()]
-    const writer = await TableWriter.open(this.#engine, this.name, types)
+    const writer = await TableWriter.open(this.#engine, { schema: 'streams', table: this.name }, types)
     try {
       const slices = new Slices()
       for await (const block of read.blocks) {

@@ -9,8 +9,9 @@
  * are limited: the tables that were not used for the longest time are dropped first. A table whose stream was truncated
  * or deleted is dropped by the next query.
  */
+
+import type { EventSource } from '../worker/event-source.ts'
 import type { Engine } from './engine.ts'
-import type { EventSource } from './event-source.ts'
 import { type CancelSignal, type Extent, StreamTable, type TableRequest } from './stream-table.ts'
 
 /** A table that is kept until it is released, and the part of it that the query sees. */

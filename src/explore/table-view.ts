@@ -1,6 +1,7 @@
 /** The view through which a query reads a table: all columns of the table in their order, decoded or not. */
+
+import { quotedName } from '../duckdb/sql-text.ts'
 import type { Column } from './columns.ts'
-import { quotedName } from './sql-text.ts'
 
 /**
  * `source` is the text after FROM. A column that is not decoded is a NULL of its type, so that names, positions and

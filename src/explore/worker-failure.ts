@@ -4,7 +4,7 @@
  * When the process ends, every request to it is rejected with the same ProcessEnded. At most one query is responsible;
  * the others can run again.
  */
-import { SqlError, type SqlState } from './sql-error.ts'
+import { SqlError, type SqlState } from '../duckdb/sql-error.ts'
 
 export type EndReason =
   | 'not-interruptible' // a query did not stop after it was cancelled, or a statement took too long to check

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { PassThrough } from 'node:stream'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type EventMessage, MessageReader, writeMessage } from '../../src/explore/query-worker-protocol.ts'
+import { type EventMessage, MessageReader, writeMessage } from '../../src/worker/event-pipe.ts'
 
 const block = fc
   .record({

@@ -2,10 +2,10 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { columnsOf } from '../../src/explore/columns.ts'
 import { Engine } from '../../src/explore/engine.ts'
-import type { EventSource } from '../../src/explore/event-source.ts'
 import { schemaOf, type TableRequest } from '../../src/explore/stream-table.ts'
 import { type Lease, TableCache } from '../../src/explore/table-cache.ts'
 import type { StreamId } from '../../src/streams/names.ts'
+import type { EventSource } from '../../src/worker/event-source.ts'
 import type { EventBlock } from '../../storage/log.ts'
 
 const ID = { namespace: 'default', stream: 's' } as StreamId

@@ -4,7 +4,6 @@
  * machine.
  */
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
-import { HIVE_FUNCTIONS } from './hive-functions.ts'
 
 export interface InstanceOptions {
   readonly memoryBytes: number
@@ -13,11 +12,12 @@ export interface InstanceOptions {
   readonly spillFolder: string
 }
 
-/** `prepare` runs on the first connection before the settings are locked. That connection is returned as well. */
+/** `macros` are statements that create functions. `prepare` runs on the first connection before the settings are locked. That connection is returned as well. */
 export async function openLocked(
   duckdb: typeof import('@duckdb/node-api'),
   { memoryBytes, diskBytes, spillFolder }: InstanceOptions,
   prepare: (connection: DuckDBConnection) => Promise<unknown>,
+  macros: readonly string[],
 ): Promise<{ instance: DuckDBInstance; connection: DuckDBConnection }> {
   const instance = await duckdb.DuckDBInstance.create(':memory:', {
     threads: '1',
@@ -30,7 +30,7 @@ export async function openLocked(
   const connection = await instance.connect()
   await prepare(connection)
   for (const sql of [
-    ...HIVE_FUNCTIONS,
+    ...macros,
     "SET GLOBAL TimeZone = 'UTC'",
     'SET allow_community_extensions = false',
     'SET enable_external_access = false',

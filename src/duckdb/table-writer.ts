@@ -1,16 +1,22 @@
 /** Writes rows into a table of DuckDB, one column at a time, in chunks as large as DuckDB's vectors. */
-import type { DuckDBAppender, DuckDBType } from '@duckdb/node-api'
+import type { DuckDBAppender, DuckDBConnection, DuckDBType } from '@duckdb/node-api'
 import { type Bindings, CHUNK_ROWS, type ColumnBuffer } from './column-buffer.ts'
 import { type ColumnType, columnBuffer, storedType } from './column-types.ts'
-import type { Connection, DuckDB, Engine } from './engine.ts'
+
+/** The library, and a way to open connections to one instance. */
+export interface WriterEngine {
+  readonly duckdb: typeof import('@duckdb/node-api')
+  readonly bindings: Bindings
+  connect(): Promise<DuckDBConnection>
+}
 
 /** The appender passes its rows to DuckDB once per this many chunks. */
 const FLUSH_CHUNKS = 8
 
 export class TableWriter {
-  readonly #duckdb: DuckDB
+  readonly #duckdb: WriterEngine['duckdb']
   readonly #bindings: Bindings
-  readonly #connection: Connection
+  readonly #connection: DuckDBConnection
   readonly #appender: DuckDBAppender
   readonly #types: readonly DuckDBType[]
   /** The caller sets one value in each of these, at `row`, and then calls `endRow`. */
@@ -21,9 +27,9 @@ export class TableWriter {
   bytes = 0
 
   private constructor(
-    duckdb: DuckDB,
+    duckdb: WriterEngine['duckdb'],
     bindings: Bindings,
-    connection: Connection,
+    connection: DuckDBConnection,
     appender: DuckDBAppender,
     types: readonly ColumnType[],
   ) {
@@ -35,11 +41,15 @@ export class TableWriter {
     this.columns = types.map((type) => columnBuffer(type))
   }
 
-  /** Opens a writer for a table of schema `streams` whose columns have these types. */
-  static async open(engine: Engine, table: string, types: readonly ColumnType[]): Promise<TableWriter> {
+  /** Opens a writer for a table of this schema whose columns have these types. The writer has a connection of its own. */
+  static async open(
+    engine: WriterEngine,
+    { schema, table }: { readonly schema: string; readonly table: string },
+    types: readonly ColumnType[],
+  ): Promise<TableWriter> {
     const connection = await engine.connect()
     try {
-      const appender = await connection.createAppender(table, 'streams')
+      const appender = await connection.createAppender(table, schema)
       return new TableWriter(engine.duckdb, engine.bindings, connection, appender, types)
     } catch (error) {
       connection.closeSync()

@@ -1,5 +1,5 @@
 /**
- * The types in which columns of streams are stored in DuckDB, and everything that depends on such a type. A type without an
+ * The types in which columns of events are stored in DuckDB, and everything that depends on such a type. A type without an
  * entry does not compile.
  */
 import type { DuckDBType } from '@duckdb/node-api'
@@ -14,14 +14,15 @@ import {
   LongBuffer,
   smallBuffer,
   TextBuffer,
+  tinyBuffer,
 } from './column-buffer.ts'
-import type { HiveType } from './hive-types.ts'
 
 type DuckDB = typeof import('@duckdb/node-api')
 
-type SimpleType =
+export type SimpleType =
   | ('BOOLEAN' | 'INTEGER' | 'BIGINT' | 'FLOAT' | 'DOUBLE' | 'VARCHAR' | 'BLOB')
-  | ('DATE' | 'TIMESTAMP' | 'TIMESTAMP_NS')
+  | ('TINYINT' | 'SMALLINT') // of tables, not of streams
+  | ('DATE' | 'TIME' | 'TIMESTAMP' | 'TIMESTAMP_NS' | 'TIMESTAMPTZ')
   | 'JSON' // arrays, maps and structs, as text
 
 export type ColumnType = SimpleType | `DECIMAL(${number},${number})`
@@ -31,8 +32,6 @@ interface TypeFacts {
   readonly stored: (duckdb: DuckDB, digits: Digits) => DuckDBType
   /** Collects values for DuckDB. */
   readonly buffer: (digits: Digits) => ColumnBuffer
-  /** The type for CDAP's clients. For JSON: the type when nothing more exact is known. */
-  readonly hive: HiveType
 }
 
 /** Precision and scale of a decimal; 0 for other types. */
@@ -42,30 +41,34 @@ interface Digits {
 }
 
 const COLUMN_TYPES = {
-  BOOLEAN: { stored: ({ BOOLEAN }) => BOOLEAN, buffer: () => new BooleanBuffer(), hive: 'BOOLEAN' },
-  INTEGER: { stored: ({ INTEGER }) => INTEGER, buffer: intBuffer, hive: 'INT' },
-  BIGINT: { stored: ({ BIGINT }) => BIGINT, buffer: () => new LongBuffer(), hive: 'BIGINT' },
-  FLOAT: { stored: ({ FLOAT }) => FLOAT, buffer: floatBuffer, hive: 'FLOAT' },
-  DOUBLE: { stored: ({ DOUBLE }) => DOUBLE, buffer: doubleBuffer, hive: 'DOUBLE' },
-  VARCHAR: { stored: ({ VARCHAR }) => VARCHAR, buffer: () => new TextBuffer(false), hive: 'STRING' },
-  BLOB: { stored: ({ BLOB }) => BLOB, buffer: () => new BytesBuffer(), hive: 'BINARY' },
+  BOOLEAN: { stored: ({ BOOLEAN }) => BOOLEAN, buffer: () => new BooleanBuffer() },
+  TINYINT: { stored: ({ TINYINT }) => TINYINT, buffer: tinyBuffer },
+  SMALLINT: { stored: ({ SMALLINT }) => SMALLINT, buffer: smallBuffer },
+  INTEGER: { stored: ({ INTEGER }) => INTEGER, buffer: intBuffer },
+  BIGINT: { stored: ({ BIGINT }) => BIGINT, buffer: () => new LongBuffer() },
+  FLOAT: { stored: ({ FLOAT }) => FLOAT, buffer: floatBuffer },
+  DOUBLE: { stored: ({ DOUBLE }) => DOUBLE, buffer: doubleBuffer },
+  VARCHAR: { stored: ({ VARCHAR }) => VARCHAR, buffer: () => new TextBuffer(false) },
+  BLOB: { stored: ({ BLOB }) => BLOB, buffer: () => new BytesBuffer() },
   /** Days since 1970. */
-  DATE: { stored: ({ DATE }) => DATE, buffer: intBuffer, hive: 'DATE' },
+  DATE: { stored: ({ DATE }) => DATE, buffer: intBuffer },
+  /** Microseconds since midnight. */
+  TIME: { stored: ({ TIME }) => TIME, buffer: () => new LongBuffer() },
   /** Microseconds since 1970. */
-  TIMESTAMP: { stored: ({ TIMESTAMP }) => TIMESTAMP, buffer: () => new LongBuffer(), hive: 'TIMESTAMP' },
+  TIMESTAMPTZ: { stored: ({ TIMESTAMPTZ }) => TIMESTAMPTZ, buffer: () => new LongBuffer() },
+  /** Microseconds since 1970. */
+  TIMESTAMP: { stored: ({ TIMESTAMP }) => TIMESTAMP, buffer: () => new LongBuffer() },
   /** Nanoseconds since 1970. */
   TIMESTAMP_NS: {
     stored: ({ TIMESTAMP_NS }) => TIMESTAMP_NS,
     buffer: () => new LongBuffer(),
-    hive: 'TIMESTAMP',
   },
   /** Unscaled. */
   DECIMAL: {
     stored: ({ DECIMAL }, { precision, scale }) => DECIMAL(precision, scale),
     buffer: decimalBuffer,
-    hive: 'DECIMAL',
   },
-  JSON: { stored: ({ VARCHAR }) => VARCHAR, buffer: () => new TextBuffer(true), hive: 'STRING' },
+  JSON: { stored: ({ VARCHAR }) => VARCHAR, buffer: () => new TextBuffer(true) },
 } satisfies Record<SimpleType | 'DECIMAL', TypeFacts>
 
 /** Uses as few bits as DuckDB: 16, 32, 64 or 128. */
@@ -80,7 +83,7 @@ const DECIMAL = /^DECIMAL\((\d+),(\d+)\)$/
 function factsOf(type: ColumnType): { readonly facts: TypeFacts; readonly digits: Digits } {
   const [, precision = 0, scale = 0] = DECIMAL.exec(type) ?? []
   const digits = { precision: Number(precision), scale: Number(scale) }
-  return { facts: COLUMN_TYPES[digits.precision === 0 ? (type as SimpleType) : 'DECIMAL'], digits }
+  return { facts: COLUMN_TYPES[baseType(type)], digits }
 }
 
 export function storedType(duckdb: DuckDB, type: ColumnType): DuckDBType {
@@ -98,8 +101,7 @@ export function columnBuffer(type: ColumnType): ColumnBuffer {
   return facts.buffer(digits)
 }
 
-/** In lower case, with parameters: `int`, `decimal(10,2)`. */
-export function hiveName(type: ColumnType): string {
-  const { facts, digits } = factsOf(type)
-  return digits.precision === 0 ? facts.hive.toLowerCase() : type.toLowerCase()
+/** The name of a type without its parameters. */
+export function baseType(type: ColumnType): SimpleType | 'DECIMAL' {
+  return type.startsWith('DECIMAL') ? 'DECIMAL' : (type as SimpleType)
 }

@@ -1,6 +1,6 @@
 /**
  * Starts a worker, a child process from the built files, and connects it: messages in both directions over node's IPC
- * channel, events over a pipe (query-worker-protocol.ts). The code here does not depend on the work of the worker.
+ * channel, events over a pipe (event-pipe.ts). The code here does not depend on the work of the worker.
  *
  * A service that runs from its sources, as in most tests, starts the worker in its own process, because node 20 cannot
  * load TypeScript in a child process.
@@ -11,7 +11,7 @@ import { Socket, type SocketConstructorOpts } from 'node:net'
 import type { Writable } from 'node:stream'
 import { MessageChannel } from 'node:worker_threads'
 import type { EventBlock } from '../../storage/log.ts'
-import { type EventMessage, MessageReader, writeMessage } from './query-worker-protocol.ts'
+import { type EventMessage, MessageReader, writeMessage } from './event-pipe.ts'
 
 /** The service's side of the connection. */
 export interface WorkerChild<ToWorker, FromWorker> {

@@ -53,9 +53,9 @@ export abstract class ColumnBuffer {
 
 /** Numbers that are stored without conversion. */
 class NumberBuffer extends ColumnBuffer {
-  readonly #values: Int16Array | Int32Array | Float32Array | Float64Array
+  readonly #values: Int8Array | Int16Array | Int32Array | Float32Array | Float64Array
 
-  constructor(values: Int16Array | Int32Array | Float32Array | Float64Array) {
+  constructor(values: Int8Array | Int16Array | Int32Array | Float32Array | Float64Array) {
     super()
     this.#values = values
   }
@@ -71,6 +71,7 @@ class NumberBuffer extends ColumnBuffer {
   }
 }
 
+export const tinyBuffer = () => new NumberBuffer(new Int8Array(CHUNK_ROWS))
 export const smallBuffer = () => new NumberBuffer(new Int16Array(CHUNK_ROWS))
 export const intBuffer = () => new NumberBuffer(new Int32Array(CHUNK_ROWS))
 export const floatBuffer = () => new NumberBuffer(new Float32Array(CHUNK_ROWS))
