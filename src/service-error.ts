@@ -33,6 +33,18 @@ export type ServiceErrorCode =
   | 'stream_not_found'
   | 'view_not_found'
   | 'namespace_not_found'
+  | 'invalid_table' // a table, an integration or their options
+  | 'unsupported' // what the contract says is not supported
+  | 'service_not_found' // a service of Aiven's API
+  | 'integration_not_found'
+  | 'integration_in_use'
+  | 'integration_built_in'
+  | 'table_not_found'
+  | 'table_exists'
+  | 'table_in_use'
+  | 'job_not_found'
+  | 'job_slots' // as many jobs as may run
+  | 'no_grant' // the token of a job lacks a grant for a stream
   | 'disk_low' // less free disk space than the operator wants to keep
 
 export class ServiceError extends Error {

@@ -1,0 +1,109 @@
+/**
+ * The contract between a running job and the systems that it reads and writes. Connectors run in the worker process, so
+ * that a failure ends at most that process and the job goes on from its state. Streams of this service are read and
+ * written by the service on request, because it checks the grants.
+ */
+import type { EventBlock } from '../../../storage/log.ts'
+import type { Value } from '../../formats/record-reader.ts'
+import type { DecodedColumn } from '../plan/job-plan.ts'
+
+/** A place in a source, as JSON. Each connector has its own form. */
+export type SourcePosition = Readonly<Record<string, unknown>>
+
+/** Events of one partition with consecutive offsets. `EventBlock.firstSequence` is the offset of the first. */
+export interface SourceBlock {
+  readonly block: EventBlock
+  readonly partition: number
+  /** Keys of the events, for systems that keep keys beside the body; undefined where a key is a header of the event. */
+  readonly keys?: readonly (Uint8Array | null)[]
+}
+
+export interface ReadLimits {
+  readonly eventsMax: number
+  readonly bytesMax: number
+}
+
+export interface SourceBatch {
+  /** In order. A block is valid until the next one is requested. */
+  readonly blocks: AsyncIterable<SourceBlock>
+  /** The position after the last event of `blocks`; right once `blocks` has ended. */
+  position(): SourcePosition
+  /** Whether more events may be waiting; right once `blocks` has ended. */
+  hasMore(): boolean
+}
+
+/** A source of events. Rejects with ConnectorError. */
+export interface Source {
+  /** Where a job begins that has no position yet. */
+  start(): Promise<SourcePosition>
+  /** The events after `position`; undefined if there are none now. */
+  read(position: SourcePosition, limits: ReadLimits): Promise<SourceBatch | undefined>
+  /** Resolves when `read` may return something, or `signal` is aborted. May resolve too early, never too late. */
+  grown(position: SourcePosition, signal: AbortSignal): Promise<void>
+  /** Events that have not been read yet, and the age of the oldest in ms; undefined where that is not known. */
+  lag(position: SourcePosition): Promise<{ readonly events: number; readonly ms: number } | undefined>
+  /** A source with an end has been read to its end: the job is finished after it. */
+  readonly isBounded: boolean
+  close(): Promise<void>
+}
+
+/** A source that makes rows itself. */
+export interface RowSource {
+  rows(
+    position: SourcePosition,
+    limits: ReadLimits,
+  ): { readonly rows: Value[][]; readonly position: SourcePosition }
+}
+
+/** Database rows for keys. */
+export interface Lookup {
+  /** Rows whose key columns equal one of `keys`; keys have no NULL and no duplicates. In no particular order. */
+  fetch(keys: readonly (readonly Value[])[]): Promise<readonly (readonly Value[])[]>
+  close(): Promise<void>
+}
+
+/** All rows of a database table, in pieces. */
+export interface Scan {
+  rows(): AsyncIterable<readonly (readonly Value[])[]>
+  close(): Promise<void>
+}
+
+/** 'c' insert, 'b' row before an update, 'u' row after an update, 'd' delete. */
+export type RowOp = 'c' | 'b' | 'u' | 'd'
+
+/** Rows of an outbox: `columns[i][row]`. */
+export interface RowChunk {
+  readonly ops: readonly RowOp[]
+  readonly columns: readonly (readonly Value[])[]
+  readonly rowCount: number
+}
+
+export interface Outbox {
+  readonly rowCount: number
+  readonly columns: readonly DecodedColumn[]
+  chunks(): AsyncIterable<RowChunk>
+}
+
+/** The last emission that a sink has durably recorded. 'unknowable': the sink keeps no record. */
+export type RecordedEpoch = number | 'none' | 'unknowable'
+
+/**
+ * A sink. `emit` writes all rows and the epoch durably together or not at all, if the sink can; then `recorded` returns
+ * this epoch. After an error that leaves the outcome open, the caller reads `recorded` again.
+ */
+export interface Sink {
+  recorded(): Promise<RecordedEpoch>
+  emit(epoch: number, outbox: Outbox): Promise<{ readonly bytes: number }>
+  close(): Promise<void>
+}
+
+/** `passing`: it may work later, so the job restarts; otherwise the job fails. */
+export class ConnectorError extends Error {
+  override readonly name = 'ConnectorError'
+  readonly passing: boolean
+
+  constructor(message: string, passing: boolean, options?: ErrorOptions) {
+    super(message, options)
+    this.passing = passing
+  }
+}

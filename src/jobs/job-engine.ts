@@ -1,0 +1,57 @@
+/**
+ * The contract between the job model and an engine that runs jobs. The embedded engine (embedded/) runs them in a worker
+ * process with DuckDB; another engine runs them on a Flink cluster. The model decides about states, restarts, grants and
+ * history; the engine plans and runs, and reports.
+ */
+import type { TableSchema } from '../sql/table-schema.ts'
+import type { ExpressionTyper, Table, TypedColumn } from '../tables/table.ts'
+import type { JobPlan, VertexPlan } from './plan/job-plan.ts'
+import type {
+  BadRecord,
+  ConnectedTable,
+  JobFailure,
+  JobFigures,
+  JobId,
+} from './worker/job-worker-protocol.ts'
+
+/** What is known of a statement after it has been checked. */
+export interface JobOutline {
+  /** Tables that the statement reads and writes, by id. */
+  readonly reads: readonly string[]
+  readonly writes: readonly string[]
+  readonly vertices: readonly VertexPlan[]
+  readonly signature: string
+  /** Sentences about what the user should know, for example a weaker guarantee of a sink. */
+  readonly warnings: readonly string[]
+}
+
+export interface JobRun {
+  readonly jid: JobId
+  readonly statement: string
+  readonly tables: readonly Table[]
+  readonly connected: readonly ConnectedTable[]
+}
+
+/** Called by the engine, in order. After `finished` or `failed` the engine does nothing more for the job. */
+export interface JobListener {
+  running(): void
+  progress(figures: JobFigures): void
+  badRecord(record: BadRecord): void
+  finished(): void
+  failed(failure: JobFailure): void
+}
+
+export interface JobEngine extends ExpressionTyper {
+  /** Rejects with SqlProblem for a statement that this engine refuses. Tables are those that the statement may name. */
+  validate(statement: string, tables: readonly Table[]): Promise<JobOutline>
+  /** Starts a job, or goes on with it from its state. Resolves when the engine has taken it over. */
+  submit(run: JobRun, listener: JobListener): Promise<void>
+  /** Ends a job at the end of its running step, at most 30 s later. Resolves when nothing of it runs any more. */
+  cancel(jid: JobId): Promise<void>
+  /** Removes the state of a job that does not run. */
+  removeState(jid: JobId): Promise<void>
+  typesOf(schemaSql: string, schema: TableSchema): Promise<readonly TypedColumn[]>
+  close(): Promise<void>
+}
+
+export type { JobPlan }

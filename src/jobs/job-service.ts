@@ -1,0 +1,32 @@
+/** What APIs do with jobs. `src/jobs/jobs.ts` implements it. */
+import type { Client } from '../auth/tokens.ts'
+import type { NamespaceName } from '../streams/names.ts'
+import type { JobState, JobView } from './job.ts'
+import type { JobId } from './worker/job-worker-protocol.ts'
+
+export interface JobRequest {
+  readonly statement: string
+  /** Empty: the whole catalog of the namespace. */
+  readonly tableIds: readonly string[]
+  /** Undefined: `insert-into_<table>`. */
+  readonly name: string | undefined
+}
+
+/** The name of the token, whose grants the job uses; undefined where the service asks for none. */
+export type JobOwner = Client | undefined
+
+export interface JobService {
+  /**
+   * Resolves when the job is durably recorded. Rejects with SqlProblem for a statement that is refused, and with
+   * ServiceError 'table_not_found', 'no_grant', 'job_slots'.
+   */
+  create(namespace: NamespaceName, request: JobRequest, owner: JobOwner): Promise<JobView>
+  /** The checks of `create`, without a job. */
+  validate(namespace: NamespaceName, request: Omit<JobRequest, 'name'>): Promise<void>
+  /** Newest first, terminal ones included. */
+  list(namespace: NamespaceName): readonly { readonly jid: JobId; readonly state: JobState }[]
+  /** Throws ServiceError 'job_not_found'. */
+  get(namespace: NamespaceName, jid: string): JobView
+  /** Resolves when CANCELLING is recorded. No effect on a terminal job. */
+  cancel(namespace: NamespaceName, jid: string): Promise<void>
+}

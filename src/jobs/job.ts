@@ -1,0 +1,57 @@
+/** A job as the APIs show it. States are those of Flink's JobStatus. */
+import type { NamespaceName } from '../streams/names.ts'
+import type { VertexPlan } from './plan/job-plan.ts'
+import type { BadRecord, JobFigures, JobId } from './worker/job-worker-protocol.ts'
+
+export const JOB_STATES = [
+  'INITIALIZING',
+  'CREATED',
+  'RUNNING',
+  'FAILING',
+  'FAILED',
+  'CANCELLING',
+  'CANCELED',
+  'FINISHED',
+  'RESTARTING',
+  'SUSPENDED',
+  'RECONCILING',
+] as const
+export type JobState = (typeof JOB_STATES)[number]
+
+const TERMINAL: ReadonlySet<JobState> = new Set(['FAILED', 'CANCELED', 'FINISHED'])
+
+export function isTerminal(state: JobState): boolean {
+  return TERMINAL.has(state)
+}
+
+/** A failure of the job, newest last in the history. */
+export interface JobException {
+  readonly timestampMs: number
+  readonly message: string
+  /** The job went on after it: a restart, or a skipped event. */
+  readonly isRoot: boolean
+  readonly record?: BadRecord
+}
+
+export interface JobView {
+  readonly jid: JobId
+  readonly namespace: NamespaceName
+  readonly name: string
+  readonly statement: string
+  readonly tableIds: readonly string[]
+  readonly state: JobState
+  readonly startMs: number
+  /** Undefined while the job is not terminal. */
+  readonly endMs: number | undefined
+  /** When each state was entered last; states that were not entered are missing. */
+  readonly enteredMs: Readonly<Partial<Record<JobState, number>>>
+  /** Restarts so far. */
+  readonly attempt: number
+  readonly vertices: readonly VertexPlan[]
+  /** Undefined before the first report. */
+  readonly figures: JobFigures | undefined
+  readonly exceptions: readonly JobException[]
+  /** The first five skipped events. */
+  readonly badRecords: readonly BadRecord[]
+  readonly warnings: readonly string[]
+}

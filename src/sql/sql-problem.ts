@@ -1,0 +1,39 @@
+/** A statement or a schema that is refused, with its place. Messages are for people who write SQL. */
+
+/** A part of a text: lines and characters count from 1, the end is part of it. */
+export interface Place {
+  readonly line: number
+  readonly column: number
+  readonly endLine: number
+  readonly endColumn: number
+}
+
+export class SqlProblem extends Error {
+  override readonly name = 'SqlProblem'
+  /** Undefined for an error without a place. */
+  readonly place: Place | undefined
+  /** The reason without its place. */
+  readonly reason: string
+
+  constructor(reason: string, place?: Place, options?: ErrorOptions) {
+    super(place === undefined ? reason : `${reason} at line ${place.line}, column ${place.column}`, options)
+    this.reason = reason
+    this.place = place
+  }
+}
+
+/** The place of the characters `[start, end)` of a text. `end` is above `start`. */
+export function placeOf(text: string, start: number, end: number): Place {
+  const [line, column] = lineAndColumn(text, start)
+  const [endLine, endColumn] = lineAndColumn(text, Math.max(start, end - 1))
+  return { line, column, endLine, endColumn }
+}
+
+function lineAndColumn(text: string, offset: number): readonly [number, number] {
+  const before = text.slice(0, offset)
+  const lastBreak = before.lastIndexOf('\n')
+  return [before.split('\n').length, offset - lastBreak]
+}
+
+/** How a refusal ends if a Flink cluster would run the statement. */
+export const ON_FLINK = '; run this job on a Flink cluster'
