@@ -50,6 +50,8 @@ export interface JobEngine extends ExpressionTyper {
   cancel(jid: JobId): Promise<void>
   /** Removes the state of a job that does not run. */
   removeState(jid: JobId): Promise<void>
+  /** Removes states of all other jobs: of those that were removed while the service did not run to the end. */
+  removeOtherStates?(live: ReadonlySet<JobId>): Promise<void>
   typesOf(schemaSql: string, schema: TableSchema): Promise<readonly TypedColumn[]>
   close(): Promise<void>
 }

@@ -63,18 +63,24 @@ export class Namespaces {
     })
   }
 
-  /** Deletes the namespace and all its streams. */
-  delete(name: NamespaceName): Promise<void> {
-    return this.#registry.change(async () => {
-      if (!this.#deletable) {
-        throw new ServiceError(
-          'reset_disabled',
-          `Namespace '${name}' cannot be deleted because 'enable.unrecoverable.reset' is not enabled. ` +
-            'Please enable it and restart CDAP Master.',
-        )
-      }
-      this.get(name)
+  /** Deletes the namespace and all its streams. What uses them, such as jobs, is ended before. */
+  async delete(name: NamespaceName): Promise<void> {
+    this.#assertDeletable(name)
+    await this.#registry.beforeRemoval(name)
+    await this.#registry.change(async () => {
+      this.#assertDeletable(name)
       await this.#registry.removeNamespace(name)
     })
+  }
+
+  #assertDeletable(name: NamespaceName): void {
+    if (!this.#deletable) {
+      throw new ServiceError(
+        'reset_disabled',
+        `Namespace '${name}' cannot be deleted because 'enable.unrecoverable.reset' is not enabled. ` +
+          'Please enable it and restart CDAP Master.',
+      )
+    }
+    this.get(name)
   }
 }

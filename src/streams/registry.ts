@@ -54,6 +54,11 @@ export interface Stream {
 
 /** A module that stores documents of its own for streams. */
 export interface RemovalHook {
+  /**
+   * Called before a namespace is removed, while streams can still be used and changed: ends what uses them. If it rejects, the
+   * namespace stays.
+   */
+  beforeRemoval?(namespace: NamespaceName): Promise<void>
   /** Further changes to commit when these streams, and with `namespace` their whole namespace, are removed. */
   changesOnRemoval(streams: readonly Stream[], namespace: NamespaceName | undefined): readonly CatalogChange[]
   /** Called after they have been removed. */
@@ -186,6 +191,11 @@ export class Registry {
   /** The last LogId assigned. Every stream created later has a higher first log. */
   get lastLog(): LogId {
     return this.#lastLog
+  }
+
+  /** Ends what uses the namespace. Call it outside `change`, because what ends may need a change. */
+  async beforeRemoval(name: NamespaceName): Promise<void> {
+    await Promise.all(this.#removalHooks.map((hook) => hook.beforeRemoval?.(name)))
   }
 
   // The methods below must only be called inside `change`.

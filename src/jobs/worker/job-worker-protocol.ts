@@ -122,8 +122,8 @@ export interface JobFailure {
   readonly place?: Place
   /** The event that made the query fail, if it was found. */
   readonly record?: BadRecord
-  /** Another job is the cause, for example because its tick ended the process: this one restarts without a longer delay. */
-  readonly isForeign?: boolean
+  /** The process of all jobs has ended, and a tick of this job was the cause, or not. Only the service sets it. */
+  readonly processEnd?: 'own' | 'foreign'
 }
 
 /** What the service does for the worker. */

@@ -1,0 +1,142 @@
+/**
+ * What the service keeps of a job, in memory and as a catalog document.
+ *
+ *   jobs/<namespace>:<jid>   {"number", "name", "statement", "reads": [table id, …], "writes": [table id, …], "owner"?: token name,
+ *                            "state", "startMs", "endMs"?, "enteredMs": {state: ms, …}, "attempt", "vertices": […],
+ *                            "exceptions"?: […], "badRecords"?: […], "warnings"?: […], "figures"?: {…}}
+ *
+ * The document is durable before a job is answered, and written again after each change of its state. Figures are stored
+ * when the job has ended: before that they are part of its own state.
+ */
+import assert from 'node:assert'
+import type { CatalogChange } from '../../storage/catalog.ts'
+import { type NamespaceName, trustedName } from '../streams/names.ts'
+import { isTerminal, type JobException, type JobState, type JobView } from './job.ts'
+import type { VertexPlan } from './plan/job-plan.ts'
+import type { BadRecord, JobFigures, JobId } from './worker/job-worker-protocol.ts'
+
+export const JOBS = 'jobs'
+export const JOB_EPOCHS = 'job-epochs'
+
+export interface JobRecord {
+  readonly jid: JobId
+  readonly namespace: NamespaceName
+  /** Order of creation in the store. */
+  readonly number: number
+  readonly name: string
+  readonly statement: string
+  /** Ids of the tables that the statement names. */
+  readonly reads: readonly string[]
+  readonly writes: readonly string[]
+  /** Name of the token that created the job. Undefined: created without a token, or not limited by grants. */
+  readonly owner: string | undefined
+  readonly startMs: number
+  readonly warnings: readonly string[]
+  readonly vertices: readonly VertexPlan[]
+  state: JobState
+  endMs: number | undefined
+  enteredMs: Partial<Record<JobState, number>>
+  attempt: number
+  exceptions: JobException[]
+  badRecords: BadRecord[]
+  figures: JobFigures | undefined
+}
+
+/** Of the exceptions of a job the newest are kept, of skipped events the first ones. */
+const EXCEPTIONS_MAX = 20
+const BAD_RECORDS_MAX = 5
+/** A message may repeat what an event or a database contains. */
+const MESSAGE_CHARACTERS_MAX = 2_000
+
+export function addException(record: JobRecord, exception: JobException): void {
+  const { message } = exception
+  const short =
+    message.length > MESSAGE_CHARACTERS_MAX ? `${message.slice(0, MESSAGE_CHARACTERS_MAX)}…` : message
+  record.exceptions = [...record.exceptions, { ...exception, message: short }].slice(-EXCEPTIONS_MAX)
+}
+
+/** Returns whether the event is new. After a restart the engine may report the same one again. */
+export function addBadRecord(record: JobRecord, bad: BadRecord): boolean {
+  if (record.badRecords.length >= BAD_RECORDS_MAX || record.badRecords.some((other) => isSame(other, bad)))
+    return false
+  const short = { ...bad, reason: bad.reason.slice(0, MESSAGE_CHARACTERS_MAX) }
+  record.badRecords = [...record.badRecords, short]
+  return true
+}
+
+function isSame(a: BadRecord, b: BadRecord): boolean {
+  return a.tableName === b.tableName && a.partition === b.partition && a.sequence === b.sequence
+}
+
+export function tableIdsOf({ reads, writes }: JobRecord): readonly string[] {
+  return [...new Set([...reads, ...writes])]
+}
+
+export function viewOf(record: JobRecord): JobView {
+  const { reads: _, writes: __, owner: ___, number: ____, ...shown } = record
+  return { ...shown, tableIds: tableIdsOf(record), enteredMs: { ...record.enteredMs } }
+}
+
+export function documentIdOf({ namespace, jid }: Pick<JobRecord, 'namespace' | 'jid'>): string {
+  return `${namespace}:${jid}`
+}
+
+export function documentChange(record: JobRecord): CatalogChange {
+  return { collection: JOBS, id: documentIdOf(record), document: encode(record) }
+}
+
+/** Removes the document of the job and those of the epochs of its sinks. */
+export function removalChanges(record: JobRecord): readonly CatalogChange[] {
+  return [
+    { collection: JOBS, id: documentIdOf(record), document: undefined },
+    ...record.writes.map((_, sink) => epochChange(record.jid, sink, undefined)),
+  ]
+}
+
+export function epochId(jid: JobId, sink: number): string {
+  return `${jid}:${sink}`
+}
+
+export function epochChange(jid: JobId, sink: number, epoch: number | undefined): CatalogChange {
+  return { collection: JOB_EPOCHS, id: epochId(jid, sink), document: epoch }
+}
+
+function encode(record: JobRecord): unknown {
+  const { jid: _, namespace: __, owner, endMs, exceptions, badRecords, warnings, figures, ...rest } = record
+  return {
+    ...rest,
+    ...(owner !== undefined && { owner }),
+    ...(endMs !== undefined && { endMs }),
+    ...(exceptions.length > 0 && { exceptions }),
+    ...(badRecords.length > 0 && { badRecords }),
+    ...(warnings.length > 0 && { warnings }),
+    ...(figures !== undefined && isTerminal(record.state) && { figures }),
+  }
+}
+
+/** Throws an Error for a document that is not one of a job. */
+export function decodeJobDocument(id: string, document: unknown): JobRecord {
+  const colon = id.indexOf(':')
+  assert(isJobDocument(document), `catalog document of job ${id} has no state`)
+  return {
+    ...{
+      exceptions: [],
+      badRecords: [],
+      warnings: [],
+      owner: undefined,
+      endMs: undefined,
+      figures: undefined,
+    },
+    ...document,
+    namespace: trustedName<NamespaceName>(id.slice(0, colon)),
+    jid: id.slice(colon + 1),
+  }
+}
+
+/** Members that are missing in the document where they would be empty. */
+type Optional = 'owner' | 'endMs' | 'exceptions' | 'badRecords' | 'warnings' | 'figures'
+type JobDocument = Omit<JobRecord, 'jid' | 'namespace' | Optional> & Partial<Pick<JobRecord, Optional>>
+
+function isJobDocument(document: unknown): document is JobDocument {
+  return typeof document === 'object' && document !== null && 'state' in document && 'statement' in document
+}

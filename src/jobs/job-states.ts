@@ -1,0 +1,109 @@
+/**
+ * The states of a job, as a table, and the rules of its restarts. Names and exits are those of Flink's JobStatus.
+ *
+ *   INITIALIZING -> CREATED -> RUNNING -> FINISHED
+ *                      ^  \_____/ |
+ *                      |     v    v
+ *                    RESTARTING  FAILING -> FAILED        from every live state
+ *                                CANCELLING -> CANCELED   from every live state but FAILING
+ */
+import { isTerminal, type JobState } from './job.ts'
+
+export type JobEvent =
+  /** A slot is free: the job is planned and its connectors are opened. */
+  | 'slot'
+  /** The engine runs the job. */
+  | 'running'
+  /** An error that may pass. */
+  | 'passing'
+  /** The delay after an error is over. */
+  | 'retry'
+  /** An error that cannot pass. */
+  | 'lasting'
+  | 'cancel'
+  /** Nothing of the job runs any more. */
+  | 'ended'
+  /** All sources have ended and everything is emitted. */
+  | 'finished'
+  /** The service has started again. */
+  | 'recover'
+
+const TRANSITIONS: Readonly<Partial<Record<JobState, Readonly<Partial<Record<JobEvent, JobState>>>>>> = {
+  INITIALIZING: { slot: 'CREATED', lasting: 'FAILING', cancel: 'CANCELLING', recover: 'INITIALIZING' },
+  CREATED: {
+    running: 'RUNNING',
+    passing: 'RESTARTING',
+    lasting: 'FAILING',
+    cancel: 'CANCELLING',
+    finished: 'FINISHED',
+    recover: 'INITIALIZING',
+  },
+  RUNNING: {
+    passing: 'RESTARTING',
+    lasting: 'FAILING',
+    cancel: 'CANCELLING',
+    finished: 'FINISHED',
+    recover: 'INITIALIZING',
+  },
+  RESTARTING: { retry: 'CREATED', lasting: 'FAILING', cancel: 'CANCELLING', recover: 'INITIALIZING' },
+  FAILING: { ended: 'FAILED', recover: 'FAILED' },
+  CANCELLING: { ended: 'CANCELED', recover: 'CANCELED' },
+}
+
+/** The state after the event; undefined if the event has no effect in this state. */
+export function stateAfter(state: JobState, event: JobEvent): JobState | undefined {
+  return TRANSITIONS[state]?.[event]
+}
+
+/** Whether the engine may work for a job in this state. */
+export function isActive(state: JobState): boolean {
+  return !isTerminal(state) && state !== 'INITIALIZING' && state !== 'RESTARTING'
+}
+
+export const RESTART_DELAY_MS_MIN = 1_000
+export const RESTART_DELAY_MS_MAX = 60_000
+/** After running this long without a failure, delays begin at the shortest one again. */
+const HEALTHY_MS = 10 * 60_000
+/** The next conversion error after this many restarts fails the job. */
+const CONVERSION_RESTARTS_MAX = 3
+/** The next end of the process during a tick of the job, after this many restarts, fails the job. */
+const FATAL_RESTARTS_MAX = 3
+
+export type RestartCause =
+  | 'passing'
+  | 'conversion'
+  /** The process ended during a tick of this job. */
+  | 'fatal'
+  /** The process ended, and another job, or none, is the cause. */
+  | 'foreign'
+
+/** Decides about the restarts of one job. Times are those of the service's clock, in milliseconds. */
+export class RestartPolicy {
+  #delayMs = RESTART_DELAY_MS_MIN
+  #conversions = 0
+  #fatal = 0
+  #runningSinceMs: number | undefined
+
+  running(nowMs: number): void {
+    this.#runningSinceMs = nowMs
+  }
+
+  /** The delay until the job is started again, in milliseconds; 'never' if the error counts as lasting now. */
+  failed(cause: RestartCause, nowMs: number): number | 'never' {
+    const sinceMs = this.#runningSinceMs
+    this.#runningSinceMs = undefined
+    if (sinceMs !== undefined && nowMs - sinceMs >= HEALTHY_MS) this.#forget()
+    if (cause === 'foreign') return RESTART_DELAY_MS_MIN
+    if (cause === 'conversion' && ++this.#conversions > CONVERSION_RESTARTS_MAX) return 'never'
+    if (cause === 'fatal' && ++this.#fatal > FATAL_RESTARTS_MAX) return 'never'
+    const delayMs = this.#delayMs
+    this.#delayMs = Math.min(2 * delayMs, RESTART_DELAY_MS_MAX)
+    return delayMs
+  }
+
+  #forget(): void {
+    this.#delayMs = RESTART_DELAY_MS_MIN
+    this.#conversions = 0
+    this.#fatal = 0
+  }
+}

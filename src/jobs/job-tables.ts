@@ -1,0 +1,50 @@
+/** The tables of a job with everything that a connector needs to reach their data. */
+import { parseStreamName, type StreamId } from '../streams/names.ts'
+import type { Table } from '../tables/table.ts'
+import type { TableService } from '../tables/table-service.ts'
+import type { ConnectedTable } from './worker/job-worker-protocol.ts'
+
+export type TableSource = Pick<TableService, 'get' | 'find' | 'list' | 'integration' | 'access'>
+
+/** Throws ServiceError 'integration_not_found'. */
+export function connected(table: Table, tables: TableSource): ConnectedTable {
+  const access = tables.access(tables.integration(table.integrationId))
+  const stream = access.kind === 'stream' ? topicStream(table) : undefined
+  const physical = new Set(
+    table.schema.columns.filter(({ kind }) => kind === 'physical').map(({ name }) => name),
+  )
+  return {
+    id: table.id,
+    name: table.name,
+    connector: table.connector,
+    access,
+    physical: table.columns.filter(({ name }) => physical.has(name)),
+    primaryKey: table.schema.primaryKey,
+    stream,
+  }
+}
+
+/** The stream of a table over the built-in integration; undefined for other tables. */
+export function streamOf(table: Table, tables: TableSource): StreamId | undefined {
+  return tables.access(tables.integration(table.integrationId)).kind === 'stream'
+    ? topicStream(table)
+    : undefined
+}
+
+function topicStream({ namespace, connector }: Table): StreamId | undefined {
+  if (connector.kind !== 'topic' && connector.kind !== 'upsert-topic') return undefined
+  return { namespace, stream: parseStreamName(connector.topic) }
+}
+
+/** Identifies the data of a table across jobs: the integration, and the topic or the table in it. */
+export function identityOf({ integrationId, connector }: Table): string {
+  switch (connector.kind) {
+    case 'topic':
+    case 'upsert-topic':
+      return `${integrationId}/${connector.topic}`
+    case 'jdbc':
+      return `${integrationId}/${connector.schema ?? ''}/${connector.table}`
+    default:
+      return `${integrationId}/${connector.kind}`
+  }
+}

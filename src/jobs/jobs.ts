@@ -1,0 +1,408 @@
+/**
+ * The jobs of all namespaces: creates and cancels them, keeps those that have ended for a while, and starts those that have
+ * not ended again when the service starts.
+ *
+ * A job runs with the grants of the token of the name that created it. They are checked when the job is created, at each
+ * start, at each write (`refusal`), and GRANT_POLL_MS after they have changed.
+ */
+import type { Catalog, CatalogChange } from '../../storage/catalog.ts'
+import { Semaphore } from '../../storage/semaphore.ts'
+import { ServiceError } from '../service-error.ts'
+import type { NamespaceName, StreamId } from '../streams/names.ts'
+import type { Registry, RemovalHook, Stream } from '../streams/registry.ts'
+import type { Streams } from '../streams/streams.ts'
+import type { UsageRegistry } from '../streams/usage.ts'
+import type { Table } from '../tables/table.ts'
+import type { TableService } from '../tables/table-service.ts'
+import { isTerminal, type JobView } from './job.ts'
+import { type JobRole, missingGrant, type NeededGrant, type TokenNamed } from './job-access.ts'
+import { JobDocuments, type Timer } from './job-documents.ts'
+import type { JobEngine, JobOutline, JobRun } from './job-engine.ts'
+import { removable } from './job-history.ts'
+import { newJobId } from './job-id.ts'
+import { JobList } from './job-list.ts'
+import { type JobRecord, removalChanges, tableIdsOf, viewOf } from './job-record.ts'
+import type { JobOwner, JobRequest, JobService } from './job-service.ts'
+import { stateAfter } from './job-states.ts'
+import { connected, streamOf } from './job-tables.ts'
+import { JobUsage, programOf } from './job-usage.ts'
+import { LiveJob, type LiveJobParts } from './live-job.ts'
+import type { JobId } from './worker/job-worker-protocol.ts'
+
+export interface JobsParts {
+  readonly catalog: Catalog
+  readonly registry: Registry
+  readonly streams: Streams
+  readonly tables: TableService
+  readonly engine: JobEngine
+  readonly usage: UsageRegistry
+  readonly nowMs: () => number
+  /** A number from 0 to 1. */
+  readonly random: () => number
+  readonly report: (error: unknown) => void
+  /** Jobs that have not ended, at a time. */
+  readonly jobsMax: number
+  /** Undefined: tokens are not required. */
+  readonly named: TokenNamed
+  /** By default a real timer that does not keep the process running. */
+  readonly timer?: Timer
+}
+
+const NAME_CHARACTERS_MAX = 1_000
+/** Planning and opening connectors takes memory and processor time, and other jobs wait. */
+const STARTS_AT_A_TIME = 4
+/** Token files are polled every second, so a job ends within about two seconds after its token has lost a grant. */
+const GRANT_POLL_MS = 500
+const HISTORY_POLL_MS = 60_000
+/** Jobs that one write removes. */
+const REMOVED_AT_A_TIME = 100
+
+export class Jobs implements JobService, RemovalHook {
+  readonly #parts: JobsParts
+  readonly #timer: Timer
+  readonly #documents: JobDocuments
+  readonly #jobs = new JobList()
+  readonly #live = new Map<JobId, LiveJob>()
+  readonly #usage: JobUsage
+  readonly #liveParts: LiveJobParts
+  readonly #cancelTimers: (() => void)[] = []
+  #tidying = false
+  #closed = false
+
+  private constructor(parts: JobsParts) {
+    const { catalog, registry, engine, nowMs, report } = parts
+    this.#parts = parts
+    this.#timer = parts.timer ?? realTimer
+    this.#usage = new JobUsage(parts.usage)
+    const exists = (record: JobRecord) => this.#jobs.find(record.namespace, record.jid) === record
+    this.#documents = new JobDocuments({ catalog, registry, exists, report, timer: this.#timer })
+    this.#liveParts = {
+      ...{ engine, nowMs, report, timer: this.#timer },
+      starts: new Semaphore(STARTS_AT_A_TIME),
+      prepare: (record) => this.#prepare(record),
+      save: (record) => this.#documents.save(record),
+      ended: (job) => this.#ended(job),
+    }
+  }
+
+  /** Reads the documents. `start` starts the jobs that have not ended. */
+  static async load(parts: JobsParts): Promise<Jobs> {
+    const jobs = new Jobs(parts)
+    const records = await JobDocuments.load(parts.catalog)
+    for (const record of records.sort((a, b) => a.number - b.number)) jobs.#jobs.add(record)
+    parts.registry.onRemoval(jobs)
+    parts.tables.onUseOf((tableId) => jobs.#usersOf(tableId))
+    for (const record of jobs.#jobs.all()) if (!isTerminal(record.state)) jobs.#recover(record)
+    return jobs
+  }
+
+  /** Starts the jobs that have not ended, oldest first, a few at a time. Call it when the service answers requests. */
+  start(): void {
+    this.#every(GRANT_POLL_MS, () => this.pollGrants())
+    this.#every(HISTORY_POLL_MS, () => void this.tidy())
+    const live = new Set(this.#live.keys())
+    this.#parts.engine.removeOtherStates?.(live).catch(this.#parts.report)
+    this.#fillSlots()
+  }
+
+  async create(namespace: NamespaceName, request: JobRequest, owner: JobOwner): Promise<JobView> {
+    this.#parts.streams.assertNamespace(namespace)
+    this.#assertSlot()
+    const outline = await this.#outline(namespace, request)
+    const tables = this.#tablesOf(namespace, outline)
+    this.#assertGrants(tables, outline, owner?.name)
+    const name = request.name ?? defaultName(outline, tables)
+    assertName(name)
+    const record = await this.#parts.registry.change(async () => {
+      this.#parts.streams.assertNamespace(namespace) // it may have been deleted since, and the tables too
+      this.#tablesOf(namespace, outline)
+      this.#assertSlot()
+      const created = this.#newRecord(namespace, name, request.statement, outline, owner)
+      await this.#documents.create(created)
+      this.#jobs.add(created)
+      this.#addLive(created)
+      return created
+    })
+    this.#fillSlots()
+    return viewOf(record)
+  }
+
+  async validate(namespace: NamespaceName, request: Omit<JobRequest, 'name'>): Promise<void> {
+    this.#parts.streams.assertNamespace(namespace)
+    await this.#outline(namespace, request)
+  }
+
+  list(namespace: NamespaceName): readonly Pick<JobView, 'jid' | 'state'>[] {
+    return this.#jobs.of(namespace).map(({ jid, state }) => ({ jid, state }))
+  }
+
+  get(namespace: NamespaceName, jid: string): JobView {
+    return viewOf(this.#record(namespace, jid))
+  }
+
+  async cancel(namespace: NamespaceName, jid: string): Promise<void> {
+    this.#record(namespace, jid)
+    await this.#live.get(jid)?.cancel()
+  }
+
+  /** Views of the jobs that have not ended. */
+  live(): readonly JobView[] {
+    return [...this.#live.values()].map(({ record }) => viewOf(record))
+  }
+
+  /** Numbers of jobs by their state; of all states that some job has. */
+  byState(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>()
+    for (const { state } of this.#jobs.all()) counts.set(state, (counts.get(state) ?? 0) + 1)
+    return counts
+  }
+
+  /** Why the job may not use the stream now, as a sentence; undefined if it may. */
+  refusal(jid: JobId, role: JobRole, stream: StreamId): string | undefined {
+    const job = this.#live.get(jid)
+    if (job === undefined || job.record.state === 'FAILING') return 'the job has ended'
+    return missingGrant(job.record.owner, [{ role, stream }], this.#parts.named)
+  }
+
+  /** Fails the jobs whose token has been revoked or has lost a grant. */
+  pollGrants(): void {
+    for (const job of [...this.#live.values()]) {
+      if (job.record.owner === undefined) continue
+      const missing = this.#missingGrant(job.record)
+      if (missing !== undefined) job.fail(missing)
+    }
+  }
+
+  /** Removes the oldest of the jobs that have ended, in bounded steps. Never rejects. */
+  async tidy(): Promise<void> {
+    if (this.#tidying) return
+    this.#tidying = true
+    try {
+      for (;;) {
+        const oldest = removable(this.#jobs.all(), this.#parts.nowMs()).slice(0, REMOVED_AT_A_TIME)
+        if (oldest.length === 0 || this.#closed) return
+        await this.#documents.remove(oldest, (record) => this.#jobs.remove(record))
+      }
+    } catch (error) {
+      if (!this.#closed) this.#parts.report(error)
+    } finally {
+      this.#tidying = false
+    }
+  }
+
+  /** Jobs keep their states. Resolves when no document is being written any more. Close the engine before. */
+  async close(): Promise<void> {
+    this.#closed = true
+    for (const cancel of this.#cancelTimers.splice(0)) cancel()
+    for (const job of this.#live.values()) job.close()
+    this.#usage.clear()
+    await this.#documents.close()
+  }
+
+  /** Cancels the jobs of the namespace and waits until they have ended. */
+  async beforeRemoval(namespace: NamespaceName): Promise<void> {
+    const jobs = [...this.#live.values()].filter(({ record }) => record.namespace === namespace)
+    for (const job of jobs) job.cancel().catch(() => {}) // its document is removed next
+    await Promise.all(jobs.map((job) => job.stopped()))
+  }
+
+  changesOnRemoval(_: readonly Stream[], namespace: NamespaceName | undefined): readonly CatalogChange[] {
+    return namespace === undefined ? [] : this.#jobs.of(namespace).flatMap(removalChanges)
+  }
+
+  removed(_: readonly Stream[], namespace: NamespaceName | undefined): void {
+    if (namespace === undefined) return
+    for (const record of this.#jobs.of(namespace)) {
+      this.#jobs.remove(record)
+      const job = this.#live.get(record.jid)
+      if (job !== undefined) void this.#abandon(job)
+    }
+  }
+
+  async #abandon(job: LiveJob): Promise<void> {
+    this.#live.delete(job.record.jid)
+    this.#usage.remove(job.record.jid)
+    try {
+      await job.abandon()
+      await this.#parts.engine.removeState(job.record.jid)
+    } catch (error) {
+      this.#parts.report(error)
+    }
+    this.#fillSlots()
+  }
+
+  #every(intervalMs: number, run: () => void): void {
+    let cancel: () => void = () => {}
+    const again = () => {
+      if (!this.#closed) cancel = this.#timer(intervalMs, tick)
+    }
+    const tick = () => {
+      run()
+      again()
+    }
+    again()
+    this.#cancelTimers.push(() => cancel())
+  }
+
+  /** The service has started again. */
+  #recover(record: JobRecord): void {
+    const state = stateAfter(record.state, 'recover')!
+    const nowMs = this.#parts.nowMs()
+    record.state = state
+    record.enteredMs[state] = nowMs
+    if (isTerminal(state)) {
+      record.endMs = nowMs
+      this.#documents.save(record).catch(() => {}) // written again later
+    } else {
+      this.#addLive(record)
+    }
+  }
+
+  #addLive(record: JobRecord): void {
+    this.#live.set(record.jid, new LiveJob(record, this.#liveParts))
+    this.#usage.add(record.jid, programOf(record.namespace, record.name), this.#streamsOf(record))
+  }
+
+  #fillSlots(): void {
+    if (this.#closed) return
+    const waiting = [...this.#live.values()].filter(({ record }) => record.state === 'INITIALIZING')
+    let free = this.#parts.jobsMax - (this.#live.size - waiting.length)
+    for (const job of waiting) if (free-- > 0) job.start()
+  }
+
+  #ended({ record }: LiveJob): void {
+    this.#live.delete(record.jid)
+    this.#usage.remove(record.jid)
+    this.#parts.engine.removeState(record.jid).catch(this.#parts.report)
+    this.#fillSlots()
+  }
+
+  #record(namespace: NamespaceName, jid: string): JobRecord {
+    const record = this.#jobs.find(namespace, jid)
+    if (record === undefined) throw new ServiceError('job_not_found', `Job ${jid} does not exist`)
+    return record
+  }
+
+  #usersOf(tableId: string): readonly Pick<JobView, 'name' | 'jid'>[] {
+    return [...this.#live.values()]
+      .filter(({ record }) => tableIdsOf(record).includes(tableId))
+      .map(({ record: { name, jid } }) => ({ name, jid }))
+  }
+
+  #assertSlot(): void {
+    const { jobsMax } = this.#parts
+    if (this.#live.size >= jobsMax) throw new ServiceError('job_slots', `all ${jobsMax} job slots are in use`)
+  }
+
+  async #outline(namespace: NamespaceName, request: Omit<JobRequest, 'name'>): Promise<JobOutline> {
+    const { tables, engine } = this.#parts
+    const { statement, tableIds } = request
+    if (tableIds.length === 0) return engine.validate(statement, tables.list(namespace))
+    const listed = [...new Set(tableIds)].map((id) => tables.get(namespace, id))
+    return engine.validate(statement, listed)
+  }
+
+  #tablesOf(
+    namespace: NamespaceName,
+    { reads, writes }: Pick<JobOutline, 'reads' | 'writes'>,
+  ): readonly Table[] {
+    return [...new Set([...reads, ...writes])].map((id) => this.#parts.tables.get(namespace, id))
+  }
+
+  #assertGrants(tables: readonly Table[], outline: JobOutline, owner: string | undefined): void {
+    const missing = missingGrant(owner, this.#neededGrants(tables, outline), this.#parts.named)
+    if (missing !== undefined) throw new ServiceError('no_grant', missing)
+  }
+
+  #missingGrant(record: JobRecord): string | undefined {
+    const { tables, named } = this.#parts
+    const ofJob: Table[] = []
+    for (const id of tableIdsOf(record)) {
+      const table = tables.list(record.namespace).find((one) => one.id === id)
+      if (table !== undefined) ofJob.push(table)
+    }
+    // A stream that is deleted while the job runs is not created again.
+    const needed = this.#neededGrants(ofJob, record).filter(({ role }) => role !== 'admin')
+    return missingGrant(record.owner, needed, named)
+  }
+
+  /** In the order of the statement: reads, then writes. */
+  #neededGrants(
+    tables: readonly Table[],
+    { reads, writes }: Pick<JobRecord, 'reads' | 'writes'>,
+  ): NeededGrant[] {
+    const streamOfTable = (id: string) => {
+      const table = tables.find((one) => one.id === id)
+      return table && streamOf(table, this.#parts.tables)
+    }
+    const needed: NeededGrant[] = []
+    for (const id of reads) {
+      const stream = streamOfTable(id)
+      if (stream !== undefined) needed.push({ role: 'read', stream })
+    }
+    for (const id of writes) {
+      const stream = streamOfTable(id)
+      if (stream === undefined) continue
+      needed.push({ role: 'write', stream })
+      if (!this.#parts.streams.has(stream)) needed.push({ role: 'admin', stream })
+    }
+    return needed
+  }
+
+  #streamsOf(record: JobRecord): readonly StreamId[] {
+    const { tables } = this.#parts
+    const used = new Set(tableIdsOf(record))
+    return tables
+      .list(record.namespace)
+      .filter(({ id }) => used.has(id))
+      .flatMap((table) => streamOf(table, tables) ?? [])
+  }
+
+  async #prepare(record: JobRecord): Promise<JobRun> {
+    const { tables, streams, named } = this.#parts
+    const { jid, statement } = record
+    const ofJob = this.#tablesOf(record.namespace, record)
+    const missing = missingGrant(record.owner, this.#neededGrants(ofJob, record), named)
+    if (missing !== undefined) throw new ServiceError('no_grant', missing)
+    const written = new Set(record.writes)
+    for (const table of ofJob) {
+      const stream = written.has(table.id) ? streamOf(table, tables) : undefined
+      if (stream !== undefined && !streams.has(stream)) await streams.create(stream, {})
+    }
+    return { jid, statement, tables: ofJob, connected: ofJob.map((table) => connected(table, tables)) }
+  }
+
+  #newRecord(
+    namespace: NamespaceName,
+    name: string,
+    statement: string,
+    { reads, writes, vertices, warnings }: JobOutline,
+    owner: JobOwner,
+  ): JobRecord {
+    const startMs = this.#parts.nowMs()
+    return {
+      jid: newJobId(this.#parts.random, (jid) => this.#jobs.has(jid)),
+      ...{ namespace, number: this.#jobs.lastNumber + 1, name, statement, reads, writes, vertices, warnings },
+      ...{ owner: owner?.name, startMs, endMs: undefined, attempt: 0, figures: undefined },
+      ...{ state: 'INITIALIZING', enteredMs: { INITIALIZING: startMs }, exceptions: [], badRecords: [] },
+    }
+  }
+}
+
+function defaultName({ writes }: JobOutline, tables: readonly Table[]): string {
+  const names = writes.map((id) => tables.find((table) => table.id === id)!.name)
+  return `insert-into_${[...new Set(names)].join(',')}`.slice(0, NAME_CHARACTERS_MAX)
+}
+
+function assertName({ length }: string): void {
+  if (length >= 1 && length <= NAME_CHARACTERS_MAX) return
+  throw new ServiceError(
+    'invalid_parameter',
+    `job_name has ${length} characters; use 1 to ${NAME_CHARACTERS_MAX}`,
+  )
+}
+
+const realTimer: Timer = (delayMs, run) => {
+  const timer = setTimeout(run, delayMs).unref()
+  return () => clearTimeout(timer)
+}

@@ -1,0 +1,206 @@
+/**
+ * One job that has not ended: moves it through its states, starts it in the engine, restarts it after errors that may pass,
+ * and ends it.
+ */
+import type { Semaphore } from '../../storage/semaphore.ts'
+import { StorageError } from '../../storage/storage-error.ts'
+import { ServiceError, type ServiceErrorCode } from '../service-error.ts'
+import { SqlProblem } from '../sql/sql-problem.ts'
+import { isTerminal } from './job.ts'
+import type { Timer } from './job-documents.ts'
+import type { JobEngine, JobListener, JobRun } from './job-engine.ts'
+import { addBadRecord, addException, type JobRecord } from './job-record.ts'
+import { type JobEvent, RestartPolicy, stateAfter } from './job-states.ts'
+import type { JobFailure } from './worker/job-worker-protocol.ts'
+
+export interface LiveJobParts {
+  readonly engine: JobEngine
+  readonly nowMs: () => number
+  readonly timer: Timer
+  readonly report: (error: unknown) => void
+  /** Limits the jobs that are planned and started at the same time. */
+  readonly starts: Semaphore
+  /** Checks tables and grants, and creates missing streams. Rejects with the reason why the job cannot start. */
+  readonly prepare: (record: JobRecord) => Promise<JobRun>
+  /** Resolves when the present state of the job is durable. */
+  readonly save: (record: JobRecord) => Promise<void>
+  /** Called once, when the job is terminal and nothing of it runs any more. */
+  readonly ended: (job: LiveJob) => void
+}
+
+/** These refusals may have another outcome later. All others are lasting. */
+const PASSING_CODES: ReadonlySet<ServiceErrorCode> = new Set(['overloaded', 'disk_low'])
+
+export class LiveJob {
+  readonly record: JobRecord
+  readonly #parts: LiveJobParts
+  readonly #policy = new RestartPolicy()
+  /** The present run. The engine's calls for earlier ones are ignored. */
+  #run: object | undefined
+  #cancelTimer: (() => void) | undefined
+  /** Resolves when nothing of the job runs any more. */
+  #stopping: Promise<void> | undefined
+  #closed = false
+
+  constructor(record: JobRecord, parts: LiveJobParts) {
+    this.record = record
+    this.#parts = parts
+  }
+
+  /** A slot is free. */
+  start(): void {
+    if (this.#apply('slot')) this.#launch()
+  }
+
+  /** Resolves when CANCELLING, or a terminal state, is durable. */
+  cancel(): Promise<void> {
+    if (this.#apply('cancel')) void this.#stop()
+    return this.#parts.save(this.record)
+  }
+
+  /** Ends the job with an error that cannot pass. */
+  fail(message: string): void {
+    const { record } = this
+    if (stateAfter(record.state, 'lasting') === undefined) return
+    this.#addException(message, false)
+    this.#apply('lasting')
+    void this.#stop()
+  }
+
+  /** Ends the job without a trace: its document is removed. Resolves when nothing of it runs any more. */
+  async abandon(): Promise<void> {
+    this.#closed = true
+    this.#detach()
+    await this.#parts.engine.cancel(this.record.jid)
+  }
+
+  /** Resolves when the job has ended after `cancel` or `fail`. */
+  async stopped(): Promise<void> {
+    await this.#stopping
+  }
+
+  /** The service stops. The job keeps its state, and goes on when the service starts again. */
+  close(): void {
+    this.#closed = true
+    this.#detach()
+  }
+
+  #detach(): void {
+    this.#run = undefined
+    this.#cancelTimer?.()
+    this.#cancelTimer = undefined
+  }
+
+  #launch(): void {
+    const run = {}
+    this.#run = run
+    const { starts, engine, prepare } = this.#parts
+    const isCurrent = () => this.#run === run
+    void starts
+      .run(async () => {
+        if (!isCurrent()) return
+        const jobRun = await prepare(this.record)
+        if (isCurrent()) await engine.submit(jobRun, this.#listener(isCurrent))
+      })
+      .catch((error) => {
+        if (isCurrent()) this.#failed(this.#failureOf(error))
+      })
+  }
+
+  #listener(isCurrent: () => boolean): JobListener {
+    const { record } = this
+    const guarded =
+      <Args extends readonly unknown[]>(take: (...args: Args) => void) =>
+      (...args: Args) => {
+        if (isCurrent()) take(...args)
+      }
+    return {
+      running: guarded(() => {
+        if (this.#apply('running')) this.#policy.running(this.#parts.nowMs())
+      }),
+      progress: (figures) => {
+        if (!isTerminal(record.state)) record.figures = figures
+      },
+      badRecord: guarded((bad) => void addBadRecord(record, bad)),
+      finished: guarded(() => {
+        this.#detach()
+        if (this.#apply('finished')) this.#end()
+      }),
+      failed: guarded((failure) => this.#failed(failure)),
+    }
+  }
+
+  #failed(failure: JobFailure): void {
+    this.#detach()
+    const delayMs =
+      failure.kind === 'lasting' ? 'never' : this.#policy.failed(causeOf(failure), this.#parts.nowMs())
+    this.#addException(failure.message, delayMs !== 'never', failure)
+    if (delayMs === 'never') {
+      if (this.#apply('lasting') && this.#apply('ended')) this.#end()
+    } else if (this.#apply('passing')) {
+      this.#cancelTimer = this.#parts.timer(delayMs, () => this.#retry())
+    }
+  }
+
+  #retry(): void {
+    this.#cancelTimer = undefined
+    if (this.#closed || stateAfter(this.record.state, 'retry') === undefined) return
+    this.record.attempt++
+    this.#apply('retry')
+    this.#launch()
+  }
+
+  #stop(): Promise<void> {
+    this.#detach()
+    this.#stopping ??= this.#stopInEngine()
+    return this.#stopping
+  }
+
+  async #stopInEngine(): Promise<void> {
+    try {
+      await this.#parts.engine.cancel(this.record.jid)
+    } catch (error) {
+      this.#parts.report(error)
+    }
+    if (!this.#closed && this.#apply('ended')) this.#end()
+  }
+
+  #end(): void {
+    this.#parts.ended(this)
+  }
+
+  /** Returns whether the event had an effect. */
+  #apply(event: JobEvent): boolean {
+    const { record } = this
+    const state = stateAfter(record.state, event)
+    if (state === undefined) return false
+    const nowMs = this.#parts.nowMs()
+    record.state = state
+    record.enteredMs[state] = nowMs
+    if (isTerminal(state)) record.endMs = nowMs
+    this.#parts.save(record).catch(() => {}) // written again later
+    return true
+  }
+
+  #addException(message: string, goesOn: boolean, { record }: Pick<JobFailure, 'record'> = {}): void {
+    const timestampMs = this.#parts.nowMs()
+    addException(this.record, { timestampMs, message, isRoot: goesOn, ...(record && { record }) })
+  }
+
+  #failureOf(error: unknown): JobFailure {
+    const message = error instanceof Error ? error.message : String(error)
+    if (error instanceof SqlProblem) {
+      return { kind: 'lasting', message, ...(error.place && { place: error.place }) }
+    }
+    if (error instanceof ServiceError) {
+      return { kind: PASSING_CODES.has(error.code) ? 'passing' : 'lasting', message }
+    }
+    if (!(error instanceof StorageError)) this.#parts.report(error)
+    return { kind: 'passing', message }
+  }
+}
+
+function causeOf({ kind, processEnd }: JobFailure): 'passing' | 'conversion' | 'fatal' | 'foreign' {
+  if (processEnd !== undefined) return processEnd === 'own' ? 'fatal' : 'foreign'
+  return kind === 'conversion' ? 'conversion' : 'passing'
+}
