@@ -66,22 +66,17 @@ export const RESTART_DELAY_MS_MAX = 60_000
 const HEALTHY_MS = 10 * 60_000
 /** The next conversion error after this many restarts fails the job. */
 const CONVERSION_RESTARTS_MAX = 3
-/** The next end of the process during a tick of the job, after this many restarts, fails the job. */
-const FATAL_RESTARTS_MAX = 3
 
 export type RestartCause =
   | 'passing'
   | 'conversion'
-  /** The process ended during a tick of this job. */
-  | 'fatal'
-  /** The process ended, and another job, or none, is the cause. */
+  /** The process of all jobs ended, and this job is not the cause. */
   | 'foreign'
 
 /** Decides about the restarts of one job. Times are those of the service's clock, in milliseconds. */
 export class RestartPolicy {
   #delayMs = RESTART_DELAY_MS_MIN
   #conversions = 0
-  #fatal = 0
   #runningSinceMs: number | undefined
 
   running(nowMs: number): void {
@@ -95,7 +90,6 @@ export class RestartPolicy {
     if (sinceMs !== undefined && nowMs - sinceMs >= HEALTHY_MS) this.#forget()
     if (cause === 'foreign') return RESTART_DELAY_MS_MIN
     if (cause === 'conversion' && ++this.#conversions > CONVERSION_RESTARTS_MAX) return 'never'
-    if (cause === 'fatal' && ++this.#fatal > FATAL_RESTARTS_MAX) return 'never'
     const delayMs = this.#delayMs
     this.#delayMs = Math.min(2 * delayMs, RESTART_DELAY_MS_MAX)
     return delayMs
@@ -104,6 +98,5 @@ export class RestartPolicy {
   #forget(): void {
     this.#delayMs = RESTART_DELAY_MS_MIN
     this.#conversions = 0
-    this.#fatal = 0
   }
 }

@@ -10,7 +10,7 @@ import { isTerminal } from './job.ts'
 import type { Timer } from './job-documents.ts'
 import type { JobEngine, JobListener, JobRun } from './job-engine.ts'
 import { addBadRecord, addException, type JobRecord } from './job-record.ts'
-import { type JobEvent, RestartPolicy, stateAfter } from './job-states.ts'
+import { type JobEvent, type RestartCause, RestartPolicy, stateAfter } from './job-states.ts'
 import type { JobFailure } from './worker/job-worker-protocol.ts'
 
 export interface LiveJobParts {
@@ -200,7 +200,7 @@ export class LiveJob {
   }
 }
 
-function causeOf({ kind, processEnd }: JobFailure): 'passing' | 'conversion' | 'fatal' | 'foreign' {
-  if (processEnd !== undefined) return processEnd === 'own' ? 'fatal' : 'foreign'
+function causeOf({ kind, processEnd }: JobFailure): RestartCause {
+  if (processEnd === 'foreign') return 'foreign'
   return kind === 'conversion' ? 'conversion' : 'passing'
 }

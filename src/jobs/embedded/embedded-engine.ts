@@ -1,0 +1,157 @@
+/**
+ * The engine that runs jobs on this machine: a planner process checks and plans statements, and a worker process runs the jobs
+ * (job-host.ts). The state of a job is a folder with one DuckDB file.
+ */
+import type { ServiceError } from '../../service-error.ts'
+import type { TableSchema } from '../../sql/table-schema.ts'
+import type { Table, TypedColumn } from '../../tables/table.ts'
+import type { JobEngine, JobListener, JobOutline, JobRun } from '../job-engine.ts'
+import { identityOf } from '../job-tables.ts'
+import type { JobPlan, PlannedTable } from '../plan/job-plan.ts'
+import type { JobId } from '../worker/job-worker-protocol.ts'
+import type { JobHost } from './job-host.ts'
+import type { StateFolders } from './state-folders.ts'
+
+/** The client of the planner process (planner-client.ts). */
+export interface StatementPlanner {
+  /** Rejects with SqlProblem. */
+  typesOf(schemaSql: string, schema: TableSchema): Promise<readonly TypedColumn[]>
+  /** Rejects with SqlProblem. */
+  plan(
+    statement: string,
+    tables: readonly PlannedTable[],
+  ): Promise<JobPlan & { readonly warnings?: readonly string[] }>
+  close(): Promise<void>
+}
+
+export interface EmbeddedEngineParts {
+  readonly planner: StatementPlanner
+  readonly host: JobHost
+  readonly folders: StateFolders
+  /** Limit of the state of one job. */
+  readonly stateBytesMax: number
+  readonly space: { readonly low: boolean; refusal(): ServiceError }
+}
+
+/** A tick is one transaction, and other jobs wait for it: about a second of work at most. */
+const TICK_EVENTS_MAX = 100_000
+const TICK_BYTES_MAX = 16 * 1024 * 1024
+/** While the disk has too little free space, jobs must not grow their states. */
+const SPACE_POLL_MS = 1_000
+/** Running steps may end in this time when the service stops. Their states are durable in any case. */
+const CLOSE_MS = 1_000
+
+interface Submitted {
+  readonly listener: JobListener
+  isCancelled: boolean
+}
+
+export class EmbeddedEngine implements JobEngine {
+  readonly #parts: EmbeddedEngineParts
+  readonly #submitted = new Map<JobId, Submitted>()
+  readonly #spaceTimer: NodeJS.Timeout
+  #closing: Promise<void> | undefined
+
+  constructor(parts: EmbeddedEngineParts) {
+    this.#parts = parts
+    this.#spaceTimer = setInterval(() => this.#checkSpace(), SPACE_POLL_MS).unref()
+  }
+
+  typesOf(schemaSql: string, schema: TableSchema): Promise<readonly TypedColumn[]> {
+    return this.#parts.planner.typesOf(schemaSql, schema)
+  }
+
+  async validate(statement: string, tables: readonly Table[]): Promise<JobOutline> {
+    const plan = await this.#parts.planner.plan(statement, tables.map(plannedTable))
+    const { sources, lookups, fixed, inserts, vertices, signature, warnings = [] } = plan
+    const reads = [...sources, ...lookups, ...fixed].map(({ tableId }) => tableId)
+    const writes = inserts.map(({ sink }) => sink.tableId)
+    return { reads: [...new Set(reads)], writes, vertices, signature, warnings }
+  }
+
+  async submit({ jid, statement, tables, connected }: JobRun, listener: JobListener): Promise<void> {
+    const { planner, host, folders, stateBytesMax, space } = this.#parts
+    if (space.low) throw space.refusal()
+    const submitted: Submitted = { listener, isCancelled: false }
+    this.#submitted.set(jid, submitted)
+    try {
+      const plan = await planner.plan(statement, tables.map(plannedTable))
+      if (submitted.isCancelled) return
+      const stateFolder = await folders.make(jid)
+      if (submitted.isCancelled) return
+      const limits = { stateBytesMax, tickEventsMax: TICK_EVENTS_MAX, tickBytesMax: TICK_BYTES_MAX }
+      await host.start({ jid, plan, stateFolder, tables: connected, ...limits }, this.#ending(jid, submitted))
+      if (submitted.isCancelled) await host.cancel(jid)
+    } catch (error) {
+      this.#forget(jid, submitted)
+      throw error
+    }
+  }
+
+  async cancel(jid: JobId): Promise<void> {
+    const submitted = this.#submitted.get(jid)
+    if (submitted !== undefined) submitted.isCancelled = true
+    this.#submitted.delete(jid)
+    await this.#parts.host.cancel(jid)
+  }
+
+  removeState(jid: JobId): Promise<void> {
+    return this.#parts.folders.remove(jid)
+  }
+
+  removeOtherStates(live: ReadonlySet<JobId>): Promise<void> {
+    return this.#parts.folders.removeOthers(live)
+  }
+
+  /** Ends the process of jobs, at the latest after `withinMs`, and the planner. */
+  close(withinMs = CLOSE_MS): Promise<void> {
+    clearInterval(this.#spaceTimer)
+    this.#closing ??= this.#close(withinMs)
+    return this.#closing
+  }
+
+  async #close(withinMs: number): Promise<void> {
+    for (const submitted of this.#submitted.values()) submitted.isCancelled = true
+    await Promise.all([this.#parts.host.close(withinMs), this.#parts.planner.close()])
+  }
+
+  /** The listener of the model, and afterwards this engine forgets the job. */
+  #ending(jid: JobId, submitted: Submitted): JobListener {
+    const { listener } = submitted
+    return {
+      running: () => listener.running(),
+      progress: (figures) => listener.progress(figures),
+      badRecord: (record) => listener.badRecord(record),
+      finished: () => {
+        this.#forget(jid, submitted)
+        listener.finished()
+      },
+      failed: (failure) => {
+        this.#forget(jid, submitted)
+        listener.failed(failure)
+      },
+    }
+  }
+
+  #forget(jid: JobId, submitted: Submitted): void {
+    if (this.#submitted.get(jid) === submitted) this.#submitted.delete(jid)
+  }
+
+  /** Ends all jobs while the disk has too little free space. They restart when it has enough. */
+  #checkSpace(): void {
+    const { space, host } = this.#parts
+    if (!space.low) return
+    const { message } = space.refusal()
+    for (const jid of host.jobs()) {
+      const submitted = this.#submitted.get(jid)
+      if (submitted === undefined || submitted.isCancelled) continue
+      void this.cancel(jid).then(() => submitted.listener.failed({ kind: 'passing', message }))
+    }
+  }
+}
+
+function plannedTable(table: Table): PlannedTable {
+  const { id, name, schemaSql, connector } = table
+  const valueFormat = 'valueFormat' in connector ? connector.valueFormat : undefined
+  return { id, name, schemaSql, connectorKind: connector.kind, valueFormat, identity: identityOf(table) }
+}

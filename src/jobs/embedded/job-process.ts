@@ -1,0 +1,269 @@
+/**
+ * One worker process, from its start to its end: calls to it, its requests, and the events that it reads. When it ends, all its
+ * jobs end with it, and each listener is called with the failure. Their states are in their files.
+ */
+import { EventSender } from '../../worker/event-sender.ts'
+import type { EventSource } from '../../worker/event-source.ts'
+import { errorOf } from '../../worker/failure.ts'
+import { startWorker, type WorkerChild, type WorkerCode } from '../../worker/worker-child.ts'
+import type { JobListener } from '../job-engine.ts'
+import type {
+  FromJobWorker,
+  JobId,
+  JobReport,
+  JobStart,
+  ServiceRequests,
+  ToJobWorker,
+  WorkerOptions,
+} from '../worker/job-worker-protocol.ts'
+import { requestFailure } from './request-error.ts'
+
+export interface JobProcessParts {
+  readonly options: WorkerOptions
+  readonly source: EventSource
+  readonly requests: ServiceRequests
+  /** By default the worker process of the built files. */
+  readonly code?: JobWorkerCode | undefined
+  /** Called once, when no further call can succeed, with the number of jobs that end with it. Close the process then. */
+  readonly onEnd: (process: JobProcess, reason: string, jobs: number) => void
+  /** Called when the process has nothing more to do for the job. */
+  readonly onJobEnd: (jid: JobId) => void
+}
+
+interface HostedJob {
+  readonly start: JobStart
+  readonly listener: JobListener
+  isRunning: boolean
+  /** The epoch at the first report of this run, and at the last. */
+  firstEpoch: number | undefined
+  lastEpoch: number | undefined
+}
+
+interface PendingCall {
+  resolve(value: unknown): void
+  reject(error: Error): void
+}
+
+export type JobWorkerCode = WorkerCode<ToJobWorker, FromJobWorker>
+type Child = WorkerChild<ToJobWorker, FromJobWorker>
+type Call =
+  | { readonly method: 'start'; readonly start: JobStart }
+  | { readonly method: 'cancel'; readonly jid: JobId }
+
+/** The worker interrupts a tick after 30 s. A tick that runs this long cannot be interrupted. */
+const TICK_MS_MAX = 120_000
+const TICK_POLL_MS = 10_000
+
+const WORKER: JobWorkerCode = {
+  entry: new URL('../worker/job-worker-process.js', import.meta.url),
+  async serve(port) {
+    const { JobWorkerServer } = await import('../worker/job-worker-server.ts')
+    return new JobWorkerServer(port)
+  },
+}
+
+const METHODS: ReadonlySet<keyof ServiceRequests> = new Set(['recorded', 'stage', 'append', 'tail', 'watch'])
+
+export class JobProcess {
+  readonly #parts: JobProcessParts
+  readonly #child: Child
+  readonly #events: EventSender
+  readonly #jobs = new Map<JobId, HostedJob>()
+  readonly #calls = new Map<number, PendingCall>()
+  readonly #tickTimer: NodeJS.Timeout
+  #lastCall = 0
+  #ticking: JobId | undefined
+  #tickingSinceMs = 0
+  #endReason: string | undefined
+
+  private constructor(child: Child, parts: JobProcessParts) {
+    this.#child = child
+    this.#parts = parts
+    this.#events = new EventSender(parts.source, (message) => child.send(message))
+    child.listen(
+      (message) => this.#take(message),
+      (reason) => this.end(`the process of jobs has ended (${reason})`),
+    )
+    this.#tickTimer = setInterval(() => this.#checkTick(), TICK_POLL_MS).unref()
+    child.post({ kind: 'open', options: parts.options })
+  }
+
+  static async start(parts: JobProcessParts): Promise<JobProcess> {
+    const child = await startWorker<ToJobWorker, FromJobWorker>(parts.code ?? WORKER)
+    return new JobProcess(child, parts)
+  }
+
+  get hasEnded(): boolean {
+    return this.#endReason !== undefined
+  }
+
+  get jobCount(): number {
+    return this.#jobs.size
+  }
+
+  startOf(jid: JobId): JobStart | undefined {
+    return this.#jobs.get(jid)?.start
+  }
+
+  starts(): readonly JobStart[] {
+    return [...this.#jobs.values()].map(({ start }) => start)
+  }
+
+  /** Resolves when the worker has taken the job over. The listener gets everything that follows. */
+  async startJob(start: JobStart, listener: JobListener): Promise<void> {
+    const job: HostedJob = { start, listener, isRunning: false, firstEpoch: undefined, lastEpoch: undefined }
+    this.#jobs.set(start.jid, job)
+    try {
+      await this.#call({ method: 'start', start })
+    } catch (error) {
+      if (this.#jobs.get(start.jid) !== job) return // the listener was called: the process has ended, or the job was cancelled
+      this.#forget(start.jid)
+      throw error
+    }
+  }
+
+  /** Resolves when nothing of the job runs any more. The listener is not called any more. */
+  async cancelJob(jid: JobId): Promise<void> {
+    if (!this.#jobs.has(jid)) return
+    this.#jobs.set(jid, { ...this.#jobs.get(jid)!, listener: SILENT })
+    try {
+      await this.#call({ method: 'cancel', jid })
+    } finally {
+      this.#forget(jid)
+    }
+  }
+
+  grown(jid: JobId, source: number): void {
+    this.#child.post({ kind: 'grown', jid, source })
+  }
+
+  /** Fails all jobs, present and later ones, with this reason. */
+  end(reason: string): void {
+    if (this.#endReason !== undefined) return
+    this.#endReason = reason
+    clearInterval(this.#tickTimer)
+    this.#events.stop()
+    const jobs = [...this.#jobs]
+    this.#jobs.clear()
+    this.#parts.onEnd(this, reason, jobs.length)
+    for (const { reject } of this.#calls.values()) reject(new Error(reason))
+    this.#calls.clear()
+    for (const [jid, job] of jobs) {
+      this.#parts.onJobEnd(jid)
+      job.listener.failed({
+        kind: 'passing',
+        message: reason,
+        processEnd: this.#isCause(jid, job) ? 'own' : 'foreign',
+      })
+    }
+  }
+
+  /** Ends the process, whatever it is doing. Resolves when nothing of it runs any more. */
+  async close(reason = 'the service stops'): Promise<void> {
+    this.end(reason)
+    await this.#child.close()
+    await this.#events.ended()
+  }
+
+  /**
+   * A job whose tick ended the process has made no progress since its start, because the same tick would end it again. A job
+   * that was being started may have ended it, too.
+   */
+  #isCause(jid: JobId, { isRunning, firstEpoch, lastEpoch }: HostedJob): boolean {
+    if (this.#ticking === undefined) return !isRunning
+    return this.#ticking === jid && firstEpoch === lastEpoch
+  }
+
+  #checkTick(): void {
+    if (this.#ticking === undefined || performance.now() - this.#tickingSinceMs < TICK_MS_MAX) return
+    this.end('a step could not be interrupted, and the process of jobs was ended')
+  }
+
+  #forget(jid: JobId): void {
+    if (this.#jobs.delete(jid)) this.#parts.onJobEnd(jid)
+  }
+
+  #call(call: Call): Promise<unknown> {
+    if (this.#endReason !== undefined) return Promise.reject(new Error(this.#endReason))
+    const number = ++this.#lastCall
+    return new Promise((resolve, reject) => {
+      this.#calls.set(number, { resolve, reject })
+      this.#child.post({ kind: 'call', call: number, ...call })
+    })
+  }
+
+  #take(message: FromJobWorker): void {
+    if (this.#endReason !== undefined) return
+    switch (message.kind) {
+      case 'answer':
+        this.#settle(message.call)?.resolve(message.value)
+        break
+      case 'refusal':
+        this.#settle(message.call)?.reject(errorOf(message.failure))
+        break
+      case 'request':
+        void this.#answer(message)
+        break
+      case 'report':
+        this.#report(message.jid, message.report)
+        break
+      case 'ticking':
+        this.#ticking = message.jid ?? undefined
+        this.#tickingSinceMs = performance.now()
+        break
+      case 'out-of-memory':
+        this.end(
+          'the jobs needed more memory than --max-job-memory-bytes allows, and the process of jobs was ended',
+        )
+        break
+      default:
+        this.#events.take(message)
+    }
+  }
+
+  #settle(call: number): PendingCall | undefined {
+    const pending = this.#calls.get(call)
+    this.#calls.delete(call)
+    return pending
+  }
+
+  async #answer({ requested: request, method, args }: FromJobWorker & { kind: 'request' }): Promise<void> {
+    try {
+      if (!METHODS.has(method)) throw new Error(`${method} is no request of a worker`)
+      const { requests } = this.#parts
+      // The worker has the types of the arguments: ServiceRequests.
+      const value = await (requests[method] as (...args: readonly unknown[]) => Promise<unknown>)(...args)
+      this.#child.post({ kind: 'reply', request, value })
+    } catch (error) {
+      this.#child.post({ kind: 'reply', request, failure: requestFailure(error) })
+    }
+  }
+
+  #report(jid: JobId, report: JobReport): void {
+    const job = this.#jobs.get(jid)
+    if (job === undefined) return // it has ended since
+    switch (report.kind) {
+      case 'running':
+        job.isRunning = true
+        job.listener.running()
+        break
+      case 'progress':
+        job.firstEpoch ??= report.figures.epoch
+        job.lastEpoch = report.figures.epoch
+        job.listener.progress(report.figures)
+        break
+      case 'bad-record':
+        job.listener.badRecord(report.record)
+        break
+      case 'finished':
+        this.#forget(jid)
+        job.listener.finished()
+        break
+      case 'failed':
+        this.#forget(jid)
+        job.listener.failed(report.failure)
+    }
+  }
+}
+
+const SILENT: JobListener = { running() {}, progress() {}, badRecord() {}, finished() {}, failed() {} }

@@ -1,0 +1,93 @@
+/** What the service does for the worker: reads, tails and appends of streams, each with the grants of its job. */
+import type { EventLog } from '../../../storage/log.ts'
+import type { StreamId } from '../../streams/names.ts'
+import { earliestVisibleMs } from '../../streams/properties.ts'
+import type { Registry } from '../../streams/registry.ts'
+import type { JobRole } from '../job-access.ts'
+import type { JobId, JobStart, ServiceRequests, SinkEvents } from '../worker/job-worker-protocol.ts'
+import type { LogWatches } from './log-watches.ts'
+import { RequestError } from './request-error.ts'
+import type { SinkWrites } from './sink-writes.ts'
+
+export interface ServiceSideParts {
+  readonly log: EventLog
+  readonly registry: Registry
+  readonly nowMs: () => number
+  readonly sinks: SinkWrites
+  readonly watches: LogWatches
+  /** Makes the names of the state's files durable. */
+  readonly syncState: (jid: JobId) => Promise<void>
+  /** Undefined if the job does not run. */
+  readonly startOf: (jid: JobId) => JobStart | undefined
+  /** Why the job may not use the stream now; undefined if it may. */
+  readonly refusal: (jid: JobId, role: JobRole, stream: StreamId) => string | undefined
+}
+
+export class ServiceSide implements ServiceRequests {
+  readonly #parts: ServiceSideParts
+  readonly #synced = new WeakSet<JobStart>()
+
+  constructor(parts: ServiceSideParts) {
+    this.#parts = parts
+  }
+
+  recorded(jid: JobId, sink: number): Promise<number | null> {
+    return this.#parts.sinks.recorded(jid, sink)
+  }
+
+  async stage(jid: JobId, sink: number, epoch: number, tableId: string, events: SinkEvents): Promise<void> {
+    await this.#parts.sinks.stage(jid, sink, epoch, this.#stream(jid, tableId, 'write'), events)
+  }
+
+  async append(jid: JobId, sink: number, epoch: number, tableId: string, events: SinkEvents): Promise<void> {
+    const stream = this.#stream(jid, tableId, 'write')
+    await this.#syncOnce(this.#start(jid))
+    await this.#parts.sinks.append(jid, sink, epoch, stream, events)
+  }
+
+  /** The state must survive what the recorded epoch survives. Its files have the same names during the whole run. */
+  async #syncOnce(start: JobStart): Promise<void> {
+    if (this.#synced.has(start)) return
+    await this.#parts.syncState(start.jid)
+    this.#synced.add(start)
+  }
+
+  async tail(jid: JobId, tableId: string): ReturnType<ServiceRequests['tail']> {
+    const { log, registry, nowMs } = this.#parts
+    const { namespace, stream } = this.#stream(jid, tableId, 'read')
+    const found = registry.find(namespace, stream)
+    if (found === undefined) return null
+    const tail = await log.tail(found.log)
+    const visibleMs = earliestVisibleMs(nowMs(), found.properties.ttlSeconds)
+    return {
+      log: found.log,
+      nextSequence: tail?.nextSequence ?? 0,
+      lastTimestampMs: tail?.lastTimestampMs ?? 0,
+      firstSequence: tail?.firstSequence ?? 0,
+      firstTimestampMs: Math.max(tail?.firstTimestampMs ?? 0, visibleMs),
+      nowMs: log.nowMs(),
+    }
+  }
+
+  async watch(jid: JobId, source: number, log: number, sequence: number): Promise<void> {
+    const start = this.#start(jid)
+    if (!Number.isInteger(source) || source < 0 || source >= start.plan.sources.length)
+      throw new RequestError(`the job has no source ${source}`, false)
+    this.#parts.watches.start(jid, source, log, sequence)
+  }
+
+  #start(jid: JobId): JobStart {
+    const start = this.#parts.startOf(jid)
+    if (start === undefined) throw new RequestError('the job has been stopped', true)
+    return start
+  }
+
+  /** Throws RequestError if the job may not use the stream of the table. */
+  #stream(jid: JobId, tableId: string, role: JobRole): StreamId {
+    const stream = this.#start(jid).tables.find(({ id }) => id === tableId)?.stream
+    if (stream === undefined) throw new RequestError(`table ${tableId} of the job is no stream`, false)
+    const refusal = this.#parts.refusal(jid, role, stream)
+    if (refusal !== undefined) throw new RequestError(refusal, false)
+    return stream
+  }
+}

@@ -1,0 +1,51 @@
+/** The folders with the states of jobs: `<data>/jobs/<jid>/`. */
+import { open, readdir, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { makeFolder } from '../../../storage/make-folder.ts'
+import type { JobId } from '../worker/job-worker-protocol.ts'
+
+/** Only folders with such a name are removed. */
+const JOB_ID = /^[0-9a-f]{32}$/
+
+export class StateFolders {
+  readonly folder: string
+
+  constructor(folder: string) {
+    this.folder = folder
+  }
+
+  of(jid: JobId): string {
+    return join(this.folder, jid)
+  }
+
+  /** Creates the folder of the job, if it is missing, and makes its name durable. */
+  async make(jid: JobId): Promise<string> {
+    const folder = this.of(jid)
+    for (const created of makeFolder(folder)) await syncFolder(dirname(created))
+    return folder
+  }
+
+  /** Makes the names of the files of the job durable. */
+  sync(jid: JobId): Promise<void> {
+    return syncFolder(this.of(jid))
+  }
+
+  remove(jid: JobId): Promise<void> {
+    return rm(this.of(jid), { recursive: true, force: true })
+  }
+
+  /** Removes the folders of all other jobs, one by one. */
+  async removeOthers(live: ReadonlySet<JobId>): Promise<void> {
+    const names = await readdir(this.folder).catch(() => []) // no job has run yet
+    for (const name of names) if (JOB_ID.test(name) && !live.has(name)) await this.remove(name)
+  }
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
