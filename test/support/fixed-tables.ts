@@ -1,0 +1,80 @@
+/** Tables over streams of the same name in lower case, for tests of jobs that are not about tables. */
+import { ServiceError } from '../../src/service-error.ts'
+import type { NamespaceName } from '../../src/streams/names.ts'
+import type { Integration, Table } from '../../src/tables/table.ts'
+import type { TableService } from '../../src/tables/table-service.ts'
+
+type UsersOf = Parameters<TableService['onUseOf']>[0]
+
+export class FixedTables implements TableService {
+  readonly #tables: Table[] = []
+  usersOf: UsersOf = () => []
+
+  add(namespace: NamespaceName, name: string): Table {
+    const number = this.#tables.length + 1
+    const table: Table = {
+      ...{ id: `00000000-0000-0000-0000-${String(number).padStart(12, '0')}`, namespace, name, number },
+      ...{ integrationId: 'streams', schemaSql: 'a INT', createdMs: 0 },
+      schema: {
+        columns: [{ kind: 'physical', name: 'a', type: { kind: 'INT' } as never, nullable: true }],
+        primaryKey: [],
+        watermark: undefined,
+      },
+      columns: [{ name: 'a', type: { kind: 'INT' } as never }] as never,
+      connector: {
+        ...{ kind: 'topic', topic: name.toLowerCase(), startup: 'earliest', valueFormat: 'json' },
+        ...{ keyFormat: undefined, keyFields: [], valueFieldsInclude: 'ALL' },
+      },
+    }
+    this.#tables.push(table)
+    return table
+  }
+
+  list(namespace: NamespaceName): readonly Table[] {
+    return this.#tables.filter((table) => table.namespace === namespace)
+  }
+
+  get(namespace: NamespaceName, id: string): Table {
+    const found = this.list(namespace).find((table) => table.id === id)
+    if (found === undefined) throw new ServiceError('table_not_found', `Table ${id} does not exist`)
+    return found
+  }
+
+  find(namespace: NamespaceName, name: string): Table | undefined {
+    return this.list(namespace).find((table) => table.name === name)
+  }
+
+  remove(id: string): void {
+    this.#tables.splice(
+      this.#tables.findIndex((table) => table.id === id),
+      1,
+    )
+  }
+
+  integration(id: string): Integration {
+    if (id === 'streams') return { id, kind: 'stream' } as Integration
+    throw new ServiceError('integration_not_found', `Integration ${id} does not exist`)
+  }
+
+  access(): { readonly kind: 'stream' } {
+    return { kind: 'stream' }
+  }
+
+  onUseOf(usersOf: UsersOf): void {
+    this.usersOf = usersOf
+  }
+
+  create = unused
+  validate = unused
+  delete = unused
+  integrations = unused
+  createIntegration = unused
+  updateIntegration = unused
+  deleteIntegration = unused
+  contact = unused
+  contacted = unused
+}
+
+function unused(): never {
+  throw new Error('these tables are fixed')
+}
