@@ -194,9 +194,9 @@ function progressOf(job: JobView): object {
       recordsIn: whole(source.recordsIn),
       bytesIn: whole(source.bytesIn),
       recordsBad: whole(source.recordsBad),
-      lagRecords: source.lagRecords ?? null,
-      lagMs: source.lagMs ?? null,
-      watermark: source.watermarkMs ?? null,
+      lagRecords: wholeOrNull(source.lagRecords),
+      lagMs: wholeOrNull(source.lagMs),
+      watermark: wholeOrNull(source.watermarkMs),
     })),
     sinks: inserts.map((insert, i) => ({
       name: nameOf('sink', i),
@@ -267,6 +267,10 @@ function escapedHtml(text: string): string {
 
 function whole(value: number): number {
   return Math.trunc(value)
+}
+
+function wholeOrNull(value: number | undefined): number | null {
+  return value === undefined ? null : whole(value)
 }
 
 function md5(text: string): string {
