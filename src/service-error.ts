@@ -33,7 +33,7 @@ export type ServiceErrorCode =
   | 'stream_not_found'
   | 'view_not_found'
   | 'namespace_not_found'
-  | 'invalid_table' // a table, an integration or their options
+  | 'invalid_table' // a table, an integration, a job, or their options
   | 'unsupported' // what the contract says is not supported
   | 'service_not_found' // a service of Aiven's API
   | 'integration_not_found'

@@ -4,6 +4,7 @@
  *
  *   {"audit":"stream.create","time":"2027-01-31T12:00:00.000Z","client":"shop","from":"10.0.0.7:40312",
  *    "namespace":"default","stream":"orders","status":200,"outcome":"done"}
+ *   {"audit":"job.cancel",…,"namespace":"default","id":"b63c78c70033e00afa84de9029257e31","status":200,"outcome":"done"}
  *
  * Members come in this order; those that do not apply are left out.
  */
@@ -26,6 +27,13 @@ export type AuditAction =
   | 'namespace.create'
   | 'namespace.delete'
   | 'namespace.properties'
+  | 'table.create'
+  | 'table.delete'
+  | 'job.create'
+  | 'job.cancel'
+  | 'integration.create'
+  | 'integration.update'
+  | 'integration.delete'
 
 export interface AuditEntry {
   readonly action: AuditAction
@@ -35,8 +43,11 @@ export interface AuditEntry {
   readonly from: string
   /** The client's address as a proxy states it. Any client can send this header. */
   readonly forwardedFor?: string | undefined
-  readonly namespace: string
+  /** Undefined if the request was refused before its namespace was known. */
+  readonly namespace: string | undefined
   readonly stream?: string | undefined
+  /** Of a table, a job or an integration. */
+  readonly id?: string | undefined
   /** Status of the answer. */
   readonly status: number
 }
@@ -63,7 +74,7 @@ export class AuditLog {
     this.#options = options
   }
 
-  record({ action, client, from, forwardedFor, namespace, stream, status }: AuditEntry): void {
+  record({ action, client, from, forwardedFor, namespace, stream, id, status }: AuditEntry): void {
     if (client === null && this.#tooMany()) return
     this.#write(action, {
       client,
@@ -71,6 +82,7 @@ export class AuditLog {
       forwardedFor: cut(forwardedFor),
       namespace: cut(namespace),
       stream: cut(stream),
+      id: cut(id),
       status,
       outcome: status < 400 ? 'done' : status < 500 ? 'refused' : 'failed',
     })

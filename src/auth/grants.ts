@@ -2,14 +2,15 @@
  * What a token may do, and where:
  *
  *   grant:    <namespace> ':' <stream> ':' <role> (',' <role>)*      default:orders-*:read,write
- *   role:     'read' | 'write' | 'admin'
+ *   role:     'read' | 'write' | 'admin' | 'jobs'
  *
  * A name may end in `*`, which matches any rest, also an empty one. Roles do not include each other: a token that may delete a
- * stream may lack the right to read it. Decisions use names only, so that an answer does not reveal whether a stream exists.
+ * stream may lack the right to read it. The role `jobs` is about tables, jobs and integrations of a namespace, not about a
+ * stream: its grant is `<namespace>:*:jobs`. Decisions use names only, so that an answer does not reveal whether a stream exists.
  */
 import { TokenProblem } from './token-problem.ts'
 
-export const ROLES = ['read', 'write', 'admin'] as const
+export const ROLES = ['read', 'write', 'admin', 'jobs'] as const
 export type Role = (typeof ROLES)[number]
 
 export interface Grant {
@@ -30,7 +31,13 @@ export function parseGrant(text: string): Grant {
       `'${text}' is no grant; use NAMESPACE:STREAM:ROLES, where names may end in *, as in default:orders-*:read,write`,
     )
   }
-  return { namespace, stream, roles: parseRoles(roles) }
+  const all = parseRoles(roles)
+  if (all.includes('jobs') && stream !== '*') {
+    throw new TokenProblem(
+      `'${text}' gives the role jobs on streams; it is for a namespace: use ${namespace}:*:jobs`,
+    )
+  }
+  return { namespace, stream, roles: all }
 }
 
 export function printGrant({ namespace, stream, roles }: Grant): string {
@@ -86,6 +93,11 @@ export class Grants {
   /** Whether the token is admin of all streams of this namespace, future ones included: then it is admin of the namespace. */
   allowNamespace(namespace: string): boolean {
     return this.allowAll('admin', namespace)
+  }
+
+  /** Whether the token may change tables, jobs and integrations of this namespace. */
+  allowJobs(namespace: string): boolean {
+    return this.allowAll('jobs', namespace) || this.allowNamespace(namespace)
   }
 }
 

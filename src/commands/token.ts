@@ -17,9 +17,10 @@ add prints the secret of the new token on standard output, this once: the file k
   --auth FILE
         the token file, as in millrace --auth FILE; add makes it, and its folder, if they are missing
   --grant NAMESPACE:STREAM:ROLES
-        what the token may do, and where; may be given more than once. Names may end in *; roles are read, write and admin,
-        separated by commas: default:orders-*:read,write   prod:*:read   *:*:read,write,admin
-        A token with admin on NAMESPACE:* creates and deletes the namespace
+        what the token may do, and where; may be given more than once. Names may end in *; roles are read, write, admin
+        and jobs, separated by commas: default:orders-*:read,write   prod:*:read   *:*:read,write,admin   prod:*:jobs
+        A token with admin on NAMESPACE:* creates and deletes the namespace; one with jobs on NAMESPACE:* creates and
+        deletes its tables, jobs and integrations
   --expires WHEN
         the token is good until then: 90d, 12h, 30m from now, or a moment like 2027-01-31T12:00:00Z (default never)
   --rate-events N

@@ -5,6 +5,7 @@
 import type { AuditAction, AuditLog } from '../audit/audit-log.ts'
 import type { Tokens } from '../auth/tokens.ts'
 import type { Explore } from '../explore/explore.ts'
+import type { JobService } from '../jobs/job-service.ts'
 import type { Limits } from '../limits.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import type { Prometheus } from '../metrics/prometheus.ts'
@@ -16,11 +17,12 @@ import type { Namespaces } from '../streams/namespaces.ts'
 import type { Streams } from '../streams/streams.ts'
 import type { UsageRegistry } from '../streams/usage.ts'
 import type { Views } from '../streams/views.ts'
+import type { TableService } from '../tables/table-service.ts'
 import type { DocumentOptions } from './messages/documents.ts'
 import type { ProblemCounts } from './messages/problems.ts'
 import type { SlicedAnswerOptions } from './messages/sliced-answer.ts'
 import type { Access } from './server/access.ts'
-import type { Handler } from './server/bindings.ts'
+import type { Handler, HttpContext, Subject } from './server/bindings.ts'
 import type { Followers } from './server/followers.ts'
 import type { Guard } from './server/guard.ts'
 import type { ProblemShape, ShapeOf } from './server/problem.ts'
@@ -31,6 +33,8 @@ export interface AppParts {
   readonly streams: Streams
   readonly views: Views
   readonly explore: Explore
+  readonly tables: TableService
+  readonly jobs: JobService
   readonly namespaces: Namespaces
   readonly usage: UsageRegistry
   readonly metadata: Metadata
@@ -76,6 +80,11 @@ export interface Api {
    */
   readonly owns: (path: string) => boolean
   readonly routes: (parts: AppParts, options: AppOptions) => readonly Route[]
+  /**
+   * What a request to one of its routes is about, as its path names it. Undefined for an API whose paths have the parameters
+   * `:namespace` and `:stream`.
+   */
+  readonly subjectOf?: (c: HttpContext) => Subject
   /** By the header Accept, for an API that has more than one. Returns the same function each time. */
   readonly problemShape: (accept: string | undefined) => ProblemShape
   /** The sentence for a path without a route (404), or without a route of this method (405). */

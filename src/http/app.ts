@@ -1,6 +1,7 @@
 /** The Hono application: the routes of every API behind access control, audit and the error shape of their API. */
 import { Hono } from 'hono'
 import { withoutSecrets } from '../auth/token-hash.ts'
+import { AIVEN } from './aiven/api.ts'
 import { type Api, type AppOptions, type AppParts, apiOf, problemShapes, type Route } from './api.ts'
 import { ApiRouter } from './api-router.ts'
 import { CDAP } from './cdap/api.ts'
@@ -12,6 +13,7 @@ import { answerProblem, type Problem } from './server/problem.ts'
 
 /** One line for each API. Where paths overlap, the first one counts. */
 export const APIS: readonly Api[] = [
+  AIVEN,
   CDAP, // last: it has all paths that no other API owns
 ]
 
@@ -28,11 +30,20 @@ export function createApp(parts: AppParts, options: AppOptions, apis = APIS): Ho
   for (const [method, path, access, handle, action] of routesOf(parts, options, apis)) {
     const handler = guarded(access, handle)
     const isAudited = action !== undefined && audit !== undefined
-    app.on(method, path, isAudited ? audited(action, audit, handler, answerError) : handler)
+    const whole = isAudited ? audited(action, audit, handler, answerError) : handler
+    app.on(method, path, withSubject(apiOf(apis, path), whole))
   }
   app.notFound(guarded('client', (c) => refuse(c, noRoute(app, apis, c))))
   app.onError(answerError)
   return app
+}
+
+function withSubject({ subjectOf }: Api, handle: Handler): Handler {
+  if (subjectOf === undefined) return handle
+  return (c) => {
+    c.set('subject', subjectOf(c))
+    return handle(c)
+  }
 }
 
 /** The routes of all APIs. Throws if a route is on a path that another API owns: its errors would have the wrong shape. */

@@ -34,6 +34,10 @@ export class Namespaces {
     }
   }
 
+  has(name: NamespaceName): boolean {
+    return this.#registry.namespace(name) !== undefined
+  }
+
   get(name: NamespaceName): NamedNamespace {
     const properties = this.#registry.namespace(name)
     if (properties === undefined)

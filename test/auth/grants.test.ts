@@ -55,6 +55,29 @@ describe('namespaces', () => {
   })
 })
 
+describe('the role jobs', () => {
+  const roles = [
+    { grant: 'a:*:jobs', jobs: true, admin: false },
+    { grant: '*:*:jobs', jobs: true, admin: false },
+    { grant: 'a:*:admin', jobs: true, admin: true },
+    { grant: 'a:*:read,write', jobs: false, admin: false },
+    { grant: 'a:x:admin', jobs: false, admin: false },
+    { grant: 'b:*:jobs', jobs: false, admin: false },
+  ]
+  test.each(roles)('$grant may change jobs of namespace a: $jobs', ({ grant, jobs, admin }) => {
+    const grants = new Grants([parseGrant(grant)])
+    expect([grants.allowJobs('a'), grants.allowNamespace('a')]).toEqual([jobs, admin])
+    expect(grants.allow('read', 'a', 'x') || grants.allow('write', 'a', 'x')).toBe(grant.includes('read'))
+  })
+
+  test('is for a namespace, not for streams', () => {
+    expect(() => parseGrant('a:orders-*:read,jobs')).toThrow(
+      "'a:orders-*:read,jobs' gives the role jobs on streams; it is for a namespace: use a:*:jobs",
+    )
+    expect(printGrant(parseGrant('a:*:jobs,read'))).toBe('a:*:read,jobs')
+  })
+})
+
 test.each(['default:logs-*:read,write', '*:*:read,write,admin', 'a_1:B-2:admin'])(
   '%s is printed as it was',
   (text) => {

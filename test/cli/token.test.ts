@@ -135,7 +135,7 @@ const refused: readonly { args: string[]; says: string | RegExp }[] = [
   },
   {
     args: ['token', 'add', '--auth', 't', 'x', '--grant', 'a:b:own'],
-    says: "--grant: 'own' is no role; use read, write, admin, separated by commas",
+    says: "--grant: 'own' is no role; use read, write, admin, jobs, separated by commas",
   },
   {
     args: ['token', 'add', '--auth', 't', 'x', ...GRANT, '--expires', '5y'],

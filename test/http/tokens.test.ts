@@ -118,16 +118,15 @@ describe('401', () => {
   )
 })
 
-test.each(['Bearer TOKEN', 'bearer TOKEN', 'BEARER TOKEN', "'Bearer TOKEN'", 'Bearer   TOKEN '])(
-  'a good token in the form "%s" is taken',
-  async (form) => {
-    const { app, tokens } = await appWith()
-    const headers = { Authorization: form.replace('TOKEN', tokens.secrets.all!) }
-    expect(answerOf(await app.get('/ping', { headers }))).toEqual(plain(200, 'OK.\n'))
-    expect((await app.post(`${STREAMS}/s`, { headers, body: 'second' })).status).toBe(200)
-    expect(await bodies(app, tokens)).toEqual(['first', 'second'])
-  },
-)
+const FORMS = ['Bearer TOKEN', 'bearer TOKEN', 'BEARER TOKEN', "'Bearer TOKEN'", 'Bearer   TOKEN ']
+const AIVEN_FORMS = ['aivenv1 TOKEN', 'AivenV1 TOKEN', 'AIVENV1  TOKEN']
+test.each([...FORMS, ...AIVEN_FORMS])('a good token in the form "%s" is taken', async (form) => {
+  const { app, tokens } = await appWith()
+  const headers = { Authorization: form.replace('TOKEN', tokens.secrets.all!) }
+  expect(answerOf(await app.get('/ping', { headers }))).toEqual(plain(200, 'OK.\n'))
+  expect((await app.post(`${STREAMS}/s`, { headers, body: 'second' })).status).toBe(200)
+  expect(await bodies(app, tokens)).toEqual(['first', 'second'])
+})
 
 describe('GET /token', () => {
   const basic = (user: string, password: string) => ({

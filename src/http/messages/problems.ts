@@ -3,6 +3,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { StorageError, type StorageErrorCode } from '../../../storage/storage-error.ts'
 import { withoutSecrets } from '../../auth/token-hash.ts'
 import { ServiceError, type ServiceErrorCode } from '../../service-error.ts'
+import { SqlProblem } from '../../sql/sql-problem.ts'
 import type { Problem, ProblemCode } from '../server/problem.ts'
 import { RETRY_AFTER_SECONDS } from '../server/refusals.ts'
 
@@ -86,6 +87,7 @@ export class ProblemCounts {
 }
 
 function codeOf(error: unknown): ProblemCode {
+  if (error instanceof SqlProblem) return 'invalid_query'
   if (error instanceof ServiceError) return error.code
   return error instanceof StorageError ? `storage_${error.code}` : 'internal'
 }
@@ -100,6 +102,7 @@ export function problemOfError(error: unknown, report: ReportFailure, counts?: P
     const headers = retry ?? (error.code === 'overloaded' ? RETRY_SOON : undefined)
     return problem(error, code, REFUSALS[error.code], message, headers)
   }
+  if (error instanceof SqlProblem) return problem(error, code, REFUSALS.invalid_query, error.message)
   report(error)
   if (error instanceof StorageError) return problem(error, code, FAILURES[error.code], error.message)
   return problem(error, code, 500, 'the server failed at this request; its log says how')

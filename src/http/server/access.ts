@@ -7,4 +7,5 @@ export type Access =
   | 'in-namespace' // a grant for something in the namespace; what is listed is what the grants include
   | 'namespace' // admin of all of the namespace
   | 'stream' // any role on the stream
-  | Role // this role on the stream
+  | 'jobs' // this role, or admin, on all of the namespace
+  | Exclude<Role, 'jobs'> // this role on the stream

@@ -1,7 +1,7 @@
 /** Wraps a handler that changes something: every answer, refusals included, has a line in the audit trail. */
 import type { AuditAction, AuditLog } from '../../audit/audit-log.ts'
-import { DEFAULT_NAMESPACE } from '../../streams/names.ts'
 import type { Handler, HttpContext } from './bindings.ts'
+import { namedNamespace } from './path-names.ts'
 
 export function audited(
   action: AuditAction,
@@ -23,8 +23,9 @@ export function audited(
       client: clientName(c.get('client')),
       from,
       forwardedFor: headers['x-forwarded-for'] as string | undefined,
-      namespace: c.req.param('namespace') ?? DEFAULT_NAMESPACE,
+      namespace: namedNamespace(c),
       stream: c.req.param('stream'),
+      id: c.get('subject')?.id,
       status: response.status,
     })
     return response

@@ -1,13 +1,13 @@
 /**
  * The header `Authorization`, as clients send it. The word for the kind may come in any case; CDAP's Ruby client puts the
- * whole value in single quotes.
+ * whole value in single quotes. Clients of Aiven write `aivenv1` for `Bearer`.
  */
 import type { IncomingMessage } from 'node:http'
 
-const BEARER = /^\s*'?bearer +([^\s']+)'?\s*$/i
+const BEARER = /^\s*'?(?:bearer|aivenv1) +([^\s']+)'?\s*$/i
 const BASIC = /^\s*'?basic +([A-Za-z0-9+/_-]+={0,2})'?\s*$/i
 
-/** The secret of a `Bearer` value; undefined if there is none. */
+/** The secret of a `Bearer` or `aivenv1` value; undefined if there is none. */
 export function bearerOf({ headers }: IncomingMessage): string | undefined {
   const { authorization } = headers
   if (authorization === undefined) return undefined

@@ -11,7 +11,17 @@ export interface HttpEnv {
     client: Client | null | undefined
     /** The access that the route requires; undefined before the guard has checked it. */
     access: Access | undefined
+    /** Undefined if the parameters of the path name it: `:namespace` and `:stream`. */
+    subject: Subject | undefined
   }
+}
+
+/** What a request is about, for access and audit, where an API has other parameters in its paths. */
+export interface Subject {
+  /** Undefined before it is known. */
+  readonly namespace: string | undefined
+  /** Of a table, a job or an integration. */
+  readonly id?: string | undefined
 }
 
 export type HttpContext = Context<HttpEnv>

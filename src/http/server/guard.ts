@@ -4,10 +4,11 @@
  */
 import type { IncomingMessage } from 'node:http'
 import type { Client, Tokens } from '../../auth/tokens.ts'
-import { DEFAULT_NAMESPACE, type StreamId } from '../../streams/names.ts'
+import type { StreamId } from '../../streams/names.ts'
 import type { Access } from './access.ts'
 import { bearerOf } from './authorization.ts'
 import type { Handler, HttpContext } from './bindings.ts'
+import { namedNamespace } from './path-names.ts'
 import type { Problem } from './problem.ts'
 import { type PublicAddress, type Unauthenticated, unauthorized } from './unauthorized.ts'
 
@@ -96,9 +97,10 @@ export class Guard {
 
 function mayPass({ grants }: Client, access: Access, c: HttpContext): boolean {
   if (access === 'anybody' || access === 'client') return true
-  const namespace = c.req.param('namespace') ?? DEFAULT_NAMESPACE
+  const namespace = namedNamespace(c) ?? ''
   if (access === 'in-namespace') return grants.includePartOf(namespace)
   if (access === 'namespace') return grants.allowNamespace(namespace)
+  if (access === 'jobs') return grants.allowJobs(namespace)
   const stream = c.req.param('stream') ?? c.req.param('dataset') ?? ''
   if (access === 'stream') return grants.includeStream(namespace, stream)
   return grants.allow(access, namespace, stream)
@@ -112,6 +114,7 @@ function forbidden({ name }: Client, access: Access): Problem {
 function missingGrant(access: Access): string {
   if (access === 'in-namespace') return 'has no grant in this namespace'
   if (access === 'namespace') return 'is not admin of all of this namespace'
+  if (access === 'jobs') return 'has no jobs grant for this namespace'
   if (access === 'stream') return 'has no grant for this stream'
   return `has no ${access} grant for this stream`
 }

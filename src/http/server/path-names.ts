@@ -11,6 +11,12 @@ import {
 } from '../../streams/names.ts'
 import type { HttpContext } from './bindings.ts'
 
+/** As the request names it, checked or not; undefined if its namespace is not known yet. */
+export function namedNamespace(c: HttpContext): string | undefined {
+  const subject = c.get('subject')
+  return subject === undefined ? (c.req.param('namespace') ?? DEFAULT_NAMESPACE) : subject.namespace
+}
+
 /** Throws ServiceError 'invalid_id'. */
 export function streamOf(c: HttpContext): StreamId {
   return { namespace: namespaceOf(c), stream: parseStreamName(c.req.param('stream') ?? '') }

@@ -1,0 +1,278 @@
+/**
+ * A job as Flink's REST API describes it: the body of `GET /jobs/:id`, and of the calls of other APIs that show the same. Times are
+ * milliseconds, all numbers whole; a time that is not known is 0 in `timestamps` and -1 elsewhere, as in Flink.
+ *
+ * Flink has no member for the records that a job reads, writes and drops, and for its lag. They are in `millrace`, which
+ * clients of Flink ignore.
+ */
+import { createHash } from 'node:crypto'
+import { JOB_STATES, type JobException, type JobState, type JobView } from './job.ts'
+import type { VertexPlan } from './plan/job-plan.ts'
+import type { BadRecord, JobFigures } from './worker/job-worker-protocol.ts'
+
+export const TASK_STATES = [
+  'CREATED',
+  'SCHEDULED',
+  'DEPLOYING',
+  'INITIALIZING',
+  'RUNNING',
+  'FINISHED',
+  'CANCELING',
+  'CANCELED',
+  'FAILED',
+  'RECONCILING',
+] as const
+export type TaskState = (typeof TASK_STATES)[number]
+
+/** All operators of an embedded job are in the state of the job. */
+const TASK_STATE_OF: Readonly<Record<JobState, TaskState>> = {
+  INITIALIZING: 'CREATED',
+  CREATED: 'DEPLOYING',
+  RUNNING: 'RUNNING',
+  FAILING: 'CANCELING',
+  FAILED: 'FAILED',
+  CANCELLING: 'CANCELING',
+  CANCELED: 'CANCELED',
+  FINISHED: 'FINISHED',
+  RESTARTING: 'SCHEDULED',
+  SUSPENDED: 'CANCELED',
+  RECONCILING: 'RECONCILING',
+}
+
+const MAX_PARALLELISM = 128
+/** Of the history of a job in its detail. */
+const EXCEPTIONS_SHOWN_MAX = 20
+
+export function jobDetail(job: JobView, nowMs: number): object {
+  const { jid, name, state, startMs, endMs } = job
+  const vertices = job.vertices.map((vertex) => vertexDetail(vertex, job, nowMs))
+  return {
+    jid,
+    name,
+    isStoppable: false,
+    state,
+    'job-type': 'STREAMING',
+    'start-time': whole(startMs),
+    'end-time': whole(endMs ?? -1),
+    duration: whole((endMs ?? nowMs) - startMs),
+    maxParallelism: MAX_PARALLELISM,
+    now: whole(nowMs),
+    timestamps: Object.fromEntries(JOB_STATES.map((one) => [one, whole(job.enteredMs[one] ?? 0)])),
+    vertices,
+    'status-counts': countsOf(vertices.map(({ status }) => status)),
+    'pending-operators': 0,
+    plan: planDetail(job),
+    millrace: progressOf(job),
+  }
+}
+
+/** 32 lower-case hexadecimal digits: the same in every run of a statement. */
+export function vertexId({ kind, index }: Pick<VertexPlan, 'kind' | 'index'>): string {
+  return md5(`${kind} ${index}`)
+}
+
+const SLOT_SHARING_GROUP = md5('slot sharing group')
+
+function vertexDetail(vertex: VertexPlan, job: JobView, nowMs: number) {
+  const status = TASK_STATE_OF[job.state]
+  const startMs = job.enteredMs.RUNNING
+  return {
+    id: vertexId(vertex),
+    slotSharingGroupId: SLOT_SHARING_GROUP,
+    name: vertex.name,
+    maxParallelism: MAX_PARALLELISM,
+    parallelism: 1,
+    status,
+    'start-time': whole(startMs ?? -1),
+    'end-time': whole(job.endMs ?? -1),
+    duration: startMs === undefined ? -1 : whole((job.endMs ?? nowMs) - startMs),
+    tasks: countsOf([status]),
+    metrics: ioMetrics(vertex, job),
+  }
+}
+
+/** The plan as the dashboard draws it. */
+export function planDetail({ jid, name, vertices }: Pick<JobView, 'jid' | 'name' | 'vertices'>): object {
+  const nodes = vertices.map((vertex) => ({
+    id: vertexId(vertex),
+    parallelism: 1,
+    operator: '',
+    operator_strategy: '',
+    description: escapedHtml(vertex.name),
+    ...(vertex.inputs.length > 0 && {
+      inputs: vertex.inputs.map((input, num) => inputOf(vertices, input, num)),
+    }),
+    optimizer_properties: {},
+  }))
+  return { jid, name, type: 'STREAMING', nodes }
+}
+
+function inputOf(vertices: readonly VertexPlan[], input: number, num: number): object {
+  const ship_strategy = 'FORWARD'
+  return { num, id: vertexId(vertices[input]!), ship_strategy, exchange: 'pipelined_bounded' }
+}
+
+interface Flow {
+  readonly records: number
+  readonly bytes: number
+}
+
+const NOTHING: Flow = { records: 0, bytes: 0 }
+
+/**
+ * What a vertex has read and written since the job was created. The engine runs all vertices of a job in the same ticks, so
+ * each has the times of the job.
+ */
+function ioMetrics(vertex: VertexPlan, { vertices, figures }: JobView): object {
+  const [read, written] = flowsOf(vertex, vertices, figures)
+  return {
+    'read-bytes': whole(read.bytes),
+    'read-bytes-complete': true,
+    'write-bytes': whole(written.bytes),
+    'write-bytes-complete': true,
+    'read-records': whole(read.records),
+    'read-records-complete': true,
+    'write-records': whole(written.records),
+    'write-records-complete': true,
+    'accumulated-backpressured-time': whole(figures?.backpressuredMs ?? 0),
+    'accumulated-idle-time': whole(figures?.idleMs ?? 0),
+    'accumulated-busy-time': whole(figures?.busyMs ?? 0),
+  }
+}
+
+/** A source reads events and passes on those it can read; a query and its sink write what the insert writes. */
+function flowsOf(
+  vertex: VertexPlan,
+  vertices: readonly VertexPlan[],
+  figures: JobFigures | undefined,
+): readonly [read: Flow, written: Flow] {
+  if (figures === undefined) return [NOTHING, NOTHING]
+  if (vertex.kind === 'source') {
+    const source = figures.sources[vertex.index]
+    if (source === undefined) return [NOTHING, NOTHING] // a table that is looked up
+    const { recordsIn, recordsBad, bytesIn } = source
+    return [
+      { records: recordsIn, bytes: bytesIn },
+      { records: recordsIn - recordsBad, bytes: bytesIn },
+    ]
+  }
+  const insert = figures.inserts[vertex.index]
+  const out = insert === undefined ? NOTHING : { records: insert.recordsOut, bytes: insert.bytesOut }
+  if (vertex.kind === 'sink') return [out, out]
+  const read = vertex.inputs
+    .map((input) => flowsOf(vertices[input]!, vertices, figures)[1])
+    .reduce((sum, flow) => ({ records: sum.records + flow.records, bytes: sum.bytes + flow.bytes }), NOTHING)
+  return [read, out]
+}
+
+/** How far the job is, in words that Flink's API does not have. */
+function progressOf(job: JobView): object {
+  const { figures, vertices } = job
+  const sources = figures?.sources ?? []
+  const inserts = figures?.inserts ?? []
+  const nameOf = (kind: VertexPlan['kind'], index: number) =>
+    vertices.find((vertex) => vertex.kind === kind && vertex.index === index)?.name ?? null
+  return {
+    statement: job.statement,
+    tableIds: job.tableIds,
+    restarts: job.attempt,
+    recordsIn: sum(sources, ({ recordsIn }) => recordsIn),
+    recordsOut: sum(inserts, ({ recordsOut }) => recordsOut),
+    recordsLate: sum(inserts, ({ recordsLate }) => recordsLate),
+    recordsBad: sum(sources, ({ recordsBad }) => recordsBad),
+    lagRecords: known(
+      sources.map(({ lagRecords }) => lagRecords),
+      (lags) => lags.reduce((a, b) => a + b, 0),
+    ),
+    lagMs: known(
+      sources.map(({ lagMs }) => lagMs),
+      (lags) => Math.max(...lags),
+    ),
+    lastCheckpoint: checkpointOf(figures),
+    sources: sources.map((source, i) => ({
+      name: nameOf('source', i),
+      recordsIn: whole(source.recordsIn),
+      bytesIn: whole(source.bytesIn),
+      recordsBad: whole(source.recordsBad),
+      lagRecords: wholeOrNull(source.lagRecords),
+      lagMs: wholeOrNull(source.lagMs),
+      watermark: wholeOrNull(source.watermarkMs),
+    })),
+    sinks: inserts.map((insert, i) => ({
+      name: nameOf('sink', i),
+      recordsOut: whole(insert.recordsOut),
+      bytesOut: whole(insert.bytesOut),
+      recordsLate: whole(insert.recordsLate),
+    })),
+    badRecords: job.badRecords.map(badRecordOf),
+    exceptions: job.exceptions.slice(-EXCEPTIONS_SHOWN_MAX).reverse().map(exceptionOf),
+    warnings: job.warnings,
+  }
+}
+
+function checkpointOf(figures: JobFigures | undefined): object | null {
+  if (figures?.checkpoint === undefined) return null
+  const { id, startedMs, durationMs, bytes, stateBytes } = figures.checkpoint
+  return {
+    id,
+    timestamp: whole(startedMs),
+    durationMs: whole(durationMs),
+    bytes: whole(bytes),
+    stateBytes: whole(stateBytes),
+  }
+}
+
+function badRecordOf({ tableName, partition, sequence, timestampMs, reason }: BadRecord): object {
+  return { table: tableName, partition, sequence, timestamp: whole(timestampMs), reason }
+}
+
+function exceptionOf({ timestampMs, message, record }: JobException): object {
+  return {
+    timestamp: whole(timestampMs),
+    message,
+    ...(record !== undefined && { record: badRecordOf(record) }),
+  }
+}
+
+/** Null where one is not known: the sum or the largest would be too small. */
+function known(
+  values: readonly (number | undefined)[],
+  join: (values: readonly number[]) => number,
+): number | null {
+  const all = values.filter((value) => value !== undefined)
+  return all.length === 0 || all.length < values.length ? null : whole(join(all))
+}
+
+function sum<T>(items: readonly T[], of: (item: T) => number): number {
+  return whole(items.reduce((total, item) => total + of(item), 0))
+}
+
+/** All states, those of no task too. */
+function countsOf(states: readonly TaskState[]): Readonly<Record<TaskState, number>> {
+  const counts = Object.fromEntries(TASK_STATES.map((state) => [state, 0])) as Record<TaskState, number>
+  for (const state of states) counts[state]++
+  return counts
+}
+
+/** As Flink prepares texts that the dashboard shows as HTML. */
+function escapedHtml(text: string): string {
+  return text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;')
+    .replaceAll('\n', '<br/>')
+    .replaceAll('\\', '&#92;')
+}
+
+function whole(value: number): number {
+  return Math.trunc(value)
+}
+
+function wholeOrNull(value: number | undefined): number | null {
+  return value === undefined ? null : whole(value)
+}
+
+function md5(text: string): string {
+  return createHash('md5').update(text).digest('hex')
+}
