@@ -135,6 +135,21 @@ export const LIMITS = {
     DAY_SECONDS,
     'how long a query is kept without a request for it',
   ),
+  maxJobs: limit('max-jobs', 64, 1, 10_000, 'SQL jobs that have not ended, at a time'),
+  maxJobMemoryBytes: limit(
+    'max-job-memory-bytes',
+    GIB,
+    64 * MIB,
+    1024 * GIB,
+    'memory of the SQL engine for all jobs; beyond it goes to the disk',
+  ),
+  maxJobDiskBytes: limit(
+    'max-job-disk-bytes',
+    4 * GIB,
+    0,
+    1024 * GIB,
+    'state of one job on disk, and disk of the SQL engine for what does not fit into its memory',
+  ),
 } as const
 
 export type Limits = { readonly [Name in keyof typeof LIMITS]: number }

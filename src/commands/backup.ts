@@ -6,6 +6,7 @@ import { syncFolder, writeStamp } from '../../storage/level/format-stamp.ts'
 import { readStopRecord, STOP_RECORD } from '../../storage/level/stop-record.ts'
 import type { Command, CommandEnvironment } from './command.ts'
 import { dataFolderOf } from './data-folder.ts'
+import { copyBeside } from './files-beside.ts'
 import { Findings, fileDamageText } from './findings.ts'
 import { Flags } from './flags.ts'
 import { fillNewFolder } from './new-folder.ts'
@@ -19,7 +20,7 @@ export const backup: Command = {
   help: `millrace backup [--data FOLDER] --to FOLDER [--no-verify]
 
 Copies a data folder that no service has open into a new one, waits until the copy is on disk, and checks every byte of it as
-'millrace verify' does, unless --no-verify says not to. The copy is a data folder like any other: to restore it, start the
+'millrace verify' does, unless --no-verify says not to. The states of SQL jobs and the key of stored secrets are copied as they are. The copy is a data folder like any other: to restore it, start the
 service with it, or copy it to the place of the old one. Until the check has passed it is called <folder>.partial.
 
 exit code: 0 done, 1 the store is damaged and was not copied, 2 could not be done
@@ -65,8 +66,10 @@ function copyStore(
   }
   syncFolder(target)
   copyStopRecord(data, partial)
+  const beside = copyBeside(data, partial, copyDurably, syncFolder)
   writeStamp(partial)
-  environment.print(`${countText(names.length, 'file')} copied, ${bytesText(files.fileBytes)}\n`)
+  const [count, bytes] = [names.length + beside.count, files.fileBytes + beside.bytes]
+  environment.print(`${countText(count, 'file')} copied, ${bytesText(bytes)}\n`)
 }
 
 /** The record that `store` is checked against. The identity is not copied: the copy is another store (store-identity.ts). */

@@ -1,6 +1,8 @@
 /** The documents of a closed store, decoded one by one: their content, and the problems of those that cannot be decoded. */
 import type { CatalogChange } from '../../storage/catalog.ts'
 import type { LogId } from '../../storage/log.ts'
+import { isTerminal } from '../jobs/job.ts'
+import { decodeJobDocument, JOB_EPOCHS, JOBS, type JobRecord } from '../jobs/job-record.ts'
 import { decodeNamespaceDocument, decodeStreamDocument } from '../streams/catalog-documents.ts'
 import {
   DEFAULT_NAMESPACE,
@@ -12,6 +14,8 @@ import {
 import type { NamespaceProperties } from '../streams/namespace.ts'
 import type { Stream } from '../streams/registry.ts'
 
+const NOT_SAVED = new RegExp(`^(?:meter-.*|stretches|${JOB_EPOCHS})$`)
+
 /** A stream as its document has it. */
 export type StoredStream = Omit<Stream, 'createdMs' | 'counts' | 'isReplaced'>
 
@@ -19,7 +23,9 @@ export class CatalogContent {
   readonly namespaces = new Map<NamespaceName, NamespaceProperties>()
   /** By their log. */
   readonly streams = new Map<LogId, StoredStream>()
-  /** Documents of other modules, as they are; without metrics and stretches, whose logs a repaired store does not have. */
+  /** Jobs that have not ended. Their states belong to the store from which they come. */
+  readonly liveJobs: JobRecord[] = []
+  /** Documents of other modules, as they are; without live jobs, epochs of jobs, metrics and stretches, whose logs a repaired store does not have. */
   readonly others: CatalogChange[] = []
   /** The last LogId that was handed out. */
   lastLog = 0
@@ -66,7 +72,11 @@ export class CatalogContent {
     } else if (collection === 'counters' && id === 'logs') {
       if (!Number.isSafeInteger(document)) throw new Error('it is no whole number')
       this.lastLog = document as number
-    } else if (!collection.startsWith('meter-') && collection !== 'stretches') {
+    } else if (collection === JOBS) {
+      const job = decodeJobDocument(id, document)
+      if (isTerminal(job.state)) this.others.push({ collection, id, document })
+      else this.liveJobs.push(job)
+    } else if (!NOT_SAVED.test(collection)) {
       this.others.push({ collection, id, document })
     }
   }

@@ -1,5 +1,7 @@
 /** `millrace repair`: saves the readable part of a damaged store into a new one. */
 
+import { copyFileSync, existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { documentsIn, logsIn } from '../../storage/level/closed-content.ts'
 import { type ClosedStore, openClosedStore } from '../../storage/level/closed-store.ts'
 import { openStorage } from '../../storage/level/open.ts'
@@ -15,6 +17,7 @@ import { restoreStream, restoreTables } from '../streams/restore.ts'
 import { CatalogContent } from './catalog-content.ts'
 import type { Command, CommandEnvironment } from './command.ts'
 import { dataFolderOf } from './data-folder.ts'
+import { SECRET_KEY } from './files-beside.ts'
 import { doubtfulEndText, Findings, fileDamageText, sequencesText } from './findings.ts'
 import { Flags } from './flags.ts'
 import { fillNewFolder } from './new-folder.ts'
@@ -36,6 +39,9 @@ If there is damage, logs that no stream points to are saved, too, as streams nam
 is lost leaves such a log. So does one that was truncated or deleted shortly before; delete the streams that you do not
 need.
 
+SQL jobs that have not ended are left out, because their states refer to positions of the old store: create them again. The key of
+stored secrets is copied.
+
 exit code: 0 everything was saved, 1 something was left out, 2 could not be done
 `,
 
@@ -53,6 +59,8 @@ exit code: 0 everything was saved, 1 something was left out, 2 could not be done
       const leftOut = await fillNewFolder(to, async (partial) => {
         const salvage = new Salvage(store, findings, environment)
         const lost = await salvage.into(partial)
+        if (existsSync(join(data, SECRET_KEY)))
+          copyFileSync(join(data, SECRET_KEY), join(partial, SECRET_KEY))
         if ((await verifyFolder(partial, { ...environment, print: () => {} })) > 0) {
           throw new Error(`the new store ${partial} does not verify; check that disk`)
         }
@@ -130,6 +138,10 @@ class Salvage {
     for (const { id, log, properties } of streams) await this.#save(target, id, log, properties)
     for (const { id, ...tables } of streams) await restoreTables(registry, id, tables)
     if (catalog.others.length > 0) await storage.catalog.commit(catalog.others)
+    for (const { name, jid, namespace } of catalog.liveJobs)
+      this.#leaveOut(
+        `job ${name} (${jid}) of namespace ${namespace}: its state belongs to the old store; create it again`,
+      )
     if (this.#findings.count === 0 && this.#leftOut === 0) return
     for (const log of logsIn(this.#store.files)) {
       if (catalog.streams.has(log)) continue

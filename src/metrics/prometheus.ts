@@ -42,13 +42,21 @@ export interface LabelledSource {
   readonly read: () => Iterable<readonly [value: string, total: number]>
 }
 
+/** Series with labels of their own, of which a client gets those it may see. */
+export interface VisibleSource {
+  readonly name: string
+  readonly help: string
+  readonly kind: Source['kind']
+  readonly read: (visible: VisibleNames) => readonly Value[]
+}
+
 /** The counters of the open store. */
 export interface OpenStore {
   readonly registry: Registry
   readonly traffic: Traffic
 }
 
-interface Value {
+export interface Value {
   /** By default the name of the family. */
   readonly metricName?: string
   readonly labels?: Readonly<Record<string, string>>
@@ -65,6 +73,7 @@ interface Family {
 
 export class Prometheus {
   readonly #families: Family[] = []
+  readonly #visible: VisibleSource[] = []
   readonly #groupWaits: Buckets
   readonly #groupWrites: Buckets
   readonly #writeTimes: Buckets
@@ -132,13 +141,20 @@ export class Prometheus {
     this.#families.push({ name, help, type: kind, values })
   }
 
+  addVisible(source: VisibleSource): void {
+    this.#visible.push(source)
+  }
+
   /** Resolves with the text and its content type. */
   async text(visible: VisibleNames): Promise<{ text: string; contentType: string }> {
     this.#loopDelay ??= monitoredLoop()
     this.#told = this.#totals()
     const { Registry: SeriesRegistry } = await import('prom-client')
     const series: Series = new SeriesRegistry()
-    for (const family of [...this.#families, ...this.#streamFamilies(visible)]) {
+    const limited = this.#visible.map(({ name, help, kind, read }) => ({
+      ...{ name, help, type: kind, values: () => read(visible) },
+    }))
+    for (const family of [...this.#families, ...this.#streamFamilies(visible), ...limited]) {
       const { name, help, type, values } = family
       const metric = { name, help, type, get: async () => ({ name, help, type, values: await values() }) }
       series.registerMetric(metric as unknown as Metric)

@@ -42,6 +42,25 @@ test('what LevelDB no longer needs is not copied', async () => {
   expect(names.filter((name) => name.startsWith('LOG'))).toEqual([])
 })
 
+test('the states of jobs and the key of secrets are copied with the store, and nothing else', async () => {
+  const { data, copy } = await folders()
+  const job = join('jobs', '0123456789abcdef0123456789abcdef')
+  await mkdir(join(data, job, 'deeper'), { recursive: true })
+  await mkdir(join(data, 'jobs-spill'))
+  const beside = [
+    'secret.key',
+    join(job, 'state.duckdb'),
+    join(job, 'state.duckdb.wal'),
+    join(job, 'deeper', 'x'),
+  ]
+  for (const name of [...beside, join('jobs-spill', 'temporary')])
+    await writeFile(join(data, name), `bytes of ${name}`)
+  expect(await runCommand(backup, ['--data', data, '--to', copy])).toMatchObject({ code: 0 })
+  const [before, copied] = [await filesOf(data), await filesOf(copy)]
+  expect([...copied.keys()].filter((name) => /secret|jobs/.test(name)).sort()).toEqual(beside.sort())
+  for (const name of beside) expect(copied.get(name)).toBe(before.get(name))
+})
+
 test('a copy into a folder that is empty is made', async () => {
   const { data, copy } = await folders()
   await mkdir(copy, { recursive: true })

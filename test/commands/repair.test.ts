@@ -136,6 +136,36 @@ test('what is noted of streams is saved; metrics begin anew', async () => {
   expect(found).toEqual([[{ id: 'default:singles', document }], []])
 })
 
+test('jobs that have ended are saved; the others are left out, because their states belong to the old store', async () => {
+  const put = (db: Db, collection: string, id: string, document: unknown) => {
+    const key = documentKey(collection, id)
+    return db.put(key, encodeDocument(key, document))
+  }
+  const job = {
+    statement: 'INSERT INTO a SELECT * FROM b',
+    name: 'mine',
+    number: 1,
+    reads: [],
+    writes: ['t'],
+  }
+  const { folder, fixed } = await damaged(async (db) => {
+    await put(db, 'jobs', 'default:1', { ...job, state: 'FINISHED' })
+    await put(db, 'jobs', 'default:2', { ...job, state: 'RUNNING' })
+    await put(db, 'job-epochs', '2:0', 7)
+  })
+  await writeFile(join(folder, 'secret.key'), 'the key')
+  const { code, printed } = await runCommand(repair, ['--data', folder, '--to', fixed])
+  expect([code, printed.split('\n').filter((line) => line.startsWith('left out'))]).toEqual([
+    1,
+    ['left out: job mine (2) of namespace default: its state belongs to the old store; create it again'],
+  ])
+  const { storage } = await openStore(fixed)
+  const found = [await listed(storage.catalog, 'jobs'), await listed(storage.catalog, 'job-epochs')]
+  await storage.close()
+  expect(found).toEqual([[{ id: 'default:1', document: { ...job, state: 'FINISHED' } }], []])
+  expect(await readFile(join(fixed, 'secret.key'), 'utf8')).toBe('the key')
+})
+
 test('an altered document is reported, and taken as it is where it can be read', async () => {
   const both = await damaged(async (db) => {
     const key = documentKey('streams', 'default:singles')

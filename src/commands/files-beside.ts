@@ -1,0 +1,44 @@
+/**
+ * What a data folder has beside its store and belongs to the same moment: the states of jobs, and the key of stored secrets.
+ *
+ *   jobs/<jid>/…   states of jobs; positions and epochs in them belong to the events and documents of the store
+ *   secret.key     without it the secrets of integrations cannot be read
+ */
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { makeFolder } from '../../storage/make-folder.ts'
+
+export const JOBS_FOLDER = 'jobs'
+export const SECRET_KEY = 'secret.key'
+
+export interface BesideFiles {
+  readonly count: number
+  readonly bytes: number
+}
+
+/** Copies the files with `copy`, which makes each of them durable, and their folders with `sync`. */
+export function copyBeside(
+  data: string,
+  target: string,
+  copy: (from: string, to: string) => void,
+  sync: (folder: string) => void,
+): BesideFiles {
+  let [count, bytes] = [0, 0]
+  const copyFile = (from: string, to: string) => {
+    copy(from, to)
+    count++
+    bytes += statSync(to).size
+  }
+  const copyFolder = (from: string, to: string) => {
+    makeFolder(to)
+    for (const entry of readdirSync(from, { withFileTypes: true })) {
+      const [source, copied] = [join(from, entry.name), join(to, entry.name)]
+      if (entry.isDirectory()) copyFolder(source, copied)
+      else if (entry.isFile()) copyFile(source, copied)
+    }
+    sync(to)
+  }
+  if (existsSync(join(data, JOBS_FOLDER))) copyFolder(join(data, JOBS_FOLDER), join(target, JOBS_FOLDER))
+  if (existsSync(join(data, SECRET_KEY))) copyFile(join(data, SECRET_KEY), join(target, SECRET_KEY))
+  return { count, bytes }
+}
