@@ -2,7 +2,6 @@
  * The events of an emission and its epoch, in one write: on LevelDB and on an engine that keeps only what the contract
  * promises, with failures before, during and after the write.
  */
-import { MemoryLevel } from 'memory-level'
 import { describe, expect, test } from 'vitest'
 import { SinkWrites } from '../../../src/jobs/embedded/sink-writes.ts'
 import type { SinkEvents } from '../../../src/jobs/worker/job-worker-protocol.ts'
@@ -11,27 +10,17 @@ import { DEFAULT_NAMESPACE, parseStreamName } from '../../../src/streams/names.t
 import { Registry } from '../../../src/streams/registry.ts'
 import { StreamWrites } from '../../../src/streams/stream-writes.ts'
 import { Streams } from '../../../src/streams/streams.ts'
-import type { Level } from '../../../storage/level/level.ts'
-import { openStorageOn } from '../../../storage/level/open.ts'
 import type { Storage, StorageWrite } from '../../../storage/storage.ts'
 import { StorageError } from '../../../storage/storage-error.ts'
+import { memoryStorage } from '../../support/memory-storage.ts'
 import { newWeakData, openWeakStorage } from '../../support/weak-engine/weak-storage.ts'
 
 const JID = '0123456789abcdef0123456789abcdef'
 const OUT = { namespace: DEFAULT_NAMESPACE, stream: parseStreamName('out') }
 const ALL = { startMs: 0, endMs: Number.MAX_SAFE_INTEGER, limit: Number.MAX_SAFE_INTEGER }
 
-async function levelStorage(): Promise<Storage> {
-  const encoding = 'buffer'
-  const db = new MemoryLevel<Buffer, Buffer>({
-    ...{ storeEncoding: encoding, keyEncoding: encoding, valueEncoding: encoding },
-  })
-  await db.open()
-  return openStorageOn(db as unknown as Level, { nowMs: () => 1_000, sync: true })
-}
-
 const ENGINES = [
-  { name: 'LevelDB', open: levelStorage },
+  { name: 'LevelDB', open: () => memoryStorage(() => 1_000) },
   { name: 'the weak engine', open: async () => openWeakStorage(newWeakData(), () => 1_000) },
 ]
 

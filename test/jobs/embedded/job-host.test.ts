@@ -1,0 +1,313 @@
+/**
+ * The host of the worker process, with a worker that does what the test says: calls, reports, requests with the grants of
+ * their job, the end of the process, cancelling, idling.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { JobHost } from '../../../src/jobs/embedded/job-host.ts'
+import { SinkWrites } from '../../../src/jobs/embedded/sink-writes.ts'
+import { StateFolders } from '../../../src/jobs/embedded/state-folders.ts'
+import type { JobListener } from '../../../src/jobs/job-engine.ts'
+import type {
+  FromJobWorker,
+  JobFailure,
+  JobId,
+  JobReport,
+  JobStart,
+  ToJobWorker,
+} from '../../../src/jobs/worker/job-worker-protocol.ts'
+import { DEFAULT_NAMESPACE, parseStreamName } from '../../../src/streams/names.ts'
+import { Registry } from '../../../src/streams/registry.ts'
+import { StreamWrites } from '../../../src/streams/stream-writes.ts'
+import { Streams } from '../../../src/streams/streams.ts'
+import type { EventMessage } from '../../../src/worker/event-pipe.ts'
+import { StreamSource } from '../../../src/worker/event-source.ts'
+import type { ServicePort } from '../../../src/worker/worker-child.ts'
+import { memoryStorage } from '../../support/memory-storage.ts'
+import { POLL } from '../../support/speeds.ts'
+
+type Port = ServicePort<ToJobWorker, FromJobWorker>
+const A = 'a'.repeat(32)
+const B = 'b'.repeat(32)
+const IN = { namespace: DEFAULT_NAMESPACE, stream: parseStreamName('in') }
+const OUT = { namespace: DEFAULT_NAMESPACE, stream: parseStreamName('out') }
+const ALL = { startMs: 0, endMs: Number.MAX_SAFE_INTEGER, limit: 100 }
+
+/** A worker that answers every call, and whose other messages the test sends. */
+class ScriptedWorker {
+  readonly calls: string[] = []
+  readonly other: (ToJobWorker | EventMessage)[] = []
+  readonly #port: Port
+  #requests = 0
+  refusal: string | undefined
+  answers = true
+
+  constructor(port: Port) {
+    this.#port = port
+    port.listen((message) => this.#take(message))
+  }
+
+  post(message: FromJobWorker): void {
+    this.#port.post(message)
+  }
+
+  report(jid: JobId, report: JobReport): void {
+    this.post({ kind: 'report', jid, report })
+  }
+
+  /** Resolves with the value, or rejects with the failure. */
+  async request(
+    method: FromJobWorker extends infer M ? (M extends { method: infer N } ? N : never) : never,
+    ...args: unknown[]
+  ) {
+    const requested = ++this.#requests
+    this.post({ kind: 'request', requested, method, args })
+    const replied = () => this.other.find((one) => one.kind === 'reply' && one.request === requested)
+    await expect.poll(() => replied() !== undefined, POLL).toBe(true)
+    const { value, failure } = replied() as ToJobWorker & { kind: 'reply' }
+    if (failure !== undefined) throw Object.assign(new Error(failure.message), failure)
+    return value
+  }
+
+  async close(): Promise<void> {}
+
+  #take(message: ToJobWorker | EventMessage): void {
+    if (message.kind !== 'call') return void this.other.push(message)
+    this.calls.push(`${message.method} ${message.method === 'start' ? message.start.jid[0] : message.jid[0]}`)
+    if (!this.answers) return
+    const { call } = message
+    if (this.refusal === undefined) this.post({ kind: 'answer', call, value: null })
+    else this.post({ kind: 'refusal', call, failure: { sqlState: undefined, message: this.refusal } })
+  }
+}
+
+async function setup() {
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-host-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  const storage = await memoryStorage(() => 1_000)
+  const registry = await Registry.load(storage.catalog)
+  const streams = new Streams(storage.log, registry, {
+    ...{ nowMs: () => 1_000, asyncQueueBytesMax: 1, onAsyncLost: () => {} },
+  })
+  for (const id of [IN, OUT]) await streams.create(id, {})
+  const workers: ScriptedWorker[] = []
+  const refusals = new Map<JobId, string>()
+  const reported: unknown[] = []
+  const writes = new StreamWrites(storage, streams, { low: false, refusal: () => new Error() as never })
+  const folders = new StateFolders(join(folder, 'jobs'))
+  const host = new JobHost({
+    ...{ log: storage.log, registry, nowMs: () => 1_000, folders },
+    options: {
+      memoryBytes: 1,
+      processBytes: 1,
+      diskBytes: 1,
+      spillFolder: join(folder, 'spill'),
+      jobsFolder: folder,
+    },
+    source: new StreamSource(streams, registry, () => 1_000),
+    sinks: new SinkWrites({ catalog: storage.catalog, writes, eventBytesMax: 1_000 }),
+    refusal: (jid) => refusals.get(jid),
+    report: (error) => reported.push(error),
+    code: {
+      entry: new URL('file:///none'),
+      async serve(port) {
+        const worker = new ScriptedWorker(port)
+        workers.push(worker)
+        return worker
+      },
+    },
+  })
+  onTestFinished(() => host.close(0))
+
+  async function start(jid: JobId) {
+    const heard: unknown[] = []
+    const failures: JobFailure[] = []
+    const listener: JobListener = {
+      running: () => heard.push('running'),
+      progress: ({ epoch }) => heard.push(epoch),
+      badRecord: ({ sequence }) => heard.push({ sequence }),
+      finished: () => heard.push('finished'),
+      failed(failure) {
+        heard.push(failure.message)
+        failures.push(failure)
+      },
+    }
+    await host.start(await startOf(jid), listener)
+    return { heard, failures }
+  }
+  async function startOf(jid: JobId): Promise<JobStart> {
+    const table = (id: string, stream: typeof IN) =>
+      ({ id, name: id, stream }) as unknown as JobStart['tables'][number]
+    return {
+      ...{ jid, stateFolder: await folders.make(jid), stateBytesMax: 1, tickEventsMax: 1, tickBytesMax: 1 },
+      plan: { sources: [{}] } as unknown as JobStart['plan'],
+      tables: [table('t-in', IN), table('t-out', OUT)],
+    }
+  }
+  const worker = () => workers.at(-1)!
+  return { host, worker, workers, start, refusals, reported, streams, storage, registry }
+}
+
+const figures = (epoch: number) => ({
+  ...{ epoch, checkpoint: undefined, sources: [], inserts: [], busyMs: 0, backpressuredMs: 0, idleMs: 0 },
+})
+const sinkEvents = (text: string) => ({
+  ...{ bytes: Buffer.from(text), starts: Uint32Array.of(0), ends: Uint32Array.of(text.length) },
+  runs: [{ end: 1, headers: [] }],
+})
+
+test('one process runs all jobs, and reports reach the listener of their job in order', async () => {
+  const { start, worker, workers } = await setup()
+  const [a, b] = [await start(A), await start(B)]
+  worker().report(A, { kind: 'running' })
+  worker().report(A, { kind: 'progress', figures: figures(3) })
+  worker().report(B, {
+    kind: 'bad-record',
+    record: { tableName: '', partition: 0, sequence: 9, timestampMs: 0, reason: '' },
+  })
+  worker().report(A, { kind: 'finished' })
+  worker().report(A, { kind: 'failed', failure: { kind: 'lasting', message: 'too late' } })
+  await expect.poll(() => a.heard, POLL).toEqual(['running', 3, 'finished'])
+  expect([b.heard, workers.length, worker().calls]).toEqual([[{ sequence: 9 }], 1, ['start a', 'start b']])
+})
+
+test('a start that the worker refuses rejects', async () => {
+  const { start, worker } = await setup()
+  await start(A)
+  worker().refusal = 'no such file'
+  await expect(start(B)).rejects.toThrow('no such file')
+})
+
+test('cancel: the listener is not called any more', async () => {
+  const { host, start, worker } = await setup()
+  const { heard } = await start(A)
+  worker().answers = false
+  const cancelled = host.cancel(A)
+  await expect.poll(() => worker().calls, POLL).toEqual(['start a', 'cancel a'])
+  worker().report(A, { kind: 'progress', figures: figures(1) })
+  worker().post({ kind: 'answer', call: 2, value: null })
+  await cancelled
+  expect([heard, host.jobs()]).toEqual([[], []])
+  await host.cancel(B) // not known
+})
+
+test('when the process ends, the job whose tick ran is the cause if it has made no progress', async () => {
+  const { start, worker, workers, host, reported } = await setup()
+  const [a, b] = [await start(A), await start(B)]
+  for (const jid of [A, B]) worker().report(jid, { kind: 'running' })
+  worker().post({ kind: 'ticking', jid: A })
+  worker().post({ kind: 'out-of-memory' })
+  await expect.poll(() => b.failures.length, POLL).toBe(1)
+  expect([a.failures[0]?.processEnd, b.failures[0]?.processEnd]).toEqual(['own', 'foreign'])
+  expect(a.failures[0]).toMatchObject({
+    kind: 'passing',
+    message: expect.stringContaining('--max-job-memory-bytes'),
+  })
+  expect(reported.map(String)).toEqual([expect.stringContaining('more memory')])
+  await start(A)
+  expect([workers.length, host.jobs()]).toEqual([2, [A]])
+})
+
+test('a job that has made progress since its start is not the cause', async () => {
+  const { start, worker } = await setup()
+  const { failures } = await start(A)
+  worker().report(A, { kind: 'running' })
+  for (const epoch of [4, 5]) worker().report(A, { kind: 'progress', figures: figures(epoch) })
+  worker().post({ kind: 'ticking', jid: A })
+  worker().post({ kind: 'out-of-memory' })
+  await expect.poll(() => failures[0]?.processEnd, POLL).toBe('foreign')
+})
+
+test('a job that was being started may have ended the process', async () => {
+  const { start, worker } = await setup()
+  const [a, b] = [await start(A), await start(B)]
+  worker().report(A, { kind: 'running' })
+  worker().post({ kind: 'out-of-memory' })
+  await expect
+    .poll(() => [a, b].map(({ failures }) => failures[0]?.processEnd), POLL)
+    .toEqual(['foreign', 'own'])
+})
+
+test('epochs, appends and tails', async () => {
+  const { start, worker, streams } = await setup()
+  await start(A)
+  expect(await worker().request('recorded', A, 0)).toBe(null)
+  await worker().request('stage', A, 0, 1, 't-out', sinkEvents('one'))
+  await worker().request('append', A, 0, 1, 't-out', sinkEvents('two'))
+  expect(await worker().request('recorded', A, 0)).toBe(1)
+  expect(streams.get(OUT).counts.events).toBe(2)
+  expect(await worker().request('tail', A, 't-in')).toMatchObject({ nextSequence: 0, nowMs: 1_000 })
+  await streams.delete(IN)
+  expect(await worker().request('tail', A, 't-in')).toBe(null)
+})
+
+test('requests of a job without the grant, or that does not run, are refused', async () => {
+  const { start, worker, refusals, host, streams } = await setup()
+  await start(A)
+  await start(B)
+  refusals.set(A, "token 'x' has no write grant for stream out")
+  const append = (jid: JobId, table = 't-out') =>
+    worker().request('append', jid, 0, 1, table, sinkEvents('x'))
+  await expect(append(A)).rejects.toMatchObject({ passing: false, message: refusals.get(A) })
+  await expect(append(B, 'other')).rejects.toMatchObject({ passing: false })
+  await host.cancel(B)
+  await expect(append(B)).rejects.toMatchObject({ passing: true, message: 'the job has been stopped' })
+  await expect(worker().request('close' as never)).rejects.toThrow('no request')
+  expect(streams.get(OUT).counts.events).toBe(0)
+})
+
+test('events are sent of streams that a job may read now, and of no others', async () => {
+  const { start, worker, refusals, streams } = await setup()
+  const secret = { namespace: DEFAULT_NAMESPACE, stream: parseStreamName('secret') }
+  await streams.create(secret, {})
+  for (const id of [IN, secret])
+    await streams.append(streams.get(id), { headers: [], body: Buffer.from('e') })
+  await start(A)
+  const outcome = async (request: number, id: typeof IN) => {
+    worker().post({ kind: 'start-read', request, id, query: ALL })
+    const ended = () => worker().other.find((one) => one.kind === 'read-ended' && one.request === request)
+    await expect.poll(() => ended() !== undefined, POLL).toBe(true)
+    const blocks = worker().other.filter((one) => one.kind === 'block' && one.request === request)
+    return [blocks.length, (ended() as EventMessage & { kind: 'read-ended' }).failure?.message]
+  }
+  expect(await outcome(1, IN)).toEqual([1, undefined])
+  expect(await outcome(2, secret)).toEqual([0, 'no job may read stream default:secret now'])
+  refusals.set(A, 'revoked')
+  expect(await outcome(3, IN)).toEqual([0, 'no job may read stream default:in now'])
+})
+
+test('a watch ends with an event, with the end of the log, and without a message when the job is cancelled', async () => {
+  const { start, worker, streams, host } = await setup()
+  await start(A)
+  const grown = () => worker().other.filter(({ kind }) => kind === 'grown').length
+  const { log } = streams.get(IN)
+  await worker().request('watch', A, 0, log, 5)
+  await worker().request('watch', A, 0, log, 0)
+  expect(grown()).toBe(0)
+  await streams.append(streams.get(IN), { headers: [], body: Buffer.from('e') })
+  await expect.poll(grown, POLL).toBe(1)
+  await worker().request('watch', A, 0, log, 1_000_000)
+  await streams.truncate(IN)
+  await expect.poll(grown, POLL).toBe(2)
+  await worker().request('watch', A, 0, streams.get(IN).log, 0)
+  await host.cancel(A)
+  expect(grown()).toBe(2)
+  await expect(worker().request('watch', B, 0, log, 0)).rejects.toThrow('stopped')
+})
+
+test('close cancels all jobs, and does not wait for one that does not end', async () => {
+  const { start, worker, host } = await setup()
+  const { heard } = await start(A)
+  await start(B)
+  worker().answers = false
+  const begunMs = performance.now()
+  await host.close(50)
+  expect([worker().calls.slice(2), heard, performance.now() - begunMs < 5_000]).toEqual([
+    ['cancel a', 'cancel b'],
+    [],
+    true,
+  ])
+  await expect(start(A)).rejects.toThrow('the service stops')
+})
