@@ -39,8 +39,12 @@ export class SinkWrites {
     this.#parts = parts
   }
 
-  /** The epoch of the last emission that is durable; null if there was none. */
+  /**
+   * The epoch of the last emission that is durable; null if there was none. The worker asks before it begins an emission again,
+   * so what was staged for it is forgotten.
+   */
   async recorded(jid: JobId, sink: number): Promise<number | null> {
+    this.#forget(epochId(jid, sink))
     const stored = await this.#parts.catalog.get(JOB_EPOCHS, epochId(jid, sink))
     return stored === undefined ? null : Number(stored.document)
   }

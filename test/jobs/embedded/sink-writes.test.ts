@@ -119,6 +119,15 @@ describe.each(ENGINES)('on $name', ({ open }) => {
     expect(await read()).toEqual(['kept|', 'kept|'])
   })
 
+  test('an emission that begins again after the epoch was read has its events once', async () => {
+    const { sinks, read } = await setup(open)
+    await sinks.stage(JID, 0, 1, OUT, events(['a']))
+    expect(await sinks.recorded(JID, 0)).toBe(null)
+    await sinks.stage(JID, 0, 1, OUT, events(['a']))
+    await sinks.append(JID, 0, 1, OUT, events(['b']))
+    expect(await read()).toEqual(['a|', 'b|'])
+  })
+
   test('an emission of several MiB is one write', async () => {
     const { sinks, read } = await setup(open)
     const text = 'x'.repeat(1_000_000)
