@@ -129,18 +129,10 @@ export interface ServiceRequests {
   /** The epoch that a stream sink has recorded; null: none. */
   recorded(jid: JobId, sink: number): Promise<number | null>
   /**
-   * Appends events and records the epoch in one write. The events of an epoch may come in parts: `more` is true for all
-   * parts but the last one, and no event is visible before the last part has been written, with the epoch. A first part
-   * discards what an unfinished emission has left.
+   * Appends events and records the epoch in one write. `parts` are written in order; each part is one append or one staged
+   * batch, and all become durable together.
    */
-  append(
-    jid: JobId,
-    sink: number,
-    epoch: number,
-    tableId: string,
-    events: SinkEvents,
-    part: { readonly first: boolean; readonly more: boolean },
-  ): Promise<void>
+  append(jid: JobId, sink: number, epoch: number, tableId: string, events: SinkEvents): Promise<void>
   /** Tail of a stream: sequence and time after the last event, and the first one that can be read. */
   tail(
     jid: JobId,

@@ -87,21 +87,21 @@ export function numberOf(value: bigint): number | bigint {
 }
 
 /** A value of the library as a value of the type. */
-export function valueOf(type: DataType, value: unknown): Value {
+export function typedValue(type: DataType, value: unknown): Value {
   if (value === null || value === undefined) return null
   switch (type.kind) {
     case 'ARRAY':
-      return (value as DuckDBListValue).items.map((item) => valueOf(type.element, item))
+      return (value as DuckDBListValue).items.map((item) => typedValue(type.element, item))
     case 'MAP':
       return new Map(
         (value as DuckDBMapValue).entries.map(({ key, value: inner }) => [
           String(key),
-          valueOf(type.value, inner),
+          typedValue(type.value, inner),
         ]),
       )
     case 'ROW': {
       const { entries } = value as DuckDBStructValue
-      return new Map(type.fields.map((field) => [field.name, valueOf(field.type, entries[field.name])]))
+      return new Map(type.fields.map((field) => [field.name, typedValue(field.type, entries[field.name])]))
     }
     case 'BYTES':
     case 'BINARY':

@@ -7,7 +7,7 @@ import type { DuckDBDataChunk } from '@duckdb/node-api'
 import type { Bindings } from '../../duckdb/column-buffer.ts'
 import type { Value } from '../../formats/record-reader.ts'
 import type { DataType } from '../../sql/data-types.ts'
-import { numberOf, valueOf } from './nested-values.ts'
+import { numberOf, typedValue } from './nested-values.ts'
 
 type Read = (row: number) => Value
 
@@ -66,7 +66,7 @@ function itemReader(chunk: DuckDBDataChunk, index: number, type: DataType): Read
   let items: { getItem(row: number): unknown } | undefined
   return (row) => {
     items ??= chunk.getColumnVector(index)
-    return valueOf(type, items.getItem(row))
+    return typedValue(type, items.getItem(row))
   }
 }
 
@@ -126,6 +126,6 @@ function textReader(data: Uint8Array, byItem: Read): Read {
     const at = row * TEXT_BYTES
     const length = bytes.readUInt32LE(at)
     if (length > TEXT_BYTES_IN_PLACE) return byItem(row)
-    return bytes.utf8Slice(at + 4, at + 4 + length)
+    return bytes.toString("utf8", at + 4, at + 4 + length)
   }
 }
