@@ -13,10 +13,12 @@ import {
   openRowReader,
   type RowOptions,
 } from '../../formats/rows/index.ts'
+import { decodedName, encodedName } from '../../sql/encoded-name.ts'
 import type { TopicConnector, UpsertTopicConnector } from '../../tables/table.ts'
 import type { SourceBlock } from '../connectors/connector.ts'
 import type { DecodedColumn, SourcePlan } from '../plan/job-plan.ts'
 import type { BufferedTable } from './buffered-table.ts'
+import { JobError } from './job-error.ts'
 import type { ConnectedTable } from './job-worker-protocol.ts'
 import type { MergedOrder, Span } from './merged-order.ts'
 
@@ -58,7 +60,7 @@ export class EventDecoder {
     const connector = connected.connector as TopicConnector | UpsertTopicConnector
     this.#topic = connector.topic
     const physical = plan.decoded.filter(({ metadata }) => metadata === undefined)
-    const wanted = physical.map(({ name }) => connected.physical.findIndex((column) => column.name === name))
+    const wanted = physical.map(({ name }) => indexOfColumn(connected, name))
     let next = 0
     this.#columns = plan.decoded.map(({ metadata }) => metadata ?? next++)
     this.#values = new Array(wanted.length).fill(null)
@@ -78,12 +80,14 @@ export class EventDecoder {
     into: DecodedEvents,
   ): Promise<void> {
     const { starts, ends, firstSequence } = block
+    const stride = this.#reader.kind === 'rows' ? 1 : CHANGES_MAX
     for (const { begin, end, timestampMs, headers } of block.runs) {
-      const firstOrder = order.take(this.#source, timestampMs, end - begin)
+      const firstOrder = order.take(this.#source, timestampMs, (end - begin) * stride)
       const bytes = ends[end - 1]! - starts[begin]!
       into.spans.push({
         firstOrder,
         events: end - begin,
+        stride,
         partition,
         firstSequence: firstSequence + begin,
         timestampMs,
@@ -93,7 +97,7 @@ export class EventDecoder {
       // Small orders are numbers: a bigint for each event would cost more than decoding a small body.
       const plain = firstOrder < SAFE ? Number(firstOrder) : undefined
       for (let i = begin; i < end; i++) {
-        const at = plain === undefined ? firstOrder + BigInt(i - begin) : plain + (i - begin)
+        const at = plain === undefined ? firstOrder + BigInt((i - begin) * stride) : plain + (i - begin) * stride
         const error = this.#decodeEvent(block.bytes, starts[i]!, ends[i]!, keys?.[i], run, at, firstSequence + i)
         if (error !== undefined) into.unfit.push({ order: BigInt(at), reason: error.reason })
         if (i % SLICE_EVENTS === 0 && performance.now() > this.#sliceEndsMs) await this.#slice()
@@ -120,8 +124,10 @@ export class EventDecoder {
     changes.length = 0
     const error = reader.reader.read(bytes, start, end, run.headers, changes, key)
     if (error !== undefined) return error
-    // The changes of one event share its order; their order in the table is that in which they are added.
-    for (const { op, values } of changes) this.#addRow(order, OPS[op], values, run, sequence)
+    for (const [index, { op, values }] of changes.entries()) {
+      const place = typeof order === 'number' ? order + index : order + BigInt(index)
+      this.#addRow(place, OPS[op], values, run, sequence)
+    }
     return undefined
   }
 
@@ -177,7 +183,9 @@ interface Run {
   headersValue: ReadonlyMap<string, string> | undefined
 }
 
-const SAFE = BigInt(Number.MAX_SAFE_INTEGER) - 131_072n
+const SAFE = BigInt(Number.MAX_SAFE_INTEGER) - 262_144n
+/** Of one event: a row whose key changes is deleted and added. */
+const CHANGES_MAX = 2
 
 const OPS = { upsert: 'u', delete: 'd', clear: 'c' } as const
 
@@ -187,4 +195,11 @@ export function rowOptions(
 ): RowOptions {
   const { valueFormat, keyFormat, keyFields, valueFieldsInclude } = connector
   return { valueFormat, keyFormat, keyFields, valueFieldsInclude, columns: physical }
+}
+
+/** `name` as in plans: encoded, because the engine's names have no case. */
+function indexOfColumn({ physical, name: table }: ConnectedTable, name: string): number {
+  const index = physical.findIndex((column) => column.name === name || encodedName(column.name) === name)
+  if (index === -1) throw new JobError(`table ${table} has no column ${decodedName(name)}`, 'lasting')
+  return index
 }
