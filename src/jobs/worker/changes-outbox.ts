@@ -8,12 +8,13 @@
  *   __had     BOOLEAN: o0, o1, … is a row of the last result
  *   __has     BOOLEAN: c0, c1, … is a row of the new result
  */
-import type { DuckDBConnection } from '@duckdb/node-api'
 import { columnsOf, namesOf, textLiteral } from './changes-sql.ts'
+import type { JobConnection } from './job-connection.ts'
+import type { WayContext } from './way.ts'
 
 /** Where the changes of an insert go, and what its sink demands. */
 export interface ChangeTarget {
-  /** The table of the outbox as in SQL: n BIGINT, op, c0, c1, … */
+  /** The table of the outbox as in SQL: op, c0, c1, … */
   readonly outbox: string
   /** Names of the columns of the sink, in order. */
   readonly columns: readonly string[]
@@ -21,23 +22,30 @@ export interface ChangeTarget {
   readonly notNull: readonly number[]
 }
 
-/** Adds the differences to the empty outbox. Rejects with a DuckDB error if a key column is NULL. */
+export function changeTarget({ plan, insert, outbox }: WayContext): ChangeTarget {
+  const sink = plan.inserts[insert]?.sink
+  if (sink === undefined) throw new Error(`the plan has no insert ${insert}`)
+  const columns = sink.columns.map(({ name }) => name)
+  return { outbox, columns, notNull: sink.primaryKey.map((name) => columns.indexOf(name)) }
+}
+
+/** Adds the differences to the outbox and returns the number of rows added. Rejects with a DuckDB error if a key column is NULL. */
 export async function addDifferences(
-  connection: DuckDBConnection,
+  connection: JobConnection,
   differences: string,
   target: ChangeTarget,
-): Promise<void> {
+): Promise<number> {
   const count = target.columns.length
-  await connection.run(`
+  return connection.run(`
     INSERT INTO ${target.outbox}
-    SELECT row_number() OVER (ORDER BY __place, __side) - 1, op, ${checked(target)}
+    SELECT op, ${checked(target)}
     FROM (
       SELECT __place, 0 AS __side, CASE WHEN __has THEN 'b' ELSE 'd' END AS op, ${oldColumns(count)}
       FROM ${differences} WHERE __had
       UNION ALL
       SELECT __place, 1, CASE WHEN __had THEN 'u' ELSE 'c' END, ${columnsOf('c', count)}
       FROM ${differences} WHERE __has
-    )`)
+    ) ORDER BY __place, __side`)
 }
 
 function oldColumns(count: number): string {

@@ -6,85 +6,96 @@
  * Bases and the tables of the job are views and temporary tables with the names that the plan uses; the caller has a
  * transaction open.
  */
-import type { DuckDBConnection } from '@duckdb/node-api'
+import { SqlError } from '../../duckdb/sql-error.ts'
 import type { RefreshPlan, RefreshScope } from '../plan/refresh-plan.ts'
-import { addDifferences, type ChangeTarget } from './changes-outbox.ts'
+import { addDifferences, type ChangeTarget, changeTarget } from './changes-outbox.ts'
 import { allOf, columnsOf, differentValues, namesOf, sameValues } from './changes-sql.ts'
-import type { Base } from './refresh-base.ts'
-import type { StatePlace } from './running.ts'
+import type { JobConnection } from './job-connection.ts'
+import { Base } from './refresh-base.ts'
+import type { Way, WayContext, WayResult, WayTick } from './way.ts'
 
-/** The query gives two rows for one row of the sink. */
-export class DuplicateKey extends Error {
-  override readonly name = 'DuplicateKey'
-}
-
-export class Refresh {
-  readonly #connection: DuckDBConnection
+export class RefreshWay implements Way {
+  readonly #connection: JobConnection
   readonly #plan: RefreshPlan
   readonly #target: ChangeTarget
-  readonly #bases: readonly Base[]
+  /** One for each source. */
+  readonly #bases: ReadonlyMap<string, Base>
   readonly #insert: number
   readonly #result: string
   readonly #columns: readonly string[]
+  readonly probes: readonly string[] = []
+  readonly runsWithoutEvents = true
 
-  /** `bases` are those of the job. */
-  constructor(place: StatePlace, plan: RefreshPlan, bases: readonly Base[], target: ChangeTarget) {
-    this.#connection = place.connection
-    this.#plan = plan
-    this.#target = target
-    this.#insert = place.insert
-    this.#result = `${place.schema}.result_${place.insert}`
-    this.#columns = namesOf('c', target.columns.length)
-    this.#bases = plan.bases.map(({ source }) => {
-      const base = bases.find((candidate) => candidate.source === source)
-      if (base === undefined) throw new Error(`source ${source} has no base`)
-      return base
-    })
-  }
-
-  /** Creates the views of the bases, and the table of the result if it is missing. The bases must be open. */
-  async open(): Promise<void> {
-    for (const [index, { relation }] of this.#plan.bases.entries())
-      await this.#run(`CREATE OR REPLACE TEMP VIEW ${relation} AS SELECT * FROM ${this.#bases[index]!.table}`)
-    await this.#run(
-      `CREATE TABLE IF NOT EXISTS ${this.#result} AS SELECT ${this.#columns.join(', ')} FROM (${this.#plan.select}) LIMIT 0`,
+  constructor(context: WayContext) {
+    const insert = context.plan.inserts[context.insert]
+    if (insert?.way !== 'refresh') throw new Error(`insert ${context.insert} is no refresh`)
+    this.#connection = context.connection
+    this.#plan = insert.refresh
+    this.#target = changeTarget(context)
+    this.#insert = context.insert
+    this.#result = `${context.state}.result_${context.insert}`
+    this.#columns = namesOf('c', this.#target.columns.length)
+    const names = new Set(this.#plan.bases.map(({ source }) => source))
+    this.#bases = new Map(
+      context.plan.sources
+        .filter(({ relation }) => names.has(relation))
+        .map((source) => [
+          source.relation,
+          new Base(context.connection, context.state, context.insert, source),
+        ]),
     )
   }
 
-  /** Adds the changes of the result to the empty outbox. Rejects with DuplicateKey. */
-  async tick(): Promise<void> {
-    if (!(await this.#isFirst()) && this.#bases.every(({ change }) => change === 'none')) return
+  async prepare(): Promise<void> {
+    for (const base of this.#bases.values()) await base.open()
+    await this.#run(
+      `CREATE TABLE IF NOT EXISTS ${this.#result} AS SELECT ${this.#columns.join(', ')} FROM (${this.#select()}) LIMIT 0`,
+    )
+  }
+
+  /** Applies the changes of the tick, and adds those of the result to the outbox. */
+  async run({ grown, isFirst }: WayTick): Promise<WayResult> {
+    for (const base of this.#bases.values()) {
+      if (grown.has(base.source)) await base.apply()
+    }
+    const hasChanged = [...this.#bases.values()].some(({ change }) => change !== 'none')
+    const rows = isFirst || hasChanged ? await this.#refresh() : 0
+    for (const base of this.#bases.values()) {
+      if (grown.has(base.source)) await base.clear()
+    }
+    return { rows, late: 0 }
+  }
+
+  async #refresh(): Promise<number> {
     const scope = await this.#usableScope()
-    const select = scope === undefined ? this.#plan.select : this.#scopedSelect(scope)
-    await this.#make('now', `SELECT ${this.#columns.join(', ')} FROM (${select})`)
-    const last =
-      scope === undefined
-        ? `(SELECT rowid AS __row, * FROM ${this.#result})`
-        : `(SELECT r.rowid AS __row, r.* FROM ${this.#result} r SEMI JOIN ${this.#temp('scope')} k ON ${sameValues(
-            scope.columns.map((column) => `r.c${column}`),
-            namesOf('k', scope.columns.length, 'k'),
-          )})`
+    await this.#make('now', `SELECT ${this.#columns.join(', ')} FROM (${this.#select(scope)})`)
+    const last = this.#last(scope)
     if (this.#plan.key.length > 0) await this.#compareByKey(last)
     else await this.#compareWhole(last)
     await this.#store()
-    await addDifferences(this.#connection, this.#temp('changed'), this.#target)
-    for (const table of ['scope', 'now', 'changed']) await this.#run(`DROP TABLE IF EXISTS ${this.#temp(table)}`)
+    const rows = await addDifferences(this.#connection, this.#temp('changed'), this.#target)
+    for (const table of ['scope', 'now', 'changed'])
+      await this.#run(`DROP TABLE IF EXISTS ${this.#temp(table)}`)
+    return rows
   }
 
-  /** An aggregate over all rows has a row before the first change. */
-  async #isFirst(): Promise<boolean> {
-    return (await this.#number(`SELECT count(*) FROM ${this.#result}`)) === 0
+  /** The part of the last result that the new one is compared with. */
+  #last(scope: RefreshScope | undefined): string {
+    if (scope === undefined) return `(SELECT rowid AS __row, * FROM ${this.#result})`
+    const same = sameValues(
+      scope.columns.map((column) => `r.c${column}`),
+      namesOf('k', scope.columns.length, 'k'),
+    )
+    return `(SELECT r.rowid AS __row, r.* FROM ${this.#result} r SEMI JOIN ${this.#temp('scope')} k ON ${same})`
   }
 
   /** The scope, if only its base has changed and it is a small part of the result. Makes the table of its keys. */
   async #usableScope(): Promise<RefreshScope | undefined> {
-    const { scope, bases } = this.#plan
+    const { scope } = this.#plan
     if (scope === undefined) return undefined
-    const at = bases.findIndex(({ relation }) => relation === scope.relation)
-    const base = this.#bases[at]!
+    const base = this.#baseOf(scope.relation)
     if (base.change !== 'rows') return undefined
-    // A source with two bases in the query changes both.
-    if (this.#bases.some(({ change }, index) => index !== at && change !== 'none')) return undefined
+    if ([...this.#bases.values()].some((other) => other !== base && other.change !== 'none')) return undefined
     const keys = scope.keys.map((expression, index) => `${expression} AS k${index}`).join(', ')
     await this.#make('scope', `SELECT ${keys} FROM ${base.gone} UNION SELECT ${keys} FROM ${base.come}`)
     const [affected, all] = [
@@ -94,14 +105,23 @@ export class Refresh {
     return affected * SCOPE_SHARE <= all ? scope : undefined
   }
 
-  /** The query over the rows of the base that have keys of the scope: a CTE of the same name hides the base. */
-  #scopedSelect({ relation, keys }: RefreshScope): string {
-    const base = this.#bases[this.#plan.bases.findIndex((candidate) => candidate.relation === relation)]!
-    const same = sameValues(
-      keys.map((expression) => `(${expression})`),
-      namesOf('k', keys.length, '__scope'),
-    )
-    return `WITH ${relation} AS (SELECT * FROM ${base.table} WHERE EXISTS (FROM ${this.#temp('scope')} __scope WHERE ${same})) SELECT * FROM (${this.#plan.select})`
+  /** The query over the bases, or over the rows of one base that have keys of the scope. */
+  #select(scope?: RefreshScope): string {
+    const bases = this.#plan.bases.map(({ relation }) => {
+      const rows = `SELECT * FROM ${this.#baseOf(relation).table} b`
+      if (relation !== scope?.relation) return `${relation} AS NOT MATERIALIZED (${rows})`
+      const keys = scope.keys.map((expression) => `(${expression})`)
+      const same = sameValues(keys, namesOf('k', keys.length, '__scope'))
+      return `${relation} AS (${rows} WHERE EXISTS (SELECT 1 FROM ${this.#temp('scope')} __scope WHERE ${same}))`
+    })
+    return `WITH ${bases.join(', ')} SELECT * FROM (${this.#plan.select})`
+  }
+
+  #baseOf(relation: string): Base {
+    const source = this.#plan.bases.find((base) => base.relation === relation)?.source
+    const base = source === undefined ? undefined : this.#bases.get(source)
+    if (base === undefined) throw new Error(`no base ${relation}`)
+    return base
   }
 
   async #compareByKey(last: string): Promise<void> {
@@ -121,15 +141,16 @@ export class Refresh {
   }
 
   async #refuseDuplicates(key: readonly string[]): Promise<void> {
-    const reader = await this.#connection.runAndReadAll(
-      `SELECT CAST(struct_pack(${key.map((name) => `${name} := ${name}`).join(', ')}) AS VARCHAR), ${key.map((name) => `CAST(${name} AS VARCHAR)`).join(', ')}
-       FROM ${this.#temp('now')} GROUP BY ${key.join(', ')} HAVING count(*) > 1 ORDER BY ${key.join(', ')} LIMIT 1`,
+    const list = key.join(', ')
+    const [row] = await this.#connection.once(
+      `SELECT ${key.map((name) => `CAST(${name} AS VARCHAR)`).join(', ')} FROM ${this.#temp('now')}
+       GROUP BY ${list} HAVING count(*) > 1 ORDER BY ${list} LIMIT 1`,
     )
-    const row = reader.getRows()[0]
     if (row === undefined) return
     const names = this.#plan.key.map((index) => this.#target.columns[index]!)
-    const values = names.map((name, index) => `${name} = ${String(row[index + 1])}`).join(', ')
-    throw new DuplicateKey(
+    const values = names.map((name, index) => `${name} = ${String(row[index])}`).join(', ')
+    throw new SqlError(
+      '22000',
       `the query returns more than one row for the primary key (${values}) of the sink; group or filter the rows so that one remains`,
     )
   }
@@ -138,12 +159,12 @@ export class Refresh {
   async #compareWhole(last: string): Promise<void> {
     const count = this.#columns.length
     const columns = this.#columns.join(', ')
-    const numbered = `row_number() OVER (PARTITION BY ${columns}) AS __copy`
     const [old, now] = [namesOf('c', count, 'o'), namesOf('c', count, 'w')]
+    const numbered = `row_number() OVER (PARTITION BY ${old.join(', ')}) AS __copy`
     await this.#make(
       'changed',
       `WITH counted AS (
-         SELECT ${columns}, sum(__sign) AS __more FROM (
+         SELECT ${columns}, CAST(sum(__sign) AS BIGINT) AS __more FROM (
            SELECT 1 AS __sign, * FROM ${this.#temp('now')}
            UNION ALL SELECT -1, * EXCLUDE (__row) FROM ${last} o
          ) GROUP BY ${columns} HAVING sum(__sign) <> 0
@@ -163,9 +184,7 @@ export class Refresh {
   /** Only the rows that differ are written. */
   async #store(): Promise<void> {
     const changed = this.#temp('changed')
-    await this.#run(
-      `DELETE FROM ${this.#result} WHERE rowid IN (SELECT __row FROM ${changed} WHERE __had)`,
-    )
+    await this.#run(`DELETE FROM ${this.#result} WHERE rowid IN (SELECT __row FROM ${changed} WHERE __had)`)
     await this.#run(
       `INSERT INTO ${this.#result} SELECT ${this.#columns.join(', ')} FROM ${changed} WHERE __has ORDER BY __place`,
     )
@@ -180,11 +199,11 @@ export class Refresh {
   }
 
   async #number(sql: string): Promise<number> {
-    return Number((await this.#connection.runAndReadAll(sql)).getRows()[0]?.[0])
+    return Number((await this.#connection.once(sql))[0]?.[0])
   }
 
   async #run(sql: string): Promise<void> {
-    await this.#connection.run(sql)
+    await this.#connection.once(sql)
   }
 }
 

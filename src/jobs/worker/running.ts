@@ -7,51 +7,53 @@
  *
  * They have no index: a tick finds its groups by one scan with a hash join over its keys. The caller has a transaction open.
  */
-import type { DuckDBConnection } from '@duckdb/node-api'
 import { duckdbType } from '../../sql/data-types.ts'
 import type { RunningPlan } from '../plan/running-plan.ts'
-import { addDifferences, type ChangeTarget } from './changes-outbox.ts'
+import { addDifferences, type ChangeTarget, changeTarget } from './changes-outbox.ts'
 import { differentValues, listOf, namesOf, sameValues } from './changes-sql.ts'
+import type { JobConnection } from './job-connection.ts'
 import { type Part, partsOf } from './running-parts.ts'
+import type { Way, WayContext, WayResult, WayTick } from './way.ts'
 
-/** Where an insert keeps its state. */
-export interface StatePlace {
-  readonly connection: DuckDBConnection
-  /** The schema of the state file as in SQL: `j1.main`. */
-  readonly schema: string
-  /** Index of the insert in its job. */
-  readonly insert: number
-}
-
-export class Running {
-  readonly #connection: DuckDBConnection
+export class RunningWay implements Way {
+  readonly #connection: JobConnection
   readonly #plan: RunningPlan
   readonly #target: ChangeTarget
-  readonly #schema: string
+  readonly #state: string
   readonly #insert: number
   readonly #parts: readonly Part[]
   readonly #groupNames: readonly string[]
   /** Operands of aggregates of distinct values. */
   readonly #distinct: readonly number[]
 
-  constructor(place: StatePlace, plan: RunningPlan, target: ChangeTarget) {
-    this.#connection = place.connection
-    this.#schema = place.schema
-    this.#insert = place.insert
+  readonly runsWithoutEvents = false
+  readonly probes: readonly string[]
+
+  constructor(context: WayContext) {
+    const insert = context.plan.inserts[context.insert]
+    if (insert?.way !== 'running') throw new Error(`insert ${context.insert} is no running aggregate`)
+    const plan = insert.running
+    this.#connection = context.connection
+    this.#state = context.state
+    this.#insert = context.insert
     this.#plan = plan
-    this.#target = target
+    this.probes = [plan.input]
+    this.#target = changeTarget(context)
     this.#parts = partsOf(plan)
     this.#groupNames = namesOf('g', plan.groups.length)
     this.#distinct = [
-      ...new Set(this.#parts.flatMap(({ distinctValue }) => (distinctValue === undefined ? [] : [distinctValue]))),
+      ...new Set(
+        this.#parts.flatMap(({ distinctValue }) => (distinctValue === undefined ? [] : [distinctValue])),
+      ),
     ]
   }
 
-  /** Creates the tables that are missing. */
-  async open(): Promise<void> {
+  async prepare(): Promise<void> {
     const keys = this.#plan.groups.map((type, index) => `g${index} ${duckdbType(type)}`)
     const parts = this.#parts.map(({ name, type }) => `${name} ${type}`)
-    await this.#run(`CREATE TABLE IF NOT EXISTS ${this.#groups} (${[...keys, 'n BIGINT', ...parts].join(', ')})`)
+    await this.#run(
+      `CREATE TABLE IF NOT EXISTS ${this.#groups} (${[...keys, 'n BIGINT', ...parts].join(', ')})`,
+    )
     for (const value of this.#distinct) {
       const type = duckdbType(this.#plan.values[value]!)
       await this.#run(
@@ -60,20 +62,17 @@ export class Running {
     }
   }
 
-  /** Adds the rows of the plan's input to the state, and the changes of the result to the empty outbox. */
-  async tick(): Promise<void> {
-    await this.#readInput()
+  /** Adds the rows of the plan's input to the groups, and the changes of the result to the outbox. */
+  async run(_tick: WayTick): Promise<WayResult> {
+    await this.#make('rows', this.#plan.input)
     for (const value of this.#distinct) await this.#findNewValues(value)
     await this.#findGroups()
     await this.#merge()
     await this.#store()
     await this.#compare()
-    await addDifferences(this.#connection, this.#temp('changed'), this.#target)
+    const rows = await addDifferences(this.#connection, this.#temp('changed'), this.#target)
     await this.#clear()
-  }
-
-  #readInput(): Promise<void> {
-    return this.#make('rows', this.#plan.input)
+    return { rows, late: 0 }
   }
 
   /** Values that a group has not seen before, at the place of their first row. */
@@ -112,7 +111,10 @@ export class Running {
       ...this.#distinct.map((value) => this.#branch(`new_${value}`, '__ord', '0', value)),
       `SELECT ${listOf('CAST(NULL AS BIGINT) AS __ord', groups, 'n', ...this.#parts.map(({ name }) => name))} FROM ${this.#temp('old')}`,
     ]
-    const merged = ['CAST(sum(n) AS BIGINT) AS n', ...this.#parts.map(({ name, merge }) => `${merge} AS ${name}`)]
+    const merged = [
+      'CAST(sum(n) AS BIGINT) AS n',
+      ...this.#parts.map(({ name, merge }) => `${merge} AS ${name}`),
+    ]
     const grouping = groups === '' ? 'HAVING count(*) > 0' : `GROUP BY ${groups}`
     return this.#make(
       'new',
@@ -167,16 +169,23 @@ export class Running {
   }
 
   async #clear(): Promise<void> {
-    const tables = ['rows', 'old', 'new', 'results', 'changed', ...this.#distinct.map((value) => `new_${value}`)]
+    const tables = [
+      'rows',
+      'old',
+      'new',
+      'results',
+      'changed',
+      ...this.#distinct.map((value) => `new_${value}`),
+    ]
     for (const table of tables) await this.#run(`DROP TABLE ${this.#temp(table)}`)
   }
 
   get #groups(): string {
-    return `${this.#schema}.groups_${this.#insert}`
+    return `${this.#state}.groups_${this.#insert}`
   }
 
   #seen(value: number): string {
-    return `${this.#schema}.distinct_${this.#insert}_${value}`
+    return `${this.#state}.distinct_${this.#insert}_${value}`
   }
 
   #temp(table: string): string {
@@ -193,7 +202,6 @@ export class Running {
   }
 
   async #run(sql: string): Promise<void> {
-    await this.#connection.run(sql)
+    await this.#connection.once(sql)
   }
 }
-
