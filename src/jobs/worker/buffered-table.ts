@@ -6,13 +6,13 @@
  */
 import type { DuckDBAppender, DuckDBType } from '@duckdb/node-api'
 import { CHUNK_ROWS, type ColumnBuffer } from '../../duckdb/column-buffer.ts'
-import { type ColumnType, columnBuffer, storedType } from '../../duckdb/column-types.ts'
+import { type ColumnType, columnBuffer, storedName, storedType } from '../../duckdb/column-types.ts'
+import { columnTypeOf, storedValue } from '../../duckdb/row-columns.ts'
 import { quotedName } from '../../duckdb/sql-text.ts'
 import type { Value } from '../../formats/record-reader.ts'
-import { type DataType, duckdbType } from '../../sql/data-types.ts'
+import type { DataType } from '../../sql/data-types.ts'
 import type { JobConnection } from './job-connection.ts'
 import type { JobDatabase } from './job-database.ts'
-import { engineJson, isNested } from './nested-values.ts'
 
 /** Less than the rows of one row group of the engine, 122,880. */
 const RENEW_ROWS = 100_000
@@ -74,16 +74,14 @@ export class BufferedTable {
     this.#columns = columns
     this.#types = columns.map(({ type }) => columnTypeOf(type))
     this.#engineTypes = this.#types.map((type) => storedType(database.duckdb, type))
-    this.#nested = columns.some(({ type }) => isNested(type))
+    this.#nested = this.#types.includes('JSON')
   }
 
   async create(): Promise<void> {
     await this.#createTable()
     if (!this.#nested) return
-    const columns = this.#columns.map(({ name, type }) =>
-      isNested(type)
-        ? `CAST(CAST(${quotedName(name)} AS JSON) AS ${duckdbType(type)}) AS ${quotedName(name)}`
-        : quotedName(name),
+    const columns = this.#columns.map(
+      ({ name, type }) => `${storedValue(type, quotedName(name))} AS ${quotedName(name)}`,
     )
     await this.#connection.once(
       `CREATE OR REPLACE TEMP VIEW ${quotedName(this.#name)} AS SELECT ${columns.join(', ')} FROM ${quotedName(this.#stored)}`,
@@ -94,8 +92,6 @@ export class BufferedTable {
   set(column: number, value: Value): void {
     const buffer = this.#open()[column]!
     if (value === null) buffer.setNull(this.#row)
-    else if (this.#nested && isNested(this.#columns[column]!.type))
-      buffer.setValue(this.#row, engineJson(this.#columns[column]!.type, value))
     else buffer.setValue(this.#row, value)
   }
 
@@ -150,7 +146,7 @@ export class BufferedTable {
   async #createTable(): Promise<void> {
     this.#discard()
     const columns = this.#columns.map(
-      ({ name, type }) => `${quotedName(name)} ${isNested(type) ? 'VARCHAR' : duckdbType(type)}`,
+      ({ name }, index) => `${quotedName(name)} ${storedName(this.#types[index]!)}`,
     )
     await this.#connection.once(
       `CREATE OR REPLACE TEMP TABLE ${quotedName(this.#stored)} (${columns.join(', ')})`,
@@ -189,8 +185,4 @@ export class BufferedTable {
       this.#chunks = 0
     }
   }
-}
-
-function columnTypeOf(type: DataType): ColumnType {
-  return isNested(type) ? 'VARCHAR' : (duckdbType(type) as ColumnType)
 }

@@ -5,7 +5,6 @@
 import { setImmediate } from 'node:timers/promises'
 import type { EventHeaders } from '../../../storage/log.ts'
 import type { FormatError, Value } from '../../formats/record-reader.ts'
-import type { RowChange } from '../../formats/rows/row-format.ts'
 import {
   type ChangeReader,
   type KeyedRowReader,
@@ -13,6 +12,7 @@ import {
   openRowReader,
   type RowOptions,
 } from '../../formats/rows/index.ts'
+import type { RowChange } from '../../formats/rows/row-format.ts'
 import { decodedName, encodedName } from '../../sql/encoded-name.ts'
 import type { TopicConnector, UpsertTopicConnector } from '../../tables/table.ts'
 import type { SourceBlock } from '../connectors/connector.ts'
@@ -97,8 +97,17 @@ export class EventDecoder {
       // Small orders are numbers: a bigint for each event would cost more than decoding a small body.
       const plain = firstOrder < SAFE ? Number(firstOrder) : undefined
       for (let i = begin; i < end; i++) {
-        const at = plain === undefined ? firstOrder + BigInt((i - begin) * stride) : plain + (i - begin) * stride
-        const error = this.#decodeEvent(block.bytes, starts[i]!, ends[i]!, keys?.[i], run, at, firstSequence + i)
+        const at =
+          plain === undefined ? firstOrder + BigInt((i - begin) * stride) : plain + (i - begin) * stride
+        const error = this.#decodeEvent(
+          block.bytes,
+          starts[i]!,
+          ends[i]!,
+          keys?.[i],
+          run,
+          at,
+          firstSequence + i,
+        )
         if (error !== undefined) into.unfit.push({ order: BigInt(at), reason: error.reason })
         if (i % SLICE_EVENTS === 0 && performance.now() > this.#sliceEndsMs) await this.#slice()
       }
@@ -143,8 +152,7 @@ export class EventDecoder {
     let column = 1
     if (op !== undefined) table.set(column++, op)
     for (const from of this.#columns) {
-      const value =
-        typeof from === 'number' ? (values[from] ?? null) : this.#metadata(from, run, sequence)
+      const value = typeof from === 'number' ? (values[from] ?? null) : this.#metadata(from, run, sequence)
       table.set(column++, value)
     }
     table.endRow()

@@ -3,10 +3,10 @@
  * sources of a tick have one order, so a part is everything up to a place in it.
  */
 import { sqlErrorOf } from '../../duckdb/sql-error.ts'
-import type { SourceInput } from './tick-input.ts'
 import { isDataError } from './job-error.ts'
 import type { BadRecord } from './job-worker-protocol.ts'
 import { placeOf } from './merged-order.ts'
+import type { SourceInput } from './tick-input.ts'
 
 /** Halving 2^17 events takes 17 runs. */
 const RUNS_MAX = 24

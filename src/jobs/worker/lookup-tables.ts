@@ -2,7 +2,7 @@
  * The rows of database tables that a tick joins: those for its keys (`FOR SYSTEM_TIME AS OF`), and tables that are read once
  * when the job starts. Both are temporary tables of the job's connection.
  */
-import { columnValues } from './result-columns.ts'
+import { chunkValues } from '../../duckdb/vector-values.ts'
 import type { Value } from '../../formats/record-reader.ts'
 import type { DataType } from '../../sql/data-types.ts'
 import type { Lookup, Scan } from '../connectors/connector.ts'
@@ -32,7 +32,13 @@ export class LookupTable {
   readonly #keyTypes: readonly DataType[]
   readonly #keysSql: string
 
-  constructor(plan: LookupPlan, lookup: Lookup, table: BufferedTable, cache: CacheOptions, nowMs: () => number) {
+  constructor(
+    plan: LookupPlan,
+    lookup: Lookup,
+    table: BufferedTable,
+    cache: CacheOptions,
+    nowMs: () => number,
+  ) {
     this.#plan = plan
     this.#lookup = lookup
     this.#table = table
@@ -83,8 +89,12 @@ export class LookupTable {
   async #keysOfTick(database: JobDatabase, connection: JobConnection): Promise<Row[]> {
     const result = await connection.result(this.#keysSql)
     const keys: Row[] = []
-    for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
-      const columns = this.#keyTypes.map((type, index) => columnValues(database.bindings, chunk!, index, type))
+    for (
+      let chunk = await result.fetchChunk();
+      chunk !== null && chunk.rowCount > 0;
+      chunk = await result.fetchChunk()
+    ) {
+      const columns = chunkValues(database.bindings, chunk, this.#keyTypes)
       for (let row = 0; row < chunk.rowCount; row++) keys.push(columns.map((values) => values[row]!))
     }
     return keys

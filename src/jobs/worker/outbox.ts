@@ -1,9 +1,10 @@
 /** The rows of the last commit for one sink, in the order in which they are written. */
 import type { Bindings } from '../../duckdb/column-buffer.ts'
+import { chunkValues } from '../../duckdb/vector-values.ts'
+import type { DataType } from '../../sql/data-types.ts'
 import type { Outbox, RowChunk, RowOp } from '../connectors/connector.ts'
 import type { DecodedColumn } from '../plan/job-plan.ts'
 import type { JobConnection } from './job-connection.ts'
-import { columnValues } from './result-columns.ts'
 
 /** Larger outboxes are not materialised once more by the engine. */
 const MATERIALISED_ROWS_MAX = 100_000
@@ -14,6 +15,7 @@ export class StoredOutbox implements Outbox {
   readonly #bindings: Bindings
   readonly #connection: JobConnection
   readonly #select: string
+  readonly #types: readonly DataType[]
 
   constructor(
     bindings: Bindings,
@@ -26,6 +28,7 @@ export class StoredOutbox implements Outbox {
     this.#connection = connection
     this.columns = columns
     this.rowCount = rowCount
+    this.#types = [{ kind: 'STRING' }, ...columns.map(({ type }) => type)]
     this.#select = `SELECT op${columns.map((_, index) => `, c${index}`).join('')} FROM ${table}`
   }
 
@@ -38,11 +41,8 @@ export class StoredOutbox implements Outbox {
       const chunk = await result.fetchChunk()
       if (chunk === null || chunk.rowCount === 0) return
       const { rowCount } = chunk
-      const ops = columnValues(this.#bindings, chunk, 0, { kind: 'STRING' }) as readonly RowOp[]
-      const columns = this.columns.map(({ type }, index) =>
-        columnValues(this.#bindings, chunk, index + 1, type),
-      )
-      yield { ops, columns, rowCount }
+      const [ops, ...columns] = chunkValues(this.#bindings, chunk, this.#types)
+      yield { ops: ops as readonly RowOp[], columns, rowCount }
     }
   }
 }

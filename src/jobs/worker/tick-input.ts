@@ -5,7 +5,7 @@ import type { BufferedTable } from './buffered-table.ts'
 import type { DecodedEvents, EventDecoder } from './event-decoder.ts'
 import { JobError } from './job-error.ts'
 import type { BadRecord } from './job-worker-protocol.ts'
-import { lastPlace, MergedOrder, placeOf, type Span, SOURCES_MAX } from './merged-order.ts'
+import { lastPlace, MergedOrder, placeOf, SOURCES_MAX, type Span } from './merged-order.ts'
 
 export interface InputSource {
   readonly plan: SourcePlan
@@ -109,7 +109,11 @@ export class TickInput {
   ): Promise<SourceInput> {
     let { spans, unfit } = decoded
     let position = batch === undefined ? before : batch.position()
-    if (cut !== undefined && batch?.positionAfter !== undefined && spans.some((span) => span.firstOrder > cut)) {
+    if (
+      cut !== undefined &&
+      batch?.positionAfter !== undefined &&
+      spans.some((span) => span.firstOrder > cut)
+    ) {
       // The cut is between two milliseconds of this source, so it is between two spans.
       spans = spans.filter(({ firstOrder }) => firstOrder <= cut)
       unfit = unfit.filter((event) => event.order <= cut)

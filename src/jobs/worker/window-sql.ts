@@ -90,7 +90,11 @@ export function closedRows(window: WindowPlan, kept: string): string {
 }
 
 /** Whether a window may end after `from` and not after `to`. */
-export function mayEndWithin({ slideMs, sizeMs, offsetMs, kind }: WindowPlan, from: bigint, to: bigint): boolean {
+export function mayEndWithin(
+  { slideMs, sizeMs, offsetMs, kind }: WindowPlan,
+  from: bigint,
+  to: bigint,
+): boolean {
   if (from === to) return false
   const unit = BigInt(kind === 'TUMBLE' ? sizeMs : slideMs)
   const offset = BigInt(offsetMs)

@@ -5,10 +5,11 @@
  *
  * If a query joins several windows, all of them close at the smallest of their watermarks.
  */
-import { duckdbType } from '../../sql/data-types.ts'
+
 import { quotedName } from '../../duckdb/sql-text.ts'
+import { duckdbType } from '../../sql/data-types.ts'
 import type { InsertPlan, SourcePlan, WindowPlan } from '../plan/job-plan.ts'
-import type { Way, WayContext, WayResult, WayTick, Watermarks } from './way.ts'
+import type { Watermarks, Way, WayContext, WayResult, WayTick } from './way.ts'
 import {
   arrivedRows,
   closedRows,
@@ -65,7 +66,10 @@ export class Windowed implements Way {
   }
 
   /** Returns the number of late rows. */
-  async #keep({ sources, insert, countArrived, countLate }: Kept, { before, grown }: WayTick): Promise<number> {
+  async #keep(
+    { sources, insert, countArrived, countLate }: Kept,
+    { before, grown }: WayTick,
+  ): Promise<number> {
     if (!sources.some(({ relation }) => grown.has(relation))) return 0
     const { connection } = this.#context
     const carried = sources.map(({ relation }) => asBigint(before.get(relation)))
