@@ -30,6 +30,12 @@ const targets = [
   '/v2/streams/s/events',
   '/v2/streams/%73/events',
   '/v2//streams/s/events',
+  ...['/v1/project/p', '/v1/project/p/test', '/v1//project/p', '/v1/project/p/'].map(
+    (project) => `${project}/service/default/flink/table`,
+  ),
+  '/v1/project/p/service/defaul%74/flink/job',
+  '/v1/project/p/service/default%2Fflink%2Ftable',
+  '/v1/project/p/integration/x',
   `http://x${STREAMS}/s/events`,
   `https://x${STREAMS}/s/events`,
   `HTTP://x${STREAMS}/s/events`,
@@ -45,6 +51,8 @@ const targets = [
   '*',
   '',
 ]
+/** Another way to a namespace. */
+const AIVEN = '/v1/project/p/service/default'
 const methods = [
   'GET',
   'HEAD',
@@ -144,10 +152,26 @@ test('who has no grant for a stream never sees it, however the path is written',
       'unrecoverable',
       'properties',
       'truncate',
+      'project',
+      'test',
+      'service',
+      'integration',
+      'flink',
+      'table',
+      'job',
+      'proxy',
     ],
   )
   const path = fc.array(fc.tuple(fc.constantFrom('/', '/', '/', '//', '%2f', '\\'), word), { maxLength: 8 })
-  const usual = fc.constantFrom(STREAMS, `${STREAMS}/s`, `${STREAMS}/t`, '/v2/streams', '/v2/streams/s', '')
+  const usual = fc.constantFrom(
+    STREAMS,
+    `${STREAMS}/s`,
+    `${STREAMS}/t`,
+    '/v2/streams',
+    '/v2/streams/s',
+    AIVEN,
+    '',
+  )
   await fc.assert(
     fc.asyncProperty(usual, path, fc.constantFrom(...methods), async (base, rest, method) => {
       const target = base + rest.map((pair) => pair.join('')).join('')

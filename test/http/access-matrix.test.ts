@@ -17,6 +17,7 @@ import { DEFAULT_LIMITS } from '../../src/limits.ts'
 import { LoopShare } from '../../src/loop-share.ts'
 import type { StreamId } from '../../src/streams/names.ts'
 import { type ProgramId, UsageRegistry } from '../../src/streams/usage.ts'
+import { builtIn, createJob, createTable } from '../support/aiven.ts'
 import { appParts } from '../support/app-parts.ts'
 import { tellProof } from '../support/effort.ts'
 import { ended } from '../support/explore.ts'
@@ -36,6 +37,7 @@ const CLIENTS = {
   otherStream: ['shop:t*:read,write,admin', 'default:t*:read,write,admin'],
   otherNamespace: ['other:*:read,write,admin'],
   namespaceAdmin: ['shop:*:admin', 'default:*:admin'],
+  jobs: ['shop:*:jobs', 'default:*:jobs'],
   all: [ALL],
 } as const
 type ClientName = keyof typeof CLIENTS
@@ -43,28 +45,36 @@ const NAMES = Object.keys(CLIENTS) as ClientName[]
 
 /** In the order of the clients above. */
 const row = (text: string) => text.split(' ').map(Number)
-//               noToken bad expired read write admin otherStream otherNamespace namespaceAdmin all
-const ANYBODY = row('200 200 200 200 200 200 200 200 200 200')
-const CLIENT = row('401 401 401 200 200 200 200 200 200 200')
-const IN_NAMESPACE = row('401 401 401 200 200 200 200 403 200 200')
-const NAMESPACE = row('401 401 401 403 403 403 403 403 200 200')
-const STREAM = row('401 401 401 200 200 200 403 403 200 200')
-const READ = row('401 401 401 200 403 403 403 403 403 200')
-const WRITE = row('401 401 401 403 200 403 403 403 403 200')
-const WRITE_ASYNC = row('401 401 401 403 202 403 403 403 403 202')
-const ADMIN = row('401 401 401 403 403 200 403 403 200 200')
+//               noToken bad expired read write admin otherStream otherNamespace namespaceAdmin jobs all
+const ANYBODY = row('200 200 200 200 200 200 200 200 200 200 200')
+const CLIENT = row('401 401 401 200 200 200 200 200 200 200 200')
+const IN_NAMESPACE = row('401 401 401 200 200 200 200 403 200 200 200')
+const NAMESPACE = row('401 401 401 403 403 403 403 403 200 403 200')
+const STREAM = row('401 401 401 200 200 200 403 403 200 200 200')
+const READ = row('401 401 401 200 403 403 403 403 403 403 200')
+const WRITE = row('401 401 401 403 200 403 403 403 403 403 200')
+const WRITE_ASYNC = row('401 401 401 403 202 403 403 403 403 403 202')
+const ADMIN = row('401 401 401 403 403 200 403 403 200 403 200')
 /** Of a query that `all` has submitted: to others it is not there, whatever they may read. */
-const QUERY = row('401 401 401 404 404 404 404 404 404 200')
+const QUERY = row('401 401 401 404 404 404 404 404 404 404 200')
 /** A query about a table that only `read` and `all` may read; the same status if there is no such table. */
-const ASKING = row('401 401 401 200 403 403 403 403 403 200')
-const TABLE = row('401 401 401 200 200 200 404 403 200 200')
+const ASKING = row('401 401 401 200 403 403 403 403 403 403 200')
+const TABLE = row('401 401 401 200 200 200 404 403 200 200 200')
 // The named entity is missing, which is reported only to clients that may know it.
-const IN_NAMESPACE_MISSING = row('401 401 401 404 404 404 404 403 404 404')
-const NAMESPACE_MISSING = row('401 401 401 403 403 403 403 403 404 404')
-const ADMIN_MISSING = row('401 401 401 403 403 404 403 403 404 404')
-const BASIC_ONLY = row('401 401 401 401 401 401 401 401 401 401')
-const UNKNOWN = row('401 401 401 404 404 404 404 404 404 404')
-const WRONG_VERB = row('401 401 401 405 405 405 405 405 405 405')
+const IN_NAMESPACE_MISSING = row('401 401 401 404 404 404 404 403 404 404 404')
+const NAMESPACE_MISSING = row('401 401 401 403 403 403 403 403 404 403 404')
+const ADMIN_MISSING = row('401 401 401 403 403 404 403 403 404 403 404')
+const BASIC_ONLY = row('401 401 401 401 401 401 401 401 401 401 401')
+const UNKNOWN = row('401 401 401 404 404 404 404 404 404 404 404')
+const JOBS = row('401 401 401 403 403 403 403 403 200 200 200')
+const JOBS_ACCEPTED = row('401 401 401 403 403 403 403 403 202 202 202')
+/** A job needs grants for its streams as well. */
+const NEW_JOB = row('401 401 401 403 403 403 403 403 403 403 200')
+/** Integrations are named by id: without a grant in its namespace there is none. */
+const INTEGRATION = row('401 401 401 200 200 200 200 404 200 200 200')
+const INTEGRATION_CHANGE = row('401 401 401 403 403 403 403 404 200 200 200')
+const UNSUPPORTED = row('401 401 401 501 501 501 501 501 501 501 501')
+const WRONG_VERB = row('401 401 401 405 405 405 405 405 405 405 405')
 
 const N = '/v3/namespaces/:namespace'
 const S = `${N}/streams`
@@ -75,7 +85,44 @@ const J = '/v3/data/explore/jdbc'
 const JS = '/v3/namespaces/:schema/data/explore/jdbc'
 const V2 = '/v2/streams'
 
+/** The API of Aiven for Apache Flink; each path also with `/test` after the project. */
+const P = '/v1/project/:project'
+const SERVICE = `${P}/service/:service`
+const F = `${SERVICE}/flink`
+const AIVEN: Readonly<Record<string, readonly number[]>> = {
+  [`GET ${P}/service`]: CLIENT,
+  [`POST ${P}/service`]: UNSUPPORTED,
+  [`GET ${SERVICE}`]: IN_NAMESPACE,
+  [`GET ${P}/service_types`]: UNSUPPORTED,
+  [`GET ${P}/vpcs`]: UNSUPPORTED,
+  [`GET ${SERVICE}/integration`]: IN_NAMESPACE,
+  [`POST ${P}/integration`]: JOBS,
+  [`GET ${P}/integration/:integration`]: INTEGRATION,
+  [`PUT ${P}/integration/:integration`]: INTEGRATION_CHANGE,
+  [`DELETE ${P}/integration/:integration`]: INTEGRATION_CHANGE,
+  [`POST ${F}/table`]: JOBS,
+  [`GET ${F}/table`]: IN_NAMESPACE,
+  [`POST ${F}/table/validate`]: JOBS,
+  [`GET ${F}/table/:table`]: IN_NAMESPACE,
+  [`DELETE ${F}/table/:table`]: JOBS,
+  [`POST ${F}/job`]: NEW_JOB,
+  [`GET ${F}/job`]: IN_NAMESPACE,
+  [`POST ${F}/job/validate`]: JOBS,
+  [`GET ${F}/job/:job`]: IN_NAMESPACE,
+  [`POST ${F}/job/:job/cancel`]: JOBS,
+  ...Object.fromEntries(
+    ['/v1', ''].flatMap((version) => [
+      [`GET ${F}/proxy${version}/jobs/:job`, IN_NAMESPACE],
+      [`PATCH ${F}/proxy${version}/jobs/:job`, JOBS_ACCEPTED],
+    ]),
+  ),
+}
+const withTest = (route: string) => route.replace(P, `${P}/test`)
+
 const EXPECTED: Readonly<Record<string, readonly number[]>> = {
+  ...AIVEN,
+  ...Object.fromEntries(Object.entries(AIVEN).map(([route, expected]) => [withTest(route), expected])),
+
   [`GET ${S}`]: IN_NAMESPACE,
   [`PUT ${S}/:stream`]: ADMIN,
   [`GET ${S}/:stream`]: STREAM,
@@ -232,6 +279,8 @@ const NO_ROUTES: Readonly<Record<string, readonly number[]>> = {
   'GET /nope': UNKNOWN,
   'GET /v3/namespaces/:namespace/streams/:stream/nope': UNKNOWN,
   'GET /v3/system/services/nope/status': UNKNOWN,
+  [`GET ${F}/proxy/v1/overview`]: UNKNOWN,
+  [`PUT ${F}/table`]: WRONG_VERB,
   'PATCH /v3/namespaces/:namespace/streams/:stream': WRONG_VERB,
   'OPTIONS /v3/namespaces/:namespace/streams/:stream': WRONG_VERB,
   'PUT /v3/namespaces/:namespace/streams/:stream/events': WRONG_VERB,
@@ -253,11 +302,15 @@ test('a route whose access is about a name has that name in its path', async () 
     const ofStream = ['stream', 'read', 'write', 'admin'].includes(access)
     const name = `${method} ${path}`
     if (ofStream) expect(path, name).toMatch(/\/:(stream|dataset)(\/|$)/)
-    if (ofStream || access === 'namespace' || access === 'in-namespace') {
-      expect(path, name).toMatch(/\/:namespace(\/|$)|^\/v2\/streams/)
+    if (ofStream || access === 'namespace' || access === 'in-namespace' || access === 'jobs') {
+      expect(path, name).toMatch(/\/:namespace(\/|$)|^\/v2\/streams|^\/v1\/project\/.*\/:service(\/|$)/)
     } else {
-      // A handle is looked up first; for a client that did not submit the query it is unknown.
-      const known = path.replace(`${Q}/:handle`, Q).replace(JS, J).replace(`${J}/info/:type`, J)
+      // A handle and an integration are looked up first; for a client without access they are unknown.
+      const known = path
+        .replace(`${Q}/:handle`, Q)
+        .replace(JS, J)
+        .replace(`${J}/info/:type`, J)
+        .replace(/^\/v1\/project\/:project(\/test)?(\/integration\/:integration)?/, '')
       expect(known, name).not.toMatch(/:/)
     }
   }
@@ -267,7 +320,8 @@ describe('with tokens', () => {
   const all = { ...EXPECTED, ...NO_ROUTES }
 
   test('every endpoint answers everybody as the table says', { timeout: 120_000 }, async () => {
-    const { app, tokens } = await guardedApp()
+    const { app, tokens, filled: first } = await guardedApp()
+    let filled = first
     let cells = 0
     const wrong: string[] = []
     let query: string | undefined
@@ -277,12 +331,12 @@ describe('with tokens', () => {
           if (path.includes(':handle')) query ??= await endedQuery(app, tokens.bearer('all'))
           const answer = await app.request(
             method,
-            path.replace(':handle', query ?? ''),
+            named(path, filled).replace(':handle', query ?? ''),
             withToken(tokens, name, options),
           )
           cells++
           if (mayHaveChanged(method, answer.status)) {
-            await reset(app, tokens)
+            filled = await refill(app, tokens.bearer('all'), path, filled)
             query = undefined
           }
           if (answer.status !== expected[i]) {
@@ -307,13 +361,16 @@ describe('with tokens', () => {
   })
 
   test('a refused client cannot tell what exists', { timeout: 120_000 }, async () => {
-    const { app, tokens } = await guardedApp()
+    const { app, tokens, filled } = await guardedApp()
     let compared = 0
     for (const [route, expected] of Object.entries(all)) {
-      if (!route.includes(':') || route === `POST ${N}/data/explore/queries`) continue
+      // These also depend on grants for streams.
+      const ofStreams = [`POST ${N}/data/explore/queries`, `POST ${F}/job`, withTest(`POST ${F}/job`)]
+      if (!route.includes(':') || ofStreams.includes(route)) continue
       for (const [i, name] of NAMES.entries()) {
         if (expected[i] !== 401 && expected[i] !== 403) continue
-        for (const { method, path, options } of formsOf(route)) {
+        for (const { method, path: template, options } of formsOf(route)) {
+          const path = named(template, filled)
           const request = withToken(tokens, name, options)
           const there = await app.request(method, path, request)
           for (const missing of [path.replaceAll('shop', 'none'), path.replace(/\/s(?=\/|\?|$)/, '/none')]) {
@@ -362,17 +419,17 @@ test('without tokens everybody may do everything, and Authorization is ignored',
   timeout: 60_000,
 }, async () => {
   const app = await testApp({ nowMs: NOW_MS, config: { allowPrivateWebhooks: true } })
-  await fill(app, {})
+  let filled = await fill(app, {})
   for (const [route, expected] of Object.entries(EXPECTED)) {
     for (const headers of [{}, { Authorization: `Bearer ${secretNumber(1)}` }]) {
       for (const { method, path, options } of formsOf(route)) {
         const query = path.includes(':handle') ? await endedQuery(app, {}) : ''
-        const answer = await app.request(method, path.replace(':handle', query), {
+        const answer = await app.request(method, named(path, filled).replace(':handle', query), {
           ...options,
           headers: { ...options.headers, ...headers },
         })
         expect(answer.status, `${method} ${path}`).toBe(route === 'GET /token' ? 404 : expected.at(-1))
-        if (mayHaveChanged(method, answer.status)) await fill(app, {})
+        if (mayHaveChanged(method, answer.status)) filled = await refill(app, {}, path, filled)
       }
     }
   }
@@ -406,11 +463,13 @@ function formsOf(route: string): { method: string; path: string; options: Reques
   const [method, template] = route.split(' ') as [string, string]
   const path = template
     .replace(':namespace', 'shop')
+    .replace(':service', 'shop')
+    .replace(':project', 'p')
     .replace(/:(stream|dataset)/, 's')
     .replace(':application', 'app')
     .replace(':program', 'program')
     .replace(':view', 'v')
-    .replace(':table', 'stream_s')
+    .replace(route.includes(P) ? '' : ':table', route.includes(P) ? '' : 'stream_s')
     .replace(':schema', 'shop')
     .replace(':type', 'DBMS_NAME')
     .replace(':category', 'c')
@@ -420,7 +479,7 @@ function formsOf(route: string): { method: string; path: string; options: Reques
     method === 'POST'
       ? { headers: { 'Content-Type': 'text/plain' }, body: BODIES[route] ?? bodyOf(path) }
       : method === 'PUT'
-        ? { body: path.includes('/views/') ? VIEW : '{}' }
+        ? { body: path.includes('/views/') ? VIEW : path.includes('/integration/') ? INTEGRATION_BODY : '{}' }
         : {}
   const asItIs = { method, path, options }
   if (method === 'GET') return [asItIs, { method: 'HEAD', path, options }]
@@ -429,7 +488,24 @@ function formsOf(route: string): { method: string; path: string; options: Reques
   return [asItIs]
 }
 
+const CONFIG = { user_config: { connection_uri: 'postgres://127.0.0.1:1/db' } }
+const INTEGRATION_BODY = JSON.stringify({
+  ...CONFIG,
+  source_service: 'db',
+  dest_service: 'shop',
+  integration_type: 'flink',
+})
+const JOB_BODY = JSON.stringify({ statement: 'INSERT INTO B SELECT * FROM A' })
+/** Id of the integration that the service `shop` has. */
+let builtInOfShop = ''
+/** The table that requests create; `fill` deletes it. */
+const NEW = 'New'
+
 function bodyOf(path: string): string {
+  if (path.endsWith('/integration')) return INTEGRATION_BODY
+  if (/\/flink\/job(\/validate)?$/.test(path)) return JOB_BODY
+  if (/\/flink\/table(\/validate)?$/.test(path))
+    return `{"name":"${NEW}","schema_sql":"a INT","kafka_topic":"s","integration_id":"${builtInOfShop}"}`
   if (path.endsWith('/data/explore/queries')) return '{"query":"SELECT body FROM stream_s"}'
   if (path.endsWith('/enable') || path.endsWith('/try-format')) return '{"name":"text"}'
   return path.endsWith('/next') || path.includes('/jdbc/') ? '' : 'x'
@@ -450,7 +526,7 @@ function withToken(tokens: TestTokens, name: ClientName, options: RequestOptions
   return { ...options, headers: { ...options.headers, Authorization: `Bearer ${secret}` } }
 }
 
-async function guardedApp(): Promise<{ app: TestApp; tokens: TestTokens }> {
+async function guardedApp(): Promise<{ app: TestApp; tokens: TestTokens; filled: Filled }> {
   const tokens = await tokenFile(
     NAMES.flatMap((name) => {
       const grants = CLIENTS[name]
@@ -462,8 +538,7 @@ async function guardedApp(): Promise<{ app: TestApp; tokens: TestTokens }> {
     config: { authFile: tokens.path, allowPrivateWebhooks: true },
     limits: { maxQueries: 10_000 },
   })
-  await reset(app, tokens)
-  return { app, tokens }
+  return { app, tokens, filled: await fill(app, tokens.bearer('all')) }
 }
 
 /** What is filled in is missing after some of the calls that succeed. A call that is refused changes nothing. */
@@ -471,12 +546,21 @@ function mayHaveChanged(method: string, status: number): boolean {
   return status < 400 && method !== 'GET' && method !== 'HEAD'
 }
 
-function reset(app: TestApp, tokens: TestTokens): Promise<void> {
-  return fill(app, tokens.bearer('all'))
+/** Creates again what a request to this path may have deleted. */
+async function refill(
+  app: TestApp,
+  headers: Record<string, string>,
+  path: string,
+  filled: Filled,
+): Promise<Filled> {
+  if (path.startsWith('/v1/project/')) return fillAiven(app, headers)
+  if (path.startsWith('/v3/unrecoverable/')) return fill(app, headers)
+  await fillStreams(app, headers)
+  return filled
 }
 
 /** Namespace `shop` and the streams that are asked for, with an event, a view and a table each. */
-async function fill(app: TestApp, headers: Record<string, string>): Promise<void> {
+async function fillStreams(app: TestApp, headers: Record<string, string>): Promise<void> {
   await app.put('/v3/namespaces/shop', { headers })
   for (const namespace of ['shop', 'default']) {
     const stream = `/v3/namespaces/${namespace}/streams/s`
@@ -486,6 +570,58 @@ async function fill(app: TestApp, headers: Record<string, string>): Promise<void
     const table = `/v3/namespaces/${namespace}/data/explore/streams/s/tables/stream_s`
     await app.post(`${table}/enable`, { headers, body: '{"name":"text"}' })
   }
+}
+
+async function fill(app: TestApp, headers: Record<string, string>): Promise<Filled> {
+  await fillStreams(app, headers)
+  return fillAiven(app, headers)
+}
+
+/** Ids of what the paths of Aiven's API name: a table that no job uses, a job that has not ended, an integration. */
+interface Filled {
+  readonly table: string
+  readonly job: string
+  readonly integration: string
+}
+
+/** A path with ids. */
+function named(path: string, { table, job, integration }: Filled): string {
+  return path.replace(':table', table).replace(':job', job).replace(':integration', integration)
+}
+
+async function fillAiven(app: TestApp, headers: Record<string, string>): Promise<Filled> {
+  const service = '/v1/project/p/service/shop'
+  builtInOfShop = await builtIn(app, headers, service)
+  const listed = async (path: string, member: string) =>
+    ((await app.get(`${service}${path}`, { headers })).json() as Record<string, Record<string, string>[]>)[
+      member
+    ]!
+  const tables = await listed('/flink/table', 'tables')
+  for (const { table_name, table_id } of tables)
+    if (table_name === NEW) await app.delete(`${service}/flink/table/${table_id}`, { headers })
+  const ids = new Map(tables.map(({ table_name, table_id }) => [table_name, table_id!]))
+  for (const name of ['A', 'B', 'Unused']) {
+    if (ids.has(name)) continue
+    const members = { name, schema_sql: 'a INT', kafka_topic: 's' }
+    ids.set(name, await createTable(app, members, { headers, service }))
+  }
+  const integrations = await listed('/integration', 'service_integrations')
+  const [integration = await createIntegration(app, headers)] = integrations
+    .slice(1)
+    .map(({ service_integration_id }) => service_integration_id!)
+  const [job = await createJob(app, JSON.parse(JOB_BODY), { headers, service })] = (
+    await listed('/flink/job', 'jobs')
+  )
+    .filter(({ status }) => !['CANCELED', 'CANCELLING', 'FAILED', 'FINISHED'].includes(status!))
+    .map(({ id }) => id!)
+  return { table: ids.get('Unused')!, job, integration }
+}
+
+async function createIntegration(app: TestApp, headers: Record<string, string>): Promise<string> {
+  const answer = await app.post('/v1/project/p/integration', { headers, body: INTEGRATION_BODY })
+  expect(answer.status, answer.text).toBe(200)
+  return (answer.json() as { service_integration: { service_integration_id: string } }).service_integration
+    .service_integration_id
 }
 
 async function routesOfService(
