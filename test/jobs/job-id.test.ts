@@ -22,5 +22,5 @@ test('an id that is in use gives the next free one', () => {
       () => 1,
       (jid) => used.has(jid),
     ),
-  ).toBe('0'.repeat(31) + '1')
+  ).toBe(`${'0'.repeat(31)}1`)
 })
