@@ -105,7 +105,11 @@ export async function startService(
   const probe = new DiskProbe(config.dataFolder)
   const open = (isAgain: boolean) => openService(config, environment, sharedParts, isAgain)
   const supervisor: Supervisor<OpenService> = new Supervisor(await open(false), {
-    open: () => open(true),
+    async open() {
+      const service = await open(true)
+      service.startJobs()
+      return service
+    },
     async ready(service, urgent) {
       if (space.low && !urgent) throw space.refusal()
       const freeBytes = service.freeBytesAtFailure()
@@ -143,8 +147,9 @@ export async function startService(
       shapeOf,
     })
     const shared = [load.bodies, load.readSlots, http.connections, http.pipelined]
-    serviceSources(sharedParts.prometheus, { ...sharedParts, gate, answers, supervisor, shared })
+    serviceSources(sharedParts.prometheus, { ...sharedParts, gate, answers, supervisor, shared, nowMs })
     await listen(http.server, config)
+    supervisor.service.startJobs()
     watched?.watch(TOKEN_FILE_POLL_INTERVAL_MS)
     const { address, port } = http.server.address() as AddressInfo
     return {
@@ -156,7 +161,7 @@ export async function startService(
       reload: http.reloadTls,
       async close(graceMs) {
         supervisor.service.endFollowers()
-        await stopServing(http, graceMs)
+        await Promise.all([stopServing(http, graceMs), supervisor.service.stopJobs(graceMs)])
         await closeParts()
       },
     }

@@ -1,9 +1,11 @@
 /** Metrics of the whole service for Prometheus. Each value is read from the part that counts it. */
 
 import type { DiskSpace } from './disk-space.ts'
+import { JOB_SERIES, jobsByState } from './jobs/job-metrics.ts'
 import type { LabelledSource, Prometheus, Source } from './metrics/prometheus.ts'
 import type { OpenService } from './service.ts'
 import type { SharedResource } from './shared-resource.ts'
+import type { VisibleNames } from './streams/registry.ts'
 import type { Supervisor } from './supervisor.ts'
 
 /** The properties that are read from each part. */
@@ -16,11 +18,12 @@ export interface Counted {
   readonly supervisor: Supervisor<OpenService>
   readonly writeRefusal: () => Error | undefined
   readonly shared: readonly SharedResource[]
+  readonly nowMs: () => number
 }
 
 export function serviceSources(
   prometheus: Prometheus,
-  { load, gate, space, answers, problems, supervisor, writeRefusal, shared }: Counted,
+  { load, gate, space, answers, problems, supervisor, writeRefusal, shared, nowMs }: Counted,
 ): void {
   const sources: readonly [Source['kind'], name: string, help: string, Source['read']][] = [
     ['gauge', 'requests_working', 'Requests in work', () => load.working],
@@ -50,6 +53,20 @@ export function serviceSources(
     label: 'code',
     read: () => problems.byCode(),
   })
+  prometheus.addLabelled({
+    name: 'millrace_jobs',
+    help: 'SQL jobs by their state, those that have ended included',
+    kind: 'gauge',
+    label: 'state',
+    read: () => jobsByState(supervisor.service.jobs.byState()),
+  })
+  for (const { name, help, kind, values } of JOB_SERIES) {
+    const read = (visible: VisibleNames) => {
+      const jobs = supervisor.service.jobs.live().filter(({ namespace }) => visible(namespace).length > 0)
+      return values(jobs, nowMs())
+    }
+    prometheus.addVisible({ name, help, kind, read })
+  }
   const ofShared: readonly [LabelledSource['kind'], name: string, help: string, keyof SharedResource][] = [
     ['gauge', 'share_held', 'Of a resource that clients share: how much is held', 'held'],
     ['gauge', 'share_capacity', 'Of a resource that clients share: how much there is', 'capacity'],

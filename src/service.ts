@@ -29,6 +29,8 @@ import type { SlowClients } from './http/server/slow-clients.ts'
 import type { PublicAddress } from './http/server/unauthorized.ts'
 import { Janitor } from './janitor/janitor.ts'
 import { scheduleJanitor } from './janitor/schedule.ts'
+import { type JobModules, loadJobModules } from './job-modules.ts'
+import type { Jobs } from './jobs/jobs.ts'
 import type { LoopShare } from './loop-share.ts'
 import { Metadata } from './metadata/metadata.ts'
 import { Meter, type UnwrittenTotals } from './metrics/meter.ts'
@@ -74,6 +76,11 @@ export interface OpenService extends Service {
   readonly freeBytesAtFailure: () => number | undefined
   /** Ends the responses that have no end of their own, such as those of followers. */
   readonly endFollowers: () => void
+  readonly jobs: Jobs
+  /** Starts the jobs that have not ended. Call it when the service answers requests. */
+  readonly startJobs: () => void
+  /** Ends all running steps of jobs, at the latest after `withinMs`. Jobs go on when the service starts again. */
+  readonly stopJobs: (withinMs: number) => Promise<void>
   /** The shared resources that are closed with the store. */
   readonly shared: readonly SharedResource[]
 }
@@ -116,7 +123,9 @@ async function serviceOn(storage: Storage, opening: Opening): Promise<OpenServic
   const { streams, registry, meter, sizeFeed, webhooks } = modules
   const followers = new Followers(config.limits.maxFollowers)
   const explore = newExplore(storage, modules, opening, reports)
-  const listener = newListener({ ...modules, explore, followers }, opening, reports)
+  const jobModules = await newJobModules(storage, modules, opening, reports)
+  const { tables, jobs } = jobModules
+  const listener = newListener({ ...modules, tables, jobs, explore, followers }, opening, reports)
   const janitor = new Janitor(storage.log, registry, nowMs, reports.report, shared.space)
   meter.start()
   const schedule = scheduleJanitor(janitor, config.janitorIntervalMs, random, reports.report, isAgain)
@@ -125,6 +134,9 @@ async function serviceOn(storage: Storage, opening: Opening): Promise<OpenServic
     janitor,
     asyncQueueBytes: () => streams.asyncQueueBytes,
     endFollowers: () => sizeFeed.stop(),
+    jobs,
+    startJobs: () => jobs.start(),
+    stopJobs: (withinMs) => jobModules.stopJobs(withinMs),
     shared: [followers, explore.openQueries],
     failure: () => storage.log.failure(),
     failureHeals: storage.promises.failureHeals,
@@ -135,6 +147,7 @@ async function serviceOn(storage: Storage, opening: Opening): Promise<OpenServic
       webhooks.stop()
       await meter.stop()
       reports.closing = true
+      await jobModules.close()
       await explore.close()
       await storage.close()
       reports.reportAsyncLost()
@@ -213,6 +226,21 @@ async function loadModules(storage: Storage, { config, environment, shared }: Op
   return { registry, streams, meter, metadata, feeds, sizeFeed, webhooks }
 }
 
+function newJobModules(
+  storage: Storage,
+  { registry, streams }: Modules,
+  { config, environment, shared }: Opening,
+  { report }: Reports,
+): Promise<JobModules> {
+  const { dataFolder, eventBytesMax, limits } = config
+  const { nowMs, random } = environment
+  const { usage, space, guard } = shared
+  return loadJobModules({
+    ...{ storage, registry, streams, usage, space, dataFolder, eventBytesMax, limits, nowMs, random, report },
+    named: guard && ((name) => guard.named(name)),
+  })
+}
+
 function newExplore(
   { log }: Storage,
   { streams, registry }: Modules,
@@ -239,7 +267,8 @@ function newExplore(
 
 /** The routes of all APIs, with the plain POSTs of events in front of them. */
 function newListener(
-  parts: Modules & { readonly explore: Explore; readonly followers: Followers },
+  parts: Modules &
+    Pick<JobModules, 'tables' | 'jobs'> & { readonly explore: Explore; readonly followers: Followers },
   { config, environment, shared }: Opening,
   { report }: Reports,
 ): RequestListener {

@@ -33,6 +33,8 @@ export interface JobProcessParts {
 interface HostedJob {
   readonly start: JobStart
   readonly listener: JobListener
+  /** Resolves when the worker has answered the start. */
+  readonly starting: Promise<unknown>
   isRunning: boolean
   /** The epoch at the first report of this run, and at the last. */
   firstEpoch: number | undefined
@@ -111,10 +113,13 @@ export class JobProcess {
 
   /** Resolves when the worker has taken the job over. The listener gets everything that follows. */
   async startJob(start: JobStart, listener: JobListener): Promise<void> {
-    const job: HostedJob = { start, listener, isRunning: false, firstEpoch: undefined, lastEpoch: undefined }
+    const starting = this.#call({ method: 'start', start })
+    const job: HostedJob = {
+      ...{ start, listener, starting, isRunning: false, firstEpoch: undefined, lastEpoch: undefined },
+    }
     this.#jobs.set(start.jid, job)
     try {
-      await this.#call({ method: 'start', start })
+      await starting
     } catch (error) {
       if (this.#jobs.get(start.jid) !== job) return // the listener was called: the process has ended, or the job was cancelled
       this.#forget(start.jid)
@@ -124,9 +129,11 @@ export class JobProcess {
 
   /** Resolves when nothing of the job runs any more. The listener is not called any more. */
   async cancelJob(jid: JobId): Promise<void> {
-    if (!this.#jobs.has(jid)) return
-    this.#jobs.set(jid, { ...this.#jobs.get(jid)!, listener: SILENT })
+    const job = this.#jobs.get(jid)
+    if (job === undefined) return
+    this.#jobs.set(jid, { ...job, listener: SILENT })
     try {
+      await job.starting.catch(() => {}) // the worker knows the job only after that
       await this.#call({ method: 'cancel', jid })
     } finally {
       this.#forget(jid)

@@ -193,6 +193,21 @@ test('cancel: the listener is not called any more', async () => {
   await host.cancel(B) // not known
 })
 
+test('a job that is cancelled while it is being started is cancelled after the start', async () => {
+  const { host, start, worker } = await setup()
+  await start(A)
+  worker().answers = false
+  const starting = start(B)
+  await expect.poll(() => worker().calls.length, POLL).toBe(2)
+  const cancelled = host.cancel(B)
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  expect(worker().calls).toEqual(['start a', 'start b'])
+  worker().answers = true
+  worker().post({ kind: 'answer', call: 2, value: null })
+  await Promise.all([starting, cancelled])
+  expect([worker().calls, host.jobs()]).toEqual([['start a', 'start b', 'cancel b'], [A]])
+})
+
 test('when the process ends, the job whose tick ran is the cause if it has made no progress', async () => {
   const { start, worker, workers, host, reported } = await setup()
   const [a, b] = [await start(A), await start(B)]
