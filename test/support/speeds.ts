@@ -12,6 +12,8 @@ export const CLIENTS = ['test/clients/**/*.test.ts']
 export const PROCESSES = [
   'test/cli/**/*.test.ts',
   'test/explore/query-*process.test.ts',
+  'test/jobs/embedded/real-*.test.ts',
+  'test/jobs/end-to-end*.test.ts',
   'test/metrics/kill.test.ts',
   'test/storage/free-memory.test.ts', // measures the memory of its own process
 ]

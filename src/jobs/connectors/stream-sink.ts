@@ -168,7 +168,7 @@ class Part {
   take(): SinkEvents {
     const ends = Uint32Array.from(this.#ends)
     const starts = new Uint32Array(ends.length)
-    starts.set(ends.subarray(0, -1), 1)
+    if (ends.length > 0) starts.set(ends.subarray(0, -1), 1)
     // A copy of its own size: a message clones whole buffers.
     const bytes = new Uint8Array(this.#length)
     bytes.set(this.#bytes.subarray(0, this.#length))

@@ -1,0 +1,171 @@
+/**
+ * Jobs on the real engine, with the real worker in the test's process and DuckDB: the statement is always
+ * `INSERT INTO OUT SELECT * FROM IN`, and its plan is written by hand: rows of IN with `a` above 10.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
+import { EmbeddedEngine } from '../../src/jobs/embedded/embedded-engine.ts'
+import { JobHost } from '../../src/jobs/embedded/job-host.ts'
+import type { JobWorkerCode } from '../../src/jobs/embedded/job-process.ts'
+import { SinkWrites } from '../../src/jobs/embedded/sink-writes.ts'
+import { StateFolders } from '../../src/jobs/embedded/state-folders.ts'
+import { Jobs } from '../../src/jobs/jobs.ts'
+import type { JobPlan, PlannedTable } from '../../src/jobs/plan/job-plan.ts'
+import { type JobWorkerOptions, JobWorkerServer } from '../../src/jobs/worker/job-worker-server.ts'
+import { ServiceError } from '../../src/service-error.ts'
+import { DEFAULT_NAMESPACE, parseStreamName } from '../../src/streams/names.ts'
+import { Namespaces } from '../../src/streams/namespaces.ts'
+import { Registry } from '../../src/streams/registry.ts'
+import { StreamWrites } from '../../src/streams/stream-writes.ts'
+import { Streams } from '../../src/streams/streams.ts'
+import { UsageRegistry } from '../../src/streams/usage.ts'
+import { StreamSource } from '../../src/worker/event-source.ts'
+import { openStorage } from '../../storage/level/open.ts'
+import { FixedTables } from './fixed-tables.ts'
+
+export const IN = { namespace: DEFAULT_NAMESPACE, stream: parseStreamName('in') }
+export const OUT = { namespace: DEFAULT_NAMESPACE, stream: parseStreamName('out') }
+const MIB = 1024 * 1024
+
+export interface EmbeddedOptions {
+  readonly worker?: JobWorkerOptions
+}
+
+export async function embeddedJobs({ worker = {} }: EmbeddedOptions = {}) {
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-jobs-'))
+  const reported: unknown[] = []
+  const tables = new FixedTables()
+  for (const name of ['IN', 'OUT']) tables.add(DEFAULT_NAMESPACE, name)
+  const space = { low: false, refusal: () => new ServiceError('disk_low', 'the disk is nearly full') }
+  const servers: JobWorkerServer[] = []
+  const code: JobWorkerCode = {
+    entry: new URL('file:///none'),
+    async serve(port) {
+      const server = new JobWorkerServer(port, worker)
+      servers.push(server)
+      return server
+    },
+  }
+
+  async function open() {
+    const storage = await openStorage(join(folder, 'data'), { nowMs: Date.now, sync: true })
+    const { catalog, log } = storage
+    const registry = await Registry.load(catalog)
+    const report = (error: unknown) => reported.push(error)
+    const streams = new Streams(log, registry, {
+      ...{ nowMs: Date.now, asyncQueueBytesMax: 1, onAsyncLost: () => {}, space },
+    })
+    const folders = new StateFolders(join(folder, 'data', 'jobs'))
+    const writes = new StreamWrites(storage, streams, space)
+    const host = new JobHost({
+      ...{ log, registry, nowMs: Date.now, folders, report, code },
+      options: {
+        ...{ memoryBytes: 128 * MIB, processBytes: 4096 * MIB, diskBytes: 128 * MIB },
+        ...{ spillFolder: join(folder, 'data', 'jobs-spill'), jobsFolder: folders.folder },
+      },
+      source: new StreamSource(streams, registry, Date.now),
+      sinks: new SinkWrites({ catalog, writes, eventBytesMax: 16 * MIB }),
+      refusal: (...args) => jobs.refusal(...args),
+    })
+    const planner = {
+      plan: async (_: string, named: readonly PlannedTable[]) => planOf(named),
+      typesOf: never,
+      async close() {},
+    }
+    const engine = new EmbeddedEngine({ planner, host, folders, space, stateBytesMax: 64 * MIB })
+    const jobs: Jobs = await Jobs.load({
+      ...{
+        catalog,
+        registry,
+        streams,
+        tables,
+        engine,
+        usage: new UsageRegistry(),
+        jobsMax: 64,
+        random: Math.random,
+      },
+      ...{ nowMs: Date.now, report, named: undefined },
+    })
+    const close = async () => {
+      await engine.close(5_000)
+      await jobs.close()
+      await storage.close()
+    }
+    return {
+      storage,
+      registry,
+      streams,
+      engine,
+      host,
+      jobs,
+      close,
+      namespaces: new Namespaces(registry, true),
+    }
+  }
+
+  let opened = await open()
+  await opened.streams.create(IN, {})
+  opened.jobs.start()
+  onTestFinished(async () => {
+    await opened.close()
+    await rm(folder, { recursive: true })
+  })
+  return {
+    ...{ folder, reported, space, servers },
+    now: () => opened,
+    async restart() {
+      await opened.close()
+      opened = await open()
+      opened.jobs.start()
+    },
+    async create(): Promise<string> {
+      const statement = 'INSERT INTO OUT SELECT * FROM IN'
+      const request = { statement, tableIds: [], name: undefined }
+      return (await opened.jobs.create(DEFAULT_NAMESPACE, request, undefined)).jid
+    },
+    view: (jid: string) => opened.jobs.get(DEFAULT_NAMESPACE, jid),
+    async post(...values: readonly number[]): Promise<void> {
+      const { streams } = opened
+      const events = values.map((a) =>
+        streams.append(streams.get(IN), { headers: [], body: Buffer.from(`{"a":${a}}`) }),
+      )
+      await Promise.all(events)
+    },
+    /** The values of `a` in OUT. */
+    async results(): Promise<number[]> {
+      if (!opened.streams.has(OUT)) return []
+      const all = { startMs: 0, endMs: Number.MAX_SAFE_INTEGER, limit: Number.MAX_SAFE_INTEGER }
+      const read = await opened.streams.read(OUT, all)
+      const values: number[] = []
+      for await (const { bytes, starts, ends, runs } of read?.blocks ?? []) {
+        for (const { begin, end } of runs) {
+          for (let i = begin; i < end; i++)
+            values.push(JSON.parse(Buffer.from(bytes.subarray(starts[i], ends[i])).toString()).a)
+        }
+      }
+      return values
+    },
+  }
+}
+
+async function never(): Promise<never> {
+  throw new Error('this planner has no types')
+}
+
+function planOf(tables: readonly PlannedTable[]): JobPlan {
+  const [from, to] = ['IN', 'OUT'].map((name) => tables.find((table) => table.name === name)!)
+  const column = { name: 'a', type: { kind: 'INT' } } as const
+  const sink = { tableId: to!.id, tableName: 'OUT', columns: [column], primaryKey: [] }
+  return {
+    ...{ signature: 's', lookups: [], fixed: [], vertices: [] },
+    sources: [
+      {
+        ...{ relation: 's0', tableId: from!.id, tableName: 'IN', decoded: [column], columns: [column] },
+        ...{ view: 'SELECT "a" FROM in_s0', watermark: undefined, changeKey: [] },
+      },
+    ],
+    inserts: [{ sink, way: 'arrival', select: 'SELECT __ord, "a" AS c0 FROM s0 WHERE "a" > 10' }],
+  }
+}
