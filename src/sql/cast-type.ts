@@ -3,7 +3,7 @@
  * drops have names of their own, which meaning-flink.ts replaces: `__char(n)`, `__varchar(n)`, `__timestamp(p)`,
  * `TIMESTAMP_LTZ(p)`.
  */
-import type { TokenCursor } from './token-cursor.ts'
+import type { StatementCursor } from './statement-cursor.ts'
 
 const SIMPLE: Readonly<Record<string, string>> = {
   BOOLEAN: 'BOOLEAN',
@@ -20,7 +20,7 @@ const SIMPLE: Readonly<Record<string, string>> = {
 const DEPTH_MAX = 100
 
 /** Reads a type; `nameOf` gives the name of a field of a row for DuckDB. */
-export function readCastType(cursor: TokenCursor, nameOf: (name: string) => string, depth = 0): string {
+export function readCastType(cursor: StatementCursor, nameOf: (name: string) => string, depth = 0): string {
   const token = cursor.next('a type')
   const name = token.kind === 'word' ? token.text.toUpperCase() : ''
   let type = depth < DEPTH_MAX ? readNamed(cursor, name, nameOf, depth) : undefined
@@ -34,7 +34,7 @@ export function readCastType(cursor: TokenCursor, nameOf: (name: string) => stri
 }
 
 function readNamed(
-  cursor: TokenCursor,
+  cursor: StatementCursor,
   name: string,
   nameOf: (name: string) => string,
   depth: number,
@@ -93,7 +93,7 @@ function readNamed(
   }
 }
 
-function readRow(cursor: TokenCursor, nameOf: (name: string) => string, depth: number): string {
+function readRow(cursor: StatementCursor, nameOf: (name: string) => string, depth: number): string {
   const close = cursor.skip('(') ? ')' : '>'
   if (close === '>') cursor.operator('<')
   const fields: string[] = []
@@ -107,7 +107,7 @@ function readRow(cursor: TokenCursor, nameOf: (name: string) => string, depth: n
   return `STRUCT(${fields.join(', ')})`
 }
 
-function readNumbers(cursor: TokenCursor): number[] {
+function readNumbers(cursor: StatementCursor): number[] {
   if (!cursor.skip('(')) return []
   const numbers: number[] = []
   do {

@@ -3,7 +3,7 @@
  * is a number of months, or of milliseconds.
  */
 import { SqlProblem } from './sql-problem.ts'
-import type { TokenCursor } from './token-cursor.ts'
+import type { StatementCursor } from './statement-cursor.ts'
 
 export type Interval = { readonly months: number } | { readonly ms: number }
 
@@ -36,7 +36,7 @@ const MS: Readonly<Record<string, number>> = {
 const SEPARATED = { YEAR: '', MONTH: '-', DAY: '', HOUR: ' ', MINUTE: ':', SECOND: ':' } as const
 
 /** Reads from the word INTERVAL on. */
-export function readInterval(cursor: TokenCursor): Interval {
+export function readInterval(cursor: StatementCursor): Interval {
   const first = cursor.next('INTERVAL')
   const isNegative = cursor.skip('-')
   const text = cursor.next("a text such as '10'")
@@ -56,7 +56,7 @@ export function readInterval(cursor: TokenCursor): Interval {
   return from === 'YEAR' || from === 'MONTH' || from === 'QUARTER' ? { months: amount } : { ms: amount }
 }
 
-function readUnit(cursor: TokenCursor): string {
+function readUnit(cursor: StatementCursor): string {
   const token = cursor.next('a unit such as SECOND')
   const unit = token.kind === 'word' ? SINGULAR[token.text.toUpperCase()] : undefined
   if (unit === undefined) {

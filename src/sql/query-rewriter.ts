@@ -17,7 +17,7 @@ import { BARE_FUNCTIONS, isKeyWordHere, TIME_UNITS } from './query-words.ts'
 import type { SourceMap } from './source-map.ts'
 import { MappedText } from './source-map.ts'
 import { ON_FLINK, SqlProblem } from './sql-problem.ts'
-import { shown, type TokenCursor } from './token-cursor.ts'
+import { type StatementCursor, shown } from './statement-cursor.ts'
 import { readWindowFunction, type WindowFunction } from './window-function.ts'
 
 /** `t FOR SYSTEM_TIME AS OF p` */
@@ -50,7 +50,7 @@ const LEGACY_WINDOWS: ReadonlySet<string> = new Set(['TUMBLE', 'HOP', 'SESSION',
 type Group = 'plain' | 'cast' | 'rounding' | 'map' | 'list' | 'units'
 
 export class QueryRewriter {
-  readonly #cursor: TokenCursor
+  readonly #cursor: StatementCursor
   readonly #out: MappedText
   readonly #windows: WindowFunction[] = []
   readonly #lookups: LookupReference[] = []
@@ -58,9 +58,10 @@ export class QueryRewriter {
   /** For each open MAP: whether the next comma separates a key from its value. */
   readonly #isKey: boolean[] = []
 
-  constructor(cursor: TokenCursor) {
+  /** `prefix` comes before the rewritten text. */
+  constructor(cursor: StatementCursor, prefix = '') {
     this.#cursor = cursor
-    this.#out = new MappedText(cursor.text)
+    this.#out = new MappedText(cursor.text, prefix)
   }
 
   rewrite(): RewrittenQuery {

@@ -5,7 +5,7 @@
 import { type FlinkToken, SQL_CHARACTERS_MAX, tokensOf } from './flink-tokens.ts'
 import { QueryRewriter, type RewrittenQuery } from './query-rewriter.ts'
 import { type Place, placeOf, SqlProblem } from './sql-problem.ts'
-import { TokenCursor } from './token-cursor.ts'
+import { StatementCursor } from './statement-cursor.ts'
 
 export interface NamedPlace {
   readonly name: string
@@ -28,7 +28,7 @@ export function rewriteStatement(statement: string): readonly RewrittenInsert[] 
       `the statement has ${statement.length} characters; at most ${SQL_CHARACTERS_MAX} are possible`,
     )
   }
-  const cursor = new TokenCursor(statement, tokensOf(statement))
+  const cursor = new StatementCursor(statement, tokensOf(statement))
   const inserts = cursor.isWord('EXECUTE') ? readSet(cursor) : [readInsert(cursor)]
   const rest = cursor.peek()
   if (rest !== undefined)
@@ -36,7 +36,7 @@ export function rewriteStatement(statement: string): readonly RewrittenInsert[] 
   return inserts
 }
 
-function readSet(cursor: TokenCursor): RewrittenInsert[] {
+function readSet(cursor: StatementCursor): RewrittenInsert[] {
   const first = cursor.next('EXECUTE')
   cursor.word('STATEMENT')
   cursor.word('SET')
@@ -52,7 +52,7 @@ function readSet(cursor: TokenCursor): RewrittenInsert[] {
   return inserts
 }
 
-function readInsert(cursor: TokenCursor): RewrittenInsert {
+function readInsert(cursor: StatementCursor): RewrittenInsert {
   const first = cursor.peek()
   if (first === undefined) throw new SqlProblem('a job needs INSERT INTO')
   if (!cursor.isWords('INSERT', 'INTO')) throw cursor.problem('a job needs INSERT INTO', first)
@@ -64,19 +64,19 @@ function readInsert(cursor: TokenCursor): RewrittenInsert {
   const columns = startsColumns(cursor) ? readColumns(cursor) : undefined
   const end = queryEnd(cursor)
   if (end === cursor.at) throw cursor.unexpected('a query')
-  const query = new QueryRewriter(new TokenCursor(cursor.text, cursor.tokens, cursor.at, end)).rewrite()
+  const query = new QueryRewriter(new StatementCursor(cursor.text, cursor.tokens, cursor.at, end)).rewrite()
   cursor.at = end
   cursor.skip(';')
   return { sink, columns, query }
 }
 
 /** `(a, b) SELECT …` is a list of columns, `(SELECT …)` and `((SELECT …) …)` are not. */
-function startsColumns(cursor: TokenCursor): boolean {
+function startsColumns(cursor: StatementCursor): boolean {
   if (!cursor.is('(')) return false
   return !['SELECT', 'WITH', 'VALUES', 'TABLE'].some((word) => cursor.isWord(word, 1)) && !cursor.is('(', 1)
 }
 
-function readColumns(cursor: TokenCursor): NamedPlace[] {
+function readColumns(cursor: StatementCursor): NamedPlace[] {
   cursor.operator('(')
   const columns: NamedPlace[] = []
   do columns.push(readName(cursor, 'the name of a column'))
@@ -85,7 +85,7 @@ function readColumns(cursor: TokenCursor): NamedPlace[] {
   return columns
 }
 
-function readName(cursor: TokenCursor, wanted: string): NamedPlace {
+function readName(cursor: StatementCursor, wanted: string): NamedPlace {
   const token: FlinkToken = cursor.next(wanted)
   if (token.kind === 'word' || token.kind === 'quoted-name') {
     return { name: token.value, place: placeOf(cursor.text, token.start, token.end) }
@@ -94,7 +94,7 @@ function readName(cursor: TokenCursor, wanted: string): NamedPlace {
   throw cursor.unexpected(wanted)
 }
 
-function queryEnd(cursor: TokenCursor): number {
+function queryEnd(cursor: StatementCursor): number {
   for (let ahead = 0; ; ahead++) {
     if (cursor.peek(ahead) === undefined || cursor.is(';', ahead)) return cursor.at + ahead
   }

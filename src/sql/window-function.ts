@@ -2,7 +2,7 @@
 import type { FlinkToken } from './flink-tokens.ts'
 import { fixedMs, readInterval } from './interval-literal.ts'
 import { ON_FLINK, SqlProblem } from './sql-problem.ts'
-import { shown, type TokenCursor } from './token-cursor.ts'
+import { type StatementCursor, shown } from './statement-cursor.ts'
 
 export type WindowKind = 'TUMBLE' | 'HOP' | 'CUMULATE'
 
@@ -30,7 +30,7 @@ export function isWindowKind(word: string): word is WindowKind {
 }
 
 /** Reads from the word TABLE on, to the parenthesis that closes it. */
-export function readWindowFunction(cursor: TokenCursor): WindowFunction {
+export function readWindowFunction(cursor: StatementCursor): WindowFunction {
   cursor.word('TABLE')
   cursor.operator('(')
   const token = cursor.next('TUMBLE, HOP or CUMULATE')
@@ -51,7 +51,7 @@ export function readWindowFunction(cursor: TokenCursor): WindowFunction {
 }
 
 function checked(
-  cursor: TokenCursor,
+  cursor: StatementCursor,
   kind: WindowKind,
   token: FlinkToken,
   { table, timeColumn, intervals }: ArgumentReader,
@@ -87,11 +87,11 @@ class ArgumentReader {
   table: FlinkToken | undefined
   timeColumn: FlinkToken | undefined
   readonly intervals = new Map<string, number>()
-  readonly #cursor: TokenCursor
+  readonly #cursor: StatementCursor
   readonly #names: readonly string[]
   readonly #function: FlinkToken
 
-  constructor(cursor: TokenCursor, names: readonly string[], token: FlinkToken) {
+  constructor(cursor: StatementCursor, names: readonly string[], token: FlinkToken) {
     this.#cursor = cursor
     this.#names = names
     this.#function = token

@@ -2,7 +2,7 @@
 import { type FlinkToken, isKeyWord, isOperator } from './flink-tokens.ts'
 import { placeOf, SqlProblem } from './sql-problem.ts'
 
-export class TokenCursor {
+export class StatementCursor {
   readonly text: string
   readonly tokens: readonly FlinkToken[]
   /** Index of the next token. */
