@@ -42,8 +42,11 @@ export interface JobListener {
 }
 
 export interface JobEngine extends ExpressionTyper {
-  /** Rejects with SqlProblem for a statement that this engine refuses. Tables are those that the statement may name. */
-  validate(statement: string, tables: readonly Table[]): Promise<JobOutline>
+  /**
+   * Rejects with SqlProblem for a statement that this engine refuses. Tables are those that the statement may name; `otherNames`
+   * are names of tables that exist besides.
+   */
+  validate(statement: string, tables: readonly Table[], otherNames?: readonly string[]): Promise<JobOutline>
   /** Starts a job, or goes on with it from its state. Resolves when the engine has taken it over. */
   submit(run: JobRun, listener: JobListener): Promise<void>
   /** Ends a job at the end of its running step, at most 30 s later. Resolves when nothing of it runs any more. */

@@ -298,8 +298,13 @@ export class Jobs implements JobService, RemovalHook {
     const { tables, engine } = this.#parts
     const { statement, tableIds } = request
     if (tableIds.length === 0) return engine.validate(statement, tables.list(namespace))
-    const listed = [...new Set(tableIds)].map((id) => tables.get(namespace, id))
-    return engine.validate(statement, listed)
+    const listed = new Set([...new Set(tableIds)].map((id) => tables.get(namespace, id)))
+    const others = tables.list(namespace).filter((table) => !listed.has(table))
+    return engine.validate(
+      statement,
+      [...listed],
+      others.map(({ name }) => name),
+    )
   }
 
   #tablesOf(

@@ -14,7 +14,8 @@ export class FixedTables implements TableService {
     const number = this.#tables.length + 1
     const table: Table = {
       ...{ id: `00000000-0000-0000-0000-${String(number).padStart(12, '0')}`, namespace, name, number },
-      ...{ integrationId: 'streams', schemaSql: 'a INT', createdMs: 0 },
+      ...{ integrationId: 'streams', schemaSql: 'a INT', definitionSql: 'a INT', createdMs: 0 },
+      ...{ likeOptions: undefined, partitionedBy: undefined },
       schema: {
         columns: [{ kind: 'physical', name: 'a', type: { kind: 'INT' } as never, nullable: true }],
         primaryKey: [],

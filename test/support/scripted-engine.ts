@@ -27,12 +27,17 @@ export class ScriptedEngine implements JobEngine {
   /** Jobs report 'running' when they are submitted. */
   runsAtOnce = true
 
-  async validate(statement: string, tables: readonly Table[]): Promise<JobOutline> {
+  async validate(
+    statement: string,
+    tables: readonly Table[],
+    otherNames: readonly string[] = [],
+  ): Promise<JobOutline> {
     const [, to, from] = STATEMENT.exec(statement) ?? []
     if (to === undefined) throw new SqlProblem('a job needs INSERT INTO')
     const idOf = (name: string | undefined) => {
       const table = tables.find((one) => one.name === name)
-      if (table === undefined) throw new SqlProblem(`table ${name} does not exist`)
+      const reason = otherNames.includes(name ?? '') ? 'is not in table_ids' : 'does not exist'
+      if (table === undefined) throw new SqlProblem(`table ${name} ${reason}`)
       return table.id
     }
     return { reads: [idOf(from)], writes: [idOf(to)], vertices: [], signature: 's', warnings: [] }

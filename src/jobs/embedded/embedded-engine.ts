@@ -20,6 +20,7 @@ export interface StatementPlanner {
   plan(
     statement: string,
     tables: readonly PlannedTable[],
+    otherNames?: readonly string[],
   ): Promise<JobPlan & { readonly warnings?: readonly string[] }>
   close(): Promise<void>
 }
@@ -61,8 +62,12 @@ export class EmbeddedEngine implements JobEngine {
     return this.#parts.planner.typesOf(schemaSql, schema)
   }
 
-  async validate(statement: string, tables: readonly Table[]): Promise<JobOutline> {
-    const plan = await this.#parts.planner.plan(statement, tables.map(plannedTable))
+  async validate(
+    statement: string,
+    tables: readonly Table[],
+    otherNames: readonly string[] = [],
+  ): Promise<JobOutline> {
+    const plan = await this.#parts.planner.plan(statement, tables.map(plannedTable), otherNames)
     const { sources, lookups, fixed, inserts, vertices, signature, warnings = [] } = plan
     const reads = [...sources, ...lookups, ...fixed].map(({ tableId }) => tableId)
     const writes = inserts.map(({ sink }) => sink.tableId)
@@ -151,7 +156,7 @@ export class EmbeddedEngine implements JobEngine {
 }
 
 function plannedTable(table: Table): PlannedTable {
-  const { id, name, schemaSql, connector } = table
+  const { id, name, definitionSql: schemaSql, connector } = table
   const valueFormat = 'valueFormat' in connector ? connector.valueFormat : undefined
   return { id, name, schemaSql, connectorKind: connector.kind, valueFormat, identity: identityOf(table) }
 }
