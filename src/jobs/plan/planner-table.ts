@@ -1,7 +1,6 @@
-/** A table as the planner receives it: with its columns and what its connector can do. It is JSON. */
+/** A table as planning uses it: with its columns and what its connector can do. */
 import type { TypedColumn } from '../../sql/data-types.ts'
 import type { TableSchema } from '../../sql/table-schema.ts'
-import type { Table } from '../../tables/table.ts'
 import type { PlannedTable } from './job-plan.ts'
 
 export interface PlannerTable extends PlannedTable {
@@ -10,27 +9,11 @@ export interface PlannerTable extends PlannedTable {
   readonly columns: readonly TypedColumn[]
 }
 
-export function plannerTable(table: Table): PlannerTable {
-  const { id, name, schemaSql, schema, columns, connector, integrationId } = table
-  const target =
-    connector.kind === 'jdbc' ? connector.tableName : 'topic' in connector ? connector.topic : connector.kind
-  return {
-    id,
-    name,
-    schemaSql,
-    schema,
-    columns,
-    connectorKind: connector.kind,
-    valueFormat: 'valueFormat' in connector ? connector.valueFormat : undefined,
-    identity: `${integrationId}/${connector.kind}/${target}`,
-  }
-}
-
 /** How a query may use the table. */
 export function relationKind({
   connectorKind,
   valueFormat,
-}: PlannerTable): 'append' | 'changing' | 'fixed' | 'none' {
+}: PlannedTable): 'append' | 'changing' | 'fixed' | 'none' {
   switch (connectorKind) {
     case 'topic':
       return valueFormat === 'debezium-json' ? 'changing' : 'append'

@@ -8,18 +8,22 @@ import { onlyRow } from '../../duckdb/only-row.ts'
 import { sqlErrorOf } from '../../duckdb/sql-error.ts'
 import type { DataType, TypedColumn } from '../../sql/data-types.ts'
 import { withDecodedNames } from '../../sql/encoded-name.ts'
+import { SQL_CHARACTERS_MAX, tokensOf } from '../../sql/flink-tokens.ts'
 import { type FlinkQuery, withFlinkMeaning } from '../../sql/meaning-flink.ts'
-import type { TableSchema } from '../../sql/table-schema.ts'
+import { SqlProblem } from '../../sql/sql-problem.ts'
+import { parseTableSchema, type TableSchema } from '../../sql/table-schema.ts'
 import { type Node, parseTree, printTree } from '../../sql/tree.ts'
+import type { PlannedTable } from './job-plan.ts'
 import { createTable, EngineProblem, type PlanEngine } from './plan-engine.ts'
-import { type PlannedStatement, planStatement } from './plan-statement.ts'
+import { planStatement } from './plan-statement.ts'
+import type { PlannedJob, StatementPlanning } from './planner-protocol.ts'
 import type { PlannerTable } from './planner-table.ts'
 import { typesOfSchema } from './schema-types.ts'
 
 /** Nothing is read or sorted here. */
 const MEMORY_BYTES = 64 * 1024 * 1024
 
-export class Planner {
+export class Planner implements StatementPlanning {
   readonly #instance: DuckDBInstance
   readonly #own: DuckDBConnection
 
@@ -34,17 +38,20 @@ export class Planner {
     return new Planner(instance, connection)
   }
 
-  /** Rejects with SqlProblem. `otherNames` are tables that exist but may not be named. */
-  plan(
+  /** Rejects with SqlProblem, whose place is in the statement. */
+  async plan(
     statement: string,
-    tables: readonly PlannerTable[],
-    otherNames: readonly string[],
-  ): Promise<PlannedStatement> {
-    const catalog = {
-      tables: new Map(tables.map((table) => [table.name, table])),
-      otherNames: new Set(otherNames),
+    tables: readonly PlannedTable[],
+    otherNames: readonly string[] = [],
+  ): Promise<PlannedJob> {
+    const named = namesIn(statement)
+    const known = new Map<string, PlannerTable>()
+    for (const table of tables) {
+      if (named.has(table.name)) known.set(table.name, await this.#typed(table))
     }
-    return this.#with((engine) => planStatement(engine, statement, catalog))
+    const catalog = { tables: known, otherNames: new Set(otherNames) }
+    const { plan, warnings } = await this.#with((engine) => planStatement(engine, statement, catalog))
+    return { ...plan, warnings }
   }
 
   /** Rejects with SqlProblem, whose place is in the schema. */
@@ -57,6 +64,17 @@ export class Planner {
     this.#instance.closeSync()
   }
 
+  /** The schema of a table was checked when the table was created. */
+  async #typed(table: PlannedTable): Promise<PlannerTable> {
+    try {
+      const schema = parseTableSchema(table.schemaSql)
+      return { ...table, schema, columns: await this.typesOf(table.schemaSql, schema) }
+    } catch (error) {
+      if (!(error instanceof SqlProblem)) throw error
+      throw new SqlProblem(`table ${table.name}: ${error.message}`, undefined, { cause: error })
+    }
+  }
+
   async #with<T>(work: (engine: PlanEngine) => Promise<T>): Promise<T> {
     const connection = await this.#instance.connect()
     try {
@@ -65,6 +83,12 @@ export class Planner {
       connection.closeSync()
     }
   }
+}
+
+/** Every name that the statement could mean. */
+function namesIn(statement: string): ReadonlySet<string> {
+  if (statement.length > SQL_CHARACTERS_MAX) return new Set() // refused later
+  return new Set(tokensOf(statement).map(({ value }) => value))
 }
 
 interface ParserError {
@@ -108,11 +132,9 @@ class ConnectionEngine implements PlanEngine {
       .replaceAll('proctime()', "date_trunc('milliseconds', now())")
       .replaceAll(/to_timestamp_ltz\(([\w.]+), 3\)/g, 'make_timestamptz($1 * 1000)')
     query = await this.parse(text)
-    const reader = await this.#connection
-      .runAndReadAll(`DESCRIBE ${text}`)
-      .catch((error: unknown) => {
-        throw engineProblem(error)
-      })
+    const reader = await this.#connection.runAndReadAll(`DESCRIBE ${text}`).catch((error: unknown) => {
+      throw engineProblem(error)
+    })
     return {
       tree: query,
       columns: reader

@@ -1,54 +1,39 @@
 /** Plans statements over tables that are declared in short form, and runs plans on a bare DuckDB. */
 import duckdb, { type DuckDBConnection } from '@duckdb/node-api'
-import type { JobPlan, WindowPlan } from '../../../src/jobs/plan/job-plan.ts'
-import type { PlannedStatement } from '../../../src/jobs/plan/plan-statement.ts'
+import type { JobPlan, PlannedTable, WindowPlan } from '../../../src/jobs/plan/job-plan.ts'
 import { Planner } from '../../../src/jobs/plan/planner.ts'
-import type { PlannerTable } from '../../../src/jobs/plan/planner-table.ts'
 import { type DataType, duckdbType } from '../../../src/sql/data-types.ts'
-import { parseTableSchema } from '../../../src/sql/table-schema.ts'
 
-type ConnectorKind = PlannerTable['connectorKind']
+type ConnectorKind = PlannedTable['connectorKind']
 
 /** `[schema]`, `[schema, 'jdbc']`, `[schema, 'topic', 'debezium-json']` */
 export type TableDeclaration = readonly [schemaSql: string, kind?: ConnectorKind, valueFormat?: string]
 
-export async function declared(
-  planner: Planner,
-  tables: Readonly<Record<string, TableDeclaration>>,
-): Promise<PlannerTable[]> {
-  const made: PlannerTable[] = []
-  for (const [name, [schemaSql, connectorKind = 'topic', valueFormat = 'json']] of Object.entries(tables)) {
-    const schema = parseTableSchema(schemaSql)
-    const columns = await planner.typesOf(schemaSql, schema)
-    made.push({
-      id: `id-of-${name}`,
-      name,
-      schemaSql,
-      schema,
-      columns,
-      connectorKind,
-      valueFormat: connectorKind.endsWith('topic') ? valueFormat : undefined,
-      identity: `integration/${connectorKind}/${name}`,
-    })
-  }
-  return made
+export function declared(tables: Readonly<Record<string, TableDeclaration>>): PlannedTable[] {
+  return Object.entries(tables).map(([name, [schemaSql, connectorKind = 'topic', valueFormat = 'json']]) => ({
+    id: `id-of-${name}`,
+    name,
+    schemaSql,
+    connectorKind,
+    valueFormat: connectorKind.endsWith('topic') ? valueFormat : undefined,
+    identity: `integration/${connectorKind}/${name}`,
+  }))
 }
 
 export class TestPlanner {
   readonly planner: Planner
-  readonly tables: readonly PlannerTable[]
+  readonly tables: readonly PlannedTable[]
 
-  private constructor(planner: Planner, tables: readonly PlannerTable[]) {
+  private constructor(planner: Planner, tables: readonly PlannedTable[]) {
     this.planner = planner
     this.tables = tables
   }
 
   static async open(tables: Readonly<Record<string, TableDeclaration>>): Promise<TestPlanner> {
-    const planner = await Planner.open(duckdb)
-    return new TestPlanner(planner, await declared(planner, tables))
+    return new TestPlanner(await Planner.open(duckdb), declared(tables))
   }
 
-  plan(statement: string, otherNames: readonly string[] = []): Promise<PlannedStatement> {
+  plan(statement: string, otherNames: readonly string[] = []): Promise<JobPlan> {
     return this.planner.plan(statement, this.tables, otherNames)
   }
 
@@ -61,7 +46,7 @@ export class TestPlanner {
 export type Rows = Readonly<Record<string, readonly string[]>>
 
 /** Runs the first insert of a plan over rows of its tables, by name; all windows close. The rows without __ord and __end. */
-export async function run({ plan }: PlannedStatement, rows: Rows): Promise<unknown[][]> {
+export async function run(plan: JobPlan, rows: Rows): Promise<unknown[][]> {
   const instance = await duckdb.DuckDBInstance.create(':memory:', { threads: '1' })
   const connection = await instance.connect()
   try {
