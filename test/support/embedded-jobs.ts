@@ -6,9 +6,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import { EmbeddedEngine } from '../../src/jobs/embedded/embedded-engine.ts'
+import { EmbeddedEngine, type StatementPlanner } from '../../src/jobs/embedded/embedded-engine.ts'
 import { JobHost } from '../../src/jobs/embedded/job-host.ts'
 import type { JobWorkerCode } from '../../src/jobs/embedded/job-process.ts'
+import { PlannerClient } from '../../src/jobs/embedded/planner-client.ts'
 import { SinkWrites } from '../../src/jobs/embedded/sink-writes.ts'
 import { StateFolders } from '../../src/jobs/embedded/state-folders.ts'
 import { Jobs } from '../../src/jobs/jobs.ts'
@@ -30,14 +31,16 @@ export const OUT = { namespace: DEFAULT_NAMESPACE, stream: parseStreamName('out'
 const MIB = 1024 * 1024
 
 export interface EmbeddedOptions {
+  /** Tables by name with their schemas: statements are planned by the planner then. */
+  readonly tables?: Readonly<Record<string, string>>
   readonly worker?: JobWorkerOptions
 }
 
-export async function embeddedJobs({ worker = {} }: EmbeddedOptions = {}) {
+export async function embeddedJobs({ worker = {}, tables: schemas }: EmbeddedOptions = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'millrace-jobs-'))
   const reported: unknown[] = []
   const tables = new FixedTables()
-  for (const name of ['IN', 'OUT']) tables.add(DEFAULT_NAMESPACE, name)
+  if (schemas === undefined) for (const name of ['IN', 'OUT']) tables.add(DEFAULT_NAMESPACE, name)
   const space = { low: false, refusal: () => new ServiceError('disk_low', 'the disk is nearly full') }
   const servers: JobWorkerServer[] = []
   const code: JobWorkerCode = {
@@ -69,11 +72,7 @@ export async function embeddedJobs({ worker = {} }: EmbeddedOptions = {}) {
       sinks: new SinkWrites({ catalog, writes, eventBytesMax: 16 * MIB }),
       refusal: (...args) => jobs.refusal(...args),
     })
-    const planner = {
-      plan: async (_: string, named: readonly PlannedTable[]) => planOf(named),
-      typesOf: never,
-      async close() {},
-    }
+    const planner = schemas === undefined ? PLANNER_BY_HAND : new PlannerClient({ report })
     const engine = new EmbeddedEngine({ planner, host, folders, space, stateBytesMax: 64 * MIB })
     const jobs: Jobs = await Jobs.load({
       ...{
@@ -107,6 +106,8 @@ export async function embeddedJobs({ worker = {} }: EmbeddedOptions = {}) {
 
   let opened = await open()
   await opened.streams.create(IN, {})
+  for (const [name, schemaSql] of Object.entries(schemas ?? {}))
+    await tables.define(DEFAULT_NAMESPACE, name, schemaSql, opened.engine)
   opened.jobs.start()
   onTestFinished(async () => {
     await opened.close()
@@ -120,29 +121,31 @@ export async function embeddedJobs({ worker = {} }: EmbeddedOptions = {}) {
       opened = await open()
       opened.jobs.start()
     },
-    async create(): Promise<string> {
-      const statement = 'INSERT INTO OUT SELECT * FROM IN'
+    async create(statement = 'INSERT INTO OUT SELECT * FROM IN'): Promise<string> {
       const request = { statement, tableIds: [], name: undefined }
       return (await opened.jobs.create(DEFAULT_NAMESPACE, request, undefined)).jid
     },
     view: (jid: string) => opened.jobs.get(DEFAULT_NAMESPACE, jid),
     async post(...values: readonly number[]): Promise<void> {
+      await Promise.all(values.map((a) => this.postJson({ a })))
+    },
+    async postJson(value: unknown): Promise<void> {
       const { streams } = opened
-      const events = values.map((a) =>
-        streams.append(streams.get(IN), { headers: [], body: Buffer.from(`{"a":${a}}`) }),
-      )
-      await Promise.all(events)
+      await streams.append(streams.get(IN), { headers: [], body: Buffer.from(JSON.stringify(value)) })
     },
     /** The values of `a` in OUT. */
     async results(): Promise<number[]> {
+      return (await this.resultsJson()).map((row) => (row as { a: number }).a)
+    },
+    async resultsJson(): Promise<unknown[]> {
       if (!opened.streams.has(OUT)) return []
       const all = { startMs: 0, endMs: Number.MAX_SAFE_INTEGER, limit: Number.MAX_SAFE_INTEGER }
       const read = await opened.streams.read(OUT, all)
-      const values: number[] = []
+      const values: unknown[] = []
       for await (const { bytes, starts, ends, runs } of read?.blocks ?? []) {
         for (const { begin, end } of runs) {
           for (let i = begin; i < end; i++)
-            values.push(JSON.parse(Buffer.from(bytes.subarray(starts[i], ends[i])).toString()).a)
+            values.push(JSON.parse(Buffer.from(bytes.subarray(starts[i], ends[i])).toString()))
         }
       }
       return values
@@ -152,6 +155,12 @@ export async function embeddedJobs({ worker = {} }: EmbeddedOptions = {}) {
 
 async function never(): Promise<never> {
   throw new Error('this planner has no types')
+}
+
+const PLANNER_BY_HAND: StatementPlanner = {
+  plan: async (_, tables) => planOf(tables),
+  typesOf: never,
+  async close() {},
 }
 
 function planOf(tables: readonly PlannedTable[]): JobPlan {

@@ -1,7 +1,8 @@
 /** Tables over streams of the same name in lower case, for tests of jobs that are not about tables. */
 import { ServiceError } from '../../src/service-error.ts'
+import { parseTableSchema } from '../../src/sql/table-schema.ts'
 import type { NamespaceName } from '../../src/streams/names.ts'
-import type { Integration, Table } from '../../src/tables/table.ts'
+import type { ExpressionTyper, Integration, Table } from '../../src/tables/table.ts'
 import type { TableService } from '../../src/tables/table-service.ts'
 
 type UsersOf = Parameters<TableService['onUseOf']>[0]
@@ -9,6 +10,20 @@ type UsersOf = Parameters<TableService['onUseOf']>[0]
 export class FixedTables implements TableService {
   readonly #tables: Table[] = []
   usersOf: UsersOf = () => []
+
+  /** Reads and writes the stream of the same name in lower case. */
+  async define(
+    namespace: NamespaceName,
+    name: string,
+    schemaSql: string,
+    typer: ExpressionTyper,
+  ): Promise<Table> {
+    const schema = parseTableSchema(schemaSql)
+    const columns = await typer.typesOf(schemaSql, schema)
+    const table = { ...this.add(namespace, name), schemaSql, definitionSql: schemaSql, schema, columns }
+    this.#tables.splice(-1, 1, table)
+    return table
+  }
 
   add(namespace: NamespaceName, name: string): Table {
     const number = this.#tables.length + 1
