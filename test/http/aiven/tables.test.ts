@@ -208,6 +208,12 @@ const refused: readonly {
   { members: { integration_id: undefined }, status: 400, text: `there is no integration_id; ${WANTED}` },
   { members: { schema_sql: undefined }, status: 400, text: `there is no schema_sql; ${WANTED}` },
   { members: { kafka_tpic: 'x' }, status: 400, text: "unknown field 'kafka_tpic'" },
+  {
+    members: { kafka_topic: undefined, kafka: { topik: 'x', topic: 'x' } },
+    status: 400,
+    text: "unknown field 'kafka.topik'",
+  },
+  { members: { kafka_topic: 5 }, status: 400, text: 'kafka_topic is a number; use a text' },
   { members: { name: 7 }, status: 400, text: 'name is a number; use a text' },
   { members: { integration_id: NO_ID }, status: 404, text: `Integration ${NO_ID} does not exist` },
   { members: { integration_id: 'x' }, status: 404, text: 'Integration x does not exist' },
