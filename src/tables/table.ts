@@ -73,9 +73,6 @@ export interface Table {
   /** Types of all columns in the order of the schema, computed ones included. */
   readonly columns: readonly TypedColumn[]
   readonly connector: Connector
-  /** As the client sent them. */
-  readonly likeOptions?: string | undefined
-  readonly partitionedBy?: string | undefined
   readonly createdMs: number
   /** Order of creation within the store. */
   readonly number: number
