@@ -22,7 +22,12 @@ export function tableRoutes(tables: TableService, namespaces: Namespaces, option
   async function invalid(namespace: NamespaceName, given: TableToValidate): Promise<Invalid | undefined> {
     if ('problem' in given) return { message: given.problem, place: undefined }
     return problemFound(() =>
-      ofSchema(async () => tables.validate(namespace, requestOf(namespace, given.table))),
+      ofSchema(async () => {
+        const request = requestOf(namespace, given.table)
+        await tables.validate(namespace, request)
+        if (tables.find(namespace, request.name) === undefined) return
+        throw new ServiceError('table_exists', `Table ${request.name} already exists`)
+      }),
     )
   }
 

@@ -292,7 +292,12 @@ describe('refused', () => {
     const app = await testApp()
     await createTable(app)
     const body = jsonBody(await bodyOf(app, {}))
-    expect(seen(await app.post(`${FLINK}/table`, body))).toEqual(refusal(409, 'Table KAlert already exists'))
+    const message = 'Table KAlert already exists'
+    expect(seen(await app.post(`${FLINK}/table`, body))).toEqual(refusal(409, message))
+    const { table_validate_error } = (await app.post(`${FLINK}/table/validate`, body)).json() as {
+      table_validate_error: object
+    }
+    expect(table_validate_error).toMatchObject({ message, name: 'KAlert' })
   })
 
   test.each(['', 'x'.repeat(257), 'a`b', 'a\nb'])('the name %j', async (name) => {
