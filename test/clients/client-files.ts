@@ -1,5 +1,5 @@
 /**
- * The real clients of CDAP, fetched by Maven and pip into `node_modules/.cache/millrace-clients`, and what they need of the
+ * The real clients of CDAP and of Aiven, fetched by Maven and pip into `node_modules/.cache/millrace-clients`, and what they need of the
  * machine. What is missing is a reason to skip, never a failure: these tests run where Java, Maven and Python are.
  */
 import { spawnSync } from 'node:child_process'
@@ -34,12 +34,21 @@ export function clientJars(pom: 'cdap' | 'ingest', version?: string): Fetched {
 }
 
 export function pythonPackages(packages: readonly string[]): Fetched {
+  return pythonFolder('python', ['--no-deps', ...packages])
+}
+
+/** A program with all that it needs, in a folder of its own. */
+export function pythonProgram(name: string, version: string): Fetched {
+  return pythonFolder(`${name}-${version}`, [`${name}==${version}`])
+}
+
+function pythonFolder(name: string, packages: readonly string[]): Fetched {
   const missing = missingTool(['python3'])
   if (missing !== undefined) return { missing }
   const noPip = spawnSync('python3', ['-m', 'pip', '--version']).status !== 0
   if (noPip) return { missing: 'pip of python3 is not installed' }
-  return fetchOnce('python', (folder) =>
-    spawnSync('python3', ['-m', 'pip', 'install', '-q', '--no-deps', '--target', folder, ...packages], {
+  return fetchOnce(name, (folder) =>
+    spawnSync('python3', ['-m', 'pip', 'install', '-q', '--target', folder, ...packages], {
       encoding: 'utf8',
       timeout: FETCH_MS,
     }),

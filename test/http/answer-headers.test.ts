@@ -107,7 +107,7 @@ describe('with --cors-origin', () => {
     expect(corsOf(answer.headers)).toEqual({
       'access-control-allow-origin': PAGE,
       'access-control-expose-headers': EXPOSED,
-      'access-control-allow-methods': 'GET, HEAD, POST, PUT, DELETE',
+      'access-control-allow-methods': 'GET, HEAD, POST, PUT, PATCH, DELETE',
       'access-control-allow-headers': asked,
       'access-control-max-age': '600',
       vary: 'Origin',

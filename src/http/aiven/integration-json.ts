@@ -27,6 +27,6 @@ export function integrationOf(integration: Integration, { active, state, reason 
     active,
     description: '',
     integration_status: { ...(state !== undefined && { state }), ...(reason !== undefined && { reason }) },
-    user_config: shownConfig(integration),
+    user_config: shownConfig(integration.userConfig),
   }
 }

@@ -5,6 +5,7 @@
 import type { Client } from '../../auth/tokens.ts'
 import { ServiceError } from '../../service-error.ts'
 import type { Namespaces } from '../../streams/namespaces.ts'
+import { integrationNotFound } from '../../tables/integrations.ts'
 import type { Integration } from '../../tables/table.ts'
 import type { TableService } from '../../tables/table-service.ts'
 import type { AppOptions } from '../api.ts'
@@ -25,7 +26,7 @@ export function integrationRoutes(tables: TableService, namespaces: Namespaces, 
     const id = c.req.param('integration') ?? ''
     const integration = tables.integration(id)
     const { namespace } = integration
-    if (c.get('client')?.grants.includePartOf(namespace) === false) throw notFound(id)
+    if (c.get('client')?.grants.includePartOf(namespace) === false) throw integrationNotFound(id)
     c.set('subject', { namespace, id })
     return integration
   }
@@ -82,8 +83,4 @@ export function integrationRoutes(tables: TableService, namespaces: Namespaces, 
 function assertJobs(client: Client | null | undefined, namespace: string): void {
   if (client && !client.grants.allowJobs(namespace))
     throw new ServiceError('no_grant', `token '${client.name}' has no jobs grant for this namespace`)
-}
-
-function notFound(id: string): ServiceError {
-  return new ServiceError('integration_not_found', `Integration ${id} does not exist`)
 }

@@ -4,15 +4,16 @@
  *   flat     {"name","integration_id","schema_sql","kafka_topic" | "jdbc_table" | "opensearch_index","kafka_…"}
  *   nested   {"name","integration_id","schema_sql","kafka" | "upsert_kafka" | "upsert-kafka" | "jdbc" | "opensearch":{…}}
  *
- * Reading checks names and JSON types of members, and that there is one connector. Values are checked by the tables service. A
- * problem of the connector is part of the result, because an unknown integration is reported before it.
+ * Reading checks names and JSON types of members, and that there is one connector. The tables service checks all values, and the
+ * members of the nested form. A problem of the connector is part of the result, because an unknown integration is reported before it.
  */
 
 import { ServiceError } from '../../service-error.ts'
 import type { ConnectorRequest, TableRequest } from '../../tables/table-service.ts'
-import type { LenientJson, LenientObject } from '../messages/lenient-json.ts'
+import type { LenientObject } from '../messages/lenient-json.ts'
 import {
   objectOf,
+  plainJson,
   plainObject,
   readMembers,
   refused,
@@ -24,32 +25,17 @@ import {
 } from './body-members.ts'
 
 type Kind = ConnectorRequest['kind']
-type MemberType = 'text' | 'texts' | 'any'
 
-const TOPIC = {
-  topic: 'text',
-  scan_startup_mode: 'text',
-  value_format: 'text',
-  key_format: 'text',
-  key_fields: 'texts',
-  value_fields_include: 'text',
-} as const satisfies Record<string, MemberType>
-
-/** Members of the connectors, and their types. `lookup_cache_…` and the last three kinds are not in Aiven's API. */
-const OPTIONS: Readonly<Record<Kind, Readonly<Record<string, MemberType>>>> = {
-  kafka: TOPIC,
-  upsert_kafka: TOPIC,
-  jdbc: { table_name: 'text', lookup_cache_ttl_ms: 'any', lookup_cache_rows_max: 'any' },
-  opensearch: { index: 'text' },
-  datagen: { rows_per_second: 'any', number_of_rows: 'any', fields: 'any' },
-  print: {},
-  blackhole: {},
-}
-
-/** Names of connectors in bodies. */
+/** Names of connectors in bodies. The last three are not in Aiven's API. */
 const NESTED: ReadonlyMap<string, Kind> = new Map([
-  ...Object.keys(OPTIONS).map((kind) => [kind, kind as Kind] as const),
+  ['kafka', 'kafka'],
+  ['upsert_kafka', 'upsert_kafka'],
   ['upsert-kafka', 'upsert_kafka'],
+  ['jdbc', 'jdbc'],
+  ['opensearch', 'opensearch'],
+  ['datagen', 'datagen'],
+  ['print', 'print'],
+  ['blackhole', 'blackhole'],
 ])
 
 /** Members of the flat form that name a connector, and its option for the value. */
@@ -111,7 +97,7 @@ function readTable(members: LenientObject): GivenTable {
     schemaSql: requiredSql(members, 'schema_sql', WANTED),
     connector: connectorOrProblem(members),
     likeOptions: textOf(members, 'like_options'),
-    partitionedBy: textOf(members, 'partitioned_by'),
+    partitionedBy: members.has('partitioned_by') ? plainJson(members.get('partitioned_by')!) : undefined,
   }
 }
 
@@ -138,7 +124,7 @@ function readConnector(members: LenientObject): ConnectorRequest {
   const kind = NESTED.get(name)
   return kind === undefined
     ? readFlat(members, name)
-    : { kind, options: readOptions(objectOf(members, name)!, kind, name) }
+    : { kind, options: plainObject(objectOf(members, name)!) }
 }
 
 /** Options of `kafka_topic` beside another connector would have no effect. */
@@ -150,36 +136,13 @@ function refuseStrayOptions(members: LenientObject, connector: string): void {
 
 function readFlat(members: LenientObject, name: string): ConnectorRequest {
   const [kind, option] = FLAT.get(name)!
-  const options = new Map<string, LenientJson>([[option, members.get(name)!]])
-  const names = new Map([[option, name]])
+  const options: Record<string, unknown> = { [option]: textOf(members, name) }
   for (const [flat, nested] of FLAT_OPTIONS) {
-    const value = members.get(flat)
-    if (value === undefined) continue
-    options.set(nested, value)
-    names.set(nested, flat)
+    const value = flat === 'kafka_key_fields' ? textsOf(members, flat) : textOf(members, flat)
+    if (value !== undefined) options[nested] = value
   }
   const type = textOf(members, 'kafka_connector_type') ?? 'kafka'
   if (type !== 'kafka' && type !== 'upsert-kafka')
     throw refused(`kafka_connector_type is '${type}'; use kafka or upsert-kafka`)
-  return {
-    kind: type === 'upsert-kafka' ? 'upsert_kafka' : kind,
-    options: readOptions(options, kind, '', names),
-  }
-}
-
-/** `names` are those of the flat form, for errors. */
-function readOptions(
-  members: LenientObject,
-  kind: Kind,
-  connector: string,
-  names: ReadonlyMap<string, string> = new Map(),
-): Readonly<Record<string, unknown>> {
-  const types = OPTIONS[kind]
-  refuseUnknown(members, new Set(Object.keys(types)), `${connector}.`)
-  for (const [name, type] of Object.entries(types)) {
-    const shown = names.get(name) ?? `${connector}.${name}`
-    if (type === 'text') textOf(members, name, shown)
-    if (type === 'texts') textsOf(members, name, shown)
-  }
-  return plainObject(members)
+  return { kind: type === 'upsert-kafka' ? 'upsert_kafka' : kind, options }
 }

@@ -10,6 +10,7 @@ import { printType } from '../../sql/data-types.ts'
 import type { SchemaColumn, TableSchema } from '../../sql/table-schema.ts'
 import type {
   Connector,
+  JdbcConnector,
   Table,
   TopicConnector,
   TypedColumn,
@@ -54,13 +55,22 @@ function connectorOf(connector: Connector): object {
     case 'upsert-topic':
       return { upsert_kafka: topicOf(connector, 'earliest-offset') }
     case 'jdbc':
-      return { jdbc: { table_name: connector.tableName } }
+      return { jdbc: jdbcOf(connector) }
     case 'datagen': {
       const { rowsPerSecond, rowsMax, fields } = connector
       return { datagen: { rows_per_second: rowsPerSecond, number_of_rows: rowsMax ?? null, fields } }
     }
     default:
       return { [connector.kind]: {} }
+  }
+}
+
+function jdbcOf({ tableName, lookupCacheTtlMs, lookupCacheRowsMax }: JdbcConnector): object {
+  if (lookupCacheTtlMs === 0) return { table_name: tableName }
+  return {
+    table_name: tableName,
+    lookup_cache_ttl: `${lookupCacheTtlMs} ms`,
+    lookup_cache_max_rows: lookupCacheRowsMax,
   }
 }
 

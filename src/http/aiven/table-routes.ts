@@ -4,6 +4,7 @@ import { ServiceError } from '../../service-error.ts'
 import { SqlProblem } from '../../sql/sql-problem.ts'
 import type { NamespaceName } from '../../streams/names.ts'
 import type { Namespaces } from '../../streams/namespaces.ts'
+import { integrationNotFound } from '../../tables/integrations.ts'
 import type { TableRequest, TableService } from '../../tables/table-service.ts'
 import type { AppOptions } from '../api.ts'
 import { answerJson, answerJsonText } from '../messages/answers.ts'
@@ -22,7 +23,12 @@ export function tableRoutes(tables: TableService, namespaces: Namespaces, option
   async function invalid(namespace: NamespaceName, given: TableToValidate): Promise<Invalid | undefined> {
     if ('problem' in given) return { message: given.problem, place: undefined }
     return problemFound(() =>
-      ofSchema(async () => tables.validate(namespace, requestOf(namespace, given.table))),
+      ofSchema(async () => {
+        const request = requestOf(namespace, given.table)
+        await tables.validate(namespace, request)
+        if (tables.find(namespace, request.name) === undefined) return
+        throw new ServiceError('table_exists', `Table ${request.name} already exists`)
+      }),
     )
   }
 
@@ -31,7 +37,7 @@ export function tableRoutes(tables: TableService, namespaces: Namespaces, option
     if (!('problem' in connector)) return { ...rest, connector }
     const isThere = tables.integrations(namespace).some(({ id }) => id === rest.integrationId)
     if (isThere) throw new ServiceError('invalid_table', connector.problem)
-    throw new ServiceError('integration_not_found', `Integration ${rest.integrationId} does not exist`)
+    throw integrationNotFound(rest.integrationId)
   }
 
   return {

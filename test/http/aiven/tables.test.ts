@@ -208,6 +208,12 @@ const refused: readonly {
   { members: { integration_id: undefined }, status: 400, text: `there is no integration_id; ${WANTED}` },
   { members: { schema_sql: undefined }, status: 400, text: `there is no schema_sql; ${WANTED}` },
   { members: { kafka_tpic: 'x' }, status: 400, text: "unknown field 'kafka_tpic'" },
+  {
+    members: { kafka_topic: undefined, kafka: { topik: 'x', topic: 'x' } },
+    status: 400,
+    text: "unknown field 'kafka.topik'",
+  },
+  { members: { kafka_topic: 5 }, status: 400, text: 'kafka_topic is a number; use a text' },
   { members: { name: 7 }, status: 400, text: 'name is a number; use a text' },
   { members: { integration_id: NO_ID }, status: 404, text: `Integration ${NO_ID} does not exist` },
   { members: { integration_id: 'x' }, status: 404, text: 'Integration x does not exist' },
@@ -286,7 +292,12 @@ describe('refused', () => {
     const app = await testApp()
     await createTable(app)
     const body = jsonBody(await bodyOf(app, {}))
-    expect(seen(await app.post(`${FLINK}/table`, body))).toEqual(refusal(409, 'Table KAlert already exists'))
+    const message = 'Table KAlert already exists'
+    expect(seen(await app.post(`${FLINK}/table`, body))).toEqual(refusal(409, message))
+    const { table_validate_error } = (await app.post(`${FLINK}/table/validate`, body)).json() as {
+      table_validate_error: object
+    }
+    expect(table_validate_error).toMatchObject({ message, name: 'KAlert' })
   })
 
   test.each(['', 'x'.repeat(257), 'a`b', 'a\nb'])('the name %j', async (name) => {
