@@ -38,6 +38,7 @@ import { type OpenService, openService } from './service.ts'
 import { serviceSources } from './service-sources.ts'
 import { UsageRegistry } from './streams/usage.ts'
 import { Supervisor } from './supervisor.ts'
+import { readSources } from './tables/sources.ts'
 
 /** A revoked token may remain valid for this long. */
 const TOKEN_FILE_POLL_INTERVAL_MS = 1000
@@ -68,6 +69,7 @@ export async function startService(
   if (config.tls !== undefined) readIdentity(config.tls)
   const found = await tryAddress(config)
   assertNotOpen(config, found)
+  const sources = config.sourcesFile === undefined ? new Map() : readSources(config.sourcesFile)
   const trail = await openAudit(config, environment)
   const watched = await openTokens(config, environment, trail?.audit)
   const address = publicAddress(config.host, found, config.publicUrl)
@@ -96,6 +98,7 @@ export async function startService(
     address,
     audit: trail?.audit,
     apis,
+    sources,
     usage: new UsageRegistry(),
     unwrittenTotals: new Map(),
     prometheus: new Prometheus(),

@@ -46,6 +46,8 @@ import { Streams } from './streams/streams.ts'
 import type { UsageRegistry } from './streams/usage.ts'
 import { Views } from './streams/views.ts'
 import type { Service } from './supervisor.ts'
+import { connectorHosts } from './tables/connector-hosts.ts'
+import type { Sources } from './tables/sources.ts'
 
 /** Parts that remain when the store is opened again. */
 export interface SharedParts {
@@ -61,6 +63,8 @@ export interface SharedParts {
   readonly address: PublicAddress
   readonly audit: AuditLog | undefined
   readonly apis: readonly Api[]
+  /** The sources of tables that the operator has declared. */
+  readonly sources: Sources
   readonly usage: UsageRegistry
   readonly unwrittenTotals: UnwrittenTotals
   readonly prometheus: Prometheus
@@ -234,8 +238,9 @@ function newJobModules(
 ): Promise<JobModules> {
   const { dataFolder, eventBytesMax, limits } = config
   const { nowMs, random } = environment
-  const { usage, space, guard } = shared
+  const { usage, space, guard, sources } = shared
   return loadJobModules({
+    ...{ sources, hosts: connectorHosts(config.connectorHosts) },
     ...{ storage, registry, streams, usage, space, dataFolder, eventBytesMax, limits, nowMs, random, report },
     named: guard && ((name) => guard.named(name)),
   })

@@ -1,6 +1,8 @@
 /** What `createApp` is made of, on a store in memory, for tests that call the app themselves. */
 import { MemoryLevel } from 'memory-level'
 import type { AppParts } from '../../src/http/api.ts'
+import { loadJobModules } from '../../src/job-modules.ts'
+import { DEFAULT_LIMITS } from '../../src/limits.ts'
 import { Metadata } from '../../src/metadata/metadata.ts'
 import { Meter } from '../../src/metrics/meter.ts'
 import { Prometheus } from '../../src/metrics/prometheus.ts'
@@ -8,11 +10,13 @@ import { StreamMetrics } from '../../src/metrics/query.ts'
 import { Feeds } from '../../src/notifications/feeds.ts'
 import { SizeFeed } from '../../src/notifications/size-feed.ts'
 import { Webhooks } from '../../src/notifications/webhooks.ts'
+import { ServiceError } from '../../src/service-error.ts'
 import { Namespaces } from '../../src/streams/namespaces.ts'
 import { Registry } from '../../src/streams/registry.ts'
 import { Streams } from '../../src/streams/streams.ts'
 import { UsageRegistry } from '../../src/streams/usage.ts'
 import { Views } from '../../src/streams/views.ts'
+import { connectorHosts } from '../../src/tables/connector-hosts.ts'
 import type { Level } from '../../storage/level/level.ts'
 import { openStorageOn } from '../../storage/level/open.ts'
 import type { Storage } from '../../storage/storage.ts'
@@ -41,7 +45,25 @@ export async function appParts(nowMs: () => number): Promise<{ parts: AppParts; 
   const sizeFeed = new SizeFeed(registry, nowMs)
   const around = { feed: sizeFeed, usage, nowMs, random: () => 0, allowPrivate: false }
   const webhooks = await Webhooks.load({ catalog, registry, ...around })
+  const limits = { ...DEFAULT_LIMITS, maxJobs: 1 }
+  const { tables, jobs } = await loadJobModules({
+    ...{
+      storage,
+      registry,
+      streams,
+      usage,
+      limits,
+      nowMs,
+      random: () => 0.5,
+      report: () => {},
+      named: undefined,
+    },
+    ...{ space: { low: false, refusal: () => new ServiceError('disk_low', 'low') }, dataFolder: '(none)' },
+    ...{ eventBytesMax: 1, sources: new Map(), hosts: connectorHosts(undefined) },
+  })
   const parts = {
+    tables,
+    jobs,
     streams,
     views: new Views(registry),
     explore: restingExplore(registry),

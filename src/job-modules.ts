@@ -1,0 +1,92 @@
+/** The modules of tables and SQL jobs on one open store: tables -> engine -> jobs. */
+import { join } from 'node:path'
+import type { Storage } from '../storage/storage.ts'
+import { EmbeddedEngine } from './jobs/embedded/embedded-engine.ts'
+import { JobHost } from './jobs/embedded/job-host.ts'
+import { PlannerClient } from './jobs/embedded/planner-client.ts'
+import { SinkWrites } from './jobs/embedded/sink-writes.ts'
+import { StateFolders } from './jobs/embedded/state-folders.ts'
+import type { TokenNamed } from './jobs/job-access.ts'
+import { Jobs } from './jobs/jobs.ts'
+import type { WorkerOptions } from './jobs/worker/job-worker-protocol.ts'
+import type { Limits } from './limits.ts'
+import type { Registry } from './streams/registry.ts'
+import { StreamWrites } from './streams/stream-writes.ts'
+import type { Space, Streams } from './streams/streams.ts'
+import type { UsageRegistry } from './streams/usage.ts'
+import type { ConnectorHosts } from './tables/connector-hosts.ts'
+import type { Sources } from './tables/sources.ts'
+import { Tables } from './tables/tables.ts'
+import { StreamSource } from './worker/event-source.ts'
+
+export interface JobModulesParts {
+  readonly storage: Storage
+  readonly registry: Registry
+  readonly streams: Streams
+  readonly usage: UsageRegistry
+  readonly space: Space
+  readonly dataFolder: string
+  readonly eventBytesMax: number
+  readonly limits: Limits
+  readonly sources: Sources
+  readonly hosts: ConnectorHosts
+  readonly nowMs: () => number
+  readonly random: () => number
+  readonly report: (error: unknown) => void
+  readonly named: TokenNamed
+}
+
+export interface JobModules {
+  readonly tables: Tables
+  readonly jobs: Jobs
+  /** Ends all running steps, at the latest after `withinMs`. Jobs go on when the service starts again. */
+  stopJobs(withinMs?: number): Promise<void>
+  /** After `stopJobs`. */
+  close(): Promise<void>
+}
+
+/** For node and the library, plans, texts of functions, and events between the processes. */
+const UNCOUNTED_BYTES = 384 * 1024 * 1024
+
+export async function loadJobModules(parts: JobModulesParts): Promise<JobModules> {
+  const { storage, registry, streams, usage, limits, nowMs, random, report, named } = parts
+  const { catalog } = storage
+  const engine = newEngine(parts, (jid, role, stream) => jobs.refusal(jid, role, stream))
+  const tables = await Tables.load({
+    ...{ catalog, registry, nowMs, report, typer: engine, dataFolder: parts.dataFolder },
+    ...{ sources: parts.sources, hosts: parts.hosts },
+  })
+  const jobs: Jobs = await Jobs.load({
+    ...{ catalog, registry, streams, tables, engine, usage, nowMs, random, report, named },
+    jobsMax: limits.maxJobs,
+  })
+  return {
+    tables,
+    jobs,
+    stopJobs: (withinMs) => engine.close(withinMs),
+    async close() {
+      await engine.close()
+      await jobs.close()
+    },
+  }
+}
+
+function newEngine(parts: JobModulesParts, refusal: Jobs['refusal']): EmbeddedEngine {
+  const { storage, registry, streams, space, eventBytesMax, limits, nowMs, report } = parts
+  const folders = new StateFolders(join(parts.dataFolder, 'jobs'))
+  const writes = new StreamWrites(storage, streams, space)
+  const host = new JobHost({
+    ...{ log: storage.log, registry, nowMs, folders, refusal, report },
+    options: workerOptions(parts, folders.folder),
+    source: new StreamSource(streams, registry, nowMs),
+    sinks: new SinkWrites({ catalog: storage.catalog, writes, eventBytesMax }),
+  })
+  const planner = new PlannerClient({ report })
+  return new EmbeddedEngine({ planner, host, folders, space, stateBytesMax: limits.maxJobDiskBytes })
+}
+
+function workerOptions({ dataFolder, limits }: JobModulesParts, jobsFolder: string): WorkerOptions {
+  const { maxJobMemoryBytes: memoryBytes, maxJobDiskBytes: diskBytes } = limits
+  const spillFolder = join(dataFolder, 'jobs-spill')
+  return { memoryBytes, processBytes: memoryBytes + UNCOUNTED_BYTES, diskBytes, spillFolder, jobsFolder }
+}
