@@ -28,7 +28,8 @@ const FLOAT_TEXT = `CASE
 const NUMBERS = [
   // Errors of exact arithmetic; DOUBLE has infinities.
   `flink_nonzero(b) AS ${once('b', "CASE WHEN v = 0 THEN error('Division by zero') ELSE v END")}`,
-  'flink_sqrt(x) AS ' + once('CAST(x AS DOUBLE)', "CASE WHEN v < 0 THEN CAST('nan' AS DOUBLE) ELSE sqrt(v) END"),
+  'flink_sqrt(x) AS ' +
+    once('CAST(x AS DOUBLE)', "CASE WHEN v < 0 THEN CAST('nan' AS DOUBLE) ELSE sqrt(v) END"),
   ...['ln', 'log10', 'log2'].map(
     (name) =>
       `flink_${name}(x) AS ${once('CAST(x AS DOUBLE)', `CASE WHEN v < 0 THEN CAST('nan' AS DOUBLE) WHEN v = 0 THEN CAST('-inf' AS DOUBLE) ELSE ${name}(v) END`)}`,
@@ -44,7 +45,7 @@ const NUMBERS = [
 
 /** Casts of texts: what Flink does not read is put in quotes, so that the cast of DuckDB refuses it and names it. */
 const CASTS = [
-  `flink_integer_digits(s) AS regexp_replace(regexp_replace(s, '^\\s*([+-]?\\d+)(?:\\.\\d*)?\\s*$', '\\1'), '^.*[^0-9+-].*$', '"\\0"', 's')`,
+  `flink_integer_digits(s) AS regexp_replace(regexp_replace(regexp_replace(s, '^\\s*([+-]?\\d+)(?:\\.\\d*)?\\s*$', '\\1'), '^\\s*[+-]?\\.\\d+\\s*$', '0'), '^.*[^0-9+-].*$', '"\\0"', 's')`,
   `flink_boolean_word(s) AS regexp_replace(regexp_replace(regexp_replace(lower(trim(s)), '^(?:t|y|yes|1)$', 'true'), '^(?:f|n|no|0)$', 'false'), '^on$|^off$', '"\\0"')`,
   `flink_timestamp_digits(s) AS regexp_replace(s, '^.*[^0-9 :.-].*$', '"\\0"', 's')`,
   `flink_date_digits(s) AS regexp_replace(regexp_replace(trim(s), '^(\\d+-\\d+-\\d+)[ ].*$', '\\1'), '^.*[^0-9-].*$', '"\\0"', 's')`,
@@ -58,16 +59,22 @@ const CASTS = [
 ]
 
 const TEXTS = [
-  "flink_left(s, n) AS left(s, greatest(n, 0))",
-  "flink_right(s, n) AS right(s, greatest(n, 0))",
-  `flink_substring(s, p, n) AS ${once('{s: s, p: p, n: n}', `CASE
+  'flink_left(s, n) AS left(s, greatest(n, 0))',
+  'flink_right(s, n) AS right(s, greatest(n, 0))',
+  `flink_substring(s, p, n) AS ${once(
+    '{s: s, p: p, n: n}',
+    `CASE
     WHEN v.s IS NULL OR v.p IS NULL OR v.n IS NULL THEN NULL
-    WHEN v.n <= 0 OR v.p < -length(v.s) THEN '' ELSE substring(v.s, CASE WHEN v.p = 0 THEN 1 ELSE v.p END, v.n) END`)}`,
-  `flink_pad(s, n, p, f) AS ${once('{s: s, n: n, p: p}', `CASE WHEN v.n < 0 OR (v.p = '' AND length(v.s) < v.n) THEN NULL
-    WHEN f THEN lpad(v.s, v.n, CASE WHEN v.p = '' THEN ' ' ELSE v.p END) ELSE rpad(v.s, v.n, CASE WHEN v.p = '' THEN ' ' ELSE v.p END) END`)}`,
+    WHEN v.n <= 0 OR v.p < -length(v.s) THEN '' ELSE substring(v.s, CASE WHEN v.p = 0 THEN 1 ELSE v.p END, v.n) END`,
+  )}`,
+  `flink_pad(s, n, p, f) AS ${once(
+    '{s: s, n: n, p: p}',
+    `CASE WHEN v.n < 0 OR (v.p = '' AND length(v.s) < v.n) THEN NULL
+    WHEN f THEN lpad(v.s, v.n, CASE WHEN v.p = '' THEN ' ' ELSE v.p END) ELSE rpad(v.s, v.n, CASE WHEN v.p = '' THEN ' ' ELSE v.p END) END`,
+  )}`,
   `flink_split_index(s, d, i) AS ${once('{s: s, d: d, i: i}', "CASE WHEN v.s <> '' AND v.i >= 0 THEN string_split(v.s, v.d)[v.i + 1] END")}`,
   `flink_regexp_extract(s, r, i) AS ${once('s', 'CASE WHEN regexp_matches(v, r) THEN regexp_extract(v, r, i) END')}`,
-  `flink_initcap(s) AS list_reduce(list_transform(regexp_extract_all(s, '[A-Za-z0-9]+|[^A-Za-z0-9]+'), lambda w: upper(left(w, 1)) || lower(substring(w, 2))), lambda a, b: a || b, '')`,
+  `flink_initcap(s) AS list_reduce(list_transform(regexp_extract_all(s, '[A-Za-z0-9]+|[^A-Za-z0-9]+'), lambda w: CASE WHEN regexp_matches(w, '^[A-Za-z0-9]') THEN upper(left(w, 1)) || lower(substring(w, 2)) ELSE w END), lambda a, b: a || b, '')`,
 ]
 
 const TIMES = [
@@ -88,6 +95,10 @@ const JSON_FUNCTIONS = [
 ]
 
 /** One CREATE MACRO statement each. */
-export const FLINK_MACROS: readonly string[] = [...NUMBERS, ...CASTS, ...TEXTS, ...TIMES, ...JSON_FUNCTIONS].map(
-  (definition) => `CREATE OR REPLACE MACRO ${definition}`,
-)
+export const FLINK_MACROS: readonly string[] = [
+  ...NUMBERS,
+  ...CASTS,
+  ...TEXTS,
+  ...TIMES,
+  ...JSON_FUNCTIONS,
+].map((definition) => `CREATE OR REPLACE MACRO ${definition}`)

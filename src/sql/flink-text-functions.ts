@@ -9,7 +9,17 @@ import {
   ofTexts,
   textOf,
 } from './flink-function.ts'
-import { BIGINT, BOOLEAN, DOUBLE, type FlinkType, INT, isBytes, isText, STRING, type Typed } from './flink-types.ts'
+import {
+  BIGINT,
+  BOOLEAN,
+  DOUBLE,
+  type FlinkType,
+  INT,
+  isBytes,
+  isText,
+  STRING,
+  type Typed,
+} from './flink-types.ts'
 import { checkRegex } from './java-patterns.ts'
 import { call, constantOf, integer, isConstant, type Node, operator, TreeProblem, text } from './tree.ts'
 
@@ -69,7 +79,12 @@ const length: FlinkFunction = {
 const concat: FlinkFunction = {
   arity: [1, ARGUMENTS_MAX],
   rewrite: (args, place) =>
-    typed(args.map((arg) => textOf(arg, place)).reduce((left, right) => operator('||', left, right))),
+    typed(
+      castTo(
+        args.map((arg) => textOf(arg, place)).reduce((left, right) => operator('||', left, right)),
+        STRING,
+      ),
+    ),
 }
 
 function regex(argument: Typed, place: Node): Node {
@@ -111,9 +126,13 @@ const JSON_PATH = /^(?:\$)(?:\.[A-Za-z_][\w]*|\[\d+\]|\['[^'"\\]+'\]|\["[^'"\\]+
 /** A path of SQL/JSON as DuckDB's: `lax $.a[0]['b']`. Both are lax. */
 function jsonPath(argument: Typed, place: Node): Node {
   const path = constantText(argument, 'path of a JSON function', place).replace(/^\s*lax\s+/i, '')
-  if (/^\s*strict\b/i.test(path)) throw new TreeProblem('strict JSON paths are not supported here; use lax', place)
+  if (/^\s*strict\b/i.test(path))
+    throw new TreeProblem('strict JSON paths are not supported here; use lax', place)
   if (!JSON_PATH.test(path))
-    throw new TreeProblem(`the JSON path '${path}' is not supported here; use $, .name, ['name'] and [0]`, place)
+    throw new TreeProblem(
+      `the JSON path '${path}' is not supported here; use $, .name, ['name'] and [0]`,
+      place,
+    )
   return text(path.replaceAll(/\['([^']+)'\]|\["([^"]+)"\]/g, (_, a, b) => `."${a ?? b}"`))
 }
 
@@ -156,8 +175,10 @@ export const TEXT_FUNCTIONS: FlinkFunctions = {
   '||': {
     arity: [2, 2],
     rewrite: ([left, right], place) => {
-      if (isBytes(left!.type) && isBytes(right!.type)) return typed(operator('||', left!.node, right!.node), left!.type)
-      return typed(operator('||', textOf(left!, place), textOf(right!, place)))
+      if (isBytes(left!.type) && isBytes(right!.type))
+        return typed(operator('||', left!.node, right!.node), left!.type)
+      // DuckDB gives a concatenation with a constant NULL another type.
+      return typed(castTo(operator('||', textOf(left!, place), textOf(right!, place)), STRING))
     },
   },
   concat,
@@ -181,14 +202,24 @@ export const TEXT_FUNCTIONS: FlinkFunctions = {
   split_index: {
     arity: [3, 3],
     rewrite: ([of, by, index], place) =>
-      typed(call('flink_split_index', textOf(of!, place), textOf(by!, place), castTo(whole(index!, place), BIGINT))),
+      typed(
+        call(
+          'flink_split_index',
+          textOf(of!, place),
+          textOf(by!, place),
+          castTo(whole(index!, place), BIGINT),
+        ),
+      ),
   },
   repeat: {
     arity: [2, 2],
     rewrite: ([of, times], place) => typed(call('repeat', textOf(of!, place), whole(times!, place))),
   },
   reverse: ofTexts('reverse', [1, 1], STRING),
-  left: { arity: [2, 2], rewrite: ([of, n], place) => typed(call('flink_left', textOf(of!, place), whole(n!, place))) },
+  left: {
+    arity: [2, 2],
+    rewrite: ([of, n], place) => typed(call('flink_left', textOf(of!, place), whole(n!, place))),
+  },
   right: {
     arity: [2, 2],
     rewrite: ([of, n], place) => typed(call('flink_right', textOf(of!, place), whole(n!, place))),
@@ -200,7 +231,8 @@ export const TEXT_FUNCTIONS: FlinkFunctions = {
   },
   regexp: {
     arity: [2, 2],
-    rewrite: ([of, pattern], place) => typed(call('regexp_matches', textOf(of!, place), regex(pattern!, place)), BOOLEAN),
+    rewrite: ([of, pattern], place) =>
+      typed(call('regexp_matches', textOf(of!, place), regex(pattern!, place)), BOOLEAN),
   },
   regexp_extract: {
     arity: [2, 3],
