@@ -238,7 +238,14 @@ export const TEXT_FUNCTIONS: FlinkFunctions = {
     arity: [2, 3],
     rewrite: ([of, pattern, group], place) => {
       const index = group === undefined ? 0 : constantInteger(group, 'group of REGEXP_EXTRACT', place)
-      return typed(call('flink_regexp_extract', textOf(of!, place), regex(pattern!, place), integer(index)))
+      return typed(
+        call(
+          isConstant(pattern!.node) ? 'flink_regexp_extract' : 'flink_regexp_extract_any',
+          textOf(of!, place),
+          regex(pattern!, place),
+          integer(index),
+        ),
+      )
     },
   },
   regexp_replace: regexpReplace,
