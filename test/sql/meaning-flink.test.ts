@@ -91,6 +91,12 @@ test('ORDER BY puts NULL first ascending and last descending', async () => {
   expect(await engine.print(tree)).toMatch(/ORDER BY i NULLS FIRST, d DESC NULLS LAST, x NULLS LAST$/)
 })
 
+test('a DOUBLE without digits after the point stays one', async () => {
+  const { tree, columns } = await engine.meaning('SELECT 1e0 / 3, 2.5e0')
+  expect(columns.map(({ type }) => type.kind)).toEqual(['DOUBLE', 'DOUBLE'])
+  expect(await engine.rows(await engine.print(tree))).toEqual([[1 / 3, 2.5]])
+})
+
 const nested = [
   { name: 'NULLIF', wrap: (inner: string) => `NULLIF(${inner}, 1)` },
   { name: 'division', wrap: (inner: string) => `(1 / ${inner})` },
