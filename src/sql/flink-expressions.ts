@@ -5,7 +5,7 @@ import { coalesce } from './flink-number-functions.ts'
 import { as, comparable, comparison, intervalUnit, unified } from './flink-operators.ts'
 import type { Scope } from './flink-scope.ts'
 import { CURRENT_TIMES, roundedTime } from './flink-time-functions.ts'
-import { castTarget, constantType, literalTime } from './flink-tree-types.ts'
+import { castTarget, constantType, isHexLiteral, literalTime } from './flink-tree-types.ts'
 import {
   BIGINT,
   BOOLEAN,
@@ -17,7 +17,7 @@ import {
   type Typed,
 } from './flink-types.ts'
 import { flinkFunction, isFlinkFunction } from './functions.ts'
-import { childrenOf, constantOf, type ExactDigits, type Node, TreeProblem, text } from './tree.ts'
+import { call, childrenOf, constantOf, type ExactDigits, type Node, TreeProblem, text } from './tree.ts'
 
 /** The query of a sub-query expression, with Flink's meaning, and the types of its columns. */
 export type SubqueryOf = (
@@ -117,6 +117,7 @@ export class Expressions {
     const child = node.child as Node
     const literal = literalTime(node)
     if (literal !== undefined) return { node, type: literal }
+    if (isHexLiteral(node)) return { node: call('unhex', child), type: { kind: 'BYTES' } }
     const operand = this.typed(child, scope)
     const to = castTarget(node.cast_type as Node, node)
     const steps = explicitCast(operand.type, to, node.try_cast === true)

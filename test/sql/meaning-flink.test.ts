@@ -29,6 +29,7 @@ describe('names and types of the columns of a query', () => {
     },
     { sql: 'SELECT e.v FROM t CROSS JOIN UNNEST(t.a) AS e(v)', columns: 'v BIGINT' },
     { sql: 'SELECT (SELECT MAX(y) FROM u WHERE u.i = t.i) AS y FROM t', columns: 'y SMALLINT' },
+    { sql: "SELECT CAST('4a' AS __hex) || CAST('00' AS __hex) AS b", columns: 'b BYTES' },
     { sql: 'VALUES (1, 2.5), (3, 4)', columns: 'col0 INT, col1 DECIMAL(11, 1)' },
   ]
   test.each(queries)('$sql', async ({ sql, columns }) => {

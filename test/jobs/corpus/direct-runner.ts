@@ -174,6 +174,8 @@ function corpusType(type: DataType): string {
       return 'VARCHAR'
     case 'CHAR':
       return 'CHAR'
+    case 'TIME':
+      return 'TIME'
     case 'BYTES':
       return 'VARBINARY'
     default:
