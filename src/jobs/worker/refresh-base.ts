@@ -8,7 +8,7 @@
 import { quotedName } from '../../duckdb/sql-text.ts'
 import { duckdbType } from '../../sql/data-types.ts'
 import type { SourcePlan } from '../plan/job-plan.ts'
-import { allOf } from './changes-sql.ts'
+import { allOf, stateColumn } from './changes-sql.ts'
 import type { JobConnection } from './job-connection.ts'
 
 export type BaseSource = Pick<SourcePlan, 'relation' | 'view' | 'columns' | 'changeKey'>
@@ -53,7 +53,9 @@ export class Base {
   }
 
   async open(): Promise<void> {
-    const columns = this.#source.columns.map(({ name, type }) => `${quotedName(name)} ${duckdbType(type)}`)
+    const columns = this.#source.columns.map(({ name, type }) =>
+      stateColumn(quotedName(name), duckdbType(type)),
+    )
     await this.#connection.once(`CREATE TABLE IF NOT EXISTS ${this.table} (${columns.join(', ')})`)
   }
 

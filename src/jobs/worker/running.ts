@@ -10,7 +10,7 @@
 import { duckdbType } from '../../sql/data-types.ts'
 import type { RunningPlan } from '../plan/running-plan.ts'
 import { addDifferences, type ChangeTarget, changeTarget } from './changes-outbox.ts'
-import { differentValues, listOf, namesOf, sameValues } from './changes-sql.ts'
+import { differentValues, listOf, namesOf, sameValues, stateColumn } from './changes-sql.ts'
 import type { JobConnection } from './job-connection.ts'
 import { type Part, partsOf } from './running-parts.ts'
 import type { Way, WayContext, WayResult, WayTick } from './way.ts'
@@ -49,15 +49,15 @@ export class RunningWay implements Way {
   }
 
   async prepare(): Promise<void> {
-    const keys = this.#plan.groups.map((type, index) => `g${index} ${duckdbType(type)}`)
-    const parts = this.#parts.map(({ name, type }) => `${name} ${type}`)
+    const keys = this.#plan.groups.map((type, index) => stateColumn(`g${index}`, duckdbType(type)))
+    const parts = this.#parts.map(({ name, type }) => stateColumn(name, type))
     await this.#run(
       `CREATE TABLE IF NOT EXISTS ${this.#groups} (${[...keys, 'n BIGINT', ...parts].join(', ')})`,
     )
     for (const value of this.#distinct) {
       const type = duckdbType(this.#plan.values[value]!)
       await this.#run(
-        `CREATE TABLE IF NOT EXISTS ${this.#seen(value)} (${[...keys, `v ${type}`].join(', ')})`,
+        `CREATE TABLE IF NOT EXISTS ${this.#seen(value)} (${[...keys, stateColumn('v', type)].join(', ')})`,
       )
     }
   }
