@@ -47,6 +47,12 @@ export class Base {
     return this.#source.relation
   }
 
+  /** Whether these expressions are the columns of the primary key. */
+  isKey(expressions: readonly string[]): boolean {
+    const key = new Set(this.#source.changeKey.map(quotedName))
+    return expressions.length === key.size && expressions.every((expression) => key.has(expression))
+  }
+
   /** What the last `apply` did; 'none' after `clear`. */
   get change(): BaseChange {
     return this.#change

@@ -109,6 +109,9 @@ export class RefreshWay implements Way {
     const bases = this.#plan.bases.map(({ relation }) => {
       const rows = `SELECT * FROM ${this.#baseOf(relation).table} b`
       if (relation !== scope?.relation) return `${relation} AS NOT MATERIALIZED (${rows})`
+      // The rows with changed keys are the new ones, if the keys of the scope identify rows.
+      if (this.#baseOf(relation).isKey(scope.keys))
+        return `${relation} AS (SELECT * FROM ${this.#baseOf(relation).come})`
       const keys = scope.keys.map((expression) => `(${expression})`)
       const same = sameValues(keys, namesOf('k', keys.length, '__scope'))
       return `${relation} AS (${rows} WHERE EXISTS (SELECT 1 FROM ${this.#temp('scope')} __scope WHERE ${same}))`
