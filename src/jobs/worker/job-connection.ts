@@ -52,6 +52,11 @@ export class JobConnection {
     return this.#execute(sql, parameters)
   }
 
+  /** As `result`, but the engine makes the chunks as they are read. No other statement may run meanwhile. */
+  stream(sql: string): Promise<DuckDBResult> {
+    return this.#limited(() => this.#connection.stream(sql))
+  }
+
   /** A statement that is run once, so it is not kept. */
   async once(sql: string): Promise<readonly (readonly unknown[])[]> {
     return (await this.#limited(() => this.#connection.run(sql))).getRows()
