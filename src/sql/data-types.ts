@@ -62,10 +62,17 @@ export function printType(type: DataType): string {
     case 'MAP':
       return `MAP<${printType(type.key)}, ${printType(type.value)}>`
     case 'ROW':
-      return `ROW<${type.fields.map(({ name, type: inner }) => `\`${name.replaceAll('`', '``')}\` ${printType(inner)}`).join(', ')}>`
+      return `ROW<${type.fields.map(({ name, type: inner }) => `${quotedName(name)} ${printType(inner)}`).join(', ')}>`
+    case 'TIME':
+      return 'TIME(0)'
     default:
       return type.kind
   }
+}
+
+/** A name in back-ticks, as Flink writes it. */
+export function quotedName(name: string): string {
+  return `\`${name.replaceAll('`', '``')}\``
 }
 
 /** The type of a column of this type in DuckDB. TIMESTAMP_LTZ is a point in time, shown in UTC. */

@@ -122,15 +122,14 @@ function plain(sql: string, start: number, end: number, kind: FlinkTokenKind): F
 /** A token whose opening quote is at `open`. The same quote twice is one quote inside. */
 function quoted(sql: string, start: number, open: number, kind: FlinkTokenKind): FlinkToken {
   const quote = sql[open] as string
-  const limit = kind === 'quoted-name' ? lineEnd(sql, open) : sql.length
   let close = sql.indexOf(quote, open + 1)
   let escapes = 0
-  while (close !== -1 && close < limit && sql[close + 1] === quote) {
+  while (close !== -1 && sql[close + 1] === quote) {
     escapes++
     close = sql.indexOf(quote, close + 2)
   }
-  if (close === -1 || close >= limit) throw unclosed(sql, start, kind)
-  const inside = sql.slice(open + 1, close)
+  const inside = sql.slice(open + 1, Math.max(close, open + 1))
+  if (close === -1 || (kind === 'quoted-name' && /[\n\r]/.test(inside))) throw unclosed(sql, start, kind)
   const value = escapes === 0 ? inside : inside.replaceAll(quote + quote, quote)
   if (kind === 'quoted-name' && value === '') {
     throw new SqlProblem('a name in back-ticks is empty', placeOf(sql, start, close + 1))

@@ -46,11 +46,13 @@ export class SourceMap {
 /** Collects a rewritten text together with its map. */
 export class MappedText {
   readonly map: SourceMap
-  #text = ''
-  #bytes = 0
+  #text: string
+  #bytes: number
 
-  constructor(source: string) {
+  constructor(source: string, prefix = '') {
     this.map = new SourceMap(source)
+    this.#text = prefix
+    this.#bytes = Buffer.byteLength(prefix)
   }
 
   /** Adds a part and a space. */

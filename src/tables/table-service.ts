@@ -8,6 +8,10 @@ export interface TableRequest {
   readonly integrationId: string
   readonly schemaSql: string
   readonly connector: ConnectorRequest
+  /** `[LIKE] <table>`: the columns, the key and the watermark of that table come first. */
+  readonly likeOptions?: string | undefined
+  /** Kept and shown, without effect. */
+  readonly partitionedBy?: unknown
 }
 
 /** `options` are the members of the connector with their names in the nested form; a missing one is undefined. */

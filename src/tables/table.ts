@@ -65,6 +65,10 @@ export interface Table {
   readonly integrationId: string
   /** As the client sent it. */
   readonly schemaSql: string
+  /** `schemaSql` with what LIKE adds before it: the text that `schema` is parsed from, and that the planner parses. */
+  readonly definitionSql: string
+  readonly likeOptions: string | undefined
+  readonly partitionedBy: unknown
   readonly schema: TableSchema
   /** Types of all columns in the order of the schema, computed ones included. */
   readonly columns: readonly TypedColumn[]

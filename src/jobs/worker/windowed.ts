@@ -65,10 +65,7 @@ export class Windowed implements Way {
   }
 
   /** Returns the number of late rows. */
-  async #keep(
-    { sources, insert, countArrived, countLate }: Kept,
-    { before, grown }: WayTick,
-  ): Promise<number> {
+  async #keep({ sources, insert, countLate }: Kept, { before, grown, rows }: WayTick): Promise<number> {
     if (!sources.some(({ relation }) => grown.has(relation))) return 0
     const { connection } = this.#context
     const carried = sources.map(({ relation }) => asBigint(before.get(relation)))

@@ -1,0 +1,218 @@
+/**
+ * The service's side of the planner process. It starts with the first call and ends after a minute without calls. Calls run one
+ * after the other, so a statement that ends the process is known: its call is refused, and the next one starts another process.
+ */
+import { ServiceError } from '../../service-error.ts'
+import type { TypedColumn } from '../../sql/data-types.ts'
+import { SqlProblem } from '../../sql/sql-problem.ts'
+import type { TableSchema } from '../../sql/table-schema.ts'
+import { startWorker, type WorkerChild } from '../../worker/worker-child.ts'
+import type { PlannedTable } from '../plan/job-plan.ts'
+import type {
+  FromPlanner,
+  PlannedJob,
+  PlanningFailure,
+  PlanningMethod,
+  StatementPlanning,
+  ToPlanner,
+} from '../plan/planner-protocol.ts'
+
+type Child = WorkerChild<ToPlanner, FromPlanner>
+
+/** Processor time of one call. */
+const CALL_CPU_MS = 10_000
+/** Time of one call on a machine that has no processor time for it. */
+const CALL_MS = 60_000
+const CHECK_INTERVAL_MS = 250
+const IDLE_MS = 60_000
+/** More calls than this do not wait. */
+const WAITING_MAX = 64
+/** Of the process: the engine's 64 MiB, its code, and trees of large statements. */
+const PROCESS_BYTES = 512 * 1024 * 1024
+
+export interface PlannerClientOptions {
+  readonly report: (error: unknown) => void
+  readonly callCpuMs?: number
+  readonly idleMs?: number
+}
+
+export class PlannerClient implements StatementPlanning {
+  readonly #options: PlannerClientOptions
+  #process: PlannerProcess | undefined
+  /** Resolves when the call before has ended. */
+  #last: Promise<unknown> = Promise.resolve()
+  #waiting = 0
+  #idleTimer: NodeJS.Timeout | undefined
+  #closed = false
+
+  constructor(options: PlannerClientOptions) {
+    this.#options = options
+  }
+
+  /** Rejects with SqlProblem, and with ServiceError 'overloaded'. */
+  plan(
+    statement: string,
+    tables: readonly PlannedTable[],
+    otherNames: readonly string[] = [],
+  ): Promise<PlannedJob> {
+    return this.#inTurn('plan', [statement, tables, otherNames])
+  }
+
+  /** Rejects as `plan` does. */
+  typesOf(schemaSql: string, schema: TableSchema): Promise<readonly TypedColumn[]> {
+    return this.#inTurn('typesOf', [schemaSql, schema])
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    clearTimeout(this.#idleTimer)
+    await this.#process?.end(overloaded('the service stops; try again later'))
+    await this.#last
+  }
+
+  #inTurn<T>(method: PlanningMethod, args: readonly unknown[]): Promise<T> {
+    if (this.#waiting >= WAITING_MAX) {
+      return Promise.reject(
+        overloaded(`${WAITING_MAX} statements wait to be checked already; try again later`),
+      )
+    }
+    this.#waiting++
+    const answer = this.#last.then(() => this.#call<T>(method, args))
+    this.#last = answer.then(
+      () => this.#waiting--,
+      () => this.#waiting--,
+    )
+    return answer
+  }
+
+  async #call<T>(method: PlanningMethod, args: readonly unknown[]): Promise<T> {
+    if (this.#closed) throw overloaded('the service stops; try again later')
+    clearTimeout(this.#idleTimer)
+    const process = await this.#started()
+    try {
+      return await process.call<T>(method, args)
+    } finally {
+      if (process.hasEnded) this.#process = undefined
+      else this.#endWhenIdle(process)
+    }
+  }
+
+  async #started(): Promise<PlannerProcess> {
+    if (this.#process !== undefined && !this.#process.hasEnded) return this.#process
+    try {
+      this.#process = await PlannerProcess.start(this.#options.callCpuMs ?? CALL_CPU_MS, this.#options.report)
+      return this.#process
+    } catch (error) {
+      this.#options.report(error)
+      throw overloaded('the planner cannot be started now; try again later', error)
+    }
+  }
+
+  #endWhenIdle(process: PlannerProcess): void {
+    const end = () => {
+      if (this.#process === process) this.#process = undefined
+      process.end(overloaded('the planner ended; try again')).catch(this.#options.report)
+    }
+    this.#idleTimer = setTimeout(end, this.#options.idleMs ?? IDLE_MS).unref()
+  }
+}
+
+interface Pending {
+  readonly call: number
+  resolve(value: unknown): void
+  reject(error: Error): void
+}
+
+/** One process, with at most one call. */
+class PlannerProcess {
+  readonly #child: Child
+  readonly #callCpuMs: number
+  #pending: Pending | undefined
+  #lastCall = 0
+  #failure: Error | undefined
+
+  private constructor(child: Child, callCpuMs: number, report: (error: unknown) => void) {
+    this.#child = child
+    this.#callCpuMs = callCpuMs
+    child.listen(
+      (message) => this.#take(message),
+      (reason) => {
+        if (this.#failure !== undefined) return
+        report(new Error(`the planner process ended: ${reason}`))
+        void this.end(new SqlProblem('the statement ends the process that checks it; make it simpler'))
+      },
+    )
+  }
+
+  static async start(callCpuMs: number, report: (error: unknown) => void): Promise<PlannerProcess> {
+    const child = await startWorker<ToPlanner, FromPlanner>({
+      entry: new URL('../plan/planner-process.js', import.meta.url),
+      async serve(port) {
+        const { PlannerServer } = await import('../plan/planner-server.ts')
+        return new PlannerServer(port)
+      },
+    })
+    const process = new PlannerProcess(child, callCpuMs, report)
+    child.post({ kind: 'open', processBytes: PROCESS_BYTES })
+    return process
+  }
+
+  get hasEnded(): boolean {
+    return this.#failure !== undefined
+  }
+
+  async call<T>(method: PlanningMethod, args: readonly unknown[]): Promise<T> {
+    if (this.#failure !== undefined) throw this.#failure
+    const call = ++this.#lastCall
+    const timer = this.#limit()
+    try {
+      return await new Promise<T>((resolve, reject) => {
+        this.#pending = { call, resolve: resolve as (value: unknown) => void, reject }
+        this.#child.post({ kind: 'call', call, method, args })
+      })
+    } finally {
+      clearInterval(timer)
+      this.#pending = undefined
+    }
+  }
+
+  /** Resolves when nothing of the process runs any more. A call is rejected with `reason`. */
+  async end(reason: Error): Promise<void> {
+    if (this.#failure === undefined) {
+      this.#failure = reason
+      this.#pending?.reject(reason)
+    }
+    await this.#child.close()
+  }
+
+  #limit(): NodeJS.Timeout {
+    const beforeMs = this.#child.cpuMs() ?? 0
+    const startMs = performance.now()
+    const check = () => {
+      if ((this.#child.cpuMs() ?? 0) - beforeMs > this.#callCpuMs) {
+        void this.end(new SqlProblem('the statement takes too long to check; make it simpler'))
+      } else if (performance.now() - startMs > CALL_MS) {
+        void this.end(overloaded('the machine has no time to check statements now; try again later'))
+      }
+    }
+    return setInterval(check, CHECK_INTERVAL_MS).unref()
+  }
+
+  #take(message: FromPlanner): void {
+    if (message.kind === 'out-of-memory') {
+      void this.end(new SqlProblem('the statement takes too much memory to check; make it simpler'))
+      return
+    }
+    if (message.call !== this.#pending?.call) return
+    if (message.kind === 'answer') this.#pending.resolve(message.value)
+    else this.#pending.reject(errorOf(message.failure))
+  }
+}
+
+function errorOf({ isSql, reason, place }: PlanningFailure): Error {
+  return isSql ? new SqlProblem(reason, place) : new Error(reason)
+}
+
+function overloaded(message: string, cause?: unknown): ServiceError {
+  return new ServiceError('overloaded', message, cause === undefined ? {} : { cause })
+}

@@ -1,0 +1,49 @@
+/** The messages between the service and the planner process. A call has a number and one answer. */
+import type { TypedColumn } from '../../sql/data-types.ts'
+import type { Place } from '../../sql/sql-problem.ts'
+import type { TableSchema } from '../../sql/table-schema.ts'
+import type { JobPlan, PlannedTable } from './job-plan.ts'
+
+/** Rejects with SqlProblem. */
+export interface StatementPlanning {
+  /**
+   * `tables` are those that the statement may name; `otherNames` are names of tables that exist besides. The place of a problem
+   * is in the statement.
+   */
+  plan(
+    statement: string,
+    tables: readonly PlannedTable[],
+    otherNames?: readonly string[],
+  ): Promise<PlannedJob>
+  /** The types of all columns of a schema. The place of a problem is in `schemaSql`. */
+  typesOf(schemaSql: string, schema: TableSchema): Promise<readonly TypedColumn[]>
+}
+
+export interface PlannedJob extends JobPlan {
+  /** Sentences about what the user should know. */
+  readonly warnings: readonly string[]
+}
+
+export type PlanningMethod = keyof StatementPlanning
+
+/** SqlProblem as a message; `isSql` false for an error of the planner. */
+export interface PlanningFailure {
+  readonly isSql: boolean
+  readonly reason: string
+  readonly place: Place | undefined
+}
+
+export type ToPlanner =
+  | { readonly kind: 'open'; readonly processBytes: number }
+  | {
+      readonly kind: 'call'
+      readonly call: number
+      readonly method: PlanningMethod
+      readonly args: readonly unknown[]
+    }
+
+export type FromPlanner =
+  | { readonly kind: 'answer'; readonly call: number; readonly value: unknown }
+  | { readonly kind: 'refusal'; readonly call: number; readonly failure: PlanningFailure }
+  /** The process is above its memory limit: end it. */
+  | { readonly kind: 'out-of-memory' }

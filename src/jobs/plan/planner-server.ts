@@ -1,0 +1,76 @@
+/** The planner's side of the connection: opens the engine, and answers calls one after the other. */
+import { SqlProblem } from '../../sql/sql-problem.ts'
+import type { EventMessage } from '../../worker/event-pipe.ts'
+import type { ServicePort } from '../../worker/worker-child.ts'
+import { Planner } from './planner.ts'
+import type { FromPlanner, PlanningFailure, PlanningMethod, ToPlanner } from './planner-protocol.ts'
+
+type Port = ServicePort<ToPlanner, FromPlanner>
+type Call = ToPlanner & { readonly kind: 'call' }
+
+export class PlannerServer {
+  readonly #port: Port
+  #memoryMax: number | undefined
+  #opening: Promise<Planner> | undefined
+  #running = 0
+
+  constructor(port: Port) {
+    this.#port = port
+    port.listen((message) => this.#take(message))
+  }
+
+  /** Limit of the process in bytes; undefined before the engine is open. */
+  get memoryMax(): number | undefined {
+    return this.#memoryMax
+  }
+
+  get isBusy(): boolean {
+    return this.#running > 0
+  }
+
+  /** Parsing and binding cannot be interrupted: `askToEnd` follows. */
+  interruptAll(): void {}
+
+  askToEnd(): void {
+    this.#port.post({ kind: 'out-of-memory' })
+  }
+
+  async close(): Promise<void> {
+    const planner = await this.#opening?.catch(() => undefined)
+    planner?.close()
+  }
+
+  #take(message: ToPlanner | EventMessage): void {
+    if (message.kind === 'open') {
+      this.#memoryMax = message.processBytes
+      this.#opening = import('@duckdb/node-api').then((duckdb) => Planner.open(duckdb))
+      this.#opening.catch(() => {}) // every call is refused with this error
+    } else if (message.kind === 'call') {
+      void this.#answer(message)
+    }
+  }
+
+  async #answer({ call, method, args }: Call): Promise<void> {
+    this.#running++
+    try {
+      const planner = await this.#opening!
+      // The client has the types of the arguments: embedded/planner-client.ts.
+      const run = planner[method] as (...args: readonly unknown[]) => Promise<unknown>
+      this.#port.post({ kind: 'answer', call, value: await run.apply(planner, [...args]) })
+    } catch (error) {
+      this.#port.post({ kind: 'refusal', call, failure: failureOf(error, method) })
+    } finally {
+      this.#running--
+    }
+  }
+}
+
+function failureOf(error: unknown, method: PlanningMethod): PlanningFailure {
+  if (error instanceof SqlProblem) return { isSql: true, reason: error.reason, place: error.place }
+  if (error instanceof RangeError) {
+    // The stack or a string is too large: the text is nested too deeply or too long.
+    const what = method === 'plan' ? 'statement' : 'schema'
+    return { isSql: true, reason: `the ${what} is too large to check; make it simpler`, place: undefined }
+  }
+  return { isSql: false, reason: error instanceof Error ? error.message : String(error), place: undefined }
+}

@@ -1,0 +1,190 @@
+/**
+ * The planner's engine: a locked instance of DuckDB without data. Every call has a connection of its own, whose relations are
+ * temporary.
+ */
+import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
+import { openLocked } from '../../duckdb/locked-instance.ts'
+import { onlyRow } from '../../duckdb/only-row.ts'
+import { sqlErrorOf } from '../../duckdb/sql-error.ts'
+import type { DataType, TypedColumn } from '../../sql/data-types.ts'
+import { withDecodedNames } from '../../sql/encoded-name.ts'
+import { SQL_CHARACTERS_MAX, tokensOf } from '../../sql/flink-tokens.ts'
+import { type FlinkQuery, withFlinkMeaning } from '../../sql/meaning-flink.ts'
+import { SqlProblem } from '../../sql/sql-problem.ts'
+import { parseTableSchema, type TableSchema } from '../../sql/table-schema.ts'
+import { type Node, parseTree, printTree } from '../../sql/tree.ts'
+import type { PlannedTable } from './job-plan.ts'
+import { createTable, EngineProblem, type PlanEngine } from './plan-engine.ts'
+import { planStatement } from './plan-statement.ts'
+import type { PlannedJob, StatementPlanning } from './planner-protocol.ts'
+import type { PlannerTable } from './planner-table.ts'
+import { typesOfSchema } from './schema-types.ts'
+
+/** Nothing is read or sorted here. */
+const MEMORY_BYTES = 64 * 1024 * 1024
+
+export class Planner implements StatementPlanning {
+  readonly #instance: DuckDBInstance
+  readonly #own: DuckDBConnection
+
+  private constructor(instance: DuckDBInstance, own: DuckDBConnection) {
+    this.#instance = instance
+    this.#own = own
+  }
+
+  static async open(duckdb: typeof import('@duckdb/node-api')): Promise<Planner> {
+    const options = { memoryBytes: MEMORY_BYTES, diskBytes: 0, spillFolder: '' }
+    const { instance, connection } = await openLocked(duckdb, options, async () => {}, [])
+    return new Planner(instance, connection)
+  }
+
+  /** Rejects with SqlProblem, whose place is in the statement. */
+  async plan(
+    statement: string,
+    tables: readonly PlannedTable[],
+    otherNames: readonly string[] = [],
+  ): Promise<PlannedJob> {
+    const named = namesIn(statement)
+    const known = new Map<string, PlannerTable>()
+    for (const table of tables) {
+      if (named.has(table.name)) known.set(table.name, await this.#typed(table))
+    }
+    const catalog = { tables: known, otherNames: new Set(otherNames) }
+    const { plan, warnings } = await this.#with((engine) => planStatement(engine, statement, catalog))
+    return { ...plan, warnings }
+  }
+
+  /** Rejects with SqlProblem, whose place is in the schema. */
+  typesOf(schemaSql: string, schema: TableSchema): Promise<readonly TypedColumn[]> {
+    return this.#with((engine) => typesOfSchema(engine, schemaSql, schema))
+  }
+
+  close(): void {
+    this.#own.closeSync()
+    this.#instance.closeSync()
+  }
+
+  /** The schema of a table was checked when the table was created. */
+  async #typed(table: PlannedTable): Promise<PlannerTable> {
+    try {
+      const schema = parseTableSchema(table.schemaSql)
+      return { ...table, schema, columns: await this.typesOf(table.schemaSql, schema) }
+    } catch (error) {
+      if (!(error instanceof SqlProblem)) throw error
+      throw new SqlProblem(`table ${table.name}: ${error.message}`, undefined, { cause: error })
+    }
+  }
+
+  async #with<T>(work: (engine: PlanEngine) => Promise<T>): Promise<T> {
+    const connection = await this.#instance.connect()
+    try {
+      return await work(new ConnectionEngine(connection))
+    } finally {
+      connection.closeSync()
+    }
+  }
+}
+
+/** Every name that the statement could mean. */
+function namesIn(statement: string): ReadonlySet<string> {
+  if (statement.length > SQL_CHARACTERS_MAX) return new Set() // refused later
+  return new Set(tokensOf(statement).map(({ value }) => value))
+}
+
+interface ParserError {
+  readonly error?: boolean
+  readonly error_message?: string
+  readonly position?: string
+  readonly statements?: readonly { readonly node: Node }[]
+}
+
+class ConnectionEngine implements PlanEngine {
+  readonly #connection: DuckDBConnection
+  readonly #relations = new Map<string, readonly TypedColumn[]>()
+
+  constructor(connection: DuckDBConnection) {
+    this.#connection = connection
+  }
+
+  async parse(sql: string): Promise<Node> {
+    const json = await this.#value('SELECT json_serialize_sql($1::VARCHAR)', sql)
+    const answer = parseTree(json) as ParserError
+    const [statement, ...others] = answer.statements ?? []
+    if (answer.error !== true && statement !== undefined && others.length === 0) return statement.node
+    const position = Number(answer.position)
+    throw new EngineProblem(
+      withDecodedNames(answer.error_message ?? 'expected a query'),
+      Number.isInteger(position) ? position : undefined,
+    )
+  }
+
+  print(query: Node): Promise<string> {
+    return this.#value('SELECT json_deserialize_sql($1::JSON)', printTree(query))
+  }
+
+  async withMeaning(query: Node): Promise<FlinkQuery> {
+    try {
+      return withFlinkMeaning(query, { columnsOf: (relation) => this.#relations.get(relation) })
+    } catch (error) {
+      if (!(error instanceof Error) || error.message !== 'in work') throw error
+    }
+    const text = (await this.print(query))
+      .replaceAll('proctime()', "date_trunc('milliseconds', now())")
+      .replaceAll(/to_timestamp_ltz\(([\w.]+), 3\)/g, 'make_timestamptz($1 * 1000)')
+    query = await this.parse(text)
+    const reader = await this.#connection.runAndReadAll(`DESCRIBE ${text}`).catch((error: unknown) => {
+      throw engineProblem(error)
+    })
+    return {
+      tree: query,
+      columns: reader
+        .getRows()
+        .map(([name, type]) => ({ name: String(name), type: dataTypeOf(String(type)), nullable: true })),
+    }
+  }
+
+  async declare(relation: string, columns: readonly TypedColumn[]): Promise<void> {
+    this.#relations.set(relation, columns)
+    await this.#run(createTable(relation, columns))
+  }
+
+  async bind(sql: string): Promise<void> {
+    await this.#run(`DESCRIBE ${sql}`)
+  }
+
+  async #run(sql: string): Promise<void> {
+    try {
+      await this.#connection.run(sql)
+    } catch (error) {
+      throw engineProblem(error)
+    }
+  }
+
+  async #value(sql: string, argument: string): Promise<string> {
+    try {
+      return String(onlyRow(await this.#connection.runAndReadAll(sql, [argument]))[0])
+    } catch (error) {
+      throw engineProblem(error)
+    }
+  }
+}
+
+/** The first line of the message: the lines after it show the rewritten text. */
+function engineProblem(error: unknown): EngineProblem {
+  const { message } = sqlErrorOf(error)
+  const [first] = withDecodedNames(message).split('\n')
+  return new EngineProblem(first!.replace(/^(?:Binder|Parser|Catalog) Error: /, ''), undefined, {
+    cause: error,
+  })
+}
+
+function dataTypeOf(type: string): DataType {
+  const decimal = /^DECIMAL\((\d+),(\d+)\)$/.exec(type)
+  if (decimal !== null) return { kind: 'DECIMAL', precision: Number(decimal[1]), scale: Number(decimal[2]) }
+  if (type.endsWith('[]')) return { kind: 'ARRAY', element: dataTypeOf(type.slice(0, -2)) }
+  if (type === 'TIMESTAMP WITH TIME ZONE') return { kind: 'TIMESTAMP_LTZ', precision: 3 }
+  if (type.startsWith('TIMESTAMP')) return { kind: 'TIMESTAMP', precision: 3 }
+  if (type === 'HUGEINT') return { kind: 'INT' }
+  const names: Record<string, string> = { INTEGER: 'INT', VARCHAR: 'STRING', BLOB: 'BYTES', '"NULL"': 'NULL' }
+  return { kind: names[type] ?? type } as DataType
+}

@@ -1,0 +1,142 @@
+/** What the parts of resolving share: the statement, its tables, what has been found so far, and refusals with their place. */
+import { decodedName } from '../../sql/encoded-name.ts'
+import type { RewrittenQuery } from '../../sql/query-rewriter.ts'
+import { ON_FLINK, placeOf, SqlProblem } from '../../sql/sql-problem.ts'
+import type { Node } from '../../sql/tree.ts'
+import type { WindowFunction } from '../../sql/window-function.ts'
+import type { PlanRelations, TableRelation } from './plan-relations.ts'
+import type { PlannerTable } from './planner-table.ts'
+import type { Kind, Meanings, Scope, ScopeColumn } from './scope.ts'
+import type { CteNode } from './tree-nodes.ts'
+
+/** Tables that the statement may name, and names of others that it may not. */
+export interface Catalog {
+  readonly tables: ReadonlyMap<string, PlannerTable>
+  readonly otherNames: ReadonlySet<string>
+}
+
+/** A query of WITH. */
+export interface Cte {
+  readonly resolved: Resolved
+  readonly node: CteNode
+}
+
+export type Ctes = ReadonlyMap<string, Cte>
+
+export interface Resolved {
+  readonly node: Node
+  readonly columns: readonly ScopeColumn[]
+  readonly kind: Kind
+  /** Sources whose rows it has: s0, … */
+  readonly sources: ReadonlySet<string>
+  /** Its windows are CUMULATE: their start alone does not identify them. */
+  readonly isCumulate: boolean
+}
+
+/** A window of the statement, before it is planned. */
+export interface WindowUse {
+  /** `w0`, … */
+  readonly relation: string
+  readonly window: WindowFunction
+  /** The relation of its rows: a source, or a query of WITH. */
+  readonly from: string
+  readonly ctes: readonly CteNode[]
+  readonly columns: readonly ScopeColumn[]
+  /** Names of columns in `from`. */
+  readonly used: Set<string>
+  readonly timeColumn: string
+  readonly sources: ReadonlySet<string>
+}
+
+export interface LookupUse {
+  readonly lookup: TableRelation
+  readonly keyColumns: readonly string[]
+  /** SELECT of the keys, without casts. */
+  readonly keys: Node
+}
+
+/** Resolves a query within others. */
+export type ResolveQuery = (node: Node, ctes: Ctes, outer: Scope | undefined, depth: number) => Resolved
+
+/** DuckDB's own limit is 1000. */
+export const DEPTH_MAX = 600
+
+export class Resolution {
+  readonly statement: string
+  readonly query: RewrittenQuery
+  readonly catalog: Catalog
+  readonly relations: PlanRelations
+  readonly meanings: Meanings = new WeakMap()
+  readonly windows: WindowUse[] = []
+  readonly lookups: LookupUse[] = []
+  /** Number of windows of the inserts before this one. */
+  readonly firstWindow: number
+  #number = 0
+
+  constructor(
+    statement: string,
+    query: RewrittenQuery,
+    catalog: Catalog,
+    relations: PlanRelations,
+    firstWindow: number,
+  ) {
+    this.statement = statement
+    this.query = query
+    this.catalog = catalog
+    this.relations = relations
+    this.firstWindow = firstWindow
+  }
+
+  /** For names within the query. */
+  nextNumber(): number {
+    return this.#number++
+  }
+
+  problem(reason: string, node?: Node): SqlProblem {
+    const { map } = this.query
+    const located = node === undefined ? undefined : locationIn(node)
+    if (located === undefined) return new SqlProblem(reason, map.whole())
+    const names = located.type === 'COLUMN_REF' ? (located.column_names as readonly string[]).length : 1
+    return new SqlProblem(reason, map.placeAt(located.query_location!, names))
+  }
+
+  /** A refusal of what a cluster would run. */
+  unsupported(reason: string, node?: Node): SqlProblem {
+    return this.problem(reason + ON_FLINK, node)
+  }
+
+  problemAt(reason: string, { start, end }: { readonly start: number; readonly end: number }): SqlProblem {
+    return new SqlProblem(reason, placeOf(this.statement, start, end))
+  }
+
+  table(name: string, refuse: (reason: string) => SqlProblem): PlannerTable {
+    const table = this.catalog.tables.get(name)
+    if (table !== undefined) return table
+    throw refuse(
+      this.catalog.otherNames.has(name)
+        ? `table ${name} is not in table_ids`
+        : `table '${name}' does not exist`,
+    )
+  }
+
+  checkDepth(depth: number): void {
+    if (depth > DEPTH_MAX) throw this.problem(`the query is nested deeper than ${DEPTH_MAX} levels`)
+  }
+}
+
+/** The node itself, or the first one within it that has a place. */
+function locationIn(node: Node): Node | undefined {
+  if (typeof node.query_location === 'number') return node
+  for (const value of Object.values(node)) {
+    for (const child of Array.isArray(value) ? value : [value]) {
+      if (typeof child !== 'object' || child === null) continue
+      const found = locationIn(child as Node)
+      if (found !== undefined) return found
+    }
+  }
+  return undefined
+}
+
+export function shownName(encoded: string): string {
+  return decodedName(encoded)
+}

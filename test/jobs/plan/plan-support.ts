@@ -1,0 +1,108 @@
+/** Plans statements over tables that are declared in short form, and runs plans on a bare DuckDB. */
+import duckdb, { type DuckDBConnection } from '@duckdb/node-api'
+import type { JobPlan, PlannedTable, WindowPlan } from '../../../src/jobs/plan/job-plan.ts'
+import { Planner } from '../../../src/jobs/plan/planner.ts'
+import { type DataType, duckdbType } from '../../../src/sql/data-types.ts'
+
+type ConnectorKind = PlannedTable['connectorKind']
+
+/** `[schema]`, `[schema, 'jdbc']`, `[schema, 'topic', 'debezium-json']` */
+export type TableDeclaration = readonly [schemaSql: string, kind?: ConnectorKind, valueFormat?: string]
+
+export function declared(tables: Readonly<Record<string, TableDeclaration>>): PlannedTable[] {
+  return Object.entries(tables).map(([name, [schemaSql, connectorKind = 'topic', valueFormat = 'json']]) => ({
+    id: `id-of-${name}`,
+    name,
+    schemaSql,
+    connectorKind,
+    valueFormat: connectorKind.endsWith('topic') ? valueFormat : undefined,
+    identity: `integration/${connectorKind}/${name}`,
+  }))
+}
+
+export class TestPlanner {
+  readonly planner: Planner
+  readonly tables: readonly PlannedTable[]
+
+  private constructor(planner: Planner, tables: readonly PlannedTable[]) {
+    this.planner = planner
+    this.tables = tables
+  }
+
+  static async open(tables: Readonly<Record<string, TableDeclaration>>): Promise<TestPlanner> {
+    return new TestPlanner(await Planner.open(duckdb), declared(tables))
+  }
+
+  plan(statement: string, otherNames: readonly string[] = []): Promise<JobPlan> {
+    return this.planner.plan(statement, this.tables, otherNames)
+  }
+
+  close(): void {
+    this.planner.close()
+  }
+}
+
+/** Rows as tuples of SQL: `(1, 'doc', 50.0)`, in the order of the decoded columns of the source, without __seq. */
+export type Rows = Readonly<Record<string, readonly string[]>>
+
+/** Runs the first insert of a plan over rows of its tables, by name; all windows close. The rows without __ord and __end. */
+export async function run(plan: JobPlan, rows: Rows): Promise<unknown[][]> {
+  const instance = await duckdb.DuckDBInstance.create(':memory:', { threads: '1' })
+  const connection = await instance.connect()
+  try {
+    await connection.run("SET GLOBAL TimeZone = 'UTC'")
+    await fill(connection, plan, rows)
+    const insert = plan.inserts[0]!
+    if (insert.way === 'window') for (const window of insert.windows) await materialize(connection, window)
+    if (!('select' in insert)) throw new Error(`way ${insert.way}`)
+    const width = insert.sink.columns.map((_, i) => `c${i}`).join(', ')
+    const order = insert.way === 'window' ? 'ORDER BY ALL' : 'ORDER BY __ord'
+    const reader = await connection.runAndReadAll(`SELECT ${width} FROM (${insert.select}) ${order}`)
+    return reader.getRowsJson() as unknown[][]
+  } finally {
+    connection.closeSync()
+    instance.closeSync()
+  }
+}
+
+async function fill(connection: DuckDBConnection, plan: JobPlan, rows: Rows): Promise<void> {
+  for (const { relation, decoded, view, tableName } of plan.sources) {
+    await create(connection, `in_${relation}`, [{ name: '__seq', type: { kind: 'BIGINT' } }, ...decoded])
+    for (const [i, row] of (rows[tableName] ?? []).entries()) {
+      await connection.run(`INSERT INTO in_${relation} VALUES (${i}, ${row.slice(1)}`)
+    }
+    await connection.run(`CREATE VIEW ${relation} AS SELECT __seq AS __ord, ${view.slice('SELECT '.length)}`)
+  }
+  for (const { relation, columns, tableName } of [...plan.fixed, ...plan.lookups]) {
+    await create(connection, relation, columns)
+    for (const row of rows[tableName] ?? []) await connection.run(`INSERT INTO ${relation} VALUES ${row}`)
+  }
+  for (const { keys } of plan.lookups) await connection.run(keys)
+}
+
+function create(
+  connection: DuckDBConnection,
+  relation: string,
+  columns: readonly { readonly name: string; readonly type: DataType }[],
+): Promise<unknown> {
+  const definitions = columns.map(({ name, type }) => `"${name.replaceAll('"', '""')}" ${duckdbType(type)}`)
+  return connection.run(`CREATE TABLE ${relation} (${definitions.join(', ')})`)
+}
+
+async function materialize(
+  connection: DuckDBConnection,
+  { relation, kind, sizeMs, slideMs, offsetMs, input, timeColumn }: WindowPlan,
+): Promise<void> {
+  const ms = `epoch_ms("${timeColumn}")`
+  const floor = (unit: number) => `(${ms} - (((${ms} - ${offsetMs}) % ${unit}) + ${unit}) % ${unit})`
+  const bounds = {
+    TUMBLE: `[{'s': ${floor(sizeMs)}, 'e': ${floor(sizeMs)} + ${sizeMs}}]`,
+    HOP: `[{'s': ${floor(slideMs)} - x * ${slideMs}, 'e': ${floor(slideMs)} - x * ${slideMs} + ${sizeMs}} FOR x IN range(${sizeMs / slideMs})]`,
+    CUMULATE: `[{'s': ${floor(sizeMs)}, 'e': ${floor(sizeMs)} + x * ${slideMs}} FOR x IN range(1, ${sizeMs / slideMs + 1}) IF ${floor(sizeMs)} + x * ${slideMs} > ${ms}]`,
+  }[kind]
+  const time = (expression: string) => `make_timestamp((${expression}) * 1000)`
+  await connection.run(
+    `CREATE TABLE ${relation} AS SELECT * EXCLUDE (__ord, b), ${time('b.s')} AS window_start, ${time('b.e')} AS window_end,
+     ${time('b.e - 1')} AS window_time, b.e AS __end FROM (SELECT *, unnest(${bounds}) AS b FROM (${input})) WHERE "${timeColumn}" IS NOT NULL`,
+  )
+}
