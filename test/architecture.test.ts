@@ -41,7 +41,7 @@ function arrows(from: (path: string) => boolean, to: (target: string) => boolean
 const BELOW: Readonly<Record<string, readonly string[]>> = {
   formats: ['schemas', 'sql'],
   decoders: ['schemas'],
-  duckdb: ['formats'],
+  duckdb: ['formats', 'sql'],
   worker: ['duckdb'],
   explore: ['duckdb', 'worker', 'formats', 'schemas'],
   tables: ['sql'],

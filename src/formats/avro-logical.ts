@@ -140,7 +140,7 @@ function significantFrom(bytes: Uint8Array): number {
   return from
 }
 
-function decimalText(unscaled: number | bigint, scale: number): string {
+export function decimalText(unscaled: number | bigint, scale: number): string {
   const digits = String(unscaled < 0 ? -unscaled : unscaled).padStart(scale + 1, '0')
   const sign = unscaled < 0 ? '-' : ''
   const point = digits.length - scale

@@ -17,8 +17,6 @@
  */
 import { AvroProblem } from '../schemas/avro-problem.ts'
 import { type AvroField, type AvroType, parseSchema, type RecordType } from '../schemas/avro-schema.ts'
-import type { RecordSchema } from '../schemas/schema.ts'
-import { printAvroSchema } from '../schemas/schema-print.ts'
 import { type RecordStep, resolveDatum, type Step } from './avro-resolution.ts'
 import { DatumProblem, ValueProblem } from './datum-problem.ts'
 import { exactLong } from './number-text.ts'
@@ -52,8 +50,8 @@ export class AvroReader implements RecordReader {
   #lastHeaders: EventHeaders | undefined
   #lastResolution: Resolution
 
-  constructor(schema: RecordSchema, wanted: readonly number[]) {
-    const own = parseSchema(printAvroSchema(schema)) as RecordType
+  /** `own` is the schema of the format. */
+  constructor(own: RecordType, wanted: readonly number[]) {
     this.#fields = wanted.map((index) => own.fields[index]!)
     this.#own = resolveDatum(own, this.#fields)
     this.#lastResolution = this.#own

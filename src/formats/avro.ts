@@ -7,7 +7,7 @@
  */
 import { clipped } from '../schemas/avro-attributes.ts'
 import { AvroProblem } from '../schemas/avro-problem.ts'
-import { parseSchema } from '../schemas/avro-schema.ts'
+import { parseSchema, type RecordType } from '../schemas/avro-schema.ts'
 import type { Field, NamedSchema, RecordSchema, Schema } from '../schemas/schema.ts'
 import { fullNameOf, namespaceOf, printAvroSchema } from '../schemas/schema-print.ts'
 import { AvroReader } from './avro-reader.ts'
@@ -18,7 +18,8 @@ export const avro: Format = {
   defaultSettings: NO_SETTINGS,
   schemaProblem: (schema) => new SchemaCheck().problem(schema, '$', '') ?? parseProblem(schema),
   settingsProblem: () => undefined,
-  reader: (schema, _settings, wanted) => new AvroReader(schema, wanted),
+  reader: (schema, _settings, wanted) =>
+    new AvroReader(parseSchema(printAvroSchema(schema)) as RecordType, wanted),
   printSchema: printAvroSchema,
 }
 

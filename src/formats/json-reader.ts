@@ -18,10 +18,24 @@
  * nested too deep, is an error of the body.
  *
  * Indexes are asserted with `!`: the reader compares offsets with the end of the body, and field indexes come from the
- * schema.
+ * schema. What is JSON and what is not, json-scanner.ts decides.
  */
 import { nonNullable, type RecordSchema, type Schema } from '../schemas/schema.ts'
-import { textStart } from './line-body.ts'
+import {
+  CLOSE_ARRAY,
+  CLOSE_OBJECT,
+  COLON,
+  FALSE,
+  JsonProblem,
+  JsonScanner,
+  NULL,
+  OPEN_ARRAY,
+  OPEN_OBJECT,
+  QUOTE,
+  startsNumber,
+  startsValue,
+  TRUE,
+} from './json-scanner.ts'
 import { readDouble, readInt, readLong } from './number-text.ts'
 import {
   alsoWrong,
@@ -29,16 +43,12 @@ import {
   type FormatError,
   fieldError,
   nullRefused,
-  quoted,
   type RecordReader,
   type Value,
   valueMissing,
 } from './record-reader.ts'
-import { utf8 } from './text-bytes.ts'
 import { readBytes } from './text-field.ts'
 
-/** Nesting of values. Each level is one recursive call. */
-export const JSON_DEPTH_MAX = 64
 /** The nested records of a body may have this many fields more than the body has bytes: `{}` makes all fields of its schema. */
 export const JSON_FIELDS_BEYOND_BYTES = 65_536
 
@@ -99,15 +109,6 @@ export class JsonReader implements RecordReader {
   }
 }
 
-/** Thrown and caught within a read. It is not an Error: the stack of an Error would cost more than the read. */
-class JsonProblem {
-  readonly reason: string
-
-  constructor(reason: string) {
-    this.reason = reason
-  }
-}
-
 /** The value does not fit the type of its field. The rest of the body can be read. */
 class JsonMisfit extends JsonProblem {}
 
@@ -157,30 +158,8 @@ function recordShape(
   }
 }
 
-const QUOTE = 0x22
-const COMMA = 0x2c
-const MINUS = 0x2d
-const POINT = 0x2e
-const COLON = 0x3a
-const OPEN_ARRAY = 0x5b
-const BACKSLASH = 0x5c
-const CLOSE_ARRAY = 0x5d
-const OPEN_OBJECT = 0x7b
-const CLOSE_OBJECT = 0x7d
-
-const TRUE = Buffer.from('true')
-const FALSE = Buffer.from('false')
-const NULL = Buffer.from('null')
-
-class JsonCursor {
-  #bytes: Uint8Array = TRUE
-  #start = 0
-  #at = 0
-  #end = 0
-  #depth = 0
+class JsonCursor extends JsonScanner {
   #fieldsLeft = 0
-  /** Whether the last string that was scanned has an escape, or the last number a fraction or exponent. */
-  #marked = false
   /** The reasons why fields of the body have no value, by the index of the field; undefined while there are none. */
   #misfits: Map<number, string> | undefined
   #misfitCount = 0
@@ -192,19 +171,15 @@ class JsonCursor {
     record: RecordShape,
     into: Value[],
   ): FormatError | undefined {
-    this.#bytes = bytes
-    this.#start = start
-    this.#at = textStart(bytes, start, end)
-    this.#end = end
-    this.#depth = 0
+    this.open(bytes, start, end)
     this.#fieldsLeft = JSON_FIELDS_BEYOND_BYTES + (end - start)
     this.#misfits = undefined
     this.#misfitCount = 0
-    if (this.#peek() !== OPEN_OBJECT) throw new JsonProblem('the body is not a JSON object')
-    this.#enter()
-    if (this.#peek() === CLOSE_OBJECT) this.#at++
-    else while (!this.#fields(record, into)) if (!this.#another(CLOSE_OBJECT)) break
-    if (this.#peek() !== -1) throw this.#unexpected()
+    if (this.peek() !== OPEN_OBJECT) throw new JsonProblem('the body is not a JSON object')
+    this.enter()
+    if (this.peek() === CLOSE_OBJECT) this.at++
+    else while (!this.#fields(record, into)) if (!this.another(CLOSE_OBJECT)) break
+    if (this.peek() !== -1) throw this.unexpected()
     return this.#missing(record, into)
   }
 
@@ -219,23 +194,23 @@ class JsonCursor {
     try {
       do {
         field = this.#fieldOfKey(record)
-        from = this.#at
+        from = this.at
         if (field < 0) {
-          this.#skip()
+          this.skip()
         } else {
           into[field] = this.#value(record.shapes[field]!)
           if (this.#misfits !== undefined) this.#misfits.delete(field)
         }
-      } while (this.#another(CLOSE_OBJECT))
+      } while (this.another(CLOSE_OBJECT))
       return true
     } catch (problem) {
       if (!(problem instanceof JsonMisfit)) throw problem
       if (++this.#misfitCount > JSON_MISFITS_MAX) {
         throw new JsonProblem(`more than ${JSON_MISFITS_MAX} members do not fit`)
       }
-      this.#at = from
-      this.#depth = 1
-      this.#skip()
+      this.at = from
+      this.depth = 1
+      this.skip()
       this.#misfits ??= new Map()
       this.#misfits.set(field, problem.reason)
       into[field] = null
@@ -259,17 +234,17 @@ class JsonCursor {
 
   /** Reads the members of an object within a field. The next byte is its opening brace. */
   #members(record: RecordShape, into: Value[]): void {
-    this.#enter()
-    if (this.#peek() === CLOSE_OBJECT) {
-      this.#at++
+    this.enter()
+    if (this.peek() === CLOSE_OBJECT) {
+      this.at++
     } else {
       do {
         const field = this.#fieldOfKey(record)
-        if (field < 0) this.#skip()
+        if (field < 0) this.skip()
         else into[field] = this.#value(record.shapes[field]!)
-      } while (this.#another(CLOSE_OBJECT))
+      } while (this.another(CLOSE_OBJECT))
     }
-    this.#depth--
+    this.depth--
     for (let field = 0; field < record.shapes.length; field++) {
       if (into[field] !== MISSING) continue
       const shape = record.shapes[field]!
@@ -280,16 +255,16 @@ class JsonCursor {
 
   /** Reads a key and its colon. Returns the index of the field of that name, or -1. */
   #fieldOfKey(record: RecordShape): number {
-    if (this.#peek() !== QUOTE) throw this.#unexpected()
-    const from = this.#at
-    this.#passString()
-    const to = this.#at
+    if (this.peek() !== QUOTE) throw this.unexpected()
+    const from = this.at
+    this.passString()
+    const to = this.at
     const field =
-      this.#marked || record.byName !== undefined
-        ? this.#fieldOfName(record, this.#text(from, to))
+      this.marked || record.byName !== undefined
+        ? this.#fieldOfName(record, this.text(from, to))
         : this.#fieldOfBytes(record, from + 1, to - 1)
-    if (this.#peek() !== COLON) throw this.#unexpected()
-    this.#at++
+    if (this.peek() !== COLON) throw this.unexpected()
+    this.at++
     return field
   }
 
@@ -299,7 +274,7 @@ class JsonCursor {
 
   #fieldOfBytes(record: RecordShape, from: number, to: number): number {
     const keys = record.keys
-    const bytes = this.#bytes
+    const bytes = this.bytes
     for (let field = 0; field < keys.length; field++) {
       const key = keys[field]!
       if (key.length !== to - from) continue
@@ -311,9 +286,9 @@ class JsonCursor {
   }
 
   #value(shape: Shape): Value {
-    const byte = this.#peek()
+    const byte = this.peek()
     if (byte === 0x6e /* n */) {
-      this.#literal(NULL)
+      this.literal(NULL)
       if (!shape.nullable) throw new JsonMisfit(nullRefused(shape.path).reason)
       return null
     }
@@ -325,40 +300,40 @@ class JsonCursor {
     switch (shape.type) {
       case 'string':
         if (byte !== QUOTE) throw this.#notA(shape)
-        return this.#string()
+        return this.string()
       case 'int':
       case 'long':
       case 'float':
       case 'double': {
         if (!startsNumber(byte)) throw this.#notA(shape)
-        const from = this.#at
-        this.#passNumber()
+        const from = this.at
+        this.passNumber()
         const value = this.#numberAs(shape.type, from)
         if (value === undefined) {
-          this.#at = from
+          this.at = from
           throw this.#notA(shape)
         }
         return value
       }
       case 'boolean':
         if (byte === 0x74 /* t */) {
-          this.#literal(TRUE)
+          this.literal(TRUE)
           return true
         }
         if (byte !== 0x66 /* f */) throw this.#notA(shape)
-        this.#literal(FALSE)
+        this.literal(FALSE)
         return false
       case 'bytes': {
         if (byte !== QUOTE) throw this.#notA(shape)
-        const text = Buffer.from(this.#string(), 'utf8')
+        const text = Buffer.from(this.string(), 'utf8')
         return readBytes(text, 0, text.length)
       }
       case 'enum': {
-        const from = this.#at
+        const from = this.at
         if (byte !== QUOTE) throw this.#notA(shape)
-        const symbol = this.#string()
+        const symbol = this.string()
         if (shape.symbols!.has(symbol)) return symbol
-        this.#at = from
+        this.at = from
         throw this.#notA(shape)
       }
       case 'array':
@@ -377,7 +352,7 @@ class JsonCursor {
 
   /** Returns the first member of the union that fits the value. The first byte decides, for numbers and enums the value too. */
   #member(union: Shape, byte: number): Value {
-    const from = this.#at
+    const from = this.at
     for (const shape of union.members!) {
       switch (shape.type) {
         case 'null':
@@ -387,17 +362,17 @@ class JsonCursor {
         case 'float':
         case 'double': {
           if (!startsNumber(byte)) continue
-          this.#passNumber()
+          this.passNumber()
           const value = this.#numberAs(shape.type, from)
           if (value !== undefined) return value
-          this.#at = from
+          this.at = from
           continue
         }
         case 'enum': {
           if (byte !== QUOTE) continue
-          const symbol = this.#string()
+          const symbol = this.string()
           if (shape.symbols!.has(symbol)) return symbol
-          this.#at = from
+          this.at = from
           continue
         }
         case 'union':
@@ -412,33 +387,33 @@ class JsonCursor {
   }
 
   #array(items: Shape): Value {
-    this.#enter()
+    this.enter()
     const values: Value[] = []
-    if (this.#peek() === CLOSE_ARRAY) {
-      this.#at++
+    if (this.peek() === CLOSE_ARRAY) {
+      this.at++
     } else {
       do values.push(this.#value(items))
-      while (this.#another(CLOSE_ARRAY))
+      while (this.another(CLOSE_ARRAY))
     }
-    this.#depth--
+    this.depth--
     return values
   }
 
   #map(values: Shape): Value {
-    this.#enter()
+    this.enter()
     const map = new Map<string, Value>()
-    if (this.#peek() === CLOSE_OBJECT) {
-      this.#at++
+    if (this.peek() === CLOSE_OBJECT) {
+      this.at++
     } else {
       do {
-        if (this.#peek() !== QUOTE) throw this.#unexpected()
-        const key = this.#string()
-        if (this.#peek() !== COLON) throw this.#unexpected()
-        this.#at++
+        if (this.peek() !== QUOTE) throw this.unexpected()
+        const key = this.string()
+        if (this.peek() !== COLON) throw this.unexpected()
+        this.at++
         map.set(key, this.#value(values))
-      } while (this.#another(CLOSE_OBJECT))
+      } while (this.another(CLOSE_OBJECT))
     }
-    this.#depth--
+    this.depth--
     return map
   }
 
@@ -453,132 +428,14 @@ class JsonCursor {
     return map
   }
 
-  #skip(): void {
-    const byte = this.#peek()
-    if (byte === QUOTE) {
-      this.#passString()
-    } else if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) {
-      const close = byte === OPEN_OBJECT ? CLOSE_OBJECT : CLOSE_ARRAY
-      this.#enter()
-      if (this.#peek() === close) {
-        this.#at++
-      } else {
-        do {
-          if (close === CLOSE_OBJECT) {
-            if (this.#peek() !== QUOTE) throw this.#unexpected()
-            this.#passString()
-            if (this.#peek() !== COLON) throw this.#unexpected()
-            this.#at++
-          }
-          this.#skip()
-        } while (this.#another(close))
-      }
-      this.#depth--
-    } else if (startsNumber(byte)) {
-      this.#passNumber()
-    } else if (byte === 0x74) {
-      this.#literal(TRUE)
-    } else if (byte === 0x66) {
-      this.#literal(FALSE)
-    } else {
-      this.#literal(NULL)
-    }
-  }
-
-  /** Enters an object or array. */
-  #enter(): void {
-    if (++this.#depth > JSON_DEPTH_MAX) {
-      throw new JsonProblem(`the JSON is nested deeper than ${JSON_DEPTH_MAX} levels`)
-    }
-    this.#at++
-  }
-
-  /** Skips a comma and returns true, or skips `close` and returns false. */
-  #another(close: number): boolean {
-    const byte = this.#peek()
-    if (byte !== COMMA && byte !== close) throw this.#unexpected()
-    this.#at++
-    return byte === COMMA
-  }
-
-  #string(): string {
-    const from = this.#at
-    this.#passString()
-    return this.#text(from, this.#at)
-  }
-
-  /** The text of the last string that was scanned. `[from, to)` includes the quotes. */
-  #text(from: number, to: number): string {
-    if (!this.#marked) return utf8(this.#bytes, from + 1, to - 1)
-    return JSON.parse(utf8(this.#bytes, from, to)) as string // passString has checked the syntax
-  }
-
-  #passString(): void {
-    const bytes = this.#bytes
-    const end = this.#end
-    let at = this.#at + 1
-    this.#marked = false
-    for (; at < end; at++) {
-      const byte = bytes[at]!
-      if (byte === QUOTE) {
-        this.#at = at + 1
-        return
-      }
-      if (byte === BACKSLASH) {
-        this.#marked = true
-        at = this.#passEscape(at + 1)
-      } else if (byte < 0x20) {
-        this.#at = at
-        throw this.#unexpected()
-      }
-    }
-    throw new JsonProblem('the JSON ends inside a string')
-  }
-
-  /** Where the escape ends whose letter is at `at`. */
-  #passEscape(at: number): number {
-    const letter = at < this.#end ? this.#bytes[at]! : QUOTE
-    if (ESCAPED.includes(letter)) return at
-    let digits = 0
-    while (letter === LETTER_U && digits < 4 && isHexDigit(this.#bytes[at + digits + 1]!)) digits++
-    if (digits === 4 && at + 4 < this.#end) return at + 4
-    throw new JsonProblem(`the string at byte ${this.#at - this.#start} has an escape that is none in JSON`)
-  }
-
-  #passNumber(): void {
-    this.#marked = false
-    if (this.#byte() === MINUS) this.#at++
-    if (this.#byte() === 0x30) this.#at++
-    else this.#passDigits()
-    if (this.#byte() === POINT) {
-      this.#marked = true
-      this.#at++
-      this.#passDigits()
-    }
-    if ((this.#byte() | 0x20) === 0x65) {
-      this.#marked = true
-      this.#at++
-      if (this.#byte() === MINUS || this.#byte() === 0x2b) this.#at++
-      this.#passDigits()
-    }
-  }
-
-  #passDigits(): void {
-    const bytes = this.#bytes
-    let at = this.#at
-    while (at < this.#end && bytes[at]! >= 0x30 && bytes[at]! <= 0x39) at++
-    if (at === this.#at) throw this.#unexpected()
-    this.#at = at
-  }
-
   /** The last number that was scanned, which begins at `from`; undefined if it does not fit this type. */
   #numberAs(type: 'int' | 'long' | 'float' | 'double', from: number): number | bigint | undefined {
-    if (!this.#marked && type === 'int') {
-      const value = readInt(this.#bytes, from, this.#at)
+    if (!this.marked && type === 'int') {
+      const value = readInt(this.bytes, from, this.at)
       return Number.isNaN(value) ? undefined : value
     }
-    if (!this.#marked && type === 'long') return readLong(this.#bytes, from, this.#at)
-    const value = readDouble(this.#bytes, from, this.#at)!
+    if (!this.marked && type === 'long') return readLong(this.bytes, from, this.at)
+    const value = readDouble(this.bytes, from, this.at)!
     switch (type) {
       // JSON has no infinite numbers: an infinite value means that the number is out of range.
       case 'double':
@@ -594,51 +451,11 @@ class JsonCursor {
     }
   }
 
-  #literal(word: Uint8Array): void {
-    for (let index = 0; index < word.length; index++) {
-      if (this.#at >= this.#end || this.#bytes[this.#at] !== word[index]) throw this.#unexpected()
-      this.#at++
-    }
-  }
-
-  /** Returns -1 at the end. */
-  #byte(): number {
-    return this.#at < this.#end ? this.#bytes[this.#at]! : -1
-  }
-
-  /** Returns the next byte that is not white space; -1 at the end. */
-  #peek(): number {
-    const bytes = this.#bytes
-    let at = this.#at
-    while (at < this.#end) {
-      const byte = bytes[at]!
-      if (byte > 0x20 || (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09)) {
-        this.#at = at
-        return byte
-      }
-      at++
-    }
-    this.#at = at
-    return -1
-  }
-
-  #unexpected(): JsonProblem {
-    if (this.#at >= this.#end) return new JsonProblem('the JSON ends too early')
-    const at = this.#at - this.#start
-    return new JsonProblem(`the body is not JSON: ${this.#excerpt()} at byte ${at} is out of place`)
-  }
-
   #notA(shape: Shape): JsonProblem {
-    const byte = this.#peek()
+    const byte = this.peek()
     // Text that is not a JSON value is an error of the body, not of the field.
-    if (byte === -1 || !(byte === QUOTE || startsNumber(byte) || VALUE_STARTS.includes(byte))) {
-      return this.#unexpected()
-    }
-    return new JsonMisfit(`field ${shape.path} has ${this.#excerpt()}, which is not ${WORDS[shape.type]}`)
-  }
-
-  #excerpt(): string {
-    return quoted(utf8(this.#bytes, this.#at, Math.min(this.#end, this.#at + 24)))
+    if (byte === -1 || !startsValue(byte)) return this.unexpected()
+    return new JsonMisfit(`field ${shape.path} has ${this.excerpt()}, which is not ${WORDS[shape.type]}`)
   }
 }
 
@@ -650,16 +467,6 @@ const FIRST_BYTE: Readonly<Partial<Record<Schema['type'], number>>> = {
   map: OPEN_OBJECT,
   record: OPEN_OBJECT,
 }
-
-const LETTER_U = 0x75
-/** The characters that may follow a backslash, besides u with four digits. */
-const ESCAPED: Uint8Array = Buffer.from('"\\/bfnrt')
-
-function isHexDigit(byte: number): boolean {
-  return (byte >= 0x30 && byte <= 0x39) || ((byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x66)
-}
-
-const VALUE_STARTS: readonly number[] = [OPEN_OBJECT, OPEN_ARRAY, 0x74, 0x66, 0x6e]
 
 const WORDS: Readonly<Record<Schema['type'], string>> = {
   null: 'null',
@@ -676,8 +483,4 @@ const WORDS: Readonly<Record<Schema['type'], string>> = {
   map: 'an object',
   record: 'an object',
   union: 'a member of its union',
-}
-
-function startsNumber(byte: number): boolean {
-  return byte === MINUS || (byte >= 0x30 && byte <= 0x39)
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { JSON_DEPTH_MAX } from '../../src/formats/json-reader.ts'
+import { JSON_DEPTH_MAX } from '../../src/formats/json-scanner.ts'
 import type { Value } from '../../src/formats/record-reader.ts'
 import { LIST, optional, recordJson, TestReader } from '../support/records.ts'
 

@@ -12,6 +12,7 @@ export const CLIENTS = ['test/clients/**/*.test.ts']
 export const PROCESSES = [
   'test/cli/**/*.test.ts',
   'test/explore/query-*process.test.ts',
+  'test/jobs/connectors/postgres*.test.ts',
   'test/metrics/kill.test.ts',
   'test/storage/free-memory.test.ts', // measures the memory of its own process
 ]
@@ -44,6 +45,7 @@ export const TWO_FORMS = [
   'test/formats/calendar.test.ts',
   'test/formats/regex/match.test.ts',
   'test/http/bad-input.test.ts',
+  'test/jobs/worker/{refresh,running}.test.ts',
   'test/storage/joint-order.test.ts',
 ]
 

@@ -30,6 +30,20 @@ export interface SourceBatch {
   position(): SourcePosition
   /** Whether more events may be waiting; right once `blocks` has ended. */
   hasMore(): boolean
+  /** No event that was not in `blocks` has an earlier time, if nothing more is waiting. Undefined: not known. */
+  readonly closedBeforeMs?: number
+  /**
+   * The position after this event of `blocks`; undefined: before the first. A job with several sources may leave later
+   * events of a batch for its next tick. Without this method it takes all events of the batch.
+   */
+  positionAfter?(event: EventPlace | undefined): SourcePosition
+}
+
+/** The place of an event in its source. */
+export interface EventPlace {
+  readonly partition: number
+  readonly sequence: number
+  readonly timestampMs: number
 }
 
 /** A source of events. Rejects with ConnectorError. */

@@ -2,7 +2,7 @@
  * The messages between the service and the worker process of jobs.
  *
  *   service -> worker   IPC    open · call (start, cancel) · notify (grown) · reply
- *   worker -> service   IPC    answer, refusal · request (recorded, append, tail, watch) · report · out-of-memory,
+ *   worker -> service   IPC    answer, refusal · request (recorded, stage, append, tail, watch) · report · ticking · out-of-memory,
  *                              and the requests for events of worker/event-pipe.ts
  *   service -> worker   pipe   events
  *
@@ -29,6 +29,8 @@ export interface ConnectedTable {
   readonly primaryKey: readonly string[]
   /** The stream of a topic of the built-in integration. */
   readonly stream: StreamId | undefined
+  /** For messages of connectors. */
+  readonly integrationId?: string
 }
 
 export interface JobStart {
@@ -122,6 +124,8 @@ export interface JobFailure {
   readonly place?: Place
   /** The event that made the query fail, if it was found. */
   readonly record?: BadRecord
+  /** Another job is the cause, for example because its tick ended the process: this one restarts without a longer delay. */
+  readonly isForeign?: boolean
 }
 
 /** What the service does for the worker. */
@@ -129,7 +133,12 @@ export interface ServiceRequests {
   /** The epoch that a stream sink has recorded; null: none. */
   recorded(jid: JobId, sink: number): Promise<number | null>
   /**
-   * Appends events and records the epoch in one write. `parts` are written in order; each part is one append or one staged
+   * Adds events that `append` of the same epoch writes, before those that it brings itself, so that no message is larger than
+   * about 1 MiB. Events of an epoch that is never appended are forgotten.
+   */
+  stage(jid: JobId, sink: number, epoch: number, tableId: string, events: SinkEvents): Promise<void>
+  /**
+   * Appends events and records the epoch in one write. Resolves without a second write if the epoch is recorded already. `parts` are written in order; each part is one append or one staged
    * batch, and all become durable together.
    */
   append(jid: JobId, sink: number, epoch: number, tableId: string, events: SinkEvents): Promise<void>
@@ -184,5 +193,7 @@ export type FromJobWorker =
       readonly args: readonly unknown[]
     }
   | { readonly kind: 'report'; readonly jid: JobId; readonly report: JobReport }
+  /** The job whose tick begins; null: no tick runs. If the process ends during a tick, that job is the cause. */
+  | { readonly kind: 'ticking'; readonly jid: JobId | null }
   | EventRequest
   | { readonly kind: 'out-of-memory' }

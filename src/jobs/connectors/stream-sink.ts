@@ -1,0 +1,181 @@
+/**
+ * Writes rows to a stream of this service: one event for a row. The service appends the events of an emission and records
+ * the epoch in one write, so a row is in the stream exactly once.
+ *
+ *   headers   content.type; key, the key of the row, if the table has one; tombstone: true for a deleted row; then the
+ *             column of the metadata `headers`
+ */
+import type { Value } from '../../formats/record-reader.ts'
+import {
+  FormatProblem,
+  type KeyWriter,
+  openChangeWriter,
+  openKeyWriter,
+  openRowWriter,
+  type RowOptions,
+} from '../../formats/rows/index.ts'
+import { encodedName } from '../../sql/encoded-name.ts'
+import type { TopicConnector, UpsertTopicConnector } from '../../tables/table.ts'
+import type { SinkPlan } from '../plan/job-plan.ts'
+import type { ConnectedTable, SinkEvents } from '../worker/job-worker-protocol.ts'
+import { ConnectorError, type Outbox, type RecordedEpoch, type RowOp, type Sink } from './connector.ts'
+import type { ConnectorContext } from './connector-context.ts'
+
+/** One message to the service. Longer emissions are staged in parts. */
+const PART_BYTES_MAX = 1024 * 1024
+const PART_EVENTS_MAX = 50_000
+
+type Headers = readonly (readonly [name: string, value: string])[]
+
+/** Undefined: the row has no event of its own. */
+type WriteBody = (op: RowOp, values: readonly Value[]) => Uint8Array | undefined
+
+const EMPTY = new Uint8Array(0)
+
+export class StreamSink implements Sink {
+  readonly #table: ConnectedTable
+  readonly #sink: number
+  readonly #context: ConnectorContext
+  readonly #body: WriteBody
+  readonly #key: KeyWriter | undefined
+  readonly #contentType: string
+  /** For each column of the table its column in the outbox. */
+  readonly #physical: readonly number[]
+  readonly #headersColumn: number
+  readonly #isUpsert: boolean
+
+  constructor(table: ConnectedTable, plan: SinkPlan, sink: number, context: ConnectorContext) {
+    this.#table = table
+    this.#sink = sink
+    this.#context = context
+    const connector = table.connector as TopicConnector | UpsertTopicConnector
+    this.#isUpsert = connector.kind === 'upsert-topic'
+    const { valueFormat, keyFormat, keyFields, valueFieldsInclude } = connector
+    const options: RowOptions = {
+      valueFormat,
+      keyFormat,
+      keyFields: this.#isUpsert ? table.primaryKey : keyFields,
+      valueFieldsInclude,
+      columns: table.physical,
+    }
+    this.#key = openKeyWriter(options)
+    this.#physical = table.physical.map(({ name }) =>
+      plan.columns.findIndex((column) => column.metadata === undefined && isNameOf(column.name, name)),
+    )
+    this.#headersColumn = plan.columns.findIndex(({ metadata }) => metadata === 'headers')
+    const writer = valueFormat === 'debezium-json' ? openChangeWriter(options) : openRowWriter(options)
+    this.#contentType = writer.contentType
+    this.#body =
+      valueFormat === 'debezium-json'
+        ? (op, values) => (writer as ReturnType<typeof openChangeWriter>).write(op, values)
+        : (op, values) => {
+            if (op === 'b') return undefined
+            return op === 'd' ? EMPTY : (writer as ReturnType<typeof openRowWriter>).write(values)
+          }
+  }
+
+  async recorded(): Promise<RecordedEpoch> {
+    return (await this.#context.service.recorded(this.#context.jid, this.#sink)) ?? 'none'
+  }
+
+  async emit(epoch: number, outbox: Outbox): Promise<{ readonly bytes: number }> {
+    const { jid, service } = this.#context
+    const part = new Part()
+    let total = 0
+    const values: Value[] = new Array(this.#physical.length).fill(null)
+    for await (const { ops, columns, rowCount } of outbox.chunks()) {
+      for (let row = 0; row < rowCount; row++) {
+        for (const [index, from] of this.#physical.entries())
+          values[index] = from === -1 ? null : columns[from]![row]!
+        const body = this.#written(() => this.#body(ops[row]!, values))
+        if (body === undefined) continue
+        part.add(body, this.#headers(ops[row]!, values, columns[this.#headersColumn]?.[row]))
+        total += body.length
+        if (!part.isFull) continue
+        await service.stage(jid, this.#sink, epoch, this.#table.id, part.take())
+      }
+    }
+    await service.append(jid, this.#sink, epoch, this.#table.id, part.take())
+    return { bytes: total }
+  }
+
+  async close(): Promise<void> {}
+
+  #headers(op: RowOp, values: readonly Value[], more: Value | undefined): Headers {
+    const headers: [string, string][] = [['content.type', this.#contentType]]
+    if (this.#key !== undefined) headers.push(['key', this.#written(() => this.#key!.headerText(values))])
+    if (this.#isUpsert && op === 'd') headers.push(['tombstone', 'true'])
+    if (more instanceof Map) {
+      for (const [name, value] of more as ReadonlyMap<string, Value>) {
+        if (!headers.some(([known]) => known === name)) headers.push([name, headerText(value)])
+      }
+    }
+    return headers
+  }
+
+  #written<T>(write: () => T): T {
+    try {
+      return write()
+    } catch (error) {
+      if (!(error instanceof FormatProblem)) throw error
+      throw new ConnectorError(
+        `a row cannot be written to table ${this.#table.name}: ${error.message}`,
+        false,
+        {
+          cause: error,
+        },
+      )
+    }
+  }
+}
+
+/** Names in plans may be encoded: sql/encoded-name.ts. */
+function isNameOf(planned: string, name: string): boolean {
+  return planned === name || planned === encodedName(name)
+}
+
+function headerText(value: Value): string {
+  return value instanceof Uint8Array ? Buffer.from(value).toString('utf8') : String(value ?? '')
+}
+
+/** Events on their way to the service. */
+class Part {
+  #bytes = Buffer.allocUnsafe(64 * 1024)
+  #length = 0
+  #ends: number[] = []
+  #runs: { end: number; readonly headers: Headers; readonly text: string }[] = []
+
+  get isFull(): boolean {
+    return this.#length >= PART_BYTES_MAX || this.#ends.length >= PART_EVENTS_MAX
+  }
+
+  add(body: Uint8Array, headers: Headers): void {
+    const end = this.#length + body.length
+    if (end > this.#bytes.length) {
+      const larger = Buffer.allocUnsafe(Math.max(end, 2 * this.#bytes.length))
+      this.#bytes.copy(larger, 0, 0, this.#length)
+      this.#bytes = larger
+    }
+    this.#bytes.set(body, this.#length)
+    this.#length = end
+    this.#ends.push(end)
+    const last = this.#runs.at(-1)
+    const text = headers.length === 1 ? '' : JSON.stringify(headers)
+    if (last !== undefined && last.text === text) last.end = this.#ends.length
+    else this.#runs.push({ end: this.#ends.length, headers, text })
+  }
+
+  take(): SinkEvents {
+    const ends = Uint32Array.from(this.#ends)
+    const starts = new Uint32Array(ends.length)
+    starts.set(ends.subarray(0, -1), 1)
+    // A copy of its own size: a message clones whole buffers.
+    const bytes = new Uint8Array(this.#length)
+    bytes.set(this.#bytes.subarray(0, this.#length))
+    const runs = this.#runs.map(({ end, headers }) => ({ end, headers }))
+    this.#length = 0
+    this.#ends = []
+    this.#runs = []
+    return { bytes, starts, ends, runs }
+  }
+}

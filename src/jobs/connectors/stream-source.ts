@@ -1,0 +1,227 @@
+/**
+ * Events of a stream of this service. Sequences have no gaps where the store promises it, so an event that is missing
+ * behind the position was removed: the stream was truncated, created again, or the event has expired. The job fails then,
+ * because it would skip events silently.
+ */
+import type { EventBlock } from '../../../storage/log.ts'
+import type { StreamId } from '../../streams/names.ts'
+import type { TopicConnector, UpsertTopicConnector } from '../../tables/table.ts'
+import type { ConnectedTable } from '../worker/job-worker-protocol.ts'
+import {
+  ConnectorError,
+  type EventPlace,
+  type ReadLimits,
+  type Source,
+  type SourceBatch,
+  type SourceBlock,
+  type SourcePosition,
+} from './connector.ts'
+import type { ConnectorContext } from './connector-context.ts'
+
+/** The place of the last event that was read. */
+export interface StreamPosition {
+  readonly log: number
+  /** Of the last event; one less than the first readable one before the first read. */
+  readonly sequence: number
+  /** Of the last event; undefined before the first read: events that expire until then are not missed. */
+  readonly timestampMs?: number
+}
+
+type Tail = NonNullable<Awaited<ReturnType<ConnectorContext['service']['tail']>>>
+
+const END_OF_TIME_MS = Number.MAX_SAFE_INTEGER
+
+export class StreamSource implements Source {
+  readonly isBounded = false
+  readonly #table: ConnectedTable
+  readonly #stream: StreamId
+  readonly #connector: TopicConnector | UpsertTopicConnector
+  readonly #context: ConnectorContext
+  readonly #index: number
+  #tail: Tail | undefined
+
+  /** `index` is that of the source in the plan. */
+  constructor(table: ConnectedTable, index: number, context: ConnectorContext) {
+    if (table.stream === undefined) throw new ConnectorError(`table ${table.name} is no stream`, false)
+    this.#table = table
+    this.#stream = table.stream
+    this.#connector = table.connector as TopicConnector | UpsertTopicConnector
+    this.#context = context
+    this.#index = index
+  }
+
+  async start(): Promise<SourcePosition> {
+    const { log, firstSequence, nextSequence, lastTimestampMs } = await this.#readTail()
+    const isLatest = this.#connector.kind === 'topic' && this.#connector.startup === 'latest'
+    const position: StreamPosition = isLatest
+      ? { log, sequence: nextSequence - 1, ...(nextSequence > 0 && { timestampMs: lastTimestampMs }) }
+      : { log, sequence: firstSequence - 1 }
+    return { ...position }
+  }
+
+  async read(from: SourcePosition, { eventsMax, bytesMax }: ReadLimits): Promise<SourceBatch> {
+    const position = from as unknown as StreamPosition
+    const tail = await this.#readTail()
+    this.#assertReadable(position, tail)
+    if (position.sequence + 1 >= tail.nextSequence) return this.#nothing(position, tail)
+    const after = position.timestampMs !== undefined && {
+      after: {
+        log: position.log,
+        position: { sequence: position.sequence, timestampMs: position.timestampMs },
+      },
+    }
+    const read = await this.#context.events.read(this.#stream, {
+      startMs: 0,
+      endMs: END_OF_TIME_MS,
+      limit: eventsMax,
+      ...after,
+    })
+    if (read === undefined) {
+      if (position.timestampMs !== undefined) throw this.#gap(position, tail, 'they have expired')
+      // All events had expired before the first read.
+      const { log, nextSequence, lastTimestampMs } = tail
+      return this.#nothing({ log, sequence: nextSequence - 1, timestampMs: lastTimestampMs }, tail)
+    }
+    if (read.log !== position.log) {
+      await read.blocks.return?.()
+      throw this.#gap(position, tail, 'the stream was truncated or created again')
+    }
+    return new StreamBatch(read.blocks, position, tail, { eventsMax, bytesMax }, (first) =>
+      this.#assertNoGap(position, tail, first, read.startMs),
+    )
+  }
+
+  async grown(from: SourcePosition, signal: AbortSignal): Promise<void> {
+    const { log, sequence } = from as unknown as StreamPosition
+    const grown = this.#context.grown(this.#index, signal)
+    await this.#context.service.watch(this.#context.jid, this.#index, log, sequence + 1)
+    await grown
+  }
+
+  async lag(from: SourcePosition): Promise<{ readonly events: number; readonly ms: number } | undefined> {
+    const { sequence, timestampMs } = from as unknown as StreamPosition
+    const tail = this.#tail
+    if (tail === undefined) return undefined
+    const events = Math.max(0, tail.nextSequence - 1 - sequence)
+    return { events, ms: events === 0 ? 0 : Math.max(0, tail.nowMs - (timestampMs ?? tail.firstTimestampMs)) }
+  }
+
+  async close(): Promise<void> {}
+
+  async #readTail(): Promise<Tail> {
+    const tail = await this.#context.service.tail(this.#context.jid, this.#table.id)
+    if (tail === null)
+      throw new ConnectorError(
+        `stream ${this.#stream.stream} of table ${this.#table.name} does not exist`,
+        false,
+      )
+    this.#tail = tail
+    return tail
+  }
+
+  #nothing(position: StreamPosition, tail: Tail): SourceBatch {
+    return {
+      blocks: (async function* () {})(),
+      position: () => ({ ...position }),
+      hasMore: () => false,
+      closedBeforeMs: tail.nowMs,
+      positionAfter: () => ({ ...position }),
+    }
+  }
+
+  #assertReadable(position: StreamPosition, tail: Tail): void {
+    if (tail.log !== position.log)
+      throw this.#gap(position, tail, 'the stream was truncated or created again')
+    if (position.sequence >= tail.nextSequence)
+      throw this.#gap(
+        position,
+        tail,
+        `the stream ends before sequence ${tail.nextSequence}: it has gone back`,
+      )
+    if (position.timestampMs !== undefined && position.sequence + 1 < tail.firstSequence)
+      throw this.#gap(position, tail, 'they have expired')
+  }
+
+  /** `startMs`: older events are not readable. */
+  #assertNoGap(position: StreamPosition, tail: Tail, firstSequence: number, startMs: number): void {
+    const { sequence, timestampMs } = position
+    if (timestampMs === undefined || firstSequence === sequence + 1 || startMs <= timestampMs) return
+    throw this.#gap(position, { ...tail, firstSequence }, 'they have expired')
+  }
+
+  #gap({ sequence }: StreamPosition, { firstSequence }: Tail, why: string): ConnectorError {
+    const { stream } = this.#stream
+    const missing =
+      firstSequence > sequence + 1
+        ? `events ${sequence + 1} to ${firstSequence - 1} of stream ${stream}`
+        : `the events after ${sequence} of stream ${stream}`
+    const text = `${missing} are gone before table ${this.#table.name} was read so far: ${why}; create a new job to go on without them`
+    return new ConnectorError(text, false)
+  }
+}
+
+class StreamBatch implements SourceBatch {
+  readonly closedBeforeMs: number
+  readonly #blocks: AsyncIterableIterator<EventBlock, void, undefined>
+  readonly #start: StreamPosition
+  readonly #tail: Tail
+  readonly #limits: ReadLimits
+  readonly #onFirst: (sequence: number) => void
+  #last: StreamPosition
+  #isCut = false
+
+  constructor(
+    blocks: AsyncIterableIterator<EventBlock, void, undefined>,
+    start: StreamPosition,
+    tail: Tail,
+    limits: ReadLimits,
+    onFirst: (sequence: number) => void,
+  ) {
+    this.#blocks = blocks
+    this.#start = start
+    this.#last = start
+    this.#tail = tail
+    this.#limits = limits
+    this.#onFirst = onFirst
+    this.closedBeforeMs = tail.nowMs
+  }
+
+  get blocks(): AsyncIterable<SourceBlock> {
+    return this.#read()
+  }
+
+  position(): SourcePosition {
+    return { ...this.#last }
+  }
+
+  hasMore(): boolean {
+    return this.#isCut || this.#last.sequence + 1 < this.#tail.nextSequence
+  }
+
+  positionAfter(event: EventPlace | undefined): SourcePosition {
+    if (event === undefined) return { ...this.#start }
+    return { log: this.#start.log, sequence: event.sequence, timestampMs: event.timestampMs }
+  }
+
+  async *#read(): AsyncIterable<SourceBlock> {
+    let bytes = 0
+    let isFirst = true
+    for await (const block of this.#blocks) {
+      const [first] = block.runs
+      const last = block.runs.at(-1)
+      if (first === undefined || last === undefined) continue
+      if (isFirst) this.#onFirst(block.firstSequence + first.begin)
+      isFirst = false
+      yield { block, partition: 0 }
+      this.#last = {
+        log: this.#start.log,
+        sequence: block.firstSequence + last.end - 1,
+        timestampMs: last.timestampMs,
+      }
+      bytes += block.ends[last.end - 1]! - block.starts[first.begin]!
+      if (bytes < this.#limits.bytesMax) continue
+      this.#isCut = true
+      return // ends the read of the blocks
+    }
+  }
+}

@@ -1,0 +1,213 @@
+/**
+ * Decodes events of a source into its table in_s<k>: physical columns with the format of the table, metadata columns from
+ * the block. Events that cannot be read have no row.
+ */
+import { setImmediate } from 'node:timers/promises'
+import type { EventHeaders } from '../../../storage/log.ts'
+import type { FormatError, Value } from '../../formats/record-reader.ts'
+import {
+  type ChangeReader,
+  type KeyedRowReader,
+  openChangeReader,
+  openRowReader,
+  type RowOptions,
+} from '../../formats/rows/index.ts'
+import type { RowChange } from '../../formats/rows/row-format.ts'
+import { decodedName, encodedName } from '../../sql/encoded-name.ts'
+import type { TopicConnector, UpsertTopicConnector } from '../../tables/table.ts'
+import type { SourceBlock } from '../connectors/connector.ts'
+import type { DecodedColumn, SourcePlan } from '../plan/job-plan.ts'
+import type { BufferedTable } from './buffered-table.ts'
+import { JobError } from './job-error.ts'
+import type { ConnectedTable } from './job-worker-protocol.ts'
+import type { MergedOrder, Span } from './merged-order.ts'
+
+/** After this time, decoding lets the process handle messages. */
+const SLICE_MS = 10
+/** Check the clock once per this many events. */
+const SLICE_EVENTS = 256
+
+export interface Unfit {
+  readonly order: bigint
+  readonly reason: string
+}
+
+/** What a source has given in one tick. */
+export interface DecodedEvents {
+  readonly spans: Span[]
+  readonly unfit: Unfit[]
+}
+
+type Reader =
+  | { readonly kind: 'rows'; readonly reader: KeyedRowReader }
+  | { readonly kind: 'changes'; readonly reader: ChangeReader }
+
+export class EventDecoder {
+  readonly #source: number
+  readonly #table: BufferedTable
+  readonly #reader: Reader
+  readonly #isChanges: boolean
+  readonly #topic: string
+  readonly #values: Value[]
+  readonly #changes: RowChange[] = []
+  /** For each decoded column: index into the values of the reader, or the metadata. */
+  readonly #columns: readonly (number | NonNullable<DecodedColumn['metadata']>)[]
+  #sliceEndsMs = 0
+
+  constructor(source: number, plan: SourcePlan, connected: ConnectedTable, table: BufferedTable) {
+    this.#source = source
+    this.#table = table
+    const connector = connected.connector as TopicConnector | UpsertTopicConnector
+    this.#topic = connector.topic
+    const physical = plan.decoded.filter(({ metadata }) => metadata === undefined)
+    const wanted = physical.map(({ name }) => indexOfColumn(connected, name))
+    let next = 0
+    this.#columns = plan.decoded.map(({ metadata }) => metadata ?? next++)
+    this.#values = new Array(wanted.length).fill(null)
+    this.#isChanges = plan.changeKey.length > 0
+    const options = { ...rowOptions(connected, connector), wanted }
+    this.#reader = this.#isChanges
+      ? {
+          kind: 'changes',
+          reader: openChangeReader({ ...options, primaryKey: connected.primaryKey }),
+        }
+      : { kind: 'rows', reader: openRowReader(options) }
+  }
+
+  async decode(
+    { block, partition, keys }: SourceBlock,
+    order: MergedOrder,
+    into: DecodedEvents,
+  ): Promise<void> {
+    const { starts, ends, firstSequence } = block
+    const stride = this.#reader.kind === 'rows' ? 1 : CHANGES_MAX
+    for (const { begin, end, timestampMs, headers } of block.runs) {
+      const firstOrder = order.take(this.#source, timestampMs, (end - begin) * stride)
+      const bytes = ends[end - 1]! - starts[begin]!
+      into.spans.push({
+        firstOrder,
+        events: end - begin,
+        stride,
+        partition,
+        firstSequence: firstSequence + begin,
+        timestampMs,
+        bytes,
+      })
+      const run = { partition, timestampMs, headers, headersValue: undefined }
+      // Small orders are numbers: a bigint for each event would cost more than decoding a small body.
+      const plain = firstOrder < SAFE ? Number(firstOrder) : undefined
+      for (let i = begin; i < end; i++) {
+        const at =
+          plain === undefined ? firstOrder + BigInt((i - begin) * stride) : plain + (i - begin) * stride
+        const error = this.#decodeEvent(
+          block.bytes,
+          starts[i]!,
+          ends[i]!,
+          keys?.[i],
+          run,
+          at,
+          firstSequence + i,
+        )
+        if (error !== undefined) into.unfit.push({ order: BigInt(at), reason: error.reason })
+        if (i % SLICE_EVENTS === 0 && performance.now() > this.#sliceEndsMs) await this.#slice()
+      }
+    }
+  }
+
+  #decodeEvent(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    key: Uint8Array | null | undefined,
+    run: Run,
+    order: number | bigint,
+    sequence: number,
+  ): FormatError | undefined {
+    const reader = this.#reader
+    if (reader.kind === 'rows') {
+      const error = reader.reader.read(bytes, start, end, run.headers, this.#values, key)
+      if (error === undefined) this.#addRow(order, undefined, this.#values, run, sequence)
+      return error
+    }
+    const changes = this.#changes
+    changes.length = 0
+    const error = reader.reader.read(bytes, start, end, run.headers, changes, key)
+    if (error !== undefined) return error
+    for (const [index, { op, values }] of changes.entries()) {
+      const place = typeof order === 'number' ? order + index : order + BigInt(index)
+      this.#addRow(place, OPS[op], values, run, sequence)
+    }
+    return undefined
+  }
+
+  #addRow(
+    order: number | bigint,
+    op: string | undefined,
+    values: readonly Value[],
+    run: Run,
+    sequence: number,
+  ): void {
+    const table = this.#table
+    table.set(0, order)
+    let column = 1
+    if (op !== undefined) table.set(column++, op)
+    for (const from of this.#columns) {
+      const value = typeof from === 'number' ? (values[from] ?? null) : this.#metadata(from, run, sequence)
+      table.set(column++, value)
+    }
+    table.endRow()
+  }
+
+  #metadata(key: NonNullable<DecodedColumn['metadata']>, run: Run, sequence: number): Value {
+    switch (key) {
+      case 'topic':
+        return this.#topic
+      case 'partition':
+        return run.partition
+      case 'offset':
+        return sequence
+      case 'timestamp':
+        return run.timestampMs * 1000
+      case 'timestamp-type':
+        return 'LogAppendTime'
+      case 'headers':
+        run.headersValue ??= new Map(run.headers)
+        return run.headersValue
+      default:
+        return null
+    }
+  }
+
+  async #slice(): Promise<void> {
+    await setImmediate()
+    this.#sliceEndsMs = performance.now() + SLICE_MS
+  }
+}
+
+interface Run {
+  readonly partition: number
+  readonly timestampMs: number
+  readonly headers: EventHeaders
+  headersValue: ReadonlyMap<string, string> | undefined
+}
+
+const SAFE = BigInt(Number.MAX_SAFE_INTEGER) - 262_144n
+/** Of one event: a row whose key changes is deleted and added. */
+const CHANGES_MAX = 2
+
+const OPS = { upsert: 'u', delete: 'd', clear: 'c' } as const
+
+export function rowOptions(
+  { physical }: ConnectedTable,
+  connector: TopicConnector | UpsertTopicConnector,
+): RowOptions {
+  const { valueFormat, keyFormat, keyFields, valueFieldsInclude } = connector
+  return { valueFormat, keyFormat, keyFields, valueFieldsInclude, columns: physical }
+}
+
+/** `name` as in plans: encoded, because the engine's names have no case. */
+function indexOfColumn({ physical, name: table }: ConnectedTable, name: string): number {
+  const index = physical.findIndex((column) => column.name === name || encodedName(column.name) === name)
+  if (index === -1) throw new JobError(`table ${table} has no column ${decodedName(name)}`, 'lasting')
+  return index
+}

@@ -1,0 +1,76 @@
+/**
+ * The engine of all jobs: one instance with one thread, whose statements reach no file but those of the jobs' folder, and
+ * no setting. Each job has a connection of its own for its temporary tables and views, and its state file is attached as a
+ * schema of its own. Connections see the schemas of other jobs, so plan-guard.ts checks what a statement names.
+ */
+import { mkdir } from 'node:fs/promises'
+import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
+import { Mutex } from '../../../storage/mutex.ts'
+import type { Bindings } from '../../duckdb/column-buffer.ts'
+import { openLocked } from '../../duckdb/locked-instance.ts'
+import { JobConnection } from './job-connection.ts'
+import type { WorkerOptions } from './job-worker-protocol.ts'
+
+export type DuckDB = typeof import('@duckdb/node-api')
+
+/** The settings that give arithmetic the meaning of Flink. DuckDB's log of a state file is folded into it at this size. */
+const SETTINGS = [
+  'SET GLOBAL ieee_floating_point_ops = true',
+  'SET GLOBAL integer_division = false',
+  'SET GLOBAL preserve_insertion_order = true',
+  "SET GLOBAL checkpoint_threshold = '8MB'",
+]
+
+export class JobDatabase {
+  readonly duckdb: DuckDB
+  readonly bindings: Bindings
+  readonly #instance: DuckDBInstance
+  /** Attaches and detaches. */
+  readonly #own: DuckDBConnection
+  readonly #attaching = new Mutex()
+
+  private constructor(duckdb: DuckDB, bindings: Bindings, instance: DuckDBInstance, own: DuckDBConnection) {
+    this.duckdb = duckdb
+    this.bindings = bindings
+    this.#instance = instance
+    this.#own = own
+  }
+
+  /** `macros` are statements that create the functions of Flink. */
+  static async open(options: WorkerOptions, macros: readonly string[]): Promise<JobDatabase> {
+    await mkdir(options.jobsFolder, { recursive: true })
+    const duckdb = await import('@duckdb/node-api')
+    const { default: bindings } = await import('@duckdb/node-bindings')
+    const { instance, connection } = await openLocked(
+      duckdb,
+      options,
+      async (first) => {
+        await first.run(`SET allowed_directories = [${quotedText(options.jobsFolder)}]`)
+        for (const setting of SETTINGS) await first.run(setting)
+      },
+      macros,
+    )
+    return new JobDatabase(duckdb, bindings, instance, connection)
+  }
+
+  async connect(): Promise<JobConnection> {
+    return new JobConnection(await this.#instance.connect())
+  }
+
+  attach(file: string, schema: string): Promise<unknown> {
+    return this.#attaching.run(() => this.#own.run(`ATTACH ${quotedText(file)} AS ${schema}`))
+  }
+
+  detach(schema: string): Promise<unknown> {
+    return this.#attaching.run(() => this.#own.run(`DETACH DATABASE IF EXISTS ${schema}`))
+  }
+
+  close(): void {
+    this.#own.closeSync()
+    this.#instance.closeSync()
+  }
+}
+
+export function quotedText(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
+}

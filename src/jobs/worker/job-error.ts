@@ -1,0 +1,41 @@
+/** An error that ends an attempt of a job. Its kind decides whether the job restarts. */
+import { isEngineError, sqlErrorOf } from '../../duckdb/sql-error.ts'
+import { ConnectorError } from '../connectors/connector.ts'
+import type { BadRecord, JobFailure } from './job-worker-protocol.ts'
+
+export class JobError extends Error {
+  override readonly name = 'JobError'
+  readonly kind: JobFailure['kind']
+  readonly record: BadRecord | undefined
+
+  constructor(message: string, kind: JobFailure['kind'], record?: BadRecord, options?: ErrorOptions) {
+    super(message, options)
+    this.kind = kind
+    this.record = record
+  }
+}
+
+/** States of SQL for errors of the data: division by zero, a conversion, a number out of range. */
+const DATA_ERROR = '22000'
+
+/** Whether the engine reports that a value, and not a statement or a resource, is the cause. */
+export function isDataError(error: unknown): boolean {
+  return isEngineError(error) && sqlErrorOf(error).sqlState === DATA_ERROR
+}
+
+export function failureOf(error: unknown): JobFailure {
+  if (error instanceof JobError) {
+    const { kind, message, record } = error
+    return { kind, message, ...(record && { record }) }
+  }
+  if (error instanceof ConnectorError) {
+    return { kind: error.passing ? 'passing' : 'lasting', message: error.message }
+  }
+  if (isDataError(error)) return { kind: 'conversion', message: sqlErrorOf(error).message }
+  if (isEngineError(error)) {
+    const { sqlState, message } = sqlErrorOf(error)
+    // The statements of a plan were bound when it was made, so an error of binding cannot pass.
+    return { kind: sqlState.startsWith('42') ? 'lasting' : 'passing', message }
+  }
+  return { kind: 'passing', message: error instanceof Error ? error.message : String(error) }
+}

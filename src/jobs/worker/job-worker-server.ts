@@ -1,0 +1,136 @@
+/** The worker's side of the protocol: opens the engine, starts and cancels jobs, and passes messages to them. */
+import { SqlError } from '../../duckdb/sql-error.ts'
+import { FLINK_MACROS } from '../../sql/flink-macros.ts'
+import type { EventMessage } from '../../worker/event-pipe.ts'
+import { failureOf } from '../../worker/failure.ts'
+import { RemoteSource } from '../../worker/remote-source.ts'
+import type { ServicePort } from '../../worker/worker-child.ts'
+import { BufferPool } from './buffered-table.ts'
+import type { BeforeEmit } from './emission.ts'
+import { EngineTurns } from './engine-turns.ts'
+import { JobDatabase } from './job-database.ts'
+import type { FromJobWorker, JobId, JobStart, ToJobWorker } from './job-worker-protocol.ts'
+import { RunningJob } from './running-job.ts'
+import { GrowthSignals, PortRequests } from './service-requests.ts'
+
+type Port = ServicePort<ToJobWorker, FromJobWorker>
+
+export interface JobWorkerOptions {
+  readonly nowMs?: () => number
+  readonly random?: () => number
+  /** Called between the commit of a tick and its emission. */
+  readonly beforeEmit?: BeforeEmit
+}
+
+export class JobWorkerServer {
+  readonly #port: Port
+  readonly #options: JobWorkerOptions
+  readonly #source: RemoteSource
+  readonly #requests: PortRequests
+  readonly #growth = new GrowthSignals()
+  readonly #pool = new BufferPool()
+  readonly #turns: EngineTurns
+  readonly #jobs = new Map<JobId, RunningJob>()
+  #memoryMax: number | undefined
+  #opening: Promise<JobDatabase> | undefined
+
+  constructor(port: Port, options: JobWorkerOptions = {}) {
+    this.#port = port
+    this.#options = options
+    this.#source = new RemoteSource((message) => port.post(message))
+    this.#requests = new PortRequests((message) => port.post(message))
+    this.#turns = new EngineTurns((jid) => port.post({ kind: 'ticking', jid }))
+    port.listen((message) => this.#take(message))
+  }
+
+  /** Limit of the process in bytes; undefined before the engine is open. */
+  get memoryMax(): number | undefined {
+    return this.#memoryMax
+  }
+
+  /** Whether a statement runs. If so, `interruptAll` can end it. */
+  get isBusy(): boolean {
+    return [...this.#jobs.values()].some(({ isBusy }) => isBusy)
+  }
+
+  interruptAll(reason: SqlError): void {
+    for (const job of this.#jobs.values()) job.interrupt(reason)
+  }
+
+  /** Asks the service to end this process. */
+  askToEnd(): void {
+    this.#port.post({ kind: 'out-of-memory' })
+  }
+
+  async close(): Promise<void> {
+    const reason = new SqlError('57014', 'the service stops')
+    await Promise.all([...this.#jobs.values()].map((job) => job.cancel(reason)))
+    const database = await this.#opening?.catch(() => undefined)
+    database?.close()
+  }
+
+  #take(message: ToJobWorker | EventMessage): void {
+    switch (message.kind) {
+      case 'open':
+        this.#memoryMax = message.options.processBytes
+        this.#opening = JobDatabase.open(message.options, FLINK_MACROS)
+        this.#opening.catch(() => {}) // every call is refused with this error
+        break
+      case 'call':
+        void this.#answer(message)
+        break
+      case 'grown':
+        this.#growth.take(message.jid, message.source)
+        break
+      case 'reply':
+        this.#requests.take(message)
+        break
+      default:
+        this.#source.take(message)
+    }
+  }
+
+  async #answer(message: ToJobWorker & { kind: 'call' }): Promise<void> {
+    const { call } = message
+    try {
+      if (message.method === 'start') await this.#start(message.start)
+      else await this.#jobs.get(message.jid)?.cancel(new SqlError('57014', 'the job was cancelled'))
+      this.#port.post({ kind: 'answer', call, value: null })
+    } catch (error) {
+      this.#port.post({ kind: 'refusal', call, failure: failureOf(error) })
+    }
+  }
+
+  async #start(start: JobStart): Promise<void> {
+    const { jid } = start
+    const database = await this.#opening!
+    if (this.#jobs.has(jid)) throw new Error(`job ${jid} runs already`)
+    const { nowMs = Date.now, random = Math.random, beforeEmit } = this.#options
+    const connection = await database.connect()
+    const job = new RunningJob({
+      database,
+      connection,
+      pool: this.#pool,
+      start,
+      connectors: {
+        jid,
+        service: this.#requests,
+        events: this.#source,
+        grown: (source, signal) => this.#growth.next(jid, source, signal),
+        nowMs,
+        random,
+      },
+      engine: (work) => this.#turns.run(jid, work),
+      report: (report) => {
+        // A job that has ended may be started again as soon as the service has the report.
+        if (report.kind === 'finished' || report.kind === 'failed') this.#jobs.delete(jid)
+        this.#port.post({ kind: 'report', jid, report })
+      },
+      beforeEmit,
+    })
+    this.#jobs.set(jid, job)
+    void job.ended.then(() => {
+      if (this.#jobs.get(jid) === job) this.#jobs.delete(jid)
+    })
+  }
+}

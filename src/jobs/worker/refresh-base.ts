@@ -1,0 +1,122 @@
+/**
+ * The rows of a changing table: `base_<insert>_<source>` in the state. A tick applies the last change of each key; a change that
+ * clears the table removes all rows, and earlier changes of the tick are without effect.
+ *
+ * Rows stay in the order of their last change, whatever the size of ticks, so that sums of floating-point values do not
+ * depend on it. The changes of a tick are in_<source> (way.ts).
+ */
+import { quotedName } from '../../duckdb/sql-text.ts'
+import { duckdbType } from '../../sql/data-types.ts'
+import type { SourcePlan } from '../plan/job-plan.ts'
+import { allOf, stateColumn } from './changes-sql.ts'
+import type { JobConnection } from './job-connection.ts'
+
+export type BaseSource = Pick<SourcePlan, 'relation' | 'view' | 'columns' | 'changeKey'>
+
+/** What a tick did to a base. */
+export type BaseChange =
+  | 'none'
+  /** `gone` and `come` have the rows that were removed and added. */
+  | 'rows'
+  /** All earlier rows are gone. */
+  | 'cleared'
+
+export class Base {
+  readonly #connection: JobConnection
+  readonly #source: BaseSource
+  /** The table as in SQL. It has the columns of the source's view. */
+  readonly table: string
+  /** Rows that the last tick removed: __row, and the columns. Exists after a tick that changed rows. */
+  readonly gone: string
+  /** Rows that the last tick added. */
+  readonly come: string
+  readonly #last: string
+  #change: BaseChange = 'none'
+
+  constructor(connection: JobConnection, state: string, insert: number, source: BaseSource) {
+    const name = `${insert}_${source.relation}`
+    this.#connection = connection
+    this.#source = source
+    this.table = `${state}.base_${name}`
+    this.gone = `temp.gone_${name}`
+    this.come = `temp.come_${name}`
+    this.#last = `temp.last_${name}`
+  }
+
+  get source(): string {
+    return this.#source.relation
+  }
+
+  /** Whether these expressions are the columns of the primary key. */
+  isKey(expressions: readonly string[]): boolean {
+    const key = new Set(this.#source.changeKey.map(quotedName))
+    return expressions.length === key.size && expressions.every((expression) => key.has(expression))
+  }
+
+  /** What the last `apply` did; 'none' after `clear`. */
+  get change(): BaseChange {
+    return this.#change
+  }
+
+  async open(): Promise<void> {
+    const columns = this.#source.columns.map(({ name, type }) =>
+      stateColumn(quotedName(name), duckdbType(type)),
+    )
+    await this.#connection.once(`CREATE TABLE IF NOT EXISTS ${this.table} (${columns.join(', ')})`)
+  }
+
+  /** Applies the changes of the tick in the open transaction. */
+  async apply(): Promise<BaseChange> {
+    await this.clear()
+    const { relation, view } = this.#source
+    const key = this.#source.changeKey.map(quotedName)
+    const cleared = await this.#applyClear()
+    await this.#make(
+      this.#last,
+      `SELECT * FROM in_${relation} WHERE ${cleared === undefined ? 'TRUE' : `__ord > ${cleared}`}
+       QUALIFY row_number() OVER (PARTITION BY ${key.join(', ')} ORDER BY __ord DESC) = 1 ORDER BY __ord`,
+    )
+    const sameKey = allOf(key.map((name) => `b.${name} = l.${name}`))
+    await this.#make(
+      this.gone,
+      `SELECT b.rowid AS __row, b.* FROM ${this.table} b SEMI JOIN ${this.#last} l ON ${sameKey}`,
+    )
+    // The view reads in_<source>; here that is the last changes of keys that are not gone.
+    await this.#make(
+      this.come,
+      `WITH in_${relation} AS (SELECT * FROM ${this.#last} WHERE __op = 'u') SELECT * FROM (${view})`,
+    )
+    await this.#connection.once(`DELETE FROM ${this.table} WHERE rowid IN (SELECT __row FROM ${this.gone})`)
+    await this.#connection.once(`INSERT INTO ${this.table} SELECT * FROM ${this.come}`)
+    this.#change = cleared !== undefined ? 'cleared' : (await this.#hasRows()) ? 'rows' : 'none'
+    return this.#change
+  }
+
+  /** Removes the tables of the last tick. */
+  async clear(): Promise<void> {
+    for (const table of [this.#last, this.gone, this.come])
+      await this.#connection.once(`DROP TABLE IF EXISTS ${table}`)
+    this.#change = 'none'
+  }
+
+  /** Returns the place of the last change that clears the table. */
+  async #applyClear(): Promise<unknown> {
+    const [row] = await this.#connection.rows(
+      `SELECT max(__ord) FROM in_${this.#source.relation} WHERE __op = 'c'`,
+    )
+    const last = row?.[0] ?? undefined
+    if (last !== undefined) await this.#connection.run(`DELETE FROM ${this.table}`)
+    return last
+  }
+
+  async #hasRows(): Promise<boolean> {
+    const [row] = await this.#connection.once(
+      `SELECT (SELECT count(*) FROM ${this.gone}) + (SELECT count(*) FROM ${this.come}) > 0`,
+    )
+    return row?.[0] === true
+  }
+
+  async #make(table: string, select: string): Promise<void> {
+    await this.#connection.once(`CREATE TEMP TABLE ${table.slice('temp.'.length)} AS ${select}`)
+  }
+}

@@ -1,0 +1,213 @@
+/**
+ * Queries over changing tables: after the bases (refresh-base.ts) have the changes of a tick, the query runs again, and
+ * the difference to the last result goes to the outbox and into `result_<insert>` of the state. If the query has a scope,
+ * only the part of the result is computed that the changed rows can affect.
+ *
+ * Bases and the tables of the job are views and temporary tables with the names that the plan uses; the caller has a
+ * transaction open.
+ */
+import { SqlError } from '../../duckdb/sql-error.ts'
+import type { RefreshPlan, RefreshScope } from '../plan/refresh-plan.ts'
+import { addDifferences, type ChangeTarget, changeTarget } from './changes-outbox.ts'
+import { allOf, columnsOf, differentValues, namesOf, sameValues, stateColumn } from './changes-sql.ts'
+import type { JobConnection } from './job-connection.ts'
+import { Base } from './refresh-base.ts'
+import type { Way, WayContext, WayResult, WayTick } from './way.ts'
+
+export class RefreshWay implements Way {
+  readonly #connection: JobConnection
+  readonly #plan: RefreshPlan
+  readonly #target: ChangeTarget
+  /** One for each source. */
+  readonly #bases: ReadonlyMap<string, Base>
+  readonly #insert: number
+  readonly #result: string
+  readonly #columns: readonly string[]
+  readonly probes: readonly string[] = []
+  readonly runsWithoutEvents = true
+
+  constructor(context: WayContext) {
+    const insert = context.plan.inserts[context.insert]
+    if (insert?.way !== 'refresh') throw new Error(`insert ${context.insert} is no refresh`)
+    this.#connection = context.connection
+    this.#plan = insert.refresh
+    this.#target = changeTarget(context)
+    this.#insert = context.insert
+    this.#result = `${context.state}.result_${context.insert}`
+    this.#columns = namesOf('c', this.#target.columns.length)
+    const names = new Set(this.#plan.bases.map(({ source }) => source))
+    this.#bases = new Map(
+      context.plan.sources
+        .filter(({ relation }) => names.has(relation))
+        .map((source) => [
+          source.relation,
+          new Base(context.connection, context.state, context.insert, source),
+        ]),
+    )
+  }
+
+  async prepare(): Promise<void> {
+    for (const base of this.#bases.values()) await base.open()
+    const columns = this.#target.types.map((type, index) => stateColumn(`c${index}`, type))
+    await this.#run(`CREATE TABLE IF NOT EXISTS ${this.#result} (${columns.join(', ')})`)
+  }
+
+  /** Applies the changes of the tick, and adds those of the result to the outbox. */
+  async run({ grown, isFirst }: WayTick): Promise<WayResult> {
+    for (const base of this.#bases.values()) {
+      if (grown.has(base.source)) await base.apply()
+    }
+    const hasChanged = [...this.#bases.values()].some(({ change }) => change !== 'none')
+    const rows = isFirst || hasChanged ? await this.#refresh() : 0
+    for (const base of this.#bases.values()) {
+      if (grown.has(base.source)) await base.clear()
+    }
+    return { rows, late: 0 }
+  }
+
+  async #refresh(): Promise<number> {
+    const scope = await this.#usableScope()
+    await this.#make('now', `SELECT ${this.#columns.join(', ')} FROM (${this.#select(scope)})`)
+    const last = this.#last(scope)
+    if (this.#plan.key.length > 0) await this.#compareByKey(last)
+    else await this.#compareWhole(last)
+    await this.#store()
+    const rows = await addDifferences(this.#connection, this.#temp('changed'), this.#target)
+    for (const table of ['scope', 'now', 'changed'])
+      await this.#run(`DROP TABLE IF EXISTS ${this.#temp(table)}`)
+    return rows
+  }
+
+  /** The part of the last result that the new one is compared with. */
+  #last(scope: RefreshScope | undefined): string {
+    if (scope === undefined) return `(SELECT rowid AS __row, * FROM ${this.#result})`
+    const same = sameValues(
+      scope.columns.map((column) => `r.c${column}`),
+      namesOf('k', scope.columns.length, 'k'),
+    )
+    return `(SELECT r.rowid AS __row, r.* FROM ${this.#result} r SEMI JOIN ${this.#temp('scope')} k ON ${same})`
+  }
+
+  /** The scope, if only its base has changed and it is a small part of the result. Makes the table of its keys. */
+  async #usableScope(): Promise<RefreshScope | undefined> {
+    const { scope } = this.#plan
+    if (scope === undefined) return undefined
+    const base = this.#baseOf(scope.relation)
+    if (base.change !== 'rows') return undefined
+    if ([...this.#bases.values()].some((other) => other !== base && other.change !== 'none')) return undefined
+    const keys = scope.keys.map((expression, index) => `${expression} AS k${index}`).join(', ')
+    await this.#make('scope', `SELECT ${keys} FROM ${base.gone} UNION SELECT ${keys} FROM ${base.come}`)
+    const [affected, all] = [
+      await this.#number(`SELECT count(*) FROM ${this.#temp('scope')}`),
+      await this.#number(`SELECT count(*) FROM ${this.#result}`),
+    ]
+    return affected * SCOPE_SHARE <= all ? scope : undefined
+  }
+
+  /** The query over the bases, or over the rows of one base that have keys of the scope. */
+  #select(scope?: RefreshScope): string {
+    const bases = this.#plan.bases.map(({ relation }) => {
+      const rows = `SELECT * FROM ${this.#baseOf(relation).table} b`
+      if (relation !== scope?.relation) return `${relation} AS NOT MATERIALIZED (${rows})`
+      // The rows with changed keys are the new ones, if the keys of the scope identify rows.
+      if (this.#baseOf(relation).isKey(scope.keys))
+        return `${relation} AS (SELECT * FROM ${this.#baseOf(relation).come})`
+      const keys = scope.keys.map((expression) => `(${expression})`)
+      const same = sameValues(keys, namesOf('k', keys.length, '__scope'))
+      return `${relation} AS (${rows} WHERE EXISTS (SELECT 1 FROM ${this.#temp('scope')} __scope WHERE ${same}))`
+    })
+    return `WITH ${bases.join(', ')} SELECT * FROM (${this.#plan.select})`
+  }
+
+  #baseOf(relation: string): Base {
+    const source = this.#plan.bases.find((base) => base.relation === relation)?.source
+    const base = source === undefined ? undefined : this.#bases.get(source)
+    if (base === undefined) throw new Error(`no base ${relation}`)
+    return base
+  }
+
+  async #compareByKey(last: string): Promise<void> {
+    const key = this.#plan.key.map((index) => `c${index}`)
+    if (!this.#plan.keyIsUnique) await this.#refuseDuplicates(key)
+    const count = this.#columns.length
+    const [old, now] = [namesOf('c', count, 'o'), namesOf('c', count, 'w')]
+    const sameKey = allOf(key.map((name) => `o.${name} = w.${name}`))
+    const places = `ORDER BY w.__has IS NOT NULL, ${key.map((name) => `coalesce(o.${name}, w.${name})`).join(', ')}`
+    await this.#make(
+      'changed',
+      `SELECT row_number() OVER (${places}) AS __place, o.__row, o.__row IS NOT NULL AS __had, w.__has IS NOT NULL AS __has,
+         ${old.map((name, index) => `${name} AS o${index}`).join(', ')}, ${now.join(', ')}
+       FROM ${last} o FULL JOIN (SELECT TRUE AS __has, * FROM ${this.#temp('now')}) w ON ${sameKey}
+       WHERE o.__row IS NULL OR w.__has IS NULL OR ${differentValues(old, now)}`,
+    )
+  }
+
+  async #refuseDuplicates(key: readonly string[]): Promise<void> {
+    const list = key.join(', ')
+    const [row] = await this.#connection.once(
+      `SELECT ${key.map((name) => `CAST(${name} AS VARCHAR)`).join(', ')} FROM ${this.#temp('now')}
+       GROUP BY ${list} HAVING count(*) > 1 ORDER BY ${list} LIMIT 1`,
+    )
+    if (row === undefined) return
+    const names = this.#plan.key.map((index) => this.#target.columns[index]!)
+    const values = names.map((name, index) => `${name} = ${String(row[index])}`).join(', ')
+    throw new SqlError(
+      '22000',
+      `the query returns more than one row for the primary key (${values}) of the sink; group or filter the rows so that one remains`,
+    )
+  }
+
+  /** Rows without a key: a row is in the result more or fewer times than before. Equal rows are interchangeable. */
+  async #compareWhole(last: string): Promise<void> {
+    const count = this.#columns.length
+    const columns = this.#columns.join(', ')
+    const [old, now] = [namesOf('c', count, 'o'), namesOf('c', count, 'w')]
+    const numbered = `row_number() OVER (PARTITION BY ${old.join(', ')}) AS __copy`
+    await this.#make(
+      'changed',
+      `WITH counted AS (
+         SELECT ${columns}, CAST(sum(__sign) AS BIGINT) AS __more FROM (
+           SELECT 1 AS __sign, * FROM ${this.#temp('now')}
+           UNION ALL SELECT -1, * EXCLUDE (__row) FROM ${last} o
+         ) GROUP BY ${columns} HAVING sum(__sign) <> 0
+       ), lost AS (
+         SELECT o.*, ${numbered} FROM ${last} o JOIN counted w ON w.__more < 0 AND ${sameValues(old, now)}
+       )
+       SELECT row_number() OVER (ORDER BY __has, ${columnsOf('c', count)}) AS __place, * FROM (
+         SELECT o.__row, TRUE AS __had, FALSE AS __has, ${this.#columns.map((name, index) => `o.${name} AS o${index}`).join(', ')}, ${old.join(', ')}
+         FROM lost o JOIN counted w ON w.__more < 0 AND ${sameValues(old, now)} AND o.__copy <= -w.__more
+         UNION ALL
+         SELECT NULL, FALSE, TRUE, ${now.map((name, index) => `${name} AS o${index}`).join(', ')}, ${now.join(', ')}
+         FROM (SELECT *, unnest(range(__more)) FROM counted WHERE __more > 0) w
+       )`,
+    )
+  }
+
+  /** Only the rows that differ are written. */
+  async #store(): Promise<void> {
+    const changed = this.#temp('changed')
+    await this.#run(`DELETE FROM ${this.#result} WHERE rowid IN (SELECT __row FROM ${changed} WHERE __had)`)
+    await this.#run(
+      `INSERT INTO ${this.#result} SELECT ${this.#columns.join(', ')} FROM ${changed} WHERE __has ORDER BY __place`,
+    )
+  }
+
+  #temp(table: string): string {
+    return `temp.refresh_${this.#insert}_${table}`
+  }
+
+  async #make(table: string, select: string): Promise<void> {
+    await this.#run(`CREATE OR REPLACE TEMP TABLE refresh_${this.#insert}_${table} AS ${select}`)
+  }
+
+  async #number(sql: string): Promise<number> {
+    return Number((await this.#connection.once(sql))[0]?.[0])
+  }
+
+  async #run(sql: string): Promise<void> {
+    await this.#connection.once(sql)
+  }
+}
+
+/** The scope is used if it is at most this part of the result; else one run over all rows costs less. */
+const SCOPE_SHARE = 4

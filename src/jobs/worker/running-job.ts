@@ -1,0 +1,192 @@
+/** One attempt of a job: from opening its state to its end. Errors end it; the service decides whether it starts again. */
+import type { SqlError } from '../../duckdb/sql-error.ts'
+import type { SourcePosition } from '../connectors/connector.ts'
+import { type BeforeEmit, decideAtStart, type SinkState } from './emission.ts'
+import { JobActivity } from './job-activity.ts'
+import { failureOf } from './job-error.ts'
+import { JobParts, type OpenContext, viewOf } from './job-parts.ts'
+import type { JobReport } from './job-worker-protocol.ts'
+import { guardPlan } from './plan-guard.ts'
+import type { StateFile } from './state-file.ts'
+import { Tick, type TickResult } from './tick.ts'
+import { TickInput } from './tick-input.ts'
+
+/** A lone event is read at once; after that the job waits at least so long, so that events share a tick. */
+const PAUSE_MS_MIN = 100
+/** And this many times the duration of the last tick, so that expensive ticks leave time for other jobs. */
+const PAUSE_PER_TICK = 4
+/** A cancelled job ends with its running step; after this time the step is interrupted. */
+export const CANCEL_MS_MAX = 30_000
+
+export interface RunningJobParts extends OpenContext {
+  readonly engine: <T>(work: () => Promise<T>) => Promise<T>
+  readonly report: (report: JobReport) => void
+  readonly beforeEmit: BeforeEmit | undefined
+}
+
+export class RunningJob {
+  readonly #parts: RunningJobParts
+  readonly #opened: JobParts
+  readonly #cancel = new AbortController()
+  readonly #ended: Promise<void>
+
+  constructor(parts: RunningJobParts) {
+    this.#parts = parts
+    this.#opened = new JobParts(parts)
+    this.#ended = this.#run()
+  }
+
+  get isBusy(): boolean {
+    return this.#parts.connection.isBusy
+  }
+
+  /** Resolves when nothing of the job runs any more. */
+  get ended(): Promise<void> {
+    return this.#ended
+  }
+
+  /** Ends the running statement with this error. */
+  interrupt(reason: SqlError): void {
+    this.#parts.connection.interrupt(reason)
+  }
+
+  /** Ends the job with its running step. Resolves when nothing of it runs any more. */
+  async cancel(reason: SqlError): Promise<void> {
+    this.#cancel.abort()
+    const timer = setInterval(() => this.interrupt(reason), CANCEL_MS_MAX)
+    await this.#ended.finally(() => clearInterval(timer))
+  }
+
+  async #run(): Promise<void> {
+    const { report } = this.#parts
+    let last: JobReport | undefined
+    try {
+      last = (await this.#ticks()) ? { kind: 'finished' } : undefined
+    } catch (error) {
+      if (!this.#cancel.signal.aborted) last = { kind: 'failed', failure: failureOf(error) }
+    }
+    await this.#opened.close()
+    if (last !== undefined) report(last)
+  }
+
+  /** Resolves with true if all sources have ended, and with false if the job was cancelled. */
+  async #ticks(): Promise<boolean> {
+    const { engine, report, start } = this.#parts
+    const { signal } = this.#cancel
+    await engine(() => guardPlan(start.plan, this.#parts.connection))
+    await this.#opened.open()
+    const state = this.#opened.state!
+    const positions = await this.#positions(state)
+    const tick = await this.#settledTick(state)
+    report({ kind: 'running' })
+    const activity = new JobActivity(state, this.#opened.sources, (figures) =>
+      report({ kind: 'progress', figures }),
+    )
+    try {
+      while (!signal.aborted) {
+        const result = await tick.run(positions)
+        this.#advance(positions, state)
+        activity.ticked(result)
+        if (result.isLast) {
+          await activity.reportLast()
+          return true
+        }
+        await this.#pause(result, positions)
+      }
+      return false
+    } finally {
+      activity.stop()
+    }
+  }
+
+  /** Where each source goes on. */
+  #positions(state: StateFile): Promise<SourcePosition[]> {
+    return Promise.all(
+      this.#opened.sources.map(
+        async ({ plan, source }) => state.sources.get(plan.relation)?.position ?? (await source.start()),
+      ),
+    )
+  }
+
+  #advance(positions: SourcePosition[], state: StateFile): void {
+    for (const [index, { plan }] of this.#opened.sources.entries())
+      positions[index] = state.sources.get(plan.relation)?.position ?? positions[index]!
+  }
+
+  /** Compares the state with the sinks, and emits what the last attempt has committed and not emitted. */
+  async #settledTick(state: StateFile): Promise<Tick> {
+    const { start, database, connection, engine, connectors, report, beforeEmit } = this.#parts
+    const { sources, lookups, ways, sinks } = this.#opened
+    const sinkStates: SinkState[] = []
+    const rows: number[] = []
+    const waiting: number[] = []
+    for (const [index, sink] of sinks.entries()) {
+      const recorded = await sink.recorded()
+      rows.push(await engine(() => state.outboxRows(index)))
+      sinkStates.push({ sink, keepsRecord: recorded !== 'unknowable' })
+      if (decideAtStart(state.epoch, state.emissions[index]!, rows[index]!, recorded) === 'emit')
+        waiting.push(index)
+    }
+    const tick = new Tick(
+      {
+        plan: start.plan,
+        database,
+        connection,
+        state,
+        input: new TickInput(sources),
+        views: start.plan.sources.map(viewOf),
+        lookups,
+        ways,
+        sinks: sinkStates,
+        limits: { eventsMax: start.tickEventsMax, bytesMax: start.tickBytesMax },
+        nowMs: connectors.nowMs,
+        engine,
+        onBadRecord: (record) => report({ kind: 'bad-record', record }),
+        beforeEmit,
+      },
+      rows,
+    )
+    for (const index of waiting) await tick.emitOutbox(index)
+    return tick
+  }
+
+  /** Until the sources have more events, and the pause after the last tick is over. */
+  async #pause(
+    { hasMore, durationMs, events }: TickResult,
+    positions: readonly SourcePosition[],
+  ): Promise<void> {
+    const { signal } = this.#cancel
+    if (hasMore && events > 0) return
+    const pause = sleep(Math.max(PAUSE_MS_MIN, PAUSE_PER_TICK * durationMs), signal)
+    if (!hasMore) await this.#grown(positions)
+    await pause
+  }
+
+  async #grown(positions: readonly SourcePosition[]): Promise<void> {
+    const stop = new AbortController()
+    const signal = AbortSignal.any([stop.signal, this.#cancel.signal])
+    const { sources } = this.#opened
+    try {
+      if (sources.length === 0) await sleep(UNTIL_CANCELLED_MS, signal)
+      else await Promise.race(sources.map(({ source }, index) => source.grown(positions[index]!, signal)))
+    } finally {
+      stop.abort()
+    }
+  }
+}
+
+/** The longest time of a timer. */
+const UNTIL_CANCELLED_MS = 2_147_483_647
+
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve()
+    const end = () => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = setTimeout(end, ms)
+    signal.addEventListener('abort', end)
+  })
+}

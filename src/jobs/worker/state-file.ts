@@ -1,0 +1,274 @@
+/**
+ * The state of one job: a database file of its own, attached to the engine under a name that no statement knows.
+ *
+ *   meta        one row: format, signature, epoch (number of commits), counters (JSON)
+ *   positions   source, position (JSON), watermark in ms
+ *   emission    sink, last: epoch of the last outbox with rows, previous: that of the one before it
+ *   outbox_<k>  rows for sink k of the last commit: op, c0, c1, …
+ *   others      tables of the ways: kept_<window> and those of running.ts and refresh.ts
+ *
+ * No table has an index or a PRIMARY KEY. A commit is durable when it returns: the engine syncs its log. `format` is the
+ * version of these tables; a file with a higher one is refused.
+ */
+import { statSync } from 'node:fs'
+import { mkdir, open } from 'node:fs/promises'
+import { join } from 'node:path'
+import { duckdbType } from '../../sql/data-types.ts'
+import type { SourcePosition } from '../connectors/connector.ts'
+import type { InsertPlan, JobPlan } from '../plan/job-plan.ts'
+import type { JobConnection } from './job-connection.ts'
+import type { JobDatabase } from './job-database.ts'
+import { JobError } from './job-error.ts'
+
+export const STATE_FILE = 'state.duckdb'
+export const STATE_FORMAT = 1
+
+/** Counts that survive restarts, in the order of the plan. */
+export interface Counters {
+  readonly sources: { recordsIn: number; bytesIn: number; recordsBad: number }[]
+  readonly inserts: { recordsOut: number; bytesOut: number; recordsLate: number }[]
+}
+
+export interface SourceState {
+  readonly position: SourcePosition
+  readonly watermarkMs: number | undefined
+}
+
+/** Epochs of the last two outboxes of a sink that had rows; 0: none. */
+export interface Emission {
+  readonly last: number
+  readonly previous: number
+}
+
+export interface StateChange {
+  /** By relation. Sources that are missing are unchanged. */
+  readonly sources: ReadonlyMap<string, SourceState>
+  readonly counters: Counters
+  /** Rows in the outbox of each sink. */
+  readonly outboxRows: readonly number[]
+}
+
+export interface StateOptions {
+  readonly folder: string
+  readonly plan: JobPlan
+  readonly bytesMax: number
+  /** Name of the schema, unique among all jobs of the process. */
+  readonly schema: string
+}
+
+export class StateFile {
+  readonly #database: JobDatabase
+  readonly #connection: JobConnection
+  readonly #options: StateOptions
+  readonly #path: string
+  readonly sources = new Map<string, SourceState>()
+  epoch = 0
+  counters: Counters
+  readonly emissions: Emission[]
+  /** Bytes of the file and its log after the last commit. */
+  bytes = 0
+  #logBytes = 0
+
+  private constructor(database: JobDatabase, connection: JobConnection, options: StateOptions) {
+    this.#database = database
+    this.#connection = connection
+    this.#options = options
+    this.#path = join(options.folder, STATE_FILE)
+    this.counters = noCounts(options.plan)
+    this.emissions = options.plan.inserts.map(() => ({ last: 0, previous: 0 }))
+  }
+
+  /** Opens the file or creates it. Rejects with JobError 'lasting' if it does not belong to the plan or is damaged. */
+  static async open(
+    database: JobDatabase,
+    connection: JobConnection,
+    options: StateOptions,
+  ): Promise<StateFile> {
+    const file = new StateFile(database, connection, options)
+    await mkdir(options.folder, { recursive: true })
+    try {
+      await database.attach(file.#path, options.schema)
+      if (await file.#exists()) await file.#load()
+      else await file.#create()
+    } catch (error) {
+      await database.detach(options.schema).catch(() => {})
+      throw file.#openError(error)
+    }
+    file.#measure()
+    return file
+  }
+
+  get schema(): string {
+    return this.#options.schema
+  }
+
+  outbox(insert: number): string {
+    return `${this.schema}.outbox_${insert}`
+  }
+
+  /** Adds what a tick changes to its transaction. Call `committed` after the commit. */
+  async write(change: StateChange): Promise<void> {
+    const { schema } = this
+    for (const [relation, { position, watermarkMs }] of change.sources) {
+      const sql = this.sources.has(relation)
+        ? `UPDATE ${schema}.positions SET position = $2, watermark = $3 WHERE source = $1`
+        : `INSERT INTO ${schema}.positions VALUES ($1, $2, $3)`
+      await this.#connection.run(sql, relation, JSON.stringify(position), watermarkMs ?? null)
+    }
+    for (const [sink, rows] of change.outboxRows.entries()) {
+      if (rows === 0) continue
+      const sql = `UPDATE ${schema}.emission SET previous = last, last = $2 WHERE sink = $1`
+      await this.#connection.run(sql, sink, this.epoch + 1)
+    }
+    const counters = JSON.stringify(change.counters)
+    await this.#connection.run(
+      `UPDATE ${schema}.meta SET epoch = $1, counters = $2`,
+      this.epoch + 1,
+      counters,
+    )
+  }
+
+  /** Rejects with JobError if the file has become too large. Returns the bytes that the commit has written. */
+  committed(change: StateChange): number {
+    this.epoch++
+    this.counters = change.counters
+    for (const [relation, source] of change.sources) this.sources.set(relation, source)
+    for (const [sink, rows] of change.outboxRows.entries()) {
+      const { last } = this.emissions[sink]!
+      if (rows > 0) this.emissions[sink] = { last: this.epoch, previous: last }
+    }
+    const logBytes = this.#logBytes
+    const bytes = this.bytes
+    this.#measure()
+    return this.#logBytes >= logBytes ? this.#logBytes - logBytes : Math.max(0, this.bytes - bytes)
+  }
+
+  /** Throws JobError 'lasting' if the file is larger than it may be. */
+  assertSize(): void {
+    const { bytesMax } = this.#options
+    if (this.bytes <= bytesMax) return
+    const text = `state needs ${gibibytes(this.bytes)}, and ${gibibytes(bytesMax)} are allowed; a window keeps its rows until it closes`
+    throw new JobError(text, 'lasting')
+  }
+
+  /** Marks the outbox of a sink that keeps no record as emitted. */
+  async markEmitted(sink: number): Promise<void> {
+    await this.#connection.run(`DELETE FROM ${this.outbox(sink)}`)
+  }
+
+  async outboxRows(insert: number): Promise<number> {
+    const [row] = await this.#connection.rows(`SELECT count(*) FROM ${this.outbox(insert)}`)
+    return Number(row![0])
+  }
+
+  async close(): Promise<void> {
+    await this.#database.detach(this.schema)
+  }
+
+  async #exists(): Promise<boolean> {
+    const rows = await this.#connection.rows(
+      "SELECT 1 FROM duckdb_tables() WHERE database_name = $1 AND table_name = 'meta'",
+      this.schema,
+    )
+    return rows.length > 0
+  }
+
+  async #create(): Promise<void> {
+    const { schema } = this
+    const { plan, folder } = this.#options
+    const run = (sql: string) => this.#connection.once(sql)
+    await run('BEGIN')
+    await run(
+      `CREATE TABLE ${schema}.meta (format INTEGER, signature VARCHAR, epoch BIGINT, counters VARCHAR)`,
+    )
+    await run(`CREATE TABLE ${schema}.positions (source VARCHAR, position VARCHAR, watermark BIGINT)`)
+    await run(`CREATE TABLE ${schema}.emission (sink INTEGER, last BIGINT, previous BIGINT)`)
+    for (const [sink, insert] of plan.inserts.entries()) {
+      await run(`CREATE TABLE ${this.outbox(sink)} (op VARCHAR${outboxColumns(insert)})`)
+      await run(`INSERT INTO ${schema}.emission VALUES (${sink}, 0, 0)`)
+    }
+    await this.#connection.run(
+      `INSERT INTO ${schema}.meta VALUES ($1, $2, 0, $3)`,
+      STATE_FORMAT,
+      plan.signature,
+      JSON.stringify(this.counters),
+    )
+    await run('COMMIT')
+    await syncFolder(folder)
+  }
+
+  async #load(): Promise<void> {
+    const { schema } = this
+    const rows = (sql: string) => this.#connection.rows(sql)
+    const [meta] = await rows(`SELECT format, signature, epoch, counters FROM ${schema}.meta`)
+    if (meta === undefined) throw damaged(this.#path, 'it has no first row')
+    const [format, signature, epoch, counters] = meta
+    if (Number(format) > STATE_FORMAT) {
+      const text = `the state file ${this.#path} has format ${format}, and this version reads up to ${STATE_FORMAT}; run the version that has written it`
+      throw new JobError(text, 'lasting')
+    }
+    if (signature !== this.#options.plan.signature) {
+      const text = `the state file ${this.#path} is of another statement (signature ${String(signature).slice(0, 12)}, wanted ${this.#options.plan.signature.slice(0, 12)}); create a new job`
+      throw new JobError(text, 'lasting')
+    }
+    this.epoch = Number(epoch)
+    this.counters = JSON.parse(String(counters)) as Counters
+    for (const [source, position, watermark] of await rows(
+      `SELECT source, position, watermark FROM ${schema}.positions`,
+    )) {
+      const watermarkMs = watermark === null ? undefined : Number(watermark)
+      this.sources.set(String(source), { position: JSON.parse(String(position)), watermarkMs })
+    }
+    for (const [sink, last, previous] of await rows(`SELECT sink, last, previous FROM ${schema}.emission`))
+      this.emissions[Number(sink)] = { last: Number(last), previous: Number(previous) }
+  }
+
+  #openError(error: unknown): unknown {
+    if (error instanceof JobError) return error
+    const message = error instanceof Error ? error.message : String(error)
+    return DAMAGE.test(message) ? damaged(this.#path, message, error) : error
+  }
+
+  #measure(): void {
+    this.#logBytes = sizeOf(`${this.#path}.wal`)
+    this.bytes = sizeOf(this.#path) + this.#logBytes
+  }
+}
+
+/** What the engine says about a file whose bytes are not those that it has written. */
+const DAMAGE =
+  /corrupt|checksum|not a valid DuckDB database|replaying WAL|Serialization Error|version number|INTERNAL Error|Could not read/i
+
+function damaged(path: string, reason: string, cause?: unknown): JobError {
+  const text = `the state file ${path} is damaged: ${reason.slice(0, 300)}; restore it together with the store from a backup, or create a new job`
+  return new JobError(text, 'lasting', undefined, { cause })
+}
+
+function noCounts(plan: JobPlan): Counters {
+  return {
+    sources: plan.sources.map(() => ({ recordsIn: 0, bytesIn: 0, recordsBad: 0 })),
+    inserts: plan.inserts.map(() => ({ recordsOut: 0, bytesOut: 0, recordsLate: 0 })),
+  }
+}
+
+function outboxColumns({ sink }: InsertPlan): string {
+  return sink.columns.map(({ type }, index) => `, c${index} ${duckdbType(type)}`).join('')
+}
+
+/** The entry of a new file in its folder has to survive a power failure too. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0
+}
+
+function gibibytes(bytes: number): string {
+  return bytes < 1024 ** 3 ? `${(bytes / 1024 ** 2).toFixed(1)} MiB` : `${(bytes / 1024 ** 3).toFixed(1)} GiB`
+}

@@ -1,0 +1,164 @@
+/** The input of one job: reads its sources and decodes their events into temporary tables, tick by tick. */
+import type { Source, SourceBatch, SourcePosition } from '../connectors/connector.ts'
+import type { SourcePlan } from '../plan/job-plan.ts'
+import type { BufferedTable } from './buffered-table.ts'
+import type { DecodedEvents, EventDecoder } from './event-decoder.ts'
+import { JobError } from './job-error.ts'
+import type { BadRecord } from './job-worker-protocol.ts'
+import { lastPlace, MergedOrder, placeOf, SOURCES_MAX, type Span } from './merged-order.ts'
+
+export interface InputSource {
+  readonly plan: SourcePlan
+  readonly source: Source
+  readonly table: BufferedTable
+  readonly decoder: EventDecoder
+}
+
+/** What one source gives to a tick. */
+export interface SourceInput {
+  readonly position: SourcePosition
+  readonly spans: readonly Span[]
+  readonly events: number
+  /** Events that could be read; of a source of changes, the changes. */
+  readonly rows: number
+  readonly bytes: number
+  readonly bad: readonly BadRecord[]
+  /** Time of the last event. */
+  readonly lastMs: number | undefined
+}
+
+export interface TickInputResult {
+  readonly sources: readonly SourceInput[]
+  readonly events: number
+  /** More events are waiting. */
+  readonly hasMore: boolean
+  /** All sources have been read to their ends. */
+  readonly isLast: boolean
+}
+
+export interface TickLimits {
+  readonly eventsMax: number
+  readonly bytesMax: number
+}
+
+interface Batch {
+  readonly batch: SourceBatch | undefined
+  readonly decoded: DecodedEvents
+}
+
+export class TickInput {
+  readonly #sources: readonly InputSource[]
+  /** No event of a later tick is older: orders are counted from here. */
+  #baseMs = 0
+
+  constructor(sources: readonly InputSource[]) {
+    if (sources.length > SOURCES_MAX)
+      throw new JobError(
+        `the statement reads ${sources.length} streams; at most ${SOURCES_MAX} are possible`,
+        'lasting',
+      )
+    this.#sources = sources
+  }
+
+  /** Reads what follows `positions`, which are in the order of the sources. */
+  async read(positions: readonly SourcePosition[], limits: TickLimits): Promise<TickInputResult> {
+    const order = new MergedOrder(this.#sources.length, this.#baseMs)
+    const batches: Batch[] = []
+    for (const [index, source] of this.#sources.entries())
+      batches.push(await this.#readSource(source, positions[index]!, limits, order))
+    const cut = this.#sources.length === 1 ? undefined : cutOf(batches, order)
+    const sources: SourceInput[] = []
+    for (const [index, source] of this.#sources.entries())
+      sources.push(await this.#taken(source, batches[index]!, positions[index]!, cut))
+    this.#baseMs = Math.max(this.#baseMs, Math.min(...sources.map(({ lastMs }) => lastMs ?? this.#baseMs)))
+    const read = batches.map(({ decoded }) => countOf(decoded.spans))
+    const events = sources.reduce((sum, { events: count }) => sum + count, 0)
+    const hasMore =
+      batches.some(({ batch }) => batch?.hasMore() ?? false) || read.reduce((a, b) => a + b, 0) > events
+    return {
+      sources,
+      events,
+      hasMore,
+      isLast: !hasMore && this.#sources.every(({ source }) => source.isBounded),
+    }
+  }
+
+  async clear(): Promise<void> {
+    for (const { table } of this.#sources) await table.clear()
+  }
+
+  async #readSource(
+    { source, table, decoder }: InputSource,
+    position: SourcePosition,
+    limits: TickLimits,
+    order: MergedOrder,
+  ): Promise<Batch> {
+    const decoded: DecodedEvents = { spans: [], unfit: [] }
+    const batch = await source.read(position, limits)
+    if (batch === undefined) return { batch, decoded }
+    await table.begin()
+    for await (const block of batch.blocks) await decoder.decode(block, order, decoded)
+    table.flush()
+    return { batch, decoded }
+  }
+
+  /** Leaves events after the cut to the next tick. */
+  async #taken(
+    { plan, table }: InputSource,
+    { batch, decoded }: Batch,
+    before: SourcePosition,
+    cut: bigint | undefined,
+  ): Promise<SourceInput> {
+    let { spans, unfit } = decoded
+    let position = batch === undefined ? before : batch.position()
+    if (
+      cut !== undefined &&
+      batch?.positionAfter !== undefined &&
+      spans.some((span) => span.firstOrder > cut)
+    ) {
+      // The cut is between two milliseconds of this source, so it is between two spans.
+      spans = spans.filter(({ firstOrder }) => firstOrder <= cut)
+      unfit = unfit.filter((event) => event.order <= cut)
+      await table.deleteAfter(cut)
+      position = batch.positionAfter(lastPlace(spans.at(-1)))
+    }
+    return {
+      position,
+      spans,
+      events: countOf(spans),
+      rows: table.rows,
+      bytes: spans.reduce((sum, { bytes }) => sum + bytes, 0),
+      bad: unfit.map((event) => ({
+        tableName: plan.tableName,
+        ...placeOf(spans, event.order)!,
+        reason: event.reason,
+      })),
+      lastMs: spans.at(-1)?.timestampMs,
+    }
+  }
+}
+
+function countOf(spans: readonly Span[]): number {
+  return spans.reduce((sum, { events }) => sum + events, 0)
+}
+
+/** The last order up to which the events of all sources are known; undefined: all events that were read. */
+function cutOf(batches: readonly Batch[], order: MergedOrder): bigint | undefined {
+  let cut: bigint | undefined
+  for (const { batch, decoded } of batches) {
+    const known = knownUntil(batch, decoded, order)
+    if (known !== undefined && (cut === undefined || known < cut)) cut = known
+  }
+  return cut
+}
+
+function knownUntil(
+  batch: SourceBatch | undefined,
+  { spans }: DecodedEvents,
+  order: MergedOrder,
+): bigint | undefined {
+  if (batch === undefined) return undefined
+  const last = spans.at(-1)
+  if (batch.hasMore() && last !== undefined) return last.firstOrder + BigInt(last.events * last.stride - 1)
+  return batch.closedBeforeMs === undefined ? undefined : order.before(batch.closedBeforeMs)
+}
