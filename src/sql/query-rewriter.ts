@@ -40,6 +40,8 @@ export interface RewrittenQuery {
 /** Of parentheses and brackets. DuckDB's own limit is 1000. */
 const DEPTH_MAX = 600
 const NAME_CHARACTERS_MAX = 256
+/** Of DECIMAL. */
+const DIGITS_MAX = 38
 /** Operators that DuckDB has and Flink has not. */
 const FOREIGN_OPERATORS: ReadonlySet<string> = new Set(['->', '{', '}', ':', '?', '|', '^', '&', '!', '=>'])
 const REFUSED_WORDS: Readonly<Record<string, string>> = {
@@ -84,8 +86,9 @@ export class QueryRewriter {
       case 'hint':
         throw cursor.problem(`hints are not supported${ON_FLINK}`, token)
       case 'text':
-      case 'number':
         return this.#pass(token.text)
+      case 'number':
+        return this.#number(token)
       case 'binary':
         return this.#pass(`CAST('${token.value.replace(/[^0-9a-fA-F]/g, '')}' AS __hex)`)
       case 'unicode-text':
@@ -99,6 +102,17 @@ export class QueryRewriter {
   #pass(text: string): void {
     const token = this.#cursor.next('a token')
     this.#out.add(text, token.start, token.end)
+  }
+
+  #number(token: FlinkToken): void {
+    const digits = token.text
+      .replace(/[eE].*/, '')
+      .replace('.', '')
+      .replace(/^0+/, '').length
+    if (digits > DIGITS_MAX || !Number.isFinite(Number(token.text))) {
+      throw this.#cursor.problem(`a number has at most ${DIGITS_MAX} digits, and is below 1e309`, token)
+    }
+    this.#pass(token.text)
   }
 
   #operator(token: FlinkToken) {

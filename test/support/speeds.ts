@@ -13,6 +13,7 @@ export const PROCESSES = [
   'test/cli/**/*.test.ts',
   'test/explore/query-*process.test.ts',
   'test/jobs/connectors/postgres*.test.ts',
+  'test/jobs/plan/planner-process.test.ts',
   'test/metrics/kill.test.ts',
   'test/storage/free-memory.test.ts', // measures the memory of its own process
 ]
