@@ -35,6 +35,11 @@ afterAll(() => planner.close())
 
 const accepted: readonly (readonly [statement: string, way: string, rows: readonly unknown[][]])[] = [
   [
+    `INSERT INTO o SELECT JSON_VALUE('{"x": 7}', '$.x' RETURNING INT NULL ON EMPTY), JSON_VALUE('{"y": "s"}', '$.y' NULL ON ERROR) FROM t WHERE a = 1`,
+    'arrival',
+    [[7, 's']],
+  ],
+  [
     'INSERT INTO o SELECT a, b FROM t WHERE d > 2;',
     'arrival',
     [
