@@ -14,6 +14,8 @@ export const PROCESSES = [
   'test/explore/query-*process.test.ts',
   'test/jobs/connectors/postgres*.test.ts',
   'test/metrics/kill.test.ts',
+  'test/jobs/worker/window-oracle.test.ts', // thousands of ticks
+  'test/jobs/worker/speed.test.ts',
   'test/storage/free-memory.test.ts', // measures the memory of its own process
 ]
 
