@@ -155,7 +155,18 @@ export class KafkaClient {
         this.#send(
           leader,
           (connection) =>
-            fetchV13.api.async(connection, WAIT_MS, 1, 1, 0, 0, -1, [{ topicId: topic.id, partitions }], [], ''),
+            fetchV13.api.async(
+              connection,
+              WAIT_MS,
+              1,
+              1,
+              0,
+              0,
+              -1,
+              [{ topicId: topic.id, partitions }],
+              [],
+              '',
+            ),
           'wait', // a connection answers its requests in order
         ),
       )

@@ -34,11 +34,13 @@ export class KafkaSource implements Source {
   readonly #table: ConnectedTable
   readonly #connector: TopicConnector | UpsertTopicConnector
   readonly #client: KafkaClient
+  readonly #nowMs: () => number
   /** Offsets after the last records, by partition, as the last fetches returned them. */
   readonly #ends = new Map<number, number>()
   #nextPartition = 0
 
-  private constructor(table: ConnectedTable, client: KafkaClient) {
+  private constructor(table: ConnectedTable, client: KafkaClient, nowMs: () => number) {
+    this.#nowMs = nowMs
     this.#table = table
     this.#connector = table.connector as TopicConnector | UpsertTopicConnector
     this.#client = client
@@ -51,7 +53,7 @@ export class KafkaSource implements Source {
     nowMs: () => number,
     limits?: KafkaLimits,
   ): Promise<KafkaSource> {
-    const source = new KafkaSource(table, new KafkaClient(access, nowMs, limits))
+    const source = new KafkaSource(table, new KafkaClient(access, nowMs, limits), nowMs)
     try {
       await source.#topic()
       return source
@@ -93,9 +95,13 @@ export class KafkaSource implements Source {
     await Promise.race([this.#client.grown(this.#connector.topic, known), aborted])
   }
 
-  async lag(from: SourcePosition): Promise<undefined> {
-    void from
-    return undefined
+  /** Compared with the ends that the last fetches returned. */
+  async lag(from: SourcePosition): Promise<{ readonly events: number; readonly ms: number } | undefined> {
+    const { offsets, clockMs } = from as unknown as KafkaPosition
+    if (this.#ends.size === 0) return undefined
+    let events = 0
+    for (const [partition, end] of this.#ends) events += Math.max(0, end - (offsets[partition] ?? 0))
+    return { events, ms: events === 0 ? 0 : Math.max(0, this.#nowMs() - clockMs) }
   }
 
   close(): Promise<void> {
