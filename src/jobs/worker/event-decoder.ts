@@ -13,6 +13,7 @@ import {
   type RowOptions,
 } from '../../formats/rows/index.ts'
 import type { RowChange } from '../../formats/rows/row-format.ts'
+import type { DataType } from '../../sql/data-types.ts'
 import { decodedName, encodedName } from '../../sql/encoded-name.ts'
 import type { TopicConnector, UpsertTopicConnector } from '../../tables/table.ts'
 import type { SourceBlock } from '../connectors/connector.ts'
@@ -48,6 +49,8 @@ export class EventDecoder {
   readonly #table: BufferedTable
   readonly #reader: Reader
   readonly #isChanges: boolean
+  /** MAP<STRING, BYTES>, not MAP<STRING, STRING>. */
+  readonly #headersAsBytes: boolean
   readonly #topic: string
   readonly #values: Value[]
   readonly #changes: RowChange[] = []
@@ -65,6 +68,8 @@ export class EventDecoder {
     let next = 0
     this.#columns = plan.decoded.map(({ metadata }) => metadata ?? next++)
     this.#values = new Array(wanted.length).fill(null)
+    const headers = plan.decoded.find(({ metadata }) => metadata === 'headers')?.type
+    this.#headersAsBytes = headers?.kind === 'MAP' && BYTES.has(headers.value.kind)
     this.#isChanges = plan.changeKey.length > 0
     const options = { ...sourceOptions(connected), wanted }
     this.#reader = this.#isChanges
@@ -173,7 +178,7 @@ export class EventDecoder {
       case 'timestamp-type':
         return 'LogAppendTime'
       case 'headers':
-        run.headersValue ??= new Map(run.headers)
+        run.headersValue ??= headersMap(run.headers, this.#headersAsBytes)
         return run.headersValue
       default:
         return null
@@ -190,12 +195,18 @@ interface Run {
   readonly partition: number
   timestampMs: number
   readonly headers: EventHeaders
-  headersValue: ReadonlyMap<string, string> | undefined
+  headersValue: ReadonlyMap<string, Value> | undefined
 }
 
 const SAFE = BigInt(Number.MAX_SAFE_INTEGER) - 262_144n
 /** Of one event: a row whose key changes is deleted and added. */
 const CHANGES_MAX = 2
+
+const BYTES: ReadonlySet<DataType['kind']> = new Set(['BYTES', 'BINARY', 'VARBINARY'])
+
+function headersMap(headers: EventHeaders, asBytes: boolean): ReadonlyMap<string, Value> {
+  return new Map(headers.map(([name, value]) => [name, asBytes ? Buffer.from(value) : value]))
+}
 
 const OPS = { upsert: 'u', delete: 'd', clear: 'c' } as const
 
