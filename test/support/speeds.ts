@@ -15,7 +15,7 @@ export const PROCESSES = [
   'test/jobs/connectors/{postgres*,kafka}.test.ts',
   'test/metrics/kill.test.ts',
   'test/jobs/worker/window-oracle.test.ts', // thousands of ticks
-  'test/jobs/worker/speed.test.ts',
+  'test/jobs/worker/{shares,speed}.test.ts',
   'test/storage/free-memory.test.ts', // measures the memory of its own process
 ]
 
