@@ -18,6 +18,8 @@ type Port = ServicePort<ToJobWorker, FromJobWorker>
 export interface JobWorkerOptions {
   readonly nowMs?: () => number
   readonly random?: () => number
+  /** No statement runs longer. */
+  readonly statementMsMax?: number
   /** Called between the commit of a tick and its emission. */
   readonly beforeEmit?: BeforeEmit
 }
@@ -105,8 +107,8 @@ export class JobWorkerServer {
     const { jid } = start
     const database = await this.#opening!
     if (this.#jobs.has(jid)) throw new Error(`job ${jid} runs already`)
-    const { nowMs = Date.now, random = Math.random, beforeEmit } = this.#options
-    const connection = await database.connect()
+    const { nowMs = Date.now, random = Math.random, statementMsMax, beforeEmit } = this.#options
+    const connection = await database.connect(statementMsMax)
     const job = new RunningJob({
       database,
       connection,
