@@ -12,8 +12,10 @@ export const CLIENTS = ['test/clients/**/*.test.ts']
 export const PROCESSES = [
   'test/cli/**/*.test.ts',
   'test/explore/query-*process.test.ts',
-  'test/jobs/connectors/postgres*.test.ts',
+  'test/jobs/connectors/{postgres*,kafka}.test.ts',
   'test/metrics/kill.test.ts',
+  'test/jobs/worker/window-oracle.test.ts', // thousands of ticks
+  'test/jobs/worker/speed.test.ts',
   'test/storage/free-memory.test.ts', // measures the memory of its own process
 ]
 

@@ -16,6 +16,8 @@ export interface SourceBlock {
   readonly partition: number
   /** Keys of the events, for systems that keep keys beside the body; undefined where a key is a header of the event. */
   readonly keys?: readonly (Uint8Array | null)[]
+  /** Times of the events as their system keeps them, where those of the runs are others. For the metadata `timestamp`. */
+  readonly timestampsMs?: readonly number[]
 }
 
 export interface ReadLimits {
