@@ -28,6 +28,10 @@ export interface Config {
   readonly auditFile?: string | undefined
   /** Whether the URLs of webhooks may point to this machine and to private networks. */
   readonly allowPrivateWebhooks?: boolean
+  /** The file that declares sources of tables by name. Undefined: none are declared. */
+  readonly sourcesFile?: string | undefined
+  /** Hosts that integrations of clients may name: `host` or `host:port`. Undefined: all hosts. */
+  readonly connectorHosts?: readonly string[] | undefined
 }
 
 /** Paths of PEM files. */
@@ -168,6 +172,21 @@ const SETTINGS = {
     fallback: String(512 * MIB),
     about: 'events are refused while the disk has less than this free; 0 lets it fill up',
   },
+  sources: {
+    flag: 'sources',
+    variable: 'MILLRACE_SOURCES',
+    value: 'FILE',
+    fallback: '',
+    about: 'sources of tables by name, JSON: their kind, address and secrets (docs/tables.md)',
+  },
+  connectorHosts: {
+    flag: 'connector-hosts',
+    variable: 'MILLRACE_CONNECTOR_HOSTS',
+    value: 'HOSTS',
+    fallback: '',
+    about:
+      'hosts that integrations of clients may name, host or host:port, with commas; without it all, or with --auth none',
+  },
 } as const satisfies Record<string, Setting>
 
 const ALL_SETTINGS: readonly Setting[] = [...Object.values(SETTINGS), ...Object.values(LIMITS)]
@@ -205,6 +224,8 @@ export function parseCommand(args: readonly string[], environment: NodeJS.Proces
     limits: Object.freeze(valuesOf((limit) => wholeNumber(text(limit), limit.least, limit.most))),
     corsOrigins: origins(text(SETTINGS.corsOrigin)),
     ...tlsFiles(text(SETTINGS.tlsCert).text, text(SETTINGS.tlsKey).text, text(SETTINGS.tlsClientCa).text),
+    sourcesFile: optional(text(SETTINGS.sources)),
+    connectorHosts: hosts(text(SETTINGS.connectorHosts), text(SETTINGS.auth).source !== ''),
     minFreeDiskBytes: wholeNumber(text(SETTINGS.minFreeDisk), 0, DISK_BYTES_MOST),
   }
   return { kind: 'serve', config: Object.freeze(config) }
@@ -285,6 +306,22 @@ function origins({ text, source }: { text: string; source: string }): readonly s
     if (URL.canParse(origin) && new URL(origin).origin === origin) return true
     throw new ConfigError(`${source} is '${origin}'; use an origin such as https://example.org:8443, or *`)
   })
+}
+
+const CONNECTOR_HOST = /^([a-zA-Z0-9._-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?$|^[0-9a-fA-F:]+$|^\/[^,]*$/
+
+/** Without a list: undefined, so all hosts; where tokens are required, none. */
+function hosts(
+  { text, source }: { text: string; source: string },
+  withTokens: boolean,
+): readonly string[] | undefined {
+  if (source === '') return withTokens ? [] : undefined
+  const all = text.split(',').map((host) => host.trim())
+  const wrong = all.find((host) => host !== '' && !CONNECTOR_HOST.test(host))
+  if (wrong !== undefined) {
+    throw new ConfigError(`${source} is '${wrong}'; use a host such as db.example.org or db.example.org:5432`)
+  }
+  return all.filter((host) => host !== '')
 }
 
 /** Undefined if the setting was not given. */

@@ -37,6 +37,10 @@ const NUMBERS = [
   // The quotient of two DECIMAL, cut: `up` brings the numerator's whole number to one digit more than the result has, and
   // `down` puts the point back. The cast to the result's type then rounds half up.
   'flink_quotient(a, b, wa, wb, up, down) AS CAST(CAST(a * wa AS HUGEINT) * up // CAST(b * wb AS HUGEINT) AS DECIMAL(38,0)) * down',
+  // The same for many digits: whole numbers from the texts of the DECIMAL.
+  `flink_long_quotient(a, b, up, down) AS CAST(CAST(replace(CAST(a AS VARCHAR), '.', '') AS HUGEINT) * up // CAST(replace(CAST(b AS VARCHAR), '.', '') AS HUGEINT) AS DECIMAL(38,0)) * down`,
+  // The text of a FLOAT or DOUBLE that has up to n digits before the point.
+  `flink_decimal_digits(x, n) AS ${once('x', 'CASE WHEN abs(v) < pow(10, n) THEN CAST(v AS VARCHAR) END')}`,
   // NULL in a list hides itself from list_max and list_count.
   `flink_greatest(l) AS ${once('l', 'CASE WHEN list_count(v) = len(v) THEN list_max(v) END')}`,
   `flink_least(l) AS ${once('l', 'CASE WHEN list_count(v) = len(v) THEN list_min(v) END')}`,

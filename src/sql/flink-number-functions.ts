@@ -12,6 +12,7 @@ import {
   isNumber,
   roundedType,
   type Typed,
+  widestType,
 } from './flink-types.ts'
 import { call, caseWhen, integer, type Node, NULL } from './tree.ts'
 
@@ -67,7 +68,7 @@ const ofDouble = (name: string, count = 1): FlinkFunction => ({
 const extreme = (name: string): FlinkFunction => ({
   arity: [1, ARGUMENTS_MAX],
   rewrite: (args, place) => {
-    const { nodes, type } = unified(args, place)
+    const { nodes, type } = unified(args, place, widestType)
     return { node: call(name, call('list_value', ...nodes)), type }
   },
 })
@@ -89,7 +90,7 @@ function nullIfEqual(left: Node, right: Node): Node {
 }
 
 export function coalesce(args: readonly Typed[], place: Node): Typed {
-  const { nodes, type } = unified(args, place)
+  const { nodes, type } = unified(args, place, widestType)
   return { node: { class: 'OPERATOR', type: 'OPERATOR_COALESCE', children: nodes }, type }
 }
 

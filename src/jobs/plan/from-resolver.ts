@@ -216,7 +216,7 @@ export class FromResolver {
   #reference({ entry, column }: { readonly entry: Entry; readonly column: ScopeColumn }): Node {
     column.use?.()
     const reference = columnOf(entry.alias, column.sql)
-    this.#resolution.meanings.set(reference, { entry, column, fields: [], isOuter: false })
+    this.#resolution.meanings.set(reference, { entry, column, fields: [], isOuter: false, written: 1 })
     return reference
   }
 

@@ -133,7 +133,7 @@ function windowRows(kind: string, table: string, column: string, minutes: readon
   const count = kind === 'TUMBLE' ? 1 : size / slide
   return `SELECT * EXCLUDE __n, window_end - INTERVAL 1 MILLISECOND AS window_time FROM (
     SELECT *, ${end} AS window_end FROM (SELECT t.*, __n, ${start} AS window_start FROM ${table} t, range(${count}) r(__n)))
-    WHERE ${column} < window_end AND ${column} >= window_start ORDER BY ALL`
+    WHERE ${column} < window_end AND ${column} >= window_start ORDER BY ${column}, window_start`
 }
 
 function streamType(type: string): DataType {
