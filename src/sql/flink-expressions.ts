@@ -5,7 +5,7 @@ import { coalesce } from './flink-number-functions.ts'
 import { as, comparable, comparison, intervalUnit, unified } from './flink-operators.ts'
 import type { Scope } from './flink-scope.ts'
 import { CURRENT_TIMES, roundedTime } from './flink-time-functions.ts'
-import { castTarget, constantType, literalTime } from './flink-tree-types.ts'
+import { castTarget, constantType, isHexLiteral, literalTime } from './flink-tree-types.ts'
 import {
   BIGINT,
   BOOLEAN,
@@ -17,7 +17,7 @@ import {
   type Typed,
 } from './flink-types.ts'
 import { flinkFunction, isFlinkFunction } from './functions.ts'
-import { childrenOf, constantOf, type Node, TreeProblem } from './tree.ts'
+import { call, childrenOf, constantOf, type ExactDigits, type Node, TreeProblem, text } from './tree.ts'
 
 /** The query of a sub-query expression, with Flink's meaning, and the types of its columns. */
 export type SubqueryOf = (
@@ -74,7 +74,7 @@ export class Expressions {
   #typed(node: Node, scope: Scope): Typed {
     switch (node.class) {
       case 'CONSTANT':
-        return { node, type: constantType(node) }
+        return literal(node)
       case 'COLUMN_REF':
         return this.#column(node, scope)
       case 'CAST':
@@ -117,6 +117,7 @@ export class Expressions {
     const child = node.child as Node
     const literal = literalTime(node)
     if (literal !== undefined) return { node, type: literal }
+    if (isHexLiteral(node)) return { node: call('unhex', child), type: { kind: 'BYTES' } }
     const operand = this.typed(child, scope)
     const to = castTarget(node.cast_type as Node, node)
     const steps = explicitCast(operand.type, to, node.try_cast === true)
@@ -311,6 +312,16 @@ export class Expressions {
       type: BOOLEAN,
     }
   }
+}
+
+/** DuckDB prints a DOUBLE without its exponent, so that it would be read as DECIMAL again. Flink has no literal -0. */
+function literal(node: Node): Typed {
+  const type = constantType(node)
+  if (type.kind !== 'DOUBLE') return { node, type }
+  const { value } = node.value as { value: number | ExactDigits }
+  const digits =
+    typeof value === 'number' ? String(value) : value.exactDigits.replace(/^-(?=0(?:\.0*)?$)/, '')
+  return { node: castTo(text(digits), type), type }
 }
 
 function placeOf(node: Node): { query_location?: number } {

@@ -58,6 +58,12 @@ export function literalTime({ child, cast_type, try_cast }: Node): FlinkType | u
   return timestamp(/\.(\d{1,6})/.exec(literal)?.[1]?.length ?? 0)
 }
 
+/** X'4a', which the rewriter of tokens writes as a cast of the digits. */
+export function isHexLiteral({ child, cast_type }: Node): boolean {
+  const info = (cast_type as Node).type_info as Node | null
+  return info?.name === '__hex' && typeof constantOf(child as Node) === 'string'
+}
+
 const PRECISION_MAX = 6
 
 /** The type that a cast names. */

@@ -16,6 +16,11 @@ export interface Node {
   readonly [member: string]: unknown
 }
 
+/** A number that JavaScript does not hold, or would write differently. */
+export interface ExactDigits {
+  readonly exactDigits: string
+}
+
 const STRINGS_AND_NUMBERS = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g
 
 /** The answer of json_serialize_sql, parsed. */

@@ -33,7 +33,8 @@ test('the corpus has statements of every kind, each once', () => {
     'row',
     'streaming',
   ])
-  expect(statements.length).toBeGreaterThan(600)
+  expect(statements.length).toBeGreaterThan(900)
+  expect(statements.filter(({ error }) => error !== undefined).length).toBeLessThan(100)
 })
 
 test('every statement that is no known deviation gives the answer of Flink', async () => {
@@ -51,7 +52,7 @@ test('every known deviation is one', async () => {
 
 test('without the meaning of Flink at least 20 statements differ', async () => {
   const plain = await DirectRunner.open(streams, false)
-  const wanted = statements.filter((statement) => !isKnown(statement))
+  const wanted = statements.filter((statement) => !isKnown(statement) && statement.kind !== 'row')
   expect((await differences(plain, wanted)).length).toBeGreaterThan(20)
   plain.close()
 })

@@ -2,7 +2,7 @@
  * Runs statements of the corpus on DuckDB with the meaning of Flink, without a planner: what DuckDB's parser does not take
  * is replaced in the text, and windows over streams become tables.
  */
-import type { DuckDBConnection } from '@duckdb/node-api'
+import { DuckDBBlobValue, type DuckDBConnection, type DuckDBResultReader } from '@duckdb/node-api'
 import { openLocked } from '../../../src/duckdb/locked-instance.ts'
 import { type DataType, duckdbType, printType, type TypedColumn } from '../../../src/sql/data-types.ts'
 import { FLINK_MACROS } from '../../../src/sql/flink-macros.ts'
@@ -57,7 +57,7 @@ export class DirectRunner {
         }
       return {
         types: columns?.map(corpusType) ?? types.map(withoutMeaning),
-        rows: answer.getRowsJson() as unknown[][],
+        rows: rowsOf(answer),
       }
     } catch (error) {
       return { error: (error as Error).message }
@@ -119,6 +119,17 @@ export class DirectRunner {
   }
 }
 
+/** Values as JSON; BLOB in base64, as Flink writes it. */
+function rowsOf(answer: DuckDBResultReader): unknown[][] {
+  const rows = answer.getRows()
+  return answer.getRowsJson().map((row, at) =>
+    row.map((value, index) => {
+      const raw = rows[at]![index]
+      return raw instanceof DuckDBBlobValue ? Buffer.from(raw.bytes).toString('base64') : value
+    }),
+  )
+}
+
 function windowRows(kind: string, table: string, column: string, minutes: readonly number[]): string {
   const [size, slide, offset] =
     kind === 'TUMBLE' ? [minutes[0]!, minutes[0]!, minutes[1] ?? 0] : [minutes[1]!, minutes[0]!, 0]
@@ -147,7 +158,7 @@ function parsable(sql: string): string {
     .replace(/\b(FLOOR|CEIL)\((\w+|TIMESTAMP '[^']*') TO (\w+)\)/g, "$1($2, '$3')")
     .replace(/\bAS TIMESTAMP\((\d)\)/g, 'AS __timestamp($1)')
     .replace(/\bAS (CHAR|VARCHAR)\((\d+)\)/g, (_, type: string, n) => `AS __${type.toLowerCase()}(${n})`)
-    .replace(/JSON_VALUE\(([^()]*) RETURNING (\w+)\)/g, "__json_value($1, '$2')")
+    .replace(/JSON_VALUE\((.*) RETURNING (\w+)\)/g, "__json_value($1, '$2')")
 }
 
 const engineName = (type: string) =>
@@ -163,6 +174,8 @@ function corpusType(type: DataType): string {
       return 'VARCHAR'
     case 'CHAR':
       return 'CHAR'
+    case 'TIME':
+      return 'TIME'
     case 'BYTES':
       return 'VARBINARY'
     default:
