@@ -10,6 +10,7 @@ import { RefreshWay } from '../../src/jobs/worker/refresh.ts'
 import { RunningWay } from '../../src/jobs/worker/running.ts'
 import type { Way } from '../../src/jobs/worker/way.ts'
 import { type DataType, duckdbType } from '../../src/sql/data-types.ts'
+import { FLINK_MACROS } from '../../src/sql/flink-macros.ts'
 
 /** op, then the columns of the sink as texts; null for NULL. */
 export type OutRow = readonly (string | null)[]
@@ -71,6 +72,7 @@ export class WayBench {
     const instance = await DuckDBInstance.create(':memory:', { threads: '1' })
     const connection = new JobConnection(await instance.connect())
     await connection.once("SET GLOBAL TimeZone = 'UTC'")
+    for (const macro of FLINK_MACROS) await connection.once(macro)
     await connection.once(`ATTACH '${options.path}' AS j1`)
     const [row] = await connection.once("SELECT count(*) FROM duckdb_tables() WHERE database_name = 'j1'")
     const { sink } = options.insert

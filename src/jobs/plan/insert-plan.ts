@@ -203,6 +203,7 @@ function relationsOf({ sources, bases, fixed, lookups }: PlanRelations): readonl
   ) =>
     list.map((one) => ({
       relation: one.relation,
+      tableName: one.table.name,
       kind,
       source: source(one),
       columns: usedColumns(one),

@@ -28,6 +28,7 @@ export interface PlanContext {
 export interface PlanRelation {
   /** s0, b0, l0, f0 */
   readonly relation: string
+  readonly tableName: string
   readonly kind: 'append' | 'changing' | 'lookup' | 'fixed'
   /** The SourcePlan from which an append or changing relation comes: `s0`. Undefined for others. */
   readonly source: string | undefined

@@ -23,8 +23,13 @@ export interface RefreshPlan {
 export interface RefreshScope {
   /** One of `RefreshPlan.bases`. The worker uses the scope in ticks that change no other base. */
   readonly relation: string
-  /** Expressions over the columns of the base. They have no effect and the same result each time. */
+  /** Expressions over the columns of the base that give the same value each time. */
   readonly keys: readonly string[]
+  /**
+   * The query has functions such as CURRENT_TIMESTAMP: only rows with changed keys may be computed again. Otherwise the worker runs
+   * the whole query if many keys have changed.
+   */
+  readonly isRequired: boolean
   /** For each key the column of the result with exactly its value and type: 3 is c3. */
   readonly columns: readonly number[]
 }

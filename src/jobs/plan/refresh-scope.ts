@@ -36,8 +36,23 @@ export function scopeOf(resolved: ResolvedQuery): RefreshScope | undefined {
   return {
     relation: table.relation,
     keys: keys.map(quotedName),
+    isRequired: volatileCall(resolved.query) !== undefined,
     columns: keys.map((column) => passed.get(column)!),
   }
+}
+
+const VOLATILE =
+  /^(current_timestamp|current_row_timestamp|localtimestamp|now|proctime|current_date|current_time|localtime|uuid|rand|rand_integer)$/
+
+/** A call of a function that gives another value each time. */
+export function volatileCall(query: Node): Node | undefined {
+  for (const node of nodesOf(query)) {
+    if (node.class !== 'FUNCTION') continue
+    const name = String(node.function_name).toLowerCase()
+    if (VOLATILE.test(name) || (name === 'unix_timestamp' && (node.children as readonly Node[]).length === 0))
+      return node
+  }
+  return undefined
 }
 
 export function keyIsUnique(resolved: ResolvedQuery, key: readonly number[]): boolean {

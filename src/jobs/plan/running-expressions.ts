@@ -6,7 +6,7 @@ import { ON_FLINK } from '../../sql/sql-problem.ts'
 import type { Node } from '../../sql/tree.ts'
 import type { PlanContext } from './plan-context.ts'
 import type { RunningAggregate } from './running-plan.ts'
-import { isNode, outputColumn } from './tree-nodes.ts'
+import { isNode, nodesOf, outputColumn } from './tree-nodes.ts'
 
 const KINDS: ReadonlyMap<string, RunningAggregate['kind']> = new Map([
   ['count_star', 'count-rows'],
@@ -47,27 +47,29 @@ export class RunningExpressions {
   }
 
   /** Throws SqlProblem for a column that is neither grouped nor aggregated. */
-  replaced(node: Node): Node {
+  replaced(node: Node, bound: ReadonlySet<string> = NONE): Node {
     const group = this.#groupTexts.indexOf(textOf(node))
     if (group !== -1) return { ...outputColumn(`g${group}`), alias: node.alias ?? '' }
     if (node.class === 'SUBQUERY')
       throw this.#context.problem(`a sub-query over the groups of a stream is not supported${ON_FLINK}`, node)
     if (node.class === 'COLUMN_REF') {
-      const name = (node.column_names as readonly string[]).at(-1)
+      const [first, name = first] = node.column_names as readonly string[]
+      if (bound.has(first ?? '')) return node
       throw this.#context.problem(`Expression '${name}' is not being grouped`, node)
     }
     const kind = node.class === 'FUNCTION' ? KINDS.get(String(node.function_name)) : undefined
     if (kind !== undefined)
       return { ...outputColumn(`a${this.#aggregate(kind, node)}`), alias: node.alias ?? '' }
+    const inner = node.class === 'LAMBDA' ? new Set([...bound, ...parametersOf(node)]) : bound
     return Object.fromEntries(
-      Object.entries(node).map(([member, value]) => [member, this.#value(member, value)]),
+      Object.entries(node).map(([member, value]) => [member, this.#value(member, value, inner)]),
     ) as Node
   }
 
-  #value(member: string, value: unknown): unknown {
+  #value(member: string, value: unknown, bound: ReadonlySet<string>): unknown {
     if (member === 'value' || member === 'cast_type') return value
-    if (Array.isArray(value)) return value.map((one) => (isNode(one) ? this.replaced(one) : one))
-    return isNode(value) ? this.replaced(value) : value
+    if (Array.isArray(value)) return value.map((one) => (isNode(one) ? this.replaced(one, bound) : one))
+    return isNode(value) ? this.replaced(value, bound) : value
   }
 
   #aggregate(kind: RunningAggregate['kind'], call: Node): number {
@@ -92,6 +94,15 @@ export class RunningExpressions {
     if (!this.#values.has(text)) this.#values.set(text, node)
     return [...this.#values.keys()].indexOf(text)
   }
+}
+
+const NONE: ReadonlySet<string> = new Set()
+
+/** Flink's meaning uses lambdas to compute a value once. */
+function parametersOf({ lhs }: Node): readonly string[] {
+  return [...nodesOf(lhs as Node)].flatMap((node) =>
+    node.class === 'COLUMN_REF' ? (node.column_names as readonly string[]) : [],
+  )
 }
 
 /** Equal for equal expressions, wherever they stand. */

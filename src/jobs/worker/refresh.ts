@@ -97,10 +97,9 @@ export class RefreshWay implements Way {
     if ([...this.#bases.values()].some((other) => other !== base && other.change !== 'none')) return undefined
     const keys = scope.keys.map((expression, index) => `${expression} AS k${index}`).join(', ')
     await this.#make('scope', `SELECT ${keys} FROM ${base.gone} UNION SELECT ${keys} FROM ${base.come}`)
-    const [affected, all] = [
-      await this.#number(`SELECT count(*) FROM ${this.#temp('scope')}`),
-      await this.#number(`SELECT count(*) FROM ${this.#result}`),
-    ]
+    if (scope.isRequired) return scope
+    const affected = await this.#number(`SELECT count(*) FROM ${this.#temp('scope')}`)
+    const all = await this.#number(`SELECT count(*) FROM ${this.#result}`)
     return affected * SCOPE_SHARE <= all ? scope : undefined
   }
 

@@ -77,7 +77,7 @@ const QUERIES: readonly Query[] = [
     types: [INT, BIGINT, DOUBLE, DOUBLE],
     key: [0],
     keyIsUnique: true,
-    scope: { relation: 'b0', keys: ['customer'], columns: [0] },
+    scope: { relation: 'b0', isRequired: false, keys: ['customer'], columns: [0] },
   },
   {
     name: 'aggregate of three tables',
@@ -94,7 +94,7 @@ const QUERIES: readonly Query[] = [
     types: [INT, BIGINT, INT, DOUBLE],
     key: [0, 1],
     keyIsUnique: true,
-    scope: { relation: 'b0', keys: ['customer'], columns: [0] },
+    scope: { relation: 'b0', isRequired: false, keys: ['customer'], columns: [0] },
   },
   {
     name: 'ORDER BY LIMIT',
@@ -108,7 +108,7 @@ const QUERIES: readonly Query[] = [
     types: [INT, DOUBLE],
     key: [0],
     keyIsUnique: true,
-    scope: { relation: 'b0', keys: ['"id"'], columns: [0] },
+    scope: { relation: 'b0', isRequired: false, keys: ['"id"'], columns: [0] },
   },
   {
     name: 'rows without a key, many of them equal',
@@ -278,7 +278,7 @@ describe('single changes', () => {
     types: [INT, INT],
     key: [0],
     keyIsUnique: true,
-    scope: { relation: 'b0', keys: ['"id"'], columns: [0] },
+    scope: { relation: 'b0', isRequired: false, keys: ['"id"'], columns: [0] },
   }
   const upsert = (id: number, customer: string): InRow => ({
     source: 's0',

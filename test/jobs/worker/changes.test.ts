@@ -1,0 +1,176 @@
+/** Statements whose results change, from events of streams to events of streams, through planner and worker. */
+import duckdb from '@duckdb/node-api'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Planner } from '../../../src/jobs/plan/planner.ts'
+import type { ConnectedTable } from '../../../src/jobs/worker/job-worker-protocol.ts'
+import {
+  JID,
+  jobStart,
+  streamTable,
+  type TestStore,
+  type TestWorker,
+  temporaryFolder,
+  testWorker,
+} from '../../support/job-worker.ts'
+import { declared, type TableDeclaration } from '../plan/plan-support.ts'
+
+let planner: Planner
+
+beforeAll(async () => {
+  planner = await Planner.open(duckdb)
+})
+
+afterAll(() => planner.close())
+
+const TABLES: Readonly<Record<string, TableDeclaration>> = {
+  cpu: ['host STRING, n INT'],
+  totals: ['host STRING, x BIGINT, PRIMARY KEY (host)', 'upsert-topic'],
+  orders: ['id INT, region STRING, amount DECIMAL(10, 2), PRIMARY KEY (id)', 'upsert-topic'],
+  by_region: ['region STRING, x BIGINT, total DECIMAL(38, 2), PRIMARY KEY (region)', 'upsert-topic'],
+  changes: ['region STRING, x BIGINT', 'topic', 'debezium-json'],
+  copy: ['region STRING, x BIGINT, PRIMARY KEY (region)', 'topic', 'debezium-json'],
+  regions: ['region STRING, x BIGINT, PRIMARY KEY (region)', 'upsert-topic'],
+}
+
+async function started(worker: TestWorker, statement: string, jid = JID): Promise<void> {
+  const plan = await planner.plan(statement, declared(TABLES), [])
+  const columns = [...plan.sources, ...plan.inserts.map(({ sink }) => sink)]
+  const tables = columns.map(({ tableName, tableId }, index): ConnectedTable => {
+    const [, kind = 'topic', valueFormat = 'json'] = TABLES[tableName]!
+    const isUpsert = kind === 'upsert-topic'
+    const source = plan.sources[index]
+    const own = source?.decoded ?? plan.inserts[index - plan.sources.length]!.sink.columns
+    const key = source?.changeKey ?? plan.inserts[index - plan.sources.length]!.sink.primaryKey
+    const table = streamTable(tableName, own, { valueFormat: valueFormat as 'json' }, key)
+    const connector = isUpsert
+      ? { ...table.connector, kind: 'upsert-topic', keyFormat: 'json' }
+      : table.connector
+    return { ...table, id: tableId, connector: connector as ConnectedTable['connector'] }
+  })
+  await worker.start(jobStart(worker, plan, tables, { jid }))
+}
+
+/** Key and body of each event; null for a tombstone. */
+async function events(store: TestStore, name: string): Promise<(readonly [key: string, body: unknown])[]> {
+  return (await store.events(name)).map(({ body, headers }) => {
+    expect(headers['content.type']).toBe('application/json')
+    expect(headers.tombstone === 'true').toBe(body === '')
+    return [headers.key ?? '', body === '' ? null : JSON.parse(body)]
+  })
+}
+
+async function reached(worker: TestWorker, name: string, count: number) {
+  return worker.until(async () => {
+    if (worker.failure !== undefined) throw new Error(worker.failure.message)
+    const all = await events(worker.store, name)
+    return all.length >= count ? all : undefined
+  })
+}
+
+async function order(store: TestStore, id: number, region?: string, amount?: number): Promise<void> {
+  const body = region === undefined ? '' : JSON.stringify({ id, region, amount })
+  await store.append('orders', [body], [['key', JSON.stringify({ id })]])
+}
+
+describe('running', () => {
+  test('stream → COUNT and SUM → upsert topic, on from its state after a restart', async () => {
+    const jobsFolder = await temporaryFolder()
+    const statement = 'INSERT INTO totals SELECT host, SUM(n) FROM cpu GROUP BY host HAVING COUNT(*) <> 3'
+    const first = await testWorker({ jobsFolder })
+    const { store } = first
+    await store.create('cpu', 'totals')
+    await store.append('cpu', ['{"host":"a","n":1}', '{"host":"b","n":5}', '{"host":"a","n":2}'])
+    await started(first, statement)
+    expect(await reached(first, 'totals', 2)).toEqual([
+      ['{"host":"a"}', { host: 'a', x: 3 }],
+      ['{"host":"b"}', { host: 'b', x: 5 }],
+    ])
+    await first.close()
+    await store.append('cpu', ['{"host":"a","n":10}', '{"host":"b","n":10}'])
+    const second = await testWorker({ jobsFolder, store })
+    await started(second, statement)
+    expect((await reached(second, 'totals', 4)).slice(2)).toEqual([
+      ['{"host":"a"}', null],
+      ['{"host":"b"}', { host: 'b', x: 15 }],
+    ])
+  })
+})
+
+describe('refresh', () => {
+  test('upsert topic → aggregate → upsert topic, with tombstones and a restart', async () => {
+    const jobsFolder = await temporaryFolder()
+    const statement = 'INSERT INTO by_region SELECT region, COUNT(*), SUM(amount) FROM orders GROUP BY region'
+    const first = await testWorker({ jobsFolder })
+    const { store } = first
+    await store.create('orders', 'by_region')
+    await order(store, 1, 'north', 1.25)
+    await order(store, 2, 'north', 2)
+    await order(store, 3, 'south', 5)
+    await order(store, 3, 'south', 6)
+    await started(first, statement)
+    expect(await reached(first, 'by_region', 2)).toEqual([
+      ['{"region":"north"}', { region: 'north', x: 2, total: 3.25 }],
+      ['{"region":"south"}', { region: 'south', x: 1, total: 6 }],
+    ])
+    await first.close()
+    await order(store, 3)
+    await order(store, 1, 'north', 7)
+    await order(store, 99)
+    const second = await testWorker({ jobsFolder, store })
+    await started(second, statement)
+    expect((await reached(second, 'by_region', 4)).slice(2)).toEqual([
+      ['{"region":"south"}', null],
+      ['{"region":"north"}', { region: 'north', x: 2, total: 9 }],
+    ])
+    await order(store, 4, 'east', 1)
+    expect((await reached(second, 'by_region', 5)).at(-1)).toEqual([
+      '{"region":"east"}',
+      { region: 'east', x: 1, total: 1 },
+    ])
+  })
+
+  test('upsert topic → debezium-json with rows before and after → upsert topic of a second job', async () => {
+    const worker = await testWorker()
+    const { store } = worker
+    await store.create('orders', 'copy', 'regions')
+    await order(store, 1, 'north', 1)
+    await started(worker, 'INSERT INTO copy SELECT region, COUNT(*) FROM orders GROUP BY region')
+    const bodies = async (count: number) => (await reached(worker, 'copy', count)).map(([, body]) => body)
+    expect(await bodies(1)).toEqual([{ before: null, after: { region: 'north', x: 1 }, op: 'c' }])
+    await order(store, 2, 'north', 1)
+    expect((await bodies(2)).slice(1)).toEqual([
+      { before: { region: 'north', x: 1 }, after: { region: 'north', x: 2 }, op: 'u' },
+    ])
+    await order(store, 1)
+    await bodies(3)
+    await order(store, 2)
+    expect((await bodies(4)).slice(3)).toEqual([{ before: { region: 'north', x: 1 }, after: null, op: 'd' }])
+
+    const second = await testWorker({ store })
+    await started(
+      second,
+      "INSERT INTO regions SELECT region, x FROM copy UNION ALL SELECT 'fixed', 1 FROM copy WHERE FALSE",
+      'b'.repeat(32),
+    )
+    await order(store, 5, 'west', 1)
+    expect((await reached(second, 'regions', 1)).at(-1)).toEqual([
+      '{"region":"west"}',
+      { region: 'west', x: 1 },
+    ])
+  })
+
+  test('two rows for one key of the sink fail the job with the key', async () => {
+    const worker = await testWorker()
+    const { store } = worker
+    await store.create('orders', 'regions')
+    await order(store, 1, 'north', 1)
+    await order(store, 2, 'north', 1)
+    await started(worker, 'INSERT INTO regions SELECT region, id FROM orders')
+    const failure = await worker.failed()
+    expect(failure).toMatchObject({
+      kind: 'conversion',
+      message:
+        'the query returns more than one row for the primary key (region = north) of the sink; group or filter the rows so that one remains',
+    })
+  })
+})
