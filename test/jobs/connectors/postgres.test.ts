@@ -117,6 +117,16 @@ describe.skipIf(NO_POSTGRES !== undefined)(
         await found.close()
       })
 
+      test('more rows than fit into memory are an error that stays', async () => {
+        const key = column('m', 'STRING')
+        const found = await lookup('many', [key], [key], { rowsMax: 14_999 })
+        await expect(found.fetch([['happy']])).rejects.toMatchObject({
+          message: 'relation "many" has more than 14999 rows for 1 keys; join on columns that select fewer',
+          passing: false,
+        })
+        await found.close()
+      })
+
       test('an index answers', async () => {
         await server.sql('ANALYZE many')
         const plan = await server.sql(
