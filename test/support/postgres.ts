@@ -3,7 +3,7 @@
  * initdb refuses root. Data is not synced: a crash of the machine may lose it, a crash of the server process does not.
  */
 import { execFile, execFileSync } from 'node:child_process'
-import { chownSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chownSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -101,6 +101,24 @@ export class TestPostgres {
     } finally {
       await client.end()
     }
+  }
+
+  /** Makes the server accept TLS, with these PEM files. The server is started again. */
+  async useTls(certificate: string, key: string): Promise<void> {
+    await this.stop()
+    for (const [name, pem] of [
+      ['server.crt', certificate],
+      ['server.key', key],
+    ] as const) {
+      const path = join(this.#data, name)
+      writeFileSync(path, pem, { mode: 0o600 })
+      if (isRoot()) {
+        const { uid, gid } = statSync(this.#data)
+        chownSync(path, uid, gid)
+      }
+    }
+    writeFileSync(join(this.#data, 'postgresql.conf'), 'ssl = on\n', { flag: 'a' })
+    await this.resume()
   }
 
   /** Ends all client connections at once. */

@@ -9,6 +9,19 @@ import { setTimeout } from 'node:timers/promises'
 import type * as Kafka from '@platformatic/kafka'
 import type { KafkaAccess } from '../../tables/table.ts'
 import { ConnectorError } from './connector.ts'
+import {
+  AUTHENTICATION_FAILED,
+  BrokerError,
+  isRetriable,
+  kafkaProblem,
+  messageOf,
+  NO_LEADER,
+  OFFSET_OUT_OF_RANGE,
+  responseCode,
+  UNKNOWN_TOPIC,
+  Unavailable,
+  withinMs,
+} from './kafka-problem.ts'
 
 export interface KafkaLimits {
   readonly connectMs: number
@@ -56,23 +69,6 @@ export interface ProducedRecord {
   readonly key: Uint8Array | undefined
   readonly value: Uint8Array | null
   readonly headers: readonly (readonly [name: string, value: string])[]
-}
-
-const OFFSET_OUT_OF_RANGE = 1
-const UNKNOWN_TOPIC = [3, 100]
-/** The cluster is moving leaders, is starting, or is short of replicas; or the broker's own time limit. */
-const RETRIABLE = new Set([3, 5, 6, 7, 8, 9, 13, 14, 15, 16, 19, 20, 56, 72, 73, 74, 75, 89, 100, 103])
-const LASTING: Readonly<Record<number, string>> = {
-  10: 'a record is larger than the topic allows',
-  17: 'the name of the topic is not valid',
-  18: 'a group of records is larger than the broker allows',
-  29: 'this user has no right to the topic',
-  30: 'this user has no right to the group',
-  31: 'this user has no right to the cluster',
-  33: 'the mechanism of authentication is not enabled on the broker',
-  44: 'the policy of the cluster does not allow it',
-  58: 'authentication failed',
-  87: 'the broker rejects a record',
 }
 
 const EARLIEST = -2n
@@ -219,7 +215,7 @@ export class KafkaClient {
     const { metadataV12 } = await library()
     const answer = await this.#send('any', (connection) => metadataV12.api.async(connection, [name], create))
     const topic = answer.topics[0]
-    if (topic === undefined || topic.topicId === NO_ID) throw new BrokerError(3)
+    if (topic === undefined || topic.topicId === NO_ID) throw new BrokerError(UNKNOWN_TOPIC)
     this.#brokers = new Map(answer.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]))
     const leaders: number[] = []
     for (const { partitionIndex, leaderId } of topic.partitions) leaders[partitionIndex] = leaderId
@@ -235,9 +231,8 @@ export class KafkaClient {
       try {
         return await operation()
       } catch (error) {
-        const isRetriable =
-          error instanceof BrokerError ? RETRIABLE.has(error.code) : error instanceof Unavailable
-        if (!isRetriable || this.#closed || this.#nowMs() >= endMs) throw this.#problem(error)
+        if (!isRetriable(error) || this.#closed || this.#nowMs() >= endMs)
+          throw kafkaProblem(error, this.#access.sasl?.password)
         this.#topic = undefined
         await setTimeout(RETRY_PAUSE_MS)
       }
@@ -267,7 +262,7 @@ export class KafkaClient {
   ): Promise<{ readonly name: string; readonly connection: Kafka.Connection }> {
     if (node !== 'any') {
       const place = this.#brokers.get(node)
-      if (place === undefined) throw new BrokerError(5)
+      if (place === undefined) throw new BrokerError(NO_LEADER)
       return this.#connection(place.host, place.port, purpose)
     }
     let failure: unknown
@@ -324,39 +319,11 @@ export class KafkaClient {
     } catch (error) {
       destroy(connection)
       const text = messageOf(error)
-      if (/authentication|SASL/i.test(text)) throw new BrokerError(58)
+      if (/authentication|SASL/i.test(text)) throw new BrokerError(AUTHENTICATION_FAILED)
       throw new Unavailable(`${host}:${port}: ${text}`)
     }
   }
-
-  #problem(error: unknown): ConnectorError {
-    if (error instanceof ConnectorError) return error
-    if (error instanceof BrokerError) {
-      if (UNKNOWN_TOPIC.includes(error.code)) return new ConnectorError('the topic does not exist', false)
-      const lasting = LASTING[error.code]
-      if (lasting !== undefined) return new ConnectorError(`Kafka: ${lasting} (error ${error.code})`, false)
-      return new ConnectorError(`Kafka: the broker answered with error ${error.code}`, true)
-    }
-    return new ConnectorError(`Kafka: ${this.#withoutSecrets(messageOf(error))}`, true)
-  }
-
-  #withoutSecrets(text: string): string {
-    const password = this.#access.sasl?.password
-    return password ? text.replaceAll(password, '***') : text
-  }
 }
-
-/** The broker answered with this error code. */
-class BrokerError {
-  readonly code: number
-
-  constructor(code: number) {
-    this.code = code
-  }
-}
-
-/** No broker answered, or an answer could not be read. */
-class Unavailable extends Error {}
 
 /** Loaded when it is needed: only jobs with a Kafka cluster pay for it. */
 function library(): Promise<typeof Kafka> {
@@ -410,28 +377,6 @@ function recordsOf(
   return { records, nextOffset, endOffset: Number(highWatermark), isOutOfRange: false }
 }
 
-/** The first error code in an answer; undefined if the error is not an answer of a broker. */
-function responseCode(error: unknown): number | undefined {
-  const seen = new Set<unknown>()
-  const pending: unknown[] = [error]
-  for (let at = pending.shift(); at !== undefined; at = pending.shift()) {
-    if (typeof at !== 'object' || at === null || seen.has(at)) continue
-    seen.add(at)
-    const { apiCode, errors, cause } = at as { apiCode?: unknown; errors?: unknown[]; cause?: unknown }
-    if (typeof apiCode === 'number') return apiCode
-    if (Array.isArray(errors)) pending.push(...errors)
-    pending.push(cause)
-  }
-  return undefined
-}
-
-function messageOf(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return messageOf(error.errors[0])
-  if (error instanceof Error && error.cause instanceof Error)
-    return `${error.message}: ${messageOf(error.cause)}`
-  return error instanceof Error ? error.message : String(error)
-}
-
 function bufferOf(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 }
@@ -439,18 +384,4 @@ function bufferOf(bytes: Uint8Array): Buffer {
 function destroy(connection: Kafka.Connection): void {
   connection.socket?.destroy()
   Promise.resolve(connection.close()).catch(() => undefined)
-}
-
-async function withinMs<T>(work: Promise<T>, limitMs: number): Promise<T> {
-  const stop = new AbortController()
-  const limit = setTimeout(limitMs, undefined, { signal: stop.signal }).then(() => {
-    throw new Unavailable(`no answer within ${limitMs / 1000} s`)
-  })
-  limit.catch(() => undefined)
-  try {
-    return await Promise.race([work, limit])
-  } finally {
-    stop.abort()
-    work.catch(() => undefined)
-  }
 }

@@ -22,6 +22,7 @@ import type { ConnectedTable } from '../worker/job-worker-protocol.ts'
 import { ConnectorError, type Outbox, type RecordedEpoch, type RowOp, type Sink } from './connector.ts'
 import { KafkaClient, type KafkaLimits, type ProducedRecord } from './kafka-client.ts'
 import { partitionOfKey } from './kafka-partition.ts'
+import { NO_TOPIC } from './kafka-problem.ts'
 
 /** The default limit of a topic is 1 MiB for a batch with its overhead. */
 const BATCH_BYTES = 900 * 1024
@@ -79,7 +80,7 @@ export class KafkaSink implements Sink {
       return sink
     } catch (error) {
       await sink.close()
-      if (error instanceof ConnectorError && error.message === 'the topic does not exist') {
+      if (error instanceof ConnectorError && error.message === NO_TOPIC) {
         const text = `topic ${sink.#topic} of table ${table.name} does not exist, and the cluster does not create topics by itself`
         throw new ConnectorError(text, false)
       }

@@ -19,6 +19,7 @@ import {
   type SourcePosition,
 } from './connector.ts'
 import { KafkaClient, type KafkaLimits, type KafkaRecord } from './kafka-client.ts'
+import { NO_TOPIC } from './kafka-problem.ts'
 
 /** Bytes of one fetch; a batch of the producer is fetched whole also if it is larger. */
 const FETCH_BYTES = 1024 * 1024
@@ -163,8 +164,7 @@ export class KafkaSource implements Source {
     try {
       return await this.#client.topic(this.#connector.topic, false)
     } catch (error) {
-      if (!(error instanceof ConnectorError) || error.passing || error.message !== 'the topic does not exist')
-        throw error
+      if (!(error instanceof ConnectorError) || error.passing || error.message !== NO_TOPIC) throw error
       throw new ConnectorError(
         `topic ${this.#connector.topic} of table ${this.#table.name} does not exist`,
         false,

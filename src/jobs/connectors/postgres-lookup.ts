@@ -2,12 +2,14 @@
 import type { Value } from '../../formats/record-reader.ts'
 import type { DataType, TypedColumn } from '../../sql/data-types.ts'
 import type { PostgresAccess } from '../../tables/table.ts'
-import type { Lookup } from './connector.ts'
+import { ConnectorError, type Lookup } from './connector.ts'
 import { POSTGRES_LIMITS, PostgresConnection, type PostgresLimits } from './postgres-connection.ts'
 import { describeTable, type PostgresTable, type TablePlace } from './postgres-table.ts'
 import { keyComparison, quotedIdentifier, selectedText, TextReader, TextWriter } from './postgres-values.ts'
 
 export const LOOKUP_KEYS_MAX = 10_000
+/** Rows for the keys of one statement. They are in memory, so a key that is not selective must not return a whole table. */
+const LOOKUP_ROWS_MAX = 500_000
 
 export interface LookupOptions extends TablePlace {
   readonly access: PostgresAccess
@@ -16,6 +18,8 @@ export interface LookupOptions extends TablePlace {
   /** Columns of the key, in the order of its values. */
   readonly keyColumns: readonly TypedColumn[]
   readonly limits?: PostgresLimits
+  /** Default: 500,000. */
+  readonly rowsMax?: number
 }
 
 export class PostgresLookup implements Lookup {
@@ -23,11 +27,15 @@ export class PostgresLookup implements Lookup {
   readonly #readers: readonly TextReader[]
   readonly #writers: readonly TextWriter[]
   readonly #sql: string
+  readonly #rowsMax: number
+  readonly #tableName: string
   /** Indexes of key columns that are uuid: keys that are none match no row, and PostgreSQL would reject them. */
   readonly #uuids: readonly number[]
 
   private constructor(connection: PostgresConnection, table: PostgresTable, options: LookupOptions) {
     const { columns, keyColumns } = options
+    this.#rowsMax = options.rowsMax ?? LOOKUP_ROWS_MAX
+    this.#tableName = options.connector.tableName
     this.#connection = connection
     this.#readers = columns.map(({ name, type }) => new TextReader(name, type))
     this.#writers = keyColumns.map(({ name, type }) => new TextWriter(name, type, table.columns.get(name)!))
@@ -35,7 +43,7 @@ export class PostgresLookup implements Lookup {
       table.columns.get(name)!.type === 'uuid' ? [index] : [],
     )
     const selected = columns.map(({ name, type }) => selectedText(type, `t.${quotedIdentifier(name)}`))
-    this.#sql = `SELECT ${selected.join(', ')} FROM ${table.sql} AS t ${comparison(table, keyColumns)}`
+    this.#sql = `SELECT ${selected.join(', ')} FROM ${table.sql} AS t ${comparison(table, keyColumns)} LIMIT ${this.#rowsMax + 1}`
   }
 
   static async open(options: LookupOptions): Promise<PostgresLookup> {
@@ -67,6 +75,12 @@ export class PostgresLookup implements Lookup {
       possible.map((key) => keyText(writer.write(key[index]!))),
     )
     const { rows } = await this.#connection.query(this.#sql, parameters)
+    if (rows.length > this.#rowsMax) {
+      throw new ConnectorError(
+        `relation "${this.#tableName}" has more than ${this.#rowsMax} rows for ${possible.length} keys; join on columns that select fewer`,
+        false,
+      )
+    }
     return rows.map((row) => this.#readers.map((reader, index) => reader.read(row[index]!)))
   }
 

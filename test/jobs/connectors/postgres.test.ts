@@ -1,13 +1,23 @@
 /** Lookup, scan and sink of a real PostgreSQL: values of all types, refusals, rights, and a database that is not there. */
+
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Value } from '../../../src/formats/record-reader.ts'
 import type { Outbox, RowChunk, RowOp } from '../../../src/jobs/connectors/connector.ts'
+import type { ConnectorContext } from '../../../src/jobs/connectors/connector-context.ts'
+import { openLookup, openScan, openSink, openSource } from '../../../src/jobs/connectors/index.ts'
+import { PostgresConnection } from '../../../src/jobs/connectors/postgres-connection.ts'
 import { PostgresLookup } from '../../../src/jobs/connectors/postgres-lookup.ts'
 import { PostgresScan, SCAN_ROWS } from '../../../src/jobs/connectors/postgres-scan.ts'
 import { PostgresSink } from '../../../src/jobs/connectors/postgres-sink.ts'
+import { checkLookup, checkScan, checkSink } from '../../../src/jobs/connectors/table-checks.ts'
+import type { ConnectedTable } from '../../../src/jobs/worker/job-worker-protocol.ts'
 import type { DataType, TypedColumn } from '../../../src/sql/data-types.ts'
+import { encodedName } from '../../../src/sql/encoded-name.ts'
 import type { JdbcConnector, PostgresAccess } from '../../../src/tables/table.ts'
+import { selfSigned } from '../../support/certificates.ts'
 import { NO_POSTGRES, TestPostgres } from '../../support/postgres.ts'
+import { sharedFolder } from '../../support/shared-folder.ts'
 
 const FAST = { connectMs: 1_000, statementMs: 1_000 }
 
@@ -104,6 +114,16 @@ describe.skipIf(NO_POSTGRES !== undefined)(
         const found = await lookup('many', columns, columns)
         const wanted = Array.from({ length: 25_000 }, (_, n) => [n + 10_000, `t${n + 10_000}`])
         expect(await found.fetch(wanted)).toHaveLength(20_001)
+        await found.close()
+      })
+
+      test('more rows than fit into memory are an error that stays', async () => {
+        const key = column('m', 'STRING')
+        const found = await lookup('many', [key], [key], { rowsMax: 14_999 })
+        await expect(found.fetch([['happy']])).rejects.toMatchObject({
+          message: 'relation "many" has more than 14999 rows for 1 keys; join on columns that select fewer',
+          passing: false,
+        })
         await found.close()
       })
 
@@ -512,6 +532,93 @@ describe.skipIf(NO_POSTGRES !== undefined)(
         await sink.emit(2, outboxOf(chunkOf([['c', 1, 'b']])))
         await sink.close()
       })
+    })
+
+    describe('by the plan of a job', () => {
+      const context = { jid: 'f'.repeat(32) } as ConnectorContext
+      const tableOf = (name: string, physical: TypedColumn[], primaryKey: string[] = []): ConnectedTable => ({
+        id: 't',
+        name,
+        connector: jdbc(name),
+        access,
+        physical,
+        primaryKey,
+        stream: undefined,
+        integrationId: 'i-1',
+      })
+      const physical = [column('Host', 'STRING'), column('USAGE', 'INT')]
+      const encoded = physical.map(({ name, type }) => ({ name: encodedName(name), type }))
+      const sinkPlan = { tableId: 't', tableName: 'mixed', columns: encoded, primaryKey: ['Host'] }
+      const lookupPlan = {
+        relation: 'l0',
+        tableId: 't',
+        tableName: 'mixed',
+        columns: encoded,
+        keyColumns: [encodedName('Host')],
+        keys: '',
+      }
+
+      test('names of plans are those of the database', async () => {
+        await server.sql('CREATE TABLE mixed ("Host" TEXT PRIMARY KEY, "USAGE" INT)')
+        const table = tableOf('mixed', physical, ['Host'])
+        expect(await checkSink(table, sinkPlan, context.jid, 0)).toEqual([])
+        const sink = await openSink(table, sinkPlan, 0, context)
+        await sink.emit(1, outboxOf(chunkOf([['c', 'doc', 20]])))
+        expect(await sink.recorded()).toBe(1)
+        const found = await openLookup(table, lookupPlan, context)
+        expect(await found.fetch([['doc']])).toEqual([['doc', 20]])
+        const scan = await openScan(table, encoded, context)
+        for await (const rows of scan.rows()) expect(rows).toEqual([['doc', 20]])
+        await Promise.all([sink.close(), found.close(), scan.close()])
+      })
+
+      test('checks before a job is created', async () => {
+        const missing = tableOf('nowhere', physical, ['Host'])
+        const text = 'relation "nowhere" does not exist in integration i-1'
+        await expect(checkSink(missing, sinkPlan, context.jid, 0)).rejects.toThrow(text)
+        await expect(checkLookup(missing, lookupPlan)).rejects.toThrow(text)
+        await expect(checkScan(missing, encoded)).rejects.toThrow(text)
+        const other = { ...missing, connector: { kind: 'print' } as const }
+        await expect(checkScan(other, encoded)).rejects.toThrow(
+          'table nowhere of kind print cannot be read as a whole',
+        )
+        await expect(openSource(other, [], 0, context)).rejects.toThrow('cannot be read as events')
+      })
+    })
+
+    describe('TLS', () => {
+      const folder = sharedFolder()
+
+      beforeAll(async () => {
+        const { certificate, key } = await selfSigned(folder.path, 'postgres')
+        await server.useTls(readFileSync(certificate, 'utf8'), readFileSync(key, 'utf8'))
+      })
+
+      const modes: readonly (readonly [mode: string, encrypted: 't' | 'f'])[] = [
+        ['', 't'],
+        ['?sslmode=prefer', 't'],
+        ['?sslmode=require', 't'],
+        ['?sslmode=disable', 'f'],
+      ]
+      test.each(modes)('%s', async (mode, encrypted) => {
+        const connection = new PostgresConnection({
+          kind: 'postgres',
+          connectionUri: server.uri('postgres', mode),
+        })
+        const { rows } = await connection.query('SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()')
+        expect(rows).toEqual([[encrypted]])
+        await connection.close()
+      })
+
+      test.each(['verify-ca', 'verify-full'])(
+        '%s does not accept a certificate that no authority has signed',
+        async (mode) => {
+          const uri = server.uri('postgres', `?sslmode=${mode}`)
+          const connection = new PostgresConnection({ kind: 'postgres', connectionUri: uri })
+          await expect(connection.query('SELECT 1')).rejects.toThrow('self-signed certificate')
+          await connection.close()
+        },
+      )
     })
   },
 )
