@@ -241,6 +241,12 @@ class SchemaParser {
   }
 
   #checkWatermarkColumn(column: SchemaColumn, token: FlinkToken): void {
+    if (isProcessingTime(column)) {
+      throw this.#cursor.problem(
+        `WATERMARK column '${column.name}' is the time of processing; use an event time`,
+        token,
+      )
+    }
     if (column.kind === 'computed') return // its type is not known here
     const problem = watermarkProblem(column.name, column.type)
     if (problem !== undefined) throw this.#cursor.problem(problem, token)
@@ -255,6 +261,11 @@ function isOpening(token: FlinkToken): boolean {
 
 function isClosing(token: FlinkToken): boolean {
   return token.kind === 'operator' && [')', ']', '}'].includes(token.text)
+}
+
+/** Whether a column is `AS PROCTIME()`, which is never NULL. */
+export function isProcessingTime(column: SchemaColumn): boolean {
+  return column.kind === 'computed' && /^proctime\s*\(\s*\)$/i.test(column.expression)
 }
 
 /** Why a column with this type cannot have the watermark; undefined if it can. */

@@ -6,7 +6,12 @@ import type { TypedColumn } from '../sql/data-types.ts'
 import { printSchema } from '../sql/flink-ddl.ts'
 import { SQL_CHARACTERS_MAX } from '../sql/flink-tokens.ts'
 import { type Place, SqlProblem } from '../sql/sql-problem.ts'
-import { parseTableSchema, type TableSchema, watermarkProblem } from '../sql/table-schema.ts'
+import {
+  isProcessingTime,
+  parseTableSchema,
+  type TableSchema,
+  watermarkProblem,
+} from '../sql/table-schema.ts'
 import { TokenCursor } from '../sql/token-cursor.ts'
 import { invalid } from './refusal.ts'
 import type { ExpressionTyper, Table } from './table.ts'
@@ -50,7 +55,12 @@ export async function typedColumns(
       schema.watermark !== undefined || schema.columns.some(({ kind }) => kind === 'computed')
     const columns = hasExpressions ? await typer.typesOf(definitionSql, schema) : declaredColumns(schema)
     assertWatermark(schema, columns)
-    return columns.map(({ name, type, nullable }) => ({ name, type, nullable }))
+    const neverNull = new Set(schema.columns.filter(isProcessingTime).map(({ name }) => name))
+    return columns.map(({ name, type, nullable }) => ({
+      name,
+      type,
+      nullable: nullable && !neverNull.has(name),
+    }))
   } catch (error) {
     throw withOwnPlace(error, like)
   }

@@ -304,6 +304,10 @@ const refused = [
     sql: 't TIMESTAMP, WATERMARK FOR t AS t',
     text: "WATERMARK column 't' is of type TIMESTAMP(6); use TIMESTAMP(p) or TIMESTAMP_LTZ(p) with p from 0 to 3 at line 1, column 28",
   },
+  {
+    sql: 'a INT, p AS proctime( ), WATERMARK FOR p AS p',
+    text: "WATERMARK column 'p' is the time of processing; use an event time at line 1, column 40",
+  },
   { sql: 't TIMESTAMP(3), WATERMARK FOR u AS t', text: "unknown column 'u' at line 1, column 31" },
   {
     sql: 't TIMESTAMP(3), WATERMARK FOR t AS',

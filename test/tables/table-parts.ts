@@ -30,7 +30,7 @@ export const givenTypes: ExpressionTyper = {
         return { name: column.name, type: column.type, nullable: column.nullable }
       const type = TYPES[column.expression]
       if (type === undefined) throw new Error(`no type is given for ${column.expression}`)
-      return { name: column.name, type, nullable: column.expression !== 'PROCTIME()' }
+      return { name: column.name, type, nullable: true }
     })
   },
 }
