@@ -55,7 +55,8 @@ function checkClauses(resolution: Resolution, { where, groups }: SelectLevel): v
     throw resolution.problem('GROUP BY takes columns and expressions, not positions', position)
 }
 
-function queriesOf({ list, where, groups, having }: SelectLevel): Contents['queries'] {
+/** Sub-queries in the expressions of a level. */
+export function queriesOf({ list, where, groups, having }: SelectLevel): Contents['queries'] {
   return [list, where, groups, having].flatMap(({ contents }) => contents.queries)
 }
 

@@ -114,6 +114,14 @@ const accepted: readonly (readonly [statement: string, way: string, rows: readon
     ],
   ],
   [
+    "INSERT INTO o SELECT 1, 'x' FROM r",
+    'arrival',
+    [
+      [1, 'x'],
+      [1, 'x'],
+    ],
+  ],
+  [
     "INSERT INTO o VALUES (1, 'x'), (2, NULL)",
     'once',
     [
