@@ -15,7 +15,7 @@ import {
   type Typed,
   widestType,
 } from './flink-types.ts'
-import { call, caseWhen, integer, type Node, NULL } from './tree.ts'
+import { call, caseWhen, integer, type Node, NULL, TreeProblem } from './tree.ts'
 
 const ARGUMENTS_MAX = 1000
 
