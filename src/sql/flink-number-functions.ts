@@ -10,11 +10,12 @@ import {
   INT,
   isInteger,
   isNumber,
+  printFlinkType,
   roundedType,
   type Typed,
   widestType,
 } from './flink-types.ts'
-import { call, caseWhen, integer, type Node, NULL } from './tree.ts'
+import { call, caseWhen, integer, type Node, NULL, TreeProblem } from './tree.ts'
 
 const ARGUMENTS_MAX = 1000
 
@@ -121,9 +122,11 @@ export const NUMBER_FUNCTIONS: FlinkFunctions = {
   ifnull: { arity: [2, 2], rewrite: coalesce },
   cardinality: {
     arity: [1, 1],
-    rewrite: ([of]) => ({
-      node: castTo(call(of!.type.kind === 'MAP' ? 'cardinality' : 'len', of!.node), INT),
-      type: INT,
-    }),
+    rewrite: ([of], place) => {
+      const { kind } = of!.type
+      if (kind !== 'ARRAY' && kind !== 'MAP')
+        throw new TreeProblem(`CARDINALITY needs an ARRAY or a MAP, not ${printFlinkType(of!.type)}`, place)
+      return { node: castTo(call(kind === 'MAP' ? 'cardinality' : 'len', of!.node), INT), type: INT }
+    },
   },
 }

@@ -101,9 +101,9 @@ const regexpReplace: FlinkFunction = {
   },
 }
 
-/** LIKE and NOT LIKE; `escape` is a third argument. */
+/** LIKE and NOT LIKE with ESCAPE. */
 const like = (name: string): FlinkFunction => ({
-  arity: [2, 3],
+  arity: [3, 3],
   rewrite: (args, place) => typed(call(name, ...args.map((arg) => textOf(arg, place))), BOOLEAN),
 })
 
@@ -182,7 +182,7 @@ export const TEXT_FUNCTIONS: FlinkFunctions = {
     },
   },
   concat,
-  concat_ws: ofTexts('concat_ws', [1, ARGUMENTS_MAX], STRING),
+  concat_ws: ofTexts('concat_ws', [2, ARGUMENTS_MAX], STRING),
   substring,
   substr: substring,
   trim: trimming('trim'),
