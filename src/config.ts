@@ -185,7 +185,7 @@ const SETTINGS = {
     value: 'HOSTS',
     fallback: '',
     about:
-      'hosts that integrations of clients may name, host or host:port, with commas; without it all, or with --auth none',
+      'hosts that integrations of clients may name, host or host:port, with commas; default all, with --auth none',
   },
 } as const satisfies Record<string, Setting>
 

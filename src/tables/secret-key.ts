@@ -104,9 +104,8 @@ function keyOf(bytes: Buffer): Key {
 /** The file is complete when it appears, and is never replaced: of two processes that make it, both get the first one's. */
 async function makeKey(path: string): Promise<Key | SecretProblem> {
   const bytes = randomBytes(KEY_BYTES)
-  const partial = `${path}.${process.pid}.partial`
+  const partial = `${path}.${randomBytes(6).toString('hex')}.partial`
   try {
-    await rm(partial, { force: true })
     const handle = await open(partial, 'wx', MODE)
     try {
       await handle.writeFile(`${bytes.toString('hex')}\n`)

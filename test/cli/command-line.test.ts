@@ -39,6 +39,8 @@ test.each(['--help', '-h'])('%s explains every flag and variable and ends', asyn
     'allow-private-webhooks',
     'public-url',
     'audit-file',
+    'sources',
+    'connector-hosts',
   ]) {
     expect(stdout).toContain(`  --${name}`)
     expect(stdout).toContain(`MILLRACE_${name.replaceAll('-', '_').toUpperCase()}`)
@@ -67,6 +69,11 @@ const refusedValues: readonly {
   { args: ['--port', '1.5'], says: "--port is '1.5'; use a whole number from 0 to 65535" },
   { args: ['--port', ''], says: "--port is ''; use a whole number from 0 to 65535" },
   { args: ['--port'], says: /'--port <value>' argument missing \(millrace --help/ },
+  { args: ['--sources', ''], says: '--sources is empty; name one or leave it out' },
+  {
+    args: ['--connector-hosts', 'db.example,https://x'],
+    says: "--connector-hosts is 'https://x'; use a host such as db.example.org or db.example.org:5432",
+  },
   { args: ['--host', ''], says: '--host is empty; name one or leave it out' },
   { args: ['--host', 'nonsense.invalid'], says: 'host nonsense.invalid is no address of this machine' },
   { args: ['--host', '192.0.2.1'], says: 'host 192.0.2.1 is no address of this machine' },
