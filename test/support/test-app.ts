@@ -242,20 +242,22 @@ async function diskStore(): Promise<Store> {
   return { folder: join(folder, 'data'), remove: () => rm(folder, { recursive: true }) }
 }
 
-function memoryStore(open?: (nowMs: () => number) => Promise<Storage>): Store {
+/** With a folder, as the weak one. */
+async function memoryStore(open?: (nowMs: () => number) => Promise<Storage>): Promise<Store> {
   if (open !== undefined) return { folder: '(none)', open, remove: async () => {} }
   const db = new MemoryLevel<Buffer, Buffer>({
     storeEncoding: 'buffer',
     keyEncoding: 'buffer',
     valueEncoding: 'buffer',
   })
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-app-'))
   return {
-    folder: '(memory)',
+    folder,
     async open(nowMs) {
       await db.open()
       return openStorageOn(db as unknown as Level, { nowMs, sync: true })
     },
-    remove: async () => {},
+    remove: () => rm(folder, { recursive: true, force: true }),
   }
 }
 
