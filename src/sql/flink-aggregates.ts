@@ -50,12 +50,18 @@ export function aggregate(name: string, args: readonly Typed[], of: AggregateOf,
     throw new TreeProblem(`${name.toUpperCase()} has one argument here`, place)
   if (name === 'count' || name === 'grouping')
     return { node: castTo(of(name, ...args.map(({ node }) => node)), BIGINT), type: BIGINT }
-  const operand = first!.type.kind === 'NULL' ? { node: as(first!, { kind: 'INT' }), type: { kind: 'INT' } as FlinkType } : first!
+  const operand =
+    first!.type.kind === 'NULL'
+      ? { node: as(first!, { kind: 'INT' }), type: { kind: 'INT' } as FlinkType }
+      : first!
   const type = aggregateType(name, operand.type)
   if (name === 'min' || name === 'max') return { node: of(name, operand.node), type }
   if (name === 'listagg') return listAgg(operand, args[1], of, place)
   if (!isNumber(operand.type))
-    throw new TreeProblem(`${name.toUpperCase()} of ${printFlinkType(operand.type)} does not exist; cast it to a number`, place)
+    throw new TreeProblem(
+      `${name.toUpperCase()} of ${printFlinkType(operand.type)} does not exist; cast it to a number`,
+      place,
+    )
   if (name === 'sum') return { node: castTo(of('sum', operand.node), type), type }
   if (name === 'avg')
     return { node: average(of('sum', operand.node), of('count', operand.node), operand.type), type }
@@ -71,7 +77,8 @@ function listAgg(operand: Typed, by: Typed | undefined, of: AggregateOf, place: 
 export function average(sum: Node, count: Node, type: FlinkType): Node {
   const counted = call('nullif', count, castTo({ ...ZERO }, BIGINT))
   if (isInteger(type)) return castTo(operator('//', sum, counted), type)
-  if (type.kind !== 'DECIMAL') return castTo(operator('/', castTo(sum, DOUBLE), castTo(counted, DOUBLE)), type)
+  if (type.kind !== 'DECIMAL')
+    return castTo(operator('/', castTo(sum, DOUBLE), castTo(counted, DOUBLE)), type)
   const total = { node: castTo(sum, decimal(38, type.scale)), type: decimal(38, type.scale) }
   return quotientNode(total, { node: counted, type: BIGINT }, averageType(asDecimal(type)))
 }
@@ -97,7 +104,10 @@ function spread(name: string, operand: Typed, of: AggregateOf): Node {
   const squares = castTo(of('sum', operator('*', value, value)), wide)
   const division = isWhole ? '//' : '/'
   const none = castTo({ ...ZERO }, wide)
-  const one = castTo({ ...ZERO, value: { type: { id: 'INTEGER', type_info: null }, is_null: false, value: 1 } }, wide)
+  const one = castTo(
+    { ...ZERO, value: { type: { id: 'INTEGER', type_info: null }, is_null: false, value: 1 } },
+    wide,
+  )
   const divisor = isSample ? operator('-', count, one) : count
   const variance = operator(
     division,

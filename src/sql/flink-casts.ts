@@ -28,7 +28,11 @@ export type CastStep =
 const CHARACTERS_MAX = 2 ** 31 - 1
 
 /** The steps of CAST; undefined if Flink has no such cast. */
-export function explicitCast(from: FlinkType, to: FlinkType, isTry: boolean): readonly CastStep[] | undefined {
+export function explicitCast(
+  from: FlinkType,
+  to: FlinkType,
+  isTry: boolean,
+): readonly CastStep[] | undefined {
   if (from.kind === 'NULL') return [{ cast: to, isTry }]
   if (isText(to)) return withLength(toText(from), to)
   if (isText(from)) return fromText(to, isTry)
@@ -165,7 +169,9 @@ function toNumber(from: FlinkType, to: FlinkType, isTry: boolean): readonly Cast
 
 function toBoolean(from: FlinkType): readonly CastStep[] | undefined {
   if (from.kind === 'BOOLEAN') return []
-  return isNumber(from) ? plain(from.kind === 'DECIMAL' ? DOUBLE : from).concat(plain({ kind: 'BOOLEAN' })) : undefined
+  return isNumber(from)
+    ? plain(from.kind === 'DECIMAL' ? DOUBLE : from).concat(plain({ kind: 'BOOLEAN' }))
+    : undefined
 }
 
 function toTime(from: FlinkType, to: FlinkType): readonly CastStep[] | undefined {

@@ -1,8 +1,8 @@
 /** Expressions of Flink SQL: each node of the tree is replaced, operands first, and gets its type. */
-import { aggregate, type AggregateOf, isAggregate, isOverRows } from './flink-aggregates.ts'
+import { type AggregateOf, aggregate, isAggregate, isOverRows } from './flink-aggregates.ts'
 import { castNode, explicitCast } from './flink-casts.ts'
-import { comparable, comparison, intervalUnit, unified, as } from './flink-operators.ts'
 import { coalesce } from './flink-number-functions.ts'
+import { as, comparable, comparison, intervalUnit, unified } from './flink-operators.ts'
 import type { Scope } from './flink-scope.ts'
 import { CURRENT_TIMES, roundedTime } from './flink-time-functions.ts'
 import {
@@ -26,7 +26,10 @@ import { flinkFunction, isFlinkFunction } from './functions.ts'
 import { childrenOf, constantOf, type Node, TreeProblem } from './tree.ts'
 
 /** The query of a sub-query expression, with Flink's meaning, and the types of its columns. */
-export type SubqueryOf = (query: Node, scope: Scope) => { readonly node: Node; readonly types: readonly FlinkType[] }
+export type SubqueryOf = (
+  query: Node,
+  scope: Scope,
+) => { readonly node: Node; readonly types: readonly FlinkType[] }
 
 /** The engine's own limit is 1000 levels. */
 const DEPTH_MAX = 600
@@ -102,7 +105,10 @@ export class Expressions {
       case 'SUBQUERY':
         return this.#subqueryExpression(node, scope)
       default:
-        throw new TreeProblem(`a part of kind ${String(node.class).toLowerCase()} is not supported here`, node)
+        throw new TreeProblem(
+          `a part of kind ${String(node.class).toLowerCase()} is not supported here`,
+          node,
+        )
     }
   }
 
@@ -148,7 +154,10 @@ export class Expressions {
     }
     const [least, most] = known.arity
     if (children.length < least || children.length > most)
-      throw new TreeProblem(`${name.toUpperCase()} has ${most === least ? least : `${least} to ${most}`} arguments, not ${children.length}`, node)
+      throw new TreeProblem(
+        `${name.toUpperCase()} has ${most === least ? least : `${least} to ${most}`} arguments, not ${children.length}`,
+        node,
+      )
     const isUnitFirst = name === 'timestampadd' || name === 'timestampdiff'
     const args = children.map((child, index) =>
       isUnitFirst && index === 0 ? { node: child, type: STRING } : this.typed(child, scope),
@@ -157,20 +166,31 @@ export class Expressions {
   }
 
   #aggregate(node: Node, name: string, scope: Scope): Typed {
-    const filter = node.filter === null || node.filter === undefined ? null : this.condition(node.filter as Node, scope)
+    const filter =
+      node.filter === null || node.filter === undefined ? null : this.condition(node.filter as Node, scope)
     const { orders = [] } = (node.order_bys ?? {}) as { orders?: readonly Node[] }
-    const order_bys = { type: 'ORDER_MODIFIER', orders: this.orders(orders, (one) => this.typed(one, scope).node) }
+    const order_bys = {
+      type: 'ORDER_MODIFIER',
+      orders: this.orders(orders, (one) => this.typed(one, scope).node),
+    }
     const of: AggregateOf = (function_name, ...children) => {
       const isCast = function_name === 'count_star' ? [] : children
       return { ...node, alias: '', function_name, schema: '', children: isCast, filter, order_bys }
     }
-    return aggregate(name, childrenOf(node).map((child) => this.typed(child, scope)), of, node)
+    return aggregate(
+      name,
+      childrenOf(node).map((child) => this.typed(child, scope)),
+      of,
+      node,
+    )
   }
 
   #window(node: Node, scope: Scope): Typed {
     const name = String(node.function_name).toLowerCase()
-    const each = (nodes: unknown) => ((nodes ?? []) as readonly Node[]).map((one) => this.typed(one, scope).node)
-    const optional = (one: unknown) => (one === null || one === undefined ? null : this.typed(one as Node, scope).node)
+    const each = (nodes: unknown) =>
+      ((nodes ?? []) as readonly Node[]).map((one) => this.typed(one, scope).node)
+    const optional = (one: unknown) =>
+      one === null || one === undefined ? null : this.typed(one as Node, scope).node
     const over = {
       ...node,
       alias: '',
@@ -185,21 +205,38 @@ export class Expressions {
       const of: AggregateOf = (function_name, ...children) => ({ ...over, function_name, children })
       return aggregate(name, args, of, node)
     }
-    if (!isOverRows(name)) throw new TreeProblem(`the function ${name.toUpperCase()} with OVER is not supported here`, node)
+    if (!isOverRows(name))
+      throw new TreeProblem(`the function ${name.toUpperCase()} with OVER is not supported here`, node)
     const [first] = args
     if (first === undefined) return { node: over, type: BIGINT }
-    const fallback = node.default_expr === null || node.default_expr === undefined ? undefined : this.typed(node.default_expr as Node, scope)
+    const fallback =
+      node.default_expr === null || node.default_expr === undefined
+        ? undefined
+        : this.typed(node.default_expr as Node, scope)
     const default_expr = fallback === undefined ? null : as(fallback, first.type)
-    return { node: { ...over, children: args.map((arg) => arg.node), offset_expr: optional(node.offset_expr), default_expr }, type: first.type }
+    return {
+      node: {
+        ...over,
+        children: args.map((arg) => arg.node),
+        offset_expr: optional(node.offset_expr),
+        default_expr,
+      },
+      type: first.type,
+    }
   }
 
   #between(node: Node, scope: Scope): Typed {
-    const [input, lower, upper] = [node.input, node.lower, node.upper].map((part) => this.typed(part as Node, scope))
+    const [input, lower, upper] = [node.input, node.lower, node.upper].map((part) =>
+      this.typed(part as Node, scope),
+    )
     const [low, a] = comparable(input!, lower!, node)
     const [high, b] = comparable(input!, upper!, node)
     if (low === high) return { node: { ...node, input: low, lower: a, upper: b }, type: BOOLEAN }
     const half = (type: string, left: Node, right: Node) => ({ class: 'COMPARISON', type, left, right })
-    const children = [half('COMPARE_GREATERTHANOREQUALTO', low, a), half('COMPARE_LESSTHANOREQUALTO', high, b)]
+    const children = [
+      half('COMPARE_GREATERTHANOREQUALTO', low, a),
+      half('COMPARE_LESSTHANOREQUALTO', high, b),
+    ]
     return { node: { class: 'CONJUNCTION', type: 'CONJUNCTION_AND', children }, type: BOOLEAN }
   }
 
@@ -217,7 +254,10 @@ export class Expressions {
 
   #operator(node: Node, scope: Scope): Typed {
     const args = childrenOf(node).map((child) => this.typed(child, scope))
-    const withChildren = (children: readonly Node[], type: FlinkType): Typed => ({ node: { ...node, children }, type })
+    const withChildren = (children: readonly Node[], type: FlinkType): Typed => ({
+      node: { ...node, children },
+      type,
+    })
     const nodes = args.map((arg) => arg.node)
     switch (node.type) {
       case 'OPERATOR_IS_NULL':
@@ -234,10 +274,16 @@ export class Expressions {
         return this.#element(args, node)
       case 'ARRAY_CONSTRUCTOR': {
         const { nodes: items, type } = unified(args, node)
-        return withChildren(items, { kind: 'ARRAY', element: type.kind === 'NULL' ? { kind: 'INT' } : type } as FlinkType)
+        return withChildren(items, {
+          kind: 'ARRAY',
+          element: type.kind === 'NULL' ? { kind: 'INT' } : type,
+        } as FlinkType)
       }
       case 'STRUCT_EXTRACT': {
-        const field = args[0]!.type.kind === 'ROW' ? args[0]!.type.fields.find(({ name }) => name === constantOf(nodes[1])) : undefined
+        const field =
+          args[0]!.type.kind === 'ROW'
+            ? args[0]!.type.fields.find(({ name }) => name === constantOf(nodes[1]))
+            : undefined
         if (field === undefined) throw new TreeProblem(`there is no field '${constantOf(nodes[1])}'`, node)
         return withChildren(nodes, field.type)
       }
@@ -251,7 +297,10 @@ export class Expressions {
       return { node: { ...node, children: [of!.node, key!.node] }, type: of!.type.element }
     if (of!.type.kind === 'MAP')
       return { node: { ...node, children: [of!.node, as(key!, of!.type.key)] }, type: of!.type.value }
-    throw new TreeProblem(`${printFlinkType(of!.type)} has no elements with a key of ${printFlinkType(key!.type)}`, node)
+    throw new TreeProblem(
+      `${printFlinkType(of!.type)} has no elements with a key of ${printFlinkType(key!.type)}`,
+      node,
+    )
   }
 
   #subqueryExpression(node: Node, scope: Scope): Typed {
@@ -261,7 +310,10 @@ export class Expressions {
     if (node.child === null || node.child === undefined) return { node: { ...node, subquery }, type: BOOLEAN }
     const child = this.typed(node.child as Node, scope)
     const type = commonType([child.type, types[0]!])
-    return { node: { ...node, subquery, child: type === undefined ? child.node : as(child, type) }, type: BOOLEAN }
+    return {
+      node: { ...node, subquery, child: type === undefined ? child.node : as(child, type) },
+      type: BOOLEAN,
+    }
   }
 }
 
@@ -301,7 +353,8 @@ function constantType(node: Node): FlinkType {
   if (type.id === 'VARCHAR') return { kind: 'CHAR', length: [...String(value)].length }
   if (type.id === 'DECIMAL') return decimalOf(type.type_info as Node)
   const known = TYPE_IDS[String(type.id)]
-  if (known === undefined) throw new TreeProblem('the number is too large; BIGINT ends at 9223372036854775807', node)
+  if (known === undefined)
+    throw new TreeProblem('the number is too large; BIGINT ends at 9223372036854775807', node)
   return known
 }
 
@@ -327,7 +380,8 @@ function castTarget(type: Node, place: Node): FlinkType {
   const known = TYPE_IDS[String(type.id)]
   if (known !== undefined) return known
   if (type.id === 'DECIMAL') return info === null ? decimal(10, 0) : decimalOf(info)
-  if (type.id === 'LIST') return { kind: 'ARRAY', element: castTarget(info!.child_type as Node, place) } as FlinkType
+  if (type.id === 'LIST')
+    return { kind: 'ARRAY', element: castTarget(info!.child_type as Node, place) } as FlinkType
   if (type.id === 'UNBOUND') return namedTarget(info!, place)
   throw new TreeProblem(`a cast to ${String(type.id)} is not supported here`, place)
 }
@@ -343,9 +397,11 @@ function namedTarget(info: Node, place: Node): FlinkType {
   if (name === '__timestamp' || name === 'timestamp_ltz') {
     const precision = number ?? PRECISION_MAX
     if (precision > PRECISION_MAX)
-      throw new TreeProblem(`the precision of a time is at most ${PRECISION_MAX} here, not ${precision}`, place)
+      throw new TreeProblem(
+        `the precision of a time is at most ${PRECISION_MAX} here, not ${precision}`,
+        place,
+      )
     return name === '__timestamp' ? timestamp(precision) : timestampLtz(precision)
   }
   throw new TreeProblem(`unknown type '${info.name}'`, place)
 }
-

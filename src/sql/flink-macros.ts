@@ -28,7 +28,8 @@ const FLOAT_TEXT = `CASE
 const NUMBERS = [
   // Errors of exact arithmetic; DOUBLE has infinities.
   `flink_nonzero(b) AS ${once('b', "CASE WHEN v = 0 THEN error('Division by zero') ELSE v END")}`,
-  'flink_sqrt(x) AS ' + once('CAST(x AS DOUBLE)', "CASE WHEN v < 0 THEN CAST('nan' AS DOUBLE) ELSE sqrt(v) END"),
+  'flink_sqrt(x) AS ' +
+    once('CAST(x AS DOUBLE)', "CASE WHEN v < 0 THEN CAST('nan' AS DOUBLE) ELSE sqrt(v) END"),
   ...['ln', 'log10', 'log2'].map(
     (name) =>
       `flink_${name}(x) AS ${once('CAST(x AS DOUBLE)', `CASE WHEN v < 0 THEN CAST('nan' AS DOUBLE) WHEN v = 0 THEN CAST('-inf' AS DOUBLE) ELSE ${name}(v) END`)}`,
@@ -58,13 +59,19 @@ const CASTS = [
 ]
 
 const TEXTS = [
-  "flink_left(s, n) AS left(s, greatest(n, 0))",
-  "flink_right(s, n) AS right(s, greatest(n, 0))",
-  `flink_substring(s, p, n) AS ${once('{s: s, p: p, n: n}', `CASE
+  'flink_left(s, n) AS left(s, greatest(n, 0))',
+  'flink_right(s, n) AS right(s, greatest(n, 0))',
+  `flink_substring(s, p, n) AS ${once(
+    '{s: s, p: p, n: n}',
+    `CASE
     WHEN v.s IS NULL OR v.p IS NULL OR v.n IS NULL THEN NULL
-    WHEN v.n <= 0 OR v.p < -length(v.s) THEN '' ELSE substring(v.s, CASE WHEN v.p = 0 THEN 1 ELSE v.p END, v.n) END`)}`,
-  `flink_pad(s, n, p, f) AS ${once('{s: s, n: n, p: p}', `CASE WHEN v.n < 0 OR (v.p = '' AND length(v.s) < v.n) THEN NULL
-    WHEN f THEN lpad(v.s, v.n, CASE WHEN v.p = '' THEN ' ' ELSE v.p END) ELSE rpad(v.s, v.n, CASE WHEN v.p = '' THEN ' ' ELSE v.p END) END`)}`,
+    WHEN v.n <= 0 OR v.p < -length(v.s) THEN '' ELSE substring(v.s, CASE WHEN v.p = 0 THEN 1 ELSE v.p END, v.n) END`,
+  )}`,
+  `flink_pad(s, n, p, f) AS ${once(
+    '{s: s, n: n, p: p}',
+    `CASE WHEN v.n < 0 OR (v.p = '' AND length(v.s) < v.n) THEN NULL
+    WHEN f THEN lpad(v.s, v.n, CASE WHEN v.p = '' THEN ' ' ELSE v.p END) ELSE rpad(v.s, v.n, CASE WHEN v.p = '' THEN ' ' ELSE v.p END) END`,
+  )}`,
   `flink_split_index(s, d, i) AS ${once('{s: s, d: d, i: i}', "CASE WHEN v.s <> '' AND v.i >= 0 THEN string_split(v.s, v.d)[v.i + 1] END")}`,
   `flink_regexp_extract(s, r, i) AS ${once('s', 'CASE WHEN regexp_matches(v, r) THEN regexp_extract(v, r, i) END')}`,
   `flink_initcap(s) AS list_reduce(list_transform(regexp_extract_all(s, '[A-Za-z0-9]+|[^A-Za-z0-9]+'), lambda w: upper(left(w, 1)) || lower(substring(w, 2))), lambda a, b: a || b, '')`,
@@ -88,6 +95,10 @@ const JSON_FUNCTIONS = [
 ]
 
 /** One CREATE MACRO statement each. */
-export const FLINK_MACROS: readonly string[] = [...NUMBERS, ...CASTS, ...TEXTS, ...TIMES, ...JSON_FUNCTIONS].map(
-  (definition) => `CREATE OR REPLACE MACRO ${definition}`,
-)
+export const FLINK_MACROS: readonly string[] = [
+  ...NUMBERS,
+  ...CASTS,
+  ...TEXTS,
+  ...TIMES,
+  ...JSON_FUNCTIONS,
+].map((definition) => `CREATE OR REPLACE MACRO ${definition}`)

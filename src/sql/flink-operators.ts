@@ -6,8 +6,8 @@ import {
   commonNumber,
   commonType,
   DATE,
-  DOUBLE,
   type DecimalType,
+  DOUBLE,
   decimal,
   engineType,
   type FlinkType,
@@ -87,7 +87,8 @@ const ifFits = (exact: Node, other: Node): Node => ({
 })
 
 /** A DOUBLE as DECIMAL, rounded as it is shown; NULL if it is too large. */
-const rounded = (value: Node, type: DecimalType): Node => castTo(castTo(value, { kind: 'STRING' }), type, true)
+const rounded = (value: Node, type: DecimalType): Node =>
+  castTo(castTo(value, { kind: 'STRING' }), type, true)
 
 /** NULL takes the type of the other operand. */
 function numberOf({ node, type }: Typed, other: Typed): Typed {
@@ -147,7 +148,9 @@ function powerOfTen(digits: number): Node {
 /** `body` over values that are computed once however often it names them. */
 export function boundOnce(values: readonly Node[], body: (bound: readonly Node[]) => Node): Node {
   const row = call('row', ...values)
-  const bound = values.map((_, index) => element({ class: 'COLUMN_REF', type: 'COLUMN_REF', column_names: ['v'] }, index + 1))
+  const bound = values.map((_, index) =>
+    element({ class: 'COLUMN_REF', type: 'COLUMN_REF', column_names: ['v'] }, index + 1),
+  )
   const lambda: Node = {
     class: 'LAMBDA',
     type: 'LAMBDA',
@@ -230,7 +233,8 @@ export function comparable(left: Typed, right: Typed, place: Node): readonly [No
 function textAs(value: Typed, type: FlinkType, place: Node): Node {
   const target = isTimestamp(type) ? { ...type, precision: 6 } : type.kind === 'DATE' ? DATE : type
   const steps = explicitCast(value.type, target as FlinkType, false)
-  if (steps === undefined) throw new TreeProblem(`a text cannot be compared with ${printFlinkType(type)}`, place)
+  if (steps === undefined)
+    throw new TreeProblem(`a text cannot be compared with ${printFlinkType(type)}`, place)
   return castNode(value.node, steps)
 }
 

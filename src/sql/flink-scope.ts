@@ -20,7 +20,11 @@ export class Scope {
   readonly #merged: ReadonlySet<string>
   readonly #outer: Scope | undefined
 
-  constructor(relations: readonly ScopeRelation[], outer: Scope | undefined, merged: ReadonlySet<string> = new Set()) {
+  constructor(
+    relations: readonly ScopeRelation[],
+    outer: Scope | undefined,
+    merged: ReadonlySet<string> = new Set(),
+  ) {
     this.relations = relations
     this.#outer = outer
     this.#merged = merged
@@ -78,7 +82,9 @@ export class Scope {
       const column = relation?.columns.find(({ name }) => name === rest[0])
       if (column !== undefined) return fieldOf(column.type, rest.slice(1), reference)
     }
-    const columns = this.relations.flatMap((relation) => relation.columns.filter(({ name }) => name === first))
+    const columns = this.relations.flatMap((relation) =>
+      relation.columns.filter(({ name }) => name === first),
+    )
     if (columns.length > 1 && !this.#merged.has(first))
       throw new TreeProblem(`Column '${first}' is ambiguous`, reference)
     if (columns.length > 0) return fieldOf(columns[0]!.type, rest, reference)

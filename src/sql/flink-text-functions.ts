@@ -9,7 +9,17 @@ import {
   ofTexts,
   textOf,
 } from './flink-function.ts'
-import { BIGINT, BOOLEAN, DOUBLE, type FlinkType, INT, isBytes, isText, STRING, type Typed } from './flink-types.ts'
+import {
+  BIGINT,
+  BOOLEAN,
+  DOUBLE,
+  type FlinkType,
+  INT,
+  isBytes,
+  isText,
+  STRING,
+  type Typed,
+} from './flink-types.ts'
 import { checkRegex } from './java-patterns.ts'
 import { call, constantOf, integer, isConstant, type Node, operator, TreeProblem, text } from './tree.ts'
 
@@ -111,9 +121,13 @@ const JSON_PATH = /^(?:\$)(?:\.[A-Za-z_][\w]*|\[\d+\]|\['[^'"\\]+'\]|\["[^'"\\]+
 /** A path of SQL/JSON as DuckDB's: `lax $.a[0]['b']`. Both are lax. */
 function jsonPath(argument: Typed, place: Node): Node {
   const path = constantText(argument, 'path of a JSON function', place).replace(/^\s*lax\s+/i, '')
-  if (/^\s*strict\b/i.test(path)) throw new TreeProblem('strict JSON paths are not supported here; use lax', place)
+  if (/^\s*strict\b/i.test(path))
+    throw new TreeProblem('strict JSON paths are not supported here; use lax', place)
   if (!JSON_PATH.test(path))
-    throw new TreeProblem(`the JSON path '${path}' is not supported here; use $, .name, ['name'] and [0]`, place)
+    throw new TreeProblem(
+      `the JSON path '${path}' is not supported here; use $, .name, ['name'] and [0]`,
+      place,
+    )
   return text(path.replaceAll(/\['([^']+)'\]|\["([^"]+)"\]/g, (_, a, b) => `."${a ?? b}"`))
 }
 
@@ -156,7 +170,8 @@ export const TEXT_FUNCTIONS: FlinkFunctions = {
   '||': {
     arity: [2, 2],
     rewrite: ([left, right], place) => {
-      if (isBytes(left!.type) && isBytes(right!.type)) return typed(operator('||', left!.node, right!.node), left!.type)
+      if (isBytes(left!.type) && isBytes(right!.type))
+        return typed(operator('||', left!.node, right!.node), left!.type)
       return typed(operator('||', textOf(left!, place), textOf(right!, place)))
     },
   },
@@ -181,14 +196,24 @@ export const TEXT_FUNCTIONS: FlinkFunctions = {
   split_index: {
     arity: [3, 3],
     rewrite: ([of, by, index], place) =>
-      typed(call('flink_split_index', textOf(of!, place), textOf(by!, place), castTo(whole(index!, place), BIGINT))),
+      typed(
+        call(
+          'flink_split_index',
+          textOf(of!, place),
+          textOf(by!, place),
+          castTo(whole(index!, place), BIGINT),
+        ),
+      ),
   },
   repeat: {
     arity: [2, 2],
     rewrite: ([of, times], place) => typed(call('repeat', textOf(of!, place), whole(times!, place))),
   },
   reverse: ofTexts('reverse', [1, 1], STRING),
-  left: { arity: [2, 2], rewrite: ([of, n], place) => typed(call('flink_left', textOf(of!, place), whole(n!, place))) },
+  left: {
+    arity: [2, 2],
+    rewrite: ([of, n], place) => typed(call('flink_left', textOf(of!, place), whole(n!, place))),
+  },
   right: {
     arity: [2, 2],
     rewrite: ([of, n], place) => typed(call('flink_right', textOf(of!, place), whole(n!, place))),
@@ -200,7 +225,8 @@ export const TEXT_FUNCTIONS: FlinkFunctions = {
   },
   regexp: {
     arity: [2, 2],
-    rewrite: ([of, pattern], place) => typed(call('regexp_matches', textOf(of!, place), regex(pattern!, place)), BOOLEAN),
+    rewrite: ([of, pattern], place) =>
+      typed(call('regexp_matches', textOf(of!, place), regex(pattern!, place)), BOOLEAN),
   },
   regexp_extract: {
     arity: [2, 3],

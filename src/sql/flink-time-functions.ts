@@ -45,7 +45,8 @@ export function unitOf(node: Node, place: Node): string {
     .toUpperCase()
     .replace(/^SQL_TSI_/, '')
     .replace(/(?<=[A-Z]{3})S$/, '')
-  if (UNITS[unit] === undefined) throw new TreeProblem(`'${word}' is no unit of time; use SECOND, MINUTE, HOUR, DAY, MONTH or YEAR`, place)
+  if (UNITS[unit] === undefined)
+    throw new TreeProblem(`'${word}' is no unit of time; use SECOND, MINUTE, HOUR, DAY, MONTH or YEAR`, place)
   return unit
 }
 
@@ -54,7 +55,8 @@ function timeOf({ node, type }: Typed, place: Node): Node {
   if (type.kind === 'TIMESTAMP_LTZ') return castTo(node, MICROSECOND)
   if (isTemporal(type)) return node
   const steps = isText(type) || type.kind === 'NULL' ? explicitCast(type, MICROSECOND, true) : undefined
-  if (steps === undefined) throw new TreeProblem(`${printFlinkType(type)} is no time; cast it to TIMESTAMP`, place)
+  if (steps === undefined)
+    throw new TreeProblem(`${printFlinkType(type)} is no time; cast it to TIMESTAMP`, place)
   return castNode(node, steps)
 }
 
@@ -101,8 +103,7 @@ const dateFormat: FlinkFunction = {
 const DEFAULT_PATTERN = 'yyyy-MM-dd HH:mm:ss'
 
 function parsed(of: Typed, pattern: Typed | undefined, place: Node): Node {
-  if (pattern === undefined)
-    return castNode(textOf(of, place), explicitCast(STRING, timestamp(3), true)!)
+  if (pattern === undefined) return castNode(textOf(of, place), explicitCast(STRING, timestamp(3), true)!)
   const format = strftimeFormat(constantText(pattern, 'pattern', place), 'read', place)
   return call('flink_parse', textOf(of, place), text(format))
 }
@@ -126,13 +127,19 @@ const toTimestampLtz: FlinkFunction = {
   rewrite: ([of, precision], place) => {
     const digits = constantOf(precision!.node)
     if (digits !== 0 && digits !== 3)
-      throw new TreeProblem('the precision of TO_TIMESTAMP_LTZ must be 0 (seconds) or 3 (milliseconds)', place)
+      throw new TreeProblem(
+        'the precision of TO_TIMESTAMP_LTZ must be 0 (seconds) or 3 (milliseconds)',
+        place,
+      )
     const { node, type } = numberOf(of!, place)
     // Seconds of DOUBLE keep their milliseconds.
     const isFine = isFloat(type) && digits === 0
     const value = isFine ? operator('*', castTo(node, DOUBLE), castTo(integer(1000), DOUBLE)) : node
     const whole = castNode(value, explicitCast(isFine ? DOUBLE : type, BIGINT, false)!)
-    return typed(call('flink_ltz', whole, integer(digits === 0 && !isFine ? 1_000_000 : 1000)), timestampLtz(3))
+    return typed(
+      call('flink_ltz', whole, integer(digits === 0 && !isFine ? 1_000_000 : 1000)),
+      timestampLtz(3),
+    )
   },
 }
 
@@ -185,7 +192,8 @@ const timestampAdd: FlinkFunction = {
 /** FLOOR and CEIL of a time to a unit, given as a text by the rewriter of tokens. */
 export function roundedTime(name: 'floor' | 'ceil', of: Typed, unit: Node, place: Node): Typed {
   const word = unitOf(unit, place)
-  if (!isTemporal(of.type)) throw new TreeProblem(`${printFlinkType(of.type)} is no time; cast it to TIMESTAMP`, place)
+  if (!isTemporal(of.type))
+    throw new TreeProblem(`${printFlinkType(of.type)} is no time; cast it to TIMESTAMP`, place)
   // Weeks of Flink begin on Sunday here, those of DuckDB on Monday.
   const time = timeOf(of, place)
   const cut =

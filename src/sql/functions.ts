@@ -18,7 +18,9 @@ export function flinkFunction(name: string): FlinkFunction | undefined {
 /** Whether a statement may call the function: of one row, aggregate or with OVER. `name` in any case. */
 export function isFlinkFunction(name: string): boolean {
   const lower = name.toLowerCase()
-  return flinkFunction(lower) !== undefined || isAggregate(lower) || isOverRows(lower) || isIntervalMaker(lower)
+  return (
+    flinkFunction(lower) !== undefined || isAggregate(lower) || isOverRows(lower) || isIntervalMaker(lower)
+  )
 }
 
 /** What DuckDB's parser makes of INTERVAL '5' MINUTE. */

@@ -2,7 +2,7 @@
  * Patterns of Java's DateTimeFormatter as the pieces that DuckDB's strftime and strptime take, and regular expressions of Java
  * that RE2 does not have.
  */
-import { TreeProblem, type Node } from './tree.ts'
+import { type Node, TreeProblem } from './tree.ts'
 
 /** Letters of a pattern with their number, as in `yyyy`: what strftime writes the same way. */
 const WRITTEN: Readonly<Record<string, string>> = {
@@ -35,7 +35,29 @@ const WRITTEN: Readonly<Record<string, string>> = {
   EEEE: '%A',
 }
 /** Those that strptime reads as Java does. */
-const READ = new Set(['yyyy', 'uuuu', 'MM', 'M', 'MMM', 'MMMM', 'dd', 'd', 'HH', 'H', 'mm', 'm', 'ss', 's', 'SSS', 'SSSSSS', 'hh', 'h', 'a', 'yy', 'uu'])
+const READ = new Set([
+  'yyyy',
+  'uuuu',
+  'MM',
+  'M',
+  'MMM',
+  'MMMM',
+  'dd',
+  'd',
+  'HH',
+  'H',
+  'mm',
+  'm',
+  'ss',
+  's',
+  'SSS',
+  'SSSSSS',
+  'hh',
+  'h',
+  'a',
+  'yy',
+  'uu',
+])
 
 /** The format for strftime or strptime. Throws TreeProblem for letters that they do not have. */
 export function strftimeFormat(pattern: string, use: 'write' | 'read', place: Node): string {

@@ -6,8 +6,8 @@
  * the rewritten query calls are those of flink-macros.ts.
  */
 import type { DataType, TypedColumn } from './data-types.ts'
-import { as, unified } from './flink-operators.ts'
 import { Expressions } from './flink-expressions.ts'
+import { as, unified } from './flink-operators.ts'
 import { Scope, type ScopeColumn, scopeColumns } from './flink-scope.ts'
 import { commonType, engineType, type FlinkType, printFlinkType, type Typed } from './flink-types.ts'
 import { constantOf, type Node, TreeProblem } from './tree.ts'
@@ -38,7 +38,8 @@ export function withFlinkMeaning(query: Node, context: MeaningContext): FlinkQue
 
 function storedType(type: FlinkType, name: string): DataType {
   if (type.kind === 'NULL') return { kind: 'INT' }
-  if (type.kind === 'INTERVAL') throw new TreeProblem(`column ${name} is an INTERVAL, which a table cannot hold`)
+  if (type.kind === 'INTERVAL')
+    throw new TreeProblem(`column ${name} is an INTERVAL, which a table cannot hold`)
   return type
 }
 
@@ -66,7 +67,8 @@ class Queries {
   }
 
   #ctes(node: Node, outerCtes: Ctes, outer: Scope | undefined): { ctes: Ctes; map: readonly CteEntry[] } {
-    const entries = ((node.cte_map as { map?: readonly CteEntry[] } | undefined)?.map ?? []) as readonly CteEntry[]
+    const entries = ((node.cte_map as { map?: readonly CteEntry[] } | undefined)?.map ??
+      []) as readonly CteEntry[]
     const ctes = new Map(outerCtes)
     const map = entries.map(({ key, value }) => {
       const inner = (value.query as { node: Node }).node
@@ -158,10 +160,18 @@ class Queries {
     const rows = (node.values as readonly (readonly Node[])[]).map((row) =>
       row.map((value) => expressions.typed(value, scope)),
     )
-    const columns = rows[0]!.map((_, index) => unified(rows.map((row) => row[index]!), node))
+    const columns = rows[0]!.map((_, index) =>
+      unified(
+        rows.map((row) => row[index]!),
+        node,
+      ),
+    )
     const values = rows.map((row, at) => row.map((_, index) => columns[index]!.nodes[at]!))
     const names = columns.map(({ type }, index) => ({ name: `col${index}`, type }))
-    const relation = { name: String(node.alias ?? ''), columns: renamed(names, node.expected_names as readonly string[]) }
+    const relation = {
+      name: String(node.alias ?? ''),
+      columns: renamed(names, node.expected_names as readonly string[]),
+    }
     return { node: { ...node, values }, scope: new Scope([relation], outer) }
   }
 
@@ -169,7 +179,8 @@ class Queries {
     const left = this.#from(node.left as Node, ctes, outer)
     const right = this.#from(node.right as Node, ctes, new Scope(left.scope.relations, outer))
     const names = (scope: Scope) => scope.relations.flatMap(({ columns }) => columns.map(({ name }) => name))
-    const natural = node.ref_type === 'NATURAL' ? names(left.scope).filter((name) => names(right.scope).includes(name)) : []
+    const natural =
+      node.ref_type === 'NATURAL' ? names(left.scope).filter((name) => names(right.scope).includes(name)) : []
     const using = [...((node.using_columns ?? []) as readonly string[]), ...natural]
     const scope = new Scope(left.scope.relations, outer).joined(right.scope, using)
     const expressions = new Expressions((query, inner) => {
@@ -195,7 +206,10 @@ class Queries {
     const array = expressions.typed(of, outer ?? new Scope([], undefined))
     if (array.type.kind !== 'ARRAY')
       throw new TreeProblem(`UNNEST needs an ARRAY, not ${printFlinkType(array.type)}`, node)
-    const columns = renamed([{ name: 'EXPR$0', type: array.type.element }], node.column_name_alias as readonly string[])
+    const columns = renamed(
+      [{ name: 'EXPR$0', type: array.type.element }],
+      node.column_name_alias as readonly string[],
+    )
     const replaced = { ...node, function: { ...call, children: [array.node] } }
     return { node: replaced, scope: new Scope([{ name: String(node.alias ?? ''), columns }], outer) }
   }
@@ -223,7 +237,9 @@ class Queries {
 
 /** The query with its columns cast to these types. */
 function withTypes({ node, columns }: Query, types: readonly FlinkType[]): Node {
-  if (columns.every(({ type }, index) => engineType(type) === engineType(types[index]!) && type.kind !== 'NULL'))
+  if (
+    columns.every(({ type }, index) => engineType(type) === engineType(types[index]!) && type.kind !== 'NULL')
+  )
     return node
   if (node.type !== 'SELECT_NODE') {
     const side = (part: unknown) => withTypes({ node: part as Node, columns }, types)

@@ -14,6 +14,7 @@ import { encodedName } from './encoded-name.ts'
 import { DOUBLE_QUOTES, type FlinkToken } from './flink-tokens.ts'
 import { printInterval, readInterval } from './interval-literal.ts'
 import { BARE_FUNCTIONS, isKeyWordHere, TIME_UNITS } from './query-words.ts'
+import { isReservedWord } from './reserved-words.ts'
 import type { SourceMap } from './source-map.ts'
 import { MappedText } from './source-map.ts'
 import { ON_FLINK, SqlProblem } from './sql-problem.ts'
@@ -117,12 +118,22 @@ export class QueryRewriter {
         this.#isKey.pop()
         return this.#pass('}')
       case ',':
+        this.#checkComma(token)
         if (this.#groups.at(-1) !== 'map') return this.#pass(',')
         this.#isKey.push(!this.#isKey.pop())
         return this.#pass(this.#isKey.at(-1) ? ',' : ':')
     }
     if (FOREIGN_OPERATORS.has(token.text)) throw cursor.problem(`unexpected ${shown(token)}`, token)
     this.#pass(token.text)
+  }
+
+  /** DuckDB allows a comma after the last item of a list. */
+  #checkComma(token: FlinkToken): void {
+    const cursor = this.#cursor
+    const next = cursor.peek(1)
+    const word = upper(next)
+    if (next !== undefined && word !== 'FROM' && word !== 'WHERE' && word !== ')' && word !== ']') return
+    throw cursor.problem("expected an expression after ','", token)
   }
 
   #open(group: Group, token: FlinkToken): void {
@@ -148,6 +159,9 @@ export class QueryRewriter {
       return this.#pass(word)
     if (isKeyWordHere(word, upper(cursor.previous), upper(cursor.peek(1)))) return this.#keyWord(token, word)
     if (cursor.is('(', 1) && !this.#namesColumns()) return this.#call(token)
+    if (isReservedWord(word)) {
+      throw cursor.problem(`'${token.text}' is a reserved word; write \`${token.text}\` in back-ticks`, token)
+    }
     this.#name(token)
   }
 

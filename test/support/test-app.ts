@@ -242,22 +242,25 @@ async function diskStore(): Promise<Store> {
   return { folder: join(folder, 'data'), remove: () => rm(folder, { recursive: true }) }
 }
 
-/** With a folder, as the weak one. */
-async function memoryStore(open?: (nowMs: () => number) => Promise<Storage>): Promise<Store> {
-  if (open !== undefined) return { folder: '(none)', open, remove: async () => {} }
+let folders = 0
+
+/** The folder is not created before something is kept beside the store. */
+function memoryStore(open?: (nowMs: () => number) => Promise<Storage>): Store {
+  const folder = join(tmpdir(), `millrace-memory-${process.pid}-${++folders}`)
+  const remove = () => rm(folder, { recursive: true, force: true })
+  if (open !== undefined) return { folder, open, remove }
   const db = new MemoryLevel<Buffer, Buffer>({
     storeEncoding: 'buffer',
     keyEncoding: 'buffer',
     valueEncoding: 'buffer',
   })
-  const folder = await mkdtemp(join(tmpdir(), 'millrace-app-'))
   return {
     folder,
     async open(nowMs) {
       await db.open()
       return openStorageOn(db as unknown as Level, { nowMs, sync: true })
     },
-    remove: () => rm(folder, { recursive: true, force: true }),
+    remove,
   }
 }
 

@@ -1,7 +1,8 @@
 /** Resolves expressions: columns get the names of their relations, and what the engine must not see is refused. */
 import { encodedName } from '../../sql/encoded-name.ts'
+import { isAggregate } from '../../sql/flink-aggregates.ts'
+import { isFlinkFunction } from '../../sql/functions.ts'
 import type { Node } from '../../sql/tree.ts'
-import { isAggregate, isKnownFunction } from './plan-functions.ts'
 import { type Ctes, type Resolution, type Resolved, type ResolveQuery, shownName } from './resolution.ts'
 import { findColumn, type Scope } from './scope.ts'
 import { columnOf, isNode, structField } from './tree-nodes.ts'
@@ -83,7 +84,7 @@ export class ExpressionResolver {
 
   #checkFunction(node: Node): string {
     const name = String(node.function_name).toLowerCase()
-    if (!isKnownFunction(name)) {
+    if (!isFlinkFunction(name)) {
       throw this.#resolution.unsupported(`function '${name.toUpperCase()}' is not supported`, node)
     }
     if (node.export_state === true) throw this.#notAllowed(node)

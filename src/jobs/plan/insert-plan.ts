@@ -1,15 +1,15 @@
 /** The plan of one INSERT INTO, from its resolved query. */
 import { duckdbType, type TypedColumn } from '../../sql/data-types.ts'
-import { encodedName } from '../../sql/encoded-name.ts'
+import type { Node } from '../../sql/tree.ts'
 import type { InsertPlan, LookupPlan, WindowPlan } from './job-plan.ts'
 import type { PlanContext, PlanRelation, ResolvedQuery, SinkValue } from './plan-context.ts'
 import type { PlanEngine } from './plan-engine.ts'
 import { type PlanRelations, type TableRelation, usedColumns } from './plan-relations.ts'
 import type { ResolvedInsert } from './plan-statement.ts'
 import { changesTaken } from './planner-table.ts'
-import type { LookupUse, Resolution, WindowUse } from './resolution.ts'
+import type { LookupUse, Resolution, Resolved, WindowUse } from './resolution.ts'
 import { atItsPlace } from './schema-expressions.ts'
-import { sinkValues } from './sink-check.ts'
+import { type OutputColumn, sinkValues } from './sink-check.ts'
 import { baseTable, columnOf, selectNode } from './tree-nodes.ts'
 
 export interface PlannedInsert {
@@ -54,7 +54,7 @@ async function selectOf(
 ): Promise<string> {
   const { tree, columns } = await engine.withMeaning(resolved.node)
   const outputs = columns.slice(hidden === undefined ? 0 : 1)
-  const named = outputs.map((column, i) => ({ ...column, name: resolved.columns[i]?.name ?? column.name }))
+  const named = outputColumns(resolved, outputs)
   const values = sinkValues(table, sink, insert, named)
   const inner = await engine.print(tree)
   const names = outputs.map((_, i) => `o${i}`)
@@ -63,6 +63,20 @@ async function selectOf(
   const select = `SELECT ${[first, ...sinkColumns(values)].join(', ')} FROM (${inner}) AS q(${all.join(', ')})`
   await engine.bind(select)
   return select
+}
+
+/** `columns` are those of the result without the hidden one, in order. */
+function outputColumns(
+  { node, columns: names }: Resolved,
+  columns: readonly TypedColumn[],
+): readonly OutputColumn[] {
+  const list = (node.select_list ?? []) as readonly Node[]
+  const items = list.slice(list.length - columns.length)
+  return columns.map((column, i) => ({
+    ...column,
+    name: names[i]?.name ?? column.name,
+    isNull: (items[i]?.value as { readonly is_null?: boolean } | undefined)?.is_null === true,
+  }))
 }
 
 function sinkColumns(values: readonly SinkValue[]): readonly string[] {
@@ -153,10 +167,7 @@ async function planChanges(
 ): Promise<InsertPlan> {
   const { resolution, resolved, table, sink, insert } = one
   const { columns } = await engine.withMeaning(resolved.node)
-  const named = columns.map((column, i) => ({
-    ...column,
-    name: resolved.columns[i]?.name ?? encodedName(column.name),
-  }))
+  const named = outputColumns(resolved, columns)
   const taken = changesTaken(table)
   const query: ResolvedQuery = {
     query: resolved.node,

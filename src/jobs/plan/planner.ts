@@ -6,8 +6,9 @@ import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
 import { openLocked } from '../../duckdb/locked-instance.ts'
 import { onlyRow } from '../../duckdb/only-row.ts'
 import { sqlErrorOf } from '../../duckdb/sql-error.ts'
-import type { DataType, TypedColumn } from '../../sql/data-types.ts'
+import type { TypedColumn } from '../../sql/data-types.ts'
 import { withDecodedNames } from '../../sql/encoded-name.ts'
+import { FLINK_MACROS } from '../../sql/flink-macros.ts'
 import { SQL_CHARACTERS_MAX, tokensOf } from '../../sql/flink-tokens.ts'
 import { type FlinkQuery, withFlinkMeaning } from '../../sql/meaning-flink.ts'
 import { SqlProblem } from '../../sql/sql-problem.ts'
@@ -34,7 +35,7 @@ export class Planner implements StatementPlanning {
 
   static async open(duckdb: typeof import('@duckdb/node-api')): Promise<Planner> {
     const options = { memoryBytes: MEMORY_BYTES, diskBytes: 0, spillFolder: '' }
-    const { instance, connection } = await openLocked(duckdb, options, async () => {}, [])
+    const { instance, connection } = await openLocked(duckdb, options, async () => {}, FLINK_MACROS)
     return new Planner(instance, connection)
   }
 
@@ -123,24 +124,7 @@ class ConnectionEngine implements PlanEngine {
   }
 
   async withMeaning(query: Node): Promise<FlinkQuery> {
-    try {
-      return withFlinkMeaning(query, { columnsOf: (relation) => this.#relations.get(relation) })
-    } catch (error) {
-      if (!(error instanceof Error) || error.message !== 'in work') throw error
-    }
-    const text = (await this.print(query))
-      .replaceAll('proctime()', "date_trunc('milliseconds', now())")
-      .replaceAll(/to_timestamp_ltz\(([\w.]+), 3\)/g, 'make_timestamptz($1 * 1000)')
-    query = await this.parse(text)
-    const reader = await this.#connection.runAndReadAll(`DESCRIBE ${text}`).catch((error: unknown) => {
-      throw engineProblem(error)
-    })
-    return {
-      tree: query,
-      columns: reader
-        .getRows()
-        .map(([name, type]) => ({ name: String(name), type: dataTypeOf(String(type)), nullable: true })),
-    }
+    return withFlinkMeaning(query, { columnsOf: (relation) => this.#relations.get(relation) })
   }
 
   async declare(relation: string, columns: readonly TypedColumn[]): Promise<void> {
@@ -176,15 +160,4 @@ function engineProblem(error: unknown): EngineProblem {
   return new EngineProblem(first!.replace(/^(?:Binder|Parser|Catalog) Error: /, ''), undefined, {
     cause: error,
   })
-}
-
-function dataTypeOf(type: string): DataType {
-  const decimal = /^DECIMAL\((\d+),(\d+)\)$/.exec(type)
-  if (decimal !== null) return { kind: 'DECIMAL', precision: Number(decimal[1]), scale: Number(decimal[2]) }
-  if (type.endsWith('[]')) return { kind: 'ARRAY', element: dataTypeOf(type.slice(0, -2)) }
-  if (type === 'TIMESTAMP WITH TIME ZONE') return { kind: 'TIMESTAMP_LTZ', precision: 3 }
-  if (type.startsWith('TIMESTAMP')) return { kind: 'TIMESTAMP', precision: 3 }
-  if (type === 'HUGEINT') return { kind: 'INT' }
-  const names: Record<string, string> = { INTEGER: 'INT', VARCHAR: 'STRING', BLOB: 'BYTES', '"NULL"': 'NULL' }
-  return { kind: names[type] ?? type } as DataType
 }

@@ -125,7 +125,9 @@ async function watermarkOf(
 ): Promise<string> {
   const query = selectNode({ list: [{ ...expression.node, alias: '' }], from: baseTable(relation, '') })
   const { tree } = await atItsPlace(expression.resolution, () => engine.withMeaning(query))
-  const text = await engine.print(unqualified(tree, relation) as Node)
+  const [item] = tree.select_list as readonly [Node]
+  const unnamed = { ...tree, select_list: [{ ...item, alias: '' }] }
+  const text = await engine.print(unqualified(unnamed, relation) as Node)
   const inner = text.slice('SELECT '.length, text.lastIndexOf(' FROM '))
   return `epoch_ms(${inner})`
 }

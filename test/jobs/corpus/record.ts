@@ -90,7 +90,11 @@ class Gateway {
 }
 
 /** As in semantics.jsonl: without lengths, nullability and comments. */
-function typeName({ logicalType: { type, precision, scale } }: { readonly logicalType: LogicalType }): string {
+function typeName({
+  logicalType: { type, precision, scale },
+}: {
+  readonly logicalType: LogicalType
+}): string {
   const short = type
     .replace('TIMESTAMP_WITHOUT_TIME_ZONE', 'TIMESTAMP')
     .replace('TIMESTAMP_WITH_LOCAL_TIME_ZONE', 'TIMESTAMP_LTZ')

@@ -3,6 +3,7 @@ import duckdb, { type DuckDBConnection } from '@duckdb/node-api'
 import type { JobPlan, PlannedTable, WindowPlan } from '../../../src/jobs/plan/job-plan.ts'
 import { Planner } from '../../../src/jobs/plan/planner.ts'
 import { type DataType, duckdbType } from '../../../src/sql/data-types.ts'
+import { FLINK_MACROS } from '../../../src/sql/flink-macros.ts'
 
 type ConnectorKind = PlannedTable['connectorKind']
 
@@ -51,6 +52,7 @@ export async function run(plan: JobPlan, rows: Rows): Promise<unknown[][]> {
   const connection = await instance.connect()
   try {
     await connection.run("SET GLOBAL TimeZone = 'UTC'")
+    for (const macro of FLINK_MACROS) await connection.run(macro)
     await fill(connection, plan, rows)
     const insert = plan.inserts[0]!
     if (insert.way === 'window') for (const window of insert.windows) await materialize(connection, window)
@@ -102,7 +104,7 @@ async function materialize(
   }[kind]
   const time = (expression: string) => `make_timestamp((${expression}) * 1000)`
   await connection.run(
-    `CREATE TABLE ${relation} AS SELECT * EXCLUDE (__ord, b), ${time('b.s')} AS window_start, ${time('b.e')} AS window_end,
-     ${time('b.e - 1')} AS window_time, b.e AS __end FROM (SELECT *, unnest(${bounds}) AS b FROM (${input})) WHERE "${timeColumn}" IS NOT NULL`,
+    `CREATE TABLE ${relation} AS SELECT * EXCLUDE (__ord, __b), ${time('__b.s')} AS window_start, ${time('__b.e')} AS window_end,
+     ${time('__b.e - 1')} AS window_time, __b.e AS __end FROM (SELECT *, unnest(${bounds}) AS __b FROM (${input})) WHERE "${timeColumn}" IS NOT NULL`,
   )
 }
