@@ -108,7 +108,7 @@ function itemReader(bindings: Bindings, type: DataType, view: DataView): ItemRea
     case 'BYTES':
     case 'BINARY':
     case 'VARBINARY':
-      return (row) => Uint8Array.prototype.slice.call(bytesAt(bindings, view, TEXT_BYTES * row))
+      return (row) => new Uint8Array(bytesAt(bindings, view, TEXT_BYTES * row))
     default:
       return wholeReader(itemBytes(type), view)
   }

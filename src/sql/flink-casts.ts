@@ -164,7 +164,8 @@ function toNumber(from: FlinkType, to: FlinkType, isTry: boolean): readonly Cast
   if (isInteger(to)) return isInteger(from) ? plain(to, isTry) : [{ call: 'trunc' }, ...plain(to, isTry)]
   if (to.kind !== 'DECIMAL') return plain(to, isTry)
   // Through text, a DOUBLE is rounded as it is shown; too large a number becomes NULL, as in Flink.
-  return isFloat(from) ? [...plain(STRING), ...plain(to, true)] : plain(to, true)
+  if (!isFloat(from)) return plain(to, true)
+  return [{ call: 'flink_decimal_digits', digits: [to.precision - to.scale] }, ...plain(to, true)]
 }
 
 function toBoolean(from: FlinkType): readonly CastStep[] | undefined {

@@ -1,29 +1,23 @@
 /** Expressions of Flink SQL: each node of the tree is replaced, operands first, and gets its type. */
 import { type AggregateOf, aggregate, isAggregate, isOverRows } from './flink-aggregates.ts'
-import { castNode, explicitCast } from './flink-casts.ts'
+import { castNode, castTo, explicitCast } from './flink-casts.ts'
 import { coalesce } from './flink-number-functions.ts'
 import { as, comparable, comparison, intervalUnit, unified } from './flink-operators.ts'
 import type { Scope } from './flink-scope.ts'
 import { CURRENT_TIMES, roundedTime } from './flink-time-functions.ts'
+import { castTarget, constantType, isHexLiteral, literalTime } from './flink-tree-types.ts'
 import {
   BIGINT,
   BOOLEAN,
   commonType,
-  DATE,
-  DOUBLE,
-  decimal,
   type FlinkType,
-  INT,
   isInteger,
   printFlinkType,
   STRING,
-  TIME,
   type Typed,
-  timestamp,
-  timestampLtz,
 } from './flink-types.ts'
 import { flinkFunction, isFlinkFunction } from './functions.ts'
-import { childrenOf, constantOf, type Node, TreeProblem } from './tree.ts'
+import { call, childrenOf, constantOf, type ExactDigits, type Node, TreeProblem, text } from './tree.ts'
 
 /** The query of a sub-query expression, with Flink's meaning, and the types of its columns. */
 export type SubqueryOf = (
@@ -80,7 +74,7 @@ export class Expressions {
   #typed(node: Node, scope: Scope): Typed {
     switch (node.class) {
       case 'CONSTANT':
-        return { node, type: constantType(node) }
+        return literal(node)
       case 'COLUMN_REF':
         return this.#column(node, scope)
       case 'CAST':
@@ -123,6 +117,7 @@ export class Expressions {
     const child = node.child as Node
     const literal = literalTime(node)
     if (literal !== undefined) return { node, type: literal }
+    if (isHexLiteral(node)) return { node: call('unhex', child), type: { kind: 'BYTES' } }
     const operand = this.typed(child, scope)
     const to = castTarget(node.cast_type as Node, node)
     const steps = explicitCast(operand.type, to, node.try_cast === true)
@@ -270,6 +265,8 @@ export class Expressions {
       case 'COMPARE_IN':
       case 'COMPARE_NOT_IN':
         return withChildren(inList(args, node), BOOLEAN)
+      case 'GROUPING_FUNCTION':
+        return { node: castTo({ ...node, children: nodes, alias: '' }, BIGINT), type: BIGINT }
       case 'ARRAY_EXTRACT':
         return this.#element(args, node)
       case 'ARRAY_CONSTRUCTOR': {
@@ -317,6 +314,16 @@ export class Expressions {
   }
 }
 
+/** DuckDB prints a DOUBLE without its exponent, so that it would be read as DECIMAL again. Flink has no literal -0. */
+function literal(node: Node): Typed {
+  const type = constantType(node)
+  if (type.kind !== 'DOUBLE') return { node, type }
+  const { value } = node.value as { value: number | ExactDigits }
+  const digits =
+    typeof value === 'number' ? String(value) : value.exactDigits.replace(/^-(?=0(?:\.0*)?$)/, '')
+  return { node: castTo(text(digits), type), type }
+}
+
 function placeOf(node: Node): { query_location?: number } {
   return node.query_location === undefined ? {} : { query_location: node.query_location }
 }
@@ -327,81 +334,4 @@ function inList([operand, ...members]: readonly Typed[], place: Node): Node[] {
   if (type !== undefined) return [operand!, ...members].map((value) => as(value, type))
   const pairs = members.map((member) => comparable(operand!, member, place))
   return [pairs[0]![0], ...pairs.map(([, member]) => member)]
-}
-
-const TYPE_IDS: Readonly<Record<string, FlinkType>> = {
-  BOOLEAN,
-  TINYINT: { kind: 'TINYINT' },
-  SMALLINT: { kind: 'SMALLINT' },
-  INTEGER: INT,
-  BIGINT,
-  FLOAT: { kind: 'FLOAT' },
-  DOUBLE,
-  VARCHAR: STRING,
-  BLOB: { kind: 'BYTES' },
-  DATE,
-  TIME,
-  TIMESTAMP: timestamp(6),
-  TIMESTAMP_MS: timestamp(3),
-  TIMESTAMP_S: timestamp(0),
-  'TIMESTAMP WITH TIME ZONE': timestampLtz(6),
-}
-
-function constantType(node: Node): FlinkType {
-  const { type, is_null, value } = node.value as { type: Node; is_null?: boolean; value?: unknown }
-  if (is_null === true) return { kind: 'NULL' }
-  if (type.id === 'VARCHAR') return { kind: 'CHAR', length: [...String(value)].length }
-  if (type.id === 'DECIMAL') return decimalOf(type.type_info as Node)
-  const known = TYPE_IDS[String(type.id)]
-  if (known === undefined)
-    throw new TreeProblem('the number is too large; BIGINT ends at 9223372036854775807', node)
-  return known
-}
-
-const decimalOf = (info: Node): FlinkType => decimal(info.width as number, info.scale as number)
-
-/** TIMESTAMP '…' and the like: the parser makes a cast of the text. A cast that is written out names its type differently. */
-function literalTime({ child, cast_type, try_cast }: Node): FlinkType | undefined {
-  const literal = constantOf(child as Node)
-  const id = String((cast_type as Node).id)
-  if (typeof literal !== 'string' || try_cast === true) return undefined
-  if (id === 'DATE') return /^\d{4}-\d\d-\d\d$/.test(literal) ? DATE : undefined
-  if (id === 'TIME') return /^\d\d:\d\d:\d\d$/.test(literal) ? TIME : undefined
-  if (id === 'BOOLEAN') return literal === 't' || literal === 'f' ? BOOLEAN : undefined
-  if (id !== 'TIMESTAMP') return undefined
-  return timestamp(/\.(\d{1,6})/.exec(literal)?.[1]!.length ?? 0)
-}
-
-const PRECISION_MAX = 6
-
-/** The type that a cast names. */
-function castTarget(type: Node, place: Node): FlinkType {
-  const info = type.type_info as Node | null
-  const known = TYPE_IDS[String(type.id)]
-  if (known !== undefined) return known
-  if (type.id === 'DECIMAL') return info === null ? decimal(10, 0) : decimalOf(info)
-  if (type.id === 'LIST')
-    return { kind: 'ARRAY', element: castTarget(info!.child_type as Node, place) } as FlinkType
-  if (type.id === 'UNBOUND') return namedTarget(info!, place)
-  throw new TreeProblem(`a cast to ${String(type.id)} is not supported here`, place)
-}
-
-function namedTarget(info: Node, place: Node): FlinkType {
-  const name = String(info.name).toLowerCase()
-  const [argument] = (info.user_type_modifiers ?? []) as readonly { value?: unknown }[]
-  const number = typeof argument?.value === 'number' ? argument.value : undefined
-  if (name === 'string') return STRING
-  if (name === 'bytes' || name === 'varbinary' || name === 'binary') return { kind: 'BYTES' }
-  if (name === '__char') return { kind: 'CHAR', length: number ?? 1 }
-  if (name === '__varchar') return number === undefined ? STRING : { kind: 'VARCHAR', length: number }
-  if (name === '__timestamp' || name === 'timestamp_ltz') {
-    const precision = number ?? PRECISION_MAX
-    if (precision > PRECISION_MAX)
-      throw new TreeProblem(
-        `the precision of a time is at most ${PRECISION_MAX} here, not ${precision}`,
-        place,
-      )
-    return name === '__timestamp' ? timestamp(precision) : timestampLtz(precision)
-  }
-  throw new TreeProblem(`unknown type '${info.name}'`, place)
 }

@@ -37,6 +37,10 @@ const NUMBERS = [
   // The quotient of two DECIMAL, cut: `up` brings the numerator's whole number to one digit more than the result has, and
   // `down` puts the point back. The cast to the result's type then rounds half up.
   'flink_quotient(a, b, wa, wb, up, down) AS CAST(CAST(a * wa AS HUGEINT) * up // CAST(b * wb AS HUGEINT) AS DECIMAL(38,0)) * down',
+  // The same for many digits: whole numbers from the texts of the DECIMAL.
+  `flink_long_quotient(a, b, up, down) AS CAST(CAST(replace(CAST(a AS VARCHAR), '.', '') AS HUGEINT) * up // CAST(replace(CAST(b AS VARCHAR), '.', '') AS HUGEINT) AS DECIMAL(38,0)) * down`,
+  // The text of a FLOAT or DOUBLE that has up to n digits before the point.
+  `flink_decimal_digits(x, n) AS ${once('x', 'CASE WHEN abs(v) < pow(10, n) THEN CAST(v AS VARCHAR) END')}`,
   // NULL in a list hides itself from list_max and list_count.
   `flink_greatest(l) AS ${once('l', 'CASE WHEN list_count(v) = len(v) THEN list_max(v) END')}`,
   `flink_least(l) AS ${once('l', 'CASE WHEN list_count(v) = len(v) THEN list_min(v) END')}`,
@@ -45,7 +49,7 @@ const NUMBERS = [
 
 /** Casts of texts: what Flink does not read is put in quotes, so that the cast of DuckDB refuses it and names it. */
 const CASTS = [
-  `flink_integer_digits(s) AS regexp_replace(regexp_replace(s, '^\\s*([+-]?\\d+)(?:\\.\\d*)?\\s*$', '\\1'), '^.*[^0-9+-].*$', '"\\0"', 's')`,
+  `flink_integer_digits(s) AS regexp_replace(regexp_replace(regexp_replace(s, '^\\s*([+-]?\\d+)(?:\\.\\d*)?\\s*$', '\\1'), '^\\s*[+-]?\\.\\d+\\s*$', '0'), '^.*[^0-9+-].*$', '"\\0"', 's')`,
   `flink_boolean_word(s) AS regexp_replace(regexp_replace(regexp_replace(lower(trim(s)), '^(?:t|y|yes|1)$', 'true'), '^(?:f|n|no|0)$', 'false'), '^on$|^off$', '"\\0"')`,
   `flink_timestamp_digits(s) AS regexp_replace(s, '^.*[^0-9 :.-].*$', '"\\0"', 's')`,
   `flink_date_digits(s) AS regexp_replace(regexp_replace(trim(s), '^(\\d+-\\d+-\\d+)[ ].*$', '\\1'), '^.*[^0-9-].*$', '"\\0"', 's')`,
@@ -74,13 +78,13 @@ const TEXTS = [
   )}`,
   `flink_split_index(s, d, i) AS ${once('{s: s, d: d, i: i}', "CASE WHEN v.s <> '' AND v.i >= 0 THEN string_split(v.s, v.d)[v.i + 1] END")}`,
   `flink_regexp_extract(s, r, i) AS ${once('s', 'CASE WHEN regexp_matches(v, r) THEN regexp_extract(v, r, i) END')}`,
-  `flink_initcap(s) AS list_reduce(list_transform(regexp_extract_all(s, '[A-Za-z0-9]+|[^A-Za-z0-9]+'), lambda w: upper(left(w, 1)) || lower(substring(w, 2))), lambda a, b: a || b, '')`,
+  `flink_regexp_extract_any(s, r, i) AS ${once('{s: s, r: r}', 'CASE WHEN regexp_matches(v.s, v.r) THEN regexp_extract(v.s, v.r, i) END')}`,
+  `flink_initcap(s) AS list_reduce(list_transform(regexp_extract_all(s, '[A-Za-z0-9]+|[^A-Za-z0-9]+'), lambda w: CASE WHEN regexp_matches(w, '^[A-Za-z0-9]') THEN upper(left(w, 1)) || lower(substring(w, 2)) ELSE w END), lambda a, b: a || b, '')`,
 ]
 
 const TIMES = [
   // Years 0000 to 9999, as in Flink: NULL beyond.
   `flink_ltz(n, f) AS ${once('n', 'CASE WHEN v BETWEEN -62167219200000000 // f AND 253402300799999999 // f THEN make_timestamptz(v * f) END')}`,
-  `flink_unix_timestamp(s, n) AS CASE WHEN s IS NULL THEN NULL ELSE coalesce(n, CAST('-9223372036854775808' AS BIGINT)) END`,
   // Weeks begin on Sunday.
   `flink_week(t) AS date_trunc('week', t + INTERVAL 1 DAY) - INTERVAL 1 DAY`,
   `flink_ceil_time(t, u, i) AS ${once('t', 'CASE WHEN date_trunc(u, v) = v THEN v ELSE date_trunc(u, v) + i END')}`,

@@ -1,7 +1,7 @@
 /** Functions of Flink over numbers, and those that choose among values. Names are those of DuckDB's parser, in lower case. */
 import { castTo } from './flink-casts.ts'
 import { constantInteger, type FlinkFunction, type FlinkFunctions, numberOf } from './flink-function.ts'
-import { arithmetic, as, comparable, signed, unified } from './flink-operators.ts'
+import { arithmetic, as, boundOnce, comparable, signed, unified } from './flink-operators.ts'
 import {
   asDecimal,
   commonNumber,
@@ -12,8 +12,9 @@ import {
   isNumber,
   roundedType,
   type Typed,
+  widestType,
 } from './flink-types.ts'
-import { call, integer, type Node } from './tree.ts'
+import { call, caseWhen, integer, type Node, NULL } from './tree.ts'
 
 const ARGUMENTS_MAX = 1000
 
@@ -67,7 +68,7 @@ const ofDouble = (name: string, count = 1): FlinkFunction => ({
 const extreme = (name: string): FlinkFunction => ({
   arity: [1, ARGUMENTS_MAX],
   rewrite: (args, place) => {
-    const { nodes, type } = unified(args, place)
+    const { nodes, type } = unified(args, place, widestType)
     return { node: call(name, call('list_value', ...nodes)), type }
   },
 })
@@ -75,14 +76,21 @@ const extreme = (name: string): FlinkFunction => ({
 function nullIf(left: Typed, right: Typed, place: Node): Typed {
   if (isNumber(left.type) && isNumber(right.type)) {
     const wide = commonNumber(left.type, right.type)
-    return { node: castTo(call('nullif', as(left, wide), as(right, wide)), left.type), type: left.type }
+    return { node: castTo(nullIfEqual(as(left, wide), as(right, wide)), left.type), type: left.type }
   }
   const [a, b] = comparable(left, right, place)
-  return { node: call('nullif', a, b), type: left.type }
+  return { node: nullIfEqual(a, b), type: left.type }
+}
+
+/** DuckDB's own nullif names its first argument twice, so that nested calls double the query with each level. */
+function nullIfEqual(left: Node, right: Node): Node {
+  return boundOnce([left, right], ([a, b]) =>
+    caseWhen({ class: 'COMPARISON', type: 'COMPARE_EQUAL', left: a!, right: b! }, NULL, a!),
+  )
 }
 
 export function coalesce(args: readonly Typed[], place: Node): Typed {
-  const { nodes, type } = unified(args, place)
+  const { nodes, type } = unified(args, place, widestType)
   return { node: { class: 'OPERATOR', type: 'OPERATOR_COALESCE', children: nodes }, type }
 }
 

@@ -24,6 +24,7 @@ import {
   remainderType,
   sumType,
   type Typed,
+  widestType,
 } from './flink-types.ts'
 import { call, constantOf, isConstant, type Node, operator, TreeProblem, text } from './tree.ts'
 
@@ -36,8 +37,12 @@ export function as({ node, type }: Typed, to: FlinkType): Node {
 }
 
 /** Casts all values to the type they have in common. */
-export function unified(values: readonly Typed[], place: Node): { nodes: readonly Node[]; type: FlinkType } {
-  const type = commonType(values.map((value) => value.type))
+export function unified(
+  values: readonly Typed[],
+  place: Node,
+  typeOf: typeof commonType = commonType,
+): { nodes: readonly Node[]; type: FlinkType } {
+  const type = typeOf(values.map((value) => value.type))
   if (type === undefined) {
     const names = [...new Set(values.map((value) => printFlinkType(value.type)))].join(' and ')
     throw new TreeProblem(`${names} have no type in common; cast them to one type`, place)
@@ -62,33 +67,50 @@ export function arithmetic(name: string, left: Typed, right: Typed, place: Node)
     const type = commonNumber(a.type, b.type)
     return { node: operator(name, as(a, type), as(b, type)), type }
   }
-  const [da, db] = [asDecimal(a.type), asDecimal(b.type)]
-  if (!isSum) return product(a, b)
-  const type = sumType(da, db)
-  return { node: castTo(operator(name, as(a, da), as(b, db)), type), type }
+  return isSum ? decimalSum(name, a, b) : product(a, b)
 }
 
-/** The product of two DECIMAL: exact where it fits in 38 digits, else through DOUBLE. */
+/** Where DuckDB would compute in 64 bits and fail, it computes in 128. */
+const BITS_64_DIGITS = 18
+
+function wide(type: DecimalType, digits: number): DecimalType {
+  const isShort = digits > BITS_64_DIGITS && type.precision <= BITS_64_DIGITS
+  return isShort ? decimal(BITS_64_DIGITS + 1, type.scale) : type
+}
+
+/** NULL where the result has more than 38 digits, as in Flink. */
+function decimalSum(name: string, a: Typed, b: Typed): Typed {
+  const [da, db] = [asDecimal(a.type), asDecimal(b.type)]
+  const type = sumType(da, db)
+  const sum = (left: Node, right: Node) => castTo(operator(name, left, right), type)
+  const [left, right] = [as(a, wide(da, type.precision)), as(b, wide(db, type.precision))]
+  if (Math.max(da.precision, db.precision) < DIGITS_MAX) return { node: sum(left, right), type }
+  return { node: boundOnce([left, right], ([l, r]) => tried(sum(l!, r!))), type }
+}
+
+/** The product of two DECIMAL: exact where it fits in 38 digits, else through DOUBLE; NULL where the result does not fit. */
 function product(a: Typed, b: Typed): Typed {
   const [da, db] = [asDecimal(a.type), asDecimal(b.type)]
   const type = productType(da, db)
+  const digits = da.precision + db.precision
   const exact = (left: Node, right: Node) => castTo(operator('*', left, right), type)
-  const [left, right] = [as(a, da), as(b, db)]
-  if (da.precision + db.precision <= DIGITS_MAX) return { node: exact(left, right), type }
+  const [left, right] = [as(a, wide(da, digits)), as(b, wide(db, digits))]
+  if (digits <= DIGITS_MAX) return { node: exact(left, right), type }
   const inDouble = (l: Node, r: Node) => rounded(operator('*', castTo(l, DOUBLE), castTo(r, DOUBLE)), type)
-  if (da.scale + db.scale > DIGITS_MAX) return { node: inDouble(left, right), type }
-  return { node: boundOnce([left, right], ([l, r]) => ifFits(exact(l!, r!), inDouble(l!, r!))), type }
+  const scale = da.scale + db.scale
+  if (scale > DIGITS_MAX) return { node: inDouble(left, right), type }
+  const node = boundOnce([left, right], ([l, r]) =>
+    scale === type.scale ? tried(exact(l!, r!)) : either(tried(exact(l!, r!)), inDouble(l!, r!)),
+  )
+  return { node, type }
 }
 
-const ifFits = (exact: Node, other: Node): Node => ({
-  class: 'OPERATOR',
-  type: 'OPERATOR_COALESCE',
-  children: [{ class: 'OPERATOR', type: 'OPERATOR_TRY', children: [exact] }, other],
-})
+/** NULL where it fails. Its operands must be bound, or their failures would be lost. */
+const tried = (node: Node): Node => ({ class: 'OPERATOR', type: 'OPERATOR_TRY', children: [node] })
+const either = (...children: Node[]): Node => ({ class: 'OPERATOR', type: 'OPERATOR_COALESCE', children })
 
 /** A DOUBLE as DECIMAL, rounded as it is shown; NULL if it is too large. */
-const rounded = (value: Node, type: DecimalType): Node =>
-  castTo(castTo(value, { kind: 'STRING' }), type, true)
+const rounded = (value: Node, type: DecimalType): Node => castNode(value, explicitCast(DOUBLE, type, false)!)
 
 /** NULL takes the type of the other operand. */
 function numberOf({ node, type }: Typed, other: Typed): Typed {
@@ -120,23 +142,23 @@ function decimalQuotient(a: Typed, b: Typed): Typed {
 export function quotientNode(a: Typed, b: Typed, type: DecimalType): Node {
   const [da, db] = [asDecimal(a.type), asDecimal(b.type)]
   const shift = type.scale + 1 + db.scale - da.scale
-  const exactOf = (left: Node, right: Node) => {
-    const up = castTo(text(`1${'0'.repeat(Math.max(0, Math.min(DIGITS_MAX, shift)))}`), HUGEINT)
-    const point = type.scale + 1
-    const down = castTo(text(`0.${'0'.repeat(point - 1)}1`), decimal(point, point))
-    return call('flink_quotient', left, right, powerOfTen(da.scale), powerOfTen(db.scale), up, down)
-  }
+  const point = type.scale + 1
   const [left, right] = [as(a, da), as(b, db)]
-  const fits =
-    shift >= 0 &&
-    shift <= DIGITS_MAX &&
-    type.scale < DIGITS_MAX &&
-    da.precision + Math.max(da.scale + 1, shift) <= DIGITS_MAX &&
-    db.precision + db.scale < DIGITS_MAX
-  if (fits) return castTo(exactOf(left, right), type)
   const inDouble = (l: Node, r: Node) => rounded(operator('/', castTo(l, DOUBLE), castTo(r, DOUBLE)), type)
-  if (shift < 0 || shift > DIGITS_MAX || type.scale >= DIGITS_MAX) return inDouble(left, right)
-  return boundOnce([left, right], ([l, r]) => ifFits(castTo(exactOf(l!, r!), type), inDouble(l!, r!)))
+  if (shift < 0 || shift > DIGITS_MAX || point > DIGITS_MAX) return inDouble(left, right)
+  const up = castTo(text(`1${'0'.repeat(shift)}`), HUGEINT)
+  const down = castTo(text(`0.${'0'.repeat(point - 1)}1`), decimal(point, point))
+  const isShort =
+    da.precision + Math.max(da.scale + 1, shift) <= DIGITS_MAX && db.precision + db.scale < DIGITS_MAX
+  if (isShort) {
+    const dividend = as({ node: left, type: da }, wide(da, da.precision + da.scale + 1))
+    const divisor = as({ node: right, type: db }, wide(db, db.precision + db.scale + 1))
+    const [wa, wb] = [powerOfTen(da.scale), powerOfTen(db.scale)]
+    return castTo(call('flink_quotient', dividend, divisor, wa, wb, up, down), type)
+  }
+  return boundOnce([left, right], ([l, r]) =>
+    either(tried(castTo(call('flink_long_quotient', l!, r!, up, down), type)), inDouble(l!, r!)),
+  )
 }
 
 const HUGEINT = { kind: 'HUGEINT' } as unknown as FlinkType
@@ -181,7 +203,8 @@ function remainder(a: Typed, b: Typed): Typed {
     return { node: castTo(operator('%', as(a, wide), as(divisor, wide)), b.type), type: b.type }
   }
   const [da, db] = [asDecimal(a.type), asDecimal(b.type)]
-  const type = remainderType(da, db)
+  const isWhole = da.scale === 0 && db.scale === 0
+  const type = isWhole ? b.type : remainderType(da, db)
   return { node: castTo(operator('%', as(a, da), as(divisor, db)), type), type }
 }
 
@@ -211,7 +234,7 @@ export function comparable(left: Typed, right: Typed, place: Node): readonly [No
   if (isNumber(a) && isNumber(b)) {
     // DuckDB would compare FLOAT with DECIMAL as FLOAT, and BIGINT with DECIMAL as a DECIMAL that may be too short.
     if (isFloat(a) || isFloat(b)) {
-      const type = commonNumber(a, b)
+      const type = widestType([a, b])!
       return [as(left, type), as(right, type)]
     }
     return [left.node, right.node]

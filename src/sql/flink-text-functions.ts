@@ -79,7 +79,12 @@ const length: FlinkFunction = {
 const concat: FlinkFunction = {
   arity: [1, ARGUMENTS_MAX],
   rewrite: (args, place) =>
-    typed(args.map((arg) => textOf(arg, place)).reduce((left, right) => operator('||', left, right))),
+    typed(
+      castTo(
+        args.map((arg) => textOf(arg, place)).reduce((left, right) => operator('||', left, right)),
+        STRING,
+      ),
+    ),
 }
 
 function regex(argument: Typed, place: Node): Node {
@@ -172,7 +177,8 @@ export const TEXT_FUNCTIONS: FlinkFunctions = {
     rewrite: ([left, right], place) => {
       if (isBytes(left!.type) && isBytes(right!.type))
         return typed(operator('||', left!.node, right!.node), left!.type)
-      return typed(operator('||', textOf(left!, place), textOf(right!, place)))
+      // DuckDB gives a concatenation with a constant NULL another type.
+      return typed(castTo(operator('||', textOf(left!, place), textOf(right!, place)), STRING))
     },
   },
   concat,
@@ -232,7 +238,14 @@ export const TEXT_FUNCTIONS: FlinkFunctions = {
     arity: [2, 3],
     rewrite: ([of, pattern, group], place) => {
       const index = group === undefined ? 0 : constantInteger(group, 'group of REGEXP_EXTRACT', place)
-      return typed(call('flink_regexp_extract', textOf(of!, place), regex(pattern!, place), integer(index)))
+      return typed(
+        call(
+          isConstant(pattern!.node) ? 'flink_regexp_extract' : 'flink_regexp_extract_any',
+          textOf(of!, place),
+          regex(pattern!, place),
+          integer(index),
+        ),
+      )
     },
   },
   regexp_replace: regexpReplace,

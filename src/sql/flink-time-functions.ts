@@ -1,7 +1,7 @@
 /** Functions of Flink over times. Names are those that DuckDB's parser gives, in lower case. */
 import { castNode, castTo, explicitCast } from './flink-casts.ts'
 import { constantText, type FlinkFunction, type FlinkFunctions, numberOf, textOf } from './flink-function.ts'
-import { as } from './flink-operators.ts'
+import { as, boundOnce } from './flink-operators.ts'
 import {
   BIGINT,
   DATE,
@@ -19,7 +19,18 @@ import {
   timestampLtz,
 } from './flink-types.ts'
 import { strftimeFormat } from './java-patterns.ts'
-import { call, constantOf, integer, type Node, operator, TreeProblem, text } from './tree.ts'
+import {
+  call,
+  caseWhen,
+  constantOf,
+  integer,
+  isNull,
+  type Node,
+  NULL,
+  operator,
+  TreeProblem,
+  text,
+} from './tree.ts'
 
 const typed = (node: Node, type: FlinkType): Typed => ({ node, type })
 const MICROSECOND = timestamp(6)
@@ -158,13 +169,21 @@ const fromUnixTime: FlinkFunction = {
   },
 }
 
+const NO_TIME = '-9223372036854775808'
+
 /** Epoch seconds, cut towards the past. What is no time is -9223372036854775808, as in Flink. */
 const unixTimestamp: FlinkFunction = {
   arity: [0, 2],
   rewrite: ([of, pattern], place) => {
     const seconds = (time: Node) => castTo(call('floor', call('epoch', time)), BIGINT)
     if (of === undefined) return typed(seconds(call('get_current_timestamp')), BIGINT)
-    return typed(call('flink_unix_timestamp', textOf(of, place), seconds(parsed(of, pattern, place))), BIGINT)
+    const node = boundOnce([textOf(of, place)], ([value]) => {
+      const known = seconds(parsed({ node: value!, type: STRING }, pattern, place))
+      const children = [known, castTo(text(NO_TIME), BIGINT)]
+      const orNone = { class: 'OPERATOR', type: 'OPERATOR_COALESCE', children }
+      return caseWhen(isNull(value!), NULL, orNone)
+    })
+    return typed(node, BIGINT)
   },
 }
 

@@ -106,6 +106,12 @@ export function averageType({ scale }: DecimalType): DecimalType {
   return decimal(DIGITS_MAX, Math.max(scale, SHORTENED_SCALE))
 }
 
+/** As `commonType`, but DOUBLE where FLOAT and DOUBLE meet: of COALESCE, GREATEST and LEAST. */
+export function widestType(types: readonly FlinkType[]): FlinkType | undefined {
+  const common = commonType(types)
+  return common?.kind === 'FLOAT' && types.some(({ kind }) => kind === 'DOUBLE') ? DOUBLE : common
+}
+
 /** The type that all of these values can have; undefined if there is none. */
 export function commonType(types: readonly FlinkType[]): FlinkType | undefined {
   return types.reduce<FlinkType | undefined>(
@@ -124,16 +130,18 @@ function common2(a: FlinkType, b: FlinkType): FlinkType | undefined {
   return engineType(a) === engineType(b) ? a : undefined
 }
 
+/** Of FLOAT and DOUBLE, the first. */
 export function commonNumber(a: FlinkType, b: FlinkType): FlinkType {
   if (isInteger(a) && isInteger(b)) return INTEGERS.indexOf(a.kind) >= INTEGERS.indexOf(b.kind) ? a : b
   if (isExact(a) && isExact(b)) {
     const [left, right] = [asDecimal(a), asDecimal(b)]
     const scale = Math.max(left.scale, right.scale)
     const whole = Math.max(left.precision - left.scale, right.precision - right.scale)
-    return decimal(Math.min(DIGITS_MAX, whole + scale), Math.min(scale, DIGITS_MAX))
+    return decimal(Math.min(DIGITS_MAX, whole + scale), Math.min(scale, DIGITS_MAX - whole))
   }
-  const isDouble = [a, b].some(({ kind }) => kind === 'DOUBLE' || kind === 'DECIMAL')
-  return isDouble ? DOUBLE : { kind: 'FLOAT' }
+  if (isFloat(a) && isFloat(b)) return a
+  if (a.kind === 'DECIMAL' || b.kind === 'DECIMAL') return DOUBLE
+  return isFloat(a) ? a : b
 }
 
 function commonText(a: FlinkType, b: FlinkType): FlinkType {

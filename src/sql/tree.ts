@@ -16,6 +16,11 @@ export interface Node {
   readonly [member: string]: unknown
 }
 
+/** A number that JavaScript does not hold, or would write differently. */
+export interface ExactDigits {
+  readonly exactDigits: string
+}
+
 const STRINGS_AND_NUMBERS = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g
 
 /** The answer of json_serialize_sql, parsed. */
@@ -42,13 +47,24 @@ export function printTree(query: Node): string {
 /** A node that cannot be used, with the place of its text in the statement that was parsed. */
 export class TreeProblem extends Error {
   override readonly name = 'TreeProblem'
-  /** Undefined if the parser noted no place. */
+  /** That of the node, else of the first node within it that has one. Undefined if the parser noted no place. */
   readonly location: number | undefined
 
   constructor(reason: string, node?: Node) {
     super(reason)
-    this.location = node?.query_location
+    this.location = firstLocation(node)
   }
+}
+
+function firstLocation(part: unknown): number | undefined {
+  if (typeof part !== 'object' || part === null) return undefined
+  const { query_location } = part as Node
+  if (query_location !== undefined) return query_location
+  for (const member of Object.values(part)) {
+    const found = firstLocation(member)
+    if (found !== undefined) return found
+  }
+  return undefined
 }
 
 export function call(name: string, ...children: Node[]): Node {

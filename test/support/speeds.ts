@@ -14,6 +14,8 @@ export const PROCESSES = [
   'test/explore/query-*process.test.ts',
   'test/jobs/embedded/real-*.test.ts',
   'test/jobs/end-to-end*.test.ts',
+  'test/jobs/connectors/postgres*.test.ts',
+  'test/jobs/plan/planner-process.test.ts',
   'test/metrics/kill.test.ts',
   'test/storage/free-memory.test.ts', // measures the memory of its own process
 ]
@@ -46,6 +48,7 @@ export const TWO_FORMS = [
   'test/formats/calendar.test.ts',
   'test/formats/regex/match.test.ts',
   'test/http/bad-input.test.ts',
+  'test/jobs/worker/{refresh,running}.test.ts',
   'test/storage/joint-order.test.ts',
 ]
 

@@ -86,9 +86,9 @@ export class WayBench {
     }
     const context = { connection, plan, insert: 0, state: 'j1', outbox: 'j1.outbox_0' }
     const way = options.insert.way === 'running' ? new RunningWay(context) : new RefreshWay(context)
-    await way.prepare()
     const bench = new WayBench(options, instance, connection, way, row?.[0] === 0n)
     for (const source of options.sources) await bench.#createInput(source)
+    await way.prepare()
     return bench
   }
 

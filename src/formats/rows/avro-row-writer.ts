@@ -46,7 +46,7 @@ export class AvroRowWriter implements RowWriter {
       else if (value === null) throw new FormatProblem(`column ${type.path} has no value, and is NOT NULL`)
       else this.#value(type, value)
     }
-    return Uint8Array.prototype.slice.call(this.#bytes, 0, this.#length)
+    return new Uint8Array(this.#bytes.subarray(0, this.#length))
   }
 
   #nullableValue(type: FieldType, value: Value): void {

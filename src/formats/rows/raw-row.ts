@@ -68,7 +68,7 @@ export class RawRowReader implements RowReader {
       if (text === undefined) return { reason: `column ${path} has a text that is not UTF-8` }
       into[0] = text
     } else if (kind === BYTES) {
-      into[0] = Uint8Array.prototype.slice.call(bytes, start, end)
+      into[0] = new Uint8Array(bytes.subarray(start, end))
     } else if (start === end) {
       into[0] = null
     } else if (end - start !== SIZES[kind]) {

@@ -5,9 +5,11 @@ import type { InsertPlan, LookupPlan, WindowPlan } from './job-plan.ts'
 import type { PlanContext, PlanRelation, ResolvedQuery, SinkValue } from './plan-context.ts'
 import type { PlanEngine } from './plan-engine.ts'
 import { type PlanRelations, type TableRelation, usedColumns } from './plan-relations.ts'
-import type { ResolvedInsert } from './plan-statement.ts'
 import { changesTaken } from './planner-table.ts'
+import { planRefresh } from './refresh.ts'
 import type { LookupUse, Resolution, Resolved, WindowUse } from './resolution.ts'
+import type { ResolvedInsert } from './resolved-insert.ts'
+import { planRunning } from './running.ts'
 import { atItsPlace } from './schema-expressions.ts'
 import { type OutputColumn, sinkValues } from './sink-check.ts'
 import { baseTable, columnOf, selectNode } from './tree-nodes.ts'
@@ -183,14 +185,14 @@ async function planChanges(
     parse: (sql) => engine.parse(sql),
     problem: (reason, node) => resolution.problem(reason, node),
   }
-  if (resolved.kind === 'running') return refuse(query, context)
-  return refuse(query, context)
-}
-
-function refuse(_: ResolvedQuery, context: PlanContext): never {
-  throw context.problem(
-    'a GROUP BY without window, and changing tables, are not supported; run this job on a Flink cluster',
-  )
+  if (resolved.kind === 'running') {
+    const running = await planRunning(query, context)
+    await engine.bind(running.input)
+    return { sink, way: 'running', running }
+  }
+  const refresh = await planRefresh(query, context)
+  await engine.bind(refresh.select)
+  return { sink, way: 'refresh', refresh }
 }
 
 function relationsOf({ sources, bases, fixed, lookups }: PlanRelations): readonly PlanRelation[] {

@@ -4,7 +4,8 @@
  */
 import type { Node } from '../../sql/tree.ts'
 import { ExpressionResolver, outputName } from './expression-resolver.ts'
-import { type FromPart, FromResolver } from './from-resolver.ts'
+import type { FromPart } from './from-part.ts'
+import { FromResolver } from './from-resolver.ts'
 import { lookupUse } from './lookup-join.ts'
 import { type Cte, type Ctes, type Resolution, type Resolved, shownName } from './resolution.ts'
 import type { Kind, Scope, ScopeColumn } from './scope.ts'

@@ -96,7 +96,8 @@ export class Resolution {
     const { map } = this.query
     const located = node === undefined ? undefined : locationIn(node)
     if (located === undefined) return new SqlProblem(reason, map.whole())
-    const names = located.type === 'COLUMN_REF' ? (located.column_names as readonly string[]).length : 1
+    const written = this.meanings.get(located)?.written
+    const names = written ?? (located.column_names as readonly string[] | undefined)?.length ?? 1
     return new SqlProblem(reason, map.placeAt(located.query_location!, names))
   }
 

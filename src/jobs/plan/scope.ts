@@ -45,6 +45,8 @@ export interface Found {
   /** Names after that of the column: fields of a row. */
   readonly fields: readonly string[]
   readonly isOuter: boolean
+  /** Number of names that the user wrote. */
+  readonly written: number
 }
 
 /** A sentence if the names have no meaning here. */
@@ -67,12 +69,12 @@ function findHere(
   const entry = second === undefined ? undefined : entries.find(({ alias }) => alias === first)
   const inEntry = entry?.columns.find(({ name }) => name === second)
   if (entry !== undefined && inEntry !== undefined) {
-    return { entry, column: inEntry, fields: names.slice(2), isOuter }
+    return { entry, column: inEntry, fields: names.slice(2), isOuter, written: names.length }
   }
   const found = entries.flatMap((one) =>
     one.columns
       .filter(({ name }) => name === first && !one.merged.has(name))
-      .map((column) => ({ entry: one, column, fields: names.slice(1), isOuter })),
+      .map((column) => ({ entry: one, column, fields: names.slice(1), isOuter, written: names.length })),
   )
   if (found.length > 1) {
     const shown = decodedName(first)

@@ -1,7 +1,7 @@
 /** How the rows of a SELECT come about, what of it the engine can run, and its hidden columns. */
 import type { Node } from '../../sql/tree.ts'
 import type { Contents } from './expression-resolver.ts'
-import type { FromPart } from './from-resolver.ts'
+import type { FromPart } from './from-part.ts'
 import type { Resolution } from './resolution.ts'
 import type { Kind, ScopeColumn } from './scope.ts'
 

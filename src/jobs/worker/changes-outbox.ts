@@ -8,6 +8,7 @@
  *   __had     BOOLEAN: o0, o1, … is a row of the last result
  *   __has     BOOLEAN: c0, c1, … is a row of the new result
  */
+import { duckdbType } from '../../sql/data-types.ts'
 import { columnsOf, namesOf, textLiteral } from './changes-sql.ts'
 import type { JobConnection } from './job-connection.ts'
 import type { WayContext } from './way.ts'
@@ -18,6 +19,8 @@ export interface ChangeTarget {
   readonly outbox: string
   /** Names of the columns of the sink, in order. */
   readonly columns: readonly string[]
+  /** Their types in DuckDB. */
+  readonly types: readonly string[]
   /** Indexes of the columns that must not be NULL: those of the sink's PRIMARY KEY. */
   readonly notNull: readonly number[]
 }
@@ -26,7 +29,8 @@ export function changeTarget({ plan, insert, outbox }: WayContext): ChangeTarget
   const sink = plan.inserts[insert]?.sink
   if (sink === undefined) throw new Error(`the plan has no insert ${insert}`)
   const columns = sink.columns.map(({ name }) => name)
-  return { outbox, columns, notNull: sink.primaryKey.map((name) => columns.indexOf(name)) }
+  const types = sink.columns.map(({ type }) => duckdbType(type))
+  return { outbox, columns, types, notNull: sink.primaryKey.map((name) => columns.indexOf(name)) }
 }
 
 /** Adds the differences to the outbox and returns the number of rows added. Rejects with a DuckDB error if a key column is NULL. */

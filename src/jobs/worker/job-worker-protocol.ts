@@ -29,6 +29,8 @@ export interface ConnectedTable {
   readonly primaryKey: readonly string[]
   /** The stream of a topic of the built-in integration. */
   readonly stream: StreamId | undefined
+  /** For messages of connectors. */
+  readonly integrationId?: string
 }
 
 export interface JobStart {

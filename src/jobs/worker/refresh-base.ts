@@ -8,7 +8,7 @@
 import { quotedName } from '../../duckdb/sql-text.ts'
 import { duckdbType } from '../../sql/data-types.ts'
 import type { SourcePlan } from '../plan/job-plan.ts'
-import { allOf } from './changes-sql.ts'
+import { allOf, stateColumn } from './changes-sql.ts'
 import type { JobConnection } from './job-connection.ts'
 
 export type BaseSource = Pick<SourcePlan, 'relation' | 'view' | 'columns' | 'changeKey'>
@@ -47,13 +47,21 @@ export class Base {
     return this.#source.relation
   }
 
+  /** Whether these expressions are the columns of the primary key. */
+  isKey(expressions: readonly string[]): boolean {
+    const key = new Set(this.#source.changeKey.map(quotedName))
+    return expressions.length === key.size && expressions.every((expression) => key.has(expression))
+  }
+
   /** What the last `apply` did; 'none' after `clear`. */
   get change(): BaseChange {
     return this.#change
   }
 
   async open(): Promise<void> {
-    const columns = this.#source.columns.map(({ name, type }) => `${quotedName(name)} ${duckdbType(type)}`)
+    const columns = this.#source.columns.map(({ name, type }) =>
+      stateColumn(quotedName(name), duckdbType(type)),
+    )
     await this.#connection.once(`CREATE TABLE IF NOT EXISTS ${this.table} (${columns.join(', ')})`)
   }
 

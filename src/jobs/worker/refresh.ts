@@ -9,7 +9,7 @@
 import { SqlError } from '../../duckdb/sql-error.ts'
 import type { RefreshPlan, RefreshScope } from '../plan/refresh-plan.ts'
 import { addDifferences, type ChangeTarget, changeTarget } from './changes-outbox.ts'
-import { allOf, columnsOf, differentValues, namesOf, sameValues } from './changes-sql.ts'
+import { allOf, columnsOf, differentValues, namesOf, sameValues, stateColumn } from './changes-sql.ts'
 import type { JobConnection } from './job-connection.ts'
 import { Base } from './refresh-base.ts'
 import type { Way, WayContext, WayResult, WayTick } from './way.ts'
@@ -48,9 +48,8 @@ export class RefreshWay implements Way {
 
   async prepare(): Promise<void> {
     for (const base of this.#bases.values()) await base.open()
-    await this.#run(
-      `CREATE TABLE IF NOT EXISTS ${this.#result} AS SELECT ${this.#columns.join(', ')} FROM (${this.#select()}) LIMIT 0`,
-    )
+    const columns = this.#target.types.map((type, index) => stateColumn(`c${index}`, type))
+    await this.#run(`CREATE TABLE IF NOT EXISTS ${this.#result} (${columns.join(', ')})`)
   }
 
   /** Applies the changes of the tick, and adds those of the result to the outbox. */
@@ -110,6 +109,9 @@ export class RefreshWay implements Way {
     const bases = this.#plan.bases.map(({ relation }) => {
       const rows = `SELECT * FROM ${this.#baseOf(relation).table} b`
       if (relation !== scope?.relation) return `${relation} AS NOT MATERIALIZED (${rows})`
+      // The rows with changed keys are the new ones, if the keys of the scope identify rows.
+      if (this.#baseOf(relation).isKey(scope.keys))
+        return `${relation} AS (SELECT * FROM ${this.#baseOf(relation).come})`
       const keys = scope.keys.map((expression) => `(${expression})`)
       const same = sameValues(keys, namesOf('k', keys.length, '__scope'))
       return `${relation} AS (${rows} WHERE EXISTS (SELECT 1 FROM ${this.#temp('scope')} __scope WHERE ${same}))`

@@ -1,6 +1,14 @@
-/** The stored parts of running aggregates: how rows become parts, how parts are merged, and their types. */
-import { type DataType, duckdbType } from '../../sql/data-types.ts'
-import type { RunningPlan } from '../plan/running-plan.ts'
+/**
+ * The stored parts of running aggregates: how rows become parts, how parts are merged and finished. By index i of the
+ * aggregate:
+ *
+ *   count-rows   n          rows of the group, BIGINT
+ *   count        n<i>       values that are not NULL, BIGINT
+ *   sum          s<i>       their sum, of the type `sumType`; NULL without values
+ *   avg          n<i>, s<i>
+ *   min, max     m<i>       of the type of the operand; NULL without values
+ */
+import type { RunningAggregate } from '../plan/running-plan.ts'
 
 export interface Part {
   /** n0, s0, m0: letter and index of the aggregate. */
@@ -17,11 +25,11 @@ export interface Part {
   readonly distinctValue: number | undefined
 }
 
-/** All parts of a plan, but `n`. */
-export function partsOf(plan: RunningPlan): readonly Part[] {
-  return plan.aggregates.flatMap(({ kind, isDistinct, value }, index) => {
+/** All parts but `n`. `types` are those of the operands in DuckDB. */
+export function partsOf(aggregates: readonly RunningAggregate[], types: readonly string[]): readonly Part[] {
+  return aggregates.flatMap(({ kind, isDistinct, value }, index) => {
     if (value === undefined) return []
-    const type = plan.values[value]
+    const type = types[value]
     if (type === undefined) throw new Error(`aggregate ${index} has no operand ${value}`)
     const operand = `v${value}`
     const distinctValue = isDistinct ? value : undefined
@@ -31,6 +39,22 @@ export function partsOf(plan: RunningPlan): readonly Part[] {
     if (kind === 'sum' || kind === 'avg') parts.push(sum(index, operand, type, distinctValue))
     return parts
   })
+}
+
+/** The aggregate as SQL over its parts. */
+export function finished({ kind }: RunningAggregate, index: number): string {
+  switch (kind) {
+    case 'count-rows':
+      return 'n'
+    case 'count':
+      return `n${index}`
+    case 'sum':
+      return `s${index}`
+    case 'avg':
+      return `CAST(s${index} AS DOUBLE) / n${index}`
+    default:
+      return `m${index}`
+  }
 }
 
 function count(index: number, operand: string, distinctValue: number | undefined): Part {
@@ -48,7 +72,7 @@ function count(index: number, operand: string, distinctValue: number | undefined
  * Floating-point values are added one by one in the order of the rows, beginning with the stored sum: so the sum does not
  * depend on the size of ticks.
  */
-function sum(index: number, operand: string, value: DataType, distinctValue: number | undefined): Part {
+function sum(index: number, operand: string, value: string, distinctValue: number | undefined): Part {
   const type = sumType(value)
   const name = `s${index}`
   return {
@@ -62,8 +86,7 @@ function sum(index: number, operand: string, value: DataType, distinctValue: num
 }
 
 /** Duplicates do not change them, so DISTINCT is without effect. */
-function extreme(kind: 'min' | 'max', index: number, operand: string, value: DataType): Part {
-  const type = duckdbType(value)
+function extreme(kind: 'min' | 'max', index: number, operand: string, type: string): Part {
   const name = `m${index}`
   return {
     name,
@@ -75,17 +98,9 @@ function extreme(kind: 'min' | 'max', index: number, operand: string, value: Dat
   }
 }
 
-/** The type in DuckDB in which sums of such values are stored. */
-export function sumType(value: DataType): string {
-  switch (value.kind) {
-    case 'TINYINT':
-    case 'SMALLINT':
-    case 'INT':
-    case 'BIGINT':
-      return 'HUGEINT'
-    case 'DECIMAL':
-      return `DECIMAL(38,${value.scale})`
-    default:
-      return 'DOUBLE'
-  }
+/** The type of DuckDB's sum of such values. */
+function sumType(value: string): string {
+  const decimal = /^DECIMAL\(\d+,(\d+)\)$/.exec(value)
+  if (decimal !== null) return `DECIMAL(38,${decimal[1]})`
+  return value === 'FLOAT' || value === 'DOUBLE' ? 'DOUBLE' : 'HUGEINT'
 }

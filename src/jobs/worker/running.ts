@@ -7,12 +7,11 @@
  *
  * They have no index: a tick finds its groups by one scan with a hash join over its keys. The caller has a transaction open.
  */
-import { duckdbType } from '../../sql/data-types.ts'
 import type { RunningPlan } from '../plan/running-plan.ts'
 import { addDifferences, type ChangeTarget, changeTarget } from './changes-outbox.ts'
-import { differentValues, listOf, namesOf, sameValues } from './changes-sql.ts'
+import { differentValues, listOf, namesOf, sameValues, stateColumn } from './changes-sql.ts'
 import type { JobConnection } from './job-connection.ts'
-import { type Part, partsOf } from './running-parts.ts'
+import { finished, type Part, partsOf } from './running-parts.ts'
 import type { Way, WayContext, WayResult, WayTick } from './way.ts'
 
 export class RunningWay implements Way {
@@ -21,7 +20,8 @@ export class RunningWay implements Way {
   readonly #target: ChangeTarget
   readonly #state: string
   readonly #insert: number
-  readonly #parts: readonly Part[]
+  /** Known after `prepare`. */
+  #parts: readonly Part[] = []
   readonly #groupNames: readonly string[]
   /** Operands of aggregates of distinct values. */
   readonly #distinct: readonly number[]
@@ -39,26 +39,26 @@ export class RunningWay implements Way {
     this.#plan = plan
     this.probes = [plan.input]
     this.#target = changeTarget(context)
-    this.#parts = partsOf(plan)
-    this.#groupNames = namesOf('g', plan.groups.length)
-    this.#distinct = [
-      ...new Set(
-        this.#parts.flatMap(({ distinctValue }) => (distinctValue === undefined ? [] : [distinctValue])),
-      ),
-    ]
+    this.#groupNames = namesOf('g', plan.groups)
+    const distinct = plan.aggregates.filter(
+      ({ kind, isDistinct }) => isDistinct && kind !== 'min' && kind !== 'max',
+    )
+    this.#distinct = [...new Set(distinct.flatMap(({ value }) => (value === undefined ? [] : [value])))]
   }
 
   async prepare(): Promise<void> {
-    const keys = this.#plan.groups.map((type, index) => `g${index} ${duckdbType(type)}`)
-    const parts = this.#parts.map(({ name, type }) => `${name} ${type}`)
+    const described = await this.#connection.once(`DESCRIBE ${this.#plan.input}`)
+    const types = described.slice(1).map(([, type]) => String(type))
+    const values = types.slice(this.#plan.groups)
+    this.#parts = partsOf(this.#plan.aggregates, values)
+    const keys = this.#groupNames.map((name, index) => stateColumn(name, types[index]!))
+    const parts = this.#parts.map(({ name, type }) => stateColumn(name, type))
     await this.#run(
       `CREATE TABLE IF NOT EXISTS ${this.#groups} (${[...keys, 'n BIGINT', ...parts].join(', ')})`,
     )
     for (const value of this.#distinct) {
-      const type = duckdbType(this.#plan.values[value]!)
-      await this.#run(
-        `CREATE TABLE IF NOT EXISTS ${this.#seen(value)} (${[...keys, `v ${type}`].join(', ')})`,
-      )
+      const columns = [...keys, stateColumn('v', values[value]!)]
+      await this.#run(`CREATE TABLE IF NOT EXISTS ${this.#seen(value)} (${columns.join(', ')})`)
     }
   }
 
@@ -142,17 +142,17 @@ export class RunningWay implements Way {
 
   /** Runs the select list and HAVING over the groups before (even keys) and after (odd keys), and pairs the results. */
   async #compare(): Promise<void> {
-    const finished = listOf(
+    const columns = listOf(
       ...this.#groupNames,
-      ...this.#plan.aggregates.map(({ finish }, index) => `${finish} AS a${index}`),
+      ...this.#plan.aggregates.map((aggregate, index) => `${finished(aggregate, index)} AS a${index}`),
     )
     const before = `SELECT w.__k, s.* FROM ${this.#temp('old')} s JOIN ${this.#temp('new')} w ON ${this.#sameGroup('s', 'w')}`
     await this.#make(
       'results',
       `WITH merged AS (
-         SELECT ${listOf('2 * __k AS __key', finished)} FROM (${before})
-         UNION ALL SELECT ${listOf('2 * __k + 1', finished)} FROM ${this.#temp('new')}
-       ) SELECT * FROM (${this.#plan.select}) WHERE __keep`,
+         SELECT ${listOf('2 * __k AS __key', columns)} FROM (${before})
+         UNION ALL SELECT ${listOf('2 * __k + 1', columns)} FROM ${this.#temp('new')}
+       ) SELECT * FROM (${this.#plan.select})`,
     )
     const count = this.#target.columns.length
     const side = (odd: 0 | 1) =>

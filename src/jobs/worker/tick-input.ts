@@ -19,6 +19,8 @@ export interface SourceInput {
   readonly position: SourcePosition
   readonly spans: readonly Span[]
   readonly events: number
+  /** Events that could be read; of a source of changes, the changes. */
+  readonly rows: number
   readonly bytes: number
   readonly bad: readonly BadRecord[]
   /** Time of the last event. */
@@ -124,6 +126,7 @@ export class TickInput {
       position,
       spans,
       events: countOf(spans),
+      rows: table.rows,
       bytes: spans.reduce((sum, { bytes }) => sum + bytes, 0),
       bad: unfit.map((event) => ({
         tableName: plan.tableName,

@@ -172,7 +172,8 @@ export class Tick {
       relations.map((name) => [name, (changed.get(name) ?? state.sources.get(name))?.watermarkMs]),
     )
     const grown = new Set(relations.filter((_, index) => read.sources[index]!.events > 0))
-    return { before, after, grown, isLast: read.isLast, isFirst: state.epoch === 0 }
+    const rows = new Map(relations.map((name, index) => [name, read.sources[index]!.rows]))
+    return { before, after, rows, grown, isLast: read.isLast, isFirst: state.epoch === 0 }
   }
 
   async #emit(): Promise<void> {

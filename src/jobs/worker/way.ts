@@ -37,6 +37,8 @@ export interface WayTick {
   /** Watermarks before and after the events of this tick. */
   readonly before: Watermarks
   readonly after: Watermarks
+  /** Rows of in_s<k>, by relation `s<k>`; undefined where they are not counted. */
+  readonly rows?: ReadonlyMap<string, number>
   /** Relations of sources that have new events. Empty: the tick exists only because sources have ended. */
   readonly grown: ReadonlySet<string>
   /** All sources have ended: nothing comes after this tick. */

@@ -25,7 +25,6 @@ interface Kept {
   readonly table: string
   readonly insert: string
   readonly countLate: string
-  readonly countArrived: string
   readonly deleteClosed: string
 }
 
@@ -66,17 +65,14 @@ export class Windowed implements Way {
   }
 
   /** Returns the number of late rows. */
-  async #keep(
-    { sources, insert, countArrived, countLate }: Kept,
-    { before, grown }: WayTick,
-  ): Promise<number> {
+  async #keep({ sources, insert, countLate }: Kept, { before, grown, rows }: WayTick): Promise<number> {
     if (!sources.some(({ relation }) => grown.has(relation))) return 0
     const { connection } = this.#context
     const carried = sources.map(({ relation }) => asBigint(before.get(relation)))
     const kept = await connection.run(insert, ...carried)
     // The input runs again only if some rows are missing: they are late, have no time, or are filtered out.
-    const [row] = await connection.rows(countArrived)
-    if (kept === Number(row![0])) return 0
+    const arrived = sources.reduce((sum, { relation }) => sum + (rows?.get(relation) ?? Number.NaN), 0)
+    if (kept === arrived) return 0
     const [lateRow] = await connection.rows(countLate, ...carried)
     return Number(lateRow![0])
   }
@@ -103,7 +99,6 @@ function keptOf(window: WindowPlan, { plan, state }: WayContext): Kept {
     table,
     insert: `INSERT INTO ${table} SELECT ${columns} FROM (${arrived}) WHERE __last - 1 > __wm ORDER BY __ord`,
     countLate: `SELECT count(*) FROM (${arrived}) WHERE __last - 1 <= __wm`,
-    countArrived: `SELECT ${sources.map(({ relation }) => `(SELECT count(*) FROM in_${relation})`).join(' + ')}`,
     deleteClosed: `DELETE FROM ${table} WHERE __last <= $1`,
   }
 }

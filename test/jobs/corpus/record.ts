@@ -3,7 +3,7 @@
  *
  *   node record.js http://127.0.0.1:<port of the SQL Gateway> <folder that Flink can read> <folder of the corpus>
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 export interface Statements {
@@ -108,7 +108,13 @@ function causeOf(trace: string): string {
   return (causes.at(-1) ?? trace).slice(0, 200)
 }
 
-export async function record(url: string, folder: string, statements: Statements): Promise<string> {
+/** `known` holds lines of an earlier run: their statements are not run again. */
+export async function record(
+  url: string,
+  folder: string,
+  statements: Statements,
+  known: ReadonlyMap<string, string>,
+): Promise<string> {
   const gateway = new Gateway(url)
   const lines: string[] = []
   const withTables = (sql: string) =>
@@ -118,7 +124,8 @@ export async function record(url: string, folder: string, statements: Statements
       return `${word} ${alias === undefined ? table : table.replace(/\) [a-z]+\(([a-z0-9,]+)\)$/, `) ${alias}($1)`)}`
     })
   const add = async (entry: object, sql: string) => {
-    lines.push(JSON.stringify({ ...entry, ...(await gateway.run(sql)) }))
+    const line = known.get(JSON.stringify(entry)) ?? JSON.stringify({ ...entry, ...(await gateway.run(sql)) })
+    lines.push(line)
     if (lines.length % 25 === 0) console.log(`${lines.length} ${sql.slice(0, 60)}`)
   }
   await gateway.open('batch')
@@ -142,10 +149,24 @@ export async function record(url: string, folder: string, statements: Statements
   return `${lines.join('\n')}\n`
 }
 
+/** The lines of a file that this script wrote, by what identifies a statement. Without the file: none. */
+function recordedLines(file: string): Map<string, string> {
+  if (!existsSync(file)) return new Map()
+  const [, ...lines] = readFileSync(file, 'utf8').trimEnd().split('\n')
+  return new Map(
+    lines.map((line) => {
+      const { kind, on, expression, sql } = JSON.parse(line) as Record<string, unknown>
+      return [JSON.stringify(sql === undefined ? { kind, on, expression } : { kind, sql }), line]
+    }),
+  )
+}
+
 const [url, folder, corpus] = process.argv.slice(2)
 if (url?.startsWith('http')) {
+  const file = join(corpus!, 'recorded.jsonl')
   const statements = JSON.parse(readFileSync(join(corpus!, 'statements.json'), 'utf8')) as Statements
   const { tables, streams } = statements
   const head = JSON.stringify({ about: 'Answers of Flink; record.ts made this file.', tables, streams })
-  writeFileSync(join(corpus!, 'recorded.jsonl'), `${head}\n${await record(url, folder!, statements)}`)
+  const recorded = await record(url, folder!, statements, recordedLines(file))
+  writeFileSync(file, `${head}\n${recorded}`)
 }

@@ -43,7 +43,7 @@ export class TestPlanner {
   }
 }
 
-/** Rows as tuples of SQL: `(1, 'doc', 50.0)`, in the order of the decoded columns of the source, without __seq. */
+/** Rows as tuples of SQL, by table and its columns: `{'t(a, b)': ["(1, 'x')"]}`. */
 export type Rows = Readonly<Record<string, readonly string[]>>
 
 /** Runs the first insert of a plan over rows of its tables, by name; all windows close. The rows without __ord and __end. */
@@ -70,16 +70,43 @@ export async function run(plan: JobPlan, rows: Rows): Promise<unknown[][]> {
 async function fill(connection: DuckDBConnection, plan: JobPlan, rows: Rows): Promise<void> {
   for (const { relation, decoded, view, tableName } of plan.sources) {
     await create(connection, `in_${relation}`, [{ name: '__seq', type: { kind: 'BIGINT' } }, ...decoded])
-    for (const [i, row] of (rows[tableName] ?? []).entries()) {
-      await connection.run(`INSERT INTO in_${relation} VALUES (${i}, ${row.slice(1)}`)
-    }
+    await insert(
+      connection,
+      `in_${relation}`,
+      ['__seq', ...decoded.map(({ name }) => name)],
+      rowsOf(rows, tableName),
+    )
     await connection.run(`CREATE VIEW ${relation} AS SELECT __seq AS __ord, ${view.slice('SELECT '.length)}`)
   }
   for (const { relation, columns, tableName } of [...plan.fixed, ...plan.lookups]) {
     await create(connection, relation, columns)
-    for (const row of rows[tableName] ?? []) await connection.run(`INSERT INTO ${relation} VALUES ${row}`)
+    await insert(
+      connection,
+      relation,
+      columns.map(({ name }) => name),
+      rowsOf(rows, tableName),
+    )
   }
   for (const { keys } of plan.lookups) await connection.run(keys)
+}
+
+/** A SELECT of the rows with all their columns and __seq. */
+function rowsOf(rows: Rows, table: string): string | undefined {
+  const [key, tuples] = Object.entries(rows).find(([name]) => name.startsWith(`${table}(`)) ?? []
+  if (key === undefined || tuples === undefined) return undefined
+  const numbered = tuples.map((tuple, i) => `(${i}, ${tuple.slice(1)}`)
+  return `FROM (VALUES ${numbered.join(', ')}) AS v(__seq, ${key.slice(table.length + 1, -1)})`
+}
+
+async function insert(
+  connection: DuckDBConnection,
+  relation: string,
+  columns: readonly string[],
+  from: string | undefined,
+): Promise<void> {
+  if (from === undefined) return
+  const list = columns.map((name) => `v."${name}"`).join(', ')
+  await connection.run(`INSERT INTO ${relation} SELECT ${list} ${from} ORDER BY v.__seq`)
 }
 
 function create(

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { InsertPlan } from '../../../src/jobs/plan/job-plan.ts'
 import type { RefreshPlan } from '../../../src/jobs/plan/refresh-plan.ts'
 import type { DataType } from '../../../src/sql/data-types.ts'
+import { effort } from '../../support/effort.ts'
 import { type SeededRandom, seededRandom } from '../../support/seeded-random.ts'
 import { ChangedTable, type InRow, sorted, sourceOf, WayBench } from '../../support/way-bench.ts'
 
@@ -107,7 +108,7 @@ const QUERIES: readonly Query[] = [
     types: [INT, DOUBLE],
     key: [0],
     keyIsUnique: true,
-    scope: { relation: 'b0', keys: ['id'], columns: [0] },
+    scope: { relation: 'b0', keys: ['"id"'], columns: [0] },
   },
   {
     name: 'rows without a key, many of them equal',
@@ -221,7 +222,7 @@ describe('the table of all changes equals the query run afresh', () => {
     const bench = await benchOf(insertOf(query))
     const model = new Model()
     const table = new ChangedTable()
-    for (let tick = 0; tick < 20; tick++) {
+    for (let tick = 0; tick < effort({ short: 6, long: 60 }); tick++) {
       const changes = Array.from({ length: random.whole(0, 25) }, () => randomChange(random, query.exact))
       table.apply(await bench.tick(changes))
       model.apply(changes)
@@ -245,16 +246,18 @@ describe('the table of all changes equals the query run afresh', () => {
   })
 })
 
+const CHANGES = effort({ short: 60, long: 600 })
+
 describe('the final table does not depend on the size of ticks, nor on a restart between them', () => {
   test.each(QUERIES)('$name', async (query) => {
-    const random = seededRandom(23)
-    const changes = Array.from({ length: 150 }, () => randomChange(random, query.exact))
+    const random = seededRandom(24)
+    const changes = Array.from({ length: CHANGES }, () => randomChange(random, query.exact))
     const results: string[][] = []
-    for (const size of [3, 50, 150]) {
+    for (const size of [Math.ceil(CHANGES / 20), CHANGES / 3, CHANGES]) {
       let bench = await benchOf(insertOf(query), `state-${size}`)
       const table = new ChangedTable()
       for (let from = 0; from < changes.length; from += size) {
-        if (size === 50 && from === 50) {
+        if (size === CHANGES / 3 && from === size) {
           open = open.filter((other) => other !== bench)
           bench.close()
           bench = await benchOf(insertOf(query), `state-${size}`)
@@ -275,7 +278,7 @@ describe('single changes', () => {
     types: [INT, INT],
     key: [0],
     keyIsUnique: true,
-    scope: { relation: 'b0', keys: ['id'], columns: [0] },
+    scope: { relation: 'b0', keys: ['"id"'], columns: [0] },
   }
   const upsert = (id: number, customer: string): InRow => ({
     source: 's0',
