@@ -41,6 +41,9 @@ export interface TickLimits {
   readonly bytesMax: number
 }
 
+/** Runs work on the engine in turn with other jobs. */
+export type Engine = <T>(work: () => Promise<T>) => Promise<T>
+
 interface Batch {
   readonly batch: SourceBatch | undefined
   readonly decoded: DecodedEvents
@@ -67,7 +70,7 @@ export class TickInput {
   async read(
     positions: readonly SourcePosition[],
     limits: TickLimits,
-    engine: <T>(work: () => Promise<T>) => Promise<T>,
+    engine: Engine,
   ): Promise<TickInputResult> {
     const reads = await Promise.allSettled(
       this.#sources.map(({ source }, index) => source.read(positions[index]!, limits)),
@@ -80,7 +83,7 @@ export class TickInput {
         if (read.status === 'rejected') throw read.reason
         return read.value
       })
-      return await engine(() => this.#decode(positions, batches, waiting))
+      return await this.#decode(positions, batches, waiting, engine)
     } catch (error) {
       await Promise.allSettled([...waiting].map((batch) => batch.abandon?.()))
       throw error
@@ -96,18 +99,19 @@ export class TickInput {
     positions: readonly SourcePosition[],
     read: readonly (SourceBatch | undefined)[],
     waiting: Set<SourceBatch>,
+    engine: Engine,
   ): Promise<TickInputResult> {
     const order = new MergedOrder(this.#sources.length, this.#baseMs)
     const batches: Batch[] = []
     for (const [index, source] of this.#sources.entries()) {
       const batch = read[index]
       if (batch !== undefined) waiting.delete(batch)
-      batches.push({ batch, decoded: await decodeBatch(source, batch, order) })
+      batches.push({ batch, decoded: await decodeBatch(source, batch, order, engine) })
     }
     const cut = this.#sources.length === 1 ? undefined : cutOf(batches, order)
     const sources: SourceInput[] = []
     for (const [index, source] of this.#sources.entries())
-      sources.push(await this.#taken(source, batches[index]!, positions[index]!, cut))
+      sources.push(await engine(() => this.#taken(source, batches[index]!, positions[index]!, cut)))
     this.#baseMs = Math.max(this.#baseMs, Math.min(...sources.map(({ lastMs }) => lastMs ?? this.#baseMs)))
     const decodedEvents = batches.reduce((sum, { decoded }) => sum + countOf(decoded.spans), 0)
     const events = sources.reduce((sum, { events: count }) => sum + count, 0)
@@ -185,11 +189,12 @@ async function decodeBatch(
   { table, decoder }: InputSource,
   batch: SourceBatch | undefined,
   order: MergedOrder,
+  engine: Engine,
 ): Promise<DecodedEvents> {
   const decoded: DecodedEvents = { spans: [], unfit: [] }
   if (batch === undefined) return decoded
-  await table.begin()
-  for await (const block of batch.blocks) await decoder.decode(block, order, decoded)
-  table.flush()
+  await engine(() => table.begin())
+  for await (const block of batch.blocks) await engine(() => decoder.decode(block, order, decoded))
+  await engine(async () => table.flush())
   return decoded
 }
