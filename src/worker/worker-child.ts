@@ -65,7 +65,7 @@ function startProcess<ToWorker, FromWorker>({
     serialization: 'advanced',
     execArgv: [`--max-old-space-size=${HEAP_MB}`],
     env: environment(),
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc', 'pipe'],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc', 'pipe'],
   })
   const exited = new Promise<string>((resolve) => {
     child.on('error', (error) => resolve(error.message))

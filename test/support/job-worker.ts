@@ -226,6 +226,14 @@ export class TestWorker {
     return this.until(() => this.failure)
   }
 
+  /** Leaves the worker as it is, as if its process were gone: a second engine must not use its files meanwhile. */
+  abandon(): void {
+    this.#closed = Promise.resolve()
+    this.#watches.abort()
+    this.#sender.stop()
+    this.#port.port1.close()
+  }
+
   close(): Promise<void> {
     this.#closed ??= (async () => {
       await this.server.close()

@@ -16,7 +16,10 @@ export const PROCESSES = [
   'test/jobs/end-to-end*.test.ts',
   'test/jobs/connectors/postgres*.test.ts',
   'test/jobs/plan/planner-process.test.ts',
+  'test/jobs/connectors/{postgres*,kafka}.test.ts',
   'test/metrics/kill.test.ts',
+  'test/jobs/worker/window-oracle.test.ts', // thousands of ticks
+  'test/jobs/worker/{shares,speed}.test.ts',
   'test/storage/free-memory.test.ts', // measures the memory of its own process
 ]
 

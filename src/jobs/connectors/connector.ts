@@ -16,6 +16,8 @@ export interface SourceBlock {
   readonly partition: number
   /** Keys of the events, for systems that keep keys beside the body; undefined where a key is a header of the event. */
   readonly keys?: readonly (Uint8Array | null)[]
+  /** Times of the events as their system keeps them, where those of the runs are others. For the metadata `timestamp`. */
+  readonly timestampsMs?: readonly number[]
 }
 
 export interface ReadLimits {
@@ -37,6 +39,8 @@ export interface SourceBatch {
    * events of a batch for its next tick. Without this method it takes all events of the batch.
    */
   positionAfter?(event: EventPlace | undefined): SourcePosition
+  /** Called instead of reading `blocks` if the tick has failed before. */
+  abandon?(): Promise<void>
 }
 
 /** The place of an event in its source. */

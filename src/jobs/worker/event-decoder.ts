@@ -13,9 +13,11 @@ import {
   type RowOptions,
 } from '../../formats/rows/index.ts'
 import type { RowChange } from '../../formats/rows/row-format.ts'
+import type { DataType } from '../../sql/data-types.ts'
 import { decodedName, encodedName } from '../../sql/encoded-name.ts'
 import type { TopicConnector, UpsertTopicConnector } from '../../tables/table.ts'
 import type { SourceBlock } from '../connectors/connector.ts'
+import { DATAGEN_FORMAT } from '../connectors/datagen-source.ts'
 import type { DecodedColumn, SourcePlan } from '../plan/job-plan.ts'
 import type { BufferedTable } from './buffered-table.ts'
 import { JobError } from './job-error.ts'
@@ -47,6 +49,8 @@ export class EventDecoder {
   readonly #table: BufferedTable
   readonly #reader: Reader
   readonly #isChanges: boolean
+  /** MAP<STRING, BYTES>, not MAP<STRING, STRING>. */
+  readonly #headersAsBytes: boolean
   readonly #topic: string
   readonly #values: Value[]
   readonly #changes: RowChange[] = []
@@ -57,15 +61,17 @@ export class EventDecoder {
   constructor(source: number, plan: SourcePlan, connected: ConnectedTable, table: BufferedTable) {
     this.#source = source
     this.#table = table
-    const connector = connected.connector as TopicConnector | UpsertTopicConnector
-    this.#topic = connector.topic
+    const { connector } = connected
+    this.#topic = 'topic' in connector ? connector.topic : connected.name
     const physical = plan.decoded.filter(({ metadata }) => metadata === undefined)
     const wanted = physical.map(({ name }) => indexOfColumn(connected, name))
     let next = 0
     this.#columns = plan.decoded.map(({ metadata }) => metadata ?? next++)
     this.#values = new Array(wanted.length).fill(null)
+    const headers = plan.decoded.find(({ metadata }) => metadata === 'headers')?.type
+    this.#headersAsBytes = headers?.kind === 'MAP' && BYTES.has(headers.value.kind)
     this.#isChanges = plan.changeKey.length > 0
-    const options = { ...rowOptions(connected, connector), wanted }
+    const options = { ...sourceOptions(connected), wanted }
     this.#reader = this.#isChanges
       ? {
           kind: 'changes',
@@ -75,7 +81,7 @@ export class EventDecoder {
   }
 
   async decode(
-    { block, partition, keys }: SourceBlock,
+    { block, partition, keys, timestampsMs }: SourceBlock,
     order: MergedOrder,
     into: DecodedEvents,
   ): Promise<void> {
@@ -93,10 +99,11 @@ export class EventDecoder {
         timestampMs,
         bytes,
       })
-      const run = { partition, timestampMs, headers, headersValue: undefined }
+      const run: Run = { partition, timestampMs, headers, headersValue: undefined }
       // Small orders are numbers: a bigint for each event would cost more than decoding a small body.
       const plain = firstOrder < SAFE ? Number(firstOrder) : undefined
       for (let i = begin; i < end; i++) {
+        if (timestampsMs !== undefined) run.timestampMs = timestampsMs[i]!
         const at =
           plain === undefined ? firstOrder + BigInt((i - begin) * stride) : plain + (i - begin) * stride
         const error = this.#decodeEvent(
@@ -171,7 +178,7 @@ export class EventDecoder {
       case 'timestamp-type':
         return 'LogAppendTime'
       case 'headers':
-        run.headersValue ??= new Map(run.headers)
+        run.headersValue ??= headersMap(run.headers, this.#headersAsBytes)
         return run.headersValue
       default:
         return null
@@ -186,16 +193,28 @@ export class EventDecoder {
 
 interface Run {
   readonly partition: number
-  readonly timestampMs: number
+  timestampMs: number
   readonly headers: EventHeaders
-  headersValue: ReadonlyMap<string, string> | undefined
+  headersValue: ReadonlyMap<string, Value> | undefined
 }
 
 const SAFE = BigInt(Number.MAX_SAFE_INTEGER) - 262_144n
 /** Of one event: a row whose key changes is deleted and added. */
 const CHANGES_MAX = 2
 
+const BYTES: ReadonlySet<DataType['kind']> = new Set(['BYTES', 'BINARY', 'VARBINARY'])
+
+function headersMap(headers: EventHeaders, asBytes: boolean): ReadonlyMap<string, Value> {
+  return new Map(headers.map(([name, value]) => [name, asBytes ? Buffer.from(value) : value]))
+}
+
 const OPS = { upsert: 'u', delete: 'd', clear: 'c' } as const
+
+function sourceOptions(connected: ConnectedTable): RowOptions {
+  const { connector, physical } = connected
+  if (connector.kind === 'datagen') return { ...DATAGEN_FORMAT, columns: physical }
+  return rowOptions(connected, connector as TopicConnector | UpsertTopicConnector)
+}
 
 export function rowOptions(
   { physical }: ConnectedTable,

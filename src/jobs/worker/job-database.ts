@@ -53,8 +53,8 @@ export class JobDatabase {
     return new JobDatabase(duckdb, bindings, instance, connection)
   }
 
-  async connect(): Promise<JobConnection> {
-    return new JobConnection(await this.#instance.connect())
+  async connect(statementMsMax?: number): Promise<JobConnection> {
+    return new JobConnection(await this.#instance.connect(), statementMsMax)
   }
 
   attach(file: string, schema: string): Promise<unknown> {

@@ -18,6 +18,8 @@ type Port = ServicePort<ToJobWorker, FromJobWorker>
 export interface JobWorkerOptions {
   readonly nowMs?: () => number
   readonly random?: () => number
+  /** No statement runs longer. */
+  readonly statementMsMax?: number
   /** Called between the commit of a tick and its emission. */
   readonly beforeEmit?: BeforeEmit
 }
@@ -105,8 +107,8 @@ export class JobWorkerServer {
     const { jid } = start
     const database = await this.#opening!
     if (this.#jobs.has(jid)) throw new Error(`job ${jid} runs already`)
-    const { nowMs = Date.now, random = Math.random, beforeEmit } = this.#options
-    const connection = await database.connect()
+    const { nowMs = Date.now, random = Math.random, statementMsMax, beforeEmit } = this.#options
+    const connection = await database.connect(statementMsMax)
     const job = new RunningJob({
       database,
       connection,
@@ -125,6 +127,7 @@ export class JobWorkerServer {
         // A job that has ended may be started again as soon as the service has the report.
         if (report.kind === 'finished' || report.kind === 'failed') this.#jobs.delete(jid)
         this.#port.post({ kind: 'report', jid, report })
+        if (report.kind === 'failed' && ENGINE_GONE.test(report.failure.message)) this.askToEnd()
       },
       beforeEmit,
     })
@@ -134,3 +137,6 @@ export class JobWorkerServer {
     })
   }
 }
+
+/** After such an error the engine refuses every statement of every job. */
+const ENGINE_GONE = /database has been invalidated|^FATAL Error/
