@@ -63,8 +63,12 @@ export async function loadJobModules(parts: JobModulesParts): Promise<JobModules
   return {
     tables,
     jobs,
-    stopJobs: (withinMs) => engine.close(withinMs),
+    stopJobs(withinMs) {
+      jobs.stop()
+      return engine.close(withinMs)
+    },
     async close() {
+      jobs.stop()
       await engine.close()
       await jobs.close()
     },

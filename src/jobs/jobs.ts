@@ -190,11 +190,16 @@ export class Jobs implements JobService, RemovalHook {
     }
   }
 
-  /** Jobs keep their states. Resolves when no document is being written any more. Close the engine before. */
-  async close(): Promise<void> {
+  /** Starts no job any more: the engine is closed next. Jobs keep their states. */
+  stop(): void {
     this.#closed = true
     for (const cancel of this.#cancelTimers.splice(0)) cancel()
     for (const job of this.#live.values()) job.close()
+  }
+
+  /** After `stop`, when the engine is closed. Resolves when no document is being written any more. */
+  async close(): Promise<void> {
+    this.stop()
     this.#usage.clear()
     await this.#documents.close()
   }

@@ -143,7 +143,8 @@ function copied(block: EventBlock): EventBlock {
 /** The worker's side of the connection; called in the child process. */
 export function servicePort<ToWorker, FromWorker>(): ServicePort<ToWorker, FromWorker> {
   return {
-    post: (message) => process.send?.(message),
+    // With a callback a failed send is no 'error' event: 'disconnect' reports the end of the service.
+    post: (message) => void process.send?.(message, undefined, undefined, () => {}),
     listen(onMessage) {
       process.on('message', (message) => onMessage(message as ToWorker))
       const reader = new MessageReader(onMessage)

@@ -291,6 +291,17 @@ describe('recovery', () => {
     expect((await setup.document(jid))?.state).toBe('CANCELED')
   })
 
+  test('while the service stops no job restarts, and each keeps its state', async () => {
+    const setup = await jobsSetup()
+    const [failing, running] = [await setup.create(), await setup.create()]
+    setup.engine.running.get(failing.jid)!.failed(PASSING)
+    setup.jobs.stop()
+    setup.engine.running.get(running.jid)!.failed(PASSING)
+    await setup.clock.pass(60_000)
+    expect([setup.state(failing.jid), setup.state(running.jid)]).toEqual(['RESTARTING', 'RUNNING'])
+    expect([setup.engine.submitted.length, setup.reported]).toEqual([2, []])
+  })
+
   test('a few jobs start at the same time, and all in the end', async () => {
     const setup = await jobsSetup()
     for (let i = 0; i < 20; i++) await setup.create()

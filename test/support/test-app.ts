@@ -2,7 +2,7 @@
  * The whole service on a free port of 127.0.0.1, with a clock that stands still until a test moves it. The log is a
  * LevelDB in memory, or with `onDisk` one in a temporary folder that `restart` opens again.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -242,20 +242,26 @@ async function diskStore(): Promise<Store> {
   return { folder: join(folder, 'data'), remove: () => rm(folder, { recursive: true }) }
 }
 
+let folders = 0
+
+/** With a folder for what is kept beside the store: keys of secrets, states of jobs. */
 function memoryStore(open?: (nowMs: () => number) => Promise<Storage>): Store {
-  if (open !== undefined) return { folder: '(none)', open, remove: async () => {} }
+  const folder = join(tmpdir(), `millrace-memory-${process.pid}-${++folders}`)
+  const remove = () => rm(folder, { recursive: true, force: true })
+  if (open !== undefined) return { folder, open, remove }
   const db = new MemoryLevel<Buffer, Buffer>({
     storeEncoding: 'buffer',
     keyEncoding: 'buffer',
     valueEncoding: 'buffer',
   })
   return {
-    folder: '(memory)',
+    folder,
     async open(nowMs) {
+      await mkdir(folder, { recursive: true })
       await db.open()
       return openStorageOn(db as unknown as Level, { nowMs, sync: true })
     },
-    remove: async () => {},
+    remove,
   }
 }
 

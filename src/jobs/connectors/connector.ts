@@ -39,6 +39,8 @@ export interface SourceBatch {
    * events of a batch for its next tick. Without this method it takes all events of the batch.
    */
   positionAfter?(event: EventPlace | undefined): SourcePosition
+  /** Called instead of reading `blocks` if the tick has failed before. */
+  abandon?(): Promise<void>
 }
 
 /** The place of an event in its source. */

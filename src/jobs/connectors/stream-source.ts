@@ -203,6 +203,10 @@ class StreamBatch implements SourceBatch {
     return { log: this.#start.log, sequence: event.sequence, timestampMs: event.timestampMs }
   }
 
+  async abandon(): Promise<void> {
+    await this.#blocks.return?.()
+  }
+
   async *#read(): AsyncIterable<SourceBlock> {
     let bytes = 0
     let isFirst = true

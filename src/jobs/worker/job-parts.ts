@@ -74,15 +74,18 @@ export class JobParts {
   }
 
   async close(): Promise<void> {
-    const closing = [
-      ...this.sources.map(({ source }) => source.close()),
-      ...this.lookups.map((lookup) => lookup.close()),
-      ...this.sinks.map((sink) => sink.close()),
-    ]
-    await Promise.allSettled(closing)
+    await this.closeConnectors()
     for (const table of this.#tables) table.close()
     this.#context.connection.close()
     await this.state?.close().catch(() => {}) // an engine that has failed cannot detach
+  }
+
+  async closeConnectors(): Promise<void> {
+    await Promise.allSettled([
+      ...this.sources.map(({ source }) => source.close()),
+      ...this.lookups.map((lookup) => lookup.close()),
+      ...this.sinks.map((sink) => sink.close()),
+    ])
   }
 
   async #openSource(plan: SourcePlan, index: number): Promise<void> {

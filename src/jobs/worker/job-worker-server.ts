@@ -127,6 +127,7 @@ export class JobWorkerServer {
         // A job that has ended may be started again as soon as the service has the report.
         if (report.kind === 'finished' || report.kind === 'failed') this.#jobs.delete(jid)
         this.#port.post({ kind: 'report', jid, report })
+        if (report.kind === 'failed' && ENGINE_GONE.test(report.failure.message)) this.askToEnd()
       },
       beforeEmit,
     })
@@ -136,3 +137,6 @@ export class JobWorkerServer {
     })
   }
 }
+
+/** After such an error the engine refuses every statement of every job. */
+const ENGINE_GONE = /database has been invalidated|^FATAL Error/

@@ -53,7 +53,10 @@ export class RunningJob {
   /** Ends the job with its running step. Resolves when nothing of it runs any more. */
   async cancel(reason: SqlError): Promise<void> {
     this.#cancel.abort()
-    const timer = setInterval(() => this.interrupt(reason), CANCEL_MS_MAX)
+    const timer = setInterval(() => {
+      this.interrupt(reason)
+      void this.#opened.closeConnectors() // ends requests that are not answered
+    }, CANCEL_MS_MAX)
     await this.#ended.finally(() => clearInterval(timer))
   }
 

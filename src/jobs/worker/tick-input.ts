@@ -41,6 +41,9 @@ export interface TickLimits {
   readonly bytesMax: number
 }
 
+/** Runs work on the engine in turn with other jobs. */
+export type Engine = <T>(work: () => Promise<T>) => Promise<T>
+
 interface Batch {
   readonly batch: SourceBatch | undefined
   readonly decoded: DecodedEvents
@@ -60,26 +63,30 @@ export class TickInput {
     this.#sources = sources
   }
 
-  /** Reads what follows `positions`, which are in the order of the sources. */
-  async read(positions: readonly SourcePosition[], limits: TickLimits): Promise<TickInputResult> {
-    const order = new MergedOrder(this.#sources.length, this.#baseMs)
-    const batches: Batch[] = []
-    for (const [index, source] of this.#sources.entries())
-      batches.push(await this.#readSource(source, positions[index]!, limits, order))
-    const cut = this.#sources.length === 1 ? undefined : cutOf(batches, order)
-    const sources: SourceInput[] = []
-    for (const [index, source] of this.#sources.entries())
-      sources.push(await this.#taken(source, batches[index]!, positions[index]!, cut))
-    this.#baseMs = Math.max(this.#baseMs, Math.min(...sources.map(({ lastMs }) => lastMs ?? this.#baseMs)))
-    const read = batches.map(({ decoded }) => countOf(decoded.spans))
-    const events = sources.reduce((sum, { events: count }) => sum + count, 0)
-    const hasMore =
-      batches.some(({ batch }) => batch?.hasMore() ?? false) || read.reduce((a, b) => a + b, 0) > events
-    return {
-      sources,
-      events,
-      hasMore,
-      isLast: !hasMore && this.#sources.every(({ source }) => source.isBounded),
+  /**
+   * Reads what follows `positions`, which are in the order of the sources. `engine` runs work in turn with other jobs: a
+   * source that does not answer holds up only its own job.
+   */
+  async read(
+    positions: readonly SourcePosition[],
+    limits: TickLimits,
+    engine: Engine,
+  ): Promise<TickInputResult> {
+    const reads = await Promise.allSettled(
+      this.#sources.map(({ source }, index) => source.read(positions[index]!, limits)),
+    )
+    const waiting = new Set(
+      reads.flatMap((read) => (read.status === 'fulfilled' && read.value ? [read.value] : [])),
+    )
+    try {
+      const batches = reads.map((read) => {
+        if (read.status === 'rejected') throw read.reason
+        return read.value
+      })
+      return await this.#decode(positions, batches, waiting, engine)
+    } catch (error) {
+      await Promise.allSettled([...waiting].map((batch) => batch.abandon?.()))
+      throw error
     }
   }
 
@@ -87,19 +94,34 @@ export class TickInput {
     for (const { table } of this.#sources) await table.clear()
   }
 
-  async #readSource(
-    { source, table, decoder }: InputSource,
-    position: SourcePosition,
-    limits: TickLimits,
-    order: MergedOrder,
-  ): Promise<Batch> {
-    const decoded: DecodedEvents = { spans: [], unfit: [] }
-    const batch = await source.read(position, limits)
-    if (batch === undefined) return { batch, decoded }
-    await table.begin()
-    for await (const block of batch.blocks) await decoder.decode(block, order, decoded)
-    table.flush()
-    return { batch, decoded }
+  /** Takes the batches that it begins to read out of `waiting`. */
+  async #decode(
+    positions: readonly SourcePosition[],
+    read: readonly (SourceBatch | undefined)[],
+    waiting: Set<SourceBatch>,
+    engine: Engine,
+  ): Promise<TickInputResult> {
+    const order = new MergedOrder(this.#sources.length, this.#baseMs)
+    const batches: Batch[] = []
+    for (const [index, source] of this.#sources.entries()) {
+      const batch = read[index]
+      if (batch !== undefined) waiting.delete(batch)
+      batches.push({ batch, decoded: await decodeBatch(source, batch, order, engine) })
+    }
+    const cut = this.#sources.length === 1 ? undefined : cutOf(batches, order)
+    const sources: SourceInput[] = []
+    for (const [index, source] of this.#sources.entries())
+      sources.push(await engine(() => this.#taken(source, batches[index]!, positions[index]!, cut)))
+    this.#baseMs = Math.max(this.#baseMs, Math.min(...sources.map(({ lastMs }) => lastMs ?? this.#baseMs)))
+    const decodedEvents = batches.reduce((sum, { decoded }) => sum + countOf(decoded.spans), 0)
+    const events = sources.reduce((sum, { events: count }) => sum + count, 0)
+    const hasMore = batches.some(({ batch }) => batch?.hasMore() ?? false) || decodedEvents > events
+    return {
+      sources,
+      events,
+      hasMore,
+      isLast: !hasMore && this.#sources.every(({ source }) => source.isBounded),
+    }
   }
 
   /** Leaves events after the cut to the next tick. */
@@ -161,4 +183,18 @@ function knownUntil(
   const last = spans.at(-1)
   if (batch.hasMore() && last !== undefined) return last.firstOrder + BigInt(last.events * last.stride - 1)
   return batch.closedBeforeMs === undefined ? undefined : order.before(batch.closedBeforeMs)
+}
+
+async function decodeBatch(
+  { table, decoder }: InputSource,
+  batch: SourceBatch | undefined,
+  order: MergedOrder,
+  engine: Engine,
+): Promise<DecodedEvents> {
+  const decoded: DecodedEvents = { spans: [], unfit: [] }
+  if (batch === undefined) return decoded
+  await engine(() => table.begin())
+  for await (const block of batch.blocks) await engine(() => decoder.decode(block, order, decoded))
+  await engine(async () => table.flush())
+  return decoded
 }

@@ -73,7 +73,7 @@ export class Tick {
   async run(positions: readonly SourcePosition[]): Promise<TickResult> {
     const { engine, input, limits } = this.#parts
     const startMs = performance.now()
-    const read = await engine(() => input.read(positions, limits))
+    const read = await input.read(positions, limits, engine)
     if (!this.#hasWork(read, positions)) return nothing(read, performance.now() - startMs)
     const checkpoint = await this.#commit(read)
     const emitStartMs = performance.now()

@@ -71,7 +71,7 @@ describe('create', () => {
     )
   })
 
-  const keyed = 'node INT, at BIGINT, PRIMARY KEY (node) NOT ENFORCED'
+  const keyed = 'node INT, since BIGINT, PRIMARY KEY (node) NOT ENFORCED'
   const upsert = { ...KAFKA, key_format: 'json', key_fields: [] }
   const connectors = [
     { members: { kafka_topic: undefined, kafka: { topic: 'alert' } }, shown: { kafka: KAFKA } },
@@ -123,9 +123,9 @@ describe('create', () => {
       'id BIGINT NOT NULL',
       'name VARCHAR',
       'price DECIMAL(10,2)',
-      'at AS TO_TIMESTAMP_LTZ(id, 3)',
+      'happened AS TO_TIMESTAMP_LTZ(id, 3)',
       "stored TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL",
-      "WATERMARK FOR at AS at - INTERVAL '10' SECOND",
+      "WATERMARK FOR happened AS happened - INTERVAL '10' SECOND",
     ].join(', ')
     const id = await createTable(app, { schema_sql, kafka_topic: 'alert' })
     expect((await app.get(`${FLINK}/table/${id}`)).json()).toMatchObject({
@@ -134,11 +134,11 @@ describe('create', () => {
         { name: 'name', data_type: 'STRING', nullable: true },
         { name: 'price', data_type: 'DECIMAL(10, 2)', nullable: true },
         {
-          name: 'at',
+          name: 'happened',
           data_type: 'TIMESTAMP_LTZ(3)',
           nullable: expect.any(Boolean),
           computed: 'TO_TIMESTAMP_LTZ(id, 3)',
-          watermark: "at - INTERVAL '10' SECOND",
+          watermark: "happened - INTERVAL '10' SECOND",
         },
         { name: 'stored', data_type: 'TIMESTAMP_LTZ(3)', nullable: true, metadata: 'timestamp' },
       ],

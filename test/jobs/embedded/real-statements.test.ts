@@ -15,7 +15,7 @@ const EVENTS: readonly (readonly [hostname: string, cpu: string, usage: number, 
   ['doc', 'cpu1', 10.0, 20000],
   ['happy', 'cpu2', 70.0, 29999],
   ['sneezy', 'cpu1', 80.5, 30000],
-  ['stranger', 'cpu1', 99.0, 32000],
+  ['visitor', 'cpu1', 99.0, 32000],
   ['dopey', 'cpu4', 91.5, 40001],
   ['doc', 'cpu1', 90.0, 10000],
   ['flush', 'cpu0', 1.0, 100000],
@@ -61,7 +61,7 @@ test('the aggregate of the tutorial, over a restart of the service between its e
     ['2021-10-11 12:53:00', 'sleepy', 87.25, 87.25],
     ['2021-10-11 12:53:30', 'dopey', 91.5, 91.5],
     ['2021-10-11 12:53:30', 'sneezy', 80.5, 80.5],
-    ['2021-10-11 12:53:30', 'stranger', 99, 99],
+    ['2021-10-11 12:53:30', 'visitor', 99, 99],
   ])
   await expect.poll(() => jobs.view(jid).figures?.inserts[0]?.recordsLate, POLL).toBe(1)
 })

@@ -1,0 +1,137 @@
+/**
+ * A job through the built service and its HTTP API: namespace, tables, statement, events, results; then the worker process and
+ * the service are ended by SIGKILL again and again, and every result is there exactly once.
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { type ServiceProcess, startServiceProcess, temporaryFolder } from '../support/service-process.ts'
+import { POLL } from '../support/speeds.ts'
+
+const SLOW = { ...POLL, timeout: 60_000 }
+const FLINK = '/v1/project/p/service/my-shop/flink'
+const STREAMS = '/v3/namespaces/my_shop/streams'
+const THIS_TEST_MS = 180_000
+
+async function call(service: ServiceProcess, method: string, path: string, body?: unknown): Promise<unknown> {
+  const text = typeof body === 'string' ? body : JSON.stringify(body)
+  const headers: Record<string, string> = typeof body === 'string' ? { 'Content-Type': 'text/plain' } : {}
+  const answer = await fetch(`${service.base}${path}`, {
+    method,
+    headers,
+    ...(text !== undefined && { body: text }),
+  })
+  const answered = await answer.text()
+  if (!answer.ok) throw new Error(`${method} ${path} answered ${answer.status}: ${answered}`)
+  return answer.headers.get('content-type')?.includes('json') ? JSON.parse(answered) : undefined
+}
+
+async function createTable(service: ServiceProcess, name: string, schema_sql: string): Promise<string> {
+  const { service_integrations: integrations } = (await call(
+    ...([service, 'GET', '/v1/project/p/service/my-shop/integration'] as const),
+  )) as { service_integrations: { service_integration_id: string }[] }
+  const integration_id = integrations[0]!.service_integration_id
+  const table = { integration_id, name, kafka_topic: name.toLowerCase(), schema_sql }
+  return ((await call(service, 'POST', `${FLINK}/table`, table)) as { table_id: string }).table_id
+}
+
+/** Namespace, streams, tables and a job that lets values above 10 pass. Returns its id. */
+async function createJob(service: ServiceProcess): Promise<string> {
+  await call(service, 'PUT', '/v3/namespaces/my_shop')
+  await call(service, 'PUT', `${STREAMS}/prices`)
+  const table_ids = [
+    await createTable(service, 'PRICES', 'item STRING, price INT'),
+    await createTable(service, 'HIGH', 'item STRING, price INT'),
+  ]
+  const statement = 'INSERT INTO HIGH SELECT item, price FROM PRICES WHERE price > 10'
+  const job = { statement, table_ids, job_name: 'high-prices' }
+  return ((await call(service, 'POST', `${FLINK}/job`, job)) as { job_id: string }).job_id
+}
+
+async function post(service: ServiceProcess, first: number, last: number): Promise<void> {
+  const lines = Array.from({ length: last - first + 1 }, (_, i) =>
+    JSON.stringify({ item: 'a', price: first + i }),
+  )
+  await call(service, 'POST', `${STREAMS}/prices/batch`, lines.join('\n'))
+}
+
+async function results(service: ServiceProcess): Promise<number[]> {
+  const answer = await fetch(`${service.base}${STREAMS}/high/events?limit=100000`)
+  if (answer.status !== 200) return []
+  return ((await answer.json()) as { body: string }[]).map(({ body }) => JSON.parse(body).price)
+}
+
+async function stateOf(service: ServiceProcess, jid: string): Promise<string> {
+  return ((await call(service, 'GET', `${FLINK}/job/${jid}`)) as { state: string }).state
+}
+
+/** The process of jobs, found among the children of the service. */
+function workerOf({ pid }: ServiceProcess): number | undefined {
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue
+    try {
+      const parent = Number(readFileSync(`/proc/${name}/stat`, 'utf8').split(') ').at(-1)!.split(' ')[1])
+      const command = readFileSync(`/proc/${name}/cmdline`, 'utf8')
+      if (parent === pid && command.includes('job-worker-process')) return Number(name)
+    } catch {
+      // ended since
+    }
+  }
+  return undefined
+}
+
+const UP_TO = (last: number) => Array.from({ length: last - 10 }, (_, i) => 11 + i)
+
+test.skipIf(process.platform !== 'linux')(
+  'a job goes on after SIGKILL of its process and of the service, with every result once',
+  async () => {
+    const data = await temporaryFolder()
+    let service = await startServiceProcess(data)
+    const jid = await createJob(service)
+    await post(service, 1, 1000)
+    await expect.poll(() => results(service), SLOW).toEqual(UP_TO(1000))
+    expect(await stateOf(service, jid)).toBe('RUNNING')
+    let last = 1000
+    for (let round = 0; round < 6; round++) {
+      await post(service, last + 1, last + 200)
+      last += 200
+      if (round % 2 === 0) {
+        const worker = workerOf(service)
+        if (worker !== undefined) process.kill(worker, 'SIGKILL')
+      } else {
+        await service.kill()
+        service = await startServiceProcess(data)
+      }
+      await post(service, last + 1, last + 50)
+      last += 50
+    }
+    await expect.poll(async () => (await results(service)).length, SLOW).toBe(last - 10)
+    expect(await results(service)).toEqual(UP_TO(last))
+    await expect.poll(() => stateOf(service, jid), SLOW).toBe('RUNNING')
+    await call(service, 'POST', `${FLINK}/job/${jid}/cancel`)
+    await expect.poll(() => stateOf(service, jid), SLOW).toBe('CANCELED')
+  },
+  THIS_TEST_MS,
+)
+
+test(
+  'SIGTERM ends the running steps and keeps the state; metrics and usage show the job',
+  async () => {
+    const data = await temporaryFolder()
+    const first = await startServiceProcess(data)
+    const jid = await createJob(first)
+    await post(first, 1, 100)
+    await expect.poll(() => results(first), SLOW).toEqual(UP_TO(100))
+    const metrics = async () => (await fetch(`${first.base}/metrics`)).text()
+    await expect
+      .poll(metrics, SLOW)
+      .toContain(`millrace_job_records_in_total{namespace="my_shop",job="${jid}",name="high-prices"} 100`)
+    expect(await metrics()).toContain('millrace_jobs{state="RUNNING"} 1')
+    expect(await call(first, 'GET', `${STREAMS}/prices/programs`)).toMatchObject([{ id: 'high-prices' }])
+    expect(await first.stop()).toEqual({ code: 0, signal: null })
+    const second = await startServiceProcess(data)
+    await post(second, 101, 200)
+    await expect.poll(() => results(second), SLOW).toEqual(UP_TO(200))
+    expect(await stateOf(second, jid)).toBe('RUNNING')
+  },
+  THIS_TEST_MS,
+)
