@@ -33,10 +33,22 @@ function lastEnd({ kind, sizeMs, slideMs, offsetMs }: WindowPlan, time: string):
  * of all rows before it. $1, $2, … are the watermarks of the sources before the tick.
  */
 export function arrivedRows(window: WindowPlan, sources: readonly SourcePlan[]): string {
-  const columns = window.columns.map(({ name }) => `i.${quotedName(name)}`).join(', ')
-  return `SELECT i.__ord, ${columns}, ${lastEnd(window, timeMs(window, 'i'))} AS __last, m.__wm
+  return `SELECT i.__ord, ${arrivedColumns(window)}, m.__wm
     FROM (${window.input}) i JOIN (${watermarksBefore(sources)}) m ON m.__ord = i.__ord
     WHERE i.${quotedName(window.timeColumn)} IS NOT NULL`
+}
+
+/** The same for a tick with one event: nothing of the tick is before it. */
+export function arrivedAlone(window: WindowPlan, sources: readonly SourcePlan[]): string {
+  const carried = sources.map((_, index) => `$${index + 1}::BIGINT`)
+  const smallest = carried.length === 1 ? carried[0] : `least(${carried.join(', ')})`
+  return `SELECT i.__ord, ${arrivedColumns(window)}, ${smallest} AS __wm
+    FROM (${window.input}) i WHERE i.${quotedName(window.timeColumn)} IS NOT NULL`
+}
+
+function arrivedColumns(window: WindowPlan): string {
+  const columns = window.columns.map(({ name }) => `i.${quotedName(name)}`)
+  return [...columns, `${lastEnd(window, timeMs(window, 'i'))} AS __last`].join(', ')
 }
 
 function watermarksBefore(sources: readonly SourcePlan[]): string {

@@ -11,6 +11,7 @@ import { duckdbType } from '../../sql/data-types.ts'
 import type { InsertPlan, SourcePlan, WindowPlan } from '../plan/job-plan.ts'
 import type { Watermarks, Way, WayContext, WayResult, WayTick } from './way.ts'
 import {
+  arrivedAlone,
   arrivedRows,
   closedRows,
   END_OF_TIME,
@@ -19,12 +20,20 @@ import {
   NO_WATERMARK,
 } from './window-sql.ts'
 
+interface Arrival {
+  readonly insert: string
+  readonly countLate: string
+}
+
 interface Kept {
   readonly window: WindowPlan
   readonly sources: readonly SourcePlan[]
   readonly table: string
-  readonly insert: string
-  readonly countLate: string
+  /** For a tick of many events, and for a lone event. */
+  readonly many: Arrival
+  readonly alone: Arrival
+  /** One event may give several rows, so that their number says nothing about late ones. */
+  readonly mayMultiply: boolean
   readonly deleteClosed: string
 }
 
@@ -65,14 +74,18 @@ export class Windowed implements Way {
   }
 
   /** Returns the number of late rows. */
-  async #keep({ sources, insert, countLate }: Kept, { before, grown, rows }: WayTick): Promise<number> {
+  async #keep(
+    { sources, many, alone, mayMultiply }: Kept,
+    { before, grown, rows }: WayTick,
+  ): Promise<number> {
     if (!sources.some(({ relation }) => grown.has(relation))) return 0
     const { connection } = this.#context
     const carried = sources.map(({ relation }) => asBigint(before.get(relation)))
+    const arrived = sources.reduce((sum, { relation }) => sum + (rows?.get(relation) ?? Number.NaN), 0)
+    const { insert, countLate } = arrived === 1 ? alone : many
     const kept = await connection.run(insert, ...carried)
     // The input runs again only if some rows are missing: they are late, have no time, or are filtered out.
-    const arrived = sources.reduce((sum, { relation }) => sum + (rows?.get(relation) ?? Number.NaN), 0)
-    if (kept === arrived) return 0
+    if (kept === arrived && !mayMultiply) return 0
     const [lateRow] = await connection.rows(countLate, ...carried)
     return Number(lateRow![0])
   }
@@ -91,14 +104,18 @@ export class Windowed implements Way {
 function keptOf(window: WindowPlan, { plan, state }: WayContext): Kept {
   const sources = window.sources.map((name) => plan.sources.find(({ relation }) => relation === name)!)
   const table = `${state}.kept_${window.relation}`
-  const arrived = arrivedRows(window, sources)
   const columns = keptColumns(window).join(', ')
+  const arrival = (arrived: string) => ({
+    insert: `INSERT INTO ${table} SELECT ${columns} FROM (${arrived}) WHERE __last - 1 > __wm ORDER BY __ord`,
+    countLate: `SELECT count(*) FROM (${arrived}) WHERE __last - 1 <= __wm`,
+  })
   return {
     window,
     sources,
     table,
-    insert: `INSERT INTO ${table} SELECT ${columns} FROM (${arrived}) WHERE __last - 1 > __wm ORDER BY __ord`,
-    countLate: `SELECT count(*) FROM (${arrived}) WHERE __last - 1 <= __wm`,
+    many: arrival(arrivedRows(window, sources)),
+    alone: arrival(arrivedAlone(window, sources)),
+    mayMultiply: /\b(JOIN|UNION|UNNEST)\b/i.test(window.input.replace(/"[^"]*"/g, '')),
     deleteClosed: `DELETE FROM ${table} WHERE __last <= $1`,
   }
 }

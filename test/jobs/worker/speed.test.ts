@@ -16,7 +16,7 @@ import {
 } from '../../support/job-plans.ts'
 import { jobStart, streamTable, testWorker } from '../../support/job-worker.ts'
 
-const EVENTS = Number(process.env['JOB_SPEED_EVENTS'] ?? 400_000)
+const EVENTS = Number(process.env.JOB_SPEED_EVENTS ?? 400_000)
 const BASE = 1633956780000
 
 function bodies(first: number, count: number): string[] {
@@ -51,7 +51,7 @@ async function measure(
   void done
 }
 
-describe.skipIf(process.env['JOB_SPEED'] === undefined)('speed', () => {
+describe.skipIf(process.env.JOB_SPEED === undefined)('speed', () => {
   for (const size of [10_000, 100_000]) {
     test(
       `filter ${size}`,

@@ -19,7 +19,7 @@ const TUTORIAL = [
   ['doc', 'cpu1', 10, 20000],
   ['happy', 'cpu2', 70, 29999],
   ['sneezy', 'cpu1', 80.5, 30000],
-  ['stranger', 'cpu1', 99, 32000],
+  ['unknown', 'cpu1', 99, 32000],
   ['dopey', 'cpu4', 91.5, 40001],
   ['doc', 'cpu1', 90, 10000],
   ['flush', 'cpu0', 1, 100000],
@@ -64,7 +64,7 @@ describe('the jobs of the tutorial', () => {
       ['sleepy', 87.25, 1],
       ['dopey', 91.5, 1],
       ['sneezy', 80.5, 1],
-      ['stranger', 99, 1],
+      ['unknown', 99, 1],
     ])
     await worker.until(() => worker.figures)
     expect(worker.figures?.inserts[0]?.recordsLate).toBe(1)
