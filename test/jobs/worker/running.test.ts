@@ -290,3 +290,51 @@ describe('changes of a small count', () => {
     ])
   })
 })
+
+test('many keys: every row before an update or a delete is the last row, and the final table is that of all rows', async () => {
+  const keys = effort({ short: 5_000, long: 1_000_000 })
+  const running: RunningPlan = {
+    input: 'SELECT __ord, k AS g0, x AS v0, y AS v1 FROM s0',
+    groups: 1,
+    values: 2,
+    aggregates: [aggregate('count-rows', undefined), aggregate('sum', 1), aggregate('count', 0, true)],
+    select: 'SELECT __key, g0 AS c0, a0 AS c1, a1 AS c2, a2 AS c3 FROM merged WHERE a0 % 4 <> 3',
+  }
+  const columns = [
+    { name: 'k', type: TEXT },
+    { name: 'n', type: BIGINT },
+    { name: 's', type: DOUBLE },
+    { name: 'd', type: BIGINT },
+  ]
+  const bench = await benchOf({
+    way: 'running',
+    running,
+    sink: { tableId: 'o', tableName: 'o', columns, primaryKey: ['k'] },
+  })
+  const { connection } = bench
+  await connection.once('CREATE TEMP TABLE everything (__ord BIGINT, k VARCHAR, x INTEGER, y DOUBLE)')
+  await connection.once('CREATE TEMP TABLE final (c0 VARCHAR, c1 BIGINT, c2 DOUBLE, c3 BIGINT)')
+  const removed = "SELECT * EXCLUDE (op) FROM j1.outbox_0 WHERE op IN ('b', 'd')"
+  for (let tick = 0; tick < 8; tick++) {
+    const size = keys / (tick % 2 === 0 ? 2 : 50)
+    await connection.once(
+      `INSERT INTO in_s0 (__ord, k, x, y) SELECT i, 'key' || hash(i) % ${keys}, hash(i + 7) % 5, (hash(i) % 1000) / 7
+       FROM range(${tick * keys}, ${tick * keys + size}) t(i)`,
+    )
+    await connection.once('INSERT INTO everything SELECT __ord, k, x, y FROM in_s0')
+    await bench.runTick(new Set(['s0']))
+    expect(await bench.query(`SELECT count(*) FROM (${removed} EXCEPT ALL SELECT * FROM final)`)).toEqual([
+      ['0'],
+    ])
+    await connection.once(`DELETE FROM final WHERE c0 IN (SELECT c0 FROM (${removed}))`)
+    await connection.once("INSERT INTO final SELECT * EXCLUDE (op) FROM j1.outbox_0 WHERE op IN ('c', 'u')")
+  }
+  const afresh = `SELECT k, count(*), sum(y ORDER BY __ord), count(DISTINCT x) FROM everything GROUP BY k HAVING count(*) % 4 <> 3`
+  const rows = Number((await bench.query('SELECT count(*) FROM final'))[0]![0])
+  expect(rows).toBeGreaterThan(keys / 2)
+  expect(
+    await bench.query(
+      `SELECT count(*) FROM ((FROM final EXCEPT ALL ${afresh}) UNION ALL (${afresh} EXCEPT ALL FROM final))`,
+    ),
+  ).toEqual([['0']])
+}, 600_000)
