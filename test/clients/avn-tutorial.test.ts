@@ -60,7 +60,6 @@ test.for(AVN_VERSIONS)('the tutorial by avn %s', async (version, { skip }) => {
   await expect.poll(states, { timeout: ROWS_WITHIN_MS }).toEqual(jobs.map(() => 'RUNNING'))
 
   const streams = `${base}/v3/namespaces/demo_flink/streams`
-  await fetch(`${streams}/${IN}`, { method: 'PUT' }) // it is there if the jobs have created it
   const headers = { 'Content-Type': 'text/plain' }
   const sent = await fetch(`${streams}/${IN}/batch`, { method: 'POST', headers, body: EVENTS.join('\n') })
   expect(sent.status).toBe(200)
@@ -86,7 +85,9 @@ async function startedService(folder: string): Promise<string> {
   await writeFile(sources, text, { mode: 0o600 })
   const args = ['--sources', sources]
   const { base } = await startServiceProcess(join(folder, 'data'), { args, hasChildren: true })
-  await fetch(`${base}/v3/namespaces/demo_flink`, { method: 'PUT' })
+  // A job creates the streams that it writes, not those that it reads.
+  for (const path of ['', `/streams/${IN}`])
+    await fetch(`${base}/v3/namespaces/demo_flink${path}`, { method: 'PUT' })
   return base
 }
 
