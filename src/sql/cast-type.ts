@@ -28,7 +28,7 @@ export function readCastType(cursor: StatementCursor, nameOf: (name: string) => 
   for (;;) {
     if (cursor.skipWord('ARRAY')) type = `${type}[]`
     else if (cursor.isWords('NOT', 'NULL')) cursor.at += 2
-    else if (cursor.isWord('NULL')) cursor.at++
+    else if (cursor.isWord('NULL') && !cursor.isWord('ON', 1)) cursor.at++
     else return type
   }
 }

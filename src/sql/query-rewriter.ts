@@ -40,6 +40,8 @@ export interface RewrittenQuery {
 /** Of parentheses and brackets. DuckDB's own limit is 1000. */
 const DEPTH_MAX = 600
 const NAME_CHARACTERS_MAX = 256
+/** Of DECIMAL. */
+const DIGITS_MAX = 38
 /** Operators that DuckDB has and Flink has not. */
 const FOREIGN_OPERATORS: ReadonlySet<string> = new Set(['->', '{', '}', ':', '?', '|', '^', '&', '!', '=>'])
 const REFUSED_WORDS: Readonly<Record<string, string>> = {
@@ -48,7 +50,7 @@ const REFUSED_WORDS: Readonly<Record<string, string>> = {
 }
 const LEGACY_WINDOWS: ReadonlySet<string> = new Set(['TUMBLE', 'HOP', 'SESSION', 'CUMULATE'])
 
-type Group = 'plain' | 'cast' | 'rounding' | 'map' | 'list' | 'units'
+type Group = 'json-value' | 'plain' | 'cast' | 'rounding' | 'map' | 'list' | 'units'
 
 export class QueryRewriter {
   readonly #cursor: StatementCursor
@@ -84,8 +86,9 @@ export class QueryRewriter {
       case 'hint':
         throw cursor.problem(`hints are not supported${ON_FLINK}`, token)
       case 'text':
-      case 'number':
         return this.#pass(token.text)
+      case 'number':
+        return this.#number(token)
       case 'binary':
         return this.#pass(`CAST('${token.value.replace(/[^0-9a-fA-F]/g, '')}' AS __hex)`)
       case 'unicode-text':
@@ -99,6 +102,17 @@ export class QueryRewriter {
   #pass(text: string): void {
     const token = this.#cursor.next('a token')
     this.#out.add(text, token.start, token.end)
+  }
+
+  #number(token: FlinkToken): void {
+    const digits = token.text
+      .replace(/[eE].*/, '')
+      .replace('.', '')
+      .replace(/^0+/, '').length
+    if (digits > DIGITS_MAX || !Number.isFinite(Number(token.text))) {
+      throw this.#cursor.problem(`a number has at most ${DIGITS_MAX} digits, and is below 1e309`, token)
+    }
+    this.#pass(token.text)
   }
 
   #operator(token: FlinkToken) {
@@ -152,6 +166,7 @@ export class QueryRewriter {
     if (word === 'INTERVAL') return this.#interval()
     if (word === 'AS' && this.#groups.at(-1) === 'cast') return this.#castType()
     if (word === 'TO' && this.#groups.at(-1) === 'rounding') return this.#roundingUnit()
+    if (this.#groups.at(-1) === 'json-value' && this.#jsonClause(word)) return
     if (word === 'ARRAY' && cursor.is('[', 1)) return this.#pass('ARRAY')
     if (word === 'MAP' && cursor.is('[', 1)) return this.#map()
     if (BARE_FUNCTIONS.has(word)) return this.#bareFunction(word)
@@ -206,7 +221,7 @@ export class QueryRewriter {
     this.#pass(isPlain ? name.toLowerCase() : `"${token.value.replaceAll('"', '""')}"`)
     if (name === 'CAST' || name === 'TRY_CAST') this.#open('cast', token)
     else if (name === 'FLOOR' || name === 'CEIL' || name === 'CEILING') this.#open('rounding', token)
-    else this.#open('plain', token)
+    else this.#open(name === 'JSON_VALUE' ? 'json-value' : 'plain', token)
     this.#pass('(')
     if (name === 'TIMESTAMPADD' || name === 'TIMESTAMPDIFF') this.#unit((unit) => `"${unit}"`)
   }
@@ -235,6 +250,33 @@ export class QueryRewriter {
     const start = cursor.peek()?.start ?? 0
     const type = readCastType(cursor, quotedName)
     this.#out.add(type, start, cursor.previous!.end)
+  }
+
+  /** `RETURNING t`, `NULL ON EMPTY`, `NULL ON ERROR` behind the arguments of JSON_VALUE. */
+  #jsonClause(word: string): boolean {
+    const cursor = this.#cursor
+    const token = cursor.peek()!
+    if (word === 'RETURNING') {
+      this.#pass(',')
+      const type = cursor.peek()
+      const start = type?.start ?? token.start
+      readCastType(cursor, quotedName)
+      const written = cursor.text.slice(start, cursor.previous!.end)
+      this.#out.add(`'${written.replaceAll("'", "''")}'`, start, cursor.previous!.end)
+      return true
+    }
+    const isOn = (ahead: number) =>
+      cursor.isWord('ON', ahead) && (cursor.isWord('EMPTY', ahead + 1) || cursor.isWord('ERROR', ahead + 1))
+    if (word === 'NULL' && isOn(1)) {
+      cursor.at += 3
+      return true
+    }
+    const isBehind = cursor.previous?.kind !== 'operator' && (word === 'DEFAULT' || word === 'ERROR')
+    if (!isBehind) return false
+    throw cursor.problem(
+      'JSON_VALUE with DEFAULT or ERROR ON EMPTY or ON ERROR is not supported here; use COALESCE(JSON_VALUE(…), …)',
+      token,
+    )
   }
 
   #bareFunction(word: string): void {

@@ -13,6 +13,7 @@ export const PROCESSES = [
   'test/cli/**/*.test.ts',
   'test/explore/query-*process.test.ts',
   'test/jobs/connectors/{postgres*,kafka}.test.ts',
+  'test/jobs/plan/planner-process.test.ts',
   'test/metrics/kill.test.ts',
   'test/jobs/worker/window-oracle.test.ts', // thousands of ticks
   'test/jobs/worker/speed.test.ts',

@@ -27,8 +27,8 @@ const CHECK_INTERVAL_MS = 250
 const IDLE_MS = 60_000
 /** More calls than this do not wait. */
 const WAITING_MAX = 64
-/** Of the process: the engine's 64 MiB, its code, and trees of large statements. */
-const PROCESS_BYTES = 512 * 1024 * 1024
+/** Of the process: the engine's 256 MiB, its code, and trees of large statements. */
+const PROCESS_BYTES = 768 * 1024 * 1024
 
 export interface PlannerClientOptions {
   readonly report: (error: unknown) => void

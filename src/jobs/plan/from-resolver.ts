@@ -2,24 +2,14 @@
 import { encodedName } from '../../sql/encoded-name.ts'
 import type { Node } from '../../sql/tree.ts'
 import { ExpressionResolver } from './expression-resolver.ts'
-import { type LookupSide, lookupOf, type PendingLookup } from './lookup-join.ts'
+import type { FromPart } from './from-part.ts'
+import { type LookupSide, lookupOf } from './lookup-join.ts'
 import { columnsOf } from './plan-relations.ts'
 import { type PlannerTable, relationKind } from './planner-table.ts'
 import { type Ctes, type Resolution, type Resolved, type ResolveQuery, shownName } from './resolution.ts'
 import type { Entry, Kind, Scope, ScopeColumn } from './scope.ts'
 import { baseTable, coalesce, columnOf, conjunction, conjuncts, equality } from './tree-nodes.ts'
 import { windowRelation } from './window-relation.ts'
-
-export interface FromPart {
-  readonly node: Node
-  readonly entries: readonly Entry[]
-  readonly kind: Kind
-  readonly sources: ReadonlySet<string>
-  readonly isCumulate: boolean
-  /** __ord or __end of its rows. */
-  readonly hidden: Node | undefined
-  readonly lookups: readonly PendingLookup[]
-}
 
 const WINDOW = /^__window(\d+)$/
 const LOOKUP = /^__lookup(\d+)$/

@@ -2,7 +2,7 @@
 import { encodedName } from '../../sql/encoded-name.ts'
 import { ON_FLINK } from '../../sql/sql-problem.ts'
 import type { Node } from '../../sql/tree.ts'
-import type { FromPart } from './from-resolver.ts'
+import type { FromPart, PendingLookup } from './from-part.ts'
 import { columnsOf, type TableRelation } from './plan-relations.ts'
 import { type PlannerTable, relationKind } from './planner-table.ts'
 import type { Ctes, LookupUse, Resolution } from './resolution.ts'
@@ -16,16 +16,6 @@ export interface LookupSide {
   /** Of `__lookup<k>`. */
   readonly index: number
   readonly ctes: Ctes
-}
-
-/** A lookup whose keys are known when WHERE is resolved. */
-export interface PendingLookup {
-  readonly relation: TableRelation
-  readonly table: PlannerTable
-  readonly entry: Entry
-  readonly left: FromPart
-  readonly condition: Node | null
-  readonly node: Node
 }
 
 export function lookupOf(

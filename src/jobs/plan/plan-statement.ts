@@ -3,12 +3,13 @@ import type { TypedColumn } from '../../sql/data-types.ts'
 import { SqlProblem } from '../../sql/sql-problem.ts'
 import { type NamedPlace, type RewrittenInsert, rewriteStatement } from '../../sql/statement-rewriter.ts'
 import { planInsert } from './insert-plan.ts'
-import type { FixedPlan, InsertPlan, JobPlan, LookupPlan, SinkPlan, SourcePlan } from './job-plan.ts'
+import type { FixedPlan, InsertPlan, JobPlan, LookupPlan, SourcePlan } from './job-plan.ts'
 import type { PlanEngine } from './plan-engine.ts'
 import { PlanRelations, type TableRelation, usedColumns } from './plan-relations.ts'
 import { changesTaken, type PlannerTable } from './planner-table.ts'
 import { resolveQuery } from './query-resolver.ts'
 import { type Catalog, Resolution, type Resolved } from './resolution.ts'
+import type { ResolvedInsert } from './resolved-insert.ts'
 import { atItsPlace } from './schema-expressions.ts'
 import { signatureOf } from './signature.ts'
 import { sinkPlan } from './sink-check.ts'
@@ -22,15 +23,6 @@ export interface PlannedStatement {
   readonly reads: readonly string[]
   readonly writes: readonly string[]
   readonly warnings: readonly string[]
-}
-
-/** An INSERT INTO whose query is resolved. */
-export interface ResolvedInsert {
-  readonly insert: RewrittenInsert
-  readonly table: PlannerTable
-  readonly sink: SinkPlan
-  readonly resolution: Resolution
-  readonly resolved: Resolved
 }
 
 /** Rejects with SqlProblem for a statement that is wrong, and for one that this engine cannot run. */

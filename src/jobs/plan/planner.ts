@@ -21,8 +21,8 @@ import type { PlannedJob, StatementPlanning } from './planner-protocol.ts'
 import type { PlannerTable } from './planner-table.ts'
 import { typesOfSchema } from './schema-types.ts'
 
-/** Nothing is read or sorted here. */
-const MEMORY_BYTES = 64 * 1024 * 1024
+/** No data is read. Trees and plans of large statements need memory: 60,000 values of IN about 100 MiB. */
+const MEMORY_BYTES = 256 * 1024 * 1024
 
 export class Planner implements StatementPlanning {
   readonly #instance: DuckDBInstance
@@ -109,12 +109,12 @@ class ConnectionEngine implements PlanEngine {
 
   async parse(sql: string): Promise<Node> {
     const json = await this.#value('SELECT json_serialize_sql($1::VARCHAR)', sql)
-    const answer = parseTree(json) as ParserError
+    const answer = readTree(json)
     const [statement, ...others] = answer.statements ?? []
     if (answer.error !== true && statement !== undefined && others.length === 0) return statement.node
     const position = Number(answer.position)
     throw new EngineProblem(
-      withDecodedNames(answer.error_message ?? 'expected a query'),
+      reasonOf(answer.error_message ?? 'expected a query'),
       Number.isInteger(position) ? position : undefined,
     )
   }
@@ -153,11 +153,29 @@ class ConnectionEngine implements PlanEngine {
   }
 }
 
-/** The first line of the message: the lines after it show the rewritten text. */
+function readTree(json: string): ParserError {
+  try {
+    return parseTree(json) as ParserError
+  } catch (error) {
+    throw new EngineProblem('the statement has a value that is too large', undefined, { cause: error })
+  }
+}
+
 function engineProblem(error: unknown): EngineProblem {
-  const { message } = sqlErrorOf(error)
+  return new EngineProblem(reasonOf(sqlErrorOf(error).message), undefined, { cause: error })
+}
+
+/** Limits of the engine, in words that do not name its settings. */
+const LIMITS: readonly (readonly [begins: string, reason: string])[] = [
+  ['Max expression depth', 'the query is nested too deeply; make it simpler'],
+  ['memory exhausted', 'the query is nested too deeply; make it simpler'],
+  ['Out of Memory Error', 'the statement takes too much memory to check; make it simpler'],
+]
+
+/** The first line of the message: the lines after it show the rewritten text. */
+function reasonOf(message: string): string {
+  const known = LIMITS.find(([begins]) => message.startsWith(begins))
+  if (known !== undefined) return known[1]
   const [first] = withDecodedNames(message).split('\n')
-  return new EngineProblem(first!.replace(/^(?:Binder|Parser|Catalog) Error: /, ''), undefined, {
-    cause: error,
-  })
+  return first!.replace(/^(?:Binder|Parser|Catalog) Error: /, '')
 }

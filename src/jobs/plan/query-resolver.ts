@@ -4,11 +4,12 @@
  */
 import type { Node } from '../../sql/tree.ts'
 import { ExpressionResolver, outputName } from './expression-resolver.ts'
-import { type FromPart, FromResolver } from './from-resolver.ts'
+import type { FromPart } from './from-part.ts'
+import { FromResolver } from './from-resolver.ts'
 import { lookupUse } from './lookup-join.ts'
 import { type Cte, type Ctes, type Resolution, type Resolved, shownName } from './resolution.ts'
 import type { Kind, Scope, ScopeColumn } from './scope.ts'
-import { checkSelect, type SelectLevel, withHiddenColumns } from './select-kinds.ts'
+import { checkSelect, queriesOf, type SelectLevel, withHiddenColumns } from './select-kinds.ts'
 import { columnOf, cteNode, neededCtes, outputColumn } from './tree-nodes.ts'
 
 export function resolveQuery(resolution: Resolution, root: Node): Resolved {
@@ -106,7 +107,7 @@ class QueryResolver {
       node: withHiddenColumns(resolved, kind, from.hidden),
       columns: outputs.map(({ item, column }) => this.#outputColumn(item, column, level, kind)),
       kind,
-      sources: from.sources,
+      sources: new Set([...from.sources, ...queriesOf(level).flatMap((one) => [...one.resolved.sources])]),
       isCumulate: from.isCumulate,
     }
   }

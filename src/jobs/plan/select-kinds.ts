@@ -1,7 +1,7 @@
 /** How the rows of a SELECT come about, what of it the engine can run, and its hidden columns. */
 import type { Node } from '../../sql/tree.ts'
 import type { Contents } from './expression-resolver.ts'
-import type { FromPart } from './from-resolver.ts'
+import type { FromPart } from './from-part.ts'
 import type { Resolution } from './resolution.ts'
 import type { Kind, ScopeColumn } from './scope.ts'
 
@@ -55,7 +55,8 @@ function checkClauses(resolution: Resolution, { where, groups }: SelectLevel): v
     throw resolution.problem('GROUP BY takes columns and expressions, not positions', position)
 }
 
-function queriesOf({ list, where, groups, having }: SelectLevel): Contents['queries'] {
+/** Sub-queries in the expressions of a level. */
+export function queriesOf({ list, where, groups, having }: SelectLevel): Contents['queries'] {
   return [list, where, groups, having].flatMap(({ contents }) => contents.queries)
 }
 

@@ -29,6 +29,8 @@ export async function planSource(engine: PlanEngine, source: TableRelation): Pro
       ? undefined
       : await resolveExpression(engine, { schemaSql, place: watermark.place }, relation, names(table))
   for (const name of expression?.uses ?? []) used.add(name)
+  // A view has a column, also where only the number of rows counts.
+  if (used.size === 0) used.add(table.columns[0]!.name)
   const columns = usedColumns(source)
   checkCase(table, columns)
   const { items, decoded, resolved } = await itemsOf(engine, `in_${relation}`, table, columns)

@@ -35,6 +35,11 @@ afterAll(() => planner.close())
 
 const accepted: readonly (readonly [statement: string, way: string, rows: readonly unknown[][]])[] = [
   [
+    `INSERT INTO o SELECT JSON_VALUE('{"x": 7}', '$.x' RETURNING INT NULL ON EMPTY), JSON_VALUE('{"y": "s"}', '$.y' NULL ON ERROR) FROM t WHERE a = 1`,
+    'arrival',
+    [[7, 's']],
+  ],
+  [
     'INSERT INTO o SELECT a, b FROM t WHERE d > 2;',
     'arrival',
     [
@@ -106,6 +111,14 @@ const accepted: readonly (readonly [statement: string, way: string, rows: readon
     [
       [1, 'x'],
       [3, 'x'],
+    ],
+  ],
+  [
+    "INSERT INTO o SELECT 1, 'x' FROM r",
+    'arrival',
+    [
+      [1, 'x'],
+      [1, 'x'],
     ],
   ],
   [
