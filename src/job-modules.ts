@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Storage } from '../storage/storage.ts'
 import { EmbeddedEngine } from './jobs/embedded/embedded-engine.ts'
 import { JobHost } from './jobs/embedded/job-host.ts'
+import { jobWorkerCode } from './jobs/embedded/job-process.ts'
 import { PlannerClient } from './jobs/embedded/planner-client.ts'
 import { SinkWrites } from './jobs/embedded/sink-writes.ts'
 import { StateFolders } from './jobs/embedded/state-folders.ts'
@@ -76,7 +77,7 @@ export async function loadJobModules(parts: JobModulesParts): Promise<JobModules
 }
 
 function newEngine(parts: JobModulesParts, refusal: Jobs['refusal']): EmbeddedEngine {
-  const { storage, registry, streams, space, eventBytesMax, limits, nowMs, report } = parts
+  const { storage, registry, streams, space, eventBytesMax, limits, nowMs, random, report } = parts
   const folders = new StateFolders(join(parts.dataFolder, 'jobs'))
   const writes = new StreamWrites(storage, streams, space)
   const host = new JobHost({
@@ -84,6 +85,7 @@ function newEngine(parts: JobModulesParts, refusal: Jobs['refusal']): EmbeddedEn
     options: workerOptions(parts, folders.folder),
     source: new StreamSource(streams, registry, nowMs),
     sinks: new SinkWrites({ catalog: storage.catalog, writes, eventBytesMax }),
+    code: jobWorkerCode({ nowMs, random }),
   })
   const planner = new PlannerClient({ report })
   return new EmbeddedEngine({ planner, host, folders, space, stateBytesMax: limits.maxJobDiskBytes })

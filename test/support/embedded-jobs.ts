@@ -33,7 +33,7 @@ const MIB = 1024 * 1024
 export interface EmbeddedOptions {
   /** Tables by name with their schemas: statements are planned by the planner then. */
   readonly tables?: Readonly<Record<string, string>>
-  readonly worker?: JobWorkerOptions
+  readonly worker?: Partial<JobWorkerOptions>
 }
 
 export async function embeddedJobs({ worker = {}, tables: schemas }: EmbeddedOptions = {}) {
@@ -46,7 +46,7 @@ export async function embeddedJobs({ worker = {}, tables: schemas }: EmbeddedOpt
   const code: JobWorkerCode = {
     entry: new URL('file:///none'),
     async serve(port) {
-      const server = new JobWorkerServer(port, worker)
+      const server = new JobWorkerServer(port, { nowMs: Date.now, random: Math.random, ...worker })
       servers.push(server)
       return server
     },

@@ -38,7 +38,7 @@ import type { Storage } from '../../storage/storage.ts'
 
 const MB = 1024 * 1024
 
-export interface TestWorkerOptions extends JobWorkerOptions {
+export interface TestWorkerOptions extends Partial<JobWorkerOptions> {
   readonly jobsFolder?: string
   readonly store?: TestStore
 }
@@ -142,7 +142,7 @@ export class TestWorker {
   #lastCall = 0
   #closed: Promise<void> | undefined
 
-  private constructor(store: TestStore, jobsFolder: string, options: JobWorkerOptions) {
+  private constructor(store: TestStore, jobsFolder: string, options: Partial<JobWorkerOptions>) {
     this.store = store
     this.jobsFolder = jobsFolder
     this.#port = new MessageChannel()
@@ -160,7 +160,7 @@ export class TestWorker {
         listen: (onMessage) =>
           port2.on('message', (message: ToJobWorker | EventMessage) => onMessage(message)),
       },
-      options,
+      { nowMs: Date.now, random: Math.random, ...options },
     )
     this.#post({
       kind: 'open',

@@ -28,8 +28,7 @@ export interface JobHostParts {
   /** Why the job may not use the stream now; undefined if it may. */
   readonly refusal: (jid: JobId, role: JobRole, stream: StreamId) => string | undefined
   readonly report: (error: unknown) => void
-  /** By default the worker process of the built files. */
-  readonly code?: JobWorkerCode
+  readonly code: JobWorkerCode
 }
 
 /** A process without jobs takes some 100 MB, and its start some 300 ms. */

@@ -22,8 +22,7 @@ export interface JobProcessParts {
   readonly options: WorkerOptions
   readonly source: EventSource
   readonly requests: ServiceRequests
-  /** By default the worker process of the built files. */
-  readonly code?: JobWorkerCode | undefined
+  readonly code: JobWorkerCode
   /** Called once, when no further call can succeed, with the number of jobs that end with it. Close the process then. */
   readonly onEnd: (process: JobProcess, reason: string, jobs: number) => void
   /** Called when the process has nothing more to do for the job. */
@@ -56,12 +55,18 @@ type Call =
 const TICK_MS_MAX = 120_000
 const TICK_POLL_MS = 10_000
 
-const WORKER: JobWorkerCode = {
-  entry: new URL('../worker/job-worker-process.js', import.meta.url),
-  async serve(port) {
-    const { JobWorkerServer } = await import('../worker/job-worker-server.ts')
-    return new JobWorkerServer(port)
-  },
+/** The worker of this version. A worker inside this process, as in tests, gets the clock and randomness of the service. */
+export function jobWorkerCode(environment: {
+  readonly nowMs: () => number
+  readonly random: () => number
+}): JobWorkerCode {
+  return {
+    entry: new URL('../worker/job-worker-process.js', import.meta.url),
+    async serve(port) {
+      const { JobWorkerServer } = await import('../worker/job-worker-server.ts')
+      return new JobWorkerServer(port, environment)
+    },
+  }
 }
 
 const METHODS: ReadonlySet<keyof ServiceRequests> = new Set(['recorded', 'stage', 'append', 'tail', 'watch'])
@@ -91,7 +96,7 @@ export class JobProcess {
   }
 
   static async start(parts: JobProcessParts): Promise<JobProcess> {
-    const child = await startWorker<ToJobWorker, FromJobWorker>(parts.code ?? WORKER)
+    const child = await startWorker<ToJobWorker, FromJobWorker>(parts.code)
     return new JobProcess(child, parts)
   }
 

@@ -1,8 +1,9 @@
 /** Opens what a job needs: its state, the tables of its plan, its connectors, and its ways. */
-import { randomBytes } from 'node:crypto'
+
 import type { Sink } from '../connectors/connector.ts'
 import type { ConnectorContext } from '../connectors/connector-context.ts'
 import { openLookup, openScan, openSink, openSource } from '../connectors/index.ts'
+import { newJobId } from '../job-id.ts'
 import type { InsertPlan, SourcePlan } from '../plan/job-plan.ts'
 import { Arrival } from './arrival.ts'
 import { BufferedTable, type BufferPool } from './buffered-table.ts'
@@ -49,7 +50,7 @@ export class JobParts {
       plan,
       bytesMax: stateBytesMax,
       // A name that no statement can contain by chance.
-      schema: `j_${randomBytes(12).toString('hex')}`,
+      schema: `j_${newJobId(this.#context.connectors.random, () => false)}`,
     })
     for (const [index, source] of plan.sources.entries()) await this.#openSource(source, index)
     for (const lookup of plan.lookups) {

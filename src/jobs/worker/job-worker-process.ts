@@ -1,4 +1,4 @@
-/** The entry point of the process that runs jobs. */
+/** The entry point of the process that runs jobs. It has the clock of the machine, as the service has. */
 import { SqlError } from '../../duckdb/sql-error.ts'
 import { servicePort } from '../../worker/worker-child.ts'
 import { endWithService, lowerPriority, watchMemory } from '../../worker/worker-process.ts'
@@ -8,7 +8,7 @@ import { JobWorkerServer } from './job-worker-server.ts'
 if (process.platform === 'linux') lowerPriority()
 endWithService()
 watchMemory(
-  new JobWorkerServer(servicePort<ToJobWorker, FromJobWorker>()),
+  new JobWorkerServer(servicePort<ToJobWorker, FromJobWorker>(), { nowMs: Date.now, random: Math.random }),
   () =>
     new SqlError(
       '53200',

@@ -16,8 +16,8 @@ import { GrowthSignals, PortRequests } from './service-requests.ts'
 type Port = ServicePort<ToJobWorker, FromJobWorker>
 
 export interface JobWorkerOptions {
-  readonly nowMs?: () => number
-  readonly random?: () => number
+  readonly nowMs: () => number
+  readonly random: () => number
   /** No statement runs longer. */
   readonly statementMsMax?: number
   /** Called between the commit of a tick and its emission. */
@@ -36,7 +36,7 @@ export class JobWorkerServer {
   #memoryMax: number | undefined
   #opening: Promise<JobDatabase> | undefined
 
-  constructor(port: Port, options: JobWorkerOptions = {}) {
+  constructor(port: Port, options: JobWorkerOptions) {
     this.#port = port
     this.#options = options
     this.#source = new RemoteSource((message) => port.post(message))
@@ -107,7 +107,7 @@ export class JobWorkerServer {
     const { jid } = start
     const database = await this.#opening!
     if (this.#jobs.has(jid)) throw new Error(`job ${jid} runs already`)
-    const { nowMs = Date.now, random = Math.random, statementMsMax, beforeEmit } = this.#options
+    const { nowMs, random, statementMsMax, beforeEmit } = this.#options
     const connection = await database.connect(statementMsMax)
     const job = new RunningJob({
       database,

@@ -86,7 +86,7 @@ function checkRelation(node: Record<string, unknown>, { relations, withs }: Scop
       throw refused(`reads ${[catalog_name, schema_name, table_name].filter(Boolean).join('.')}`, sql)
   }
   if (type === 'TABLE_FUNCTION') {
-    const name = String((node['function'] as Record<string, unknown> | undefined)?.['function_name'])
+    const name = String((node.function as Record<string, unknown> | undefined)?.function_name)
     if (!TABLE_FUNCTIONS.has(name)) throw refused(`calls ${name}`, sql)
   }
   if (type === 'SHOW_REF' || type === 'DELIM_GET') throw refused(`has ${String(type)}`, sql)
@@ -101,9 +101,8 @@ function checkRelation(node: Record<string, unknown>, { relations, withs }: Scop
 }
 
 function withNames(node: Record<string, unknown>, scope: Scope): Scope {
-  const map = (node['cte_map'] as { map?: readonly { key: string }[] } | undefined)?.map
-  const own =
-    node['type'] === 'RECURSIVE_CTE_NODE' || node['type'] === 'CTE_NODE' ? [String(node['cte_name'])] : []
+  const map = (node.cte_map as { map?: readonly { key: string }[] } | undefined)?.map
+  const own = node.type === 'RECURSIVE_CTE_NODE' || node.type === 'CTE_NODE' ? [String(node.cte_name)] : []
   if ((map === undefined || map.length === 0) && own.length === 0) return scope
   return {
     relations: scope.relations,
