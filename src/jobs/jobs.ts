@@ -339,22 +339,25 @@ export class Jobs implements JobService, RemovalHook {
   /** In the order of the statement: reads, then writes. */
   #neededGrants(
     tables: readonly Table[],
-    { reads, writes }: Pick<JobRecord, 'reads' | 'writes'>,
+    { reads, writes, enteredMs }: Pick<JobRecord, 'reads' | 'writes'> & Partial<Pick<JobRecord, 'enteredMs'>>,
   ): NeededGrant[] {
     const streamOfTable = (id: string) => {
       const table = tables.find((one) => one.id === id)
       return table && streamOf(table, this.#parts.tables)
     }
+    const isMissing = (stream: StreamId) => !this.#parts.streams.has(stream)
     const needed: NeededGrant[] = []
     for (const id of reads) {
       const stream = streamOfTable(id)
-      if (stream !== undefined) needed.push({ role: 'read', stream })
+      if (stream === undefined) continue
+      needed.push({ role: 'read', stream })
+      if (!hasRun(enteredMs) && isMissing(stream)) needed.push({ role: 'admin', stream })
     }
     for (const id of writes) {
       const stream = streamOfTable(id)
       if (stream === undefined) continue
       needed.push({ role: 'write', stream })
-      if (!this.#parts.streams.has(stream)) needed.push({ role: 'admin', stream })
+      if (isMissing(stream)) needed.push({ role: 'admin', stream })
     }
     return needed
   }
@@ -374,9 +377,10 @@ export class Jobs implements JobService, RemovalHook {
     const ofJob = this.#tablesOf(record.namespace, record)
     const missing = missingGrant(record.owner, this.#neededGrants(ofJob, record), named)
     if (missing !== undefined) throw new ServiceError('no_grant', missing)
-    const written = new Set(record.writes)
+    // A stream that was deleted after the job had read it is not created again: its events are missing.
+    const created = new Set(hasRun(record.enteredMs) ? record.writes : tableIdsOf(record))
     for (const table of ofJob) {
-      const stream = written.has(table.id) ? streamOf(table, tables) : undefined
+      const stream = created.has(table.id) ? streamOf(table, tables) : undefined
       if (stream !== undefined && !streams.has(stream)) await streams.create(stream, {})
     }
     return { jid, statement, tables: ofJob, connected: ofJob.map((table) => connected(table, tables)) }
@@ -415,4 +419,8 @@ function assertName({ length }: string): void {
 const realTimer: Timer = (delayMs, run) => {
   const timer = setTimeout(run, delayMs).unref()
   return () => clearTimeout(timer)
+}
+
+function hasRun(enteredMs: JobRecord['enteredMs'] | undefined): boolean {
+  return enteredMs?.RUNNING !== undefined
 }

@@ -339,6 +339,32 @@ describe('recovery', () => {
   })
 })
 
+describe('streams that do not exist', () => {
+  test('both the stream that is read and the one that is written are created when the job first starts', async () => {
+    const setup = await jobsSetup()
+    if (setup.streams.has(IN)) await setup.streams.delete(IN)
+    const { jid } = await setup.create()
+    expect([setup.state(jid), setup.streams.has(IN), setup.streams.has(OUT)]).toEqual(['RUNNING', true, true])
+  })
+
+  test('a stream that was deleted after the job had read it is not created again', async () => {
+    const setup = await jobsSetup()
+    const { jid } = await setup.create()
+    await setup.streams.delete(IN)
+    await setup.restart()
+    expect([setup.state(jid), setup.streams.has(IN)]).toEqual(['RUNNING', false])
+  })
+
+  test('a job that would create the stream that it reads needs admin for it', async () => {
+    const owner = client('x', 'default:in:read', 'default:out:write,admin')
+    const setup = await jobsSetup({ tokens: new Map([['x', owner]]) })
+    if (setup.streams.has(IN)) await setup.streams.delete(IN)
+    const created = setup.create(DEFAULT_NAMESPACE, STATEMENT, owner)
+    const refusal = { code: 'no_grant', message: "token 'x' has no admin grant for stream in" }
+    await expect(created).rejects.toMatchObject(refusal)
+  })
+})
+
 describe('grants', () => {
   const all = client('x', 'default:*:read,write,admin')
 
