@@ -176,8 +176,11 @@ class Model {
 }
 
 function randomChange(random: SeededRandom, exact = false): InRow {
+  // As texts: in a list of VALUES the engine would give literals one common DECIMAL type, and round them.
   const amount = random.pick(
-    exact ? ['NULL', '0.25', '0.5', '3', '-8'] : ['NULL', '0.1', '0.2', '0.3', '1e15', String(random.next())],
+    exact
+      ? ['NULL', '0.25', '0.5', '3', '-8']
+      : ['NULL', ...['0.1', '0.2', '0.3', '1e15', random.next()].map((number) => `'${number}'::DOUBLE`)],
   )
   const region = random.pick(["'north'", "'south'", "'a region with a long name'"])
   const small = String(random.whole(1, 12))
