@@ -1,5 +1,5 @@
 /**
- * The examples of docs/http-api.md and README.md work. One bash runs every shell block that contains curl, in order, against a
+ * The examples of docs/http-api.md, docs/jobs.md and README.md work. One bash runs every shell block that contains curl, in order, against a
  * service that was just started.
  *
  * In docs/http-api.md the comment at the end of a curl line is the expected status, `# 200`. A block of another language right after
@@ -74,10 +74,34 @@ test('every curl of README.md succeeds, those of its table too', async ({ skip }
   const problem = existsSync(readme) ? await shellProblem() : 'there is no README.md'
   if (problem !== undefined) skip(problem)
   const text = readFileSync(readme, 'utf8')
-  const blocks = shellBlocks(text)
-    .map((block) => block.text)
+  const blocks = curlBlocks(text)
+  await expectSuccess(inOrder(text, [...blocks, ...tableCommands(text)]))
+})
+
+test('the tutorial of docs/jobs.md works from top to bottom', async ({ skip }) => {
+  const problem = await shellProblem()
+  if (problem !== undefined) skip(problem)
+  const blocks = curlBlocks(readFileSync(join(PROJECT_FOLDER, 'docs', 'jobs.md'), 'utf8'))
+  const output = await expectSuccess(blocks)
+  const bodies = [...output.matchAll(/"body":"((?:[^"\\]|\\.)*)"/g)].map(([, body]) =>
+    JSON.parse(`"${body}"`),
+  )
+  expect(bodies).toEqual([
+    '{"host":"doc","usage":91.5,"seen":"2027-01-31 12:00:07"}',
+    '{"window_end":"2027-01-31 12:00:30","host":"doc","average":51.75}',
+  ])
+  expect(output).toContain('"character_number":40')
+})
+
+/** Blocks with curl, and those that set the variables of later ones. */
+function curlBlocks(markdown: string): string[] {
+  return shellBlocks(markdown)
+    .map(({ text }) => text)
     .filter((block) => /\bcurl |^[A-Z]=/.test(block))
-  const commands = inOrder(text, [...blocks, ...tableCommands(text)])
+}
+
+/** Runs the commands one after another. Every curl is answered with success. Returns what they have printed. */
+async function expectSuccess(commands: readonly string[]): Promise<string> {
   expect(commands.length).toBeGreaterThan(0)
   const results = await runBlocks(commands)
   for (const [i, { curls }] of results.entries()) {
@@ -87,7 +111,8 @@ test('every curl of README.md succeeds, those of its table too', async ({ skip }
     // At least that many: a loop may run curl again.
     expect(curls.length, commands[i]).toBeGreaterThanOrEqual(commands[i]!.match(/\bcurl /g)?.length ?? 0)
   }
-})
+  return results.map(({ stdout }) => stdout).join('')
+}
 
 /** ```sh and ```console blocks, each with the block of another language right after it. */
 function shellBlocks(markdown: string): ShellBlock[] {
