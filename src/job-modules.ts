@@ -82,7 +82,8 @@ function newEngine(parts: JobModulesParts, refusal: Jobs['refusal']): EmbeddedEn
     sinks: new SinkWrites({ catalog: storage.catalog, writes, eventBytesMax }),
   })
   const planner = new PlannerClient({ report })
-  return new EmbeddedEngine({ planner, host, folders, space, stateBytesMax: limits.maxJobDiskBytes })
+  const { maxJobDiskBytes: stateBytesMax, maxJobTickEvents: tickEventsMax } = limits
+  return new EmbeddedEngine({ planner, host, folders, space, stateBytesMax, tickEventsMax })
 }
 
 function workerOptions({ dataFolder, limits }: JobModulesParts, jobsFolder: string): WorkerOptions {
