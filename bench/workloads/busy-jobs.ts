@@ -15,7 +15,7 @@ const CONNECTIONS = 64
 /** `bench` gets the posts, which are no JSON. */
 const READ = 'readings'
 const UPLOAD_EVENTS = 10_000
-const UPLOADS = 20
+const UPLOADS = 40
 /** Of a core: the process of jobs has a low priority, and gets what the service leaves. */
 const BUSY_SHARE_MIN = 0.03
 
@@ -23,12 +23,14 @@ interface BusyJobs {
   readonly name: string
   readonly about: string
   readonly jobs: number
+  readonly long?: true
 }
 
-export function busyJobs(buildUnderTest: BuildUnderTest, { name, about, jobs }: BusyJobs): Case {
+export function busyJobs(buildUnderTest: BuildUnderTest, { name, about, jobs, long }: BusyJobs): Case {
   return {
     name,
     about,
+    ...(long && { long }),
     async run(round) {
       const store = await buildUnderTest.storeCache.manyStreams(1)
       const folder = dataFolderOf(round)
@@ -77,14 +79,14 @@ async function measure(
   )
   const share = (childSeconds(server) - before) / sample.seconds
   const details = await Promise.all(ids.map((id) => api.job(id)))
-  // A job that was done before the load ended did not disturb it.
+  // Jobs that were done before the load ended did not disturb it.
   const done = details.filter(({ millrace }) => millrace.recordsIn >= UPLOADS * UPLOAD_EVENTS).length
   return {
     ...sample,
     failures: {
       ...sample.failures,
       ...(jobs > 0 && share < BUSY_SHARE_MIN && { 'the jobs did next to nothing': 1 }),
-      ...(done > 0 && { 'jobs that had nothing left to do': done }),
+      ...(jobs > 0 && done > jobs / 2 && { 'jobs that had nothing left to do': done }),
     },
   }
 }

@@ -20,6 +20,7 @@ export interface ChangingTable {
   readonly rows: number
   readonly changes: number
   readonly refreshes: number
+  readonly long?: true
 }
 
 const ROW = 'id BIGINT, city STRING, amount BIGINT, PRIMARY KEY (id) NOT ENFORCED'
@@ -27,10 +28,11 @@ const TOTAL = 'city STRING, orders BIGINT, total BIGINT, PRIMARY KEY (city) NOT 
 const STATEMENT = 'INSERT INTO TOTALS SELECT city, COUNT(*), SUM(amount) FROM ORDERS GROUP BY city'
 
 export function changingTable(buildUnderTest: BuildUnderTest, table: ChangingTable): Case {
-  const { name, about } = table
+  const { name, about, long } = table
   return {
     name,
     about,
+    ...(long && { long }),
     run: (round) =>
       withService(buildUnderTest.build, round, dataFolderOf(round), (server) => measure(server, table)),
   }

@@ -14,6 +14,8 @@ const SPACE_MS = 600
 /** Events before those that are measured: they compile what is compiled at first use. */
 const WARMUPS = 5
 const POLL_MS = 5
+/** CPU time is counted in steps of 10 ms, so that of fewer events says nothing. */
+const COUNT_FOR_CPU = 20
 const ARRIVED_MS_MAX = 20_000
 
 interface LoneEvents {
@@ -64,7 +66,7 @@ async function measure(server: WatchedProcess, count: number): Promise<Sample> {
     bytes: 0,
     p50Ms: times[Math.floor(count * 0.5)]!,
     p99Ms: times[Math.min(count - 1, Math.floor(count * 0.99))]!,
-    ...(idle !== undefined && busy !== undefined && { cpuSeconds: busy - idle }),
+    ...(idle !== undefined && busy !== undefined && count >= COUNT_FOR_CPU && { cpuSeconds: busy - idle }),
     failures: {},
     acknowledged: sent,
     stored,
