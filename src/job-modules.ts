@@ -88,7 +88,8 @@ function newEngine(parts: JobModulesParts, refusal: Jobs['refusal']): EmbeddedEn
     code: jobWorkerCode({ nowMs, random }),
   })
   const planner = new PlannerClient({ report })
-  return new EmbeddedEngine({ planner, host, folders, space, stateBytesMax: limits.maxJobDiskBytes })
+  const { maxJobDiskBytes: stateBytesMax, maxJobTickEvents: tickEventsMax } = limits
+  return new EmbeddedEngine({ planner, host, folders, space, stateBytesMax, tickEventsMax })
 }
 
 function workerOptions({ dataFolder, limits }: JobModulesParts, jobsFolder: string): WorkerOptions {

@@ -150,6 +150,14 @@ export const LIMITS = {
     1024 * GIB,
     'state of one job on disk, and disk of the SQL engine for what does not fit into its memory',
   ),
+  // A tick is one transaction, and other jobs wait for it: about a second of work at most.
+  maxJobTickEvents: limit(
+    'max-job-tick-events',
+    100_000,
+    1,
+    100_000,
+    'events of one step of a SQL job: fewer give results sooner while it catches up, and cost more each',
+  ),
 } as const
 
 export type Limits = { readonly [Name in keyof typeof LIMITS]: number }

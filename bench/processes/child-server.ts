@@ -1,7 +1,7 @@
 /** A server as a child process: watches its end and its CPU and memory, and stops it. */
 import type { ChildProcess } from 'node:child_process'
 import { endWithUs } from '../cleanup.ts'
-import { type Usage, usageOf } from './usage.ts'
+import { type TreeUsage, treeUsageOf, type Usage, usageOf } from './usage.ts'
 
 export class ChildServer {
   readonly #child: ChildProcess
@@ -32,6 +32,11 @@ export class ChildServer {
   /** Undefined where there is no /proc. */
   usage(): Usage | undefined {
     return usageOf(this.#child.pid)
+  }
+
+  /** As `usage`, with its child processes. */
+  treeUsage(): TreeUsage | undefined {
+    return treeUsageOf(this.#child.pid)
   }
 
   /** SIGTERM, and SIGKILL if it still runs after `msMax`. Resolves when it has ended. */

@@ -1,5 +1,5 @@
 /** What a process has used so far, from /proc. */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 
 export interface Usage {
   readonly rssPeakBytes: number
@@ -28,6 +28,53 @@ export function usageOf(pid: number | undefined): Usage | undefined {
       rssOwnBytes: bytes('RssAnon'),
       cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND,
     }
+  } catch {
+    return undefined
+  }
+}
+
+/** What a process and its children use now, and what children that have ended have used. */
+export interface TreeUsage {
+  readonly cpuSeconds: number
+  readonly rssOwnBytes: number
+}
+
+/** Undefined where there is no /proc. */
+export function treeUsageOf(root: number | undefined): TreeUsage | undefined {
+  if (root === undefined || usageOf(root) === undefined) return undefined
+  let cpuSeconds = 0
+  let rssOwnBytes = 0
+  for (const pid of withDescendants(root)) {
+    const usage = usageOf(pid)
+    if (usage === undefined) continue // it has just ended
+    cpuSeconds += usage.cpuSeconds + endedChildrenSeconds(pid)
+    rssOwnBytes += usage.rssOwnBytes
+  }
+  return { cpuSeconds, rssOwnBytes }
+}
+
+function withDescendants(root: number): number[] {
+  const children = new Map<number, number[]>()
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue
+    const parent = Number(statFields(Number(name))?.[1])
+    children.set(parent, [...(children.get(parent) ?? []), Number(name)])
+  }
+  const found = [root]
+  for (const pid of found) found.push(...(children.get(pid) ?? []))
+  return found
+}
+
+function endedChildrenSeconds(pid: number): number {
+  const fields = statFields(pid)
+  return fields === undefined ? 0 : (Number(fields[13]) + Number(fields[14])) / TICKS_PER_SECOND
+}
+
+/** From field 3 of /proc/<pid>/stat on. */
+function statFields(pid: number): readonly string[] | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   } catch {
     return undefined
   }

@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { ChildServer } from './child-server.ts'
-import type { Usage } from './usage.ts'
+import type { TreeUsage, Usage } from './usage.ts'
 
 /** A store of many gigabytes replays its last log before it listens. */
 const START_MS_MAX = 60_000
@@ -40,6 +40,11 @@ export class WatchedProcess {
   /** Undefined where there is no /proc. */
   usage(): Usage | undefined {
     return this.#server.usage()
+  }
+
+  /** Of the server and its child processes; undefined where there is no /proc. */
+  treeUsage(): TreeUsage | undefined {
+    return this.#server.treeUsage()
   }
 
   /** As an operator stops it: all accepted events are on disk afterwards. */

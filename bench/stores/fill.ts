@@ -47,7 +47,7 @@ function lines(count: number): Buffer {
   return Buffer.from(Array.from({ length: count }, () => `${randomText(EVENT_BYTES)}\n`).join(''))
 }
 
-async function inParallel(count: number, work: (at: number) => Promise<void>): Promise<void> {
+async function inParallel(count: number, work: (at: number) => Promise<unknown>): Promise<void> {
   let next = 0
   const worker = async () => {
     while (next < count) await work(next++)

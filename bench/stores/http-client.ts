@@ -3,13 +3,13 @@ import { Agent, type IncomingMessage, request } from 'node:http'
 
 const agent = new Agent({ keepAlive: true })
 
-/** Rejects if the answer is not 2xx. */
+/** Resolves with the body of the answer. Rejects if the answer is not 2xx. */
 export async function send(
   method: string,
   url: string,
   body?: Buffer,
   headers: Readonly<Record<string, string>> = {},
-): Promise<void> {
+): Promise<string> {
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {
     const sent = request(url, { method, agent, headers: { ...headers, 'content-length': body?.length ?? 0 } })
     sent.once('response', resolve)
@@ -21,4 +21,5 @@ export async function send(
   const { statusCode = 0 } = answer
   if (statusCode < 200 || statusCode >= 300)
     throw new Error(`${method} ${new URL(url).pathname} was answered ${statusCode} ${text}`)
+  return text
 }

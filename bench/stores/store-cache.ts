@@ -2,11 +2,14 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { endWithUs } from '../cleanup.ts'
+import { readings } from '../events/sensor-readings.ts'
+import { streamName, streamPath } from '../events/streams.ts'
 import { benchProgram } from '../paths.ts'
 import { type Build, commandOf } from '../processes/build.ts'
 import { type WatchedProcess, withProcess } from '../processes/watched-process.ts'
 import { copyStore } from './copy.ts'
 import { createStreams, fillStream, fillStreams, type StoredRange } from './fill.ts'
+import { send } from './http-client.ts'
 import { settled } from './settle.ts'
 
 export interface Store extends StoredRange {
@@ -90,6 +93,20 @@ export class StoreCache {
           janitor,
         )
       },
+    )
+  }
+
+  /** One stream of readings of sensors, as one batch. */
+  readings(events: number): Promise<Store> {
+    return this.#once(`${events}-readings`, `${number(events)} readings`, (folder) =>
+      this.#filled(folder, { events, streams: 1 }, async ({ base }) => {
+        await createStreams(base, 1)
+        const startMs = Date.now()
+        await send('POST', `${base}${streamPath(streamName(0, 1))}/batch`, readings(0, events), {
+          'content-type': 'text/plain',
+        })
+        return { startMs, endMs: startMs }
+      }),
     )
   }
 

@@ -1,6 +1,7 @@
 /** All suites, in the order they run. */
 import { footprintSuite } from './footprint.ts'
 import { growthSuite } from './growth.ts'
+import { jobSuite } from './jobs.ts'
 import { mixedSuite } from './mixed.ts'
 import { peerSuite } from './peers.ts'
 import { postSuite } from './posts.ts'
@@ -8,7 +9,16 @@ import { readSuite } from './reads.ts'
 import type { Suite, SuiteParts } from './suite.ts'
 import { uploadSuite } from './uploads.ts'
 
-const SUITES = [postSuite, uploadSuite, readSuite, mixedSuite, growthSuite, footprintSuite, peerSuite]
+const SUITES = [
+  postSuite,
+  uploadSuite,
+  readSuite,
+  mixedSuite,
+  growthSuite,
+  jobSuite,
+  footprintSuite,
+  peerSuite,
+]
 
 export function allSuites(parts: SuiteParts): Suite[] {
   return SUITES.map((suite) => suite(parts))

@@ -76,7 +76,7 @@ function rssOf(server: WatchedProcess) {
   return { rssPeakBytes, rssBytes, rssOwnBytes }
 }
 
-function ping({ base }: WatchedProcess): Promise<void> {
+export function ping({ base }: WatchedProcess): Promise<void> {
   return new Promise((resolve, reject) => {
     get(`${base}/ping`, (answer) => {
       answer.resume()

@@ -17,9 +17,10 @@ export function withService<T>(
   round: Round,
   dataFolder: string,
   work: (server: WatchedProcess) => Promise<T>,
+  flags: readonly string[] = [],
 ): Promise<T> {
   const { pinServer, nodeFlags } = round
-  return withProcess(commandOf(build, { dataFolder, pin: pinServer, nodeFlags }), work)
+  return withProcess(commandOf(build, { dataFolder, pin: pinServer, nodeFlags, flags }), work)
 }
 
 /** `load` must call `onWarm` when its warm-up is over. */

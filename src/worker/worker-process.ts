@@ -18,6 +18,8 @@ export interface WatchedWorker {
   /** Whether a statement runs. If so, `interruptAll` can end it. */
   readonly isBusy: boolean
   interruptAll(reason: SqlError): void
+  /** Calls `begins` before statements run, so that an idle process need not wake up to see whether one does. */
+  onBusy?(begins: () => void): void
   /** Asks the service to end this process. */
   askToEnd(): void
 }
@@ -51,16 +53,33 @@ export function endWithService(): void {
 
 export function watchMemory(worker: WatchedWorker, outOfMemory: () => SqlError): void {
   let interruptedUntilMs: number | undefined
+  let busyMs = performance.now()
   let nextMs = 0
-  setInterval(() => {
+  let isFast = false
+  let timer: NodeJS.Timeout | undefined
+  const check = () => {
     const { memoryMax, isBusy } = worker
     const nowMs = performance.now()
+    if (isBusy || interruptedUntilMs !== undefined) busyMs = nowMs
+    else if (worker.onBusy !== undefined && nowMs - busyMs > IDLE_MEMORY_INTERVAL_MS) poll(false)
     if (memoryMax === undefined || (!isBusy && interruptedUntilMs === undefined && nowMs < nextMs)) return
-    nextMs = nowMs + IDLE_MEMORY_INTERVAL_MS
+    nextMs = isFast ? nowMs + IDLE_MEMORY_INTERVAL_MS : 0
     if (process.memoryUsage.rss() <= memoryMax) interruptedUntilMs = undefined
     else if (interruptedUntilMs === undefined) {
       interruptedUntilMs = nowMs + INTERRUPT_MS
+      poll(true)
       worker.interruptAll(outOfMemory())
     } else if (nowMs > interruptedUntilMs) worker.askToEnd()
-  }, MEMORY_INTERVAL_MS)
+  }
+  const poll = (fast: boolean) => {
+    if (timer !== undefined && fast === isFast) return
+    isFast = fast
+    clearInterval(timer)
+    timer = setInterval(check, fast ? MEMORY_INTERVAL_MS : IDLE_MEMORY_INTERVAL_MS)
+  }
+  poll(true)
+  worker.onBusy?.(() => {
+    busyMs = performance.now()
+    poll(true)
+  })
 }

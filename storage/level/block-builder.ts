@@ -136,7 +136,8 @@ export class BlockBuilder {
       this.#writeVarint(headers.length + 1)
       this.#copy(headers, 0, headers.length)
       this.#headers = headers
-      this.#limit = Math.max(this.#limit, this.#at + HEADERS_SHARE * headers.length)
+      // Counted from the start of the block: counted from here, a block whose events all have other headers would never end.
+      this.#limit = Math.max(this.#limit, RUNS_OFFSET + (1 + HEADERS_SHARE) * headers.length)
     }
     this.#writeVarint(count)
     this.#writeVarint(gap)

@@ -73,7 +73,14 @@ export async function embeddedJobs({ worker = {}, tables: schemas }: EmbeddedOpt
       refusal: (...args) => jobs.refusal(...args),
     })
     const planner = schemas === undefined ? PLANNER_BY_HAND : new PlannerClient({ report })
-    const engine = new EmbeddedEngine({ planner, host, folders, space, stateBytesMax: 64 * MIB })
+    const engine = new EmbeddedEngine({
+      planner,
+      host,
+      folders,
+      space,
+      stateBytesMax: 64 * MIB,
+      tickEventsMax: 100_000,
+    })
     const jobs: Jobs = await Jobs.load({
       ...{
         catalog,

@@ -24,6 +24,8 @@ import type { ConnectorContext } from './connector-context.ts'
 /** One message to the service. Longer emissions are staged in parts. */
 const PART_BYTES_MAX = 1024 * 1024
 const PART_EVENTS_MAX = 50_000
+/** Events with headers of their own. The service decodes a message in one piece, so it must be short. */
+const PART_RUNS_MAX = 4_000
 
 type Headers = readonly (readonly [name: string, value: string])[]
 
@@ -146,7 +148,11 @@ class Part {
   #runs: { end: number; readonly headers: Headers; readonly text: string }[] = []
 
   get isFull(): boolean {
-    return this.#length >= PART_BYTES_MAX || this.#ends.length >= PART_EVENTS_MAX
+    return (
+      this.#length >= PART_BYTES_MAX ||
+      this.#ends.length >= PART_EVENTS_MAX ||
+      this.#runs.length >= PART_RUNS_MAX
+    )
   }
 
   add(body: Uint8Array, headers: Headers): void {

@@ -31,11 +31,12 @@ export interface EmbeddedEngineParts {
   readonly folders: StateFolders
   /** Limit of the state of one job. */
   readonly stateBytesMax: number
+  /** Of one tick. A tick is one transaction, and other jobs wait for it. */
+  readonly tickEventsMax: number
   readonly space: { readonly low: boolean; refusal(): ServiceError }
 }
 
-/** A tick is one transaction, and other jobs wait for it: about a second of work at most. */
-const TICK_EVENTS_MAX = 100_000
+/** A tick of large events is bounded by their bytes. */
 const TICK_BYTES_MAX = 16 * 1024 * 1024
 /** While the disk has too little free space, jobs must not grow their states. */
 const SPACE_POLL_MS = 1_000
@@ -75,7 +76,7 @@ export class EmbeddedEngine implements JobEngine {
   }
 
   async submit({ jid, statement, tables, connected }: JobRun, listener: JobListener): Promise<void> {
-    const { planner, host, folders, stateBytesMax, space } = this.#parts
+    const { planner, host, folders, stateBytesMax, tickEventsMax, space } = this.#parts
     if (space.low) throw space.refusal()
     const submitted: Submitted = { listener, isCancelled: false }
     this.#submitted.set(jid, submitted)
@@ -84,7 +85,7 @@ export class EmbeddedEngine implements JobEngine {
       if (submitted.isCancelled) return
       const stateFolder = await folders.make(jid)
       if (submitted.isCancelled) return
-      const limits = { stateBytesMax, tickEventsMax: TICK_EVENTS_MAX, tickBytesMax: TICK_BYTES_MAX }
+      const limits = { stateBytesMax, tickEventsMax, tickBytesMax: TICK_BYTES_MAX }
       await host.start({ jid, plan, stateFolder, tables: connected, ...limits }, this.#ending(jid, submitted))
       if (submitted.isCancelled) await host.cancel(jid)
     } catch (error) {

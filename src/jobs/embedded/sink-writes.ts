@@ -7,6 +7,7 @@
  * The write has the condition that the document is the one that was read. So of two writers for one job only one can write,
  * and a write whose outcome was unknown can take effect at most once.
  */
+import { setImmediate } from 'node:timers/promises'
 import type { Catalog, CatalogCondition } from '../../../storage/catalog.ts'
 import type { EventHeaders } from '../../../storage/log.ts'
 import { ServiceError } from '../../service-error.ts'
@@ -15,6 +16,11 @@ import type { StreamWrite, StreamWrites } from '../../streams/stream-writes.ts'
 import { epochChange, epochId, JOB_EPOCHS } from '../job-record.ts'
 import type { JobId, SinkEvents } from '../worker/job-worker-protocol.ts'
 import { RequestError } from './request-error.ts'
+
+/** Rows with keys make a run each. After this time the event loop handles what has arrived. */
+const SLICE_MS = 2
+/** Check the clock once per this many runs. */
+const SLICE_RUNS = 64
 
 export interface SinkWritesParts {
   readonly catalog: Catalog
@@ -114,7 +120,12 @@ export class SinkWrites {
   /** Adds the runs in order. The buffer of `events` is not used any more when the promise resolves. */
   async #add(write: StreamWrite, { bytes, starts, ends, runs }: SinkEvents): Promise<void> {
     let begin = 0
-    for (const { end, headers } of runs) {
+    let sliceEndsMs = performance.now() + SLICE_MS
+    for (const [index, { end, headers }] of runs.entries()) {
+      if (index % SLICE_RUNS === 0 && performance.now() > sliceEndsMs) {
+        await setImmediate()
+        sliceEndsMs = performance.now() + SLICE_MS
+      }
       const slices = {
         bytes,
         starts: starts.subarray(begin, end),

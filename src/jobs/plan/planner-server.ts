@@ -13,6 +13,7 @@ export class PlannerServer {
   #memoryMax: number | undefined
   #opening: Promise<Planner> | undefined
   #running = 0
+  #begins: () => void = () => {}
 
   constructor(port: Port) {
     this.#port = port
@@ -26,6 +27,10 @@ export class PlannerServer {
 
   get isBusy(): boolean {
     return this.#running > 0
+  }
+
+  onBusy(begins: () => void): void {
+    this.#begins = begins
   }
 
   /** Parsing and binding cannot be interrupted: `askToEnd` follows. */
@@ -52,6 +57,7 @@ export class PlannerServer {
 
   async #answer({ call, method, args }: Call): Promise<void> {
     this.#running++
+    this.#begins()
     try {
       const planner = await this.#opening!
       // The client has the types of the arguments: embedded/planner-client.ts.

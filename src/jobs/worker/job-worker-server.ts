@@ -35,13 +35,17 @@ export class JobWorkerServer {
   readonly #jobs = new Map<JobId, RunningJob>()
   #memoryMax: number | undefined
   #opening: Promise<JobDatabase> | undefined
+  #begins: () => void = () => {}
 
   constructor(port: Port, options: JobWorkerOptions) {
     this.#port = port
     this.#options = options
     this.#source = new RemoteSource((message) => port.post(message))
     this.#requests = new PortRequests((message) => port.post(message))
-    this.#turns = new EngineTurns((jid) => port.post({ kind: 'ticking', jid }))
+    this.#turns = new EngineTurns((jid) => {
+      this.#begins()
+      port.post({ kind: 'ticking', jid })
+    })
     port.listen((message) => this.#take(message))
   }
 
@@ -57,6 +61,10 @@ export class JobWorkerServer {
 
   interruptAll(reason: SqlError): void {
     for (const job of this.#jobs.values()) job.interrupt(reason)
+  }
+
+  onBusy(begins: () => void): void {
+    this.#begins = begins
   }
 
   /** Asks the service to end this process. */
@@ -106,6 +114,7 @@ export class JobWorkerServer {
   async #start(start: JobStart): Promise<void> {
     const { jid } = start
     const database = await this.#opening!
+    this.#begins()
     if (this.#jobs.has(jid)) throw new Error(`job ${jid} runs already`)
     const { nowMs, random, statementMsMax, beforeEmit } = this.#options
     const connection = await database.connect(statementMsMax)
