@@ -105,7 +105,7 @@ export class JobRunner {
       ...one,
       stream: { ...one.stream!, stream: (plan.sources[i]!.tableId + suffix) as never },
     }))
-    const sink = streamTable(out, insert.sink.columns, { valueFormat: format })
+    const sink = streamTable(out, insert.sink.columns, { valueFormat: format as 'json' })
     const first = worker.reports.length
     await worker.start(jobStart(worker, plan, [...sources, { ...sink, id: 'sink', name: 'sink' }], { jid }))
     await worker.until(() => {
