@@ -9,7 +9,7 @@
 
 const PLAIN = /^[a-z][a-z0-9_]*$/
 /** Relations and columns of plans, and those that a query of DuckDB has without naming them. */
-const USED_BY_PLANS = /^(?:in_s\d+|[a-z]\d+|merged|valueslist|unnest|col\d+)$/
+const USED_BY_PLANS = /^(?:in_s\d+|[a-z]\d+|merged|valueslist|unnest|rowid|col\d+)$/
 
 export function encodedName(name: string): string {
   if (PLAIN.test(name) && !USED_BY_PLANS.test(name)) return name

@@ -174,8 +174,8 @@ const LIMITS: readonly (readonly [begins: string, reason: string])[] = [
 
 /** The first line of the message: the lines after it show the rewritten text. */
 function reasonOf(message: string): string {
-  const known = LIMITS.find(([begins]) => message.startsWith(begins))
+  const reason = message.replace(/^(?:Binder|Parser|Catalog|Invalid Input) Error: /, '')
+  const known = LIMITS.find(([begins]) => reason.startsWith(begins))
   if (known !== undefined) return known[1]
-  const [first] = withDecodedNames(message).split('\n')
-  return first!.replace(/^(?:Binder|Parser|Catalog) Error: /, '')
+  return withDecodedNames(reason).split('\n')[0]!
 }

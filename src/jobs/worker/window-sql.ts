@@ -92,14 +92,15 @@ export function closedRows(window: WindowPlan, kept: string): string {
     return `SELECT ${columns}, ${times(`k.__last - ${sizeMs}`, 'k.__last')} FROM ${kept} k WHERE ${within('k.__last')}`
   }
   const windows = Math.ceil(sizeMs / slideMs)
-  const end = kind === 'HOP' ? `k.__last - k.n * ${slideMs}` : `k.__last - ${sizeMs} + (k.n + 1) * ${slideMs}`
+  const end =
+    kind === 'HOP' ? `k.__last - k.__n * ${slideMs}` : `k.__last - ${sizeMs} + (k.__n + 1) * ${slideMs}`
   const start = kind === 'HOP' ? `e.__e - ${sizeMs}` : `e.__last - ${sizeMs}`
   const first = kind === 'HOP' ? `k.__last - ${(windows - 1) * slideMs}` : timeMs(window, 'k')
   const contains = kind === 'HOP' ? 'TRUE' : `e.__e > ${timeMs(window, 'e')}`
   // Without this order the engine adds the rows of a group in an order that depends on the tick, and sums of doubles differ.
   return `SELECT ${columns.replaceAll('k.', 'e.')}, ${times(start, 'e.__e')}
     FROM (SELECT k.*, ${end} AS __e FROM (
-      SELECT k.*, k.rowid AS __row, unnest(range(0, ${windows})) AS n FROM ${kept} k
+      SELECT k.*, k.rowid AS __row, unnest(range(0, ${windows})) AS __n FROM ${kept} k
       WHERE ${first} <= $2::BIGINT AND k.__last > $1::BIGINT) k) e
     WHERE ${within('e.__e')} AND e.__e - 1 > e.__wm AND ${contains} ORDER BY e.__row`
 }
