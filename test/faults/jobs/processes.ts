@@ -1,8 +1,10 @@
 /** The processes behind a running service, its state files, and what a job had committed and not yet emitted at a kill. */
 import { cpSync, existsSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { DuckDBInstance } from '@duckdb/node-api'
+import { JOB_EPOCHS } from '../../../src/jobs/job-record.ts'
+import { openStorage } from '../../../storage/level/open.ts'
 
 const STATE = 'state.duckdb'
 
@@ -30,21 +32,21 @@ export function signalTo(pid: number | undefined, signal: NodeJS.Signals): boole
   }
 }
 
-/** Resolves with the jobs that commit until some time after the first of them, or within `withinMs` if none does. */
-export async function nextCommits(
+/** Resolves as soon as a job begins to write a commit into its state file, or after `withinMs`. */
+export async function nextCommit(
   jobsFolder: string,
   jids: readonly string[],
-  { withinMs, moreMs }: { readonly withinMs: number; readonly moreMs: number },
-): Promise<ReadonlySet<string>> {
+  withinMs: number,
+): Promise<void> {
   const size = (jid: string) => sizeOf(join(jobsFolder, jid, `${STATE}.wal`))
-  const before = new Map(jids.map((jid) => [jid, size(jid)]))
-  const committed = new Set<string>()
-  for (let endMs = performance.now() + withinMs; performance.now() < endMs; await delay(1)) {
-    const none = committed.size === 0
-    for (const jid of jids) if (size(jid) !== before.get(jid)) committed.add(jid)
-    if (none && committed.size > 0) endMs = performance.now() + moreMs
+  const last = new Map(jids.map((jid) => [jid, size(jid)]))
+  for (const endMs = performance.now() + withinMs; performance.now() < endMs; await nextTurn()) {
+    for (const jid of jids) {
+      const bytes = size(jid)
+      if (bytes > last.get(jid)!) return
+      last.set(jid, bytes) // a checkpoint removes the log
+    }
   }
-  return committed
 }
 
 function sizeOf(path: string): number {
@@ -84,5 +86,23 @@ export async function readState(
   } finally {
     connection.closeSync()
     instance.closeSync()
+  }
+}
+
+/** The epochs that streams have recorded, by `<jid>:<sink>`; read from a copy of the store. */
+export async function recordedEpochs(
+  dataFolder: string,
+  scratch: string,
+): Promise<ReadonlyMap<string, number>> {
+  const copy = join(scratch, 'store')
+  rmSync(copy, { recursive: true, force: true })
+  cpSync(dataFolder, copy, { recursive: true, filter: (path) => path !== join(dataFolder, 'jobs') })
+  const storage = await openStorage(copy, { nowMs: Date.now, sync: false })
+  try {
+    const epochs = new Map<string, number>()
+    await storage.catalog.each(JOB_EPOCHS, (key, epoch) => void epochs.set(key, Number(epoch)))
+    return epochs
+  } finally {
+    await storage.close()
   }
 }
