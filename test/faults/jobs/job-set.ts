@@ -2,6 +2,7 @@
  * Jobs of every way of running and every sink, each with what it must have written: worked out from the events in the
  * order of their log, one after the other.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'vitest'
 import type { TestPostgres } from '../../support/postgres.ts'
 import type { FlinkClient, TableBody } from './flink-client.ts'
@@ -254,6 +255,42 @@ export async function readAll(
   }
   const events = (await client.events(INPUT)).map(({ body }) => JSON.parse(body) as Event)
   return { events, written: { rows: (name) => rows.get(name) ?? [] } }
+}
+
+export interface Settling {
+  readonly client: FlinkClient
+  readonly jobs: readonly JobOf[]
+  readonly postgres?: TestPostgres | undefined
+  /** Ids of events that were answered 200. */
+  readonly acknowledged: readonly number[]
+  readonly settleMs: number
+}
+
+/** Resolves with the rows of each sink when all of them hold what they must. `meanwhile` is called again and again. */
+export async function untilSettled(
+  { client, jobs, postgres, acknowledged, settleMs }: Settling,
+  meanwhile: () => Promise<void> = async () => {},
+): Promise<ReadonlyMap<string, number>> {
+  for (const endMs = Date.now() + settleMs; ; await delay(1_000)) {
+    await meanwhile()
+    const { events, written } = await readAll(client, jobs, postgres)
+    try {
+      const ids = new Set(events.map(({ id }) => id))
+      expect(acknowledged.filter((id) => !ids.has(id))).toEqual([])
+      expect(ids.size, 'every event is in the log once').toBe(events.length)
+      for (const { sinks } of jobs) for (const { check } of sinks) check(written, events)
+    } catch (error) {
+      if (Date.now() < endMs) continue
+      throw error
+    }
+    const rows = jobs
+      .flatMap(({ sinks }) => sinks)
+      .map(({ name, kind }) => {
+        const held = written.rows(kind.startsWith('PostgreSQL') ? `database ${name}` : name)
+        return [`${kind} ${name}`, held.length] as const
+      })
+    return new Map([['events', events.length], ...rows])
+  }
 }
 
 /** With the first row that differs, because the lists are long. */

@@ -7,7 +7,7 @@ import { type SeededRandom, seededRandom } from '../../support/seeded-random.ts'
 import { listening, type ServiceProcess, spawnCli, temporaryFolder } from '../../support/service-process.ts'
 import { FlinkClient } from './flink-client.ts'
 import { InputWriters } from './input.ts'
-import { createJobs, type JobOf, readAll } from './job-set.ts'
+import { createJobs, type JobOf, untilSettled } from './job-set.ts'
 import { nextCommit, readState, recordedEpochs, signalTo, workerOf } from './processes.ts'
 
 export const SETTLE_MS = 90_000
@@ -89,29 +89,13 @@ export class Killing {
   }
 
   /** Resolves when all sinks hold what they must. */
-  async settled(): Promise<ReadonlyMap<string, number>> {
-    for (const endMs = Date.now() + (this.#options.settleMs ?? SETTLE_MS); ; await delay(1_000)) {
-      await this.expectLive()
-      const { events, written } = await readAll(this.client, [...this.#ids.keys()], this.#options.postgres)
-      try {
-        const ids = new Set(events.map(({ id }) => id))
-        expect(this.writers.acknowledged.filter((id) => !ids.has(id))).toEqual([])
-        expect(ids.size, 'every event is in the log once').toBe(events.length)
-        for (const { sinks } of this.#ids.keys()) for (const { check } of sinks) check(written, events)
-      } catch (error) {
-        if (Date.now() < endMs) continue
-        throw error
-      }
-      const sinks = [...this.#ids.keys()].flatMap((job) => job.sinks)
-      const rows = sinks.map(
-        ({ name, kind }) =>
-          [
-            `${kind} ${name}`,
-            written.rows(kind.startsWith('PostgreSQL') ? `database ${name}` : name).length,
-          ] as const,
-      )
-      return new Map([['events', events.length], ...rows])
-    }
+  settled(): Promise<ReadonlyMap<string, number>> {
+    const { postgres, settleMs = SETTLE_MS } = this.#options
+    const jobs = [...this.#ids.keys()]
+    return untilSettled(
+      { client: this.client, jobs, postgres, acknowledged: this.writers.acknowledged, settleMs },
+      () => this.expectLive(),
+    )
   }
 
   get #jobsFolder(): string {
