@@ -65,6 +65,16 @@ export class JobDatabase {
     return this.#attaching.run(() => this.#own.run(`DETACH DATABASE IF EXISTS ${schema}`))
   }
 
+  /** Why the engine runs no statement any more; undefined if it does. */
+  async failure(): Promise<string | undefined> {
+    try {
+      await this.#own.run('SELECT 1')
+      return undefined
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error)
+    }
+  }
+
   close(): void {
     this.#own.closeSync()
     this.#instance.closeSync()
