@@ -53,7 +53,11 @@ const faults: readonly {
   readonly fault: Omit<Fault, 'path'>
 }[] = [
   { name: 'a sync of a state reports EIO', of: 'jobs', fault: { calls: 'fsync,fdatasync', error: 'EIO' } },
-  { name: 'a write of a state reports ENOSPC', of: 'jobs', fault: { calls: 'pwrite64', error: 'ENOSPC' } },
+  {
+    name: 'a write of a state reports ENOSPC',
+    of: 'jobs',
+    fault: { calls: 'write,pwrite64', error: 'ENOSPC' },
+  },
   { name: 'a sync of the log reports EIO', of: 'service', fault: { calls: 'fdatasync', error: 'EIO' } },
 ]
 
@@ -64,8 +68,10 @@ test.for(faults)('$name', { timeout: TIMEOUT_MS }, async ({ name, of, fault }, {
   const jobs = await jobsOn(service.port)
   await jobs.post(200)
   await jobs.settled()
+  const [first] = jobs.ids.values()
+  const state = join(folder, 'jobs', first!, 'state.duckdb.wal')
   const pid = of === 'jobs' ? workerOf(service.pid)! : service.pid
-  const injected = await injectFault(pid, of === 'jobs' ? fault : { ...fault, path: currentWal(folder) })
+  const injected = await injectFault(pid, { ...fault, path: of === 'jobs' ? state : currentWal(folder) })
   let seen: readonly { state: string; error: string }[] = []
   await vi.waitUntil(async () => {
     await jobs.post(10)
