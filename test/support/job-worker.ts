@@ -270,6 +270,7 @@ export class TestWorker {
         break
       case 'ticking':
       case 'out-of-memory':
+      case 'engine-failed':
         break
       default:
         this.#sender.take(message)

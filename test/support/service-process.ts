@@ -81,11 +81,11 @@ export async function runCli(options: ProcessOptions): Promise<Finished> {
   return { code, signal, stdout: watched.stdout, stderr: watched.stderr }
 }
 
-/** The command as a process, with whatever flags. */
-export function spawnCli({ args = [], ...options }: ProcessOptions): WatchedProcess {
-  if (!existsSync(CLI))
-    throw new Error(`${CLI} is missing; run \`npm run build\` first, as \`npm test\` does`)
-  return new WatchedProcess(process.execPath, [CLI, ...args], options)
+/** The command as a process, with whatever flags. `cli`: the file that starts it, by default that of the build. */
+export function spawnCli({ args = [], ...options }: ProcessOptions, cli = CLI): WatchedProcess {
+  if (!existsSync(cli))
+    throw new Error(`${cli} is missing; run \`npm run build\` first, as \`npm test\` does`)
+  return new WatchedProcess(process.execPath, [cli, ...args], options)
 }
 
 /** Resolves when the service behind this process says where it listens. */

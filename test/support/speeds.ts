@@ -29,6 +29,7 @@ export const ALONE = ['test/faults/overload.test.ts', 'test/faults/fairness*.tes
 /** Crashes, failing disks, damaged files, and load over a long time. */
 export const FAULTS = [
   'test/faults/kill*.test.ts',
+  'test/faults/jobs-*.test.ts',
   'test/faults/power-loss.test.ts',
   'test/faults/failing-disk.test.ts',
   'test/faults/bit-rot.test.ts',

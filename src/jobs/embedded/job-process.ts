@@ -228,6 +228,11 @@ export class JobProcess {
           'the jobs needed more memory than --max-job-memory-bytes allows, and the process of jobs was ended',
         )
         break
+      case 'engine-failed':
+        this.end(
+          `the engine of the jobs failed, and their process was ended: ${message.message.slice(0, 300)}`,
+        )
+        break
       default:
         this.#events.take(message)
     }

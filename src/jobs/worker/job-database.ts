@@ -13,12 +13,19 @@ import type { WorkerOptions } from './job-worker-protocol.ts'
 
 export type DuckDB = typeof import('@duckdb/node-api')
 
+/**
+ * Plans are made once and run in every tick. These steps of the optimizer rely on the smallest and largest values that the tables
+ * have when the plan is made: later values would be cut off, or pass a filter that was left out.
+ */
+const DISABLED_OPTIMIZERS = 'statistics_propagation,compressed_materialization'
+
 /** The settings that give arithmetic the meaning of Flink. DuckDB's log of a state file is folded into it at this size. */
 const SETTINGS = [
   'SET GLOBAL ieee_floating_point_ops = true',
   'SET GLOBAL integer_division = false',
   'SET GLOBAL preserve_insertion_order = true',
   "SET GLOBAL checkpoint_threshold = '8MB'",
+  `SET GLOBAL disabled_optimizers = '${DISABLED_OPTIMIZERS}'`,
 ]
 
 export class JobDatabase {
@@ -63,6 +70,16 @@ export class JobDatabase {
 
   detach(schema: string): Promise<unknown> {
     return this.#attaching.run(() => this.#own.run(`DETACH DATABASE IF EXISTS ${schema}`))
+  }
+
+  /** Why the engine runs no statement any more; undefined if it does. */
+  async failure(): Promise<string | undefined> {
+    try {
+      await this.#own.run('SELECT 1')
+      return undefined
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error)
+    }
   }
 
   close(): void {

@@ -2,8 +2,8 @@
  * The messages between the service and the worker process of jobs.
  *
  *   service -> worker   IPC    open · call (start, cancel) · notify (grown) · reply
- *   worker -> service   IPC    answer, refusal · request (recorded, stage, append, tail, watch) · report · ticking · out-of-memory,
- *                              and the requests for events of worker/event-pipe.ts
+ *   worker -> service   IPC    answer, refusal · request (recorded, stage, append, tail, watch) · report · ticking · out-of-memory ·
+ *                              engine-failed, and the requests for events of worker/event-pipe.ts
  *   service -> worker   pipe   events
  *
  * A call of the service has a number and one answer; a request of the worker likewise, in the other direction.
@@ -197,3 +197,5 @@ export type FromJobWorker =
   | { readonly kind: 'ticking'; readonly jid: JobId | null }
   | EventRequest
   | { readonly kind: 'out-of-memory' }
+  /** The engine runs no statement any more, of no job: the process has to be ended. */
+  | { readonly kind: 'engine-failed'; readonly message: string }

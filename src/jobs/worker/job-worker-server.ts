@@ -79,6 +79,12 @@ export class JobWorkerServer {
     database?.close()
   }
 
+  /** After some errors, such as a sync that fails, the engine refuses all statements until it is opened again. */
+  async #checkEngine(database: JobDatabase): Promise<void> {
+    const message = await database.failure()
+    if (message !== undefined) this.#port.post({ kind: 'engine-failed', message })
+  }
+
   #take(message: ToJobWorker | EventMessage): void {
     switch (message.kind) {
       case 'open':
@@ -136,7 +142,7 @@ export class JobWorkerServer {
         // A job that has ended may be started again as soon as the service has the report.
         if (report.kind === 'finished' || report.kind === 'failed') this.#jobs.delete(jid)
         this.#port.post({ kind: 'report', jid, report })
-        if (report.kind === 'failed' && ENGINE_GONE.test(report.failure.message)) this.askToEnd()
+        if (report.kind === 'failed') void this.#checkEngine(database)
       },
       beforeEmit,
     })
@@ -146,6 +152,3 @@ export class JobWorkerServer {
     })
   }
 }
-
-/** After such an error the engine refuses every statement of every job. */
-const ENGINE_GONE = /database has been invalidated|^FATAL Error/

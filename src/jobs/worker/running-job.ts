@@ -66,7 +66,8 @@ export class RunningJob {
     try {
       last = (await this.#ticks()) ? { kind: 'finished' } : undefined
     } catch (error) {
-      if (!this.#cancel.signal.aborted) last = { kind: 'failed', failure: failureOf(error) }
+      if (!this.#cancel.signal.aborted)
+        last = { kind: 'failed', failure: failureOf(this.#opened.state?.explained(error) ?? error) }
     }
     await this.#opened.close()
     if (last !== undefined) report(last)

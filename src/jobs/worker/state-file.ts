@@ -223,9 +223,16 @@ export class StateFile {
       this.emissions[Number(sink)] = { last: Number(last), previous: Number(previous) }
   }
 
-  #openError(error: unknown): unknown {
-    if (error instanceof JobError) return error
+  /** The error of a statement, as JobError 'lasting' if it has met damaged bytes of the file. */
+  explained(error: unknown): unknown {
     const message = error instanceof Error ? error.message : String(error)
+    if (error instanceof JobError || INVALIDATED.test(message)) return error
+    return DAMAGED_BLOCK.test(message) ? damaged(this.#path, message, error) : error
+  }
+
+  #openError(error: unknown): unknown {
+    const message = error instanceof Error ? error.message : String(error)
+    if (error instanceof JobError || INVALIDATED.test(message)) return error
     return DAMAGE.test(message) ? damaged(this.#path, message, error) : error
   }
 
@@ -238,6 +245,11 @@ export class StateFile {
 /** What the engine says about a file whose bytes are not those that it has written. */
 const DAMAGE =
   /corrupt|checksum|not a valid DuckDB database|replaying WAL|Serialization Error|version number|INTERNAL Error|Could not read/i
+
+/** Blocks are read when a statement needs them, so damage may be found while the job runs. */
+const DAMAGED_BLOCK = /corrupt database file|checksum .*does not match/i
+/** The engine had failed before, and the file is not the cause. */
+const INVALIDATED = /database has been invalidated/
 
 function damaged(path: string, reason: string, cause?: unknown): JobError {
   const text = `the state file ${path} is damaged: ${reason.slice(0, 300)}; restore it together with the store from a backup, or create a new job`
