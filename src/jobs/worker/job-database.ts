@@ -35,6 +35,7 @@ export class JobDatabase {
   /** Attaches and detaches. */
   readonly #own: DuckDBConnection
   readonly #attaching = new Mutex()
+  #closed = false
 
   private constructor(duckdb: DuckDB, bindings: Bindings, instance: DuckDBInstance, own: DuckDBConnection) {
     this.duckdb = duckdb
@@ -74,15 +75,18 @@ export class JobDatabase {
 
   /** Why the engine runs no statement any more; undefined if it does. */
   async failure(): Promise<string | undefined> {
+    if (this.#closed) return undefined
     try {
-      await this.#own.run('SELECT 1')
+      await this.#attaching.run(() => this.#own.run('SELECT 1'))
       return undefined
     } catch (error) {
       return error instanceof Error ? error.message : String(error)
     }
   }
 
-  close(): void {
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#attaching.run(async () => {}) // a connection must not be closed while it runs a statement
     this.#own.closeSync()
     this.#instance.closeSync()
   }

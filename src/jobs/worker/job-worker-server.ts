@@ -76,7 +76,7 @@ export class JobWorkerServer {
     const reason = new SqlError('57014', 'the service stops')
     await Promise.all([...this.#jobs.values()].map((job) => job.cancel(reason)))
     const database = await this.#opening?.catch(() => undefined)
-    database?.close()
+    await database?.close()
   }
 
   /** After some errors, such as a sync that fails, the engine refuses all statements until it is opened again. */
