@@ -23,6 +23,14 @@ export interface JobOutline {
   readonly signature: string
   /** Sentences about what the user should know, for example a weaker guarantee of a sink. */
   readonly warnings: readonly string[]
+  /** For `checkTables` of the same engine. */
+  readonly plan?: JobPlan
+}
+
+/** The outcome of a contact with the system of an integration. `problem`: why it did not answer; undefined if it did. */
+export interface TableContact {
+  readonly integrationId: string
+  readonly problem: string | undefined
 }
 
 export interface JobRun {
@@ -47,6 +55,14 @@ export interface JobEngine extends ExpressionTyper {
    * are names of tables that exist besides.
    */
   validate(statement: string, tables: readonly Table[], otherNames?: readonly string[]): Promise<JobOutline>
+  /**
+   * Checks tables in other systems, as far as those answer, before a job is created. Rejects with ServiceError 'invalid_table'
+   * for one that does not exist or does not fit.
+   */
+  checkTables?(
+    outline: JobOutline,
+    connected: readonly ConnectedTable[],
+  ): Promise<{ readonly warnings: readonly string[]; readonly contacts: readonly TableContact[] }>
   /** Starts a job, or goes on with it from its state. Resolves when the engine has taken it over. */
   submit(run: JobRun, listener: JobListener): Promise<void>
   /** Ends a job at the end of its running step, at most 30 s later. Resolves when nothing of it runs any more. */

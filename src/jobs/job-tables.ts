@@ -4,7 +4,7 @@ import type { Table } from '../tables/table.ts'
 import type { TableService } from '../tables/table-service.ts'
 import type { ConnectedTable } from './worker/job-worker-protocol.ts'
 
-export type TableSource = Pick<TableService, 'get' | 'find' | 'list' | 'integration' | 'access'>
+export type TableSource = Pick<TableService, 'get' | 'find' | 'list' | 'integration' | 'access' | 'contacted'>
 
 /** Throws ServiceError 'integration_not_found'. */
 export function connected(table: Table, tables: TableSource): ConnectedTable {
@@ -15,6 +15,7 @@ export function connected(table: Table, tables: TableSource): ConnectedTable {
   )
   return {
     id: table.id,
+    integrationId: table.integrationId,
     name: table.name,
     connector: table.connector,
     access,

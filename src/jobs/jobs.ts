@@ -113,11 +113,12 @@ export class Jobs implements JobService, RemovalHook {
     this.#assertGrants(tables, outline, owner?.name)
     const name = request.name ?? defaultName(outline, tables)
     assertName(name)
+    const warnings = await this.#checkTables(outline, tables)
     const record = await this.#parts.registry.change(async () => {
       this.#parts.streams.assertNamespace(namespace) // it may have been deleted since, and the tables too
       this.#tablesOf(namespace, outline)
       this.#assertSlot()
-      const created = this.#newRecord(namespace, name, request.statement, outline, owner)
+      const created = this.#newRecord(namespace, name, request.statement, { ...outline, warnings }, owner)
       await this.#documents.create(created)
       this.#jobs.add(created)
       this.#addLive(created)
@@ -310,6 +311,19 @@ export class Jobs implements JobService, RemovalHook {
       [...listed],
       others.map(({ name }) => name),
     )
+  }
+
+  /** Contacts other systems. Returns all warnings of the statement. */
+  async #checkTables(outline: JobOutline, tables: readonly Table[]): Promise<readonly string[]> {
+    const all = this.#parts.tables
+    const connectedTables = tables.map((table) => connected(table, all))
+    const checked = await this.#parts.engine.checkTables?.(outline, connectedTables)
+    for (const { integrationId, problem } of checked?.contacts ?? []) {
+      const state =
+        problem === undefined ? { active: true } : { active: false, state: 'UNREACHABLE', reason: problem }
+      all.contacted(integrationId, state)
+    }
+    return [...outline.warnings, ...(checked?.warnings ?? [])]
   }
 
   #tablesOf(

@@ -1,6 +1,7 @@
 /**
  * Checks of database tables before a job is created: the relation and its columns exist, their types fit, an upsert has its
- * unique index. Each check opens the connector that the job will use, and closes it. Rejects with ConnectorError.
+ * unique index. Each check opens the connector that the job will use, and closes it. Returns warnings for the client that
+ * creates the job: what the guarantee of a sink lacks. Rejects with ConnectorError.
  */
 import type { FixedPlan, LookupPlan, SinkPlan } from '../plan/job-plan.ts'
 import type { ConnectedTable, JobId } from '../worker/job-worker-protocol.ts'
@@ -9,17 +10,21 @@ import { lookupOptions, scanOptions, sinkOptions } from './postgres-options.ts'
 import { PostgresScan } from './postgres-scan.ts'
 import { PostgresSink } from './postgres-sink.ts'
 
-export async function checkLookup(table: ConnectedTable, plan: LookupPlan): Promise<void> {
+export async function checkLookup(table: ConnectedTable, plan: LookupPlan): Promise<readonly string[]> {
   const lookup = await PostgresLookup.open(lookupOptions(table, plan))
   await lookup.close()
+  return []
 }
 
-export async function checkScan(table: ConnectedTable, columns: FixedPlan['columns']): Promise<void> {
+export async function checkScan(
+  table: ConnectedTable,
+  columns: FixedPlan['columns'],
+): Promise<readonly string[]> {
   const scan = await PostgresScan.open(scanOptions(table, columns))
   await scan.close()
+  return []
 }
 
-/** Returns what the guarantee of the sink lacks: warnings for the client that creates the job. */
 export async function checkSink(
   table: ConnectedTable,
   plan: SinkPlan,

@@ -8,7 +8,8 @@ import type { Table, TypedColumn } from '../../tables/table.ts'
 import type { JobEngine, JobListener, JobOutline, JobRun } from '../job-engine.ts'
 import { identityOf } from '../job-tables.ts'
 import type { JobPlan, PlannedTable } from '../plan/job-plan.ts'
-import type { JobId } from '../worker/job-worker-protocol.ts'
+import type { ConnectedTable, JobId } from '../worker/job-worker-protocol.ts'
+import { type DatabaseCheck, DatabaseChecks } from './database-checks.ts'
 import type { JobHost } from './job-host.ts'
 import type { StateFolders } from './state-folders.ts'
 
@@ -51,6 +52,7 @@ interface Submitted {
 export class EmbeddedEngine implements JobEngine {
   readonly #parts: EmbeddedEngineParts
   readonly #submitted = new Map<JobId, Submitted>()
+  readonly #checks = new DatabaseChecks()
   readonly #spaceTimer: NodeJS.Timeout
   #closing: Promise<void> | undefined
 
@@ -72,7 +74,11 @@ export class EmbeddedEngine implements JobEngine {
     const { sources, lookups, fixed, inserts, vertices, signature, warnings = [] } = plan
     const reads = [...sources, ...lookups, ...fixed].map(({ tableId }) => tableId)
     const writes = inserts.map(({ sink }) => sink.tableId)
-    return { reads: [...new Set(reads)], writes, vertices, signature, warnings }
+    return { reads: [...new Set(reads)], writes, vertices, signature, warnings, plan }
+  }
+
+  async checkTables({ plan }: JobOutline, connected: readonly ConnectedTable[]): Promise<DatabaseCheck> {
+    return plan === undefined ? { warnings: [], contacts: [] } : this.#checks.run(plan, connected)
   }
 
   async submit({ jid, statement, tables, connected }: JobRun, listener: JobListener): Promise<void> {
