@@ -23,6 +23,9 @@ export function isDataError(error: unknown): boolean {
   return isEngineError(error) && sqlErrorOf(error).sqlState === DATA_ERROR
 }
 
+/** States of SQL for statements that need too much. */
+const EXHAUSTED: Readonly<Record<string, JobFailure['exhausted']>> = { '53200': 'memory', '57014': 'time' }
+
 export function failureOf(error: unknown): JobFailure {
   if (error instanceof JobError) {
     const { kind, message, record } = error
@@ -35,7 +38,9 @@ export function failureOf(error: unknown): JobFailure {
   if (isEngineError(error)) {
     const { sqlState, message } = sqlErrorOf(error)
     // The statements of a plan were bound when it was made, so an error of binding cannot pass.
-    return { kind: sqlState.startsWith('42') ? 'lasting' : 'passing', message }
+    if (sqlState.startsWith('42')) return { kind: 'lasting', message }
+    const exhausted = EXHAUSTED[sqlState]
+    return { kind: 'passing', message, ...(exhausted && { exhausted }) }
   }
   return { kind: 'passing', message: error instanceof Error ? error.message : String(error) }
 }
