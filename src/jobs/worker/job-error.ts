@@ -24,7 +24,11 @@ export function isDataError(error: unknown): boolean {
 }
 
 /** States of SQL for statements that need too much. */
-const EXHAUSTED: Readonly<Record<string, JobFailure['exhausted']>> = { '53200': 'memory', '57014': 'time' }
+const EXHAUSTED: Readonly<Record<string, JobFailure['exhausted']>> = {
+  '53000': 'memory',
+  '53200': 'memory',
+  '57014': 'time',
+}
 
 export function failureOf(error: unknown): JobFailure {
   if (error instanceof JobError) {
@@ -40,7 +44,8 @@ export function failureOf(error: unknown): JobFailure {
     // The statements of a plan were bound when it was made, so an error of binding cannot pass.
     if (sqlState.startsWith('42')) return { kind: 'lasting', message }
     const exhausted = EXHAUSTED[sqlState]
-    return { kind: 'passing', message, ...(exhausted && { exhausted }) }
+    // The engine's hints after the first line are about its settings.
+    return { kind: 'passing', message: message.split('\n')[0]!, ...(exhausted && { exhausted }) }
   }
   return { kind: 'passing', message: error instanceof Error ? error.message : String(error) }
 }
