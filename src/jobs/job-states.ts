@@ -64,39 +64,78 @@ export const RESTART_DELAY_MS_MIN = 1_000
 export const RESTART_DELAY_MS_MAX = 60_000
 /** After running this long without a failure, delays begin at the shortest one again. */
 const HEALTHY_MS = 10 * 60_000
-/** The next conversion error after this many restarts fails the job. */
-const CONVERSION_RESTARTS_MAX = 3
+/** The process of all jobs has ended because of another job. */
+const FOREIGN_DELAY_MS = 200
 
 export type RestartCause =
   | 'passing'
   | 'conversion'
   /** The process of all jobs ended, and this job is not the cause. */
   | 'foreign'
+  /** The process of all jobs ended, and a tick of this job was the cause. */
+  | 'process'
+  /** A statement was interrupted, because it needed too much memory, or time. */
+  | 'memory'
+  | 'time'
+
+/** The error that has this number without progress between, counted by its cause, fails the job. */
+const ERRORS_MAX: Readonly<Partial<Record<RestartCause, number>>> = {
+  conversion: 4,
+  process: 2,
+  memory: 3,
+  time: 5,
+}
+/** Errors that stop other jobs, too, fail a job that makes progress between them. */
+const COSTLY: ReadonlySet<RestartCause> = new Set(['process', 'memory', 'time'])
+const COSTLY_MAX = 10
 
 /** Decides about the restarts of one job. Times are those of the service's clock, in milliseconds. */
 export class RestartPolicy {
   #delayMs = RESTART_DELAY_MS_MIN
-  #conversions = 0
+  readonly #counts = new Map<RestartCause, number>()
+  #costly = 0
+  #errors = 0
+  #costlyEpoch: number | undefined
   #runningSinceMs: number | undefined
+
+  /** Number of errors that made the last one lasting. */
+  get errors(): number {
+    return this.#errors
+  }
 
   running(nowMs: number): void {
     this.#runningSinceMs = nowMs
   }
 
-  /** The delay until the job is started again, in milliseconds; 'never' if the error counts as lasting now. */
-  failed(cause: RestartCause, nowMs: number): number | 'never' {
+  /**
+   * The delay until the job is started again, in milliseconds; 'never' if the error counts as lasting now. `epoch` is the
+   * number of commits of the job so far.
+   */
+  failed(cause: RestartCause, nowMs: number, epoch = 0): number | 'never' {
     const sinceMs = this.#runningSinceMs
     this.#runningSinceMs = undefined
     if (sinceMs !== undefined && nowMs - sinceMs >= HEALTHY_MS) this.#forget()
-    if (cause === 'foreign') return RESTART_DELAY_MS_MIN
-    if (cause === 'conversion' && ++this.#conversions > CONVERSION_RESTARTS_MAX) return 'never'
+    if (cause === 'foreign') return FOREIGN_DELAY_MS
+    if (COSTLY.has(cause)) this.#costlyError(epoch)
+    const count = (this.#counts.get(cause) ?? 0) + 1
+    this.#counts.set(cause, count)
+    this.#errors = this.#costly >= COSTLY_MAX ? this.#costly : count
+    if (count >= (ERRORS_MAX[cause] ?? Number.POSITIVE_INFINITY) || this.#costly >= COSTLY_MAX) return 'never'
     const delayMs = this.#delayMs
     this.#delayMs = Math.min(2 * delayMs, RESTART_DELAY_MS_MAX)
     return delayMs
   }
 
+  /** After progress the next errors are those of other events. */
+  #costlyError(epoch: number): void {
+    if (epoch !== this.#costlyEpoch) for (const cause of COSTLY) this.#counts.delete(cause)
+    this.#costlyEpoch = epoch
+    this.#costly++
+  }
+
   #forget(): void {
     this.#delayMs = RESTART_DELAY_MS_MIN
-    this.#conversions = 0
+    this.#counts.clear()
+    this.#costly = 0
   }
 }

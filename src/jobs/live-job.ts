@@ -132,9 +132,13 @@ export class LiveJob {
 
   #failed(failure: JobFailure): void {
     this.#detach()
+    const cause = causeOf(failure)
+    const epoch = this.record.figures?.epoch
     const delayMs =
-      failure.kind === 'lasting' ? 'never' : this.#policy.failed(causeOf(failure), this.#parts.nowMs())
-    this.#addException(failure.message, delayMs !== 'never', failure)
+      failure.kind === 'lasting' ? 'never' : this.#policy.failed(cause, this.#parts.nowMs(), epoch)
+    const message =
+      delayMs === 'never' ? lastMessage(cause, this.#policy.errors, failure.message) : failure.message
+    this.#addException(message, delayMs !== 'never', failure)
     if (delayMs === 'never') {
       if (this.#apply('lasting') && this.#apply('ended')) this.#end()
     } else if (this.#apply('passing')) {
@@ -200,7 +204,22 @@ export class LiveJob {
   }
 }
 
-function causeOf({ kind, processEnd }: JobFailure): RestartCause {
-  if (processEnd === 'foreign') return 'foreign'
+function causeOf({ kind, processEnd, exhausted }: JobFailure): RestartCause {
+  if (processEnd !== undefined) return processEnd === 'own' ? 'process' : 'foreign'
+  if (exhausted !== undefined) return exhausted
   return kind === 'conversion' ? 'conversion' : 'passing'
+}
+
+/** Why a job with these errors is not started again. */
+function lastMessage(cause: RestartCause, errors: number, message: string): string {
+  switch (cause) {
+    case 'process':
+      return `the tick of this job ended the process of jobs ${errors} times: ${message}`
+    case 'memory':
+      return `the tick of this job was interrupted ${errors} times for its memory: ${message}`
+    case 'time':
+      return `the tick of this job was interrupted ${errors} times for its duration: ${message}`
+    default:
+      return message
+  }
 }

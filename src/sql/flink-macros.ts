@@ -9,6 +9,13 @@
 /** `body` over `v`, bound to the value of `argument`. */
 const once = (argument: string, body: string): string => `list_transform([${argument}], lambda v: ${body})[1]`
 
+/** Longest text that LPAD, RPAD and REPEAT make, in characters. An event cannot hold a longer one. */
+export const TEXT_MAX = 1_048_576
+/** Longest regular expression, in characters. The engine cannot interrupt the compilation of one. */
+export const PATTERN_MAX = 1000
+
+const tooLong = (what: string, max: number): string => `error('${what} is longer than ${max} characters')`
+
 /** Texts of FLOAT and DOUBLE as Java writes them: 1.0, 1.0E20, 1.5E-5, NaN, Infinity. `t` is the text that DuckDB gives. */
 const FLOAT_TEXT = `CASE
   WHEN v.x = 'nan' THEN 'NaN'
@@ -74,8 +81,11 @@ const TEXTS = [
   `flink_pad(s, n, p, f) AS ${once(
     '{s: s, n: n, p: p}',
     `CASE WHEN v.n < 0 OR (v.p = '' AND length(v.s) < v.n) THEN NULL
+    WHEN v.n > ${TEXT_MAX} THEN ${tooLong('the result of LPAD or RPAD', TEXT_MAX)}
     WHEN f THEN lpad(v.s, v.n, CASE WHEN v.p = '' THEN ' ' ELSE v.p END) ELSE rpad(v.s, v.n, CASE WHEN v.p = '' THEN ' ' ELSE v.p END) END`,
   )}`,
+  `flink_repeat(s, n) AS ${once('{s: s, n: n}', `CASE WHEN CAST(length(v.s) AS HUGEINT) * v.n > ${TEXT_MAX} THEN ${tooLong('the result of REPEAT', TEXT_MAX)} ELSE repeat(v.s, v.n) END`)}`,
+  `flink_pattern(r) AS ${once('r', `CASE WHEN length(v) > ${PATTERN_MAX} THEN ${tooLong('a regular expression', PATTERN_MAX)} ELSE v END`)}`,
   `flink_split_index(s, d, i) AS ${once('{s: s, d: d, i: i}', "CASE WHEN v.s <> '' AND v.i >= 0 THEN string_split(v.s, v.d)[v.i + 1] END")}`,
   `flink_regexp_extract(s, r, i) AS ${once('s', 'CASE WHEN regexp_matches(v, r) THEN regexp_extract(v, r, i) END')}`,
   `flink_regexp_extract_any(s, r, i) AS ${once('{s: s, r: r}', 'CASE WHEN regexp_matches(v.s, v.r) THEN regexp_extract(v.s, v.r, i) END')}`,

@@ -9,6 +9,7 @@ import {
   ofTexts,
   textOf,
 } from './flink-function.ts'
+import { PATTERN_MAX, TEXT_MAX } from './flink-macros.ts'
 import {
   BIGINT,
   BOOLEAN,
@@ -50,10 +51,18 @@ const substring: FlinkFunction = {
   },
 }
 
+/** Refuses a constant length that every row would exceed; the macros do the same for lengths that depend on the row. */
+function checkLength({ node }: Typed, name: string, place: Node): void {
+  const value = isConstant(node) ? constantOf(node) : undefined
+  if (typeof value !== 'number' || value <= TEXT_MAX) return
+  throw new TreeProblem(`the result of ${name} would be longer than ${TEXT_MAX} characters`, place)
+}
+
 const padding = (isLeft: boolean): FlinkFunction => ({
   arity: [3, 3],
-  rewrite: ([of, length, pad], place) =>
-    typed(
+  rewrite: ([of, length, pad], place) => {
+    checkLength(length!, isLeft ? 'LPAD' : 'RPAD', place)
+    return typed(
       call(
         'flink_pad',
         textOf(of!, place),
@@ -61,7 +70,8 @@ const padding = (isLeft: boolean): FlinkFunction => ({
         textOf(pad!, place),
         castTo(text(isLeft ? 'true' : 'false'), BOOLEAN),
       ),
-    ),
+    )
+  },
 })
 
 /** The place of the first text in the second. */
@@ -88,7 +98,15 @@ const concat: FlinkFunction = {
 }
 
 function regex(argument: Typed, place: Node): Node {
-  if (isConstant(argument.node)) checkRegex(String(constantOf(argument.node)), place)
+  if (!isConstant(argument.node)) return call('flink_pattern', textOf(argument, place))
+  const pattern = String(constantOf(argument.node))
+  if (pattern.length > PATTERN_MAX) {
+    throw new TreeProblem(
+      `the regular expression has ${pattern.length} characters; at most ${PATTERN_MAX} are possible`,
+      place,
+    )
+  }
+  checkRegex(pattern, place)
   return textOf(argument, place)
 }
 
@@ -213,7 +231,10 @@ export const TEXT_FUNCTIONS: FlinkFunctions = {
   },
   repeat: {
     arity: [2, 2],
-    rewrite: ([of, times], place) => typed(call('repeat', textOf(of!, place), whole(times!, place))),
+    rewrite: ([of, times], place) => {
+      checkLength(times!, 'REPEAT', place)
+      return typed(call('flink_repeat', textOf(of!, place), whole(times!, place)))
+    },
   },
   reverse: ofTexts('reverse', [1, 1], STRING),
   left: {

@@ -88,6 +88,25 @@ describe('restarts', () => {
   test('the end of the process because of another job does not raise the delay', () => {
     const policy = new RestartPolicy()
     const delays = Array.from({ length: 10 }, () => policy.failed('foreign', 0))
-    expect([...delays, policy.failed('passing', 0)]).toEqual(Array.from({ length: 11 }, () => 1_000))
+    expect([...delays, policy.failed('passing', 0)]).toEqual([
+      ...Array.from({ length: 10 }, () => 200),
+      1_000,
+    ])
+  })
+
+  test.each([
+    { cause: 'process', errors: 2 },
+    { cause: 'memory', errors: 3 },
+    { cause: 'time', errors: 5 },
+  ] as const)('error $errors of $cause without progress between is lasting', ({ cause, errors }) => {
+    const policy = new RestartPolicy()
+    const delays = Array.from({ length: errors }, () => policy.failed(cause, 0, 7))
+    expect(delays.map((delay) => delay === 'never')).toEqual(delays.map((_, i) => i === errors - 1))
+  })
+
+  test('with progress between, the tenth error that stops others is lasting', () => {
+    const policy = new RestartPolicy()
+    const delays = Array.from({ length: 10 }, (_, epoch) => policy.failed('process', 0, epoch))
+    expect(delays.indexOf('never')).toBe(9)
   })
 })

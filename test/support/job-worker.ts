@@ -270,6 +270,7 @@ export class TestWorker {
         break
       case 'ticking':
       case 'out-of-memory':
+      case 'stuck':
       case 'engine-failed':
         break
       default:

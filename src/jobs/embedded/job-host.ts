@@ -33,8 +33,8 @@ export interface JobHostParts {
 
 /** A process without jobs takes some 100 MB, and its start some 300 ms. */
 const IDLE_MS = 10_000
-/** The worker interrupts a running step 30 s after a job was cancelled. A step that runs on cannot be interrupted. */
-const CANCEL_MS_MAX = 35_000
+/** The worker interrupts a running step 10 s after a job was cancelled. A step that runs on cannot be interrupted. */
+const CANCEL_MS_MAX = 13_000
 
 export class JobHost {
   readonly #parts: JobHostParts

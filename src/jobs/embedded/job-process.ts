@@ -9,6 +9,7 @@ import { startWorker, type WorkerChild, type WorkerCode } from '../../worker/wor
 import type { JobListener } from '../job-engine.ts'
 import type {
   FromJobWorker,
+  JobFailure,
   JobId,
   JobReport,
   JobStart,
@@ -35,9 +36,6 @@ interface HostedJob {
   /** Resolves when the worker has answered the start. */
   readonly starting: Promise<unknown>
   isRunning: boolean
-  /** The epoch at the first report of this run, and at the last. */
-  firstEpoch: number | undefined
-  lastEpoch: number | undefined
 }
 
 interface PendingCall {
@@ -120,7 +118,7 @@ export class JobProcess {
   async startJob(start: JobStart, listener: JobListener): Promise<void> {
     const starting = this.#call({ method: 'start', start })
     const job: HostedJob = {
-      ...{ start, listener, starting, isRunning: false, firstEpoch: undefined, lastEpoch: undefined },
+      ...{ start, listener, starting, isRunning: false },
     }
     this.#jobs.set(start.jid, job)
     try {
@@ -162,11 +160,7 @@ export class JobProcess {
     this.#calls.clear()
     for (const [jid, job] of jobs) {
       this.#parts.onJobEnd(jid)
-      job.listener.failed({
-        kind: 'passing',
-        message: reason,
-        processEnd: this.#isCause(jid, job) ? 'own' : 'foreign',
-      })
+      job.listener.failed(this.#processFailure(jid, job, reason))
     }
   }
 
@@ -177,13 +171,14 @@ export class JobProcess {
     await this.#events.ended()
   }
 
-  /**
-   * A job whose tick ended the process has made no progress since its start, because the same tick would end it again. A job
-   * that was being started may have ended it, too.
-   */
-  #isCause(jid: JobId, { isRunning, firstEpoch, lastEpoch }: HostedJob): boolean {
-    if (this.#ticking === undefined) return !isRunning
-    return this.#ticking === jid && firstEpoch === lastEpoch
+  /** The job whose tick ran is the cause. Without a tick it is not known whether a job that was being started is one. */
+  #processFailure(jid: JobId, { isRunning }: HostedJob, reason: string): JobFailure {
+    const kind = 'passing'
+    if (this.#ticking === jid) return { kind, message: reason, processEnd: 'own' }
+    if (this.#ticking !== undefined) {
+      return { kind, message: `${reason}; a tick of another job was the cause`, processEnd: 'foreign' }
+    }
+    return { kind, message: reason, ...(isRunning && { processEnd: 'foreign' as const }) }
   }
 
   #checkTick(): void {
@@ -224,9 +219,15 @@ export class JobProcess {
         this.#tickingSinceMs = performance.now()
         break
       case 'out-of-memory':
+        // The interrupted job may have reported its failure, and another one may have begun a tick since.
+        this.#ticking = message.jid ?? this.#ticking
         this.end(
           'the jobs needed more memory than --max-job-memory-bytes allows, and the process of jobs was ended',
         )
+        break
+      case 'stuck':
+        this.#ticking = message.jid
+        this.end('a step could not be interrupted, and the process of jobs was ended')
         break
       case 'engine-failed':
         this.end(
@@ -265,8 +266,6 @@ export class JobProcess {
         job.listener.running()
         break
       case 'progress':
-        job.firstEpoch ??= report.figures.epoch
-        job.lastEpoch = report.figures.epoch
         job.listener.progress(report.figures)
         break
       case 'bad-record':

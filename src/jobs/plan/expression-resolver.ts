@@ -51,6 +51,7 @@ export class ExpressionResolver {
 
   resolve(node: Node, depth: number): Node {
     this.#resolution.checkDepth(depth)
+    this.#resolution.countNode()
     if (!CLASSES.has(node.class)) throw this.#notAllowed(node)
     switch (node.class) {
       case 'COLUMN_REF':

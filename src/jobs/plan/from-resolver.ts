@@ -29,6 +29,7 @@ export class FromResolver {
 
   resolve(node: Node, depth: number): FromPart {
     this.#resolution.checkDepth(depth)
+    this.#resolution.countNode()
     switch (node.type) {
       case 'BASE_TABLE':
         return this.#named(node)
@@ -56,7 +57,10 @@ export class FromResolver {
       throw this.#resolution.problem('FOR SYSTEM_TIME AS OF stands at the right side of a JOIN', node)
     }
     const cte = this.#ctes.get(name)
-    if (cte !== undefined) return queryPart(node, name, cte.resolved, node.alias)
+    if (cte !== undefined) {
+      this.#resolution.countReference(cte.size, node)
+      return queryPart(node, name, cte.resolved, node.alias)
+    }
     const table = this.#resolution.table(shownName(name), (reason) => this.#resolution.problem(reason, node))
     return this.#table(node, table)
   }

@@ -25,6 +25,9 @@ export interface PlannedStatement {
   readonly warnings: readonly string[]
 }
 
+/** Every source of a job has a reader of its own. */
+const SOURCES_MAX = 64
+
 /** Rejects with SqlProblem for a statement that is wrong, and for one that this engine cannot run. */
 export async function planStatement(
   engine: PlanEngine,
@@ -38,6 +41,9 @@ export async function planStatement(
     const one = await resolveInsert(engine, statement, insert, catalog, relations, windows)
     windows += one.resolution.windows.length
     resolved.push(one)
+    if (relations.sources.length > SOURCES_MAX) {
+      throw new SqlProblem(`the statement reads more than ${SOURCES_MAX} tables`, insert.sink.place)
+    }
   }
   const sources: SourcePlan[] = []
   for (const source of relations.sources) sources.push(await planSource(engine, source))

@@ -25,6 +25,7 @@ class QueryResolver {
 
   query = (node: Node, ctes: Ctes, outer: Scope | undefined, depth: number): Resolved => {
     this.#resolution.checkDepth(depth)
+    this.#resolution.countNode()
     const scope = this.#ctes(node, ctes, depth)
     const resolved = this.#body(node, scope, outer, depth)
     const own = [...scope.entries()]
@@ -51,7 +52,9 @@ class QueryResolver {
     const ctes = new Map<string, Cte>(outer)
     for (const { key, value } of defined) {
       const { node: inner } = value.query as { readonly node: Node }
-      const resolved = this.query(inner, ctes, undefined, depth + 1)
+      const { value: resolved, size } = this.#resolution.sizeOf(() =>
+        this.query(inner, ctes, undefined, depth + 1),
+      )
       const names = value.aliases as readonly string[]
       if (names.length > resolved.columns.length) {
         throw this.#resolution.problem(
@@ -63,7 +66,7 @@ class QueryResolver {
       const visible = { ...resolved, columns }
       // A later definition of the same name replaces an earlier one, in the order of definition.
       ctes.delete(key)
-      ctes.set(key, { resolved: visible, node: cteNode(key, resolved.node) })
+      ctes.set(key, { resolved: visible, node: cteNode(key, resolved.node), size })
     }
     return ctes
   }
@@ -170,6 +173,7 @@ class QueryResolver {
 
   #setOperation(node: Node, ctes: Ctes, outer: Scope | undefined, depth: number): Resolved {
     const resolution = this.#resolution
+    resolution.countBranch(node.right as Node)
     const left = this.query(node.left as Node, ctes, outer, depth + 1)
     const right = this.query(node.right as Node, ctes, outer, depth + 1)
     if (left.columns.length !== right.columns.length) {

@@ -15,10 +15,19 @@ export interface Catalog {
   readonly otherNames: ReadonlySet<string>
 }
 
+/** Of a query in which the queries of WITH stand in place of their names, as the engine runs it. */
+export interface QuerySize {
+  /** Expressions, tables and queries. */
+  readonly nodes: number
+  /** UNION and other set operations. */
+  readonly branches: number
+}
+
 /** A query of WITH. */
 export interface Cte {
   readonly resolved: Resolved
   readonly node: CteNode
+  readonly size: QuerySize
 }
 
 export type Ctes = ReadonlyMap<string, Cte>
@@ -60,6 +69,10 @@ export type ResolveQuery = (node: Node, ctes: Ctes, outer: Scope | undefined, de
 
 /** DuckDB's own limit is 1000. */
 export const DEPTH_MAX = 600
+/** Queries of WITH multiply with their references: the engine plans each reference on its own. */
+const EXPANDED_NODES_MAX = 50_000
+const BRANCHES_MAX = 200
+const NO_SIZE: QuerySize = { nodes: 0, branches: 0 }
 
 export class Resolution {
   readonly statement: string
@@ -72,6 +85,7 @@ export class Resolution {
   /** Number of windows of the inserts before this one. */
   readonly firstWindow: number
   #number = 0
+  #size = NO_SIZE
 
   constructor(
     statement: string,
@@ -118,6 +132,44 @@ export class Resolution {
         ? `table ${name} is not in table_ids`
         : `table '${name}' does not exist`,
     )
+  }
+
+  /** Counts one expression, table or query of the present query. */
+  countNode(): void {
+    this.#size = { ...this.#size, nodes: this.#size.nodes + 1 }
+  }
+
+  countBranch(node: Node): void {
+    this.#add({ nodes: 0, branches: 1 }, node)
+  }
+
+  /** Counts a reference to a query of WITH. */
+  countReference(size: QuerySize, node: Node): void {
+    this.#add(size, node)
+    if (this.#size.nodes <= EXPANDED_NODES_MAX) return
+    throw this.problem(
+      `the queries of WITH have more than ${EXPANDED_NODES_MAX} expressions with all their references; make the statement simpler`,
+      node,
+    )
+  }
+
+  #add({ nodes, branches }: QuerySize, node: Node): void {
+    this.#size = { nodes: this.#size.nodes + nodes, branches: this.#size.branches + branches }
+    if (this.#size.branches < BRANCHES_MAX) return
+    throw this.problem(
+      `the statement has more than ${BRANCHES_MAX} branches of UNION ALL with all references to queries of WITH`,
+      node,
+    )
+  }
+
+  /** What `work` counts, which does not count for the present query. */
+  sizeOf<T>(work: () => T): { readonly value: T; readonly size: QuerySize } {
+    const outer = this.#size
+    this.#size = NO_SIZE
+    const value = work()
+    const size = this.#size
+    this.#size = outer
+    return { value, size }
   }
 
   checkDepth(depth: number): void {

@@ -28,8 +28,14 @@ const BOUNDS: readonly ScopeColumn[] = [
   { name: 'window_time', sql: 'window_time' },
 ]
 
+/** Windows of a statement: each has tables and state of its own. */
+const WINDOWS_MAX = 16
+
 export function windowRelation(resolution: Resolution, ctes: Ctes, index: number): WindowRelation {
   const window = resolution.query.windows[index]!
+  if (resolution.firstWindow + resolution.windows.length >= WINDOWS_MAX) {
+    throw resolution.problemAt(`the statement has more than ${WINDOWS_MAX} windows`, window.token)
+  }
   const input = inputOf(resolution, ctes, index)
   const { timeColumn: token } = window
   const time = input.columns.find(({ name }) => name === encodedName(token.value))

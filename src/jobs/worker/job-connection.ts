@@ -15,6 +15,8 @@ export type Parameter = number | bigint | string | null
 
 /** No statement of a job runs longer. */
 export const STATEMENT_MS_MAX = 30_000
+/** A statement that runs on for this time after it was interrupted cannot be interrupted. */
+const INTERRUPT_MS_MAX = 5_000
 
 export class JobConnection {
   readonly #connection: DuckDBConnection
@@ -22,9 +24,17 @@ export class JobConnection {
   readonly #statementMsMax: number
   #interruption: SqlError | undefined
   #running = 0
+  readonly #onStuck: () => void
+  #stuckTimer: NodeJS.Timeout | undefined
 
-  constructor(connection: DuckDBConnection, statementMsMax = STATEMENT_MS_MAX) {
+  /** `onStuck` is called for a statement that cannot be interrupted. */
+  constructor(
+    connection: DuckDBConnection,
+    statementMsMax = STATEMENT_MS_MAX,
+    onStuck: () => void = () => {},
+  ) {
     this.#connection = connection
+    this.#onStuck = onStuck
     this.#statementMsMax = statementMsMax
   }
 
@@ -73,6 +83,7 @@ export class JobConnection {
     if (this.#running === 0) return
     this.#interruption ??= reason
     this.#connection.interrupt()
+    this.#stuckTimer ??= setTimeout(this.#onStuck, INTERRUPT_MS_MAX)
   }
 
   close(): void {
@@ -103,6 +114,8 @@ export class JobConnection {
       throw this.#interruption ?? error
     } finally {
       clearTimeout(timer)
+      clearTimeout(this.#stuckTimer)
+      this.#stuckTimer = undefined
       this.#running--
       this.#interruption = undefined
     }

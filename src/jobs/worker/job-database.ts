@@ -61,8 +61,8 @@ export class JobDatabase {
     return new JobDatabase(duckdb, bindings, instance, connection)
   }
 
-  async connect(statementMsMax?: number): Promise<JobConnection> {
-    return new JobConnection(await this.#instance.connect(), statementMsMax)
+  async connect(statementMsMax?: number, onStuck?: () => void): Promise<JobConnection> {
+    return new JobConnection(await this.#instance.connect(), statementMsMax, onStuck)
   }
 
   attach(file: string, schema: string): Promise<unknown> {

@@ -23,6 +23,13 @@ export function isDataError(error: unknown): boolean {
   return isEngineError(error) && sqlErrorOf(error).sqlState === DATA_ERROR
 }
 
+/** States of SQL for statements that need too much. */
+const EXHAUSTED: Readonly<Record<string, JobFailure['exhausted']>> = {
+  '53000': 'memory',
+  '53200': 'memory',
+  '57014': 'time',
+}
+
 export function failureOf(error: unknown): JobFailure {
   if (error instanceof JobError) {
     const { kind, message, record } = error
@@ -35,7 +42,10 @@ export function failureOf(error: unknown): JobFailure {
   if (isEngineError(error)) {
     const { sqlState, message } = sqlErrorOf(error)
     // The statements of a plan were bound when it was made, so an error of binding cannot pass.
-    return { kind: sqlState.startsWith('42') ? 'lasting' : 'passing', message }
+    if (sqlState.startsWith('42')) return { kind: 'lasting', message }
+    const exhausted = EXHAUSTED[sqlState]
+    // The engine's hints after the first line are about its settings.
+    return { kind: 'passing', message: message.split('\n')[0]!, ...(exhausted && { exhausted }) }
   }
   return { kind: 'passing', message: error instanceof Error ? error.message : String(error) }
 }

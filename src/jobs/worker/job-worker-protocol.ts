@@ -124,7 +124,12 @@ export interface JobFailure {
   readonly place?: Place
   /** The event that made the query fail, if it was found. */
   readonly record?: BadRecord
-  /** The process of all jobs has ended, and a tick of this job was the cause, or not. Only the service sets it. */
+  /** The running statement was interrupted, because the process needed too much memory, or because it ran too long. */
+  readonly exhausted?: 'memory' | 'time'
+  /**
+   * The process of all jobs has ended, and a tick of this job was the cause, or not; undefined also where that is not known.
+   * Only the service sets it.
+   */
   readonly processEnd?: 'own' | 'foreign'
 }
 
@@ -196,6 +201,9 @@ export type FromJobWorker =
   /** The job whose tick begins; null: no tick runs. If the process ends during a tick, that job is the cause. */
   | { readonly kind: 'ticking'; readonly jid: JobId | null }
   | EventRequest
-  | { readonly kind: 'out-of-memory' }
+  /** With the job whose statement was interrupted before; null: none. */
+  | { readonly kind: 'out-of-memory'; readonly jid: JobId | null }
+  /** A statement of the job cannot be interrupted: the process has to be ended. */
+  | { readonly kind: 'stuck'; readonly jid: JobId }
   /** The engine runs no statement any more, of no job: the process has to be ended. */
   | { readonly kind: 'engine-failed'; readonly message: string }

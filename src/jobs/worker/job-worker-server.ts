@@ -35,6 +35,8 @@ export class JobWorkerServer {
   readonly #jobs = new Map<JobId, RunningJob>()
   #memoryMax: number | undefined
   #opening: Promise<JobDatabase> | undefined
+  /** The job whose statement was interrupted last, for its memory. One statement runs at a time. */
+  #interrupted: JobId | null = null
   #begins: () => void = () => {}
 
   constructor(port: Port, options: JobWorkerOptions) {
@@ -60,7 +62,11 @@ export class JobWorkerServer {
   }
 
   interruptAll(reason: SqlError): void {
-    for (const job of this.#jobs.values()) job.interrupt(reason)
+    this.#interrupted = null
+    for (const [jid, job] of this.#jobs) {
+      if (job.isBusy) this.#interrupted = jid
+      job.interrupt(reason)
+    }
   }
 
   onBusy(begins: () => void): void {
@@ -69,7 +75,7 @@ export class JobWorkerServer {
 
   /** Asks the service to end this process. */
   askToEnd(): void {
-    this.#port.post({ kind: 'out-of-memory' })
+    this.#port.post({ kind: 'out-of-memory', jid: this.#interrupted })
   }
 
   async close(): Promise<void> {
@@ -123,7 +129,7 @@ export class JobWorkerServer {
     this.#begins()
     if (this.#jobs.has(jid)) throw new Error(`job ${jid} runs already`)
     const { nowMs, random, statementMsMax, beforeEmit } = this.#options
-    const connection = await database.connect(statementMsMax)
+    const connection = await database.connect(statementMsMax, () => this.#port.post({ kind: 'stuck', jid }))
     const job = new RunningJob({
       database,
       connection,

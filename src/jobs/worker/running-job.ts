@@ -16,7 +16,7 @@ const PAUSE_MS_MIN = 100
 /** And this many times the duration of the last tick, so that expensive ticks leave time for other jobs. */
 const PAUSE_PER_TICK = 4
 /** A cancelled job ends with its running step; after this time the step is interrupted. */
-export const CANCEL_MS_MAX = 30_000
+export const CANCEL_MS_MAX = 10_000
 
 export interface RunningJobParts extends OpenContext {
   readonly engine: <T>(work: () => Promise<T>) => Promise<T>

@@ -208,12 +208,12 @@ test('a job that is cancelled while it is being started is cancelled after the s
   expect([worker().calls, host.jobs()]).toEqual([['start a', 'start b', 'cancel b'], [A]])
 })
 
-test('when the process ends, the job whose tick ran is the cause if it has made no progress', async () => {
+test('when the process ends, the job whose tick ran is the cause', async () => {
   const { start, worker, workers, host, reported } = await setup()
   const [a, b] = [await start(A), await start(B)]
   for (const jid of [A, B]) worker().report(jid, { kind: 'running' })
   worker().post({ kind: 'ticking', jid: A })
-  worker().post({ kind: 'out-of-memory' })
+  worker().post({ kind: 'out-of-memory', jid: null })
   await expect.poll(() => b.failures.length, POLL).toBe(1)
   expect([a.failures[0]?.processEnd, b.failures[0]?.processEnd]).toEqual(['own', 'foreign'])
   expect(a.failures[0]).toMatchObject({
@@ -225,24 +225,25 @@ test('when the process ends, the job whose tick ran is the cause if it has made 
   expect([workers.length, host.jobs()]).toEqual([2, [A]])
 })
 
-test('a job that has made progress since its start is not the cause', async () => {
+test('the job whose statement was interrupted for its memory is the cause, not the one that ticks since', async () => {
   const { start, worker } = await setup()
-  const { failures } = await start(A)
-  worker().report(A, { kind: 'running' })
-  for (const epoch of [4, 5]) worker().report(A, { kind: 'progress', figures: figures(epoch) })
-  worker().post({ kind: 'ticking', jid: A })
-  worker().post({ kind: 'out-of-memory' })
-  await expect.poll(() => failures[0]?.processEnd, POLL).toBe('foreign')
+  const [a, b] = [await start(A), await start(B)]
+  for (const jid of [A, B]) worker().report(jid, { kind: 'running' })
+  worker().post({ kind: 'ticking', jid: B })
+  worker().post({ kind: 'out-of-memory', jid: A })
+  await expect
+    .poll(() => [a, b].map(({ failures }) => failures[0]?.processEnd), POLL)
+    .toEqual(['own', 'foreign'])
+  expect(b.failures[0]?.message).toContain('a tick of another job was the cause')
 })
 
-test('a job that was being started may have ended the process', async () => {
+test('without a tick the cause is not known: jobs that ran are none', async () => {
   const { start, worker } = await setup()
   const [a, b] = [await start(A), await start(B)]
   worker().report(A, { kind: 'running' })
-  worker().post({ kind: 'out-of-memory' })
-  await expect
-    .poll(() => [a, b].map(({ failures }) => failures[0]?.processEnd), POLL)
-    .toEqual(['foreign', 'own'])
+  worker().post({ kind: 'out-of-memory', jid: null })
+  await expect.poll(() => b.failures.length, POLL).toBe(1)
+  expect([a, b].map(({ failures }) => failures[0]?.processEnd)).toEqual(['foreign', undefined])
 })
 
 test('epochs, appends and tails', async () => {
