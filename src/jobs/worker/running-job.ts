@@ -103,13 +103,20 @@ export class RunningJob {
     }
   }
 
-  /** Where each source goes on. */
-  #positions(state: StateFile): Promise<SourcePosition[]> {
-    return Promise.all(
-      this.#opened.sources.map(
-        async ({ plan, source }) => state.sources.get(plan.relation)?.position ?? (await source.start()),
-      ),
+  /** Where each source goes on. A start position is durable before the job runs: the latest one is another one later. */
+  async #positions(state: StateFile): Promise<SourcePosition[]> {
+    const started = new Map<string, SourcePosition>()
+    const positions = await Promise.all(
+      this.#opened.sources.map(async ({ plan: { relation }, source }) => {
+        const known = state.sources.get(relation)?.position
+        if (known !== undefined) return known
+        const position = await source.start()
+        started.set(relation, position)
+        return position
+      }),
     )
+    if (started.size > 0) await this.#parts.engine(() => state.begin(started))
+    return positions
   }
 
   #advance(positions: SourcePosition[], state: StateFile): void {

@@ -106,6 +106,24 @@ export class StateFile {
     return `${this.schema}.outbox_${insert}`
   }
 
+  /** Commits where sources start, by relation. This is no epoch: nothing has been read. */
+  async begin(positions: ReadonlyMap<string, SourcePosition>): Promise<void> {
+    const { schema } = this
+    const run = (sql: string, ...values: string[]) => this.#connection.run(sql, ...values)
+    await run('BEGIN')
+    try {
+      for (const [relation, position] of positions)
+        await run(`INSERT INTO ${schema}.positions VALUES ($1, $2, NULL)`, relation, JSON.stringify(position))
+      await run('COMMIT')
+    } catch (error) {
+      await run('ROLLBACK').catch(() => {}) // the failed statement has ended the transaction
+      throw error
+    }
+    for (const [relation, position] of positions)
+      this.sources.set(relation, { position, watermarkMs: undefined })
+    this.#measure()
+  }
+
   /** Adds what a tick changes to its transaction. Call `committed` after the commit. */
   async write(change: StateChange): Promise<void> {
     const { schema } = this

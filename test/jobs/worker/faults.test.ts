@@ -178,6 +178,27 @@ test('latest-offset begins behind the events that exist', async () => {
   expect(bodies.map((body) => JSON.parse(body).hostname)).toEqual(['h2'])
 })
 
+test('latest-offset is fixed when the job first runs, also if the job ends before its first event', async () => {
+  const store = await TestStore.open()
+  const folder = await temporaryFolder()
+  await store.create('cpu', 'out')
+  await store.append('cpu', [usage(1)])
+  const latest = [streamTable('cpu', CPU, { startup: 'latest' }), tables[1]!]
+  const worker = await testWorker({ store, jobsFolder: folder })
+  await worker.start(jobStart(worker, plan, latest))
+  await worker.until(() => worker.running > 0)
+  await worker.cancel(JID)
+  await worker.close()
+  await store.append('cpu', [usage(2)])
+  const later = await testWorker({ store, jobsFolder: folder })
+  await later.start(jobStart(later, plan, latest))
+  await later.until(() => later.running > 0)
+  await store.append('cpu', [usage(3)])
+  await later.until(async () => (await store.bodies('out')).some((body) => body.includes('h3')))
+  const bodies = await store.bodies('out')
+  expect(bodies.map((body) => JSON.parse(body).hostname)).toEqual(['h2', 'h3'])
+})
+
 test('a state that grows too large fails the job', async () => {
   const worker = await testWorker()
   await worker.store.create('cpu', 'out')
