@@ -24,12 +24,16 @@ export const PROCESSES = [
 ]
 
 /** These compare latencies, so nothing else may run at the same time. */
-export const ALONE = ['test/faults/overload.test.ts', 'test/faults/fairness*.test.ts']
+export const ALONE = [
+  'test/faults/overload.test.ts',
+  'test/faults/fairness*.test.ts',
+  'test/faults/jobs-hostile.test.ts',
+]
 
 /** Crashes, failing disks, damaged files, and load over a long time. */
 export const FAULTS = [
   'test/faults/kill*.test.ts',
-  'test/faults/jobs-*.test.ts',
+  'test/faults/jobs-!(hostile).test.ts',
   'test/faults/power-loss.test.ts',
   'test/faults/failing-disk.test.ts',
   'test/faults/bit-rot.test.ts',

@@ -1,4 +1,4 @@
-/** What the client that creates a job over database tables is told: through the built service, with a PostgreSQL server. */
+/** The answers to a client that creates a job over database tables: through the built service, with a PostgreSQL server. */
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { NO_POSTGRES, TestPostgres } from '../../support/postgres.ts'
