@@ -3,7 +3,8 @@
  * and no statement can change that. It has one thread, and its time zone is UTC on every
  * machine.
  */
-import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
+import type { DuckDBConnection } from '@duckdb/node-api'
+import { OpenInstance } from './open-instance.ts'
 
 export interface InstanceOptions {
   readonly memoryBytes: number
@@ -18,7 +19,7 @@ export async function openLocked(
   { memoryBytes, diskBytes, spillFolder }: InstanceOptions,
   prepare: (connection: DuckDBConnection) => Promise<unknown>,
   macros: readonly string[],
-): Promise<{ instance: DuckDBInstance; connection: DuckDBConnection }> {
+): Promise<{ instance: OpenInstance; connection: DuckDBConnection }> {
   const instance = await duckdb.DuckDBInstance.create(':memory:', {
     threads: '1',
     memory_limit: `${memoryBytes}B`,
@@ -38,5 +39,5 @@ export async function openLocked(
   ]) {
     await connection.run(sql)
   }
-  return { instance, connection }
+  return { instance: new OpenInstance(instance), connection }
 }

@@ -3,11 +3,12 @@
  * queries; the other only plans them (planner.ts). Each has one thread, so that queries leave processor time for
  * ingestion.
  */
-import type { DuckDBConnection, DuckDBInstance, JS } from '@duckdb/node-api'
+import type { DuckDBConnection, JS } from '@duckdb/node-api'
 import { Mutex } from '../../storage/mutex.ts'
 import type { Bindings } from '../duckdb/column-buffer.ts'
 import { openLocked } from '../duckdb/locked-instance.ts'
 import { onlyRow } from '../duckdb/only-row.ts'
+import type { OpenInstance } from '../duckdb/open-instance.ts'
 import { SqlError } from '../duckdb/sql-error.ts'
 import { HIVE_FUNCTIONS } from './hive-functions.ts'
 import { Planner } from './planner.ts'
@@ -46,13 +47,13 @@ interface SerializedStatement {
 export class Engine {
   readonly duckdb: DuckDB
   readonly bindings: Bindings
-  readonly #instance: DuckDBInstance
+  readonly #instance: OpenInstance
   #planner: Promise<Planner> | undefined
   /** For the tables of streams. */
   readonly #own: Connection
   readonly #running = new Mutex()
 
-  private constructor(duckdb: DuckDB, bindings: Bindings, instance: DuckDBInstance, own: Connection) {
+  private constructor(duckdb: DuckDB, bindings: Bindings, instance: OpenInstance, own: Connection) {
     this.duckdb = duckdb
     this.bindings = bindings
     this.#instance = instance
@@ -103,10 +104,10 @@ export class Engine {
     return statement.node
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#own.closeSync()
-    this.#instance.closeSync()
-    this.#planner?.then((planner) => planner.close()).catch(() => {}) // it did not open
+    await this.#instance.close()
+    await this.#planner?.then((planner) => planner.close()).catch(() => {}) // it did not open
   }
 }
 

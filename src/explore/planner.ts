@@ -6,9 +6,10 @@
  * query, not on data. So a column that is in no scan of the plan cannot influence the answer. EXPLAIN lists the columns
  * of scans. If the plan has an unknown form, all columns count as read.
  */
-import type { DuckDBConnection, DuckDBInstance, DuckDBType } from '@duckdb/node-api'
+import type { DuckDBConnection, DuckDBType } from '@duckdb/node-api'
 import { openLocked } from '../duckdb/locked-instance.ts'
 import { onlyRow } from '../duckdb/only-row.ts'
+import type { OpenInstance } from '../duckdb/open-instance.ts'
 import { BoundConnections, type BoundTable, type BoundTables, baseName } from './bound-tables.ts'
 import { HIVE_FUNCTIONS } from './hive-functions.ts'
 
@@ -32,10 +33,10 @@ const OPTIMIZER = 'unused_columns'
 
 export class Planner {
   readonly connections: BoundConnections
-  readonly #instance: DuckDBInstance
+  readonly #instance: OpenInstance
   readonly #own: DuckDBConnection
 
-  private constructor(instance: DuckDBInstance, own: DuckDBConnection) {
+  private constructor(instance: OpenInstance, own: DuckDBConnection) {
     this.#instance = instance
     this.#own = own
     this.connections = new BoundConnections(() => instance.connect())
@@ -47,10 +48,10 @@ export class Planner {
     return new Planner(instance, connection)
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.connections.close()
     this.#own.closeSync()
-    this.#instance.closeSync()
+    await this.#instance.close()
   }
 }
 

@@ -184,7 +184,7 @@ export class QueryJobs implements QueryWorker {
     await Promise.all(jobs.map((job) => job.ended))
     for (const key of [...this.#jobs.keys()]) this.drop(key)
     this.#connections.close()
-    this.#engine.close()
+    await this.#engine.close()
   }
 
   #job(key: QueryKey): Job {

@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { storedName } from '../../src/duckdb/column-types.ts'
 import { openLocked } from '../../src/duckdb/locked-instance.ts'
+import type { OpenInstance } from '../../src/duckdb/open-instance.ts'
 import { columnTypeOf, storedValue } from '../../src/duckdb/row-columns.ts'
 import { TableWriter } from '../../src/duckdb/table-writer.ts'
 import { chunkValues } from '../../src/duckdb/vector-values.ts'
@@ -12,7 +13,7 @@ import type { Value } from '../../src/formats/record-reader.ts'
 import { type DataType, duckdbType } from '../../src/sql/data-types.ts'
 import { simpleTypes, types, valuesOf } from '../support/row-values.ts'
 
-let engine: { connection: duckdb.DuckDBConnection; instance: duckdb.DuckDBInstance }
+let engine: { connection: duckdb.DuckDBConnection; instance: OpenInstance }
 
 beforeAll(async () => {
   engine = await openLocked(
@@ -23,9 +24,9 @@ beforeAll(async () => {
   )
 })
 
-afterAll(() => {
+afterAll(async () => {
   engine.connection.closeSync()
-  engine.instance.closeSync()
+  await engine.instance.close()
 })
 
 async function throughTable(type: DataType, values: readonly Value[]): Promise<Value[]> {

@@ -42,7 +42,7 @@ export class PlannerServer {
 
   async close(): Promise<void> {
     const planner = await this.#opening?.catch(() => undefined)
-    planner?.close()
+    await planner?.close()
   }
 
   #take(message: ToPlanner | EventMessage): void {

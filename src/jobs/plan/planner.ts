@@ -2,9 +2,10 @@
  * The planner's engine: a locked instance of DuckDB without data. Every call has a connection of its own, whose relations are
  * temporary.
  */
-import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
+import type { DuckDBConnection } from '@duckdb/node-api'
 import { openLocked } from '../../duckdb/locked-instance.ts'
 import { onlyRow } from '../../duckdb/only-row.ts'
+import type { OpenInstance } from '../../duckdb/open-instance.ts'
 import { sqlErrorOf } from '../../duckdb/sql-error.ts'
 import type { TypedColumn } from '../../sql/data-types.ts'
 import { withDecodedNames } from '../../sql/encoded-name.ts'
@@ -25,10 +26,10 @@ import { typesOfSchema } from './schema-types.ts'
 const MEMORY_BYTES = 256 * 1024 * 1024
 
 export class Planner implements StatementPlanning {
-  readonly #instance: DuckDBInstance
+  readonly #instance: OpenInstance
   readonly #own: DuckDBConnection
 
-  private constructor(instance: DuckDBInstance, own: DuckDBConnection) {
+  private constructor(instance: OpenInstance, own: DuckDBConnection) {
     this.#instance = instance
     this.#own = own
   }
@@ -60,9 +61,9 @@ export class Planner implements StatementPlanning {
     return this.#with((engine) => typesOfSchema(engine, schemaSql, schema))
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#own.closeSync()
-    this.#instance.closeSync()
+    await this.#instance.close()
   }
 
   /** The schema of a table was checked when the table was created. */

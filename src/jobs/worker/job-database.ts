@@ -4,10 +4,11 @@
  * schema of its own. Connections see the schemas of other jobs, so plan-guard.ts checks what a statement names.
  */
 import { mkdir } from 'node:fs/promises'
-import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
+import type { DuckDBConnection } from '@duckdb/node-api'
 import { Mutex } from '../../../storage/mutex.ts'
 import type { Bindings } from '../../duckdb/column-buffer.ts'
 import { openLocked } from '../../duckdb/locked-instance.ts'
+import type { OpenInstance } from '../../duckdb/open-instance.ts'
 import { JobConnection } from './job-connection.ts'
 import type { WorkerOptions } from './job-worker-protocol.ts'
 
@@ -31,13 +32,13 @@ const SETTINGS = [
 export class JobDatabase {
   readonly duckdb: DuckDB
   readonly bindings: Bindings
-  readonly #instance: DuckDBInstance
+  readonly #instance: OpenInstance
   /** Attaches and detaches. */
   readonly #own: DuckDBConnection
   readonly #attaching = new Mutex()
   #closed = false
 
-  private constructor(duckdb: DuckDB, bindings: Bindings, instance: DuckDBInstance, own: DuckDBConnection) {
+  private constructor(duckdb: DuckDB, bindings: Bindings, instance: OpenInstance, own: DuckDBConnection) {
     this.duckdb = duckdb
     this.bindings = bindings
     this.#instance = instance
@@ -88,7 +89,7 @@ export class JobDatabase {
     this.#closed = true
     await this.#attaching.run(async () => {}) // a connection must not be closed while it runs a statement
     this.#own.closeSync()
-    this.#instance.closeSync()
+    await this.#instance.close()
   }
 }
 

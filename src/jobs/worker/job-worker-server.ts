@@ -35,6 +35,7 @@ export class JobWorkerServer {
   readonly #jobs = new Map<JobId, RunningJob>()
   #memoryMax: number | undefined
   #opening: Promise<JobDatabase> | undefined
+  #closed = false
   /** The job whose statement was interrupted last, for its memory. One statement runs at a time. */
   #interrupted: JobId | null = null
   #begins: () => void = () => {}
@@ -79,6 +80,7 @@ export class JobWorkerServer {
   }
 
   async close(): Promise<void> {
+    this.#closed = true
     const reason = new SqlError('57014', 'the service stops')
     await Promise.all([...this.#jobs.values()].map((job) => job.cancel(reason)))
     const database = await this.#opening?.catch(() => undefined)
@@ -130,6 +132,10 @@ export class JobWorkerServer {
     if (this.#jobs.has(jid)) throw new Error(`job ${jid} runs already`)
     const { nowMs, random, statementMsMax, beforeEmit } = this.#options
     const connection = await database.connect(statementMsMax, () => this.#port.post({ kind: 'stuck', jid }))
+    if (this.#closed) {
+      connection.close()
+      throw new SqlError('57014', 'the service stops')
+    }
     const job = new RunningJob({
       database,
       connection,
