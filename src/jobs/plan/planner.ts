@@ -7,7 +7,7 @@ import { openLocked } from '../../duckdb/locked-instance.ts'
 import { onlyRow } from '../../duckdb/only-row.ts'
 import { sqlErrorOf } from '../../duckdb/sql-error.ts'
 import type { TypedColumn } from '../../sql/data-types.ts'
-import { withDecodedNames } from '../../sql/encoded-name.ts'
+import { decodedName, withDecodedNames } from '../../sql/encoded-name.ts'
 import { FLINK_MACROS } from '../../sql/flink-macros.ts'
 import { SQL_CHARACTERS_MAX, tokensOf } from '../../sql/flink-tokens.ts'
 import { type FlinkQuery, withFlinkMeaning } from '../../sql/meaning-flink.ts'
@@ -172,10 +172,15 @@ const LIMITS: readonly (readonly [begins: string, reason: string])[] = [
   ['Out of Memory Error', 'the statement takes too much memory to check; make it simpler'],
 ]
 
+/** The rewritten text has quotes around names; the user wrote none. */
+const NEAR_NAME = /^(?:Parser Error: )?syntax error at or near ""((?:[^"]|"")+)""(?:\n|$)/
+
 /** The first line of the message: the lines after it show the rewritten text. */
 function reasonOf(message: string): string {
   const known = LIMITS.find(([begins]) => message.startsWith(begins))
   if (known !== undefined) return known[1]
+  const near = NEAR_NAME.exec(message)
+  if (near !== null) return `syntax error at or near "${decodedName(near[1]!.replaceAll('""', '"'))}"`
   const [first] = withDecodedNames(message).split('\n')
   return first!.replace(/^(?:Binder|Parser|Catalog) Error: /, '')
 }
