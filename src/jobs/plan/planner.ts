@@ -114,7 +114,7 @@ class ConnectionEngine implements PlanEngine {
     if (answer.error !== true && statement !== undefined && others.length === 0) return statement.node
     const position = Number(answer.position)
     throw new EngineProblem(
-      reasonOf(answer.error_message ?? 'expected a query'),
+      parserReason(answer.error_message ?? 'expected a query'),
       Number.isInteger(position) ? position : undefined,
     )
   }
@@ -153,6 +153,13 @@ class ConnectionEngine implements PlanEngine {
   }
 }
 
+/** A name next to a syntax error has quotes in the rewritten text; the user wrote none. */
+function parserReason(message: string): string {
+  const near = /^(?:Parser Error: )?syntax error at or near ""((?:[^"]|"")+)""(?:\n|$)/.exec(message)
+  if (near === null) return reasonOf(message)
+  return `syntax error at or near "${decodedName(near[1]!.replaceAll('""', '"'))}"`
+}
+
 function readTree(json: string): ParserError {
   try {
     return parseTree(json) as ParserError
@@ -172,15 +179,10 @@ const LIMITS: readonly (readonly [begins: string, reason: string])[] = [
   ['Out of Memory Error', 'the statement takes too much memory to check; make it simpler'],
 ]
 
-/** The rewritten text has quotes around names; the user wrote none. */
-const NEAR_NAME = /^(?:Parser Error: )?syntax error at or near ""((?:[^"]|"")+)""(?:\n|$)/
-
 /** The first line of the message: the lines after it show the rewritten text. */
 function reasonOf(message: string): string {
   const known = LIMITS.find(([begins]) => message.startsWith(begins))
   if (known !== undefined) return known[1]
-  const near = NEAR_NAME.exec(message)
-  if (near !== null) return `syntax error at or near "${decodedName(near[1]!.replaceAll('""', '"'))}"`
   const [first] = withDecodedNames(message).split('\n')
   return first!.replace(/^(?:Binder|Parser|Catalog) Error: /, '')
 }
