@@ -1,4 +1,5 @@
 /** The tables of a job with everything that a connector needs to reach their data. */
+import { SqlProblem } from '../sql/sql-problem.ts'
 import { parseStreamName, type StreamId } from '../streams/names.ts'
 import type { Table } from '../tables/table.ts'
 import type { TableService } from '../tables/table-service.ts'
@@ -35,6 +36,18 @@ export function streamOf(table: Table, tables: TableSource): StreamId | undefine
 function topicStream({ namespace, connector }: Table): StreamId | undefined {
   if (connector.kind !== 'topic' && connector.kind !== 'upsert-topic') return undefined
   return { namespace, stream: parseStreamName(connector.topic) }
+}
+
+/** Throws SqlProblem for a sink with a column that its system does not take: events of a stream have the time of their storage. */
+export function assertWritable(table: Table, tables: TableSource): void {
+  if (streamOf(table, tables) === undefined) return
+  const stamp = table.schema.columns.find(
+    (column) => column.kind === 'metadata' && column.key === 'timestamp' && !column.isVirtual,
+  )
+  if (stamp === undefined) return
+  throw new SqlProblem(
+    `metadata column '${stamp.name}' of table ${table.name} cannot be written; declare it as VIRTUAL`,
+  )
 }
 
 /** Identifies the data of a table across jobs: the integration, and the topic or the table in it. */

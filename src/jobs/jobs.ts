@@ -24,7 +24,7 @@ import { JobList } from './job-list.ts'
 import { type JobRecord, removalChanges, tableIdsOf, viewOf } from './job-record.ts'
 import type { JobOwner, JobRequest, JobService } from './job-service.ts'
 import { stateAfter } from './job-states.ts'
-import { connected, streamOf } from './job-tables.ts'
+import { assertWritable, connected, streamOf } from './job-tables.ts'
 import { JobUsage, programOf } from './job-usage.ts'
 import { LiveJob, type LiveJobParts } from './live-job.ts'
 import type { JobId } from './worker/job-worker-protocol.ts'
@@ -303,14 +303,18 @@ export class Jobs implements JobService, RemovalHook {
   async #outline(namespace: NamespaceName, request: Omit<JobRequest, 'name'>): Promise<JobOutline> {
     const { tables, engine } = this.#parts
     const { statement, tableIds } = request
-    if (tableIds.length === 0) return engine.validate(statement, tables.list(namespace))
-    const listed = new Set([...new Set(tableIds)].map((id) => tables.get(namespace, id)))
-    const others = tables.list(namespace).filter((table) => !listed.has(table))
-    return engine.validate(
+    const all = tables.list(namespace)
+    const listed =
+      tableIds.length === 0 ? new Set(all) : new Set(tableIds.map((id) => tables.get(namespace, id)))
+    const others = all.filter((table) => !listed.has(table))
+    const outline = await engine.validate(
       statement,
       [...listed],
       others.map(({ name }) => name),
     )
+    for (const table of this.#tablesOf(namespace, { reads: [], writes: outline.writes }))
+      assertWritable(table, tables)
+    return outline
   }
 
   /** Contacts other systems. Returns all warnings of the statement. */

@@ -5,6 +5,7 @@
 import { type DataType, printType } from './data-types.ts'
 import { type FlinkToken, isKeyWord, isOperator } from './flink-tokens.ts'
 import { METADATA_KEYS, type MetadataKey, metadataTypeProblem } from './metadata-keys.ts'
+import { isReservedWord } from './reserved-words.ts'
 import type { Place } from './sql-problem.ts'
 import { TokenCursor } from './token-cursor.ts'
 import { parseType } from './type-parser.ts'
@@ -88,7 +89,8 @@ class SchemaParser {
   #element(): void {
     const cursor = this.#cursor
     const first = cursor.peek()
-    if (cursor.takeWords('WATERMARK')) this.#takeWatermark(first)
+    if (this.#isNameBeforeType()) this.#takeColumn()
+    else if (cursor.takeWords('WATERMARK')) this.#takeWatermark(first)
     else if (cursor.takeWords('CONSTRAINT')) {
       cursor.takeName('the name of the constraint')
       if (!isKeyWord(cursor.peek(), 'PRIMARY')) throw cursor.unexpected('PRIMARY KEY')
@@ -96,6 +98,16 @@ class SchemaParser {
     } else if (isKeyWord(first, 'PRIMARY')) this.#takePrimaryKey()
     else if (isKeyWord(first, 'UNIQUE')) throw cursor.problem('UNIQUE is not supported; remove it', first)
     else this.#takeColumn()
+  }
+
+  /** A type or AS follows: the word is meant as the name of a column, even if it begins another kind of element. */
+  #isNameBeforeType(): boolean {
+    const second = this.#cursor.peek(1)
+    return (
+      second?.kind === 'word' &&
+      isReservedWord(second.text) &&
+      !BEHIND_KEY_WORD.has(second.text.toUpperCase())
+    )
   }
 
   #takeColumn(): void {
@@ -253,6 +265,8 @@ class SchemaParser {
   }
 }
 
+/** Reserved words behind WATERMARK and PRIMARY, and those behind a CONSTRAINT whose name is missing. */
+const BEHIND_KEY_WORD: ReadonlySet<string> = new Set(['FOR', 'KEY', 'PRIMARY', 'UNIQUE'])
 const CLOSING: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}' }
 
 function isOpening(token: FlinkToken): boolean {

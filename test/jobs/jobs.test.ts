@@ -70,6 +70,21 @@ describe('create', () => {
     },
   )
 
+  test.each([
+    ["ts TIMESTAMP_LTZ(3) METADATA FROM 'timestamp'", 'ts'],
+    ['a INT, `timestamp` TIMESTAMP_LTZ(3) METADATA', 'timestamp'],
+  ])('a stream takes no timestamp of a job: %s', async (schemaSql, column) => {
+    const setup = await jobsSetup()
+    await setup.tables.define(DEFAULT_NAMESPACE, 'STAMPED', schemaSql, { typesOf: async () => [] })
+    const request = { statement: 'INSERT INTO STAMPED SELECT * FROM IN', tableIds: [], name: undefined }
+    const text = `metadata column '${column}' of table STAMPED cannot be written; declare it as VIRTUAL`
+    await expect(setup.jobs.validate(DEFAULT_NAMESPACE, request)).rejects.toThrow(text)
+    await expect(setup.jobs.create(DEFAULT_NAMESPACE, request, undefined)).rejects.toThrow(text)
+    expect([setup.jobs.list(DEFAULT_NAMESPACE), setup.engine.submitted]).toEqual([[], []])
+    const reads = { ...request, statement: 'INSERT INTO OUT SELECT * FROM STAMPED' }
+    await setup.jobs.validate(DEFAULT_NAMESPACE, reads)
+  })
+
   test('ids that the statement does not name are tolerated', async () => {
     const setup = await jobsSetup()
     const request = { statement: STATEMENT, tableIds: [OTHER_ID, OUT_ID, IN_ID, IN_ID], name: 'mine' }

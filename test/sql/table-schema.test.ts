@@ -220,6 +220,23 @@ const refused = [
     sql: 'a INT, Value INT',
     text: "'Value' is a reserved word; write `Value` in back-ticks at line 1, column 8",
   },
+  {
+    sql: 'watermark INT',
+    text: "'watermark' is a reserved word; write `watermark` in back-ticks at line 1, column 1",
+  },
+  {
+    sql: 'a INT, Constraint STRING',
+    text: "'Constraint' is a reserved word; write `Constraint` in back-ticks at line 1, column 8",
+  },
+  {
+    sql: 'a INT, primary AS a',
+    text: "'primary' is a reserved word; write `primary` in back-ticks at line 1, column 8",
+  },
+  { sql: 'a INT, PRIMARY (a)', text: "unexpected '('; KEY is wanted at line 1, column 16" },
+  {
+    sql: 't TIMESTAMP(3), WATERMARK t AS t',
+    text: "unexpected 't'; FOR is wanted at line 1, column 27",
+  },
   { sql: '"a" INT', text: 'use back-ticks for names and single quotes for texts at line 1, column 1' },
   {
     sql: 'a INT, b AS "a" + 1',

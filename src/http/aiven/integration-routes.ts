@@ -19,7 +19,8 @@ import { existingService, namespaceOfService, serviceOf } from './service-names.
 
 export function integrationRoutes(tables: TableService, namespaces: Namespaces, options: AppOptions) {
   const readDocument = documentReader(AIVEN_DOCUMENTS, options)
-  const shown = (integration: Integration) => integrationOf(integration, tables.contact(integration.id))
+  const shown = (c: HttpContext, integration: Integration) =>
+    integrationOf(namedAsAsked(c, integration), tables.contact(integration.id))
 
   /** Throws ServiceError 'integration_not_found'. */
   function named(c: HttpContext): Integration {
@@ -41,7 +42,7 @@ export function integrationRoutes(tables: TableService, namespaces: Namespaces, 
   return {
     list(c: HttpContext) {
       const { namespace } = serviceOf(c, namespaces)
-      const print = (integration: Integration) => JSON.stringify(shown(integration))
+      const print = (integration: Integration) => JSON.stringify(shown(c, integration))
       return answerList(c, 'service_integrations', tables.integrations(namespace), print, options)
     },
 
@@ -59,17 +60,17 @@ export function integrationRoutes(tables: TableService, namespaces: Namespaces, 
         userConfig: given.userConfig,
       })
       c.set('subject', { namespace, id: integration.id })
-      return answerJson(c, { service_integration: shown(integration) })
+      return answerJson(c, { service_integration: shown(c, integration) })
     },
 
     get(c: HttpContext) {
-      return answerJson(c, { service_integration: shown(named(c)) })
+      return answerJson(c, { service_integration: shown(c, named(c)) })
     },
 
     async update(c: HttpContext) {
       const { id } = namedToChange(c)
       const userConfig = await readDocument(c, 'integrationChange')
-      return answerJson(c, { service_integration: shown(await tables.updateIntegration(id, userConfig)) })
+      return answerJson(c, { service_integration: shown(c, await tables.updateIntegration(id, userConfig)) })
     },
 
     async delete(c: HttpContext) {
@@ -77,6 +78,14 @@ export function integrationRoutes(tables: TableService, namespaces: Namespaces, 
       return answerJson(c, {})
     },
   }
+}
+
+/** The built-in integration belongs to no project: it has the project of the path, and the service as the path writes it. */
+function namedAsAsked(c: HttpContext, integration: Integration): Integration {
+  if (!integration.isBuiltIn) return integration
+  const project = c.req.param('project') ?? ''
+  const destService = c.req.param('service') ?? integration.destService
+  return { ...integration, sourceProject: project, destProject: project, destService }
 }
 
 /** As the guard decides and refuses where the path names the service. */

@@ -8,7 +8,7 @@ import { onlyRow } from '../../duckdb/only-row.ts'
 import type { OpenInstance } from '../../duckdb/open-instance.ts'
 import { sqlErrorOf } from '../../duckdb/sql-error.ts'
 import type { TypedColumn } from '../../sql/data-types.ts'
-import { withDecodedNames } from '../../sql/encoded-name.ts'
+import { decodedName, withDecodedNames } from '../../sql/encoded-name.ts'
 import { FLINK_MACROS } from '../../sql/flink-macros.ts'
 import { SQL_CHARACTERS_MAX, tokensOf } from '../../sql/flink-tokens.ts'
 import { type FlinkQuery, withFlinkMeaning } from '../../sql/meaning-flink.ts'
@@ -115,7 +115,7 @@ class ConnectionEngine implements PlanEngine {
     if (answer.error !== true && statement !== undefined && others.length === 0) return statement.node
     const position = Number(answer.position)
     throw new EngineProblem(
-      reasonOf(answer.error_message ?? 'expected a query'),
+      parserReason(answer.error_message ?? 'expected a query'),
       Number.isInteger(position) ? position : undefined,
     )
   }
@@ -152,6 +152,13 @@ class ConnectionEngine implements PlanEngine {
       throw engineProblem(error)
     }
   }
+}
+
+/** A name next to a syntax error has quotes in the rewritten text; the user wrote none. */
+function parserReason(message: string): string {
+  const near = /^(?:Parser Error: )?syntax error at or near ""((?:[^"]|"")+)""(?:\n|$)/.exec(message)
+  if (near === null) return reasonOf(message)
+  return `syntax error at or near "${decodedName(near[1]!.replaceAll('""', '"'))}"`
 }
 
 function readTree(json: string): ParserError {
