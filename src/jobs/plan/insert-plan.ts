@@ -1,10 +1,11 @@
 /** The plan of one INSERT INTO, from its resolved query. */
 import { duckdbType, type TypedColumn } from '../../sql/data-types.ts'
+import { encodedName } from '../../sql/encoded-name.ts'
 import type { Node } from '../../sql/tree.ts'
 import type { InsertPlan, LookupPlan, WindowPlan } from './job-plan.ts'
 import type { PlanContext, PlanRelation, ResolvedQuery, SinkValue } from './plan-context.ts'
 import type { PlanEngine } from './plan-engine.ts'
-import { type PlanRelations, type TableRelation, usedColumns } from './plan-relations.ts'
+import { encodedColumns, type PlanRelations, type TableRelation, usedColumns } from './plan-relations.ts'
 import { changesTaken } from './planner-table.ts'
 import { planRefresh } from './refresh.ts'
 import type { LookupUse, Resolution, Resolved, WindowUse } from './resolution.ts'
@@ -90,10 +91,8 @@ async function planLookup(engine: PlanEngine, { lookup, keyColumns, keys }: Look
   const columns = usedColumns(lookup)
   const { tree } = await engine.withMeaning(keys)
   const names = keyColumns.map((_, i) => `k${i}`)
-  const casts = keyColumns.map((name, i) => {
-    const { type } = columns.find((column) => column.name === name)!
-    return `CAST(q.k${i} AS ${duckdbType(type)}) AS k${i}`
-  })
+  const found = keyColumns.map((key) => columns.find(({ name }) => encodedName(name) === key)!)
+  const casts = found.map(({ type }, i) => `CAST(q.k${i} AS ${duckdbType(type)}) AS k${i}`)
   const select = `SELECT ${casts.join(', ')} FROM (${await engine.print(tree)}) AS q(${names.join(', ')})`
   await engine.bind(select)
   return {
@@ -101,7 +100,7 @@ async function planLookup(engine: PlanEngine, { lookup, keyColumns, keys }: Look
     tableId: table.id,
     tableName: table.name,
     columns: columns.map(({ name, type }) => ({ name, type })),
-    keyColumns,
+    keyColumns: found.map(({ name }) => name),
     keys: select,
   }
 }
@@ -206,8 +205,8 @@ function relationsOf({ sources, bases, fixed, lookups }: PlanRelations): readonl
       tableName: one.table.name,
       kind,
       source: source(one),
-      columns: usedColumns(one),
-      primaryKey: one.table.schema.primaryKey,
+      columns: encodedColumns(usedColumns(one)),
+      primaryKey: one.table.schema.primaryKey.map(encodedName),
     }))
   const changing = new Set(bases.map(({ source }) => source.relation))
   return [

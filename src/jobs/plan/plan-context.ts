@@ -32,8 +32,9 @@ export interface PlanRelation {
   readonly kind: 'append' | 'changing' | 'lookup' | 'fixed'
   /** The SourcePlan from which an append or changing relation comes: `s0`. Undefined for others. */
   readonly source: string | undefined
+  /** Under their encoded names. */
   readonly columns: readonly TypedColumn[]
-  /** Names of columns. Empty: none is known. */
+  /** Encoded names of columns. Empty: none is known. */
   readonly primaryKey: readonly string[]
 }
 

@@ -3,6 +3,7 @@ import duckdb, { type DuckDBConnection } from '@duckdb/node-api'
 import type { JobPlan, PlannedTable, WindowPlan } from '../../../src/jobs/plan/job-plan.ts'
 import { Planner } from '../../../src/jobs/plan/planner.ts'
 import { type DataType, duckdbType } from '../../../src/sql/data-types.ts'
+import { encodedName } from '../../../src/sql/encoded-name.ts'
 import { FLINK_MACROS } from '../../../src/sql/flink-macros.ts'
 
 type ConnectorKind = PlannedTable['connectorKind']
@@ -69,7 +70,10 @@ export async function run(plan: JobPlan, rows: Rows): Promise<unknown[][]> {
 
 async function fill(connection: DuckDBConnection, plan: JobPlan, rows: Rows): Promise<void> {
   for (const { relation, decoded, view, tableName } of plan.sources) {
-    await create(connection, `in_${relation}`, [{ name: '__seq', type: { kind: 'BIGINT' } }, ...decoded])
+    await create(connection, `in_${relation}`, [
+      { name: '__seq', type: { kind: 'BIGINT' } },
+      ...encoded(decoded),
+    ])
     await insert(
       connection,
       `in_${relation}`,
@@ -79,7 +83,7 @@ async function fill(connection: DuckDBConnection, plan: JobPlan, rows: Rows): Pr
     await connection.run(`CREATE VIEW ${relation} AS SELECT __seq AS __ord, ${view.slice('SELECT '.length)}`)
   }
   for (const { relation, columns, tableName } of [...plan.fixed, ...plan.lookups]) {
-    await create(connection, relation, columns)
+    await create(connection, relation, encoded(columns))
     await insert(
       connection,
       relation,
@@ -107,6 +111,11 @@ async function insert(
   if (from === undefined) return
   const list = columns.map((name) => `v."${name}"`).join(', ')
   await connection.run(`INSERT INTO ${relation} SELECT ${list} ${from} ORDER BY v.__seq`)
+}
+
+/** Columns of a table as plans name them. */
+export function encoded<T extends { readonly name: string }>(columns: readonly T[]): readonly T[] {
+  return columns.map((column) => ({ ...column, name: encodedName(column.name) }))
 }
 
 function create(
