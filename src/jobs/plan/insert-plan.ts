@@ -1,7 +1,6 @@
 /** The plan of one INSERT INTO, from its resolved query. */
 import { duckdbType, type TypedColumn } from '../../sql/data-types.ts'
 import { encodedName } from '../../sql/encoded-name.ts'
-import type { Node } from '../../sql/tree.ts'
 import type { InsertPlan, LookupPlan, WindowPlan } from './job-plan.ts'
 import type { PlanContext, PlanRelation, ResolvedQuery, SinkValue } from './plan-context.ts'
 import type { PlanEngine } from './plan-engine.ts'
@@ -70,16 +69,10 @@ async function selectOf(
 
 /** `columns` are those of the result without the hidden one, in order. */
 function outputColumns(
-  { node, columns: names }: Resolved,
-  columns: readonly TypedColumn[],
+  { columns: names }: Resolved,
+  columns: readonly OutputColumn[],
 ): readonly OutputColumn[] {
-  const list = (node.select_list ?? []) as readonly Node[]
-  const items = list.slice(list.length - columns.length)
-  return columns.map((column, i) => ({
-    ...column,
-    name: names[i]?.name ?? column.name,
-    isNull: (items[i]?.value as { readonly is_null?: boolean } | undefined)?.is_null === true,
-  }))
+  return columns.map((column, i) => ({ ...column, name: names[i]?.name ?? column.name }))
 }
 
 function sinkColumns(values: readonly SinkValue[]): readonly string[] {

@@ -40,7 +40,7 @@ export interface PlanRelation {
 
 /** How a column of the sink is filled. */
 export interface SinkValue {
-  /** Index in the select list of the query; undefined: the statement does not write the column, it is NULL. */
+  /** Index in the select list of the query; undefined: the column is NULL, or the statement does not write it. */
   readonly output: number | undefined
   /** The type of the output; undefined without one. */
   readonly type: DataType | undefined

@@ -27,6 +27,9 @@ beforeAll(async () => {
     r: ['k INT, `Row` ROW<X INT, y STRING>, list ARRAY<INT>'],
     f: ['id INT, name STRING, PRIMARY KEY (id)', 'jdbc'],
     o: ['a INT, b STRING'],
+    any: [
+      's STRING, y BYTES, d DATE, l ARRAY<INT>, w ROW<x INT>, ts TIMESTAMP(3), m MAP<STRING, INT>, t BOOLEAN',
+    ],
     n: ['n BIGINT'],
     w: ['s TIMESTAMP(3), e TIMESTAMP(3), k STRING, n BIGINT'],
   })
@@ -121,6 +124,25 @@ const accepted: readonly (readonly [statement: string, way: string, rows: readon
       [1, 'x'],
     ],
   ],
+  [
+    'INSERT INTO any VALUES (NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)',
+    'once',
+    [[null, null, null, null, null, null, null, null]],
+  ],
+  [
+    'INSERT INTO any SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM t WHERE a = 1',
+    'arrival',
+    [[null, null, null, null, null, null, null, null]],
+  ],
+  [
+    'INSERT INTO o (b) VALUES (NULL), (NULL)',
+    'once',
+    [
+      [null, null],
+      [null, null],
+    ],
+  ],
+  ['INSERT INTO o SELECT a, x FROM t, (VALUES (NULL)) AS v (x) WHERE a = 1', 'arrival', [[1, null]]],
   [
     "INSERT INTO o VALUES (1, 'x'), (2, NULL)",
     'once',
