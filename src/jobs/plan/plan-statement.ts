@@ -4,6 +4,7 @@ import { SqlProblem } from '../../sql/sql-problem.ts'
 import { type NamedPlace, type RewrittenInsert, rewriteStatement } from '../../sql/statement-rewriter.ts'
 import { planInsert } from './insert-plan.ts'
 import type { FixedPlan, InsertPlan, JobPlan, LookupPlan, SourcePlan } from './job-plan.ts'
+import { checkLoops } from './loop-check.ts'
 import type { PlanEngine } from './plan-engine.ts'
 import { encodedColumns, PlanRelations, type TableRelation, usedColumns } from './plan-relations.ts'
 import { changesTaken, type PlannerTable } from './planner-table.ts'
@@ -39,6 +40,7 @@ export async function planStatement(
     windows += one.resolution.windows.length
     resolved.push(one)
   }
+  checkLoops(resolved)
   const sources: SourcePlan[] = []
   for (const source of relations.sources) sources.push(await planSource(engine, source))
   for (const { relation, source } of relations.bases)

@@ -225,6 +225,13 @@ test.each(accepted)('%s', async (statement, way, rows) => {
   expect(await run(plan, ROWS)).toEqual(rows)
 })
 
+test('one insert may read what another one writes, and a database table may be written from itself', async () => {
+  const chain =
+    'EXECUTE STATEMENT SET BEGIN INSERT INTO u SELECT a, b, d, ts FROM t; INSERT INTO o SELECT a, b FROM u; END'
+  expect((await planner.plan(chain)).inserts).toHaveLength(2)
+  expect((await planner.plan('INSERT INTO f SELECT id + 1, name FROM f')).inserts).toHaveLength(1)
+})
+
 test('UNION ALL keeps the order of each source', async () => {
   const plan = await planner.plan('INSERT INTO o SELECT a, b FROM t UNION ALL SELECT a, b FROM u')
   const got = await run(plan, ROWS)

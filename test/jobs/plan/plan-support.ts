@@ -8,18 +8,25 @@ import { FLINK_MACROS } from '../../../src/sql/flink-macros.ts'
 
 type ConnectorKind = PlannedTable['connectorKind']
 
-/** `[schema]`, `[schema, 'jdbc']`, `[schema, 'topic', 'debezium-json']` */
-export type TableDeclaration = readonly [schemaSql: string, kind?: ConnectorKind, valueFormat?: string]
+/** `[schema]`, `[schema, 'jdbc']`, `[schema, 'topic', 'debezium-json']`; the topic has the name of the table, if none is given. */
+export type TableDeclaration = readonly [
+  schemaSql: string,
+  kind?: ConnectorKind,
+  valueFormat?: string,
+  topic?: string,
+]
 
 export function declared(tables: Readonly<Record<string, TableDeclaration>>): PlannedTable[] {
-  return Object.entries(tables).map(([name, [schemaSql, connectorKind = 'topic', valueFormat = 'json']]) => ({
-    id: `id-of-${name}`,
-    name,
-    schemaSql,
-    connectorKind,
-    valueFormat: connectorKind.endsWith('topic') ? valueFormat : undefined,
-    identity: `integration/${connectorKind}/${name}`,
-  }))
+  return Object.entries(tables).map(
+    ([name, [schemaSql, connectorKind = 'topic', valueFormat = 'json', topic = name]]) => ({
+      id: `id-of-${name}`,
+      name,
+      schemaSql,
+      connectorKind,
+      valueFormat: connectorKind.endsWith('topic') ? valueFormat : undefined,
+      identity: `integration/${topic}`,
+    }),
+  )
 }
 
 export class TestPlanner {
