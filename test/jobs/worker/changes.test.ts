@@ -30,6 +30,8 @@ const TABLES: Readonly<Record<string, TableDeclaration>> = {
   changes: ['region STRING, x BIGINT', 'topic', 'debezium-json'],
   copy: ['region STRING, x BIGINT, PRIMARY KEY (region)', 'topic', 'debezium-json'],
   regions: ['region STRING, x BIGINT, PRIMARY KEY (region)', 'upsert-topic'],
+  texts: ['`Text` STRING'],
+  numbers: ['n DOUBLE'],
   // Names that the worker or DuckDB use themselves.
   odd: [
     '`id` INT, `rowid` INT, `ROWID` INT, `__row` INT, `__ord` INT, `__op` STRING, `k0` INT, PRIMARY KEY (`id`)',
@@ -103,6 +105,18 @@ describe('running', () => {
       ['{"host":"a"}', null],
       ['{"host":"b"}', { host: 'b', x: 15 }],
     ])
+  })
+})
+
+test('a value that cannot be cast is reported with the name of its column, without the plan', async () => {
+  const worker = await testWorker()
+  await worker.store.create('texts', 'numbers')
+  await worker.store.append('texts', ['{"Text":"x$5"}'])
+  await started(worker, 'INSERT INTO numbers SELECT CAST(`Text` AS DOUBLE) FROM texts')
+  expect(await worker.failed()).toMatchObject({
+    kind: 'conversion',
+    message:
+      "Conversion Error: Could not convert string 'x$5' to DOUBLE when casting from source column Text",
   })
 })
 
