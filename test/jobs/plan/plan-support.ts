@@ -84,7 +84,7 @@ async function fill(connection: DuckDBConnection, plan: JobPlan, rows: Rows): Pr
     await insert(
       connection,
       `in_${relation}`,
-      ['__seq', ...decoded.map(({ name }) => name)],
+      ['__seq', ...decoded.map(({ name }) => quotedEncoded(name))],
       rowsOf(rows, tableName),
     )
     await connection.run(`CREATE VIEW ${relation} AS SELECT __seq AS __ord, ${view.slice('SELECT '.length)}`)
@@ -94,7 +94,7 @@ async function fill(connection: DuckDBConnection, plan: JobPlan, rows: Rows): Pr
     await insert(
       connection,
       relation,
-      columns.map(({ name }) => name),
+      columns.map(({ name }) => quotedEncoded(name)),
       rowsOf(rows, tableName),
     )
   }
@@ -106,7 +106,11 @@ function rowsOf(rows: Rows, table: string): string | undefined {
   const [key, tuples] = Object.entries(rows).find(([name]) => name.startsWith(`${table}(`)) ?? []
   if (key === undefined || tuples === undefined) return undefined
   const numbered = tuples.map((tuple, i) => `(${i}, ${tuple.slice(1)}`)
-  return `FROM (VALUES ${numbered.join(', ')}) AS v(__seq, ${key.slice(table.length + 1, -1)})`
+  const names = key
+    .slice(table.length + 1, -1)
+    .split(', ')
+    .map(quotedEncoded)
+  return `FROM (VALUES ${numbered.join(', ')}) AS v(__seq, ${names.join(', ')})`
 }
 
 async function insert(
@@ -116,8 +120,12 @@ async function insert(
   from: string | undefined,
 ): Promise<void> {
   if (from === undefined) return
-  const list = columns.map((name) => `v."${name}"`).join(', ')
+  const list = columns.map((name) => `v.${name}`).join(', ')
   await connection.run(`INSERT INTO ${relation} SELECT ${list} ${from} ORDER BY v.__seq`)
+}
+
+function quotedEncoded(name: string): string {
+  return `"${encodedName(name)}"`
 }
 
 /** Columns of a table as plans name them. */
