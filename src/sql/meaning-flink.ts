@@ -21,7 +21,12 @@ export interface FlinkQuery {
   /** The query for DuckDB. `printTree` gives the text for json_deserialize_sql. */
   readonly tree: Node
   /** Its columns with Flink's names and types. A column of NULL is INT. */
-  readonly columns: readonly TypedColumn[]
+  readonly columns: readonly MeantColumn[]
+}
+
+export interface MeantColumn extends TypedColumn {
+  /** All its values are NULL without a type. */
+  readonly isNull: boolean
 }
 
 /**
@@ -32,7 +37,12 @@ export function withFlinkMeaning(query: Node, context: MeaningContext): FlinkQue
   const { node, columns } = new Queries(context).query(query, new Map(), undefined)
   return {
     tree: node,
-    columns: columns.map(({ name, type }) => ({ name, type: storedType(type, name), nullable: true })),
+    columns: columns.map(({ name, type }) => ({
+      name,
+      type: storedType(type, name),
+      nullable: true,
+      isNull: type.kind === 'NULL',
+    })),
   }
 }
 

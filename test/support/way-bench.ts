@@ -10,6 +10,7 @@ import { RefreshWay } from '../../src/jobs/worker/refresh.ts'
 import { RunningWay } from '../../src/jobs/worker/running.ts'
 import type { Way } from '../../src/jobs/worker/way.ts'
 import { type DataType, duckdbType } from '../../src/sql/data-types.ts'
+import { encodedName } from '../../src/sql/encoded-name.ts'
 import { FLINK_MACROS } from '../../src/sql/flink-macros.ts'
 
 /** op, then the columns of the sink as texts; null for NULL. */
@@ -96,7 +97,7 @@ export class WayBench {
 
   async #createInput({ relation, decoded, columns, changeKey, view }: SourcePlan): Promise<void> {
     const op = changeKey.length > 0 ? '__op VARCHAR, ' : ''
-    const types = decoded.map(({ name, type }) => `${quotedName(name)} ${duckdbType(type)}`)
+    const types = decoded.map(({ name, type }) => `${quotedName(encodedName(name))} ${duckdbType(type)}`)
     await this.connection.once(`CREATE TEMP TABLE in_${relation} (__ord BIGINT, ${op}${types.join(', ')})`)
     await this.connection.once(
       `CREATE TEMP VIEW ${relation} AS ${view.replace('SELECT ', `SELECT __ord, ${changeKey.length > 0 ? '__op, ' : ''}`)}`,

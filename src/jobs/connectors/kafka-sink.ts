@@ -15,7 +15,6 @@ import {
   openRowWriter,
   type RowOptions,
 } from '../../formats/rows/index.ts'
-import { encodedName } from '../../sql/encoded-name.ts'
 import type { KafkaAccess, TopicConnector, UpsertTopicConnector } from '../../tables/table.ts'
 import type { SinkPlan } from '../plan/job-plan.ts'
 import type { ConnectedTable } from '../worker/job-worker-protocol.ts'
@@ -58,10 +57,7 @@ export class KafkaSink implements Sink {
     this.#key = openKeyWriter(options)
     this.#body = bodyWriter(options)
     this.#physical = table.physical.map(({ name }) =>
-      plan.columns.findIndex(
-        (column) =>
-          column.metadata === undefined && (column.name === encodedName(name) || column.name === name),
-      ),
+      plan.columns.findIndex((column) => column.metadata === undefined && column.name === name),
     )
     this.#headersColumn = plan.columns.findIndex(({ metadata }) => metadata === 'headers')
   }

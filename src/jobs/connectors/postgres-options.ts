@@ -1,6 +1,5 @@
 /** What the connectors of PostgreSQL need of a table and a plan. Throws ConnectorError if the table is of another kind. */
 import type { TypedColumn } from '../../sql/data-types.ts'
-import { encodedName } from '../../sql/encoded-name.ts'
 import type { PostgresAccess } from '../../tables/table.ts'
 import type { FixedPlan, LookupPlan, SinkPlan } from '../plan/job-plan.ts'
 import type { ConnectedTable, JobId } from '../worker/job-worker-protocol.ts'
@@ -42,11 +41,8 @@ function placeOf(table: ConnectedTable, what: string): TablePlace & { readonly a
   return { access, connector, integrationId }
 }
 
-/** `name` as in plans: encoded, because the engine's names have no case. */
 function physicalColumn({ physical, name: table }: ConnectedTable, name: string): TypedColumn {
-  const column =
-    physical.find((other) => encodedName(other.name) === name) ??
-    physical.find((other) => other.name === name)
+  const column = physical.find((other) => other.name === name)
   if (column === undefined) throw new ConnectorError(`table ${table} has no column ${name}`, false)
   return column
 }

@@ -14,7 +14,6 @@ import {
   openRowWriter,
   type RowOptions,
 } from '../../formats/rows/index.ts'
-import { encodedName } from '../../sql/encoded-name.ts'
 import type { TopicConnector, UpsertTopicConnector } from '../../tables/table.ts'
 import type { SinkPlan } from '../plan/job-plan.ts'
 import type { ConnectedTable, SinkEvents } from '../worker/job-worker-protocol.ts'
@@ -62,7 +61,7 @@ export class StreamSink implements Sink {
     }
     this.#key = openKeyWriter(options)
     this.#physical = table.physical.map(({ name }) =>
-      plan.columns.findIndex((column) => column.metadata === undefined && isNameOf(column.name, name)),
+      plan.columns.findIndex((column) => column.metadata === undefined && column.name === name),
     )
     this.#headersColumn = plan.columns.findIndex(({ metadata }) => metadata === 'headers')
     const writer = valueFormat === 'debezium-json' ? openChangeWriter(options) : openRowWriter(options)
@@ -129,11 +128,6 @@ export class StreamSink implements Sink {
       )
     }
   }
-}
-
-/** Names in plans may be encoded: sql/encoded-name.ts. */
-function isNameOf(planned: string, name: string): boolean {
-  return planned === name || planned === encodedName(name)
 }
 
 function headerText(value: Value): string {

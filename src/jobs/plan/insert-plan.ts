@@ -1,10 +1,10 @@
 /** The plan of one INSERT INTO, from its resolved query. */
 import { duckdbType, type TypedColumn } from '../../sql/data-types.ts'
-import type { Node } from '../../sql/tree.ts'
+import { encodedName } from '../../sql/encoded-name.ts'
 import type { InsertPlan, LookupPlan, WindowPlan } from './job-plan.ts'
 import type { PlanContext, PlanRelation, ResolvedQuery, SinkValue } from './plan-context.ts'
 import type { PlanEngine } from './plan-engine.ts'
-import { type PlanRelations, type TableRelation, usedColumns } from './plan-relations.ts'
+import { encodedColumns, type PlanRelations, type TableRelation, usedColumns } from './plan-relations.ts'
 import { changesTaken } from './planner-table.ts'
 import { planRefresh } from './refresh.ts'
 import type { LookupUse, Resolution, Resolved, WindowUse } from './resolution.ts'
@@ -69,16 +69,10 @@ async function selectOf(
 
 /** `columns` are those of the result without the hidden one, in order. */
 function outputColumns(
-  { node, columns: names }: Resolved,
-  columns: readonly TypedColumn[],
+  { columns: names }: Resolved,
+  columns: readonly OutputColumn[],
 ): readonly OutputColumn[] {
-  const list = (node.select_list ?? []) as readonly Node[]
-  const items = list.slice(list.length - columns.length)
-  return columns.map((column, i) => ({
-    ...column,
-    name: names[i]?.name ?? column.name,
-    isNull: (items[i]?.value as { readonly is_null?: boolean } | undefined)?.is_null === true,
-  }))
+  return columns.map((column, i) => ({ ...column, name: names[i]?.name ?? column.name }))
 }
 
 function sinkColumns(values: readonly SinkValue[]): readonly string[] {
@@ -90,10 +84,8 @@ async function planLookup(engine: PlanEngine, { lookup, keyColumns, keys }: Look
   const columns = usedColumns(lookup)
   const { tree } = await engine.withMeaning(keys)
   const names = keyColumns.map((_, i) => `k${i}`)
-  const casts = keyColumns.map((name, i) => {
-    const { type } = columns.find((column) => column.name === name)!
-    return `CAST(q.k${i} AS ${duckdbType(type)}) AS k${i}`
-  })
+  const found = keyColumns.map((key) => columns.find(({ name }) => encodedName(name) === key)!)
+  const casts = found.map(({ type }, i) => `CAST(q.k${i} AS ${duckdbType(type)}) AS k${i}`)
   const select = `SELECT ${casts.join(', ')} FROM (${await engine.print(tree)}) AS q(${names.join(', ')})`
   await engine.bind(select)
   return {
@@ -101,7 +93,7 @@ async function planLookup(engine: PlanEngine, { lookup, keyColumns, keys }: Look
     tableId: table.id,
     tableName: table.name,
     columns: columns.map(({ name, type }) => ({ name, type })),
-    keyColumns,
+    keyColumns: found.map(({ name }) => name),
     keys: select,
   }
 }
@@ -206,8 +198,8 @@ function relationsOf({ sources, bases, fixed, lookups }: PlanRelations): readonl
       tableName: one.table.name,
       kind,
       source: source(one),
-      columns: usedColumns(one),
-      primaryKey: one.table.schema.primaryKey,
+      columns: encodedColumns(usedColumns(one)),
+      primaryKey: one.table.schema.primaryKey.map(encodedName),
     }))
   const changing = new Set(bases.map(({ source }) => source.relation))
   return [

@@ -5,8 +5,8 @@
  * All SQL in a plan is DuckDB's, already with Flink's meaning. Relations have bare names that the worker defines as temporary
  * tables and views of the job's connection:
  *
- *   in_s0     decoded events of source 0 in this tick: the columns of `SourcePlan.decoded`, quoted, and __seq BIGINT
- *   s0        view of source 0: all columns of the table that a query may name, quoted, and __ord BIGINT first
+ *   in_s0     decoded events of source 0 in this tick: the columns of `SourcePlan.decoded`, and __seq BIGINT
+ *   s0        view of source 0: all columns of the table that a query may name, and __ord BIGINT first
  *   l0        rows of lookup 0 for the keys of this tick
  *   f0        rows of fixed table 0, read when the job started
  *   w0        rows of the windows that close in this tick
@@ -17,7 +17,10 @@
  *   __ord     BIGINT   place of a row in the merged order of all sources of the job; ascends within a tick
  *   __end     BIGINT   end of the window of a row, in milliseconds
  *
- * They are the first column of `select`. After it come c0, c1, …: the columns of the sink in its order, with its types in
+ * Columns of tables have encoded names in all SQL (sql/encoded-name.ts), which are never those of a hidden column or of one
+ * that the engine or the worker adds. `decoded`, lookups, fixed tables and sinks give the names as in the table.
+ *
+ * Hidden columns are the first column of `select`. After it come c0, c1, …: the columns of the sink in its order, with its types in
  * DuckDB, NULL for those that the statement does not write.
  */
 import type { ColumnType } from '../../duckdb/column-types.ts'
@@ -49,15 +52,16 @@ export interface SourcePlan {
   readonly decoded: readonly DecodedColumn[]
   /** The SELECT of the view `s0`, without __ord: computed columns over in_s0, in the order of the table. Reads `in_s0`. */
   readonly view: string
-  /** For each column of `view`: name and type. */
+  /** For each column of `view`: encoded name and type. */
   readonly columns: readonly { readonly name: string; readonly type: DataType }[]
   /** Watermark of a row in milliseconds, as an expression over the columns of `view`: BIGINT, NULL moves nothing. */
   readonly watermark: string | undefined
-  /** Rows are changes of a table with this primary key (upsert, debezium-json). Empty: every event is a row. */
+  /** Rows are changes of a table with this primary key (upsert, debezium-json), as encoded names. Empty: every event is a row. */
   readonly changeKey: readonly string[]
 }
 
 export interface DecodedColumn {
+  /** As in the table. */
   readonly name: string
   readonly type: DataType
   /** Undefined for a physical column. */
@@ -130,7 +134,7 @@ export interface WindowPlan {
   /** Slide of HOP, step of CUMULATE; equal to the size for TUMBLE. */
   readonly slideMs: number
   readonly offsetMs: number
-  /** The rows that enter the window: __ord, then `columns`, quoted. Runs on arrival, lookups included. */
+  /** The rows that enter the window: __ord, then `columns`, under encoded names. Runs on arrival, lookups included. */
   readonly input: string
   readonly columns: readonly { readonly name: string; readonly type: DataType }[]
   /** The time column of the window: one of `columns`, TIMESTAMP or TIMESTAMPTZ. */

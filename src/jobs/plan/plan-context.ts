@@ -32,14 +32,15 @@ export interface PlanRelation {
   readonly kind: 'append' | 'changing' | 'lookup' | 'fixed'
   /** The SourcePlan from which an append or changing relation comes: `s0`. Undefined for others. */
   readonly source: string | undefined
+  /** Under their encoded names. */
   readonly columns: readonly TypedColumn[]
-  /** Names of columns. Empty: none is known. */
+  /** Encoded names of columns. Empty: none is known. */
   readonly primaryKey: readonly string[]
 }
 
 /** How a column of the sink is filled. */
 export interface SinkValue {
-  /** Index in the select list of the query; undefined: the statement does not write the column, it is NULL. */
+  /** Index in the select list of the query; undefined: the column is NULL, or the statement does not write it. */
   readonly output: number | undefined
   /** The type of the output; undefined without one. */
   readonly type: DataType | undefined

@@ -9,7 +9,7 @@ export interface TableRelation {
   /** s0, l0, f0, b0 */
   readonly relation: string
   readonly table: PlannerTable
-  /** Names of columns. */
+  /** Names of columns, as in the table. */
   readonly used: Set<string>
 }
 
@@ -60,7 +60,7 @@ function added(relations: TableRelation[], letter: string, table: PlannerTable):
 export function columnsOf({ table, used }: TableRelation): ScopeColumn[] {
   return table.columns.map(({ name }) => ({
     name: encodedName(name),
-    sql: name,
+    sql: encodedName(name),
     time: timeOf(table, name),
     use: () => void used.add(name),
   }))
@@ -75,7 +75,12 @@ function timeOf(table: PlannerTable, name: string): ScopeColumn['time'] {
   return undefined
 }
 
-/** Those that the query uses, in the order of the table. */
+/** Those that the query uses, in the order of the table, under its names. */
 export function usedColumns({ table, used }: TableRelation): TypedColumn[] {
   return table.columns.filter(({ name }) => used.has(name))
+}
+
+/** Columns of a table as relations of the engine have them. */
+export function encodedColumns(columns: readonly TypedColumn[]): TypedColumn[] {
+  return columns.map((column) => ({ ...column, name: encodedName(column.name) }))
 }

@@ -4,8 +4,9 @@ import { SqlProblem } from '../../sql/sql-problem.ts'
 import { type NamedPlace, type RewrittenInsert, rewriteStatement } from '../../sql/statement-rewriter.ts'
 import { planInsert } from './insert-plan.ts'
 import type { FixedPlan, InsertPlan, JobPlan, LookupPlan, SourcePlan } from './job-plan.ts'
+import { checkLoops } from './loop-check.ts'
 import type { PlanEngine } from './plan-engine.ts'
-import { PlanRelations, type TableRelation, usedColumns } from './plan-relations.ts'
+import { encodedColumns, PlanRelations, type TableRelation, usedColumns } from './plan-relations.ts'
 import { changesTaken, type PlannerTable } from './planner-table.ts'
 import { resolveQuery } from './query-resolver.ts'
 import { type Catalog, Resolution, type Resolved } from './resolution.ts'
@@ -45,12 +46,15 @@ export async function planStatement(
       throw new SqlProblem(`the statement reads more than ${SOURCES_MAX} tables`, insert.sink.place)
     }
   }
+  checkLoops(resolved)
   const sources: SourcePlan[] = []
   for (const source of relations.sources) sources.push(await planSource(engine, source))
-  for (const { relation, source } of relations.bases) await engine.declare(relation, usedColumns(source))
+  for (const { relation, source } of relations.bases)
+    await engine.declare(relation, encodedColumns(usedColumns(source)))
   const fixed: FixedPlan[] = []
   for (const relation of relations.fixed) fixed.push(await planFixed(engine, relation))
-  for (const relation of relations.lookups) await engine.declare(relation.relation, storedColumns(relation))
+  for (const relation of relations.lookups)
+    await engine.declare(relation.relation, encodedColumns(storedColumns(relation)))
   const lookups: LookupPlan[] = []
   const inserts: InsertPlan[] = []
   const vertices: VertexInput[] = []
@@ -131,7 +135,7 @@ async function planFixed(engine: PlanEngine, fixed: TableRelation): Promise<Fixe
   // A table of which no column is used still has its rows: COUNT(*).
   if (fixed.used.size === 0) fixed.used.add(table.columns[0]!.name)
   const columns = storedColumns(fixed)
-  await engine.declare(relation, columns)
+  await engine.declare(relation, encodedColumns(columns))
   return {
     relation,
     tableId: table.id,

@@ -59,6 +59,7 @@ export interface WindowUse {
 
 export interface LookupUse {
   readonly lookup: TableRelation
+  /** Encoded. */
   readonly keyColumns: readonly string[]
   /** SELECT of the keys, without casts. */
   readonly keys: Node

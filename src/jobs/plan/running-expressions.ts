@@ -2,6 +2,7 @@
  * Expressions over groups, with Flink's meaning already: each group key becomes the column g<i> of `merged`, and each aggregate
  * of DuckDB the column a<i>. Operands of aggregates become columns v<i> of the input.
  */
+import { decodedName } from '../../sql/encoded-name.ts'
 import { ON_FLINK } from '../../sql/sql-problem.ts'
 import type { Node } from '../../sql/tree.ts'
 import type { PlanContext } from './plan-context.ts'
@@ -55,7 +56,7 @@ export class RunningExpressions {
     if (node.class === 'COLUMN_REF') {
       const [first, name = first] = node.column_names as readonly string[]
       if (bound.has(first ?? '')) return node
-      throw this.#context.problem(`Expression '${name}' is not being grouped`, node)
+      throw this.#context.problem(`Expression '${decodedName(name!)}' is not being grouped`, node)
     }
     const kind = node.class === 'FUNCTION' ? KINDS.get(String(node.function_name)) : undefined
     if (kind !== undefined)

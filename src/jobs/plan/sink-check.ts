@@ -1,18 +1,16 @@
 /** Whether the result of a query fits a sink: columns by position or by the list of the statement, and Flink's implicit casts. */
-import { type DataType, duckdbType, printType, type TypedColumn } from '../../sql/data-types.ts'
+import { type DataType, duckdbType, printType } from '../../sql/data-types.ts'
 import { decodedName } from '../../sql/encoded-name.ts'
 import { type CastStep, castText, sinkCast } from '../../sql/flink-casts.ts'
+import type { MeantColumn } from '../../sql/meaning-flink.ts'
 import { SqlProblem } from '../../sql/sql-problem.ts'
 import type { NamedPlace, RewrittenInsert } from '../../sql/statement-rewriter.ts'
 import type { DecodedColumn, SinkPlan } from './job-plan.ts'
 import type { SinkValue } from './plan-context.ts'
 import { changesTaken, type PlannerTable } from './planner-table.ts'
 
-/** A column of the result of a query. */
-export interface OutputColumn extends TypedColumn {
-  /** It is NULL without a type, which fits every column. */
-  readonly isNull: boolean
-}
+/** A column of the result of a query. NULL without a type fits every column. */
+export type OutputColumn = MeantColumn
 
 function castSteps({ type, isNull }: OutputColumn, to: DataType): readonly CastStep[] | undefined {
   return sinkCast(isNull ? { kind: 'NULL' } : type, to)
@@ -73,9 +71,10 @@ export function sinkValues(
   }
   return columns.map(({ type, name }) => {
     const output = targets.findIndex((one) => one.name === name)
-    if (output === -1)
+    const from = query[output]
+    // The engine gives a column of NULL the type INTEGER, which has no cast to some types.
+    if (from === undefined || from.isNull)
       return { output: undefined, type: undefined, cast: () => `CAST(NULL AS ${duckdbType(type)})` }
-    const from = query[output]!
     const steps = castSteps(from, type) ?? []
     return { output, type: from.type, cast: (expression) => castText(expression, steps) }
   })

@@ -1,10 +1,10 @@
 /** The sources of a plan: which columns are decoded, the view with computed columns, and the watermark. */
 import type { TypedColumn } from '../../sql/data-types.ts'
-import { ON_FLINK, SqlProblem } from '../../sql/sql-problem.ts'
+import { encodedName } from '../../sql/encoded-name.ts'
 import type { Node } from '../../sql/tree.ts'
 import type { DecodedColumn, SourcePlan } from './job-plan.ts'
 import type { PlanEngine } from './plan-engine.ts'
-import { type TableRelation, usedColumns } from './plan-relations.ts'
+import { encodedColumns, type TableRelation, usedColumns } from './plan-relations.ts'
 import { type PlannerTable, relationKind } from './planner-table.ts'
 import {
   atItsPlace,
@@ -32,44 +32,31 @@ export async function planSource(engine: PlanEngine, source: TableRelation): Pro
   // A view has a column, also where only the number of rows counts.
   if (used.size === 0) used.add(table.columns[0]!.name)
   const columns = usedColumns(source)
-  checkCase(table, columns)
   const { items, decoded, resolved } = await itemsOf(engine, `in_${relation}`, table, columns)
-  checkCase(table, decoded)
-  await engine.declare(`in_${relation}`, [
-    SEQUENCE,
-    ...decoded.map((column) => ({ ...column, nullable: true })),
-  ])
+  const stored = decoded.map(({ name, type }) => ({ name, type, nullable: true }))
+  await engine.declare(`in_${relation}`, [SEQUENCE, ...encodedColumns(stored)])
   const query = selectNode({ list: items, from: baseTable(`in_${relation}`, '') })
   const view = await withPlaces(resolved, () => printed(engine, query))
-  await engine.declare(relation, [ORDER, ...columns])
+  const visible = encodedColumns(columns)
+  await engine.declare(relation, [ORDER, ...visible])
   return {
     relation,
     tableId: table.id,
     tableName: table.name,
     decoded,
     view,
-    columns: columns.map(({ name, type }) => ({ name, type })),
+    columns: visible.map(({ name, type }) => ({ name, type })),
     watermark: expression === undefined ? undefined : await watermarkOf(engine, relation, expression),
-    changeKey: isStream ? [] : schema.primaryKey,
+    changeKey: isStream ? [] : schema.primaryKey.map(encodedName),
   }
 }
 
 function names(table: PlannerTable): readonly NamedColumn[] {
-  return table.columns.map(({ name }) => ({ name, sql: name }))
+  return table.columns.map(named)
 }
 
-/** Names of columns in the engine have no case. */
-function checkCase(table: PlannerTable, columns: readonly { readonly name: string }[]): void {
-  const seen = new Map<string, string>()
-  for (const { name } of columns) {
-    const other = seen.get(name.toLowerCase())
-    if (other !== undefined) {
-      throw new SqlProblem(
-        `columns ${other} and ${name} of table ${table.name} differ only in case${ON_FLINK}`,
-      )
-    }
-    seen.set(name.toLowerCase(), name)
-  }
+function named({ name }: { readonly name: string }): NamedColumn {
+  return { name, sql: encodedName(name) }
 }
 
 interface ViewItems {
@@ -85,9 +72,7 @@ async function itemsOf(
   columns: readonly TypedColumn[],
 ): Promise<ViewItems> {
   const { schema, schemaSql } = table
-  const stored = schema.columns
-    .filter((column) => column.kind !== 'computed')
-    .map(({ name }) => ({ name, sql: name }))
+  const stored = schema.columns.filter((column) => column.kind !== 'computed').map(named)
   const needed = new Set<string>()
   const items: Node[] = []
   const resolved: ResolvedExpression[] = []
@@ -95,13 +80,13 @@ async function itemsOf(
     const column = schema.columns.find((one) => one.name === name)!
     if (column.kind !== 'computed') {
       needed.add(name)
-      items.push(columnOf(relation, name, name))
+      items.push(columnOf(relation, encodedName(name), encodedName(name)))
       continue
     }
     const expression = await resolveExpression(engine, { schemaSql, place: column.place }, relation, stored)
     for (const used of expression.uses) needed.add(used)
     resolved.push(expression)
-    items.push({ ...expression.node, alias: name })
+    items.push({ ...expression.node, alias: encodedName(name) })
   }
   const decoded = schema.columns.flatMap((column): DecodedColumn[] => {
     if (column.kind === 'computed' || !needed.has(column.name)) return []

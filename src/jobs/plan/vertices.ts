@@ -1,4 +1,5 @@
 /** The operators of a job as the API shows them, with the names that users of Flink know. */
+import { decodedName } from '../../sql/encoded-name.ts'
 import type { InsertPlan, SourcePlan, VertexPlan, WindowPlan } from './job-plan.ts'
 
 export interface VertexInput {
@@ -53,7 +54,7 @@ function windowName({ kind, timeColumn, sizeMs, slideMs }: WindowPlan): string {
   const step = { TUMBLE: '', HOP: `, slide=[${seconds(slideMs)}]`, CUMULATE: `, step=[${seconds(slideMs)}]` }[
     kind
   ]
-  return `${kind}(time_col=[${timeColumn}], size=[${seconds(sizeMs)}]${step})`
+  return `${kind}(time_col=[${decodedName(timeColumn)}], size=[${seconds(sizeMs)}]${step})`
 }
 
 function seconds(ms: number): string {

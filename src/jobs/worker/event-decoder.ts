@@ -14,7 +14,6 @@ import {
 } from '../../formats/rows/index.ts'
 import type { RowChange } from '../../formats/rows/row-format.ts'
 import type { DataType } from '../../sql/data-types.ts'
-import { decodedName, encodedName } from '../../sql/encoded-name.ts'
 import type { TopicConnector, UpsertTopicConnector } from '../../tables/table.ts'
 import type { SourceBlock } from '../connectors/connector.ts'
 import { DATAGEN_FORMAT } from '../connectors/datagen-source.ts'
@@ -224,9 +223,8 @@ export function rowOptions(
   return { valueFormat, keyFormat, keyFields, valueFieldsInclude, columns: physical }
 }
 
-/** `name` as in plans: encoded, because the engine's names have no case. */
 function indexOfColumn({ physical, name: table }: ConnectedTable, name: string): number {
-  const index = physical.findIndex((column) => column.name === name || encodedName(column.name) === name)
-  if (index === -1) throw new JobError(`table ${table} has no column ${decodedName(name)}`, 'lasting')
+  const index = physical.findIndex((column) => column.name === name)
+  if (index === -1) throw new JobError(`table ${table} has no column ${name}`, 'lasting')
   return index
 }

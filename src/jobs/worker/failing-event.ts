@@ -2,8 +2,7 @@
  * Finds the event for which the query fails, by running the query over smaller and smaller parts of the tick's input. The
  * sources of a tick have one order, so a part is everything up to a place in it.
  */
-import { sqlErrorOf } from '../../duckdb/sql-error.ts'
-import { isDataError } from './job-error.ts'
+import { dataReason, isDataError } from './job-error.ts'
 import type { BadRecord } from './job-worker-protocol.ts'
 import { placeOf } from './merged-order.ts'
 import type { SourceInput } from './tick-input.ts'
@@ -32,7 +31,7 @@ export async function findFailingEvent(search: FailingEventSearch): Promise<BadR
         await search.probe(sql, orders.at(events - 1))
         return undefined
       } catch (error) {
-        if (isDataError(error)) return sqlErrorOf(error).message
+        if (isDataError(error)) return dataReason(error)
         throw error
       }
     }

@@ -1,5 +1,6 @@
 /** An error that ends an attempt of a job. Its kind decides whether the job restarts. */
 import { isEngineError, sqlErrorOf } from '../../duckdb/sql-error.ts'
+import { decodedName } from '../../sql/encoded-name.ts'
 import { ConnectorError } from '../connectors/connector.ts'
 import type { BadRecord, JobFailure } from './job-worker-protocol.ts'
 
@@ -38,7 +39,7 @@ export function failureOf(error: unknown): JobFailure {
   if (error instanceof ConnectorError) {
     return { kind: error.passing ? 'passing' : 'lasting', message: error.message }
   }
-  if (isDataError(error)) return { kind: 'conversion', message: sqlErrorOf(error).message }
+  if (isDataError(error)) return { kind: 'conversion', message: dataReason(error) }
   if (isEngineError(error)) {
     const { sqlState, message } = sqlErrorOf(error)
     // The statements of a plan were bound when it was made, so an error of binding cannot pass.
@@ -48,4 +49,11 @@ export function failureOf(error: unknown): JobFailure {
     return { kind: 'passing', message: message.split('\n')[0]!, ...(exhausted && { exhausted }) }
   }
   return { kind: 'passing', message: error instanceof Error ? error.message : String(error) }
+}
+
+/** The message of a data error with the user's name of a column, and without the text of the plan. */
+export function dataReason(error: unknown): string {
+  return sqlErrorOf(error)
+    .message.replace(/\n\nLINE \d+: [\s\S]*$/, '')
+    .replace(/( when casting from source column )(.+)$/, (_, before, name) => before + decodedName(name))
 }

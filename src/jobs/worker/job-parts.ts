@@ -1,12 +1,13 @@
 /** Opens what a job needs: its state, the tables of its plan, its connectors, and its ways. */
 
+import { encodedName } from '../../sql/encoded-name.ts'
 import type { Sink } from '../connectors/connector.ts'
 import type { ConnectorContext } from '../connectors/connector-context.ts'
 import { openLookup, openScan, openSink, openSource } from '../connectors/index.ts'
 import { newJobId } from '../job-id.ts'
 import type { InsertPlan, SourcePlan } from '../plan/job-plan.ts'
 import { Arrival } from './arrival.ts'
-import { BufferedTable, type BufferPool } from './buffered-table.ts'
+import { type BufferedColumn, BufferedTable, type BufferPool } from './buffered-table.ts'
 import { EventDecoder } from './event-decoder.ts'
 import type { JobConnection } from './job-connection.ts'
 import type { JobDatabase } from './job-database.ts'
@@ -55,7 +56,7 @@ export class JobParts {
     for (const [index, source] of plan.sources.entries()) await this.#openSource(source, index)
     for (const lookup of plan.lookups) {
       const connected = this.#connected(lookup.tableId)
-      const table = await this.#createTable(lookup.relation, lookup.columns)
+      const table = await this.#createTable(lookup.relation, encoded(lookup.columns))
       const opened = await openLookup(connected, lookup, this.#context.connectors)
       const { connector } = connected
       const cache =
@@ -65,7 +66,7 @@ export class JobParts {
       this.lookups.push(new LookupTable(lookup, opened, table, cache, this.#context.connectors.nowMs))
     }
     for (const fixed of plan.fixed) {
-      const table = await this.#createTable(fixed.relation, fixed.columns)
+      const table = await this.#createTable(fixed.relation, encoded(fixed.columns))
       const scan = await openScan(this.#connected(fixed.tableId), fixed.columns, this.#context.connectors)
       await loadFixed(fixed, scan, table)
     }
@@ -95,7 +96,7 @@ export class JobParts {
       { name: '__ord', type: { kind: 'BIGINT' } },
       ...(plan.changeKey.length > 0 ? [{ name: '__op', type: { kind: 'STRING' } } as const] : []),
     ] as const
-    const table = await this.#createTable(`in_${plan.relation}`, [...own, ...plan.decoded])
+    const table = await this.#createTable(`in_${plan.relation}`, [...own, ...encoded(plan.decoded)])
     await this.#context.connection.once(viewOf(plan)(undefined))
     const source = await openSource(connected, plan.decoded, index, this.#context.connectors)
     const decoder = new EventDecoder(index, plan, connected, table)
@@ -119,7 +120,7 @@ export class JobParts {
     await connection.once('COMMIT')
   }
 
-  async #createTable(name: string, columns: ConstructorParameters<typeof BufferedTable>[4]) {
+  async #createTable(name: string, columns: readonly BufferedColumn[]) {
     const { database, connection, pool } = this.#context
     const table = new BufferedTable(database, connection, pool, name, columns)
     await table.create()
@@ -132,6 +133,11 @@ export class JobParts {
     if (table === undefined) throw new JobError(`table ${tableId} of the plan does not exist`, 'lasting')
     return table
   }
+}
+
+/** Columns of a table as the SQL of plans names them. */
+function encoded(columns: readonly BufferedColumn[]): readonly BufferedColumn[] {
+  return columns.map(({ name, type }) => ({ name: encodedName(name), type }))
 }
 
 /** Creates the view of a source: with `lastOrder`, only of the events up to it. */

@@ -5,7 +5,6 @@
 import { chunkValues } from '../../duckdb/vector-values.ts'
 import type { Value } from '../../formats/record-reader.ts'
 import type { DataType } from '../../sql/data-types.ts'
-import { encodedName } from '../../sql/encoded-name.ts'
 import type { Lookup, Scan } from '../connectors/connector.ts'
 import type { FixedPlan, LookupPlan } from '../plan/job-plan.ts'
 import type { BufferedTable } from './buffered-table.ts'
@@ -44,9 +43,7 @@ export class LookupTable {
     this.#lookup = lookup
     this.#table = table
     this.#cache = new LookupCache(cache, nowMs)
-    this.#keyColumns = plan.keyColumns.map((name) =>
-      plan.columns.findIndex((column) => column.name === name || column.name === encodedName(name)),
-    )
+    this.#keyColumns = plan.keyColumns.map((name) => plan.columns.findIndex((column) => column.name === name))
     this.#keyTypes = this.#keyColumns.map((index) => plan.columns[index]!.type)
     const keys = plan.keyColumns.map((_, index) => `k${index}`)
     const present = keys.map((key) => `${key} IS NOT NULL`).join(' AND ')

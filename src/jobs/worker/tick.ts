@@ -3,14 +3,13 @@
  * outbox. The next tick of the job begins after that.
  */
 
-import { sqlErrorOf } from '../../duckdb/sql-error.ts'
 import type { SourcePosition } from '../connectors/connector.ts'
 import type { JobPlan } from '../plan/job-plan.ts'
 import { type BeforeEmit, emit, type SinkState } from './emission.ts'
 import { findFailingEvent } from './failing-event.ts'
 import type { JobConnection } from './job-connection.ts'
 import type { JobDatabase } from './job-database.ts'
-import { isDataError, JobError } from './job-error.ts'
+import { dataReason, isDataError, JobError } from './job-error.ts'
 import type { BadRecord } from './job-worker-protocol.ts'
 import type { LookupTable } from './lookup-tables.ts'
 import { StoredOutbox } from './outbox.ts'
@@ -106,7 +105,7 @@ export class Tick {
       return await engine(() => this.#transaction(read, nowMs()))
     } catch (error) {
       if (!isDataError(error)) throw error
-      const { message } = sqlErrorOf(error)
+      const message = dataReason(error)
       const record = await engine(() => this.#failingEvent(read.sources))
       throw new JobError(message, 'conversion', record, { cause: error })
     }

@@ -77,7 +77,8 @@ export function keptColumns(window: WindowPlan): readonly string[] {
  * window_end, window_time, __end.
  */
 export function closedRows(window: WindowPlan, kept: string): string {
-  const columns = window.columns.map(({ name }) => `k.${quotedName(name)}`).join(', ')
+  const columns = (alias: string) =>
+    window.columns.map(({ name }) => `${alias}.${quotedName(name)}`).join(', ')
   const { type } = window.columns.find(({ name }) => name === window.timeColumn)!
   const times = (start: string, end: string) =>
     [
@@ -89,7 +90,7 @@ export function closedRows(window: WindowPlan, kept: string): string {
   const within = (end: string) => `${end} > $1::BIGINT AND ${end} <= $2::BIGINT`
   const { kind, sizeMs, slideMs } = window
   if (kind === 'TUMBLE') {
-    return `SELECT ${columns}, ${times(`k.__last - ${sizeMs}`, 'k.__last')} FROM ${kept} k WHERE ${within('k.__last')}`
+    return `SELECT ${columns('k')}, ${times(`k.__last - ${sizeMs}`, 'k.__last')} FROM ${kept} k WHERE ${within('k.__last')}`
   }
   const windows = Math.ceil(sizeMs / slideMs)
   const end =
@@ -98,7 +99,7 @@ export function closedRows(window: WindowPlan, kept: string): string {
   const first = kind === 'HOP' ? `k.__last - ${(windows - 1) * slideMs}` : timeMs(window, 'k')
   const contains = kind === 'HOP' ? 'TRUE' : `e.__e > ${timeMs(window, 'e')}`
   // Without this order the engine adds the rows of a group in an order that depends on the tick, and sums of doubles differ.
-  return `SELECT ${columns.replaceAll('k.', 'e.')}, ${times(start, 'e.__e')}
+  return `SELECT ${columns('e')}, ${times(start, 'e.__e')}
     FROM (SELECT k.*, ${end} AS __e FROM (
       SELECT k.*, k.rowid AS __row, unnest(range(0, ${windows})) AS __n FROM ${kept} k
       WHERE ${first} <= $2::BIGINT AND k.__last > $1::BIGINT) k) e

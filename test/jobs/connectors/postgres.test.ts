@@ -13,7 +13,6 @@ import { PostgresSink } from '../../../src/jobs/connectors/postgres-sink.ts'
 import { checkLookup, checkScan, checkSink } from '../../../src/jobs/connectors/table-checks.ts'
 import type { ConnectedTable } from '../../../src/jobs/worker/job-worker-protocol.ts'
 import type { DataType, TypedColumn } from '../../../src/sql/data-types.ts'
-import { encodedName } from '../../../src/sql/encoded-name.ts'
 import type { JdbcConnector, PostgresAccess } from '../../../src/tables/table.ts'
 import { selfSigned } from '../../support/certificates.ts'
 import { NO_POSTGRES, TestPostgres } from '../../support/postgres.ts'
@@ -547,14 +546,13 @@ describe.skipIf(NO_POSTGRES !== undefined)(
         integrationId: 'i-1',
       })
       const physical = [column('Host', 'STRING'), column('USAGE', 'INT')]
-      const encoded = physical.map(({ name, type }) => ({ name: encodedName(name), type }))
-      const sinkPlan = { tableId: 't', tableName: 'mixed', columns: encoded, primaryKey: ['Host'] }
+      const sinkPlan = { tableId: 't', tableName: 'mixed', columns: physical, primaryKey: ['Host'] }
       const lookupPlan = {
         relation: 'l0',
         tableId: 't',
         tableName: 'mixed',
-        columns: encoded,
-        keyColumns: [encodedName('Host')],
+        columns: physical,
+        keyColumns: ['Host'],
         keys: '',
       }
 
@@ -567,7 +565,7 @@ describe.skipIf(NO_POSTGRES !== undefined)(
         expect(await sink.recorded()).toBe(1)
         const found = await openLookup(table, lookupPlan, context)
         expect(await found.fetch([['doc']])).toEqual([['doc', 20]])
-        const scan = await openScan(table, encoded, context)
+        const scan = await openScan(table, physical, context)
         for await (const rows of scan.rows()) expect(rows).toEqual([['doc', 20]])
         await Promise.all([sink.close(), found.close(), scan.close()])
       })
@@ -577,9 +575,9 @@ describe.skipIf(NO_POSTGRES !== undefined)(
         const text = 'relation "nowhere" does not exist in integration i-1'
         await expect(checkSink(missing, sinkPlan, context.jid, 0)).rejects.toThrow(text)
         await expect(checkLookup(missing, lookupPlan)).rejects.toThrow(text)
-        await expect(checkScan(missing, encoded)).rejects.toThrow(text)
+        await expect(checkScan(missing, physical)).rejects.toThrow(text)
         const other = { ...missing, connector: { kind: 'print' } as const }
-        await expect(checkScan(other, encoded)).rejects.toThrow(
+        await expect(checkScan(other, physical)).rejects.toThrow(
           'table nowhere of kind print cannot be read as a whole',
         )
         await expect(openSource(other, [], 0, context)).rejects.toThrow('cannot be read as events')

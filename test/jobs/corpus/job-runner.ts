@@ -130,9 +130,12 @@ export class JobRunner {
 
 function bodyOf({ columns }: Stream, fields: readonly string[]): string {
   const names = [
-    ...columns.matchAll(/`?(\w+)`? (?:STRING|INT|DOUBLE|DECIMAL\(10, 2\)|TIMESTAMP\(3\))(?:,|$)/g),
+    ...columns.matchAll(/(?:`([^`]+)`|(\w+)) (?:STRING|INT|DOUBLE|DECIMAL\(10, 2\)|TIMESTAMP\(3\))(?:,|$)/g),
   ]
-  const members = names.map(([, name], i) => [name!, fields[i] === 'NULL' ? null : fields[i]])
+  const members = names.map(([, quoted, plain], i) => [
+    (quoted ?? plain)!,
+    fields[i] === 'NULL' ? null : fields[i],
+  ])
   return JSON.stringify(Object.fromEntries(members))
 }
 

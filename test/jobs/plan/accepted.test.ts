@@ -13,7 +13,7 @@ const ROWS = {
     `(4, NULL, 4.5, ${at(12)})`,
   ],
   'u(a, b, d, ts)': [`(7, 'x', 0.5, ${at(3)})`, `(8, 'z', 0.25, ${at(14)})`],
-  'r(k, "Row", list)': ["(1, {'X': 5, 'y': 'f'}, [7, 8])", '(2, NULL, [])'],
+  'r(k, Row, list)': ["(1, {'X': 5, 'y': 'f'}, [7, 8])", '(2, NULL, [])'],
   'f(id, name)': ["(1, 'one')", "(3, 'three')", "(3, 'drei')"],
 }
 const minute = (second: number) => `2021-10-11 12:00:${String(second).padStart(2, '0')}`
@@ -27,7 +27,11 @@ beforeAll(async () => {
     r: ['k INT, `Row` ROW<X INT, y STRING>, list ARRAY<INT>'],
     f: ['id INT, name STRING, PRIMARY KEY (id)', 'jdbc'],
     o: ['a INT, b STRING'],
+    any: [
+      's STRING, y BYTES, d DATE, l ARRAY<INT>, w ROW<x INT>, ts TIMESTAMP(3), m MAP<STRING, INT>, t BOOLEAN',
+    ],
     n: ['n BIGINT'],
+    odd: ['`rowid` INT, `ROWID` STRING, k0 INT, `K0` STRING', 'jdbc'],
     w: ['s TIMESTAMP(3), e TIMESTAMP(3), k STRING, n BIGINT'],
   })
 })
@@ -122,6 +126,25 @@ const accepted: readonly (readonly [statement: string, way: string, rows: readon
     ],
   ],
   [
+    'INSERT INTO any VALUES (NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)',
+    'once',
+    [[null, null, null, null, null, null, null, null]],
+  ],
+  [
+    'INSERT INTO any SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM t WHERE a = 1',
+    'arrival',
+    [[null, null, null, null, null, null, null, null]],
+  ],
+  [
+    'INSERT INTO o (b) VALUES (NULL), (NULL)',
+    'once',
+    [
+      [null, null],
+      [null, null],
+    ],
+  ],
+  ['INSERT INTO o SELECT a, x FROM t, (VALUES (NULL)) AS v (x) WHERE a = 1', 'arrival', [[1, null]]],
+  [
     "INSERT INTO o VALUES (1, 'x'), (2, NULL)",
     'once',
     [
@@ -201,6 +224,26 @@ test.each(accepted)('%s', async (statement, way, rows) => {
   const plan = await planner.plan(statement)
   expect(plan.inserts[0]!.way).toBe(way)
   expect(await run(plan, ROWS)).toEqual(rows)
+})
+
+test('lookups and fixed tables give connectors the names of the database, and SQL encoded ones', async () => {
+  const join = (time: string) =>
+    `INSERT INTO o SELECT q.k0, q.\`ROWID\` FROM t JOIN odd ${time} AS q ON q.\`rowid\` = t.a AND q.\`K0\` = t.b`
+  const rows = { ...ROWS, 'odd(rowid, ROWID, k0, K0)': ["(1, 'one', 5, 'x')", "(3, 'three', 6, 'y')"] }
+  const lookup = await planner.plan(join('FOR SYSTEM_TIME AS OF p'))
+  const names = ['rowid', 'ROWID', 'k0', 'K0']
+  expect(lookup.lookups[0]!.columns.map(({ name }) => name)).toEqual(names)
+  expect(lookup.lookups[0]!.keyColumns).toEqual(['rowid', 'K0'])
+  const fixed = await planner.plan(join(''))
+  expect(fixed.fixed[0]!.columns.map(({ name }) => name)).toEqual(names)
+  for (const plan of [lookup, fixed]) expect(await run(plan, rows)).toEqual([[5, 'one']])
+})
+
+test('one insert may read what another one writes, and a database table may be written from itself', async () => {
+  const chain =
+    'EXECUTE STATEMENT SET BEGIN INSERT INTO u SELECT a, b, d, ts FROM t; INSERT INTO o SELECT a, b FROM u; END'
+  expect((await planner.plan(chain)).inserts).toHaveLength(2)
+  expect((await planner.plan('INSERT INTO f SELECT id + 1, name FROM f')).inserts).toHaveLength(1)
 })
 
 test('UNION ALL keeps the order of each source', async () => {

@@ -3,22 +3,30 @@ import duckdb, { type DuckDBConnection } from '@duckdb/node-api'
 import type { JobPlan, PlannedTable, WindowPlan } from '../../../src/jobs/plan/job-plan.ts'
 import { Planner } from '../../../src/jobs/plan/planner.ts'
 import { type DataType, duckdbType } from '../../../src/sql/data-types.ts'
+import { encodedName } from '../../../src/sql/encoded-name.ts'
 import { FLINK_MACROS } from '../../../src/sql/flink-macros.ts'
 
 type ConnectorKind = PlannedTable['connectorKind']
 
-/** `[schema]`, `[schema, 'jdbc']`, `[schema, 'topic', 'debezium-json']` */
-export type TableDeclaration = readonly [schemaSql: string, kind?: ConnectorKind, valueFormat?: string]
+/** `[schema]`, `[schema, 'jdbc']`, `[schema, 'topic', 'debezium-json']`; the topic has the name of the table, if none is given. */
+export type TableDeclaration = readonly [
+  schemaSql: string,
+  kind?: ConnectorKind,
+  valueFormat?: string,
+  topic?: string,
+]
 
 export function declared(tables: Readonly<Record<string, TableDeclaration>>): PlannedTable[] {
-  return Object.entries(tables).map(([name, [schemaSql, connectorKind = 'topic', valueFormat = 'json']]) => ({
-    id: `id-of-${name}`,
-    name,
-    schemaSql,
-    connectorKind,
-    valueFormat: connectorKind.endsWith('topic') ? valueFormat : undefined,
-    identity: `integration/${connectorKind}/${name}`,
-  }))
+  return Object.entries(tables).map(
+    ([name, [schemaSql, connectorKind = 'topic', valueFormat = 'json', topic = name]]) => ({
+      id: `id-of-${name}`,
+      name,
+      schemaSql,
+      connectorKind,
+      valueFormat: connectorKind.endsWith('topic') ? valueFormat : undefined,
+      identity: `integration/${topic}`,
+    }),
+  )
 }
 
 export class TestPlanner {
@@ -69,21 +77,24 @@ export async function run(plan: JobPlan, rows: Rows): Promise<unknown[][]> {
 
 async function fill(connection: DuckDBConnection, plan: JobPlan, rows: Rows): Promise<void> {
   for (const { relation, decoded, view, tableName } of plan.sources) {
-    await create(connection, `in_${relation}`, [{ name: '__seq', type: { kind: 'BIGINT' } }, ...decoded])
+    await create(connection, `in_${relation}`, [
+      { name: '__seq', type: { kind: 'BIGINT' } },
+      ...encoded(decoded),
+    ])
     await insert(
       connection,
       `in_${relation}`,
-      ['__seq', ...decoded.map(({ name }) => name)],
+      ['__seq', ...decoded.map(({ name }) => quotedEncoded(name))],
       rowsOf(rows, tableName),
     )
     await connection.run(`CREATE VIEW ${relation} AS SELECT __seq AS __ord, ${view.slice('SELECT '.length)}`)
   }
   for (const { relation, columns, tableName } of [...plan.fixed, ...plan.lookups]) {
-    await create(connection, relation, columns)
+    await create(connection, relation, encoded(columns))
     await insert(
       connection,
       relation,
-      columns.map(({ name }) => name),
+      columns.map(({ name }) => quotedEncoded(name)),
       rowsOf(rows, tableName),
     )
   }
@@ -95,7 +106,11 @@ function rowsOf(rows: Rows, table: string): string | undefined {
   const [key, tuples] = Object.entries(rows).find(([name]) => name.startsWith(`${table}(`)) ?? []
   if (key === undefined || tuples === undefined) return undefined
   const numbered = tuples.map((tuple, i) => `(${i}, ${tuple.slice(1)}`)
-  return `FROM (VALUES ${numbered.join(', ')}) AS v(__seq, ${key.slice(table.length + 1, -1)})`
+  const names = key
+    .slice(table.length + 1, -1)
+    .split(', ')
+    .map(quotedEncoded)
+  return `FROM (VALUES ${numbered.join(', ')}) AS v(__seq, ${names.join(', ')})`
 }
 
 async function insert(
@@ -105,8 +120,17 @@ async function insert(
   from: string | undefined,
 ): Promise<void> {
   if (from === undefined) return
-  const list = columns.map((name) => `v."${name}"`).join(', ')
+  const list = columns.map((name) => `v.${name}`).join(', ')
   await connection.run(`INSERT INTO ${relation} SELECT ${list} ${from} ORDER BY v.__seq`)
+}
+
+function quotedEncoded(name: string): string {
+  return `"${encodedName(name)}"`
+}
+
+/** Columns of a table as plans name them. */
+export function encoded<T extends { readonly name: string }>(columns: readonly T[]): readonly T[] {
+  return columns.map((column) => ({ ...column, name: encodedName(column.name) }))
 }
 
 function create(

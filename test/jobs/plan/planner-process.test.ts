@@ -20,8 +20,16 @@ const TABLES: readonly PlannedTable[] = [
     valueFormat: 'json',
     identity: 'streams/topic/t',
   },
+  {
+    id: '2',
+    name: 'o',
+    schemaSql: 'a INT, b STRING',
+    connectorKind: 'topic',
+    valueFormat: 'json',
+    identity: 'streams/topic/o',
+  },
 ]
-const GOOD = 'INSERT INTO t SELECT a, b FROM t'
+const GOOD = 'INSERT INTO o SELECT a, b FROM t'
 
 async function openClient(options: Partial<PlannerClientOptions> = {}): Promise<Client> {
   const built = join(PROJECT_FOLDER, 'dist/src/jobs/embedded/planner-client.js')
@@ -50,7 +58,7 @@ test('a plan, and a problem with its place', async () => {
   const client = await openClient()
   const plan = await client.plan(GOOD, TABLES)
   expect(plan.inserts.map(({ way }) => way)).toEqual(['arrival'])
-  await expect(client.plan('INSERT INTO t\n SELECT c FROM t', TABLES)).rejects.toMatchObject({
+  await expect(client.plan('INSERT INTO o\n SELECT c FROM t', TABLES)).rejects.toMatchObject({
     name: 'SqlProblem',
     reason: "column 'c' does not exist; the columns are a, b",
     place: { line: 2, column: 9, endLine: 2, endColumn: 9 },
@@ -61,13 +69,13 @@ test('a plan, and a problem with its place', async () => {
 })
 
 const HOSTILE: Readonly<Record<string, string>> = {
-  plus: `INSERT INTO t SELECT ${'a+'.repeat(60_000)}a, b FROM t`,
-  minus: `INSERT INTO t SELECT ${'- '.repeat(60_000)}a, b FROM t`,
-  not: `INSERT INTO t SELECT a, b FROM t WHERE ${'NOT '.repeat(30_000)}TRUE`,
-  cases: `INSERT INTO t SELECT ${'CASE WHEN a=1 THEN '.repeat(5_000)}1${' END'.repeat(5_000)}, b FROM t`,
-  joins: `INSERT INTO t SELECT a, b FROM t${', t'.repeat(30_000)}`,
-  concat: `INSERT INTO t SELECT a, ${'b||'.repeat(30_000)}b FROM t`,
-  columns: `INSERT INTO t SELECT ${'a,'.repeat(20_000)}a FROM t`,
+  plus: `INSERT INTO o SELECT ${'a+'.repeat(60_000)}a, b FROM t`,
+  minus: `INSERT INTO o SELECT ${'- '.repeat(60_000)}a, b FROM t`,
+  not: `INSERT INTO o SELECT a, b FROM t WHERE ${'NOT '.repeat(30_000)}TRUE`,
+  cases: `INSERT INTO o SELECT ${'CASE WHEN a=1 THEN '.repeat(5_000)}1${' END'.repeat(5_000)}, b FROM t`,
+  joins: `INSERT INTO o SELECT a, b FROM t${', t'.repeat(30_000)}`,
+  concat: `INSERT INTO o SELECT a, ${'b||'.repeat(30_000)}b FROM t`,
+  columns: `INSERT INTO o SELECT ${'a,'.repeat(20_000)}a FROM t`,
 }
 
 test('hostile statements', async () => {
@@ -84,7 +92,7 @@ test.runIf(onLinux)(
     const client = await openClient()
     await client.plan(GOOD, TABLES)
     const [pid] = plannerPids()
-    const long = refusal(client, `INSERT INTO t VALUES ${"(1, 'x'), ".repeat(10_000)}(1, 'x')`)
+    const long = refusal(client, `INSERT INTO o VALUES ${"(1, 'x'), ".repeat(10_000)}(1, 'x')`)
     const waiting = refusal(client, GOOD)
     setTimeout(() => process.kill(pid!, 'SIGKILL'), 20)
     expect(await long).toBe('SqlProblem: the statement ends the process that checks it; make it simpler')
@@ -95,7 +103,7 @@ test.runIf(onLinux)(
 
 test.runIf(onLinux)('a call has a limit of processor time', async () => {
   const client = await openClient({ callCpuMs: -1 })
-  const long = `INSERT INTO t SELECT a, b FROM t${' UNION ALL SELECT a, b FROM t'.repeat(4_000)}`
+  const long = `INSERT INTO o SELECT a, b FROM t${' UNION ALL SELECT a, b FROM t'.repeat(4_000)}`
   expect(await refusal(client, long)).toBe(
     'SqlProblem: the statement takes too long to check; make it simpler',
   )

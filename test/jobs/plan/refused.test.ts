@@ -22,6 +22,8 @@ beforeAll(async () => {
     up: ['id INT, v STRING, PRIMARY KEY (id)', 'upsert-topic'],
     gen: ['a INT', 'datagen'],
     void: ['a INT', 'blackhole'],
+    same: ['a INT', 'topic', 'json', 'one'],
+    two: ['a INT'],
   })
 })
 afterAll(() => planner.close())
@@ -177,6 +179,26 @@ const refused: readonly (readonly [statement: string, reason: string, marked: st
     'INSERT INTO meta SELECT a, a FROM t',
     "metadata column 'offset' of table meta cannot be written; declare it as VIRTUAL",
     'meta',
+  ],
+  [
+    'INSERT INTO two SELECT a + 1 FROM two',
+    `the job reads table two, which it writes: such a loop is not supported${ON_FLINK}`,
+    'two',
+  ],
+  [
+    'INSERT INTO up SELECT id, MAX(v) FROM up GROUP BY id',
+    `the job reads table up, which it writes: such a loop is not supported${ON_FLINK}`,
+    'up',
+  ],
+  [
+    'INSERT INTO one SELECT a FROM t UNION ALL SELECT a FROM same',
+    `the job reads table same, which has what it writes to one: such a loop is not supported${ON_FLINK}`,
+    'one',
+  ],
+  [
+    'EXECUTE STATEMENT SET BEGIN INSERT INTO two SELECT a FROM t; INSERT INTO one SELECT a FROM two; INSERT INTO two SELECT a FROM same; END',
+    `the job reads table two, which has what it writes to one: such a loop is not supported${ON_FLINK}`,
+    'one',
   ],
   ['INSERT INTO gen SELECT a FROM t', 'table gen cannot be written', 'gen'],
   ['INSERT INTO one SELECT a FROM void', 'table void cannot be read: it is a sink', 'void'],

@@ -30,6 +30,18 @@ const TABLES: Readonly<Record<string, TableDeclaration>> = {
   changes: ['region STRING, x BIGINT', 'topic', 'debezium-json'],
   copy: ['region STRING, x BIGINT, PRIMARY KEY (region)', 'topic', 'debezium-json'],
   regions: ['region STRING, x BIGINT, PRIMARY KEY (region)', 'upsert-topic'],
+  texts: ['`Text` STRING'],
+  numbers: ['n DOUBLE'],
+  // Names that the worker or DuckDB use themselves.
+  odd: [
+    '`id` INT, `rowid` INT, `ROWID` INT, `__row` INT, `__ord` INT, `__op` STRING, `k0` INT, PRIMARY KEY (`id`)',
+    'upsert-topic',
+  ],
+  odd_copy: [
+    '`ID` INT, `rowid` INT, `ROWID` INT, `__row` INT, `__ord` INT, `__op` STRING, `k0` INT, PRIMARY KEY (`ID`)',
+    'upsert-topic',
+  ],
+  odd_counts: ['`rowid` INT, n BIGINT, PRIMARY KEY (`rowid`)', 'upsert-topic'],
 }
 
 async function started(worker: TestWorker, statement: string, jid = JID): Promise<void> {
@@ -96,6 +108,18 @@ describe('running', () => {
   })
 })
 
+test('a value that cannot be cast is reported with the name of its column, without the plan', async () => {
+  const worker = await testWorker()
+  await worker.store.create('texts', 'numbers')
+  await worker.store.append('texts', ['{"Text":"x$5"}'])
+  await started(worker, 'INSERT INTO numbers SELECT CAST(`Text` AS DOUBLE) FROM texts')
+  expect(await worker.failed()).toMatchObject({
+    kind: 'conversion',
+    message:
+      "Conversion Error: Could not convert string 'x$5' to DOUBLE when casting from source column Text",
+  })
+})
+
 describe('refresh', () => {
   test('upsert topic → aggregate → upsert topic, with tombstones and a restart', async () => {
     const jobsFolder = await temporaryFolder()
@@ -157,6 +181,34 @@ describe('refresh', () => {
       '{"region":"west"}',
       { region: 'west', x: 1 },
     ])
+  })
+
+  test('columns with names of hidden ones: a change takes the place of its own row alone', async () => {
+    const worker = await testWorker()
+    const { store } = worker
+    await store.create('odd', 'odd_copy', 'odd_counts')
+    const put = (id: number, rowid: number) =>
+      store.append(
+        'odd',
+        [JSON.stringify({ id, rowid, ROWID: -id, __row: id, __ord: 9 - id, __op: 'd', k0: 5 })],
+        [['key', JSON.stringify({ id })]],
+      )
+    const copied = (ID: number, rowid: number) => [
+      `{"ID":${ID}}`,
+      { ID, rowid, ROWID: -ID, __row: ID, __ord: 9 - ID, __op: 'd', k0: 5 },
+    ]
+    const counted = (rowid: number, n: number) => [`{"rowid":${rowid}}`, { rowid, n }]
+    await put(1, 2)
+    await put(2, 2)
+    await put(3, 0)
+    await started(worker, 'INSERT INTO odd_copy SELECT * FROM odd')
+    const counts = 'INSERT INTO odd_counts SELECT `rowid`, COUNT(*) FROM odd GROUP BY `rowid`'
+    await started(worker, counts, 'b'.repeat(32))
+    expect(await reached(worker, 'odd_copy', 3)).toEqual([copied(1, 2), copied(2, 2), copied(3, 0)])
+    expect(await reached(worker, 'odd_counts', 2)).toEqual([counted(0, 1), counted(2, 2)])
+    await put(1, 7)
+    expect((await reached(worker, 'odd_copy', 4)).slice(3)).toEqual([copied(1, 7)])
+    expect((await reached(worker, 'odd_counts', 4)).slice(2)).toEqual([counted(2, 1), counted(7, 1)])
   })
 
   test('two rows for one key of the sink fail the job with the key', async () => {
