@@ -44,17 +44,6 @@ export function parseDefinition(schemaSql: string, like: Table | undefined): Def
   }
 }
 
-/** Names that the engine of jobs gives to columns of its own. */
-const RESERVED_NAME = /^(?:__|rowid$)/i
-
-function assertFreeNames({ columns }: TableSchema): void {
-  const taken = columns.find(({ name }) => RESERVED_NAME.test(name))
-  if (taken === undefined) return
-  throw new SqlProblem(
-    `a column cannot have the name '${taken.name}': names that begin with __, and rowid, are reserved; use another name`,
-  )
-}
-
 /** The types of all columns. Rejects with SqlProblem. */
 export async function typedColumns(
   { definitionSql, schema }: Definition,
@@ -62,7 +51,6 @@ export async function typedColumns(
   typer: ExpressionTyper,
 ): Promise<readonly TypedColumn[]> {
   try {
-    assertFreeNames(schema)
     const hasExpressions =
       schema.watermark !== undefined || schema.columns.some(({ kind }) => kind === 'computed')
     const columns = hasExpressions ? await typer.typesOf(definitionSql, schema) : declaredColumns(schema)

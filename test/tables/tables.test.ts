@@ -218,14 +218,6 @@ const refused: readonly {
   { change: { integrationId: 'nope' }, text: 'integration_not_found Integration nope does not exist' },
   { schemaSql: '`node` INTT', text: "SqlProblem unknown type 'INTT' at line 1, column 8" },
   {
-    schemaSql: 'a INT, `__ord` INT',
-    text: "SqlProblem a column cannot have the name '__ord': names that begin with __, and rowid, are reserved; use another name",
-  },
-  {
-    schemaSql: 'RowId INT',
-    text: "SqlProblem a column cannot have the name 'RowId': names that begin with __, and rowid, are reserved; use another name",
-  },
-  {
     kind: 'opensearch',
     options: { index: 'i' },
     text: 'invalid_table integration <id> is of kind stream and cannot hold an index',
