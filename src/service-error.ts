@@ -39,6 +39,7 @@ export type ServiceErrorCode =
   | 'integration_not_found'
   | 'integration_in_use'
   | 'integration_built_in'
+  | 'secret_unusable' // the key of stored secrets cannot be read or made
   | 'table_not_found'
   | 'table_exists'
   | 'table_in_use'

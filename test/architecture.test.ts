@@ -44,7 +44,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   duckdb: ['formats', 'sql'],
   worker: ['duckdb'],
   explore: ['duckdb', 'worker', 'formats', 'schemas'],
-  tables: ['sql'],
+  tables: ['sql', 'formats'],
   jobs: ['tables', 'sql', 'duckdb', 'worker', 'formats', 'schemas', 'auth'],
 }
 

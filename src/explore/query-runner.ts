@@ -7,13 +7,13 @@
  */
 
 import { isEngineError, type SqlError, sqlErrorOf } from '../duckdb/sql-error.ts'
+import { FairSemaphore, type Task, type Verdict } from '../fair-semaphore.ts'
+import type { Penalties } from '../penalties.ts'
 import { ServiceError } from '../service-error.ts'
 import type { EventSource } from '../worker/event-source.ts'
 import type { BoundTable } from './bound-tables.ts'
 import type { EngineOptions } from './engine.ts'
-import { FairSemaphore, type Task, type Verdict } from './fair-semaphore.ts'
 import type { ResultColumn } from './hive-types.ts'
-import type { Penalties } from './penalties.ts'
 import type { Query } from './query.ts'
 import { type QueryWorkerClient, RestartingQueryWorker } from './query-worker-client.ts'
 import type {

@@ -7,12 +7,12 @@
  */
 
 import { SqlError } from '../duckdb/sql-error.ts'
+import { FairSemaphore, type Task, type Verdict } from '../fair-semaphore.ts'
 import type { ClientKey } from '../fair-share.ts'
+import type { Penalties } from '../penalties.ts'
 import { ServiceError } from '../service-error.ts'
 import type { EventSource } from '../worker/event-source.ts'
 import { engineMemory } from './engine.ts'
-import { FairSemaphore, type Task, type Verdict } from './fair-semaphore.ts'
-import type { Penalties } from './penalties.ts'
 import { RestartingQueryWorker, Stalled } from './query-worker-client.ts'
 import type { QueryKey, QueryWorker } from './query-worker-protocol.ts'
 import { culpritOf, isCollective, type ProcessEnded } from './worker-failure.ts'

@@ -3,8 +3,8 @@
  * process with DuckDB; another engine runs them on a Flink cluster. The model decides about states, restarts, grants and
  * history; the engine plans and runs, and reports.
  */
-import type { TableSchema } from '../sql/table-schema.ts'
-import type { ExpressionTyper, Table, TypedColumn } from '../tables/table.ts'
+import type { ClientKey } from '../fair-share.ts'
+import type { ExpressionTyper, Table } from '../tables/table.ts'
 import type { JobPlan, VertexPlan } from './plan/job-plan.ts'
 import type {
   BadRecord,
@@ -52,9 +52,14 @@ export interface JobListener {
 export interface JobEngine extends ExpressionTyper {
   /**
    * Rejects with SqlProblem for a statement that this engine refuses. Tables are those that the statement may name; `otherNames`
-   * are names of tables that exist besides.
+   * are names of tables that exist besides. Clients share the engine's time for checks.
    */
-  validate(statement: string, tables: readonly Table[], otherNames?: readonly string[]): Promise<JobOutline>
+  validate(
+    statement: string,
+    tables: readonly Table[],
+    otherNames?: readonly string[],
+    client?: ClientKey,
+  ): Promise<JobOutline>
   /**
    * Checks tables in other systems, as far as those answer, before a job is created. Rejects with ServiceError 'invalid_table'
    * for one that does not exist or does not fit.
@@ -71,7 +76,6 @@ export interface JobEngine extends ExpressionTyper {
   removeState(jid: JobId): Promise<void>
   /** Removes states of all other jobs: of those that were removed while the service did not run to the end. */
   removeOtherStates?(live: ReadonlySet<JobId>): Promise<void>
-  typesOf(schemaSql: string, schema: TableSchema): Promise<readonly TypedColumn[]>
   close(): Promise<void>
 }
 

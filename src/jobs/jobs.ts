@@ -311,6 +311,7 @@ export class Jobs implements JobService, RemovalHook {
       statement,
       [...listed],
       others.map(({ name }) => name),
+      namespace,
     )
     for (const table of this.#tablesOf(namespace, { reads: [], writes: outline.writes }))
       assertWritable(table, tables)

@@ -29,7 +29,7 @@ export interface LiveJobParts {
 }
 
 /** These refusals may have another outcome later. All others are lasting. */
-const PASSING_CODES: ReadonlySet<ServiceErrorCode> = new Set(['overloaded', 'disk_low'])
+const PASSING_CODES: ReadonlySet<ServiceErrorCode> = new Set(['overloaded', 'disk_low', 'secret_unusable'])
 
 export class LiveJob {
   readonly record: JobRecord

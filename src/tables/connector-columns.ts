@@ -1,7 +1,8 @@
 /** The rules between the columns of a table and its connector. */
+import { rowOptionsProblem } from '../formats/rows/index.ts'
 import type { SchemaColumn, TableSchema } from '../sql/table-schema.ts'
 import { invalid, shown } from './refusal.ts'
-import type { Connector } from './table.ts'
+import type { Connector, TopicConnector, UpsertTopicConnector } from './table.ts'
 
 /** Returns the connector with the key that its columns give. Throws ServiceError 'invalid_table'. */
 export function connectorWithColumns(connector: Connector, schema: TableSchema): Connector {
@@ -13,6 +14,7 @@ export function connectorWithColumns(connector: Connector, schema: TableSchema):
   if (connector.valueFormat === 'raw') assertOneColumn(connector, schema)
   if (connector.kind === 'topic') {
     assertPhysical(connector.keyFields, schema, 'key_fields')
+    assertFormats(connector, connector.keyFields, schema)
     return connector
   }
   if (schema.primaryKey.length === 0) throw invalid('an upsert table needs a PRIMARY KEY in schema_sql')
@@ -27,7 +29,19 @@ export function connectorWithColumns(connector: Connector, schema: TableSchema):
       )
     }
   }
+  assertFormats(connector, schema.primaryKey, schema)
   return { ...connector, keyFields: schema.primaryKey }
+}
+
+/** The formats of the body and of the key can hold the columns. */
+function assertFormats(
+  { valueFormat, keyFormat, valueFieldsInclude }: TopicConnector | UpsertTopicConnector,
+  keyFields: readonly string[],
+  schema: TableSchema,
+): void {
+  const columns = schema.columns.filter((column) => column.kind === 'physical')
+  const problem = rowOptionsProblem({ valueFormat, keyFormat, keyFields, valueFieldsInclude, columns })
+  if (problem !== undefined) throw invalid(problem)
 }
 
 function assertPhysical(names: readonly string[], { columns }: TableSchema, member: string): void {

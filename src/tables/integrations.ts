@@ -156,11 +156,11 @@ export class Integrations {
     })
   }
 
-  /** Throws ServiceError 'invalid_table' if it cannot be reached by what is known of it, or must not be. */
+  /** Throws ServiceError 'secret_unusable', and 'invalid_table' if it cannot be reached by what is known of it, or must not be. */
   access({ id, kind, sourceService, userConfig }: Integration): Access {
     if (kind === 'stream') return { kind }
     const stored = this.#stored.get(id)
-    if (stored?.problem !== undefined) throw invalid(unreadable(id, stored.problem))
+    if (stored?.problem !== undefined) throw secretUnusable(unreadable(id, stored.problem))
     if (stored?.isDeclared === true) return this.#declaredAccess(id, kind, sourceService)
     const access = accessOf(kind, userConfig as UserConfig)
     this.#parts.hosts.assertAllowed(access)
@@ -222,7 +222,8 @@ export class Integrations {
     try {
       return await this.#parts.secretKey.seal(JSON.stringify(userConfig), id)
     } catch (error) {
-      if (error instanceof SecretProblem) throw invalid(`user_config cannot be stored: ${error.message}`)
+      if (error instanceof SecretProblem)
+        throw secretUnusable(`user_config cannot be stored: ${error.message}`, error)
       throw error
     }
   }
@@ -336,6 +337,11 @@ function assertName(member: string, name: string): void {
   throw invalid(
     `${member} is not a name of at most ${NAME_CHARACTERS_MAX} characters without control characters`,
   )
+}
+
+/** The service is the cause, not the request: an operator has to mend the key file. */
+function secretUnusable(message: string, cause?: Error): ServiceError {
+  return new ServiceError('secret_unusable', message, { cause })
 }
 
 function unreadable(id: string, problem: string): string {

@@ -18,7 +18,10 @@ const NONCE_BYTES = 12
 const TAG_BYTES = 16
 const SEALED = /^v1\.([0-9a-f]{8})\.([A-Za-z0-9_-]+)$/
 
-/** A sealed text cannot be read. The message is one sentence that names the key file; it has no secret in it. */
+/**
+ * A text cannot be sealed or read. The message is one sentence that clients see: it names the key file without its folder, and
+ * has no secret in it.
+ */
 export class SecretProblem extends Error {
   override readonly name = 'SecretProblem'
 }
@@ -64,7 +67,7 @@ export class SecretKey {
     if (keyId === undefined || content === undefined) throw new SecretProblem('the stored secret is damaged')
     if (this.#key instanceof SecretProblem) throw this.#key
     if (keyId !== this.#key.id)
-      throw new SecretProblem(`it was encrypted with another key than that of ${this.path}`)
+      throw new SecretProblem('it was encrypted with another key than that of secret.key')
     const bytes = Buffer.from(content, 'base64url')
     try {
       const decipher = createDecipheriv('aes-256-gcm', this.#key.bytes, bytes.subarray(0, NONCE_BYTES))
@@ -90,11 +93,12 @@ async function readKey(path: string): Promise<Key | SecretProblem> {
   try {
     text = await readFile(path, 'utf8')
   } catch (cause) {
-    if ((cause as { code?: unknown }).code === 'ENOENT') return new MissingKey(`key file ${path} is missing`)
-    return new SecretProblem(`key file ${path} cannot be read: ${messageOf(cause)}`, { cause })
+    if ((cause as { code?: unknown }).code === 'ENOENT')
+      return new MissingKey('key file secret.key is missing')
+    return new SecretProblem(`key file secret.key cannot be read: ${reasonOf(cause)}`, { cause })
   }
   if (/^[0-9a-f]{64}\s*$/.test(text)) return keyOf(Buffer.from(text.trim(), 'hex'))
-  return new SecretProblem(`key file ${path} is not 64 hexadecimal digits`)
+  return new SecretProblem('key file secret.key is not 64 hexadecimal digits')
 }
 
 function keyOf(bytes: Buffer): Key {
@@ -118,7 +122,7 @@ async function makeKey(path: string): Promise<Key | SecretProblem> {
     return keyOf(bytes)
   } catch (cause) {
     if ((cause as { code?: unknown }).code === 'EEXIST') return await readKey(path)
-    return new SecretProblem(`key file ${path} cannot be made: ${messageOf(cause)}`, { cause })
+    return new SecretProblem(`key file secret.key cannot be made: ${reasonOf(cause)}`, { cause })
   } finally {
     await rm(partial, { force: true }).catch(() => {})
   }
@@ -134,6 +138,7 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+/** The code of node's error, whose message has the path. */
+function reasonOf(error: unknown): string {
+  return String((error as { code?: unknown }).code ?? 'unknown error')
 }

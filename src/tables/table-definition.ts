@@ -13,6 +13,7 @@ import {
   watermarkProblem,
 } from '../sql/table-schema.ts'
 import { TokenCursor } from '../sql/token-cursor.ts'
+import type { NamespaceName } from '../streams/names.ts'
 import { invalid } from './refusal.ts'
 import type { ExpressionTyper, Table } from './table.ts'
 
@@ -49,11 +50,14 @@ export async function typedColumns(
   { definitionSql, schema }: Definition,
   like: Table | undefined,
   typer: ExpressionTyper,
+  namespace: NamespaceName,
 ): Promise<readonly TypedColumn[]> {
   try {
     const hasExpressions =
       schema.watermark !== undefined || schema.columns.some(({ kind }) => kind === 'computed')
-    const columns = hasExpressions ? await typer.typesOf(definitionSql, schema) : declaredColumns(schema)
+    const columns = hasExpressions
+      ? await typer.typesOf(definitionSql, schema, namespace)
+      : declaredColumns(schema)
     assertWatermark(schema, columns)
     const neverNull = new Set(schema.columns.filter(isProcessingTime).map(({ name }) => name))
     return columns.map(({ name, type, nullable }) => ({

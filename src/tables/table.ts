@@ -135,7 +135,8 @@ export interface Integration {
  * SqlProblem, whose place is in the schema's text.
  */
 export interface ExpressionTyper {
-  typesOf(schemaSql: string, schema: TableSchema): Promise<readonly TypedColumn[]>
+  /** `client` shares the time of the planner with others: it is the namespace. */
+  typesOf(schemaSql: string, schema: TableSchema, client?: string): Promise<readonly TypedColumn[]>
 }
 
 export type { DataType, TypedColumn }

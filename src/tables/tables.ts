@@ -189,7 +189,7 @@ export class Tables implements TableService, RemovalHook {
     const like =
       likeOptions === undefined ? undefined : likedTable(likeOptions, (liked) => this.find(namespace, liked))
     const definition = parseDefinition(schemaSql, like)
-    const columns = await typedColumns(definition, like, this.#parts.typer)
+    const columns = await typedColumns(definition, like, this.#parts.typer, namespace)
     const connector = connectorWithColumns(options, definition.schema)
     return { name, integrationId, schemaSql, ...definition, likeOptions, partitionedBy, columns, connector }
   }

@@ -371,13 +371,13 @@ describe('secrets at rest', () => {
   })
 
   const broken: readonly (readonly [string, (path: string) => void, string])[] = [
-    ['is missing', (path) => rmSync(path), 'key file <path> is missing'],
+    ['is missing', (path) => rmSync(path), 'key file secret.key is missing'],
     [
       'is another one',
       (path) => writeFileSync(path, `${'0'.repeat(64)}\n`),
-      'it was encrypted with another key than that of <path>',
+      'it was encrypted with another key than that of secret.key',
     ],
-    ['is cut', (path) => writeFileSync(path, 'abc'), 'key file <path> is not 64 hexadecimal digits'],
+    ['is cut', (path) => writeFileSync(path, 'abc'), 'key file secret.key is not 64 hexadecimal digits'],
   ]
   test.each(broken)(
     'a key file that %s stops no start; a new user_config repairs it',
@@ -389,13 +389,13 @@ describe('secrets at rest', () => {
       writeFileSync(path, readFileSync(`${path}.old`))
       breakFile(path)
       const { tables, reported } = await integrationParts({ storage, dataFolder })
-      const text = `the user_config of integration ${id} cannot be read: ${reason.replace('<path>', path)}; restore that file and restart, or PUT the integration with its user_config`
+      const text = `the user_config of integration ${id} cannot be read: ${reason}; restore that file and restart, or PUT the integration with its user_config`
       expect(reported).toEqual([text])
-      expect(await refusalOf(() => tables.access(tables.integration(id)))).toBe(`invalid_table ${text}`)
+      expect(await refusalOf(() => tables.access(tables.integration(id)))).toBe(`secret_unusable ${text}`)
       expect(tables.contact(id)).toEqual({ active: false, state: 'SECRET_UNREADABLE', reason: text })
       if (reason.includes('not 64')) {
         expect(await refusalOf(() => tables.updateIntegration(id, { connection_uri: URI }))).toBe(
-          `invalid_table user_config cannot be stored: key file ${path} is not 64 hexadecimal digits`,
+          'secret_unusable user_config cannot be stored: key file secret.key is not 64 hexadecimal digits',
         )
         return
       }

@@ -47,6 +47,7 @@ const REFUSALS = {
   unsupported_charset: 415,
   headers_too_large: 431,
   unsupported: 501,
+  secret_unusable: 503,
   job_slots: 503,
   overloaded: 503,
   disk_low: 507,

@@ -2,6 +2,7 @@
  * The engine that runs jobs on this machine: a planner process checks and plans statements, and a worker process runs the jobs
  * (job-host.ts). The state of a job is a folder with one DuckDB file.
  */
+import type { ClientKey } from '../../fair-share.ts'
 import type { ServiceError } from '../../service-error.ts'
 import type { TableSchema } from '../../sql/table-schema.ts'
 import type { Table, TypedColumn } from '../../tables/table.ts'
@@ -16,12 +17,13 @@ import type { StateFolders } from './state-folders.ts'
 /** The client of the planner process (planner-client.ts). */
 export interface StatementPlanner {
   /** Rejects with SqlProblem. */
-  typesOf(schemaSql: string, schema: TableSchema): Promise<readonly TypedColumn[]>
+  typesOf(schemaSql: string, schema: TableSchema, client?: ClientKey): Promise<readonly TypedColumn[]>
   /** Rejects with SqlProblem. */
   plan(
     statement: string,
     tables: readonly PlannedTable[],
     otherNames?: readonly string[],
+    client?: ClientKey,
   ): Promise<JobPlan & { readonly warnings?: readonly string[] }>
   close(): Promise<void>
 }
@@ -61,16 +63,17 @@ export class EmbeddedEngine implements JobEngine {
     this.#spaceTimer = setInterval(() => this.#checkSpace(), SPACE_POLL_MS).unref()
   }
 
-  typesOf(schemaSql: string, schema: TableSchema): Promise<readonly TypedColumn[]> {
-    return this.#parts.planner.typesOf(schemaSql, schema)
+  typesOf(schemaSql: string, schema: TableSchema, client?: ClientKey): Promise<readonly TypedColumn[]> {
+    return this.#parts.planner.typesOf(schemaSql, schema, client)
   }
 
   async validate(
     statement: string,
     tables: readonly Table[],
     otherNames: readonly string[] = [],
+    client?: ClientKey,
   ): Promise<JobOutline> {
-    const plan = await this.#parts.planner.plan(statement, tables.map(plannedTable), otherNames)
+    const plan = await this.#parts.planner.plan(statement, tables.map(plannedTable), otherNames, client)
     const { sources, lookups, fixed, inserts, vertices, signature, warnings = [] } = plan
     const reads = [...sources, ...lookups, ...fixed].map(({ tableId }) => tableId)
     const writes = inserts.map(({ sink }) => sink.tableId)
@@ -87,7 +90,7 @@ export class EmbeddedEngine implements JobEngine {
     const submitted: Submitted = { listener, isCancelled: false }
     this.#submitted.set(jid, submitted)
     try {
-      const plan = await planner.plan(statement, tables.map(plannedTable))
+      const plan = await planner.plan(statement, tables.map(plannedTable), [], tables[0]?.namespace)
       if (submitted.isCancelled) return
       const stateFolder = await folders.make(jid)
       if (submitted.isCancelled) return

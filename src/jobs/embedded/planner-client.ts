@@ -1,7 +1,11 @@
 /**
  * The service's side of the planner process. It starts with the first call and ends after a minute without calls. Calls run one
  * after the other, so a statement that ends the process is known: its call is refused, and the next one starts another process.
+ * Clients take turns, so the long statements of one delay the others by one call at most.
  */
+import { FairSemaphore } from '../../fair-semaphore.ts'
+import type { ClientKey } from '../../fair-share.ts'
+import { Penalties } from '../../penalties.ts'
 import { ServiceError } from '../../service-error.ts'
 import type { TypedColumn } from '../../sql/data-types.ts'
 import { SqlProblem } from '../../sql/sql-problem.ts'
@@ -13,7 +17,6 @@ import type {
   PlannedJob,
   PlanningFailure,
   PlanningMethod,
-  StatementPlanning,
   ToPlanner,
 } from '../plan/planner-protocol.ts'
 
@@ -25,8 +28,9 @@ const CALL_CPU_MS = 10_000
 const CALL_MS = 60_000
 const CHECK_INTERVAL_MS = 250
 const IDLE_MS = 60_000
-/** More calls than this do not wait. */
+/** More calls than this do not wait, of all clients and of one. */
 const WAITING_MAX = 64
+const WAITING_OF_CLIENT_MAX = 16
 /** Of the process: the engine's 256 MiB, its code, and trees of large statements. */
 const PROCESS_BYTES = 768 * 1024 * 1024
 
@@ -36,12 +40,12 @@ export interface PlannerClientOptions {
   readonly idleMs?: number
 }
 
-export class PlannerClient implements StatementPlanning {
+export class PlannerClient {
   readonly #options: PlannerClientOptions
   #process: PlannerProcess | undefined
-  /** Resolves when the call before has ended. */
-  #last: Promise<unknown> = Promise.resolve()
-  #waiting = 0
+  readonly #turns = new FairSemaphore(1, new Penalties())
+  /** Calls that run or wait. */
+  readonly #calls = new Set<Promise<unknown>>()
   #idleTimer: NodeJS.Timeout | undefined
   #closed = false
 
@@ -49,40 +53,50 @@ export class PlannerClient implements StatementPlanning {
     this.#options = options
   }
 
-  /** Rejects with SqlProblem, and with ServiceError 'overloaded'. */
+  /** `client` shares the planner with the others. Rejects with SqlProblem, and with ServiceError 'overloaded'. */
   plan(
     statement: string,
     tables: readonly PlannedTable[],
     otherNames: readonly string[] = [],
+    client: ClientKey = '',
   ): Promise<PlannedJob> {
-    return this.#inTurn('plan', [statement, tables, otherNames])
+    return this.#inTurn(client, 'plan', [statement, tables, otherNames])
   }
 
   /** Rejects as `plan` does. */
-  typesOf(schemaSql: string, schema: TableSchema): Promise<readonly TypedColumn[]> {
-    return this.#inTurn('typesOf', [schemaSql, schema])
+  typesOf(schemaSql: string, schema: TableSchema, client: ClientKey = ''): Promise<readonly TypedColumn[]> {
+    return this.#inTurn(client, 'typesOf', [schemaSql, schema])
   }
 
   async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#idleTimer)
     await this.#process?.end(overloaded('the service stops; try again later'))
-    await this.#last
+    await Promise.allSettled(this.#calls)
+    this.#turns.close()
   }
 
-  #inTurn<T>(method: PlanningMethod, args: readonly unknown[]): Promise<T> {
-    if (this.#waiting >= WAITING_MAX) {
-      return Promise.reject(
-        overloaded(`${WAITING_MAX} statements wait to be checked already; try again later`),
-      )
+  #inTurn<T>(client: ClientKey, method: PlanningMethod, args: readonly unknown[]): Promise<T> {
+    const ofClient = this.#turns.waitingOf(client) >= WAITING_OF_CLIENT_MAX
+    if (ofClient || this.#calls.size >= WAITING_MAX) {
+      const count = ofClient ? WAITING_OF_CLIENT_MAX : WAITING_MAX
+      return Promise.reject(overloaded(`${count} statements wait to be checked already; try again later`))
     }
-    this.#waiting++
-    const answer = this.#last.then(() => this.#call<T>(method, args))
-    this.#last = answer.then(
-      () => this.#waiting--,
-      () => this.#waiting--,
-    )
+    const answer = this.#afterTurn(client, () => this.#call<T>(method, args))
+    this.#calls.add(answer)
+    const forget = () => this.#calls.delete(answer)
+    answer.then(forget, forget)
     return answer
+  }
+
+  async #afterTurn<T>(client: ClientKey, work: () => Promise<T>): Promise<T> {
+    let leave = () => {}
+    await new Promise<void>((begin) => {
+      const task = { client, suspect: false, verdict: undefined, begin, preempt() {} }
+      leave = () => this.#turns.leave(task)
+      this.#turns.ask(task)
+    })
+    return work().finally(leave)
   }
 
   async #call<T>(method: PlanningMethod, args: readonly unknown[]): Promise<T> {

@@ -9,7 +9,7 @@
  *
  * It also finds the responsible task when all running tasks have failed together (`judge`); the others run again.
  */
-import { type ClientKey, FairShare } from '../fair-share.ts'
+import { type ClientKey, FairShare } from './fair-share.ts'
 import type { Penalties } from './penalties.ts'
 
 export interface Task {

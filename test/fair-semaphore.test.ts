@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { FairSemaphore, type Task, type Verdict } from '../../src/explore/fair-semaphore.ts'
-import { Penalties } from '../../src/explore/penalties.ts'
+import { FairSemaphore, type Task, type Verdict } from '../src/fair-semaphore.ts'
+import { Penalties } from '../src/penalties.ts'
 
 class Probe implements Task {
   readonly client: string

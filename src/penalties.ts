@@ -2,7 +2,7 @@
  * Penalties of clients whose statements ended a process: their next statement waits if other clients are present. The time
  * doubles with each further penalty.
  */
-import type { ClientKey } from '../fair-share.ts'
+import type { ClientKey } from './fair-share.ts'
 
 const FIRST_MS = 2_000
 const LONGEST_MS = 60_000
