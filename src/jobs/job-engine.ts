@@ -70,7 +70,7 @@ export interface JobEngine extends ExpressionTyper {
   ): Promise<{ readonly warnings: readonly string[]; readonly contacts: readonly TableContact[] }>
   /** Starts a job, or goes on with it from its state. Resolves when the engine has taken it over. */
   submit(run: JobRun, listener: JobListener): Promise<void>
-  /** Ends a job at the end of its running step, at most 30 s later. Resolves when nothing of it runs any more. */
+  /** Ends a job at the end of its running step. The embedded engine interrupts the step after 10 s. Resolves when nothing of it runs any more. */
   cancel(jid: JobId): Promise<void>
   /** Removes the state of a job that does not run. */
   removeState(jid: JobId): Promise<void>

@@ -1,6 +1,6 @@
 /**
- * The vendor's tutorial of four jobs, typed into `avn` against the built service and a PostgreSQL server. Then the service is
- * killed while jobs of the same statements read the same events in pieces: the rows are the same.
+ * The vendor's tutorial of four jobs, typed into `avn` against the built service and a PostgreSQL server. The
+ * service is killed three times while the jobs read the events.
  */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -49,7 +49,7 @@ type Call =
   | { readonly method: 'start'; readonly start: JobStart }
   | { readonly method: 'cancel'; readonly jid: JobId }
 
-/** The worker interrupts a tick after 30 s. A tick that runs this long cannot be interrupted. */
+/** The worker interrupts statements and reports those that cannot be interrupted. After this time it does not even report. */
 const TICK_MS_MAX = 120_000
 const TICK_POLL_MS = 10_000
 
