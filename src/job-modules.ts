@@ -6,7 +6,7 @@ import { JobHost } from './jobs/embedded/job-host.ts'
 import { jobWorkerCode } from './jobs/embedded/job-process.ts'
 import { PlannerClient } from './jobs/embedded/planner-client.ts'
 import { SinkWrites } from './jobs/embedded/sink-writes.ts'
-import { StateFolders } from './jobs/embedded/state-folders.ts'
+import { JOBS_FOLDER, StateFolders } from './jobs/embedded/state-folders.ts'
 import type { TokenNamed } from './jobs/job-access.ts'
 import { Jobs } from './jobs/jobs.ts'
 import type { WorkerOptions } from './jobs/worker/job-worker-protocol.ts'
@@ -78,7 +78,7 @@ export async function loadJobModules(parts: JobModulesParts): Promise<JobModules
 
 function newEngine(parts: JobModulesParts, refusal: Jobs['refusal']): EmbeddedEngine {
   const { storage, registry, streams, space, eventBytesMax, limits, nowMs, random, report } = parts
-  const folders = new StateFolders(join(parts.dataFolder, 'jobs'))
+  const folders = new StateFolders(join(parts.dataFolder, JOBS_FOLDER))
   const writes = new StreamWrites(storage, streams, space)
   const host = new JobHost({
     ...{ log: storage.log, registry, nowMs, folders, refusal, report },

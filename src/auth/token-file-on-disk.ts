@@ -7,6 +7,7 @@
 import { type FileHandle, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { makeFolder } from '../../storage/make-folder.ts'
+import { syncFolder } from '../../storage/sync-folder.ts'
 import { parseTokenFile, printTokenFile, type TokenEntry } from './token-file.ts'
 import { TokenProblem } from './token-problem.ts'
 
@@ -107,16 +108,6 @@ async function keepOwner(handle: FileHandle, { uid, gid }: { uid: number; gid: n
     throw new TokenProblem(
       `the token file belongs to user ${uid}, group ${gid}, and has to stay theirs: ${messageOf(error)}`,
     )
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return // where folders cannot be opened
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
   }
 }
 

@@ -7,9 +7,8 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeFolder } from '../../storage/make-folder.ts'
-
-export const JOBS_FOLDER = 'jobs'
-export const SECRET_KEY = 'secret.key'
+import { JOBS_FOLDER } from '../jobs/embedded/state-folders.ts'
+import { SECRET_KEY_FILE } from '../tables/secret-key.ts'
 
 export interface BesideFiles {
   readonly count: number
@@ -39,6 +38,7 @@ export function copyBeside(
     sync(to)
   }
   if (existsSync(join(data, JOBS_FOLDER))) copyFolder(join(data, JOBS_FOLDER), join(target, JOBS_FOLDER))
-  if (existsSync(join(data, SECRET_KEY))) copyFile(join(data, SECRET_KEY), join(target, SECRET_KEY))
+  if (existsSync(join(data, SECRET_KEY_FILE)))
+    copyFile(join(data, SECRET_KEY_FILE), join(target, SECRET_KEY_FILE))
   return { count, bytes }
 }

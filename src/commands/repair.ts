@@ -14,10 +14,10 @@ import { DEFAULT_NAMESPACE_PROPERTIES } from '../streams/namespace.ts'
 import { DEFAULT_PROPERTIES, type StreamProperties } from '../streams/properties.ts'
 import { Registry } from '../streams/registry.ts'
 import { restoreStream, restoreTables } from '../streams/restore.ts'
+import { SECRET_KEY_FILE } from '../tables/secret-key.ts'
 import { CatalogContent } from './catalog-content.ts'
 import type { Command, CommandEnvironment } from './command.ts'
 import { dataFolderOf } from './data-folder.ts'
-import { SECRET_KEY } from './files-beside.ts'
 import { doubtfulEndText, Findings, fileDamageText, sequencesText } from './findings.ts'
 import { Flags } from './flags.ts'
 import { fillNewFolder } from './new-folder.ts'
@@ -59,8 +59,8 @@ exit code: 0 everything was saved, 1 something was left out, 2 could not be done
       const leftOut = await fillNewFolder(to, async (partial) => {
         const salvage = new Salvage(store, findings, environment)
         const lost = await salvage.into(partial)
-        if (existsSync(join(data, SECRET_KEY)))
-          copyFileSync(join(data, SECRET_KEY), join(partial, SECRET_KEY))
+        if (existsSync(join(data, SECRET_KEY_FILE)))
+          copyFileSync(join(data, SECRET_KEY_FILE), join(partial, SECRET_KEY_FILE))
         if ((await verifyFolder(partial, { ...environment, print: () => {} })) > 0) {
           throw new Error(`the new store ${partial} does not verify; check that disk`)
         }

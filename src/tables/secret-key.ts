@@ -10,6 +10,7 @@
 import { createCipheriv, createDecipheriv, hash, randomBytes } from 'node:crypto'
 import { link, open, readFile, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { syncFolder } from '../../storage/sync-folder.ts'
 
 export const SECRET_KEY_FILE = 'secret.key'
 const MODE = 0o600
@@ -125,16 +126,6 @@ async function makeKey(path: string): Promise<Key | SecretProblem> {
     return new SecretProblem(`key file secret.key cannot be made: ${reasonOf(cause)}`, { cause })
   } finally {
     await rm(partial, { force: true }).catch(() => {})
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return // where folders cannot be opened
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
   }
 }
 

@@ -1,9 +1,12 @@
 /** The folders with the states of jobs: `<data>/jobs/<jid>/`. */
-import { open, readdir, rm } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { makeFolder } from '../../../storage/make-folder.ts'
+import { syncFolder } from '../../../storage/sync-folder.ts'
 import type { JobId } from '../worker/job-worker-protocol.ts'
 
+/** In the data folder. */
+export const JOBS_FOLDER = 'jobs'
 /** Only folders with such a name are removed. */
 const JOB_ID = /^[0-9a-f]{32}$/
 
@@ -38,14 +41,5 @@ export class StateFolders {
   async removeOthers(live: ReadonlySet<JobId>): Promise<void> {
     const names = await readdir(this.folder).catch(() => []) // no job has run yet
     for (const name of names) if (JOB_ID.test(name) && !live.has(name)) await this.remove(name)
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
   }
 }

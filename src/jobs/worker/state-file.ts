@@ -11,8 +11,9 @@
  * version of these tables; a file with a higher one is refused.
  */
 import { statSync } from 'node:fs'
-import { mkdir, open } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { syncFolder } from '../../../storage/sync-folder.ts'
 import { duckdbType } from '../../sql/data-types.ts'
 import type { SourcePosition } from '../connectors/connector.ts'
 import type { InsertPlan, JobPlan } from '../plan/job-plan.ts'
@@ -283,16 +284,6 @@ function noCounts(plan: JobPlan): Counters {
 
 function outboxColumns({ sink }: InsertPlan): string {
   return sink.columns.map(({ type }, index) => `, c${index} ${duckdbType(type)}`).join('')
-}
-
-/** The entry of a new file in its folder has to survive a power failure too. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }
 
 function sizeOf(path: string): number {
