@@ -605,7 +605,7 @@ async function fillAiven(app: TestApp, headers: Record<string, string>): Promise
   const ids = new Map(tables.map(({ table_name, table_id }) => [table_name, table_id!]))
   for (const name of ['A', 'B', 'Unused']) {
     if (ids.has(name)) continue
-    const members = { name, schema_sql: 'a INT', kafka_topic: 's' }
+    const members = { name, schema_sql: 'a INT', kafka_topic: name === 'B' ? 's2' : 's' } // a job must not read what it writes
     ids.set(name, await createTable(app, members, { headers, service }))
   }
   const integrations = await listed('/integration', 'service_integrations')
