@@ -1,5 +1,5 @@
 /** LevelDB's files, read without LevelDB: the same keys and values as it has, and its damage told. */
-import { cp, readdir, readFile, writeFile } from 'node:fs/promises'
+import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Level as ClassicLevel } from 'level'
 import { describe, expect, test } from 'vitest'
@@ -86,8 +86,10 @@ test.each([1, 2, 3, 4, 5])('a store made of random %i reads as LevelDB reads it'
 test('a store without a manifest reads the same from its tables and logs', async () => {
   const store = await busyStore(6)
   const wanted = await asLevelDb(store)
-  // Removes what a compaction that the close broke off has left: without a manifest it looks like the rest.
-  await (await openLevel(store)).close()
+  // A compaction that a close broke off leaves part of a table, which without a manifest looks like the rest.
+  const live = read(store).files.liveFiles
+  for (const name of await readdir(store))
+    if (name.endsWith('.ldb') && !live.includes(name)) await rm(join(store, name))
   await writeFile(join(store, 'CURRENT'), 'MANIFEST-999999\n')
   const { pairs, damage } = read(store)
   expect(pairs).toEqual(wanted)
