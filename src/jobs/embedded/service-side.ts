@@ -1,5 +1,5 @@
 /** What the service does for the worker: reads, tails and appends of streams, each with the grants of its job. */
-import type { EventLog } from '../../../storage/log.ts'
+import type { EventLog, LogId } from '../../../storage/log.ts'
 import type { StreamId } from '../../streams/names.ts'
 import { earliestVisibleMs } from '../../streams/properties.ts'
 import type { Registry } from '../../streams/registry.ts'
@@ -73,7 +73,16 @@ export class ServiceSide implements ServiceRequests {
     const start = this.#start(jid)
     if (!Number.isInteger(source) || source < 0 || source >= start.plan.sources.length)
       throw new RequestError(`the job has no source ${source}`, false)
-    this.#parts.watches.start(jid, source, log, sequence)
+    const { watches } = this.#parts
+    watches.start(jid, source, log, sequence)
+    // A log that has been replaced before this request grows no more.
+    if (this.#logOf(start, source) !== log) watches.replaced(log)
+  }
+
+  /** The present log of the stream of a source; undefined if it has none. */
+  #logOf({ plan, tables }: JobStart, source: number): LogId | undefined {
+    const stream = tables.find(({ id }) => id === plan.sources[source]?.tableId)?.stream
+    return stream && this.#parts.registry.find(stream.namespace, stream.stream)?.log
   }
 
   #start(jid: JobId): JobStart {
