@@ -24,6 +24,8 @@ export interface LiveJobParts {
   readonly prepare: (record: JobRecord) => Promise<JobRun>
   /** Resolves when the present state of the job is durable. */
   readonly save: (record: JobRecord) => Promise<void>
+  /** Called when the job runs, and with the failure of a run. */
+  readonly contacted: (record: JobRecord, failure: JobFailure | undefined) => void
   /** Called once, when the job is terminal and nothing of it runs any more. */
   readonly ended: (job: LiveJob) => void
 }
@@ -116,7 +118,9 @@ export class LiveJob {
       }
     return {
       running: guarded(() => {
-        if (this.#apply('running')) this.#policy.running(this.#parts.nowMs())
+        if (!this.#apply('running')) return
+        this.#policy.running(this.#parts.nowMs())
+        this.#parts.contacted(record, undefined)
       }),
       progress: (figures) => {
         if (!isTerminal(record.state)) record.figures = figures
@@ -132,6 +136,7 @@ export class LiveJob {
 
   #failed(failure: JobFailure): void {
     this.#detach()
+    this.#parts.contacted(this.record, failure)
     const cause = causeOf(failure)
     const epoch = this.record.figures?.epoch
     const delayMs =

@@ -124,6 +124,8 @@ export interface JobFailure {
   readonly place?: Place
   /** The event that made the query fail, if it was found. */
   readonly record?: BadRecord
+  /** The integration whose system gave no connection, or whose connection was lost. */
+  readonly unreachable?: string
   /** The running statement was interrupted, because the process needed too much memory, or because it ran too long. */
   readonly exhausted?: 'memory' | 'time'
   /**
