@@ -150,10 +150,10 @@ function flowsOf(
   if (vertex.kind === 'source') {
     const source = figures.sources[vertex.index]
     if (source === undefined) return [NOTHING, NOTHING] // a table that is looked up
-    const { recordsIn, recordsBad, bytesIn } = source
+    const { recordsIn, recordsBad, recordsUntimed = 0, bytesIn } = source
     return [
       { records: recordsIn, bytes: bytesIn },
-      { records: recordsIn - recordsBad, bytes: bytesIn },
+      { records: recordsIn - recordsBad + recordsUntimed, bytes: bytesIn },
     ]
   }
   const insert = figures.inserts[vertex.index]

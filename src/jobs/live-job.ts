@@ -125,7 +125,10 @@ export class LiveJob {
       progress: (figures) => {
         if (!isTerminal(record.state)) record.figures = figures
       },
-      badRecord: guarded((bad) => void addBadRecord(record, bad)),
+      badRecord: guarded((bad) => {
+        // The worker does not report it again after a restart of the service.
+        if (addBadRecord(record, bad)) this.#parts.save(record).catch(() => {}) // written again later
+      }),
       finished: guarded(() => {
         this.#detach()
         if (this.#apply('finished')) this.#end()

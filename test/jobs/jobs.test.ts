@@ -317,6 +317,9 @@ describe('states', () => {
     for (const sequence of [1, 1, 2, 3, 4, 5, 6]) setup.engine.running.get(jid)!.badRecord(bad(sequence))
     const { badRecords } = setup.jobs.get(DEFAULT_NAMESPACE, jid)
     expect(badRecords.map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4, 5])
+    await settled()
+    await setup.restart()
+    expect(setup.jobs.get(DEFAULT_NAMESPACE, jid).badRecords).toEqual(badRecords)
   })
 
   test('what the engine reports of an earlier run has no effect', async () => {

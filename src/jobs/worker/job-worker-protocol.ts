@@ -83,8 +83,10 @@ export interface JobFigures {
 export interface SourceFigures {
   readonly recordsIn: number
   readonly bytesIn: number
-  /** Events that could not be read. */
+  /** Events that could not be read, and events without a time that a window needs. */
   readonly recordsBad: number
+  /** The second part of `recordsBad`; undefined: none. */
+  readonly recordsUntimed?: number
   /** undefined where it is not known. */
   readonly lagRecords: number | undefined
   readonly lagMs: number | undefined

@@ -26,7 +26,7 @@ export const STATE_FORMAT = 1
 
 /** Counts that survive restarts, in the order of the plan. */
 export interface Counters {
-  readonly sources: { recordsIn: number; bytesIn: number; recordsBad: number }[]
+  readonly sources: { recordsIn: number; bytesIn: number; recordsBad: number; recordsUntimed?: number }[]
   readonly inserts: { recordsOut: number; bytesOut: number; recordsLate: number }[]
 }
 

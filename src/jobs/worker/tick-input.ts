@@ -23,6 +23,8 @@ export interface SourceInput {
   readonly rows: number
   readonly bytes: number
   readonly bad: readonly BadRecord[]
+  /** How many of `bad` are readable, and have no time that a window needs. */
+  readonly untimed?: number
   /** Time of the last event. */
   readonly lastMs: number | undefined
 }

@@ -12,6 +12,7 @@ import type { JobDatabase } from './job-database.ts'
 import { dataReason, isDataError, JobError } from './job-error.ts'
 import type { BadRecord } from './job-worker-protocol.ts'
 import type { LookupTable } from './lookup-tables.ts'
+import { placeOf } from './merged-order.ts'
 import { StoredOutbox } from './outbox.ts'
 import type { Counters, SourceState, StateChange, StateFile } from './state-file.ts'
 import type { SourceInput, TickInput, TickInputResult, TickLimits } from './tick-input.ts'
@@ -116,6 +117,7 @@ export class Tick {
     const beganMs = performance.now()
     await connection.run('BEGIN')
     let change: StateChange
+    let taken = read
     try {
       const sources = await this.#sourceStates(read)
       const tick = this.#wayTick(read, sources)
@@ -124,9 +126,10 @@ export class Tick {
         if (this.#outboxRows[index]! > 0) await connection.run(`DELETE FROM ${state.outbox(index)}`)
         results.push(await way.run(tick))
       }
+      taken = withUntimed(read, results, this.#parts.plan)
       change = {
         sources,
-        counters: added(state.counters, read, results),
+        counters: added(state.counters, taken, results),
         outboxRows: results.map(({ rows }) => rows),
       }
       await state.write(change)
@@ -137,7 +140,7 @@ export class Tick {
     }
     const bytes = state.committed(change)
     this.#outboxRows = [...change.outboxRows]
-    this.#reportBad(read, change.counters)
+    this.#reportBad(taken, change.counters)
     state.assertSize()
     const durationMs = performance.now() - beganMs
     return { id: state.epoch, startedMs, durationMs, bytes, stateBytes: state.bytes }
@@ -242,14 +245,39 @@ function nothing({ hasMore, isLast }: TickInputResult, durationMs: number): Tick
   return { events: 0, hasMore, isLast, durationMs, emitMs: 0, checkpoint: undefined }
 }
 
+/** With the events that no window takes among the bad ones: each once, whatever the number of windows. */
+function withUntimed(
+  read: TickInputResult,
+  results: readonly WayResult[],
+  { sources: plans }: JobPlan,
+): TickInputResult {
+  const columns = new Map(results.flatMap(({ untimed }) => [...(untimed ?? [])]))
+  if (columns.size === 0) return read
+  const orders = [...columns.keys()].sort((a, b) => (a < b ? -1 : 1))
+  const sources = read.sources.map((source, index) => {
+    const { tableName } = plans[index]!
+    const added = orders.flatMap((order): BadRecord[] => {
+      const place = placeOf(source.spans, order)
+      const reason = `${columns.get(order)} is NULL, and no window takes an event without a time`
+      return place === undefined ? [] : [{ tableName, ...place, reason }]
+    })
+    if (added.length === 0) return source
+    const bad = [...source.bad, ...added].sort((a, b) => a.partition - b.partition || a.sequence - b.sequence)
+    return { ...source, bad, untimed: added.length }
+  })
+  return { ...read, sources }
+}
+
 function added(counters: Counters, read: TickInputResult, results: readonly WayResult[]): Counters {
   return {
     sources: counters.sources.map((source, index) => {
-      const { events, bytes, bad } = read.sources[index]!
+      const { events, bytes, bad, untimed = 0 } = read.sources[index]!
+      const recordsUntimed = (source.recordsUntimed ?? 0) + untimed
       return {
         recordsIn: source.recordsIn + events,
         bytesIn: source.bytesIn + bytes,
         recordsBad: source.recordsBad + bad.length,
+        ...(recordsUntimed > 0 && { recordsUntimed }),
       }
     }),
     inserts: counters.inserts.map(({ recordsOut, bytesOut, recordsLate }, index) => ({

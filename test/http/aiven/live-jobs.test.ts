@@ -9,7 +9,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { printTokenFile } from '../../../src/auth/token-file.ts'
 import { createJob, createTable, detailOf, FLINK, jsonBody, refusal, seen } from '../../support/aiven.ts'
 import { POLL } from '../../support/speeds.ts'
-import { STREAMS, type TestApp, testApp } from '../../support/test-app.ts'
+import { STREAMS, sequenceOf, type TestApp, testApp } from '../../support/test-app.ts'
 import { secretNumber, type TestToken, tokenEntry, tokenFile } from '../../support/tokens.ts'
 
 const COPY = 'INSERT INTO SINK SELECT * FROM SOURCE'
@@ -161,6 +161,71 @@ describe('deleted under a running job', () => {
     expect(seen(await app.get(`${service}/flink/job`))).toEqual([200, { jobs: [] }])
     expect((await app.get(`${streams}/sink/events`)).status).toBe(404)
     expect(app.reported).toEqual([])
+  })
+})
+
+describe('events without a time', () => {
+  const TIMED = 'node INT, seen TIMESTAMP(3), WATERMARK FOR seen AS seen'
+  const windowed = (sink: string, table: string) =>
+    `INSERT INTO ${sink} SELECT SUM(node) FROM TABLE(TUMBLE(TABLE ${table}, DESCRIPTOR(seen), INTERVAL '10' SECOND)) GROUP BY window_start, window_end`
+  const at = (second: number, node: number) => ({ node, seen: `2026-01-01 00:00:${second + 10}` })
+  const REASON = 'seen is NULL, and no window takes an event without a time'
+
+  test('are counted as bad, once, with the first of them, and pass where no window is', async () => {
+    const app = await testApp({ nowMs: Date.now(), streams: ['source'] })
+    await createTable(app, { name: 'SOURCE', schema_sql: TIMED })
+    for (const name of ['ONE', 'TWO', 'COPY']) await createTable(app, { name, schema_sql: 'node INT' })
+    const inserts = [
+      windowed('ONE', 'SOURCE'),
+      windowed('TWO', 'SOURCE'),
+      'INSERT INTO COPY SELECT node FROM SOURCE',
+    ]
+    const id = await createJob(app, {
+      statement: `EXECUTE STATEMENT SET BEGIN ${inserts.map((one) => `${one};`).join(' ')} END`,
+    })
+    const events = [at(0, 1), { node: 2 }, { node: 'x' }, { node: 3, seen: null }, at(15, 4)]
+    for (const event of events) await post(app, 'source', event)
+    for (const sink of ['one', 'two']) await expect.poll(() => bodies(app, sink)).toEqual(['{"node":1}'])
+    await expect.poll(() => bodies(app, 'copy')).toEqual([1, 2, 3, 4].map((node) => `{"node":${node}}`))
+    const progress = async () => (await detailOf(app, id)).millrace
+    await expect.poll(progress).toMatchObject({ recordsIn: 5, recordsBad: 3, recordsLate: 0 })
+    const bad = { table: 'SOURCE', partition: 0, timestamp: app.nowMs }
+    expect((await progress()).badRecords).toEqual([
+      { ...bad, sequence: sequenceOf(1), reason: REASON },
+      { ...bad, sequence: sequenceOf(2), reason: expect.stringContaining('node') },
+      { ...bad, sequence: sequenceOf(3), reason: REASON },
+    ])
+    // The source passes on what it can read.
+    const { vertices } = (await app.get(`${FLINK}/job/${id}`)).json() as { vertices: { metrics: object }[] }
+    expect(vertices[0]!.metrics).toMatchObject({ 'read-records': 5, 'write-records': 4 })
+
+    await app.restart()
+    for (const event of [{ node: 5 }, { node: 6 }, at(30, 7)]) await post(app, 'source', event)
+    await expect.poll(() => bodies(app, 'one')).toEqual(['{"node":1}', '{"node":4}'])
+    await expect.poll(progress).toMatchObject({ recordsIn: 8, recordsBad: 5 })
+    expect((await progress()).badRecords).toHaveLength(5)
+  })
+
+  test('are counted for their own source', async () => {
+    const app = await testApp({ nowMs: Date.now(), streams: ['a', 'b'] })
+    for (const name of ['A', 'B']) await createTable(app, { name, schema_sql: TIMED })
+    await createTable(app, { name: 'SUMS', schema_sql: 'node INT' })
+    const both = 'WITH ab AS (SELECT node, seen FROM A UNION ALL SELECT node, seen FROM B) '
+    const id = await createJob(app, {
+      statement: windowed('SUMS', 'ab').replace('INSERT INTO SUMS ', `INSERT INTO SUMS ${both}`),
+    })
+    for (const event of [at(0, 1), { node: 2 }]) await post(app, 'a', event)
+    for (const event of [{ node: 3 }, { node: 4 }, at(15, 5)]) await post(app, 'b', event)
+    await post(app, 'a', at(15, 6))
+    const sources = async () => {
+      app.nowMs += 10 // events wait for the end of their millisecond
+      return ((await detailOf(app, id)).millrace as unknown as { sources: object[] }).sources
+    }
+    await expect.poll(sources).toMatchObject([
+      { recordsIn: 3, recordsBad: 1 },
+      { recordsIn: 3, recordsBad: 2 },
+    ])
+    await expect.poll(() => bodies(app, 'sums')).toEqual(['{"node":1}'])
   })
 })
 
