@@ -1,0 +1,70 @@
+/**
+ * Jobs are exactly once across power cuts: the service and its process of jobs lose power while writers write. The store and
+ * the states of jobs become what the disk would hold (disk/power-cut.ts), and the service starts on them. At the end each
+ * sink holds what was worked out from the log, record by record, and no job has failed.
+ *
+ * Half of the services fold the engine's log into a state file after every few ticks, so that cuts come there too.
+ *
+ *   MILLRACE_CRASH_ROUNDS, MILLRACE_CRASH_SEED   as in kill.test.ts
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { type Alteration, alteredBuild } from '../support/altered-build.ts'
+import { effort, tellProof } from '../support/effort.ts'
+import { type Ignores, type Loss, powerCutProblem } from './disk/power-cut.ts'
+import { Cutting, type Moment } from './jobs/cutting.ts'
+import { JOBS } from './jobs/job-set.ts'
+
+const ROUNDS = Number(process.env.MILLRACE_CRASH_ROUNDS ?? effort({ short: 6, long: 48 }))
+const SEED = Number(process.env.MILLRACE_CRASH_SEED ?? Date.now() % 2 ** 32)
+const ROUND_MS = 60_000
+const SETTLE_MS = 120_000
+const problem = await powerCutProblem()
+
+const WITHOUT_DATABASE = JOBS.filter(({ needsDatabase }) => needsDatabase !== true)
+const MOMENTS: readonly Moment[] = ['any', 'commit', 'between', 'commit']
+
+/** Every kind of loss in turn, each at every moment. */
+const LOSSES: readonly Loss[] = [
+  { names: 'strict', tails: 'dropped' },
+  { names: 'journal', tails: 'zeros' },
+  { names: 'strict', tails: 'holes' },
+  { names: 'any', tails: 'part' },
+  { names: 'journal', tails: 'noise' },
+]
+
+/** The engine folds its log into the state file at 64 KiB instead of 8 MB. */
+const FOLDS_OFTEN: Alteration = {
+  file: 'jobs/worker/job-database.js',
+  from: "checkpoint_threshold = '8MB'",
+  to: "checkpoint_threshold = '64KB'",
+}
+
+test('every row of every job is written once, whenever power is cut', {
+  timeout: SETTLE_MS * 2 + ROUNDS * ROUND_MS,
+}, async ({ skip }) => {
+  if (problem !== undefined) skip(problem)
+  console.log(`seed ${SEED}`)
+  const builds = [undefined, await alteredBuild([FOLDS_OFTEN])]
+  const jobs = WITHOUT_DATABASE
+  const cutting = await Cutting.begin({ seed: SEED, jobs, builds, settleMs: SETTLE_MS })
+  for (let round = 0; round < ROUNDS; round++) {
+    if (round % 4 === 1) void cutting.burst()
+    await cutting.cut(MOMENTS[round % MOMENTS.length]!, LOSSES[round % LOSSES.length]!)
+    await cutting.start()
+  }
+  await cutting.allRun()
+  await cutting.endWriters()
+  await cutting.burst()
+  const rows = await cutting.settled()
+  const { cuts, lostBytes, lostNames, openPages } = cutting.disk
+  expect(cuts).toBeGreaterThanOrEqual(ROUNDS)
+  tellProof('jobs, power loss', {
+    cuts,
+    ...Object.fromEntries(rows),
+    'lost or doubled': 0,
+    'bytes not synced at a cut': lostBytes,
+    'changes of names not synced': lostNames,
+    'pages in place not synced': openPages,
+  })
+})
