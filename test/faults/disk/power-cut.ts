@@ -241,7 +241,7 @@ export class PowerCutDisk {
     if (tails === 'holes') {
       const content = readFileSync(from)
       for (let at = synced; at < size; at = nextPage(at))
-        if (random.next() < 0.5) content.fill(0, at, nextPage(at))
+        if (random.next() < 0.5) content.fill(0, at, Math.min(nextPage(at), size))
       writeFileSync(to, content)
       return
     }
