@@ -7,11 +7,10 @@
  *
  *   MILLRACE_CRASH_ROUNDS, MILLRACE_CRASH_SEED   as in kill.test.ts
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { type Alteration, alteredBuild } from '../support/altered-build.ts'
 import { effort, tellProof } from '../support/effort.ts'
-import { type Ignores, type Loss, powerCutProblem } from './disk/power-cut.ts'
+import { type Loss, powerCutProblem } from './disk/power-cut.ts'
 import { Cutting, type Moment } from './jobs/cutting.ts'
 import { JOBS } from './jobs/job-set.ts'
 
@@ -21,8 +20,9 @@ const ROUND_MS = 60_000
 const SETTLE_MS = 120_000
 const problem = await powerCutProblem()
 
-const WITHOUT_DATABASE = JOBS.filter(({ needsDatabase }) => needsDatabase !== true)
-const MOMENTS: readonly Moment[] = ['any', 'commit', 'between', 'commit']
+/** One of each way, and one with two sinks. */
+const SOME = ['arrival', 'TUMBLE', 'running', 'refresh', 'statement set']
+const MOMENTS: readonly Moment[] = ['commit', 'between', 'commit', 'any', 'start', 'between']
 
 /** Every kind of loss in turn, each at every moment. */
 const LOSSES: readonly Loss[] = [
@@ -46,7 +46,7 @@ test('every row of every job is written once, whenever power is cut', {
   if (problem !== undefined) skip(problem)
   console.log(`seed ${SEED}`)
   const builds = [undefined, await alteredBuild([FOLDS_OFTEN])]
-  const jobs = WITHOUT_DATABASE
+  const jobs = JOBS.filter(({ name }) => SOME.includes(name))
   const cutting = await Cutting.begin({ seed: SEED, jobs, builds, settleMs: SETTLE_MS })
   for (let round = 0; round < ROUNDS; round++) {
     if (round % 4 === 1) void cutting.burst()
@@ -67,4 +67,8 @@ test('every row of every job is written once, whenever power is cut', {
     'changes of names not synced': lostNames,
     'pages in place not synced': openPages,
   })
+  if (effort({ short: true, long: false })) return // a few cuts may miss the writes
+  expect(lostBytes, 'bytes not synced at a cut').toBeGreaterThan(0)
+  expect(lostNames, 'changes of names not synced').toBeGreaterThan(0)
+  expect(openPages, 'pages in place not synced').toBeGreaterThan(0)
 })

@@ -128,13 +128,14 @@ export class PowerCutDisk {
   }
 
   /** For a process that runs on this disk, and for those that it starts. */
-  environment(ignores?: Ignores): Record<string, string> {
+  environment(ignores?: Ignores, syncMs = 0): Record<string, string> {
     return {
       LD_PRELOAD: this.#library,
       POWER_ROOT: this.root,
       POWER_GRAVES: this.#graves,
       POWER_NOTES: this.#notes,
       POWER_BEFORE: this.#before,
+      POWER_SYNC_MS: String(syncMs),
       ...(ignores && { POWER_IGNORES: ignores }),
       UV_USE_IO_URING: '0', // which no library sees
     }

@@ -12,6 +12,7 @@
  *   POWER_GRAVES    where files go that have lost their name; on the same file system
  *   POWER_NOTES     one line per call, in the order in which they took effect
  *   POWER_BEFORE    a folder: replaced bytes, one file per process
+ *   POWER_SYNC_MS   how long each sync takes, during which power may be cut; by default no time
  *   POWER_IGNORES   syncs that report success and do nothing, as some disks do: "all", "folders", or those of files and
  *                   folders whose path has this text in it, if it begins with "/"
  *
@@ -42,8 +43,9 @@ static const char *graves;
 static int notes = -1;
 static int ignores_files, ignores_folders;
 static const char *ignored_part;
+static int sync_ms;
 static const char *const HANDED_DOWN[] = {"LD_PRELOAD",   "POWER_ROOT",    "POWER_GRAVES",   "POWER_NOTES",
-                                          "POWER_BEFORE", "POWER_IGNORES", "UV_USE_IO_URING"};
+                                          "POWER_BEFORE", "POWER_IGNORES", "POWER_SYNC_MS",  "UV_USE_IO_URING"};
 #define HANDED_DOWN_COUNT (sizeof HANDED_DOWN / sizeof *HANDED_DOWN)
 static char *handed_down[HANDED_DOWN_COUNT];
 
@@ -56,6 +58,8 @@ __attribute__((constructor)) static void begin(void) {
   ignores_files = ignored != NULL && strcmp(ignored, "all") == 0;
   ignores_folders = ignores_files || (ignored != NULL && strcmp(ignored, "folders") == 0);
   ignored_part = ignored != NULL && ignored[0] == '/' ? ignored : NULL;
+  const char *duration = getenv("POWER_SYNC_MS");
+  sync_ms = duration == NULL ? 0 : atoi(duration);
   for (size_t i = 0; i < HANDED_DOWN_COUNT; i++) {
     const char *value = getenv(HANDED_DOWN[i]);
     handed_down[i] = value == NULL ? NULL : strdup(value);
@@ -161,6 +165,7 @@ static int sync_noted(int fd) {
   char path[PATH_MAX];
   struct stat64 found;
   if (notes < 0 || fstat64(fd, &found) != 0 || !is_ours_open(fd, path)) return 0;
+  if (sync_ms > 0) usleep(sync_ms * 1000);
   if (ignored_part != NULL && strstr(path, ignored_part) != NULL) return 1;
   if (S_ISDIR(found.st_mode)) {
     if (!ignores_folders) note("folder %s\n", path);

@@ -11,10 +11,15 @@ import { nextCommit } from './processes.ts'
 
 const CUT_WHILE_STARTING = 0.25
 const COMMIT_MS = 3_000
+/** Of each sync: long enough that many cuts come between a write and the end of its sync. */
+const SYNC_MS = 20
 const START_MS = 60_000
 
-/** At any moment; while a job writes a commit; while the service stands, so that commits are not emitted. */
-export type Moment = 'any' | 'commit' | 'between'
+/**
+ * While jobs start; while one writes a commit; while the service is stopped, so that commits are not emitted; or at any
+ * moment after some commits.
+ */
+export type Moment = 'start' | 'commit' | 'between' | 'any'
 
 export interface CuttingOptions {
   readonly seed: number
@@ -48,7 +53,7 @@ export class Cutting {
     const cutting = new Cutting(await PowerCutDisk.make(await temporaryFolder()), options)
     await cutting.start()
     cutting.#ids = await createJobs(cutting.client, options.jobs, undefined)
-    cutting.#writers = new InputWriters(cutting.client, options.seed)
+    cutting.#writers = new InputWriters(cutting.client, options.seed, 1)
     return cutting
   }
 
@@ -96,7 +101,7 @@ export class Cutting {
     return seen
   }
 
-  /** Ends the writers. Resolves when all sinks hold what a service without cuts would have written. */
+  /** Resolves when all sinks hold what a service without cuts would have written. */
   async settled(): Promise<ReadonlyMap<string, number>> {
     const { jobs, settleMs } = this.#options
     const { acknowledged } = this
@@ -108,15 +113,12 @@ export class Cutting {
   }
 
   async #underWay(moment: Moment): Promise<void> {
-    if (moment === 'any') return delay(this.#random.whole(100, 2_000))
+    if (moment === 'start') return delay(this.#random.whole(0, 2_000))
     await this.allRun()
-    await delay(this.#random.whole(0, 300))
-    if (moment === 'commit') {
-      const jobsFolder = join(this.disk.root, 'data', 'jobs')
-      return nextCommit(jobsFolder, [...this.#ids.values()], COMMIT_MS)
-    }
-    this.#service!.signal('SIGSTOP')
-    await delay(this.#random.whole(0, 200))
+    for (let commits = this.#random.whole(2, 12); commits > 0; commits--)
+      await nextCommit(join(this.disk.root, 'data', 'jobs'), [...this.#ids.values()], COMMIT_MS)
+    if (moment === 'between') this.#service!.signal('SIGSTOP')
+    await delay(this.#random.whole(0, moment === 'commit' ? 4 * SYNC_MS : 300))
   }
 
   async #cutNow(service: { kill(): Promise<unknown>; readonly stderr: string }, loss: Loss): Promise<void> {
@@ -131,7 +133,7 @@ export class Cutting {
     return spawnCli(
       {
         args: ['--port', '0', '--data', join(this.disk.root, 'data'), '--janitor-seconds', '1'],
-        environment: this.disk.environment(ignores),
+        environment: this.disk.environment(ignores, SYNC_MS),
         hasChildren: true,
       },
       builds[this.#starts++ % builds.length],
