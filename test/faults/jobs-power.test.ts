@@ -10,7 +10,7 @@
 import { expect, test } from 'vitest'
 import { type Alteration, alteredBuild } from '../support/altered-build.ts'
 import { effort, tellProof } from '../support/effort.ts'
-import { type Loss, powerCutProblem } from './disk/power-cut.ts'
+import { type Ignores, type Loss, powerCutProblem } from './disk/power-cut.ts'
 import { Cutting, type Moment } from './jobs/cutting.ts'
 import { JOBS } from './jobs/job-set.ts'
 
@@ -49,7 +49,7 @@ test('every row of every job is written once, whenever power is cut', {
   const jobs = JOBS.filter(({ name }) => SOME.includes(name))
   const cutting = await Cutting.begin({ seed: SEED, jobs, builds, settleMs: SETTLE_MS })
   for (let round = 0; round < ROUNDS; round++) {
-    if (round % 4 === 1) void cutting.burst()
+    if (round % 2 === 1) void cutting.burst()
     await cutting.cut(MOMENTS[round % MOMENTS.length]!, LOSSES[round % LOSSES.length]!)
     await cutting.start()
   }
@@ -71,4 +71,49 @@ test('every row of every job is written once, whenever power is cut', {
   expect(lostBytes, 'bytes not synced at a cut').toBeGreaterThan(0)
   expect(lostNames, 'changes of names not synced').toBeGreaterThan(0)
   expect(openPages, 'pages in place not synced').toBeGreaterThan(0)
+})
+
+const controls: readonly {
+  readonly name: string
+  readonly ignores?: Ignores
+  readonly alterations: readonly Alteration[]
+}[] = [
+  { name: 'syncs of the states do nothing', ignores: '/jobs/', alterations: [] },
+  {
+    name: 'the name of a new log is not synced',
+    alterations: [
+      FOLDS_OFTEN,
+      { file: 'jobs/worker/state-log.js', from: 'if (now === this.#synced) return', to: 'return' },
+    ],
+  },
+]
+
+test.for(controls)('negative control: $name', { timeout: 300_000 }, async (control, { skip }) => {
+  if (problem !== undefined) skip(problem)
+  const { name, ignores, alterations } = control
+  const cutting = await Cutting.begin({
+    seed: SEED,
+    jobs: JOBS.filter(({ name: job }) => job === 'arrival' || job === 'running'),
+    builds: [alterations.length === 0 ? undefined : await alteredBuild(alterations)],
+    settleMs: SETTLE_MS,
+    ignores,
+  })
+  let found: unknown
+  try {
+    for (let round = 0; round < 6; round++) {
+      await cutting.burst() // enough for the engine to fold its log
+      await cutting.cut('any', LOSSES[0]!)
+      await cutting.start()
+      await cutting.allRun()
+    }
+  } catch (error) {
+    found = error
+  } finally {
+    await cutting.endWriters()
+  }
+  expect(String(found)).toMatch(/sink is at epoch \d+, state at \d+: they are not from the same moment/)
+  tellProof(`jobs, negative control, ${name}`, {
+    cuts: cutting.disk.cuts,
+    'seen as': String(found).slice(0, 300),
+  })
 })

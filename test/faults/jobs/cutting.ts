@@ -27,6 +27,8 @@ export interface CuttingOptions {
   /** Files that start the service, in turn. undefined: that of the build. */
   readonly builds: readonly (string | undefined)[]
   readonly settleMs: number
+  /** Syncs that do nothing. */
+  readonly ignores?: Ignores | undefined
 }
 
 export class Cutting {
@@ -65,8 +67,8 @@ export class Cutting {
     return this.#writers!.burst()
   }
 
-  async start(ignores?: Ignores): Promise<void> {
-    this.#service = await listening(this.#spawn(ignores), START_MS)
+  async start(): Promise<void> {
+    this.#service = await listening(this.#spawn(), START_MS)
     this.client.port = this.#service.port
   }
 
@@ -89,16 +91,6 @@ export class Cutting {
         throw new Error(`${name}, after cut ${this.disk.cuts} (${cut}): ${String(error)}`)
       })
     }
-  }
-
-  /** Of each job: its state and last error. */
-  async seen(): Promise<ReadonlyMap<string, string>> {
-    const seen = new Map<string, string>()
-    for (const [{ name }, id] of this.#ids) {
-      const { state, error } = await this.client.seen(id)
-      seen.set(name, `${state} ${error}`)
-    }
-    return seen
   }
 
   /** Resolves when all sinks hold what a service without cuts would have written. */
@@ -128,8 +120,8 @@ export class Cutting {
     this.#lastLoss = loss
   }
 
-  #spawn(ignores?: Ignores) {
-    const { builds } = this.#options
+  #spawn() {
+    const { builds, ignores } = this.#options
     return spawnCli(
       {
         args: ['--port', '0', '--data', join(this.disk.root, 'data'), '--janitor-seconds', '1'],
