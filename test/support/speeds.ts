@@ -28,13 +28,13 @@ export const PROCESSES = [
 export const ALONE = [
   'test/faults/overload.test.ts',
   'test/faults/fairness*.test.ts',
-  'test/faults/jobs-hostile.test.ts',
+  'test/faults/jobs-{hostile,starved}.test.ts',
 ]
 
 /** Crashes, failing disks, damaged files, and load over a long time. */
 export const FAULTS = [
   'test/faults/kill*.test.ts',
-  'test/faults/jobs-!(hostile).test.ts',
+  'test/faults/jobs-!(hostile|starved).test.ts',
   'test/faults/power-loss.test.ts',
   'test/faults/failing-disk.test.ts',
   'test/faults/bit-rot.test.ts',

@@ -15,8 +15,6 @@ export interface ServiceSideParts {
   readonly nowMs: () => number
   readonly sinks: SinkWrites
   readonly watches: LogWatches
-  /** Makes the names of the state's files durable. */
-  readonly syncState: (jid: JobId) => Promise<void>
   /** Undefined if the job does not run. */
   readonly startOf: (jid: JobId) => JobStart | undefined
   /** Why the job may not use the stream now; undefined if it may. */
@@ -25,7 +23,6 @@ export interface ServiceSideParts {
 
 export class ServiceSide implements ServiceRequests {
   readonly #parts: ServiceSideParts
-  readonly #synced = new WeakSet<JobStart>()
 
   constructor(parts: ServiceSideParts) {
     this.#parts = parts
@@ -41,15 +38,7 @@ export class ServiceSide implements ServiceRequests {
 
   async append(jid: JobId, sink: number, epoch: number, tableId: string, events: SinkEvents): Promise<void> {
     const stream = this.#stream(jid, tableId, 'write')
-    await this.#syncOnce(this.#start(jid))
     await this.#parts.sinks.append(jid, sink, epoch, stream, events)
-  }
-
-  /** The state must survive what the recorded epoch survives. Its files have the same names during the whole run. */
-  async #syncOnce(start: JobStart): Promise<void> {
-    if (this.#synced.has(start)) return
-    await this.#parts.syncState(start.jid)
-    this.#synced.add(start)
   }
 
   async tail(jid: JobId, tableId: string): ReturnType<ServiceRequests['tail']> {

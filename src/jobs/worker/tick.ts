@@ -138,7 +138,7 @@ export class Tick {
       await connection.run('ROLLBACK').catch(() => {}) // the failed statement has ended the transaction
       throw error
     }
-    const bytes = state.committed(change)
+    const bytes = await state.committed(change)
     this.#outboxRows = [...change.outboxRows]
     this.#reportBad(taken, change.counters)
     state.assertSize()
