@@ -1,4 +1,5 @@
 /** Flags and environment -> one frozen Config, read once. A flag wins over its variable, a variable over the default. */
+import { normalize } from 'node:path'
 import { parseArgs } from 'node:util'
 import { LIMITS, type Limits, valuesOf } from './limits.ts'
 
@@ -72,6 +73,14 @@ interface Setting {
 /** The data folder if neither `--data` nor its variable is set. Commands for closed stores use the same. */
 export const DEFAULT_DATA_FOLDER = './data'
 export const DATA_VARIABLE = 'MILLRACE_DATA'
+
+/**
+ * The path without `..`, which the system and `path.join` take differently: for the system `a/../b` needs `a`, and is elsewhere if `a`
+ * is a link. Other paths stay as the user wrote them.
+ */
+export function dataFolderFrom(text: string): string {
+  return text.split('/').includes('..') ? normalize(text) : text
+}
 
 const SETTINGS = {
   port: {
@@ -210,7 +219,7 @@ export function parseCommand(args: readonly string[], environment: NodeJS.Proces
   const config: Config = {
     port: wholeNumber(text(SETTINGS.port), 0, 65_535),
     host: nonEmpty(text(SETTINGS.host)),
-    dataFolder: nonEmpty(text(SETTINGS.data)),
+    dataFolder: dataFolderFrom(nonEmpty(text(SETTINGS.data))),
     eventBytesMax: wholeNumber(text(SETTINGS.maxEventBytes), 1, EVENT_BYTES_MOST),
     asyncQueueBytesMax: wholeNumber(text(SETTINGS.asyncQueueBytes), 0, QUEUE_BYTES_MOST),
     janitorIntervalMs: wholeNumber(text(SETTINGS.janitorSeconds), 1, 86_400) * 1000,

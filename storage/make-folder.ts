@@ -4,7 +4,7 @@
  * Node's own `recursive` option never returns, and keeps the CPU busy, if mkdir fails with ENOENT in a parent that
  * exists. /proc returns this error.
  */
-import { existsSync, mkdirSync, statSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, readlinkSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 
 /**
@@ -26,7 +26,12 @@ function makeOne(path: string, mode: number | undefined): boolean {
     return true
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    if (code === 'EEXIST' && existsSync(path) && statSync(path).isDirectory()) return false
+    if (code !== 'EEXIST') throw error
+    if (existsSync(path)) {
+      if (statSync(path).isDirectory()) return false
+    } else if (lstatSync(path).isSymbolicLink()) {
+      throw new Error(`EEXIST: ${path} is a link to ${readlinkSync(path)}, which does not exist`)
+    }
     throw error
   }
 }

@@ -1,13 +1,23 @@
 /**
  * The ways to install: a checkout without development packages builds and starts, a build that is current is not made
- * again, and the package holds what it needs and no more. Nothing is fetched: the packages are those of this checkout.
+ * again, and the package holds what it needs and no more. The packages are those of this checkout, or npm's copies of them; what npm has no
+ * copy of is fetched, or the test is skipped.
  */
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { cp, mkdir, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { listening, PROJECT_FOLDER, temporaryFolder, WatchedProcess } from '../support/service-process.ts'
+import { createJob, post, results, UP_TO } from '../support/price-job.ts'
+import {
+  listening,
+  PROJECT_FOLDER,
+  type ServiceProcess,
+  spawnCli,
+  temporaryFolder,
+  WatchedProcess,
+} from '../support/service-process.ts'
 import { sharedFolder } from '../support/shared-folder.ts'
 
 const run = promisify(execFile)
@@ -29,20 +39,29 @@ async function cloneInto(folder: string): Promise<void> {
   for (const name of CLONED) await cp(join(PROJECT_FOLDER, name), join(folder, name), { recursive: true })
 }
 
-/** Links to the packages that `npm ci --omit=dev` would install: those the lock file does not mark as for development. */
-async function linkRuntimePackages(folder: string): Promise<void> {
+/** The packages that `npm ci --omit=dev` would install: those the lock file does not mark as for development. */
+async function runtimePackages(folder: string): Promise<string[]> {
   const { packages } = JSON.parse(await readFile(join(folder, 'package-lock.json'), 'utf8')) as {
     packages: Record<string, { dev?: boolean; devOptional?: boolean }>
   }
   const names = Object.entries(packages)
     .filter(([path, { dev }]) => /^node_modules\/(@[^/]+\/)?[^/]+$/.test(path) && dev !== true)
     .map(([path]) => path)
-  for (const path of names) {
-    const installed = join(PROJECT_FOLDER, path)
-    if (!(await stat(installed).catch(() => undefined))) continue // a binary for another platform
+  const isHere = (path: string) => existsSync(join(PROJECT_FOLDER, path)) // else it is a binary for another platform
+  return names.filter(isHere)
+}
+
+async function linkRuntimePackages(folder: string): Promise<void> {
+  for (const path of await runtimePackages(folder)) {
     await mkdir(join(folder, path, '..'), { recursive: true })
-    await symlink(installed, join(folder, path))
+    await symlink(join(PROJECT_FOLDER, path), join(folder, path))
   }
+}
+
+/** Copies find no other package than these, where links lead to the folder of all packages. */
+async function copyRuntimePackages(folder: string): Promise<void> {
+  for (const path of await runtimePackages(folder))
+    await cp(join(PROJECT_FOLDER, path), join(folder, path), { recursive: true })
 }
 
 async function build(folder: string): Promise<void> {
@@ -133,27 +152,70 @@ test('the package has the command, the documents and no maps, sources or tests',
   expect(paths.filter((path) => /\.(map|ts|tsbuildinfo)$|^(test|bench|src)\//.test(path))).toEqual([])
 })
 
-test('the package starts where it is installed, by its command', { timeout: 120_000 }, async () => {
-  const folder = await temporaryFolder()
+/** Creates a job, sends events, and expects its results. */
+async function expectJob(service: ServiceProcess): Promise<void> {
+  await createJob(service)
+  await post(service, 1, 20)
+  await expect.poll(() => results(service), { timeout: 60_000 }).toEqual(UP_TO(20))
+}
+
+async function packInto(folder: string): Promise<string> {
   const { stdout } = await run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], {
     cwd: PROJECT_FOLDER,
   })
   const [{ filename }] = JSON.parse(stdout) as [{ filename: string }]
+  return join(folder, filename)
+}
+
+function installed(folder: string): Promise<ServiceProcess> {
+  const command = join(folder, 'node_modules', '.bin', 'millrace')
+  const args = [command, '--port', '0', '--data', join(folder, 'data')]
+  return listening(new WatchedProcess(process.execPath, args, { folder, hasChildren: true }))
+}
+
+test('the package runs a job where it is installed, by its command', { timeout: 180_000 }, async () => {
+  const top = await temporaryFolder()
+  const archive = await packInto(top)
+  const folder = join(top, "it's 100%25 #1 ü") // files of workers are found by URLs
   const modules = join(folder, 'node_modules')
   await mkdir(join(modules, 'millrace'), { recursive: true })
-  await run('tar', ['-xzf', join(folder, filename), '-C', join(modules, 'millrace'), '--strip-components=1'])
+  await run('tar', ['-xzf', archive, '-C', join(modules, 'millrace'), '--strip-components=1'])
   await cp(join(PROJECT_FOLDER, 'package-lock.json'), join(folder, 'package-lock.json'))
-  await linkRuntimePackages(folder)
+  await copyRuntimePackages(folder)
   await mkdir(join(modules, '.bin'))
   await symlink('../millrace/dist/src/cli.js', join(modules, '.bin', 'millrace'))
-  const service = await listening(
-    new WatchedProcess(
-      process.execPath,
-      [join(modules, '.bin', 'millrace'), '--port', '0', '--data', join(folder, 'data')],
-      {
-        folder,
-      },
-    ),
-  )
-  expect((await fetch(`${service.base}/ping`)).status).toBe(200)
+  await expectJob(await installed(folder))
+})
+
+/** npm asks the registry only for what it has no copy of. */
+const NPM = ['--omit=dev', '--prefer-offline', '--no-audit', '--no-fund', '--fetch-retries=0']
+
+/** Why npm could not install; undefined if it has. Errors that are not of the network are thrown. */
+async function npmProblem(folder: string, ...args: string[]): Promise<string | undefined> {
+  try {
+    await run('npm', [...args, ...NPM], { cwd: folder })
+    return undefined
+  } catch (error) {
+    const { stderr } = error as { stderr: string }
+    if (!/ENOTCACHED|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|E5\d\d/.test(stderr)) throw error
+    return `npm could not fetch packages: ${stderr.split('\n').find((line) => line.includes(' code ')) ?? stderr}`
+  }
+}
+
+describe('with packages from npm', { timeout: 300_000 }, () => {
+  test('the package is installed into an empty folder and runs a job', async ({ skip }) => {
+    const folder = await temporaryFolder()
+    const problem = await npmProblem(folder, 'install', await packInto(folder))
+    if (problem !== undefined) skip(problem)
+    await expectJob(await installed(folder))
+  })
+
+  test('a clone is installed by `npm ci --omit=dev`, which builds it, and runs a job', async ({ skip }) => {
+    const folder = await temporaryFolder()
+    await cloneInto(folder)
+    const problem = await npmProblem(folder, 'ci')
+    if (problem !== undefined) skip(problem)
+    const data = ['--port', '0', '--data', join(folder, 'data')]
+    await expectJob(await listening(spawnCli({ args: data }, join(folder, 'dist', 'src', 'cli.js'))))
+  })
 })

@@ -1,6 +1,6 @@
 /**
- * The real clients of CDAP and of Aiven, fetched by Maven and pip into `node_modules/.cache/millrace-clients`, and what they need of the
- * machine. What is missing is a reason to skip, never a failure: these tests run where Java, Maven and Python are.
+ * The real clients of CDAP and of Aiven, fetched by Maven, pip and Go into `node_modules/.cache/millrace-clients`, and what they need of
+ * the machine. What is missing is a reason to skip, never a failure: these tests run where Java, Maven, Python and Go are.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
@@ -75,6 +75,40 @@ export function compiled(jars: string, program: string): string[] {
   return javaArguments(jars, program).map((argument) =>
     argument === join(jars, '*') ? `${classes}:${argument}` : argument,
   )
+}
+
+/** The modules that `go/go.mod` names. `go.sum` has their checksums, so no checksum database is asked. */
+export function goModules(name: string): Fetched {
+  const go = goCommand()
+  if (go === undefined) return { missing: 'go is not installed' }
+  return fetchOnce(name, (folder) =>
+    spawnSync(go, ['mod', 'download'], {
+      ...{ cwd: join(HERE, 'go'), encoding: 'utf8', timeout: FETCH_MS },
+      env: goEnvironment(folder),
+    }),
+  )
+}
+
+/** The program of `go/`, compiled against these modules. Throws if it does not compile. */
+export function compiledGo(modules: string): string {
+  const program = join(CACHE, 'go-program')
+  const { status, stderr } = spawnSync(goCommand()!, ['build', '-o', program, '.'], {
+    ...{ cwd: join(HERE, 'go'), encoding: 'utf8', timeout: FETCH_MS },
+    env: { ...goEnvironment(modules), GOPROXY: 'off' },
+  })
+  if (status !== 0) throw new Error(`the program in go/ does not compile:\n${stderr}`)
+  return program
+}
+
+/** Go's installer puts it where no PATH has it. */
+function goCommand(): string | undefined {
+  const isThere = (command: string) => spawnSync(command, ['version']).status === 0
+  return ['go', '/usr/local/go/bin/go'].find(isThere)
+}
+
+function goEnvironment(modules: string): NodeJS.ProcessEnv {
+  const flags = '-mod=readonly -modcacherw -buildvcs=false'
+  return { ...process.env, GOMODCACHE: modules, GOFLAGS: flags, GOTOOLCHAIN: 'local', GOSUMDB: 'off' }
 }
 
 /** The folder is complete if it is there: it gets its name last. */

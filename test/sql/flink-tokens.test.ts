@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { isKeyWord, isOperator, tokensOf } from '../../src/sql/flink-tokens.ts'
 import { SqlProblem } from '../../src/sql/sql-problem.ts'
+import { cpuMs } from '../support/cpu-time.ts'
 
 const kinds = (sql: string) => tokensOf(sql).map(({ kind, value }) => [kind, value])
 
@@ -244,13 +245,13 @@ describe('any text', () => {
   ])('a million %s take linear time', (_, part) => {
     const timeOf = (count: number) => {
       const sql = part.repeat(count)
-      const start = performance.now()
+      const start = cpuMs()
       try {
         tokensOf(sql)
       } catch (error) {
         expect(error).toBeInstanceOf(SqlProblem)
       }
-      return performance.now() - start
+      return cpuMs() - start
     }
     timeOf(10_000)
     expect(timeOf(1_000_000)).toBeLessThan(5_000)

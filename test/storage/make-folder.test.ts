@@ -28,7 +28,9 @@ test('a file in the way, and a link that leads nowhere, are errors', async () =>
   symlinkSync(join(top, 'nowhere'), join(top, 'link'))
   expect(() => makeFolder(join(top, 'file'))).toThrow(/^EEXIST/)
   expect(() => makeFolder(join(top, 'file', 'a'))).toThrow(/^ENOTDIR/)
-  expect(() => makeFolder(join(top, 'link'))).toThrow(/^EEXIST/)
+  expect(() => makeFolder(join(top, 'link'))).toThrow(
+    `EEXIST: ${join(top, 'link')} is a link to ${join(top, 'nowhere')}, which does not exist`,
+  )
 })
 
 test('where the system makes no folder in a folder that is there, that is an error, not a wait', ({

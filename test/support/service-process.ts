@@ -13,7 +13,8 @@ import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
 
 export const PROJECT_FOLDER = fileURLToPath(new URL('../..', import.meta.url))
-const CLI = join(PROJECT_FOLDER, 'dist', 'src', 'cli.js')
+/** The file that starts the built command. */
+export const CLI = join(PROJECT_FOLDER, 'dist', 'src', 'cli.js')
 
 /** A start that takes longer has failed. */
 const READY_MS = 20_000

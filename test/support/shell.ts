@@ -4,9 +4,11 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-/** Why not, or undefined if bash and curl are there. */
-export async function shellProblem(): Promise<string | undefined> {
-  for (const command of ['bash', 'curl']) {
+/** Why not, or undefined if these commands are there. */
+export async function shellProblem(
+  commands: readonly string[] = ['bash', 'curl'],
+): Promise<string | undefined> {
+  for (const command of commands) {
     try {
       await run(command, ['--version'])
     } catch {

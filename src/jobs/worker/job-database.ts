@@ -4,6 +4,7 @@
  * schema of its own. Connections see the schemas of other jobs, so plan-guard.ts checks what a statement names.
  */
 import { mkdir } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { Mutex } from '../../../storage/mutex.ts'
 import type { Bindings } from '../../duckdb/column-buffer.ts'
@@ -75,9 +76,17 @@ export class JobDatabase {
     return schema
   }
 
-  /** `schema` is one of `newSchema`. */
-  attach(file: string, schema: string): Promise<unknown> {
-    return this.#attaching.run(() => this.#own.run(`ATTACH ${quotedText(file)} AS ${schema}`))
+  /**
+   * `schema` is one of `newSchema`. The engine takes the beginning of a relative path, such as `md:`, for the name of an extension, and a question mark for the end of a
+   * name: the file of its log would be elsewhere.
+   */
+  async attach(file: string, schema: string): Promise<void> {
+    const path = resolve(file)
+    if (path.includes('?'))
+      throw new Error(
+        "the path of the data folder contains '?', which the SQL engine cannot open; stop the service and move the folder",
+      )
+    await this.#attaching.run(() => this.#own.run(`ATTACH ${quotedText(path)} AS ${schema}`))
   }
 
   async detach(schema: string): Promise<void> {
