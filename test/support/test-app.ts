@@ -232,7 +232,10 @@ async function weakStore(): Promise<Store> {
   const folder = await mkdtemp(join(tmpdir(), 'millrace-app-'))
   return {
     folder: join(folder, 'data'),
-    open: async (nowMs) => openWeakStorage(data, nowMs),
+    async open(nowMs) {
+      await mkdir(join(folder, 'data'), { recursive: true }) // an engine on disk makes it
+      return openWeakStorage(data, nowMs)
+    },
     remove: () => rm(folder, { recursive: true }),
   }
 }
