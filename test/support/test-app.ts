@@ -233,7 +233,7 @@ async function weakStore(): Promise<Store> {
   return {
     folder: join(folder, 'data'),
     async open(nowMs) {
-      await mkdir(join(folder, 'data'), { recursive: true })
+      await mkdir(join(folder, 'data'), { recursive: true }) // an engine on disk makes it
       return openWeakStorage(data, nowMs)
     },
     remove: () => rm(folder, { recursive: true }),

@@ -77,8 +77,8 @@ export class JobDatabase {
   }
 
   /**
-   * `schema` is one of `newSchema`. The engine takes the beginning of a relative path, such as `md:`, for the name of an extension, and a question mark for the end of a
-   * name: the file of its log would be elsewhere.
+   * `schema` is one of `newSchema`. The engine takes the beginning of a relative path, such as `md:`, for the name of an
+   * extension, and a question mark for the end of a name: the file of its log would be elsewhere.
    */
   async attach(file: string, schema: string): Promise<void> {
     const path = resolve(file)

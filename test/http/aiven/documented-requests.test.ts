@@ -10,6 +10,8 @@ import { tokenFile } from '../../support/tokens.ts'
 
 const STREAMS = '/v3/namespaces/my_flink_service/streams'
 const SERVICE = '/v1/project/my-test-project/test/service/my-flink-service'
+/** The first job of a process loads the engine. */
+const SLOW = { ...POLL, timeout: 30_000 }
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 const DATABASE_TABLE = (integration: string) => `    {
@@ -92,7 +94,7 @@ test.each(ways)('with $scheme and $type', async ({ scheme, type }) => {
   expect(job).toEqual([200, { job_id: expect.stringMatching(/^[0-9a-f]{32}$/), job_name: 'JobExample' }])
   const { job_id } = (job as [number, { job_id: string }])[1]
   const state = async () => (await detailOf(app, job_id, authorization, SERVICE)).state
-  await expect.poll(state, POLL).toBe('RUNNING')
+  await expect.poll(state, SLOW).toBe('RUNNING')
   for (const cpu of [70, 70.5, 12])
     await app.post(`${STREAMS}/kcpuin`, {
       ...all,
@@ -103,5 +105,5 @@ test.each(ways)('with $scheme and $type', async ({ scheme, type }) => {
     return answer.status === 200 ? (answer.json() as { body: string }[]).map(({ body }) => body) : []
   }
   const expected = ['{"node":1,"occurred_at":"2021-10-11 12:53:09.277Z","cpu_in_mb":70.5}']
-  await expect.poll(alerts, POLL).toEqual(expected)
+  await expect.poll(alerts, SLOW).toEqual(expected)
 })
