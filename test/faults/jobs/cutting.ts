@@ -7,7 +7,7 @@ import { type Ignores, type Loss, PowerCutDisk } from '../disk/power-cut.ts'
 import { FlinkClient } from './flink-client.ts'
 import { InputWriters } from './input.ts'
 import { createJobs, type JobOf, untilSettled } from './job-set.ts'
-import { nextCommit } from './processes.ts'
+import { newLogInUse, nextCommit } from './processes.ts'
 
 const CUT_WHILE_STARTING = 0.25
 const COMMIT_MS = 3_000
@@ -16,10 +16,10 @@ const SYNC_MS = 20
 const START_MS = 60_000
 
 /**
- * While jobs start; while one writes a commit; while the service is stopped, so that commits are not emitted; or at any
- * moment after some commits.
+ * While jobs start; while one writes a commit; while the service is stopped, so that commits are not emitted; when the engine
+ * has begun another log for a job and rows of a commit in it have been emitted; or at any moment after some commits.
  */
-export type Moment = 'start' | 'commit' | 'between' | 'any'
+export type Moment = 'start' | 'commit' | 'between' | 'new log' | 'any'
 
 export interface CuttingOptions {
   readonly seed: number
@@ -104,11 +104,17 @@ export class Cutting {
     await this.#writers!.end()
   }
 
+  get #jobsFolder(): string {
+    return join(this.disk.root, 'data', 'jobs')
+  }
+
   async #underWay(moment: Moment): Promise<void> {
     if (moment === 'start') return delay(this.#random.whole(0, 2_000))
     await this.allRun()
+    const ids = [...this.#ids.values()]
+    if (moment === 'new log') return newLogInUse(this.#jobsFolder, ids[0]!)
     for (let commits = this.#random.whole(2, 12); commits > 0; commits--)
-      await nextCommit(join(this.disk.root, 'data', 'jobs'), [...this.#ids.values()], COMMIT_MS)
+      await nextCommit(this.#jobsFolder, ids, COMMIT_MS)
     if (moment === 'between') this.#service!.signal('SIGSTOP')
     await delay(this.#random.whole(0, moment === 'commit' ? 4 * SYNC_MS : 300))
   }

@@ -1,7 +1,7 @@
 /** The processes behind a running service, its state files, and what a job had committed and not yet emitted at a kill. */
 import { cpSync, existsSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { JOB_EPOCHS } from '../../../src/jobs/job-record.ts'
 import { openStorage } from '../../../storage/level/open.ts'
@@ -47,6 +47,25 @@ export async function nextCommit(
       last.set(jid, bytes) // a checkpoint removes the log
     }
   }
+}
+
+/** Long enough for a job that has much to do on a slow machine. */
+const NEW_LOG_MS = 60_000
+
+/**
+ * Resolves when the log of the job is another file and has two commits more: the rows of the first have been emitted. Or
+ * after some time, if the engine does not fold the log.
+ */
+export async function newLogInUse(jobsFolder: string, jid: string): Promise<void> {
+  const log = join(jobsFolder, jid, `${STATE}.wal`)
+  const identity = () => statSync(log, { throwIfNoEntry: false })?.birthtimeMs
+  const first = identity()
+  const endMs = performance.now() + NEW_LOG_MS
+  while (identity() === undefined || identity() === first) {
+    if (performance.now() > endMs) return
+    await delay(1)
+  }
+  for (let commits = 0; commits < 2; commits++) await nextCommit(jobsFolder, [jid], endMs - performance.now())
 }
 
 function sizeOf(path: string): number {

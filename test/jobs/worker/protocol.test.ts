@@ -315,14 +315,14 @@ describe('the state file after a power cut', () => {
     expect(await hostnames(store)).toEqual(['h1', 'h2', 'h3', 'h4'])
   })
 
-  const leftovers = ['state.duckdb.new', 'state.duckdb.new.wal', 'state.duckdb.wal']
+  const unfinished = ['state.duckdb.new', 'state.duckdb.new.wal', 'state.duckdb.wal']
   test('that was being created is created again', async () => {
     const store = await TestStore.open()
     const folder = await temporaryFolder()
     await store.create('cpu', 'out')
     await store.append('cpu', [1, 2].map(usage))
     await mkdir(join(folder, JID))
-    for (const name of leftovers) await writeFile(join(folder, JID, name), Buffer.alloc(5_000, 0x5a))
+    for (const name of unfinished) await writeFile(join(folder, JID, name), Buffer.alloc(5_000, 0x5a))
     const worker = await goneOn(store, folder)
     await worker.until(async () => (await hostnames(store)).length >= 2 || worker.failure !== undefined)
     expect(worker.failure).toBeUndefined()
