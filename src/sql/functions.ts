@@ -23,6 +23,20 @@ export function isFlinkFunction(name: string): boolean {
   )
 }
 
+/**
+ * Names that DuckDB's parser gives to forms of Flink, such as EXTRACT, LIKE … ESCAPE and COUNT(*). Flink has no functions
+ * with these names, so a statement may not call them.
+ */
+export function isNameOfForm(name: string): boolean {
+  const lower = name.toLowerCase()
+  return FORMS.has(lower) || isIntervalMaker(lower)
+}
+
+const FORMS: ReadonlySet<string> = new Set([
+  ...['count_star', 'date_part', 'like_escape', 'not_like_escape', '__json_value'],
+  ...Object.keys(FUNCTIONS).filter((name) => !/^\w/.test(name)),
+])
+
 /** What DuckDB's parser makes of INTERVAL '5' MINUTE. */
 export function isIntervalMaker(name: string): boolean {
   return /^to_(?:years|months|weeks|days|hours|minutes|seconds|milliseconds)$/.test(name) || name === 'trunc'

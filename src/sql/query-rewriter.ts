@@ -12,6 +12,7 @@
 import { readCastType } from './cast-type.ts'
 import { encodedName } from './encoded-name.ts'
 import { DOUBLE_QUOTES, type FlinkToken } from './flink-tokens.ts'
+import { isNameOfForm } from './functions.ts'
 import { printInterval, readInterval } from './interval-literal.ts'
 import { BARE_FUNCTIONS, isKeyWordHere, TIME_UNITS } from './query-words.ts'
 import { isReservedWord } from './reserved-words.ts'
@@ -47,6 +48,7 @@ const FOREIGN_OPERATORS: ReadonlySet<string> = new Set(['->', '{', '}', ':', '?'
 const REFUSED_WORDS: Readonly<Record<string, string>> = {
   MATCH_RECOGNIZE: 'MATCH_RECOGNIZE is not supported',
   TABLESAMPLE: 'TABLESAMPLE is not supported',
+  SIMILAR: 'SIMILAR TO is not supported',
 }
 const LEGACY_WINDOWS: ReadonlySet<string> = new Set(['TUMBLE', 'HOP', 'SESSION', 'CUMULATE'])
 
@@ -80,7 +82,7 @@ export class QueryRewriter {
         return this.#word(token)
       case 'quoted-name':
         if (isDot(cursor.previous)) return this.#afterDot(token)
-        return cursor.is('(', 1) && !isName(cursor.previous) ? this.#call(token) : this.#name(token)
+        return cursor.is('(', 1) && !this.#namesColumns() ? this.#call(token) : this.#name(token)
       case 'double-quoted':
         throw cursor.problem(DOUBLE_QUOTES, token)
       case 'hint':
@@ -217,8 +219,13 @@ export class QueryRewriter {
         name === 'SESSION' ? 'SESSION windows are not supported' : `${name} is no function of a row: ${how}`
       throw cursor.problem(what + ON_FLINK, token)
     }
-    const isPlain = /^[A-Z_][A-Z0-9_]*$/.test(name)
-    this.#pass(isPlain ? name.toLowerCase() : `"${token.value.replaceAll('"', '""')}"`)
+    if (isNameOfForm(name)) throw cursor.problem(`function '${name}' is not supported${ON_FLINK}`, token)
+    if (token.kind === 'quoted-name') {
+      this.#pass(quotedName(token.value.toLowerCase())) // in back-ticks a key word is a name
+      this.#open('plain', token)
+      return this.#pass('(')
+    }
+    this.#pass(/^[A-Z_][A-Z0-9_]*$/.test(name) ? name.toLowerCase() : quotedName(token.value))
     if (name === 'CAST' || name === 'TRY_CAST') this.#open('cast', token)
     else if (name === 'FLOOR' || name === 'CEIL' || name === 'CEILING') this.#open('rounding', token)
     else this.#open(name === 'JSON_VALUE' ? 'json-value' : 'plain', token)

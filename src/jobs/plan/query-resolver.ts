@@ -7,6 +7,7 @@ import { ExpressionResolver, outputName } from './expression-resolver.ts'
 import type { FromPart } from './from-part.ts'
 import { FromResolver } from './from-resolver.ts'
 import { lookupUse } from './lookup-join.ts'
+import { checkedModifiers } from './query-modifiers.ts'
 import { type Cte, type Ctes, type Resolution, type Resolved, shownName } from './resolution.ts'
 import type { Kind, Scope, ScopeColumn } from './scope.ts'
 import { checkSelect, queriesOf, type SelectLevel, withHiddenColumns } from './select-kinds.ts'
@@ -157,7 +158,7 @@ class QueryResolver {
     { outputs }: SelectLevel,
     expressions: (clause: readonly Node[]) => { readonly nodes: readonly Node[] },
   ): readonly Node[] {
-    return (node.modifiers as readonly Node[]).map((modifier) => {
+    return checkedModifiers(node, this.#resolution).map((modifier) => {
       if (modifier.type !== 'ORDER_MODIFIER') return modifier
       const orders = (modifier.orders as readonly Node[]).map((order) => {
         const expression = order.expression as Node
@@ -223,7 +224,7 @@ class QueryResolver {
   }
 
   #setModifiers(node: Node, columns: readonly ScopeColumn[]): readonly Node[] {
-    return (node.modifiers as readonly Node[]).map((modifier) => {
+    return checkedModifiers(node, this.#resolution).map((modifier) => {
       if (modifier.type !== 'ORDER_MODIFIER') return modifier
       const orders = (modifier.orders as readonly Node[]).map((order) => {
         const expression = order.expression as Node

@@ -43,6 +43,21 @@ const accepted: readonly (readonly [statement: string, way: string, rows: readon
     'arrival',
     [[7, 's']],
   ],
+  ['INSERT INTO o SELECT id, `UPPER`(name) FROM f ORDER BY id LIMIT 1', 'once', [[1, 'ONE']]],
+  ['INSERT INTO o SELECT id, name FROM f ORDER BY id, name LIMIT 1 OFFSET 2', 'once', [[3, 'three']]],
+  [
+    'INSERT INTO o SELECT id, name FROM f ORDER BY id, name OFFSET 1 ROWS FETCH NEXT 1 ROW ONLY',
+    'once',
+    [[3, 'drei']],
+  ],
+  [
+    'INSERT INTO o SELECT id, name FROM f WHERE id = 3 ORDER BY name LIMIT ALL',
+    'once',
+    [
+      [3, 'drei'],
+      [3, 'three'],
+    ],
+  ],
   [
     'INSERT INTO o SELECT a, b FROM t WHERE d > 2;',
     'arrival',
