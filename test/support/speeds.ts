@@ -15,6 +15,7 @@ export const PROCESSES = [
   'test/jobs/embedded/real-*.test.ts',
   'test/jobs/end-to-end*.test.ts',
   'test/http/aiven/live-*.test.ts', // jobs on the real engine, and restarts of the service
+  'test/jobs/oracle/*.test.ts', // jobs of random statements, with steps of one event
   'test/jobs/plan/planner-process.test.ts',
   'test/jobs/connectors/{postgres*,kafka}.test.ts',
   'test/metrics/kill.test.ts',

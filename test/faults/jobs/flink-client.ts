@@ -12,6 +12,7 @@ export interface TableBody {
   readonly kafka_topic?: string
   readonly kafka_connector_type?: 'upsert-kafka'
   readonly kafka_startup_mode?: 'latest-offset'
+  readonly kafka_value_format?: string
   readonly jdbc_table?: string
 }
 

@@ -72,6 +72,26 @@ test('a job with long ticks does not starve the others', async () => {
   expect((await worker.store.bodies('out')).length - slowBefore).toBeLessThanOrEqual(4)
 }, 60_000)
 
+test('the pause after a tick does not count the time in which other jobs had the engine', async () => {
+  const worker = await testWorker()
+  await startMany(worker, 1)
+  await worker.store.create('cpu', 'out')
+  const plan = planOf([cpuSource()], [slow(40_000_000)])
+  const tables = [streamTable('cpu', CPU), streamTable('out', FILTERED)]
+  await worker.start(jobStart(worker, plan, tables, { tickEventsMax: 1 }))
+  await worker.until(() => worker.running >= 2)
+  await worker.store.append('cpu', [usage(1)])
+  await new Promise((resolve) => setTimeout(resolve, 150)) // its tick has begun
+  const msOf = async (event: number) => {
+    const startMs = performance.now()
+    await worker.store.append('in1', [usage(event)])
+    await worker.until(async () => (await worker.store.bodies('out1')).length === event)
+    return performance.now() - startMs
+  }
+  const waitedMs = await msOf(1)
+  expect(await msOf(2)).toBeLessThan(Math.max(1_000, waitedMs))
+}, 60_000)
+
 test('a statement that runs too long is interrupted, and the job may start again', async () => {
   const worker = await testWorker({ statementMsMax: 300 })
   await worker.store.create('cpu', 'out')
