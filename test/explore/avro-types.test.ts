@@ -1,23 +1,31 @@
-/** Files of Avro whose own schema is set on their stream: every type is a column, and rows are what avsc decodes. */
+/**
+ * Files of Avro whose own schema is set on their stream: every type is a column, and rows are what avsc decodes. The streams are of one service.
+ */
 import avsc from 'avsc'
-import { expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { avroFile } from '../decoders/avro-file.ts'
 import { answered, rowsOf } from '../support/explore.ts'
-import { STREAMS, type TestApp, testApp } from '../support/test-app.ts'
+import { STREAMS, startTestApp } from '../support/test-app.ts'
 
 const AVRO = { 'Content-Type': 'avro/binary' }
 
-async function setSchema(app: TestApp, schema: unknown): Promise<void> {
+let app: Awaited<ReturnType<typeof startTestApp>>
+beforeAll(async () => {
+  app = await startTestApp()
+})
+afterAll(() => app.stop())
+
+async function setSchema(stream: string, schema: unknown): Promise<void> {
   const body = JSON.stringify({ format: { name: 'avro', schema } })
-  const set = await app.put(`${STREAMS}/s/properties`, { body })
+  const set = await app.put(`${STREAMS}/${stream}/properties`, { body })
   expect([set.status, set.text]).toEqual([200, ''])
 }
 
-async function upload(app: TestApp, schema: unknown, records: readonly unknown[]): Promise<void> {
+async function upload(stream: string, schema: unknown, records: readonly unknown[]): Promise<void> {
   const type = avsc.Type.forSchema(schema as avsc.Schema, { wrapUnions: false })
   const data = Buffer.concat(records.map((record) => type.toBuffer(record)))
   const body = avroFile({ schema, blocks: [{ count: records.length, data }] })
-  const batch = await app.post(`${STREAMS}/s/batch`, { headers: AVRO, body })
+  const batch = await app.post(`${STREAMS}/${stream}/batch`, { headers: AVRO, body })
   expect([batch.status, batch.text]).toEqual([200, ''])
 }
 
@@ -167,8 +175,11 @@ const types: { type: unknown; value: unknown; column: string; text: string }[] =
   },
 ]
 
+let streams = 0
+
 test.each(types)('$type is $column, and $value is $text', async ({ type, value, column, text }) => {
-  const app = await testApp({ streams: ['s'] })
+  const stream = `s${++streams}`
+  expect((await app.put(`${STREAMS}/${stream}`)).status).toBe(200)
   const schema = {
     type: 'record',
     name: 'Row',
@@ -179,15 +190,17 @@ test.each(types)('$type is $column, and $value is $text', async ({ type, value, 
       { name: 'behind', type: 'string' },
     ],
   }
-  await setSchema(app, schema)
-  await upload(app, schema, [
+  await setSchema(stream, schema)
+  await upload(stream, schema, [
     { before: 1, f: value, behind: 'x' },
     { before: 2, f: value, behind: 'y' },
   ])
-  const { columns, state } = await answered(app, 'SELECT f FROM stream_s')
+  const { columns, state } = await answered(app, `SELECT f FROM stream_${stream}`)
   expect(state.badEvents).toBeUndefined()
   expect(columns).toEqual([`f ${column}`])
-  expect(await rowsOf(app, 'SELECT before, f::VARCHAR, behind FROM stream_s ORDER BY before')).toEqual([
+  expect(
+    await rowsOf(app, `SELECT before, f::VARCHAR, behind FROM stream_${stream} ORDER BY before`),
+  ).toEqual([
     [1, text, 'x'],
     [2, text, 'y'],
   ])

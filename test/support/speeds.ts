@@ -57,7 +57,7 @@ export const TWO_FORMS = [
   'test/formats/avro-oracle.test.ts',
   'test/formats/calendar.test.ts',
   'test/formats/regex/match.test.ts',
-  'test/http/bad-input.test.ts',
+  'test/http/{access-matrix,bad-input}.test.ts',
   'test/jobs/worker/{refresh,running}.test.ts',
   'test/storage/joint-order.test.ts',
 ]

@@ -47,8 +47,23 @@ export function sourceOf(
   }
 }
 
+/** Making an instance and its functions takes ten times as long as attaching a file, so all jobs share one, as in the worker. */
+let shared: Promise<DuckDBInstance> | undefined
+let opened = 0
+
+async function sharedInstance(): Promise<DuckDBInstance> {
+  const instance = await DuckDBInstance.create(':memory:', { threads: '1' })
+  const connection = await instance.connect()
+  await connection.run("SET GLOBAL TimeZone = 'UTC'")
+  for (const macro of FLINK_MACROS) await connection.run(macro)
+  connection.closeSync()
+  return instance
+}
+
 export class WayBench {
   readonly #options: BenchOptions
+  /** The state file in SQL. */
+  readonly state: string
   readonly instance: DuckDBInstance
   readonly connection: JobConnection
   readonly #way: Way
@@ -57,12 +72,14 @@ export class WayBench {
 
   private constructor(
     options: BenchOptions,
+    state: string,
     instance: DuckDBInstance,
     connection: JobConnection,
     way: Way,
     isFirst: boolean,
   ) {
     this.#options = options
+    this.state = state
     this.instance = instance
     this.connection = connection
     this.#way = way
@@ -70,15 +87,17 @@ export class WayBench {
   }
 
   static async open(options: BenchOptions): Promise<WayBench> {
-    const instance = await DuckDBInstance.create(':memory:', { threads: '1' })
+    shared ??= sharedInstance()
+    const instance = await shared
     const connection = new JobConnection(await instance.connect())
-    await connection.once("SET GLOBAL TimeZone = 'UTC'")
-    for (const macro of FLINK_MACROS) await connection.once(macro)
-    await connection.once(`ATTACH '${options.path}' AS j1`)
-    const [row] = await connection.once("SELECT count(*) FROM duckdb_tables() WHERE database_name = 'j1'")
+    const state = `j${++opened}`
+    await connection.once(`ATTACH '${options.path}' AS ${state}`)
+    const [row] = await connection.once(
+      `SELECT count(*) FROM duckdb_tables() WHERE database_name = '${state}'`,
+    )
     const { sink } = options.insert
     const columns = sink.columns.map(({ type }, index) => `c${index} ${duckdbType(type)}`)
-    await connection.once(`CREATE TABLE IF NOT EXISTS j1.outbox_0 (op VARCHAR, ${columns.join(', ')})`)
+    await connection.once(`CREATE TABLE IF NOT EXISTS ${state}.outbox_0 (op VARCHAR, ${columns.join(', ')})`)
     const plan: JobPlan = {
       signature: '',
       sources: options.sources,
@@ -87,9 +106,9 @@ export class WayBench {
       inserts: [options.insert],
       vertices: [],
     }
-    const context = { connection, plan, insert: 0, state: 'j1', outbox: 'j1.outbox_0' }
+    const context = { connection, plan, insert: 0, state, outbox: `${state}.outbox_0` }
     const way = options.insert.way === 'running' ? new RunningWay(context) : new RefreshWay(context)
-    const bench = new WayBench(options, instance, connection, way, row?.[0] === 0n)
+    const bench = new WayBench(options, state, instance, connection, way, row?.[0] === 0n)
     for (const source of options.sources) await bench.#createInput(source)
     await way.prepare()
     return bench
@@ -127,7 +146,7 @@ export class WayBench {
   async runTick(grown: ReadonlySet<string>): Promise<OutRow[]> {
     await this.connection.once('BEGIN')
     try {
-      await this.connection.once('DELETE FROM j1.outbox_0')
+      await this.connection.once(`DELETE FROM ${this.state}.outbox_0`)
       const none = new Map<string, undefined>()
       await this.#way.run({ before: none, after: none, grown, isLast: false, isFirst: this.#isFirst })
       this.#isFirst = false
@@ -139,7 +158,7 @@ export class WayBench {
       for (const { relation } of this.#options.sources)
         await this.connection.once(`DELETE FROM in_${relation}`)
     }
-    return this.query('SELECT * FROM j1.outbox_0')
+    return this.query(`SELECT * FROM ${this.state}.outbox_0`)
   }
 
   /** All values as texts. */
@@ -148,9 +167,9 @@ export class WayBench {
     return rows as OutRow[]
   }
 
-  close(): void {
+  async close(): Promise<void> {
+    await this.connection.once(`DETACH ${this.state}`)
     this.connection.close()
-    this.instance.closeSync()
   }
 }
 

@@ -52,7 +52,7 @@ async function outcomes(statement: string, ...ticks: readonly InRow[][]): Promis
     }
     return all
   } finally {
-    bench.close()
+    await bench.close()
   }
 }
 

@@ -98,8 +98,8 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'running-'))
 })
 
-afterEach(() => {
-  for (const bench of open) bench.close()
+afterEach(async () => {
+  for (const bench of open) await bench.close()
   open = []
   rmSync(folder, { recursive: true })
 })
@@ -180,7 +180,7 @@ test('the result is the same bytes at tick sizes from 1 to all, also with the st
     const table = new ChangedTable()
     for (let from = 0; from < rows.length; from += size) {
       if (size === 7 && from === 28) {
-        bench.close()
+        await bench.close()
         open = open.filter((other) => other !== bench)
         bench = await benchOf(insert, `state-${size}`)
       }
@@ -311,10 +311,10 @@ test('many keys: every row before an update or a delete is the last row, and the
     running,
     sink: { tableId: 'o', tableName: 'o', columns, primaryKey: ['k'] },
   })
-  const { connection } = bench
+  const { connection, state } = bench
   await connection.once('CREATE TEMP TABLE everything (__ord BIGINT, k VARCHAR, x INTEGER, y DOUBLE)')
   await connection.once('CREATE TEMP TABLE final (c0 VARCHAR, c1 BIGINT, c2 DOUBLE, c3 BIGINT)')
-  const removed = "SELECT * EXCLUDE (op) FROM j1.outbox_0 WHERE op IN ('b', 'd')"
+  const removed = `SELECT * EXCLUDE (op) FROM ${state}.outbox_0 WHERE op IN ('b', 'd')`
   for (let tick = 0; tick < 8; tick++) {
     const size = keys / (tick % 2 === 0 ? 2 : 50)
     await connection.once(
@@ -327,7 +327,9 @@ test('many keys: every row before an update or a delete is the last row, and the
       ['0'],
     ])
     await connection.once(`DELETE FROM final WHERE c0 IN (SELECT c0 FROM (${removed}))`)
-    await connection.once("INSERT INTO final SELECT * EXCLUDE (op) FROM j1.outbox_0 WHERE op IN ('c', 'u')")
+    await connection.once(
+      `INSERT INTO final SELECT * EXCLUDE (op) FROM ${state}.outbox_0 WHERE op IN ('c', 'u')`,
+    )
   }
   const afresh = `SELECT k, count(*), sum(y ORDER BY __ord), count(DISTINCT x) FROM everything GROUP BY k HAVING count(*) % 4 <> 3`
   const rows = Number((await bench.query('SELECT count(*) FROM final'))[0]![0])
