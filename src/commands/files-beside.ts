@@ -2,12 +2,15 @@
  * What a data folder has beside its store and belongs to the same moment: the states of jobs, and the key of stored secrets.
  *
  *   jobs/<jid>/…   states of jobs; positions and epochs in them belong to the events and documents of the store
+ *   savepoints/…   savepoints of jobs; those that are not complete are left out
  *   secret.key     without it the secrets of integrations cannot be read
  */
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeFolder } from '../../storage/make-folder.ts'
 import { JOBS_FOLDER } from '../jobs/embedded/state-folders.ts'
+import { PARTIAL } from '../jobs/savepoints/savepoint-files.ts'
+import { SAVEPOINTS_FOLDER } from '../jobs/savepoints/savepoint-places.ts'
 import { SECRET_KEY_FILE } from '../tables/secret-key.ts'
 
 export interface BesideFiles {
@@ -32,12 +35,14 @@ export function copyBeside(
     makeFolder(to)
     for (const entry of readdirSync(from, { withFileTypes: true })) {
       const [source, copied] = [join(from, entry.name), join(to, entry.name)]
+      if (entry.name.endsWith(PARTIAL)) continue
       if (entry.isDirectory()) copyFolder(source, copied)
       else if (entry.isFile()) copyFile(source, copied)
     }
     sync(to)
   }
-  if (existsSync(join(data, JOBS_FOLDER))) copyFolder(join(data, JOBS_FOLDER), join(target, JOBS_FOLDER))
+  for (const folder of [JOBS_FOLDER, SAVEPOINTS_FOLDER])
+    if (existsSync(join(data, folder))) copyFolder(join(data, folder), join(target, folder))
   if (existsSync(join(data, SECRET_KEY_FILE)))
     copyFile(join(data, SECRET_KEY_FILE), join(target, SECRET_KEY_FILE))
   return { count, bytes }

@@ -10,6 +10,7 @@ import { damageText, doubtfulEndText, Findings, fileDamageText } from './finding
 import { Flags } from './flags.ts'
 import { Progress } from './progress.ts'
 import { bytesText, countText } from './quantities.ts'
+import { checkSavepoints } from './savepoint-checks.ts'
 
 export const verify: Command = {
   name: 'verify',
@@ -17,7 +18,7 @@ export const verify: Command = {
   help: `millrace verify [--data FOLDER]
 
 Reads a data folder (default ./data, or MILLRACE_DATA) that no service has open, and changes nothing in it. Checks every checksum, that no event is missing and
-no time goes back, and that every part belongs to a log or an upload. Damage is printed, by stream and sequence.
+no time goes back, and that every part belongs to a log or an upload. Checks the savepoints of jobs in the folder too. Damage is printed, by stream and sequence.
 
 exit code: 0 sound, 1 damaged, 2 could not be checked
 `,
@@ -37,7 +38,9 @@ export async function verifyFolder(folder: string, environment: CommandEnvironme
   try {
     const catalog = new CatalogContent((problem) => findings.add(problem))
     const totals = verifyContent(store, catalog, findings, environment)
+    const savepoints = await checkSavepoints(folder, (text) => findings.add(text))
     environment.print(summary(folder, store, catalog, totals))
+    if (savepoints > 0) environment.print(`${countText(savepoints, 'savepoint')} of jobs\n`)
   } finally {
     await store.close()
   }

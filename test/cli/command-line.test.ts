@@ -41,6 +41,8 @@ test.each(['--help', '-h'])('%s explains every flag and variable and ends', asyn
     'audit-file',
     'sources',
     'connector-hosts',
+    'savepoint-dir',
+    'savepoint-root',
   ]) {
     expect(stdout).toContain(`  --${name}`)
     expect(stdout).toContain(`MILLRACE_${name.replaceAll('-', '_').toUpperCase()}`)
@@ -73,6 +75,11 @@ const refusedValues: readonly {
   {
     args: ['--connector-hosts', 'db.example,https://x'],
     says: "--connector-hosts is 'https://x'; use a host such as db.example.org or db.example.org:5432",
+  },
+  { args: ['--savepoint-dir', ''], says: '--savepoint-dir is empty; name one or leave it out' },
+  {
+    args: ['--savepoint-root', 'a', '--savepoint-root', ' '],
+    says: '--savepoint-root is empty; name one or leave it out',
   },
   { args: ['--host', ''], says: '--host is empty; name one or leave it out' },
   { args: ['--host', 'nonsense.invalid'], says: 'host nonsense.invalid is no address of this machine' },

@@ -5,6 +5,7 @@ import { beforeAll, expect, test } from 'vitest'
 import { backup } from '../../src/commands/backup.ts'
 import { filesOf } from '../support/files-of.ts'
 import { runCommand } from '../support/run-command.ts'
+import { sampleSavepoint } from '../support/sample-savepoint.ts'
 import { makeSampleStore, readFolder } from '../support/sample-store.ts'
 import { temporaryFolder } from '../support/service-process.ts'
 import { sharedFolder } from '../support/shared-folder.ts'
@@ -59,6 +60,17 @@ test('the states of jobs and the key of secrets are copied with the store, and n
   const [before, copied] = [await filesOf(data), await filesOf(copy)]
   expect([...copied.keys()].filter((name) => /secret|jobs/.test(name)).sort()).toEqual(beside.sort())
   for (const name of beside) expect(copied.get(name)).toBe(before.get(name))
+})
+
+test('complete savepoints of jobs are copied and checked', async () => {
+  const { data, copy } = await folders()
+  await sampleSavepoint(join(data, 'savepoints', 'of-shop', 'savepoint-aaaaaa-000000000001'))
+  await mkdir(join(data, 'savepoints', 'savepoint-aaaaaa-000000000002.partial'))
+  const { code, printed } = await runCommand(backup, ['--data', data, '--to', copy])
+  expect([code, printed.includes('1 savepoint of jobs\n')]).toEqual([0, true])
+  expect(await readdir(join(copy, 'savepoints'))).toEqual(['of-shop'])
+  const names = await readdir(join(copy, 'savepoints', 'of-shop', 'savepoint-aaaaaa-000000000001'))
+  expect(names.sort()).toEqual(['_metadata', 'kept_w0-0.parquet'])
 })
 
 test('a copy into a folder that is empty is made', async () => {

@@ -19,6 +19,7 @@ import { decodeReference } from '../../storage/level/segment-reference.ts'
 import { decodeTail, encodeTail } from '../../storage/level/tail-codec.ts'
 import { filesOf } from '../support/files-of.ts'
 import { runCommand } from '../support/run-command.ts'
+import { sampleSavepoint } from '../support/sample-savepoint.ts'
 import { makeSampleStore, openStore } from '../support/sample-store.ts'
 import { temporaryFolder } from '../support/service-process.ts'
 import { sharedFolder } from '../support/shared-folder.ts'
@@ -340,3 +341,21 @@ test.each([[[]], [['--data']], [['--data', '']], [['--daten', 'x']], [['x']]])(
     expect(await runCommand(verify, args)).toMatchObject({ code: 2, printed: '' })
   },
 )
+
+test.each([
+  [
+    'other bytes',
+    (file: string) => writeFile(file, 'bytes of another'),
+    'its file kept_w0-0.parquet is damaged: it has other bytes than were written',
+  ],
+  ['a missing file', (file: string) => rm(file), 'its file kept_w0-0.parquet is missing'],
+])('a savepoint with %s is named', async (_, damage, text) => {
+  const folder = await sampleCopy()
+  const name = join('savepoints', 'savepoint-aaaaaa-000000000001')
+  await damage(await sampleSavepoint(join(folder, name)))
+  const { code, lines } = await verified(folder)
+  expect([code, lines.filter((line) => line.startsWith('damaged: savepoints'))]).toEqual([
+    1,
+    [`damaged: ${name}: ${text}`],
+  ])
+})

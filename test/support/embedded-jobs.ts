@@ -2,7 +2,7 @@
  * Jobs on the real engine, with the real worker in the test's process and DuckDB: the statement is always
  * `INSERT INTO OUT SELECT * FROM IN`, and its plan is written by hand: rows of IN with `a` above 10.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdtemp, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
@@ -14,6 +14,7 @@ import { SinkWrites } from '../../src/jobs/embedded/sink-writes.ts'
 import { StateFolders } from '../../src/jobs/embedded/state-folders.ts'
 import { Jobs } from '../../src/jobs/jobs.ts'
 import type { JobPlan, PlannedTable } from '../../src/jobs/plan/job-plan.ts'
+import { SavepointPlaces } from '../../src/jobs/savepoints/savepoint-places.ts'
 import { type JobWorkerOptions, JobWorkerServer } from '../../src/jobs/worker/job-worker-server.ts'
 import { ServiceError } from '../../src/service-error.ts'
 import { DEFAULT_NAMESPACE, parseStreamName } from '../../src/streams/names.ts'
@@ -33,10 +34,12 @@ const MIB = 1024 * 1024
 export interface EmbeddedOptions {
   /** Tables by name with their schemas: statements are planned by the planner then. */
   readonly tables?: Readonly<Record<string, string>>
+  /** Of these tables the primary key is the key of events. */
+  readonly upsert?: readonly string[]
   readonly worker?: Partial<JobWorkerOptions>
 }
 
-export async function embeddedJobs({ worker = {}, tables: schemas }: EmbeddedOptions = {}) {
+export async function embeddedJobs({ worker = {}, tables: schemas, upsert = [] }: EmbeddedOptions = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'millrace-jobs-'))
   const reported: unknown[] = []
   const tables = new FixedTables()
@@ -92,6 +95,8 @@ export async function embeddedJobs({ worker = {}, tables: schemas }: EmbeddedOpt
         jobsMax: 64,
         random: Math.random,
       },
+      places: new SavepointPlaces(join(folder, 'data', 'savepoints'), [join(folder, 'root')]),
+      version: '0.0.0-test',
       ...{ nowMs: Date.now, report, named: undefined },
     })
     const close = async () => {
@@ -114,7 +119,7 @@ export async function embeddedJobs({ worker = {}, tables: schemas }: EmbeddedOpt
   let opened = await open()
   await opened.streams.create(IN, {})
   for (const [name, schemaSql] of Object.entries(schemas ?? {}))
-    await tables.define(DEFAULT_NAMESPACE, name, schemaSql, opened.engine)
+    await tables.define(DEFAULT_NAMESPACE, name, schemaSql, opened.engine, upsert.includes(name))
   opened.jobs.start()
   onTestFinished(async () => {
     await opened.close()
@@ -128,17 +133,43 @@ export async function embeddedJobs({ worker = {}, tables: schemas }: EmbeddedOpt
       opened = await open()
       opened.jobs.start()
     },
-    async create(statement = 'INSERT INTO OUT SELECT * FROM IN'): Promise<string> {
-      const request = { statement, tableIds: [], name: undefined }
+    /** What a kill of the service and its worker at this moment would leave on the disk. */
+    async snapshot(): Promise<string> {
+      const copy = await mkdtemp(join(tmpdir(), 'millrace-killed-'))
+      await cp(folder, copy, { recursive: true })
+      return copy
+    },
+    /** Starts the service again on a snapshot. */
+    async continueFrom(snapshot: string) {
+      await opened.close()
+      await rm(folder, { recursive: true })
+      await rename(snapshot, folder)
+      opened = await open()
+      opened.jobs.start()
+    },
+    /** Events in IN. */
+    async streamSize(): Promise<number> {
+      const { streams, storage } = opened
+      return (await storage.log.tail(streams.get(IN).log))?.nextSequence ?? 0
+    },
+    tables: () => tables.list(DEFAULT_NAMESPACE),
+    async create(
+      statement = 'INSERT INTO OUT SELECT * FROM IN',
+      restore?: { readonly location: string; readonly allowNonRestoredState?: boolean },
+    ): Promise<string> {
+      const request = {
+        ...{ statement, tableIds: [], name: undefined },
+        ...(restore && { restore: { allowNonRestoredState: false, ...restore } }),
+      }
       return (await opened.jobs.create(DEFAULT_NAMESPACE, request, undefined)).jid
     },
     view: (jid: string) => opened.jobs.get(DEFAULT_NAMESPACE, jid),
     async post(...values: readonly number[]): Promise<void> {
       await Promise.all(values.map((a) => this.postJson({ a })))
     },
-    async postJson(value: unknown): Promise<void> {
+    async postJson(value: unknown, headers: readonly (readonly [string, string])[] = []): Promise<void> {
       const { streams } = opened
-      await streams.append(streams.get(IN), { headers: [], body: Buffer.from(JSON.stringify(value)) })
+      await streams.append(streams.get(IN), { headers, body: Buffer.from(JSON.stringify(value)) })
     },
     /** The values of `a` in OUT. */
     async results(): Promise<number[]> {
