@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 /** The command `millrace`: parses flags, handles signals, prints lines for people. */
-import { readFileSync } from 'node:fs'
 import { withoutSecrets } from './auth/token-hash.ts'
 import { COMMANDS } from './commands/index.ts'
 import { ConfigError, helpText, parseCommand } from './config.ts'
@@ -8,6 +7,7 @@ import { failureReporter } from './failure-report.ts'
 import { greeting } from './greeting.ts'
 import { isLoopback } from './http/server/server.ts'
 import { type RunningService, startService } from './main.ts'
+import { packageVersion } from './package-version.ts'
 
 /** At shutdown, accepted requests have this long to finish. */
 const GRACE_MS = 10_000
@@ -134,17 +134,4 @@ function startFailure(error: unknown, port: number, host: string): string {
 function fail(message: string, exitCode = 1): undefined {
   log(`millrace: ${message}\n`)
   process.exitCode = exitCode
-}
-
-function packageVersion(): string {
-  // From src/ and from dist/src/: the nearest package.json above.
-  for (const path of ['../package.json', '../../package.json']) {
-    try {
-      const { version } = JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8'))
-      return version
-    } catch {
-      // tries one level further up
-    }
-  }
-  return 'unknown'
 }

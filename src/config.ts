@@ -32,6 +32,10 @@ export interface Config {
   readonly sourcesFile?: string | undefined
   /** Hosts that integrations of clients may name: `host` or `host:port`. Undefined: all hosts. */
   readonly connectorHosts?: readonly string[] | undefined
+  /** Where savepoints of jobs are made. Undefined: `savepoints` in the data folder. */
+  readonly savepointFolder?: string | undefined
+  /** Further folders in which savepoints may be. */
+  readonly savepointRoots?: readonly string[]
 }
 
 /** Paths of PEM files. */
@@ -187,7 +191,20 @@ const SETTINGS = {
     about:
       'hosts that integrations of clients may name, host or host:port, with commas; default all, with --auth none',
   },
+  savepointDir: {
+    flag: 'savepoint-dir',
+    variable: 'MILLRACE_SAVEPOINT_DIR',
+    value: 'FOLDER',
+    fallback: '',
+    about: 'where savepoints of jobs are made; default savepoints in the data folder',
+  },
 } as const satisfies Record<string, Setting>
+
+/** A setting that may be given several times; in its variable with commas. */
+const SAVEPOINT_ROOT = {
+  flag: 'savepoint-root',
+  variable: 'MILLRACE_SAVEPOINT_ROOT',
+} as const
 
 const ALL_SETTINGS: readonly Setting[] = [...Object.values(SETTINGS), ...Object.values(LIMITS)]
 
@@ -225,13 +242,17 @@ export function parseCommand(args: readonly string[], environment: NodeJS.Proces
     corsOrigins: origins(text(SETTINGS.corsOrigin)),
     ...tlsFiles(text(SETTINGS.tlsCert).text, text(SETTINGS.tlsKey).text, text(SETTINGS.tlsClientCa).text),
     sourcesFile: optional(text(SETTINGS.sources)),
+    savepointFolder: optional(text(SETTINGS.savepointDir)),
+    savepointRoots: savepointRoots(flags[SAVEPOINT_ROOT.flag], environment[SAVEPOINT_ROOT.variable]),
     connectorHosts: hosts(text(SETTINGS.connectorHosts), text(SETTINGS.auth).source !== ''),
     minFreeDiskBytes: wholeNumber(text(SETTINGS.minFreeDisk), 0, DISK_BYTES_MOST),
   }
   return { kind: 'serve', config: Object.freeze(config) }
 }
 
-function parseFlags(args: readonly string[]): Record<string, string | boolean | undefined> {
+type FlagValue = string | boolean | readonly (string | boolean)[] | undefined
+
+function parseFlags(args: readonly string[]): Record<string, FlagValue> {
   const valued = ALL_SETTINGS.map(({ flag }) => [flag, { type: 'string' }] as const)
   try {
     return parseArgs({
@@ -242,6 +263,7 @@ function parseFlags(args: readonly string[]): Record<string, string | boolean | 
         'no-unrecoverable-reset': { type: 'boolean' },
         insecure: { type: 'boolean' },
         'allow-private-webhooks': { type: 'boolean' },
+        [SAVEPOINT_ROOT.flag]: { type: 'string', multiple: true },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean' },
       },
@@ -250,6 +272,14 @@ function parseFlags(args: readonly string[]): Record<string, string | boolean | 
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new ConfigError(`${reason.replaceAll('\n', ' ')} (millrace --help lists what there is)`, { cause })
   }
+}
+
+/** The flags win over the variable. */
+function savepointRoots(given: FlagValue, variable: string | undefined): readonly string[] {
+  const isFlag = Array.isArray(given)
+  const all = isFlag ? given.map(String) : (variable ?? '').split(',').filter((root) => root.trim() !== '')
+  const source = isFlag ? `--${SAVEPOINT_ROOT.flag}` : SAVEPOINT_ROOT.variable
+  return all.map((root) => nonEmpty({ text: root.trim(), source }))
 }
 
 function isSet(environment: NodeJS.ProcessEnv, variable: string): boolean {
@@ -345,6 +375,9 @@ export function helpText(commands: readonly { readonly name: string; readonly ab
 usage: millrace [flags]
 ${commandLines}
 ${lines.join('\n')}
+  --savepoint-root FOLDER
+        savepoints of jobs may also be in this folder; may be given several times
+        (${SAVEPOINT_ROOT.variable}, with commas; default none)
   --no-unrecoverable-reset
         refuse to delete namespaces (${RESET_VARIABLE}=1)
   --insecure

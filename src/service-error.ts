@@ -45,6 +45,11 @@ export type ServiceErrorCode =
   | 'table_in_use'
   | 'job_not_found'
   | 'job_slots' // as many jobs as may run
+  | 'job_exists' // the wanted id of a job is in use
+  | 'savepoint_outside' // a folder outside of the savepoint directories
+  | 'savepoint_unreadable' // a savepoint that is damaged, incomplete or of a later version
+  | 'state_not_restorable' // the state of a savepoint is of another statement
+  | 'operation_not_found'
   | 'no_grant' // the token of a job lacks a grant for a stream
   | 'disk_low' // less free disk space than the operator wants to keep
 

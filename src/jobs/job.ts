@@ -33,6 +33,14 @@ export interface JobException {
   readonly record?: BadRecord
 }
 
+/** The savepoint from which the state of the job was made. */
+export interface RestoredFrom {
+  /** Of the checkpoint that the savepoint holds. */
+  readonly id: number
+  readonly restoredMs: number
+  readonly location: string
+}
+
 export interface JobView {
   readonly jid: JobId
   readonly namespace: NamespaceName
@@ -54,4 +62,5 @@ export interface JobView {
   /** The first five skipped events. */
   readonly badRecords: readonly BadRecord[]
   readonly warnings: readonly string[]
+  readonly restored?: RestoredFrom | undefined
 }

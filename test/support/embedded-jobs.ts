@@ -14,6 +14,7 @@ import { SinkWrites } from '../../src/jobs/embedded/sink-writes.ts'
 import { StateFolders } from '../../src/jobs/embedded/state-folders.ts'
 import { Jobs } from '../../src/jobs/jobs.ts'
 import type { JobPlan, PlannedTable } from '../../src/jobs/plan/job-plan.ts'
+import { SavepointPlaces } from '../../src/jobs/savepoints/savepoint-places.ts'
 import { type JobWorkerOptions, JobWorkerServer } from '../../src/jobs/worker/job-worker-server.ts'
 import { ServiceError } from '../../src/service-error.ts'
 import { DEFAULT_NAMESPACE, parseStreamName } from '../../src/streams/names.ts'
@@ -92,6 +93,8 @@ export async function embeddedJobs({ worker = {}, tables: schemas }: EmbeddedOpt
         jobsMax: 64,
         random: Math.random,
       },
+      places: new SavepointPlaces(join(folder, 'data', 'savepoints'), [join(folder, 'root')]),
+      version: '0.0.0-test',
       ...{ nowMs: Date.now, report, named: undefined },
     })
     const close = async () => {

@@ -58,6 +58,7 @@ export class ScriptedEngine implements JobEngine {
       running: () => listener.running(),
       progress: (figures) => listener.progress(figures),
       badRecord: (record) => listener.badRecord(record),
+      ordered: (id, outcome) => listener.ordered(id, outcome),
       finished: ending(() => listener.finished()),
       failed: ending((failure) => listener.failed(failure)),
     }

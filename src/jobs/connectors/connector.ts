@@ -111,6 +111,11 @@ export type RecordedEpoch = number | 'none' | 'unknowable'
  */
 export interface Sink {
   recorded(): Promise<RecordedEpoch>
+  /**
+   * Records the epoch of a state that was restored from a savepoint, before anything is emitted. A sink without this method has
+   * the record from elsewhere, or keeps none.
+   */
+  restored?(epoch: number): Promise<void>
   emit(epoch: number, outbox: Outbox): Promise<{ readonly bytes: number }>
   close(): Promise<void>
 }

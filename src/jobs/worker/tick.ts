@@ -34,6 +34,8 @@ export interface TickParts {
   readonly engine: <T>(work: () => Promise<T>) => Promise<T>
   readonly onBadRecord: (record: BadRecord) => void
   readonly beforeEmit: BeforeEmit | undefined
+  /** The state was made from a savepoint, maybe of another statement over the same tables. */
+  readonly isRestored: boolean
 }
 
 export interface Checkpoint {
@@ -74,7 +76,18 @@ export class Tick {
     const startMs = performance.now()
     const read = await input.read(positions, limits, engine)
     if (!this.#hasWork(read, positions)) return nothing(read, performance.now() - startMs)
-    const checkpoint = await this.#commit(read)
+    return this.#run(read, startMs)
+  }
+
+  /** A commit without new events. `drains`: all windows close, as if the sources had ended. */
+  runEmpty(positions: readonly SourcePosition[], drains: boolean): Promise<TickResult> {
+    const sources = positions.map((position) => ({ ...NO_INPUT, position }))
+    return this.#run({ sources, events: 0, hasMore: false, isLast: drains }, performance.now(), drains)
+  }
+
+  async #run(read: TickInputResult, startMs: number, drains = false): Promise<TickResult> {
+    const { engine } = this.#parts
+    const checkpoint = await this.#commit(read, drains)
     const emitStartMs = performance.now()
     await this.#emit()
     const endMs = performance.now()
@@ -98,11 +111,11 @@ export class Tick {
     return read.sources.some(({ position }, i) => JSON.stringify(position) !== JSON.stringify(positions[i]))
   }
 
-  async #commit(read: TickInputResult): Promise<Checkpoint> {
+  async #commit(read: TickInputResult, drains: boolean): Promise<Checkpoint> {
     const { database, connection, lookups, engine, nowMs } = this.#parts
     try {
       if (read.events > 0) for (const lookup of lookups) await lookup.load(database, connection, engine)
-      return await engine(() => this.#transaction(read, nowMs()))
+      return await engine(() => this.#transaction(read, nowMs(), drains))
     } catch (error) {
       if (!isDataError(error)) throw error
       const message = dataReason(error)
@@ -111,13 +124,14 @@ export class Tick {
     }
   }
 
-  async #transaction(read: TickInputResult, startedMs: number): Promise<Checkpoint> {
+  async #transaction(read: TickInputResult, startedMs: number, drains: boolean): Promise<Checkpoint> {
     const { connection, state, ways } = this.#parts
     const beganMs = performance.now()
     await connection.run('BEGIN')
     let change: StateChange
     try {
       const sources = await this.#sourceStates(read)
+      if (drains) await this.#passWindows(sources)
       const tick = this.#wayTick(read, sources)
       const results: WayResult[] = []
       for (const [index, way] of ways.entries()) {
@@ -163,6 +177,21 @@ export class Tick {
     return states
   }
 
+  /**
+   * All windows close now. The watermarks pass their ends, so that a job that goes on from here writes no second row for one of
+   * them, and later windows are as before.
+   */
+  async #passWindows(changed: Map<string, SourceState>): Promise<void> {
+    const { ways, state } = this.#parts
+    for (const way of ways) {
+      for (const [relation, endMs] of (await way.openUntil?.()) ?? []) {
+        const source = changed.get(relation) ?? state.sources.get(relation)
+        if (source === undefined || (source.watermarkMs ?? Number.NEGATIVE_INFINITY) >= endMs - 1) continue
+        changed.set(relation, { ...source, watermarkMs: endMs - 1 })
+      }
+    }
+  }
+
   #wayTick(read: TickInputResult, changed: ReadonlyMap<string, SourceState>): WayTick {
     const { plan, state } = this.#parts
     const relations = plan.sources.map(({ relation }) => relation)
@@ -172,7 +201,8 @@ export class Tick {
     )
     const grown = new Set(relations.filter((_, index) => read.sources[index]!.events > 0))
     const rows = new Map(relations.map((name, index) => [name, read.sources[index]!.rows]))
-    return { before, after, rows, grown, isLast: read.isLast, isFirst: state.epoch === 0 }
+    const isRestored = this.#isFirst && this.#parts.isRestored
+    return { before, after, rows, grown, isLast: read.isLast, isFirst: state.epoch === 0, isRestored }
   }
 
   async #emit(): Promise<void> {
@@ -236,6 +266,10 @@ export class Tick {
       await showUntil(undefined)
     }
   }
+}
+
+const NO_INPUT: Omit<SourceInput, 'position'> = {
+  ...{ spans: [], events: 0, rows: 0, bytes: 0, bad: [], lastMs: undefined },
 }
 
 function nothing({ hasMore, isLast }: TickInputResult, durationMs: number): TickResult {
