@@ -136,7 +136,7 @@ export class Jobs implements JobService, RemovalHook {
     assertName(name)
     const warnings = [...(await this.#checkTables(outline, tables))]
     const found = request.restore && (await findSavepoint(this.#parts.places, request.restore.location))
-    const savepoint = found && this.#restorable(found, outline, request.restore!, warnings)
+    const savepoint = found && this.#restorable(namespace, found, outline, request.restore!, warnings)
     const record = await this.#withNewId(request.jid, async (jid) => {
       if (savepoint !== undefined) await this.#restoreState(jid, savepoint)
       return this.#parts.registry.change(async () => {
@@ -480,12 +480,13 @@ export class Jobs implements JobService, RemovalHook {
 
   /** Undefined: its state does not fit, and need not be restored. */
   #restorable(
+    namespace: NamespaceName,
     found: FoundSavepoint,
     { signature }: JobOutline,
     request: RestoreRequest,
     warnings: string[],
   ): FoundSavepoint | undefined {
-    if (isRestorable(found, signature, request)) return found
+    if (isRestorable(found, { namespace, signature }, request)) return found
     warnings.push(`the state of savepoint ${found.location} does not fit the statement and was not restored`)
     return undefined
   }

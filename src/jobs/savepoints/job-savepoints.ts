@@ -4,6 +4,7 @@
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { ServiceError } from '../../service-error.ts'
 import type { NamespaceName } from '../../streams/names.ts'
 import type { Checkpoint } from '../checkpoint-history.ts'
 import { isTerminal } from '../job.ts'
@@ -140,13 +141,17 @@ export class JobSavepoints {
   ): Promise<string> {
     this.#parts.record(namespace, jid)
     if (triggerId !== undefined && this.#operations.has(jid, triggerId)) return triggerId.toLowerCase()
-    const folder = await this.#parts.places.target(directory)
+    const folder = await this.#folder(directory)
     const record = this.#parts.record(namespace, jid)
     const { id, isNew } = this.#operations.begin(jid, triggerId)
     if (!isNew) return id
     const live = this.#parts.live(jid)
     if (live === undefined || isTerminal(record.state)) {
       this.#operations.end(jid, id, { state: 'failed', message: NOT_RUNNING })
+      return id
+    }
+    if (typeof folder !== 'string') {
+      this.#operations.end(jid, id, { state: 'failed', message: folder.message })
       return id
     }
     try {
@@ -156,6 +161,16 @@ export class JobSavepoints {
       throw error
     }
     return id
+  }
+
+  /** The folder of new savepoints, or why it cannot be made. Rejects with ServiceError. */
+  async #folder(directory: string | undefined): Promise<string | Error> {
+    try {
+      return await this.#parts.places.target(directory)
+    } catch (error) {
+      if (error instanceof ServiceError) throw error
+      return new Error(`the savepoint directory cannot be made: ${(error as Error).message}`)
+    }
   }
 
   #newFolder(parent: string, jid: JobId): string {

@@ -1,5 +1,6 @@
 /** Finds the savepoint from which a new job starts, and checks that it fits, before anything is created. */
 import { ServiceError } from '../../service-error.ts'
+import type { NamespaceName } from '../../streams/names.ts'
 import { readSavepoint } from './savepoint-files.ts'
 import { MetadataProblem, type SavepointMetadata } from './savepoint-metadata.ts'
 import { locationOf, type SavepointPlaces } from './savepoint-places.ts'
@@ -25,12 +26,19 @@ export async function findSavepoint(places: SavepointPlaces, location: string): 
   return { folder, location: locationOf(folder), metadata: await readable(folder, readSavepoint(folder)) }
 }
 
-/** Whether the state is restored. Throws ServiceError 'state_not_restorable' if it does not fit and must. */
+/**
+ * Whether the state is restored. Throws ServiceError 'state_not_restorable' if it does not fit and must, or is of another
+ * namespace: its rows come from streams of that namespace, for which the job may have no grants.
+ */
 export function isRestorable(
   { location, metadata }: FoundSavepoint,
-  signature: string,
+  { namespace, signature }: { readonly namespace: NamespaceName; readonly signature: string },
   { allowNonRestoredState }: RestoreRequest,
 ): boolean {
+  if (metadata.namespace !== namespace) {
+    const text = `savepoint ${location} is not of namespace ${namespace}; a job starts from a savepoint of its own namespace`
+    throw new ServiceError('state_not_restorable', text)
+  }
   if (metadata.signature === signature) return true
   if (allowNonRestoredState) return false
   const short = (text: string) => text.slice(0, 12)

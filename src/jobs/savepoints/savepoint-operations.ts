@@ -29,6 +29,8 @@ export class SavepointOperations {
   readonly #running = new Map<string, Entry>()
   /** In the order in which they ended. */
   readonly #ended = new Map<string, Entry>()
+  /** Numbers of ended ones by scope. */
+  readonly #endedOf = new Map<string, number>()
 
   constructor(nowMs: () => number, random: () => number) {
     this.#nowMs = nowMs
@@ -71,11 +73,11 @@ export class SavepointOperations {
     entry.operation = operation
     entry.endedMs = this.#nowMs()
     this.#ended.set(key(scope, id), entry)
+    const count = (this.#endedOf.get(scope) ?? 0) + 1
+    this.#endedOf.set(scope, count)
     this.#forget()
-    const others = [...this.#ended.values()].filter((other) => other.scope === scope)
-    const oldest = this.#ended.size > ALL_ENDED_MAX ? this.#ended.values().next().value! : others[0]!
-    if (others.length > ENDED_MAX || this.#ended.size > ALL_ENDED_MAX)
-      this.#ended.delete(key(oldest.scope, oldest.id))
+    if (count > ENDED_MAX) this.#remove([...this.#ended.values()].find((other) => other.scope === scope)!)
+    if (this.#ended.size > ALL_ENDED_MAX) this.#remove(this.#ended.values().next().value!)
   }
 
   /** Forgets one that could not be begun. */
@@ -97,10 +99,17 @@ export class SavepointOperations {
 
   #forget(): void {
     const beforeMs = this.#nowMs() - OPERATION_KEPT_MS
-    for (const [at, { endedMs }] of this.#ended) {
-      if (endedMs! > beforeMs) break
-      this.#ended.delete(at)
+    for (const entry of this.#ended.values()) {
+      if (entry.endedMs! > beforeMs) break
+      this.#remove(entry)
     }
+  }
+
+  #remove({ scope, id }: Entry): void {
+    this.#ended.delete(key(scope, id))
+    const count = this.#endedOf.get(scope)! - 1
+    if (count === 0) this.#endedOf.delete(scope)
+    else this.#endedOf.set(scope, count)
   }
 }
 

@@ -26,19 +26,16 @@ export class SavepointPlaces {
   }
 
   /**
-   * The folder in which a savepoint is made: it exists when this resolves. Rejects with ServiceError 'savepoint_outside'.
+   * The folder in which a savepoint is made: it exists when this resolves. Rejects with ServiceError 'savepoint_outside', and with
+   * the error of the file system if it cannot be made.
    */
   async target(directory: string | undefined): Promise<string> {
-    const path = directory === undefined ? this.folder : await this.#inside(directory)
-    if (path === undefined) {
-      const shown = directory!.slice(0, SHOWN_CHARACTERS_MAX)
-      throw new ServiceError(
-        'savepoint_outside',
-        `target-directory '${shown}' is outside of the savepoint directories; start with --savepoint-root ${shown}, or leave it out`,
-      )
-    }
+    const path = await this.#inside(directory ?? this.folder)
+    if (path === undefined) throw outside(directory)
     for (const created of makeFolder(path)) await syncFolder(dirname(created))
-    return realpath(path)
+    const made = await this.#inside(path) // a link may have been made meanwhile
+    if (made === undefined) throw outside(directory)
+    return made
   }
 
   /** The folder of a savepoint that was named by itself or by its `_metadata`. Rejects with ServiceError 'savepoint_outside'. */
@@ -66,6 +63,14 @@ export class SavepointPlaces {
     for (const root of this.#roots) if (contains(await followed(root), real)) return real
     return undefined
   }
+}
+
+function outside(directory = ''): ServiceError {
+  const shown = directory.slice(0, SHOWN_CHARACTERS_MAX)
+  return new ServiceError(
+    'savepoint_outside',
+    `target-directory '${shown}' is outside of the savepoint directories; start with --savepoint-root ${shown}, or leave it out`,
+  )
 }
 
 /** As answered to clients: an absolute `file:` URI. */
