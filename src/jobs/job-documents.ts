@@ -82,6 +82,8 @@ export class JobDocuments {
     this.#cancelRetry = undefined
     this.#writing = this.#writeAll().finally(() => {
       this.#writing = undefined
+      // A change that came after the last look at the list, and before this.
+      if (this.#dirty.size > 0 && this.#cancelRetry === undefined) this.#start()
     })
   }
 
