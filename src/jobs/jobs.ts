@@ -29,7 +29,13 @@ import { assertWritable, connected, streamOf } from './job-tables.ts'
 import { JobUsage, programOf } from './job-usage.ts'
 import { LiveJob, type LiveJobParts } from './live-job.ts'
 import { JobSavepoints } from './savepoints/job-savepoints.ts'
-import { type FoundSavepoint, findSavepoint, isRestorable, readable, type RestoreRequest } from './savepoints/restore.ts'
+import {
+  type FoundSavepoint,
+  findSavepoint,
+  isRestorable,
+  type RestoreRequest,
+  readable,
+} from './savepoints/restore.ts'
 import type { Operation, SavepointRequest, SavepointSubject, StopRequest } from './savepoints/savepoint.ts'
 import type { SavepointPlaces } from './savepoints/savepoint-places.ts'
 import type { JobId } from './worker/job-worker-protocol.ts'

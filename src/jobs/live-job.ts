@@ -10,9 +10,9 @@ import { isTerminal } from './job.ts'
 import type { Timer } from './job-documents.ts'
 import type { JobEngine, JobListener, JobRun } from './job-engine.ts'
 import { addBadRecord, addException, type JobRecord } from './job-record.ts'
+import { type JobEvent, type RestartCause, RestartPolicy, stateAfter } from './job-states.ts'
 import { PendingOrders } from './savepoints/pending-orders.ts'
 import type { JobOrder, OrderOutcome, StopIntent } from './savepoints/savepoint.ts'
-import { type JobEvent, type RestartCause, RestartPolicy, stateAfter } from './job-states.ts'
 import type { JobFailure } from './worker/job-worker-protocol.ts'
 
 export interface LiveJobParts {
@@ -82,8 +82,7 @@ export class LiveJob {
    */
   async stop(intent: StopIntent, order: JobOrder): Promise<{ readonly outcome: Promise<OrderOutcome> }> {
     const { record } = this
-    if (record.state !== 'RUNNING')
-      return { outcome: this.order(order) } // which says so
+    if (record.state !== 'RUNNING') return { outcome: this.order(order) } // which says so
     if (record.stopping !== undefined) {
       const text = `the job is being stopped already, with triggerId=${record.stopping.triggerId}`
       return { outcome: Promise.resolve(failedOrder(text)) }
@@ -271,7 +270,8 @@ export class LiveJob {
   /** The outcome of a stop is reported when the end of the job is durable. */
   async #settleStop(stopping: StopIntent | undefined): Promise<void> {
     if (stopping === undefined) return
-    const outcome = this.#stopped ?? failedOrder(`the job has ended without a savepoint: it is ${this.record.state}`)
+    const outcome =
+      this.#stopped ?? failedOrder(`the job has ended without a savepoint: it is ${this.record.state}`)
     try {
       await this.#parts.save(this.record)
       this.#orders.settle(stopping.triggerId, outcome)

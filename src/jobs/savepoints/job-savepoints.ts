@@ -115,7 +115,9 @@ export class JobSavepoints {
   resume(live: LiveJob, intent: StopIntent): void {
     const { jid } = live.record
     this.#operations.begin(jid, intent.triggerId)
-    void live.resumedStop(intent).then((outcome) => this.#ended(live, { ...intent, id: intent.triggerId }, SYNC, outcome))
+    void live
+      .resumedStop(intent)
+      .then((outcome) => this.#ended(live, { ...intent, id: intent.triggerId }, SYNC, outcome))
   }
 
   async #stop(
@@ -174,7 +176,8 @@ export class JobSavepoints {
   }
 
   #newFolder(parent: string, jid: JobId): string {
-    const path = (digits: string) => join(parent, `savepoint-${jid.slice(0, 6)}-${digits.slice(-FOLDER_DIGITS)}`)
+    const path = (digits: string) =>
+      join(parent, `savepoint-${jid.slice(0, 6)}-${digits.slice(-FOLDER_DIGITS)}`)
     return path(newJobId(this.#parts.random, (digits) => existsSync(path(digits))))
   }
 
@@ -219,7 +222,8 @@ const FAILED: OrderOutcome = { kind: 'failed', message: NOT_RUNNING }
 
 async function dispose(folder: string): Promise<Operation> {
   try {
-    if (!(await hasMetadata(folder))) throw new Error(`${locationOf(folder)} is no savepoint: it has no _metadata`)
+    if (!(await hasMetadata(folder)))
+      throw new Error(`${locationOf(folder)} is no savepoint: it has no _metadata`)
     await deleteSavepoint(folder)
     return { state: 'completed' }
   } catch (error) {

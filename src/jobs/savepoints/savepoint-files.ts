@@ -1,7 +1,18 @@
 /** Files of a savepoint on disk: read, checked, copied, moved to their place, and deleted. */
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { type FileHandle, lstat, mkdir, open, readdir, readFile, rename, rm, rmdir, unlink } from 'node:fs/promises'
+import {
+  type FileHandle,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  rmdir,
+  unlink,
+} from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { syncFolder } from '../../../storage/sync-folder.ts'
 import {
@@ -122,7 +133,9 @@ export async function deleteSavepoint(folder: string): Promise<void> {
   for (const { name } of files) await unlink(join(folder, name)).catch(ignoreMissing)
   const others = (await readdir(folder)).filter((name) => name !== METADATA_FILE)
   if (others.length > 0)
-    throw new Error(`${folder} holds ${others[0]!.slice(0, 100)}, which is not of the savepoint; it was left there`)
+    throw new Error(
+      `${folder} holds ${others[0]!.slice(0, 100)}, which is not of the savepoint; it was left there`,
+    )
   await unlink(join(folder, METADATA_FILE)).catch(ignoreMissing)
   await rmdir(folder)
   await syncFolder(dirname(folder))
@@ -137,7 +150,9 @@ async function metadataText(folder: string): Promise<string> {
   const found = await lstat(path).catch(() => undefined)
   if (!found?.isFile()) throw new MetadataProblem(`it has no ${METADATA_FILE}`)
   if (found.size > METADATA_BYTES_MAX)
-    throw new MetadataProblem(`its ${METADATA_FILE} has ${found.size} bytes; at most ${METADATA_BYTES_MAX} are read`)
+    throw new MetadataProblem(
+      `its ${METADATA_FILE} has ${found.size} bytes; at most ${METADATA_BYTES_MAX} are read`,
+    )
   return readFile(path, 'utf8')
 }
 

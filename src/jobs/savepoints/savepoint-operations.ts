@@ -43,7 +43,8 @@ export class SavepointOperations {
    */
   begin(scope: string, triggerId: string | undefined): { readonly id: string; readonly isNew: boolean } {
     this.#forget()
-    const id = triggerId?.toLowerCase() ?? newJobId(this.#random, (one) => this.#find(scope, one) !== undefined)
+    const id =
+      triggerId?.toLowerCase() ?? newJobId(this.#random, (one) => this.#find(scope, one) !== undefined)
     if (!TRIGGER_ID.test(id))
       throw new ServiceError(
         'invalid_parameter',

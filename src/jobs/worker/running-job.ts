@@ -164,7 +164,11 @@ export class RunningJob {
     } catch (error) {
       const { message } = failureOf(state.explained(error))
       const attempt = { epoch: state.epoch, startedMs, durationMs: performance.now() - beganMs }
-      return { kind: 'failed', message: this.#cancel.signal.aborted ? 'the job was cancelled' : message, attempt }
+      return {
+        kind: 'failed',
+        message: this.#cancel.signal.aborted ? 'the job was cancelled' : message,
+        attempt,
+      }
     }
   }
 

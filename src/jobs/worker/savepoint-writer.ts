@@ -123,7 +123,9 @@ async function assertSpace({ format, location }: SavepointOrder, stateBytes: num
   const { bavail, bsize } = await statfs(dirname(location))
   const free = bavail * bsize
   if (free >= stateBytes) return
-  throw new Error(`the savepoint needs ${stateBytes} bytes, and the disk of ${dirname(location)} has ${free} free`)
+  throw new Error(
+    `the savepoint needs ${stateBytes} bytes, and the disk of ${dirname(location)} has ${free} free`,
+  )
 }
 
 async function removeEarlier(location: string): Promise<void> {
@@ -218,7 +220,13 @@ function metadataOf(
   return {
     ...{ format: SAVEPOINT_FORMAT, kind: format, version: about.version, timestampMs, jid },
     ...{ namespace: about.namespace, name: about.name, statement: about.statement, schemas: about.schemas },
-    ...{ signature, stateFormat: STATE_FORMAT, epoch: state.epoch, drained: drains, counters: state.counters },
+    ...{
+      signature,
+      stateFormat: STATE_FORMAT,
+      epoch: state.epoch,
+      drained: drains,
+      counters: state.counters,
+    },
     positions: [...state.sources].map(([source, { position, watermarkMs }]) => ({
       ...{ source, position },
       ...(watermarkMs !== undefined && { watermarkMs }),

@@ -8,8 +8,8 @@ import { join } from 'node:path'
 import { syncFolder } from '../../../storage/sync-folder.ts'
 import { quotedName } from '../../duckdb/sql-text.ts'
 import type { Sink } from '../connectors/connector.ts'
-import { readSavepoint, RESTORE_FOLDER } from '../savepoints/savepoint-files.ts'
-import { type SavedTable, type SavepointMetadata, METADATA_FILE } from '../savepoints/savepoint-metadata.ts'
+import { RESTORE_FOLDER, readSavepoint } from '../savepoints/savepoint-files.ts'
+import { METADATA_FILE, type SavedTable, type SavepointMetadata } from '../savepoints/savepoint-metadata.ts'
 import type { JobConnection } from './job-connection.ts'
 import { quotedText } from './job-database.ts'
 import { JobError } from './job-error.ts'
@@ -72,9 +72,14 @@ export class StateRestore {
     const { tables } = this.#metadata
     const names = (all: Iterable<string>) => [...all].sort().join(', ')
     if (names(present.keys()) !== names(tables.map(({ name }) => name)))
-      throw unfit(`it has the tables ${names(tables.map(({ name }) => name))}, wanted ${names(present.keys())}`)
+      throw unfit(
+        `it has the tables ${names(tables.map(({ name }) => name))}, wanted ${names(present.keys())}`,
+      )
     for (const table of tables) {
-      const wanted = present.get(table.name)!.map(({ name, type }) => `${name} ${type}`).join(', ')
+      const wanted = present
+        .get(table.name)!
+        .map(({ name, type }) => `${name} ${type}`)
+        .join(', ')
       const saved = table.columns.map(({ name, type }) => `${name} ${type}`).join(', ')
       if (wanted !== saved) throw unfit(`its table ${table.name} has the columns ${saved}, wanted ${wanted}`)
       await this.#loadTable(table, `${state.schema}.${table.name}`, connection, engine)
@@ -94,7 +99,9 @@ export class StateRestore {
     for (const file of files) {
       const path = join(this.#stateFolder, RESTORE_FOLDER, file)
       const [added] = await engine(() =>
-        connection.once(`INSERT INTO ${table} SELECT ${list.join(', ')} FROM read_parquet(${quotedText(path)})`),
+        connection.once(
+          `INSERT INTO ${table} SELECT ${list.join(', ')} FROM read_parquet(${quotedText(path)})`,
+        ),
       )
       loaded += Number(added![0])
     }

@@ -78,7 +78,8 @@ const HALF = 31
 
 /** One by one, so that each has its place; the job has read them all when this resolves. */
 async function post(jobs: Jobs, jid: string, from: number, to: number): Promise<void> {
-  for (const event of EVENTS.slice(from, to)) await jobs.postJson(event, [['key', JSON.stringify({ id: event.id })]])
+  for (const event of EVENTS.slice(from, to))
+    await jobs.postJson(event, [['key', JSON.stringify({ id: event.id })]])
   await expect.poll(() => jobs.view(jid).figures?.sources[0]?.recordsIn, SLOW).toBe(to)
 }
 
@@ -96,7 +97,13 @@ async function ended(jobs: Jobs, jid: string, trigger: string): Promise<Operatio
 }
 
 async function stopped(jobs: Jobs, jid: string, more: { drains?: boolean; format?: SavepointFormat } = {}) {
-  const request = { directory: undefined, drains: false, format: 'CANONICAL', triggerId: undefined, ...more } as const
+  const request = {
+    directory: undefined,
+    drains: false,
+    format: 'CANONICAL',
+    triggerId: undefined,
+    ...more,
+  } as const
   const trigger = await jobs.now().jobs.stop(DEFAULT_NAMESPACE, jid, request)
   return ended(jobs, jid, trigger)
 }
@@ -133,26 +140,29 @@ function last(rows: readonly unknown[]): Map<unknown, unknown> {
 }
 
 describe.each(WAYS)('$name', (way) => {
-  test.each(['CANONICAL', 'NATIVE'] as const)('savepoint %s, stop and restore: no row is lost or doubled', async (format) => {
-    const wanted = await uninterrupted(way)
-    const { tables, upsert, statement } = way
-    const { jobs, jid } = await begun({ tables, upsert }, statement)
-    await post(jobs, jid, 0, HALF)
-    const location = locationOf(await stopped(jobs, jid, { format }))
-    expect(jobs.view(jid).state).toBe('FINISHED')
-    const metadata = await checkSavepoint(fileURLToPath(location))
-    expect(metadata).toMatchObject({ kind: format, statement, jid, drained: false })
-    const before = await jobs.resultsJson()
-    const next = await jobs.create(statement, { location })
-    await post(jobs, next, HALF, EVENTS.length)
-    await jobs.restart() // the commit protocol of a restored job
-    await stopped2(jobs, next)
-    const rows = await jobs.resultsJson()
-    expect(rows.slice(0, before.length)).toEqual(before)
-    if (upsert.length === 0) expect(rows).toEqual(wanted)
-    else expect(last(rows)).toEqual(last(wanted))
-    expect(jobs.reported).toEqual([])
-  })
+  test.each(['CANONICAL', 'NATIVE'] as const)(
+    'savepoint %s, stop and restore: no row is lost or doubled',
+    async (format) => {
+      const wanted = await uninterrupted(way)
+      const { tables, upsert, statement } = way
+      const { jobs, jid } = await begun({ tables, upsert }, statement)
+      await post(jobs, jid, 0, HALF)
+      const location = locationOf(await stopped(jobs, jid, { format }))
+      expect(jobs.view(jid).state).toBe('FINISHED')
+      const metadata = await checkSavepoint(fileURLToPath(location))
+      expect(metadata).toMatchObject({ kind: format, statement, jid, drained: false })
+      const before = await jobs.resultsJson()
+      const next = await jobs.create(statement, { location })
+      await post(jobs, next, HALF, EVENTS.length)
+      await jobs.restart() // the commit protocol of a restored job
+      await stopped2(jobs, next)
+      const rows = await jobs.resultsJson()
+      expect(rows.slice(0, before.length)).toEqual(before)
+      if (upsert.length === 0) expect(rows).toEqual(wanted)
+      else expect(last(rows)).toEqual(last(wanted))
+      expect(jobs.reported).toEqual([])
+    },
+  )
 })
 
 async function stopped2(jobs: Jobs, jid: string): Promise<void> {
@@ -175,5 +185,7 @@ test('drain closes all windows, and a restored job writes none of them again', a
   const keys = rows.map(({ k, window_start }) => `${window_start} ${k}`)
   expect(new Set(keys).size).toBe(keys.length)
   // Rows of the windows that the drain closed are late.
-  await expect.poll(() => jobs.view(next).figures?.inserts[0]?.recordsLate).toBe(EVENTS.length - rows.reduce((sum, { n }) => sum + n, 0))
+  await expect
+    .poll(() => jobs.view(next).figures?.inserts[0]?.recordsLate)
+    .toBe(EVENTS.length - rows.reduce((sum, { n }) => sum + n, 0))
 })

@@ -41,13 +41,21 @@ describe('a savepoint', () => {
     const order = ordered(setup)
     expect(order).toMatchObject({
       ...{ kind: 'savepoint', id: TRIGGER, format: 'CANONICAL', drains: false, ends: false, replaces: false },
-      about: { namespace: 'default', name: 'insert-into_OUT', statement: STATEMENT, schemas: { IN: 'a INT', OUT: 'a INT' } },
+      about: {
+        namespace: 'default',
+        name: 'insert-into_OUT',
+        statement: STATEMENT,
+        schemas: { IN: 'a INT', OUT: 'a INT' },
+      },
     })
     expect(order.location).toMatch(new RegExp(`^${setup.folder}/savepoint-${jid.slice(0, 6)}-[0-9a-f]{12}$`))
     expect(operation(setup, jid)).toEqual({ state: 'in-progress' })
     setup.engine.running.get(jid)!.ordered(TRIGGER, DONE)
     await settled()
-    expect(operation(setup, jid)).toEqual({ state: 'completed', location: pathToFileURL(order.location).href })
+    expect(operation(setup, jid)).toEqual({
+      state: 'completed',
+      location: pathToFileURL(order.location).href,
+    })
     expect(setup.state(jid)).toBe('RUNNING')
   })
 
@@ -82,28 +90,34 @@ describe('a savepoint', () => {
     )
   })
 
-  test.each(['savepoint', 'stop', 'cancel'] as const)('%s of an ended job fails as an operation', async (kind) => {
-    const setup = await jobsSetup()
-    const { jid } = await setup.create()
-    setup.engine.running.get(jid)!.finished()
-    await settled()
-    if (kind === 'stop') await stop(setup, jid)
-    else await savepoint(setup, jid, { cancels: kind === 'cancel' })
-    expect(operation(setup, jid)).toEqual({ state: 'failed', message: 'job is not running' })
-  })
+  test.each(['savepoint', 'stop', 'cancel'] as const)(
+    '%s of an ended job fails as an operation',
+    async (kind) => {
+      const setup = await jobsSetup()
+      const { jid } = await setup.create()
+      setup.engine.running.get(jid)!.finished()
+      await settled()
+      if (kind === 'stop') await stop(setup, jid)
+      else await savepoint(setup, jid, { cancels: kind === 'cancel' })
+      expect(operation(setup, jid)).toEqual({ state: 'failed', message: 'job is not running' })
+    },
+  )
 
-  test.each(['savepoint', 'stop', 'cancel'] as const)('%s of a job that restarts fails as an operation', async (kind) => {
-    const setup = await jobsSetup()
-    const { jid } = await setup.create()
-    setup.engine.running.get(jid)!.failed(PASSING)
-    if (kind === 'stop') await stop(setup, jid)
-    else await savepoint(setup, jid, { cancels: kind === 'cancel' })
-    await settled()
-    const message = 'job is RESTARTING; try again when it is RUNNING'
-    expect(operation(setup, jid)).toEqual({ state: 'failed', message })
-    await setup.clock.pass(2_000)
-    expect([setup.state(jid), setup.engine.orders]).toEqual(['RUNNING', []])
-  })
+  test.each(['savepoint', 'stop', 'cancel'] as const)(
+    '%s of a job that restarts fails as an operation',
+    async (kind) => {
+      const setup = await jobsSetup()
+      const { jid } = await setup.create()
+      setup.engine.running.get(jid)!.failed(PASSING)
+      if (kind === 'stop') await stop(setup, jid)
+      else await savepoint(setup, jid, { cancels: kind === 'cancel' })
+      await settled()
+      const message = 'job is RESTARTING; try again when it is RUNNING'
+      expect(operation(setup, jid)).toEqual({ state: 'failed', message })
+      await setup.clock.pass(2_000)
+      expect([setup.state(jid), setup.engine.orders]).toEqual(['RUNNING', []])
+    },
+  )
 
   test.each([
     ['restarts', PASSING, 'the job has failed: the database is down', 'RESTARTING'],
@@ -198,7 +212,10 @@ describe.each(ENDS)('$name', ({ begin, more, state }) => {
     expect(setup.state(jid)).toBe(state)
     expect(await setup.document(jid)).toMatchObject({ state })
     expect((await setup.document(jid))?.stopping).toBeUndefined()
-    expect(operation(setup, jid)).toEqual({ state: 'completed', location: pathToFileURL(order.location).href })
+    expect(operation(setup, jid)).toEqual({
+      state: 'completed',
+      location: pathToFileURL(order.location).href,
+    })
     expect(setup.engine.removed).toEqual([jid])
   })
 
@@ -211,7 +228,11 @@ describe.each(ENDS)('$name', ({ begin, more, state }) => {
     setup.storage.fail(new StorageError('unavailable', 'the disk is gone'))
     run.finished()
     await settled()
-    expect([setup.state(jid), operation(setup, jid).state, setup.engine.removed]).toEqual([state, 'in-progress', []])
+    expect([setup.state(jid), operation(setup, jid).state, setup.engine.removed]).toEqual([
+      state,
+      'in-progress',
+      [],
+    ])
     setup.storage.heal()
     await setup.clock.pass(5_000)
     await settled()
@@ -313,19 +334,42 @@ describe.each(ENDS)('$name', ({ begin, more, state }) => {
 })
 
 /** A savepoint of the statement of the scripted engine, at epoch 7. */
-async function saved(setup: Setup, more: Partial<SavepointMetadata> = {}, name = 'savepoint-aaaaaa-000000000001') {
+async function saved(
+  setup: Setup,
+  more: Partial<SavepointMetadata> = {},
+  name = 'savepoint-aaaaaa-000000000001',
+) {
   const folder = join(setup.folder, name)
   await mkdir(folder, { recursive: true })
   const metadata: SavepointMetadata = {
-    ...{ format: 1, kind: 'CANONICAL', version: '0', timestampMs: 1, jid: 'a'.repeat(32), namespace: 'default' },
-    ...{ name: 'x', statement: STATEMENT, schemas: {}, signature: 's', stateFormat: 1, epoch: 7, drained: false },
+    ...{
+      format: 1,
+      kind: 'CANONICAL',
+      version: '0',
+      timestampMs: 1,
+      jid: 'a'.repeat(32),
+      namespace: 'default',
+    },
+    ...{
+      name: 'x',
+      statement: STATEMENT,
+      schemas: {},
+      signature: 's',
+      stateFormat: 1,
+      epoch: 7,
+      drained: false,
+    },
     ...{ counters: {}, positions: [], tables: [], files: [], ...more },
   }
   await writeFile(join(folder, '_metadata'), encodeMetadata(metadata))
   return folder
 }
 
-const create = (setup: Setup, location: string, more: { allowNonRestoredState?: boolean; jid?: string } = {}) =>
+const create = (
+  setup: Setup,
+  location: string,
+  more: { allowNonRestoredState?: boolean; jid?: string } = {},
+) =>
   setup.jobs.create(
     DEFAULT_NAMESPACE,
     {
@@ -349,9 +393,19 @@ describe('restore', () => {
   })
 
   test.each([
-    ['another statement', { signature: 'other' }, 'state_not_restorable', 'is of another statement (signature other, wanted s)'],
+    [
+      'another statement',
+      { signature: 'other' },
+      'state_not_restorable',
+      'is of another statement (signature other, wanted s)',
+    ],
     ['another namespace', { namespace: 'elsewhere' }, 'state_not_restorable', 'is not of namespace default'],
-    ['a later format', { format: 2 }, 'savepoint_unreadable', 'it has format 2, and this version reads up to 1'],
+    [
+      'a later format',
+      { format: 2 },
+      'savepoint_unreadable',
+      'it has format 2, and this version reads up to 1',
+    ],
     [
       'a missing file',
       { files: [{ name: 'a-0.parquet', bytes: 1, sha256: '' }] },
@@ -367,7 +421,10 @@ describe('restore', () => {
   ] as const)('%s is refused, and nothing is created', async (_, more, code, text) => {
     const setup = await jobsSetup()
     const folder = await saved(setup, more)
-    await expect(create(setup, folder)).rejects.toMatchObject({ code, message: expect.stringContaining(text) })
+    await expect(create(setup, folder)).rejects.toMatchObject({
+      code,
+      message: expect.stringContaining(text),
+    })
     expect([setup.jobs.list(DEFAULT_NAMESPACE), setup.engine.restored]).toEqual([[], []])
   })
 
@@ -453,7 +510,12 @@ describe('disposal', () => {
   test.each([
     ['a folder without _metadata', undefined, ['other.txt'], 'is no savepoint: it has no _metadata'],
     ['a folder with another _metadata', 'text', [], 'its _metadata is no JSON'],
-    ['a savepoint with other files', 'saved', ['other.txt'], 'holds other.txt, which is not of the savepoint'],
+    [
+      'a savepoint with other files',
+      'saved',
+      ['other.txt'],
+      'holds other.txt, which is not of the savepoint',
+    ],
   ] as const)('%s stays', async (_, metadata, files, text) => {
     const setup = await jobsSetup()
     const folder = metadata === 'saved' ? await saved(setup, {}, 'sp') : join(setup.folder, 'sp')
@@ -468,7 +530,9 @@ describe('disposal', () => {
   test('a folder outside, and a savepoint directory, are refused', async () => {
     const setup = await jobsSetup()
     await expect(setup.jobs.disposeSavepoint('/etc')).rejects.toMatchObject({ code: 'savepoint_outside' })
-    await expect(setup.jobs.disposeSavepoint(setup.folder)).rejects.toMatchObject({ code: 'savepoint_outside' })
+    await expect(setup.jobs.disposeSavepoint(setup.folder)).rejects.toMatchObject({
+      code: 'savepoint_outside',
+    })
     expect(() => setup.jobs.disposal(TRIGGER)).toThrow('There is no disposal')
   })
 })

@@ -39,10 +39,15 @@ test('ids that are made differ, whatever the randomness', () => {
   for (const id of ids) expect(id).toMatch(/^[0-9a-f]{32}$/)
 })
 
-test.each(['', 'x', 'g'.repeat(32), 'a'.repeat(31), 'a'.repeat(33), `${'a'.repeat(31)}\n`])('%j is no id', (id) => {
-  const { operations } = setUp()
-  expect(() => operations.begin('j', id)).toThrow(`triggerId is '${id.toLowerCase()}'; use 32 hexadecimal digits`)
-})
+test.each(['', 'x', 'g'.repeat(32), 'a'.repeat(31), 'a'.repeat(33), `${'a'.repeat(31)}\n`])(
+  '%j is no id',
+  (id) => {
+    const { operations } = setUp()
+    expect(() => operations.begin('j', id)).toThrow(
+      `triggerId is '${id.toLowerCase()}'; use 32 hexadecimal digits`,
+    )
+  },
+)
 
 test('an operation is kept 5 minutes after its end', () => {
   const { clock, operations } = setUp()

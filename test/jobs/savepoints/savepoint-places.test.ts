@@ -11,7 +11,8 @@ let places: SavepointPlaces
 
 beforeAll(async () => {
   base = await realpath(await mkdtemp(join(tmpdir(), 'places-')))
-  for (const name of ['outside/deep', 'roots/one', 'roots/one-more', 'dir/sp']) await mkdir(join(base, name), { recursive: true })
+  for (const name of ['outside/deep', 'roots/one', 'roots/one-more', 'dir/sp'])
+    await mkdir(join(base, name), { recursive: true })
   await symlink(join(base, 'outside'), join(base, 'dir', 'leaves'))
   await symlink(join(base, 'roots', 'one'), join(base, 'dir', 'to-root'))
   await symlink(join(base, 'nowhere'), join(base, 'dir', 'dangling'))
