@@ -1,6 +1,7 @@
 /** Flags and environment -> one frozen Config, read once. A flag wins over its variable, a variable over the default. */
 import { parseArgs } from 'node:util'
 import { LIMITS, type Limits, valuesOf } from './limits.ts'
+import type { Setting as FlagValue } from './process/service-process.ts'
 
 export interface Config {
   /** 0 means any free port. */
@@ -32,6 +33,16 @@ export interface Config {
   readonly sourcesFile?: string | undefined
   /** Hosts that integrations of clients may name: `host` or `host:port`. Undefined: all hosts. */
   readonly connectorHosts?: readonly string[] | undefined
+  /** A further port, with Flink's REST API alone; 0 means any free one. Undefined: there is none. */
+  readonly flinkPort?: number | undefined
+  /** Files of Flink's web dashboard, for `flinkPort`. */
+  readonly dashboardFolder?: string | undefined
+  /** Whether DELETE /cluster ends the service. */
+  readonly allowClusterShutdown?: boolean
+  /** What the service prints is also in files of this folder. */
+  readonly logFolder?: string | undefined
+  /** Every flag with the value in use, for operators. */
+  readonly flags?: readonly FlagValue[]
 }
 
 /** Paths of PEM files. */
@@ -179,6 +190,28 @@ const SETTINGS = {
     fallback: '',
     about: 'sources of tables by name, JSON: their kind, address and secrets (docs/tables.md)',
   },
+  flinkPort: {
+    flag: 'flink-port',
+    variable: 'MILLRACE_FLINK_PORT',
+    value: 'N',
+    fallback: '',
+    about:
+      "a further port with Flink's REST API alone, for its tools; 8081 is Flink's own, 0 takes any free one",
+  },
+  flinkDashboard: {
+    flag: 'flink-dashboard',
+    variable: 'MILLRACE_FLINK_DASHBOARD',
+    value: 'FOLDER',
+    fallback: '',
+    about: "files of Flink's web dashboard, for the pages of --flink-port (docs/flink-rest.md)",
+  },
+  logDir: {
+    flag: 'log-dir',
+    variable: 'MILLRACE_LOG_DIR',
+    value: 'FOLDER',
+    fallback: '',
+    about: 'what the service prints is also in files here, four of 4 MiB at most; made if missing',
+  },
   connectorHosts: {
     flag: 'connector-hosts',
     variable: 'MILLRACE_CONNECTOR_HOSTS',
@@ -194,6 +227,7 @@ const ALL_SETTINGS: readonly Setting[] = [...Object.values(SETTINGS), ...Object.
 const RESET_VARIABLE = 'MILLRACE_NO_UNRECOVERABLE_RESET'
 const INSECURE_VARIABLE = 'MILLRACE_INSECURE'
 const PRIVATE_WEBHOOKS_VARIABLE = 'MILLRACE_ALLOW_PRIVATE_WEBHOOKS'
+const SHUTDOWN_VARIABLE = 'MILLRACE_ALLOW_CLUSTER_SHUTDOWN'
 
 /** Throws ConfigError. */
 export function parseCommand(args: readonly string[], environment: NodeJS.ProcessEnv): Command {
@@ -227,6 +261,10 @@ export function parseCommand(args: readonly string[], environment: NodeJS.Proces
     sourcesFile: optional(text(SETTINGS.sources)),
     connectorHosts: hosts(text(SETTINGS.connectorHosts), text(SETTINGS.auth).source !== ''),
     minFreeDiskBytes: wholeNumber(text(SETTINGS.minFreeDisk), 0, DISK_BYTES_MOST),
+    ...flinkPort(text(SETTINGS.flinkPort), text(SETTINGS.flinkDashboard), text(SETTINGS.port).text),
+    allowClusterShutdown: flags['allow-cluster-shutdown'] === true || isSet(environment, SHUTDOWN_VARIABLE),
+    logFolder: optional(text(SETTINGS.logDir)),
+    flags: ALL_SETTINGS.map((setting) => ({ key: setting.flag, value: text(setting).text })),
   }
   return { kind: 'serve', config: Object.freeze(config) }
 }
@@ -242,6 +280,7 @@ function parseFlags(args: readonly string[]): Record<string, string | boolean | 
         'no-unrecoverable-reset': { type: 'boolean' },
         insecure: { type: 'boolean' },
         'allow-private-webhooks': { type: 'boolean' },
+        'allow-cluster-shutdown': { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean' },
       },
@@ -324,6 +363,25 @@ function hosts(
   return all.filter((host) => host !== '')
 }
 
+interface Given {
+  readonly text: string
+  readonly source: string
+}
+
+function flinkPort(
+  port: Given,
+  dashboard: Given,
+  mainPort: string,
+): Pick<Config, 'flinkPort' | 'dashboardFolder'> {
+  if (port.source === '') {
+    if (dashboard.source === '') return {}
+    throw new ConfigError(`${dashboard.source} needs --flink-port, at which the dashboard is served`)
+  }
+  if (port.text !== '0' && port.text === mainPort)
+    throw new ConfigError(`${port.source} is ${port.text}, as --port is; choose two ports`)
+  return { flinkPort: wholeNumber(port, 0, 65_535), dashboardFolder: optional(dashboard) }
+}
+
 /** Undefined if the setting was not given. */
 function optional({ text, source }: { text: string; source: string }): string | undefined {
   return source === '' ? undefined : nonEmpty({ text, source })
@@ -353,6 +411,9 @@ ${lines.join('\n')}
   --allow-private-webhooks
         let webhooks lead to this machine and to private networks
         (${PRIVATE_WEBHOOKS_VARIABLE}=1)
+  --allow-cluster-shutdown
+        let clients end the service with DELETE /cluster of Flink's API
+        (${SHUTDOWN_VARIABLE}=1)
   --help, --version
 
 Events are on disk before they are answered 200. SIGTERM and SIGINT finish what was accepted and stop.

@@ -65,11 +65,11 @@ export async function loadJobModules(parts: JobModulesParts): Promise<JobModules
     tables,
     jobs,
     stopJobs(withinMs) {
-      jobs.stop()
+      void jobs.stop()
       return engine.close(withinMs)
     },
     async close() {
-      jobs.stop()
+      void jobs.stop()
       await engine.close()
       await jobs.close()
     },

@@ -13,6 +13,7 @@ import type { StreamMetrics } from '../metrics/query.ts'
 import type { Feeds } from '../notifications/feeds.ts'
 import type { SizeFeed } from '../notifications/size-feed.ts'
 import type { Webhooks } from '../notifications/webhooks.ts'
+import type { ServiceProcess } from '../process/service-process.ts'
 import type { Namespaces } from '../streams/namespaces.ts'
 import type { Streams } from '../streams/streams.ts'
 import type { UsageRegistry } from '../streams/usage.ts'
@@ -35,6 +36,7 @@ export interface AppParts {
   readonly explore: Explore
   readonly tables: TableService
   readonly jobs: JobService
+  readonly process: ServiceProcess
   readonly namespaces: Namespaces
   readonly usage: UsageRegistry
   readonly metadata: Metadata

@@ -14,6 +14,7 @@ import type { Streams } from '../streams/streams.ts'
 import type { UsageRegistry } from '../streams/usage.ts'
 import type { Table } from '../tables/table.ts'
 import type { TableService } from '../tables/table-service.ts'
+import type { CheckpointHistory } from './checkpoint-history.ts'
 import { isTerminal, type JobView } from './job.ts'
 import { type JobRole, missingGrant, type NeededGrant, type TokenNamed } from './job-access.ts'
 import { JobDocuments, type Timer } from './job-documents.ts'
@@ -21,13 +22,16 @@ import type { JobEngine, JobOutline, JobRun } from './job-engine.ts'
 import { removable } from './job-history.ts'
 import { newJobId } from './job-id.ts'
 import { JobList } from './job-list.ts'
+import type { VertexRates } from './job-rates.ts'
 import { type JobRecord, removalChanges, tableIdsOf, viewOf } from './job-record.ts'
 import type { JobOwner, JobRequest, JobService } from './job-service.ts'
 import { stateAfter } from './job-states.ts'
 import { assertWritable, connected, streamOf } from './job-tables.ts'
 import { JobUsage, programOf } from './job-usage.ts'
 import { LiveJob, type LiveJobParts } from './live-job.ts'
+import type { Operation } from './savepoints/savepoint.ts'
 import type { JobId } from './worker/job-worker-protocol.ts'
+import type { WorkerView } from './worker-view.ts'
 
 export interface JobsParts {
   readonly catalog: Catalog
@@ -146,6 +150,53 @@ export class Jobs implements JobService, RemovalHook {
     await this.#live.get(jid)?.cancel()
   }
 
+  find(jid: string): JobView | undefined {
+    const record = this.#jobs.withId(jid)
+    return record && viewOf(record)
+  }
+
+  *all(namespaces?: ReadonlySet<NamespaceName>): Generator<JobView> {
+    for (const record of [...this.#jobs.all()].reverse())
+      if (namespaces === undefined || namespaces.has(record.namespace)) yield viewOf(record)
+  }
+
+  slots(): { readonly total: number; readonly available: number } {
+    const { jobsMax } = this.#parts
+    return { total: jobsMax, available: Math.max(0, jobsMax - this.#live.size) }
+  }
+
+  // The following are made by the engine's side.
+  async savepoint(): Promise<string> {
+    throw new ServiceError('unsupported', 'savepoints are not made yet')
+  }
+  async checkpoint(): Promise<string> {
+    throw new ServiceError('unsupported', 'savepoints are not made yet')
+  }
+  operation(): Operation {
+    throw new ServiceError('operation_not_found', 'there is none')
+  }
+  async disposeSavepoint(): Promise<string> {
+    throw new ServiceError('unsupported', 'savepoints are not made yet')
+  }
+  disposal(): Operation {
+    throw new ServiceError('operation_not_found', 'there is none')
+  }
+  checkpoints(): CheckpointHistory {
+    return {
+      counts: { restored: 0, total: 0, inProgress: 0, completed: 0, failed: 0 },
+      ...{ history: [], latest: {}, samples: [] },
+    }
+  }
+  rates(): readonly VertexRates[] {
+    return []
+  }
+  worker(): WorkerView | undefined {
+    return undefined
+  }
+  async threadDump(): Promise<readonly { readonly name: string; readonly text: string }[]> {
+    return []
+  }
+
   /** Views of the jobs that have not ended. */
   live(): readonly JobView[] {
     return [...this.#live.values()].map(({ record }) => viewOf(record))
@@ -192,15 +243,18 @@ export class Jobs implements JobService, RemovalHook {
   }
 
   /** Starts no job any more: the engine is closed next. Jobs keep their states. */
-  stop(): void {
+  stop(namespace?: NamespaceName): Promise<string> {
+    if (namespace !== undefined)
+      return Promise.reject(new ServiceError('unsupported', 'savepoints are not made yet'))
     this.#closed = true
     for (const cancel of this.#cancelTimers.splice(0)) cancel()
     for (const job of this.#live.values()) job.close()
+    return Promise.resolve('')
   }
 
   /** After `stop`, when the engine is closed. Resolves when no document is being written any more. */
   async close(): Promise<void> {
-    this.stop()
+    void this.stop()
     this.#usage.clear()
     await this.#documents.close()
   }

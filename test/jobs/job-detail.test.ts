@@ -1,7 +1,9 @@
 /** A job in the words of Flink's REST API: every member that its clients read, whole numbers, all states in every table of counts. */
 import { describe, expect, test } from 'vitest'
 import { JOB_STATES, type JobState, type JobView } from '../../src/jobs/job.ts'
-import { jobDetail, TASK_STATES, vertexId } from '../../src/jobs/job-detail.ts'
+import { jobDetail } from '../../src/jobs/job-detail.ts'
+import { TASK_STATES } from '../../src/jobs/task-states.ts'
+import { vertexId } from '../../src/jobs/vertex-detail.ts'
 import type { NamespaceName } from '../../src/streams/names.ts'
 
 const START_MS = 1_633_336_792_083

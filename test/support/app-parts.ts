@@ -21,6 +21,7 @@ import type { Level } from '../../storage/level/level.ts'
 import { openStorageOn } from '../../storage/level/open.ts'
 import type { Storage } from '../../storage/storage.ts'
 import { restingExplore } from './explore.ts'
+import { thisProcess } from './this-process.ts'
 
 export async function appParts(nowMs: () => number): Promise<{ parts: AppParts; storage: Storage }> {
   const db = new MemoryLevel<Buffer, Buffer>({
@@ -64,6 +65,7 @@ export async function appParts(nowMs: () => number): Promise<{ parts: AppParts; 
   const parts = {
     tables,
     jobs,
+    process: thisProcess(),
     streams,
     views: new Views(registry),
     explore: restingExplore(registry),

@@ -78,6 +78,22 @@ export interface JobFigures {
   readonly busyMs: number
   readonly backpressuredMs: number
   readonly idleMs: number
+  /** In the order of the plan's vertices. */
+  readonly vertices?: readonly VertexFigures[]
+}
+
+export interface VertexFigures {
+  readonly recordsIn: number
+  readonly recordsOut: number
+  readonly bytesIn: number
+  readonly bytesOut: number
+  readonly busyMs: number
+  readonly backpressuredMs: number
+  readonly idleMs: number
+  readonly recordsLate: number
+  readonly recordsBad: number
+  readonly watermarkMs: number | undefined
+  readonly pendingRecords: number | undefined
 }
 
 export interface SourceFigures {

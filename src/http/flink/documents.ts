@@ -1,0 +1,14 @@
+/** Every JSON document that a request of this API may contain, by name. */
+import type { ApiDocuments } from '../messages/api-documents.ts'
+import { parseCheckpoint, parseDisposal, parseSavepoint, parseStop } from './trigger-body.ts'
+
+export const FLINK_DOCUMENTS = {
+  api: 'flink',
+  parsers: {
+    savepoint: parseSavepoint,
+    stop: parseStop,
+    checkpoint: parseCheckpoint,
+    savepointDisposal: parseDisposal,
+  },
+  slow: new Set<never>(),
+} as const satisfies ApiDocuments
