@@ -6,38 +6,12 @@
  * clients of Flink ignore.
  */
 import { createHash } from 'node:crypto'
-import { JOB_STATES, type JobException, type JobState, type JobView } from './job.ts'
+import { JOB_STATES, type JobException, type JobView } from './job.ts'
 import type { VertexPlan } from './plan/job-plan.ts'
-import type { BadRecord, JobFigures } from './worker/job-worker-protocol.ts'
+import { TASK_STATE_OF, TASK_STATES, type TaskState } from './task-times.ts'
+import type { BadRecord, JobFigures, VertexFigures } from './worker/job-worker-protocol.ts'
 
-export const TASK_STATES = [
-  'CREATED',
-  'SCHEDULED',
-  'DEPLOYING',
-  'INITIALIZING',
-  'RUNNING',
-  'FINISHED',
-  'CANCELING',
-  'CANCELED',
-  'FAILED',
-  'RECONCILING',
-] as const
-export type TaskState = (typeof TASK_STATES)[number]
-
-/** All operators of an embedded job are in the state of the job. */
-const TASK_STATE_OF: Readonly<Record<JobState, TaskState>> = {
-  INITIALIZING: 'CREATED',
-  CREATED: 'DEPLOYING',
-  RUNNING: 'RUNNING',
-  FAILING: 'CANCELING',
-  FAILED: 'FAILED',
-  CANCELLING: 'CANCELING',
-  CANCELED: 'CANCELED',
-  FINISHED: 'FINISHED',
-  RESTARTING: 'SCHEDULED',
-  SUSPENDED: 'CANCELED',
-  RECONCILING: 'RECONCILING',
-}
+export { TASK_STATES, type TaskState }
 
 const MAX_PARALLELISM = 128
 /** Of the history of a job in its detail. */
@@ -45,7 +19,9 @@ const EXCEPTIONS_SHOWN_MAX = 20
 
 export function jobDetail(job: JobView, nowMs: number): object {
   const { jid, name, state, startMs, endMs } = job
-  const vertices = job.vertices.map((vertex) => vertexDetail(vertex, job, nowMs))
+  const vertices = job.vertices.map((vertex, index) =>
+    vertexDetail(vertex, job, job.figures?.vertices[index], nowMs),
+  )
   return {
     jid,
     name,
@@ -73,7 +49,7 @@ export function vertexId({ kind, index }: Pick<VertexPlan, 'kind' | 'index'>): s
 
 const SLOT_SHARING_GROUP = md5('slot sharing group')
 
-function vertexDetail(vertex: VertexPlan, job: JobView, nowMs: number) {
+function vertexDetail(vertex: VertexPlan, job: JobView, figures: VertexFigures | undefined, nowMs: number) {
   const status = TASK_STATE_OF[job.state]
   const startMs = job.enteredMs.RUNNING
   return {
@@ -87,7 +63,7 @@ function vertexDetail(vertex: VertexPlan, job: JobView, nowMs: number) {
     'end-time': whole(job.endMs ?? -1),
     duration: startMs === undefined ? -1 : whole((job.endMs ?? nowMs) - startMs),
     tasks: countsOf([status]),
-    metrics: ioMetrics(vertex, job),
+    metrics: ioMetrics(figures),
   }
 }
 
@@ -112,57 +88,24 @@ function inputOf(vertices: readonly VertexPlan[], input: number, num: number): o
   return { num, id: vertexId(vertices[input]!), ship_strategy, exchange: 'pipelined_bounded' }
 }
 
-interface Flow {
-  readonly records: number
-  readonly bytes: number
-}
-
-const NOTHING: Flow = { records: 0, bytes: 0 }
-
 /**
- * What a vertex has read and written since the job was created. The engine runs all vertices of a job in the same ticks, so
- * each has the times of the job.
+ * What a vertex has read and written since the job was created, and its times in this attempt. Without a report it has done
+ * nothing yet.
  */
-function ioMetrics(vertex: VertexPlan, { vertices, figures }: JobView): object {
-  const [read, written] = flowsOf(vertex, vertices, figures)
+function ioMetrics(figures: VertexFigures | undefined): object {
   return {
-    'read-bytes': whole(read.bytes),
+    'read-bytes': whole(figures?.bytesIn ?? 0),
     'read-bytes-complete': true,
-    'write-bytes': whole(written.bytes),
+    'write-bytes': whole(figures?.bytesOut ?? 0),
     'write-bytes-complete': true,
-    'read-records': whole(read.records),
+    'read-records': whole(figures?.recordsIn ?? 0),
     'read-records-complete': true,
-    'write-records': whole(written.records),
+    'write-records': whole(figures?.recordsOut ?? 0),
     'write-records-complete': true,
     'accumulated-backpressured-time': whole(figures?.backpressuredMs ?? 0),
     'accumulated-idle-time': whole(figures?.idleMs ?? 0),
     'accumulated-busy-time': whole(figures?.busyMs ?? 0),
   }
-}
-
-/** A source reads events and passes on those it can read; a query and its sink write what the insert writes. */
-function flowsOf(
-  vertex: VertexPlan,
-  vertices: readonly VertexPlan[],
-  figures: JobFigures | undefined,
-): readonly [read: Flow, written: Flow] {
-  if (figures === undefined) return [NOTHING, NOTHING]
-  if (vertex.kind === 'source') {
-    const source = figures.sources[vertex.index]
-    if (source === undefined) return [NOTHING, NOTHING] // a table that is looked up
-    const { recordsIn, recordsBad, bytesIn } = source
-    return [
-      { records: recordsIn, bytes: bytesIn },
-      { records: recordsIn - recordsBad, bytes: bytesIn },
-    ]
-  }
-  const insert = figures.inserts[vertex.index]
-  const out = insert === undefined ? NOTHING : { records: insert.recordsOut, bytes: insert.bytesOut }
-  if (vertex.kind === 'sink') return [out, out]
-  const read = vertex.inputs
-    .map((input) => flowsOf(vertices[input]!, vertices, figures)[1])
-    .reduce((sum, flow) => ({ records: sum.records + flow.records, bytes: sum.bytes + flow.bytes }), NOTHING)
-  return [read, out]
 }
 
 /** How far the job is, in words that Flink's API does not have. */

@@ -200,8 +200,11 @@ export class TestWorker {
     return found?.kind === 'failed' ? found.failure : undefined
   }
 
+  /** The last ones after a commit: a job reports also when it begins. */
   get figures(): JobFigures | undefined {
-    const found = this.reports.findLast((report) => report.kind === 'progress')
+    const found = this.reports.findLast(
+      (report) => report.kind === 'progress' && report.figures.checkpoint !== undefined,
+    )
     return found?.kind === 'progress' ? found.figures : undefined
   }
 
@@ -269,6 +272,8 @@ export class TestWorker {
         this.reports.push(message.report)
         break
       case 'ticking':
+      case 'heartbeat':
+      case 'dumped':
       case 'out-of-memory':
       case 'stuck':
       case 'engine-failed':

@@ -98,7 +98,7 @@ async function setup() {
   const writes = new StreamWrites(storage, streams, { low: false, refusal: () => new Error() as never })
   const folders = new StateFolders(join(folder, 'jobs'))
   const host = new JobHost({
-    ...{ log: storage.log, registry, nowMs: () => 1_000, folders },
+    ...{ log: storage.log, registry, nowMs: () => 1_000, random: () => 0.5, folders },
     options: {
       memoryBytes: 1,
       processBytes: 1,
@@ -152,6 +152,7 @@ async function setup() {
 
 const figures = (epoch: number) => ({
   ...{ epoch, checkpoint: undefined, sources: [], inserts: [], busyMs: 0, backpressuredMs: 0, idleMs: 0 },
+  vertices: [],
 })
 const sinkEvents = (text: string) => ({
   ...{ bytes: Buffer.from(text), starts: Uint32Array.of(0), ends: Uint32Array.of(text.length) },
@@ -180,16 +181,17 @@ test('a start that the worker refuses rejects', async () => {
   await expect(start(B)).rejects.toThrow('no such file')
 })
 
-test('cancel: the listener is not called any more', async () => {
+test('cancel: the listener gets the last figures, and nothing else', async () => {
   const { host, start, worker } = await setup()
   const { heard } = await start(A)
   worker().answers = false
   const cancelled = host.cancel(A)
   await expect.poll(() => worker().calls, POLL).toEqual(['start a', 'cancel a'])
   worker().report(A, { kind: 'progress', figures: figures(1) })
+  worker().report(A, { kind: 'finished' })
   worker().post({ kind: 'answer', call: 2, value: null })
   await cancelled
-  expect([heard, host.jobs()]).toEqual([[], []])
+  expect([heard, host.jobs()]).toEqual([[1], []])
   await host.cancel(B) // not known
 })
 
