@@ -43,8 +43,8 @@ test('a job that has not reported has no figures, rates and checkpoints', async 
 
 test('an unknown job', async () => {
   const { setup: jobs } = await setup()
-  for (const read of [jobs.jobs.rates, jobs.jobs.checkpoints])
-    expect(() => read.call(jobs.jobs, DEFAULT_NAMESPACE, 'f'.repeat(32))).toThrow('does not exist')
+  for (const read of ['rates', 'checkpoints'] as const)
+    expect(() => jobs.jobs[read](DEFAULT_NAMESPACE, 'f'.repeat(32))).toThrow('does not exist')
 })
 
 test('rates are those of the present attempt; checkpoints go on', async () => {

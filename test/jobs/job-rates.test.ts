@@ -60,7 +60,10 @@ test('a job that reports nothing is idle', () => {
 test('work after a long pause is work of the last minute', () => {
   const rates = new JobRates()
   working(rates, 60)
-  rates.reported(figures({ recordsIn: 3_000 + 600, busyMs: 18_000 + 6_000, backpressuredMs: 6_000 }), 1_000 * S)
+  rates.reported(
+    figures({ recordsIn: 3_000 + 600, busyMs: 18_000 + 6_000, backpressuredMs: 6_000 }),
+    1_000 * S,
+  )
   expect(rates.at(1_000 * S)[0]).toMatchObject({ recordsInPerSecond: 10, busyRatio: 0.1, idleRatio: 0.9 })
 })
 
@@ -70,7 +73,11 @@ test('a new attempt begins anew, and one that has ended has none', () => {
   rates.running()
   rates.reported(figures({ recordsIn: 3_000 }), 61 * S)
   rates.reported(figures({ recordsIn: 3_020, busyMs: 500 }), 63 * S)
-  expect(rates.at(63 * S)[0]).toMatchObject({ recordsInPerSecond: 10, busyRatio: 0.25, backpressuredRatio: 0 })
+  expect(rates.at(63 * S)[0]).toMatchObject({
+    recordsInPerSecond: 10,
+    busyRatio: 0.25,
+    backpressuredRatio: 0,
+  })
   rates.stopped()
   expect(rates.at(64 * S)).toEqual([])
 })

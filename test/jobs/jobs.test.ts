@@ -173,7 +173,9 @@ describe('states', () => {
       ['FAILING', 'FAILED'],
       1_000_000,
     ])
-    expect(exceptions).toEqual([{ timestampMs: 1_000_000, message: LASTING.message, isRoot: false, attempt: 0 }])
+    expect(exceptions).toEqual([
+      { timestampMs: 1_000_000, message: LASTING.message, isRoot: false, attempt: 0 },
+    ])
   })
 
   test('a finished job keeps its figures', async () => {

@@ -43,7 +43,16 @@ describe('task states', () => {
 describe('a document of an older version', () => {
   const decoded = (enteredMs: object, more: object = {}) =>
     decodeJobDocument('default:a', {
-      ...{ number: 1, name: 'n', statement: 's', reads: [], writes: [], startMs: 1, vertices: [], attempt: 0 },
+      ...{
+        number: 1,
+        name: 'n',
+        statement: 's',
+        reads: [],
+        writes: [],
+        startMs: 1,
+        vertices: [],
+        attempt: 0,
+      },
       ...{ state: 'RUNNING', enteredMs, ...more },
     })
 

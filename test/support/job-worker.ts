@@ -12,6 +12,7 @@ import type { JobPlan } from '../../src/jobs/plan/job-plan.ts'
 import type {
   ConnectedTable,
   FromJobWorker,
+  Heartbeat,
   JobFailure,
   JobFigures,
   JobReport,
@@ -132,6 +133,10 @@ export class TestWorker {
   readonly jobsFolder: string
   /** Set: appends fail with this. */
   appendFailure: { message: string; passing: boolean } | undefined
+  /** Appends take at least this time. */
+  appendMs = 0
+  readonly heartbeats: Heartbeat[] = []
+  readonly dumps: (FromJobWorker & { kind: 'dumped' })[] = []
   readonly #port: MessageChannel
   readonly #sender: EventSender
   readonly #starts = new Map<string, JobStart>()
@@ -247,6 +252,12 @@ export class TestWorker {
     return this.#closed
   }
 
+  /** Asks for a heartbeat, and for what the worker is doing. */
+  look(): void {
+    this.#post({ kind: 'look' })
+    this.#post({ kind: 'dump', asked: 1 })
+  }
+
   #post(message: ToJobWorker): void {
     this.#port.port1.postMessage(message)
   }
@@ -271,9 +282,13 @@ export class TestWorker {
       case 'report':
         this.reports.push(message.report)
         break
-      case 'ticking':
       case 'heartbeat':
+        this.heartbeats.push(message.heartbeat)
+        break
       case 'dumped':
+        this.dumps.push(message)
+        break
+      case 'ticking':
       case 'out-of-memory':
       case 'stuck':
       case 'engine-failed':
@@ -308,6 +323,7 @@ export class TestWorker {
         this.#staged.set(key, [...(this.#staged.get(key) ?? []), events])
       },
       append: async (jid: string, sink: number, epoch: number, table: string, events: SinkEvents) => {
+        if (this.appendMs > 0) await new Promise((resolve) => setTimeout(resolve, this.appendMs))
         if (this.appendFailure !== undefined)
           throw Object.assign(new Error(this.appendFailure.message), this.appendFailure)
         const key = `${jid}/${sink}/${epoch}`

@@ -34,6 +34,8 @@ export class JobActivity {
   #reportedMs = Number.NEGATIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
   #isTicking = false
+  /** Something has happened since the last report, or is going on since then. */
+  #isDue = true
   #hasEnded = false
 
   constructor(parts: ActivityParts) {
@@ -47,6 +49,7 @@ export class JobActivity {
   }
 
   committed(checkpoint: CheckpointFigures): void {
+    this.#isDue = true
     this.#checkpoint = checkpoint
     this.#completed.push(checkpoint)
     if (this.#completed.length > CHECKPOINTS_MAX) this.#completed.shift()
@@ -59,21 +62,23 @@ export class JobActivity {
   ticked(): void {
     this.#isTicking = false
     this.stop()
-    if (this.#completed.length === 0) return
+    if (!this.#isDue) return
     const inMs = this.#reportedMs + REPORT_INTERVAL_MS - performance.now()
     if (inMs <= 0) this.reportNow()
     else this.#timer = setTimeout(() => this.#due(), inMs)
   }
 
-  /** The job begins. The next report need not wait. */
+  /** The job begins. Its first tick is reported at once, whatever it has done: sources know their lags then. */
   begins(): void {
     this.reportNow()
     this.#reportedMs = Number.NEGATIVE_INFINITY
+    this.#isDue = true
   }
 
   reportNow(): void {
     this.stop()
     this.#reportedMs = performance.now()
+    this.#isDue = this.#isTicking
     const report = () => {
       if (!this.#hasEnded) this.#report()
     }
