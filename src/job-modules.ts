@@ -81,7 +81,7 @@ function newEngine(parts: JobModulesParts, refusal: Jobs['refusal']): EmbeddedEn
   const folders = new StateFolders(join(parts.dataFolder, JOBS_FOLDER))
   const writes = new StreamWrites(storage, streams, space)
   const host = new JobHost({
-    ...{ log: storage.log, registry, nowMs, folders, refusal, report },
+    ...{ log: storage.log, registry, nowMs, random, folders, refusal, report },
     options: workerOptions(parts, folders.folder),
     source: new StreamSource(streams, registry, nowMs),
     sinks: new SinkWrites({ catalog: storage.catalog, writes, eventBytesMax }),

@@ -7,8 +7,7 @@
  */
 import { JOB_STATES, type JobException, type JobView } from './job.ts'
 import type { VertexPlan } from './plan/job-plan.ts'
-import { countsOf } from './task-states.ts'
-import { MAX_PARALLELISM, vertexDetail, vertexId, whole } from './vertex-detail.ts'
+import { countsOf, MAX_PARALLELISM, vertexDetail, vertexId, whole } from './vertex-detail.ts'
 import type { BadRecord, JobFigures } from './worker/job-worker-protocol.ts'
 
 /** Of the history of a job in its detail. */

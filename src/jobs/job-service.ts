@@ -6,7 +6,7 @@ import type { JobState, JobView } from './job.ts'
 import type { VertexRates } from './job-rates.ts'
 import type { Operation, SavepointRequest, StopRequest } from './savepoints/savepoint.ts'
 import type { JobId } from './worker/job-worker-protocol.ts'
-import type { WorkerView } from './worker-view.ts'
+import type { ThreadDump, WorkerView } from './worker-view.ts'
 
 export interface JobRequest {
   readonly statement: string
@@ -37,25 +37,25 @@ export interface JobService {
   all(namespaces?: ReadonlySet<NamespaceName>): Iterable<JobView>
   /** Resolves when CANCELLING is recorded. No effect on a terminal job. */
   cancel(namespace: NamespaceName, jid: string): Promise<void>
-  /**
-   * Resolves with the trigger id once the operation has begun. The same trigger id again: the same operation. Rejects with
-   * ServiceError 'job_not_found', and 'savepoint_outside' for a folder outside of the roots.
-   */
   savepoint(namespace: NamespaceName, jid: string, request: SavepointRequest): Promise<string>
-  /** Savepoint, then FINISHED. */
   stop(namespace: NamespaceName, jid: string, request: StopRequest): Promise<string>
-  /** Asks for a checkpoint now. */
   checkpoint(namespace: NamespaceName, jid: string, triggerId: string | undefined): Promise<string>
-  /** Throws ServiceError 'operation_not_found'. Kept 5 minutes after its end. */
   operation(namespace: NamespaceName, jid: string, triggerId: string): Operation
   disposeSavepoint(location: string): Promise<string>
-  /** Throws ServiceError 'operation_not_found'. */
   disposal(triggerId: string): Operation
+  /**
+   * The checkpoints of a job since the service started. None for a job that had ended before, and for those that ended long
+   * ago. Throws ServiceError 'job_not_found'.
+   */
   checkpoints(namespace: NamespaceName, jid: string): CheckpointHistory
-  /** In the order of the job's vertices; empty before the first sample. */
+  /**
+   * In the order of the vertices of the job; empty while it does not run, and before there is a measured time. Throws
+   * ServiceError 'job_not_found'.
+   */
   rates(namespace: NamespaceName, jid: string): readonly VertexRates[]
   /** The process that runs jobs; undefined while none runs. */
   worker(): WorkerView | undefined
-  threadDump(): Promise<readonly { readonly name: string; readonly text: string }[]>
+  /** What each worker is doing. Takes up to a second. */
+  threadDump(): Promise<readonly ThreadDump[]>
   slots(): { readonly total: number; readonly available: number }
 }

@@ -14,7 +14,7 @@ import type { Streams } from '../streams/streams.ts'
 import type { UsageRegistry } from '../streams/usage.ts'
 import type { Table } from '../tables/table.ts'
 import type { TableService } from '../tables/table-service.ts'
-import type { CheckpointHistory } from './checkpoint-history.ts'
+import { type CheckpointHistory, NO_CHECKPOINTS } from './checkpoint-history.ts'
 import { isTerminal, type JobView } from './job.ts'
 import { type JobRole, missingGrant, type NeededGrant, type TokenNamed } from './job-access.ts'
 import { JobDocuments, type Timer } from './job-documents.ts'
@@ -23,15 +23,15 @@ import { removable } from './job-history.ts'
 import { newJobId } from './job-id.ts'
 import { JobList } from './job-list.ts'
 import type { VertexRates } from './job-rates.ts'
-import { type JobRecord, removalChanges, tableIdsOf, viewOf } from './job-record.ts'
+import { enterState, type JobRecord, removalChanges, tableIdsOf, viewOf } from './job-record.ts'
 import type { JobOwner, JobRequest, JobService } from './job-service.ts'
 import { stateAfter } from './job-states.ts'
 import { assertWritable, connected, streamOf } from './job-tables.ts'
 import { JobUsage, programOf } from './job-usage.ts'
+import { JobWatches } from './job-watches.ts'
 import { LiveJob, type LiveJobParts } from './live-job.ts'
-import type { Operation } from './savepoints/savepoint.ts'
 import type { JobId } from './worker/job-worker-protocol.ts'
-import type { WorkerView } from './worker-view.ts'
+import type { ThreadDump, WorkerView } from './worker-view.ts'
 
 export interface JobsParts {
   readonly catalog: Catalog
@@ -67,6 +67,7 @@ export class Jobs implements JobService, RemovalHook {
   readonly #documents: JobDocuments
   readonly #jobs = new JobList()
   readonly #live = new Map<JobId, LiveJob>()
+  readonly #watches = new JobWatches()
   readonly #usage: JobUsage
   readonly #liveParts: LiveJobParts
   readonly #cancelTimers: (() => void)[] = []
@@ -150,6 +151,29 @@ export class Jobs implements JobService, RemovalHook {
     await this.#live.get(jid)?.cancel()
   }
 
+  checkpoints(namespace: NamespaceName, jid: string): CheckpointHistory {
+    this.#record(namespace, jid)
+    return this.#watches.find(jid)?.checkpoints.view() ?? NO_CHECKPOINTS
+  }
+
+  rates(namespace: NamespaceName, jid: string): readonly VertexRates[] {
+    this.#record(namespace, jid)
+    return this.#watches.find(jid)?.rates.at(this.#parts.nowMs()) ?? []
+  }
+
+  worker(): WorkerView | undefined {
+    return this.#parts.engine.worker?.()
+  }
+
+  async threadDump(): Promise<readonly ThreadDump[]> {
+    return (await this.#parts.engine.threadDump?.()) ?? []
+  }
+
+  slots(): { readonly total: number; readonly available: number } {
+    const { jobsMax } = this.#parts
+    return { total: jobsMax, available: Math.max(0, jobsMax - this.#live.size) }
+  }
+
   find(jid: string): JobView | undefined {
     const record = this.#jobs.withId(jid)
     return record && viewOf(record)
@@ -158,43 +182,6 @@ export class Jobs implements JobService, RemovalHook {
   *all(namespaces?: ReadonlySet<NamespaceName>): Generator<JobView> {
     for (const record of [...this.#jobs.all()].reverse())
       if (namespaces === undefined || namespaces.has(record.namespace)) yield viewOf(record)
-  }
-
-  slots(): { readonly total: number; readonly available: number } {
-    const { jobsMax } = this.#parts
-    return { total: jobsMax, available: Math.max(0, jobsMax - this.#live.size) }
-  }
-
-  // The following are made by the engine's side.
-  async savepoint(): Promise<string> {
-    throw new ServiceError('unsupported', 'savepoints are not made yet')
-  }
-  async checkpoint(): Promise<string> {
-    throw new ServiceError('unsupported', 'savepoints are not made yet')
-  }
-  operation(): Operation {
-    throw new ServiceError('operation_not_found', 'there is none')
-  }
-  async disposeSavepoint(): Promise<string> {
-    throw new ServiceError('unsupported', 'savepoints are not made yet')
-  }
-  disposal(): Operation {
-    throw new ServiceError('operation_not_found', 'there is none')
-  }
-  checkpoints(): CheckpointHistory {
-    return {
-      counts: { restored: 0, total: 0, inProgress: 0, completed: 0, failed: 0 },
-      ...{ history: [], latest: {}, samples: [] },
-    }
-  }
-  rates(): readonly VertexRates[] {
-    return []
-  }
-  worker(): WorkerView | undefined {
-    return undefined
-  }
-  async threadDump(): Promise<readonly { readonly name: string; readonly text: string }[]> {
-    return []
   }
 
   /** Views of the jobs that have not ended. */
@@ -233,7 +220,7 @@ export class Jobs implements JobService, RemovalHook {
       for (;;) {
         const oldest = removable(this.#jobs.all(), this.#parts.nowMs()).slice(0, REMOVED_AT_A_TIME)
         if (oldest.length === 0 || this.#closed) return
-        await this.#documents.remove(oldest, (record) => this.#jobs.remove(record))
+        await this.#documents.remove(oldest, (record) => this.#remove(record))
       }
     } catch (error) {
       if (!this.#closed) this.#parts.report(error)
@@ -243,18 +230,15 @@ export class Jobs implements JobService, RemovalHook {
   }
 
   /** Starts no job any more: the engine is closed next. Jobs keep their states. */
-  stop(namespace?: NamespaceName): Promise<string> {
-    if (namespace !== undefined)
-      return Promise.reject(new ServiceError('unsupported', 'savepoints are not made yet'))
+  stop(): void {
     this.#closed = true
     for (const cancel of this.#cancelTimers.splice(0)) cancel()
     for (const job of this.#live.values()) job.close()
-    return Promise.resolve('')
   }
 
   /** After `stop`, when the engine is closed. Resolves when no document is being written any more. */
   async close(): Promise<void> {
-    void this.stop()
+    this.stop()
     this.#usage.clear()
     await this.#documents.close()
   }
@@ -273,10 +257,15 @@ export class Jobs implements JobService, RemovalHook {
   removed(_: readonly Stream[], namespace: NamespaceName | undefined): void {
     if (namespace === undefined) return
     for (const record of this.#jobs.of(namespace)) {
-      this.#jobs.remove(record)
+      this.#remove(record)
       const job = this.#live.get(record.jid)
       if (job !== undefined) void this.#abandon(job)
     }
+  }
+
+  #remove(record: JobRecord): void {
+    this.#jobs.remove(record)
+    this.#watches.remove(record.jid)
   }
 
   async #abandon(job: LiveJob): Promise<void> {
@@ -307,11 +296,8 @@ export class Jobs implements JobService, RemovalHook {
   /** The service has started again. */
   #recover(record: JobRecord): void {
     const state = stateAfter(record.state, 'recover')!
-    const nowMs = this.#parts.nowMs()
-    record.state = state
-    record.enteredMs[state] = nowMs
+    enterState(record, state, this.#parts.nowMs(), !isTerminal(state))
     if (isTerminal(state)) {
-      record.endMs = nowMs
       this.#documents.save(record).catch(() => {}) // written again later
     } else {
       this.#addLive(record)
@@ -319,7 +305,7 @@ export class Jobs implements JobService, RemovalHook {
   }
 
   #addLive(record: JobRecord): void {
-    this.#live.set(record.jid, new LiveJob(record, this.#liveParts))
+    this.#live.set(record.jid, new LiveJob(record, this.#liveParts, this.#watches.add(record.jid)))
     this.#usage.add(record.jid, programOf(record.namespace, record.name), this.#streamsOf(record))
   }
 
@@ -332,6 +318,7 @@ export class Jobs implements JobService, RemovalHook {
 
   #ended({ record }: LiveJob): void {
     this.#live.delete(record.jid)
+    this.#watches.ended(record.jid)
     this.#usage.remove(record.jid)
     this.#parts.engine.removeState(record.jid).catch(this.#parts.report)
     this.#fillSlots()
@@ -472,6 +459,7 @@ export class Jobs implements JobService, RemovalHook {
       ...{ namespace, number: this.#jobs.lastNumber + 1, name, statement, reads, writes, vertices, warnings },
       ...{ owner: owner?.name, startMs, endMs: undefined, attempt: 0, figures: undefined },
       ...{ state: 'INITIALIZING', enteredMs: { INITIALIZING: startMs }, exceptions: [], badRecords: [] },
+      attemptStates: [{ state: 'INITIALIZING', atMs: startMs }],
     }
   }
 }

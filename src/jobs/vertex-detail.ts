@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto'
 import type { JobView } from './job.ts'
 import type { VertexPlan } from './plan/job-plan.ts'
-import { countsOf, TASK_STATE_OF } from './task-states.ts'
-import type { JobFigures, VertexFigures } from './worker/job-worker-protocol.ts'
+import { TASK_STATE_OF, TASK_STATES, type TaskState } from './task-times.ts'
+import type { VertexFigures } from './worker/job-worker-protocol.ts'
 
 export const MAX_PARALLELISM = 128
 
@@ -32,66 +32,37 @@ export function vertexDetail(vertex: VertexPlan, job: JobView, nowMs: number) {
   }
 }
 
-interface Flow {
-  readonly records: number
-  readonly bytes: number
-}
-
-const NOTHING: Flow = { records: 0, bytes: 0 }
-
-/** What a vertex has read and written since the job was created, and how it has spent its time. */
-export function ioMetrics(
-  vertex: VertexPlan,
-  { vertices, figures }: JobView,
-): Readonly<Record<string, number | boolean>> {
-  const own = figures?.vertices?.[vertices.indexOf(vertex)]
-  const [read, written] = own === undefined ? flowsOf(vertex, vertices, figures) : ownFlows(own)
-  const times = own ?? figures
+/**
+ * What a vertex has read and written since the job was created, and its times in this attempt. Without a report it has done
+ * nothing yet.
+ */
+export function ioMetrics(vertex: VertexPlan, job: JobView): Readonly<Record<string, number | boolean>> {
+  const figures = vertexFigures(vertex, job)
   return {
-    'read-bytes': whole(read.bytes),
+    'read-bytes': whole(figures?.bytesIn ?? 0),
     'read-bytes-complete': true,
-    'write-bytes': whole(written.bytes),
+    'write-bytes': whole(figures?.bytesOut ?? 0),
     'write-bytes-complete': true,
-    'read-records': whole(read.records),
+    'read-records': whole(figures?.recordsIn ?? 0),
     'read-records-complete': true,
-    'write-records': whole(written.records),
+    'write-records': whole(figures?.recordsOut ?? 0),
     'write-records-complete': true,
-    'accumulated-backpressured-time': whole(times?.backpressuredMs ?? 0),
-    'accumulated-idle-time': whole(times?.idleMs ?? 0),
-    'accumulated-busy-time': whole(times?.busyMs ?? 0),
+    'accumulated-backpressured-time': whole(figures?.backpressuredMs ?? 0),
+    'accumulated-idle-time': whole(figures?.idleMs ?? 0),
+    'accumulated-busy-time': whole(figures?.busyMs ?? 0),
   }
 }
 
-function ownFlows(own: VertexFigures): readonly [read: Flow, written: Flow] {
-  return [
-    { records: own.recordsIn, bytes: own.bytesIn },
-    { records: own.recordsOut, bytes: own.bytesOut },
-  ]
+/** Undefined before the first report. */
+export function vertexFigures(vertex: VertexPlan, { vertices, figures }: JobView): VertexFigures | undefined {
+  return figures?.vertices[vertices.indexOf(vertex)]
 }
 
-/** Of figures without vertices, as documents of earlier versions have them. A source reads events and passes on those it can read; a query and its sink write what the insert writes. */
-function flowsOf(
-  vertex: VertexPlan,
-  vertices: readonly VertexPlan[],
-  figures: JobFigures | undefined,
-): readonly [read: Flow, written: Flow] {
-  if (figures === undefined) return [NOTHING, NOTHING]
-  if (vertex.kind === 'source') {
-    const source = figures.sources[vertex.index]
-    if (source === undefined) return [NOTHING, NOTHING] // a table that is looked up
-    const { recordsIn, recordsBad, bytesIn } = source
-    return [
-      { records: recordsIn, bytes: bytesIn },
-      { records: recordsIn - recordsBad, bytes: bytesIn },
-    ]
-  }
-  const insert = figures.inserts[vertex.index]
-  const out = insert === undefined ? NOTHING : { records: insert.recordsOut, bytes: insert.bytesOut }
-  if (vertex.kind === 'sink') return [out, out]
-  const read = vertex.inputs
-    .map((input) => flowsOf(vertices[input]!, vertices, figures)[1])
-    .reduce((sum, flow) => ({ records: sum.records + flow.records, bytes: sum.bytes + flow.bytes }), NOTHING)
-  return [read, out]
+/** All states, those of no task too. */
+export function countsOf(states: readonly TaskState[]): Readonly<Record<TaskState, number>> {
+  const counts = Object.fromEntries(TASK_STATES.map((state) => [state, 0])) as Record<TaskState, number>
+  for (const state of states) counts[state]++
+  return counts
 }
 
 export function whole(value: number): number {

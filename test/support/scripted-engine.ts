@@ -55,8 +55,8 @@ export class ScriptedEngine implements JobEngine {
       }
     const scripted: ScriptedRun = {
       run,
-      running: () => listener.running(),
-      progress: (figures) => listener.progress(figures),
+      running: (epoch) => listener.running(epoch),
+      progress: (figures, checkpoints) => listener.progress(figures, checkpoints),
       badRecord: (record) => listener.badRecord(record),
       finished: ending(() => listener.finished()),
       failed: ending((failure) => listener.failed(failure)),

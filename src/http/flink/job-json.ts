@@ -1,7 +1,7 @@
 /** Parts of a job as Flink shows them beside its detail (jobs/job-detail.ts): lists, configuration, result, exceptions. */
 import { isTerminal, type JobException, type JobView } from '../../jobs/job.ts'
-import { countsOf, TASK_STATE_OF } from '../../jobs/task-states.ts'
-import { vertexId } from '../../jobs/vertex-detail.ts'
+import { TASK_STATE_OF } from '../../jobs/task-times.ts'
+import { countsOf, vertexId } from '../../jobs/vertex-detail.ts'
 import type { BadRecord } from '../../jobs/worker/job-worker-protocol.ts'
 import { causeJson, EXCEPTION_CLASS } from './operation-json.ts'
 import { UNASSIGNED } from './place.ts'
@@ -76,18 +76,18 @@ export function exceptionsJson(job: JobView, shownMax: number): object {
   const failures = [...job.exceptions].reverse()
   const root = isTroubled(job) ? failures[0] : undefined
   const history = [
-    ...failures.map(failureEntry),
+    ...failures.map((failure) => failureEntry(failure, job)),
     ...job.badRecords.map((bad) => badRecordEntry(bad, job)),
   ].sort((a, b) => b.timestampMs - a.timestampMs)
   return {
     'root-exception': root?.message ?? null,
     timestamp: root === undefined ? null : Math.trunc(root.timestampMs),
-    'all-exceptions': failures.slice(0, shownMax).map(({ message, timestampMs }) => ({
-      exception: message,
-      task: job.name,
+    'all-exceptions': failures.slice(0, shownMax).map((failure) => ({
+      exception: failure.message,
+      task: taskOf(failure, job) ?? job.name,
       location: UNASSIGNED,
       endpoint: UNASSIGNED,
-      timestamp: Math.trunc(timestampMs),
+      timestamp: Math.trunc(failure.timestampMs),
       taskManagerId: UNASSIGNED,
     })),
     truncated: failures.length > shownMax,
@@ -113,8 +113,14 @@ function isTroubled({ state }: JobView): boolean {
   return state === 'FAILED' || state === 'FAILING' || state === 'RESTARTING'
 }
 
-function failureEntry({ timestampMs, message }: JobException): HistoryEntry {
-  return { timestampMs, name: EXCEPTION_CLASS, message, task: null }
+function failureEntry(failure: JobException, job: JobView): HistoryEntry {
+  const { timestampMs, message } = failure
+  return { timestampMs, name: EXCEPTION_CLASS, message, task: taskOf(failure, job) ?? null }
+}
+
+/** The operator in which it arose, where that is known. */
+function taskOf({ vertex }: JobException, { vertices }: JobView): string | undefined {
+  return vertex === undefined ? undefined : vertices[vertex]?.name
 }
 
 /** The time is that of the event: when it was skipped is not kept. */

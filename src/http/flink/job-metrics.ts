@@ -3,7 +3,7 @@ import type { CheckpointHistory } from '../../jobs/checkpoint-history.ts'
 import { isTerminal, type JobView } from '../../jobs/job.ts'
 import type { VertexRates } from '../../jobs/job-rates.ts'
 import type { VertexPlan } from '../../jobs/plan/job-plan.ts'
-import { ioMetrics } from '../../jobs/vertex-detail.ts'
+import { ioMetrics, vertexFigures } from '../../jobs/vertex-detail.ts'
 import { type Metrics, metricsOf } from './metric-answer.ts'
 
 /** Of all jobs, whether or not a job has a value for each: clients ask for these names before they ask for values of one job. */
@@ -60,8 +60,8 @@ function timesOf({ state, enteredMs }: JobView, nowMs: number) {
 
 const NO_WATERMARK = '-9223372036854775808'
 
-export function watermarkText(vertex: VertexPlan, { vertices, figures }: JobView): string {
-  const watermarkMs = figures?.vertices?.[vertices.indexOf(vertex)]?.watermarkMs
+export function watermarkText(vertex: VertexPlan, job: JobView): string {
+  const watermarkMs = vertexFigures(vertex, job)?.watermarkMs
   return watermarkMs === undefined ? NO_WATERMARK : `${Math.trunc(watermarkMs)}`
 }
 
@@ -73,7 +73,7 @@ export function vertexMetrics(
   prefix = '',
 ): Metrics {
   const io = ioMetrics(vertex, job)
-  const own = job.figures?.vertices?.[job.vertices.indexOf(vertex)]
+  const own = vertexFigures(vertex, job)
   return metricsOf(
     {
       numRecordsIn: io['read-records'] as number,

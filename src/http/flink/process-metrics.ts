@@ -2,6 +2,7 @@
  * The metrics of the service and of the process that runs jobs, under the names that Flink has for those of a JVM. V8 has no class
  * space and maps no files, so these are 0; a limit that is not known is -1.
  */
+import { availableParallelism } from 'node:os'
 import type { JobService } from '../../jobs/job-service.ts'
 import type { WorkerView } from '../../jobs/worker-view.ts'
 import type { ProcessFigures } from '../../process/process-figures.ts'
@@ -22,9 +23,11 @@ export function jobManagerMetrics(figures: ProcessFigures, jobs: JobService, run
   ])
 }
 
+/** Its load is that of one processor; Flink's is a share of all. */
 export function taskManagerMetrics(worker: WorkerView): Metrics {
+  const { cpuLoad } = worker
   return new Map([
-    ...jvmMetrics(worker),
+    ...jvmMetrics({ ...worker, cpuLoad: cpuLoad === undefined ? undefined : cpuLoad / availableParallelism() }),
     ...metricsOf({
       'Status.Flink.Memory.Managed.Used': worker.engine.usedBytes,
       'Status.Flink.Memory.Managed.Total': worker.engine.limitBytes,

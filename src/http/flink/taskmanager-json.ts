@@ -24,7 +24,7 @@ export function taskManagerJson(worker: WorkerView, { total, available }: Slots)
     freeSlots: available,
     totalResource: resource(cpuCores, heap.limit, engine.limitBytes),
     freeResource: resource(
-      cpuCores * (1 - (worker.cpuLoad ?? 0)),
+      Math.max(0, cpuCores - (worker.cpuLoad ?? 0)),
       heap.limit - heap.used,
       engine.limitBytes - engine.usedBytes,
     ),

@@ -2,8 +2,8 @@
 import type { JobView } from '../../jobs/job.ts'
 import type { VertexRates } from '../../jobs/job-rates.ts'
 import type { VertexPlan } from '../../jobs/plan/job-plan.ts'
-import { countsOf, taskDurations, taskTimes } from '../../jobs/task-states.ts'
-import { MAX_PARALLELISM, vertexDetail } from '../../jobs/vertex-detail.ts'
+import { TASK_STATES, type TaskState, taskTimesOf } from '../../jobs/task-times.ts'
+import { countsOf, MAX_PARALLELISM, vertexDetail, whole } from '../../jobs/vertex-detail.ts'
 import type { Place } from './place.ts'
 
 export interface VertexParts {
@@ -27,7 +27,7 @@ export function subtaskJson({ vertex, job, place, nowMs }: VertexParts) {
     duration: detail.duration,
     metrics: detail.metrics,
     'taskmanager-id': place['taskmanager-id'],
-    'status-duration': taskDurations(job, nowMs),
+    'status-duration': everyState(taskTimesOf(job, nowMs).lastedMs, -1),
   }
 }
 
@@ -48,7 +48,7 @@ export function vertexJson(parts: VertexParts): object {
 export function vertexTimes({ vertex, job, place, nowMs }: VertexParts): object {
   const { id, name, duration } = vertexDetail(vertex, job, nowMs)
   const { host, endpoint } = place
-  const subtask = { subtask: 0, host, endpoint, duration, timestamps: taskTimes(job) }
+  const subtask = { subtask: 0, host, endpoint, duration, timestamps: everyState(taskTimesOf(job, nowMs).enteredMs, 0) }
   return { id, name, now: Math.trunc(nowMs), subtasks: [subtask] }
 }
 
@@ -75,6 +75,17 @@ export function vertexTaskManagers(parts: VertexParts): object {
       },
     ],
   }
+}
+
+/** With Flink's number for states that the task has not entered in this attempt. */
+function everyState(
+  times: Readonly<Partial<Record<TaskState, number>>>,
+  none: number,
+): Readonly<Record<TaskState, number>> {
+  return Object.fromEntries(TASK_STATES.map((state) => [state, whole(times[state] ?? none)])) as Record<
+    TaskState,
+    number
+  >
 }
 
 /** Of one subtask, so every statistic is its value. */

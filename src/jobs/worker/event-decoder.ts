@@ -30,6 +30,7 @@ const SLICE_EVENTS = 256
 
 export interface Unfit {
   readonly order: bigint
+  readonly bytes: number
   readonly reason: string
 }
 
@@ -114,7 +115,10 @@ export class EventDecoder {
           at,
           firstSequence + i,
         )
-        if (error !== undefined) into.unfit.push({ order: BigInt(at), reason: error.reason })
+        if (error !== undefined) {
+          const bytes = ends[i]! - starts[i]!
+          into.unfit.push({ order: BigInt(at), bytes, reason: error.reason })
+        }
         if (i % SLICE_EVENTS === 0 && performance.now() > this.#sliceEndsMs) await this.#slice()
       }
     }

@@ -4,7 +4,7 @@
  * schema of its own. Connections see the schemas of other jobs, so plan-guard.ts checks what a statement names.
  */
 import { mkdir } from 'node:fs/promises'
-import type { DuckDBConnection } from '@duckdb/node-api'
+import type { DuckDBConnection, DuckDBPreparedStatement } from '@duckdb/node-api'
 import { Mutex } from '../../../storage/mutex.ts'
 import type { Bindings } from '../../duckdb/column-buffer.ts'
 import { openLocked } from '../../duckdb/locked-instance.ts'
@@ -36,6 +36,7 @@ export class JobDatabase {
   /** Attaches and detaches. */
   readonly #own: DuckDBConnection
   readonly #attaching = new Mutex()
+  #memory: DuckDBPreparedStatement | undefined
   #closed = false
 
   private constructor(duckdb: DuckDB, bindings: Bindings, instance: OpenInstance, own: DuckDBConnection) {
@@ -85,9 +86,22 @@ export class JobDatabase {
     }
   }
 
+  /** Bytes that the engine holds in memory; undefined after it was closed. */
+  async memoryBytes(): Promise<number | undefined> {
+    return this.#attaching.run(async () => {
+      if (this.#closed) return undefined
+      this.#memory ??= await this.#own.prepare(
+        'SELECT CAST(sum(memory_usage_bytes) AS DOUBLE) FROM duckdb_memory()',
+      )
+      const [row] = await (await this.#memory.run()).getRows()
+      return Number(row?.[0] ?? 0)
+    })
+  }
+
   async close(): Promise<void> {
     this.#closed = true
     await this.#attaching.run(async () => {}) // a connection must not be closed while it runs a statement
+    this.#memory?.destroySync()
     this.#own.closeSync()
     await this.#instance.close()
   }

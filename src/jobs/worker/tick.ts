@@ -5,15 +5,17 @@
 
 import type { SourcePosition } from '../connectors/connector.ts'
 import type { JobPlan } from '../plan/job-plan.ts'
+import { afterEmission, afterTick, type Counters } from './counters.ts'
 import { type BeforeEmit, emit, type SinkState } from './emission.ts'
 import { findFailingEvent } from './failing-event.ts'
 import type { JobConnection } from './job-connection.ts'
 import type { JobDatabase } from './job-database.ts'
 import { dataReason, isDataError, JobError } from './job-error.ts'
-import type { BadRecord } from './job-worker-protocol.ts'
+import type { BadRecord, CheckpointFigures } from './job-worker-protocol.ts'
 import type { LookupTable } from './lookup-tables.ts'
 import { StoredOutbox } from './outbox.ts'
-import type { Counters, SourceState, StateChange, StateFile } from './state-file.ts'
+import type { SourceState, StateChange, StateFile } from './state-file.ts'
+import type { StepClock } from './step-clock.ts'
 import type { SourceInput, TickInput, TickInputResult, TickLimits } from './tick-input.ts'
 import type { Watermarks, Way, WayResult, WayTick } from './way.ts'
 
@@ -28,20 +30,24 @@ export interface TickParts {
   readonly lookups: readonly LookupTable[]
   readonly ways: readonly Way[]
   readonly sinks: readonly SinkState[]
+  /** Rows of tables that are read once, for each insert. */
+  readonly rowsOnce: readonly number[]
+  readonly clock: StepClock
   readonly limits: TickLimits
   readonly nowMs: () => number
   /** Runs work on the engine in turn with other jobs. */
   readonly engine: <T>(work: () => Promise<T>) => Promise<T>
   readonly onBadRecord: (record: BadRecord) => void
+  readonly onCheckpoint: (checkpoint: CheckpointFigures) => void
+  /** Called for a commit that fails. */
+  readonly onFailedCheckpoint: (failed: FailedCheckpoint) => void
   readonly beforeEmit: BeforeEmit | undefined
 }
 
-export interface Checkpoint {
+export interface FailedCheckpoint {
   readonly id: number
   readonly startedMs: number
   readonly durationMs: number
-  readonly bytes: number
-  readonly stateBytes: number
 }
 
 export interface TickResult {
@@ -49,10 +55,6 @@ export interface TickResult {
   readonly hasMore: boolean
   readonly isLast: boolean
   readonly durationMs: number
-  /** Part of the duration in which the sinks wrote. */
-  readonly emitMs: number
-  /** Undefined if nothing has changed. */
-  readonly checkpoint: Checkpoint | undefined
 }
 
 /** Of each source, over all attempts, so many bad events are reported with their reasons. */
@@ -70,25 +72,16 @@ export class Tick {
   }
 
   async run(positions: readonly SourcePosition[]): Promise<TickResult> {
-    const { engine, input, limits } = this.#parts
+    const { engine, input, limits, clock } = this.#parts
     const startMs = performance.now()
     const read = await input.read(positions, limits, engine)
     if (!this.#hasWork(read, positions)) return nothing(read, performance.now() - startMs)
-    const checkpoint = await this.#commit(read)
-    const emitStartMs = performance.now()
+    await clock.during('query', () => this.#commit(read))
     await this.#emit()
-    const endMs = performance.now()
     this.#isFirst = false
-    await engine(() => this.#clear())
+    await clock.during('query', () => engine(() => this.#clear()))
     const { events, hasMore, isLast } = read
-    return {
-      events,
-      hasMore,
-      isLast,
-      durationMs: performance.now() - startMs,
-      emitMs: endMs - emitStartMs,
-      checkpoint,
-    }
+    return { events, hasMore, isLast, durationMs: performance.now() - startMs }
   }
 
   #hasWork(read: TickInputResult, positions: readonly SourcePosition[]): boolean {
@@ -98,11 +91,11 @@ export class Tick {
     return read.sources.some(({ position }, i) => JSON.stringify(position) !== JSON.stringify(positions[i]))
   }
 
-  async #commit(read: TickInputResult): Promise<Checkpoint> {
+  async #commit(read: TickInputResult): Promise<void> {
     const { database, connection, lookups, engine, nowMs } = this.#parts
     try {
       if (read.events > 0) for (const lookup of lookups) await lookup.load(database, connection, engine)
-      return await engine(() => this.#transaction(read, nowMs()))
+      await engine(() => this.#transaction(read, nowMs()))
     } catch (error) {
       if (!isDataError(error)) throw error
       const message = dataReason(error)
@@ -111,36 +104,41 @@ export class Tick {
     }
   }
 
-  async #transaction(read: TickInputResult, startedMs: number): Promise<Checkpoint> {
-    const { connection, state, ways } = this.#parts
+  async #transaction(read: TickInputResult, startedMs: number): Promise<void> {
+    const { connection, state, ways, plan, clock, rowsOnce, onCheckpoint, onFailedCheckpoint } = this.#parts
     const beganMs = performance.now()
-    await connection.run('BEGIN')
     let change: StateChange
+    let syncMs: number
     try {
+      await connection.run('BEGIN')
       const sources = await this.#sourceStates(read)
       const tick = this.#wayTick(read, sources)
       const results: WayResult[] = []
       for (const [index, way] of ways.entries()) {
         if (this.#outboxRows[index]! > 0) await connection.run(`DELETE FROM ${state.outbox(index)}`)
-        results.push(await way.run(tick))
+        results.push(await clock.during(`query ${index}`, () => way.run(tick)))
       }
       change = {
         sources,
-        counters: added(state.counters, read, results),
+        counters: afterTick(state.counters, plan, read, results, state.epoch === 0 ? rowsOnce : []),
         outboxRows: results.map(({ rows }) => rows),
       }
+      const writtenMs = performance.now()
       await state.write(change)
       await connection.run('COMMIT')
+      syncMs = performance.now() - writtenMs
     } catch (error) {
+      const durationMs = performance.now() - beganMs
+      onFailedCheckpoint({ id: state.epoch + 1, startedMs, durationMs })
       await connection.run('ROLLBACK').catch(() => {}) // the failed statement has ended the transaction
       throw error
     }
     const bytes = state.committed(change)
     this.#outboxRows = [...change.outboxRows]
+    const durationMs = performance.now() - beganMs
+    onCheckpoint({ id: state.epoch, startedMs, durationMs, syncMs, bytes, stateBytes: state.bytes })
     this.#reportBad(read, change.counters)
     state.assertSize()
-    const durationMs = performance.now() - beganMs
-    return { id: state.epoch, startedMs, durationMs, bytes, stateBytes: state.bytes }
   }
 
   /** Positions and watermarks of the sources that have moved. */
@@ -186,16 +184,32 @@ export class Tick {
 
   /** Emits the outbox of the last commit to one sink. */
   async emitOutbox(index: number): Promise<void> {
-    const { database, connection, plan, state, sinks, engine } = this.#parts
-    const { columns } = plan.inserts[index]!.sink
+    const { state, sinks, engine, clock } = this.#parts
     const target = sinks[index]!
     const rows = this.#outboxRows[index]!
-    const outbox = new StoredOutbox(database.bindings, connection, state.outbox(index), columns, rows)
-    const bytes = await emit(target.sink, state.epoch, outbox)
-    state.counters.inserts[index]!.bytesOut += bytes // durable with the next commit
+    const write = () => emit(target.sink, state.epoch, this.#outbox(index))
+    const emitted = await clock.during(`sink ${index}`, write)
+    state.counters = afterEmission(state.counters, index, rows, emitted) // durable with the next commit
     if (target.keepsRecord) return
     await engine(() => state.markEmitted(index))
     this.#outboxRows[index] = 0
+  }
+
+  /** Counts what the last attempt has emitted: its counts were not durable. */
+  async countEmitted(index: number): Promise<void> {
+    const { state, sinks, engine } = this.#parts
+    const rows = this.#outboxRows[index]!
+    const { sink, keepsRecord } = sinks[index]!
+    if (rows === 0 || !keepsRecord || sink.sizeOf === undefined) return
+    const emitted = await engine(() => sink.sizeOf!(this.#outbox(index)))
+    state.counters = afterEmission(state.counters, index, rows, emitted)
+  }
+
+  #outbox(index: number): StoredOutbox {
+    const { database, connection, plan, state } = this.#parts
+    const { columns } = plan.inserts[index]!.sink
+    const rows = this.#outboxRows[index]!
+    return new StoredOutbox(database.bindings, connection, state.outbox(index), columns, rows)
   }
 
   async #clear(): Promise<void> {
@@ -239,23 +253,5 @@ export class Tick {
 }
 
 function nothing({ hasMore, isLast }: TickInputResult, durationMs: number): TickResult {
-  return { events: 0, hasMore, isLast, durationMs, emitMs: 0, checkpoint: undefined }
-}
-
-function added(counters: Counters, read: TickInputResult, results: readonly WayResult[]): Counters {
-  return {
-    sources: counters.sources.map((source, index) => {
-      const { events, bytes, bad } = read.sources[index]!
-      return {
-        recordsIn: source.recordsIn + events,
-        bytesIn: source.bytesIn + bytes,
-        recordsBad: source.recordsBad + bad.length,
-      }
-    }),
-    inserts: counters.inserts.map(({ recordsOut, bytesOut, recordsLate }, index) => ({
-      recordsOut: recordsOut + results[index]!.rows,
-      bytesOut,
-      recordsLate: recordsLate + results[index]!.late,
-    })),
-  }
+  return { events: 0, hasMore, isLast, durationMs }
 }
