@@ -264,9 +264,15 @@ export function parseCommand(args: readonly string[], environment: NodeJS.Proces
     ...flinkPort(text(SETTINGS.flinkPort), text(SETTINGS.flinkDashboard), text(SETTINGS.port).text),
     allowClusterShutdown: flags['allow-cluster-shutdown'] === true || isSet(environment, SHUTDOWN_VARIABLE),
     logFolder: optional(text(SETTINGS.logDir)),
-    flags: ALL_SETTINGS.map((setting) => ({ key: setting.flag, value: text(setting).text })),
   }
-  return { kind: 'serve', config: Object.freeze(config) }
+  const all = [
+    ...ALL_SETTINGS.map((setting) => ({ key: setting.flag, value: text(setting).text })),
+    { key: 'no-unrecoverable-reset', value: `${!config.unrecoverableReset}` },
+    { key: 'insecure', value: `${config.insecure}` },
+    { key: 'allow-private-webhooks', value: `${config.allowPrivateWebhooks}` },
+    { key: 'allow-cluster-shutdown', value: `${config.allowClusterShutdown}` },
+  ]
+  return { kind: 'serve', config: Object.freeze({ ...config, flags: all }) }
 }
 
 function parseFlags(args: readonly string[]): Record<string, string | boolean | undefined> {

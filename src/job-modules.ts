@@ -65,11 +65,11 @@ export async function loadJobModules(parts: JobModulesParts): Promise<JobModules
     tables,
     jobs,
     stopJobs(withinMs) {
-      void jobs.stop()
+      jobs.halt()
       return engine.close(withinMs)
     },
     async close() {
-      void jobs.stop()
+      jobs.halt()
       await engine.close()
       await jobs.close()
     },

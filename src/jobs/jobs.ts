@@ -30,6 +30,7 @@ import { assertWritable, connected, streamOf } from './job-tables.ts'
 import { JobUsage, programOf } from './job-usage.ts'
 import { JobWatches } from './job-watches.ts'
 import { LiveJob, type LiveJobParts } from './live-job.ts'
+import type { Operation } from './savepoints/savepoint.ts'
 import type { JobId } from './worker/job-worker-protocol.ts'
 import type { ThreadDump, WorkerView } from './worker-view.ts'
 
@@ -53,6 +54,7 @@ export interface JobsParts {
 }
 
 const NAME_CHARACTERS_MAX = 1_000
+const NO_SAVEPOINTS = new ServiceError('unsupported', 'this version has no savepoints')
 /** Planning and opening connectors takes memory and processor time, and other jobs wait. */
 const STARTS_AT_A_TIME = 4
 /** Token files are polled every second, so a job ends within about two seconds after its token has lost a grant. */
@@ -184,6 +186,30 @@ export class Jobs implements JobService, RemovalHook {
       if (namespaces === undefined || namespaces.has(record.namespace)) yield viewOf(record)
   }
 
+  savepoint(): Promise<string> {
+    return Promise.reject(NO_SAVEPOINTS)
+  }
+
+  stop(): Promise<string> {
+    return Promise.reject(NO_SAVEPOINTS)
+  }
+
+  checkpoint(): Promise<string> {
+    return Promise.reject(NO_SAVEPOINTS)
+  }
+
+  operation(): Operation {
+    throw new ServiceError('operation_not_found', 'there are no savepoints')
+  }
+
+  disposeSavepoint(): Promise<string> {
+    return Promise.reject(NO_SAVEPOINTS)
+  }
+
+  disposal(trigger: string): Operation {
+    throw new ServiceError('operation_not_found', `Operation not found under key: ${trigger}`)
+  }
+
   /** Views of the jobs that have not ended. */
   live(): readonly JobView[] {
     return [...this.#live.values()].map(({ record }) => viewOf(record))
@@ -230,15 +256,15 @@ export class Jobs implements JobService, RemovalHook {
   }
 
   /** Starts no job any more: the engine is closed next. Jobs keep their states. */
-  stop(): void {
+  halt(): void {
     this.#closed = true
     for (const cancel of this.#cancelTimers.splice(0)) cancel()
     for (const job of this.#live.values()) job.close()
   }
 
-  /** After `stop`, when the engine is closed. Resolves when no document is being written any more. */
+  /** After `halt`, when the engine is closed. Resolves when no document is being written any more. */
   async close(): Promise<void> {
-    this.stop()
+    this.halt()
     this.#usage.clear()
     await this.#documents.close()
   }

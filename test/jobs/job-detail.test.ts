@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { JOB_STATES, type JobState, type JobView } from '../../src/jobs/job.ts'
 import { jobDetail } from '../../src/jobs/job-detail.ts'
-import { TASK_STATES } from '../../src/jobs/task-states.ts'
+import { TASK_STATES } from '../../src/jobs/task-times.ts'
 import { vertexId } from '../../src/jobs/vertex-detail.ts'
 import type { NamespaceName } from '../../src/streams/names.ts'
 

@@ -314,7 +314,7 @@ describe('recovery', () => {
     const setup = await jobsSetup()
     const [failing, running] = [await setup.create(), await setup.create()]
     setup.engine.running.get(failing.jid)!.failed(PASSING)
-    setup.jobs.stop()
+    setup.jobs.halt()
     setup.engine.running.get(running.jid)!.failed(PASSING)
     await setup.clock.pass(60_000)
     expect([setup.state(failing.jid), setup.state(running.jid)]).toEqual(['RESTARTING', 'RUNNING'])

@@ -1,6 +1,7 @@
 /** The service with jobs that a test makes up, for the shapes of Flink's API: values are chosen so that each is found in an answer. */
-import { APIS } from '../../src/http/app.ts'
+
 import type { Api } from '../../src/http/api.ts'
+import { APIS } from '../../src/http/app.ts'
 import type { Checkpoint, CheckpointHistory } from '../../src/jobs/checkpoint-history.ts'
 import type { JobView } from '../../src/jobs/job.ts'
 import type { VertexRates } from '../../src/jobs/job-rates.ts'
@@ -43,6 +44,11 @@ export function jobView(given: Partial<JobView> = {}): JobView {
     endMs: undefined,
     enteredMs: { INITIALIZING: 1_000, CREATED: 1_010, RUNNING: 1_070 },
     attempt: 2,
+    attemptStates: [
+      { state: 'INITIALIZING', atMs: 1_000 },
+      { state: 'CREATED', atMs: 1_010 },
+      { state: 'RUNNING', atMs: 1_070 },
+    ],
     vertices: [
       { name: 'Source: a', kind: 'source', index: 0, inputs: [] },
       { name: 'a <b> & "c"', kind: 'query', index: 0, inputs: [0] },

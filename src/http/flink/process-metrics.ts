@@ -27,7 +27,10 @@ export function jobManagerMetrics(figures: ProcessFigures, jobs: JobService, run
 export function taskManagerMetrics(worker: WorkerView): Metrics {
   const { cpuLoad } = worker
   return new Map([
-    ...jvmMetrics({ ...worker, cpuLoad: cpuLoad === undefined ? undefined : cpuLoad / availableParallelism() }),
+    ...jvmMetrics({
+      ...worker,
+      cpuLoad: cpuLoad === undefined ? undefined : cpuLoad / availableParallelism(),
+    }),
     ...metricsOf({
       'Status.Flink.Memory.Managed.Used': worker.engine.usedBytes,
       'Status.Flink.Memory.Managed.Total': worker.engine.limitBytes,

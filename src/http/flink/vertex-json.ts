@@ -48,7 +48,13 @@ export function vertexJson(parts: VertexParts): object {
 export function vertexTimes({ vertex, job, place, nowMs }: VertexParts): object {
   const { id, name, duration } = vertexDetail(vertex, job, nowMs)
   const { host, endpoint } = place
-  const subtask = { subtask: 0, host, endpoint, duration, timestamps: everyState(taskTimesOf(job, nowMs).enteredMs, 0) }
+  const subtask = {
+    subtask: 0,
+    host,
+    endpoint,
+    duration,
+    timestamps: everyState(taskTimesOf(job, nowMs).enteredMs, 0),
+  }
   return { id, name, now: Math.trunc(nowMs), subtasks: [subtask] }
 }
 

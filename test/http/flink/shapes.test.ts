@@ -68,7 +68,7 @@ const TM = {
   ...{ id: WORKER.id, path: 'local://jobs', dataPort: -1, jmxPort: -1, timeSinceLastHeartbeat: 5_500 },
   ...{ slotsNumber: 64, freeSlots: 63 },
   totalResource: { cpuCores: CORES, taskHeapMemory: 4, managedMemory: 8, ...RESOURCE },
-  freeResource: { cpuCores: CORES / 2, taskHeapMemory: 3, managedMemory: 5, ...RESOURCE },
+  freeResource: { cpuCores: CORES - 0.5, taskHeapMemory: 3, managedMemory: 5, ...RESOURCE },
   hardware: {
     ...{ cpuCores: CORES, physicalMemory: totalmem(), freeMemory: 3_145_728, managedMemory: 8_388_608 },
   },
