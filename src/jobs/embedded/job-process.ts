@@ -62,7 +62,7 @@ type Call =
 /** The worker interrupts statements and reports those that cannot be interrupted. After this time it does not even report. */
 const TICK_MS_MAX = 120_000
 const TICK_POLL_MS = 10_000
-/** An older heartbeat is followed by another one when somebody asks for it. */
+/** An older heartbeat is followed by another one when it is asked for. */
 const HEARTBEAT_MS = 1_000
 /** A process that answers later is busy. */
 const DUMP_MS_MAX = 1_000
