@@ -1,7 +1,7 @@
 /** Flags and environment -> one frozen Config, read once. A flag wins over its variable, a variable over the default. */
 import { parseArgs } from 'node:util'
 import { LIMITS, type Limits, valuesOf } from './limits.ts'
-import type { Setting as FlagValue } from './process/service-process.ts'
+import type { Setting as FlagSetting } from './process/service-process.ts'
 
 export interface Config {
   /** 0 means any free port. */
@@ -42,7 +42,11 @@ export interface Config {
   /** What the service prints is also in files of this folder. */
   readonly logFolder?: string | undefined
   /** Every flag with the value in use, for operators. */
-  readonly flags?: readonly FlagValue[]
+  readonly flags?: readonly FlagSetting[]
+  /** Where savepoints of jobs are made. Undefined: `savepoints` in the data folder. */
+  readonly savepointFolder?: string | undefined
+  /** Further folders in which savepoints may be. */
+  readonly savepointRoots?: readonly string[]
 }
 
 /** Paths of PEM files. */
@@ -220,7 +224,20 @@ const SETTINGS = {
     about:
       'hosts that integrations of clients may name, host or host:port, with commas; default all, with --auth none',
   },
+  savepointDir: {
+    flag: 'savepoint-dir',
+    variable: 'MILLRACE_SAVEPOINT_DIR',
+    value: 'FOLDER',
+    fallback: '',
+    about: 'where savepoints of jobs are made; default savepoints in the data folder',
+  },
 } as const satisfies Record<string, Setting>
+
+/** A setting that may be given several times; in its variable with commas. */
+const SAVEPOINT_ROOT = {
+  flag: 'savepoint-root',
+  variable: 'MILLRACE_SAVEPOINT_ROOT',
+} as const
 
 const ALL_SETTINGS: readonly Setting[] = [...Object.values(SETTINGS), ...Object.values(LIMITS)]
 
@@ -259,6 +276,8 @@ export function parseCommand(args: readonly string[], environment: NodeJS.Proces
     corsOrigins: origins(text(SETTINGS.corsOrigin)),
     ...tlsFiles(text(SETTINGS.tlsCert).text, text(SETTINGS.tlsKey).text, text(SETTINGS.tlsClientCa).text),
     sourcesFile: optional(text(SETTINGS.sources)),
+    savepointFolder: optional(text(SETTINGS.savepointDir)),
+    savepointRoots: savepointRoots(flags[SAVEPOINT_ROOT.flag], environment[SAVEPOINT_ROOT.variable]),
     connectorHosts: hosts(text(SETTINGS.connectorHosts), text(SETTINGS.auth).source !== ''),
     minFreeDiskBytes: wholeNumber(text(SETTINGS.minFreeDisk), 0, DISK_BYTES_MOST),
     ...flinkPort(text(SETTINGS.flinkPort), text(SETTINGS.flinkDashboard), text(SETTINGS.port).text),
@@ -267,6 +286,7 @@ export function parseCommand(args: readonly string[], environment: NodeJS.Proces
   }
   const all = [
     ...ALL_SETTINGS.map((setting) => ({ key: setting.flag, value: text(setting).text })),
+    { key: SAVEPOINT_ROOT.flag, value: (config.savepointRoots ?? []).join(',') },
     { key: 'no-unrecoverable-reset', value: `${!config.unrecoverableReset}` },
     { key: 'insecure', value: `${config.insecure}` },
     { key: 'allow-private-webhooks', value: `${config.allowPrivateWebhooks}` },
@@ -275,7 +295,9 @@ export function parseCommand(args: readonly string[], environment: NodeJS.Proces
   return { kind: 'serve', config: Object.freeze({ ...config, flags: all }) }
 }
 
-function parseFlags(args: readonly string[]): Record<string, string | boolean | undefined> {
+type FlagValue = string | boolean | readonly (string | boolean)[] | undefined
+
+function parseFlags(args: readonly string[]): Record<string, FlagValue> {
   const valued = ALL_SETTINGS.map(({ flag }) => [flag, { type: 'string' }] as const)
   try {
     return parseArgs({
@@ -287,6 +309,7 @@ function parseFlags(args: readonly string[]): Record<string, string | boolean | 
         insecure: { type: 'boolean' },
         'allow-private-webhooks': { type: 'boolean' },
         'allow-cluster-shutdown': { type: 'boolean' },
+        [SAVEPOINT_ROOT.flag]: { type: 'string', multiple: true },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean' },
       },
@@ -295,6 +318,14 @@ function parseFlags(args: readonly string[]): Record<string, string | boolean | 
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new ConfigError(`${reason.replaceAll('\n', ' ')} (millrace --help lists what there is)`, { cause })
   }
+}
+
+/** The flags win over the variable. */
+function savepointRoots(given: FlagValue, variable: string | undefined): readonly string[] {
+  const isFlag = Array.isArray(given)
+  const all = isFlag ? given.map(String) : (variable ?? '').split(',').filter((root) => root.trim() !== '')
+  const source = isFlag ? `--${SAVEPOINT_ROOT.flag}` : SAVEPOINT_ROOT.variable
+  return all.map((root) => nonEmpty({ text: root.trim(), source }))
 }
 
 function isSet(environment: NodeJS.ProcessEnv, variable: string): boolean {
@@ -409,6 +440,9 @@ export function helpText(commands: readonly { readonly name: string; readonly ab
 usage: millrace [flags]
 ${commandLines}
 ${lines.join('\n')}
+  --savepoint-root FOLDER
+        savepoints of jobs may also be in this folder; may be given several times
+        (${SAVEPOINT_ROOT.variable}, with commas; default none)
   --no-unrecoverable-reset
         refuse to delete namespaces (${RESET_VARIABLE}=1)
   --insecure

@@ -9,8 +9,10 @@ import { SinkWrites } from './jobs/embedded/sink-writes.ts'
 import { JOBS_FOLDER, StateFolders } from './jobs/embedded/state-folders.ts'
 import type { TokenNamed } from './jobs/job-access.ts'
 import { Jobs } from './jobs/jobs.ts'
+import { SAVEPOINTS_FOLDER, SavepointPlaces } from './jobs/savepoints/savepoint-places.ts'
 import type { WorkerOptions } from './jobs/worker/job-worker-protocol.ts'
 import type { Limits } from './limits.ts'
+import { readBuildFacts } from './process/build-facts.ts'
 import type { Registry } from './streams/registry.ts'
 import { StreamWrites } from './streams/stream-writes.ts'
 import type { Space, Streams } from './streams/streams.ts'
@@ -27,6 +29,9 @@ export interface JobModulesParts {
   readonly usage: UsageRegistry
   readonly space: Space
   readonly dataFolder: string
+  /** Undefined: in the data folder. */
+  readonly savepointFolder: string | undefined
+  readonly savepointRoots: readonly string[]
   readonly eventBytesMax: number
   readonly limits: Limits
   readonly sources: Sources
@@ -60,6 +65,11 @@ export async function loadJobModules(parts: JobModulesParts): Promise<JobModules
   const jobs: Jobs = await Jobs.load({
     ...{ catalog, registry, streams, tables, engine, usage, nowMs, random, report, named },
     jobsMax: limits.maxJobs,
+    places: new SavepointPlaces(
+      parts.savepointFolder ?? join(parts.dataFolder, SAVEPOINTS_FOLDER),
+      parts.savepointRoots,
+    ),
+    version: readBuildFacts().version,
   })
   return {
     tables,

@@ -247,11 +247,11 @@ function newJobModules(
   { config, environment, shared }: Opening,
   { report }: Reports,
 ): Promise<JobModules> {
-  const { dataFolder, eventBytesMax, limits } = config
+  const { dataFolder, eventBytesMax, limits, savepointFolder, savepointRoots = [] } = config
   const { nowMs, random } = environment
   const { usage, space, guard, sources } = shared
   return loadJobModules({
-    ...{ sources, hosts: connectorHosts(config.connectorHosts) },
+    ...{ sources, hosts: connectorHosts(config.connectorHosts), savepointFolder, savepointRoots },
     ...{ storage, registry, streams, usage, space, dataFolder, eventBytesMax, limits, nowMs, random, report },
     named: guard && ((name) => guard.named(name)),
   })

@@ -2,6 +2,7 @@
  * The checkpoints of one job since the service started. A checkpoint is a commit of a step; ids count the commits of the state, so
  * commits whose reports are lost, because the process was killed, still count. Savepoints are added by their owner.
  */
+import type { RestoredFrom } from './job.ts'
 import type { CheckpointFigures, CheckpointReport } from './worker/job-worker-protocol.ts'
 
 export interface Checkpoint {
@@ -71,10 +72,15 @@ export class Checkpoints {
   /** Commits of the state that are counted, or were made before the service started; undefined before the first report. */
   #epoch: number | undefined
 
-  /** The job runs. `epoch`: commits of the state from which it goes on; undefined for a new state. */
-  running(epoch: number | undefined, nowMs: number): void {
+  /**
+   * The job runs. `epoch`: commits of the state from which it goes on; undefined for a new state. `savepoint`: from which the job was
+   * created; without a commit since then it goes on from there.
+   */
+  running(epoch: number | undefined, nowMs: number, savepoint?: RestoredFrom): void {
     this.#count(epoch ?? 0)
-    if (epoch !== undefined) this.restored({ id: epoch, restoredMs: nowMs, isSavepoint: false })
+    if (epoch === undefined) return
+    const restored = { id: epoch, restoredMs: nowMs, isSavepoint: savepoint?.id === epoch }
+    this.restored(restored.isSavepoint ? { ...restored, location: savepoint!.location } : restored)
   }
 
   /** The job goes on from a checkpoint or savepoint. */

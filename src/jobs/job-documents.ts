@@ -1,5 +1,5 @@
 /** Writes the documents of jobs: changes that are made while a write runs share the next one. */
-import type { Catalog } from '../../storage/catalog.ts'
+import type { Catalog, CatalogChange } from '../../storage/catalog.ts'
 import type { Registry } from '../streams/registry.ts'
 import { decodeJobDocument, documentChange, JOBS, type JobRecord, removalChanges } from './job-record.ts'
 
@@ -42,9 +42,9 @@ export class JobDocuments {
     return records
   }
 
-  /** Writes the document of a new job. Call it inside `registry.change`. */
-  async create(record: JobRecord): Promise<void> {
-    await this.#parts.catalog.commit([documentChange(record)])
+  /** Writes the document of a new job, and `more` in the same write. Call it inside `registry.change`. */
+  async create(record: JobRecord, more: readonly CatalogChange[]): Promise<void> {
+    await this.#parts.catalog.commit([documentChange(record), ...more])
   }
 
   /** Resolves when the present state of the job is durable. A failed write is repeated later, even though it rejects here. */
@@ -82,6 +82,8 @@ export class JobDocuments {
     this.#cancelRetry = undefined
     this.#writing = this.#writeAll().finally(() => {
       this.#writing = undefined
+      // A change that came after the last look at the list, and before this.
+      if (this.#dirty.size > 0 && this.#cancelRetry === undefined) this.#start()
     })
   }
 

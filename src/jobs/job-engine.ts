@@ -6,6 +6,8 @@
 import type { ClientKey } from '../fair-share.ts'
 import type { ExpressionTyper, Table } from '../tables/table.ts'
 import type { JobPlan, VertexPlan } from './plan/job-plan.ts'
+import type { JobOrder, OrderOutcome } from './savepoints/savepoint.ts'
+import type { SavepointMetadata } from './savepoints/savepoint-metadata.ts'
 import type {
   BadRecord,
   CheckpointReport,
@@ -40,6 +42,8 @@ export interface JobRun {
   readonly statement: string
   readonly tables: readonly Table[]
   readonly connected: readonly ConnectedTable[]
+  /** Done before the job goes on: a stop that was accepted in an earlier run. */
+  readonly order?: JobOrder
 }
 
 /** Called by the engine, in order. After `finished` or `failed` the engine does nothing more for the job. */
@@ -49,6 +53,8 @@ export interface JobListener {
   /** `checkpoints`: those since the last report; undefined if there are none. */
   progress(figures: JobFigures, checkpoints?: CheckpointReport): void
   badRecord(record: BadRecord): void
+  /** What has become of an order. Orders that have no outcome when the run ends have not been done. */
+  ordered(id: string, outcome: OrderOutcome): void
   finished(): void
   failed(failure: JobFailure): void
 }
@@ -76,6 +82,13 @@ export interface JobEngine extends ExpressionTyper {
   submit(run: JobRun, listener: JobListener): Promise<void>
   /** Ends a job at the end of its running step. The embedded engine interrupts the step after 10 s. Resolves when nothing of it runs any more. */
   cancel(jid: JobId): Promise<void>
+  /** Orders a job that runs. Resolves when it has taken the order; the listener gets the outcome. Rejects if it does not run. */
+  order?(jid: JobId, order: JobOrder): Promise<void>
+  /**
+   * Makes the savepoint in this folder the state of a new job. Rejects with MetadataProblem if it is damaged. `removeState` takes
+   * it back.
+   */
+  restoreState?(jid: JobId, savepoint: string, metadata: SavepointMetadata): Promise<void>
   /** Removes the state of a job that does not run. */
   removeState(jid: JobId): Promise<void>
   /** Removes states of all other jobs: of those that were removed while the service did not run to the end. */

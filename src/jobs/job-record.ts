@@ -3,7 +3,9 @@
  *
  *   jobs/<namespace>:<jid>   {"number", "name", "statement", "reads": [table id, …], "writes": [table id, …], "owner"?: token name,
  *                            "state", "startMs", "endMs"?, "enteredMs": {state: ms, …}, "attempt", "vertices": […],
- *                            "attemptStates"?: [{"state", "atMs"}, …], "exceptions"?: […], "badRecords"?: […], "warnings"?: […], "figures"?: {…}}
+ *                            "attemptStates"?: [{"state", "atMs"}, …], "exceptions"?: […], "badRecords"?: […], "warnings"?: […], "figures"?: {…},
+ *                            "restored"?: {"id", "restoredMs", "location"},
+ *                            "stopping"?: {"triggerId", "location", "format", "drains", "cancels"}}
  *
  * The document is durable before a job is answered, and written again after each change of its state. Figures are stored
  * when the job has ended: before that they are part of its own state.
@@ -11,8 +13,16 @@
 import assert from 'node:assert'
 import type { CatalogChange } from '../../storage/catalog.ts'
 import { type NamespaceName, trustedName } from '../streams/names.ts'
-import { isTerminal, type JobException, type JobState, type JobView, type StateEntry } from './job.ts'
+import {
+  isTerminal,
+  type JobException,
+  type JobState,
+  type JobView,
+  type RestoredFrom,
+  type StateEntry,
+} from './job.ts'
 import type { VertexPlan } from './plan/job-plan.ts'
+import type { StopIntent } from './savepoints/savepoint.ts'
 import type { BadRecord, JobFigures, JobId } from './worker/job-worker-protocol.ts'
 
 export const JOBS = 'jobs'
@@ -33,6 +43,9 @@ export interface JobRecord {
   readonly startMs: number
   readonly warnings: readonly string[]
   readonly vertices: readonly VertexPlan[]
+  readonly restored?: RestoredFrom | undefined
+  /** A stop that has been accepted and has not ended. */
+  stopping?: StopIntent | undefined
   state: JobState
   endMs: number | undefined
   enteredMs: Partial<Record<JobState, number>>
@@ -82,7 +95,7 @@ export function tableIdsOf({ reads, writes }: JobRecord): readonly string[] {
 }
 
 export function viewOf(record: JobRecord): JobView {
-  const { reads: _, writes: __, owner: ___, number: ____, ...shown } = record
+  const { reads: _, writes: __, owner: ___, number: ____, stopping: _____, ...shown } = record
   return { ...shown, tableIds: tableIdsOf(record), enteredMs: { ...record.enteredMs } }
 }
 

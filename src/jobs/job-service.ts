@@ -4,6 +4,7 @@ import type { NamespaceName } from '../streams/names.ts'
 import type { CheckpointHistory } from './checkpoint-history.ts'
 import type { JobState, JobView } from './job.ts'
 import type { VertexRates } from './job-rates.ts'
+import type { RestoreRequest } from './savepoints/restore.ts'
 import type { Operation, SavepointRequest, StopRequest } from './savepoints/savepoint.ts'
 import type { JobId } from './worker/job-worker-protocol.ts'
 import type { ThreadDump, WorkerView } from './worker-view.ts'
@@ -14,6 +15,10 @@ export interface JobRequest {
   readonly tableIds: readonly string[]
   /** Undefined: `insert-into_<table>`. */
   readonly name: string | undefined
+  /** The job starts with the state of a savepoint. */
+  readonly restore?: RestoreRequest | undefined
+  /** The wanted id. Undefined: a new one. */
+  readonly jid?: JobId | undefined
 }
 
 /** The name of the token, whose grants the job uses; undefined where the service asks for none. */
@@ -22,7 +27,8 @@ export type JobOwner = Client | undefined
 export interface JobService {
   /**
    * Resolves when the job is durably recorded. Rejects with SqlProblem for a statement that is refused, and with
-   * ServiceError 'table_not_found', 'no_grant', 'job_slots'.
+   * ServiceError 'table_not_found', 'no_grant', 'job_slots', 'job_exists', 'savepoint_outside', 'savepoint_unreadable',
+   * 'state_not_restorable'.
    */
   create(namespace: NamespaceName, request: JobRequest, owner: JobOwner): Promise<JobView>
   /** The checks of `create`, without a job. */
@@ -37,11 +43,20 @@ export interface JobService {
   all(namespaces?: ReadonlySet<NamespaceName>): Iterable<JobView>
   /** Resolves when CANCELLING is recorded. No effect on a terminal job. */
   cancel(namespace: NamespaceName, jid: string): Promise<void>
+  /**
+   * Writes a savepoint. Resolves with the trigger id when the operation has begun; the same id again is the same operation.
+   * Rejects with ServiceError 'job_not_found', 'savepoint_outside', 'invalid_parameter' for a trigger id, 'overloaded'.
+   */
   savepoint(namespace: NamespaceName, jid: string, request: SavepointRequest): Promise<string>
+  /** Savepoint, then FINISHED. As `savepoint`; goes on after a restart of the service. */
   stop(namespace: NamespaceName, jid: string, request: StopRequest): Promise<string>
+  /** Commits the state now. */
   checkpoint(namespace: NamespaceName, jid: string, triggerId: string | undefined): Promise<string>
+  /** Kept 5 minutes after its end. Throws ServiceError 'job_not_found', 'operation_not_found'. */
   operation(namespace: NamespaceName, jid: string, triggerId: string): Operation
+  /** Deletes a savepoint. Rejects with ServiceError 'savepoint_outside', 'overloaded'. */
   disposeSavepoint(location: string): Promise<string>
+  /** Throws ServiceError 'operation_not_found'. */
   disposal(triggerId: string): Operation
   /**
    * The checkpoints of a job since the service started. None for a job that had ended before, and for those that ended long

@@ -43,6 +43,14 @@ export interface StateEntry {
   readonly atMs: number
 }
 
+/** The savepoint from which the state of the job was made. */
+export interface RestoredFrom {
+  /** Of the checkpoint that the savepoint holds. */
+  readonly id: number
+  readonly restoredMs: number
+  readonly location: string
+}
+
 export interface JobView {
   readonly jid: JobId
   readonly namespace: NamespaceName
@@ -66,4 +74,5 @@ export interface JobView {
   /** The first five skipped events. */
   readonly badRecords: readonly BadRecord[]
   readonly warnings: readonly string[]
+  readonly restored?: RestoredFrom | undefined
 }

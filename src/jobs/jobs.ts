@@ -14,7 +14,7 @@ import type { Streams } from '../streams/streams.ts'
 import type { UsageRegistry } from '../streams/usage.ts'
 import type { Table } from '../tables/table.ts'
 import type { TableService } from '../tables/table-service.ts'
-import { type CheckpointHistory, NO_CHECKPOINTS } from './checkpoint-history.ts'
+import { type Checkpoint, type CheckpointHistory, NO_CHECKPOINTS } from './checkpoint-history.ts'
 import { isTerminal, type JobView } from './job.ts'
 import { type JobRole, missingGrant, type NeededGrant, type TokenNamed } from './job-access.ts'
 import { JobDocuments, type Timer } from './job-documents.ts'
@@ -23,14 +23,23 @@ import { removable } from './job-history.ts'
 import { newJobId } from './job-id.ts'
 import { JobList } from './job-list.ts'
 import type { VertexRates } from './job-rates.ts'
-import { enterState, type JobRecord, removalChanges, tableIdsOf, viewOf } from './job-record.ts'
+import { enterState, epochChange, type JobRecord, removalChanges, tableIdsOf, viewOf } from './job-record.ts'
 import type { JobOwner, JobRequest, JobService } from './job-service.ts'
 import { stateAfter } from './job-states.ts'
 import { assertWritable, connected, streamOf } from './job-tables.ts'
 import { JobUsage, programOf } from './job-usage.ts'
 import { JobWatches } from './job-watches.ts'
 import { LiveJob, type LiveJobParts } from './live-job.ts'
-import type { Operation } from './savepoints/savepoint.ts'
+import { JobSavepoints } from './savepoints/job-savepoints.ts'
+import {
+  type FoundSavepoint,
+  findSavepoint,
+  isRestorable,
+  type RestoreRequest,
+  readable,
+} from './savepoints/restore.ts'
+import type { Operation, SavepointRequest, SavepointSubject, StopRequest } from './savepoints/savepoint.ts'
+import type { SavepointPlaces } from './savepoints/savepoint-places.ts'
 import type { JobId } from './worker/job-worker-protocol.ts'
 import type { ThreadDump, WorkerView } from './worker-view.ts'
 
@@ -49,12 +58,17 @@ export interface JobsParts {
   readonly jobsMax: number
   /** Undefined: tokens are not required. */
   readonly named: TokenNamed
+  readonly places: SavepointPlaces
+  /** Of the service, for savepoints. */
+  readonly version: string
+  /** Called for each savepoint that has been written or has failed. */
+  readonly savepointed?: (jid: JobId, savepoint: Checkpoint) => void
   /** By default a real timer that does not keep the process running. */
   readonly timer?: Timer
 }
 
 const NAME_CHARACTERS_MAX = 1_000
-const NO_SAVEPOINTS = new ServiceError('unsupported', 'this version has no savepoints')
+const JOB_ID = /^[0-9a-f]{32}$/
 /** Planning and opening connectors takes memory and processor time, and other jobs wait. */
 const STARTS_AT_A_TIME = 4
 /** Token files are polled every second, so a job ends within about two seconds after its token has lost a grant. */
@@ -71,6 +85,9 @@ export class Jobs implements JobService, RemovalHook {
   readonly #live = new Map<JobId, LiveJob>()
   readonly #watches = new JobWatches()
   readonly #usage: JobUsage
+  readonly #savepoints: JobSavepoints
+  /** Ids of jobs that are being created. */
+  readonly #reserved = new Set<JobId>()
   readonly #liveParts: LiveJobParts
   readonly #cancelTimers: (() => void)[] = []
   #tidying = false
@@ -83,6 +100,16 @@ export class Jobs implements JobService, RemovalHook {
     this.#usage = new JobUsage(parts.usage)
     const exists = (record: JobRecord) => this.#jobs.find(record.namespace, record.jid) === record
     this.#documents = new JobDocuments({ catalog, registry, exists, report, timer: this.#timer })
+    this.#savepoints = new JobSavepoints({
+      ...{ places: parts.places, nowMs, random: parts.random },
+      record: (namespace, jid) => this.#record(namespace, jid),
+      live: (jid) => this.#live.get(jid),
+      subject: (record) => this.#subject(record),
+      savepointed: (jid, savepoint) => {
+        this.#watches.find(jid)?.checkpoints.savepointed(savepoint)
+        parts.savepointed?.(jid, savepoint)
+      },
+    })
     this.#liveParts = {
       ...{ engine, nowMs, report, timer: this.#timer },
       starts: new Semaphore(STARTS_AT_A_TIME),
@@ -120,16 +147,22 @@ export class Jobs implements JobService, RemovalHook {
     this.#assertGrants(tables, outline, owner?.name)
     const name = request.name ?? defaultName(outline, tables)
     assertName(name)
-    const warnings = await this.#checkTables(outline, tables)
-    const record = await this.#parts.registry.change(async () => {
-      this.#parts.streams.assertNamespace(namespace) // it may have been deleted since, and the tables too
-      this.#tablesOf(namespace, outline)
-      this.#assertSlot()
-      const created = this.#newRecord(namespace, name, request.statement, { ...outline, warnings }, owner)
-      await this.#documents.create(created)
-      this.#jobs.add(created)
-      this.#addLive(created)
-      return created
+    const warnings = [...(await this.#checkTables(outline, tables))]
+    const found = request.restore && (await findSavepoint(this.#parts.places, request.restore.location))
+    const savepoint = found && this.#restorable(namespace, found, outline, request.restore!, warnings)
+    const record = await this.#withNewId(request.jid, async (jid) => {
+      if (savepoint !== undefined) await this.#restoreState(jid, savepoint)
+      return this.#parts.registry.change(async () => {
+        this.#parts.streams.assertNamespace(namespace) // it may have been deleted since, and the tables too
+        const present = this.#tablesOf(namespace, outline)
+        this.#assertSlot()
+        const planned = { ...outline, warnings }
+        const created = this.#newRecord(jid, namespace, name, request.statement, planned, owner, savepoint)
+        await this.#documents.create(created, this.#restoredEpochs(created, present, savepoint))
+        this.#jobs.add(created)
+        this.#addLive(created)
+        return created
+      })
     })
     this.#fillSlots()
     return viewOf(record)
@@ -186,28 +219,28 @@ export class Jobs implements JobService, RemovalHook {
       if (namespaces === undefined || namespaces.has(record.namespace)) yield viewOf(record)
   }
 
-  savepoint(): Promise<string> {
-    return Promise.reject(NO_SAVEPOINTS)
+  savepoint(namespace: NamespaceName, jid: string, request: SavepointRequest): Promise<string> {
+    return this.#savepoints.savepoint(namespace, jid, request)
   }
 
-  stop(): Promise<string> {
-    return Promise.reject(NO_SAVEPOINTS)
+  stop(namespace: NamespaceName, jid: string, request: StopRequest): Promise<string> {
+    return this.#savepoints.stop(namespace, jid, request)
   }
 
-  checkpoint(): Promise<string> {
-    return Promise.reject(NO_SAVEPOINTS)
+  checkpoint(namespace: NamespaceName, jid: string, triggerId: string | undefined): Promise<string> {
+    return this.#savepoints.checkpoint(namespace, jid, triggerId)
   }
 
-  operation(): Operation {
-    throw new ServiceError('operation_not_found', 'there are no savepoints')
+  operation(namespace: NamespaceName, jid: string, triggerId: string): Operation {
+    return this.#savepoints.operation(namespace, jid, triggerId)
   }
 
-  disposeSavepoint(): Promise<string> {
-    return Promise.reject(NO_SAVEPOINTS)
+  disposeSavepoint(location: string): Promise<string> {
+    return this.#savepoints.dispose(location)
   }
 
-  disposal(trigger: string): Operation {
-    throw new ServiceError('operation_not_found', `Operation not found under key: ${trigger}`)
+  disposal(triggerId: string): Operation {
+    return this.#savepoints.disposal(triggerId)
   }
 
   /** Views of the jobs that have not ended. */
@@ -324,9 +357,11 @@ export class Jobs implements JobService, RemovalHook {
     const state = stateAfter(record.state, 'recover')!
     enterState(record, state, this.#parts.nowMs(), !isTerminal(state))
     if (isTerminal(state)) {
+      record.stopping = undefined
       this.#documents.save(record).catch(() => {}) // written again later
     } else {
       this.#addLive(record)
+      if (record.stopping !== undefined) this.#savepoints.resume(this.#live.get(record.jid)!, record.stopping)
     }
   }
 
@@ -346,8 +381,18 @@ export class Jobs implements JobService, RemovalHook {
     this.#live.delete(record.jid)
     this.#watches.ended(record.jid)
     this.#usage.remove(record.jid)
-    this.#parts.engine.removeState(record.jid).catch(this.#parts.report)
+    void this.#removeState(record)
     this.#fillSlots()
+  }
+
+  /** When the end of the job is durable: a job that has to go on after a restart of the service needs its state. */
+  async #removeState(record: JobRecord): Promise<void> {
+    try {
+      await this.#documents.save(record)
+    } catch {
+      return // the store refuses writes: the next start of the service removes the state
+    }
+    await this.#parts.engine.removeState(record.jid).catch(this.#parts.report)
   }
 
   #record(namespace: NamespaceName, jid: string): JobRecord {
@@ -469,19 +514,90 @@ export class Jobs implements JobService, RemovalHook {
       const stream = created.has(table.id) ? streamOf(table, tables) : undefined
       if (stream !== undefined && !streams.has(stream)) await streams.create(stream, {})
     }
-    return { jid, statement, tables: ofJob, connected: ofJob.map((table) => connected(table, tables)) }
+    const order = this.#savepoints.orderOf(record)
+    const connectedTables = ofJob.map((table) => connected(table, tables))
+    return { jid, statement, tables: ofJob, connected: connectedTables, ...(order && { order }) }
+  }
+
+  #subject(record: JobRecord): SavepointSubject {
+    const { namespace, name, statement } = record
+    const used = new Set(tableIdsOf(record))
+    const tables = this.#parts.tables.list(namespace).filter(({ id }) => used.has(id))
+    const schemas = Object.fromEntries(tables.map((table) => [table.name, table.definitionSql]))
+    return { namespace, name, statement, schemas, version: this.#parts.version }
+  }
+
+  /** Undefined: its state does not fit, and need not be restored. */
+  #restorable(
+    namespace: NamespaceName,
+    found: FoundSavepoint,
+    { signature }: JobOutline,
+    request: RestoreRequest,
+    warnings: string[],
+  ): FoundSavepoint | undefined {
+    if (isRestorable(found, { namespace, signature }, request)) return found
+    warnings.push(`the state of savepoint ${found.location} does not fit the statement and was not restored`)
+    return undefined
+  }
+
+  async #restoreState(jid: JobId, { folder, metadata }: FoundSavepoint): Promise<void> {
+    const { engine } = this.#parts
+    if (engine.restoreState === undefined)
+      throw new ServiceError('unsupported', 'the engine of this job restores no savepoints')
+    await readable(folder, engine.restoreState(jid, folder, metadata))
+  }
+
+  /** The sinks of a restored job have its epoch before it emits anything. Other sinks than streams record it when the job starts. */
+  #restoredEpochs(
+    { jid, writes }: JobRecord,
+    tables: readonly Table[],
+    savepoint: FoundSavepoint | undefined,
+  ): readonly CatalogChange[] {
+    if (savepoint === undefined) return []
+    return writes.flatMap((id, sink) => {
+      const table = tables.find((one) => one.id === id)
+      const isStream = table !== undefined && streamOf(table, this.#parts.tables) !== undefined
+      return isStream ? [epochChange(jid, sink, savepoint.metadata.epoch)] : []
+    })
+  }
+
+  /** Reserves an id while the job is created. If that fails, nothing of its state is left. */
+  async #withNewId<T>(wanted: JobId | undefined, create: (jid: JobId) => Promise<T>): Promise<T> {
+    const isInUse = (jid: JobId) => this.#jobs.has(jid) || this.#reserved.has(jid)
+    if (wanted !== undefined && !JOB_ID.test(wanted))
+      throw new ServiceError(
+        'invalid_parameter',
+        `the id of the job is '${wanted.slice(0, 100)}'; use 32 lower-case hexadecimal digits, or leave it out`,
+      )
+    if (wanted !== undefined && isInUse(wanted))
+      throw new ServiceError('job_exists', `job ${wanted} exists already; use another id, or leave it out`)
+    const jid = wanted ?? newJobId(this.#parts.random, isInUse)
+    this.#reserved.add(jid)
+    try {
+      return await create(jid)
+    } catch (error) {
+      await this.#parts.engine.removeState(jid).catch(this.#parts.report)
+      throw error
+    } finally {
+      this.#reserved.delete(jid)
+    }
   }
 
   #newRecord(
+    jid: JobId,
     namespace: NamespaceName,
     name: string,
     statement: string,
     { reads, writes, vertices, warnings }: JobOutline,
     owner: JobOwner,
+    savepoint: FoundSavepoint | undefined,
   ): JobRecord {
     const startMs = this.#parts.nowMs()
+    const restored = savepoint && {
+      ...{ id: savepoint.metadata.epoch, restoredMs: startMs, location: savepoint.location },
+    }
     return {
-      jid: newJobId(this.#parts.random, (jid) => this.#jobs.has(jid)),
+      ...{ jid, ...(restored && { restored }) },
       ...{ namespace, number: this.#jobs.lastNumber + 1, name, statement, reads, writes, vertices, warnings },
       ...{ owner: owner?.name, startMs, endMs: undefined, attempt: 0, figures: undefined },
       ...{ state: 'INITIALIZING', enteredMs: { INITIALIZING: startMs }, exceptions: [], badRecords: [] },

@@ -13,6 +13,8 @@ import type { JobEngine, JobListener, JobRun } from './job-engine.ts'
 import type { JobRates } from './job-rates.ts'
 import { addBadRecord, addException, enterState, type JobRecord } from './job-record.ts'
 import { type JobEvent, type RestartCause, RestartPolicy, stateAfter } from './job-states.ts'
+import { PendingOrders } from './savepoints/pending-orders.ts'
+import type { JobOrder, OrderOutcome, StopIntent } from './savepoints/savepoint.ts'
 import type { JobFailure } from './worker/job-worker-protocol.ts'
 
 export interface LiveJobParts {
@@ -38,6 +40,8 @@ export interface JobWatch {
   readonly checkpoints: Checkpoints
   readonly rates: JobRates
 }
+/** The store refuses writes. */
+const SAVE_RETRY_MS = 2_000
 
 export class LiveJob {
   readonly record: JobRecord
@@ -47,6 +51,9 @@ export class LiveJob {
   /** The present run. The engine's calls for earlier ones are ignored. */
   #run: object | undefined
   #cancelTimer: (() => void) | undefined
+  readonly #orders = new PendingOrders()
+  /** A savepoint has been written, and the job ends with it. */
+  #stopped: OrderOutcome | undefined
   /** Resolves when nothing of the job runs any more. */
   #stopping: Promise<void> | undefined
   #closed = false
@@ -64,8 +71,48 @@ export class LiveJob {
 
   /** Resolves when CANCELLING, or a terminal state, is durable. */
   cancel(): Promise<void> {
+    this.record.stopping = undefined
     if (this.#apply('cancel')) void this.#stop()
     return this.#parts.save(this.record)
+  }
+
+  /** Resolves with what has become of the order. Never rejects. */
+  async order(order: JobOrder): Promise<OrderOutcome> {
+    const { state } = this.record
+    if (state !== 'RUNNING') return failedOrder(`job is ${state}; try again when it is RUNNING`)
+    const outcome = this.#orders.expect(order.id)
+    await this.#send(order)
+    return outcome
+  }
+
+  /**
+   * Stops the job with a savepoint, also after a restart of the job or of the service. Resolves when that is durable, with what
+   * becomes of it; the end of the job is durable then. Rejects if the store refuses it; then the job goes on.
+   */
+  async stop(intent: StopIntent, order: JobOrder): Promise<{ readonly outcome: Promise<OrderOutcome> }> {
+    const { record } = this
+    if (record.state !== 'RUNNING') return { outcome: this.order(order) } // which says so
+    if (record.stopping !== undefined) {
+      const text = `the job is being stopped already, with triggerId=${record.stopping.triggerId}`
+      return { outcome: Promise.resolve(failedOrder(text)) }
+    }
+    const run = this.#run
+    record.stopping = intent
+    const outcome = this.#orders.expect(intent.triggerId)
+    try {
+      await this.#parts.save(record)
+    } catch (error) {
+      this.#giveUpStop(intent, 'the store refuses writes')
+      throw error
+    }
+    // A run that has begun since has the order from its start.
+    if (record.stopping === intent && this.#run === run) void this.#send(order)
+    return { outcome }
+  }
+
+  /** What becomes of the stop that was accepted before the service started. */
+  resumedStop({ triggerId }: StopIntent): Promise<OrderOutcome> {
+    return this.#orders.expect(triggerId)
   }
 
   /** Ends the job with an error that cannot pass. */
@@ -81,6 +128,7 @@ export class LiveJob {
   async abandon(): Promise<void> {
     this.#closed = true
     this.#detach()
+    this.#orders.failAll('the job was removed')
     await this.#parts.engine.cancel(this.record.jid)
   }
 
@@ -129,7 +177,7 @@ export class LiveJob {
     return {
       running: guarded((epoch) => {
         rates.running()
-        checkpoints.running(epoch, nowMs())
+        checkpoints.running(epoch, nowMs(), record.restored)
         if (this.#apply('running')) this.#policy.running(nowMs())
       }),
       progress: (figures, report) => {
@@ -139,16 +187,56 @@ export class LiveJob {
         if (record.state === 'RUNNING') rates.reported(figures, nowMs())
       },
       badRecord: guarded((bad) => void addBadRecord(record, bad, nowMs())),
-      finished: guarded(() => {
-        this.#detach()
-        if (this.#apply('finished')) this.#end()
-      }),
+      ordered: guarded((id, outcome) => this.#ordered(id, outcome)),
+      finished: guarded(() => this.#finished()),
       failed: guarded((failure) => this.#failed(failure)),
+    }
+  }
+
+  #ordered(id: string, outcome: OrderOutcome): void {
+    const { stopping } = this.record
+    if (id !== stopping?.triggerId) this.#orders.settle(id, outcome)
+    else if (outcome.kind === 'done')
+      this.#stopped = outcome // the run ends next
+    else this.#giveUpStop(stopping, outcome.message, outcome)
+  }
+
+  /** The job goes on. */
+  #giveUpStop(intent: StopIntent, message: string, outcome = failedOrder(message)): void {
+    if (this.record.stopping === intent) this.record.stopping = undefined
+    this.#parts.save(this.record).catch(() => {}) // written again later
+    this.#orders.settle(intent.triggerId, outcome)
+  }
+
+  #finished(): void {
+    const { stopping } = this.record
+    this.#detach()
+    if (this.#stopped !== undefined && stopping?.cancels) {
+      this.#apply('cancel')
+      if (this.#apply('ended')) this.#end()
+    } else if (this.#apply('finished')) {
+      this.#end()
+    }
+  }
+
+  async #send(order: JobOrder): Promise<void> {
+    const { engine } = this.#parts
+    try {
+      if (engine.order === undefined) throw new Error('the engine of this job has no savepoints')
+      await engine.order(this.record.jid, order)
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error)
+      // A stop goes on with the next run of the job, if this one has ended.
+      if (order.kind === 'checkpoint' || !order.ends || this.record.state === 'RUNNING')
+        this.#ordered(order.id, failedOrder(message))
     }
   }
 
   #failed(failure: JobFailure): void {
     this.#detach()
+    this.#stopped = undefined
+    const but = failure.kind === 'lasting' ? undefined : this.record.stopping?.triggerId
+    this.#orders.failAll(`the job has failed: ${failure.message}`, but)
     const cause = causeOf(failure)
     const epoch = this.record.figures?.epoch
     const delayMs =
@@ -187,7 +275,25 @@ export class LiveJob {
   }
 
   #end(): void {
+    const { record } = this
+    const { stopping } = record
+    record.stopping = undefined
+    this.#orders.failAll(`the job has ended: it is ${record.state}`, stopping?.triggerId)
     this.#parts.ended(this)
+    void this.#settleStop(stopping)
+  }
+
+  /** The outcome of a stop is reported when the end of the job is durable. */
+  async #settleStop(stopping: StopIntent | undefined): Promise<void> {
+    if (stopping === undefined) return
+    const outcome =
+      this.#stopped ?? failedOrder(`the job has ended without a savepoint: it is ${this.record.state}`)
+    try {
+      await this.#parts.save(this.record)
+      this.#orders.settle(stopping.triggerId, outcome)
+    } catch {
+      if (!this.#closed) this.#parts.timer(SAVE_RETRY_MS, () => void this.#settleStop(stopping))
+    }
   }
 
   /** Returns whether the event had an effect. */
@@ -224,6 +330,10 @@ export class LiveJob {
     if (!(error instanceof StorageError)) this.#parts.report(error)
     return { kind: 'passing', message }
   }
+}
+
+function failedOrder(message: string): OrderOutcome {
+  return { kind: 'failed', message }
 }
 
 function causeOf({ kind, processEnd, exhausted }: JobFailure): RestartCause {

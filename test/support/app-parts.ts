@@ -60,7 +60,13 @@ export async function appParts(nowMs: () => number): Promise<{ parts: AppParts; 
       named: undefined,
     },
     ...{ space: { low: false, refusal: () => new ServiceError('disk_low', 'low') }, dataFolder: '(none)' },
-    ...{ eventBytesMax: 1, sources: new Map(), hosts: connectorHosts(undefined) },
+    ...{
+      eventBytesMax: 1,
+      sources: new Map(),
+      hosts: connectorHosts(undefined),
+      savepointFolder: undefined,
+      savepointRoots: [],
+    },
   })
   const parts = {
     tables,

@@ -14,6 +14,7 @@ import { SinkWrites } from '../../src/jobs/embedded/sink-writes.ts'
 import { StateFolders } from '../../src/jobs/embedded/state-folders.ts'
 import { Jobs } from '../../src/jobs/jobs.ts'
 import type { JobPlan, PlannedTable } from '../../src/jobs/plan/job-plan.ts'
+import { SavepointPlaces } from '../../src/jobs/savepoints/savepoint-places.ts'
 import { type JobWorkerOptions, JobWorkerServer } from '../../src/jobs/worker/job-worker-server.ts'
 import { ServiceError } from '../../src/service-error.ts'
 import { DEFAULT_NAMESPACE, parseStreamName } from '../../src/streams/names.ts'
@@ -33,11 +34,20 @@ const MIB = 1024 * 1024
 export interface EmbeddedOptions {
   /** Tables by name with their schemas: statements are planned by the planner then. */
   readonly tables?: Readonly<Record<string, string>>
+  /** Of these tables the primary key is the key of events. */
+  readonly upsert?: readonly string[]
+  /** A data folder that another service has left. */
+  readonly folder?: string
   readonly worker?: Partial<JobWorkerOptions>
 }
 
-export async function embeddedJobs({ worker = {}, tables: schemas }: EmbeddedOptions = {}) {
-  const folder = await mkdtemp(join(tmpdir(), 'millrace-jobs-'))
+export async function embeddedJobs({
+  worker = {},
+  tables: schemas,
+  upsert = [],
+  folder: given,
+}: EmbeddedOptions = {}) {
+  const folder = given ?? (await mkdtemp(join(tmpdir(), 'millrace-jobs-')))
   const reported: unknown[] = []
   const tables = new FixedTables()
   if (schemas === undefined) for (const name of ['IN', 'OUT']) tables.add(DEFAULT_NAMESPACE, name)
@@ -92,6 +102,8 @@ export async function embeddedJobs({ worker = {}, tables: schemas }: EmbeddedOpt
         jobsMax: 64,
         random: Math.random,
       },
+      places: new SavepointPlaces(join(folder, 'data', 'savepoints'), [join(folder, 'root')]),
+      version: '0.0.0-test',
       ...{ nowMs: Date.now, report, named: undefined },
     })
     const close = async () => {
@@ -112,9 +124,9 @@ export async function embeddedJobs({ worker = {}, tables: schemas }: EmbeddedOpt
   }
 
   let opened = await open()
-  await opened.streams.create(IN, {})
+  if (given === undefined) await opened.streams.create(IN, {})
   for (const [name, schemaSql] of Object.entries(schemas ?? {}))
-    await tables.define(DEFAULT_NAMESPACE, name, schemaSql, opened.engine)
+    await tables.define(DEFAULT_NAMESPACE, name, schemaSql, opened.engine, upsert.includes(name))
   opened.jobs.start()
   onTestFinished(async () => {
     await opened.close()
@@ -128,17 +140,23 @@ export async function embeddedJobs({ worker = {}, tables: schemas }: EmbeddedOpt
       opened = await open()
       opened.jobs.start()
     },
-    async create(statement = 'INSERT INTO OUT SELECT * FROM IN'): Promise<string> {
-      const request = { statement, tableIds: [], name: undefined }
+    async create(
+      statement = 'INSERT INTO OUT SELECT * FROM IN',
+      restore?: { readonly location: string; readonly allowNonRestoredState?: boolean },
+    ): Promise<string> {
+      const request = {
+        ...{ statement, tableIds: [], name: undefined },
+        ...(restore && { restore: { allowNonRestoredState: false, ...restore } }),
+      }
       return (await opened.jobs.create(DEFAULT_NAMESPACE, request, undefined)).jid
     },
     view: (jid: string) => opened.jobs.get(DEFAULT_NAMESPACE, jid),
     async post(...values: readonly number[]): Promise<void> {
       await Promise.all(values.map((a) => this.postJson({ a })))
     },
-    async postJson(value: unknown): Promise<void> {
+    async postJson(value: unknown, headers: readonly (readonly [string, string])[] = []): Promise<void> {
       const { streams } = opened
-      await streams.append(streams.get(IN), { headers: [], body: Buffer.from(JSON.stringify(value)) })
+      await streams.append(streams.get(IN), { headers, body: Buffer.from(JSON.stringify(value)) })
     },
     /** The values of `a` in OUT. */
     async results(): Promise<number[]> {

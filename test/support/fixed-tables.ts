@@ -17,10 +17,14 @@ export class FixedTables implements TableService {
     name: string,
     schemaSql: string,
     typer: ExpressionTyper,
+    isUpsert = false,
   ): Promise<Table> {
     const schema = parseTableSchema(schemaSql)
     const columns = await typer.typesOf(schemaSql, schema)
-    const table = { ...this.add(namespace, name), schemaSql, definitionSql: schemaSql, schema, columns }
+    const added = this.add(namespace, name)
+    const table = { ...added, schemaSql, definitionSql: schemaSql, schema, columns }
+    if (isUpsert)
+      table.connector = { ...added.connector, kind: 'upsert-topic', keyFormat: 'json' } as Table['connector']
     this.#tables.splice(-1, 1, table)
     return table
   }

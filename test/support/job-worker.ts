@@ -9,6 +9,7 @@ import { MessageChannel } from 'node:worker_threads'
 import { MemoryLevel } from 'memory-level'
 import { onTestFinished } from 'vitest'
 import type { JobPlan } from '../../src/jobs/plan/job-plan.ts'
+import type { JobOrder, OrderOutcome } from '../../src/jobs/savepoints/savepoint.ts'
 import type {
   ConnectedTable,
   FromJobWorker,
@@ -194,6 +195,17 @@ export class TestWorker {
   async cancel(jid: string): Promise<void> {
     const call = ++this.#lastCall
     await this.#call({ kind: 'call', call, method: 'cancel', jid })
+  }
+
+  /** Resolves with what has become of the order, or with the job's failure. */
+  async order(jid: string, order: JobOrder): Promise<OrderOutcome> {
+    const call = ++this.#lastCall
+    await this.#call({ kind: 'call', call, method: 'order', jid, order })
+    return this.until(() => {
+      const found = this.reports.find((report) => report.kind === 'order' && report.id === order.id)
+      if (found?.kind === 'order') return found.outcome
+      return this.failure && { kind: 'failed', message: this.failure.message }
+    })
   }
 
   get running(): number {

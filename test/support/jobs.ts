@@ -1,8 +1,13 @@
 /** The job model on a store in memory, with a scripted engine, fixed tables IN, OUT and OTHER, and a clock that the test moves. */
+import { randomUUID } from 'node:crypto'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { Grants, parseGrant } from '../../src/auth/grants.ts'
 import type { Client } from '../../src/auth/tokens.ts'
 import { Jobs } from '../../src/jobs/jobs.ts'
+import { SavepointPlaces } from '../../src/jobs/savepoints/savepoint-places.ts'
 import { DEFAULT_NAMESPACE, type NamespaceName, parseStreamName } from '../../src/streams/names.ts'
 import { Namespaces } from '../../src/streams/namespaces.ts'
 import { Registry } from '../../src/streams/registry.ts'
@@ -61,6 +66,8 @@ export interface JobsOptions {
 
 export async function jobsSetup({ jobsMax: slots = 64, tokens }: JobsOptions = {}) {
   let jobsMax = slots
+  const folder = join(tmpdir(), `millrace-savepoints-${randomUUID()}`)
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
   const data = newWeakData()
   const clock = new FakeClock()
   const tables = new FixedTables()
@@ -79,6 +86,7 @@ export async function jobsSetup({ jobsMax: slots = 64, tokens }: JobsOptions = {
     const jobs = await Jobs.load({
       ...{ catalog: storage.catalog, registry, streams, tables, engine, usage, jobsMax, random: () => 0.5 },
       ...{ nowMs: () => clock.nowMs, report: (error: unknown) => reported.push(error), timer: clock.timer },
+      ...{ places: new SavepointPlaces(folder), version: '0.0.0-test' },
       named: tokens && ((name: string) => tokens.get(name)),
     })
     return { storage, registry, streams, engine, jobs, namespaces: new Namespaces(registry, true) }
@@ -89,7 +97,7 @@ export async function jobsSetup({ jobsMax: slots = 64, tokens }: JobsOptions = {
   opened.jobs.start()
   onTestFinished(() => opened.jobs.close())
   return {
-    ...{ clock, tables, usage, reported, data },
+    ...{ clock, tables, usage, reported, data, folder },
     get jobs() {
       return opened.jobs
     },

@@ -3,6 +3,7 @@
  * keeps the rules of the contract: after the end of a job its listener is not called any more.
  */
 import type { JobEngine, JobListener, JobOutline, JobRun } from '../../src/jobs/job-engine.ts'
+import type { JobOrder } from '../../src/jobs/savepoints/savepoint.ts'
 import type { JobId } from '../../src/jobs/worker/job-worker-protocol.ts'
 import { SqlProblem } from '../../src/sql/sql-problem.ts'
 import type { Table } from '../../src/tables/table.ts'
@@ -20,6 +21,12 @@ export class ScriptedEngine implements JobEngine {
   readonly cancelled: JobId[] = []
   readonly removed: JobId[] = []
   readonly running = new Map<JobId, ScriptedRun>()
+  /** Orders that running jobs have taken. The test calls the listener with their outcomes. */
+  readonly orders: { readonly jid: JobId; readonly order: JobOrder }[] = []
+  readonly restored: { readonly jid: JobId; readonly savepoint: string }[] = []
+  /** Called by `order` and by `restoreState` first. */
+  onOrder: (order: JobOrder) => void | Promise<void> = () => {}
+  onRestore: (jid: JobId) => void | Promise<void> = () => {}
   /** Called by `submit` first. */
   onSubmit: (run: JobRun) => void | Promise<void> = () => {}
   /** A job ends after this. */
@@ -58,6 +65,7 @@ export class ScriptedEngine implements JobEngine {
       running: (epoch) => listener.running(epoch),
       progress: (figures, checkpoints) => listener.progress(figures, checkpoints),
       badRecord: (record) => listener.badRecord(record),
+      ordered: (id, outcome) => listener.ordered(id, outcome),
       finished: ending(() => listener.finished()),
       failed: ending((failure) => listener.failed(failure)),
     }
@@ -70,6 +78,17 @@ export class ScriptedEngine implements JobEngine {
     this.cancelled.push(jid)
     await this.onCancel(jid)
     this.running.delete(jid)
+  }
+
+  async order(jid: JobId, order: JobOrder): Promise<void> {
+    await this.onOrder(order)
+    if (!this.running.has(jid)) throw new Error('job is not running')
+    this.orders.push({ jid, order })
+  }
+
+  async restoreState(jid: JobId, savepoint: string): Promise<void> {
+    await this.onRestore(jid)
+    this.restored.push({ jid, savepoint })
   }
 
   async removeState(jid: JobId): Promise<void> {

@@ -117,6 +117,11 @@ export interface Emitted {
  */
 export interface Sink {
   recorded(): Promise<RecordedEpoch>
+  /**
+   * Records the epoch of a state that was restored from a savepoint, before anything is emitted. A sink without this method has
+   * the record from elsewhere, or keeps none.
+   */
+  restored?(epoch: number): Promise<void>
   emit(epoch: number, outbox: Outbox): Promise<Emitted>
   /** What `emit` gives for these rows, without writing. Sinks that keep a record of the epoch have it. */
   sizeOf?(outbox: Outbox): Promise<Emitted>

@@ -89,6 +89,14 @@ export class PostgresSink implements Sink {
     return rows.length === 0 ? 'none' : Number(rows[0]![0])
   }
 
+  async restored(epoch: number): Promise<void> {
+    if (!this.#keepsRecord || epoch === 0) return
+    await this.#connection.query(
+      `INSERT INTO ${POSITIONS} AS p (job, sink, epoch) VALUES ($1, $2, $3) ON CONFLICT (job, sink) DO NOTHING`,
+      [this.#job, this.#sink, epoch],
+    )
+  }
+
   emit(epoch: number, outbox: Outbox): Promise<Emitted> {
     return this.#connection.transaction(async (query) => {
       if (this.#keepsRecord) await this.#record(query, epoch)

@@ -9,6 +9,8 @@ import type { Table, TypedColumn } from '../../tables/table.ts'
 import type { JobEngine, JobListener, JobOutline, JobRun } from '../job-engine.ts'
 import { identityOf } from '../job-tables.ts'
 import type { JobPlan, PlannedTable } from '../plan/job-plan.ts'
+import type { JobOrder } from '../savepoints/savepoint.ts'
+import type { SavepointMetadata } from '../savepoints/savepoint-metadata.ts'
 import type { ConnectedTable, JobId } from '../worker/job-worker-protocol.ts'
 import type { ThreadDump, WorkerView } from '../worker-view.ts'
 import { type DatabaseCheck, DatabaseChecks } from './database-checks.ts'
@@ -85,7 +87,7 @@ export class EmbeddedEngine implements JobEngine {
     return plan === undefined ? { warnings: [], contacts: [] } : this.#checks.run(plan, connected)
   }
 
-  async submit({ jid, statement, tables, connected }: JobRun, listener: JobListener): Promise<void> {
+  async submit({ jid, statement, tables, connected, order }: JobRun, listener: JobListener): Promise<void> {
     const { planner, host, folders, stateBytesMax, tickEventsMax, space } = this.#parts
     if (space.low) throw space.refusal()
     const submitted: Submitted = { listener, isCancelled: false }
@@ -96,7 +98,8 @@ export class EmbeddedEngine implements JobEngine {
       const stateFolder = await folders.make(jid)
       if (submitted.isCancelled) return
       const limits = { stateBytesMax, tickEventsMax, tickBytesMax: TICK_BYTES_MAX }
-      await host.start({ jid, plan, stateFolder, tables: connected, ...limits }, this.#ending(jid, submitted))
+      const start = { jid, plan, stateFolder, tables: connected, ...limits, ...(order && { order }) }
+      await host.start(start, this.#ending(jid, submitted))
       if (submitted.isCancelled) await host.cancel(jid)
     } catch (error) {
       this.#forget(jid, submitted)
@@ -109,6 +112,18 @@ export class EmbeddedEngine implements JobEngine {
     if (submitted !== undefined) submitted.isCancelled = true
     this.#submitted.delete(jid)
     await this.#parts.host.cancel(jid)
+  }
+
+  async order(jid: JobId, order: JobOrder): Promise<void> {
+    const { host, space } = this.#parts
+    if (order.kind === 'savepoint' && space.low) throw space.refusal()
+    await host.order(jid, order)
+  }
+
+  async restoreState(jid: JobId, savepoint: string, metadata: SavepointMetadata): Promise<void> {
+    const { folders, space } = this.#parts
+    if (space.low) throw space.refusal()
+    await folders.restore(jid, savepoint, metadata)
   }
 
   removeState(jid: JobId): Promise<void> {
@@ -146,6 +161,7 @@ export class EmbeddedEngine implements JobEngine {
       running: (epoch) => listener.running(epoch),
       progress: (figures, checkpoints) => listener.progress(figures, checkpoints),
       badRecord: (record) => listener.badRecord(record),
+      ordered: (id, outcome) => listener.ordered(id, outcome),
       finished: () => {
         this.#forget(jid, submitted)
         listener.finished()

@@ -9,6 +9,7 @@ import type { Registry } from '../../streams/registry.ts'
 import type { EventSource } from '../../worker/event-source.ts'
 import type { JobRole } from '../job-access.ts'
 import type { JobListener } from '../job-engine.ts'
+import type { JobOrder } from '../savepoints/savepoint.ts'
 import type { JobId, JobStart, WorkerOptions } from '../worker/job-worker-protocol.ts'
 import type { ThreadDump, WorkerView } from '../worker-view.ts'
 import { JobProcess, type JobWorkerCode } from './job-process.ts'
@@ -88,6 +89,12 @@ export class JobHost {
     clearTimeout(this.#idleTimer)
     const process = await this.#opened()
     await process.startJob(start, listener)
+  }
+
+  /** Resolves when the job has taken the order. Rejects if it does not run. */
+  async order(jid: JobId, order: JobOrder): Promise<void> {
+    if (this.#current === undefined) throw new Error('job is not running')
+    await this.#current.order(jid, order)
   }
 
   /** Resolves when nothing of the job runs any more. */

@@ -7,6 +7,7 @@ import type { EventSource } from '../../worker/event-source.ts'
 import { errorOf } from '../../worker/failure.ts'
 import { startWorker, type WorkerChild, type WorkerCode } from '../../worker/worker-child.ts'
 import type { JobListener } from '../job-engine.ts'
+import type { JobOrder } from '../savepoints/savepoint.ts'
 import type {
   FromJobWorker,
   Heartbeat,
@@ -58,6 +59,7 @@ type Dumped = FromJobWorker & { readonly kind: 'dumped' }
 type Call =
   | { readonly method: 'start'; readonly start: JobStart }
   | { readonly method: 'cancel'; readonly jid: JobId }
+  | { readonly method: 'order'; readonly jid: JobId; readonly order: JobOrder }
 
 /** The worker interrupts statements and reports those that cannot be interrupted. After this time it does not even report. */
 const TICK_MS_MAX = 120_000
@@ -205,6 +207,14 @@ export class JobProcess {
     }
   }
 
+  /** Resolves when the job has taken the order. Rejects if it does not run. */
+  async order(jid: JobId, order: JobOrder): Promise<void> {
+    const job = this.#jobs.get(jid)
+    if (job === undefined) throw new Error('job is not running')
+    await job.starting
+    await this.#call({ method: 'order', jid, order })
+  }
+
   grown(jid: JobId, source: number): void {
     this.#child.post({ kind: 'grown', jid, source })
   }
@@ -341,6 +351,9 @@ export class JobProcess {
       case 'bad-record':
         job.listener.badRecord(report.record)
         break
+      case 'order':
+        job.listener.ordered(report.id, report.outcome)
+        break
       case 'finished':
         this.#forget(jid)
         job.listener.finished()
@@ -352,4 +365,6 @@ export class JobProcess {
   }
 }
 
-const SILENT: JobListener = { running() {}, progress() {}, badRecord() {}, finished() {}, failed() {} }
+const SILENT: JobListener = {
+  ...{ running() {}, progress() {}, badRecord() {}, ordered() {}, finished() {}, failed() {} },
+}

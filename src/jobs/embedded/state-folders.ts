@@ -3,6 +3,8 @@ import { readdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { makeFolder } from '../../../storage/make-folder.ts'
 import { syncFolder } from '../../../storage/sync-folder.ts'
+import { copySavepoint, RESTORE_FOLDER } from '../savepoints/savepoint-files.ts'
+import type { SavepointMetadata } from '../savepoints/savepoint-metadata.ts'
 import type { JobId } from '../worker/job-worker-protocol.ts'
 
 /** In the data folder. */
@@ -26,6 +28,13 @@ export class StateFolders {
     const folder = this.of(jid)
     for (const created of makeFolder(folder)) await syncFolder(dirname(created))
     return folder
+  }
+
+  /** Copies a savepoint to where the worker makes the state of a new job from it. Rejects with MetadataProblem if it is damaged. */
+  async restore(jid: JobId, savepoint: string, metadata: SavepointMetadata): Promise<void> {
+    const folder = await this.make(jid)
+    await copySavepoint(savepoint, metadata, join(folder, RESTORE_FOLDER))
+    await syncFolder(folder)
   }
 
   /** Makes the names of the files of the job durable. */

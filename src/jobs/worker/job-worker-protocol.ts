@@ -1,7 +1,7 @@
 /**
  * The messages between the service and the worker process of jobs.
  *
- *   service -> worker   IPC    open · call (start, cancel) · notify (grown) · reply · look · dump
+ *   service -> worker   IPC    open · call (start, cancel, order) · notify (grown) · reply · look · dump
  *   worker -> service   IPC    answer, refusal · request (recorded, stage, append, tail, watch) · report · ticking · heartbeat ·
  *                              dumped · out-of-memory · engine-failed, and the requests for events of worker/event-pipe.ts
  *   service -> worker   pipe   events
@@ -14,6 +14,7 @@ import type { Access, Connector, TypedColumn } from '../../tables/table.ts'
 import type { EventRequest } from '../../worker/event-pipe.ts'
 import type { Failure } from '../../worker/failure.ts'
 import type { JobPlan } from '../plan/job-plan.ts'
+import type { JobOrder, OrderOutcome } from '../savepoints/savepoint.ts'
 
 /** 32 lower-case hexadecimal digits. */
 export type JobId = string
@@ -45,6 +46,8 @@ export interface JobStart {
   /** Largest tick. */
   readonly tickEventsMax: number
   readonly tickBytesMax: number
+  /** Done before the first tick. */
+  readonly order?: JobOrder
 }
 
 export interface WorkerOptions {
@@ -152,6 +155,7 @@ export type JobReport =
   | { readonly kind: 'running'; readonly epoch?: number }
   | { readonly kind: 'progress'; readonly figures: JobFigures; readonly checkpoints?: CheckpointReport }
   | { readonly kind: 'bad-record'; readonly record: BadRecord }
+  | { readonly kind: 'order'; readonly id: string; readonly outcome: OrderOutcome }
   /** All sources have ended and everything is emitted. */
   | { readonly kind: 'finished' }
   | { readonly kind: 'failed'; readonly failure: JobFailure }
@@ -246,6 +250,14 @@ export type ToJobWorker =
   | { readonly kind: 'open'; readonly options: WorkerOptions }
   | { readonly kind: 'call'; readonly call: number; readonly method: 'start'; readonly start: JobStart }
   | { readonly kind: 'call'; readonly call: number; readonly method: 'cancel'; readonly jid: JobId }
+  /** Answered when the job has taken the order; the outcome is a report. */
+  | {
+      readonly kind: 'call'
+      readonly call: number
+      readonly method: 'order'
+      readonly jid: JobId
+      readonly order: JobOrder
+    }
   | { readonly kind: 'grown'; readonly jid: JobId; readonly source: number }
   /** Asks for a heartbeat now. */
   | { readonly kind: 'look' }

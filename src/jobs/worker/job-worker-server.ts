@@ -23,6 +23,8 @@ export interface JobWorkerOptions {
   readonly statementMsMax?: number
   /** Called between the commit of a tick and its emission. */
   readonly beforeEmit?: BeforeEmit
+  /** Called when a savepoint is at its place, before the job goes on or ends. */
+  readonly afterSavepoint?: () => Promise<void>
 }
 
 export class JobWorkerServer {
@@ -144,6 +146,7 @@ export class JobWorkerServer {
     const { call } = message
     try {
       if (message.method === 'start') await this.#start(message.start)
+      else if (message.method === 'order') this.#running(message.jid).order(message.order)
       else await this.#jobs.get(message.jid)?.cancel(new SqlError('57014', 'the job was cancelled'))
       this.#port.post({ kind: 'answer', call, value: null })
     } catch (error) {
@@ -151,12 +154,18 @@ export class JobWorkerServer {
     }
   }
 
+  #running(jid: JobId): RunningJob {
+    const job = this.#jobs.get(jid)
+    if (job === undefined) throw new Error('job is not running')
+    return job
+  }
+
   async #start(start: JobStart): Promise<void> {
     const { jid } = start
     const database = await this.#opening!
     this.#begins()
     if (this.#jobs.has(jid)) throw new Error(`job ${jid} runs already`)
-    const { nowMs, random, statementMsMax, beforeEmit } = this.#options
+    const { nowMs, random, statementMsMax, beforeEmit, afterSavepoint } = this.#options
     const connection = await database.connect(statementMsMax, () => this.#port.post({ kind: 'stuck', jid }))
     if (this.#closed) {
       connection.close()
@@ -184,6 +193,7 @@ export class JobWorkerServer {
         if (report.kind === 'failed') void this.#checkEngine(database)
       },
       beforeEmit,
+      afterSavepoint,
     })
     this.#jobs.set(jid, job)
     void job.ended.then(() => {

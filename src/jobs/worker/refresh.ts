@@ -53,12 +53,12 @@ export class RefreshWay implements Way {
   }
 
   /** Applies the changes of the tick, and adds those of the result to the outbox. */
-  async run({ grown, isFirst }: WayTick): Promise<WayResult> {
+  async run({ grown, isFirst, isRestored }: WayTick): Promise<WayResult> {
     for (const base of this.#bases.values()) {
       if (grown.has(base.source)) await base.apply()
     }
     const hasChanged = [...this.#bases.values()].some(({ change }) => change !== 'none')
-    const rows = isFirst || hasChanged ? await this.#refresh() : 0
+    const rows = isFirst || isRestored || hasChanged ? await this.#refresh() : 0
     for (const base of this.#bases.values()) {
       if (grown.has(base.source)) await base.clear()
     }

@@ -2,14 +2,18 @@
 import type { SqlError } from '../../duckdb/sql-error.ts'
 import type { SourcePosition } from '../connectors/connector.ts'
 import type { JobPlan } from '../plan/job-plan.ts'
+import type { JobOrder, OrderOutcome } from '../savepoints/savepoint.ts'
 import { type BeforeEmit, decideAtStart, type SinkState } from './emission.ts'
 import { rowsOnceOf } from './fixed-rows.ts'
 import { JobActivity } from './job-activity.ts'
 import { failureOf } from './job-error.ts'
+import { JobOrders } from './job-orders.ts'
 import { JobParts, type OpenContext, viewOf } from './job-parts.ts'
 import type { JobFailure, JobReport } from './job-worker-protocol.ts'
 import { guardPlan } from './plan-guard.ts'
+import { removeUnfinished, writeSavepoint } from './savepoint-writer.ts'
 import type { StateFile } from './state-file.ts'
+import { StateRestore } from './state-restore.ts'
 import { StepClock, type StepPart } from './step-clock.ts'
 import { Tick, type TickResult } from './tick.ts'
 import { TickInput } from './tick-input.ts'
@@ -25,6 +29,7 @@ export interface RunningJobParts extends OpenContext {
   readonly engine: <T>(work: () => Promise<T>) => Promise<T>
   readonly report: (report: JobReport) => void
   readonly beforeEmit: BeforeEmit | undefined
+  readonly afterSavepoint: (() => Promise<void>) | undefined
 }
 
 export class RunningJob {
@@ -32,12 +37,14 @@ export class RunningJob {
   readonly #opened: JobParts
   readonly #clock = new StepClock()
   #activity: JobActivity | undefined
+  readonly #orders: JobOrders
   readonly #cancel = new AbortController()
   readonly #ended: Promise<void>
 
   constructor(parts: RunningJobParts) {
     this.#parts = parts
     this.#opened = new JobParts(parts)
+    this.#orders = new JobOrders(parts.start.order)
     this.#ended = this.#run()
   }
 
@@ -58,6 +65,11 @@ export class RunningJob {
   /** Ends the running statement with this error. */
   interrupt(reason: SqlError): void {
     this.#parts.connection.interrupt(reason)
+  }
+
+  /** Does this after the running tick. The outcome is a report, if the job runs until then. */
+  order(order: JobOrder): void {
+    this.#orders.add(order)
   }
 
   /** Ends the job with its running step. Resolves when nothing of it runs any more. */
@@ -85,12 +97,12 @@ export class RunningJob {
     if (last !== undefined) report(last)
   }
 
-  /** Resolves with true if all sources have ended, and with false if the job was cancelled. */
+  /** Resolves with true if all sources have ended or the job was stopped, and with false if it was cancelled. */
   async #ticks(): Promise<boolean> {
     const { engine, report, start } = this.#parts
     const { signal } = this.#cancel
     await engine(() => guardPlan(start.plan, this.#parts.connection))
-    await this.#opened.open()
+    const restore = await this.#open()
     const state = this.#opened.state!
     const positions = await this.#positions(state)
     const epoch = state.epoch > 0 ? { epoch: state.epoch } : {}
@@ -99,11 +111,16 @@ export class RunningJob {
       report: (figures, checkpoints) =>
         report({ kind: 'progress', figures, ...(checkpoints && { checkpoints }) }),
     })
-    const tick = await this.#settledTick(state, activity)
+    const tick = await this.#settledTick(state, activity, restore !== undefined)
     report({ kind: 'running', ...epoch })
     this.#activity = activity
     activity.begins()
     while (!signal.aborted) {
+      if (await this.#followOrders(tick, positions, activity)) {
+        await activity.finished()
+        return true
+      }
+      if (signal.aborted) return false
       activity.ticking()
       const result = await tick.run(positions)
       this.#advance(positions, state)
@@ -121,6 +138,61 @@ export class RunningJob {
     const failure = failureOf(this.#opened.state?.explained(error) ?? error)
     const vertex = vertexOf(this.#parts.start.plan, this.#clock.failed)
     return { ...failure, ...(vertex !== undefined && { vertex }) }
+  }
+
+  /** Opens everything. Returns the savepoint from which the state has been made, if it has. */
+  async #open(): Promise<StateRestore | undefined> {
+    const { start, connection, engine } = this.#parts
+    await removeUnfinished(start.stateFolder)
+    const restore = await StateRestore.begin(start.stateFolder)
+    await this.#opened.open()
+    const { state, sinks } = this.#opened
+    await restore?.finish({ state: state!, connection, engine, sinks })
+    return restore
+  }
+
+  /** Does what was ordered. Resolves with true if the job ends with it. */
+  async #followOrders(tick: Tick, positions: SourcePosition[], activity: JobActivity): Promise<boolean> {
+    for (;;) {
+      const order = this.#cancel.signal.aborted ? undefined : this.#orders.take()
+      if (order === undefined) return false
+      // An error of this commit ends the attempt, as one of a tick does.
+      if (order.kind === 'checkpoint' || order.drains) {
+        activity.ticking()
+        await tick.runEmpty(positions, order.kind === 'savepoint')
+        activity.ticked()
+      }
+      const outcome = order.kind === 'checkpoint' ? this.#done() : await this.#savepoint(order)
+      this.#parts.report({ kind: 'order', id: order.id, outcome })
+      if (order.kind === 'checkpoint' || outcome.kind === 'failed') continue
+      await this.#parts.afterSavepoint?.()
+      if (order.ends) return true
+    }
+  }
+
+  #done(): OrderOutcome & { readonly kind: 'done' } {
+    return { kind: 'done', epoch: this.#opened.state!.epoch }
+  }
+
+  async #savepoint(order: JobOrder & { readonly kind: 'savepoint' }): Promise<OrderOutcome> {
+    const { start, connection, engine, connectors } = this.#parts
+    const state = this.#opened.state!
+    const context = {
+      ...{ jid: start.jid, stateFolder: start.stateFolder, signature: start.plan.signature },
+      ...{ state, connection, engine, nowMs: connectors.nowMs, signal: this.#cancel.signal },
+    }
+    const [startedMs, beganMs] = [connectors.nowMs(), performance.now()]
+    try {
+      return { ...this.#done(), savepoint: await writeSavepoint(context, order) }
+    } catch (error) {
+      const { message } = failureOf(state.explained(error))
+      const attempt = { epoch: state.epoch, startedMs, durationMs: performance.now() - beganMs }
+      return {
+        kind: 'failed',
+        message: this.#cancel.signal.aborted ? 'the job was cancelled' : message,
+        attempt,
+      }
+    }
   }
 
   /** Where each source goes on. A start position is durable before the job runs: the latest one is another one later. */
@@ -145,7 +217,7 @@ export class RunningJob {
   }
 
   /** Compares the state with the sinks, and emits what the last attempt has committed and not emitted. */
-  async #settledTick(state: StateFile, activity: JobActivity): Promise<Tick> {
+  async #settledTick(state: StateFile, activity: JobActivity, isRestored: boolean): Promise<Tick> {
     const { start, database, connection, connectors, report, beforeEmit } = this.#parts
     const { sources, lookups, ways, sinks, fixedRows } = this.#opened
     const engine = this.#clock.waiting(this.#parts.engine)
@@ -178,7 +250,7 @@ export class RunningJob {
         onBadRecord: (record) => report({ kind: 'bad-record', record }),
         onCheckpoint: (checkpoint) => activity.committed(checkpoint),
         onFailedCheckpoint: (checkpoint) => activity.failed(checkpoint),
-        beforeEmit,
+        ...{ beforeEmit, isRestored },
       },
       rows,
     )
@@ -194,16 +266,16 @@ export class RunningJob {
     { hasMore, durationMs, events }: TickResult,
     positions: readonly SourcePosition[],
   ): Promise<void> {
-    const { signal } = this.#cancel
+    const signal = AbortSignal.any([this.#cancel.signal, this.#orders.arrived])
     if (hasMore && events > 0) return
     const pause = sleep(Math.max(PAUSE_MS_MIN, PAUSE_PER_TICK * durationMs), signal)
-    if (!hasMore) await this.#grown(positions)
+    if (!hasMore) await this.#grown(positions, signal)
     await pause
   }
 
-  async #grown(positions: readonly SourcePosition[]): Promise<void> {
+  async #grown(positions: readonly SourcePosition[], until: AbortSignal): Promise<void> {
     const stop = new AbortController()
-    const signal = AbortSignal.any([stop.signal, this.#cancel.signal])
+    const signal = AbortSignal.any([stop.signal, until])
     const { sources } = this.#opened
     try {
       if (sources.length === 0) await sleep(UNTIL_CANCELLED_MS, signal)

@@ -44,6 +44,17 @@ export interface StateChange {
   readonly outboxRows: readonly number[]
 }
 
+/** What `_metadata` of a savepoint has of the tables meta and positions. */
+export interface SavedState {
+  readonly epoch: number
+  readonly counters: unknown
+  readonly positions: readonly {
+    readonly source: string
+    readonly position: SourcePosition
+    readonly watermarkMs?: number
+  }[]
+}
+
 export interface StateOptions {
   readonly folder: string
   readonly plan: JobPlan
@@ -182,6 +193,35 @@ export class StateFile {
   async outboxRows(insert: number): Promise<number> {
     const [row] = await this.#connection.rows(`SELECT count(*) FROM ${this.outbox(insert)}`)
     return Number(row![0])
+  }
+
+  /** Of a restored state: the job that has written it has emitted all outboxes, and all sinks of this job have its epoch. */
+  async settle(): Promise<void> {
+    for (const sink of this.#options.plan.inserts.keys())
+      await this.#connection.once(`DELETE FROM ${this.outbox(sink)}`)
+    await this.#connection.run(`UPDATE ${this.schema}.emission SET last = $1, previous = $1`, this.epoch)
+    await this.#load()
+  }
+
+  /** Makes a new state that of a savepoint, whose tables have been loaded. */
+  async adopt({ epoch, counters, positions }: SavedState): Promise<void> {
+    const { schema } = this
+    const run = (sql: string, ...values: (string | number | null)[]) => this.#connection.run(sql, ...values)
+    await run('BEGIN')
+    try {
+      await run(`UPDATE ${schema}.meta SET epoch = $1, counters = $2`, epoch, JSON.stringify(counters))
+      await run(`UPDATE ${schema}.emission SET last = $1, previous = $1`, epoch)
+      for (const { source, position, watermarkMs } of positions) {
+        const values = [source, JSON.stringify(position), watermarkMs ?? null] as const
+        await run(`INSERT INTO ${schema}.positions VALUES ($1, $2, $3)`, ...values)
+      }
+      await run('COMMIT')
+    } catch (error) {
+      await run('ROLLBACK').catch(() => {}) // the failed statement has ended the transaction
+      throw error
+    }
+    await this.#load()
+    this.#measure()
   }
 
   async close(): Promise<void> {

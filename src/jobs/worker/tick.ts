@@ -42,6 +42,8 @@ export interface TickParts {
   /** Called for a commit that fails. */
   readonly onFailedCheckpoint: (failed: FailedCheckpoint) => void
   readonly beforeEmit: BeforeEmit | undefined
+  /** The state was made from a savepoint, maybe of another statement over the same tables. */
+  readonly isRestored: boolean
 }
 
 export interface FailedCheckpoint {
@@ -72,11 +74,22 @@ export class Tick {
   }
 
   async run(positions: readonly SourcePosition[]): Promise<TickResult> {
-    const { engine, input, limits, clock } = this.#parts
+    const { engine, input, limits } = this.#parts
     const startMs = performance.now()
     const read = await input.read(positions, limits, engine)
     if (!this.#hasWork(read, positions)) return nothing(read, performance.now() - startMs)
-    await clock.during('query', () => this.#commit(read))
+    return this.#run(read, startMs)
+  }
+
+  /** A commit without new events. `drains`: all windows close, as if the sources had ended. */
+  runEmpty(positions: readonly SourcePosition[], drains: boolean): Promise<TickResult> {
+    const sources = positions.map((position) => ({ ...NO_INPUT, position }))
+    return this.#run({ sources, events: 0, hasMore: false, isLast: drains }, performance.now(), drains)
+  }
+
+  async #run(read: TickInputResult, startMs: number, drains = false): Promise<TickResult> {
+    const { engine, clock } = this.#parts
+    await clock.during('query', () => this.#commit(read, drains))
     await this.#emit()
     this.#isFirst = false
     await clock.during('query', () => engine(() => this.#clear()))
@@ -91,11 +104,11 @@ export class Tick {
     return read.sources.some(({ position }, i) => JSON.stringify(position) !== JSON.stringify(positions[i]))
   }
 
-  async #commit(read: TickInputResult): Promise<void> {
+  async #commit(read: TickInputResult, drains: boolean): Promise<void> {
     const { database, connection, lookups, engine, nowMs } = this.#parts
     try {
       if (read.events > 0) for (const lookup of lookups) await lookup.load(database, connection, engine)
-      await engine(() => this.#transaction(read, nowMs()))
+      await engine(() => this.#transaction(read, nowMs(), drains))
     } catch (error) {
       if (!isDataError(error)) throw error
       const message = dataReason(error)
@@ -104,7 +117,7 @@ export class Tick {
     }
   }
 
-  async #transaction(read: TickInputResult, startedMs: number): Promise<void> {
+  async #transaction(read: TickInputResult, startedMs: number, drains: boolean): Promise<void> {
     const { connection, state, ways, plan, clock, rowsOnce, onCheckpoint, onFailedCheckpoint } = this.#parts
     const beganMs = performance.now()
     let change: StateChange
@@ -112,6 +125,7 @@ export class Tick {
     try {
       await connection.run('BEGIN')
       const sources = await this.#sourceStates(read)
+      if (drains) await this.#passWindows(sources)
       const tick = this.#wayTick(read, sources)
       const results: WayResult[] = []
       for (const [index, way] of ways.entries()) {
@@ -161,6 +175,21 @@ export class Tick {
     return states
   }
 
+  /**
+   * All windows close now. The watermarks pass their ends, so that a job that goes on from here writes no second row for one of
+   * them, and later windows are as before.
+   */
+  async #passWindows(changed: Map<string, SourceState>): Promise<void> {
+    const { ways, state } = this.#parts
+    for (const way of ways) {
+      for (const [relation, endMs] of (await way.openUntil?.()) ?? []) {
+        const source = changed.get(relation) ?? state.sources.get(relation)
+        if (source === undefined || (source.watermarkMs ?? Number.NEGATIVE_INFINITY) >= endMs - 1) continue
+        changed.set(relation, { ...source, watermarkMs: endMs - 1 })
+      }
+    }
+  }
+
   #wayTick(read: TickInputResult, changed: ReadonlyMap<string, SourceState>): WayTick {
     const { plan, state } = this.#parts
     const relations = plan.sources.map(({ relation }) => relation)
@@ -170,7 +199,8 @@ export class Tick {
     )
     const grown = new Set(relations.filter((_, index) => read.sources[index]!.events > 0))
     const rows = new Map(relations.map((name, index) => [name, read.sources[index]!.rows]))
-    return { before, after, rows, grown, isLast: read.isLast, isFirst: state.epoch === 0 }
+    const isRestored = this.#isFirst && this.#parts.isRestored
+    return { before, after, rows, grown, isLast: read.isLast, isFirst: state.epoch === 0, isRestored }
   }
 
   async #emit(): Promise<void> {
@@ -250,6 +280,10 @@ export class Tick {
       await showUntil(undefined)
     }
   }
+}
+
+const NO_INPUT: Omit<SourceInput, 'position'> = {
+  ...{ spans: [], events: 0, rows: 0, bytes: 0, bad: [], badBytes: 0, lastMs: undefined },
 }
 
 function nothing({ hasMore, isLast }: TickInputResult, durationMs: number): TickResult {

@@ -45,6 +45,8 @@ export interface WayTick {
   readonly isLast: boolean
   /** The first tick of the state: it may have no events. */
   readonly isFirst: boolean
+  /** The first tick after the state was made from a savepoint. The query behind the state may be another one since. */
+  readonly isRestored?: boolean
 }
 
 export interface WayResult {
@@ -57,6 +59,8 @@ export interface Way {
   /** Creates tables of the state that are missing, and temporary ones. Called once, in a transaction of its own. */
   prepare(): Promise<void>
   run(tick: WayTick): Promise<WayResult>
+  /** End of the last window that holds rows, in milliseconds, for each source of windows. Empty: no window holds rows. */
+  openUntil?(): Promise<ReadonlyMap<string, number>>
   /**
    * SELECTs over the new events that this way evaluates row by row. If one of them fails, the tick finds the event by
    * running it over parts of the input. Aggregates and what comes after them is not among them.

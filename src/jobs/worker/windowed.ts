@@ -73,6 +73,17 @@ export class Windowed implements Way {
     return { rows: await this.#closeWindows(tick), late }
   }
 
+  async openUntil(): Promise<ReadonlyMap<string, number>> {
+    const ends: number[] = []
+    for (const { table } of this.#windows) {
+      const [row] = await this.#context.connection.rows(`SELECT max(__last) FROM ${table}`)
+      if (row![0] !== null) ends.push(Number(row![0]))
+    }
+    // Joined windows close together, so the rows of all their sources are late then.
+    const relations = this.#windows.flatMap(({ sources }) => sources.map(({ relation }) => relation))
+    return new Map(ends.length === 0 ? [] : relations.map((relation) => [relation, Math.max(...ends)]))
+  }
+
   /** Returns the number of late rows. */
   async #keep(
     { sources, many, alone, mayMultiply }: Kept,

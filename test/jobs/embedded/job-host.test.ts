@@ -127,6 +127,7 @@ async function setup() {
     const listener: JobListener = {
       running: () => heard.push('running'),
       progress: ({ epoch }) => heard.push(epoch),
+      ordered() {},
       badRecord: ({ sequence }) => heard.push({ sequence }),
       finished: () => heard.push('finished'),
       failed(failure) {
