@@ -14,6 +14,7 @@ export const PROCESSES = [
   'test/explore/query-*process.test.ts',
   'test/jobs/embedded/real-*.test.ts',
   'test/jobs/end-to-end*.test.ts',
+  'test/http/flink/real-jobs.test.ts',
   'test/jobs/plan/planner-process.test.ts',
   'test/jobs/connectors/{postgres*,kafka}.test.ts',
   'test/metrics/kill.test.ts',
