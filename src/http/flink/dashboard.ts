@@ -3,7 +3,7 @@
  * no path leads out of the folder.
  */
 import { createHash } from 'node:crypto'
-import { readdirSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { extname, join, relative, sep } from 'node:path'
 import { ServiceError } from '../../service-error.ts'
@@ -34,15 +34,8 @@ const FILES_MAX = 10_000
 const FILE_BYTES_MAX = 32 * 1024 * 1024
 /** A name with a hash of the content in it never has another content. */
 const HASH_IN_NAME = /[.-](?:[0-9a-f]{16,}|[0-9A-Z_]{8})\.[a-z0-9]+$/
-/** Its scripts and styles come from this service, its editor runs in workers made from blobs and adds styles. */
-const POLICY = [
-  "default-src 'self'",
-  "style-src 'self' 'unsafe-inline'",
-  "img-src 'self' data:",
-  "font-src 'self' data:",
-  "worker-src 'self' blob:",
-  "frame-ancestors 'none'",
-].join('; ')
+/** Handlers in attributes of the page, and scripts in its text; the dashboard has one that shows its styles when they are loaded. */
+const INLINE = /\son[a-z]+="([^"]*)"|<script>([\s\S]*?)<\/script>/g
 
 interface DashboardFile {
   readonly path: string
@@ -50,8 +43,11 @@ interface DashboardFile {
   readonly tag: string
 }
 
-/** By path in URLs: `/index.html`, `/libs/vs/loader.js`. */
-export type DashboardFiles = ReadonlyMap<string, DashboardFile>
+export interface DashboardFiles {
+  /** By path in URLs: `/index.html`, `/assets/vs/loader.js`. */
+  readonly files: ReadonlyMap<string, DashboardFile>
+  readonly policy: string
+}
 
 /** Links and hidden files are left out. Throws an Error of one sentence if the folder cannot be read or has no index.html. */
 export function readDashboard(folder: string): DashboardFiles {
@@ -66,10 +62,30 @@ export function readDashboard(folder: string): DashboardFiles {
       throw new Error(`dashboard folder ${folder} has more than ${FILES_MAX} files; name the folder web`)
     files.set(url, { path, bytes: size, tag: tagOf(url, size, mtimeMs) })
   }
-  if (files.has('/index.html')) return files
+  const page = files.get('/index.html')
+  if (page !== undefined) return { files, policy: policyOf(readFileSync(page.path, 'utf8')) }
   throw new Error(
     `dashboard folder ${folder} has no index.html; name the folder web of flink-runtime-web's jar, unpacked`,
   )
+}
+
+/** Scripts and styles come from this service; the editor of the dashboard runs in workers made from blobs and adds styles. */
+function policyOf(page: string): string {
+  const hashes = [...page.matchAll(INLINE)].map(([, handler, script]) => {
+    const hash = createHash('sha256')
+      .update(handler ?? script!)
+      .digest('base64')
+    return ` 'sha256-${hash}'`
+  })
+  return [
+    "default-src 'self'",
+    `script-src 'self'${hashes.length > 0 ? ` 'unsafe-hashes'${hashes.join('')}` : ''}`,
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data:",
+    "font-src 'self' data:",
+    "worker-src 'self' blob:",
+    "frame-ancestors 'none'",
+  ].join('; ')
 }
 
 function entriesOf(folder: string) {
@@ -100,12 +116,13 @@ export function dashboardApi(files: DashboardFiles | undefined): Api {
 async function answerFile(c: HttpContext, files: DashboardFiles | undefined): Promise<Response> {
   const { path } = c.req
   const url = path === '/' ? '/index.html' : path
-  const file = files?.get(url)
-  if (file === undefined) throw new ServiceError('part_not_found', missing(path, files))
+  const file = files?.files.get(url)
+  if (files === undefined || file === undefined)
+    throw new ServiceError('part_not_found', missing(path, files))
   const headers = {
     'content-type': TYPES[extname(url).toLowerCase()] ?? 'application/octet-stream',
     'cache-control': HASH_IN_NAME.test(url) ? 'public, max-age=31536000, immutable' : 'no-cache',
-    'content-security-policy': POLICY,
+    'content-security-policy': files.policy,
     etag: file.tag,
   }
   if (c.req.header('if-none-match')?.split(/,\s*/).includes(file.tag)) return c.body(null, 304, headers)

@@ -16,12 +16,15 @@ async function folder(): Promise<string> {
   return made
 }
 
+/** As the dashboard has it: styles are shown by a handler when they are loaded. */
+const PAGE = `<html><link rel="stylesheet" href="a.css" media="print" onload="this.media='all'"></html>`
+
 async function dashboard(): Promise<string> {
   const root = await folder()
   const web = join(root, 'web')
   await mkdir(join(web, 'libs', 'vs'), { recursive: true })
   await writeFile(join(root, 'secret.txt'), 'secret')
-  await writeFile(join(web, 'index.html'), '<html></html>')
+  await writeFile(join(web, 'index.html'), PAGE)
   await writeFile(join(web, 'main.0123456789abcdef.js'), 'main()')
   await writeFile(join(web, 'libs', 'vs', 'loader.js'), 'load()')
   await writeFile(join(web, '.hidden'), 'hidden')
@@ -88,8 +91,8 @@ test('a port in use is an error before the store is opened', async () => {
 test('serves the files of the dashboard, with types, tags and a policy', async () => {
   const app = await testApp({ config: { flinkPort: 0, dashboardFolder: await dashboard() } })
   const files = [
-    { path: '/', type: 'text/html; charset=utf-8', text: '<html></html>', caching: 'no-cache' },
-    { path: '/index.html', type: 'text/html; charset=utf-8', text: '<html></html>', caching: 'no-cache' },
+    { path: '/', type: 'text/html; charset=utf-8', text: PAGE, caching: 'no-cache' },
+    { path: '/index.html', type: 'text/html; charset=utf-8', text: PAGE, caching: 'no-cache' },
     {
       path: '/main.0123456789abcdef.js',
       type: 'text/javascript; charset=utf-8',
@@ -112,7 +115,9 @@ test('serves the files of the dashboard, with types, tags and a policy', async (
       text,
     ])
     expect(answer.headers.get('cache-control')).toBe(caching)
-    expect(answer.headers.get('content-security-policy')).toContain("default-src 'self'")
+    expect(answer.headers.get('content-security-policy')).toContain(
+      "script-src 'self' 'unsafe-hashes' 'sha256-MhtPZXr7+LpJUY5qtMutB+qWfQtMaPccfe7QXtCcEYc='; ",
+    )
     expect(answer.headers.get('x-content-type-options')).toBe('nosniff')
     const etag = answer.headers.get('etag')!
     const again = await at(app.flinkPort, path, { headers: { 'If-None-Match': etag } })
