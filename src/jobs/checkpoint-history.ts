@@ -71,10 +71,15 @@ export class Checkpoints {
   /** Commits of the state that are counted, or were made before the service started; undefined before the first report. */
   #epoch: number | undefined
 
-  /** The job runs. `epoch`: commits of the state from which it goes on; undefined for a new state. */
-  running(epoch: number | undefined, nowMs: number): void {
+  /**
+   * The job runs. `epoch`: commits of the state from which it goes on; undefined for a new state. `savepoint`: where that state
+   * comes from, if this is its first run.
+   */
+  running(epoch: number | undefined, nowMs: number, savepoint?: string): void {
     this.#count(epoch ?? 0)
-    if (epoch !== undefined) this.restored({ id: epoch, restoredMs: nowMs, isSavepoint: false })
+    if (epoch === undefined) return
+    const from = savepoint === undefined ? {} : { location: savepoint }
+    this.restored({ id: epoch, restoredMs: nowMs, isSavepoint: savepoint !== undefined, ...from })
   }
 
   /** The job goes on from a checkpoint or savepoint. */
