@@ -128,7 +128,6 @@ export class LiveJob {
       }
     return {
       running: guarded((epoch) => {
-        rates.running()
         checkpoints.running(epoch, nowMs())
         if (this.#apply('running')) this.#policy.running(nowMs())
       }),
