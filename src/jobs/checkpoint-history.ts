@@ -2,7 +2,6 @@
  * The checkpoints of one job since the service started. A checkpoint is a commit of a step; ids count the commits of the state, so
  * commits whose reports are lost, because the process was killed, still count. Savepoints are added by their owner.
  */
-import type { RestoredFrom } from './job.ts'
 import type { CheckpointFigures, CheckpointReport } from './worker/job-worker-protocol.ts'
 
 export interface Checkpoint {
@@ -73,14 +72,14 @@ export class Checkpoints {
   #epoch: number | undefined
 
   /**
-   * The job runs. `epoch`: commits of the state from which it goes on; undefined for a new state. `savepoint`: from which the job was
-   * created; without a commit since then it goes on from there.
+   * The job runs. `epoch`: commits of the state from which it goes on; undefined for a new state. `savepoint`: where that state
+   * comes from, if this is its first run.
    */
-  running(epoch: number | undefined, nowMs: number, savepoint?: RestoredFrom): void {
+  running(epoch: number | undefined, nowMs: number, savepoint?: string): void {
     this.#count(epoch ?? 0)
     if (epoch === undefined) return
-    const restored = { id: epoch, restoredMs: nowMs, isSavepoint: savepoint?.id === epoch }
-    this.restored(restored.isSavepoint ? { ...restored, location: savepoint!.location } : restored)
+    const from = savepoint === undefined ? {} : { location: savepoint }
+    this.restored({ id: epoch, restoredMs: nowMs, isSavepoint: savepoint !== undefined, ...from })
   }
 
   /** The job goes on from a checkpoint or savepoint. */

@@ -30,12 +30,7 @@ export class JobRates {
   /** Reports of the last minute, about one a second while the job works, and the one before; oldest first. */
   readonly #samples: Sample[] = []
 
-  /** A new attempt begins: its times begin at 0. */
-  running(): void {
-    this.stopped()
-  }
-
-  /** No attempt runs: there are no rates. */
+  /** No attempt runs: there are no rates. The times of the next one begin at 0. */
   stopped(): void {
     this.#samples.length = 0
   }

@@ -1,5 +1,5 @@
 /** Checkpoints and rates of all live jobs, and the checkpoints of those that have ended last. */
-import { Checkpoints } from './checkpoint-history.ts'
+import { type Checkpoint, Checkpoints } from './checkpoint-history.ts'
 import { JobRates } from './job-rates.ts'
 import type { JobWatch } from './live-job.ts'
 import type { JobId } from './worker/job-worker-protocol.ts'
@@ -20,6 +20,11 @@ export class JobWatches {
 
   find(jid: JobId): JobWatch | undefined {
     return this.#live.get(jid) ?? this.#ended.get(jid)
+  }
+
+  /** No effect for a job that ended long ago. */
+  savepointed(jid: JobId, savepoint: Checkpoint): void {
+    this.find(jid)?.checkpoints.savepointed(savepoint)
   }
 
   ended(jid: JobId): void {

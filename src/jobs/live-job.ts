@@ -176,8 +176,7 @@ export class LiveJob {
       }
     return {
       running: guarded((epoch) => {
-        rates.running()
-        checkpoints.running(epoch, nowMs(), record.restored)
+        checkpoints.running(epoch, nowMs(), this.#savepointAt(epoch))
         if (this.#apply('running')) this.#policy.running(nowMs())
       }),
       progress: (figures, report) => {
@@ -230,6 +229,12 @@ export class LiveJob {
       if (order.kind === 'checkpoint' || !order.ends || this.record.state === 'RUNNING')
         this.#ordered(order.id, failedOrder(message))
     }
+  }
+
+  /** The savepoint from which the job was created, while it has made no commit since. */
+  #savepointAt(epoch: number | undefined): string | undefined {
+    const { restored } = this.record
+    return restored?.id === epoch ? restored?.location : undefined
   }
 
   #failed(failure: JobFailure): void {

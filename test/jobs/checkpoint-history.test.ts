@@ -99,7 +99,7 @@ describe('savepoints', () => {
   test('from which a job starts', () => {
     const checkpoints = new Checkpoints()
     const restored = { id: 9, restoredMs: 6_000, isSavepoint: true, location: 'file:///sp' }
-    checkpoints.restored(restored)
+    checkpoints.running(9, 6_000, 'file:///sp')
     expect(checkpoints.view()).toMatchObject({ counts: { restored: 1, total: 0 }, latest: { restored } })
   })
 })

@@ -18,7 +18,7 @@ function figures(change: Partial<VertexFigures>): JobFigures {
 
 /** A job that works all the time: of each second 300 ms busy, 100 ms backpressured, 50 records. */
 function working(rates: JobRates, untilS: number): void {
-  rates.running()
+  rates.stopped()
   for (let s = 0; s <= untilS; s++)
     rates.reported(figures({ recordsIn: 50 * s, busyMs: 300 * s, backpressuredMs: 100 * s }), s * S)
 }
@@ -26,7 +26,7 @@ function working(rates: JobRates, untilS: number): void {
 test('before a report, and before a second has passed, there are none', () => {
   const rates = new JobRates()
   expect(rates.at(100 * S)).toEqual([])
-  rates.running()
+  rates.stopped()
   expect(rates.at(100 * S)).toEqual([])
   rates.reported(figures({ recordsIn: 1_000 }), 100 * S)
   expect(rates.at(100.5 * S)).toEqual([])
@@ -70,7 +70,7 @@ test('work after a long pause is work of the last minute', () => {
 test('a new attempt begins anew, and one that has ended has none', () => {
   const rates = new JobRates()
   working(rates, 60)
-  rates.running()
+  rates.stopped()
   rates.reported(figures({ recordsIn: 3_000 }), 61 * S)
   rates.reported(figures({ recordsIn: 3_020, busyMs: 500 }), 63 * S)
   expect(rates.at(63 * S)[0]).toMatchObject({
@@ -84,7 +84,7 @@ test('a new attempt begins anew, and one that has ended has none', () => {
 
 test('shares add up to 1, also where clocks differ a little', () => {
   const rates = new JobRates()
-  rates.running()
+  rates.stopped()
   rates.reported(figures({}), 0)
   rates.reported(figures({ busyMs: 1_500, backpressuredMs: 530 }), 2 * S)
   const [{ busyRatio, idleRatio, backpressuredRatio }] = rates.at(2 * S) as [ReturnType<JobRates['at']>[0]]

@@ -95,6 +95,8 @@ export class JobProcess {
   readonly #startedMs: number
   readonly #log: WorkerLog
   #heartbeat: (Heartbeat & { readonly atMs: number }) | undefined
+  /** When a heartbeat was last asked for. */
+  #lookedMs = 0
   readonly #dumps = new Map<number, (dumped: Dumped) => void>()
   #lastCall = 0
   #ticking: JobId | undefined
@@ -136,7 +138,11 @@ export class JobProcess {
     if (this.#heartbeat === undefined || this.hasEnded) return undefined
     const { printed: _, engineBytes = 0, atMs, ...measured } = this.#heartbeat
     const { id, nowMs, options } = this.#parts
-    if (nowMs() - atMs > HEARTBEAT_MS) this.#child.post({ kind: 'look' })
+    const lastMs = Math.max(atMs, this.#lookedMs)
+    if (nowMs() - lastMs > HEARTBEAT_MS) {
+      this.#lookedMs = nowMs()
+      this.#child.post({ kind: 'look' })
+    }
     return {
       ...{ id, startedMs: this.#startedMs, heartbeatMs: atMs },
       ...measured,

@@ -89,21 +89,22 @@ export class EventDecoder {
     const stride = this.#reader.kind === 'rows' ? 1 : CHANGES_MAX
     for (const { begin, end, timestampMs, headers } of block.runs) {
       const firstOrder = order.take(this.#source, timestampMs, (end - begin) * stride)
-      const bytes = ends[end - 1]! - starts[begin]!
-      into.spans.push({
+      const span = {
         firstOrder,
         events: end - begin,
         stride,
         partition,
         firstSequence: firstSequence + begin,
         timestampMs,
-        bytes,
-      })
+        bytes: 0,
+      }
+      into.spans.push(span)
       const run: Run = { partition, timestampMs, headers, headersValue: undefined }
       // Small orders are numbers: a bigint for each event would cost more than decoding a small body.
       const plain = firstOrder < SAFE ? Number(firstOrder) : undefined
       for (let i = begin; i < end; i++) {
         if (timestampsMs !== undefined) run.timestampMs = timestampsMs[i]!
+        span.bytes += ends[i]! - starts[i]! // there may be other bytes between two bodies
         const at =
           plain === undefined ? firstOrder + BigInt((i - begin) * stride) : plain + (i - begin) * stride
         const error = this.#decodeEvent(

@@ -291,7 +291,6 @@ function vertexOf({ sources, inserts }: JobPlan, part: StepPart | undefined): nu
   const [kind, number] = part?.split(' ') ?? []
   const first = { source: 0, query: sources.length, sink: sources.length + inserts.length }[kind ?? '']
   if (first !== undefined && number !== undefined) return first + Number(number)
-  if (kind === 'read' && sources.length === 1) return 0
   return kind === 'query' && inserts.length === 1 ? sources.length : undefined
 }
 

@@ -39,6 +39,11 @@ export class StepClock {
     return this.#failed
   }
 
+  /** An error arose in a part that ran beside others. */
+  failedIn(part: StepPart): void {
+    this.#failed ??= part
+  }
+
   get totalMs(): number {
     return performance.now() - this.#startedMs
   }

@@ -84,9 +84,10 @@ export class TickInput {
       reads.flatMap((read) => (read.status === 'fulfilled' && read.value ? [read.value] : [])),
     )
     try {
-      const batches = reads.map((read) => {
-        if (read.status === 'rejected') throw read.reason
-        return read.value
+      const batches = reads.map((read, index) => {
+        if (read.status === 'fulfilled') return read.value
+        this.#clock.failedIn(`source ${index}`)
+        throw read.reason
       })
       return await this.#decode(positions, batches, waiting, engine)
     } catch (error) {
