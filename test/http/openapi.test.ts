@@ -238,7 +238,7 @@ const aivenExchanges: readonly Exchange[] = [
   { request: `POST ${FLINK}/job/nope/cancel`, status: 404 },
 ]
 
-/** Of Flink's API, at the root. The job is one that has not ended yet. */
+/** Of Flink's API, at the root. */
 const ID = '0'.repeat(32)
 const VERTEX = `/jobs/JOB/vertices/${vertexId({ kind: 'source', index: 0 })}`
 const NO_FILE = '/logs/nope /log /stdout /profiler/nope'
@@ -335,8 +335,8 @@ const metadataExchanges = (there: string, nope: string, invalid: string): readon
 
 /** `mystream` is there and is alice's, `weather` too; rows stand in the order in which they are sent. */
 const exchanges: readonly Exchange[] = [
-  ...flinkExchanges,
   ...aivenExchanges,
+  ...flinkExchanges, // these cancel the job
 
   { request: `GET ${STREAMS}`, status: 200 },
   { request: `GET ${N}/nope/streams`, status: 404 },
