@@ -54,6 +54,10 @@ export type ServiceErrorCode =
   | 'savepoint_unreadable' // a savepoint that is damaged, incomplete or of a later version
   | 'state_not_restorable' // the state of a savepoint is of another statement
   | 'operation_not_found' // a savepoint or disposal, by the id of its trigger
+  | 'jar_not_found'
+  | 'invalid_jar' // an upload that is no jar, a jar that cannot run, and what its scripts are refused for
+  | 'jar_too_large'
+  | 'jars_full' // as many jars, or bytes of jars, as may be stored
   | 'no_grant' // the token of a job lacks a grant for a stream
   | 'disk_low' // less free disk space than the operator wants to keep
 

@@ -21,6 +21,9 @@ export interface JobRequest {
   readonly jid?: JobId | undefined
 }
 
+/** What is known of a job that is not created. */
+export type JobOutlineView = Pick<JobView, 'name' | 'vertices'>
+
 /** The name of the token, whose grants the job uses; undefined where the service asks for none. */
 export type JobOwner = Client | undefined
 
@@ -33,6 +36,8 @@ export interface JobService {
   create(namespace: NamespaceName, request: JobRequest, owner: JobOwner): Promise<JobView>
   /** The checks of `create`, without a job. */
   validate(namespace: NamespaceName, request: Omit<JobRequest, 'name'>): Promise<void>
+  /** As `validate`; resolves with what the job would be. */
+  outline(namespace: NamespaceName, request: JobRequest): Promise<JobOutlineView>
   /** Newest first, terminal ones included. */
   list(namespace: NamespaceName): readonly { readonly jid: JobId; readonly state: JobState }[]
   /** Throws ServiceError 'job_not_found'. */

@@ -24,7 +24,7 @@ import { newJobId } from './job-id.ts'
 import { JobList } from './job-list.ts'
 import type { VertexRates } from './job-rates.ts'
 import { enterState, epochChange, type JobRecord, removalChanges, tableIdsOf, viewOf } from './job-record.ts'
-import type { JobOwner, JobRequest, JobService } from './job-service.ts'
+import type { JobOutlineView, JobOwner, JobRequest, JobService } from './job-service.ts'
 import { stateAfter } from './job-states.ts'
 import { assertWritable, connected, streamOf } from './job-tables.ts'
 import { JobUsage, programOf } from './job-usage.ts'
@@ -171,6 +171,13 @@ export class Jobs implements JobService, RemovalHook {
   async validate(namespace: NamespaceName, request: Omit<JobRequest, 'name'>): Promise<void> {
     this.#parts.streams.assertNamespace(namespace)
     await this.#outline(namespace, request)
+  }
+
+  async outline(namespace: NamespaceName, request: JobRequest): Promise<JobOutlineView> {
+    this.#parts.streams.assertNamespace(namespace)
+    const outline = await this.#outline(namespace, request)
+    const name = request.name ?? defaultName(outline, this.#tablesOf(namespace, outline))
+    return { name, vertices: outline.vertices }
   }
 
   list(namespace: NamespaceName): readonly Pick<JobView, 'jid' | 'state'>[] {

@@ -20,6 +20,8 @@ const REFUSALS = {
   invalid_query: 400,
   invalid_content_type: 400,
   invalid_table: 400,
+  jar_not_found: 400, // as Flink answers
+  invalid_jar: 400,
   savepoint_outside: 400,
   savepoint_unreadable: 400,
   table_forbidden: 403,
@@ -51,6 +53,7 @@ const REFUSALS = {
   event_too_large: 413,
   batch_too_large: 413,
   document_too_large: 413,
+  jar_too_large: 413,
   expands_too_much: 413,
   unsupported_encoding: 415,
   unsupported_charset: 415,
@@ -60,6 +63,7 @@ const REFUSALS = {
   job_slots: 503,
   overloaded: 503,
   disk_low: 507,
+  jars_full: 507,
 } as const satisfies Record<ServiceErrorCode, number>
 
 const FAILURES = {
