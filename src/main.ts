@@ -6,6 +6,7 @@
 import { statfs } from 'node:fs/promises'
 import type { IncomingMessage, RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { resolve } from 'node:path'
 import { DiskProbe } from '../storage/level/probe.ts'
 import { AuditFile } from './audit/audit-file.ts'
 import { AuditLog } from './audit/audit-log.ts'
@@ -31,6 +32,7 @@ import { SlowClients } from './http/server/slow-clients.ts'
 import { readIdentity } from './http/server/tls.ts'
 import { publicAddress } from './http/server/unauthorized.ts'
 import type { Janitor } from './janitor/janitor.ts'
+import { JARS_FOLDER, JarStore } from './jars/jar-store.ts'
 import { LoopDelay } from './loop-delay.ts'
 import { LoopShare } from './loop-share.ts'
 import { Prometheus } from './metrics/prometheus.ts'
@@ -108,6 +110,7 @@ export async function startService(
     address,
     audit: trail?.audit,
     apis,
+    jars: new JarStore({ folder: resolve(config.dataFolder, JARS_FOLDER), limits, space, ...environment }),
     sources,
     usage: new UsageRegistry(),
     unwrittenTotals: new Map(),

@@ -29,6 +29,8 @@ import type { SlowClients } from './http/server/slow-clients.ts'
 import type { PublicAddress } from './http/server/unauthorized.ts'
 import { Janitor } from './janitor/janitor.ts'
 import { scheduleJanitor } from './janitor/schedule.ts'
+import { JarJobs } from './jars/jar-jobs.ts'
+import type { JarStore } from './jars/jar-store.ts'
 import { type JobModules, loadJobModules } from './job-modules.ts'
 import type { Jobs } from './jobs/jobs.ts'
 import type { LoopShare } from './loop-share.ts'
@@ -67,6 +69,7 @@ export interface SharedParts {
   readonly process: ServiceProcess
   /** Those of `--flink-port`; undefined without it. */
   readonly flinkApis: readonly Api[] | undefined
+  readonly jars: JarStore
   /** The sources of tables that the operator has declared. */
   readonly sources: Sources
   readonly usage: UsageRegistry
@@ -135,6 +138,7 @@ async function serviceOn(storage: Storage, opening: Opening): Promise<OpenServic
   const explore = newExplore(storage, modules, opening, reports)
   const jobModules = await newJobModules(storage, modules, opening, reports)
   const { tables, jobs } = jobModules
+  await shared.jars.load()
   const { listener, flinkListener } = newListeners(
     { ...modules, tables, jobs, explore, followers },
     opening,
@@ -295,6 +299,7 @@ function newListeners(
   const parts = {
     ...shared,
     ...given,
+    jarJobs: new JarJobs(shared.jars, given.jobs),
     views: new Views(registry),
     namespaces: new Namespaces(registry, config.unrecoverableReset),
     metrics: new StreamMetrics(meter, registry),

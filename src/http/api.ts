@@ -5,6 +5,8 @@
 import type { AuditAction, AuditLog } from '../audit/audit-log.ts'
 import type { Tokens } from '../auth/tokens.ts'
 import type { Explore } from '../explore/explore.ts'
+import type { JarJobs } from '../jars/jar-jobs.ts'
+import type { JarStore } from '../jars/jar-store.ts'
 import type { JobService } from '../jobs/job-service.ts'
 import type { Limits } from '../limits.ts'
 import type { Metadata } from '../metadata/metadata.ts'
@@ -37,6 +39,8 @@ export interface AppParts {
   readonly tables: TableService
   readonly jobs: JobService
   readonly process: ServiceProcess
+  readonly jars: JarStore
+  readonly jarJobs: JarJobs
   readonly namespaces: Namespaces
   readonly usage: UsageRegistry
   readonly metadata: Metadata

@@ -141,7 +141,7 @@ export class JarStore {
       if (PARTIAL.test(file)) await rm(path, { force: true })
       if (name === undefined) continue
       const { size: bytes, mtimeMs } = await stat(path)
-      this.#jars.set(file, { id: file, name, uploadedMs: Math.floor(mtimeMs), bytes, path })
+      this.#jars.set(file, { id: file, name, uploadedMs: Math.round(mtimeMs), bytes, path })
     }
   }
 

@@ -89,7 +89,7 @@ test('an upload that is broken off leaves nothing, also if the service ends with
   await upload.discard()
   expect(await readdir(folder)).toEqual([])
 
-  await (await store.begin('a.jar', 'a')).write(Buffer.from('half'))
+  await writeFile(join(folder, 'upload-0f8fad5b-d9cb-869f-a165-70867728950e.part'), 'half')
   const again = await opened()
   expect(again.list()).toEqual([])
   expect(await readdir(folder)).toEqual([])

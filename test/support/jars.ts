@@ -29,8 +29,8 @@ export function jarOf(
   entries: readonly JarEntry[] | Readonly<Record<string, string>>,
   end: JarEnd = {},
 ): Buffer {
-  const list = Array.isArray(entries)
-    ? (entries as readonly JarEntry[])
+  const list: readonly JarEntry[] = Array.isArray(entries)
+    ? entries
     : Object.entries(entries).map(([name, content]) => ({ name, content }))
   const parts: Uint8Array[] = [end.before ?? new Uint8Array()]
   const headers: Buffer[] = []
