@@ -36,6 +36,8 @@ export type AuditAction =
   | 'job.checkpoint'
   | 'savepoint.delete'
   | 'cluster.stop'
+  | 'jar.upload'
+  | 'jar.delete'
   | 'integration.create'
   | 'integration.update'
   | 'integration.delete'

@@ -137,6 +137,10 @@ function flinkRows(): Record<string, readonly number[]> {
     ...each('GET', '', `${T}/:taskmanager`, as(CLIENT, 404)), // the process of jobs is another each time
     ...each('POST', '', '/jobs', as(CLIENT, 501)),
     ...each('DELETE', '', '/cluster', as(OPERATOR, 403)), // not enabled
+    ...each('GET', '', '/jars', OPERATOR),
+    ...each('POST', '', '/jars/upload /jars/:jar/plan /jars/:jar/run', as(OPERATOR, 400)), // without a file, and of no jar
+    ...each('GET', '', '/jars/:jar/plan', as(OPERATOR, 400)),
+    ...each('DELETE', '', '/jars/:jar', as(OPERATOR, 400)),
     ...each('DELETE', '', '/datasets/:dataset', as(OPERATOR, 202)),
     ...each('GET', '', '/datasets/delete/:trigger /savepoint-disposal/:trigger', as(OPERATOR, 404)),
     ...each('POST', '', '/savepoint-disposal', as(OPERATOR, 400)),

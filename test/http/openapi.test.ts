@@ -13,6 +13,7 @@ import { vertexId } from '../../src/jobs/vertex-detail.ts'
 import { builtIn, createJob, createTable, PROJECT } from '../support/aiven.ts'
 import { appParts } from '../support/app-parts.ts'
 import { ended, handleOf } from '../support/explore.ts'
+import { jarOf, multipart } from '../support/jars.ts'
 import { streamId } from '../support/sample-store.ts'
 import {
   type RequestOptions,
@@ -266,6 +267,12 @@ const flinkExchanges: readonly Exchange[] = [
   ...flinkGets(VERTEX, '/subtasks/0/attempts/0/accumulators', 200),
   ...flinkGets(VERTEX, '/subtasks/1 /subtasks/0/attempts/9', 404),
   { request: 'DELETE /cluster', status: 403 },
+  { request: 'GET /jars', status: 200 },
+  { request: 'POST /jars/upload', status: 200, ...multipart([{ file: 'x.jar', content: jarOf({}) }]) },
+  { request: 'POST /jars/upload', status: 400 },
+  ...['GET', 'POST'].map((method) => ({ request: `${method} /jars/nope/plan`, status: 400 })),
+  { request: 'POST /jars/nope/run', status: 400 },
+  { request: 'DELETE /jars/nope', status: 400 },
   { request: `DELETE /datasets/${ID}`, status: 202 },
   { request: 'POST /savepoint-disposal', status: 400 },
   { request: 'POST /jobmanager/profiler', status: 400 },

@@ -107,6 +107,9 @@ export class FakeJobs implements JobService {
     throw new Error('not made here')
   }
   async validate(): Promise<void> {}
+  outline(): never {
+    throw new Error('not made here')
+  }
   list(namespace: NamespaceName) {
     return this.jobs.filter((job) => job.namespace === namespace)
   }

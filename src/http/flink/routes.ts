@@ -5,6 +5,7 @@
 import type { AppOptions, AppParts, Route } from '../api.ts'
 import { checkpointRoutes } from './checkpoint-routes.ts'
 import { clusterRoutes } from './cluster-routes.ts'
+import { jarRoutes } from './jar-routes.ts'
 import { jobRoutes } from './job-routes.ts'
 import { jobManagerLogs, taskManagerLogs } from './log-routes.ts'
 import { metricRoutes } from './metric-routes.ts'
@@ -31,10 +32,11 @@ export function routes(parts: AppParts, options: AppOptions): readonly Route[] {
 
 function rowsIn(scope: Scope, parts: AppParts, options: AppOptions): (P: string) => readonly Route[] {
   const { read, change } = scope
-  const cluster = clusterRoutes(parts, scope, options, false)
+  const cluster = clusterRoutes(parts, scope, options, true)
   const processes = processRoutes(parts, scope)
   const service = jobManagerLogs(parts)
   const worker = taskManagerLogs(parts)
+  const jar = jarRoutes(parts, scope, options)
   const job = jobRoutes(parts, scope, options)
   const vertex = vertexRoutes(parts, scope, options)
   const checkpoint = checkpointRoutes(parts, scope, options)
@@ -79,6 +81,13 @@ function rowsIn(scope: Scope, parts: AppParts, options: AppOptions): (P: string)
       ['GET', `${T}/:taskmanager/profiler`, 'operator', processes.profiles],
       ['POST', `${T}/:taskmanager/profiler`, 'operator', processes.profile],
       ['GET', `${T}/:taskmanager/profiler/:file`, 'operator', processes.profileFile],
+
+      ['GET', `${P}/jars`, 'operator', jar.list],
+      ['POST', `${P}/jars/upload`, 'operator', jar.upload, 'jar.upload'],
+      ['GET', `${P}/jars/:jar/plan`, 'operator', jar.plan],
+      ['POST', `${P}/jars/:jar/plan`, 'operator', jar.plan],
+      ['POST', `${P}/jars/:jar/run`, 'operator', jar.run, 'job.create'],
+      ['DELETE', `${P}/jars/:jar`, 'operator', jar.delete, 'jar.delete'],
 
       ['GET', `${P}/jobs`, read, job.list],
       ['POST', `${P}/jobs`, read, job.submit],

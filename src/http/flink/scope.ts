@@ -42,6 +42,11 @@ export class Scope {
     this.#namespaceOf(c)
   }
 
+  /** That of the path; undefined if the path names none. Throws as `assertExists`. */
+  namespace(c: HttpContext): NamespaceName | undefined {
+    return this.#namespaceOf(c)
+  }
+
   /** Newest first. Throws as `assertExists`. */
   jobs(c: HttpContext): Iterable<JobView> {
     const namespace = this.#namespaceOf(c)
