@@ -114,6 +114,8 @@ const CAUSES: ReadonlySet<ServiceErrorCode> = new Set([
   'invalid_parameter',
   'invalid_table',
   'namespace_not_found',
+  'savepoint_outside',
+  'savepoint_unreadable',
   'table_not_found',
 ])
 

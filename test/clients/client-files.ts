@@ -17,7 +17,7 @@ const OPENED = ['java.lang', 'java.util'].flatMap((name) => ['--add-opens', `jav
 /** A folder of files, or the reason why there is none. */
 export type Fetched = { readonly folder: string } | { readonly missing: string }
 
-export function clientJars(pom: 'cdap' | 'ingest', version?: string): Fetched {
+export function clientJars(pom: 'cdap' | 'flink' | 'ingest', version?: string): Fetched {
   const missing = missingTool(['java', 'javac', 'mvn'])
   if (missing !== undefined) return { missing }
   return fetchOnce(version === undefined ? pom : `${pom}-${version}`, (folder) =>
