@@ -81,6 +81,12 @@ test.each(['', '/v1', '/v3/namespaces/default/flink'])(
 )
 
 describe('uploads', () => {
+  let app: Awaited<ReturnType<typeof startTestApp>>
+  beforeAll(async () => {
+    app = await startTestApp({ nowMs: Date.now(), onDisk: true })
+  })
+  afterAll(() => app.stop())
+
   test.each<{ what: string; parts: readonly FilePart[]; error: string }>([
     { what: 'no part', parts: [], error: 'Exactly 1 file must be sent, received 0.' },
     { what: 'a field', parts: [{ content: 'x' }], error: 'Exactly 1 file must be sent, received 0.' },
@@ -114,7 +120,6 @@ describe('uploads', () => {
       error: 'the file name has a slash or a control character; rename the file',
     },
   ])('with $what are refused', async ({ parts, error }) => {
-    const app = await jarApp()
     expect(seen(await app.post('/jars/upload', multipart(parts)))).toEqual(refused(400, error))
     expect(await readdir(folderOf(app)).catch(() => [])).toEqual([])
   })
@@ -136,7 +141,6 @@ describe('uploads', () => {
       'the body is no multipart/form-data: it ends before its last boundary',
     ],
   ])('of %s are refused', async (_, request, error) => {
-    const app = await jarApp()
     expect(seen(await app.post('/jars/upload', request))).toEqual(refused(400, error))
     expect(await readdir(folderOf(app)).catch(() => [])).toEqual([])
   })
@@ -147,7 +151,6 @@ describe('uploads', () => {
     ['..jar', '..jar'],
     ['x y%20_ü.jar', 'x y%20_ü.jar'],
   ])('a file named %j is stored in the folder of jars as %j', async (file, name) => {
-    const app = await jarApp()
     const id = await uploaded(app, file)
     expect((await app.get('/jars')).json()).toMatchObject({ files: [{ id, name }] })
     expect(await readdir(folderOf(app))).toEqual([id])
@@ -155,7 +158,6 @@ describe('uploads', () => {
   })
 
   test('compressed and in small chunks are taken, beside other fields of the form', async () => {
-    const app = await jarApp()
     const { headers, body } = multipart([
       { part: 'request', content: '{}' },
       { file: 'a.jar', content: SQL_JAR },
@@ -167,7 +169,9 @@ describe('uploads', () => {
       chunks,
     })
     expect(answer.status, answer.text).toBe(200)
-    expect((await app.get('/jars')).json()).toMatchObject({ files: [{ name: 'a.jar' }] })
+    const { files } = (await app.get('/jars')).json() as { files: { id: string; name: string }[] }
+    expect(files.map(({ name }) => name)).toEqual(['a.jar'])
+    await app.delete(`/jars/${files[0]!.id}`)
   })
 
   test('too large are refused, by their announced length, by what arrives, and by what it unpacks to', async () => {
