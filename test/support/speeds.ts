@@ -5,7 +5,7 @@
  * is quick. Some quick files also have a long form (effort.ts): the proofs run them again in that form.
  */
 
-/** The published clients of CDAP and of Aiven. They need Java, Maven, Python 3 and, once, the network. */
+/** The published clients of CDAP, of Aiven and of Flink. They need Java, Maven, Python 3, Chromium and, once, the network. */
 export const CLIENTS = ['test/clients/**/*.test.ts']
 
 /** The built command and query processes: start, stop, signals, kills, installation. */
