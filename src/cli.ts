@@ -2,12 +2,13 @@
 /** The command `millrace`: parses flags, handles signals, prints lines for people. */
 import { withoutSecrets } from './auth/token-hash.ts'
 import { COMMANDS } from './commands/index.ts'
-import { ConfigError, helpText, parseCommand } from './config.ts'
+import { type Config, ConfigError, helpText, parseCommand } from './config.ts'
 import { failureReporter } from './failure-report.ts'
 import { greeting } from './greeting.ts'
 import { isLoopback } from './http/server/server.ts'
 import { type RunningService, startService } from './main.ts'
-import { packageVersion } from './package-version.ts'
+import { readBuildFacts } from './process/build-facts.ts'
+import { LogFolder } from './process/log-folder.ts'
 
 /** At shutdown, accepted requests have this long to finish. */
 const GRACE_MS = 10_000
@@ -20,7 +21,18 @@ const TOKENS_IN_THE_CLEAR = `tokens can be read on their way here: name --tls-ce
 
 `
 
-const log = (line: string) => void process.stderr.write(withoutSecrets(line))
+/** Undefined without `--log-dir`. */
+let logs: LogFolder | undefined
+
+const log = (line: string) => {
+  const clean = withoutSecrets(line)
+  process.stderr.write(clean)
+  logs?.write('log', clean)
+}
+const print = (text: string) => {
+  process.stdout.write(text)
+  logs?.write('out', text)
+}
 const report = failureReporter(log, Date.now)
 
 // The reader of the output may close it, as `| head` does. The service continues.
@@ -60,18 +72,25 @@ async function serve(): Promise<void> {
   if (command === undefined) return
   if (command.kind === 'help') return void process.stdout.write(helpText(COMMANDS))
   if (command.kind === 'version') return void process.stdout.write(`${packageVersion()}\n`)
+  const { config } = command
   let service: RunningService
+  let stop = () => {}
   try {
-    service = await startService(command.config, { nowMs: Date.now, random: Math.random, report, log })
+    logs = config.logFolder === undefined ? undefined : await LogFolder.open(config.logFolder)
+    service = await startService(config, {
+      ...{ nowMs: Date.now, random: Math.random, report, log, logs },
+      shutdown: () => stop(),
+    })
   } catch (error) {
-    return fail(startFailure(error, command.config.port, command.config.host))
+    return fail(startFailure(error, config))
   }
-  const { authFile, tls } = command.config
-  const { host, port } = service
-  const hello = greeting({ version: packageVersion(), host, port, withTokens: authFile !== undefined, tls })
+  const { authFile, tls } = config
+  const { host, port, flinkPort } = service
+  const version = packageVersion()
+  const hello = greeting({ version, host, port, flinkPort, withTokens: authFile !== undefined, tls })
   const inTheClear = authFile !== undefined && tls === undefined && !isLoopback(service.host)
-  process.stdout.write(hello + (inTheClear ? TOKENS_IN_THE_CLEAR : ''))
-  stopOnSignals(service)
+  print(hello + (inTheClear ? TOKENS_IN_THE_CLEAR : ''))
+  stop = stopOnSignals(service)
   if (tls !== undefined) reloadOnSignal(service)
 }
 
@@ -84,27 +103,30 @@ function readCommand() {
   }
 }
 
-/** On a second signal the process exits without waiting. */
-function stopOnSignals(service: RunningService): void {
+/** On a second signal the process exits without waiting. Returns what ends the service as SIGTERM does. */
+function stopOnSignals(service: RunningService): () => void {
   let stoppingSinceMs: number | undefined
-  const stop = async (signal: NodeJS.Signals) => {
+  const stop = async (signal: string) => {
     if (stoppingSinceMs !== undefined) {
       if (performance.now() - stoppingSinceMs > SAME_SIGNAL_MS) process.exit(1)
       return
     }
     stoppingSinceMs = performance.now()
     const closed = service.close(GRACE_MS)
-    process.stdout.write(`${signal}: finishing what was accepted\n`)
+    print(`${signal}: finishing what was accepted\n`)
     try {
       await closed
+      await logs?.close()
       process.exit(0)
     } catch (error) {
       report(error)
+      await logs?.close()
       process.exit(1)
     }
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
+  return () => void stop('DELETE /cluster')
 }
 
 /** Reports files that cannot be used. The service continues with the certificate and key in use. */
@@ -112,19 +134,20 @@ function reloadOnSignal(service: RunningService): void {
   process.on('SIGHUP', () => {
     try {
       service.reload()
-      process.stdout.write('SIGHUP: certificate and key read again\n')
+      print('SIGHUP: certificate and key read again\n')
     } catch (error) {
       report(error)
     }
   })
 }
 
-function startFailure(error: unknown, port: number, host: string): string {
-  const { code, syscall } = error as { code?: unknown; syscall?: unknown }
+function startFailure(error: unknown, { port: mainPort, flinkPort, host }: Config): string {
+  const { code, syscall, port = mainPort } = error as { code?: unknown; syscall?: unknown; port?: number }
+  const flag = port === flinkPort && port !== mainPort ? '--flink-port' : '--port'
   if (code === 'EADDRINUSE')
-    return `port ${port} of ${host} is in use; choose another with --port, or --port 0`
+    return `port ${port} of ${host} is in use; choose another with ${flag}, or ${flag} 0`
   if (code === 'EACCES' && syscall === 'listen')
-    return `port ${port} may not be used by this user; choose one above 1023 with --port`
+    return `port ${port} may not be used by this user; choose one above 1023 with ${flag}`
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
     return `host ${host} is no address of this machine`
   }
@@ -134,4 +157,8 @@ function startFailure(error: unknown, port: number, host: string): string {
 function fail(message: string, exitCode = 1): undefined {
   log(`millrace: ${message}\n`)
   process.exitCode = exitCode
+}
+
+function packageVersion(): string {
+  return readBuildFacts().version
 }

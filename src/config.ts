@@ -2,6 +2,7 @@
 import { normalize } from 'node:path'
 import { parseArgs } from 'node:util'
 import { LIMITS, type Limits, valuesOf } from './limits.ts'
+import type { Setting as FlagSetting } from './process/service-process.ts'
 
 export interface Config {
   /** 0 means any free port. */
@@ -33,6 +34,16 @@ export interface Config {
   readonly sourcesFile?: string | undefined
   /** Hosts that integrations of clients may name: `host` or `host:port`. Undefined: all hosts. */
   readonly connectorHosts?: readonly string[] | undefined
+  /** A further port, with Flink's REST API alone; 0 means any free one. Undefined: there is none. */
+  readonly flinkPort?: number | undefined
+  /** Files of Flink's web dashboard, for `flinkPort`. */
+  readonly dashboardFolder?: string | undefined
+  /** Whether DELETE /cluster ends the service. */
+  readonly allowClusterShutdown?: boolean
+  /** What the service prints is also in files of this folder. */
+  readonly logFolder?: string | undefined
+  /** Every flag with the value in use, for operators. */
+  readonly flags?: readonly FlagSetting[]
   /** Where savepoints of jobs are made. Undefined: `savepoints` in the data folder. */
   readonly savepointFolder?: string | undefined
   /** Further folders in which savepoints may be. */
@@ -192,6 +203,28 @@ const SETTINGS = {
     fallback: '',
     about: 'sources of tables by name, JSON: their kind, address and secrets (docs/tables.md)',
   },
+  flinkPort: {
+    flag: 'flink-port',
+    variable: 'MILLRACE_FLINK_PORT',
+    value: 'N',
+    fallback: '',
+    about:
+      "a further port with Flink's REST API alone, for its tools; 8081 is Flink's own, 0 takes any free one",
+  },
+  flinkDashboard: {
+    flag: 'flink-dashboard',
+    variable: 'MILLRACE_FLINK_DASHBOARD',
+    value: 'FOLDER',
+    fallback: '',
+    about: "files of Flink's web dashboard, for the pages of --flink-port (docs/flink-rest.md)",
+  },
+  logDir: {
+    flag: 'log-dir',
+    variable: 'MILLRACE_LOG_DIR',
+    value: 'FOLDER',
+    fallback: '',
+    about: 'what the service prints is also in files here, four of 4 MiB at most; made if missing',
+  },
   connectorHosts: {
     flag: 'connector-hosts',
     variable: 'MILLRACE_CONNECTOR_HOSTS',
@@ -220,6 +253,7 @@ const ALL_SETTINGS: readonly Setting[] = [...Object.values(SETTINGS), ...Object.
 const RESET_VARIABLE = 'MILLRACE_NO_UNRECOVERABLE_RESET'
 const INSECURE_VARIABLE = 'MILLRACE_INSECURE'
 const PRIVATE_WEBHOOKS_VARIABLE = 'MILLRACE_ALLOW_PRIVATE_WEBHOOKS'
+const SHUTDOWN_VARIABLE = 'MILLRACE_ALLOW_CLUSTER_SHUTDOWN'
 
 /** Throws ConfigError. */
 export function parseCommand(args: readonly string[], environment: NodeJS.ProcessEnv): Command {
@@ -255,8 +289,19 @@ export function parseCommand(args: readonly string[], environment: NodeJS.Proces
     savepointRoots: savepointRoots(flags[SAVEPOINT_ROOT.flag], environment[SAVEPOINT_ROOT.variable]),
     connectorHosts: hosts(text(SETTINGS.connectorHosts), text(SETTINGS.auth).source !== ''),
     minFreeDiskBytes: wholeNumber(text(SETTINGS.minFreeDisk), 0, DISK_BYTES_MOST),
+    ...flinkPort(text(SETTINGS.flinkPort), text(SETTINGS.flinkDashboard), text(SETTINGS.port).text),
+    allowClusterShutdown: flags['allow-cluster-shutdown'] === true || isSet(environment, SHUTDOWN_VARIABLE),
+    logFolder: optional(text(SETTINGS.logDir)),
   }
-  return { kind: 'serve', config: Object.freeze(config) }
+  const all = [
+    ...ALL_SETTINGS.map((setting) => ({ key: setting.flag, value: text(setting).text })),
+    { key: SAVEPOINT_ROOT.flag, value: (config.savepointRoots ?? []).join(',') },
+    { key: 'no-unrecoverable-reset', value: `${!config.unrecoverableReset}` },
+    { key: 'insecure', value: `${config.insecure}` },
+    { key: 'allow-private-webhooks', value: `${config.allowPrivateWebhooks}` },
+    { key: 'allow-cluster-shutdown', value: `${config.allowClusterShutdown}` },
+  ]
+  return { kind: 'serve', config: Object.freeze({ ...config, flags: all }) }
 }
 
 type FlagValue = string | boolean | readonly (string | boolean)[] | undefined
@@ -272,6 +317,7 @@ function parseFlags(args: readonly string[]): Record<string, FlagValue> {
         'no-unrecoverable-reset': { type: 'boolean' },
         insecure: { type: 'boolean' },
         'allow-private-webhooks': { type: 'boolean' },
+        'allow-cluster-shutdown': { type: 'boolean' },
         [SAVEPOINT_ROOT.flag]: { type: 'string', multiple: true },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean' },
@@ -363,6 +409,25 @@ function hosts(
   return all.filter((host) => host !== '')
 }
 
+interface Given {
+  readonly text: string
+  readonly source: string
+}
+
+function flinkPort(
+  port: Given,
+  dashboard: Given,
+  mainPort: string,
+): Pick<Config, 'flinkPort' | 'dashboardFolder'> {
+  if (port.source === '') {
+    if (dashboard.source === '') return {}
+    throw new ConfigError(`${dashboard.source} needs --flink-port, at which the dashboard is served`)
+  }
+  if (port.text !== '0' && port.text === mainPort)
+    throw new ConfigError(`${port.source} is ${port.text}, as --port is; choose two ports`)
+  return { flinkPort: wholeNumber(port, 0, 65_535), dashboardFolder: optional(dashboard) }
+}
+
 /** Undefined if the setting was not given. */
 function optional({ text, source }: { text: string; source: string }): string | undefined {
   return source === '' ? undefined : nonEmpty({ text, source })
@@ -395,6 +460,9 @@ ${lines.join('\n')}
   --allow-private-webhooks
         let webhooks lead to this machine and to private networks
         (${PRIVATE_WEBHOOKS_VARIABLE}=1)
+  --allow-cluster-shutdown
+        let clients end the service with DELETE /cluster of Flink's API
+        (${SHUTDOWN_VARIABLE}=1)
   --help, --version
 
 Events are on disk before they are answered 200. SIGTERM and SIGINT finish what was accepted and stop.

@@ -1,5 +1,6 @@
 /** What the service needs from the platform (clock, randomness, log, disk), passed in so that tests can replace it. */
 import type { Storage } from '../storage/storage.ts'
+import type { LogFolder } from './process/log-folder.ts'
 
 export interface Environment {
   readonly nowMs: () => number
@@ -17,4 +18,8 @@ export interface Environment {
   readonly busyShare?: () => number
   /** Free disk space. By default that of the data folder; tests may replace it. */
   readonly statfs?: () => Promise<{ readonly bavail: number; readonly bsize: number }>
+  /** What `report` and `log` print, also in files. Undefined without `--log-dir`. */
+  readonly logs?: LogFolder | undefined
+  /** Ends the service in order, as SIGTERM does. */
+  readonly shutdown?: () => void
 }

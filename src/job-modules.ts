@@ -12,7 +12,7 @@ import { Jobs } from './jobs/jobs.ts'
 import { SAVEPOINTS_FOLDER, SavepointPlaces } from './jobs/savepoints/savepoint-places.ts'
 import type { WorkerOptions } from './jobs/worker/job-worker-protocol.ts'
 import type { Limits } from './limits.ts'
-import { packageVersion } from './package-version.ts'
+import { readBuildFacts } from './process/build-facts.ts'
 import type { Registry } from './streams/registry.ts'
 import { StreamWrites } from './streams/stream-writes.ts'
 import type { Space, Streams } from './streams/streams.ts'
@@ -70,7 +70,7 @@ export async function loadJobModules(parts: JobModulesParts): Promise<JobModules
       parts.savepointFolder ?? join(parts.dataFolder, SAVEPOINTS_FOLDER),
       parts.savepointRoots,
     ),
-    version: packageVersion(),
+    version: readBuildFacts().version,
   })
   return {
     tables,
@@ -92,7 +92,7 @@ function newEngine(parts: JobModulesParts, refusal: Jobs['refusal']): EmbeddedEn
   const folders = new StateFolders(join(parts.dataFolder, JOBS_FOLDER))
   const writes = new StreamWrites(storage, streams, space)
   const host = new JobHost({
-    ...{ log: storage.log, registry, nowMs, refusal, report },
+    ...{ log: storage.log, registry, nowMs, random, refusal, report },
     options: workerOptions(parts, folders.folder),
     source: new StreamSource(streams, registry, nowMs),
     sinks: new SinkWrites({ catalog: storage.catalog, writes, eventBytesMax }),

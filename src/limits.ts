@@ -158,6 +158,9 @@ export const LIMITS = {
     100_000,
     'events of one step of a SQL job: fewer give results sooner while it catches up, and cost more each',
   ),
+  maxJars: limit('max-jars', 128, 0, 10_000, 'uploaded jars'),
+  maxJarBytes: limit('max-jar-bytes', 100 * MIB, 1, GIB, 'largest jar'),
+  maxJarDiskBytes: limit('max-jar-disk-bytes', 2 * GIB, 0, 1024 * GIB, 'all uploaded jars together'),
 } as const
 
 export type Limits = { readonly [Name in keyof typeof LIMITS]: number }

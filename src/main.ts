@@ -4,8 +4,9 @@
  * module.
  */
 import { statfs } from 'node:fs/promises'
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { resolve } from 'node:path'
 import { DiskProbe } from '../storage/level/probe.ts'
 import { AuditFile } from './audit/audit-file.ts'
 import { AuditLog } from './audit/audit-log.ts'
@@ -15,7 +16,7 @@ import type { Config } from './config.ts'
 import { DiskSpace } from './disk-space.ts'
 import type { Environment } from './environment.ts'
 import { problemShapes } from './http/api.ts'
-import { APIS } from './http/app.ts'
+import { APIS, flinkPortApis, readDashboard } from './http/app.ts'
 import { openParsePort } from './http/document-parsers.ts'
 import { Workers } from './http/messages/parse-workers.ts'
 import { ProblemCounts } from './http/messages/problems.ts'
@@ -31,9 +32,13 @@ import { SlowClients } from './http/server/slow-clients.ts'
 import { readIdentity } from './http/server/tls.ts'
 import { publicAddress } from './http/server/unauthorized.ts'
 import type { Janitor } from './janitor/janitor.ts'
+import { JARS_FOLDER, JarStore } from './jars/jar-store.ts'
 import { LoopDelay } from './loop-delay.ts'
 import { LoopShare } from './loop-share.ts'
 import { Prometheus } from './metrics/prometheus.ts'
+import { readBuildFacts } from './process/build-facts.ts'
+import { ProcessMeter } from './process/process-figures.ts'
+import { maskedSettings, type ServiceProcess } from './process/service-process.ts'
 import { type OpenService, openService } from './service.ts'
 import { serviceSources } from './service-sources.ts'
 import { UsageRegistry } from './streams/usage.ts'
@@ -46,6 +51,8 @@ const TOKEN_FILE_POLL_INTERVAL_MS = 1000
 export interface RunningService {
   readonly host: string
   readonly port: number
+  /** Undefined without `--flink-port`. */
+  readonly flinkPort: number | undefined
   /** For tests, which run the janitor directly. */
   readonly janitor: Janitor
   /** Reads certificate and key again. If they cannot be used, throws and keeps the old ones. */
@@ -69,6 +76,8 @@ export async function startService(
   if (config.tls !== undefined) readIdentity(config.tls)
   const found = await tryAddress(config)
   assertNotOpen(config, found)
+  if (config.flinkPort !== undefined) await tryAddress({ host: config.host, port: config.flinkPort })
+  const flinkApis = flinkApisOf(config)
   const sources = config.sourcesFile === undefined ? new Map() : readSources(config.sourcesFile)
   const trail = await openAudit(config, environment)
   const watched = await openTokens(config, environment, trail?.audit)
@@ -86,7 +95,10 @@ export async function startService(
     statfs: environment.statfs ?? (() => statfs(config.dataFolder)),
     report,
   })
+  const meter = new ProcessMeter()
   const sharedParts = {
+    process: serviceProcess(config, environment, meter),
+    flinkApis,
     space,
     load,
     slowClients: new SlowClients(limits, securityHeaders(config.tls !== undefined), shapeOf),
@@ -98,6 +110,7 @@ export async function startService(
     address,
     audit: trail?.audit,
     apis,
+    jars: new JarStore({ folder: resolve(config.dataFolder, JARS_FOLDER), limits, space, ...environment }),
     sources,
     usage: new UsageRegistry(),
     unwrittenTotals: new Map(),
@@ -122,6 +135,7 @@ export async function startService(
   })
   async function closeParts(): Promise<void> {
     space.stop()
+    meter.stop()
     loopDelay.stop()
     await workers.close()
     await watched?.stop()
@@ -134,43 +148,75 @@ export async function startService(
     const answers = new AnswerCounts()
     const isKnown = (incoming: IncomingMessage) =>
       guard === undefined || typeof guard.clientOf(incoming) !== 'string'
-    const listener = freeingFirst({
-      listener: () => supervisor.service.listener,
-      isFailed: () => supervisor.service.failure() !== undefined,
-      reopened: (withinMs) => supervisor.reopened(withinMs),
-      isKnown,
-    })
-    const http = newServer(listener, {
+    const freeing = (listener: () => RequestListener) =>
+      freeingFirst({
+        listener,
+        isFailed: () => supervisor.service.failure() !== undefined,
+        reopened: (withinMs) => supervisor.reopened(withinMs),
+        isKnown,
+      })
+    const serverOptions = {
       ...config,
       gate,
       answers,
       tokensRequired: guard !== undefined,
       cutSlowTransfer: () => load.bodies.cutSlow() || load.readSlots.cutSlow(),
       mayContinue: guard && isKnown,
-      shapeOf,
-    })
+    }
+    const http = newServer(
+      freeing(() => supervisor.service.listener),
+      { ...serverOptions, shapeOf },
+    )
+    const flink =
+      flinkApis &&
+      newServer(
+        freeing(() => supervisor.service.flinkListener!),
+        { ...serverOptions, shapeOf: problemShapes(flinkApis) },
+        http,
+      )
     const shared = [load.bodies, load.readSlots, http.connections, http.pipelined]
     serviceSources(sharedParts.prometheus, { ...sharedParts, gate, answers, supervisor, shared, nowMs })
     await listen(http.server, config)
+    if (flink !== undefined) await listen(flink.server, { host: config.host, port: config.flinkPort! })
     supervisor.service.startJobs()
     watched?.watch(TOKEN_FILE_POLL_INTERVAL_MS)
     const { address, port } = http.server.address() as AddressInfo
+    const servers = flink === undefined ? [http] : [http, flink]
     return {
       host: address,
       port,
+      flinkPort: (flink?.server.address() as AddressInfo | undefined)?.port,
       get janitor() {
         return supervisor.service.janitor
       },
-      reload: http.reloadTls,
+      reload() {
+        for (const { reloadTls } of servers) reloadTls()
+      },
       async close(graceMs) {
         supervisor.service.endFollowers()
-        await Promise.all([stopServing(http, graceMs), supervisor.service.stopJobs(graceMs)])
+        const stopping = servers.map((server) => stopServing(server, graceMs))
+        await Promise.all([...stopping, supervisor.service.stopJobs(graceMs)])
         await closeParts()
       },
     }
   } catch (error) {
     await closeParts()
     throw error
+  }
+}
+
+function flinkApisOf({ flinkPort, dashboardFolder }: Config) {
+  if (flinkPort === undefined) return undefined
+  return flinkPortApis(dashboardFolder === undefined ? undefined : readDashboard(dashboardFolder))
+}
+
+function serviceProcess(config: Config, environment: Environment, meter: ProcessMeter): ServiceProcess {
+  return {
+    build: readBuildFacts(),
+    settings: maskedSettings(config.flags ?? []),
+    figures: () => meter.figures(),
+    logs: environment.logs,
+    shutdown: config.allowClusterShutdown === true ? environment.shutdown : undefined,
   }
 }
 

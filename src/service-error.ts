@@ -44,12 +44,20 @@ export type ServiceErrorCode =
   | 'table_exists'
   | 'table_in_use'
   | 'job_not_found'
+  | 'job_ended' // a job that is in another terminal state than the one asked for
+  | 'part_not_found' // a vertex, subtask, checkpoint, file or process of Flink's API
+  | 'shutdown_disabled'
+  | 'cross_site' // a change asked for by a page of another site
   | 'job_slots' // as many jobs as may run
   | 'job_exists' // the wanted id of a job is in use
   | 'savepoint_outside' // a folder outside of the savepoint directories
   | 'savepoint_unreadable' // a savepoint that is damaged, incomplete or of a later version
   | 'state_not_restorable' // the state of a savepoint is of another statement
-  | 'operation_not_found'
+  | 'operation_not_found' // a savepoint or disposal, by the id of its trigger
+  | 'jar_not_found'
+  | 'invalid_jar' // an upload that is no jar, a jar that cannot run, and what its scripts are refused for
+  | 'jar_too_large'
+  | 'jars_full' // as many jars, or bytes of jars, as may be stored
   | 'no_grant' // the token of a job lacks a grant for a stream
   | 'disk_low' // less free disk space than the operator wants to keep
 

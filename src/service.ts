@@ -29,6 +29,8 @@ import type { SlowClients } from './http/server/slow-clients.ts'
 import type { PublicAddress } from './http/server/unauthorized.ts'
 import { Janitor } from './janitor/janitor.ts'
 import { scheduleJanitor } from './janitor/schedule.ts'
+import { JarJobs } from './jars/jar-jobs.ts'
+import type { JarStore } from './jars/jar-store.ts'
 import { type JobModules, loadJobModules } from './job-modules.ts'
 import type { Jobs } from './jobs/jobs.ts'
 import type { LoopShare } from './loop-share.ts'
@@ -39,6 +41,7 @@ import { StreamMetrics } from './metrics/query.ts'
 import { Feeds } from './notifications/feeds.ts'
 import { SizeFeed } from './notifications/size-feed.ts'
 import { Webhooks } from './notifications/webhooks.ts'
+import type { ServiceProcess } from './process/service-process.ts'
 import type { SharedResource } from './shared-resource.ts'
 import { Namespaces } from './streams/namespaces.ts'
 import { Registry } from './streams/registry.ts'
@@ -63,6 +66,10 @@ export interface SharedParts {
   readonly address: PublicAddress
   readonly audit: AuditLog | undefined
   readonly apis: readonly Api[]
+  readonly process: ServiceProcess
+  /** Those of `--flink-port`; undefined without it. */
+  readonly flinkApis: readonly Api[] | undefined
+  readonly jars: JarStore
   /** The sources of tables that the operator has declared. */
   readonly sources: Sources
   readonly usage: UsageRegistry
@@ -74,6 +81,8 @@ export interface SharedParts {
 }
 
 export interface OpenService extends Service {
+  /** Of `--flink-port`. Undefined without it. */
+  readonly flinkListener: RequestListener | undefined
   readonly janitor: Janitor
   readonly asyncQueueBytes: () => number
   /** Free disk space at the time the store failed; undefined if it is not known. */
@@ -129,12 +138,18 @@ async function serviceOn(storage: Storage, opening: Opening): Promise<OpenServic
   const explore = newExplore(storage, modules, opening, reports)
   const jobModules = await newJobModules(storage, modules, opening, reports)
   const { tables, jobs } = jobModules
-  const listener = newListener({ ...modules, tables, jobs, explore, followers }, opening, reports)
+  await shared.jars.load()
+  const { listener, flinkListener } = newListeners(
+    { ...modules, tables, jobs, explore, followers },
+    opening,
+    reports,
+  )
   const janitor = new Janitor(storage.log, registry, nowMs, reports.report, shared.space)
   meter.start()
   const schedule = scheduleJanitor(janitor, config.janitorIntervalMs, random, reports.report, isAgain)
   return {
     listener,
+    flinkListener,
     janitor,
     asyncQueueBytes: () => streams.asyncQueueBytes,
     endFollowers: () => sizeFeed.stop(),
@@ -271,29 +286,30 @@ function newExplore(
   })
 }
 
-/** The routes of all APIs, with the plain POSTs of events in front of them. */
-function newListener(
-  parts: Modules &
+/** The routes of all APIs, with the plain POSTs of events in front of them; and those of `--flink-port`. */
+function newListeners(
+  given: Modules &
     Pick<JobModules, 'tables' | 'jobs'> & { readonly explore: Explore; readonly followers: Followers },
   { config, environment, shared }: Opening,
   { report }: Reports,
-): RequestListener {
-  const { registry, streams, meter, followers } = parts
+): { readonly listener: RequestListener; readonly flinkListener: RequestListener | undefined } {
+  const { registry, streams, meter, followers } = given
   const { eventBytesMax, limits } = config
   const options = { ...shared, eventBytesMax, limits, followers, nowMs: environment.nowMs, report }
-  const { apis, writeRefusal } = shared
-  const app = createApp(
-    {
-      ...shared,
-      ...parts,
-      views: new Views(registry),
-      namespaces: new Namespaces(registry, config.unrecoverableReset),
-      metrics: new StreamMetrics(meter, registry),
-      storeFailure: writeRefusal,
-    },
-    options,
-    apis,
-  )
-  const listener = honoListener(app, config.host, problemShapes(apis))
-  return directPosts(new SingleEvents(streams, options), options, listener)
+  const { apis, flinkApis, writeRefusal } = shared
+  const parts = {
+    ...shared,
+    ...given,
+    jarJobs: new JarJobs(shared.jars, given.jobs),
+    views: new Views(registry),
+    namespaces: new Namespaces(registry, config.unrecoverableReset),
+    metrics: new StreamMetrics(meter, registry),
+    storeFailure: writeRefusal,
+  }
+  const listenerOf = (some: readonly Api[]) =>
+    honoListener(createApp(parts, options, some), config.host, problemShapes(some))
+  return {
+    listener: directPosts(new SingleEvents(streams, options), options, listenerOf(apis)),
+    flinkListener: flinkApis && listenerOf(flinkApis),
+  }
 }

@@ -45,6 +45,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   worker: ['duckdb'],
   explore: ['duckdb', 'worker', 'formats', 'schemas'],
   tables: ['sql', 'formats'],
+  jars: ['jobs', 'sql', 'tables'],
   jobs: ['tables', 'sql', 'duckdb', 'worker', 'formats', 'schemas', 'auth'],
 }
 

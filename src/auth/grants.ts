@@ -95,6 +95,13 @@ export class Grants {
     return this.allowAll('admin', namespace)
   }
 
+  /** Whether the token is admin of all namespaces, future ones included: then it is one of an operator of the service. */
+  allowEverywhere(): boolean {
+    return this.#all.some(
+      ({ namespace, stream, roles }) => namespace === '*' && stream === '*' && roles.includes('admin'),
+    )
+  }
+
   /** Whether the token may change tables, jobs and integrations of this namespace. */
   allowJobs(namespace: string): boolean {
     return this.allowAll('jobs', namespace) || this.allowNamespace(namespace)

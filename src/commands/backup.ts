@@ -20,7 +20,7 @@ export const backup: Command = {
   help: `millrace backup [--data FOLDER] --to FOLDER [--no-verify]
 
 Copies a data folder that no service has open into a new one, waits until the copy is on disk, and checks every byte of it as
-'millrace verify' does, unless --no-verify says not to. The states and savepoints of SQL jobs and the key of stored secrets are copied as they are. The copy is a data folder like any other: to restore it, start the
+'millrace verify' does, unless --no-verify says not to. The states and savepoints of SQL jobs, uploaded jars and the key of stored secrets are copied as they are. The copy is a data folder like any other: to restore it, start the
 service with it, or copy it to the place of the old one. Until the check has passed it is called <folder>.partial.
 
 exit code: 0 done, 1 the store is damaged and was not copied, 2 could not be done

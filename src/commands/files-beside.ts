@@ -1,13 +1,15 @@
 /**
- * What a data folder has beside its store and belongs to the same moment: the states of jobs, and the key of stored secrets.
+ * What a data folder has beside its store and belongs to the same moment: the states of jobs, uploaded jars, and the key of stored secrets.
  *
  *   jobs/<jid>/…   states of jobs; positions and epochs in them belong to the events and documents of the store
  *   savepoints/…   savepoints of jobs; those that are not complete are left out
+ *   jars/…         uploaded jars
  *   secret.key     without it the secrets of integrations cannot be read
  */
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeFolder } from '../../storage/make-folder.ts'
+import { JARS_FOLDER } from '../jars/jar-store.ts'
 import { JOBS_FOLDER } from '../jobs/embedded/state-folders.ts'
 import { PARTIAL } from '../jobs/savepoints/savepoint-files.ts'
 import { SAVEPOINTS_FOLDER } from '../jobs/savepoints/savepoint-places.ts'
@@ -41,7 +43,7 @@ export function copyBeside(
     }
     sync(to)
   }
-  for (const folder of [JOBS_FOLDER, SAVEPOINTS_FOLDER])
+  for (const folder of [JOBS_FOLDER, SAVEPOINTS_FOLDER, JARS_FOLDER])
     if (existsSync(join(data, folder))) copyFolder(join(data, folder), join(target, folder))
   if (existsSync(join(data, SECRET_KEY_FILE)))
     copyFile(join(data, SECRET_KEY_FILE), join(target, SECRET_KEY_FILE))

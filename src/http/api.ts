@@ -5,6 +5,8 @@
 import type { AuditAction, AuditLog } from '../audit/audit-log.ts'
 import type { Tokens } from '../auth/tokens.ts'
 import type { Explore } from '../explore/explore.ts'
+import type { JarJobs } from '../jars/jar-jobs.ts'
+import type { JarStore } from '../jars/jar-store.ts'
 import type { JobService } from '../jobs/job-service.ts'
 import type { Limits } from '../limits.ts'
 import type { Metadata } from '../metadata/metadata.ts'
@@ -13,6 +15,7 @@ import type { StreamMetrics } from '../metrics/query.ts'
 import type { Feeds } from '../notifications/feeds.ts'
 import type { SizeFeed } from '../notifications/size-feed.ts'
 import type { Webhooks } from '../notifications/webhooks.ts'
+import type { ServiceProcess } from '../process/service-process.ts'
 import type { Namespaces } from '../streams/namespaces.ts'
 import type { Streams } from '../streams/streams.ts'
 import type { UsageRegistry } from '../streams/usage.ts'
@@ -35,6 +38,9 @@ export interface AppParts {
   readonly explore: Explore
   readonly tables: TableService
   readonly jobs: JobService
+  readonly process: ServiceProcess
+  readonly jars: JarStore
+  readonly jarJobs: JarJobs
   readonly namespaces: Namespaces
   readonly usage: UsageRegistry
   readonly metadata: Metadata

@@ -5,6 +5,7 @@ import { AIVEN } from './aiven/api.ts'
 import { type Api, type AppOptions, type AppParts, apiOf, problemShapes, type Route } from './api.ts'
 import { ApiRouter } from './api-router.ts'
 import { CDAP } from './cdap/api.ts'
+import { type DashboardFiles, FLINK, flinkPortApis, readDashboard } from './flink/api.ts'
 import { problemOfError } from './messages/problems.ts'
 import type { Access } from './server/access.ts'
 import { audited } from './server/audited.ts'
@@ -13,9 +14,13 @@ import { answerProblem, type Problem } from './server/problem.ts'
 
 /** One line for each API. Where paths overlap, the first one counts. */
 export const APIS: readonly Api[] = [
+  FLINK, // before Aiven's, in whose paths it has those of the proxy
   AIVEN,
   CDAP, // last: it has all paths that no other API owns
 ]
+
+/** The APIs of `--flink-port`. */
+export { type DashboardFiles, flinkPortApis, readDashboard }
 
 export function createApp(parts: AppParts, options: AppOptions, apis = APIS): Hono<HttpEnv> {
   // Not strict: as in CDAP, one slash at the end of a path is ignored.

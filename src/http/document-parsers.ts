@@ -1,10 +1,12 @@
 /** The JSON documents of every API, in one list for the worker threads that parse them; and how such a thread is started. */
 import { AIVEN_DOCUMENTS } from './aiven/documents.ts'
 import { CDAP_DOCUMENTS } from './cdap/documents.ts'
+import { FLINK_DOCUMENTS } from './flink/documents.ts'
 import type { ApiDocuments } from './messages/api-documents.ts'
 import { onAnotherThread, onThisThread, type ParsePort } from './messages/parse-port.ts'
 
 export const DOCUMENTS: readonly ApiDocuments[] = [
+  FLINK_DOCUMENTS,
   AIVEN_DOCUMENTS,
   CDAP_DOCUMENTS, // one line for each API that reads documents
 ]

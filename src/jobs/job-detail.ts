@@ -5,41 +5,11 @@
  * Flink has no member for the records that a job reads, writes and drops, and for its lag. They are in `millrace`, which
  * clients of Flink ignore.
  */
-import { createHash } from 'node:crypto'
-import { JOB_STATES, type JobException, type JobState, type JobView } from './job.ts'
+import { JOB_STATES, type JobException, type JobView } from './job.ts'
 import type { VertexPlan } from './plan/job-plan.ts'
+import { countsOf, MAX_PARALLELISM, vertexDetail, vertexId, whole } from './vertex-detail.ts'
 import type { BadRecord, JobFigures } from './worker/job-worker-protocol.ts'
 
-export const TASK_STATES = [
-  'CREATED',
-  'SCHEDULED',
-  'DEPLOYING',
-  'INITIALIZING',
-  'RUNNING',
-  'FINISHED',
-  'CANCELING',
-  'CANCELED',
-  'FAILED',
-  'RECONCILING',
-] as const
-export type TaskState = (typeof TASK_STATES)[number]
-
-/** All operators of an embedded job are in the state of the job. */
-const TASK_STATE_OF: Readonly<Record<JobState, TaskState>> = {
-  INITIALIZING: 'CREATED',
-  CREATED: 'DEPLOYING',
-  RUNNING: 'RUNNING',
-  FAILING: 'CANCELING',
-  FAILED: 'FAILED',
-  CANCELLING: 'CANCELING',
-  CANCELED: 'CANCELED',
-  FINISHED: 'FINISHED',
-  RESTARTING: 'SCHEDULED',
-  SUSPENDED: 'CANCELED',
-  RECONCILING: 'RECONCILING',
-}
-
-const MAX_PARALLELISM = 128
 /** Of the history of a job in its detail. */
 const EXCEPTIONS_SHOWN_MAX = 20
 
@@ -66,31 +36,6 @@ export function jobDetail(job: JobView, nowMs: number): object {
   }
 }
 
-/** 32 lower-case hexadecimal digits: the same in every run of a statement. */
-export function vertexId({ kind, index }: Pick<VertexPlan, 'kind' | 'index'>): string {
-  return md5(`${kind} ${index}`)
-}
-
-const SLOT_SHARING_GROUP = md5('slot sharing group')
-
-function vertexDetail(vertex: VertexPlan, job: JobView, nowMs: number) {
-  const status = TASK_STATE_OF[job.state]
-  const startMs = job.enteredMs.RUNNING
-  return {
-    id: vertexId(vertex),
-    slotSharingGroupId: SLOT_SHARING_GROUP,
-    name: vertex.name,
-    maxParallelism: MAX_PARALLELISM,
-    parallelism: 1,
-    status,
-    'start-time': whole(startMs ?? -1),
-    'end-time': whole(job.endMs ?? -1),
-    duration: startMs === undefined ? -1 : whole((job.endMs ?? nowMs) - startMs),
-    tasks: countsOf([status]),
-    metrics: ioMetrics(vertex, job),
-  }
-}
-
 /** The plan as the dashboard draws it. */
 export function planDetail({ jid, name, vertices }: Pick<JobView, 'jid' | 'name' | 'vertices'>): object {
   const nodes = vertices.map((vertex) => ({
@@ -110,59 +55,6 @@ export function planDetail({ jid, name, vertices }: Pick<JobView, 'jid' | 'name'
 function inputOf(vertices: readonly VertexPlan[], input: number, num: number): object {
   const ship_strategy = 'FORWARD'
   return { num, id: vertexId(vertices[input]!), ship_strategy, exchange: 'pipelined_bounded' }
-}
-
-interface Flow {
-  readonly records: number
-  readonly bytes: number
-}
-
-const NOTHING: Flow = { records: 0, bytes: 0 }
-
-/**
- * What a vertex has read and written since the job was created. The engine runs all vertices of a job in the same ticks, so
- * each has the times of the job.
- */
-function ioMetrics(vertex: VertexPlan, { vertices, figures }: JobView): object {
-  const [read, written] = flowsOf(vertex, vertices, figures)
-  return {
-    'read-bytes': whole(read.bytes),
-    'read-bytes-complete': true,
-    'write-bytes': whole(written.bytes),
-    'write-bytes-complete': true,
-    'read-records': whole(read.records),
-    'read-records-complete': true,
-    'write-records': whole(written.records),
-    'write-records-complete': true,
-    'accumulated-backpressured-time': whole(figures?.backpressuredMs ?? 0),
-    'accumulated-idle-time': whole(figures?.idleMs ?? 0),
-    'accumulated-busy-time': whole(figures?.busyMs ?? 0),
-  }
-}
-
-/** A source reads events and passes on those it can read; a query and its sink write what the insert writes. */
-function flowsOf(
-  vertex: VertexPlan,
-  vertices: readonly VertexPlan[],
-  figures: JobFigures | undefined,
-): readonly [read: Flow, written: Flow] {
-  if (figures === undefined) return [NOTHING, NOTHING]
-  if (vertex.kind === 'source') {
-    const source = figures.sources[vertex.index]
-    if (source === undefined) return [NOTHING, NOTHING] // a table that is looked up
-    const { recordsIn, recordsBad, recordsUntimed = 0, bytesIn } = source
-    return [
-      { records: recordsIn, bytes: bytesIn },
-      { records: recordsIn - recordsBad + recordsUntimed, bytes: bytesIn },
-    ]
-  }
-  const insert = figures.inserts[vertex.index]
-  const out = insert === undefined ? NOTHING : { records: insert.recordsOut, bytes: insert.bytesOut }
-  if (vertex.kind === 'sink') return [out, out]
-  const read = vertex.inputs
-    .map((input) => flowsOf(vertices[input]!, vertices, figures)[1])
-    .reduce((sum, flow) => ({ records: sum.records + flow.records, bytes: sum.bytes + flow.bytes }), NOTHING)
-  return [read, out]
 }
 
 /** How far the job is, in words that Flink's API does not have. */
@@ -247,13 +139,6 @@ function sum<T>(items: readonly T[], of: (item: T) => number): number {
   return whole(items.reduce((total, item) => total + of(item), 0))
 }
 
-/** All states, those of no task too. */
-function countsOf(states: readonly TaskState[]): Readonly<Record<TaskState, number>> {
-  const counts = Object.fromEntries(TASK_STATES.map((state) => [state, 0])) as Record<TaskState, number>
-  for (const state of states) counts[state]++
-  return counts
-}
-
 /** As Flink prepares texts that the dashboard shows as HTML. */
 function escapedHtml(text: string): string {
   return text
@@ -265,14 +150,6 @@ function escapedHtml(text: string): string {
     .replaceAll('\\', '&#92;')
 }
 
-function whole(value: number): number {
-  return Math.trunc(value)
-}
-
 function wholeOrNull(value: number | undefined): number | null {
   return value === undefined ? null : whole(value)
-}
-
-function md5(text: string): string {
-  return createHash('md5').update(text).digest('hex')
 }

@@ -10,11 +10,13 @@ import type { JobOrder, OrderOutcome } from './savepoints/savepoint.ts'
 import type { SavepointMetadata } from './savepoints/savepoint-metadata.ts'
 import type {
   BadRecord,
+  CheckpointReport,
   ConnectedTable,
   JobFailure,
   JobFigures,
   JobId,
 } from './worker/job-worker-protocol.ts'
+import type { ThreadDump, WorkerView } from './worker-view.ts'
 
 /** What is known of a statement after it has been checked. */
 export interface JobOutline {
@@ -43,8 +45,10 @@ export interface JobRun {
 
 /** Called by the engine, in order. After `finished` or `failed` the engine does nothing more for the job. */
 export interface JobListener {
-  running(): void
-  progress(figures: JobFigures): void
+  /** `epoch`: number of commits of the state from which the job goes on; undefined for a new state. */
+  running(epoch?: number): void
+  /** `checkpoints`: those since the last report; undefined if there are none. */
+  progress(figures: JobFigures, checkpoints?: CheckpointReport): void
   badRecord(record: BadRecord): void
   /** What has become of an order. Orders that have no outcome when the run ends have not been done. */
   ordered(id: string, outcome: OrderOutcome): void
@@ -88,6 +92,9 @@ export interface JobEngine extends ExpressionTyper {
   removeState(jid: JobId): Promise<void>
   /** Removes states of all other jobs: of those that were removed while the service did not run to the end. */
   removeOtherStates?(live: ReadonlySet<JobId>): Promise<void>
+  /** The process that runs jobs; undefined while none runs. */
+  worker?(): WorkerView | undefined
+  threadDump?(): Promise<readonly ThreadDump[]>
   close(): Promise<void>
 }
 

@@ -31,6 +31,11 @@ export class JobList {
     return this.#byId.has(jid)
   }
 
+  /** In any namespace. */
+  withId(jid: JobId): JobRecord | undefined {
+    return this.#byId.get(jid)
+  }
+
   find(namespace: NamespaceName, jid: JobId): JobRecord | undefined {
     return this.#byNamespace.get(namespace)?.get(jid)
   }
@@ -40,6 +45,7 @@ export class JobList {
     return [...(this.#byNamespace.get(namespace)?.values() ?? [])].reverse()
   }
 
+  /** In the order of creation. */
   all(): Iterable<JobRecord> {
     return this.#byId.values()
   }

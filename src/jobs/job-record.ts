@@ -3,7 +3,7 @@
  *
  *   jobs/<namespace>:<jid>   {"number", "name", "statement", "reads": [table id, …], "writes": [table id, …], "owner"?: token name,
  *                            "state", "startMs", "endMs"?, "enteredMs": {state: ms, …}, "attempt", "vertices": […],
- *                            "exceptions"?: […], "badRecords"?: […], "warnings"?: […], "figures"?: {…},
+ *                            "attemptStates"?: [{"state", "atMs"}, …], "exceptions"?: […], "badRecords"?: […], "warnings"?: […], "figures"?: {…},
  *                            "restored"?: {"id", "restoredMs", "location"},
  *                            "stopping"?: {"triggerId", "location", "format", "drains", "cancels"}}
  *
@@ -13,7 +13,14 @@
 import assert from 'node:assert'
 import type { CatalogChange } from '../../storage/catalog.ts'
 import { type NamespaceName, trustedName } from '../streams/names.ts'
-import { isTerminal, type JobException, type JobState, type JobView, type RestoredFrom } from './job.ts'
+import {
+  isTerminal,
+  type JobException,
+  type JobState,
+  type JobView,
+  type RestoredFrom,
+  type StateEntry,
+} from './job.ts'
 import type { VertexPlan } from './plan/job-plan.ts'
 import type { StopIntent } from './savepoints/savepoint.ts'
 import type { BadRecord, JobFigures, JobId } from './worker/job-worker-protocol.ts'
@@ -43,6 +50,7 @@ export interface JobRecord {
   endMs: number | undefined
   enteredMs: Partial<Record<JobState, number>>
   attempt: number
+  attemptStates: readonly StateEntry[]
   exceptions: JobException[]
   badRecords: BadRecord[]
   figures: JobFigures | undefined
@@ -54,6 +62,14 @@ const BAD_RECORDS_MAX = 5
 /** A message may repeat what an event or a database contains. */
 const MESSAGE_CHARACTERS_MAX = 2_000
 
+/** The job enters a state. `begins`: a new attempt begins with it. */
+export function enterState(record: JobRecord, state: JobState, atMs: number, begins = false): void {
+  record.state = state
+  record.enteredMs[state] = atMs
+  record.attemptStates = [...(begins ? [] : record.attemptStates), { state, atMs }]
+  if (isTerminal(state)) record.endMs = atMs
+}
+
 export function addException(record: JobRecord, exception: JobException): void {
   const { message } = exception
   const short =
@@ -61,11 +77,11 @@ export function addException(record: JobRecord, exception: JobException): void {
   record.exceptions = [...record.exceptions, { ...exception, message: short }].slice(-EXCEPTIONS_MAX)
 }
 
-/** Returns whether the event is new. After a restart the engine may report the same one again. */
-export function addBadRecord(record: JobRecord, bad: BadRecord): boolean {
+/** `skippedMs`: the time now. Returns whether the event is new. After a restart the engine may report the same one again. */
+export function addBadRecord(record: JobRecord, bad: BadRecord, skippedMs: number): boolean {
   if (record.badRecords.length >= BAD_RECORDS_MAX || record.badRecords.some((other) => isSame(other, bad)))
     return false
-  const short = { ...bad, reason: bad.reason.slice(0, MESSAGE_CHARACTERS_MAX) }
+  const short = { ...bad, reason: bad.reason.slice(0, MESSAGE_CHARACTERS_MAX), skippedMs }
   record.badRecords = [...record.badRecords, short]
   return true
 }
@@ -124,6 +140,7 @@ function encode(record: JobRecord): unknown {
 export function decodeJobDocument(id: string, document: unknown): JobRecord {
   const colon = id.indexOf(':')
   assert(isJobDocument(document), `catalog document of job ${id} has no state`)
+  const { figures } = document
   return {
     ...{
       exceptions: [],
@@ -131,16 +148,26 @@ export function decodeJobDocument(id: string, document: unknown): JobRecord {
       warnings: [],
       owner: undefined,
       endMs: undefined,
-      figures: undefined,
+      attemptStates: statesOf(document.enteredMs),
     },
     ...document,
+    figures: figures && { ...figures, vertices: figures.vertices ?? [] },
     namespace: trustedName<NamespaceName>(id.slice(0, colon)),
     jid: id.slice(colon + 1),
   }
 }
 
+/** Of a document without `attemptStates`: the states since the attempt began, which `enteredMs` has. */
+function statesOf(enteredMs: JobRecord['enteredMs']): StateEntry[] {
+  const { INITIALIZING = 0, CREATED = 0, RESTARTING } = enteredMs
+  const isFirst = RESTARTING === undefined || INITIALIZING > RESTARTING
+  const beganMs = isFirst ? INITIALIZING : CREATED
+  const entries = Object.entries(enteredMs).map(([state, atMs]) => ({ state: state as JobState, atMs }))
+  return entries.filter(({ atMs }) => atMs >= beganMs).sort((a, b) => a.atMs - b.atMs)
+}
+
 /** Members that are missing in the document where they would be empty. */
-type Optional = 'owner' | 'endMs' | 'exceptions' | 'badRecords' | 'warnings' | 'figures'
+type Optional = 'owner' | 'endMs' | 'attemptStates' | 'exceptions' | 'badRecords' | 'warnings' | 'figures'
 type JobDocument = Omit<JobRecord, 'jid' | 'namespace' | Optional> & Partial<Pick<JobRecord, Optional>>
 
 function isJobDocument(document: unknown): document is JobDocument {

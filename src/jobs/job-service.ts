@@ -1,10 +1,13 @@
 /** What APIs do with jobs. `src/jobs/jobs.ts` implements it. */
 import type { Client } from '../auth/tokens.ts'
 import type { NamespaceName } from '../streams/names.ts'
+import type { CheckpointHistory } from './checkpoint-history.ts'
 import type { JobState, JobView } from './job.ts'
+import type { VertexRates } from './job-rates.ts'
 import type { RestoreRequest } from './savepoints/restore.ts'
 import type { Operation, SavepointRequest, StopRequest } from './savepoints/savepoint.ts'
 import type { JobId } from './worker/job-worker-protocol.ts'
+import type { ThreadDump, WorkerView } from './worker-view.ts'
 
 export interface JobRequest {
   readonly statement: string
@@ -18,6 +21,9 @@ export interface JobRequest {
   readonly jid?: JobId | undefined
 }
 
+/** What is known of a job that is not created. */
+export type JobOutlineView = Pick<JobView, 'name' | 'vertices'>
+
 /** The name of the token, whose grants the job uses; undefined where the service asks for none. */
 export type JobOwner = Client | undefined
 
@@ -30,10 +36,16 @@ export interface JobService {
   create(namespace: NamespaceName, request: JobRequest, owner: JobOwner): Promise<JobView>
   /** The checks of `create`, those of grants and databases too, but that of slots: a job is not created. */
   validate(namespace: NamespaceName, request: Omit<JobRequest, 'name'>, owner: JobOwner): Promise<void>
+  /** What the job would be. Checks the statement and its tables alone. Rejects as `create`. */
+  outline(namespace: NamespaceName, request: JobRequest): Promise<JobOutlineView>
   /** Newest first, terminal ones included. */
   list(namespace: NamespaceName): readonly { readonly jid: JobId; readonly state: JobState }[]
   /** Throws ServiceError 'job_not_found'. */
   get(namespace: NamespaceName, jid: string): JobView
+  /** A job of any namespace; undefined if there is none. */
+  find(jid: string): JobView | undefined
+  /** Jobs of these namespaces, of all if undefined; newest first, terminal ones included. */
+  all(namespaces?: ReadonlySet<NamespaceName>): Iterable<JobView>
   /** Resolves when CANCELLING is recorded. No effect on a terminal job. */
   cancel(namespace: NamespaceName, jid: string): Promise<void>
   /**
@@ -51,4 +63,19 @@ export interface JobService {
   disposeSavepoint(location: string): Promise<string>
   /** Throws ServiceError 'operation_not_found'. */
   disposal(triggerId: string): Operation
+  /**
+   * The checkpoints of a job since the service started. None for a job that had ended before, and for those that ended long
+   * ago. Throws ServiceError 'job_not_found'.
+   */
+  checkpoints(namespace: NamespaceName, jid: string): CheckpointHistory
+  /**
+   * In the order of the vertices of the job; empty while it does not run, and before there is a measured time. Throws
+   * ServiceError 'job_not_found'.
+   */
+  rates(namespace: NamespaceName, jid: string): readonly VertexRates[]
+  /** The process that runs jobs; undefined while none runs. */
+  worker(): WorkerView | undefined
+  /** What each worker is doing. Takes up to a second. */
+  threadDump(): Promise<readonly ThreadDump[]>
+  slots(): { readonly total: number; readonly available: number }
 }

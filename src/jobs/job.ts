@@ -31,6 +31,16 @@ export interface JobException {
   /** The job went on after it: a restart, or a skipped event. */
   readonly isRoot: boolean
   readonly record?: BadRecord
+  /** The attempt that it ended. Missing in documents of older versions. */
+  readonly attempt?: number
+  /** The operator in which it arose, as an index into `vertices`; missing where it is not known. */
+  readonly vertex?: number
+}
+
+/** When the job entered a state. */
+export interface StateEntry {
+  readonly state: JobState
+  readonly atMs: number
 }
 
 /** The savepoint from which the state of the job was made. */
@@ -55,6 +65,8 @@ export interface JobView {
   readonly enteredMs: Readonly<Partial<Record<JobState, number>>>
   /** Restarts so far. */
   readonly attempt: number
+  /** The states of the present attempt, or of the last one, in order. An attempt begins with INITIALIZING or CREATED. */
+  readonly attemptStates: readonly StateEntry[]
   readonly vertices: readonly VertexPlan[]
   /** Undefined before the first report. */
   readonly figures: JobFigures | undefined

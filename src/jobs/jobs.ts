@@ -14,7 +14,7 @@ import type { Streams } from '../streams/streams.ts'
 import type { UsageRegistry } from '../streams/usage.ts'
 import type { ContactState, Table } from '../tables/table.ts'
 import type { TableService } from '../tables/table-service.ts'
-import type { Checkpoint } from './checkpoint-history.ts'
+import { type Checkpoint, type CheckpointHistory, NO_CHECKPOINTS } from './checkpoint-history.ts'
 import { isTerminal, type JobView } from './job.ts'
 import {
   type JobRole,
@@ -28,12 +28,14 @@ import type { JobEngine, JobOutline, JobRun } from './job-engine.ts'
 import { removable } from './job-history.ts'
 import { newJobId } from './job-id.ts'
 import { JobList } from './job-list.ts'
-import { epochChange, type JobRecord, removalChanges, tableIdsOf, viewOf } from './job-record.ts'
-import type { JobOwner, JobRequest, JobService } from './job-service.ts'
+import type { VertexRates } from './job-rates.ts'
+import { enterState, epochChange, type JobRecord, removalChanges, tableIdsOf, viewOf } from './job-record.ts'
+import type { JobOutlineView, JobOwner, JobRequest, JobService } from './job-service.ts'
 import { assertSlot } from './job-slots.ts'
 import { stateAfter } from './job-states.ts'
 import { assertWritable, connected, streamOf } from './job-tables.ts'
 import { JobUsage, programOf } from './job-usage.ts'
+import { JobWatches } from './job-watches.ts'
 import { LiveJob, type LiveJobParts } from './live-job.ts'
 import { JobSavepoints } from './savepoints/job-savepoints.ts'
 import {
@@ -46,6 +48,7 @@ import {
 import type { Operation, SavepointRequest, SavepointSubject, StopRequest } from './savepoints/savepoint.ts'
 import type { SavepointPlaces } from './savepoints/savepoint-places.ts'
 import type { JobFailure, JobId } from './worker/job-worker-protocol.ts'
+import type { ThreadDump, WorkerView } from './worker-view.ts'
 
 export interface JobsParts {
   readonly catalog: Catalog
@@ -88,6 +91,7 @@ export class Jobs implements JobService, RemovalHook {
   readonly #documents: JobDocuments
   readonly #jobs = new JobList()
   readonly #live = new Map<JobId, LiveJob>()
+  readonly #watches = new JobWatches()
   readonly #usage: JobUsage
   readonly #savepoints: JobSavepoints
   /** Ids of jobs that are being created. */
@@ -109,7 +113,10 @@ export class Jobs implements JobService, RemovalHook {
       record: (namespace, jid) => this.#record(namespace, jid),
       live: (jid) => this.#live.get(jid),
       subject: (record) => this.#subject(record),
-      savepointed: parts.savepointed ?? (() => {}),
+      savepointed: (jid, savepoint) => {
+        this.#watches.find(jid)?.checkpoints.savepointed(savepoint)
+        parts.savepointed?.(jid, savepoint)
+      },
     })
     this.#liveParts = {
       ...{ engine, nowMs, report, timer: this.#timer },
@@ -178,6 +185,13 @@ export class Jobs implements JobService, RemovalHook {
     await this.#checkTables(namespace, outline, tables)
   }
 
+  async outline(namespace: NamespaceName, request: JobRequest): Promise<JobOutlineView> {
+    this.#parts.streams.assertNamespace(namespace)
+    const outline = await this.#outline(namespace, request)
+    const name = request.name ?? defaultName(outline, this.#tablesOf(namespace, outline))
+    return { name, vertices: outline.vertices }
+  }
+
   list(namespace: NamespaceName): readonly Pick<JobView, 'jid' | 'state'>[] {
     return this.#jobs.of(namespace).map(({ jid, state }) => ({ jid, state }))
   }
@@ -189,6 +203,39 @@ export class Jobs implements JobService, RemovalHook {
   async cancel(namespace: NamespaceName, jid: string): Promise<void> {
     this.#record(namespace, jid)
     await this.#live.get(jid)?.cancel()
+  }
+
+  checkpoints(namespace: NamespaceName, jid: string): CheckpointHistory {
+    this.#record(namespace, jid)
+    return this.#watches.find(jid)?.checkpoints.view() ?? NO_CHECKPOINTS
+  }
+
+  rates(namespace: NamespaceName, jid: string): readonly VertexRates[] {
+    this.#record(namespace, jid)
+    return this.#watches.find(jid)?.rates.at(this.#parts.nowMs()) ?? []
+  }
+
+  worker(): WorkerView | undefined {
+    return this.#parts.engine.worker?.()
+  }
+
+  async threadDump(): Promise<readonly ThreadDump[]> {
+    return (await this.#parts.engine.threadDump?.()) ?? []
+  }
+
+  slots(): { readonly total: number; readonly available: number } {
+    const { jobsMax } = this.#parts
+    return { total: jobsMax, available: Math.max(0, jobsMax - this.#live.size) }
+  }
+
+  find(jid: string): JobView | undefined {
+    const record = this.#jobs.withId(jid)
+    return record && viewOf(record)
+  }
+
+  *all(namespaces?: ReadonlySet<NamespaceName>): Generator<JobView> {
+    for (const record of [...this.#jobs.all()].reverse())
+      if (namespaces === undefined || namespaces.has(record.namespace)) yield viewOf(record)
   }
 
   savepoint(namespace: NamespaceName, jid: string, request: SavepointRequest): Promise<string> {
@@ -251,7 +298,7 @@ export class Jobs implements JobService, RemovalHook {
       for (;;) {
         const oldest = removable(this.#jobs.all(), this.#parts.nowMs()).slice(0, REMOVED_AT_A_TIME)
         if (oldest.length === 0 || this.#closed) return
-        await this.#documents.remove(oldest, (record) => this.#jobs.remove(record))
+        await this.#documents.remove(oldest, (record) => this.#remove(record))
       }
     } catch (error) {
       if (!this.#closed) this.#parts.report(error)
@@ -288,10 +335,15 @@ export class Jobs implements JobService, RemovalHook {
   removed(_: readonly Stream[], namespace: NamespaceName | undefined): void {
     if (namespace === undefined) return
     for (const record of this.#jobs.of(namespace)) {
-      this.#jobs.remove(record)
+      this.#remove(record)
       const job = this.#live.get(record.jid)
       if (job !== undefined) void this.#abandon(job)
     }
+  }
+
+  #remove(record: JobRecord): void {
+    this.#jobs.remove(record)
+    this.#watches.remove(record.jid)
   }
 
   async #abandon(job: LiveJob): Promise<void> {
@@ -322,11 +374,8 @@ export class Jobs implements JobService, RemovalHook {
   /** The service has started again. */
   #recover(record: JobRecord): void {
     const state = stateAfter(record.state, 'recover')!
-    const nowMs = this.#parts.nowMs()
-    record.state = state
-    record.enteredMs[state] = nowMs
+    enterState(record, state, this.#parts.nowMs(), !isTerminal(state))
     if (isTerminal(state)) {
-      record.endMs = nowMs
       record.stopping = undefined
       this.#documents.save(record).catch(() => {}) // written again later
     } else {
@@ -336,7 +385,7 @@ export class Jobs implements JobService, RemovalHook {
   }
 
   #addLive(record: JobRecord): void {
-    this.#live.set(record.jid, new LiveJob(record, this.#liveParts))
+    this.#live.set(record.jid, new LiveJob(record, this.#liveParts, this.#watches.add(record.jid)))
     this.#usage.add(record.jid, programOf(record.namespace, record.name), this.#streamsOf(record))
   }
 
@@ -349,6 +398,7 @@ export class Jobs implements JobService, RemovalHook {
 
   #ended({ record }: LiveJob): void {
     this.#live.delete(record.jid)
+    this.#watches.ended(record.jid)
     this.#usage.remove(record.jid)
     void this.#removeState(record)
     this.#fillSlots()
@@ -596,6 +646,7 @@ export class Jobs implements JobService, RemovalHook {
       ...{ namespace, number: this.#jobs.lastNumber + 1, name, statement, reads, writes, vertices, warnings },
       ...{ owner: owner?.name, startMs, endMs: undefined, attempt: 0, figures: undefined },
       ...{ state: 'INITIALIZING', enteredMs: { INITIALIZING: startMs }, exceptions: [], badRecords: [] },
+      attemptStates: [{ state: 'INITIALIZING', atMs: startMs }],
     }
   }
 }

@@ -6,10 +6,12 @@ import type { Semaphore } from '../../storage/semaphore.ts'
 import { StorageError } from '../../storage/storage-error.ts'
 import { ServiceError, type ServiceErrorCode } from '../service-error.ts'
 import { SqlProblem } from '../sql/sql-problem.ts'
+import type { Checkpoints } from './checkpoint-history.ts'
 import { isTerminal } from './job.ts'
 import type { Timer } from './job-documents.ts'
 import type { JobEngine, JobListener, JobRun } from './job-engine.ts'
-import { addBadRecord, addException, type JobRecord } from './job-record.ts'
+import type { JobRates } from './job-rates.ts'
+import { addBadRecord, addException, enterState, type JobRecord } from './job-record.ts'
 import { type JobEvent, type RestartCause, RestartPolicy, stateAfter } from './job-states.ts'
 import { PendingOrders } from './savepoints/pending-orders.ts'
 import type { JobOrder, OrderOutcome, StopIntent } from './savepoints/savepoint.ts'
@@ -35,6 +37,11 @@ export interface LiveJobParts {
 /** These refusals may have another outcome later. All others are lasting. */
 const PASSING_CODES: ReadonlySet<ServiceErrorCode> = new Set(['overloaded', 'disk_low', 'secret_unusable'])
 
+/** What is measured while a job runs. */
+export interface JobWatch {
+  readonly checkpoints: Checkpoints
+  readonly rates: JobRates
+}
 /** The store refuses writes. */
 const SAVE_RETRY_MS = 2_000
 
@@ -42,6 +49,7 @@ export class LiveJob {
   readonly record: JobRecord
   readonly #parts: LiveJobParts
   readonly #policy = new RestartPolicy()
+  readonly #watch: JobWatch
   /** The present run. The engine's calls for earlier ones are ignored. */
   #run: object | undefined
   #cancelTimer: (() => void) | undefined
@@ -52,8 +60,9 @@ export class LiveJob {
   #stopping: Promise<void> | undefined
   #closed = false
 
-  constructor(record: JobRecord, parts: LiveJobParts) {
+  constructor(record: JobRecord, parts: LiveJobParts, watch: JobWatch) {
     this.record = record
+    this.#watch = watch
     this.#parts = parts
   }
 
@@ -160,23 +169,29 @@ export class LiveJob {
 
   #listener(isCurrent: () => boolean): JobListener {
     const { record } = this
+    const { checkpoints, rates } = this.#watch
+    const { nowMs } = this.#parts
     const guarded =
       <Args extends readonly unknown[]>(take: (...args: Args) => void) =>
       (...args: Args) => {
         if (isCurrent()) take(...args)
       }
     return {
-      running: guarded(() => {
+      running: guarded((epoch) => {
+        checkpoints.running(epoch, nowMs(), this.#savepointAt(epoch))
         if (!this.#apply('running')) return
-        this.#policy.running(this.#parts.nowMs())
+        this.#policy.running(nowMs())
         this.#parts.contacted(record, undefined)
       }),
-      progress: (figures) => {
-        if (!isTerminal(record.state)) record.figures = figures
+      progress: (figures, report) => {
+        if (isTerminal(record.state)) return
+        record.figures = figures
+        checkpoints.reported(figures.epoch, report)
+        if (record.state === 'RUNNING') rates.reported(figures, nowMs())
       },
       badRecord: guarded((bad) => {
         // The worker does not report it again after a restart of the service.
-        if (addBadRecord(record, bad)) this.#parts.save(record).catch(() => {}) // written again later
+        if (addBadRecord(record, bad, nowMs())) this.#parts.save(record).catch(() => {}) // written again later
       }),
       ordered: guarded((id, outcome) => this.#ordered(id, outcome)),
       finished: guarded(() => this.#finished()),
@@ -221,6 +236,12 @@ export class LiveJob {
       if (order.kind === 'checkpoint' || !order.ends || this.record.state === 'RUNNING')
         this.#ordered(order.id, failedOrder(message))
     }
+  }
+
+  /** The savepoint from which the job was created, while it has made no commit since. */
+  #savepointAt(epoch: number | undefined): string | undefined {
+    const { restored } = this.record
+    return restored?.id === epoch ? restored?.location : undefined
   }
 
   #failed(failure: JobFailure): void {
@@ -293,17 +314,22 @@ export class LiveJob {
     const { record } = this
     const state = stateAfter(record.state, event)
     if (state === undefined) return false
-    const nowMs = this.#parts.nowMs()
-    record.state = state
-    record.enteredMs[state] = nowMs
-    if (isTerminal(state)) record.endMs = nowMs
+    enterState(record, state, this.#parts.nowMs(), event === 'retry')
+    if (state !== 'RUNNING') this.#watch.rates.stopped()
     this.#parts.save(record).catch(() => {}) // written again later
     return true
   }
 
-  #addException(message: string, goesOn: boolean, { record }: Pick<JobFailure, 'record'> = {}): void {
-    const timestampMs = this.#parts.nowMs()
-    addException(this.record, { timestampMs, message, isRoot: goesOn, ...(record && { record }) })
+  #addException(
+    message: string,
+    goesOn: boolean,
+    { record, vertex }: Pick<JobFailure, 'record' | 'vertex'> = {},
+  ): void {
+    addException(this.record, {
+      ...{ timestampMs: this.#parts.nowMs(), message, isRoot: goesOn, attempt: this.record.attempt },
+      ...(record && { record }),
+      ...(vertex !== undefined && { vertex }),
+    })
   }
 
   #failureOf(error: unknown): JobFailure {

@@ -1,6 +1,7 @@
 /**
- * The real clients of CDAP and of Aiven, fetched by Maven, pip and Go into `node_modules/.cache/millrace-clients`, and what they need of
- * the machine. What is missing is a reason to skip, never a failure: these tests run where Java, Maven, Python and Go are.
+ * The real clients of CDAP, of Aiven and of Flink, fetched by Maven, pip and Go into `node_modules/.cache/millrace-clients`, and what
+ * they need of the machine. What is missing is a reason to skip, never a failure: these tests run where Java, Maven, Python and Go
+ * are.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
@@ -17,7 +18,7 @@ const OPENED = ['java.lang', 'java.util'].flatMap((name) => ['--add-opens', `jav
 /** A folder of files, or the reason why there is none. */
 export type Fetched = { readonly folder: string } | { readonly missing: string }
 
-export function clientJars(pom: 'cdap' | 'ingest', version?: string): Fetched {
+export function clientJars(pom: 'cdap' | 'dashboard' | 'flink' | 'ingest', version?: string): Fetched {
   const missing = missingTool(['java', 'javac', 'mvn'])
   if (missing !== undefined) return { missing }
   return fetchOnce(version === undefined ? pom : `${pom}-${version}`, (folder) =>

@@ -14,6 +14,7 @@ import { Guard } from '../../src/http/server/guard.ts'
 import { Load } from '../../src/http/server/load.ts'
 import { OpenAnswers } from '../../src/http/server/open-answers.ts'
 import { SlowClients } from '../../src/http/server/slow-clients.ts'
+import { vertexId } from '../../src/jobs/vertex-detail.ts'
 import { DEFAULT_LIMITS } from '../../src/limits.ts'
 import { LoopShare } from '../../src/loop-share.ts'
 import type { StreamId } from '../../src/streams/names.ts'
@@ -68,12 +69,16 @@ const ADMIN_MISSING = row('401 401 401 403 403 404 403 403 404 403 404')
 const BASIC_ONLY = row('401 401 401 401 401 401 401 401 401 401 401')
 const UNKNOWN = row('401 401 401 404 404 404 404 404 404 404 404')
 const JOBS = row('401 401 401 403 403 403 403 403 200 200 200')
-const JOBS_ACCEPTED = row('401 401 401 403 403 403 403 403 202 202 202')
 /** A job needs grants for its streams as well. */
 const NEW_JOB = row('401 401 401 403 403 403 403 403 403 403 200')
 /** Integrations are named by id: without a grant in its namespace there is none. */
 const INTEGRATION = row('401 401 401 200 200 200 200 404 200 200 200')
 const INTEGRATION_CHANGE = row('401 401 401 403 403 403 403 404 200 200 200')
+/** For an operator: admin of all namespaces, not of some. */
+const OPERATOR = row('401 401 401 403 403 403 403 403 403 403 200')
+/** With this status for each client that has access. */
+const as = (expected: readonly number[], status: number) =>
+  expected.map((one) => (one === 200 ? status : one))
 const UNSUPPORTED = row('401 401 401 501 501 501 501 501 501 501 501')
 const WRONG_VERB = row('401 401 401 405 405 405 405 405 405 405 405')
 
@@ -111,16 +116,107 @@ const AIVEN: Readonly<Record<string, readonly number[]>> = {
   [`POST ${F}/job/validate`]: JOBS,
   [`GET ${F}/job/:job`]: IN_NAMESPACE,
   [`POST ${F}/job/:job/cancel`]: JOBS,
-  ...Object.fromEntries(
-    ['/v1', ''].flatMap((version) => [
-      [`GET ${F}/proxy${version}/jobs/:job`, IN_NAMESPACE],
-      [`PATCH ${F}/proxy${version}/jobs/:job`, JOBS_ACCEPTED],
+}
+
+/**
+ * Flink's REST API. The job is that of namespace `shop`: without a grant there it does not exist. All paths are there under five
+ * prefixes, with and without /v1; where the path names the namespace, the guard refuses what the handler hides at the root.
+ */
+const FLINK: Readonly<Record<string, readonly number[]>> = flinkRows()
+const isChange = (route: string) => /^(PATCH|PUT)|^POST .*\/jobs\/:job|\/yarn-/.test(route)
+
+function flinkRows(): Record<string, readonly number[]> {
+  const K = '/jobs/:job'
+  const X = `${K}/vertices/:vertex`
+  const M = '/jobmanager'
+  const T = '/taskmanagers'
+  const each = (method: string, prefix: string, paths: string, expected: readonly number[]) =>
+    paths.split(' ').map((path) => [`${method} ${prefix}${path === '.' ? '' : path}`, expected] as const)
+  return Object.fromEntries([
+    ...each('GET', '', '/overview /config /datasets /jobs /jobs/overview /jobs/metrics', CLIENT),
+    ...each('GET', '', `${M}/metrics ${T} ${T}/metrics ${T}/:taskmanager/metrics`, CLIENT),
+    ...each('GET', '', `${T}/:taskmanager`, as(CLIENT, 404)), // the process of jobs is another each time
+    ...each('POST', '', '/jobs', as(CLIENT, 501)),
+    ...each('DELETE', '', '/cluster', as(OPERATOR, 403)), // not enabled
+    ...each('GET', '', '/jars', OPERATOR),
+    ...each('POST', '', '/jars/upload /jars/:jar/plan /jars/:jar/run', as(OPERATOR, 400)), // without a file, and of no jar
+    ...each('GET', '', '/jars/:jar/plan', as(OPERATOR, 400)),
+    ...each('DELETE', '', '/jars/:jar', as(OPERATOR, 400)),
+    ...each('DELETE', '', '/datasets/:dataset', as(OPERATOR, 202)),
+    ...each('GET', '', '/datasets/delete/:trigger /savepoint-disposal/:trigger', as(OPERATOR, 404)),
+    ...each('POST', '', '/savepoint-disposal', as(OPERATOR, 400)),
+    ...each('GET', M, '/config /environment /logs /thread-dump /profiler', OPERATOR),
+    ...each('GET', M, '/logs/:file /log /stdout /profiler/:file', as(OPERATOR, 404)),
+    ...each('POST', '', `${M}/profiler ${T}/:taskmanager/profiler`, as(OPERATOR, 400)),
+    ...each('GET', `${T}/:taskmanager`, '/logs /logs/:file /log /stdout', as(OPERATOR, 404)),
+    ...each('GET', `${T}/:taskmanager`, '/thread-dump /profiler/:file', as(OPERATOR, 404)),
+    ...each('GET', `${T}/:taskmanager`, '/profiler', OPERATOR),
+    ...each('GET', K, '. /status /config /plan /exceptions /execution-result /accumulators', INTEGRATION),
+    ...each('GET', K, '/resource-requirements /checkpoints /checkpoints/config', INTEGRATION),
+    ...each('GET', K, '/metrics', CLIENT), // without a grant there is none
+    ...each('GET', K, '/jobmanager/config /jobmanager/environment', OPERATOR),
+    ...each('GET', K, '/checkpoints/details/:checkpoint', as(INTEGRATION, 404)),
+    ...each('GET', K, '/checkpoints/details/:checkpoint/subtasks/:vertex', as(INTEGRATION, 404)),
+    ...each('GET', K, '/checkpoints/:trigger /savepoints/:trigger', as(INTEGRATION, 404)),
+    ...each('GET', K, '/rescaling/:trigger', as(INTEGRATION, 503)),
+    ...each('PATCH', K, '/rescaling', as(INTEGRATION_CHANGE, 503)),
+    ...each('PUT', K, '/resource-requirements', as(INTEGRATION_CHANGE, 400)),
+    ...each('PATCH', K, '. /clientHeartbeat', as(INTEGRATION_CHANGE, 202)),
+    ...each('GET', K, '/yarn-cancel', as(INTEGRATION_CHANGE, 202)),
+    ...each('GET', K, '/yarn-stop', as(INTEGRATION_CHANGE, 308)),
+    ...each('POST', K, '/checkpoints /savepoints /stop', as(INTEGRATION_CHANGE, 400)), // a body that is none
+    ...each('GET', X, '. /backpressure /watermarks /subtasktimes /taskmanagers', INTEGRATION),
+    ...each('GET', X, '/accumulators /flamegraph /subtasks/accumulators', INTEGRATION),
+    ...each('GET', X, '/subtasks/:subtask', INTEGRATION),
+    ...each('GET', X, '/subtasks/:subtask/attempts/:attempt', INTEGRATION),
+    ...each('GET', X, '/subtasks/:subtask/attempts/:attempt/accumulators', INTEGRATION),
+    ...each('GET', X, '/metrics /jm-operator-metrics /subtasks/metrics', CLIENT),
+    ...each('GET', X, '/subtasks/:subtask/metrics', CLIENT),
+  ])
+}
+
+/** The rows with a prefix whose paths name the namespace. */
+function inNamespaceRows(prefix: string): Record<string, readonly number[]> {
+  const inNamespace = (route: string, expected: readonly number[]) => {
+    if (expected[7] === 403) return expected
+    const allowed = isChange(route) ? JOBS : IN_NAMESPACE
+    return allowed.map((one) => (one === 200 ? expected.at(-1)! : one))
+  }
+  return Object.fromEntries(
+    Object.entries(FLINK).map(([route, expected]) => [
+      route.replace(' ', ` ${prefix}`),
+      inNamespace(route, expected),
     ]),
+  )
+}
+
+const PROXY = `${F}/proxy`
+const OTHER_PREFIXES = [N, PROXY, PROXY.replace(P, `${P}/test`)].map((prefix) =>
+  prefix === N ? `${N}/flink` : prefix,
+)
+const FLINK_ROWS: Readonly<Record<string, readonly number[]>> = {
+  ...FLINK,
+  ...withPrefix('/v1', FLINK),
+  ...Object.fromEntries(
+    OTHER_PREFIXES.flatMap((prefix) =>
+      [prefix, `${prefix}/v1`].flatMap((one) => Object.entries(inNamespaceRows(one))),
+    ),
   ),
 }
+
+function withPrefix(prefix: string, rows: Readonly<Record<string, readonly number[]>>) {
+  return Object.fromEntries(
+    Object.entries(rows).map(([route, expected]) => [route.replace(' ', ` ${prefix}`), expected]),
+  )
+}
+
 const withTest = (route: string) => route.replace(P, `${P}/test`)
-/** These have the handlers and the access of the same paths without it, so some clients are enough. */
-const isOfTest = (route: string) => route.includes(`${P}/test/`)
+/** These have the handlers and the access of other paths, so some clients are enough. */
+const isOfTest = (route: string) => route.includes(`${P}/test/`) || isPrefixed(route)
+/** Paths of Flink's API that are also at the root. */
+const isPrefixed = (route: string) => route in FLINK_ROWS && !(route in FLINK)
+const clientsOf = (route: string): readonly ClientName[] =>
+  isPrefixed(route) ? ['noToken', 'otherNamespace', 'all'] : ['noToken', 'read', 'otherNamespace', 'all']
 
 /** Clients whose requests are also sent as HEAD, and not the short way of plain POSTs. */
 const IN_ALL_FORMS: readonly ClientName[] = effort({
@@ -134,6 +230,7 @@ const REFUSED: readonly ClientName[] = effort({
 })
 
 const EXPECTED: Readonly<Record<string, readonly number[]>> = {
+  ...FLINK_ROWS,
   ...AIVEN,
   ...Object.fromEntries(Object.entries(AIVEN).map(([route, expected]) => [withTest(route), expected])),
 
@@ -293,7 +390,10 @@ const NO_ROUTES: Readonly<Record<string, readonly number[]>> = {
   'GET /nope': UNKNOWN,
   'GET /v3/namespaces/:namespace/streams/:stream/nope': UNKNOWN,
   'GET /v3/system/services/nope/status': UNKNOWN,
-  [`GET ${F}/proxy/v1/overview`]: UNKNOWN,
+  [`GET ${F}/proxy/v1/nope`]: UNKNOWN,
+  'GET /v1/nope': UNKNOWN,
+  'DELETE /overview': WRONG_VERB,
+  'GET /cluster': WRONG_VERB,
   [`PUT ${F}/table`]: WRONG_VERB,
   'PATCH /v3/namespaces/:namespace/streams/:stream': WRONG_VERB,
   'OPTIONS /v3/namespaces/:namespace/streams/:stream': WRONG_VERB,
@@ -313,6 +413,7 @@ test('every route has a row, and every row a route', async () => {
 
 test('a route whose access is about a name has that name in its path', async () => {
   for (const [method, path, access] of (await routesOfService()).routes) {
+    if (access === 'operator' || `${method} ${path}` in FLINK_ROWS) continue // no name, or looked up by the handler
     const ofStream = ['stream', 'read', 'write', 'admin'].includes(access)
     const name = `${method} ${path}`
     if (ofStream) expect(path, name).toMatch(/\/:(stream|dataset)(\/|$)/)
@@ -341,7 +442,7 @@ describe('with tokens', () => {
     let query: string | undefined
     for (const [route, expected] of Object.entries(all)) {
       for (const [i, name] of NAMES.entries()) {
-        if (isOfTest(route) && !['noToken', 'read', 'otherNamespace', 'all'].includes(name)) continue
+        if (isOfTest(route) && !clientsOf(route).includes(name)) continue
         for (const { method, path, options } of formsFor(name, route)) {
           if (path.includes(':handle')) query ??= await endedQuery(app, tokens.bearer('all'))
           const answer = await app.request(
@@ -350,7 +451,7 @@ describe('with tokens', () => {
             withToken(tokens, name, options),
           )
           cells++
-          if (mayHaveChanged(method, answer.status)) {
+          if (mayHaveChanged(route, answer.status)) {
             filled = await refill(app, tokens.bearer('all'), path, filled)
             query = undefined
           }
@@ -436,6 +537,7 @@ test('without tokens everybody may do everything, and Authorization is ignored',
   const app = await testApp({ nowMs: NOW_MS, config: { allowPrivateWebhooks: true } })
   let filled = await fill(app, {})
   for (const [route, expected] of Object.entries(EXPECTED)) {
+    if (isPrefixed(route)) continue // test/http/flink/ calls them all without tokens
     if (isOfTest(route) && effort({ short: true, long: false })) continue
     const ignored = { Authorization: `Bearer ${secretNumber(1)}` }
     for (const headers of effort({ short: [ignored], long: [ignored, {}] })) {
@@ -446,7 +548,7 @@ test('without tokens everybody may do everything, and Authorization is ignored',
           headers: { ...options.headers, ...headers },
         })
         expect(answer.status, `${method} ${path}`).toBe(route === 'GET /token' ? 404 : expected.at(-1))
-        if (mayHaveChanged(method, answer.status)) filled = await refill(app, {}, path, filled)
+        if (mayHaveChanged(route, answer.status)) filled = await refill(app, {}, path, filled)
       }
     }
   }
@@ -487,7 +589,8 @@ function formsOf(route: string): { method: string; path: string; options: Reques
     .replace(':namespace', 'shop')
     .replace(':service', 'shop')
     .replace(':project', 'p')
-    .replace(/:(stream|dataset)/, 's')
+    .replace('datasets/:dataset', route.includes('/data/') ? 'datasets/s' : `datasets/${'0'.repeat(32)}`)
+    .replace(':stream', 's')
     .replace(':application', 'app')
     .replace(':program', 'program')
     .replace(':view', 'v')
@@ -496,6 +599,9 @@ function formsOf(route: string): { method: string; path: string; options: Reques
     .replace(':type', 'DBMS_NAME')
     .replace(':category', 'c')
     .replace(':feed', method)
+    .replace(/:(vertex|trigger|dataset)/g, (_, name) => (name === 'vertex' ? SOURCE : '0'.repeat(32)))
+    .replace(/:(subtask|attempt|checkpoint)/g, '0')
+    .replace(/:(file|taskmanager)/g, 'none')
     .concat(QUERIES[route] ?? '')
   const options =
     method === 'POST'
@@ -504,11 +610,16 @@ function formsOf(route: string): { method: string; path: string; options: Reques
         ? { body: path.includes('/views/') ? VIEW : path.includes('/integration/') ? INTEGRATION_BODY : '{}' }
         : {}
   const asItIs = { method, path, options }
+  // A HEAD must not change anything, so these answer it 405.
+  if (path.includes('/yarn-') || isPrefixed(route)) return [asItIs]
   if (method === 'GET') return [asItIs, { method: 'HEAD', path, options }]
   if (method === 'POST')
     return [asItIs, { method, path: path.includes('?') ? `${path}&` : `${path}?`, options }]
   return [asItIs]
 }
+
+/** The first vertex of every job. */
+const SOURCE = vertexId({ kind: 'source', index: 0 })
 
 const CONFIG = { user_config: { connection_uri: 'postgres://127.0.0.1:1/db' } }
 const INTEGRATION_BODY = JSON.stringify({
@@ -563,9 +674,12 @@ async function guardedApp(): Promise<{ app: TestApp; tokens: TestTokens; filled:
   return { app, tokens, filled: await fill(app, tokens.bearer('all')) }
 }
 
-/** What is filled in is missing after some of the calls that succeed. A call that is refused changes nothing. */
-function mayHaveChanged(method: string, status: number): boolean {
-  return status < 400 && method !== 'GET' && method !== 'HEAD'
+/**
+ * What is filled in is missing after some of the calls that succeed. A call that is refused changes nothing, and a job that Flink's
+ * API has cancelled is still there.
+ */
+function mayHaveChanged(route: string, status: number): boolean {
+  return status < 400 && !route.startsWith('GET ') && !(route in FLINK_ROWS)
 }
 
 /** Creates again what a request to this path may have deleted. */

@@ -9,9 +9,11 @@ import { Tokens } from '../../src/auth/tokens.ts'
 import { createApp } from '../../src/http/app.ts'
 import { EMPTY_LISTS } from '../../src/http/cdap/absent-routes.ts'
 import { printCursor } from '../../src/http/cdap/cursor.ts'
+import { vertexId } from '../../src/jobs/vertex-detail.ts'
 import { builtIn, createJob, createTable, PROJECT } from '../support/aiven.ts'
 import { appParts } from '../support/app-parts.ts'
 import { ended, handleOf } from '../support/explore.ts'
+import { jarOf, multipart } from '../support/jars.ts'
 import { streamId } from '../support/sample-store.ts'
 import {
   type RequestOptions,
@@ -231,17 +233,68 @@ const aivenExchanges: readonly Exchange[] = [
   { request: `POST ${NO_SERVICE}/flink/job/validate`, status: 404, body: '{}' },
   { request: `POST ${FLINK}/job/validate`, status: 413, ...LARGE },
   { request: `POST ${FLINK}/job/validate`, status: 415, ...UNKNOWN_ENCODING },
-  ...['job', 'proxy/v1/jobs', 'proxy/jobs'].flatMap((path) => [
-    { request: `GET ${FLINK}/${path}/JOB`, status: 200 },
-    { request: `GET ${FLINK}/${path}/nope`, status: 404 },
-  ]),
-  ...['proxy/v1/jobs', 'proxy/jobs'].flatMap((path) => [
-    { request: `PATCH ${FLINK}/${path}/JOB`, status: 202 },
-    { request: `PATCH ${FLINK}/${path}/nope`, status: 404 },
-  ]),
+  { request: `GET ${FLINK}/job/JOB`, status: 200 },
+  { request: `GET ${FLINK}/job/nope`, status: 404 },
   { request: `POST ${FLINK}/job/JOB/cancel`, status: 200 },
   { request: `POST ${FLINK}/job/nope/cancel`, status: 404 },
 ]
+
+/** Of Flink's API, at the root. */
+const ID = '0'.repeat(32)
+const VERTEX = `/jobs/JOB/vertices/${vertexId({ kind: 'source', index: 0 })}`
+const NO_FILE = '/logs/nope /log /stdout /profiler/nope'
+const flinkExchanges: readonly Exchange[] = [
+  ...flinkGets('', '/overview /config /datasets /taskmanagers /taskmanagers/metrics /jobs', 200),
+  ...flinkGets('', '/jobs/overview /jobs/metrics', 200),
+  ...flinkGets('', '/jobs/metrics?jobs=x /taskmanagers/metrics?agg=x', 400),
+  ...flinkGets('', `/datasets/delete/${ID} /savepoint-disposal/${ID}`, 404),
+  ...flinkGets('/jobmanager', '/config /environment /logs /thread-dump /metrics /profiler', 200),
+  ...flinkGets('/jobmanager', NO_FILE, 404),
+  ...flinkGets('/taskmanagers/nope', `. /logs /thread-dump ${NO_FILE}`, 404),
+  ...flinkGets('/taskmanagers/nope', '/metrics /profiler', 200),
+  ...flinkGets('/jobs/JOB', '. /status /config /plan /exceptions /execution-result /accumulators', 200),
+  ...flinkGets('/jobs/JOB', '/metrics /jobmanager/config /jobmanager/environment', 200),
+  ...flinkGets('/jobs/JOB', '/resource-requirements /checkpoints /checkpoints/config', 200),
+  ...flinkGets('/jobs/JOB', '/checkpoints/details/99 /checkpoints/details/99/subtasks/x', 404),
+  ...flinkGets('/jobs/JOB', `/checkpoints/${ID} /savepoints/${ID}`, 404),
+  ...flinkGets('/jobs/JOB', `/rescaling/${ID}`, 503),
+  ...flinkGets('/jobs/JOB', '/yarn-stop', 308),
+  ...flinkGets('/jobs/nope', '. /status /metrics', 400),
+  ...flinkGets(`/jobs/${ID}`, '. /status /config /plan /exceptions /checkpoints', 404),
+  ...flinkGets(VERTEX, '. /backpressure /watermarks /subtasktimes /taskmanagers /accumulators', 200),
+  ...flinkGets(VERTEX, '/flamegraph /metrics /jm-operator-metrics /subtasks/accumulators', 200),
+  ...flinkGets(VERTEX, '/subtasks/metrics /subtasks/0 /subtasks/0/metrics /subtasks/0/attempts/0', 200),
+  ...flinkGets(VERTEX, '/subtasks/0/attempts/0/accumulators', 200),
+  ...flinkGets(VERTEX, '/subtasks/1 /subtasks/0/attempts/9', 404),
+  { request: 'DELETE /cluster', status: 403 },
+  { request: 'GET /jars', status: 200 },
+  { request: 'POST /jars/upload', status: 200, ...multipart([{ file: 'x.jar', content: jarOf({}) }]) },
+  { request: 'POST /jars/upload', status: 400 },
+  ...['GET', 'POST'].map((method) => ({ request: `${method} /jars/nope/plan`, status: 400 })),
+  { request: 'POST /jars/nope/run', status: 400 },
+  { request: 'DELETE /jars/nope', status: 400 },
+  { request: `DELETE /datasets/${ID}`, status: 202 },
+  { request: 'POST /savepoint-disposal', status: 400 },
+  { request: 'POST /jobmanager/profiler', status: 400 },
+  { request: 'POST /taskmanagers/nope/profiler', status: 400 },
+  { request: 'POST /jobs', status: 501 },
+  ...['checkpoints', 'savepoints', 'stop'].flatMap((path) => [
+    { request: `POST /jobs/JOB/${path}`, status: 400, body: '[]' },
+    { request: `POST /jobs/${ID}/${path}`, status: 404 },
+  ]),
+  { request: 'PUT /jobs/JOB/resource-requirements', status: 400, body: '{}' },
+  { request: 'PATCH /jobs/JOB/rescaling?parallelism=2', status: 503 },
+  { request: 'PATCH /jobs/JOB/clientHeartbeat', status: 202 },
+  { request: 'PATCH /jobs/JOB?mode=stop', status: 308 },
+  { request: 'PATCH /jobs/JOB?mode=x', status: 400 },
+  { request: 'GET /jobs/JOB/yarn-cancel', status: 403, headers: { 'Sec-Fetch-Site': 'cross-site' } },
+  { request: 'PATCH /jobs/JOB', status: 202 },
+  { request: 'GET /jobs/JOB/yarn-cancel', status: 202 },
+]
+
+function flinkGets(prefix: string, paths: string, status: number): Exchange[] {
+  return paths.split(' ').map((path) => ({ request: `GET ${prefix}${path === '.' ? '' : path}`, status }))
+}
 
 /** Creates what the words in capitals stand for. */
 async function aivenNames(app: TestApp): Promise<Readonly<Record<string, string>>> {
@@ -290,6 +343,7 @@ const metadataExchanges = (there: string, nope: string, invalid: string): readon
 /** `mystream` is there and is alice's, `weather` too; rows stand in the order in which they are sent. */
 const exchanges: readonly Exchange[] = [
   ...aivenExchanges,
+  ...flinkExchanges, // these cancel the job
 
   { request: `GET ${STREAMS}`, status: 200 },
   { request: `GET ${N}/nope/streams`, status: 404 },
@@ -791,8 +845,13 @@ async function routesOfService(): Promise<string[]> {
     const templated = path
       .replace(/:([a-z]+)/g, '{$1}')
       .replace(/^\/v1\/project\/\{project\}\/test\//, '/v1/project/{project}/')
+    // Those of Flink's API are there under several prefixes.
+    const atRoot = templated
+      .replace(/^\/v1\/project\/\{project\}\/service\/\{service\}\/flink\/proxy(?=\/)/, '')
+      .replace(/^\/v3\/namespaces\/\{namespace\}\/flink(?=\/)/, '')
+      .replace(/^\/v1(?!\/project)(?=\/)/, '')
     // The service has a path for every type of program; the document has one with the type as a parameter.
-    return `${method} ${templated.replace(/[a-z]+(?=\/\{program\})/, '{type}')}`
+    return `${method} ${atRoot.replace(/[a-z]+(?=\/\{program\})/, '{type}')}`
   })
   return [...new Set(routes)]
 }

@@ -11,6 +11,21 @@ import { POLL } from '../support/speeds.ts'
 const SLOW = { ...POLL, timeout: 60_000 }
 const THIS_TEST_MS = 180_000
 
+/** Records and bytes in and out of source, query and sink. */
+async function countsOf(service: ServiceProcess, jid: string): Promise<number[][]> {
+  const { vertices } = (await call(service, 'GET', `${FLINK}/job/${jid}`)) as {
+    vertices: { metrics: Record<string, number> }[]
+  }
+  const names = ['read-records', 'read-bytes', 'write-records', 'write-bytes']
+  return vertices.map(({ metrics }) => names.map((name) => metrics[name]!))
+}
+
+function bytesOf(first: number, last: number): number {
+  let bytes = 0
+  for (let price = first; price <= last; price++) bytes += JSON.stringify({ item: 'a', price }).length
+  return bytes
+}
+
 /** The process of jobs, found among the children of the service. */
 function workerOf({ pid }: ServiceProcess): number | undefined {
   for (const name of readdirSync('/proc')) {
@@ -52,6 +67,14 @@ test.skipIf(process.platform !== 'linux')(
     await expect.poll(async () => (await results(service)).length, SLOW).toBe(last - 10)
     expect(await results(service)).toEqual(UP_TO(last))
     await expect.poll(() => stateOf(service, jid), SLOW).toBe('RUNNING')
+    const bytes = { in: bytesOf(1, last), out: bytesOf(11, last) }
+    await expect
+      .poll(() => countsOf(service, jid), SLOW)
+      .toEqual([
+        [last, bytes.in, last, bytes.in],
+        [last, bytes.in, last - 10, bytes.out],
+        [last - 10, bytes.out, last - 10, bytes.out],
+      ])
     await call(service, 'POST', `${FLINK}/job/${jid}/cancel`)
     await expect.poll(() => stateOf(service, jid), SLOW).toBe('CANCELED')
   },

@@ -1,7 +1,9 @@
 /** A job in the words of Flink's REST API: every member that its clients read, whole numbers, all states in every table of counts. */
 import { describe, expect, test } from 'vitest'
 import { JOB_STATES, type JobState, type JobView } from '../../src/jobs/job.ts'
-import { jobDetail, TASK_STATES, vertexId } from '../../src/jobs/job-detail.ts'
+import { jobDetail } from '../../src/jobs/job-detail.ts'
+import { TASK_STATES } from '../../src/jobs/task-times.ts'
+import { vertexId } from '../../src/jobs/vertex-detail.ts'
 import type { NamespaceName } from '../../src/streams/names.ts'
 
 const START_MS = 1_633_336_792_083
@@ -18,6 +20,11 @@ const JOB: JobView = {
   endMs: undefined,
   enteredMs: { INITIALIZING: START_MS, CREATED: START_MS + 7, RUNNING: START_MS + 67 },
   attempt: 0,
+  attemptStates: [
+    { state: 'INITIALIZING', atMs: START_MS },
+    { state: 'CREATED', atMs: START_MS + 7 },
+    { state: 'RUNNING', atMs: START_MS + 67 },
+  ],
   vertices: [
     { name: 'Source: CPU_IN', kind: 'source', index: 0, inputs: [] },
     { name: 'Query: a < b & "c"\nd\\e', kind: 'query', index: 0, inputs: [0] },
@@ -27,6 +34,11 @@ const JOB: JobView = {
   exceptions: [],
   badRecords: [],
   warnings: [],
+}
+
+const NO_FIGURES = {
+  ...{ recordsIn: 0, recordsOut: 0, bytesIn: 0, bytesOut: 0, busyMs: 0, backpressuredMs: 0, idleMs: 400 },
+  ...{ recordsLate: 0, recordsBad: 0, watermarkMs: undefined, pendingRecords: undefined },
 }
 
 const FIGURES: NonNullable<JobView['figures']> = {
@@ -46,6 +58,27 @@ const FIGURES: NonNullable<JobView['figures']> = {
   busyMs: 12.75,
   backpressuredMs: 3.5,
   idleMs: 400.25,
+  vertices: [
+    {
+      ...NO_FIGURES,
+      recordsIn: 100,
+      recordsOut: 98,
+      bytesIn: 5000,
+      bytesOut: 4900,
+      busyMs: 5,
+      backpressuredMs: 3,
+    },
+    {
+      ...NO_FIGURES,
+      recordsIn: 98,
+      recordsOut: 40,
+      bytesIn: 4900,
+      bytesOut: 1600,
+      busyMs: 8,
+      backpressuredMs: 3,
+    },
+    { ...NO_FIGURES, recordsIn: 40, recordsOut: 39, bytesIn: 1600, bytesOut: 1600, busyMs: 3 },
+  ],
 }
 
 interface Detail {
@@ -161,7 +194,14 @@ test('a job that has not run', () => {
 })
 
 describe('figures', () => {
-  const io = (readRecords: number, readBytes: number, writeRecords: number, writeBytes: number) => ({
+  const io = (
+    readRecords: number,
+    readBytes: number,
+    writeRecords: number,
+    writeBytes: number,
+    busy: number,
+    backpressured: number,
+  ) => ({
     'read-records': readRecords,
     'read-records-complete': true,
     'read-bytes': readBytes,
@@ -170,25 +210,23 @@ describe('figures', () => {
     'write-records-complete': true,
     'write-bytes': writeBytes,
     'write-bytes-complete': true,
-    'accumulated-busy-time': 12,
-    'accumulated-backpressured-time': 3,
+    'accumulated-busy-time': busy,
+    'accumulated-backpressured-time': backpressured,
     'accumulated-idle-time': 400,
   })
 
   test('of vertices', () => {
     expect(detailOf({ figures: FIGURES }).vertices.map(({ metrics }) => metrics)).toEqual([
-      io(100, 5000, 98, 5000),
-      io(98, 5000, 40, 1600),
-      io(40, 1600, 40, 1600),
+      io(100, 5000, 98, 4900, 5, 3),
+      io(98, 4900, 40, 1600, 8, 3),
+      io(40, 1600, 39, 1600, 3, 0),
     ])
   })
 
-  test('of a table that is looked up: none', () => {
-    const lookup = { name: 'Source: T', kind: 'source', index: 1, inputs: [] } as const
-    const vertices = [JOB.vertices[0]!, lookup, { ...JOB.vertices[1]!, inputs: [0, 1] }, JOB.vertices[2]!]
-    const metrics = detailOf({ vertices, figures: FIGURES }).vertices.map((vertex) => vertex.metrics)
-    expect(metrics[1]).toMatchObject({ 'read-records': 0, 'write-records': 0 })
-    expect(metrics[2]).toMatchObject({ 'read-records': 98, 'write-records': 40 })
+  test('of a job that has not reported: nothing', () => {
+    expect(detailOf().vertices.map(({ metrics }) => metrics)).toEqual(
+      Array(3).fill({ ...io(0, 0, 0, 0, 0, 0), 'accumulated-idle-time': 0 }),
+    )
   })
 
   test('of the job, for people', () => {

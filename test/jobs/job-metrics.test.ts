@@ -20,7 +20,7 @@ const figures = {
     inserts: [insert, insert],
   },
   checkpoint: { id: 1, startedMs: 60_000, durationMs: 1, bytes: 1, stateBytes: 4_096 },
-  ...{ busyMs: 0, backpressuredMs: 0, idleMs: 0 },
+  ...{ busyMs: 0, backpressuredMs: 0, idleMs: 0, vertices: [] },
 }
 
 function job(jid: string, change: Partial<JobView> = {}): JobView {
@@ -34,7 +34,7 @@ function job(jid: string, change: Partial<JobView> = {}): JobView {
       state: 'RUNNING',
     },
     ...{ startMs: 0, endMs: undefined, enteredMs: {}, attempt: 3, vertices: [], figures, exceptions: [] },
-    ...{ badRecords: [], warnings: [], ...change },
+    ...{ badRecords: [], warnings: [], attemptStates: [], ...change },
   }
 }
 

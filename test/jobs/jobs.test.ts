@@ -27,6 +27,7 @@ describe('create', () => {
       ...{ number: 1, name: 'insert-into_OUT', statement: STATEMENT, reads: [IN_ID], writes: [OUT_ID] },
       ...{ startMs: 1_000_000, vertices: [], state: 'RUNNING', attempt: 0 },
       enteredMs: { INITIALIZING: 1_000_000, CREATED: 1_000_000, RUNNING: 1_000_000 },
+      attemptStates: ['INITIALIZING', 'CREATED', 'RUNNING'].map((state) => ({ state, atMs: 1_000_000 })),
     })
   })
 
@@ -237,7 +238,9 @@ describe('states', () => {
       ['FAILING', 'FAILED'],
       1_000_000,
     ])
-    expect(exceptions).toEqual([{ timestampMs: 1_000_000, message: LASTING.message, isRoot: false }])
+    expect(exceptions).toEqual([
+      { timestampMs: 1_000_000, message: LASTING.message, isRoot: false, attempt: 0 },
+    ])
   })
 
   test('a finished job keeps its figures', async () => {
@@ -252,6 +255,7 @@ describe('states', () => {
       busyMs: 1,
       backpressuredMs: 0,
       idleMs: 2,
+      vertices: [],
     }
     run.progress(figures)
     run.finished()

@@ -1,6 +1,8 @@
 /** What `createApp` is made of, on a store in memory, for tests that call the app themselves. */
 import { MemoryLevel } from 'memory-level'
 import type { AppParts } from '../../src/http/api.ts'
+import { JarJobs } from '../../src/jars/jar-jobs.ts'
+import { JarStore } from '../../src/jars/jar-store.ts'
 import { loadJobModules } from '../../src/job-modules.ts'
 import { DEFAULT_LIMITS } from '../../src/limits.ts'
 import { Metadata } from '../../src/metadata/metadata.ts'
@@ -21,6 +23,7 @@ import type { Level } from '../../storage/level/level.ts'
 import { openStorageOn } from '../../storage/level/open.ts'
 import type { Storage } from '../../storage/storage.ts'
 import { restingExplore } from './explore.ts'
+import { thisProcess } from './this-process.ts'
 
 export async function appParts(nowMs: () => number): Promise<{ parts: AppParts; storage: Storage }> {
   const db = new MemoryLevel<Buffer, Buffer>({
@@ -68,9 +71,16 @@ export async function appParts(nowMs: () => number): Promise<{ parts: AppParts; 
       savepointRoots: [],
     },
   })
+  const jars = new JarStore({
+    ...{ folder: '(none)/jars', limits, nowMs, random: () => 0.5 },
+    space: { low: false, refusal: () => new ServiceError('disk_low', 'low') },
+  })
   const parts = {
     tables,
     jobs,
+    process: thisProcess(),
+    jars,
+    jarJobs: new JarJobs(jars, jobs),
     streams,
     views: new Views(registry),
     explore: restingExplore(registry),

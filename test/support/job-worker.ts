@@ -13,6 +13,7 @@ import type { JobOrder, OrderOutcome } from '../../src/jobs/savepoints/savepoint
 import type {
   ConnectedTable,
   FromJobWorker,
+  Heartbeat,
   JobFailure,
   JobFigures,
   JobReport,
@@ -135,6 +136,10 @@ export class TestWorker {
   /** Called with the job that begins to use the engine; null: none does. */
   onTurn: (jid: string | null) => void = () => {}
   appendFailure: { message: string; passing: boolean } | undefined
+  /** Appends take at least this time. */
+  appendMs = 0
+  readonly heartbeats: Heartbeat[] = []
+  readonly dumps: (FromJobWorker & { kind: 'dumped' })[] = []
   readonly #port: MessageChannel
   readonly #sender: EventSender
   readonly #starts = new Map<string, JobStart>()
@@ -214,8 +219,11 @@ export class TestWorker {
     return found?.kind === 'failed' ? found.failure : undefined
   }
 
+  /** The last ones after a commit: a job reports also when it begins. */
   get figures(): JobFigures | undefined {
-    const found = this.reports.findLast((report) => report.kind === 'progress')
+    const found = this.reports.findLast(
+      (report) => report.kind === 'progress' && report.figures.checkpoint !== undefined,
+    )
     return found?.kind === 'progress' ? found.figures : undefined
   }
 
@@ -258,6 +266,12 @@ export class TestWorker {
     return this.#closed
   }
 
+  /** Asks for a heartbeat, and for what the worker is doing. */
+  look(): void {
+    this.#post({ kind: 'look' })
+    this.#post({ kind: 'dump', asked: 1 })
+  }
+
   #post(message: ToJobWorker): void {
     this.#port.port1.postMessage(message)
   }
@@ -281,6 +295,12 @@ export class TestWorker {
         break
       case 'report':
         this.reports.push(message.report)
+        break
+      case 'heartbeat':
+        this.heartbeats.push(message.heartbeat)
+        break
+      case 'dumped':
+        this.dumps.push(message)
         break
       case 'ticking':
         this.onTurn(message.jid)
@@ -319,6 +339,7 @@ export class TestWorker {
         this.#staged.set(key, [...(this.#staged.get(key) ?? []), events])
       },
       append: async (jid: string, sink: number, epoch: number, table: string, events: SinkEvents) => {
+        if (this.appendMs > 0) await new Promise((resolve) => setTimeout(resolve, this.appendMs))
         if (this.appendFailure !== undefined)
           throw Object.assign(new Error(this.appendFailure.message), this.appendFailure)
         const key = `${jid}/${sink}/${epoch}`

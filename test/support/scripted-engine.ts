@@ -62,8 +62,8 @@ export class ScriptedEngine implements JobEngine {
       }
     const scripted: ScriptedRun = {
       run,
-      running: () => listener.running(),
-      progress: (figures) => listener.progress(figures),
+      running: (epoch) => listener.running(epoch),
+      progress: (figures, checkpoints) => listener.progress(figures, checkpoints),
       badRecord: (record) => listener.badRecord(record),
       ordered: (id, outcome) => listener.ordered(id, outcome),
       finished: ending(() => listener.finished()),

@@ -5,7 +5,7 @@
  * is quick. Some quick files also have a long form (effort.ts): the proofs run them again in that form.
  */
 
-/** The published clients of CDAP and of Aiven. They need Java, Maven, Python 3 and, once, the network. */
+/** The published clients of CDAP, of Aiven and of Flink. They need Java, Maven, Python 3, Chromium and, once, the network. */
 export const CLIENTS = ['test/clients/**/*.test.ts']
 
 /** The built command and query processes: start, stop, signals, kills, installation. */
@@ -16,6 +16,7 @@ export const PROCESSES = [
   'test/jobs/end-to-end*.test.ts',
   'test/http/aiven/live-*.test.ts', // jobs on the real engine, and restarts of the service
   'test/jobs/oracle/*.test.ts', // jobs of random statements, with steps of one event
+  'test/http/flink/real-jobs.test.ts',
   'test/jobs/plan/planner-process.test.ts',
   'test/jobs/connectors/{postgres*,kafka}.test.ts',
   'test/metrics/kill.test.ts',

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { MemoryLevel } from 'memory-level'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Config } from '../../src/config.ts'
+import type { Environment } from '../../src/environment.ts'
 import type { Api, AppOptions } from '../../src/http/api.ts'
 import { openParsePort } from '../../src/http/document-parsers.ts'
 import { Workers } from '../../src/http/messages/parse-workers.ts'
@@ -42,6 +43,8 @@ export interface TestAppOptions {
   readonly openStorage?: (nowMs: () => number) => Promise<Storage>
   /** Free disk space in bytes, where the test is about it. */
   readonly freeBytes?: () => number
+  /** Log files and the end of the service, where the test is about them. */
+  readonly environment?: Pick<Environment, 'logs' | 'shutdown'>
   /** How busy the process seems to be, 0 to 1, where the test is about it. */
   readonly busyShare?: () => number
 }
@@ -72,6 +75,8 @@ export interface EventJson {
 
 export interface TestApp {
   readonly port: number
+  /** With `flinkPort` in the config. */
+  readonly flinkPort: number | undefined
   /** With `onDisk`. */
   readonly dataFolder: string
   /** Time of the service, in milliseconds; tests set it. */
@@ -134,6 +139,7 @@ export async function startTestApp(
         random: () => 0.5,
         report: (error) => reported.push(error),
         log: (line) => logged.push(line),
+        ...options.environment,
         ...(store.open && { openStorage: store.open }),
         ...(busyShare && { busyShare }),
         ...(freeBytes && { statfs: async () => ({ bavail: freeBytes(), bsize: 1 }) }),
@@ -149,6 +155,9 @@ export async function startTestApp(
     logged,
     get port() {
       return service.port
+    },
+    get flinkPort() {
+      return service.flinkPort
     },
     request: (method: string, path: string, request: RequestOptions = {}) =>
       send(agent, service.port, method, path, request),

@@ -1,8 +1,8 @@
 /** The API of Aiven for Apache Flink, beta: services, integrations, tables and jobs. Services are namespaces. */
 import type { Api } from '../api.ts'
+import { namespaceOfService } from '../server/service-names.ts'
 import { aivenProblemShape } from './problem-shape.ts'
 import { routes } from './routes.ts'
-import { namespaceOfService } from './service-names.ts'
 
 export const AIVEN: Api = {
   name: 'aiven',

@@ -12,10 +12,10 @@ import type { AppOptions } from '../api.ts'
 import { answerJson } from '../messages/answers.ts'
 import { documentReader } from '../messages/documents.ts'
 import type { HttpContext } from '../server/bindings.ts'
+import { existingService, namespaceOfService, serviceOf } from '../server/service-names.ts'
 import { AIVEN_DOCUMENTS } from './documents.ts'
 import { integrationOf } from './integration-json.ts'
 import { answerList } from './object-answer.ts'
-import { existingService, namespaceOfService, serviceOf } from './service-names.ts'
 
 export function integrationRoutes(tables: TableService, namespaces: Namespaces, options: AppOptions) {
   const readDocument = documentReader(AIVEN_DOCUMENTS, options)

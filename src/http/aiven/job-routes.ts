@@ -1,4 +1,4 @@
-/** Jobs: create, list, get, cancel, validate; get and cancel also as Flink's own API has them. */
+/** Jobs: create, list, get, cancel, validate. */
 import { jobDetail } from '../../jobs/job-detail.ts'
 import type { JobService } from '../../jobs/job-service.ts'
 import type { Namespaces } from '../../streams/namespaces.ts'
@@ -6,18 +6,13 @@ import type { AppOptions } from '../api.ts'
 import { answerJson } from '../messages/answers.ts'
 import { documentReader } from '../messages/documents.ts'
 import type { HttpContext } from '../server/bindings.ts'
+import { serviceOf } from '../server/service-names.ts'
 import { AIVEN_DOCUMENTS } from './documents.ts'
 import { answerList } from './object-answer.ts'
-import { serviceOf } from './service-names.ts'
 import { positionOf, problemFound } from './validate-answer.ts'
 
 export function jobRoutes(jobs: JobService, namespaces: Namespaces, options: AppOptions) {
   const readDocument = documentReader(AIVEN_DOCUMENTS, options)
-
-  async function cancelNamed(c: HttpContext): Promise<void> {
-    const { namespace } = serviceOf(c, namespaces)
-    await jobs.cancel(namespace, c.req.param('job') ?? '')
-  }
 
   return {
     async create(c: HttpContext) {
@@ -42,14 +37,9 @@ export function jobRoutes(jobs: JobService, namespaces: Namespaces, options: App
     },
 
     async cancel(c: HttpContext) {
-      await cancelNamed(c)
+      const { namespace } = serviceOf(c, namespaces)
+      await jobs.cancel(namespace, c.req.param('job') ?? '')
       return answerJson(c, {})
-    },
-
-    /** The same, with the status of Flink's API. */
-    async patch(c: HttpContext) {
-      await cancelNamed(c)
-      return c.body('{}', 202, { 'Content-Type': 'application/json' })
     },
 
     async validate(c: HttpContext) {

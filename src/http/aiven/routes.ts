@@ -44,12 +44,6 @@ export function routes(parts: AppParts, options: AppOptions): readonly Route[] {
       ['POST', `${F}/job/validate`, 'jobs', job.validate],
       ['GET', `${F}/job/:job`, 'in-namespace', job.get],
       ['POST', `${F}/job/:job/cancel`, 'jobs', job.cancel, 'job.cancel'],
-
-      // Go's client gets and cancels jobs by these.
-      ...['/v1', ''].flatMap((version): readonly Route[] => [
-        ['GET', `${F}/proxy${version}/jobs/:job`, 'in-namespace', job.get],
-        ['PATCH', `${F}/proxy${version}/jobs/:job`, 'jobs', job.patch, 'job.cancel'],
-      ]),
     ]
   }
   return [...routesOf(PROJECT), ...routesOf(`${PROJECT}/test`)]

@@ -4,8 +4,8 @@ import type { NamedNamespace, Namespaces } from '../../streams/namespaces.ts'
 import type { AppOptions } from '../api.ts'
 import { answerJson } from '../messages/answers.ts'
 import type { HttpContext } from '../server/bindings.ts'
+import { serviceOf } from '../server/service-names.ts'
 import { answerList } from './object-answer.ts'
-import { serviceOf } from './service-names.ts'
 
 /** Namespaces have no time of creation. */
 const NO_TIME = new Date(0).toISOString()

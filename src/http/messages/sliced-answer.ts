@@ -34,15 +34,19 @@ export async function answerJsonInSlices(
   return answerParts(c, async (slice) => jsonParts(await make(slice)), options)
 }
 
-/** Answers 200 with the parts of JSON that `make` resolves with. Rejects with 'overloaded', and with what `make` does. */
+/**
+ * Answers 200 with the parts of JSON that `make` resolves with. Rejects with 'overloaded', and with what `make` does. `content`
+ * is the header Content-Type, for an API that has another than `application/json`.
+ */
 export async function answerParts(
   c: HttpContext,
   make: (slice: Slice) => Promise<Iterable<string | undefined>>,
   options: SlicedAnswerOptions,
+  content: Record<string, string> = JSON_CONTENT,
 ): Promise<Response> {
   if (c.req.method === 'HEAD') {
     assertAcceptable(c, 'application/json')
-    return c.body(null, 200, JSON_CONTENT)
+    return c.body(null, 200, content)
   }
   const { outgoing } = c.env
   const pieces = await inTurn(c, options, async (slice) => {
@@ -50,7 +54,7 @@ export async function answerParts(
     if (c.req.method === 'GET') assertAcceptable(c, 'application/json') // after `make`, so that a 404 comes before a 406
     return beginPieces(piecesOf(parts, slice, () => outgoing.destroyed))
   })
-  return answerPieces(c, pieces, JSON_CONTENT, options)
+  return answerPieces(c, pieces, content, options)
 }
 
 /** Runs `work` in slices; clients alternate. Rejects with 'overloaded', and with what `work` rejects with. */

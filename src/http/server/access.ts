@@ -6,6 +6,7 @@ export type Access =
   | 'client' // any good token
   | 'in-namespace' // a grant for something in the namespace; what is listed is what the grants include
   | 'namespace' // admin of all of the namespace
+  | 'operator' // admin of all namespaces
   | 'stream' // any role on the stream
   | 'jobs' // this role, or admin, on all of the namespace
   | Exclude<Role, 'jobs'> // this role on the stream

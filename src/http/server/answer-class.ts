@@ -135,10 +135,15 @@ function withAlways(given: unknown, always: HeaderRecord): OutgoingHttpHeaders {
   return { ...own, ...always }
 }
 
-/** A page has a policy of its own, in lower case like all headers of a Response. */
+/** Pages and their files have a policy and caching of their own, in lower case like all headers of a Response. */
 function withOwnPolicy(given: OutgoingHttpHeaders | undefined, always: HeaderRecord): OutgoingHttpHeaders {
   const policy = given?.['content-security-policy']
   if (policy === undefined) return { ...given, ...always }
-  const { 'content-security-policy': _, ...own } = given!
-  return { ...own, ...always, 'Content-Security-Policy': policy }
+  const { 'content-security-policy': _, 'cache-control': caching, ...own } = given!
+  return {
+    ...own,
+    ...always,
+    'Content-Security-Policy': policy,
+    ...(caching !== undefined && { 'Cache-Control': caching }),
+  }
 }

@@ -104,6 +104,7 @@ export class Guard {
 
 function mayPass({ grants }: Client, access: Access, c: HttpContext): boolean {
   if (access === 'anybody' || access === 'client') return true
+  if (access === 'operator') return grants.allowEverywhere()
   const namespace = namedNamespace(c) ?? ''
   if (access === 'in-namespace') return grants.includePartOf(namespace)
   if (access === 'namespace') return grants.allowNamespace(namespace)
@@ -122,6 +123,7 @@ function missingGrant(access: Access): string {
   if (access === 'in-namespace') return 'has no grant in this namespace'
   if (access === 'namespace') return 'is not admin of all of this namespace'
   if (access === 'jobs') return 'has no jobs grant for this namespace'
+  if (access === 'operator') return 'is not admin of all namespaces, as *:*:admin grants'
   if (access === 'stream') return 'has no grant for this stream'
   return `has no ${access} grant for this stream`
 }

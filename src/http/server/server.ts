@@ -53,7 +53,10 @@ export interface HttpServer {
   reloadTls(): void
 }
 
-/** Throws TlsError if the files of the certificate cannot be used. */
+/**
+ * `beside`: a server whose connections and waiting requests count together with those of the new one. Throws TlsError if the files
+ * of the certificate cannot be used.
+ */
 export function newServer(
   listener: RequestListener,
   {
@@ -67,18 +70,21 @@ export function newServer(
     tls,
     shapeOf = alwaysPlainText,
   }: ServerOptions,
+  beside?: HttpServer,
 ): HttpServer {
   const always = securityHeaders(tls !== undefined)
   const cors = corsOrigins.length > 0 ? new CorsRules(corsOrigins) : undefined
-  const connections = new Connections({
-    max: limits.maxConnections,
-    minUploadBytesPerSecond: limits.minUploadBytesPerSecond,
-    idleSeconds: limits.idleSeconds,
-    keepAliveSeconds: limits.keepAliveSeconds,
-    cutSlowTransfer: cutSlowTransfer ?? (() => false),
-    shapeOf,
-  })
-  const pipelined = new PipelinedRequests(limits.maxPipelined)
+  const connections =
+    beside?.connections ??
+    new Connections({
+      max: limits.maxConnections,
+      minUploadBytesPerSecond: limits.minUploadBytesPerSecond,
+      idleSeconds: limits.idleSeconds,
+      keepAliveSeconds: limits.keepAliveSeconds,
+      cutSlowTransfer: cutSlowTransfer ?? (() => false),
+      shapeOf,
+    })
+  const pipelined = beside?.pipelined ?? new PipelinedRequests(limits.maxPipelined)
   const options = {
     IncomingMessage: ServiceRequest,
     ServerResponse: answerClass(always, cors, answers),

@@ -13,4 +13,6 @@ export interface ConnectorContext {
   readonly nowMs: () => number
   /** Between 0 and 1. */
   readonly random: () => number
+  /** Writes lines to the output of the process. */
+  readonly print: (text: string) => void
 }

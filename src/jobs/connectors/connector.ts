@@ -105,6 +105,12 @@ export interface Outbox {
 /** The last emission that a sink has durably recorded. 'unknowable': the sink keeps no record. */
 export type RecordedEpoch = number | 'none' | 'unknowable'
 
+/** What a sink has written for an outbox: events or rows of the other system, and bytes of their bodies. */
+export interface Emitted {
+  readonly records: number
+  readonly bytes: number
+}
+
 /**
  * A sink. `emit` writes all rows and the epoch durably together or not at all, if the sink can; then `recorded` returns
  * this epoch. After an error that leaves the outcome open, the caller reads `recorded` again.
@@ -116,7 +122,9 @@ export interface Sink {
    * the record from elsewhere, or keeps none.
    */
   restored?(epoch: number): Promise<void>
-  emit(epoch: number, outbox: Outbox): Promise<{ readonly bytes: number }>
+  emit(epoch: number, outbox: Outbox): Promise<Emitted>
+  /** What `emit` gives for these rows, without writing. Sinks that keep a record of the epoch have it. */
+  sizeOf?(outbox: Outbox): Promise<Emitted>
   close(): Promise<void>
 }
 

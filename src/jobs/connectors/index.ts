@@ -66,7 +66,7 @@ export async function openSink(
       return new BlackholeSink()
     case 'print': {
       const types = plan.columns.map(({ type }) => type)
-      return new PrintSink(table.name, types, (text) => void process.stdout.write(text))
+      return new PrintSink(table.name, types, context.print)
     }
     case 'jdbc':
       return PostgresSink.open(sinkOptions(table, plan, context.jid, index))

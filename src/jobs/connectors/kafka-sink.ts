@@ -18,7 +18,14 @@ import {
 import type { KafkaAccess, TopicConnector, UpsertTopicConnector } from '../../tables/table.ts'
 import type { SinkPlan } from '../plan/job-plan.ts'
 import type { ConnectedTable } from '../worker/job-worker-protocol.ts'
-import { ConnectorError, type Outbox, type RecordedEpoch, type RowOp, type Sink } from './connector.ts'
+import {
+  ConnectorError,
+  type Emitted,
+  type Outbox,
+  type RecordedEpoch,
+  type RowOp,
+  type Sink,
+} from './connector.ts'
 import { KafkaClient, type KafkaLimits, type ProducedRecord } from './kafka-client.ts'
 import { partitionOfKey } from './kafka-partition.ts'
 import { NO_TOPIC } from './kafka-problem.ts'
@@ -93,10 +100,11 @@ export class KafkaSink implements Sink {
     return 'unknowable'
   }
 
-  async emit(epoch: number, outbox: Outbox): Promise<{ readonly bytes: number }> {
+  async emit(epoch: number, outbox: Outbox): Promise<Emitted> {
     const { leaders } = await this.#client.topic(this.#topic, false)
     const batches = new Map<number, PartitionBatch>()
     let bytes = 0
+    let written = 0
     for await (const { ops, columns, rowCount } of outbox.chunks()) {
       for (let row = 0; row < rowCount; row++) {
         const record = this.#record(
@@ -107,11 +115,12 @@ export class KafkaSink implements Sink {
         const partition =
           record.key === undefined ? epoch % leaders.length : partitionOfKey(record.key, leaders.length)
         bytes += record.value?.length ?? 0
+        written++
         await this.#add(batches, partition, record)
       }
     }
     for (const [partition, { records }] of batches) await this.#send(partition, records)
-    return { bytes }
+    return { records: written, bytes }
   }
 
   close(): Promise<void> {

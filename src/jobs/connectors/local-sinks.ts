@@ -3,15 +3,15 @@ import { decimalText } from '../../formats/avro-logical.ts'
 import type { Value } from '../../formats/record-reader.ts'
 import { TimeTexts } from '../../formats/rows/time-values.ts'
 import type { DataType } from '../../sql/data-types.ts'
-import type { Outbox, RecordedEpoch, RowOp, Sink } from './connector.ts'
+import type { Emitted, Outbox, RecordedEpoch, RowOp, Sink } from './connector.ts'
 
 export class BlackholeSink implements Sink {
   async recorded(): Promise<RecordedEpoch> {
     return 'unknowable'
   }
 
-  async emit(): Promise<{ readonly bytes: number }> {
-    return { bytes: 0 }
+  async emit(_epoch: number, { rowCount }: Outbox): Promise<Emitted> {
+    return { records: rowCount, bytes: 0 }
   }
 
   async close(): Promise<void> {}
@@ -36,7 +36,7 @@ export class PrintSink implements Sink {
     return 'unknowable'
   }
 
-  async emit(_epoch: number, outbox: Outbox): Promise<{ readonly bytes: number }> {
+  async emit(_epoch: number, outbox: Outbox): Promise<Emitted> {
     let bytes = 0
     for await (const { ops, columns, rowCount } of outbox.chunks()) {
       let text = ''
@@ -47,7 +47,7 @@ export class PrintSink implements Sink {
       bytes += Buffer.byteLength(text)
       this.#print(text)
     }
-    return { bytes }
+    return { records: outbox.rowCount, bytes }
   }
 
   async close(): Promise<void> {}

@@ -14,7 +14,14 @@
 import type { Value } from '../../formats/record-reader.ts'
 import type { TypedColumn } from '../../sql/data-types.ts'
 import type { PostgresAccess } from '../../tables/table.ts'
-import { ConnectorError, type Outbox, type RecordedEpoch, type RowChunk, type Sink } from './connector.ts'
+import {
+  ConnectorError,
+  type Emitted,
+  type Outbox,
+  type RecordedEpoch,
+  type RowChunk,
+  type Sink,
+} from './connector.ts'
 import { POSTGRES_LIMITS, PostgresConnection, type PostgresLimits } from './postgres-connection.ts'
 import { describeTable, type PostgresTable, requireUniqueIndex, type TablePlace } from './postgres-table.ts'
 import { quotedIdentifier, TextWriter, writtenType } from './postgres-values.ts'
@@ -91,13 +98,15 @@ export class PostgresSink implements Sink {
     )
   }
 
-  async emit(epoch: number, outbox: Outbox): Promise<{ readonly bytes: number }> {
-    let bytes = 0
-    await this.#connection.transaction(async (query) => {
+  emit(epoch: number, outbox: Outbox): Promise<Emitted> {
+    return this.#connection.transaction(async (query) => {
       if (this.#keepsRecord) await this.#record(query, epoch)
-      for await (const chunk of outbox.chunks()) bytes += await this.#write(query, chunk)
+      return this.#writeAll(query, outbox)
     })
-    return { bytes }
+  }
+
+  sizeOf(outbox: Outbox): Promise<Emitted> {
+    return this.#writeAll(async () => ({ rows: [], rowCount: 0 }), outbox)
   }
 
   close(): Promise<void> {
@@ -114,15 +123,28 @@ export class PostgresSink implements Sink {
     if (rowCount === 0) throw new ConnectorError(`the sink has recorded epoch ${epoch} already`, true)
   }
 
-  async #write(query: Query, chunk: RowChunk): Promise<number> {
+  async #writeAll(query: Query, outbox: Outbox): Promise<Emitted> {
+    let records = 0
+    let bytes = 0
+    for await (const chunk of outbox.chunks()) {
+      const written = await this.#write(query, chunk)
+      records += written.records
+      bytes += written.bytes
+    }
+    return { records, bytes }
+  }
+
+  async #write(query: Query, chunk: RowChunk): Promise<Emitted> {
     if (this.#key.length === 0) {
       const rows = everyRow(chunk)
-      return this.#run(query, this.#statements.insert, chunk, rows, this.#writers.keys())
+      const bytes = await this.#run(query, this.#statements.insert, chunk, rows, this.#writers.keys())
+      return { records: rows.length, bytes }
     }
     const { upserts, deletes } = this.#lastByKey(chunk)
     // Deletes first: a row may take the place of a deleted one in another unique index.
     const bytes = await this.#run(query, this.#statements.remove, chunk, deletes, this.#key)
-    return bytes + (await this.#run(query, this.#statements.insert, chunk, upserts, this.#writers.keys()))
+    const inserted = await this.#run(query, this.#statements.insert, chunk, upserts, this.#writers.keys())
+    return { records: deletes.length + upserts.length, bytes: bytes + inserted }
   }
 
   async #run(

@@ -17,7 +17,14 @@ import {
 import type { TopicConnector, UpsertTopicConnector } from '../../tables/table.ts'
 import type { SinkPlan } from '../plan/job-plan.ts'
 import type { ConnectedTable, SinkEvents } from '../worker/job-worker-protocol.ts'
-import { ConnectorError, type Outbox, type RecordedEpoch, type RowOp, type Sink } from './connector.ts'
+import {
+  ConnectorError,
+  type Emitted,
+  type Outbox,
+  type RecordedEpoch,
+  type RowOp,
+  type Sink,
+} from './connector.ts'
 import type { ConnectorContext } from './connector-context.ts'
 
 /** One message to the service. Longer emissions are staged in parts. */
@@ -79,10 +86,30 @@ export class StreamSink implements Sink {
     return (await this.#context.service.recorded(this.#context.jid, this.#sink)) ?? 'none'
   }
 
-  async emit(epoch: number, outbox: Outbox): Promise<{ readonly bytes: number }> {
+  async emit(epoch: number, outbox: Outbox): Promise<Emitted> {
     const { jid, service } = this.#context
     const part = new Part()
-    let total = 0
+    const emitted = await this.#encode(outbox, (body, op, values, more) => {
+      part.add(body, this.#headers(op, values, more))
+      return part.isFull ? service.stage(jid, this.#sink, epoch, this.#table.id, part.take()) : undefined
+    })
+    await service.append(jid, this.#sink, epoch, this.#table.id, part.take())
+    return emitted
+  }
+
+  sizeOf(outbox: Outbox): Promise<Emitted> {
+    return this.#encode(outbox, () => undefined)
+  }
+
+  async close(): Promise<void> {}
+
+  /** Calls `take` with the body of each event, with its row and with the column of the metadata `headers`. */
+  async #encode(
+    outbox: Outbox,
+    take: (body: Uint8Array, op: RowOp, values: readonly Value[], more?: Value) => Promise<void> | undefined,
+  ): Promise<Emitted> {
+    let records = 0
+    let bytes = 0
     const values: Value[] = new Array(this.#physical.length).fill(null)
     for await (const { ops, columns, rowCount } of outbox.chunks()) {
       for (let row = 0; row < rowCount; row++) {
@@ -90,17 +117,14 @@ export class StreamSink implements Sink {
           values[index] = from === -1 ? null : columns[from]![row]!
         const body = this.#written(() => this.#body(ops[row]!, values))
         if (body === undefined) continue
-        part.add(body, this.#headers(ops[row]!, values, columns[this.#headersColumn]?.[row]))
-        total += body.length
-        if (!part.isFull) continue
-        await service.stage(jid, this.#sink, epoch, this.#table.id, part.take())
+        records++
+        bytes += body.length
+        const taken = take(body, ops[row]!, values, columns[this.#headersColumn]?.[row])
+        if (taken !== undefined) await taken
       }
     }
-    await service.append(jid, this.#sink, epoch, this.#table.id, part.take())
-    return { bytes: total }
+    return { records, bytes }
   }
-
-  async close(): Promise<void> {}
 
   #headers(op: RowOp, values: readonly Value[], more: Value | undefined): Headers {
     const headers: [string, string][] = [['content.type', this.#contentType]]

@@ -12,6 +12,7 @@ import type { JobPlan, PlannedTable } from '../plan/job-plan.ts'
 import type { JobOrder } from '../savepoints/savepoint.ts'
 import type { SavepointMetadata } from '../savepoints/savepoint-metadata.ts'
 import type { ConnectedTable, JobId } from '../worker/job-worker-protocol.ts'
+import type { ThreadDump, WorkerView } from '../worker-view.ts'
 import { DatabaseChecks } from './database-checks.ts'
 import type { JobHost } from './job-host.ts'
 import type { StateFolders } from './state-folders.ts'
@@ -138,6 +139,14 @@ export class EmbeddedEngine implements JobEngine {
     return this.#parts.folders.removeOthers(live)
   }
 
+  worker(): WorkerView | undefined {
+    return this.#parts.host.worker()
+  }
+
+  threadDump(): Promise<readonly ThreadDump[]> {
+    return this.#parts.host.threadDump()
+  }
+
   /** Ends the process of jobs, at the latest after `withinMs`, and the planner. */
   close(withinMs = CLOSE_MS): Promise<void> {
     clearInterval(this.#spaceTimer)
@@ -154,8 +163,8 @@ export class EmbeddedEngine implements JobEngine {
   #ending(jid: JobId, submitted: Submitted): JobListener {
     const { listener } = submitted
     return {
-      running: () => listener.running(),
-      progress: (figures) => listener.progress(figures),
+      running: (epoch) => listener.running(epoch),
+      progress: (figures, checkpoints) => listener.progress(figures, checkpoints),
       badRecord: (record) => listener.badRecord(record),
       ordered: (id, outcome) => listener.ordered(id, outcome),
       finished: () => {

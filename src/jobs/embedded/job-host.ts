@@ -11,6 +11,7 @@ import type { JobRole } from '../job-access.ts'
 import type { JobListener } from '../job-engine.ts'
 import type { JobOrder } from '../savepoints/savepoint.ts'
 import type { JobId, JobStart, WorkerOptions } from '../worker/job-worker-protocol.ts'
+import type { ThreadDump, WorkerView } from '../worker-view.ts'
 import { JobProcess, type JobWorkerCode } from './job-process.ts'
 import { LogWatches } from './log-watches.ts'
 import { PermittedSource } from './permitted-source.ts'
@@ -22,6 +23,8 @@ export interface JobHostParts {
   readonly log: EventLog
   readonly registry: Registry
   readonly nowMs: () => number
+  /** A number from 0 to 1. */
+  readonly random: () => number
   readonly source: EventSource
   readonly sinks: SinkWrites
   /** Why the job may not use the stream now; undefined if it may. */
@@ -46,6 +49,7 @@ export class JobHost {
   #cleaned: Promise<void>
   #idleTimer: NodeJS.Timeout | undefined
   #closed = false
+  #lastEnd: string | undefined
 
   constructor(parts: JobHostParts) {
     const { log, registry, nowMs, source, sinks, refusal } = parts
@@ -65,6 +69,16 @@ export class JobHost {
   /** Jobs that the process has taken over. */
   jobs(): readonly JobId[] {
     return this.#current?.starts().map(({ jid }) => jid) ?? []
+  }
+
+  /** The process, as it has last reported itself; undefined while none runs. */
+  worker(): WorkerView | undefined {
+    return this.#current?.view()
+  }
+
+  async threadDump(): Promise<readonly ThreadDump[]> {
+    const process = this.#current
+    return process === undefined ? [] : [await process.threadDump()]
   }
 
   /** Resolves when the process has taken the job over. Rejects if it cannot be started. */
@@ -121,9 +135,10 @@ export class JobHost {
   async #open(): Promise<JobProcess> {
     try {
       await this.#cleaned
-      const { options, code } = this.#parts
+      const { options, code, nowMs, random } = this.#parts
       const process = await JobProcess.start({
-        ...{ options, code, source: this.#source, requests: this.#requests },
+        ...{ options, code, nowMs, source: this.#source, requests: this.#requests },
+        ...{ id: `jobs-${sixDigits(random())}`, endBefore: this.#lastEnd },
         onEnd: (ended, reason, jobs) => this.#ended(ended, reason, jobs),
         onJobEnd: (jid) => this.#jobEnded(jid),
       })
@@ -139,6 +154,7 @@ export class JobHost {
     if (this.#closed) return
     this.#process = undefined // the next job starts another
     this.#current = undefined
+    this.#lastEnd = reason
     if (jobs > 0) this.#parts.report(new Error(reason))
     this.#cleaned = process.close().then(() => this.#removeSpilled())
   }
@@ -168,6 +184,13 @@ export class JobHost {
   async #removeSpilled(): Promise<void> {
     await rm(this.#parts.options.spillFolder, { recursive: true, force: true }).catch(this.#parts.report)
   }
+}
+
+/** Of a number from 0 to 1, as hexadecimal digits. */
+function sixDigits(random: number): string {
+  return Math.min(Math.floor(random * 0x1000000), 0xffffff)
+    .toString(16)
+    .padStart(6, '0')
 }
 
 function pause(ms: number): Promise<void> {

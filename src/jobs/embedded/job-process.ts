@@ -10,6 +10,7 @@ import type { JobListener } from '../job-engine.ts'
 import type { JobOrder } from '../savepoints/savepoint.ts'
 import type {
   FromJobWorker,
+  Heartbeat,
   JobFailure,
   JobId,
   JobReport,
@@ -18,9 +19,17 @@ import type {
   ToJobWorker,
   WorkerOptions,
 } from '../worker/job-worker-protocol.ts'
+import type { ThreadDump, WorkerView } from '../worker-view.ts'
 import { requestFailure } from './request-error.ts'
+import { type EngineUser, threadDumpOf } from './thread-dump.ts'
+import { WorkerLog } from './worker-log.ts'
 
 export interface JobProcessParts {
+  /** `jobs-<6 hex>` */
+  readonly id: string
+  readonly nowMs: () => number
+  /** Why the process before this one has ended. */
+  readonly endBefore: string | undefined
   readonly options: WorkerOptions
   readonly source: EventSource
   readonly requests: ServiceRequests
@@ -46,6 +55,7 @@ interface PendingCall {
 
 export type JobWorkerCode = WorkerCode<ToJobWorker, FromJobWorker>
 type Child = WorkerChild<ToJobWorker, FromJobWorker>
+type Dumped = FromJobWorker & { readonly kind: 'dumped' }
 type Call =
   | { readonly method: 'start'; readonly start: JobStart }
   | { readonly method: 'cancel'; readonly jid: JobId }
@@ -54,6 +64,10 @@ type Call =
 /** The worker interrupts statements and reports those that cannot be interrupted. After this time it does not even report. */
 const TICK_MS_MAX = 120_000
 const TICK_POLL_MS = 10_000
+/** An older heartbeat is followed by another one when it is asked for. */
+const HEARTBEAT_MS = 1_000
+/** A process that answers later is busy. */
+const DUMP_MS_MAX = 1_000
 
 /** The worker of this version. A worker inside this process, as in tests, gets the clock and randomness of the service. */
 export function jobWorkerCode(environment: {
@@ -78,6 +92,12 @@ export class JobProcess {
   readonly #jobs = new Map<JobId, HostedJob>()
   readonly #calls = new Map<number, PendingCall>()
   readonly #tickTimer: NodeJS.Timeout
+  readonly #startedMs: number
+  readonly #log: WorkerLog
+  #heartbeat: (Heartbeat & { readonly atMs: number }) | undefined
+  /** When a heartbeat was last asked for. */
+  #lookedMs = 0
+  readonly #dumps = new Map<number, (dumped: Dumped) => void>()
   #lastCall = 0
   #ticking: JobId | undefined
   #tickingSinceMs = 0
@@ -86,6 +106,11 @@ export class JobProcess {
   private constructor(child: Child, parts: JobProcessParts) {
     this.#child = child
     this.#parts = parts
+    const { nowMs, id, endBefore } = parts
+    this.#startedMs = nowMs()
+    this.#log = new WorkerLog(nowMs)
+    if (endBefore !== undefined) this.#log.line('INFO ', `the process before ended: ${endBefore}`)
+    this.#log.line('INFO ', `${id} is started`)
     this.#events = new EventSender(parts.source, (message) => child.send(message))
     child.listen(
       (message) => this.#take(message),
@@ -108,6 +133,45 @@ export class JobProcess {
     return this.#jobs.size
   }
 
+  /** As it has last reported itself; undefined before the first report. Asks for another report if that is old. */
+  view(): WorkerView | undefined {
+    if (this.#heartbeat === undefined || this.hasEnded) return undefined
+    const { printed: _, engineBytes = 0, atMs, ...measured } = this.#heartbeat
+    const { id, nowMs, options } = this.#parts
+    const lastMs = Math.max(atMs, this.#lookedMs)
+    if (nowMs() - lastMs > HEARTBEAT_MS) {
+      this.#lookedMs = nowMs()
+      this.#child.post({ kind: 'look' })
+    }
+    return {
+      ...{ id, startedMs: this.#startedMs, heartbeatMs: atMs },
+      ...measured,
+      engine: { usedBytes: engineBytes, limitBytes: options.memoryBytes },
+      log: this.#log.text,
+      stdout: this.#log.stdout,
+    }
+  }
+
+  /** What the process is doing. */
+  async threadDump(): Promise<ThreadDump> {
+    const asked = ++this.#lastCall
+    const dumped = await new Promise<Dumped | undefined>((resolve) => {
+      const timer = setTimeout(() => resolve(undefined), DUMP_MS_MAX)
+      this.#dumps.set(asked, (answer) => {
+        clearTimeout(timer)
+        resolve(answer)
+      })
+      this.#child.post({ kind: 'dump', asked })
+    })
+    this.#dumps.delete(asked)
+    return threadDumpOf(this.#parts.id, dumped, this.#engineUser())
+  }
+
+  #engineUser(): EngineUser | undefined {
+    if (this.#ticking === undefined) return undefined
+    return { jid: this.#ticking, ms: performance.now() - this.#tickingSinceMs }
+  }
+
   startOf(jid: JobId): JobStart | undefined {
     return this.#jobs.get(jid)?.start
   }
@@ -118,6 +182,7 @@ export class JobProcess {
 
   /** Resolves when the worker has taken the job over. The listener gets everything that follows. */
   async startJob(start: JobStart, listener: JobListener): Promise<void> {
+    this.#log.starting(start.jid)
     const starting = this.#call({ method: 'start', start })
     const job: HostedJob = {
       ...{ start, listener, starting, isRunning: false },
@@ -128,6 +193,7 @@ export class JobProcess {
     } catch (error) {
       if (this.#jobs.get(start.jid) !== job) return // the listener was called: the process has ended, or the job was cancelled
       this.#forget(start.jid)
+      this.#log.refused(start.jid, error instanceof Error ? error.message : String(error))
       throw error
     }
   }
@@ -136,7 +202,9 @@ export class JobProcess {
   async cancelJob(jid: JobId): Promise<void> {
     const job = this.#jobs.get(jid)
     if (job === undefined) return
-    this.#jobs.set(jid, { ...job, listener: SILENT })
+    // Its last figures follow.
+    this.#jobs.set(jid, { ...job, listener: { ...SILENT, progress: job.listener.progress } })
+    this.#log.cancelled(jid)
     try {
       await job.starting.catch(() => {}) // the worker knows the job only after that
       await this.#call({ method: 'cancel', jid })
@@ -228,6 +296,13 @@ export class JobProcess {
         this.#ticking = message.jid ?? undefined
         this.#tickingSinceMs = performance.now()
         break
+      case 'heartbeat':
+        this.#log.printed(message.heartbeat.printed)
+        this.#heartbeat = { ...message.heartbeat, printed: '', atMs: this.#parts.nowMs() }
+        break
+      case 'dumped':
+        this.#dumps.get(message.asked)?.(message)
+        break
       case 'out-of-memory':
         // The interrupted job may have reported its failure, and another one may have begun a tick since.
         this.#ticking = message.jid ?? this.#ticking
@@ -270,13 +345,14 @@ export class JobProcess {
   #report(jid: JobId, report: JobReport): void {
     const job = this.#jobs.get(jid)
     if (job === undefined) return // it has ended since
+    this.#log.reported(jid, report)
     switch (report.kind) {
       case 'running':
         job.isRunning = true
-        job.listener.running()
+        job.listener.running(report.epoch)
         break
       case 'progress':
-        job.listener.progress(report.figures)
+        job.listener.progress(report.figures, report.checkpoints)
         break
       case 'bad-record':
         job.listener.badRecord(report.record)

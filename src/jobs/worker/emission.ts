@@ -12,7 +12,7 @@
  *
  * No record counts as 0. A sink that keeps no record gets its outbox again unless it has been marked as emitted.
  */
-import type { Outbox, RecordedEpoch, Sink } from '../connectors/connector.ts'
+import type { Emitted, Outbox, RecordedEpoch, Sink } from '../connectors/connector.ts'
 import { JobError } from './job-error.ts'
 import type { Emission } from './state-file.ts'
 
@@ -43,9 +43,7 @@ export interface SinkState {
   keepsRecord: boolean
 }
 
-/** Emits if the outbox has rows. Returns the bytes that the sink has written. */
-export async function emit(sink: Sink, epoch: number, outbox: Outbox): Promise<number> {
-  if (outbox.rowCount === 0) return 0
-  const { bytes } = await sink.emit(epoch, outbox)
-  return bytes
+/** Emits if the outbox has rows. */
+export async function emit(sink: Sink, epoch: number, outbox: Outbox): Promise<Emitted> {
+  return outbox.rowCount === 0 ? { records: 0, bytes: 0 } : sink.emit(epoch, outbox)
 }

@@ -30,6 +30,7 @@ const SLICE_EVENTS = 256
 
 export interface Unfit {
   readonly order: bigint
+  readonly bytes: number
   readonly reason: string
 }
 
@@ -88,21 +89,22 @@ export class EventDecoder {
     const stride = this.#reader.kind === 'rows' ? 1 : CHANGES_MAX
     for (const { begin, end, timestampMs, headers } of block.runs) {
       const firstOrder = order.take(this.#source, timestampMs, (end - begin) * stride)
-      const bytes = ends[end - 1]! - starts[begin]!
-      into.spans.push({
+      const span = {
         firstOrder,
         events: end - begin,
         stride,
         partition,
         firstSequence: firstSequence + begin,
         timestampMs,
-        bytes,
-      })
+        bytes: 0,
+      }
+      into.spans.push(span)
       const run: Run = { partition, timestampMs, headers, headersValue: undefined }
       // Small orders are numbers: a bigint for each event would cost more than decoding a small body.
       const plain = firstOrder < SAFE ? Number(firstOrder) : undefined
       for (let i = begin; i < end; i++) {
         if (timestampsMs !== undefined) run.timestampMs = timestampsMs[i]!
+        span.bytes += ends[i]! - starts[i]! // there may be other bytes between two bodies
         const at =
           plain === undefined ? firstOrder + BigInt((i - begin) * stride) : plain + (i - begin) * stride
         const error = this.#decodeEvent(
@@ -114,7 +116,10 @@ export class EventDecoder {
           at,
           firstSequence + i,
         )
-        if (error !== undefined) into.unfit.push({ order: BigInt(at), reason: error.reason })
+        if (error !== undefined) {
+          const bytes = ends[i]! - starts[i]!
+          into.unfit.push({ order: BigInt(at), bytes, reason: error.reason })
+        }
         if (i % SLICE_EVENTS === 0 && performance.now() > this.#sliceEndsMs) await this.#slice()
       }
     }

@@ -1,50 +1,102 @@
-/** The figures of a running job, and when they are reported: at most once per second, and never while nothing changes. */
+/**
+ * The figures of a running job, and when they are reported: when it begins, at most once per second while it works, and when it
+ * ends. A job that waits for events reports nothing. A report has all commits since the last one.
+ */
 
-import type { JobFigures } from './job-worker-protocol.ts'
+import type { JobPlan } from '../plan/job-plan.ts'
+import type { CheckpointFigures, CheckpointReport, JobFigures } from './job-worker-protocol.ts'
 import type { StateFile } from './state-file.ts'
-import type { Checkpoint, TickResult } from './tick.ts'
+import type { StepClock } from './step-clock.ts'
+import type { FailedCheckpoint } from './tick.ts'
 import type { InputSource } from './tick-input.ts'
+import { vertexFigures } from './vertex-figures.ts'
 
 const REPORT_INTERVAL_MS = 1_000
+/** Commits of one report: a job makes about ten a second. */
+const CHECKPOINTS_MAX = 100
+
+export interface ActivityParts {
+  readonly plan: JobPlan
+  readonly state: StateFile
+  readonly sources: readonly InputSource[]
+  readonly clock: StepClock
+  readonly report: (figures: JobFigures, checkpoints: CheckpointReport | undefined) => void
+}
+
+type Lag = { readonly events: number; readonly ms: number } | undefined
 
 export class JobActivity {
-  readonly #state: StateFile
-  readonly #sources: readonly InputSource[]
-  readonly #report: (figures: JobFigures) => void
-  readonly #startedMs = performance.now()
-  #checkpoint: Checkpoint | undefined
-  #busyMs = 0
-  #emitMs = 0
+  readonly #parts: ActivityParts
+  #checkpoint: CheckpointFigures | undefined
+  #completed: CheckpointFigures[] = []
+  #failed: FailedCheckpoint | undefined
+  #lags: readonly Lag[] = []
   #reportedMs = Number.NEGATIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
+  #isTicking = false
+  /** Something has happened since the last report, or is going on since then. */
+  #isDue = true
+  #hasEnded = false
 
-  constructor(state: StateFile, sources: readonly InputSource[], report: (figures: JobFigures) => void) {
-    this.#state = state
-    this.#sources = sources
-    this.#report = report
+  constructor(parts: ActivityParts) {
+    this.#parts = parts
   }
 
-  ticked({ durationMs, emitMs, checkpoint }: TickResult): void {
-    this.#busyMs += durationMs - emitMs
-    this.#emitMs += emitMs
-    if (checkpoint === undefined) return
+  /** A tick begins. If it takes long, figures are reported meanwhile. */
+  ticking(): void {
+    this.#isTicking = true
+    this.#timer ??= setTimeout(() => this.#due(), REPORT_INTERVAL_MS)
+  }
+
+  committed(checkpoint: CheckpointFigures): void {
+    this.#isDue = true
     this.#checkpoint = checkpoint
-    if (this.#timer !== undefined) return
+    this.#completed.push(checkpoint)
+    if (this.#completed.length > CHECKPOINTS_MAX) this.#completed.shift()
+  }
+
+  failed(checkpoint: FailedCheckpoint): void {
+    this.#failed = checkpoint
+  }
+
+  ticked(): void {
+    this.#isTicking = false
+    this.stop()
+    if (!this.#isDue) return
     const inMs = this.#reportedMs + REPORT_INTERVAL_MS - performance.now()
     if (inMs <= 0) this.reportNow()
-    else this.#timer = setTimeout(() => this.reportNow(), inMs)
+    else this.#timer = setTimeout(() => this.#due(), inMs)
+  }
+
+  /** The job begins. Its first tick is reported at once, whatever it has done: sources know their lags then. */
+  begins(): void {
+    this.reportNow()
+    this.#reportedMs = Number.NEGATIVE_INFINITY
+    this.#isDue = true
   }
 
   reportNow(): void {
     this.stop()
     this.#reportedMs = performance.now()
-    void this.#figures().then(this.#report, () => {}) // a source that cannot say its lag fails at its next read
+    this.#isDue = this.#isTicking
+    const report = () => {
+      if (!this.#hasEnded) this.#report()
+    }
+    void this.#measureLags().then(report, report) // a source that cannot say its lag fails at its next read
   }
 
-  /** Resolves when the final figures have been reported. */
-  async reportLast(): Promise<void> {
+  /** As `reportLast`, with the lags at the end. */
+  async finished(): Promise<void> {
+    await this.#measureLags().catch(() => {}) // the last ones stay
+    this.reportLast()
+  }
+
+  /** Nothing is reported afterwards. `message`: why the attempt has failed. */
+  reportLast(message?: string): void {
     this.stop()
-    this.#report(await this.#figures())
+    if (this.#hasEnded) return
+    this.#hasEnded = true
+    this.#report(message)
   }
 
   stop(): void {
@@ -52,28 +104,62 @@ export class JobActivity {
     this.#timer = undefined
   }
 
-  async #figures(): Promise<JobFigures> {
-    const { counters, epoch, sources } = this.#state
-    const lags = await Promise.all(
-      this.#sources.map(async ({ plan, source }) => {
-        const state = sources.get(plan.relation)
-        return state && (await source.lag(state.position))
+  #due(): void {
+    this.reportNow()
+    if (this.#isTicking) this.ticking()
+  }
+
+  #report(message?: string): void {
+    const completed = this.#completed
+    this.#completed = []
+    const failed = this.#failed && message !== undefined ? { ...this.#failed, message } : undefined
+    const isEmpty = completed.length === 0 && failed === undefined
+    this.#parts.report(this.#figures(), isEmpty ? undefined : { completed, ...(failed && { failed }) })
+  }
+
+  async #measureLags(): Promise<void> {
+    const { state, sources } = this.#parts
+    this.#lags = await Promise.all(
+      sources.map(async ({ plan, source }) => {
+        const known = state.sources.get(plan.relation)
+        return known && (await source.lag(known.position))
       }),
     )
-    const totalMs = performance.now() - this.#startedMs
+  }
+
+  #figures(): JobFigures {
+    const { plan, state, sources, clock } = this.#parts
+    const { counters, epoch } = state
+    const places = sources.map((source, index) => ({
+      lagRecords: this.#lags[index]?.events,
+      lagMs: this.#lags[index]?.ms,
+      watermarkMs: state.sources.get(source.plan.relation)?.watermarkMs,
+    }))
+    const { busyMs, backpressuredMs } = jobTimes(clock, plan)
     return {
       epoch,
       checkpoint: this.#checkpoint,
-      sources: counters.sources.map((counts, index) => ({
-        ...counts,
-        lagRecords: lags[index]?.events,
-        lagMs: lags[index]?.ms,
-        watermarkMs: sources.get(this.#sources[index]!.plan.relation)?.watermarkMs,
+      sources: counters.sources.map(({ recordsIn, bytesIn, recordsBad }, index) => ({
+        ...{ recordsIn, bytesIn, recordsBad },
+        ...places[index]!,
       })),
-      inserts: counters.inserts.map((counts) => ({ ...counts })),
-      busyMs: Math.round(this.#busyMs),
-      backpressuredMs: Math.round(this.#emitMs),
-      idleMs: Math.max(0, Math.round(totalMs - this.#busyMs - this.#emitMs)),
+      inserts: counters.inserts.map(({ recordsOut, bytesOut, recordsLate }) => ({
+        ...{ recordsOut, bytesOut, recordsLate },
+      })),
+      ...{ busyMs, backpressuredMs },
+      idleMs: Math.max(0, Math.round(clock.totalMs) - busyMs - backpressuredMs),
+      vertices: vertexFigures(plan, counters, places, clock),
     }
   }
+}
+
+function jobTimes(clock: StepClock, plan: JobPlan): { busyMs: number; backpressuredMs: number } {
+  let busy = clock.spentMs('read') + clock.spentMs('query')
+  let backpressured = 0
+  for (const index of plan.sources.keys()) busy += clock.spentMs(`source ${index}`)
+  for (const index of plan.inserts.keys()) {
+    busy += clock.spentMs(`query ${index}`)
+    backpressured += clock.spentMs(`sink ${index}`)
+  }
+  return { busyMs: Math.round(busy), backpressuredMs: Math.round(backpressured) }
 }

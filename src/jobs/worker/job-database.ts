@@ -5,7 +5,7 @@
  */
 import { mkdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import type { DuckDBConnection } from '@duckdb/node-api'
+import type { DuckDBConnection, DuckDBPreparedStatement } from '@duckdb/node-api'
 import { Mutex } from '../../../storage/mutex.ts'
 import type { Bindings } from '../../duckdb/column-buffer.ts'
 import { openLocked } from '../../duckdb/locked-instance.ts'
@@ -39,6 +39,7 @@ export class JobDatabase {
   readonly #own: DuckDBConnection
   readonly #attaching = new Mutex()
   readonly #schemas = new Set<string>()
+  #memory: DuckDBPreparedStatement | undefined
   #closed = false
 
   private constructor(duckdb: DuckDB, bindings: Bindings, instance: OpenInstance, own: DuckDBConnection) {
@@ -105,9 +106,22 @@ export class JobDatabase {
     }
   }
 
+  /** Bytes that the engine holds in memory; undefined after it was closed. */
+  async memoryBytes(): Promise<number | undefined> {
+    return this.#attaching.run(async () => {
+      if (this.#closed) return undefined
+      this.#memory ??= await this.#own.prepare(
+        'SELECT CAST(sum(memory_usage_bytes) AS DOUBLE) FROM duckdb_memory()',
+      )
+      const [row] = await (await this.#memory.run()).getRows()
+      return Number(row?.[0] ?? 0)
+    })
+  }
+
   async close(): Promise<void> {
     this.#closed = true
     await this.#attaching.run(async () => {}) // a connection must not be closed while it runs a statement
+    this.#memory?.destroySync()
     this.#own.closeSync()
     await this.#instance.close()
   }

@@ -36,6 +36,8 @@ export class JobParts {
   readonly lookups: LookupTable[] = []
   readonly sinks: Sink[] = []
   readonly ways: Way[] = []
+  /** Rows of the tables that were read once, by relation. */
+  readonly fixedRows = new Map<string, number>()
   readonly #tables: BufferedTable[] = []
 
   constructor(context: OpenContext) {
@@ -67,6 +69,7 @@ export class JobParts {
       const table = await this.#createTable(fixed.relation, encoded(fixed.columns))
       const scan = await openScan(this.#connected(fixed.tableId), fixed.columns, this.#context.connectors)
       await loadFixed(fixed, scan, table)
+      this.fixedRows.set(fixed.relation, table.rows)
     }
     for (const [index, { sink }] of plan.inserts.entries())
       this.sinks.push(await openSink(this.#connected(sink.tableId), sink, index, this.#context.connectors))

@@ -1,9 +1,9 @@
 /**
  * The messages between the service and the worker process of jobs.
  *
- *   service -> worker   IPC    open · call (start, cancel, order) · notify (grown) · reply
- *   worker -> service   IPC    answer, refusal · request (recorded, stage, append, tail, watch) · report · ticking · out-of-memory ·
- *                              engine-failed, and the requests for events of worker/event-pipe.ts
+ *   service -> worker   IPC    open · call (start, cancel, order) · notify (grown) · reply · look · dump
+ *   worker -> service   IPC    answer, refusal · request (recorded, stage, append, tail, watch) · report · ticking · heartbeat ·
+ *                              dumped · out-of-memory · engine-failed, and the requests for events of worker/event-pipe.ts
  *   service -> worker   pipe   events
  *
  * A call of the service has a number and one answer; a request of the worker likewise, in the other direction.
@@ -65,22 +65,59 @@ export interface WorkerOptions {
 export interface JobFigures {
   /** Number of commits of the state: the id of the last checkpoint. */
   readonly epoch: number
-  readonly checkpoint:
-    | {
-        readonly id: number
-        readonly startedMs: number
-        readonly durationMs: number
-        /** Bytes that the commit wrote, and those of the state file. */
-        readonly bytes: number
-        readonly stateBytes: number
-      }
-    | undefined
+  readonly checkpoint: CheckpointFigures | undefined
   readonly sources: readonly SourceFigures[]
   readonly inserts: readonly InsertFigures[]
   /** Time spent in ticks, and waiting for a sink, in this attempt. */
   readonly busyMs: number
   readonly backpressuredMs: number
   readonly idleMs: number
+  /**
+   * In the order of the plan's vertices. Counters survive restarts. Empty for a job that has ended in a version without these
+   * figures.
+   */
+  readonly vertices: readonly VertexFigures[]
+}
+
+/** A commit of the state. */
+export interface CheckpointFigures {
+  readonly id: number
+  readonly startedMs: number
+  /** From the begin of the transaction to its end, and the part of it that made the commit durable. */
+  readonly durationMs: number
+  /** Missing in documents of older versions. */
+  readonly syncMs?: number
+  /** Bytes that the commit wrote, and those of the state file. */
+  readonly bytes: number
+  readonly stateBytes: number
+}
+
+/** The commits since the last report. */
+export interface CheckpointReport {
+  /** Oldest first; of many the last ones. The ids of commits have no gaps, so their number is known. */
+  readonly completed: readonly CheckpointFigures[]
+  readonly failed?: {
+    readonly id: number
+    readonly startedMs: number
+    readonly durationMs: number
+    readonly message: string
+  }
+}
+
+/** One operator: counts since the job was created, times of this attempt, which add up to its duration. */
+export interface VertexFigures {
+  readonly recordsIn: number
+  readonly recordsOut: number
+  readonly bytesIn: number
+  readonly bytesOut: number
+  readonly busyMs: number
+  readonly backpressuredMs: number
+  readonly idleMs: number
+  readonly recordsLate: number
+  readonly recordsBad: number
+  readonly watermarkMs: number | undefined
+  /** Events that wait for a source, where it is known. */
+  readonly pendingRecords: number | undefined
 }
 
 export interface SourceFigures {
@@ -111,12 +148,14 @@ export interface BadRecord {
   readonly sequence: number
   readonly timestampMs: number
   readonly reason: string
+  /** When the event was skipped. Only the service sets it; missing in documents of older versions. */
+  readonly skippedMs?: number
 }
 
 export type JobReport =
-  /** The state is open, the protocol of the last emission is done, connectors are open. */
-  | { readonly kind: 'running' }
-  | { readonly kind: 'progress'; readonly figures: JobFigures }
+  /** The state is open, the protocol of the last emission is done, connectors are open. `epoch`: of a state that had commits. */
+  | { readonly kind: 'running'; readonly epoch?: number }
+  | { readonly kind: 'progress'; readonly figures: JobFigures; readonly checkpoints?: CheckpointReport }
   | { readonly kind: 'bad-record'; readonly record: BadRecord }
   | { readonly kind: 'order'; readonly id: string; readonly outcome: OrderOutcome }
   /** All sources have ended and everything is emitted. */
@@ -128,6 +167,8 @@ export interface JobFailure {
   readonly kind: 'passing' | 'conversion' | 'lasting'
   readonly message: string
   readonly place?: Place
+  /** Where it arose, as an index into the vertices of the plan; undefined where it is not known. */
+  readonly vertex?: number
   /** The event that made the query fail, if it was found. */
   readonly record?: BadRecord
   /** The integration whose system gave no connection, or whose connection was lost. */
@@ -184,6 +225,31 @@ export interface SinkEvents {
   }[]
 }
 
+/** What the process measures of itself. */
+export interface Heartbeat {
+  readonly pid: number
+  readonly heap: { readonly used: number; readonly total: number; readonly limit: number }
+  readonly externalBytes: number
+  readonly arrayBufferBytes: number
+  readonly residentBytes: number
+  /** Memory of DuckDB; undefined before it was measured. */
+  readonly engineBytes: number | undefined
+  readonly cpuMs: number
+  /** Share of one processor since the last heartbeat; undefined in the first one. */
+  readonly cpuLoad: number | undefined
+  readonly threads: number | undefined
+  readonly gc: readonly { readonly name: string; readonly count: number; readonly ms: number }[]
+  /** What sinks have printed since the last heartbeat, the newest part of it. */
+  readonly printed: string
+}
+
+export interface JobActivityNow {
+  readonly jid: JobId
+  /** Part of its step, and for how many milliseconds it has lasted. */
+  readonly part: string
+  readonly ms: number
+}
+
 export type ToJobWorker =
   | { readonly kind: 'open'; readonly options: WorkerOptions }
   | { readonly kind: 'call'; readonly call: number; readonly method: 'start'; readonly start: JobStart }
@@ -197,6 +263,10 @@ export type ToJobWorker =
       readonly order: JobOrder
     }
   | { readonly kind: 'grown'; readonly jid: JobId; readonly source: number }
+  /** Asks for a heartbeat now. */
+  | { readonly kind: 'look' }
+  /** Asks what the worker is doing. */
+  | { readonly kind: 'dump'; readonly asked: number }
   | {
       readonly kind: 'reply'
       readonly request: number
@@ -216,6 +286,14 @@ export type FromJobWorker =
   | { readonly kind: 'report'; readonly jid: JobId; readonly report: JobReport }
   /** The job whose tick begins; null: no tick runs. If the process ends during a tick, that job is the cause. */
   | { readonly kind: 'ticking'; readonly jid: JobId | null }
+  | { readonly kind: 'heartbeat'; readonly heartbeat: Heartbeat }
+  /** What each job is doing. */
+  | {
+      readonly kind: 'dumped'
+      readonly asked: number
+      readonly jobs: readonly JobActivityNow[]
+      readonly stack: string
+    }
   | EventRequest
   /** With the job whose statement was interrupted before; null: none. */
   | { readonly kind: 'out-of-memory'; readonly jid: JobId | null }

@@ -8,6 +8,7 @@ import type { ServicePort } from '../../worker/worker-child.ts'
 import { BufferPool } from './buffered-table.ts'
 import type { BeforeEmit } from './emission.ts'
 import { EngineTurns } from './engine-turns.ts'
+import { Heartbeats } from './heartbeats.ts'
 import { JobDatabase } from './job-database.ts'
 import type { FromJobWorker, JobId, JobStart, ToJobWorker } from './job-worker-protocol.ts'
 import { RunningJob } from './running-job.ts'
@@ -34,6 +35,7 @@ export class JobWorkerServer {
   readonly #growth = new GrowthSignals()
   readonly #pool = new BufferPool()
   readonly #turns: EngineTurns
+  readonly #heartbeats: Heartbeats
   readonly #jobs = new Map<JobId, RunningJob>()
   #memoryMax: number | undefined
   #opening: Promise<JobDatabase> | undefined
@@ -49,7 +51,12 @@ export class JobWorkerServer {
     this.#requests = new PortRequests((message) => port.post(message))
     this.#turns = new EngineTurns((jid) => {
       this.#begins()
+      this.#heartbeats.works()
       port.post({ kind: 'ticking', jid })
+    })
+    this.#heartbeats = new Heartbeats({
+      send: (heartbeat) => port.post({ kind: 'heartbeat', heartbeat }),
+      engineBytes: async () => (await this.#opening)?.memoryBytes(),
     })
     port.listen((message) => this.#take(message))
   }
@@ -83,10 +90,16 @@ export class JobWorkerServer {
 
   async close(): Promise<void> {
     this.#closed = true
+    this.#heartbeats.close()
     const reason = new SqlError('57014', 'the service stops')
     await Promise.all([...this.#jobs.values()].map((job) => job.cancel(reason)))
     const database = await this.#opening?.catch(() => undefined)
     await database?.close()
+  }
+
+  #print(text: string): void {
+    process.stdout.write(text)
+    this.#heartbeats.printed(text)
   }
 
   /** After some errors, such as a sync that fails, the engine refuses all statements until it is opened again. */
@@ -101,6 +114,7 @@ export class JobWorkerServer {
         this.#memoryMax = message.options.processBytes
         this.#opening = JobDatabase.open(message.options, FLINK_MACROS)
         this.#opening.catch(() => {}) // every call is refused with this error
+        void this.#heartbeats.send()
         break
       case 'call':
         void this.#answer(message)
@@ -108,12 +122,24 @@ export class JobWorkerServer {
       case 'grown':
         this.#growth.take(message.jid, message.source)
         break
+      case 'look':
+        void this.#heartbeats.send()
+        break
+      case 'dump':
+        this.#dump(message.asked)
+        break
       case 'reply':
         this.#requests.take(message)
         break
       default:
         this.#source.take(message)
     }
+  }
+
+  #dump(asked: number): void {
+    const jobs = [...this.#jobs].map(([jid, job]) => ({ jid, ...job.now }))
+    const stack = (new Error().stack ?? '').split('\n').slice(1).join('\n')
+    this.#port.post({ kind: 'dumped', asked, jobs, stack })
   }
 
   async #answer(message: ToJobWorker & { kind: 'call' }): Promise<void> {
@@ -157,6 +183,7 @@ export class JobWorkerServer {
         grown: (source, signal) => this.#growth.next(jid, source, signal),
         nowMs,
         random,
+        print: (text) => this.#print(text),
       },
       engine: (tickMs, work) => this.#turns.run(jid, tickMs, work),
       report: (report) => {

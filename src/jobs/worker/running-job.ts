@@ -1,17 +1,20 @@
 /** One attempt of a job: from opening its state to its end. Errors end it; the service decides whether it starts again. */
 import type { SqlError } from '../../duckdb/sql-error.ts'
 import type { SourcePosition } from '../connectors/connector.ts'
+import type { JobPlan } from '../plan/job-plan.ts'
 import type { JobOrder, OrderOutcome } from '../savepoints/savepoint.ts'
 import { type BeforeEmit, decideAtStart, type SinkState } from './emission.ts'
+import { rowsOnceOf } from './fixed-rows.ts'
 import { JobActivity } from './job-activity.ts'
 import { failureOf } from './job-error.ts'
 import { JobOrders } from './job-orders.ts'
 import { JobParts, type OpenContext, viewOf } from './job-parts.ts'
-import type { JobReport } from './job-worker-protocol.ts'
+import type { JobFailure, JobReport } from './job-worker-protocol.ts'
 import { guardPlan } from './plan-guard.ts'
 import { removeUnfinished, writeSavepoint } from './savepoint-writer.ts'
 import type { StateFile } from './state-file.ts'
 import { StateRestore } from './state-restore.ts'
+import { StepClock, type StepPart } from './step-clock.ts'
 import { Tick, type TickResult } from './tick.ts'
 import { TickInput } from './tick-input.ts'
 
@@ -37,6 +40,8 @@ export interface RunningJobParts extends OpenContext {
 export class RunningJob {
   readonly #parts: RunningJobParts
   readonly #opened: JobParts
+  readonly #clock = new StepClock()
+  #activity: JobActivity | undefined
   readonly #orders: JobOrders
   readonly #cancel = new AbortController()
   readonly #ended: Promise<void>
@@ -54,6 +59,11 @@ export class RunningJob {
 
   get isBusy(): boolean {
     return this.#parts.connection.isBusy
+  }
+
+  /** Part of the step that runs now, and for how long it has. */
+  get now(): StepClock['now'] {
+    return this.#clock.now
   }
 
   /** Resolves when nothing of the job runs any more. */
@@ -94,9 +104,11 @@ export class RunningJob {
     let last: JobReport | undefined
     try {
       last = (await this.#ticks()) ? { kind: 'finished' } : undefined
+      this.#activity?.reportLast()
     } catch (error) {
-      if (!this.#cancel.signal.aborted)
-        last = { kind: 'failed', failure: failureOf(this.#opened.state?.explained(error) ?? error) }
+      const failure = this.#cancel.signal.aborted ? undefined : this.#failureOf(error)
+      this.#activity?.reportLast(failure?.message)
+      if (failure !== undefined) last = { kind: 'failed', failure }
     }
     await this.#opened.close()
     if (last !== undefined) report(last)
@@ -110,33 +122,41 @@ export class RunningJob {
     const restore = await this.#open()
     const state = this.#opened.state!
     const positions = await this.#positions(state)
-    const tick = await this.#settledTick(state, restore !== undefined)
-    report({ kind: 'running' })
-    const activity = new JobActivity(state, this.#opened.sources, (figures) =>
-      report({ kind: 'progress', figures }),
-    )
-    try {
-      while (!signal.aborted) {
-        if (await this.#followOrders(tick, positions, activity)) {
-          await activity.reportLast()
-          return true
-        }
-        if (signal.aborted) return false
-        const waitedMs = this.#waitedMs
-        this.#tickMs = performance.now()
-        const result = await tick.run(positions)
-        this.#advance(positions, state)
-        activity.ticked(result)
-        if (result.isLast) {
-          await activity.reportLast()
-          return true
-        }
-        await this.#pause(result, positions, result.durationMs - (this.#waitedMs - waitedMs))
+    const epoch = state.epoch > 0 ? { epoch: state.epoch } : {}
+    const activity = new JobActivity({
+      ...{ plan: start.plan, state, sources: this.#opened.sources, clock: this.#clock },
+      report: (figures, checkpoints) =>
+        report({ kind: 'progress', figures, ...(checkpoints && { checkpoints }) }),
+    })
+    const tick = await this.#settledTick(state, activity, restore !== undefined)
+    report({ kind: 'running', ...epoch })
+    this.#activity = activity
+    activity.begins()
+    while (!signal.aborted) {
+      if (await this.#followOrders(tick, positions, activity)) {
+        await activity.finished()
+        return true
       }
-      return false
-    } finally {
-      activity.stop()
+      if (signal.aborted) return false
+      const waitedMs = this.#waitedMs
+      this.#tickMs = performance.now()
+      activity.ticking()
+      const result = await tick.run(positions)
+      this.#advance(positions, state)
+      activity.ticked()
+      if (result.isLast) {
+        await activity.finished()
+        return true
+      }
+      await this.#pause(result, positions, result.durationMs - (this.#waitedMs - waitedMs))
     }
+    return false
+  }
+
+  #failureOf(error: unknown): JobFailure {
+    const failure = failureOf(this.#opened.state?.explained(error) ?? error)
+    const vertex = vertexOf(this.#parts.start.plan, this.#clock.failed)
+    return { ...failure, ...(vertex !== undefined && { vertex }) }
   }
 
   /** Opens everything. Returns the savepoint from which the state has been made, if it has. */
@@ -156,8 +176,11 @@ export class RunningJob {
       const order = this.#cancel.signal.aborted ? undefined : this.#orders.take()
       if (order === undefined) return false
       // An error of this commit ends the attempt, as one of a tick does.
-      if (order.kind === 'checkpoint' || order.drains)
-        activity.ticked(await tick.runEmpty(positions, order.kind === 'savepoint'))
+      if (order.kind === 'checkpoint' || order.drains) {
+        activity.ticking()
+        await tick.runEmpty(positions, order.kind === 'savepoint')
+        activity.ticked()
+      }
       const outcome = order.kind === 'checkpoint' ? this.#done() : await this.#savepoint(order)
       this.#parts.report({ kind: 'order', id: order.id, outcome })
       if (order.kind === 'checkpoint' || outcome.kind === 'failed') continue
@@ -213,10 +236,10 @@ export class RunningJob {
   }
 
   /** Compares the state with the sinks, and emits what the last attempt has committed and not emitted. */
-  async #settledTick(state: StateFile, isRestored: boolean): Promise<Tick> {
+  async #settledTick(state: StateFile, activity: JobActivity, isRestored: boolean): Promise<Tick> {
     const { start, database, connection, connectors, report, beforeEmit } = this.#parts
-    const engine = this.#engine
-    const { sources, lookups, ways, sinks } = this.#opened
+    const { sources, lookups, ways, sinks, fixedRows } = this.#opened
+    const engine = this.#clock.waiting(this.#engine)
     const sinkStates: SinkState[] = []
     const rows: number[] = []
     const waiting: number[] = []
@@ -233,20 +256,27 @@ export class RunningJob {
         database,
         connection,
         state,
-        input: new TickInput(sources),
+        input: new TickInput(sources, this.#clock),
         views: start.plan.sources.map(viewOf),
         lookups,
         ways,
         sinks: sinkStates,
+        rowsOnce: rowsOnceOf(start.plan, fixedRows),
+        clock: this.#clock,
         limits: { eventsMax: start.tickEventsMax, bytesMax: start.tickBytesMax },
         nowMs: connectors.nowMs,
         engine,
         onBadRecord: (record) => report({ kind: 'bad-record', record }),
+        onCheckpoint: (checkpoint) => activity.committed(checkpoint),
+        onFailedCheckpoint: (checkpoint) => activity.failed(checkpoint),
         ...{ beforeEmit, isRestored },
       },
       rows,
     )
-    for (const index of waiting) await tick.emitOutbox(index)
+    for (const index of sinks.keys()) {
+      if (waiting.includes(index)) await tick.emitOutbox(index)
+      else await tick.countEmitted(index)
+    }
     return tick
   }
 
@@ -274,6 +304,14 @@ export class RunningJob {
       stop.abort()
     }
   }
+}
+
+/** The vertex in whose part of a step an error arose, as an index into those of the plan. */
+function vertexOf({ sources, inserts }: JobPlan, part: StepPart | undefined): number | undefined {
+  const [kind, number] = part?.split(' ') ?? []
+  const first = { source: 0, query: sources.length, sink: sources.length + inserts.length }[kind ?? '']
+  if (first !== undefined && number !== undefined) return first + Number(number)
+  return kind === 'query' && inserts.length === 1 ? sources.length : undefined
 }
 
 /** The longest time of a timer. */

@@ -18,6 +18,7 @@ import { syncFolder } from '../../../storage/sync-folder.ts'
 import { duckdbType } from '../../sql/data-types.ts'
 import type { SourcePosition } from '../connectors/connector.ts'
 import type { InsertPlan, JobPlan } from '../plan/job-plan.ts'
+import { type Counters, noCounts, storedCounts } from './counters.ts'
 import type { JobConnection } from './job-connection.ts'
 import type { JobDatabase } from './job-database.ts'
 import { JobError } from './job-error.ts'
@@ -25,12 +26,6 @@ import { cutTornLog, logOf, StateLog } from './state-log.ts'
 
 export const STATE_FILE = 'state.duckdb'
 export const STATE_FORMAT = 1
-
-/** Counts that survive restarts, in the order of the plan. */
-export interface Counters {
-  readonly sources: { recordsIn: number; bytesIn: number; recordsBad: number; recordsUntimed?: number }[]
-  readonly inserts: { recordsOut: number; bytesOut: number; recordsLate: number }[]
-}
 
 export interface SourceState {
   readonly position: SourcePosition
@@ -189,9 +184,18 @@ export class StateFile {
     throw new JobError(text, 'lasting')
   }
 
-  /** Marks the outbox of a sink that keeps no record as emitted. */
+  /** Marks the outbox of a sink that keeps no record as emitted, together with the counts. */
   async markEmitted(sink: number): Promise<void> {
-    await this.#connection.run(`DELETE FROM ${this.outbox(sink)}`)
+    const { schema } = this
+    await this.#connection.run('BEGIN')
+    try {
+      await this.#connection.run(`DELETE FROM ${this.outbox(sink)}`)
+      await this.#connection.run(`UPDATE ${schema}.meta SET counters = $1`, JSON.stringify(this.counters))
+      await this.#connection.run('COMMIT')
+    } catch (error) {
+      await this.#connection.run('ROLLBACK').catch(() => {}) // the failed statement has ended the transaction
+      throw error
+    }
     await this.#log.sync()
   }
 
@@ -295,7 +299,9 @@ export class StateFile {
       throw new JobError(text, 'lasting')
     }
     this.epoch = Number(epoch)
-    this.counters = JSON.parse(String(counters)) as Counters
+    const outboxRows: number[] = []
+    for (const sink of this.#options.plan.inserts.keys()) outboxRows.push(await this.outboxRows(sink))
+    this.counters = storedCounts(String(counters), this.#options.plan, outboxRows)
     for (const [source, position, watermark] of await rows(
       `SELECT source, position, watermark FROM ${schema}.positions`,
     )) {
@@ -337,13 +343,6 @@ const INVALIDATED = /database has been invalidated/
 function damaged(path: string, reason: string, cause?: unknown): JobError {
   const text = `the state file ${path} is damaged: ${reason.slice(0, 300)}; restore it together with the store from a backup, or create a new job`
   return new JobError(text, 'lasting', undefined, { cause })
-}
-
-function noCounts(plan: JobPlan): Counters {
-  return {
-    sources: plan.sources.map(() => ({ recordsIn: 0, bytesIn: 0, recordsBad: 0 })),
-    inserts: plan.inserts.map(() => ({ recordsOut: 0, bytesOut: 0, recordsLate: 0 })),
-  }
 }
 
 function outboxColumns({ sink }: InsertPlan): string {

@@ -6,6 +6,7 @@ import type { DecodedEvents, EventDecoder } from './event-decoder.ts'
 import { JobError } from './job-error.ts'
 import type { BadRecord } from './job-worker-protocol.ts'
 import { lastPlace, MergedOrder, placeOf, SOURCES_MAX, type Span } from './merged-order.ts'
+import type { StepClock } from './step-clock.ts'
 
 export interface InputSource {
   readonly plan: SourcePlan
@@ -22,6 +23,8 @@ export interface SourceInput {
   /** Events that could be read; of a source of changes, the changes. */
   readonly rows: number
   readonly bytes: number
+  /** Those of the events that could not be read. */
+  readonly badBytes: number
   readonly bad: readonly BadRecord[]
   /** How many of `bad` are readable, and have no time that a window needs. */
   readonly untimed?: number
@@ -53,16 +56,18 @@ interface Batch {
 
 export class TickInput {
   readonly #sources: readonly InputSource[]
+  readonly #clock: StepClock
   /** No event of a later tick is older: orders are counted from here. */
   #baseMs = 0
 
-  constructor(sources: readonly InputSource[]) {
+  constructor(sources: readonly InputSource[], clock: StepClock) {
     if (sources.length > SOURCES_MAX)
       throw new JobError(
         `the statement reads ${sources.length} streams; at most ${SOURCES_MAX} are possible`,
         'lasting',
       )
     this.#sources = sources
+    this.#clock = clock
   }
 
   /**
@@ -74,16 +79,17 @@ export class TickInput {
     limits: TickLimits,
     engine: Engine,
   ): Promise<TickInputResult> {
-    const reads = await Promise.allSettled(
-      this.#sources.map(({ source }, index) => source.read(positions[index]!, limits)),
+    const reads = await this.#clock.during('read', () =>
+      Promise.allSettled(this.#sources.map(({ source }, index) => source.read(positions[index]!, limits))),
     )
     const waiting = new Set(
       reads.flatMap((read) => (read.status === 'fulfilled' && read.value ? [read.value] : [])),
     )
     try {
-      const batches = reads.map((read) => {
-        if (read.status === 'rejected') throw read.reason
-        return read.value
+      const batches = reads.map((read, index) => {
+        if (read.status === 'fulfilled') return read.value
+        this.#clock.failedIn(`source ${index}`)
+        throw read.reason
       })
       return await this.#decode(positions, batches, waiting, engine)
     } catch (error) {
@@ -108,12 +114,17 @@ export class TickInput {
     for (const [index, source] of this.#sources.entries()) {
       const batch = read[index]
       if (batch !== undefined) waiting.delete(batch)
-      batches.push({ batch, decoded: await decodeBatch(source, batch, order, engine) })
+      const decoded = await this.#clock.during(`source ${index}`, () =>
+        decodeBatch(source, batch, order, engine),
+      )
+      batches.push({ batch, decoded })
     }
     const cut = this.#sources.length === 1 ? undefined : cutOf(batches, order)
     const sources: SourceInput[] = []
-    for (const [index, source] of this.#sources.entries())
-      sources.push(await engine(() => this.#taken(source, batches[index]!, positions[index]!, cut)))
+    for (const [index, source] of this.#sources.entries()) {
+      const taken = () => engine(() => this.#taken(source, batches[index]!, positions[index]!, cut))
+      sources.push(await this.#clock.during(`source ${index}`, taken))
+    }
     this.#baseMs = Math.max(this.#baseMs, Math.min(...sources.map(({ lastMs }) => lastMs ?? this.#baseMs)))
     const decodedEvents = batches.reduce((sum, { decoded }) => sum + countOf(decoded.spans), 0)
     const events = sources.reduce((sum, { events: count }) => sum + count, 0)
@@ -152,6 +163,7 @@ export class TickInput {
       events: countOf(spans),
       rows: table.rows,
       bytes: spans.reduce((sum, { bytes }) => sum + bytes, 0),
+      badBytes: unfit.reduce((sum, { bytes }) => sum + bytes, 0),
       bad: unfit.map((event) => ({
         tableName: plan.tableName,
         ...placeOf(spans, event.order)!,

@@ -5,16 +5,18 @@
 
 import type { SourcePosition } from '../connectors/connector.ts'
 import type { JobPlan } from '../plan/job-plan.ts'
+import { afterEmission, afterTick, type Counters } from './counters.ts'
 import { type BeforeEmit, emit, type SinkState } from './emission.ts'
 import { findFailingEvent } from './failing-event.ts'
 import type { JobConnection } from './job-connection.ts'
 import type { JobDatabase } from './job-database.ts'
 import { dataReason, isDataError, JobError } from './job-error.ts'
-import type { BadRecord } from './job-worker-protocol.ts'
+import type { BadRecord, CheckpointFigures } from './job-worker-protocol.ts'
 import type { LookupTable } from './lookup-tables.ts'
 import { placeOf } from './merged-order.ts'
 import { StoredOutbox } from './outbox.ts'
-import type { Counters, SourceState, StateChange, StateFile } from './state-file.ts'
+import type { SourceState, StateChange, StateFile } from './state-file.ts'
+import type { StepClock } from './step-clock.ts'
 import type { SourceInput, TickInput, TickInputResult, TickLimits } from './tick-input.ts'
 import type { Watermarks, Way, WayResult, WayTick } from './way.ts'
 
@@ -29,22 +31,35 @@ export interface TickParts {
   readonly lookups: readonly LookupTable[]
   readonly ways: readonly Way[]
   readonly sinks: readonly SinkState[]
+  /** Rows of tables that are read once, for each insert. */
+  readonly rowsOnce: readonly number[]
+  readonly clock: StepClock
   readonly limits: TickLimits
   readonly nowMs: () => number
   /** Runs work on the engine in turn with other jobs. */
   readonly engine: <T>(work: () => Promise<T>) => Promise<T>
   readonly onBadRecord: (record: BadRecord) => void
+  readonly onCheckpoint: (checkpoint: CheckpointFigures) => void
+  /** Called for a commit that fails. */
+  readonly onFailedCheckpoint: (failed: FailedCheckpoint) => void
   readonly beforeEmit: BeforeEmit | undefined
   /** The state was made from a savepoint, maybe of another statement over the same tables. */
   readonly isRestored: boolean
 }
 
-export interface Checkpoint {
+export interface FailedCheckpoint {
   readonly id: number
   readonly startedMs: number
   readonly durationMs: number
+}
+
+interface Committed {
+  /** The input, with the events that no window takes among the bad ones. */
+  readonly taken: TickInputResult
+  readonly counters: Counters
   readonly bytes: number
-  readonly stateBytes: number
+  /** Duration of the writes that make the commit durable. */
+  readonly syncMs: number
 }
 
 export interface TickResult {
@@ -52,10 +67,6 @@ export interface TickResult {
   readonly hasMore: boolean
   readonly isLast: boolean
   readonly durationMs: number
-  /** Part of the duration in which the sinks wrote. */
-  readonly emitMs: number
-  /** Undefined if nothing has changed. */
-  readonly checkpoint: Checkpoint | undefined
 }
 
 /** Of each source, over all attempts, so many bad events are reported with their reasons. */
@@ -87,22 +98,13 @@ export class Tick {
   }
 
   async #run(read: TickInputResult, startMs: number, drains = false): Promise<TickResult> {
-    const { engine } = this.#parts
-    const checkpoint = await this.#commit(read, drains)
-    const emitStartMs = performance.now()
+    const { engine, clock } = this.#parts
+    await clock.during('query', () => this.#commit(read, drains))
     await this.#emit()
-    const endMs = performance.now()
     this.#isFirst = false
-    await engine(() => this.#clear())
+    await clock.during('query', () => engine(() => this.#clear()))
     const { events, hasMore, isLast } = read
-    return {
-      events,
-      hasMore,
-      isLast,
-      durationMs: performance.now() - startMs,
-      emitMs: endMs - emitStartMs,
-      checkpoint,
-    }
+    return { events, hasMore, isLast, durationMs: performance.now() - startMs }
   }
 
   #hasWork(read: TickInputResult, positions: readonly SourcePosition[]): boolean {
@@ -112,11 +114,11 @@ export class Tick {
     return read.sources.some(({ position }, i) => JSON.stringify(position) !== JSON.stringify(positions[i]))
   }
 
-  async #commit(read: TickInputResult, drains: boolean): Promise<Checkpoint> {
-    const { database, connection, lookups, engine, nowMs } = this.#parts
+  async #commit(read: TickInputResult, drains: boolean): Promise<void> {
+    const { database, connection, lookups, engine } = this.#parts
     try {
       if (read.events > 0) for (const lookup of lookups) await lookup.load(database, connection, engine)
-      return await engine(() => this.#transaction(read, nowMs(), drains))
+      await engine(() => this.#checkpoint(read, drains))
     } catch (error) {
       if (!isDataError(error)) throw error
       const message = dataReason(error)
@@ -125,12 +127,30 @@ export class Tick {
     }
   }
 
-  async #transaction(read: TickInputResult, startedMs: number, drains: boolean): Promise<Checkpoint> {
-    const { connection, state, ways } = this.#parts
+  async #checkpoint(read: TickInputResult, drains: boolean): Promise<void> {
+    const { state, nowMs, onCheckpoint, onFailedCheckpoint } = this.#parts
+    const startedMs = nowMs()
     const beganMs = performance.now()
+    let committed: Committed
+    try {
+      committed = await this.#transaction(read, drains)
+    } catch (error) {
+      onFailedCheckpoint({ id: state.epoch + 1, startedMs, durationMs: performance.now() - beganMs })
+      throw error
+    }
+    const { taken, counters, bytes, syncMs } = committed
+    const durationMs = performance.now() - beganMs
+    onCheckpoint({ id: state.epoch, startedMs, durationMs, syncMs, bytes, stateBytes: state.bytes })
+    this.#reportBad(taken, counters)
+    state.assertSize()
+  }
+
+  async #transaction(read: TickInputResult, drains: boolean): Promise<Committed> {
+    const { connection, state, ways, plan, clock, rowsOnce } = this.#parts
     await connection.run('BEGIN')
     let change: StateChange
     let taken = read
+    let writtenMs: number
     try {
       const sources = await this.#sourceStates(read)
       if (drains) await this.#passWindows(sources)
@@ -138,14 +158,15 @@ export class Tick {
       const results: WayResult[] = []
       for (const [index, way] of ways.entries()) {
         if (this.#outboxRows[index]! > 0) await connection.run(`DELETE FROM ${state.outbox(index)}`)
-        results.push(await way.run(tick))
+        results.push(await clock.during(`query ${index}`, () => way.run(tick)))
       }
-      taken = withUntimed(read, results, this.#parts.plan)
+      taken = withUntimed(read, results, plan)
       change = {
         sources,
-        counters: added(state.counters, taken, results),
+        counters: afterTick(state.counters, plan, taken, results, state.epoch === 0 ? rowsOnce : []),
         outboxRows: results.map(({ rows }) => rows),
       }
+      writtenMs = performance.now()
       await state.write(change)
       await connection.run('COMMIT')
     } catch (error) {
@@ -154,10 +175,7 @@ export class Tick {
     }
     const bytes = await state.committed(change)
     this.#outboxRows = [...change.outboxRows]
-    this.#reportBad(taken, change.counters)
-    state.assertSize()
-    const durationMs = performance.now() - beganMs
-    return { id: state.epoch, startedMs, durationMs, bytes, stateBytes: state.bytes }
+    return { taken, counters: change.counters, bytes, syncMs: performance.now() - writtenMs }
   }
 
   /** Positions and watermarks of the sources that have moved. */
@@ -219,16 +237,32 @@ export class Tick {
 
   /** Emits the outbox of the last commit to one sink. */
   async emitOutbox(index: number): Promise<void> {
-    const { database, connection, plan, state, sinks, engine } = this.#parts
-    const { columns } = plan.inserts[index]!.sink
+    const { state, sinks, engine, clock } = this.#parts
     const target = sinks[index]!
     const rows = this.#outboxRows[index]!
-    const outbox = new StoredOutbox(database.bindings, connection, state.outbox(index), columns, rows)
-    const bytes = await emit(target.sink, state.epoch, outbox)
-    state.counters.inserts[index]!.bytesOut += bytes // durable with the next commit
+    const write = () => emit(target.sink, state.epoch, this.#outbox(index))
+    const emitted = await clock.during(`sink ${index}`, write)
+    state.counters = afterEmission(state.counters, index, rows, emitted) // durable with the next commit
     if (target.keepsRecord) return
     await engine(() => state.markEmitted(index))
     this.#outboxRows[index] = 0
+  }
+
+  /** Counts what the last attempt has emitted: its counts were not durable. */
+  async countEmitted(index: number): Promise<void> {
+    const { state, sinks, engine } = this.#parts
+    const rows = this.#outboxRows[index]!
+    const { sink, keepsRecord } = sinks[index]!
+    if (rows === 0 || !keepsRecord || sink.sizeOf === undefined) return
+    const emitted = await engine(() => sink.sizeOf!(this.#outbox(index)))
+    state.counters = afterEmission(state.counters, index, rows, emitted)
+  }
+
+  #outbox(index: number): StoredOutbox {
+    const { database, connection, plan, state } = this.#parts
+    const { columns } = plan.inserts[index]!.sink
+    const rows = this.#outboxRows[index]!
+    return new StoredOutbox(database.bindings, connection, state.outbox(index), columns, rows)
   }
 
   async #clear(): Promise<void> {
@@ -272,11 +306,11 @@ export class Tick {
 }
 
 const NO_INPUT: Omit<SourceInput, 'position'> = {
-  ...{ spans: [], events: 0, rows: 0, bytes: 0, bad: [], lastMs: undefined },
+  ...{ spans: [], events: 0, rows: 0, bytes: 0, bad: [], badBytes: 0, lastMs: undefined },
 }
 
 function nothing({ hasMore, isLast }: TickInputResult, durationMs: number): TickResult {
-  return { events: 0, hasMore, isLast, durationMs, emitMs: 0, checkpoint: undefined }
+  return { events: 0, hasMore, isLast, durationMs }
 }
 
 /** With the events that no window takes among the bad ones: each once, whatever the number of windows. */
@@ -300,24 +334,4 @@ function withUntimed(
     return { ...source, bad, untimed: added.length }
   })
   return { ...read, sources }
-}
-
-function added(counters: Counters, read: TickInputResult, results: readonly WayResult[]): Counters {
-  return {
-    sources: counters.sources.map((source, index) => {
-      const { events, bytes, bad, untimed = 0 } = read.sources[index]!
-      const recordsUntimed = (source.recordsUntimed ?? 0) + untimed
-      return {
-        recordsIn: source.recordsIn + events,
-        bytesIn: source.bytesIn + bytes,
-        recordsBad: source.recordsBad + bad.length,
-        ...(recordsUntimed > 0 && { recordsUntimed }),
-      }
-    }),
-    inserts: counters.inserts.map(({ recordsOut, bytesOut, recordsLate }, index) => ({
-      recordsOut: recordsOut + results[index]!.rows,
-      bytesOut,
-      recordsLate: recordsLate + results[index]!.late,
-    })),
-  }
 }

@@ -144,6 +144,8 @@ test('an integration of another namespace is answered as one that does not exist
   )
 })
 
+const NO_JOB = '0'.repeat(32)
+
 test('a line of the audit for every change, refusals included', async () => {
   const { app, tokens } = await guardedApp()
   const headers = tokens.bearer('jobs')
@@ -155,7 +157,7 @@ test('a line of the audit for every change, refusals included', async () => {
   await app.post(`${SERVICE}/flink/table`, jsonBody({}))
   await app.post(`${FLINK}/job`, jsonBody({}, headers))
   await app.post(`${FLINK}/job/${NO_ID}/cancel`, { headers })
-  await app.request('PATCH', `${FLINK}/proxy/v1/jobs/${NO_ID}`, { headers })
+  await app.request('PATCH', `${FLINK}/proxy/v1/jobs/${NO_JOB}`, { headers })
   const integration = {
     source_service: 'db',
     dest_service: 'default',
@@ -185,7 +187,7 @@ test('a line of the audit for every change, refusals included', async () => {
     ['table.create', null, 'default', undefined, 401],
     ['job.create', 'jobs', 'default', undefined, 400],
     ['job.cancel', 'jobs', 'default', NO_ID, 404],
-    ['job.cancel', 'jobs', 'default', NO_ID, 404],
+    ['job.cancel', 'jobs', 'default', NO_JOB, 404],
     ['integration.create', 'jobs', 'default', id, 200],
     ['integration.update', 'jobs', 'default', id, 200],
     ['integration.delete', 'jobs', 'default', id, 200],

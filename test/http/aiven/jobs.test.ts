@@ -66,7 +66,7 @@ test.each(['/proxy/v1/jobs', '/proxy/jobs'])('by %s', async (path) => {
   expect([answer.status, answer.text, answer.headers['content-type']]).toEqual([
     202,
     '{}',
-    'application/json',
+    'application/json; charset=UTF-8',
   ])
   await expect.poll(() => stateOf(app, id)).toBe('CANCELED')
 })
@@ -172,7 +172,7 @@ describe('refused', () => {
     ])
   })
 
-  const calls = ['GET /job/ID', 'POST /job/ID/cancel', 'GET /proxy/v1/jobs/ID', 'PATCH /proxy/v1/jobs/ID']
+  const calls = ['GET /job/ID', 'POST /job/ID/cancel']
   test.each(calls)('%s of a job that does not exist', async (call) => {
     const app = await testApp()
     const [method, path] = call.split(' ') as [string, string]

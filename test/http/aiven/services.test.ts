@@ -48,7 +48,7 @@ describe('services', () => {
   ]
   test.each(unknown)('$name does not exist: $text', async ({ name, text }) => {
     const app = await testApp()
-    for (const path of ['', '/integration', '/flink/table', '/flink/job', '/flink/proxy/v1/jobs/x'])
+    for (const path of ['', '/integration', '/flink/table', '/flink/job'])
       expect(seen(await app.get(`${PROJECT}/service/${name}${path}`))).toEqual(refusal(404, text))
     const posts = [
       '/flink/table',
@@ -61,6 +61,10 @@ describe('services', () => {
       expect(seen(await app.post(`${PROJECT}/service/${name}${path}`, jsonBody({})))).toEqual(
         refusal(404, text),
       )
+    expect(seen(await app.get(`${PROJECT}/service/${name}/flink/proxy/v1/jobs/x`))).toEqual([
+      404,
+      { errors: [text] },
+    ])
     expect(seen(await app.delete(`${PROJECT}/service/${name}/flink/table/x`))).toEqual(refusal(404, text))
   })
 
@@ -88,9 +92,7 @@ describe('paths', () => {
     `GET ${SERVICE}/flink`,
     `GET ${SERVICE}/test/flink/table`,
     `POST ${FLINK}/application`,
-    `GET ${FLINK}/proxy/v1/overview`,
-    `GET ${FLINK}/proxy/v1/jobs`,
-    `PATCH ${FLINK}/proxy/v2/jobs/x`,
+    `GET ${FLINK}/proxies`,
     `POST ${FLINK}/table/x/y`,
   ]
   test.each(unknown)('%s: not found', async (request) => {
@@ -105,7 +107,6 @@ describe('paths', () => {
     { request: `PUT ${FLINK}/table`, allow: 'GET, HEAD, POST' },
     { request: `PATCH ${FLINK}/table/x`, allow: 'GET, HEAD, DELETE' },
     { request: `GET ${FLINK}/job/x/cancel`, allow: 'POST' },
-    { request: `DELETE ${FLINK}/proxy/v1/jobs/x`, allow: 'GET, HEAD, PATCH' },
     { request: `GET ${PROJECT}/integration`, allow: 'POST' },
     { request: `POST ${PROJECT}/integration/x`, allow: 'GET, HEAD, PUT, DELETE' },
   ]
@@ -119,8 +120,9 @@ describe('paths', () => {
 
   test('others keep their own errors', async () => {
     const app = await testApp()
-    expect((await app.get('/v1/projects')).text).toBe('Problem accessing: /v1/projects. Reason: Not Found')
-    expect((await app.get('/v1')).headers['content-type']).toBe('text/plain; charset=utf-8')
+    const ofFlink = ['/v1/projects', '/v1', `${FLINK}/proxy/v2/jobs/x`]
+    for (const path of ofFlink) expect((await app.get(path)).text).toBe(`{"errors":["Not found: ${path}"]}`)
+    expect((await app.get('/v4')).text).toBe('Problem accessing: /v4. Reason: Not Found')
   })
 })
 

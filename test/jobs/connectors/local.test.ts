@@ -183,18 +183,21 @@ test('print writes rows as Flink prints them', async () => {
       }
     },
   }
-  const { bytes } = await sink.emit(1, outbox)
+  const { records, bytes } = await sink.emit(1, outbox)
   const row =
     '[1, a, b, 50.0, 12.50, true, 2021-10-11, 2021-10-11T12:53:09.277, 2021-10-11T12:53:09.277Z, [0, -1], [1, null], {k=1}, +I[1]]'
   const nulls = `[1${', null'.repeat(11)}]`
   expect(printed).toBe(`KAlert> +I${row}\nKAlert> -U${row}\nKAlert> +U${row}\nKAlert> -D${nulls}\n`)
-  expect(bytes).toBe(printed.length)
+  expect([records, bytes]).toEqual([4, printed.length])
   expect(await sink.recorded()).toBe('unknowable')
 })
 
 test('blackhole takes everything', async () => {
   const sink = new BlackholeSink()
-  expect([await sink.recorded(), await sink.emit()]).toEqual(['unknowable', { bytes: 0 }])
+  expect([await sink.recorded(), await sink.emit(1, { rowCount: 3 } as Outbox)]).toEqual([
+    'unknowable',
+    { records: 3, bytes: 0 },
+  ])
 })
 
 /** Values of Kafka's own tests. */

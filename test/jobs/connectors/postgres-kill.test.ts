@@ -3,7 +3,12 @@
  * key, so a row that is written twice is seen.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ConnectorError, type Outbox, type Sink } from '../../../src/jobs/connectors/connector.ts'
+import {
+  ConnectorError,
+  type Emitted,
+  type Outbox,
+  type Sink,
+} from '../../../src/jobs/connectors/connector.ts'
 import { PostgresConnection } from '../../../src/jobs/connectors/postgres-connection.ts'
 import { PostgresSink } from '../../../src/jobs/connectors/postgres-sink.ts'
 import type { PostgresAccess } from '../../../src/tables/table.ts'
@@ -73,7 +78,7 @@ class SinkWithLateRecord {
     return rows.length === 0 ? 'none' : Number(rows[0]![0])
   }
 
-  async emit(epoch: number, outbox: Outbox): Promise<{ bytes: number }> {
+  async emit(epoch: number, outbox: Outbox): Promise<Emitted> {
     await this.#connection.transaction(async (query) => {
       for await (const { columns } of outbox.chunks()) {
         await query('INSERT INTO numbers SELECT unnest($1::bigint[])', [columns[0]!.map(String)])
@@ -81,7 +86,7 @@ class SinkWithLateRecord {
     })
     await this.#connection.query('DELETE FROM late_positions')
     await this.#connection.query('INSERT INTO late_positions VALUES ($1)', [epoch])
-    return { bytes: 0 }
+    return { records: 0, bytes: 0 }
   }
 
   close(): Promise<void> {

@@ -5,7 +5,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { JobHost } from '../../../src/jobs/embedded/job-host.ts'
 import { SinkWrites } from '../../../src/jobs/embedded/sink-writes.ts'
 import { StateFolders } from '../../../src/jobs/embedded/state-folders.ts'
@@ -98,7 +98,7 @@ async function setup() {
   const writes = new StreamWrites(storage, streams, { low: false, refusal: () => new Error() as never })
   const folders = new StateFolders(join(folder, 'jobs'))
   const host = new JobHost({
-    ...{ log: storage.log, registry, nowMs: () => 1_000, folders },
+    ...{ log: storage.log, registry, nowMs: () => 1_000, random: () => 0.5, folders },
     options: {
       memoryBytes: 1,
       processBytes: 1,
@@ -153,6 +153,7 @@ async function setup() {
 
 const figures = (epoch: number) => ({
   ...{ epoch, checkpoint: undefined, sources: [], inserts: [], busyMs: 0, backpressuredMs: 0, idleMs: 0 },
+  vertices: [],
 })
 const sinkEvents = (text: string) => ({
   ...{ bytes: Buffer.from(text), starts: Uint32Array.of(0), ends: Uint32Array.of(text.length) },
@@ -181,16 +182,17 @@ test('a start that the worker refuses rejects', async () => {
   await expect(start(B)).rejects.toThrow('no such file')
 })
 
-test('cancel: the listener is not called any more', async () => {
+test('cancel: the listener gets the last figures, and nothing else', async () => {
   const { host, start, worker } = await setup()
   const { heard } = await start(A)
   worker().answers = false
   const cancelled = host.cancel(A)
   await expect.poll(() => worker().calls, POLL).toEqual(['start a', 'cancel a'])
   worker().report(A, { kind: 'progress', figures: figures(1) })
+  worker().report(A, { kind: 'finished' })
   worker().post({ kind: 'answer', call: 2, value: null })
   await cancelled
-  expect([heard, host.jobs()]).toEqual([[], []])
+  expect([heard, host.jobs()]).toEqual([[1], []])
   await host.cancel(B) // not known
 })
 
@@ -337,4 +339,96 @@ test('close cancels all jobs, and does not wait for one that does not end', asyn
     true,
   ])
   await expect(start(A)).rejects.toThrow('the service stops')
+})
+
+describe('the process as it reports itself', () => {
+  const heartbeat = {
+    ...{ pid: 7, heap: { used: 1, total: 2, limit: 3 }, externalBytes: 4, arrayBufferBytes: 5 },
+    ...{ residentBytes: 6, engineBytes: 8, cpuMs: 9, cpuLoad: 0.5, threads: 11 },
+    ...{ gc: [{ name: 'Scavenge', count: 1, ms: 2 }], printed: 'OUT> +I[1]\n' },
+  }
+  const AT = '1970-01-01T00:00:01.000Z'
+
+  test('none runs, or it has not reported yet', async () => {
+    const { host, start } = await setup()
+    expect([host.worker(), await host.threadDump()]).toEqual([undefined, []])
+    await start(A)
+    expect(host.worker()).toBeUndefined()
+  })
+
+  test('memory, what sinks have printed, and a log of its jobs', async () => {
+    const { host, start, worker } = await setup()
+    await start(A)
+    worker().post({ kind: 'heartbeat', heartbeat })
+    worker().report(A, { kind: 'running', epoch: 3 })
+    const record = { tableName: 'IN', partition: 0, sequence: 9, timestampMs: 0, reason: 'no\njson' }
+    worker().report(A, { kind: 'bad-record', record })
+    const failed = { id: 4, startedMs: 1, durationMs: 1, message: 'no space' }
+    worker().report(A, { kind: 'progress', figures: figures(3), checkpoints: { completed: [], failed } })
+    worker().report(A, { kind: 'failed', failure: { kind: 'passing', message: 'no space' } })
+    await expect.poll(() => host.worker()?.log, POLL).toContain('failed: no space\n')
+    await start(A)
+    worker().post({ kind: 'heartbeat', heartbeat: { ...heartbeat, printed: 'OUT> +I[2]\n' } })
+    await expect.poll(() => host.worker()?.stdout, POLL).toBe('OUT> +I[1]\nOUT> +I[2]\n')
+    const { engineBytes: _, printed: __, ...measured } = heartbeat
+    expect(host.worker()).toEqual({
+      ...{ id: 'jobs-800000', startedMs: 1_000, heartbeatMs: 1_000, ...measured },
+      engine: { usedBytes: 8, limitBytes: 1 },
+      log: [
+        `${AT} INFO  jobs-800000 is started`,
+        `${AT} INFO  job ${A} is started`,
+        `${AT} INFO  job ${A} is running from checkpoint 3`,
+        `${AT} WARN  job ${A}: event 9 of IN, partition 0, is skipped: no json`,
+        `${AT} WARN  job ${A}: checkpoint 4 failed: no space`,
+        `${AT} ERROR job ${A} failed: no space`,
+        `${AT} INFO  job ${A} is started again`,
+        '',
+      ].join('\n'),
+      stdout: 'OUT> +I[1]\nOUT> +I[2]\n',
+    })
+  })
+
+  test('is another one after its end, and names the end', async () => {
+    const { host, start, worker, workers } = await setup()
+    const { heard } = await start(A)
+    worker().post({ kind: 'heartbeat', heartbeat })
+    await expect.poll(() => host.worker()?.pid, POLL).toBe(7)
+    worker().post({ kind: 'engine-failed', message: 'a sync failed' })
+    await expect.poll(() => heard.length, POLL).toBe(1)
+    expect([host.worker(), await host.threadDump()]).toEqual([undefined, []])
+    await start(A)
+    expect(host.worker()).toBeUndefined()
+    worker().post({ kind: 'heartbeat', heartbeat })
+    await expect.poll(() => host.worker()?.log, POLL).toMatch(/the process before ended: .*a sync failed/)
+    expect(workers.length).toBe(2)
+  })
+
+  test('a thread dump says what each job does; a process that does not answer is busy', async () => {
+    const { host, start, worker } = await setup()
+    await start(A)
+    worker().post({ kind: 'ticking', jid: A })
+    const dump = host.threadDump()
+    const asked = () => worker().other.find(({ kind }) => kind === 'dump')
+    await expect.poll(asked, POLL).toBeDefined()
+    const jobs = [
+      { jid: A, part: 'sink 0', ms: 1_234.5 },
+      { jid: B, part: 'idle', ms: 2 },
+    ]
+    const { asked: number } = asked() as ToJobWorker & { kind: 'dump' }
+    worker().post({ kind: 'dumped', asked: number, jobs, stack: '    at here' })
+    const [first] = await dump
+    expect(first?.name).toBe('jobs-800000')
+    expect(first?.text.replace(/engine for \d+ ms/, 'engine for N ms')).toBe(
+      [
+        '"jobs-800000"',
+        `    job ${A} has used the engine for N ms`,
+        `    job ${A}: waits for sink 0 for 1235 ms`,
+        `    job ${B}: waits for events or for the engine for 2 ms`,
+        '    at here',
+        '',
+      ].join('\n'),
+    )
+    const [busy] = await host.threadDump()
+    expect(busy?.text).toMatch(/^"jobs-800000" busy\n {4}job a+ has used the engine for \d+ ms\n$/)
+  })
 })

@@ -79,6 +79,15 @@ async function reached(worker: TestWorker, name: string, count: number) {
   })
 }
 
+/** Records in and out of source, query and sink, once the sink has written so many. */
+async function recordsInAndOut(worker: TestWorker, written: number) {
+  const vertices = await worker.until(() => {
+    const all = worker.figures?.vertices
+    return all?.at(-1)?.recordsOut === written ? all : undefined
+  })
+  return vertices.map(({ recordsIn, recordsOut }) => [recordsIn, recordsOut])
+}
+
 async function order(store: TestStore, id: number, region?: string, amount?: number): Promise<void> {
   const body = region === undefined ? '' : JSON.stringify({ id, region, amount })
   await store.append('orders', [body], [['key', JSON.stringify({ id })]])
@@ -104,6 +113,12 @@ describe('running', () => {
     expect((await reached(second, 'totals', 4)).slice(2)).toEqual([
       ['{"host":"a"}', null],
       ['{"host":"b"}', { host: 'b', x: 15 }],
+    ])
+    // a and b new; a is gone; b before and after: the row before is no event.
+    expect(await recordsInAndOut(second, 4)).toEqual([
+      [5, 5],
+      [5, 5],
+      [5, 4],
     ])
   })
 })
@@ -151,6 +166,11 @@ describe('refresh', () => {
       '{"region":"east"}',
       { region: 'east', x: 1, total: 1 },
     ])
+    expect(await recordsInAndOut(second, 5)).toEqual([
+      [8, 8],
+      [8, 6],
+      [6, 5],
+    ])
   })
 
   test('upsert topic → debezium-json with rows before and after → upsert topic of a second job', async () => {
@@ -169,6 +189,11 @@ describe('refresh', () => {
     await bodies(3)
     await order(store, 2)
     expect((await bodies(4)).slice(3)).toEqual([{ before: { region: 'north', x: 1 }, after: null, op: 'd' }])
+    expect(await recordsInAndOut(worker, 4)).toEqual([
+      [4, 4],
+      [4, 6],
+      [6, 4],
+    ])
 
     const second = await testWorker({ store })
     await started(

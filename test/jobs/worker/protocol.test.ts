@@ -352,7 +352,8 @@ test('a sink that does not answer ends the attempt, and nothing is lost or writt
   worker.appendFailure = { message: 'the disk has too little free space', passing: true }
   await worker.start(jobStart(worker, plan, tables))
   await store.append('cpu', [usage(1)])
-  expect(await worker.failed()).toEqual({ kind: 'passing', message: 'the disk has too little free space' })
+  const message = 'the disk has too little free space'
+  expect(await worker.failed()).toEqual({ kind: 'passing', message, vertex: 2 })
   worker.reports.length = 0
   worker.appendFailure = undefined
   await worker.start(jobStart(worker, plan, tables))

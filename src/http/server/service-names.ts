@@ -10,7 +10,7 @@ import {
   parseNamespaceName,
 } from '../../streams/names.ts'
 import type { Namespaces } from '../../streams/namespaces.ts'
-import type { HttpContext } from '../server/bindings.ts'
+import type { HttpContext } from './bindings.ts'
 
 export interface NamedService {
   /** As the client wrote it. */
