@@ -82,6 +82,17 @@ export class FairSemaphore {
     this.#serve()
   }
 
+  /** Runs work of the client with a permit. It cannot be preempted. */
+  async run<T>(client: ClientKey, work: () => Promise<T>): Promise<T> {
+    let leave = () => {}
+    await new Promise<void>((begin) => {
+      const task = { client, suspect: false, verdict: undefined, begin, preempt() {} }
+      leave = () => this.leave(task)
+      this.ask(task)
+    })
+    return work().finally(leave)
+  }
+
   /** Releases the permit of a task, or removes a waiting one. */
   leave(task: Task): void {
     if (this.#running.delete(task)) this.#held.give(task.client, 1)

@@ -7,7 +7,7 @@ import { jobWorkerCode } from './jobs/embedded/job-process.ts'
 import { PlannerClient } from './jobs/embedded/planner-client.ts'
 import { SinkWrites } from './jobs/embedded/sink-writes.ts'
 import { JOBS_FOLDER, StateFolders } from './jobs/embedded/state-folders.ts'
-import type { TokenNamed } from './jobs/job-access.ts'
+import type { OthersMayCreateJobs, TokenNamed } from './jobs/job-access.ts'
 import { Jobs } from './jobs/jobs.ts'
 import type { WorkerOptions } from './jobs/worker/job-worker-protocol.ts'
 import type { Limits } from './limits.ts'
@@ -35,6 +35,7 @@ export interface JobModulesParts {
   readonly random: () => number
   readonly report: (error: unknown) => void
   readonly named: TokenNamed
+  readonly othersMayCreateJobs: OthersMayCreateJobs
 }
 
 export interface JobModules {
@@ -59,7 +60,7 @@ export async function loadJobModules(parts: JobModulesParts): Promise<JobModules
   })
   const jobs: Jobs = await Jobs.load({
     ...{ catalog, registry, streams, tables, engine, usage, nowMs, random, report, named },
-    jobsMax: limits.maxJobs,
+    ...{ jobsMax: limits.maxJobs, othersMayCreateJobs: parts.othersMayCreateJobs },
   })
   return {
     tables,
@@ -81,7 +82,7 @@ function newEngine(parts: JobModulesParts, refusal: Jobs['refusal']): EmbeddedEn
   const folders = new StateFolders(join(parts.dataFolder, JOBS_FOLDER))
   const writes = new StreamWrites(storage, streams, space)
   const host = new JobHost({
-    ...{ log: storage.log, registry, nowMs, random, folders, refusal, report },
+    ...{ log: storage.log, registry, nowMs, random, refusal, report },
     options: workerOptions(parts, folders.folder),
     source: new StreamSource(streams, registry, nowMs),
     sinks: new SinkWrites({ catalog: storage.catalog, writes, eventBytesMax }),

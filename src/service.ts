@@ -243,6 +243,7 @@ function newJobModules(
     ...{ sources, hosts: connectorHosts(config.connectorHosts) },
     ...{ storage, registry, streams, usage, space, dataFolder, eventBytesMax, limits, nowMs, random, report },
     named: guard && ((name) => guard.named(name)),
+    othersMayCreateJobs: guard && ((name) => guard.othersMayCreateJobs(name)),
   })
 }
 

@@ -99,6 +99,13 @@ export class Grants {
   allowJobs(namespace: string): boolean {
     return this.allowAll('jobs', namespace) || this.allowNamespace(namespace)
   }
+
+  /** Whether there may be a namespace for which `allowJobs` is true. */
+  allowJobsSomewhere(): boolean {
+    return this.#all.some(
+      ({ stream, roles }) => stream === '*' && (roles.includes('jobs') || roles.includes('admin')),
+    )
+  }
 }
 
 function fits(pattern: string, name: string): boolean {

@@ -68,6 +68,10 @@ export class Tokens {
     return isExpired(client, nowMs) ? 'expired' : client
   }
 
+  *valid(nowMs: number): Generator<Client> {
+    for (const { client } of this.#byName.values()) if (!isExpired(client, nowMs)) yield client
+  }
+
   /** The current token of this name, whatever its secret; undefined if there is no valid one. */
   named(name: string, nowMs: number): Client | undefined {
     const client = this.#byName.get(name)?.client

@@ -12,6 +12,9 @@ export interface NeededGrant {
 /** The valid token of this name, as it is now. The function itself is undefined where tokens are not required. */
 export type TokenNamed = ((name: string) => Client | undefined) | undefined
 
+/** Whether a valid token besides this one may create jobs in some namespace. Undefined where tokens are not required. */
+export type OthersMayCreateJobs = ((name: string) => boolean) | undefined
+
 /** Why the job may not use these streams, as a sentence; undefined if it may. */
 export function missingGrant(
   owner: string | undefined,

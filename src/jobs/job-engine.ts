@@ -29,11 +29,8 @@ export interface JobOutline {
   readonly plan?: JobPlan
 }
 
-/** The outcome of a contact with the system of an integration. `problem`: why it did not answer; undefined if it did. */
-export interface TableContact {
-  readonly integrationId: string
-  readonly problem: string | undefined
-}
+/** Takes the outcome of a contact with the system of an integration. `problem`: why there is no connection; undefined if there is. */
+export type OnContact = (integrationId: string, problem: string | undefined) => void
 
 export interface JobRun {
   readonly jid: JobId
@@ -65,13 +62,15 @@ export interface JobEngine extends ExpressionTyper {
     client?: ClientKey,
   ): Promise<JobOutline>
   /**
-   * Checks tables in other systems, as far as those answer, before a job is created. Rejects with ServiceError 'invalid_table'
-   * for one that does not exist or does not fit.
+   * Checks tables in other systems, as far as those answer, before a job is created. Returns warnings. Rejects with ServiceError
+   * 'invalid_table' for a table that does not exist or does not fit, and with 'overloaded'. Clients share the connections.
    */
   checkTables?(
     outline: JobOutline,
     connected: readonly ConnectedTable[],
-  ): Promise<{ readonly warnings: readonly string[]; readonly contacts: readonly TableContact[] }>
+    onContact: OnContact,
+    client?: ClientKey,
+  ): Promise<readonly string[]>
   /** Starts a job, or goes on with it from its state. Resolves when the engine has taken it over. */
   submit(run: JobRun, listener: JobListener): Promise<void>
   /** Ends a job at the end of its running step. The embedded engine interrupts the step after 10 s. Resolves when nothing of it runs any more. */

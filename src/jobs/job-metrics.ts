@@ -59,7 +59,7 @@ const SERIES: readonly (readonly [JobSeries['kind'], name: string, help: string,
   [
     'counter',
     'records_bad_total',
-    'Events that could not be read',
+    'Events that could not be read, or that no window takes because they have no time',
     ofSources(({ recordsBad }) => recordsBad),
   ],
   ['counter', 'records_out_total', 'Rows that jobs have written', ofInserts(({ recordsOut }) => recordsOut)],

@@ -21,11 +21,11 @@ export type JobOwner = Client | undefined
 export interface JobService {
   /**
    * Resolves when the job is durably recorded. Rejects with SqlProblem for a statement that is refused, and with
-   * ServiceError 'table_not_found', 'no_grant', 'job_slots'.
+   * ServiceError 'table_not_found', 'no_grant', 'invalid_table', 'job_slots', 'overloaded'.
    */
   create(namespace: NamespaceName, request: JobRequest, owner: JobOwner): Promise<JobView>
-  /** The checks of `create`, without a job. */
-  validate(namespace: NamespaceName, request: Omit<JobRequest, 'name'>): Promise<void>
+  /** The checks of `create`, those of grants and databases too, but that of slots: a job is not created. */
+  validate(namespace: NamespaceName, request: Omit<JobRequest, 'name'>, owner: JobOwner): Promise<void>
   /** Newest first, terminal ones included. */
   list(namespace: NamespaceName): readonly { readonly jid: JobId; readonly state: JobState }[]
   /** Throws ServiceError 'job_not_found'. */

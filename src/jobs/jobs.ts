@@ -12,11 +12,17 @@ import type { NamespaceName, StreamId } from '../streams/names.ts'
 import type { Registry, RemovalHook, Stream } from '../streams/registry.ts'
 import type { Streams } from '../streams/streams.ts'
 import type { UsageRegistry } from '../streams/usage.ts'
-import type { Table } from '../tables/table.ts'
+import type { ContactState, Table } from '../tables/table.ts'
 import type { TableService } from '../tables/table-service.ts'
 import { type CheckpointHistory, NO_CHECKPOINTS } from './checkpoint-history.ts'
 import { isTerminal, type JobView } from './job.ts'
-import { type JobRole, missingGrant, type NeededGrant, type TokenNamed } from './job-access.ts'
+import {
+  type JobRole,
+  missingGrant,
+  type NeededGrant,
+  type OthersMayCreateJobs,
+  type TokenNamed,
+} from './job-access.ts'
 import { JobDocuments, type Timer } from './job-documents.ts'
 import type { JobEngine, JobOutline, JobRun } from './job-engine.ts'
 import { removable } from './job-history.ts'
@@ -25,12 +31,13 @@ import { JobList } from './job-list.ts'
 import type { VertexRates } from './job-rates.ts'
 import { enterState, type JobRecord, removalChanges, tableIdsOf, viewOf } from './job-record.ts'
 import type { JobOwner, JobRequest, JobService } from './job-service.ts'
+import { assertSlot } from './job-slots.ts'
 import { stateAfter } from './job-states.ts'
 import { assertWritable, connected, streamOf } from './job-tables.ts'
 import { JobUsage, programOf } from './job-usage.ts'
 import { JobWatches } from './job-watches.ts'
 import { LiveJob, type LiveJobParts } from './live-job.ts'
-import type { JobId } from './worker/job-worker-protocol.ts'
+import type { JobFailure, JobId } from './worker/job-worker-protocol.ts'
 import type { ThreadDump, WorkerView } from './worker-view.ts'
 
 export interface JobsParts {
@@ -48,6 +55,7 @@ export interface JobsParts {
   readonly jobsMax: number
   /** Undefined: tokens are not required. */
   readonly named: TokenNamed
+  readonly othersMayCreateJobs?: OthersMayCreateJobs
   /** By default a real timer that does not keep the process running. */
   readonly timer?: Timer
 }
@@ -86,6 +94,7 @@ export class Jobs implements JobService, RemovalHook {
       starts: new Semaphore(STARTS_AT_A_TIME),
       prepare: (record) => this.#prepare(record),
       save: (record) => this.#documents.save(record),
+      contacted: (record, failure) => this.#contacted(record, failure),
       ended: (job) => this.#ended(job),
     }
   }
@@ -112,17 +121,15 @@ export class Jobs implements JobService, RemovalHook {
 
   async create(namespace: NamespaceName, request: JobRequest, owner: JobOwner): Promise<JobView> {
     this.#parts.streams.assertNamespace(namespace)
-    this.#assertSlot()
-    const outline = await this.#outline(namespace, request)
-    const tables = this.#tablesOf(namespace, outline)
-    this.#assertGrants(tables, outline, owner?.name)
+    this.#assertSlot(owner)
+    const { outline, tables } = await this.#permitted(namespace, request, owner)
     const name = request.name ?? defaultName(outline, tables)
     assertName(name)
-    const warnings = await this.#checkTables(outline, tables)
+    const warnings = await this.#checkTables(namespace, outline, tables)
     const record = await this.#parts.registry.change(async () => {
       this.#parts.streams.assertNamespace(namespace) // it may have been deleted since, and the tables too
       this.#tablesOf(namespace, outline)
-      this.#assertSlot()
+      this.#assertSlot(owner)
       const created = this.#newRecord(namespace, name, request.statement, { ...outline, warnings }, owner)
       await this.#documents.create(created)
       this.#jobs.add(created)
@@ -133,9 +140,14 @@ export class Jobs implements JobService, RemovalHook {
     return viewOf(record)
   }
 
-  async validate(namespace: NamespaceName, request: Omit<JobRequest, 'name'>): Promise<void> {
+  async validate(
+    namespace: NamespaceName,
+    request: Omit<JobRequest, 'name'>,
+    owner: JobOwner,
+  ): Promise<void> {
     this.#parts.streams.assertNamespace(namespace)
-    await this.#outline(namespace, request)
+    const { outline, tables } = await this.#permitted(namespace, request, owner)
+    await this.#checkTables(namespace, outline, tables)
   }
 
   list(namespace: NamespaceName): readonly Pick<JobView, 'jid' | 'state'>[] {
@@ -326,9 +338,23 @@ export class Jobs implements JobService, RemovalHook {
       .map(({ record: { name, jid } }) => ({ name, jid }))
   }
 
-  #assertSlot(): void {
-    const { jobsMax } = this.#parts
-    if (this.#live.size >= jobsMax) throw new ServiceError('job_slots', `all ${jobsMax} job slots are in use`)
+  #assertSlot(owner: JobOwner): void {
+    const { jobsMax, othersMayCreateJobs } = this.#parts
+    const owners = [...this.#live.values()].map(({ record }) => record.owner)
+    const hasOthers = owner !== undefined && othersMayCreateJobs?.(owner.name) === true
+    assertSlot({ jobsMax, owners }, owner?.name, hasOthers)
+  }
+
+  /** The outline of a statement whose tables the owner may use. */
+  async #permitted(
+    namespace: NamespaceName,
+    request: Omit<JobRequest, 'name'>,
+    owner: JobOwner,
+  ): Promise<{ readonly outline: JobOutline; readonly tables: readonly Table[] }> {
+    const outline = await this.#outline(namespace, request)
+    const tables = this.#tablesOf(namespace, outline)
+    this.#assertGrants(tables, outline, owner?.name)
+    return { outline, tables }
   }
 
   async #outline(namespace: NamespaceName, request: Omit<JobRequest, 'name'>): Promise<JobOutline> {
@@ -350,16 +376,28 @@ export class Jobs implements JobService, RemovalHook {
   }
 
   /** Contacts other systems. Returns all warnings of the statement. */
-  async #checkTables(outline: JobOutline, tables: readonly Table[]): Promise<readonly string[]> {
-    const all = this.#parts.tables
+  async #checkTables(
+    namespace: NamespaceName,
+    outline: JobOutline,
+    tables: readonly Table[],
+  ): Promise<readonly string[]> {
+    const { tables: all, engine } = this.#parts
     const connectedTables = tables.map((table) => connected(table, all))
-    const checked = await this.#parts.engine.checkTables?.(outline, connectedTables)
-    for (const { integrationId, problem } of checked?.contacts ?? []) {
-      const state =
-        problem === undefined ? { active: true } : { active: false, state: 'UNREACHABLE', reason: problem }
-      all.contacted(integrationId, state)
+    const onContact = (id: string, problem: string | undefined) => all.contacted(id, contactState(problem))
+    const warnings = await engine.checkTables?.(outline, connectedTables, onContact, namespace)
+    return [...outline.warnings, ...(warnings ?? [])]
+  }
+
+  /** The job runs, so all its systems have answered; or it has failed, perhaps because one of them did not. */
+  #contacted(record: JobRecord, failure: JobFailure | undefined): void {
+    const { tables } = this.#parts
+    if (failure === undefined) {
+      const used = new Set(tableIdsOf(record))
+      for (const { id, integrationId } of tables.list(record.namespace))
+        if (used.has(id)) tables.contacted(integrationId, contactState(undefined))
+    } else if (failure.unreachable !== undefined) {
+      tables.contacted(failure.unreachable, contactState(failure.message))
     }
-    return [...outline.warnings, ...(checked?.warnings ?? [])]
   }
 
   #tablesOf(
@@ -452,6 +490,10 @@ export class Jobs implements JobService, RemovalHook {
       attemptStates: [{ state: 'INITIALIZING', atMs: startMs }],
     }
   }
+}
+
+function contactState(problem: string | undefined): ContactState {
+  return problem === undefined ? { active: true } : { active: false, state: 'UNREACHABLE', reason: problem }
 }
 
 function defaultName({ writes }: JobOutline, tables: readonly Table[]): string {

@@ -26,6 +26,8 @@ export interface LiveJobParts {
   readonly prepare: (record: JobRecord) => Promise<JobRun>
   /** Resolves when the present state of the job is durable. */
   readonly save: (record: JobRecord) => Promise<void>
+  /** Called when the job runs, and with the failure of a run. */
+  readonly contacted: (record: JobRecord, failure: JobFailure | undefined) => void
   /** Called once, when the job is terminal and nothing of it runs any more. */
   readonly ended: (job: LiveJob) => void
 }
@@ -129,7 +131,9 @@ export class LiveJob {
     return {
       running: guarded((epoch) => {
         checkpoints.running(epoch, nowMs())
-        if (this.#apply('running')) this.#policy.running(nowMs())
+        if (!this.#apply('running')) return
+        this.#policy.running(nowMs())
+        this.#parts.contacted(record, undefined)
       }),
       progress: (figures, report) => {
         if (isTerminal(record.state)) return
@@ -137,7 +141,10 @@ export class LiveJob {
         checkpoints.reported(figures.epoch, report)
         if (record.state === 'RUNNING') rates.reported(figures, nowMs())
       },
-      badRecord: guarded((bad) => void addBadRecord(record, bad, nowMs())),
+      badRecord: guarded((bad) => {
+        // The worker does not report it again after a restart of the service.
+        if (addBadRecord(record, bad, nowMs())) this.#parts.save(record).catch(() => {}) // written again later
+      }),
       finished: guarded(() => {
         this.#detach()
         if (this.#apply('finished')) this.#end()
@@ -148,6 +155,7 @@ export class LiveJob {
 
   #failed(failure: JobFailure): void {
     this.#detach()
+    this.#parts.contacted(this.record, failure)
     const cause = causeOf(failure)
     const epoch = this.record.figures?.epoch
     const delayMs =

@@ -8,6 +8,9 @@ export interface Place {
   readonly endColumn: number
 }
 
+/** How a refusal ends if a Flink cluster would run the statement: what is behind the place, not in it. */
+export const ON_FLINK = '; run this job on a Flink cluster'
+
 export class SqlProblem extends Error {
   override readonly name = 'SqlProblem'
   /** Undefined for an error without a place. */
@@ -16,10 +19,15 @@ export class SqlProblem extends Error {
   readonly reason: string
 
   constructor(reason: string, place?: Place, options?: ErrorOptions) {
-    super(place === undefined ? reason : `${reason} at line ${place.line}, column ${place.column}`, options)
+    super(place === undefined ? reason : withPlace(reason, place), options)
     this.reason = reason
     this.place = place
   }
+}
+
+function withPlace(reason: string, { line, column }: Place): string {
+  const end = reason.endsWith(ON_FLINK) ? ON_FLINK : ''
+  return `${reason.slice(0, reason.length - end.length)} at line ${line}, column ${column}${end}`
 }
 
 /** The place of the characters `[start, end)` of a text. `end` is above `start`. */
@@ -54,6 +62,3 @@ export function placesIn(text: string): (start: number, end: number) => Place {
     return { line, column, endLine, endColumn }
   }
 }
-
-/** How a refusal ends if a Flink cluster would run the statement. */
-export const ON_FLINK = '; run this job on a Flink cluster'

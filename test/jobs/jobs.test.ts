@@ -79,11 +79,11 @@ describe('create', () => {
     await setup.tables.define(DEFAULT_NAMESPACE, 'STAMPED', schemaSql, { typesOf: async () => [] })
     const request = { statement: 'INSERT INTO STAMPED SELECT * FROM IN', tableIds: [], name: undefined }
     const text = `metadata column '${column}' of table STAMPED cannot be written; declare it as VIRTUAL`
-    await expect(setup.jobs.validate(DEFAULT_NAMESPACE, request)).rejects.toThrow(text)
+    await expect(setup.jobs.validate(DEFAULT_NAMESPACE, request, undefined)).rejects.toThrow(text)
     await expect(setup.jobs.create(DEFAULT_NAMESPACE, request, undefined)).rejects.toThrow(text)
     expect([setup.jobs.list(DEFAULT_NAMESPACE), setup.engine.submitted]).toEqual([[], []])
     const reads = { ...request, statement: 'INSERT INTO OUT SELECT * FROM STAMPED' }
-    await setup.jobs.validate(DEFAULT_NAMESPACE, reads)
+    await setup.jobs.validate(DEFAULT_NAMESPACE, reads, undefined)
   })
 
   test('ids that the statement does not name are tolerated', async () => {
@@ -104,6 +104,53 @@ describe('create', () => {
     await setup.jobs.cancel(DEFAULT_NAMESPACE, jid)
     await settled()
     expect(setup.state((await setup.create()).jid)).toBe('RUNNING')
+  })
+
+  test('the last quarter of the slots is kept for tokens with fewer jobs', async () => {
+    const names = ['a', 'b', 'c', 'd', 'reader']
+    const grants = (name: string) => (name === 'reader' ? 'default:*:read' : '*:*:read,write,admin')
+    const tokens = new Map(names.map((name) => [name, client(name, grants(name))]))
+    const setup = await jobsSetup({ jobsMax: 16, tokens })
+    const create = (name: string) => setup.create(DEFAULT_NAMESPACE, STATEMENT, tokens.get(name))
+    const jids: string[] = []
+    const take = async (name: string, count: number) => {
+      for (let i = 0; i < count; i++) jids.push((await create(name)).jid)
+    }
+    const refused = async (name: string, message: string) =>
+      expect(create(name)).rejects.toMatchObject({ code: 'job_slots', message })
+
+    await take('a', 12)
+    const fewer = 'free ones are kept for tokens with fewer; cancel a job first'
+    await refused('a', `token 'a' has 12 of 16 job slots, and the 4 ${fewer}`)
+    await take('b', 3)
+    const last = 'the last free one is kept for a token without a job; cancel a job first'
+    await refused('b', `token 'b' has 3 of 16 job slots, and ${last}`)
+    // The checks of a statement need no slot.
+    const request = { statement: STATEMENT, tableIds: [], name: undefined }
+    await setup.jobs.validate(DEFAULT_NAMESPACE, request, tokens.get('b'))
+    await take('c', 1)
+    await refused('d', 'all 16 job slots are in use')
+
+    // What the token with most gives back goes to the others.
+    for (const jid of jids.slice(0, 3)) await setup.jobs.cancel(DEFAULT_NAMESPACE, jid)
+    await settled()
+    await refused('a', `token 'a' has 9 of 16 job slots, and the 3 ${fewer}`)
+    await take('c', 2)
+    await take('d', 1)
+    for (const jid of jids.slice(3, 8)) await setup.jobs.cancel(DEFAULT_NAMESPACE, jid)
+    await settled()
+    await take('a', 1)
+    await refused('a', `token 'a' has 5 of 16 job slots, and the 4 ${fewer}`)
+  })
+
+  test('a token that alone may create jobs has all slots', async () => {
+    const owner = client('a', '*:*:read,write,admin')
+    const others = ['default:*:read,write', 'other:in*:admin'].map((grant, i) => client(`other-${i}`, grant))
+    const tokens = new Map([owner, ...others].map((one) => [one.name, one]))
+    const setup = await jobsSetup({ jobsMax: 4, tokens })
+    for (let i = 0; i < 4; i++) await setup.create(DEFAULT_NAMESPACE, STATEMENT, owner)
+    const fifth = setup.create(DEFAULT_NAMESPACE, STATEMENT, owner)
+    await expect(fifth).rejects.toMatchObject({ message: 'all 4 job slots are in use' })
   })
 
   test('of many at the same moment no more than there are slots are created', async () => {
@@ -137,6 +184,24 @@ describe('states', () => {
     expect(seen).toEqual([1, 2, 4].flatMap(() => ['RESTARTING', false, 'RUNNING']))
     const { attempt, exceptions } = setup.jobs.get(DEFAULT_NAMESPACE, jid)
     expect([attempt, exceptions.map(({ message }) => message)]).toEqual([3, Array(3).fill(PASSING.message)])
+  })
+
+  test('the job reports to its integrations that it runs, and which of them cannot be reached', async () => {
+    const setup = await jobsSetup()
+    await setup.create()
+    const running = { id: 'streams', active: true }
+    expect(setup.tables.contacts).toEqual([running, running]) // of both tables
+    setup.tables.contacts.length = 0
+    const failure = { kind: 'passing', message: 'PostgreSQL: gone' } as const
+    setup.engine.submitted[0]!.failed(failure)
+    await settled()
+    expect(setup.tables.contacts).toEqual([])
+    await setup.clock.pass(1_000)
+    setup.tables.contacts.length = 0
+    setup.engine.submitted[1]!.failed({ ...failure, unreachable: 'pg' })
+    await settled()
+    const reason = 'PostgreSQL: gone'
+    expect(setup.tables.contacts).toEqual([{ id: 'pg', active: false, state: 'UNREACHABLE', reason }])
   })
 
   test('the end of the process because of another job restarts the job after 1 s each time', async () => {
@@ -256,6 +321,9 @@ describe('states', () => {
     for (const sequence of [1, 1, 2, 3, 4, 5, 6]) setup.engine.running.get(jid)!.badRecord(bad(sequence))
     const { badRecords } = setup.jobs.get(DEFAULT_NAMESPACE, jid)
     expect(badRecords.map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4, 5])
+    await settled()
+    await setup.restart()
+    expect(setup.jobs.get(DEFAULT_NAMESPACE, jid).badRecords).toEqual(badRecords)
   })
 
   test('what the engine reports of an earlier run has no effect', async () => {
@@ -397,6 +465,9 @@ describe('grants', () => {
     const setup = await jobsSetup({ tokens: new Map([['x', owner]]) })
     const created = setup.create(DEFAULT_NAMESPACE, STATEMENT, owner)
     await expect(created).rejects.toMatchObject({ code: 'no_grant', message: text })
+    const request = { statement: STATEMENT, tableIds: [], name: undefined }
+    const checked = setup.jobs.validate(DEFAULT_NAMESPACE, request, owner)
+    await expect(checked).rejects.toMatchObject({ code: 'no_grant', message: text })
   })
 
   test('admin is not needed where the stream exists', async () => {

@@ -61,3 +61,28 @@ export async function createJob(
   expect(answer.status, answer.text).toBe(200)
   return (answer.json() as { job_id: string }).job_id
 }
+
+/** The members of a job's detail that tests look at. */
+export interface JobDetail {
+  readonly state: string
+  readonly millrace: {
+    readonly restarts: number
+    readonly recordsIn: number
+    readonly recordsOut: number
+    readonly recordsBad: number
+    readonly recordsLate: number
+    readonly badRecords: readonly object[]
+    readonly exceptions: readonly { readonly message: string }[]
+  }
+}
+
+export async function detailOf(
+  app: TestApp,
+  id: string,
+  headers: Record<string, string> = {},
+  service = SERVICE,
+): Promise<JobDetail> {
+  const answer = await app.get(`${service}/flink/job/${id}`, { headers })
+  expect(answer.status, answer.text).toBe(200)
+  return answer.json() as JobDetail
+}

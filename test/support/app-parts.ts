@@ -57,6 +57,7 @@ export async function appParts(nowMs: () => number): Promise<{ parts: AppParts; 
       random: () => 0.5,
       report: () => {},
       named: undefined,
+      othersMayCreateJobs: undefined,
     },
     ...{ space: { low: false, refusal: () => new ServiceError('disk_low', 'low') }, dataFolder: '(none)' },
     ...{ eventBytesMax: 1, sources: new Map(), hosts: connectorHosts(undefined) },

@@ -2,7 +2,7 @@
 import { ServiceError } from '../../src/service-error.ts'
 import { parseTableSchema } from '../../src/sql/table-schema.ts'
 import type { NamespaceName } from '../../src/streams/names.ts'
-import type { ExpressionTyper, Integration, Table } from '../../src/tables/table.ts'
+import type { ContactState, ExpressionTyper, Integration, Table } from '../../src/tables/table.ts'
 import type { TableService } from '../../src/tables/table-service.ts'
 
 type UsersOf = Parameters<TableService['onUseOf']>[0]
@@ -88,7 +88,12 @@ export class FixedTables implements TableService {
   updateIntegration = unused
   deleteIntegration = unused
   contact = unused
-  contacted = unused
+  /** The outcomes of contacts, in order. */
+  readonly contacts: object[] = []
+
+  contacted(id: string, outcome: ContactState): void {
+    this.contacts.push({ id, ...outcome })
+  }
 }
 
 function unused(): never {

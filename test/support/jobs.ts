@@ -80,6 +80,10 @@ export async function jobsSetup({ jobsMax: slots = 64, tokens }: JobsOptions = {
       ...{ catalog: storage.catalog, registry, streams, tables, engine, usage, jobsMax, random: () => 0.5 },
       ...{ nowMs: () => clock.nowMs, report: (error: unknown) => reported.push(error), timer: clock.timer },
       named: tokens && ((name: string) => tokens.get(name)),
+      othersMayCreateJobs:
+        tokens &&
+        ((name: string) =>
+          [...tokens.values()].some((other) => other.name !== name && other.grants.allowJobsSomewhere())),
     })
     return { storage, registry, streams, engine, jobs, namespaces: new Namespaces(registry, true) }
   }

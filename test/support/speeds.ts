@@ -14,6 +14,7 @@ export const PROCESSES = [
   'test/explore/query-*process.test.ts',
   'test/jobs/embedded/real-*.test.ts',
   'test/jobs/end-to-end*.test.ts',
+  'test/http/aiven/live-*.test.ts', // jobs on the real engine, and restarts of the service
   'test/jobs/plan/planner-process.test.ts',
   'test/jobs/connectors/{postgres*,kafka}.test.ts',
   'test/metrics/kill.test.ts',
@@ -27,13 +28,13 @@ export const PROCESSES = [
 export const ALONE = [
   'test/faults/overload.test.ts',
   'test/faults/fairness*.test.ts',
-  'test/faults/jobs-hostile.test.ts',
+  'test/faults/jobs-{hostile,starved}.test.ts',
 ]
 
 /** Crashes, failing disks, damaged files, and load over a long time. */
 export const FAULTS = [
   'test/faults/kill*.test.ts',
-  'test/faults/jobs-!(hostile).test.ts',
+  'test/faults/jobs-!(hostile|starved).test.ts',
   'test/faults/power-loss.test.ts',
   'test/faults/failing-disk.test.ts',
   'test/faults/bit-rot.test.ts',

@@ -58,7 +58,7 @@ export function jobRoutes(jobs: JobService, namespaces: Namespaces, options: App
       const found =
         'problem' in given
           ? { message: given.problem, place: undefined }
-          : await problemFound(() => jobs.validate(namespace, given.request))
+          : await problemFound(() => jobs.validate(namespace, given.request, c.get('client') ?? undefined))
       if (found === undefined) return answerJson(c, {})
       return answerJson(c, {
         job_validate_error: { message: found.message, position: positionOf(found.place) },

@@ -62,6 +62,13 @@ export class Guard {
     return this.#tokens.named(name, this.#nowMs())
   }
 
+  /** Whether a valid token besides the one of this name may create jobs in some namespace. */
+  othersMayCreateJobs(name: string): boolean {
+    for (const { name: other, grants } of this.#tokens.valid(this.#nowMs()))
+      if (other !== name && grants.allowJobsSomewhere()) return true
+    return false
+  }
+
   clientOf(incoming: IncomingMessage): Client | Unauthenticated {
     const secret = bearerOf(incoming)
     return secret === undefined ? 'missing' : this.#tokens.find(secret, this.#nowMs())

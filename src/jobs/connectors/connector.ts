@@ -127,9 +127,16 @@ export interface Sink {
 export class ConnectorError extends Error {
   override readonly name = 'ConnectorError'
   readonly passing: boolean
+  /** The integration whose system gave no connection, or whose connection was lost; undefined: another error. */
+  readonly unreachable: string | undefined
 
-  constructor(message: string, passing: boolean, options?: ErrorOptions) {
+  constructor(
+    message: string,
+    passing: boolean,
+    options?: ErrorOptions & { readonly unreachable?: string | undefined },
+  ) {
     super(message, options)
     this.passing = passing
+    this.unreachable = options?.unreachable
   }
 }

@@ -79,16 +79,24 @@ export class KafkaClient {
   readonly #access: KafkaAccess
   readonly #limits: KafkaLimits
   readonly #nowMs: () => number
+  readonly #integrationId: string | undefined
   readonly #connections = new Map<string, Promise<Kafka.Connection>>()
   #brokers = new Map<number, { readonly host: string; readonly port: number }>()
   #topic: KafkaTopic | undefined
   #topicAtMs = 0
   #closed = false
 
-  constructor(access: KafkaAccess, nowMs: () => number, limits: KafkaLimits = KAFKA_LIMITS) {
+  /** Errors of the connection itself name the integration. */
+  constructor(
+    access: KafkaAccess,
+    nowMs: () => number,
+    limits: KafkaLimits = KAFKA_LIMITS,
+    integrationId?: string,
+  ) {
     this.#access = access
     this.#nowMs = nowMs
     this.#limits = limits
+    this.#integrationId = integrationId
   }
 
   /** Leaders and partitions. Rejects with a lasting error if the topic does not exist. `create`: if the broker allows it. */
@@ -232,7 +240,7 @@ export class KafkaClient {
         return await operation()
       } catch (error) {
         if (!isRetriable(error) || this.#closed || this.#nowMs() >= endMs)
-          throw kafkaProblem(error, this.#access.sasl?.password)
+          throw kafkaProblem(error, this.#access.sasl?.password, this.#integrationId)
         this.#topic = undefined
         await setTimeout(RETRY_PAUSE_MS)
       }

@@ -38,18 +38,26 @@ export function isRetriable(error: unknown): boolean {
   return error instanceof BrokerError ? RETRIABLE.has(error.code) : error instanceof Unavailable
 }
 
-/** `secret` is not part of the message. */
-export function kafkaProblem(error: unknown, secret: string | undefined): ConnectorError {
+/** `secret` is not part of the message. Errors of the connection itself name the integration. */
+export function kafkaProblem(
+  error: unknown,
+  secret: string | undefined,
+  integrationId?: string,
+): ConnectorError {
   if (error instanceof ConnectorError) return error
+  const unreachable = { unreachable: integrationId }
   if (error instanceof BrokerError) {
     const { code } = error
     if (code === UNKNOWN_TOPIC || code === UNKNOWN_TOPIC_ID) return new ConnectorError(NO_TOPIC, false)
     const lasting = LASTING[code]
-    if (lasting !== undefined) return new ConnectorError(`Kafka: ${lasting} (error ${code})`, false)
+    if (lasting !== undefined) {
+      const options = code === AUTHENTICATION_FAILED ? unreachable : {}
+      return new ConnectorError(`Kafka: ${lasting} (error ${code})`, false, options)
+    }
     return new ConnectorError(`Kafka: the broker answered with error ${code}`, true)
   }
   const text = messageOf(error)
-  return new ConnectorError(`Kafka: ${secret ? text.replaceAll(secret, '***') : text}`, true)
+  return new ConnectorError(`Kafka: ${secret ? text.replaceAll(secret, '***') : text}`, true, unreachable)
 }
 
 /** The message of the error of a topic that does not exist. */

@@ -77,7 +77,12 @@ export class KafkaSink implements Sink {
     nowMs: () => number,
     limits?: KafkaLimits,
   ): Promise<KafkaSink> {
-    const sink = new KafkaSink(table, plan, new KafkaClient(access, nowMs, limits), nowMs)
+    const sink = new KafkaSink(
+      table,
+      plan,
+      new KafkaClient(access, nowMs, limits, table.integrationId),
+      nowMs,
+    )
     try {
       await sink.#client.topic(sink.#topic, true)
       return sink

@@ -54,7 +54,7 @@ export class KafkaSource implements Source {
     nowMs: () => number,
     limits?: KafkaLimits,
   ): Promise<KafkaSource> {
-    const source = new KafkaSource(table, new KafkaClient(access, nowMs, limits), nowMs)
+    const source = new KafkaSource(table, new KafkaClient(access, nowMs, limits, table.integrationId), nowMs)
     try {
       await source.#topic()
       return source

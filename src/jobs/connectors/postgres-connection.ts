@@ -35,12 +35,15 @@ type Parameter = string | number | null | readonly (string | null)[]
 export class PostgresConnection {
   readonly #access: PostgresAccess
   readonly #limits: PostgresLimits
+  readonly #integrationId: string | undefined
   #client: Client | undefined
   #closed = false
 
-  constructor(access: PostgresAccess, limits: PostgresLimits = POSTGRES_LIMITS) {
+  /** Errors of the connection itself name the integration. */
+  constructor(access: PostgresAccess, limits: PostgresLimits = POSTGRES_LIMITS, integrationId?: string) {
     this.#access = access
     this.#limits = limits
+    this.#integrationId = integrationId
   }
 
   /** Runs one statement. Rejects with ConnectorError. */
@@ -81,7 +84,7 @@ export class PostgresConnection {
   }
 
   async #run(client: Client, sql: string, parameters: readonly Parameter[]): Promise<TextResult> {
-    if (client !== this.#client) throw new ConnectorError('the connection to PostgreSQL was lost', true)
+    if (client !== this.#client) throw this.#unreachable('the connection to PostgreSQL was lost', true)
     try {
       const running = client.query({
         text: sql,
@@ -92,8 +95,10 @@ export class PostgresConnection {
       const { rows, rowCount } = await withinMs(running, this.#limits.statementMs + BEYOND_SERVER_MS)
       return { rows: rows as TextRow[], rowCount: rowCount ?? 0 }
     } catch (error) {
-      if (isLost(error)) this.#drop()
-      throw this.#problem(error)
+      const problem = this.#problem(error)
+      if (!isLost(error)) throw problem
+      this.#drop()
+      throw this.#unreachable(problem.message, problem.passing)
     }
   }
 
@@ -115,10 +120,16 @@ export class PostgresConnection {
       } catch (error) {
         destroy(client)
         const isLast = index === modes.length - 1
-        if (isLast || !/does not support SSL/.test(String(error))) throw this.#problem(error)
+        if (!isLast && /does not support SSL/.test(String(error))) continue
+        const { message, passing } = this.#problem(error)
+        throw this.#unreachable(message, passing)
       }
     }
-    throw new ConnectorError('PostgreSQL could not be reached', true)
+    throw this.#unreachable('PostgreSQL could not be reached', true)
+  }
+
+  #unreachable(message: string, passing: boolean): ConnectorError {
+    return new ConnectorError(message, passing, { unreachable: this.#integrationId })
   }
 
   #settings(): string {

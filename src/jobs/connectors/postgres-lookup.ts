@@ -47,7 +47,8 @@ export class PostgresLookup implements Lookup {
   }
 
   static async open(options: LookupOptions): Promise<PostgresLookup> {
-    const connection = new PostgresConnection(options.access, options.limits ?? POSTGRES_LIMITS)
+    const { access, limits = POSTGRES_LIMITS, integrationId } = options
+    const connection = new PostgresConnection(access, limits, integrationId)
     try {
       const needed = [
         ...options.keyColumns,

@@ -28,7 +28,8 @@ export class PostgresScan implements Scan {
   }
 
   static async open(options: ScanOptions): Promise<PostgresScan> {
-    const connection = new PostgresConnection(options.access, options.limits ?? POSTGRES_LIMITS)
+    const { access, limits = POSTGRES_LIMITS, integrationId } = options
+    const connection = new PostgresConnection(access, limits, integrationId)
     try {
       const needed = options.columns.map((column) => ({ ...column, nullable: true }))
       return new PostgresScan(connection, await describeTable(connection, options, needed), options)

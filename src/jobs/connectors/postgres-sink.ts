@@ -71,7 +71,8 @@ export class PostgresSink implements Sink {
   }
 
   static async open(options: SinkOptions): Promise<PostgresSink> {
-    const connection = new PostgresConnection(options.access, options.limits ?? POSTGRES_LIMITS)
+    const { access, limits = POSTGRES_LIMITS, integrationId } = options
+    const connection = new PostgresConnection(access, limits, integrationId)
     try {
       const table = await describeTable(connection, options, options.columns)
       if (options.primaryKey.length > 0) await requireUniqueIndex(connection, options, options.primaryKey)

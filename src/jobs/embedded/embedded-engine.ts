@@ -6,12 +6,12 @@ import type { ClientKey } from '../../fair-share.ts'
 import type { ServiceError } from '../../service-error.ts'
 import type { TableSchema } from '../../sql/table-schema.ts'
 import type { Table, TypedColumn } from '../../tables/table.ts'
-import type { JobEngine, JobListener, JobOutline, JobRun } from '../job-engine.ts'
+import type { JobEngine, JobListener, JobOutline, JobRun, OnContact } from '../job-engine.ts'
 import { identityOf } from '../job-tables.ts'
 import type { JobPlan, PlannedTable } from '../plan/job-plan.ts'
 import type { ConnectedTable, JobId } from '../worker/job-worker-protocol.ts'
 import type { ThreadDump, WorkerView } from '../worker-view.ts'
-import { type DatabaseCheck, DatabaseChecks } from './database-checks.ts'
+import { DatabaseChecks } from './database-checks.ts'
 import type { JobHost } from './job-host.ts'
 import type { StateFolders } from './state-folders.ts'
 
@@ -81,8 +81,13 @@ export class EmbeddedEngine implements JobEngine {
     return { reads: [...new Set(reads)], writes, vertices, signature, warnings, plan }
   }
 
-  async checkTables({ plan }: JobOutline, connected: readonly ConnectedTable[]): Promise<DatabaseCheck> {
-    return plan === undefined ? { warnings: [], contacts: [] } : this.#checks.run(plan, connected)
+  async checkTables(
+    { plan }: JobOutline,
+    connected: readonly ConnectedTable[],
+    onContact: OnContact,
+    client?: ClientKey,
+  ): Promise<readonly string[]> {
+    return plan === undefined ? [] : this.#checks.run(plan, connected, onContact, client)
   }
 
   async submit({ jid, statement, tables, connected }: JobRun, listener: JobListener): Promise<void> {

@@ -16,7 +16,6 @@ import { LogWatches } from './log-watches.ts'
 import { PermittedSource } from './permitted-source.ts'
 import { ServiceSide } from './service-side.ts'
 import type { SinkWrites } from './sink-writes.ts'
-import type { StateFolders } from './state-folders.ts'
 
 export interface JobHostParts {
   readonly options: WorkerOptions
@@ -27,7 +26,6 @@ export interface JobHostParts {
   readonly random: () => number
   readonly source: EventSource
   readonly sinks: SinkWrites
-  readonly folders: StateFolders
   /** Why the job may not use the stream now; undefined if it may. */
   readonly refusal: (jid: JobId, role: JobRole, stream: StreamId) => string | undefined
   readonly report: (error: unknown) => void
@@ -53,13 +51,12 @@ export class JobHost {
   #lastEnd: string | undefined
 
   constructor(parts: JobHostParts) {
-    const { log, registry, nowMs, source, sinks, folders, refusal } = parts
+    const { log, registry, nowMs, source, sinks, refusal } = parts
     this.#parts = parts
     this.#watches = new LogWatches(log, (jid, index) => this.#current?.grown(jid, index))
     this.#requests = new ServiceSide({
       ...{ log, registry, nowMs, sinks, refusal, watches: this.#watches },
       startOf: (jid) => this.#current?.startOf(jid),
-      syncState: (jid) => folders.sync(jid),
     })
     this.#source = new PermittedSource(source, (id) => this.#mayRead(id))
     this.#cleaned = this.#removeSpilled()

@@ -82,21 +82,11 @@ export class PlannerClient {
       const count = ofClient ? WAITING_OF_CLIENT_MAX : WAITING_MAX
       return Promise.reject(overloaded(`${count} statements wait to be checked already; try again later`))
     }
-    const answer = this.#afterTurn(client, () => this.#call<T>(method, args))
+    const answer = this.#turns.run(client, () => this.#call<T>(method, args))
     this.#calls.add(answer)
     const forget = () => this.#calls.delete(answer)
     answer.then(forget, forget)
     return answer
-  }
-
-  async #afterTurn<T>(client: ClientKey, work: () => Promise<T>): Promise<T> {
-    let leave = () => {}
-    await new Promise<void>((begin) => {
-      const task = { client, suspect: false, verdict: undefined, begin, preempt() {} }
-      leave = () => this.#turns.leave(task)
-      this.#turns.ask(task)
-    })
-    return work().finally(leave)
   }
 
   async #call<T>(method: PlanningMethod, args: readonly unknown[]): Promise<T> {

@@ -1,5 +1,5 @@
 /** What the service does for the worker: reads, tails and appends of streams, each with the grants of its job. */
-import type { EventLog } from '../../../storage/log.ts'
+import type { EventLog, LogId } from '../../../storage/log.ts'
 import type { StreamId } from '../../streams/names.ts'
 import { earliestVisibleMs } from '../../streams/properties.ts'
 import type { Registry } from '../../streams/registry.ts'
@@ -15,8 +15,6 @@ export interface ServiceSideParts {
   readonly nowMs: () => number
   readonly sinks: SinkWrites
   readonly watches: LogWatches
-  /** Makes the names of the state's files durable. */
-  readonly syncState: (jid: JobId) => Promise<void>
   /** Undefined if the job does not run. */
   readonly startOf: (jid: JobId) => JobStart | undefined
   /** Why the job may not use the stream now; undefined if it may. */
@@ -25,7 +23,6 @@ export interface ServiceSideParts {
 
 export class ServiceSide implements ServiceRequests {
   readonly #parts: ServiceSideParts
-  readonly #synced = new WeakSet<JobStart>()
 
   constructor(parts: ServiceSideParts) {
     this.#parts = parts
@@ -41,15 +38,7 @@ export class ServiceSide implements ServiceRequests {
 
   async append(jid: JobId, sink: number, epoch: number, tableId: string, events: SinkEvents): Promise<void> {
     const stream = this.#stream(jid, tableId, 'write')
-    await this.#syncOnce(this.#start(jid))
     await this.#parts.sinks.append(jid, sink, epoch, stream, events)
-  }
-
-  /** The state must survive what the recorded epoch survives. Its files have the same names during the whole run. */
-  async #syncOnce(start: JobStart): Promise<void> {
-    if (this.#synced.has(start)) return
-    await this.#parts.syncState(start.jid)
-    this.#synced.add(start)
   }
 
   async tail(jid: JobId, tableId: string): ReturnType<ServiceRequests['tail']> {
@@ -73,7 +62,16 @@ export class ServiceSide implements ServiceRequests {
     const start = this.#start(jid)
     if (!Number.isInteger(source) || source < 0 || source >= start.plan.sources.length)
       throw new RequestError(`the job has no source ${source}`, false)
-    this.#parts.watches.start(jid, source, log, sequence)
+    const { watches } = this.#parts
+    watches.start(jid, source, log, sequence)
+    // A log that has been replaced before this request grows no more.
+    if (this.#logOf(start, source) !== log) watches.replaced(log)
+  }
+
+  /** The present log of the stream of a source; undefined if it has none. */
+  #logOf({ plan, tables }: JobStart, source: number): LogId | undefined {
+    const stream = tables.find(({ id }) => id === plan.sources[source]?.tableId)?.stream
+    return stream && this.#parts.registry.find(stream.namespace, stream.stream)?.log
   }
 
   #start(jid: JobId): JobStart {

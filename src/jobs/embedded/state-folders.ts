@@ -28,11 +28,6 @@ export class StateFolders {
     return folder
   }
 
-  /** Makes the names of the files of the job durable. */
-  sync(jid: JobId): Promise<void> {
-    return syncFolder(this.of(jid))
-  }
-
   remove(jid: JobId): Promise<void> {
     return rm(this.of(jid), { recursive: true, force: true })
   }

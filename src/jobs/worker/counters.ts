@@ -13,6 +13,8 @@ export interface SourceCounts {
   readonly recordsIn: number
   readonly bytesIn: number
   readonly recordsBad: number
+  /** Those of them that could be read, and have no time that a window needs. Missing: none. */
+  readonly recordsUntimed?: number
   /** Rows of the events that could be read, and bytes of these events. */
   readonly rowsOut: number
   readonly bytesOut: number
@@ -56,7 +58,7 @@ export function storedCounts(json: string, plan: JobPlan, outboxRows: readonly n
     inserts: Stored<InsertCounts, 'recordsIn' | 'bytesIn' | 'recordsTaken' | 'recordsWritten'>[]
   }
   const sources = stored.sources.map((counts) => ({
-    rowsOut: counts.recordsIn - counts.recordsBad,
+    rowsOut: counts.recordsIn - counts.recordsBad + (counts.recordsUntimed ?? 0),
     bytesOut: counts.bytesIn,
     ...counts,
   }))
@@ -86,11 +88,13 @@ export function afterTick(
   const goodBytes = read.sources.map(({ bytes, badBytes }) => bytes - badBytes)
   return {
     sources: counters.sources.map((counts, index) => {
-      const { events, bytes, bad } = read.sources[index]!
+      const { events, bytes, bad, untimed = 0 } = read.sources[index]!
+      const recordsUntimed = (counts.recordsUntimed ?? 0) + untimed
       return {
         recordsIn: counts.recordsIn + events,
         bytesIn: counts.bytesIn + bytes,
         recordsBad: counts.recordsBad + bad.length,
+        ...(recordsUntimed > 0 && { recordsUntimed }),
         rowsOut: counts.rowsOut + rows[index]!,
         bytesOut: counts.bytesOut + goodBytes[index]!,
       }

@@ -1,12 +1,18 @@
 /**
- * The order in which jobs use the engine: one at a time, the one that has waited longest first. A job waits for its sources,
- * its lookups and its sinks without holding the engine.
+ * The order in which jobs use the engine: one at a time, the one whose tick began first before the others. A job waits for
+ * its sources, its lookups and its sinks without holding the engine, so a tick has several turns. If each of them waited
+ * behind the turns of all others, a tick would take several times as long as the longest tick of another job.
  */
-import { Mutex } from '../../../storage/mutex.ts'
 import type { JobId } from './job-worker-protocol.ts'
 
+interface Waiting {
+  readonly tickMs: number
+  readonly begin: () => void
+}
+
 export class EngineTurns {
-  readonly #mutex = new Mutex()
+  readonly #waiting: Waiting[] = []
+  #isTaken = false
   readonly #onTurn: (jid: JobId | null) => void
   /** The job that has the engine now, and the last one that was reported. */
   #current: JobId | null = null
@@ -18,17 +24,29 @@ export class EngineTurns {
     this.#onTurn = onTurn
   }
 
-  run<T>(jid: JobId, work: () => Promise<T>): Promise<T> {
-    return this.#mutex.run(async () => {
-      this.#current = jid
-      if (this.#reported !== jid) this.#report(jid)
-      try {
-        return await work()
-      } finally {
-        this.#current = null
-        this.#reportIdle()
-      }
-    })
+  /** `tickMs`: when the tick of the job began. */
+  async run<T>(jid: JobId, tickMs: number, work: () => Promise<T>): Promise<T> {
+    if (this.#isTaken) await new Promise<void>((begin) => this.#waiting.push({ tickMs, begin }))
+    this.#isTaken = true
+    this.#current = jid
+    if (this.#reported !== jid) this.#report(jid)
+    try {
+      return await work()
+    } finally {
+      this.#current = null
+      this.#reportIdle()
+      this.#leave()
+    }
+  }
+
+  /** The engine stays taken if another job waits for it. */
+  #leave(): void {
+    let first = 0
+    for (const [index, { tickMs }] of this.#waiting.entries())
+      if (tickMs < this.#waiting[first]!.tickMs) first = index
+    const [next] = this.#waiting.splice(first, 1)
+    if (next === undefined) this.#isTaken = false
+    else next.begin()
   }
 
   #report(jid: JobId | null): void {

@@ -9,6 +9,7 @@ import { Mutex } from '../../../storage/mutex.ts'
 import type { Bindings } from '../../duckdb/column-buffer.ts'
 import { openLocked } from '../../duckdb/locked-instance.ts'
 import type { OpenInstance } from '../../duckdb/open-instance.ts'
+import { newJobId } from '../job-id.ts'
 import { JobConnection } from './job-connection.ts'
 import type { WorkerOptions } from './job-worker-protocol.ts'
 
@@ -37,6 +38,7 @@ export class JobDatabase {
   readonly #own: DuckDBConnection
   readonly #attaching = new Mutex()
   #memory: DuckDBPreparedStatement | undefined
+  readonly #schemas = new Set<string>()
   #closed = false
 
   private constructor(duckdb: DuckDB, bindings: Bindings, instance: OpenInstance, own: DuckDBConnection) {
@@ -67,12 +69,21 @@ export class JobDatabase {
     return new JobConnection(await this.#instance.connect(), statementMsMax, onStuck)
   }
 
+  /** A name that no statement contains by chance and no other job has, until `detach`. */
+  newSchema(random: () => number): string {
+    const schema = `j_${newJobId(random, (id) => this.#schemas.has(`j_${id}`))}`
+    this.#schemas.add(schema)
+    return schema
+  }
+
+  /** `schema` is one of `newSchema`. */
   attach(file: string, schema: string): Promise<unknown> {
     return this.#attaching.run(() => this.#own.run(`ATTACH ${quotedText(file)} AS ${schema}`))
   }
 
-  detach(schema: string): Promise<unknown> {
-    return this.#attaching.run(() => this.#own.run(`DETACH DATABASE IF EXISTS ${schema}`))
+  async detach(schema: string): Promise<void> {
+    await this.#attaching.run(() => this.#own.run(`DETACH DATABASE IF EXISTS ${schema}`))
+    this.#schemas.delete(schema)
   }
 
   /** Why the engine runs no statement any more; undefined if it does. */

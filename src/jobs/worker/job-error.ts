@@ -37,7 +37,12 @@ export function failureOf(error: unknown): JobFailure {
     return { kind, message, ...(record && { record }) }
   }
   if (error instanceof ConnectorError) {
-    return { kind: error.passing ? 'passing' : 'lasting', message: error.message }
+    const { passing, message, unreachable } = error
+    return {
+      kind: passing ? 'passing' : 'lasting',
+      message,
+      ...(unreachable !== undefined && { unreachable }),
+    }
   }
   if (isDataError(error)) return { kind: 'conversion', message: dataReason(error) }
   if (isEngineError(error)) {

@@ -4,7 +4,6 @@ import { encodedName } from '../../sql/encoded-name.ts'
 import type { Sink } from '../connectors/connector.ts'
 import type { ConnectorContext } from '../connectors/connector-context.ts'
 import { openLookup, openScan, openSink, openSource } from '../connectors/index.ts'
-import { newJobId } from '../job-id.ts'
 import type { InsertPlan, SourcePlan } from '../plan/job-plan.ts'
 import { Arrival } from './arrival.ts'
 import { type BufferedColumn, BufferedTable, type BufferPool } from './buffered-table.ts'
@@ -52,8 +51,7 @@ export class JobParts {
       folder: stateFolder,
       plan,
       bytesMax: stateBytesMax,
-      // A name that no statement can contain by chance.
-      schema: `j_${newJobId(this.#context.connectors.random, () => false)}`,
+      schema: database.newSchema(this.#context.connectors.random),
     })
     for (const [index, source] of plan.sources.entries()) await this.#openSource(source, index)
     for (const lookup of plan.lookups) {

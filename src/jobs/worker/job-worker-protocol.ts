@@ -120,8 +120,10 @@ export interface VertexFigures {
 export interface SourceFigures {
   readonly recordsIn: number
   readonly bytesIn: number
-  /** Events that could not be read. */
+  /** Events that could not be read, and events without a time that a window needs. */
   readonly recordsBad: number
+  /** The second part of `recordsBad`; undefined: none. */
+  readonly recordsUntimed?: number
   /** undefined where it is not known. */
   readonly lagRecords: number | undefined
   readonly lagMs: number | undefined
@@ -165,6 +167,8 @@ export interface JobFailure {
   readonly vertex?: number
   /** The event that made the query fail, if it was found. */
   readonly record?: BadRecord
+  /** The integration whose system gave no connection, or whose connection was lost. */
+  readonly unreachable?: string
   /** The running statement was interrupted, because the process needed too much memory, or because it ran too long. */
   readonly exhausted?: 'memory' | 'time'
   /**

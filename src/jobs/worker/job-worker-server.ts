@@ -176,7 +176,7 @@ export class JobWorkerServer {
         random,
         print: (text) => this.#print(text),
       },
-      engine: (work) => this.#turns.run(jid, work),
+      engine: (tickMs, work) => this.#turns.run(jid, tickMs, work),
       report: (report) => {
         // A job that has ended may be started again as soon as the service has the report.
         if (report.kind === 'finished' || report.kind === 'failed') this.#jobs.delete(jid)

@@ -68,12 +68,16 @@ export class MergedOrder {
   }
 }
 
-/** The place of the event with this order; undefined if no span has it. */
+/** The place of the event with this order; undefined if no span has it. Spans ascend. */
 export function placeOf(spans: readonly Span[], order: bigint): EventPlace | undefined {
-  const span = spans.find(({ firstOrder, events, stride }) => {
-    return order >= firstOrder && order < firstOrder + BigInt(events * stride)
-  })
-  if (span === undefined) return undefined
+  let [from, to] = [0, spans.length]
+  while (from < to) {
+    const middle = (from + to) >>> 1
+    if (spans[middle]!.firstOrder <= order) from = middle + 1
+    else to = middle
+  }
+  const span = spans[from - 1]
+  if (span === undefined || order >= span.firstOrder + BigInt(span.events * span.stride)) return undefined
   const sequence = span.firstSequence + Math.floor(Number(order - span.firstOrder) / span.stride)
   return { partition: span.partition, sequence, timestampMs: span.timestampMs }
 }

@@ -16,13 +16,18 @@ import { TickInput } from './tick-input.ts'
 
 /** A lone event is read at once; after that the job waits at least so long, so that events share a tick. */
 const PAUSE_MS_MIN = 100
-/** And this many times the duration of the last tick, so that expensive ticks leave time for other jobs. */
+/**
+ * And this many times the duration of the last tick, so that expensive ticks leave time for other jobs. The time in which the
+ * tick waited for others to leave the engine does not count: beside a job with long ticks the others would pause for longer
+ * and longer.
+ */
 const PAUSE_PER_TICK = 4
 /** A cancelled job ends with its running step; after this time the step is interrupted. */
 export const CANCEL_MS_MAX = 10_000
 
 export interface RunningJobParts extends OpenContext {
-  readonly engine: <T>(work: () => Promise<T>) => Promise<T>
+  /** `tickMs`: when the running tick began. */
+  readonly engine: <T>(tickMs: number, work: () => Promise<T>) => Promise<T>
   readonly report: (report: JobReport) => void
   readonly beforeEmit: BeforeEmit | undefined
 }
@@ -34,6 +39,10 @@ export class RunningJob {
   #activity: JobActivity | undefined
   readonly #cancel = new AbortController()
   readonly #ended: Promise<void>
+  /** Time that steps of this job have waited for the engine. */
+  #waitedMs = 0
+  /** When the running tick began; before the first one, when the attempt began. */
+  #tickMs = performance.now()
 
   constructor(parts: RunningJobParts) {
     this.#parts = parts
@@ -70,6 +79,14 @@ export class RunningJob {
     await this.#ended.finally(() => clearInterval(timer))
   }
 
+  readonly #engine = <T>(work: () => Promise<T>): Promise<T> => {
+    const askedMs = performance.now()
+    return this.#parts.engine(this.#tickMs, () => {
+      this.#waitedMs += performance.now() - askedMs
+      return work()
+    })
+  }
+
   async #run(): Promise<void> {
     const { report } = this.#parts
     let last: JobReport | undefined
@@ -87,9 +104,9 @@ export class RunningJob {
 
   /** Resolves with true if all sources have ended, and with false if the job was cancelled. */
   async #ticks(): Promise<boolean> {
-    const { engine, report, start } = this.#parts
+    const { report, start } = this.#parts
     const { signal } = this.#cancel
-    await engine(() => guardPlan(start.plan, this.#parts.connection))
+    await this.#engine(() => guardPlan(start.plan, this.#parts.connection))
     await this.#opened.open()
     const state = this.#opened.state!
     const positions = await this.#positions(state)
@@ -104,6 +121,8 @@ export class RunningJob {
     this.#activity = activity
     activity.begins()
     while (!signal.aborted) {
+      const waitedMs = this.#waitedMs
+      this.#tickMs = performance.now()
       activity.ticking()
       const result = await tick.run(positions)
       this.#advance(positions, state)
@@ -112,7 +131,7 @@ export class RunningJob {
         await activity.finished()
         return true
       }
-      await this.#pause(result, positions)
+      await this.#pause(result, positions, result.durationMs - (this.#waitedMs - waitedMs))
     }
     return false
   }
@@ -135,7 +154,7 @@ export class RunningJob {
         return position
       }),
     )
-    if (started.size > 0) await this.#parts.engine(() => state.begin(started))
+    if (started.size > 0) await this.#engine(() => state.begin(started))
     return positions
   }
 
@@ -148,7 +167,7 @@ export class RunningJob {
   async #settledTick(state: StateFile, activity: JobActivity): Promise<Tick> {
     const { start, database, connection, connectors, report, beforeEmit } = this.#parts
     const { sources, lookups, ways, sinks, fixedRows } = this.#opened
-    const engine = this.#clock.waiting(this.#parts.engine)
+    const engine = this.#clock.waiting(this.#engine)
     const sinkStates: SinkState[] = []
     const rows: number[] = []
     const waiting: number[] = []
@@ -191,12 +210,13 @@ export class RunningJob {
 
   /** Until the sources have more events, and the pause after the last tick is over. */
   async #pause(
-    { hasMore, durationMs, events }: TickResult,
+    { hasMore, events }: TickResult,
     positions: readonly SourcePosition[],
+    tickMs: number,
   ): Promise<void> {
     const { signal } = this.#cancel
     if (hasMore && events > 0) return
-    const pause = sleep(Math.max(PAUSE_MS_MIN, PAUSE_PER_TICK * durationMs), signal)
+    const pause = sleep(Math.max(PAUSE_MS_MIN, PAUSE_PER_TICK * tickMs), signal)
     if (!hasMore) await this.#grown(positions)
     await pause
   }

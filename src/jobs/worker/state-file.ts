@@ -7,11 +7,12 @@
  *   outbox_<k>  rows for sink k of the last commit: op, c0, c1, …
  *   others      tables of the ways: kept_<window> and those of running.ts and refresh.ts
  *
- * No table has an index or a PRIMARY KEY. A commit is durable when it returns: the engine syncs its log. `format` is the
+ * No table has an index or a PRIMARY KEY. A commit is durable when `begin`, `committed` or `markEmitted` resolves
+ * (state-log.ts). A file has its name only when its tables are durable, so one without them is damaged. `format` is the
  * version of these tables; a file with a higher one is refused.
  */
-import { statSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { existsSync, statSync } from 'node:fs'
+import { mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { syncFolder } from '../../../storage/sync-folder.ts'
 import { duckdbType } from '../../sql/data-types.ts'
@@ -21,6 +22,7 @@ import { type Counters, noCounts, storedCounts } from './counters.ts'
 import type { JobConnection } from './job-connection.ts'
 import type { JobDatabase } from './job-database.ts'
 import { JobError } from './job-error.ts'
+import { cutTornLog, logOf, StateLog } from './state-log.ts'
 
 export const STATE_FILE = 'state.duckdb'
 export const STATE_FORMAT = 1
@@ -57,6 +59,7 @@ export class StateFile {
   readonly #connection: JobConnection
   readonly #options: StateOptions
   readonly #path: string
+  readonly #log: StateLog
   readonly sources = new Map<string, SourceState>()
   epoch = 0
   counters: Counters
@@ -70,6 +73,7 @@ export class StateFile {
     this.#connection = connection
     this.#options = options
     this.#path = join(options.folder, STATE_FILE)
+    this.#log = new StateLog(this.#path)
     this.counters = noCounts(options.plan)
     this.emissions = options.plan.inserts.map(() => ({ last: 0, previous: 0 }))
   }
@@ -83,9 +87,11 @@ export class StateFile {
     const file = new StateFile(database, connection, options)
     await mkdir(options.folder, { recursive: true })
     try {
-      await database.attach(file.#path, options.schema)
-      if (await file.#exists()) await file.#load()
-      else await file.#create()
+      if (!existsSync(file.#path)) await file.#create()
+      await file.#attach()
+      await file.#load()
+      await syncFolder(options.folder)
+      await file.#log.sync()
     } catch (error) {
       await database.detach(options.schema).catch(() => {})
       throw file.#openError(error)
@@ -115,6 +121,7 @@ export class StateFile {
       await run('ROLLBACK').catch(() => {}) // the failed statement has ended the transaction
       throw error
     }
+    await this.#log.sync()
     for (const [relation, position] of positions)
       this.sources.set(relation, { position, watermarkMs: undefined })
     this.#measure()
@@ -142,8 +149,9 @@ export class StateFile {
     )
   }
 
-  /** Rejects with JobError if the file has become too large. Returns the bytes that the commit has written. */
-  committed(change: StateChange): number {
+  /** Call it after the commit and before anything that relies on it. Resolves with the bytes that the commit has written. */
+  async committed(change: StateChange): Promise<number> {
+    await this.#log.sync()
     this.epoch++
     this.counters = change.counters
     for (const [relation, source] of change.sources) this.sources.set(relation, source)
@@ -177,6 +185,7 @@ export class StateFile {
       await this.#connection.run('ROLLBACK').catch(() => {}) // the failed statement has ended the transaction
       throw error
     }
+    await this.#log.sync()
   }
 
   async outboxRows(insert: number): Promise<number> {
@@ -188,17 +197,21 @@ export class StateFile {
     await this.#database.detach(this.schema)
   }
 
-  async #exists(): Promise<boolean> {
-    const rows = await this.#connection.rows(
-      "SELECT 1 FROM duckdb_tables() WHERE database_name = $1 AND table_name = 'meta'",
-      this.schema,
-    )
-    return rows.length > 0
+  /** Creates the file under another name, and gives it its own when all of it is durable. */
+  async #create(): Promise<void> {
+    const { schema, plan, folder } = this.#options
+    const path = `${this.#path}.new`
+    for (const left of [path, logOf(path), logOf(this.#path)]) await rm(left, { force: true })
+    await this.#database.attach(path, schema)
+    await this.#createTables(plan)
+    await this.#connection.once(`CHECKPOINT ${schema}`)
+    await this.#database.detach(schema)
+    await rename(path, this.#path)
+    await syncFolder(folder)
   }
 
-  async #create(): Promise<void> {
+  async #createTables(plan: JobPlan): Promise<void> {
     const { schema } = this
-    const { plan, folder } = this.#options
     const run = (sql: string) => this.#connection.once(sql)
     await run('BEGIN')
     await run(
@@ -217,7 +230,16 @@ export class StateFile {
       JSON.stringify(this.counters),
     )
     await run('COMMIT')
-    await syncFolder(folder)
+  }
+
+  async #attach(): Promise<void> {
+    const { schema } = this.#options
+    try {
+      await this.#database.attach(this.#path, schema)
+    } catch (error) {
+      if (!(await cutTornLog(this.#path, error))) throw error
+      await this.#database.attach(this.#path, schema)
+    }
   }
 
   async #load(): Promise<void> {

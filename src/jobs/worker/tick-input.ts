@@ -26,6 +26,8 @@ export interface SourceInput {
   /** Those of the events that could not be read. */
   readonly badBytes: number
   readonly bad: readonly BadRecord[]
+  /** How many of `bad` are readable, and have no time that a window needs. */
+  readonly untimed?: number
   /** Time of the last event. */
   readonly lastMs: number | undefined
 }

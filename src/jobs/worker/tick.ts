@@ -13,6 +13,7 @@ import type { JobDatabase } from './job-database.ts'
 import { dataReason, isDataError, JobError } from './job-error.ts'
 import type { BadRecord, CheckpointFigures } from './job-worker-protocol.ts'
 import type { LookupTable } from './lookup-tables.ts'
+import { placeOf } from './merged-order.ts'
 import { StoredOutbox } from './outbox.ts'
 import type { SourceState, StateChange, StateFile } from './state-file.ts'
 import type { StepClock } from './step-clock.ts'
@@ -48,6 +49,15 @@ export interface FailedCheckpoint {
   readonly id: number
   readonly startedMs: number
   readonly durationMs: number
+}
+
+interface Committed {
+  /** The input, with the events that no window takes among the bad ones. */
+  readonly taken: TickInputResult
+  readonly counters: Counters
+  readonly bytes: number
+  /** Duration of the writes that make the commit durable. */
+  readonly syncMs: number
 }
 
 export interface TickResult {
@@ -92,10 +102,10 @@ export class Tick {
   }
 
   async #commit(read: TickInputResult): Promise<void> {
-    const { database, connection, lookups, engine, nowMs } = this.#parts
+    const { database, connection, lookups, engine } = this.#parts
     try {
       if (read.events > 0) for (const lookup of lookups) await lookup.load(database, connection, engine)
-      await engine(() => this.#transaction(read, nowMs()))
+      await engine(() => this.#checkpoint(read))
     } catch (error) {
       if (!isDataError(error)) throw error
       const message = dataReason(error)
@@ -104,13 +114,31 @@ export class Tick {
     }
   }
 
-  async #transaction(read: TickInputResult, startedMs: number): Promise<void> {
-    const { connection, state, ways, plan, clock, rowsOnce, onCheckpoint, onFailedCheckpoint } = this.#parts
+  async #checkpoint(read: TickInputResult): Promise<void> {
+    const { state, nowMs, onCheckpoint, onFailedCheckpoint } = this.#parts
+    const startedMs = nowMs()
     const beganMs = performance.now()
-    let change: StateChange
-    let syncMs: number
+    let committed: Committed
     try {
-      await connection.run('BEGIN')
+      committed = await this.#transaction(read)
+    } catch (error) {
+      onFailedCheckpoint({ id: state.epoch + 1, startedMs, durationMs: performance.now() - beganMs })
+      throw error
+    }
+    const { taken, counters, bytes, syncMs } = committed
+    const durationMs = performance.now() - beganMs
+    onCheckpoint({ id: state.epoch, startedMs, durationMs, syncMs, bytes, stateBytes: state.bytes })
+    this.#reportBad(taken, counters)
+    state.assertSize()
+  }
+
+  async #transaction(read: TickInputResult): Promise<Committed> {
+    const { connection, state, ways, plan, clock, rowsOnce } = this.#parts
+    await connection.run('BEGIN')
+    let change: StateChange
+    let taken = read
+    let writtenMs: number
+    try {
       const sources = await this.#sourceStates(read)
       const tick = this.#wayTick(read, sources)
       const results: WayResult[] = []
@@ -118,27 +146,22 @@ export class Tick {
         if (this.#outboxRows[index]! > 0) await connection.run(`DELETE FROM ${state.outbox(index)}`)
         results.push(await clock.during(`query ${index}`, () => way.run(tick)))
       }
+      taken = withUntimed(read, results, plan)
       change = {
         sources,
-        counters: afterTick(state.counters, plan, read, results, state.epoch === 0 ? rowsOnce : []),
+        counters: afterTick(state.counters, plan, taken, results, state.epoch === 0 ? rowsOnce : []),
         outboxRows: results.map(({ rows }) => rows),
       }
-      const writtenMs = performance.now()
+      writtenMs = performance.now()
       await state.write(change)
       await connection.run('COMMIT')
-      syncMs = performance.now() - writtenMs
     } catch (error) {
-      const durationMs = performance.now() - beganMs
-      onFailedCheckpoint({ id: state.epoch + 1, startedMs, durationMs })
       await connection.run('ROLLBACK').catch(() => {}) // the failed statement has ended the transaction
       throw error
     }
-    const bytes = state.committed(change)
+    const bytes = await state.committed(change)
     this.#outboxRows = [...change.outboxRows]
-    const durationMs = performance.now() - beganMs
-    onCheckpoint({ id: state.epoch, startedMs, durationMs, syncMs, bytes, stateBytes: state.bytes })
-    this.#reportBad(read, change.counters)
-    state.assertSize()
+    return { taken, counters: change.counters, bytes, syncMs: performance.now() - writtenMs }
   }
 
   /** Positions and watermarks of the sources that have moved. */
@@ -254,4 +277,27 @@ export class Tick {
 
 function nothing({ hasMore, isLast }: TickInputResult, durationMs: number): TickResult {
   return { events: 0, hasMore, isLast, durationMs }
+}
+
+/** With the events that no window takes among the bad ones: each once, whatever the number of windows. */
+function withUntimed(
+  read: TickInputResult,
+  results: readonly WayResult[],
+  { sources: plans }: JobPlan,
+): TickInputResult {
+  const columns = new Map(results.flatMap(({ untimed }) => [...(untimed ?? [])]))
+  if (columns.size === 0) return read
+  const orders = [...columns.keys()].sort((a, b) => (a < b ? -1 : 1))
+  const sources = read.sources.map((source, index) => {
+    const { tableName } = plans[index]!
+    const added = orders.flatMap((order): BadRecord[] => {
+      const place = placeOf(source.spans, order)
+      const reason = `${columns.get(order)} is NULL, and no window takes an event without a time`
+      return place === undefined ? [] : [{ tableName, ...place, reason }]
+    })
+    if (added.length === 0) return source
+    const bad = [...source.bad, ...added].sort((a, b) => a.partition - b.partition || a.sequence - b.sequence)
+    return { ...source, bad, untimed: added.length }
+  })
+  return { ...read, sources }
 }

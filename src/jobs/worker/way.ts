@@ -51,6 +51,8 @@ export interface WayResult {
   readonly rows: number
   /** Rows that came after their window was closed. */
   readonly late: number
+  /** Events without a time, which no window takes: their orders, with the column of the time as the user calls it. */
+  readonly untimed?: ReadonlyMap<bigint, string>
 }
 
 export interface Way {

@@ -30,12 +30,11 @@ function lastEnd({ kind, sizeMs, slideMs, offsetMs }: WindowPlan, time: string):
 
 /**
  * Rows of the window's input with __ord, columns, __last, and __wm: the smallest over the sources of the largest watermark
- * of all rows before it. $1, $2, … are the watermarks of the sources before the tick.
+ * of all rows before it. __last is NULL for a row without a time. $1, $2, … are the watermarks of the sources before the tick.
  */
 export function arrivedRows(window: WindowPlan, sources: readonly SourcePlan[]): string {
   return `SELECT i.__ord, ${arrivedColumns(window)}, m.__wm
-    FROM (${window.input}) i JOIN (${watermarksBefore(sources)}) m ON m.__ord = i.__ord
-    WHERE i.${quotedName(window.timeColumn)} IS NOT NULL`
+    FROM (${window.input}) i JOIN (${watermarksBefore(sources)}) m ON m.__ord = i.__ord`
 }
 
 /** The same for a tick with one event: nothing of the tick is before it. */
@@ -43,7 +42,12 @@ export function arrivedAlone(window: WindowPlan, sources: readonly SourcePlan[])
   const carried = sources.map((_, index) => `$${index + 1}::BIGINT`)
   const smallest = carried.length === 1 ? carried[0] : `least(${carried.join(', ')})`
   return `SELECT i.__ord, ${arrivedColumns(window)}, ${smallest} AS __wm
-    FROM (${window.input}) i WHERE i.${quotedName(window.timeColumn)} IS NOT NULL`
+    FROM (${window.input}) i`
+}
+
+/** The orders of events of which some row has no time. */
+export function untimedOrders({ input, timeColumn }: WindowPlan): string {
+  return `SELECT DISTINCT i.__ord FROM (${input}) i WHERE i.${quotedName(timeColumn)} IS NULL`
 }
 
 function arrivedColumns(window: WindowPlan): string {

@@ -1,13 +1,14 @@
 /**
  * The way `window`: rows wait in their windows, and the rest of the query runs over the windows that close. A window closes
- * when the watermark has passed its last millisecond; a row that comes later is late, is dropped and counted. Rows whose
- * last window is closed are deleted.
+ * when the watermark has passed its last millisecond; a row that comes later is late, is dropped and counted. A row without a
+ * time is in no window. Rows whose last window is closed are deleted.
  *
  * If a query joins several windows, all of them close at the smallest of their watermarks.
  */
 
 import { quotedName } from '../../duckdb/sql-text.ts'
 import { duckdbType } from '../../sql/data-types.ts'
+import { decodedName } from '../../sql/encoded-name.ts'
 import type { InsertPlan, SourcePlan, WindowPlan } from '../plan/job-plan.ts'
 import type { Watermarks, Way, WayContext, WayResult, WayTick } from './way.ts'
 import {
@@ -18,11 +19,13 @@ import {
   keptColumns,
   mayEndWithin,
   NO_WATERMARK,
+  untimedOrders,
 } from './window-sql.ts'
 
 interface Arrival {
   readonly insert: string
-  readonly countLate: string
+  /** Gives the numbers of rows that are late, and of those without a time. */
+  readonly countDropped: string
 }
 
 interface Kept {
@@ -34,6 +37,7 @@ interface Kept {
   readonly alone: Arrival
   /** One event may give several rows, so that their number says nothing about late ones. */
   readonly mayMultiply: boolean
+  readonly untimed: string
   readonly deleteClosed: string
 }
 
@@ -69,25 +73,31 @@ export class Windowed implements Way {
 
   async run(tick: WayTick): Promise<WayResult> {
     let late = 0
-    for (const kept of this.#windows) late += await this.#keep(kept, tick)
-    return { rows: await this.#closeWindows(tick), late }
+    const untimed = new Map<bigint, string>()
+    for (const kept of this.#windows) late += await this.#keep(kept, tick, untimed)
+    return { rows: await this.#closeWindows(tick), late, untimed }
   }
 
-  /** Returns the number of late rows. */
+  /** Returns the number of late rows. Adds the events without a time to `untimed`. */
   async #keep(
-    { sources, many, alone, mayMultiply }: Kept,
+    { window, sources, many, alone, mayMultiply, untimed: untimedOf }: Kept,
     { before, grown, rows }: WayTick,
+    untimed: Map<bigint, string>,
   ): Promise<number> {
     if (!sources.some(({ relation }) => grown.has(relation))) return 0
     const { connection } = this.#context
     const carried = sources.map(({ relation }) => asBigint(before.get(relation)))
     const arrived = sources.reduce((sum, { relation }) => sum + (rows?.get(relation) ?? Number.NaN), 0)
-    const { insert, countLate } = arrived === 1 ? alone : many
+    const { insert, countDropped } = arrived === 1 ? alone : many
     const kept = await connection.run(insert, ...carried)
     // The input runs again only if some rows are missing: they are late, have no time, or are filtered out.
     if (kept === arrived && !mayMultiply) return 0
-    const [lateRow] = await connection.rows(countLate, ...carried)
-    return Number(lateRow![0])
+    const [dropped] = await connection.rows(countDropped, ...carried)
+    const [late, untimedRows] = dropped!.map(Number)
+    if (untimedRows === 0) return late!
+    const column = decodedName(window.timeColumn)
+    for (const [order] of await connection.rows(untimedOf)) untimed.set(BigInt(order as bigint), column)
+    return late!
   }
 
   async #closeWindows({ before, after, isLast }: WayTick): Promise<number> {
@@ -107,7 +117,7 @@ function keptOf(window: WindowPlan, { plan, state }: WayContext): Kept {
   const columns = keptColumns(window).join(', ')
   const arrival = (arrived: string) => ({
     insert: `INSERT INTO ${table} SELECT ${columns} FROM (${arrived}) WHERE __last - 1 > __wm ORDER BY __ord`,
-    countLate: `SELECT count(*) FROM (${arrived}) WHERE __last - 1 <= __wm`,
+    countDropped: `SELECT count(*) FILTER (WHERE __last - 1 <= __wm), count(*) FILTER (WHERE __last IS NULL) FROM (${arrived})`,
   })
   return {
     window,
@@ -116,6 +126,7 @@ function keptOf(window: WindowPlan, { plan, state }: WayContext): Kept {
     many: arrival(arrivedRows(window, sources)),
     alone: arrival(arrivedAlone(window, sources)),
     mayMultiply: /\b(JOIN|UNION|UNNEST)\b/i.test(window.input.replace(/"[^"]*"/g, '')),
+    untimed: untimedOrders(window),
     deleteClosed: `DELETE FROM ${table} WHERE __last <= $1`,
   }
 }

@@ -78,6 +78,42 @@ describe('refused, in the shape of this API', () => {
   })
 })
 
+test('a job needs grants on its streams, and validate says so', async () => {
+  const { app, tokens } = await guardedApp()
+  const all = { headers: tokens.bearer('all') }
+  for (const name of ['SOURCE', 'SINK']) await createTable(app, { name }, all)
+  const headers = tokens.bearer('jobs')
+  const body = jsonBody({ statement: 'INSERT INTO SINK SELECT * FROM SOURCE' }, headers)
+  const text = "token 'jobs' has no read grant for stream source"
+  expect(seen(await app.post(`${FLINK}/job`, body))).toEqual(refusal(403, text))
+  const none = { line_number: 0, character_number: 0, end_line_number: 0, end_character_number: 0 }
+  expect(seen(await app.post(`${FLINK}/job/validate`, body))).toEqual([
+    200,
+    { job_validate_error: { message: text, position: none } },
+  ])
+})
+
+test('slots of jobs are shared by the tokens that may create jobs', async () => {
+  const owners = ['one', 'other'].map((name) => ({ name, grants: ['default:*:read,write,admin'] }))
+  const tokens = await tokenFile(owners)
+  const app = await testApp({ nowMs: NOW_MS, config: { authFile: tokens.path }, limits: { maxJobs: 2 } })
+  for (const name of ['SOURCE', 'SINK']) await createTable(app, { name }, { headers: tokens.bearer('one') })
+  const create = async (name: string) => {
+    const body = jsonBody({ statement: 'INSERT INTO SINK SELECT * FROM SOURCE' }, tokens.bearer(name))
+    return seen(await app.post(`${FLINK}/job`, body))
+  }
+  const created = [200, { job_id: expect.any(String), job_name: 'insert-into_SINK' }]
+  expect(await create('one')).toEqual(created)
+  expect(await create('one')).toEqual(
+    refusal(
+      503,
+      "token 'one' has 1 of 2 job slots, and the last free one is kept for a token without a job; cancel a job first",
+    ),
+  )
+  expect(await create('other')).toEqual(created)
+  expect(await create('one')).toEqual(refusal(503, 'all 2 job slots are in use'))
+})
+
 test('services are those in whose namespace the token has a grant', async () => {
   const { app, tokens } = await guardedApp()
   const names = async (name: string) => {

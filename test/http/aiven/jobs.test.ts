@@ -155,6 +155,23 @@ describe('refused', () => {
     ])
   })
 
+  test('a statement for a Flink cluster: the text ends with this, behind the place', async () => {
+    const { app } = await appWithTables()
+    const statement = 'INSERT INTO KAlert\nSELECT DISTINCT node, cpu FROM KCpuIn'
+    const text =
+      'DISTINCT over a stream is not supported at line 2, column 17; run this job on a Flink cluster'
+    expect(seen(await app.post(`${FLINK}/job`, jsonBody({ statement })))).toEqual(refusal(400, text))
+    expect(seen(await app.post(`${FLINK}/job/validate`, jsonBody({ statement })))).toEqual([
+      200,
+      {
+        job_validate_error: {
+          message: text,
+          position: { line_number: 2, character_number: 17, end_line_number: 2, end_character_number: 20 },
+        },
+      },
+    ])
+  })
+
   const calls = ['GET /job/ID', 'POST /job/ID/cancel', 'GET /proxy/v1/jobs/ID', 'PATCH /proxy/v1/jobs/ID']
   test.each(calls)('%s of a job that does not exist', async (call) => {
     const app = await testApp()

@@ -142,7 +142,7 @@ async function setup() {
       ({ id, name: id, stream }) as unknown as JobStart['tables'][number]
     return {
       ...{ jid, stateFolder: await folders.make(jid), stateBytesMax: 1, tickEventsMax: 1, tickBytesMax: 1 },
-      plan: { sources: [{}] } as unknown as JobStart['plan'],
+      plan: { sources: [{ tableId: 't-in' }] } as unknown as JobStart['plan'],
       tables: [table('t-in', IN), table('t-out', OUT)],
     }
   }
@@ -313,6 +313,16 @@ test('a watch ends with an event, with the end of the log, and without a message
   await host.cancel(A)
   expect(grown()).toBe(2)
   await expect(worker().request('watch', B, 0, log, 0)).rejects.toThrow('stopped')
+})
+
+test.each(['truncate', 'delete'] as const)('a watch that arrives after %s ends at once', async (change) => {
+  const { start, worker, streams } = await setup()
+  await start(A)
+  const { log } = streams.get(IN)
+  await streams[change](IN)
+  await worker().request('watch', A, 0, log, 0)
+  const grown = () => worker().other.filter(({ kind }) => kind === 'grown').length
+  await expect.poll(grown, POLL).toBe(1)
 })
 
 test('close cancels all jobs, and does not wait for one that does not end', async () => {

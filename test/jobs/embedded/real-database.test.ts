@@ -8,6 +8,12 @@ import { POLL } from '../../support/speeds.ts'
 const SERVICE = '/v1/project/p/service/default'
 const FLINK = `${SERVICE}/flink`
 
+const UNREACHABLE = {
+  active: false,
+  integration_status: { state: 'UNREACHABLE', reason: expect.stringContaining('PostgreSQL') },
+}
+const REACHED = { active: true, integration_status: {} }
+
 interface ShownIntegration {
   readonly service_integration_id: string
   readonly active: boolean
@@ -39,7 +45,8 @@ async function setUp() {
     const headers = { 'Content-Type': 'application/json' }
     const init = body === undefined ? { method } : { method, headers, body: JSON.stringify(body) }
     const answer = await fetch(`${service.base}${path}`, init)
-    return { status: answer.status, json: (await answer.json()) as Answer }
+    const text = await answer.text()
+    return { status: answer.status, json: (text === '' ? {} : JSON.parse(text)) as Answer }
   }
   async function integration(connection_uri: string): Promise<string> {
     const body = { source_service: 'pg', dest_service: 'default', integration_type: 'flink' }
@@ -71,6 +78,8 @@ async function setUp() {
 test('tables that do not fit refuse a job; a database that does not answer does not', async ({ skip }) => {
   if (NO_POSTGRES !== undefined) skip(NO_POSTGRES)
   const { postgres, database, call, create } = await setUp()
+  const shown = async () =>
+    (await call('GET', `/v1/project/p/integration/${database}`)).json.service_integration
 
   const missing = await create('NOWHERE')
   const text = `relation "nowhere" does not exist in integration ${database}`
@@ -87,9 +96,44 @@ test('tables that do not fit refuse a job; a database that does not answer does 
   expect(status).toBe(200)
   const state = async () => (await call('GET', `${FLINK}/job/${json.job_id}`)).json.state
   await expect.poll(state, POLL).toBe('RESTARTING')
-  const { service_integration: shown } = (await call('GET', `/v1/project/p/integration/${database}`)).json
-  expect(shown).toMatchObject({ active: false, integration_status: { state: 'UNREACHABLE' } })
-  expect(JSON.stringify(shown)).not.toContain('secret-word')
+  expect(await shown()).toMatchObject(UNREACHABLE)
+  expect(JSON.stringify(await shown())).not.toContain('secret-word')
   await postgres.resume()
   await expect.poll(state, { ...POLL, timeout: 30_000 }).toBe('RUNNING')
+  expect(await shown()).toMatchObject(REACHED)
+
+  // The job loses its database while it runs, notices it with the next row, and gets it back.
+  await postgres.stop()
+  expect(await shown()).toMatchObject(REACHED)
+  await call('POST', '/v3/namespaces/default/streams/in', { item: 'a', price: 1 })
+  await expect.poll(state, POLL).toBe('RESTARTING')
+  expect(await shown()).toMatchObject(UNREACHABLE)
+  await postgres.resume()
+  await expect.poll(state, { ...POLL, timeout: 30_000 }).toBe('RUNNING')
+  expect(await shown()).toMatchObject(REACHED)
+  expect(await postgres.sql('SELECT item, price FROM prices')).toEqual([{ item: 'a', price: 1 }])
+})
+
+test('validate looks at the tables of databases as create does', async ({ skip }) => {
+  if (NO_POSTGRES !== undefined) skip(NO_POSTGRES)
+  const { postgres, database, call } = await setUp()
+  const validate = async (into: string) => {
+    const statement = `INSERT INTO ${into} SELECT item, price FROM \`IN\``
+    const { status, json } = await call('POST', `${FLINK}/job/validate`, { statement })
+    return [status, json]
+  }
+  const none = { line_number: 0, character_number: 0, end_line_number: 0, end_character_number: 0 }
+  expect(await validate('NOWHERE')).toEqual([
+    200,
+    {
+      job_validate_error: {
+        message: `relation "nowhere" does not exist in integration ${database}`,
+        position: none,
+      },
+    },
+  ])
+  expect(await validate('PRICES')).toEqual([200, {}])
+  await postgres.stop()
+  expect(await validate('PRICES')).toEqual([200, {}]) // create would accept it, too, and the job would wait
+  expect((await call('GET', `${FLINK}/job`)).json).toEqual({ jobs: [] })
 })

@@ -38,7 +38,7 @@ const refused: readonly (readonly [schemaSql: string, message: string])[] = [
   ['a INT, b AS a + 1, c AS b + 1', "column 'b' does not exist; the columns are a at line 1, column 25"],
   [
     'a INT, b AS foo(a)',
-    "function 'FOO' is not supported; run this job on a Flink cluster at line 1, column 13",
+    "function 'FOO' is not supported at line 1, column 13; run this job on a Flink cluster",
   ],
   ['a INT, b AS COUNT(a)', 'the expression of a column takes no aggregates at line 1, column 13'],
   ['a INT, b AS (SELECT 1)', 'a sub-query is not allowed in the expression of a column at line 1, column 13'],

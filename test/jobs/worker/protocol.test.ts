@@ -1,5 +1,5 @@
 /** The protocol of emissions: every state in which a job can stop between its commit and the record of its sink. */
-import { cp, readFile, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { describe, expect, test } from 'vitest'
@@ -282,6 +282,61 @@ describe('the state file', () => {
     )
   })
 })
+
+describe('the state file after a power cut', () => {
+  /** Each changes what the last commit has written, from `begin` on. */
+  const torn: readonly { readonly name: string; readonly tear: (log: Buffer, begin: number) => Buffer }[] = [
+    { name: 'is missing', tear: (log, begin) => log.subarray(0, begin) },
+    { name: 'is there for one byte', tear: (log, begin) => log.subarray(0, begin + 1) },
+    { name: 'is there in part', tear: (log, begin) => log.subarray(0, middle(log, begin)) },
+    { name: 'lacks its end', tear: (log) => log.subarray(0, -1) },
+    { name: 'is zeros', tear: (log, begin) => log.fill(0, begin) },
+    { name: 'is zeros behind its middle', tear: (log, begin) => log.fill(0, middle(log, begin)) },
+    { name: 'is zeros before its end', tear: (log, begin) => log.fill(0, begin + 20, log.length - 21) },
+    { name: 'is 16 zeros', tear: (log, begin) => log.fill(0, begin).subarray(0, begin + 16) },
+    { name: 'is other bytes', tear: (log, begin) => log.fill(0xa5, begin) },
+    { name: 'is other bytes behind its middle', tear: (log, begin) => log.fill(0xa5, middle(log, begin)) },
+  ]
+  test.each(torn)('whose last commit $name goes on from the commit before', async ({ tear }) => {
+    const store = await TestStore.open()
+    const folder = await temporaryFolder()
+    await store.create('cpu', 'out')
+    await store.append('cpu', [1, 2, 3, 4].map(usage))
+    await stopped(store, folder, 3)
+    const log = await readFile(join(folder, JID, 'state.duckdb.wal'))
+    const begin = log.lastIndexOf(COMMIT_END, -COMMIT_END.length - 1) + COMMIT_END.length
+    expect(begin).toBeGreaterThan(COMMIT_END.length)
+    const copy = await temporaryFolder() // the engine of the stopped worker still has the old file
+    await cp(folder, copy, { recursive: true })
+    await writeFile(join(copy, JID, 'state.duckdb.wal'), tear(log, begin))
+    const worker = await goneOn(store, copy)
+    await worker.until(async () => (await hostnames(store)).length >= 4 || worker.failure !== undefined)
+    expect(worker.failure).toBeUndefined()
+    expect(await hostnames(store)).toEqual(['h1', 'h2', 'h3', 'h4'])
+  })
+
+  const leftovers = ['state.duckdb.new', 'state.duckdb.new.wal', 'state.duckdb.wal']
+  test('that was being created is created again', async () => {
+    const store = await TestStore.open()
+    const folder = await temporaryFolder()
+    await store.create('cpu', 'out')
+    await store.append('cpu', [1, 2].map(usage))
+    await mkdir(join(folder, JID))
+    for (const name of leftovers) await writeFile(join(folder, JID, name), Buffer.alloc(5_000, 0x5a))
+    const worker = await goneOn(store, folder)
+    await worker.until(async () => (await hostnames(store)).length >= 2 || worker.failure !== undefined)
+    expect(worker.failure).toBeUndefined()
+    await worker.cancel(JID)
+    expect(await readdir(join(folder, JID))).toEqual(['state.duckdb'])
+  })
+})
+
+/** The last bytes of each commit in the log of the engine. */
+const COMMIT_END = Buffer.from('0500000000000000e7fe7d722fed3d5e640064ffff', 'hex')
+
+function middle(log: Buffer, begin: number): number {
+  return Math.floor((begin + log.length) / 2)
+}
 
 function flipped(log: Buffer): Buffer {
   const at = Math.floor(log.length / 2)
