@@ -139,8 +139,8 @@ export class JobActivity {
     return {
       epoch,
       checkpoint: this.#checkpoint,
-      sources: counters.sources.map(({ recordsIn, bytesIn, recordsBad }, index) => ({
-        ...{ recordsIn, bytesIn, recordsBad },
+      sources: counters.sources.map(({ recordsIn, bytesIn, recordsBad, recordsUntimed }, index) => ({
+        ...{ recordsIn, bytesIn, recordsBad, ...(recordsUntimed !== undefined && { recordsUntimed }) },
         ...places[index]!,
       })),
       inserts: counters.inserts.map(({ recordsOut, bytesOut, recordsLate }) => ({

@@ -122,6 +122,7 @@ describe('a gap in a stream', () => {
     await worker.start(jobStart(worker, plan, tables))
     expect(await worker.failed()).toEqual({
       kind: 'lasting',
+      vertex: 0,
       message:
         'the events after 1 of stream cpu are gone before table cpu was read so far: the stream was truncated or created again; create a new job to go on without them',
     })
@@ -134,6 +135,7 @@ describe('a gap in a stream', () => {
     await worker.start(jobStart(worker, plan, tables))
     expect(await worker.failed()).toEqual({
       kind: 'lasting',
+      vertex: 0,
       message: 'stream cpu of table cpu does not exist',
     })
   })
