@@ -147,6 +147,7 @@ test('jobs that have ended are saved; the others are left out, because their sta
     number: 1,
     reads: [],
     writes: ['t'],
+    enteredMs: {},
   }
   const { folder, fixed } = await damaged(async (db) => {
     await put(db, 'jobs', 'default:1', { ...job, state: 'FINISHED' })
