@@ -94,6 +94,11 @@ export function tableIdsOf({ reads, writes }: JobRecord): readonly string[] {
   return [...new Set([...reads, ...writes])]
 }
 
+/** Whether the job has run, in this attempt or an earlier one. `enteredMs` is undefined for a job that is not created yet. */
+export function hasRun(enteredMs: JobRecord['enteredMs'] | undefined): boolean {
+  return enteredMs?.RUNNING !== undefined
+}
+
 export function viewOf(record: JobRecord): JobView {
   const { reads: _, writes: __, owner: ___, number: ____, stopping: _____, ...shown } = record
   return { ...shown, tableIds: tableIdsOf(record), enteredMs: { ...record.enteredMs } }

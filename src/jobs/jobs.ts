@@ -12,42 +12,38 @@ import type { NamespaceName, StreamId } from '../streams/names.ts'
 import type { Registry, RemovalHook, Stream } from '../streams/registry.ts'
 import type { Streams } from '../streams/streams.ts'
 import type { UsageRegistry } from '../streams/usage.ts'
-import type { ContactState, Table } from '../tables/table.ts'
 import type { TableService } from '../tables/table-service.ts'
 import { type Checkpoint, type CheckpointHistory, NO_CHECKPOINTS } from './checkpoint-history.ts'
 import { isTerminal, type JobView } from './job.ts'
-import {
-  type JobRole,
-  missingGrant,
-  type NeededGrant,
-  type OthersMayCreateJobs,
-  type TokenNamed,
-} from './job-access.ts'
+import { type JobRole, missingGrant, type OthersMayCreateJobs, type TokenNamed } from './job-access.ts'
 import { JobDocuments, type Timer } from './job-documents.ts'
-import type { JobEngine, JobOutline, JobRun } from './job-engine.ts'
+import type { JobEngine, JobRun } from './job-engine.ts'
+import { JobGrants } from './job-grants.ts'
 import { removable } from './job-history.ts'
-import { newJobId } from './job-id.ts'
 import { JobList } from './job-list.ts'
+import { JobPlanning } from './job-planning.ts'
 import type { VertexRates } from './job-rates.ts'
-import { enterState, epochChange, type JobRecord, removalChanges, tableIdsOf, viewOf } from './job-record.ts'
+import { enterState, hasRun, type JobRecord, removalChanges, tableIdsOf, viewOf } from './job-record.ts'
 import type { JobOutlineView, JobOwner, JobRequest, JobService } from './job-service.ts'
 import { assertSlot } from './job-slots.ts'
 import { stateAfter } from './job-states.ts'
-import { assertWritable, connected, streamOf } from './job-tables.ts'
+import { connected, streamOf } from './job-tables.ts'
 import { JobUsage, programOf } from './job-usage.ts'
 import { JobWatches } from './job-watches.ts'
 import { LiveJob, type LiveJobParts } from './live-job.ts'
-import { JobSavepoints } from './savepoints/job-savepoints.ts'
 import {
-  type FoundSavepoint,
-  findSavepoint,
-  isRestorable,
-  type RestoreRequest,
-  readable,
-} from './savepoints/restore.ts'
+  assertName,
+  defaultName,
+  NewJobIds,
+  newRecord,
+  restoredEpochs,
+  restoreState,
+  savepointOf,
+} from './new-job.ts'
+import { JobSavepoints } from './savepoints/job-savepoints.ts'
 import type { Operation, SavepointRequest, SavepointSubject, StopRequest } from './savepoints/savepoint.ts'
 import type { SavepointPlaces } from './savepoints/savepoint-places.ts'
-import type { JobFailure, JobId } from './worker/job-worker-protocol.ts'
+import type { JobId } from './worker/job-worker-protocol.ts'
 import type { ThreadDump, WorkerView } from './worker-view.ts'
 
 export interface JobsParts {
@@ -75,8 +71,6 @@ export interface JobsParts {
   readonly timer?: Timer
 }
 
-const NAME_CHARACTERS_MAX = 1_000
-const JOB_ID = /^[0-9a-f]{32}$/
 /** Planning and opening connectors takes memory and processor time, and other jobs wait. */
 const STARTS_AT_A_TIME = 4
 /** Token files are polled every second, so a job ends within about two seconds after its token has lost a grant. */
@@ -94,8 +88,9 @@ export class Jobs implements JobService, RemovalHook {
   readonly #watches = new JobWatches()
   readonly #usage: JobUsage
   readonly #savepoints: JobSavepoints
-  /** Ids of jobs that are being created. */
-  readonly #reserved = new Set<JobId>()
+  readonly #grants: JobGrants
+  readonly #planning: JobPlanning
+  readonly #newIds: NewJobIds
   readonly #liveParts: LiveJobParts
   readonly #cancelTimers: (() => void)[] = []
   #tidying = false
@@ -106,6 +101,10 @@ export class Jobs implements JobService, RemovalHook {
     this.#parts = parts
     this.#timer = parts.timer ?? realTimer
     this.#usage = new JobUsage(parts.usage)
+    this.#grants = new JobGrants(parts)
+    this.#planning = new JobPlanning({ tables: parts.tables, engine, grants: this.#grants })
+    const has = (jid: JobId) => this.#jobs.has(jid)
+    this.#newIds = new NewJobIds({ engine, random: parts.random, report, has })
     const exists = (record: JobRecord) => this.#jobs.find(record.namespace, record.jid) === record
     this.#documents = new JobDocuments({ catalog, registry, exists, report, timer: this.#timer })
     this.#savepoints = new JobSavepoints({
@@ -123,7 +122,7 @@ export class Jobs implements JobService, RemovalHook {
       starts: new Semaphore(STARTS_AT_A_TIME),
       prepare: (record) => this.#prepare(record),
       save: (record) => this.#documents.save(record),
-      contacted: (record, failure) => this.#contacted(record, failure),
+      contacted: (record, failure) => this.#planning.contacted(record, failure),
       ended: (job) => this.#ended(job),
     }
   }
@@ -149,23 +148,37 @@ export class Jobs implements JobService, RemovalHook {
   }
 
   async create(namespace: NamespaceName, request: JobRequest, owner: JobOwner): Promise<JobView> {
-    this.#parts.streams.assertNamespace(namespace)
+    const { streams, registry, places, engine, tables, nowMs } = this.#parts
+    const { statement, restore } = request
+    streams.assertNamespace(namespace)
     this.#assertSlot(owner)
-    const { outline, tables } = await this.#permitted(namespace, request, owner)
-    const name = request.name ?? defaultName(outline, tables)
+    const planned = await this.#planning.permitted(namespace, request, owner)
+    const name = request.name ?? defaultName(planned.outline, planned.tables)
     assertName(name)
-    const warnings = [...(await this.#checkTables(namespace, outline, tables))]
-    const found = request.restore && (await findSavepoint(this.#parts.places, request.restore.location))
-    const savepoint = found && this.#restorable(namespace, found, outline, request.restore!, warnings)
-    const record = await this.#withNewId(request.jid, async (jid) => {
-      if (savepoint !== undefined) await this.#restoreState(jid, savepoint)
-      return this.#parts.registry.change(async () => {
-        this.#parts.streams.assertNamespace(namespace) // it may have been deleted since, and the tables too
-        const present = this.#tablesOf(namespace, outline)
+    const warnings = [...(await this.#planning.contact(namespace, planned))]
+    const { signature } = planned.outline
+    const savepoint = await savepointOf(restore, { namespace, signature }, places, warnings)
+    const outline = { ...planned.outline, warnings }
+    const record = await this.#newIds.reserve(request.jid, async (jid) => {
+      if (savepoint !== undefined) await restoreState(engine, jid, savepoint)
+      return registry.change(async () => {
+        streams.assertNamespace(namespace) // it may have been deleted since, and the tables too
+        const present = this.#planning.tablesOf(namespace, outline)
         this.#assertSlot(owner)
-        const planned = { ...outline, warnings }
-        const created = this.#newRecord(jid, namespace, name, request.statement, planned, owner, savepoint)
-        await this.#documents.create(created, this.#restoredEpochs(created, present, savepoint))
+        const created = newRecord({
+          ...{
+            jid,
+            number: this.#jobs.lastNumber + 1,
+            namespace,
+            name,
+            statement,
+            outline,
+            owner,
+            savepoint,
+          },
+          startMs: nowMs(),
+        })
+        await this.#documents.create(created, restoredEpochs(created, present, tables, savepoint))
         this.#jobs.add(created)
         this.#addLive(created)
         return created
@@ -181,15 +194,13 @@ export class Jobs implements JobService, RemovalHook {
     owner: JobOwner,
   ): Promise<void> {
     this.#parts.streams.assertNamespace(namespace)
-    const { outline, tables } = await this.#permitted(namespace, request, owner)
-    await this.#checkTables(namespace, outline, tables)
+    await this.#planning.contact(namespace, await this.#planning.permitted(namespace, request, owner))
   }
 
   async outline(namespace: NamespaceName, request: JobRequest): Promise<JobOutlineView> {
     this.#parts.streams.assertNamespace(namespace)
-    const outline = await this.#outline(namespace, request)
-    const name = request.name ?? defaultName(outline, this.#tablesOf(namespace, outline))
-    return { name, vertices: outline.vertices }
+    const { outline, tables } = await this.#planning.plan(namespace, request)
+    return { name: request.name ?? defaultName(outline, tables), vertices: outline.vertices }
   }
 
   list(namespace: NamespaceName): readonly Pick<JobView, 'jid' | 'state'>[] {
@@ -285,7 +296,7 @@ export class Jobs implements JobService, RemovalHook {
   pollGrants(): void {
     for (const job of [...this.#live.values()]) {
       if (job.record.owner === undefined) continue
-      const missing = this.#missingGrant(job.record)
+      const missing = this.#grants.missing(job.record)
       if (missing !== undefined) job.fail(missing)
     }
   }
@@ -433,111 +444,6 @@ export class Jobs implements JobService, RemovalHook {
     assertSlot({ jobsMax, owners }, owner?.name, hasOthers)
   }
 
-  /** The outline of a statement whose tables the owner may use. */
-  async #permitted(
-    namespace: NamespaceName,
-    request: Omit<JobRequest, 'name'>,
-    owner: JobOwner,
-  ): Promise<{ readonly outline: JobOutline; readonly tables: readonly Table[] }> {
-    const outline = await this.#outline(namespace, request)
-    const tables = this.#tablesOf(namespace, outline)
-    this.#assertGrants(tables, outline, owner?.name)
-    return { outline, tables }
-  }
-
-  async #outline(namespace: NamespaceName, request: Omit<JobRequest, 'name'>): Promise<JobOutline> {
-    const { tables, engine } = this.#parts
-    const { statement, tableIds } = request
-    const all = tables.list(namespace)
-    const listed =
-      tableIds.length === 0 ? new Set(all) : new Set(tableIds.map((id) => tables.get(namespace, id)))
-    const others = all.filter((table) => !listed.has(table))
-    const outline = await engine.validate(
-      statement,
-      [...listed],
-      others.map(({ name }) => name),
-      namespace,
-    )
-    for (const table of this.#tablesOf(namespace, { reads: [], writes: outline.writes }))
-      assertWritable(table, tables)
-    return outline
-  }
-
-  /** Contacts other systems. Returns all warnings of the statement. */
-  async #checkTables(
-    namespace: NamespaceName,
-    outline: JobOutline,
-    tables: readonly Table[],
-  ): Promise<readonly string[]> {
-    const { tables: all, engine } = this.#parts
-    const connectedTables = tables.map((table) => connected(table, all))
-    const onContact = (id: string, problem: string | undefined) => all.contacted(id, contactState(problem))
-    const warnings = await engine.checkTables?.(outline, connectedTables, onContact, namespace)
-    return [...outline.warnings, ...(warnings ?? [])]
-  }
-
-  /** The job runs, so all its systems have answered; or it has failed, perhaps because one of them did not. */
-  #contacted(record: JobRecord, failure: JobFailure | undefined): void {
-    const { tables } = this.#parts
-    if (failure === undefined) {
-      const used = new Set(tableIdsOf(record))
-      for (const { id, integrationId } of tables.list(record.namespace))
-        if (used.has(id)) tables.contacted(integrationId, contactState(undefined))
-    } else if (failure.unreachable !== undefined) {
-      tables.contacted(failure.unreachable, contactState(failure.message))
-    }
-  }
-
-  #tablesOf(
-    namespace: NamespaceName,
-    { reads, writes }: Pick<JobOutline, 'reads' | 'writes'>,
-  ): readonly Table[] {
-    return [...new Set([...reads, ...writes])].map((id) => this.#parts.tables.get(namespace, id))
-  }
-
-  #assertGrants(tables: readonly Table[], outline: JobOutline, owner: string | undefined): void {
-    const missing = missingGrant(owner, this.#neededGrants(tables, outline), this.#parts.named)
-    if (missing !== undefined) throw new ServiceError('no_grant', missing)
-  }
-
-  #missingGrant(record: JobRecord): string | undefined {
-    const { tables, named } = this.#parts
-    const ofJob: Table[] = []
-    for (const id of tableIdsOf(record)) {
-      const table = tables.list(record.namespace).find((one) => one.id === id)
-      if (table !== undefined) ofJob.push(table)
-    }
-    // A stream that is deleted while the job runs is not created again.
-    const needed = this.#neededGrants(ofJob, record).filter(({ role }) => role !== 'admin')
-    return missingGrant(record.owner, needed, named)
-  }
-
-  /** In the order of the statement: reads, then writes. */
-  #neededGrants(
-    tables: readonly Table[],
-    { reads, writes, enteredMs }: Pick<JobRecord, 'reads' | 'writes'> & Partial<Pick<JobRecord, 'enteredMs'>>,
-  ): NeededGrant[] {
-    const streamOfTable = (id: string) => {
-      const table = tables.find((one) => one.id === id)
-      return table && streamOf(table, this.#parts.tables)
-    }
-    const isMissing = (stream: StreamId) => !this.#parts.streams.has(stream)
-    const needed: NeededGrant[] = []
-    for (const id of reads) {
-      const stream = streamOfTable(id)
-      if (stream === undefined) continue
-      needed.push({ role: 'read', stream })
-      if (!hasRun(enteredMs) && isMissing(stream)) needed.push({ role: 'admin', stream })
-    }
-    for (const id of writes) {
-      const stream = streamOfTable(id)
-      if (stream === undefined) continue
-      needed.push({ role: 'write', stream })
-      if (isMissing(stream)) needed.push({ role: 'admin', stream })
-    }
-    return needed
-  }
-
   #streamsOf(record: JobRecord): readonly StreamId[] {
     const { tables } = this.#parts
     const used = new Set(tableIdsOf(record))
@@ -548,11 +454,10 @@ export class Jobs implements JobService, RemovalHook {
   }
 
   async #prepare(record: JobRecord): Promise<JobRun> {
-    const { tables, streams, named } = this.#parts
+    const { tables, streams } = this.#parts
     const { jid, statement } = record
-    const ofJob = this.#tablesOf(record.namespace, record)
-    const missing = missingGrant(record.owner, this.#neededGrants(ofJob, record), named)
-    if (missing !== undefined) throw new ServiceError('no_grant', missing)
+    const ofJob = this.#planning.tablesOf(record.namespace, record)
+    this.#grants.assert(record.owner, ofJob, record)
     // A stream that was deleted after the job had read it is not created again: its events are missing.
     const created = new Set(hasRun(record.enteredMs) ? record.writes : tableIdsOf(record))
     for (const table of ofJob) {
@@ -571,108 +476,9 @@ export class Jobs implements JobService, RemovalHook {
     const schemas = Object.fromEntries(tables.map((table) => [table.name, table.definitionSql]))
     return { namespace, name, statement, schemas, version: this.#parts.version }
   }
-
-  /** Undefined: its state does not fit, and need not be restored. */
-  #restorable(
-    namespace: NamespaceName,
-    found: FoundSavepoint,
-    { signature }: JobOutline,
-    request: RestoreRequest,
-    warnings: string[],
-  ): FoundSavepoint | undefined {
-    if (isRestorable(found, { namespace, signature }, request)) return found
-    warnings.push(`the state of savepoint ${found.location} does not fit the statement and was not restored`)
-    return undefined
-  }
-
-  async #restoreState(jid: JobId, { folder, metadata }: FoundSavepoint): Promise<void> {
-    const { engine } = this.#parts
-    if (engine.restoreState === undefined)
-      throw new ServiceError('unsupported', 'the engine of this job restores no savepoints')
-    await readable(folder, engine.restoreState(jid, folder, metadata))
-  }
-
-  /** The sinks of a restored job have its epoch before it emits anything. Other sinks than streams record it when the job starts. */
-  #restoredEpochs(
-    { jid, writes }: JobRecord,
-    tables: readonly Table[],
-    savepoint: FoundSavepoint | undefined,
-  ): readonly CatalogChange[] {
-    if (savepoint === undefined) return []
-    return writes.flatMap((id, sink) => {
-      const table = tables.find((one) => one.id === id)
-      const isStream = table !== undefined && streamOf(table, this.#parts.tables) !== undefined
-      return isStream ? [epochChange(jid, sink, savepoint.metadata.epoch)] : []
-    })
-  }
-
-  /** Reserves an id while the job is created. If that fails, nothing of its state is left. */
-  async #withNewId<T>(wanted: JobId | undefined, create: (jid: JobId) => Promise<T>): Promise<T> {
-    const isInUse = (jid: JobId) => this.#jobs.has(jid) || this.#reserved.has(jid)
-    if (wanted !== undefined && !JOB_ID.test(wanted))
-      throw new ServiceError(
-        'invalid_parameter',
-        `the id of the job is '${wanted.slice(0, 100)}'; use 32 lower-case hexadecimal digits, or leave it out`,
-      )
-    if (wanted !== undefined && isInUse(wanted))
-      throw new ServiceError('job_exists', `job ${wanted} exists already; use another id, or leave it out`)
-    const jid = wanted ?? newJobId(this.#parts.random, isInUse)
-    this.#reserved.add(jid)
-    try {
-      return await create(jid)
-    } catch (error) {
-      await this.#parts.engine.removeState(jid).catch(this.#parts.report)
-      throw error
-    } finally {
-      this.#reserved.delete(jid)
-    }
-  }
-
-  #newRecord(
-    jid: JobId,
-    namespace: NamespaceName,
-    name: string,
-    statement: string,
-    { reads, writes, vertices, warnings }: JobOutline,
-    owner: JobOwner,
-    savepoint: FoundSavepoint | undefined,
-  ): JobRecord {
-    const startMs = this.#parts.nowMs()
-    const restored = savepoint && {
-      ...{ id: savepoint.metadata.epoch, restoredMs: startMs, location: savepoint.location },
-    }
-    return {
-      ...{ jid, ...(restored && { restored }) },
-      ...{ namespace, number: this.#jobs.lastNumber + 1, name, statement, reads, writes, vertices, warnings },
-      ...{ owner: owner?.name, startMs, endMs: undefined, attempt: 0, figures: undefined },
-      ...{ state: 'INITIALIZING', enteredMs: { INITIALIZING: startMs }, exceptions: [], badRecords: [] },
-      attemptStates: [{ state: 'INITIALIZING', atMs: startMs }],
-    }
-  }
-}
-
-function contactState(problem: string | undefined): ContactState {
-  return problem === undefined ? { active: true } : { active: false, state: 'UNREACHABLE', reason: problem }
-}
-
-function defaultName({ writes }: JobOutline, tables: readonly Table[]): string {
-  const names = writes.map((id) => tables.find((table) => table.id === id)!.name)
-  return `insert-into_${[...new Set(names)].join(',')}`.slice(0, NAME_CHARACTERS_MAX)
-}
-
-function assertName({ length }: string): void {
-  if (length >= 1 && length <= NAME_CHARACTERS_MAX) return
-  throw new ServiceError(
-    'invalid_parameter',
-    `job_name has ${length} characters; use 1 to ${NAME_CHARACTERS_MAX}`,
-  )
 }
 
 const realTimer: Timer = (delayMs, run) => {
   const timer = setTimeout(run, delayMs).unref()
   return () => clearTimeout(timer)
-}
-
-function hasRun(enteredMs: JobRecord['enteredMs'] | undefined): boolean {
-  return enteredMs?.RUNNING !== undefined
 }

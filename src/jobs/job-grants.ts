@@ -1,0 +1,64 @@
+/** The grants that a job needs for the streams of its tables, as the streams are now. */
+import { ServiceError } from '../service-error.ts'
+import type { StreamId } from '../streams/names.ts'
+import type { Streams } from '../streams/streams.ts'
+import type { Table } from '../tables/table.ts'
+import type { TableService } from '../tables/table-service.ts'
+import { missingGrant, type NeededGrant, type TokenNamed } from './job-access.ts'
+import { hasRun, type JobRecord, tableIdsOf } from './job-record.ts'
+import { streamOf } from './job-tables.ts'
+
+export interface JobGrantsParts {
+  readonly streams: Streams
+  readonly tables: TableService
+  readonly named: TokenNamed
+}
+
+/** Ids of tables, in the order of the statement. `enteredMs` is missing for a job that is not created yet. */
+type Uses = Pick<JobRecord, 'reads' | 'writes'> & Partial<Pick<JobRecord, 'enteredMs'>>
+
+export class JobGrants {
+  readonly #parts: JobGrantsParts
+
+  constructor(parts: JobGrantsParts) {
+    this.#parts = parts
+  }
+
+  /** Throws ServiceError 'no_grant'. `tables` are those of `uses`. */
+  assert(owner: string | undefined, tables: readonly Table[], uses: Uses): void {
+    const missing = missingGrant(owner, this.#needed(tables, uses), this.#parts.named)
+    if (missing !== undefined) throw new ServiceError('no_grant', missing)
+  }
+
+  /** What a job that runs lacks, as a sentence; undefined if it lacks nothing. Tables that are gone need nothing. */
+  missing(record: JobRecord): string | undefined {
+    const used = new Set(tableIdsOf(record))
+    const tables = this.#parts.tables.list(record.namespace).filter(({ id }) => used.has(id))
+    // A stream that is deleted while the job runs is not created again.
+    const needed = this.#needed(tables, record).filter(({ role }) => role !== 'admin')
+    return missingGrant(record.owner, needed, this.#parts.named)
+  }
+
+  /** In the order of the statement: reads, then writes. */
+  #needed(tables: readonly Table[], { reads, writes, enteredMs }: Uses): NeededGrant[] {
+    const streamOfTable = (id: string) => {
+      const table = tables.find((one) => one.id === id)
+      return table && streamOf(table, this.#parts.tables)
+    }
+    const isMissing = (stream: StreamId) => !this.#parts.streams.has(stream)
+    const needed: NeededGrant[] = []
+    for (const id of reads) {
+      const stream = streamOfTable(id)
+      if (stream === undefined) continue
+      needed.push({ role: 'read', stream })
+      if (!hasRun(enteredMs) && isMissing(stream)) needed.push({ role: 'admin', stream })
+    }
+    for (const id of writes) {
+      const stream = streamOfTable(id)
+      if (stream === undefined) continue
+      needed.push({ role: 'write', stream })
+      if (isMissing(stream)) needed.push({ role: 'admin', stream })
+    }
+    return needed
+  }
+}
