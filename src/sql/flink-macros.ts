@@ -98,7 +98,9 @@ const TIMES = [
   // Weeks begin on Sunday.
   `flink_week(t) AS date_trunc('week', t + INTERVAL 1 DAY) - INTERVAL 1 DAY`,
   `flink_ceil_time(t, u, i) AS ${once('t', 'CASE WHEN date_trunc(u, v) = v THEN v ELSE date_trunc(u, v) + i END')}`,
-  `flink_parse(s, f) AS CAST(try_strptime(s, f) AS TIMESTAMP)`,
+  `flink_parse(s, p, f) AS CAST(try_strptime(p || s, f) AS TIMESTAMP)`,
+  // What the pattern does not take may still be a date, or a date and a time, with hyphens.
+  `flink_parse_strictly(s, p, f, r) AS ${once('s', "CASE WHEN regexp_full_match(v, r) THEN CAST(try_strptime(p || v, f) AS TIMESTAMP) WHEN regexp_full_match(trim(v), '[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}( [0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}([.][0-9]{1,9})?)?') THEN TRY_CAST(trim(v) AS TIMESTAMP) END")}`,
 ]
 
 const JSON_FUNCTIONS = [

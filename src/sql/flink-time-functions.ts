@@ -18,7 +18,7 @@ import {
   timestamp,
   timestampLtz,
 } from './flink-types.ts'
-import { strftimeFormat } from './java-patterns.ts'
+import { readFormat, strftimeFormat } from './java-patterns.ts'
 import {
   call,
   caseWhen,
@@ -106,22 +106,29 @@ const partFunction = (name: string): FlinkFunction => ({
 const dateFormat: FlinkFunction = {
   arity: [2, 2],
   rewrite: ([of, pattern], place) => {
-    const format = strftimeFormat(constantText(pattern!, 'pattern of DATE_FORMAT', place), 'write', place)
+    const format = strftimeFormat(constantText(pattern!, 'pattern of DATE_FORMAT', place), place)
     return typed(call('strftime', asTimestamp(of!, place), text(format)), STRING)
   },
 }
 
 const DEFAULT_PATTERN = 'yyyy-MM-dd HH:mm:ss'
 
+/** With a pattern as Java's SimpleDateFormat, which takes one digit for two: TO_DATE and UNIX_TIMESTAMP. */
 function parsed(of: Typed, pattern: Typed | undefined, place: Node): Node {
   if (pattern === undefined) return castNode(textOf(of, place), explicitCast(STRING, timestamp(3), true)!)
-  const format = strftimeFormat(constantText(pattern, 'pattern', place), 'read', place)
-  return call('flink_parse', textOf(of, place), text(format))
+  const { prefix, format } = readFormat(constantText(pattern, 'pattern', place), place)
+  return call('flink_parse', textOf(of, place), text(prefix), text(format))
 }
 
+/** With a pattern as Java's DateTimeFormatter: NULL unless each part has as many digits as letters. */
 const toTimestamp: FlinkFunction = {
   arity: [1, 2],
-  rewrite: ([of, pattern], place) => typed(parsed(of!, pattern, place), timestamp(3)),
+  rewrite: ([of, pattern], place) => {
+    if (pattern === undefined) return typed(parsed(of!, pattern, place), timestamp(3))
+    const { prefix, format, regex } = readFormat(constantText(pattern, 'pattern', place), place)
+    const time = call('flink_parse_strictly', textOf(of!, place), text(prefix), text(format), text(regex))
+    return typed(time, timestamp(3))
+  },
 }
 
 const toDate: FlinkFunction = {
@@ -159,7 +166,6 @@ const fromUnixTime: FlinkFunction = {
   rewrite: ([of, pattern], place) => {
     const format = strftimeFormat(
       pattern === undefined ? DEFAULT_PATTERN : constantText(pattern, 'pattern of FROM_UNIXTIME', place),
-      'write',
       place,
     )
     const { node, type } = numberOf(of!, place)

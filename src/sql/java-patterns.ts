@@ -34,49 +34,106 @@ const WRITTEN: Readonly<Record<string, string>> = {
   EEE: '%a',
   EEEE: '%A',
 }
-/** Those that strptime reads as Java does. */
-const READ = new Set([
-  'yyyy',
-  'uuuu',
-  'MM',
-  'M',
-  'MMM',
-  'MMMM',
-  'dd',
-  'd',
-  'HH',
-  'H',
-  'mm',
-  'm',
-  'ss',
-  's',
-  'SSS',
-  'SSSSSS',
-  'hh',
-  'h',
-  'a',
-  'yy',
-  'uu',
-])
-
-/** The format for strftime or strptime. Throws TreeProblem for letters that they do not have. */
-export function strftimeFormat(pattern: string, use: 'write' | 'read', place: Node): string {
-  let format = ''
-  for (const [piece, quoted] of pattern.matchAll(/'((?:[^']|'')*)'|([A-Za-z])\2*|[^A-Za-z']+|'/g)) {
-    if (quoted !== undefined) format += literal(quoted === '' ? "'" : quoted.replaceAll("''", "'"))
-    else if (!/^[A-Za-z]/.test(piece)) format += literal(piece)
-    else {
-      const written = WRITTEN[piece]
-      if (written === undefined || (use === 'read' && !READ.has(piece)))
-        throw new TreeProblem(
-          `the letters '${piece}' of the pattern '${pattern}' are not supported here; use yyyy, MM, dd, HH, hh, mm, ss, SSS, SSSSSS, a`,
-          place,
-        )
-      format += written
-    }
-  }
-  return format
+const DIGITS = '[0-9]{1,2}'
+const TWO_DIGITS = '[0-9]{2}'
+const MONTHS = [
+  'January',
+  'February',
+  'March',
+  'April',
+  'May',
+  'June',
+  'July',
+  'August',
+  'September',
+  'October',
+  'November',
+  'December',
+]
+const oneOf = (names: readonly string[]): string => `(?:${names.join('|')})`
+/** Those that strptime reads, with what Java takes for them. strptime alone also takes one digit where Java wants two. */
+const READ: Readonly<Record<string, string>> = {
+  yyyy: '[0-9]{4}',
+  uuuu: '[0-9]{4}',
+  yy: TWO_DIGITS,
+  uu: TWO_DIGITS,
+  MM: TWO_DIGITS,
+  M: DIGITS,
+  MMM: oneOf(MONTHS.map((name) => name.slice(0, 3))),
+  MMMM: oneOf(MONTHS),
+  dd: TWO_DIGITS,
+  d: DIGITS,
+  HH: TWO_DIGITS,
+  H: DIGITS,
+  hh: TWO_DIGITS,
+  h: DIGITS,
+  mm: TWO_DIGITS,
+  m: DIGITS,
+  ss: TWO_DIGITS,
+  s: DIGITS,
+  SSS: '[0-9]{3}',
+  SSSSSS: '[0-9]{6}',
+  a: '[AP]M',
 }
+
+/** The format for strftime. Throws TreeProblem for letters that it does not have. */
+export function strftimeFormat(pattern: string, place: Node): string {
+  return piecesOf(pattern)
+    .map(({ letters, text }) =>
+      letters === undefined ? literal(text) : known(WRITTEN[letters], letters, pattern, place),
+    )
+    .join('')
+}
+
+export interface ReadFormat {
+  /** For strptime. Texts without a year are of 1970, as in Flink: `prefix` is put before text and format. */
+  readonly format: string
+  readonly prefix: string
+  /** What Java takes, for RE2. */
+  readonly regex: string
+}
+
+/** Throws TreeProblem for letters that strptime does not have. */
+export function readFormat(pattern: string, place: Node): ReadFormat {
+  const pieces = piecesOf(pattern)
+  const read = pieces.map(({ letters, text }) =>
+    letters === undefined ? escaped(text) : known(READ[letters], letters, pattern, place),
+  )
+  const format = pieces.map(({ letters, text }) =>
+    letters === undefined ? literal(text) : WRITTEN[letters]!,
+  )
+  const hasYear = pieces.some(({ letters }) => letters !== undefined && /^[yu]/.test(letters))
+  return {
+    ...(hasYear
+      ? { prefix: '', format: format.join('') }
+      : { prefix: '1970 ', format: `%Y ${format.join('')}` }),
+    regex: read.join(''),
+  }
+}
+
+/** Letters of a pattern, or text that stands for itself. */
+interface Piece {
+  readonly letters: string | undefined
+  readonly text: string
+}
+
+function piecesOf(pattern: string): Piece[] {
+  return [...pattern.matchAll(/'((?:[^']|'')*)'|([A-Za-z])\2*|[^A-Za-z']+|'/g)].map(([piece, quoted]) => {
+    if (quoted !== undefined)
+      return { letters: undefined, text: quoted === '' ? "'" : quoted.replaceAll("''", "'") }
+    return /^[A-Za-z]/.test(piece) ? { letters: piece, text: '' } : { letters: undefined, text: piece }
+  })
+}
+
+function known(found: string | undefined, letters: string, pattern: string, place: Node): string {
+  if (found !== undefined) return found
+  throw new TreeProblem(
+    `the letters '${letters}' of the pattern '${pattern}' are not supported here; use yyyy, MM, dd, HH, hh, mm, ss, SSS, SSSSSS, a`,
+    place,
+  )
+}
+
+const escaped = (characters: string): string => characters.replaceAll(/[^A-Za-z0-9\s]/g, '\\$&')
 
 const literal = (characters: string): string => characters.replaceAll('%', '%%')
 

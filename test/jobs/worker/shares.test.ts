@@ -102,7 +102,10 @@ test('a statement that runs too long is interrupted, and the job may start again
       streamTable('out', FILTERED),
     ]),
   )
-  expect(await worker.failed()).toEqual({ kind: 'passing', message: 'a statement ran longer than 0.3 s' })
+  expect(await worker.failed()).toEqual({
+    ...{ kind: 'passing', message: 'a statement ran longer than 0.3 s' },
+    ...{ exhausted: 'time', vertex: 1 }, // the query
+  })
 })
 
 test('a cancelled job ends with its step and can start again', async () => {
