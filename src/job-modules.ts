@@ -92,7 +92,8 @@ function newEngine(parts: JobModulesParts, refusal: Jobs['refusal']): EmbeddedEn
   const folders = new StateFolders(join(parts.dataFolder, JOBS_FOLDER))
   const writes = new StreamWrites(storage, streams, space)
   const host = new JobHost({
-    ...{ log: storage.log, registry, nowMs, random, refusal, report },
+    ...{ log: storage.log, hasHoles: !storage.promises.gaplessSequences },
+    ...{ registry, nowMs, random, refusal, report },
     options: workerOptions(parts, folders.folder),
     source: new StreamSource(streams, registry, nowMs),
     sinks: new SinkWrites({ catalog: storage.catalog, writes, eventBytesMax }),

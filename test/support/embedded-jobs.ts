@@ -66,7 +66,7 @@ export async function embeddedJobs({ worker = {}, tables: schemas, upsert = [] }
     const folders = new StateFolders(join(folder, 'data', 'jobs'))
     const writes = new StreamWrites(storage, streams, space)
     const host = new JobHost({
-      ...{ log, registry, nowMs: Date.now, random: Math.random, folders, report, code },
+      ...{ log, hasHoles: false, registry, nowMs: Date.now, random: Math.random, folders, report, code },
       options: {
         ...{ memoryBytes: 128 * MIB, processBytes: 4096 * MIB, diskBytes: 128 * MIB },
         ...{ spillFolder: join(folder, 'data', 'jobs-spill'), jobsFolder: folders.folder },

@@ -2,6 +2,9 @@
  * Events of a stream of this service. Sequences have no gaps where the store promises it, so an event that is missing
  * behind the position was removed: the stream was truncated, created again, or the event has expired. The job fails then,
  * because it would skip events silently.
+ *
+ * A store whose sequences have holes says nothing by them. There the job fails if it had not reached the end of the stream, and
+ * what can be read now begins after the time of its position.
  */
 import type { EventBlock } from '../../../storage/log.ts'
 import type { StreamId } from '../../streams/names.ts'
@@ -25,6 +28,8 @@ export interface StreamPosition {
   readonly sequence: number
   /** Of the last event; undefined before the first read: events that expire until then are not missed. */
   readonly timestampMs?: number
+  /** From here on nothing was in the log when it was read. Only where sequences have holes: else it is the next sequence. */
+  readonly end?: number
 }
 
 type Tail = NonNullable<Awaited<ReturnType<ConnectorContext['service']['tail']>>>
@@ -63,7 +68,8 @@ export class StreamSource implements Source {
     const position = from as unknown as StreamPosition
     const tail = await this.#readTail()
     this.#assertReadable(position, tail)
-    if (position.sequence + 1 >= tail.nextSequence) return this.#nothing(position, tail)
+    if (nextOf(position) >= tail.nextSequence)
+      return this.#nothing(tail.hasHoles ? endOf(position, tail) : position, tail)
     const after = position.timestampMs !== undefined && {
       after: {
         log: position.log,
@@ -77,6 +83,7 @@ export class StreamSource implements Source {
       ...after,
     })
     if (read === undefined) {
+      if (tail.hasHoles && !hasMissed(position, tail)) return this.#nothing(endOf(position, tail), tail)
       if (position.timestampMs !== undefined) throw this.#gap(position, tail, 'they have expired')
       // All events had expired before the first read.
       const { log, nextSequence, lastTimestampMs } = tail
@@ -92,17 +99,19 @@ export class StreamSource implements Source {
   }
 
   async grown(from: SourcePosition, signal: AbortSignal): Promise<void> {
-    const { log, sequence } = from as unknown as StreamPosition
+    const position = from as unknown as StreamPosition
+    const { log } = position
     const grown = this.#context.grown(this.#index, signal)
-    await this.#context.service.watch(this.#context.jid, this.#index, log, sequence + 1)
+    await this.#context.service.watch(this.#context.jid, this.#index, log, nextOf(position))
     await grown
   }
 
   async lag(from: SourcePosition): Promise<{ readonly events: number; readonly ms: number } | undefined> {
-    const { sequence, timestampMs } = from as unknown as StreamPosition
+    const position = from as unknown as StreamPosition
+    const { timestampMs } = position
     const tail = this.#tail
     if (tail === undefined) return undefined
-    const events = Math.max(0, tail.nextSequence - 1 - sequence)
+    const events = Math.max(0, tail.nextSequence - nextOf(position))
     return { events, ms: events === 0 ? 0 : Math.max(0, tail.nowMs - (timestampMs ?? tail.firstTimestampMs)) }
   }
 
@@ -138,14 +147,17 @@ export class StreamSource implements Source {
         tail,
         `the stream ends before sequence ${tail.nextSequence}: it has gone back`,
       )
-    if (position.timestampMs !== undefined && position.sequence + 1 < tail.firstSequence)
-      throw this.#gap(position, tail, 'they have expired')
+    const isMissing = tail.hasHoles
+      ? hasMissed(position, tail)
+      : position.timestampMs !== undefined && position.sequence + 1 < tail.firstSequence
+    if (isMissing) throw this.#gap(position, tail, 'they have expired')
   }
 
   /** `startMs`: older events are not readable. */
   #assertNoGap(position: StreamPosition, tail: Tail, firstSequence: number, startMs: number): void {
     const { sequence, timestampMs } = position
     if (timestampMs === undefined || firstSequence === sequence + 1 || startMs <= timestampMs) return
+    if (position.end !== undefined) return
     throw this.#gap(position, { ...tail, firstSequence }, 'they have expired')
   }
 
@@ -158,6 +170,24 @@ export class StreamSource implements Source {
     const text = `${missing} are gone before table ${this.#table.name} was read so far: ${why}; create a new job to go on without them`
     return new ConnectorError(text, false)
   }
+}
+
+/** Where sequences have holes: whether events behind the position can have gone before they were read. */
+function hasMissed(
+  { timestampMs, end }: StreamPosition,
+  { lastTimestampMs, firstTimestampMs }: Tail,
+): boolean {
+  if (timestampMs === undefined || end !== undefined) return false
+  return lastTimestampMs > timestampMs && firstTimestampMs > timestampMs
+}
+
+function endOf(position: StreamPosition, { nextSequence }: Tail): StreamPosition {
+  return position.timestampMs === undefined ? position : { ...position, end: nextSequence }
+}
+
+/** No event behind the position has a smaller sequence. */
+function nextOf({ sequence, end }: StreamPosition): number {
+  return Math.max(sequence + 1, end ?? 0)
 }
 
 class StreamBatch implements SourceBatch {

@@ -21,6 +21,8 @@ import type { SinkWrites } from './sink-writes.ts'
 export interface JobHostParts {
   readonly options: WorkerOptions
   readonly log: EventLog
+  /** Whether sequences of a log may have holes. */
+  readonly hasHoles: boolean
   readonly registry: Registry
   readonly nowMs: () => number
   /** A number from 0 to 1. */
@@ -52,11 +54,11 @@ export class JobHost {
   #lastEnd: string | undefined
 
   constructor(parts: JobHostParts) {
-    const { log, registry, nowMs, source, sinks, refusal } = parts
+    const { log, hasHoles, registry, nowMs, source, sinks, refusal } = parts
     this.#parts = parts
     this.#watches = new LogWatches(log, (jid, index) => this.#current?.grown(jid, index))
     this.#requests = new ServiceSide({
-      ...{ log, registry, nowMs, sinks, refusal, watches: this.#watches },
+      ...{ log, hasHoles, registry, nowMs, sinks, refusal, watches: this.#watches },
       startOf: (jid) => this.#current?.startOf(jid),
     })
     this.#source = new PermittedSource(source, (id) => this.#mayRead(id))

@@ -11,6 +11,8 @@ import type { SinkWrites } from './sink-writes.ts'
 
 export interface ServiceSideParts {
   readonly log: EventLog
+  /** Whether sequences of a log may have holes. */
+  readonly hasHoles: boolean
   readonly registry: Registry
   readonly nowMs: () => number
   readonly sinks: SinkWrites
@@ -42,7 +44,7 @@ export class ServiceSide implements ServiceRequests {
   }
 
   async tail(jid: JobId, tableId: string): ReturnType<ServiceRequests['tail']> {
-    const { log, registry, nowMs } = this.#parts
+    const { log, registry, nowMs, hasHoles } = this.#parts
     const { namespace, stream } = this.#stream(jid, tableId, 'read')
     const found = registry.find(namespace, stream)
     if (found === undefined) return null
@@ -55,6 +57,7 @@ export class ServiceSide implements ServiceRequests {
       firstSequence: tail?.firstSequence ?? 0,
       firstTimestampMs: Math.max(tail?.firstTimestampMs ?? 0, visibleMs),
       nowMs: log.nowMs(),
+      hasHoles,
     }
   }
 

@@ -208,6 +208,8 @@ export interface ServiceRequests {
     readonly firstTimestampMs: number
     /** The time of the log's clock: no later event is older. */
     readonly nowMs: number
+    /** The engine of the store leaves holes between sequences. */
+    readonly hasHoles?: boolean
   } | null>
   /** Asks for a `grown` message when the log has this sequence. A later request for the same source replaces it. */
   watch(jid: JobId, source: number, log: number, sequence: number): Promise<void>

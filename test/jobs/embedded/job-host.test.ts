@@ -98,7 +98,7 @@ async function setup() {
   const writes = new StreamWrites(storage, streams, { low: false, refusal: () => new Error() as never })
   const folders = new StateFolders(join(folder, 'jobs'))
   const host = new JobHost({
-    ...{ log: storage.log, registry, nowMs: () => 1_000, random: () => 0.5, folders },
+    ...{ log: storage.log, registry, nowMs: () => 1_000, random: () => 0.5, folders, hasHoles: false },
     options: {
       memoryBytes: 1,
       processBytes: 1,

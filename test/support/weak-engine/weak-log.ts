@@ -75,7 +75,7 @@ export class WeakLog implements EventLog {
     data.lastTimestampMs = block.timestampMs
     data.events += events.length
     data.bytes += events.reduce((sum, { body }) => sum + body.length, 0)
-    for (const resolve of this.#growthWaiters.get(log) ?? []) resolve()
+    for (const resolve of [...(this.#growthWaiters.get(log) ?? [])]) resolve()
     return lastPosition(block)
   }
 
@@ -169,16 +169,19 @@ export class WeakLog implements EventLog {
     const waiters = this.#growthWaiters.get(log) ?? new Set()
     this.#growthWaiters.set(log, waiters)
     await new Promise<void>((resolve) => {
-      waiters.add(resolve)
-      signal.addEventListener('abort', () => resolve(), { once: true })
+      const end = () => {
+        waiters.delete(end) // others still wait
+        resolve()
+      }
+      waiters.add(end)
+      signal.addEventListener('abort', end, { once: true })
     })
-    this.#growthWaiters.get(log)?.clear()
     this.#assertOpen()
   }
 
   /** Ends what waits for growth. */
   closed(): void {
-    for (const waiters of this.#growthWaiters.values()) for (const resolve of waiters) resolve()
+    for (const waiters of this.#growthWaiters.values()) for (const resolve of [...waiters]) resolve()
   }
 
   async stretches(log: LogId): Promise<readonly Stretch[]> {
