@@ -249,7 +249,7 @@ describe('the table of all changes equals the query run afresh', () => {
   })
 })
 
-const CHANGES = effort({ short: 30, long: 600 })
+const CHANGES = effort({ short: 30, long: 300 })
 /** Of ticks. A job with ticks of a third is started again after the first. */
 const SIZES = [...effort({ short: [], long: [CHANGES / 6] }), CHANGES / 3, CHANGES]
 
