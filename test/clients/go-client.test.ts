@@ -58,8 +58,10 @@ const EXPECTED: Expected = {
   'delete a table that the job uses': { error: '409: {"message":"Table CPU_OUT is used by job JobExample (' },
   'cancel job': DONE,
   'state after cancel': { value: 'CANCELED' },
-  'get job nope': { error: 'NotFound 404: {"message":"Job nope does not exist"' },
-  'cancel job nope': { error: 'NotFound 404: {"message":"Job nope does not exist"' },
+  'get a job that is not there': {
+    error: 'NotFound 404: {"errors":["Job b63c78c70033e00afa84de9029257e31 not found"]}',
+  },
+  'cancel a job that is not there': { error: 'NotFound 404: {"errors":["Job could not be found."]}' },
   'delete the table of input': DONE,
   'delete the table of output': DONE,
   'delete a table again': { error: 'NotFound 404: {"message":"Table ' },

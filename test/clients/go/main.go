@@ -205,9 +205,10 @@ func jobs(client *aiven.Client, base, in, out string) {
 	act("cancel job", flink.Patch(project, service, aiven.PatchFlinkJobRequest{JobId: job}))
 	canceled, err := until("CANCELED", state)
 	call("state after cancel", canceled, err)
-	_, err = flink.Get(project, service, aiven.GetFlinkJobRequest{JobId: "nope"})
-	act("get job nope", err)
-	act("cancel job nope", flink.Patch(project, service, aiven.PatchFlinkJobRequest{JobId: "nope"}))
+	const noJob = "b63c78c70033e00afa84de9029257e31"
+	_, err = flink.Get(project, service, aiven.GetFlinkJobRequest{JobId: noJob})
+	act("get a job that is not there", err)
+	act("cancel a job that is not there", flink.Patch(project, service, aiven.PatchFlinkJobRequest{JobId: noJob}))
 }
 
 // Applications came after tables and jobs: the service has none.
