@@ -29,10 +29,10 @@ const MEASURED_MS = Math.max(40_000, SLOW_TICKS * SLOW_TICK_MS)
 
 const SLOW_TICK: Alteration = {
   file: 'jobs/worker/tick.js',
-  from: 'return await engine(() => this.#transaction(read, nowMs()))',
-  to: `return await engine(async () => {
+  from: 'await engine(() => this.#checkpoint(read, drains))',
+  to: `await engine(async () => {
     if (read.events === ${SLOW_EVENTS}) await new Promise((resolve) => setTimeout(resolve, ${SLOW_TICK_MS}))
-    return this.#transaction(read, nowMs())
+    return this.#checkpoint(read, drains)
   })`,
 }
 
