@@ -145,7 +145,7 @@ test.for(gaps)(
   },
 )
 
-async function untilEnded(client: FlinkClient, id: string, timeoutMs = 20_000) {
+async function untilEnded(client: FlinkClient, id: string, timeoutMs = 60_000) {
   for (const endMs = Date.now() + timeoutMs; ; await delay(50)) {
     const seen = await client.seen(id)
     if (seen.state === 'FAILED' || Date.now() > endMs) return seen

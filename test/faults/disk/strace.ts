@@ -30,6 +30,8 @@ export async function straceProblem(): Promise<string | undefined> {
   }
 }
 
+const DETACH_MS_MAX = 3_000
+
 /** Resolves once calls fail; ends the failing when it is asked to. */
 export async function injectFault(
   pid: number,
@@ -54,7 +56,10 @@ export async function injectFault(
   return {
     async end() {
       strace.signal('SIGINT')
+      // It waits for ever for a process that was killed while it stood in a call. Without its tracer that process goes.
+      const timer = setTimeout(() => strace.signal('SIGKILL'), DETACH_MS_MAX)
       await strace.exited
+      clearTimeout(timer)
     },
   }
 }
