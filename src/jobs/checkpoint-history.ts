@@ -67,7 +67,6 @@ export class Checkpoints {
   #restored = 0
   #completed = 0
   #failed = 0
-  #inProgress = 0
   /** Commits of the state that are counted, or were made before the service started; undefined before the first report. */
   #epoch: number | undefined
 
@@ -102,14 +101,8 @@ export class Checkpoints {
     })
   }
 
-  /** A savepoint is being written. `savepointed` must follow. */
-  savepointing(): void {
-    this.#inProgress++
-  }
-
   /** A savepoint is complete, or has failed. */
   savepointed(savepoint: Checkpoint): void {
-    this.#inProgress = Math.max(0, this.#inProgress - 1)
     if (savepoint.status === 'COMPLETED') this.#completed++
     else this.#failed++
     this.#add(savepoint)
@@ -118,14 +111,11 @@ export class Checkpoints {
   /** Forgets the samples: the job has ended. */
   ended(): void {
     this.#samples.length = 0
-    this.#inProgress = 0
   }
 
-  view(): CheckpointHistory {
-    const { restored, inProgress, completed, failed } = {
-      ...{ restored: this.#restored, inProgress: this.#inProgress },
-      ...{ completed: this.#completed, failed: this.#failed },
-    }
+  /** `inProgress`: operations of clients that have not ended. Commits of steps are counted when they are done. */
+  view(inProgress: number): CheckpointHistory {
+    const [restored, completed, failed] = [this.#restored, this.#completed, this.#failed]
     return {
       counts: { restored, total: inProgress + completed + failed, inProgress, completed, failed },
       history: [...this.#history].reverse(),

@@ -13,7 +13,7 @@ import type { Registry, RemovalHook, Stream } from '../streams/registry.ts'
 import type { Streams } from '../streams/streams.ts'
 import type { UsageRegistry } from '../streams/usage.ts'
 import type { TableService } from '../tables/table-service.ts'
-import { type Checkpoint, type CheckpointHistory, NO_CHECKPOINTS } from './checkpoint-history.ts'
+import { type CheckpointHistory, NO_CHECKPOINTS } from './checkpoint-history.ts'
 import { isTerminal, type JobView } from './job.ts'
 import { type JobRole, missingGrant, type OthersMayCreateJobs, type TokenNamed } from './job-access.ts'
 import { JobDocuments, type Timer } from './job-documents.ts'
@@ -65,8 +65,6 @@ export interface JobsParts {
   readonly places: SavepointPlaces
   /** Of the service, for savepoints. */
   readonly version: string
-  /** Called for each savepoint that has been written or has failed. */
-  readonly savepointed?: (jid: JobId, savepoint: Checkpoint) => void
   /** By default a real timer that does not keep the process running. */
   readonly timer?: Timer
 }
@@ -112,10 +110,7 @@ export class Jobs implements JobService, RemovalHook {
       record: (namespace, jid) => this.#record(namespace, jid),
       live: (jid) => this.#live.get(jid),
       subject: (record) => this.#subject(record),
-      savepointed: (jid, savepoint) => {
-        this.#watches.find(jid)?.checkpoints.savepointed(savepoint)
-        parts.savepointed?.(jid, savepoint)
-      },
+      savepointed: (jid, savepoint) => this.#watches.savepointed(jid, savepoint),
     })
     this.#liveParts = {
       ...{ engine, nowMs, report, timer: this.#timer },
@@ -218,7 +213,8 @@ export class Jobs implements JobService, RemovalHook {
 
   checkpoints(namespace: NamespaceName, jid: string): CheckpointHistory {
     this.#record(namespace, jid)
-    return this.#watches.find(jid)?.checkpoints.view() ?? NO_CHECKPOINTS
+    const inProgress = this.#savepoints.running(jid)
+    return this.#watches.find(jid)?.checkpoints.view(inProgress) ?? NO_CHECKPOINTS
   }
 
   rates(namespace: NamespaceName, jid: string): readonly VertexRates[] {

@@ -131,12 +131,16 @@ export class FakeJobs implements JobService {
   stop = this.#operation('stop')
   checkpoint = this.#operation('checkpoint')
   disposeSavepoint = this.#operation('disposeSavepoint')
-  operation(_: NamespaceName, __: string, trigger: string): Operation {
-    return this.disposal(trigger)
+  operation(_: NamespaceName, jid: string, trigger: string): Operation {
+    const text = `There is no savepoint operation with triggerId=${trigger} for job ${jid}.`
+    return this.#known(trigger, text)
   }
   disposal(trigger: string): Operation {
+    return this.#known(trigger, `There is no disposal with triggerId=${trigger}.`)
+  }
+  #known(trigger: string, otherwise: string): Operation {
     const operation = this.operations.get(trigger)
-    if (operation === undefined) throw new ServiceError('operation_not_found', `no operation ${trigger}`)
+    if (operation === undefined) throw new ServiceError('operation_not_found', otherwise)
     return operation
   }
   checkpoints(): CheckpointHistory {

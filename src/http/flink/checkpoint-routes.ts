@@ -74,18 +74,7 @@ export function checkpointRoutes({ jobs }: { readonly jobs: JobService }, scope:
     operation(c: HttpContext) {
       const { namespace, jid } = scope.job(c)
       const trigger = pathId(c, 'trigger')
-      return answer(c, operationJson(known(() => jobs.operation(namespace, jid, trigger), trigger, jid)))
+      return answer(c, operationJson(jobs.operation(namespace, jid, trigger)))
     },
-  }
-}
-
-/** With Flink's sentence for an operation that is not known. */
-function known<T>(find: () => T, trigger: string, jid: string): T {
-  try {
-    return find()
-  } catch (cause) {
-    if (!(cause instanceof ServiceError) || cause.code !== 'operation_not_found') throw cause
-    const text = `There is no savepoint operation with triggerId=${trigger} for job ${jid}.`
-    throw new ServiceError('operation_not_found', text, { cause })
   }
 }

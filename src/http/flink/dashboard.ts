@@ -4,10 +4,11 @@
  */
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { extname, join, relative, sep } from 'node:path'
 import { ServiceError } from '../../service-error.ts'
-import type { Api } from '../api.ts'
+import type { Api, AppOptions } from '../api.ts'
+import { answerPieces, type BegunPieces, beginPieces } from '../messages/long-answer.ts'
 import type { HttpContext } from '../server/bindings.ts'
 import { flinkProblemShape } from './problem-shape.ts'
 
@@ -31,6 +32,7 @@ const TYPES: Readonly<Record<string, string>> = {
   '.eot': 'application/vnd.ms-fontobject',
 }
 const FILES_MAX = 10_000
+const PIECE_BYTES = 64 * 1024
 /** The largest file of a dashboard has 4 MB. */
 const FILE_BYTES_MAX = 32 * 1024 * 1024
 /** A name with a hash of the content in it never has another content. */
@@ -100,21 +102,27 @@ function entriesOf(folder: string) {
 
 /** All paths that no other API of the port owns. `files` undefined: there is no dashboard. */
 export function dashboardApi(files: DashboardFiles | undefined): Api {
-  const handle = (c: HttpContext) => answerFile(c, files)
   return {
     name: 'flink-dashboard',
     owns: () => true,
-    routes: () => [
-      ['GET', '/', 'anybody', handle],
-      ['GET', '/*', 'anybody', handle],
-    ],
+    routes: (_, options) => {
+      const handle = (c: HttpContext) => answerFile(c, files, options)
+      return [
+        ['GET', '/', 'anybody', handle],
+        ['GET', '/*', 'anybody', handle],
+      ]
+    },
     subjectOf: () => ({ namespace: undefined }),
     problemShape: () => flinkProblemShape,
     noRoute: (target) => `Method not allowed: ${target.replace(/\?.*$/s, '')}`,
   }
 }
 
-async function answerFile(c: HttpContext, files: DashboardFiles | undefined): Promise<Response> {
+async function answerFile(
+  c: HttpContext,
+  files: DashboardFiles | undefined,
+  options: AppOptions,
+): Promise<Response> {
   const { path } = c.req
   const url = path === '/' ? '/index.html' : path
   const file = files?.files.get(url)
@@ -127,9 +135,29 @@ async function answerFile(c: HttpContext, files: DashboardFiles | undefined): Pr
     etag: file.tag,
   }
   if (c.req.header('if-none-match')?.split(/,\s*/).includes(file.tag)) return c.body(null, 304, headers)
-  const body = await readFile(file.path).catch(() => undefined)
-  if (body === undefined) throw new ServiceError('part_not_found', missing(path, files))
-  return c.body(new Uint8Array(body), 200, headers)
+  if (c.req.method === 'HEAD') return c.body(null, 200, { ...headers, 'content-length': String(file.bytes) })
+  let pieces: BegunPieces
+  try {
+    pieces = await beginPieces(piecesOf(file.path))
+  } catch (cause) {
+    throw new ServiceError('part_not_found', missing(path, files), { cause })
+  }
+  return answerPieces(c, pieces, headers, options)
+}
+
+/** At least one. A client that reads slowly holds two of them in memory, not the file. */
+async function* piecesOf(path: string): AsyncGenerator<Uint8Array, void, undefined> {
+  const file = await open(path)
+  try {
+    for (let isFirst = true; ; isFirst = false) {
+      const piece = Buffer.allocUnsafe(PIECE_BYTES)
+      const { bytesRead } = await file.read(piece, 0, PIECE_BYTES)
+      if (bytesRead === 0 && !isFirst) return
+      yield piece.subarray(0, bytesRead)
+    }
+  } finally {
+    await file.close()
+  }
 }
 
 function missing(path: string, files: DashboardFiles | undefined): string {

@@ -3,8 +3,8 @@
  * behind the position was removed: the stream was truncated, created again, or the event has expired. The job fails then,
  * because it would skip events silently.
  *
- * A store whose sequences have holes says nothing by them. There the job fails if it had not reached the end of the stream, and
- * what can be read now begins after the time of its position.
+ * In a store whose sequences have holes, a missing sequence proves nothing. There the job fails if it had not reached the end of
+ * the stream and the first event that can be read is later than its position.
  */
 import type { EventBlock } from '../../../storage/log.ts'
 import type { StreamId } from '../../streams/names.ts'

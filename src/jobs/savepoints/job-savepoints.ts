@@ -86,6 +86,11 @@ export class JobSavepoints {
     return id
   }
 
+  /** Number of savepoints, stops and checkpoints of the job that clients have asked for and that have not ended. */
+  running(jid: JobId): number {
+    return this.#operations.running(jid)
+  }
+
   operation(namespace: NamespaceName, jid: string, triggerId: string): Operation {
     this.#parts.record(namespace, jid)
     const text = `There is no savepoint operation with triggerId=${triggerId.slice(0, 100)} for job ${jid}.`

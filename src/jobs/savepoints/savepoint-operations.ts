@@ -51,7 +51,7 @@ export class SavepointOperations {
         `triggerId is '${id.slice(0, 100)}'; use 32 hexadecimal digits, or leave it out`,
       )
     if (this.#find(scope, id) !== undefined) return { id, isNew: false }
-    const running = [...this.#running.values()].filter((entry) => entry.scope === scope).length
+    const running = this.running(scope)
     if (running >= RUNNING_MAX)
       throw new ServiceError(
         'overloaded',
@@ -59,6 +59,11 @@ export class SavepointOperations {
       )
     this.#running.set(key(scope, id), { scope, id, operation: { state: 'in-progress' }, endedMs: undefined })
     return { id, isNew: true }
+  }
+
+  /** Number of operations that have not ended. */
+  running(scope: string): number {
+    return [...this.#running.values()].filter((entry) => entry.scope === scope).length
   }
 
   has(scope: string, id: string): boolean {

@@ -257,7 +257,7 @@ describe.each(ENDS)('$name', ({ begin, more, state }) => {
     setup.engine.running.get(jid)!.ordered(TRIGGER, DONE) // written, and then the process ends
     setup.engine.running.get(jid)!.failed(PASSING)
     await setup.clock.pass(2_000)
-    await expect.poll(() => setup.engine.submitted.length).toBe(2) // its place is looked at
+    await expect.poll(() => setup.engine.submitted.length).toBe(2) // the name of the new folder is read from it
     const { run } = setup.engine.submitted[1]!
     expect(run.order).toMatchObject({ id: TRIGGER, location, ends: true, replaces: true })
     expect(operation(setup, jid).state).toBe('in-progress')
