@@ -41,6 +41,8 @@ export interface JobRun {
   readonly connected: readonly ConnectedTable[]
   /** Done before the job goes on: a stop that was accepted in an earlier run. */
   readonly order?: JobOrder
+  /** The last step has stopped other jobs, too, and the job has made no progress since: they go first. */
+  readonly yields?: boolean
 }
 
 /** Called by the engine, in order. After `finished` or `failed` the engine does nothing more for the job. */

@@ -126,6 +126,11 @@ export class RestartPolicy {
     return delayMs
   }
 
+  /** Whether the last error stopped other jobs, too, and the job has made no progress since. `epoch` as in `failed`. */
+  wasCostly(epoch = 0): boolean {
+    return this.#costly > 0 && epoch === this.#costlyEpoch
+  }
+
   /** After progress the next errors are those of other events. */
   #costlyError(epoch: number): void {
     if (epoch !== this.#costlyEpoch) for (const cause of COSTLY) this.#counts.delete(cause)

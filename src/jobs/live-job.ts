@@ -160,7 +160,9 @@ export class LiveJob {
       .run(async () => {
         if (!isCurrent()) return
         const jobRun = await prepare(this.record)
-        if (isCurrent()) await engine.submit(jobRun, this.#listener(isCurrent))
+        if (!isCurrent()) return
+        const yields = this.#policy.wasCostly(this.record.figures?.epoch)
+        await engine.submit({ ...jobRun, yields }, this.#listener(isCurrent))
       })
       .catch((error) => {
         if (isCurrent()) this.#failed(this.#failureOf(error))

@@ -109,4 +109,15 @@ describe('restarts', () => {
     const delays = Array.from({ length: 10 }, (_, epoch) => policy.failed('process', 0, epoch))
     expect(delays.indexOf('never')).toBe(9)
   })
+
+  test('a job yields after an error that stopped others, until it makes progress', () => {
+    const policy = new RestartPolicy()
+    expect(policy.wasCostly(3)).toBe(false)
+    policy.failed('passing', 0, 3)
+    expect(policy.wasCostly(3)).toBe(false)
+    policy.failed('foreign', 0, 3)
+    expect(policy.wasCostly(3)).toBe(false)
+    policy.failed('process', 0, 3)
+    expect([policy.wasCostly(3), policy.wasCostly(4)]).toEqual([true, false])
+  })
 })

@@ -92,7 +92,8 @@ export class EmbeddedEngine implements JobEngine {
     return plan === undefined ? [] : this.#checks.run(plan, connected, onContact, client)
   }
 
-  async submit({ jid, statement, tables, connected, order }: JobRun, listener: JobListener): Promise<void> {
+  async submit(run: JobRun, listener: JobListener): Promise<void> {
+    const { jid, statement, tables, connected, order, yields = false } = run
     const { planner, host, folders, stateBytesMax, tickEventsMax, space } = this.#parts
     if (space.low) throw space.refusal()
     const submitted: Submitted = { listener, isCancelled: false }
@@ -103,7 +104,7 @@ export class EmbeddedEngine implements JobEngine {
       const stateFolder = await folders.make(jid)
       if (submitted.isCancelled) return
       const limits = { stateBytesMax, tickEventsMax, tickBytesMax: TICK_BYTES_MAX }
-      const start = { jid, plan, stateFolder, tables: connected, ...limits, ...(order && { order }) }
+      const start = { jid, plan, stateFolder, tables: connected, ...limits, yields, ...(order && { order }) }
       await host.start(start, this.#ending(jid, submitted))
       if (submitted.isCancelled) await host.cancel(jid)
     } catch (error) {

@@ -1,7 +1,8 @@
 /**
  * The order in which jobs use the engine: one at a time, the one whose tick began first before the others. A job waits for
  * its sources, its lookups and its sinks without holding the engine, so a tick has several turns. If each of them waited
- * behind the turns of all others, a tick would take several times as long as the longest tick of another job.
+ * behind the turns of all others, a tick would take several times as long as the longest tick of another job. The first tick of a
+ * job whose last one stopped the others counts as a later one (`yields`): else they would wait for it again.
  */
 import type { JobId } from './job-worker-protocol.ts'
 

@@ -48,6 +48,8 @@ export interface JobStart {
   readonly tickBytesMax: number
   /** Done before the first tick. */
   readonly order?: JobOrder
+  /** The first tick lets those of other jobs go first that begin somewhat later. */
+  readonly yields?: boolean
 }
 
 export interface WorkerOptions {

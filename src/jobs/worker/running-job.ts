@@ -26,6 +26,8 @@ const PAUSE_MS_MIN = 100
  * and longer.
  */
 const PAUSE_PER_TICK = 4
+/** Ticks of other jobs that begin up to so much later go before the first tick of a job whose last one stopped them. */
+const YIELD_MS = 10_000
 /** A cancelled job ends with its running step; after this time the step is interrupted. */
 export const CANCEL_MS_MAX = 10_000
 
@@ -132,6 +134,7 @@ export class RunningJob {
     report({ kind: 'running', ...epoch })
     this.#activity = activity
     activity.begins()
+    let yieldMs = start.yields ? YIELD_MS : 0
     while (!signal.aborted) {
       if (await this.#followOrders(tick, positions, activity)) {
         await activity.finished()
@@ -139,7 +142,8 @@ export class RunningJob {
       }
       if (signal.aborted) return false
       const waitedMs = this.#waitedMs
-      this.#tickMs = performance.now()
+      this.#tickMs = performance.now() + yieldMs
+      yieldMs = 0
       activity.ticking()
       const result = await tick.run(positions)
       this.#advance(positions, state)
