@@ -4,7 +4,7 @@
  * a third of the time. Transformed modules are kept in node_modules/ between runs.
  */
 import { configDefaults, defineConfig } from 'vitest/config'
-import { POLL, PROOFS } from './test/support/speeds.ts'
+import { POLL, PROOFS, RETRIES } from './test/support/speeds.ts'
 
 export default defineConfig({
   test: {
@@ -16,6 +16,7 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 60_000,
     expect: { poll: POLL },
+    retry: RETRIES,
     include: ['test/**/*.test.ts'],
     exclude: [...configDefaults.exclude, ...PROOFS],
   },

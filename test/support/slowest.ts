@@ -1,6 +1,9 @@
-/** Prints the ten slowest tests and the ten slowest files at the end of a run, so that a slow test does not go unseen. */
+/**
+ * Prints at the end of a run the ten slowest tests, the ten slowest files, and the tests that failed first and then passed
+ * (RETRIES in speeds.ts), so that none of them goes unseen.
+ */
 import { relative } from 'node:path'
-import type { Reporter, TestModule } from 'vitest/node'
+import type { Reporter, TestCase, TestModule } from 'vitest/node'
 
 const SHOWN = 10
 
@@ -17,7 +20,17 @@ export default class SlowestTests implements Reporter {
       return { ms: collectDuration + setupDuration + duration, name: pathOf(module) }
     })
     process.stdout.write(`\n${table('tests', tests)}\n${table('files', files)}`)
+    const retried = modules.flatMap((module) =>
+      [...module.children.allTests()].filter((test) => test.diagnostic()?.flaky).map(firstFailure),
+    )
+    if (retried.length > 0) process.stdout.write(`\nPassed only when run again:\n${retried.join('')}`)
   }
+}
+
+function firstFailure(test: TestCase): string {
+  const [error] = test.result().errors ?? []
+  const text = error?.stack ?? error?.message ?? 'no error is known'
+  return `  ${pathOf(test.module)} > ${test.fullName}\n${text.replace(/^/gm, '      ')}\n`
 }
 
 interface Timed {

@@ -66,3 +66,9 @@ export const TWO_FORMS = [
 
 /** `expect.poll` sees a change soon, and waits long enough on a machine that is busy with other work. */
 export const POLL = { interval: 10, timeout: 10_000 }
+
+/**
+ * How often a failed test runs again: 0, but for TEST_RETRIES. `.ci/run` sets it to 1, so that one test which a busy machine
+ * held up does not end a run of an hour. A test that passed so is printed with its first failure (slowest.ts).
+ */
+export const RETRIES = Number(process.env.TEST_RETRIES ?? 0)
