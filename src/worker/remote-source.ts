@@ -4,16 +4,24 @@ import type { StreamId } from '../streams/names.ts'
 import type { EventQuery } from '../streams/streams.ts'
 import { ArrivingBlocks, type EventMessage, type EventRequest } from './event-pipe.ts'
 import type { EventSource, SourceRead } from './event-source.ts'
-import { errorOf } from './failure.ts'
+import { errorOf, failureOf } from './failure.ts'
 
 /** Reads events of streams in a worker: requests go to the service, blocks come through the pipe. */
 export class RemoteSource implements EventSource {
   readonly #post: (message: EventRequest) => void
   readonly #requests = new Map<number, (message: EventMessage) => void>()
   #lastRequest = 0
+  #closed = false
 
   constructor(post: (message: EventRequest) => void) {
     this.#post = post
+  }
+
+  /** The service sends nothing any more: ends the reads that run, and fails later ones. */
+  close(): void {
+    this.#closed = true
+    for (const [request, take] of this.#requests)
+      take({ kind: 'read-ended', request, failure: failureOf(serviceStops()) })
   }
 
   take(message: EventMessage): void {
@@ -33,6 +41,7 @@ export class RemoteSource implements EventSource {
   }
 
   read(id: StreamId, query: EventQuery): Promise<SourceRead | undefined> {
+    if (this.#closed) return Promise.reject(serviceStops())
     const request = ++this.#lastRequest
     const blocks = new ArrivingBlocks(
       () => this.#post({ kind: 'block-used', request }),
@@ -52,4 +61,8 @@ export class RemoteSource implements EventSource {
       this.#post({ kind: 'start-read', request, id, query })
     })
   }
+}
+
+function serviceStops(): Error {
+  return new Error('the service stops')
 }

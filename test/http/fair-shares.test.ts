@@ -229,7 +229,7 @@ describe('long reads', () => {
     const since = performance.now()
     const read = await app.get(`${STREAMS}/s/events?limit=50000`, { headers: honest })
     expect(read.status).toBe(200)
-    expect(performance.now() - since).toBeLessThan(3_000)
+    expect(performance.now() - since).toBeLessThan(6_000) // without a place it would be refused after that
     expect(await share(app, 'cut_total', 'reads', honest)).toBe(1)
     expect(await share(app, 'capacity', 'reads', honest)).toBe(3)
   })

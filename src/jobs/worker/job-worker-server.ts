@@ -91,6 +91,8 @@ export class JobWorkerServer {
   async close(): Promise<void> {
     this.#closed = true
     this.#heartbeats.close()
+    this.#requests.close()
+    this.#source.close()
     const reason = new SqlError('57014', 'the service stops')
     await Promise.all([...this.#jobs.values()].map((job) => job.cancel(reason)))
     const database = await this.#opening?.catch(() => undefined)

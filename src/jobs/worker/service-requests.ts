@@ -16,9 +16,18 @@ export class PortRequests implements ServiceRequests {
   readonly #post: (message: FromJobWorker) => void
   readonly #pending = new Map<number, Pending>()
   #lastRequest = 0
+  #closed = false
 
   constructor(post: (message: FromJobWorker) => void) {
     this.#post = post
+  }
+
+  /** The service answers nothing any more: fails the requests that wait, and later ones. */
+  close(): void {
+    this.#closed = true
+    const pending = [...this.#pending.values()]
+    this.#pending.clear()
+    for (const { reject } of pending) reject(serviceStops())
   }
 
   take({ request, value, failure }: Reply): void {
@@ -49,6 +58,7 @@ export class PortRequests implements ServiceRequests {
   }
 
   #request(method: keyof ServiceRequests, args: readonly unknown[]): Promise<unknown> {
+    if (this.#closed) return Promise.reject(serviceStops())
     const requested = ++this.#lastRequest
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
@@ -70,6 +80,10 @@ export class PortRequests implements ServiceRequests {
       this.#post({ kind: 'request', requested, method, args })
     })
   }
+}
+
+function serviceStops(): ConnectorError {
+  return new ConnectorError('the service stops', true)
 }
 
 /** The `grown` messages of the service, for the sources that wait for them. */
