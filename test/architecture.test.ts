@@ -47,6 +47,8 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   tables: ['sql', 'formats'],
   jars: ['jobs', 'sql', 'tables'],
   jobs: ['tables', 'sql', 'duckdb', 'worker', 'formats', 'schemas', 'auth'],
+  cdc: ['sql', 'tables', 'worker', 'formats'],
+  'cached-queries': ['cdc', 'jobs', 'sql', 'tables', 'worker', 'formats'],
 }
 
 const within =
