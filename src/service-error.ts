@@ -58,6 +58,9 @@ export type ServiceErrorCode =
   | 'invalid_jar' // an upload that is no jar, a jar that cannot run, and what its scripts are refused for
   | 'jar_too_large'
   | 'jars_full' // as many jars, or bytes of jars, as may be stored
+  | 'invalid_environment_id' // the name of a connection outside its grammar
+  | 'query_not_ready' // a cached query that has no result yet
+  | 'not_yet' // a cached query that did not reach a position in time
   | 'no_grant' // the token of a job lacks a grant for a stream
   | 'disk_low' // less free disk space than the operator wants to keep
 

@@ -119,7 +119,7 @@ export interface CaptureService {
   /** Adds tables to a connection and begins their snapshot. Resolves when the publication has them. Rejects with CaptureError. */
   addTables(id: number, tables: readonly TableName[]): Promise<readonly CapturedTable[]>
   /** The captured tables of a connection with their streams. */
-  captured(id: number): readonly { readonly table: CapturedTable; readonly stream: StreamId }[]
+  captured(id: number): readonly CapturedStream[]
   /** Drops slot and publication. With `purge` the streams, too. Resolves with the last view. */
   delete(id: number, options: { readonly purge: boolean }): Promise<ConnectionView>
   /**
@@ -134,6 +134,15 @@ export interface CaptureService {
   /** Begins to capture. Call it when the service answers requests. */
   start(): void
   close(): Promise<void>
+}
+
+export interface CapturedStream {
+  readonly table: CapturedTable
+  readonly stream: StreamId
+  /** All rows of the table are in the stream. False also while a new snapshot is made after the loss of a slot. */
+  readonly snapshotDone: boolean
+  /** Why the table cannot be captured any more, and the columns that are the cause; empty: the whole table. */
+  readonly lost: { readonly message: string; readonly columns: readonly string[] } | undefined
 }
 
 /** A table of the database, whether it can be captured or not. */

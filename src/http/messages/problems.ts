@@ -24,6 +24,7 @@ const REFUSALS = {
   invalid_jar: 400,
   savepoint_outside: 400,
   savepoint_unreadable: 400,
+  invalid_environment_id: 400,
   table_forbidden: 403,
   no_grant: 403,
   shutdown_disabled: 403,
@@ -62,6 +63,8 @@ const REFUSALS = {
   secret_unusable: 503,
   job_slots: 503,
   overloaded: 503,
+  query_not_ready: 503,
+  not_yet: 504,
   disk_low: 507,
   jars_full: 507,
 } as const satisfies Record<ServiceErrorCode, number>
