@@ -29,6 +29,8 @@ export interface CaptureStart extends CaptureTarget {
   /** End of the last transaction whose events are durable, as decimal text; undefined before the first. */
   readonly durableLsn: string | undefined
   readonly progress: SnapshotProgress
+  /** Of `tables`: their streams hold events. A snapshot of such a table begins with an event `t`, so that rows of before are gone. */
+  readonly filled: readonly TableName[]
   /** For the last rows of the tables. It exists. */
   readonly folder: string
   readonly version: string
@@ -61,6 +63,11 @@ export interface CaptureCommit {
   /** Of its commit. */
   readonly timestampMs: number
   readonly progress: SnapshotProgress
+  /**
+   * Tables whose streams do not hold the rows as of `lsn`: their snapshot is not complete, or the snapshot is of a later position
+   * than `lsn`. No boundary has them.
+   */
+  readonly snapshotting: readonly TableName[]
   /** Changes of tables that hold from this write on: a column was added, a type was widened. */
   readonly tables?: readonly CapturedTable[]
 }
@@ -105,8 +112,15 @@ export interface CaptureCalls {
   prepare(target: CaptureTarget): Promise<void>
   /** Starts to capture. Resolves when the connection is being opened; what happens then is a report. */
   start(start: CaptureStart): Promise<void>
-  /** Adds tables to the publication of a running connection, and begins their snapshot. */
-  addTables(connectionId: number, tables: readonly TableName[]): Promise<readonly CapturedTable[]>
+  /**
+   * Adds tables to the publication of a running connection, and begins their snapshot. May be called again for a table that is in the
+   * publication already. `filled`: as in CaptureStart, of these tables.
+   */
+  addTables(
+    connectionId: number,
+    tables: readonly TableName[],
+    filled: readonly TableName[],
+  ): Promise<readonly CapturedTable[]>
   /** Ends the connection; slot and publication stay. Resolves when nothing of it runs any more. */
   stop(connectionId: number): Promise<void>
   /** Drops slot and publication. Succeeds if they are gone already. */
