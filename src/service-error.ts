@@ -31,6 +31,7 @@ export type ServiceErrorCode =
   | 'principal_mismatch'
   | 'reset_disabled'
   | 'stream_not_found'
+  | 'stream_written' // a write or a change of a stream that a part of the service writes
   | 'view_not_found'
   | 'namespace_not_found'
   | 'invalid_table' // a table, an integration, a job, or their options

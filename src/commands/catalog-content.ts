@@ -17,7 +17,7 @@ import type { Stream } from '../streams/registry.ts'
 const NOT_SAVED = new RegExp(`^(?:meter-.*|stretches|${JOB_EPOCHS})$`)
 
 /** A stream as its document has it. */
-export type StoredStream = Omit<Stream, 'createdMs' | 'counts' | 'isReplaced'>
+export type StoredStream = Omit<Stream, 'createdMs' | 'counts' | 'isReplaced' | 'writer'>
 
 export class CatalogContent {
   readonly namespaces = new Map<NamespaceName, NamespaceProperties>()

@@ -24,8 +24,9 @@ export class JobGrants {
     this.#parts = parts
   }
 
-  /** Throws ServiceError 'no_grant'. `tables` are those of `uses`. */
+  /** Throws ServiceError 'stream_written' and 'no_grant'. `tables` are those of `uses`. */
   assert(owner: string | undefined, tables: readonly Table[], uses: Uses): void {
+    this.#assertWritable(tables, uses)
     const missing = missingGrant(owner, this.#needed(tables, uses), this.#parts.named)
     if (missing !== undefined) throw new ServiceError('no_grant', missing)
   }
@@ -37,6 +38,15 @@ export class JobGrants {
     // A stream that is deleted while the job runs is not created again.
     const needed = this.#needed(tables, record).filter(({ role }) => role !== 'admin')
     return missingGrant(record.owner, needed, this.#parts.named)
+  }
+
+  /** Some streams are written by one part of the service, which is not a job of the catalog's tables. */
+  #assertWritable(tables: readonly Table[], { writes }: Uses): void {
+    const { streams } = this.#parts
+    for (const table of tables) {
+      const stream = writes.includes(table.id) ? streamOf(table, this.#parts.tables) : undefined
+      if (stream !== undefined && streams.has(stream)) streams.getWritable(stream)
+    }
   }
 
   /** In the order of the statement: reads, then writes. */

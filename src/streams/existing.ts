@@ -21,6 +21,12 @@ export function existingStream(registry: Registry, { namespace, stream }: Stream
   throw new ServiceError('stream_not_found', `'${printEntity({ namespace, stream })}' was not found.`)
 }
 
+/** Throws ServiceError 'stream_written' if one part of the service writes the stream, and `key` is not the key of that part. */
+export function assertWritable({ id, writer }: Stream, key?: string): void {
+  if (writer === undefined || writer.key === key) return
+  throw new ServiceError('stream_written', `stream ${id.stream} is written by ${writer.name}`)
+}
+
 /** Throws ServiceError 'view_not_found'. */
 export function existingView({ id, views }: Stream, name: ViewName): View {
   const found = views.get(name)

@@ -50,6 +50,16 @@ export interface Stream {
   readonly counts: StreamCounts
   /** Another object has replaced this one, or the stream has been deleted. */
   isReplaced: boolean
+  /** The part of the service that alone writes it; undefined: clients do. */
+  writer: StreamWriter | undefined
+}
+
+/** Clients can neither write the stream of such a part nor change or delete it. */
+export interface StreamWriter {
+  /** For messages: `connection env1`. */
+  readonly name: string
+  /** What a writer passes to be let through: see StreamWrites. */
+  readonly key: string
 }
 
 /** A module that stores documents of its own for streams. */
@@ -93,6 +103,8 @@ export class Registry {
   #namespaceNames: readonly NamespaceName[] | undefined
   readonly #removalHooks: RemovalHook[] = []
   readonly #watchers: OnStreamChange[] = []
+  /** By streamKey, also of streams that do not exist. */
+  readonly #writers = new Map<string, StreamWriter>()
   #lastLog: LogId = 0
   /** Changes run one at a time. */
   readonly #changing = new Mutex()
@@ -118,7 +130,7 @@ export class Registry {
         throw new StorageError('corrupt', `the namespace of stream ${id} is missing`)
       const streamId = { namespace: namespace.name, stream }
       const counts = new StreamCounts(streamId, stored.log)
-      namespace.streams.set({ id: streamId, ...stored, counts, isReplaced: false })
+      namespace.streams.set({ id: streamId, ...stored, counts, isReplaced: false, writer: undefined })
     })
     await catalog.each('counters', (_, document) => {
       registry.#lastLog = Number(document)
@@ -172,6 +184,19 @@ export class Registry {
     let count = 0
     for (const { streams } of this.#namespaces.values()) count += streams.size
     return count
+  }
+
+  /** Whose writes the stream takes, if it exists or is created later. Undefined: those of clients. */
+  writerOf(id: StreamId): StreamWriter | undefined {
+    return this.#writers.get(streamKey(id))
+  }
+
+  /** Takes effect at once and is kept in memory: the part that writes the stream sets it again after each start. */
+  setWriter(id: StreamId, writer: StreamWriter | undefined): void {
+    if (writer === undefined) this.#writers.delete(streamKey(id))
+    else this.#writers.set(streamKey(id), writer)
+    const stream = this.find(id.namespace, id.stream)
+    if (stream !== undefined) stream.writer = writer
   }
 
   onRemoval(hook: RemovalHook): void {
@@ -294,6 +319,7 @@ export class Registry {
       createdMs: existing?.createdMs ?? createdMs,
       counts: existing?.counts ?? new StreamCounts(id, log),
       isReplaced: false,
+      writer: this.writerOf(id),
     }
   }
 
@@ -310,6 +336,7 @@ export class Registry {
   #set(stream: Stream): void {
     const streams = this.#namespaces.get(stream.id.namespace)?.streams
     stream.isReplaced = false // also if it is a copy of one that was replaced
+    stream.writer = this.writerOf(stream.id)
     const before = streams?.get(stream.id.stream)
     streams?.set(stream)
     this.#changed(before, stream)

@@ -8,8 +8,10 @@ import { bodyBytes } from '../../storage/slices.ts'
 import type { Storage } from '../../storage/storage.ts'
 import { StorageError } from '../../storage/storage-error.ts'
 import { ServiceError } from '../service-error.ts'
+import { assertWritable } from './existing.ts'
 import type { StreamId } from './names.ts'
 import type { Stream } from './registry.ts'
+import { StreamGroupWrite } from './stream-group-write.ts'
 import type { Space, Streams } from './streams.ts'
 
 export class StreamWrites {
@@ -23,10 +25,16 @@ export class StreamWrites {
     this.#space = space
   }
 
-  /** Throws ServiceError 'stream_not_found'. */
-  start(id: StreamId): StreamWrite {
+  /** Throws ServiceError 'stream_not_found', and 'stream_written' unless `key` is that of the stream's writer. */
+  start(id: StreamId, key?: string): StreamWrite {
     const stream = this.#streams.get(id)
+    assertWritable(stream, key)
     return new StreamWrite(this.#storage, this.#streams, this.#space, stream)
+  }
+
+  /** One write to several streams, whose writer has this key. */
+  startGroup(key: string): StreamGroupWrite {
+    return new StreamGroupWrite({ storage: this.#storage, streams: this.#streams, space: this.#space, key })
   }
 }
 

@@ -18,7 +18,7 @@ import { bodyBytes } from '../../storage/slices.ts'
 import { StorageError } from '../../storage/storage-error.ts'
 import { ServiceError } from '../service-error.ts'
 import { AsyncQueue } from './async-queue.ts'
-import { existingStream } from './existing.ts'
+import { assertWritable, existingStream } from './existing.ts'
 import { LogOrigins } from './log-origins.ts'
 import { type NamespaceName, type StreamId, streamKey } from './names.ts'
 import {
@@ -130,13 +130,20 @@ export class Streams {
     return existingStream(this.#registry, id)
   }
 
+  /** The stream, for a client that writes it. Throws ServiceError 'stream_not_found' and 'stream_written'. */
+  getWritable(id: StreamId): Stream {
+    const stream = this.get(id)
+    assertWritable(stream)
+    return stream
+  }
+
   properties(id: StreamId): StreamProperties {
     return this.get(id).properties
   }
 
   setProperties(id: StreamId, change: PropertiesChange): Promise<void> {
     return this.#registry.change(async () => {
-      const stream = this.get(id)
+      const stream = this.getWritable(id)
       assertSamePrincipal(stream, change)
       const properties = mergeProperties(stream.properties, change)
       if (properties !== stream.properties) await this.#registry.putProperties(stream, properties)
@@ -145,12 +152,14 @@ export class Streams {
 
   /** Empties the stream immediately and permanently; its properties stay. The janitor frees the disk. */
   truncate(id: StreamId): Promise<void> {
-    return this.#registry.change(async () => this.#registry.putOnFreshLog(id, this.get(id).properties))
+    return this.#registry.change(async () =>
+      this.#registry.putOnFreshLog(id, this.getWritable(id).properties),
+    )
   }
 
   delete(id: StreamId): Promise<void> {
     return this.#registry.change(async () => {
-      this.get(id)
+      this.getWritable(id)
       await this.#registry.removeStream(id)
     })
   }
@@ -166,6 +175,7 @@ export class Streams {
   /** Resolves when the event is queued. If the queue is full, resolves when the event is on disk. */
   appendAsync(stream: Stream, event: EventData): Promise<void> {
     if (stream.isReplaced) return this.#appendAsyncAgain(stream, event)
+    if (stream.writer !== undefined) return refuseWrite(stream)
     const { counts } = stream
     const failure = this.#log.failure()
     if (failure !== undefined) {
@@ -195,6 +205,7 @@ export class Streams {
 
   #append(stream: Stream, event: EventData, linger: boolean): Promise<void> {
     if (stream.isReplaced) return this.#appendAgain(stream, event, linger)
+    if (stream.writer !== undefined) return refuseWrite(stream)
     const { log, counts } = stream
     if (this.#space.low) return Promise.reject(this.#refused(counts))
     const appended = linger ? this.#log.append(log, [event], LINGER) : this.#log.append(log, [event])
@@ -221,8 +232,8 @@ export class Streams {
   }
 
   startBatch(id: StreamId): StreamBatch {
-    const { counts, log } = this.get(id)
-    return new NamedBatch(this.#log.stage(log), () => this.get(id), counts, this.#space, this.traffic)
+    const { counts, log } = this.getWritable(id)
+    return new NamedBatch(this.#log.stage(log), () => this.getWritable(id), counts, this.#space, this.traffic)
   }
 
   /** Undefined if no event matches. Events older than the TTL never match, even while they are still on disk. */
@@ -270,6 +281,10 @@ export class Streams {
 }
 
 const QUEUED = Promise.resolve()
+
+async function refuseWrite(stream: Stream): Promise<void> {
+  assertWritable(stream)
+}
 
 function assertSamePrincipal(stream: Stream, change: PropertiesChange): void {
   const { principal } = change

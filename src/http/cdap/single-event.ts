@@ -53,9 +53,9 @@ export class SingleEvents {
     this.#limit = { bytesMax: options.eventBytesMax, refusal: 'event_too_large', what: 'the event body' }
   }
 
-  /** Throws ServiceError 'stream_not_found', 'duplicate_header' or 'headers_too_large'. */
+  /** Throws ServiceError 'stream_not_found', 'stream_written', 'duplicate_header' or 'headers_too_large'. */
   open(incoming: IncomingMessage, id: StreamId, writer: Client | undefined, queued: boolean): OpenEvent {
-    const stream = this.#streams.get(id)
+    const stream = this.#streams.getWritable(id)
     const headers = eventHeaders(id.stream, incoming, this.#options.limits)
     return { incoming, stream, headers, writer, queued, countedBytes: undefined }
   }

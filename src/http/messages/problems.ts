@@ -27,6 +27,7 @@ const REFUSALS = {
   invalid_environment_id: 400,
   table_forbidden: 403,
   no_grant: 403,
+  stream_written: 403,
   shutdown_disabled: 403,
   cross_site: 403,
   principal_mismatch: 403,

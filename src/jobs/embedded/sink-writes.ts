@@ -61,7 +61,7 @@ export class SinkWrites {
     let emission = this.#emissions.get(key)
     if (emission?.epoch !== epoch) {
       this.#forget(key)
-      emission = { epoch, write: this.#parts.writes.start(stream), adding: Promise.resolve() }
+      emission = { epoch, write: this.#parts.writes.start(stream, jid), adding: Promise.resolve() }
       this.#emissions.set(key, emission)
     }
     const { write, adding } = emission
