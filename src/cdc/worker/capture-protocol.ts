@@ -16,7 +16,10 @@ export interface CaptureTarget {
   readonly publication: string
 }
 
-/** Progress of the snapshots of a connection, stored by the service with the events. JSON; only the capture process reads it. */
+/**
+ * Progress of the snapshots of a connection, stored by the service with the events. JSON; only the capture process reads it. The
+ * service keeps it, too, when the slot is lost: it says which streams begin with rows that a new snapshot replaces.
+ */
 export type SnapshotProgress = unknown
 
 /** Where a connection goes on. */
@@ -81,9 +84,16 @@ export type CaptureReport =
       readonly code: CaptureErrorCode
       readonly message: string
     }
-  /** The slot is gone. The service stores a mark, then calls `start` again without `durableLsn`. */
+  /**
+   * The slot is gone. The service stores a mark, then calls `start` again without `durableLsn` and with the stored `progress`: a new
+   * slot is made, and the stream of each table gets a `t` and its rows again. Until then all snapshots count as not complete.
+   */
   | { readonly kind: 'slot-lost'; readonly message: string }
-  /** A table cannot be captured any more: dropped, renamed, a column retyped, no key. The others go on. */
+  /**
+   * With `columns`: these columns were dropped, renamed or retyped; the table goes on without them, or with their new type, as the
+   * `tables` of the next write says. Without: the table cannot be captured any more: dropped, renamed, no key. It is not in the
+   * publication any more. The others go on.
+   */
   | {
       readonly kind: 'table-lost'
       readonly table: TableName
