@@ -9,6 +9,7 @@ import { SinkWrites } from './jobs/embedded/sink-writes.ts'
 import { JOBS_FOLDER, StateFolders } from './jobs/embedded/state-folders.ts'
 import type { OthersMayCreateJobs, TokenNamed } from './jobs/job-access.ts'
 import { Jobs } from './jobs/jobs.ts'
+import type { QueryJobSource } from './jobs/query-job.ts'
 import { SAVEPOINTS_FOLDER, SavepointPlaces } from './jobs/savepoints/savepoint-places.ts'
 import type { WorkerOptions } from './jobs/worker/job-worker-protocol.ts'
 import type { Limits } from './limits.ts'
@@ -58,7 +59,11 @@ const UNCOUNTED_BYTES = 384 * 1024 * 1024
 export async function loadJobModules(parts: JobModulesParts): Promise<JobModules> {
   const { storage, registry, streams, usage, limits, nowMs, random, report, named } = parts
   const { catalog } = storage
-  const engine = newEngine(parts, (jid, role, stream) => jobs.refusal(jid, role, stream))
+  const engine = newEngine(
+    parts,
+    (jid, role, stream) => jobs.refusal(jid, role, stream),
+    () => jobs.querySource,
+  )
   const tables = await Tables.load({
     ...{ catalog, registry, nowMs, report, typer: engine, dataFolder: parts.dataFolder },
     ...{ sources: parts.sources, hosts: parts.hosts },
@@ -87,13 +92,17 @@ export async function loadJobModules(parts: JobModulesParts): Promise<JobModules
   }
 }
 
-function newEngine(parts: JobModulesParts, refusal: Jobs['refusal']): EmbeddedEngine {
+function newEngine(
+  parts: JobModulesParts,
+  refusal: Jobs['refusal'],
+  queries: () => QueryJobSource | undefined,
+): EmbeddedEngine {
   const { storage, registry, streams, space, eventBytesMax, limits, nowMs, random, report } = parts
   const folders = new StateFolders(join(parts.dataFolder, JOBS_FOLDER))
   const writes = new StreamWrites(storage, streams, space)
   const host = new JobHost({
     ...{ log: storage.log, hasHoles: !storage.promises.gaplessSequences },
-    ...{ registry, nowMs, random, refusal, report },
+    ...{ registry, nowMs, random, refusal, queries, report },
     options: workerOptions(parts, folders.folder),
     source: new StreamSource(streams, registry, nowMs),
     sinks: new SinkWrites({ catalog: storage.catalog, writes, eventBytesMax }),

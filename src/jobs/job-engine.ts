@@ -6,6 +6,7 @@
 import type { ClientKey } from '../fair-share.ts'
 import type { ExpressionTyper, Table } from '../tables/table.ts'
 import type { JobPlan, VertexPlan } from './plan/job-plan.ts'
+import type { QueryJobDefinition } from './query-job.ts'
 import type { JobOrder, OrderOutcome } from './savepoints/savepoint.ts'
 import type { SavepointMetadata } from './savepoints/savepoint-metadata.ts'
 import type {
@@ -39,6 +40,8 @@ export interface JobRun {
   readonly statement: string
   readonly tables: readonly Table[]
   readonly connected: readonly ConnectedTable[]
+  /** The job of a cached query, whose plan is made already. */
+  readonly query?: QueryJobDefinition
   /** Done before the job goes on: a stop that was accepted in an earlier run. */
   readonly order?: JobOrder
   /** The last step has stopped other jobs, too, and the job has made no progress since: they go first. */

@@ -4,7 +4,7 @@
  *   jobs/<namespace>:<jid>   {"number", "name", "statement", "reads": [table id, …], "writes": [table id, …], "owner"?: token name,
  *                            "state", "startMs", "endMs"?, "enteredMs": {state: ms, …}, "attempt", "vertices": […],
  *                            "attemptStates"?: [{"state", "atMs"}, …], "exceptions"?: […], "badRecords"?: […], "warnings"?: […], "figures"?: {…},
- *                            "restored"?: {"id", "restoredMs", "location"},
+ *                            "restored"?: {"id", "restoredMs", "location"}, "isQuery"?: true,
  *                            "stopping"?: {"triggerId", "location", "format", "drains", "cancels"}}
  *
  * The document is durable before a job is answered, and written again after each change of its state. Figures are stored
@@ -44,6 +44,8 @@ export interface JobRecord {
   readonly warnings: readonly string[]
   readonly vertices: readonly VertexPlan[]
   readonly restored?: RestoredFrom | undefined
+  /** The job of a cached query: its tables are not in the catalog, and `reads` and `writes` are empty. */
+  readonly isQuery?: true
   /** A stop that has been accepted and has not ended. */
   stopping?: StopIntent | undefined
   state: JobState
@@ -116,8 +118,12 @@ export function documentChange(record: JobRecord): CatalogChange {
 export function removalChanges(record: JobRecord): readonly CatalogChange[] {
   return [
     { collection: JOBS, id: documentIdOf(record), document: undefined },
-    ...record.writes.map((_, sink) => epochChange(record.jid, sink, undefined)),
+    ...Array.from({ length: sinksOf(record) }, (_, sink) => epochChange(record.jid, sink, undefined)),
   ]
+}
+
+function sinksOf({ isQuery, writes }: JobRecord): number {
+  return isQuery ? 1 : writes.length
 }
 
 export function epochId(jid: JobId, sink: number): string {

@@ -38,7 +38,7 @@ export interface JobService {
   validate(namespace: NamespaceName, request: Omit<JobRequest, 'name'>, owner: JobOwner): Promise<void>
   /** What the job would be. Checks the statement and its tables alone. Rejects as `create`. */
   outline(namespace: NamespaceName, request: JobRequest): Promise<JobOutlineView>
-  /** Newest first, terminal ones included. */
+  /** Newest first, terminal ones included; without those of cached queries. */
   list(namespace: NamespaceName): readonly { readonly jid: JobId; readonly state: JobState }[]
   /** Throws ServiceError 'job_not_found'. */
   get(namespace: NamespaceName, jid: string): JobView

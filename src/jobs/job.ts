@@ -75,4 +75,6 @@ export interface JobView {
   readonly badRecords: readonly BadRecord[]
   readonly warnings: readonly string[]
   readonly restored?: RestoredFrom | undefined
+  /** It keeps the result of a cached query (query-job.ts). */
+  readonly isQuery?: true
 }

@@ -40,6 +40,8 @@ import {
   restoreState,
   savepointOf,
 } from './new-job.ts'
+import type { NewQueryJob, QueryJobSource } from './query-job.ts'
+import { assertSavable, QueryJobs } from './query-jobs.ts'
 import { JobSavepoints } from './savepoints/job-savepoints.ts'
 import type { Operation, SavepointRequest, SavepointSubject, StopRequest } from './savepoints/savepoint.ts'
 import type { SavepointPlaces } from './savepoints/savepoint-places.ts'
@@ -59,6 +61,8 @@ export interface JobsParts {
   readonly report: (error: unknown) => void
   /** Jobs that have not ended, at a time. */
   readonly jobsMax: number
+  /** Of these the jobs of cached queries have a number of their own. */
+  readonly queriesMax?: number
   /** Undefined: tokens are not required. */
   readonly named: TokenNamed
   readonly othersMayCreateJobs?: OthersMayCreateJobs
@@ -89,6 +93,7 @@ export class Jobs implements JobService, RemovalHook {
   readonly #grants: JobGrants
   readonly #planning: JobPlanning
   readonly #newIds: NewJobIds
+  readonly #queries: QueryJobs
   readonly #liveParts: LiveJobParts
   readonly #cancelTimers: (() => void)[] = []
   #tidying = false
@@ -102,6 +107,7 @@ export class Jobs implements JobService, RemovalHook {
     this.#grants = new JobGrants(parts)
     this.#planning = new JobPlanning({ tables: parts.tables, engine, grants: this.#grants })
     const has = (jid: JobId) => this.#jobs.has(jid)
+    this.#queries = new QueryJobs(parts)
     this.#newIds = new NewJobIds({ engine, random: parts.random, report, has })
     const exists = (record: JobRecord) => this.#jobs.find(record.namespace, record.jid) === record
     this.#documents = new JobDocuments({ catalog, registry, exists, report, timer: this.#timer })
@@ -118,6 +124,7 @@ export class Jobs implements JobService, RemovalHook {
       prepare: (record) => this.#prepare(record),
       save: (record) => this.#documents.save(record),
       contacted: (record, failure) => this.#planning.contacted(record, failure),
+      entered: (record) => this.#queries.entered(record),
       ended: (job) => this.#ended(job),
     }
   }
@@ -183,6 +190,56 @@ export class Jobs implements JobService, RemovalHook {
     return viewOf(record)
   }
 
+  /** Owns the definitions of jobs of cached queries. Set it before `start`. */
+  set querySource(source: QueryJobSource | undefined) {
+    this.#queries.source = source
+  }
+
+  get querySource(): QueryJobSource | undefined {
+    return this.#queries.source
+  }
+
+  /**
+   * Creates the job of a cached query. Resolves when it is durably recorded. Rejects with ServiceError 'job_slots', 'job_exists',
+   * 'namespace_not_found'.
+   */
+  async createQuery(query: NewQueryJob, owner: JobOwner): Promise<JobView> {
+    const { streams, registry, nowMs } = this.#parts
+    const { namespace, name, statement, plan } = query
+    assertName(name)
+    const record = await this.#newIds.reserve(query.jid, (jid) =>
+      registry.change(async () => {
+        streams.assertNamespace(namespace)
+        this.#assertSlot(owner, true)
+        const outline = { reads: [], writes: [], vertices: plan.vertices, warnings: [] }
+        const number = this.#jobs.lastNumber + 1
+        const created = newRecord({
+          ...{ jid, number, namespace, name, statement, outline, owner, isQuery: true },
+          ...{ savepoint: undefined, startMs: nowMs() },
+        })
+        await this.#documents.create(created, [])
+        this.#jobs.add(created)
+        this.#addLive(created)
+        return created
+      }),
+    )
+    this.#fillSlots()
+    return viewOf(record)
+  }
+
+  /**
+   * Ends the job of a query that is deleted: cancels it, and resolves when nothing of it runs any more. It stays among the jobs that
+   * have ended. `removes`: nothing is left of it, because its query was not created. No effect if there is no such job.
+   */
+  async endQuery(jid: JobId, { removes = false } = {}): Promise<void> {
+    const record = this.#jobs.withId(jid)
+    if (!record?.isQuery) return
+    const live = this.#live.get(jid)
+    await live?.cancel()
+    await live?.stopped()
+    if (removes) await this.#documents.remove([record], (ended) => this.#remove(ended))
+  }
+
   async validate(
     namespace: NamespaceName,
     request: Omit<JobRequest, 'name'>,
@@ -199,7 +256,8 @@ export class Jobs implements JobService, RemovalHook {
   }
 
   list(namespace: NamespaceName): readonly Pick<JobView, 'jid' | 'state'>[] {
-    return this.#jobs.of(namespace).map(({ jid, state }) => ({ jid, state }))
+    const ofStatements = this.#jobs.of(namespace).filter(({ isQuery }) => !isQuery)
+    return ofStatements.map(({ jid, state }) => ({ jid, state }))
   }
 
   get(namespace: NamespaceName, jid: string): JobView {
@@ -232,7 +290,9 @@ export class Jobs implements JobService, RemovalHook {
 
   slots(): { readonly total: number; readonly available: number } {
     const { jobsMax } = this.#parts
-    return { total: jobsMax, available: Math.max(0, jobsMax - this.#live.size) }
+    const queries = this.#liveOf(true).length
+    const available = Math.max(0, jobsMax - this.#liveOf(false).length)
+    return { total: jobsMax + queries, available }
   }
 
   find(jid: string): JobView | undefined {
@@ -245,11 +305,13 @@ export class Jobs implements JobService, RemovalHook {
       if (namespaces === undefined || namespaces.has(record.namespace)) yield viewOf(record)
   }
 
-  savepoint(namespace: NamespaceName, jid: string, request: SavepointRequest): Promise<string> {
+  async savepoint(namespace: NamespaceName, jid: string, request: SavepointRequest): Promise<string> {
+    assertSavable(this.#record(namespace, jid))
     return this.#savepoints.savepoint(namespace, jid, request)
   }
 
-  stop(namespace: NamespaceName, jid: string, request: StopRequest): Promise<string> {
+  async stop(namespace: NamespaceName, jid: string, request: StopRequest): Promise<string> {
+    assertSavable(this.#record(namespace, jid))
     return this.#savepoints.stop(namespace, jid, request)
   }
 
@@ -285,13 +347,14 @@ export class Jobs implements JobService, RemovalHook {
   refusal(jid: JobId, role: JobRole, stream: StreamId): string | undefined {
     const job = this.#live.get(jid)
     if (job === undefined || job.record.state === 'FAILING') return 'the job has ended'
+    if (job.record.isQuery) return undefined // its tables are those of its environment
     return missingGrant(job.record.owner, [{ role, stream }], this.#parts.named)
   }
 
   /** Fails the jobs whose token has been revoked or has lost a grant. */
   pollGrants(): void {
     for (const job of [...this.#live.values()]) {
-      if (job.record.owner === undefined) continue
+      if (job.record.owner === undefined || job.record.isQuery) continue
       const missing = this.#grants.missing(job.record)
       if (missing !== undefined) job.fail(missing)
     }
@@ -398,9 +461,19 @@ export class Jobs implements JobService, RemovalHook {
 
   #fillSlots(): void {
     if (this.#closed) return
-    const waiting = [...this.#live.values()].filter(({ record }) => record.state === 'INITIALIZING')
-    let free = this.#parts.jobsMax - (this.#live.size - waiting.length)
+    this.#fill(this.#liveOf(false), this.#parts.jobsMax)
+    this.#fill(this.#liveOf(true), this.#queries.jobsMax)
+  }
+
+  #fill(live: readonly LiveJob[], jobsMax: number): void {
+    const waiting = live.filter(({ record }) => record.state === 'INITIALIZING')
+    let free = jobsMax - (live.length - waiting.length)
     for (const job of waiting) if (free-- > 0) job.start()
+  }
+
+  /** Those of cached queries, or the others. */
+  #liveOf(queries: boolean): readonly LiveJob[] {
+    return [...this.#live.values()].filter(({ record }) => (record.isQuery === true) === queries)
   }
 
   #ended({ record }: LiveJob): void {
@@ -433,9 +506,10 @@ export class Jobs implements JobService, RemovalHook {
       .map(({ record: { name, jid } }) => ({ name, jid }))
   }
 
-  #assertSlot(owner: JobOwner): void {
-    const { jobsMax, othersMayCreateJobs } = this.#parts
-    const owners = [...this.#live.values()].map(({ record }) => record.owner)
+  #assertSlot(owner: JobOwner, isQuery = false): void {
+    const { othersMayCreateJobs } = this.#parts
+    const jobsMax = isQuery ? this.#queries.jobsMax : this.#parts.jobsMax
+    const owners = this.#liveOf(isQuery).map(({ record }) => record.owner)
     const hasOthers = owner !== undefined && othersMayCreateJobs?.(owner.name) === true
     assertSlot({ jobsMax, owners }, owner?.name, hasOthers)
   }
@@ -450,6 +524,7 @@ export class Jobs implements JobService, RemovalHook {
   }
 
   async #prepare(record: JobRecord): Promise<JobRun> {
+    if (record.isQuery) return this.#queries.prepare(record)
     const { tables, streams } = this.#parts
     const { jid, statement } = record
     const ofJob = this.#planning.tablesOf(record.namespace, record)

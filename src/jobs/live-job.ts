@@ -30,6 +30,8 @@ export interface LiveJobParts {
   readonly save: (record: JobRecord) => Promise<void>
   /** Called when the job runs, and with the failure of a run. */
   readonly contacted: (record: JobRecord, failure: JobFailure | undefined) => void
+  /** Called after each change of the state. */
+  readonly entered: (record: JobRecord) => void
   /** Called once, when the job is terminal and nothing of it runs any more. */
   readonly ended: (job: LiveJob) => void
 }
@@ -318,6 +320,7 @@ export class LiveJob {
     if (state === undefined) return false
     enterState(record, state, this.#parts.nowMs(), event === 'retry')
     if (state !== 'RUNNING') this.#watch.rates.stopped()
+    this.#parts.entered(record)
     this.#parts.save(record).catch(() => {}) // written again later
     return true
   }

@@ -27,20 +27,21 @@ export interface NewJob {
   readonly namespace: NamespaceName
   readonly name: string
   readonly statement: string
-  readonly outline: JobOutline
+  readonly outline: Pick<JobOutline, 'reads' | 'writes' | 'vertices' | 'warnings'>
   readonly owner: JobOwner
   readonly savepoint: FoundSavepoint | undefined
   readonly startMs: number
+  readonly isQuery?: true
 }
 
-export function newRecord({ outline, owner, savepoint, startMs, ...given }: NewJob): JobRecord {
+export function newRecord({ outline, owner, savepoint, startMs, isQuery, ...given }: NewJob): JobRecord {
   const { jid, number, namespace, name, statement } = given
   const { reads, writes, vertices, warnings } = outline
   const restored = savepoint && {
     ...{ id: savepoint.metadata.epoch, restoredMs: startMs, location: savepoint.location },
   }
   return {
-    ...{ jid, ...(restored && { restored }) },
+    ...{ jid, ...(restored && { restored }), ...(isQuery && { isQuery }) },
     ...{ namespace, number, name, statement, reads, writes, vertices, warnings },
     ...{ owner: owner?.name, startMs, endMs: undefined, attempt: 0, figures: undefined },
     ...{ state: 'INITIALIZING', enteredMs: { INITIALIZING: startMs }, exceptions: [], badRecords: [] },

@@ -5,61 +5,22 @@
  * `QueryJobSource` is what the model of jobs needs of the module that owns the queries; it is passed in, so that jobs do not
  * depend on capture.
  */
+import type { NamespaceName } from '../streams/names.ts'
+import type { JobState } from './job.ts'
 import type { JobPlan } from './plan/job-plan.ts'
+import type {
+  QueryBoundary,
+  QueryJobResult,
+  ResultChange,
+  ResultMoment,
+  ResultUpdate,
+} from './query-result.ts'
 import type { ConnectedTable, JobId } from './worker/job-worker-protocol.ts'
 
-/** `lsn` is a bigint as decimal text, so that it can be a message. */
-export interface ResultMoment {
-  readonly lsn: string
-  readonly txId: number | undefined
-  readonly timestampMs: number
-}
-
-/** The sources may be read up to these sequences. At their ends the bases hold the database as of `moment`. */
-export interface QueryBoundary {
-  readonly moment: ResultMoment
-  readonly ends: readonly { readonly tableId: string; readonly log: number; readonly nextSequence: number }[]
-}
-
-/** Values are JSON texts, one for each column of the sink, so that no digit is lost. */
-export interface ResultChange {
-  readonly op: 'c' | 'u' | 'd'
-  /** JSON object, the key of the event: `{"region_code":"south"}`. */
-  readonly key: string
-  readonly before: readonly string[] | undefined
-  readonly after: readonly string[] | undefined
-}
-
-/**
- * Sent when the changes are durable in the stream of the result. `begins`: `changes` are the whole result as rows with op c, and
- * replace what was sent before. A long update comes in parts; only the last one has `ends`.
- */
-export interface ResultUpdate {
-  readonly moment: ResultMoment
-  readonly begins: boolean
-  readonly ends: boolean
-  readonly changes: readonly ResultChange[]
-  /** Duration of the refresh in milliseconds. */
-  readonly refreshMs: number
-}
-
-export interface QueryJobDefinition {
+export interface QueryJobDefinition extends QueryJobResult {
   readonly plan: JobPlan
   /** Of the plan: the captured tables, and the table of the result, which is its sink. */
   readonly tables: readonly ConnectedTable[]
-  /** What the events of the result say of their source. */
-  readonly source: {
-    readonly environment: string
-    readonly database: string
-    /** `q2` */
-    readonly query: string
-    readonly version: string
-  }
-  /** As QueryPlan has it: columns of the sink and their names in keys; empty and not `keyIsRow`: `{}`. */
-  readonly key: readonly { readonly column: number; readonly name: string }[]
-  readonly keyIsRow: boolean
-  /** The first so many columns of the sink are in events; the others only sort. */
-  readonly visibleColumns: number
 }
 
 export interface QueryJobSource {
@@ -67,5 +28,22 @@ export interface QueryJobSource {
   definition(jid: JobId): Promise<QueryJobDefinition | undefined>
   /** Undefined while a snapshot is not complete. */
   boundary(jid: JobId): Promise<QueryBoundary | undefined>
+  /** The sender waits until this has returned. It may throw: then the job starts again, and sends the whole result. */
   publish(jid: JobId, update: ResultUpdate): void
+  /** The job has entered a state: FAILED, or CANCELED by a client of Flink's API, for example. */
+  stateChanged(jid: JobId, state: JobState): void
 }
+
+/** A job to be created. Its query must be durable before: `definition` is asked for it at each start of the job. */
+export interface NewQueryJob {
+  readonly namespace: NamespaceName
+  /** `env1-q2` */
+  readonly name: string
+  /** The SQL of the query, which is shown. */
+  readonly statement: string
+  readonly plan: Pick<JobPlan, 'vertices'>
+  /** Undefined: a new one. */
+  readonly jid?: JobId
+}
+
+export type { QueryBoundary, QueryJobResult, ResultChange, ResultMoment, ResultUpdate }

@@ -9,6 +9,7 @@ import { MessageChannel } from 'node:worker_threads'
 import { MemoryLevel } from 'memory-level'
 import { onTestFinished } from 'vitest'
 import type { JobPlan } from '../../src/jobs/plan/job-plan.ts'
+import type { QueryBoundary, ResultUpdate } from '../../src/jobs/query-job.ts'
 import type { JobOrder, OrderOutcome } from '../../src/jobs/savepoints/savepoint.ts'
 import type {
   ConnectedTable,
@@ -135,6 +136,10 @@ export class TestWorker {
   /** Set: appends fail with this. */
   /** Called with the job that begins to use the engine; null: none does. */
   onTurn: (jid: string | null) => void = () => {}
+  /** Of jobs of cached queries. */
+  boundary: () => QueryBoundary | null = () => null
+  readonly published: ResultUpdate[] = []
+  publishFailure: Error | undefined
   appendFailure: { message: string; passing: boolean } | undefined
   /** Appends take at least this time. */
   appendMs = 0
@@ -378,6 +383,11 @@ export class TestWorker {
           firstTimestampMs: Math.max(tail?.firstTimestampMs ?? 0, visibleMs),
           nowMs: storage.log.nowMs(),
         }
+      },
+      boundary: async () => this.boundary(),
+      publish: async (_: string, update: ResultUpdate) => {
+        if (this.publishFailure !== undefined) throw this.publishFailure
+        this.published.push(update)
       },
       watch: async (jid: string, source: number, log: number, sequence: number) => {
         void storage.log

@@ -1,6 +1,9 @@
 /** Jobs: create, list, get, cancel, validate. */
+import type { JobView } from '../../jobs/job.ts'
 import { jobDetail } from '../../jobs/job-detail.ts'
 import type { JobService } from '../../jobs/job-service.ts'
+import { ServiceError } from '../../service-error.ts'
+import type { NamespaceName } from '../../streams/names.ts'
 import type { Namespaces } from '../../streams/namespaces.ts'
 import type { AppOptions } from '../api.ts'
 import { answerJson } from '../messages/answers.ts'
@@ -13,6 +16,13 @@ import { positionOf, problemFound } from './validate-answer.ts'
 
 export function jobRoutes(jobs: JobService, namespaces: Namespaces, options: AppOptions) {
   const readDocument = documentReader(AIVEN_DOCUMENTS, options)
+
+  /** Jobs of cached queries are not jobs of this API: they have no statement that it could create. */
+  function jobOf(namespace: NamespaceName, jid: string): JobView {
+    const job = jobs.get(namespace, jid)
+    if (job.isQuery) throw new ServiceError('job_not_found', `Job ${jid} does not exist`)
+    return job
+  }
 
   return {
     async create(c: HttpContext) {
@@ -32,13 +42,13 @@ export function jobRoutes(jobs: JobService, namespaces: Namespaces, options: App
 
     get(c: HttpContext) {
       const { namespace } = serviceOf(c, namespaces)
-      const job = jobs.get(namespace, c.req.param('job') ?? '')
+      const job = jobOf(namespace, c.req.param('job') ?? '')
       return answerJson(c, jobDetail(job, options.nowMs()))
     },
 
     async cancel(c: HttpContext) {
       const { namespace } = serviceOf(c, namespaces)
-      await jobs.cancel(namespace, c.req.param('job') ?? '')
+      await jobs.cancel(namespace, jobOf(namespace, c.req.param('job') ?? '').jid)
       return answerJson(c, {})
     },
 

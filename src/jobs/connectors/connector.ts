@@ -23,6 +23,8 @@ export interface SourceBlock {
 export interface ReadLimits {
   readonly eventsMax: number
   readonly bytesMax: number
+  /** Events from this sequence on are not read, and do not count as waiting. Streams of this service alone have it. */
+  readonly beforeSequence?: number
 }
 
 export interface SourceBatch {

@@ -64,10 +64,14 @@ export class StreamSource implements Source {
     return { ...position }
   }
 
-  async read(from: SourcePosition, { eventsMax, bytesMax }: ReadLimits): Promise<SourceBatch> {
+  async read(
+    from: SourcePosition,
+    { eventsMax, bytesMax, beforeSequence }: ReadLimits,
+  ): Promise<SourceBatch> {
     const position = from as unknown as StreamPosition
-    const tail = await this.#readTail()
-    this.#assertReadable(position, tail)
+    const present = await this.#readTail()
+    this.#assertReadable(position, present)
+    const tail = cutTail(present, beforeSequence)
     if (nextOf(position) >= tail.nextSequence)
       return this.#nothing(tail.hasHoles ? endOf(position, tail) : position, tail)
     const after = position.timestampMs !== undefined && {
@@ -93,7 +97,8 @@ export class StreamSource implements Source {
       await read.blocks.return?.()
       throw this.#gap(position, tail, 'the stream was truncated or created again')
     }
-    return new StreamBatch(read.blocks, position, tail, { eventsMax, bytesMax }, (first) =>
+    const limits = { eventsMax, bytesMax, ...(beforeSequence !== undefined && { beforeSequence }) }
+    return new StreamBatch(read.blocks, position, tail, limits, (first) =>
       this.#assertNoGap(position, tail, first, read.startMs),
     )
   }
@@ -181,6 +186,11 @@ function hasMissed(
   return lastTimestampMs > timestampMs && firstTimestampMs > timestampMs
 }
 
+/** The tail as if the stream ended before this sequence. */
+function cutTail(tail: Tail, beforeSequence = tail.nextSequence): Tail {
+  return { ...tail, nextSequence: Math.min(tail.nextSequence, beforeSequence) }
+}
+
 function endOf(position: StreamPosition, { nextSequence }: Tail): StreamPosition {
   return position.timestampMs === undefined ? position : { ...position, end: nextSequence }
 }
@@ -240,10 +250,14 @@ class StreamBatch implements SourceBatch {
   async *#read(): AsyncIterable<SourceBlock> {
     let bytes = 0
     let isFirst = true
-    for await (const block of this.#blocks) {
+    for await (const read of this.#blocks) {
+      const block = before(read, this.#limits.beforeSequence)
       const [first] = block.runs
       const last = block.runs.at(-1)
-      if (first === undefined || last === undefined) continue
+      if (first === undefined || last === undefined) {
+        if (block !== read) return
+        continue
+      }
       if (isFirst) this.#onFirst(block.firstSequence + first.begin)
       isFirst = false
       yield { block, partition: 0 }
@@ -252,10 +266,20 @@ class StreamBatch implements SourceBatch {
         sequence: block.firstSequence + last.end - 1,
         timestampMs: last.timestampMs,
       }
+      if (block !== read) return // ends the read of the blocks
       bytes += block.ends[last.end - 1]! - block.starts[first.begin]!
       if (bytes < this.#limits.bytesMax) continue
       this.#isCut = true
-      return // ends the read of the blocks
+      return
     }
   }
+}
+
+/** The block without its events from this sequence on. */
+function before(block: EventBlock, sequence = Number.POSITIVE_INFINITY): EventBlock {
+  const last = block.runs.at(-1)
+  if (last === undefined || block.firstSequence + last.end <= sequence) return block
+  const end = sequence - block.firstSequence
+  const runs = block.runs.flatMap((run) => (run.begin < end ? [{ ...run, end: Math.min(run.end, end) }] : []))
+  return { ...block, runs }
 }

@@ -9,6 +9,7 @@ import type { Table, TypedColumn } from '../../tables/table.ts'
 import type { JobEngine, JobListener, JobOutline, JobRun, OnContact } from '../job-engine.ts'
 import { identityOf } from '../job-tables.ts'
 import type { JobPlan, PlannedTable } from '../plan/job-plan.ts'
+import type { QueryJobDefinition, QueryJobResult } from '../query-job.ts'
 import type { JobOrder } from '../savepoints/savepoint.ts'
 import type { SavepointMetadata } from '../savepoints/savepoint-metadata.ts'
 import type { ConnectedTable, JobId } from '../worker/job-worker-protocol.ts'
@@ -93,18 +94,20 @@ export class EmbeddedEngine implements JobEngine {
   }
 
   async submit(run: JobRun, listener: JobListener): Promise<void> {
-    const { jid, statement, tables, connected, order, yields = false } = run
+    const { jid, statement, tables, connected, order, query, yields = false } = run
     const { planner, host, folders, stateBytesMax, tickEventsMax, space } = this.#parts
     if (space.low) throw space.refusal()
     const submitted: Submitted = { listener, isCancelled: false }
     this.#submitted.set(jid, submitted)
     try {
-      const plan = await planner.plan(statement, tables.map(plannedTable), [], tables[0]?.namespace)
+      const plan =
+        query?.plan ?? (await planner.plan(statement, tables.map(plannedTable), [], tables[0]?.namespace))
       if (submitted.isCancelled) return
       const stateFolder = await folders.make(jid)
       if (submitted.isCancelled) return
       const limits = { stateBytesMax, tickEventsMax, tickBytesMax: TICK_BYTES_MAX }
-      const start = { jid, plan, stateFolder, tables: connected, ...limits, yields, ...(order && { order }) }
+      const more = { ...(order && { order }), ...(query && { query: resultOf(query) }) }
+      const start = { jid, plan, stateFolder, tables: connected, ...limits, yields, ...more }
       await host.start(start, this.#ending(jid, submitted))
       if (submitted.isCancelled) await host.cancel(jid)
     } catch (error) {
@@ -194,6 +197,10 @@ export class EmbeddedEngine implements JobEngine {
       void this.cancel(jid).then(() => submitted.listener.failed({ kind: 'passing', message }))
     }
   }
+}
+
+function resultOf({ source, key, keyIsRow, visibleColumns }: QueryJobDefinition): QueryJobResult {
+  return { source, key, keyIsRow, visibleColumns }
 }
 
 function plannedTable(table: Table): PlannedTable {

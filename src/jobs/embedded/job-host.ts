@@ -9,6 +9,7 @@ import type { Registry } from '../../streams/registry.ts'
 import type { EventSource } from '../../worker/event-source.ts'
 import type { JobRole } from '../job-access.ts'
 import type { JobListener } from '../job-engine.ts'
+import type { QueryJobSource } from '../query-job.ts'
 import type { JobOrder } from '../savepoints/savepoint.ts'
 import type { JobId, JobStart, WorkerOptions } from '../worker/job-worker-protocol.ts'
 import type { ThreadDump, WorkerView } from '../worker-view.ts'
@@ -31,6 +32,8 @@ export interface JobHostParts {
   readonly sinks: SinkWrites
   /** Why the job may not use the stream now; undefined if it may. */
   readonly refusal: (jid: JobId, role: JobRole, stream: StreamId) => string | undefined
+  /** By default there are none. */
+  readonly queries?: () => QueryJobSource | undefined
   readonly report: (error: unknown) => void
   readonly code: JobWorkerCode
 }
@@ -54,11 +57,11 @@ export class JobHost {
   #lastEnd: string | undefined
 
   constructor(parts: JobHostParts) {
-    const { log, hasHoles, registry, nowMs, source, sinks, refusal } = parts
+    const { log, hasHoles, registry, nowMs, source, sinks, refusal, queries = () => undefined } = parts
     this.#parts = parts
     this.#watches = new LogWatches(log, (jid, index) => this.#current?.grown(jid, index))
     this.#requests = new ServiceSide({
-      ...{ log, hasHoles, registry, nowMs, sinks, refusal, watches: this.#watches },
+      ...{ log, hasHoles, registry, nowMs, sinks, refusal, queries, watches: this.#watches },
       startOf: (jid) => this.#current?.startOf(jid),
     })
     this.#source = new PermittedSource(source, (id) => this.#mayRead(id))

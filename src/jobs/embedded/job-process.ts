@@ -83,7 +83,9 @@ export function jobWorkerCode(environment: {
   }
 }
 
-const METHODS: ReadonlySet<keyof ServiceRequests> = new Set(['recorded', 'stage', 'append', 'tail', 'watch'])
+const METHODS: ReadonlySet<keyof ServiceRequests> = new Set([
+  ...(['recorded', 'stage', 'append', 'tail', 'watch', 'boundary', 'publish'] as const),
+])
 
 export class JobProcess {
   readonly #parts: JobProcessParts

@@ -4,6 +4,7 @@ import type { StreamId } from '../../streams/names.ts'
 import { earliestVisibleMs } from '../../streams/properties.ts'
 import type { Registry } from '../../streams/registry.ts'
 import type { JobRole } from '../job-access.ts'
+import type { QueryBoundary, QueryJobSource, ResultUpdate } from '../query-job.ts'
 import type { JobId, JobStart, ServiceRequests, SinkEvents } from '../worker/job-worker-protocol.ts'
 import type { LogWatches } from './log-watches.ts'
 import { RequestError } from './request-error.ts'
@@ -21,6 +22,8 @@ export interface ServiceSideParts {
   readonly startOf: (jid: JobId) => JobStart | undefined
   /** Why the job may not use the stream now; undefined if it may. */
   readonly refusal: (jid: JobId, role: JobRole, stream: StreamId) => string | undefined
+  /** Undefined if the service has no cached queries. */
+  readonly queries: () => QueryJobSource | undefined
 }
 
 export class ServiceSide implements ServiceRequests {
@@ -69,6 +72,22 @@ export class ServiceSide implements ServiceRequests {
     watches.start(jid, source, log, sequence)
     // A log that has been replaced before this request grows no more.
     if (this.#logOf(start, source) !== log) watches.replaced(log)
+  }
+
+  async boundary(jid: JobId): Promise<QueryBoundary | null> {
+    return (await this.#queries(jid).boundary(jid)) ?? null
+  }
+
+  async publish(jid: JobId, update: ResultUpdate): Promise<void> {
+    this.#queries(jid).publish(jid, update)
+  }
+
+  /** Throws RequestError. */
+  #queries(jid: JobId): QueryJobSource {
+    const queries = this.#parts.queries()
+    if (this.#start(jid).query === undefined || queries === undefined)
+      throw new RequestError('the job is not that of a cached query', false)
+    return queries
   }
 
   /** The present log of the stream of a source; undefined if it has none. */

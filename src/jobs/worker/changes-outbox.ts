@@ -25,12 +25,13 @@ export interface ChangeTarget {
   readonly notNull: readonly number[]
 }
 
-export function changeTarget({ plan, insert, outbox }: WayContext): ChangeTarget {
+export function changeTarget({ plan, insert, outbox, query }: WayContext): ChangeTarget {
   const sink = plan.inserts[insert]?.sink
   if (sink === undefined) throw new Error(`the plan has no insert ${insert}`)
   const columns = sink.columns.map(({ name }) => name)
   const types = sink.columns.map(({ type }) => duckdbType(type))
-  return { outbox, columns, types, notNull: sink.primaryKey.map((name) => columns.indexOf(name)) }
+  const key = query === undefined ? sink.primaryKey : [] // a group of NULL values is a row of a cached result
+  return { outbox, columns, types, notNull: key.map((name) => columns.indexOf(name)) }
 }
 
 /** Adds the differences to the outbox and returns the number of rows added. Rejects with a DuckDB error if a key column is NULL. */

@@ -21,7 +21,7 @@ import type { DecodedColumn, SourcePlan } from '../plan/job-plan.ts'
 import type { BufferedTable } from './buffered-table.ts'
 import { JobError } from './job-error.ts'
 import type { ConnectedTable } from './job-worker-protocol.ts'
-import type { MergedOrder, Span } from './merged-order.ts'
+import type { EventOrders, Span } from './merged-order.ts'
 
 /** After this time, decoding lets the process handle messages. */
 const SLICE_MS = 10
@@ -82,7 +82,7 @@ export class EventDecoder {
 
   async decode(
     { block, partition, keys, timestampsMs }: SourceBlock,
-    order: MergedOrder,
+    order: EventOrders,
     into: DecodedEvents,
   ): Promise<void> {
     const { starts, ends, firstSequence } = block

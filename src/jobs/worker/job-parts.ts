@@ -1,10 +1,11 @@
 /** Opens what a job needs: its state, the tables of its plan, its connectors, and its ways. */
 
 import { encodedName } from '../../sql/encoded-name.ts'
-import type { Sink } from '../connectors/connector.ts'
+import type { Outbox, Sink } from '../connectors/connector.ts'
 import type { ConnectorContext } from '../connectors/connector-context.ts'
 import { openLookup, openScan, openSink, openSource } from '../connectors/index.ts'
-import type { InsertPlan, SourcePlan } from '../plan/job-plan.ts'
+import { ResultSink } from '../connectors/result-sink.ts'
+import type { InsertPlan, SinkPlan, SourcePlan } from '../plan/job-plan.ts'
 import { Arrival } from './arrival.ts'
 import { type BufferedColumn, BufferedTable, type BufferPool } from './buffered-table.ts'
 import { EventDecoder } from './event-decoder.ts'
@@ -13,7 +14,9 @@ import type { JobDatabase } from './job-database.ts'
 import { JobError } from './job-error.ts'
 import type { ConnectedTable, JobStart } from './job-worker-protocol.ts'
 import { LookupTable, loadFixed } from './lookup-tables.ts'
+import { StoredOutbox } from './outbox.ts'
 import { RefreshWay } from './refresh.ts'
+import { ResultPublisher } from './result-publisher.ts'
 import { RunningWay } from './running.ts'
 import { StateFile } from './state-file.ts'
 import type { InputSource } from './tick-input.ts'
@@ -71,8 +74,7 @@ export class JobParts {
       await loadFixed(fixed, scan, table)
       this.fixedRows.set(fixed.relation, table.rows)
     }
-    for (const [index, { sink }] of plan.inserts.entries())
-      this.sinks.push(await openSink(this.#connected(sink.tableId), sink, index, this.#context.connectors))
+    for (const [index, { sink }] of plan.inserts.entries()) this.sinks.push(await this.#openSink(sink, index))
     await this.#prepareWays(this.state)
   }
 
@@ -104,6 +106,42 @@ export class JobParts {
     this.sources.push({ plan, source, table, decoder })
   }
 
+  #openSink(sink: SinkPlan, index: number): Promise<Sink> | Sink {
+    const { start, connectors } = this.#context
+    const table = this.#connected(sink.tableId)
+    if (start.query === undefined) return openSink(table, sink, index, connectors)
+    return new ResultSink(table, sink, index, connectors, start.query, () => this.#refresh.refreshed!.moment)
+  }
+
+  /** Of the job of a cached query. */
+  get #refresh(): RefreshWay {
+    const [way] = this.ways
+    if (!(way instanceof RefreshWay))
+      throw new JobError('the plan of a cached query has no refresh', 'lasting')
+    return way
+  }
+
+  /** Of the job of a cached query, after `open`. */
+  publisher(): ResultPublisher | undefined {
+    const { start, connectors } = this.#context
+    const [insert] = start.plan.inserts
+    if (start.query === undefined || insert === undefined) return undefined
+    const way = this.#refresh
+    return new ResultPublisher({
+      ...{ jid: start.jid, service: connectors.service, columns: insert.sink.columns, result: start.query },
+      refreshed: () => way.refreshed,
+    })
+  }
+
+  /** The whole result of a cached query. */
+  async result(): Promise<Outbox> {
+    const { database, connection, start } = this.#context
+    const { columns } = start.plan.inserts[0]!.sink
+    const table = this.#refresh.result
+    const [row] = await connection.rows(`SELECT count(*) FROM ${table}`)
+    return new StoredOutbox(database.bindings, connection, table, columns, Number(row![0]), "'c'")
+  }
+
   async #prepareWays(state: StateFile): Promise<void> {
     const { connection, start } = this.#context
     await connection.once('BEGIN')
@@ -114,6 +152,7 @@ export class JobParts {
         insert,
         state: state.schema,
         outbox: state.outbox(insert),
+        ...(start.query && { query: start.query }),
       })
       await way.prepare()
       this.ways.push(way)

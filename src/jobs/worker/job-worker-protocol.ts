@@ -2,7 +2,7 @@
  * The messages between the service and the worker process of jobs.
  *
  *   service -> worker   IPC    open · call (start, cancel, order) · notify (grown) · reply · look · dump
- *   worker -> service   IPC    answer, refusal · request (recorded, stage, append, tail, watch) · report · ticking · heartbeat ·
+ *   worker -> service   IPC    answer, refusal · request (recorded, stage, append, tail, watch, boundary, publish) · report · ticking · heartbeat ·
  *                              dumped · out-of-memory · engine-failed, and the requests for events of worker/event-pipe.ts
  *   service -> worker   pipe   events
  *
@@ -14,6 +14,7 @@ import type { Access, Connector, TypedColumn } from '../../tables/table.ts'
 import type { EventRequest } from '../../worker/event-pipe.ts'
 import type { Failure } from '../../worker/failure.ts'
 import type { JobPlan } from '../plan/job-plan.ts'
+import type { QueryBoundary, QueryJobResult, ResultUpdate } from '../query-result.ts'
 import type { JobOrder, OrderOutcome } from '../savepoints/savepoint.ts'
 
 /** 32 lower-case hexadecimal digits. */
@@ -50,6 +51,8 @@ export interface JobStart {
   readonly order?: JobOrder
   /** The first tick lets those of other jobs go first that begin somewhat later. */
   readonly yields?: boolean
+  /** The job of a cached query. */
+  readonly query?: QueryJobResult
 }
 
 export interface WorkerOptions {
@@ -215,6 +218,10 @@ export interface ServiceRequests {
   } | null>
   /** Asks for a `grown` message when the log has this sequence. A later request for the same source replaces it. */
   watch(jid: JobId, source: number, log: number, sequence: number): Promise<void>
+  /** Up to where the sources of the job of a cached query may be read; null: a snapshot is not complete. */
+  boundary(jid: JobId): Promise<QueryBoundary | null>
+  /** Passes changes of a result on, or a part of it. They are durable. */
+  publish(jid: JobId, update: ResultUpdate): Promise<void>
 }
 
 /** Events of a stream sink: bodies as slices, headers by run. */

@@ -29,7 +29,28 @@ export interface Span {
   readonly bytes: number
 }
 
-export class MergedOrder {
+/** Gives the orders of events. */
+export interface EventOrders {
+  /** The first of `orders` orders of a source for events that follow one another in one millisecond. */
+  take(source: number, timestampMs: number, orders: number): bigint
+}
+
+/** Of sources that do not depend on one another: the order of an event is its place among those of its source in the tick. */
+export class OwnOrders implements EventOrders {
+  readonly #next: number[]
+
+  constructor(sources: number) {
+    this.#next = new Array(sources).fill(0)
+  }
+
+  take(source: number, _timestampMs: number, orders: number): bigint {
+    const first = this.#next[source]!
+    this.#next[source] = first + orders
+    return BigInt(first)
+  }
+}
+
+export class MergedOrder implements EventOrders {
   readonly #sources: number
   readonly #baseMs: number
   /** Of the only source. */
@@ -42,7 +63,6 @@ export class MergedOrder {
     this.#places = Array.from({ length: sources }, () => ({ ms: -1, place: 0 }))
   }
 
-  /** The first of `orders` orders of a source for events that follow one another in one millisecond. */
   take(source: number, timestampMs: number, orders: number): bigint {
     if (this.#sources === 1) {
       const first = this.#next

@@ -9,6 +9,7 @@ import type { JobConnection } from './job-connection.ts'
 /** Larger outboxes are not materialised once more by the engine. */
 const MATERIALISED_ROWS_MAX = 100_000
 
+/** `op`: the column of the operation, or one operation for all rows as SQL. */
 export class StoredOutbox implements Outbox {
   readonly rowCount: number
   readonly columns: readonly DecodedColumn[]
@@ -23,13 +24,14 @@ export class StoredOutbox implements Outbox {
     table: string,
     columns: readonly DecodedColumn[],
     rowCount: number,
+    op = 'op',
   ) {
     this.#bindings = bindings
     this.#connection = connection
     this.columns = columns
     this.rowCount = rowCount
     this.#types = [{ kind: 'STRING' }, ...columns.map(({ type }) => type)]
-    this.#select = `SELECT op${columns.map((_, index) => `, c${index}`).join('')} FROM ${table}`
+    this.#select = `SELECT ${op}${columns.map((_, index) => `, c${index}`).join('')} FROM ${table}`
   }
 
   async *chunks(): AsyncIterable<RowChunk> {

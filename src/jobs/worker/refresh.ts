@@ -9,9 +9,11 @@
 import { SqlError } from '../../duckdb/sql-error.ts'
 import type { RefreshPlan, RefreshScope } from '../plan/refresh-plan.ts'
 import { addDifferences, type ChangeTarget, changeTarget } from './changes-outbox.ts'
-import { allOf, columnsOf, differentValues, namesOf, sameValues, stateColumn } from './changes-sql.ts'
+import { columnsOf, differentValues, listOf, namesOf, sameValues, stateColumn } from './changes-sql.ts'
 import type { JobConnection } from './job-connection.ts'
 import { Base } from './refresh-base.ts'
+import { RefreshMoment } from './refresh-moment.ts'
+import type { Refreshed } from './result-publisher.ts'
 import type { Way, WayContext, WayResult, WayTick } from './way.ts'
 
 export class RefreshWay implements Way {
@@ -23,6 +25,9 @@ export class RefreshWay implements Way {
   readonly #insert: number
   readonly #result: string
   readonly #columns: readonly string[]
+  readonly #comparison: 'key' | 'row' | 'whole'
+  /** Of the job of a cached query. */
+  readonly #moment: RefreshMoment | undefined
   readonly probes: readonly string[] = []
   readonly runsWithoutEvents = true
 
@@ -35,6 +40,8 @@ export class RefreshWay implements Way {
     this.#insert = context.insert
     this.#result = `${context.state}.result_${context.insert}`
     this.#columns = namesOf('c', this.#target.columns.length)
+    this.#comparison = comparisonOf(this.#plan, context.query)
+    this.#moment = context.query && new RefreshMoment(context)
     const names = new Set(this.#plan.bases.map(({ source }) => source))
     this.#bases = new Map(
       context.plan.sources
@@ -50,26 +57,64 @@ export class RefreshWay implements Way {
     for (const base of this.#bases.values()) await base.open()
     const columns = this.#target.types.map((type, index) => stateColumn(`c${index}`, type))
     await this.#run(`CREATE TABLE IF NOT EXISTS ${this.#result} (${columns.join(', ')})`)
+    await this.#moment?.open()
+  }
+
+  get isBehind(): boolean {
+    return this.#moment?.isBehind ?? false
+  }
+
+  /** The table of the last result: c0, c1, … */
+  get result(): string {
+    return this.#result
+  }
+
+  /** Of the job of a cached query; undefined before the first refresh. */
+  get refreshed(): Refreshed | undefined {
+    return this.#moment?.last
   }
 
   /** Applies the changes of the tick, and adds those of the result to the outbox. */
-  async run({ grown, isFirst, isRestored }: WayTick): Promise<WayResult> {
+  async run(tick: WayTick): Promise<WayResult> {
+    const { grown, isFirst, isRestored } = tick
     for (const base of this.#bases.values()) {
       if (grown.has(base.source)) await base.apply()
     }
-    const hasChanged = [...this.#bases.values()].some(({ change }) => change !== 'none')
-    const rows = isFirst || isRestored || hasChanged ? await this.#refresh() : 0
+    const hasChanged = isFirst || isRestored || this.#hasChanged()
+    const rows =
+      this.#moment === undefined
+        ? hasChanged
+          ? await this.#refresh()
+          : 0
+        : await this.#refreshAt(this.#moment, hasChanged, tick.moment)
     for (const base of this.#bases.values()) {
       if (grown.has(base.source)) await base.clear()
     }
     return { rows, late: 0 }
   }
 
-  async #refresh(): Promise<number> {
-    const scope = await this.#usableScope()
+  #hasChanged(): boolean {
+    return [...this.#bases.values()].some(({ change }) => change !== 'none')
+  }
+
+  /** A tick that has not reached a moment changes the bases alone, and the next one that does computes the result. */
+  async #refreshAt(stored: RefreshMoment, hasChanged: boolean, moment: WayTick['moment']): Promise<number> {
+    if (moment === undefined) {
+      if (hasChanged) await stored.behind()
+      return 0
+    }
+    const startMs = performance.now()
+    const rows = hasChanged || stored.isBehind ? await this.#refresh(stored.isBehind) : 0
+    await stored.reached(moment, performance.now() - startMs)
+    return rows
+  }
+
+  /** `isBehind`: changes of earlier ticks are not in the result. */
+  async #refresh(isBehind = false): Promise<number> {
+    const scope = isBehind ? undefined : await this.#usableScope()
     await this.#make('now', `SELECT ${this.#columns.join(', ')} FROM (${this.#select(scope)})`)
     const last = this.#last(scope)
-    if (this.#plan.key.length > 0) await this.#compareByKey(last)
+    if (this.#comparison !== 'whole') await this.#compareByKey(last)
     else await this.#compareWhole(last)
     await this.#store()
     const rows = await addDifferences(this.#connection, this.#temp('changed'), this.#target)
@@ -127,11 +172,14 @@ export class RefreshWay implements Way {
 
   async #compareByKey(last: string): Promise<void> {
     const key = this.#plan.key.map((index) => `c${index}`)
-    if (!this.#plan.keyIsUnique) await this.#refuseDuplicates(key)
+    if (!this.#plan.keyIsUnique && key.length > 0) await this.#refuseDuplicates(key)
     const count = this.#columns.length
     const [old, now] = [namesOf('c', count, 'o'), namesOf('c', count, 'w')]
-    const sameKey = allOf(key.map((name) => `o.${name} = w.${name}`))
-    const places = `ORDER BY w.__has IS NOT NULL, ${key.map((name) => `coalesce(o.${name}, w.${name})`).join(', ')}`
+    const sameKey = sameValues(
+      key.map((name) => `o.${name}`),
+      key.map((name) => `w.${name}`),
+    )
+    const places = `ORDER BY ${listOf('w.__has IS NOT NULL', ...key.map((name) => `coalesce(o.${name}, w.${name})`))}`
     await this.#make(
       'changed',
       `SELECT row_number() OVER (${places}) AS __place, o.__row, o.__row IS NOT NULL AS __had, w.__has IS NOT NULL AS __has,
@@ -206,6 +254,12 @@ export class RefreshWay implements Way {
   async #run(sql: string): Promise<void> {
     await this.#connection.once(sql)
   }
+}
+
+/** How the rows of two results belong together: a result without a key that is not a set of rows has one row. */
+function comparisonOf({ key }: RefreshPlan, query: WayContext['query']): 'key' | 'row' | 'whole' {
+  if (key.length > 0) return 'key'
+  return query !== undefined && query.key.length === 0 && !query.keyIsRow ? 'row' : 'whole'
 }
 
 /** The scope is used if it is at most this part of the result; else one run over all rows costs less. */

@@ -2,6 +2,7 @@
 import type { SqlError } from '../../duckdb/sql-error.ts'
 import type { SourcePosition } from '../connectors/connector.ts'
 import type { JobPlan } from '../plan/job-plan.ts'
+import type { QueryBoundary } from '../query-result.ts'
 import type { JobOrder, OrderOutcome } from '../savepoints/savepoint.ts'
 import { type BeforeEmit, decideAtStart, type SinkState } from './emission.ts'
 import { rowsOnceOf } from './fixed-rows.ts'
@@ -28,6 +29,8 @@ const PAUSE_MS_MIN = 100
 const PAUSE_PER_TICK = 4
 /** Ticks of other jobs that begin up to so much later go before the first tick of a job whose last one stopped them. */
 const YIELD_MS = 10_000
+/** The service is asked again after this time for a boundary that it does not have. */
+const BOUNDARY_MS = 200
 /** A cancelled job ends with its running step; after this time the step is interrupted. */
 export const CANCEL_MS_MAX = 10_000
 
@@ -145,7 +148,13 @@ export class RunningJob {
       this.#tickMs = performance.now() + yieldMs
       yieldMs = 0
       activity.ticking()
-      const result = await tick.run(positions)
+      const boundary = await this.#boundary()
+      if (boundary === null) {
+        activity.ticked()
+        await sleep(BOUNDARY_MS, AbortSignal.any([signal, this.#orders.arrived]))
+        continue
+      }
+      const result = await tick.run(positions, boundary)
       this.#advance(positions, state)
       activity.ticked()
       if (result.isLast) {
@@ -155,6 +164,12 @@ export class RunningJob {
       await this.#pause(result, positions, result.durationMs - (this.#waitedMs - waitedMs))
     }
     return false
+  }
+
+  /** Up to where the job of a cached query may read; null: nothing now. Undefined for other jobs, which read everything. */
+  async #boundary(): Promise<QueryBoundary | null | undefined> {
+    const { start, connectors } = this.#parts
+    return start.query === undefined ? undefined : connectors.service.boundary(start.jid)
   }
 
   #failureOf(error: unknown): JobFailure {
@@ -244,6 +259,7 @@ export class RunningJob {
     const { start, database, connection, connectors, report, beforeEmit } = this.#parts
     const { sources, lookups, ways, sinks, fixedRows } = this.#opened
     const engine = this.#clock.waiting(this.#engine)
+    const publisher = this.#opened.publisher()
     const sinkStates: SinkState[] = []
     const rows: number[] = []
     const waiting: number[] = []
@@ -260,7 +276,7 @@ export class RunningJob {
         database,
         connection,
         state,
-        input: new TickInput(sources, this.#clock),
+        input: new TickInput(sources, this.#clock, start.query === undefined),
         views: start.plan.sources.map(viewOf),
         lookups,
         ways,
@@ -273,7 +289,7 @@ export class RunningJob {
         onBadRecord: (record) => report({ kind: 'bad-record', record }),
         onCheckpoint: (checkpoint) => activity.committed(checkpoint),
         onFailedCheckpoint: (checkpoint) => activity.failed(checkpoint),
-        ...{ beforeEmit, isRestored },
+        ...{ beforeEmit, isRestored, publisher },
       },
       rows,
     )
@@ -281,6 +297,7 @@ export class RunningJob {
       if (waiting.includes(index)) await tick.emitOutbox(index)
       else await tick.countEmitted(index)
     }
+    await publisher?.whole(await engine(() => this.#opened.result()))
     return tick
   }
 

@@ -57,6 +57,14 @@ export class PortRequests implements ServiceRequests {
     return this.#request('watch', args) as Promise<void>
   }
 
+  boundary(...args: Parameters<ServiceRequests['boundary']>): ReturnType<ServiceRequests['boundary']> {
+    return this.#request('boundary', args) as ReturnType<ServiceRequests['boundary']>
+  }
+
+  publish(...args: Parameters<ServiceRequests['publish']>): Promise<void> {
+    return this.#request('publish', args) as Promise<void>
+  }
+
   #request(method: keyof ServiceRequests, args: readonly unknown[]): Promise<unknown> {
     if (this.#closed) return Promise.reject(serviceStops())
     const requested = ++this.#lastRequest

@@ -1,11 +1,20 @@
 /** The input of one job: reads its sources and decodes their events into temporary tables, tick by tick. */
 import type { Source, SourceBatch, SourcePosition } from '../connectors/connector.ts'
 import type { SourcePlan } from '../plan/job-plan.ts'
+import type { QueryBoundary } from '../query-result.ts'
 import type { BufferedTable } from './buffered-table.ts'
 import type { DecodedEvents, EventDecoder } from './event-decoder.ts'
 import { JobError } from './job-error.ts'
 import type { BadRecord } from './job-worker-protocol.ts'
-import { lastPlace, MergedOrder, placeOf, SOURCES_MAX, type Span } from './merged-order.ts'
+import {
+  type EventOrders,
+  lastPlace,
+  MergedOrder,
+  OwnOrders,
+  placeOf,
+  SOURCES_MAX,
+  type Span,
+} from './merged-order.ts'
 import type { StepClock } from './step-clock.ts'
 
 export interface InputSource {
@@ -44,6 +53,8 @@ export interface TickInputResult {
 export interface TickLimits {
   readonly eventsMax: number
   readonly bytesMax: number
+  /** Of the job of a cached query: no source is read beyond it, and sources are read independently of one another. */
+  readonly boundary?: QueryBoundary
 }
 
 /** Runs work on the engine in turn with other jobs. */
@@ -57,17 +68,20 @@ interface Batch {
 export class TickInput {
   readonly #sources: readonly InputSource[]
   readonly #clock: StepClock
+  readonly #isMerged: boolean
   /** No event of a later tick is older: orders are counted from here. */
   #baseMs = 0
 
-  constructor(sources: readonly InputSource[], clock: StepClock) {
-    if (sources.length > SOURCES_MAX)
+  /** `isMerged`: events of all sources have one order. */
+  constructor(sources: readonly InputSource[], clock: StepClock, isMerged = true) {
+    if (isMerged && sources.length > SOURCES_MAX)
       throw new JobError(
         `the statement reads ${sources.length} streams; at most ${SOURCES_MAX} are possible`,
         'lasting',
       )
     this.#sources = sources
     this.#clock = clock
+    this.#isMerged = isMerged
   }
 
   /**
@@ -76,11 +90,15 @@ export class TickInput {
    */
   async read(
     positions: readonly SourcePosition[],
-    limits: TickLimits,
+    { boundary, ...limits }: TickLimits,
     engine: Engine,
   ): Promise<TickInputResult> {
     const reads = await this.#clock.during('read', () =>
-      Promise.allSettled(this.#sources.map(({ source }, index) => source.read(positions[index]!, limits))),
+      Promise.allSettled(
+        this.#sources.map(({ source, plan }, index) =>
+          source.read(positions[index]!, { ...limits, ...boundOf(boundary, plan) }),
+        ),
+      ),
     )
     const waiting = new Set(
       reads.flatMap((read) => (read.status === 'fulfilled' && read.value ? [read.value] : [])),
@@ -109,7 +127,9 @@ export class TickInput {
     waiting: Set<SourceBatch>,
     engine: Engine,
   ): Promise<TickInputResult> {
-    const order = new MergedOrder(this.#sources.length, this.#baseMs)
+    const count = this.#sources.length
+    const merged = this.#isMerged ? new MergedOrder(count, this.#baseMs) : undefined
+    const order = merged ?? new OwnOrders(count)
     const batches: Batch[] = []
     for (const [index, source] of this.#sources.entries()) {
       const batch = read[index]
@@ -119,7 +139,7 @@ export class TickInput {
       )
       batches.push({ batch, decoded })
     }
-    const cut = this.#sources.length === 1 ? undefined : cutOf(batches, order)
+    const cut = count === 1 || merged === undefined ? undefined : cutOf(batches, merged)
     const sources: SourceInput[] = []
     for (const [index, source] of this.#sources.entries()) {
       const taken = () => engine(() => this.#taken(source, batches[index]!, positions[index]!, cut))
@@ -174,6 +194,17 @@ export class TickInput {
   }
 }
 
+/** Throws JobError if the boundary does not have the source. */
+function boundOf(
+  boundary: QueryBoundary | undefined,
+  { tableId, tableName }: SourcePlan,
+): { readonly beforeSequence?: number } {
+  if (boundary === undefined) return {}
+  const end = boundary.ends.find((one) => one.tableId === tableId)
+  if (end === undefined) throw new JobError(`table ${tableName} is not captured any more`, 'passing')
+  return { beforeSequence: end.nextSequence }
+}
+
 function countOf(spans: readonly Span[]): number {
   return spans.reduce((sum, { events }) => sum + events, 0)
 }
@@ -202,7 +233,7 @@ function knownUntil(
 async function decodeBatch(
   { table, decoder }: InputSource,
   batch: SourceBatch | undefined,
-  order: MergedOrder,
+  order: EventOrders,
   engine: Engine,
 ): Promise<DecodedEvents> {
   const decoded: DecodedEvents = { spans: [], unfit: [] }

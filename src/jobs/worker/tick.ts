@@ -5,6 +5,7 @@
 
 import type { SourcePosition } from '../connectors/connector.ts'
 import type { JobPlan } from '../plan/job-plan.ts'
+import type { QueryBoundary, ResultMoment } from '../query-result.ts'
 import { afterEmission, afterTick, type Counters } from './counters.ts'
 import { type BeforeEmit, emit, type SinkState } from './emission.ts'
 import { findFailingEvent } from './failing-event.ts'
@@ -15,6 +16,7 @@ import type { BadRecord, CheckpointFigures } from './job-worker-protocol.ts'
 import type { LookupTable } from './lookup-tables.ts'
 import { placeOf } from './merged-order.ts'
 import { StoredOutbox } from './outbox.ts'
+import type { ResultPublisher } from './result-publisher.ts'
 import type { SourceState, StateChange, StateFile } from './state-file.ts'
 import type { StepClock } from './step-clock.ts'
 import type { SourceInput, TickInput, TickInputResult, TickLimits } from './tick-input.ts'
@@ -45,6 +47,8 @@ export interface TickParts {
   readonly beforeEmit: BeforeEmit | undefined
   /** The state was made from a savepoint, maybe of another statement over the same tables. */
   readonly isRestored: boolean
+  /** Of the job of a cached query: sends the changes of its result, after they have been emitted. */
+  readonly publisher?: ResultPublisher | undefined
 }
 
 export interface FailedCheckpoint {
@@ -60,6 +64,13 @@ interface Committed {
   readonly bytes: number
   /** Duration of the writes that make the commit durable. */
   readonly syncMs: number
+}
+
+interface TickPurpose {
+  /** All windows close. */
+  readonly drains?: boolean
+  /** Of the job of a cached query: the sources have reached it. */
+  readonly moment?: ResultMoment
 }
 
 export interface TickResult {
@@ -83,42 +94,51 @@ export class Tick {
     this.#outboxRows = [...outboxRows]
   }
 
-  async run(positions: readonly SourcePosition[]): Promise<TickResult> {
+  /** `boundary`: up to where the job of a cached query may read. */
+  async run(positions: readonly SourcePosition[], boundary?: QueryBoundary): Promise<TickResult> {
     const { engine, input, limits } = this.#parts
     const startMs = performance.now()
-    const read = await input.read(positions, limits, engine)
-    if (!this.#hasWork(read, positions)) return nothing(read, performance.now() - startMs)
-    return this.#run(read, startMs)
+    const read = await input.read(positions, { ...limits, ...(boundary && { boundary }) }, engine)
+    const moment = read.hasMore ? undefined : boundary?.moment
+    if (!this.#hasWork(read, positions, moment)) return nothing(read, performance.now() - startMs)
+    return this.#run(read, startMs, { ...(moment && { moment }) })
   }
 
   /** A commit without new events. `drains`: all windows close, as if the sources had ended. */
   runEmpty(positions: readonly SourcePosition[], drains: boolean): Promise<TickResult> {
     const sources = positions.map((position) => ({ ...NO_INPUT, position }))
-    return this.#run({ sources, events: 0, hasMore: false, isLast: drains }, performance.now(), drains)
+    return this.#run({ sources, events: 0, hasMore: false, isLast: drains }, performance.now(), { drains })
   }
 
-  async #run(read: TickInputResult, startMs: number, drains = false): Promise<TickResult> {
-    const { engine, clock } = this.#parts
-    await clock.during('query', () => this.#commit(read, drains))
+  async #run(read: TickInputResult, startMs: number, purpose: TickPurpose): Promise<TickResult> {
+    const { engine, clock, publisher } = this.#parts
+    await clock.during('query', () => this.#commit(read, purpose))
     await this.#emit()
+    if (purpose.moment !== undefined && publisher !== undefined)
+      await clock.during('sink 0', () => publisher.changes(this.#outbox(0)))
     this.#isFirst = false
     await clock.during('query', () => engine(() => this.#clear()))
     const { events, hasMore, isLast } = read
     return { events, hasMore, isLast, durationMs: performance.now() - startMs }
   }
 
-  #hasWork(read: TickInputResult, positions: readonly SourcePosition[]): boolean {
+  #hasWork(
+    read: TickInputResult,
+    positions: readonly SourcePosition[],
+    moment: ResultMoment | undefined,
+  ): boolean {
     if (read.events > 0 || read.isLast) return true
+    if (moment !== undefined && this.#parts.ways.some(({ isBehind }) => isBehind)) return true
     if (this.#isFirst && this.#parts.ways.some(({ runsWithoutEvents }) => runsWithoutEvents)) return true
     // A source may go on without events, for example behind control records of Kafka.
     return read.sources.some(({ position }, i) => JSON.stringify(position) !== JSON.stringify(positions[i]))
   }
 
-  async #commit(read: TickInputResult, drains: boolean): Promise<void> {
+  async #commit(read: TickInputResult, purpose: TickPurpose): Promise<void> {
     const { database, connection, lookups, engine } = this.#parts
     try {
       if (read.events > 0) for (const lookup of lookups) await lookup.load(database, connection, engine)
-      await engine(() => this.#checkpoint(read, drains))
+      await engine(() => this.#checkpoint(read, purpose))
     } catch (error) {
       if (!isDataError(error)) throw error
       const message = dataReason(error)
@@ -127,13 +147,13 @@ export class Tick {
     }
   }
 
-  async #checkpoint(read: TickInputResult, drains: boolean): Promise<void> {
+  async #checkpoint(read: TickInputResult, purpose: TickPurpose): Promise<void> {
     const { state, nowMs, onCheckpoint, onFailedCheckpoint } = this.#parts
     const startedMs = nowMs()
     const beganMs = performance.now()
     let committed: Committed
     try {
-      committed = await this.#transaction(read, drains)
+      committed = await this.#transaction(read, purpose)
     } catch (error) {
       onFailedCheckpoint({ id: state.epoch + 1, startedMs, durationMs: performance.now() - beganMs })
       throw error
@@ -145,7 +165,7 @@ export class Tick {
     state.assertSize()
   }
 
-  async #transaction(read: TickInputResult, drains: boolean): Promise<Committed> {
+  async #transaction(read: TickInputResult, { drains, moment }: TickPurpose): Promise<Committed> {
     const { connection, state, ways, plan, clock, rowsOnce } = this.#parts
     await connection.run('BEGIN')
     let change: StateChange
@@ -154,7 +174,7 @@ export class Tick {
     try {
       const sources = await this.#sourceStates(read)
       if (drains) await this.#passWindows(sources)
-      const tick = this.#wayTick(read, sources)
+      const tick = { ...this.#wayTick(read, sources), ...(moment && { moment }) }
       const results: WayResult[] = []
       for (const [index, way] of ways.entries()) {
         if (this.#outboxRows[index]! > 0) await connection.run(`DELETE FROM ${state.outbox(index)}`)

@@ -17,6 +17,7 @@
  *   outbox  op VARCHAR ('c', 'b', 'u', 'd': RowOp of connectors/connector.ts), c0, c1, … as the sink's columns
  */
 import type { JobPlan } from '../plan/job-plan.ts'
+import type { QueryJobResult, ResultMoment } from '../query-result.ts'
 import type { JobConnection } from './job-connection.ts'
 
 export interface WayContext {
@@ -28,6 +29,8 @@ export interface WayContext {
   readonly state: string
   /** Name of the outbox in SQL: `"j3".outbox_0`. */
   readonly outbox: string
+  /** The job is that of a cached query. */
+  readonly query?: QueryJobResult
 }
 
 /** Milliseconds; undefined before the first. By relation: `s0`. */
@@ -47,6 +50,11 @@ export interface WayTick {
   readonly isFirst: boolean
   /** The first tick after the state was made from a savepoint. The query behind the state may be another one since. */
   readonly isRestored?: boolean
+  /**
+   * Of the job of a cached query: the moment of the database that the sources have reached with this tick. Undefined: they are
+   * between two moments, and the result must not be computed.
+   */
+  readonly moment?: ResultMoment
 }
 
 export interface WayResult {
@@ -70,4 +78,6 @@ export interface Way {
   readonly probes: readonly string[]
   /** Whether `run` has work in a tick without events: a refresh whose fixed tables alone give rows, for example. */
   readonly runsWithoutEvents: boolean
+  /** The result is older than what has been read: `run` has work as soon as it gets a moment. */
+  readonly isBehind?: boolean
 }
