@@ -85,9 +85,10 @@ async function serve(): Promise<void> {
     return fail(startFailure(error, config))
   }
   const { authFile, tls } = config
-  const { host, port, flinkPort } = service
+  const { host, port, flinkPort, cachedQueriesPort } = service
   const version = packageVersion()
-  const hello = greeting({ version, host, port, flinkPort, withTokens: authFile !== undefined, tls })
+  const withTokens = authFile !== undefined
+  const hello = greeting({ version, host, port, flinkPort, cachedQueriesPort, withTokens, tls })
   const inTheClear = authFile !== undefined && tls === undefined && !isLoopback(service.host)
   print(hello + (inTheClear ? TOKENS_IN_THE_CLEAR : ''))
   stop = stopOnSignals(service)
@@ -141,9 +142,10 @@ function reloadOnSignal(service: RunningService): void {
   })
 }
 
-function startFailure(error: unknown, { port: mainPort, flinkPort, host }: Config): string {
+function startFailure(error: unknown, config: Config): string {
+  const { port: mainPort, host } = config
   const { code, syscall, port = mainPort } = error as { code?: unknown; syscall?: unknown; port?: number }
-  const flag = port === flinkPort && port !== mainPort ? '--flink-port' : '--port'
+  const flag = flagOf(port, config)
   if (code === 'EADDRINUSE')
     return `port ${port} of ${host} is in use; choose another with ${flag}, or ${flag} 0`
   if (code === 'EACCES' && syscall === 'listen')
@@ -152,6 +154,12 @@ function startFailure(error: unknown, { port: mainPort, flinkPort, host }: Confi
     return `host ${host} is no address of this machine`
   }
   return error instanceof Error ? error.message : String(error)
+}
+
+function flagOf(port: number, { port: mainPort, flinkPort, cachedQueriesPort }: Config): string {
+  if (port === mainPort) return '--port'
+  if (port === flinkPort) return '--flink-port'
+  return port === cachedQueriesPort ? '--cached-queries-port' : '--port'
 }
 
 function fail(message: string, exitCode = 1): undefined {

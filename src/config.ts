@@ -38,6 +38,8 @@ export interface Config {
   readonly flinkPort?: number | undefined
   /** Files of Flink's web dashboard, for `flinkPort`. */
   readonly dashboardFolder?: string | undefined
+  /** A further port, with the API of cached queries alone; 0 means any free one. Undefined: there is none. */
+  readonly cachedQueriesPort?: number | undefined
   /** Whether DELETE /cluster ends the service. */
   readonly allowClusterShutdown?: boolean
   /** What the service prints is also in files of this folder. */
@@ -218,6 +220,14 @@ const SETTINGS = {
     fallback: '',
     about: "files of Flink's web dashboard, for the pages of --flink-port (docs/flink-rest.md)",
   },
+  cachedQueriesPort: {
+    flag: 'cached-queries-port',
+    variable: 'MILLRACE_CACHED_QUERIES_PORT',
+    value: 'N',
+    fallback: '',
+    about:
+      'a further port with the API of cached queries alone (docs/cached-queries.md); 0 takes any free one',
+  },
   logDir: {
     flag: 'log-dir',
     variable: 'MILLRACE_LOG_DIR',
@@ -289,7 +299,8 @@ export function parseCommand(args: readonly string[], environment: NodeJS.Proces
     savepointRoots: savepointRoots(flags[SAVEPOINT_ROOT.flag], environment[SAVEPOINT_ROOT.variable]),
     connectorHosts: hosts(text(SETTINGS.connectorHosts), text(SETTINGS.auth).source !== ''),
     minFreeDiskBytes: wholeNumber(text(SETTINGS.minFreeDisk), 0, DISK_BYTES_MOST),
-    ...flinkPort(text(SETTINGS.flinkPort), text(SETTINGS.flinkDashboard), text(SETTINGS.port).text),
+    ...flinkPort(text(SETTINGS.flinkPort), text(SETTINGS.flinkDashboard), text(SETTINGS.port)),
+    ...cachedQueriesPort(text(SETTINGS.cachedQueriesPort), [text(SETTINGS.port), text(SETTINGS.flinkPort)]),
     allowClusterShutdown: flags['allow-cluster-shutdown'] === true || isSet(environment, SHUTDOWN_VARIABLE),
     logFolder: optional(text(SETTINGS.logDir)),
   }
@@ -417,15 +428,31 @@ interface Given {
 function flinkPort(
   port: Given,
   dashboard: Given,
-  mainPort: string,
+  mainPort: Given,
 ): Pick<Config, 'flinkPort' | 'dashboardFolder'> {
   if (port.source === '') {
     if (dashboard.source === '') return {}
     throw new ConfigError(`${dashboard.source} needs --flink-port, at which the dashboard is served`)
   }
-  if (port.text !== '0' && port.text === mainPort)
-    throw new ConfigError(`${port.source} is ${port.text}, as --port is; choose two ports`)
-  return { flinkPort: wholeNumber(port, 0, 65_535), dashboardFolder: optional(dashboard) }
+  return { flinkPort: furtherPort(port, [['--port', mainPort]]), dashboardFolder: optional(dashboard) }
+}
+
+function cachedQueriesPort(port: Given, [main, flink]: readonly [Given, Given]): Partial<Config> {
+  if (port.source === '') return {}
+  const others = [
+    ['--port', main],
+    ['--flink-port', flink],
+  ] as const
+  return { cachedQueriesPort: furtherPort(port, others) }
+}
+
+/** Throws ConfigError if another port is the same. */
+function furtherPort(port: Given, others: readonly (readonly [flag: string, Given])[]): number {
+  const number = wholeNumber(port, 0, 65_535)
+  const same = others.find(([, { text }]) => text !== '' && number !== 0 && Number(text) === number)
+  if (same !== undefined)
+    throw new ConfigError(`${port.source} is ${port.text}, as ${same[0]} is; choose two ports`)
+  return number
 }
 
 /** Undefined if the setting was not given. */

@@ -17,21 +17,26 @@ export interface Listening {
   readonly port: number
   /** Of Flink's REST API alone; undefined without `--flink-port`. */
   readonly flinkPort?: number | undefined
+  /** Of cached queries alone; undefined without `--cached-queries-port`. */
+  readonly cachedQueriesPort?: number | undefined
   /** Whether requests need a token. */
   readonly withTokens: boolean
   readonly tls: TlsFiles | undefined
 }
 
-export function greeting({ version, host, port, flinkPort, withTokens, tls }: Listening): string {
+export function greeting({ version, host, port, withTokens, tls, ...further }: Listening): string {
   const origin = (some: number) => `${tls === undefined ? 'http' : 'https'}://${hostInUrl(host)}:${some}`
   const base = origin(port)
-  const flink = flinkPort === undefined ? '' : `Flink REST API at ${origin(flinkPort)}\n`
+  const lineOf = (what: string, some: number | undefined) =>
+    some === undefined ? '' : `${what} at ${origin(some)}\n`
+  const others =
+    lineOf('Flink REST API', further.flinkPort) + lineOf('cached queries', further.cachedQueriesPort)
   const { flags, url } = tls === undefined ? { flags: '', url: base } : overTls(tls, host, port)
   const token = withTokens ? '-H "Authorization: Bearer $MILLRACE_TOKEN" ' : ''
   const curl = `curl ${flags}${token}`
   const stream = `${url}/v3/namespaces/default/streams/mystream`
   return `millrace ${version} listening on ${base}
-${flink}
+${others}
   ${curl}-X PUT ${stream}
   ${curl}-X POST -d 'Hello World' ${stream}
   ${curl}'${stream}/events?limit=10'

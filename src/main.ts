@@ -15,8 +15,8 @@ import { WatchedTokens } from './auth/watched-tokens.ts'
 import type { Config } from './config.ts'
 import { DiskSpace } from './disk-space.ts'
 import type { Environment } from './environment.ts'
-import { problemShapes } from './http/api.ts'
-import { APIS, flinkPortApis, readDashboard } from './http/app.ts'
+import { type Api, problemShapes } from './http/api.ts'
+import { APIS, CACHED_QUERIES_PORT_APIS, flinkPortApis, readDashboard } from './http/app.ts'
 import { openParsePort } from './http/document-parsers.ts'
 import { Workers } from './http/messages/parse-workers.ts'
 import { ProblemCounts } from './http/messages/problems.ts'
@@ -53,6 +53,8 @@ export interface RunningService {
   readonly port: number
   /** Undefined without `--flink-port`. */
   readonly flinkPort: number | undefined
+  /** Undefined without `--cached-queries-port`. */
+  readonly cachedQueriesPort: number | undefined
   /** For tests, which run the janitor directly. */
   readonly janitor: Janitor
   /** Reads certificate and key again. If they cannot be used, throws and keeps the old ones. */
@@ -76,8 +78,8 @@ export async function startService(
   if (config.tls !== undefined) readIdentity(config.tls)
   const found = await tryAddress(config)
   assertNotOpen(config, found)
-  if (config.flinkPort !== undefined) await tryAddress({ host: config.host, port: config.flinkPort })
-  const flinkApis = flinkApisOf(config)
+  const further = furtherPorts(config)
+  for (const { port } of further) await tryAddress({ host: config.host, port })
   const sources = config.sourcesFile === undefined ? new Map() : readSources(config.sourcesFile)
   const trail = await openAudit(config, environment)
   const watched = await openTokens(config, environment, trail?.audit)
@@ -98,7 +100,7 @@ export async function startService(
   const meter = new ProcessMeter()
   const sharedParts = {
     process: serviceProcess(config, environment, meter),
-    flinkApis,
+    furtherApis: further.map((one) => one.apis),
     space,
     load,
     slowClients: new SlowClients(limits, securityHeaders(config.tls !== undefined), shapeOf),
@@ -167,25 +169,31 @@ export async function startService(
       freeing(() => supervisor.service.listener),
       { ...serverOptions, shapeOf },
     )
-    const flink =
-      flinkApis &&
+    const others = further.map((one, i) =>
       newServer(
-        freeing(() => supervisor.service.flinkListener!),
-        { ...serverOptions, shapeOf: problemShapes(flinkApis) },
+        freeing(() => supervisor.service.furtherListeners[i]!),
+        { ...serverOptions, shapeOf: problemShapes(one.apis) },
         http,
-      )
+      ),
+    )
     const shared = [load.bodies, load.readSlots, http.connections, http.pipelined]
     serviceSources(sharedParts.prometheus, { ...sharedParts, gate, answers, supervisor, shared, nowMs })
     await listen(http.server, config)
-    if (flink !== undefined) await listen(flink.server, { host: config.host, port: config.flinkPort! })
+    for (const [i, { server }] of others.entries())
+      await listen(server, { host: config.host, port: further[i]!.port })
     supervisor.service.startJobs()
     watched?.watch(TOKEN_FILE_POLL_INTERVAL_MS)
     const { address, port } = http.server.address() as AddressInfo
-    const servers = flink === undefined ? [http] : [http, flink]
+    const servers = [http, ...others]
+    const portOf = (name: FurtherPort['name']) => {
+      const server = others[further.findIndex((one) => one.name === name)]?.server
+      return (server?.address() as AddressInfo | undefined)?.port
+    }
     return {
       host: address,
       port,
-      flinkPort: (flink?.server.address() as AddressInfo | undefined)?.port,
+      flinkPort: portOf('flink'),
+      cachedQueriesPort: portOf('cached queries'),
       get janitor() {
         return supervisor.service.janitor
       },
@@ -205,9 +213,20 @@ export async function startService(
   }
 }
 
-function flinkApisOf({ flinkPort, dashboardFolder }: Config) {
-  if (flinkPort === undefined) return undefined
-  return flinkPortApis(dashboardFolder === undefined ? undefined : readDashboard(dashboardFolder))
+/** A port beside the main one, with some APIs alone. */
+interface FurtherPort {
+  readonly name: 'flink' | 'cached queries'
+  readonly port: number
+  readonly apis: readonly Api[]
+}
+
+function furtherPorts({ flinkPort, dashboardFolder, cachedQueriesPort }: Config): FurtherPort[] {
+  const files = dashboardFolder === undefined ? undefined : readDashboard(dashboardFolder)
+  const all: FurtherPort[] = []
+  if (flinkPort !== undefined) all.push({ name: 'flink', port: flinkPort, apis: flinkPortApis(files) })
+  if (cachedQueriesPort !== undefined)
+    all.push({ name: 'cached queries', port: cachedQueriesPort, apis: CACHED_QUERIES_PORT_APIS })
+  return all
 }
 
 function serviceProcess(config: Config, environment: Environment, meter: ProcessMeter): ServiceProcess {

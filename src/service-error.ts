@@ -17,6 +17,7 @@ export type ServiceErrorCode =
   | 'missing_content_type'
   | 'unsupported_content_type'
   | 'invalid_content_type' // parameters of a content type that cannot be read
+  | 'unsupported_media_type' // a body of a kind that the API does not read
   | 'unsupported_charset' // a text that cannot be cut at line ends
   | 'unsupported_encoding'
   | 'not_acceptable' // the client accepts no media type that the service can send

@@ -67,8 +67,8 @@ export interface SharedParts {
   readonly audit: AuditLog | undefined
   readonly apis: readonly Api[]
   readonly process: ServiceProcess
-  /** Those of `--flink-port`; undefined without it. */
-  readonly flinkApis: readonly Api[] | undefined
+  /** Those of each further port. */
+  readonly furtherApis: readonly (readonly Api[])[]
   readonly jars: JarStore
   /** The sources of tables that the operator has declared. */
   readonly sources: Sources
@@ -81,8 +81,8 @@ export interface SharedParts {
 }
 
 export interface OpenService extends Service {
-  /** Of `--flink-port`. Undefined without it. */
-  readonly flinkListener: RequestListener | undefined
+  /** Of the further ports, in the order of `furtherApis`. */
+  readonly furtherListeners: readonly RequestListener[]
   readonly janitor: Janitor
   readonly asyncQueueBytes: () => number
   /** Free disk space at the time the store failed; undefined if it is not known. */
@@ -139,7 +139,7 @@ async function serviceOn(storage: Storage, opening: Opening): Promise<OpenServic
   const jobModules = await newJobModules(storage, modules, opening, reports)
   const { tables, jobs } = jobModules
   await shared.jars.load()
-  const { listener, flinkListener } = newListeners(
+  const { listener, furtherListeners } = newListeners(
     { ...modules, tables, jobs, explore, followers },
     opening,
     reports,
@@ -149,7 +149,7 @@ async function serviceOn(storage: Storage, opening: Opening): Promise<OpenServic
   const schedule = scheduleJanitor(janitor, config.janitorIntervalMs, random, reports.report, isAgain)
   return {
     listener,
-    flinkListener,
+    furtherListeners,
     janitor,
     asyncQueueBytes: () => streams.asyncQueueBytes,
     endFollowers: () => sizeFeed.stop(),
@@ -286,17 +286,17 @@ function newExplore(
   })
 }
 
-/** The routes of all APIs, with the plain POSTs of events in front of them; and those of `--flink-port`. */
+/** The routes of all APIs, with the plain POSTs of events in front of them; and those of each further port. */
 function newListeners(
   given: Modules &
     Pick<JobModules, 'tables' | 'jobs'> & { readonly explore: Explore; readonly followers: Followers },
   { config, environment, shared }: Opening,
   { report }: Reports,
-): { readonly listener: RequestListener; readonly flinkListener: RequestListener | undefined } {
+): { readonly listener: RequestListener; readonly furtherListeners: readonly RequestListener[] } {
   const { registry, streams, meter, followers } = given
   const { eventBytesMax, limits } = config
   const options = { ...shared, eventBytesMax, limits, followers, nowMs: environment.nowMs, report }
-  const { apis, flinkApis, writeRefusal } = shared
+  const { apis, furtherApis, writeRefusal } = shared
   const parts = {
     ...shared,
     ...given,
@@ -310,6 +310,6 @@ function newListeners(
     honoListener(createApp(parts, options, some), config.host, problemShapes(some))
   return {
     listener: directPosts(new SingleEvents(streams, options), options, listenerOf(apis)),
-    flinkListener: flinkApis && listenerOf(flinkApis),
+    furtherListeners: furtherApis.map(listenerOf),
   }
 }

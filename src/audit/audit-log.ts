@@ -41,6 +41,10 @@ export type AuditAction =
   | 'integration.create'
   | 'integration.update'
   | 'integration.delete'
+  | 'connection.create'
+  | 'connection.delete'
+  | 'query.create'
+  | 'query.delete'
 
 export interface AuditEntry {
   readonly action: AuditAction
@@ -53,7 +57,7 @@ export interface AuditEntry {
   /** Undefined if the request was refused before its namespace was known. */
   readonly namespace: string | undefined
   readonly stream?: string | undefined
-  /** Of a table, a job or an integration. */
+  /** Of a table, a job or an integration; the name of a connection or a cached query. */
   readonly id?: string | undefined
   /** Status of the answer. */
   readonly status: number

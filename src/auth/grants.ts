@@ -90,6 +90,27 @@ export class Grants {
     )
   }
 
+  /** For all streams of this namespace whose names begin with `prefix`, future ones included. */
+  allowPrefix(role: Role, namespace: string, prefix: string): boolean {
+    return this.#all.some(
+      ({ stream, roles, ...grant }) =>
+        roles.includes(role) &&
+        fits(grant.namespace, namespace) &&
+        stream.endsWith('*') &&
+        prefix.startsWith(stream.slice(0, -1)),
+    )
+  }
+
+  /** Whether there may be a stream in this namespace whose name begins with `prefix` and for which `allow` is true. */
+  allowSome(role: Role, namespace: string, prefix: string): boolean {
+    return this.#all.some(
+      ({ stream, roles, ...grant }) =>
+        roles.includes(role) &&
+        fits(grant.namespace, namespace) &&
+        (stream.startsWith(prefix) || (stream.endsWith('*') && prefix.startsWith(stream.slice(0, -1)))),
+    )
+  }
+
   /** Whether the token is admin of all streams of this namespace, future ones included: then it is admin of the namespace. */
   allowNamespace(namespace: string): boolean {
     return this.allowAll('admin', namespace)

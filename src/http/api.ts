@@ -4,6 +4,7 @@
  */
 import type { AuditAction, AuditLog } from '../audit/audit-log.ts'
 import type { Tokens } from '../auth/tokens.ts'
+import type { QueryService } from '../cached-queries/query-service.ts'
 import type { Explore } from '../explore/explore.ts'
 import type { JarJobs } from '../jars/jar-jobs.ts'
 import type { JarStore } from '../jars/jar-store.ts'
@@ -41,6 +42,8 @@ export interface AppParts {
   readonly process: ServiceProcess
   readonly jars: JarStore
   readonly jarJobs: JarJobs
+  /** Undefined: this service has none, and their paths have no routes. */
+  readonly cachedQueries?: QueryService | undefined
   readonly namespaces: Namespaces
   readonly usage: UsageRegistry
   readonly metadata: Metadata

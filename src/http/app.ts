@@ -4,6 +4,7 @@ import { withoutSecrets } from '../auth/token-hash.ts'
 import { AIVEN } from './aiven/api.ts'
 import { type Api, type AppOptions, type AppParts, apiOf, problemShapes, type Route } from './api.ts'
 import { ApiRouter } from './api-router.ts'
+import { CACHED_QUERIES } from './cached-queries/api.ts'
 import { CDAP } from './cdap/api.ts'
 import { type DashboardFiles, FLINK, flinkPortApis, readDashboard } from './flink/api.ts'
 import { problemOfError } from './messages/problems.ts'
@@ -16,11 +17,14 @@ import { answerProblem, type Problem } from './server/problem.ts'
 export const APIS: readonly Api[] = [
   FLINK, // before Aiven's, in whose paths it has those of the proxy
   AIVEN,
+  CACHED_QUERIES,
   CDAP, // last: it has all paths that no other API owns
 ]
 
 /** The APIs of `--flink-port`. */
 export { type DashboardFiles, flinkPortApis, readDashboard }
+/** Those of `--cached-queries-port`. */
+export const CACHED_QUERIES_PORT_APIS: readonly Api[] = [CACHED_QUERIES]
 
 export function createApp(parts: AppParts, options: AppOptions, apis = APIS): Hono<HttpEnv> {
   // Not strict: as in CDAP, one slash at the end of a path is ignored.

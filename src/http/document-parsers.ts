@@ -1,5 +1,6 @@
 /** The JSON documents of every API, in one list for the worker threads that parse them; and how such a thread is started. */
 import { AIVEN_DOCUMENTS } from './aiven/documents.ts'
+import { CACHED_QUERIES_DOCUMENTS } from './cached-queries/documents.ts'
 import { CDAP_DOCUMENTS } from './cdap/documents.ts'
 import { FLINK_DOCUMENTS } from './flink/documents.ts'
 import type { ApiDocuments } from './messages/api-documents.ts'
@@ -8,6 +9,7 @@ import { onAnotherThread, onThisThread, type ParsePort } from './messages/parse-
 export const DOCUMENTS: readonly ApiDocuments[] = [
   FLINK_DOCUMENTS,
   AIVEN_DOCUMENTS,
+  CACHED_QUERIES_DOCUMENTS,
   CDAP_DOCUMENTS, // one line for each API that reads documents
 ]
 

@@ -77,6 +77,8 @@ export interface TestApp {
   readonly port: number
   /** With `flinkPort` in the config. */
   readonly flinkPort: number | undefined
+  /** With `cachedQueriesPort` in the config. */
+  readonly cachedQueriesPort: number | undefined
   /** With `onDisk`. */
   readonly dataFolder: string
   /** Time of the service, in milliseconds; tests set it. */
@@ -158,6 +160,9 @@ export async function startTestApp(
     },
     get flinkPort() {
       return service.flinkPort
+    },
+    get cachedQueriesPort() {
+      return service.cachedQueriesPort
     },
     request: (method: string, path: string, request: RequestOptions = {}) =>
       send(agent, service.port, method, path, request),

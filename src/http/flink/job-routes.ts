@@ -5,10 +5,10 @@ import { jobDetail, planDetail } from '../../jobs/job-detail.ts'
 import type { JobService } from '../../jobs/job-service.ts'
 import { ServiceError } from '../../service-error.ts'
 import type { AppOptions } from '../api.ts'
+import { assertSameSite } from '../messages/cross-site.ts'
 import { arrayParts } from '../messages/sliced-answer.ts'
 import type { HttpContext } from '../server/bindings.ts'
 import { answer, answerInParts, refuse } from './answers.ts'
-import { assertSameSite } from './cross-site.ts'
 import {
   exceptionsJson,
   executionResult,

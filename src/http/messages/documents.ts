@@ -20,17 +20,18 @@ export interface DocumentOptions extends Intake {
 const SHORT_BYTES = 16 * 1024
 
 /**
- * Reads the body and parses it. Rejects with 'document_too_large', and with what readBody, the parser and Workers.run reject
+ * Reads the body and parses it; `what` names it in refusals. Rejects with 'document_too_large', and with what readBody, the parser and Workers.run reject
  * with.
  */
 export function documentReader<Parsers extends DocumentParsers>(
   { api, parsers, slow }: ApiDocuments<Parsers>,
   { limits, workers, openAnswers, ...intake }: DocumentOptions,
+  what = 'the JSON document',
 ) {
   const limit: BodyLimit = {
     bytesMax: limits.maxDocumentBytes,
     refusal: 'document_too_large',
-    what: 'the JSON document',
+    what,
   }
   return async <Name extends keyof Parsers & string>(
     c: HttpContext,

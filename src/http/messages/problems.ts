@@ -2,6 +2,8 @@
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { StorageError, type StorageErrorCode } from '../../../storage/storage-error.ts'
 import { withoutSecrets } from '../../auth/token-hash.ts'
+import { CaptureError, type CaptureErrorCode } from '../../cdc/capture-service.ts'
+import { QueryProblem } from '../../jobs/plan/query-plan.ts'
 import { ServiceError, type ServiceErrorCode } from '../../service-error.ts'
 import { SqlProblem } from '../../sql/sql-problem.ts'
 import type { Problem, ProblemCode } from '../server/problem.ts'
@@ -58,6 +60,7 @@ const REFUSALS = {
   jar_too_large: 413,
   expands_too_much: 413,
   unsupported_encoding: 415,
+  unsupported_media_type: 415,
   unsupported_charset: 415,
   headers_too_large: 431,
   unsupported: 501,
@@ -69,6 +72,21 @@ const REFUSALS = {
   disk_low: 507,
   jars_full: 507,
 } as const satisfies Record<ServiceErrorCode, number>
+
+/** Of databases that are captured. */
+const CAPTURE = {
+  invalid_connection_string: 400,
+  no_primary_key: 400,
+  schema_mismatch: 400,
+  not_found: 404,
+  conflict: 409,
+  database_unreachable: 502,
+  database_rejected: 502,
+  replication_not_enabled: 502,
+  insufficient_privilege: 502,
+  no_free_slot: 502,
+  limit: 503,
+} as const satisfies Record<CaptureErrorCode, number>
 
 const FAILURES = {
   unavailable: 503,
@@ -87,6 +105,7 @@ const RETRY_AFTER: Readonly<Record<number, { readonly 'Retry-After': string }>> 
   507: { 'Retry-After': '30' },
 }
 /** Overload ends sooner. */
+const SOON: ReadonlySet<ServiceErrorCode> = new Set(['overloaded', 'query_not_ready'])
 const RETRY_SOON = { 'Retry-After': `${RETRY_AFTER_SECONDS}` }
 
 export type ReportFailure = (error: unknown) => void
@@ -106,7 +125,8 @@ export class ProblemCounts {
 
 function codeOf(error: unknown): ProblemCode {
   if (error instanceof SqlProblem) return 'invalid_query'
-  if (error instanceof ServiceError) return error.code
+  if (error instanceof ServiceError || error instanceof CaptureError || error instanceof QueryProblem)
+    return error.code
   return error instanceof StorageError ? `storage_${error.code}` : 'internal'
 }
 
@@ -117,10 +137,12 @@ export function problemOfError(error: unknown, report: ReportFailure, counts?: P
   if (error instanceof ServiceError) {
     const { message, retryAfterSeconds } = error
     const retry = retryAfterSeconds === undefined ? undefined : { 'Retry-After': `${retryAfterSeconds}` }
-    const headers = retry ?? (error.code === 'overloaded' ? RETRY_SOON : undefined)
+    const headers = retry ?? (SOON.has(error.code) ? RETRY_SOON : undefined)
     return problem(error, code, REFUSALS[error.code], message, headers)
   }
   if (error instanceof SqlProblem) return problem(error, code, REFUSALS.invalid_query, error.message)
+  if (error instanceof CaptureError) return problem(error, code, CAPTURE[error.code], error.message)
+  if (error instanceof QueryProblem) return problem(error, code, 400, error.message)
   report(error)
   if (error instanceof StorageError) return problem(error, code, FAILURES[error.code], error.message)
   return problem(error, code, 500, 'the server failed at this request; its log says how')

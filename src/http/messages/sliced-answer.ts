@@ -5,6 +5,7 @@
 import type { LoopShare, Slice } from '../../loop-share.ts'
 import type { HttpContext } from '../server/bindings.ts'
 import { clientKey } from '../server/client-key.ts'
+import type { MayGoOn } from '../server/open-answers.ts'
 import { assertAcceptable } from './accept.ts'
 import { answerPieces, beginPieces, type LongAnswerOptions } from './long-answer.ts'
 
@@ -48,13 +49,28 @@ export async function answerParts(
     assertAcceptable(c, 'application/json')
     return c.body(null, 200, content)
   }
+  const makeAcceptable = async (slice: Slice) => {
+    const parts = await make(slice)
+    if (c.req.method === 'GET') assertAcceptable(c, 'application/json') // after `make`, so that a 404 comes before a 406
+    return parts
+  }
+  return sendParts(c, makeAcceptable, options, content)
+}
+
+/** As `answerParts`, for text of any type: what the client accepts is not checked, and HEAD is the caller's. */
+export async function sendParts(
+  c: HttpContext,
+  make: (slice: Slice) => Promise<Iterable<string | undefined>>,
+  options: SlicedAnswerOptions,
+  headers: Record<string, string>,
+  mayGoOn?: MayGoOn,
+): Promise<Response> {
   const { outgoing } = c.env
   const pieces = await inTurn(c, options, async (slice) => {
     const parts = outgoing.destroyed ? [] : await make(slice)
-    if (c.req.method === 'GET') assertAcceptable(c, 'application/json') // after `make`, so that a 404 comes before a 406
     return beginPieces(piecesOf(parts, slice, () => outgoing.destroyed))
   })
-  return answerPieces(c, pieces, content, options)
+  return answerPieces(c, pieces, headers, options, mayGoOn)
 }
 
 /** Runs `work` in slices; clients alternate. Rejects with 'overloaded', and with what `work` rejects with. */
