@@ -22,6 +22,8 @@ export interface WorkerChild<ToWorker, FromWorker> {
   listen(onMessage: (message: FromWorker) => void, onExit: (reason: string) => void): void
   /** Processor time of the worker in milliseconds; undefined where the system does not report it. */
   cpuMs(): number | undefined
+  /** Memory of the process in bytes, without mapped files; undefined where the system does not report it. */
+  memoryBytes(): number | undefined
   /** Ends the worker, whatever it is doing. Resolves when nothing of it runs any more. */
   close(): Promise<void>
 }
@@ -84,6 +86,7 @@ function startProcess<ToWorker, FromWorker>({
       void exited.then(onExit)
     },
     cpuMs: () => cpuMsOf(child.pid),
+    memoryBytes: () => memoryBytesOf(child.pid),
     async close() {
       child.kill('SIGKILL') // its state is in memory, or in the spill folder, which is removed
       await exited
@@ -112,6 +115,15 @@ function cpuMsOf(pid: number | undefined): number | undefined {
   }
 }
 
+function memoryBytesOf(pid: number | undefined): number | undefined {
+  try {
+    const kibibytes = /^RssAnon:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+    return kibibytes === undefined ? undefined : Number(kibibytes) * 1024
+  } catch {
+    return undefined
+  }
+}
+
 async function startHere<ToWorker, FromWorker>(
   code: WorkerCode<ToWorker, FromWorker>,
 ): Promise<WorkerChild<ToWorker, FromWorker>> {
@@ -127,6 +139,7 @@ async function startHere<ToWorker, FromWorker>(
     },
     listen: (onMessage) => void port1.on('message', onMessage),
     cpuMs: () => undefined,
+    memoryBytes: () => undefined,
     async close() {
       await server.close()
       port1.close()
