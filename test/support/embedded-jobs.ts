@@ -14,6 +14,7 @@ import { SinkWrites } from '../../src/jobs/embedded/sink-writes.ts'
 import { StateFolders } from '../../src/jobs/embedded/state-folders.ts'
 import { Jobs } from '../../src/jobs/jobs.ts'
 import type { JobPlan, PlannedTable } from '../../src/jobs/plan/job-plan.ts'
+import type { QueryJobSource } from '../../src/jobs/query-job.ts'
 import { SavepointPlaces } from '../../src/jobs/savepoints/savepoint-places.ts'
 import { type JobWorkerOptions, JobWorkerServer } from '../../src/jobs/worker/job-worker-server.ts'
 import { ServiceError } from '../../src/service-error.ts'
@@ -37,9 +38,15 @@ export interface EmbeddedOptions {
   /** Of these tables the primary key is the key of events. */
   readonly upsert?: readonly string[]
   readonly worker?: Partial<JobWorkerOptions>
+  readonly queries?: QueryJobSource
 }
 
-export async function embeddedJobs({ worker = {}, tables: schemas, upsert = [] }: EmbeddedOptions = {}) {
+export async function embeddedJobs({
+  worker = {},
+  tables: schemas,
+  upsert = [],
+  queries,
+}: EmbeddedOptions = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'millrace-jobs-'))
   const reported: unknown[] = []
   const tables = new FixedTables()
@@ -74,6 +81,7 @@ export async function embeddedJobs({ worker = {}, tables: schemas, upsert = [] }
       source: new StreamSource(streams, registry, Date.now),
       sinks: new SinkWrites({ catalog, writes, eventBytesMax: 16 * MIB }),
       refusal: (...args) => jobs.refusal(...args),
+      queries: () => jobs.querySource,
     })
     const planner = schemas === undefined ? PLANNER_BY_HAND : new PlannerClient({ report })
     const engine = new EmbeddedEngine({
@@ -99,6 +107,7 @@ export async function embeddedJobs({ worker = {}, tables: schemas, upsert = [] }
       version: '0.0.0-test',
       ...{ nowMs: Date.now, report, named: undefined },
     })
+    jobs.querySource = queries
     const close = async () => {
       await engine.close(5_000)
       await jobs.close()

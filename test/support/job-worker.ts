@@ -46,6 +46,9 @@ export interface TestWorkerOptions extends Partial<JobWorkerOptions> {
   readonly store?: TestStore
 }
 
+/** A snapshot is not complete. */
+export const NO_BOUNDARY = () => null
+
 /** The streams of the test. */
 export class TestStore {
   readonly storage: Storage
@@ -137,7 +140,7 @@ export class TestWorker {
   /** Called with the job that begins to use the engine; null: none does. */
   onTurn: (jid: string | null) => void = () => {}
   /** Of jobs of cached queries. */
-  boundary: () => QueryBoundary | null = () => null
+  boundary: () => QueryBoundary | null = NO_BOUNDARY
   readonly published: ResultUpdate[] = []
   publishFailure: Error | undefined
   appendFailure: { message: string; passing: boolean } | undefined

@@ -60,11 +60,12 @@ export function client(name: string, ...grants: string[]): Client {
 
 export interface JobsOptions {
   readonly jobsMax?: number
+  readonly queriesMax?: number
   /** Valid tokens by name; undefined: tokens are not required. */
   readonly tokens?: Map<string, Client>
 }
 
-export async function jobsSetup({ jobsMax: slots = 64, tokens }: JobsOptions = {}) {
+export async function jobsSetup({ jobsMax: slots = 64, queriesMax, tokens }: JobsOptions = {}) {
   let jobsMax = slots
   let savepointFolder: string | undefined
   const folder = join(tmpdir(), `millrace-savepoints-${randomUUID()}`)
@@ -87,6 +88,7 @@ export async function jobsSetup({ jobsMax: slots = 64, tokens }: JobsOptions = {
     const jobs = await Jobs.load({
       ...{ catalog: storage.catalog, registry, streams, tables, engine, usage, jobsMax, random: () => 0.5 },
       ...{ nowMs: () => clock.nowMs, report: (error: unknown) => reported.push(error), timer: clock.timer },
+      ...(queriesMax !== undefined && { queriesMax }),
       ...{ places: new SavepointPlaces(savepointFolder ?? folder), version: '0.0.0-test' },
       named: tokens && ((name: string) => tokens.get(name)),
       othersMayCreateJobs:

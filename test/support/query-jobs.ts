@@ -7,7 +7,16 @@ import type { RefreshPlan } from '../../src/jobs/plan/refresh-plan.ts'
 import type { QueryBoundary, QueryJobResult, ResultUpdate } from '../../src/jobs/query-job.ts'
 import type { ConnectedTable, JobStart } from '../../src/jobs/worker/job-worker-protocol.ts'
 import type { DataType } from '../../src/sql/data-types.ts'
-import { column, JID, jobStart, streamTable, TestStore, TestWorker } from './job-worker.ts'
+import {
+  column,
+  JID,
+  jobStart,
+  NO_BOUNDARY,
+  streamTable,
+  TestStore,
+  TestWorker,
+  type TestWorkerOptions,
+} from './job-worker.ts'
 import { sourceOf } from './way-bench.ts'
 
 export const ORDERS = [
@@ -91,6 +100,9 @@ export class TestQueryJob {
   readonly #jobsFolder: string
   #lsn = 0n
   #boundary: QueryBoundary | null = null
+  #answersMax = Number.POSITIVE_INFINITY
+  /** How often the present run has asked for the boundary. */
+  asked = 0
 
   private constructor(store: TestStore, worker: TestWorker, query: TestQuery) {
     this.store = store
@@ -99,29 +111,41 @@ export class TestQueryJob {
     this.#jobsFolder = worker.jobsFolder
   }
 
-  static async open(
-    query: TestQuery,
-    options: Parameters<typeof TestWorker.open>[0] = {},
-  ): Promise<TestQueryJob> {
-    const store = await TestStore.open()
+  /** The streams of the tables and of the result. */
+  static async store(nowMs?: () => number): Promise<TestStore> {
+    const store = await TestStore.open(nowMs)
     await store.create('orders', 'customers', 'result')
+    return store
+  }
+
+  static async open(query: TestQuery, options: TestWorkerOptions = {}): Promise<TestQueryJob> {
+    const store = options.store ?? (await TestQueryJob.store())
     return new TestQueryJob(store, await TestWorker.open({ ...options, store }), query)
   }
 
   /** Another process goes on with the state of the job. */
-  async restart(options: Parameters<typeof TestWorker.open>[0] = {}): Promise<void> {
+  async restart(options: TestWorkerOptions = {}): Promise<void> {
     await this.worker.close()
+    this.#answersMax = Number.POSITIVE_INFINITY
     this.worker = await TestWorker.open({ ...options, store: this.store, jobsFolder: this.#jobsFolder })
   }
 
   async start(more: Partial<JobStart> = {}): Promise<void> {
-    this.worker.boundary = () => this.#boundary
-    await this.worker.start(
-      jobStart(this.worker, queryPlan(this.#query), queryTables(this.#query.columns), {
-        query: this.result,
-        ...more,
-      }),
-    )
+    const { worker } = this
+    this.asked = 0
+    if (worker.boundary === NO_BOUNDARY) {
+      worker.boundary = () => {
+        this.asked++
+        return this.asked > this.#answersMax ? null : this.#boundary
+      }
+    }
+    const tables = queryTables(this.#query.columns)
+    await worker.start(jobStart(worker, queryPlan(this.#query), tables, { query: this.result, ...more }))
+  }
+
+  /** After so many answers of this run, or of the next one, there is no boundary. */
+  stopsAfter(answers: number): void {
+    this.#answersMax = answers
   }
 
   get result(): QueryJobResult {
@@ -138,6 +162,14 @@ export class TestQueryJob {
       const envelope = { before: row(table, before ?? null), after: row(table, after ?? null), op }
       await this.store.append(table, [JSON.stringify(envelope)])
     }
+  }
+
+  /** So many orders of no customer. */
+  async writeMany(table: 'orders', count: number): Promise<void> {
+    const bodies = Array.from({ length: count }, (_, id) =>
+      JSON.stringify({ before: null, after: row(table, [id, null, '1.00']), op: 'c' }),
+    )
+    await this.store.append(table, bodies)
   }
 
   /** The streams end at a boundary now. Returns its LSN. */
