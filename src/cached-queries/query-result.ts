@@ -1,0 +1,127 @@
+/**
+ * The result of one query in memory: its rows, the moment of the database that they belong to, its last changes, and those who wait
+ * for more.
+ */
+import type { Moment } from '../cdc/capture-service.ts'
+import type { ResultUpdate } from '../jobs/query-job.ts'
+import { ChangeLog } from './change-log.ts'
+import { type Answer, KeptAnswers } from './kept-answers.ts'
+import type { ResultMemory } from './result-memory.ts'
+import { ResultRows, type ResultShape } from './result-rows.ts'
+
+export interface QueryResultParts {
+  readonly queryId: number
+  readonly shape: ResultShape
+  readonly memory: ResultMemory
+  /** Another text after each start of the service, [0-9a-z]+. */
+  readonly process: string
+  readonly nowMs: () => number
+}
+
+export class QueryResult {
+  readonly log: ChangeLog
+  readonly #rows: ResultRows
+  readonly #kept: KeptAnswers
+  readonly #waiting = new Set<() => void>()
+  /** The first and the last moment that the present rows belong to. */
+  #since: Moment | undefined
+  #asOf: Moment | undefined
+  #refreshMs: number | undefined
+
+  constructor({ queryId, shape, memory, process, nowMs }: QueryResultParts) {
+    this.log = new ChangeLog(process, queryId)
+    this.#rows = new ResultRows(shape, memory)
+    this.#kept = new KeptAnswers(nowMs)
+  }
+
+  /** Undefined before the first result, as `asOf` and `refreshMs`. */
+  get size(): number | undefined {
+    return this.#asOf && this.#rows.size
+  }
+
+  get asOf(): Moment | undefined {
+    return this.#asOf
+  }
+
+  get refreshMs(): number | undefined {
+    return this.#refreshMs
+  }
+
+  /** Takes a part of an update; returns whether the rows are those of its moment now. Throws ResultTooLarge. */
+  publish(update: ResultUpdate): boolean {
+    const published = this.#rows.take(update)
+    if (published === undefined) return false
+    const moment = momentOf(update)
+    const { changes, removedBytes } = published
+    const goesBack = this.#asOf !== undefined && moment.lsn < this.#asOf.lsn
+    // A job that starts again with an older state publishes nothing older than what was read: it reaches that soon.
+    if (!goesBack || changes.length > 0) {
+      this.#asOf = moment
+      if (changes.length > 0 || this.#since === undefined) this.#since = moment
+    }
+    this.#refreshMs = update.refreshMs
+    if (changes.length > 0) this.log.add(moment, changes)
+    if (removedBytes > 0) this.#kept.removed(removedBytes)
+    this.wake()
+    return true
+  }
+
+  /** Nothing that the query reads was changed until this moment. */
+  advance(moment: Moment): void {
+    if (this.#asOf === undefined || moment.lsn <= this.#asOf.lsn) return
+    this.#asOf = moment
+    this.wake()
+  }
+
+  /** The present rows. Call it after the first result. */
+  async answer(): Promise<Answer> {
+    for (;;) {
+      const { revision } = this.log
+      const rows = await this.#rows.sorted()
+      // With the same revision no update was published while the rows were sorted, or the last one is part of them.
+      if (revision === this.log.revision) return { rows, asOf: this.#asOf! }
+    }
+  }
+
+  /** The answer of an earlier page; undefined if it is not kept. */
+  async answerAt(lsn: bigint): Promise<Answer | undefined> {
+    const kept = this.#kept.find(lsn)
+    if (kept !== undefined) return kept
+    if (this.#since === undefined) return undefined
+    const { rows, asOf } = await this.answer()
+    return this.#since.lsn <= lsn && lsn <= asOf.lsn ? { rows, asOf: { ...asOf, lsn } } : undefined
+  }
+
+  keep(answer: Answer): void {
+    this.#kept.keep(answer)
+  }
+
+  /** Calls `wake` after each change of the result or of the status. Returns the function that ends it. */
+  listen(wake: () => void): () => void {
+    this.#waiting.add(wake)
+    return () => this.#waiting.delete(wake)
+  }
+
+  get hasListeners(): boolean {
+    return this.#waiting.size > 0
+  }
+
+  wake(): void {
+    for (const wake of [...this.#waiting]) wake()
+  }
+
+  tidy(): void {
+    this.#kept.tidy()
+  }
+
+  free(): void {
+    this.#rows.free()
+    this.#kept.clear()
+    this.#asOf = undefined
+    this.wake()
+  }
+}
+
+function momentOf({ moment: { lsn, txId, timestampMs } }: ResultUpdate): Moment {
+  return { lsn: BigInt(lsn), txId, timestampMs }
+}
