@@ -10,8 +10,8 @@ const TOKENS = new RegExp(
     String.raw`(?<dollar>\$(?:[\p{L}_][\p{L}\p{N}_]*)?\$)`,
     String.raw`(?<word>[\p{L}_][\p{L}\p{N}_$]*)`,
     String.raw`(?<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)`,
-    String.raw`(?<operator>[<>=!~|&^%:]+)`,
-    String.raw`(?<other>[^])`,
+    '(?<operator>[<>=!~|&^%:]+)',
+    '(?<other>[^])',
   ].join('|'),
   'uy',
 )

@@ -20,8 +20,10 @@ export interface QueryResultParts {
 
 export class QueryResult {
   readonly log: ChangeLog
-  readonly #rows: ResultRows
+  readonly #memory: ResultMemory
+  #rows: ResultRows
   readonly #kept: KeptAnswers
+  readonly #followers = new Set<() => void>()
   readonly #waiting = new Set<() => void>()
   /** The first and the last moment that the present rows belong to. */
   #since: Moment | undefined
@@ -30,8 +32,15 @@ export class QueryResult {
 
   constructor({ queryId, shape, memory, process, nowMs }: QueryResultParts) {
     this.log = new ChangeLog(process, queryId)
+    this.#memory = memory
     this.#rows = new ResultRows(shape, memory)
     this.#kept = new KeptAnswers(nowMs)
+  }
+
+  /** The query was planned anew. Call it before the first result. */
+  reshape(shape: ResultShape): void {
+    this.#rows.free()
+    this.#rows = new ResultRows(shape, this.#memory)
   }
 
   /** Undefined before the first result, as `asOf` and `refreshMs`. */
@@ -70,16 +79,16 @@ export class QueryResult {
   advance(moment: Moment): void {
     if (this.#asOf === undefined || moment.lsn <= this.#asOf.lsn) return
     this.#asOf = moment
-    this.wake()
+    callAll(this.#waiting)
   }
 
   /** The present rows. Call it after the first result. */
-  async answer(): Promise<Answer> {
+  async answer(): Promise<Answer & { readonly revision: number }> {
     for (;;) {
       const { revision } = this.log
       const rows = await this.#rows.sorted()
       // With the same revision no update was published while the rows were sorted, or the last one is part of them.
-      if (revision === this.log.revision) return { rows, asOf: this.#asOf! }
+      if (revision === this.log.revision) return { rows, asOf: this.#asOf!, revision }
     }
   }
 
@@ -96,18 +105,29 @@ export class QueryResult {
     this.#kept.keep(answer)
   }
 
-  /** Calls `wake` after each change of the result or of the status. Returns the function that ends it. */
-  listen(wake: () => void): () => void {
+  /** Calls `wake` after each change of the rows or of the status. Returns the function that ends it. */
+  follow(wake: () => void): () => void {
+    this.#followers.add(wake)
+    return () => this.#followers.delete(wake)
+  }
+
+  /** As `follow`, and also when `asOf` moves without changes. */
+  waitForMoment(wake: () => void): () => void {
     this.#waiting.add(wake)
     return () => this.#waiting.delete(wake)
   }
 
-  get hasListeners(): boolean {
+  get isFollowed(): boolean {
+    return this.#followers.size > 0
+  }
+
+  get isAwaited(): boolean {
     return this.#waiting.size > 0
   }
 
   wake(): void {
-    for (const wake of [...this.#waiting]) wake()
+    callAll(this.#followers)
+    callAll(this.#waiting)
   }
 
   tidy(): void {
@@ -124,4 +144,8 @@ export class QueryResult {
 
 function momentOf({ moment: { lsn, txId, timestampMs } }: ResultUpdate): Moment {
   return { lsn: BigInt(lsn), txId, timestampMs }
+}
+
+function callAll(calls: Iterable<() => void>): void {
+  for (const call of [...calls]) call()
 }

@@ -46,14 +46,20 @@ const VALUE_BYTES = 40
 
 type Rows = Map<string, ResultRow>
 
+/** A whole result that has not arrived completely. */
+interface Whole {
+  readonly rows: Rows
+  readonly changes: RowChange[]
+  bytes: number
+}
+
 export class ResultRows {
   readonly #shape: ResultShape
   readonly #memory: ResultMemory
   readonly #compare: CompareRows
   #rows: Rows | undefined
   #bytes = 0
-  /** A whole result that has not arrived completely. */
-  #next: { readonly rows: Rows; readonly changes: RowChange[]; bytes: number } | undefined
+  #next: Whole | undefined
   /** Changes of an update that has not arrived completely. */
   #waiting: ResultChange[] = []
   #sorted: readonly ResultRow[] | undefined
@@ -117,7 +123,7 @@ export class ResultRows {
     this.#added.clear()
   }
 
-  #takeWhole(next: NonNullable<typeof this.#next>, { changes, ends }: ResultUpdate): Published | undefined {
+  #takeWhole(next: Whole, { changes, ends }: ResultUpdate): Published | undefined {
     for (const { key, after } of changes) {
       const row = this.#keptOr(this.#row(this.#freeKey(next.rows, key), after!))
       next.rows.set(row.key, row)
@@ -129,8 +135,7 @@ export class ResultRows {
     if (!ends) return undefined
     const isFirst = this.#rows === undefined
     for (const [key, before] of this.#rows ?? []) {
-      if (!next.rows.has(key))
-        next.changes.push({ op: 'd', key: plainKey(key), before, after: undefined })
+      if (!next.rows.has(key)) next.changes.push({ op: 'd', key: plainKey(key), before, after: undefined })
     }
     this.#rows = next.rows
     this.#bytes = next.bytes
@@ -201,9 +206,8 @@ export class ResultRows {
   /** The present row if it is the same: it is not in memory twice. */
   #keptOr(row: ResultRow): ResultRow {
     const present = this.#rows?.get(row.key)
-    const isSame =
-      present !== undefined && present.values.every((value, i) => value === row.values[i]) && sameOrder(present, row)
-    return isSame ? present : row
+    if (present === undefined || !sameOrder(present, row)) return row
+    return present.values.every((value, i) => value === row.values[i]) ? present : row
   }
 
   #placeOf(op: ResultChange['op'], key: string, has: (key: string) => boolean): string {
