@@ -82,14 +82,14 @@ export class ResultRows {
   /** Takes a part of an update. Returns undefined if further parts follow. Throws ResultTooLarge; then the rows are as before. */
   take(update: ResultUpdate): Published | undefined {
     try {
-      if (update.begins) {
+      // The first refresh of a job is its whole result.
+      if (update.begins || (this.#rows === undefined && this.#next === undefined)) {
         this.#next = { rows: new Map(), changes: [], bytes: 0 }
         this.#waiting = []
       }
       if (this.#next !== undefined) return this.#takeWhole(this.#next, update)
-      if (this.#rows === undefined) return undefined // changes of a result whose begin was lost: the job sends it again
       this.#waiting.push(...update.changes)
-      return update.ends ? this.#takeChanges(this.#rows) : undefined
+      return update.ends ? this.#takeChanges(this.#rows!) : undefined
     } catch (error) {
       this.#next = undefined
       this.#waiting = []
@@ -125,7 +125,8 @@ export class ResultRows {
 
   #takeWhole(next: Whole, { changes, ends }: ResultUpdate): Published | undefined {
     for (const { key, after } of changes) {
-      const row = this.#keptOr(this.#row(this.#freeKey(next.rows, key), after!))
+      if (after === undefined) continue
+      const row = this.#keptOr(this.#row(this.#freeKey(next.rows, key), after))
       next.rows.set(row.key, row)
       next.bytes += row.bytes
       const before = this.#rows?.get(row.key)

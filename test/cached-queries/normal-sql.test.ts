@@ -2,15 +2,21 @@
 import { expect, test } from 'vitest'
 import { normalSql } from '../../src/cached-queries/normal-sql.ts'
 
-const QUERY = 'SELECT a, count(*) FROM t WHERE b = \'X y\' GROUP BY a'
+const QUERY = "SELECT a, count(*) FROM t WHERE b = 'X y' GROUP BY a"
 
 const same = [
-  { name: 'white space', sql: 'SELECT  a,\n\tcount( * )\r\nFROM t WHERE b = \'X y\' GROUP BY a ' },
-  { name: 'key words in lower case', sql: 'select a, COUNT(*) from t where b = \'X y\' group by a' },
-  { name: 'a comment to the end of the line', sql: 'SELECT a, -- the "group"\ncount(*) FROM t WHERE b = \'X y\' GROUP BY a' },
-  { name: 'comments in comments', sql: 'SELECT /* a /* \' */ b */ a, count(*) FROM t WHERE b = \'X y\' GROUP BY a' },
+  { name: 'white space', sql: "SELECT  a,\n\tcount( * )\r\nFROM t WHERE b = 'X y' GROUP BY a " },
+  { name: 'key words in lower case', sql: "select a, COUNT(*) from t where b = 'X y' group by a" },
+  {
+    name: 'a comment to the end of the line',
+    sql: 'SELECT a, -- the "group"\ncount(*) FROM t WHERE b = \'X y\' GROUP BY a',
+  },
+  {
+    name: 'comments in comments',
+    sql: "SELECT /* a /* ' */ b */ a, count(*) FROM t WHERE b = 'X y' GROUP BY a",
+  },
   { name: 'a semicolon at the end', sql: `${QUERY} ; ` },
-  { name: 'no space around an operator', sql: 'SELECT a,count(*)FROM t WHERE b=\'X y\'GROUP BY a' },
+  { name: 'no space around an operator', sql: "SELECT a,count(*)FROM t WHERE b='X y'GROUP BY a" },
 ]
 
 test.each(same)('$name does not count', ({ sql }) => {

@@ -31,7 +31,20 @@ const cases: readonly Case[] = [
   {
     name: 'texts by code point',
     order: [{ ...ASCENDING, compare: 'text' }],
-    sorted: ['""', '" "', '"A"', '"Z"', '"a"', '"a b"', '"ab"', '"a\\u0062c"', '"z"', '"ä"', '"\uffff"', '"😀"'],
+    sorted: [
+      '""',
+      '" "',
+      '"A"',
+      '"Z"',
+      '"a"',
+      '"a b"',
+      '"ab"',
+      '"a\\u0062c"',
+      '"z"',
+      '"ä"',
+      '"\uffff"',
+      '"😀"',
+    ],
   },
   {
     name: 'booleans',

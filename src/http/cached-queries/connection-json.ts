@@ -1,8 +1,9 @@
 /** A connection as JSON: as it is answered when it is created, and with its connector in the form of Kafka Connect's status. */
+
+import { printLsn } from '../../cached-queries/lsn.ts'
 import type { ConnectionStatusView, QueryView } from '../../cached-queries/query-service.ts'
 import type { ConnectionStatus, ConnectionView } from '../../cdc/capture-service.ts'
 import { printedTable } from '../../cdc/captured-table.ts'
-import { printLsn } from './lsn.ts'
 
 /** What answers say of the service, which is the worker of all connectors. */
 export interface Worker {

@@ -1,7 +1,8 @@
 /** A cached query as JSON, and the moment of its rows. */
+
+import { printLsn } from '../../cached-queries/lsn.ts'
 import type { QueryView } from '../../cached-queries/query-service.ts'
 import type { Moment } from '../../cdc/capture-service.ts'
-import { printLsn } from './lsn.ts'
 
 export function createdQuery({ id, name, status, connection, stream, jid, ...view }: QueryView) {
   const { columns, primaryKey, warnings } = view

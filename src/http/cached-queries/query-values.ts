@@ -1,6 +1,7 @@
 /** Parameters in the query of a URL. */
+
+import { parseLsn } from '../../cached-queries/lsn.ts'
 import { invalidRequest } from './fields.ts'
-import { parseLsn } from './lsn.ts'
 
 const SHOWN_CHARACTERS_MAX = 100
 

@@ -2,6 +2,8 @@
  * The rows of a cached query at one moment: JSON, one object a line, or CSV. The position of the moment is the ETag; a further page
  * names it, so that pages belong together.
  */
+
+import { printLsn } from '../../cached-queries/lsn.ts'
 import type { QueryService, RowsPage, RowsRequest } from '../../cached-queries/query-service.ts'
 import { ServiceError } from '../../service-error.ts'
 import type { AppOptions } from '../api.ts'
@@ -13,7 +15,6 @@ import { mayRead } from './access.ts'
 import { truthOf } from './call-bodies.ts'
 import { untilClosed } from './client-signal.ts'
 import { invalidRequest } from './fields.ts'
-import { printLsn } from './lsn.ts'
 import { columnOf, momentOf } from './query-json.ts'
 import { readableQuery } from './query-of.ts'
 import { lsnOf, shown, wholeNumberOf } from './query-values.ts'
