@@ -117,7 +117,7 @@ export class CachedQueries implements QueryService, QueryJobSource, RemovalHook 
     })
     this.#creation = new QueryCreation({
       ...parts,
-      assertRoom: (connection, sqlQuery) => this.#assertRoom(connection, sqlQuery),
+      assertCapacity: (connection, sqlQuery) => this.#assertCapacity(connection, sqlQuery),
     })
   }
 
@@ -176,7 +176,7 @@ export class CachedQueries implements QueryService, QueryJobSource, RemovalHook 
     const checked = await this.#creation.check(request, owner)
     return this.#exclusively(request, async () => {
       const existing = boundConnection(captures, request)
-      this.#assertRoom(existing, request.sqlQuery)
+      this.#assertCapacity(existing, request.sqlQuery)
       const connection = await captures.create(connectionOf(request))
       const present = this.#withSql(connection, request.sqlQuery)
       if (present !== undefined) {
@@ -371,7 +371,7 @@ export class CachedQueries implements QueryService, QueryJobSource, RemovalHook 
     const { jobs, random, nowMs, version } = this.#parts
     const { namespace, name: environment, sqlQuery } = request
     const id = await this.#newId(namespace, environment)
-    this.#assertRoom(connection, sqlQuery)
+    this.#assertCapacity(connection, sqlQuery)
     const record: QueryRecord = {
       ...{ id, namespace, environment, connection: connection.id },
       ...{ jid: newJobId(random, (jid) => jobs.find(jid) !== undefined || this.#byJob.has(jid)), sqlQuery },
@@ -573,7 +573,7 @@ export class CachedQueries implements QueryService, QueryJobSource, RemovalHook 
     )
   }
 
-  #assertRoom(connection: ConnectionView | undefined, sqlQuery: string): void {
+  #assertCapacity(connection: ConnectionView | undefined, sqlQuery: string): void {
     const { queriesMax } = this.#parts
     if (connection !== undefined && this.#withSql(connection, sqlQuery) !== undefined) return
     if (this.#queries.size < queriesMax) return

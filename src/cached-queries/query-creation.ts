@@ -31,7 +31,7 @@ export interface CreationParts {
   /** Throws CaptureError 'invalid_connection_string'. */
   readonly assertConnectionString: (text: string) => void
   /** Throws CaptureError 'limit' if there cannot be one more query. A query with this SQL on the connection is none more. */
-  readonly assertRoom: (connection: ConnectionView | undefined, sqlQuery: string) => void
+  readonly assertCapacity: (connection: ConnectionView | undefined, sqlQuery: string) => void
 }
 
 export class QueryCreation {
@@ -43,13 +43,13 @@ export class QueryCreation {
 
   /** All checks. Changes nothing. */
   async check(request: NewQueryRequest, owner: JobOwner): Promise<CheckedQuery> {
-    const { captures, schemas, planner, assertConnectionString, assertRoom } = this.#parts
+    const { captures, schemas, planner, assertConnectionString, assertCapacity } = this.#parts
     const { connectionString, sqlQuery: sql } = request
     assertConnectionString(connectionString)
     const schema = schemas.read(request.schema)
     const { models } = schema
     const expected = await planner.planQuery({ sql, tables: schema.tables, models }, owner?.name)
-    assertRoom(boundConnection(captures, request), sql)
+    assertCapacity(boundConnection(captures, request), sql)
     const described = await captures.describe(connectionString, namesOf(expected, schema.tables))
     const tables = schema.check(expected, described)
     const plan = await planner.planQuery({ sql, tables, models }, owner?.name)
