@@ -6,12 +6,15 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import { openLocked } from '../../duckdb/locked-instance.ts'
 import { onlyRow } from '../../duckdb/only-row.ts'
 import type { OpenInstance } from '../../duckdb/open-instance.ts'
+import { registerScalars } from '../../duckdb/scalar-functions.ts'
 import { sqlErrorOf } from '../../duckdb/sql-error.ts'
 import type { TypedColumn } from '../../sql/data-types.ts'
 import { decodedName, withDecodedNames } from '../../sql/encoded-name.ts'
 import { FLINK_MACROS } from '../../sql/flink-macros.ts'
 import { SQL_CHARACTERS_MAX, tokensOf } from '../../sql/flink-tokens.ts'
 import { type FlinkQuery, withFlinkMeaning } from '../../sql/meaning-flink.ts'
+import { POSTGRES_MACROS } from '../../sql/postgres-macros.ts'
+import { POSTGRES_SCALARS } from '../../sql/postgres-scalars.ts'
 import { SqlProblem } from '../../sql/sql-problem.ts'
 import { parseTableSchema, type TableSchema } from '../../sql/table-schema.ts'
 import { type Node, parseTree, printTree } from '../../sql/tree.ts'
@@ -36,7 +39,12 @@ export class Planner implements StatementPlanning {
 
   static async open(duckdb: typeof import('@duckdb/node-api')): Promise<Planner> {
     const options = { memoryBytes: MEMORY_BYTES, diskBytes: 0, spillFolder: '' }
-    const { instance, connection } = await openLocked(duckdb, options, async () => {}, FLINK_MACROS)
+    const { instance, connection } = await openLocked(
+      duckdb,
+      options,
+      async (first) => registerScalars(duckdb, first, POSTGRES_SCALARS),
+      [...FLINK_MACROS, ...POSTGRES_MACROS],
+    )
     return new Planner(instance, connection)
   }
 

@@ -10,6 +10,8 @@ import { Mutex } from '../../../storage/mutex.ts'
 import type { Bindings } from '../../duckdb/column-buffer.ts'
 import { openLocked } from '../../duckdb/locked-instance.ts'
 import type { OpenInstance } from '../../duckdb/open-instance.ts'
+import { registerScalars } from '../../duckdb/scalar-functions.ts'
+import type { SqlScalar } from '../../sql/postgres-scalars.ts'
 import { newJobId } from '../job-id.ts'
 import { JobConnection } from './job-connection.ts'
 import type { WorkerOptions } from './job-worker-protocol.ts'
@@ -49,8 +51,12 @@ export class JobDatabase {
     this.#own = own
   }
 
-  /** `macros` are statements that create the functions of Flink. */
-  static async open(options: WorkerOptions, macros: readonly string[]): Promise<JobDatabase> {
+  /** `macros` are statements that create functions of Flink and PostgreSQL; `scalars` are computed in JavaScript. */
+  static async open(
+    options: WorkerOptions,
+    macros: readonly string[],
+    scalars: readonly SqlScalar[] = [],
+  ): Promise<JobDatabase> {
     await mkdir(options.jobsFolder, { recursive: true })
     const duckdb = await import('@duckdb/node-api')
     const { default: bindings } = await import('@duckdb/node-bindings')
@@ -60,6 +66,7 @@ export class JobDatabase {
       async (first) => {
         await first.run(`SET allowed_directories = [${quotedText(options.jobsFolder)}]`)
         for (const setting of SETTINGS) await first.run(setting)
+        registerScalars(duckdb, first, scalars)
       },
       macros,
     )

@@ -1,6 +1,8 @@
 /** The worker's side of the protocol: opens the engine, starts and cancels jobs, and passes messages to them. */
 import { SqlError } from '../../duckdb/sql-error.ts'
 import { FLINK_MACROS } from '../../sql/flink-macros.ts'
+import { POSTGRES_MACROS } from '../../sql/postgres-macros.ts'
+import { POSTGRES_SCALARS } from '../../sql/postgres-scalars.ts'
 import type { EventMessage } from '../../worker/event-pipe.ts'
 import { failureOf } from '../../worker/failure.ts'
 import { RemoteSource } from '../../worker/remote-source.ts'
@@ -114,7 +116,11 @@ export class JobWorkerServer {
     switch (message.kind) {
       case 'open':
         this.#memoryMax = message.options.processBytes
-        this.#opening = JobDatabase.open(message.options, FLINK_MACROS)
+        this.#opening = JobDatabase.open(
+          message.options,
+          [...FLINK_MACROS, ...POSTGRES_MACROS],
+          POSTGRES_SCALARS,
+        )
         this.#opening.catch(() => {}) // every call is refused with this error
         void this.#heartbeats.send()
         break
