@@ -4,9 +4,9 @@
  */
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { openLocked } from '../../../src/duckdb/locked-instance.ts'
-import { chunkValues } from '../../../src/duckdb/vector-values.ts'
 import { registerScalars } from '../../../src/duckdb/scalar-functions.ts'
 import { quotedName } from '../../../src/duckdb/sql-text.ts'
+import { chunkValues } from '../../../src/duckdb/vector-values.ts'
 import { duckdbType } from '../../../src/sql/data-types.ts'
 import { POSTGRES_MACROS } from '../../../src/sql/postgres-macros.ts'
 import { type PostgresColumn, withPostgresMeaning } from '../../../src/sql/postgres-meaning.ts'
@@ -81,8 +81,15 @@ export class QueryRunner {
   }
 
   /** The text for DuckDB. */
-  async rewritten(sql: string): Promise<{ sql: string; columns: readonly { postgresType: string; type: import('../../../src/sql/data-types.ts').DataType }[] }> {
-    const parsed = parseTree(await this.#value('SELECT json_serialize_sql($1::VARCHAR)', withPostgresForms.text(sql)))
+  async rewritten(
+    sql: string,
+  ): Promise<{
+    sql: string
+    columns: readonly { postgresType: string; type: import('../../../src/sql/data-types.ts').DataType }[]
+  }> {
+    const parsed = parseTree(
+      await this.#value('SELECT json_serialize_sql($1::VARCHAR)', withPostgresForms.text(sql)),
+    )
     const [statement] = (parsed.statements ?? []) as readonly { node: Node }[]
     if (statement === undefined) throw new Error(String(parsed.error_message))
     const { tree, columns } = withPostgresMeaning(withPostgresForms.tree(statement.node), {
@@ -96,9 +103,15 @@ export class QueryRunner {
     const types = columns.map(({ type }) => type)
     const cast = columns.map(({ type }, index) => `CAST(c${index} AS ${duckdbType(type)})`)
     const names = columns.map((_, index) => `c${index}`)
-    const result = await this.#connection.run(`SELECT ${cast.join(', ')} FROM (${engineSql}) AS q(${names.join(', ')})`)
+    const result = await this.#connection.run(
+      `SELECT ${cast.join(', ')} FROM (${engineSql}) AS q(${names.join(', ')})`,
+    )
     const rows: string[][] = []
-    for (let chunk = await result.fetchChunk(); chunk !== null && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
+    for (
+      let chunk = await result.fetchChunk();
+      chunk !== null && chunk.rowCount > 0;
+      chunk = await result.fetchChunk()
+    ) {
       const values = chunkValues(this.#bindings, chunk, types)
       for (let row = 0; row < chunk.rowCount; row++)
         rows.push(types.map((type, column) => resultText(type, values[column]![row]!)))
