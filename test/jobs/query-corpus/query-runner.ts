@@ -3,6 +3,7 @@
  * types and filled from JSON texts, and returns the JSON texts of the results.
  */
 import type { DuckDBConnection } from '@duckdb/node-api'
+import type { Bindings } from '../../../src/duckdb/column-buffer.ts'
 import { openLocked } from '../../../src/duckdb/locked-instance.ts'
 import { registerScalars } from '../../../src/duckdb/scalar-functions.ts'
 import { quotedName } from '../../../src/duckdb/sql-text.ts'
@@ -33,13 +34,10 @@ const SETTINGS = ['SET GLOBAL ieee_floating_point_ops = true', 'SET GLOBAL integ
 
 export class QueryRunner {
   readonly #connection: DuckDBConnection
-  readonly #bindings: typeof import('@duckdb/node-bindings').default
+  readonly #bindings: Bindings
   readonly #tables = new Map<string, readonly PostgresColumn[]>()
 
-  private constructor(
-    connection: DuckDBConnection,
-    bindings: typeof import('@duckdb/node-bindings').default,
-  ) {
+  private constructor(connection: DuckDBConnection, bindings: Bindings) {
     this.#connection = connection
     this.#bindings = bindings
   }
@@ -81,9 +79,7 @@ export class QueryRunner {
   }
 
   /** The text for DuckDB. */
-  async rewritten(
-    sql: string,
-  ): Promise<{
+  async rewritten(sql: string): Promise<{
     sql: string
     columns: readonly { postgresType: string; type: import('../../../src/sql/data-types.ts').DataType }[]
   }> {
