@@ -112,6 +112,14 @@ describe('arrows', () => {
     expect(arrows((path) => !mayImport(path), isDuckDb)).toEqual([])
   })
 
+  test('R8 only the connection of the connectors and the session of capture import the client of PostgreSQL', () => {
+    const mayImport = within(
+      'src/jobs/connectors/postgres-connection.ts',
+      'src/cdc/worker/database-session.ts',
+    )
+    expect(arrows((path) => !mayImport(path), isPackage('pg'))).toEqual([])
+  })
+
   test('a folder of src other than http and commands imports no other folder but streams', () => {
     const folder = (path: string) => /^src\/([^/]+)\//.exec(path)?.[1]
     const wrong = arrows(
@@ -196,9 +204,13 @@ describe('arrows', () => {
     expect(cycles).toEqual([])
   })
 
-  test('the clock and randomness are handed in: only the entry points of the service and of the worker of jobs use those of the platform', () => {
+  test('the clock and randomness are handed in: only the entry points of the service, of the worker of jobs and of capture use those of the platform', () => {
     const takers = FILES.filter(({ text }) => /\bDate\.now\b|\bMath\.random\b|\bnew Date\(\)/.test(text))
-    expect(takers.map(({ path }) => path)).toEqual(['src/cli.ts', 'src/jobs/worker/job-worker-process.ts'])
+    expect(takers.map(({ path }) => path).sort()).toEqual([
+      'src/cdc/worker/capture-process.ts',
+      'src/cli.ts',
+      'src/jobs/worker/job-worker-process.ts',
+    ])
   })
 
   test('only the command that shows a secret to its owner and the key of secrets at rest make randomness', () => {

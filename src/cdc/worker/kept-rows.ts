@@ -1,0 +1,123 @@
+/**
+ * The row store of a connection, with marks about what it holds. The marks are rows of a table 0, written together with the rows that
+ * they are about.
+ *
+ *   ['lsn']                    position of the last transaction in it
+ *   ['chunk', table]           [copy, chunk]: the last part of a snapshot in it
+ *   ['keys', table, chunk]     the keys of this part, as JSON
+ *
+ * Rows of a snapshot are stored before their events are durable, changes after theirs. So after a crash the store may hold one or two
+ * parts of a snapshot that the stream does not have: `settle` removes them by their keys. If it lacks a part that the stream has, which
+ * happens only after a crash of the machine, the table must be read again.
+ */
+import type { RowTexts } from '../events/change-events.ts'
+import { RowStore } from './row-store.ts'
+import type { TableProgress } from './table-capture.ts'
+
+const MARKS = 0
+
+export class KeptRows {
+  readonly #store: RowStore
+
+  private constructor(store: RowStore) {
+    this.#store = store
+  }
+
+  static async open(folder: string): Promise<KeptRows> {
+    return new KeptRows(await RowStore.open(folder))
+  }
+
+  /** Position up to which it is complete. */
+  get lsn(): bigint | undefined {
+    return this.#store.lsn
+  }
+
+  /** Position of the last transaction in it. */
+  get transactionLsn(): bigint | undefined {
+    const mark = this.#store.get(MARKS, ['lsn'])
+    return mark === undefined ? undefined : BigInt(mark[0]!)
+  }
+
+  get(oid: number, key: readonly string[]): RowTexts | undefined {
+    return this.#store.get(oid, key)
+  }
+
+  put(oid: number, key: readonly string[], row: RowTexts): void {
+    this.#store.put(oid, key, row)
+  }
+
+  remove(oid: number, key: readonly string[]): void {
+    this.#store.remove(oid, key)
+  }
+
+  clear(oid: number): void {
+    this.#store.clear(oid)
+  }
+
+  /** Ends a group of transactions. */
+  seal(lsn: bigint): void {
+    this.#store.put(MARKS, ['lsn'], [String(lsn)])
+    this.#store.seal(lsn)
+  }
+
+  /** Ends a group without transactions. */
+  sealIdle(lsn: bigint): void {
+    this.#store.seal(lsn)
+  }
+
+  apply(lsn: bigint): Promise<void> {
+    return this.#store.apply(lsn)
+  }
+
+  relieve(): Promise<void> {
+    return this.#store.relieve()
+  }
+
+  sync(): Promise<void> {
+    return this.#store.sync()
+  }
+
+  close(): Promise<void> {
+    return this.#store.close()
+  }
+
+  /** Marks the rows since the last group as this part of a snapshot, and stores them. */
+  async storeChunk(
+    oid: number,
+    { copy, chunk }: { readonly copy: number; readonly chunk: number },
+    keys: readonly (readonly string[])[],
+    lsn: bigint,
+  ): Promise<void> {
+    const table = String(oid)
+    this.#store.put(MARKS, ['chunk', table], [String(copy), String(chunk)])
+    this.#store.put(MARKS, ['keys', table, String(chunk)], [JSON.stringify(keys)])
+    this.#store.remove(MARKS, ['keys', table, String(chunk - 2)]) // at most two are not durable in the stream
+    this.#store.seal(lsn)
+    await this.#store.apply(lsn)
+  }
+
+  /** Copies of this table so far. */
+  copyOf(oid: number): number {
+    return Number(this.#store.get(MARKS, ['chunk', String(oid)])?.[0] ?? 0)
+  }
+
+  /**
+   * Makes the store hold exactly the parts of the snapshot that the stream has. Returns false if it lacks some.
+   * Call `apply` afterwards.
+   */
+  settle(oid: number, progress: TableProgress): boolean {
+    const table = String(oid)
+    const mark = this.#store.get(MARKS, ['chunk', table])
+    if (mark === undefined) return progress.chunk === 0
+    const [copy, last] = mark.map(Number) as [number, number]
+    if (copy !== progress.copy || last < progress.chunk) return false
+    for (let chunk = progress.chunk + 1; chunk <= last; chunk++) {
+      const keys = this.#store.get(MARKS, ['keys', table, String(chunk)])
+      if (keys === undefined) return false
+      for (const key of JSON.parse(keys[0]!) as string[][]) this.#store.remove(oid, key)
+      this.#store.remove(MARKS, ['keys', table, String(chunk)])
+    }
+    this.#store.put(MARKS, ['chunk', table], [String(copy), String(progress.chunk)])
+    return true
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * One captured table: its columns in three orders, its events that are not written yet, and how far its snapshot is.
+ *
+ *   table    columns of the events, in the order of the table
+ *   sent     columns of the last message about the table in the stream
+ *   stored   columns of the rows that are kept: names in the order in which they were seen first. A dropped column keeps its place, so
+ *            rows that were stored before are still read correctly. A shorter row lacks columns that were added after it was stored.
+ */
+import type { CapturedTable } from '../captured-table.ts'
+import { type EventSource, type RowTexts, TableEvents } from '../events/change-events.ts'
+import type { CapturedEvents } from './capture-protocol.ts'
+import type { Relation, SentRow, SentValue } from './pgoutput.ts'
+
+/** waiting: nothing of its present snapshot is in its stream. reading: a part is. done: all of it. */
+export type SnapshotState = 'waiting' | 'reading' | 'done'
+
+/** As it is in the progress that the service stores. */
+export interface TableProgress {
+  readonly state: 'reading' | 'done'
+  /** Ascends with each new snapshot of the table. */
+  readonly copy: number
+  /** Parts of this snapshot that are in the stream. */
+  readonly chunk: number
+  /** Key of the last row of the last part; null: none. */
+  readonly lastKey: readonly string[] | null
+  readonly rows: number
+  /** Names of the stored columns; null: dropped. */
+  readonly stored: readonly (string | null)[]
+}
+
+export class TableCapture {
+  readonly #source: EventSource
+  #table: CapturedTable
+  #events: TableEvents
+  #finished: CapturedEvents[] = []
+  #keyPlaces: readonly number[] = []
+  #stored: (string | null)[]
+  /** Of column i of the table: its place in a stored row. Undefined: the orders are the same. */
+  #storedPlaces: readonly number[] | undefined
+  /** Of column i of the table: its place in a sent row, or -1. Undefined: the orders are the same. */
+  #sentPlaces: readonly number[] | undefined
+  #relation: Relation | undefined
+  state: SnapshotState = 'waiting'
+  copy = 0
+  chunk = 0
+  lastKey: readonly string[] | null = null
+  rows = 0
+  /** The stream holds events from before its present snapshot, which an event `t` must remove. */
+  isFilled: boolean
+  /** The last message about its columns has not been compared with `table`. */
+  isUnchecked = false
+  /** Rows were stored that the snapshot may contain, too. */
+  hasEarlyRows = false
+
+  constructor(
+    table: CapturedTable,
+    source: EventSource,
+    isFilled: boolean,
+    progress: TableProgress | undefined,
+  ) {
+    this.#source = source
+    this.#table = table
+    this.#events = new TableEvents(table, source)
+    this.#stored = progress === undefined ? table.columns.map(({ name }) => name) : [...progress.stored]
+    this.isFilled = isFilled
+    this.#arrange()
+    if (progress !== undefined) {
+      const { state, copy, chunk, lastKey, rows } = progress
+      Object.assign(this, { state, copy, chunk, lastKey, rows, hasEarlyRows: true })
+    }
+  }
+
+  get table(): CapturedTable {
+    return this.#table
+  }
+
+  get oid(): number {
+    return this.#table.oid
+  }
+
+  get events(): TableEvents {
+    return this.#events
+  }
+
+  get relation(): Relation | undefined {
+    return this.#relation
+  }
+
+  get byteLength(): number {
+    return this.#events.byteLength
+  }
+
+  progress(): TableProgress | undefined {
+    const { state, copy, chunk, lastKey, rows } = this
+    if (state === 'waiting') return undefined
+    return { state, copy, chunk, lastKey, rows, stored: this.#stored }
+  }
+
+  /** Begins a new snapshot: the rows that are kept must be removed. */
+  restart(): void {
+    this.state = 'waiting'
+    this.copy++
+    this.chunk = 0
+    this.lastKey = null
+    this.rows = 0
+    this.hasEarlyRows = false
+    this.#stored = this.#table.columns.map(({ name }) => name)
+    this.#arrange()
+  }
+
+  /** Events since the last call, in order. */
+  take(): readonly CapturedEvents[] {
+    const events = this.#finished
+    this.#finished = []
+    const last = this.#events.take()
+    if (last !== undefined) events.push(last)
+    return events
+  }
+
+  /** Other columns from the next change on. */
+  alter(table: CapturedTable): void {
+    this.#finished = [...this.take()]
+    this.#table = table
+    this.#events = new TableEvents(table, this.#source)
+    const names = new Set(table.columns.map(({ name }) => name))
+    this.#stored = this.#stored.map((name) => (name !== null && names.has(name) ? name : null))
+    const stored = new Set(this.#stored)
+    this.#stored.push(...[...names].filter((name) => !stored.has(name)))
+    this.#arrange()
+  }
+
+  /** Rows are sent in this order from now on. */
+  arrive(relation: Relation): void {
+    this.#relation = relation
+    this.isUnchecked = true
+    this.#arrange()
+  }
+
+  /** A sent row in the order of the table. Columns that were not sent are undefined. */
+  sentRow(row: SentRow): SentRow {
+    const places = this.#sentPlaces
+    return places === undefined ? row : places.map((place) => row[place])
+  }
+
+  keyOf(row: SentRow): string[] {
+    const places = this.#keyPlaces
+    if (places.length === 1) return [row[places[0]!] as string]
+    return places.map((place) => row[place] as string)
+  }
+
+  /** A stored row in the order of the table; undefined for columns that were added after it was stored. */
+  fromStored(row: RowTexts): SentRow {
+    const places = this.#storedPlaces
+    if (places === undefined && row.length === this.#table.columns.length) return row
+    return this.#table.columns.map((_, i) => row[places === undefined ? i : places[i]!])
+  }
+
+  toStored(row: RowTexts): RowTexts {
+    const places = this.#storedPlaces
+    if (places === undefined) return row
+    const stored: (string | null)[] = new Array(this.#stored.length).fill(null)
+    for (let i = 0; i < row.length; i++) stored[places[i]!] = row[i]!
+    return stored
+  }
+
+  #arrange(): void {
+    const names = this.#table.columns.map(({ name }) => name)
+    this.#keyPlaces = this.#table.key.map((name) => names.indexOf(name))
+    this.#storedPlaces = placesOf(names, this.#stored)
+    this.#sentPlaces =
+      this.#relation &&
+      placesOf(
+        names,
+        this.#relation.columns.map(({ name }) => name),
+      )
+  }
+}
+
+/** Places of `names` in `list`, -1 where they are missing; undefined if both are equal. */
+function placesOf(names: readonly string[], list: readonly (string | null)[]): number[] | undefined {
+  if (names.length === list.length && names.every((name, i) => list[i] === name)) return undefined
+  return names.map((name) => list.indexOf(name))
+}
+
+/** A row whose values are all known; missing ones are null. */
+export function wholeRow(row: SentRow): RowTexts {
+  return isWhole(row) ? row : row.map((value) => value ?? null)
+}
+
+export function isWhole(row: SentRow): row is RowTexts {
+  for (let i = 0; i < row.length; i++) if (row[i] === undefined) return false
+  return true
+}
+
+/** Values that were not sent, from the row before. */
+export function filledRow(row: SentRow, before: SentRow | undefined): SentRow {
+  if (before === undefined || isWhole(row)) return row
+  return row.map((value: SentValue, i) => (value === undefined ? before[i] : value))
+}
