@@ -1,60 +1,387 @@
 /**
- * The last row of every key of the captured tables of a connection, in a LevelDB of its own.
+ * The last row of every key of the captured tables of a connection, in a LevelDB of its own (row-coding.ts).
  *
  * Changes are made in memory with `put`, `remove` and `clear`; `get` sees them at once. `seal` ends a group of whole transactions.
- * `apply` writes the sealed groups up to an LSN, each with its LSN in one batch. Call it when the events of these groups are durable;
- * so the store is never ahead of the events, but behind them after a crash.
+ * `apply` takes the sealed groups up to an LSN, and is called when their events are durable. Applied rows are written a few MiB at a
+ * time, or by `sync`, always in one batch with the LSN of the last group of which they are. So the store is never ahead of the
+ * events; after a crash it is behind them, at the end of a group.
+ *
+ * Rows of an open group that takes much memory are staged on the disk. When such a group is written, a mark with its LSN is stored
+ * first; then its rows move to their places. An opening ends a move that a crash broke off, and removes the other staged rows.
  */
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Level } from 'level'
 import type { RowTexts } from '../events/change-events.ts'
+import {
+  ALL_STAGED,
+  decodeRow,
+  earlierRows,
+  encodeRow,
+  GENERATIONS,
+  generationKey,
+  joinKey,
+  type KeyRange,
+  LSN_KEY,
+  MOVE_KEY,
+  rowOfStaged,
+  rowPrefix,
+  STAGED_REMOVAL,
+  stagedPrefix,
+  stagedRow,
+  stagedRows,
+  tableOfGenerationKey,
+} from './row-coding.ts'
 
 /** The texts of the columns of the key, in its order. */
 export type KeyTexts = readonly string[]
 
+const MiB = 1024 * 1024
+const LEVEL_OPTIONS = {
+  keyEncoding: 'utf8',
+  valueEncoding: 'utf8',
+  writeBufferSize: 2 * MiB,
+  cacheSize: 8 * MiB,
+  /** LevelDB maps files of about 2 MiB into memory, so this bounds them. */
+  maxOpenFiles: 74,
+} as const
+/**
+ * Every write of rows is synced: LevelDB begins a new log file now and then and does not sync the old one, so a later synced write
+ * does not make an earlier one durable.
+ */
+const SYNCED = { sync: true } as const
+
+export interface RowStoreLimits {
+  /** Applied rows of this size are written. Until then a row that changes again takes no further write. */
+  readonly writeBytes: number
+  /** Rows of an open group of this size are staged. */
+  readonly stageBytes: number
+}
+
+const LIMITS: RowStoreLimits = { writeBytes: 4 * MiB, stageBytes: 16 * MiB }
+/** A row takes this in memory besides its texts. */
+const ROW_BYTES = 200
+const MOVE_BYTES = 4 * MiB
+const CLEAR_ROWS = 10_000
+
+type Operation =
+  | { readonly type: 'put'; readonly key: string; readonly value: string }
+  | { readonly type: 'del'; readonly key: string }
+
+/** Undefined: removed. */
+type RowOrNone = RowTexts | undefined
+
+interface Group {
+  /** Groups ascend. */
+  readonly number: number
+  readonly rows: Map<string, RowOrNone>
+  bytes: number
+  /** Tables that were emptied, with their new generation. */
+  readonly generations: Map<number, number>
+  /** Where rows of the group are on the disk. */
+  area: number | undefined
+  lsn: bigint
+}
+
 export class RowStore {
-  /** Opens the store in the folder, or creates it. Rejects if another process has it open. */
-  static async open(_folder: string): Promise<RowStore> {
-    throw new Error('not there yet')
+  readonly #db: Level<string, string>
+  readonly #folder: string
+  readonly #limits: RowStoreLimits
+  #lsn: bigint | undefined
+  /** Generations of the tables as `get` sees them, and their prefixes of keys. */
+  readonly #tables = new Map<number, { readonly generation: number; readonly prefix: string }>()
+  /** The last row of every key that is not written yet. */
+  readonly #recent = new Map<string, { readonly row: RowOrNone; readonly group: number }>()
+  #open = newGroup(1)
+  #sealed: Group[] = []
+  #applied: Group | undefined
+  /** Areas with rows that are not in their places, the newest first. */
+  #areas: number[] = []
+  #lastArea = 0
+  #closing = false
+  /** Writes follow each other. After a failure all that follow fail. */
+  #writes: Promise<void> = Promise.resolve()
+  #clearing: Promise<void> = Promise.resolve()
+
+  private constructor(db: Level<string, string>, folder: string, limits: RowStoreLimits) {
+    this.#db = db
+    this.#folder = folder
+    this.#limits = limits
   }
 
-  /** Of the last group that was applied; undefined: none. */
+  /** Opens the store in the folder, or creates it. Rejects if another process has it open. */
+  static async open(folder: string, limits = LIMITS): Promise<RowStore> {
+    const db = new Level<string, string>(folder, LEVEL_OPTIONS)
+    await db.open()
+    const store = new RowStore(db, folder, limits)
+    try {
+      await store.#recover()
+    } catch (error) {
+      await db.close() // otherwise the folder stays locked
+      throw error
+    }
+    return store
+  }
+
+  /** Of the last group that is written; undefined: none. */
   get lsn(): bigint | undefined {
-    return undefined
+    return this.#lsn
   }
 
   /** The last row of the key; undefined if there is none. Synchronous: a read from the disk blocks for its time. */
-  get(_tableOid: number, _key: KeyTexts): RowTexts | undefined {
-    throw new Error('not there yet')
+  get(tableOid: number, key: KeyTexts): RowTexts | undefined {
+    const rowKey = joinKey(this.#prefix(tableOid), key)
+    const recent = this.#recent.get(rowKey)
+    if (recent !== undefined) return recent.row
+    for (const area of this.#areas) {
+      const staged = this.#db.getSync(stagedPrefix(area) + rowKey)
+      if (staged === undefined) continue
+      const row = rowOfStaged(staged)
+      return row === undefined ? undefined : decodeRow(row)
+    }
+    const row = this.#db.getSync(rowKey)
+    return row === undefined ? undefined : decodeRow(row)
   }
 
-  put(_tableOid: number, _key: KeyTexts, _row: RowTexts): void {}
+  put(tableOid: number, key: KeyTexts, row: RowTexts): void {
+    this.#change(tableOid, key, row)
+  }
 
-  remove(_tableOid: number, _key: KeyTexts): void {}
+  remove(tableOid: number, key: KeyTexts): void {
+    this.#change(tableOid, key, undefined)
+  }
 
   /** Removes all rows of the table. */
-  clear(_tableOid: number): void {}
-
-  /** Ends a group with the changes since the last call: what `apply` writes in one batch with the LSN. */
-  seal(_lsn: bigint): void {}
-
-  /**
-   * Moves changes of the open group to the disk if they take much memory; they stay unseen by a later opening until the group is
-   * applied. Call it now and then in a large transaction. While an older group has changes on the disk, it waits for its `apply`.
-   */
-  async relieve(): Promise<void> {}
-
-  /** Writes the sealed groups with an LSN up to this one. They survive the end of the process, after `sync` also that of the machine. */
-  async apply(_lsn: bigint): Promise<void> {}
-
-  /** Forgets all changes that are not applied. */
-  async discard(): Promise<void> {}
-
-  /** Resolves when everything that was applied is on the disk. */
-  async sync(): Promise<void> {}
-
-  /** Bytes of the files. */
-  diskBytes(): Promise<number> {
-    return Promise.resolve(0)
+  clear(tableOid: number): void {
+    const generation = (this.#tables.get(tableOid)?.generation ?? 0) + 1
+    this.#setGeneration(tableOid, generation)
+    this.#open.generations.set(tableOid, generation)
   }
 
-  async close(): Promise<void> {}
+  /** Ends a group with the changes since the last call. */
+  seal(lsn: bigint): void {
+    this.#open.lsn = lsn
+    this.#sealed.push(this.#open)
+    this.#open = newGroup(this.#open.number + 1)
+  }
+
+  /**
+   * Moves changes of the open group to the disk if they take much memory. Call it now and then in a large transaction. Until the group is
+   * applied, a later opening does not see them.
+   */
+  async relieve(): Promise<void> {
+    const group = this.#open
+    if (group.bytes < this.#limits.stageBytes) return
+    const rows = new Map(group.rows)
+    group.rows.clear()
+    group.bytes = 0
+    if (group.area === undefined) {
+      group.area = ++this.#lastArea
+      this.#areas.unshift(group.area)
+    }
+    const prefix = stagedPrefix(group.area)
+    await this.#write(async () => {
+      await this.#db.batch(operations(rows, prefix), SYNCED)
+      this.#forget({ rows, number: group.number })
+    })
+  }
+
+  /** Takes the sealed groups with an LSN up to this one. Resolves when there is memory for more. */
+  async apply(lsn: bigint): Promise<void> {
+    while (this.#sealed.length > 0 && this.#sealed[0]!.lsn <= lsn) {
+      const group = this.#sealed.shift()!
+      if (group.area !== undefined || this.#applied?.area !== undefined) void this.#flush().catch(ignore)
+      this.#applied = this.#applied === undefined ? group : merged(this.#applied, group)
+    }
+    const { bytes, area } = this.#applied ?? { bytes: 0, area: undefined }
+    if (bytes >= this.#limits.writeBytes || area !== undefined) await this.#flush()
+  }
+
+  /** Forgets all changes that are not applied. Wait for it before the next change. */
+  async discard(): Promise<void> {
+    this.#sealed = []
+    this.#open = newGroup(this.#open.number + 1)
+    await this.#flush()
+    await this.#write(async () => {
+      this.#recent.clear()
+      this.#areas = []
+      await this.#db.clear(ALL_STAGED)
+      this.#tables.clear()
+      await this.#readGenerations()
+    })
+  }
+
+  /** Writes what was applied; resolves when it is on the disk. */
+  async sync(): Promise<void> {
+    await this.#flush()
+  }
+
+  /** Bytes of the files. */
+  async diskBytes(): Promise<number> {
+    let bytes = 0
+    for (const name of await readdir(this.#folder)) {
+      try {
+        bytes += (await stat(join(this.#folder, name))).size
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error // LevelDB removed it meanwhile
+      }
+    }
+    return bytes
+  }
+
+  /** Writes what was applied, and closes the files. */
+  async close(): Promise<void> {
+    this.#closing = true
+    try {
+      await this.#flush()
+    } finally {
+      await this.#clearing
+      await this.#db.close()
+    }
+  }
+
+  #prefix(tableOid: number): string {
+    return (this.#tables.get(tableOid) ?? this.#setGeneration(tableOid, 0)).prefix
+  }
+
+  #setGeneration(
+    tableOid: number,
+    generation: number,
+  ): { readonly generation: number; readonly prefix: string } {
+    const table = { generation, prefix: rowPrefix(tableOid, generation) }
+    this.#tables.set(tableOid, table)
+    return table
+  }
+
+  #change(tableOid: number, key: KeyTexts, row: RowOrNone): void {
+    const rowKey = joinKey(this.#prefix(tableOid), key)
+    const group = this.#open
+    group.rows.set(rowKey, row)
+    group.bytes += rowKey.length + sizeOf(row)
+    this.#recent.set(rowKey, { row, group: group.number })
+  }
+
+  /** Writes the applied group, if there is one. */
+  #flush(): Promise<void> {
+    const group = this.#applied
+    this.#applied = undefined
+    return this.#write(async () => {
+      if (group !== undefined) await this.#writeGroup(group)
+    })
+  }
+
+  async #writeGroup(group: Group): Promise<void> {
+    const { area, generations } = group
+    const marks: Operation[] = [{ type: 'put', key: LSN_KEY, value: String(group.lsn) }]
+    for (const [table, generation] of generations)
+      marks.push({ type: 'put', key: generationKey(table), value: String(generation) })
+    if (area === undefined) {
+      await this.#db.batch([...operations(group.rows), ...marks], SYNCED)
+    } else {
+      await this.#db.batch(operations(group.rows, stagedPrefix(area)), SYNCED)
+      await this.#db.batch([...marks, { type: 'put', key: MOVE_KEY, value: String(area) }], SYNCED)
+      await this.#move(area)
+      this.#areas = this.#areas.filter((other) => other !== area)
+    }
+    this.#lsn = group.lsn
+    this.#forget(group)
+    for (const [table, generation] of generations) this.#removeEarlier(table, generation)
+  }
+
+  /** Moves staged rows to their places, then removes the mark. */
+  async #move(area: number): Promise<void> {
+    const prefix = stagedPrefix(area)
+    let batch: Operation[] = []
+    let bytes = 0
+    for await (const [stagedKey, staged] of this.#db.iterator(stagedRows(area))) {
+      const key = stagedKey.slice(prefix.length)
+      const value = rowOfStaged(staged)
+      batch.push(value === undefined ? { type: 'del', key } : { type: 'put', key, value })
+      batch.push({ type: 'del', key: stagedKey })
+      bytes += stagedKey.length + staged.length + ROW_BYTES
+      if (bytes < MOVE_BYTES) continue
+      await this.#db.batch(batch, SYNCED)
+      batch = []
+      bytes = 0
+    }
+    await this.#db.batch([...batch, { type: 'del', key: MOVE_KEY }], SYNCED)
+  }
+
+  /** The rows are on the disk; rows that changed since then stay in memory. */
+  #forget({ rows, number }: Pick<Group, 'rows' | 'number'>): void {
+    for (const [key, row] of rows) {
+      const recent = this.#recent.get(key)
+      if (recent !== undefined && recent.group <= number && recent.row === row) this.#recent.delete(key)
+    }
+  }
+
+  #write(work: () => Promise<void>): Promise<void> {
+    const done = this.#writes.then(work)
+    this.#writes = done
+    done.catch(ignore) // each caller gets it, and every later one
+    return done
+  }
+
+  async #recover(): Promise<void> {
+    const lsn = await this.#db.get(LSN_KEY)
+    if (lsn !== undefined) this.#lsn = BigInt(lsn)
+    const area = await this.#db.get(MOVE_KEY)
+    if (area !== undefined) await this.#move(Number(area))
+    await this.#db.clear(ALL_STAGED)
+    await this.#readGenerations()
+    for (const [table, { generation }] of this.#tables) this.#removeEarlier(table, generation)
+  }
+
+  async #readGenerations(): Promise<void> {
+    for await (const [key, generation] of this.#db.iterator(GENERATIONS))
+      this.#setGeneration(tableOfGenerationKey(key), Number(generation))
+  }
+
+  /** In the background. What is left when the store closes is removed by the next opening. */
+  #removeEarlier(tableOid: number, generation: number): void {
+    const range = earlierRows(tableOid, generation)
+    this.#clearing = this.#clearing.then(() => this.#clearSlowly(range)).catch(ignore)
+  }
+
+  async #clearSlowly(range: KeyRange): Promise<void> {
+    while (!this.#closing) {
+      const keys = await this.#db.keys({ ...range, limit: CLEAR_ROWS }).all()
+      await this.#db.batch(keys.map((key) => ({ type: 'del', key })))
+      if (keys.length < CLEAR_ROWS) return
+    }
+  }
 }
+
+function newGroup(number: number): Group {
+  return { number, rows: new Map(), bytes: 0, generations: new Map(), area: undefined, lsn: 0n }
+}
+
+/** The later group added to the earlier one. */
+function merged(earlier: Group, later: Group): Group {
+  for (const [key, row] of later.rows) earlier.rows.set(key, row)
+  for (const [table, generation] of later.generations) earlier.generations.set(table, generation)
+  return { ...earlier, number: later.number, bytes: earlier.bytes + later.bytes, lsn: later.lsn }
+}
+
+function operations(rows: ReadonlyMap<string, RowOrNone>, staged?: string): Operation[] {
+  const batch: Operation[] = []
+  for (const [key, row] of rows) {
+    if (staged !== undefined)
+      batch.push({
+        type: 'put',
+        key: staged + key,
+        value: row === undefined ? STAGED_REMOVAL : stagedRow(encodeRow(row)),
+      })
+    else if (row === undefined) batch.push({ type: 'del', key })
+    else batch.push({ type: 'put', key, value: encodeRow(row) })
+  }
+  return batch
+}
+
+function sizeOf(row: RowOrNone): number {
+  let bytes = ROW_BYTES
+  if (row !== undefined) for (const text of row) bytes += text === null ? 8 : 2 * text.length
+  return bytes
+}
+
+function ignore(): void {}
