@@ -15,7 +15,6 @@ import { changesOf, KEYS, LIMITS, TABLES } from './rows-changes.mjs'
 
 const WORKER = fileURLToPath(new URL('rows-worker.mjs', import.meta.url))
 const ROUNDS = effort({ short: 15, long: 60 })
-const START_MS = 250
 
 test(
   'after each kill the row store holds the groups up to its LSN',
@@ -25,7 +24,7 @@ test(
     const model = new Map<string, RowTexts>()
     let at = 0
     for (let round = 0; round < ROUNDS; round++) {
-      const durable = await killed(folder, START_MS + random.whole(0, 400))
+      const durable = await killed(folder, random.whole(0, 400))
       const store = await RowStore.open(folder, LIMITS)
       const lsn = Number(store.lsn ?? 0n)
       expect(lsn).toBeGreaterThanOrEqual(at)
@@ -40,7 +39,7 @@ test(
   effort({ short: 60_000, long: 180_000 }),
 )
 
-/** The last group that the process called durable. */
+/** Kills the process at this time after its first group. Returns the last group that it called durable. */
 async function killed(folder: string, afterMs: number): Promise<number> {
   const child = spawn(process.execPath, [WORKER, folder], { stdio: ['ignore', 'pipe', 'inherit'] })
   let printed = ''
@@ -48,6 +47,7 @@ async function killed(folder: string, afterMs: number): Promise<number> {
     printed += chunk.toString()
   })
   const ended = once(child, 'close')
+  await Promise.race([once(child.stdout, 'data'), ended])
   setTimeout(() => child.kill('SIGKILL'), afterMs)
   const [, signal] = (await ended) as [number, string]
   expect(signal).toBe('SIGKILL')
