@@ -19,6 +19,7 @@ import type {
   PlanningMethod,
   ToPlanner,
 } from '../plan/planner-protocol.ts'
+import { type QueryPlan, QueryProblem, type QuerySource } from '../plan/query-plan.ts'
 
 type Child = WorkerChild<ToPlanner, FromPlanner>
 
@@ -66,6 +67,17 @@ export class PlannerClient {
   /** Rejects as `plan` does. */
   typesOf(schemaSql: string, schema: TableSchema, client: ClientKey = ''): Promise<readonly TypedColumn[]> {
     return this.#inTurn(client, 'typesOf', [schemaSql, schema])
+  }
+
+  /** Rejects with QueryProblem, and with ServiceError 'overloaded'. */
+  async planQuery(source: QuerySource, client: ClientKey = ''): Promise<QueryPlan> {
+    try {
+      return await this.#inTurn<QueryPlan>(client, 'planQuery', [source])
+    } catch (error) {
+      // The query ended the process, or took too long.
+      if (!(error instanceof SqlProblem)) throw error
+      throw new QueryProblem('unsupported_sql', error.reason.replace('the statement', 'the query'))
+    }
   }
 
   async close(): Promise<void> {
@@ -213,7 +225,8 @@ class PlannerProcess {
   }
 }
 
-function errorOf({ isSql, reason, place }: PlanningFailure): Error {
+function errorOf({ isSql, code, reason, place }: PlanningFailure): Error {
+  if (code !== undefined) return new QueryProblem(code, reason, place)
   return isSql ? new SqlProblem(reason, place) : new Error(reason)
 }
 

@@ -3,6 +3,7 @@ import type { TypedColumn } from '../../sql/data-types.ts'
 import type { Place } from '../../sql/sql-problem.ts'
 import type { TableSchema } from '../../sql/table-schema.ts'
 import type { JobPlan, PlannedTable } from './job-plan.ts'
+import type { QueryPlan, QueryProblem, QuerySource } from './query-plan.ts'
 
 /** Rejects with SqlProblem. */
 export interface StatementPlanning {
@@ -17,6 +18,8 @@ export interface StatementPlanning {
   ): Promise<PlannedJob>
   /** The types of all columns of a schema. The place of a problem is in `schemaSql`. */
   typesOf(schemaSql: string, schema: TableSchema): Promise<readonly TypedColumn[]>
+  /** Rejects with QueryProblem, whose place is in the SQL of the query. */
+  planQuery(source: QuerySource): Promise<QueryPlan>
 }
 
 export interface PlannedJob extends JobPlan {
@@ -26,9 +29,10 @@ export interface PlannedJob extends JobPlan {
 
 export type PlanningMethod = keyof StatementPlanning
 
-/** SqlProblem as a message; `isSql` false for an error of the planner. */
+/** SqlProblem as a message, or QueryProblem, which has a code; `isSql` false for an error of the planner. */
 export interface PlanningFailure {
   readonly isSql: boolean
+  readonly code?: QueryProblem['code']
   readonly reason: string
   readonly place: Place | undefined
 }

@@ -4,6 +4,7 @@ import type { EventMessage } from '../../worker/event-pipe.ts'
 import type { ServicePort } from '../../worker/worker-child.ts'
 import { Planner } from './planner.ts'
 import type { FromPlanner, PlanningFailure, PlanningMethod, ToPlanner } from './planner-protocol.ts'
+import { QueryProblem } from './query-plan.ts'
 
 type Port = ServicePort<ToPlanner, FromPlanner>
 type Call = ToPlanner & { readonly kind: 'call' }
@@ -73,10 +74,14 @@ export class PlannerServer {
 
 function failureOf(error: unknown, method: PlanningMethod): PlanningFailure {
   if (error instanceof SqlProblem) return { isSql: true, reason: error.reason, place: error.place }
+  if (error instanceof QueryProblem)
+    return { isSql: true, code: error.code, reason: error.message, place: error.place }
   if (error instanceof RangeError) {
     // The stack or a string is too large: the text is nested too deeply or too long.
-    const what = method === 'plan' ? 'statement' : 'schema'
-    return { isSql: true, reason: `the ${what} is too large to check; make it simpler`, place: undefined }
+    const what = { plan: 'statement', planQuery: 'query', typesOf: 'schema' }[method]
+    const reason = `the ${what} is too large to check; make it simpler`
+    const code = method === 'planQuery' ? { code: 'unsupported_sql' as const } : {}
+    return { isSql: true, ...code, reason, place: undefined }
   }
   return { isSql: false, reason: error instanceof Error ? error.message : String(error), place: undefined }
 }

@@ -23,6 +23,8 @@ import { createTable, EngineProblem, type PlanEngine } from './plan-engine.ts'
 import { planStatement } from './plan-statement.ts'
 import type { PlannedJob, StatementPlanning } from './planner-protocol.ts'
 import type { PlannerTable } from './planner-table.ts'
+import { planQuery } from './query/plan-query.ts'
+import type { QueryPlan, QuerySource } from './query-plan.ts'
 import { typesOfSchema } from './schema-types.ts'
 
 /** No data is read. Trees and plans of large statements need memory: 60,000 values of IN about 100 MiB. */
@@ -67,6 +69,11 @@ export class Planner implements StatementPlanning {
   /** Rejects with SqlProblem, whose place is in the schema. */
   typesOf(schemaSql: string, schema: TableSchema): Promise<readonly TypedColumn[]> {
     return this.#with((engine) => typesOfSchema(engine, schemaSql, schema))
+  }
+
+  /** Rejects with QueryProblem, whose place is in the SQL of the query. */
+  planQuery(source: QuerySource): Promise<QueryPlan> {
+    return this.#with((engine) => planQuery(engine, source))
   }
 
   async close(): Promise<void> {
