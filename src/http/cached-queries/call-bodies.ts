@@ -1,7 +1,7 @@
 /** The bodies of the four calls, in both forms, as requests of the query service. Names are checked, and nothing else of the values. */
 import type { TableName } from '../../cdc/captured-table.ts'
 import { ServiceError } from '../../service-error.ts'
-import { assertComplete, type FieldNames, type Fields, invalidRequest } from './fields.ts'
+import { assertComplete, type FieldNames, type Fields, invalidRequest, shownValue } from './fields.ts'
 import { formFields } from './form-fields.ts'
 import { jsonFields } from './json-fields.ts'
 
@@ -61,7 +61,7 @@ export function parseCheck(body: Uint8Array, _: number, form: BodyForm): Call {
 export function truthOf(name: string, text: string | undefined): boolean {
   if (text === undefined || text === 'false') return false
   if (text === 'true') return true
-  throw invalidRequest(`${name} is '${text.slice(0, 100)}'; use true or false`)
+  throw invalidRequest(`${name} is ${shownValue(text)}; use true or false`)
 }
 
 function fieldsOf(body: Uint8Array, form: BodyForm, names: FieldNames): Fields {
@@ -77,7 +77,7 @@ function callOf(fields: Fields): Call {
   if (!NAME.test(name))
     throw new ServiceError(
       'invalid_environment_id',
-      `environmentId is '${name.slice(0, 100)}'; use 1 to 100 letters, digits, _ and -`,
+      `environmentId is ${shownValue(name)}; use 1 to 100 letters, digits, _ and -`,
     )
   return { connectionString: fields.get('connectionString')!, name, namespace: fields.get('namespace') }
 }

@@ -11,7 +11,7 @@ import { bodyForm } from './body-form.ts'
 import type { Call } from './call-bodies.ts'
 import { connectionStatus, createdConnection, type Worker } from './connection-json.ts'
 import { CACHED_QUERIES_DOCUMENTS } from './documents.ts'
-import { invalidRequest } from './fields.ts'
+import { invalidRequest, shownValue } from './fields.ts'
 import { createdQuery } from './query-json.ts'
 
 export function callRoutes(
@@ -27,7 +27,10 @@ export function callRoutes(
     const ofQuery = c.req.query('namespace')
     if (given !== undefined && ofQuery !== undefined && given !== ofQuery)
       throw invalidRequest('namespace is in the query and, with another value, in the body; send it once')
-    const namespace = parseNamespaceName(given ?? ofQuery ?? 'default')
+    const named = given ?? ofQuery ?? 'default'
+    if (/[:@/%]/.test(named))
+      throw invalidRequest(`namespace is ${shownValue(named)}; use letters, digits and _`)
+    const namespace = parseNamespaceName(named)
     c.set('subject', { namespace, id: name })
     assertMayChange(c, namespace, name)
     return { namespace: namespaces.get(namespace).name, name, connectionString }

@@ -16,6 +16,14 @@ export function invalidRequest(message: string, cause?: unknown): ServiceError {
   return new ServiceError('invalid_parameter', message, cause === undefined ? undefined : { cause })
 }
 
+const SHOWN_CHARACTERS_MAX = 100
+
+/** For a message: the value in quotes, but not one that may be a connection string in the wrong field. */
+export function shownValue(text: string): string {
+  if (/[:@/%]/.test(text)) return 'no name'
+  return text.length > SHOWN_CHARACTERS_MAX ? `'${text.slice(0, SHOWN_CHARACTERS_MAX)}…'` : `'${text}'`
+}
+
 const LONE_SURROGATE = /\p{Surrogate}/u
 
 /** Throws ServiceError 'invalid_parameter'. */

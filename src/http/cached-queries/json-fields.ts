@@ -7,7 +7,8 @@ import { assertText, type FieldNames, type Fields, invalidRequest, isKnown, twic
 const SPACE = /[ \t\n\r]*/y
 const TEXT = /"(?:[^"\\]|\\.)*"/y
 const LITERAL = /true|false|null/y
-const SHOWN_CHARACTERS_MAX = 100
+/** Other names are not repeated: a broken body may have a connection string there. */
+const PLAIN_NAME = /^[A-Za-z0-9_]{1,40}$/
 
 /** Throws ServiceError 'invalid_parameter'. */
 export function jsonFields(body: Uint8Array, names: FieldNames): Fields {
@@ -20,7 +21,7 @@ export function jsonFields(body: Uint8Array, names: FieldNames): Fields {
     if (name === undefined) throw reader.notJson()
     if (!isKnown(names, name))
       throw invalidRequest(
-        `unknown field '${shown(name)}'; this call has ${[...names.required, ...names.optional].join(', ')}`,
+        `unknown field${PLAIN_NAME.test(name) ? ` '${name}'` : ''}; this call has ${[...names.required, ...names.optional].join(', ')}`,
       )
     if (fields.has(name)) throw twice(name)
     if (!reader.takes(':')) throw reader.notJson()
@@ -110,8 +111,4 @@ function textOf(body: Uint8Array): string {
   } catch (cause) {
     throw invalidRequest('the body is not UTF-8; send JSON in UTF-8', cause)
   }
-}
-
-function shown(name: string): string {
-  return name.length > SHOWN_CHARACTERS_MAX ? `${name.slice(0, SHOWN_CHARACTERS_MAX)}…` : name
 }

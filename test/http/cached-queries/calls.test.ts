@@ -422,16 +422,29 @@ const refusals: readonly Refusal[] = [
     message: 'the body is not UTF-8; send JSON in UTF-8',
   },
 
-  ...['', '/', 'a.b', 'ä', 'a b', 'a'.repeat(101)].slice(1).map((environmentId) => ({
+  ...(
+    [
+      ['a.b', "'a.b'"],
+      ['ä', "'ä'"],
+      ['a b', "'a b'"],
+      ['a'.repeat(101), `'${'a'.repeat(100)}…'`],
+      [C, 'no name'], // the other field's value
+    ] as const
+  ).map(([environmentId, shown]) => ({
     name: `the environment ${environmentId.slice(0, 5)}`,
     body: form({ ...CONNECTION, environmentId }),
     code: 'invalid_environment_id',
-    message: `environmentId is '${environmentId.slice(0, 100)}'; use 1 to 100 letters, digits, _ and -`,
+    message: `environmentId is ${shown}; use 1 to 100 letters, digits, _ and -`,
   })),
   {
     name: 'a namespace outside of its grammar',
     body: form({ ...CONNECTION, namespace: 'my-ns' }),
     message: 'Invalid namespace ID: my-ns. Should only contain alphanumeric characters or _.',
+  },
+  {
+    name: 'a connection string as namespace',
+    body: form({ ...CONNECTION, namespace: C }),
+    message: 'namespace is no name; use letters, digits and _',
   },
   {
     name: 'a namespace that does not exist',
