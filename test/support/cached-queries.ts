@@ -114,7 +114,7 @@ export class FakeQueries implements QueryService {
   }
   connection(id: number): ConnectionStatusView {
     const found = this.connectionList.find(({ connection }) => connection.id === id)
-    if (found === undefined) throw new CaptureError('not_found', `there is no connection ${id}`)
+    if (found === undefined) throw new CaptureError('not_found', `connection ${id} does not exist`)
     return found
   }
   queries(): readonly QueryView[] {
@@ -122,7 +122,7 @@ export class FakeQueries implements QueryService {
   }
   query(id: number): QueryView {
     const found = this.queryList.find((query) => query.id === id)
-    if (found === undefined) throw new CaptureError('not_found', `there is no query ${id}`)
+    if (found === undefined) throw new CaptureError('not_found', `query ${id} does not exist`)
     return found
   }
   async deleteQuery(id: number, options: { readonly purge: boolean }): Promise<QueryView> {

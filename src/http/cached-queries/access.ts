@@ -73,11 +73,11 @@ export function visiblePart(
 }
 
 export function noQuery(id: number | string): CaptureError {
-  return new CaptureError('not_found', `there is no query ${id}`)
+  return new CaptureError('not_found', `query ${id} does not exist`)
 }
 
 export function noConnection(id: number | string): CaptureError {
-  return new CaptureError('not_found', `there is no connection ${id}`)
+  return new CaptureError('not_found', `connection ${id} does not exist`)
 }
 
 /** What the names of all streams of an environment begin with. */

@@ -69,7 +69,7 @@ test('connections and queries, each alone and in its list', async () => {
   }
 })
 
-test('what is not known yet is null, and a failure is told with its trace', async () => {
+test('what is not known yet is null, and a failure has its trace', async () => {
   const { app } = await appWith((queries) => {
     const unknown = { rows: undefined, asOf: undefined, lastRefreshMs: undefined }
     const error = { code: 'schema_mismatch', message: 'column amount was dropped' }
@@ -115,7 +115,7 @@ test('ids that are none, or of nothing', async () => {
       const named = decodeURIComponent(id).slice(0, 20)
       expect([answer.status, answer.json()], path).toEqual([
         404,
-        { error: { code: 'not_found', message: `there is no ${what} ${named}` } },
+        { error: { code: 'not_found', message: `${what} ${named} does not exist` } },
       ])
     }
     expect((await app.delete(`/queries/${id}`)).status).toBe(404)
