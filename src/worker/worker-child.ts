@@ -37,8 +37,10 @@ export interface ServicePort<ToWorker, FromWorker> {
 export interface WorkerCode<ToWorker, FromWorker> {
   /** The file that the child process runs. */
   readonly entry: URL
-  /** Runs the worker within this process. */
-  serve(port: ServicePort<ToWorker, FromWorker>): Promise<{ close(): Promise<void> }>
+  /** Runs the worker within this process. `ended` resolves with the reason if it ends by itself. */
+  serve(
+    port: ServicePort<ToWorker, FromWorker>,
+  ): Promise<{ close(): Promise<void>; readonly ended?: Promise<string> }>
 }
 
 /** Limit of JavaScript's heap, in megabytes. The engine's memory is not part of it. */
@@ -137,7 +139,10 @@ async function startHere<ToWorker, FromWorker>(
     async send(message) {
       port1.postMessage(message.kind === 'block' ? { ...message, block: copied(message.block) } : message)
     },
-    listen: (onMessage) => void port1.on('message', onMessage),
+    listen(onMessage, onExit) {
+      port1.on('message', onMessage)
+      void server.ended?.then(onExit)
+    },
     cpuMs: () => undefined,
     memoryBytes: () => undefined,
     async close() {
