@@ -39,7 +39,8 @@ export interface AggregateForm {
 /** `name(args)` as DuckDB computes it. Arguments already have PostgreSQL's meaning. */
 export function aggregate(name: string, args: readonly Typed[], form: AggregateForm, place: Node): Typed {
   const { of } = form
-  if (name === 'count_star') return { node: of('count_star'), type: INT8, nullable: false }
+  if (name === 'count_star' || (name === 'count' && args.length === 0))
+    return { node: of('count_star'), type: INT8, nullable: false }
   const first = orText(args[0]!, place)
   switch (name) {
     case 'count':

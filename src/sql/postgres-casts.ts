@@ -131,7 +131,8 @@ function castNode(value: Typed, to: WrittenType, place: Node): Node | undefined 
     case 'jsonb':
       return isGivenText || isJson(from) ? given() : undefined
     case 'bytea':
-      return from.kind === 'bytea' ? value.node : undefined
+      if (from.kind === 'bytea') return value.node
+      return isGivenText ? call('postgres_bytea', given()) : undefined
     case 'array':
       return arrayOf(value, type)
     case 'other':

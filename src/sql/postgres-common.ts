@@ -46,7 +46,7 @@ function commonType(a: PgType, b: PgType): PgType | undefined {
     if (a.kind === 'array' || a.kind === 'other') return engineType(a) === engineType(b) ? a : undefined
     return a
   }
-  if (isText(a) && isText(b)) return a.kind === 'text' ? a : b
+  if (isText(a) && isText(b)) return a
   const order = PROMOTIONS.find((kinds) => kinds.includes(a.kind) && kinds.includes(b.kind))
   if (order === undefined) return undefined
   return order.indexOf(a.kind) >= order.indexOf(b.kind) ? a : b

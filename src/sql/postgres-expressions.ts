@@ -463,7 +463,8 @@ function literal(node: Node): Typed {
       return of(fixed(width, scale))
     }
     case 'DOUBLE': {
-      const digits = typeof value === 'number' ? String(value) : (value as ExactDigits).exactDigits
+      const digits =
+        typeof value === 'number' ? String(value) : (value as ExactDigits).exactDigits.replace(/\.0$/, '')
       return castTo({ ...of(UNKNOWN), node: text(digits) }, readPgType('numeric'), node)
     }
     case 'HUGEINT':

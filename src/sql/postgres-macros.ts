@@ -49,6 +49,7 @@ const NUMBERS = [
 
 const TEXTS = [
   `postgres_time_text(t) AS ${once('t', "CASE WHEN contains(v, '(BC)') THEN replace(v, ' (BC)', '') || ' BC' ELSE v END")}`,
+  `postgres_bytea(t) AS ${once('t', "CASE WHEN regexp_full_match(v, '\\\\x([0-9A-Fa-f]{2})*') THEN unhex(substring(v, 3)) ELSE error('invalid input syntax for type bytea: \"' || v || '\"; write it as \\x and hexadecimal digits') END")}`,
   "postgres_bytea_text(b) AS '\\x' || lower(hex(b))",
   // Blanks beyond the length are cut, or filled up.
   "postgres_character(t, n) AS rpad(left(t, n), n, ' ')",

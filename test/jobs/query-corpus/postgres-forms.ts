@@ -18,6 +18,7 @@ export const withPostgresForms = {
           : part
               .replaceAll(new RegExp(`::\\s*(${MODIFIED})`, 'gi'), '::"$1"')
               .replaceAll(new RegExp(`\\bas\\s+(${MODIFIED})\\s*\\)`, 'gi'), 'AS "$1")')
+              .replaceAll(/"varchar(?=\(|")/gi, '"character varying')
               .replaceAll('->>', ' @->> ')
               .replaceAll(/->(?!>)/g, ' @-> ')
               .replaceAll(/@\s*@/g, '@'),

@@ -115,6 +115,20 @@ export class QueryRunner {
     return { types: columns.map(({ postgresType }) => postgresType), rows }
   }
 
+  /** Without PostgreSQL's meaning: rows as texts of DuckDB, with the marks of JSON texts. */
+  async runPlain(sql: string): Promise<Answer> {
+    const reader = await this.#connection.runAndReadAll(sql)
+    const isNumber = reader.columnTypes().map((type) => /INT|DOUBLE|FLOAT|BOOL/.test(String(type)))
+    const rows = reader
+      .getRows()
+      .map((row) =>
+        row.map((value, i) =>
+          value === null || isNumber[i] ? String(value) : JSON.stringify(String(value)),
+        ),
+      )
+    return { types: [], rows }
+  }
+
   async #value(sql: string, argument: string): Promise<string> {
     const reader = await this.#connection.runAndReadAll(sql, [argument])
     return String(reader.getRows()[0]![0])
