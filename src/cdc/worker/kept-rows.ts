@@ -7,8 +7,8 @@
  *   ['keys', table, chunk]     the keys of this part, as JSON
  *
  * Rows of a snapshot are stored before their events are durable, changes after theirs. So after a crash the store may hold one or two
- * parts of a snapshot that the stream does not have: `settle` removes them by their keys. If it lacks a part that the stream has, which
- * happens only after a crash of the machine, the table must be read again.
+ * parts of a snapshot that the stream does not have: `settle` removes them by their keys. If it lacks a part that the stream has, its
+ * folder was changed, and the table must be read again.
  */
 import type { RowTexts } from '../events/change-events.ts'
 import { RowStore } from './row-store.ts'
@@ -81,7 +81,7 @@ export class KeptRows {
     return this.#store.close()
   }
 
-  /** Marks the rows since the last group as this part of a snapshot, and stores them. */
+  /** Marks the rows since the last group as this part of a snapshot. Resolves when they are on the disk. */
   async storeChunk(
     oid: number,
     { copy, chunk }: { readonly copy: number; readonly chunk: number },
@@ -94,6 +94,7 @@ export class KeptRows {
     this.#store.remove(MARKS, ['keys', table, String(chunk - 2)]) // at most two are not durable in the stream
     this.#store.seal(lsn)
     await this.#store.apply(lsn)
+    await this.#store.sync()
   }
 
   /** Copies of this table so far. */
