@@ -1,7 +1,5 @@
 /** Reads calls of functions, and the forms of PostgreSQL's grammar that are functions: EXTRACT, SUBSTRING, TRIM, COALESCE. */
-import { call, parseExpression } from './expression-parser.ts'
 import type { QueryCursor } from './query-cursor.ts'
-import { parseOrders } from './query-parser.ts'
 import type { CallExpression, Expression, Frame, FrameBound, Name, Span, Window } from './syntax.ts'
 
 /** Forms whose words are key words. */
@@ -59,7 +57,7 @@ function args(cursor: QueryCursor, names: readonly Name[]): CallExpression {
   const isDistinct = cursor.skipWord('distinct')
   if (!isDistinct) cursor.skipWord('all')
   const list = cursor.names(() => argument(cursor))
-  const orderBy = cursor.isWord('order') ? parseOrders(cursor) : []
+  const orderBy = cursor.isWord('order') ? cursor.orders() : []
   cursor.operator(')')
   noWithinGroup(cursor)
   return call(names, list, cursor.since(first), { isDistinct, orderBy })
@@ -69,7 +67,7 @@ function argument(cursor: QueryCursor): Expression {
   if (cursor.isWord('variadic')) throw cursor.unsupported('VARIADIC is not supported')
   if (cursor.isName() && (cursor.is('=>', 1) || cursor.is(':=', 1)))
     throw cursor.unsupported('arguments by name are not supported')
-  return parseExpression(cursor)
+  return cursor.expression()
 }
 
 function noWithinGroup(cursor: QueryCursor): void {
@@ -81,7 +79,7 @@ function readFilter(cursor: QueryCursor): Expression | undefined {
   cursor.next()
   cursor.next()
   cursor.word('where')
-  const filter = parseExpression(cursor)
+  const filter = cursor.expression()
   cursor.operator(')')
   return filter
 }
@@ -100,9 +98,9 @@ export function readWindow(cursor: QueryCursor): Window {
   let partitionBy: readonly Expression[] = []
   if (cursor.skipWord('partition')) {
     cursor.word('by')
-    partitionBy = cursor.names(() => parseExpression(cursor))
+    partitionBy = cursor.names(() => cursor.expression())
   }
-  const orderBy = cursor.isWord('order') ? parseOrders(cursor) : []
+  const orderBy = cursor.isWord('order') ? cursor.orders() : []
   const frame = cursor.isWordAt(0, 'rows', 'range', 'groups') ? readFrame(cursor) : undefined
   cursor.operator(')')
   return { base, partitionBy, orderBy, frame, ...cursor.since(first) }
@@ -139,7 +137,7 @@ function readBound(cursor: QueryCursor): FrameBound {
     const kind = cursor.next().value === 'preceding' ? 'UNBOUNDED PRECEDING' : 'UNBOUNDED FOLLOWING'
     return { kind, offset: undefined, ...cursor.since(first) }
   }
-  const offset = parseExpression(cursor)
+  const offset = cursor.expression()
   if (!cursor.isWordAt(0, 'preceding', 'following')) throw cursor.unexpected()
   const kind = cursor.next().value === 'preceding' ? 'PRECEDING' : 'FOLLOWING'
   return { kind, offset, ...cursor.since(first) }
@@ -174,7 +172,7 @@ function plainForm(cursor: QueryCursor): CallExpression {
   const first = cursor.peek()
   const name = cursor.label()
   cursor.operator('(')
-  const list = cursor.names(() => parseExpression(cursor))
+  const list = cursor.names(() => cursor.expression())
   if (name.value === 'nullif' && list.length !== 2) throw cursor.unexpected()
   cursor.operator(')')
   return call([name], list, cursor.since(first))
@@ -189,7 +187,7 @@ function extract(cursor: QueryCursor): CallExpression {
   if (!['word', 'name', 'text'].includes(field.kind)) throw cursor.unexpected()
   cursor.next()
   cursor.word('from')
-  const of = parseExpression(cursor)
+  const of = cursor.expression()
   cursor.operator(')')
   const text: Expression = { kind: 'text', value: field.value, start: field.start, end: field.end }
   return call([name], [text, of], cursor.since(first))
@@ -200,16 +198,16 @@ function substring(cursor: QueryCursor): CallExpression {
   const first = cursor.peek()
   const name = cursor.label()
   cursor.operator('(')
-  const list = [parseExpression(cursor)]
+  const list = [cursor.expression()]
   if (cursor.isWord('similar')) throw cursor.unsupported('SUBSTRING with SIMILAR is not supported')
   if (cursor.skipWord('from')) {
-    list.push(parseExpression(cursor))
-    if (cursor.skipWord('for')) list.push(parseExpression(cursor))
+    list.push(cursor.expression())
+    if (cursor.skipWord('for')) list.push(cursor.expression())
   } else if (cursor.skipWord('for')) {
-    const length = parseExpression(cursor)
-    if (cursor.skipWord('from')) list.push(parseExpression(cursor), length)
+    const length = cursor.expression()
+    if (cursor.skipWord('from')) list.push(cursor.expression(), length)
     else list.push(number('1', length), length)
-  } else while (cursor.skip(',')) list.push(parseExpression(cursor))
+  } else while (cursor.skip(',')) list.push(cursor.expression())
   cursor.operator(')')
   return call([name], list, cursor.since(first))
 }
@@ -225,16 +223,26 @@ function trim(cursor: QueryCursor): CallExpression {
   const function_ = cursor.skipWord('leading') ? 'ltrim' : cursor.skipWord('trailing') ? 'rtrim' : 'btrim'
   if (function_ === 'btrim') cursor.skipWord('both')
   let list: Expression[] = []
-  if (cursor.skipWord('from')) list = cursor.names(() => parseExpression(cursor))
+  if (cursor.skipWord('from')) list = cursor.names(() => cursor.expression())
   else {
-    const characters = parseExpression(cursor)
-    if (cursor.skipWord('from')) list = [...cursor.names(() => parseExpression(cursor)), characters]
+    const characters = cursor.expression()
+    if (cursor.skipWord('from')) list = [...cursor.names(() => cursor.expression()), characters]
     else {
       list = [characters]
-      while (cursor.skip(',')) list.push(parseExpression(cursor))
+      while (cursor.skip(',')) list.push(cursor.expression())
     }
   }
   cursor.operator(')')
   const name = { value: function_, isQuoted: false, written: function_, start: first.start, end: first.end }
   return call([name], list, cursor.since(first))
+}
+
+export function call(
+  names: readonly Name[],
+  args: readonly Expression[],
+  span: Span,
+  more: Partial<CallExpression> = {},
+): CallExpression {
+  const none = { isStar: false, isDistinct: false, orderBy: [], filter: undefined, over: undefined }
+  return { kind: 'call', names, args, ...none, ...more, start: span.start, end: span.end }
 }

@@ -1,17 +1,13 @@
 /** Resolves calls: the functions of sql/postgres-functions.ts, aggregates and window functions. */
 import { postgresFunction } from '../../../sql/postgres-functions.ts'
-import type { Expressions } from './expressions.ts'
 import { partsOf, type Resolved } from './query-scope.ts'
 import { refusalOf } from './refused-functions.ts'
-import { listed, placed, quoted, type Sql } from './sql-pieces.ts'
+import type { Resolving } from './resolving.ts'
+import { listed, orderSql, placed, quoted, type Sql } from './sql-pieces.ts'
 import type { CallExpression, Order } from './syntax.ts'
-import { resolveWindow, type WindowScope } from './windows.ts'
+import { resolveWindow } from './windows.ts'
 
-export interface CallScope {
-  readonly windows: WindowScope
-}
-
-export function resolveCall(expressions: Expressions, call: CallExpression): Resolved {
+export function resolveCall(expressions: Resolving, call: CallExpression): Resolved {
   const { context } = expressions
   const names = call.names.map(({ value }) => value)
   const name = names.at(-1)!
@@ -40,7 +36,7 @@ function argumentsOf(count: number): string {
 }
 
 function checkForm(
-  { context }: Expressions,
+  { context }: Resolving,
   call: CallExpression,
   name: string,
   kind: 'scalar' | 'aggregate' | 'window',
@@ -82,7 +78,7 @@ function checkForm(
 }
 
 function aggregate(
-  expressions: Expressions,
+  expressions: Resolving,
   call: CallExpression,
   name: string,
   args: readonly Resolved[],
@@ -150,26 +146,15 @@ function aggregate(
 }
 
 /** In an aggregate a number is a value, not a place in the select list; DuckDB's parser takes it for one. */
-function constantOrder(expressions: Expressions, order: Order): Resolved {
+function constantOrder(expressions: Resolving, order: Order): Resolved {
   const resolved = expressions.resolve(order.of)
   if (resolved.kind === 'constant')
     throw expressions.context.unsupported('ORDER BY a constant is not supported in an aggregate', order.of)
   return resolved
 }
 
-export function orderSql(
-  sql: Sql,
-  order: Pick<Order, 'isDescending' | 'nullsFirst'> = { isDescending: false, nullsFirst: false },
-): Sql {
-  return [sql, order.isDescending ? ' DESC' : ' ASC', order.nullsFirst ? ' NULLS FIRST' : ' NULLS LAST']
-}
-
 /** An aggregate whose columns are all of a query around belongs to that one. */
-function checkLevel(
-  { context, scope }: Expressions,
-  call: CallExpression,
-  inside: readonly Resolved[],
-): void {
+function checkLevel({ context, scope }: Resolving, call: CallExpression, inside: readonly Resolved[]): void {
   const uses = inside
     .flatMap((one) => [...partsOf(one)])
     .flatMap(({ use }) => (use === undefined ? [] : [use]))
@@ -184,7 +169,7 @@ function checkLevel(
 const ANY_ORDER = new Set(['row_number', 'ntile', 'lag', 'lead', 'first_value'])
 
 function overRows(
-  expressions: Expressions,
+  expressions: Resolving,
   call: CallExpression,
   name: string,
   args: readonly Resolved[],

@@ -2,10 +2,9 @@
  * Reads an expression with PostgreSQL's grammar and precedence. From weak to strong: OR, AND, NOT, IS, comparisons, BETWEEN IN LIKE,
  * other operators, + -, * / %, AT TIME ZONE, COLLATE, unary - and +, ::.
  */
-import { parseCall } from './call-parser.ts'
+import { call, parseCall } from './call-parser.ts'
 import type { QueryCursor } from './query-cursor.ts'
-import { parseQuery } from './query-parser.ts'
-import type { CallExpression, Expression, Name, Span } from './syntax.ts'
+import type { Expression, Name, Span } from './syntax.ts'
 import { beginsTypedText, readType } from './type-names.ts'
 
 const OR = 1
@@ -274,7 +273,7 @@ export function beginsQuery(cursor: QueryCursor, from: number): boolean {
 
 function enclosedQuery(cursor: QueryCursor) {
   cursor.operator('(')
-  const query = parseQuery(cursor)
+  const query = cursor.query()
   cursor.operator(')')
   return query
 }
@@ -415,16 +414,6 @@ function columnOrCall(cursor: QueryCursor): Expression {
       cursor.since(first),
     )
   return { kind: 'column', names, ...cursor.since(first) }
-}
-
-export function call(
-  names: readonly Name[],
-  args: readonly Expression[],
-  span: Span,
-  more: Partial<CallExpression> = {},
-): CallExpression {
-  const none = { isStar: false, isDistinct: false, orderBy: [], filter: undefined, over: undefined }
-  return { kind: 'call', names, args, ...none, ...more, start: span.start, end: span.end }
 }
 
 function spanOf({ start, end }: Span): Span {

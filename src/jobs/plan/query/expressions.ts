@@ -2,34 +2,25 @@
  * Resolves names in an expression, checks it by PostgreSQL's rules as far as they do not depend on types, and prints it for
  * DuckDB's parser.
  */
-import { type CallScope, resolveCall } from './calls.ts'
+import { resolveCall } from './calls.ts'
 import { numberSql } from './numbers.ts'
 import type { QueryContext } from './query-context.ts'
 import { columnSql, findColumn, partsOf, type Resolved, type Scope } from './query-scope.ts'
+import type { Resolving } from './resolving.ts'
 import { listed, placed, quoted, type Sql, textLiteral } from './sql-pieces.ts'
+import type { ResolvedSubquery, ResolveSubquery } from './subquery.ts'
 import type { Expression, Query, Span } from './syntax.ts'
 
-export interface ResolvedSubquery {
-  readonly sql: Sql
-  readonly columns: number
-  /** Columns of the queries around it. */
-  readonly outer: readonly Resolved[]
-  /** Equal for equal queries; else unique. */
-  readonly id: string
-}
-
-export type ResolveSubquery = (query: Query, scope: Scope) => ResolvedSubquery
-
-export class Expressions {
+export class Expressions implements Resolving {
   readonly context: QueryContext
   readonly scope: Scope
-  readonly calls: CallScope
+  readonly windows: Resolving['windows']
   readonly #subquery: ResolveSubquery
 
-  constructor(context: QueryContext, scope: Scope, calls: CallScope, subquery: ResolveSubquery) {
+  constructor(context: QueryContext, scope: Scope, windows: Resolving['windows'], subquery: ResolveSubquery) {
     this.context = context
     this.scope = scope
-    this.calls = calls
+    this.windows = windows
     this.#subquery = subquery
   }
 

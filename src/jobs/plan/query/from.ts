@@ -1,5 +1,5 @@
 /** Resolves FROM: tables, sub-queries and joins, and which columns can be named without their table. */
-import type { Expressions } from './expressions.ts'
+
 import { refuseCalls } from './expressions.ts'
 import type { QueryContext } from './query-context.ts'
 import {
@@ -11,6 +11,7 @@ import {
   type VisibleColumn,
   visibleOf,
 } from './query-scope.ts'
+import type { Resolving } from './resolving.ts'
 import { placed, quoted, type Sql } from './sql-pieces.ts'
 import type { Alias, Expression, FromItem, Name, Query, Span } from './syntax.ts'
 import { renamed, tableEntry } from './table-lookup.ts'
@@ -31,7 +32,7 @@ export interface FromWork {
   readonly outer: Scope | undefined
   readonly query: (query: Query) => QueryRelation
   readonly cte: (name: Name) => QueryRelation | undefined
-  readonly expressions: (scope: Scope) => Expressions
+  readonly expressions: (scope: Scope) => Resolving
 }
 
 export interface ResolvedFrom {

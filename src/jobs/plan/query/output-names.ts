@@ -10,7 +10,7 @@ export function outputName(expression: Expression, label: string | undefined): s
 
 interface Named {
   readonly name: string
-  /** The name of a type or of CASE gives way to that of the operand. */
+  /** That of a type or of CASE, which the name of the operand replaces. */
   readonly isWeak: boolean
 }
 

@@ -3,21 +3,43 @@ import { placeOf } from '../../../sql/sql-problem.ts'
 import { QueryProblem } from '../query-plan.ts'
 import { type QueryToken, tokensOfQuery } from './query-tokens.ts'
 import { COLUMN_OR_TABLE, FUNCTION_OR_TYPE, LABEL_NEEDS_AS, RESERVED } from './query-words.ts'
-import type { Name, Span } from './syntax.ts'
+import type { Expression, Name, Order, Query, Span } from './syntax.ts'
 
 /** Of parentheses, sub-queries and operators within each other. */
 const DEPTH_MAX = 300
 
+/** The parts of the grammar that contain each other. */
+export interface Grammar {
+  readonly expression: (cursor: QueryCursor) => Expression
+  readonly query: (cursor: QueryCursor) => Query
+  readonly orders: (cursor: QueryCursor) => Order[]
+}
+
 export class QueryCursor {
   readonly sql: string
+  readonly #grammar: Grammar
   readonly #tokens: readonly QueryToken[]
   #at = 0
   #depth = 0
 
   /** Throws QueryProblem. */
-  constructor(sql: string) {
+  constructor(sql: string, grammar: Grammar) {
     this.sql = sql
+    this.#grammar = grammar
     this.#tokens = tokensOfQuery(sql)
+  }
+
+  expression(): Expression {
+    return this.#grammar.expression(this)
+  }
+
+  query(): Query {
+    return this.#grammar.query(this)
+  }
+
+  /** `ORDER BY …` */
+  orders(): Order[] {
+    return this.#grammar.orders(this)
   }
 
   peek(ahead = 0): QueryToken {

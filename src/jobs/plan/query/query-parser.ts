@@ -18,7 +18,7 @@ import type {
 
 /** Throws QueryProblem. */
 export function parseStatement(sql: string): { readonly query: Query; readonly cursor: QueryCursor } {
-  const cursor = new QueryCursor(sql)
+  const cursor = new QueryCursor(sql, { expression: parseExpression, query: parseQuery, orders: parseOrders })
   while (cursor.skip(';'));
   const first = cursor.peek()
   if (first.kind === 'end') throw cursor.invalid('the query is empty; write a SELECT')
@@ -35,7 +35,7 @@ export function parseStatement(sql: string): { readonly query: Query; readonly c
 }
 
 /** Clauses behind a query in parentheses become clauses of that query, as in PostgreSQL. */
-export function parseQuery(cursor: QueryCursor): Query {
+function parseQuery(cursor: QueryCursor): Query {
   return cursor.within(() => {
     const first = cursor.peek()
     const ctes = cursor.isWord('with') ? readCtes(cursor) : []
@@ -188,7 +188,7 @@ function readNamedWindow(cursor: QueryCursor) {
   return { name, window: readWindow(cursor) }
 }
 
-export function parseOrders(cursor: QueryCursor): Order[] {
+function parseOrders(cursor: QueryCursor): Order[] {
   cursor.word('order', 'by')
   return cursor.names(() => {
     const of = parseExpression(cursor)

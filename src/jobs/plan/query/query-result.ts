@@ -2,7 +2,7 @@
 import type { DataType } from '../../../sql/data-types.ts'
 import type { MeantPostgresColumn } from '../../../sql/postgres-meaning.ts'
 import type { QueryPlan, ResultColumn, ResultOrder } from '../query-plan.ts'
-import type { QueryKey, ResolvedQuery } from './queries.ts'
+import type { QueryKey, ResolvedQuery } from './resolved-query.ts'
 
 export interface QueryResult extends Pick<QueryPlan, 'columns' | 'key' | 'keyIsRow' | 'order' | 'warnings'> {
   /** Names of the columns of the sink, unique: visible, then hidden. */

@@ -6,18 +6,18 @@ import { resolveFrom } from './from.ts'
 import { checkGrouping } from './grouping.ts'
 import { limitsOf } from './limits.ts'
 import { outputName } from './output-names.ts'
+import { columnSql, type Entry, findColumn, partsOf, type Resolved, type Scope } from './query-scope.ts'
 import {
   type Ctes,
   orderList,
   orderOf,
   ordinalOf,
-  type Queries,
   type QueryKey,
   type QueryOrder,
   type QueryWishes,
   type ResolvedQuery,
-} from './queries.ts'
-import { columnSql, type Entry, findColumn, partsOf, type Resolved, type Scope } from './query-scope.ts'
+  type Resolver,
+} from './resolved-query.ts'
 import { listed, type Sql } from './sql-pieces.ts'
 import type { Expression, Name, Order, Query, Select, Window } from './syntax.ts'
 import { namedWindows } from './windows.ts'
@@ -28,7 +28,7 @@ interface Output {
 }
 
 export function resolveSelect(
-  queries: Queries,
+  queries: Resolver,
   select: Select,
   query: Query,
   ctes: Ctes,
@@ -39,7 +39,7 @@ export function resolveSelect(
 }
 
 class SelectResolver {
-  readonly #queries: Queries
+  readonly #queries: Resolver
   readonly #select: Select
   readonly #query: Query
   readonly #ctes: Ctes
@@ -52,7 +52,7 @@ class SelectResolver {
   #ties: readonly Resolved[] = []
 
   constructor(
-    queries: Queries,
+    queries: Resolver,
     select: Select,
     query: Query,
     ctes: Ctes,
@@ -169,9 +169,8 @@ class SelectResolver {
   }
 
   #expressions(scope: Scope): Expressions {
-    const windows = { named: undefined as never, ties: () => this.#ties }
-    Object.defineProperty(windows, 'named', { get: () => this.#windows })
-    return new Expressions(this.#queries.context, scope, { windows }, (query, within) =>
+    const windows = () => ({ named: this.#windows, ties: this.#ties })
+    return new Expressions(this.#queries.context, scope, windows, (query, within) =>
       this.#queries.subquery(query, this.#ctes, within),
     )
   }
@@ -346,7 +345,7 @@ function groupSql(group: Resolved): Sql {
 }
 
 function columnOf(
-  queries: Queries,
+  queries: Resolver,
   { entry, column, level }: NonNullable<Resolved['use']>,
   at: { readonly start: number; readonly end: number },
 ): Resolved {
@@ -355,7 +354,7 @@ function columnOf(
   return queries.context.resolved(sql, sql, [], at, { kind: 'column', use: { entry, column, level } })
 }
 
-function keyColumns(queries: Queries, entries: readonly Entry[], level: Scope['level']): Resolved[] {
+function keyColumns(queries: Resolver, entries: readonly Entry[], level: Scope['level']): Resolved[] {
   if (entries.some(({ keys }) => keys === undefined)) return []
   return entries.flatMap((entry) =>
     entry.keys!.map((column) => columnOf(queries, { entry, column, level }, { start: 0, end: 1 })),

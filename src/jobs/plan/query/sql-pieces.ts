@@ -1,6 +1,6 @@
 /** Text for DuckDB's parser that knows from where in the user's query its parts come. */
 import { SourceMap } from '../../../sql/source-map.ts'
-import type { Span } from './syntax.ts'
+import type { Order, Span } from './syntax.ts'
 
 export type Sql = string | PlacedSql | readonly Sql[]
 
@@ -22,6 +22,14 @@ export function quoted(name: string): string {
 
 export function textLiteral(value: string): string {
   return `'${value.replaceAll("'", "''")}'`
+}
+
+/** `x DESC NULLS LAST`: without an order as PostgreSQL's ORDER BY x. */
+export function orderSql(
+  sql: Sql,
+  order: Pick<Order, 'isDescending' | 'nullsFirst'> = { isDescending: false, nullsFirst: false },
+): Sql {
+  return [sql, order.isDescending ? ' DESC' : ' ASC', order.nullsFirst ? ' NULLS FIRST' : ' NULLS LAST']
 }
 
 /** The whole text, and its map to `userText`. */

@@ -1,15 +1,9 @@
 /** Windows of OVER and of the clause WINDOW. */
-import { orderSql } from './calls.ts'
-import type { Expressions } from './expressions.ts'
-import { partsOf, type Resolved } from './query-scope.ts'
-import { listed, type Sql } from './sql-pieces.ts'
-import type { Expression, Frame, FrameBound, Name, Span, Window } from './syntax.ts'
 
-export interface WindowScope {
-  readonly named: ReadonlyMap<string, Window>
-  /** Columns that identify a row of the level: they decide between rows that are equal in an order. */
-  readonly ties: () => readonly Resolved[]
-}
+import { partsOf, type Resolved } from './query-scope.ts'
+import type { Resolving } from './resolving.ts'
+import { listed, orderSql, type Sql } from './sql-pieces.ts'
+import type { Expression, Frame, FrameBound, Name, Span, Window } from './syntax.ts'
 
 export interface ResolvedWindow {
   readonly key: string
@@ -20,16 +14,16 @@ export interface ResolvedWindow {
 
 /** `any-order`: equal rows may be in any order. So they may where a frame counts rows. */
 export function resolveWindow(
-  expressions: Expressions,
+  expressions: Resolving,
   window: Window,
   kind: 'any-order' | 'other',
 ): ResolvedWindow {
-  const { calls } = expressions
-  const { partitionBy, orderBy, frame } = withBase(expressions, window, calls.windows.named)
+  const { named, ties: identifying } = expressions.windows()
+  const { partitionBy, orderBy, frame } = withBase(expressions, window, named)
   const partitions = partitionBy.map((one) => clause(expressions, one))
   const orders = orderBy.map((order) => ({ ...order, resolved: clause(expressions, order.of) }))
   const isRows = frame?.mode === 'ROWS'
-  const ties = kind === 'any-order' || isRows ? calls.windows.ties() : []
+  const ties = kind === 'any-order' || isRows ? identifying : []
   const added = ties.filter(({ id }) => !orders.some(({ resolved }) => resolved.id === id))
   const items = [
     ...orders.map((order) => orderSql(order.resolved.sql, order)),
@@ -48,7 +42,7 @@ export function resolveWindow(
   return { key, sql, parts: [...partitions, ...orders.map(({ resolved }) => resolved)] }
 }
 
-function clause(expressions: Expressions, expression: Expression): Resolved {
+function clause(expressions: Resolving, expression: Expression): Resolved {
   const resolved = expressions.resolve(expression)
   for (const part of partsOf(resolved)) {
     if (part.kind === 'window')
@@ -61,7 +55,7 @@ function clause(expressions: Expressions, expression: Expression): Resolved {
 }
 
 function withBase(
-  { context }: Expressions,
+  { context }: Resolving,
   window: Window,
   named: ReadonlyMap<string, Window>,
 ): Pick<Window, 'partitionBy' | 'orderBy' | 'frame'> {
@@ -85,7 +79,7 @@ function withBase(
 
 /** The windows of the clause WINDOW, in which later ones may name earlier ones. */
 export function namedWindows(
-  expressions: Expressions,
+  expressions: Resolving,
   windows: readonly { readonly name: Name; readonly window: Window }[],
 ): ReadonlyMap<string, Window> {
   const { context } = expressions
@@ -97,7 +91,7 @@ export function namedWindows(
   return named
 }
 
-function frameSql(expressions: Expressions, frame: Frame, orders: number, window: Span): Sql {
+function frameSql(expressions: Resolving, frame: Frame, orders: number, window: Span): Sql {
   const { context } = expressions
   const hasOffset = frame.from.offset !== undefined || frame.to.offset !== undefined
   if (frame.mode === 'GROUPS' && orders === 0)
@@ -112,7 +106,7 @@ function frameSql(expressions: Expressions, frame: Frame, orders: number, window
   return [` ${frame.mode} BETWEEN `, from!, ' AND ', to!, exclude]
 }
 
-function boundSql(expressions: Expressions, { mode }: Frame, { kind, offset }: FrameBound): Sql {
+function boundSql(expressions: Resolving, { mode }: Frame, { kind, offset }: FrameBound): Sql {
   if (offset === undefined) return kind
   const { context } = expressions
   const resolved = expressions.resolve(offset)
