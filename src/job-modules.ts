@@ -47,6 +47,7 @@ export interface JobModulesParts {
 export interface JobModules {
   readonly tables: Tables
   readonly jobs: Jobs
+  readonly planner: PlannerClient
   /** Ends all running steps, at the latest after `withinMs`. Jobs go on when the service starts again. */
   stopJobs(withinMs?: number): Promise<void>
   /** After `stopJobs`. */
@@ -59,8 +60,10 @@ const UNCOUNTED_BYTES = 384 * 1024 * 1024
 export async function loadJobModules(parts: JobModulesParts): Promise<JobModules> {
   const { storage, registry, streams, usage, limits, nowMs, random, report, named } = parts
   const { catalog } = storage
+  const planner = new PlannerClient({ report })
   const engine = newEngine(
     parts,
+    planner,
     (jid, role, stream) => jobs.refusal(jid, role, stream),
     () => jobs.querySource,
   )
@@ -80,6 +83,7 @@ export async function loadJobModules(parts: JobModulesParts): Promise<JobModules
   return {
     tables,
     jobs,
+    planner,
     stopJobs(withinMs) {
       jobs.halt()
       return engine.close(withinMs)
@@ -94,6 +98,7 @@ export async function loadJobModules(parts: JobModulesParts): Promise<JobModules
 
 function newEngine(
   parts: JobModulesParts,
+  planner: PlannerClient,
   refusal: Jobs['refusal'],
   queries: () => QueryJobSource | undefined,
 ): EmbeddedEngine {
@@ -108,7 +113,6 @@ function newEngine(
     sinks: new SinkWrites({ catalog: storage.catalog, writes, eventBytesMax }),
     code: jobWorkerCode({ nowMs, random }),
   })
-  const planner = new PlannerClient({ report })
   const { maxJobDiskBytes: stateBytesMax, maxJobTickEvents: tickEventsMax } = limits
   return new EmbeddedEngine({ planner, host, folders, space, stateBytesMax, tickEventsMax })
 }

@@ -33,6 +33,10 @@ export function serviceSources(
     ['counter', 'reads_total', 'Reads of events', () => load.readsBegun],
     ['gauge', 'reads_sending', 'Long answers that are being sent', () => load.reads],
     ['counter', 'refused_total', 'Requests that were refused because of overload', () => gate.refused],
+    [
+      ...(['gauge', 'cached_result_bytes', 'Results of cached queries in memory'] as const),
+      () => supervisor.service.cdc.queries.figures().resultBytes,
+    ],
     ['counter', 'janitor_ticks_total', 'Rounds of the janitor', () => supervisor.service.janitor.ticks],
     ['counter', 'janitor_removed_total', 'Blocks it removed', () => supervisor.service.janitor.removed],
     ['gauge', 'disk_free_bytes', 'Free disk space; unknown with --min-free-disk 0', () => space.freeBytes],
@@ -60,6 +64,20 @@ export function serviceSources(
     label: 'state',
     read: () => jobsByState(supervisor.service.jobs.byState()),
   })
+  prometheus.addLabelled({
+    name: 'millrace_cached_queries',
+    help: 'Cached queries by their status',
+    kind: 'gauge',
+    label: 'status',
+    read: () => supervisor.service.cdc.queries.figures().byStatus,
+  })
+  prometheus.addLabelled({
+    name: 'millrace_cdc_connections',
+    help: 'Connections that capture a database, by their status',
+    kind: 'gauge',
+    label: 'status',
+    read: () => countsOf(supervisor.service.cdc.captures.list().map(({ status }) => status)),
+  })
   for (const { name, help, kind, values } of JOB_SERIES) {
     const read = (visible: VisibleNames) => {
       const jobs = supervisor.service.jobs.live().filter(({ namespace }) => visible(namespace).length > 0)
@@ -81,4 +99,10 @@ export function serviceSources(
         [...shared, ...supervisor.service.shared].map((one) => [one.resource, one[count] as number]),
     })
   }
+}
+
+function countsOf(texts: readonly string[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>()
+  for (const text of texts) counts.set(text, (counts.get(text) ?? 0) + 1)
+  return counts
 }

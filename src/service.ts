@@ -10,11 +10,15 @@ import type { Storage } from '../storage/storage.ts'
 import { StorageError } from '../storage/storage-error.ts'
 import type { AuditLog } from './audit/audit-log.ts'
 import type { Tokens } from './auth/tokens.ts'
+import { PRISMA_SCHEMAS } from './cached-queries/prisma-schemas.ts'
+import type { QueryPlanner } from './cached-queries/query-schema.ts'
+import { captureCode } from './cdc/capture-code.ts'
+import { type CdcModules, loadCdcModules } from './cdc-modules.ts'
 import type { Config } from './config.ts'
 import type { DiskSpace } from './disk-space.ts'
 import type { Environment } from './environment.ts'
 import { Explore } from './explore/explore.ts'
-import { type Api, problemShapes } from './http/api.ts'
+import { type Api, type AppParts, problemShapes } from './http/api.ts'
 import { createApp } from './http/app.ts'
 import { directPosts } from './http/cdap/direct-posts.ts'
 import { SingleEvents } from './http/cdap/single-event.ts'
@@ -90,6 +94,7 @@ export interface OpenService extends Service {
   /** Ends the responses that have no end of their own, such as those of followers. */
   readonly endFollowers: () => void
   readonly jobs: Jobs
+  readonly cdc: Pick<CdcModules, 'captures' | 'queries'>
   /** Starts the jobs that have not ended. Call it when the service answers requests. */
   readonly startJobs: () => void
   /** Ends all running steps of jobs, at the latest after `withinMs`. Jobs go on when the service starts again. */
@@ -138,9 +143,10 @@ async function serviceOn(storage: Storage, opening: Opening): Promise<OpenServic
   const explore = newExplore(storage, modules, opening, reports)
   const jobModules = await newJobModules(storage, modules, opening, reports)
   const { tables, jobs } = jobModules
+  const cdc = await newCdcModules(storage, modules, jobModules, opening, reports)
   await shared.jars.load()
   const { listener, furtherListeners } = newListeners(
-    { ...modules, tables, jobs, explore, followers },
+    { ...modules, tables, jobs, explore, followers, cachedQueries: cdc.queries },
     opening,
     reports,
   )
@@ -152,10 +158,19 @@ async function serviceOn(storage: Storage, opening: Opening): Promise<OpenServic
     furtherListeners,
     janitor,
     asyncQueueBytes: () => streams.asyncQueueBytes,
-    endFollowers: () => sizeFeed.stop(),
+    endFollowers() {
+      sizeFeed.stop()
+      cdc.queries.endFollowers()
+    },
     jobs,
-    startJobs: () => jobs.start(),
-    stopJobs: (withinMs) => jobModules.stopJobs(withinMs),
+    cdc,
+    startJobs() {
+      cdc.start()
+      jobs.start()
+    },
+    async stopJobs(withinMs) {
+      await Promise.all([cdc.stop(), jobModules.stopJobs(withinMs)])
+    },
     shared: [followers, explore.openQueries],
     failure: () => storage.log.failure(),
     failureHeals: storage.promises.failureHeals,
@@ -166,6 +181,7 @@ async function serviceOn(storage: Storage, opening: Opening): Promise<OpenServic
       webhooks.stop()
       await meter.stop()
       reports.closing = true
+      await cdc.stop()
       await jobModules.close()
       await explore.close()
       await storage.close()
@@ -262,6 +278,27 @@ function newJobModules(
   })
 }
 
+function newCdcModules(
+  storage: Storage,
+  { registry, streams }: Modules,
+  { jobs, planner }: JobModules,
+  { config, environment, shared: { usage, space } }: Opening,
+  { report }: Reports,
+): Promise<CdcModules> {
+  const { dataFolder, eventBytesMax, limits, connectorHosts: hosts } = config
+  const { nowMs, random } = environment
+  return loadCdcModules({
+    ...{ storage, registry, streams, usage, space, dataFolder, eventBytesMax, limits, nowMs, random, report },
+    ...{
+      jobs,
+      planner: planner as unknown as QueryPlanner,
+      schemas: PRISMA_SCHEMAS,
+      code: captureCode(),
+      hosts: connectorHosts(hosts),
+    },
+  })
+}
+
 function newExplore(
   { log }: Storage,
   { streams, registry }: Modules,
@@ -289,7 +326,8 @@ function newExplore(
 /** The routes of all APIs, with the plain POSTs of events in front of them; and those of each further port. */
 function newListeners(
   given: Modules &
-    Pick<JobModules, 'tables' | 'jobs'> & { readonly explore: Explore; readonly followers: Followers },
+    Pick<JobModules, 'tables' | 'jobs'> &
+    Required<Pick<AppParts, 'explore' | 'cachedQueries'>> & { readonly followers: Followers },
   { config, environment, shared }: Opening,
   { report }: Reports,
 ): { readonly listener: RequestListener; readonly furtherListeners: readonly RequestListener[] } {

@@ -3,6 +3,7 @@
  * readers.
  */
 import type { Catalog } from '../../storage/catalog.ts'
+import { streamNameOf } from '../cdc/capture-names.ts'
 import {
   CaptureError,
   type CaptureService,
@@ -12,6 +13,7 @@ import {
 import type { JobState, JobView } from '../jobs/job.ts'
 import { newJobId } from '../jobs/job-id.ts'
 import type { JobOwner } from '../jobs/job-service.ts'
+import { programOf } from '../jobs/job-usage.ts'
 import type {
   NewQueryJob,
   QueryBoundary,
@@ -21,9 +23,10 @@ import type {
 } from '../jobs/query-job.ts'
 import type { JobId } from '../jobs/worker/job-worker-protocol.ts'
 import { ServiceError } from '../service-error.ts'
-import type { NamespaceName } from '../streams/names.ts'
+import { type NamespaceName, type StreamId, type StreamName, trustedName } from '../streams/names.ts'
 import type { Registry, RemovalHook, Stream } from '../streams/registry.ts'
 import type { Streams } from '../streams/streams.ts'
+import type { UsageRegistry } from '../streams/usage.ts'
 import { LiveQuery } from './live-query.ts'
 import { printLsn } from './lsn.ts'
 import { changesOf } from './query-changes.ts'
@@ -74,6 +77,7 @@ export interface CachedQueriesParts {
   readonly planner: QueryPlanner
   /** Throws CaptureError 'invalid_connection_string'. */
   readonly assertConnectionString: (text: string) => void
+  readonly usage: UsageRegistry
   readonly queriesMax: number
   readonly resultBytesMax: number
   readonly allResultsBytesMax: number
@@ -440,11 +444,13 @@ export class CachedQueries implements QueryService, QueryJobSource, RemovalHook 
   }
 
   #add(record: QueryRecord): LiveQuery {
-    const { captures, nowMs, registry } = this.#parts
+    const { captures, nowMs, registry, usage } = this.#parts
     const query = new LiveQuery(record, captures, { memory: this.#memory, process: this.#process, nowMs })
     this.#queries.set(record.id, query)
     this.#byJob.set(record.jid, query)
     registry.setWriter(streamOf(record), { name: `connection ${record.environment}`, key: record.jid })
+    const program = programOf(record.namespace, nameOf(record))
+    for (const stream of usedStreams(record)) usage.register(program, stream)
     return query
   }
 
@@ -454,6 +460,8 @@ export class CachedQueries implements QueryService, QueryJobSource, RemovalHook 
     query.result.free()
     this.#queries.delete(record.id)
     this.#byJob.delete(record.jid)
+    const program = programOf(record.namespace, nameOf(record))
+    for (const stream of usedStreams(record)) this.#parts.usage.unregister(program, stream)
     this.#parts.registry.setWriter(streamOf(record), undefined)
   }
 
@@ -624,6 +632,13 @@ export class CachedQueries implements QueryService, QueryJobSource, RemovalHook 
       ...{ rows: result.size, asOf: result.asOf, lastRefreshMs: result.refreshMs },
     }
   }
+}
+
+/** Those of its tables, and that of its result. */
+function usedStreams(record: QueryRecord): readonly StreamId[] {
+  const { namespace, environment, tables } = record
+  const captured = tables.map((table) => trustedName<StreamName>(streamNameOf(environment, table)))
+  return [...captured.map((stream) => ({ namespace, stream })), streamOf(record)]
 }
 
 function connectionOf({ namespace, name, connectionString }: ConnectionRequest): ConnectionRequest {

@@ -10,6 +10,7 @@ import type { NewQueryJob, ResultChange, ResultUpdate } from '../../src/jobs/que
 import { DEFAULT_NAMESPACE } from '../../src/streams/names.ts'
 import { Registry } from '../../src/streams/registry.ts'
 import { Streams } from '../../src/streams/streams.ts'
+import { UsageRegistry } from '../../src/streams/usage.ts'
 import type { Storage } from '../../storage/storage.ts'
 import { FakeCaptures } from './fake-captures.ts'
 import { memoryStorage } from './memory-storage.ts'
@@ -156,6 +157,7 @@ export class QueryStore {
     this.queries = await CachedQueries.load({
       ...{ catalog: this.storage.catalog, registry: this.registry, streams: this.streams, nowMs },
       ...{ captures: this.captures, jobs: this.jobs, schemas: new FakeSchemas(), planner: this.planner },
+      usage: new UsageRegistry(),
       assertConnectionString: (text) => {
         if (!text.startsWith('postgres://')) throw new CaptureError('invalid_connection_string', 'no')
       },
