@@ -11,7 +11,6 @@ import { StorageError } from '../storage/storage-error.ts'
 import type { AuditLog } from './audit/audit-log.ts'
 import type { Tokens } from './auth/tokens.ts'
 import { PRISMA_SCHEMAS } from './cached-queries/prisma-schemas.ts'
-import type { QueryPlanner } from './cached-queries/query-schema.ts'
 import { captureCode } from './cdc/capture-code.ts'
 import { type CdcModules, loadCdcModules } from './cdc-modules.ts'
 import type { Config } from './config.ts'
@@ -291,7 +290,7 @@ function newCdcModules(
     ...{ storage, registry, streams, usage, space, dataFolder, eventBytesMax, limits, nowMs, random, report },
     ...{
       jobs,
-      planner: planner as unknown as QueryPlanner,
+      planner,
       schemas: PRISMA_SCHEMAS,
       code: captureCode(),
       hosts: connectorHosts(hosts),
