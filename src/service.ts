@@ -292,7 +292,7 @@ function newCdcModules(
       jobs,
       planner,
       schemas: PRISMA_SCHEMAS,
-      code: captureCode(),
+      code: captureCode({ nowMs }),
       hosts: connectorHosts(hosts),
     },
   })

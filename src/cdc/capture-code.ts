@@ -1,11 +1,14 @@
-/** The capture process of this version. */
+/** The capture process of this version. Capture inside this process, as in tests, gets the clock of the service. */
 import type { CaptureCode } from './capture-process.ts'
 
-export function captureCode(): CaptureCode {
+const NS_PER_MS = 1_000_000n
+
+export function captureCode({ nowMs }: { readonly nowMs: () => number }): CaptureCode {
   return {
     entry: new URL('worker/capture-process.js', import.meta.url),
-    async serve() {
-      throw new Error('the capture process cannot run inside this process')
+    async serve(port) {
+      const { CaptureServer } = await import('./worker/capture-server.ts')
+      return new CaptureServer(port, { nowNs: () => BigInt(Math.floor(nowMs())) * NS_PER_MS })
     },
   }
 }
