@@ -21,6 +21,7 @@ import type { StreamId } from '../../src/streams/names.ts'
 import { type ProgramId, UsageRegistry } from '../../src/streams/usage.ts'
 import { builtIn, createJob, createTable } from '../support/aiven.ts'
 import { appParts } from '../support/app-parts.ts'
+import { apisWithQueries, FakeQueries, form } from '../support/cached-queries.ts'
 import { effort, tellProof } from '../support/effort.ts'
 import { ended } from '../support/explore.ts'
 import { type RequestOptions, type TestApp, testApp } from '../support/test-app.ts'
@@ -204,6 +205,25 @@ const FLINK_ROWS: Readonly<Record<string, readonly number[]>> = {
   ),
 }
 
+/** Cached queries: connection 1 is environment `env1` of namespace `default`, and query 2 has the stream `env1-q2`. */
+const CALL = row('401 401 401 403 403 403 403 403 201 201 201')
+const CONNECTION = row('401 401 401 403 403 403 403 404 200 200 200')
+const CACHED_QUERY = row('401 401 401 403 403 403 403 404 403 403 200')
+const CACHED: Readonly<Record<string, readonly number[]>> = {
+  'POST /createDatabaseConnection': CALL,
+  'POST /createCachedQuery': CALL,
+  'POST /deleteDatabaseConnection': CALL,
+  'POST /checkJobStatus': CALL,
+  'GET /connections': CLIENT,
+  'GET /connections/:connection': CONNECTION,
+  'GET /queries': CLIENT,
+  'GET /queries/:query': CACHED_QUERY,
+  'DELETE /queries/:query': CONNECTION,
+  'GET /queries/:query/rows': CACHED_QUERY,
+  'GET /queries/:query/changes': CACHED_QUERY,
+}
+const CALLED = form({ connectionString: 'postgres://db/shop', environmentId: 'env1' })
+
 function withPrefix(prefix: string, rows: Readonly<Record<string, readonly number[]>>) {
   return Object.fromEntries(
     Object.entries(rows).map(([route, expected]) => [route.replace(' ', ` ${prefix}`), expected]),
@@ -232,6 +252,7 @@ const REFUSED: readonly ClientName[] = effort({
 const EXPECTED: Readonly<Record<string, readonly number[]>> = {
   ...FLINK_ROWS,
   ...AIVEN,
+  ...CACHED,
   ...Object.fromEntries(Object.entries(AIVEN).map(([route, expected]) => [withTest(route), expected])),
 
   [`GET ${S}`]: IN_NAMESPACE,
@@ -383,6 +404,10 @@ const BODIES: Readonly<Record<string, string>> = {
   [`POST ${V}/metadata/properties`]: '{"a":"b"}',
   [`POST ${V}/metadata/tags`]: '["a"]',
   [`POST ${S}/:stream/webhooks`]: '{"url":"http://127.0.0.1:9/","secret":"0123456789abcdef"}',
+  'POST /createDatabaseConnection': CALLED,
+  'POST /createCachedQuery': `${CALLED}&${form({ schema: 's', sqlQuery: 'q' })}`,
+  'POST /deleteDatabaseConnection': CALLED,
+  'POST /checkJobStatus': CALLED,
 }
 
 /** Paths without a route: without a token all answers are the same. */
@@ -392,6 +417,9 @@ const NO_ROUTES: Readonly<Record<string, readonly number[]>> = {
   'GET /v3/system/services/nope/status': UNKNOWN,
   [`GET ${F}/proxy/v1/nope`]: UNKNOWN,
   'GET /v1/nope': UNKNOWN,
+  'GET /queries/2/nope': UNKNOWN,
+  'DELETE /connections/1': WRONG_VERB,
+  'GET /createCachedQuery': WRONG_VERB,
   'DELETE /overview': WRONG_VERB,
   'GET /cluster': WRONG_VERB,
   [`PUT ${F}/table`]: WRONG_VERB,
@@ -426,6 +454,7 @@ test('a route whose access is about a name has that name in its path', async () 
         .replace(JS, J)
         .replace(`${J}/info/:type`, J)
         .replace(/^\/v1\/project\/:project(\/test)?(\/integration\/:integration)?/, '')
+        .replace(/^\/(connections\/:connection|queries\/:query)/, '')
       expect(known, name).not.toMatch(/:/)
     }
   }
@@ -534,7 +563,8 @@ test('a client that may not read a table cannot tell whether there is one', asyn
 test('without tokens everybody may do everything, and Authorization is ignored', {
   timeout: 60_000,
 }, async () => {
-  const app = await testApp({ nowMs: NOW_MS, config: { allowPrivateWebhooks: true } })
+  const apis = apisWithQueries(new FakeQueries())
+  const app = await testApp({ nowMs: NOW_MS, apis, config: { allowPrivateWebhooks: true } })
   let filled = await fill(app, {})
   for (const [route, expected] of Object.entries(EXPECTED)) {
     if (isPrefixed(route)) continue // test/http/flink/ calls them all without tokens
@@ -589,6 +619,8 @@ function formsOf(route: string): { method: string; path: string; options: Reques
     .replace(':namespace', 'shop')
     .replace(':service', 'shop')
     .replace(':project', 'p')
+    .replace(':connection', '1')
+    .replace(':query', '2')
     .replace('datasets/:dataset', route.includes('/data/') ? 'datasets/s' : `datasets/${'0'.repeat(32)}`)
     .replace(':stream', 's')
     .replace(':application', 'app')
@@ -605,7 +637,10 @@ function formsOf(route: string): { method: string; path: string; options: Reques
     .concat(QUERIES[route] ?? '')
   const options =
     method === 'POST'
-      ? { headers: { 'Content-Type': 'text/plain' }, body: BODIES[route] ?? bodyOf(path) }
+      ? {
+          headers: route in CACHED ? {} : { 'Content-Type': 'text/plain' },
+          body: BODIES[route] ?? bodyOf(path),
+        }
       : method === 'PUT'
         ? { body: path.includes('/views/') ? VIEW : path.includes('/integration/') ? INTEGRATION_BODY : '{}' }
         : {}
@@ -670,6 +705,7 @@ async function guardedApp(): Promise<{ app: TestApp; tokens: TestTokens; filled:
     nowMs: NOW_MS,
     config: { authFile: tokens.path, allowPrivateWebhooks: true },
     limits: { maxQueries: 10_000 },
+    apis: apisWithQueries(new FakeQueries()),
   })
   return { app, tokens, filled: await fill(app, tokens.bearer('all')) }
 }
@@ -765,7 +801,7 @@ async function routesOfService(
 ): Promise<{ routes: readonly Route[]; app: ReturnType<typeof createApp> }> {
   const made = await appParts(Date.now)
   await made.storage.close()
-  const parts = { ...made.parts, tokens: new Tokens(), ...others }
+  const parts = { ...made.parts, tokens: new Tokens(), cachedQueries: new FakeQueries(), ...others }
   const limits = DEFAULT_LIMITS
   const options = {
     eventBytesMax: 1,

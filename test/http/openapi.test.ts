@@ -6,12 +6,15 @@ import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { Tokens } from '../../src/auth/tokens.ts'
+import { CaptureError } from '../../src/cdc/capture-service.ts'
 import { createApp } from '../../src/http/app.ts'
 import { EMPTY_LISTS } from '../../src/http/cdap/absent-routes.ts'
 import { printCursor } from '../../src/http/cdap/cursor.ts'
 import { vertexId } from '../../src/jobs/vertex-detail.ts'
+import { ServiceError } from '../../src/service-error.ts'
 import { builtIn, createJob, createTable, PROJECT } from '../support/aiven.ts'
 import { appParts } from '../support/app-parts.ts'
+import { apisWithQueries, FakeQueries, form } from '../support/cached-queries.ts'
 import { ended, handleOf } from '../support/explore.ts'
 import { jarOf, multipart } from '../support/jars.ts'
 import { streamId } from '../support/sample-store.ts'
@@ -114,6 +117,8 @@ interface Exchange extends RequestOptions {
   readonly resetForbidden?: true
   /** For a service that requires tokens. */
   readonly tokens?: true
+  /** Thrown by the query service. */
+  readonly failure?: Error
   /** `HANDLE` in the request is that of this query, which has ended, or is closed already. */
   readonly query?: string
   readonly closed?: true
@@ -292,6 +297,51 @@ const flinkExchanges: readonly Exchange[] = [
   { request: 'GET /jobs/JOB/yarn-cancel', status: 202 },
 ]
 
+/** Of cached queries, whose query service is scripted. */
+const CALLED = form({ connectionString: 'postgres://db/shop', environmentId: 'env1' })
+const callExchanges = (path: string, body: string): readonly Exchange[] => [
+  { request: `POST ${path}`, status: 201, body },
+  { request: `POST ${path}`, status: 400, body: `${body}&x=1` },
+  { request: `POST ${path}`, status: 403, body, headers: { 'Sec-Fetch-Site': 'cross-site' } },
+  { request: `POST ${path}?namespace=none`, status: 404, body },
+  { request: `POST ${path}`, status: 409, body, failure: new CaptureError('conflict', 'm') },
+  { request: `POST ${path}`, status: 413, ...LARGE },
+  { request: `POST ${path}`, status: 415, body, headers: TEXT },
+  { request: `POST ${path}`, status: 502, body, failure: new CaptureError('no_free_slot', 'm') },
+  { request: `POST ${path}`, status: 503, body, failure: new CaptureError('limit', 'm') },
+]
+const CSV = { headers: { Accept: 'text/csv' } }
+const cachedExchanges: readonly Exchange[] = [
+  ...callExchanges('/createDatabaseConnection', CALLED),
+  ...callExchanges('/createCachedQuery', `${CALLED}&${form({ schema: 's', sqlQuery: 'q' })}`),
+  ...callExchanges('/deleteDatabaseConnection', CALLED),
+  ...callExchanges('/checkJobStatus', CALLED),
+  ...['/connections', '/connections/1', '/queries', '/queries/2'].flatMap((path) => [
+    { request: `GET ${path}`, status: 200 },
+    { request: `GET ${path}`, status: 406, ...CSV },
+  ]),
+  { request: 'GET /connections/9', status: 404 },
+  { request: 'GET /queries/9', status: 404 },
+  { request: 'DELETE /queries/2', status: 200 },
+  { request: 'DELETE /queries/2?purge=x', status: 400 },
+  { request: 'DELETE /queries/9', status: 404 },
+  { request: 'GET /queries/2/rows', status: 200 },
+  { request: 'GET /queries/2/rows', status: 200, ...CSV },
+  { request: 'GET /queries/2/rows', status: 200, headers: { Accept: 'application/x-ndjson' } },
+  { request: 'GET /queries/2/rows', status: 304, headers: { 'If-None-Match': '*' } },
+  { request: 'GET /queries/2/rows?limit=0', status: 400 },
+  { request: 'GET /queries/9/rows', status: 404 },
+  { request: 'GET /queries/2/rows', status: 406, headers: { Accept: 'text/html' } },
+  { request: 'GET /queries/2/rows', status: 409, failure: new CaptureError('conflict', 'm') },
+  { request: 'GET /queries/2/rows', status: 503, failure: new ServiceError('query_not_ready', 'm') },
+  { request: 'GET /queries/2/rows', status: 504, failure: new ServiceError('not_yet', 'm') },
+  { request: 'GET /queries/2/changes', status: 200 },
+  { request: 'GET /queries/2/changes', status: 200, headers: { Accept: 'application/x-ndjson' } },
+  { request: 'GET /queries/2/changes?heartbeat=1s', status: 400 },
+  { request: 'GET /queries/9/changes', status: 404 },
+  { request: 'GET /queries/2/changes', status: 406, ...CSV },
+]
+
 function flinkGets(prefix: string, paths: string, status: number): Exchange[] {
   return paths.split(' ').map((path) => ({ request: `GET ${prefix}${path === '.' ? '' : path}`, status }))
 }
@@ -344,6 +394,7 @@ const metadataExchanges = (there: string, nope: string, invalid: string): readon
 const exchanges: readonly Exchange[] = [
   ...aivenExchanges,
   ...flinkExchanges, // these cancel the job
+  ...cachedExchanges,
 
   { request: `GET ${STREAMS}`, status: 200 },
   { request: `GET ${N}/nope/streams`, status: 404 },
@@ -746,16 +797,18 @@ const exchanges: readonly Exchange[] = [
 ]
 
 test('real answers have a status and a content type of the document, and refusals its texts', async () => {
+  const queries = new FakeQueries()
   const apps = {
-    usual: await preparedApp(true),
-    resetForbidden: await preparedApp(false),
+    usual: await preparedApp(true, queries),
+    resetForbidden: await preparedApp(false, queries),
     withTokens: await testApp({ config: { authFile: (await tokenFile([{ name: 'all' }])).path } }),
   }
   const names = Object.entries(await aivenNames(apps.usual))
   const withNames = (text: string) => names.reduce((all, [name, id]) => all.replaceAll(name, id), text)
   const operationsSeen = new Set<string>()
   const textsSeen = new Set<string>()
-  for (const { request, status, resetForbidden, tokens, query, closed, ...options } of exchanges) {
+  for (const { request, status, resetForbidden, tokens, query, closed, failure, ...options } of exchanges) {
+    queries.failure = failure
     const [method, template] = withNames(request).split(' ') as [string, string]
     const { body } = options
     const app = resetForbidden ? apps.resetForbidden : tokens ? apps.withTokens : apps.usual
@@ -827,8 +880,8 @@ function operationOf(method: string, path: string): string {
   return fitting.sort((a, b) => a.split('{').length - b.split('{').length)[0]!
 }
 
-async function preparedApp(unrecoverableReset: boolean): Promise<TestApp> {
-  const app = await testApp({ config: { unrecoverableReset } })
+async function preparedApp(unrecoverableReset: boolean, queries: FakeQueries): Promise<TestApp> {
+  const app = await testApp({ config: { unrecoverableReset }, apis: apisWithQueries(queries) })
   await app.put(`${STREAMS}/mystream`, { body: '{"principal":"alice"}' })
   return app
 }
@@ -836,7 +889,7 @@ async function preparedApp(unrecoverableReset: boolean): Promise<TestApp> {
 async function routesOfService(): Promise<string[]> {
   const { parts, storage } = await appParts(Date.now)
   const app = createApp(
-    { ...parts, tokens: new Tokens() },
+    { ...parts, tokens: new Tokens(), cachedQueries: new FakeQueries() },
     routeOptions({ nowMs: Date.now, report: () => {} }),
   )
   await storage.close()

@@ -69,7 +69,7 @@ export const ROWS: readonly (readonly string[])[] = [
 /** What it was asked is in `calls`; what it answers is in the other members. */
 export class FakeQueries implements QueryService {
   readonly calls: unknown[] = []
-  /** Thrown by the next calls that create, delete or check. */
+  /** Thrown by the next calls that create, delete or check, and by `rows`. */
   failure: Error | undefined
   connectionList: ConnectionStatusView[] = [
     {
@@ -132,6 +132,7 @@ export class FakeQueries implements QueryService {
   rows(id: number, request: RowsRequest): Promise<RowsPage> {
     const { signal: _, ...rest } = request
     this.calls.push(['rows', id, rest])
+    if (this.failure !== undefined) return Promise.reject(this.failure)
     return this.page(request)
   }
   changes(id: number, request: ChangesRequest): AsyncIterable<QueryItem> {
