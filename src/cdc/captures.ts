@@ -37,6 +37,7 @@ import {
   CONNECTIONS,
   type ConnectionRecord,
   IDS,
+  isLost,
   isSameTable,
   LAST_ID,
   ownerOf,
@@ -206,7 +207,7 @@ export class Captures implements CaptureService, RemovalHook {
     const ends: Boundary['ends'][number][] = []
     for (const name of tables) {
       const known = recorded.find((table) => isSameTable(table, name))
-      if (known?.captured === undefined || known.lost !== undefined || !isIn(position, name)) return undefined
+      if (known?.captured === undefined || isLost(known) || !isIn(position, name)) return undefined
       const end = live.writes.end(streamIdOf(namespace, known))
       if (end === undefined) return undefined
       ends.push({ table: { schema: known.schema, table: known.table }, ...end })
@@ -362,7 +363,7 @@ export class Captures implements CaptureService, RemovalHook {
     const { document, live, removal } = connection
     live.start()
     const failure = await live.firstAttempt()
-    const lost = document.record.tables.find((table) => table.lost !== undefined)?.lost
+    const lost = document.record.tables.find(isLost)?.lost
     const isMade = document.record.prepared
     if (isMade && lost === undefined) return presentView(connection)
     // With a refusal of the server the process has taken back what it had made. Otherwise that is not known.

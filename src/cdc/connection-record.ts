@@ -43,7 +43,13 @@ export interface RecordedTable extends TableName {
   readonly stream: StreamName
   /** Missing until the publication has the table. */
   readonly captured?: CapturedTable | undefined
-  readonly lost?: { readonly message: string; readonly columns: readonly string[] } | undefined
+  /** With columns: the table is captured without them, or with another type. Without: it is not captured any more. */
+  readonly lost?: Loss | undefined
+}
+
+export interface Loss {
+  readonly message: string
+  readonly columns: readonly string[]
 }
 
 export interface Deleting {
@@ -97,4 +103,9 @@ export function documentId(id: number): string {
 
 export function isSameTable(one: TableName, other: TableName): boolean {
   return one.schema === other.schema && one.table === other.table
+}
+
+/** The table is not captured any more. */
+export function isLost({ lost }: RecordedTable): boolean {
+  return lost !== undefined && lost.columns.length === 0
 }

@@ -1,6 +1,6 @@
 /** A connection as the rest of the service sees it. */
 import type { ConnectionStatus, ConnectionView } from './capture-service.ts'
-import type { ConnectionRecord } from './connection-record.ts'
+import { type ConnectionRecord, isLost } from './connection-record.ts'
 import type { LiveConnection } from './live-connection.ts'
 
 /** `ending`: what its deletion has come to. */
@@ -17,9 +17,10 @@ export function viewOf(
   const { figures, writes, idleLsn } = live
   const { position } = writes
   const durableLsn = position?.lsn == null ? undefined : later(BigInt(position.lsn), idleLsn)
-  const lsn = figures?.confirmedLsn === undefined ? durableLsn : BigInt(figures.confirmedLsn)
+  const confirmedLsn = BigInt(figures?.confirmedLsn ?? 0)
+  const lsn = confirmedLsn === 0n ? durableLsn : confirmedLsn
   const serverLsn = figures?.serverLsn === undefined ? undefined : BigInt(figures.serverLsn)
-  const present = record.tables.filter(({ lost }) => lost === undefined)
+  const present = record.tables.filter((table) => !isLost(table))
   const done = isSnapshotDone(record, live)
   return {
     ...{ id, namespace, name, database, slot, publication, createdMs, lsn },
@@ -44,7 +45,7 @@ function isSnapshotDone(
   { writes: { position } }: LiveConnection,
 ): boolean {
   if (renewing !== undefined || (position?.snapshotting.length ?? 0) > 0) return false
-  const wanted = tables.filter(({ lost }) => lost === undefined)
+  const wanted = tables.filter((table) => !isLost(table))
   return (
     wanted.every(({ captured }) => captured !== undefined) && (wanted.length === 0 || position?.lsn != null)
   )

@@ -15,7 +15,13 @@ import { CaptureError, type ConnectionStatus } from './capture-service.ts'
 import { type CapturedStreams, streamIdOf } from './captured-streams.ts'
 import { type CapturedTable, printedTable, type TableName } from './captured-table.ts'
 import type { ConnectionDocument } from './connection-document.ts'
-import { type ConnectionRecord, isSameTable, type RecordedTable } from './connection-record.ts'
+import {
+  type ConnectionRecord,
+  isLost,
+  isSameTable,
+  type Loss,
+  type RecordedTable,
+} from './connection-record.ts'
 import { ConnectionWrites } from './connection-writes.ts'
 import { Pause, RetryDelay, type Timer } from './retry-delay.ts'
 import type { CaptureReport, CaptureTarget } from './worker/capture-protocol.ts'
@@ -256,7 +262,10 @@ export class LiveConnection {
       await document.save((record) => ({ ...record, prepared: true }))
     }
     if (attempt.isOver) return
-    await captured.make(this.#record, this.#record.tables.filter(isNotLost))
+    await captured.make(
+      this.#record,
+      this.#record.tables.filter((table) => !isLost(table)),
+    )
     const position = await this.#writes.load(this.#streamIds())
     const tables = this.#record.tables.filter(isCaptured)
     const start = {
@@ -319,6 +328,9 @@ export class LiveConnection {
         this.#enter(report.state, undefined)
         break
       case 'failed':
+        // A slot or a sender may become free again.
+        attempt.end({ ...report, passing: report.passing || report.code === 'no_free_slot' })
+        break
       case 'slot-lost':
         attempt.end(report)
         break
@@ -367,7 +379,8 @@ export class LiveConnection {
     const { document } = this.#parts
     const { tables, name, namespace } = this.#record
     const wanted = names.filter(
-      (one) => !tables.some((known) => isSameTable(known, one) && isCaptured(known)),
+      (one) =>
+        !tables.some((known) => isSameTable(known, one) && isCaptured(known) && known.lost === undefined),
     )
     const before = tables.filter(isIn(wanted))
     const fresh = wanted
@@ -396,10 +409,11 @@ export class LiveConnection {
     if (wanted.length === 0) return
     const process = await this.#started()
     if (!(process instanceof CaptureProcess)) throw errorOfEnd(process)
-    const missing = wanted.filter((one) => this.#find(one)?.captured === undefined)
+    const missing = wanted.filter((one) => this.#find(one)?.captured === undefined || this.#find(one)?.lost)
     for (const one of missing) {
-      const lost = this.#find(one)?.lost
-      if (lost !== undefined) throw new CaptureError('schema_mismatch', lost.message)
+      const table = this.#find(one)
+      if (table?.lost !== undefined && isLost(table))
+        throw new CaptureError('schema_mismatch', table.lost.message)
     }
     if (missing.length > 0) await this.#addIn(process, missing)
   }
@@ -429,7 +443,7 @@ export class LiveConnection {
     for (const table of tables) await this.#writes.addStream(streamIdOf(namespace, table))
     const filled = await captured.filled({ namespace }, tables)
     const answer = await process.call('addTables', id, names, filled)
-    await document.save((record) => withCaptured(record, answer))
+    await document.save((record) => withCaptured(record, answer, true))
     changed()
   }
 
@@ -437,7 +451,7 @@ export class LiveConnection {
   async #addWanted(process: CaptureProcess, attempt: Attempt): Promise<void> {
     for (const table of this.#record.tables) {
       if (attempt.isOver) return
-      if (table.captured !== undefined || table.lost !== undefined) continue
+      if (table.captured !== undefined || isLost(table)) continue
       try {
         await this.#addIn(process, [nameOf(table)])
       } catch (error) {
@@ -503,35 +517,41 @@ function nameOf({ schema, table }: TableName): TableName {
   return { schema, table }
 }
 
-function isCaptured({ captured, lost }: RecordedTable): boolean {
-  return captured !== undefined && lost === undefined
-}
-
-function isNotLost({ lost }: RecordedTable): boolean {
-  return lost === undefined
+/** Its changes are captured, perhaps without some of its columns. */
+function isCaptured(table: RecordedTable): boolean {
+  return table.captured !== undefined && !isLost(table)
 }
 
 function isIn(names: readonly TableName[]): (table: TableName) => boolean {
   return (table) => names.some((name) => isSameTable(name, table))
 }
 
-function withCaptured(record: ConnectionRecord, captured: readonly CapturedTable[]): ConnectionRecord {
+/** `restored`: columns that were lost are those of the table as it is now. */
+function withCaptured(
+  record: ConnectionRecord,
+  captured: readonly CapturedTable[],
+  restored = false,
+): ConnectionRecord {
   const tables = record.tables.map((table) => {
     const now = captured.find((one) => isSameTable(one, table))
-    return now === undefined ? table : { ...nameOf(table), stream: table.stream, captured: now }
+    if (now === undefined) return table
+    const lost = restored || isLost(table) ? undefined : table.lost
+    return { ...nameOf(table), stream: table.stream, captured: now, ...(lost && { lost }) }
   })
   return { ...record, tables }
 }
 
-function withLost(
-  record: ConnectionRecord,
-  names: readonly TableName[],
-  lost: NonNullable<RecordedTable['lost']>,
-): ConnectionRecord {
-  return {
-    ...record,
-    tables: record.tables.map((table) => (isIn(names)(table) ? { ...table, lost } : table)),
-  }
+function withLost(record: ConnectionRecord, names: readonly TableName[], lost: Loss): ConnectionRecord {
+  const tables = record.tables.map((table) =>
+    isIn(names)(table) ? { ...table, lost: bothLost(table.lost, lost) } : table,
+  )
+  return { ...record, tables }
+}
+
+function bothLost(before: Loss | undefined, now: Loss): Loss {
+  if (before === undefined || before.columns.length === 0 || now.columns.length === 0) return now
+  const messages = before.message.includes(now.message) ? before.message : `${before.message}; ${now.message}`
+  return { message: messages, columns: [...new Set([...before.columns, ...now.columns])] }
 }
 
 /** Tables that are known are wanted again, with their streams: the table was lost, or not added yet. */
@@ -541,7 +561,7 @@ function withWanted(
   fresh: readonly RecordedTable[],
 ): ConnectionRecord {
   const known = record.tables.map((table) =>
-    isIn(wanted)(table) ? { ...nameOf(table), stream: table.stream } : table,
+    isIn(wanted)(table) && !isCaptured(table) ? { ...nameOf(table), stream: table.stream } : table,
   )
   return { ...record, tables: [...known, ...fresh] }
 }

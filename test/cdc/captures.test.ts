@@ -17,6 +17,7 @@ import type { Storage } from '../../storage/storage.ts'
 import { StorageError } from '../../storage/storage-error.ts'
 import { memoryStorage } from '../support/memory-storage.ts'
 import {
+  capturedTable,
   commitAt,
   eventsOf,
   fakeDatabase,
@@ -396,9 +397,24 @@ describe('states', () => {
     expect(await captures.boundary(1, [ORDERS, CUSTOMERS])).toMatchObject({ lsn: 50n })
   })
 
+  test('columns that are lost are named, and the table goes on; it can be added as it is now', async () => {
+    const { captures, capture, bodies } = await running()
+    const lost = { message: 'column amount of table public.orders was dropped', columns: ['amount'] }
+    capture.report(1, { kind: 'table-lost', table: ORDERS, ...lost })
+    await capture.write(1, [eventsOf('public.orders', 'a')], {
+      ...commitAt(200),
+      tables: [{ ...capturedTable('public.orders'), oid: 7 }],
+    })
+    expect(captures.captured(1)[0]).toMatchObject({ lost, snapshotDone: true, table: { oid: 7 } })
+    expect(await captures.boundary(1, [ORDERS])).toMatchObject({ lsn: 200n })
+    await captures.addTables(1, [ORDERS])
+    expect(captures.captured(1)[0]!.lost).toBeUndefined()
+    expect(await bodies('env1-public-orders')).toEqual(['a'])
+  })
+
   test('a table that is lost is named, and the others go on; it can be added again', async () => {
     const { captures, capture } = await running()
-    const lost = { message: 'column amount of public.orders is text now', columns: ['amount'] }
+    const lost = { message: 'table public.orders was dropped', columns: [] }
     capture.report(1, { kind: 'table-lost', table: ORDERS, ...lost })
     await until(() => expect(captures.captured(1)[0]!.lost).toEqual(lost))
     expect(await captures.boundary(1, [ORDERS])).toBeUndefined()
