@@ -5,6 +5,7 @@
 import type { Catalog } from '../../storage/catalog.ts'
 import { streamNameOf } from '../cdc/capture-names.ts'
 import {
+  type CapturedStream,
   CaptureError,
   type CaptureService,
   type ConnectionStatus,
@@ -14,6 +15,7 @@ import type { JobState, JobView } from '../jobs/job.ts'
 import { newJobId } from '../jobs/job-id.ts'
 import type { JobOwner } from '../jobs/job-service.ts'
 import { programOf } from '../jobs/job-usage.ts'
+import { type QueryPlan, QueryProblem, type QueryTable } from '../jobs/plan/query-plan.ts'
 import type {
   NewQueryJob,
   QueryBoundary,
@@ -24,14 +26,14 @@ import type {
 import type { JobId } from '../jobs/worker/job-worker-protocol.ts'
 import { ServiceError } from '../service-error.ts'
 import { type NamespaceName, type StreamId, type StreamName, trustedName } from '../streams/names.ts'
-import type { Registry, RemovalHook, Stream } from '../streams/registry.ts'
+import type { Registry, RemovalHook, Stream, StreamWriter } from '../streams/registry.ts'
 import type { Streams } from '../streams/streams.ts'
 import type { UsageRegistry } from '../streams/usage.ts'
 import { LiveQuery } from './live-query.ts'
 import { printLsn } from './lsn.ts'
 import { changesOf } from './query-changes.ts'
 import { boundConnection, databaseNameOf, jobOf, QueryCreation } from './query-creation.ts'
-import { definitionOf } from './query-definition.ts'
+import { definitionOf, differsInUse, queryTable, tableIdOf } from './query-definition.ts'
 import {
   CACHED_QUERIES,
   decodeRecord,
@@ -57,7 +59,7 @@ import type {
   RowsPage,
   RowsRequest,
 } from './query-service.ts'
-import { lossOf, type StatusOfQuery, statusOf } from './query-status.ts'
+import { lossOf, type StatusOfQuery, statusOf, tablesOf } from './query-status.ts'
 import { ResultMemory, ResultTooLarge } from './result-memory.ts'
 
 /** What cached queries need of jobs. `Jobs` has it. */
@@ -156,6 +158,8 @@ export class CachedQueries implements QueryService, QueryJobSource, RemovalHook 
         else if (record.state === 'new' && this.#parts.jobs.find(record.jid) !== undefined)
           await this.#save(record, { state: 'live' })
         else if (record.state === 'new') await this.#remove(query, { removesJob: true })
+        else if (record.failure === undefined && this.#parts.jobs.find(record.jid) === undefined)
+          await this.#parts.jobs.createQuery(jobOf(record), undefined)
       } catch (error) {
         if (!this.#closed) this.#parts.report(error)
       }
@@ -289,15 +293,16 @@ export class CachedQueries implements QueryService, QueryJobSource, RemovalHook 
   async definition(jid: JobId): Promise<QueryJobDefinition | undefined> {
     const query = this.#byJob.get(jid)
     if (query === undefined || query.record.state === 'deleting') return undefined
-    const { captures, planner, version } = this.#parts
+    const { captures, version } = this.#parts
     const { record } = query
     if (record.version !== version) {
-      const { sqlQuery: sql, tables, models } = record
-      const { warnings } = record.plan
-      await this.#save(record, {
-        plan: { ...(await planner.planQuery({ sql, tables, models })), warnings },
-        version,
-      })
+      const { tables, plan: planned } = record
+      const plan = await this.#planned(record, tables)
+      if (plan.plan.signature !== planned.plan.signature) {
+        void this.#replan(query, tables)
+        return undefined
+      }
+      await this.#save(record, { plan, version })
       query.replanned()
     }
     return definitionOf(record, captures.captured(record.connection))
@@ -448,7 +453,7 @@ export class CachedQueries implements QueryService, QueryJobSource, RemovalHook 
     const query = new LiveQuery(record, captures, { memory: this.#memory, process: this.#process, nowMs })
     this.#queries.set(record.id, query)
     this.#byJob.set(record.jid, query)
-    registry.setWriter(streamOf(record), { name: `connection ${record.environment}`, key: record.jid })
+    registry.setWriter(streamOf(record), writerOf(record))
     const program = programOf(record.namespace, nameOf(record))
     for (const stream of usedStreams(record)) usage.register(program, stream)
     return query
@@ -485,23 +490,60 @@ export class CachedQueries implements QueryService, QueryJobSource, RemovalHook 
   /** The tables of a connection may have changed, its status, or its moment. */
   #captured(connection: number): void {
     const { captures } = this.#parts
-    const lost = captures.captured(connection).filter((table) => table.lost !== undefined)
+    const captured = captures.captured(connection)
     const status = captures.get(connection)?.status
     const isNews = status !== this.#statuses.get(connection)
     if (status === undefined) this.#statuses.delete(connection)
     else this.#statuses.set(connection, status)
     for (const query of this.#queriesOf(connection)) {
-      if (lost.length > 0) this.#followTables(query, lost)
+      this.#followTables(query, captured)
       if (isNews) query.result.wake()
       if (query.result.isAwaited) void query.advance()
     }
   }
 
-  #followTables(query: LiveQuery, lost: Parameters<typeof lossOf>[1]): void {
+  #followTables(query: LiveQuery, captured: readonly CapturedStream[]): void {
     const { record } = query
     if (record.state !== 'live' || record.failure !== undefined) return
-    const loss = lossOf(record, lost)
-    if (loss !== undefined) void this.#fail(query, loss, false)
+    const loss = lossOf(record, captured)
+    if (loss !== undefined) return void this.#fail(query, loss, false)
+    const tables = tablesOf(record, captured).map(({ table }) => table)
+    if (!query.hasOtherTables(tables) || !differsInUse(record, tables)) return
+    const present = new Map(tables.map((table) => [tableIdOf(table), queryTable(table)]))
+    void this.#replan(
+      query,
+      record.tables.map((table) => present.get(table.tableId) ?? table),
+    )
+  }
+
+  async #planned(record: QueryRecord, tables: readonly QueryTable[]): Promise<QueryPlan> {
+    const { sqlQuery: sql, models, plan } = record
+    return { ...(await this.#parts.planner.planQuery({ sql, tables, models })), warnings: plan.warnings }
+  }
+
+  /** Plans the query for its tables as they are now. The state of its job does not fit, so another job begins anew. */
+  async #replan(query: LiveQuery, tables: readonly QueryTable[]): Promise<void> {
+    const { jobs, random, registry, version, report } = this.#parts
+    const { record } = query
+    try {
+      await this.#exclusively({ namespace: record.namespace, name: record.environment }, async () => {
+        if (this.#closed || this.#isStopped(query)) return
+        const plan = await this.#planned(record, tables)
+        await jobs.endQuery(record.jid, { removes: true })
+        const jid = newJobId(random, (used) => jobs.find(used) !== undefined || this.#byJob.has(used))
+        this.#byJob.delete(record.jid)
+        await this.#save(record, { jid, tables, plan, version })
+        this.#byJob.set(jid, query)
+        registry.setWriter(streamOf(record), writerOf(record))
+        query.replanned()
+        await jobs.createQuery(jobOf(record), undefined)
+      })
+    } catch (error) {
+      if (this.#closed) return
+      if (!(error instanceof QueryProblem)) return report(error)
+      const message = `${error.message}; delete the query, and create it again for its tables as they are now`
+      await this.#fail(query, { code: 'schema_mismatch', message }, false)
+    }
   }
 
   /** `endsJob` false: the job goes on without a boundary, so that the last rows can be read after a restart, too. */
@@ -632,6 +674,10 @@ export class CachedQueries implements QueryService, QueryJobSource, RemovalHook 
       ...{ rows: result.size, asOf: result.asOf, lastRefreshMs: result.refreshMs },
     }
   }
+}
+
+function writerOf({ environment, jid }: QueryRecord): StreamWriter {
+  return { name: `connection ${environment}`, key: jid }
 }
 
 /** Those of its tables, and that of its result. */

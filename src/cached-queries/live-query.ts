@@ -1,5 +1,6 @@
 /** A query with its result, and how far the streams of its tables are known to be unchanged. */
 import type { Boundary, CaptureService } from '../cdc/capture-service.ts'
+import type { CapturedTable } from '../cdc/captured-table.ts'
 import type { QueryBoundary, ResultUpdate } from '../jobs/query-job.ts'
 import { tableIdOf } from './query-definition.ts'
 import type { QueryRecord } from './query-record.ts'
@@ -22,6 +23,7 @@ export class LiveQuery {
   /** Ends of the tables at the moment of the last publication; undefined if they are not known. */
   #published: string | undefined
   #advancing: Promise<void> | undefined
+  #tables: readonly CapturedTable[] = []
 
   constructor(
     record: QueryRecord,
@@ -33,9 +35,18 @@ export class LiveQuery {
     this.result = new QueryResult({ queryId: record.id, shape: shapeOf(record), ...parts })
   }
 
-  /** The plan of the record is another one. Call it before the first result. */
+  /** The plan of the record is another one, with the same columns if there is a result already. */
   replanned(): void {
-    this.result.reshape(shapeOf(this.record))
+    this.#published = undefined
+    if (this.result.asOf === undefined) this.result.reshape(shapeOf(this.record))
+    else this.result.restarted()
+  }
+
+  /** Whether other tables have been captured than at the last call: they are other objects then. */
+  hasOtherTables(tables: readonly CapturedTable[]): boolean {
+    const before = this.#tables
+    this.#tables = tables
+    return tables.length !== before.length || tables.some((table, i) => table !== before[i])
   }
 
   /** For its job. */

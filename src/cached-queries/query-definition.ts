@@ -58,3 +58,26 @@ function connected(id: string, stream: StreamId | undefined) {
   }
   return { id, name: id, connector, access: { kind: 'stream' } as const, stream }
 }
+
+/** Whether a column that the query reads, or the key of a table, is another one than when it was planned. */
+export function differsInUse(record: QueryRecord, captured: readonly CapturedTable[]): boolean {
+  return captured.some((table) => {
+    const planned = record.tables.find(({ tableId }) => tableId === tableIdOf(table))
+    if (planned === undefined) return false
+    if (planned.key.join('\n') !== table.key.join('\n')) return true
+    const now = queryTable(table).columns
+    return [...columnsOf(record, planned.tableId)].some((name) => {
+      const [one, other] = [planned.columns, now].map((all) => all.find((column) => column.name === name))
+      return one !== undefined && other !== undefined && JSON.stringify(one) !== JSON.stringify(other)
+    })
+  })
+}
+
+/** Columns of a table that the query reads; those of its key too. */
+export function columnsOf({ plan, tables }: QueryRecord, tableId: string): ReadonlySet<string> {
+  const decoded = plan.plan.sources
+    .filter((source) => source.tableId === tableId)
+    .flatMap((source) => source.decoded.map(({ name }) => name))
+  const key = tables.find((table) => table.tableId === tableId)?.key ?? []
+  return new Set([...decoded, ...key])
+}

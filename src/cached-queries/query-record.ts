@@ -24,7 +24,8 @@ export interface QueryRecord {
   /** Name of the connection. */
   readonly environment: string
   readonly connection: number
-  readonly jid: JobId
+  /** Another one after a change of the tables, because the state of the job does not fit any more. */
+  jid: JobId
   readonly sqlQuery: string
   models: QuerySource['models']
   /** The tables that the query reads, as they were when it was planned. */

@@ -37,6 +37,11 @@ export class QueryResult {
     this.#kept = new KeptAnswers(nowMs)
   }
 
+  /** Another job computes the result. The present rows are read until it has published. */
+  restarted(): void {
+    this.#rows.restarted()
+  }
+
   /** The query was planned anew. Call it before the first result. */
   reshape(shape: ResultShape): void {
     this.#rows.free()

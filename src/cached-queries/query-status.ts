@@ -2,7 +2,7 @@
 import type { CapturedStream, ConnectionView } from '../cdc/capture-service.ts'
 import { printedTable } from '../cdc/captured-table.ts'
 import { isTerminal, type JobView } from '../jobs/job.ts'
-import { tableIdOf } from './query-definition.ts'
+import { columnsOf, tableIdOf } from './query-definition.ts'
 import type { QueryRecord } from './query-record.ts'
 import type { QueryError, QueryStatus } from './query-service.ts'
 
@@ -59,15 +59,6 @@ export function lossOf(record: QueryRecord, captured: readonly CapturedStream[])
     return { code: 'schema_mismatch', message }
   }
   return undefined
-}
-
-/** Columns of a table that the query reads; those of its key too. */
-export function columnsOf({ plan, tables }: QueryRecord, tableId: string): ReadonlySet<string> {
-  const decoded = plan.plan.sources
-    .filter((source) => source.tableId === tableId)
-    .flatMap((source) => source.decoded.map(({ name }) => name))
-  const key = tables.find((table) => table.tableId === tableId)?.key ?? []
-  return new Set([...decoded, ...key])
 }
 
 function failureOfJob(job: StatusFacts['job']): QueryError | undefined {

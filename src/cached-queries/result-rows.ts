@@ -67,6 +67,7 @@ export class ResultRows {
   readonly #removed = new Set<ResultRow>()
   readonly #added = new Set<ResultRow>()
   #sorting: Promise<void> | undefined
+  #isRestarted = false
 
   constructor(shape: ResultShape, memory: ResultMemory) {
     this.#shape = shape
@@ -83,7 +84,9 @@ export class ResultRows {
   take(update: ResultUpdate): Published | undefined {
     try {
       // The first refresh of a job is its whole result.
-      if (update.begins || (this.#rows === undefined && this.#next === undefined)) {
+      const isFirst = this.#rows === undefined || this.#isRestarted
+      if (update.begins || (isFirst && this.#next === undefined)) {
+        this.#isRestarted = false
         this.#next = { rows: new Map(), changes: [], bytes: 0 }
         this.#waiting = []
       }
@@ -112,6 +115,13 @@ export class ResultRows {
       this.#added.clear()
     }
     return this.#sorted
+  }
+
+  /** Another job computes the result: its first update is the whole result. */
+  restarted(): void {
+    this.#isRestarted = true
+    this.#next = undefined
+    this.#waiting = []
   }
 
   free(): void {

@@ -1,6 +1,7 @@
 /** Cached queries: creation in its order, idempotency, failures that leave nothing, crashes between steps, statuses, deletion. */
 import { describe, expect, test } from 'vitest'
 import { CaptureError } from '../../src/cdc/capture-service.ts'
+import type { CapturedColumn } from '../../src/cdc/captured-table.ts'
 import { DEFAULT_NAMESPACE, parseNamespaceName } from '../../src/streams/names.ts'
 import { QueryStore, REQUEST, row, SQL, STRING } from '../support/query-store.ts'
 
@@ -229,6 +230,62 @@ describe('after a restart', () => {
     expect(store.planner.calls).toBe(calls + 1)
     expect(await store.documents()).toMatchObject([{ version: '2' }])
   })
+})
+
+describe('a change of a table', () => {
+  async function changed(change: (column: CapturedColumn) => CapturedColumn) {
+    const store = await QueryStore.open()
+    const { jid } = await store.queries.createQuery(REQUEST, undefined)
+    await store.publish(2, [row('c', 'north', 1), row('c', 'south', 1)])
+    store.captures.tell(1)
+    const captured = store.captures
+      .captured(1)
+      .map((one) => ({ ...one, table: { ...one.table, columns: one.table.columns.map(change) } }))
+    store.captures.change(1, { captured })
+    return { store, jid }
+  }
+
+  test('of a column that the query reads gives it another job; its first result is the difference', async () => {
+    const { store, jid } = await changed((column) =>
+      column.name === 'id' ? { ...column, databaseType: 'bigint', type: { kind: 'BIGINT' } } : column,
+    )
+    await expect.poll(() => store.queries.query(2).jid).not.toBe(jid)
+    const now = store.queries.query(2)
+    await expect.poll(() => [...store.jobs.jobs.keys()]).toEqual([now.jid])
+    expect(await store.documents()).toMatchObject([
+      { jid: now.jid, tables: [{ columns: [{ databaseType: 'bigint' }, { databaseType: 'text' }] }] },
+    ])
+    expect(store.registry.writerOf(now.stream)?.key).toBe(now.jid)
+    expect((await store.queries.rows(2, ALL)).total).toBe(2)
+    await store.publish(2, [row('c', 'north', 2)])
+    expect((await store.queries.rows(2, ALL)).rows).toEqual([['"north"', '2']])
+  })
+
+  test('of another column changes nothing', async () => {
+    const { store, jid } = await changed((column) =>
+      column.name === 'region' ? { ...column, databaseType: 'character varying(9)' } : column,
+    )
+    await new Promise(setImmediate)
+    expect(store.queries.query(2).jid).toBe(jid)
+  })
+})
+
+test('a job whose state does not fit the plan of another version is replaced by another one', async () => {
+  const store = await QueryStore.open()
+  const { jid } = await store.queries.createQuery(REQUEST, undefined)
+  store.planner.signature = 'another one'
+  await store.reopen({ version: '2' })
+  expect(await store.queries.definition(jid)).toBeUndefined()
+  await expect.poll(() => store.queries.query(2).jid).not.toBe(jid)
+  await expect.poll(() => [...store.jobs.jobs.keys()]).toEqual([store.queries.query(2).jid])
+})
+
+test('a job that a crash has left out is created at the next start', async () => {
+  const store = await QueryStore.open()
+  const { jid } = await store.queries.createQuery(REQUEST, undefined)
+  store.jobs.jobs.delete(jid)
+  await store.reopen()
+  expect([...store.jobs.jobs.keys()]).toEqual([jid])
 })
 
 describe('the status', () => {

@@ -56,6 +56,7 @@ class FakeSchemas implements QuerySchemas {
 
 export class FakePlanner {
   calls = 0
+  signature: string | undefined
   async planQuery({ sql, tables }: QuerySource): Promise<QueryPlan> {
     this.calls++
     const names = [...sql.matchAll(/public\.(\w+)/g)].map(([name]) => name)
@@ -67,7 +68,7 @@ export class FakePlanner {
     ]
     return {
       plan: {
-        ...{ signature: sql, lookups: [], fixed: [], vertices: [] },
+        ...{ signature: this.signature ?? sql, lookups: [], fixed: [], vertices: [] },
         sources: used.map((tableId, i) => ({
           ...{ relation: `s${i}`, tableId, tableName: tableId, view: '', columns: [] },
           decoded: [{ name: 'id', type: { kind: 'INT' } }],
