@@ -40,7 +40,7 @@ export function definitionOf(record: QueryRecord, captured: readonly CapturedStr
 
 function sourceTable({ tableId, columns, key }: QueryTable, stream: StreamId | undefined): ConnectedTable {
   const physical = columns.map(({ name, type, nullable }) => ({ name, type, nullable }))
-  return { ...connected(tableId, stream), physical, primaryKey: key }
+  return { ...connected(tableId, stream), physical, primaryKey: key, isCaptured: true }
 }
 
 function sinkTable(

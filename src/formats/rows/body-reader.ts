@@ -35,11 +35,15 @@ export class JsonRowReader implements RowReader {
   }
 }
 
-export function wantedFields(columns: readonly RowColumn[], wanted: readonly number[]): NamedFields {
+export function wantedFields(
+  columns: readonly RowColumn[],
+  wanted: readonly number[],
+  isCaptured = false,
+): NamedFields {
   return namedFields(
     wanted.map((index) => {
       const { name, type } = columns[index]!
-      return { name, type: fieldType(type, name) }
+      return { name, type: fieldType(type, name, isCaptured) }
     }),
   )
 }

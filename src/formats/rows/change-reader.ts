@@ -76,7 +76,7 @@ export class DebeziumReader implements ChangeReader {
 
   constructor(options: ChangeReadOptions) {
     const { columns, wanted } = options
-    this.#fields = wantedFields(columns, wanted)
+    this.#fields = wantedFields(columns, wanted, options.isCaptured)
     this.#columns = wanted.map((index) => columns[index]!)
     this.#keySlots = keySlots(options)
     this.#key = keyReaderOf(columns, wanted, options.primaryKey, options.keyFormat ?? 'json')

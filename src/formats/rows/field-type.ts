@@ -52,6 +52,8 @@ export interface FieldType {
   /** Of a DECIMAL; of a timestamp, the digits of its fraction. */
   readonly precision: number
   readonly scale: number
+  /** Of a column of a captured event: dates and times are those of captured-times.ts. */
+  readonly isCaptured: boolean
   /** Elements of an ARRAY, values of a MAP. */
   readonly items: FieldType | undefined
   readonly fields: readonly FieldType[]
@@ -64,7 +66,7 @@ export interface FieldType {
 /** Digits of the fraction that a timestamp can have here. */
 export const FRACTION_DIGITS_MAX = 6
 
-export function fieldType(type: DataType, path: string): FieldType {
+export function fieldType(type: DataType, path: string, isCaptured = false): FieldType {
   const fields = type.kind === 'ROW' ? type.fields : []
   const items = type.kind === 'ARRAY' ? type.element : type.kind === 'MAP' ? type.value : undefined
   const isTimestamp = type.kind === 'TIMESTAMP' || type.kind === 'TIMESTAMP_LTZ'
@@ -79,9 +81,13 @@ export function fieldType(type: DataType, path: string): FieldType {
           ? Math.min(type.precision, FRACTION_DIGITS_MAX)
           : 0,
     scale: type.kind === 'DECIMAL' ? type.scale : 0,
-    items: items && fieldType(items, `${path}[]`),
+    isCaptured,
+    items: items && fieldType(items, `${path}[]`, isCaptured),
     ...namedFields(
-      fields.map(({ name, type: inner }) => ({ name, type: fieldType(inner, `${path}.${name}`) })),
+      fields.map(({ name, type: inner }) => ({
+        name,
+        type: fieldType(inner, `${path}.${name}`, isCaptured),
+      })),
     ),
   }
 }

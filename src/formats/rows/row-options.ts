@@ -21,6 +21,8 @@ export interface RowOptions {
 export interface ReadOptions extends RowOptions {
   /** Indexes of `columns`: the values to return, in this order. */
   readonly wanted: readonly number[]
+  /** Of debezium-json: the events are those of a captured table. */
+  readonly isCaptured?: boolean
 }
 
 export interface ChangeReadOptions extends ReadOptions {

@@ -15,6 +15,7 @@
 import { readDouble } from '../number-text.ts'
 import type { Value } from '../record-reader.ts'
 import { latin1, utf8 } from '../text-bytes.ts'
+import { capturedTime } from './captured-times.ts'
 import {
   BIGINT,
   BOOLEAN,
@@ -55,15 +56,27 @@ export function textValue(type: FieldType, bytes: Uint8Array, start: number, end
     case BYTES:
       return base64Value(bytes, start, end)
     case DATE:
-      return dateValue(bytes, start, end)
+      return dateValue(bytes, start, end) ?? captured(type, bytes, start, end)
     case TIME:
-      return timeValue(bytes, start, end)
+      return type.isCaptured ? capturedTime(type, bytes, start, end) : timeValue(bytes, start, end)
     case TIMESTAMP:
     case TIMESTAMP_LTZ:
-      return timestampValue(bytes, start, end, type.precision, kind === TIMESTAMP_LTZ)
+      return (
+        timestampValue(bytes, start, end, type.precision, kind === TIMESTAMP_LTZ) ??
+        captured(type, bytes, start, end)
+      )
     default:
       return undefined
   }
+}
+
+function captured(
+  type: FieldType,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): number | bigint | undefined {
+  return type.isCaptured ? capturedTime(type, bytes, start, end) : undefined
 }
 
 /** The value of the number without white space around it. Undefined if it does not fit. */

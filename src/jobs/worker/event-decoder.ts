@@ -71,7 +71,7 @@ export class EventDecoder {
     const headers = plan.decoded.find(({ metadata }) => metadata === 'headers')?.type
     this.#headersAsBytes = headers?.kind === 'MAP' && BYTES.has(headers.value.kind)
     this.#isChanges = plan.changeKey.length > 0
-    const options = { ...sourceOptions(connected), wanted }
+    const options = { ...sourceOptions(connected), wanted, isCaptured: connected.isCaptured === true }
     this.#reader = this.#isChanges
       ? {
           kind: 'changes',

@@ -33,6 +33,8 @@ export interface ConnectedTable {
   readonly stream: StreamId | undefined
   /** For messages of connectors. */
   readonly integrationId?: string
+  /** The stream of a table of PostgreSQL that the service captures. */
+  readonly isCaptured?: boolean
 }
 
 export interface JobStart {
