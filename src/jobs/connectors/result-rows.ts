@@ -1,8 +1,9 @@
 /** The rows of a cached result as changes with JSON texts, and the JSON objects of their keys and rows. */
+
+import { resultText } from '../../sql/postgres-results.ts'
 import type { DecodedColumn } from '../plan/job-plan.ts'
 import type { QueryJobResult, ResultChange } from '../query-result.ts'
 import type { Outbox, RowChunk } from './connector.ts'
-import { resultText } from './result-values.ts'
 
 type Texts = readonly string[]
 

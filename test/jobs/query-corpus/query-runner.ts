@@ -8,7 +8,9 @@ import { openLocked } from '../../../src/duckdb/locked-instance.ts'
 import { registerScalars } from '../../../src/duckdb/scalar-functions.ts'
 import { quotedName } from '../../../src/duckdb/sql-text.ts'
 import { chunkValues } from '../../../src/duckdb/vector-values.ts'
-import { duckdbType } from '../../../src/sql/data-types.ts'
+import type { Planner } from '../../../src/jobs/plan/planner.ts'
+import { type DataType, duckdbType } from '../../../src/sql/data-types.ts'
+import { decodedName } from '../../../src/sql/encoded-name.ts'
 import { POSTGRES_MACROS } from '../../../src/sql/postgres-macros.ts'
 import { type PostgresColumn, withPostgresMeaning } from '../../../src/sql/postgres-meaning.ts'
 import { resultText } from '../../../src/sql/postgres-results.ts'
@@ -81,7 +83,7 @@ export class QueryRunner {
   /** The text for DuckDB. */
   async rewritten(sql: string): Promise<{
     sql: string
-    columns: readonly { postgresType: string; type: import('../../../src/sql/data-types.ts').DataType }[]
+    columns: readonly { postgresType: string; type: DataType }[]
   }> {
     const parsed = parseTree(
       await this.#value('SELECT json_serialize_sql($1::VARCHAR)', withPostgresForms.text(sql)),
@@ -99,20 +101,33 @@ export class QueryRunner {
     const types = columns.map(({ type }) => type)
     const cast = columns.map(({ type }, index) => `CAST(c${index} AS ${duckdbType(type)})`)
     const names = columns.map((_, index) => `c${index}`)
-    const result = await this.#connection.run(
+    const rows = await this.#rows(
       `SELECT ${cast.join(', ')} FROM (${engineSql}) AS q(${names.join(', ')})`,
+      types,
     )
-    const rows: string[][] = []
-    for (
-      let chunk = await result.fetchChunk();
-      chunk !== null && chunk.rowCount > 0;
-      chunk = await result.fetchChunk()
-    ) {
-      const values = chunkValues(this.#bindings, chunk, types)
-      for (let row = 0; row < chunk.rowCount; row++)
-        rows.push(types.map((type, column) => resultText(type, values[column]![row]!)))
-    }
     return { types: columns.map(({ postgresType }) => postgresType), rows }
+  }
+
+  /** Through the planner of cached queries: visible columns, rows without order. */
+  async runPlanned(sql: string, planner: Planner): Promise<Answer> {
+    const tables = [...this.#tables].map(([table, columns]) => ({
+      ...{ schema: 'public', table, tableId: table, key: ['id'] },
+      columns,
+    }))
+    const { plan, columns } = await planner.planQuery({ sql, tables, models: [] })
+    const [insert] = plan.inserts
+    if (insert?.way !== 'refresh') throw new Error('not a refresh')
+    for (const { relation, source } of insert.refresh.bases) {
+      const { tableId, columns: used } = plan.sources.find((one) => one.relation === source)!
+      const items = used.map(({ name }) => `${quotedName(decodedName(name))} AS ${quotedName(name)}`)
+      await this.#connection.run(
+        `CREATE OR REPLACE TEMP VIEW ${relation} AS SELECT ${items.join(', ')} FROM ${quotedName(tableId)}`,
+      )
+    }
+    const types = insert.sink.columns.slice(0, columns.length).map(({ type }) => type)
+    const cast = types.map((type, index) => `CAST(c${index} AS ${duckdbType(type)})`)
+    const rows = await this.#rows(`SELECT ${cast.join(', ')} FROM (${insert.refresh.select})`, types)
+    return { types: columns.map(({ type }) => type), rows }
   }
 
   /** Without PostgreSQL's meaning: rows as texts of DuckDB, with the marks of JSON texts. */
@@ -127,6 +142,21 @@ export class QueryRunner {
         ),
       )
     return { types: [], rows }
+  }
+
+  async #rows(sql: string, types: readonly DataType[]): Promise<string[][]> {
+    const result = await this.#connection.run(sql)
+    const rows: string[][] = []
+    for (
+      let chunk = await result.fetchChunk();
+      chunk !== null && chunk.rowCount > 0;
+      chunk = await result.fetchChunk()
+    ) {
+      const values = chunkValues(this.#bindings, chunk, types)
+      for (let row = 0; row < chunk.rowCount; row++)
+        rows.push(types.map((type, column) => resultText(type, values[column]![row]!)))
+    }
+    return rows
   }
 
   async #value(sql: string, argument: string): Promise<string> {

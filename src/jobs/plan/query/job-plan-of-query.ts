@@ -58,8 +58,13 @@ export async function jobPlanOf(
     sinkTakes: 'retractions',
     values,
   })
+  const isDivided = scope !== undefined && !used.some((one) => hasEqualTexts(one, scope.keys))
   const bases = used.map(({ base, source }) => ({ relation: base, source }))
-  const insert = { sink, way: 'refresh' as const, refresh: { bases, select, key, keyIsUnique: true, scope } }
+  const insert = {
+    sink,
+    way: 'refresh' as const,
+    refresh: { bases, select, key, keyIsUnique: true, scope: isDivided ? scope : undefined },
+  }
   return {
     signature: signatureOf(used, sources, sink),
     sources,
@@ -70,6 +75,17 @@ export async function jobPlanOf(
       { insert, sources: new Set(sources.map(({ relation }) => relation)), lookups: [] },
     ]),
   }
+}
+
+/** Whether one of these keys has values that are equal and differ as texts, as 1.5 and 1.50 of a numeric without limits. */
+function hasEqualTexts({ table, columns }: UsedTable, keys: readonly string[]): boolean {
+  return table.columns.some(
+    ({ name, databaseType, type }) =>
+      columns.has(name) &&
+      keys.includes(quoted(encodedName(name))) &&
+      type.kind === 'STRING' &&
+      databaseType.startsWith('numeric'),
+  )
 }
 
 /** Columns that the query uses, and the key, in the order of the table. */
