@@ -5,6 +5,7 @@
 import { DuckDBInstance } from '@duckdb/node-api'
 import { quotedName } from '../../src/duckdb/sql-text.ts'
 import type { InsertPlan, JobPlan, SourcePlan } from '../../src/jobs/plan/job-plan.ts'
+import type { QueryJobResult } from '../../src/jobs/query-result.ts'
 import { JobConnection } from '../../src/jobs/worker/job-connection.ts'
 import { RefreshWay } from '../../src/jobs/worker/refresh.ts'
 import { RunningWay } from '../../src/jobs/worker/running.ts'
@@ -28,6 +29,8 @@ export interface BenchOptions {
   readonly sources: readonly SourcePlan[]
   readonly insert: InsertPlan
   readonly memoryBytes?: number
+  /** The job is that of a cached query: each tick reaches a moment. */
+  readonly query?: QueryJobResult
 }
 
 export function sourceOf(
@@ -106,7 +109,15 @@ export class WayBench {
       inserts: [options.insert],
       vertices: [],
     }
-    const context = { connection, plan, insert: 0, state, outbox: `${state}.outbox_0` }
+    const { query } = options
+    const context = {
+      connection,
+      plan,
+      insert: 0,
+      state,
+      outbox: `${state}.outbox_0`,
+      ...(query && { query }),
+    }
     const way = options.insert.way === 'running' ? new RunningWay(context) : new RefreshWay(context)
     const bench = new WayBench(options, state, instance, connection, way, row?.[0] === 0n)
     for (const source of options.sources) await bench.#createInput(source)
@@ -148,7 +159,15 @@ export class WayBench {
     try {
       await this.connection.once(`DELETE FROM ${this.state}.outbox_0`)
       const none = new Map<string, undefined>()
-      await this.#way.run({ before: none, after: none, grown, isLast: false, isFirst: this.#isFirst })
+      const moment = this.#options.query && { moment: { lsn: String(this.#ord), txId: 1, timestampMs: 1 } }
+      await this.#way.run({
+        before: none,
+        after: none,
+        grown,
+        isLast: false,
+        isFirst: this.#isFirst,
+        ...moment,
+      })
       this.#isFirst = false
       await this.connection.once('COMMIT')
     } catch (error) {

@@ -72,6 +72,11 @@ export class JobConnection {
     return (await this.#limited(() => this.#connection.run(sql))).getRows()
   }
 
+  /** Statements that are run once, one after another. In one call: each call costs about 1 ms. Up to the first one that fails. */
+  async script(statements: readonly string[]): Promise<void> {
+    await this.once(statements.join(';\n'))
+  }
+
   /** Forgets prepared statements, for example when their tables have other columns. */
   forget(): void {
     for (const statement of this.#prepared.values()) statement.destroySync()

@@ -67,36 +67,41 @@ export class Base {
 
   /** Applies the changes of the tick in the open transaction. */
   async apply(): Promise<BaseChange> {
-    await this.clear()
     const { relation, view } = this.#source
     const key = this.#source.changeKey.map(quotedName)
     const cleared = await this.#applyClear()
-    await this.#make(
-      this.#last,
-      `SELECT * FROM in_${relation} WHERE ${cleared === undefined ? 'TRUE' : `__ord > ${cleared}`}
-       QUALIFY row_number() OVER (PARTITION BY ${key.join(', ')} ORDER BY __ord DESC) = 1 ORDER BY __ord`,
-    )
     const sameKey = allOf(key.map((name) => `b.${name} = l.${name}`))
-    await this.#make(
-      this.gone,
-      `SELECT b.rowid AS __row, b.* FROM ${this.table} b SEMI JOIN ${this.#last} l ON ${sameKey}`,
-    )
-    // The view reads in_<source>; here that is the last changes of keys that are not gone.
-    await this.#make(
-      this.come,
-      `WITH in_${relation} AS (SELECT * FROM ${this.#last} WHERE __op = 'u') SELECT * FROM (${view})`,
-    )
-    await this.#connection.once(`DELETE FROM ${this.table} WHERE rowid IN (SELECT __row FROM ${this.gone})`)
-    await this.#connection.once(`INSERT INTO ${this.table} SELECT * FROM ${this.come}`)
+    await this.#connection.script([
+      ...this.#drops,
+      createTemp(
+        this.#last,
+        `SELECT * FROM in_${relation} WHERE ${cleared === undefined ? 'TRUE' : `__ord > ${cleared}`}
+         QUALIFY row_number() OVER (PARTITION BY ${key.join(', ')} ORDER BY __ord DESC) = 1 ORDER BY __ord`,
+      ),
+      createTemp(
+        this.gone,
+        `SELECT b.rowid AS __row, b.* FROM ${this.table} b SEMI JOIN ${this.#last} l ON ${sameKey}`,
+      ),
+      // The view reads in_<source>; here that is the last changes of keys that are not gone.
+      createTemp(
+        this.come,
+        `WITH in_${relation} AS (SELECT * FROM ${this.#last} WHERE __op = 'u') SELECT * FROM (${view})`,
+      ),
+      `DELETE FROM ${this.table} WHERE rowid IN (SELECT __row FROM ${this.gone})`,
+      `INSERT INTO ${this.table} SELECT * FROM ${this.come}`,
+    ])
     this.#change = cleared !== undefined ? 'cleared' : (await this.#hasRows()) ? 'rows' : 'none'
     return this.#change
   }
 
   /** Removes the tables of the last tick. */
   async clear(): Promise<void> {
-    for (const table of [this.#last, this.gone, this.come])
-      await this.#connection.once(`DROP TABLE IF EXISTS ${table}`)
+    await this.#connection.script(this.#drops)
     this.#change = 'none'
+  }
+
+  get #drops(): readonly string[] {
+    return [this.#last, this.gone, this.come].map((table) => `DROP TABLE IF EXISTS ${table}`)
   }
 
   /** Returns the place of the last change that clears the table. */
@@ -115,8 +120,8 @@ export class Base {
     )
     return row?.[0] === true
   }
+}
 
-  async #make(table: string, select: string): Promise<void> {
-    await this.#connection.once(`CREATE TEMP TABLE ${table.slice('temp.'.length)} AS ${select}`)
-  }
+function createTemp(table: string, select: string): string {
+  return `CREATE TEMP TABLE ${table.slice('temp.'.length)} AS ${select}`
 }

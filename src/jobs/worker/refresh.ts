@@ -10,6 +10,7 @@ import { SqlError } from '../../duckdb/sql-error.ts'
 import type { RefreshPlan, RefreshScope } from '../plan/refresh-plan.ts'
 import { addDifferences, type ChangeTarget, changeTarget } from './changes-outbox.ts'
 import { columnsOf, differentValues, listOf, namesOf, sameValues, stateColumn } from './changes-sql.ts'
+import { type IncrementContext, Increments } from './increment.ts'
 import type { JobConnection } from './job-connection.ts'
 import { Base } from './refresh-base.ts'
 import { RefreshMoment } from './refresh-moment.ts'
@@ -28,6 +29,9 @@ export class RefreshWay implements Way {
   readonly #comparison: 'key' | 'row' | 'whole'
   /** Of the job of a cached query. */
   readonly #moment: RefreshMoment | undefined
+  /** Undefined: the whole query runs after each change. */
+  #increments: Increments | undefined
+  readonly #state: string
   readonly probes: readonly string[] = []
   readonly runsWithoutEvents = true
 
@@ -38,6 +42,7 @@ export class RefreshWay implements Way {
     this.#plan = insert.refresh
     this.#target = changeTarget(context)
     this.#insert = context.insert
+    this.#state = context.state
     this.#result = `${context.state}.result_${context.insert}`
     this.#columns = namesOf('c', this.#target.columns.length)
     this.#comparison = comparisonOf(this.#plan, context.query)
@@ -58,6 +63,18 @@ export class RefreshWay implements Way {
     const columns = this.#target.types.map((type, index) => stateColumn(`c${index}`, type))
     await this.#run(`CREATE TABLE IF NOT EXISTS ${this.#result} (${columns.join(', ')})`)
     await this.#moment?.open()
+    if (this.#moment !== undefined) this.#increments = await Increments.open(this.#incrementContext())
+  }
+
+  #incrementContext(): IncrementContext {
+    const baseOf = (relation: string) => this.#baseOf(relation)
+    return {
+      connection: this.#connection,
+      plan: this.#plan,
+      state: this.#state,
+      insert: this.#insert,
+      baseOf,
+    }
   }
 
   get isBehind(): boolean {
@@ -111,15 +128,29 @@ export class RefreshWay implements Way {
 
   /** `isBehind`: changes of earlier ticks are not in the result. */
   async #refresh(isBehind = false): Promise<number> {
+    if (this.#increments !== undefined) return this.#refreshGroups(this.#increments, isBehind)
     const scope = isBehind ? undefined : await this.#usableScope()
-    await this.#make('now', `SELECT ${this.#columns.join(', ')} FROM (${this.#select(scope)})`)
+    return this.#compare(this.#select(scope), scope)
+  }
+
+  async #refreshGroups(increments: Increments, isBehind: boolean): Promise<number> {
+    const changed = [...this.#bases.values()].filter(({ change }) => change !== 'none')
+    if (isBehind || !(await increments.canFollow(changed))) await increments.rebuild()
+    else if (!(await increments.follow(changed))) return 0
+    return this.#compare(increments.result)
+  }
+
+  /** Compares the new result with the last one, and stores it. */
+  async #compare(select: string, scope?: RefreshScope): Promise<number> {
+    const now = this.#create('now', `SELECT ${this.#columns.join(', ')} FROM (${select})`)
     const last = this.#last(scope)
-    if (this.#comparison !== 'whole') await this.#compareByKey(last)
-    else await this.#compareWhole(last)
+    if (this.#comparison === 'whole') await this.#connection.script([now, this.#comparedWhole(last)])
+    else await this.#compareByKey(now, last)
     await this.#store()
     const rows = await addDifferences(this.#connection, this.#temp('changed'), this.#target)
-    for (const table of ['scope', 'now', 'changed'])
-      await this.#run(`DROP TABLE IF EXISTS ${this.#temp(table)}`)
+    await this.#connection.script(
+      ['scope', 'now', 'changed'].map((table) => `DROP TABLE IF EXISTS ${this.#temp(table)}`),
+    )
     return rows
   }
 
@@ -141,7 +172,9 @@ export class RefreshWay implements Way {
     if (base.change !== 'rows') return undefined
     if ([...this.#bases.values()].some((other) => other !== base && other.change !== 'none')) return undefined
     const keys = scope.keys.map((expression, index) => `${expression} AS k${index}`).join(', ')
-    await this.#make('scope', `SELECT ${keys} FROM ${base.gone} UNION SELECT ${keys} FROM ${base.come}`)
+    await this.#run(
+      this.#create('scope', `SELECT ${keys} FROM ${base.gone} UNION SELECT ${keys} FROM ${base.come}`),
+    )
     if (scope.isRequired) return scope
     const affected = await this.#number(`SELECT count(*) FROM ${this.#temp('scope')}`)
     const all = await this.#number(`SELECT count(*) FROM ${this.#result}`)
@@ -170,9 +203,17 @@ export class RefreshWay implements Way {
     return base
   }
 
-  async #compareByKey(last: string): Promise<void> {
+  /** `now`: makes the table of the new result. */
+  async #compareByKey(now: string, last: string): Promise<void> {
     const key = this.#plan.key.map((index) => `c${index}`)
-    if (!this.#plan.keyIsUnique && key.length > 0) await this.#refuseDuplicates(key)
+    const compared = this.#comparedByKey(key, last)
+    if (this.#plan.keyIsUnique || key.length === 0) return this.#connection.script([now, compared])
+    await this.#connection.once(now)
+    await this.#refuseDuplicates(key)
+    await this.#connection.once(compared)
+  }
+
+  #comparedByKey(key: readonly string[], last: string): string {
     const count = this.#columns.length
     const [old, now] = [namesOf('c', count, 'o'), namesOf('c', count, 'w')]
     const sameKey = sameValues(
@@ -180,7 +221,7 @@ export class RefreshWay implements Way {
       key.map((name) => `w.${name}`),
     )
     const places = `ORDER BY ${listOf('w.__has IS NOT NULL', ...key.map((name) => `coalesce(o.${name}, w.${name})`))}`
-    await this.#make(
+    return this.#create(
       'changed',
       `SELECT row_number() OVER (${places}) AS __place, o.__row, o.__row IS NOT NULL AS __had, w.__has IS NOT NULL AS __has,
          ${old.map((name, index) => `${name} AS o${index}`).join(', ')}, ${now.join(', ')}
@@ -205,12 +246,12 @@ export class RefreshWay implements Way {
   }
 
   /** Rows without a key: a row is in the result more or fewer times than before. Equal rows are interchangeable. */
-  async #compareWhole(last: string): Promise<void> {
+  #comparedWhole(last: string): string {
     const count = this.#columns.length
     const columns = this.#columns.join(', ')
     const [old, now] = [namesOf('c', count, 'o'), namesOf('c', count, 'w')]
     const numbered = `row_number() OVER (PARTITION BY ${old.join(', ')}) AS __copy`
-    await this.#make(
+    return this.#create(
       'changed',
       `WITH counted AS (
          SELECT ${columns}, CAST(sum(__sign) AS BIGINT) AS __more FROM (
@@ -231,20 +272,20 @@ export class RefreshWay implements Way {
   }
 
   /** Only the rows that differ are written. */
-  async #store(): Promise<void> {
+  #store(): Promise<void> {
     const changed = this.#temp('changed')
-    await this.#run(`DELETE FROM ${this.#result} WHERE rowid IN (SELECT __row FROM ${changed} WHERE __had)`)
-    await this.#run(
+    return this.#connection.script([
+      `DELETE FROM ${this.#result} WHERE rowid IN (SELECT __row FROM ${changed} WHERE __had)`,
       `INSERT INTO ${this.#result} SELECT ${this.#columns.join(', ')} FROM ${changed} WHERE __has ORDER BY __place`,
-    )
+    ])
   }
 
   #temp(table: string): string {
     return `temp.refresh_${this.#insert}_${table}`
   }
 
-  async #make(table: string, select: string): Promise<void> {
-    await this.#run(`CREATE OR REPLACE TEMP TABLE refresh_${this.#insert}_${table} AS ${select}`)
+  #create(table: string, select: string): string {
+    return `CREATE OR REPLACE TEMP TABLE refresh_${this.#insert}_${table} AS ${select}`
   }
 
   async #number(sql: string): Promise<number> {

@@ -27,6 +27,9 @@ const PAUSE_MS_MIN = 100
  * and longer.
  */
 const PAUSE_PER_TICK = 4
+/** Readers of a cached query wait for its ticks: it takes up to half of the engine, which it shares with the others by turns. */
+const QUERY_PAUSE_MS_MIN = 20
+const QUERY_PAUSE_PER_TICK = 1
 /** Ticks of other jobs that begin up to so much later go before the first tick of a job whose last one stopped them. */
 const YIELD_MS = 10_000
 /** The service is asked again after this time for a boundary that it does not have. */
@@ -309,9 +312,15 @@ export class RunningJob {
   ): Promise<void> {
     const signal = AbortSignal.any([this.#cancel.signal, this.#orders.arrived])
     if (hasMore && events > 0) return
-    const pause = sleep(Math.max(PAUSE_MS_MIN, PAUSE_PER_TICK * tickMs), signal)
+    const pause = sleep(this.#pauseMs(tickMs), signal)
     if (!hasMore) await this.#grown(positions, signal)
     await pause
+  }
+
+  #pauseMs(tickMs: number): number {
+    return this.#parts.start.query === undefined
+      ? Math.max(PAUSE_MS_MIN, PAUSE_PER_TICK * tickMs)
+      : Math.max(QUERY_PAUSE_MS_MIN, QUERY_PAUSE_PER_TICK * tickMs)
   }
 
   async #grown(positions: readonly SourcePosition[], until: AbortSignal): Promise<void> {
