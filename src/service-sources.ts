@@ -1,5 +1,6 @@
 /** Metrics of the whole service for Prometheus. Each value is read from the part that counts it. */
 
+import { CONNECTION_SERIES } from './cdc/connection-metrics.ts'
 import type { DiskSpace } from './disk-space.ts'
 import { JOB_SERIES, jobsByState } from './jobs/job-metrics.ts'
 import type { LabelledSource, Prometheus, Source } from './metrics/prometheus.ts'
@@ -78,6 +79,11 @@ export function serviceSources(
     label: 'status',
     read: () => countsOf(supervisor.service.cdc.captures.list().map(({ status }) => status)),
   })
+  for (const { name, help, kind, values } of CONNECTION_SERIES) {
+    const read = (visible: VisibleNames) =>
+      values(supervisor.service.cdc.captures.list().filter(({ namespace }) => visible(namespace).length > 0))
+    prometheus.addVisible({ name, help, kind, read })
+  }
   for (const { name, help, kind, values } of JOB_SERIES) {
     const read = (visible: VisibleNames) => {
       const jobs = supervisor.service.jobs.live().filter(({ namespace }) => visible(namespace).length > 0)
