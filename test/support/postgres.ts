@@ -91,8 +91,12 @@ export class TestPostgres {
   }
 
   /** Runs statements as the superuser; rows of the last one. */
-  async sql(text: string, values?: unknown[]): Promise<Record<string, unknown>[]> {
-    const client = new pg.Client({ connectionString: this.uri() })
+  async sql(
+    text: string,
+    values?: unknown[],
+    connectionString = this.uri(),
+  ): Promise<Record<string, unknown>[]> {
+    const client = new pg.Client({ connectionString })
     await client.connect()
     try {
       const result: unknown = await client.query(text, values)

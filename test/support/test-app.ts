@@ -44,7 +44,7 @@ export interface TestAppOptions {
   /** Free disk space in bytes, where the test is about it. */
   readonly freeBytes?: () => number
   /** Log files and the end of the service, where the test is about them. */
-  readonly environment?: Pick<Environment, 'logs' | 'shutdown'>
+  readonly environment?: Pick<Environment, 'logs' | 'shutdown'> & Partial<Pick<Environment, 'random'>>
   /** How busy the process seems to be, 0 to 1, where the test is about it. */
   readonly busyShare?: () => number
 }
