@@ -164,7 +164,7 @@ function checkFrame(cursor: QueryCursor, from: FrameBound, to: FrameBound, isBet
     to.kind === 'CURRENT ROW'
       ? `frame starting from ${which} cannot end with ${end}`
       : `frame starting from ${which} cannot have preceding rows`,
-    from,
+    to,
   )
 }
 

@@ -20,7 +20,7 @@ import {
 import { resolveSelect } from './selects.ts'
 import { listed, quoted, type Sql } from './sql-pieces.ts'
 import type { ResolvedSubquery } from './subquery.ts'
-import type { Name, Order, Query, SetOperation } from './syntax.ts'
+import type { Name, Order, Query, SetOperation, Span } from './syntax.ts'
 
 const INNER: QueryWishes = { keys: false, isTop: false }
 
@@ -94,7 +94,7 @@ export class Queries implements Resolver {
     if (names.length > shown) {
       throw this.context.invalid(
         `WITH query "${name.value}" has ${shown} columns available but ${names.length} columns specified`,
-        names[shown]!,
+        name,
       )
     }
     return columns.map((column, at) =>
@@ -108,10 +108,13 @@ export class Queries implements Resolver {
     const right = this.query(set.right, ctes, outer, INNER)
     const word = `${set.operator}${set.isAll ? ' ALL' : ''}`
     if (left.visible !== right.visible)
-      throw context.invalid(`each ${set.operator} query must have the same number of columns`, set.right)
+      throw context.invalid(
+        `each ${set.operator} query must have the same number of columns`,
+        firstItem(set.right),
+      )
     const columns = left.columns.slice(0, left.visible)
     const order = query.orderBy.map(
-      (one): QueryOrder => ({ ...orderOf(one), column: this.#orderColumn(one, columns, set) }),
+      (one): QueryOrder => ({ ...orderOf(one), column: this.#orderColumn(one, columns) }),
     )
     const all = columns.map((name, column): QueryKey => ({ column, name, table: undefined }))
     const limits = limitsOf(context, query)
@@ -127,7 +130,7 @@ export class Queries implements Resolver {
     }
   }
 
-  #orderColumn({ of }: Order, columns: readonly string[], set: SetOperation): number {
+  #orderColumn({ of }: Order, columns: readonly string[]): number {
     const { context } = this
     const place = ordinalOf(context, of, columns.length, 'ORDER BY')
     if (place !== undefined) return place
@@ -139,7 +142,7 @@ export class Queries implements Resolver {
       throw context.invalid(`column "${name}" does not exist`, of)
     }
     throw context.invalid(
-      `invalid ${set.operator} ORDER BY clause: only names and numbers of result columns can be used, not expressions`,
+      'invalid UNION/INTERSECT/EXCEPT ORDER BY clause; only names and numbers of result columns can be used',
       of,
     )
   }
@@ -165,4 +168,8 @@ export function relationOf({ sql, columns, visible, keys, outer }: ResolvedQuery
     keys: keys?.map(({ column }) => `x${column}`),
     outer,
   }
+}
+
+function firstItem({ body }: Query): Span {
+  return body.kind === 'set' ? firstItem(body.left) : body.items[0]!
 }

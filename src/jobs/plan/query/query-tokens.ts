@@ -89,7 +89,7 @@ class Lexer {
       depth += mark[0] === '/*' ? 1 : -1
       if (depth === 0) return marks.lastIndex
     }
-    throw this.#problem('unterminated /* comment', start, start + 2)
+    throw this.#open('unterminated /* comment', start, start + 2)
   }
 
   #tokenAt(at: number): QueryToken {
@@ -141,7 +141,7 @@ class Lexer {
   #quotedName(start: number, quote: string): QueryToken {
     const end = this.#closed(start, quote, 'unterminated quoted identifier')
     const inside = this.#sql.slice(start + 1, end - 1).replaceAll(quote + quote, quote)
-    if (inside === '') throw this.#problem('zero-length delimited identifier', start, end)
+    if (inside === '') throw this.#problem('zero-length delimited identifier at or near """"', start, end)
     return { kind: 'name', text: this.#sql.slice(start, end), value: cutName(inside), start, end }
   }
 
@@ -162,7 +162,7 @@ class Lexer {
       const inside = /'((?:[^'\\]|''|\\[\s\S])*)'/y
       inside.lastIndex = part
       const found = inside.exec(this.#sql)
-      if (found === null) throw this.#problem('unterminated quoted string', start, start + 2)
+      if (found === null) throw this.#open('unterminated quoted string', start, start + 2)
       end = inside.lastIndex
       value += this.#unescaped(found[1]!, start, end)
     }
@@ -210,7 +210,7 @@ class Lexer {
     }
     const tag = this.#sql.slice(start, open)
     const close = this.#sql.indexOf(tag, open)
-    if (close === -1) throw this.#problem('unterminated dollar-quoted string', start, open)
+    if (close === -1) throw this.#open('unterminated dollar-quoted string', start, open)
     return this.#textToken(start, close + tag.length, this.#sql.slice(open, close))
   }
 
@@ -228,7 +228,7 @@ class Lexer {
   #closed(open: number, quote: string, reason: string, start = open): number {
     let close = this.#sql.indexOf(quote, open + 1)
     while (close !== -1 && this.#sql[close + 1] === quote) close = this.#sql.indexOf(quote, close + 2)
-    if (close === -1) throw this.#problem(reason, start, start + 1)
+    if (close === -1) throw this.#open(reason, start, start + 1)
     return close + 1
   }
 
@@ -246,10 +246,19 @@ class Lexer {
     return new QueryProblem('invalid_sql', reason, placeOf(this.#sql, start, end))
   }
 
+  /** A part that does not end. */
+  #open(reason: string, start: number, end: number): QueryProblem {
+    const rest = this.#sql.slice(start)
+    const shown = rest.length > SHOWN_CHARACTERS_MAX ? `${rest.slice(0, SHOWN_CHARACTERS_MAX)}…` : rest
+    return this.#problem(`${reason} at or near "${shown}"`, start, end)
+  }
+
   #unsupported(reason: string, start: number, end: number): QueryProblem {
     return new QueryProblem('unsupported_sql', reason, placeOf(this.#sql, start, end))
   }
 }
+
+const SHOWN_CHARACTERS_MAX = 60
 
 const ESCAPES: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' }
 

@@ -146,8 +146,11 @@ function withPrecision(name: string, precision: number): string {
   return [`${first}(${precision})`, ...rest].join(' ')
 }
 
-function readModifiers(cursor: QueryCursor, { modifiers, name }: KnownType): number[] {
-  if (!cursor.is('(')) return []
+/** In PostgreSQL's grammar they take no numbers. */
+const KEY_WORDS = new Set(['int8', 'int4', 'int2', 'float4', 'float8', 'bool'])
+
+function readModifiers(cursor: QueryCursor, { modifiers, name, internal }: KnownType): number[] {
+  if (!cursor.is('(') || (modifiers === 0 && KEY_WORDS.has(internal))) return []
   const open = cursor.next()
   const numbers: number[] = []
   do {
