@@ -42,8 +42,7 @@ export interface AppParts {
   readonly process: ServiceProcess
   readonly jars: JarStore
   readonly jarJobs: JarJobs
-  /** Undefined: this service has none, and their paths have no routes. */
-  readonly cachedQueries?: QueryService | undefined
+  readonly cachedQueries: QueryService
   readonly namespaces: Namespaces
   readonly usage: UsageRegistry
   readonly metadata: Metadata

@@ -801,7 +801,7 @@ async function routesOfService(
 ): Promise<{ routes: readonly Route[]; app: ReturnType<typeof createApp> }> {
   const made = await appParts(Date.now)
   await made.storage.close()
-  const parts = { ...made.parts, tokens: new Tokens(), cachedQueries: new FakeQueries(), ...others }
+  const parts = { ...made.parts, tokens: new Tokens(), ...others }
   const limits = DEFAULT_LIMITS
   const options = {
     eventBytesMax: 1,

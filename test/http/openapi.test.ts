@@ -889,7 +889,7 @@ async function preparedApp(unrecoverableReset: boolean, queries: FakeQueries): P
 async function routesOfService(): Promise<string[]> {
   const { parts, storage } = await appParts(Date.now)
   const app = createApp(
-    { ...parts, tokens: new Tokens(), cachedQueries: new FakeQueries() },
+    { ...parts, tokens: new Tokens() },
     routeOptions({ nowMs: Date.now, report: () => {} }),
   )
   await storage.close()

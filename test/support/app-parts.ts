@@ -22,6 +22,7 @@ import { connectorHosts } from '../../src/tables/connector-hosts.ts'
 import type { Level } from '../../storage/level/level.ts'
 import { openStorageOn } from '../../storage/level/open.ts'
 import type { Storage } from '../../storage/storage.ts'
+import { FakeQueries } from './cached-queries.ts'
 import { restingExplore } from './explore.ts'
 import { thisProcess } from './this-process.ts'
 
@@ -78,6 +79,7 @@ export async function appParts(nowMs: () => number): Promise<{ parts: AppParts; 
   const parts = {
     tables,
     jobs,
+    cachedQueries: new FakeQueries(),
     process: thisProcess(),
     jars,
     jarJobs: new JarJobs(jars, jobs),

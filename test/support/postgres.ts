@@ -13,10 +13,10 @@ import { freePort } from './free-port.ts'
 const run = promisify(execFile)
 
 /** The folder of initdb and pg_ctl; PGBIN names it where it is elsewhere. */
-const BIN = findBin()
+export const POSTGRES_BIN = findBin()
 /** Why tests with PostgreSQL cannot run here; undefined: they can. */
 export const NO_POSTGRES =
-  BIN === undefined
+  POSTGRES_BIN === undefined
     ? 'PostgreSQL is not installed: initdb was not found; PGBIN may name its folder'
     : undefined
 
@@ -178,7 +178,7 @@ export class TestPostgres {
   }
 
   async #command(name: string, ...args: string[]): Promise<void> {
-    const command = join(BIN!, name)
+    const command = join(POSTGRES_BIN!, name)
     // pg_ctl leaves its output open in the server that it starts, so the output goes nowhere.
     const line = [command, ...args].map((arg) => `'${arg}'`).join(' ')
     const shell = `${line} >/dev/null 2>&1 </dev/null`

@@ -19,6 +19,7 @@ export const PROCESSES = [
   'test/http/aiven/live-*.test.ts', // jobs on the real engine, and restarts of the service
   'test/jobs/oracle/*.test.ts', // jobs of random statements, with steps of one event
   'test/http/flink/real-jobs.test.ts',
+  'test/http/cached-queries/live-*.test.ts', // with a PostgreSQL
   'test/jobs/plan/planner-process.test.ts',
   'test/jobs/connectors/{postgres*,kafka}.test.ts',
   'test/metrics/kill.test.ts',

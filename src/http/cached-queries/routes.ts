@@ -12,7 +12,6 @@ import { rowsRoute } from './rows-answer.ts'
 
 export function routes(parts: AppParts, options: AppOptions): readonly Route[] {
   const { cachedQueries, namespaces, address, process } = parts
-  if (cachedQueries === undefined) return []
   const workerOf = (c: HttpContext): Worker => ({
     id: address(c.env.incoming.socket).replace(/^[a-z]+:\/\//, ''),
     version: process.build.version,
