@@ -32,7 +32,7 @@ import {
 } from './postgres-types.ts'
 import { call, caseWhen, type Node, TreeProblem, text } from './tree.ts'
 
-/** The order in which a type gives way to a later one of the same category; the last one stays. */
+/** Types of one category: of two, the later one is the common type. */
 const PROMOTIONS: readonly (readonly string[])[] = [
   ['int2', 'int4', 'int8', 'numeric', 'float4', 'float8'],
   ['date', 'timestamp', 'timestamptz'],

@@ -9,13 +9,11 @@
  */
 import { latin1 } from '../text-bytes.ts'
 import { DATE, type FieldType, TIME } from './field-type.ts'
+import { daysOf } from './time-values.ts'
 
 const DATE_INFINITY = 2 ** 31 - 1
 const TIMESTAMP_INFINITY = 2n ** 63n - 1n
 const DAY_SECONDS = 86_400
-/** The calendar repeats after 400 years. */
-const ERA_YEARS = 400
-const ERA_DAYS = 146_097
 
 const CLOCK = /^(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?$/
 const POINT = /^([+-]?\d{4,6})-(\d\d)-(\d\d)(?:T(\d\d:\d\d:\d\d(?:\.\d{1,6})?)Z?)?$/
@@ -46,11 +44,4 @@ function clockMicros(text: string): number | undefined {
   const micros = Number((match[4] ?? '').padEnd(6, '0'))
   const whole = hours * 3_600 + minutes * 60 + seconds
   return whole * 1_000_000 + micros <= DAY_SECONDS * 1_000_000 ? whole * 1_000_000 + micros : undefined
-}
-
-function daysOf(year: number, month: number, day: number): number {
-  const era = Math.floor(year / ERA_YEARS)
-  const near = 2_000 + (year - era * ERA_YEARS)
-  const days = Date.UTC(near, month - 1, day) / (DAY_SECONDS * 1_000)
-  return days + (era - 2_000 / ERA_YEARS) * ERA_DAYS
 }

@@ -93,7 +93,7 @@ function daysAt(bytes: Uint8Array, start: number): number | undefined {
 }
 
 /** A year begins in March here, so that the leap day is the last day. An era is 400 years. */
-function daysOf(year: number, month: number, day: number): number {
+export function daysOf(year: number, month: number, day: number): number {
   const marchYear = month <= 2 ? year - 1 : year
   const era = Math.floor(marchYear / 400)
   const yearOfEra = marchYear - era * 400
