@@ -59,6 +59,8 @@ export function aggregate(name: string, args: readonly Typed[], form: AggregateF
     case 'string_agg':
       return joined(first, args[1]!, of, place)
     case 'array_agg': {
+      if (args[0]!.type.kind === 'unknown')
+        throw new TreeProblem('array_agg of a constant needs a cast, for example to text', place)
       const item = asColumn(first, place)
       if (item.type.kind === 'array')
         throw new TreeProblem('array_agg of arrays is not supported here', place)

@@ -165,7 +165,9 @@ export function chosen(
   nullable: boolean,
   place: Node,
 ): Typed {
-  const { values, type } = unified(given, place)
+  // PostgreSQL looks at ELSE first when it chooses the type.
+  const { values: ordered, type } = unified([given.at(-1)!, ...given.slice(0, -1)], place)
+  const values = [...ordered.slice(1), ordered[0]!]
   const choice = (nodes: readonly Node[]): Node =>
     conditions.reduceRight<Node>(
       (otherwise, condition, index) => caseWhen(condition, nodes[index]!, otherwise),

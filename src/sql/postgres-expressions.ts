@@ -160,7 +160,7 @@ export class PgExpressions {
     const { orders = [] } = (node.order_bys ?? {}) as { orders?: readonly Node[] }
     const order_bys = {
       type: 'ORDER_MODIFIER',
-      orders: this.orders(orders, (one) => this.orderKey(one, scope)),
+      orders: this.orders(notConstant(orders), (one) => this.orderKey(one, scope)),
     }
     const form: AggregateForm = {
       of: (function_name, ...children) => ({
@@ -186,7 +186,9 @@ export class PgExpressions {
       ...node,
       alias: '',
       partitions: ((node.partitions ?? []) as readonly Node[]).map((one) => this.orderKey(one, scope)),
-      orders: this.orders((node.orders ?? []) as readonly Node[], (one) => this.orderKey(one, scope)),
+      orders: this.orders(notConstant((node.orders ?? []) as readonly Node[]), (one) =>
+        this.orderKey(one, scope),
+      ),
       start_expr: optional(node.start_expr),
       end_expr: optional(node.end_expr),
       filter_expr: filter === null || filter === undefined ? null : this.condition(filter as Node, scope),
@@ -211,6 +213,8 @@ export class PgExpressions {
       const type = name === 'percent_rank' || name === 'cume_dist' ? FLOAT8 : INT8
       return { node: over, type, nullable: false }
     }
+    if (args[0]!.type.kind === 'unknown')
+      throw new TreeProblem(`${name} of a constant needs a cast, for example to text`, node)
     if (name === 'ntile')
       return { node: engineCast({ ...over, children: [first.node] }, 'INTEGER'), type: INT4, nullable: true }
     const given = (one: unknown): Typed | undefined =>
@@ -411,6 +415,11 @@ function operandAs(name: string, value: Typed, other: Typed, place: Node): Typed
 }
 
 const asUnscaled = (value: Typed, place: Node): Typed => as(value, value.type, place)
+
+/** Sorting by a constant changes nothing, and DuckDB refuses it. */
+function notConstant(orders: readonly Node[]): Node[] {
+  return orders.filter((order) => (order.expression as Node).class !== 'CONSTANT')
+}
 
 /** A text that two expressions share if they are the same, wherever they stand. */
 export function signatureOf(node: Node): string {

@@ -303,12 +303,16 @@ function isSortedAsIs({ type, scale }: Typed): boolean {
 
 /** Values of one group may show different digits: the group shows the fewest of them. */
 function groupedValue(signature: string, value: Typed): GroupedValue[] {
+  if (value.type.kind === 'bpchar' && value.node.class !== 'COLUMN_REF')
+    return [{ signature, value: { ...value, node: call('max', value.node) } }]
   if (value.type.kind !== 'numeric' || isSortedAsIs(value)) return []
   if (value.scale === undefined) return [{ signature, value: { ...value, node: call('min', value.node) } }]
   return [{ signature, value: { ...value, scale: call('min', value.scale) } }]
 }
 
-const keyOfGroup = (value: Typed): Node => (value.type.kind === 'numeric' ? keyOf(value) : value.node)
+/** Values of a column of character(n) have one length, so that they are equal as they are. */
+const keyOfGroup = (value: Typed): Node =>
+  value.type.kind === 'bpchar' && value.node.class === 'COLUMN_REF' ? value.node : keyOf(value)
 
 /** Only ordinals and names of columns: they are sorted as DuckDB compares them. */
 function orderOfSet(part: Node, columns: readonly PgScopeColumn[]): Node {

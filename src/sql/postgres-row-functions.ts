@@ -1,16 +1,8 @@
 /** Functions and operators of one row, besides arithmetic, with PostgreSQL's results. Arguments already have PostgreSQL's meaning. */
 import { engineCast } from './engine-cast.ts'
-import { orText, resolved, textOf } from './postgres-casts.ts'
-import { chosen, comparable, unified } from './postgres-common.ts'
-import {
-  arithmetic,
-  asDouble,
-  asNumeric,
-  exactCall,
-  numberKey,
-  roundedTo,
-  wholeNumber,
-} from './postgres-numbers.ts'
+import { castTo, orText, resolved, textOf } from './postgres-casts.ts'
+import { chosen, comparable, keyOf, unified } from './postgres-common.ts'
+import { arithmetic, asDouble, asNumeric, exactCall, roundedTo, wholeNumber } from './postgres-numbers.ts'
 import { TIME_FUNCTIONS } from './postgres-time-functions.ts'
 import {
   BOOLEAN,
@@ -158,7 +150,7 @@ export const coalesce: RowFunction = (args, place) => {
 }
 
 const nullif: RowFunction = ([left, right], place) => {
-  const first = orText(left!, place)
+  const first = asOperand(orText(left!, place), right!, place)
   const [a, b] = comparable(first, right!, place)
   const when: Node = { class: 'COMPARISON', type: 'COMPARE_EQUAL', left: a, right: b }
   const node: Node = {
@@ -170,6 +162,19 @@ const nullif: RowFunction = ([left, right], place) => {
   return { ...first, node, nullable: true }
 }
 
+/** The left side of `=` as PostgreSQL takes it, which is what NULLIF returns. */
+function asOperand(left: Typed, right: Typed, place: Node): Typed {
+  const { type } = left
+  const other = right.type
+  if (isText(type) && type.kind !== 'text' && !(type.kind === 'bpchar' && isOfBlanks(other)))
+    return castTo(left, { type: TEXT, modifiers: [] }, place)
+  if (!isNumber(type) || !isNumber(other) || type.kind === other.kind) return left
+  if (isFloat(other) && !isFloat(type)) return { ...left, node: asDouble(left), type: FLOAT8 }
+  return isNumeric(other) && !isFloat(type) ? asNumeric(left) : left
+}
+
+const isOfBlanks = ({ kind }: PgType): boolean => kind === 'bpchar' || kind === 'unknown'
+
 /** NULLs are passed over, as in PostgreSQL. */
 function extremeOf(name: 'greatest' | 'least'): RowFunction {
   return (args, place) => {
@@ -177,13 +182,14 @@ function extremeOf(name: 'greatest' | 'least'): RowFunction {
     const nullable = args.every((arg) => arg.nullable)
     if (isJson(type) || type.kind === 'bytea') throw missingFunction(name, args, place)
     if (values.length === 1) return values[0]!
-    if (isNumeric(type) && type.form !== 'fixed') return chosenExtreme(name, values, nullable, place)
+    const isOfKeys = type.kind === 'bpchar' || (isNumeric(type) && type.form !== 'fixed')
+    if (isOfKeys) return chosenExtreme(name, values, nullable, place)
     return { node: call(name, ...values.map(({ node }) => node)), type, nullable }
   }
 }
 
 function chosenExtreme(name: string, values: readonly Typed[], nullable: boolean, place: Node): Typed {
-  const keys = values.map(numberKey)
+  const keys = values.map(keyOf)
   const found = call(name, ...keys)
   const conditions = keys
     .slice(0, -1)

@@ -116,9 +116,13 @@ function sumOfParts(whole: string, first: string, further: string, scale: number
   return printNumeric(roundNumeric(parts.reduce(addNumeric), scale))
 }
 
-/** Of texts with blanks between them: those that are equal as numbers count once. */
+/** Of texts with blanks between them: those that are equal as numbers count once, with the fewest digits. */
 function sumOfDistinct(texts: string): string {
-  const values = new Map(texts.split(' ').map((text) => [numericKey(parseNumeric(text)), parseNumeric(text)]))
+  const values = new Map<string, Numeric>()
+  for (const text of texts.split(' ').sort((a, b) => b.length - a.length)) {
+    const value = parseNumeric(text)
+    values.set(numericKey(value), value)
+  }
   return printNumeric([...values.values()].reduce(addNumeric))
 }
 

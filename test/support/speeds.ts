@@ -25,6 +25,7 @@ export const PROCESSES = [
   'test/metrics/kill.test.ts',
   'test/jobs/worker/window-oracle.test.ts', // thousands of ticks
   'test/jobs/corpus/job-corpus.test.ts', // 950 jobs
+  'test/jobs/query-corpus/{corpus,differential}.test.ts', // 575 statements, and random ones on PostgreSQL
   'test/jobs/worker/{savepoints,savepoint-kinds,shares,speed}.test.ts',
   'test/storage/free-memory.test.ts', // measures the memory of its own process
 ]

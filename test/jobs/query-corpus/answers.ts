@@ -23,3 +23,10 @@ export function settled(given: RecordedAnswer, expected: RecordedAnswer): Record
 export function compared(answer: RecordedAnswer): unknown {
   return 'error' in answer ? { sql: answer.sql, fails: true } : answer
 }
+
+/** With the rows in an order of their own. */
+export function sorted(answer: RecordedAnswer): RecordedAnswer {
+  if ('error' in answer) return answer
+  const rows = [...answer.rows].sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
+  return { ...answer, rows }
+}

@@ -6,9 +6,11 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import duckdb from '@duckdb/node-api'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Planner } from '../../../src/jobs/plan/planner.ts'
 import { TestPostgres } from '../../support/postgres.ts'
-import { compared, settled } from './answers.ts'
+import { compared, settled, sorted } from './answers.ts'
 import { answerOf, connected, createSamples, type RecordedAnswer, sampleRows } from './pg-answers.ts'
 import { QueryRunner } from './query-runner.ts'
 import { SAMPLE_TABLES } from './sample-tables.ts'
@@ -18,6 +20,9 @@ const FILE = fileURLToPath(new URL('answers.jsonl', import.meta.url))
 const ROWS_LEAST = 400
 /** Statements whose answers plain DuckDB does not give. */
 const DIFFERENCES_LEAST = 300
+
+/** A query without tables, and what queries over arrays do not have. */
+const UNSUPPORTED = /reads no table|ARRAY is not supported|elements of arrays/
 
 if (process.env.RECORD_ANSWERS === '1') await record()
 
@@ -77,6 +82,24 @@ describe('the corpus of PostgreSQL', () => {
         differences.push({ expected, answer })
     }
     expect(differences).toEqual([])
+  })
+
+  test('the planner of cached queries gives the same rows, or says what it does not support', async () => {
+    const planner = await Planner.open(duckdb)
+    const differences: unknown[] = []
+    let planned = 0
+    for (const recorded of ANSWERS.values()) {
+      const expected = sorted(recorded)
+      const answer = await given(recorded.sql, (sql) => runner.runPlanned(sql, planner))
+      if ('error' in answer && UNSUPPORTED.test(answer.error)) continue
+      planned++
+      const same = settled(sorted(answer), expected)
+      if (JSON.stringify(compared(same)) !== JSON.stringify(compared(expected)))
+        differences.push({ expected, answer })
+    }
+    await planner.close()
+    expect(differences).toEqual([])
+    expect(planned).toBeGreaterThan(ANSWERS.size * 0.95)
   })
 
   test('plain DuckDB gives other answers', async () => {
