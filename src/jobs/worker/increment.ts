@@ -107,7 +107,7 @@ export class Increments {
     const [row] = await this.#run(`SELECT count(*) > 0 FROM ${this.#temp('delta')}`)
     const hasChanged = row?.[0] === true
     if (hasChanged) await this.#merge()
-    const temporary = ['delta', 'part', 'merged', 'again']
+    const temporary = ['delta', 'merged', 'again']
     await this.#context.connection.script(
       temporary.map((table) => `DROP TABLE IF EXISTS ${this.#temp(table)}`),
     )
@@ -137,14 +137,14 @@ export class Increments {
     )
     const merged = this.#temp('merged')
     const { connection } = this.#context
-    await connection.script([
-      this.#create('part', this.#parts()),
+    await this.#run(
       this.#create(
         'merged',
-        `SELECT ${listOf('g.rowid AS __row', ...keys, 'coalesce(g.n, 0) + p.n AS n', ...values)}
-         FROM ${this.#temp('part')} p LEFT JOIN ${this.#table} g ON ${same}`,
+        `WITH part AS (${this.#parts()})
+         SELECT ${listOf('g.rowid AS __row', ...keys, 'coalesce(g.n, 0) + p.n AS n', ...values)}
+         FROM part p LEFT JOIN ${this.#table} g ON ${same}`,
       ),
-    ])
+    )
     await this.#computeExtremes()
     const isKept = this.#keys.length === 0 ? '' : 'WHERE n > 0'
     await connection.script([

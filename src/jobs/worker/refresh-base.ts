@@ -78,16 +78,17 @@ export class Base {
         `SELECT * FROM in_${relation} WHERE ${cleared === undefined ? 'TRUE' : `__ord > ${cleared}`}
          QUALIFY row_number() OVER (PARTITION BY ${key.join(', ')} ORDER BY __ord DESC) = 1 ORDER BY __ord`,
       ),
+      // Joins of rows that are the only ones of their keys: over large bases they need half the time of IN and SEMI JOIN.
       createTemp(
         this.gone,
-        `SELECT b.rowid AS __row, b.* FROM ${this.table} b SEMI JOIN ${this.#last} l ON ${sameKey}`,
+        `SELECT b.rowid AS __row, b.* FROM ${this.table} b JOIN ${this.#last} l ON ${sameKey}`,
       ),
       // The view reads in_<source>; here that is the last changes of keys that are not gone.
       createTemp(
         this.come,
         `WITH in_${relation} AS (SELECT * FROM ${this.#last} WHERE __op = 'u') SELECT * FROM (${view})`,
       ),
-      `DELETE FROM ${this.table} WHERE rowid IN (SELECT __row FROM ${this.gone})`,
+      `DELETE FROM ${this.table} b USING ${this.gone} g WHERE b.rowid = g.__row`,
       `INSERT INTO ${this.table} SELECT * FROM ${this.come}`,
     ])
     this.#change = cleared !== undefined ? 'cleared' : (await this.#hasRows()) ? 'rows' : 'none'
