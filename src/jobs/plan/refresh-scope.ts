@@ -166,7 +166,7 @@ function outputName(item: Node): string {
 }
 
 const AGGREGATES =
-  /^(count|count_star|sum|avg|min|max|listagg|string_agg|stddev|stddev_pop|stddev_samp|var_pop|var_samp|variance|grouping|grouping_id|first_value|last_value|collect|any_value|array_agg)$/
+  /^(count|count_star|sum|avg|min|max|listagg|string_agg|bool_and|bool_or|every|stddev|stddev_pop|stddev_samp|var_pop|var_samp|variance|grouping|grouping_id|first_value|last_value|collect|any_value|array_agg)$/
 
 function hasAggregate(item: Node): boolean {
   return [...nodesOf(item)].some(

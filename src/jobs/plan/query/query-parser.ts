@@ -128,7 +128,7 @@ function readSelect(cursor: QueryCursor): Select {
   if (!hasItems) throw cursor.unsupported('a SELECT without columns is not supported')
   if (cursor.isWord('into'))
     throw cursor.unsupported('SELECT INTO is not supported: a cached query only reads')
-  const from = cursor.skipWord('from') ? cursor.names(() => readFrom(cursor)) : []
+  const from = cursor.skipWord('from') ? readFromList(cursor) : []
   const where = cursor.skipWord('where') ? parseExpression(cursor) : undefined
   const groupBy = cursor.isWord('group') ? readGroupBy(cursor) : []
   const having = cursor.skipWord('having') ? parseExpression(cursor) : undefined
@@ -254,13 +254,23 @@ function readLimit(cursor: QueryCursor): Expression {
   return count
 }
 
+/** Each join is a level of the tree. */
+const JOINS_MAX = 100
+
+function readFromList(cursor: QueryCursor): FromItem[] {
+  const items = cursor.names(() => readFrom(cursor))
+  if (items.length <= JOINS_MAX) return items
+  throw cursor.unsupported(`more than ${JOINS_MAX} tables in a row are not supported`, items[JOINS_MAX]!)
+}
+
 function readFrom(cursor: QueryCursor): FromItem {
   return cursor.within(() => {
     const first = cursor.peek()
     let left = readFromOperand(cursor)
-    for (;;) {
+    for (let count = 0; ; count++) {
       const isNatural = cursor.isWord('natural')
       if (!isNatural && !cursor.isWordAt(0, 'cross', 'join', 'inner', 'left', 'right', 'full')) return left
+      if (count === JOINS_MAX) throw cursor.unsupported(`more than ${JOINS_MAX} joins are not supported`)
       left = readJoin(cursor, left, first)
     }
   })

@@ -32,12 +32,7 @@ function edited(random: (below: number) => number): string {
     .map(({ text }) => text)
   for (let edits = 1 + random(2); edits > 0; edits--) {
     const at = random(tokens.length)
-    const other = ACCEPTED[random(ACCEPTED.length)]!
-    const words = [
-      tokens[random(tokens.length)]!,
-      WORDS[random(WORDS.length)]!,
-      tokensOfQuery(other)[0]!.text,
-    ]
+    const words = [tokens[random(tokens.length)]!, WORDS[random(WORDS.length)]!]
     const replacement = [
       [],
       [tokens[at]!, tokens[at]!],
