@@ -209,7 +209,8 @@ export class CachedQueries implements QueryService, QueryJobSource, RemovalHook 
       const queries = this.#queriesOf(id)
       await this.#markDeleting(queries, purge)
       for (const query of queries) await this.#remove(query)
-      const connection = await this.#parts.captures.delete(id, { purge })
+      const { connectionString } = request
+      const connection = await this.#parts.captures.delete(id, { purge, connectionString })
       return { connection, queries: queries.map(({ record }) => record.id) }
     })
   }

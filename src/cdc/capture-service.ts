@@ -120,8 +120,14 @@ export interface CaptureService {
   addTables(id: number, tables: readonly TableName[]): Promise<readonly CapturedTable[]>
   /** The captured tables of a connection with their streams. */
   captured(id: number): readonly CapturedStream[]
-  /** Drops slot and publication. With `purge` the streams, too. Resolves with the last view. */
-  delete(id: number, options: { readonly purge: boolean }): Promise<ConnectionView>
+  /**
+   * Drops slot and publication. With `purge` the streams, too. Resolves with the last view. A user and a password of
+   * `connectionString` that work are used instead of the old ones.
+   */
+  delete(
+    id: number,
+    options: { readonly purge: boolean; readonly connectionString?: string },
+  ): Promise<ConnectionView>
   /**
    * The newest boundary; waits for a write that is being made. Undefined while a snapshot of one of these tables is not
    * complete.

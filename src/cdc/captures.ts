@@ -190,8 +190,14 @@ export class Captures implements CaptureService, RemovalHook {
     })
   }
 
-  async delete(id: number, { purge }: { readonly purge: boolean }): Promise<ConnectionView> {
+  async delete(
+    id: number,
+    { purge, connectionString }: { readonly purge: boolean; readonly connectionString?: string },
+  ): Promise<ConnectionView> {
     const connection = this.#existing(id)
+    await connection.removal.begin(purge)
+    if (connectionString !== undefined)
+      await this.#replaceString(connection, connectionString).catch(() => {})
     await this.#delete(connection, purge)
     return presentView(connection)
   }
@@ -289,7 +295,7 @@ export class Captures implements CaptureService, RemovalHook {
     if (placeOf(document.record.database) !== parsed.place)
       throw new CaptureError('conflict', `environment ${name} is bound to another database`)
     const tables = await this.#wantedTables(wanted)
-    await this.#reconnect(existing, connectionString, parsed)
+    await this.#reconnect(existing, connectionString)
     if (tables.length > 0) await live.addTables(tables)
     return presentView(existing)
   }
@@ -308,17 +314,21 @@ export class Captures implements CaptureService, RemovalHook {
     return tables.map(nameOf)
   }
 
-  /** A user and a password that work replace those that are stored. A connection that waits tries again at once. */
-  async #reconnect(
-    { document, live }: Connection,
-    connectionString: string,
-    { shown }: ParsedConnection,
-  ): Promise<void> {
-    if (this.#unsealed(document.record) === connectionString) return live.retry()
+  /** A connection that waits tries again at once. */
+  async #reconnect(connection: Connection, connectionString: string): Promise<void> {
+    if (await this.#replaceString(connection, connectionString)) connection.live.restart()
+    else connection.live.retry()
+  }
+
+  /** A user and a password that work replace those that are stored. Resolves with false if they are the stored ones. */
+  async #replaceString({ document }: Connection, connectionString: string): Promise<boolean> {
+    const { shown, place } = this.#parsed(connectionString)
+    if (place !== placeOf(document.record.database)) return false
+    if (this.#unsealed(document.record) === connectionString) return false
     await this.#described(connectionString, [])
     const sealed = await this.#secretKey.seal(connectionString, ownerOf(document.record.id))
     await document.save((record) => ({ ...record, sealed, database: shown }))
-    live.restart()
+    return true
   }
 
   async #createNew(wanted: NewConnection, { shown, server }: ParsedConnection): Promise<ConnectionView> {

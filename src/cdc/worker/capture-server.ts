@@ -49,6 +49,8 @@ export class CaptureServer implements CaptureCalls {
   readonly #nowNs: () => bigint
   readonly #limits: CaptureLimits
   readonly #runs = new Map<number, CaptureRun>()
+  /** Attempts that have reported their end and still have sessions and the folder of rows open. */
+  readonly #ending = new Map<number, Promise<void>>()
   readonly #requests = new Map<number, PendingRequest>()
   #lastRequest = 0
 
@@ -83,6 +85,7 @@ export class CaptureServer implements CaptureCalls {
   async start(start: CaptureStart): Promise<void> {
     const { connectionId } = start
     if (this.#runs.has(connectionId)) throw new Error(`connection ${connectionId} runs already`)
+    await this.#ending.get(connectionId)
     const run = new CaptureRun({
       start,
       limits: this.#limits,
@@ -90,7 +93,7 @@ export class CaptureServer implements CaptureCalls {
       requests: { write: (write) => this.#write(write) } satisfies CaptureRequests,
       report: (report) => {
         // A connection whose attempt has ended may be started again as soon as the service has the report.
-        if (ENDS.has(report.kind)) this.#runs.delete(connectionId)
+        if (ENDS.has(report.kind)) this.#end(connectionId, run)
         this.#port.post({ kind: 'report', connectionId, report })
       },
     })
@@ -114,6 +117,15 @@ export class CaptureServer implements CaptureCalls {
     const run = this.#runs.get(connectionId)
     this.#runs.delete(connectionId)
     await run?.stop()
+    await this.#ending.get(connectionId)
+  }
+
+  #end(connectionId: number, run: CaptureRun): void {
+    if (this.#runs.get(connectionId) === run) this.#runs.delete(connectionId)
+    const ended = run.ended().then(() => {
+      if (this.#ending.get(connectionId) === ended) this.#ending.delete(connectionId)
+    })
+    this.#ending.set(connectionId, ended)
   }
 
   drop(target: CaptureTarget): Promise<void> {
