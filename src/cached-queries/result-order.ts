@@ -17,16 +17,15 @@ export function sortValues(values: readonly string[], order: readonly ResultOrde
 }
 
 export function rowOrder(order: readonly ResultOrder[]): CompareRows {
+  const { length } = order
   return (one, other) => {
-    for (const [i, { descending, nullsFirst }] of order.entries()) {
+    for (let i = 0; i < length; i++) {
       const a = one.sort[i]
       const b = other.sort[i]
-      if (a === undefined || b === undefined) {
-        if (a === b) continue
-        return (a === undefined) === nullsFirst ? -1 : 1
-      }
+      if (a === b) continue
+      if (a === undefined || b === undefined) return (a === undefined) === order[i]!.nullsFirst ? -1 : 1
       const compared = compareValues(a, b)
-      if (compared !== 0) return descending ? -compared : compared
+      if (compared !== 0) return order[i]!.descending ? -compared : compared
     }
     return compareTexts(one.key, other.key)
   }
@@ -36,7 +35,7 @@ function sortValue(json: string, compare: ResultOrder['compare']): SortValue {
   if (json === 'null') return undefined
   if (compare === 'boolean') return json === 'true'
   const text = textOf(json)
-  return compare === 'text' ? text : { number: numberOf(text), text }
+  return compare === 'text' ? inCodePointOrder(text) : { number: Number(text), text }
 }
 
 /** The text of a JSON string; of another JSON value its own text. */
@@ -45,11 +44,7 @@ function textOf(json: string): string {
   return json.includes('\\') ? (JSON.parse(json) as string) : json.slice(1, -1)
 }
 
-/** As PostgreSQL orders them, NaN is above all other numbers. */
-function numberOf(text: string): number {
-  return Number(text)
-}
-
+/** As PostgreSQL orders them: NaN is above all other numbers. */
 function compareValues(a: Exclude<SortValue, undefined>, b: Exclude<SortValue, undefined>): number {
   if (typeof a === 'object' && typeof b === 'object') {
     if (Number.isNaN(a.number) || Number.isNaN(b.number)) {
@@ -58,24 +53,33 @@ function compareValues(a: Exclude<SortValue, undefined>, b: Exclude<SortValue, u
     if (a.number !== b.number) return a.number < b.number ? -1 : 1
     return a.text === b.text ? 0 : compareDecimals(a.text, b.text)
   }
-  if (typeof a === 'string' && typeof b === 'string') return compareTexts(a, b)
+  if (typeof a === 'string' && typeof b === 'string') return a < b ? -1 : a > b ? 1 : 0
   return Number(a) - Number(b)
 }
 
 /** By code point. */
-export function compareTexts(a: string, b: string): number {
-  const length = Math.min(a.length, b.length)
-  for (let i = 0; i < length; i++) {
-    const x = a.charCodeAt(i)
-    const y = b.charCodeAt(i)
-    if (x === y) continue
-    // Halves of a pair stand for code points above all that have one unit.
-    const xIsHalf = x >= 0xd800 && x < 0xe000
-    const yIsHalf = y >= 0xd800 && y < 0xe000
-    if (xIsHalf !== yIsHalf) return xIsHalf ? 1 : -1
-    return x - y
-  }
-  return a.length - b.length
+function compareTexts(a: string, b: string): number {
+  const one = inCodePointOrder(a)
+  const other = inCodePointOrder(b)
+  return one < other ? -1 : one > other ? 1 : 0
+}
+
+/**
+ * A text that JavaScript compares, by code units, as the code points of this one: halves of pairs are moved above the code points
+ * U+E000 to U+FFFF. Nearly every text is its own.
+ */
+function inCodePointOrder(text: string): string {
+  return ABOVE.test(text) ? text.replace(EACH_ABOVE, moved) : text
+}
+
+// Without the flag u a pattern matches code units.
+const ABOVE = /[\ud800-\uffff]/
+const EACH_ABOVE = /[\ud800-\uffff]/g
+const HALVES = 0x800
+
+function moved(unit: string): string {
+  const code = unit.charCodeAt(0)
+  return String.fromCharCode(code < 0xe000 ? code + 0x2000 : code - HALVES)
 }
 
 /** Two decimal texts that are equal as doubles, exactly. */
