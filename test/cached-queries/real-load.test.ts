@@ -1,0 +1,96 @@
+/**
+ * Rows of cached queries under load: each transaction moves an amount between two tables, so the sum over both is the same at each
+ * commit. A mixture of two moments would show another sum. The service and the database fail meanwhile.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { NO_POSTGRES, TestPostgres } from '../support/postgres.ts'
+import { seededRandom } from '../support/seeded-random.ts'
+import { Shop } from '../support/shop.ts'
+import { testApp } from '../support/test-app.ts'
+
+const MINUTES = 60_000
+const LOAD_MS = 20_000
+
+const TABLES = `
+  CREATE TABLE shelves (id int PRIMARY KEY, region text NOT NULL, amount numeric(12,2) NOT NULL);
+  CREATE TABLE carts (id int PRIMARY KEY, region text NOT NULL, amount numeric(12,2) NOT NULL);
+  INSERT INTO shelves SELECT i, 'r' || i % 5, 100 FROM generate_series(1, 200) i;
+  INSERT INTO carts SELECT i, 'r' || i % 7, 0 FROM generate_series(1, 50) i`
+
+const SCHEMA = ['shelves', 'carts']
+  .map((table) => `model ${table} {\n id Int @id\n region String\n amount Decimal @db.Decimal(12, 2)\n}`)
+  .join('\n')
+
+const SUM =
+  'SELECT sum(v) AS total FROM (SELECT amount AS v FROM shelves UNION ALL SELECT amount FROM carts) AS both_tables'
+const BY_REGION = `SELECT s.region, count(*) AS n, sum(s.amount) AS total, max(c.amount) AS most
+  FROM shelves s LEFT JOIN carts c ON c.id = s.id GROUP BY s.region ORDER BY s.region`
+
+describe.skipIf(NO_POSTGRES)('under load', { timeout: 4 * MINUTES }, () => {
+  let server: TestPostgres
+
+  beforeAll(async () => {
+    server = await TestPostgres.start()
+    await server.sql(TABLES)
+  }, MINUTES)
+  afterAll(() => server?.remove())
+
+  test('rows are those of one commit, and at the end those of the database', async () => {
+    const app = await testApp({ onDisk: true, nowMs: Date.now(), environment: { random: Math.random } })
+    const shop = new Shop(app, server)
+    const sum = await shop.createQuery(SUM, SCHEMA)
+    const regions = await shop.createQuery(BY_REGION, SCHEMA)
+    expect(await shop.rows(sum)).toEqual(['20000.00'])
+    const end = performance.now() + LOAD_MS
+    const isOver = () => performance.now() > end
+    const counts = { written: 0, read: 0, changed: 0 }
+    const positions: string[] = []
+
+    async function write(seed: number): Promise<void> {
+      const random = seededRandom(seed)
+      while (!isOver()) {
+        const [shelf, cart, cents] = [random.whole(1, 200), random.whole(1, 50), random.whole(1, 500)]
+        const statements = [
+          `UPDATE shelves SET amount = amount - ${cents / 100} WHERE id = ${shelf}`,
+          `UPDATE carts SET amount = amount + ${cents / 100} WHERE abs(id) = ${cart}`,
+        ]
+        if (random.next() < 0.2)
+          statements.push(`UPDATE shelves SET region = 'r${cents % 9}' WHERE id = ${shelf}`)
+        if (random.next() < 0.1) statements.push(`UPDATE carts SET id = -id WHERE abs(id) = ${cart}`)
+        try {
+          await server.sql(`BEGIN; ${statements.join('; ')}; COMMIT`)
+          counts.written++
+        } catch {
+          // The server is away, or another transaction was first.
+        }
+      }
+    }
+
+    async function read(): Promise<void> {
+      while (!isOver()) {
+        const answer = await shop.get(`/queries/${sum}/rows`).catch(() => undefined)
+        if (answer?.status !== 200) continue
+        expect(answer.json.rows).toEqual([['20000.00']])
+        positions.push((answer.json.asOf as { lsn: string }).lsn)
+        counts.read++
+        await new Promise((resolve) => setTimeout(resolve, 20))
+      }
+    }
+
+    async function fail(): Promise<void> {
+      await new Promise((resolve) => setTimeout(resolve, LOAD_MS / 4))
+      await app.restart()
+      await new Promise((resolve) => setTimeout(resolve, LOAD_MS / 4))
+      await server.crash()
+      await server.resume()
+    }
+
+    await Promise.all([write(1), write(2), read(), fail()])
+    expect(await shop.rows(sum)).toEqual(['20000.00'])
+    const wanted = (await server.sql(BY_REGION)).map(({ region, n, total, most }) => [region, n, total, most])
+    expect(await shop.rows(regions)).toEqual(wanted.map((row) => row.map((value) => value ?? '').join(' ')))
+    expect(counts.written).toBeGreaterThan(20)
+    expect(new Set(positions).size).toBeGreaterThan(1) // a busy machine refreshes seldom
+    expect(app.reported).toEqual([])
+  })
+})
