@@ -131,6 +131,11 @@ export interface Stretch {
 export interface StagedBatch {
   add(slices: EventSlices, headers: EventHeaders): Promise<void>
   /**
+   * Frees the memory of the events that were added, where the engine can keep them elsewhere until the commit. For a caller
+   * with many batches. Rejects as `add` does.
+   */
+  spill(): Promise<void>
+  /**
    * Changes the log of the batch: before `commit`, or after a `commit` that rejected with 'dropped'. The added events
    * are kept.
    */

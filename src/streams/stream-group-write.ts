@@ -1,6 +1,7 @@
 /**
  * One write to several streams of one writer: the events of all of them and catalog documents become durable together, or none.
- * Up to 1 MiB the events of a stream wait in memory; above that they are written beside its log until the commit.
+ * Up to 1 MiB the events of a stream wait in memory, and MEMORY_BYTES_MAX of all of them; above that they are written beside the logs
+ * until the commit.
  */
 import type { CatalogChange, CatalogCondition } from '../../storage/catalog.ts'
 import type { EventHeaders, EventSlices, LogId, StagedBatch } from '../../storage/log.ts'
@@ -27,7 +28,14 @@ interface Member {
   readonly counts: StreamCounts
   events: number
   bytes: number
+  /** Bytes of bodies that may be in memory. */
+  heldBytes: number
 }
+
+/** A batch frees its memory by itself at about this size. */
+const BATCH_BYTES = 1024 * 1024
+/** Of one write: a transaction may have changed hundreds of tables, each a little. */
+const MEMORY_BYTES_MAX = 8 * BATCH_BYTES
 
 /** Where the events of a write have ended in one stream. */
 export interface WrittenEnd {
@@ -40,6 +48,7 @@ export interface WrittenEnd {
 export class StreamGroupWrite {
   readonly #parts: StreamGroupParts
   readonly #members = new Map<string, Member>()
+  #heldBytes = 0
 
   constructor(parts: StreamGroupParts) {
     this.#parts = parts
@@ -53,9 +62,27 @@ export class StreamGroupWrite {
     const { space } = this.#parts
     if (space.low) throw space.refusal()
     const member = this.#member(id)
+    const bytes = bodyBytes(slices)
     member.events += slices.count
-    member.bytes += bodyBytes(slices)
+    member.bytes += bytes
+    this.#hold(member, member.heldBytes + bytes < BATCH_BYTES ? member.heldBytes + bytes : 0)
     await member.staged.add(slices, headers)
+    if (this.#heldBytes > MEMORY_BYTES_MAX) await this.#spill()
+  }
+
+  #hold(member: Member, bytes: number): void {
+    this.#heldBytes += bytes - member.heldBytes
+    member.heldBytes = bytes
+  }
+
+  /** Frees the memory of the largest batches, to half of the limit. */
+  async #spill(): Promise<void> {
+    const largest = [...this.#members.values()].sort((one, other) => other.heldBytes - one.heldBytes)
+    for (const member of largest) {
+      if (this.#heldBytes <= MEMORY_BYTES_MAX / 2) return
+      this.#hold(member, 0)
+      await member.staged.spill()
+    }
   }
 
   /**
@@ -105,7 +132,14 @@ export class StreamGroupWrite {
     const known = this.#members.get(name)
     if (known !== undefined) return known
     const { log, counts } = this.#writable(id)
-    const member = { id, staged: this.#parts.storage.log.stage(log), counts, events: 0, bytes: 0 }
+    const member = {
+      id,
+      staged: this.#parts.storage.log.stage(log),
+      counts,
+      events: 0,
+      bytes: 0,
+      heldBytes: 0,
+    }
     this.#members.set(name, member)
     return member
   }

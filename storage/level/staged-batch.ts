@@ -75,6 +75,13 @@ export class LevelStagedBatch implements StagedBatch {
     if (this.#builder.finishedBytes >= threshold) await this.#writePieces(false)
   }
 
+  async spill(): Promise<void> {
+    this.#assertOpen()
+    assert(this.#change === undefined, 'nothing is written beside the log after the first commit')
+    await this.#writePieces(true)
+    await this.#writing
+  }
+
   moveTo(log: LogId): void {
     this.#assertOpen()
     this.#log = log

@@ -455,6 +455,23 @@ export function describeEventLog(name: string, newEngine: () => StorageEngine): 
         expect(await bodies(log, A)).toEqual(['a', 'b'])
       })
 
+      test('that was spilled is as any other, also when it is moved', async () => {
+        const batch = log.stage(A)
+        await batch.spill()
+        await batch.add(lines('a\nb'), [['k', 'v']])
+        await batch.spill()
+        expect(await readAll(log, A)).toEqual([])
+        await batch.add(lines('c'), [])
+        batch.moveTo(B)
+        await batch.commit()
+        expect([await readAll(log, A), await bodies(log, B)]).toEqual([[], ['a', 'b', 'c']])
+        const left = log.stage(A)
+        await left.add(lines('d'), [])
+        await left.spill()
+        await left.discard()
+        expect(await readAll(log, A)).toEqual([])
+      })
+
       test('that is empty stores nothing', async () => {
         expect(await log.stage(A).commit()).toBeUndefined()
         expect(await log.tail(A)).toBeUndefined()

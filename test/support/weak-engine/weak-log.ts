@@ -296,6 +296,12 @@ export class WeakBatch implements StagedBatch {
     if (refusal !== undefined) throw refusal
   }
 
+  /** The engine has no other place for them. */
+  async spill(): Promise<void> {
+    this.#assertUnended()
+    await this.#pace.pause()
+  }
+
   moveTo(log: LogId): void {
     this.#target = log
   }
