@@ -193,9 +193,10 @@ export class CachedQueries implements QueryService, QueryJobSource, RemovalHook 
           await this.#save(present.record, { models })
         return this.#viewOf(present)
       }
-      return this.#undoing(connection, existing === undefined, () =>
+      const created = await this.#undoing(connection, existing === undefined, () =>
         this.#create(connection, request, checked, owner),
       )
+      return { ...created, status: 'new' } // its tables may be copied already
     })
   }
 

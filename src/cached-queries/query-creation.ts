@@ -112,8 +112,11 @@ export function databaseNameOf({ database }: ConnectionView): string {
   }
 }
 
+/** These compare texts by code point. */
+const BY_CODE_POINT = /^(C|POSIX|C\.utf-?8|ucs_basic)$/i
+
 function collationWarnings(described: readonly { readonly collation: string }[]): string[] {
-  const other = described.find(({ collation }) => collation !== 'C' && collation !== 'POSIX')
+  const other = described.find(({ collation }) => !BY_CODE_POINT.test(collation))
   if (other === undefined) return []
   return [
     `the database has the collation ${other.collation}; here texts are compared and sorted by code point, as with collation C`,

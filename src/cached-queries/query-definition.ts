@@ -31,7 +31,7 @@ export function definitionOf(record: QueryRecord, captured: readonly CapturedStr
   return {
     plan: plan.plan,
     tables: [...sources, ...plan.plan.inserts.map(({ sink }) => sinkTable(sink, streamOf(record)))],
-    source: { environment, database, query: `q${id}`, version },
+    source: { environment, database, query: `q${id}`, version: `millrace-${version}` },
     key: plan.key,
     keyIsRow: plan.keyIsRow,
     visibleColumns: plan.columns.length,

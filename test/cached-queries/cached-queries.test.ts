@@ -13,7 +13,7 @@ describe('creation', () => {
     const store = await QueryStore.open()
     const query = await store.queries.createQuery(REQUEST, undefined)
     expect(query).toMatchObject({
-      ...{ id: 2, name: 'env1-q2', status: 'snapshotting', connection: 1, primaryKey: ['region'] },
+      ...{ id: 2, name: 'env1-q2', status: 'new', connection: 1, primaryKey: ['region'] },
       stream: { namespace: 'default', stream: 'env1-q2' },
       columns: [
         { name: 'region', type: 'text', nullable: false },
@@ -27,7 +27,12 @@ describe('creation', () => {
       ['public.orders', 'env1-public-orders'],
       ['result', 'env1-q2'],
     ])
-    expect(definition?.source).toEqual({ environment: 'env1', database: 'shop', query: 'q2', version: '1' })
+    expect(definition?.source).toEqual({
+      environment: 'env1',
+      database: 'shop',
+      query: 'q2',
+      version: 'millrace-1',
+    })
     expect(store.registry.writerOf(query.stream)).toEqual({ name: 'connection env1', key: query.jid })
   })
 
@@ -224,7 +229,7 @@ describe('after a restart', () => {
     const { jid } = await store.queries.createQuery(REQUEST, undefined)
     const calls = store.planner.calls
     await store.reopen({ version: '2' })
-    expect((await store.queries.definition(jid))?.source.version).toBe('2')
+    expect((await store.queries.definition(jid))?.source.version).toBe('millrace-2')
     expect(store.planner.calls).toBe(calls + 1)
     await store.queries.definition(jid)
     expect(store.planner.calls).toBe(calls + 1)
