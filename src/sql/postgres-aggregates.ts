@@ -26,7 +26,16 @@ import {
   TEXT,
   type Typed,
 } from './postgres-types.ts'
-import { call, constantOf, integer, isConstant, type Node, TreeProblem, text } from './tree.ts'
+import {
+  call,
+  constantOf,
+  integer,
+  isConstant,
+  type Node,
+  TreeProblem,
+  text,
+  UnsupportedTree,
+} from './tree.ts'
 
 /** Makes a node that aggregates: the node of the statement with another function and other arguments. */
 export type AggregateOf = (name: string, ...args: readonly Node[]) => Node
@@ -63,11 +72,11 @@ export function aggregate(name: string, args: readonly Typed[], form: AggregateF
         throw new TreeProblem('array_agg of a constant needs a cast, for example to text', place)
       const item = asColumn(first, place)
       if (item.type.kind === 'array')
-        throw new TreeProblem('array_agg of arrays is not supported here', place)
+        throw new UnsupportedTree('array_agg of arrays is not supported here', place)
       return { node: of('array_agg', item.node), type: { kind: 'array', element: item.type }, nullable: true }
     }
     default:
-      throw new TreeProblem(`the aggregate ${name} is not supported here`, place)
+      throw new UnsupportedTree(`the aggregate ${name} is not supported here`, place)
   }
 }
 
@@ -176,7 +185,7 @@ function joined(value: Typed, delimiter: Typed, of: AggregateOf, place: Node): T
   if (!isText(value.type)) throw missing('string_agg', value.type, place)
   const between = isConstant(delimiter.node) ? constantOf(delimiter.node) : undefined
   if (!isConstant(delimiter.node))
-    throw new TreeProblem('the delimiter of string_agg must be a constant here', place)
+    throw new UnsupportedTree('the delimiter of string_agg must be a constant here', place)
   return {
     node: of('string_agg', textOf(value, place), text(String(between ?? ''))),
     type: TEXT,

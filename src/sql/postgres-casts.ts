@@ -24,7 +24,17 @@ import {
   timestamp,
   type WrittenType,
 } from './postgres-types.ts'
-import { call, constantOf, integer, isConstant, type Node, NULL, TreeProblem, text } from './tree.ts'
+import {
+  call,
+  constantOf,
+  integer,
+  isConstant,
+  type Node,
+  NULL,
+  TreeProblem,
+  text,
+  UnsupportedTree,
+} from './tree.ts'
 
 const isNullConstant = ({ node }: Typed): boolean => isConstant(node) && constantOf(node) === undefined
 
@@ -75,7 +85,7 @@ export function textOf(value: Typed, place: Node): Node {
       return call('postgres_bytea_text', node)
     case 'interval':
     case 'array':
-      throw new TreeProblem(`a cast of ${printPgType(type)} to text is not supported here`, place)
+      throw new UnsupportedTree(`a cast of ${printPgType(type)} to text is not supported here`, place)
     default:
       return node
   }
@@ -251,7 +261,7 @@ function intervalOf(value: Typed, place: Node): Node {
     rest = rest.slice(match[0].length)
   rest = rest.replace(/^\s*[+-]?\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?/, '')
   if (typeof written !== 'string' || rest.trim() !== '' || written.trim() === '')
-    throw new TreeProblem(`write the interval as '1 day 2 hours' here`, place)
+    throw new UnsupportedTree(`write the interval as '1 day 2 hours' here`, place)
   return engineCast(text(written.replaceAll(/\bmons?\b/gi, 'months')), 'INTERVAL')
 }
 

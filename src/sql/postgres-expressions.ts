@@ -22,7 +22,16 @@ import {
   UNKNOWN,
   type WrittenType,
 } from './postgres-types.ts'
-import { childrenOf, constantOf, type ExactDigits, type Node, NULL, TreeProblem, text } from './tree.ts'
+import {
+  childrenOf,
+  constantOf,
+  type ExactDigits,
+  type Node,
+  NULL,
+  TreeProblem,
+  text,
+  UnsupportedTree,
+} from './tree.ts'
 
 /** The query of a sub-query expression, with PostgreSQL's meaning, and its columns. */
 export type SubqueryOf = (
@@ -124,7 +133,7 @@ export class PgExpressions {
       case 'SUBQUERY':
         return this.#subqueryExpression(node, scope)
       default:
-        throw new TreeProblem(`${String(node.class).toLowerCase()} is not supported here`, node)
+        throw new UnsupportedTree(`${String(node.class).toLowerCase()} is not supported here`, node)
     }
   }
 
@@ -136,7 +145,7 @@ export class PgExpressions {
     if (known?.kind === 'aggregate') return this.#aggregate(node, name, args, scope)
     if (known?.kind === 'window') throw new TreeProblem(`${name} needs OVER`, node)
     const rewrite = Object.hasOwn(ROW_FUNCTIONS, name) ? ROW_FUNCTIONS[name] : undefined
-    if (rewrite === undefined) throw new TreeProblem(`the function ${name} is not supported here`, node)
+    if (rewrite === undefined) throw new UnsupportedTree(`the function ${name} is not supported here`, node)
     if (known !== undefined && (args.length < known.least || args.length > known.most))
       throw new TreeProblem(`${name} has ${known.least} to ${known.most} arguments, not ${args.length}`, node)
     return rewrite(args, node)
@@ -203,7 +212,7 @@ export class PgExpressions {
       return aggregate(name, args, form, node)
     }
     if (known?.kind !== 'window')
-      throw new TreeProblem(`the function ${name} with OVER is not supported here`, node)
+      throw new UnsupportedTree(`the function ${name} with OVER is not supported here`, node)
     return this.#overRows(name, node, over, args, scope)
   }
 
@@ -300,7 +309,10 @@ export class PgExpressions {
       case 'ARRAY_EXTRACT':
         return this.#element(node, scope)
       default:
-        throw new TreeProblem(`the operator ${String(node.type).toLowerCase()} is not supported here`, node)
+        throw new UnsupportedTree(
+          `the operator ${String(node.type).toLowerCase()} is not supported here`,
+          node,
+        )
     }
   }
 
@@ -479,7 +491,7 @@ function literal(node: Node): Typed {
     case 'HUGEINT':
       return of(fixed(38, 0), engineCast(node, 'DECIMAL(38,0)'))
     default:
-      throw new TreeProblem(`a constant of type ${String(type.id)} is not supported here`, node)
+      throw new UnsupportedTree(`a constant of type ${String(type.id)} is not supported here`, node)
   }
 }
 

@@ -27,7 +27,7 @@ import { type GroupedValue, PgExpressions, signatureOf } from './postgres-expres
 import { asExact, asNumeric } from './postgres-numbers.ts'
 import { nullableRelations, PgScope, type PgScopeColumn } from './postgres-scope.ts'
 import { columnPgType, dataTypeOf, engineType, printPgType, type Typed } from './postgres-types.ts'
-import { call, constantOf, type Node, TreeProblem } from './tree.ts'
+import { call, constantOf, type Node, TreeProblem, UnsupportedTree } from './tree.ts'
 
 export interface PostgresColumn {
   readonly name: string
@@ -95,7 +95,7 @@ class Queries {
     const withCtes = { ...node, cte_map: { ...(node.cte_map as object), map } }
     if (node.type === 'SELECT_NODE') return this.#select(withCtes, ctes, outer)
     if (node.type === 'SET_OPERATION_NODE') return this.#setOperation(withCtes, ctes, outer)
-    throw new TreeProblem('recursive queries are not supported here', node)
+    throw new UnsupportedTree('recursive queries are not supported here', node)
   }
 
   #ctes(node: Node, outerCtes: Ctes, outer: PgScope | undefined): { ctes: Ctes; map: readonly CteEntry[] } {
@@ -192,7 +192,7 @@ class Queries {
       case 'JOIN':
         return this.#join(node, ctes, outer)
       default:
-        throw new TreeProblem(`${String(node.type).toLowerCase()} in FROM is not supported here`, node)
+        throw new UnsupportedTree(`${String(node.type).toLowerCase()} in FROM is not supported here`, node)
     }
   }
 
@@ -267,7 +267,7 @@ class Queries {
       ({ type }) => type.kind === 'numeric' && !isSortedAsIs({ node, type, nullable: true }),
     )
     if (isMerged && unsorted !== undefined)
-      throw new TreeProblem(
+      throw new UnsupportedTree(
         `column ${unsorted.name} has numerics with differing digits, which ${String(node.setop_type)} cannot compare here; cast it to numeric(p,s)`,
         node,
       )
@@ -323,7 +323,10 @@ function orderOfSet(part: Node, columns: readonly PgScopeColumn[]): Node {
   if (column === undefined)
     throw new TreeProblem('ORDER BY of UNION, INTERSECT or EXCEPT takes columns of the result', part)
   if (column.type.kind === 'numeric' && column.type.form === 'exact')
-    throw new TreeProblem(`ORDER BY ${column.name} needs a cast to numeric(p,s) in both queries here`, part)
+    throw new UnsupportedTree(
+      `ORDER BY ${column.name} needs a cast to numeric(p,s) in both queries here`,
+      part,
+    )
   return part
 }
 

@@ -20,7 +20,7 @@ import {
   TEXT,
   type Typed,
 } from './postgres-types.ts'
-import { call, constantOf, isConstant, type Node, NULL, TreeProblem, text } from './tree.ts'
+import { call, constantOf, isConstant, type Node, NULL, TreeProblem, text, UnsupportedTree } from './tree.ts'
 
 export type RowFunction = (args: readonly Typed[], place: Node) => Typed
 
@@ -64,7 +64,7 @@ const substring: RowFunction = (args, place) => {
   const [of, from, count] = args as [Typed, Typed, Typed | undefined]
   const name = 'substring'
   if (from.type.kind === 'unknown')
-    throw new TreeProblem('substring with a pattern is not supported here', place)
+    throw new UnsupportedTree('substring with a pattern is not supported here', place)
   const operands = [textArgument(of, name, args, place), integerArgument(from, name, args, place)]
   const node =
     count === undefined
@@ -122,7 +122,7 @@ function doubleFunction(name: string): RowFunction {
     const isFloats = values.some(({ type }) => isFloat(type))
     if (values.some(({ type }) => !isNumber(type))) throw missingFunction(name, args, place)
     if (exact && !isFloats)
-      throw new TreeProblem(`${name} of numeric is not supported here; cast to double precision`, place)
+      throw new UnsupportedTree(`${name} of numeric is not supported here; cast to double precision`, place)
     return {
       node: call(`postgres_${name}`, ...values.map(asDouble)),
       type: FLOAT8,
@@ -201,7 +201,7 @@ function chosenExtreme(name: string, values: readonly Typed[], nullable: boolean
 const joined: RowFunction = (args, place) => {
   const [left, right] = args as [Typed, Typed]
   if (left.type.kind === 'array' || right.type.kind === 'array' || isJson(left.type) || isJson(right.type))
-    throw new TreeProblem(
+    throw new UnsupportedTree(
       `${printPgType(left.type)} || ${printPgType(right.type)} is not supported here`,
       place,
     )

@@ -17,13 +17,22 @@ import {
   timestamp,
   timestamptz,
 } from './postgres-types.ts'
-import { call, constantOf, isConstant, type Node, operator, TreeProblem, text } from './tree.ts'
+import {
+  call,
+  constantOf,
+  isConstant,
+  type Node,
+  operator,
+  TreeProblem,
+  text,
+  UnsupportedTree,
+} from './tree.ts'
 
 type TimeFunction = (args: readonly Typed[], place: Node) => Typed
 
 function constantWord(value: Typed, what: string, place: Node): string {
   const word = isConstant(value.node) ? constantOf(value.node) : undefined
-  if (typeof word !== 'string') throw new TreeProblem(`the ${what} must be a constant text here`, place)
+  if (typeof word !== 'string') throw new UnsupportedTree(`the ${what} must be a constant text here`, place)
   return word.trim().toLowerCase()
 }
 
@@ -60,9 +69,9 @@ const dateTrunc: TimeFunction = ([unitArgument, argument], place) => {
   const value =
     given.type.kind === 'date' ? castTo(given, { type: timestamptz(), modifiers: [] }, place) : given
   if (!isTimestamp(value.type))
-    throw new TreeProblem(`date_trunc of ${printPgType(value.type)} is not supported here`, place)
+    throw new UnsupportedTree(`date_trunc of ${printPgType(value.type)} is not supported here`, place)
   if (!TRUNCATED.includes(unit))
-    throw new TreeProblem(`date_trunc has the units ${TRUNCATED.join(', ')} here, not '${unit}'`, place)
+    throw new UnsupportedTree(`date_trunc has the units ${TRUNCATED.join(', ')} here, not '${unit}'`, place)
   const inUtc = engineCast(value.node, 'TIMESTAMP')
   const node = call('postgres_trunc_time', text(unit), inUtc)
   const isZoned = value.type.kind === 'timestamptz'
@@ -135,7 +144,7 @@ const extract: TimeFunction = ([unitArgument, argument], place) => {
     !(isPoint(type) || isTime || isOfInterval) ||
     (type.kind === 'date' && !found.ofDate)
   )
-    throw new TreeProblem(`unit "${unit}" is not supported for type ${printPgType(type)} here`, place)
+    throw new UnsupportedTree(`unit "${unit}" is not supported for type ${printPgType(type)} here`, place)
   const isWholeEpoch = unit === 'epoch' && type.kind === 'date'
   const time = isPoint(type) ? engineCast(value.node, 'TIMESTAMP') : value.node
   if (type.kind === 'interval' && unit === 'epoch')
@@ -172,7 +181,7 @@ const timezone: TimeFunction = ([zone, argument], place) => {
   const value =
     given.type.kind === 'date' ? castTo(given, { type: timestamptz(), modifiers: [] }, place) : given
   if (!isTimestamp(value.type))
-    throw new TreeProblem(`AT TIME ZONE of ${printPgType(value.type)} is not supported here`, place)
+    throw new UnsupportedTree(`AT TIME ZONE of ${printPgType(value.type)} is not supported here`, place)
   const type = value.type.kind === 'timestamptz' ? timestamp() : timestamptz()
   return castTo(value, { type, modifiers: [] }, place)
 }

@@ -56,6 +56,9 @@ export class TreeProblem extends Error {
   }
 }
 
+/** A node that has a meaning, but none that can be given here. */
+export class UnsupportedTree extends TreeProblem {}
+
 function firstLocation(part: unknown): number | undefined {
   if (typeof part !== 'object' || part === null) return undefined
   const { query_location } = part as Node

@@ -6,7 +6,7 @@
 import { encodedName } from '../../../sql/encoded-name.ts'
 import { type MeantPostgresColumn, withPostgresMeaning } from '../../../sql/postgres-meaning.ts'
 import type { SourceMap } from '../../../sql/source-map.ts'
-import { type Node, TreeProblem } from '../../../sql/tree.ts'
+import { type Node, TreeProblem, UnsupportedTree } from '../../../sql/tree.ts'
 import { EngineProblem, type PlanEngine } from '../plan-engine.ts'
 import { type QueryPlan, QueryProblem, type QuerySource } from '../query-plan.ts'
 import { jobPlanOf } from './job-plan-of-query.ts'
@@ -73,7 +73,8 @@ async function inEngine<T>(map: SourceMap, work: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (error instanceof TreeProblem) {
       const place = error.location === undefined ? undefined : map.placeAt(error.location)
-      throw new QueryProblem('invalid_sql', error.message, place)
+      const code = error instanceof UnsupportedTree ? 'unsupported_sql' : 'invalid_sql'
+      throw new QueryProblem(code, error.message, place)
     }
     if (!(error instanceof EngineProblem)) throw error
     const place = error.location === undefined ? undefined : map.placeAt(error.location)
