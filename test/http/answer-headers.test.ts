@@ -70,7 +70,7 @@ test.each([
 
 describe('with --cors-origin', () => {
   const PAGE = 'https://page.example'
-  const EXPOSED = 'Allow, Link, Retry-After, WWW-Authenticate'
+  const EXPOSED = 'Allow, ETag, Link, Location, Retry-After, WWW-Authenticate'
   const preflight = (origin: string, headers = '') =>
     request(
       'OPTIONS',

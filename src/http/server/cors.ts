@@ -9,7 +9,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { HeaderRecord } from './answer-class.ts'
 
 /** Headers of an answer that a page may read, beside those that browsers always show. */
-const EXPOSED = 'Allow, Link, Retry-After, WWW-Authenticate'
+const EXPOSED = 'Allow, ETag, Link, Location, Retry-After, WWW-Authenticate'
 const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE'
 /** How long a browser may cache the answer to a preflight request. */
 const REMEMBERED_SECONDS = 600
