@@ -2,6 +2,7 @@
  * A capture server in the test's process with a service side that keeps everything in memory: the events of each stream, and what the
  * service stores with them. `restart` is what the service does after the end of the capture process.
  */
+import { fork } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,6 +20,7 @@ import type {
 } from '../../src/cdc/worker/capture-protocol.ts'
 import type { CaptureLimits } from '../../src/cdc/worker/capture-run.ts'
 import { CaptureServer } from '../../src/cdc/worker/capture-server.ts'
+import { PROJECT_FOLDER } from './service-process.ts'
 
 export interface CapturedEvent {
   /** Undefined: a tombstone. */
@@ -356,17 +358,47 @@ export function rowsOf(events: readonly CapturedEvent[]): ReadonlyMap<string, Js
   for (const [i, { body, headers }] of events.entries()) {
     if (body === undefined) continue
     const key = headers.key!
-    const present = JSON.stringify(rows.get(key) ?? null)
-    const place = `event ${i}: ${JSON.stringify(body)}`
+    const present = rows.get(key)
+    const place = () => `event ${i}: ${JSON.stringify(body)}`
     if (body.op === 't') rows.clear()
     else if (body.op === 'r' || body.op === 'c') {
-      if (rows.has(key)) throw new Error(`${place}: there is a row ${present}`)
+      if (present !== undefined) throw new Error(`${place()}: there is a row ${JSON.stringify(present)}`)
       rows.set(key, body.after!)
     } else {
-      if (present !== JSON.stringify(body.before)) throw new Error(`${place}: the row before is ${present}`)
+      if (!isSameRow(present, body.before)) {
+        throw new Error(`${place()}: the row before is ${JSON.stringify(present)}`)
+      }
       if (body.op === 'u') rows.set(key, body.after!)
       else rows.delete(key)
     }
   }
   return rows
+}
+
+/** A column that one of them does not have counts as null: it was added in between. */
+function isSameRow(a: JsonRow | undefined, b: JsonRow | null): boolean {
+  if (a === undefined || b === null) return false
+  return Object.keys({ ...a, ...b }).every((name) => (a[name] ?? null) === (b[name] ?? null))
+}
+
+const ENTRY = join(PROJECT_FOLDER, 'dist', 'src', 'cdc', 'worker', 'capture-process.js')
+
+/** A capture process of the built files, as the service starts it. */
+export function portOfProcess(): CapturePort {
+  const child = fork(ENTRY, {
+    serialization: 'advanced',
+    execArgv: ['--max-old-space-size=256'],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc', 'pipe'],
+  })
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  return {
+    post: (message) => {
+      if (child.connected) child.send(message, () => {})
+    },
+    onMessage: (listener) => void child.on('message', (message) => listener(message as FromCapture)),
+    async kill() {
+      child.kill('SIGKILL')
+      await exited
+    },
+  }
 }

@@ -136,6 +136,9 @@ export class CaptureRun {
   #lastIdleMs = 0
   #lastCheckMs = performance.now()
   #ended: Promise<void> | undefined
+  /** Resolves with true when the stream is open, with false if the attempt ends before. */
+  readonly #opened: Promise<boolean>
+  #isOpen: (open: boolean) => void = () => {}
 
   constructor(parts: CaptureRunParts) {
     const { start, requests } = parts
@@ -143,6 +146,9 @@ export class CaptureRun {
     this.#address = databaseAddressOf(start.connectionString)
     this.#writes = new ServiceWrites(start.connectionId, requests, this.#abort.signal)
     this.#durableLsn = BigInt(start.durableLsn ?? 0)
+    this.#opened = new Promise((resolve) => {
+      this.#isOpen = resolve
+    })
   }
 
   /** Begins. What happens is reported. */
@@ -165,6 +171,13 @@ export class CaptureRun {
     names: readonly TableName[],
     filled: readonly TableName[],
   ): Promise<readonly CapturedTable[]> {
+    if (!(await this.#opened)) {
+      throw new CaptureProblem(
+        'database_unreachable',
+        'the connection to the database could not be opened',
+        true,
+      )
+    }
     const session = await DatabaseSession.open(this.#address, this.#parts.limits)
     try {
       const tables = await publishTables(session, this.#parts.start.publication, names)
@@ -184,6 +197,7 @@ export class CaptureRun {
 
   async #run(): Promise<void> {
     let timer: NodeJS.Timeout | undefined
+    let failure: unknown
     const onAbort = () => {
       this.#snapshot?.destroy()
       this.#stream?.wake()
@@ -193,23 +207,26 @@ export class CaptureRun {
       await this.#open()
       timer = setInterval(() => this.#housekeep(), this.#parts.limits.confirmMs)
       if (this.#unreadCount === 0) this.#report({ kind: 'state', state: 'running' })
+      this.#isOpen(true)
       while (!this.#abort.signal.aborted) {
         if (this.#unreadCount > 0) await this.#copy()
         else await this.#follow({ until: () => this.#unreadCount > 0 })
       }
     } catch (error) {
-      if (!this.#abort.signal.aborted) this.#reportFailure(this.#failure ?? error)
-    } finally {
-      clearInterval(timer)
-      await this.#close()
+      failure = this.#failure ?? error
     }
+    this.#isOpen(false)
+    clearInterval(timer)
+    await this.#close()
+    // The connection may be started again at once: nothing of this attempt may be open then.
+    if (failure !== undefined && !this.#abort.signal.aborted) this.#reportFailure(failure)
   }
 
   /** Ends the run with this error, whatever it waits for. */
   #fail(error: unknown): void {
     this.#failure ??= error
     this.#snapshot?.destroy()
-    this.#stream.wake()
+    this.#stream?.wake()
   }
 
   #reportFailure(error: unknown): void {
