@@ -234,6 +234,7 @@ export async function publishTables(
     const before = await describeTables(session, names)
     checkCapturable(names, before)
     if (missing.length > 0) {
+      await checkOwner(session, missing)
       const list = missing.map((name) => quotedTable(name)).join(', ONLY ')
       await session.query(`ALTER PUBLICATION ${quotedIdentifier(publication)} ADD TABLE ONLY ${list}`)
     }
@@ -241,6 +242,21 @@ export async function publishTables(
     const after = await describeTables(session, names)
     return checkCapturable(names, after)
   })
+}
+
+/** PostgreSQL lets only the owner of a table publish it. */
+async function checkOwner(session: DatabaseSession, names: readonly TableName[]): Promise<void> {
+  const [foreign] = await session.query(
+    `SELECT n.nspname, c.relname, current_user FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE (n.nspname, c.relname) IN (SELECT * FROM unnest($1::text[], $2::text[])) AND NOT pg_has_role(c.relowner, 'USAGE') LIMIT 1`,
+    [names.map(({ schema }) => schema), names.map(({ table }) => table)],
+  )
+  if (foreign === undefined) return
+  const [schema, table, user] = foreign
+  const name = printedTable({ schema: schema!, table: table! })
+  throw lacking(
+    `role ${user} does not own table ${name}, so it may not publish it; run ALTER TABLE ${name} OWNER TO ${printedName(user!)}`,
+  )
 }
 
 function checkCapturable(
