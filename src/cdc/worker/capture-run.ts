@@ -19,8 +19,9 @@
  *
  * After a crash in between, the snapshot is gone. The rows that were read before, K, are as of S; the next snapshot is of a later S'.
  * On the way from S to S' a change of a row that is kept is written as always; that of a row that is not kept is dropped, because
- * it was not read yet; an insert is always written. So at S' each kept row is as of S', and step 3 reads rows after the key of
- * the last part, without those that are kept. Each row comes once, and no change is missing.
+ * it was not read yet; an insert is always written, and so is a row that gets another key, as an insert. So at S' each kept row is as
+ * of S', and step 3 reads rows after the key of the last part, without those that are kept. Each row comes once, and no change is
+ * missing.
  */
 import type { CapturedTable, TableName } from '../captured-table.ts'
 import { printedTable } from '../captured-table.ts'
@@ -433,25 +434,25 @@ export class CaptureRun {
     const old = message.before ?? message.key
     const oldKey = table.keyOf(old === undefined ? sent! : table.sentRow(old))
     const stored = this.#rows.get(oid, oldKey)
-    if (stored === undefined && table.state === 'reading') return undefined // its row has not been read yet
     const kept = stored && table.fromStored(stored)
-    const whole = message.before && filledRow(table.sentRow(message.before), kept)
-    const before = whole ?? kept
+    const before = message.before === undefined ? kept : filledRow(table.sentRow(message.before), kept)
+    const isUnread = stored === undefined && table.state === 'reading'
     if (sent === undefined) {
-      if (before === undefined) return undefined
+      if (before === undefined || isUnread) return undefined
       this.#forget(table, oldKey)
       this.#emit(table, 'd', wholeRow(before), undefined, message.lsn)
       return undefined
     }
+    // The snapshot reads an unread row later, unless it has another key now, which may be among those that were read.
+    if (isUnread && isSameKey(table.keyOf(sent), oldKey)) return undefined
+    const known = isUnread ? undefined : before
     const after = filledRow(sent, before)
-    // Only values that were not sent are missing: new columns of a row that was stored before are sent or unchanged.
-    if (!isWhole(after) && !this.#transaction!.isReplayed) {
-      return this.#fetched(table, after).then((found) =>
-        this.#update(table, oldKey, before, found, message.lsn),
-      )
-    }
-    this.#update(table, oldKey, before, wholeRow(after), message.lsn)
-    return undefined
+    if (isWhole(after)) return this.#update(table, oldKey, known, after, message.lsn)
+    // A large value that was not changed and is not kept: its column came with values, or the row was not read.
+    return this.#fetched(table, after).then((found) => {
+      if (found === undefined) this.#readAgain(table)
+      else this.#update(table, oldKey, known, found, message.lsn)
+    })
   }
 
   #update(
@@ -460,9 +461,10 @@ export class CaptureRun {
     before: SentRow | undefined,
     after: RowTexts,
     lsn: bigint,
-  ): void {
+  ): undefined {
     const key = table.keyOf(after)
-    if (key.some((text, i) => text !== oldKey[i])) this.#forget(table, oldKey)
+    if (table.state === 'reading') table.hasEarlyRows = true
+    if (!isSameKey(key, oldKey)) this.#forget(table, oldKey)
     this.#keep(table, key, after)
     if (before === undefined) this.#emit(table, 'c', undefined, after, lsn)
     else this.#emit(table, 'u', wholeRow(before), after, lsn)
@@ -598,8 +600,8 @@ export class CaptureRun {
     }
   }
 
-  /** A large value that the row store does not have: a column that came with values of its own. It is read from the table. */
-  async #fetched(table: TableCapture, row: SentRow): Promise<RowTexts> {
+  /** The row with its values that were not sent as the table has them now; undefined if it is gone since. */
+  async #fetched(table: TableCapture, row: SentRow): Promise<RowTexts | undefined> {
     const { columns, key } = table.table
     const names = columns.map(({ name }) => quotedIdentifier(name))
     const condition = key.map((name, i) => `${quotedIdentifier(name)} = $${i + 1}`).join(' AND ')
@@ -607,7 +609,14 @@ export class CaptureRun {
       `SELECT ${names.map((name) => `${name}::text`).join(', ')} FROM ${quotedTable(table.table)} WHERE ${condition}`,
       table.keyOf(row),
     )
-    return row.map((value, i) => (value === undefined ? (found?.[i] ?? null) : value))
+    return found && row.map((value, i) => (value === undefined ? found[i]! : value))
+  }
+
+  /** Removes all rows of the table from its stream and begins a new snapshot. */
+  #readAgain(table: TableCapture): void {
+    table.isFilled = true
+    table.restart()
+    this.#count()
   }
 
   async #checkColumns(table: TableCapture): Promise<void> {
@@ -643,9 +652,7 @@ export class CaptureRun {
     this.#changed.add(table)
     if (change.retyped.length > 0) {
       // The rows that are kept have texts of the old type.
-      table.isFilled = true
-      table.restart()
-      this.#count()
+      this.#readAgain(table)
     }
   }
 
@@ -778,10 +785,7 @@ export class CaptureRun {
   #adopt(table: TableCapture, found: CapturedTable): void {
     const change = schemaChange(table.table, found.columns)
     if (change === undefined) return
-    if (table.state === 'reading') {
-      table.isFilled = true
-      table.restart()
-    }
+    if (table.state === 'reading') this.#readAgain(table)
     table.alter(found)
     this.#changed.add(table)
   }
@@ -856,6 +860,10 @@ export class CaptureRun {
 
 function isNamed(names: readonly TableName[], { schema, table }: TableName): boolean {
   return names.some((name) => name.schema === schema && name.table === table)
+}
+
+function isSameKey(a: readonly string[], b: readonly string[]): boolean {
+  return a.every((text, i) => text === b[i])
 }
 
 function nameOf({ schema, table }: TableName): TableName {

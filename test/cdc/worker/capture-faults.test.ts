@@ -1,0 +1,376 @@
+/** Capture while things fail or change beneath it: slots, tables, the server, the service, its own process. */
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import pg from 'pg'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { lsnOf } from '../../../src/cdc/worker/lsn.ts'
+import { TestCapture } from '../../support/capture.ts'
+import { NO_POSTGRES, TestPostgres } from '../../support/postgres.ts'
+
+describe.skipIf(NO_POSTGRES)('capture', () => {
+  let server: TestPostgres
+  let number = 0
+
+  beforeAll(async () => {
+    server = await TestPostgres.start()
+  })
+  afterAll(() => server.remove())
+  beforeEach(async () => {
+    await server.sql(
+      `DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE TABLE t (id int PRIMARY KEY, v text)`,
+    )
+  })
+
+  function testCapture(options = {}): TestCapture {
+    return new TestCapture(server.uri(), { slot: `millrace_fault${++number}`, ...options })
+  }
+
+  async function caughtUp(capture: TestCapture): Promise<void> {
+    const [row] = await server.sql('SELECT pg_current_wal_lsn()::text AS lsn')
+    await capture.reached(lsnOf(row!.lsn as string))
+  }
+
+  async function isSame(capture: TestCapture, table = 't'): Promise<void> {
+    const rows = [...capture.rows(`public.${table}`).values()]
+    const byId = (a: Readonly<Record<string, unknown>>, b: Readonly<Record<string, unknown>>) =>
+      Number(a.id) - Number(b.id)
+    expect([...rows].sort(byId)).toEqual(await server.sql(`SELECT * FROM ${table} ORDER BY id`))
+  }
+
+  test('slot lost: a new slot, an event t and the rows again', async () => {
+    await server.sql(`INSERT INTO t VALUES (1, 'a'), (2, 'b')`)
+    const capture = testCapture()
+    await capture.capture('public.t')
+    await server.sql(`UPDATE t SET v = 'B' WHERE id = 2`)
+    await caughtUp(capture)
+    const { slot } = capture.target
+    await server.sql(
+      `SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = '${slot}'`,
+    )
+    await capture.report('failed')
+    capture.reports.length = 0
+    await server.sql(
+      `SELECT pg_drop_replication_slot('${slot}'); DELETE FROM t WHERE id = 1; INSERT INTO t VALUES (3, 'c')`,
+    )
+    await capture.start()
+    const { message } = await capture.report('slot-lost')
+    expect(message).toBe(`replication slot ${slot} is gone; all tables are read again`)
+    const before = capture.events('public.t').length
+    capture.stored.commit = undefined
+    await capture.start({ isAgain: true })
+    await capture.until(() => capture.stored.commit?.snapshotting.length === 0)
+    expect(capture.ops('public.t').slice(before)).toEqual([
+      't - -',
+      'r - {"id":2,"v":"B"}',
+      'r - {"id":3,"v":"c"}',
+    ])
+    await server.sql(`UPDATE t SET v = 'C' WHERE id = 3`)
+    await caughtUp(capture)
+    await isSame(capture)
+  })
+
+  const losses: readonly {
+    readonly name: string
+    readonly sql: string
+    readonly message: string
+    readonly columns: readonly string[]
+  }[] = [
+    { name: 'dropped', sql: 'DROP TABLE t', message: 'table public.t was dropped', columns: [] },
+    {
+      name: 'renamed',
+      sql: 'ALTER TABLE t RENAME TO t2',
+      message: 'table public.t was renamed to public.t2',
+      columns: [],
+    },
+    {
+      name: 'left without a primary key',
+      sql: 'ALTER TABLE t DROP CONSTRAINT t_pkey',
+      message:
+        'table public.t has no primary key; publishing it would make its UPDATEs fail. Add one, or run ALTER TABLE public.t REPLICA IDENTITY USING INDEX …',
+      columns: [],
+    },
+  ]
+  test.each(losses)('a table that is $name; the others go on', async ({ sql, message, columns }) => {
+    await server.sql(`CREATE TABLE u (id int PRIMARY KEY)`)
+    const capture = testCapture()
+    await capture.capture('public.t', 'public.u')
+    await server.sql(sql)
+    const lost = await capture.report('table-lost')
+    expect(lost).toEqual({ kind: 'table-lost', table: { schema: 'public', table: 't' }, message, columns })
+    await capture.until(() => capture.reports.some(({ kind }) => kind === 'table-lost'))
+    const published = await server.sql(
+      `SELECT tablename FROM pg_publication_tables WHERE pubname = '${capture.target.publication}'`,
+    )
+    expect(published).toEqual([{ tablename: 'u' }])
+    await server.sql('INSERT INTO u VALUES (1)')
+    await caughtUp(capture)
+    expect(capture.ops('public.u')).toEqual(['c - {"id":1}'])
+  })
+
+  test('a dropped and a renamed column: the table goes on without them', async () => {
+    await server.sql(`ALTER TABLE t ADD n int, ADD m int; INSERT INTO t VALUES (1, 'a', 1, 2)`)
+    const capture = testCapture()
+    await capture.capture('public.t')
+    await server.sql(`ALTER TABLE t DROP v; ALTER TABLE t RENAME m TO k`)
+    await server.sql('UPDATE t SET n = 5')
+    await server.sql('UPDATE t SET n = 6')
+    await caughtUp(capture)
+    expect((await capture.report('table-lost')).columns).toEqual(['v', 'm'])
+    expect(capture.ops('public.t').slice(1)).toEqual([
+      'u {"id":1,"n":1,"k":null} {"id":1,"n":5,"k":2}',
+      'u {"id":1,"n":5,"k":2} {"id":1,"n":6,"k":2}',
+    ])
+    expect(capture.stored.tables[0]!.columns.map(({ name }) => name)).toEqual(['id', 'n', 'k'])
+    await capture.restart()
+    await capture.start()
+    await server.sql('UPDATE t SET n = 7')
+    await caughtUp(capture)
+    expect(capture.ops('public.t').at(-1)).toEqual('u {"id":1,"n":6,"k":2} {"id":1,"n":7,"k":2}')
+  })
+
+  test('a retyped column: the rows again, with its new type', async () => {
+    await server.sql(`INSERT INTO t VALUES (1, '007'), (2, '8')`)
+    const capture = testCapture()
+    await capture.capture('public.t')
+    await server.sql(`ALTER TABLE t ALTER v TYPE int USING v::int`)
+    await server.sql('UPDATE t SET v = 9 WHERE id = 2')
+    await capture.until(() => capture.events('public.t').length === 5)
+    expect(await capture.report('table-lost')).toMatchObject({
+      columns: ['v'],
+      message: 'column v of table public.t has the type integer now; it was text',
+    })
+    expect(capture.ops('public.t').slice(2)).toEqual(['t - -', 'r - {"id":1,"v":7}', 'r - {"id":2,"v":9}'])
+    await isSame(capture)
+  })
+
+  test('a large transaction comes in parts and becomes durable at once; a large one that is rolled back gives nothing', async () => {
+    const capture = testCapture({ limits: { partBytes: 65_536 } })
+    await capture.capture('public.t')
+    const before = capture.commits.length
+    await server.sql(`BEGIN; INSERT INTO t SELECT i, 'x' FROM generate_series(1, 5000) i; ROLLBACK;
+      BEGIN; INSERT INTO t SELECT i, 'a' FROM generate_series(1, 5000) i; UPDATE t SET v = 'b' WHERE id % 2 = 0; DELETE FROM t WHERE id % 5 = 0; COMMIT`)
+    await caughtUp(capture)
+    expect(capture.commits.slice(before).map(({ events }) => events)).toEqual([
+      { 'public.t': 5000 + 2500 + 2000 },
+    ])
+    expect(capture.partBytesSeen).toBeLessThan(80_000)
+    expect(capture.unansweredSeen).toBeLessThanOrEqual(3)
+    await isSame(capture)
+  })
+
+  test('small transactions that arrive while a write is stored are one write', async () => {
+    const capture = testCapture({ limits: { partBytes: 1 << 20 } })
+    await capture.capture('public.t')
+    const before = capture.commits.length
+    capture.writeMs = 100
+    await server.sql(
+      Array.from({ length: 300 }, (_, i) => `BEGIN; INSERT INTO t VALUES (${i}, 'x'); COMMIT`).join('; '),
+    )
+    await caughtUp(capture)
+    expect(capture.commits.length - before).toBeLessThan(60)
+    await isSame(capture)
+  })
+
+  test('a write that fails ends the attempt; the next one has everything once', async () => {
+    const capture = testCapture()
+    await capture.capture('public.t')
+    capture.writeFailure = 'the disk is full'
+    await server.sql(`INSERT INTO t VALUES (1, 'a')`)
+    expect(await capture.report('failed')).toEqual({
+      kind: 'failed',
+      passing: true,
+      code: 'limit',
+      message: 'the events could not be stored: the disk is full',
+    })
+    await server.sql(`UPDATE t SET v = 'b'`)
+    capture.writeFailure = undefined
+    await capture.start()
+    await caughtUp(capture)
+    expect(capture.ops('public.t')).toEqual(['c - {"id":1,"v":"a"}', 'u {"id":1,"v":"a"} {"id":1,"v":"b"}'])
+  })
+
+  test('the server is started again: nothing is lost or there twice', async () => {
+    await server.sql(`INSERT INTO t VALUES (1, 'a')`)
+    const capture = testCapture()
+    await capture.capture('public.t')
+    await server.sql(`UPDATE t SET v = 'b'`)
+    await server.stop()
+    expect(await capture.report('failed')).toMatchObject({ passing: true, code: 'database_unreachable' })
+    capture.reports.length = 0
+    await capture.start()
+    expect(await capture.report('failed')).toMatchObject({ passing: true, code: 'database_unreachable' })
+    await server.resume()
+    await server.sql(`UPDATE t SET v = 'c'`)
+    capture.reports.length = 0
+    await capture.start()
+    await caughtUp(capture)
+    expect(capture.ops('public.t')).toEqual([
+      'r - {"id":1,"v":"a"}',
+      'u {"id":1,"v":"a"} {"id":1,"v":"b"}',
+      'u {"id":1,"v":"b"} {"id":1,"v":"c"}',
+    ])
+  })
+
+  test('a server that is paused ends the attempt in bounded time, and so does stop', async () => {
+    const capture = testCapture({ limits: { silenceMs: 500, statementMs: 500, connectMs: 500 } })
+    await capture.capture('public.t')
+    server.pause()
+    try {
+      const failed = await capture.report('failed')
+      expect(failed).toMatchObject({ passing: true, code: 'database_unreachable' })
+      capture.reports.length = 0
+      await capture.start()
+      expect(await capture.report('failed')).toMatchObject({ passing: true, code: 'database_unreachable' })
+      await capture.start()
+      await capture.stop()
+    } finally {
+      server.continue()
+    }
+  })
+
+  test('the server keeps the connection while the service stores a write for longer than wal_sender_timeout', async () => {
+    await server.sql(`ALTER SYSTEM SET wal_sender_timeout = '1s'`)
+    await server.sql('SELECT pg_reload_conf()')
+    try {
+      const capture = testCapture({ limits: { confirmMs: 200, partBytes: 4_096 } })
+      await capture.capture('public.t')
+      capture.writeMs = 3_000
+      await server.sql(`INSERT INTO t SELECT i, repeat('x', 100) FROM generate_series(1, 20) i`)
+      await capture.until(() => capture.events('public.t').length === 20)
+      expect(capture.reports.filter(({ kind }) => kind === 'failed')).toEqual([])
+    } finally {
+      await server.sql(`ALTER SYSTEM RESET wal_sender_timeout`)
+      await server.sql('SELECT pg_reload_conf()')
+    }
+  })
+
+  test('the position of an idle connection follows the server', async () => {
+    await server.sql('CREATE DATABASE other')
+    const capture = testCapture()
+    await capture.capture('public.t')
+    const client = new pg.Client({ connectionString: server.uri().replace(/postgres$/, 'other') })
+    await client.connect()
+    await client.query('CREATE TABLE busy (v text)')
+    for (let i = 0; i < 20; i++)
+      await client.query(`INSERT INTO busy SELECT repeat('x', 1000) FROM generate_series(1, 100)`)
+    await client.end()
+    await caughtUp(capture)
+    const held = async () => {
+      const [row] = await server.sql(
+        `SELECT (pg_current_wal_lsn() - confirmed_flush_lsn)::int AS bytes FROM pg_replication_slots WHERE slot_name = '${capture.target.slot}'`,
+      )
+      return row!.bytes as number
+    }
+    for (let tries = 0; (await held()) > 10_000 && tries < 200; tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    expect(await held()).toBeLessThanOrEqual(10_000)
+    await capture.stop()
+    await server.sql('DROP DATABASE other')
+  })
+
+  test('a table that is added while others are captured', async () => {
+    await server.sql(
+      `CREATE TABLE u (id int PRIMARY KEY, v text); INSERT INTO u SELECT i, 'x' FROM generate_series(1, 200) i`,
+    )
+    const capture = testCapture()
+    await capture.capture('public.t')
+    let changing = true
+    const load = (async () => {
+      for (let i = 1; changing; i++) {
+        await server.sql(`BEGIN; INSERT INTO t VALUES (${i}, 'x'); UPDATE u SET v = '${i}' WHERE id % 7 = ${i % 7};
+          DELETE FROM u WHERE id = ${i}; INSERT INTO u VALUES (${1000 + i}, 'new'); COMMIT`)
+      }
+    })()
+    await capture.addTables('public.u')
+    await capture.copied()
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    changing = false
+    await load
+    await caughtUp(capture)
+    await isSame(capture)
+    await isSame(capture, 'u')
+    expect(capture.ops('public.u').filter((op) => op.startsWith('r')).length).toBeGreaterThan(100)
+  })
+
+  test('a snapshot that was broken off goes on: each row once, with the changes in between', async () => {
+    await server.sql(`INSERT INTO t SELECT i * 10, 'x' FROM generate_series(1, 300) i`)
+    const capture = testCapture()
+    await capture.prepare()
+    await capture.start()
+    await capture.addTables('public.t')
+    await capture.until(() => capture.commits.length >= 3)
+    await capture.restart()
+    const read = capture.events('public.t').length
+    expect(read).toBeGreaterThan(5)
+    expect(read).toBeLessThan(250)
+    // Of rows that were read and of rows that were not: changed, removed, moved both ways, new ones.
+    await server.sql(`
+      UPDATE t SET v = 'y' WHERE id IN (10, 2500); DELETE FROM t WHERE id IN (20, 2600);
+      UPDATE t SET id = 2705 WHERE id = 30; UPDATE t SET id = 35 WHERE id = 2800;
+      INSERT INTO t VALUES (45, 'new'), (2905, 'new'); UPDATE t SET v = 'newer' WHERE id IN (45, 2905, 2705, 35);
+      INSERT INTO t VALUES (55, 'gone'), (2915, 'gone'); DELETE FROM t WHERE id IN (55, 2915)`)
+    await capture.start()
+    await capture.copied()
+    await server.sql(`UPDATE t SET v = 'z' WHERE id IN (10, 45, 2500, 2905, 3000)`)
+    await caughtUp(capture)
+    await isSame(capture)
+    expect(capture.ops('public.t').filter((op) => op.startsWith('t '))).toEqual([])
+    expect(capture.events('public.t').at(read)!.body!.op).not.toBe('r') // the changes come first
+  })
+
+  test('TRUNCATE while a snapshot is broken off', async () => {
+    await server.sql(`INSERT INTO t SELECT i, 'x' FROM generate_series(1, 300) i`)
+    const capture = testCapture()
+    await capture.prepare()
+    await capture.start()
+    await capture.addTables('public.t')
+    await capture.until(() => capture.commits.length >= 3)
+    await capture.restart()
+    await server.sql(`TRUNCATE t; INSERT INTO t VALUES (1, 'again'), (400, 'again')`)
+    await capture.start()
+    await capture.copied()
+    await caughtUp(capture)
+    await isSame(capture)
+  })
+
+  test('the folder of the rows is lost: the rows again', async () => {
+    await server.sql(`INSERT INTO t VALUES (1, 'a'), (2, 'b')`)
+    const capture = testCapture()
+    await capture.capture('public.t')
+    await server.sql(`UPDATE t SET v = 'B' WHERE id = 2`)
+    await caughtUp(capture)
+    await capture.restart()
+    rmSync(join(capture.folder, 'rows'), { recursive: true })
+    mkdirSync(join(capture.folder, 'rows'))
+    await server.sql(`UPDATE t SET v = 'A' WHERE id = 1`)
+    await capture.start()
+    await capture.until(() => capture.ops('public.t').filter((op) => op.startsWith('r')).length === 4)
+    await caughtUp(capture)
+    expect(capture.ops('public.t').slice(3)).toEqual([
+      't - -',
+      'r - {"id":1,"v":"A"}',
+      'r - {"id":2,"v":"B"}',
+    ])
+  })
+
+  test('a snapshot waits for an open transaction; the other tables go on meanwhile', async () => {
+    await server.sql(`CREATE TABLE u (id int PRIMARY KEY, v text); INSERT INTO u VALUES (1, 'a'), (2, 'b')`)
+    const capture = testCapture({ limits: { stallMs: 50 } })
+    await capture.capture('public.t')
+    const client = new pg.Client({ connectionString: server.uri() })
+    await client.connect()
+    await client.query(`BEGIN; INSERT INTO t VALUES (100, 'open')`)
+    await capture.addTables('public.u')
+    await server.sql(`INSERT INTO t VALUES (1, 'x'); UPDATE u SET v = 'B' WHERE id = 2`)
+    await capture.until(() => capture.events('public.t').length === 1)
+    expect(capture.events('public.u')).toEqual([])
+    await client.query(`UPDATE u SET v = 'A' WHERE id = 1; COMMIT`)
+    await client.end()
+    await capture.copied()
+    await server.sql(`DELETE FROM u WHERE id = 2`)
+    await caughtUp(capture)
+    await isSame(capture)
+    await isSame(capture, 'u')
+  })
+})
