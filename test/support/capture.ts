@@ -52,6 +52,7 @@ export interface CapturePort {
 
 const QUICK: Partial<CaptureLimits> = {
   partBytes: 4_096,
+  chunkBytes: 4_096,
   confirmMs: 20,
   idleConfirmMs: 50,
   checkMs: 100,
@@ -187,6 +188,9 @@ export class TestCapture {
 
   /** Starts from what is stored. `isAgain`: as after the loss of the slot. */
   async start({ isAgain = false } = {}): Promise<void> {
+    // Parts of a write that was not committed are gone with the attempt that sent them.
+    this.#parts = []
+    this.#openWrite = undefined
     const { commit, progress, tables, streams } = this.stored
     const filled = tables.filter((table) => (streams.get(printedTable(table))?.length ?? 0) > 0)
     const start: CaptureStart = {

@@ -50,7 +50,8 @@ export interface CapturedEvents {
 
 /**
  * One or more whole transactions of the database, or a part of a snapshot. Large ones come in several messages of about 1 MiB with
- * the same `write`; only the last one has `commit`, and then all become durable together with it.
+ * the same `write`; only the last one has `commit`, and then all become durable together with it. Parts without their commit are
+ * discarded when the attempt ends: each `start` counts its writes from 1.
  */
 export interface CaptureWrite {
   readonly connectionId: number

@@ -13,14 +13,14 @@
  *      a short time the stream waits; if it takes longer, the stream goes on. If it then meets a change of one of these tables
  *      that is not in the snapshot, the snapshot is taken again, and the stream waits longer.
  *   2. The stream goes on up to S: the streams and the row store hold all other tables exactly as of S.
- *   3. The tables are read in the order of their keys, in parts. A part is stored in the row store first, then written with the
+ *   3. The tables are read in the order of their keys, in chunks. A chunk is stored in the row store first, then committed with the
  *      key of its last row.
  *   4. The stream goes on from S.
  *
  * After a crash in between, the snapshot is gone. The rows that were read before, K, are as of S; the next snapshot is of a later S'.
  * On the way from S to S' a change of a row that is kept is written as always; that of a row that is not kept is dropped, because
  * it was not read yet; an insert is always written, and so is a row that gets another key, as an insert. So at S' each kept row is as
- * of S', and step 3 reads rows after the key of the last part, without those that are kept. Each row comes once, and no change is
+ * of S', and step 3 reads rows after the key of the last chunk, without those that are kept. Each row comes once, and no change is
  * missing.
  */
 import type { CapturedTable, TableName } from '../captured-table.ts'
@@ -62,6 +62,8 @@ export interface CaptureRunParts {
 export interface CaptureLimits extends SessionLimits {
   /** Events of this size are sent before their transaction has ended. */
   readonly partBytes: number
+  /** Parts of a snapshot become durable in pieces of this size. */
+  readonly chunkBytes: number
   /** Positions are confirmed and reported this often. */
   readonly confirmMs: number
   /** The position of an idle database is confirmed this often. */
@@ -764,7 +766,8 @@ export class CaptureRun {
       if (await snapshot.hasRows(table.table, table.lastKey)) filled.push(table)
     }
     const reader = new SnapshotReader({
-      ...{ snapshot, nowNs, rows: this.#rows, writes: this.#writes, partBytes: limits.partBytes },
+      ...{ snapshot, nowNs, rows: this.#rows, writes: this.#writes },
+      ...{ partBytes: limits.partBytes, chunkBytes: limits.chunkBytes },
       position: this.#position,
       lastCommitLsn: this.#last?.lsn ?? null,
       commit: () =>

@@ -1,4 +1,7 @@
-/** Reads tables of a snapshot into their streams. Parts are written one after the other; one is made while the one before is stored. */
+/**
+ * Reads tables of a snapshot into their streams, in chunks of some MiB. A chunk is sent in parts, as any write; its rows are in the row
+ * store before it is committed. Rows of the next chunk are read meanwhile.
+ */
 import type { RowTexts, SnapshotMark } from '../events/change-events.ts'
 import type { CaptureCommit } from './capture-protocol.ts'
 import type { KeptRows } from './kept-rows.ts'
@@ -11,6 +14,7 @@ export interface SnapshotReaderParts {
   readonly writes: ServiceWrites
   readonly snapshot: Snapshot
   readonly partBytes: number
+  readonly chunkBytes: number
   /** At which the stream stands. */
   readonly position: bigint
   readonly lastCommitLsn: bigint | null
@@ -28,6 +32,9 @@ export class SnapshotReader {
   readonly #parts: SnapshotReaderParts
   #keys: (readonly string[])[] = []
   #isFirst = true
+  /** Of the open chunk. */
+  #sentBytes = 0
+  /** The commit of the last chunk. */
   #writing: Promise<void> = Promise.resolve()
 
   constructor(parts: SnapshotReaderParts) {
@@ -36,7 +43,7 @@ export class SnapshotReader {
 
   /** `isLast`: no later table of this snapshot has rows. Resolves when the last part is being written. */
   async read(table: TableCapture, isLast: boolean): Promise<void> {
-    const { rows: kept, snapshot, partBytes } = this.#parts
+    const { rows: kept, snapshot, partBytes, chunkBytes } = this.#parts
     if (table.state === 'waiting') {
       kept.clear(table.oid)
       if (table.isFilled) this.#add(table, 't', undefined, 'true')
@@ -53,7 +60,9 @@ export class SnapshotReader {
           isFirstOfTable = false
         }
         held = { key, row }
-        if (table.byteLength >= partBytes) await this.#write(table)
+        if (table.byteLength < partBytes) continue
+        if (this.#sentBytes + table.byteLength >= chunkBytes) await this.#commit(table)
+        else await this.#send(table)
       }
     }
     if (held !== undefined) {
@@ -61,7 +70,7 @@ export class SnapshotReader {
       this.#emit(table, held, isFirst ? 'first' : isLast ? 'last' : 'last_in_data_collection')
     }
     table.state = 'done'
-    await this.#write(table)
+    await this.#commit(table)
   }
 
   /** Resolves when everything is durable. */
@@ -97,16 +106,26 @@ export class SnapshotReader {
     })
   }
 
-  /** Stores the rows of a part, then writes its events. */
-  async #write(table: TableCapture): Promise<void> {
+  /** Sends a part of the open chunk. */
+  async #send(table: TableCapture): Promise<void> {
+    this.#sentBytes += table.byteLength
+    const events = table.take()
+    await this.#writing
+    await this.#parts.writes.part(events)
+  }
+
+  /** Ends the chunk: its rows are stored, then it is committed. Resolves when the chunk before is durable. */
+  async #commit(table: TableCapture): Promise<void> {
     const { rows, writes, position, commit } = this.#parts
+    this.#sentBytes = 0
     table.chunk++
-    await rows.storeChunk(table.oid, table, this.#keys, position)
+    const storing = rows.storeChunk(table.oid, table, this.#keys, position)
+    storing.catch(() => {}) // `#writing` rejects with it
     this.#keys = []
     const events = table.take()
     const message = commit()
     await this.#writing
-    this.#writing = writes.commit(events, message)
+    this.#writing = storing.then(() => writes.commit(events, message))
     this.#writing.catch(() => {}) // the next part, or the end, rejects with it
   }
 }
