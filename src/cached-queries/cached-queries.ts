@@ -108,6 +108,7 @@ export class CachedQueries implements QueryService, QueryJobSource, RemovalHook 
   readonly #changing = new Map<string, Promise<unknown>>()
   /** Of the connections, as readers of their queries know them. */
   readonly #statuses = new Map<number, ConnectionStatus>()
+  readonly #tables = new Map<number, readonly CapturedStream[]>()
   readonly #process: string
   #unlisten: () => void = () => {}
   #cancelTidy: () => void = () => {}
@@ -379,7 +380,7 @@ export class CachedQueries implements QueryService, QueryJobSource, RemovalHook 
     checked: Awaited<ReturnType<QueryCreation['check']>>,
     owner: JobOwner,
   ): Promise<QueryView> {
-    const { jobs, random, nowMs, version } = this.#parts
+    const { jobs, captures, random, nowMs, version } = this.#parts
     const { namespace, name: environment, sqlQuery } = request
     const id = await this.#newId(namespace, environment)
     this.#assertCapacity(connection, sqlQuery)
@@ -398,6 +399,7 @@ export class CachedQueries implements QueryService, QueryJobSource, RemovalHook 
       }
       await jobs.createQuery(jobOf(record), owner)
       await this.#save(record, { state: 'live' })
+      this.#followTables(query, captures.captured(connection.id))
       return this.#viewOf(query)
     } catch (error) {
       await this.#remove(query, { removesJob: true }).catch(this.#parts.report)
@@ -497,11 +499,23 @@ export class CachedQueries implements QueryService, QueryJobSource, RemovalHook 
     const isNews = status !== this.#statuses.get(connection)
     if (status === undefined) this.#statuses.delete(connection)
     else this.#statuses.set(connection, status)
+    const hasOtherTables = this.#hasOtherTables(connection, captured)
     for (const query of this.#queriesOf(connection)) {
-      this.#followTables(query, captured)
+      if (hasOtherTables) this.#followTables(query, captured)
       if (isNews) query.result.wake()
       if (query.result.isAwaited) void query.advance()
     }
+  }
+
+  /** Whether a table is another object than at the last call, or is lost since. Writes are frequent, changes of tables are not. */
+  #hasOtherTables(connection: number, captured: readonly CapturedStream[]): boolean {
+    const before = this.#tables.get(connection) ?? []
+    const isSame = ({ table, lost }: CapturedStream, i: number) =>
+      table === before[i]?.table && lost === before[i]?.lost
+    if (captured.length === before.length && captured.every(isSame)) return false
+    if (captured.length === 0) this.#tables.delete(connection)
+    else this.#tables.set(connection, captured)
+    return true
   }
 
   #followTables(query: LiveQuery, captured: readonly CapturedStream[]): void {
