@@ -27,6 +27,7 @@ export const PROCESSES = [
   'test/jobs/corpus/job-corpus.test.ts', // 950 jobs
   'test/jobs/query-corpus/{corpus,differential}.test.ts', // 575 statements, and random ones on PostgreSQL
   'test/jobs/worker/{savepoints,savepoint-kinds,shares,speed}.test.ts',
+  'test/cdc/worker/{capture,capture-faults,database,speed}.test.ts', // a PostgreSQL for each
   'test/storage/free-memory.test.ts', // measures the memory of its own process
 ]
 

@@ -25,7 +25,7 @@ const MB = 1024 * 1024
 export const CAPTURE_LIMITS: CaptureLimits = {
   ...SESSION_LIMITS,
   partBytes: MB,
-  chunkBytes: 8 * MB,
+  chunkBytes: 4 * MB,
   confirmMs: 1_000,
   idleConfirmMs: 5_000,
   checkMs: 10_000,

@@ -10,7 +10,7 @@ const ROWS = effort({ short: 100_000, long: 500_000 })
 const CHANGES = effort({ short: 30_000, long: 200_000 })
 const LIMITS = {
   partBytes: 1024 * 1024,
-  chunkBytes: 8 * 1024 * 1024,
+  chunkBytes: 4 * 1024 * 1024,
   confirmMs: 1_000,
   idleConfirmMs: 5_000,
   checkMs: 10_000,
