@@ -21,6 +21,7 @@ export const PROCESSES = [
   'test/http/flink/real-jobs.test.ts',
   'test/http/cached-queries/live-*.test.ts', // with a PostgreSQL
   'test/jobs/plan/planner-process.test.ts',
+  'test/jobs/plan/query/random.test.ts', // thousands of statements, each on PostgreSQL too
   'test/jobs/connectors/{postgres*,kafka}.test.ts',
   'test/metrics/kill.test.ts',
   'test/jobs/worker/window-oracle.test.ts', // thousands of ticks

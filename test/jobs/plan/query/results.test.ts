@@ -134,7 +134,7 @@ test.each(RESULTS)('%s', async (sql, expected) => {
   )
 })
 
-test('columns of one name are told apart, with a warning', async () => {
+test('columns of one name get different names, with a warning', async () => {
   const { columns, warnings } = await queries.plan(
     'SELECT o.id, c.id, o.id AS id_2 FROM orders o, customers c',
   )
