@@ -1,6 +1,7 @@
 /**
  * Processor time of the ticks of a cached query over 1,000,000 orders, 10,000 customers and 50 regions: with the whole query after
  * each change, and with groups that follow the changes. The two take turns, so that both meet the same load of the machine.
+ * Then the time from a commit to the update that shows it, at 1,000 changes a second in commits of 20.
  * Not part of any run: QUERY_COST=1 npx vitest run test/jobs/worker/query-cost.test.ts
  */
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -8,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, onTestFinished, test, vi } from 'vitest'
 import { Increments } from '../../../src/jobs/worker/increment.ts'
-import { BY_REGION, queryPlan } from '../../support/query-jobs.ts'
+import { BY_REGION, queryPlan, TestQueryJob } from '../../support/query-jobs.ts'
 import { WayBench } from '../../support/way-bench.ts'
 
 const ROWS = Number(process.env.QUERY_COST_ROWS ?? 1_000_000)
@@ -66,5 +67,64 @@ describe.skipIf(process.env.QUERY_COST === undefined)('cost of a tick', () => {
     }
     await whole.close()
     await kept.close()
+  })
+
+  test('from a commit to its update', { timeout: 600_000 }, async () => {
+    const job = await TestQueryJob.open(BY_REGION)
+    onTestFinished(() => job.close())
+    const order = (id: number, n: number) =>
+      JSON.stringify({
+        ...{ before: null, op: 'u' },
+        after: { id, customer: n % 10_000, amount: `${n % 9_999}.50` },
+      })
+    const customers = Array.from(
+      { length: 10_000 },
+      (_, id) => ['customers', 'r', [id, `r${id % 50}`]] as const,
+    )
+    await job.write(...customers)
+    for (let at = 0; at < ROWS; at += 10_000)
+      await job.store.append(
+        'orders',
+        Array.from({ length: 10_000 }, (_, i) => order(at + i, at + i)),
+      )
+    await job.start()
+    await job.commit()
+    await job.worker.until(() => job.worker.published.some(({ ends }) => ends) || undefined, 300_000)
+    const committed = new Map<string, number>()
+    const latencies: number[] = []
+    const { published } = job.worker
+    const before = published.length
+    let seen = before
+    const watch = setInterval(() => {
+      for (; seen < published.length; seen++) {
+        const { moment, ends } = published[seen]!
+        if (!ends) continue
+        for (const [lsn, atMs] of committed) {
+          if (BigInt(lsn) > BigInt(moment.lsn)) continue
+          latencies.push(performance.now() - atMs)
+          committed.delete(lsn)
+        }
+      }
+    }, 2)
+    const startMs = performance.now()
+    const cpu = process.cpuUsage()
+    for (let n = 0; n < 500; n++) {
+      await job.store.append(
+        'orders',
+        Array.from({ length: 20 }, (_, i) => order(((n * 20 + i) * 7_907) % ROWS, n * 31 + i)),
+      )
+      committed.set(await job.commit(), performance.now())
+      const waitMs = startMs + (n + 1) * 20 - performance.now()
+      if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs))
+    }
+    const seconds = (performance.now() - startMs) / 1000
+    const { user, system } = process.cpuUsage(cpu)
+    await job.worker.until(() => committed.size === 0 || undefined)
+    clearInterval(watch)
+    latencies.sort((a, b) => a - b)
+    const at = (part: number) => latencies[Math.floor(latencies.length * part)]!.toFixed(0)
+    console.log(
+      `${(10_000 / seconds).toFixed(0)} changes a second: p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, ${((user + system) / 1e6 / seconds).toFixed(2)} of a processor, ${published.length - before} ticks`,
+    )
   })
 })
