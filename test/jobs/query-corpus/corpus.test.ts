@@ -99,7 +99,7 @@ describe('the corpus of PostgreSQL', () => {
     }
     await planner.close()
     expect(differences).toEqual([])
-    expect(planned).toBeGreaterThan(ANSWERS.size * 0.95)
+    expect(planned).toBeGreaterThan(ANSWERS.size * 0.9)
   })
 
   test('plain DuckDB gives other answers', async () => {
