@@ -33,8 +33,7 @@ const NUMBERS = [
   `postgres_special(t) AS CASE t WHEN 'NaN' THEN 1 WHEN 'Infinity' THEN 2 WHEN '-Infinity' THEN 4 ELSE 0 END`,
   `postgres_whole(t) AS ${once('t', "CASE WHEN v IN ('NaN', 'Infinity', '-Infinity') THEN 0::HUGEINT ELSE split_part(v, '.', 1)::HUGEINT END")}`,
   `postgres_fraction(t, n) AS ${once('t', "CASE WHEN v[1] = '-' THEN -1 ELSE 1 END * rpad(substring(split_part(v, '.', 2), n, 30), 30, '0')::HUGEINT")}`,
-  "postgres_scale(t) AS length(split_part(t, '.', 2))",
-  `postgres_whole_sum(x) AS CASE WHEN x IS NULL THEN NULL ELSE x::VARCHAR END`,
+  `postgres_scale(t) AS ${once("length(split_part(t, '.', 2))", "CASE WHEN v > 60 THEN error('sum and avg take numbers with at most 60 digits after the point here') ELSE v END")}`,
   `postgres_sqrt(x) AS ${once('x', "CASE WHEN v < 0 THEN error('cannot take square root of a negative number') ELSE sqrt(v) END")}`,
   `postgres_power(x, y) AS ${once(
     '{a: x, b: y}',
