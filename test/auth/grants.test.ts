@@ -78,6 +78,27 @@ describe('the role jobs', () => {
   })
 })
 
+describe('streams whose names begin alike', () => {
+  const prefixes = [
+    { grant: 'a:env1-*:admin', all: true, some: true },
+    { grant: 'a:env*:admin', all: true, some: true },
+    { grant: 'a:*:admin', all: true, some: true },
+    { grant: '*:*:admin', all: true, some: true },
+    { grant: 'a:env1-q*:admin', all: false, some: true },
+    { grant: 'a:env1-q2:admin', all: false, some: true },
+    { grant: 'a:env1-:admin', all: false, some: true },
+    { grant: 'a:env1:admin', all: false, some: false },
+    { grant: 'a:env2-*:admin', all: false, some: false },
+    { grant: 'a:env1-*:read', all: false, some: false },
+    { grant: 'b:*:admin', all: false, some: false },
+  ]
+  test.each(prefixes)('$grant includes all of env1-*: $all, some: $some', ({ grant, all, some }) => {
+    const grants = new Grants([parseGrant(grant)])
+    const asked = ['admin', 'a', 'env1-'] as const
+    expect([grants.allowPrefix(...asked), grants.allowSome(...asked)]).toEqual([all, some])
+  })
+})
+
 test.each(['default:logs-*:read,write', '*:*:read,write,admin', 'a_1:B-2:admin'])(
   '%s is printed as it was',
   (text) => {
