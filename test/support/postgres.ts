@@ -152,11 +152,11 @@ export class TestPostgres {
 
   /** Stops every process of the server without ending it, until `continue`. */
   pause(): void {
-    for (const pid of this.#pids()) process.kill(pid, 'SIGSTOP')
+    for (const pid of this.#pids()) signal(pid, 'SIGSTOP')
   }
 
   continue(): void {
-    for (const pid of this.#pids()) process.kill(pid, 'SIGCONT')
+    for (const pid of this.#pids()) signal(pid, 'SIGCONT')
   }
 
   async remove(): Promise<void> {
@@ -185,6 +185,15 @@ export class TestPostgres {
     await (isRoot()
       ? run('su', ['postgres', '-s', '/bin/sh', '-c', shell], { cwd: '/' })
       : run('sh', ['-c', shell]))
+  }
+}
+
+/** A process of a connection may end in between. */
+function signal(pid: number, name: 'SIGSTOP' | 'SIGCONT'): void {
+  try {
+    process.kill(pid, name)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
 }
 
