@@ -50,7 +50,7 @@ describe('asOf', () => {
       moment: { lsn: '5', txId: 5, timestampMs: 50 },
       ...update,
     })
-    expect((await store.queries.rows(2, ALL)).asOf.lsn).toBe(9n)
+    expect(store.queries.query(2).asOf?.lsn).toBe(9n)
   })
 })
 
