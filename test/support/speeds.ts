@@ -11,7 +11,7 @@ export const CLIENTS = ['test/clients/**/*.test.ts']
 /** The built command and query processes: start, stop, signals, kills, installation. */
 export const PROCESSES = [
   'test/cli/**/*.test.ts',
-  'test/cdc/database.test.ts', // the whole service with a PostgreSQL that crashes
+  'test/cdc/{database,kill}.test.ts', // the whole service with a PostgreSQL, and kills
   'test/explore/query-*process.test.ts',
   'test/jobs/embedded/real-*.test.ts',
   'test/jobs/end-to-end*.test.ts',
