@@ -796,14 +796,14 @@ export class CaptureRun {
   // ---- positions ----
 
   #housekeep(): void {
-    this.#housekeeping ??= this.#keepHouse()
+    this.#housekeeping ??= this.#runPeriodically()
       .catch((error: unknown) => this.#fail(error))
       .finally(() => {
         this.#housekeeping = undefined
       })
   }
 
-  async #keepHouse(): Promise<void> {
+  async #runPeriodically(): Promise<void> {
     const { limits } = this.#parts
     const nowMs = performance.now()
     const isIdle =
