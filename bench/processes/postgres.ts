@@ -27,7 +27,7 @@ export async function withPostgres<T>(sql: string, work: (uri: string) => Promis
   const port = await freePort()
   try {
     await command('initdb', '-D', data, '-U', 'postgres', '-A', 'trust', '--no-sync', '--locale=C.UTF-8')
-    const settings = `listen_addresses = '127.0.0.1'\nport = ${port}\nunix_socket_directories = ''\nfsync = off\n`
+    const settings = `listen_addresses = '127.0.0.1'\nport = ${port}\nunix_socket_directories = ''\nfsync = off\nwal_level = logical\n`
     appendFileSync(join(data, 'postgresql.conf'), settings)
     await command('pg_ctl', '-D', data, '-l', join(data, 'log'), '-w', '-t', '60', 'start')
     const uri = `postgres://postgres:unused@127.0.0.1:${port}/postgres`

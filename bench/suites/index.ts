@@ -1,4 +1,5 @@
 /** All suites, in the order they run. */
+import { cdcSuite } from './cdc.ts'
 import { footprintSuite } from './footprint.ts'
 import { growthSuite } from './growth.ts'
 import { jobSuite } from './jobs.ts'
@@ -16,6 +17,7 @@ const SUITES = [
   mixedSuite,
   growthSuite,
   jobSuite,
+  cdcSuite,
   footprintSuite,
   peerSuite,
 ]

@@ -42,6 +42,7 @@ export const ALONE = [
 /** Crashes, failing disks, damaged files, and load over a long time. */
 export const FAULTS = [
   'test/faults/kill*.test.ts',
+  'test/faults/capture-*.test.ts',
   'test/faults/jobs-!(hostile|starved).test.ts',
   'test/faults/power-loss.test.ts',
   'test/faults/failing-disk.test.ts',

@@ -32,6 +32,7 @@ export async function readBack(
   stream: string,
   take: (event: ReadEvent) => void,
   beginning: 'whole' | 'expired' = 'whole',
+  encoding: 'escaped' | 'utf8' = 'escaped',
 ): Promise<string[]> {
   const id = { namespace: parseNamespaceName(namespace), stream: parseStreamName(stream) }
   const problems: string[] = []
@@ -40,7 +41,7 @@ export async function readBack(
   try {
     for await (const line of lines(
       port,
-      `/v3/namespaces/${namespace}/streams/${stream}/events?cursor=true`,
+      `/v3/namespaces/${namespace}/streams/${stream}/events?cursor=true${encoding === 'utf8' ? '&encoding=utf8' : ''}`,
     )) {
       const { timestamp, headers, body, cursor } = JSON.parse(line) as WireEvent
       const place = parseCursor(id, cursor)
