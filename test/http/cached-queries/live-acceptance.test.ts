@@ -139,7 +139,6 @@ describe.skipIf(NO_POSTGRES !== undefined)('with PostgreSQL', () => {
         { name: 'largest', type: 'numeric', nullable: expect.any(Boolean) },
       ],
       ...{ primaryKey: ['region_code'], readUrl: '/queries/2/rows' },
-      warnings: [expect.stringContaining('collation C.UTF-8')],
     })
     expect(await rowsOf(app, shop)).toEqual(FIRST)
     expect((await call('/createDatabaseConnection', {}, true)).json()).toMatchObject({
