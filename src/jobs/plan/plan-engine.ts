@@ -28,6 +28,8 @@ export interface PlanEngine {
   declare(relation: string, columns: readonly TypedColumn[]): Promise<void>
   /** Binds the query to the declared relations. Rejects with EngineProblem. */
   bind(sql: string): Promise<void>
+  /** Runs a query over constants. Rejects with EngineProblem if it fails. */
+  evaluate(sql: string): Promise<void>
 }
 
 export function createTable(relation: string, columns: readonly TypedColumn[]): string {

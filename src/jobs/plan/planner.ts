@@ -152,6 +152,10 @@ class ConnectionEngine implements PlanEngine {
     await this.#run(`DESCRIBE ${sql}`)
   }
 
+  evaluate(sql: string): Promise<void> {
+    return this.#run(sql)
+  }
+
   async #run(sql: string): Promise<void> {
     try {
       await this.#connection.run(sql)

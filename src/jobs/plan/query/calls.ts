@@ -18,6 +18,9 @@ export function resolveCall(expressions: Resolving, call: CallExpression): Resol
   const isAggregate = known.kind === 'aggregate'
   checkForm(expressions, call, name, known.kind)
   const args = call.args.map(expressions.resolve)
+  const [, time] = call.args
+  if (OF_TIMES.has(name) && (time?.kind === 'text' || time?.kind === 'null'))
+    throw context.invalid(`function ${name}(unknown, unknown) is not unique; cast the argument`, call)
   const count = args.length
   if (!call.isStar && (count < known.least || count > known.most)) {
     if (count === 0 && name === 'count')
@@ -30,6 +33,9 @@ export function resolveCall(expressions: Resolving, call: CallExpression): Resol
   }
   return isAggregate ? aggregate(expressions, call, name, args) : overRows(expressions, call, name, args)
 }
+
+/** The type of their argument decides what they do. */
+const OF_TIMES = new Set(['date_trunc', 'date_part', 'extract'])
 
 function argumentsOf(count: number): string {
   return count === 1 ? '1 argument' : `${count} arguments`

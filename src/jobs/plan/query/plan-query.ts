@@ -10,6 +10,7 @@ import { type Node, TreeProblem, UnsupportedTree } from '../../../sql/tree.ts'
 import { EngineProblem, type PlanEngine } from '../plan-engine.ts'
 import { type QueryPlan, QueryProblem, type QuerySource } from '../query-plan.ts'
 import { jobPlanOf } from './job-plan-of-query.ts'
+import { checkLiterals } from './literal-check.ts'
 import { Queries } from './queries.ts'
 import { QueryContext } from './query-context.ts'
 import { parseStatement } from './query-parser.ts'
@@ -62,6 +63,7 @@ function meaningOf(
     const { tree: meant, columns } = withPostgresMeaning(tree, {
       columnsOf: (relation) => relations.get(relation),
     })
+    await checkLiterals(engine, meant)
     return { tree, meant, columns }
   })
 }

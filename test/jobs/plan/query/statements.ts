@@ -162,6 +162,11 @@ export const INVALID: readonly string[] = [
 
 /** Wrong types: PostgreSQL and the planner refuse them. */
 export const INVALID_TYPES: readonly string[] = [
+  "SELECT id FROM orders WHERE created_at > 'yesterdayish'",
+  "SELECT 'x'::integer FROM orders",
+  "SELECT id FROM orders WHERE amount > '1.x'",
+  "SELECT id FROM orders WHERE day = date '2026-02-30'",
+  "SELECT 'tru e'::boolean FROM orders",
   'SELECT note + 1 FROM orders',
   'SELECT id || id FROM orders',
   'SELECT id FROM orders WHERE id',
