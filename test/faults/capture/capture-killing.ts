@@ -88,6 +88,8 @@ export class CaptureKilling {
 
   async round(kind: RoundKind): Promise<void> {
     this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1)
+    // A service that has just started writes nothing yet, so a kill would find nothing to double.
+    for (const { connection } of this.captured) await this.client.captured(connection, 0n, CAPTURING_MS)
     await delay(this.#random.whole(100, 1_500))
     const { postgres } = this.#options
     if (kind === 'capture') signalTo(this.#child('capture-process'), 'SIGKILL')
@@ -137,6 +139,7 @@ export class CaptureKilling {
 
 /** A start on a machine that is busy with the load. */
 const START_MS = 60_000
+const CAPTURING_MS = 60_000
 
 /** In one transaction, so that it has one place in the order of commits. */
 const MARKS = `begin;
