@@ -11,7 +11,7 @@
  */
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Level } from 'level'
+import { type ChainedBatch, Level } from 'level'
 import type { RowTexts } from '../events/change-events.ts'
 import {
   ALL_STAGED,
@@ -64,9 +64,8 @@ const ROW_BYTES = 200
 const MOVE_BYTES = 4 * MiB
 const CLEAR_ROWS = 10_000
 
-type Operation =
-  | { readonly type: 'put'; readonly key: string; readonly value: string }
-  | { readonly type: 'del'; readonly key: string }
+/** LevelDB copies each operation at once: an array of objects takes about seven times the processor time. */
+type Batch = ChainedBatch<Level<string, string>, string, string>
 
 /** Undefined: removed. */
 type RowOrNone = RowTexts | undefined
@@ -181,7 +180,7 @@ export class RowStore {
     }
     const prefix = stagedPrefix(group.area)
     await this.#write(async () => {
-      await this.#db.batch(operations(rows, prefix), SYNCED)
+      await this.#batch((batch) => stageRows(batch, rows, prefix))
       this.#forget({ rows, number: group.number })
     })
   }
@@ -272,14 +271,21 @@ export class RowStore {
 
   async #writeGroup(group: Group): Promise<void> {
     const { area, generations } = group
-    const marks: Operation[] = [{ type: 'put', key: LSN_KEY, value: String(group.lsn) }]
-    for (const [table, generation] of generations)
-      marks.push({ type: 'put', key: generationKey(table), value: String(generation) })
+    const mark = (batch: Batch) => {
+      batch.put(LSN_KEY, String(group.lsn))
+      for (const [table, generation] of generations) batch.put(generationKey(table), String(generation))
+    }
     if (area === undefined) {
-      await this.#db.batch([...operations(group.rows), ...marks], SYNCED)
+      await this.#batch((batch) => {
+        putRows(batch, group.rows)
+        mark(batch)
+      })
     } else {
-      await this.#db.batch(operations(group.rows, stagedPrefix(area)), SYNCED)
-      await this.#db.batch([...marks, { type: 'put', key: MOVE_KEY, value: String(area) }], SYNCED)
+      await this.#batch((batch) => stageRows(batch, group.rows, stagedPrefix(area)))
+      await this.#batch((batch) => {
+        mark(batch)
+        batch.put(MOVE_KEY, String(area))
+      })
       await this.#move(area)
       this.#areas = this.#areas.filter((other) => other !== area)
     }
@@ -291,20 +297,27 @@ export class RowStore {
   /** Moves staged rows to their places, then removes the mark. */
   async #move(area: number): Promise<void> {
     const prefix = stagedPrefix(area)
-    let batch: Operation[] = []
+    let batch = this.#db.batch()
     let bytes = 0
     for await (const [stagedKey, staged] of this.#db.iterator(stagedRows(area))) {
       const key = stagedKey.slice(prefix.length)
       const value = rowOfStaged(staged)
-      batch.push(value === undefined ? { type: 'del', key } : { type: 'put', key, value })
-      batch.push({ type: 'del', key: stagedKey })
+      if (value === undefined) batch.del(key)
+      else batch.put(key, value)
+      batch.del(stagedKey)
       bytes += stagedKey.length + staged.length + ROW_BYTES
       if (bytes < MOVE_BYTES) continue
-      await this.#db.batch(batch, SYNCED)
-      batch = []
+      await batch.write(SYNCED)
+      batch = this.#db.batch()
       bytes = 0
     }
-    await this.#db.batch([...batch, { type: 'del', key: MOVE_KEY }], SYNCED)
+    await batch.del(MOVE_KEY).write(SYNCED)
+  }
+
+  async #batch(fill: (batch: Batch) => void): Promise<void> {
+    const batch = this.#db.batch()
+    fill(batch)
+    await batch.write(SYNCED)
   }
 
   /** The rows are on the disk; rows that changed since then stay in memory. */
@@ -346,7 +359,9 @@ export class RowStore {
   async #clearSlowly(range: KeyRange): Promise<void> {
     while (!this.#closing) {
       const keys = await this.#db.keys({ ...range, limit: CLEAR_ROWS }).all()
-      await this.#db.batch(keys.map((key) => ({ type: 'del', key })))
+      const batch = this.#db.batch()
+      for (const key of keys) batch.del(key)
+      await batch.write()
       if (keys.length < CLEAR_ROWS) return
     }
   }
@@ -363,19 +378,16 @@ function merged(earlier: Group, later: Group): Group {
   return { ...earlier, number: later.number, bytes: earlier.bytes + later.bytes, lsn: later.lsn }
 }
 
-function operations(rows: ReadonlyMap<string, RowOrNone>, staged?: string): Operation[] {
-  const batch: Operation[] = []
+function putRows(batch: Batch, rows: ReadonlyMap<string, RowOrNone>): void {
   for (const [key, row] of rows) {
-    if (staged !== undefined)
-      batch.push({
-        type: 'put',
-        key: staged + key,
-        value: row === undefined ? STAGED_REMOVAL : stagedRow(encodeRow(row)),
-      })
-    else if (row === undefined) batch.push({ type: 'del', key })
-    else batch.push({ type: 'put', key, value: encodeRow(row) })
+    if (row === undefined) batch.del(key)
+    else batch.put(key, encodeRow(row))
   }
-  return batch
+}
+
+function stageRows(batch: Batch, rows: ReadonlyMap<string, RowOrNone>, prefix: string): void {
+  for (const [key, row] of rows)
+    batch.put(prefix + key, row === undefined ? STAGED_REMOVAL : stagedRow(encodeRow(row)))
 }
 
 function sizeOf(row: RowOrNone): number {
