@@ -1,7 +1,7 @@
 /** The modules of change data capture and cached queries on one open store: captures -> cached queries, which use jobs. */
 import type { Storage } from '../storage/storage.ts'
 import { CachedQueries } from './cached-queries/cached-queries.ts'
-import type { QueryPlanner, QuerySchemas } from './cached-queries/query-schema.ts'
+import type { QueryPlanner } from './cached-queries/query-planner.ts'
 import type { CaptureCode } from './cdc/capture-process.ts'
 import type { CaptureService } from './cdc/capture-service.ts'
 import { Captures } from './cdc/captures.ts'
@@ -26,7 +26,6 @@ export interface CdcModulesParts {
   readonly hosts: ConnectorHosts
   readonly jobs: Jobs
   readonly planner: QueryPlanner
-  readonly schemas: QuerySchemas
   readonly code: CaptureCode
   readonly nowMs: () => number
   readonly random: () => number
@@ -53,7 +52,7 @@ export async function loadCdcModules(parts: CdcModulesParts): Promise<CdcModules
   })
   const queries = await CachedQueries.load({
     ...{ catalog: storage.catalog, registry, streams, captures, jobs, nowMs, report, version },
-    ...{ usage: parts.usage, schemas: parts.schemas, planner: parts.planner, random: parts.random },
+    ...{ usage: parts.usage, planner: parts.planner, random: parts.random },
     assertConnectionString: (text) => void parseConnection(text),
     queriesMax: limits.maxCachedQueries,
     resultBytesMax: limits.maxCachedResultBytes,

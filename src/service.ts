@@ -10,7 +10,6 @@ import type { Storage } from '../storage/storage.ts'
 import { StorageError } from '../storage/storage-error.ts'
 import type { AuditLog } from './audit/audit-log.ts'
 import type { Tokens } from './auth/tokens.ts'
-import { PRISMA_SCHEMAS } from './cached-queries/prisma-schemas.ts'
 import { captureCode } from './cdc/capture-code.ts'
 import { type CdcModules, loadCdcModules } from './cdc-modules.ts'
 import type { Config } from './config.ts'
@@ -291,7 +290,6 @@ function newCdcModules(
     ...{
       jobs,
       planner,
-      schemas: PRISMA_SCHEMAS,
       code: captureCode({ nowMs }),
       hosts: connectorHosts(hosts),
     },

@@ -34,6 +34,7 @@ import { printLsn } from './lsn.ts'
 import { changesOf } from './query-changes.ts'
 import { boundConnection, databaseNameOf, jobOf, QueryCreation } from './query-creation.ts'
 import { definitionOf, differsInUse, queryTable, tableIdOf } from './query-definition.ts'
+import type { QueryPlanner } from './query-planner.ts'
 import {
   CACHED_QUERIES,
   decodeRecord,
@@ -44,7 +45,6 @@ import {
   removalChange,
   streamOf,
 } from './query-record.ts'
-import type { QueryPlanner, QuerySchemas } from './query-schema.ts'
 import type {
   ChangesRequest,
   ConnectionRequest,
@@ -75,7 +75,6 @@ export interface CachedQueriesParts {
   readonly streams: Streams
   readonly captures: CaptureService
   readonly jobs: JobsOfQueries
-  readonly schemas: QuerySchemas
   readonly planner: QueryPlanner
   /** Throws CaptureError 'invalid_connection_string'. */
   readonly assertConnectionString: (text: string) => void

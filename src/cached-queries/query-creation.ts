@@ -9,13 +9,15 @@
  */
 import { CaptureError, type CaptureService, type ConnectionView } from '../cdc/capture-service.ts'
 import type { JobOwner } from '../jobs/job-service.ts'
+import { namesOf } from '../jobs/plan/prisma/plan-with-schema.ts'
 import type { QueryPlan, QuerySource, QueryTable } from '../jobs/plan/query-plan.ts'
 import type { NewQueryJob } from '../jobs/query-job.ts'
 import type { JobId } from '../jobs/worker/job-worker-protocol.ts'
 import { queryTable, tableIdOf } from './query-definition.ts'
+import type { QueryPlanner } from './query-planner.ts'
 import { nameOf, type QueryRecord } from './query-record.ts'
-import { namesOf, type QueryPlanner, type QuerySchemas } from './query-schema.ts'
 import type { NewQueryRequest } from './query-service.ts'
+import { checkSchema } from './schema-check.ts'
 
 export interface CheckedQuery {
   readonly models: QuerySource['models']
@@ -26,7 +28,6 @@ export interface CheckedQuery {
 
 export interface CreationParts {
   readonly captures: CaptureService
-  readonly schemas: QuerySchemas
   readonly planner: QueryPlanner
   /** Throws CaptureError 'invalid_connection_string'. */
   readonly assertConnectionString: (text: string) => void
@@ -43,15 +44,15 @@ export class QueryCreation {
 
   /** All checks. Changes nothing. */
   async check(request: NewQueryRequest, owner: JobOwner): Promise<CheckedQuery> {
-    const { captures, schemas, planner, assertConnectionString, assertCapacity } = this.#parts
-    const { connectionString, sqlQuery: sql } = request
+    const { captures, planner, assertConnectionString, assertCapacity } = this.#parts
+    const { connectionString, sqlQuery: sql, schema } = request
     assertConnectionString(connectionString)
-    const schema = schemas.read(request.schema)
-    const { models } = schema
-    const expected = await planner.planQuery({ sql, tables: schema.tables, models }, owner?.name)
+    const expected = await planner.planWithSchema({ sql, schema }, owner?.name)
     assertCapacity(boundConnection(captures, request), sql)
-    const described = await captures.describe(connectionString, namesOf(expected, schema.tables))
-    const tables = schema.check(expected, described)
+    const names = expected.models.map(({ schema: inSchema, table }) => ({ schema: inSchema, table }))
+    const described = await captures.describe(connectionString, names)
+    const tables = checkSchema(expected.models, expected.plan, described)
+    const models = expected.models.map(namesOf)
     const plan = await planner.planQuery({ sql, tables, models }, owner?.name)
     const warnings = [...plan.warnings, ...collationWarnings(described)]
     return {

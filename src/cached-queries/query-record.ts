@@ -5,7 +5,7 @@
  *                          "version": of the service that planned it, "database": name, "createdMs", "state": "new" | "live" | "deleting",
  *                          "purges"?: true, "failure"?: {"code", "message"}}
  *
- * The document is durable before the job of the query exists. Of the schema the names of models and fields alone are stored: its text
+ * The document is durable before the job of the query exists. Of the schema the names of the models that the query reads, and of their fields, are stored: its text
  * may have a connection string in it.
  */
 import assert from 'node:assert'

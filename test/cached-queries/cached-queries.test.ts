@@ -59,8 +59,15 @@ describe('creation', () => {
   test('a differing schema replaces the stored one', async () => {
     const store = await QueryStore.open()
     await store.queries.createQuery(REQUEST, undefined)
+    await store.queries.createQuery({ ...REQUEST, schema: 'Order=orders' }, undefined)
+    expect(await store.documents()).toMatchObject([{ models: [{ model: 'Order' }] }])
+  })
+
+  test('of a schema only the models that the query reads are stored', async () => {
+    const store = await QueryStore.open()
     await store.queries.createQuery({ ...REQUEST, schema: 'orders customers' }, undefined)
-    expect(await store.documents()).toMatchObject([{ models: [{ model: 'orders' }, { model: 'customers' }] }])
+    const [{ models }] = (await store.documents()) as unknown as [{ models: unknown[] }]
+    expect(models).toEqual([{ model: 'orders', schema: 'public', table: 'orders', fields: [] }])
   })
 
   test('queries of one connection share a captured table', async () => {

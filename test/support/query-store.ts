@@ -1,10 +1,10 @@
-/** Cached queries on a store in memory, with capture, jobs, schemas and planner that a test controls. */
+/** Cached queries on a store in memory, with capture, jobs and planner that a test controls. */
 import { CachedQueries, type CachedQueriesParts } from '../../src/cached-queries/cached-queries.ts'
 import { queryTable } from '../../src/cached-queries/query-definition.ts'
-import type { QuerySchemas } from '../../src/cached-queries/query-schema.ts'
 import { CaptureError } from '../../src/cdc/capture-service.ts'
 import type { CapturedTable } from '../../src/cdc/captured-table.ts'
 import type { JobState, JobView } from '../../src/jobs/job.ts'
+import type { SchemaPlan, SchemaSource } from '../../src/jobs/plan/prisma/plan-with-schema.ts'
 import { type QueryPlan, QueryProblem, type QuerySource } from '../../src/jobs/plan/query-plan.ts'
 import type { NewQueryJob, ResultChange, ResultUpdate } from '../../src/jobs/query-job.ts'
 import { DEFAULT_NAMESPACE } from '../../src/streams/names.ts'
@@ -34,29 +34,23 @@ export function capturedTable(table: string): CapturedTable {
   }
 }
 
-/** Names of tables, one a line: the schema. `{table}.{column}` in the SQL: what it reads. */
-class FakeSchemas implements QuerySchemas {
-  read(schema: string) {
-    if (schema.includes('!')) throw new QueryProblem('invalid_schema', 'the schema has a !')
-    const tables = schema.split(' ').map((table) => queryTable(capturedTable(table)))
-    const models = schema.split(' ').map((table) => ({ model: table, schema: 'public', table, fields: [] }))
-    return {
-      models,
-      tables,
-      check(plan: QueryPlan, described: readonly { table: string; captured: CapturedTable | undefined }[]) {
-        const known = described.flatMap(({ captured }) => captured ?? [])
-        for (const id of plan.tables)
-          if (!known.some(({ table }) => id === `public.${table}`))
-            throw new QueryProblem('schema_mismatch', `the database has no table ${id}`)
-        return known.map(queryTable)
-      },
-    }
-  }
-}
-
 export class FakePlanner {
   calls = 0
   signature: string | undefined
+
+  /** The schema: names of tables with spaces between, or `model=table`. */
+  async planWithSchema({ sql, schema }: SchemaSource): Promise<SchemaPlan> {
+    if (schema.includes('!')) throw new QueryProblem('invalid_schema', 'the schema has a !')
+    const models = schema.split(' ').map((text) => {
+      const [model, table = model] = text.split('=') as [string, string?]
+      return { model, schema: 'public', table, fields: [], key: ['id'] }
+    })
+    const tables = models.map(({ table }) => queryTable(capturedTable(table)))
+    const plan = await this.planQuery({ sql, tables, models: [] })
+    return { plan, models: models.filter(({ table }) => plan.tables.includes(`public.${table}`)) }
+  }
+
+  /** `{table}.{column}` in the SQL: what it reads. */
   async planQuery({ sql, tables }: QuerySource): Promise<QueryPlan> {
     this.calls++
     const names = [...sql.matchAll(/public\.(\w+)/g)].map(([name]) => name)
@@ -157,7 +151,7 @@ export class QueryStore {
     this.streams = new Streams(this.storage.log, this.registry, options)
     this.queries = await CachedQueries.load({
       ...{ catalog: this.storage.catalog, registry: this.registry, streams: this.streams, nowMs },
-      ...{ captures: this.captures, jobs: this.jobs, schemas: new FakeSchemas(), planner: this.planner },
+      ...{ captures: this.captures, jobs: this.jobs, planner: this.planner },
       usage: new UsageRegistry(),
       assertConnectionString: (text) => {
         if (!text.startsWith('postgres://')) throw new CaptureError('invalid_connection_string', 'no')

@@ -19,6 +19,7 @@ import type {
   PlanningMethod,
   ToPlanner,
 } from '../plan/planner-protocol.ts'
+import type { SchemaPlan, SchemaSource } from '../plan/prisma/plan-with-schema.ts'
 import { type QueryPlan, QueryProblem, type QuerySource } from '../plan/query-plan.ts'
 
 type Child = WorkerChild<ToPlanner, FromPlanner>
@@ -70,14 +71,13 @@ export class PlannerClient {
   }
 
   /** Rejects with QueryProblem, and with ServiceError 'overloaded'. */
-  async planQuery(source: QuerySource, client: ClientKey = ''): Promise<QueryPlan> {
-    try {
-      return await this.#inTurn<QueryPlan>(client, 'planQuery', [source])
-    } catch (error) {
-      // The query ended the process, or took too long.
-      if (!(error instanceof SqlProblem)) throw error
-      throw new QueryProblem('unsupported_sql', error.reason.replace('the statement', 'the query'))
-    }
+  planQuery(source: QuerySource, client: ClientKey = ''): Promise<QueryPlan> {
+    return this.#queryInTurn(client, 'planQuery', source)
+  }
+
+  /** Rejects as `planQuery` does. */
+  planWithSchema(source: SchemaSource, client: ClientKey = ''): Promise<SchemaPlan> {
+    return this.#queryInTurn(client, 'planWithSchema', source)
   }
 
   async close(): Promise<void> {
@@ -86,6 +86,16 @@ export class PlannerClient {
     await this.#process?.end(overloaded('the service stops; try again later'))
     await Promise.allSettled(this.#calls)
     this.#turns.close()
+  }
+
+  async #queryInTurn<T>(client: ClientKey, method: PlanningMethod, source: unknown): Promise<T> {
+    try {
+      return await this.#inTurn<T>(client, method, [source])
+    } catch (error) {
+      // The query ended the process, or took too long.
+      if (!(error instanceof SqlProblem)) throw error
+      throw new QueryProblem('unsupported_sql', error.reason.replace('the statement', 'the query'))
+    }
   }
 
   #inTurn<T>(client: ClientKey, method: PlanningMethod, args: readonly unknown[]): Promise<T> {

@@ -3,6 +3,7 @@ import type { TypedColumn } from '../../sql/data-types.ts'
 import type { Place } from '../../sql/sql-problem.ts'
 import type { TableSchema } from '../../sql/table-schema.ts'
 import type { JobPlan, PlannedTable } from './job-plan.ts'
+import type { SchemaPlan, SchemaSource } from './prisma/plan-with-schema.ts'
 import type { QueryPlan, QueryProblem, QuerySource } from './query-plan.ts'
 
 /** Rejects with SqlProblem. */
@@ -20,6 +21,8 @@ export interface StatementPlanning {
   typesOf(schemaSql: string, schema: TableSchema): Promise<readonly TypedColumn[]>
   /** Rejects with QueryProblem, whose place is in the SQL of the query. */
   planQuery(source: QuerySource): Promise<QueryPlan>
+  /** Rejects with QueryProblem, whose place is in the schema if its code is 'invalid_schema'. */
+  planWithSchema(source: SchemaSource): Promise<SchemaPlan>
 }
 
 export interface PlannedJob extends JobPlan {

@@ -78,9 +78,10 @@ function failureOf(error: unknown, method: PlanningMethod): PlanningFailure {
     return { isSql: true, code: error.code, reason: error.message, place: error.place }
   if (error instanceof RangeError) {
     // The stack or a string is too large: the text is nested too deeply or too long.
-    const what = { plan: 'statement', planQuery: 'query', typesOf: 'schema' }[method]
+    const what = { plan: 'statement', planQuery: 'query', planWithSchema: 'query', typesOf: 'schema' }[method]
     const reason = `the ${what} is too large to check; make it simpler`
-    const code = method === 'planQuery' ? { code: 'unsupported_sql' as const } : {}
+    const isQuery = method === 'planQuery' || method === 'planWithSchema'
+    const code = isQuery ? { code: 'unsupported_sql' as const } : {}
     return { isSql: true, ...code, reason, place: undefined }
   }
   return { isSql: false, reason: error instanceof Error ? error.message : String(error), place: undefined }

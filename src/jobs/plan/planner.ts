@@ -23,6 +23,7 @@ import { createTable, EngineProblem, type PlanEngine } from './plan-engine.ts'
 import { planStatement } from './plan-statement.ts'
 import type { PlannedJob, StatementPlanning } from './planner-protocol.ts'
 import type { PlannerTable } from './planner-table.ts'
+import { planWithSchema, type SchemaPlan, type SchemaSource } from './prisma/plan-with-schema.ts'
 import { planQuery } from './query/plan-query.ts'
 import type { QueryPlan, QuerySource } from './query-plan.ts'
 import { typesOfSchema } from './schema-types.ts'
@@ -74,6 +75,11 @@ export class Planner implements StatementPlanning {
   /** Rejects with QueryProblem, whose place is in the SQL of the query. */
   planQuery(source: QuerySource): Promise<QueryPlan> {
     return this.#with((engine) => planQuery(engine, source))
+  }
+
+  /** Rejects with QueryProblem, whose place is in the schema if its code is 'invalid_schema'. */
+  planWithSchema(source: SchemaSource): Promise<SchemaPlan> {
+    return this.#with((engine) => planWithSchema(engine, source))
   }
 
   async close(): Promise<void> {

@@ -1,8 +1,12 @@
 /** Prisma schemas: the tables that they describe, refusals with their places, and the comparison with a database. */
+import * as duckdb from '@duckdb/node-api'
 import { describe, expect, test } from 'vitest'
-import { PRISMA_SCHEMAS } from '../../../src/cached-queries/prisma-schemas.ts'
+import { checkSchema } from '../../../src/cached-queries/schema-check.ts'
 import type { DescribedTable } from '../../../src/cdc/capture-service.ts'
 import type { CapturedColumn } from '../../../src/cdc/captured-table.ts'
+import { Planner } from '../../../src/jobs/plan/planner.ts'
+import { namesOf, tableOf } from '../../../src/jobs/plan/prisma/plan-with-schema.ts'
+import { schemaModels } from '../../../src/jobs/plan/prisma/schema-models.ts'
 import { type QueryPlan, QueryProblem } from '../../../src/jobs/plan/query-plan.ts'
 
 const SHOP = `
@@ -36,8 +40,13 @@ model Order {
   ])
 }`
 
+function read(schema: string) {
+  const models = schemaModels(schema)
+  return { models: models.map(namesOf), tables: models.map(tableOf) }
+}
+
 test('models are tables, fields are columns', () => {
-  const { models, tables } = PRISMA_SCHEMAS.read(SHOP)
+  const { models, tables } = read(SHOP)
   expect(models[1]).toEqual({
     model: 'Order',
     schema: 'public',
@@ -87,7 +96,7 @@ const TYPES: readonly (readonly [field: string, databaseType: string, kind: stri
 ]
 
 test.each(TYPES)('%s is %s', (field, databaseType, kind, nullable = false) => {
-  const { tables } = PRISMA_SCHEMAS.read(
+  const { tables } = read(
     `enum Color {\n RED\n GREEN @map("green")\n @@map("color_type")\n}\nmodel M {\n id Int @id\n x ${field}\n}`,
   )
   const [, column] = tables[0]!.columns
@@ -100,7 +109,7 @@ test.each([
   ['@unique', 'a Int? @unique\n b Int @unique\n c Int', ['b']],
   ['@@unique', 'a Int @map("x")\n b Int\n @@unique([a, b], map: "u")', ['x', 'b']],
 ])('the key by %s', (_, fields, key) => {
-  expect(PRISMA_SCHEMAS.read(`model M {\n ${fields}\n}`).tables[0]!.key).toEqual(key)
+  expect(read(`model M {\n ${fields}\n}`).tables[0]!.key).toEqual(key)
 })
 
 const REFUSED: readonly (readonly [
@@ -170,7 +179,7 @@ const REFUSED: readonly (readonly [
 ]
 
 test.each(REFUSED)('%s is refused', (_, schema, message, line, column) => {
-  expect(problemOf(() => PRISMA_SCHEMAS.read(schema))).toMatchObject({
+  expect(problemOf(() => read(schema))).toMatchObject({
     code: 'invalid_schema',
     message,
     place: { line, column },
@@ -185,6 +194,35 @@ function problemOf(work: () => unknown): unknown {
   }
 }
 
+test('a model has at most as many columns as a table may have', () => {
+  const model = (count: number) =>
+    `model M {\n id Int @id\n${Array.from({ length: count - 1 }, (_, i) => ` a${i} Int\n`).join('')}}`
+  expect(read(model(1_600)).tables[0]!.columns.length).toBe(1_600)
+  expect(problemOf(() => read(model(1_601)))).toMatchObject({
+    code: 'invalid_schema',
+    message: 'model M has more than 1600 columns, as many as a table may have',
+    place: { line: 1602, column: 2 },
+  })
+})
+
+test('the service gets the models that a query reads, and no others', async () => {
+  const planner = await Planner.open(duckdb)
+  try {
+    const { plan, models } = await planner.planWithSchema({
+      sql: 'SELECT count(*) FROM "Order"',
+      schema: SHOP,
+    })
+    expect(plan.tables).toEqual(['public.orders'])
+    expect(models.map(({ model }) => model)).toEqual(['Order'])
+    await expect(planner.planWithSchema({ sql: 'SELECT', schema: 'model {' })).rejects.toMatchObject({
+      code: 'invalid_schema',
+      place: { line: 1, column: 7 },
+    })
+  } finally {
+    await planner.close()
+  }
+})
+
 test('hostile schemas end soon', () => {
   const hostile = [
     `model M {\n id Int @id @default(${'['.repeat(200_000)}`,
@@ -197,7 +235,7 @@ test('hostile schemas end soon', () => {
   ]
   for (const schema of hostile) {
     const startMs = performance.now()
-    expect(problemOf(() => PRISMA_SCHEMAS.read(schema))).toBeInstanceOf(QueryProblem)
+    expect(problemOf(() => read(schema))).toBeInstanceOf(QueryProblem)
     expect(performance.now() - startMs).toBeLessThan(5000)
   }
 })
@@ -215,7 +253,7 @@ describe('the database differs', () => {
       plan: { sources: [{ tableId: 'public.orders', decoded: names.map((name) => ({ name })) }] },
     }) as unknown as QueryPlan
   const checked = (schema: string, plan: QueryPlan, ...tables: DescribedTable[]) =>
-    problemOf(() => PRISMA_SCHEMAS.read(schema).check(plan, tables))
+    problemOf(() => checkSchema(schemaModels(schema), plan, tables))
 
   test.each([
     ['text', 'model Order, field amount: the database has text, the schema says Decimal'],

@@ -22,6 +22,9 @@ import { listed, type Sql } from './sql-pieces.ts'
 import type { Expression, Name, Order, Query, Select, Window } from './syntax.ts'
 import { namedWindows } from './windows.ts'
 
+/** As PostgreSQL's limit of a target list. */
+const OUTPUTS_MAX = 1_664
+
 interface Output {
   readonly name: string
   readonly resolved: Resolved
@@ -183,15 +186,14 @@ class SelectResolver {
   }
 
   #outputs(scope: Scope, resolved: (expression: Expression) => Resolved): Output[] {
-    return this.#select.items.flatMap(({ of, alias }): Output[] => {
-      if (of.kind === 'star') return this.#star(scope, of)
-      const one = resolved(of)
-      if (alias !== undefined) return [{ name: alias.value, resolved: one }]
-      let inner: Expression = of
-      while (inner.kind === 'cast') inner = inner.of
-      const found = inner.kind === 'column' ? findColumn(inner.names, scope) : undefined
-      return [{ name: outputName(of, typeof found === 'object' ? found.label : undefined), resolved: one }]
-    })
+    const outputs: Output[] = []
+    for (const { of, alias } of this.#select.items) {
+      if (of.kind === 'star') outputs.push(...this.#star(scope, of))
+      else outputs.push({ name: alias?.value ?? nameOf(of, scope), resolved: resolved(of) })
+      if (outputs.length > OUTPUTS_MAX)
+        throw this.#queries.context.invalid(`a SELECT can have at most ${OUTPUTS_MAX} columns`, of)
+    }
+    return outputs
   }
 
   #star(scope: Scope, star: Expression & { readonly kind: 'star' }): Output[] {
@@ -375,4 +377,11 @@ function entryNamed(scope: Scope, names: readonly Name[]) {
 function added(outputs: Output[], resolved: Resolved, name: string): number {
   const known = outputs.findIndex((output) => output.resolved.id === resolved.id)
   return known !== -1 ? known : outputs.push({ name, resolved }) - 1
+}
+
+function nameOf(of: Expression, scope: Scope): string {
+  let inner: Expression = of
+  while (inner.kind === 'cast') inner = inner.of
+  const found = inner.kind === 'column' ? findColumn(inner.names, scope) : undefined
+  return outputName(of, typeof found === 'object' ? found.label : undefined)
 }

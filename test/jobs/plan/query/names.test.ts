@@ -73,3 +73,9 @@ test.each([
 ])('%s is refused', async (sql, reason, marked) => {
   expect(await queries.refusal(sql)).toBe(`invalid_sql: ${reason} [${marked}]`)
 })
+
+test('a SELECT has at most as many columns as in PostgreSQL', async () => {
+  const stars = (count: number) => `SELECT ${Array(count).fill('c.*').join(', ')} FROM customers c`
+  expect(await queries.refusal(stars(833))).toBe('invalid_sql: a SELECT can have at most 1664 columns [c.*]')
+  expect(await queries.refusal(`SELECT count(*) FROM (${stars(833)}) t`)).toContain('at most 1664 columns')
+})

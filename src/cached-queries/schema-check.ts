@@ -1,14 +1,14 @@
 /** Compares the models that a query uses with the tables of the database. */
-import { CaptureError, type DescribedTable } from '../../cdc/capture-service.ts'
-import type { CapturedColumn, CapturedTable } from '../../cdc/captured-table.ts'
-import { type QueryPlan, QueryProblem, type QueryTable } from '../../jobs/plan/query-plan.ts'
-import { queryTable, tableIdOf } from '../query-definition.ts'
-import { typeFits } from './native-types.ts'
-import type { Model, ModelField, PrismaSchema } from './schema-models.ts'
+import { CaptureError, type DescribedTable } from '../cdc/capture-service.ts'
+import type { CapturedColumn, CapturedTable } from '../cdc/captured-table.ts'
+import { typeFits } from '../jobs/plan/prisma/native-types.ts'
+import type { Model, ModelField } from '../jobs/plan/prisma/schema-models.ts'
+import { type QueryPlan, QueryProblem, type QueryTable } from '../jobs/plan/query-plan.ts'
+import { queryTable, tableIdOf } from './query-definition.ts'
 
 /** Returns the tables as the database has them. Throws QueryProblem and CaptureError. */
 export function checkSchema(
-  { models, refuse }: PrismaSchema,
+  models: readonly Model[],
   plan: QueryPlan,
   described: readonly DescribedTable[],
 ): readonly QueryTable[] {
@@ -16,11 +16,12 @@ export function checkSchema(
     const model = models.find((one) => tableIdOf(one) === tableId)
     if (model === undefined) throw new Error(`no model of table ${tableId}`)
     const used = new Set(decoded.map(({ name }) => name))
-    for (const { field, unsupported, column, name } of model.fields) {
+    for (const { field, unsupported, column } of model.fields) {
       if (unsupported === undefined || !used.has(column)) continue
-      throw refuse(
-        `model ${model.model}, field ${field}: Unsupported("${unsupported}") cannot be used in a query`,
-        name,
+      throw new QueryProblem(
+        'invalid_schema',
+        `model ${model.model}, field ${field}: Unsupported("${unsupported.type}") cannot be used in a query`,
+        unsupported.place,
       )
     }
     const table = described.find((one) => tableIdOf(one) === tableId)

@@ -1,8 +1,9 @@
 /** The models of a Prisma schema: their tables, columns and keys. What has no meaning for a query is ignored. */
-import type { DataType } from '../../sql/data-types.ts'
+import type { DataType } from '../../../sql/data-types.ts'
+import type { Place } from '../../../sql/sql-problem.ts'
 import { isScalar, type NativeType, nativeType, type PrismaType } from './native-types.ts'
 import { type Attribute, type Block, type Field, schemaBlocks, type Value } from './schema-blocks.ts'
-import type { SchemaRefusal, SchemaToken } from './schema-tokens.ts'
+import type { PlaceOfSpan, SchemaRefusal, SchemaToken } from './schema-tokens.ts'
 
 export interface Model {
   readonly model: string
@@ -25,27 +26,26 @@ export interface ModelField {
   readonly databaseType: string
   /** Of the column. */
   readonly dataType: DataType
-  /** `Unsupported("tsvector")`: a query may not use the field. */
-  readonly unsupported: string | undefined
-  readonly name: SchemaToken
+  /** `Unsupported("tsvector")`, with the place of the field: a query may not use it. */
+  readonly unsupported: { readonly type: string; readonly place: Place } | undefined
 }
 
-export interface PrismaSchema {
-  readonly models: readonly Model[]
-  readonly refuse: SchemaRefusal
-}
+/** A field, with its name in the text. */
+type ReadField = ModelField & { readonly name: SchemaToken }
 
 const SCHEMA = 'public'
+/** Columns of a table of PostgreSQL. */
+const COLUMNS_MAX = 1_600
 
 /** Throws QueryProblem 'invalid_schema'. */
-export function prismaSchema(text: string): PrismaSchema {
-  const { blocks, refuse } = schemaBlocks(text)
+export function schemaModels(text: string): readonly Model[] {
+  const { blocks, refuse, placeOf } = schemaBlocks(text)
   checkNames(blocks, refuse)
   checkProvider(blocks, refuse)
-  const reader = new ModelReader(blocks, refuse)
+  const reader = new ModelReader(blocks, refuse, placeOf)
   const models = blocks.filter(({ kind }) => kind === 'model').flatMap((block) => reader.model(block))
   checkTables(models, blocks, refuse)
-  return { models, refuse }
+  return models
 }
 
 function checkNames(blocks: readonly Block[], refuse: SchemaRefusal): void {
@@ -92,14 +92,16 @@ function checkTables(models: readonly Model[], blocks: readonly Block[], refuse:
 class ModelReader {
   readonly #types: ReadonlyMap<string, Block>
   readonly #refuse: SchemaRefusal
+  readonly #placeOf: PlaceOfSpan
 
-  constructor(blocks: readonly Block[], refuse: SchemaRefusal) {
+  constructor(blocks: readonly Block[], refuse: SchemaRefusal, placeOf: PlaceOfSpan) {
     this.#types = new Map(
       blocks
         .filter(({ kind }) => kind !== 'datasource' && kind !== 'generator')
         .map((block) => [block.name.text, block]),
     )
     this.#refuse = refuse
+    this.#placeOf = placeOf
   }
 
   /** None for one with `@@ignore`. */
@@ -108,6 +110,10 @@ class ModelReader {
     const fields = block.fields.flatMap((field) => this.#field(block, field))
     const columns = new Set<string>()
     for (const { column, name } of fields) {
+      if (columns.size === COLUMNS_MAX) {
+        const reason = `model ${block.name.text} has more than ${COLUMNS_MAX} columns, as many as a table may have`
+        throw this.#refuse(reason, name)
+      }
       if (columns.has(column))
         throw this.#refuse(`model ${block.name.text} has two fields of column ${column}`, name)
       columns.add(column)
@@ -117,14 +123,14 @@ class ModelReader {
         model: block.name.text,
         schema: this.#text(attribute(block.attributes, 'schema')) ?? SCHEMA,
         table: this.#text(attribute(block.attributes, 'map')) ?? block.name.text,
-        fields,
+        fields: fields.map(({ name: _, ...field }) => field),
         key: this.#key(block, fields),
       },
     ]
   }
 
   /** None for a relation and for a field with `@ignore`. */
-  #field(block: Block, { name, type, attributes }: Field): ModelField[] {
+  #field(block: Block, { name, type, attributes }: Field): ReadField[] {
     if (type === undefined || attribute(attributes, 'ignore') !== undefined) return []
     const common = {
       field: name.text,
@@ -132,10 +138,11 @@ class ModelReader {
       shown: `${type.name.text}${type.isList ? '[]' : ''}`,
       isList: type.isList,
       isOptional: type.isOptional,
-      unsupported: type.unsupported,
+      unsupported:
+        type.unsupported === undefined ? undefined : { type: type.unsupported, place: this.#placeOf(name) },
       name,
     }
-    const made = (prisma: PrismaType, native: NativeType): ModelField[] => [
+    const made = (prisma: PrismaType, native: NativeType): ReadField[] => [
       {
         ...common,
         type: prisma,

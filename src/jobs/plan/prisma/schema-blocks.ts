@@ -1,6 +1,13 @@
 /** Reads the blocks of a Prisma schema: their fields and attributes, with the places of their names. */
-import type { QueryProblem } from '../../jobs/plan/query-plan.ts'
-import { refusalsIn, type SchemaRefusal, type SchemaToken, schemaTokens } from './schema-tokens.ts'
+import type { QueryProblem } from '../query-plan.ts'
+import {
+  type PlaceOfSpan,
+  placesInSchema,
+  refusalsAt,
+  type SchemaRefusal,
+  type SchemaToken,
+  schemaTokens,
+} from './schema-tokens.ts'
 
 export interface Block {
   /** model, enum, view, type, datasource, generator */
@@ -54,9 +61,11 @@ const DEPTH_MAX = 50
 export function schemaBlocks(schema: string): {
   readonly blocks: readonly Block[]
   readonly refuse: SchemaRefusal
+  readonly placeOf: PlaceOfSpan
 } {
-  const refuse = refusalsIn(schema)
-  return { blocks: new Reader(schemaTokens(schema, refuse), refuse).blocks(), refuse }
+  const placeOf = placesInSchema(schema)
+  const refuse = refusalsAt(placeOf)
+  return { blocks: new Reader(schemaTokens(schema, refuse), refuse).blocks(), refuse, placeOf }
 }
 
 class Reader {

@@ -1,5 +1,5 @@
 /** The types of PostgreSQL that fields of a Prisma schema have, as format_type() prints them. */
-import type { DataType } from '../../sql/data-types.ts'
+import type { DataType } from '../../../sql/data-types.ts'
 
 export type PrismaType =
   | ('Int' | 'BigInt' | 'Float' | 'Decimal' | 'String' | 'Boolean' | 'DateTime' | 'Json' | 'Bytes')

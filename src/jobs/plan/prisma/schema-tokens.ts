@@ -9,8 +9,9 @@
  *
  * Comments: `//` and `///` to the end of the line, and those between slash-star and star-slash. The time is linear in the length.
  */
-import { QueryProblem } from '../../jobs/plan/query-plan.ts'
-import { placesIn } from '../../sql/sql-problem.ts'
+
+import { type Place, placesIn } from '../../../sql/sql-problem.ts'
+import { QueryProblem } from '../query-plan.ts'
 
 export interface SchemaToken {
   readonly kind: 'word' | 'text' | 'number' | 'mark' | 'break' | 'end'
@@ -22,22 +23,24 @@ export interface SchemaToken {
   readonly end: number
 }
 
-export type SchemaRefusal = (
-  reason: string,
-  at: { readonly start: number; readonly end: number },
-) => QueryProblem
+type Span = { readonly start: number; readonly end: number }
+export type SchemaRefusal = (reason: string, at: Span) => QueryProblem
+export type PlaceOfSpan = (at: Span) => Place
 
 const SCHEMA_CHARACTERS_MAX = 1024 * 1024
-/** A schema is read in one piece: this many take about 0.1 s. */
+/** Of a schema whose tokens are in memory at once: this many take about 0.1 s. */
 const TOKENS_MAX = 200_000
 const TOKEN =
   /(?<space>[ \t\f\v\u00a0\ufeff]+|\/\/[^\n\r]*|\/\*[\s\S]*?\*\/)|(?<break>[\r\n]+)|(?<word>[\p{L}_][\p{L}\p{Nd}_-]*)|(?<text>"(?:[^"\\\n\r]|\\.)*")|(?<number>-?[0-9]+(?:\.[0-9]+)?)|(?<mark>@@|[{}()[\],:=?.!@])/uy
 const KINDS = ['space', 'break', 'word', 'text', 'number', 'mark'] as const
 
-export function refusalsIn(schema: string): SchemaRefusal {
+export function placesInSchema(schema: string): PlaceOfSpan {
   const placeOf = placesIn(schema)
-  return (reason, { start, end }) =>
-    new QueryProblem('invalid_schema', reason, placeOf(start, Math.max(end, start + 1)))
+  return ({ start, end }) => placeOf(start, Math.max(end, start + 1))
+}
+
+export function refusalsAt(placeOf: PlaceOfSpan): SchemaRefusal {
+  return (reason, at) => new QueryProblem('invalid_schema', reason, placeOf(at))
 }
 
 /** The last token has the kind `end`. Reads no further than it is asked. Throws QueryProblem. */
