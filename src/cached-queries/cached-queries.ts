@@ -313,7 +313,11 @@ export class CachedQueries implements QueryService, QueryJobSource, RemovalHook 
   async boundary(jid: JobId): Promise<QueryBoundary | undefined> {
     const query = this.#byJob.get(jid)
     if (query === undefined || this.#isStopped(query)) return undefined
-    return query.boundary()
+    const boundary = await query.boundary()
+    // A table that has changed in the same write has other columns there: its job is replaced, or has to end.
+    const captured = this.#parts.captures.captured(query.record.connection)
+    const tables = tablesOf(query.record, captured).map(({ table }) => table)
+    return query.fits(tables) ? boundary : undefined
   }
 
   publish(jid: JobId, update: ResultUpdate): void {

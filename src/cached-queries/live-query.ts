@@ -1,8 +1,9 @@
 /** A query with its result, and how far the streams of its tables are known to be unchanged. */
 import type { Boundary, CaptureService } from '../cdc/capture-service.ts'
 import type { CapturedTable } from '../cdc/captured-table.ts'
+import type { QueryPlan } from '../jobs/plan/query-plan.ts'
 import type { QueryBoundary, ResultUpdate } from '../jobs/query-job.ts'
-import { tableIdOf } from './query-definition.ts'
+import { fitsPlan, tableIdOf } from './query-definition.ts'
 import type { QueryRecord } from './query-record.ts'
 import { QueryResult, type QueryResultParts } from './query-result.ts'
 import type { ResultShape } from './result-rows.ts'
@@ -24,6 +25,9 @@ export class LiveQuery {
   #published: string | undefined
   #advancing: Promise<void> | undefined
   #tables: readonly CapturedTable[] = []
+  #compared:
+    | { readonly plan: QueryPlan; readonly tables: readonly CapturedTable[]; readonly fits: boolean }
+    | undefined
 
   constructor(
     record: QueryRecord,
@@ -65,6 +69,20 @@ export class LiveQuery {
       ...{ tableId: tableIdOf(table), log, nextSequence },
     }))
     return { moment: { lsn: position, txId, timestampMs }, ends }
+  }
+
+  /** Whether the events of these tables can be read as planned. They are compared when one of them is another object than at the last call. */
+  fits(tables: readonly CapturedTable[]): boolean {
+    const { plan } = this.record
+    const before = this.#compared
+    const isSame =
+      before?.plan === plan &&
+      before.tables.length === tables.length &&
+      before.tables.every((table, i) => table === tables[i])
+    if (before !== undefined && isSame) return before.fits
+    const fits = fitsPlan(this.record, tables)
+    this.#compared = { plan, tables, fits }
+    return fits
   }
 
   /** Throws ResultTooLarge. */

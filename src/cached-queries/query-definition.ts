@@ -73,6 +73,15 @@ export function differsInUse(record: QueryRecord, captured: readonly CapturedTab
   })
 }
 
+/** Whether events of the tables can be read as planned. A table that has changed is planned again, or has lost columns of the query. */
+export function fitsPlan(record: QueryRecord, captured: readonly CapturedTable[]): boolean {
+  if (differsInUse(record, captured)) return false
+  return captured.every((table) => {
+    const names = new Set(table.columns.map(({ name }) => name))
+    return [...columnsOf(record, tableIdOf(table))].every((name) => names.has(name))
+  })
+}
+
 /** Columns of a table that the query reads; those of its key too. */
 export function columnsOf({ plan, tables }: QueryRecord, tableId: string): ReadonlySet<string> {
   const decoded = plan.plan.sources

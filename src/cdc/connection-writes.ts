@@ -125,7 +125,12 @@ export class ConnectionWrites {
       const { number = 0 } = this.#position ?? (await this.#stored())
       const group = this.#parts.writes.startGroup(CAPTURE_WRITER)
       const begun = { lsn: null, txId: null, timestampMs: 0, progress: null, snapshotting: tables }
-      await this.#write(group, { number: number + 1, ...begun }, [change])
+      this.#committing = this.#write(group, { number: number + 1, ...begun }, [change])
+      try {
+        await this.#committing
+      } finally {
+        this.#committing = undefined
+      }
     })
   }
 
@@ -194,21 +199,26 @@ export class ConnectionWrites {
       throw new PositionConflict(`position ${lsn} is before the stored one, ${before.lsn}`)
     const next = { number: before.number + 1, lsn, txId, timestampMs, progress, snapshotting }
     const write = (changes: readonly CatalogChange[]) => this.#write(group, next, changes)
-    await (tables.length === 0 ? write([]) : this.#parts.withTables(tables, (change) => write([change])))
+    const committing =
+      tables.length === 0 ? write([]) : this.#parts.withTables(tables, (change) => write([change]))
+    this.#committing = committing
+    try {
+      await committing
+    } finally {
+      this.#committing = undefined
+    }
     this.#parts.written(commit)
   }
 
   async #write(group: StreamGroupWrite, next: StoredPosition, more: readonly CatalogChange[]): Promise<void> {
     const { id } = this.#parts
     try {
-      this.#committing = this.#writeOnce(group, next, [positionChange(id, next), ...more])
-      await this.#committing
+      await this.#writeOnce(group, next, [positionChange(id, next), ...more])
     } catch (error) {
       this.#position = undefined // the outcome may be unknown
       group.failed(error)
       throw error
     } finally {
-      this.#committing = undefined
       await group.discard() // no effect after a commit
     }
   }

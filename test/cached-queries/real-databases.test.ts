@@ -1,7 +1,7 @@
 /** Cached queries over a real PostgreSQL, from HTTP to HTTP: restarts, lost slots, changed tables, several queries and databases. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { NO_POSTGRES, TestPostgres } from '../support/postgres.ts'
-import { SHOP, Shop } from '../support/shop.ts'
+import { SCHEMA, SHOP, Shop } from '../support/shop.ts'
 import { type TestAppOptions, testApp } from '../support/test-app.ts'
 
 const MINUTES = 60_000
@@ -141,6 +141,75 @@ describe.skipIf(NO_POSTGRES)('cached queries of a real database', { timeout: 3 *
     await shop.sql('INSERT INTO orders(id, customer_id, amount) VALUES (5000000000, 2, 4.50)')
     expect(await shop.rows(id)).toEqual(['5000000000'])
     expect(await shop.status(id)).toBe('running')
+  })
+
+  describe('a value that no column here can hold', () => {
+    const MESSAGE =
+      /^the row \(id = 12\) of table public\.orders has a value that cannot be read here: event \d+: column amount has .*NaN.*; change the value/
+
+    test('fails the queries that read it, and no others; without it the query can be created again', async () => {
+      const shop = await openShop()
+      const id = await shop.createQuery()
+      const count = await shop.createQuery('SELECT count(*) AS n FROM orders')
+      expect(await shop.rows(id)).toEqual([NORTH, SOUTH])
+      await shop.sql(`UPDATE orders SET amount = 'NaN' WHERE id = 12; DELETE FROM orders WHERE id = 11`)
+      await expect.poll(() => shop.status(id), { timeout: MINUTES }).toBe('failed')
+      expect((await shop.get(`/queries/${id}`)).json.error).toMatchObject({
+        code: 'job_failed',
+        message: expect.stringMatching(MESSAGE),
+      })
+      const { json } = await shop.get(`/queries/${id}/rows`)
+      expect((json.rows as unknown[][]).map((row) => row.join(' '))).toEqual([NORTH, SOUTH])
+      expect(await shop.rows(count)).toEqual(['3'])
+      await shop.sql('UPDATE orders SET amount = 0.50 WHERE id = 12')
+      await shop.app.delete(`/queries/${id}`)
+      const again = await shop.createQuery()
+      expect(await shop.rows(again)).toEqual([NORTH])
+      expect(await shop.status(again)).toBe('running')
+    })
+
+    test('of rows that a snapshot reads fails a query from its beginning', async () => {
+      await server.sql(`UPDATE orders SET amount = 'NaN' WHERE id = 12`)
+      const shop = await openShop()
+      const id = await shop.createQuery()
+      await expect.poll(() => shop.status(id), { timeout: MINUTES }).toBe('failed')
+      expect((await shop.get(`/queries/${id}`)).json.error).toMatchObject({
+        message: expect.stringMatching(MESSAGE),
+      })
+    })
+
+    test('is named also in an array of two dimensions, and of a row with several key columns', async () => {
+      await server.sql(
+        'CREATE TABLE tags (a int, b text, list int[], n int, PRIMARY KEY (a, b));' +
+          `INSERT INTO tags VALUES (1, 'x', '{1}', 5), (2, 'y', '{{1},{2}}', 7)`,
+      )
+      const shop = await openShop()
+      const schema = `datasource db { provider = "postgresql" }
+        model tags { a Int\n b String\n list Int[]\n n Int?\n @@id([a, b]) }`
+      const total = await shop.createQuery('SELECT sum(n) AS total FROM tags', schema)
+      const id = await shop.createQuery('SELECT list, count(*) AS n FROM tags GROUP BY list', schema)
+      await expect.poll(() => shop.status(id), { timeout: MINUTES }).toBe('failed')
+      expect((await shop.get(`/queries/${id}`)).json.error).toMatchObject({
+        message: expect.stringMatching(/^the row \(a = 2, b = y\) of table public\.tags .*column list/),
+      })
+      expect(await shop.rows(total)).toEqual(['12'])
+    })
+  })
+
+  test('a query of a column that has got another type reads its new values alone', async () => {
+    const shop = await openShop()
+    const id = await shop.createQuery()
+    expect(await shop.rows(id)).toEqual([NORTH, SOUTH])
+    await shop.sql('ALTER TABLE customers ALTER COLUMN region_code TYPE int USING length(region_code)')
+    await shop.sql('UPDATE customers SET region_code = 7 WHERE id = 3')
+    await expect.poll(() => shop.status(id), { timeout: MINUTES }).toBe('failed')
+    const { json } = await shop.get(`/queries/${id}/rows`)
+    expect((json.rows as unknown[][]).map((row) => row.join(' '))).toEqual([NORTH, SOUTH])
+    await shop.app.delete(`/queries/${id}`)
+    const schema = SCHEMA.replace('region String', 'region Int')
+    const again = await shop.createQuery('SELECT sum(region_code) AS total FROM customers', schema)
+    expect(await shop.rows(again)).toEqual(['17'])
+    expect(await shop.status(again)).toBe('running')
   })
 
   test('two databases are captured at once', async () => {

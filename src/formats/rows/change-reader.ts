@@ -73,13 +73,30 @@ export class DebeziumReader implements ChangeReader {
   readonly #columns: readonly RowColumn[]
   readonly #keySlots: readonly KeySlot[]
   readonly #key: KeyReader
+  /** Of a captured table, in the order of `#keySlots`: a row that goes is known by its key, whatever its other values are. */
+  readonly #keyFields: NamedFields | undefined
 
   constructor(options: ChangeReadOptions) {
-    const { columns, wanted } = options
+    const { columns, wanted, isCaptured } = options
     this.#fields = wantedFields(columns, wanted, options.isCaptured)
     this.#columns = wanted.map((index) => columns[index]!)
     this.#keySlots = keySlots(options)
     this.#key = keyReaderOf(columns, wanted, options.primaryKey, options.keyFormat ?? 'json')
+    if (isCaptured) {
+      const keyColumns = this.#keySlots.map(({ slot }) => wanted[slot]!)
+      this.#keyFields = wantedFields(columns, keyColumns, isCaptured)
+    }
+  }
+
+  keyOfUnfit(bytes: Uint8Array, start: number, end: number): readonly Value[] {
+    try {
+      const { before, after } = this.#envelope.parts(bytes, start, end)
+      const row = after ?? before
+      if (row !== undefined) return this.#keyOf(bytes, row)
+    } catch (problem) {
+      if (!(problem instanceof JsonProblem)) throw problem
+    }
+    return new Array(this.#columns.length).fill(null)
   }
 
   read(
@@ -143,7 +160,9 @@ export class DebeziumReader implements ChangeReader {
 
   #values(bytes: Uint8Array, span: Span | undefined, member: string): Value[] {
     if (span === undefined) throw new JsonProblem(`the envelope has no ${member}`)
-    const values = this.#keyOf(bytes, span)
+    const values: Value[] = []
+    this.#row.body(bytes, span.start, span.end, this.#fields, values)
+    this.#withKey(values)
     for (let slot = 0; slot < values.length; slot++) {
       const { name, nullable } = this.#columns[slot]!
       if (values[slot] === null && !nullable)
@@ -155,8 +174,14 @@ export class DebeziumReader implements ChangeReader {
   /** A row whose columns outside of the key may lack their values. */
   #keyOf(bytes: Uint8Array, { start, end }: Span): Value[] {
     const values: Value[] = []
-    this.#row.body(bytes, start, end, this.#fields, values)
-    return this.#withKey(values)
+    if (this.#keyFields === undefined) {
+      this.#row.body(bytes, start, end, this.#fields, values)
+      return this.#withKey(values)
+    }
+    this.#row.body(bytes, start, end, this.#keyFields, values)
+    const row: Value[] = new Array(this.#columns.length).fill(null)
+    for (const [i, { slot }] of this.#keySlots.entries()) row[slot] = values[i]!
+    return this.#withKey(row)
   }
 
   #eventKey(headers: EventHeaders, key: Uint8Array | null | undefined): Value[] {

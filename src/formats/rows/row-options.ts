@@ -56,6 +56,8 @@ export interface ChangeReader {
     into: RowChange[],
     key?: Uint8Array | null,
   ): FormatError | undefined
+  /** Of an event of a captured table with a problem: the values of its key, where it can be read. All others are null. */
+  keyOfUnfit?(bytes: Uint8Array, start: number, end: number): readonly Value[]
 }
 
 /** Writes keys. `values` are all columns of the table. Throws FormatProblem as RowWriter does. */

@@ -5,7 +5,7 @@
  *   BOOLEAN            true in any case; any other text is false
  *   TINYINT … BIGINT   number-values.ts; 1.0 and 1e3 are whole
  *   FLOAT DOUBLE       as Java reads them; NaN and Infinity too
- *   DECIMAL            rounded half up; null if it has too many digits
+ *   DECIMAL            rounded half up; null if it has too many digits; of a captured table it does not fit then
  *   STRING             the text
  *   BYTES              base64 with its padding
  *   DATE TIME …        time-values.ts
@@ -93,8 +93,10 @@ export function numberValue(
       return longNumber(bytes, start, end)
     case INT:
       return wholeNumber(bytes, start, end, INT_RANGE)
-    case DECIMAL:
-      return decimalNumber(bytes, start, end, type.precision, type.scale)
+    case DECIMAL: {
+      const value = decimalNumber(bytes, start, end, type.precision, type.scale)
+      return value === null && type.isCaptured ? undefined : value
+    }
     case FLOAT: {
       const value = start === end ? undefined : readDouble(bytes, start, end)
       return value === undefined ? undefined : Math.fround(value)

@@ -1,6 +1,7 @@
 /**
  * Decodes events of a source into its table in_s<k>: physical columns with the format of the table, metadata columns from
- * the block. Events that cannot be read have no row.
+ * the block. Events that cannot be read have no row; those of a captured table have one with op 'x', their key and the reason, because
+ * a row of the table is missing then.
  */
 import { setImmediate } from 'node:timers/promises'
 import type { EventHeaders } from '../../../storage/log.ts'
@@ -49,6 +50,8 @@ export class EventDecoder {
   readonly #table: BufferedTable
   readonly #reader: Reader
   readonly #isChanges: boolean
+  /** The table has a column for the reason why an event cannot be read. */
+  readonly keepsUnfit: boolean
   /** MAP<STRING, BYTES>, not MAP<STRING, STRING>. */
   readonly #headersAsBytes: boolean
   readonly #topic: string
@@ -71,6 +74,7 @@ export class EventDecoder {
     const headers = plan.decoded.find(({ metadata }) => metadata === 'headers')?.type
     this.#headersAsBytes = headers?.kind === 'MAP' && BYTES.has(headers.value.kind)
     this.#isChanges = plan.changeKey.length > 0
+    this.keepsUnfit = keepsUnfit(plan, connected)
     const options = { ...sourceOptions(connected), wanted, isCaptured: connected.isCaptured === true }
     this.#reader = this.#isChanges
       ? {
@@ -143,7 +147,13 @@ export class EventDecoder {
     const changes = this.#changes
     changes.length = 0
     const error = reader.reader.read(bytes, start, end, run.headers, changes, key)
-    if (error !== undefined) return error
+    if (error !== undefined) {
+      if (this.keepsUnfit) {
+        const values = reader.reader.keyOfUnfit?.(bytes, start, end) ?? []
+        this.#addRow(order, 'x', values, run, sequence, `event ${sequence}: ${error.reason}`)
+      }
+      return error
+    }
     for (const [index, { op, values }] of changes.entries()) {
       const place = typeof order === 'number' ? order + index : order + BigInt(index)
       this.#addRow(place, OPS[op], values, run, sequence)
@@ -157,6 +167,7 @@ export class EventDecoder {
     values: readonly Value[],
     run: Run,
     sequence: number,
+    reason: string | null = null,
   ): void {
     const table = this.#table
     table.set(0, order)
@@ -166,6 +177,7 @@ export class EventDecoder {
       const value = typeof from === 'number' ? (values[from] ?? null) : this.#metadata(from, run, sequence)
       table.set(column++, value)
     }
+    if (this.keepsUnfit) table.set(column, reason)
     table.endRow()
   }
 
@@ -213,6 +225,11 @@ function headersMap(headers: EventHeaders, asBytes: boolean): ReadonlyMap<string
 }
 
 const OPS = { upsert: 'u', delete: 'd', clear: 'c' } as const
+
+/** Whether unfit events of the source are rows. */
+export function keepsUnfit({ changeKey }: SourcePlan, { isCaptured }: ConnectedTable): boolean {
+  return isCaptured === true && changeKey.length > 0
+}
 
 function sourceOptions(connected: ConnectedTable): RowOptions {
   const { connector, physical } = connected

@@ -8,7 +8,7 @@ import { ResultSink } from '../connectors/result-sink.ts'
 import type { InsertPlan, SinkPlan, SourcePlan } from '../plan/job-plan.ts'
 import { Arrival } from './arrival.ts'
 import { type BufferedColumn, BufferedTable, type BufferPool } from './buffered-table.ts'
-import { EventDecoder } from './event-decoder.ts'
+import { EventDecoder, keepsUnfit } from './event-decoder.ts'
 import type { JobConnection } from './job-connection.ts'
 import type { JobDatabase } from './job-database.ts'
 import { JobError } from './job-error.ts'
@@ -99,7 +99,9 @@ export class JobParts {
       { name: '__ord', type: { kind: 'BIGINT' } },
       ...(plan.changeKey.length > 0 ? [{ name: '__op', type: { kind: 'STRING' } } as const] : []),
     ] as const
-    const table = await this.#createTable(`in_${plan.relation}`, [...own, ...encoded(plan.decoded)])
+    const reason = keepsUnfit(plan, connected) ? [{ name: '__unfit', type: { kind: 'STRING' } } as const] : []
+    const columns = [...own, ...encoded(plan.decoded), ...reason]
+    const table = await this.#createTable(`in_${plan.relation}`, columns)
     await this.#context.connection.once(viewOf(plan)(undefined))
     const source = await openSource(connected, plan.decoded, index, this.#context.connectors)
     const decoder = new EventDecoder(index, plan, connected, table)

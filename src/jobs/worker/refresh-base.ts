@@ -4,14 +4,19 @@
  *
  * Rows stay in the order of their last change, whatever the size of ticks, so that sums of floating-point values do not
  * depend on it. The changes of a tick are in_<source> (way.ts).
+ *
+ * Of a captured table, `unfit_<insert>_<source>` has the keys whose last event cannot be read: the base lacks their rows. A later event of
+ * the key, or one that clears the table, removes them.
  */
 import { quotedName } from '../../duckdb/sql-text.ts'
 import { duckdbType } from '../../sql/data-types.ts'
+import { decodedName } from '../../sql/encoded-name.ts'
 import type { SourcePlan } from '../plan/job-plan.ts'
 import { allOf, stateColumn } from './changes-sql.ts'
 import type { JobConnection } from './job-connection.ts'
+import { JobError } from './job-error.ts'
 
-export type BaseSource = Pick<SourcePlan, 'relation' | 'view' | 'columns' | 'changeKey'>
+export type BaseSource = Pick<SourcePlan, 'relation' | 'tableName' | 'view' | 'columns' | 'changeKey'>
 
 /** What a tick did to a base. */
 export type BaseChange =
@@ -31,9 +36,18 @@ export class Base {
   /** Rows that the last tick added. */
   readonly come: string
   readonly #last: string
+  /** Of a captured table. */
+  readonly #unfit: string | undefined
+  #hasUnfit = false
   #change: BaseChange = 'none'
 
-  constructor(connection: JobConnection, state: string, insert: number, source: BaseSource) {
+  constructor(
+    connection: JobConnection,
+    state: string,
+    insert: number,
+    source: BaseSource,
+    isCaptured = false,
+  ) {
     const name = `${insert}_${source.relation}`
     this.#connection = connection
     this.#source = source
@@ -41,6 +55,7 @@ export class Base {
     this.gone = `temp.gone_${name}`
     this.come = `temp.come_${name}`
     this.#last = `temp.last_${name}`
+    this.#unfit = isCaptured ? `${state}.unfit_${name}` : undefined
   }
 
   get source(): string {
@@ -63,13 +78,37 @@ export class Base {
       stateColumn(quotedName(name), duckdbType(type)),
     )
     await this.#connection.once(`CREATE TABLE IF NOT EXISTS ${this.table} (${columns.join(', ')})`)
+    if (this.#unfit === undefined) return
+    const key = columns.filter((_, i) => this.#source.changeKey.includes(this.#source.columns[i]!.name))
+    const all = [...key, stateColumn('__unfit', 'VARCHAR')]
+    await this.#connection.once(`CREATE TABLE IF NOT EXISTS ${this.#unfit} (${all.join(', ')})`)
+    await this.#countUnfit()
+  }
+
+  /** Throws JobError if rows are missing because their events cannot be read. */
+  async refuseUnfit(): Promise<void> {
+    if (!this.#hasUnfit) return
+    const { changeKey, tableName } = this.#source
+    const key = changeKey.map((name) => `CAST(${quotedName(name)} AS VARCHAR)`)
+    const [row] = await this.#connection.rows(
+      `SELECT __unfit, ${key.join(', ')} FROM ${this.#unfit} ORDER BY rowid LIMIT 1`,
+    )
+    const [reason, ...values] = row!
+    const shown = changeKey.map(
+      (name, i) => `${decodedName(name)} = ${values[i] === null ? 'unknown' : values[i]}`,
+    )
+    throw new JobError(
+      `the row (${shown.join(', ')}) of table ${tableName} has a value that cannot be read here: ${reason}; ` +
+        'change the value in the database, or leave its column out of the query',
+      'lasting',
+    )
   }
 
   /** Applies the changes of the tick in the open transaction. */
   async apply(): Promise<BaseChange> {
     const { relation, view } = this.#source
     const key = this.#source.changeKey.map(quotedName)
-    const cleared = await this.#applyClear()
+    const { cleared, unfit } = await this.#applyClear()
     const sameKey = allOf(key.map((name) => `b.${name} = l.${name}`))
     await this.#connection.script([
       ...this.#drops,
@@ -91,7 +130,9 @@ export class Base {
       `DELETE FROM ${this.table} b USING ${this.gone} g WHERE b.rowid = g.__row`,
       `INSERT INTO ${this.table} SELECT * FROM ${this.come}`,
     ])
-    this.#change = cleared !== undefined ? 'cleared' : (await this.#hasRows()) ? 'rows' : 'none'
+    if (unfit > 0 || this.#hasUnfit) await this.#applyUnfit(key)
+    const hasRows = unfit > 0 || (await this.#hasRows())
+    this.#change = cleared !== undefined ? 'cleared' : hasRows ? 'rows' : 'none'
     return this.#change
   }
 
@@ -105,14 +146,33 @@ export class Base {
     return [this.#last, this.gone, this.come].map((table) => `DROP TABLE IF EXISTS ${table}`)
   }
 
-  /** Returns the place of the last change that clears the table. */
-  async #applyClear(): Promise<unknown> {
+  /** Returns the place of the last change that clears the table, and the number of events that cannot be read. */
+  async #applyClear(): Promise<{ readonly cleared: unknown; readonly unfit: number }> {
     const [row] = await this.#connection.rows(
-      `SELECT max(__ord) FROM in_${this.#source.relation} WHERE __op = 'c'`,
+      `SELECT max(__ord) FILTER (__op = 'c'), count(*) FILTER (__op = 'x') FROM in_${this.#source.relation}`,
     )
-    const last = row?.[0] ?? undefined
-    if (last !== undefined) await this.#connection.run(`DELETE FROM ${this.table}`)
-    return last
+    const cleared = row?.[0] ?? undefined
+    if (cleared !== undefined) {
+      await this.#connection.run(`DELETE FROM ${this.table}`)
+      if (this.#hasUnfit) await this.#connection.run(`DELETE FROM ${this.#unfit}`)
+    }
+    return { cleared, unfit: Number(row?.[1] ?? 0) }
+  }
+
+  /** The last change of a key says whether its row can be read. */
+  async #applyUnfit(key: readonly string[]): Promise<void> {
+    const sameKey = allOf(key.map((name) => `u.${name} = l.${name}`))
+    const columns = [...key, '__unfit'].join(', ')
+    await this.#connection.script([
+      `DELETE FROM ${this.#unfit} u USING ${this.#last} l WHERE ${sameKey}`,
+      `INSERT INTO ${this.#unfit} (${columns}) SELECT ${columns} FROM ${this.#last} WHERE __op = 'x'`,
+    ])
+    await this.#countUnfit()
+  }
+
+  async #countUnfit(): Promise<void> {
+    const [row] = await this.#connection.rows(`SELECT count(*) FROM ${this.#unfit}`)
+    this.#hasUnfit = Number(row![0]) > 0
   }
 
   async #hasRows(): Promise<boolean> {

@@ -53,7 +53,7 @@ export class RefreshWay implements Way {
         .filter(({ relation }) => names.has(relation))
         .map((source) => [
           source.relation,
-          new Base(context.connection, context.state, context.insert, source),
+          new Base(context.connection, context.state, context.insert, source, context.query !== undefined),
         ]),
     )
   }
@@ -120,6 +120,7 @@ export class RefreshWay implements Way {
       if (hasChanged) await stored.behind()
       return 0
     }
+    for (const base of this.#bases.values()) await base.refuseUnfit()
     const startMs = performance.now()
     const rows = hasChanged || stored.isBehind ? await this.#refresh(stored.isBehind) : 0
     await stored.reached(moment, performance.now() - startMs)

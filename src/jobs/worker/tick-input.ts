@@ -159,7 +159,7 @@ export class TickInput {
 
   /** Leaves events after the cut to the next tick. */
   async #taken(
-    { plan, table }: InputSource,
+    { plan, table, decoder }: InputSource,
     { batch, decoded }: Batch,
     before: SourcePosition,
     cut: bigint | undefined,
@@ -181,7 +181,7 @@ export class TickInput {
       position,
       spans,
       events: countOf(spans),
-      rows: table.rows,
+      rows: table.rows - (decoder.keepsUnfit ? unfit.length : 0),
       bytes: spans.reduce((sum, { bytes }) => sum + bytes, 0),
       badBytes: unfit.reduce((sum, { bytes }) => sum + bytes, 0),
       bad: unfit.map((event) => ({
