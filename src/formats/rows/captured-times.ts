@@ -5,7 +5,8 @@
  *   DATE, …      infinity and -infinity; years of more than four digits with a sign, and before the year 1: +12026-11-21,
  *                -0043-03-15
  *
- * Infinity is the largest value of DuckDB's type, and -infinity its negative.
+ * Infinity is the largest value of DuckDB's type, and -infinity its negative. PostgreSQL's timestamps end in the year 294276,
+ * DuckDB's on 294247-01-10 at 04:00:54.775806: those between the two do not fit.
  */
 import { latin1 } from '../text-bytes.ts'
 import { DATE, type FieldType, TIME } from './field-type.ts'
@@ -16,7 +17,7 @@ const TIMESTAMP_INFINITY = 2n ** 63n - 1n
 const DAY_SECONDS = 86_400
 
 const CLOCK = /^(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?$/
-const POINT = /^([+-]?\d{4,6})-(\d\d)-(\d\d)(?:T(\d\d:\d\d:\d\d(?:\.\d{1,6})?)Z?)?$/
+const POINT = /^([+-]?\d{4,7})-(\d\d)-(\d\d)(?:T(\d\d:\d\d:\d\d(?:\.\d{1,6})?)Z?)?$/
 
 /** Undefined if the text does not fit. */
 export function capturedTime(
@@ -34,7 +35,9 @@ export function capturedTime(
   const days = daysOf(Number(match[1]), Number(match[2]), Number(match[3]))
   if (kind === DATE) return days
   const micros = clockMicros(match[4]!)
-  return micros === undefined ? undefined : BigInt(days) * BigInt(DAY_SECONDS * 1_000_000) + BigInt(micros)
+  if (micros === undefined) return undefined
+  const timestamp = BigInt(days) * BigInt(DAY_SECONDS * 1_000_000) + BigInt(micros)
+  return timestamp < TIMESTAMP_INFINITY ? timestamp : undefined
 }
 
 function clockMicros(text: string): number | undefined {

@@ -3,7 +3,8 @@
  *
  *   BOOLEAN                 true, false; a text: true in any case, else false
  *   numbers                 a number, or the text of one (text-value.ts)
- *   STRING                  a text; of a number or a boolean its text; of an object or an array its JSON without white space
+ *   STRING                  a text; of a number or a boolean its text; of an object or an array its JSON without white space (not
+ *                           of a captured event, where JSON is a text and an array here is one of more dimensions than one)
  *   BYTES, dates and times  a text (text-value.ts)
  *   ARRAY · MAP, ROW        an array · an object
  *
@@ -189,7 +190,8 @@ export class JsonRowScanner extends JsonScanner {
     if (byte === OPEN_OBJECT && kind === ROW) return this.#row(type)
     if (byte === OPEN_OBJECT && kind === MAP) return this.#map(type)
     if (byte === OPEN_ARRAY && kind === ARRAY) return this.#array(type)
-    if ((byte === OPEN_OBJECT || byte === OPEN_ARRAY) && kind === STRING) return this.#json()
+    const holdsJson = kind === STRING && !type.isCaptured
+    if ((byte === OPEN_OBJECT || byte === OPEN_ARRAY) && holdsJson) return this.#json()
     throw this.#misfit(type)
   }
 

@@ -4,6 +4,7 @@ import type { CapturedTable } from '../../../src/cdc/captured-table.ts'
 import { TableEvents } from '../../../src/cdc/events/change-events.ts'
 import { columnJson } from '../../../src/cdc/events/column-json.ts'
 import { columnTypeOf } from '../../../src/cdc/events/column-type.ts'
+import type { FormatError } from '../../../src/formats/record-reader.ts'
 import { openChangeReader } from '../../../src/formats/rows/index.ts'
 import type { RowChange } from '../../../src/formats/rows/row-format.ts'
 import { resultText } from '../../../src/sql/postgres-results.ts'
@@ -85,6 +86,8 @@ const SAMPLES: readonly (Sample & { readonly name: string })[] = [
       '-infinity',
       '0044-03-15 BC',
       '12026-02-28',
+      '5874897-12-31',
+      '4713-01-01 BC',
     ],
   },
   { name: 'time', oid: 1083, texts: ['02:52:56.817123', '00:00:00', '24:00:00', '23:59:59.5'] },
@@ -109,6 +112,8 @@ const SAMPLES: readonly (Sample & { readonly name: string })[] = [
       'infinity',
       '0044-03-15 12:00:00+00 BC',
       '99999-12-31 00:00:00+00',
+      '294247-01-10 04:00:54.775806+00',
+      '4713-01-01 00:00:00+00 BC',
     ],
   },
   { name: 'integer[]', oid: 1007, element: 23, texts: ['{}', '{1,NULL,3}'] },
@@ -116,7 +121,10 @@ const SAMPLES: readonly (Sample & { readonly name: string })[] = [
   { name: 'timestamp[]', oid: 1115, element: 1114, texts: ['{"2026-11-21 02:52:56",infinity}'] },
 ]
 
-function reread({ oid, element = 0, typmod = -1 }: Sample, text: string): { event: string; result: string } {
+function reread(
+  { oid, element = 0, typmod = -1 }: Sample,
+  text: string,
+): { event: string; result: string | FormatError } {
   const column = {
     ...{ name: 'v', databaseType: '', typeOid: oid, nullable: true },
     ...columnTypeOf({ typeOid: oid, typmod, typtype: 'b', elementOid: element, formatted: '' }),
@@ -143,8 +151,8 @@ function reread({ oid, element = 0, typmod = -1 }: Sample, text: string): { even
     ...{ columns: table.columns, wanted: [0, 1], primaryKey: ['id'], isCaptured: true },
   })
   const problem = reader.read(taken.bytes, taken.starts[0]!, taken.ends[0]!, [], changes)
-  expect(problem).toBeUndefined()
-  return { event: columnJson(column)(text), result: resultText(column.type, changes[0]!.values[1]!) }
+  const result = problem === undefined ? resultText(column.type, changes[0]!.values[1]!) : problem
+  return { event: columnJson(column)(text), result }
 }
 
 describe('values of captured events', () => {
@@ -153,5 +161,17 @@ describe('values of captured events', () => {
       const { event, result } = reread(sample, text)
       expect({ text, result }).toEqual({ text, result: event })
     }
+  })
+
+  test.each([
+    { name: 'a timestamp behind the last one of DuckDB', oid: 1114, text: '294247-01-10 04:00:54.775807' },
+    { name: 'the last timestamp of PostgreSQL', oid: 1184, text: '294276-12-31 23:59:59.999999+00' },
+    { name: 'an array of arrays of texts', oid: 1009, element: 25, text: '{{a},{b}}' },
+    { name: 'an array of arrays of numbers', oid: 1007, element: 23, text: '{{1},{2}}' },
+    { name: 'NaN in a numeric with limits', oid: 1700, typmod: NUMERIC_10_2, text: 'NaN' },
+  ])('$name does not fit', ({ text, ...sample }) => {
+    expect(reread({ ...sample, texts: [] }, text).result).toMatchObject({
+      reason: expect.stringContaining('column v'),
+    })
   })
 })
