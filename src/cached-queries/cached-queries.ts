@@ -218,7 +218,18 @@ export class CachedQueries implements QueryService, QueryJobSource, RemovalHook 
 
   async check(request: ConnectionRequest): Promise<ConnectionStatusView> {
     this.#parts.assertConnectionString(request.connectionString)
+    const connection = this.#sameConnection(request)
+    await this.advance({ connection: connection.id })
     return this.#connectionView(this.#sameConnection(request))
+  }
+
+  async advance({ query, connection }: { query?: number; connection?: number } = {}): Promise<void> {
+    const named = [...this.#queries.values()].filter(
+      ({ record }) =>
+        (query === undefined || record.id === query) &&
+        (connection === undefined || record.connection === connection),
+    )
+    await Promise.all(named.map((one) => one.advance()))
   }
 
   connections(): readonly ConnectionStatusView[] {

@@ -156,6 +156,11 @@ export interface QueryService {
   ): Promise<DeletedConnection>
   /** Rejects with CaptureError 'not_found' also if the string leads to another database. */
   check(request: ConnectionRequest): Promise<ConnectionStatusView>
+  /**
+   * Moves `asOf` of a query, of those of a connection, or of all, to the newest moment, if nothing that they read has changed. Views
+   * that are made without it may show an earlier one.
+   */
+  advance(of?: { readonly query?: number; readonly connection?: number }): Promise<void>
   connections(): readonly ConnectionStatusView[]
   /** Throws CaptureError 'not_found'. So do the others that have the id of a query. */
   connection(id: number): ConnectionStatusView

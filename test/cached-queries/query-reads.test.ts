@@ -36,6 +36,20 @@ describe('asOf', () => {
     expect((await store.queries.rows(2, ALL)).asOf.lsn).toBe(12n)
   })
 
+  test('is the newest one in the views of the query and of its connection, too', async () => {
+    const store = await ready()
+    store.captures.commit(1, 9n)
+    await store.queries.advance({ query: 2 })
+    expect(store.queries.query(2).asOf?.lsn).toBe(9n)
+    store.captures.commit(1, 11n)
+    await store.queries.advance({ connection: 3 })
+    expect(store.queries.query(2).asOf?.lsn).toBe(9n)
+    await store.queries.advance({ connection: 1 })
+    expect(store.queries.queries()[0]!.asOf?.lsn).toBe(11n)
+    store.captures.commit(1, 12n)
+    expect((await store.queries.check(REQUEST)).queries[0]!.asOf?.lsn).toBe(12n)
+  })
+
   test('does not go back when a job starts again with what it had', async () => {
     const store = await ready()
     store.captures.commit(1, 9n)

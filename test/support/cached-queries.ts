@@ -12,7 +12,7 @@ import type {
   RowsPage,
   RowsRequest,
 } from '../../src/cached-queries/query-service.ts'
-import { CaptureError, type ConnectionView } from '../../src/cdc/capture-service.ts'
+import { CaptureError, type ConnectionView, type Moment } from '../../src/cdc/capture-service.ts'
 import type { Api } from '../../src/http/api.ts'
 import { APIS } from '../../src/http/app.ts'
 import type { JobOwner } from '../../src/jobs/job-service.ts'
@@ -108,6 +108,14 @@ export class FakeQueries implements QueryService {
   async check(request: ConnectionRequest): Promise<ConnectionStatusView> {
     this.#called('check', request)
     return this.connectionList[0]!
+  }
+  /** Queries whose `asOf` follows, as the real ones' does: it shows the last moment given here. */
+  newest: Moment | undefined
+  async advance(): Promise<void> {
+    const { newest } = this
+    if (newest === undefined) return
+    this.queryList = this.queryList.map((query) => ({ ...query, asOf: newest }))
+    this.connectionList = this.connectionList.map((view) => ({ ...view, queries: this.queryList }))
   }
   connections(): readonly ConnectionStatusView[] {
     return this.connectionList

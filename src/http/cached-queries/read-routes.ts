@@ -12,8 +12,9 @@ import { idOf, readableQuery, someQuery } from './query-of.ts'
 
 export function readRoutes(service: QueryService, workerOf: (c: HttpContext) => Worker, options: AppOptions) {
   return {
-    connections(c: HttpContext) {
+    async connections(c: HttpContext) {
       const client = c.get('client')
+      await service.advance()
       const worker = workerOf(c)
       return answerList(c, 'connections', service.connections(), (status) =>
         seesConnection(client, status)
@@ -22,24 +23,28 @@ export function readRoutes(service: QueryService, workerOf: (c: HttpContext) => 
       )
     },
 
-    connection(c: HttpContext) {
+    async connection(c: HttpContext) {
       const client = c.get('client')
       const text = c.req.param('connection') ?? ''
       const id = idOf(text)
       if (id === undefined) throw noConnection(text.slice(0, 20))
+      await service.advance({ connection: id })
       const status = service.connection(id)
       assertSees(c, status)
       return answerJson(c, connectionStatus(visiblePart(client, status), workerOf(c)))
     },
 
-    queries(c: HttpContext) {
+    async queries(c: HttpContext) {
       const client = c.get('client')
+      await service.advance()
       const print = (query: QueryView) =>
         mayRead(client, query) ? JSON.stringify(presentQuery(query)) : undefined
       return answerList(c, 'queries', service.queries(), print)
     },
 
-    query(c: HttpContext) {
+    async query(c: HttpContext) {
+      const { id } = readableQuery(c, service)
+      await service.advance({ query: id })
       return answerJson(c, presentQuery(readableQuery(c, service)))
     },
 

@@ -69,6 +69,16 @@ test('connections and queries, each alone and in its list', async () => {
   }
 })
 
+test.each(['/connections', '/connections/1', '/queries', '/queries/2'])(
+  'asOf of %s is the newest moment',
+  async (path) => {
+    const { app } = await appWith((queries) => {
+      queries.newest = { lsn: LSN + 8n, txId: 729, timestampMs: MOMENT.timestampMs }
+    })
+    expect((await app.get(path)).text).toContain('"asOf":{"lsn":"0/256E8A0",')
+  },
+)
+
 test('what is not known yet is null, and a failure has its trace', async () => {
   const { app } = await appWith((queries) => {
     const unknown = { rows: undefined, asOf: undefined, lastRefreshMs: undefined }
