@@ -197,7 +197,10 @@ export class ConnectionWrites {
     if (before === undefined) throw new PositionConflict('the stored position has to be read again')
     if (before.lsn !== null && BigInt(lsn) < BigInt(before.lsn))
       throw new PositionConflict(`position ${lsn} is before the stored one, ${before.lsn}`)
-    const next = { number: before.number + 1, lsn, txId, timestampMs, progress, snapshotting }
+    // Without a transaction since, the moment is that of the last one.
+    const isSameMoment = before.lsn !== null && (lsn === before.lsn || timestampMs === 0)
+    const moment = isSameMoment ? momentOf(before) : { txId, timestampMs }
+    const next = { number: before.number + 1, lsn, ...moment, progress, snapshotting }
     const write = (changes: readonly CatalogChange[]) => this.#write(group, next, changes)
     const committing =
       tables.length === 0 ? write([]) : this.#parts.withTables(tables, (change) => write([change]))
@@ -261,6 +264,10 @@ export class ConnectionWrites {
     this.#staged = undefined
     await staged?.group.discard()
   }
+}
+
+function momentOf({ txId, timestampMs }: StoredPosition) {
+  return { txId, timestampMs }
 }
 
 const NOTHING: StoredPosition = {

@@ -143,6 +143,25 @@ describe.skipIf(NO_POSTGRES)('cached queries of a real database', { timeout: 3 *
     expect(await shop.status(id)).toBe('running')
   })
 
+  test('a query has no rows while a table is added that another transaction keeps from being copied', async () => {
+    const shop = await openShop()
+    const names = await shop.createQuery('SELECT count(*) AS names FROM customers')
+    expect(await shop.rows(names)).toEqual(['3'])
+    await server.sql('CREATE TABLE other (id int)')
+    const id = await server.holding('INSERT INTO other VALUES (1)', async () => {
+      const id = await shop.createQuery()
+      await shop.sql(`INSERT INTO customers VALUES (4, 'Di', 'west')`)
+      await new Promise((resolve) => setTimeout(resolve, 1_500))
+      const { status, json } = await shop.get(`/queries/${id}/rows`)
+      expect({ status, json, state: await shop.status(id) }).toMatchObject({
+        ...{ status: 503, json: { error: { code: 'not_ready' } }, state: 'snapshotting' },
+      })
+      return id
+    })
+    expect(await shop.rows(id)).toEqual([NORTH, SOUTH])
+    expect(await shop.status(id)).toBe('running')
+  })
+
   describe('a value that no column here can hold', () => {
     const MESSAGE =
       /^the row \(id = 12\) of table public\.orders has a value that cannot be read here: event \d+: column amount has .*NaN.*; change the value/

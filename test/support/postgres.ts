@@ -107,6 +107,20 @@ export class TestPostgres {
     }
   }
 
+  /** Does the work while a transaction with this statement is open. */
+  async holding<T>(text: string, work: () => Promise<T>): Promise<T> {
+    const client = new pg.Client({ connectionString: this.uri() })
+    await client.connect()
+    try {
+      await client.query('BEGIN')
+      await client.query(text)
+      return await work()
+    } finally {
+      await client.query('ROLLBACK')
+      await client.end()
+    }
+  }
+
   /** Makes the server accept TLS, with these PEM files. The server is started again. */
   async useTls(certificate: string, key: string): Promise<void> {
     await this.stop()

@@ -90,6 +90,12 @@ interface LastCommit {
   readonly timestampMs: number
 }
 
+/** Waits until a commit is durable that has all tables of this moment. */
+interface Note {
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
 interface Progress {
   readonly tables: Readonly<Record<string, TableProgress>>
 }
@@ -134,6 +140,11 @@ export class CaptureRun {
   /** While its tables are read. */
   #snapshot: Snapshot | undefined
   #unreadCount = 0
+  /** Tables that are added while the service has a position: they are known when a commit says that they are not read yet. */
+  #unnoted: Note[] = []
+  #hasEnded = false
+  /** The service has no position in which a table could be missing. */
+  #hasNoPosition: boolean
   #failure: unknown
   #housekeeping: Promise<void> | undefined
   #lastIdleMs = 0
@@ -149,6 +160,7 @@ export class CaptureRun {
     this.#address = databaseAddressOf(start.connectionString)
     this.#writes = new ServiceWrites(start.connectionId, requests, this.#abort.signal)
     this.#durableLsn = BigInt(start.durableLsn ?? 0)
+    this.#hasNoPosition = start.durableLsn === undefined
     this.#opened = new Promise((resolve) => {
       this.#isOpen = resolve
     })
@@ -183,8 +195,8 @@ export class CaptureRun {
     }
     const session = await DatabaseSession.open(this.#address, this.#parts.limits)
     try {
-      const tables = await publishTables(session, this.#parts.start.publication, names)
-      return tables.map((table) => {
+      const published = await publishTables(session, this.#parts.start.publication, names)
+      const tables = published.map((table) => {
         const present = this.#tables.get(table.oid)
         if (present !== undefined) return present.table
         const capture = this.#capture(table, isNamed(filled, table), undefined)
@@ -193,9 +205,47 @@ export class CaptureRun {
         this.#count()
         return table
       })
+      await this.#noted()
+      return tables
     } finally {
       await session.close()
     }
+  }
+
+  /**
+   * Resolves when the service knows from a commit that the tables which were added are not read yet: otherwise it would take their streams
+   * for complete, and after a crash their earlier progress for the present one.
+   */
+  #noted(): Promise<void> {
+    if (this.#hasNoPosition) return Promise.resolve()
+    return new Promise((resolve, reject) => {
+      if (this.#hasEnded) return reject(notNoted())
+      this.#unnoted.push({ resolve, reject })
+      this.#stream.wake()
+    })
+  }
+
+  /** Commits the present position again, with the tables that were added. Call it between two transactions. */
+  async #note(): Promise<void> {
+    await this.#settled()
+    if (this.#unnoted.length === 0 || this.#abort.signal.aborted) return
+    const notes = this.#takeNotes()
+    const commit = this.#commitOf(
+      this.#last ?? { lsn: 0n, txId: undefined, timestampMs: 0 },
+      maxLsn(this.#position, this.#durableLsn),
+    )
+    try {
+      await this.#writes.commit([], commit)
+      this.#durableLsn = maxLsn(this.#durableLsn, BigInt(commit.lsn))
+      for (const { resolve } of notes) resolve()
+    } catch (error) {
+      for (const { reject } of notes) reject(error)
+      throw error
+    }
+  }
+
+  #takeNotes(): readonly Note[] {
+    return this.#unnoted.splice(0)
   }
 
   async #run(): Promise<void> {
@@ -219,6 +269,8 @@ export class CaptureRun {
       failure = this.#failure ?? error
     }
     this.#isOpen(false)
+    this.#hasEnded = true
+    for (const { reject } of this.#takeNotes()) reject(failure ?? notNoted())
     clearInterval(timer)
     await this.#close()
     // The connection may be started again at once: nothing of this attempt may be open then.
@@ -260,7 +312,9 @@ export class CaptureRun {
     const isAgain = start.durableLsn === undefined
     const slot = await checkSlot(this.#session, start, limits, this.#durableLsn, isAgain)
     const isComplete = this.#storeIsComplete(slot.confirmedLsn)
-    const { kept, published, lost } = await prepareTables(this.#session, start)
+    const { kept, published, lost } = await prepareTables(this.#session, start, (tables) =>
+      this.#rows.forget(tables.map(({ oid }) => oid)),
+    )
     for (const { table, message } of lost) {
       this.#report({ kind: 'table-lost', table: nameOf(table), message, columns: [] })
     }
@@ -331,6 +385,7 @@ export class CaptureRun {
       if (this.#failure !== undefined) throw this.#failure
       if (this.#abort.signal.aborted) return
       if (this.#transaction === undefined) {
+        if (this.#unnoted.length > 0) await this.#note()
         if (until?.()) return
         if (before !== undefined && this.#position >= before) return
       }
@@ -548,10 +603,15 @@ export class CaptureRun {
     this.#hasEvents = false
     this.#hasRows = false
     this.#rows.seal(pending.lsn)
+    const notes = this.#takeNotes()
     const writing = this.#writes
       .commit(this.#takeEvents(), this.#commitOf(pending))
-      .then(() => this.#apply(pending.lsn))
+      .then(() => {
+        for (const { resolve } of notes) resolve()
+        return this.#apply(pending.lsn)
+      })
       .catch((error: unknown) => {
+        for (const { reject } of notes) reject(error)
         this.#fail(error)
       })
       .finally(() => {
@@ -583,7 +643,9 @@ export class CaptureRun {
     if (this.#failure !== undefined) throw this.#failure
   }
 
-  #commitOf({ lsn, txId, timestampMs }: LastCommit): CaptureCommit {
+  /** `position`: that of the commit, if it is later than the last transaction. */
+  #commitOf({ lsn, txId, timestampMs }: LastCommit, position = lsn): CaptureCommit {
+    this.#hasNoPosition = false
     const tables: Record<string, TableProgress> = {}
     for (const table of this.#tables.values()) {
       const progress = table.progress()
@@ -593,7 +655,7 @@ export class CaptureRun {
     this.#changed.clear()
     const snapshotting = this.#unread().map(({ table: { schema, table } }) => ({ schema, table }))
     return {
-      lsn: String(lsn),
+      lsn: String(position),
       txId,
       timestampMs,
       progress: { tables } satisfies Progress,
@@ -765,20 +827,30 @@ export class CaptureRun {
     for (const table of tables) {
       if (await snapshot.hasRows(table.table, table.lastKey)) filled.push(table)
     }
+    const noting: (readonly Note[])[] = []
     const reader = new SnapshotReader({
       ...{ snapshot, nowNs, rows: this.#rows, writes: this.#writes },
       ...{ partBytes: limits.partBytes, chunkBytes: limits.chunkBytes },
       position: this.#position,
       lastCommitLsn: this.#last?.lsn ?? null,
-      commit: () =>
-        this.#commitOf({
+      commit: () => {
+        noting.push(this.#takeNotes())
+        return this.#commitOf({
           lsn: this.#position,
           txId: this.#last?.txId,
           timestampMs: this.#last?.timestampMs ?? Number(snapshot.facts.startedUs / 1000n),
-        }),
+        })
+      },
+      committed: () => {
+        for (const { resolve } of noting.shift()!) resolve()
+      },
     })
-    for (const table of tables) await reader.read(table, table === filled.at(-1))
-    await reader.end()
+    try {
+      for (const table of tables) await reader.read(table, table === filled.at(-1))
+      await reader.end()
+    } finally {
+      for (const { reject } of noting.flat()) reject(notNoted())
+    }
     this.#durableLsn = maxLsn(this.#durableLsn, this.#position)
     this.#appliedLsn = maxLsn(this.#appliedLsn, this.#position)
     await this.#rows.sync()
@@ -859,6 +931,10 @@ export class CaptureRun {
       if (table !== undefined) await this.#lose(table, message)
     }
   }
+}
+
+function notNoted(): CaptureProblem {
+  return new CaptureProblem('database_unreachable', 'the capture ended before the tables were added', true)
 }
 
 function isNamed(names: readonly TableName[], { schema, table }: TableName): boolean {

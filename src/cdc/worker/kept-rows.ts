@@ -97,6 +97,16 @@ export class KeptRows {
     await this.#store.sync()
   }
 
+  /** The rows of these tables may be old. Call it before the first group. Resolves when that is on the disk: `settle` returns false. */
+  async forget(oids: readonly number[]): Promise<void> {
+    const { lsn } = this
+    if (lsn === undefined) return
+    for (const oid of oids) this.#store.remove(MARKS, ['chunk', String(oid)])
+    this.#store.seal(lsn)
+    await this.#store.apply(lsn)
+    await this.#store.sync()
+  }
+
   /** Copies of this table so far. */
   copyOf(oid: number): number {
     return Number(this.#store.get(MARKS, ['chunk', String(oid)])?.[0] ?? 0)

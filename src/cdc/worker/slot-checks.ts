@@ -84,10 +84,14 @@ export async function serverPosition(session: DatabaseSession, slot: string): Pr
   return lsnOf(position![0]!)
 }
 
-/** Compares the tables with the catalog and the publication; puts back those that are missing in it. */
+/**
+ * Compares the tables with the catalog and the publication; puts back those that are missing in it. `publishing` is called before, and makes
+ * durable that their changes may be missing: after a crash the publication has them.
+ */
 export async function prepareTables(
   session: DatabaseSession,
   { tables, publication }: CaptureStart,
+  publishing: (tables: readonly CapturedTable[]) => Promise<void>,
 ): Promise<{
   readonly kept: readonly CapturedTable[]
   /** Were not in the publication, so changes of them may be missing in the stream. */
@@ -102,6 +106,7 @@ export async function prepareTables(
   )
   const present = new Set(rows.map(([schema, table]) => printedTable({ schema: schema!, table: table! })))
   const missing = kept.filter((table) => !present.has(printedTable(table)))
+  if (missing.length > 0) await publishing(missing)
   await publishTables(session, publication, missing)
   return { kept, published: missing, lost }
 }

@@ -21,6 +21,8 @@ export interface SnapshotReaderParts {
   readonly nowNs: () => bigint
   /** The commit of a write, with the progress of all tables as it is now. */
   readonly commit: () => CaptureCommit
+  /** Called when a commit is durable, in their order. */
+  readonly committed: () => void
 }
 
 interface HeldRow {
@@ -116,7 +118,7 @@ export class SnapshotReader {
 
   /** Ends the chunk: its rows are stored, then it is committed. Resolves when the chunk before is durable. */
   async #commit(table: TableCapture): Promise<void> {
-    const { rows, writes, position, commit } = this.#parts
+    const { rows, writes, position, commit, committed } = this.#parts
     this.#sentBytes = 0
     table.chunk++
     const storing = rows.storeChunk(table.oid, table, this.#keys, position)
@@ -125,7 +127,7 @@ export class SnapshotReader {
     const events = table.take()
     const message = commit()
     await this.#writing
-    this.#writing = storing.then(() => writes.commit(events, message))
+    this.#writing = storing.then(() => writes.commit(events, message)).then(committed)
     this.#writing.catch(() => {}) // the next part, or the end, rejects with it
   }
 }
