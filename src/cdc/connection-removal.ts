@@ -122,7 +122,10 @@ export class ConnectionRemoval {
       await process.call('drop', target(document.record))
       this.#slotDropped = true
     } catch (error) {
+      const isFirst = this.#failure === undefined
       this.#failure = failureOf(error).message
+      const { status, error: problem = '' } = this.status
+      if (isFirst) this.#parts.report(`connection ${document.record.name} is ${status}: ${problem}`)
     }
   }
 

@@ -714,6 +714,9 @@ describe('deletion', () => {
       error: expect.stringContaining('slot millrace_env1 is not dropped yet'),
     })
     await expect(first.captures.create(env1)).rejects.toMatchObject({ code: 'conflict' })
+    const said =
+      'connection env1 is deleting: slot millrace_env1 is not dropped yet, and keeps WAL on its server'
+    expect(first.reported).toEqual([expect.stringContaining(said)])
     const second = await first.again()
     expect(second.captures.get(1)).toMatchObject({ status: 'deleting' })
     await until(() => expect(second.timer.delays).toHaveLength(1))
@@ -745,6 +748,7 @@ describe('deletion', () => {
     made.timer.fire()
     await until(() => expect(made.captures.list()).toEqual([]))
     expect(made.reported).toEqual([
+      expect.stringContaining('is tried again until'),
       expect.stringContaining("SELECT pg_drop_replication_slot('millrace_env1')"),
     ])
   })
