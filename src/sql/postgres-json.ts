@@ -16,6 +16,13 @@ export function jsonElement(json: string, index: number): string | undefined {
   return items.at(index < 0 || index < items.length ? index : items.length)
 }
 
+/** As `jsonElement`; a jsonb that is no array and no object is an array of itself, as in PostgreSQL. */
+export function jsonbElement(json: string, index: number): string | undefined {
+  const isScalar = !'[{'.includes(json[space(json, 0)] ?? '[')
+  if (isScalar) return index === 0 || index === -1 ? json : undefined
+  return jsonElement(json, index)
+}
+
 /** The text of a value: of a string its characters, of null NULL. */
 export function jsonText(value: string | undefined): string | null {
   if (value === undefined || value === 'null') return null

@@ -246,7 +246,7 @@ function member(suffix: '' | '_text'): RowFunction {
     const type = suffix === '' ? json.type : TEXT
     if (isInteger(key.type))
       return {
-        node: call(`postgres_json_element${suffix}`, json.node, engineCast(key.node, 'INTEGER')),
+        node: call(`postgres_${json.type.kind}_element${suffix}`, json.node, engineCast(key.node, 'INTEGER')),
         type,
         nullable: true,
       }

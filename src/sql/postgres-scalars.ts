@@ -12,7 +12,7 @@ import {
   timeInput,
   timestampInput,
 } from './postgres-inputs.ts'
-import { jsonElement, jsonMember, jsonText } from './postgres-json.ts'
+import { jsonbElement, jsonElement, jsonMember, jsonText } from './postgres-json.ts'
 import {
   addNumeric,
   ceilNumeric,
@@ -151,11 +151,20 @@ const JSON_MEMBERS: readonly SqlScalar[] = [
     'text',
     (json: string, index: number) => jsonElement(json, index) ?? null,
   ),
+  scalar(
+    'jsonb_element',
+    ['text', 'integer'],
+    'text',
+    (json: string, index: number) => jsonbElement(json, index) ?? null,
+  ),
   scalar('json_member_text', ['text', 'text'], 'text', (json: string, name: string) =>
     jsonText(jsonMember(json, name)),
   ),
   scalar('json_element_text', ['text', 'integer'], 'text', (json: string, index: number) =>
     jsonText(jsonElement(json, index)),
+  ),
+  scalar('jsonb_element_text', ['text', 'integer'], 'text', (json: string, index: number) =>
+    jsonText(jsonbElement(json, index)),
   ),
 ]
 

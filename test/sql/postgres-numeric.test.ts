@@ -1,7 +1,7 @@
 /** Numbers of PostgreSQL: digits of quotients, keys that sort, limits. */
 import { describe, expect, test } from 'vitest'
 import { doubleText, floatText } from '../../src/sql/postgres-float-text.ts'
-import { jsonElement, jsonMember, jsonText } from '../../src/sql/postgres-json.ts'
+import { jsonbElement, jsonElement, jsonMember, jsonText } from '../../src/sql/postgres-json.ts'
 import {
   compareNumeric,
   divideNumeric,
@@ -99,4 +99,17 @@ test('members of JSON keep their text', () => {
   expect(jsonText(jsonElement(jsonMember(json, 'b')!, -1))).toBeNull()
   expect(jsonText(jsonMember(jsonElement(jsonMember(json, 'b')!, 1)!, 'c'))).toBe('x\n')
   expect(jsonMember('[1]', 'a')).toBeUndefined()
+  expect(['"s"', '1', '{"a":1}', '[7]'].map((of) => jsonElement(of, 0))).toEqual([
+    ...[undefined, undefined, undefined, '7'],
+  ])
+})
+
+test('a jsonb that is one value is an array of it', () => {
+  expect(['"s"', '1', '{"a":1}', '[7]'].map((of) => jsonbElement(of, 0))).toEqual([
+    '"s"',
+    '1',
+    undefined,
+    '7',
+  ])
+  expect([-1, 1, -2].map((index) => jsonbElement('true', index))).toEqual(['true', undefined, undefined])
 })
