@@ -7,6 +7,7 @@ import { quotedName } from '../../src/duckdb/sql-text.ts'
 import type { InsertPlan, JobPlan, SourcePlan } from '../../src/jobs/plan/job-plan.ts'
 import type { QueryJobResult } from '../../src/jobs/query-result.ts'
 import { JobConnection } from '../../src/jobs/worker/job-connection.ts'
+import { DISABLED_OPTIMIZERS } from '../../src/jobs/worker/job-database.ts'
 import { RefreshWay } from '../../src/jobs/worker/refresh.ts'
 import { RunningWay } from '../../src/jobs/worker/running.ts'
 import type { Way } from '../../src/jobs/worker/way.ts'
@@ -58,6 +59,7 @@ async function sharedInstance(): Promise<DuckDBInstance> {
   const instance = await DuckDBInstance.create(':memory:', { threads: '1' })
   const connection = await instance.connect()
   await connection.run("SET GLOBAL TimeZone = 'UTC'")
+  await connection.run(`SET GLOBAL disabled_optimizers = '${DISABLED_OPTIMIZERS}'`)
   for (const macro of FLINK_MACROS) await connection.run(macro)
   connection.closeSync()
   return instance

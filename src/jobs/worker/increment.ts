@@ -18,6 +18,7 @@ import type { RefreshPlan } from '../plan/refresh-plan.ts'
 import { listOf, namesOf, sameValues, stateColumn, textLiteral } from './changes-sql.ts'
 import type { JobConnection } from './job-connection.ts'
 import type { Base } from './refresh-base.ts'
+import { PLANNED_ROWS_MAX, TickTable } from './tick-table.ts'
 
 export interface IncrementContext {
   readonly connection: JobConnection
@@ -46,6 +47,7 @@ export class Increments {
   readonly #plan: Increment
   readonly #table: string
   readonly #keys: readonly string[]
+  readonly #merged: TickTable
   /** The groups show the bases. */
   #isComplete = false
 
@@ -54,6 +56,7 @@ export class Increments {
     this.#plan = plan
     this.#table = `${context.state}.groups_${context.insert}`
     this.#keys = namesOf('k', plan.groups)
+    this.#merged = new TickTable(context.connection, `increment_${context.insert}_merged`)
   }
 
   /** Creates the table of the groups. Undefined if the result cannot be kept in this way. */
@@ -66,18 +69,12 @@ export class Increments {
   }
 
   /** Whether the groups can follow the changes of these bases. */
-  async canFollow(changed: readonly Base[]): Promise<boolean> {
-    const { connection, baseOf } = this.#context
+  canFollow(changed: readonly Base[]): boolean {
+    const { baseOf } = this.#context
     if (!this.#isComplete) return false
     const linear = new Set(this.#plan.linear.map(baseOf))
     if (changed.some((base) => !linear.has(base) || base.change !== 'rows')) return false
-    for (const { table, gone, come } of changed) {
-      const [row] = await connection.once(
-        `SELECT ((SELECT count(*) FROM ${gone}) + (SELECT count(*) FROM ${come})) * ${CHANGED_SHARE} <= (SELECT count(*) FROM ${table})`,
-      )
-      if (row?.[0] !== true) return false
-    }
-    return true
+    return changed.every(({ rows, changedRows }) => changedRows * CHANGED_SHARE <= rows)
   }
 
   /** The result over the groups: c0, c1, … */
@@ -103,31 +100,24 @@ export class Increments {
 
   /** Applies the changes of these bases. Returns whether any group has changed. */
   async follow(changed: readonly Base[]): Promise<boolean> {
-    await this.#run(this.#delta(changed))
-    const [row] = await this.#run(`SELECT count(*) > 0 FROM ${this.#temp('delta')}`)
-    const hasChanged = row?.[0] === true
-    if (hasChanged) await this.#merge()
-    const temporary = ['delta', 'merged', 'again']
-    await this.#context.connection.script(
-      temporary.map((table) => `DROP TABLE IF EXISTS ${this.#temp(table)}`),
-    )
-    return hasChanged
+    const isSmall = changed.every(({ changedRows }) => changedRows <= PLANNED_ROWS_MAX)
+    const groups = await this.#merge(changed, isSmall)
+    await this.#merged.clear()
+    return groups > 0
   }
 
   /** The rows that come and go, each as often as more of them come than go, or the other way round. */
-  #delta(changed: readonly Base[]): string {
+  #changes(changed: readonly Base[]): string {
     const columns = [...this.#keys, ...this.#plan.functions.map((_, index) => `x${index}`)]
     const select = listOf(...columns)
     const group = columns.length > 0 ? `GROUP BY ${select}` : ''
-    return this.#create(
-      'delta',
-      `SELECT ${listOf(select, 'CAST(sign(more) AS INTEGER) AS __sign')}, unnest(range(abs(more))) AS __copy FROM (
+    return `SELECT ${listOf(select, 'CAST(sign(more) AS INTEGER) AS __sign')}, unnest(range(abs(more))) AS __copy FROM (
          SELECT ${listOf(select, 'CAST(sum(__sign) AS BIGINT) AS more')} FROM (${this.#changedRows(changed)})
-         ${group} HAVING sum(__sign) <> 0)`,
-    )
+         ${group} HAVING sum(__sign) <> 0)`
   }
 
-  async #merge(): Promise<void> {
+  /** Returns the number of groups that have changed. */
+  async #merge(changed: readonly Base[], isSmall: boolean): Promise<number> {
     const { functions } = this.#plan
     const keys = this.#keys.map((key) => `p.${key}`)
     const values = functions.flatMap(({ kind }, index) => mergedValues(kind, index))
@@ -135,22 +125,22 @@ export class Increments {
       keys,
       this.#keys.map((key) => `g.${key}`),
     )
-    const merged = this.#temp('merged')
+    const merged = this.#merged.table
     const { connection } = this.#context
-    await this.#run(
-      this.#create(
-        'merged',
-        `WITH part AS (${this.#parts()})
-         SELECT ${listOf('g.rowid AS __row', ...keys, 'coalesce(g.n, 0) + p.n AS n', ...values)}
-         FROM part p LEFT JOIN ${this.#table} g ON ${same}`,
-      ),
+    const groups = await this.#merged.fill(
+      `WITH delta AS (${this.#changes(changed)}), part AS (${this.#parts()})
+       SELECT ${listOf('g.rowid AS __row', ...keys, 'coalesce(g.n, 0) + p.n AS n', ...values)}
+       FROM part p LEFT JOIN ${this.#table} g ON ${same}`,
+      isSmall,
     )
+    if (groups === 0) return 0
     await this.#computeExtremes()
     const isKept = this.#keys.length === 0 ? '' : 'WHERE n > 0'
-    await connection.script([
-      `DELETE FROM ${this.#table} WHERE rowid IN (SELECT __row FROM ${merged})`,
+    await connection.run(`DELETE FROM ${this.#table} g USING ${merged} m WHERE g.rowid = m.__row`)
+    await connection.run(
       `INSERT INTO ${this.#table} SELECT ${this.#columns().join(', ')} FROM ${merged} ${isKept}`,
-    ])
+    )
+    return groups
   }
 
   /** Those that are not known: a row with them has gone, and no other is known to have them. */
@@ -160,7 +150,9 @@ export class Increments {
     )
     if (extremes.length === 0) return
     const counts = extremes.map(({ index }) => `coalesce(bool_or(r${index}), FALSE)`)
-    const [row = []] = await this.#run(`SELECT ${counts.join(', ')} FROM ${this.#temp('merged')}`)
+    const [row = []] = await this.#context.connection.rows(
+      `SELECT ${counts.join(', ')} FROM ${this.#merged.table}`,
+    )
     for (const [at, { kind, index }] of extremes.entries())
       if (row[at] === true) await this.#computeAgain(kind, index)
   }
@@ -198,30 +190,27 @@ export class Increments {
           ])
       }
     })
-    const rows = `SELECT ${listOf('*', ...extremes)} FROM ${this.#temp('delta')}`
-    const group = this.#keys.length > 0 ? `GROUP BY ${this.#keys.join(', ')}` : ''
+    const rows = `SELECT ${listOf('*', ...extremes)} FROM delta`
+    const group = this.#keys.length > 0 ? `GROUP BY ${this.#keys.join(', ')}` : 'HAVING count(*) > 0'
     return `SELECT ${listOf(...this.#keys, 'CAST(sum(__sign) AS BIGINT) AS n', ...parts)} FROM (${rows}) ${group}`
   }
 
   async #computeAgain(kind: 'min' | 'max', index: number): Promise<void> {
-    const merged = this.#temp('merged')
+    const merged = this.#merged.table
     const rows = namesOf('k', this.#keys.length, 'r')
     const same = sameValues(rows, namesOf('k', this.#keys.length, 'm'))
     const x = `x${index}`
     const group = rows.length > 0 ? `GROUP BY ${listOf(...this.#keys)}` : ''
     const found = sameValues(namesOf('k', this.#keys.length, 'again'), namesOf('k', this.#keys.length, 'm'))
+    const again = `SELECT ${listOf(...this.#keys, `${kind}(${x}) AS a`, `arg_${kind}(rows, ${x}) AS rows`)} FROM (
+        SELECT ${listOf(...rows, `r.${x}`, 'count(*) AS rows')} FROM (${this.#rows(() => undefined)}) r
+        SEMI JOIN (SELECT * FROM ${merged} m WHERE m.r${index} AND m.n > 0) m ON ${same}
+        WHERE r.${x} IS NOT NULL GROUP BY ${listOf(...rows, `r.${x}`)}
+      ) ${group}`
     await this.#context.connection.script([
-      this.#create(
-        'again',
-        `SELECT ${listOf(...this.#keys, `${kind}(${x}) AS a`, `arg_${kind}(rows, ${x}) AS rows`)} FROM (
-           SELECT ${listOf(...rows, `r.${x}`, 'count(*) AS rows')} FROM (${this.#rows(() => undefined)}) r
-           SEMI JOIN (SELECT * FROM ${merged} m WHERE m.r${index} AND m.n > 0) m ON ${same}
-           WHERE r.${x} IS NOT NULL GROUP BY ${listOf(...rows, `r.${x}`)}
-         ) ${group}`,
-      ),
       `UPDATE ${merged} SET a${index} = NULL, n${index} = 0 WHERE r${index}`,
       `UPDATE ${merged} m SET a${index} = again.a, n${index} = coalesce(again.rows, 0)
-       FROM ${this.#temp('again')} again WHERE m.r${index} AND ${found}`,
+       FROM (${again}) again WHERE m.r${index} AND ${found}`,
     ])
   }
 
@@ -277,7 +266,7 @@ export class Increments {
       const whole = `SELECT *, 1 AS ${sign} FROM ${base.table}`
       const [came, went] = [
         (value: number) => `SELECT *, ${value} AS ${sign} FROM ${base.come}`,
-        (value: number) => `SELECT * EXCLUDE (__row), ${value} AS ${sign} FROM ${base.gone}`,
+        (value: number) => `SELECT *, ${value} AS ${sign} FROM ${base.gone}`,
       ]
       const rows = {
         whole,
@@ -311,14 +300,6 @@ export class Increments {
       `CREATE TABLE ${this.#table} (${definitions.join(', ')})`,
     ])
     return true
-  }
-
-  #temp(table: string): string {
-    return `temp.increment_${this.#context.insert}_${table}`
-  }
-
-  #create(table: string, select: string): string {
-    return `CREATE OR REPLACE TEMP TABLE increment_${this.#context.insert}_${table} AS ${select}`
   }
 
   #run(sql: string): Promise<readonly (readonly unknown[])[]> {

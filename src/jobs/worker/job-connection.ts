@@ -62,6 +62,11 @@ export class JobConnection {
     return this.#execute(sql, parameters)
   }
 
+  /** As `run`, of a statement that is run once. */
+  async runOnce(sql: string): Promise<number> {
+    return (await this.#limited(() => this.#connection.run(sql))).rowsChanged
+  }
+
   /** As `result`, but the engine makes the chunks as they are read. No other statement may run meanwhile. */
   stream(sql: string): Promise<DuckDBResult> {
     return this.#limited(() => this.#connection.stream(sql))

@@ -22,7 +22,7 @@ export type DuckDB = typeof import('@duckdb/node-api')
  * Plans are made once and run in every tick. These steps of the optimizer rely on the smallest and largest values that the tables
  * have when the plan is made: later values would be cut off, or pass a filter that was left out.
  */
-const DISABLED_OPTIMIZERS = 'statistics_propagation,compressed_materialization'
+export const DISABLED_OPTIMIZERS = 'statistics_propagation,compressed_materialization'
 
 /** The settings that give arithmetic the meaning of Flink. DuckDB's log of a state file is folded into it at this size. */
 const SETTINGS = [

@@ -15,6 +15,7 @@ import type { SourcePlan } from '../plan/job-plan.ts'
 import { allOf, stateColumn } from './changes-sql.ts'
 import type { JobConnection } from './job-connection.ts'
 import { JobError } from './job-error.ts'
+import { PLANNED_ROWS_MAX, TickTable } from './tick-table.ts'
 
 export type BaseSource = Pick<SourcePlan, 'relation' | 'tableName' | 'view' | 'columns' | 'changeKey'>
 
@@ -31,15 +32,19 @@ export class Base {
   readonly #source: BaseSource
   /** The table as in SQL. It has the columns of the source's view. */
   readonly table: string
-  /** Rows that the last tick removed: __row, and the columns. Exists after a tick that changed rows. */
-  readonly gone: string
-  /** Rows that the last tick added. */
-  readonly come: string
-  readonly #last: string
+  readonly #gone: TickTable
+  /** The last change of each key. */
+  readonly #last: TickTable
   /** Of a captured table. */
   readonly #unfit: string | undefined
   #hasUnfit = false
   #change: BaseChange = 'none'
+  /** Rows that the last tick added. */
+  #come = 0
+  /** Rows of the table. */
+  #rows = 0
+  /** Those for which statements were planned. */
+  #plannedRows = 0
 
   constructor(
     connection: JobConnection,
@@ -52,14 +57,33 @@ export class Base {
     this.#connection = connection
     this.#source = source
     this.table = `${state}.base_${name}`
-    this.gone = `temp.gone_${name}`
-    this.come = `temp.come_${name}`
-    this.#last = `temp.last_${name}`
+    this.#gone = new TickTable(connection, `gone_${name}`)
+    this.#last = new TickTable(connection, `last_${name}`)
     this.#unfit = isCaptured ? `${state}.unfit_${name}` : undefined
   }
 
   get source(): string {
     return this.#source.relation
+  }
+
+  /** The table of the rows that the last tick removed. It exists after a tick that changed rows. */
+  get gone(): string {
+    return this.#gone.table
+  }
+
+  /** The rows that the last tick added, as a SELECT in brackets. The view reads in_<source>; here that is the last changes of keys. */
+  get come(): string {
+    const { relation, view } = this.#source
+    return `(WITH in_${relation} AS (SELECT * FROM ${this.#last.table} WHERE __op = 'u') SELECT * FROM (${view}))`
+  }
+
+  get rows(): number {
+    return this.#rows
+  }
+
+  /** Rows that the last tick removed and added. */
+  get changedRows(): number {
+    return this.#gone.rows + this.#come
   }
 
   /** Whether these expressions are the columns of the primary key. */
@@ -78,6 +102,9 @@ export class Base {
       stateColumn(quotedName(name), duckdbType(type)),
     )
     await this.#connection.once(`CREATE TABLE IF NOT EXISTS ${this.table} (${columns.join(', ')})`)
+    const [row] = await this.#connection.once(`SELECT count(*) FROM ${this.table}`)
+    this.#rows = Number(row?.[0])
+    this.#plannedRows = this.#rows
     if (this.#unfit === undefined) return
     const key = columns.filter((_, i) => this.#source.changeKey.includes(this.#source.columns[i]!.name))
     const all = [...key, stateColumn('__unfit', 'VARCHAR')]
@@ -106,44 +133,43 @@ export class Base {
 
   /** Applies the changes of the tick in the open transaction. */
   async apply(): Promise<BaseChange> {
-    const { relation, view } = this.#source
+    const { relation } = this.#source
     const key = this.#source.changeKey.map(quotedName)
     const { cleared, unfit } = await this.#applyClear()
+    const changes = await this.#last.fill(
+      `SELECT * FROM in_${relation} WHERE ${cleared === undefined ? 'TRUE' : `__ord > ${cleared}`}
+       QUALIFY row_number() OVER (PARTITION BY ${key.join(', ')} ORDER BY __ord DESC) = 1 ORDER BY __ord`,
+      cleared === undefined,
+    )
+    const isSmall = changes <= PLANNED_ROWS_MAX
     const sameKey = allOf(key.map((name) => `b.${name} = l.${name}`))
-    await this.#connection.script([
-      ...this.#drops,
-      createTemp(
-        this.#last,
-        `SELECT * FROM in_${relation} WHERE ${cleared === undefined ? 'TRUE' : `__ord > ${cleared}`}
-         QUALIFY row_number() OVER (PARTITION BY ${key.join(', ')} ORDER BY __ord DESC) = 1 ORDER BY __ord`,
-      ),
-      // Joins of rows that are the only ones of their keys: over large bases they need half the time of IN and SEMI JOIN.
-      createTemp(
-        this.gone,
-        `SELECT b.rowid AS __row, b.* FROM ${this.table} b JOIN ${this.#last} l ON ${sameKey}`,
-      ),
-      // The view reads in_<source>; here that is the last changes of keys that are not gone.
-      createTemp(
-        this.come,
-        `WITH in_${relation} AS (SELECT * FROM ${this.#last} WHERE __op = 'u') SELECT * FROM (${view})`,
-      ),
-      `DELETE FROM ${this.table} b USING ${this.gone} g WHERE b.rowid = g.__row`,
-      `INSERT INTO ${this.table} SELECT * FROM ${this.come}`,
-    ])
+    const gone = await this.#deleteLast(sameKey, isSmall)
+    const insert = `INSERT INTO ${this.table} SELECT * FROM ${this.come}`
+    this.#come = await (isSmall ? this.#connection.run(insert) : this.#connection.runOnce(insert))
+    this.#resize(this.#rows + this.#come - gone)
     if (unfit > 0 || this.#hasUnfit) await this.#applyUnfit(key)
-    const hasRows = unfit > 0 || (await this.#hasRows())
+    const hasRows = unfit > 0 || this.changedRows > 0
     this.#change = cleared !== undefined ? 'cleared' : hasRows ? 'rows' : 'none'
     return this.#change
   }
 
-  /** Removes the tables of the last tick. */
-  async clear(): Promise<void> {
-    await this.#connection.script(this.#drops)
-    this.#change = 'none'
+  /**
+   * Moves the old rows of changed keys to `gone`. A join of rows that are the only ones of their keys: over large bases it needs
+   * half the time of IN and SEMI JOIN. RETURNING reads single rows. For a few rows this needs less time than a join that reads all
+   * columns of the base.
+   */
+  async #deleteLast(sameKey: string, isSmall: boolean): Promise<number> {
+    const { table } = this
+    const deletion = `DELETE FROM ${table} b USING ${this.#last.table} l WHERE ${sameKey}`
+    if (isSmall) return this.#gone.fillReturned(`${deletion} RETURNING b.*`, `SELECT * FROM ${table}`)
+    await this.#gone.fill(`SELECT b.* FROM ${table} b JOIN ${this.#last.table} l ON ${sameKey}`, false)
+    return this.#connection.runOnce(deletion)
   }
 
-  get #drops(): readonly string[] {
-    return [this.#last, this.gone, this.come].map((table) => `DROP TABLE IF EXISTS ${table}`)
+  /** Empties the tables of the last tick. */
+  async clear(): Promise<void> {
+    for (const table of [this.#last, this.#gone]) await table.clear()
+    this.#change = 'none'
   }
 
   /** Returns the place of the last change that clears the table, and the number of events that cannot be read. */
@@ -154,6 +180,7 @@ export class Base {
     const cleared = row?.[0] ?? undefined
     if (cleared !== undefined) {
       await this.#connection.run(`DELETE FROM ${this.table}`)
+      this.#resize(0)
       if (this.#hasUnfit) await this.#connection.run(`DELETE FROM ${this.#unfit}`)
     }
     return { cleared, unfit: Number(row?.[1] ?? 0) }
@@ -164,8 +191,8 @@ export class Base {
     const sameKey = allOf(key.map((name) => `u.${name} = l.${name}`))
     const columns = [...key, '__unfit'].join(', ')
     await this.#connection.script([
-      `DELETE FROM ${this.#unfit} u USING ${this.#last} l WHERE ${sameKey}`,
-      `INSERT INTO ${this.#unfit} (${columns}) SELECT ${columns} FROM ${this.#last} WHERE __op = 'x'`,
+      `DELETE FROM ${this.#unfit} u USING ${this.#last.table} l WHERE ${sameKey}`,
+      `INSERT INTO ${this.#unfit} (${columns}) SELECT ${columns} FROM ${this.#last.table} WHERE __op = 'x'`,
     ])
     await this.#countUnfit()
   }
@@ -175,14 +202,14 @@ export class Base {
     this.#hasUnfit = Number(row![0]) > 0
   }
 
-  async #hasRows(): Promise<boolean> {
-    const [row] = await this.#connection.once(
-      `SELECT (SELECT count(*) FROM ${this.gone}) + (SELECT count(*) FROM ${this.come}) > 0`,
-    )
-    return row?.[0] === true
+  /** A plan for a small table may be a bad one for a large table. */
+  #resize(rows: number): void {
+    this.#rows = rows
+    if (rows <= this.#plannedRows * RESIZE && this.#plannedRows <= rows * RESIZE) return
+    this.#plannedRows = rows
+    this.#connection.forget()
   }
 }
 
-function createTemp(table: string, select: string): string {
-  return `CREATE TEMP TABLE ${table.slice('temp.'.length)} AS ${select}`
-}
+/** Statements are planned again when a table has become this many times as large or as small. */
+const RESIZE = 4

@@ -15,6 +15,7 @@ import type { JobConnection } from './job-connection.ts'
 import { Base } from './refresh-base.ts'
 import { RefreshMoment } from './refresh-moment.ts'
 import type { Refreshed } from './result-publisher.ts'
+import { TickTable } from './tick-table.ts'
 import type { Way, WayContext, WayResult, WayTick } from './way.ts'
 
 export class RefreshWay implements Way {
@@ -24,6 +25,7 @@ export class RefreshWay implements Way {
   /** One for each source. */
   readonly #bases: ReadonlyMap<string, Base>
   readonly #insert: number
+  readonly #changed: TickTable
   readonly #result: string
   readonly #columns: readonly string[]
   readonly #comparison: 'key' | 'row' | 'whole'
@@ -42,6 +44,7 @@ export class RefreshWay implements Way {
     this.#plan = insert.refresh
     this.#target = changeTarget(context)
     this.#insert = context.insert
+    this.#changed = new TickTable(context.connection, `refresh_${context.insert}_changed`)
     this.#state = context.state
     this.#result = `${context.state}.result_${context.insert}`
     this.#columns = namesOf('c', this.#target.columns.length)
@@ -136,22 +139,29 @@ export class RefreshWay implements Way {
 
   async #refreshGroups(increments: Increments, isBehind: boolean): Promise<number> {
     const changed = [...this.#bases.values()].filter(({ change }) => change !== 'none')
-    if (isBehind || !(await increments.canFollow(changed))) await increments.rebuild()
+    if (isBehind || !increments.canFollow(changed)) await increments.rebuild()
     else if (!(await increments.follow(changed))) return 0
     return this.#compare(increments.result)
   }
 
   /** Compares the new result with the last one, and stores it. */
   async #compare(select: string, scope?: RefreshScope): Promise<number> {
-    const now = this.#create('now', `SELECT ${this.#columns.join(', ')} FROM (${select})`)
+    const key = this.#plan.key.map((index) => `c${index}`)
+    let now = `(SELECT ${this.#columns.join(', ')} FROM (${select}))`
+    const isChecked = this.#comparison === 'key' && !this.#plan.keyIsUnique && key.length > 0
+    if (isChecked) {
+      await this.#run(this.#create('now', now))
+      now = this.#temp('now')
+      await this.#refuseDuplicates(key)
+    }
     const last = this.#last(scope)
-    if (this.#comparison === 'whole') await this.#connection.script([now, this.#comparedWhole(last)])
-    else await this.#compareByKey(now, last)
-    await this.#store()
-    const rows = await addDifferences(this.#connection, this.#temp('changed'), this.#target)
-    await this.#connection.script(
-      ['scope', 'now', 'changed'].map((table) => `DROP TABLE IF EXISTS ${this.#temp(table)}`),
-    )
+    const compared =
+      this.#comparison === 'whole' ? this.#comparedWhole(now, last) : this.#comparedByKey(key, now, last)
+    const changes = await this.#changed.fill(compared, false)
+    const rows = changes === 0 ? 0 : await this.#store()
+    await this.#changed.clear()
+    const made = [...(isChecked ? ['now'] : []), ...(scope === undefined ? [] : ['scope'])]
+    if (made.length > 0) await this.#connection.script(made.map((table) => `DROP TABLE ${this.#temp(table)}`))
     return rows
   }
 
@@ -204,31 +214,18 @@ export class RefreshWay implements Way {
     return base
   }
 
-  /** `now`: makes the table of the new result. */
-  async #compareByKey(now: string, last: string): Promise<void> {
-    const key = this.#plan.key.map((index) => `c${index}`)
-    const compared = this.#comparedByKey(key, last)
-    if (this.#plan.keyIsUnique || key.length === 0) return this.#connection.script([now, compared])
-    await this.#connection.once(now)
-    await this.#refuseDuplicates(key)
-    await this.#connection.once(compared)
-  }
-
-  #comparedByKey(key: readonly string[], last: string): string {
+  #comparedByKey(key: readonly string[], now: string, last: string): string {
     const count = this.#columns.length
-    const [old, now] = [namesOf('c', count, 'o'), namesOf('c', count, 'w')]
+    const [old, fresh] = [namesOf('c', count, 'o'), namesOf('c', count, 'w')]
     const sameKey = sameValues(
       key.map((name) => `o.${name}`),
       key.map((name) => `w.${name}`),
     )
     const places = `ORDER BY ${listOf('w.__has IS NOT NULL', ...key.map((name) => `coalesce(o.${name}, w.${name})`))}`
-    return this.#create(
-      'changed',
-      `SELECT row_number() OVER (${places}) AS __place, o.__row, o.__row IS NOT NULL AS __had, w.__has IS NOT NULL AS __has,
-         ${old.map((name, index) => `${name} AS o${index}`).join(', ')}, ${now.join(', ')}
-       FROM ${last} o FULL JOIN (SELECT TRUE AS __has, * FROM ${this.#temp('now')}) w ON ${sameKey}
-       WHERE o.__row IS NULL OR w.__has IS NULL OR ${differentValues(old, now)}`,
-    )
+    return `SELECT row_number() OVER (${places}) AS __place, o.__row, o.__row IS NOT NULL AS __had, w.__has IS NOT NULL AS __has,
+        ${old.map((name, index) => `${name} AS o${index}`).join(', ')}, ${fresh.join(', ')}
+      FROM ${last} o FULL JOIN (SELECT TRUE AS __has, * FROM ${now}) w ON ${sameKey}
+      WHERE o.__row IS NULL OR w.__has IS NULL OR ${differentValues(old, fresh)}`
   }
 
   async #refuseDuplicates(key: readonly string[]): Promise<void> {
@@ -247,38 +244,38 @@ export class RefreshWay implements Way {
   }
 
   /** Rows without a key: a row is in the result more or fewer times than before. Equal rows are interchangeable. */
-  #comparedWhole(last: string): string {
+  #comparedWhole(now: string, last: string): string {
     const count = this.#columns.length
     const columns = this.#columns.join(', ')
-    const [old, now] = [namesOf('c', count, 'o'), namesOf('c', count, 'w')]
+    const [old, fresh] = [namesOf('c', count, 'o'), namesOf('c', count, 'w')]
     const numbered = `row_number() OVER (PARTITION BY ${old.join(', ')}) AS __copy`
-    return this.#create(
-      'changed',
-      `WITH counted AS (
+    return `WITH counted AS (
          SELECT ${columns}, CAST(sum(__sign) AS BIGINT) AS __more FROM (
-           SELECT 1 AS __sign, * FROM ${this.#temp('now')}
+           SELECT 1 AS __sign, * FROM ${now}
            UNION ALL SELECT -1, * EXCLUDE (__row) FROM ${last} o
          ) GROUP BY ${columns} HAVING sum(__sign) <> 0
        ), lost AS (
-         SELECT o.*, ${numbered} FROM ${last} o JOIN counted w ON w.__more < 0 AND ${sameValues(old, now)}
+         SELECT o.*, ${numbered} FROM ${last} o JOIN counted w ON w.__more < 0 AND ${sameValues(old, fresh)}
        )
        SELECT row_number() OVER (ORDER BY __has, ${columnsOf('c', count)}) AS __place, * FROM (
          SELECT o.__row, TRUE AS __had, FALSE AS __has, ${this.#columns.map((name, index) => `o.${name} AS o${index}`).join(', ')}, ${old.join(', ')}
-         FROM lost o JOIN counted w ON w.__more < 0 AND ${sameValues(old, now)} AND o.__copy <= -w.__more
+         FROM lost o JOIN counted w ON w.__more < 0 AND ${sameValues(old, fresh)} AND o.__copy <= -w.__more
          UNION ALL
-         SELECT NULL, FALSE, TRUE, ${now.map((name, index) => `${name} AS o${index}`).join(', ')}, ${now.join(', ')}
+         SELECT NULL, FALSE, TRUE, ${fresh.map((name, index) => `${name} AS o${index}`).join(', ')}, ${fresh.join(', ')}
          FROM (SELECT *, unnest(range(__more)) FROM counted WHERE __more > 0) w
-       )`,
-    )
+       )`
   }
 
-  /** Only the rows that differ are written. */
-  #store(): Promise<void> {
-    const changed = this.#temp('changed')
-    return this.#connection.script([
-      `DELETE FROM ${this.#result} WHERE rowid IN (SELECT __row FROM ${changed} WHERE __had)`,
+  /** Only the rows that differ are written. Returns the number of rows added to the outbox. */
+  async #store(): Promise<number> {
+    const changed = this.#changed.table
+    await this.#connection.run(
+      `DELETE FROM ${this.#result} r USING ${changed} c WHERE r.rowid = c.__row AND c.__had`,
+    )
+    await this.#connection.run(
       `INSERT INTO ${this.#result} SELECT ${this.#columns.join(', ')} FROM ${changed} WHERE __has ORDER BY __place`,
-    ])
+    )
+    return addDifferences(this.#connection, changed, this.#target)
   }
 
   #temp(table: string): string {
