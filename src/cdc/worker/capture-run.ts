@@ -140,6 +140,11 @@ export class CaptureRun {
   /** While its tables are read. */
   #snapshot: Snapshot | undefined
   #unreadCount = 0
+  /**
+   * The unread tables when the snapshot was begun. Changes before a table was published are not in the stream, so a snapshot that was
+   * begun earlier must not read it.
+   */
+  #published: ReadonlySet<TableCapture> = new Set()
   /** Tables that are added while the service has a position: they are known when a commit says that they are not read yet. */
   #unnoted: Note[] = []
   #hasEnded = false
@@ -750,6 +755,7 @@ export class CaptureRun {
     const { start, limits } = this.#parts
     let { stallMs } = limits
     for (let tries = 1; ; tries++) {
+      this.#published = new Set(this.#unread())
       let isSettled = false
       let snapshot: Snapshot | undefined
       const taking = Snapshot.take(this.#address, start.slot, limits, this.#abort.signal)
@@ -818,6 +824,7 @@ export class CaptureRun {
     const { limits, nowNs } = this.#parts
     const tables: TableCapture[] = []
     for (const table of this.#unread()) {
+      if (!this.#published.has(table)) continue
       const found = await snapshot.lock(table.table, this.#session)
       if (found === undefined) throw changedTable(table.table)
       this.#adopt(table, found)

@@ -293,6 +293,24 @@ describe.skipIf(NO_POSTGRES)('capture', () => {
     expect(capture.ops('public.u').filter((op) => op.startsWith('r')).length).toBeGreaterThan(100)
   })
 
+  test('a table that is added while the snapshot of another one waits for a write is not read at that position', async () => {
+    await server.sql(
+      'CREATE TABLE u (id int PRIMARY KEY, v text); CREATE TABLE w (id int PRIMARY KEY, v text)',
+    )
+    const capture = testCapture()
+    await capture.capture('public.t')
+    capture.writeMs = 2_000
+    await server.sql(`INSERT INTO t VALUES (1, 'x')`)
+    const first = capture.addTables('public.u')
+    await new Promise((resolve) => setTimeout(resolve, 1_000))
+    await server.sql(`INSERT INTO w VALUES (1, 'before it is published')`)
+    const second = capture.addTables('public.w')
+    await Promise.all([first, second])
+    capture.writeMs = 0
+    await capture.copied()
+    await isSame(capture, 'w')
+  })
+
   test('a snapshot that was broken off goes on: each row once, with the changes in between', async () => {
     await server.sql(`INSERT INTO t SELECT i * 10, 'x' FROM generate_series(1, 300) i`)
     const capture = testCapture()
@@ -372,5 +390,40 @@ describe.skipIf(NO_POSTGRES)('capture', () => {
     await caughtUp(capture)
     await isSame(capture)
     await isSame(capture, 'u')
+  })
+
+  const returns = [
+    {
+      name: 'captured again after it was lost',
+      async returns(capture: TestCapture): Promise<void> {
+        await server.sql('ALTER TABLE t RENAME TO t2')
+        await capture.report('table-lost')
+        await server.sql(`ALTER TABLE t2 RENAME TO t; UPDATE t SET v = 'later' WHERE id = 1`)
+        await capture.addTables('public.t')
+      },
+    },
+    {
+      name: 'put back into its publication',
+      async returns(capture: TestCapture): Promise<void> {
+        await capture.stop()
+        const { publication } = capture.target
+        await server.sql(`ALTER PUBLICATION ${publication} DROP TABLE t`)
+        await server.sql(`UPDATE t SET v = 'later' WHERE id = 1`)
+        await capture.start()
+      },
+    },
+  ]
+  test.each(returns)('a table that is $name; the process ends before it is copied', async ({ returns }) => {
+    await server.sql(`CREATE TABLE other (id int); INSERT INTO t VALUES (1, 'a'), (2, 'b')`)
+    const capture = testCapture({ limits: { stallMs: 50, checkMs: 50 } })
+    await capture.capture('public.t')
+    await server.holding('INSERT INTO other VALUES (1)', async () => {
+      await returns(capture)
+      await capture.restart()
+      await capture.start()
+    })
+    await caughtUp(capture)
+    await capture.copied()
+    await isSame(capture)
   })
 })
