@@ -13,7 +13,7 @@ export default defineConfig({
     maxWorkers: 5,
     isolate: false,
     experimental: { fsModuleCache: true },
-    testTimeout: 120_000,
+    testTimeout: 300_000,
     hookTimeout: 60_000,
     expect: { poll: POLL },
     retry: RETRIES,

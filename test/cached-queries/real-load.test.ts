@@ -12,19 +12,19 @@ const MINUTES = 60_000
 const LOAD_MS = 20_000
 
 const TABLES = `
-  CREATE TABLE shelves (id int PRIMARY KEY, region text NOT NULL, amount numeric(12,2) NOT NULL);
+  CREATE TABLE bins (id int PRIMARY KEY, region text NOT NULL, amount numeric(12,2) NOT NULL);
   CREATE TABLE carts (id int PRIMARY KEY, region text NOT NULL, amount numeric(12,2) NOT NULL);
-  INSERT INTO shelves SELECT i, 'r' || i % 5, 100 FROM generate_series(1, 200) i;
+  INSERT INTO bins SELECT i, 'r' || i % 5, 100 FROM generate_series(1, 200) i;
   INSERT INTO carts SELECT i, 'r' || i % 7, 0 FROM generate_series(1, 50) i`
 
-const SCHEMA = ['shelves', 'carts']
+const SCHEMA = ['bins', 'carts']
   .map((table) => `model ${table} {\n id Int @id\n region String\n amount Decimal @db.Decimal(12, 2)\n}`)
   .join('\n')
 
 const SUM =
-  'SELECT sum(v) AS total FROM (SELECT amount AS v FROM shelves UNION ALL SELECT amount FROM carts) AS both_tables'
+  'SELECT sum(v) AS total FROM (SELECT amount AS v FROM bins UNION ALL SELECT amount FROM carts) AS both_tables'
 const BY_REGION = `SELECT s.region, count(*) AS n, sum(s.amount) AS total, max(c.amount) AS most
-  FROM shelves s LEFT JOIN carts c ON c.id = s.id GROUP BY s.region ORDER BY s.region`
+  FROM bins s LEFT JOIN carts c ON c.id = s.id GROUP BY s.region ORDER BY s.region`
 
 describe.skipIf(NO_POSTGRES)('under load', { timeout: 4 * MINUTES }, () => {
   let server: TestPostgres
@@ -49,13 +49,13 @@ describe.skipIf(NO_POSTGRES)('under load', { timeout: 4 * MINUTES }, () => {
     async function write(seed: number): Promise<void> {
       const random = seededRandom(seed)
       while (!isOver()) {
-        const [shelf, cart, cents] = [random.whole(1, 200), random.whole(1, 50), random.whole(1, 500)]
+        const [bin, cart, cents] = [random.whole(1, 200), random.whole(1, 50), random.whole(1, 500)]
         const statements = [
-          `UPDATE shelves SET amount = amount - ${cents / 100} WHERE id = ${shelf}`,
+          `UPDATE bins SET amount = amount - ${cents / 100} WHERE id = ${bin}`,
           `UPDATE carts SET amount = amount + ${cents / 100} WHERE abs(id) = ${cart}`,
         ]
         if (random.next() < 0.2)
-          statements.push(`UPDATE shelves SET region = 'r${cents % 9}' WHERE id = ${shelf}`)
+          statements.push(`UPDATE bins SET region = 'r${cents % 9}' WHERE id = ${bin}`)
         if (random.next() < 0.1) statements.push(`UPDATE carts SET id = -id WHERE abs(id) = ${cart}`)
         try {
           await server.sql(`BEGIN; ${statements.join('; ')}; COMMIT`)

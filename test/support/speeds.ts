@@ -68,6 +68,7 @@ export const TWO_FORMS = [
   'test/formats/regex/match.test.ts',
   'test/http/{access-matrix,bad-input}.test.ts',
   'test/jobs/plan/every-function.test.ts',
+  'test/jobs/plan/query/escapes.test.ts',
   'test/jobs/worker/{increment,refresh,running}.test.ts',
   'test/storage/joint-order.test.ts',
 ]
