@@ -34,7 +34,7 @@ interface ServerError {
 export function problemOf(error: unknown, secrets: readonly string[]): CaptureProblem {
   if (error instanceof CaptureProblem) return error
   const { code } = error as ServerError
-  const text = withoutSecrets(textOf(error), secrets)
+  const text = shortened(withoutSecrets(textOf(error), secrets))
   // A state has five characters, as some error codes of the system do (EPERM, EPIPE).
   const isState = typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !/^E[A-Z]+$/.test(code)
   if (!isState)
@@ -76,9 +76,16 @@ export function isConnectionLost(error: unknown): boolean {
   )
 }
 
+/** Of a message of the server. It is stored, and shown with each status. */
+const CHARACTERS_MAX = 1_000
+
 function textOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return textOf(error.errors[0])
   return error instanceof Error ? error.message : String(error)
+}
+
+function shortened(text: string): string {
+  return text.length > CHARACTERS_MAX ? `${text.slice(0, CHARACTERS_MAX)}…` : text
 }
 
 export function withoutSecrets(text: string, secrets: readonly string[]): string {

@@ -7,6 +7,7 @@ import pg, { type ClientConfig } from 'pg'
 import { SESSION_SETTINGS } from '../events/session-settings.ts'
 import { CaptureProblem, isConnectionLost, problemOf } from './capture-problem.ts'
 import type { DatabaseAddress, TlsMode } from './database-address.ts'
+import { MessageLimits, noMessage } from './message-limits.ts'
 
 export interface SessionLimits {
   readonly connectMs: number
@@ -44,8 +45,17 @@ interface RunningQuery {
   callback(): void
 }
 
+interface PgStream {
+  pause(): void
+  resume(): void
+  destroy(error?: Error): void
+  on(event: string, listener: (chunk: Buffer) => void): void
+}
+
 interface PgConnection {
-  readonly stream: { pause(): void; resume(): void; destroy(): void }
+  readonly stream: PgStream
+  /** Called with the socket, or with that of TLS, from which messages are read. */
+  attachListeners(stream: Pick<PgStream, 'on'>): void
   query(text: string): void
   once(event: string, listener: () => void): void
   sendCopyFromChunk(chunk: Buffer): void
@@ -76,6 +86,7 @@ export class DatabaseSession {
     for (const [index, mode] of address.tlsModes.entries()) {
       const client = new pg.Client(configOf(address, mode, limits, replication))
       client.on('error', () => {}) // the promise reports it
+      limitMessages(connectionOf(client))
       try {
         await withinMs(client.connect(), limits.connectMs)
         return new DatabaseSession(client, address, limits)
@@ -246,6 +257,29 @@ const TLS_OPTIONS: Readonly<Record<TlsMode, ClientConfig['ssl']>> = {
 /** The connection belongs to the client; its messages are needed for COPY. */
 function connectionOf(client: pg.Client): PgConnection {
   return (client as unknown as { readonly connection: PgConnection }).connection
+}
+
+/**
+ * A server that sends too much, or what is no message of PostgreSQL, is disconnected. The client's parser throws for the latter, which
+ * would end the process.
+ */
+function limitMessages(connection: PgConnection): void {
+  const attach = connection.attachListeners.bind(connection)
+  connection.attachListeners = (stream: PgStream) => {
+    const limits = new MessageLimits()
+    let hasEnded = false
+    const guarded = (take: (chunk: Buffer) => void) => (chunk: Buffer) => {
+      if (hasEnded) return
+      try {
+        limits.take(chunk)
+        take(chunk)
+      } catch (error) {
+        hasEnded = true
+        stream.destroy(error instanceof CaptureProblem ? error : noMessage(error))
+      }
+    }
+    attach({ on: (event, listener) => stream.on(event, event === 'data' ? guarded(listener) : listener) })
+  }
 }
 
 function destroy(client: pg.Client): void {

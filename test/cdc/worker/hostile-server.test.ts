@@ -1,0 +1,103 @@
+/** Servers that are no PostgreSQL, or send more than fits: the session ends, and the process goes on. */
+import { createServer, type Server, type Socket } from 'node:net'
+import { afterEach, expect, test } from 'vitest'
+import { problemOf } from '../../../src/cdc/worker/capture-problem.ts'
+import { databaseAddressOf } from '../../../src/cdc/worker/database-address.ts'
+import { DatabaseSession } from '../../../src/cdc/worker/database-session.ts'
+import { MessageLimits } from '../../../src/cdc/worker/message-limits.ts'
+
+const LIMITS = { connectMs: 2_000, statementMs: 2_000, silenceMs: 2_000 }
+const MIB = 1024 * 1024
+
+let server: Server | undefined
+const sockets = new Set<Socket>()
+afterEach(async () => {
+  for (const socket of sockets) socket.destroy()
+  await new Promise((resolve) => server?.close(resolve))
+})
+
+function message(type: string, length: number, content: Buffer = Buffer.alloc(0)): Buffer {
+  const head = Buffer.alloc(5)
+  head.write(type)
+  head.writeUInt32BE(length, 1)
+  return Buffer.concat([head, content])
+}
+const whole = (type: string, content: Buffer) => message(type, content.length + 4, content)
+
+/** Accepts everyone, and answers each statement with `answer`. */
+async function session(answer: Buffer): Promise<DatabaseSession> {
+  const ready = whole('Z', Buffer.from('I'))
+  const hello = Buffer.concat([whole('R', Buffer.alloc(4)), ready])
+  server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('error', () => {})
+    socket.once('data', () => {
+      socket.write(hello)
+      socket.on('data', () => socket.write(answer))
+    })
+  })
+  await new Promise<void>((resolve) => server!.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  return DatabaseSession.open(
+    databaseAddressOf(`postgres://app:word@127.0.0.1:${port}/shop?sslmode=disable`),
+    LIMITS,
+  )
+}
+
+const row = Buffer.concat([Buffer.from([0, 1, 0, 16, 0, 0]), Buffer.alloc(MIB)])
+const rows = Buffer.concat([
+  whole('T', Buffer.concat([Buffer.from([0, 1, 118]), Buffer.alloc(19)])),
+  ...Array<Buffer>(40).fill(whole('D', row)),
+])
+
+test.each([
+  [
+    'a row of 1 GB',
+    message('D', 1024 * MIB),
+    'the database sends a row or message of 1073741824 bytes; at most 33554432 fit',
+  ],
+  ['more rows than fit', rows, 'the database answers a statement with more than 33554432 bytes'],
+  [
+    'a length below that of itself',
+    message('D', 3),
+    'the database has sent what is no message of PostgreSQL: its length is 3',
+  ],
+  [
+    'a row without its values',
+    whole('D', Buffer.alloc(1)),
+    /^the database has sent what is no message of PostgreSQL: /,
+  ],
+  ['a type that does not exist', whole('~', Buffer.alloc(9)), /^the database /],
+  [
+    'the answer of an HTTP server',
+    Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n'),
+    /^the database sends a row or message of /,
+  ],
+])('%s ends the session at once', async (_, answer, reason) => {
+  const open = await session(answer)
+  const message = typeof reason === 'string' ? reason : expect.stringMatching(reason)
+  await expect(open.query('SELECT 1')).rejects.toMatchObject({ message })
+  await expect(open.query('SELECT 1')).rejects.toMatchObject({ message })
+})
+
+test('messages are counted in whatever pieces they arrive', () => {
+  const limits = new MessageLimits()
+  const rows = Buffer.concat([
+    whole('D', Buffer.alloc(100)),
+    whole('Z', Buffer.from('I')),
+    whole('d', Buffer.alloc(7)),
+  ])
+  for (const byte of rows) limits.take(Buffer.from([byte]))
+  expect(() => limits.take(message('D', 33 * MIB))).toThrow('at most 33554432 fit')
+})
+
+test('rows of a COPY have no limit together', () => {
+  const limits = new MessageLimits()
+  const rows = whole('d', Buffer.alloc(16 * MIB))
+  for (let i = 0; i < 10; i++) limits.take(rows)
+})
+
+test('the text of an error is cut', () => {
+  const error = Object.assign(new Error('x'.repeat(MIB)), { code: '28000', severity: 'FATAL' })
+  expect(problemOf(error, []).message.length).toBeLessThan(1_100)
+})
