@@ -29,6 +29,7 @@ import { type NamespaceName, type StreamId, type StreamName, trustedName } from 
 import type { Registry, RemovalHook, Stream, StreamWriter } from '../streams/registry.ts'
 import type { Streams } from '../streams/streams.ts'
 import type { UsageRegistry } from '../streams/usage.ts'
+import { HeldItems } from './held-items.ts'
 import { LiveQuery } from './live-query.ts'
 import { printLsn } from './lsn.ts'
 import { changesOf } from './query-changes.ts'
@@ -82,6 +83,8 @@ export interface CachedQueriesParts {
   readonly queriesMax: number
   readonly resultBytesMax: number
   readonly allResultsBytesMax: number
+  /** Of what slow readers of changes hold. */
+  readonly heldBytesMax?: number
   /** Of the service. */
   readonly version: string
   readonly nowMs: () => number
@@ -100,6 +103,7 @@ export class CachedQueries implements QueryService, QueryJobSource, RemovalHook 
   readonly #timer: NonNullable<CachedQueriesParts['timer']>
   readonly #creation: QueryCreation
   readonly #memory: ResultMemory
+  readonly #held: HeldItems
   /** By id, in order of creation. */
   readonly #queries = new Map<number, LiveQuery>()
   readonly #byJob = new Map<JobId, LiveQuery>()
@@ -121,6 +125,7 @@ export class CachedQueries implements QueryService, QueryJobSource, RemovalHook 
       resultBytesMax: parts.resultBytesMax,
       allBytesMax: parts.allResultsBytesMax,
     })
+    this.#held = new HeldItems(parts.heldBytesMax)
     this.#creation = new QueryCreation({
       ...parts,
       assertCapacity: (connection, sqlQuery) => this.#assertCapacity(connection, sqlQuery),
@@ -295,10 +300,10 @@ export class CachedQueries implements QueryService, QueryJobSource, RemovalHook 
     }
   }
 
-  changes(id: number, { after, signal }: ChangesRequest): AsyncIterable<QueryItem> {
+  changes(id: number, { after, signal, tooSlow }: ChangesRequest): AsyncIterable<QueryItem> {
     const query = this.#get(id)
     const revision = after === undefined ? undefined : query.result.log.revisionOf(after)
-    return changesOf(query, { revision, status: () => this.#statusOf(query), signal })
+    return changesOf(query, { revision, status: () => this.#statusOf(query), signal, tooSlow })
   }
 
   // Calls of jobs
@@ -468,7 +473,9 @@ export class CachedQueries implements QueryService, QueryJobSource, RemovalHook 
 
   #add(record: QueryRecord): LiveQuery {
     const { captures, nowMs, registry, usage } = this.#parts
-    const query = new LiveQuery(record, captures, { memory: this.#memory, process: this.#process, nowMs })
+    const query = new LiveQuery(record, captures, {
+      ...{ memory: this.#memory, held: this.#held, process: this.#process, nowMs },
+    })
     this.#queries.set(record.id, query)
     this.#byJob.set(record.jid, query)
     registry.setWriter(streamOf(record), writerOf(record))

@@ -12,6 +12,7 @@ export interface LoggedCommit {
   readonly revision: number
   readonly asOf: Moment
   readonly changes: readonly RowChange[]
+  readonly bytes: number
 }
 
 /** Of the changes of one result that are kept for readers that come again. */
@@ -21,7 +22,7 @@ const CHANGE_BYTES = 100
 export class ChangeLog {
   readonly #prefix: string
   /** Revisions without gaps, the last one is `revision`. */
-  #commits: { readonly commit: LoggedCommit; readonly bytes: number }[] = []
+  #commits: LoggedCommit[] = []
   #bytes = 0
   #revision = 0
 
@@ -37,7 +38,7 @@ export class ChangeLog {
   add(asOf: Moment, changes: readonly RowChange[]): void {
     this.#revision++
     const bytes = changes.reduce((sum, change) => sum + bytesOf(change), CHANGE_BYTES)
-    this.#commits.push({ commit: { revision: this.#revision, asOf, changes }, bytes })
+    this.#commits.push({ revision: this.#revision, asOf, changes, bytes })
     this.#bytes += bytes
     let gone = 0
     while (this.#bytes > BYTES_MAX) this.#bytes -= this.#commits[gone++]!.bytes
@@ -47,7 +48,7 @@ export class ChangeLog {
   /** The commit after a revision; undefined if it is not kept, or is still to come. */
   after(revision: number): LoggedCommit | undefined {
     const first = this.#revision - this.#commits.length + 1
-    return this.#commits[revision + 1 - first]?.commit
+    return this.#commits[revision + 1 - first]
   }
 
   cursor(revision: number): string {

@@ -1,18 +1,22 @@
 /** What a reader of changes gets: the rows, then the changes of each refresh. It reads at its own speed. */
 import type { LiveQuery } from './live-query.ts'
-import type { QueryItem } from './query-service.ts'
+import type { QueryItem, RowTexts } from './query-service.ts'
 import type { StatusOfQuery } from './query-status.ts'
-import type { RowChange } from './result-rows.ts'
+import type { ResultRow, RowChange } from './result-rows.ts'
 
 export interface ChangesOptions {
   /** The reader has the result as of this revision. Undefined: it has none. */
   readonly revision: number | undefined
   readonly status: () => StatusOfQuery
   readonly signal: AbortSignal
+  /** Called if the reader takes an item so slowly that slow readers hold too much memory. */
+  readonly tooSlow?: (() => void) | undefined
 }
 
 export async function* changesOf(query: LiveQuery, options: ChangesOptions): AsyncGenerator<QueryItem, void> {
-  const { status, signal } = options
+  const { status, signal, tooSlow = () => {} } = options
+  const { held } = query.result
+  let sent = () => {}
   const wakes = new Wakes(query, signal)
   let { revision } = options
   let shown = printed(query.result.asOf === undefined ? undefined : status())
@@ -28,10 +32,12 @@ export async function* changesOf(query: LiveQuery, options: ChangesOptions): Asy
       }
       const commit = revision === undefined ? undefined : log.after(revision)
       if (commit !== undefined) {
+        sent = held.hold(commit, { result: undefined, bytes: commit.bytes }, tooSlow)
         for (const change of commit.changes) yield { event: 'change', ...shownChange(change) }
         revision = commit.revision
         const { asOf, changes } = commit
         yield { event: 'commit', asOf, changes: changes.length, cursor: log.cursor(revision) }
+        sent()
       } else if (query.ended !== undefined) {
         yield {
           event: 'end',
@@ -42,12 +48,29 @@ export async function* changesOf(query: LiveQuery, options: ChangesOptions): Asy
       } else if (result.asOf !== undefined && (revision === undefined || revision !== log.revision)) {
         const { rows, asOf, revision: answered } = await result.answer()
         revision = answered
-        yield { event: 'rows', rows: rows.map(({ values }) => values), asOf, cursor: log.cursor(revision) }
+        sent = held.hold(rows, { result, bytes: rows.length * LIST_ROW_BYTES }, tooSlow)
+        yield { event: 'rows', rows: valuesOf(rows), asOf, cursor: log.cursor(revision) }
+        sent()
       } else await wakes.next()
     }
   } finally {
+    sent()
     wakes.stop()
   }
+}
+
+/** Of a row in its sorted array and its list. */
+const LIST_ROW_BYTES = 16
+
+/** Of each sorted array one list, which all who read it share: many slow readers hold no more than one. */
+const LISTS = new WeakMap<readonly ResultRow[], readonly RowTexts[]>()
+
+function valuesOf(rows: readonly ResultRow[]): readonly RowTexts[] {
+  const present = LISTS.get(rows)
+  if (present !== undefined) return present
+  const list = rows.map(({ values }) => values)
+  LISTS.set(rows, list)
+  return list
 }
 
 function shownChange({ op, key, before, after }: RowChange) {

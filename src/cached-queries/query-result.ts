@@ -5,6 +5,7 @@
 import type { Moment } from '../cdc/capture-service.ts'
 import type { ResultUpdate } from '../jobs/query-job.ts'
 import { ChangeLog } from './change-log.ts'
+import type { HeldItems } from './held-items.ts'
 import { type Answer, KeptAnswers } from './kept-answers.ts'
 import type { ResultMemory } from './result-memory.ts'
 import { ResultRows, type ResultShape } from './result-rows.ts'
@@ -13,6 +14,7 @@ export interface QueryResultParts {
   readonly queryId: number
   readonly shape: ResultShape
   readonly memory: ResultMemory
+  readonly held: HeldItems
   /** Another text after each start of the service, [0-9a-z]+. */
   readonly process: string
   readonly nowMs: () => number
@@ -20,6 +22,7 @@ export interface QueryResultParts {
 
 export class QueryResult {
   readonly log: ChangeLog
+  readonly held: HeldItems
   readonly #memory: ResultMemory
   #rows: ResultRows
   readonly #kept: KeptAnswers
@@ -30,7 +33,8 @@ export class QueryResult {
   #asOf: Moment | undefined
   #refreshMs: number | undefined
 
-  constructor({ queryId, shape, memory, process, nowMs }: QueryResultParts) {
+  constructor({ queryId, shape, memory, held, process, nowMs }: QueryResultParts) {
+    this.held = held
     this.log = new ChangeLog(process, queryId)
     this.#memory = memory
     this.#rows = new ResultRows(shape, memory)
@@ -75,7 +79,10 @@ export class QueryResult {
     }
     this.#refreshMs = update.refreshMs
     if (changes.length > 0) this.log.add(moment, changes)
-    if (removedBytes > 0) this.#kept.removed(removedBytes)
+    if (removedBytes > 0) {
+      this.#kept.removed(removedBytes)
+      this.held.removed(this, removedBytes)
+    }
     this.wake()
     return true
   }

@@ -136,6 +136,8 @@ export interface ChangesRequest {
   readonly after?: string
   /** Ends the iteration without an item. */
   readonly signal: AbortSignal
+  /** Called if the client takes an item so slowly that slow clients hold too much memory: end its connection. */
+  readonly tooSlow?: () => void
 }
 
 export interface QueryService {

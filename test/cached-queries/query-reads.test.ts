@@ -237,6 +237,53 @@ describe('changes', () => {
     expect(await reader(store, cursor).next()).toMatchObject({ event: 'change', after: ['"south"', '3'] })
   })
 
+  test('readers at one moment share the list of its rows', async () => {
+    const store = await ready()
+    const lists = await Promise.all([reader(store).next(), reader(store).next()])
+    const [one, other] = lists as unknown as [{ rows: unknown }, { rows: unknown }]
+    expect(one.rows).toBe(other.rows)
+  })
+
+  test('of slow readers those of the oldest item are cut when they hold too much', async () => {
+    const store = await QueryStore.open({ heldBytesMax: 2_000 })
+    await store.queries.createQuery(REQUEST, undefined)
+    store.captures.commit(1, 5n, ORDERS)
+    await store.publish(2, [row('c', 'south', 1)])
+    const cut: number[] = []
+    const slow = async (number: number) => {
+      const request = { signal: NEVER, tooSlow: () => void cut.push(number) }
+      await store.queries.changes(2, request)[Symbol.asyncIterator]().next()
+    }
+    for (let number = 1; number <= 20; number++) {
+      await slow(number)
+      await change(store, BigInt(5 + number), row('u', 'south', 1 + number))
+    }
+    expect(cut.length).toBeGreaterThan(5)
+    expect(cut.length).toBeLessThan(18)
+    expect(cut).toEqual(cut.map((_, i) => i + 1))
+  })
+
+  test('readers that take what they get are not cut', async () => {
+    const store = await QueryStore.open({ heldBytesMax: 1 })
+    await store.queries.createQuery(REQUEST, undefined)
+    store.captures.commit(1, 5n, ORDERS)
+    await store.publish(2, [row('c', 'south', 1)])
+    let cuts = 0
+    let items = 0
+    const client = new AbortController()
+    const request = { signal: client.signal, tooSlow: () => void cuts++ }
+    const readers = [1, 2].map(async () => {
+      for await (const _ of store.queries.changes(2, request)) items++
+    })
+    for (let number = 1; number <= 20; number++) {
+      await expect.poll(() => items, { interval: 1 }).toBe(2 * (2 * number - 1))
+      await change(store, BigInt(5 + number), row('u', 'south', 1 + number))
+    }
+    client.abort()
+    await Promise.all(readers)
+    expect(cuts).toBe(0)
+  })
+
   test('a refresh without changes is no item', async () => {
     const store = await ready()
     const { next, take } = reader(store)

@@ -144,7 +144,7 @@ export class FakeQueries implements QueryService {
     return this.page(request)
   }
   changes(id: number, request: ChangesRequest): AsyncIterable<QueryItem> {
-    const { signal: _, ...rest } = request
+    const { signal: _, tooSlow: __, ...rest } = request
     this.calls.push(['changes', id, rest])
     return this.items(request)
   }

@@ -49,7 +49,11 @@ export function changesRoute(service: QueryService, options: AppOptions) {
     socket.once('end', gone) // a client that closes its side has disconnected
     let stopTimers = () => {}
     try {
-      const items = service.changes(query.id, { ...(after && { after }), signal: sending.signal })
+      const items = service.changes(query.id, {
+        ...(after && { after }),
+        signal: sending.signal,
+        tooSlow: () => sending.cut(),
+      })
       const iterator = items[Symbol.asyncIterator]()
       const first = iterator.next()
       await Promise.race([first, nextTurn()]) // a cursor that is none is refused before there is a status
@@ -179,6 +183,12 @@ class Sending {
     if (!this.#isInside && this.#outgoing.headersSent)
       this.#outgoing.write(this.#texts.end(reason, this.#cursor))
     this.close()
+  }
+
+  /** Within an item: the client sees a body without its end. */
+  cut(): void {
+    this.#controller.abort()
+    this.#outgoing.destroy()
   }
 
   close(): void {
