@@ -40,7 +40,6 @@ import {
   CACHED_QUERIES,
   decodeRecord,
   documentChange,
-  identityOf,
   nameOf,
   type QueryRecord,
   removalChange,
@@ -128,7 +127,7 @@ export class CachedQueries implements QueryService, QueryJobSource, RemovalHook 
     this.#held = new HeldItems(parts.heldBytesMax)
     this.#creation = new QueryCreation({
       ...parts,
-      assertCapacity: (connection, sqlQuery) => this.#assertCapacity(connection, sqlQuery),
+      assertCapacity: (connection, sqlIdentity) => this.#assertCapacity(connection, sqlIdentity),
     })
   }
 
@@ -189,9 +188,10 @@ export class CachedQueries implements QueryService, QueryJobSource, RemovalHook 
     const checked = await this.#creation.check(request, owner)
     return this.#exclusively(request, async () => {
       const existing = boundConnection(captures, request)
-      this.#assertCapacity(existing, request.sqlQuery)
+      const { sqlIdentity } = checked
+      this.#assertCapacity(existing, sqlIdentity)
       const connection = await captures.create(connectionOf(request))
-      const present = this.#withSql(connection, request.sqlQuery)
+      const present = this.#withSql(connection, sqlIdentity)
       if (present !== undefined) {
         const { models } = checked
         if (JSON.stringify(models) !== JSON.stringify(present.record.models))
@@ -402,7 +402,7 @@ export class CachedQueries implements QueryService, QueryJobSource, RemovalHook 
     const { jobs, captures, random, nowMs, version } = this.#parts
     const { namespace, name: environment, sqlQuery } = request
     const id = await this.#newId(namespace, environment)
-    this.#assertCapacity(connection, sqlQuery)
+    this.#assertCapacity(connection, checked.sqlIdentity)
     const record: QueryRecord = {
       ...{ id, namespace, environment, connection: connection.id },
       ...{ jid: newJobId(random, (jid) => jobs.find(jid) !== undefined || this.#byJob.has(jid)), sqlQuery },
@@ -641,10 +641,9 @@ export class CachedQueries implements QueryService, QueryJobSource, RemovalHook 
     return [...this.#queries.values()].filter(({ record }) => record.connection === connection)
   }
 
-  #withSql(connection: ConnectionView, sqlQuery: string): LiveQuery | undefined {
-    const identity = identityOf({ connection: connection.id, sqlQuery })
+  #withSql(connection: ConnectionView, sqlIdentity: string): LiveQuery | undefined {
     return this.#queriesOf(connection.id).find(
-      ({ record }) => record.state === 'live' && identityOf(record) === identity,
+      ({ record }) => record.state === 'live' && record.sqlIdentity === sqlIdentity,
     )
   }
 
@@ -660,9 +659,9 @@ export class CachedQueries implements QueryService, QueryJobSource, RemovalHook 
     )
   }
 
-  #assertCapacity(connection: ConnectionView | undefined, sqlQuery: string): void {
+  #assertCapacity(connection: ConnectionView | undefined, sqlIdentity: string): void {
     const { queriesMax } = this.#parts
-    if (connection !== undefined && this.#withSql(connection, sqlQuery) !== undefined) return
+    if (connection !== undefined && this.#withSql(connection, sqlIdentity) !== undefined) return
     if (this.#queries.size < queriesMax) return
     throw new CaptureError(
       'limit',

@@ -15,7 +15,7 @@ import type { NewQueryJob } from '../jobs/query-job.ts'
 import type { JobId } from '../jobs/worker/job-worker-protocol.ts'
 import { queryTable, tableIdOf } from './query-definition.ts'
 import type { QueryPlanner } from './query-planner.ts'
-import { nameOf, type QueryRecord } from './query-record.ts'
+import { nameOf, type QueryRecord, sqlIdentityOf } from './query-record.ts'
 import type { NewQueryRequest } from './query-service.ts'
 import { checkSchema } from './schema-check.ts'
 
@@ -24,6 +24,7 @@ export interface CheckedQuery {
   /** Those that the query reads, as the database has them. */
   readonly tables: readonly QueryTable[]
   readonly plan: QueryPlan
+  readonly sqlIdentity: string
 }
 
 export interface CreationParts {
@@ -31,8 +32,8 @@ export interface CreationParts {
   readonly planner: QueryPlanner
   /** Throws CaptureError 'invalid_connection_string'. */
   readonly assertConnectionString: (text: string) => void
-  /** Throws CaptureError 'limit' if there cannot be one more query. A query with this SQL on the connection is none more. */
-  readonly assertCapacity: (connection: ConnectionView | undefined, sqlQuery: string) => void
+  /** Throws CaptureError 'limit' if there cannot be one more query. A query with this `sqlIdentityOf` on the connection is none more. */
+  readonly assertCapacity: (connection: ConnectionView | undefined, sqlIdentity: string) => void
 }
 
 export class QueryCreation {
@@ -48,7 +49,8 @@ export class QueryCreation {
     const { connectionString, sqlQuery: sql, schema } = request
     assertConnectionString(connectionString)
     const expected = await planner.planWithSchema({ sql, schema }, owner?.name)
-    assertCapacity(boundConnection(captures, request), sql)
+    const sqlIdentity = sqlIdentityOf(sql) // after the planner has checked its length
+    assertCapacity(boundConnection(captures, request), sqlIdentity)
     const names = expected.models.map(({ schema: inSchema, table }) => ({ schema: inSchema, table }))
     const described = await captures.describe(connectionString, names)
     const tables = checkSchema(expected.models, expected.plan, described)
@@ -56,6 +58,7 @@ export class QueryCreation {
     const plan = await planner.planQuery({ sql, tables, models }, owner?.name)
     const warnings = [...plan.warnings, ...collationWarnings(described)]
     return {
+      sqlIdentity,
       models,
       tables: tables.filter(({ tableId }) => plan.tables.includes(tableId)),
       plan: { ...plan, warnings },
@@ -78,9 +81,14 @@ export class QueryCreation {
     )
     const tables = checked.tables.map((table) => captured.get(table.tableId) ?? table)
     if (JSON.stringify(tables) === JSON.stringify(checked.tables)) return checked
-    const { models } = checked
+    const { models, sqlIdentity } = checked
     const { warnings } = checked.plan
-    return { models, tables, plan: { ...(await planner.planQuery({ sql, tables, models })), warnings } }
+    return {
+      sqlIdentity,
+      models,
+      tables,
+      plan: { ...(await planner.planQuery({ sql, tables, models })), warnings },
+    }
   }
 }
 

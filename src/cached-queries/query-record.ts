@@ -1,7 +1,7 @@
 /**
  * What the service keeps of a cached query, in memory and as a catalog document.
  *
- *   cached-queries/<id>   {"namespace", "environment", "connection": id, "jid", "sqlQuery", "models": […], "tables": […], "plan": {…},
+ *   cached-queries/<id>   {"namespace", "environment", "connection": id, "jid", "sqlQuery", "sqlIdentity", "models": […], "tables": […], "plan": {…},
  *                          "version": of the service that planned it, "database": name, "createdMs", "state": "new" | "live" | "deleting",
  *                          "purges"?: true, "failure"?: {"code", "message"}}
  *
@@ -9,6 +9,7 @@
  * may have a connection string in it.
  */
 import assert from 'node:assert'
+import { createHash } from 'node:crypto'
 import type { CatalogChange } from '../../storage/catalog.ts'
 import type { QueryPlan, QuerySource, QueryTable } from '../jobs/plan/query-plan.ts'
 import type { JobId } from '../jobs/worker/job-worker-protocol.ts'
@@ -27,6 +28,7 @@ export interface QueryRecord {
   /** Another one after a change of the tables, because the state of the job does not fit any more. */
   jid: JobId
   readonly sqlQuery: string
+  readonly sqlIdentity: string
   models: QuerySource['models']
   /** The tables that the query reads, as they were when it was planned. */
   tables: readonly QueryTable[]
@@ -50,9 +52,9 @@ export function streamOf(record: Pick<QueryRecord, 'namespace' | 'environment' |
   return { namespace: record.namespace, stream: trustedName<StreamName>(nameOf(record)) }
 }
 
-/** Queries with the same one are the same query. */
-export function identityOf({ connection, sqlQuery }: Pick<QueryRecord, 'connection' | 'sqlQuery'>): string {
-  return `${connection}:${normalSql(sqlQuery)}`
+/** Queries of a connection with the same one are the same query. It takes long for a long text: call it once. */
+export function sqlIdentityOf(sqlQuery: string): string {
+  return createHash('sha256').update(normalSql(sqlQuery)).digest('hex')
 }
 
 export function documentChange({ id, ...document }: QueryRecord): CatalogChange {
@@ -66,7 +68,11 @@ export function removalChange({ id }: Pick<QueryRecord, 'id'>): CatalogChange {
 /** Throws an Error for a document that is not one of a query. */
 export function decodeRecord(id: string, document: unknown): QueryRecord {
   assert(isDocument(document), `catalog document of cached query ${id} has no plan`)
-  return { ...document, id: Number(id) }
+  return {
+    ...document,
+    id: Number(id),
+    sqlIdentity: document.sqlIdentity ?? sqlIdentityOf(document.sqlQuery),
+  }
 }
 
 function isDocument(document: unknown): document is Omit<QueryRecord, 'id'> {

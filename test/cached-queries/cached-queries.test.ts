@@ -63,6 +63,15 @@ describe('creation', () => {
     expect(await store.documents()).toMatchObject([{ models: [{ model: 'Order' }] }])
   })
 
+  test('what is compared of SQL is stored: long texts are not read again for each creation', async () => {
+    const store = await QueryStore.open()
+    await store.queries.createQuery(REQUEST, undefined)
+    const stored = await store.documents()
+    expect(stored).toEqual([
+      expect.objectContaining({ sqlIdentity: expect.stringMatching(/^[0-9a-f]{64}$/) }),
+    ])
+  })
+
   test('of a schema only the models that the query reads are stored', async () => {
     const store = await QueryStore.open()
     await store.queries.createQuery({ ...REQUEST, schema: 'orders customers' }, undefined)
