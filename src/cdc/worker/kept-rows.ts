@@ -46,6 +46,11 @@ export class KeptRows {
     this.#store.put(oid, key, row)
   }
 
+  /** Puts a row of a snapshot, which `get` sees after `storeChunk`. */
+  load(oid: number, key: readonly string[], row: RowTexts): void {
+    this.#store.load(oid, key, row)
+  }
+
   remove(oid: number, key: readonly string[]): void {
     this.#store.remove(oid, key)
   }

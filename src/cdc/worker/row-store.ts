@@ -6,6 +6,9 @@
  * time, or by `sync`, always in one batch with the LSN of the last group of which they are. So the store is never ahead of the
  * events; after a crash it is behind them, at the end of a group.
  *
+ * Rows of a snapshot are added with `load`, straight to the batch that is written with their group: objects of many rows that live for
+ * long would cost much time of the garbage collector.
+ *
  * Rows of an open group that takes much memory are staged on the disk. When such a group is written, a mark with its LSN is stored
  * first; then its rows move to their places. An opening ends a move that a crash broke off, and removes the other staged rows.
  */
@@ -75,6 +78,8 @@ interface Group {
   readonly number: number
   readonly rows: Map<string, RowOrNone>
   bytes: number
+  /** Rows of `load`. */
+  loaded: Batch | undefined
   /** Tables that were emptied, with their new generation. */
   readonly generations: Map<number, number>
   /** Where rows of the group are on the disk. */
@@ -150,6 +155,13 @@ export class RowStore {
     this.#change(tableOid, key, undefined)
   }
 
+  /** Puts a row that `get` need not see before its group is on the disk. A `put` or `remove` of its key in the same group counts. */
+  load(tableOid: number, key: KeyTexts, row: RowTexts): void {
+    const group = this.#open
+    group.loaded ??= this.#db.batch()
+    group.loaded.put(joinKey(this.#prefix(tableOid), key), encodeRow(row))
+  }
+
   /** Removes all rows of the table. */
   clear(tableOid: number): void {
     const generation = (this.#tables.get(tableOid)?.generation ?? 0) + 1
@@ -180,7 +192,9 @@ export class RowStore {
     }
     const prefix = stagedPrefix(group.area)
     await this.#write(async () => {
-      await this.#batch((batch) => stageRows(batch, rows, prefix))
+      const batch = this.#db.batch()
+      stageRows(batch, rows, prefix)
+      await batch.write(SYNCED)
       this.#forget({ rows, number: group.number })
     })
   }
@@ -189,15 +203,18 @@ export class RowStore {
   async apply(lsn: bigint): Promise<void> {
     while (this.#sealed.length > 0 && this.#sealed[0]!.lsn <= lsn) {
       const group = this.#sealed.shift()!
-      if (group.area !== undefined || this.#applied?.area !== undefined) void this.#flush().catch(ignore)
+      if (isAlone(group) || (this.#applied !== undefined && isAlone(this.#applied)))
+        void this.#flush().catch(ignore)
       this.#applied = this.#applied === undefined ? group : merged(this.#applied, group)
     }
-    const { bytes, area } = this.#applied ?? { bytes: 0, area: undefined }
-    if (bytes >= this.#limits.writeBytes || area !== undefined) await this.#flush()
+    const applied = this.#applied
+    if (applied !== undefined && (applied.bytes >= this.#limits.writeBytes || isAlone(applied)))
+      await this.#flush()
   }
 
   /** Forgets all changes that are not applied. Wait for it before the next change. */
   async discard(): Promise<void> {
+    for (const group of [...this.#sealed, this.#open]) await group.loaded?.close()
     this.#sealed = []
     this.#open = newGroup(this.#open.number + 1)
     await this.#flush()
@@ -271,21 +288,19 @@ export class RowStore {
 
   async #writeGroup(group: Group): Promise<void> {
     const { area, generations } = group
-    const mark = (batch: Batch) => {
-      batch.put(LSN_KEY, String(group.lsn))
-      for (const [table, generation] of generations) batch.put(generationKey(table), String(generation))
+    if (area !== undefined) {
+      const staging = this.#db.batch()
+      stageRows(staging, group.rows, stagedPrefix(area))
+      await staging.write(SYNCED)
     }
+    const batch = group.loaded ?? this.#db.batch()
+    batch.put(LSN_KEY, String(group.lsn))
+    for (const [table, generation] of generations) batch.put(generationKey(table), String(generation))
     if (area === undefined) {
-      await this.#batch((batch) => {
-        putRows(batch, group.rows)
-        mark(batch)
-      })
+      putRows(batch, group.rows)
+      await batch.write(SYNCED)
     } else {
-      await this.#batch((batch) => stageRows(batch, group.rows, stagedPrefix(area)))
-      await this.#batch((batch) => {
-        mark(batch)
-        batch.put(MOVE_KEY, String(area))
-      })
+      await batch.put(MOVE_KEY, String(area)).write(SYNCED)
       await this.#move(area)
       this.#areas = this.#areas.filter((other) => other !== area)
     }
@@ -312,12 +327,6 @@ export class RowStore {
       bytes = 0
     }
     await batch.del(MOVE_KEY).write(SYNCED)
-  }
-
-  async #batch(fill: (batch: Batch) => void): Promise<void> {
-    const batch = this.#db.batch()
-    fill(batch)
-    await batch.write(SYNCED)
   }
 
   /** The rows are on the disk; rows that changed since then stay in memory. */
@@ -368,7 +377,20 @@ export class RowStore {
 }
 
 function newGroup(number: number): Group {
-  return { number, rows: new Map(), bytes: 0, generations: new Map(), area: undefined, lsn: 0n }
+  return {
+    number,
+    rows: new Map(),
+    bytes: 0,
+    loaded: undefined,
+    generations: new Map(),
+    area: undefined,
+    lsn: 0n,
+  }
+}
+
+/** It is written without others. */
+function isAlone({ area, loaded }: Group): boolean {
+  return area !== undefined || loaded !== undefined
 }
 
 /** The later group added to the earlier one. */

@@ -87,7 +87,7 @@ export class SnapshotReader {
 
   #emit(table: TableCapture, { key, row }: HeldRow, mark: SnapshotMark): void {
     this.#isFirst = false
-    this.#parts.rows.put(table.oid, key, table.toStored(row))
+    this.#parts.rows.load(table.oid, key, table.toStored(row))
     this.#keys.push(key)
     table.rows++
     table.lastKey = key

@@ -138,6 +138,44 @@ describe('groups', () => {
     await store.close()
   })
 
+  test('loaded rows are there when their group is on the disk, after those of earlier groups and before changes of their own', async () => {
+    const folder = newFolder()
+    const store = await RowStore.open(folder, SMALL)
+    for (const key of ['1', '2', '3']) store.put(TABLE, [key], ['earlier'])
+    store.seal(1n)
+    store.load(TABLE, ['1'], ['loaded'])
+    store.load(TABLE, ['2'], ['loaded'])
+    store.load(TABLE, ['4'], ['loaded'])
+    store.put(TABLE, ['2'], ['changed'])
+    store.seal(2n)
+    store.put(TABLE, ['4'], ['later'])
+    store.seal(3n)
+    await store.apply(3n)
+    await store.sync()
+    const seen = (open: RowStore) => ['1', '2', '3', '4', '5'].map((key) => open.get(TABLE, [key])?.[0])
+    const expected = ['loaded', 'changed', 'earlier', 'later', undefined]
+    expect(seen(store)).toEqual(expected)
+    for (let n = 0; n < 100; n++) store.put(TABLE, [`large ${n}`], ['staged'])
+    await store.relieve()
+    store.load(TABLE, ['5'], ['with a staged group'])
+    store.seal(4n)
+    await store.apply(4n)
+    expect(seen(store)).toEqual([...expected.slice(0, 4), 'with a staged group'])
+    store.load(TABLE, ['6'], ['discarded'])
+    await store.discard()
+    store.load(TABLE, ['7'], ['not applied'])
+    await store.close()
+    const next = await RowStore.open(folder, SMALL)
+    expect([...seen(next), next.get(TABLE, ['6']), next.get(TABLE, ['7']), next.lsn]).toEqual([
+      ...expected.slice(0, 4),
+      'with a staged group',
+      undefined,
+      undefined,
+      4n,
+    ])
+    await next.close()
+  })
+
   test('a store that is open is refused to a second one', async () => {
     const folder = newFolder()
     const store = await RowStore.open(folder)
