@@ -495,9 +495,11 @@ export class CaptureRun {
     const sent = message.kind === 'update' ? table.sentRow(message.after) : undefined
     const old = message.before ?? message.key
     const oldKey = table.keyOf(old === undefined ? sent! : table.sentRow(old))
-    const stored = this.#rows.get(oid, oldKey)
+    const sentBefore = message.before && table.sentRow(message.before)
+    const isBeforeSent = sentBefore !== undefined && isWhole(sentBefore) // REPLICA IDENTITY FULL
+    const stored = isBeforeSent && table.state === 'done' ? undefined : this.#rows.get(oid, oldKey)
     const kept = stored && table.fromStored(stored)
-    const before = message.before === undefined ? kept : filledRow(table.sentRow(message.before), kept)
+    const before = sentBefore === undefined ? kept : filledRow(sentBefore, kept)
     const isUnread = stored === undefined && table.state === 'reading'
     if (sent === undefined) {
       if (before === undefined || isUnread) return undefined
