@@ -442,7 +442,7 @@ export class Captures implements CaptureService, RemovalHook {
     const document = new ConnectionDocument(storage.catalog, registry, record)
     const shared = {
       ...{ document, host: this.#host, captured: this.#captured, timer: this.#timer, report },
-      target: (present: ConnectionRecord) => this.#target(present),
+      target: (present: ConnectionRecord) => this.#permitted(present),
     }
     const live = new LiveConnection({
       ...{ ...shared, storage, streams, space, eventBytesMax, version, writes: this.#writes },
@@ -465,6 +465,13 @@ export class Captures implements CaptureService, RemovalHook {
   #target(record: ConnectionRecord): CaptureTarget {
     const { slot, publication } = record
     return { connectionString: this.#secretKey.unseal(record.sealed, ownerOf(record.id)), slot, publication }
+  }
+
+  /** Throws CaptureError 'invalid_connection_string' if the operator does not allow the host any more. */
+  #permitted(record: ConnectionRecord): CaptureTarget {
+    const target = this.#target(record)
+    this.#parsed(target.connectionString)
+    return target
   }
 
   /** Undefined if it cannot be read. */

@@ -54,8 +54,7 @@ describe.skipIf(NO_POSTGRES)('under load', { timeout: 4 * MINUTES }, () => {
           `UPDATE bins SET amount = amount - ${cents / 100} WHERE id = ${bin}`,
           `UPDATE carts SET amount = amount + ${cents / 100} WHERE abs(id) = ${cart}`,
         ]
-        if (random.next() < 0.2)
-          statements.push(`UPDATE bins SET region = 'r${cents % 9}' WHERE id = ${bin}`)
+        if (random.next() < 0.2) statements.push(`UPDATE bins SET region = 'r${cents % 9}' WHERE id = ${bin}`)
         if (random.next() < 0.1) statements.push(`UPDATE carts SET id = -id WHERE abs(id) = ${cart}`)
         try {
           await server.sql(`BEGIN; ${statements.join('; ')}; COMMIT`)

@@ -61,6 +61,8 @@ interface WorldOptions {
   readonly dataFolder?: string
   readonly nowMs?: number
   readonly connectionsMax?: number
+  /** Hosts that the operator allows; by default all. */
+  readonly hosts?: readonly string[]
   /** It is not closed: what it waits for does not come. */
   readonly isKilled?: boolean
 }
@@ -83,7 +85,7 @@ async function world(options: WorldOptions = {}): Promise<World> {
   const reported: unknown[] = []
   const captures = await Captures.load({
     ...{ storage, registry, streams, space, dataFolder, connectionsMax, code: capture.code },
-    ...{ eventBytesMax: 1_000_000, hosts: connectorHosts(undefined), version: '1.0.0' },
+    ...{ eventBytesMax: 1_000_000, hosts: connectorHosts(options.hosts), version: '1.0.0' },
     ...{ nowMs: () => now.nowMs, report: (error: unknown) => reported.push(error), timer: timer.timer },
   })
   captures.start()
@@ -128,6 +130,16 @@ async function running(options: WorldOptions = {}): Promise<World & { view: Conn
   await until(() => expect(made.captures.get(1)?.status).toBe('running'))
   return Object.assign(made, { view })
 }
+
+test('a host that is not allowed any more is not contacted after a restart', async () => {
+  const { captures, storage, dataFolder, capture } = await running()
+  await captures.close()
+  const calls = capture.calls.length
+  const again = await world({ capture, storage, dataFolder, hosts: ['elsewhere'] })
+  await until(() => expect(again.captures.get(1)?.status).toBe('failed'))
+  expect(again.captures.get(1)?.error).toMatch(/db:5432|host/)
+  expect(capture.calls.slice(calls)).toEqual(['stop']) // which contacts no database
+})
 
 describe('creation', () => {
   test('makes slot and publication, and answers with what can be shown', async () => {
