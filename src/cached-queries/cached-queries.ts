@@ -11,6 +11,7 @@ import {
   type ConnectionStatus,
   type ConnectionView,
 } from '../cdc/capture-service.ts'
+import { printedLsn } from '../cdc/lsn.ts'
 import type { JobState, JobView } from '../jobs/job.ts'
 import { newJobId } from '../jobs/job-id.ts'
 import type { JobOwner } from '../jobs/job-service.ts'
@@ -31,7 +32,6 @@ import type { Streams } from '../streams/streams.ts'
 import type { UsageRegistry } from '../streams/usage.ts'
 import { HeldItems } from './held-items.ts'
 import { LiveQuery } from './live-query.ts'
-import { printLsn } from './lsn.ts'
 import { changesOf } from './query-changes.ts'
 import { boundConnection, databaseNameOf, jobOf, QueryCreation } from './query-creation.ts'
 import { definitionOf, differsInUse, queryTable, tableIdOf } from './query-definition.ts'
@@ -285,7 +285,7 @@ export class CachedQueries implements QueryService, QueryJobSource, RemovalHook 
     if (answer === undefined) {
       throw new CaptureError(
         'conflict',
-        `the rows as of ${printLsn(lsn!)} are not kept any more; begin again without lsn`,
+        `the rows as of ${printedLsn(lsn!)} are not kept any more; begin again without lsn`,
       )
     }
     const { rows, asOf } = answer
@@ -626,7 +626,7 @@ export class CachedQueries implements QueryService, QueryJobSource, RemovalHook 
     const why = error === undefined ? '' : ` (${error.message})`
     throw new ServiceError(
       'not_yet',
-      `the rows are as of ${printLsn(query.result.asOf.lsn)}, wanted at least ${printLsn(atLeast)}; ` +
+      `the rows are as of ${printedLsn(query.result.asOf.lsn)}, wanted at least ${printedLsn(atLeast)}; ` +
         `the status of the query is ${status}${why}; try again later`,
     )
   }

@@ -4,7 +4,7 @@
  */
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { lsnOf } from '../../src/cdc/worker/lsn.ts'
+import { lsnOf } from '../../src/cdc/lsn.ts'
 import { portOfProcess, TestCapture } from '../support/capture.ts'
 import { effort, SEED, tellProof } from '../support/effort.ts'
 import { NO_POSTGRES, TestPostgres } from '../support/postgres.ts'

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { type CapturedTable, printedTable, type TableName } from '../../src/cdc/captured-table.ts'
+import type { CaptureLimits } from '../../src/cdc/worker/capture-attempt.ts'
 import type {
   CaptureCommit,
   CapturedEvents,
@@ -18,7 +19,6 @@ import type {
   FromCapture,
   ToCapture,
 } from '../../src/cdc/worker/capture-protocol.ts'
-import type { CaptureLimits } from '../../src/cdc/worker/capture-run.ts'
 import { CaptureServer } from '../../src/cdc/worker/capture-server.ts'
 import { PROJECT_FOLDER } from './service-process.ts'
 

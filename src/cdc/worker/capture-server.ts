@@ -2,6 +2,7 @@
 import type { ServicePort } from '../../worker/worker-child.ts'
 import type { DescribedTable } from '../capture-service.ts'
 import type { CapturedTable, TableName } from '../captured-table.ts'
+import type { CaptureLimits } from './capture-attempt.ts'
 import { CaptureProblem, SlotLost } from './capture-problem.ts'
 import type {
   CaptureCalls,
@@ -14,7 +15,7 @@ import type {
   FromCapture,
   ToCapture,
 } from './capture-protocol.ts'
-import { type CaptureLimits, CaptureRun } from './capture-run.ts'
+import { CaptureRun } from './capture-run.ts'
 import { describeTables } from './catalog.ts'
 import { databaseAddressOf } from './database-address.ts'
 import { DatabaseSession, SESSION_LIMITS } from './database-session.ts'

@@ -3,10 +3,11 @@
  * server stops while many messages wait. Positions are reported all the time, also while nothing is read, so that the server does not
  * end the connection (wal_sender_timeout).
  */
+
+import { maxLsn } from '../lsn.ts'
 import { CaptureProblem } from './capture-problem.ts'
 import type { DatabaseAddress } from './database-address.ts'
 import { DatabaseSession, quotedIdentifier, quotedText, type SessionLimits } from './database-session.ts'
-import { maxLsn } from './lsn.ts'
 import { decodeMessage, type StreamMessage, statusUpdate } from './pgoutput.ts'
 
 /** Bytes of messages that wait; reading goes on at a quarter. */

@@ -1,9 +1,9 @@
 /** Slot and publication of a connection when it is started, and while it runs. */
 import { type CapturedTable, printedTable, type TableName } from '../captured-table.ts'
+import { lsnOf, printedLsn } from '../lsn.ts'
 import { CaptureProblem, SlotLost } from './capture-problem.ts'
 import type { CaptureStart } from './capture-protocol.ts'
 import type { DatabaseSession, SessionLimits } from './database-session.ts'
-import { lsnOf, printedLsn } from './lsn.ts'
 import { dropSlot, makePublication, makeSlot, publishTables } from './preparation.ts'
 import { type LostTable, lostTables } from './table-checks.ts'
 

@@ -3,12 +3,12 @@
  * order of their keys, so that reading can go on after the key of a row.
  */
 import { type CapturedTable, printedTable, type TableName } from '../captured-table.ts'
+import { lsnOf } from '../lsn.ts'
 import { CaptureProblem } from './capture-problem.ts'
 import { describeTables, quotedTable } from './catalog.ts'
 import { valuesOfLine } from './copy-text.ts'
 import type { DatabaseAddress } from './database-address.ts'
 import { DatabaseSession, quotedIdentifier, quotedText, type SessionLimits } from './database-session.ts'
-import { lsnOf } from './lsn.ts'
 
 /** The server waits for the transactions that run now; there is no limit of the time that they take. */
 const CREATION_MS_MAX = 2_000_000_000

@@ -1,9 +1,9 @@
 /** A connection as JSON: as it is answered when it is created, and with its connector in the form of Kafka Connect's status. */
 
-import { printLsn } from '../../cached-queries/lsn.ts'
 import type { ConnectionStatusView, QueryView } from '../../cached-queries/query-service.ts'
 import type { ConnectionStatus, ConnectionView } from '../../cdc/capture-service.ts'
 import { printedTable } from '../../cdc/captured-table.ts'
+import { printedLsn } from '../../cdc/lsn.ts'
 
 /** What answers say of the service, which is the worker of all connectors. */
 export interface Worker {
@@ -48,7 +48,7 @@ function connectorOf(connection: ConnectionView, { id, version }: Worker) {
     connector: { ...one, ...trace },
     tasks: [{ id: 0, ...one, ...trace }],
     type: 'source',
-    lsn: lsn === undefined ? null : printLsn(lsn),
+    lsn: lsn === undefined ? null : printedLsn(lsn),
     lagBytes: lagBytes ?? null,
     lastCommitMs: lastCommitMs ?? null,
     snapshot: { done: snapshot.done, tables: snapshot.tables, rows: snapshot.rows },
@@ -64,7 +64,7 @@ function queryOf({ id, name, status, stream, rows, asOf, error }: QueryView) {
     status,
     stream: stream.stream,
     rows: rows ?? null,
-    asOf: asOf === undefined ? null : { lsn: printLsn(asOf.lsn), ts_ms: asOf.timestampMs },
+    asOf: asOf === undefined ? null : { lsn: printedLsn(asOf.lsn), ts_ms: asOf.timestampMs },
     error: error ?? null,
   }
 }

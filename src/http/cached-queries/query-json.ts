@@ -1,8 +1,8 @@
 /** A cached query as JSON, and the moment of its rows. */
 
-import { printLsn } from '../../cached-queries/lsn.ts'
 import type { QueryView } from '../../cached-queries/query-service.ts'
 import type { Moment } from '../../cdc/capture-service.ts'
+import { printedLsn } from '../../cdc/lsn.ts'
 
 export function createdQuery({ id, name, status, connection, stream, jid, ...view }: QueryView) {
   const { columns, primaryKey, warnings } = view
@@ -31,5 +31,5 @@ export function columnOf({ name, type, nullable }: QueryView['columns'][number])
 }
 
 export function momentOf({ lsn, txId, timestampMs }: Moment) {
-  return { lsn: printLsn(lsn), txId: txId ?? null, ts_ms: timestampMs }
+  return { lsn: printedLsn(lsn), txId: txId ?? null, ts_ms: timestampMs }
 }

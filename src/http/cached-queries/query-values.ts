@@ -1,6 +1,6 @@
 /** Parameters in the query of a URL. */
 
-import { parseLsn } from '../../cached-queries/lsn.ts'
+import { parseLsn } from '../../cdc/lsn.ts'
 import { invalidRequest } from './fields.ts'
 
 const SHOWN_CHARACTERS_MAX = 100

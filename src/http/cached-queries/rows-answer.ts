@@ -3,8 +3,8 @@
  * names it, so that pages belong together.
  */
 
-import { printLsn } from '../../cached-queries/lsn.ts'
 import type { QueryService, RowsPage, RowsRequest } from '../../cached-queries/query-service.ts'
+import { printedLsn } from '../../cdc/lsn.ts'
 import { ServiceError } from '../../service-error.ts'
 import type { AppOptions } from '../api.ts'
 import { preference } from '../messages/accept.ts'
@@ -52,7 +52,7 @@ export function rowsRoute(service: QueryService, options: AppOptions) {
       forget()
     }
     const headers = {
-      ETag: `"${printLsn(page.asOf.lsn)}"`,
+      ETag: `"${printedLsn(page.asOf.lsn)}"`,
       Vary: 'Accept',
       ...(page.next !== undefined && { Link: linkTo(c, page.next, request.limit) }),
     }
@@ -124,7 +124,7 @@ function linkTo(c: HttpContext, { lsn, offset }: NonNullable<RowsPage['next']>, 
   const objects = c.req.query('objects')
   const query = [
     ...(objects === undefined ? [] : [`objects=${objects}`]),
-    ...[`limit=${limit}`, `offset=${offset}`, `lsn=${printLsn(lsn)}`],
+    ...[`limit=${limit}`, `offset=${offset}`, `lsn=${printedLsn(lsn)}`],
   ]
   return `<${c.req.path.replace(/\/$/, '')}?${query.join('&')}>; rel="next"`
 }

@@ -3,7 +3,7 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { lsnOf } from '../../../src/cdc/worker/lsn.ts'
+import { lsnOf } from '../../../src/cdc/lsn.ts'
 import { TestCapture } from '../../support/capture.ts'
 import { NO_POSTGRES, TestPostgres } from '../../support/postgres.ts'
 
@@ -16,6 +16,10 @@ describe.skipIf(NO_POSTGRES)('capture', () => {
   })
   afterAll(() => server.remove())
   beforeEach(async () => {
+    // The server has fewer slots than this file has tests.
+    await server.sql(
+      'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active AND NOT temporary',
+    )
     await server.sql(
       `DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE TABLE t (id int PRIMARY KEY, v text)`,
     )

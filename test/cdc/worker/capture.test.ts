@@ -1,6 +1,6 @@
 /** Capture of a real PostgreSQL: what each change of the database gives in the streams. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { lsnOf } from '../../../src/cdc/worker/lsn.ts'
+import { lsnOf } from '../../../src/cdc/lsn.ts'
 import { TestCapture } from '../../support/capture.ts'
 import { NO_POSTGRES, TestPostgres } from '../../support/postgres.ts'
 

@@ -1,10 +1,10 @@
 /** The pure parts of the capture process: connection strings, lines of COPY, positions, changes of columns. */
 import { describe, expect, test } from 'vitest'
 import type { CapturedColumn, CapturedTable } from '../../../src/cdc/captured-table.ts'
+import { lsnOf, printedLsn } from '../../../src/cdc/lsn.ts'
 import { problemOf } from '../../../src/cdc/worker/capture-problem.ts'
 import { valuesOfLine } from '../../../src/cdc/worker/copy-text.ts'
 import { databaseAddressOf } from '../../../src/cdc/worker/database-address.ts'
-import { lsnOf, printedLsn } from '../../../src/cdc/worker/lsn.ts'
 import { schemaChange } from '../../../src/cdc/worker/schema-change.ts'
 
 test('positions are printed as PostgreSQL prints them', () => {

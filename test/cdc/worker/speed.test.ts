@@ -1,6 +1,6 @@
 /** Rows of a snapshot and changes of the stream for each second of processor time, from the server's messages to the bytes of events. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { lsnOf } from '../../../src/cdc/worker/lsn.ts'
+import { lsnOf } from '../../../src/cdc/lsn.ts'
 import { TestCapture } from '../../support/capture.ts'
 import { cpuMs } from '../../support/cpu-time.ts'
 import { effort, tellProof } from '../../support/effort.ts'
