@@ -42,8 +42,8 @@ const faults: readonly Fault[] = [
     kind: 'refresh, groups',
     alteration: {
       file: 'jobs/worker/refresh.js',
-      from: 'WHERE __had)',
-      to: 'WHERE FALSE)',
+      from: ' AND c.__had',
+      to: ' AND FALSE',
     },
   },
 ]
