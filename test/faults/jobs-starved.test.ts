@@ -29,10 +29,10 @@ const MEASURED_MS = Math.max(40_000, SLOW_TICKS * SLOW_TICK_MS)
 
 const SLOW_TICK: Alteration = {
   file: 'jobs/worker/tick.js',
-  from: 'await engine(() => this.#checkpoint(read, drains))',
+  from: 'await engine(() => this.#checkpoint(read, purpose))',
   to: `await engine(async () => {
     if (read.events === ${SLOW_EVENTS}) await new Promise((resolve) => setTimeout(resolve, ${SLOW_TICK_MS}))
-    return this.#checkpoint(read, drains)
+    return this.#checkpoint(read, purpose)
   })`,
 }
 
