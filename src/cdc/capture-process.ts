@@ -166,7 +166,10 @@ export class CaptureProcess {
 }
 
 const MEMORY_POLL_MS = 1_000
-/** Node, the libraries, and events on their way: 250 MB. */
-const PROCESS_BYTES = 250 * 1024 * 1024
+/**
+ * The heap of 256 MB, which node fills before it collects much, and as much for node, the libraries, the row stores and events on
+ * their way. A lower limit ended the process again and again under a long backlog.
+ */
+const PROCESS_BYTES = 512 * 1024 * 1024
 /** Rows of one connection that are kept in memory, and its snapshot. */
 const CONNECTION_BYTES = 32 * 1024 * 1024
