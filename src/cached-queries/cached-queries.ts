@@ -94,7 +94,7 @@ export interface CachedQueriesParts {
 }
 
 const AT_LEAST_MS = 10_000
-/** Ages of kept answers, and states that nothing reports, are looked at so often. */
+/** How often old answers are dropped, and statuses are read that no event announces. */
 const TIDY_MS = 1_000
 
 export class CachedQueries implements QueryService, QueryJobSource, RemovalHook {
