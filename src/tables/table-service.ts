@@ -1,5 +1,6 @@
 /** What APIs and jobs do with tables and integrations. `src/tables/tables.ts` implements it. */
 import type { NamespaceName } from '../streams/names.ts'
+import type { SqlView } from './sql-view.ts'
 import type { Access, ContactState, Integration, Table } from './table.ts'
 
 /** A table as a client asks for it: one model for the flat and the nested form of bodies. Values are not checked yet. */
@@ -43,6 +44,9 @@ export interface TableService {
   find(namespace: NamespaceName, name: string): Table | undefined
   /** Rejects with ServiceError 'table_in_use' while a job that is not terminal uses the table. */
   delete(namespace: NamespaceName, id: string): Promise<void>
+
+  /** In order of creation. */
+  views(namespace: NamespaceName): readonly SqlView[]
 
   integrations(namespace: NamespaceName): readonly Integration[]
   /** Of all namespaces. Throws ServiceError 'integration_not_found'. */

@@ -19,6 +19,7 @@ import { assertNamespace, Integrations, integrationNotFound } from './integratio
 import { invalid } from './refusal.ts'
 import { SecretKey } from './secret-key.ts'
 import type { Sources } from './sources.ts'
+import type { SqlView } from './sql-view.ts'
 import type { Access, ContactState, ExpressionTyper, Integration, Table } from './table.ts'
 import { likedTable, parseDefinition, typedColumns } from './table-definition.ts'
 import type { IntegrationRequest, TableRequest, TableService } from './table-service.ts'
@@ -124,6 +125,10 @@ export class Tables implements TableService, RemovalHook {
       await this.#parts.catalog.commit([tableChange(table, undefined)])
       this.#remove(table)
     })
+  }
+
+  views(_: NamespaceName): readonly SqlView[] {
+    return []
   }
 
   integrations(namespace: NamespaceName): readonly Integration[] {

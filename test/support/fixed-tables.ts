@@ -50,6 +50,10 @@ export class FixedTables implements TableService {
     return table
   }
 
+  views(): readonly [] {
+    return []
+  }
+
   list(namespace: NamespaceName): readonly Table[] {
     return this.#tables.filter((table) => table.namespace === namespace)
   }
