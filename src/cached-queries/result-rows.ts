@@ -53,6 +53,13 @@ interface Whole {
   bytes: number
 }
 
+/** An update that has not arrived completely: what it makes of the rows that it changes, by key. */
+interface Pending {
+  readonly rows: Map<string, ResultRow | undefined>
+  readonly changes: RowChange[]
+  bytes: number
+}
+
 export class ResultRows {
   readonly #shape: ResultShape
   readonly #memory: ResultMemory
@@ -60,8 +67,7 @@ export class ResultRows {
   #rows: Rows | undefined
   #bytes = 0
   #next: Whole | undefined
-  /** Changes of an update that has not arrived completely. */
-  #waiting: ResultChange[] = []
+  #pending: Pending | undefined
   #sorted: readonly ResultRow[] | undefined
   /** Since `#sorted`. */
   readonly #removed = new Set<ResultRow>()
@@ -88,14 +94,14 @@ export class ResultRows {
       if (update.begins || (isFirst && this.#next === undefined)) {
         this.#isRestarted = false
         this.#next = { rows: new Map(), changes: [], bytes: 0 }
-        this.#waiting = []
+        this.#pending = undefined
       }
       if (this.#next !== undefined) return this.#takeWhole(this.#next, update)
-      this.#waiting.push(...update.changes)
-      return update.ends ? this.#takeChanges(this.#rows!) : undefined
+      this.#pending ??= { rows: new Map(), changes: [], bytes: this.#bytes }
+      return this.#takeChanges(this.#rows!, this.#pending, update)
     } catch (error) {
       this.#next = undefined
-      this.#waiting = []
+      this.#pending = undefined
       this.#memory.set(this, this.#bytes)
       throw error
     }
@@ -121,7 +127,8 @@ export class ResultRows {
   restarted(): void {
     this.#isRestarted = true
     this.#next = undefined
-    this.#waiting = []
+    this.#pending = undefined
+    if (this.#rows !== undefined) this.#memory.set(this, this.#bytes)
   }
 
   free(): void {
@@ -155,42 +162,44 @@ export class ResultRows {
     return this.#published(isFirst ? [] : next.changes, isFirst)
   }
 
-  #takeChanges(rows: Rows): Published {
-    const changes: RowChange[] = []
-    let bytes = this.#bytes
-    const changed = new Map<string, ResultRow | undefined>()
-    const present = (key: string) => (changed.has(key) ? changed.get(key) : rows.get(key))
-    for (const { op, key, after } of this.#waiting) {
+  /** Rows are made as parts arrive, so that the last part of a long update is not one long piece of work. */
+  #takeChanges(rows: Rows, pending: Pending, { changes, ends }: ResultUpdate): Published | undefined {
+    const present = (key: string) => (pending.rows.has(key) ? pending.rows.get(key) : rows.get(key))
+    for (const { op, key, after } of changes) {
       const place = this.#placeOf(op, key, (other) => present(other) !== undefined)
       const before = present(place)
       const row = after && op !== 'd' ? this.#row(place, after) : undefined
-      changed.set(place, row)
-      bytes += (row?.bytes ?? 0) - (before?.bytes ?? 0)
+      pending.rows.set(place, row)
+      pending.bytes += (row?.bytes ?? 0) - (before?.bytes ?? 0)
       if (row === undefined && before === undefined) continue
-      changes.push({ op: row === undefined ? 'd' : before ? 'u' : 'c', key, before, after: row })
+      pending.changes.push({ op: row === undefined ? 'd' : before ? 'u' : 'c', key, before, after: row })
     }
-    this.#waiting = []
-    this.#memory.set(this, bytes)
-    for (const [key, row] of changed) {
+    this.#memory.set(this, ends ? pending.bytes : Math.max(this.#bytes, pending.bytes))
+    if (!ends) return undefined
+    for (const [key, row] of pending.rows) {
       if (row === undefined) rows.delete(key)
       else rows.set(key, row)
     }
-    this.#bytes = bytes
-    return this.#published(changes, false)
+    this.#bytes = pending.bytes
+    this.#pending = undefined
+    return this.#published(pending.changes, false)
   }
 
   #published(changes: readonly RowChange[], isFirst: boolean): Published {
     let removedBytes = 0
+    for (const { before } of changes) removedBytes += before?.bytes ?? 0
+    const few = (this.#sorted?.length ?? 0) * FEW
+    if (this.#sorting === undefined && changes.length > 2 * few) this.#forgetOrder()
+    else this.#changeOrder(changes, few)
+    return { isFirst, changes, removedBytes }
+  }
+
+  #changeOrder(changes: readonly RowChange[], few: number): void {
     for (const { before, after } of changes) {
-      if (before !== undefined) {
-        removedBytes += before.bytes
-        if (!this.#added.delete(before)) this.#removed.add(before)
-      }
+      if (before !== undefined && !this.#added.delete(before)) this.#removed.add(before)
       if (after !== undefined) this.#added.add(after)
     }
-    const few = (this.#sorted?.length ?? 0) * FEW
     if (this.#sorting === undefined && this.#removed.size + this.#added.size > few) this.#forgetOrder()
-    return { isFirst, changes, removedBytes }
   }
 
   /** The rows are sorted anew when they are read next. */

@@ -64,6 +64,27 @@ test('parts of an update become visible together', async () => {
   expect(await shown(rows)).toEqual(['2,"b"'])
 })
 
+test('parts of an update may change the same row, and an update that does not end leaves nothing', async () => {
+  const { rows, memory } = newRows()
+  rows.take(update([put('c', 1, 'a')], { begins: true }))
+  const bytes = memory.total
+  rows.take(update([put('c', 2, 'b')], { ends: false }))
+  rows.take(update([put('u', 2, 'B'), put('u', 1, 'A')], { ends: false }))
+  expect(memory.total, 'rows that wait are counted').toBeGreaterThan(bytes)
+  expect(brief(rows.take(update([remove(2)])))).toEqual([
+    'c undefined "b"',
+    'u "b" "B"',
+    'u "a" "A"',
+    'd "B" undefined',
+  ])
+  expect(await shown(rows)).toEqual(['1,"A"'])
+  expect(memory.total).toBe(bytes)
+  rows.take(update([put('u', 1, 'x')], { ends: false }))
+  rows.restarted()
+  expect(memory.total).toBe(bytes)
+  expect(brief(rows.take(update([put('c', 1, 'A')], { begins: true })))).toEqual([])
+})
+
 test('a further whole result is published as its difference', async () => {
   const { rows } = newRows()
   rows.take(update([put('c', 1, 'a'), put('c', 2, 'b'), put('c', 3, 'c')], { begins: true }))
