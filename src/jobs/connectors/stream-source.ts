@@ -34,6 +34,8 @@ export interface StreamPosition {
 
 type Tail = NonNullable<Awaited<ReturnType<ConnectorContext['service']['tail']>>>
 
+/** Position of a source that has read nothing of a log whose first event is there. */
+const BEFORE_FIRST = -1
 const END_OF_TIME_MS = Number.MAX_SAFE_INTEGER
 
 export class StreamSource implements Source {
@@ -168,11 +170,9 @@ export class StreamSource implements Source {
 
   #gap({ sequence }: StreamPosition, { firstSequence }: Tail, why: string): ConnectorError {
     const { stream } = this.#stream
-    const missing =
-      firstSequence > sequence + 1
-        ? `events ${sequence + 1} to ${firstSequence - 1} of stream ${stream}`
-        : `the events after ${sequence} of stream ${stream}`
-    const text = `${missing} are gone before table ${this.#table.name} was read so far: ${why}; create a new job to go on without them`
+    const after = sequence === BEFORE_FIRST ? 'the first events' : `the events after ${sequence}`
+    const missing = firstSequence > sequence + 1 ? `events ${sequence + 1} to ${firstSequence - 1}` : after
+    const text = `${missing} of stream ${stream} are gone before table ${this.#table.name} was read so far: ${why}; create a new job to go on without them`
     return new ConnectorError(text, false)
   }
 }

@@ -128,6 +128,27 @@ describe('a gap in a stream', () => {
     })
   })
 
+  test('that was truncated before the first event was read is named without a position', async () => {
+    const store = await TestStore.open()
+    const folder = await temporaryFolder()
+    await store.create('cpu', 'out')
+    const worker = await testWorker({ store, jobsFolder: folder })
+    await worker.start(jobStart(worker, plan, tables))
+    await worker.until(() => worker.running > 0)
+    await worker.cancel(JID)
+    await worker.close()
+    await store.streams.truncate(streamId('cpu'))
+    await store.append('cpu', [usage(1)])
+    const later = await testWorker({ store, jobsFolder: folder })
+    await later.start(jobStart(later, plan, tables))
+    expect(await later.failed()).toEqual({
+      kind: 'lasting',
+      vertex: 0,
+      message:
+        'the first events of stream cpu are gone before table cpu was read so far: the stream was truncated or created again; create a new job to go on without them',
+    })
+  })
+
   test('of a stream that does not exist any more', async () => {
     const { store, folder } = await afterRun()
     await store.streams.delete(streamId('cpu'))
