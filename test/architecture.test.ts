@@ -121,6 +121,13 @@ describe('arrows', () => {
     expect(arrows((path) => !mayImport(path), isPackage('pg'))).toEqual([])
   })
 
+  test('tests connect to PostgreSQL with the client whose errors are handled', () => {
+    const makers = readFolder('test').filter(({ text }) => /new (pg\.)?Client\(config\)/.test(text))
+    const others = readFolder('test').filter(({ text }) => /new pg\.(Client|Pool)\((?!config\))/.test(text))
+    expect(makers.map(({ path }) => path)).toEqual(['test/support/postgres-client.ts'])
+    expect(others.map(({ path }) => path)).toEqual([])
+  })
+
   test('a folder of src other than http and commands imports no other folder but streams', () => {
     const folder = (path: string) => /^src\/([^/]+)\//.exec(path)?.[1]
     const wrong = arrows(

@@ -151,6 +151,7 @@ class Database {
 
   static async connect(uri: string, rows: number): Promise<Database> {
     const client = new pg.Client({ connectionString: uri })
+    client.on('error', () => {}) // a lost connection rejects the next statement
     await client.connect()
     return new Database(uri, client, rows)
   }

@@ -2,12 +2,13 @@
  * The capture process and PostgreSQL are killed at random moments, while tables are copied and changed. At the end the streams must
  * give the tables as they are, with every change once and in its order: an event that does not fit the row before it is found.
  */
-import pg from 'pg'
+import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { lsnOf } from '../../src/cdc/lsn.ts'
 import { portOfProcess, TestCapture } from '../support/capture.ts'
 import { effort, SEED, tellProof } from '../support/effort.ts'
 import { NO_POSTGRES, TestPostgres } from '../support/postgres.ts'
+import { connectedClient } from '../support/postgres-client.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 
 const ROWS = effort({ short: 5_000, long: 20_000 })
@@ -154,15 +155,14 @@ class Load {
 
   async #run(): Promise<void> {
     while (!this.#stopped) {
-      const client = new pg.Client({ connectionString: this.#server.uri() })
-      client.on('error', () => {})
+      let client: pg.Client | undefined
       try {
-        await client.connect()
+        client = await connectedClient(this.#server.uri())
         while (!this.#stopped) await this.#transaction(client)
       } catch {
         await pause(50)
       } finally {
-        await client.end().catch(() => {})
+        await client?.end().catch(() => {})
       }
     }
   }

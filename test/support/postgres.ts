@@ -7,8 +7,8 @@ import { chownSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, wri
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import pg from 'pg'
 import { freePort } from './free-port.ts'
+import { connectedClient } from './postgres-client.ts'
 
 const run = promisify(execFile)
 
@@ -96,8 +96,7 @@ export class TestPostgres {
     values?: unknown[],
     connectionString = this.uri(),
   ): Promise<Record<string, unknown>[]> {
-    const client = new pg.Client({ connectionString })
-    await client.connect()
+    const client = await connectedClient(connectionString)
     try {
       const result: unknown = await client.query(text, values)
       const last = Array.isArray(result) ? result.at(-1) : result
@@ -109,8 +108,7 @@ export class TestPostgres {
 
   /** Does the work while a transaction with this statement is open. */
   async holding<T>(text: string, work: () => Promise<T>): Promise<T> {
-    const client = new pg.Client({ connectionString: this.uri() })
-    await client.connect()
+    const client = await connectedClient(this.uri())
     try {
       await client.query('BEGIN')
       await client.query(text)

@@ -2,8 +2,9 @@
  * The database `shop` of the documentation of cached queries, on a PostgreSQL server for tests, with a role that has a password and
  * only the rights that are needed.
  */
-import pg from 'pg'
+
 import type { TestPostgres } from './postgres.ts'
+import { connectedClient } from './postgres-client.ts'
 
 export const TABLES = `
 create table customers(id int primary key, name text not null, region_code text not null);
@@ -76,8 +77,7 @@ export class ShopDatabase {
 
   /** Runs statements in the database as the superuser; rows of the last one. */
   async sql(text: string): Promise<Record<string, string>[]> {
-    const client = new pg.Client({ connectionString: this.uri({ user: 'postgres' }) })
-    await client.connect()
+    const client = await connectedClient(this.uri({ user: 'postgres' }))
     try {
       const result: unknown = await client.query(text)
       return ((Array.isArray(result) ? result.at(-1) : result) as { rows: Record<string, string>[] }).rows

@@ -1,11 +1,12 @@
 /** Values of every type of PostgreSQL: their SQL types, and their JSON in events. A real server prints the texts. */
-import pg from 'pg'
+import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { columnJson } from '../../../src/cdc/events/column-json.ts'
 import { columnTypeOf } from '../../../src/cdc/events/column-type.ts'
 import { SESSION_SETTINGS } from '../../../src/cdc/events/session-settings.ts'
 import { printType } from '../../../src/sql/data-types.ts'
 import { NO_POSTGRES, TestPostgres } from '../../support/postgres.ts'
+import { connectedClient } from '../../support/postgres-client.ts'
 
 interface Case {
   readonly type: string
@@ -308,12 +309,11 @@ describe.skipIf(NO_POSTGRES !== undefined)('values of PostgreSQL', () => {
   beforeAll(async () => {
     server = await TestPostgres.start()
     const options = Object.entries(SESSION_SETTINGS).map(([name, value]) => `-c ${name}=${value}`)
-    client = new pg.Client({
+    client = await connectedClient({
       connectionString: server.uri(),
       options: options.join(' '),
       types: { getTypeParser: () => (text: unknown) => text } as pg.CustomTypesConfig,
     })
-    await client.connect()
     await client.query(TYPES)
   }, 30_000)
 

@@ -1,11 +1,11 @@
 /** Capture while things fail or change beneath it: slots, tables, the server, the service, its own process. */
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { lsnOf } from '../../../src/cdc/lsn.ts'
 import { TestCapture } from '../../support/capture.ts'
 import { NO_POSTGRES, TestPostgres } from '../../support/postgres.ts'
+import { connectedClient } from '../../support/postgres-client.ts'
 
 describe.skipIf(NO_POSTGRES)('capture', () => {
   let server: TestPostgres
@@ -252,8 +252,7 @@ describe.skipIf(NO_POSTGRES)('capture', () => {
     await server.sql('CREATE DATABASE other')
     const capture = testCapture()
     await capture.capture('public.t')
-    const client = new pg.Client({ connectionString: server.uri().replace(/postgres$/, 'other') })
-    await client.connect()
+    const client = await connectedClient(server.uri().replace(/postgres$/, 'other'))
     await client.query('CREATE TABLE busy (v text)')
     for (let i = 0; i < 20; i++)
       await client.query(`INSERT INTO busy SELECT repeat('x', 1000) FROM generate_series(1, 100)`)
@@ -380,8 +379,7 @@ describe.skipIf(NO_POSTGRES)('capture', () => {
     await server.sql(`CREATE TABLE u (id int PRIMARY KEY, v text); INSERT INTO u VALUES (1, 'a'), (2, 'b')`)
     const capture = testCapture({ limits: { stallMs: 50 } })
     await capture.capture('public.t')
-    const client = new pg.Client({ connectionString: server.uri() })
-    await client.connect()
+    const client = await connectedClient(server.uri())
     await client.query(`BEGIN; INSERT INTO t VALUES (100, 'open')`)
     await capture.addTables('public.u')
     await server.sql(`INSERT INTO t VALUES (1, 'x'); UPDATE u SET v = 'B' WHERE id = 2`)

@@ -1,8 +1,9 @@
 /** A service that captures databases under load, killed in every way and started again on the same folder. */
 import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import pg from 'pg'
+import type pg from 'pg'
 import type { TestPostgres } from '../../support/postgres.ts'
+import { connectedClient } from '../../support/postgres-client.ts'
 import { type SeededRandom, seededRandom } from '../../support/seeded-random.ts'
 import { listening, type ServiceProcess, spawnCli, temporaryFolder } from '../../support/service-process.ts'
 import { CachedClient } from './cached-client.ts'
@@ -149,11 +150,10 @@ insert into tags values (-1, 'mark', 0);
 commit;`
 
 export async function sqlOn(uri: string, text: string): Promise<pg.QueryResult> {
-  const client = new pg.Client({
+  const client = await connectedClient({
     connectionString: uri,
     types: { getTypeParser: () => (value: unknown) => value } as pg.CustomTypesConfig,
   })
-  await client.connect()
   try {
     const result: unknown = await client.query(text)
     return (Array.isArray(result) ? result.at(-1) : result) as pg.QueryResult

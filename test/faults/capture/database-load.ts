@@ -6,6 +6,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
+import { connectedClient } from '../../support/postgres-client.ts'
 import { type SeededRandom, seededRandom } from '../../support/seeded-random.ts'
 
 /** The tables, with the columns of their keys in the order of the keys. */
@@ -56,15 +57,14 @@ export class DatabaseLoad {
 
   async #write(random: SeededRandom): Promise<void> {
     while (!this.#ended) {
-      const client = new pg.Client({ connectionString: this.#uri })
-      client.on('error', () => {}) // the server was ended; the next statement rejects
+      let client: pg.Client | undefined
       try {
-        await client.connect()
+        client = await connectedClient(this.#uri)
         while (!this.#ended) await this.#transaction(client, random)
       } catch {
         await delay(RECONNECT_MS)
       } finally {
-        await client.end().catch(() => {})
+        await client?.end().catch(() => {})
       }
     }
   }

@@ -16,6 +16,7 @@ import type { DataType, TypedColumn } from '../../../src/sql/data-types.ts'
 import type { JdbcConnector, PostgresAccess } from '../../../src/tables/table.ts'
 import { selfSigned } from '../../support/certificates.ts'
 import { NO_POSTGRES, TestPostgres } from '../../support/postgres.ts'
+import { connectedClient } from '../../support/postgres-client.ts'
 import { sharedFolder } from '../../support/shared-folder.ts'
 
 const FAST = { connectMs: 1_000, statementMs: 1_000 }
@@ -518,9 +519,7 @@ describe.skipIf(NO_POSTGRES !== undefined)(
       test('a row that is locked: the time limit of the statement, an error that passes', async () => {
         const sink = await open()
         await sink.emit(1, outboxOf(chunkOf([['c', 1, 'a']])))
-        const { default: pg } = await import('pg')
-        const other = new pg.Client({ connectionString: server.uri() })
-        await other.connect()
+        const other = await connectedClient(server.uri())
         await other.query('BEGIN; UPDATE upserts SET v = v')
         await expect(sink.emit(2, outboxOf(chunkOf([['c', 1, 'b']])))).rejects.toMatchObject({
           passing: true,

@@ -1,7 +1,8 @@
 /** Answers of a PostgreSQL server: types, and values as JSON texts in the form of captured events. */
-import pg from 'pg'
+import type pg from 'pg'
 import { columnJson } from '../../../src/cdc/events/column-json.ts'
 import { columnTypeOf } from '../../../src/cdc/events/column-type.ts'
+import { connectedClient } from '../../support/postgres-client.ts'
 import type { CorpusTable } from './sample-tables.ts'
 
 export type RecordedAnswer =
@@ -92,8 +93,7 @@ export async function answerOf(client: pg.Client, sql: string): Promise<Recorded
 }
 
 export async function connected(uri: string): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: uri })
-  await client.connect()
+  const client = await connectedClient(uri)
   await client.query(
     "SET TimeZone = 'UTC'; SET extra_float_digits = 1; SET bytea_output = 'hex'; SET DateStyle = 'ISO'",
   )

@@ -1,8 +1,9 @@
 /** The planner and PostgreSQL accept the same statements, with the same names and types of columns. */
-import pg from 'pg'
+import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { QueryProblem } from '../../../../src/jobs/plan/query-plan.ts'
 import { NO_POSTGRES, TestPostgres } from '../../../support/postgres.ts'
+import { connectedClient } from '../../../support/postgres-client.ts'
 import { TestQueries } from './query-support.ts'
 import { ACCEPTED, INVALID, INVALID_TYPES, TABLES, TABLES_SQL, UNSUPPORTED } from './statements.ts'
 
@@ -13,8 +14,7 @@ describe.skipIf(NO_POSTGRES !== undefined)('PostgreSQL', () => {
   beforeAll(async () => {
     server = await TestPostgres.start()
     await server.sql(TABLES_SQL)
-    client = new pg.Client({ connectionString: server.uri() })
-    await client.connect()
+    client = await connectedClient(server.uri())
     queries = await TestQueries.open(TABLES)
   })
   afterAll(async () => {

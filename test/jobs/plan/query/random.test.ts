@@ -1,10 +1,11 @@
 /** Statements with random edits: a plan or QueryProblem, and never a plan for what PostgreSQL refuses. */
-import pg from 'pg'
+import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { tokensOfQuery } from '../../../../src/jobs/plan/query/query-tokens.ts'
 import { QueryProblem } from '../../../../src/jobs/plan/query-plan.ts'
 import { effort, tellProof } from '../../../support/effort.ts'
 import { NO_POSTGRES, TestPostgres } from '../../../support/postgres.ts'
+import { connectedClient } from '../../../support/postgres-client.ts'
 import { TestQueries } from './query-support.ts'
 import { ACCEPTED, TABLES, TABLES_SQL } from './statements.ts'
 
@@ -51,8 +52,7 @@ describe.skipIf(NO_POSTGRES !== undefined)('random edits', () => {
   beforeAll(async () => {
     server = await TestPostgres.start()
     await server.sql(TABLES_SQL)
-    client = new pg.Client({ connectionString: server.uri() })
-    await client.connect()
+    client = await connectedClient(server.uri())
     queries = await TestQueries.open(TABLES)
   })
   afterAll(async () => {
