@@ -13,6 +13,8 @@ export interface Answer {
 const KEPT_MS = 60_000
 const ANSWERS_MAX = 16
 const BYTES_MAX = 16 * 1024 * 1024
+/** Of all queries together. */
+const ALL_BYTES_MAX = 64 * 1024 * 1024
 const POINTER_BYTES = 8
 
 interface Kept {
@@ -22,12 +24,35 @@ interface Kept {
   removedBytes: number
 }
 
+/** What the answers of all queries hold. If it is too much, the query whose answers hold most drops its oldest one. */
+export class KeptMemory {
+  readonly #bytesMax: number
+  readonly #held = new Map<KeptAnswers, number>()
+  #total = 0
+
+  constructor(bytesMax = ALL_BYTES_MAX) {
+    this.#bytesMax = bytesMax
+  }
+
+  set(holder: KeptAnswers, bytes: number): void {
+    this.#total += bytes - (this.#held.get(holder) ?? 0)
+    if (bytes === 0) this.#held.delete(holder)
+    else this.#held.set(holder, bytes)
+    if (this.#total <= this.#bytesMax) return
+    let largest: KeptAnswers | undefined
+    for (const [other, its] of this.#held) if (its > (this.#held.get(largest!) ?? 0)) largest = other
+    largest?.dropOldest()
+  }
+}
+
 export class KeptAnswers {
+  readonly #memory: KeptMemory
   readonly #nowMs: () => number
   /** By position, oldest first. */
   readonly #kept = new Map<bigint, Kept>()
 
-  constructor(nowMs: () => number) {
+  constructor(memory: KeptMemory, nowMs: () => number) {
+    this.#memory = memory
     this.#nowMs = nowMs
   }
 
@@ -55,13 +80,22 @@ export class KeptAnswers {
     const nowMs = this.#nowMs()
     for (const [lsn, { untilMs }] of this.#kept) if (untilMs <= nowMs) this.#drop(lsn)
     for (const [lsn] of this.#kept) {
-      if (this.#kept.size <= ANSWERS_MAX && this.#bytes() <= BYTES_MAX) return
+      if (this.#kept.size <= ANSWERS_MAX && this.#bytes() <= BYTES_MAX) break
       this.#drop(lsn)
     }
+    this.#memory.set(this, this.#bytes())
+  }
+
+  /** There must be one. */
+  dropOldest(): void {
+    const [oldest] = this.#kept.keys()
+    this.#drop(oldest!)
+    this.#memory.set(this, this.#bytes())
   }
 
   clear(): void {
     this.#kept.clear()
+    this.#memory.set(this, 0)
   }
 
   /** What was removed after it is still part of the answers before it. */

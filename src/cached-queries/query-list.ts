@@ -14,6 +14,7 @@ import type { Streams } from '../streams/streams.ts'
 import type { UsageRegistry } from '../streams/usage.ts'
 import { HeldItems } from './held-items.ts'
 import type { JobsOfQueries } from './jobs-of-queries.ts'
+import { KeptMemory } from './kept-answers.ts'
 import { LiveQuery } from './live-query.ts'
 import {
   CACHED_QUERIES,
@@ -46,6 +47,7 @@ export class QueryList {
   readonly #parts: QueryListParts
   readonly #memory: ResultMemory
   readonly #held: HeldItems
+  readonly #kept = new KeptMemory()
   /** By id, in order of creation. */
   readonly #queries = new Map<number, LiveQuery>()
   readonly #byJob = new Map<JobId, LiveQuery>()
@@ -135,7 +137,7 @@ export class QueryList {
   add(record: QueryRecord): LiveQuery {
     const { captures, nowMs, registry, usage } = this.#parts
     const query = new LiveQuery(record, captures, {
-      ...{ memory: this.#memory, held: this.#held, process: this.#process, nowMs },
+      ...{ memory: this.#memory, held: this.#held, kept: this.#kept, process: this.#process, nowMs },
     })
     this.#queries.set(record.id, query)
     this.#byJob.set(record.jid, query)

@@ -6,7 +6,7 @@ import type { Moment } from '../cdc/capture-service.ts'
 import type { ResultUpdate } from '../jobs/query-job.ts'
 import { ChangeLog } from './change-log.ts'
 import type { HeldItems } from './held-items.ts'
-import { type Answer, KeptAnswers } from './kept-answers.ts'
+import { type Answer, KeptAnswers, type KeptMemory } from './kept-answers.ts'
 import type { ResultMemory } from './result-memory.ts'
 import { ResultRows, type ResultShape } from './result-rows.ts'
 
@@ -15,6 +15,7 @@ export interface QueryResultParts {
   readonly shape: ResultShape
   readonly memory: ResultMemory
   readonly held: HeldItems
+  readonly kept: KeptMemory
   /** Another text after each start of the service, [0-9a-z]+. */
   readonly process: string
   readonly nowMs: () => number
@@ -33,12 +34,12 @@ export class QueryResult {
   #asOf: Moment | undefined
   #refreshMs: number | undefined
 
-  constructor({ queryId, shape, memory, held, process, nowMs }: QueryResultParts) {
+  constructor({ queryId, shape, memory, held, kept, process, nowMs }: QueryResultParts) {
     this.held = held
     this.log = new ChangeLog(process, queryId)
     this.#memory = memory
     this.#rows = new ResultRows(shape, memory)
-    this.#kept = new KeptAnswers(nowMs)
+    this.#kept = new KeptAnswers(kept, nowMs)
   }
 
   /** Another job computes the result. The present rows are read until it has published. */
