@@ -48,6 +48,8 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   jars: ['jobs', 'sql', 'tables'],
   jobs: ['tables', 'sql', 'duckdb', 'worker', 'formats', 'schemas', 'auth'],
   cdc: ['sql', 'tables', 'worker', 'formats'],
+  'sql-scripts': ['jobs', 'tables', 'sql', 'auth'],
+  deployments: ['sql-scripts', 'jobs', 'jars', 'tables', 'sql', 'auth'],
   'cached-queries': ['cdc', 'jobs', 'sql', 'tables', 'worker', 'formats'],
 }
 
