@@ -14,7 +14,7 @@ export default defineConfig({
     isolate: false,
     experimental: { fsModuleCache: true },
     testTimeout: 300_000,
-    hookTimeout: 60_000,
+    hookTimeout: 240_000,
     expect: { poll: POLL },
     retry: RETRIES,
     include: ['test/**/*.test.ts'],

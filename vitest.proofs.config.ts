@@ -20,13 +20,13 @@ const UNLESS_LATE = { count: RETRIES, condition: /timed? ?out/i }
 
 const groups = [
   { name: 'clients', include: CLIENTS, maxWorkers: 1 }, // each has Java processes of its own
-  { name: 'processes', include: PROCESSES, maxWorkers: 2, testTimeout: 60_000 },
+  { name: 'processes', include: PROCESSES, maxWorkers: 2, testTimeout: 240_000 },
   {
     name: 'weak',
     include: WEAK,
     env: { TEST_STORAGE: 'weak', TEST_EFFORT: 'short' },
     maxWorkers: 3,
-    testTimeout: 120_000,
+    testTimeout: 300_000,
   },
   { name: 'faults', include: [...FAULTS, ...TWO_FORMS], maxWorkers: 5, retry: UNLESS_LATE },
   { name: 'alone', include: ALONE, maxWorkers: 1 },
@@ -43,7 +43,7 @@ export default defineConfig({
             env: { TEST_EFFORT },
             setupFiles: ['test/support/seeds.ts'],
             testTimeout: 900_000,
-            hookTimeout: 60_000,
+            hookTimeout: 240_000,
             expect: { poll: POLL },
             retry: RETRIES,
             ...group,

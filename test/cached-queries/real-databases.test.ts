@@ -8,12 +8,12 @@ const MINUTES = 60_000
 const NORTH = 'north 3 30.49 10.1633333333333333 20.00'
 const SOUTH = 'south 1 5.50 5.5000000000000000 5.50'
 
-describe.skipIf(NO_POSTGRES)('cached queries of a real database', { timeout: 3 * MINUTES }, () => {
+describe.skipIf(NO_POSTGRES)('cached queries of a real database', { timeout: 6 * MINUTES }, () => {
   let server: TestPostgres
 
   beforeAll(async () => {
     server = await TestPostgres.start()
-  }, MINUTES)
+  }, 4 * MINUTES)
   afterAll(() => server?.remove())
   beforeEach(async () => {
     await dropSlots()
@@ -32,7 +32,7 @@ describe.skipIf(NO_POSTGRES)('cached queries of a real database', { timeout: 3 *
             .sql(`SELECT count(pg_drop_replication_slot(slot_name)) FROM pg_replication_slots`)
             .then(() => server.sql('SELECT slot_name FROM pg_replication_slots'))
             .catch((error) => error),
-        { timeout: 10_000 },
+        { timeout: MINUTES },
       )
       .toEqual([])
     await server.sql('DROP PUBLICATION IF EXISTS millrace_env1')

@@ -26,13 +26,13 @@ const SUM =
 const BY_REGION = `SELECT s.region, count(*) AS n, sum(s.amount) AS total, max(c.amount) AS most
   FROM bins s LEFT JOIN carts c ON c.id = s.id GROUP BY s.region ORDER BY s.region`
 
-describe.skipIf(NO_POSTGRES)('under load', { timeout: 4 * MINUTES }, () => {
+describe.skipIf(NO_POSTGRES)('under load', { timeout: 10 * MINUTES }, () => {
   let server: TestPostgres
 
   beforeAll(async () => {
     server = await TestPostgres.start()
     await server.sql(TABLES)
-  }, MINUTES)
+  }, 4 * MINUTES)
   afterAll(() => server?.remove())
 
   test('rows are those of one commit, and at the end those of the database', async () => {

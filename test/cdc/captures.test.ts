@@ -118,7 +118,7 @@ async function world(options: WorldOptions = {}): Promise<World> {
 const env1 = { namespace: DEFAULT_NAMESPACE, name: 'env1', connectionString: SHOP }
 
 async function until<T>(found: () => T): Promise<T> {
-  return vi.waitFor(found, { timeout: 5_000, interval: 2 })
+  return vi.waitFor(found, { timeout: 60_000, interval: 2 })
 }
 
 /** A connection that streams two tables. */

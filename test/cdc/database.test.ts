@@ -32,7 +32,7 @@ describe.skipIf(NO_POSTGRES)('a captured database', () => {
       : { status: `${answer.status}`, connector: {} as never }
   }
 
-  async function until<T>(check: () => Promise<T>, timeout = 30_000): Promise<T> {
+  async function until<T>(check: () => Promise<T>, timeout = 120_000): Promise<T> {
     return vi.waitFor(check, { timeout, interval: 50 })
   }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { NO_POSTGRES, TestPostgres } from '../support/postgres.ts'
 import { type ServiceProcess, startServiceProcess, temporaryFolder } from '../support/service-process.ts'
+import { POLL } from '../support/speeds.ts'
 
 const KILLS = 6
 
@@ -48,11 +49,11 @@ describe.skipIf(NO_POSTGRES)('a captured database', () => {
     await load
     const wanted = await server.sql('SELECT id, v FROM t ORDER BY id')
     await vi.waitFor(async () => expect(await replayed(service)).toEqual(wanted), {
-      timeout: 60_000,
+      timeout: 180_000,
       interval: 500,
     })
     await service.stop()
-    await vi.waitFor(() => expect(capturesOf(service.pid)).toEqual([]))
+    await expect.poll(() => capturesOf(service.pid), POLL).toEqual([])
   })
 })
 

@@ -13,7 +13,7 @@ import { AVN_VERSIONS, type Avn, type AvnVersion, avn, avnFiles, tableArguments 
 import { tellSkipped } from './client-run.ts'
 import { AGG_ROWS, EVENTS, IN, JOBS, SET_UP, TABLES, type TutorialJob } from './tutorial.ts'
 
-const ROWS_WITHIN_MS = 60_000
+const ROWS_WITHIN_MS = 180_000
 /** How often the service is killed while it reads the events. */
 const KILLS = 3
 

@@ -129,14 +129,14 @@ test.for(AVN_VERSIONS)('avn %s', async (version, { skip }) => {
   )
   const stateNow = async () =>
     (await json(...job, 'list', 'demo-flink')).map(({ id, status }) => [id, status])
-  await expect.poll(stateNow, { timeout: 60_000 }).toEqual([[JID, 'RUNNING']])
+  await expect.poll(stateNow, { timeout: 180_000 }).toEqual([[JID, 'RUNNING']])
   expect(await json(...job, 'get', 'demo-flink', JID)).toMatchObject([
     { jid: JID, name: 'JobExample', state: 'RUNNING', isStoppable: false, maxParallelism: 128 },
   ])
   expect(await good(...job, 'get', 'demo-flink', JID)).toMatch(/ JobExample +RUNNING +[0-9]+ +-1 /)
   await bad(`Table CPU_OUT is used by job JobExample (${JID})`, ...table, 'delete', 'demo-flink', OUT)
   expect(await good(...job, 'cancel', 'demo-flink', JID)).toContain(`Job with ID ${JID} was cancelled`)
-  await expect.poll(stateNow, { timeout: 60_000 }).toEqual([[JID, 'CANCELED']])
+  await expect.poll(stateNow, { timeout: 180_000 }).toEqual([[JID, 'CANCELED']])
   await bad('Job nope does not exist', ...job, 'get', 'demo-flink', 'nope')
   for (const id of [IN, OUT])
     expect(await good(...table, 'delete', 'demo-flink', id)).toContain(`Table with id ${id} was deleted`)

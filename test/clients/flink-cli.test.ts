@@ -59,7 +59,7 @@ test(CLIENT, async ({ skip }) => {
   await good('cancel', agg)
   const all = async () => [...(await good('list', '-a')).matchAll(/ : (\w+ \(\w+\))/g)].map(([, job]) => job)
   const ended = ['simple_agg (CANCELED)', 'simple_filter (FINISHED)']
-  await expect.poll(async () => (await all()).sort(), { timeout: 60_000, interval: 500 }).toEqual(ended)
+  await expect.poll(async () => (await all()).sort(), { timeout: 180_000, interval: 500 }).toEqual(ended)
   expect(await good('list')).toContain('No running jobs.')
   const unknown = await flink('cancel', 'b63c78c70033e00afa84de9029257e31')
   expect(unknown.code).not.toBe(0)

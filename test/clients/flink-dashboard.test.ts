@@ -19,7 +19,7 @@ import { startTutorial } from './flink-tutorial.ts'
 const VERSION = '1.20.1'
 const CLIENT = `dashboard of Flink ${VERSION}`
 const NAMESPACE = 'demo_flink'
-const WITHIN_MS = 60_000
+const WITHIN_MS = 180_000
 /** The dashboard asks again every three seconds: a page has asked for all by then. */
 const STAY_MS = 3_500
 /** Folders for people who look at the pages. Undefined: a temporary one. */

@@ -52,7 +52,7 @@ export async function startTutorial(
     const list = (await call(service, 'GET', '/v1/jobs')) as { jobs: { status: string }[] }
     return list.jobs.map(({ status }) => status)
   }
-  await expect.poll(states, { timeout: 60_000 }).toEqual(TUTORIAL_JOBS.map(() => 'RUNNING'))
+  await expect.poll(states, { timeout: 180_000 }).toEqual(TUTORIAL_JOBS.map(() => 'RUNNING'))
   return jobs
 }
 

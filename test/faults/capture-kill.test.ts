@@ -16,8 +16,8 @@ import { PRISMA, QUERIES } from './capture/query-set.ts'
 const ROUNDS = Number(process.env.MILLRACE_CRASH_ROUNDS ?? effort({ short: 7, long: 120 }))
 const SEED = Number(process.env.MILLRACE_CRASH_SEED ?? Date.now() % 2 ** 32)
 const QUERY_COUNT = effort({ short: 2, long: QUERIES.length })
-const SETTLE_MS = 90_000
-const ROUND_MS = 20_000
+const SETTLE_MS = 240_000
+const ROUND_MS = 60_000
 
 interface Seen {
   readonly problems: readonly string[]

@@ -22,8 +22,8 @@ import {
 } from './writers/writers.ts'
 
 const SEED = Number(process.env.MILLRACE_CRASH_SEED ?? Date.now() % 2 ** 32)
-const TIMEOUT_MS = 300_000
-const SOON = { timeout: 60_000, interval: 50 }
+const TIMEOUT_MS = 840_000
+const SOON = { timeout: 180_000, interval: 50 }
 const STREAMS = ['north', 'East']
 /** LevelDB never reads these files. */
 const PROBED = 'probed'

@@ -17,9 +17,9 @@ import { createJobs, JOBS, untilSettled } from './jobs/job-set.ts'
 import { workerOf } from './jobs/processes.ts'
 
 const SEED = Number(process.env.MILLRACE_CRASH_SEED ?? Date.now() % 2 ** 32)
-const TIMEOUT_MS = 240_000
-const SOON = { timeout: 60_000, interval: 50 }
-const SETTLE_MS = 90_000
+const TIMEOUT_MS = 600_000
+const SOON = { timeout: 180_000, interval: 50 }
+const SETTLE_MS = 240_000
 const MIB = 1024 * 1024
 const SOME = JOBS.filter(({ name }) => ['arrival', 'TUMBLE', 'running'].includes(name))
 const noStrace = await straceProblem()

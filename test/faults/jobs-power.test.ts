@@ -16,8 +16,8 @@ import { JOBS } from './jobs/job-set.ts'
 
 const ROUNDS = Number(process.env.MILLRACE_CRASH_ROUNDS ?? effort({ short: 6, long: 48 }))
 const SEED = Number(process.env.MILLRACE_CRASH_SEED ?? Date.now() % 2 ** 32)
-const ROUND_MS = 60_000
-const SETTLE_MS = 120_000
+const ROUND_MS = 120_000
+const SETTLE_MS = 240_000
 const problem = await powerCutProblem()
 
 /** One of each way, and one with two sinks. */
@@ -88,7 +88,7 @@ const controls: readonly {
   },
 ]
 
-test.for(controls)('negative control: $name', { timeout: 300_000 }, async (control, { skip }) => {
+test.for(controls)('negative control: $name', { timeout: 900_000 }, async (control, { skip }) => {
   if (problem !== undefined) skip(problem)
   const { name, ignores, alterations } = control
   const cutting = await Cutting.begin({

@@ -80,7 +80,7 @@ describe.skipIf(NO_POSTGRES)('kills', () => {
     await load.stop()
     const [row] = await server.sql('SELECT pg_current_wal_lsn()::text AS lsn')
     const lsn = lsnOf(row!.lsn as string)
-    const endMs = performance.now() + 120_000
+    const endMs = performance.now() + 300_000
     for (;;) {
       await keepStarted()
       const { commit, tables } = capture.stored

@@ -36,7 +36,7 @@ test(
     expect(at).toBeGreaterThan(ROUNDS)
     tellProof('rows', { kills: ROUNDS, groups: at, rows: model.size })
   },
-  effort({ short: 60_000, long: 180_000 }),
+  effort({ short: 180_000, long: 540_000 }),
 )
 
 /** Kills the process at this time after its first group. Returns the last group that it called durable. */

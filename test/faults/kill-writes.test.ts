@@ -51,7 +51,7 @@ async function check({ log, catalog }: Storage): Promise<Found> {
 }
 
 test('a write over logs and documents is there as a whole or not at all after kill -9', {
-  timeout: ROUNDS * 30_000,
+  timeout: ROUNDS * 60_000,
 }, async () => {
   const random = seededRandom(SEED)
   const folder = await temporaryFolder()

@@ -28,7 +28,7 @@ import { acknowledgeOne, pathOf, type WriterKind } from './writers/writers.ts'
 const ROUNDS = Number(process.env.MILLRACE_CRASH_ROUNDS ?? effort({ short: 20, long: 300 }))
 const SEED = Number(process.env.MILLRACE_CRASH_SEED ?? Date.now() % 2 ** 32)
 /** On a machine that is busy with other things. */
-const ROUND_MS = 30_000
+const ROUND_MS = 60_000
 
 const STREAMS = ['north', 'East', 'south-1', 'w_est']
 /** The eight writers of each stream. */

@@ -111,7 +111,7 @@ async function run(...args: string[]): Promise<string> {
 }
 
 test('exported, killed, backed up, restored in both ways: every stream reads as it did', {
-  timeout: 180_000,
+  timeout: 540_000,
 }, async () => {
   const folder = await temporaryFolder()
   const [data, copy, fresh] = ['data', 'copy', 'fresh'].map((name) => join(folder, name)) as [

@@ -8,8 +8,8 @@ import { call, createJob, FLINK, post, results, STREAMS, stateOf, UP_TO } from '
 import { type ServiceProcess, startServiceProcess, temporaryFolder } from '../support/service-process.ts'
 import { POLL } from '../support/speeds.ts'
 
-const SLOW = { ...POLL, timeout: 60_000 }
-const THIS_TEST_MS = 180_000
+const SLOW = { ...POLL, timeout: 180_000 }
+const THIS_TEST_MS = 600_000
 
 /** Records and bytes in and out of source, query and sink. */
 async function countsOf(service: ServiceProcess, jid: string): Promise<number[][]> {

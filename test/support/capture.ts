@@ -251,7 +251,7 @@ export class TestCapture {
     return [BigInt(this.stored.commit?.lsn ?? 0), ...idle].reduce((a, b) => (a > b ? a : b))
   }
 
-  async until(holds: () => boolean, limitMs = 30_000): Promise<void> {
+  async until(holds: () => boolean, limitMs = 120_000): Promise<void> {
     const endMs = performance.now() + limitMs
     while (!holds()) {
       if (performance.now() > endMs) {

@@ -236,7 +236,7 @@ export class TestWorker {
   }
 
   /** Resolves when `test` returns a value; it is called after each message of the worker. */
-  async until<T>(test: () => T | undefined | Promise<T | undefined>, timeoutMs = 30_000): Promise<T> {
+  async until<T>(test: () => T | undefined | Promise<T | undefined>, timeoutMs = 120_000): Promise<T> {
     const endsMs = Date.now() + timeoutMs
     for (;;) {
       const value = await test()

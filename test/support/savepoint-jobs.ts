@@ -7,7 +7,7 @@ import { POLL } from './speeds.ts'
 
 export type Jobs = Awaited<ReturnType<typeof embeddedJobs>>
 
-export const SLOW = { ...POLL, timeout: 40_000 }
+export const SLOW = { ...POLL, timeout: 120_000 }
 const TIMES = "ms BIGINT, ts AS TO_TIMESTAMP_LTZ(ms, 3), WATERMARK FOR ts AS ts - INTERVAL '1' SECOND"
 const WINDOWS = 'window_start TIMESTAMP(3), k STRING, n BIGINT, total DECIMAL(38, 2)'
 const SUM = 'COUNT(*) AS n, SUM(d) AS total'

@@ -17,7 +17,7 @@ export const PROJECT_FOLDER = fileURLToPath(new URL('../..', import.meta.url))
 export const CLI = join(PROJECT_FOLDER, 'dist', 'src', 'cli.js')
 
 /** A start that takes longer has failed. */
-const READY_MS = 20_000
+const READY_MS = 90_000
 
 export interface ProcessOptions {
   readonly args?: readonly string[]

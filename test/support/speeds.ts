@@ -74,7 +74,7 @@ export const TWO_FORMS = [
 ]
 
 /** `expect.poll` sees a change soon, and waits long enough on a machine that is busy with other work. */
-export const POLL = { interval: 10, timeout: 10_000 }
+export const POLL = { interval: 10, timeout: 60_000 }
 
 /**
  * How often a failed test runs again: 0, but for TEST_RETRIES. `.ci/run` sets it to 1, so that one test which a busy machine

@@ -139,8 +139,8 @@ export class CaptureKilling {
 }
 
 /** A start on a machine that is busy with the load. */
-const START_MS = 60_000
-const CAPTURING_MS = 60_000
+const START_MS = 120_000
+const CAPTURING_MS = 180_000
 
 /** In one transaction, so that it has one place in the order of commits. */
 const MARKS = `begin;

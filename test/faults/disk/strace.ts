@@ -50,7 +50,7 @@ export async function injectFault(
     ...(path === undefined ? [] : ['-P', path]),
   ])
   for (let waited = 0; !/attached/.test(strace.stderr); waited += 20) {
-    if (waited > 10_000) throw new Error(`strace did not attach: ${strace.stderr}`)
+    if (waited > 60_000) throw new Error(`strace did not attach: ${strace.stderr}`)
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
   return {

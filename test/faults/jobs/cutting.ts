@@ -13,7 +13,7 @@ const CUT_WHILE_STARTING = 0.25
 const COMMIT_MS = 3_000
 /** Of each sync: long enough that many cuts come between a write and the end of its sync. */
 const SYNC_MS = 20
-const START_MS = 60_000
+const START_MS = 120_000
 
 /**
  * While jobs start; while one writes a commit; while the service is stopped, so that commits are not emitted; when the engine

@@ -109,7 +109,7 @@ export class FlinkClient {
   }
 
   /** Resolves when the job is in this state. Fails early if it has ended in another. */
-  async until(jid: string, state: string, timeoutMs = 60_000): Promise<JobSeen> {
+  async until(jid: string, state: string, timeoutMs = 180_000): Promise<JobSeen> {
     const endMs = Date.now() + timeoutMs
     for (;;) {
       const seen = await this.seen(jid)

@@ -10,7 +10,7 @@ import { InputWriters } from './input.ts'
 import { createJobs, type JobOf, untilSettled } from './job-set.ts'
 import { nextCommit, readState, recordedEpochs, signalTo, workerOf } from './processes.ts'
 
-export const SETTLE_MS = 90_000
+export const SETTLE_MS = 240_000
 const KILLED_WHILE_STARTING = 0.2
 /** Jobs that run and have events commit in this time. */
 const COMMIT_MS = 3_000

@@ -11,7 +11,7 @@ import { NO_TRACES, QUERY, SCHEMA, ShopDatabase } from '../../support/shop-datab
 import { POLL } from '../../support/speeds.ts'
 import { STREAMS, type TestApp, testApp } from '../../support/test-app.ts'
 
-const LONG = { timeout: 180_000 }
+const LONG = { timeout: 600_000 }
 
 const FIRST = ['north 3 30.49 10.1633333333333333 20.00', 'south 1 5.50 5.5000000000000000 5.50']
 const STEPS: readonly { readonly sql: string; readonly rows: readonly string[]; readonly ops: string }[] = [
@@ -63,14 +63,11 @@ describe.skipIf(NO_POSTGRES !== undefined)('with PostgreSQL', () => {
     const path = `/queries/${id}/rows?atLeast=${await shop.lsn()}`
     let text = ''
     await expect
-      .poll(
-        async () => {
-          const answer = await app.get(path)
-          text = answer.text
-          return answer.status
-        },
-        { ...POLL, timeout: 30_000 },
-      )
+      .poll(async () => {
+        const answer = await app.get(path)
+        text = answer.text
+        return answer.status
+      }, POLL)
       .toBe(200)
     return (JSON.parse(text) as { rows: unknown[][] }).rows.map((row) => row.join(' '))
   }

@@ -21,7 +21,7 @@ function prologue(): string {
     ${asUser('pg_ctl')}`
 }
 
-test('every line works, and the rows are those of the page', { timeout: 180_000 }, async ({ skip }) => {
+test('every line works, and the rows are those of the page', { timeout: 600_000 }, async ({ skip }) => {
   const problem = (await shellProblem(['bash', 'curl', 'psql'])) ?? NO_POSTGRES
   if (problem !== undefined) skip(problem)
   const page = readFileSync(join(PROJECT_FOLDER, 'docs', 'cached-queries.md'), 'utf8')

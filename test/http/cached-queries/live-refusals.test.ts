@@ -15,7 +15,7 @@ import { NO_TRACES, PASSWORD, QUERY, SCHEMA, ShopDatabase } from '../../support/
 import { POLL } from '../../support/speeds.ts'
 import { type TestApp, type TestResponse, testApp } from '../../support/test-app.ts'
 
-const LONG = { timeout: 120_000 }
+const LONG = { timeout: 360_000 }
 
 describe.skipIf(NO_POSTGRES !== undefined)('with PostgreSQL', () => {
   let server: TestPostgres

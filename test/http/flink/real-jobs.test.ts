@@ -12,7 +12,7 @@ import { createJob, createTable } from '../../support/aiven.ts'
 import { POLL } from '../../support/speeds.ts'
 import { STREAMS, type TestApp, testApp } from '../../support/test-app.ts'
 
-const SLOW = { ...POLL, timeout: 60_000 }
+const SLOW = { ...POLL, timeout: 180_000 }
 /** All names that the contract of metrics gives a vertex and that a source has. */
 const SOURCE_METRICS = [
   ...['numRecordsIn', 'numRecordsOut', 'numBytesIn', 'numBytesOut'],
@@ -33,7 +33,7 @@ async function operation(app: TestApp, path: string, body: object) {
   return (answer.json() as { 'request-id': string })['request-id']
 }
 
-test('figures, checkpoints, a savepoint and a stop of a running job', { timeout: 180_000 }, async () => {
+test('figures, checkpoints, a savepoint and a stop of a running job', { timeout: 600_000 }, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'millrace-flink-jobs-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
   const app = await testApp({

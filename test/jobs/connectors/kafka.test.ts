@@ -299,7 +299,7 @@ describe.skipIf(missing !== undefined)(`Kafka${missing === undefined ? '' : `: $
       broker.continue()
     }
     await expect
-      .poll(() => sink.emit(3, outboxOf([['c', 3, 'v']])).catch(() => undefined), { timeout: 30_000 })
+      .poll(() => sink.emit(3, outboxOf([['c', 3, 'v']])).catch(() => undefined), { timeout: 90_000 })
       .toBeDefined()
     const { events } = await readAll(source, start)
     const bodies = events.map(({ body }) => body)

@@ -99,7 +99,7 @@ test('tables that do not fit refuse a job; a database that does not answer does 
   expect(await shown()).toMatchObject(UNREACHABLE)
   expect(JSON.stringify(await shown())).not.toContain('secret-word')
   await postgres.resume()
-  await expect.poll(state, { ...POLL, timeout: 30_000 }).toBe('RUNNING')
+  await expect.poll(state, POLL).toBe('RUNNING')
   expect(await shown()).toMatchObject(REACHED)
 
   // The job loses its database while it runs, notices it with the next row, and gets it back.
@@ -109,7 +109,7 @@ test('tables that do not fit refuse a job; a database that does not answer does 
   await expect.poll(state, POLL).toBe('RESTARTING')
   expect(await shown()).toMatchObject(UNREACHABLE)
   await postgres.resume()
-  await expect.poll(state, { ...POLL, timeout: 30_000 }).toBe('RUNNING')
+  await expect.poll(state, POLL).toBe('RUNNING')
   expect(await shown()).toMatchObject(REACHED)
   expect(await postgres.sql('SELECT item, price FROM prices')).toEqual([{ item: 'a', price: 1 }])
 })

@@ -43,7 +43,7 @@ test('the end of the process between commit and emission neither loses nor repea
   })
   const jid = await jobs.create()
   await jobs.post(...UP_TO(11, 30))
-  await expect.poll(() => jobs.results(), { ...POLL, timeout: 20_000 }).toEqual(UP_TO(11, 30))
+  await expect.poll(() => jobs.results(), POLL).toEqual(UP_TO(11, 30))
   expect(jobs.view(jid).attempt).toBeGreaterThan(0)
 })
 

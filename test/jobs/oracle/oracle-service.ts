@@ -9,7 +9,7 @@ import type { Statement } from './statements.ts'
 type Name = StreamName | ChangingName
 const NAMES: readonly Name[] = ['A', 'B', 'U', 'V']
 const STREAMS: Readonly<Record<Name, string>> = { A: 'a', B: 'b', U: 'u', V: 'v' }
-const READY_MS = 60_000
+const READY_MS = 120_000
 const SETTLE_MS = 300_000
 
 export interface SinkEvent {

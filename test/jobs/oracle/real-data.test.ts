@@ -9,8 +9,8 @@ import { POLL } from '../../support/speeds.ts'
 const FOLDER = fileURLToPath(new URL('../../../../shared/data/', import.meta.url))
 const present = existsSync(FOLDER)
 const where = present ? 'found' : 'skipped: there is no folder shared/data beside the repository'
-const READY_MS = 60_000
-const SLOW = { ...POLL, interval: 100, timeout: 40_000 }
+const READY_MS = 120_000
+const SLOW = { ...POLL, interval: 100, timeout: 120_000 }
 
 const linesOf = (name: string) =>
   readFileSync(FOLDER + name, 'latin1')
