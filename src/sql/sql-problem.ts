@@ -25,6 +25,9 @@ export class SqlProblem extends Error {
   }
 }
 
+/** A text that is no statement, whatever tables, columns and types there are. */
+export class SyntaxProblem extends SqlProblem {}
+
 function withPlace(reason: string, { line, column }: Place): string {
   const end = reason.endsWith(ON_FLINK) ? ON_FLINK : ''
   return `${reason.slice(0, reason.length - end.length)} at line ${line}, column ${column}${end}`

@@ -8,7 +8,7 @@ import {
   tokensOf,
 } from './flink-tokens.ts'
 import { isReservedWord } from './reserved-words.ts'
-import { type Place, placesIn, SqlProblem } from './sql-problem.ts'
+import { type Place, placesIn, SqlProblem, SyntaxProblem } from './sql-problem.ts'
 
 /** As the name of a table has. */
 export const NAME_CHARACTERS_MAX = 256
@@ -74,7 +74,10 @@ export class TokenCursor {
     const token = this.peek()
     if (token?.kind !== 'word' && token?.kind !== 'quoted-name') throw this.unexpected(what)
     if (token.kind === 'word' && isReservedWord(token.text)) {
-      throw this.problem(`'${token.text}' is a reserved word; write \`${token.text}\` in back-ticks`, token)
+      throw this.syntaxProblem(
+        `'${token.text}' is a reserved word; write \`${token.text}\` in back-ticks`,
+        token,
+      )
     }
     const { value: name } = token
     if (name.length > NAME_CHARACTERS_MAX) {
@@ -92,21 +95,30 @@ export class TokenCursor {
 
   /** A problem at these tokens; without tokens at the end of the text. */
   problem(reason: string, from?: FlinkToken, to: FlinkToken | undefined = from): SqlProblem {
-    const last = this.#tokens.at(-1)?.end ?? 1
-    return new SqlProblem(reason, this.#placeOf(from?.start ?? last - 1, to?.end ?? last))
+    return new SqlProblem(reason, this.#placeAt(from, to))
   }
 
   /** The problem that the next token is not what is wanted. */
   unexpected(wanted: string): SqlProblem {
     const token = this.peek()
-    if (token === undefined) return this.problem(`${wanted} is missing at the end`)
+    if (token === undefined) return this.syntaxProblem(`${wanted} is missing at the end`)
     const { length } = token.text
     const shown = length > SHOWN_CHARACTERS_MAX ? `${token.text.slice(0, SHOWN_CHARACTERS_MAX)}…` : token.text
     const quoted = token.kind === 'text' ? shown : `'${shown}'`
-    return this.problem(`unexpected ${quoted}; ${wanted} is wanted`, token)
+    return this.syntaxProblem(`unexpected ${quoted}; ${wanted} is wanted`, token)
+  }
+
+  /** As `problem`, of a text that is no statement. */
+  syntaxProblem(reason: string, from?: FlinkToken, to: FlinkToken | undefined = from): SyntaxProblem {
+    return new SyntaxProblem(reason, this.#placeAt(from, to))
   }
 
   place(from: FlinkToken, to: FlinkToken): Place {
     return this.#placeOf(from.start, to.end)
+  }
+
+  #placeAt(from: FlinkToken | undefined, to: FlinkToken | undefined): Place {
+    const last = this.#tokens.at(-1)?.end ?? 1
+    return this.#placeOf(from?.start ?? last - 1, to?.end ?? last)
   }
 }
