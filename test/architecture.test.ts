@@ -45,7 +45,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   worker: ['duckdb'],
   explore: ['duckdb', 'worker', 'formats', 'schemas'],
   tables: ['sql', 'formats'],
-  jars: ['jobs', 'sql', 'tables'],
+  jars: ['sql-scripts', 'jobs', 'sql', 'tables'],
   jobs: ['tables', 'sql', 'duckdb', 'worker', 'formats', 'schemas', 'auth'],
   cdc: ['sql', 'tables', 'worker', 'formats'],
   'sql-scripts': ['jobs', 'tables', 'sql', 'auth'],

@@ -4,12 +4,13 @@ import type { JobOutlineView, JobOwner, JobRequest, JobService } from '../jobs/j
 import type { JobId } from '../jobs/worker/job-worker-protocol.ts'
 import { ServiceError, type ServiceErrorCode } from '../service-error.ts'
 import { SqlProblem } from '../sql/sql-problem.ts'
+import { jobOfScripts } from '../sql-scripts/script-job.ts'
+import type { ScriptJob } from '../sql-scripts/sql-script-service.ts'
 import { DEFAULT_NAMESPACE, type NamespaceName, parseNamespaceName } from '../streams/names.ts'
 import { scriptsOf } from './jar-contents.ts'
 import type { JarStore, StoredJar } from './jar-store.ts'
 import { parametersOf } from './program-arguments.ts'
 import { withParameters } from './script-parameters.ts'
-import { type ScriptStatement, statementOf } from './script-statements.ts'
 import { ZipProblem } from './zip-archive.ts'
 
 export interface JarRun {
@@ -65,10 +66,13 @@ export class JarJobs {
     try {
       const parameters = parametersOf(run.given)
       const namespace = namespaceOf(run, parameters)
-      const { statement, jobName, inScript } = await statementIn(jar, parameters)
+      const { statement, temporary, jobName, inScript } = await jobOf(jar, parameters)
       const name = run.name ?? jobName
       const { jid, restore } = run
-      const request = { statement, tableIds: [], name, ...(jid && { jid }), ...(restore && { restore }) }
+      const request: JobRequest = {
+        ...{ statement, temporary, tableIds: [], name },
+        ...{ ...(jid && { jid }), ...(restore && { restore }) },
+      }
       try {
         return await work(namespace, request)
       } catch (error) {
@@ -90,12 +94,9 @@ export class JarJobs {
   }
 }
 
-async function statementIn(
-  { path }: StoredJar,
-  parameters: ReadonlyMap<string, string>,
-): Promise<ScriptStatement> {
+async function jobOf({ path }: StoredJar, parameters: ReadonlyMap<string, string>): Promise<ScriptJob> {
   const scripts = await scriptsOf(path)
-  return statementOf(scripts.map((script) => ({ ...script, text: withParameters(script, parameters) })))
+  return jobOfScripts(scripts.map((script) => ({ ...script, text: withParameters(script, parameters) })))
 }
 
 function namespaceOf({ namespace }: JarRun, parameters: ReadonlyMap<string, string>): NamespaceName {

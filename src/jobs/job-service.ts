@@ -6,6 +6,7 @@ import type { JobState, JobView } from './job.ts'
 import type { VertexRates } from './job-rates.ts'
 import type { RestoreRequest } from './savepoints/restore.ts'
 import type { Operation, SavepointRequest, StopRequest } from './savepoints/savepoint.ts'
+import type { TemporaryDefinition } from './temporary-definition.ts'
 import type { JobId } from './worker/job-worker-protocol.ts'
 import type { ThreadDump, WorkerView } from './worker-view.ts'
 
@@ -15,6 +16,8 @@ export interface JobRequest {
   readonly tableIds: readonly string[]
   /** Undefined: `insert-into_<table>`. */
   readonly name: string | undefined
+  /** Tables and views of this job alone. They hide those of the catalog that have the same names. */
+  readonly temporary?: readonly TemporaryDefinition[] | undefined
   /** The job starts with the state of a savepoint. */
   readonly restore?: RestoreRequest | undefined
   /** The wanted id. Undefined: a new one. */

@@ -1,5 +1,6 @@
 /** SQL scripts: what clients type, one statement after another. Their tables are those of `src/tables`. */
 import type { JobOwner } from '../jobs/job-service.ts'
+import type { TemporaryDefinition } from '../jobs/temporary-definition.ts'
 import type { Place, SqlProblem } from '../sql/sql-problem.ts'
 import type { NamespaceName } from '../streams/names.ts'
 
@@ -52,22 +53,8 @@ export interface ScriptJob {
   readonly temporary: readonly TemporaryDefinition[]
   /** Of SET 'pipeline.name'. */
   readonly jobName: string | undefined
-  /** A problem with its place in the script, for a problem with a place in `statement`. */
+  /** A problem with its place in the script, for a problem with a place in `statement` or in a temporary definition. */
   readonly inScript: (problem: SqlProblem) => SqlProblem
 }
 
-export type TemporaryDefinition =
-  | {
-      readonly kind: 'table'
-      readonly name: string
-      /** The columns and constraints, as `schema_sql` of a table. */
-      readonly schemaSql: string
-      /** Of WITH, by lower-case name. Secrets are not resolved. */
-      readonly options: Readonly<Record<string, string>>
-    }
-  | {
-      readonly kind: 'view'
-      readonly name: string
-      readonly columns: readonly string[] | undefined
-      readonly query: string
-    }
+export type { TemporaryDefinition }

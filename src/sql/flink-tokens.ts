@@ -14,7 +14,7 @@
  * Comments: `-- …` and `// …` to the end of the line, and a comment between slash-star and star-slash, not nested. `>>` is two
  * tokens, because types end so. The time is linear in the length of the text.
  */
-import { placeOf, SqlProblem } from './sql-problem.ts'
+import { placeOf, SyntaxProblem } from './sql-problem.ts'
 
 export type FlinkTokenKind =
   | ('word' | 'quoted-name' | 'double-quoted' | 'text' | 'binary' | 'unicode-text')
@@ -111,7 +111,7 @@ function unquoted(sql: string, at: number): FlinkToken {
   const operatorEnd = matchEnd(OPERATOR, sql, at)
   if (operatorEnd !== undefined) return plain(sql, at, operatorEnd, 'operator')
   const character = String.fromCodePoint(sql.codePointAt(at) as number)
-  throw new SqlProblem(`unexpected character ${shown(character)}`, placeOf(sql, at, at + character.length))
+  throw new SyntaxProblem(`unexpected character ${shown(character)}`, placeOf(sql, at, at + character.length))
 }
 
 function plain(sql: string, start: number, end: number, kind: FlinkTokenKind): FlinkToken {
@@ -132,7 +132,7 @@ function quoted(sql: string, start: number, open: number, kind: FlinkTokenKind):
   if (close === -1 || (kind === 'quoted-name' && /[\n\r]/.test(inside))) throw unclosed(sql, start, kind)
   const value = escapes === 0 ? inside : inside.replaceAll(quote + quote, quote)
   if (kind === 'quoted-name' && value === '') {
-    throw new SqlProblem('a name in back-ticks is empty', placeOf(sql, start, close + 1))
+    throw new SyntaxProblem('a name in back-ticks is empty', placeOf(sql, start, close + 1))
   }
   return { kind, text: sql.slice(start, close + 1), start, end: close + 1, value }
 }
@@ -142,15 +142,15 @@ const CLOSED_BY: Readonly<Partial<Record<FlinkTokenKind, string>>> = {
   'double-quoted': DOUBLE_QUOTES,
 }
 
-function unclosed(sql: string, start: number, kind: FlinkTokenKind): SqlProblem {
+function unclosed(sql: string, start: number, kind: FlinkTokenKind): SyntaxProblem {
   const reason = CLOSED_BY[kind] ?? "the text does not end; close it with '"
-  return new SqlProblem(reason, placeOf(sql, start, start + 1))
+  return new SyntaxProblem(reason, placeOf(sql, start, start + 1))
 }
 
 function commentEnd(sql: string, start: number, what: string): number {
   const close = sql.indexOf('*/', start + 2)
   if (close !== -1) return close + 2
-  throw new SqlProblem(`the ${what} does not end; close it with */`, placeOf(sql, start, start + 2))
+  throw new SyntaxProblem(`the ${what} does not end; close it with */`, placeOf(sql, start, start + 2))
 }
 
 function lineEnd(sql: string, at: number): number {

@@ -84,7 +84,7 @@ export class QueryRewriter {
         if (isDot(cursor.previous)) return this.#afterDot(token)
         return cursor.is('(', 1) && !this.#namesColumns() ? this.#call(token) : this.#name(token)
       case 'double-quoted':
-        throw cursor.problem(DOUBLE_QUOTES, token)
+        throw cursor.syntax(DOUBLE_QUOTES, token)
       case 'hint':
         throw cursor.problem(`hints are not supported${ON_FLINK}`, token)
       case 'text':
@@ -139,7 +139,7 @@ export class QueryRewriter {
         this.#isKey.push(!this.#isKey.pop())
         return this.#pass(this.#isKey.at(-1) ? ',' : ':')
     }
-    if (FOREIGN_OPERATORS.has(token.text)) throw cursor.problem(`unexpected ${shown(token)}`, token)
+    if (FOREIGN_OPERATORS.has(token.text)) throw cursor.syntax(`unexpected ${shown(token)}`, token)
     this.#pass(token.text)
   }
 
@@ -149,7 +149,7 @@ export class QueryRewriter {
     const next = cursor.peek(1)
     const word = upper(next)
     if (next !== undefined && word !== 'FROM' && word !== 'WHERE' && word !== ')' && word !== ']') return
-    throw cursor.problem("expected an expression after ','", token)
+    throw cursor.syntax("expected an expression after ','", token)
   }
 
   #open(group: Group, token: FlinkToken): void {
@@ -177,7 +177,7 @@ export class QueryRewriter {
     if (isKeyWordHere(word, upper(cursor.previous), upper(cursor.peek(1)))) return this.#keyWord(token, word)
     if (cursor.is('(', 1) && !this.#namesColumns()) return this.#call(token)
     if (isReservedWord(word)) {
-      throw cursor.problem(`'${token.text}' is a reserved word; write \`${token.text}\` in back-ticks`, token)
+      throw cursor.syntax(`'${token.text}' is a reserved word; write \`${token.text}\` in back-ticks`, token)
     }
     this.#name(token)
   }

@@ -17,16 +17,41 @@ export class SqlProblem extends Error {
   readonly place: Place | undefined
   /** The reason without its place. */
   readonly reason: string
+  /** The temporary table or view in whose text the place is. Undefined: in the statement. */
+  readonly definition: string | undefined
 
-  constructor(reason: string, place?: Place, options?: ErrorOptions) {
-    super(place === undefined ? reason : withPlace(reason, place), options)
+  constructor(reason: string, place?: Place, options: ProblemOptions = {}) {
+    const { definition, ...cause } = options
+    super(place === undefined ? reason : withPlace(reason, place), cause)
     this.reason = reason
     this.place = place
+    this.definition = definition
+  }
+
+  /** The same problem at a place of another text. */
+  at(place: Place | undefined, reason = this.reason): SqlProblem {
+    const options = { cause: this }
+    return this instanceof SyntaxProblem
+      ? new SyntaxProblem(reason, place, options)
+      : new SqlProblem(reason, place, options)
+  }
+
+  /** The same problem, whose place is in the text of a temporary table or view. */
+  of(definition: string): SqlProblem {
+    const { reason, place } = this
+    const options = { cause: this, definition }
+    return this instanceof SyntaxProblem
+      ? new SyntaxProblem(reason, place, options)
+      : new SqlProblem(reason, place, options)
   }
 }
 
 /** A text that is no statement, whatever tables, columns and types there are. */
 export class SyntaxProblem extends SqlProblem {}
+
+export interface ProblemOptions extends ErrorOptions {
+  readonly definition?: string | undefined
+}
 
 function withPlace(reason: string, { line, column }: Place): string {
   const end = reason.endsWith(ON_FLINK) ? ON_FLINK : ''

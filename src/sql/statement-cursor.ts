@@ -1,6 +1,6 @@
 /** Reads the tokens of a part of a statement one after the other. */
 import { type FlinkToken, isKeyWord, isOperator } from './flink-tokens.ts'
-import { placeOf, SqlProblem } from './sql-problem.ts'
+import { placeOf, SqlProblem, SyntaxProblem } from './sql-problem.ts'
 
 export class StatementCursor {
   readonly text: string
@@ -69,10 +69,15 @@ export class StatementCursor {
   /** A refusal of the next token, or of the last one where the text ends. */
   unexpected(wanted: string): SqlProblem {
     const token = this.peek()
-    if (token !== undefined) return this.problem(`expected ${wanted}, got ${shown(token)}`, token)
+    if (token !== undefined) return this.syntax(`expected ${wanted}, got ${shown(token)}`, token)
     const last = this.tokens[this.to - 1]
     const reason = `expected ${wanted}, but the statement ends`
-    return last === undefined ? new SqlProblem(reason) : this.problem(reason, last)
+    return last === undefined ? new SyntaxProblem(reason) : this.syntax(reason, last)
+  }
+
+  /** A refusal of what no statement of this kind has. */
+  syntax(reason: string, token: FlinkToken): SqlProblem {
+    return new SyntaxProblem(reason, placeOf(this.text, token.start, token.end))
   }
 
   problem(reason: string, first: FlinkToken, last = first): SqlProblem {

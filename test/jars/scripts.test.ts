@@ -1,11 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: scripts have parameters in this form
-/** From scripts and program arguments to one statement. */
+/** Program arguments, and their values in scripts. */
 import { describe, expect, test } from 'vitest'
 import { argumentsIn, parametersOf } from '../../src/jars/program-arguments.ts'
 import { withParameters } from '../../src/jars/script-parameters.ts'
-import { statementOf } from '../../src/jars/script-statements.ts'
-import { SqlProblem } from '../../src/sql/sql-problem.ts'
-import { rewriteStatement } from '../../src/sql/statement-rewriter.ts'
 
 describe('arguments', () => {
   test.each([
@@ -82,93 +79,5 @@ describe('parameters in a script', () => {
   test('are found in linear time', () => {
     expect(replaced('/*/'.repeat(100_000)).length).toBe(300_000)
     expect(replaced('${'.repeat(100_000)).length).toBe(200_000)
-  })
-})
-
-const A = 'INSERT INTO A SELECT * FROM S'
-const B = 'INSERT INTO B SELECT * FROM S'
-
-describe('statements', () => {
-  const made = (...texts: string[]) =>
-    statementOf(texts.map((text, i) => ({ name: `${'xyz'[i]}.sql`, text })))
-
-  test.each([
-    { what: 'one', texts: [A] },
-    { what: 'one with a semicolon, comments and empty statements', texts: [`-- first\n;${A};;\n-- last`] },
-    { what: 'one in EXECUTE', texts: [`EXECUTE ${A}`] },
-    { what: 'one in a set', texts: [`execute statement set begin ${A}; end;`] },
-    { what: 'one in a set of the older form', texts: [`BEGIN STATEMENT SET;\n${A};\nEND`] },
-  ])('$what', ({ texts }) => {
-    expect(made(...texts)).toMatchObject({ statement: A, jobName: undefined })
-  })
-
-  test.each([
-    { what: 'two in one script', texts: [`${A};\n${B};`] },
-    { what: 'two scripts', texts: [A, B] },
-    { what: 'sets and others', texts: [`EXECUTE STATEMENT SET BEGIN ${A}; END; ${B}`] },
-    { what: 'comments to the end of the line', texts: [`${A} -- all`, `${B} // all`] },
-  ])('$what become a set', ({ texts }) => {
-    const { statement } = made(...texts)
-    expect(rewriteStatement(statement).map(({ sink }) => sink.name)).toEqual(['A', 'B'])
-  })
-
-  test('a text may have semicolons and comments', () => {
-    const text = "INSERT INTO A SELECT ';--' FROM `a;b`"
-    expect(made(text).statement).toBe(text)
-  })
-
-  test('the job gets its name by SET', () => {
-    expect(made(`SET 'pipeline.name' = 'Top CPUs';\n${A}`)).toMatchObject({
-      statement: A,
-      jobName: 'Top CPUs',
-    })
-  })
-
-  test.each([
-    { texts: [''], text: 'x.sql: there is no INSERT INTO; a job needs one' },
-    { texts: ['', ';'], text: 'x.sql, y.sql: there is no INSERT INTO; a job needs one' },
-    { texts: [A, "SELECT 'open"], text: "y.sql: the text does not end; close it with ' at line 1, column 8" },
-    {
-      texts: [`${A};\n SELECT 1`],
-      text: "x.sql: expected INSERT INTO, got 'SELECT'; a script has INSERT INTO statements at line 2, column 2",
-    },
-    {
-      texts: ['CREATE TABLE t (a INT)'],
-      text: 'x.sql: a script cannot create tables and views; create the table before (POST /v1/project/PROJECT/service/NAMESPACE/flink/table), and the script can name it at line 1, column 1',
-    },
-    {
-      texts: ['CREATE TEMPORARY VIEW v AS SELECT 1'],
-      text: 'x.sql: a script cannot create tables and views',
-    },
-    {
-      texts: ["SET 'parallelism.default' = '2';"],
-      text: "x.sql: only SET 'pipeline.name' = 'name of the job' is possible in a script at line 1, column 1",
-    },
-    {
-      texts: [`BEGIN STATEMENT SET; ${A};`],
-      text: 'x.sql: the statement set does not end; add END; at line 1, column 51',
-    },
-    { texts: [`${A}; END;`], text: "x.sql: expected INSERT INTO, got 'END'" },
-    {
-      texts: ['EXECUTE STATEMENT SET BEGIN BEGIN STATEMENT SET'],
-      text: 'x.sql: a statement set begins within another; end it first',
-    },
-  ])('$texts is refused', ({ texts, text }) => {
-    expect(() => made(...texts)).toThrow(text)
-  })
-
-  test('places of problems are those in the script', () => {
-    const { statement, inScript } = made(`${A};`, `-- second\n  INSERT INTO B\n  SELECT *\n  FROM nope; ${A}`)
-    const lines = statement.split('\n')
-    const placeOf = (part: string) => {
-      const line = lines.findLastIndex((one) => one.includes(part))
-      const column = lines[line]!.indexOf(part) + 1
-      return { line: line + 1, column, endLine: line + 1, endColumn: column + part.length - 1 }
-    }
-    const problem = (part: string) => inScript(new SqlProblem('no', placeOf(part))).message
-    expect(problem('nope')).toBe('y.sql: no at line 4, column 8')
-    expect(problem('B')).toBe('y.sql: no at line 2, column 15')
-    expect(problem('FROM S')).toBe('y.sql: no at line 4, column 37')
-    expect(inScript(new SqlProblem('whole')).message).toBe('whole')
   })
 })

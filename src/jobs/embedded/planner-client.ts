@@ -8,7 +8,7 @@ import type { ClientKey } from '../../fair-share.ts'
 import { Penalties } from '../../penalties.ts'
 import { ServiceError } from '../../service-error.ts'
 import type { TypedColumn } from '../../sql/data-types.ts'
-import { SqlProblem } from '../../sql/sql-problem.ts'
+import { SqlProblem, SyntaxProblem } from '../../sql/sql-problem.ts'
 import type { TableSchema } from '../../sql/table-schema.ts'
 import { startWorker, type WorkerChild } from '../../worker/worker-child.ts'
 import type { PlannedTable } from '../plan/job-plan.ts'
@@ -235,9 +235,10 @@ class PlannerProcess {
   }
 }
 
-function errorOf({ isSql, code, reason, place }: PlanningFailure): Error {
+function errorOf({ isSql, code, reason, place, isSyntax, definition }: PlanningFailure): Error {
   if (code !== undefined) return new QueryProblem(code, reason, place)
-  return isSql ? new SqlProblem(reason, place) : new Error(reason)
+  if (!isSql) return new Error(reason)
+  return new (isSyntax ? SyntaxProblem : SqlProblem)(reason, place, { definition })
 }
 
 function overloaded(message: string, cause?: unknown): ServiceError {

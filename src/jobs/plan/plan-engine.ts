@@ -11,10 +11,14 @@ export class EngineProblem extends Error {
   override readonly name = 'EngineProblem'
   /** Offset in the text, in bytes. */
   readonly location: number | undefined
+  /** The text does not parse. */
+  readonly isSyntax: boolean
 
-  constructor(message: string, location?: number, options?: ErrorOptions) {
-    super(message, options)
+  constructor(message: string, location?: number, options: ErrorOptions & { isSyntax?: boolean } = {}) {
+    const { isSyntax = false, ...cause } = options
+    super(message, cause)
     this.location = location
+    this.isSyntax = isSyntax
   }
 }
 

@@ -38,6 +38,9 @@ export interface PlanningFailure {
   readonly code?: QueryProblem['code']
   readonly reason: string
   readonly place: Place | undefined
+  /** Of a SqlProblem. */
+  readonly isSyntax?: boolean
+  readonly definition?: string | undefined
 }
 
 export type ToPlanner =

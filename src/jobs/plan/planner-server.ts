@@ -1,5 +1,5 @@
 /** The planner's side of the connection: opens the engine, and answers calls one after the other. */
-import { SqlProblem } from '../../sql/sql-problem.ts'
+import { SqlProblem, SyntaxProblem } from '../../sql/sql-problem.ts'
 import type { EventMessage } from '../../worker/event-pipe.ts'
 import type { ServicePort } from '../../worker/worker-child.ts'
 import { Planner } from './planner.ts'
@@ -73,7 +73,10 @@ export class PlannerServer {
 }
 
 function failureOf(error: unknown, method: PlanningMethod): PlanningFailure {
-  if (error instanceof SqlProblem) return { isSql: true, reason: error.reason, place: error.place }
+  if (error instanceof SqlProblem) {
+    const { reason, place, definition } = error
+    return { isSql: true, reason, place, isSyntax: error instanceof SyntaxProblem, definition }
+  }
   if (error instanceof QueryProblem)
     return { isSql: true, code: error.code, reason: error.message, place: error.place }
   if (error instanceof RangeError) {

@@ -138,6 +138,7 @@ class ConnectionEngine implements PlanEngine {
     throw new EngineProblem(
       parserReason(answer.error_message ?? 'expected a query'),
       Number.isInteger(position) ? position : undefined,
+      { isSyntax: true },
     )
   }
 

@@ -2,7 +2,7 @@
 import { encodedName } from '../../sql/encoded-name.ts'
 import { tokensOf } from '../../sql/flink-tokens.ts'
 import { QueryRewriter } from '../../sql/query-rewriter.ts'
-import { type Place, SqlProblem } from '../../sql/sql-problem.ts'
+import { type Place, SqlProblem, SyntaxProblem } from '../../sql/sql-problem.ts'
 import { StatementCursor } from '../../sql/statement-cursor.ts'
 import { type Node, TreeProblem } from '../../sql/tree.ts'
 import { ExpressionResolver } from './expression-resolver.ts'
@@ -75,7 +75,8 @@ export async function atItsPlace<T>(resolution: Resolution, work: () => Promise<
     if (!(error instanceof EngineProblem) && !(error instanceof TreeProblem)) throw error
     const { map } = resolution.query
     const place = error.location === undefined ? map.whole() : map.placeAt(error.location)
-    throw new SqlProblem(error.message, place, { cause: error })
+    const isSyntax = error instanceof EngineProblem && error.isSyntax
+    throw new (isSyntax ? SyntaxProblem : SqlProblem)(error.message, place, { cause: error })
   }
 }
 
