@@ -13,6 +13,7 @@ import type { Tokens } from './auth/tokens.ts'
 import { captureCode } from './cdc/capture-code.ts'
 import { type CdcModules, loadCdcModules } from './cdc-modules.ts'
 import type { Config } from './config.ts'
+import { ABSENT_DEPLOYMENTS, ABSENT_SCRIPTS } from './deployments/absent-services.ts'
 import type { DiskSpace } from './disk-space.ts'
 import type { Environment } from './environment.ts'
 import { Explore } from './explore/explore.ts'
@@ -144,7 +145,10 @@ async function serviceOn(storage: Storage, opening: Opening): Promise<OpenServic
   const cdc = await newCdcModules(storage, modules, jobModules, opening, reports)
   await shared.jars.load()
   const { listener, furtherListeners } = newListeners(
-    { ...modules, tables, jobs, explore, followers, cachedQueries: cdc.queries },
+    {
+      ...{ ...modules, tables, jobs, explore, followers, cachedQueries: cdc.queries },
+      ...{ deployments: ABSENT_DEPLOYMENTS, sqlScripts: ABSENT_SCRIPTS },
+    },
     opening,
     reports,
   )
@@ -324,7 +328,9 @@ function newExplore(
 function newListeners(
   given: Modules &
     Pick<JobModules, 'tables' | 'jobs'> &
-    Required<Pick<AppParts, 'explore' | 'cachedQueries'>> & { readonly followers: Followers },
+    Required<Pick<AppParts, 'explore' | 'cachedQueries' | 'deployments' | 'sqlScripts'>> & {
+      readonly followers: Followers
+    },
   { config, environment, shared }: Opening,
   { report }: Reports,
 ): { readonly listener: RequestListener; readonly furtherListeners: readonly RequestListener[] } {

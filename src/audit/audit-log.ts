@@ -45,6 +45,19 @@ export type AuditAction =
   | 'connection.delete'
   | 'query.create'
   | 'query.delete'
+  | 'deployment.create'
+  | 'deployment.update'
+  | 'deployment.delete'
+  | 'target.create'
+  | 'target.delete'
+  | 'defaults.update'
+  | 'savepoint.create'
+  | 'secret.create'
+  | 'secret.update'
+  | 'secret.delete'
+  | 'script.execute'
+  | 'token.create'
+  | 'token.delete'
 
 export interface AuditEntry {
   readonly action: AuditAction

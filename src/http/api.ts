@@ -5,6 +5,7 @@
 import type { AuditAction, AuditLog } from '../audit/audit-log.ts'
 import type { Tokens } from '../auth/tokens.ts'
 import type { QueryService } from '../cached-queries/query-service.ts'
+import type { DeploymentService } from '../deployments/deployment-service.ts'
 import type { Explore } from '../explore/explore.ts'
 import type { JarJobs } from '../jars/jar-jobs.ts'
 import type { JarStore } from '../jars/jar-store.ts'
@@ -17,6 +18,7 @@ import type { Feeds } from '../notifications/feeds.ts'
 import type { SizeFeed } from '../notifications/size-feed.ts'
 import type { Webhooks } from '../notifications/webhooks.ts'
 import type { ServiceProcess } from '../process/service-process.ts'
+import type { SqlScriptService } from '../sql-scripts/sql-script-service.ts'
 import type { Namespaces } from '../streams/namespaces.ts'
 import type { Streams } from '../streams/streams.ts'
 import type { UsageRegistry } from '../streams/usage.ts'
@@ -43,6 +45,8 @@ export interface AppParts {
   readonly jars: JarStore
   readonly jarJobs: JarJobs
   readonly cachedQueries: QueryService
+  readonly deployments: DeploymentService
+  readonly sqlScripts: SqlScriptService
   readonly namespaces: Namespaces
   readonly usage: UsageRegistry
   readonly metadata: Metadata

@@ -12,12 +12,14 @@ import type { Access } from './server/access.ts'
 import { audited } from './server/audited.ts'
 import type { Handler, HttpContext, HttpEnv } from './server/bindings.ts'
 import { answerProblem, type Problem } from './server/problem.ts'
+import { VERVERICA } from './ververica/api.ts'
 
 /** One line for each API. Where paths overlap, the first one counts. */
 export const APIS: readonly Api[] = [
   FLINK, // before Aiven's, in whose paths it has those of the proxy
   AIVEN,
   CACHED_QUERIES,
+  VERVERICA,
   CDAP, // last: it has all paths that no other API owns
 ]
 
@@ -25,6 +27,8 @@ export const APIS: readonly Api[] = [
 export { type DashboardFiles, flinkPortApis, readDashboard }
 /** Those of `--cached-queries-port`. */
 export const CACHED_QUERIES_PORT_APIS: readonly Api[] = [CACHED_QUERIES]
+/** Those of `--ververica-port`. */
+export const VERVERICA_PORT_APIS: readonly Api[] = [VERVERICA]
 
 export function createApp(parts: AppParts, options: AppOptions, apis = APIS): Hono<HttpEnv> {
   // Not strict: as in CDAP, one slash at the end of a path is ignored.

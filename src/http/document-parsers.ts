@@ -5,11 +5,13 @@ import { CDAP_DOCUMENTS } from './cdap/documents.ts'
 import { FLINK_DOCUMENTS } from './flink/documents.ts'
 import type { ApiDocuments } from './messages/api-documents.ts'
 import { onAnotherThread, onThisThread, type ParsePort } from './messages/parse-port.ts'
+import { VERVERICA_DOCUMENTS } from './ververica/documents.ts'
 
 export const DOCUMENTS: readonly ApiDocuments[] = [
   FLINK_DOCUMENTS,
   AIVEN_DOCUMENTS,
   CACHED_QUERIES_DOCUMENTS,
+  VERVERICA_DOCUMENTS,
   CDAP_DOCUMENTS, // one line for each API that reads documents
 ]
 

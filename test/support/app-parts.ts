@@ -1,5 +1,6 @@
 /** What `createApp` is made of, on a store in memory, for tests that call the app themselves. */
 import { MemoryLevel } from 'memory-level'
+import { ABSENT_DEPLOYMENTS, ABSENT_SCRIPTS } from '../../src/deployments/absent-services.ts'
 import type { AppParts } from '../../src/http/api.ts'
 import { JarJobs } from '../../src/jars/jar-jobs.ts'
 import { JarStore } from '../../src/jars/jar-store.ts'
@@ -80,6 +81,8 @@ export async function appParts(nowMs: () => number): Promise<{ parts: AppParts; 
     tables,
     jobs,
     cachedQueries: new FakeQueries(),
+    deployments: ABSENT_DEPLOYMENTS,
+    sqlScripts: ABSENT_SCRIPTS,
     process: thisProcess(),
     jars,
     jarJobs: new JarJobs(jars, jobs),

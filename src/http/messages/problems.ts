@@ -3,6 +3,11 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { StorageError, type StorageErrorCode } from '../../../storage/storage-error.ts'
 import { withoutSecrets } from '../../auth/token-hash.ts'
 import { CaptureError, type CaptureErrorCode } from '../../cdc/capture-service.ts'
+import {
+  DeploymentError,
+  type DeploymentReason,
+  ValidationError,
+} from '../../deployments/deployment-error.ts'
 import { QueryProblem } from '../../jobs/plan/query-plan.ts'
 import { ServiceError, type ServiceErrorCode } from '../../service-error.ts'
 import { SqlProblem } from '../../sql/sql-problem.ts'
@@ -88,6 +93,29 @@ const CAPTURE = {
   limit: 503,
 } as const satisfies Record<CaptureErrorCode, number>
 
+/** Of deployments and what belongs to them. */
+const DEPLOYMENTS = {
+  InvalidLabelSelector: 400,
+  SqlError: 400,
+  DeploymentNotFound: 404,
+  DeploymentTargetNotFound: 404,
+  JobNotFound: 404,
+  SavepointNotFound: 404,
+  SecretValueNotFound: 404,
+  ApiTokenNotFound: 404,
+  DeploymentNotCancelled: 409,
+  DeploymentTargetInUse: 409,
+  NameAlreadyExists: 409,
+  AmbiguousName: 409,
+  NoRunningJob: 409,
+  SavepointInProgress: 409,
+  SavepointInUse: 409,
+  StateNotRestorable: 409,
+  NamespaceNotEmpty: 409,
+  TooManyResources: 409,
+  NotImplemented: 501,
+} as const satisfies Record<DeploymentReason, number>
+
 const FAILURES = {
   unavailable: 503,
   full: 503,
@@ -125,6 +153,8 @@ export class ProblemCounts {
 
 function codeOf(error: unknown): ProblemCode {
   if (error instanceof SqlProblem) return 'invalid_query'
+  if (error instanceof ValidationError) return 'invalid_attributes'
+  if (error instanceof DeploymentError) return error.reason
   if (error instanceof ServiceError || error instanceof CaptureError || error instanceof QueryProblem)
     return error.code
   return error instanceof StorageError ? `storage_${error.code}` : 'internal'
@@ -142,7 +172,9 @@ export function problemOfError(error: unknown, report: ReportFailure, counts?: P
   }
   if (error instanceof SqlProblem) return problem(error, code, REFUSALS.invalid_query, error.message)
   if (error instanceof CaptureError) return problem(error, code, CAPTURE[error.code], error.message)
-  if (error instanceof QueryProblem) return problem(error, code, 400, error.message)
+  if (error instanceof QueryProblem || error instanceof ValidationError)
+    return problem(error, code, 400, error.message)
+  if (error instanceof DeploymentError) return problem(error, code, DEPLOYMENTS[error.reason], error.message)
   report(error)
   if (error instanceof StorageError) return problem(error, code, FAILURES[error.code], error.message)
   return problem(error, code, 500, 'the server failed at this request; its log says how')

@@ -6,6 +6,7 @@ import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { StorageErrorCode } from '../../../storage/storage-error.ts'
 import type { CaptureErrorCode } from '../../cdc/capture-service.ts'
+import type { DeploymentReason } from '../../deployments/deployment-error.ts'
 import type { QueryProblem } from '../../jobs/plan/query-plan.ts'
 import type { ServiceErrorCode } from '../../service-error.ts'
 import type { HttpContext } from './bindings.ts'
@@ -14,6 +15,8 @@ export type ProblemCode =
   | ServiceErrorCode
   | CaptureErrorCode
   | QueryProblem['code']
+  | DeploymentReason
+  | 'invalid_attributes' // members of a resource, all together
   | `storage_${StorageErrorCode}`
   | 'internal' // a bug of ours
   | 'unauthenticated' // no token, an unknown one, an expired one

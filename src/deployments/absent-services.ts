@@ -1,0 +1,15 @@
+/** Services that are not there: every call throws DeploymentError 'NotImplemented', which clients see as 501. */
+import type { SqlScriptService } from '../sql-scripts/sql-script-service.ts'
+import { DeploymentError } from './deployment-error.ts'
+import type { DeploymentService } from './deployment-service.ts'
+
+export const ABSENT_DEPLOYMENTS = absent<DeploymentService>('deployments')
+export const ABSENT_SCRIPTS = absent<SqlScriptService>('SQL scripts')
+
+function absent<T extends object>(what: string): T {
+  return new Proxy({} as T, {
+    get: () => () => {
+      throw new DeploymentError('NotImplemented', `this service has no ${what} yet`)
+    },
+  })
+}
