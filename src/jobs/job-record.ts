@@ -5,7 +5,7 @@
  *                            "state", "startMs", "endMs"?, "enteredMs": {state: ms, …}, "attempt", "vertices": […],
  *                            "attemptStates"?: [{"state", "atMs"}, …], "exceptions"?: […], "badRecords"?: […], "warnings"?: […], "figures"?: {…},
  *                            "restored"?: {"id", "restoredMs", "location"}, "isQuery"?: true,
- *                            "stopping"?: {"triggerId", "location", "format", "drains", "cancels"}}
+ *                            "stopping"?: {"triggerId", "location", "format", "drains", "cancels"}, "stopped"?: {"triggerId", "location"}}
  *
  * The document is durable before a job is answered, and written again after each change of its state. Figures are stored
  * when the job has ended: before that they are part of its own state.
@@ -20,6 +20,7 @@ import {
   type JobView,
   type RestoredFrom,
   type StateEntry,
+  type StoppedWith,
 } from './job.ts'
 import type { VertexPlan } from './plan/job-plan.ts'
 import type { StopIntent } from './savepoints/savepoint.ts'
@@ -48,6 +49,8 @@ export interface JobRecord {
   readonly isQuery?: true
   /** A stop that has been accepted and has not ended. */
   stopping?: StopIntent | undefined
+  /** The job has ended with this stop. */
+  stopped?: StoppedWith | undefined
   state: JobState
   endMs: number | undefined
   enteredMs: Partial<Record<JobState, number>>

@@ -41,6 +41,16 @@ export interface JobService {
   validate(namespace: NamespaceName, request: Omit<JobRequest, 'name'>, owner: JobOwner): Promise<void>
   /** What the job would be. Checks the statement and its tables alone. Rejects as `create`. */
   outline(namespace: NamespaceName, request: JobRequest): Promise<JobOutlineView>
+  /**
+   * Whether the state of the job fits another statement, so that a savepoint of the job can be restored by it. Rejects as `outline`, and with
+   * ServiceError 'job_not_found'.
+   */
+  fits(namespace: NamespaceName, jid: string, request: JobRequest): Promise<boolean>
+  /**
+   * Resolves when the present state of the job is durable, so that a restart of the service does not take it back. Rejects with ServiceError
+   * 'job_not_found', and if the store refuses.
+   */
+  settled(namespace: NamespaceName, jid: string): Promise<void>
   /** Newest first, terminal ones included; without those of cached queries. */
   list(namespace: NamespaceName): readonly { readonly jid: JobId; readonly state: JobState }[]
   /** Throws ServiceError 'job_not_found'. */

@@ -51,6 +51,14 @@ export interface RestoredFrom {
   readonly location: string
 }
 
+/** The stop with which a job has ended. */
+export interface StoppedWith {
+  /** Of the operation. */
+  readonly triggerId: string
+  /** Of its savepoint, as answered to clients. */
+  readonly location: string
+}
+
 export interface JobView {
   readonly jid: JobId
   readonly namespace: NamespaceName
@@ -75,6 +83,8 @@ export interface JobView {
   readonly badRecords: readonly BadRecord[]
   readonly warnings: readonly string[]
   readonly restored?: RestoredFrom | undefined
+  /** Part of the document that has the end of the job: a job that was stopped has a savepoint, and the other way round. */
+  readonly stopped?: StoppedWith | undefined
   /** It keeps the result of a cached query (query-job.ts). */
   readonly isQuery?: true
 }

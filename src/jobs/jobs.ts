@@ -255,6 +255,17 @@ export class Jobs implements JobService, RemovalHook {
     return { name: request.name ?? defaultName(outline, tables), vertices: outline.vertices }
   }
 
+  async fits(namespace: NamespaceName, jid: string, request: JobRequest): Promise<boolean> {
+    const { statement } = this.#record(namespace, jid)
+    const present = await this.#planning.plan(namespace, { statement, tableIds: [] })
+    const wanted = await this.#planning.plan(namespace, request)
+    return present.outline.signature === wanted.outline.signature
+  }
+
+  async settled(namespace: NamespaceName, jid: string): Promise<void> {
+    await this.#documents.save(this.#record(namespace, jid))
+  }
+
   list(namespace: NamespaceName): readonly Pick<JobView, 'jid' | 'state'>[] {
     const ofStatements = this.#jobs.of(namespace).filter(({ isQuery }) => !isQuery)
     return ofStatements.map(({ jid, state }) => ({ jid, state }))

@@ -15,6 +15,7 @@ import { addBadRecord, addException, enterState, type JobRecord } from './job-re
 import { type JobEvent, type RestartCause, RestartPolicy, stateAfter } from './job-states.ts'
 import { PendingOrders } from './savepoints/pending-orders.ts'
 import type { JobOrder, OrderOutcome, StopIntent } from './savepoints/savepoint.ts'
+import { locationOf } from './savepoints/savepoint-places.ts'
 import type { JobFailure } from './worker/job-worker-protocol.ts'
 
 export interface LiveJobParts {
@@ -221,6 +222,8 @@ export class LiveJob {
   #finished(): void {
     const { stopping } = this.record
     this.#detach()
+    if (this.#stopped !== undefined && stopping !== undefined)
+      this.record.stopped = { triggerId: stopping.triggerId, location: locationOf(stopping.location) }
     if (this.#stopped !== undefined && stopping?.cancels) {
       this.#apply('cancel')
       if (this.#apply('ended')) this.#end()

@@ -107,6 +107,10 @@ export class FakeJobs implements JobService {
     throw new Error('not made here')
   }
   async validate(): Promise<void> {}
+  async fits(): Promise<boolean> {
+    return true
+  }
+  async settled(): Promise<void> {}
   outline(): never {
     throw new Error('not made here')
   }
