@@ -109,8 +109,7 @@ export const WRITES: Readonly<Record<WritingStep, (context: WriteContext) => voi
     else jobEvent(context, 'CREATING_A_SAVEPOINT_BEFORE_SUSPENSION', message)
     jobEvent(context, 'NEED_TO_TRIGGER_A_SAVEPOINT', message)
     const awaiting = `Waiting for savepoint ${id}.`
-    if (!isUpgrade)
-      jobEvent(context, 'AWAITING_SAVEPOINT_COMPLETION_TO_TRANSITION_TO_SUSPENDED', awaiting)
+    if (!isUpgrade) jobEvent(context, 'AWAITING_SAVEPOINT_COMPLETION_TO_TRANSITION_TO_SUSPENDED', awaiting)
   },
 
   'drop-savepoint'(context) {
@@ -118,9 +117,12 @@ export const WRITES: Readonly<Record<WritingStep, (context: WriteContext) => voi
   },
 
   'note-save-failure'(context) {
-    const { deployment, operation, view, nowMs } = context
+    const { deployment, operation, view, nowMs, failure } = context
     const message =
-      operation?.state === 'failed' ? operation.message : `job is ${view?.state ?? 'gone'}; it takes no savepoint`
+      failure?.message ??
+      operation?.state === 'failed'
+        ? operation.message
+        : `job is ${view?.state ?? 'gone'}; it takes no savepoint`
     endSavepoint(context, { reason: 'SavepointFailed', message })
     jobEvent(context, 'AN_UNRECOVERABLE_FAILURE_WHILE_TAKING_A_SAVEPOINT', message)
     const { failedSavepoints: failedBefore = 0, ...progress } = progressOf(deployment)

@@ -36,7 +36,13 @@ export type StepName = (typeof STEPS)[number]
 export const TRANSITIONS: Readonly<Record<Goal, Readonly<Record<Phase, StepName>>>> = {
   /** SUSPENDED, CANCELLED, FAILED, FINISHED: these are entered when the job has ended. */
   rest: {
-    ...{ none: 'wait', delayed: 'wait', recorded: 'drop-job', starting: 'record-cancel', up: 'record-cancel' },
+    ...{
+      none: 'wait',
+      delayed: 'wait',
+      recorded: 'drop-job',
+      starting: 'record-cancel',
+      up: 'record-cancel',
+    },
     ...{ running: 'record-cancel', restarting: 'record-cancel', unsaved: 'record-cancel' },
     ...{ unsent: 'record-cancel', unsendable: 'record-cancel', saving: 'record-cancel' },
     ...{ 'save-failed': 'record-cancel', terminating: 'cancel-job', stopped: 'note-stop', ended: 'note-end' },
@@ -46,11 +52,22 @@ export const TRANSITIONS: Readonly<Record<Goal, Readonly<Record<Phase, StepName>
     ...{ none: 'record-job', delayed: 'wait', recorded: 'create-job', starting: 'wait', up: 'note-start' },
     ...{ running: 'observe', restarting: 'observe', unsaved: 'observe' },
     ...{ unsent: 'drop-savepoint', unsendable: 'drop-savepoint', saving: 'wait' },
-    ...{ 'save-failed': 'drop-savepoint', terminating: 'cancel-job', stopped: 'note-stop', ended: 'note-end' },
+    ...{
+      'save-failed': 'drop-savepoint',
+      terminating: 'cancel-job',
+      stopped: 'note-stop',
+      ended: 'note-end',
+    },
     ...{ canceled: 'note-failure', failed: 'note-failure', finished: 'note-finish', lost: 'note-failure' },
   },
   'replace-stateful': {
-    ...{ none: 'record-job', delayed: 'record-job', recorded: 'drop-job', starting: 'wait', up: 'note-start' },
+    ...{
+      none: 'record-job',
+      delayed: 'record-job',
+      recorded: 'drop-job',
+      starting: 'wait',
+      up: 'note-start',
+    },
     ...{ running: 'record-savepoint', restarting: 'record-savepoint', unsaved: 'wait' },
     ...{ unsent: 'send-savepoint', unsendable: 'wait', saving: 'wait' },
     ...{ 'save-failed': 'note-save-failure', terminating: 'cancel-job', stopped: 'note-stop' },
@@ -59,8 +76,18 @@ export const TRANSITIONS: Readonly<Record<Goal, Readonly<Record<Phase, StepName>
   },
   'replace-stateless': {
     ...{ none: 'record-job', delayed: 'record-job', recorded: 'drop-job', starting: 'record-cancel' },
-    ...{ up: 'record-cancel', running: 'record-cancel', restarting: 'record-cancel', unsaved: 'record-cancel' },
-    ...{ unsent: 'record-cancel', unsendable: 'record-cancel', saving: 'wait', 'save-failed': 'record-cancel' },
+    ...{
+      up: 'record-cancel',
+      running: 'record-cancel',
+      restarting: 'record-cancel',
+      unsaved: 'record-cancel',
+    },
+    ...{
+      unsent: 'record-cancel',
+      unsendable: 'record-cancel',
+      saving: 'wait',
+      'save-failed': 'record-cancel',
+    },
     ...{ terminating: 'cancel-job', stopped: 'note-stop', ended: 'note-end', canceled: 'note-end' },
     ...{ failed: 'note-failure', finished: 'note-end', lost: 'note-failure' },
   },
@@ -75,9 +102,20 @@ export const TRANSITIONS: Readonly<Record<Goal, Readonly<Record<Phase, StepName>
   /** At once, also in the middle of another transition. */
   cancel: {
     ...{ none: 'settle', delayed: 'settle', recorded: 'drop-job', starting: 'record-cancel' },
-    ...{ up: 'record-cancel', running: 'record-cancel', restarting: 'record-cancel', unsaved: 'record-cancel' },
+    ...{
+      up: 'record-cancel',
+      running: 'record-cancel',
+      restarting: 'record-cancel',
+      unsaved: 'record-cancel',
+    },
     ...{ unsent: 'record-cancel', unsendable: 'record-cancel', saving: 'record-cancel' },
     ...{ 'save-failed': 'record-cancel', terminating: 'cancel-job', stopped: 'note-stop' },
-    ...{ ended: 'note-end', canceled: 'note-end', failed: 'note-end', finished: 'note-end', lost: 'note-end' },
+    ...{
+      ended: 'note-end',
+      canceled: 'note-end',
+      failed: 'note-end',
+      finished: 'note-end',
+      lost: 'note-end',
+    },
   },
 }
