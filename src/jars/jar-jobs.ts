@@ -56,6 +56,19 @@ export class JarJobs {
     return this.#with(id, run, (namespace, request) => this.#jobs.outline(namespace, request))
   }
 
+  /** What the scripts of the jar run. Rejects as `run`. */
+  async script(id: string, given: readonly string[], namespace: NamespaceName): Promise<ScriptJob> {
+    const jar = this.#store.get(id)
+    await this.#assertScripts(jar)
+    try {
+      const parameters = parametersOf(given)
+      namespaceOf({ namespace }, parameters)
+      return await jobOf(jar, parameters)
+    } catch (error) {
+      throw notExecuted(jar, error)
+    }
+  }
+
   async #with<T>(
     id: string,
     run: JarRun,
@@ -99,7 +112,10 @@ async function jobOf({ path }: StoredJar, parameters: ReadonlyMap<string, string
   return jobOfScripts(scripts.map((script) => ({ ...script, text: withParameters(script, parameters) })))
 }
 
-function namespaceOf({ namespace }: JarRun, parameters: ReadonlyMap<string, string>): NamespaceName {
+function namespaceOf(
+  { namespace }: Pick<JarRun, 'namespace'>,
+  parameters: ReadonlyMap<string, string>,
+): NamespaceName {
   const given = parameters.get(NAMESPACE)
   if (given === undefined) return namespace ?? DEFAULT_NAMESPACE
   if (namespace === undefined || namespace === given) return parseNamespaceName(given)

@@ -1,18 +1,15 @@
 /** From a job of a deployment to what the service of jobs is asked for. Secrets are resolved here, and not stored. */
+import type { JarJobs } from '../../jars/jar-jobs.ts'
 import type { JobRequest } from '../../jobs/job-service.ts'
+import { SqlProblem } from '../../sql/sql-problem.ts'
+import { scriptJobOf } from '../../sql-scripts/script-job.ts'
+import type { ScriptJob } from '../../sql-scripts/sql-script-service.ts'
 import type { NamespaceName } from '../../streams/names.ts'
 import { DeploymentError } from '../deployment-error.ts'
 import type { DeploymentTarget, JobResource, TemplateSpec } from '../resources.ts'
 
-/** A script as `JobRequest` has it. */
-export type RunnableScript = Omit<JobRequest, 'tableIds' | 'name' | 'restore' | 'jid'> & {
-  /** Of the script itself. */
-  readonly name: string | undefined
-}
-
 export interface JobRequestsParts {
-  /** Rejects with SqlProblem, ServiceError, and DeploymentError 'NotImplemented'. The artifact's secrets are resolved. */
-  readonly runnable: (namespace: NamespaceName, artifact: TemplateSpec['artifact']) => Promise<RunnableScript>
+  readonly jars: Pick<JarJobs, 'script'>
   /** With the values of secrets. Throws DeploymentError 'SecretValueNotFound'. */
   readonly resolveSecrets: (text: string, namespace: NamespaceName) => string
 }
@@ -34,19 +31,30 @@ export class JobRequests {
     this.#parts = parts
   }
 
-  async of({ spec, metadata, jid }: Template, target: DeploymentTarget | undefined): Promise<JobRequest> {
+  /**
+   * Calls `work` with the request. Rejects as `work`, with places in the script of the template; and with DeploymentError
+   * 'SecretValueNotFound', 'NotImplemented', SqlProblem, ServiceError 'invalid_jar', 'jar_not_found'.
+   */
+  async with<T>(
+    { spec, metadata, jid }: Template,
+    target: DeploymentTarget | undefined,
+    work: (request: JobRequest) => Promise<T>,
+  ): Promise<T> {
     const { namespace, deploymentName } = metadata
     assertEmbedded(target)
     const configuration = this.#configuration(spec, namespace)
-    const { name, ...script } = await this.#parts.runnable(namespace, this.#artifact(spec, namespace))
+    const { statement, temporary, jobName, inScript } = await this.#script(spec, namespace)
     const location = spec.savepointLocation && this.#parts.resolveSecrets(spec.savepointLocation, namespace)
     const { allowNonRestoredState } = spec
-    return {
-      ...script,
-      tableIds: [],
-      name: (configuration.get(JOB_NAME) ?? name ?? deploymentName).slice(0, NAME_CHARACTERS_MAX),
-      ...(location !== undefined && { restore: { location, allowNonRestoredState } }),
-      ...(jid !== undefined && { jid }),
+    try {
+      return await work({
+        ...{ statement, temporary, tableIds: [] },
+        name: (configuration.get(JOB_NAME) ?? jobName ?? deploymentName).slice(0, NAME_CHARACTERS_MAX),
+        ...(location !== undefined && { restore: { location, allowNonRestoredState } }),
+        ...(jid !== undefined && { jid }),
+      })
+    } catch (error) {
+      throw error instanceof SqlProblem ? inScript(error) : error
     }
   }
 
@@ -55,9 +63,11 @@ export class JobRequests {
     return this.#configuration(spec, namespace).get(SAVEPOINT_FOLDER)
   }
 
-  #artifact({ artifact }: TemplateSpec, namespace: NamespaceName): TemplateSpec['artifact'] {
-    if (artifact.kind !== 'JAR') return artifact
-    return { ...artifact, jarUri: this.#parts.resolveSecrets(artifact.jarUri, namespace) }
+  async #script({ artifact }: TemplateSpec, namespace: NamespaceName): Promise<ScriptJob> {
+    if (artifact.kind === 'SQLSCRIPT') return scriptJobOf(artifact.sqlScript)
+    const uri = this.#parts.resolveSecrets(artifact.jarUri, namespace)
+    const id = uri.slice(uri.lastIndexOf('/') + 1)
+    return this.#parts.jars.script(id, (artifact.mainArgs ?? '').split(/\s+/).filter(Boolean), namespace)
   }
 
   #configuration(

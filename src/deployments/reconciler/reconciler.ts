@@ -110,8 +110,8 @@ export class Reconciler implements DeploymentReconciler {
     const spec = { ...job.spec, ...template.spec }
     let fits: boolean
     try {
-      const request = await requests.of({ spec, metadata: { namespace, deploymentName } }, target)
-      fits = await jobs.fits(namespace, job.jid, request)
+      const wanted = { spec, metadata: { namespace, deploymentName } }
+      fits = await requests.with(wanted, target, (request) => jobs.fits(namespace, job.jid, request))
     } catch (error) {
       if (refusalOf(error) === undefined) throw error
       return // the new job fails with it
@@ -264,8 +264,7 @@ export class Reconciler implements DeploymentReconciler {
       .targets(namespace)
       .find(({ metadata }) => metadata.id === job!.spec.deploymentTarget.id)
     try {
-      const request = await requests.of(job!, target)
-      await jobs.create(namespace, request, owner(deployment.owner))
+      await requests.with(job!, target, (request) => jobs.create(namespace, request, owner(deployment.owner)))
       return true
     } catch (error) {
       if (error instanceof ServiceError && error.code === 'job_exists') return true

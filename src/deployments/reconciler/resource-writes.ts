@@ -119,10 +119,7 @@ export const WRITES: Readonly<Record<WritingStep, (context: WriteContext) => voi
   'note-save-failure'(context) {
     const { deployment, operation, view, nowMs, failure } = context
     const message =
-      failure?.message ??
-      operation?.state === 'failed'
-        ? operation.message
-        : `job is ${view?.state ?? 'gone'}; it takes no savepoint`
+      failure?.message ?? failedMessage(operation) ?? `job is ${view?.state ?? 'gone'}; it takes no savepoint`
     endSavepoint(context, { reason: 'SavepointFailed', message })
     jobEvent(context, 'AN_UNRECOVERABLE_FAILURE_WHILE_TAKING_A_SAVEPOINT', message)
     const { failedSavepoints: failedBefore = 0, ...progress } = progressOf(deployment)
@@ -310,6 +307,10 @@ export function failedSavepoint(
   failedMs: number,
 ): SavepointResource {
   return { ...savepoint, status: { state: 'FAILED', failure: { reason, message, failedMs } } }
+}
+
+function failedMessage(operation: WriteContext['operation']): string | undefined {
+  return operation?.state === 'failed' ? operation.message : undefined
 }
 
 function failureOf({ failure, view }: WriteContext): JobFailureFound {
