@@ -174,6 +174,7 @@ export const LIMITS = {
     1024 * GIB,
     'results of all cached queries in memory',
   ),
+  maxDeployments: limit('max-deployments', 1_000, 0, 100_000, 'deployments of one namespace'),
   maxJars: limit('max-jars', 128, 0, 10_000, 'uploaded jars'),
   maxJarBytes: limit('max-jar-bytes', 100 * MIB, 1, GIB, 'largest jar'),
   maxJarDiskBytes: limit('max-jar-disk-bytes', 2 * GIB, 0, 1024 * GIB, 'all uploaded jars together'),

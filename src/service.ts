@@ -13,7 +13,7 @@ import type { Tokens } from './auth/tokens.ts'
 import { captureCode } from './cdc/capture-code.ts'
 import { type CdcModules, loadCdcModules } from './cdc-modules.ts'
 import type { Config } from './config.ts'
-import { ABSENT_DEPLOYMENTS, ABSENT_SCRIPTS } from './deployments/absent-services.ts'
+import { type DeploymentModules, loadDeploymentModules, loadDeploymentStore } from './deployment-modules.ts'
 import type { DiskSpace } from './disk-space.ts'
 import type { Environment } from './environment.ts'
 import { Explore } from './explore/explore.ts'
@@ -94,6 +94,7 @@ export interface OpenService extends Service {
   readonly endFollowers: () => void
   readonly jobs: Jobs
   readonly cdc: Pick<CdcModules, 'captures' | 'queries'>
+  readonly deployments: DeploymentModules['deployments']
   /** Starts the jobs that have not ended. Call it when the service answers requests. */
   readonly startJobs: () => void
   /** Ends all running steps of jobs, at the latest after `withinMs`. Jobs go on when the service starts again. */
@@ -140,14 +141,21 @@ async function serviceOn(storage: Storage, opening: Opening): Promise<OpenServic
   const { streams, registry, meter, sizeFeed, webhooks } = modules
   const followers = new Followers(config.limits.maxFollowers)
   const explore = newExplore(storage, modules, opening, reports)
+  const deploymentStore = await loadDeploymentStore({
+    ...{ storage, registry, dataFolder: config.dataFolder, nowMs, random },
+  })
   const jobModules = await newJobModules(storage, modules, opening, reports)
   const { tables, jobs } = jobModules
+  const deployments = loadDeploymentModules({
+    ...{ ...deploymentStore, storage, registry, streams, jobs },
+    ...{ limits: config.limits, report: reports.report },
+  })
   const cdc = await newCdcModules(storage, modules, jobModules, opening, reports)
   await shared.jars.load()
   const { listener, furtherListeners } = newListeners(
     {
       ...{ ...modules, tables, jobs, explore, followers, cachedQueries: cdc.queries },
-      ...{ deployments: ABSENT_DEPLOYMENTS, sqlScripts: ABSENT_SCRIPTS },
+      ...{ deployments: deployments.deployments, sqlScripts: deployments.sqlScripts },
     },
     opening,
     reports,
@@ -166,11 +174,14 @@ async function serviceOn(storage: Storage, opening: Opening): Promise<OpenServic
     },
     jobs,
     cdc,
+    deployments: deployments.deployments,
     startJobs() {
       cdc.start()
       jobs.start()
+      deployments.start()
     },
     async stopJobs(withinMs) {
+      await deployments.stop()
       await Promise.all([cdc.stop(), jobModules.stopJobs(withinMs)])
     },
     shared: [followers, explore.openQueries],
@@ -183,6 +194,7 @@ async function serviceOn(storage: Storage, opening: Opening): Promise<OpenServic
       webhooks.stop()
       await meter.stop()
       reports.closing = true
+      await deployments.stop()
       await cdc.stop()
       await jobModules.close()
       await explore.close()

@@ -6,7 +6,7 @@ import type { DeploymentService } from './deployment-service.ts'
 export const ABSENT_DEPLOYMENTS = absent<DeploymentService>('deployments')
 export const ABSENT_SCRIPTS = absent<SqlScriptService>('SQL scripts')
 
-function absent<T extends object>(what: string): T {
+export function absent<T extends object>(what: string): T {
   return new Proxy({} as T, {
     get: () => () => {
       throw new DeploymentError('NotImplemented', `this service has no ${what} yet`)

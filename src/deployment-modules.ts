@@ -1,0 +1,83 @@
+/** The modules of deployments on one open store: resources and secrets, then what makes jobs of them. */
+import type { Storage } from '../storage/storage.ts'
+import { absent } from './deployments/absent-services.ts'
+import type { DeploymentService } from './deployments/deployment-service.ts'
+import { Deployments } from './deployments/deployments.ts'
+import { RESTING_RECONCILER } from './deployments/reconciler/resting-reconciler.ts'
+import { Resources } from './deployments/resource-store.ts'
+import { SavepointResources } from './deployments/savepoint-resources.ts'
+import { SecretValues } from './deployments/secret-values.ts'
+import type { JobService } from './jobs/job-service.ts'
+import type { Limits } from './limits.ts'
+import type { CatalogRunner } from './sql-scripts/catalog-runner.ts'
+import type { SqlScriptService } from './sql-scripts/sql-script-service.ts'
+
+import { SqlScripts } from './sql-scripts/sql-scripts.ts'
+import type { Registry } from './streams/registry.ts'
+import type { Streams } from './streams/streams.ts'
+import { SecretKey } from './tables/secret-key.ts'
+
+export interface DeploymentStoreParts {
+  readonly storage: Storage
+  readonly registry: Registry
+  readonly dataFolder: string
+  readonly nowMs: () => number
+  readonly random: () => number
+}
+
+/** What is loaded before jobs, which need secrets when they start. */
+export interface DeploymentStore {
+  readonly resources: Resources
+  readonly secrets: SecretValues
+}
+
+export interface DeploymentModulesParts extends DeploymentStore {
+  readonly storage: Storage
+  readonly registry: Registry
+  readonly streams: Streams
+  readonly jobs: JobService
+  readonly limits: Limits
+  readonly report: (error: unknown) => void
+}
+
+export interface DeploymentModules {
+  readonly deployments: DeploymentService
+  readonly sqlScripts: SqlScriptService
+  /** Call it when jobs are started, and the service answers requests. */
+  start(): void
+  /** Nothing of a deployment changes any more. Call it before jobs are stopped. */
+  stop(): Promise<void>
+}
+
+export async function loadDeploymentStore(parts: DeploymentStoreParts): Promise<DeploymentStore> {
+  const { storage, registry, dataFolder, nowMs, random } = parts
+  const resources = await Resources.load({ catalog: storage.catalog, registry, nowMs, random })
+  return { resources, secrets: new SecretValues(resources, await SecretKey.load(dataFolder)) }
+}
+
+/** Call it when jobs are loaded, before they are started. */
+export function loadDeploymentModules(parts: DeploymentModulesParts): DeploymentModules {
+  const { resources: store, secrets, storage, registry, streams, jobs, limits, report } = parts
+  const { catalog } = storage
+  const reconciler = RESTING_RECONCILER
+  const sqlScripts = new SqlScripts({ jobs, catalog: ABSENT_CATALOG })
+  const savepoints = new SavepointResources({ store, catalog, registry, jobs, reconciler, report })
+  const deployments = new Deployments({
+    ...{ store, streams, secrets, savepoints, reconciler },
+    scripts: sqlScripts,
+    deploymentsMax: limits.maxDeployments,
+  })
+  return {
+    deployments,
+    sqlScripts,
+    start() {
+      reconciler.start()
+      savepoints.dispose()
+    },
+    async stop() {
+      await Promise.all([reconciler.close(), savepoints.close()])
+    },
+  }
+}
+
+const ABSENT_CATALOG = absent<CatalogRunner>('statements about the catalog')
