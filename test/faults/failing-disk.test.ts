@@ -153,7 +153,7 @@ test.for(faults.slice(0, effort({ short: 3, long: faults.length })))(
     if (everywhere) {
       // It stays so, and is not opened in vain: reads go on.
       await vi.waitUntil(async () => /the last try: /.test(await statusOf(service)), SOON)
-      expect(await refusalOf(service)).toEqual([503, '5', expect.stringMatching(sentence)])
+      await expect.poll(() => refusalOf(service), SOON).toEqual([503, '5', expect.stringMatching(sentence)])
       expect(await statusOf(service)).toMatch(/^503 writes are refused since one failed \(.*until the disk/)
       await writing.end()
       await writing.expectReadable(service.port)
@@ -195,8 +195,12 @@ test('a disk that is full', { timeout: TIMEOUT_MS }, async ({ skip }) => {
       const before = writing.refusals.unavailable
       writing.begin()
       await vi.waitUntil(async () => writing.refusals.unavailable > before, SOON)
-      expect(await refusalOf(service)).toEqual([503, '5', expect.stringMatching(/^the disk is full: /)])
-      expect(await statusOf(service)).toMatch(/^503 writes are refused since one failed \(the disk is full: /)
+      await expect
+        .poll(() => refusalOf(service), SOON)
+        .toEqual([503, '5', expect.stringMatching(/^the disk is full: /)])
+      await expect
+        .poll(() => statusOf(service), SOON)
+        .toMatch(/^503 writes are refused since one failed \(the disk is full: /)
       await writing.end()
       await writing.expectReadable(service.port)
 

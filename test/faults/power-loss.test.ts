@@ -8,7 +8,7 @@
  *   MILLRACE_CRASH_ROUNDS, MILLRACE_CRASH_SEED   as in kill.test.ts
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { effort, tellProof } from '../support/effort.ts'
 import { type SeededRandom, seededRandom } from '../support/seeded-random.ts'
 import {
@@ -31,6 +31,8 @@ const problem = await powerCutProblem()
 const STREAMS = ['north', 'East', 'south-1']
 const KINDS: readonly WriterKind[] = ['single', 'single', 'async', 'batch', 'large batch']
 const CUT_WHILE_OPENING = 0.4
+/** Acknowledged before the cut of a negative control. */
+const CONTROL_REQUESTS = 50
 
 /** Every kind of loss in turn. */
 const LOSSES: readonly Loss[] = [
@@ -117,7 +119,8 @@ test.for(controls)(
 
     const service = await start(disk, ignores)
     const writing = writeAll(writersOf(1, STREAMS, KINDS), service.port, ledger, random)
-    await delay(500)
+    const acknowledged = () => [...ledger.all()].filter(({ fate }) => fate === 'acknowledged').length
+    await vi.waitUntil(() => acknowledged() > CONTROL_REQUESTS, { timeout: 120_000, interval: 20 })
     await service.kill()
     await writing
     disk.cut(LOSSES[0]!, random)

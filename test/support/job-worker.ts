@@ -145,7 +145,8 @@ export class TestWorker {
   publishFailure: Error | undefined
   appendFailure: { message: string; passing: boolean } | undefined
   /** Appends take at least this time. */
-  appendMs = 0
+  /** Writes of sinks wait for it. */
+  beforeAppend: () => Promise<void> = async () => {}
   readonly heartbeats: Heartbeat[] = []
   readonly dumps: (FromJobWorker & { kind: 'dumped' })[] = []
   readonly #port: MessageChannel
@@ -347,7 +348,7 @@ export class TestWorker {
         this.#staged.set(key, [...(this.#staged.get(key) ?? []), events])
       },
       append: async (jid: string, sink: number, epoch: number, table: string, events: SinkEvents) => {
-        if (this.appendMs > 0) await new Promise((resolve) => setTimeout(resolve, this.appendMs))
+        await this.beforeAppend()
         if (this.appendFailure !== undefined)
           throw Object.assign(new Error(this.appendFailure.message), this.appendFailure)
         const key = `${jid}/${sink}/${epoch}`

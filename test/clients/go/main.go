@@ -19,7 +19,7 @@ const (
 	service   = "demo-flink"
 	statement = "INSERT INTO CPU_OUT SELECT hostname, cpu FROM CPU_IN WHERE cpu > 80"
 	schema    = "hostname STRING, cpu DOUBLE"
-	wait      = 60 * time.Second
+	wait      = 180 * time.Second
 )
 
 type line struct {

@@ -16,7 +16,7 @@ sys.path.insert(0, packages)
 import requests  # noqa: E402
 from flink_rest_client import FlinkRestClient  # noqa: E402
 
-WITHIN_SECONDS = 60
+WITHIN_SECONDS = 180
 NO_ID = "b63c78c70033e00afa84de9029257e31"
 ARGUMENTS = {"namespace": namespace, "least": 80}
 

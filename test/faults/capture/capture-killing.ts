@@ -90,7 +90,10 @@ export class CaptureKilling {
   async round(kind: RoundKind): Promise<void> {
     this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1)
     // A service that has just started writes nothing yet, so a kill would find nothing to double.
-    for (const { connection } of this.captured) await this.client.captured(connection, 0n, CAPTURING_MS)
+    for (const { connection, load } of this.captured) {
+      await this.client.captured(connection, 0n, CAPTURING_MS)
+      await load.goneOn(TRANSACTIONS_LEAST, CAPTURING_MS)
+    }
     await delay(this.#random.whole(100, 1_500))
     const { postgres } = this.#options
     if (kind === 'capture') signalTo(this.#child('capture-process'), 'SIGKILL')
@@ -141,6 +144,8 @@ export class CaptureKilling {
 /** A start on a machine that is busy with the load. */
 const START_MS = 120_000
 const CAPTURING_MS = 180_000
+/** Of each database, between one kill and the next, on a slow machine too. */
+const TRANSACTIONS_LEAST = 10
 
 /** In one transaction, so that it has one place in the order of commits. */
 const MARKS = `begin;

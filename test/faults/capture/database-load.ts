@@ -55,6 +55,14 @@ export class DatabaseLoad {
     await Promise.all(this.#running)
   }
 
+  /** Resolves after so many transactions more. */
+  async goneOn(transactions: number, withinMs: number): Promise<void> {
+    const wanted = this.transactions + transactions
+    for (const endMs = performance.now() + withinMs; this.transactions < wanted; await delay(PAUSE_MS)) {
+      if (performance.now() > endMs) throw new Error(`${this.transactions} transactions, wanted ${wanted}`)
+    }
+  }
+
   async #write(random: SeededRandom): Promise<void> {
     while (!this.#ended) {
       let client: pg.Client | undefined

@@ -98,6 +98,11 @@ export class Killing {
     )
   }
 
+  async end(): Promise<void> {
+    await this.writers.end()
+    await this.#kill()
+  }
+
   get #jobsFolder(): string {
     return join(this.#folder, 'jobs')
   }

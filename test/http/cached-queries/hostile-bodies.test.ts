@@ -70,7 +70,7 @@ test('none takes long to read', () => {
     expect(() => parseCreateQuery(Buffer.from(body), 64, form)).toThrow(ServiceError)
   }
   const { user } = process.cpuUsage(before)
-  expect(user / 1000).toBeLessThan(1_000) // milliseconds for all of them; 200 are usual
+  expect(user / 1000).toBeLessThan(3_000) // milliseconds for all of them; 200 are usual
 })
 
 test('a whole megabyte of SQL arrives as it was sent', async () => {

@@ -13,7 +13,7 @@ import {
   windowInsert,
   windowOf,
 } from '../../support/job-plans.ts'
-import { jobStart, streamTable, type TestWorker, testWorker } from '../../support/job-worker.ts'
+import { JID, jobStart, streamTable, type TestWorker, testWorker } from '../../support/job-worker.ts'
 
 const B = 1633956780000
 const usage = (n: number) =>
@@ -80,8 +80,12 @@ test('the pause after a tick does not count the time in which other jobs had the
   const tables = [streamTable('cpu', CPU), streamTable('out', FILTERED)]
   await worker.start(jobStart(worker, plan, tables, { tickEventsMax: 1 }))
   await worker.until(() => worker.running >= 2)
+  let hasBegun = false
+  worker.onTurn = (jid) => {
+    hasBegun ||= jid === JID
+  }
   await worker.store.append('cpu', [usage(1)])
-  await new Promise((resolve) => setTimeout(resolve, 150)) // its tick has begun
+  await worker.until(() => hasBegun)
   const msOf = async (event: number) => {
     const startMs = performance.now()
     await worker.store.append('in1', [usage(event)])
