@@ -3,12 +3,16 @@ import type { Storage } from '../storage/storage.ts'
 import { absent } from './deployments/absent-services.ts'
 import type { DeploymentService } from './deployments/deployment-service.ts'
 import { Deployments } from './deployments/deployments.ts'
-import { RESTING_RECONCILER } from './deployments/reconciler/resting-reconciler.ts'
+import { JobRequests } from './deployments/reconciler/job-requests.ts'
+import { Reconciler } from './deployments/reconciler/reconciler.ts'
 import { Resources } from './deployments/resource-store.ts'
 import { SavepointResources } from './deployments/savepoint-resources.ts'
 import { SecretValues } from './deployments/secret-values.ts'
-import type { JobService } from './jobs/job-service.ts'
+import type { JarJobs } from './jars/jar-jobs.ts'
+import type { TokenNamed } from './jobs/job-access.ts'
+import type { JobOwner, JobService } from './jobs/job-service.ts'
 import type { Limits } from './limits.ts'
+import { ServiceError } from './service-error.ts'
 import type { CatalogRunner } from './sql-scripts/catalog-runner.ts'
 import type { SqlScriptService } from './sql-scripts/sql-script-service.ts'
 
@@ -36,6 +40,10 @@ export interface DeploymentModulesParts extends DeploymentStore {
   readonly registry: Registry
   readonly streams: Streams
   readonly jobs: JobService
+  readonly jarJobs: JarJobs
+  /** Undefined: tokens are not required. */
+  readonly named: TokenNamed
+  readonly nowMs: () => number
   readonly limits: Limits
   readonly report: (error: unknown) => void
 }
@@ -57,13 +65,20 @@ export async function loadDeploymentStore(parts: DeploymentStoreParts): Promise<
 
 /** Call it when jobs are loaded, before they are started. */
 export function loadDeploymentModules(parts: DeploymentModulesParts): DeploymentModules {
-  const { resources: store, secrets, storage, registry, streams, jobs, limits, report } = parts
+  const { resources: store, secrets, storage, registry, streams, jobs, jarJobs, limits, report } = parts
   const { catalog } = storage
-  const reconciler = RESTING_RECONCILER
+  const reconciler = new Reconciler({
+    ...{ store, jobs, nowMs: parts.nowMs, report, timer: realTimer },
+    owner: (name) => ownerNamed(name, parts.named),
+    requests: new JobRequests({
+      jars: jarJobs,
+      resolveSecrets: (text, namespace) => secrets.resolve(namespace, text),
+    }),
+  })
   const sqlScripts = new SqlScripts({ jobs, catalog: ABSENT_CATALOG })
   const savepoints = new SavepointResources({ store, catalog, registry, jobs, reconciler, report })
   const deployments = new Deployments({
-    ...{ store, streams, secrets, savepoints, reconciler },
+    ...{ store, streams, secrets, savepoints, reconciler, jars: jarJobs },
     scripts: sqlScripts,
     deploymentsMax: limits.maxDeployments,
   })
@@ -81,3 +96,21 @@ export function loadDeploymentModules(parts: DeploymentModulesParts): Deployment
 }
 
 const ABSENT_CATALOG = absent<CatalogRunner>('statements about the catalog')
+
+/** Throws ServiceError 'no_grant'. Where tokens are not required, jobs have no owner. */
+function ownerNamed(name: string | undefined, named: TokenNamed): JobOwner {
+  if (named === undefined) return undefined
+  const owner = name === undefined ? undefined : named(name)
+  if (owner !== undefined) return owner
+  const text =
+    name === undefined
+      ? 'the deployment was made without a token; PATCH it with one'
+      : `token '${name}' is not valid any more`
+  throw new ServiceError('no_grant', text)
+}
+
+/** It does not keep the process running. */
+function realTimer(delayMs: number, run: () => void): () => void {
+  const timer = setTimeout(run, delayMs).unref()
+  return () => clearTimeout(timer)
+}

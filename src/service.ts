@@ -146,15 +146,17 @@ async function serviceOn(storage: Storage, opening: Opening): Promise<OpenServic
   })
   const jobModules = await newJobModules(storage, modules, opening, reports)
   const { tables, jobs } = jobModules
+  const jarJobs = new JarJobs(shared.jars, jobs)
   const deployments = loadDeploymentModules({
-    ...{ ...deploymentStore, storage, registry, streams, jobs },
+    ...{ ...deploymentStore, storage, registry, streams, jobs, jarJobs, nowMs },
     ...{ limits: config.limits, report: reports.report },
+    named: shared.guard && ((name) => shared.guard?.named(name)),
   })
   const cdc = await newCdcModules(storage, modules, jobModules, opening, reports)
   await shared.jars.load()
   const { listener, furtherListeners } = newListeners(
     {
-      ...{ ...modules, tables, jobs, explore, followers, cachedQueries: cdc.queries },
+      ...{ ...modules, tables, jobs, jarJobs, explore, followers, cachedQueries: cdc.queries },
       ...{ deployments: deployments.deployments, sqlScripts: deployments.sqlScripts },
     },
     opening,
@@ -340,7 +342,7 @@ function newExplore(
 function newListeners(
   given: Modules &
     Pick<JobModules, 'tables' | 'jobs'> &
-    Required<Pick<AppParts, 'explore' | 'cachedQueries' | 'deployments' | 'sqlScripts'>> & {
+    Required<Pick<AppParts, 'explore' | 'jarJobs' | 'cachedQueries' | 'deployments' | 'sqlScripts'>> & {
       readonly followers: Followers
     },
   { config, environment, shared }: Opening,
@@ -353,7 +355,6 @@ function newListeners(
   const parts = {
     ...shared,
     ...given,
-    jarJobs: new JarJobs(shared.jars, given.jobs),
     views: new Views(registry),
     namespaces: new Namespaces(registry, config.unrecoverableReset),
     metrics: new StreamMetrics(meter, registry),

@@ -2,10 +2,13 @@
  * Deployments and what belongs to them: checks of requests, and the changes that they make. What a change starts is the reconciler's; it
  * learns of a change when it is durable.
  */
+import { isDeepStrictEqual } from 'node:util'
+import type { JarJobs } from '../jars/jar-jobs.ts'
 import type { JobOwner } from '../jobs/job-service.ts'
 import type { SqlScriptService } from '../sql-scripts/sql-script-service.ts'
 import type { NamespaceName } from '../streams/names.ts'
 import type { Streams } from '../streams/streams.ts'
+import { artifactErrors } from './artifact-check.ts'
 import { type AttributeError, DeploymentError } from './deployment-error.ts'
 import type { DeploymentService, ResourceFilter } from './deployment-service.ts'
 import { GLOBAL_DEFAULTS, specOf, targetOf, withDefaults, withTargetId } from './deployment-spec.ts'
@@ -34,7 +37,6 @@ import type {
   SecretValue,
 } from './resources.ts'
 import type { SavepointResources } from './savepoint-resources.ts'
-import { scriptProblem } from './script-check.ts'
 import type { SecretValues } from './secret-values.ts'
 
 export interface DeploymentsParts {
@@ -43,6 +45,7 @@ export interface DeploymentsParts {
   readonly scripts: Pick<SqlScriptService, 'validate'>
   readonly secrets: SecretValues
   readonly savepoints: SavepointResources
+  readonly jars: Pick<JarJobs, 'script'>
   readonly reconciler: DeploymentReconciler
   /** Of one namespace. */
   readonly deploymentsMax: number
@@ -51,7 +54,6 @@ export interface DeploymentsParts {
 /** Of the specs of all deployments: they are in memory. */
 const SPEC_CHARACTERS_ALL_MAX = 64 * 1024 * 1024
 const DELETABLE: ReadonlySet<string> = new Set(['CANCELLED', 'FAILED', 'FINISHED'])
-const SCRIPT = 'spec.template.spec.artifact.sqlScript'
 
 export class Deployments implements DeploymentService {
   readonly #parts: DeploymentsParts
@@ -273,13 +275,10 @@ export class Deployments implements DeploymentService {
     const spec = specOf(given.spec, errors)
     const target = targetOf(spec, namespace, this.#store, errors)
     const artifact: Artifact | undefined = spec.template?.spec?.artifact
-    const isKnown = JSON.stringify(artifact) === JSON.stringify(before?.template.spec.artifact)
-    if (!isKnown && artifact?.kind === 'SQLSCRIPT' && typeof artifact.sqlScript === 'string') {
-      const problem = await scriptProblem(this.#parts.scripts, namespace, artifact.sqlScript, owner)
-      if (problem !== undefined) errors.push({ attribute: SCRIPT, message: problem })
-    }
+    const isKnown = before !== undefined && runsTheSame(before, spec)
+    if (!isKnown && (artifact?.kind === 'SQLSCRIPT' || artifact?.kind === 'JAR'))
+      errors.push(...(await artifactErrors(this.#parts, namespace, artifact, target, owner)))
     assertValid(errors)
-    if (target !== undefined) assertRunnable(spec, target)
     this.#assertMemory(spec, before)
     return spec
   }
@@ -360,21 +359,19 @@ function present(
   return deployment
 }
 
+/** What is known to run is not checked again: tables may be gone, and the deployment is to be cancelled. */
+function runsTheSame(before: DeploymentSpec, { deploymentTargetId, template }: DeploymentSpec): boolean {
+  return (
+    before.deploymentTargetId === deploymentTargetId &&
+    isDeepStrictEqual(before.template.spec.artifact, template?.spec?.artifact)
+  )
+}
+
 /** It may have been deleted since the request was checked. */
 function assertTarget(change: ResourceChange, namespace: NamespaceName, spec: DeploymentSpec): void {
   const errors: AttributeError[] = []
   targetOf(spec, namespace, change, errors)
   assertValid(errors)
-}
-
-function assertRunnable({ template }: DeploymentSpec, { spec, metadata }: DeploymentTarget): void {
-  if ('flink' in spec)
-    throw new DeploymentError(
-      'NotImplemented',
-      `deployment target ${metadata.name} is of kind flink, and this service runs no jobs on a Flink cluster; use a target of kind embedded`,
-    )
-  if (template.spec.artifact.kind === 'JAR')
-    throw new DeploymentError('NotImplemented', 'artifact kind JAR needs a deployment target of kind flink')
 }
 
 function ofJob<T extends { readonly metadata: { readonly jobId?: string } }>(

@@ -6,6 +6,7 @@ import { scriptJobOf } from '../../sql-scripts/script-job.ts'
 import type { ScriptJob } from '../../sql-scripts/sql-script-service.ts'
 import type { NamespaceName } from '../../streams/names.ts'
 import { DeploymentError } from '../deployment-error.ts'
+import { jarOf } from '../jar-artifact.ts'
 import type { DeploymentTarget, JobResource, TemplateSpec } from '../resources.ts'
 
 export interface JobRequestsParts {
@@ -65,9 +66,8 @@ export class JobRequests {
 
   async #script({ artifact }: TemplateSpec, namespace: NamespaceName): Promise<ScriptJob> {
     if (artifact.kind === 'SQLSCRIPT') return scriptJobOf(artifact.sqlScript)
-    const uri = this.#parts.resolveSecrets(artifact.jarUri, namespace)
-    const id = uri.slice(uri.lastIndexOf('/') + 1)
-    return this.#parts.jars.script(id, (artifact.mainArgs ?? '').split(/\s+/).filter(Boolean), namespace)
+    const { id, given } = jarOf(artifact, this.#parts.resolveSecrets(artifact.jarUri, namespace))
+    return this.#parts.jars.script(id, given, namespace)
   }
 
   #configuration(
