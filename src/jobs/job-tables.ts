@@ -5,11 +5,14 @@ import type { Table } from '../tables/table.ts'
 import type { TableService } from '../tables/table-service.ts'
 import type { ConnectedTable } from './worker/job-worker-protocol.ts'
 
-export type TableSource = Pick<TableService, 'get' | 'find' | 'list' | 'integration' | 'access' | 'contacted'>
+export type TableSource = Pick<
+  TableService,
+  'get' | 'find' | 'list' | 'accessOf' | 'isOverStreams' | 'contacted'
+>
 
-/** Throws ServiceError 'integration_not_found'. */
+/** Throws ServiceError 'integration_not_found', 'invalid_table', 'secret_unusable'. */
 export function connected(table: Table, tables: TableSource): ConnectedTable {
-  const access = tables.access(tables.integration(table.integrationId))
+  const access = tables.accessOf(table)
   const stream = access.kind === 'stream' ? topicStream(table) : undefined
   const physical = new Set(
     table.schema.columns.filter(({ kind }) => kind === 'physical').map(({ name }) => name),
@@ -28,9 +31,7 @@ export function connected(table: Table, tables: TableSource): ConnectedTable {
 
 /** The stream of a table over the built-in integration; undefined for other tables. */
 export function streamOf(table: Table, tables: TableSource): StreamId | undefined {
-  return tables.access(tables.integration(table.integrationId)).kind === 'stream'
-    ? topicStream(table)
-    : undefined
+  return tables.isOverStreams(table) ? topicStream(table) : undefined
 }
 
 function topicStream({ namespace, connector }: Table): StreamId | undefined {

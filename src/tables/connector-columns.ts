@@ -4,28 +4,46 @@ import type { SchemaColumn, TableSchema } from '../sql/table-schema.ts'
 import { invalid, shown } from './refusal.ts'
 import type { Connector, TopicConnector, UpsertTopicConnector } from './table.ts'
 
+/** `schema_sql`, and members of the connector, as the client knows them. */
+export interface ColumnNaming {
+  readonly schema: string
+  readonly keyFields: string
+  readonly datagenFields: string
+}
+
+const AIVEN: ColumnNaming = {
+  schema: 'schema_sql',
+  keyFields: 'key_fields',
+  datagenFields: 'datagen.fields',
+}
+
 /** Returns the connector with the key that its columns give. Throws ServiceError 'invalid_table'. */
-export function connectorWithColumns(connector: Connector, schema: TableSchema): Connector {
+export function connectorWithColumns(
+  connector: Connector,
+  schema: TableSchema,
+  named: ColumnNaming = AIVEN,
+): Connector {
   if (connector.kind !== 'topic' && connector.kind !== 'upsert-topic') {
     assertNoMetadata(connector, schema)
-    if (connector.kind === 'datagen') assertPhysical(Object.keys(connector.fields), schema, 'datagen.fields')
+    if (connector.kind === 'datagen')
+      assertPhysical(Object.keys(connector.fields), schema, named.datagenFields)
     return connector
   }
   if (connector.valueFormat === 'raw') assertOneColumn(connector, schema)
   if (connector.kind === 'topic') {
-    assertPhysical(connector.keyFields, schema, 'key_fields')
+    assertPhysical(connector.keyFields, schema, named.keyFields)
     assertFormats(connector, connector.keyFields, schema)
     return connector
   }
-  if (schema.primaryKey.length === 0) throw invalid('an upsert table needs a PRIMARY KEY in schema_sql')
+  if (schema.primaryKey.length === 0) throw invalid(`an upsert table needs a PRIMARY KEY in ${named.schema}`)
   if (connector.keyFields.length > 0) {
-    assertPhysical(connector.keyFields, schema, 'key_fields')
+    assertPhysical(connector.keyFields, schema, named.keyFields)
     const isKey =
       connector.keyFields.length === schema.primaryKey.length &&
       connector.keyFields.every((field) => schema.primaryKey.includes(field))
     if (!isKey) {
       throw invalid(
-        `key_fields of an upsert table is its PRIMARY KEY (${schema.primaryKey.join(', ')}); leave it out`,
+        `${named.keyFields} of an upsert table is its PRIMARY KEY (${schema.primaryKey.join(', ')}); leave it out`,
       )
     }
   }

@@ -3,7 +3,7 @@ import { ServiceError } from '../service-error.ts'
 import { NAME_BYTES_MAX, STREAM_NAME } from '../streams/names.ts'
 import { parseDatabaseTableName } from './database-table-name.ts'
 import { parseDurationMs } from './duration.ts'
-import { Options } from './options.ts'
+import { type OptionNaming, Options } from './options.ts'
 import { invalid, shown } from './refusal.ts'
 import type { Connector, Integration, IntegrationKind, KeyFormat, ValueFormat } from './table.ts'
 import type { ConnectorRequest } from './table-service.ts'
@@ -35,13 +35,17 @@ const HOLDS: Readonly<
 }
 
 /** Throws ServiceError 'invalid_table', 'unsupported'. */
-export function checkedConnector({ kind, options }: ConnectorRequest, integration: Integration): Connector {
+export function checkedConnector(
+  { kind, options }: ConnectorRequest,
+  integration: Pick<Integration, 'id' | 'kind'>,
+  named: OptionNaming = (member) => `${kind}.${member}`,
+): Connector {
   const { what, kinds } = HOLDS[kind]
   if (!kinds.includes(integration.kind)) {
     throw invalid(`integration ${integration.id} is of kind ${integration.kind} and cannot hold ${what}`)
   }
-  const given = new Options(kind, options)
-  const connector = parseConnector(kind, given, integration)
+  const given = new Options(named, options)
+  const connector = parseConnector(kind, given, integration.kind)
   given.assertAllTaken()
   return connector
 }
@@ -49,7 +53,7 @@ export function checkedConnector({ kind, options }: ConnectorRequest, integratio
 function parseConnector(
   kind: ConnectorRequest['kind'],
   options: Options,
-  { kind: system }: Integration,
+  system: IntegrationKind,
 ): Connector {
   switch (kind) {
     case 'kafka':
@@ -80,13 +84,13 @@ function topicOf(options: Options, system: IntegrationKind): Connector {
     valueFieldsInclude: options.oneOf('value_fields_include', ['ALL', 'EXCEPT_KEY']) ?? 'ALL',
   } as const
   if (common.keyFields.length > 0 && common.keyFormat === undefined) {
-    throw invalid('kafka.key_fields needs kafka.key_format')
+    throw invalid(`${options.named('key_fields')} needs ${options.named('key_format')}`)
   }
   if (common.keyFields.length === 0 && common.keyFormat !== undefined) {
-    throw invalid('kafka.key_format needs kafka.key_fields')
+    throw invalid(`${options.named('key_format')} needs ${options.named('key_fields')}`)
   }
   if (common.keyFields.length === 0 && common.valueFieldsInclude === 'EXCEPT_KEY') {
-    throw invalid('kafka.value_fields_include EXCEPT_KEY needs kafka.key_fields')
+    throw invalid(`${options.named('value_fields_include')} EXCEPT_KEY needs ${options.named('key_fields')}`)
   }
   return common
 }
@@ -103,7 +107,9 @@ function upsertTopicOf(options: Options, system: IntegrationKind): Connector {
   }
   const valueFormat = format(options, 'value_format', VALUE_FORMATS) ?? 'json'
   if (valueFormat === 'debezium-json') {
-    throw invalid('upsert_kafka.value_format cannot be debezium-json; use kafka for a topic of changes')
+    throw invalid(
+      `${options.named('value_format')} cannot be debezium-json; use kafka for a topic of changes`,
+    )
   }
   return {
     kind: 'upsert-topic',
@@ -151,11 +157,12 @@ function keyFieldsOf(options: Options): readonly string[] {
 function jdbcOf(options: Options): Connector {
   const tableName = options.requiredText('table_name')
   const name = parseDatabaseTableName(tableName)
-  if (typeof name === 'string') throw invalid(`jdbc.table_name is ${shown(tableName)}; ${name}`)
+  if (typeof name === 'string')
+    throw invalid(`${options.named('table_name')} is ${shown(tableName)}; ${name}`)
   const lookupCacheTtlMs = durationMs(options, 'lookup_cache_ttl', LOOKUP_CACHE_TTL_MS_MAX)
   const rows = options.wholeNumber('lookup_cache_max_rows', 1, LOOKUP_CACHE_ROWS_MAX)
   if (rows !== undefined && lookupCacheTtlMs === undefined) {
-    throw invalid('jdbc.lookup_cache_max_rows needs jdbc.lookup_cache_ttl')
+    throw invalid(`${options.named('lookup_cache_max_rows')} needs ${options.named('lookup_cache_ttl')}`)
   }
   return {
     kind: 'jdbc',
@@ -180,7 +187,9 @@ function datagenOf(options: Options): Connector {
   const rowsMax = options.wholeNumber('number_of_rows', 1, Number.MAX_SAFE_INTEGER)
   const fields = options.take('fields') ?? {}
   if (!isObject(fields)) throw options.wrong('fields', fields, 'an object with a member for each column')
-  const checked = Object.entries(fields).map(([name, field]) => [name, datagenField(name, field)] as const)
+  const checked = Object.entries(fields).map(
+    ([name, field]) => [name, datagenField(name, field, options.named)] as const,
+  )
   return {
     kind: 'datagen',
     rowsPerSecond: rowsPerSecond ?? DATAGEN_ROWS_PER_SECOND_DEFAULT,
@@ -191,16 +200,17 @@ function datagenOf(options: Options): Connector {
 
 const NUMBER = /^-?[0-9]{1,30}(\.[0-9]{1,30})?$/
 
-function datagenField(name: string, given: unknown): Readonly<Record<string, string>> {
-  const place = `datagen.fields.${name.slice(0, 60)}`
-  if (!isObject(given)) throw invalid(`${place} is ${shown(given)}; use an object`)
-  const options = new Options(place, given)
+function datagenField(name: string, given: unknown, named: OptionNaming): Readonly<Record<string, string>> {
+  const place = `fields.${name.slice(0, 60)}`
+  if (!isObject(given)) throw invalid(`${named(place)} is ${shown(given)}; use an object`)
+  const options = new Options((member) => named(`${place}.${member}`), given)
   const kind = options.oneOf('kind', ['random', 'sequence']) ?? 'random'
   const field: Record<string, string> = { kind }
   for (const member of kind === 'sequence' ? ['start', 'end'] : ['min', 'max', 'length']) {
     const value = options.take(member)
     if (value === undefined) {
-      if (kind === 'sequence') throw invalid(`${place}.${member} is missing; a sequence needs start and end`)
+      if (kind === 'sequence')
+        throw invalid(`${options.named(member)} is missing; a sequence needs start and end`)
       continue
     }
     const text = typeof value === 'number' || typeof value === 'string' ? String(value) : ''

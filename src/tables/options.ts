@@ -1,13 +1,17 @@
 /** The options of a connector as a client sent them: taken one by one, so that those left over are unknown. */
 import { invalid, shown } from './refusal.ts'
 
+/** How an error text names a member of a connector. */
+export type OptionNaming = (member: string) => string
+
 export class Options {
-  readonly #connector: string
+  /** `kafka.topic`, or as the client knows the member. */
+  readonly named: OptionNaming
   readonly #values: Map<string, unknown>
 
   /** A member that is null counts as absent. */
-  constructor(connector: string, values: Readonly<Record<string, unknown>>) {
-    this.#connector = connector
+  constructor(named: OptionNaming, values: Readonly<Record<string, unknown>>) {
+    this.named = named
     const given = Object.entries(values).filter(([, value]) => value !== null && value !== undefined)
     this.#values = new Map(given)
   }
@@ -27,7 +31,7 @@ export class Options {
 
   requiredText(name: string): string {
     const value = this.text(name)
-    if (value === undefined) throw invalid(`${this.#connector}.${name} is missing`)
+    if (value === undefined) throw invalid(`${this.named(name)} is missing`)
     if (value === '') throw this.wrong(name, value, 'a text that is not empty')
     return value
   }
@@ -56,10 +60,10 @@ export class Options {
 
   assertAllTaken(): void {
     const [left] = this.#values.keys()
-    if (left !== undefined) throw invalid(`unknown field ${shown(`${this.#connector}.${left}`)}`)
+    if (left !== undefined) throw invalid(`unknown field ${shown(this.named(left))}`)
   }
 
   wrong(name: string, value: unknown, wanted: string): Error {
-    return invalid(`${this.#connector}.${name} is ${shown(value)}; use ${wanted}`)
+    return invalid(`${this.named(name)} is ${shown(value)}; use ${wanted}`)
   }
 }

@@ -1,6 +1,7 @@
 /** What APIs and jobs do with tables and integrations. `src/tables/tables.ts` implements it. */
+import type { TypedColumn } from '../sql/data-types.ts'
 import type { NamespaceName } from '../streams/names.ts'
-import type { SqlView } from './sql-view.ts'
+import type { SqlView, ViewDefinition } from './sql-view.ts'
 import type { Access, ContactState, Integration, Table } from './table.ts'
 
 /** A table as a client asks for it: one model for the flat and the nested form of bodies. Values are not checked yet. */
@@ -20,6 +21,34 @@ export interface ConnectorRequest {
   readonly kind: 'kafka' | 'upsert_kafka' | 'jdbc' | 'opensearch' | 'datagen' | 'print' | 'blackhole'
   readonly options: Readonly<Record<string, unknown>>
 }
+
+/** A table as CREATE TABLE defines it. */
+export interface TableDefinition {
+  readonly name: string
+  /** The inside of the parentheses. */
+  readonly schemaSql: string
+  /** Of WITH, with names as written. */
+  readonly options: Readonly<Record<string, string>>
+  readonly comment?: string | undefined
+  /** Kept and shown, without effect. */
+  readonly partitionedBy?: readonly string[] | undefined
+}
+
+export type TableChange =
+  | { readonly kind: 'set'; readonly options: Readonly<Record<string, string>> }
+  | { readonly kind: 'reset'; readonly names: readonly string[] }
+  | { readonly kind: 'rename'; readonly name: string }
+
+/** A view as CREATE VIEW defines it. */
+export interface ViewRequest extends ViewDefinition {
+  readonly comment?: string | undefined
+}
+
+/** Replaces the references `${…}` to secrets of a namespace in a text. Throws for a secret that does not exist. */
+export type SecretResolver = (text: string, namespace: NamespaceName) => string
+
+/** Types the columns of a view. The planner implements it. Rejects with SqlProblem, whose place is in the query. */
+export type ViewTyper = (namespace: NamespaceName, view: ViewDefinition) => Promise<readonly TypedColumn[]>
 
 export interface IntegrationRequest {
   readonly sourceService: string
@@ -44,6 +73,8 @@ export interface TableService {
   find(namespace: NamespaceName, name: string): Table | undefined
   /** Rejects with ServiceError 'table_in_use' while a job that is not terminal uses the table. */
   delete(namespace: NamespaceName, id: string): Promise<void>
+  /** Tables of a definition, and views. */
+  readonly sql: SqlCatalog
 
   /** In order of creation. */
   views(namespace: NamespaceName): readonly SqlView[]
@@ -57,10 +88,45 @@ export interface TableService {
   deleteIntegration(id: string): Promise<void>
   /** How to reach the data of an integration, secrets included. */
   access(integration: Integration): Access
+  /** As `access`, of a table's data. Values of its options are checked here, and references to secrets replaced. */
+  accessOf(table: Table): Access
+  /** Whether the data of the table are events of a stream of the namespace. Needs no secret. */
+  isOverStreams(table: Table): boolean
   contact(integrationId: string): ContactState
   /** Jobs report the outcome of a contact here. */
   contacted(integrationId: string, outcome: ContactState): void
 
   /** Names the jobs that are not terminal and use the table. Set once by the job model. */
   onUseOf(usersOf: (tableId: string) => readonly { readonly name: string; readonly jid: string }[]): void
+}
+
+/** What SQL does with tables and views. A name is that of a table or of a view. */
+export interface SqlCatalog {
+  /**
+   * A table that is not stored: it belongs to one script. Rejects with SqlProblem for the schema, and with ServiceError
+   * 'invalid_table', 'integration_not_found' for the options.
+   */
+  temporary(namespace: NamespaceName, definition: TableDefinition): Promise<Table>
+  /** Resolves when the table is durable. Rejects as `temporary`, and with 'table_exists'. */
+  createTable(namespace: NamespaceName, definition: TableDefinition): Promise<Table>
+  /**
+   * Changes options or the name. Options of a table over an integration cannot be changed. Rejects with ServiceError 'invalid_table',
+   * 'table_not_found', 'table_exists', and 'table_in_use' for a change that running jobs do not survive.
+   */
+  alterTable(namespace: NamespaceName, id: string, change: TableChange): Promise<Table>
+  findView(namespace: NamespaceName, name: string): SqlView | undefined
+  /** Rejects with SqlProblem for the query, and with ServiceError 'table_exists', 'invalid_table'. */
+  createView(namespace: NamespaceName, view: ViewRequest): Promise<SqlView>
+  /** Rejects with ServiceError 'table_not_found', and 'table_in_use' while a job that is not terminal uses the view. */
+  dropView(namespace: NamespaceName, name: string): Promise<void>
+  /** Set once, each by the module that has it. */
+  onSecrets(resolve: SecretResolver): void
+  onViewTypes(typer: ViewTyper): void
+  /** Names the jobs that are not terminal and use the view. */
+  onUseOfViews(
+    usersOf: (
+      namespace: NamespaceName,
+      name: string,
+    ) => readonly { readonly name: string; readonly jid: string }[],
+  ): void
 }

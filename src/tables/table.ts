@@ -50,18 +50,36 @@ export interface PrintConnector {
   readonly kind: 'print' | 'blackhole'
 }
 
+/** Options of WITH that do not fit. A statement that names the table is refused with the reason. */
+export interface UnusableConnector {
+  readonly kind: 'unusable'
+  /** The value of the option 'connector'. */
+  readonly connector: string
+  readonly reason: string
+}
+
 export type Connector =
   | TopicConnector
   | UpsertTopicConnector
   | JdbcConnector
   | DatagenConnector
   | PrintConnector
+  | UnusableConnector
+
+/** The options of a table that SQL created. */
+export interface OwnOptions {
+  /** In the order of the client, under the names of today; secrets in them are `***`. */
+  readonly shown: Readonly<Record<string, string>>
+  /** The values that have secrets, by name: as in the catalog, or in clear for a table that is not stored. Undefined: none. */
+  readonly secrets?: { readonly sealed: string } | { readonly open: Readonly<Record<string, string>> }
+}
 
 export interface Table {
   /** UUID. */
   readonly id: string
   readonly namespace: NamespaceName
   readonly name: string
+  /** Of a table whose options say how its system is reached: an id that equal addresses share, of no integration. */
   readonly integrationId: string
   /** As the client sent it. */
   readonly schemaSql: string
@@ -73,6 +91,9 @@ export interface Table {
   /** Types of all columns in the order of the schema, computed ones included. */
   readonly columns: readonly TypedColumn[]
   readonly connector: Connector
+  /** Undefined for a table that was created over an integration. */
+  readonly own?: OwnOptions
+  readonly comment?: string
   readonly createdMs: number
   /** Order of creation within the store. */
   readonly number: number

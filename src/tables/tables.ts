@@ -1,7 +1,7 @@
 /**
  * Tables: names with columns, over data that an integration reaches. Creating and deleting one never touches the data.
  *
- *   catalog:  tables/<namespace>:<name>   {"id", "integrationId", "schemaSql", "connector", "columns", "createdMs", "number", …}
+ *   catalog:  tables/<namespace>:<name>   {"id", "integrationId", "schemaSql", "connector", "columns", "createdMs", "number", "own"?, …}
  *
  * Tables and integrations are removed with their namespace, in the same commit.
  */
@@ -19,12 +19,15 @@ import { assertNamespace, Integrations, integrationNotFound } from './integratio
 import { invalid } from './refusal.ts'
 import { SecretKey } from './secret-key.ts'
 import type { Sources } from './sources.ts'
+import { SqlTables, type TableStore, tableInUse } from './sql-tables.ts'
 import type { SqlView } from './sql-view.ts'
+import { SqlViews } from './sql-views.ts'
 import type { Access, ContactState, ExpressionTyper, Integration, Table } from './table.ts'
 import { likedTable, parseDefinition, typedColumns } from './table-definition.ts'
+import { assertTableName } from './table-name.ts'
 import type { IntegrationRequest, TableRequest, TableService } from './table-service.ts'
+import { connectionOf } from './with-options.ts'
 
-const NAME_CHARACTERS_MAX = 256
 /** Of one namespace. */
 const TABLES_MAX = 1000
 /** Of all tables of the service: parsed schemas are in memory. */
@@ -47,8 +50,10 @@ export interface TablesParts {
 type UsersOf = (tableId: string) => readonly { readonly name: string; readonly jid: string }[]
 
 export class Tables implements TableService, RemovalHook {
+  readonly sql: SqlTables
   readonly #parts: TablesParts
   readonly #integrations: Integrations
+  readonly #views: SqlViews
   /** In order of creation. */
   readonly #byId = new Map<string, Table>()
   readonly #byName = new Map<NamespaceName, Map<string, Table>>()
@@ -56,14 +61,17 @@ export class Tables implements TableService, RemovalHook {
   #schemaCharacters = 0
   #usersOf: UsersOf = () => []
 
-  private constructor(parts: TablesParts, integrations: Integrations) {
+  private constructor(parts: TablesParts, secretKey: SecretKey, integrations: Integrations, views: SqlViews) {
     this.#parts = parts
     this.#integrations = integrations
+    this.#views = views
+    this.sql = new SqlTables({ ...parts, secretKey, views, store: this.#store() })
   }
 
   static async load(parts: TablesParts): Promise<Tables> {
     const secretKey = await SecretKey.load(parts.dataFolder)
-    const tables = new Tables(parts, await Integrations.load({ ...parts, secretKey }))
+    const integrations = await Integrations.load({ ...parts, secretKey })
+    const tables = new Tables(parts, secretKey, integrations, await SqlViews.load(parts.catalog))
     for (const problem of tables.#integrations.problems()) parts.report(problem)
     const stored: Table[] = []
     await parts.catalog.each('tables', (key, document) => {
@@ -79,17 +87,8 @@ export class Tables implements TableService, RemovalHook {
     return this.#parts.registry.change(async () => {
       assertNamespace(this.#parts.registry, namespace)
       this.#integrationIn(namespace, request.integrationId)
-      if (this.find(namespace, request.name) !== undefined) {
-        throw new ServiceError('table_exists', `Table ${request.name} already exists`)
-      }
-      this.#assertCapacity(namespace, checked.definitionSql)
-      const number = this.#lastNumber + 1
-      const createdMs = this.#parts.nowMs()
-      const id = idFrom('table', namespace, request.name, createdMs, number)
-      const table: Table = { id, namespace, ...checked, createdMs, number }
-      await this.#parts.catalog.commit([tableChange(table, encodeTable(table))])
-      this.#put(table)
-      return table
+      this.#assertFree(namespace, request.name)
+      return this.#add(namespace, request.name, async () => checked)
     })
   }
 
@@ -116,19 +115,14 @@ export class Tables implements TableService, RemovalHook {
     return this.#parts.registry.change(async () => {
       const table = this.get(namespace, id)
       const [user] = this.#usersOf(id)
-      if (user !== undefined) {
-        throw new ServiceError(
-          'table_in_use',
-          `Table ${table.name} is used by job ${user.name} (${user.jid})`,
-        )
-      }
+      if (user !== undefined) throw tableInUse(table.name, user)
       await this.#parts.catalog.commit([tableChange(table, undefined)])
       this.#remove(table)
     })
   }
 
-  views(_: NamespaceName): readonly SqlView[] {
-    return []
+  views(namespace: NamespaceName): readonly SqlView[] {
+    return this.#views.of(namespace)
   }
 
   integrations(namespace: NamespaceName): readonly Integration[] {
@@ -158,6 +152,20 @@ export class Tables implements TableService, RemovalHook {
     return this.#integrations.access(integration)
   }
 
+  accessOf(table: Table): Access {
+    const { own } = table
+    return own === undefined
+      ? this.access(this.integration(table.integrationId))
+      : this.sql.accessOf({ ...table, own })
+  }
+
+  isOverStreams({ own, integrationId }: Table): boolean {
+    if (own === undefined) return this.integration(integrationId).kind === 'stream'
+    const connection = connectionOf(own.shown)
+    if (connection.kind === 'integration') return this.integration(connection.id).kind === 'stream'
+    return connection.kind === 'built-in'
+  }
+
   contact(integrationId: string): ContactState {
     return this.#integrations.contact(integrationId)
   }
@@ -173,20 +181,69 @@ export class Tables implements TableService, RemovalHook {
   changesOnRemoval(_: readonly Stream[], namespace: NamespaceName | undefined): readonly CatalogChange[] {
     if (namespace === undefined) return []
     const tables = this.list(namespace).map((table) => tableChange(table, undefined))
-    return [...tables, ...this.#integrations.removalOf(namespace)]
+    return [...tables, ...this.#views.removalOf(namespace), ...this.#integrations.removalOf(namespace)]
   }
 
   removed(_: readonly Stream[], namespace: NamespaceName | undefined): void {
     if (namespace === undefined) return
     for (const table of this.list(namespace)) this.#remove(table)
+    this.#views.removed(namespace)
     this.#integrations.removed(namespace)
+  }
+
+  /** What SqlTables does with the tables of the catalog. */
+  #store(): TableStore {
+    return {
+      get: (namespace, id) => this.get(namespace, id),
+      isTaken: (namespace, name) =>
+        this.find(namespace, name) !== undefined || this.#views.find(namespace, name) !== undefined,
+      add: (namespace, name, make) => this.#add(namespace, name, make),
+      replace: (before, after) => this.#replace(before, after),
+      usersOf: (id) => this.#usersOf(id),
+      integrationIn: (namespace, id) => this.#integrationIn(namespace, id),
+      builtIn: (namespace) => this.#integrations.of(namespace)[0]!,
+      access: (integration) => this.access(integration),
+    }
+  }
+
+  #assertFree(namespace: NamespaceName, name: string): void {
+    if (this.find(namespace, name) !== undefined)
+      throw new ServiceError('table_exists', `Table ${name} already exists`)
+    if (this.#views.find(namespace, name) !== undefined)
+      throw new ServiceError('table_exists', `View ${name} already exists`)
+  }
+
+  /** The name is free. Only inside `registry.change`. */
+  async #add(namespace: NamespaceName, name: string, make: Parameters<TableStore['add']>[2]): Promise<Table> {
+    const number = this.#lastNumber + 1
+    const createdMs = this.#parts.nowMs()
+    const id = idFrom('table', namespace, name, createdMs, number)
+    const table: Table = { ...(await make(id)), id, namespace, name, createdMs, number }
+    if (this.list(namespace).length >= TABLES_MAX) {
+      throw invalid(`there are ${TABLES_MAX} tables; delete one first`)
+    }
+    this.#assertCharacters(sizeOf(table))
+    await this.#parts.catalog.commit([tableChange(table, encodeTable(table))])
+    this.#put(table)
+    return table
+  }
+
+  /** Only inside `registry.change`. A new name is free. */
+  async #replace(before: Table, after: Table): Promise<void> {
+    this.#assertCharacters(sizeOf(after) - sizeOf(before))
+    const removal = before.name === after.name ? [] : [tableChange(before, undefined)]
+    await this.#parts.catalog.commit([...removal, tableChange(after, encodeTable(after))])
+    const others = this.list(before.namespace)
+    // The order of creation stays.
+    for (const table of others) this.#remove(table)
+    for (const table of others) this.#put(table === before ? after : table)
   }
 
   /** All checks but those that depend on other tables' names. */
   async #checked(
     namespace: NamespaceName,
     request: TableRequest,
-  ): Promise<Omit<Table, 'id' | 'namespace' | 'createdMs' | 'number'>> {
+  ): Promise<Omit<Table, 'id' | 'namespace' | 'name' | 'createdMs' | 'number'>> {
     const { name, integrationId, schemaSql, likeOptions, partitionedBy } = request
     assertTableName(name)
     const options = checkedConnector(request.connector, this.#integrationIn(namespace, integrationId))
@@ -196,7 +253,7 @@ export class Tables implements TableService, RemovalHook {
     const definition = parseDefinition(schemaSql, like)
     const columns = await typedColumns(definition, like, this.#parts.typer, namespace)
     const connector = connectorWithColumns(options, definition.schema)
-    return { name, integrationId, schemaSql, ...definition, likeOptions, partitionedBy, columns, connector }
+    return { integrationId, schemaSql, ...definition, likeOptions, partitionedBy, columns, connector }
   }
 
   /** An integration of another namespace does not exist for this one. */
@@ -206,11 +263,8 @@ export class Tables implements TableService, RemovalHook {
     throw integrationNotFound(id)
   }
 
-  #assertCapacity(namespace: NamespaceName, definitionSql: string): void {
-    if (this.list(namespace).length >= TABLES_MAX) {
-      throw invalid(`there are ${TABLES_MAX} tables; delete one first`)
-    }
-    if (this.#schemaCharacters + definitionSql.length > SCHEMA_CHARACTERS_ALL_MAX) {
+  #assertCharacters(added: number): void {
+    if (added > 0 && this.#schemaCharacters + added > SCHEMA_CHARACTERS_ALL_MAX) {
       throw invalid('the schemas of all tables take too much memory; delete some tables first')
     }
   }
@@ -221,16 +275,21 @@ export class Tables implements TableService, RemovalHook {
     if (others === undefined) this.#byName.set(table.namespace, new Map([[table.name, table]]))
     else others.set(table.name, table)
     this.#lastNumber = Math.max(this.#lastNumber, table.number)
-    this.#schemaCharacters += table.definitionSql.length
+    this.#schemaCharacters += sizeOf(table)
   }
 
   #remove(table: Table): void {
     this.#byId.delete(table.id)
-    this.#schemaCharacters -= table.definitionSql.length
+    this.#schemaCharacters -= sizeOf(table)
     const others = this.#byName.get(table.namespace)
     others?.delete(table.name)
     if (others?.size === 0) this.#byName.delete(table.namespace)
   }
+}
+
+/** Characters in memory. */
+function sizeOf({ definitionSql, comment = '', own }: Table): number {
+  return definitionSql.length + comment.length + (own === undefined ? 0 : JSON.stringify(own).length)
 }
 
 interface TableDocument
@@ -271,15 +330,6 @@ function decodeTable(key: string, document: TableDocument): Table {
 
 function tableChange({ namespace, name }: Table, document: unknown): CatalogChange {
   return { collection: 'tables', id: `${namespace}:${name}`, document }
-}
-
-function assertTableName(name: string): void {
-  const { length } = name
-  if (length < 1 || length > NAME_CHARACTERS_MAX) {
-    throw invalid(`name has ${length} characters; use 1 to ${NAME_CHARACTERS_MAX}`)
-  }
-  if (/[`\p{Cc}\p{Cs}]/u.test(name))
-    throw invalid('name has a back-tick or a control character; leave it out')
 }
 
 function assertPartitionedBy(partitionedBy: unknown): void {

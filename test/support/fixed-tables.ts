@@ -84,6 +84,19 @@ export class FixedTables implements TableService {
     return { kind: 'stream' }
   }
 
+  accessOf(table: Table): { readonly kind: 'stream' } {
+    this.integration(table.integrationId)
+    return this.access()
+  }
+
+  isOverStreams(table: Table): boolean {
+    return this.accessOf(table).kind === 'stream'
+  }
+
+  get sql(): never {
+    return unused()
+  }
+
   onUseOf(usersOf: UsersOf): void {
     this.usersOf = usersOf
   }

@@ -60,6 +60,8 @@ function connectorOf(connector: Connector): object {
       const { rowsPerSecond, rowsMax, fields } = connector
       return { datagen: { rows_per_second: rowsPerSecond, number_of_rows: rowsMax ?? null, fields } }
     }
+    case 'unusable':
+      return { [connector.connector]: {} }
     default:
       return { [connector.kind]: {} }
   }

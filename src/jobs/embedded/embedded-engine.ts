@@ -206,5 +206,7 @@ function resultOf({ source, key, keyIsRow, visibleColumns }: QueryJobDefinition)
 function plannedTable(table: Table): PlannedTable {
   const { id, name, definitionSql: schemaSql, connector } = table
   const valueFormat = 'valueFormat' in connector ? connector.valueFormat : undefined
-  return { id, name, schemaSql, connectorKind: connector.kind, valueFormat, identity: identityOf(table) }
+  const problem = connector.kind === 'unusable' ? connector.reason : undefined
+  const identity = identityOf(table)
+  return { id, name, schemaSql, connectorKind: connector.kind, valueFormat, identity, problem }
 }

@@ -157,7 +157,9 @@ export interface PlannedTable {
   readonly id: string
   readonly name: string
   readonly schemaSql: string
-  readonly connectorKind: 'topic' | 'upsert-topic' | 'jdbc' | 'datagen' | 'print' | 'blackhole'
+  readonly connectorKind: 'topic' | 'upsert-topic' | 'jdbc' | 'datagen' | 'print' | 'blackhole' | 'unusable'
+  /** Why no statement can use the table. */
+  readonly problem?: string | undefined
   readonly valueFormat: string | undefined
   /** Identifies the data across jobs: integration and topic or table name. Part of the signature. */
   readonly identity: string

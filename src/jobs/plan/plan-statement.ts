@@ -7,7 +7,7 @@ import type { FixedPlan, InsertPlan, JobPlan, LookupPlan, SourcePlan } from './j
 import { checkLoops } from './loop-check.ts'
 import type { PlanEngine } from './plan-engine.ts'
 import { encodedColumns, PlanRelations, type TableRelation, usedColumns } from './plan-relations.ts'
-import { changesTaken, type PlannerTable } from './planner-table.ts'
+import { changesTaken, type PlannerTable, unusable } from './planner-table.ts'
 import { resolveQuery } from './query-resolver.ts'
 import { type Catalog, Resolution, type Resolved } from './resolution.ts'
 import type { ResolvedInsert } from './resolved-insert.ts'
@@ -105,6 +105,8 @@ async function resolveInsert(
 
 function sinkTable({ tables, otherNames }: Catalog, { name, place }: NamedPlace): PlannerTable {
   const table = tables.get(name)
+  const problem = table && unusable(table)
+  if (problem !== undefined) throw new SqlProblem(problem, place)
   if (table !== undefined) return table
   const reason = otherNames.has(name) ? `table ${name} is not in table_ids` : `table '${name}' does not exist`
   throw new SqlProblem(reason, place)

@@ -9,6 +9,11 @@ export interface PlannerTable extends PlannedTable {
   readonly columns: readonly TypedColumn[]
 }
 
+/** Why no statement can use the table, as a sentence; undefined if it can. */
+export function unusable({ name, problem }: PlannedTable): string | undefined {
+  return problem === undefined ? undefined : `table ${name} cannot be used: ${problem}`
+}
+
 /** How a query may use the table. */
 export function relationKind({
   connectorKind,

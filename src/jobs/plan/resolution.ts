@@ -5,7 +5,7 @@ import { ON_FLINK, placeOf, SqlProblem } from '../../sql/sql-problem.ts'
 import type { Node } from '../../sql/tree.ts'
 import type { WindowFunction } from '../../sql/window-function.ts'
 import type { PlanRelations, TableRelation } from './plan-relations.ts'
-import type { PlannerTable } from './planner-table.ts'
+import { type PlannerTable, unusable } from './planner-table.ts'
 import type { Kind, Meanings, Scope, ScopeColumn } from './scope.ts'
 import type { CteNode } from './tree-nodes.ts'
 
@@ -127,6 +127,8 @@ export class Resolution {
 
   table(name: string, refuse: (reason: string) => SqlProblem): PlannerTable {
     const table = this.catalog.tables.get(name)
+    const problem = table && unusable(table)
+    if (problem !== undefined) throw refuse(problem)
     if (table !== undefined) return table
     throw refuse(
       this.catalog.otherNames.has(name)
