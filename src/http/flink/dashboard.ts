@@ -4,10 +4,10 @@
  */
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
-import { open } from 'node:fs/promises'
 import { extname, join, relative, sep } from 'node:path'
 import { ServiceError } from '../../service-error.ts'
 import type { Api, AppOptions } from '../api.ts'
+import { piecesOf } from '../messages/file-pieces.ts'
 import { answerPieces, type BegunPieces, beginPieces } from '../messages/long-answer.ts'
 import type { HttpContext } from '../server/bindings.ts'
 import { flinkProblemShape } from './problem-shape.ts'
@@ -32,7 +32,6 @@ const TYPES: Readonly<Record<string, string>> = {
   '.eot': 'application/vnd.ms-fontobject',
 }
 const FILES_MAX = 10_000
-const PIECE_BYTES = 64 * 1024
 /** The largest file of a dashboard has 4 MB. */
 const FILE_BYTES_MAX = 32 * 1024 * 1024
 /** A name with a hash of the content in it never has another content. */
@@ -143,21 +142,6 @@ async function answerFile(
     throw new ServiceError('part_not_found', missing(path, files), { cause })
   }
   return answerPieces(c, pieces, headers, options)
-}
-
-/** At least one. A client that reads slowly holds two of them in memory, not the file. */
-async function* piecesOf(path: string): AsyncGenerator<Uint8Array, void, undefined> {
-  const file = await open(path)
-  try {
-    for (let isFirst = true; ; isFirst = false) {
-      const piece = Buffer.allocUnsafe(PIECE_BYTES)
-      const { bytesRead } = await file.read(piece, 0, PIECE_BYTES)
-      if (bytesRead === 0 && !isFirst) return
-      yield piece.subarray(0, bytesRead)
-    }
-  } finally {
-    await file.close()
-  }
 }
 
 function missing(path: string, files: DashboardFiles | undefined): string {
