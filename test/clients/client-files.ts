@@ -38,9 +38,9 @@ export function pythonPackages(packages: readonly string[]): Fetched {
   return pythonFolder('python', ['--no-deps', ...packages])
 }
 
-/** A program with all that it needs, in a folder of its own. */
-export function pythonProgram(name: string, version: string): Fetched {
-  return pythonFolder(`${name}-${version}`, [`${name}==${version}`])
+/** A program with all that it needs, in a folder of its own. `needed`: versions of what it needs, as pip takes them. */
+export function pythonProgram(name: string, version: string, needed: readonly string[] = []): Fetched {
+  return pythonFolder(`${name}-${version}`, [`${name}==${version}`, ...needed])
 }
 
 function pythonFolder(name: string, packages: readonly string[]): Fetched {
