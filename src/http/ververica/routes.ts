@@ -5,6 +5,7 @@
 import type { AppOptions, AppParts, Route } from '../api.ts'
 import { deploymentRoutes } from './deployment-routes.ts'
 import { scriptRoutes } from './script-routes.ts'
+import { swaggerRoutes } from './swagger-routes.ts'
 
 const N = '/api/v1/namespaces/:namespace'
 
@@ -54,6 +55,8 @@ export function routes(parts: AppParts, options: AppOptions): readonly Route[] {
         ['POST', `${S}suggest`, 'jobs', script.suggest],
       ]
     }),
+
+    ...swaggerRoutes(parts, options),
   ]
 }
 
