@@ -2,6 +2,7 @@
  * The parts of a job's statement: `INSERT INTO t [(columns)] query`, or several of them in `EXECUTE STATEMENT SET BEGIN …; END`.
  * The queries are rewritten for DuckDB's parser (query-rewriter.ts).
  */
+import { withoutDatabases } from './database-prefix.ts'
 import { type FlinkToken, SQL_CHARACTERS_MAX, tokensOf } from './flink-tokens.ts'
 import { QueryRewriter, type RewrittenQuery } from './query-rewriter.ts'
 import { type Place, placeOf, SqlProblem } from './sql-problem.ts'
@@ -28,12 +29,29 @@ export function rewriteStatement(statement: string): readonly RewrittenInsert[] 
       `the statement has ${statement.length} characters; at most ${SQL_CHARACTERS_MAX} are possible`,
     )
   }
-  const cursor = new StatementCursor(statement, tokensOf(statement))
+  const cursor = new StatementCursor(statement, withoutDatabases(tokensOf(statement)))
   const inserts = cursor.isWord('EXECUTE') ? readSet(cursor) : [readInsert(cursor)]
   const rest = cursor.peek()
   if (rest !== undefined)
     throw cursor.problem('a job has one statement; use EXECUTE STATEMENT SET for several', rest)
   return inserts
+}
+
+/** A query without INSERT INTO, such as that of a view. Throws SqlProblem as `rewriteStatement`. */
+export function rewriteQuery(query: string): RewrittenQuery {
+  if (query.length > SQL_CHARACTERS_MAX)
+    throw new SqlProblem(
+      `the query has ${query.length} characters; at most ${SQL_CHARACTERS_MAX} are possible`,
+    )
+  const cursor = new StatementCursor(query, withoutDatabases(tokensOf(query)))
+  const end = queryEnd(cursor)
+  if (end === cursor.at) throw cursor.unexpected('a query')
+  const rewritten = new QueryRewriter(new StatementCursor(query, cursor.tokens, cursor.at, end)).rewrite()
+  cursor.at = end
+  cursor.skip(';')
+  const rest = cursor.peek()
+  if (rest !== undefined) throw cursor.syntax('there is another statement behind the query; remove it', rest)
+  return rewritten
 }
 
 function readSet(cursor: StatementCursor): RewrittenInsert[] {

@@ -11,8 +11,9 @@ import type { TypedColumn } from '../../sql/data-types.ts'
 import { SqlProblem, SyntaxProblem } from '../../sql/sql-problem.ts'
 import type { TableSchema } from '../../sql/table-schema.ts'
 import { startWorker, type WorkerChild } from '../../worker/worker-child.ts'
-import type { PlannedTable } from '../plan/job-plan.ts'
+import type { PlannedTable, PlannedView } from '../plan/job-plan.ts'
 import type {
+  DescribedQuery,
   FromPlanner,
   PlannedJob,
   PlanningFailure,
@@ -61,8 +62,20 @@ export class PlannerClient {
     tables: readonly PlannedTable[],
     otherNames: readonly string[] = [],
     client: ClientKey = '',
+    views: readonly PlannedView[] = [],
   ): Promise<PlannedJob> {
-    return this.#inTurn(client, 'plan', [statement, tables, otherNames])
+    return this.#inTurn(client, 'plan', [statement, tables, otherNames, views])
+  }
+
+  /** Rejects as `plan` does. */
+  describe(
+    query: string,
+    tables: readonly PlannedTable[],
+    otherNames: readonly string[] = [],
+    client: ClientKey = '',
+    views: readonly PlannedView[] = [],
+  ): Promise<DescribedQuery> {
+    return this.#inTurn(client, 'describe', [query, tables, otherNames, views])
   }
 
   /** Rejects as `plan` does. */

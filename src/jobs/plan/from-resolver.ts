@@ -1,15 +1,28 @@
 /** Resolves FROM: tables become relations of the plan, and joins are checked for what the engine can run. */
 import { encodedName } from '../../sql/encoded-name.ts'
+import type { SqlProblem } from '../../sql/sql-problem.ts'
 import type { Node } from '../../sql/tree.ts'
 import { ExpressionResolver } from './expression-resolver.ts'
 import type { FromPart } from './from-part.ts'
 import { type LookupSide, lookupOf } from './lookup-join.ts'
 import { columnsOf } from './plan-relations.ts'
 import { type PlannerTable, relationKind } from './planner-table.ts'
-import { type Ctes, type Resolution, type Resolved, type ResolveQuery, shownName } from './resolution.ts'
+import {
+  type Cte,
+  type Ctes,
+  type Resolution,
+  type Resolved,
+  type ResolveQuery,
+  shownName,
+} from './resolution.ts'
 import type { Entry, Kind, Scope, ScopeColumn } from './scope.ts'
 import { baseTable, coalesce, columnOf, conjunction, conjuncts, equality } from './tree-nodes.ts'
 import { windowRelation } from './window-relation.ts'
+
+type Refuse = (reason: string) => SqlProblem
+
+/** A view as a query of WITH; undefined if there is no view of this name. */
+type ViewOf = (resolution: Resolution, name: string, depth: number, refuse: Refuse) => Cte | undefined
 
 const WINDOW = /^__window(\d+)$/
 const LOOKUP = /^__lookup(\d+)$/
@@ -19,8 +32,16 @@ export class FromResolver {
   readonly #resolveQuery: ResolveQuery
   readonly #ctes: Ctes
   readonly #outer: Scope | undefined
+  readonly #viewOf: ViewOf
 
-  constructor(resolution: Resolution, resolveQuery: ResolveQuery, ctes: Ctes, outer: Scope | undefined) {
+  constructor(
+    resolution: Resolution,
+    resolveQuery: ResolveQuery,
+    ctes: Ctes,
+    outer: Scope | undefined,
+    viewOf: ViewOf,
+  ) {
+    this.#viewOf = viewOf
     this.#resolution = resolution
     this.#resolveQuery = resolveQuery
     this.#ctes = ctes
@@ -32,7 +53,7 @@ export class FromResolver {
     this.#resolution.countNode()
     switch (node.type) {
       case 'BASE_TABLE':
-        return this.#named(node)
+        return this.#named(node, depth)
       case 'SUBQUERY':
         return this.#query(node, depth)
       case 'JOIN':
@@ -46,13 +67,13 @@ export class FromResolver {
     }
   }
 
-  #named(node: Node): FromPart {
+  #named(node: Node, depth: number): FromPart {
     const name = String(node.table_name)
     if (node.schema_name !== '' || node.catalog_name !== '') {
       throw this.#resolution.problem('tables have names without a catalog and a database', node)
     }
     const window = WINDOW.exec(name)
-    if (window !== null) return this.#window(node, Number(window[1]))
+    if (window !== null) return this.#window(node, Number(window[1]), depth)
     if (LOOKUP.test(name)) {
       throw this.#resolution.problem('FOR SYSTEM_TIME AS OF stands at the right side of a JOIN', node)
     }
@@ -61,8 +82,13 @@ export class FromResolver {
       this.#resolution.countReference(cte.size, node)
       return queryPart(node, name, cte.resolved, node.alias)
     }
-    const table = this.#resolution.table(shownName(name), (reason) => this.#resolution.problem(reason, node))
-    return this.#table(node, table)
+    const refuse = (reason: string) => this.#resolution.problem(reason, node)
+    const view = this.#viewOf(this.#resolution, shownName(name), depth, refuse)
+    if (view !== undefined) {
+      this.#resolution.countReference(view.size, node)
+      return queryPart(node, view.node.key, view.resolved, aliasOf(node, name))
+    }
+    return this.#table(node, this.#resolution.table(shownName(name), refuse))
   }
 
   #table(node: Node, table: PlannerTable): FromPart {
@@ -87,8 +113,9 @@ export class FromResolver {
     }
   }
 
-  #window(node: Node, index: number): FromPart {
-    const use = windowRelation(this.#resolution, this.#ctes, index)
+  #window(node: Node, index: number, depth: number): FromPart {
+    const viewOf = (name: string, refuse: Refuse) => this.#viewOf(this.#resolution, name, depth, refuse)
+    const use = windowRelation(this.#resolution, this.#ctes, index, viewOf)
     const alias = aliasOf(node, use.relation)
     const made = part(node, use.relation, alias, use.visible, 'window', [...use.sources])
     return { ...made, isCumulate: use.kind === 'CUMULATE' }

@@ -79,7 +79,10 @@ function sinkColumns(values: readonly SinkValue[]): readonly string[] {
   return values.map(({ output, cast }, i) => `${cast(`q.o${output}`)} AS c${i}`)
 }
 
-async function planLookup(engine: PlanEngine, { lookup, keyColumns, keys }: LookupUse): Promise<LookupPlan> {
+export async function planLookup(
+  engine: PlanEngine,
+  { lookup, keyColumns, keys }: LookupUse,
+): Promise<LookupPlan> {
   const { relation, table } = lookup
   const columns = usedColumns(lookup)
   const { tree } = await engine.withMeaning(keys)
@@ -99,7 +102,10 @@ async function planLookup(engine: PlanEngine, { lookup, keyColumns, keys }: Look
 }
 
 /** All windows of a query close together: their watermark is the smallest of all their sources. */
-async function planWindows(engine: PlanEngine, { windows }: Resolution): Promise<readonly WindowPlan[]> {
+export async function planWindows(
+  engine: PlanEngine,
+  { windows }: Resolution,
+): Promise<readonly WindowPlan[]> {
   const sources = [...new Set(windows.flatMap((use) => [...use.sources]))].sort(bySourceNumber)
   const plans: WindowPlan[] = []
   for (const use of windows) plans.push(await planWindow(engine, use, sources))

@@ -163,6 +163,18 @@ export interface PlannedTable {
   readonly valueFormat: string | undefined
   /** Identifies the data across jobs: integration and topic or table name. Part of the signature. */
   readonly identity: string
+  /** Defined by the script of the job. The places of problems of its schema are in its own text. */
+  readonly isTemporary?: boolean
+}
+
+/** A view that the statement may name: its query stands in place of its name. */
+export interface PlannedView {
+  readonly name: string
+  /** Names for the columns of the query. */
+  readonly columns?: readonly string[] | undefined
+  readonly query: string
+  /** Defined by the script of the job. The places of problems are in its query. */
+  readonly isTemporary?: boolean
 }
 
 export type { ColumnType }

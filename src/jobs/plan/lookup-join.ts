@@ -95,10 +95,8 @@ export function lookupUse(
     from: left.node,
     where: conjunction(conditions),
   })
-  const needed = neededCtes(
-    [...ctes.values()].map((cte) => cte.node),
-    query,
-  )
+  const known = [...resolution.views.nodes, ...[...ctes.values()].map((cte) => cte.node)]
+  const needed = neededCtes(known, query)
   return { lookup: relation, keyColumns: [...keys.keys()], keys: { ...query, cte_map: { map: needed } } }
 }
 

@@ -47,14 +47,7 @@ export async function planStatement(
     }
   }
   checkLoops(resolved)
-  const sources: SourcePlan[] = []
-  for (const source of relations.sources) sources.push(await planSource(engine, source))
-  for (const { relation, source } of relations.bases)
-    await engine.declare(relation, encodedColumns(usedColumns(source)))
-  const fixed: FixedPlan[] = []
-  for (const relation of relations.fixed) fixed.push(await planFixed(engine, relation))
-  for (const relation of relations.lookups)
-    await engine.declare(relation.relation, encodedColumns(storedColumns(relation)))
+  const { sources, fixed } = await planRelations(engine, relations)
   const lookups: LookupPlan[] = []
   const inserts: InsertPlan[] = []
   const vertices: VertexInput[] = []
@@ -86,6 +79,22 @@ export async function planStatement(
   }
 }
 
+/** Declares all relations. The columns that all queries use are known. */
+export async function planRelations(
+  engine: PlanEngine,
+  relations: PlanRelations,
+): Promise<{ readonly sources: readonly SourcePlan[]; readonly fixed: readonly FixedPlan[] }> {
+  const sources: SourcePlan[] = []
+  for (const source of relations.sources) sources.push(await planSource(engine, source))
+  for (const { relation, source } of relations.bases)
+    await engine.declare(relation, encodedColumns(usedColumns(source)))
+  const fixed: FixedPlan[] = []
+  for (const relation of relations.fixed) fixed.push(await planFixed(engine, relation))
+  for (const relation of relations.lookups)
+    await engine.declare(relation.relation, encodedColumns(storedColumns(relation)))
+  return { sources, fixed }
+}
+
 async function resolveInsert(
   engine: PlanEngine,
   statement: string,
@@ -103,11 +112,12 @@ async function resolveInsert(
   return { insert, table, sink, resolution, resolved }
 }
 
-function sinkTable({ tables, otherNames }: Catalog, { name, place }: NamedPlace): PlannerTable {
+function sinkTable({ tables, otherNames, views }: Catalog, { name, place }: NamedPlace): PlannerTable {
   const table = tables.get(name)
   const problem = table && unusable(table)
   if (problem !== undefined) throw new SqlProblem(problem, place)
   if (table !== undefined) return table
+  if (views?.has(name)) throw new SqlProblem(`'${name}' is a view, which cannot be written`, place)
   const reason = otherNames.has(name) ? `table ${name} is not in table_ids` : `table '${name}' does not exist`
   throw new SqlProblem(reason, place)
 }

@@ -2,7 +2,7 @@
 import type { TypedColumn } from '../../sql/data-types.ts'
 import type { Place } from '../../sql/sql-problem.ts'
 import type { TableSchema } from '../../sql/table-schema.ts'
-import type { JobPlan, PlannedTable } from './job-plan.ts'
+import type { JobPlan, PlannedTable, PlannedView } from './job-plan.ts'
 import type { SchemaPlan, SchemaSource } from './prisma/plan-with-schema.ts'
 import type { QueryPlan, QueryProblem, QuerySource } from './query-plan.ts'
 
@@ -16,13 +16,27 @@ export interface StatementPlanning {
     statement: string,
     tables: readonly PlannedTable[],
     otherNames?: readonly string[],
+    views?: readonly PlannedView[],
   ): Promise<PlannedJob>
+  /** What a SELECT gives. The place of a problem is in the query. */
+  describe(
+    query: string,
+    tables: readonly PlannedTable[],
+    otherNames?: readonly string[],
+    views?: readonly PlannedView[],
+  ): Promise<DescribedQuery>
   /** The types of all columns of a schema. The place of a problem is in `schemaSql`. */
   typesOf(schemaSql: string, schema: TableSchema): Promise<readonly TypedColumn[]>
   /** Rejects with QueryProblem, whose place is in the SQL of the query. */
   planQuery(source: QuerySource): Promise<QueryPlan>
   /** Rejects with QueryProblem, whose place is in the schema if its code is 'invalid_schema'. */
   planWithSchema(source: SchemaSource): Promise<SchemaPlan>
+}
+
+export interface DescribedQuery {
+  readonly columns: readonly TypedColumn[]
+  /** How its rows come about. */
+  readonly kind: 'fixed' | 'append' | 'window' | 'running' | 'changing'
 }
 
 export interface PlannedJob extends JobPlan {

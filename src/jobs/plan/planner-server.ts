@@ -72,6 +72,12 @@ export class PlannerServer {
   }
 }
 
+/** What a call is about, for error texts. */
+const WHAT: Readonly<Record<PlanningMethod, string>> = {
+  ...{ plan: 'statement', describe: 'query', typesOf: 'schema' },
+  ...{ planQuery: 'query', planWithSchema: 'query' },
+}
+
 function failureOf(error: unknown, method: PlanningMethod): PlanningFailure {
   if (error instanceof SqlProblem) {
     const { reason, place, definition } = error
@@ -81,7 +87,7 @@ function failureOf(error: unknown, method: PlanningMethod): PlanningFailure {
     return { isSql: true, code: error.code, reason: error.message, place: error.place }
   if (error instanceof RangeError) {
     // The stack or a string is too large: the text is nested too deeply or too long.
-    const what = { plan: 'statement', planQuery: 'query', planWithSchema: 'query', typesOf: 'schema' }[method]
+    const what = WHAT[method]
     const reason = `the ${what} is too large to check; make it simpler`
     const isQuery = method === 'planQuery' || method === 'planWithSchema'
     const code = isQuery ? { code: 'unsupported_sql' as const } : {}

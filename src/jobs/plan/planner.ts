@@ -18,15 +18,18 @@ import { POSTGRES_SCALARS } from '../../sql/postgres-scalars.ts'
 import { SqlProblem } from '../../sql/sql-problem.ts'
 import { parseTableSchema, type TableSchema } from '../../sql/table-schema.ts'
 import { type Node, parseTree, printTree } from '../../sql/tree.ts'
-import type { PlannedTable } from './job-plan.ts'
+import { describeQuery } from './describe-query.ts'
+import type { PlannedTable, PlannedView } from './job-plan.ts'
 import { createTable, EngineProblem, type PlanEngine } from './plan-engine.ts'
 import { planStatement } from './plan-statement.ts'
-import type { PlannedJob, StatementPlanning } from './planner-protocol.ts'
+import type { DescribedQuery, PlannedJob, StatementPlanning } from './planner-protocol.ts'
 import type { PlannerTable } from './planner-table.ts'
 import { planWithSchema, type SchemaPlan, type SchemaSource } from './prisma/plan-with-schema.ts'
 import { planQuery } from './query/plan-query.ts'
 import type { QueryPlan, QuerySource } from './query-plan.ts'
+import type { Catalog } from './resolution.ts'
 import { typesOfSchema } from './schema-types.ts'
+import { viewTrees } from './view-trees.ts'
 
 /** No data is read. Trees and plans of large statements need memory: 60,000 values of IN about 100 MiB. */
 const MEMORY_BYTES = 256 * 1024 * 1024
@@ -56,15 +59,25 @@ export class Planner implements StatementPlanning {
     statement: string,
     tables: readonly PlannedTable[],
     otherNames: readonly string[] = [],
+    views: readonly PlannedView[] = [],
   ): Promise<PlannedJob> {
-    const named = namesIn(statement)
-    const known = new Map<string, PlannerTable>()
-    for (const table of tables) {
-      if (named.has(table.name)) known.set(table.name, await this.#typed(table))
-    }
-    const catalog = { tables: known, otherNames: new Set(otherNames) }
-    const { plan, warnings } = await this.#with((engine) => planStatement(engine, statement, catalog))
+    const { plan, warnings } = await this.#withCatalog(
+      { text: statement, tables, otherNames, views },
+      (engine, catalog) => planStatement(engine, statement, catalog),
+    )
     return { ...plan, warnings }
+  }
+
+  /** Rejects with SqlProblem, whose place is in the query. */
+  describe(
+    query: string,
+    tables: readonly PlannedTable[],
+    otherNames: readonly string[] = [],
+    views: readonly PlannedView[] = [],
+  ): Promise<DescribedQuery> {
+    return this.#withCatalog({ text: query, tables, otherNames, views }, (engine, catalog) =>
+      describeQuery(engine, query, catalog),
+    )
   }
 
   /** Rejects with SqlProblem, whose place is in the schema. */
@@ -94,8 +107,37 @@ export class Planner implements StatementPlanning {
       return { ...table, schema, columns: await this.typesOf(table.schemaSql, schema) }
     } catch (error) {
       if (!(error instanceof SqlProblem)) throw error
+      if (table.isTemporary) throw error.of(table.name)
       throw new SqlProblem(`table ${table.name}: ${error.message}`, undefined, { cause: error })
     }
+  }
+
+  /** `text` may name the tables and views. */
+  async #withCatalog<T>(
+    { text, tables, otherNames, views }: NamingText,
+    work: (engine: PlanEngine, catalog: Catalog) => Promise<T>,
+  ): Promise<T> {
+    const named = namesIn(text)
+    const namedViews: PlannedView[] = []
+    const left = new Set(views)
+    for (let found = true; found; ) {
+      found = false
+      for (const view of left) {
+        if (!named.has(view.name)) continue
+        found = left.delete(view)
+        namedViews.push(view)
+        for (const name of namesIn(view.query)) named.add(name)
+      }
+    }
+    const known = new Map<string, PlannerTable>()
+    for (const table of tables) if (named.has(table.name)) known.set(table.name, await this.#typed(table))
+    return this.#with(async (engine) =>
+      work(engine, {
+        tables: known,
+        otherNames: new Set(otherNames),
+        views: await viewTrees(engine, namedViews),
+      }),
+    )
   }
 
   async #with<T>(work: (engine: PlanEngine) => Promise<T>): Promise<T> {
@@ -108,8 +150,15 @@ export class Planner implements StatementPlanning {
   }
 }
 
+interface NamingText {
+  readonly text: string
+  readonly tables: readonly PlannedTable[]
+  readonly otherNames: readonly string[]
+  readonly views: readonly PlannedView[]
+}
+
 /** Every name that the statement could mean. */
-function namesIn(statement: string): ReadonlySet<string> {
+function namesIn(statement: string): Set<string> {
   if (statement.length > SQL_CHARACTERS_MAX) return new Set() // refused later
   return new Set(tokensOf(statement).map(({ value }) => value))
 }

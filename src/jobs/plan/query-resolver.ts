@@ -2,6 +2,8 @@
  * Resolves a query: the relations and columns of every level, how its rows come about (`Kind`), and the hidden columns that
  * carry the order of rows. Throws SqlProblem for what the engine cannot run.
  */
+import { encodedName } from '../../sql/encoded-name.ts'
+import { SqlProblem } from '../../sql/sql-problem.ts'
 import type { Node } from '../../sql/tree.ts'
 import { ExpressionResolver, outputName } from './expression-resolver.ts'
 import type { FromPart } from './from-part.ts'
@@ -11,10 +13,55 @@ import { checkedModifiers } from './query-modifiers.ts'
 import { type Cte, type Ctes, type Resolution, type Resolved, shownName } from './resolution.ts'
 import type { Kind, Scope, ScopeColumn } from './scope.ts'
 import { checkSelect, queriesOf, type SelectLevel, withHiddenColumns } from './select-kinds.ts'
-import { columnOf, cteNode, neededCtes, outputColumn } from './tree-nodes.ts'
+import { type CteNode, columnOf, cteNode, neededCtes, outputColumn } from './tree-nodes.ts'
+import type { ViewTree } from './view-trees.ts'
 
 export function resolveQuery(resolution: Resolution, root: Node): Resolved {
-  return new QueryResolver(resolution).query(root, new Map(), undefined, 0)
+  const resolved = new QueryResolver(resolution).query(root, new Map(), undefined, 0)
+  const { node } = resolved
+  const views = neededCtes(resolution.views.nodes, node)
+  if (views.length === 0) return resolved
+  const { map } = node.cte_map as { readonly map: readonly CteNode[] }
+  return { ...resolved, node: { ...node, cte_map: { map: [...views, ...map] } } }
+}
+
+/** A view as a query of WITH; undefined if there is no view of this name. `refuse` makes a problem at the place of the reference. */
+function viewOf(
+  resolution: Resolution,
+  name: string,
+  depth: number,
+  refuse: (reason: string) => SqlProblem,
+): Cte | undefined {
+  const view = resolution.catalog.views?.get(name)
+  if (view === undefined) return undefined
+  return resolution.views.resolved(name, () => resolvedView(resolution, view, depth, refuse), refuse)
+}
+
+function resolvedView(
+  resolution: Resolution,
+  view: ViewTree,
+  depth: number,
+  refuse: (reason: string) => SqlProblem,
+): Cte {
+  const { key, tree } = view
+  const { columns: names, isTemporary } = view.view
+  const inner = resolution.within(view)
+  try {
+    const { value: resolved, size } = inner.sizeOf(() =>
+      new QueryResolver(inner).query(tree, new Map(), undefined, depth + 1),
+    )
+    const { length } = resolved.columns
+    if (names !== undefined && names.length !== length)
+      throw inner.problem(`view ${view.view.name} names ${names.length} columns, and its query has ${length}`)
+    const columns = resolved.columns.map((column, i) => ({
+      ...column,
+      name: names?.[i] === undefined ? column.name : encodedName(names[i]),
+    }))
+    return { resolved: { ...resolved, columns }, node: cteNode(key, resolved.node), size }
+  } catch (error) {
+    if (!(error instanceof SqlProblem) || isTemporary || error.place !== undefined) throw error
+    throw refuse(error.reason)
+  }
 }
 
 class QueryResolver {
@@ -78,7 +125,7 @@ class QueryResolver {
       throw resolution.problem('GROUP BY ALL is not supported', node)
     if (node.qualify !== null || node.sample !== null)
       throw resolution.problem('QUALIFY and samples are not supported', node)
-    const from = new FromResolver(resolution, this.query, ctes, outer).resolve(
+    const from = new FromResolver(resolution, this.query, ctes, outer, viewOf).resolve(
       node.from_table as Node,
       depth + 1,
     )

@@ -1,18 +1,20 @@
 /** What the parts of resolving share: the statement, its tables, what has been found so far, and refusals with their place. */
 import { decodedName } from '../../sql/encoded-name.ts'
 import type { RewrittenQuery } from '../../sql/query-rewriter.ts'
-import { ON_FLINK, placeOf, SqlProblem } from '../../sql/sql-problem.ts'
+import { ON_FLINK, type Place, placeOf, SqlProblem } from '../../sql/sql-problem.ts'
 import type { Node } from '../../sql/tree.ts'
 import type { WindowFunction } from '../../sql/window-function.ts'
 import type { PlanRelations, TableRelation } from './plan-relations.ts'
 import { type PlannerTable, unusable } from './planner-table.ts'
 import type { Kind, Meanings, Scope, ScopeColumn } from './scope.ts'
 import type { CteNode } from './tree-nodes.ts'
+import { problemOfView, ViewReferences, type ViewTree, viewAt } from './view-trees.ts'
 
-/** Tables that the statement may name, and names of others that it may not. */
+/** Tables and views that the statement may name, and names of others that it may not. */
 export interface Catalog {
   readonly tables: ReadonlyMap<string, PlannerTable>
   readonly otherNames: ReadonlySet<string>
+  readonly views?: ReadonlyMap<string, ViewTree> | undefined
 }
 
 /** Of a query in which the queries of WITH stand in place of their names, as the engine runs it. */
@@ -80,40 +82,71 @@ export class Resolution {
   readonly query: RewrittenQuery
   readonly catalog: Catalog
   readonly relations: PlanRelations
-  readonly meanings: Meanings = new WeakMap()
-  readonly windows: WindowUse[] = []
-  readonly lookups: LookupUse[] = []
+  readonly meanings: Meanings
+  readonly windows: WindowUse[]
+  readonly lookups: LookupUse[]
   /** Number of windows of the inserts before this one. */
   readonly firstWindow: number
-  #number = 0
-  #size = NO_SIZE
+  /** Of the statement and the views that it names. */
+  readonly views: ViewReferences<Cte>
+  readonly #counts: { number: number; size: QuerySize }
+  /** The view whose query this is. */
+  readonly #view: ViewTree | undefined
 
+  /** `within`: what the statement has found; this is the query of a view that it names. */
   constructor(
     statement: string,
     query: RewrittenQuery,
     catalog: Catalog,
     relations: PlanRelations,
     firstWindow: number,
+    within?: { readonly resolution: Resolution; readonly view: ViewTree },
   ) {
     this.statement = statement
     this.query = query
     this.catalog = catalog
     this.relations = relations
     this.firstWindow = firstWindow
+    this.#view = within?.view
+    const shared = within?.resolution
+    this.meanings = shared?.meanings ?? new WeakMap()
+    this.windows = shared?.windows ?? []
+    this.lookups = shared?.lookups ?? []
+    this.views = shared?.views ?? new ViewReferences()
+    this.#counts = shared === undefined ? { number: 0, size: NO_SIZE } : shared.#counts
+  }
+
+  /** For the query of a view that this one names. */
+  within(view: ViewTree): Resolution {
+    const { catalog, relations, firstWindow } = this
+    return new Resolution(view.view.query, view.query, catalog, relations, firstWindow, {
+      ...{ resolution: this, view },
+    })
   }
 
   /** For names within the query. */
   nextNumber(): number {
-    return this.#number++
+    return this.#counts.number++
   }
 
   problem(reason: string, node?: Node): SqlProblem {
-    const { map } = this.query
     const located = node === undefined ? undefined : locationIn(node)
-    if (located === undefined) return new SqlProblem(reason, map.whole())
+    if (located === undefined) return this.problemIn(reason, undefined)
     const written = this.meanings.get(located)?.written
     const names = written ?? (located.column_names as readonly string[] | undefined)?.length ?? 1
-    return new SqlProblem(reason, map.placeAt(located.query_location!, names))
+    return this.problemIn(reason, located.query_location, names)
+  }
+
+  /** A refusal at a location of the tree: that of the statement, or of a view in it. Undefined: at the whole query. */
+  problemIn(reason: string, location: number | undefined, names = 1): SqlProblem {
+    if (location === undefined) return this.#problemOf(this.#view, reason, this.query.map.whole())
+    const view = viewAt(this.catalog.views, location)
+    if (view === undefined) return new SqlProblem(reason, this.query.map.placeAt(location, names))
+    return this.#problemOf(view, reason, view.query.map.placeAt(location - view.base, names))
+  }
+
+  #problemOf(view: ViewTree | undefined, reason: string, place: Place): SqlProblem {
+    return view === undefined ? new SqlProblem(reason, place) : problemOfView(view.view, reason, place)
   }
 
   /** A refusal of what a cluster would run. */
@@ -122,7 +155,7 @@ export class Resolution {
   }
 
   problemAt(reason: string, { start, end }: { readonly start: number; readonly end: number }): SqlProblem {
-    return new SqlProblem(reason, placeOf(this.statement, start, end))
+    return this.#problemOf(this.#view, reason, placeOf(this.statement, start, end))
   }
 
   table(name: string, refuse: (reason: string) => SqlProblem): PlannerTable {
@@ -130,6 +163,7 @@ export class Resolution {
     const problem = table && unusable(table)
     if (problem !== undefined) throw refuse(problem)
     if (table !== undefined) return table
+    if (this.catalog.views?.has(name)) throw refuse(`'${name}' is a view; a table is needed here`)
     throw refuse(
       this.catalog.otherNames.has(name)
         ? `table ${name} is not in table_ids`
@@ -139,7 +173,8 @@ export class Resolution {
 
   /** Counts one expression, table or query of the present query. */
   countNode(): void {
-    this.#size = { ...this.#size, nodes: this.#size.nodes + 1 }
+    const { size } = this.#counts
+    this.#counts.size = { ...size, nodes: size.nodes + 1 }
   }
 
   countBranch(node: Node): void {
@@ -149,7 +184,7 @@ export class Resolution {
   /** Counts a reference to a query of WITH. */
   countReference(size: QuerySize, node: Node): void {
     this.#add(size, node)
-    if (this.#size.nodes <= EXPANDED_NODES_MAX) return
+    if (this.#counts.size.nodes <= EXPANDED_NODES_MAX) return
     throw this.problem(
       `the queries of WITH have more than ${EXPANDED_NODES_MAX} expressions with all their references; make the statement simpler`,
       node,
@@ -157,8 +192,9 @@ export class Resolution {
   }
 
   #add({ nodes, branches }: QuerySize, node: Node): void {
-    this.#size = { nodes: this.#size.nodes + nodes, branches: this.#size.branches + branches }
-    if (this.#size.branches < BRANCHES_MAX) return
+    const { size } = this.#counts
+    this.#counts.size = { nodes: size.nodes + nodes, branches: size.branches + branches }
+    if (this.#counts.size.branches < BRANCHES_MAX) return
     throw this.problem(
       `the statement has more than ${BRANCHES_MAX} branches of UNION ALL with all references to queries of WITH`,
       node,
@@ -167,11 +203,11 @@ export class Resolution {
 
   /** What `work` counts, which does not count for the present query. */
   sizeOf<T>(work: () => T): { readonly value: T; readonly size: QuerySize } {
-    const outer = this.#size
-    this.#size = NO_SIZE
+    const outer = this.#counts.size
+    this.#counts.size = NO_SIZE
     const value = work()
-    const size = this.#size
-    this.#size = outer
+    const size = this.#counts.size
+    this.#counts.size = outer
     return { value, size }
   }
 

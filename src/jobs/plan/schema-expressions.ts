@@ -2,7 +2,7 @@
 import { encodedName } from '../../sql/encoded-name.ts'
 import { tokensOf } from '../../sql/flink-tokens.ts'
 import { QueryRewriter } from '../../sql/query-rewriter.ts'
-import { type Place, SqlProblem, SyntaxProblem } from '../../sql/sql-problem.ts'
+import { type Place, SyntaxProblem } from '../../sql/sql-problem.ts'
 import { StatementCursor } from '../../sql/statement-cursor.ts'
 import { type Node, TreeProblem } from '../../sql/tree.ts'
 import { ExpressionResolver } from './expression-resolver.ts'
@@ -73,10 +73,9 @@ export async function atItsPlace<T>(resolution: Resolution, work: () => Promise<
     return await work()
   } catch (error) {
     if (!(error instanceof EngineProblem) && !(error instanceof TreeProblem)) throw error
-    const { map } = resolution.query
-    const place = error.location === undefined ? map.whole() : map.placeAt(error.location)
+    const problem = resolution.problemIn(error.message, error.location)
     const isSyntax = error instanceof EngineProblem && error.isSyntax
-    throw new (isSyntax ? SyntaxProblem : SqlProblem)(error.message, place, { cause: error })
+    throw isSyntax ? new SyntaxProblem(problem.reason, problem.place, { cause: error }) : problem
   }
 }
 

@@ -1,10 +1,10 @@
 /** The relation that a window function makes: the columns of its rows, and the bounds of their windows. */
 import { encodedName } from '../../sql/encoded-name.ts'
-import { ON_FLINK } from '../../sql/sql-problem.ts'
+import { ON_FLINK, type SqlProblem } from '../../sql/sql-problem.ts'
 import type { WindowKind } from '../../sql/window-function.ts'
 import { columnsOf } from './plan-relations.ts'
 import { relationKind } from './planner-table.ts'
-import type { Ctes, Resolution, WindowUse } from './resolution.ts'
+import type { Cte, Ctes, Resolution, WindowUse } from './resolution.ts'
 import type { ScopeColumn } from './scope.ts'
 import { neededCtes } from './tree-nodes.ts'
 
@@ -31,12 +31,20 @@ const BOUNDS: readonly ScopeColumn[] = [
 /** Windows of a statement: each has tables and state of its own. */
 const WINDOWS_MAX = 16
 
-export function windowRelation(resolution: Resolution, ctes: Ctes, index: number): WindowRelation {
+/** A view as a query of WITH; undefined if there is no view of this name. */
+type ViewOf = (name: string, refuse: (reason: string) => SqlProblem) => Cte | undefined
+
+export function windowRelation(
+  resolution: Resolution,
+  ctes: Ctes,
+  index: number,
+  viewOf: ViewOf,
+): WindowRelation {
   const window = resolution.query.windows[index]!
   if (resolution.firstWindow + resolution.windows.length >= WINDOWS_MAX) {
     throw resolution.problemAt(`the statement has more than ${WINDOWS_MAX} windows`, window.token)
   }
-  const input = inputOf(resolution, ctes, index)
+  const input = inputOf(resolution, ctes, index, viewOf)
   const { timeColumn: token } = window
   const time = input.columns.find(({ name }) => name === encodedName(token.value))
   if (time === undefined) {
@@ -72,12 +80,12 @@ export function windowRelation(resolution: Resolution, ctes: Ctes, index: number
   return { relation, kind: window.kind, visible: [...visible, ...BOUNDS], sources: input.sources }
 }
 
-function inputOf(resolution: Resolution, ctes: Ctes, index: number): Input {
+function inputOf(resolution: Resolution, ctes: Ctes, index: number, viewOf: ViewOf): Input {
   const { table: token } = resolution.query.windows[index]!
-  const name = encodedName(token.value)
-  const cte = ctes.get(name)
+  const refuse = (reason: string) => resolution.problemAt(reason, token)
+  const cte = ctes.get(encodedName(token.value)) ?? viewOf(token.value, refuse)
   if (cte === undefined) {
-    const table = resolution.table(token.value, (reason) => resolution.problemAt(reason, token))
+    const table = resolution.table(token.value, refuse)
     if (relationKind(table) !== 'append') {
       throw resolution.problemAt(
         `a window takes rows of a stream, and ${table.name} is none${ON_FLINK}`,
@@ -99,6 +107,6 @@ function inputOf(resolution: Resolution, ctes: Ctes, index: number): Input {
       token,
     )
   }
-  const all = [...ctes.values()].map(({ node }) => node)
-  return { from: name, columns, sources, ctes: [...neededCtes(all, cte.resolved.node), cte.node] }
+  const all = [...resolution.views.nodes, ...[...ctes.values()].map(({ node }) => node)]
+  return { from: cte.node.key, columns, sources, ctes: [...neededCtes(all, cte.resolved.node), cte.node] }
 }

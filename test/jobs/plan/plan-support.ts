@@ -1,7 +1,8 @@
 /** Plans statements over tables that are declared in short form, and runs plans on a bare DuckDB. */
 import duckdb, { type DuckDBConnection } from '@duckdb/node-api'
-import type { JobPlan, PlannedTable, WindowPlan } from '../../../src/jobs/plan/job-plan.ts'
+import type { JobPlan, PlannedTable, PlannedView, WindowPlan } from '../../../src/jobs/plan/job-plan.ts'
 import { Planner } from '../../../src/jobs/plan/planner.ts'
+import type { DescribedQuery } from '../../../src/jobs/plan/planner-protocol.ts'
 import { type DataType, duckdbType } from '../../../src/sql/data-types.ts'
 import { encodedName } from '../../../src/sql/encoded-name.ts'
 import { FLINK_MACROS } from '../../../src/sql/flink-macros.ts'
@@ -42,8 +43,16 @@ export class TestPlanner {
     return new TestPlanner(await Planner.open(duckdb), declared(tables))
   }
 
-  plan(statement: string, otherNames: readonly string[] = []): Promise<JobPlan> {
-    return this.planner.plan(statement, this.tables, otherNames)
+  plan(
+    statement: string,
+    otherNames: readonly string[] = [],
+    views: readonly PlannedView[] = [],
+  ): Promise<JobPlan> {
+    return this.planner.plan(statement, this.tables, otherNames, views)
+  }
+
+  describe(query: string, views: readonly PlannedView[] = []): Promise<DescribedQuery> {
+    return this.planner.describe(query, this.tables, [], views)
   }
 
   close(): void {
