@@ -85,10 +85,11 @@ async function serve(): Promise<void> {
     return fail(startFailure(error, config))
   }
   const { authFile, tls } = config
-  const { host, port, flinkPort, cachedQueriesPort } = service
+  const { host, port, flinkPort, cachedQueriesPort, ververicaPort } = service
   const version = packageVersion()
   const withTokens = authFile !== undefined
-  const hello = greeting({ version, host, port, flinkPort, cachedQueriesPort, withTokens, tls })
+  const further = { flinkPort, cachedQueriesPort, ververicaPort }
+  const hello = greeting({ version, host, port, ...further, withTokens, tls })
   const inTheClear = authFile !== undefined && tls === undefined && !isLoopback(service.host)
   print(hello + (inTheClear ? TOKENS_IN_THE_CLEAR : ''))
   stop = stopOnSignals(service)
@@ -156,10 +157,12 @@ function startFailure(error: unknown, config: Config): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-function flagOf(port: number, { port: mainPort, flinkPort, cachedQueriesPort }: Config): string {
+function flagOf(port: number, config: Config): string {
+  const { port: mainPort, flinkPort, cachedQueriesPort, ververicaPort } = config
   if (port === mainPort) return '--port'
   if (port === flinkPort) return '--flink-port'
-  return port === cachedQueriesPort ? '--cached-queries-port' : '--port'
+  if (port === cachedQueriesPort) return '--cached-queries-port'
+  return port === ververicaPort ? '--ververica-port' : '--port'
 }
 
 function fail(message: string, exitCode = 1): undefined {

@@ -40,6 +40,8 @@ export interface Config {
   readonly dashboardFolder?: string | undefined
   /** A further port, with the API of cached queries alone; 0 means any free one. Undefined: there is none. */
   readonly cachedQueriesPort?: number | undefined
+  /** A further port, with Ververica Platform's APIs alone; 0 means any free one. Undefined: there is none. */
+  readonly ververicaPort?: number | undefined
   /** Whether DELETE /cluster ends the service. */
   readonly allowClusterShutdown?: boolean
   /** What the service prints is also in files of this folder. */
@@ -228,6 +230,14 @@ const SETTINGS = {
     about:
       'a further port with the API of cached queries alone (docs/cached-queries.md); 0 takes any free one',
   },
+  ververicaPort: {
+    flag: 'ververica-port',
+    variable: 'MILLRACE_VERVERICA_PORT',
+    value: 'N',
+    fallback: '',
+    about:
+      "a further port with Ververica Platform's APIs alone (docs/deployments.md); 8080 is its own, 0 takes any free one",
+  },
   logDir: {
     flag: 'log-dir',
     variable: 'MILLRACE_LOG_DIR',
@@ -301,6 +311,11 @@ export function parseCommand(args: readonly string[], environment: NodeJS.Proces
     minFreeDiskBytes: wholeNumber(text(SETTINGS.minFreeDisk), 0, DISK_BYTES_MOST),
     ...flinkPort(text(SETTINGS.flinkPort), text(SETTINGS.flinkDashboard), text(SETTINGS.port)),
     ...cachedQueriesPort(text(SETTINGS.cachedQueriesPort), [text(SETTINGS.port), text(SETTINGS.flinkPort)]),
+    ...ververicaPort(text(SETTINGS.ververicaPort), [
+      ['--port', text(SETTINGS.port)],
+      ['--flink-port', text(SETTINGS.flinkPort)],
+      ['--cached-queries-port', text(SETTINGS.cachedQueriesPort)],
+    ]),
     allowClusterShutdown: flags['allow-cluster-shutdown'] === true || isSet(environment, SHUTDOWN_VARIABLE),
     logFolder: optional(text(SETTINGS.logDir)),
   }
@@ -446,8 +461,14 @@ function cachedQueriesPort(port: Given, [main, flink]: readonly [Given, Given]):
   return { cachedQueriesPort: furtherPort(port, others) }
 }
 
+function ververicaPort(port: Given, others: OtherPorts): Partial<Config> {
+  return port.source === '' ? {} : { ververicaPort: furtherPort(port, others) }
+}
+
+type OtherPorts = readonly (readonly [flag: string, Given])[]
+
 /** Throws ConfigError if another port is the same. */
-function furtherPort(port: Given, others: readonly (readonly [flag: string, Given])[]): number {
+function furtherPort(port: Given, others: OtherPorts): number {
   const number = wholeNumber(port, 0, 65_535)
   const same = others.find(([, { text }]) => text !== '' && number !== 0 && Number(text) === number)
   if (same !== undefined)

@@ -19,6 +19,8 @@ export interface Listening {
   readonly flinkPort?: number | undefined
   /** Of cached queries alone; undefined without `--cached-queries-port`. */
   readonly cachedQueriesPort?: number | undefined
+  /** Of Ververica Platform's APIs alone; undefined without `--ververica-port`. */
+  readonly ververicaPort?: number | undefined
   /** Whether requests need a token. */
   readonly withTokens: boolean
   readonly tls: TlsFiles | undefined
@@ -30,7 +32,9 @@ export function greeting({ version, host, port, withTokens, tls, ...further }: L
   const lineOf = (what: string, some: number | undefined) =>
     some === undefined ? '' : `${what} at ${origin(some)}\n`
   const others =
-    lineOf('Flink REST API', further.flinkPort) + lineOf('cached queries', further.cachedQueriesPort)
+    lineOf('Flink REST API', further.flinkPort) +
+    lineOf('cached queries', further.cachedQueriesPort) +
+    lineOf('Ververica Platform APIs', further.ververicaPort)
   const { flags, url } = tls === undefined ? { flags: '', url: base } : overTls(tls, host, port)
   const token = withTokens ? '-H "Authorization: Bearer $MILLRACE_TOKEN" ' : ''
   const curl = `curl ${flags}${token}`

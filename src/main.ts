@@ -16,7 +16,13 @@ import type { Config } from './config.ts'
 import { DiskSpace } from './disk-space.ts'
 import type { Environment } from './environment.ts'
 import { type Api, problemShapes } from './http/api.ts'
-import { APIS, CACHED_QUERIES_PORT_APIS, flinkPortApis, readDashboard } from './http/app.ts'
+import {
+  APIS,
+  CACHED_QUERIES_PORT_APIS,
+  flinkPortApis,
+  readDashboard,
+  VERVERICA_PORT_APIS,
+} from './http/app.ts'
 import { openParsePort } from './http/document-parsers.ts'
 import { Workers } from './http/messages/parse-workers.ts'
 import { ProblemCounts } from './http/messages/problems.ts'
@@ -55,6 +61,8 @@ export interface RunningService {
   readonly flinkPort: number | undefined
   /** Undefined without `--cached-queries-port`. */
   readonly cachedQueriesPort: number | undefined
+  /** Undefined without `--ververica-port`. */
+  readonly ververicaPort: number | undefined
   /** For tests, which run the janitor directly. */
   readonly janitor: Janitor
   /** Reads certificate and key again. If they cannot be used, throws and keeps the old ones. */
@@ -194,6 +202,7 @@ export async function startService(
       port,
       flinkPort: portOf('flink'),
       cachedQueriesPort: portOf('cached queries'),
+      ververicaPort: portOf('ververica'),
       get janitor() {
         return supervisor.service.janitor
       },
@@ -215,17 +224,20 @@ export async function startService(
 
 /** A port beside the main one, with some APIs alone. */
 interface FurtherPort {
-  readonly name: 'flink' | 'cached queries'
+  readonly name: 'flink' | 'cached queries' | 'ververica'
   readonly port: number
   readonly apis: readonly Api[]
 }
 
-function furtherPorts({ flinkPort, dashboardFolder, cachedQueriesPort }: Config): FurtherPort[] {
+function furtherPorts(config: Config): FurtherPort[] {
+  const { flinkPort, dashboardFolder, cachedQueriesPort, ververicaPort } = config
   const files = dashboardFolder === undefined ? undefined : readDashboard(dashboardFolder)
   const all: FurtherPort[] = []
   if (flinkPort !== undefined) all.push({ name: 'flink', port: flinkPort, apis: flinkPortApis(files) })
   if (cachedQueriesPort !== undefined)
     all.push({ name: 'cached queries', port: cachedQueriesPort, apis: CACHED_QUERIES_PORT_APIS })
+  if (ververicaPort !== undefined)
+    all.push({ name: 'ververica', port: ververicaPort, apis: VERVERICA_PORT_APIS })
   return all
 }
 

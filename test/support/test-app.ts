@@ -79,6 +79,8 @@ export interface TestApp {
   readonly flinkPort: number | undefined
   /** With `cachedQueriesPort` in the config. */
   readonly cachedQueriesPort: number | undefined
+  /** With `ververicaPort` in the config. */
+  readonly ververicaPort: number | undefined
   /** With `onDisk`. */
   readonly dataFolder: string
   /** Time of the service, in milliseconds; tests set it. */
@@ -163,6 +165,9 @@ export async function startTestApp(
     },
     get cachedQueriesPort() {
       return service.cachedQueriesPort
+    },
+    get ververicaPort() {
+      return service.ververicaPort
     },
     request: (method: string, path: string, request: RequestOptions = {}) =>
       send(agent, service.port, method, path, request),
