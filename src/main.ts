@@ -13,6 +13,7 @@ import { AuditLog } from './audit/audit-log.ts'
 import { withoutSecrets } from './auth/token-hash.ts'
 import { WatchedTokens } from './auth/watched-tokens.ts'
 import type { Config } from './config.ts'
+import { ApiTokens } from './deployments/platform/api-tokens.ts'
 import { DiskSpace } from './disk-space.ts'
 import type { Environment } from './environment.ts'
 import { type Api, problemShapes } from './http/api.ts'
@@ -117,6 +118,8 @@ export async function startService(
     openAnswers: new OpenAnswers(guard),
     guard,
     tokens: watched?.tokens,
+    apiTokens:
+      watched && new ApiTokens({ file: config.authFile!, nowMs, report, reload: () => watched.poll() }),
     address,
     audit: trail?.audit,
     apis,

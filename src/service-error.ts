@@ -42,6 +42,8 @@ export type ServiceErrorCode =
   | 'integration_in_use'
   | 'integration_built_in'
   | 'secret_unusable' // the key of stored secrets cannot be read or made
+  | 'unhealthy' // writes are refused: the answer to a question about the health of the service
+  | 'tokens_unusable' // the token file cannot be read or changed
   | 'table_not_found'
   | 'table_exists'
   | 'table_in_use'

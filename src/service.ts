@@ -14,6 +14,9 @@ import { captureCode } from './cdc/capture-code.ts'
 import { type CdcModules, loadCdcModules } from './cdc-modules.ts'
 import type { Config } from './config.ts'
 import { type DeploymentModules, loadDeploymentModules, loadDeploymentStore } from './deployment-modules.ts'
+import type { ApiTokens } from './deployments/platform/api-tokens.ts'
+import { NamespaceFacts } from './deployments/platform/namespace-facts.ts'
+import { PlatformNamespaces } from './deployments/platform/platform-namespaces.ts'
 import type { DiskSpace } from './disk-space.ts'
 import type { Environment } from './environment.ts'
 import { Explore } from './explore/explore.ts'
@@ -66,6 +69,7 @@ export interface SharedParts {
   /** Undefined, like `tokens`, if tokens are not required. `audit` is undefined if there is no audit trail. */
   readonly guard: Guard | undefined
   readonly tokens: Tokens | undefined
+  readonly apiTokens: ApiTokens | undefined
   readonly address: PublicAddress
   readonly audit: AuditLog | undefined
   readonly apis: readonly Api[]
@@ -259,6 +263,7 @@ async function loadModules(storage: Storage, { config, environment, shared }: Op
   })
   usage.onRemoval(registry)
   const metadata = await Metadata.load(catalog, registry)
+  const namespaceFacts = await NamespaceFacts.load(catalog, registry)
   const feeds = await Feeds.load(catalog, registry)
   const sizeFeed = new SizeFeed(registry, nowMs)
   const webhooks = await Webhooks.load({
@@ -274,7 +279,7 @@ async function loadModules(storage: Storage, { config, environment, shared }: Op
   })
   log.watchGroups(prometheus.groupWritten)
   prometheus.show({ registry, traffic })
-  return { registry, streams, meter, metadata, feeds, sizeFeed, webhooks }
+  return { registry, streams, meter, metadata, namespaceFacts, feeds, sizeFeed, webhooks }
 }
 
 function newJobModules(
@@ -348,15 +353,18 @@ function newListeners(
   { config, environment, shared }: Opening,
   { report }: Reports,
 ): { readonly listener: RequestListener; readonly furtherListeners: readonly RequestListener[] } {
-  const { registry, streams, meter, followers } = given
+  const { registry, streams, meter, followers, namespaceFacts: facts, deployments } = given
   const { eventBytesMax, limits } = config
   const options = { ...shared, eventBytesMax, limits, followers, nowMs: environment.nowMs, report }
   const { apis, furtherApis, writeRefusal } = shared
+  const namespaces = new Namespaces(registry, config.unrecoverableReset)
+  const { nowMs } = environment
   const parts = {
     ...shared,
     ...given,
     views: new Views(registry),
-    namespaces: new Namespaces(registry, config.unrecoverableReset),
+    namespaces,
+    platformNamespaces: new PlatformNamespaces({ namespaces, registry, facts, deployments, nowMs }),
     metrics: new StreamMetrics(meter, registry),
     storeFailure: writeRefusal,
   }

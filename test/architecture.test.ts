@@ -223,12 +223,12 @@ describe('arrows', () => {
     ])
   })
 
-  test('only the command that shows a secret to its owner and the key of secrets at rest make randomness', () => {
+  test('only the secret of a new token and the key of secrets at rest make randomness', () => {
     const makers = FILES.filter(({ text }) =>
       /\brandom(Bytes|UUID|Int|Fill|FillSync)\b|\bgetRandomValues\b/.test(text),
     )
     expect(makers.map(({ path }) => path).sort()).toEqual([
-      'src/commands/token.ts',
+      'src/auth/new-secret.ts',
       'src/tables/secret-key.ts',
     ])
   })

@@ -2,10 +2,12 @@
  * The token file on disk: read as a whole, replaced as a whole.
  *
  * A change first creates `<file>.lock`, which fails if the file exists, writes the new content into it and renames it over
- * the token file. So concurrent changes do not overwrite each other, and a reader sees either the old file or the new one.
+ * the token file. So concurrent changes do not overwrite each other, and a reader sees either the old file or the new one. A lock that
+ * is there for a minute is that of a process that was killed, and is removed.
  */
 import { type FileHandle, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { makeFolder } from '../../storage/make-folder.ts'
 import { syncFolder } from '../../storage/sync-folder.ts'
 import { parseTokenFile, printTokenFile, type TokenEntry } from './token-file.ts'
@@ -15,6 +17,11 @@ import { TokenProblem } from './token-problem.ts'
 const MODE = 0o600
 const FOLDER_MODE = 0o700
 const WRITABLE_BY_ALL = 0o002
+/** How often, and how long, a change that waits looks for the lock of another. A change takes a few milliseconds. */
+const WAIT_MS = 50
+const WAITS_MAX = 60
+/** A lock that has not changed for this long is left over. */
+const LEFT_OVER_MS = 60_000
 
 /** Rejects with TokenProblem, in a sentence that names the file. */
 export async function readTokenFile(path: string): Promise<TokenEntry[]> {
@@ -51,6 +58,13 @@ export async function stampOf(path: string): Promise<string> {
   }
 }
 
+export interface ChangeOptions {
+  /** The clock; without it no lock is removed. */
+  readonly nowMs?: () => number
+  /** Whether to wait a few seconds for a change of another process. */
+  readonly waits?: boolean
+}
+
 /**
  * Replaces the entries with the result of `change`, durably; a missing file has no entries. Rejects with TokenProblem if the
  * file is not usable or another process is changing it, and with the error that `change` throws; the file is unchanged then.
@@ -58,21 +72,25 @@ export async function stampOf(path: string): Promise<string> {
 export async function changeTokenFile(
   path: string,
   change: (entries: readonly TokenEntry[]) => readonly TokenEntry[],
+  { nowMs = () => 0, waits = false }: ChangeOptions = {},
 ): Promise<void> {
   const file = await realpath(path).catch(() => path) // a symbolic link stays one
   const lock = `${file}.lock`
-  const handle = await lockFile(file, lock)
+  await removeLeftOver(lock, nowMs())
+  const handle = await lockFile(file, lock, waits ? WAITS_MAX : 0)
   try {
     const existing = await stat(file).catch(() => undefined)
     const entries = existing === undefined ? [] : await readTokenFile(file)
     await handle.writeFile(printTokenFile(change(entries)))
     if (existing !== undefined) await keepOwner(handle, existing)
     await handle.sync()
+    if (!(await isSameFile(handle, lock))) throw new TokenProblem(`${lock} was removed during a change`)
     await handle.close()
     await rename(lock, file)
   } catch (error) {
+    const isOurs = await isSameFile(handle, lock).catch(() => true) // closed already: the rename has failed
     await handle.close()
-    await rm(lock, { force: true })
+    if (isOurs) await rm(lock, { force: true })
     throw error
   }
   await syncFolder(dirname(file))
@@ -87,10 +105,25 @@ export function makeTokenFolder(file: string): void {
   }
 }
 
-async function lockFile(file: string, lock: string): Promise<FileHandle> {
+async function removeLeftOver(lock: string, nowMs: number): Promise<void> {
+  const found = await stat(lock).catch(() => undefined)
+  if (found !== undefined && nowMs - found.mtimeMs > LEFT_OVER_MS) await rm(lock, { force: true })
+}
+
+/** False if the lock was taken for left over while this process was stopped. */
+async function isSameFile(handle: FileHandle, path: string): Promise<boolean> {
+  const [ours, there] = await Promise.all([handle.stat(), stat(path).catch(() => undefined)])
+  return ours.ino === there?.ino && ours.dev === there.dev
+}
+
+async function lockFile(file: string, lock: string, waitsLeft: number): Promise<FileHandle> {
   try {
     return await open(lock, 'wx', MODE)
   } catch (error) {
+    if (codeOf(error) === 'EEXIST' && waitsLeft > 0) {
+      await delay(WAIT_MS)
+      return lockFile(file, lock, waitsLeft - 1)
+    }
     if (codeOf(error) === 'EEXIST') {
       throw new TokenProblem(`${lock} is there: another command is changing ${file}; if none is, remove it`)
     }

@@ -1,10 +1,10 @@
 /** `millrace token`: adds, lists and revokes the tokens of a token file; a running service notices within a second or two. */
-import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { parseGrant, printGrant } from '../auth/grants.ts'
+import { newSecret } from '../auth/new-secret.ts'
 import { parseInstant, parseRate, parseTokenName, printInstant, type TokenEntry } from '../auth/token-file.ts'
 import { changeTokenFile, makeTokenFolder, readTokenFile } from '../auth/token-file-on-disk.ts'
-import { hashOfSecret, SECRET_RANDOM_BYTES, secretFrom } from '../auth/token-hash.ts'
+import { hashOfSecret } from '../auth/token-hash.ts'
 import { TokenProblem } from '../auth/token-problem.ts'
 import { type Command, type CommandEnvironment, UsageError } from './command.ts'
 
@@ -51,7 +51,7 @@ async function add(args: readonly string[], { nowMs, print, tell }: CommandEnvir
   const file = fileOf(values)
   const name = nameOf(positionals)
   if (values.grant === undefined) throw new UsageError('a token needs at least one --grant')
-  const secret = secretFrom(randomBytes(SECRET_RANDOM_BYTES))
+  const secret = newSecret()
   const now = nowMs()
   const entry: TokenEntry = {
     name,
@@ -63,12 +63,16 @@ async function add(args: readonly string[], { nowMs, print, tell }: CommandEnvir
     bytesPerSecond: rateOf('--rate-bytes', values['rate-bytes']),
   }
   makeTokenFolder(file)
-  await changeTokenFile(file, (entries) => {
-    if (entries.some((one) => one.name === name)) {
-      throw new UsageError(`there is a token '${name}' already; revoke it first, or choose another name`)
-    }
-    return [...entries, entry]
-  })
+  await changeTokenFile(
+    file,
+    (entries) => {
+      if (entries.some((one) => one.name === name)) {
+        throw new UsageError(`there is a token '${name}' already; revoke it first, or choose another name`)
+      }
+      return [...entries, entry]
+    },
+    { nowMs },
+  )
   print(`${secret}\n`)
   tell(`token '${name}' is in ${file}; its secret is shown this once\n`)
 }
@@ -80,16 +84,20 @@ async function list(args: readonly string[], { nowMs, print }: CommandEnvironmen
   for (const entry of await readTokenFile(fileOf(values))) print(`${described(entry, now)}\n`)
 }
 
-async function revoke(args: readonly string[], { tell }: CommandEnvironment): Promise<void> {
+async function revoke(args: readonly string[], { nowMs, tell }: CommandEnvironment): Promise<void> {
   const { values, positionals } = parsed(args)
   const file = fileOf(values)
   const name = nameOf(positionals)
   await readTokenFile(file) // does not create a missing file
-  await changeTokenFile(file, (entries) => {
-    const rest = entries.filter((entry) => entry.name !== name)
-    if (rest.length === entries.length) throw new UsageError(`there is no token '${name}' in ${file}`)
-    return rest
-  })
+  await changeTokenFile(
+    file,
+    (entries) => {
+      const rest = entries.filter((entry) => entry.name !== name)
+      if (rest.length === entries.length) throw new UsageError(`there is no token '${name}' in ${file}`)
+      return rest
+    },
+    { nowMs },
+  )
   tell(`token '${name}' is revoked; a running service takes a second or two to notice\n`)
 }
 

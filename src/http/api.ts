@@ -6,6 +6,8 @@ import type { AuditAction, AuditLog } from '../audit/audit-log.ts'
 import type { Tokens } from '../auth/tokens.ts'
 import type { QueryService } from '../cached-queries/query-service.ts'
 import type { DeploymentService } from '../deployments/deployment-service.ts'
+import type { ApiTokens } from '../deployments/platform/api-tokens.ts'
+import type { PlatformNamespaces } from '../deployments/platform/platform-namespaces.ts'
 import type { Explore } from '../explore/explore.ts'
 import type { JarJobs } from '../jars/jar-jobs.ts'
 import type { JarStore } from '../jars/jar-store.ts'
@@ -47,6 +49,9 @@ export interface AppParts {
   readonly cachedQueries: QueryService
   readonly deployments: DeploymentService
   readonly sqlScripts: SqlScriptService
+  readonly platformNamespaces: PlatformNamespaces
+  /** Undefined: tokens are not required. */
+  readonly apiTokens?: ApiTokens | undefined
   readonly namespaces: Namespaces
   readonly usage: UsageRegistry
   readonly metadata: Metadata

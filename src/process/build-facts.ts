@@ -11,13 +11,16 @@ export interface BuildFacts {
   readonly version: string
   /** Seven characters, or `<unknown>`. */
   readonly commit: string
+  /** 40 characters; undefined if it is not known. */
+  readonly wholeCommit?: string | undefined
 }
 
 /** `folder` contains package.json; by default it is the nearest one above this file, from `src` and from `dist/src`. */
 export function readBuildFacts(folder = packageFolder()): BuildFacts {
   if (folder === undefined) return { version: 'unknown', commit: UNKNOWN_COMMIT }
   const { version = 'unknown' } = JSON.parse(textOf(join(folder, 'package.json')) ?? '{}')
-  return { version, commit: commitOf(folder)?.slice(0, 7) ?? UNKNOWN_COMMIT }
+  const wholeCommit = commitOf(folder)
+  return { version, commit: wholeCommit?.slice(0, 7) ?? UNKNOWN_COMMIT, wholeCommit }
 }
 
 function packageFolder(): string | undefined {

@@ -1,4 +1,5 @@
 /** The namespaces service. Streams live in namespaces; `default` always exists. */
+import type { CatalogChange } from '../../storage/catalog.ts'
 import { ServiceError } from '../service-error.ts'
 import type { NamespaceName } from './names.ts'
 import {
@@ -45,8 +46,17 @@ export class Namespaces {
     return { name, properties }
   }
 
-  /** Does not change an existing namespace. */
-  create(name: NamespaceName, change: NamespaceChange): Promise<'created' | 'exists'> {
+  /** False: the operator does not allow it. */
+  get areDeletable(): boolean {
+    return this.#deletable
+  }
+
+  /** Does not change an existing namespace. `beside`: documents of other modules, in the same commit. */
+  create(
+    name: NamespaceName,
+    change: NamespaceChange,
+    beside: readonly CatalogChange[] = [],
+  ): Promise<'created' | 'exists'> {
     return this.#registry.change(async () => {
       if (RESERVED.has(name)) {
         throw new ServiceError(
@@ -55,7 +65,8 @@ export class Namespaces {
         )
       }
       if (this.#registry.namespace(name) !== undefined) return 'exists'
-      await this.#registry.putNamespace(name, mergeNamespaceProperties(DEFAULT_NAMESPACE_PROPERTIES, change))
+      const properties = mergeNamespaceProperties(DEFAULT_NAMESPACE_PROPERTIES, change)
+      await this.#registry.putNamespace(name, properties, beside)
       return 'created'
     })
   }
@@ -67,12 +78,17 @@ export class Namespaces {
     })
   }
 
-  /** Deletes the namespace and all its streams. What uses them, such as jobs, is ended before. */
-  async delete(name: NamespaceName): Promise<void> {
+  /**
+   * Deletes the namespace and all its streams. What uses them, such as jobs, is ended before. `assertMay` throws if the namespace must
+   * stay; it is called before anything is ended, and again right before the removal.
+   */
+  async delete(name: NamespaceName, assertMay: () => void = () => {}): Promise<void> {
     this.#assertDeletable(name)
+    assertMay()
     await this.#registry.beforeRemoval(name)
     await this.#registry.change(async () => {
       this.#assertDeletable(name)
+      assertMay()
       await this.#registry.removeNamespace(name)
     })
   }

@@ -225,8 +225,13 @@ export class Registry {
 
   // The methods below must only be called inside `change`.
 
-  async putNamespace(name: NamespaceName, properties: NamespaceProperties): Promise<void> {
-    await this.#catalog.commit([namespaceChange(name, encodeNamespaceDocument(properties))])
+  /** `beside`: documents of other modules, in the same commit. */
+  async putNamespace(
+    name: NamespaceName,
+    properties: NamespaceProperties,
+    beside: readonly CatalogChange[] = [],
+  ): Promise<void> {
+    await this.#catalog.commit([namespaceChange(name, encodeNamespaceDocument(properties)), ...beside])
     const existing = this.#namespaces.get(name)
     if (existing === undefined) this.#setEmpty(name, properties)
     else existing.properties = properties

@@ -42,7 +42,7 @@ const builds = [
   },
 ]
 test.each(builds)('$name', async ({ files }) => {
-  expect(readBuildFacts(await build(files))).toEqual({ version: '1.2.3', commit: '0123456' })
+  expect(readBuildFacts(await build(files))).toEqual({ version: '1.2.3', commit: '0123456', wholeCommit: COMMIT })
 })
 
 test.each([

@@ -1,6 +1,8 @@
 /** What `createApp` is made of, on a store in memory, for tests that call the app themselves. */
 import { MemoryLevel } from 'memory-level'
 import { ABSENT_DEPLOYMENTS, ABSENT_SCRIPTS } from '../../src/deployments/absent-services.ts'
+import { NamespaceFacts } from '../../src/deployments/platform/namespace-facts.ts'
+import { PlatformNamespaces } from '../../src/deployments/platform/platform-namespaces.ts'
 import type { AppParts } from '../../src/http/api.ts'
 import { JarJobs } from '../../src/jars/jar-jobs.ts'
 import { JarStore } from '../../src/jars/jar-store.ts'
@@ -77,6 +79,7 @@ export async function appParts(nowMs: () => number): Promise<{ parts: AppParts; 
     ...{ folder: '(none)/jars', limits, nowMs, random: () => 0.5 },
     space: { low: false, refusal: () => new ServiceError('disk_low', 'low') },
   })
+  const namespaces = new Namespaces(registry, true)
   const parts = {
     tables,
     jobs,
@@ -89,7 +92,11 @@ export async function appParts(nowMs: () => number): Promise<{ parts: AppParts; 
     streams,
     views: new Views(registry),
     explore: restingExplore(registry),
-    namespaces: new Namespaces(registry, true),
+    namespaces,
+    platformNamespaces: new PlatformNamespaces({
+      ...{ namespaces, registry, nowMs, deployments: ABSENT_DEPLOYMENTS },
+      facts: await NamespaceFacts.load(catalog, registry),
+    }),
     usage,
     feeds: await Feeds.load(catalog, registry),
     sizeFeed,

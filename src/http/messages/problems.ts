@@ -70,6 +70,8 @@ const REFUSALS = {
   headers_too_large: 431,
   unsupported: 501,
   secret_unusable: 503,
+  tokens_unusable: 503,
+  unhealthy: 503,
   job_slots: 503,
   overloaded: 503,
   query_not_ready: 503,

@@ -1,5 +1,6 @@
 /** Deployments and what belongs to them: targets, defaults, jobs, savepoints, events, secret values. */
 import type { DeploymentService, ResourceFilter } from '../../deployments/deployment-service.ts'
+import type { PlatformNamespaces } from '../../deployments/platform/platform-namespaces.ts'
 import {
   defaultsJson,
   deploymentJson,
@@ -23,6 +24,7 @@ import { bodyReader, existingNamespace } from './request.ts'
 export interface DeploymentParts {
   readonly deployments: DeploymentService
   readonly namespaces: Namespaces
+  readonly platformNamespaces: PlatformNamespaces
 }
 
 /** What a handler needs of a request; everything that is refused without looking at the resource is refused before it has this. */
@@ -36,8 +38,19 @@ interface Call {
 
 type Show<T> = (resource: T) => JsonObject
 
-export function deploymentRoutes({ deployments, namespaces }: DeploymentParts, options: AppOptions) {
+export function deploymentRoutes(
+  { deployments, namespaces, platformNamespaces }: DeploymentParts,
+  options: AppOptions,
+) {
   const readBody = bodyReader(options)
+
+  /** With the name of the namespace as it was written when it was created. */
+  function shown({ namespace }: Call, json: JsonObject): JsonObject {
+    const name = platformNamespaces.shownName(namespace)
+    return name === namespace
+      ? json
+      : { ...json, metadata: { ...(json.metadata as JsonObject), namespace: name } }
+  }
 
   function callOf(c: HttpContext): Call {
     const namespace = existingNamespace(c, namespaces)
@@ -50,7 +63,14 @@ export function deploymentRoutes({ deployments, namespaces }: DeploymentParts, o
     return (c) => {
       const call = callOf(c)
       const form = answerForm(c)
-      return answerList(c, form, { opening, name: 'items' }, all(call), show, options)
+      return answerList(
+        c,
+        form,
+        { opening, name: 'items' },
+        all(call),
+        (item) => shown(call, show(item)),
+        options,
+      )
     }
   }
 
@@ -58,7 +78,7 @@ export function deploymentRoutes({ deployments, namespaces }: DeploymentParts, o
     return (c) => {
       const call = callOf(c)
       const form = answerForm(c)
-      return answer(c, form, show(one(call)))
+      return answer(c, form, shown(call, show(one(call))))
     }
   }
 
@@ -68,7 +88,7 @@ export function deploymentRoutes({ deployments, namespaces }: DeploymentParts, o
       const call = callOf(c)
       const form = answerForm(c)
       const body = await readBody(c)
-      const json = show(await make(call, body))
+      const json = shown(call, show(await make(call, body)))
       c.set('subject', { namespace: call.namespace, id: idOf(json) ?? call.id })
       return answer(c, form, json, c.req.method === 'POST' ? 201 : 200)
     }
@@ -79,7 +99,7 @@ export function deploymentRoutes({ deployments, namespaces }: DeploymentParts, o
     return async (c) => {
       const call = callOf(c)
       const form = answerForm(c)
-      return answer(c, form, show(await work(call)))
+      return answer(c, form, shown(call, show(await work(call))))
     }
   }
 

@@ -26,7 +26,9 @@ export function ververicaProblemShape(accept: string | undefined): ProblemShape 
 function exceptionOf(problem: Problem): JsonObject {
   const { status, text, error } = problem
   if (error instanceof ValidationError) {
-    const errors = error.errors.map(({ attribute, message }) => ({ attribute, message }))
+    const errors = error.errors
+      .slice(0, ERRORS_SHOWN_MAX)
+      .map(({ attribute, message }) => ({ attribute, message }))
     return { kind: 'ApiValidationException', apiVersion: 'v1', message: text, statusCode: status, errors }
   }
   return {
@@ -47,6 +49,9 @@ function contextOf(error: unknown): Readonly<Record<string, string>> {
   const { line, column, endLine, endColumn } = error.place
   return { line: `${line}`, column: `${column}`, endLine: `${endLine}`, endColumn: `${endColumn}` }
 }
+
+/** A body can have as many errors as members. The message has their number. */
+const ERRORS_SHOWN_MAX = 1_000
 
 /** Codes of which clients learn more than the status says. */
 const BY_CODE: Readonly<Partial<Record<ProblemCode, string>>> = {

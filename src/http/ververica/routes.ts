@@ -4,10 +4,15 @@
  */
 import type { AppOptions, AppParts, Route } from '../api.ts'
 import { deploymentRoutes } from './deployment-routes.ts'
+import { namespaceRoutes } from './namespace-routes.ts'
 import { scriptRoutes } from './script-routes.ts'
+import { statusRoutes } from './status-routes.ts'
 import { swaggerRoutes } from './swagger-routes.ts'
+import { tokenRoutes } from './token-routes.ts'
 
 const N = '/api/v1/namespaces/:namespace'
+const P = '/namespaces/v1/namespaces'
+const T = '/apitokens/v1/namespaces/:namespace/apitokens'
 
 export function routes(parts: AppParts, options: AppOptions): readonly Route[] {
   const { deployments, targets, defaults, jobs, savepoints, events, secrets } = deploymentRoutes(
@@ -15,6 +20,9 @@ export function routes(parts: AppParts, options: AppOptions): readonly Route[] {
     options,
   )
   const script = scriptRoutes(parts, options)
+  const namespace = namespaceRoutes(parts, options)
+  const token = tokenRoutes(parts, options)
+  const { status, systemInfo } = statusRoutes(parts)
   return [
     ['GET', `${N}/deployments`, 'in-namespace', deployments.list],
     ['POST', `${N}/deployments`, 'jobs', deployments.create, 'deployment.create'],
@@ -46,6 +54,20 @@ export function routes(parts: AppParts, options: AppOptions): readonly Route[] {
     ['GET', `${N}/secret-values/:name`, 'jobs', secrets.get],
     ['PATCH', `${N}/secret-values/:name`, 'jobs', secrets.patch, 'secret.update'],
     ['DELETE', `${N}/secret-values/:name`, 'jobs', secrets.delete, 'secret.delete'],
+
+    ['GET', P, 'client', namespace.list],
+    ['POST', P, 'operator', namespace.create, 'namespace.create'],
+    ['GET', `${P}/:namespace`, 'namespace', namespace.get],
+    ['PUT', `${P}/:namespace`, 'namespace', namespace.put, 'namespace.properties'],
+    ['DELETE', `${P}/:namespace`, 'operator', namespace.delete, 'namespace.delete'],
+
+    ['GET', T, 'namespace', token.list],
+    ['POST', T, 'namespace', token.create, 'token.create'],
+    ['GET', `${T}/:name`, 'namespace', token.get],
+    ['DELETE', `${T}/:name`, 'namespace', token.delete, 'token.delete'],
+
+    ['GET', '/api/v1/status', 'client', status],
+    ['GET', '/api/v1/status/system-info', 'client', systemInfo],
 
     ...COLONS.flatMap((colon): Route[] => {
       const S = `/sql/v1beta1/namespaces/:namespace/sqlscripts${colon}`

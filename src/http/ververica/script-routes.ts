@@ -1,17 +1,27 @@
 /** SQL scripts: validate, execute, suggest. */
 import { ValidationError } from '../../deployments/deployment-error.ts'
-import type { Json, JsonObject } from '../../deployments/resources.ts'
+import type { JsonObject } from '../../deployments/resources.ts'
 import type { ScriptRows, ScriptVerdict, SqlScriptService } from '../../sql-scripts/sql-script-service.ts'
 import type { Namespaces } from '../../streams/namespaces.ts'
 import type { AppOptions } from '../api.ts'
 import type { HttpContext } from '../server/bindings.ts'
 import { answer } from './answers.ts'
+import { checked, STATEMENT_BODY, SUGGEST_BODY } from './body-schemas.ts'
 import { answerForm } from './media-types.ts'
 import { bodyReader, existingNamespace } from './request.ts'
 
 export interface ScriptParts {
   readonly sqlScripts: SqlScriptService
   readonly namespaces: Namespaces
+}
+
+interface StatementBody {
+  readonly statement: string
+}
+
+interface SuggestBody {
+  readonly sqlScript: string
+  readonly position?: number
 }
 
 export function scriptRoutes({ sqlScripts, namespaces }: ScriptParts, options: AppOptions) {
@@ -23,24 +33,23 @@ export function scriptRoutes({ sqlScripts, namespaces }: ScriptParts, options: A
     async validate(c: HttpContext) {
       const namespace = existingNamespace(c, namespaces)
       const form = answerForm(c)
-      const statement = textOf(await readBody(c), 'statement')
+      const { statement } = checked<StatementBody>(STATEMENT_BODY, await readBody(c))
       return answer(c, form, verdictJson(await sqlScripts.validate(namespace, statement, ownerOf(c))))
     },
 
     async execute(c: HttpContext) {
       const namespace = existingNamespace(c, namespaces)
       const form = answerForm(c)
-      const statement = textOf(await readBody(c), 'statement')
+      const { statement } = checked<StatementBody>(STATEMENT_BODY, await readBody(c))
       return answer(c, form, rowsJson(await sqlScripts.execute(namespace, statement, ownerOf(c))))
     },
 
     async suggest(c: HttpContext) {
       const namespace = existingNamespace(c, namespaces)
       const form = answerForm(c)
-      const body = await readBody(c)
-      const script = textOf(body, 'sqlScript')
-      const position = positionOf(body, script)
-      const completions = await sqlScripts.suggest(namespace, script, position, ownerOf(c))
+      const { sqlScript, position = sqlScript.length } = checked<SuggestBody>(SUGGEST_BODY, await readBody(c))
+      if (position > sqlScript.length) throw beyond(sqlScript.length)
+      const completions = await sqlScripts.suggest(namespace, sqlScript, position, ownerOf(c))
       return answer(c, form, { completions: completions.map(({ text, type }) => ({ text, type })) })
     },
   }
@@ -72,26 +81,6 @@ function rowsJson(rows: ScriptRows): JsonObject {
   }
 }
 
-/** Throws ValidationError. */
-function textOf(body: JsonObject, name: string): string {
-  const value = body[name] ?? null
-  if (typeof value === 'string') return value
-  throw new ValidationError([
-    { attribute: name, message: value === null ? 'must not be null' : 'must be a text' },
-  ])
-}
-
-/** Absent: the end of the script. Throws ValidationError. */
-function positionOf({ position = null }: { readonly position?: Json }, script: string): number {
-  if (position === null) return script.length
-  if (
-    typeof position === 'number' &&
-    Number.isInteger(position) &&
-    position >= 0 &&
-    position <= script.length
-  )
-    return position
-  throw new ValidationError([
-    { attribute: 'position', message: `must be a whole number from 0 to ${script.length}` },
-  ])
+function beyond(length: number): ValidationError {
+  return new ValidationError([{ attribute: 'position', message: `must be less than or equal to ${length}` }])
 }
