@@ -100,7 +100,7 @@ describe('namespaces', () => {
     expect(await call(app, 'POST', N, { name: 'default' })).toMatchObject([400, { kind: 'ApiException' }])
   })
 
-  test.each([
+  const refused: readonly (readonly [body: object, attribute: string, message: unknown])[] = [
     [{}, 'name', 'must not be empty'],
     [{ name: '' }, 'name', 'must not be empty'],
     [{ name: null }, 'name', 'must not be empty'],
@@ -124,7 +124,8 @@ describe('namespaces', () => {
       'roleBindings',
       'must have at most 100 items',
     ],
-  ])('POST %j is refused', async (body, attribute, message) => {
+  ]
+  test.each(refused)('POST %j is refused', async (body, attribute, message) => {
     const app = await testApp()
     expect(await call(app, 'POST', N, body)).toEqual(invalid({ attribute, message }))
   })
