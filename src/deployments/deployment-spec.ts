@@ -43,7 +43,7 @@ export function withTargetId(
 
 /** A POST with what the defaults give. Null counts as absent there. */
 export function withDefaults(body: JsonObject, defaults: JsonObject): JsonObject {
-  const given: Json = body.spec === undefined ? {} : mergePatch({}, body.spec)
+  const given = mergePatch({}, body.spec ?? {})
   return { ...body, spec: mergePatch(mergePatch(GLOBAL_DEFAULTS, defaults), given) }
 }
 
