@@ -1,8 +1,10 @@
 /** The built service and its capture process are killed at random moments while a database changes: each change is in the stream once. */
+
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { NO_POSTGRES, TestPostgres } from '../support/postgres.ts'
+import { proven } from '../support/proven.ts'
 import { type ServiceProcess, startServiceProcess, temporaryFolder } from '../support/service-process.ts'
 import { POLL } from '../support/speeds.ts'
 
@@ -48,10 +50,8 @@ describe.skipIf(NO_POSTGRES)('a captured database', () => {
     stopped = true
     await load
     const wanted = await server.sql('SELECT id, v FROM t ORDER BY id')
-    await vi.waitFor(async () => expect(await replayed(service)).toEqual(wanted), {
-      timeout: 180_000,
-      interval: 500,
-    })
+    const isReplayed = async () => expect(await replayed(service)).toEqual(wanted)
+    await proven(() => vi.waitFor(isReplayed, { timeout: 180_000, interval: 500 }))
     await service.stop()
     await expect.poll(() => capturesOf(service.pid), POLL).toEqual([])
   })

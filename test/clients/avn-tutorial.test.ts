@@ -2,12 +2,14 @@
  * The vendor's tutorial of four jobs, typed into `avn` against the built service and a PostgreSQL server. The
  * service is killed three times while the jobs read the events.
  */
+
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { tellProof } from '../support/effort.ts'
 import { NO_POSTGRES, TestPostgres } from '../support/postgres.ts'
+import { proven } from '../support/proven.ts'
 import { type ServiceProcess, startServiceProcess, temporaryFolder } from '../support/service-process.ts'
 import { AVN_VERSIONS, type Avn, type AvnVersion, avn, avnFiles, tableArguments } from './avn-client.ts'
 import { tellSkipped } from './client-run.ts'
@@ -76,9 +78,8 @@ async function expectRows({ base }: ServiceProcess, job: TutorialJob): Promise<v
   const stream = `${base}/v3/namespaces/demo_flink/streams/${job.topic}`
   const rows = () => (job.topic === undefined ? postgres!.sql(AGG_ROWS) : eventsOf(stream))
   const shown = async () => (job.isOrdered ? await rows() : sorted(await rows()))
-  await expect
-    .poll(shown, { timeout: ROWS_WITHIN_MS, message: job.name })
-    .toEqual(job.isOrdered ? job.rows : sorted(job.rows))
+  const wanted = job.isOrdered ? job.rows : sorted(job.rows)
+  await proven(() => expect.poll(shown, { timeout: ROWS_WITHIN_MS, message: job.name }).toEqual(wanted))
 }
 
 async function startedService(folder: string): Promise<ServiceProcess> {

@@ -8,6 +8,7 @@
  *
  * LevelDB may meet a damaged table with an assertion that ends the process. Then the next start refuses, and says why.
  */
+
 import { type ChildProcess, fork } from 'node:child_process'
 import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
@@ -15,6 +16,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { verify } from '../../src/commands/verify.ts'
 import { effort, tellProof } from '../support/effort.ts'
+import { proven } from '../support/proven.ts'
 import { runCommand } from '../support/run-command.ts'
 import { makeSampleStore, openStore, SAMPLE_START_MS } from '../support/sample-store.ts'
 import { sharedFolder } from '../support/shared-folder.ts'
@@ -94,7 +96,8 @@ test.each([
       bytes[offset]! ^= mask
       renewVictim(source)
       writeFileSync(join(victim, file), bytes)
-      const outcome = await judged(`${file} at ${offset}, bits ${mask.toString(16)}`, file, originals)
+      const flip = `${file} at ${offset}, bits ${mask.toString(16)}`
+      const outcome = await proven(() => judged(flip, file, originals))
       counts[outcome]++
       flips++
     }

@@ -5,10 +5,12 @@
  *
  *   MILLRACE_CRASH_ROUNDS, MILLRACE_CRASH_SEED   as in kill.test.ts
  */
+
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { alteredBuild } from '../support/altered-build.ts'
 import { effort, tellProof } from '../support/effort.ts'
 import { NO_POSTGRES, TestPostgres } from '../support/postgres.ts'
+import { proven } from '../support/proven.ts'
 import { CaptureKilling, ROUND_KINDS, type RoundKind } from './capture/capture-killing.ts'
 import { checkQuery, checkStreams } from './capture/captured-checks.ts'
 import { PRISMA, QUERIES } from './capture/query-set.ts'
@@ -84,7 +86,7 @@ describe.skipIf(NO_POSTGRES !== undefined)(
       timeout: 3 * SETTLE_MS + ROUNDS * ROUND_MS,
     }, async () => {
       const { problems, counts } = await underLoad(roundsOf(ROUNDS), SEED, QUERY_COUNT)
-      expect(problems).toEqual([])
+      await proven(() => expect(problems).toEqual([]))
       expect(counts.changes).toBeGreaterThan(20 * ROUNDS)
       tellProof('capture, kill -9', { ...counts, 'lost or doubled': 0 })
     })

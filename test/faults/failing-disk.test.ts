@@ -3,10 +3,12 @@
  * What failed is never acknowledged, what was acknowledged is never lost or doubled, reads go on, /status says what is
  * wrong, and when the disk takes writes again the service does, too, without a restart.
  */
+
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { effort, tellProof } from '../support/effort.ts'
+import { proven } from '../support/proven.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { type ServiceProcess, startServiceProcess, temporaryFolder } from '../support/service-process.ts'
 import { SmallDisk } from './disk/small-disk.ts'
@@ -78,14 +80,14 @@ class Writing {
   async expectReadable(port: number): Promise<void> {
     const acknowledged = [...this.ledger.all()].filter(({ fate }) => fate === 'acknowledged')
     const { problems, found } = await readStreams(port, STREAMS, this.ledger)
-    expect([...problems, ...missingOf(acknowledged, found)], `seed ${SEED}`).toEqual([])
+    await proven(() => expect([...problems, ...missingOf(acknowledged, found)], `seed ${SEED}`).toEqual([]))
   }
 
   /** Nothing acknowledged is missing, nothing is there twice, nothing that was refused for want of disk space is there. */
   async settled(port: number) {
     const { problems, found } = await readStreams(port, STREAMS, this.ledger)
     const { problems: others, counts } = settle(this.ledger, found)
-    expect([...problems, ...others], `seed ${SEED}`).toEqual([])
+    await proven(() => expect([...problems, ...others], `seed ${SEED}`).toEqual([]))
     return counts
   }
 }

@@ -2,11 +2,13 @@
  * Disks that fail under running jobs: the state file's or the log's writes report errors, the disk is full, or has less free
  * than --min-free-disk asks for. Jobs restart, nothing is lost or doubled, and they go on when the disk takes writes again.
  */
+
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import { tellProof } from '../support/effort.ts'
+import { proven } from '../support/proven.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { startServiceProcess, temporaryFolder } from '../support/service-process.ts'
 import { SmallDisk } from './disk/small-disk.ts'
@@ -80,7 +82,9 @@ test.for(faults)('$name', { timeout: TIMEOUT_MS }, async ({ name, of, fault }, {
     return of === 'jobs' ? seen.some(({ error }) => error !== '') : status !== 200
   }, SOON)
   await injected.end()
-  for (const { state, error } of seen) expect(`${state} ${error}`).not.toMatch(/^FAIL/)
+  await proven(() => {
+    for (const { state, error } of seen) expect(`${state} ${error}`).not.toMatch(/^FAIL/)
+  })
   await vi.waitUntil(async () => (await jobs.post(100)) === 200, SOON)
   const rows = await jobs.settled()
   for (const id of jobs.ids.values()) await jobs.client.until(id, 'RUNNING')
@@ -104,7 +108,9 @@ test('the disk is full', { timeout: TIMEOUT_MS }, async ({ skip }) => {
     await vi.waitUntil(async () => {
       if ((await jobs.post(300)) !== 200) refused++
       const seen = await jobs.states()
-      for (const { state, error } of seen) expect(`${state} ${error}`).not.toMatch(/^FAIL/)
+      await proven(() => {
+        for (const { state, error } of seen) expect(`${state} ${error}`).not.toMatch(/^FAIL/)
+      })
       restarting ||= seen.some(({ error }) => error !== '')
       return refused > 3 && restarting
     }, SOON)

@@ -2,6 +2,7 @@
  * The capture process and PostgreSQL are killed at random moments, while tables are copied and changed. At the end the streams must
  * give the tables as they are, with every change once and in its order: an event that does not fit the row before it is found.
  */
+
 import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { lsnOf } from '../../src/cdc/lsn.ts'
@@ -9,6 +10,7 @@ import { portOfProcess, TestCapture } from '../support/capture.ts'
 import { effort, SEED, tellProof } from '../support/effort.ts'
 import { NO_POSTGRES, TestPostgres } from '../support/postgres.ts'
 import { connectedClient } from '../support/postgres-client.ts'
+import { proven } from '../support/proven.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 
 const ROWS = effort({ short: 5_000, long: 20_000 })
@@ -96,11 +98,13 @@ describe.skipIf(NO_POSTGRES)('kills', () => {
       const expected = (await server.sql(`SELECT * FROM ${name}`))
         .map((each) => JSON.stringify(numbers(each)))
         .sort()
-      expect(rows.length).toBe(expected.length)
-      expect(rows).toEqual(expected)
-      const truncates = capture.events(`public.${name}`).filter(({ body }) => body?.op === 't')
-      if (name !== 'b') expect(truncates).toEqual([]) // no snapshot began again
-      inCommitOrder(capture, `public.${name}`)
+      await proven(() => {
+        expect(rows.length).toBe(expected.length)
+        expect(rows).toEqual(expected)
+        const truncates = capture.events(`public.${name}`).filter(({ body }) => body?.op === 't')
+        if (name !== 'b') expect(truncates).toEqual([]) // no snapshot began again
+        inCommitOrder(capture, `public.${name}`)
+      })
     }
     const { tables } = capture.stored.progress as { tables: Record<string, { chunk: number }> }
     const parts = Object.values(tables).reduce((sum, { chunk }) => sum + chunk, 0)

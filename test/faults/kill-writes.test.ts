@@ -2,6 +2,7 @@
  * The promise of one write over several logs and documents, under kill -9: after a restart all of it is there or nothing, and
  * all of it if it was acknowledged. The same data is used in all rounds.
  */
+
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
@@ -10,6 +11,7 @@ import type { Storage } from '../../storage/storage.ts'
 import { documents } from '../contract/catalog.ts'
 import { bodies } from '../contract/event-log.ts'
 import { effort, SEED, tellProof } from '../support/effort.ts'
+import { proven } from '../support/proven.ts'
 import { seededRandom } from '../support/seeded-random.ts'
 import { temporaryFolder, WatchedProcess } from '../support/service-process.ts'
 
@@ -69,11 +71,13 @@ test('a write over logs and documents is there as a whole or not at all after ki
     await storage.close()
     const there = new Set(found.writes)
     const lost = told.filter((n) => !there.has(n))
-    expect({ problems: found.problems, lost, stderr: worker.stderr }).toEqual({
-      problems: [],
-      lost: [],
-      stderr: '',
-    })
+    await proven(() =>
+      expect({ problems: found.problems, lost, stderr: worker.stderr }).toEqual({
+        problems: [],
+        lost: [],
+        stderr: '',
+      }),
+    )
     acknowledged += told.length
     writes = found.writes
     first = (writes.at(-1) ?? -1) + 1_000

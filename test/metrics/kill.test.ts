@@ -1,5 +1,7 @@
 /** What metrics say of a service that was killed: of a process, with real files. */
+
 import { expect, test } from 'vitest'
+import { proven } from '../support/proven.ts'
 import { type ServiceProcess, startServiceProcess, temporaryFolder } from '../support/service-process.ts'
 
 const STREAMS = '/v3/namespaces/default/streams'
@@ -42,10 +44,12 @@ test('after SIGKILL totals and series have every event that was acknowledged', {
     if (round === 2) await service.stop()
     else await service.kill()
     service = await startServiceProcess(folder)
-    expect(await sums(service, 'aggregate=true'), `round ${round}`).toEqual(expected)
+    const totals = await sums(service, 'aggregate=true')
+    await proven(() => expect(totals, `round ${round}`).toEqual(expected))
     for (const resolution of ['1s', '1m', '1h']) {
       const range = `start=now-50m&end=now%2B1m&resolution=${resolution}`
-      expect(await sums(service, range), `round ${round}, by ${resolution}`).toEqual(expected)
+      const series = await sums(service, range)
+      await proven(() => expect(series, `round ${round}, by ${resolution}`).toEqual(expected))
     }
   }
 })

@@ -7,10 +7,12 @@
  *
  *   FUZZ_SEED=<seed>:<path> npx vitest run <file> -t "<test>"
  */
+
 import { relative } from 'node:path'
 import fc from 'fast-check'
 import { expect } from 'vitest'
 import { effort, SEED, tellProof } from './effort.ts'
+import { proofFailure, proven } from './proven.ts'
 
 export interface FuzzOptions<T> {
   readonly input: fc.Arbitrary<T>
@@ -50,7 +52,7 @@ export async function fuzz<T>(name: string, options: FuzzOptions<T>): Promise<vo
   const unbiased = options.unbiased ?? false
   const repeated = process.env.FUZZ_SEED
   if (repeated !== undefined) return assertRound(property, { ...parametersOf(repeated), unbiased })
-  for (const input of options.corpus ?? []) await options.check(input)
+  for (const input of options.corpus ?? []) await proven(() => options.check(input))
   for (const seed of options.seeds ?? []) await assertRound(property, { ...parametersOf(seed), unbiased })
 
   const begun = performance.now()
@@ -88,7 +90,6 @@ async function assertRound<T>(property: fc.IAsyncProperty<T>, parameters: fc.Par
   const file = relative(process.cwd(), testPath ?? '')
   const place = `${result.seed}:${(result.counterexamplePath ?? '0').split(':')[0]}`
   const report = await fc.asyncDefaultReportMessage(result)
-  throw new Error(`${report}\n\nTo repeat it:\n  FUZZ_SEED=${place} npx vitest run ${file} -t "${test}"\n`, {
-    cause: result.errorInstance,
-  })
+  const text = `${report}\n\nTo repeat it:\n  FUZZ_SEED=${place} npx vitest run ${file} -t "${test}"\n`
+  throw proofFailure(new Error(text, { cause: result.errorInstance }))
 }

@@ -78,6 +78,7 @@ export const POLL = { interval: 10, timeout: 60_000 }
 
 /**
  * How often a failed test runs again: 0, but for TEST_RETRIES. `.ci/run` sets it to 1, so that one test which a busy machine
- * held up does not end a run of an hour. A test that passed so is printed with its first failure (slowest.ts).
+ * held up does not end a run of an hour. A test that passed so is printed with its first failure (slowest.ts). What a proof
+ * counts is a failure when it was seen once (proven.ts).
  */
 export const RETRIES = Number(process.env.TEST_RETRIES ?? 0)

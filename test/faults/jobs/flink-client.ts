@@ -1,6 +1,8 @@
 /** The API of Aiven for Flink and streams of one started service, as the proofs of jobs use them. */
+
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'vitest'
+import { proofFailure } from '../../support/proven.ts'
 import { type ReadEvent, readBack } from '../writers/read-back.ts'
 
 const PROJECT = '/v1/project/proofs'
@@ -114,8 +116,9 @@ export class FlinkClient {
     for (;;) {
       const seen = await this.seen(jid)
       if (seen.state === state) return seen
-      if (seen.state === 'FAILED' || Date.now() > endMs)
-        throw new Error(`job ${jid} is ${seen.state} and not ${state}: ${seen.error}`)
+      const problem = new Error(`job ${jid} is ${seen.state} and not ${state}: ${seen.error}`)
+      if (seen.state === 'FAILED') throw proofFailure(problem)
+      if (Date.now() > endMs) throw problem
       await delay(20)
     }
   }

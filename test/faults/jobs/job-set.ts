@@ -2,9 +2,11 @@
  * Jobs of every way of running and every sink, each with what it must have written: worked out from the events in the
  * order of their log, one after the other.
  */
+
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'vitest'
 import type { TestPostgres } from '../../support/postgres.ts'
+import { proofFailure } from '../../support/proven.ts'
 import type { FlinkClient, TableBody } from './flink-client.ts'
 import { type Event, INPUT, INPUT_SCHEMA } from './input.ts'
 import { type History, hopping, lastOf, oddAndEven, refreshed, sums, tumbling } from './references.ts'
@@ -281,7 +283,7 @@ export async function untilSettled(
       for (const { sinks } of jobs) for (const { check } of sinks) check(written, events)
     } catch (error) {
       if (Date.now() < endMs) continue
-      throw error
+      throw proofFailure(error)
     }
     const rows = jobs
       .flatMap(({ sinks }) => sinks)

@@ -1,8 +1,10 @@
 /** A service with jobs on a folder of its own, killed in every way and started again on the same folder. */
+
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'vitest'
 import type { TestPostgres } from '../../support/postgres.ts'
+import { proven } from '../../support/proven.ts'
 import { type SeededRandom, seededRandom } from '../../support/seeded-random.ts'
 import { listening, type ServiceProcess, spawnCli, temporaryFolder } from '../../support/service-process.ts'
 import { FlinkClient } from './flink-client.ts'
@@ -84,7 +86,7 @@ export class Killing {
   async expectLive(): Promise<void> {
     for (const [{ name }, id] of this.#ids) {
       const { state, error } = await this.client.seen(id)
-      expect(state, `${name}: ${error}`).not.toBe('FAILED')
+      await proven(() => expect(state, `${name}: ${error}`).not.toBe('FAILED'))
     }
   }
 

@@ -2,6 +2,7 @@
  * Exactly once into PostgreSQL while connections are cut at random points of the transaction and around it. Rows have no
  * key, so a row that is written twice is seen.
  */
+
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   ConnectorError,
@@ -14,6 +15,7 @@ import { PostgresSink } from '../../../src/jobs/connectors/postgres-sink.ts'
 import type { PostgresAccess } from '../../../src/tables/table.ts'
 import { CuttingProxy } from '../../support/cutting-proxy.ts'
 import { NO_POSTGRES, TestPostgres } from '../../support/postgres.ts'
+import { proven } from '../../support/proven.ts'
 import { seededRandom } from '../../support/seeded-random.ts'
 
 const ROUNDS = 200
@@ -129,7 +131,8 @@ describe.skipIf(NO_POSTGRES !== undefined)(
         job: 'job',
         sink: 0,
       })
-      expect(await run(sink, 1)).toEqual({ lost: 0, doubled: 0 })
+      const found = await run(sink, 1)
+      await proven(() => expect(found).toEqual({ lost: 0, doubled: 0 }))
       await sink.close()
     })
 
