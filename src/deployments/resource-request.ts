@@ -35,7 +35,8 @@ export function givenIn(
 ): Given {
   const whole = bodyObject(body)
   const named = memberOf(whole, 'metadata', 'namespace') ?? namespace
-  if (named !== namespace)
+  if (typeof named !== 'string' || named.replaceAll('-', '_') !== namespace)
+    // a hyphen stands for _
     errors.push({ attribute: 'metadata.namespace', message: `must be ${namespace}, as in the path` })
   const checked = check(schema, whole, errors) as unknown as Given
   return { metadata: checked.metadata, spec: checked.spec ?? {} }

@@ -42,12 +42,18 @@ export function bodyForm(c: HttpContext): Form {
 /** Undefined if the client accepts neither. */
 export function acceptedForm(accept: string | undefined): Form | undefined {
   const json = preference(accept, CONTENT_TYPE.json).quality
-  const yaml = Math.max(...YAML_TYPES.map((type) => preference(accept, type).quality))
+  const yaml = Math.max(preference(accept, CONTENT_TYPE.yaml).quality, ...OTHER_NAMES.map(ifNamed))
   if (yaml > json) return 'yaml'
   return json > 0 ? 'json' : undefined
+
+  /** A range does not include a name that no answer has. */
+  function ifNamed(type: string): number {
+    const { quality, named } = preference(accept, type)
+    return named ? quality : 0
+  }
 }
 
-const YAML_TYPES = Object.keys(FORM_OF_TYPE).filter((type) => FORM_OF_TYPE[type] === 'yaml')
+const OTHER_NAMES = ['application/x-yaml', 'text/yaml']
 
 /** Called before anything is changed. Throws ServiceError 'not_acceptable'. */
 export function answerForm(c: HttpContext): Form {
