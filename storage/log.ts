@@ -27,6 +27,16 @@ export interface EventSlices {
 }
 
 /**
+ * Events with headers of their own in one buffer, without gaps: the header set (header-set.ts) and the body of each.
+ * `bounds` are their places: event i has the headers `bytes.subarray(bounds[2 * i], bounds[2 * i + 1])`, and its body
+ * ends at `bounds[2 * i + 2]`. So there are (bounds.length - 1) / 2 events.
+ */
+export interface HeadedEvents {
+  readonly bytes: Uint8Array
+  readonly bounds: Uint32Array
+}
+
+/**
  * Place of an event in its log. Sequences ascend and may have gaps, so a caller never adds a count to one. An engine
  * without gaps states that (`gaplessSequences`). Timestamps never go back.
  */
@@ -130,6 +140,8 @@ export interface Stretch {
  */
 export interface StagedBatch {
   add(slices: EventSlices, headers: EventHeaders): Promise<void>
+  /** As `add`. The header sets must be valid: they are not checked. */
+  addHeaded(events: HeadedEvents): Promise<void>
   /**
    * Frees the memory of the events that were added, where the engine can keep them elsewhere until the commit. For a caller
    * with many batches. Rejects as `add` does.

@@ -7,7 +7,8 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import type { CatalogChange, CatalogCondition } from '../../storage/catalog.ts'
-import type { LogId } from '../../storage/log.ts'
+import { decodeHeaders } from '../../storage/header-set.ts'
+import type { HeadedEvents, LogId } from '../../storage/log.ts'
 import type { Storage } from '../../storage/storage.ts'
 import { ServiceError } from '../service-error.ts'
 import { type StreamId, streamKey } from '../streams/names.ts'
@@ -23,7 +24,7 @@ export const CAPTURE_WRITER = 'capture'
 
 /** After this time the event loop handles what has arrived: other connections, requests. */
 const SLICE_MS = 2
-/** Check the clock once per this many events. */
+/** Events that are added at once. The clock is checked before each such part. */
 const SLICE_EVENTS = 64
 
 export interface ConnectionWritesParts {
@@ -164,31 +165,30 @@ export class ConnectionWrites {
   }
 
   async #add(group: StreamGroupWrite, events: CapturedEvents, slice: { endsMs: number }): Promise<void> {
-    const { table, bytes, starts, ends, headers } = events
+    const { table, bytes, bounds } = events
     const stream = this.#parts.streamOf(table)
-    for (let i = 0; i < starts.length; i++) {
-      if (i % SLICE_EVENTS === 0 && performance.now() > slice.endsMs) {
+    for (let from = 0; from + 1 < bounds.length; from += 2 * SLICE_EVENTS) {
+      if (performance.now() > slice.endsMs) {
         await setImmediate()
         slice.endsMs = performance.now() + SLICE_MS
       }
-      const own = headers[i] ?? []
-      this.#assertSize(table, ends[i]! - starts[i]!, own)
-      const one = { bytes, starts: starts.subarray(i, i + 1), ends: ends.subarray(i, i + 1), count: 1 }
-      await group.add(stream, one, own)
+      const some = { bytes, bounds: bounds.subarray(from, from + 2 * SLICE_EVENTS + 1) }
+      this.#assertSizes(table, some)
+      await group.addHeaded(stream, some)
     }
   }
 
-  #assertSize(
-    { schema, table }: TableName,
-    bodyBytes: number,
-    headers: CapturedEvents['headers'][number],
-  ): void {
-    let bytes = bodyBytes
-    for (const [name, value] of headers) bytes += Buffer.byteLength(name) + Buffer.byteLength(value)
+  #assertSizes({ schema, table }: TableName, { bytes, bounds }: HeadedEvents): void {
     const most = this.#parts.eventBytesMax
-    if (bytes <= most) return
-    const message = `a row of table ${schema}.${table} makes an event of ${bytes} bytes, and at most ${most} are accepted`
-    throw new ServiceError('event_too_large', message)
+    for (let i = 2; i < bounds.length; i += 2) {
+      if (bounds[i]! - bounds[i - 2]! <= most) continue
+      let size = bounds[i]! - bounds[i - 1]!
+      for (const [name, value] of decodeHeaders(Buffer.from(bytes.subarray(bounds[i - 2], bounds[i - 1]))))
+        size += Buffer.byteLength(name) + Buffer.byteLength(value)
+      if (size <= most) continue
+      const message = `a row of table ${schema}.${table} makes an event of ${size} bytes, and at most ${most} are accepted`
+      throw new ServiceError('event_too_large', message)
+    }
   }
 
   async #commit(group: StreamGroupWrite, commit: CaptureCommit): Promise<void> {

@@ -4,8 +4,8 @@
  * until the commit.
  */
 import type { CatalogChange, CatalogCondition } from '../../storage/catalog.ts'
-import type { EventHeaders, EventSlices, LogId, StagedBatch } from '../../storage/log.ts'
-import { bodyBytes } from '../../storage/slices.ts'
+import type { EventHeaders, EventSlices, HeadedEvents, LogId, StagedBatch } from '../../storage/log.ts'
+import { bodyBytes, headedBodyBytes, headedCount } from '../../storage/slices.ts'
 import type { Storage } from '../../storage/storage.ts'
 import { StorageError } from '../../storage/storage-error.ts'
 import { ServiceError } from '../service-error.ts'
@@ -59,15 +59,24 @@ export class StreamGroupWrite {
    * 'stream_not_found', 'stream_written' and 'disk_low', and with StorageError.
    */
   async add(id: StreamId, slices: EventSlices, headers: EventHeaders): Promise<void> {
+    await this.#count(id, slices.count, bodyBytes(slices)).staged.add(slices, headers)
+    if (this.#heldBytes > MEMORY_BYTES_MAX) await this.#spill()
+  }
+
+  /** As `add`, for events that have headers of their own. */
+  async addHeaded(id: StreamId, events: HeadedEvents): Promise<void> {
+    await this.#count(id, headedCount(events), headedBodyBytes(events)).staged.addHeaded(events)
+    if (this.#heldBytes > MEMORY_BYTES_MAX) await this.#spill()
+  }
+
+  #count(id: StreamId, events: number, bytes: number): Member {
     const { space } = this.#parts
     if (space.low) throw space.refusal()
     const member = this.#member(id)
-    const bytes = bodyBytes(slices)
-    member.events += slices.count
+    member.events += events
     member.bytes += bytes
     this.#hold(member, member.heldBytes + bytes < BATCH_BYTES ? member.heldBytes + bytes : 0)
-    await member.staged.add(slices, headers)
-    if (this.#heldBytes > MEMORY_BYTES_MAX) await this.#spill()
+    return member
   }
 
   #hold(member: Member, bytes: number): void {

@@ -4,10 +4,9 @@
  *
  * Indexes with `!` are in range: the loop bound, or an earlier check of the length, ensures it.
  */
-import type { EventData, EventSlices } from '../log.ts'
+import type { EventData, EventSlices, HeadedEvents } from '../log.ts'
+import { VARINT_BYTES_MAX } from '../varint.ts'
 import { BLOCK_TYPE, COUNT_OFFSET, RUNS_OFFSET, type UnsealedBlock } from './block-codec.ts'
-import { encodedHeadersEqual } from './header-codec.ts'
-import { VARINT_BYTES_MAX } from './varint.ts'
 
 /** A block is closed once it has this many bytes. An event larger than that is a block of its own. Measured: 64 KiB. */
 const BLOCK_BYTES = 64 * 1024
@@ -28,7 +27,11 @@ export class BlockBuilder {
   #at = RUNS_OFFSET
   #count = 0
   #bodyBytes = 0
+  /** Of the last run, if it came with them in a buffer of their own. */
   #headers: Buffer | undefined
+  /** Place of the last header set in the block. The first run of a block follows the empty set. */
+  #headersAt = 0
+  #headersLength = 0
   /** The open block is closed at this length. */
   #limit = BLOCK_BYTES
   #finished: UnsealedBlock[] = []
@@ -74,6 +77,39 @@ export class BlockBuilder {
         from = to
       }
     }
+  }
+
+  /** Adds all events, each with headers of its own. */
+  addHeaded({ bytes, bounds }: HeadedEvents): void {
+    for (let i = 2; i < bounds.length; i += 2) {
+      const headersAt = bounds[i - 2]!
+      const bodyAt = bounds[i - 1]!
+      const bodyLength = bounds[i]! - bodyAt
+      if (this.#count > 0 && bodyLength > this.#capacity()) this.#finishBlock()
+      this.#reserve(RUN_FIELDS_BYTES_MAX + VARINT_BYTES_MAX + bounds[i]! - headersAt)
+      this.#bytes[this.#at++] = 0 // deltaMs
+      this.#copyHeaders(bytes, headersAt, bodyAt - headersAt)
+      this.#bytes[this.#at++] = 1 // count
+      this.#bytes[this.#at++] = 0 // gap
+      this.#writeVarint(bodyLength)
+      this.#copy(bytes, bodyAt, bounds[i]!)
+      this.#endRun(1, bodyLength)
+    }
+  }
+
+  /** Header sets of capture are short, and those of neighbours differ in their first bytes. */
+  #copyHeaders(source: Uint8Array, start: number, length: number): void {
+    const block = this.#bytes
+    let isSame = length === this.#headersLength
+    for (let i = 0; isSame && i < length; i++) isSame = block[this.#headersAt + i] === source[start + i]
+    if (isSame) {
+      block[this.#at++] = 0
+      return
+    }
+    this.#writeVarint(length + 1)
+    this.#headers = undefined
+    this.#beginHeaders(length)
+    for (let i = 0; i < length; i++) block[this.#at++] = source[start + i]!
   }
 
   #addEven(
@@ -130,17 +166,29 @@ export class BlockBuilder {
     if (this.#count > 0 && bodies > this.#capacity()) this.#finishBlock()
     this.#reserve(RUN_FIELDS_BYTES_MAX + headers.length + count * VARINT_BYTES_MAX + bodies)
     this.#writeVarint(deltaMs)
-    if (encodedHeadersEqual(headers, this.#headers)) {
+    if (this.#hasHeaders(headers)) {
       this.#bytes[this.#at++] = 0
     } else {
       this.#writeVarint(headers.length + 1)
+      this.#beginHeaders(headers.length)
       this.#copy(headers, 0, headers.length)
       this.#headers = headers
-      // Counted from the start of the block: counted from here, a block whose events all have other headers would never end.
-      this.#limit = Math.max(this.#limit, RUNS_OFFSET + (1 + HEADERS_SHARE) * headers.length)
     }
     this.#writeVarint(count)
     this.#writeVarint(gap)
+  }
+
+  #hasHeaders(headers: Buffer): boolean {
+    if (headers === this.#headers) return true
+    const [at, length] = [this.#headersAt, this.#headersLength]
+    return headers.length === length && headers.compare(this.#bytes, at, at + length) === 0
+  }
+
+  #beginHeaders(length: number): void {
+    this.#headersAt = this.#at
+    this.#headersLength = length
+    // Counted from the start of the block: counted from here, a block whose events all have other headers would never end.
+    this.#limit = Math.max(this.#limit, RUNS_OFFSET + (1 + HEADERS_SHARE) * length)
   }
 
   #endRun(count: number, bodyBytes: number): void {
@@ -160,6 +208,8 @@ export class BlockBuilder {
     this.#count = 0
     this.#bodyBytes = 0
     this.#headers = undefined
+    this.#headersAt = 0
+    this.#headersLength = 0
     this.#limit = BLOCK_BYTES
   }
 

@@ -4,7 +4,7 @@
  *   block   := 0x01 | crc32c u32 | eventCount u32 | run*
  *   run     := deltaMs varint | headers | count varint | gap varint | length varint (x count) | bodies
  *   headers := 0x00                                 the same headers as the run before (none, for the first run)
- *            | 1 + byteLength varint | header set   (header-codec.ts)
+ *            | 1 + byteLength varint | header set   (header-set.ts)
  *   bodies  := body (gap bytes) body (gap bytes) … body
  *
  * Fixed integers are little-endian, varints are LEB128. deltaMs counts from the timestamp in the key, so a block may
@@ -14,10 +14,11 @@
  *
  * Indexes with `!` are in range: the loop bound, or an earlier check of the length, ensures it.
  */
+
+import { decodeHeaders } from '../header-set.ts'
 import type { EventBlock, EventHeaders, EventRun } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
 import { checksum } from './checksum.ts'
-import { decodeHeaders } from './header-codec.ts'
 
 export const BLOCK_TYPE = 0x01
 const CRC_OFFSET = 1

@@ -8,11 +8,11 @@
  * again.
  */
 import assert from 'node:assert'
+import { encodeHeaders } from '../header-set.ts'
 import type { Position } from '../log.ts'
 import { slicesOfRun } from '../slices.ts'
 import { BlockBuilder } from './block-builder.ts'
 import { decodeBlock, eventCountOf, type UnsealedBlock } from './block-codec.ts'
-import { encodeHeaders } from './header-codec.ts'
 import { afterLog, blockKey, isReferenceKey, sequenceOfKey, timestampOfKey } from './keys.ts'
 import { isCompactable, type Level } from './level.ts'
 import type { LogWriter } from './log-writer.ts'

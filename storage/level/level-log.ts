@@ -3,6 +3,7 @@
  * the trimmer. Keys are in keys.ts, values in the codecs, the whole format in docs/storage-format.md.
  */
 import assert from 'node:assert'
+import { encodeHeaders } from '../header-set.ts'
 import type {
   AppendOptions,
   EventData,
@@ -24,7 +25,6 @@ import { BlockMerger, mayMerge } from './block-merger.ts'
 import { Checkpoints, recoverTails } from './checkpoints.ts'
 import { GroupCommit } from './group-commit.ts'
 import { GrowthWaiters } from './growth.ts'
-import { encodeHeaders } from './header-codec.ts'
 import {
   logOfMarkKey,
   logOfTailKey,

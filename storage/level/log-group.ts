@@ -7,10 +7,11 @@
  *
  * Indexes with `!` are in range: the loop bound, or an earlier check of the length, ensures it.
  */
+
+import { encodedHeadersEqual } from '../header-set.ts'
 import type { EventData, LogId } from '../log.ts'
 import { BLOCK_CAPACITY, BlockBuilder } from './block-builder.ts'
 import { sealBlock, type UnsealedBlock } from './block-codec.ts'
-import { encodedHeadersEqual } from './header-codec.ts'
 import { blockKey, markKey, orphanKey, referenceKey, tailKey } from './keys.ts'
 import type { Batch } from './level.ts'
 import type { Merge, RestoredBlock, Trim, Waiting } from './log-change.ts'
@@ -125,7 +126,7 @@ export class LogGroup {
     const builder = new BlockBuilder(Math.min(capacity, BLOCK_CAPACITY))
     let begin = 0
     for (let i = 1; i <= events.length; i++) {
-      if (i < events.length && encodedHeadersEqual(headers[i]!, headers[begin])) continue
+      if (i < events.length && encodedHeadersEqual(headers[i]!, headers[begin]!)) continue
       builder.addEvents(events, begin, i, headers[begin]!)
       begin = i
     }

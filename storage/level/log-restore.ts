@@ -3,9 +3,9 @@
  * megabyte at a time. The time range of each block is so short that expiry frees it as a whole.
  */
 import assert from 'node:assert'
+import { encodeHeaders } from '../header-set.ts'
 import type { EventHeaders, EventSlices, LogRestore } from '../log.ts'
 import { BlockBuilder } from './block-builder.ts'
-import { encodeHeaders } from './header-codec.ts'
 import type { RestoredBlock } from './log-change.ts'
 import type { LogWriter } from './log-writer.ts'
 

@@ -3,8 +3,8 @@
  * bytes are those that a BlockBuilder would produce, in a third of the time.
  */
 import type { EventData } from '../log.ts'
+import { VARINT_BYTES_MAX, writeVarint } from '../varint.ts'
 import { BLOCK_TYPE, COUNT_OFFSET, RUNS_OFFSET, type UnsealedBlock } from './block-codec.ts'
-import { VARINT_BYTES_MAX, writeVarint } from './varint.ts'
 
 /** `headers` are the encoded headers of the event. */
 export function singleEventBlock({ body }: EventData, headers: Buffer): UnsealedBlock {

@@ -10,12 +10,12 @@
  * or an aborted upload leaves a segment, the mark identifies it and it is swept.
  */
 import assert from 'node:assert'
-import type { EventHeaders, EventSlices, LogId, Position, StagedBatch } from '../log.ts'
+import { encodeHeaders } from '../header-set.ts'
+import type { EventHeaders, EventSlices, HeadedEvents, LogId, Position, StagedBatch } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
 import { BlockBuilder } from './block-builder.ts'
 import { sealBlock } from './block-codec.ts'
 import type { GroupCommit } from './group-commit.ts'
-import { encodeHeaders } from './header-codec.ts'
 import { orphanKey, pieceKey } from './keys.ts'
 import { type Batch, copiesOnPut, type Level } from './level.ts'
 import type { Change } from './log-change.ts'
@@ -71,8 +71,18 @@ export class LevelStagedBatch implements StagedBatch {
       this.#lastHeaders = headers
     }
     this.#builder.addSlices(slices, this.#lastEncoded)
-    const threshold = this.#segment === undefined ? STAGE_BYTES : PIECES_BYTES
-    if (this.#builder.finishedBytes >= threshold) await this.#writePieces(false)
+    if (this.#isDue) await this.#writePieces(false)
+  }
+
+  async addHeaded(events: HeadedEvents): Promise<void> {
+    this.#assertOpen()
+    assert(this.#change === undefined, 'nothing is added to a batch after its first commit')
+    this.#builder.addHeaded(events)
+    if (this.#isDue) await this.#writePieces(false)
+  }
+
+  get #isDue(): boolean {
+    return this.#builder.finishedBytes >= (this.#segment === undefined ? STAGE_BYTES : PIECES_BYTES)
   }
 
   async spill(): Promise<void> {

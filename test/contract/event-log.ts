@@ -15,6 +15,7 @@ import type {
   ReadRange,
   StagedBatch,
 } from '../../storage/log.ts'
+import { headedEventsOf } from '../../storage/slices.ts'
 import type { Storage } from '../../storage/storage.ts'
 
 /** One event as a reader sees it. */
@@ -453,6 +454,38 @@ export function describeEventLog(name: string, newEngine: () => StorageEngine): 
         await added
         await batch.commit()
         expect(await bodies(log, A)).toEqual(['a', 'b'])
+      })
+
+      test('takes events that have headers of their own', async () => {
+        const events = [
+          { headers: [['k', '1']], body: Buffer.from('a') },
+          { headers: [['k', '1']], body: Buffer.from('') },
+          { headers: [], body: Buffer.from('b') },
+          {
+            headers: [
+              ['k', 'ü'.repeat(200)],
+              ['t', 'true'],
+            ],
+            body: Buffer.from('c'.repeat(70_000)),
+          },
+          { headers: [['k', '2']], body: Buffer.from('d') },
+        ] as const
+        const batch = log.stage(A)
+        const { bytes, bounds } = headedEventsOf(events)
+        const added = batch.addHeaded({ bytes, bounds: bounds.subarray(0, 5) })
+        await added
+        await batch.add(lines('s'), [['k', '1']])
+        const last = batch.addHeaded({ bytes, bounds: bounds.subarray(4) })
+        bytes.fill(0)
+        await last
+        await batch.commit()
+        const shared = { headers: [['k', '1']], body: Buffer.from('s') }
+        expect((await readAll(log, A)).map(({ headers, body }) => [headers, body])).toEqual(
+          [...events.slice(0, 2), shared, ...events.slice(2)].map(({ headers, body }) => [
+            headers,
+            body.toString(),
+          ]),
+        )
       })
 
       test('that was spilled is as any other, also when it is moved', async () => {

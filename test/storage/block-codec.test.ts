@@ -1,13 +1,14 @@
 import { crc32c } from '@node-rs/crc32'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { encodeHeaders } from '../../storage/header-set.ts'
 import { BlockBuilder } from '../../storage/level/block-builder.ts'
 import { decodeBlock, sealBlock, type UnsealedBlock } from '../../storage/level/block-codec.ts'
 import { checksum } from '../../storage/level/checksum.ts'
-import { encodeHeaders } from '../../storage/level/header-codec.ts'
 import { blockKey } from '../../storage/level/keys.ts'
 import { singleEventBlock } from '../../storage/level/single-event-block.ts'
-import type { EventHeaders } from '../../storage/log.ts'
+import type { EventHeaders, EventSlices } from '../../storage/log.ts'
+import { headedEventsOf } from '../../storage/slices.ts'
 
 interface Plain {
   readonly body: string
@@ -124,6 +125,27 @@ describe('blocks', () => {
     )
   })
 
+  test('events with headers of their own read back, mixed with others', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(slicedTexts, headerSets, fc.boolean()), { maxLength: 6 }), (parts) => {
+        const builder = new BlockBuilder()
+        for (const [slices, headers, isHeaded] of parts) {
+          if (isHeaded) builder.addHeaded(headedEventsOf(dataOf(slices, headers)))
+          else builder.addSlices(slices, encodeHeaders(headers))
+        }
+        expect(decodeAll(builder.take(true))).toEqual(
+          parts.flatMap(([slices, headers]) =>
+            dataOf(slices, headers).map(({ body }) => ({
+              body: body.toString('latin1'),
+              headers,
+              timestampMs: 1_000,
+            })),
+          ),
+        )
+      }),
+    )
+  })
+
   test('many events are spread over blocks of about 64 KiB', () => {
     const builder = new BlockBuilder()
     const text = Buffer.from(`${'x'.repeat(99)}\n`.repeat(5_000))
@@ -225,3 +247,10 @@ describe('blocks', () => {
     )
   })
 })
+
+function dataOf({ bytes, starts, ends, count }: EventSlices, headers: EventHeaders) {
+  return Array.from({ length: count }, (_, i) => ({
+    body: Buffer.from(bytes.subarray(starts[i], ends[i])),
+    headers,
+  }))
+}

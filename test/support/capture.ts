@@ -20,6 +20,7 @@ import type {
   ToCapture,
 } from '../../src/cdc/worker/capture-protocol.ts'
 import { CaptureServer } from '../../src/cdc/worker/capture-server.ts'
+import { eventsOfHeaded, headedCount } from '../../storage/slices.ts'
 import { PROJECT_FOLDER } from './service-process.ts'
 
 export interface CapturedEvent {
@@ -323,8 +324,8 @@ export class TestCapture {
     for (const part of this.#parts) {
       const name = printedTable(part.table)
       const events = this.keepEvents ? eventsOf(part) : []
-      this.eventCount += part.starts.length
-      counts[name] = (counts[name] ?? 0) + part.starts.length
+      this.eventCount += headedCount(part)
+      counts[name] = (counts[name] ?? 0) + headedCount(part)
       const stream = this.stored.streams.get(name) ?? []
       for (const event of events) stream.push(event)
       this.stored.streams.set(name, stream)
@@ -346,12 +347,12 @@ function nameOf(text: string): TableName {
   return { schema, table }
 }
 
-function eventsOf({ bytes, starts, ends, headers }: CapturedEvents): CapturedEvent[] {
-  return [...starts].map((start, i) => {
-    const text = Buffer.from(bytes.subarray(start, ends[i])).toString('utf8')
+function eventsOf(part: CapturedEvents): CapturedEvent[] {
+  return eventsOfHeaded(part).map(({ headers, body }) => {
+    const text = Buffer.from(body).toString('utf8')
     return {
       body: text === '' ? undefined : (JSON.parse(text) as Envelope),
-      headers: Object.fromEntries(headers[i]!),
+      headers: Object.fromEntries(headers),
     }
   })
 }

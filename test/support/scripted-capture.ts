@@ -15,6 +15,7 @@ import type {
   ToCapture,
 } from '../../src/cdc/worker/capture-protocol.ts'
 import type { ServicePort } from '../../src/worker/worker-child.ts'
+import { headedEventsOf } from '../../storage/slices.ts'
 
 export class Refused extends Error {
   readonly code: CaptureErrorCode | 'internal'
@@ -239,16 +240,8 @@ export function capturedTable(name: string): CapturedTable {
 
 /** Events with these bodies, each with its body as its key. */
 export function eventsOf(name: string, ...bodies: string[]): CapturedEvents {
-  const bytes = Buffer.from(bodies.join(''))
-  const ends = new Uint32Array(bodies.length)
-  const starts = new Uint32Array(bodies.length)
-  let at = 0
-  for (const [i, body] of bodies.entries()) {
-    starts[i] = at
-    at += Buffer.byteLength(body)
-    ends[i] = at
-  }
-  return { table: tableName(name), bytes, starts, ends, headers: bodies.map((body) => [['key', body]]) }
+  const events = bodies.map((body) => ({ body: Buffer.from(body), headers: [['key', body]] as const }))
+  return { table: tableName(name), ...headedEventsOf(events) }
 }
 
 export function commitAt(lsn: number, snapshotting: readonly string[] = []): CaptureCommit {

@@ -8,6 +8,8 @@
  * This is the hot path of capture. An envelope is one text, written once into a buffer that grows; parts that many changes share
  * are kept.
  */
+import { encodeHeaders } from '../../../storage/header-set.ts'
+import type { HeadedEvents } from '../../../storage/log.ts'
 import type { CapturedTable } from '../captured-table.ts'
 import type { CapturedEvents } from '../worker/capture-protocol.ts'
 import { type ColumnJson, columnJson } from './column-json.ts'
@@ -65,7 +67,6 @@ export class TableEvents {
   readonly #source: SourceTexts
   readonly #times = new ProcessingTimes()
   readonly #bodies = new Bodies()
-  #headers: (readonly Header[])[] = []
 
   constructor(table: CapturedTable, source: EventSource) {
     this.#table = { schema: table.schema, table: table.table, oid: table.oid, columns: [], key: [] }
@@ -81,7 +82,7 @@ export class TableEvents {
     this.#source = new SourceTexts(table, source)
   }
 
-  /** Bytes of the bodies since the last `take`. */
+  /** Bytes of the events since the last `take`. */
   get byteLength(): number {
     return this.#bodies.byteLength
   }
@@ -107,11 +108,10 @@ export class TableEvents {
 
   /** The events since the last call; undefined if there are none. Their bytes are a copy of their own. */
   take(): CapturedEvents | undefined {
-    if (this.#headers.length === 0) return undefined
-    const headers = this.#headers
-    this.#headers = []
+    const events = this.#bodies.take()
+    if (events === undefined) return undefined
     const { schema, table } = this.#table
-    return { table: { schema, table }, ...this.#bodies.take(), headers }
+    return { table: { schema, table }, ...events }
   }
 
   #insert(change: RowChange, op: string, after: RowTexts, key: string, ...more: Header[]): void {
@@ -177,8 +177,7 @@ export class TableEvents {
   }
 
   #add(headers: readonly Header[], body: string): void {
-    this.#headers.push(headers)
-    this.#bodies.add(body)
+    this.#bodies.add(encodeHeaders(headers), body)
   }
 }
 
@@ -259,32 +258,35 @@ const UTF8_BYTES_MAX = 3
 class Bodies {
   #bytes = Buffer.allocUnsafe(BUFFER_BYTES)
   #length = 0
-  #ends: number[] = []
+  #bounds: number[] = [0]
 
   get byteLength(): number {
     return this.#length
   }
 
-  add(body: string): void {
-    if (this.#bytes.length - this.#length < body.length * UTF8_BYTES_MAX) this.#reserve(body)
+  add(headers: Buffer, body: string): void {
+    if (this.#bytes.length - this.#length < headers.length + body.length * UTF8_BYTES_MAX)
+      this.#reserve(headers.length, body)
+    this.#bytes.set(headers, this.#length)
+    this.#length += headers.length
+    this.#bounds.push(this.#length)
     this.#length += this.#bytes.write(body, this.#length)
-    this.#ends.push(this.#length)
+    this.#bounds.push(this.#length)
   }
 
-  take(): Pick<CapturedEvents, 'bytes' | 'starts' | 'ends'> {
-    const ends = Uint32Array.from(this.#ends)
-    const starts = new Uint32Array(ends.length)
-    starts.set(ends.subarray(0, -1), 1)
+  take(): HeadedEvents | undefined {
+    if (this.#bounds.length === 1) return undefined
+    const bounds = Uint32Array.from(this.#bounds)
     const bytes = new Uint8Array(this.#length)
     bytes.set(this.#bytes.subarray(0, this.#length))
     if (this.#bytes.length > BUFFER_BYTES_KEPT) this.#bytes = Buffer.allocUnsafe(BUFFER_BYTES)
     this.#length = 0
-    this.#ends = []
-    return { bytes, starts, ends }
+    this.#bounds = [0]
+    return { bytes, bounds }
   }
 
-  #reserve(body: string): void {
-    const needed = this.#length + Buffer.byteLength(body)
+  #reserve(headersLength: number, body: string): void {
+    const needed = this.#length + headersLength + Buffer.byteLength(body)
     if (needed <= this.#bytes.length) return
     const larger = Buffer.allocUnsafe(Math.max(needed, 2 * this.#bytes.length))
     this.#bytes.copy(larger, 0, 0, this.#length)

@@ -6,6 +6,7 @@
  *
  * A call of the service has a number and one answer; a request of the capture process likewise, in the other direction.
  */
+import type { HeadedEvents } from '../../../storage/log.ts'
 import type { CaptureErrorCode, DescribedTable } from '../capture-service.ts'
 import type { CapturedTable, TableName } from '../captured-table.ts'
 
@@ -39,13 +40,9 @@ export interface CaptureStart extends CaptureTarget {
   readonly version: string
 }
 
-/** Events of one stream in a write: bodies as slices, one header list for each. */
-export interface CapturedEvents {
+/** Events of one stream in a write, in the form in which the log takes them. */
+export interface CapturedEvents extends HeadedEvents {
   readonly table: TableName
-  readonly bytes: Uint8Array
-  readonly starts: Uint32Array
-  readonly ends: Uint32Array
-  readonly headers: readonly (readonly (readonly [name: string, value: string])[])[]
 }
 
 /**

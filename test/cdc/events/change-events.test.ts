@@ -4,6 +4,7 @@ import type { CapturedColumn, CapturedTable, ValueKind } from '../../../src/cdc/
 import { type RowChange, TableEvents } from '../../../src/cdc/events/change-events.ts'
 import type { CapturedEvents } from '../../../src/cdc/worker/capture-protocol.ts'
 import type { DataType } from '../../../src/sql/data-types.ts'
+import { eventsOfHeaded } from '../../../storage/slices.ts'
 
 const SOURCE = { environment: 'env1', database: 'shop', version: '0.3.0' }
 
@@ -47,8 +48,8 @@ function envelope(op: string, before: string, after: string, source = SOURCE_JSO
 
 function printed(events: CapturedEvents | undefined): unknown[] {
   if (events === undefined) return []
-  return events.headers.map((headers, i) => [
-    Buffer.from(events.bytes.subarray(events.starts[i], events.ends[i])).toString(),
+  return eventsOfHeaded(events).map(({ headers, body }) => [
+    Buffer.from(body).toString(),
     Object.fromEntries(headers),
   ])
 }

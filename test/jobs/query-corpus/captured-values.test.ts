@@ -150,7 +150,7 @@ function reread(
     ...{ valueFormat: 'debezium-json', keyFormat: undefined, keyFields: [], valueFieldsInclude: 'ALL' },
     ...{ columns: table.columns, wanted: [0, 1], primaryKey: ['id'], isCaptured: true },
   })
-  const problem = reader.read(taken.bytes, taken.starts[0]!, taken.ends[0]!, [], changes)
+  const problem = reader.read(taken.bytes, taken.bounds[1]!, taken.bounds[2]!, [], changes)
   const result = problem === undefined ? resultText(column.type, changes[0]!.values[1]!) : problem
   return { event: columnJson(column)(text), result }
 }

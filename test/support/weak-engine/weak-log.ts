@@ -12,6 +12,7 @@ import type {
   EventLog,
   EventSlices,
   GroupWatcher,
+  HeadedEvents,
   LogId,
   LogRead,
   LogRestore,
@@ -24,6 +25,7 @@ import type {
   StagedBatch,
   Stretch,
 } from '../../../storage/log.ts'
+import { eventsOfHeaded } from '../../../storage/slices.ts'
 import { StorageError } from '../../../storage/storage-error.ts'
 import type { Pace } from './pace.ts'
 import { lastPosition, type WeakBlock, type WeakData, type WeakEvent, type WeakLogData } from './weak-data.ts'
@@ -285,8 +287,15 @@ export class WeakBatch implements StagedBatch {
   }
 
   async add(slices: EventSlices, headers: EventHeaders): Promise<void> {
+    await this.#add(eventsOf(slices, headers))
+  }
+
+  async addHeaded(events: HeadedEvents): Promise<void> {
+    await this.#add(eventsOfHeaded(events).map(({ headers, body }) => ({ headers, body: Buffer.from(body) })))
+  }
+
+  async #add(events: readonly WeakEvent[]): Promise<void> {
     this.#assertUnended()
-    const events = eventsOf(slices, headers)
     for (const event of events) {
       this.#events.push(event)
       this.#bytes += event.body.length

@@ -1,5 +1,6 @@
 /**
- * A header set: the headers that a run of events shares.
+ * A header set: the headers of an event, or of a run of events that share them. It is part of the storage contract
+ * (HeadedEvents in log.ts), and the LevelDB engine stores these bytes.
  *
  *   header set := count varint | (nameLength varint | name | valueLength varint | value) x count
  *
@@ -7,8 +8,8 @@
  *
  * Indexes with `!` are in range: the loop bound, or an earlier check of the length, ensures it.
  */
-import type { EventHeaders } from '../log.ts'
-import { StorageError } from '../storage-error.ts'
+import type { EventHeaders } from './log.ts'
+import { StorageError } from './storage-error.ts'
 import { VARINT_BYTES_MAX, writeVarint } from './varint.ts'
 
 const EMPTY = Buffer.alloc(0)
@@ -59,9 +60,7 @@ export function decodeHeaders(bytes: Buffer): EventHeaders {
   }
 }
 
-/** `undefined` stands for the empty set before the first run of a block. */
-export function encodedHeadersEqual(a: Buffer, b: Buffer | undefined): boolean {
-  if (b === undefined) return a.length === 0
+export function encodedHeadersEqual(a: Buffer, b: Buffer): boolean {
   return a === b || a.equals(b)
 }
 
