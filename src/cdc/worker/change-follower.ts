@@ -2,16 +2,16 @@
  * Follows the stream of changes: takes its messages in order, makes of each change of a row an event with the row before and after it, and
  * the row that is kept.
  */
-import type { RowTexts } from '../events/change-events.ts'
+import { type RowBytes, rowOfTexts } from '../events/row-bytes.ts'
 import type { CaptureAttempt } from './capture-attempt.ts'
 import { quotedTable } from './catalog.ts'
 import type { ChangeWrites, Transaction } from './change-writes.ts'
 import { quotedIdentifier } from './database-session.ts'
-import type { SentRow, StreamMessage } from './pgoutput.ts'
+import type { StreamMessage } from './pgoutput.ts'
 import type { Positions } from './positions.ts'
 import type { RunTables } from './run-tables.ts'
 import type { SchemaChecks } from './schema-checks.ts'
-import { filledRow, isWhole, type TableCapture, wholeRow } from './table-capture.ts'
+import { filledRow, type TableCapture, textsOf } from './table-capture.ts'
 import type { TableNotes } from './table-notes.ts'
 
 export interface ChangeFollowerParts {
@@ -144,8 +144,7 @@ export class ChangeFollower {
     return this.#writes.relieve()
   }
 
-  #insert(table: TableCapture, row: SentRow, lsn: bigint): undefined {
-    const after = wholeRow(row)
+  #insert(table: TableCapture, after: RowBytes, lsn: bigint): undefined {
     if (table.state === 'reading') table.hasEarlyRows = true
     this.#writes.keep(table, table.keyOf(after), after)
     this.#writes.emit(this.#transaction!, table, 'c', undefined, after, lsn)
@@ -161,7 +160,7 @@ export class ChangeFollower {
     const old = message.before ?? message.key
     const oldKey = table.keyOf(old === undefined ? sent! : table.sentRow(old))
     const sentBefore = message.before && table.sentRow(message.before)
-    const isBeforeSent = sentBefore !== undefined && isWhole(sentBefore) // REPLICA IDENTITY FULL
+    const isBeforeSent = sentBefore?.isWhole() === true // REPLICA IDENTITY FULL
     const stored = isBeforeSent && table.state === 'done' ? undefined : this.#attempt.rows.get(oid, oldKey)
     const kept = stored && table.fromStored(stored)
     const before = sentBefore === undefined ? kept : filledRow(sentBefore, kept)
@@ -169,14 +168,14 @@ export class ChangeFollower {
     if (sent === undefined) {
       if (before === undefined || isUnread) return undefined
       this.#writes.forget(table, oldKey)
-      this.#writes.emit(this.#transaction!, table, 'd', wholeRow(before), undefined, message.lsn)
+      this.#writes.emit(this.#transaction!, table, 'd', before, undefined, message.lsn)
       return undefined
     }
     // The snapshot reads an unread row later, unless it has another key now, which may be among those that were read.
     if (isUnread && isSameKey(table.keyOf(sent), oldKey)) return undefined
     const known = isUnread ? undefined : before
     const after = filledRow(sent, before)
-    if (isWhole(after)) return this.#update(table, oldKey, known, after, message.lsn)
+    if (after.isWhole()) return this.#update(table, oldKey, known, after, message.lsn)
     // A large value that was not changed and is not kept: its column came with values, or the row was not read.
     return this.#fetched(table, after).then((found) => {
       if (found === undefined) this.#tables.readAgain(table)
@@ -187,8 +186,8 @@ export class ChangeFollower {
   #update(
     table: TableCapture,
     oldKey: readonly string[],
-    before: SentRow | undefined,
-    after: RowTexts,
+    before: RowBytes | undefined,
+    after: RowBytes,
     lsn: bigint,
   ): undefined {
     const key = table.keyOf(after)
@@ -196,7 +195,7 @@ export class ChangeFollower {
     if (!isSameKey(key, oldKey)) this.#writes.forget(table, oldKey)
     this.#writes.keep(table, key, after)
     if (before === undefined) this.#writes.emit(this.#transaction!, table, 'c', undefined, after, lsn)
-    else this.#writes.emit(this.#transaction!, table, 'u', wholeRow(before), after, lsn)
+    else this.#writes.emit(this.#transaction!, table, 'u', before, after, lsn)
   }
 
   #truncate(oid: number, lsn: bigint): void {
@@ -210,7 +209,7 @@ export class ChangeFollower {
   }
 
   /** The row with its values that were not sent as the table has them now; undefined if it is gone since. */
-  async #fetched(table: TableCapture, row: SentRow): Promise<RowTexts | undefined> {
+  async #fetched(table: TableCapture, row: RowBytes): Promise<RowBytes | undefined> {
     const { columns, key } = table.table
     const names = columns.map(({ name }) => quotedIdentifier(name))
     const condition = key.map((name, i) => `${quotedIdentifier(name)} = $${i + 1}`).join(' AND ')
@@ -218,7 +217,7 @@ export class ChangeFollower {
       `SELECT ${names.map((name) => `${name}::text`).join(', ')} FROM ${quotedTable(table.table)} WHERE ${condition}`,
       table.keyOf(row),
     )
-    return found && row.map((value, i) => (value === undefined ? found[i]! : value))
+    return found && rowOfTexts(textsOf(row).map((text, i) => (text === undefined ? found[i] : text)))
   }
 }
 

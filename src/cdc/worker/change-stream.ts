@@ -1,5 +1,5 @@
 /**
- * The stream of changes of a slot: decoded messages in order, and the positions that are reported to the server. Reading from the
+ * The stream of changes of a slot: its messages in order, which are decoded when they are taken, and the positions that are reported to the server. Reading from the
  * server stops while many messages wait. Positions are reported all the time, also while nothing is read, so that the server does not
  * end the connection (wal_sender_timeout).
  */
@@ -8,7 +8,7 @@ import { maxLsn } from '../lsn.ts'
 import { CaptureProblem } from './capture-problem.ts'
 import type { DatabaseAddress } from './database-address.ts'
 import { DatabaseSession, quotedIdentifier, quotedText, type SessionLimits } from './database-session.ts'
-import { decodeMessage, type StreamMessage, statusUpdate } from './pgoutput.ts'
+import { headOf, MessageDecoder, type StreamMessage, statusUpdate } from './pgoutput.ts'
 
 /** Bytes of messages that wait; reading goes on at a quarter. */
 const WAITING_BYTES_MAX = 4 * 1024 * 1024
@@ -18,8 +18,10 @@ export class ChangeStream {
   readonly #session: DatabaseSession
   readonly #nowUs: () => bigint
   readonly #silenceMs: number
-  #messages: StreamMessage[] = []
-  #sizes: number[] = []
+  readonly #decoder = new MessageDecoder()
+  /** Messages that wait: the buffer of each, and where it begins and ends there. */
+  #buffers: Buffer[] = []
+  #places: number[] = []
   #at = 0
   #waitingBytes = 0
   #isPaused = false
@@ -55,17 +57,29 @@ export class ChangeStream {
     }
   }
 
-  /** The next message; undefined if none has arrived. Throws CaptureProblem when the stream is broken and all messages were taken. */
+  /**
+   * The next message, valid until the next call; undefined if none has arrived. Throws CaptureProblem when the stream is broken and all
+   * messages were taken.
+   */
   take(): StreamMessage | undefined {
-    if (this.#at === this.#messages.length) {
-      if (this.#failure !== undefined) throw this.#failure
-      return undefined
+    for (;;) {
+      if (this.#at === this.#buffers.length) {
+        if (this.#failure !== undefined) throw this.#failure
+        return undefined
+      }
+      const message = this.#decodeNext()
+      if (message !== undefined) return message
     }
-    this.#waitingBytes -= this.#sizes[this.#at]!
-    const message = this.#messages[this.#at++]
-    if (this.#at === this.#messages.length) {
-      this.#messages = []
-      this.#sizes = []
+  }
+
+  #decodeNext(): StreamMessage | undefined {
+    const bytes = this.#buffers[this.#at]!
+    const start = this.#places[2 * this.#at]!
+    const end = this.#places[2 * this.#at++ + 1]!
+    this.#waitingBytes -= end - start
+    if (this.#at === this.#buffers.length) {
+      this.#buffers = []
+      this.#places = []
       this.#at = 0
     }
     if (this.#isPaused && this.#waitingBytes <= WAITING_BYTES_MAX / 4) {
@@ -73,12 +87,17 @@ export class ChangeStream {
       this.#lastReceivedMs = performance.now()
       this.#session.resume()
     }
-    return message
+    try {
+      return this.#decoder.decode(bytes, start, end)
+    } catch (error) {
+      this.#fail(new CaptureProblem('database_rejected', String((error as Error).message), false))
+      throw this.#failure
+    }
   }
 
   /** Resolves when there is a message, when the stream is broken, or after `wake`. */
   async arrival(): Promise<void> {
-    if (this.#at < this.#messages.length || this.#failure !== undefined) return
+    if (this.#at < this.#buffers.length || this.#failure !== undefined) return
     await new Promise<void>((resolve) => {
       this.#wake = resolve
     })
@@ -129,7 +148,7 @@ export class ChangeStream {
           this.#timer = setInterval(() => this.#tick(), STATUS_MS)
           resolve()
         },
-        row: (chunk) => this.#take(chunk),
+        row: (bytes, start, end) => this.#arrive(bytes, start, end),
         ended: (problem) => {
           clearTimeout(late)
           this.#fail(
@@ -146,22 +165,20 @@ export class ChangeStream {
     })
   }
 
-  #take(chunk: Buffer): void {
+  #arrive(bytes: Buffer, start: number, end: number): void {
     if (this.#failure !== undefined) return
     this.#lastReceivedMs = performance.now()
     try {
-      const message = decodeMessage(chunk)
-      const endLsn = chunk.readBigUInt64BE(chunk[0] === 0x6b ? 1 : 9)
+      const { endLsn, wantsReply } = headOf(bytes, start, end)
       if (endLsn > this.#receivedLsn) this.#receivedLsn = endLsn
-      if (message === undefined) return
-      if (message.kind === 'keepalive' && message.wantsReply) this.#report(false)
-      this.#messages.push(message)
+      if (wantsReply) this.#report(false)
     } catch (error) {
       this.#fail(new CaptureProblem('database_rejected', String((error as Error).message), false))
       return
     }
-    this.#sizes.push(chunk.length)
-    this.#waitingBytes += chunk.length
+    this.#buffers.push(bytes)
+    this.#places.push(start, end)
+    this.#waitingBytes += end - start
     if (this.#waitingBytes > WAITING_BYTES_MAX && !this.#isPaused) {
       this.#isPaused = true
       this.#session.pause()

@@ -2,7 +2,7 @@
  * Collects the changes of whole transactions and writes them: first their events to the service, then, when these are durable, their rows
  * to the row store. While one write is being stored, the transactions that arrive are collected for the next one.
  */
-import type { RowTexts } from '../events/change-events.ts'
+import type { RowBytes } from '../events/row-bytes.ts'
 import { maxLsn } from '../lsn.ts'
 import type { CaptureAttempt } from './capture-attempt.ts'
 import type { CaptureCommit, CapturedEvents } from './capture-protocol.ts'
@@ -30,6 +30,8 @@ export interface LastCommit {
 
 /** A large transaction moves its kept rows to the disk after this many changes. */
 const RELIEF_CHANGES = 4_096
+/** Within a transaction the clock is read after this many changes. */
+const CLOCK_CHANGES = 64
 
 export interface ChangeWritesParts {
   readonly attempt: CaptureAttempt
@@ -53,6 +55,8 @@ export class ChangeWrites {
   #hasEvents = false
   #hasRows = false
   #changes = 0
+  /** Time of processing of the present changes. */
+  #processedNs = 0n
   #writing: Promise<void> | undefined
   #applying: Promise<void> | undefined
 
@@ -83,23 +87,24 @@ export class ChangeWrites {
     transaction: Transaction,
     table: TableCapture,
     op: 'c' | 'u' | 'd' | 't',
-    before: RowTexts | undefined,
-    after: RowTexts | undefined,
+    before: RowBytes | undefined,
+    after: RowBytes | undefined,
     lsn: bigint,
   ): void {
     const { isReplayed, txId, commitUs } = transaction
     if (isReplayed) return
+    if (this.#changes % CLOCK_CHANGES === 0) this.#processedNs = this.#attempt.nowNs()
     const bytes = table.byteLength
     table.events.add({
       op,
-      ...(before && { before }),
-      ...(after && { after }),
+      before,
+      after,
       snapshot: 'false',
       lsn,
       lastCommitLsn: this.#last?.lsn ?? null,
       txId,
       commitUs,
-      processedNs: this.#attempt.nowNs(),
+      processedNs: this.#processedNs,
     })
     this.#pendingBytes += table.byteLength - bytes
     this.#hasEvents = true
@@ -107,7 +112,7 @@ export class ChangeWrites {
   }
 
   /** The row store gets this row when the events are durable. */
-  keep(table: TableCapture, key: readonly string[], row: RowTexts): void {
+  keep(table: TableCapture, key: readonly string[], row: RowBytes): void {
     this.#attempt.rows.put(table.oid, key, table.toStored(row))
     this.#hasRows = true
   }

@@ -8,6 +8,7 @@ import { SESSION_SETTINGS } from '../events/session-settings.ts'
 import { CaptureProblem, isConnectionLost, problemOf } from './capture-problem.ts'
 import type { DatabaseAddress, TlsMode } from './database-address.ts'
 import { MessageLimits, noMessage } from './message-limits.ts'
+import { type CopyTaker, MessageSplitter } from './message-splitter.ts'
 
 export interface SessionLimits {
   readonly connectMs: number
@@ -24,9 +25,9 @@ const FAREWELL_MS = 1_000
 
 export type TextRow = readonly (string | null)[]
 
-/** A message of a running COPY. `chunk` is valid during the call only. */
+/** A message of a running COPY is `bytes.subarray(start, end)`. The reader may keep the bytes, and write to them. */
 export interface CopyReader {
-  row(chunk: Buffer): void
+  row(bytes: Buffer, start: number, end: number): void
   /** The server has begun to stream. */
   started?(): void
   /** Called once. */
@@ -36,7 +37,7 @@ export interface CopyReader {
 /** What pg calls for the query that it runs. */
 interface RunningQuery {
   submit(connection: PgConnection): undefined
-  handleCopyData(message: { readonly chunk: Buffer }): void
+  handleCopyData(): void
   handleError(error: unknown): void
   handleReadyForQuery(): void
   handleRowDescription(): void
@@ -61,8 +62,14 @@ interface PgConnection {
   sendCopyFromChunk(chunk: Buffer): void
 }
 
+/** The COPY that runs on a connection. */
+interface RunningCopy {
+  take?: CopyTaker | undefined
+}
+
 export class DatabaseSession {
   readonly #client: pg.Client
+  readonly #copying: RunningCopy
   readonly #address: DatabaseAddress
   readonly #limits: SessionLimits
   #failure: CaptureProblem | undefined
@@ -70,8 +77,14 @@ export class DatabaseSession {
   /** The statement that runs, or the last one. */
   #running: Promise<unknown> = Promise.resolve()
 
-  private constructor(client: pg.Client, address: DatabaseAddress, limits: SessionLimits) {
+  private constructor(
+    client: pg.Client,
+    copying: RunningCopy,
+    address: DatabaseAddress,
+    limits: SessionLimits,
+  ) {
     this.#client = client
+    this.#copying = copying
     this.#address = address
     this.#limits = limits
     client.on('error', (error) => this.#fail(problemOf(error, address.secrets)))
@@ -86,10 +99,11 @@ export class DatabaseSession {
     for (const [index, mode] of address.tlsModes.entries()) {
       const client = new pg.Client(configOf(address, mode, limits, replication))
       client.on('error', () => {}) // the promise reports it
-      limitMessages(connectionOf(client))
+      const copying: RunningCopy = {}
+      splitMessages(connectionOf(client), copying)
       try {
         await withinMs(client.connect(), limits.connectMs)
-        return new DatabaseSession(client, address, limits)
+        return new DatabaseSession(client, copying, address, limits)
       } catch (error) {
         destroy(client)
         const isLast = index === address.tlsModes.length - 1
@@ -165,6 +179,7 @@ export class DatabaseSession {
     const end = (problem: CaptureProblem | undefined) => {
       if (ended) return
       ended = true
+      this.#copying.take = undefined
       if (problem !== undefined && problem.state === undefined) this.#fail(problem)
       reader.ended(problem)
     }
@@ -172,6 +187,7 @@ export class DatabaseSession {
       end(this.#failure)
       return
     }
+    this.#copying.take = (bytes, start, end) => reader.row(bytes, start, end)
     const query: RunningQuery = {
       submit(connection) {
         for (const name of ['replicationStart', 'copyOutResponse']) {
@@ -180,7 +196,7 @@ export class DatabaseSession {
         connection.query(sql)
         return undefined
       },
-      handleCopyData: ({ chunk }) => reader.row(chunk),
+      handleCopyData() {},
       handleError: (error) => end(problemOf(error, this.#address.secrets)),
       handleReadyForQuery: () => end(undefined),
       handleRowDescription() {},
@@ -263,19 +279,21 @@ function connectionOf(client: pg.Client): PgConnection {
  * A server that sends too much, or what is no message of PostgreSQL, is disconnected. The client's parser throws for the latter, which
  * would end the process.
  */
-function limitMessages(connection: PgConnection): void {
+function splitMessages(connection: PgConnection, copying: RunningCopy): void {
   const attach = connection.attachListeners.bind(connection)
   connection.attachListeners = (stream: PgStream) => {
     const limits = new MessageLimits()
     let hasEnded = false
-    const guarded = (take: (chunk: Buffer) => void) => (chunk: Buffer) => {
-      if (hasEnded) return
-      try {
-        limits.take(chunk)
-        take(chunk)
-      } catch (error) {
-        hasEnded = true
-        stream.destroy(error instanceof CaptureProblem ? error : noMessage(error))
+    const guarded = (others: (chunk: Buffer) => void) => {
+      const splitter = new MessageSplitter({ limits, others, copyTaker: () => copying.take })
+      return (chunk: Buffer) => {
+        if (hasEnded) return
+        try {
+          splitter.take(chunk)
+        } catch (error) {
+          hasEnded = true
+          stream.destroy(error instanceof CaptureProblem ? error : noMessage(error))
+        }
       }
     }
     attach({ on: (event, listener) => stream.on(event, event === 'data' ? guarded(listener) : listener) })

@@ -4,13 +4,15 @@
  *
  *   ['lsn']                    position of the last transaction in it
  *   ['chunk', table]           [copy, chunk]: the last part of a snapshot in it
- *   ['keys', table, chunk]     the keys of this part, as JSON
+ *   ['keys', table, chunk]     the keys of this part: of how many values each is, then the values; before version 0.4, JSON
  *
  * Rows of a snapshot are stored before their events are durable, changes after theirs. So after a crash the store may hold one or two
  * parts of a snapshot that the stream does not have: `settle` removes them by their keys. If it lacks a part that the stream has, its
  * folder was changed, and the table must be read again.
  */
-import type { RowTexts } from '../events/change-events.ts'
+import type { ByteWriter } from '../events/byte-writer.ts'
+import type { RowBytes, RowTexts } from '../events/row-bytes.ts'
+import { decodeRow, encodeRow } from './row-coding.ts'
 import { RowStore } from './row-store.ts'
 import type { TableProgress } from './table-capture.ts'
 
@@ -34,21 +36,28 @@ export class KeptRows {
 
   /** Position of the last transaction in it. */
   get transactionLsn(): bigint | undefined {
-    const mark = this.#store.get(MARKS, ['lsn'])
+    const mark = this.#mark('lsn')
     return mark === undefined ? undefined : BigInt(mark[0]!)
   }
 
-  get(oid: number, key: readonly string[]): RowTexts | undefined {
+  /** A row as it was put. */
+  get(oid: number, key: readonly string[]): Buffer | undefined {
     return this.#store.get(oid, key)
   }
 
-  put(oid: number, key: readonly string[], row: RowTexts): void {
+  put(oid: number, key: readonly string[], row: Buffer): void {
     this.#store.put(oid, key, row)
   }
 
   /** Puts a row of a snapshot, which `get` sees after `storeChunk`. */
-  load(oid: number, key: readonly string[], row: RowTexts): void {
-    this.#store.load(oid, key, row)
+  load(
+    oid: number,
+    row: RowBytes,
+    keyPlaces: readonly number[],
+    places: readonly number[] | undefined,
+    fields: number,
+  ): void {
+    this.#store.load(oid, row, keyPlaces, places, fields)
   }
 
   remove(oid: number, key: readonly string[]): void {
@@ -61,7 +70,7 @@ export class KeptRows {
 
   /** Ends a group of transactions. */
   seal(lsn: bigint): void {
-    this.#store.put(MARKS, ['lsn'], [String(lsn)])
+    this.#putMark(['lsn'], [String(lsn)])
     this.#store.seal(lsn)
   }
 
@@ -90,12 +99,12 @@ export class KeptRows {
   async storeChunk(
     oid: number,
     { copy, chunk }: { readonly copy: number; readonly chunk: number },
-    keys: readonly (readonly string[])[],
+    keys: ByteWriter,
     lsn: bigint,
   ): Promise<void> {
     const table = String(oid)
-    this.#store.put(MARKS, ['chunk', table], [String(copy), String(chunk)])
-    this.#store.put(MARKS, ['keys', table, String(chunk)], [JSON.stringify(keys)])
+    this.#putMark(['chunk', table], [String(copy), String(chunk)])
+    this.#store.put(MARKS, ['keys', table, String(chunk)], Buffer.from(keys.bytes.subarray(0, keys.at)))
     this.#store.remove(MARKS, ['keys', table, String(chunk - 2)]) // at most two are not durable in the stream
     this.#store.seal(lsn)
     await this.#store.apply(lsn)
@@ -114,7 +123,7 @@ export class KeptRows {
 
   /** Copies of this table so far. */
   copyOf(oid: number): number {
-    return Number(this.#store.get(MARKS, ['chunk', String(oid)])?.[0] ?? 0)
+    return Number(this.#mark('chunk', String(oid))?.[0] ?? 0)
   }
 
   /**
@@ -123,17 +132,34 @@ export class KeptRows {
    */
   settle(oid: number, progress: TableProgress): boolean {
     const table = String(oid)
-    const mark = this.#store.get(MARKS, ['chunk', table])
+    const mark = this.#mark('chunk', table)
     if (mark === undefined) return progress.chunk === 0
     const [copy, last] = mark.map(Number) as [number, number]
     if (copy !== progress.copy || last < progress.chunk) return false
     for (let chunk = progress.chunk + 1; chunk <= last; chunk++) {
       const keys = this.#store.get(MARKS, ['keys', table, String(chunk)])
       if (keys === undefined) return false
-      for (const key of JSON.parse(keys[0]!) as string[][]) this.#store.remove(oid, key)
+      for (const key of keysOf(keys)) this.#store.remove(oid, key)
       this.#store.remove(MARKS, ['keys', table, String(chunk)])
     }
-    this.#store.put(MARKS, ['chunk', table], [String(copy), String(progress.chunk)])
+    this.#putMark(['chunk', table], [String(copy), String(progress.chunk)])
     return true
   }
+
+  #mark(...key: readonly string[]): RowTexts | undefined {
+    const mark = this.#store.get(MARKS, key)
+    return mark && decodeRow(mark)
+  }
+
+  #putMark(key: readonly string[], values: readonly string[]): void {
+    this.#store.put(MARKS, key, encodeRow(values))
+  }
+}
+
+/** Values of keys do not contain NUL. */
+function* keysOf(stored: Buffer): Iterable<readonly string[]> {
+  const text = stored.toString()
+  if (text.startsWith('[')) return yield* JSON.parse(text) as string[][]
+  const [size, ...values] = text.split('\0')
+  for (let at = 0; at < values.length; at += Number(size)) yield values.slice(at, at + Number(size))
 }

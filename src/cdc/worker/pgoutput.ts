@@ -5,12 +5,9 @@
  *   message of the stream := 'w' start u64 | end u64 | time u64 | pgoutput message
  *                          | 'k' end u64 | time u64 | reply u8                      keep-alive
  *
- * Values are UTF-8 texts. A decoded message holds nothing of the received bytes.
+ * Values are UTF-8 texts. The rows of a decoded message are places in the received bytes, and are valid until the next one is decoded.
  */
-
-/** A value of a row: text, null, or undefined: a large value that was not changed and is not sent. */
-export type SentValue = string | null | undefined
-export type SentRow = readonly SentValue[]
+import { NULL_END, RowBytes, UNSENT_END } from '../events/row-bytes.ts'
 
 export interface SentColumn {
   readonly name: string
@@ -36,21 +33,21 @@ export type StreamMessage =
     }
   | { readonly kind: 'commit'; readonly endLsn: bigint }
   | Relation
-  | { readonly kind: 'insert'; readonly oid: number; readonly after: SentRow; readonly lsn: bigint }
+  | { readonly kind: 'insert'; readonly oid: number; readonly after: RowBytes; readonly lsn: bigint }
   /** `key`: the columns of the identity before the change, the others are null; only if they were changed. `before`: the whole row. */
   | {
       readonly kind: 'update'
       readonly oid: number
-      readonly key: SentRow | undefined
-      readonly before: SentRow | undefined
-      readonly after: SentRow
+      readonly key: RowBytes | undefined
+      readonly before: RowBytes | undefined
+      readonly after: RowBytes
       readonly lsn: bigint
     }
   | {
       readonly kind: 'delete'
       readonly oid: number
-      readonly key: SentRow | undefined
-      readonly before: SentRow | undefined
+      readonly key: RowBytes | undefined
+      readonly before: RowBytes | undefined
       readonly lsn: bigint
     }
   | { readonly kind: 'truncate'; readonly oids: readonly number[]; readonly lsn: bigint }
@@ -61,25 +58,54 @@ const EPOCH_US = 946_684_800_000_000n
 
 const HEADER_BYTES = 25
 
-/** Undefined for a message that says nothing about rows: types, origins, messages of applications. Throws for an unknown one. */
-export function decodeMessage(bytes: Buffer): StreamMessage | undefined {
-  const type = bytes[0]
-  if (type === 0x6b /* k */) {
-    return { kind: 'keepalive', endLsn: bytes.readBigUInt64BE(1), wantsReply: bytes[17] === 1 }
-  }
-  if (type !== 0x77 /* w */) throw new Error(`the stream of changes has an unknown message ${type}`)
-  return new MessageReader(bytes).message(bytes.readBigUInt64BE(1))
+/** What is known of a message before it is decoded. */
+export interface MessageHead {
+  /** Position of the server's log. */
+  readonly endLsn: bigint
+  readonly wantsReply: boolean
 }
 
-class MessageReader {
-  readonly #bytes: Buffer
-  #at = HEADER_BYTES
+/** Throws for an unknown message. */
+export function headOf(bytes: Buffer, start: number, end: number): MessageHead {
+  const isKeepalive = bytes[start] === KEEPALIVE
+  if (!isKeepalive && bytes[start] !== DATA)
+    throw new Error(`the stream of changes has an unknown message ${bytes[start]}`)
+  if (end - start < (isKeepalive ? KEEPALIVE_BYTES : HEADER_BYTES)) throw cutShort()
+  return {
+    endLsn: bytes.readBigUInt64BE(start + (isKeepalive ? 1 : 9)),
+    wantsReply: isKeepalive && bytes[start + KEEPALIVE_BYTES - 1] === 1,
+  }
+}
 
-  constructor(bytes: Buffer) {
+const KEEPALIVE = 0x6b // k
+const KEEPALIVE_BYTES = 18
+const DATA = 0x77 // w
+
+export class MessageDecoder {
+  #bytes: Buffer = Buffer.alloc(0)
+  #at = 0
+  #end = 0
+  readonly #before = new RowBytes()
+  readonly #after = new RowBytes()
+
+  /**
+   * The message between `start` and `end`, of which `headOf` was asked. Undefined if it says nothing about rows: types, origins, messages of
+   * applications. Throws for an unknown one.
+   */
+  decode(bytes: Buffer, start: number, end: number): StreamMessage | undefined {
+    if (bytes[start] === KEEPALIVE) {
+      const { endLsn, wantsReply } = headOf(bytes, start, end)
+      return { kind: 'keepalive', endLsn, wantsReply }
+    }
     this.#bytes = bytes
+    this.#at = start + HEADER_BYTES
+    this.#end = end
+    const message = this.#message(bytes.readBigUInt64BE(start + 1))
+    if (this.#at > end) throw cutShort()
+    return message
   }
 
-  message(lsn: bigint): StreamMessage | undefined {
+  #message(lsn: bigint): StreamMessage | undefined {
     const type = this.#byte()
     switch (type) {
       case 0x49: // I
@@ -114,24 +140,24 @@ class MessageReader {
   #insert(lsn: bigint): StreamMessage {
     const oid = this.#u32()
     this.#at++ // N
-    return { kind: 'insert', oid, after: this.#row(), lsn }
+    return { kind: 'insert', oid, after: this.#row(this.#after), lsn }
   }
 
   #update(lsn: bigint): StreamMessage {
     const oid = this.#u32()
     let kind = this.#byte()
-    let key: SentRow | undefined
-    let before: SentRow | undefined
-    if (kind === 0x4b /* K */) key = this.#row()
-    else if (kind === 0x4f /* O */) before = this.#row()
+    let key: RowBytes | undefined
+    let before: RowBytes | undefined
+    if (kind === 0x4b /* K */) key = this.#row(this.#before)
+    else if (kind === 0x4f /* O */) before = this.#row(this.#before)
     if (kind !== 0x4e /* N */) kind = this.#byte()
-    return { kind: 'update', oid, key, before, after: this.#row(), lsn }
+    return { kind: 'update', oid, key, before, after: this.#row(this.#after), lsn }
   }
 
   #delete(lsn: bigint): StreamMessage {
     const oid = this.#u32()
     const isKey = this.#byte() === 0x4b /* K */
-    const row = this.#row()
+    const row = this.#row(this.#before)
     return { kind: 'delete', oid, key: isKey ? row : undefined, before: isKey ? undefined : row, lsn }
   }
 
@@ -154,19 +180,21 @@ class MessageReader {
     return { kind: 'relation', oid, schema, table, columns }
   }
 
-  #row(): SentRow {
+  #row(row: RowBytes): RowBytes {
     const bytes = this.#bytes
     const count = this.#u16()
-    const row: SentValue[] = new Array(count)
+    row.clear(bytes)
     let at = this.#at
     for (let i = 0; i < count; i++) {
       const kind = bytes[at++]
       if (kind === 0x74 /* t */) {
-        const end = at + 4 + bytes.readUInt32BE(at)
-        row[i] = textBetween(bytes, at + 4, end)
+        const start = at + 4
+        const end = start + bytes.readUInt32BE(at)
+        if (end > this.#end) throw cutShort()
+        row.push(start, end)
         at = end
-      } else if (kind === 0x6e /* n */) row[i] = null
-      else if (kind === 0x75 /* u */) row[i] = undefined
+      } else if (kind === 0x6e /* n */) row.push(at, NULL_END)
+      else if (kind === 0x75 /* u */) row.push(at, UNSENT_END)
       else throw new Error(`the stream of changes has a value of an unknown kind ${kind}`)
     }
     this.#at = at
@@ -210,18 +238,8 @@ class MessageReader {
   }
 }
 
-/** Short texts are mostly digits and dates: reading them here is faster than a call into the engine. */
-const SHORT_BYTES = 12
-
-function textBetween(bytes: Buffer, start: number, end: number): string {
-  if (end - start > SHORT_BYTES) return bytes.toString('utf8', start, end)
-  let text = ''
-  for (let at = start; at < end; at++) {
-    const byte = bytes[at]!
-    if (byte > 0x7f) return bytes.toString('utf8', start, end)
-    text += String.fromCharCode(byte)
-  }
-  return text
+function cutShort(): Error {
+  return new Error('the stream of changes has a message that is cut short')
 }
 
 /** `written`: what this side has received, `flushed`: what the server need not send again. */

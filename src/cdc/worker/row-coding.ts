@@ -10,7 +10,8 @@
  *   field       := text of the value; U+0001 for NULL; U+0001 before a text that begins with U+0001
  *   generation  := eight digits; a table that is emptied takes the next one
  */
-import type { RowTexts } from '../events/change-events.ts'
+import type { ByteWriter } from '../events/byte-writer.ts'
+import { NULL_END, RowBytes, type RowTexts } from '../events/row-bytes.ts'
 
 export const LSN_KEY = 'l'
 export const MOVE_KEY = 'm'
@@ -55,22 +56,35 @@ export function stagedRows(area: number): KeyRange {
 }
 
 export const ALL_STAGED: KeyRange = { gte: 'p', lt: 'q' }
-export const STAGED_REMOVAL = ''
+export const STAGED_REMOVAL = Buffer.alloc(0)
+const STAGED_ROW = Buffer.from('=')
 
-export function stagedRow(row: string): string {
-  return `=${row}`
+export function stagedRow(row: Buffer): Buffer {
+  return Buffer.concat([STAGED_ROW, row])
 }
 
 /** Undefined for a removed row. */
-export function rowOfStaged(staged: string): string | undefined {
-  return staged === STAGED_REMOVAL ? undefined : staged.slice(1)
+export function rowOfStaged(staged: Buffer): Buffer | undefined {
+  return staged.length === 0 ? undefined : staged.subarray(1)
 }
 
 export function joinKey(prefix: string, key: readonly string[]): string {
   return prefix + (key.length === 1 ? key[0]! : key.join(SEPARATOR))
 }
 
-export function encodeRow(row: RowTexts): string {
+export function numberField(value: number | bigint): Buffer {
+  return Buffer.from(String(value))
+}
+
+/** Writes the values at these places as the end of a row key. */
+export function writeKey(out: ByteWriter, row: RowBytes, places: readonly number[]): void {
+  for (let i = 0; i < places.length; i++) {
+    if (i > 0) out.byte(0)
+    out.copy(row.bytes, row.starts[places[i]!]!, row.ends[places[i]!]!)
+  }
+}
+
+export function encodeRow(row: RowTexts): Buffer {
   let text = ''
   for (let index = 0; index < row.length; index++) {
     if (index > 0) text += SEPARATOR
@@ -78,14 +92,57 @@ export function encodeRow(row: RowTexts): string {
     if (field === null) text += NULL_FIELD
     else text += field.charCodeAt(0) === NULL_CODE ? NULL_FIELD + field : field
   }
-  return text
+  return Buffer.from(text)
 }
 
-export function decodeRow(text: string): RowTexts {
-  const fields: (string | null)[] = text.split(SEPARATOR)
-  for (let index = 0; index < fields.length; index++) {
-    const field = fields[index]!
-    if (field.charCodeAt(0) === NULL_CODE) fields[index] = field.length === 1 ? null : field.slice(1)
+export function decodeRow(stored: Buffer): RowTexts {
+  const row = new RowBytes()
+  readRow(stored, row)
+  return row.ends.slice(0, row.length).map((end, i) => (end < 0 ? null : row.text(i)))
+}
+
+/** The fields of a stored row. */
+export function readRow(stored: Buffer, row: RowBytes): void {
+  row.clear(stored)
+  const { length } = stored
+  let start = 0
+  for (let at = 0; at <= length; at++) {
+    if (at < length && stored[at] !== 0) continue
+    if (start === at || stored[start] !== NULL_CODE) row.push(start, at)
+    else if (at === start + 1) row.push(start, NULL_END)
+    else row.push(start + 1, at)
+    start = at + 1
   }
-  return fields
+}
+
+/** Of a row that `writeRow` writes. */
+export function rowBytesMax(row: RowBytes, fields: number): number {
+  let bytes = 2 * fields
+  for (let i = 0; i < row.length; i++) if (row.ends[i]! >= 0) bytes += row.ends[i]! - row.starts[i]!
+  return bytes
+}
+
+/** Writes a row with `fields` fields. `places`: of each value its place among them; undefined: as they are. Returns the end. */
+export function writeRow(
+  to: Buffer,
+  start: number,
+  row: RowBytes,
+  places: readonly number[] | undefined,
+  fields: number,
+): number {
+  const { bytes, starts, ends, length } = row
+  let at = start
+  for (let field = 0; field < fields; field++) {
+    if (field > 0) to[at++] = 0
+    const index = places === undefined ? field : places.indexOf(field)
+    const end = index >= 0 && index < length ? ends[index]! : NULL_END
+    if (end < 0) {
+      to[at++] = NULL_CODE
+      continue
+    }
+    const from = starts[index]!
+    if (end > from && bytes[from] === NULL_CODE) to[at++] = NULL_CODE
+    for (let i = from; i < end; i++) to[at++] = bytes[i]!
+  }
+  return at
 }

@@ -2,11 +2,13 @@
  * A snapshot of the database at a position of its log: a temporary slot exports it, a transaction reads it. Rows are read in the
  * order of their keys, so that reading can go on after the key of a row.
  */
+
 import { type CapturedTable, printedTable, type TableName } from '../captured-table.ts'
+import type { RowBytes } from '../events/row-bytes.ts'
 import { lsnOf } from '../lsn.ts'
 import { CaptureProblem } from './capture-problem.ts'
 import { describeTables, quotedTable } from './catalog.ts'
-import { valuesOfLine } from './copy-text.ts'
+import { readCopyLine } from './copy-text.ts'
 import type { DatabaseAddress } from './database-address.ts'
 import { DatabaseSession, quotedIdentifier, quotedText, type SessionLimits } from './database-session.ts'
 
@@ -119,11 +121,8 @@ export class Snapshot {
     return found![0] === 't'
   }
 
-  /** Of a locked table: rows after this key, in the order of the key: batches of values in the order of `table.columns`. Rejects with CaptureProblem. */
-  async *rows(
-    table: CapturedTable,
-    afterKey: readonly string[] | null,
-  ): AsyncGenerator<(string | null)[][], void> {
+  /** Of a locked table: rows after this key, in the order of the key, with their values in the order of `table.columns`. Rejects with CaptureProblem. */
+  async *rows(table: CapturedTable, afterKey: readonly string[] | null): AsyncGenerator<RowLines, void> {
     const batches = new RowBatches(this.#session)
     this.#session.copy(copyStatement(table, afterKey, this.#partitioned.has(table.oid)), batches)
     for (;;) {
@@ -163,10 +162,32 @@ function rowsAfter(table: CapturedTable, afterKey: readonly string[] | null, isP
   return `${from} WHERE (${key}) > (${values})`
 }
 
+/** Rows that have arrived. */
+class RowLines {
+  readonly #buffers: Buffer[] = []
+  /** Of each row: where it begins and ends in its buffer. */
+  readonly #places: number[] = []
+  bytes = 0
+
+  get count(): number {
+    return this.#buffers.length
+  }
+
+  add(buffer: Buffer, start: number, end: number): void {
+    this.#buffers.push(buffer)
+    this.#places.push(start, end)
+    this.bytes += end - start
+  }
+
+  /** May be called once for each row: values are written again in their place. `row` is valid as long as it is kept. */
+  read(index: number, row: RowBytes): void {
+    readCopyLine(this.#buffers[index]!, this.#places[2 * index]!, this.#places[2 * index + 1]!, row)
+  }
+}
+
 class RowBatches {
   readonly #session: DatabaseSession
-  #rows: (string | null)[][] = []
-  #bytes = 0
+  #rows = new RowLines()
   #isPaused = false
   #ended = false
   #problem: CaptureProblem | undefined
@@ -176,11 +197,10 @@ class RowBatches {
     this.#session = session
   }
 
-  row(chunk: Buffer): void {
-    // A message is one line with its end.
-    this.#rows.push(valuesOfLine(chunk.toString('utf8', 0, chunk.length - 1)))
-    this.#bytes += chunk.length
-    if (!this.#isPaused && (this.#rows.length >= WAITING_ROWS_MAX || this.#bytes >= WAITING_BYTES_MAX)) {
+  row(bytes: Buffer, start: number, end: number): void {
+    this.#rows.add(bytes, start, end - 1) // a message is one line with its end
+    const { count, bytes: waiting } = this.#rows
+    if (!this.#isPaused && (count >= WAITING_ROWS_MAX || waiting >= WAITING_BYTES_MAX)) {
       this.#isPaused = true
       this.#session.pause()
     }
@@ -193,21 +213,20 @@ class RowBatches {
     this.#wake()
   }
 
-  async next(): Promise<(string | null)[][] | undefined> {
-    while (this.#rows.length === 0 && !this.#ended) {
+  async next(): Promise<RowLines | undefined> {
+    while (this.#rows.count === 0 && !this.#ended) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })
     }
     if (this.#problem !== undefined) throw this.#problem
     const rows = this.#rows
-    this.#rows = []
-    this.#bytes = 0
+    this.#rows = new RowLines()
     if (this.#isPaused) {
       this.#isPaused = false
       this.#session.resume()
     }
-    return rows.length === 0 ? undefined : rows
+    return rows.count === 0 ? undefined : rows
   }
 }
 

@@ -7,9 +7,12 @@
  *            rows that were stored before are still read correctly. A shorter row lacks columns that were added after it was stored.
  */
 import type { CapturedTable } from '../captured-table.ts'
-import { type EventSource, type RowTexts, TableEvents } from '../events/change-events.ts'
+import { TableEvents } from '../events/change-events.ts'
+import { RowBytes, rowOfTexts, UNSENT_END } from '../events/row-bytes.ts'
+import type { EventSource } from '../events/row-change.ts'
 import type { CapturedEvents } from './capture-protocol.ts'
-import type { Relation, SentRow, SentValue } from './pgoutput.ts'
+import type { Relation } from './pgoutput.ts'
+import { readRow, rowBytesMax, writeRow } from './row-coding.ts'
 
 /** waiting: nothing of its present snapshot is in its stream. reading: a part is. done: all of it. */
 export type SnapshotState = 'waiting' | 'reading' | 'done'
@@ -40,6 +43,7 @@ export class TableCapture {
   /** Of column i of the table: its place in a sent row, or -1. Undefined: the orders are the same. */
   #sentPlaces: readonly number[] | undefined
   #relation: Relation | undefined
+  readonly #kept = new RowBytes()
   state: SnapshotState = 'waiting'
   copy = 0
   chunk = 0
@@ -136,31 +140,46 @@ export class TableCapture {
     this.#arrange()
   }
 
-  /** A sent row in the order of the table. Columns that were not sent are undefined. */
-  sentRow(row: SentRow): SentRow {
+  /** Where the values of the key are in a row of the table. */
+  get keyPlaces(): readonly number[] {
+    return this.#keyPlaces
+  }
+
+  /** Of column i of the table: its place in a stored row. Undefined: the orders are the same. */
+  get storedPlaces(): readonly number[] | undefined {
+    return this.#storedPlaces
+  }
+
+  /** Values of a stored row. */
+  get storedFields(): number {
+    return this.#stored.length
+  }
+
+  /** A sent row in the order of the table. Columns that were not sent have UNSENT_END. */
+  sentRow(row: RowBytes): RowBytes {
     const places = this.#sentPlaces
-    return places === undefined ? row : places.map((place) => row[place])
+    return places === undefined ? row : inOrder(row, places)
   }
 
-  keyOf(row: SentRow): string[] {
-    const places = this.#keyPlaces
-    if (places.length === 1) return [row[places[0]!] as string]
-    return places.map((place) => row[place] as string)
+  keyOf(row: RowBytes): string[] {
+    return this.#keyPlaces.map((place) => row.text(place))
   }
 
-  /** A stored row in the order of the table; undefined for columns that were added after it was stored. */
-  fromStored(row: RowTexts): SentRow {
+  /** A stored row in the order of the table; UNSENT_END for columns that were added after it was stored. Valid until the next call. */
+  fromStored(stored: Buffer): RowBytes {
+    const row = this.#kept
+    readRow(stored, row)
     const places = this.#storedPlaces
-    if (places === undefined && row.length === this.#table.columns.length) return row
-    return this.#table.columns.map((_, i) => row[places === undefined ? i : places[i]!])
+    const { length } = this.#table.columns
+    if (places !== undefined) return inOrder(row, places)
+    while (row.length < length) row.push(0, UNSENT_END)
+    return row
   }
 
-  toStored(row: RowTexts): RowTexts {
-    const places = this.#storedPlaces
-    if (places === undefined) return row
-    const stored: (string | null)[] = new Array(this.#stored.length).fill(null)
-    for (let i = 0; i < row.length; i++) stored[places[i]!] = row[i]!
-    return stored
+  toStored(row: RowBytes): Buffer {
+    const fields = this.#stored.length
+    const stored = Buffer.allocUnsafe(rowBytesMax(row, fields))
+    return stored.subarray(0, writeRow(stored, 0, row, this.#storedPlaces, fields))
   }
 
   #arrange(): void {
@@ -182,18 +201,26 @@ function placesOf(names: readonly string[], list: readonly (string | null)[]): n
   return names.map((name) => list.indexOf(name))
 }
 
-/** A row whose values are all known; missing ones are null. */
-export function wholeRow(row: SentRow): RowTexts {
-  return isWhole(row) ? row : row.map((value) => value ?? null)
-}
-
-export function isWhole(row: SentRow): row is RowTexts {
-  for (let i = 0; i < row.length; i++) if (row[i] === undefined) return false
-  return true
+function inOrder(row: RowBytes, places: readonly number[]): RowBytes {
+  const ordered = new RowBytes()
+  ordered.clear(row.bytes)
+  for (const place of places) {
+    const isThere = place >= 0 && place < row.length
+    ordered.push(isThere ? row.starts[place]! : 0, isThere ? row.ends[place]! : UNSENT_END)
+  }
+  return ordered
 }
 
 /** Values that were not sent, from the row before. */
-export function filledRow(row: SentRow, before: SentRow | undefined): SentRow {
-  if (before === undefined || isWhole(row)) return row
-  return row.map((value: SentValue, i) => (value === undefined ? before[i] : value))
+export function filledRow(row: RowBytes, before: RowBytes | undefined): RowBytes {
+  if (before === undefined || row.isWhole()) return row
+  const old = textsOf(before)
+  return rowOfTexts(textsOf(row).map((text, i) => (text === undefined ? old[i] : text)))
+}
+
+/** Undefined: not sent. */
+export function textsOf(row: RowBytes): (string | null | undefined)[] {
+  return row.ends
+    .slice(0, row.length)
+    .map((end, i) => (end >= 0 ? row.text(i) : end === UNSENT_END ? undefined : null))
 }

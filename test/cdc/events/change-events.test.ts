@@ -1,10 +1,13 @@
 /** Changes of a table as events: bodies and headers to the letter. */
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { CapturedColumn, CapturedTable, ValueKind } from '../../../src/cdc/captured-table.ts'
-import { type RowChange, TableEvents } from '../../../src/cdc/events/change-events.ts'
+import { TableEvents } from '../../../src/cdc/events/change-events.ts'
+import { rowOfTexts } from '../../../src/cdc/events/row-bytes.ts'
 import type { CapturedEvents } from '../../../src/cdc/worker/capture-protocol.ts'
 import type { DataType } from '../../../src/sql/data-types.ts'
 import { eventsOfHeaded } from '../../../storage/slices.ts'
+import { type TextChange, TextEvents } from '../../support/text-events.ts'
 
 const SOURCE = { environment: 'env1', database: 'shop', version: '0.3.0' }
 
@@ -54,10 +57,18 @@ function printed(events: CapturedEvents | undefined): unknown[] {
   ])
 }
 
-function eventsOf(table: CapturedTable, ...changes: RowChange[]): unknown[] {
+function eventsOf(table: CapturedTable, ...changes: TextChange[]): unknown[] {
   const events = new TableEvents(table, SOURCE)
-  for (const change of changes) events.add(change)
+  for (const change of changes) addTo(events, change)
   return printed(events.take())
+}
+
+function addTo(events: TableEvents, { before, after, ...change }: TextChange): void {
+  events.add({
+    ...change,
+    before: before && rowOfTexts(before),
+    after: after && rowOfTexts(after),
+  })
 }
 
 const JSON_TYPE = { 'content.type': 'application/json' }
@@ -177,7 +188,7 @@ test('events are taken once; large ones make the buffer grow', () => {
   const events = new TableEvents(WORDS, SOURCE)
   expect([events.take(), events.byteLength]).toEqual([undefined, 0])
   const long = 'é'.repeat(400_000)
-  for (let n = 0; n < 3; n++) events.add({ op: 'c', after: [long, 'de', String(n)], ...STREAMED })
+  for (let n = 0; n < 3; n++) addTo(events, { op: 'c', after: [long, 'de', String(n)], ...STREAMED })
   expect(events.byteLength).toBeGreaterThan(2_400_000)
   const taken = events.take()!
   expect(taken.table).toEqual({ schema: 'my "own"', table: 'wörds' })
@@ -191,6 +202,115 @@ test('events are taken once; large ones make the buffer grow', () => {
     [true, 2],
   ])
   expect([events.take(), events.byteLength]).toEqual([undefined, 0])
-  events.add({ op: 'd', before: [null, 'de', '1'], ...STREAMED })
+  addTo(events, { op: 'd', before: [null, 'de', '1'], ...STREAMED })
   expect(printed(events.take())).toHaveLength(2)
+})
+
+/** Texts of each kind, in the forms of PostgreSQL and in others. */
+const TEXTS: Readonly<Record<ValueKind, fc.Arbitrary<string>>> = {
+  integer: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map(String),
+  float: fc.oneof(fc.double().map(String), fc.constantFrom('NaN', 'Infinity', '-Infinity', '1e-07')),
+  numeric: fc.constantFrom('0', '-1.50', '12345678901234567890.000000000000000001', 'NaN', 'Infinity'),
+  money: fc.constantFrom('$1.00', '-$1,234.50', '1.234,50 €'),
+  boolean: fc.constantFrom('t', 'f'),
+  text: fc.oneof(
+    fc.string(),
+    fc.string({ unit: 'grapheme' }),
+    fc.string({ minLength: 250, maxLength: 300 }),
+    fc.constantFrom('', '"', '\\', '\n', '\x7f', '\u2028', 'é'.repeat(130), 't'.repeat(256)),
+  ),
+  json: fc.json(),
+  timestamp: fc.constantFrom(
+    ...['2026-11-21 02:52:56.817123', '2026-11-21 02:52:56', '0044-03-15 12:00:00 BC', 'infinity'],
+    ...['-infinity', '12026-11-21 00:00:00'],
+  ),
+  timestamptz: fc.constantFrom(
+    ...['2026-11-21 02:52:56.817123+00', '2026-11-21 02:52:56+00', '2026-11-21 02:52:56+05:30'],
+    ...['0044-03-15 12:00:00+00 BC', 'infinity', '12026-11-21 00:00:00+00', '2026-11-21 02:52:56-00:00:44'],
+  ),
+  date: fc.constantFrom('2026-11-21', '12026-11-21', '0044-03-15 BC', 'infinity', '-infinity'),
+  time: fc.constantFrom('02:52:56.817', '24:00:00'),
+  timetz: fc.constantFrom('02:52:56+00', '02:52:56.8-05'),
+  bytes: fc.uint8Array({ maxLength: 9 }).map((bytes) => `\\x${Buffer.from(bytes).toString('hex')}`),
+}
+
+const columns = fc.uniqueArray(
+  fc.record({
+    name: fc.constantFrom('id', 'a "b"', 'é', 'note', 'n'),
+    kind: fc.constantFrom(...(Object.keys(TEXTS) as ValueKind[])),
+    isArray: fc.boolean(),
+  }),
+  { minLength: 1, maxLength: 5, selector: ({ name }) => name },
+)
+
+function textOf({ kind, isArray }: { kind: ValueKind; isArray: boolean }): fc.Arbitrary<string> {
+  if (!isArray) return TEXTS[kind]
+  const element = TEXTS[kind].map((text) => `"${text.replaceAll(/["\\]/g, (c) => `\\${c}`)}"`)
+  return fc.array(fc.oneof(element, fc.constant('NULL'))).map((elements) => `{${elements.join(',')}}`)
+}
+
+const scenes = columns.chain((list) => {
+  const row = fc.tuple(...list.map((one) => fc.option(textOf(one), { freq: 4 })))
+  const short = fc.tuple(row, fc.nat(list.length)).map(([values, length]) => values.slice(0, length))
+  const change = fc.record({
+    op: fc.constantFrom(...(['r', 'c', 'u', 'd', 't'] as const)),
+    before: fc.oneof(row, row, short),
+    after: row,
+    hasBefore: fc.boolean(),
+    snapshot: fc.constantFrom(...(['true', 'first', 'false'] as const)),
+    lsn: fc.constantFrom(
+      0n,
+      9n,
+      10n,
+      39_249_568n,
+      39_249_569n,
+      99_999_999n,
+      100_000_000n,
+      2n ** 53n,
+      2n ** 64n - 1n,
+    ),
+    lastCommitLsn: fc.constantFrom(null, 1n, 39_249_048n),
+    txId: fc.constantFrom(1, 728),
+    commitUs: fc.constantFrom(1_795_229_576_817_123n, 1_795_229_576_817_124n),
+    processedNs: fc.constantFrom(1_795_229_577_300_412_000n, 1_795_229_577_300_412_001n),
+  })
+  const keys = fc.shuffledSubarray(
+    list.map(({ name }) => name),
+    { minLength: 1 },
+  )
+  return fc.tuple(fc.constant(list), keys, fc.array(change, { maxLength: 8 }))
+})
+
+test('all events are to the byte those that are made as texts', () => {
+  fc.assert(
+    fc.property(scenes, ([list, key, changes]) => {
+      const described = list.map(({ name, kind, isArray }) => ({
+        ...column(name, kind, { kind: 'STRING' }),
+        isArray,
+      }))
+      const table = { schema: 'my "own"', table: 'wörds', oid: 1, columns: described, key }
+      const events = new TableEvents(table, SOURCE)
+      const expected = new TextEvents(table, SOURCE)
+      for (const { before, after, hasBefore, ...rest } of changes) {
+        const change: TextChange = {
+          ...rest,
+          ...((rest.op === 'd' || (rest.op === 'u' && hasBefore)) && { before }),
+          ...(rest.op !== 'd' && rest.op !== 't' && { after }),
+        }
+        addTo(events, change)
+        expected.add(change)
+      }
+      const taken = events.take()
+      expect(Buffer.from(taken?.bytes ?? []).toString('latin1')).toBe(
+        Buffer.concat(expected.events).toString('latin1'),
+      )
+      let at = 0
+      const ends = expected.events.map((bytes) => {
+        at += bytes.length
+        return at
+      })
+      expect([...(taken?.bounds ?? [])].filter((_, i) => i > 0 && i % 2 === 0)).toEqual(ends)
+    }),
+    { numRuns: 400 },
+  )
 })

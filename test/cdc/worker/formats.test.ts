@@ -1,11 +1,13 @@
 /** The pure parts of the capture process: connection strings, lines of COPY, positions, changes of columns. */
 import { describe, expect, test } from 'vitest'
 import type { CapturedColumn, CapturedTable } from '../../../src/cdc/captured-table.ts'
+import { RowBytes } from '../../../src/cdc/events/row-bytes.ts'
 import { lsnOf, printedLsn } from '../../../src/cdc/lsn.ts'
 import { problemOf } from '../../../src/cdc/worker/capture-problem.ts'
-import { valuesOfLine } from '../../../src/cdc/worker/copy-text.ts'
+import { readCopyLine } from '../../../src/cdc/worker/copy-text.ts'
 import { databaseAddressOf } from '../../../src/cdc/worker/database-address.ts'
 import { schemaChange } from '../../../src/cdc/worker/schema-change.ts'
+import { textsOf } from '../../../src/cdc/worker/table-capture.ts'
 
 test('positions are printed as PostgreSQL prints them', () => {
   for (const text of ['0/0', '0/256E898', 'A/FFFFFFFF', 'FFFFFFFF/1'])
@@ -13,14 +15,10 @@ test('positions are printed as PostgreSQL prints them', () => {
 })
 
 test('a line of COPY', () => {
-  expect(valuesOfLine('1\ta b\t\\N\t\t\\\\N\t\\t\\n\\r\\b\\f\\v')).toEqual([
-    '1',
-    'a b',
-    null,
-    '',
-    '\\N',
-    '\t\n\r\b\f\v',
-  ])
+  const line = Buffer.from('x1\ta b\t\\N\t\t\\\\N\t\\t\\n\\r\\b\\f\\v\té\n')
+  const row = new RowBytes()
+  readCopyLine(line, 1, line.length - 1, row)
+  expect(textsOf(row)).toEqual(['1', 'a b', null, '', '\\N', '\t\n\r\b\f\v', 'é'])
 })
 
 test('a connection string', () => {

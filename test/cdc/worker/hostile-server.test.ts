@@ -5,6 +5,7 @@ import { problemOf } from '../../../src/cdc/worker/capture-problem.ts'
 import { databaseAddressOf } from '../../../src/cdc/worker/database-address.ts'
 import { DatabaseSession } from '../../../src/cdc/worker/database-session.ts'
 import { MessageLimits } from '../../../src/cdc/worker/message-limits.ts'
+import { MessageSplitter } from '../../../src/cdc/worker/message-splitter.ts'
 
 const LIMITS = { connectMs: 2_000, statementMs: 2_000, silenceMs: 2_000 }
 const MIB = 1024 * 1024
@@ -80,21 +81,40 @@ test.each([
   await expect(open.query('SELECT 1')).rejects.toMatchObject({ message })
 })
 
-test('messages are counted in whatever pieces they arrive', () => {
-  const limits = new MessageLimits()
-  const rows = Buffer.concat([
-    whole('D', Buffer.alloc(100)),
-    whole('Z', Buffer.from('I')),
-    whole('d', Buffer.alloc(7)),
-  ])
-  for (const byte of rows) limits.take(Buffer.from([byte]))
-  expect(() => limits.take(message('D', 33 * MIB))).toThrow('at most 33554432 fit')
-})
+function splitter(others: Buffer[], copied: Buffer[], isCopying = () => true): MessageSplitter {
+  const takes = (bytes: Buffer, start: number, end: number) => {
+    copied.push(Buffer.from(bytes.subarray(start, end)))
+  }
+  return new MessageSplitter({
+    limits: new MessageLimits(),
+    others: (bytes) => others.push(Buffer.from(bytes)),
+    copyTaker: () => (isCopying() ? takes : undefined),
+  })
+}
+
+test.each([1, 2, 3, 5, 7, 11, 1_000])(
+  'messages are counted and divided in pieces of %i bytes that arrive',
+  (size) => {
+    const others: Buffer[] = []
+    const copied: Buffer[] = []
+    const split = splitter(others, copied, () => Buffer.concat(others).includes('Z'))
+    const before = Buffer.concat([
+      ...[whole('d', Buffer.from('early')), whole('D', Buffer.alloc(100)), whole('Z', Buffer.from('I'))],
+    ])
+    const after = whole('C', Buffer.from('COPY 3'))
+    const rows = ['one', '', 'x'.repeat(40)].map((text) => whole('d', Buffer.from(text)))
+    const all = Buffer.concat([before, ...rows, after, rows[0]!])
+    for (let at = 0; at < all.length; at += size) split.take(Buffer.from(all.subarray(at, at + size)))
+    expect(copied.map(String)).toEqual(['one', '', 'x'.repeat(40), 'one'])
+    expect(Buffer.concat(others)).toEqual(Buffer.concat([before, after]))
+    expect(() => split.take(message('D', 33 * MIB))).toThrow('at most 33554432 fit')
+  },
+)
 
 test('rows of a COPY have no limit together', () => {
-  const limits = new MessageLimits()
+  const split = splitter([], [])
   const rows = whole('d', Buffer.alloc(16 * MIB))
-  for (let i = 0; i < 10; i++) limits.take(rows)
+  for (let i = 0; i < 10; i++) split.take(rows)
 })
 
 test('the text of an error is cut', () => {

@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
-import type { RowTexts } from '../../../src/cdc/events/change-events.ts'
-import { RowStore } from '../../../src/cdc/worker/row-store.ts'
+import type { RowTexts } from '../../../src/cdc/events/row-bytes.ts'
 import { effort, SEED } from '../../support/effort.ts'
 import { seededRandom } from '../../support/seeded-random.ts'
+import { TextRowStore as RowStore } from '../../support/text-row-store.ts'
 
 const folders: string[] = []
 afterEach(() => {

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { CapturedTable } from '../../../src/cdc/captured-table.ts'
 import { TableEvents } from '../../../src/cdc/events/change-events.ts'
 import { columnJson } from '../../../src/cdc/events/column-json.ts'
+import { rowOfTexts } from '../../../src/cdc/events/row-bytes.ts'
 import { columnTypeOf } from '../../../src/cdc/events/column-type.ts'
 import type { FormatError } from '../../../src/formats/record-reader.ts'
 import { openChangeReader } from '../../../src/formats/rows/index.ts'
@@ -141,7 +142,7 @@ function reread(
   const table: CapturedTable = { schema: 'public', table: 't', oid: 1, columns: [id, column], key: ['id'] }
   const events = new TableEvents(table, { environment: 'e', database: 'd', version: '1' })
   events.add({
-    ...{ op: 'c', after: ['1', text], snapshot: 'false', lsn: 1n, lastCommitLsn: null, txId: 1 },
+    ...{ op: 'c', after: rowOfTexts(['1', text]), snapshot: 'false', lsn: 1n, lastCommitLsn: null, txId: 1 },
     ...{ commitUs: 1_795_229_576_817_123n, processedNs: 1_795_229_577_300_412_000n },
   })
   const taken = events.take()!
