@@ -5,7 +5,8 @@
  *                            "state", "startMs", "endMs"?, "enteredMs": {state: ms, …}, "attempt", "vertices": […],
  *                            "attemptStates"?: [{"state", "atMs"}, …], "exceptions"?: […], "badRecords"?: […], "warnings"?: […], "figures"?: {…},
  *                            "restored"?: {"id", "restoredMs", "location"}, "isQuery"?: true,
- *                            "stopping"?: {"triggerId", "location", "format", "drains", "cancels"}, "stopped"?: {"triggerId", "location"}}
+ *                            "stopping"?: {"triggerId", "location", "format", "drains", "cancels"}, "stopped"?: {"triggerId", "location"},
+ *                            "retains"?: true, "retained"?: {"location"} or {"failure"}}
  *
  * The document is durable before a job is answered, and written again after each change of its state. Figures are stored
  * when the job has ended: before that they are part of its own state.
@@ -19,6 +20,7 @@ import {
   type JobState,
   type JobView,
   type RestoredFrom,
+  type RetainedState,
   type StateEntry,
   type StoppedWith,
 } from './job.ts'
@@ -51,6 +53,8 @@ export interface JobRecord {
   stopping?: StopIntent | undefined
   /** The job has ended with this stop. */
   stopped?: StoppedWith | undefined
+  readonly retains?: true
+  retained?: RetainedState | undefined
   state: JobState
   endMs: number | undefined
   enteredMs: Partial<Record<JobState, number>>

@@ -20,6 +20,8 @@ export interface JobRequest {
   readonly temporary?: readonly TemporaryDefinition[] | undefined
   /** The job starts with the state of a savepoint. */
   readonly restore?: RestoreRequest | undefined
+  /** If the job fails or is cancelled, its last state becomes a savepoint in the default directory: `retained` of its view. */
+  readonly retains?: boolean | undefined
   /** The wanted id. Undefined: a new one. */
   readonly jid?: JobId | undefined
 }

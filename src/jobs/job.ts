@@ -59,6 +59,9 @@ export interface StoppedWith {
   readonly location: string
 }
 
+/** What has become of the state of a job that retains it. */
+export type RetainedState = { readonly location: string } | { readonly failure: string }
+
 export interface JobView {
   readonly jid: JobId
   readonly namespace: NamespaceName
@@ -85,6 +88,10 @@ export interface JobView {
   readonly restored?: RestoredFrom | undefined
   /** Part of the document that has the end of the job: a job that was stopped has a savepoint, and the other way round. */
   readonly stopped?: StoppedWith | undefined
+  /** If it fails or is cancelled, its last state becomes a savepoint. */
+  readonly retains?: true
+  /** Undefined before that has ended, and for a job that has never run. */
+  readonly retained?: RetainedState | undefined
   /** It keeps the result of a cached query (query-job.ts). */
   readonly isQuery?: true
 }

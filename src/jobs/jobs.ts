@@ -43,6 +43,7 @@ import {
 import type { NewQueryJob, QueryJobSource } from './query-job.ts'
 import { assertSavable, QueryJobs } from './query-jobs.ts'
 import { JobSavepoints } from './savepoints/job-savepoints.ts'
+import { isRetaining, RetainedStates } from './savepoints/retained-states.ts'
 import type { Operation, SavepointRequest, SavepointSubject, StopRequest } from './savepoints/savepoint.ts'
 import type { SavepointPlaces } from './savepoints/savepoint-places.ts'
 import type { JobId } from './worker/job-worker-protocol.ts'
@@ -90,6 +91,7 @@ export class Jobs implements JobService, RemovalHook {
   readonly #watches = new JobWatches()
   readonly #usage: JobUsage
   readonly #savepoints: JobSavepoints
+  readonly #retained: RetainedStates
   readonly #grants: JobGrants
   readonly #planning: JobPlanning
   readonly #newIds: NewJobIds
@@ -118,6 +120,11 @@ export class Jobs implements JobService, RemovalHook {
       subject: (record) => this.#subject(record),
       savepointed: (jid, savepoint) => this.#watches.savepointed(jid, savepoint),
     })
+    this.#retained = new RetainedStates({
+      ...{ engine, places: parts.places, timer: this.#timer },
+      prepare: (record) => this.#prepare(record),
+      subject: (record) => this.#subject(record),
+    })
     this.#liveParts = {
       ...{ engine, nowMs, report, timer: this.#timer },
       starts: new Semaphore(STARTS_AT_A_TIME),
@@ -144,8 +151,10 @@ export class Jobs implements JobService, RemovalHook {
   start(): void {
     this.#every(GRANT_POLL_MS, () => this.pollGrants())
     this.#every(HISTORY_POLL_MS, () => void this.tidy())
-    const live = new Set(this.#live.keys())
-    this.#parts.engine.removeOtherStates?.(live).catch(this.#parts.report)
+    const retaining = [...this.#jobs.all()].filter(isRetaining)
+    const needed = new Set([...this.#live.keys(), ...retaining.map(({ jid }) => jid)])
+    this.#parts.engine.removeOtherStates?.(needed).catch(this.#parts.report)
+    for (const record of retaining) void this.#removeState(record)
     this.#fillSlots()
   }
 
@@ -178,6 +187,7 @@ export class Jobs implements JobService, RemovalHook {
             owner,
             savepoint,
           },
+          retains: request.retains,
           startMs: nowMs(),
         })
         await this.#documents.create(created, restoredEpochs(created, present, tables, savepoint))
@@ -502,7 +512,19 @@ export class Jobs implements JobService, RemovalHook {
     } catch {
       return // the store refuses writes: the next start of the service removes the state
     }
+    if (isRetaining(record) && !(await this.#retain(record))) return
     await this.#parts.engine.removeState(record.jid).catch(this.#parts.report)
+  }
+
+  /** Resolves with whether the outcome is durable. */
+  async #retain(record: JobRecord): Promise<boolean> {
+    const retained = await this.#liveParts.starts.run(() => this.#retained.retain(record))
+    if (this.#closed) return false // done again when the service starts
+    record.retained = retained
+    return this.#documents.save(record).then(
+      () => true,
+      () => false, // written again later
+    )
   }
 
   #record(namespace: NamespaceName, jid: string): JobRecord {

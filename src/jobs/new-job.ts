@@ -32,16 +32,25 @@ export interface NewJob {
   readonly savepoint: FoundSavepoint | undefined
   readonly startMs: number
   readonly isQuery?: true
+  readonly retains?: boolean | undefined
 }
 
-export function newRecord({ outline, owner, savepoint, startMs, isQuery, ...given }: NewJob): JobRecord {
+export function newRecord({
+  outline,
+  owner,
+  savepoint,
+  startMs,
+  isQuery,
+  retains,
+  ...given
+}: NewJob): JobRecord {
   const { jid, number, namespace, name, statement } = given
   const { reads, writes, vertices, warnings } = outline
   const restored = savepoint && {
     ...{ id: savepoint.metadata.epoch, restoredMs: startMs, location: savepoint.location },
   }
   return {
-    ...{ jid, ...(restored && { restored }), ...(isQuery && { isQuery }) },
+    ...{ jid, ...(restored && { restored }), ...(isQuery && { isQuery }), ...(retains && { retains }) },
     ...{ namespace, number, name, statement, reads, writes, vertices, warnings },
     ...{ owner: owner?.name, startMs, endMs: undefined, attempt: 0, figures: undefined },
     ...{ state: 'INITIALIZING', enteredMs: { INITIALIZING: startMs }, exceptions: [], badRecords: [] },

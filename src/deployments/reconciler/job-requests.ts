@@ -49,7 +49,7 @@ export class JobRequests {
     const { allowNonRestoredState } = spec
     try {
       return await work({
-        ...{ statement, temporary, tableIds: [] },
+        ...{ statement, temporary, tableIds: [], retains: true },
         name: (configuration.get(JOB_NAME) ?? jobName ?? deploymentName).slice(0, NAME_CHARACTERS_MAX),
         ...(location !== undefined && { restore: { location, allowNonRestoredState } }),
         ...(jid !== undefined && { jid }),

@@ -3,6 +3,7 @@
  * what is durable and from the job itself; nothing else is remembered, so that they are the same after a restart of the service.
  */
 import { isTerminal, type JobView } from '../../jobs/job.ts'
+import { isRetaining } from '../../jobs/savepoints/retained-states.ts'
 import type { Operation } from '../../jobs/savepoints/savepoint.ts'
 import type { Deployment, JobResource, SavepointResource } from '../resources.ts'
 import { progressOf } from './progress.ts'
@@ -36,6 +37,8 @@ export const PHASES = [
   'save-failed',
   /** The resource of the job says TERMINATING, and the job has not ended. */
   'terminating',
+  /** The job has ended, and its last state is being written to a savepoint. */
+  'retaining',
   /** The job has ended with the savepoint. */
   'stopped',
   /** The job has ended after its resource said TERMINATING. */
@@ -86,6 +89,7 @@ export function phaseOf({ deployment, job, view, savepoint, operation, nowMs }: 
   if (job === undefined) return nowMs < nextJobMs ? 'delayed' : 'none'
   const { state } = job.status
   if (view === undefined) return state === 'STARTING' ? 'recorded' : 'lost'
+  if (isRetaining(view)) return 'retaining'
   if (isTerminal(view.state)) return endOf(view, job, savepoint)
   if (state === 'TERMINATING') return 'terminating'
   const runs = view.state === 'RUNNING'

@@ -51,7 +51,7 @@ export interface DeploymentReconciler {
 
 export type DeploymentJobs = Pick<
   JobService,
-  'create' | 'find' | 'cancel' | 'savepoint' | 'operation' | 'fits' | 'settled'
+  'create' | 'find' | 'cancel' | 'savepoint' | 'disposeSavepoint' | 'operation' | 'fits' | 'settled'
 >
 
 export interface ReconcilerParts {
@@ -230,7 +230,7 @@ export class Reconciler implements DeploymentReconciler {
     const operation = savepoint && this.#operation(job, savepoint)
     const sight: Sight = { deployment, job, view, savepoint, operation, nowMs: nowMs() }
     const goal = goalOf(deployment)
-    return { ...sight, goal, step: TRANSITIONS[goal][phaseOf(sight)] }
+    return { ...sight, goal, step: TRANSITIONS[phaseOf(sight)][goal] }
   }
 
   /** Resolves with whether something was done, so that the next step may be due. */
@@ -288,16 +288,18 @@ export class Reconciler implements DeploymentReconciler {
     if (this.#closed) return false
     const { store, nowMs } = this.#parts
     const { namespace, id } = found.deployment.metadata
+    const unused: string[] = []
     await this.#write(() =>
       store.change(namespace, (change) => {
         const deployment = change.deployment(namespace, id)
         if (deployment === undefined) return
         const now = this.#find(change, deployment)
         if (now.step !== found.step || now.job?.metadata.id !== found.job?.metadata.id) return
-        const context = { ...now, nowMs: nowMs(), change, newId: () => store.newId(), failure }
+        const context = { ...now, nowMs: nowMs(), change, newId: () => store.newId(), unused, failure }
         WRITES[step](context)
       }),
     )
+    for (const location of unused) this.#dispose(location)
     return true
   }
 
@@ -363,6 +365,10 @@ export class Reconciler implements DeploymentReconciler {
       if (refusal === undefined) throw error
       return refusal
     }
+  }
+
+  #dispose(location: string): void {
+    this.#parts.jobs.disposeSavepoint(location).catch(this.#parts.report)
   }
 
   #operation(job: JobResource, { triggerId }: SavepointResource): Operation | undefined {

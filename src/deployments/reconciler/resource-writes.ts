@@ -13,6 +13,8 @@ export interface WriteContext extends Sight {
   readonly change: ResourceChange
   readonly goal: Goal
   readonly newId: () => string
+  /** Places of savepoints whose files are deleted when the change is durable. */
+  readonly unused: string[]
   /** Of an action that has just failed. */
   readonly failure?: JobFailureFound | undefined
 }
@@ -167,6 +169,7 @@ export const WRITES: Readonly<Record<WritingStep, (context: WriteContext) => voi
   'note-end'(context) {
     const { view } = context
     endSavepoint(context, NO_JOB_ANY_MORE)
+    retainState(context)
     if (view?.state === 'FAILED' && context.job!.status.state !== 'TERMINATING')
       endJob(context, 'FAILED', failureOf(context))
     else endJob(context, view?.state === 'FINISHED' ? 'FINISHED' : 'TERMINATED')
@@ -176,6 +179,7 @@ export const WRITES: Readonly<Record<WritingStep, (context: WriteContext) => voi
     const { goal, job, deployment, nowMs } = context
     const failure = failureOf(context)
     endSavepoint(context, NO_JOB_ANY_MORE)
+    retainState(context)
     endJob(context, 'FAILED', failure)
     if (goal === 'suspend') return
     if (deployment.status.state === 'RUNNING')
@@ -298,6 +302,35 @@ function endSavepoint(
 ): void {
   if (savepoint === undefined) return
   change.putSavepoint(failedSavepoint(savepoint, reason, message, nowMs))
+}
+
+/** The last state of a job that was not stopped with a savepoint. It replaces that of an earlier job. */
+function retainState(context: WriteContext): void {
+  const { change, deployment, job, view, nowMs, newId } = context
+  const retained = view?.retained
+  if (retained === undefined) return
+  if ('failure' in retained) {
+    jobEvent(context, 'GENERAL_FAILURE', `The last state of the job is lost: ${retained.failure}`)
+    return
+  }
+  const { namespace, id: deploymentId } = deployment.metadata
+  for (const earlier of change.savepoints(namespace, deploymentId))
+    if (earlier.metadata.origin === 'RETAINED_CHECKPOINT') removeSavepoint(context, earlier)
+  change.putSavepoint({
+    metadata: {
+      ...{ id: newId(), namespace, createdMs: nowMs, modifiedMs: nowMs, labels: {}, annotations: {} },
+      ...{ resourceVersion: 0, deploymentId, jobId: job!.metadata.id, origin: 'RETAINED_CHECKPOINT' },
+    },
+    spec: { savepointLocation: retained.location, flinkSavepointId: newId() },
+    status: { state: 'COMPLETED' },
+  })
+}
+
+/** With its files. */
+function removeSavepoint({ change, unused }: WriteContext, savepoint: SavepointResource): void {
+  const { savepointLocation } = savepoint.spec
+  if (savepointLocation !== undefined) unused.push(savepointLocation)
+  change.deleteSavepoint(savepoint)
 }
 
 export function failedSavepoint(

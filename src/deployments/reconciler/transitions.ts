@@ -5,7 +5,7 @@
  * `send-savepoint`, `cancel-job`). Before an action its id is durable, and the same action with the same id again has no effect. So a step
  * can be repeated after a restart of the service, and the table goes on from any row of it.
  */
-import type { Goal, Phase } from './phases.ts'
+import { GOALS, type Goal, type Phase } from './phases.ts'
 
 export const STEPS = [
   /** Nothing, until the job changes. */
@@ -33,89 +33,64 @@ export const STEPS = [
 ] as const
 export type StepName = (typeof STEPS)[number]
 
-export const TRANSITIONS: Readonly<Record<Goal, Readonly<Record<Phase, StepName>>>> = {
-  /** SUSPENDED, CANCELLED, FAILED, FINISHED: these are entered when the job has ended. */
-  rest: {
-    ...{
-      none: 'wait',
-      delayed: 'wait',
-      recorded: 'drop-job',
-      starting: 'record-cancel',
-      up: 'record-cancel',
-    },
-    ...{ running: 'record-cancel', restarting: 'record-cancel', unsaved: 'record-cancel' },
-    ...{ unsent: 'record-cancel', unsendable: 'record-cancel', saving: 'record-cancel' },
-    ...{ 'save-failed': 'record-cancel', terminating: 'cancel-job', stopped: 'note-stop', ended: 'note-end' },
-    ...{ canceled: 'note-end', failed: 'note-end', finished: 'note-end', lost: 'note-end' },
-  },
-  run: {
-    ...{ none: 'record-job', delayed: 'wait', recorded: 'create-job', starting: 'wait', up: 'note-start' },
-    ...{ running: 'observe', restarting: 'observe', unsaved: 'observe' },
-    ...{ unsent: 'drop-savepoint', unsendable: 'drop-savepoint', saving: 'wait' },
-    ...{
-      'save-failed': 'drop-savepoint',
-      terminating: 'cancel-job',
-      stopped: 'note-stop',
-      ended: 'note-end',
-    },
-    ...{ canceled: 'note-failure', failed: 'note-failure', finished: 'note-finish', lost: 'note-failure' },
-  },
-  'replace-stateful': {
-    ...{
-      none: 'record-job',
-      delayed: 'record-job',
-      recorded: 'drop-job',
-      starting: 'wait',
-      up: 'note-start',
-    },
-    ...{ running: 'record-savepoint', restarting: 'record-savepoint', unsaved: 'wait' },
-    ...{ unsent: 'send-savepoint', unsendable: 'wait', saving: 'wait' },
-    ...{ 'save-failed': 'note-save-failure', terminating: 'cancel-job', stopped: 'note-stop' },
-    ...{ ended: 'note-end', canceled: 'note-end', failed: 'note-failure', finished: 'note-end' },
-    lost: 'note-failure',
-  },
-  'replace-stateless': {
-    ...{ none: 'record-job', delayed: 'record-job', recorded: 'drop-job', starting: 'record-cancel' },
-    ...{
-      up: 'record-cancel',
-      running: 'record-cancel',
-      restarting: 'record-cancel',
-      unsaved: 'record-cancel',
-    },
-    ...{
-      unsent: 'record-cancel',
-      unsendable: 'record-cancel',
-      saving: 'wait',
-      'save-failed': 'record-cancel',
-    },
-    ...{ terminating: 'cancel-job', stopped: 'note-stop', ended: 'note-end', canceled: 'note-end' },
-    ...{ failed: 'note-failure', finished: 'note-end', lost: 'note-failure' },
-  },
-  suspend: {
-    ...{ none: 'settle', delayed: 'settle', recorded: 'drop-job', starting: 'wait', up: 'note-start' },
-    ...{ running: 'record-savepoint', restarting: 'record-savepoint', unsaved: 'wait' },
-    ...{ unsent: 'send-savepoint', unsendable: 'wait', saving: 'wait' },
-    ...{ 'save-failed': 'note-save-failure', terminating: 'cancel-job', stopped: 'note-stop' },
-    ...{ ended: 'note-end', canceled: 'note-end', failed: 'note-failure', finished: 'note-end' },
-    lost: 'note-failure',
-  },
-  /** At once, also in the middle of another transition. */
-  cancel: {
-    ...{ none: 'settle', delayed: 'settle', recorded: 'drop-job', starting: 'record-cancel' },
-    ...{
-      up: 'record-cancel',
-      running: 'record-cancel',
-      restarting: 'record-cancel',
-      unsaved: 'record-cancel',
-    },
-    ...{ unsent: 'record-cancel', unsendable: 'record-cancel', saving: 'record-cancel' },
-    ...{ 'save-failed': 'record-cancel', terminating: 'cancel-job', stopped: 'note-stop' },
-    ...{
-      ended: 'note-end',
-      canceled: 'note-end',
-      failed: 'note-end',
-      finished: 'note-end',
-      lost: 'note-end',
-    },
-  },
+type Row = Readonly<Record<Goal, StepName>>
+
+/** In the order of the goals: rest, run, replace-stateful, replace-stateless, suspend, cancel. */
+function row(...steps: readonly [StepName, StepName, StepName, StepName, StepName, StepName]): Row {
+  return Object.fromEntries(GOALS.map((goal, index) => [goal, steps[index]])) as Row
+}
+
+/**
+ * `rest` (SUSPENDED, CANCELLED, FAILED, FINISHED) is entered when the job has ended. `cancel` acts at once, also in the middle of another
+ * transition; the other goals let a savepoint that is being written come to its end.
+ */
+export const TRANSITIONS: Readonly<Record<Phase, Row>> = {
+  none: row('wait', 'record-job', 'record-job', 'record-job', 'settle', 'settle'),
+  delayed: row('wait', 'wait', 'record-job', 'record-job', 'settle', 'settle'),
+  recorded: row('drop-job', 'create-job', 'drop-job', 'drop-job', 'drop-job', 'drop-job'),
+  starting: row('record-cancel', 'wait', 'wait', 'record-cancel', 'wait', 'record-cancel'),
+  up: row('record-cancel', 'note-start', 'note-start', 'record-cancel', 'note-start', 'record-cancel'),
+  running: row(
+    'record-cancel',
+    'observe',
+    'record-savepoint',
+    'record-cancel',
+    'record-savepoint',
+    'record-cancel',
+  ),
+  restarting: row(
+    'record-cancel',
+    'observe',
+    'record-savepoint',
+    'record-cancel',
+    'record-savepoint',
+    'record-cancel',
+  ),
+  unsaved: row('record-cancel', 'observe', 'wait', 'record-cancel', 'wait', 'record-cancel'),
+  unsent: row(
+    'record-cancel',
+    'drop-savepoint',
+    'send-savepoint',
+    'record-cancel',
+    'send-savepoint',
+    'record-cancel',
+  ),
+  unsendable: row('record-cancel', 'drop-savepoint', 'wait', 'record-cancel', 'wait', 'record-cancel'),
+  saving: row('record-cancel', 'wait', 'wait', 'wait', 'wait', 'record-cancel'),
+  'save-failed': row(
+    'record-cancel',
+    'drop-savepoint',
+    'note-save-failure',
+    'record-cancel',
+    'note-save-failure',
+    'record-cancel',
+  ),
+  terminating: row('cancel-job', 'cancel-job', 'cancel-job', 'cancel-job', 'cancel-job', 'cancel-job'),
+  retaining: row('wait', 'wait', 'wait', 'wait', 'wait', 'wait'),
+  stopped: row('note-stop', 'note-stop', 'note-stop', 'note-stop', 'note-stop', 'note-stop'),
+  ended: row('note-end', 'note-end', 'note-end', 'note-end', 'note-end', 'note-end'),
+  canceled: row('note-end', 'note-failure', 'note-end', 'note-end', 'note-end', 'note-end'),
+  failed: row('note-end', 'note-failure', 'note-failure', 'note-failure', 'note-failure', 'note-end'),
+  finished: row('note-end', 'note-finish', 'note-end', 'note-end', 'note-end', 'note-end'),
+  lost: row('note-end', 'note-failure', 'note-failure', 'note-failure', 'note-failure', 'note-end'),
 }
