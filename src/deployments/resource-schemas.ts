@@ -19,8 +19,8 @@ export const ARTIFACT_KINDS = ['SQLSCRIPT', 'JAR'] as const
 const SCALAR: Schema = { kind: 'text', takesScalars: true }
 const TEXT: Schema = { kind: 'text' }
 
-function closed(members: Members, common: Common = {}): ObjectSchema {
-  return { kind: 'object', members, others: 'refused', ...common }
+function closed(members: Members, common: Common = {}, isChoice = false): ObjectSchema {
+  return { kind: 'object', members, others: 'refused', ...(isChoice && { isChoice }), ...common }
 }
 
 function count(about: string, fallback: number): Schema {
@@ -206,6 +206,7 @@ export const targetSchema: ObjectSchema = resource('DeploymentTarget', {
       },
     },
     { isRequired: true, about: 'One of the members.' },
+    true,
   ),
 })
 

@@ -23,6 +23,8 @@ export type Schema = Common &
         readonly kind: 'object'
         readonly members: Readonly<Record<string, Schema>>
         readonly others: 'refused' | 'ignored' | 'kept'
+        /** Exactly one of the members is given. */
+        readonly isChoice?: boolean
       }
     /** Members of any name. */
     | { readonly kind: 'map'; readonly values: Schema }

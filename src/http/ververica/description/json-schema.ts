@@ -46,7 +46,25 @@ function typeOf(schema: Schema, form: Form): JsonObject {
   }
 }
 
-function objectType({ members, others }: Of<'object'>, form: Form): JsonObject {
+function objectType(schema: Of<'object'>, form: Form): JsonObject {
+  return schema.isChoice && form !== 'patch' ? choiceType(schema, form) : membersType(schema, form)
+}
+
+/** Exactly one of the members; null counts as absent. */
+function choiceType({ members, ...schema }: Of<'object'>, form: Form): JsonObject {
+  const absent: Schema = { kind: 'choice', of: [] }
+  const oneOf = Object.keys(members).map((given) => {
+    const others = Object.keys(members).filter((name) => name !== given && !isAnswer(form))
+    const alternatives = {
+      [given]: { ...members[given]!, isRequired: true },
+      ...Object.fromEntries(others.map((name) => [name, absent])),
+    }
+    return membersType({ ...schema, members: alternatives }, form)
+  })
+  return { oneOf }
+}
+
+function membersType({ members, others }: Of<'object'>, form: Form): JsonObject {
   const shown = Object.entries(members).filter(([, { isReadOnly, isWriteOnly }]) =>
     isAnswer(form) ? isWriteOnly !== true : isReadOnly !== true,
   )

@@ -114,10 +114,20 @@ function bodyJson({ schema, form, example }: Body): JsonObject {
   }
 }
 
-function answerJson({ schema, about, example }: Answer): JsonObject {
+function answerJson({ schema, about, example, links = {} }: Answer): JsonObject {
   const name = nameOf(schema)
   const type = name === undefined ? jsonSchema(schema as Schema, 'answer') : reference(name)
-  return { description: about, content: inBothForms({ schema: type, example }) }
+  const linked = Object.entries(links).map(([operationId, [parameter, pointer]]) => [
+    operationId,
+    {
+      operationId,
+      parameters: { namespace: '$request.path.namespace', [parameter]: `$response.body#${pointer}` },
+    },
+  ])
+  return {
+    ...{ description: about, content: inBothForms({ schema: type, example }) },
+    ...(linked.length > 0 && { links: Object.fromEntries(linked) as JsonObject }),
+  }
 }
 
 const SENTENCES: Readonly<Record<number, string>> = {

@@ -30,6 +30,8 @@ export interface Answer {
   readonly schema: Schema | { readonly name: string }
   readonly about: string
   readonly example: Json
+  /** Operations by id that take a value of this answer: their parameter, and the JSON pointer of the value. */
+  readonly links?: Readonly<Record<string, readonly [parameter: string, pointer: string]>>
 }
 
 export interface Tag {

@@ -13,7 +13,7 @@ import type { Schema } from '../../../deployments/schema.ts'
 import { answerSchemas, type ResourceKind } from './answer-schemas.ts'
 import type { Answer, Body, Operation, Tag } from './operation.ts'
 import * as examples from './resource-examples.ts'
-import { UUID } from './schema-words.ts'
+import { TEXT } from './schema-words.ts'
 
 export const RESOURCE_TAGS: readonly Tag[] = [
   { name: 'Deployments', description: 'The wanted state of one long-running SQL script.' },
@@ -55,26 +55,50 @@ function withTargetName(resource: ObjectSchema): ObjectSchema {
 
 const N = '/api/v1/namespaces/{namespace}'
 
-const create = (schema: Schema, example: JsonObject): Body => ({ schema, form: 'create', example })
-const patch = (schema: Schema, example: JsonObject): Body => ({ schema, form: 'patch', example })
+type Links = NonNullable<Answer['links']>
+
+const create = (schema: ObjectSchema, example: JsonObject): Body => {
+  return { schema: withoutMetadata(schema, ['namespace']), form: 'create', example }
+}
+const patch = (schema: ObjectSchema, example: JsonObject): Body => {
+  return { schema: withoutMetadata(schema, ['name', 'namespace']), form: 'patch', example }
+}
+
+/** What the path says already, and a name that never changes, need not be in the body, and may not differ. */
+function withoutMetadata(resource: ObjectSchema, names: readonly string[]): ObjectSchema {
+  const metadata = objectOf(resource.members.metadata)
+  const members = Object.fromEntries(
+    Object.entries(metadata.members).filter(([name]) => !names.includes(name)),
+  )
+  return { ...resource, members: { ...resource.members, metadata: { ...metadata, members } } }
+}
 
 const one = (kind: ResourceKind, example: JsonObject, about: string): Answer => {
   return { status: 200, schema: { name: kind }, about, example }
 }
-const created = (kind: ResourceKind, example: JsonObject): Answer => {
-  return { ...one(kind, example, 'What was created.'), status: 201 }
+const created = (kind: ResourceKind, example: JsonObject, links: Links): Answer => {
+  return { ...one(kind, example, 'What was created.'), status: 201, links }
 }
 const listed = (kind: ResourceKind, item: JsonObject): Answer => {
   const example = { kind: `${kind}List`, apiVersion: 'v1', metadata: {}, items: [item] }
   return { status: 200, schema: { name: `${kind}List` }, about: 'The oldest first.', example }
 }
 
+const ID = '/metadata/id'
+const NAME = '/metadata/name'
+const OF_NEW_DEPLOYMENT = {
+  ...{ getDeployment: ['deployment', ID], patchDeployment: ['deployment', ID] },
+  ...{ deleteDeployment: ['deployment', ID], listJobs: ['deploymentId', ID] },
+  ...{ listEvents: ['deploymentId', ID], listSavepoints: ['deploymentId', ID] },
+} satisfies Links
+
 const LABEL_SELECTOR: Schema = {
   ...{ kind: 'text', example: 'team in (a,b)' },
   about: 'Conditions on labels, separated by commas: a=b, a!=b, a, !a, a in (x,y), a notin (x,y).',
 }
-const OF_DEPLOYMENT = { deploymentId: UUID }
-const OF_JOB = { deploymentId: UUID, jobId: UUID }
+/** Of an unknown one the list is empty. */
+const OF_DEPLOYMENT = { deploymentId: TEXT }
+const OF_JOB = { deploymentId: TEXT, jobId: TEXT }
 
 const deployments: readonly Operation[] = [
   {
@@ -86,7 +110,7 @@ const deployments: readonly Operation[] = [
     ...{ method: 'POST', path: `${N}/deployments`, id: 'createDeployment', tag: 'Deployments' },
     ...{ summary: 'Create a deployment', refusals: [409, 501] },
     body: create(withTargetName(deploymentSchema), examples.NEW_DEPLOYMENT),
-    answer: created('Deployment', examples.DEPLOYMENT),
+    answer: created('Deployment', examples.DEPLOYMENT, OF_NEW_DEPLOYMENT),
   },
   {
     ...{ method: 'GET', path: `${N}/deployments/{deployment}`, id: 'getDeployment', tag: 'Deployments' },
@@ -121,7 +145,10 @@ const targets: readonly Operation[] = [
     ...{ method: 'POST', path: `${N}/deployment-targets`, id: 'createDeploymentTarget', ...TARGETS },
     ...{ summary: 'Create a deployment target', refusals: [409] },
     body: create(targetSchema, examples.NEW_TARGET),
-    answer: created('DeploymentTarget', examples.TARGET),
+    answer: created('DeploymentTarget', examples.TARGET, {
+      getDeploymentTarget: ['target', NAME],
+      deleteDeploymentTarget: ['target', NAME],
+    }),
   },
   {
     ...{ method: 'GET', path: `${N}/deployment-targets/{target}`, id: 'getDeploymentTarget', ...TARGETS },
@@ -183,7 +210,10 @@ const savepoints: readonly Operation[] = [
     ...{ method: 'POST', path: `${N}/savepoints`, id: 'createSavepoint', tag: 'Savepoints' },
     ...{ summary: 'Take a savepoint, or name one that is there', refusals: [409, 501] },
     body: create(savepointSchema, examples.NEW_SAVEPOINT),
-    answer: created('Savepoint', examples.SAVEPOINT),
+    answer: created('Savepoint', examples.SAVEPOINT, {
+      getSavepoint: ['savepoint', ID],
+      deleteSavepoint: ['savepoint', ID],
+    }),
   },
   {
     ...{ method: 'GET', path: `${N}/savepoints/{savepoint}`, id: 'getSavepoint', tag: 'Savepoints' },
@@ -206,7 +236,11 @@ const secrets: readonly Operation[] = [
     ...{ method: 'POST', path: `${N}/secret-values`, id: 'createSecretValue', tag: 'Secret values' },
     ...{ summary: 'Create a secret value', refusals: [409] },
     body: create(secretSchema, examples.NEW_SECRET),
-    answer: created('SecretValue', examples.SECRET),
+    answer: created('SecretValue', examples.SECRET, {
+      getSecretValue: ['secret', NAME],
+      patchSecretValue: ['secret', NAME],
+      deleteSecretValue: ['secret', NAME],
+    }),
   },
   {
     ...{ method: 'GET', id: 'getSecretValue', summary: 'Get a secret value, without the secret', ...SECRET },
