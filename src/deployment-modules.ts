@@ -1,6 +1,5 @@
 /** The modules of deployments on one open store: resources and secrets, then what makes jobs of them. */
 import type { Storage } from '../storage/storage.ts'
-import { absent } from './deployments/absent-services.ts'
 import type { DeploymentService } from './deployments/deployment-service.ts'
 import { Deployments } from './deployments/deployments.ts'
 import { JobRequests } from './deployments/reconciler/job-requests.ts'
@@ -13,13 +12,14 @@ import type { TokenNamed } from './jobs/job-access.ts'
 import type { JobOwner, JobService } from './jobs/job-service.ts'
 import type { Limits } from './limits.ts'
 import { ServiceError } from './service-error.ts'
-import type { CatalogRunner } from './sql-scripts/catalog-runner.ts'
+import { CatalogStatements } from './sql-scripts/catalog-statements.ts'
 import type { SqlScriptService } from './sql-scripts/sql-script-service.ts'
 
 import { SqlScripts } from './sql-scripts/sql-scripts.ts'
 import type { Registry } from './streams/registry.ts'
 import type { Streams } from './streams/streams.ts'
 import { SecretKey } from './tables/secret-key.ts'
+import type { TableService } from './tables/table-service.ts'
 
 export interface DeploymentStoreParts {
   readonly storage: Storage
@@ -39,6 +39,7 @@ export interface DeploymentModulesParts extends DeploymentStore {
   readonly storage: Storage
   readonly registry: Registry
   readonly streams: Streams
+  readonly tables: TableService
   readonly jobs: JobService
   readonly jarJobs: JarJobs
   /** Undefined: tokens are not required. */
@@ -65,8 +66,20 @@ export async function loadDeploymentStore(parts: DeploymentStoreParts): Promise<
 
 /** Call it when jobs are loaded, before they are started. */
 export function loadDeploymentModules(parts: DeploymentModulesParts): DeploymentModules {
-  const { resources: store, secrets, storage, registry, streams, jobs, jarJobs, limits, report } = parts
+  const {
+    resources: store,
+    secrets,
+    storage,
+    registry,
+    streams,
+    tables,
+    jobs,
+    jarJobs,
+    limits,
+    report,
+  } = parts
   const { catalog } = storage
+  tables.sql.onSecrets((text, namespace) => secrets.resolve(namespace, text))
   const reconciler = new Reconciler({
     ...{ store, jobs, nowMs: parts.nowMs, report, timer: realTimer },
     owner: (name) => ownerNamed(name, parts.named),
@@ -75,7 +88,7 @@ export function loadDeploymentModules(parts: DeploymentModulesParts): Deployment
       resolveSecrets: (text, namespace) => secrets.resolve(namespace, text),
     }),
   })
-  const sqlScripts = new SqlScripts({ jobs, catalog: ABSENT_CATALOG })
+  const sqlScripts = new SqlScripts({ jobs, catalog: new CatalogStatements(tables) })
   const savepoints = new SavepointResources({ store, catalog, registry, jobs, reconciler, report })
   const deployments = new Deployments({
     ...{ store, streams, secrets, savepoints, reconciler, jars: jarJobs },
@@ -94,8 +107,6 @@ export function loadDeploymentModules(parts: DeploymentModulesParts): Deployment
     },
   }
 }
-
-const ABSENT_CATALOG = absent<CatalogRunner>('statements about the catalog')
 
 /** Throws ServiceError 'no_grant'. Where tokens are not required, jobs have no owner. */
 function ownerNamed(name: string | undefined, named: TokenNamed): JobOwner {

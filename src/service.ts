@@ -152,7 +152,7 @@ async function serviceOn(storage: Storage, opening: Opening): Promise<OpenServic
   const { tables, jobs } = jobModules
   const jarJobs = new JarJobs(shared.jars, jobs)
   const deployments = loadDeploymentModules({
-    ...{ ...deploymentStore, storage, registry, streams, jobs, jarJobs, nowMs },
+    ...{ ...deploymentStore, storage, registry, streams, tables, jobs, jarJobs, nowMs },
     ...{ limits: config.limits, report: reports.report },
     named: shared.guard && ((name) => shared.guard?.named(name)),
   })

@@ -20,12 +20,12 @@ import {
 } from './flink-types.ts'
 import { call, type Node, operator, TreeProblem } from './tree.ts'
 
-const AGGREGATES = [
+export const AGGREGATES = [
   ...['count', 'count_star', 'sum', 'avg', 'min', 'max', 'listagg'],
   ...['stddev_pop', 'stddev_samp', 'stddev', 'var_pop', 'var_samp', 'variance', 'grouping'],
 ]
 /** Only with OVER. */
-const OVER_ROWS = ['row_number', 'rank', 'dense_rank', 'lag', 'lead', 'first_value', 'last_value']
+export const OVER_ROWS = ['row_number', 'rank', 'dense_rank', 'lag', 'lead', 'first_value', 'last_value']
 
 export const isAggregate = (name: string): boolean => AGGREGATES.includes(name)
 export const isOverRows = (name: string): boolean => OVER_ROWS.includes(name)

@@ -1,17 +1,43 @@
-/** Renders tables as Flink DDL, for a cluster. A primary key gets the NOT ENFORCED that Flink needs. */
+/** Renders tables and views as Flink DDL. A primary key gets the NOT ENFORCED that Flink needs. */
 import { printType, quotedName } from './data-types.ts'
 import type { SchemaColumn, TableSchema } from './table-schema.ts'
 
-/** CREATE TABLE without a semicolon at the end. `options` are the keys and values of WITH. */
+export interface TableExtras {
+  readonly comment?: string | undefined
+  readonly partitionedBy?: readonly string[] | undefined
+}
+
+/** CREATE TABLE without a semicolon at the end. `path` is the name, perhaps behind its catalog and database. */
 export function printFlinkTable(
-  name: string,
+  path: readonly string[],
   schema: TableSchema,
   options: Readonly<Record<string, string>>,
+  { comment, partitionedBy = [] }: TableExtras = {},
 ): string {
   const settings = Object.entries(options).map(
     ([key, value]) => `  ${quotedText(key)} = ${quotedText(value)}`,
   )
-  return `CREATE TABLE ${quotedName(name)} (\n${printSchema(schema)}\n) WITH (\n${settings.join(',\n')}\n)`
+  const columns = partitionedBy.map(quotedName).join(', ')
+  return [
+    `CREATE TABLE ${path.map(quotedName).join('.')} (\n${printSchema(schema)}\n)${commentOf(comment)}`,
+    ...(columns === '' ? [] : [`PARTITIONED BY (${columns})`]),
+    `WITH (\n${settings.join(',\n')}\n)`,
+  ].join(comment === undefined && columns === '' ? ' ' : '\n')
+}
+
+/** CREATE VIEW without a semicolon at the end. */
+export function printFlinkView(
+  path: readonly string[],
+  columns: readonly string[] | undefined,
+  query: string,
+  comment?: string,
+): string {
+  const list = columns === undefined ? '' : ` (${columns.map(quotedName).join(', ')})`
+  return `CREATE VIEW ${path.map(quotedName).join('.')}${list}${commentOf(comment)} AS\n${query}`
+}
+
+function commentOf(comment: string | undefined): string {
+  return comment === undefined ? '' : ` COMMENT ${quotedText(comment)}`
 }
 
 /** The inside of the parentheses. Parsing it gives the same schema again, but for the places. */

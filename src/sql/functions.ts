@@ -2,7 +2,7 @@
  * The functions of Flink that run here. Names are those that DuckDB's parser gives, in lower case: EXTRACT is date_part,
  * COUNT(*) is count_star, LIKE is ~~. A name that is not here is refused.
  */
-import { isAggregate, isOverRows } from './flink-aggregates.ts'
+import { AGGREGATES, isAggregate, isOverRows, OVER_ROWS } from './flink-aggregates.ts'
 import type { FlinkFunction, FlinkFunctions } from './flink-function.ts'
 import { NUMBER_FUNCTIONS } from './flink-number-functions.ts'
 import { TEXT_FUNCTIONS } from './flink-text-functions.ts'
@@ -44,3 +44,8 @@ export function isIntervalMaker(name: string): boolean {
 
 /** Names for documentation, without operators. */
 export const FUNCTION_NAMES: readonly string[] = Object.keys(FUNCTIONS).filter((name) => /^[a-z]/.test(name))
+
+/** What SHOW FUNCTIONS lists: names that a statement may call, in order. */
+export const FLINK_FUNCTION_NAMES: readonly string[] = [
+  ...new Set([...FUNCTION_NAMES, ...AGGREGATES, ...OVER_ROWS].filter((name) => !isNameOfForm(name))),
+].sort()

@@ -2,6 +2,7 @@
 import { ServiceError } from '../service-error.ts'
 import type { NamespaceName } from '../streams/names.ts'
 import type { Registry } from '../streams/registry.ts'
+import { optionsOf } from './connector-as-options.ts'
 import type { ConnectorHosts } from './connector-hosts.ts'
 import { idFrom } from './id.ts'
 import { assertNamespace } from './integrations.ts'
@@ -11,9 +12,17 @@ import { ownAccess } from './own-connection.ts'
 import { invalid } from './refusal.ts'
 import { type SecretKey, SecretProblem } from './secret-key.ts'
 import type { Sources } from './sources.ts'
-import type { SqlView } from './sql-view.ts'
+import type { SqlView, ViewDefinition } from './sql-view.ts'
 import type { SqlViews } from './sql-views.ts'
-import type { Access, ExpressionTyper, Integration, IntegrationKind, OwnOptions, Table } from './table.ts'
+import type {
+  Access,
+  ExpressionTyper,
+  Integration,
+  IntegrationKind,
+  OwnOptions,
+  Table,
+  TypedColumn,
+} from './table.ts'
 import { parseDefinition, typedColumns } from './table-definition.ts'
 import { assertTableName } from './table-name.ts'
 import type {
@@ -113,15 +122,32 @@ export class SqlTables implements SqlCatalog {
     const { registry, store } = this.#parts
     return registry.change(async () => {
       const before = store.get(namespace, id)
-      const after =
-        change.kind === 'rename'
-          ? this.#renamed(before, change.name)
-          : await this.#withOptions(before, this.#changedOptions(before, change))
-      const [user] = change.kind === 'rename' || stateOf(before) !== stateOf(after) ? store.usersOf(id) : []
-      if (user !== undefined) throw tableInUse(before.name, user)
+      const after = await this.#changed(before, change)
       await store.replace(before, after)
       return after
     })
+  }
+
+  async checkTable(namespace: NamespaceName, definition: TableDefinition): Promise<void> {
+    this.#assertFree(namespace, definition.name)
+    await this.#built(namespace, definition, withSecrets(checkedNames(definition.options)))
+  }
+
+  async checkChange(namespace: NamespaceName, id: string, change: TableChange): Promise<void> {
+    await this.#changed(this.#parts.store.get(namespace, id), change)
+  }
+
+  async checkView(namespace: NamespaceName, { name, columns, query }: ViewRequest): Promise<void> {
+    assertTableName(name)
+    this.#assertFree(namespace, name)
+    await this.#typesOf(namespace, { name, columns, query })
+  }
+
+  optionsOf(table: Table): OptionTexts {
+    const { namespace, own, integrationId } = table
+    const integration =
+      own === undefined ? this.#parts.store.integrationIn(namespace, integrationId) : undefined
+    return optionsOf(table, integration)
   }
 
   findView(namespace: NamespaceName, name: string): SqlView | undefined {
@@ -132,8 +158,8 @@ export class SqlTables implements SqlCatalog {
     const { registry, views, nowMs } = this.#parts
     const { name, columns, query, comment } = request
     assertTableName(name)
-    if (this.#viewTyper === undefined) throw new Error('nothing types the columns of views')
-    const types = await this.#viewTyper(namespace, { name, columns, query })
+    this.#assertFree(namespace, name)
+    const types = await this.#typesOf(namespace, { name, columns, query })
     return registry.change(async () => {
       assertNamespace(registry, namespace)
       this.#assertFree(namespace, name)
@@ -181,6 +207,23 @@ export class SqlTables implements SqlCatalog {
       [...sources.values()].map((source) => source.access),
     )
     return access
+  }
+
+  async #typesOf(namespace: NamespaceName, view: ViewDefinition): Promise<readonly TypedColumn[]> {
+    if (this.#viewTyper === undefined) throw new Error('nothing types the columns of views')
+    return this.#viewTyper(namespace, view)
+  }
+
+  /** Rejects with ServiceError 'table_in_use' for a change that running jobs do not survive. */
+  async #changed(before: Table, change: TableChange): Promise<Table> {
+    const after =
+      change.kind === 'rename'
+        ? this.#renamed(before, change.name)
+        : await this.#withOptions(before, this.#changedOptions(before, change))
+    const isHarmless = change.kind !== 'rename' && stateOf(before) === stateOf(after)
+    const [user] = isHarmless ? [] : this.#parts.store.usersOf(before.id)
+    if (user !== undefined) throw tableInUse(before.name, user)
+    return after
   }
 
   /** All that the options and the columns say. */

@@ -115,6 +115,13 @@ export interface SqlCatalog {
    */
   alterTable(namespace: NamespaceName, id: string, change: TableChange): Promise<Table>
   findView(namespace: NamespaceName, name: string): SqlView | undefined
+  /** The checks of `createTable`, without its effect. */
+  checkTable(namespace: NamespaceName, definition: TableDefinition): Promise<void>
+  /** The checks of `alterTable`, without its effect. */
+  checkChange(namespace: NamespaceName, id: string, change: TableChange): Promise<void>
+  checkView(namespace: NamespaceName, view: ViewRequest): Promise<void>
+  /** The options of WITH that create the table again; secrets are `***`. */
+  optionsOf(table: Table): Readonly<Record<string, string>>
   /** Rejects with SqlProblem for the query, and with ServiceError 'table_exists', 'invalid_table'. */
   createView(namespace: NamespaceName, view: ViewRequest): Promise<SqlView>
   /** Rejects with ServiceError 'table_not_found', and 'table_in_use' while a job that is not terminal uses the view. */

@@ -399,7 +399,7 @@ test('Flink DDL for a cluster says NOT ENFORCED', () => {
   const schema = parseTableSchema(
     "node INT PRIMARY KEY COMMENT 'it''s', t TIMESTAMP(3) METADATA FROM 'timestamp' VIRTUAL, b AS node + 1, WATERMARK FOR t AS t",
   )
-  expect(printFlinkTable('a`b', schema, { connector: 'kafka', 'x.y': "it's" })).toBe(
+  expect(printFlinkTable(['a`b'], schema, { connector: 'kafka', 'x.y': "it's" })).toBe(
     `CREATE TABLE \`a\`\`b\` (
   \`node\` INT NOT NULL COMMENT 'it''s',
   \`t\` TIMESTAMP(3) METADATA FROM 'timestamp' VIRTUAL,
