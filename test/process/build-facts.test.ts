@@ -42,7 +42,11 @@ const builds = [
   },
 ]
 test.each(builds)('$name', async ({ files }) => {
-  expect(readBuildFacts(await build(files))).toEqual({ version: '1.2.3', commit: '0123456', wholeCommit: COMMIT })
+  expect(readBuildFacts(await build(files))).toEqual({
+    version: '1.2.3',
+    commit: '0123456',
+    wholeCommit: COMMIT,
+  })
 })
 
 test.each([

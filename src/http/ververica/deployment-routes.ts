@@ -99,7 +99,9 @@ export function deploymentRoutes(
     return async (c) => {
       const call = callOf(c)
       const form = answerForm(c)
-      return answer(c, form, shown(call, show(await work(call))))
+      const json = shown(call, show(await work(call)))
+      c.set('subject', { namespace: call.namespace, id: idOf(json) })
+      return answer(c, form, json)
     }
   }
 
