@@ -13,6 +13,7 @@ import type { JobOwner, JobService } from './jobs/job-service.ts'
 import type { Limits } from './limits.ts'
 import { ServiceError } from './service-error.ts'
 import { CatalogStatements } from './sql-scripts/catalog-statements.ts'
+import { catalogWords } from './sql-scripts/catalog-words.ts'
 import type { SqlScriptService } from './sql-scripts/sql-script-service.ts'
 
 import { SqlScripts } from './sql-scripts/sql-scripts.ts'
@@ -88,7 +89,10 @@ export function loadDeploymentModules(parts: DeploymentModulesParts): Deployment
       resolveSecrets: (text, namespace) => secrets.resolve(namespace, text),
     }),
   })
-  const sqlScripts = new SqlScripts({ jobs, catalog: new CatalogStatements(tables) })
+  const sqlScripts = new SqlScripts({
+    ...{ jobs, catalog: new CatalogStatements(tables) },
+    words: (namespace) => catalogWords(tables, namespace),
+  })
   const savepoints = new SavepointResources({ store, catalog, registry, jobs, reconciler, report })
   const deployments = new Deployments({
     ...{ store, streams, secrets, savepoints, reconciler, jars: jarJobs },

@@ -5,7 +5,8 @@
  */
 import type { ClientKey } from '../fair-share.ts'
 import type { ExpressionTyper, Table } from '../tables/table.ts'
-import type { JobPlan, VertexPlan } from './plan/job-plan.ts'
+import type { JobPlan, PlannedView, VertexPlan } from './plan/job-plan.ts'
+import type { DescribedQuery } from './plan/planner-protocol.ts'
 import type { QueryJobDefinition } from './query-job.ts'
 import type { JobOrder, OrderOutcome } from './savepoints/savepoint.ts'
 import type { SavepointMetadata } from './savepoints/savepoint-metadata.ts'
@@ -28,6 +29,8 @@ export interface JobOutline {
   readonly signature: string
   /** Sentences about what the user should know, for example a weaker guarantee of a sink. */
   readonly warnings: readonly string[]
+  /** Names of views whose queries it has. */
+  readonly views?: readonly string[]
   /** For `checkTables` of the same engine. */
   readonly plan?: JobPlan
 }
@@ -39,6 +42,7 @@ export interface JobRun {
   readonly jid: JobId
   readonly statement: string
   readonly tables: readonly Table[]
+  readonly views?: readonly PlannedView[]
   readonly connected: readonly ConnectedTable[]
   /** The job of a cached query, whose plan is made already. */
   readonly query?: QueryJobDefinition
@@ -71,7 +75,15 @@ export interface JobEngine extends ExpressionTyper {
     tables: readonly Table[],
     otherNames?: readonly string[],
     client?: ClientKey,
+    views?: readonly PlannedView[],
   ): Promise<JobOutline>
+  /** What a SELECT gives. Rejects as `validate`, with places in the query. */
+  describe?(
+    query: string,
+    tables: readonly Table[],
+    views: readonly PlannedView[],
+    client?: ClientKey,
+  ): Promise<DescribedQuery>
   /**
    * Checks tables in other systems, as far as those answer, before a job is created. Returns warnings. Rejects with ServiceError
    * 'invalid_table' for a table that does not exist or does not fit, and with 'overloaded'. Clients share the connections.

@@ -5,7 +5,7 @@ import type { Streams } from '../streams/streams.ts'
 import type { Table } from '../tables/table.ts'
 import type { TableService } from '../tables/table-service.ts'
 import { missingGrant, type NeededGrant, type TokenNamed } from './job-access.ts'
-import { hasRun, type JobRecord, tableIdsOf } from './job-record.ts'
+import { hasRun, type JobRecord } from './job-record.ts'
 import { streamOf } from './job-tables.ts'
 
 export interface JobGrantsParts {
@@ -31,10 +31,8 @@ export class JobGrants {
     if (missing !== undefined) throw new ServiceError('no_grant', missing)
   }
 
-  /** What a job that runs lacks, as a sentence; undefined if it lacks nothing. Tables that are gone need nothing. */
-  missing(record: JobRecord): string | undefined {
-    const used = new Set(tableIdsOf(record))
-    const tables = this.#parts.tables.list(record.namespace).filter(({ id }) => used.has(id))
+  /** What a job that runs lacks, as a sentence; undefined if it lacks nothing. `tables` are those of the job: one that is gone needs nothing. */
+  missing(record: JobRecord, tables: readonly Table[]): string | undefined {
     // A stream that is deleted while the job runs is not created again.
     const needed = this.#needed(tables, record).filter(({ role }) => role !== 'admin')
     return missingGrant(record.owner, needed, this.#parts.named)

@@ -4,6 +4,7 @@
  *   jobs/<namespace>:<jid>   {"number", "name", "statement", "reads": [table id, …], "writes": [table id, …], "owner"?: token name,
  *                            "state", "startMs", "endMs"?, "enteredMs": {state: ms, …}, "attempt", "vertices": […],
  *                            "attemptStates"?: [{"state", "atMs"}, …], "exceptions"?: […], "badRecords"?: […], "warnings"?: […], "figures"?: {…},
+ *                            "temporary"?: [{"kind": "table", "name", "schemaSql", "options"} or {"kind": "view", "name", "columns"?, "query", "isOfCatalog"?}, …],
  *                            "restored"?: {"id", "restoredMs", "location"}, "isQuery"?: true,
  *                            "stopping"?: {"triggerId", "location", "format", "drains", "cancels"}, "stopped"?: {"triggerId", "location"},
  *                            "retains"?: true, "retained"?: {"location"} or {"failure"}}
@@ -26,6 +27,7 @@ import {
 } from './job.ts'
 import type { VertexPlan } from './plan/job-plan.ts'
 import type { StopIntent } from './savepoints/savepoint.ts'
+import type { TemporaryDefinition } from './temporary-definition.ts'
 import type { BadRecord, JobFigures, JobId } from './worker/job-worker-protocol.ts'
 
 export const JOBS = 'jobs'
@@ -38,6 +40,8 @@ export interface JobRecord {
   readonly number: number
   readonly name: string
   readonly statement: string
+  /** Tables and views of this job alone. Undefined: none. */
+  readonly temporary?: readonly TemporaryDefinition[] | undefined
   /** Ids of the tables that the statement names. */
   readonly reads: readonly string[]
   readonly writes: readonly string[]
@@ -109,7 +113,15 @@ export function hasRun(enteredMs: JobRecord['enteredMs'] | undefined): boolean {
 }
 
 export function viewOf(record: JobRecord): JobView {
-  const { reads: _, writes: __, owner: ___, number: ____, stopping: _____, ...shown } = record
+  const {
+    reads: _,
+    writes: __,
+    owner: ___,
+    number: ____,
+    stopping: _____,
+    temporary: ______,
+    ...shown
+  } = record
   return { ...shown, tableIds: tableIdsOf(record), enteredMs: { ...record.enteredMs } }
 }
 

@@ -4,6 +4,7 @@ import type { NamespaceName } from '../streams/names.ts'
 import type { CheckpointHistory } from './checkpoint-history.ts'
 import type { JobState, JobView } from './job.ts'
 import type { VertexRates } from './job-rates.ts'
+import type { DescribedQuery } from './plan/planner-protocol.ts'
 import type { RestoreRequest } from './savepoints/restore.ts'
 import type { Operation, SavepointRequest, StopRequest } from './savepoints/savepoint.ts'
 import type { TemporaryDefinition } from './temporary-definition.ts'
@@ -43,6 +44,12 @@ export interface JobService {
   validate(namespace: NamespaceName, request: Omit<JobRequest, 'name'>, owner: JobOwner): Promise<void>
   /** What the job would be. Checks the statement and its tables alone. Rejects as `create`. */
   outline(namespace: NamespaceName, request: JobRequest): Promise<JobOutlineView>
+  /** What a SELECT gives: its columns, and how its rows come about. Rejects as `outline`. */
+  describe(
+    namespace: NamespaceName,
+    query: string,
+    temporary?: readonly TemporaryDefinition[],
+  ): Promise<DescribedQuery>
   /**
    * Whether the state of the job fits another statement, so that a savepoint of the job can be restored by it. Rejects as `outline`, and with
    * ServiceError 'job_not_found'.

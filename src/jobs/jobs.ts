@@ -40,12 +40,14 @@ import {
   restoreState,
   savepointOf,
 } from './new-job.ts'
+import type { DescribedQuery } from './plan/planner-protocol.ts'
 import type { NewQueryJob, QueryJobSource } from './query-job.ts'
 import { assertSavable, QueryJobs } from './query-jobs.ts'
 import { JobSavepoints } from './savepoints/job-savepoints.ts'
 import { isRetaining, RetainedStates } from './savepoints/retained-states.ts'
 import type { Operation, SavepointRequest, SavepointSubject, StopRequest } from './savepoints/savepoint.ts'
 import type { SavepointPlaces } from './savepoints/savepoint-places.ts'
+import type { TemporaryDefinition } from './temporary-definition.ts'
 import type { JobId } from './worker/job-worker-protocol.ts'
 import type { ThreadDump, WorkerView } from './worker-view.ts'
 
@@ -143,6 +145,7 @@ export class Jobs implements JobService, RemovalHook {
     for (const record of records.sort((a, b) => a.number - b.number)) jobs.#jobs.add(record)
     parts.registry.onRemoval(jobs)
     parts.tables.onUseOf((tableId) => jobs.#usersOf(tableId))
+    parts.tables.sql.onViewTypes((namespace, view) => jobs.#planning.typesOfView(namespace, view))
     for (const record of jobs.#jobs.all()) if (!isTerminal(record.state)) jobs.#recover(record)
     return jobs
   }
@@ -174,7 +177,7 @@ export class Jobs implements JobService, RemovalHook {
       if (savepoint !== undefined) await restoreState(engine, jid, savepoint)
       return registry.change(async () => {
         streams.assertNamespace(namespace) // it may have been deleted since, and the tables too
-        const present = this.#planning.tablesOf(namespace, outline)
+        const present = planned.catalog.tablesOf([...outline.reads, ...outline.writes])
         this.#assertSlot(owner)
         const created = newRecord({
           ...{
@@ -183,6 +186,7 @@ export class Jobs implements JobService, RemovalHook {
             namespace,
             name,
             statement,
+            temporary: [...(request.temporary ?? []), ...planned.catalog.kept(outline.views ?? [])],
             outline,
             owner,
             savepoint,
@@ -265,9 +269,18 @@ export class Jobs implements JobService, RemovalHook {
     return { name: request.name ?? defaultName(outline, tables), vertices: outline.vertices }
   }
 
+  async describe(
+    namespace: NamespaceName,
+    query: string,
+    temporary?: readonly TemporaryDefinition[],
+  ): Promise<DescribedQuery> {
+    this.#parts.streams.assertNamespace(namespace)
+    return this.#planning.describe(namespace, query, temporary)
+  }
+
   async fits(namespace: NamespaceName, jid: string, request: JobRequest): Promise<boolean> {
-    const { statement } = this.#record(namespace, jid)
-    const present = await this.#planning.plan(namespace, { statement, tableIds: [] })
+    const { statement, temporary } = this.#record(namespace, jid)
+    const present = await this.#planning.plan(namespace, { statement, temporary, tableIds: [] })
     const wanted = await this.#planning.plan(namespace, request)
     return present.outline.signature === wanted.outline.signature
   }
@@ -376,7 +389,7 @@ export class Jobs implements JobService, RemovalHook {
   pollGrants(): void {
     for (const job of [...this.#live.values()]) {
       if (job.record.owner === undefined || job.record.isQuery) continue
-      const missing = this.#grants.missing(job.record)
+      const missing = this.#grants.missing(job.record, this.#planning.presentTables(job.record))
       if (missing !== undefined) job.fail(missing)
     }
   }
@@ -549,18 +562,15 @@ export class Jobs implements JobService, RemovalHook {
 
   #streamsOf(record: JobRecord): readonly StreamId[] {
     const { tables } = this.#parts
-    const used = new Set(tableIdsOf(record))
-    return tables
-      .list(record.namespace)
-      .filter(({ id }) => used.has(id))
-      .flatMap((table) => streamOf(table, tables) ?? [])
+    return this.#planning.presentTables(record).flatMap((table) => streamOf(table, tables) ?? [])
   }
 
   async #prepare(record: JobRecord): Promise<JobRun> {
     if (record.isQuery) return this.#queries.prepare(record)
     const { tables, streams } = this.#parts
     const { jid, statement } = record
-    const ofJob = this.#planning.tablesOf(record.namespace, record)
+    const catalog = this.#planning.catalogOf(record)
+    const ofJob = catalog.tablesOf(tableIdsOf(record))
     this.#grants.assert(record.owner, ofJob, record)
     // A stream that was deleted after the job had read it is not created again: its events are missing.
     const created = new Set(hasRun(record.enteredMs) ? record.writes : tableIdsOf(record))
@@ -570,13 +580,13 @@ export class Jobs implements JobService, RemovalHook {
     }
     const order = await this.#savepoints.orderOf(record)
     const connectedTables = ofJob.map((table) => connected(table, tables))
-    return { jid, statement, tables: ofJob, connected: connectedTables, ...(order && { order }) }
+    const run = { jid, statement, tables: ofJob, views: catalog.views(), connected: connectedTables }
+    return { ...run, ...(order && { order }) }
   }
 
   #subject(record: JobRecord): SavepointSubject {
     const { namespace, name, statement } = record
-    const used = new Set(tableIdsOf(record))
-    const tables = this.#parts.tables.list(namespace).filter(({ id }) => used.has(id))
+    const tables = this.#planning.presentTables(record)
     const schemas = Object.fromEntries(tables.map((table) => [table.name, table.definitionSql]))
     return { namespace, name, statement, schemas, version: this.#parts.version }
   }

@@ -16,6 +16,7 @@ import {
   readable,
 } from './savepoints/restore.ts'
 import type { SavepointPlaces } from './savepoints/savepoint-places.ts'
+import type { TemporaryDefinition } from './temporary-definition.ts'
 import type { JobId } from './worker/job-worker-protocol.ts'
 
 const NAME_CHARACTERS_MAX = 1_000
@@ -27,6 +28,7 @@ export interface NewJob {
   readonly namespace: NamespaceName
   readonly name: string
   readonly statement: string
+  readonly temporary?: readonly TemporaryDefinition[]
   readonly outline: Pick<JobOutline, 'reads' | 'writes' | 'vertices' | 'warnings'>
   readonly owner: JobOwner
   readonly savepoint: FoundSavepoint | undefined
@@ -44,14 +46,15 @@ export function newRecord({
   retains,
   ...given
 }: NewJob): JobRecord {
-  const { jid, number, namespace, name, statement } = given
+  const { jid, number, namespace, name, statement, temporary = [] } = given
   const { reads, writes, vertices, warnings } = outline
   const restored = savepoint && {
     ...{ id: savepoint.metadata.epoch, restoredMs: startMs, location: savepoint.location },
   }
   return {
     ...{ jid, ...(restored && { restored }), ...(isQuery && { isQuery }), ...(retains && { retains }) },
-    ...{ namespace, number, name, statement, reads, writes, vertices, warnings },
+    ...{ namespace, number, name, statement, ...(temporary.length > 0 && { temporary }) },
+    ...{ reads, writes, vertices, warnings },
     ...{ owner: owner?.name, startMs, endMs: undefined, attempt: 0, figures: undefined },
     ...{ state: 'INITIALIZING', enteredMs: { INITIALIZING: startMs }, exceptions: [], badRecords: [] },
     attemptStates: [{ state: 'INITIALIZING', atMs: startMs }],

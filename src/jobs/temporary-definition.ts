@@ -15,4 +15,6 @@ export interface TemporaryView {
   readonly name: string
   readonly columns?: readonly string[] | undefined
   readonly query: string
+  /** A view of the namespace, as it was when the job was created. */
+  readonly isOfCatalog?: boolean
 }

@@ -6,6 +6,7 @@ import {
   type NamedScript,
   readScript,
   type ScriptContents,
+  type ScriptDefinition,
   type ScriptPart,
 } from './script-reader.ts'
 import type { ScriptJob } from './sql-script-service.ts'
@@ -46,12 +47,7 @@ export function jobOf(contents: readonly ScriptContents[], names: readonly strin
     statement,
     temporary: parts.map(({ definition }) => definition),
     jobName: contents.findLast((one) => one.jobName !== undefined)?.jobName,
-    inScript(problem) {
-      const { definition: name } = problem
-      if (name === undefined) return inStatement(inserts, problem)
-      const part = parts.find(({ definition }) => definition.name === name)
-      return part === undefined ? problem : inPart(part, problem)
-    },
+    inScript: (problem) => inTexts(parts, inserts, problem),
   }
 }
 
@@ -73,6 +69,18 @@ function assertOfJob({ queries, catalog }: ScriptContents): void {
 export function inPart({ script, place: begin }: ScriptPart, problem: SqlProblem): SqlProblem {
   const { place } = problem
   return inNamed(script, problem.at(place && placeInWhole(place, begin)))
+}
+
+/** A problem of a temporary definition or of the statement that `inserts` make, as one of its script. */
+export function inTexts(
+  definitions: readonly ScriptDefinition[],
+  inserts: readonly ScriptPart[],
+  problem: SqlProblem,
+): SqlProblem {
+  if (problem.definition === undefined) return inStatement(inserts, problem)
+  const part = definitions.find(({ definition }) => definition.name === problem.definition)
+  if (part === undefined) return problem
+  return problem.place === undefined ? inNamed(part.script, problem.at(part.place)) : inPart(part, problem)
 }
 
 /** A problem of the statement that `inserts` make. */

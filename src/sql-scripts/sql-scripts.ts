@@ -2,13 +2,15 @@
  * Scripts that clients type: checks them, and executes those that are one statement about the catalog. Scripts with INSERT INTO run as
  * deployments, which make jobs of them (script-job.ts).
  */
-import type { JobOwner, JobService } from '../jobs/job-service.ts'
+import type { JobOutlineView, JobOwner, JobService } from '../jobs/job-service.ts'
+import type { DescribedQuery } from '../jobs/plan/planner-protocol.ts'
 import { ServiceError, type ServiceErrorCode } from '../service-error.ts'
-import { inWhole } from '../sql/inner-place.ts'
+import { inWhole, ofPart, placeInWhole } from '../sql/inner-place.ts'
 import { ON_FLINK, SqlProblem, SyntaxProblem } from '../sql/sql-problem.ts'
 import type { NamespaceName } from '../streams/names.ts'
 import type { CatalogRunner, RunnableStatement } from './catalog-runner.ts'
-import { jobOf } from './script-job.ts'
+import { explainedJob, explainedQuery } from './explained-plan.ts'
+import { inTexts, jobOf } from './script-job.ts'
 import { type CatalogPart, readScript, type ScriptContents, type ScriptPart } from './script-reader.ts'
 import type {
   Completion,
@@ -17,20 +19,43 @@ import type {
   ScriptVerdict,
   SqlScriptService,
 } from './sql-script-service.ts'
-import type { CatalogStatement } from './statements.ts'
+import type { Explain } from './statements.ts'
+import { type SuggestionSource, suggestions } from './suggest.ts'
 
 export interface SqlScriptsParts {
-  readonly jobs: Pick<JobService, 'outline'>
+  readonly jobs: Pick<JobService, 'outline' | 'describe'>
   readonly catalog: CatalogRunner
+  readonly words: SuggestionSource
 }
 
 type ValidKind = ScriptKind & `VALID_${string}`
 
-/** A script that may be executed at once: one query, one statement about the catalog, or a job. */
+/** What a script is: a job, or one other statement behind temporary tables and views. */
 type Script =
   | { readonly kind: 'job'; readonly contents: ScriptContents }
-  | { readonly kind: 'query'; readonly contents: ScriptContents; readonly query: ScriptPart }
-  | { readonly kind: 'catalog'; readonly contents: ScriptContents; readonly part: CatalogPart }
+  | ({ readonly kind: 'query' } & QueryScript)
+  | ExplainScript
+  | CatalogScript
+
+interface QueryScript {
+  readonly contents: ScriptContents
+  readonly query: ScriptPart
+}
+
+interface ExplainScript {
+  readonly kind: 'explain'
+  readonly contents: ScriptContents
+  readonly explained:
+    | { readonly kind: 'query'; readonly query: ScriptPart }
+    | { readonly kind: 'job'; readonly inserts: readonly ScriptPart[] }
+}
+
+interface CatalogScript {
+  readonly kind: 'catalog'
+  readonly contents: ScriptContents
+  readonly part: CatalogPart
+  readonly statement: RunnableStatement
+}
 
 export class SqlScripts implements SqlScriptService {
   readonly #parts: SqlScriptsParts
@@ -58,35 +83,55 @@ export class SqlScripts implements SqlScriptService {
         )
       case 'query':
         throw new SqlProblem('use data/explore/queries, or INSERT INTO', script.query.place)
+      case 'explain':
+        return { headers: ['result'], rows: [[await this.#explain(namespace, script)]] }
       case 'catalog':
-        return inScript(script.part, (runnable) => this.#parts.catalog.run(namespace, runnable, owner))
+        return inScript(script, (runnable) => this.#parts.catalog.run(namespace, runnable, owner))
     }
   }
 
-  async suggest(): Promise<readonly Completion[]> {
-    return []
+  async suggest(namespace: NamespaceName, script: string, position: number): Promise<readonly Completion[]> {
+    const words = suggestions(script, position, this.#parts.words(namespace))
+    return words.map((text) => ({ text, type: 'HINT_TYPE_UNKNOWN' }))
   }
 
   async #check(namespace: NamespaceName, script: Script, owner: JobOwner): Promise<ValidKind> {
     switch (script.kind) {
       case 'job':
-        await this.#checkJob(namespace, script.contents)
+        await this.#outline(namespace, script.contents)
         return 'VALID_INSERT_QUERY'
       case 'query':
+        await this.#describe(namespace, script)
         return 'VALID_SELECT_QUERY'
+      case 'explain':
+        await this.#explain(namespace, script)
+        return 'VALID_COMMAND_STATEMENT'
       case 'catalog':
-        await inScript(script.part, (runnable) => this.#parts.catalog.check(namespace, runnable, owner))
-        return isCommand(script.part.statement) ? 'VALID_COMMAND_STATEMENT' : 'VALID_DDL_STATEMENT'
+        await inScript(script, (runnable) => this.#parts.catalog.check(namespace, runnable, owner))
+        return isCommand(script.statement) ? 'VALID_COMMAND_STATEMENT' : 'VALID_DDL_STATEMENT'
     }
   }
 
-  async #checkJob(namespace: NamespaceName, contents: ScriptContents): Promise<void> {
+  async #outline(namespace: NamespaceName, contents: ScriptContents): Promise<JobOutlineView> {
     const { statement, temporary, inScript: toScript } = jobOf([contents])
-    try {
-      await this.#parts.jobs.outline(namespace, { statement, temporary, tableIds: [], name: undefined })
-    } catch (error) {
-      throw error instanceof SqlProblem ? toScript(error) : error
-    }
+    const request = { statement, temporary, tableIds: [], name: undefined }
+    return placed(toScript, () => this.#parts.jobs.outline(namespace, request))
+  }
+
+  async #describe(namespace: NamespaceName, { contents, query }: QueryScript): Promise<DescribedQuery> {
+    const temporary = contents.temporary.map(({ definition }) => definition)
+    return placed(
+      (problem) => inTexts(contents.temporary, [query], problem),
+      () => this.#parts.jobs.describe(namespace, query.text, temporary),
+    )
+  }
+
+  async #explain(namespace: NamespaceName, { contents, explained }: ExplainScript): Promise<string> {
+    if (explained.kind === 'query')
+      return explainedQuery(await this.#describe(namespace, { contents, query: explained.query }))
+    return explainedJob(
+      await this.#outline(namespace, { ...contents, inserts: explained.inserts, catalog: [] }),
+    )
   }
 }
 
@@ -94,10 +139,7 @@ export class SqlScripts implements SqlScriptService {
 function scriptIn(text: string): Script {
   const contents = readScript({ name: undefined, text })
   const { inserts, queries, catalog, temporary, jobName } = contents
-  const others = [...queries, ...catalog].sort(
-    (a, b) => a.place.line - b.place.line || a.place.column - b.place.column,
-  )
-  const [first, second] = others
+  const [first, second] = [...queries, ...catalog].sort(inOrder)
   if (first === undefined) {
     if (inserts.length > 0) return { kind: 'job', contents }
     const [definition] = temporary
@@ -109,26 +151,57 @@ function scriptIn(text: string): Script {
     throw new SyntaxProblem('the script has no statement')
   }
   const more = second ?? inserts[0]
-  if (more !== undefined || jobName !== undefined)
-    throw new SyntaxProblem('execute one statement at a time', (more ?? first).place)
+  if (more !== undefined) throw new SyntaxProblem('execute one statement at a time', more.place)
+  if (jobName !== undefined)
+    throw new SqlProblem("SET 'pipeline.name' is for scripts with INSERT INTO; remove it", first.place)
   const [query] = queries
   if (query !== undefined) return { kind: 'query', contents, query }
-  return { kind: 'catalog', contents, part: catalog[0]! }
+  const part = catalog[0]!
+  if (part.statement.kind === 'explain') return explainIn(contents, part, part.statement)
+  const [definition] = temporary
+  if (definition !== undefined)
+    throw new SqlProblem(
+      'temporary tables and views are of their script alone, and this statement does not use them',
+      definition.place,
+    )
+  return { kind: 'catalog', contents, part, statement: part.statement }
 }
 
-function isCommand({ kind }: CatalogStatement): boolean {
+function explainIn(contents: ScriptContents, { place }: CatalogPart, { statement }: Explain): ExplainScript {
+  const begin = placeInWhole(statement.place, place)
+  const inner = ofPart(begin, () => readScript({ name: undefined, text: statement.text }))
+  const moved = (part: ScriptPart) => ({ ...part, place: placeInWhole(part.place, begin) })
+  const inserts = inner.inserts.map(moved)
+  const [query] = inner.queries.map(moved)
+  if (query !== undefined) return { kind: 'explain', contents, explained: { kind: 'query', query } }
+  if (inserts.length > 0) return { kind: 'explain', contents, explained: { kind: 'job', inserts } }
+  throw new SqlProblem('EXPLAIN takes INSERT INTO and SELECT', begin)
+}
+
+function inOrder({ place: a }: ScriptPart, { place: b }: ScriptPart): number {
+  return a.line - b.line || a.column - b.column
+}
+
+function isCommand({ kind }: RunnableStatement): boolean {
   return !['create-table', 'create-view', 'drop', 'alter-table'].includes(kind)
 }
 
-async function inScript<T>(
-  { statement, place }: CatalogPart,
+function inScript<T>(
+  { part, statement }: CatalogScript,
   work: (statement: RunnableStatement) => Promise<T>,
 ): Promise<T> {
-  if (statement.kind === 'explain') throw new SqlProblem('EXPLAIN is not supported', place)
+  return placed(
+    (problem) => inWhole(problem, part.place),
+    () => work(statement),
+  )
+}
+
+/** Rejects as `work`; problems get the place that `place` gives them. */
+async function placed<T>(place: (problem: SqlProblem) => SqlProblem, work: () => Promise<T>): Promise<T> {
   try {
-    return await work(statement)
+    return await work()
   } catch (error) {
-    throw error instanceof SqlProblem ? inWhole(error, place) : error
+    throw error instanceof SqlProblem ? place(error) : error
   }
 }
 

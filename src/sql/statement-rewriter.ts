@@ -73,8 +73,8 @@ function readSet(cursor: StatementCursor): RewrittenInsert[] {
 function readInsert(cursor: StatementCursor): RewrittenInsert {
   const first = cursor.peek()
   if (first === undefined) throw new SqlProblem('a job needs INSERT INTO')
-  if (!cursor.isWords('INSERT', 'INTO')) throw cursor.problem('a job needs INSERT INTO', first)
-  cursor.at += 2
+  if (!cursor.skipWord('INSERT')) throw cursor.problem('a job needs INSERT INTO', first)
+  cursor.word('INTO')
   const sink = readName(cursor, 'the name of a table')
   if (cursor.is('.'))
     throw cursor.problem('tables have names without a catalog and a database', cursor.peek()!)

@@ -23,7 +23,7 @@ import type {
   Table,
   TypedColumn,
 } from './table.ts'
-import { parseDefinition, typedColumns } from './table-definition.ts'
+import { parseDefinition, storedColumns, typedColumns } from './table-definition.ts'
 import { assertTableName } from './table-name.ts'
 import type {
   SecretResolver,
@@ -87,15 +87,17 @@ export class SqlTables implements SqlCatalog {
     this.#parts = parts
   }
 
-  async temporary(namespace: NamespaceName, definition: TableDefinition): Promise<Table> {
+  temporary(namespace: NamespaceName, definition: TableDefinition): Table {
     const options = withSecrets(checkedNames(definition.options))
-    const built = await this.#built(namespace, definition, options)
+    const built = this.#untyped(namespace, definition, options)
     const { name } = definition
     const [shown, open] = [shownOptions(options), secretsOf(options)]
     const own = { shown, ...(Object.keys(open).length > 0 && { secrets: { open } }) }
     return {
       ...built,
+      columns: storedColumns(built.schema),
       id: idFrom('temporary', namespace, name),
+      isTemporary: true,
       namespace,
       name,
       own,
@@ -229,17 +231,25 @@ export class SqlTables implements SqlCatalog {
   /** All that the options and the columns say. */
   async #built(
     namespace: NamespaceName,
-    { name, schemaSql, comment, partitionedBy = [] }: TableDefinition,
+    definition: TableDefinition,
     options: OptionTexts,
   ): Promise<BuiltTable> {
+    const table = this.#untyped(namespace, definition, options)
+    return { ...table, columns: await typedColumns(table, undefined, this.#parts.typer, namespace) }
+  }
+
+  #untyped(
+    namespace: NamespaceName,
+    { name, schemaSql, comment, partitionedBy = [] }: TableDefinition,
+    options: OptionTexts,
+  ): Omit<BuiltTable, 'columns'> {
     assertTableName(name)
     assertOptions(options)
     const definition = parseDefinition(schemaSql, undefined)
     const [system, integrationId] = this.#systemOf(namespace, options)
-    const columns = await typedColumns(definition, undefined, this.#parts.typer, namespace)
     const connector = connectorOf(options, definition.schema, system)
     return {
-      ...{ integrationId, schemaSql, ...definition, columns, connector, likeOptions: undefined },
+      ...{ integrationId, schemaSql, ...definition, connector, likeOptions: undefined },
       partitionedBy: partitionedBy.length === 0 ? undefined : partitionedBy,
       ...(comment !== undefined && { comment }),
     }

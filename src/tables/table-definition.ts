@@ -57,7 +57,7 @@ export async function typedColumns(
       schema.watermark !== undefined || schema.columns.some(({ kind }) => kind === 'computed')
     const columns = hasExpressions
       ? await typer.typesOf(definitionSql, schema, namespace)
-      : declaredColumns(schema)
+      : storedColumns(schema)
     assertWatermark(schema, columns)
     const neverNull = new Set(schema.columns.filter(isProcessingTime).map(({ name }) => name))
     return columns.map(({ name, type, nullable }) => ({
@@ -70,7 +70,8 @@ export async function typedColumns(
   }
 }
 
-function declaredColumns({ columns }: TableSchema): TypedColumn[] {
+/** All but computed columns, whose types the planner knows. */
+export function storedColumns({ columns }: TableSchema): TypedColumn[] {
   return columns.flatMap((column) => (column.kind === 'computed' ? [] : [column]))
 }
 

@@ -103,11 +103,11 @@ export interface TableService {
 /** What SQL does with tables and views. A name is that of a table or of a view. */
 export interface SqlCatalog {
   /**
-   * A table that is not stored: it belongs to one script. Rejects with SqlProblem for the schema, and with ServiceError
-   * 'invalid_table', 'integration_not_found' for the options.
+   * A table that is not stored: it belongs to one script. Its computed columns have no types yet, so they are not among `columns`. Throws
+   * SqlProblem for the schema, and ServiceError 'invalid_table', 'integration_not_found' for the options.
    */
-  temporary(namespace: NamespaceName, definition: TableDefinition): Promise<Table>
-  /** Resolves when the table is durable. Rejects as `temporary`, and with 'table_exists'. */
+  temporary(namespace: NamespaceName, definition: TableDefinition): Table
+  /** Resolves when the table is durable. Rejects with what `temporary` throws, and with ServiceError 'table_exists'. */
   createTable(namespace: NamespaceName, definition: TableDefinition): Promise<Table>
   /**
    * Changes options or the name. Options of a table over an integration cannot be changed. Rejects with ServiceError 'invalid_table',

@@ -93,6 +93,8 @@ export interface Table {
   readonly connector: Connector
   /** Undefined for a table that was created over an integration. */
   readonly own?: OwnOptions
+  /** Defined by a script, and not stored. */
+  readonly isTemporary?: true
   readonly comment?: string
   readonly createdMs: number
   /** Order of creation within the store. */

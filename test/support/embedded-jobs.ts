@@ -207,6 +207,7 @@ async function never(): Promise<never> {
 const PLANNER_BY_HAND: StatementPlanner = {
   plan: async (_, tables) => planOf(tables),
   typesOf: never,
+  describe: never,
   async close() {},
 }
 

@@ -3,7 +3,7 @@ import { ServiceError } from '../../src/service-error.ts'
 import { parseTableSchema } from '../../src/sql/table-schema.ts'
 import type { NamespaceName } from '../../src/streams/names.ts'
 import type { ContactState, ExpressionTyper, Integration, Table } from '../../src/tables/table.ts'
-import type { TableService } from '../../src/tables/table-service.ts'
+import type { SqlCatalog, TableService } from '../../src/tables/table-service.ts'
 
 type UsersOf = Parameters<TableService['onUseOf']>[0]
 
@@ -93,9 +93,7 @@ export class FixedTables implements TableService {
     return this.accessOf(table).kind === 'stream'
   }
 
-  get sql(): never {
-    return unused()
-  }
+  readonly sql = { onViewTypes: () => {} } as unknown as SqlCatalog
 
   onUseOf(usersOf: UsersOf): void {
     this.usersOf = usersOf

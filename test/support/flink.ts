@@ -111,6 +111,10 @@ export class FakeJobs implements JobService {
     return true
   }
   async settled(): Promise<void> {}
+  describe(): never {
+    throw new Error('no queries here')
+  }
+
   outline(): never {
     throw new Error('not made here')
   }

@@ -8,7 +8,8 @@ import type { TableSchema } from '../../sql/table-schema.ts'
 import type { Table, TypedColumn } from '../../tables/table.ts'
 import type { JobEngine, JobListener, JobOutline, JobRun, OnContact } from '../job-engine.ts'
 import { identityOf } from '../job-tables.ts'
-import type { JobPlan, PlannedTable } from '../plan/job-plan.ts'
+import type { JobPlan, PlannedTable, PlannedView } from '../plan/job-plan.ts'
+import type { DescribedQuery } from '../plan/planner-protocol.ts'
 import type { QueryJobDefinition, QueryJobResult } from '../query-job.ts'
 import type { JobOrder } from '../savepoints/savepoint.ts'
 import type { SavepointMetadata } from '../savepoints/savepoint-metadata.ts'
@@ -28,7 +29,16 @@ export interface StatementPlanner {
     tables: readonly PlannedTable[],
     otherNames?: readonly string[],
     client?: ClientKey,
-  ): Promise<JobPlan & { readonly warnings?: readonly string[] }>
+    views?: readonly PlannedView[],
+  ): Promise<JobPlan & { readonly warnings?: readonly string[]; readonly views?: readonly string[] }>
+  /** Rejects with SqlProblem. */
+  describe(
+    query: string,
+    tables: readonly PlannedTable[],
+    otherNames?: readonly string[],
+    client?: ClientKey,
+    views?: readonly PlannedView[],
+  ): Promise<DescribedQuery>
   close(): Promise<void>
 }
 
@@ -76,12 +86,23 @@ export class EmbeddedEngine implements JobEngine {
     tables: readonly Table[],
     otherNames: readonly string[] = [],
     client?: ClientKey,
+    views: readonly PlannedView[] = [],
   ): Promise<JobOutline> {
-    const plan = await this.#parts.planner.plan(statement, tables.map(plannedTable), otherNames, client)
-    const { sources, lookups, fixed, inserts, vertices, signature, warnings = [] } = plan
+    const { planner } = this.#parts
+    const plan = await planner.plan(statement, tables.map(plannedTable), otherNames, client, views)
+    const { sources, lookups, fixed, inserts, vertices, signature, warnings = [], views: named = [] } = plan
     const reads = [...sources, ...lookups, ...fixed].map(({ tableId }) => tableId)
     const writes = inserts.map(({ sink }) => sink.tableId)
-    return { reads: [...new Set(reads)], writes, vertices, signature, warnings, plan }
+    return { reads: [...new Set(reads)], writes, vertices, signature, warnings, views: named, plan }
+  }
+
+  describe(
+    query: string,
+    tables: readonly Table[],
+    views: readonly PlannedView[],
+    client?: ClientKey,
+  ): Promise<DescribedQuery> {
+    return this.#parts.planner.describe(query, tables.map(plannedTable), [], client, views)
   }
 
   async checkTables(
@@ -94,14 +115,15 @@ export class EmbeddedEngine implements JobEngine {
   }
 
   async submit(run: JobRun, listener: JobListener): Promise<void> {
-    const { jid, statement, tables, connected, order, query, yields = false } = run
+    const { jid, statement, tables, views, connected, order, query, yields = false } = run
     const { planner, host, folders, stateBytesMax, tickEventsMax, space } = this.#parts
     if (space.low) throw space.refusal()
     const submitted: Submitted = { listener, isCancelled: false }
     this.#submitted.set(jid, submitted)
     try {
       const plan =
-        query?.plan ?? (await planner.plan(statement, tables.map(plannedTable), [], tables[0]?.namespace))
+        query?.plan ??
+        (await planner.plan(statement, tables.map(plannedTable), [], tables[0]?.namespace, views))
       if (submitted.isCancelled) return
       const stateFolder = await folders.make(jid)
       if (submitted.isCancelled) return
@@ -207,6 +229,6 @@ function plannedTable(table: Table): PlannedTable {
   const { id, name, definitionSql: schemaSql, connector } = table
   const valueFormat = 'valueFormat' in connector ? connector.valueFormat : undefined
   const problem = connector.kind === 'unusable' ? connector.reason : undefined
-  const identity = identityOf(table)
-  return { id, name, schemaSql, connectorKind: connector.kind, valueFormat, identity, problem }
+  const [identity, isTemporary] = [identityOf(table), table.isTemporary === true]
+  return { id, name, schemaSql, connectorKind: connector.kind, valueFormat, identity, problem, isTemporary }
 }

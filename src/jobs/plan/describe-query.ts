@@ -30,8 +30,10 @@ export async function describeQuery(
     await engine.bind(await engine.print(tree))
     const hidden = kind === 'append' || kind === 'window' ? 1 : 0
     const visible = columns.slice(hidden)
+    const { sources, lookups, fixed } = relations
     return {
       kind,
+      tables: [...new Set([...sources, ...lookups, ...fixed].map(({ table }) => table.name))],
       columns: visible.map(({ name, type, nullable }, i) => ({
         ...{ name: decodedName(names[i]?.name ?? name), type, nullable },
       })),

@@ -24,6 +24,8 @@ export interface PlannedStatement {
   readonly reads: readonly string[]
   readonly writes: readonly string[]
   readonly warnings: readonly string[]
+  /** Names of views whose queries it has. */
+  readonly views: readonly string[]
 }
 
 /** Every source of a job has a reader of its own. */
@@ -76,6 +78,7 @@ export async function planStatement(
     ),
     writes: unique(resolved.map(({ table }) => table.id)),
     warnings: warningsOf(resolved),
+    views: unique(resolved.flatMap(({ resolution }) => resolution.views.names)),
   }
 }
 

@@ -37,9 +37,13 @@ export interface DescribedQuery {
   readonly columns: readonly TypedColumn[]
   /** How its rows come about. */
   readonly kind: 'fixed' | 'append' | 'window' | 'running' | 'changing'
+  /** Names of the tables that it reads, in its order. */
+  readonly tables: readonly string[]
 }
 
 export interface PlannedJob extends JobPlan {
+  /** Names of views whose queries it has. */
+  readonly views: readonly string[]
   /** Sentences about what the user should know. */
   readonly warnings: readonly string[]
 }

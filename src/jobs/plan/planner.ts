@@ -61,11 +61,14 @@ export class Planner implements StatementPlanning {
     otherNames: readonly string[] = [],
     views: readonly PlannedView[] = [],
   ): Promise<PlannedJob> {
-    const { plan, warnings } = await this.#withCatalog(
-      { text: statement, tables, otherNames, views },
-      (engine, catalog) => planStatement(engine, statement, catalog),
+    const {
+      plan,
+      warnings,
+      views: named,
+    } = await this.#withCatalog({ text: statement, tables, otherNames, views }, (engine, catalog) =>
+      planStatement(engine, statement, catalog),
     )
-    return { ...plan, warnings }
+    return { ...plan, warnings, views: named }
   }
 
   /** Rejects with SqlProblem, whose place is in the query. */

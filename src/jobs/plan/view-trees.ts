@@ -93,6 +93,10 @@ export class ViewReferences<T extends { readonly node: CteNode }> {
     return [...this.#resolved.values()].flatMap((cte) => (cte === 'being resolved' ? [] : [cte.node]))
   }
 
+  get names(): readonly string[] {
+    return [...this.#resolved.keys()]
+  }
+
   /** `refuse` makes a problem at the place of the reference. */
   resolved(name: string, resolve: () => T, refuse: (reason: string) => SqlProblem): T {
     const known = this.#resolved.get(name)
