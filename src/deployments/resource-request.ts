@@ -38,8 +38,11 @@ export function givenIn(
   if (typeof named !== 'string' || named.replaceAll('-', '_') !== namespace)
     // a hyphen stands for _
     errors.push({ attribute: 'metadata.namespace', message: `must be ${namespace}, as in the path` })
-  const checked = check(schema, whole, errors) as unknown as Given
-  return { metadata: checked.metadata, spec: checked.spec ?? {} }
+  const { metadata = {}, spec = {} } = check(schema, whole, errors) as {
+    metadata?: JsonObject
+    spec?: JsonObject
+  }
+  return { metadata: metadata as Given['metadata'], spec }
 }
 
 /** In a patch these mean nothing, and may be anything. */

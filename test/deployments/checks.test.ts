@@ -384,6 +384,8 @@ describe('PATCH of the defaults with', () => {
 describe('POST of a savepoint with', () => {
   test.each([
     [{}, ['metadata.deploymentId: must not be null']],
+    [{ metadata: [null], spec: {} }, ['metadata: must be an object']],
+    [{ metadata: 'x', spec: 1 }, ['metadata: must be an object', 'spec: must be an object']],
     [{ metadata: { deploymentId: UUID } }, [`metadata.deploymentId: deployment ${UUID} does not exist`]],
     [
       { metadata: { deploymentId: UUID }, spec: { location: 'x' } },

@@ -1,8 +1,8 @@
 /** Every state of a deployment and every request ends in the wanted state, once; also if the process ends at any point between. */
 import { afterAll, describe, expect, test } from 'vitest'
 import { GOALS, PHASES } from '../../../src/deployments/reconciler/phases.ts'
-import { REQUESTS, runCase, STATES } from '../../support/reconciler-cases.ts'
 import { effort, tellProof } from '../../support/effort.ts'
+import { REQUESTS, runCase, STATES } from '../../support/reconciler-cases.ts'
 
 /** Of the points at which the process ends, these are tried: every one, or one in so many. */
 const EVERY = effort({ short: 0, long: 1 })

@@ -95,11 +95,14 @@ const scripts: readonly Operation[] = [
 ]
 
 const ROLE_BINDING = printed({ members: list(TEXT), role: TEXT })
-const NAMESPACE = printed({
-  ...{ name: TEXT, createTime: TIME },
-  lifecyclePhase: choice('LIFECYCLE_PHASE_ACTIVE', 'LIFECYCLE_PHASE_TERMINATING'),
-  roleBindings: list(ROLE_BINDING),
-})
+const NAMESPACE = printed(
+  {
+    name: TEXT,
+    lifecyclePhase: choice('LIFECYCLE_PHASE_ACTIVE', 'LIFECYCLE_PHASE_TERMINATING'),
+    roleBindings: list(ROLE_BINDING),
+  },
+  { createTime: about('Of a namespace that was made by this API.', TIME) },
+)
 const A_NAMESPACE = printed({ namespace: NAMESPACE })
 const NAMESPACE_EXAMPLE: JsonObject = {
   ...{ name: 'namespaces/my-namespace', createTime: '2019-10-07T11:07:12.667Z' },

@@ -61,7 +61,12 @@ const create = (schema: ObjectSchema, example: JsonObject): Body => {
   return { schema: withoutMetadata(schema, ['namespace']), form: 'create', example }
 }
 const patch = (schema: ObjectSchema, example: JsonObject): Body => {
-  return { schema: withoutMetadata(schema, ['name', 'namespace']), form: 'patch', example }
+  const {
+    kind: _kind,
+    apiVersion: _version,
+    ...members
+  } = withoutMetadata(schema, ['name', 'namespace']).members
+  return { schema: { ...schema, others: 'ignored', members }, form: 'patch', example }
 }
 
 /** What the path says already, and a name that never changes, need not be in the body, and may not differ. */
