@@ -295,12 +295,13 @@ export async function untilSettled(
   }
 }
 
-/** With the first row that differs, because the lists are long. */
+/** With the first row that differs, because the lists are long. Rows that are only not there yet have a text of their own. */
 function expectSame(name: string, got: Rows, wanted: Rows): void {
   const at = wanted.findIndex((row, i) => row !== got[i])
   const place = at === -1 ? wanted.length : at
   const near = (rows: Rows) => rows.slice(place, place + 3).map((row) => row.slice(0, 120))
-  expect({ rows: got.length, from: place, near: near(got) }, `${name}: rows in order`).toEqual({
+  const what = place === got.length ? 'rows are missing at the end' : 'rows in order'
+  expect({ rows: got.length, from: place, near: near(got) }, `${name}: ${what}`).toEqual({
     rows: wanted.length,
     from: place,
     near: near(wanted),

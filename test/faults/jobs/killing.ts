@@ -36,6 +36,8 @@ export interface KillingOptions {
   readonly cli?: string
   /** Until the sinks hold what they must. */
   readonly settleMs?: number
+  /** Of a kill in a tick: at most so long after the jobs run. */
+  readonly tickMs?: number
 }
 
 /** The service on its folder, killed and started again. */
@@ -114,7 +116,7 @@ export class Killing {
     if (kind === 'service' || kind === 'worker' || kind === 'orphan')
       return delay(this.#random.whole(50, 1_200))
     for (const id of this.#ids.values()) await this.client.until(id, 'RUNNING')
-    if (kind === 'service in a tick') return delay(this.#random.whole(150, 900))
+    if (kind === 'service in a tick') return delay(this.#random.whole(150, this.#options.tickMs ?? 900))
     await delay(this.#random.whole(0, 300))
     await nextCommit(this.#jobsFolder, [...this.#ids.values()], COMMIT_MS)
   }
