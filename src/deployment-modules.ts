@@ -62,7 +62,9 @@ export interface DeploymentModules {
 export async function loadDeploymentStore(parts: DeploymentStoreParts): Promise<DeploymentStore> {
   const { storage, registry, dataFolder, nowMs, random } = parts
   const resources = await Resources.load({ catalog: storage.catalog, registry, nowMs, random })
-  return { resources, secrets: new SecretValues(resources, await SecretKey.load(dataFolder)) }
+  const secrets = new SecretValues(resources, await SecretKey.load(dataFolder))
+  resources.onHide((namespace, text) => secrets.hide(namespace, text))
+  return { resources, secrets }
 }
 
 /** Call it when jobs are loaded, before they are started. */

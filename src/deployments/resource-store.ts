@@ -111,6 +111,9 @@ class Collections {
   }
 }
 
+/** A message of a namespace without its secrets. */
+export type HideSecrets = (namespace: NamespaceName, text: string) => string
+
 export class Resources implements ResourceStore, RemovalHook {
   readonly nowMs: () => number
   readonly #parts: StoreParts
@@ -120,6 +123,7 @@ export class Resources implements ResourceStore, RemovalHook {
   /** By namespace: of the last event, in microseconds. */
   readonly #lastEventUs = new Map<NamespaceName, number>()
   #lastNumber = 0
+  #hide: HideSecrets = (_, text) => text
 
   private constructor(parts: StoreParts) {
     this.#parts = parts
@@ -193,6 +197,7 @@ export class Resources implements ResourceStore, RemovalHook {
         nowMs: this.nowMs(),
         lastNumber: this.#lastNumber,
         lastEventUs: this.#lastEventUs.get(namespace) ?? 0,
+        hide: (text) => this.#hide(namespace, text),
       })
       const result = work(draft)
       const changes = draft.changes()
@@ -204,6 +209,11 @@ export class Resources implements ResourceStore, RemovalHook {
       for (const id of draft.ids()) this.#issued.delete(id)
       return result
     })
+  }
+
+  /** What a job has failed with may name the secrets that it was started with. */
+  onHide(hide: HideSecrets): void {
+    this.#hide = hide
   }
 
   newId(): string {
@@ -235,6 +245,7 @@ interface DraftStart {
   readonly nowMs: number
   readonly lastNumber: number
   readonly lastEventUs: number
+  readonly hide: (text: string) => string
 }
 
 class Draft implements ResourceChange {
@@ -242,6 +253,7 @@ class Draft implements ResourceChange {
   lastEventUs: number
   readonly #namespace: NamespaceName
   readonly #nowMs: number
+  readonly #hide: (text: string) => string
   readonly #collections: Collections
   readonly #deployments
   readonly #targets
@@ -262,6 +274,7 @@ class Draft implements ResourceChange {
     this.#collections = collections
     this.#namespace = namespace
     this.#nowMs = start.nowMs
+    this.#hide = start.hide
     this.lastNumber = start.lastNumber
     this.lastEventUs = start.lastEventUs
     this.#deployments = draftOf(collections.deployments)
@@ -326,7 +339,12 @@ class Draft implements ResourceChange {
   }
 
   putDeployment(deployment: Deployment): Deployment {
-    return this.#put(this.#deployments, deployment)
+    const { status, progress } = deployment
+    return this.#put(this.#deployments, {
+      ...deployment,
+      status: this.#withoutSecrets(status),
+      ...(progress && { progress: this.#withoutSecrets(progress) }),
+    })
   }
 
   putTarget(target: DeploymentTarget): DeploymentTarget {
@@ -339,11 +357,11 @@ class Draft implements ResourceChange {
   }
 
   putJob(job: JobResource): JobResource {
-    return this.#put(this.#jobs, job)
+    return this.#put(this.#jobs, { ...job, status: this.#withoutSecrets(job.status) })
   }
 
   putSavepoint(savepoint: SavepointResource): SavepointResource {
-    return this.#put(this.#savepoints, savepoint)
+    return this.#put(this.#savepoints, { ...savepoint, status: this.#withoutSecrets(savepoint.status) })
   }
 
   putSecret(secret: SecretValue): SecretValue {
@@ -368,7 +386,7 @@ class Draft implements ResourceChange {
         ...(jobId !== undefined && { jobId }),
         ...{ createdUs, resourceVersion: 1 },
       },
-      message,
+      message: this.#hide(message),
     })
   }
 
@@ -419,6 +437,10 @@ class Draft implements ResourceChange {
     return this.#drafts.flatMap((draft) => draft.putIds())
   }
 
+  #withoutSecrets<T>(value: T): T {
+    return withSentences(value, this.#hide) as T
+  }
+
   #own(namespace: NamespaceName): boolean {
     return namespace === this.#namespace
   }
@@ -442,6 +464,20 @@ function withEmbedded(
   removed: readonly RemovedTarget[],
 ): readonly DeploymentTarget[] {
   return removed.length > 0 ? stored : [embeddedTarget(namespace), ...stored]
+}
+
+/** Members that are sentences. Other texts, such as states, stay as they are whatever a secret is. */
+const SENTENCES: ReadonlySet<string> = new Set(['message', 'suspensionFailed'])
+
+/** A JSON value whose sentences are changed. */
+function withSentences(value: unknown, change: (text: string) => string): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map((one) => withSentences(one, change))
+  const members = Object.entries(value).map(([name, one]) => {
+    const isSentence = typeof one === 'string' && SENTENCES.has(name)
+    return [name, isSentence ? change(one) : withSentences(one, change)]
+  })
+  return Object.fromEntries(members)
 }
 
 /** Scripts of jobs and sentences of events are mostly the same: one copy of each in memory. */

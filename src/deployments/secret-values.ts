@@ -17,11 +17,15 @@ import type { Json, SecretValue } from './resources.ts'
 
 /** Of one namespace: they are in memory. */
 const SECRETS_MAX = 1_000
+/** A shorter one is a part of many words, and is not hidden. */
+const HIDDEN_CHARACTERS_MIN = 4
+const HIDDEN = '***'
 const REFERENCE = /\$\{(?:secret_values\.)?([a-zA-Z0-9_-]{1,250})\}/g
 
 export class SecretValues {
   readonly #store: ResourceStore
   readonly #key: SecretKey
+  readonly #values = new WeakMap<SecretValue, string>()
 
   constructor(store: ResourceStore, key: SecretKey) {
     this.#store = store
@@ -101,9 +105,34 @@ export class SecretValues {
     return text.replace(REFERENCE, (_, name: string) => this.#value(this.get(namespace, name)))
   }
 
-  #value({ metadata, sealed }: SecretValue): string {
+  /** A message without the secrets of the namespace, as they are and as addresses have them. */
+  hide(namespace: NamespaceName, text: string): string {
+    let hidden = text
+    for (const secret of this.#store.secrets(namespace)) {
+      const value = this.#readable(secret)
+      if (value === undefined || value.length < HIDDEN_CHARACTERS_MIN) continue
+      hidden = hidden.replaceAll(value, HIDDEN).replaceAll(encodeURIComponent(value), HIDDEN)
+    }
+    return hidden
+  }
+
+  #readable(secret: SecretValue): string | undefined {
     try {
-      return this.#key.unseal(sealed, ownerOf(metadata.id))
+      return this.#value(secret)
+    } catch (error) {
+      if (error instanceof ServiceError) return undefined // no message has it
+      throw error
+    }
+  }
+
+  #value(secret: SecretValue): string {
+    const known = this.#values.get(secret)
+    if (known !== undefined) return known
+    const { metadata, sealed } = secret
+    try {
+      const value = this.#key.unseal(sealed, ownerOf(metadata.id))
+      this.#values.set(secret, value)
+      return value
     } catch (cause) {
       if (!(cause instanceof SecretProblem)) throw cause
       throw new ServiceError(

@@ -16,7 +16,7 @@ const LASTING: Readonly<Partial<Record<ServiceErrorCode, string>>> = {
   table_not_found: 'TableNotFound',
 }
 /** The service is busy. This is no failure of the job. */
-const PASSING: ReadonlySet<ServiceErrorCode> = new Set(['overloaded', 'disk_low', 'secret_unusable'])
+const PASSING: ReadonlySet<ServiceErrorCode> = new Set(['overloaded', 'disk_low'])
 
 /** Undefined: try again. */
 export function refusalOf(error: unknown): JobFailureFound | undefined {

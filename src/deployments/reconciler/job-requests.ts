@@ -17,6 +17,7 @@ export interface JobRequestsParts {
 
 /** Names of jobs. */
 const NAME_CHARACTERS_MAX = 1_000
+/** Names and places are shown: references to secrets in these options stay as they are. */
 const JOB_NAME = 'pipeline.name'
 const SAVEPOINT_FOLDER = 'state.savepoints.dir'
 
@@ -43,14 +44,13 @@ export class JobRequests {
   ): Promise<T> {
     const { namespace, deploymentName } = metadata
     assertEmbedded(target)
-    const configuration = this.#configuration(spec, namespace)
+    this.#configuration(spec, namespace) // throws for a secret that does not exist
     const { statement, temporary, jobName, inScript } = await this.#script(spec, namespace)
-    const location = spec.savepointLocation && this.#parts.resolveSecrets(spec.savepointLocation, namespace)
-    const { allowNonRestoredState } = spec
+    const { savepointLocation: location, allowNonRestoredState } = spec
     try {
       return await work({
         ...{ statement, temporary, tableIds: [], retains: true },
-        name: (configuration.get(JOB_NAME) ?? jobName ?? deploymentName).slice(0, NAME_CHARACTERS_MAX),
+        name: (spec.flinkConfiguration[JOB_NAME] ?? jobName ?? deploymentName).slice(0, NAME_CHARACTERS_MAX),
         ...(location !== undefined && { restore: { location, allowNonRestoredState } }),
         ...(jid !== undefined && { jid }),
       })
@@ -60,8 +60,8 @@ export class JobRequests {
   }
 
   /** Undefined: the default of the service. */
-  savepointFolder({ spec, metadata: { namespace } }: Template): string | undefined {
-    return this.#configuration(spec, namespace).get(SAVEPOINT_FOLDER)
+  savepointFolder({ spec }: Template): string | undefined {
+    return spec.flinkConfiguration[SAVEPOINT_FOLDER]
   }
 
   async #script({ artifact }: TemplateSpec, namespace: NamespaceName): Promise<ScriptJob> {
