@@ -55,7 +55,7 @@ const namespaceFacts = {
 export const NEW_NAMESPACE_BODY = closed({
   name: {
     ...{ kind: 'text', isRequired: true, charactersMin: 1, example: 'namespaces/my-namespace' },
-    pattern: /^(?:namespaces\/)?(?!-)[a-z0-9-]{1,63}(?<!-)$/,
+    pattern: /^(?:namespaces\/)?[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/,
     wanted:
       'must be 1 to 63 of the characters a-z, 0-9 and -, without a - at its ends; namespaces/ may precede it',
     about: 'With or without `namespaces/`.',

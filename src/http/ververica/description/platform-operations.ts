@@ -1,8 +1,15 @@
 /** The operations of `/swagger.json`: SQL scripts, namespaces, API tokens and the status of the service. */
 import type { JsonObject } from '../../../deployments/resources.ts'
 import type { Schema } from '../../../deployments/schema.ts'
+import {
+  API_TOKEN_BODY,
+  NAMESPACE_BODY,
+  NEW_NAMESPACE_BODY,
+  STATEMENT_BODY,
+  SUGGEST_BODY,
+} from '../body-schemas.ts'
 import type { Answer, Body, Operation, Tag } from './operation.ts'
-import { about, always, COUNT, choice, constant, list, printed, TEXT, TIME } from './schema-words.ts'
+import { about, COUNT, choice, constant, list, printed, TEXT, TIME } from './schema-words.ts'
 
 export const PLATFORM_TAGS: readonly Tag[] = [
   {
@@ -17,13 +24,11 @@ export const PLATFORM_TAGS: readonly Tag[] = [
 const ok = (schema: Schema, sentence: string, example: JsonObject): Answer => {
   return { status: 200, schema, about: sentence, example }
 }
-const NEW_NAME_PATTERN = /^(?:namespaces\/)?[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 
-function body(members: Readonly<Record<string, Schema>>, example: JsonObject): Body {
-  return { schema: { kind: 'object', members, others: 'ignored' }, form: 'create', example }
+function body(schema: Schema, example: JsonObject): Body {
+  return { schema, form: 'create', example }
 }
 
-const STATEMENT = { statement: always(about('One statement, or a script.', TEXT)) }
 const PLACE = printed({
   ...{ lineNumber: COUNT, columnNumber: COUNT, endLineNumber: COUNT, endColumnNumber: COUNT },
   ...{ message: TEXT, cause: TEXT },
@@ -63,7 +68,7 @@ const scripts: readonly Operation[] = [
   {
     ...{ method: 'POST', path: `${SCRIPTS}:validate`, id: 'validateSqlScript', tag: 'SQL scripts' },
     summary: 'Tell of which kind a statement is, and whether it is valid',
-    body: body(STATEMENT, { statement: 'SHOW TABLES' }),
+    body: body(STATEMENT_BODY, { statement: 'SHOW TABLES' }),
     answer: ok(VERDICT, 'Also for a statement that is not valid.', {
       ...{ validationResult: 'VALIDATION_RESULT_VALID_COMMAND_STATEMENT', errorDetails: NO_PLACE },
     }),
@@ -72,7 +77,7 @@ const scripts: readonly Operation[] = [
     ...{ method: 'POST', path: `${SCRIPTS}:execute`, id: 'executeSqlScript', tag: 'SQL scripts' },
     summary: 'Run a statement that defines or shows something',
     refusals: [409],
-    body: body(STATEMENT, { statement: 'SHOW TABLES' }),
+    body: body(STATEMENT_BODY, { statement: 'SHOW TABLES' }),
     answer: ok(ROWS, 'The rows of the statement, if it has any.', {
       result: 'RESULT_SUCCESS_WITH_ROWS',
       resultTable: { headers: [{ name: 'table name' }], rows: [{ cells: [{ value: 'in1' }] }] },
@@ -81,13 +86,7 @@ const scripts: readonly Operation[] = [
   {
     ...{ method: 'POST', path: `${SCRIPTS}:suggest`, id: 'suggestSqlScript', tag: 'SQL scripts' },
     summary: 'List words that may stand at a place of a script',
-    body: body(
-      {
-        sqlScript: always(TEXT),
-        position: about('Characters before the cursor; absent: the end of the script.', COUNT),
-      },
-      { sqlScript: 'SHOW TA', position: 7 },
-    ),
+    body: body(SUGGEST_BODY, { sqlScript: 'SHOW TA', position: 7 }),
     answer: ok(COMPLETIONS, 'At most 100 words.', {
       completions: [{ text: 'TABLES', type: 'HINT_TYPE_UNKNOWN' }],
     }),
@@ -113,9 +112,6 @@ const NEW_NAMESPACE: JsonObject = {
   name: 'namespaces/my-namespace',
   roleBindings: [{ role: 'owner', members: ['system:authenticated'] }],
 }
-const BINDINGS: Schema = list({
-  ...{ kind: 'object', others: 'ignored', members: { role: always(TEXT), members: always(list(TEXT)) } },
-})
 
 const NS = '/namespaces/v1/namespaces'
 const namespaces: readonly Operation[] = [
@@ -128,10 +124,7 @@ const namespaces: readonly Operation[] = [
   {
     ...{ method: 'POST', path: NS, id: 'createNamespace', tag: 'Namespaces', summary: 'Create a namespace' },
     refusals: [409],
-    body: body(
-      { name: always({ kind: 'text', pattern: NEW_NAME_PATTERN }), roleBindings: BINDINGS },
-      NEW_NAMESPACE,
-    ),
+    body: body(NEW_NAMESPACE_BODY, NEW_NAMESPACE),
     answer: { ...ok(A_NAMESPACE, 'What was created.', { namespace: NAMESPACE_EXAMPLE }), status: 201 },
   },
   {
@@ -142,7 +135,7 @@ const namespaces: readonly Operation[] = [
   {
     ...{ method: 'PUT', path: `${NS}/{namespace}`, id: 'putNamespace', tag: 'Namespaces' },
     summary: 'Replace the role bindings of a namespace',
-    body: body({ name: TEXT, roleBindings: BINDINGS }, NEW_NAMESPACE),
+    body: body(NAMESPACE_BODY, NEW_NAMESPACE),
     answer: ok(A_NAMESPACE, 'The namespace as changed.', { namespace: NAMESPACE_EXAMPLE }),
   },
   {
@@ -176,10 +169,7 @@ const tokens: readonly Operation[] = [
   {
     ...{ method: 'POST', path: TOKENS, id: 'createApiToken', tag: 'API tokens' },
     ...{ summary: 'Create an API token', refusals: [409, 501] },
-    body: body(
-      { name: always(TEXT), role: always(ROLE) },
-      { name: 'namespaces/default/apitokens/ci-token', role: 'editor' },
-    ),
+    body: body(API_TOKEN_BODY, { name: 'namespaces/default/apitokens/ci-token', role: 'editor' }),
     answer: {
       status: 201,
       schema: printed({ apiToken: printed({ ...TOKEN, secret: TEXT }) }),
