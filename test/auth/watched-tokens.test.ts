@@ -1,4 +1,5 @@
 /** A token file that changes under a running service, in all the ways in which files change. */
+import { rmSync, writeFileSync } from 'node:fs'
 import {
   chmod,
   mkdir,
@@ -254,6 +255,46 @@ describe('changing the file', () => {
     await expect(changeTokenFile(path, change)).rejects.toThrow(says)
     expect(await readFile(path, 'utf8')).toBe(before)
     expect(await readdir(dirname(path))).toEqual(['tokens.json'])
+  })
+
+  test('waits for others if asked to, and then none is refused', async () => {
+    const { path } = await tokenFile([])
+    await Promise.all(
+      Array.from({ length: 8 }, (_, i) =>
+        changeTokenFile(path, (all) => [...all, tokenEntry({ name: `t${i}` }, secretNumber(i))], {
+          waits: true,
+        }),
+      ),
+    )
+    expect(await readTokenFile(path)).toHaveLength(8)
+    expect(await readdir(dirname(path))).toEqual(['tokens.json'])
+  })
+
+  test('removes a lock that a killed process has left, and no other', async () => {
+    const { path } = await tokenFile([])
+    const add = (name: string, nowMs: number) =>
+      changeTokenFile(path, (all) => [...all, tokenEntry({ name }, secretNumber(all.length))], {
+        nowMs: () => nowMs,
+      })
+    await writeFile(`${path}.lock`, '{"format": 1, "tok')
+    const { mtimeMs } = await stat(`${path}.lock`)
+    await expect(add('a', mtimeMs + 59_000)).rejects.toThrow('another command is changing')
+    await add('b', mtimeMs + 61_000)
+    expect((await readTokenFile(path)).map(({ name }) => name)).toEqual(['b'])
+    expect(await readdir(dirname(path))).toEqual(['tokens.json'])
+  })
+
+  test('a process that was stopped for so long that another took over changes nothing', async () => {
+    const { path } = await tokenFile([{ name: 'a', grants: [ALL] }])
+    const before = await readFile(path, 'utf8')
+    const stopped = changeTokenFile(path, () => {
+      rmSync(`${path}.lock`)
+      writeFileSync(`${path}.lock`, 'of another process')
+      return []
+    })
+    await expect(stopped).rejects.toThrow('.lock was removed during a change')
+    expect(await readFile(path, 'utf8')).toBe(before)
+    expect(await readFile(`${path}.lock`, 'utf8')).toBe('of another process')
   })
 
   test('a missing folder is an error', async () => {

@@ -64,6 +64,10 @@ test('what cannot be used is refused with one sentence', async () => {
       `port ${port} of 127.0.0.1 is in use; choose another with --cached-queries-port, or --cached-queries-port 0`,
     ],
     [
+      ['--ververica-port', `${port}`, '--port', '0'],
+      `port ${port} of 127.0.0.1 is in use; choose another with --ververica-port, or --ververica-port 0`,
+    ],
+    [
       ['--flink-port', '0', '--flink-dashboard', folder, '--port', '0'],
       `dashboard folder ${folder} has no index.html; name the folder web of flink-runtime-web's jar, unpacked`,
     ],
