@@ -151,7 +151,8 @@ test.for(faults.slice(0, effort({ short: 3, long: faults.length })))(
     await vi.waitUntil(() => writing.acknowledged > 50, SOON)
     const path = everywhere ? {} : { path: currentWal(folder) }
     const injected = await injectFault(service.pid, { ...fault, ...path })
-    await vi.waitUntil(async () => writing.refusals.unavailable > 0, SOON)
+    // A slow machine is also overloaded, which is answered 503 too.
+    await vi.waitUntil(() => writing.refusals.unavailable > 0 && sentence.test(service.stderr), SOON)
     if (everywhere) {
       // It stays so, and is not opened in vain: reads go on.
       await vi.waitUntil(async () => /the last try: /.test(await statusOf(service)), SOON)
@@ -161,10 +162,9 @@ test.for(faults.slice(0, effort({ short: 3, long: faults.length })))(
       await writing.expectReadable(service.port)
       await injected.end()
     }
+    await vi.waitUntil(() => /the store has been opened again, and takes writes/.test(service.stderr), SOON)
     await vi.waitUntil(async () => (await statusOf(service)) === '200 OK.\n', SOON)
     if (!everywhere) await writing.end()
-    expect(service.stderr).toMatch(sentence)
-    expect(service.stderr).toMatch(/the store has been opened again, and takes writes/)
     for (const stream of STREAMS) await acknowledgeOne(service.port, stream, 'after', writing.ledger)
     if (!everywhere) await injected.end()
 

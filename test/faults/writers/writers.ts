@@ -91,12 +91,13 @@ export async function acknowledgeOne(
 
 /** What writers meet who do not give up when they are refused. */
 export interface Refusals {
-  /** 503: stored or not, the client cannot know. */
+  /** 503, but for overload, which a slow machine may have: stored or not, the client cannot know. */
   unavailable: number
   /** 507: not stored. */
   low: number
 }
 
+const OVERLOADED = /^(more requests come in than can be done|as much is arriving already)/
 /** The pause of a client that was refused. */
 const REFUSED_PAUSE_MS = 50
 
@@ -122,7 +123,7 @@ export async function writePersistently(
       else if (answer.status === 202) sent.fate = 'accepted'
       else if (answer.status === 503) {
         sent.fate = 'refused'
-        refusals.unavailable++
+        if (!OVERLOADED.test(answer.text)) refusals.unavailable++
       } else if (answer.status === 507) {
         sent.fate = 'absent'
         refusals.low++
