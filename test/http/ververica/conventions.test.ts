@@ -1,4 +1,5 @@
 /** What all paths of these APIs have in common: types of bodies and answers, errors, lists, verbs. */
+import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { createTable } from '../../support/aiven.ts'
@@ -426,6 +427,36 @@ describe('lists', () => {
     const { status, value } = await answerOf(app, 'GET', `${N}/deployments?labelSelector=a%20in`)
     expect([status, value.reason]).toEqual([400, 'InvalidLabelSelector'])
   })
+})
+
+test('a long list is the same in both forms', async () => {
+  const app = await testApp()
+  for (let i = 0; i < 8; i++) {
+    const annotations = {
+      text: `line ${i}\nand another\n`.repeat(4_000),
+      words: 'yes, no: on #'.repeat(4_000),
+    }
+    const body = JSON.stringify({ metadata: { name: `t${i}`, annotations }, spec: { embedded: {} } })
+    const made = await app.post(TARGETS, { headers: { 'Content-Type': 'application/json' }, body })
+    expect(made.status, made.text.slice(0, 300)).toBe(201)
+  }
+  const [inJson, inYaml] = [await app.get(TARGETS), await app.get(TARGETS, { headers: YAML })]
+  expect(inJson.body.length).toBeGreaterThan(512 * 1024)
+  expect(inYaml.headers['content-length']).toBeUndefined()
+  expect(parse(inYaml.text)).toEqual(inJson.json())
+})
+
+test('a body may be compressed', async () => {
+  const app = await testApp()
+  const headers = { 'Content-Type': 'application/yaml', 'Content-Encoding': 'gzip' }
+  expect((await app.post(TARGETS, { headers, body: gzipSync(target('t').yaml) })).status).toBe(201)
+  const unknown = await answerOf(app, 'POST', TARGETS, {
+    headers: { 'Content-Encoding': 'compress' },
+    body: 'x',
+  })
+  expect([unknown.status, unknown.value.reason]).toEqual([415, 'UnsupportedMediaType'])
+  const bomb = gzipSync(Buffer.alloc(20 * 1024 * 1024, ' '))
+  expect((await answerOf(app, 'POST', TARGETS, { headers, body: bomb })).value.reason).toBe('PayloadTooLarge')
 })
 
 test('metadata: name, namespace, times, ids and versions of a target', async () => {
