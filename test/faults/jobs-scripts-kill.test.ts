@@ -5,8 +5,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { effort } from '../support/effort.ts'
-import { type ServiceProcess, startServiceProcess, temporaryFolder } from '../support/service-process.ts'
 import { proven } from '../support/proven.ts'
+import { type ServiceProcess, startServiceProcess, temporaryFolder } from '../support/service-process.ts'
 import { POLL } from '../support/speeds.ts'
 import { signalTo, workerOf } from './jobs/processes.ts'
 
@@ -14,7 +14,7 @@ const ROUNDS = effort({ short: 4, long: 24 })
 const NAMESPACE = '/v3/namespaces/default/streams'
 const API = '/api/v1/namespaces/default'
 const SCRIPT = `
-  CREATE TEMPORARY TABLE numbers (n INT, at BIGINT, ts AS TO_TIMESTAMP_LTZ(at, 3), WATERMARK FOR ts AS ts)
+  CREATE TEMPORARY TABLE numbers (n INT, ms BIGINT, ts AS TO_TIMESTAMP_LTZ(ms, 3), WATERMARK FOR ts AS ts)
     WITH ('connector' = 'stream', 'stream' = 'numbers');
   CREATE TEMPORARY TABLE passed (n INT) WITH ('connector' = 'stream', 'stream' = 'passed');
   CREATE TEMPORARY TABLE counted (n BIGINT, first INT) WITH ('connector' = 'stream', 'stream' = 'counted');
@@ -41,7 +41,7 @@ test('each event is in the sinks once, whatever is killed', {
   let sent = 0
   const sendSome = async () => {
     for (let i = 0; i < 50; i++, sent++) {
-      const event = JSON.stringify({ n: sent, at: sent * 1_000 })
+      const event = JSON.stringify({ n: sent, ms: sent * 1_000 })
       const answer = await fetch(`${service.base}${NAMESPACE}/numbers`, { method: 'POST', body: event })
       expect(answer.status).toBe(200)
     }
