@@ -1,5 +1,6 @@
 /** The modules of deployments on one open store: resources and secrets, then what makes jobs of them. */
 import type { Storage } from '../storage/storage.ts'
+import { DeploymentError } from './deployments/deployment-error.ts'
 import type { DeploymentService } from './deployments/deployment-service.ts'
 import { Deployments } from './deployments/deployments.ts'
 import { JobRequests } from './deployments/reconciler/job-requests.ts'
@@ -17,6 +18,7 @@ import { catalogWords } from './sql-scripts/catalog-words.ts'
 import type { SqlScriptService } from './sql-scripts/sql-script-service.ts'
 
 import { SqlScripts } from './sql-scripts/sql-scripts.ts'
+import type { NamespaceName } from './streams/names.ts'
 import type { Registry } from './streams/registry.ts'
 import type { Streams } from './streams/streams.ts'
 import { SecretKey } from './tables/secret-key.ts'
@@ -82,7 +84,7 @@ export function loadDeploymentModules(parts: DeploymentModulesParts): Deployment
     report,
   } = parts
   const { catalog } = storage
-  tables.sql.onSecrets((text, namespace) => secrets.resolve(namespace, text))
+  tables.sql.onSecrets((text, namespace) => secretIn(secrets, text, namespace))
   const reconciler = new Reconciler({
     ...{ store, jobs, nowMs: parts.nowMs, report, timer: realTimer },
     owner: (name) => ownerNamed(name, parts.named),
@@ -111,6 +113,16 @@ export function loadDeploymentModules(parts: DeploymentModulesParts): Deployment
     async stop() {
       await Promise.all([reconciler.close(), savepoints.close()])
     },
+  }
+}
+
+/** Throws ServiceError 'secret_not_found', 'secret_unusable'. */
+function secretIn(secrets: SecretValues, text: string, namespace: NamespaceName): string {
+  try {
+    return secrets.resolve(namespace, text)
+  } catch (error) {
+    if (!(error instanceof DeploymentError)) throw error
+    throw new ServiceError('secret_not_found', error.message, { cause: error })
   }
 }
 

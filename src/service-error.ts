@@ -41,6 +41,7 @@ export type ServiceErrorCode =
   | 'integration_not_found'
   | 'integration_in_use'
   | 'integration_built_in'
+  | 'secret_not_found' // a secret value that options of a table name
   | 'secret_unusable' // the key of stored secrets cannot be read or made
   | 'unhealthy' // writes are refused: the answer to a question about the health of the service
   | 'tokens_unusable' // the token file cannot be read or changed

@@ -74,14 +74,12 @@ export interface SqlTablesParts {
   readonly typer: ExpressionTyper
 }
 
-type UsersOfView = (namespace: NamespaceName, name: string) => readonly JobName[]
 type BuiltTable = Omit<Table, 'id' | 'namespace' | 'name' | 'own' | 'createdMs' | 'number'>
 
 export class SqlTables implements SqlCatalog {
   readonly #parts: SqlTablesParts
   #resolve: SecretResolver = (text) => text
   #viewTyper: ViewTyper | undefined
-  #usersOfView: UsersOfView = () => []
 
   constructor(parts: SqlTablesParts) {
     this.#parts = parts
@@ -174,9 +172,6 @@ export class SqlTables implements SqlCatalog {
     return registry.change(async () => {
       const view = views.find(namespace, name)
       if (view === undefined) throw new ServiceError('table_not_found', `View ${name} does not exist`)
-      const [user] = this.#usersOfView(namespace, name)
-      if (user !== undefined)
-        throw new ServiceError('table_in_use', `View ${name} is used by job ${user.name} (${user.jid})`)
       await views.drop(view)
     })
   }
@@ -187,10 +182,6 @@ export class SqlTables implements SqlCatalog {
 
   onViewTypes(typer: ViewTyper): void {
     this.#viewTyper = typer
-  }
-
-  onUseOfViews(usersOf: UsersOfView): void {
-    this.#usersOfView = usersOf
   }
 
   /** As `access` of an integration, with the table's own options. Throws what the resolver of secrets throws, too. */

@@ -44,7 +44,7 @@ export interface ViewRequest extends ViewDefinition {
   readonly comment?: string | undefined
 }
 
-/** Replaces the references `${…}` to secrets of a namespace in a text. Throws for a secret that does not exist. */
+/** Replaces the references `${…}` to secrets of a namespace in a text. Throws ServiceError 'secret_not_found', 'secret_unusable'. */
 export type SecretResolver = (text: string, namespace: NamespaceName) => string
 
 /** Types the columns of a view. The planner implements it. Rejects with SqlProblem, whose place is in the query. */
@@ -124,16 +124,9 @@ export interface SqlCatalog {
   optionsOf(table: Table): Readonly<Record<string, string>>
   /** Rejects with SqlProblem for the query, and with ServiceError 'table_exists', 'invalid_table'. */
   createView(namespace: NamespaceName, view: ViewRequest): Promise<SqlView>
-  /** Rejects with ServiceError 'table_not_found', and 'table_in_use' while a job that is not terminal uses the view. */
+  /** Jobs that run keep the query of the view. Rejects with ServiceError 'table_not_found'. */
   dropView(namespace: NamespaceName, name: string): Promise<void>
   /** Set once, each by the module that has it. */
   onSecrets(resolve: SecretResolver): void
   onViewTypes(typer: ViewTyper): void
-  /** Names the jobs that are not terminal and use the view. */
-  onUseOfViews(
-    usersOf: (
-      namespace: NamespaceName,
-      name: string,
-    ) => readonly { readonly name: string; readonly jid: string }[],
-  ): void
 }

@@ -14,6 +14,7 @@ const LASTING: Readonly<Partial<Record<ServiceErrorCode, string>>> = {
   invalid_jar: 'InvalidJar',
   invalid_parameter: 'InvalidParameter',
   table_not_found: 'TableNotFound',
+  secret_not_found: 'SecretValueNotFound',
 }
 /** The service is busy. This is no failure of the job. */
 const PASSING: ReadonlySet<ServiceErrorCode> = new Set(['overloaded', 'disk_low'])

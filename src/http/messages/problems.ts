@@ -44,6 +44,7 @@ const REFUSALS = {
   namespace_not_found: 404,
   service_not_found: 404,
   integration_not_found: 404,
+  secret_not_found: 404,
   table_not_found: 404,
   job_not_found: 404,
   part_not_found: 404,

@@ -249,12 +249,76 @@ describe('references to secret values', () => {
   })
 })
 
+test('a job fails for good when a secret that its table needs is gone at a restart', async () => {
+  const { app, run } = await sqlApp({ onDisk: true, config: { connectorHosts: ['127.0.0.1'] } })
+  const json = { 'content-type': 'application/json' }
+  await app.post('/api/v1/namespaces/default/secret-values', {
+    headers: json,
+    body: JSON.stringify({ metadata: { name: 'brokers' }, spec: { kind: 'PLAIN', value: '127.0.0.1:1' } }),
+  })
+  const reference = '$'.concat('{brokers}')
+  await run(KAFKA(`'properties.bootstrap.servers' = '${reference}'`))
+  await run("CREATE TABLE o (a INT) WITH ('connector' = 'blackhole')")
+  const jid = await createJob(app, { statement: 'INSERT INTO o SELECT a FROM t' })
+  expect((await app.delete('/api/v1/namespaces/default/secret-values/brokers')).status).toBe(200)
+  await app.restart()
+  await expect.poll(async () => (await detailOf(app, jid)).state, POLL).toBe('FAILED')
+  const text = (await app.get(`${FLINK}/job/${jid}`)).text
+  expect(text).toContain('SecretValue brokers does not exist in namespace default.')
+})
+
+test('views are read by statements and by other views, and jobs keep those they began with', async () => {
+  const { app, run, validate } = await sqlApp({ nowMs: Date.now(), streams: ['source'], onDisk: true })
+  await run("CREATE TABLE t_source (n INT, name STRING) WITH ('connector' = 'stream', 'stream' = 'source')")
+  await run("CREATE TABLE t_sink (n INT) WITH ('connector' = 'stream', 'stream' = 'sink')")
+  const big =
+    "CREATE VIEW big (m, label) COMMENT 'the big ones' AS\nSELECT n, name FROM t_source WHERE n > 10"
+  expect(await validate(big)).toBe('VALID_DDL_STATEMENT')
+  expect(await run(big)).toBe(DONE)
+  expect(await run('CREATE VIEW doubled AS SELECT m * 2 AS d FROM default.default.big')).toBe(DONE)
+  expect(await run('CREATE VIEW IF NOT EXISTS big AS SELECT 1 FROM t_source')).toBe(DONE)
+  expect(await run('CREATE VIEW big AS SELECT n FROM t_source')).toBe(
+    '400 Table default.default.big already exists.',
+  )
+  expect(await run("CREATE TABLE big (a INT) WITH ('connector' = 'print')")).toBe(
+    '400 Table default.default.big already exists.',
+  )
+  expect(await run('CREATE VIEW x AS\n  SELECT nope FROM t_source')).toContain(' at line 2, column 10')
+  expect(await run('CREATE VIEW x (a, b) AS SELECT n FROM t_source')).toMatch(/^400 .*2/)
+  expect(await run('CREATE VIEW x AS SELECT n FROM nope')).toContain("400 table 'nope' does not exist")
+  expect(await run('SHOW VIEWS')).toEqual([['big'], ['doubled']])
+  expect(await run('SHOW TABLES')).toEqual([['big'], ['doubled'], ['t_sink'], ['t_source']])
+  expect(await run('DESCRIBE big')).toEqual([
+    ['m', 'INT', 'true', '', '', ''],
+    ['label', 'STRING', 'true', '', '', ''],
+  ])
+  const shown = `CREATE VIEW \`default\`.\`default\`.\`big\` (\`m\`, \`label\`) COMMENT 'the big ones' AS
+SELECT n, name FROM t_source WHERE n > 10`
+  expect(await run('SHOW CREATE VIEW big')).toEqual([[shown]])
+  expect(await run('SHOW CREATE TABLE big')).toBe('400 default.default.big is a view; use SHOW CREATE VIEW')
+  expect(await run('DROP TABLE big')).toBe('400 default.default.big is a view; use DROP VIEW')
+  expect(await run("ALTER TABLE big SET ('a' = 'b')")).toContain('400 default.default.big is a view')
+
+  await createJob(app, { statement: 'INSERT INTO t_sink SELECT d FROM doubled' })
+  await send(app, 'source', { n: 3 })
+  await send(app, 'source', { n: 30 })
+  await expect.poll(() => bodies(app, 'sink'), POLL).toEqual(['{"n":60}'])
+  expect(await run('DROP VIEW doubled')).toBe(DONE)
+  expect(await run('DROP VIEW big')).toBe(DONE)
+  expect(await run(shown)).toBe(DONE)
+  await app.restart()
+  expect(await run('SHOW CREATE VIEW big')).toEqual([[shown]])
+  await send(app, 'source', { n: 40 })
+  await expect.poll(() => bodies(app, 'sink'), POLL).toEqual(['{"n":60}', '{"n":80}'])
+})
+
 test('tables of SQL are removed with their namespace', async () => {
   const app = await testApp({ onDisk: true })
   await app.put('/v3/namespaces/gone')
   const sql = sqlOf(app, 'gone')
   const create = `CREATE TABLE t (a INT) WITH ('connector' = 'kafka', 'topic' = 't', 'properties.ssl.key.password' = 'x')`
   expect(await sql.run(create)).toBe(DONE)
+  expect(await sql.run('CREATE VIEW v AS SELECT a FROM t')).toBe(DONE)
   expect((await app.delete('/v3/unrecoverable/namespaces/gone')).status).toBe(200)
   await app.put('/v3/namespaces/gone')
   expect(await sql.run('SHOW TABLES')).toEqual([])
