@@ -150,7 +150,12 @@ export class CaptureProcess {
     return pending
   }
 
-  async #answer({ requested: request, method, args }: FromCapture & { kind: 'request' }): Promise<void> {
+  async #answer({
+    requested: request,
+    method,
+    args,
+    release,
+  }: FromCapture & { kind: 'request' }): Promise<void> {
     try {
       if (method !== 'write') throw new Error(`${method} is no request of the capture process`)
       const [write] = args as [CaptureWrite]
@@ -161,6 +166,8 @@ export class CaptureProcess {
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error)
       this.#child.post({ kind: 'reply', request, failure: { message } })
+    } finally {
+      release?.()
     }
   }
 }

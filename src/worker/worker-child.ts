@@ -8,10 +8,12 @@
 import { fork } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { Socket, type SocketConstructorOpts } from 'node:net'
-import type { Writable } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import { MessageChannel } from 'node:worker_threads'
+import { freeMemory } from '../../storage/free-memory.ts'
 import type { EventBlock } from '../../storage/log.ts'
 import { type EventMessage, MessageReader, writeMessage } from './event-pipe.ts'
+import { type Divided, FrameReader, type Join, writeFrame } from './frame-pipe.ts'
 
 /** The service's side of the connection. */
 export interface WorkerChild<ToWorker, FromWorker> {
@@ -41,6 +43,8 @@ export interface WorkerCode<ToWorker, FromWorker> {
   serve(
     port: ServicePort<ToWorker, FromWorker>,
   ): Promise<{ close(): Promise<void>; readonly ended?: Promise<string> }>
+  /** Of a worker that sends its messages through the pipe, with `framePort`. */
+  readonly join?: Join<FromWorker>
 }
 
 /** Limit of JavaScript's heap, in megabytes. The engine's memory is not part of it. */
@@ -64,6 +68,7 @@ export function startWorker<ToWorker, FromWorker>(
 
 function startProcess<ToWorker, FromWorker>({
   entry,
+  join,
 }: WorkerCode<ToWorker, FromWorker>): WorkerChild<ToWorker, FromWorker> {
   const child = fork(entry, {
     serialization: 'advanced',
@@ -76,7 +81,7 @@ function startProcess<ToWorker, FromWorker>({
     child.once('exit', (code, signal) => resolve(signal ?? `code ${code}`))
   })
   // Without a free file descriptor node returns a child without stdio, and emits 'error' later.
-  const pipe = child.stdio?.[EVENT_PIPE] as Writable | undefined
+  const pipe = child.stdio?.[EVENT_PIPE] as Duplex | undefined
   pipe?.on('error', () => {}) // 'exit' reports the same failure
   return {
     post(message) {
@@ -85,6 +90,13 @@ function startProcess<ToWorker, FromWorker>({
     send: (message) => (pipe === undefined ? Promise.resolve() : writeMessage(pipe, message)),
     listen(onMessage, onExit) {
       child.on('message', (message) => onMessage(message as FromWorker))
+      if (join !== undefined) {
+        const frames = new FrameReader((head, raw, release) => onMessage(join(head, raw, release)))
+        pipe?.on('data', (chunk: Buffer) => {
+          frames.take(chunk)
+          freeMemory([chunk])
+        })
+      }
       void exited.then(onExit)
     },
     cpuMs: () => cpuMsOf(child.pid),
@@ -173,5 +185,17 @@ export function servicePort<ToWorker, FromWorker>(): ServicePort<ToWorker, FromW
       const onread = { buffer: Buffer.alloc(PIPE_READ_BYTES), callback }
       new Socket({ fd: EVENT_PIPE, onread } as SocketConstructorOpts) // @types/node declares onread for connections only
     },
+  }
+}
+
+/** As `servicePort`, for a worker that sends its messages through the pipe. It reads no events. */
+export function framePort<ToWorker, FromWorker>(
+  divide: (message: FromWorker) => Divided,
+): ServicePort<ToWorker, FromWorker> {
+  const pipe = new Socket({ fd: EVENT_PIPE, readable: false, writable: true })
+  pipe.on('error', () => {}) // 'disconnect' reports the end of the service
+  return {
+    post: (message) => writeFrame(pipe, divide(message)),
+    listen: (onMessage) => void process.on('message', (message) => onMessage(message as ToWorker)),
   }
 }

@@ -21,6 +21,10 @@ const RUN_FIELDS_BYTES_MAX = 4 * VARINT_BYTES_MAX
 /** With fewer events with equal gaps than this, copying each body alone is faster than starting another run. */
 const EVEN_RUN_MIN = 8
 
+/** Full-size buffers for reuse by all builders: those of one write of pieces. */
+const free: Buffer[] = []
+const FREE_MAX = 18
+
 /** `take` returns the finished blocks. */
 export class BlockBuilder {
   #bytes: Buffer
@@ -36,8 +40,6 @@ export class BlockBuilder {
   #limit = BLOCK_BYTES
   #finished: UnsealedBlock[] = []
   #finishedBytes = 0
-  /** Full-size buffers for reuse. */
-  readonly #free: Buffer[] = []
 
   constructor(capacity: number = BLOCK_CAPACITY) {
     this.#bytes = Buffer.allocUnsafe(capacity)
@@ -235,14 +237,14 @@ export class BlockBuilder {
   recycle(blocks: readonly UnsealedBlock[]): void {
     for (const { bytes } of blocks) {
       const whole = Buffer.from(bytes.buffer)
-      if (whole.length === BLOCK_CAPACITY) this.#free.push(whole)
+      if (whole.length === BLOCK_CAPACITY && free.length < FREE_MAX) free.push(whole)
     }
   }
 
   #reserve(more: number): void {
     const needed = this.#at + more
     if (needed <= this.#bytes.length) return
-    const recycled = needed <= BLOCK_CAPACITY ? this.#free.pop() : undefined
+    const recycled = needed <= BLOCK_CAPACITY ? free.pop() : undefined
     const grown = recycled ?? Buffer.allocUnsafeSlow(Math.max(needed, BLOCK_CAPACITY))
     this.#bytes.copy(grown, 0, 0, this.#at)
     this.#bytes = grown

@@ -6,7 +6,9 @@ import { fork } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import { onTestFinished } from 'vitest'
+import { joined } from '../../src/cdc/capture-frames.ts'
 import { type CapturedTable, printedTable, type TableName } from '../../src/cdc/captured-table.ts'
 import type { CaptureLimits } from '../../src/cdc/worker/capture-attempt.ts'
 import type {
@@ -20,6 +22,7 @@ import type {
   ToCapture,
 } from '../../src/cdc/worker/capture-protocol.ts'
 import { CaptureServer } from '../../src/cdc/worker/capture-server.ts'
+import { FrameReader } from '../../src/worker/frame-pipe.ts'
 import { eventsOfHeaded, headedCount } from '../../storage/slices.ts'
 import { PROJECT_FOLDER } from './service-process.ts'
 
@@ -400,7 +403,12 @@ export function portOfProcess(): CapturePort {
     post: (message) => {
       if (child.connected) child.send(message, () => {})
     },
-    onMessage: (listener) => void child.on('message', (message) => listener(message as FromCapture)),
+    onMessage: (listener) => {
+      const frames = new FrameReader((head, raw, release) =>
+        listener(joined(head, Buffer.from(raw), release)),
+      )
+      ;(child.stdio[4] as Duplex).on('data', (chunk: Buffer) => frames.take(chunk))
+    },
     async kill() {
       child.kill('SIGKILL')
       await exited

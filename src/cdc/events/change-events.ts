@@ -14,6 +14,7 @@ import type { CapturedEvents } from '../worker/capture-protocol.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { type ColumnBytes, columnBytes } from './column-bytes.ts'
 import { EnvelopeTails } from './envelope-tails.ts'
+import { eventBuffer } from './event-buffers.ts'
 import { isSameValue, type RowBytes } from './row-bytes.ts'
 import type { EventSource, RowChange } from './row-change.ts'
 
@@ -81,7 +82,7 @@ export class TableEvents {
   take(): CapturedEvents | undefined {
     if (this.#bounds.length === 1) return undefined
     const bounds = Uint32Array.from(this.#bounds)
-    const bytes = new Uint8Array(this.#out.at)
+    const bytes = eventBuffer(this.#out.at)
     bytes.set(this.#out.bytes.subarray(0, this.#out.at))
     this.#out.clear()
     this.#bounds = [0]

@@ -2,7 +2,7 @@
  * The messages between the service and the capture process, which holds the connections to databases.
  *
  *   service -> capture   call (describe, prepare, start, addTables, stop, drop) · reply
- *   capture -> service   answer, refusal · request (write) · report
+ *   capture -> service   answer, refusal · request (write) · report; in one order, see capture-frames.ts
  *
  * A call of the service has a number and one answer; a request of the capture process likewise, in the other direction.
  */
@@ -163,5 +163,7 @@ export type FromCapture =
       readonly requested: number
       readonly method: keyof CaptureRequests
       readonly args: readonly unknown[]
+      /** Set where it arrives: call it when its bytes are used no more. */
+      readonly release?: () => void
     }
   | { readonly kind: 'report'; readonly connectionId: number; readonly report: CaptureReport }

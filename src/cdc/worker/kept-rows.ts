@@ -4,7 +4,7 @@
  *
  *   ['lsn']                    position of the last transaction in it
  *   ['chunk', table]           [copy, chunk]: the last part of a snapshot in it
- *   ['keys', table, chunk]     the keys of this part: of how many values each is, then the values; before version 0.4, JSON
+ *   ['keys', table, chunk]     the keys of this part: of how many values each is, then the values; in older stores JSON
  *
  * Rows of a snapshot are stored before their events are durable, changes after theirs. So after a crash the store may hold one or two
  * parts of a snapshot that the stream does not have: `settle` removes them by their keys. If it lacks a part that the stream has, its
