@@ -22,8 +22,8 @@ export type SuggestionSource = (namespace: NamespaceName) => CatalogWords
 
 const COMPLETIONS_MAX = 100
 /** Text before the place that is looked at, and text after it. */
-const BEFORE_CHARACTERS_MAX = 32_768
-const AFTER_CHARACTERS_MAX = 8_192
+const BEFORE_CHARACTERS_MAX = 16_384
+const AFTER_CHARACTERS_MAX = 4_096
 const PLAIN_NAME = /^[\p{L}_][\p{L}\p{Nd}_$]*$/u
 
 /** `position`: characters before the place. The words that may be there, those first that are likely. */
