@@ -40,8 +40,8 @@ const EXPECTED: Expected = {
     value: {
       columns: ['name', 'type', 'null', 'key', 'extras', 'watermark'],
       rows: [
-        ['id', 'INT', 'TRUE', '', '', ''],
-        ['data', 'STRING', 'TRUE', '', '', ''],
+        ['id', 'INT', 'true', '', '', ''],
+        ['data', 'STRING', 'true', '', '', ''],
       ],
     },
   },
@@ -77,12 +77,17 @@ const EXPECTED: Expected = {
     }),
   },
   'legacy options': SUCCESS,
+  'same topic': SUCCESS,
+  'insert into the same topic': { value: UUID },
+  cancel: { value: 200 },
+  'loop cancelled': { value: 'CANCELLED' },
   select: { error: 'Invalid or unsupported SQL statement: SELECT statements are currently not supported.' },
   'no SQL': { error: 'Invalid or unsupported SQL statement: ' },
   'unknown table': { error: 'nope' },
   'drop kafka_table': SUCCESS,
   'drop var_table': SUCCESS,
   'drop legacy': SUCCESS,
+  'drop same_topic': SUCCESS,
   'drop source_table': SUCCESS,
   'show no tables again': tables(),
 }

@@ -230,5 +230,7 @@ function plannedTable(table: Table): PlannedTable {
   const valueFormat = 'valueFormat' in connector ? connector.valueFormat : undefined
   const problem = connector.kind === 'unusable' ? connector.reason : undefined
   const [identity, isTemporary] = [identityOf(table), table.isTemporary === true]
-  return { id, name, schemaSql, connectorKind: connector.kind, valueFormat, identity, problem, isTemporary }
+  const mayLoop = table.own !== undefined && table.own.shown.connector !== 'stream'
+  const planned = { id, name, schemaSql, connectorKind: connector.kind, valueFormat, identity }
+  return { ...planned, problem, isTemporary, mayLoop }
 }

@@ -163,6 +163,8 @@ export interface PlannedTable {
   readonly valueFormat: string | undefined
   /** Identifies the data across jobs: integration and topic or table name. Part of the signature. */
   readonly identity: string
+  /** Over a Kafka cluster that its own options name: as on a Flink cluster, a job may read a topic that it writes. */
+  readonly mayLoop?: boolean
   /** Defined by the script of the job. The places of problems of its schema are in its own text. */
   readonly isTemporary?: boolean
 }

@@ -51,6 +51,6 @@ function sourcesOf({ resolution, resolved }: ResolvedInsert): readonly PlannerTa
     .map(({ table }) => table)
 }
 
-function isTopic({ connectorKind }: PlannerTable): boolean {
-  return connectorKind === 'topic' || connectorKind === 'upsert-topic'
+function isTopic({ connectorKind, mayLoop }: PlannerTable): boolean {
+  return mayLoop !== true && (connectorKind === 'topic' || connectorKind === 'upsert-topic')
 }

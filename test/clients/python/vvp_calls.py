@@ -56,6 +56,7 @@ widgets.Button = named_button
 def call(name, action):
     sent.clear()
     errors = io.StringIO()
+    shell.write_err = errors.write  # the client calls it; IPython has it no more
     value = None
     try:
         with redirect_stdout(io.StringIO()), redirect_stderr(errors):
@@ -160,10 +161,14 @@ OLD = (
     "'format.type' = 'json',\n'format.derive-schema' = 'true'"
 )
 sql("legacy options", "CREATE TABLE `legacy` (id int)\nCOMMENT 'A comment'\nWITH (\n%s\n)" % OLD)
+sql("same topic", "CREATE TABLE `same_topic` (id int)\nWITH (\n%s\n)" % OLD)
+loop = sql("insert into the same topic", "INSERT INTO legacy SELECT * FROM same_topic")
+call("cancel", lambda: session().submit_patch_request("/api/v1/namespaces/default/deployments/%s" % loop, '{"spec":{"state":"CANCELLED"}}').status_code)
+call("loop cancelled", lambda: state_of(loop, "CANCELLED"))
 sql("select", "SELECT * FROM source_table")
 sql("no SQL", "CRATE TABLE x (a INT)")
 sql("unknown table", "INSERT INTO nope SELECT * FROM source_table")
-for table in ("kafka_table", "var_table", "legacy", "source_table"):
+for table in ("kafka_table", "var_table", "legacy", "same_topic", "source_table"):
     sql("drop " + table, "DROP TABLE `%s`" % table)
 sql("show no tables again", "SHOW TABLES")
 os._exit(0)  # the client's own threads ask for states for ever
