@@ -20,6 +20,7 @@ export const PROCESSES = [
   'test/jobs/oracle/*.test.ts', // jobs of random statements, with steps of one event
   'test/http/flink/real-jobs.test.ts',
   'test/http/cached-queries/live-*.test.ts', // with a PostgreSQL
+  'test/http/ververica/live-*.test.ts', // deployments on the real engine
   'test/jobs/plan/planner-process.test.ts',
   'test/jobs/plan/query/random.test.ts', // thousands of statements, each on PostgreSQL too
   'test/jobs/connectors/{postgres*,kafka}.test.ts',
