@@ -266,6 +266,8 @@ class Draft implements ResourceChange {
   readonly #eventTimes
   readonly #drafts: readonly DraftCollection<Stored>[]
   readonly #others: CatalogChange[] = []
+  /** Of deployments that get new ones. */
+  readonly #listedEvents = new Map<string, EventResource[]>()
   #newEvents = 0
 
   constructor(collections: Collections, namespace: NamespaceName, start: DraftStart) {
@@ -371,15 +373,15 @@ class Draft implements ResourceChange {
   addEvent(deployment: Deployment, name: string, message: string, jobId?: string): void {
     const createdUs = Math.max(this.#nowMs * 1_000, this.lastEventUs + 1)
     const deploymentId = deployment.metadata.id
-    const before = this.#events.list(deploymentId)
+    const before = this.#eventsOf(deploymentId)
     const isFull = this.#collections.events.count + this.#newEvents >= EVENTS_ALL_MAX
     const most = isFull
       ? Math.min(Math.max(before.length, EVENTS_OF_DEPLOYMENT_MIN), EVENTS_OF_DEPLOYMENT_MAX)
       : EVENTS_OF_DEPLOYMENT_MAX
-    for (const event of before.slice(0, Math.max(0, before.length + 1 - most))) this.#events.remove(event)
+    for (const event of before.splice(0, Math.max(0, before.length + 1 - most))) this.#events.remove(event)
     this.lastEventUs = createdUs
     this.#newEvents++
-    this.#events.put({
+    const event: EventResource = {
       metadata: {
         id: derivedUuid('event', this.#namespace, createdUs),
         ...{ name, namespace: this.#namespace, deploymentId },
@@ -387,7 +389,8 @@ class Draft implements ResourceChange {
         ...{ createdUs, resourceVersion: 1 },
       },
       message: this.#hide(message),
-    })
+    }
+    before.push(this.#events.put(event))
   }
 
   deleteDeployment(deployment: Deployment): void {
@@ -396,6 +399,7 @@ class Draft implements ResourceChange {
     for (const savepoint of this.#savepoints.list(id)) this.#savepoints.remove(savepoint)
     const events = this.#events.list(id)
     for (const event of events) this.#events.remove(event)
+    this.#listedEvents.delete(id)
     if (events.length > 0)
       this.#eventTimes.put({ metadata: { id: namespace, namespace }, lastUs: this.lastEventUs })
     this.#deployments.remove(deployment)
@@ -435,6 +439,16 @@ class Draft implements ResourceChange {
   /** Of what is stored now. */
   ids(): string[] {
     return this.#drafts.flatMap((draft) => draft.putIds())
+  }
+
+  /** Those of a deployment, also the new ones. */
+  #eventsOf(deploymentId: string): EventResource[] {
+    let events = this.#listedEvents.get(deploymentId)
+    if (events === undefined) {
+      events = this.#events.list(deploymentId)
+      this.#listedEvents.set(deploymentId, events)
+    }
+    return events
   }
 
   #withoutSecrets<T>(value: T): T {
