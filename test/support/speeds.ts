@@ -16,6 +16,7 @@ export const PROCESSES = [
   'test/jobs/embedded/real-*.test.ts',
   'test/jobs/end-to-end*.test.ts',
   'test/cached-queries/real-*.test.ts', // PostgreSQL, capture and jobs together
+  'test/deployments/real-*.test.ts', // jobs of deployments on the real engine
   'test/http/aiven/live-*.test.ts', // jobs on the real engine, and restarts of the service
   'test/jobs/oracle/*.test.ts', // jobs of random statements, with steps of one event
   'test/http/flink/real-jobs.test.ts',
