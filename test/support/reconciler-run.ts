@@ -20,7 +20,6 @@ import { Streams } from '../../src/streams/streams.ts'
 import { UsageRegistry } from '../../src/streams/usage.ts'
 import { CountingEngine, EngineDisk, plainScript } from './counting-engine.ts'
 import { FixedTables } from './fixed-tables.ts'
-import { FakeClock } from './jobs.ts'
 import { newWeakData, openWeakStorage } from './weak-engine/weak-storage.ts'
 
 const NS = DEFAULT_NAMESPACE
@@ -56,8 +55,28 @@ export function otherTemplate(spec: DeploymentSpec, value = '1'): DeploymentSpec
   return { ...spec, template: { ...template, spec: changed } }
 }
 
+/** Timers run when the test moves the clock. */
+class Clock {
+  nowMs = 1_000_000
+  readonly #timers = new Set<{ readonly atMs: number; readonly run: () => void }>()
+
+  readonly timer = (delayMs: number, run: () => void): (() => void) => {
+    const timer = { atMs: this.nowMs + delayMs, run }
+    this.#timers.add(timer)
+    return () => void this.#timers.delete(timer)
+  }
+
+  pass(ms: number): void {
+    this.nowMs += ms
+    for (const timer of [...this.#timers].sort((one, other) => one.atMs - other.atMs)) {
+      if (timer.atMs > this.nowMs || !this.#timers.delete(timer)) continue
+      timer.run()
+    }
+  }
+}
+
 export class DeploymentsRun {
-  readonly clock = new FakeClock()
+  readonly clock = new Clock()
   readonly disk = new EngineDisk()
   readonly script = plainScript()
   readonly reported: unknown[] = []
@@ -157,7 +176,7 @@ export class DeploymentsRun {
       await this.engine.round()
       await turns()
       if (this.crashed || until()) return
-      await this.clock.pass(100)
+      this.clock.pass(100)
     }
   }
 
@@ -208,7 +227,7 @@ export class DeploymentsRun {
       return never()
     }
     const nowMs = () => this.clock.nowMs
-    const timer: FakeClock['timer'] = (delayMs, run) =>
+    const timer: Clock['timer'] = (delayMs, run) =>
       this.clock.timer(delayMs, () => {
         if (!process.ended && engine === this.#opened.engine) run()
       })
