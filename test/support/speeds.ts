@@ -45,6 +45,7 @@ export const ALONE = [
 export const FAULTS = [
   'test/faults/kill*.test.ts',
   'test/faults/capture-*.test.ts',
+  'test/faults/deployments-kill.test.ts',
   'test/faults/jobs-!(hostile|starved).test.ts',
   'test/faults/power-loss.test.ts',
   'test/faults/failing-disk.test.ts',
