@@ -87,6 +87,8 @@ export class DeploymentsRun {
   #crash: Crash | undefined
   #armed = false
   crashed = false
+  /** Resolves when the process ends. */
+  #end: Promise<void> = Promise.resolve()
   /** The last request is durable. */
   accepted = true
   /** Called often while time passes. */
@@ -173,7 +175,7 @@ export class DeploymentsRun {
         throw new Error(`after ${ms} ms: ${JSON.stringify({ status, progress, events: this.events })}`)
       }
       if (this.id !== '') this.watch()
-      await this.engine.round()
+      await Promise.race([this.engine.round(), this.#end])
       await turns()
       if (this.crashed || until()) return
       this.clock.pass(100)
@@ -207,7 +209,10 @@ export class DeploymentsRun {
   }
 
   async _open() {
-    const process = { ended: false }
+    const process = { ended: false, end: () => {} }
+    this.#end = new Promise((resolve) => {
+      process.end = resolve
+    })
     const never = () => new Promise<never>(() => {})
     const point = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
       if (process.ended) return never()
@@ -223,6 +228,7 @@ export class DeploymentsRun {
     const end = () => {
       process.ended = true
       this.crashed = true
+      process.end()
       engine.crash()
       return never()
     }
