@@ -48,6 +48,8 @@ export interface JobRun {
   readonly query?: QueryJobDefinition
   /** Done before the job goes on: a stop that was accepted in an earlier run. */
   readonly order?: JobOrder
+  /** The least time between two commits. */
+  readonly checkpointIntervalMs?: number
   /** The last step has stopped other jobs, too, and the job has made no progress since: they go first. */
   readonly yields?: boolean
 }

@@ -7,7 +7,7 @@
  *                            "temporary"?: [{"kind": "table", "name", "schemaSql", "options"} or {"kind": "view", "name", "columns"?, "query", "isOfCatalog"?}, …],
  *                            "restored"?: {"id", "restoredMs", "location"}, "isQuery"?: true,
  *                            "stopping"?: {"triggerId", "location", "format", "drains", "cancels"}, "stopped"?: {"triggerId", "location"},
- *                            "retains"?: true, "retained"?: {"location"} or {"failure"}}
+ *                            "retains"?: true, "retained"?: {"location"} or {"failure"}, "settings"?: {…}}
  *
  * The document is durable before a job is answered, and written again after each change of its state. Figures are stored
  * when the job has ended: before that they are part of its own state.
@@ -25,6 +25,7 @@ import {
   type StateEntry,
   type StoppedWith,
 } from './job.ts'
+import type { JobSettings } from './job-settings.ts'
 import type { VertexPlan } from './plan/job-plan.ts'
 import type { StopIntent } from './savepoints/savepoint.ts'
 import type { TemporaryDefinition } from './temporary-definition.ts'
@@ -58,6 +59,7 @@ export interface JobRecord {
   /** The job has ended with this stop. */
   stopped?: StoppedWith | undefined
   readonly retains?: true
+  readonly settings?: JobSettings
   retained?: RetainedState | undefined
   state: JobState
   endMs: number | undefined
@@ -119,6 +121,7 @@ export function viewOf(record: JobRecord): JobView {
     owner: ___,
     number: ____,
     stopping: _____,
+    settings: _______,
     temporary: ______,
     ...shown
   } = record

@@ -4,6 +4,7 @@ import type { NamespaceName } from '../streams/names.ts'
 import type { CheckpointHistory } from './checkpoint-history.ts'
 import type { JobState, JobView } from './job.ts'
 import type { VertexRates } from './job-rates.ts'
+import type { JobSettings } from './job-settings.ts'
 import type { DescribedQuery } from './plan/planner-protocol.ts'
 import type { RestoreRequest } from './savepoints/restore.ts'
 import type { Operation, SavepointRequest, StopRequest } from './savepoints/savepoint.ts'
@@ -21,6 +22,7 @@ export interface JobRequest {
   readonly temporary?: readonly TemporaryDefinition[] | undefined
   /** The job starts with the state of a savepoint. */
   readonly restore?: RestoreRequest | undefined
+  readonly settings?: JobSettings | undefined
   /** If the job fails or is cancelled, its last state becomes a savepoint in the default directory: `retained` of its view. */
   readonly retains?: boolean | undefined
   /** The wanted id. Undefined: a new one. */

@@ -8,6 +8,7 @@
  *                                CANCELLING -> CANCELED   from every live state but FAILING
  */
 import { isTerminal, type JobState } from './job.ts'
+import type { RestartRule } from './job-settings.ts'
 
 export type JobEvent =
   /** A slot is free: the job is planned and its connectors are opened. */
@@ -89,14 +90,30 @@ const ERRORS_MAX: Readonly<Partial<Record<RestartCause, number>>> = {
 const COSTLY: ReadonlySet<RestartCause> = new Set(['process', 'memory', 'time'])
 const COSTLY_MAX = 10
 
+const SERVICE_RULE = {
+  kind: 'exponential-delay',
+  firstMs: RESTART_DELAY_MS_MIN,
+  mostMs: RESTART_DELAY_MS_MAX,
+  factor: 2,
+  resetMs: HEALTHY_MS,
+} as const
+
 /** Decides about the restarts of one job. Times are those of the service's clock, in milliseconds. */
 export class RestartPolicy {
-  #delayMs = RESTART_DELAY_MS_MIN
+  readonly #rule: RestartRule
+  #delayMs: number
+  /** In a row, of any cause but that of another job. */
+  #failures = 0
   readonly #counts = new Map<RestartCause, number>()
   #costly = 0
   #errors = 0
   #costlyEpoch: number | undefined
   #runningSinceMs: number | undefined
+
+  constructor(rule: RestartRule = SERVICE_RULE) {
+    this.#rule = rule
+    this.#delayMs = firstDelayMs(rule)
+  }
 
   /** Number of errors that made the last one lasting. */
   get errors(): number {
@@ -114,15 +131,19 @@ export class RestartPolicy {
   failed(cause: RestartCause, nowMs: number, epoch = 0): number | 'never' {
     const sinceMs = this.#runningSinceMs
     this.#runningSinceMs = undefined
-    if (sinceMs !== undefined && nowMs - sinceMs >= HEALTHY_MS) this.#forget()
+    if (sinceMs !== undefined && nowMs - sinceMs >= resetMs(this.#rule)) this.#forget()
     if (cause === 'foreign') return FOREIGN_DELAY_MS
     if (COSTLY.has(cause)) this.#costlyError(epoch)
     const count = (this.#counts.get(cause) ?? 0) + 1
     this.#counts.set(cause, count)
     this.#errors = this.#costly >= COSTLY_MAX ? this.#costly : count
     if (count >= (ERRORS_MAX[cause] ?? Number.POSITIVE_INFINITY) || this.#costly >= COSTLY_MAX) return 'never'
+    const rule = this.#rule
+    this.#failures++
+    if (rule.kind === 'none' || (rule.kind === 'fixed-delay' && this.#failures > rule.attempts))
+      return 'never'
     const delayMs = this.#delayMs
-    this.#delayMs = Math.min(2 * delayMs, RESTART_DELAY_MS_MAX)
+    if (rule.kind === 'exponential-delay') this.#delayMs = Math.min(rule.factor * delayMs, rule.mostMs)
     return delayMs
   }
 
@@ -139,8 +160,18 @@ export class RestartPolicy {
   }
 
   #forget(): void {
-    this.#delayMs = RESTART_DELAY_MS_MIN
+    this.#delayMs = firstDelayMs(this.#rule)
+    this.#failures = 0
     this.#counts.clear()
     this.#costly = 0
   }
+}
+
+function firstDelayMs(rule: RestartRule): number {
+  if (rule.kind === 'none') return 0
+  return rule.kind === 'fixed-delay' ? rule.delayMs : rule.firstMs
+}
+
+function resetMs(rule: RestartRule): number {
+  return rule.kind === 'exponential-delay' ? rule.resetMs : HEALTHY_MS
 }

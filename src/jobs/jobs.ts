@@ -191,7 +191,7 @@ export class Jobs implements JobService, RemovalHook {
             owner,
             savepoint,
           },
-          retains: request.retains,
+          ...{ retains: request.retains, settings: request.settings },
           startMs: nowMs(),
         })
         await this.#documents.create(created, restoredEpochs(created, present, tables, savepoint))
@@ -581,7 +581,8 @@ export class Jobs implements JobService, RemovalHook {
     const order = await this.#savepoints.orderOf(record)
     const connectedTables = ofJob.map((table) => connected(table, tables))
     const run = { jid, statement, tables: ofJob, views: catalog.views(), connected: connectedTables }
-    return { ...run, ...(order && { order }) }
+    const { checkpointIntervalMs } = record.settings ?? {}
+    return { ...run, ...(order && { order }), ...(checkpointIntervalMs && { checkpointIntervalMs }) }
   }
 
   #subject(record: JobRecord): SavepointSubject {

@@ -51,7 +51,7 @@ const SAVE_RETRY_MS = 2_000
 export class LiveJob {
   readonly record: JobRecord
   readonly #parts: LiveJobParts
-  readonly #policy = new RestartPolicy()
+  readonly #policy: RestartPolicy
   readonly #watch: JobWatch
   /** The present run. The engine's calls for earlier ones are ignored. */
   #run: object | undefined
@@ -65,6 +65,7 @@ export class LiveJob {
 
   constructor(record: JobRecord, parts: LiveJobParts, watch: JobWatch) {
     this.record = record
+    this.#policy = new RestartPolicy(record.settings?.restart)
     this.#watch = watch
     this.#parts = parts
   }

@@ -7,6 +7,7 @@ import type { JobEngine, JobOutline } from './job-engine.ts'
 import { newJobId } from './job-id.ts'
 import { epochChange, type JobRecord } from './job-record.ts'
 import type { JobOwner } from './job-service.ts'
+import type { JobSettings } from './job-settings.ts'
 import { streamOf, type TableSource } from './job-tables.ts'
 import {
   type FoundSavepoint,
@@ -35,6 +36,7 @@ export interface NewJob {
   readonly startMs: number
   readonly isQuery?: true
   readonly retains?: boolean | undefined
+  readonly settings?: JobSettings | undefined
 }
 
 export function newRecord({
@@ -44,6 +46,7 @@ export function newRecord({
   startMs,
   isQuery,
   retains,
+  settings,
   ...given
 }: NewJob): JobRecord {
   const { jid, number, namespace, name, statement, temporary = [] } = given
@@ -53,6 +56,7 @@ export function newRecord({
   }
   return {
     ...{ jid, ...(restored && { restored }), ...(isQuery && { isQuery }), ...(retains && { retains }) },
+    ...(settings && { settings }),
     ...{ namespace, number, name, statement, ...(temporary.length > 0 && { temporary }) },
     ...{ reads, writes, vertices, warnings },
     ...{ owner: owner?.name, startMs, endMs: undefined, attempt: 0, figures: undefined },

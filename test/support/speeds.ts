@@ -64,6 +64,7 @@ export const TWO_FORMS = [
   'test/faults/round-the-guard.test.ts',
   'test/faults/hostile/!(bombs).test.ts',
   'test/cdc/worker/row-store.test.ts',
+  'test/deployments/reconciler/transitions.test.ts',
   'test/explore/hive-syntax.test.ts',
   'test/explore/random-statements.test.ts',
   'test/formats/avro-oracle.test.ts',

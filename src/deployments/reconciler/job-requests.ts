@@ -8,6 +8,7 @@ import type { NamespaceName } from '../../streams/names.ts'
 import { DeploymentError } from '../deployment-error.ts'
 import { jarOf } from '../jar-artifact.ts'
 import type { DeploymentTarget, JobResource, TemplateSpec } from '../resources.ts'
+import { settingsOf } from './configured-settings.ts'
 
 export interface JobRequestsParts {
   readonly jars: Pick<JarJobs, 'script'>
@@ -45,11 +46,13 @@ export class JobRequests {
     const { namespace, deploymentName } = metadata
     assertEmbedded(target)
     this.#configuration(spec, namespace) // throws for a secret that does not exist
+    const settings = settingsOf(spec.flinkConfiguration) // as written: a refusal has no secret
     const { statement, temporary, jobName, inScript } = await this.#script(spec, namespace)
     const { savepointLocation: location, allowNonRestoredState } = spec
     try {
       return await work({
         ...{ statement, temporary, tableIds: [], retains: true },
+        settings,
         name: (spec.flinkConfiguration[JOB_NAME] ?? jobName ?? deploymentName).slice(0, NAME_CHARACTERS_MAX),
         ...(location !== undefined && { restore: { location, allowNonRestoredState } }),
         ...(jid !== undefined && { jid }),

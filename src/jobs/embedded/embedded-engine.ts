@@ -116,6 +116,7 @@ export class EmbeddedEngine implements JobEngine {
 
   async submit(run: JobRun, listener: JobListener): Promise<void> {
     const { jid, statement, tables, views, connected, order, query, yields = false } = run
+    const { checkpointIntervalMs: pauseMs } = run
     const { planner, host, folders, stateBytesMax, tickEventsMax, space } = this.#parts
     if (space.low) throw space.refusal()
     const submitted: Submitted = { listener, isCancelled: false }
@@ -128,7 +129,11 @@ export class EmbeddedEngine implements JobEngine {
       const stateFolder = await folders.make(jid)
       if (submitted.isCancelled) return
       const limits = { stateBytesMax, tickEventsMax, tickBytesMax: TICK_BYTES_MAX }
-      const more = { ...(order && { order }), ...(query && { query: resultOf(query) }) }
+      const more = {
+        ...(order && { order }),
+        ...(query && { query: resultOf(query) }),
+        ...(pauseMs && { pauseMs }),
+      }
       const start = { jid, plan, stateFolder, tables: connected, ...limits, yields, ...more }
       await host.start(start, this.#ending(jid, submitted))
       if (submitted.isCancelled) await host.cancel(jid)

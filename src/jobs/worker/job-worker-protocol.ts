@@ -51,6 +51,8 @@ export interface JobStart {
   readonly tickBytesMax: number
   /** Done before the first tick. */
   readonly order?: JobOrder
+  /** The least time between two ticks. */
+  readonly pauseMs?: number
   /** The first tick lets those of other jobs go first that begin somewhat later. */
   readonly yields?: boolean
   /** The job of a cached query. */

@@ -311,15 +311,16 @@ export class RunningJob {
     tickMs: number,
   ): Promise<void> {
     const signal = AbortSignal.any([this.#cancel.signal, this.#orders.arrived])
-    if (hasMore && events > 0) return
+    if (hasMore && events > 0 && this.#parts.start.pauseMs === undefined) return
     const pause = sleep(this.#pauseMs(tickMs), signal)
     if (!hasMore) await this.#grown(positions, signal)
     await pause
   }
 
   #pauseMs(tickMs: number): number {
-    return this.#parts.start.query === undefined
-      ? Math.max(PAUSE_MS_MIN, PAUSE_PER_TICK * tickMs)
+    const { query, pauseMs = 0 } = this.#parts.start
+    return query === undefined
+      ? Math.max(PAUSE_MS_MIN, PAUSE_PER_TICK * tickMs, pauseMs)
       : Math.max(QUERY_PAUSE_MS_MIN, QUERY_PAUSE_PER_TICK * tickMs)
   }
 
