@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { onTestFinished } from 'vitest'
 import { embeddedTarget } from '../../src/deployments/first-resources.ts'
 import { JobRequests } from '../../src/deployments/reconciler/job-requests.ts'
@@ -178,6 +179,8 @@ export class DeploymentsRun {
       await Promise.race([this.engine.round(), this.#end])
       await turns()
       if (this.crashed || until()) return
+      // Files of savepoints take time of the machine, which the clock must not outrun.
+      if (this.id !== '' && this.deployment.status.state === 'TRANSITIONING') await delay(4)
       this.clock.pass(100)
     }
   }
