@@ -110,7 +110,8 @@ export class SecretValues {
     let hidden = text
     for (const secret of this.#store.secrets(namespace)) {
       const value = this.#readable(secret)
-      if (value === undefined || value.length < HIDDEN_CHARACTERS_MIN) continue
+      if (value === undefined || value.length < HIDDEN_CHARACTERS_MIN || value.length > hidden.length)
+        continue
       hidden = hidden.replaceAll(value, HIDDEN).replaceAll(encodeURIComponent(value), HIDDEN)
     }
     return hidden
