@@ -4,7 +4,7 @@ import { type AttributeError, DeploymentError } from './deployment-error.ts'
 import { memberOf, mergePatch } from './merge-patch.ts'
 import { deploymentSpec, TARGET_NAME } from './resource-schemas.ts'
 import type { StoredResources } from './resource-store.ts'
-import type { Artifact, DeploymentSpec, DeploymentTarget, Json, JsonObject } from './resources.ts'
+import type { Artifact, DeploymentSpec, DeploymentTarget, JsonObject } from './resources.ts'
 import { defaultsOf } from './schema-check.ts'
 
 const TARGET_ID = 'deploymentTargetId'
@@ -34,7 +34,8 @@ export function withTargetId(
   const id = memberOf(body, 'spec', TARGET_ID)
   const target = targets.find(({ metadata }) => metadata.name === name)
   const wrong = (message: string) => errors.push({ attribute: `spec.${TARGET_NAME}`, message })
-  if (name !== null && target === undefined) wrong(unknownTarget(name))
+  if (name !== null && typeof name !== 'string') wrong('must be a text')
+  else if (name !== null && target === undefined) wrong(unknownTarget(name))
   else if (target !== undefined && typeof id === 'string' && id !== target.metadata.id)
     wrong(`is the name of another deployment target than ${TARGET_ID}`)
   const { [TARGET_NAME]: _, ...spec } = body.spec as JsonObject
@@ -75,8 +76,8 @@ export function targetOf(
   return target
 }
 
-function unknownTarget(idOrName: Json): string {
-  return `deployment target ${shown(String(idOrName))} does not exist`
+function unknownTarget(idOrName: string): string {
+  return `deployment target ${shown(idOrName)} does not exist`
 }
 
 function artifactOf(artifact: JsonObject | undefined, errors: AttributeError[]): Artifact | undefined {

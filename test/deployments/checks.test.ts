@@ -63,6 +63,10 @@ const SPECS: readonly Case[] = [
     errors: ['spec.deploymentTargetName: deployment target nope does not exist'],
   },
   {
+    ...{ name: 'a name of a target that is an object', spec: { deploymentTargetName: { toString: 1 } } },
+    errors: ['spec.deploymentTargetName: must be a text'],
+  },
+  {
     ...{ name: 'an unknown kind of artifact', spec: artifact({ kind: 'UDF' }) },
     errors: [`${SPEC}.artifact.kind: must be one of SQLSCRIPT, JAR`],
   },
