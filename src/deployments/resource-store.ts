@@ -88,6 +88,9 @@ const EVENTS_ALL_MAX = 200_000
 /** A deployment keeps these in any case. */
 const EVENTS_OF_DEPLOYMENT_MIN = 20
 
+/** Ids that were given to changes which are being made. Those of changes that failed are forgotten with the oldest. */
+const ISSUED_MAX = 10_000
+
 /** `embedded` of its namespace has been deleted. */
 type RemovedTarget = Stored
 /** The id is the namespace: one of each. */
@@ -222,6 +225,7 @@ export class Resources implements ResourceStore, RemovalHook {
       (one) => this.#issued.has(one) || this.#collections.all.some((collection) => collection.has(one)),
     )
     this.#issued.add(id)
+    if (this.#issued.size > ISSUED_MAX) this.#issued.delete(this.#issued.values().next().value as string)
     return id
   }
 
