@@ -326,11 +326,14 @@ function retainState(context: WriteContext): void {
   })
 }
 
-/** With its files. */
+/** With its files, unless another savepoint is at the same place. */
 function removeSavepoint({ change, unused }: WriteContext, savepoint: SavepointResource): void {
   const { savepointLocation } = savepoint.spec
-  if (savepointLocation !== undefined) unused.push(savepointLocation)
   change.deleteSavepoint(savepoint)
+  const isShared = change
+    .savepoints(savepoint.metadata.namespace)
+    .some(({ spec }) => spec.savepointLocation === savepointLocation)
+  if (savepointLocation !== undefined && !isShared) unused.push(savepointLocation)
 }
 
 export function failedSavepoint(

@@ -1,5 +1,8 @@
 /** One deployment, without crashes: what a client sees of each transition. */
-import { expect, test } from 'vitest'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { expect, test, vi } from 'vitest'
+import { DEFAULT_NAMESPACE } from '../../../src/streams/names.ts'
 import { DeploymentsRun, specOf } from '../../support/reconciler-run.ts'
 
 test('a plain start has these events, in this order', async () => {
@@ -14,5 +17,35 @@ test('a plain start has these events, in this order', async () => {
     'JOB_SUCCESSFULLY_STARTED',
     'STATE_TRANSITION_IS_COMPLETED',
   ])
+  expect(run.reported).toEqual([])
+})
+
+test('the files of a retained state stay while a savepoint of a client is at their place', async () => {
+  const run = await DeploymentsRun.begin()
+  const retained = () =>
+    run.store
+      .savepoints(DEFAULT_NAMESPACE, run.id)
+      .filter(({ metadata }) => metadata.origin === 'RETAINED_CHECKPOINT')
+      .map(({ spec }) => spec.savepointLocation!)
+  const runsAndEnds = async (rows: number) => {
+    await run.request(specOf())
+    await run.pass(() => run.disk.emitted.length >= rows)
+    await run.request(specOf({ state: 'CANCELLED' }))
+    await run.reaches('CANCELLED')
+  }
+  await runsAndEnds(3)
+  const [first] = retained()
+  await run.store.change(DEFAULT_NAMESPACE, (change) => {
+    const [one] = change.savepoints(DEFAULT_NAMESPACE, run.id)
+    const metadata = { ...one!.metadata, id: run.store.newId(), origin: 'COPIED' as const }
+    change.putSavepoint({ ...one!, metadata })
+  })
+  await runsAndEnds(6)
+  const [second] = retained()
+  await runsAndEnds(9)
+  const [third] = retained()
+  expect(new Set([first, second, third]).size).toBe(3)
+  await vi.waitFor(() => expect(existsSync(fileURLToPath(second!))).toBe(false), { timeout: 20_000 })
+  expect([first, third].map((place) => existsSync(fileURLToPath(place!)))).toEqual([true, true])
   expect(run.reported).toEqual([])
 })
