@@ -133,7 +133,7 @@ function ownerNamed(name: string | undefined, named: TokenNamed): JobOwner {
   if (owner !== undefined) return owner
   const text =
     name === undefined
-      ? 'the deployment was made without a token; PATCH it with one'
+      ? 'the spec of the deployment was given without a token; PATCH it with one'
       : `token '${name}' is not valid any more`
   throw new ServiceError('no_grant', text)
 }

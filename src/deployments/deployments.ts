@@ -14,6 +14,7 @@ import type { DeploymentService, ResourceFilter } from './deployment-service.ts'
 import { GLOBAL_DEFAULTS, specOf, targetOf, withDefaults, withTargetId } from './deployment-spec.ts'
 import { DeploymentTargets } from './deployment-targets.ts'
 import { parseLabelSelector } from './label-selector.ts'
+import { memberOf } from './merge-patch.ts'
 import { patchDefaults } from './namespace-defaults.ts'
 import { notFound } from './not-found.ts'
 import { OneAtATime } from './one-at-a-time.ts'
@@ -102,7 +103,7 @@ export class Deployments implements DeploymentService {
         ...newMetadata(store.newId(), namespace, store.nowMs(), given),
         name: given.metadata.name,
       }
-      return stored(change, { metadata, spec }, undefined, owner)
+      return stored(change, { metadata, spec }, undefined, owner?.name)
     })
     this.#parts.reconciler.changed(namespace, created.metadata.id)
     return created
@@ -254,11 +255,12 @@ export class Deployments implements DeploymentService {
       metadata: { ...now.metadata, labels, annotations },
       spec,
     })
-    await this.#parts.reconciler.checkUpgrade(before, withOwner(asGiven(before), owner))
+    await this.#parts.reconciler.checkUpgrade(before, asGiven(before))
+    const givesSpec = memberOf(patch, 'spec') !== undefined
     const changed = await store.change(namespace, (change) => {
       assertTarget(change, namespace, spec)
       const now = present(change, namespace, id)
-      return stored(change, asGiven(now), now, owner)
+      return stored(change, asGiven(now), now, givesSpec ? owner?.name : now.owner)
     })
     this.#parts.reconciler.changed(namespace, id)
     return changed
@@ -335,18 +337,14 @@ function stored(
   change: ResourceChange,
   desired: Desired,
   before: Deployment | undefined,
-  owner: JobOwner,
+  owner: string | undefined,
 ): Deployment {
   const { status, progress, events } = statusAfterChange(before, desired.spec)
   const { metadata, spec } = desired
-  const deployment = change.putDeployment(withOwner({ metadata, spec, status, progress }, owner))
+  const owned = owner !== undefined && { owner }
+  const deployment = change.putDeployment({ metadata, spec, status, progress, ...owned })
   for (const { name, message } of events) change.addEvent(deployment, name, message)
   return deployment
-}
-
-function withOwner(deployment: Deployment, owner: JobOwner): Deployment {
-  const { owner: _, ...rest } = deployment
-  return owner === undefined ? rest : { ...rest, owner: owner.name }
 }
 
 function present(

@@ -108,7 +108,7 @@ export interface Deployment {
   readonly metadata: NamedMetadata
   readonly spec: DeploymentSpec
   readonly status: DeploymentStatus
-  /** Name of the token that changed the deployment last: its jobs have the grants of this token. Never printed. */
+  /** Name of the token that gave the spec last: its jobs have the grants of this token. Never printed. */
   readonly owner?: string
   /** What the reconciler is doing, so that it goes on after a restart. Never printed. */
   readonly progress?: JsonObject
@@ -155,6 +155,8 @@ export interface JobResource {
   }
   /** Chosen before the job is created, so that it is created once. Never printed before `status.started`. */
   readonly jid: JobId
+  /** That of the deployment when the template was taken. Never printed. */
+  readonly owner?: string
 }
 
 export interface Failure {

@@ -258,13 +258,13 @@ export class Reconciler implements DeploymentReconciler {
 
   async #createJob(found: Found): Promise<boolean> {
     const { store, jobs, requests, owner } = this.#parts
-    const { job, deployment } = found
-    const { namespace } = deployment.metadata
+    const { job } = found
+    const { namespace } = found.deployment.metadata
     const target = store
       .targets(namespace)
       .find(({ metadata }) => metadata.id === job!.spec.deploymentTarget.id)
     try {
-      await requests.with(job!, target, (request) => jobs.create(namespace, request, owner(deployment.owner)))
+      await requests.with(job!, target, (request) => jobs.create(namespace, request, owner(job!.owner)))
       return true
     } catch (error) {
       if (error instanceof ServiceError && error.code === 'job_exists') return true

@@ -68,6 +68,7 @@ export const WRITES: Readonly<Record<WritingStep, (context: WriteContext) => voi
       },
       status: { state: 'STARTING' },
       jid: hexId(newId),
+      ...(deployment.owner !== undefined && { owner: deployment.owner }),
     })
     const { upgrade: _, nextJobMs: __, ...progress } = progressOf(deployment)
     putStatus(context, deployment.status, progress)
