@@ -51,7 +51,7 @@ test('a namespace that is removed takes running deployments and their jobs with 
   expect(app.reported).toEqual([])
 })
 
-test('jobs have the grants of the token that changed the deployment last', async () => {
+test('jobs have the grants of the token that changed the spec last', async () => {
   const tokens = await tokenFile([
     { name: 'one', grants: ['default:*:read,write,admin,jobs'] },
     { name: 'two', grants: ['default:*:read,write,jobs'] },
