@@ -93,7 +93,8 @@ const scripts: readonly Operation[] = [
   },
 ]
 
-const ROLE_BINDING = printed({ members: list(TEXT), role: TEXT })
+/** As the client sent them. */
+const ROLE_BINDING = printed({}, { members: list(TEXT), role: TEXT })
 const NAMESPACE = printed(
   {
     name: TEXT,
