@@ -190,16 +190,20 @@ export class SqlTables implements SqlCatalog {
     const connection = connectionOf(own.shown)
     if (connection.kind === 'built-in') return { kind: 'stream' }
     if (connection.kind === 'integration') return store.access(store.integrationIn(namespace, connection.id))
-    const resolved = Object.entries(this.#opened(id, own)).map(([name, value]) => [
-      name,
-      value.includes('${') ? this.#resolve(value, namespace) : value,
-    ])
-    const access = ownAccess(connection.system, Object.fromEntries(resolved))
-    hosts.assertNamed(
-      access,
-      [...sources.values()].map((source) => source.access),
+    const given = this.#opened(id, own)
+    const access = (options: OptionTexts): Access => {
+      const found = ownAccess(connection.system, options)
+      hosts.assertNamed(
+        found,
+        [...sources.values()].map((source) => source.access),
+      )
+      return found
+    }
+    const filled = filledWith(given, (value) => this.#resolve(value, namespace))
+    return withoutSecrets(
+      () => access(filled),
+      () => access(filledWith(given, (value) => value.replaceAll(REFERENCE, 'x'))),
     )
-    return access
   }
 
   async #typesOf(namespace: NamespaceName, view: ViewDefinition): Promise<readonly TypedColumn[]> {
@@ -321,6 +325,40 @@ export function sqlNameTaken(name: string): ServiceError {
 
 export function tableInUse(name: string, user: JobName): ServiceError {
   return new ServiceError('table_in_use', `Table ${name} is used by job ${user.name} (${user.jid})`)
+}
+
+const REFERENCE = /\$\{[^{}]*\}/g
+
+/** Options with something in place of the references to secrets. */
+function filledWith(options: OptionTexts, fill: (value: string) => string): OptionTexts {
+  return Object.fromEntries(
+    Object.entries(options).map(([name, value]) => [name, value.includes('${') ? fill(value) : value]),
+  )
+}
+
+/**
+ * As `work`, which has secrets. `open` is the same without them: a refusal that differs from its refusal may repeat a part of a secret, and
+ * is replaced.
+ */
+function withoutSecrets<T>(work: () => T, open: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    if (!(error instanceof ServiceError) || error.message === messageOf(open)) throw error
+    throw invalid(
+      'the options of the table cannot be used with the secret values that they name; check these values, and whether --connector-hosts names the host',
+    )
+  }
+}
+
+function messageOf(work: () => unknown): string | undefined {
+  try {
+    work()
+    return undefined
+  } catch (error) {
+    if (error instanceof ServiceError) return error.message
+    throw error
+  }
 }
 
 /** What the state of a job depends on, and what it was planned with. */

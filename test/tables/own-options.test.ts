@@ -155,3 +155,39 @@ test('secrets are sealed in the catalog, and open for jobs', async () => {
     'secret_unusable the secret options of the table cannot be read: key file secret.key is missing',
   )
 })
+
+describe('a refusal of options with secrets has no part of one', () => {
+  const UNUSABLE =
+    'invalid_table the options of the table cannot be used with the secret values that they name; check these values, and whether --connector-hosts names the host'
+  const kafka = { connector: 'kafka', topic: 't', format: 'json' }
+  const jdbc = { connector: 'jdbc', 'table-name': 't' }
+  const reference = `\${pw}`
+
+  test.each([
+    ['a broker', { ...kafka, 'properties.bootstrap.servers': `${reference}:9092` }, 'Hunter22', UNUSABLE],
+    ['several brokers', { ...kafka, 'properties.bootstrap.servers': reference }, 'hun:1,ter22', UNUSABLE],
+    [
+      'a mechanism',
+      {
+        ...kafka,
+        'properties.bootstrap.servers': 'h:1',
+        'properties.security.protocol': 'SASL_SSL',
+        'properties.sasl.mechanism': reference,
+      },
+      'hunter22'.repeat(100),
+      UNUSABLE,
+    ],
+    ['a parameter', { ...jdbc, url: `jdbc:postgresql://h/d?${reference}` }, 'hunter=22', UNUSABLE],
+    [
+      'a password before the host',
+      { ...jdbc, url: `jdbc:postgresql://u:${reference}@other/d` },
+      'hunter22',
+      'invalid_table host other is not allowed; the operator may allow it with --connector-hosts, or declare the source in --sources',
+    ],
+  ])('%s', async (_, options, secret, refusal) => {
+    const { tables } = await tableParts({ hosts: ['h'] })
+    tables.sql.onSecrets((text) => text.replaceAll(reference, secret))
+    const table = tables.sql.temporary(DEMO, { name: 't', schemaSql: 'a INT', options })
+    expect(await refusalOf(() => tables.accessOf(table))).toBe(refusal)
+  })
+})
