@@ -13,8 +13,12 @@ export interface Stored {
     readonly id: string
     readonly namespace: NamespaceName
     readonly deploymentId?: string
+    readonly labels?: Texts
+    readonly annotations?: Texts
   }
 }
+
+type Texts = Readonly<Record<string, string>>
 
 interface Entry<T> {
   readonly number: number
@@ -29,6 +33,7 @@ export class ResourceCollection<T extends Stored> {
   readonly #byNamespace = new Map<NamespaceName, Entries<T>>()
   readonly #byDeployment = new Map<string, Entries<T>>()
   #count = 0
+  #clientCharacters = 0
 
   constructor(name: string) {
     this.name = name
@@ -48,6 +53,11 @@ export class ResourceCollection<T extends Stored> {
 
   get count(): number {
     return this.#count
+  }
+
+  /** Of the labels and annotations of all. */
+  get clientCharacters(): number {
+    return this.#clientCharacters
   }
 
   get(namespace: NamespaceName, id: string): T | undefined {
@@ -82,14 +92,18 @@ export class ResourceCollection<T extends Stored> {
 
   set(entry: Entry<T>): void {
     const { id, namespace, deploymentId } = entry.value.metadata
-    if (!this.#byNamespace.get(namespace)?.has(id)) this.#count++
+    const before = this.entry(namespace, id)
+    if (before === undefined) this.#count++
+    this.#clientCharacters += clientCharacters(entry.value) - clientCharacters(before?.value)
     put(this.#byNamespace, namespace, id, entry)
     if (deploymentId !== undefined) put(this.#byDeployment, deploymentId, id, entry)
   }
 
   remove({ metadata: { id, namespace, deploymentId } }: T): void {
-    if (!this.#byNamespace.get(namespace)?.has(id)) return
+    const before = this.entry(namespace, id)
+    if (before === undefined) return
     this.#count--
+    this.#clientCharacters -= clientCharacters(before.value)
     take(this.#byNamespace, namespace, id)
     if (deploymentId !== undefined) take(this.#byDeployment, deploymentId, id)
   }
@@ -164,6 +178,24 @@ export class DraftCollection<T extends Stored> {
       else this.#base.set(entry)
     }
   }
+}
+
+/** Of labels and annotations, which may be as long as a request. */
+export function clientCharacters(value: Stored | undefined): number {
+  const { labels, annotations } = value?.metadata ?? {}
+  return charactersOf(labels) + charactersOf(annotations)
+}
+
+const known = new WeakMap<Texts, number>()
+
+function charactersOf(texts: Texts | undefined): number {
+  if (texts === undefined) return 0
+  let characters = known.get(texts)
+  if (characters === undefined) {
+    characters = Object.entries(texts).reduce((sum, [name, text]) => sum + name.length + text.length, 0)
+    known.set(texts, characters)
+  }
+  return characters
 }
 
 function changeOf(collection: string, { metadata }: Stored, document: unknown): CatalogChange {

@@ -11,8 +11,9 @@ import type { Catalog, CatalogChange } from '../../storage/catalog.ts'
 import { ServiceError } from '../service-error.ts'
 import type { NamespaceName } from '../streams/names.ts'
 import type { Registry, RemovalHook, Stream } from '../streams/registry.ts'
+import { DeploymentError } from './deployment-error.ts'
 import { embeddedTarget, firstDefaults } from './first-resources.ts'
-import { DraftCollection, ResourceCollection, type Stored } from './resource-collection.ts'
+import { clientCharacters, DraftCollection, ResourceCollection, type Stored } from './resource-collection.ts'
 import { derivedUuid, newUuid } from './resource-ids.ts'
 import type {
   Deployment,
@@ -88,6 +89,8 @@ const EVENTS_ALL_MAX = 200_000
 /** A deployment keeps these in any case. */
 const EVENTS_OF_DEPLOYMENT_MIN = 20
 
+/** Labels and annotations of all resources: they are in memory. */
+const CLIENT_CHARACTERS_ALL_MAX = 64 * 1024 * 1024
 /** Ids that were given to changes which are being made. Those of changes that failed are forgotten with the oldest. */
 const ISSUED_MAX = 10_000
 
@@ -108,6 +111,12 @@ class Collections {
   readonly secrets = new ResourceCollection<SecretValue>('secret-values')
   readonly removedTargets = new ResourceCollection<RemovedTarget>('removed-targets')
   readonly eventTimes = new ResourceCollection<EventTime>('event-times')
+
+  /** Of what clients make; jobs share the annotations of their deployment. */
+  get clientCharacters(): number {
+    const made = [this.deployments, this.targets, this.defaults, this.savepoints, this.secrets]
+    return made.reduce((sum, one) => sum + one.clientCharacters, 0)
+  }
 
   get all(): readonly ResourceCollection<Stored>[] {
     return Object.values(this) as ResourceCollection<Stored>[]
@@ -346,7 +355,7 @@ class Draft implements ResourceChange {
 
   putDeployment(deployment: Deployment): Deployment {
     const { status, progress } = deployment
-    return this.#put(this.#deployments, {
+    return this.#putOfClient(this.#deployments, {
       ...deployment,
       status: this.#withoutSecrets(status),
       ...(progress && { progress: this.#withoutSecrets(progress) }),
@@ -354,12 +363,12 @@ class Draft implements ResourceChange {
   }
 
   putTarget(target: DeploymentTarget): DeploymentTarget {
-    return this.#put(this.#targets, target)
+    return this.#putOfClient(this.#targets, target)
   }
 
   putDefaults(defaults: DeploymentDefaults): DeploymentDefaults {
     const before = this.#defaults.before(defaults.metadata.id) ?? firstDefaults(this.#namespace)
-    return this.#put(this.#defaults, defaults, before)
+    return this.#putOfClient(this.#defaults, defaults, before)
   }
 
   putJob(job: JobResource): JobResource {
@@ -367,11 +376,14 @@ class Draft implements ResourceChange {
   }
 
   putSavepoint(savepoint: SavepointResource): SavepointResource {
-    return this.#put(this.#savepoints, { ...savepoint, status: this.#withoutSecrets(savepoint.status) })
+    return this.#putOfClient(this.#savepoints, {
+      ...savepoint,
+      status: this.#withoutSecrets(savepoint.status),
+    })
   }
 
   putSecret(secret: SecretValue): SecretValue {
-    return this.#put(this.#secrets, secret)
+    return this.#putOfClient(this.#secrets, secret)
   }
 
   addEvent(deployment: Deployment, name: string, message: string, jobId?: string): void {
@@ -463,7 +475,22 @@ class Draft implements ResourceChange {
     return namespace === this.#namespace
   }
 
-  #put<T extends Stored & { readonly metadata: { readonly resourceVersion: number } }>(
+  /** Throws DeploymentError 'TooManyResources' for labels and annotations that take too much memory. */
+  #putOfClient<T extends Versioned>(
+    draft: DraftCollection<T>,
+    value: T,
+    before = draft.before(value.metadata.id),
+  ): T {
+    const added = clientCharacters(value) - clientCharacters(before)
+    if (added > 0 && this.#collections.clientCharacters + added > CLIENT_CHARACTERS_ALL_MAX)
+      throw new DeploymentError(
+        'TooManyResources',
+        'the labels and annotations of all resources take too much memory; use shorter ones, or delete some resources first',
+      )
+    return this.#put(draft, value, before)
+  }
+
+  #put<T extends Versioned>(
     draft: DraftCollection<T>,
     value: T,
     before = draft.before(value.metadata.id),
@@ -475,6 +502,8 @@ class Draft implements ResourceChange {
     })
   }
 }
+
+type Versioned = Stored & { readonly metadata: { readonly resourceVersion: number } }
 
 function withEmbedded(
   namespace: NamespaceName,

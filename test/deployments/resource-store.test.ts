@@ -156,3 +156,28 @@ test('ids are UUIDs of version 4, each one new, whatever the source of randomnes
   await load()
   expect(store.newId()).not.toBe(ids[0])
 })
+
+test('labels and annotations of all resources together are limited', async () => {
+  const secret = (id: string, characters: number) => ({
+    metadata: {
+      ...{ ...metadata(id), name: id },
+      ...(characters > 0 && { annotations: { a: 'x'.repeat(characters - 1) } }),
+    },
+    spec: { kind: 'PLAIN' as const },
+    sealed: '',
+  })
+  const MiB = 1024 * 1024
+  const put = (id: string, characters: number) =>
+    store.change(NS, (change) => change.putSecret(secret(id, characters)))
+  for (let i = 0; i < 8; i++) await put(`s${i}`, 8 * MiB)
+  for (const again of [false, true]) {
+    if (again) await load()
+    await expect(put('more', 1)).rejects.toMatchObject({ reason: 'TooManyResources' })
+    await expect(put('s0', 8 * MiB + 1)).rejects.toMatchObject({ reason: 'TooManyResources' })
+    await put('none', 0)
+    await put('s0', 8 * MiB)
+  }
+  await store.change(NS, (change) => change.deleteSecret(change.secrets(NS)[1]!))
+  await put('more', 8 * MiB)
+  await expect(put('s0', 8 * MiB + 1)).rejects.toMatchObject({ reason: 'TooManyResources' })
+})
