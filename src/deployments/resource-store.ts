@@ -21,6 +21,7 @@ import type {
   DeploymentTarget,
   EventResource,
   JobResource,
+  Metadata,
   SavepointResource,
   SecretValue,
 } from './resources.ts'
@@ -496,14 +497,15 @@ class Draft implements ResourceChange {
     before = draft.before(value.metadata.id),
   ): T {
     const resourceVersion = (before?.metadata.resourceVersion ?? 0) + 1
+    const { createdMs } = value.metadata
     return draft.put({
       ...value,
-      metadata: { ...value.metadata, resourceVersion, modifiedMs: this.#nowMs },
+      metadata: { ...value.metadata, resourceVersion, modifiedMs: Math.max(this.#nowMs, createdMs) },
     })
   }
 }
 
-type Versioned = Stored & { readonly metadata: { readonly resourceVersion: number } }
+type Versioned = Stored & { readonly metadata: Pick<Metadata, 'createdMs' | 'resourceVersion'> }
 
 function withEmbedded(
   namespace: NamespaceName,
