@@ -12,6 +12,8 @@ import { DeploymentError } from './deployment-error.ts'
 export type LabelSelector = (labels: Readonly<Record<string, string>>) => boolean
 
 const SHOWN_CHARACTERS_MAX = 200
+/** Every resource of a namespace is compared with each of them. */
+const REQUIREMENTS_MAX = 100
 const TOKEN = /\s*(==|!=|[=!,()]|[^\s,()=!]+)/y
 
 /** Throws DeploymentError 'InvalidLabelSelector'. Nothing but white space selects everything. */
@@ -21,6 +23,11 @@ export function parseLabelSelector(text: string): LabelSelector {
   const requirements = [reader.requirement()]
   while (reader.takes(',')) requirements.push(reader.requirement())
   if (reader.next !== undefined) throw reader.refusal("',' or the end")
+  if (requirements.length > REQUIREMENTS_MAX)
+    throw new DeploymentError(
+      'InvalidLabelSelector',
+      `labelSelector has ${requirements.length} requirements; use at most ${REQUIREMENTS_MAX}`,
+    )
   return (labels) => requirements.every((fits) => fits(labels))
 }
 

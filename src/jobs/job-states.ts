@@ -131,7 +131,7 @@ export class RestartPolicy {
   failed(cause: RestartCause, nowMs: number, epoch = 0): number | 'never' {
     const sinceMs = this.#runningSinceMs
     this.#runningSinceMs = undefined
-    if (sinceMs !== undefined && nowMs - sinceMs >= resetMs(this.#rule)) this.#forget()
+    if (sinceMs !== undefined) this.#ranFor(nowMs - sinceMs)
     if (cause === 'foreign') return FOREIGN_DELAY_MS
     if (COSTLY.has(cause)) this.#costlyError(epoch)
     const count = (this.#counts.get(cause) ?? 0) + 1
@@ -159,9 +159,13 @@ export class RestartPolicy {
     this.#costly++
   }
 
-  #forget(): void {
-    this.#delayMs = firstDelayMs(this.#rule)
-    this.#failures = 0
+  /** Without an error. What stops other jobs is not forgotten sooner, whatever the job was given. */
+  #ranFor(ms: number): void {
+    if (ms >= resetMs(this.#rule)) {
+      this.#delayMs = firstDelayMs(this.#rule)
+      this.#failures = 0
+    }
+    if (ms < HEALTHY_MS) return
     this.#counts.clear()
     this.#costly = 0
   }

@@ -63,3 +63,10 @@ describe('refuses', () => {
     )
   })
 })
+
+test('has a limited number of requirements', () => {
+  expect(parseLabelSelector(Array(100).fill('a').join(','))({ a: '' })).toBe(true)
+  expect(() => parseLabelSelector(Array(101).fill('a').join(','))).toThrow(
+    new DeploymentError('InvalidLabelSelector', 'labelSelector has 101 requirements; use at most 100'),
+  )
+})

@@ -9,6 +9,8 @@ const INTERVAL = 'execution.checkpointing.interval'
 const STRATEGY = 'restart-strategy'
 /** A job that commits less often than this looks as if it did not run. */
 const INTERVAL_MS_MAX = 600_000
+/** A job that fails at once would use a processor with its starts. */
+const DELAY_MS_MIN = 100
 const DELAY_MS_MAX = 24 * 3_600_000
 const ATTEMPTS_MAX = 1_000_000
 
@@ -27,7 +29,7 @@ function restartRule(configuration: Configuration): RestartRule | undefined {
   const key = configuration.has(`${STRATEGY}.type`) ? `${STRATEGY}.type` : STRATEGY
   const kind = configuration.get(key)
   const ms = (option: string, otherwise: string) =>
-    duration(configuration, `${STRATEGY}.${option}`, otherwise, DELAY_MS_MAX)!
+    Math.max(DELAY_MS_MIN, duration(configuration, `${STRATEGY}.${option}`, otherwise, DELAY_MS_MAX)!)
   switch (kind?.toLowerCase()) {
     case undefined:
       return undefined

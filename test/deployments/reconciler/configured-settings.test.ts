@@ -49,8 +49,26 @@ test.each([
   { name: 'none', given: { 'restart-strategy': 'none' }, delays: ['never'] },
   { name: 'fixed-delay', given: FIXED, delays: [1_000, 1_000, 'never'] },
   { name: 'exponential-delay', given: EXPONENTIAL, delays: [100, 200, 250, 250] },
+  {
+    name: 'fixed-delay without a delay',
+    given: { ...FIXED, 'restart-strategy.fixed-delay.delay': '0 s' },
+    delays: [100, 100, 'never'],
+  },
   { name: 'that of the service', given: {}, delays: [1_000, 2_000, 4_000] },
 ])('restart strategy $name', ({ given, delays }) => {
   const policy = new RestartPolicy(settingsOf(given as unknown as Record<string, string>).restart)
   expect(delays.map(() => policy.failed('passing', 0))).toEqual(delays)
+})
+
+test('a short threshold of delays does not forget errors that stop other jobs', () => {
+  const { restart } = settingsOf({
+    ...EXPONENTIAL,
+    'restart-strategy.exponential-delay.reset-backoff-threshold': '1 s',
+  } as unknown as Record<string, string>)
+  const policy = new RestartPolicy(restart)
+  const outcomes = [1, 2, 3].map((turn) => {
+    policy.running(turn * 10_000)
+    return policy.failed('memory', turn * 10_000 + 5_000)
+  })
+  expect(outcomes).toEqual([100, 100, 'never'])
 })
