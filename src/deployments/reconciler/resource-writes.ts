@@ -1,7 +1,13 @@
 /** What each step of the table writes: resources and events, in one change. */
 import type { JobView } from '../../jobs/job.ts'
 import type { ResourceChange } from '../resource-store.ts'
-import type { Deployment, DeploymentStatus, JobResource, SavepointResource } from '../resources.ts'
+import type {
+  Deployment,
+  DeploymentStatus,
+  JobResource,
+  SavepointOrigin,
+  SavepointResource,
+} from '../resources.ts'
 import { conditionsOf } from './conditions.ts'
 import type { Goal, Sight } from './phases.ts'
 import { type Progress, progressDocument, progressOf } from './progress.ts'
@@ -30,6 +36,8 @@ export type WritingStep = Exclude<StepName, 'wait' | 'create-job' | 'send-savepo
 
 /** Ended ones of a deployment. */
 export const JOBS_KEPT = 100
+/** Ended ones of a deployment that the reconciler has taken; those of clients are never removed. */
+const SAVEPOINTS_KEPT = 100
 const RESET_MS = 60_000
 const DELAY_MS_MAX = 8_000
 
@@ -105,6 +113,7 @@ export const WRITES: Readonly<Record<WritingStep, (context: WriteContext) => voi
       status: { state: 'STARTED' },
       triggerId: hexId(newId),
     }).metadata
+    removeOldSavepoints(context)
     const { nextSavepointMs: _, ...progress } = progressOf(deployment)
     putStatus(context, deployment.status, progress)
     const message = `Savepoint ${id} of job ${job!.metadata.id} is needed.`
@@ -402,6 +411,19 @@ function removeOldJobs({ change, deployment }: WriteContext): void {
   const ended = change.jobs(namespace, id).filter(({ metadata }) => metadata.terminatedMs !== undefined)
   for (const job of ended.slice(0, Math.max(0, ended.length - JOBS_KEPT))) change.deleteJob(job)
 }
+
+/** The newest complete one is kept, for the case that the job ends without another. */
+function removeOldSavepoints(context: WriteContext): void {
+  const { namespace, id } = context.deployment.metadata
+  const ended = context.change
+    .savepoints(namespace, id)
+    .filter(({ metadata, status }) => OWN.has(metadata.origin) && status.state !== 'STARTED')
+  const newest = ended.findLast(({ status }) => status.state === 'COMPLETED')
+  for (const savepoint of ended.slice(0, Math.max(0, ended.length - SAVEPOINTS_KEPT)))
+    if (savepoint !== newest) removeSavepoint(context, savepoint)
+}
+
+const OWN: ReadonlySet<SavepointOrigin> = new Set(['SUSPEND', 'SUSPEND_AND_UPGRADE'])
 
 /** 32 hexadecimal digits, as jobs and their operations have. */
 export function hexId(newId: () => string): string {

@@ -49,3 +49,33 @@ test('the files of a retained state stay while a savepoint of a client is at the
   expect([first, third].map((place) => existsSync(fileURLToPath(place!)))).toEqual([true, true])
   expect(run.reported).toEqual([])
 })
+
+test('the oldest savepoints that were taken for suspensions are removed, and none of clients', async () => {
+  const run = await DeploymentsRun.begin()
+  const taken = () => run.store.savepoints(DEFAULT_NAMESPACE, run.id)
+  const suspends = async () => {
+    await run.request(specOf())
+    await run.reaches('RUNNING')
+    await run.request(specOf({ state: 'SUSPENDED' }))
+    await run.reaches('SUSPENDED')
+  }
+  await suspends()
+  const [first] = taken()
+  await run.store.change(DEFAULT_NAMESPACE, (change) => {
+    for (let i = 0; i < 150; i++) {
+      const origin = i % 3 === 0 ? ('USER_REQUEST' as const) : ('SUSPEND' as const)
+      const metadata = { ...first!.metadata, id: `${i}`, origin }
+      change.putSavepoint({ metadata, spec: {}, status: { state: 'FAILED' } })
+    }
+  })
+  await suspends()
+  const origins = taken().map(({ metadata }) => metadata.origin)
+  expect(origins.filter((origin) => origin === 'USER_REQUEST')).toHaveLength(50)
+  expect(origins.filter((origin) => origin === 'SUSPEND')).toHaveLength(102)
+  expect(existsSync(fileURLToPath(first!.spec.savepointLocation!))).toBe(true)
+  await suspends()
+  expect(taken().filter(({ metadata }) => metadata.origin === 'SUSPEND')).toHaveLength(101)
+  expect(taken().some(({ metadata }) => metadata.id === first!.metadata.id)).toBe(false)
+  await vi.waitFor(() => expect(existsSync(fileURLToPath(first!.spec.savepointLocation!))).toBe(false))
+  expect(run.reported).toEqual([])
+})
