@@ -150,6 +150,7 @@ async function serviceOn(storage: Storage, opening: Opening): Promise<OpenServic
   })
   const jobModules = await newJobModules(storage, modules, opening, reports)
   const { tables, jobs } = jobModules
+  jobs.hideSecrets = (namespace, text) => deploymentStore.secrets.hide(namespace, text)
   const jarJobs = new JarJobs(shared.jars, jobs)
   const deployments = loadDeploymentModules({
     ...{ ...deploymentStore, storage, registry, streams, tables, jobs, jarJobs, nowMs },

@@ -102,6 +102,8 @@ export class Jobs implements JobService, RemovalHook {
   readonly #cancelTimers: (() => void)[] = []
   #tidying = false
   #closed = false
+  /** A text without the secrets of a namespace: jobs fail with what systems answer, which may repeat one. Set it before `start`. */
+  hideSecrets: (namespace: NamespaceName, text: string) => string = (_, text) => text
 
   private constructor(parts: JobsParts) {
     const { catalog, registry, engine, nowMs, report } = parts
@@ -129,6 +131,7 @@ export class Jobs implements JobService, RemovalHook {
     })
     this.#liveParts = {
       ...{ engine, nowMs, report, timer: this.#timer },
+      hide: (namespace, text) => this.hideSecrets(namespace, text),
       starts: new Semaphore(STARTS_AT_A_TIME),
       prepare: (record) => this.#prepare(record),
       save: (record) => this.#documents.save(record),
@@ -169,7 +172,7 @@ export class Jobs implements JobService, RemovalHook {
     const planned = await this.#planning.permitted(namespace, request, owner)
     const name = request.name ?? defaultName(planned.outline, planned.tables)
     assertName(name)
-    const warnings = [...(await this.#planning.contact(namespace, planned))]
+    const warnings = [...(await this.#contact(namespace, planned))]
     const { signature } = planned.outline
     const savepoint = await savepointOf(restore, { namespace, signature }, places, warnings)
     const outline = { ...planned.outline, warnings }
@@ -260,7 +263,16 @@ export class Jobs implements JobService, RemovalHook {
     owner: JobOwner,
   ): Promise<void> {
     this.#parts.streams.assertNamespace(namespace)
-    await this.#planning.contact(namespace, await this.#planning.permitted(namespace, request, owner))
+    await this.#contact(namespace, await this.#planning.permitted(namespace, request, owner))
+  }
+
+  async #contact(...given: Parameters<JobPlanning['contact']>): ReturnType<JobPlanning['contact']> {
+    try {
+      return await this.#planning.contact(...given)
+    } catch (cause) {
+      if (!(cause instanceof ServiceError)) throw cause
+      throw new ServiceError(cause.code, this.hideSecrets(given[0], cause.message), { cause })
+    }
   }
 
   async outline(namespace: NamespaceName, request: JobRequest): Promise<JobOutlineView> {

@@ -6,6 +6,7 @@ import type { Semaphore } from '../../storage/semaphore.ts'
 import { StorageError } from '../../storage/storage-error.ts'
 import { ServiceError, type ServiceErrorCode } from '../service-error.ts'
 import { SqlProblem } from '../sql/sql-problem.ts'
+import type { NamespaceName } from '../streams/names.ts'
 import type { Checkpoints } from './checkpoint-history.ts'
 import { isTerminal } from './job.ts'
 import type { Timer } from './job-documents.ts'
@@ -23,6 +24,8 @@ export interface LiveJobParts {
   readonly nowMs: () => number
   readonly timer: Timer
   readonly report: (error: unknown) => void
+  /** A text without the secrets of the namespace. */
+  readonly hide: (namespace: NamespaceName, text: string) => string
   /** Limits the jobs that are planned and started at the same time. */
   readonly starts: Semaphore
   /** Checks tables and grants, and creates missing streams. Rejects with the reason why the job cannot start. */
@@ -252,7 +255,8 @@ export class LiveJob {
     return restored?.id === epoch ? restored?.location : undefined
   }
 
-  #failed(failure: JobFailure): void {
+  #failed(found: JobFailure): void {
+    const failure = { ...found, message: this.#parts.hide(this.record.namespace, found.message) }
     this.#detach()
     this.#parts.contacted(this.record, failure)
     this.#stopped = undefined

@@ -128,3 +128,10 @@ test('an engine without a process has no worker and no threads', async () => {
   const { setup: jobs } = await setup()
   expect([jobs.jobs.worker(), await jobs.jobs.threadDump()]).toEqual([undefined, []])
 })
+
+test('a failure is shown without the secrets of the namespace', async () => {
+  const { jobs, shown, run } = await setup()
+  jobs.hideSecrets = (namespace, text) => text.replaceAll(`secret of ${namespace}`, '***')
+  run().failed({ ...PASSING, message: 'there is no database secret of default' })
+  expect(shown().view.exceptions).toMatchObject([{ message: 'there is no database ***' }])
+})
