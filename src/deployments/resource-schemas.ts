@@ -185,6 +185,18 @@ export const defaultsSchema: ObjectSchema = resource('DeploymentDefaults', {
   },
 })
 
+const GROUP = '[0-9A-Fa-f]{1,4}'
+const IPV6 = `(?:::1|(?:${GROUP}:){7}${GROUP}|(?:${GROUP}:){1,6}:${GROUP})`
+/** Without a user name and a password: targets are shown as they are. */
+const CLUSTER_URL = {
+  kind: 'text',
+  charactersMax: 2_000,
+  pattern: new RegExp(
+    `^https?://(?:[A-Za-z0-9.-]+|\\[${IPV6}\\])(?::[1-9][0-9]{0,4})?(?:/[A-Za-z0-9._~/-]*)?$`,
+  ),
+  wanted: 'must be a URL such as http://127.0.0.1:8081',
+} as const
+
 export const TARGET_KINDS = ['embedded', 'flink', 'kubernetes'] as const
 
 export const targetSchema: ObjectSchema = resource('DeploymentTarget', {
@@ -194,8 +206,8 @@ export const targetSchema: ObjectSchema = resource('DeploymentTarget', {
       embedded: { kind: 'object', members: {}, others: 'kept', about: 'Jobs run in this service.' },
       flink: closed(
         {
-          restUrl: { kind: 'text', format: 'uri', isRequired: true, charactersMin: 1 },
-          sqlGatewayUrl: { kind: 'text', format: 'uri' },
+          restUrl: { ...CLUSTER_URL, isRequired: true, charactersMin: 1 },
+          sqlGatewayUrl: CLUSTER_URL,
         },
         { about: 'A cluster of Apache Flink.' },
       ),

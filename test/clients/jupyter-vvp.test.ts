@@ -53,6 +53,7 @@ const EXPECTED: Expected = {
   cancelled: { value: 'CANCELLED' },
   'press Start': DONE,
   'running again': { value: 'RUNNING' },
+  'press Cancel again': DONE,
   'cancelled again': { value: 'CANCELLED' },
   'press Delete': DONE,
   deleted: { value: 404 },

@@ -51,7 +51,7 @@ test.for(['/api/swagger.json', '/swagger.json'])(`${CLIENT} %s`, async (path, { 
   tellProof(`clients ${CLIENT}`, { path, requests: Number(generated), result: rest })
   const found = /=+ FAILURES =+[\s\S]*?(?==+ (?:SUMMARY|WARNINGS) =+)/.exec(ended.stdout)?.[0]
   expect(found).toBeUndefined()
-  expect([ended.code, ended.stderr]).toEqual([0, ''])
+  expect([ended.code, ended.stderr, ended.code === 0 ? '' : ended.stdout.slice(-3_000)]).toEqual([0, '', ''])
   expect(Number(generated)).toBeGreaterThan(100)
 })
 

@@ -354,6 +354,16 @@ describe('POST of a target with', () => {
       ['spec: must have one of embedded, flink, kubernetes'],
     ],
     [{ metadata: { name: 'x' }, spec: { flink: {} } }, ['spec.flink.restUrl: must not be empty']],
+    [
+      {
+        metadata: { name: 'x' },
+        spec: { flink: { restUrl: 'http://user:word@a', sqlGatewayUrl: 'ftp://a' } },
+      },
+      [
+        'spec.flink.restUrl: must be a URL such as http://127.0.0.1:8081',
+        'spec.flink.sqlGatewayUrl: must be a URL such as http://127.0.0.1:8081',
+      ],
+    ],
     [{ metadata: { name: 'x' }, spec: { yarn: {} } }, ['spec.yarn: unknown attribute']],
     [
       { kind: 'Deployment', metadata: { name: 'x' }, spec: { embedded: {} } },

@@ -65,7 +65,9 @@ def call(name, action):
         line = {"call": name, "ok": told == "", "value": plain(value), "error": told}
     except Exception as error:  # every failure is reported
         line = {"call": name, "ok": False, "error": "%s: %s" % (type(error).__name__, error)}
-    print(json.dumps({**line, "requests": list(sent)}), flush=True)
+    # In one piece, on a line of its own: threads of the client print, too.
+    sys.__stdout__.write("\n%s\n" % json.dumps({**line, "requests": list(sent)}))
+    sys.__stdout__.flush()
     return value
 
 
@@ -104,8 +106,8 @@ def state_of(identity, wanted):
         time.sleep(0.1)
 
 
-def press(name):
-    return call("press " + name, lambda: buttons[name].click())
+def press(name, again=""):
+    return call("press " + name + again, lambda: buttons[name].click())
 
 
 connect("namespaces", "")
@@ -130,7 +132,7 @@ press("Cancel")
 call("cancelled", lambda: state_of(started, "CANCELLED"))
 press("Start")
 call("running again", lambda: state_of(started, "RUNNING"))
-press("Cancel")
+press("Cancel", " again")
 call("cancelled again", lambda: state_of(started, "CANCELLED"))
 press("Delete")
 call("deleted", lambda: deployment(started)[0])
