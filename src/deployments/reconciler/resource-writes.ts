@@ -36,6 +36,8 @@ export type WritingStep = Exclude<StepName, 'wait' | 'create-job' | 'send-savepo
 
 /** Ended ones of a deployment. */
 export const JOBS_KEPT = 100
+/** Of the templates of ended jobs of one deployment, which are in memory; the last one may be longer. */
+const JOBS_CHARACTERS_MAX = 128 * 1024
 /** Ended ones of a deployment that the reconciler has taken; those of clients are never removed. */
 const SAVEPOINTS_KEPT = 100
 const RESET_MS = 60_000
@@ -409,7 +411,12 @@ function event(
 function removeOldJobs({ change, deployment }: WriteContext): void {
   const { namespace, id } = deployment.metadata
   const ended = change.jobs(namespace, id).filter(({ metadata }) => metadata.terminatedMs !== undefined)
-  for (const job of ended.slice(0, Math.max(0, ended.length - JOBS_KEPT))) change.deleteJob(job)
+  let characters = 0
+  for (const [index, job] of ended.reverse().entries()) {
+    const isKept = index < JOBS_KEPT && characters <= JOBS_CHARACTERS_MAX
+    if (isKept) characters += JSON.stringify(job.spec).length
+    if (!isKept || (index > 0 && characters > JOBS_CHARACTERS_MAX)) change.deleteJob(job)
+  }
 }
 
 /** The newest complete one is kept, for the case that the job ends without another. */

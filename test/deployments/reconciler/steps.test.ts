@@ -79,3 +79,41 @@ test('the oldest savepoints that were taken for suspensions are removed, and non
   await vi.waitFor(() => expect(existsSync(fileURLToPath(first!.spec.savepointLocation!))).toBe(false))
   expect(run.reported).toEqual([])
 })
+
+test('of the jobs that have ended the newest stay: at most 100, and fewer if their templates are long', async () => {
+  const run = await DeploymentsRun.begin()
+  const ended = () =>
+    run.store
+      .jobs(DEFAULT_NAMESPACE, run.id)
+      .filter(({ metadata }) => metadata.terminatedMs !== undefined)
+      .map(({ metadata }) => metadata.id)
+  const runsAndEnds = async () => {
+    await run.request(specOf())
+    await run.reaches('RUNNING')
+    await run.request(specOf({ state: 'CANCELLED' }))
+    await run.reaches('CANCELLED')
+  }
+  const put = (ids: readonly string[], sqlScript: string) =>
+    run.store.change(DEFAULT_NAMESPACE, (change) => {
+      const first = change.jobs(DEFAULT_NAMESPACE, run.id)[0]!
+      for (const id of ids) {
+        const spec = { ...first.spec, artifact: { kind: 'SQLSCRIPT' as const, sqlScript } }
+        change.putJob({ ...first, metadata: { ...first.metadata, id }, spec })
+      }
+    })
+  await runsAndEnds()
+  await put(
+    Array.from({ length: 150 }, (_, i) => `short ${i}`),
+    'INSERT INTO a SELECT * FROM b',
+  )
+  await runsAndEnds()
+  expect(ended().slice(0, 2)).toEqual(['short 50', 'short 51'])
+  expect(ended()).toHaveLength(101) // those before the last start, and its own
+  await put(['long 0', 'long 1', 'long 2'], `-- ${'x'.repeat(60 * 1024)}`)
+  await runsAndEnds()
+  expect(ended().slice(0, -1)).toEqual(['long 1', 'long 2'])
+  await put(['longer'], `-- ${'x'.repeat(200 * 1024)}`)
+  await runsAndEnds()
+  expect(ended().slice(0, -1), 'the last one stays').toEqual(['longer'])
+  expect(run.reported).toEqual([])
+})
