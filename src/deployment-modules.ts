@@ -6,6 +6,7 @@ import { Deployments } from './deployments/deployments.ts'
 import { JobRequests } from './deployments/reconciler/job-requests.ts'
 import { Reconciler } from './deployments/reconciler/reconciler.ts'
 import { Resources } from './deployments/resource-store.ts'
+import { SavepointDisposals } from './deployments/savepoint-disposals.ts'
 import { SavepointResources } from './deployments/savepoint-resources.ts'
 import { SecretValues } from './deployments/secret-values.ts'
 import type { JarJobs } from './jars/jar-jobs.ts'
@@ -85,8 +86,9 @@ export function loadDeploymentModules(parts: DeploymentModulesParts): Deployment
   } = parts
   const { catalog } = storage
   tables.sql.onSecrets((text, namespace) => secretIn(secrets, text, namespace))
+  const disposals = new SavepointDisposals({ catalog, jobs, report })
   const reconciler = new Reconciler({
-    ...{ store, jobs, nowMs: parts.nowMs, report, timer: realTimer },
+    ...{ store, jobs, disposals, nowMs: parts.nowMs, report, timer: realTimer },
     owner: (name) => ownerNamed(name, parts.named),
     requests: new JobRequests({
       jars: jarJobs,
@@ -97,7 +99,7 @@ export function loadDeploymentModules(parts: DeploymentModulesParts): Deployment
     ...{ jobs, catalog: new CatalogStatements(tables) },
     words: (namespace) => catalogWords(tables, namespace),
   })
-  const savepoints = new SavepointResources({ store, catalog, registry, jobs, reconciler, report })
+  const savepoints = new SavepointResources({ store, registry, reconciler, disposals })
   const deployments = new Deployments({
     ...{ store, streams, secrets, savepoints, reconciler, jars: jarJobs },
     scripts: sqlScripts,
@@ -108,10 +110,10 @@ export function loadDeploymentModules(parts: DeploymentModulesParts): Deployment
     sqlScripts,
     start() {
       reconciler.start()
-      savepoints.dispose()
+      disposals.dispose()
     },
     async stop() {
-      await Promise.all([reconciler.close(), savepoints.close()])
+      await Promise.all([reconciler.close(), disposals.close()])
     },
   }
 }

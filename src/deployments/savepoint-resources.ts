@@ -1,13 +1,8 @@
 /**
  * Savepoints as clients create and delete them. The files of savepoints that the service has taken on its own go with them; those of
  * savepoints that a client has asked for, or named, stay.
- *
- *   catalog:  savepoint-disposals/<namespace>:<id>   {"location"}: files that are to be deleted. Written with the deletion of the savepoint.
  */
-import { setTimeout } from 'node:timers/promises'
-import type { Catalog, CatalogChange } from '../../storage/catalog.ts'
-import type { JobService } from '../jobs/job-service.ts'
-import { ServiceError } from '../service-error.ts'
+import type { CatalogChange } from '../../storage/catalog.ts'
 import type { NamespaceName } from '../streams/names.ts'
 import type { Registry, RemovalHook, Stream } from '../streams/registry.ts'
 import { type AttributeError, DeploymentError } from './deployment-error.ts'
@@ -16,29 +11,21 @@ import type { DeploymentReconciler } from './reconciler/reconciler.ts'
 import { assertValid, givenIn, newMetadata } from './resource-request.ts'
 import { savepointSchema } from './resource-schemas.ts'
 import type { ResourceChange, ResourceStore } from './resource-store.ts'
-import type { Deployment, Json, SavepointOrigin, SavepointResource } from './resources.ts'
+import type { Deployment, Json, SavepointResource } from './resources.ts'
+import { deleteWithFiles, disposalOf, isOfClient, type SavepointDisposals } from './savepoint-disposals.ts'
 
 export interface SavepointResourcesParts {
   readonly store: ResourceStore
-  readonly catalog: Catalog
   readonly registry: Pick<Registry, 'onRemoval'>
-  readonly jobs: Pick<JobService, 'disposeSavepoint' | 'disposal'>
   readonly reconciler: Pick<DeploymentReconciler, 'startSavepoint'>
-  readonly report: (error: unknown) => void
+  readonly disposals: Pick<SavepointDisposals, 'dispose'>
 }
 
 /** Of one deployment: those that clients have made. They are never deleted by the service. */
 const SAVEPOINTS_MAX = 100
-const DISPOSALS = 'savepoint-disposals'
-const POLL_MS = 50
-/** Their files belong to the client. */
-const OF_CLIENT: ReadonlySet<SavepointOrigin> = new Set(['USER_REQUEST', 'COPIED'])
 
 export class SavepointResources implements RemovalHook {
   readonly #parts: SavepointResourcesParts
-  /** One disposal after another. */
-  #disposing: Promise<void> = Promise.resolve()
-  #closed = false
 
   constructor(parts: SavepointResourcesParts) {
     this.#parts = parts
@@ -79,8 +66,7 @@ export class SavepointResources implements RemovalHook {
       const savepoint = change.savepoint(namespace, id)
       if (savepoint === undefined) throw notFound('SavepointNotFound', namespace, id)
       assertUnused(change, savepoint)
-      change.deleteSavepoint(savepoint)
-      this.#disposeWith(change, savepoint)
+      deleteWithFiles(change, savepoint)
       return savepoint
     })
     this.dispose()
@@ -89,20 +75,12 @@ export class SavepointResources implements RemovalHook {
 
   /** Files of the savepoints of a deployment that is deleted in this change. Call `dispose` when it is durable. */
   deleteAllOf(change: ResourceChange, { metadata: { namespace, id } }: Deployment): void {
-    for (const savepoint of change.savepoints(namespace, id)) {
-      change.deleteSavepoint(savepoint)
-      this.#disposeWith(change, savepoint)
-    }
+    for (const savepoint of change.savepoints(namespace, id)) deleteWithFiles(change, savepoint)
   }
 
-  /** Deletes files that are to be deleted, those of an earlier start of the service too. */
+  /** Call it when a change with `deleteAllOf` is durable. */
   dispose(): void {
-    this.#disposing = this.#disposing.then(() => this.#disposeAll()).catch(this.#parts.report)
-  }
-
-  close(): Promise<void> {
-    this.#closed = true
-    return this.#disposing
+    this.#parts.disposals.dispose()
   }
 
   changesOnRemoval(_: readonly Stream[], namespace: NamespaceName | undefined): readonly CatalogChange[] {
@@ -113,54 +91,10 @@ export class SavepointResources implements RemovalHook {
   removed(_: readonly Stream[], namespace: NamespaceName | undefined): void {
     if (namespace !== undefined) this.dispose()
   }
-
-  #disposeWith(change: ResourceChange, savepoint: SavepointResource): void {
-    const { id, namespace } = savepoint.metadata
-    const { savepointLocation } = savepoint.spec
-    const disposal = disposalOf(savepoint)
-    const isShared = change
-      .savepoints(namespace)
-      .some(({ spec, metadata }) => metadata.id !== id && spec.savepointLocation === savepointLocation)
-    if (disposal !== undefined && !isShared) change.also(disposal)
-  }
-
-  async #disposeAll(): Promise<void> {
-    const found: [string, string][] = []
-    await this.#parts.catalog.each(DISPOSALS, (id, document) => {
-      found.push([id, (document as DisposalDocument).location])
-    })
-    for (const [id, location] of found) {
-      if (this.#closed) return
-      await this.#disposeOne(location)
-      await this.#parts.catalog.commit([{ collection: DISPOSALS, id, document: undefined }])
-    }
-  }
-
-  /** What cannot be deleted, because it is gone or outside of the savepoint directories, is not tried again. */
-  async #disposeOne(location: string): Promise<void> {
-    const { jobs } = this.#parts
-    try {
-      const triggerId = await jobs.disposeSavepoint(location)
-      while (!this.#closed && jobs.disposal(triggerId).state === 'in-progress') await setTimeout(POLL_MS)
-    } catch (error) {
-      if (!(error instanceof ServiceError && error.code.startsWith('savepoint_'))) throw error
-    }
-  }
-}
-
-interface DisposalDocument {
-  readonly location: string
-}
-
-function disposalOf({ metadata, spec }: SavepointResource): CatalogChange | undefined {
-  const { id, namespace, origin } = metadata
-  const { savepointLocation: location } = spec
-  if (location === undefined || OF_CLIENT.has(origin)) return undefined
-  return { collection: DISPOSALS, id: `${namespace}:${id}`, document: { location } }
 }
 
 function assertCapacity(savepoints: readonly SavepointResource[], deploymentId: string): void {
-  const count = savepoints.filter(({ metadata }) => OF_CLIENT.has(metadata.origin)).length
+  const count = savepoints.filter(isOfClient).length
   if (count < SAVEPOINTS_MAX) return
   throw new DeploymentError(
     'TooManyResources',

@@ -13,6 +13,7 @@ import { JobRequests } from '../../src/deployments/reconciler/job-requests.ts'
 import { Reconciler, statusAfterChange } from '../../src/deployments/reconciler/reconciler.ts'
 import { Resources } from '../../src/deployments/resource-store.ts'
 import type { Deployment, DeploymentSpec } from '../../src/deployments/resources.ts'
+import { SavepointDisposals } from '../../src/deployments/savepoint-disposals.ts'
 import { Jobs } from '../../src/jobs/jobs.ts'
 import { SavepointPlaces } from '../../src/jobs/savepoints/savepoint-places.ts'
 import { DEFAULT_NAMESPACE, parseStreamName } from '../../src/streams/names.ts'
@@ -270,7 +271,9 @@ export class DeploymentsRun {
     const store = await Resources.load({ catalog, registry, nowMs, random })
     const jars = { script: () => Promise.reject(new Error('no jars here')) }
     const requests = new JobRequests({ jars, resolveSecrets: (text) => text })
-    const reconciler = new Reconciler({ store, jobs, requests, owner: () => undefined, nowMs, report, timer })
+    const disposals = new SavepointDisposals({ catalog, jobs, report })
+    const owner = () => undefined
+    const reconciler = new Reconciler({ store, jobs, disposals, requests, owner, nowMs, report, timer })
     return { jobs, store, engine, reconciler, streams }
   }
 }

@@ -11,6 +11,7 @@ import type { NamespaceName } from '../../streams/names.ts'
 import { DeploymentError } from '../deployment-error.ts'
 import type { ResourceStore, StoredResources } from '../resource-store.ts'
 import type { Deployment, JobResource, SavepointResource } from '../resources.ts'
+import type { SavepointDisposals } from '../savepoint-disposals.ts'
 import { refusalOf } from './job-refusal.ts'
 import type { JobRequests } from './job-requests.ts'
 import { type Goal, goalOf, phaseOf, type Sight } from './phases.ts'
@@ -51,12 +52,13 @@ export interface DeploymentReconciler {
 
 export type DeploymentJobs = Pick<
   JobService,
-  'create' | 'find' | 'cancel' | 'savepoint' | 'disposeSavepoint' | 'operation' | 'fits' | 'settled'
+  'create' | 'find' | 'cancel' | 'savepoint' | 'operation' | 'fits' | 'settled'
 >
 
 export interface ReconcilerParts {
   readonly store: ResourceStore
   readonly jobs: DeploymentJobs
+  readonly disposals: Pick<SavepointDisposals, 'dispose'>
   readonly requests: JobRequests
   /** The token of this name, as it is now. Throws ServiceError 'no_grant' if it is not valid any more. */
   readonly owner: (name: string | undefined) => JobOwner
@@ -286,20 +288,19 @@ export class Reconciler implements DeploymentReconciler {
   /** Resolves with false if the step is another one now, or nothing is written any more. */
   async #writes(found: Found, step: WritingStep, failure?: JobFailureFound): Promise<boolean> {
     if (this.#closed) return false
-    const { store, nowMs } = this.#parts
+    const { store, nowMs, disposals } = this.#parts
     const { namespace, id } = found.deployment.metadata
-    const unused: string[] = []
     await this.#write(() =>
       store.change(namespace, (change) => {
         const deployment = change.deployment(namespace, id)
         if (deployment === undefined) return
         const now = this.#find(change, deployment)
         if (now.step !== found.step || now.job?.metadata.id !== found.job?.metadata.id) return
-        const context = { ...now, nowMs: nowMs(), change, newId: () => store.newId(), unused, failure }
+        const context = { ...now, nowMs: nowMs(), change, newId: () => store.newId(), failure }
         WRITES[step](context)
       }),
     )
-    for (const location of unused) this.#dispose(location)
+    if (step !== 'observe') disposals.dispose()
     return true
   }
 
@@ -365,10 +366,6 @@ export class Reconciler implements DeploymentReconciler {
       if (refusal === undefined) throw error
       return refusal
     }
-  }
-
-  #dispose(location: string): void {
-    this.#parts.jobs.disposeSavepoint(location).catch(this.#parts.report)
   }
 
   #operation(job: JobResource, { triggerId }: SavepointResource): Operation | undefined {

@@ -8,6 +8,7 @@ import type {
   SavepointOrigin,
   SavepointResource,
 } from '../resources.ts'
+import { deleteWithFiles } from '../savepoint-disposals.ts'
 import { conditionsOf } from './conditions.ts'
 import type { Goal, Sight } from './phases.ts'
 import { type Progress, progressDocument, progressOf } from './progress.ts'
@@ -19,8 +20,6 @@ export interface WriteContext extends Sight {
   readonly change: ResourceChange
   readonly goal: Goal
   readonly newId: () => string
-  /** Places of savepoints whose files are deleted when the change is durable. */
-  readonly unused: string[]
   /** Of an action that has just failed. */
   readonly failure?: JobFailureFound | undefined
 }
@@ -327,7 +326,7 @@ function retainState(context: WriteContext): void {
   }
   const { namespace, id: deploymentId } = deployment.metadata
   for (const earlier of change.savepoints(namespace, deploymentId))
-    if (earlier.metadata.origin === 'RETAINED_CHECKPOINT') removeSavepoint(context, earlier)
+    if (earlier.metadata.origin === 'RETAINED_CHECKPOINT') deleteWithFiles(context.change, earlier)
   change.putSavepoint({
     metadata: {
       ...{ id: newId(), namespace, createdMs: nowMs, modifiedMs: nowMs, labels: {}, annotations: {} },
@@ -336,16 +335,6 @@ function retainState(context: WriteContext): void {
     spec: { savepointLocation: retained.location, flinkSavepointId: newId() },
     status: { state: 'COMPLETED' },
   })
-}
-
-/** With its files, unless another savepoint is at the same place. */
-function removeSavepoint({ change, unused }: WriteContext, savepoint: SavepointResource): void {
-  const { savepointLocation } = savepoint.spec
-  change.deleteSavepoint(savepoint)
-  const isShared = change
-    .savepoints(savepoint.metadata.namespace)
-    .some(({ spec }) => spec.savepointLocation === savepointLocation)
-  if (savepointLocation !== undefined && !isShared) unused.push(savepointLocation)
 }
 
 export function failedSavepoint(
@@ -427,7 +416,7 @@ function removeOldSavepoints(context: WriteContext): void {
     .filter(({ metadata, status }) => OWN.has(metadata.origin) && status.state !== 'STARTED')
   const newest = ended.findLast(({ status }) => status.state === 'COMPLETED')
   for (const savepoint of ended.slice(0, Math.max(0, ended.length - SAVEPOINTS_KEPT)))
-    if (savepoint !== newest) removeSavepoint(context, savepoint)
+    if (savepoint !== newest) deleteWithFiles(context.change, savepoint)
 }
 
 const OWN: ReadonlySet<SavepointOrigin> = new Set(['SUSPEND', 'SUSPEND_AND_UPGRADE'])

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect, test, vi } from 'vitest'
+import { deleteWithFiles } from '../../../src/deployments/savepoint-disposals.ts'
 import { DEFAULT_NAMESPACE } from '../../../src/streams/names.ts'
 import { DeploymentsRun, specOf } from '../../support/reconciler-run.ts'
 
@@ -115,5 +116,22 @@ test('of the jobs that have ended the newest stay: at most 100, and fewer if the
   await put(['longer'], `-- ${'x'.repeat(200 * 1024)}`)
   await runsAndEnds()
   expect(ended().slice(0, -1), 'the last one stays').toEqual(['longer'])
+  expect(run.reported).toEqual([])
+})
+
+test('files that were to be deleted when the service ended are deleted later', async () => {
+  const run = await DeploymentsRun.begin()
+  await run.request(specOf())
+  await run.reaches('RUNNING')
+  await run.request(specOf({ state: 'SUSPENDED' }))
+  await run.reaches('SUSPENDED')
+  const [savepoint] = run.store.savepoints(DEFAULT_NAMESPACE, run.id)
+  const files = fileURLToPath(savepoint!.spec.savepointLocation!)
+  expect(existsSync(files)).toBe(true)
+  await run.store.change(DEFAULT_NAMESPACE, (change) => deleteWithFiles(change, savepoint!))
+  expect(existsSync(files)).toBe(true)
+  await run.request(specOf())
+  await run.reaches('RUNNING')
+  await vi.waitFor(() => expect(existsSync(files)).toBe(false), { timeout: 20_000 })
   expect(run.reported).toEqual([])
 })
