@@ -14,7 +14,7 @@ test('every line works, and answers as the page shows', { timeout: 300_000 }, as
   expect(blocks.length).toBeGreaterThan(7)
   const results = await runBlocks(
     blocks.map(({ text }) => text),
-    { prologue: `cp -r '${join(PROJECT_FOLDER, 'examples')}' .`, hasChildren: true },
+    { prologue: `mkdir docs && cp -r '${join(PROJECT_FOLDER, 'docs', 'examples')}' docs`, hasChildren: true },
   )
   for (const [i, { line, output }] of blocks.entries()) {
     const { stdout, curls } = results[i]!
