@@ -17,7 +17,6 @@ import { ServiceError } from './service-error.ts'
 import { CatalogStatements } from './sql-scripts/catalog-statements.ts'
 import { catalogWords } from './sql-scripts/catalog-words.ts'
 import type { SqlScriptService } from './sql-scripts/sql-script-service.ts'
-
 import { SqlScripts } from './sql-scripts/sql-scripts.ts'
 import type { NamespaceName } from './streams/names.ts'
 import type { Registry } from './streams/registry.ts'

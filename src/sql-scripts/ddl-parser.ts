@@ -1,6 +1,6 @@
 /**
  * Parses one statement about tables and views: CREATE, DROP, ALTER, SHOW, DESCRIBE, USE, EXPLAIN, as Flink writes them. The catalog
- * is not looked at, and the inside of a table's parentheses, a view's query and an explained statement stay texts.
+ * is not checked, and the inside of a table's parentheses, a view's query and an explained statement stay texts.
  *
  *   CREATE [TEMPORARY] TABLE [IF NOT EXISTS] name [(schema)] [COMMENT 'text'] [PARTITIONED BY (columns)]
  *     [WITH ('key' = 'value', …)] [LIKE name [(INCLUDING | EXCLUDING | OVERWRITING feature …)]]

@@ -1,6 +1,6 @@
 /**
  * Words that may stand at a place of a script that is being typed. The script need not be complete or right. Only the text around the
- * place is looked at, so the time does not grow with the length of the script.
+ * place is read, so the time does not grow with the length of the script.
  */
 import { type FlinkToken, isKeyWord, isOperator, tokensOf } from '../sql/flink-tokens.ts'
 import { isReservedWord } from '../sql/reserved-words.ts'
@@ -21,7 +21,7 @@ export interface CatalogWords {
 export type SuggestionSource = (namespace: NamespaceName) => CatalogWords
 
 const COMPLETIONS_MAX = 100
-/** Text before the place that is looked at, and text after it. */
+/** Characters before the place that are read, and characters after it. */
 const BEFORE_CHARACTERS_MAX = 16_384
 const AFTER_CHARACTERS_MAX = 4_096
 const PLAIN_NAME = /^[\p{L}_][\p{L}\p{Nd}_$]*$/u
