@@ -83,8 +83,8 @@ export function changeBodies(random: SeededRandom, count: number): string[] {
 }
 
 /**
- * The event of a body, by other means than those of the service. A job reads the columns that its statement names: what other
- * members of the body hold does not matter.
+ * The event of a body, by other means than those of the service. A job reads the columns of a source that its statement names
+ * there: what other members of the body hold does not matter.
  */
 export function arrived(
   table: StreamName | ChangingName,

@@ -103,10 +103,11 @@ export class OracleService {
   }
 
   /** What the log has of the sources, in the order in which a job takes it. */
-  async input({ sources, query }: Statement): Promise<Arrived[]> {
-    const uses = (column: string) => new RegExp(`SELECT \\*|\\b${column}\\b`).test(query)
+  async input({ sources, query, partOf = () => query }: Statement): Promise<Arrived[]> {
     const all: Placed[] = []
     for (const name of new Set(sources)) {
+      const part = partOf(name)
+      const uses = (column: string) => new RegExp(`SELECT \\*|\\b${column}\\b`).test(part)
       for (const { body, timestampMs } of await this.#events(STREAMS[name]))
         all.push({ ...arrived(name, body, uses), timestampMs })
     }

@@ -14,6 +14,8 @@ export interface Statement {
   readonly columns: readonly Type[]
   /** Without INSERT INTO. */
   readonly query: string
+  /** The part of the query that names the columns which are read of a source; by default the query. */
+  readonly partOf?: (source: StreamName | ChangingName) => string
   readonly expected: Expected
 }
 
@@ -75,7 +77,11 @@ function arrivalOfTwo(random: SeededRandom): Statement {
     ['A', 'B'],
     ['B', 'A'],
   ])
-  const query = `SELECT ${sqlOf(list)} FROM ${first} WHERE ${where.sql} UNION ALL SELECT ${sqlOf(list)} FROM ${second}`
+  const parts = {
+    [first]: `SELECT ${sqlOf(list)} FROM ${first} WHERE ${where.sql}`,
+    [second]: `SELECT ${sqlOf(list)} FROM ${second}`,
+  }
+  const query = `${parts[first]} UNION ALL ${parts[second]}`
   const rows = (input: readonly Arrived[]) =>
     input
       .filter(({ table }) => table === first || table === second)
@@ -86,6 +92,7 @@ function arrivalOfTwo(random: SeededRandom): Statement {
     sources: [first, second],
     columns: typesOf(list),
     query,
+    partOf: (source) => parts[source]!,
     expected: { form: 'rows', rows },
   }
 }
