@@ -50,7 +50,15 @@ test('each event is in the sinks once, whatever is killed', {
     await sendSome()
     await delay((round * 137) % 400)
     if (round % 2 === 0) {
-      expect(signalTo(workerOf(service.pid), 'SIGKILL'), 'a worker runs').toBe(true)
+      // After a restart the deployment is RUNNING before the process of its job has started again.
+      const { pid } = service
+      await expect
+        .poll(() => signalTo(workerOf(pid), 'SIGKILL'), {
+          ...POLL,
+          timeout: 60_000,
+          message: 'a worker runs',
+        })
+        .toBe(true)
     } else {
       await service.kill()
       service = await startServiceProcess(folder)
