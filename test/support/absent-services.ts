@@ -1,7 +1,8 @@
 /** Services that are not there: every call throws DeploymentError 'NotImplemented', which clients see as 501. */
-import type { SqlScriptService } from '../sql-scripts/sql-script-service.ts'
-import { DeploymentError } from './deployment-error.ts'
-import type { DeploymentService } from './deployment-service.ts'
+
+import { DeploymentError } from '../../src/deployments/deployment-error.ts'
+import type { DeploymentService } from '../../src/deployments/deployment-service.ts'
+import type { SqlScriptService } from '../../src/sql-scripts/sql-script-service.ts'
 
 export const ABSENT_DEPLOYMENTS = absent<DeploymentService>('deployments')
 export const ABSENT_SCRIPTS = absent<SqlScriptService>('SQL scripts')
