@@ -116,6 +116,8 @@ export class TestCapture {
   writeMs = 0
   /** Writes fail with this. */
   writeFailure: string | undefined
+  /** Writes become durable, but the process is not told. */
+  repliesLost = false
   /** Called before a write with a commit becomes durable. */
   beforeCommit: (write: CaptureWrite) => Promise<void> | void = () => {}
   /** The largest part. */
@@ -319,7 +321,7 @@ export class TestCapture {
       this.#parts.push(events)
     }
     if (write.commit !== undefined) this.#commit(write.commit)
-    this.#port.post({ kind: 'reply', request })
+    if (!this.repliesLost) this.#port.post({ kind: 'reply', request })
   }
 
   #commit(commit: CaptureCommit): void {

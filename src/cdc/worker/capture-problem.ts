@@ -76,6 +76,14 @@ export function isConnectionLost(error: unknown): boolean {
   )
 }
 
+/** A column, a table or a schema does not exist. */
+const GONE: ReadonlySet<string> = new Set(['42703', '42P01', '3F000'])
+
+/** Whether a column or a table of a statement was dropped or renamed after it was described. */
+export function isGone(error: unknown): boolean {
+  return error instanceof CaptureProblem && GONE.has(error.state ?? '')
+}
+
 /** Of a message of the server. It is stored, and shown with each status. */
 const CHARACTERS_MAX = 1_000
 

@@ -4,6 +4,7 @@
  */
 import { type RowBytes, rowOfTexts } from '../events/row-bytes.ts'
 import type { CaptureAttempt } from './capture-attempt.ts'
+import { isGone } from './capture-problem.ts'
 import { quotedTable } from './catalog.ts'
 import type { ChangeWrites, Transaction } from './change-writes.ts'
 import { quotedIdentifier } from './database-session.ts'
@@ -175,9 +176,10 @@ export class ChangeFollower {
     if (isUnread && isSameKey(table.keyOf(sent), oldKey)) return undefined
     const known = isUnread ? undefined : before
     const after = filledRow(sent, before)
-    if (after.isWhole()) return this.#update(table, oldKey, known, after, message.lsn)
+    const lacked = table.lackedBy(after)
+    if (lacked.length === 0) return this.#update(table, oldKey, known, after, message.lsn)
     // A large value that was not changed and is not kept: its column came with values, or the row was not read.
-    return this.#fetched(table, after).then((found) => {
+    return this.#fetched(table, after, lacked).then((found) => {
       if (found === undefined) this.#tables.readAgain(table)
       else this.#update(table, oldKey, known, found, message.lsn)
     })
@@ -208,16 +210,25 @@ export class ChangeFollower {
     this.#writes.emit(this.#transaction!, table, 't', undefined, undefined, lsn)
   }
 
-  /** The row with its values that were not sent as the table has them now; undefined if it is gone since. */
-  async #fetched(table: TableCapture, row: RowBytes): Promise<RowBytes | undefined> {
+  /** The row with the values at these places as the table has them now; undefined if the row, a column or the table is gone since. */
+  async #fetched(
+    table: TableCapture,
+    row: RowBytes,
+    places: readonly number[],
+  ): Promise<RowBytes | undefined> {
     const { columns, key } = table.table
-    const names = columns.map(({ name }) => quotedIdentifier(name))
+    const values = places.map((place) => `${quotedIdentifier(columns[place]!.name)}::text`).join(', ')
     const condition = key.map((name, i) => `${quotedIdentifier(name)} = $${i + 1}`).join(' AND ')
-    const [found] = await this.#attempt.session.query(
-      `SELECT ${names.map((name) => `${name}::text`).join(', ')} FROM ${quotedTable(table.table)} WHERE ${condition}`,
-      table.keyOf(row),
-    )
-    return found && rowOfTexts(textsOf(row).map((text, i) => (text === undefined ? found[i] : text)))
+    const [found] = await this.#attempt.session
+      .query(`SELECT ${values} FROM ${quotedTable(table.table)} WHERE ${condition}`, table.keyOf(row))
+      .catch((error: unknown) => {
+        if (isGone(error)) return []
+        throw error
+      })
+    if (found === undefined) return undefined
+    const texts = textsOf(row)
+    for (const [i, place] of places.entries()) texts[place] = found[i]
+    return rowOfTexts(texts)
   }
 }
 

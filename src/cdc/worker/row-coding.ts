@@ -7,11 +7,12 @@
  *   generation:  'g' oid                                                     -> decimal; absent: 0
  *   move:        'm'                                                         -> area whose rows are being moved to their places
  *
- *   field       := text of the value; U+0001 for NULL; U+0001 before a text that begins with U+0001
+ *   field       := text of the value; U+0001 for NULL; U+0001 U+0002 for a value that was not sent; U+0001 before a text that begins
+ *                  with U+0001
  *   generation  := eight digits; a table that is emptied takes the next one
  */
 import type { ByteWriter } from '../events/byte-writer.ts'
-import { NULL_END, RowBytes, type RowTexts } from '../events/row-bytes.ts'
+import { NULL_END, RowBytes, type RowTexts, UNSENT_END } from '../events/row-bytes.ts'
 
 export const LSN_KEY = 'l'
 export const MOVE_KEY = 'm'
@@ -20,6 +21,7 @@ const SEPARATOR = '\0'
 const AFTER_SEPARATOR = '\x01'
 const NULL_FIELD = '\x01'
 const NULL_CODE = 1
+const UNSENT_CODE = 2
 const GENERATION_DIGITS = 8
 
 export interface KeyRange {
@@ -110,6 +112,7 @@ export function readRow(stored: Buffer, row: RowBytes): void {
     if (at < length && stored[at] !== 0) continue
     if (start === at || stored[start] !== NULL_CODE) row.push(start, at)
     else if (at === start + 1) row.push(start, NULL_END)
+    else if (at === start + 2 && stored[start + 1] === UNSENT_CODE) row.push(start, UNSENT_END)
     else row.push(start + 1, at)
     start = at + 1
   }
@@ -138,6 +141,7 @@ export function writeRow(
     const end = index >= 0 && index < length ? ends[index]! : NULL_END
     if (end < 0) {
       to[at++] = NULL_CODE
+      if (end === UNSENT_END) to[at++] = UNSENT_CODE
       continue
     }
     const from = starts[index]!

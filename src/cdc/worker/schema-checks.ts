@@ -9,7 +9,7 @@ import type { CaptureAttempt } from './capture-attempt.ts'
 import { columnsOfTypes } from './catalog.ts'
 import { unpublishTable } from './preparation.ts'
 import type { RunTables } from './run-tables.ts'
-import { schemaChange } from './schema-change.ts'
+import { type SchemaChange, schemaChange } from './schema-change.ts'
 import type { TableCapture } from './table-capture.ts'
 import { lostTables } from './table-checks.ts'
 
@@ -44,15 +44,7 @@ export class SchemaChecks {
       )
       return
     }
-    if (change.gone.length > 0) {
-      const message = `column ${change.gone.join(', ')} of table ${name} was dropped or renamed`
-      this.#attempt.reportLost(table.table, message, change.gone)
-    }
-    for (const { name: column, from, to } of change.retyped) {
-      const message = `column ${column} of table ${name} has the type ${to} now; it was ${from}`
-      this.#attempt.reportLost(table.table, message, [column])
-    }
-    this.#tables.alter(table, { ...table.table, columns: change.columns })
+    this.#alter(table, { ...table.table, columns: change.columns }, change)
     if (change.retyped.length > 0) {
       // The rows that are kept have texts of the old type.
       this.#tables.readAgain(table)
@@ -64,7 +56,21 @@ export class SchemaChecks {
     const change = schemaChange(table.table, found.columns)
     if (change === undefined) return
     if (table.state === 'reading') this.#tables.readAgain(table)
-    this.#tables.alter(table, found)
+    this.#alter(table, found, change)
+  }
+
+  /** Reports the columns that are gone or have another type: what uses them fails. */
+  #alter(table: TableCapture, altered: CapturedTable, { gone, retyped }: SchemaChange): void {
+    const name = printedTable(table.table)
+    if (gone.length > 0) {
+      const message = `column ${gone.join(', ')} of table ${name} was dropped or renamed`
+      this.#attempt.reportLost(table.table, message, gone)
+    }
+    for (const { name: column, from, to } of retyped) {
+      const message = `column ${column} of table ${name} has the type ${to} now; it was ${from}`
+      this.#attempt.reportLost(table.table, message, [column])
+    }
+    this.#tables.alter(table, altered)
   }
 
   /** Compares all tables with the catalog. */

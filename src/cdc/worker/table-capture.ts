@@ -31,6 +31,8 @@ export interface TableProgress {
   readonly stored: readonly (string | null)[]
 }
 
+const NO_PLACES: readonly number[] = []
+
 export class TableCapture {
   readonly #source: EventSource
   #table: CapturedTable
@@ -159,6 +161,22 @@ export class TableCapture {
   sentRow(row: RowBytes): RowBytes {
     const places = this.#sentPlaces
     return places === undefined ? row : inOrder(row, places)
+  }
+
+  /** Whether the columns of the last message about the table have a value at this place. */
+  #isSent(index: number): boolean {
+    return this.#sentPlaces === undefined || this.#sentPlaces[index]! >= 0
+  }
+
+  /**
+   * Places of the large values that a sent row lacks because they were not changed. A change that is sent again may be older than the
+   * columns of the table: it does not lack the values of the newer ones.
+   */
+  lackedBy(row: RowBytes): readonly number[] {
+    if (row.isWhole()) return NO_PLACES
+    return row.ends
+      .slice(0, row.length)
+      .flatMap((end, i) => (end === UNSENT_END && this.#isSent(i) ? [i] : []))
   }
 
   keyOf(row: RowBytes): string[] {

@@ -3,7 +3,7 @@
  * its position, then reads the tables into their streams.
  */
 import type { CaptureAttempt } from './capture-attempt.ts'
-import { CaptureProblem } from './capture-problem.ts'
+import { CaptureProblem, isGone } from './capture-problem.ts'
 import type { ChangeFollower } from './change-follower.ts'
 import type { ChangeWrites } from './change-writes.ts'
 import type { Positions } from './positions.ts'
@@ -132,7 +132,10 @@ export class TableSnapshots {
     const tables: TableCapture[] = []
     for (const table of this.#tables.unread()) {
       if (!this.#published.has(table)) continue
-      const found = await snapshot.lock(table.table, this.#attempt.session)
+      const found = await snapshot.lock(table.table, this.#attempt.session).catch((error: unknown) => {
+        if (isGone(error)) return undefined
+        throw error
+      })
       if (found === undefined) throw changedTable(table.table)
       this.#schema.adopt(table, found)
       tables.push(table)

@@ -25,7 +25,10 @@ const SMALL = { writeBytes: 2_000, stageBytes: 3_000 }
 
 test.each<[string, RowTexts]>([
   ['of a number and a text', ['1', 'a']],
-  ['with NULL, an empty text and texts of control characters', [null, '', '\x01', '\x01\x01', '\x02', null]],
+  [
+    'with NULL, an empty text and texts of control characters',
+    [null, '', '\x01', '\x01\x01', '\x02', '\x01\x02', null],
+  ],
   ['of one empty text', ['']],
   ['of one NULL', [null]],
   ['with other letters', ['é', '😀', '\ufffd', '\uffff']],
