@@ -16,8 +16,7 @@ import {
   TextBuffer,
   tinyBuffer,
 } from './column-buffer.ts'
-
-type DuckDB = typeof import('@duckdb/node-api')
+import type { DuckDB } from './load-duckdb.ts'
 
 export type SimpleType =
   | ('BOOLEAN' | 'INTEGER' | 'BIGINT' | 'FLOAT' | 'DOUBLE' | 'VARCHAR' | 'BLOB')

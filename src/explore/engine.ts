@@ -6,6 +6,7 @@
 import type { DuckDBConnection, JS } from '@duckdb/node-api'
 import { Mutex } from '../../storage/mutex.ts'
 import type { Bindings } from '../duckdb/column-buffer.ts'
+import { type DuckDB, loadBindings, loadDuckDb } from '../duckdb/load-duckdb.ts'
 import { openLocked } from '../duckdb/locked-instance.ts'
 import { onlyRow } from '../duckdb/only-row.ts'
 import type { OpenInstance } from '../duckdb/open-instance.ts'
@@ -14,7 +15,6 @@ import { HIVE_FUNCTIONS } from './hive-functions.ts'
 import { Planner } from './planner.ts'
 import type { Node } from './statement.ts'
 
-export type DuckDB = typeof import('@duckdb/node-api')
 export type Connection = DuckDBConnection
 
 export interface EngineOptions {
@@ -61,8 +61,8 @@ export class Engine {
   }
 
   static async open(options: EngineOptions): Promise<Engine> {
-    const duckdb = await import('@duckdb/node-api')
-    const { default: bindings } = await import('@duckdb/node-bindings')
+    const duckdb = loadDuckDb()
+    const bindings = loadBindings()
     const { instance, connection: own } = await openLocked(
       duckdb,
       options,

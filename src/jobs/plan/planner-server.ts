@@ -1,4 +1,5 @@
 /** The planner's side of the connection: opens the engine, and answers calls one after the other. */
+import { loadDuckDb } from '../../duckdb/load-duckdb.ts'
 import { SqlProblem, SyntaxProblem } from '../../sql/sql-problem.ts'
 import type { EventMessage } from '../../worker/event-pipe.ts'
 import type { ServicePort } from '../../worker/worker-child.ts'
@@ -49,7 +50,7 @@ export class PlannerServer {
   #take(message: ToPlanner | EventMessage): void {
     if (message.kind === 'open') {
       this.#memoryMax = message.processBytes
-      this.#opening = import('@duckdb/node-api').then((duckdb) => Planner.open(duckdb))
+      this.#opening = Promise.resolve().then(() => Planner.open(loadDuckDb()))
       this.#opening.catch(() => {}) // every call is refused with this error
     } else if (message.kind === 'call') {
       void this.#answer(message)

@@ -8,6 +8,7 @@ import { resolve } from 'node:path'
 import type { DuckDBConnection, DuckDBPreparedStatement } from '@duckdb/node-api'
 import { Mutex } from '../../../storage/mutex.ts'
 import type { Bindings } from '../../duckdb/column-buffer.ts'
+import { type DuckDB, loadBindings, loadDuckDb } from '../../duckdb/load-duckdb.ts'
 import { openLocked } from '../../duckdb/locked-instance.ts'
 import type { OpenInstance } from '../../duckdb/open-instance.ts'
 import { registerScalars } from '../../duckdb/scalar-functions.ts'
@@ -15,8 +16,6 @@ import type { SqlScalar } from '../../sql/postgres-scalars.ts'
 import { newJobId } from '../job-id.ts'
 import { JobConnection } from './job-connection.ts'
 import type { WorkerOptions } from './job-worker-protocol.ts'
-
-export type DuckDB = typeof import('@duckdb/node-api')
 
 /**
  * Plans are made once and run in every tick. These steps of the optimizer rely on the smallest and largest values that the tables
@@ -58,8 +57,8 @@ export class JobDatabase {
     scalars: readonly SqlScalar[] = [],
   ): Promise<JobDatabase> {
     await mkdir(options.jobsFolder, { recursive: true })
-    const duckdb = await import('@duckdb/node-api')
-    const { default: bindings } = await import('@duckdb/node-bindings')
+    const duckdb = loadDuckDb()
+    const bindings = loadBindings()
     const { instance, connection } = await openLocked(
       duckdb,
       options,
