@@ -13,6 +13,7 @@ import type { JobConnection } from './job-connection.ts'
 import type { JobDatabase } from './job-database.ts'
 import { dataReason, isDataError, JobError } from './job-error.ts'
 import type { BadRecord, CheckpointFigures } from './job-worker-protocol.ts'
+import { largestWatermark } from './largest-watermark.ts'
 import type { LookupTable } from './lookup-tables.ts'
 import { placeOf } from './merged-order.ts'
 import { StoredOutbox } from './outbox.ts'
@@ -207,7 +208,7 @@ export class Tick {
       const before = state.sources.get(relation)
       let watermarkMs = before?.watermarkMs
       if (watermark !== undefined && events > 0) {
-        const [row] = await connection.rows(`SELECT CAST(max(${watermark}) AS BIGINT) FROM ${relation}`)
+        const [row] = await connection.rows(largestWatermark(watermark, relation))
         const largest = row![0] === null ? undefined : Number(row![0])
         if (largest !== undefined) watermarkMs = Math.max(largest, watermarkMs ?? largest)
       }

@@ -37,12 +37,25 @@ export function arrivedRows(window: WindowPlan, sources: readonly SourcePlan[]):
     FROM (${window.input}) i JOIN (${watermarksBefore(sources)}) m ON m.__ord = i.__ord`
 }
 
-/** The same for a tick with one event: nothing of the tick is before it. */
-export function arrivedAlone(window: WindowPlan, sources: readonly SourcePlan[]): string {
+/**
+ * The same with the watermark before the tick, for a tick of one event, or one in which all windows of all rows end later than
+ * any of its watermarks: both watermarks say the same about each window then.
+ */
+export function arrivedInTime(window: WindowPlan, sources: readonly SourcePlan[]): string {
   const carried = sources.map((_, index) => `$${index + 1}::BIGINT`)
   const smallest = carried.length === 1 ? carried[0] : `least(${carried.join(', ')})`
   return `SELECT i.__ord, ${arrivedColumns(window)}, ${smallest} AS __wm
     FROM (${window.input}) i`
+}
+
+/** A time in milliseconds at which no window of any row has ended, as late as it is known; NULL if no row has a time. */
+export function firstEnd(window: WindowPlan): string {
+  const { kind, sizeMs, slideMs } = window
+  const time = timeMs(window, 'i')
+  if (kind === 'CUMULATE') return `SELECT min(${time}) + 1 FROM (${window.input}) i`
+  const earlier = kind === 'HOP' ? (Math.ceil(sizeMs / slideMs) - 1) * slideMs : 0
+  // The end grows with the time, so the row with the smallest time has the first one.
+  return `SELECT ${lastEnd(window, 't.__t')} - ${earlier} FROM (SELECT min(${time}) AS __t FROM (${window.input}) i) t`
 }
 
 /** The orders of events of which some row has no time. */

@@ -12,10 +12,11 @@ import { decodedName } from '../../sql/encoded-name.ts'
 import type { InsertPlan, SourcePlan, WindowPlan } from '../plan/job-plan.ts'
 import type { Watermarks, Way, WayContext, WayResult, WayTick } from './way.ts'
 import {
-  arrivedAlone,
+  arrivedInTime,
   arrivedRows,
   closedRows,
   END_OF_TIME,
+  firstEnd,
   keptColumns,
   mayEndWithin,
   NO_WATERMARK,
@@ -32,9 +33,10 @@ interface Kept {
   readonly window: WindowPlan
   readonly sources: readonly SourcePlan[]
   readonly table: string
-  /** For a tick of many events, and for a lone event. */
-  readonly many: Arrival
-  readonly alone: Arrival
+  /** For any tick, and for one in which no row can be late. */
+  readonly any: Arrival
+  readonly inTime: Arrival
+  readonly firstEnd: string
   /** One event may give several rows, so that their number says nothing about late ones. */
   readonly mayMultiply: boolean
   readonly untimed: string
@@ -91,24 +93,35 @@ export class Windowed implements Way {
 
   /** Returns the number of late rows. Adds the events without a time to `untimed`. */
   async #keep(
-    { window, sources, many, alone, mayMultiply, untimed: untimedOf }: Kept,
-    { before, grown, rows }: WayTick,
+    kept: Kept,
+    { before, after, grown, rows }: WayTick,
     untimed: Map<bigint, string>,
   ): Promise<number> {
+    const { window, sources, mayMultiply } = kept
     if (!sources.some(({ relation }) => grown.has(relation))) return 0
     const { connection } = this.#context
     const carried = sources.map(({ relation }) => asBigint(before.get(relation)))
     const arrived = sources.reduce((sum, { relation }) => sum + (rows?.get(relation) ?? Number.NaN), 0)
-    const { insert, countDropped } = arrived === 1 ? alone : many
-    const kept = await connection.run(insert, ...carried)
+    const isInTime = arrived === 1 || (await this.#isInTime(kept, after))
+    const { insert, countDropped } = isInTime ? kept.inTime : kept.any
+    const keptRows = await connection.run(insert, ...carried)
     // The input runs again only if some rows are missing: they are late, have no time, or are filtered out.
-    if (kept === arrived && !mayMultiply) return 0
+    if (keptRows === arrived && !mayMultiply) return 0
     const [dropped] = await connection.rows(countDropped, ...carried)
     const [late, untimedRows] = dropped!.map(Number)
     if (untimedRows === 0) return late!
     const column = decodedName(window.timeColumn)
-    for (const [order] of await connection.rows(untimedOf)) untimed.set(BigInt(order as bigint), column)
+    for (const [order] of await connection.rows(kept.untimed)) untimed.set(BigInt(order as bigint), column)
     return late!
+  }
+
+  /** Whether no row can be late: the watermark before each row need not be found, which is most of the work. */
+  async #isInTime({ sources, mayMultiply, firstEnd }: Kept, after: Watermarks): Promise<boolean> {
+    const watermark = smallestOf(sources, after)
+    if (watermark === undefined || watermark === NO_WATERMARK) return true
+    if (mayMultiply) return false
+    const [row] = await this.#context.connection.rows(firstEnd)
+    return row![0] === null || BigInt(row![0] as bigint) - 1n > watermark
   }
 
   async #closeWindows({ before, after, isLast }: WayTick): Promise<number> {
@@ -134,8 +147,9 @@ function keptOf(window: WindowPlan, { plan, state }: WayContext): Kept {
     window,
     sources,
     table,
-    many: arrival(arrivedRows(window, sources)),
-    alone: arrival(arrivedAlone(window, sources)),
+    any: arrival(arrivedRows(window, sources)),
+    inTime: arrival(arrivedInTime(window, sources)),
+    firstEnd: firstEnd(window),
     mayMultiply: /\b(JOIN|UNION|UNNEST)\b/i.test(window.input.replace(/"[^"]*"/g, '')),
     untimed: untimedOrders(window),
     deleteClosed: `DELETE FROM ${table} WHERE __last <= $1`,
@@ -144,14 +158,20 @@ function keptOf(window: WindowPlan, { plan, state }: WayContext): Kept {
 
 /** Windows that end at or before the bound are closed. */
 function boundOf(windows: readonly Kept[], watermarks: Watermarks): bigint {
-  let bound: bigint | undefined
-  for (const { sources } of windows) {
-    for (const { relation } of sources) {
-      const watermark = asBigint(watermarks.get(relation))
-      if (bound === undefined || watermark < bound) bound = watermark
-    }
-  }
+  const bound = smallestOf(
+    windows.flatMap(({ sources }) => sources),
+    watermarks,
+  )
   return bound === undefined || bound === NO_WATERMARK ? NO_WATERMARK : bound + 1n
+}
+
+function smallestOf(sources: readonly SourcePlan[], watermarks: Watermarks): bigint | undefined {
+  let smallest: bigint | undefined
+  for (const { relation } of sources) {
+    const watermark = asBigint(watermarks.get(relation))
+    if (smallest === undefined || watermark < smallest) smallest = watermark
+  }
+  return smallest
 }
 
 function asBigint(watermarkMs: number | undefined): bigint {
