@@ -48,6 +48,15 @@ export function arrivedInTime(window: WindowPlan, sources: readonly SourcePlan[]
     FROM (${window.input}) i`
 }
 
+const NAME = '(?:[A-Za-z_][A-Za-z0-9_]*|"(?:[^"]|"")+")'
+const COLUMN = String.raw`s\d+\.${NAME} AS ${NAME}`
+const COLUMNS_OF_SOURCE = new RegExp(String.raw`^SELECT ${COLUMN}(?:, ${COLUMN})* FROM s\d+$`)
+
+/** Whether the input is columns of one source and nothing else: the engine gives its rows in the order in which they were inserted. */
+export function isInOrder({ input }: WindowPlan): boolean {
+  return COLUMNS_OF_SOURCE.test(input)
+}
+
 /** A time in milliseconds at which no window of any row has ended, as late as it is known; NULL if no row has a time. */
 export function firstEnd(window: WindowPlan): string {
   const { kind, sizeMs, slideMs } = window

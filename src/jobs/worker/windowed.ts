@@ -17,6 +17,7 @@ import {
   closedRows,
   END_OF_TIME,
   firstEnd,
+  isInOrder,
   keptColumns,
   mayEndWithin,
   NO_WATERMARK,
@@ -139,8 +140,8 @@ function keptOf(window: WindowPlan, { plan, state }: WayContext): Kept {
   const sources = window.sources.map((name) => plan.sources.find(({ relation }) => relation === name)!)
   const table = `${state}.kept_${window.relation}`
   const columns = keptColumns(window).join(', ')
-  const arrival = (arrived: string) => ({
-    insert: `INSERT INTO ${table} SELECT ${columns} FROM (${arrived}) WHERE __last - 1 > __wm ORDER BY __ord`,
+  const arrival = (arrived: string, order = ' ORDER BY __ord') => ({
+    insert: `INSERT INTO ${table} SELECT ${columns} FROM (${arrived}) WHERE __last - 1 > __wm${order}`,
     countDropped: `SELECT count(*) FILTER (WHERE __last - 1 <= __wm), count(*) FILTER (WHERE __last IS NULL) FROM (${arrived})`,
   })
   return {
@@ -148,7 +149,7 @@ function keptOf(window: WindowPlan, { plan, state }: WayContext): Kept {
     sources,
     table,
     any: arrival(arrivedRows(window, sources)),
-    inTime: arrival(arrivedInTime(window, sources)),
+    inTime: arrival(arrivedInTime(window, sources), isInOrder(window) ? '' : undefined),
     firstEnd: firstEnd(window),
     mayMultiply: /\b(JOIN|UNION|UNNEST)\b/i.test(window.input.replace(/"[^"]*"/g, '')),
     untimed: untimedOrders(window),

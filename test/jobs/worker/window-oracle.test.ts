@@ -112,7 +112,10 @@ async function run(window: WindowPlan, bodies: readonly string[], tickEventsMax:
   await worker.start(jobStart(worker, plan, tables, { tickEventsMax }))
   await worker.until(() => {
     if (worker.failure !== undefined) throw new Error(worker.failure.message)
-    return worker.figures?.sources[0]?.recordsIn === bodies.length ? true : undefined
+    if (worker.figures?.sources[0]?.recordsIn !== bodies.length) return undefined
+    // A step of more than a second reports what it has read before its rows are written.
+    const { inserts, vertices } = worker.figures
+    return vertices.at(-1)!.recordsIn === inserts[0]!.recordsOut ? true : undefined
   }, 120_000)
   const figures = worker.figures!
   await worker.close()
