@@ -20,8 +20,8 @@ const WEAK = readdirSync('test/support').some((name) => name.startsWith('weak'))
 const UNLESS_PROOF_FAILED = { count: RETRIES, condition: MAY_RUN_AGAIN }
 
 const groups = [
-  { name: 'clients', include: CLIENTS, maxWorkers: 1 }, // each has Java processes of its own
-  { name: 'processes', include: PROCESSES, maxWorkers: 2, testTimeout: 240_000 },
+  { name: 'clients', include: CLIENTS, maxWorkers: 2 }, // each has Java processes of its own
+  { name: 'processes', include: PROCESSES, maxWorkers: 3, testTimeout: 240_000 },
   {
     name: 'weak',
     include: WEAK,

@@ -4,7 +4,7 @@
  * are.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -12,6 +12,7 @@ const HERE = fileURLToPath(new URL('.', import.meta.url))
 const CACHE = fileURLToPath(new URL('../../node_modules/.cache/millrace-clients', import.meta.url))
 const COPY_DEPENDENCIES = 'org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies'
 const FETCH_MS = 300_000
+const LOCK_WAIT_MS = 100
 /** Java 17 keeps these from the libraries of the time. */
 const OPENED = ['java.lang', 'java.util'].flatMap((name) => ['--add-opens', `java.base/${name}=ALL-UNNAMED`])
 
@@ -112,7 +113,7 @@ function goEnvironment(modules: string): NodeJS.ProcessEnv {
   return { ...process.env, GOMODCACHE: modules, GOFLAGS: flags, GOTOOLCHAIN: 'local', GOSUMDB: 'off' }
 }
 
-/** The folder is complete if it is there: it gets its name last. */
+/** The folder is complete if it is there: it gets its name last. Two files may want it at once; one fetches it. */
 function fetchOnce(
   name: string,
   fetch: (folder: string) => {
@@ -123,13 +124,37 @@ function fetchOnce(
 ): Fetched {
   const folder = join(CACHE, name)
   if (existsSync(folder)) return { folder }
-  const partial = `${folder}.partial`
-  rmSync(partial, { recursive: true, force: true })
-  mkdirSync(partial, { recursive: true })
-  const { status, stdout, stderr } = fetch(partial)
-  if (status !== 0) return { missing: `${name} could not be fetched: ${firstError(stdout + stderr)}` }
-  renameSync(partial, folder)
-  return { folder }
+  return alone(() => {
+    if (existsSync(folder)) return { folder }
+    const partial = `${folder}.partial`
+    rmSync(partial, { recursive: true, force: true })
+    mkdirSync(partial, { recursive: true })
+    const { status, stdout, stderr } = fetch(partial)
+    if (status !== 0) return { missing: `${name} could not be fetched: ${firstError(stdout + stderr)}` }
+    renameSync(partial, folder)
+    return { folder }
+  })
+}
+
+/** One fetch at a time, of all processes: Maven's own repository is not made for two. A lock whose process ended is broken in time. */
+function alone<T>(work: () => T): T {
+  const lock = join(CACHE, 'lock')
+  mkdirSync(CACHE, { recursive: true })
+  for (;;) {
+    try {
+      mkdirSync(lock)
+      break
+    } catch {
+      const ageMs = Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? Date.now())
+      if (ageMs > FETCH_MS) rmSync(lock, { recursive: true, force: true })
+      else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_WAIT_MS)
+    }
+  }
+  try {
+    return work()
+  } finally {
+    rmSync(lock, { recursive: true, force: true })
+  }
 }
 
 function firstError(output: string): string {

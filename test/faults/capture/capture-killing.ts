@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import type pg from 'pg'
+import type { MarkedPause } from '../../support/marked-pause.ts'
 import type { TestPostgres } from '../../support/postgres.ts'
 import { connectedClient } from '../../support/postgres-client.ts'
 import { type SeededRandom, seededRandom } from '../../support/seeded-random.ts'
@@ -18,7 +19,7 @@ export const ROUND_KINDS = [
   'worker',
   'pause',
 ] as const
-export type RoundKind = (typeof ROUND_KINDS)[number]
+export type RoundKind = (typeof ROUND_KINDS)[number] | 'service in a pause'
 
 /** A second reader of the log, which nothing here kills. */
 export const CHECK_SLOT = 'check'
@@ -37,6 +38,8 @@ export interface KillingOptions {
   readonly databases: readonly string[]
   /** The file that starts the service; by default that of the build. */
   readonly cli?: string
+  /** Where a kill in a pause comes. */
+  readonly pause?: MarkedPause
 }
 
 export class CaptureKilling {
@@ -94,8 +97,9 @@ export class CaptureKilling {
       await this.client.captured(connection, 0n, CAPTURING_MS)
       await load.goneOn(TRANSACTIONS_LEAST, CAPTURING_MS)
     }
-    await delay(this.#random.whole(100, 1_500))
-    const { postgres } = this.#options
+    const { postgres, pause } = this.#options
+    if (kind === 'service in a pause') await pause!.begun(PAUSE_BEGINS_MS)
+    else await delay(this.#random.whole(100, 1_500))
     if (kind === 'capture') signalTo(this.#child('capture-process'), 'SIGKILL')
     else if (kind === 'worker') signalTo(this.#child('job-worker-process'), 'SIGKILL')
     else if (kind === 'database') {
@@ -144,6 +148,8 @@ export class CaptureKilling {
 /** A start on a machine that is busy with the load. */
 const START_MS = 120_000
 const CAPTURING_MS = 180_000
+/** A service that captures a load reaches the pause of an altered build in this time. */
+const PAUSE_BEGINS_MS = 20_000
 /** Of each database, between one kill and the next, on a slow machine too. */
 const TRANSACTIONS_LEAST = 10
 

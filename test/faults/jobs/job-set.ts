@@ -268,12 +268,17 @@ export interface Settling {
   readonly settleMs: number
 }
 
+/** Between two reads of all sinks: the rows are often there soon. */
+const FIRST_WAITS_MS = [100, 100, 200, 400]
+const WAIT_MS = 1_000
+
 /** Resolves with the rows of each sink when all of them hold what they must. `meanwhile` is called again and again. */
 export async function untilSettled(
   { client, jobs, postgres, acknowledged, settleMs }: Settling,
   meanwhile: () => Promise<void> = async () => {},
 ): Promise<ReadonlyMap<string, number>> {
-  for (const endMs = Date.now() + settleMs; ; await delay(1_000)) {
+  const endMs = Date.now() + settleMs
+  for (let reads = 0; ; await delay(FIRST_WAITS_MS[reads++] ?? WAIT_MS)) {
     await meanwhile()
     const { events, written } = await readAll(client, jobs, postgres)
     try {

@@ -3,6 +3,7 @@
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'vitest'
+import type { MarkedPause } from '../../support/marked-pause.ts'
 import type { TestPostgres } from '../../support/postgres.ts'
 import { proven } from '../../support/proven.ts'
 import { type SeededRandom, seededRandom } from '../../support/seeded-random.ts'
@@ -16,12 +17,14 @@ export const SETTLE_MS = 240_000
 const KILLED_WHILE_STARTING = 0.2
 /** Jobs that run and have events commit in this time. */
 const COMMIT_MS = 3_000
+/** Jobs that run and have events reach the pause of an altered build in this time. */
+const PAUSE_BEGINS_MS = 20_000
 /** Jobs that have read events commit in this time, while the service or the database takes nothing. */
 const TICK_MS = 100
 
 export type Round =
   | 'service'
-  | 'service in a tick'
+  | 'service in a pause'
   | 'worker'
   | 'service between'
   | 'worker between'
@@ -36,8 +39,8 @@ export interface KillingOptions {
   readonly cli?: string
   /** Until the sinks hold what they must. */
   readonly settleMs?: number
-  /** Of a kill in a tick: at most so long after the jobs run. */
-  readonly tickMs?: number
+  /** Where a kill in a pause comes. */
+  readonly pause?: MarkedPause
 }
 
 /** The service on its folder, killed and started again. */
@@ -77,7 +80,7 @@ export class Killing {
     this.#count(kind)
     await this.#underWay(kind)
     if (kind === 'worker') await this.#killWorker()
-    else if (kind === 'service' || kind === 'service in a tick') await this.#kill()
+    else if (kind === 'service' || kind === 'service in a pause') await this.#kill()
     else if (kind === 'orphan') await this.#killedBeforeItsWorker()
     else if (kind === 'database') await this.#killedWhileDatabaseStands()
     else await this.#killedWhileServiceStands(kind)
@@ -111,12 +114,12 @@ export class Killing {
     return join(this.#folder, 'jobs')
   }
 
-  /** Until a random moment, one in the first tick of jobs that have just started, or that at which a job commits. */
+  /** Until a random moment, one in a pause of an altered build, or that at which a job commits. */
   async #underWay(kind: Round): Promise<void> {
     if (kind === 'service' || kind === 'worker' || kind === 'orphan')
       return delay(this.#random.whole(50, 1_200))
     for (const id of this.#ids.values()) await this.client.until(id, 'RUNNING')
-    if (kind === 'service in a tick') return delay(this.#random.whole(150, this.#options.tickMs ?? 900))
+    if (kind === 'service in a pause') return this.#options.pause!.begun(PAUSE_BEGINS_MS)
     await delay(this.#random.whole(0, 300))
     await nextCommit(this.#jobsFolder, [...this.#ids.values()], COMMIT_MS)
   }
