@@ -2,11 +2,11 @@
  * SQL of the largest watermark of a tick. Most watermarks are a column less a fixed time: that of the largest value is the largest
  * one, and the subtraction, which the engine does in a calendar, is done once instead of for each row.
  */
+import { NAME_PATTERN } from '../../duckdb/sql-text.ts'
 
-const COLUMN = `[a-z_][a-z0-9_]*|"(?:[^"]|"")+"`
 const FIXED_TIME = String.raw`to_(?:milliseconds|seconds|minutes|hours)\(CAST\('\d+(?:\.\d+)?' AS [A-Z]+\)\)`
 const DELAYED = new RegExp(
-  String.raw`^(epoch_ms\(CAST\(\()(${COLUMN})( - ${FIXED_TIME}\) AS TIMESTAMP(?: WITH TIME ZONE)?\)\))$`,
+  String.raw`^(epoch_ms\(CAST\(\()(${NAME_PATTERN})( - ${FIXED_TIME}\) AS TIMESTAMP(?: WITH TIME ZONE)?\)\))$`,
 )
 
 /** `watermark`: of one row, in milliseconds, as in SourcePlan. */

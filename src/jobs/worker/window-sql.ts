@@ -10,7 +10,7 @@
  *              __wm BIGINT     largest watermark before the row; not for TUMBLE
  *              the columns of the window
  */
-import { quotedName } from '../../duckdb/sql-text.ts'
+import { NAME_PATTERN, quotedName } from '../../duckdb/sql-text.ts'
 import type { SourcePlan, WindowPlan } from '../plan/job-plan.ts'
 
 /** Before any watermark. */
@@ -48,8 +48,7 @@ export function arrivedInTime(window: WindowPlan, sources: readonly SourcePlan[]
     FROM (${window.input}) i`
 }
 
-const NAME = '(?:[A-Za-z_][A-Za-z0-9_]*|"(?:[^"]|"")+")'
-const COLUMN = String.raw`s\d+\.${NAME} AS ${NAME}`
+const COLUMN = String.raw`s\d+\.${NAME_PATTERN} AS ${NAME_PATTERN}`
 const COLUMNS_OF_SOURCE = new RegExp(String.raw`^SELECT ${COLUMN}(?:, ${COLUMN})* FROM s\d+$`)
 
 /** Whether the input is columns of one source and nothing else: the engine gives its rows in the order in which they were inserted. */
@@ -57,7 +56,7 @@ export function isInOrder({ input }: WindowPlan): boolean {
   return COLUMNS_OF_SOURCE.test(input)
 }
 
-/** A time in milliseconds at which no window of any row has ended, as late as it is known; NULL if no row has a time. */
+/** SQL of a lower bound of the ends of all windows of all rows, in milliseconds; NULL if no row has a time. */
 export function firstEnd(window: WindowPlan): string {
   const { kind, sizeMs, slideMs } = window
   const time = timeMs(window, 'i')

@@ -177,7 +177,7 @@ test('a large savepoint is written in pieces, and other jobs have their ticks me
     const pieces = jid === NEXT && existsSync(staging) ? readdirSync(staging).length : 0
     if (pieces > 0 && pieces < PIECES) turnsBetween++
   }
-  // The other job may be slow to notice its event: then all pieces are written before its tick, and the next savepoint is looked at.
+  // A tick of the other job may begin after the last piece: such a savepoint shows nothing, and the next one is written.
   for (let n = 0; n < SAVEPOINTS_MAX && turnsBetween === 0; n++) {
     const location = join(await temporaryFolder(), 'sp')
     let isWritten = false
