@@ -26,7 +26,7 @@ export function checkSink(
 
 /**
  * Each change deletes or replaces a row that is there. The rows after a step of the job, whose changes have one timestamp, are
- * those after some event, later than those of the step before. The last rows are those after all events.
+ * those before the first event or after some event, later than those of the step before. The last rows are those after all events.
  */
 function checkChanges(
   query: string,

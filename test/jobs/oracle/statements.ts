@@ -380,7 +380,7 @@ function running(random: SeededRandom, isTotal = false): Statement {
   }
 }
 
-/** Of a query over changing tables, which `result` evaluates afresh. */
+/** Of a query over changing tables, which `result` evaluates afresh, first over no rows: a job may run before the first event. */
 function refresh(
   kind: string,
   query: string,
@@ -389,13 +389,14 @@ function refresh(
 ): Statement {
   const states = (input: readonly Arrived[]) => {
     const tables = { U: new Map<number, Row>(), V: new Map<number, Row>() }
-    return input.map(({ table, row, before }) => {
+    const after = input.map(({ table, row, before }) => {
       if (table === 'U' || table === 'V') {
         if (before !== undefined) tables[table].delete(before.id!)
         if (row !== undefined) tables[table].set(row.id!, row)
       }
       return result({ U: [...tables.U.values()], V: [...tables.V.values()] })
     })
+    return [result({ U: [], V: [] }), ...after]
   }
   const sources: readonly ChangingName[] = kind === 'refresh, join' ? ['U', 'V'] : ['U']
   return { kind, sources, columns, query, expected: { form: 'changes', states } }
