@@ -131,15 +131,31 @@ test('beside a job with long ticks 63 others go on', { timeout: TIMEOUT_MS }, as
   expect(Math.max(...seen.pausesMs)).toBeLessThan(PAUSE_MS_MAX)
 })
 
-/** The job whose tick began last uses the engine next. */
-const LAST_COMES_FIRST: Alteration = {
-  file: 'jobs/worker/engine-turns.js',
-  from: 'tickMs < this',
-  to: 'tickMs > this',
-}
+/** A job that has held the engine for long keeps it from the others for as long as it has events. */
+const KEEPS_THE_ENGINE: readonly Alteration[] = [
+  {
+    file: 'jobs/worker/engine-turns.js',
+    from: 'if (this.#isTaken)',
+    to: `if (jid === this.keeper) this.keptUntilMs = Infinity
+    while (jid !== this.keeper && performance.now() < this.keptUntilMs) await new Promise((resolve) => setTimeout(resolve, 100))
+    if (this.#isTaken)`,
+  },
+  {
+    file: 'jobs/worker/engine-turns.js',
+    from: 'this.#isTaken = true',
+    to: 'const takenMs = performance.now(); this.#isTaken = true',
+  },
+  {
+    file: 'jobs/worker/engine-turns.js',
+    from: 'this.#leave()',
+    to: `if (performance.now() - takenMs > ${SLOW_TICK_MS / 2}) this.keeper = jid
+    if (jid === this.keeper) this.keptUntilMs = performance.now() + 2_000
+    this.#leave()`,
+  },
+]
 
-test('negative control: in another order some of them starve', { timeout: TIMEOUT_MS }, async () => {
-  const seen = await measured(LAST_COMES_FIRST)
+test('negative control: a job that keeps the engine starves them', { timeout: TIMEOUT_MS }, async () => {
+  const seen = await measured(...KEEPS_THE_ENGINE)
   tell('jobs, negative control, starvation', seen)
   expect(Math.max(...seen.pausesMs)).toBeGreaterThan(PAUSE_MS_MAX)
 })
