@@ -21,6 +21,9 @@ interface Tail {
   /** Where the digits of the LSN are. */
   readonly places: readonly [number, number]
   readonly digits: number
+  /** The numbers that have so many digits: from this one, to below the other. */
+  readonly least: number
+  readonly above: number
 }
 
 export class EnvelopeTails {
@@ -62,6 +65,8 @@ export class EnvelopeTails {
       bytes: Buffer.from(head + lsn + middle + lsn + end),
       places,
       digits: lsn.length,
+      least: 10 ** (lsn.length - 1),
+      above: 10 ** lsn.length,
     }
   }
 }
@@ -78,10 +83,10 @@ function isSameMoment(a: Moment, b: Moment): boolean {
 
 /** Returns false if the LSN does not fit into the place of the one before. */
 function writeLsn(tail: Tail, lsn: bigint): boolean {
-  const { bytes, digits } = tail
+  const { bytes, digits, least, above } = tail
   const [first, second] = tail.places
   let rest = Number(lsn)
-  if (rest > Number.MAX_SAFE_INTEGER || rest < 10 ** (digits - 1) || rest >= 10 ** digits) return false
+  if (rest > Number.MAX_SAFE_INTEGER || rest < least || rest >= above) return false
   for (let i = digits - 1; i >= 0; i--) {
     const tens = Math.floor(rest / 10)
     const digit = 0x30 + rest - tens * 10

@@ -177,25 +177,29 @@ export class ChangeFollower {
     const known = isUnread ? undefined : before
     const after = filledRow(sent, before)
     const lacked = table.lackedBy(after)
-    if (lacked.length === 0) return this.#update(table, oldKey, known, after, message.lsn)
+    if (lacked.length === 0) {
+      const key = old === undefined && after === sent ? oldKey : table.keyOf(after)
+      return this.#update(table, oldKey, key, known, after, message.lsn)
+    }
     // A large value that was not changed and is not kept: its column came with values, or the row was not read.
     return this.#fetched(table, after, lacked).then((found) => {
       if (found === undefined) this.#tables.readAgain(table)
-      else this.#update(table, oldKey, known, found, message.lsn)
+      else this.#update(table, oldKey, table.keyOf(found), known, found, message.lsn)
     })
   }
 
   #update(
     table: TableCapture,
     oldKey: readonly string[],
+    newKey: readonly string[],
     before: RowBytes | undefined,
     after: RowBytes,
     lsn: bigint,
   ): undefined {
-    const key = table.keyOf(after)
     if (table.state === 'reading') table.hasEarlyRows = true
-    if (!isSameKey(key, oldKey)) this.#writes.forget(table, oldKey)
-    this.#writes.keep(table, key, after)
+    const isSame = isSameKey(newKey, oldKey)
+    if (!isSame) this.#writes.forget(table, oldKey)
+    this.#writes.keep(table, isSame ? oldKey : newKey, after)
     if (before === undefined) this.#writes.emit(this.#transaction!, table, 'c', undefined, after, lsn)
     else this.#writes.emit(this.#transaction!, table, 'u', before, after, lsn)
   }
@@ -233,5 +237,5 @@ export class ChangeFollower {
 }
 
 function isSameKey(a: readonly string[], b: readonly string[]): boolean {
-  return a.every((text, i) => text === b[i])
+  return a === b || a.every((text, i) => text === b[i])
 }

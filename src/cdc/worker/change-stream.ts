@@ -8,7 +8,7 @@ import { maxLsn } from '../lsn.ts'
 import { CaptureProblem } from './capture-problem.ts'
 import type { DatabaseAddress } from './database-address.ts'
 import { DatabaseSession, quotedIdentifier, quotedText, type SessionLimits } from './database-session.ts'
-import { headOf, MessageDecoder, type StreamMessage, statusUpdate } from './pgoutput.ts'
+import { MessageDecoder, MessageHead, type StreamMessage, statusUpdate } from './pgoutput.ts'
 
 /** Bytes of messages that wait; reading goes on at a quarter. */
 const WAITING_BYTES_MAX = 4 * 1024 * 1024
@@ -19,6 +19,8 @@ export class ChangeStream {
   readonly #nowUs: () => bigint
   readonly #silenceMs: number
   readonly #decoder = new MessageDecoder()
+  /** Of the last message that has arrived. */
+  readonly #head = new MessageHead()
   /** Messages that wait: the buffer of each, and where it begins and ends there. */
   #buffers: Buffer[] = []
   #places: number[] = []
@@ -29,7 +31,6 @@ export class ChangeStream {
   #closed = false
   #wake: () => void = () => {}
   #timer: NodeJS.Timeout | undefined
-  #receivedLsn = 0n
   #flushedLsn = 0n
   #lastReceivedMs = performance.now()
 
@@ -169,9 +170,8 @@ export class ChangeStream {
     if (this.#failure !== undefined) return
     this.#lastReceivedMs = performance.now()
     try {
-      const { endLsn, wantsReply } = headOf(bytes, start, end)
-      if (endLsn > this.#receivedLsn) this.#receivedLsn = endLsn
-      if (wantsReply) this.#report(false)
+      this.#head.read(bytes, start, end)
+      if (this.#head.wantsReply) this.#report(false)
     } catch (error) {
       this.#fail(new CaptureProblem('database_rejected', String((error as Error).message), false))
       return
@@ -200,7 +200,7 @@ export class ChangeStream {
 
   #report(wantsReply: boolean): void {
     if (this.#closed || this.#failure !== undefined) return
-    this.#session.send(statusUpdate(this.#receivedLsn, this.#flushedLsn, this.#nowUs(), wantsReply))
+    this.#session.send(statusUpdate(this.#head.endLsn, this.#flushedLsn, this.#nowUs(), wantsReply))
   }
 
   #fail(problem: CaptureProblem): void {

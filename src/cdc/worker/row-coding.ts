@@ -125,6 +125,21 @@ export function rowBytesMax(row: RowBytes, fields: number): number {
   return bytes
 }
 
+/** The row as it is stored, if its fields are those of the store, in their order. */
+export function storedRow(row: RowBytes): Buffer {
+  const { bytes, starts, ends, length } = row
+  let size = length - 1
+  for (let i = 0; i < length; i++) {
+    const end = ends[i]!
+    const start = starts[i]!
+    if (end < 0) size += end === UNSENT_END ? 2 : 1
+    else size += end - start + (end > start && bytes[start] === NULL_CODE ? 1 : 0)
+  }
+  const stored = Buffer.allocUnsafe(size)
+  writeRow(stored, 0, row, undefined, length)
+  return stored
+}
+
 /** Writes a row with `fields` fields. `places`: of each value its place among them; undefined: as they are. Returns the end. */
 export function writeRow(
   to: Buffer,

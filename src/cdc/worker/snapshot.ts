@@ -175,7 +175,8 @@ class RowLines {
 
   add(buffer: Buffer, start: number, end: number): void {
     this.#buffers.push(buffer)
-    this.#places.push(start, end)
+    this.#places.push(start)
+    this.#places.push(end)
     this.bytes += end - start
   }
 

@@ -12,7 +12,7 @@ import { RowBytes, rowOfTexts, UNSENT_END } from '../events/row-bytes.ts'
 import type { EventSource } from '../events/row-change.ts'
 import type { CapturedEvents } from './capture-protocol.ts'
 import type { Relation } from './pgoutput.ts'
-import { readRow, rowBytesMax, writeRow } from './row-coding.ts'
+import { readRow, rowBytesMax, storedRow, writeRow } from './row-coding.ts'
 
 /** waiting: nothing of its present snapshot is in its stream. reading: a part is. done: all of it. */
 export type SnapshotState = 'waiting' | 'reading' | 'done'
@@ -196,6 +196,7 @@ export class TableCapture {
 
   toStored(row: RowBytes): Buffer {
     const fields = this.#stored.length
+    if (this.#storedPlaces === undefined && row.length === fields) return storedRow(row)
     const stored = Buffer.allocUnsafe(rowBytesMax(row, fields))
     return stored.subarray(0, writeRow(stored, 0, row, this.#storedPlaces, fields))
   }
