@@ -30,6 +30,14 @@ export interface CatalogDocument {
   readonly version: DocumentVersion
 }
 
+/** A document that another process has changed. If `document` is undefined, it was deleted. */
+export interface ObservedChange {
+  readonly collection: string
+  readonly id: string
+  readonly document: unknown
+  readonly version: DocumentVersion | undefined
+}
+
 /** 'conflict': a condition did not hold and nothing was changed. The caller reads again and decides again. */
 export type CommitOutcome = 'done' | 'conflict'
 
@@ -57,4 +65,12 @@ export interface Catalog {
 
   /** Resolves when reads see every commit, of any node, that was resolved before the call. */
   fresh(): Promise<void>
+
+  /**
+   * Calls `onChange` for each document that another process changes or deletes from now on, in the order of the changes
+   * of each document. Reads see the change before. Intermediate versions may be left out. Changes of this storage are not
+   * observed. Errors that `onChange` throws are ignored. All functions that were passed are called; an engine that no other
+   * process can share never calls one.
+   */
+  watch(onChange: (change: ObservedChange) => void): void
 }

@@ -4,6 +4,7 @@
  */
 import type { Catalog, CatalogChange, CatalogCondition } from './catalog.ts'
 import type { EventData, EventLog, LogId, Position, StagedBatch } from './log.ts'
+import type { StoreCluster } from './store-cluster.ts'
 
 /** The differences between engines. Callers and contract tests read them here instead of assuming them. */
 export interface EnginePromises {
@@ -48,6 +49,8 @@ export interface Storage {
   readonly log: EventLog
   readonly catalog: Catalog
   readonly promises: EnginePromises
+  /** The processes that share the store; undefined if no other process can. */
+  readonly cluster?: StoreCluster
   /** Sentences for the operator about the state of the store when it was opened; usually none. */
   readonly remarks: readonly string[]
   /**

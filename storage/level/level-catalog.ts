@@ -77,6 +77,9 @@ export class LevelCatalog implements Catalog {
     return Promise.resolve()
   }
 
+  /** Has no effect: no other process changes documents. */
+  watch(): void {}
+
   /**
    * Returns a function: whether every commit called before `order` has been staged. Joint writes with documents wait
    * for that.

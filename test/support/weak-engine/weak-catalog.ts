@@ -61,6 +61,8 @@ export class WeakCatalog implements Catalog {
     await this.#assertOpen()
   }
 
+  watch(): void {}
+
   holds(conditions: readonly CatalogCondition[]): boolean {
     return conditions.every(
       ({ collection, id, version }) => this.#data.documents.get(`${collection}/${id}`)?.version === version,
