@@ -63,14 +63,22 @@ export interface Catalog {
    */
   commit(changes: readonly CatalogChange[], conditions?: readonly CatalogCondition[]): Promise<CommitOutcome>
 
-  /** Resolves when reads see every commit, of any node, that was resolved before the call. */
-  fresh(): Promise<void>
+  /**
+   * Resolves when reads see every commit, of any node, that was resolved before the call, and `watch` has reported them.
+   * Rejects with StorageError 'unavailable'.
+   *
+   * While the leader of the catalog is being replaced, an engine may miss the last commits of other nodes that only add
+   * something. With `isCertain` it misses none, which costs a write. Call it so before an answer that says that a document
+   * does not exist.
+   */
+  fresh(isCertain?: boolean): Promise<void>
 
   /**
-   * Calls `onChange` for each document that another process changes or deletes from now on, in the order of the changes
-   * of each document. Reads see the change before. Intermediate versions may be left out. Changes of this storage are not
-   * observed. Errors that `onChange` throws are ignored. All functions that were passed are called; an engine that no other
-   * process can share never calls one.
+   * Calls `onChange` for each document that another process changes or deletes from now on, in the order of the commits, and
+   * for all documents of one commit in one iteration of the event loop. Reads see the change before. Intermediate versions may
+   * be left out. A commit of this storage is observed only if it rejected with 'unknown' and is stored after all. Errors that
+   * `onChange` throws are ignored. All functions that were passed are called; an engine that no other process can share
+   * never calls one.
    */
   watch(onChange: (change: ObservedChange) => void): void
 }
