@@ -1,153 +1,143 @@
 /**
- * A Kafka broker for tests, from Maven artifacts: Java and Maven are enough. The jars are kept in a cache folder outside of
- * the repository: KAFKA_JARS, or ~/.cache/millrace-kafka. Data is in a temporary folder.
+ * Kafka clusters for tests, of one or three brokers on this machine, with data in a temporary folder. Tests that need no
+ * cluster of their own share one: MILLRACE_TEST_KAFKA=127.0.0.1:9092 names it, and each test uses a topic prefix of its own.
  */
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
-import { homedir, tmpdir } from 'node:os'
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
+import { selfSigned } from './certificates.ts'
 import { freePort } from './free-port.ts'
+import { TestBroker } from './kafka-broker.ts'
 
-const run = promisify(execFile)
+export { SASL_USER } from './kafka-broker.ts'
+export { fetchKafka } from './kafka-jars.ts'
 
-const VERSION = '4.1.0'
-const CACHE = join(process.env.KAFKA_JARS ?? join(homedir(), '.cache', 'millrace-kafka'), VERSION)
-
-const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>millrace</groupId><artifactId>kafka-for-tests</artifactId><version>1</version><packaging>pom</packaging>
-  <dependencies>
-    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>${VERSION}</version></dependency>
-    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
-  </dependencies>
-</project>`
-
-const COPY = 'org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies'
-
-/** Fetches the jars if they are not in the cache. Returns why that is not possible; undefined: they are there. */
-export async function fetchKafka(): Promise<string | undefined> {
-  for (const tool of ['java', 'mvn']) {
-    try {
-      execFileSync('sh', ['-c', `command -v ${tool}`], { stdio: 'ignore' })
-    } catch {
-      return `${tool} is not installed`
-    }
-  }
-  if (existsSync(CACHE)) return undefined
-  mkdirSync(join(CACHE, '..'), { recursive: true })
-  const folder = mkdtempSync(join(CACHE, '..', 'fetching-'))
-  try {
-    writeFileSync(join(folder, 'pom.xml'), POM)
-    await run('mvn', ['-q', '-B', COPY, '-DincludeScope=runtime', '-DoutputDirectory=libs'], {
-      cwd: folder,
-      timeout: 600_000,
-    })
-    renameSync(join(folder, 'libs'), CACHE)
-    return undefined
-  } catch (error) {
-    return existsSync(CACHE)
-      ? undefined
-      : `the jars of Kafka cannot be fetched: ${String(error).slice(0, 200)}`
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
+export interface KafkaOptions {
+  readonly brokers?: 1 | 3
+  /** Adds listeners with TLS. Needs openssl. */
+  readonly tls?: boolean
+  /** Adds listeners with SASL, for SASL_USER. */
+  readonly sasl?: boolean
+  /** Further lines for server.properties. */
+  readonly settings?: readonly string[]
 }
 
-const CONFIG = (folder: string, port: number, controllerPort: number) => `
-process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:${controllerPort}
-controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}
-advertised.listeners=PLAINTEXT://127.0.0.1:${port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-inter.broker.listener.name=PLAINTEXT
-log.dirs=${join(folder, 'data')}
-auto.create.topics.enable=false
-default.replication.factor=1
-min.insync.replicas=1
-offsets.topic.replication.factor=1
-offsets.topic.num.partitions=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-num.network.threads=2
-num.io.threads=4
-log.cleaner.dedupe.buffer.size=16777216
-`
-
-const JAVA = ['-Xms64m', '-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
-const READY_MS = 120_000
+interface Address {
+  readonly host: string
+  readonly port: number
+}
 
 export class TestKafka {
-  readonly port: number
-  readonly #folder: string
-  readonly #process: ChildProcess
+  /** Where clients without TLS and SASL connect: one address for each broker. */
+  readonly addresses: readonly Address[]
+  /** The processes; none of a cluster that is shared. */
+  readonly brokers: readonly TestBroker[]
+  /** The certificate of the TLS listeners, PEM; undefined without `tls`. */
+  readonly certificate: Buffer | undefined
+  readonly #folder: string | undefined
 
-  private constructor(folder: string, port: number, process: ChildProcess) {
+  private constructor(
+    addresses: readonly Address[],
+    brokers: readonly TestBroker[],
+    certificate: Buffer | undefined,
+    folder: string | undefined,
+  ) {
+    this.addresses = addresses
+    this.brokers = brokers
+    this.certificate = certificate
     this.#folder = folder
-    this.port = port
-    this.#process = process
   }
 
-  /** Starts a broker. Call `remove` when its tests are over. `fetchKafka` must have succeeded. */
-  static async start(): Promise<TestKafka> {
+  /** The cluster of MILLRACE_TEST_KAFKA; starts one broker if that is not set. `remove` when its tests are over. */
+  static async shared(): Promise<TestKafka> {
+    const { MILLRACE_TEST_KAFKA: named } = process.env
+    if (!named) return TestKafka.start()
+    const addresses = named.split(',').map((address) => {
+      const [host = '', port] = address.split(':')
+      return { host, port: Number(port) }
+    })
+    return new TestKafka(addresses, [], undefined, undefined)
+  }
+
+  /** Starts a cluster. Call `remove` when its tests are over. `fetchKafka` must have succeeded. */
+  static async start(options: KafkaOptions = {}): Promise<TestKafka> {
+    const { brokers: count = 1, tls = false, sasl = false, settings = [] } = options
     const folder = mkdtempSync(join(tmpdir(), 'millrace-kafka-'))
-    const [port, controllerPort] = [await freePort(), await freePort()]
-    const config = join(folder, 'server.properties')
-    writeFileSync(config, CONFIG(folder, port, controllerPort))
-    const jars = readdirSync(CACHE).map((jar) => join(CACHE, jar))
-    const java = [...JAVA, '-cp', jars.join(':')]
-    await run('java', [
-      ...java,
-      'kafka.tools.StorageTool',
-      'format',
-      '-t',
-      'MkU3OEVBNTcwNTJENDM2Qg',
-      '-c',
-      config,
-    ])
-    const log = join(folder, 'log')
-    const output = openSync(log, 'a')
-    const broker = new TestKafka(
-      folder,
-      port,
-      spawn('java', [...java, 'kafka.Kafka', config], { stdio: ['ignore', output, output] }),
+    const identity = tls ? await selfSigned(folder, 'broker') : undefined
+    const keyStore = identity && join(folder, 'keystore.pem')
+    if (identity && keyStore)
+      writeFileSync(keyStore, readFileSync(identity.key, 'utf8') + readFileSync(identity.certificate, 'utf8'))
+    const ports = await distinctPorts(count)
+    const voters = ports.map(({ controllerPort }, i) => `${i + 1}@127.0.0.1:${controllerPort}`).join(',')
+    const brokers = ports.map(
+      (own, i) =>
+        new TestBroker({
+          ...own,
+          node: i + 1,
+          folder: join(folder, `broker-${i + 1}`),
+          voters,
+          brokers: count,
+          keyStore,
+          sasl,
+          settings,
+        }),
     )
-    const endMs = performance.now() + READY_MS
-    while (!readFileSync(log, 'utf8').includes('Kafka Server started')) {
-      if (performance.now() > endMs || broker.#process.exitCode !== null) {
-        const text = readFileSync(log, 'utf8').slice(-2000)
-        await broker.remove()
-        throw new Error(`the broker did not start: ${text}`)
-      }
-      await new Promise((resolve) => setTimeout(resolve, 100))
+    const cluster = new TestKafka(
+      brokers.map(({ port }) => ({ host: '127.0.0.1', port })),
+      brokers,
+      identity && readFileSync(identity.certificate),
+      folder,
+    )
+    try {
+      await Promise.all(brokers.map((broker) => broker.format()))
+      await Promise.all(brokers.map((broker) => broker.start()))
+    } catch (error) {
+      await cluster.remove()
+      throw error
     }
-    return broker
+    return cluster
   }
 
-  /** Stops the process without ending it, until `continue`. */
+  /** Port of the first broker. */
+  get port(): number {
+    return this.addresses[0]!.port
+  }
+
+  /** A topic prefix that no other test has. */
+  newPrefix(): string {
+    return `t${randomBytes(8).toString('hex')}`
+  }
+
+  /** Stops the only broker, or all, without ending them, until `continue`. */
   pause(): void {
-    this.#process.kill('SIGSTOP')
+    if (this.brokers.length === 0) throw new Error('a shared cluster is not paused: start one of your own')
+    for (const broker of this.brokers) broker.pause()
   }
 
   continue(): void {
-    this.#process.kill('SIGCONT')
+    for (const broker of this.brokers) broker.continue()
   }
 
+  /** Ends the processes that were started, and removes their data. */
   async remove(): Promise<void> {
-    const ended = new Promise((resolve) => this.#process.once('exit', resolve))
-    if (this.#process.exitCode === null && this.#process.kill('SIGKILL')) await ended
-    rmSync(this.#folder, { recursive: true, force: true })
+    await Promise.all(this.brokers.map((broker) => broker.kill()))
+    if (this.#folder !== undefined) rmSync(this.#folder, { recursive: true, force: true })
   }
+}
+
+async function distinctPorts(brokers: number) {
+  const ports = new Set<number>()
+  while (ports.size < 5 * brokers) ports.add(await freePort())
+  const all = [...ports]
+  return Array.from({ length: brokers }, (_, i) => {
+    const [port, controllerPort, tlsPort, saslPort, saslTlsPort] = all.slice(5 * i)
+    return {
+      port: port!,
+      controllerPort: controllerPort!,
+      tlsPort: tlsPort!,
+      saslPort: saslPort!,
+      saslTlsPort: saslTlsPort!,
+    }
+  })
 }
