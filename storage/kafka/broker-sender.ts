@@ -1,0 +1,109 @@
+/**
+ * Sends sealed batches to one broker, one request at a time. Batches that arrive meanwhile, of different logs, share the
+ * next request. There is at most one batch of a log.
+ */
+import { KafkaRequestError } from './error-codes.ts'
+import type { ProducedPart } from './produce.ts'
+import type { WriteRequests } from './write-requests.ts'
+
+/**
+ * - answered: the broker's answer for the batch.
+ * - lost: it was sent and no usable answer came, so it may be stored.
+ * - not-sent: no broker has received it.
+ */
+export type SendOutcome =
+  | { readonly kind: 'answered'; readonly part: ProducedPart }
+  | { readonly kind: 'lost' | 'not-sent'; readonly error: Error }
+
+export interface SentBatch {
+  readonly topic: string
+  readonly bytes: Uint8Array
+  readonly count: number
+}
+
+/** Called after each request with an answer: batches, bytes, and durations in milliseconds (GroupWatcher of log.ts). */
+export type SendWatcher = (changes: number, bytes: number, requestMs: number, waitMs: number) => void
+
+/** Bytes of one request, as long as it has more than one batch. */
+const REQUEST_BYTES_MAX = 32 * 1024 * 1024
+
+interface Waiting extends SentBatch {
+  readonly sinceMs: number
+  settle(outcome: SendOutcome): void
+}
+
+export class BrokerSender {
+  readonly #requests: Pick<WriteRequests, 'produce'>
+  readonly #node: number
+  readonly #timeoutMs: number
+  readonly #waiting = new Set<Waiting>()
+  #running = false
+  watcher: SendWatcher | undefined
+
+  /** `timeoutMs`: how long the broker waits for its replicas. */
+  constructor(requests: Pick<WriteRequests, 'produce'>, node: number, timeoutMs: number) {
+    this.#requests = requests
+    this.#node = node
+    this.#timeoutMs = timeoutMs
+  }
+
+  /**
+   * Resolves with what became of the batch; never rejects. When `signal` is aborted, a batch that waits is removed
+   * ('not-sent'), and for one that was sent the result is 'lost', although its request continues.
+   */
+  send(batch: SentBatch, signal: AbortSignal): Promise<SendOutcome> {
+    return new Promise((resolve) => {
+      const settle = (outcome: SendOutcome) => {
+        signal.removeEventListener('abort', abort)
+        resolve(outcome)
+      }
+      const waiting = { ...batch, sinceMs: performance.now(), settle }
+      const abort = () => {
+        const kind = this.#waiting.delete(waiting) ? 'not-sent' : 'lost'
+        settle({ kind, error: new Error('no answer in time') })
+      }
+      if (signal.aborted) return settle({ kind: 'not-sent', error: new Error('no answer in time') })
+      signal.addEventListener('abort', abort, { once: true })
+      this.#waiting.add(waiting)
+      if (!this.#running) void this.#run()
+    })
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true
+    await new Promise((resolve) => setImmediate(resolve)) // batches that are ready together share a request
+    while (this.#waiting.size > 0) await this.#sendSome()
+    this.#running = false
+  }
+
+  async #sendSome(): Promise<void> {
+    const taken: Waiting[] = []
+    let bytes = 0
+    for (const waiting of this.#waiting) {
+      if (taken.length > 0 && bytes + waiting.bytes.length > REQUEST_BYTES_MAX) break
+      taken.push(waiting)
+      bytes += waiting.bytes.length
+      this.#waiting.delete(waiting)
+    }
+    const beganMs = performance.now()
+    try {
+      const parts = taken.map(({ topic, bytes }) => ({ topic, batch: [bytes] }))
+      const answers = await this.#requests.produce(this.#node, { parts, timeoutMs: this.#timeoutMs })
+      this.#tellWatcher(taken, bytes, beganMs)
+      for (const [i, { settle }] of taken.entries()) settle({ kind: 'answered', part: answers[i]! })
+    } catch (error) {
+      const kind = error instanceof KafkaRequestError && error.outcome === 'not-sent' ? 'not-sent' : 'lost'
+      for (const { settle } of taken) settle({ kind, error: error as Error })
+    }
+  }
+
+  /** A watcher that throws must not fail the request. */
+  #tellWatcher(taken: readonly Waiting[], bytes: number, beganMs: number): void {
+    if (this.watcher === undefined) return
+    const nowMs = performance.now()
+    const changes = taken.reduce((sum, { count }) => sum + count, 0)
+    try {
+      this.watcher(changes, bytes, nowMs - beganMs, nowMs - taken[0]!.sinceMs)
+    } catch {}
+  }
+}

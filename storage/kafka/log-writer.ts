@@ -1,0 +1,296 @@
+/**
+ * The queue of one log: events that wait to be appended, and the one record batch under way.
+ *
+ * A batch is sent until a broker answers that it is stored, each time with the same bytes, producer id, epoch and sequence, so
+ * it is stored once. After `retryMs` the writer gives up: its callers get 'unavailable' if every answer was a clean refusal,
+ * else 'unknown'. Then it raises the epoch, so that the batch given up cannot appear after a later one.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { LogId, Position } from '../log.ts'
+import { StorageError } from '../storage-error.ts'
+import type { SendOutcome, SentBatch } from './broker-sender.ts'
+import { errorName, isStaleLeader, KAFKA_ERRORS, KafkaRequestError, produceOutcome } from './error-codes.ts'
+import type { LogTopics } from './log-topics.ts'
+import type { ProducerState } from './producer-state.ts'
+import { BATCH_BYTES_MAX, RecordBatchBuilder, type UnsealedBatch } from './record-batch.ts'
+import type { EncodedHeaders } from './record-headers.ts'
+import type { WriteRequests } from './write-requests.ts'
+
+export interface LogWriterParts {
+  readonly requests: Pick<WriteRequests, 'leader'>
+  readonly topics: LogTopics
+  readonly producers: ProducerState
+  /** Hands a sealed batch to the sender of a broker. */
+  readonly send: (node: number, batch: SentBatch, signal: AbortSignal) => Promise<SendOutcome>
+  /** Whether the log is being dropped, or was. */
+  readonly isDropped: (log: LogId) => boolean
+  /** Reports an answer that contradicts the state of this process. */
+  readonly report: (error: Error) => void
+  readonly retryMs: number
+}
+
+/** An event with its encoded headers. The body must not change until the append has settled. */
+export interface EncodedEvent {
+  readonly headers: EncodedHeaders
+  readonly body: Uint8Array
+}
+
+/** Bytes of a batch beside its records. */
+export const BATCH_HEAD_BYTES = 61
+
+const PAUSE_MIN_MS = 10
+const PAUSE_MAX_MS = 500
+/** A batch that was refused because of its numbers gets new ones this often. */
+const RENEWALS_MAX = 2
+
+interface Caller {
+  readonly count: number
+  resolve(position: Position): void
+  reject(error: unknown): void
+}
+
+interface Waiting extends Caller {
+  readonly sinceMs: number
+  readonly bytes: number
+  readonly content: readonly EncodedEvent[] | UnsealedBatch
+}
+
+/** Other work on the log, between the appends before and those behind it. */
+interface Interval {
+  begin(): void
+  reject(error: unknown): void
+  readonly end: Promise<void>
+}
+
+export class LogWriter {
+  readonly #log: LogId
+  readonly #parts: LogWriterParts
+  readonly #onIdle: () => void
+  readonly #queue: (Waiting | Interval)[] = []
+  #running = false
+
+  constructor(log: LogId, parts: LogWriterParts, onIdle: () => void) {
+    this.#log = log
+    this.#parts = parts
+    this.#onIdle = onIdle
+  }
+
+  /** `bytes`: upper bound of the encoded size. Resolves with the position of the last event. */
+  append(content: readonly EncodedEvent[] | UnsealedBatch, bytes: number): Promise<Position> {
+    return new Promise((resolve, reject) => {
+      const count = 'seal' in content ? content.count : content.length
+      this.#push({ content, bytes, count, sinceMs: performance.now(), resolve, reject })
+    })
+  }
+
+  /** Resolves after the appends before, with a function that lets those behind continue. Rejects with 'dropped'. */
+  pause(): Promise<() => void> {
+    return new Promise((resolve, reject) => {
+      let release = () => {}
+      const end = new Promise<void>((ended) => {
+        release = ended
+      })
+      this.#push({ begin: () => resolve(release), reject, end })
+    })
+  }
+
+  #push(entry: Waiting | Interval): void {
+    this.#queue.push(entry)
+    if (!this.#running) void this.#run()
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true
+    await Promise.resolve() // appends of one turn share a batch
+    while (this.#queue.length > 0) {
+      if (this.#parts.isDropped(this.#log)) {
+        this.#refuseAll()
+        break
+      }
+      const [first] = this.#queue
+      if ('end' in first!) {
+        this.#queue.shift()
+        first.begin()
+        await first.end
+      } else {
+        await this.#writeGroup(this.#take())
+      }
+    }
+    this.#running = false
+    this.#onIdle()
+  }
+
+  #refuseAll(): void {
+    for (const { reject } of this.#queue.splice(0)) reject(this.#dropped())
+  }
+
+  #dropped(): StorageError {
+    return new StorageError('dropped', `log ${this.#log} is being dropped`)
+  }
+
+  /** The events that wait, as far as they fit into one batch; or one batch that is ready. */
+  #take(): readonly Waiting[] {
+    let bytes = BATCH_HEAD_BYTES
+    let count = 0
+    for (const entry of this.#queue) {
+      if ('end' in entry || ('seal' in entry.content && count > 0)) break
+      if (count > 0 && bytes + entry.bytes > BATCH_BYTES_MAX) break
+      bytes += entry.bytes
+      count++
+      if ('seal' in entry.content) break
+    }
+    return this.#queue.splice(0, count) as Waiting[]
+  }
+
+  async #writeGroup(group: readonly Waiting[]): Promise<void> {
+    try {
+      const batch = batchOf(group)
+      const { baseOffset, appendTimeMs } = await this.#deliver(batch)
+      let sequence = baseOffset - 1
+      for (const { count, resolve } of group) {
+        sequence += count
+        resolve({ timestampMs: appendTimeMs, sequence })
+      }
+    } catch (error) {
+      for (const { reject } of group) reject(error)
+      this.#refuseOld(error)
+    }
+  }
+
+  /** What has waited for as long as a batch may take is refused with the batch in front of it. */
+  #refuseOld(cause: unknown): void {
+    if (!(cause instanceof StorageError) || cause.code === 'dropped') return
+    const beforeMs = performance.now() - this.#parts.retryMs
+    while (this.#queue[0] !== undefined && 'sinceMs' in this.#queue[0] && this.#queue[0].sinceMs < beforeMs) {
+      const { reject } = this.#queue.shift() as Waiting
+      reject(new StorageError('unavailable', cause.message, { cause }))
+    }
+  }
+
+  async #deliver(batch: UnsealedBatch): Promise<{ baseOffset: number; appendTimeMs: number }> {
+    const { topics, producers, retryMs } = this.#parts
+    const controller = new AbortController()
+    const timer = setTimeout(() => controller.abort(), retryMs)
+    try {
+      await topics.ensure(this.#log)
+      batch.seal({ ...(await producers.next(this.#log)), isTransactional: false })
+      return await new Delivery(this.#log, batch, this.#parts, controller.signal).run()
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+}
+
+function batchOf(group: readonly Waiting[]): UnsealedBatch {
+  const [{ content }] = group as [Waiting]
+  if ('seal' in content) return content
+  const builder = new RecordBatchBuilder()
+  for (const waiting of group) {
+    for (const { headers, body } of waiting.content as readonly EncodedEvent[])
+      builder.addEvent(headers, body, 0, body.length)
+  }
+  return builder.finish()
+}
+
+/** One batch until it is stored or given up. */
+class Delivery {
+  readonly #log: LogId
+  readonly #topic: string
+  readonly #batch: UnsealedBatch
+  readonly #parts: LogWriterParts
+  readonly #signal: AbortSignal
+  /** A request may have stored the batch, or may do so later. */
+  #inDoubt = false
+  #isStale = false
+  #renewals = 0
+  #problem = 'no broker has answered'
+
+  constructor(log: LogId, batch: UnsealedBatch, parts: LogWriterParts, signal: AbortSignal) {
+    this.#log = log
+    this.#topic = parts.topics.nameOf(log)
+    this.#batch = batch
+    this.#parts = parts
+    this.#signal = signal
+  }
+
+  async run(): Promise<{ baseOffset: number; appendTimeMs: number }> {
+    for (let pauseMs = PAUSE_MIN_MS; !this.#signal.aborted; pauseMs = Math.min(2 * pauseMs, PAUSE_MAX_MS)) {
+      const result = await this.#attempt()
+      if (result === 'again') {
+        await sleep(pauseMs, undefined, { signal: this.#signal }).catch(() => {})
+      } else if (result === 'give up') {
+        break
+      } else {
+        this.#parts.producers.stored(this.#log, this.#batch.count)
+        return result
+      }
+    }
+    this.#parts.producers.abandoned(this.#log)
+    throw this.#failure()
+  }
+
+  async #attempt(): Promise<'again' | 'give up' | { baseOffset: number; appendTimeMs: number }> {
+    const node = await this.#leader()
+    if (node === undefined) return 'again'
+    const { bytes, count } = this.#batch
+    const outcome = await this.#parts.send(node, { topic: this.#topic, bytes, count }, this.#signal)
+    if (outcome.kind !== 'answered') {
+      this.#problem = outcome.error.message
+      this.#isStale = true
+      this.#inDoubt ||= outcome.kind === 'lost'
+      return outcome.error instanceof KafkaRequestError && outcome.error.isLasting ? 'give up' : 'again'
+    }
+    const { errorCode, baseOffset, appendTimeMs } = outcome.part
+    if (errorCode === KAFKA_ERRORS.none) return { baseOffset, appendTimeMs }
+    this.#problem = errorName(errorCode)
+    this.#isStale = isStaleLeader(errorCode)
+    if (errorCode === KAFKA_ERRORS.unknownTopicOrPartition && this.#parts.isDropped(this.#log)) {
+      this.#parts.producers.forget(this.#log)
+      throw new StorageError('dropped', `log ${this.#log} is being dropped`)
+    }
+    switch (produceOutcome(errorCode)) {
+      case 'unknown':
+        this.#inDoubt = true
+        return 'again'
+      case 'refused':
+        return 'again'
+      case 'state':
+        return this.#renew()
+      case 'stored': // before the batches that the broker remembers, so its offset is not known
+        this.#inDoubt = true
+        return 'give up'
+      case 'lasting':
+        return 'give up'
+    }
+  }
+
+  /** The broker expects other numbers. If the batch is certainly not stored, it gets those of the next epoch. */
+  async #renew(): Promise<'again' | 'give up'> {
+    const { producers, report } = this.#parts
+    report(new Error(`topic ${this.#topic}: a broker refused the numbers of a batch: ${this.#problem}`))
+    if (this.#inDoubt || this.#renewals++ >= RENEWALS_MAX) return 'give up'
+    producers.abandoned(this.#log)
+    this.#batch.seal({ ...(await producers.next(this.#log)), isTransactional: false })
+    return 'again'
+  }
+
+  async #leader(): Promise<number | undefined> {
+    try {
+      const leader = await this.#parts.requests.leader(this.#topic, { refresh: this.#isStale })
+      this.#isStale = true // until an answer says otherwise
+      if (leader === undefined) this.#problem = 'it has no leader now'
+      return leader?.node
+    } catch (error) {
+      if (!(error instanceof KafkaRequestError)) throw error
+      this.#problem = error.message
+      return undefined
+    }
+  }
+
+  #failure(): StorageError {
+    const problem = `topic ${this.#topic} does not take events: ${this.#problem}`
+    return this.#inDoubt
+      ? new StorageError('unknown', `${problem}; the events may appear later`)
+      : new StorageError('unavailable', problem)
+  }
+}
