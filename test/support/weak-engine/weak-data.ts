@@ -34,6 +34,8 @@ export class WeakData {
   /** Keys are `<collection>/<id>`. */
   readonly documents = new Map<string, { readonly json: string; readonly version: DocumentVersion }>()
   readonly identity: number
+  /** Of all openings: each is called when its log grows. */
+  readonly growthWaiters = new Map<LogId, Set<() => void>>()
   epoch = 0
   #versions = 0
 

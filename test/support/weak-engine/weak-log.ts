@@ -44,7 +44,6 @@ export class WeakLog implements EventLog {
   readonly #queue: WriteQueue
   readonly #pace: Pace
   readonly #clock: () => number
-  readonly #growthWaiters = new Map<LogId, Set<() => void>>()
   #maintainFrom = 0
 
   constructor(data: WeakData, queue: WriteQueue, pace: Pace, nowMs: () => number) {
@@ -77,7 +76,7 @@ export class WeakLog implements EventLog {
     data.lastTimestampMs = block.timestampMs
     data.events += events.length
     data.bytes += events.reduce((sum, { body }) => sum + body.length, 0)
-    for (const resolve of [...(this.#growthWaiters.get(log) ?? [])]) resolve()
+    for (const resolve of [...(this.#data.growthWaiters.get(log) ?? [])]) resolve()
     return lastPosition(block)
   }
 
@@ -168,8 +167,8 @@ export class WeakLog implements EventLog {
     const isEarly = this.#pace.below(3) === 0
     if (signal.aborted || isEarly || (data !== undefined && data.nextSequence > sequence))
       return this.#pace.pause()
-    const waiters = this.#growthWaiters.get(log) ?? new Set()
-    this.#growthWaiters.set(log, waiters)
+    const waiters = this.#data.growthWaiters.get(log) ?? new Set()
+    this.#data.growthWaiters.set(log, waiters)
     await new Promise<void>((resolve) => {
       const end = () => {
         waiters.delete(end) // others still wait
@@ -183,7 +182,7 @@ export class WeakLog implements EventLog {
 
   /** Ends what waits for growth. */
   closed(): void {
-    for (const waiters of this.#growthWaiters.values()) for (const resolve of [...waiters]) resolve()
+    for (const waiters of this.#data.growthWaiters.values()) for (const resolve of [...waiters]) resolve()
   }
 
   async stretches(log: LogId): Promise<readonly Stretch[]> {
