@@ -1,5 +1,8 @@
 /** Fetch: record batches of topics, from an offset on. */
+import { inOrder, PARTITION } from './by-topic.ts'
 import type { KafkaCluster, Purpose } from './cluster.ts'
+import type { KafkaRequest } from './request.ts'
+import type { WireReader } from './wire-reader.ts'
 
 export interface FetchPart {
   readonly topic: string
@@ -9,6 +12,7 @@ export interface FetchPart {
 }
 
 export interface FetchRequest {
+  /** Each topic once. */
   readonly parts: readonly FetchPart[]
   readonly isolation: 'committed' | 'uncommitted'
   /** The broker answers when it has this many bytes, or after `maxWaitMs`. */
@@ -18,6 +22,8 @@ export interface FetchRequest {
   readonly maxBytes: number
   readonly purpose: Purpose
   readonly signal?: AbortSignal
+  /** For the answer, beyond `maxWaitMs`; `requestMs` of the cluster if absent. */
+  readonly timeoutMs?: number
 }
 
 export interface AbortedTransaction {
@@ -38,11 +44,101 @@ export interface FetchedPart {
   readonly records: Buffer
 }
 
+/**
+ * One batch may be larger than the bytes asked for, by as much as topics allow: those of the engine 17 MiB. What the answer
+ * has beside the records is far smaller than the remainder.
+ */
+const ONE_BATCH_BYTES = 32 * 1024 * 1024
+const NO_RECORDS = Buffer.alloc(0)
+
 /** One answer for each part, in the order of the parts. */
 export async function fetch(
-  _cluster: KafkaCluster,
-  _node: number,
-  _request: FetchRequest,
+  cluster: KafkaCluster,
+  node: number,
+  { parts, isolation, minBytes, maxWaitMs, maxBytes, purpose, signal, timeoutMs }: FetchRequest,
 ): Promise<readonly FetchedPart[]> {
-  throw new Error('not built yet')
+  const request: KafkaRequest<FetchAnswer> = {
+    api: 'Fetch',
+    answerBytesMax: maxBytes + ONE_BATCH_BYTES,
+    write: (writer) =>
+      writer
+        .int32(-1) // replica id
+        .int32(maxWaitMs)
+        .int32(minBytes)
+        .int32(maxBytes)
+        .int8(isolation === 'committed' ? 1 : 0)
+        .int32(0) // no fetch session
+        .int32(-1)
+        .array(parts, (part) =>
+          writer
+            .string(part.topic)
+            .array([part], () =>
+              writer
+                .int32(PARTITION)
+                .int32(-1) // leader epoch
+                .int64(part.offset)
+                .int32(-1) // epoch of the last record fetched
+                .int64(-1) // start of the follower's log
+                .int32(part.maxBytes)
+                .tags(),
+            )
+            .tags(),
+        )
+        .array([], () => undefined) // topics to forget
+        .string('') // rack
+        .tags(),
+    read(reader) {
+      reader.int32() // throttle time
+      const errorCode = reader.int16()
+      reader.int32() // session
+      const answers = reader.array(() => fetchedOf(reader)).flat()
+      reader.tags()
+      return { errorCode, parts: errorCode === 0 ? inOrder(parts, answers) : [] }
+    },
+  }
+  const answer = await cluster.send(node, purpose, request, {
+    timeoutMs: maxWaitMs + (timeoutMs ?? cluster.requestMs),
+    ...(signal !== undefined && { signal }),
+  })
+  if (answer.errorCode === 0) return answer.parts
+  return parts.map(({ topic }) => ({ ...failed(topic), errorCode: answer.errorCode }))
+}
+
+interface FetchAnswer {
+  readonly errorCode: number
+  readonly parts: readonly FetchedPart[]
+}
+
+function fetchedOf(reader: WireReader): FetchedPart[] {
+  const topic = reader.string()
+  const partitions = reader.array(() => {
+    reader.int32() // partition
+    const errorCode = reader.int16()
+    const highWatermark = reader.int64()
+    const lastStableOffset = reader.int64()
+    const logStartOffset = reader.int64()
+    const aborted = reader.array(() => {
+      const transaction = { producerId: reader.int64(), firstOffset: reader.int64() }
+      reader.tags()
+      return transaction
+    })
+    reader.int32() // preferred read replica
+    const records = reader.nullableBytes() ?? NO_RECORDS
+    reader.tags()
+    aborted.sort((a, b) => a.firstOffset - b.firstOffset)
+    return { topic, errorCode, highWatermark, lastStableOffset, logStartOffset, aborted, records }
+  })
+  reader.tags()
+  return partitions
+}
+
+function failed(topic: string): Omit<FetchedPart, 'errorCode'> {
+  return {
+    topic,
+    highWatermark: -1,
+    lastStableOffset: -1,
+    logStartOffset: -1,
+    aborted: [],
+    records: NO_RECORDS,
+  }
 }

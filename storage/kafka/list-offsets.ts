@@ -1,5 +1,8 @@
 /** ListOffsets: the bounds of topics, and the first offset whose record is not older than a time. */
+import { inOrder, PARTITION, roundsOf } from './by-topic.ts'
 import type { KafkaCluster } from './cluster.ts'
+import type { KafkaRequest } from './request.ts'
+import type { WireReader } from './wire-reader.ts'
 
 export interface OffsetQuery {
   readonly topic: string
@@ -26,11 +29,72 @@ export interface ListOffsetsRequest {
   readonly timeoutMs?: number
 }
 
-/** One answer for each part, in the order of the parts. */
+const BOUNDS = { earliest: -2, latest: -1 } as const
+
+/**
+ * One answer for each part, in the order of the parts. A topic that stands in n parts takes n requests, which are under way
+ * together.
+ */
 export async function listOffsets(
-  _cluster: KafkaCluster,
-  _node: number,
-  _request: ListOffsetsRequest,
+  cluster: KafkaCluster,
+  node: number,
+  { parts, isolation, ...options }: ListOffsetsRequest,
 ): Promise<readonly FoundOffset[]> {
-  throw new Error('not built yet')
+  const rounds = roundsOf(parts)
+  const answers = await Promise.all(
+    rounds.map((round) => cluster.send(node, 'control', requestOf(round, isolation), options)),
+  )
+  if (rounds.length === 1) return answers[0]!
+  const found = new Map<OffsetQuery, FoundOffset>()
+  for (const [r, round] of rounds.entries()) {
+    for (const [i, part] of round.entries()) found.set(part, answers[r]![i]!)
+  }
+  return parts.map((part) => found.get(part)!)
+}
+
+function requestOf(
+  parts: readonly OffsetQuery[],
+  isolation: 'committed' | 'uncommitted',
+): KafkaRequest<FoundOffset[]> {
+  return {
+    api: 'ListOffsets',
+    write: (writer) =>
+      writer
+        .int32(-1) // replica id
+        .int8(isolation === 'committed' ? 1 : 0)
+        .array(parts, ({ topic, at }) =>
+          writer
+            .string(topic)
+            .array([at], () =>
+              writer
+                .int32(PARTITION)
+                .int32(-1) // leader epoch
+                .int64(typeof at === 'number' ? at : BOUNDS[at])
+                .tags(),
+            )
+            .tags(),
+        )
+        .tags(),
+    read(reader) {
+      reader.int32() // throttle time
+      const answers = reader.array(() => foundOf(reader)).flat()
+      reader.tags()
+      return inOrder(parts, answers)
+    },
+  }
+}
+
+function foundOf(reader: WireReader): FoundOffset[] {
+  const topic = reader.string()
+  const partitions = reader.array(() => {
+    reader.int32() // partition
+    const errorCode = reader.int16()
+    const timestampMs = reader.int64()
+    const offset = reader.int64()
+    const leaderEpoch = reader.int32()
+    reader.tags()
+    return { topic, errorCode, offset, timestampMs, leaderEpoch }
+  })
+  reader.tags()
+  return partitions
 }

@@ -1,5 +1,8 @@
 /** Produce: stores one record batch per topic, acknowledged by all in-sync replicas. */
+import { inOrder, PARTITION } from './by-topic.ts'
 import type { KafkaCluster } from './cluster.ts'
+import type { KafkaRequest } from './request.ts'
+import type { WireReader } from './wire-reader.ts'
 
 export interface ProducePart {
   readonly topic: string
@@ -8,9 +11,10 @@ export interface ProducePart {
 }
 
 export interface ProduceRequest {
+  /** Each topic once. */
   readonly parts: readonly ProducePart[]
   readonly transactionalId?: string
-  /** How long the leader waits for the replicas. The request itself may take `requestMs` longer. */
+  /** How long the leader waits for the replicas. The answer is awaited for `GRACE_MS` longer. */
   readonly timeoutMs: number
   /** The caller gives up. */
   readonly signal?: AbortSignal
@@ -26,11 +30,60 @@ export interface ProducedPart {
   readonly logStartOffset: number
 }
 
+/** After its own time limit the broker answers; on a busy machine that takes a moment. */
+const GRACE_MS = 2_000
+const ALL_IN_SYNC_REPLICAS = -1
+
 /** One answer for each part, in the order of the parts. */
-export async function produce(
-  _cluster: KafkaCluster,
-  _node: number,
-  _request: ProduceRequest,
+export function produce(
+  cluster: KafkaCluster,
+  node: number,
+  { parts, transactionalId, timeoutMs, signal }: ProduceRequest,
 ): Promise<readonly ProducedPart[]> {
-  throw new Error('not built yet')
+  const request: KafkaRequest<ProducedPart[]> = {
+    api: 'Produce',
+    write: (writer) =>
+      writer
+        .string(transactionalId ?? null)
+        .int16(ALL_IN_SYNC_REPLICAS)
+        .int32(timeoutMs)
+        .array(parts, ({ topic, batch }) =>
+          writer
+            .string(topic)
+            .array([batch], () => writer.int32(PARTITION).pieces(batch).tags())
+            .tags(),
+        )
+        .tags(),
+    read(reader) {
+      const answers = reader.array(() => producedOf(reader)).flat()
+      reader.int32() // throttle time
+      reader.tags()
+      return inOrder(parts, answers)
+    },
+  }
+  return cluster.send(node, 'produce', request, {
+    timeoutMs: timeoutMs + GRACE_MS,
+    ...(signal !== undefined && { signal }),
+  })
+}
+
+function producedOf(reader: WireReader): ProducedPart[] {
+  const topic = reader.string()
+  const partitions = reader.array(() => {
+    reader.int32() // partition
+    const errorCode = reader.int16()
+    const baseOffset = reader.int64()
+    const appendTimeMs = reader.int64()
+    const logStartOffset = reader.int64()
+    reader.array(() => {
+      reader.int32() // index of a record that is refused
+      reader.nullableString()
+      reader.tags()
+    })
+    reader.nullableString() // message of the error
+    reader.tags()
+    return { topic, errorCode, baseOffset, appendTimeMs, logStartOffset }
+  })
+  reader.tags()
+  return partitions
 }

@@ -1,5 +1,9 @@
-/** The requests that make, configure, trim and delete topics. Topics have one partition. */
+/** The requests that make, trim and delete topics. Topics have one partition. */
+import { inOrder, PARTITION } from './by-topic.ts'
 import type { KafkaCluster } from './cluster.ts'
+import { KAFKA_ERRORS } from './error-codes.ts'
+import type { KafkaRequest } from './request.ts'
+import type { WireReader } from './wire-reader.ts'
 
 export interface NewTopic {
   readonly topic: string
@@ -15,75 +19,151 @@ export interface TopicAnswer {
   readonly message: string | undefined
 }
 
+/** After its own time limit the broker answers; on a busy machine that takes a moment. */
+const GRACE_MS = 2_000
+/** Of the broker's own words. */
+const MESSAGE_LENGTH_MAX = 500
+
 /** One answer for each topic, in their order. Resolves before all brokers know the topic: retry error 3 afterwards. */
-export async function createTopics(
-  _cluster: KafkaCluster,
-  _request: { readonly topics: readonly NewTopic[]; readonly timeoutMs: number },
+export function createTopics(
+  cluster: KafkaCluster,
+  { topics, timeoutMs }: { readonly topics: readonly NewTopic[]; readonly timeoutMs: number },
 ): Promise<readonly TopicAnswer[]> {
-  throw new Error('not built yet')
+  const request: KafkaRequest<TopicAnswer[]> = {
+    api: 'CreateTopics',
+    write: (writer) =>
+      writer
+        .array(topics, ({ topic, replicas, settings }) =>
+          writer
+            .string(topic)
+            .int32(1) // partitions
+            .int16(replicas)
+            .array([], () => undefined) // assignments
+            .array(Object.entries(settings), ([name, value]) => writer.string(name).string(value).tags())
+            .tags(),
+        )
+        .int32(timeoutMs)
+        .boolean(false) // validate only
+        .tags(),
+    read(reader) {
+      reader.int32() // throttle time
+      const answers = reader.array(() => {
+        const topic = reader.string()
+        reader.uuid()
+        const errorCode = reader.int16()
+        const message = messageOf(reader)
+        reader.int32() // partitions
+        reader.int16() // replicas
+        reader.array(() => {
+          reader.string()
+          reader.nullableString()
+          reader.boolean() // read only
+          reader.int8() // source
+          reader.boolean() // secret
+          reader.tags()
+        })
+        reader.tags()
+        return { topic, errorCode, message }
+      })
+      reader.tags()
+      return inOrder(topics, answers)
+    },
+  }
+  return sendToController(cluster, request, timeoutMs)
 }
 
 /** One answer for each topic, in their order. */
-export async function deleteTopics(
-  _cluster: KafkaCluster,
-  _request: { readonly topics: readonly string[]; readonly timeoutMs: number },
+export function deleteTopics(
+  cluster: KafkaCluster,
+  { topics, timeoutMs }: { readonly topics: readonly string[]; readonly timeoutMs: number },
 ): Promise<readonly TopicAnswer[]> {
-  throw new Error('not built yet')
+  const noId = Buffer.alloc(16)
+  const request: KafkaRequest<TopicAnswer[]> = {
+    api: 'DeleteTopics',
+    write: (writer) =>
+      writer
+        .array(topics, (topic) => writer.string(topic).raw(noId).tags())
+        .int32(timeoutMs)
+        .tags(),
+    read(reader) {
+      reader.int32() // throttle time
+      const answers = reader.array(() => {
+        const topic = reader.nullableString() ?? ''
+        reader.uuid()
+        const errorCode = reader.int16()
+        const message = messageOf(reader)
+        reader.tags()
+        return { topic, errorCode, message }
+      })
+      reader.tags()
+      return inOrder(
+        topics.map((topic) => ({ topic })),
+        answers,
+      )
+    },
+  }
+  return sendToController(cluster, request, timeoutMs)
 }
 
 /** Removes the records below `before`, on the leader. One answer for each part, in their order. */
-export async function deleteRecords(
-  _cluster: KafkaCluster,
-  _node: number,
-  _request: {
+export function deleteRecords(
+  cluster: KafkaCluster,
+  node: number,
+  {
+    parts,
+    timeoutMs,
+  }: {
     readonly parts: readonly { readonly topic: string; readonly before: number }[]
     readonly timeoutMs: number
   },
 ): Promise<
   readonly { readonly topic: string; readonly errorCode: number; readonly logStartOffset: number }[]
 > {
-  throw new Error('not built yet')
+  const request: KafkaRequest<{ topic: string; errorCode: number; logStartOffset: number }[]> = {
+    api: 'DeleteRecords',
+    write: (writer) =>
+      writer
+        .array(parts, ({ topic, before }) =>
+          writer
+            .string(topic)
+            .array([before], () => writer.int32(PARTITION).int64(before).tags())
+            .tags(),
+        )
+        .int32(timeoutMs)
+        .tags(),
+    read(reader) {
+      reader.int32() // throttle time
+      const answers = reader.array(() => {
+        const topic = reader.string()
+        const partitions = reader.array(() => {
+          reader.int32() // partition
+          const logStartOffset = reader.int64()
+          const errorCode = reader.int16()
+          reader.tags()
+          return { topic, errorCode, logStartOffset }
+        })
+        reader.tags()
+        return partitions
+      })
+      reader.tags()
+      return inOrder(parts, answers.flat())
+    },
+  }
+  return cluster.send(node, 'control', request, { timeoutMs: timeoutMs + GRACE_MS })
 }
 
-export interface ConfigResource {
-  readonly type: 'topic' | 'broker'
-  /** Name of the topic, or number of the broker. */
-  readonly name: string
-}
-
-export interface Setting {
-  /** Null for a secret. */
-  readonly value: string | null
-  /** Set for this topic or broker itself. */
-  readonly isOwn: boolean
-}
-
-export interface DescribedResource extends ConfigResource {
-  readonly errorCode: number
-  readonly message: string | undefined
-  readonly settings: ReadonlyMap<string, Setting>
-}
-
-/** One answer for each resource, in their order. Settings of a broker are asked of that broker. */
-export async function describeConfigs(
-  _cluster: KafkaCluster,
-  _node: number,
-  _request: { readonly resources: readonly ConfigResource[]; readonly names?: readonly string[] },
-): Promise<readonly DescribedResource[]> {
-  throw new Error('not built yet')
-}
-
-export interface AlteredTopic {
-  readonly topic: string
-  readonly set: Readonly<Record<string, string>>
-  /** Back to the cluster's default. */
-  readonly remove?: readonly string[]
-}
-
-/** One answer for each topic, in their order. Resolves before the settings are in force everywhere. */
-export async function incrementalAlterConfigs(
-  _cluster: KafkaCluster,
-  _request: { readonly topics: readonly AlteredTopic[] },
+/** Once more if another broker is the controller now. */
+async function sendToController(
+  cluster: KafkaCluster,
+  request: KafkaRequest<TopicAnswer[]>,
+  timeoutMs: number,
 ): Promise<readonly TopicAnswer[]> {
-  throw new Error('not built yet')
+  const options = { timeoutMs: timeoutMs + GRACE_MS }
+  const answers = await cluster.send(await cluster.controller(), 'control', request, options)
+  if (answers.every(({ errorCode }) => errorCode !== KAFKA_ERRORS.notController)) return answers
+  return cluster.send(await cluster.controller({ refresh: true }), 'control', request, options)
+}
+
+export function messageOf(reader: WireReader): string | undefined {
+  return reader.nullableString()?.slice(0, MESSAGE_LENGTH_MAX) || undefined
 }

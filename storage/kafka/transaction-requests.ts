@@ -1,5 +1,7 @@
 /** The requests of producers with an id: InitProducerId, AddPartitionsToTxn, EndTxn. */
-import type { KafkaCluster } from './cluster.ts'
+import { inOrder, PARTITION } from './by-topic.ts'
+import type { KafkaCluster, SendOptions } from './cluster.ts'
+import type { KafkaRequest } from './request.ts'
 
 export interface ProducerIdentity {
   readonly producerId: number
@@ -14,13 +16,33 @@ export interface InitProducerIdRequest {
   readonly timeoutMs?: number
 }
 
+const TRANSACTION_TIMEOUT_MS = 60_000
+
 /** Ends what an earlier life of the transactional id left open, and fences it. */
-export async function initProducerId(
-  _cluster: KafkaCluster,
-  _node: number,
-  _request: InitProducerIdRequest,
+export function initProducerId(
+  cluster: KafkaCluster,
+  node: number,
+  { transactionalId, transactionTimeoutMs = TRANSACTION_TIMEOUT_MS, timeoutMs }: InitProducerIdRequest,
 ): Promise<ProducerIdentity & { readonly errorCode: number }> {
-  throw new Error('not built yet')
+  const request: KafkaRequest<ProducerIdentity & { errorCode: number }> = {
+    api: 'InitProducerId',
+    write: (writer) =>
+      writer
+        .string(transactionalId ?? null)
+        .int32(transactionTimeoutMs)
+        .int64(-1) // no producer id to go on with
+        .int16(-1)
+        .tags(),
+    read(reader) {
+      reader.int32() // throttle time
+      const errorCode = reader.int16()
+      const producerId = reader.int64()
+      const epoch = reader.int16()
+      reader.tags()
+      return { errorCode, producerId, epoch }
+    },
+  }
+  return cluster.send(node, 'control', request, within(timeoutMs))
 }
 
 export interface AddPartitionsRequest extends ProducerIdentity {
@@ -29,13 +51,45 @@ export interface AddPartitionsRequest extends ProducerIdentity {
   readonly timeoutMs?: number
 }
 
-/** One answer for each topic, in the order of the topics. Without all of them none is added. */
-export async function addPartitionsToTxn(
-  _cluster: KafkaCluster,
-  _node: number,
-  _request: AddPartitionsRequest,
+/** One answer for each topic, in the order of the topics. If one has an error, none is added. */
+export function addPartitionsToTxn(
+  cluster: KafkaCluster,
+  node: number,
+  { transactionalId, producerId, epoch, topics, timeoutMs }: AddPartitionsRequest,
 ): Promise<readonly { readonly topic: string; readonly errorCode: number }[]> {
-  throw new Error('not built yet')
+  const request: KafkaRequest<{ topic: string; errorCode: number }[]> = {
+    api: 'AddPartitionsToTxn',
+    write: (writer) =>
+      writer
+        .string(transactionalId)
+        .int64(producerId)
+        .int16(epoch)
+        .array(topics, (topic) =>
+          writer
+            .string(topic)
+            .array([PARTITION], (partition) => writer.int32(partition))
+            .tags(),
+        )
+        .tags(),
+    read(reader) {
+      reader.int32() // throttle time
+      const answers = reader.array(() => {
+        const topic = reader.string()
+        const partitions = reader.array(() => {
+          reader.int32() // partition
+          const errorCode = reader.int16()
+          reader.tags()
+          return { topic, errorCode }
+        })
+        reader.tags()
+        return partitions
+      })
+      reader.tags()
+      const parts = topics.map((topic) => ({ topic }))
+      return inOrder(parts, answers.flat())
+    },
+  }
+  return cluster.send(node, 'control', request, within(timeoutMs))
 }
 
 export interface EndTxnRequest extends ProducerIdentity {
@@ -44,10 +98,25 @@ export interface EndTxnRequest extends ProducerIdentity {
   readonly timeoutMs?: number
 }
 
-export async function endTxn(
-  _cluster: KafkaCluster,
-  _node: number,
-  _request: EndTxnRequest,
+/** Sent again with the same identity it is answered with 0 again, if the outcome is the same. */
+export function endTxn(
+  cluster: KafkaCluster,
+  node: number,
+  { transactionalId, producerId, epoch, commit, timeoutMs }: EndTxnRequest,
 ): Promise<{ readonly errorCode: number }> {
-  throw new Error('not built yet')
+  const request: KafkaRequest<{ errorCode: number }> = {
+    api: 'EndTxn',
+    write: (writer) => writer.string(transactionalId).int64(producerId).int16(epoch).boolean(commit).tags(),
+    read(reader) {
+      reader.int32() // throttle time
+      const errorCode = reader.int16()
+      reader.tags()
+      return { errorCode }
+    },
+  }
+  return cluster.send(node, 'control', request, within(timeoutMs))
+}
+
+function within(timeoutMs: number | undefined): SendOptions {
+  return timeoutMs === undefined ? {} : { timeoutMs }
 }

@@ -105,6 +105,11 @@ export class WireReader {
     return items
   }
 
+  /** Skips what is left. */
+  rest(): void {
+    this.#at = this.#end
+  }
+
   /** Skips the tagged fields, whatever they are. */
   tags(): void {
     const count = this.unsignedVarint()

@@ -95,7 +95,11 @@ export class WireWriter {
 
   /** Compact bytes that are copied. */
   bytes(bytes: Uint8Array): this {
-    this.unsignedVarint(bytes.length + 1)
+    return this.unsignedVarint(bytes.length + 1).raw(bytes)
+  }
+
+  /** Bytes without a length. */
+  raw(bytes: Uint8Array): this {
     this.#reserve(bytes.length)
     this.#bytes.set(bytes, this.#at)
     this.#at += bytes.length
