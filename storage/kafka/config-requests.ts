@@ -1,7 +1,7 @@
 /** DescribeConfigs and IncrementalAlterConfigs: the settings of topics and brokers. */
 import type { KafkaCluster } from './cluster.ts'
 import type { KafkaRequest } from './request.ts'
-import { messageOf, type TopicAnswer } from './topic-requests.ts'
+import { messageOf, type TopicAnswer } from './topic-answer.ts'
 import { MalformedAnswer, type WireReader } from './wire-reader.ts'
 
 export interface ConfigResource {

@@ -3,7 +3,10 @@ import { inOrder, PARTITION } from './by-topic.ts'
 import type { KafkaCluster } from './cluster.ts'
 import { KAFKA_ERRORS } from './error-codes.ts'
 import type { KafkaRequest } from './request.ts'
-import type { WireReader } from './wire-reader.ts'
+import { messageOf, type TopicAnswer } from './topic-answer.ts'
+
+export * from './config-requests.ts'
+export type { TopicAnswer } from './topic-answer.ts'
 
 export interface NewTopic {
   readonly topic: string
@@ -12,17 +15,8 @@ export interface NewTopic {
   readonly settings: Readonly<Record<string, string>>
 }
 
-export interface TopicAnswer {
-  readonly topic: string
-  readonly errorCode: number
-  /** The broker's own words. */
-  readonly message: string | undefined
-}
-
 /** After its own time limit the broker answers; on a busy machine that takes a moment. */
 const GRACE_MS = 2_000
-/** Of the broker's own words. */
-const MESSAGE_LENGTH_MAX = 500
 
 /** One answer for each topic, in their order. Resolves before all brokers know the topic: retry error 3 afterwards. */
 export function createTopics(
@@ -162,8 +156,4 @@ async function sendToController(
   const answers = await cluster.send(await cluster.controller(), 'control', request, options)
   if (answers.every(({ errorCode }) => errorCode !== KAFKA_ERRORS.notController)) return answers
   return cluster.send(await cluster.controller({ refresh: true }), 'control', request, options)
-}
-
-export function messageOf(reader: WireReader): string | undefined {
-  return reader.nullableString()?.slice(0, MESSAGE_LENGTH_MAX) || undefined
 }
