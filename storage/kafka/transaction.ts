@@ -27,6 +27,8 @@ export const TRANSACTION_LIMITS: TransactionLimits = {
 }
 
 export interface OpenTransaction {
+  /** Its transactional id. Fencing it ends the transaction, because its producer id and epoch were set before `work`. */
+  readonly id: string
   /**
    * Adds batches to a topic, in order; the topic must exist. Resolves with the position of the last record; undefined if there
    * is no batch. One call at a time.
