@@ -16,7 +16,7 @@ export type { ClusterLimits, KafkaAccess, KafkaAddress } from './access.ts'
 export type { KafkaRequest } from './request.ts'
 
 /** A broker answers the requests of a connection in order, so those that wait for long have connections of their own. */
-export type Purpose = 'produce' | 'fetch' | 'long-poll' | 'control'
+export type Purpose = 'produce' | 'fetch' | 'long-poll' | 'control' | 'catalog' | 'catalog-poll'
 
 export interface Leader {
   readonly node: number

@@ -1,6 +1,6 @@
 /** ListOffsets: the bounds of topics, and the first offset whose record is not older than a time. */
 import { inOrder, PARTITION, roundsOf } from './by-topic.ts'
-import type { KafkaCluster } from './cluster.ts'
+import type { KafkaCluster, Purpose } from './cluster.ts'
 import type { KafkaRequest } from './request.ts'
 import type { WireReader } from './wire-reader.ts'
 
@@ -24,6 +24,8 @@ export interface ListOffsetsRequest {
   /** A topic may stand in several parts. */
   readonly parts: readonly OffsetQuery[]
   readonly isolation: 'committed' | 'uncommitted'
+  /** 'control' if absent. */
+  readonly purpose?: Purpose
   readonly signal?: AbortSignal
   /** Instead of `requestMs`. */
   readonly timeoutMs?: number
@@ -38,11 +40,11 @@ const BOUNDS = { earliest: -2, latest: -1 } as const
 export async function listOffsets(
   cluster: KafkaCluster,
   node: number,
-  { parts, isolation, ...options }: ListOffsetsRequest,
+  { parts, isolation, purpose = 'control', ...options }: ListOffsetsRequest,
 ): Promise<readonly FoundOffset[]> {
   const rounds = roundsOf(parts)
   const answers = await Promise.all(
-    rounds.map((round) => cluster.send(node, 'control', requestOf(round, isolation), options)),
+    rounds.map((round) => cluster.send(node, purpose, requestOf(round, isolation), options)),
   )
   if (rounds.length === 1) return answers[0]!
   const found = new Map<OffsetQuery, FoundOffset>()

@@ -1,6 +1,6 @@
 /** Produce: stores one record batch per topic, acknowledged by all in-sync replicas. */
 import { inOrder, PARTITION } from './by-topic.ts'
-import type { KafkaCluster } from './cluster.ts'
+import type { KafkaCluster, Purpose } from './cluster.ts'
 import type { KafkaRequest } from './request.ts'
 import type { WireReader } from './wire-reader.ts'
 
@@ -16,6 +16,8 @@ export interface ProduceRequest {
   readonly transactionalId?: string
   /** How long the leader waits for the replicas. The answer is awaited for `GRACE_MS` longer. */
   readonly timeoutMs: number
+  /** 'produce' if absent. */
+  readonly purpose?: Purpose
   /** The caller gives up. */
   readonly signal?: AbortSignal
 }
@@ -38,7 +40,7 @@ const ALL_IN_SYNC_REPLICAS = -1
 export function produce(
   cluster: KafkaCluster,
   node: number,
-  { parts, transactionalId, timeoutMs, signal }: ProduceRequest,
+  { parts, transactionalId, timeoutMs, purpose = 'produce', signal }: ProduceRequest,
 ): Promise<readonly ProducedPart[]> {
   const request: KafkaRequest<ProducedPart[]> = {
     api: 'Produce',
@@ -61,7 +63,7 @@ export function produce(
       return inOrder(parts, answers)
     },
   }
-  return cluster.send(node, 'produce', request, {
+  return cluster.send(node, purpose, request, {
     timeoutMs: timeoutMs + GRACE_MS,
     ...(signal !== undefined && { signal }),
   })
