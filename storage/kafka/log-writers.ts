@@ -12,6 +12,7 @@ import { BATCH_HEAD_BYTES, type EncodedEvent, LogWriter, type LogWriterParts } f
 import type { ProducerState } from './producer-state.ts'
 import { BATCH_BYTES_MAX, EVENT_BYTES_MAX, RecordBatchBuilder, type UnsealedBatch } from './record-batch.ts'
 import { type EncodedHeaders, encodeRecordHeaders } from './record-headers.ts'
+import type { Transactions } from './transaction.ts'
 import type { WriteRequests } from './write-requests.ts'
 
 export interface WriteLimits {
@@ -35,8 +36,9 @@ export interface LogWritersParts {
   readonly producers: ProducerState
   /** Whether the catalog knows no use of the log any more. Such a log is answered with 'dropped' once its topic is missing. */
   readonly isUnused: (log: LogId) => boolean
-  /** Appends more than one batch holds, in one transaction. Called while no other append of the log is under way. */
-  readonly appendLarge: (log: LogId, batches: readonly UnsealedBatch[]) => Promise<Position>
+  readonly transactions: Transactions
+  /** Notes in the catalog that the log has holes. Called before each of its transactions. */
+  readonly noteHoles: (log: LogId) => Promise<void>
   readonly report: (error: Error) => void
   readonly limits?: WriteLimits
 }
@@ -99,21 +101,24 @@ export class LogWriters {
   }
 
   /**
+   * Appends batches in one transaction: all of them become visible, or none. Their events are behind those of appends that were
+   * called before. Appends that are called later may be between the batches. Rejects as StagedBatch.commit does.
+   */
+  async appendLargeBatch(
+    log: LogId,
+    bytes: number,
+    batches: Iterable<UnsealedBatch> | AsyncIterable<UnsealedBatch>,
+  ): Promise<Position> {
+    await this.inOrder([log], async () => {})
+    return this.#counted(0, () => this.#inTransaction(log, bytes, batches))
+  }
+
+  /**
    * Runs `work` after the appends to these logs that were called before, and before those that are called after. Logs without
    * waiting appends cost nothing. Rejects with 'dropped' without running it if one of the logs is being dropped.
    */
   inOrder<T>(logs: readonly LogId[], work: () => Promise<T>): Promise<T> {
-    return this.#counted(0, async () => {
-      // All pauses are queued in one turn, so that two calls over the same logs wait in the same order in each of them.
-      const pauses = [...new Set(logs)].map((log) => this.#writer(log).pause())
-      const settled = await Promise.allSettled(pauses)
-      try {
-        for (const result of settled) if (result.status === 'rejected') throw result.reason
-        return await work()
-      } finally {
-        for (const result of settled) if (result.status === 'fulfilled') result.value()
-      }
-    })
+    return this.#counted(0, () => this.#inOrder(logs, work))
   }
 
   /** From now on appends to the log are rejected with 'dropped'. Resolves when none is under way. */
@@ -133,8 +138,9 @@ export class LogWriters {
     this.#parts.topics.forget(log)
   }
 
-  isDropping(log: LogId): boolean {
-    return this.#dropping.has(log)
+  /** Whether the log is being dropped, or is not used any more. */
+  isDropped(log: LogId): boolean {
+    return this.#writerParts.isDropped(log)
   }
 
   watch(watcher: SendWatcher): void {
@@ -148,10 +154,48 @@ export class LogWriters {
     if (this.#pending > 0) await new Promise<void>((resolve) => this.#whenIdle.push(resolve))
   }
 
+  /** More than one batch holds. Other appends wait, because they have to be before or behind all of these events. */
   #appendLarge(log: LogId, encoded: readonly EncodedEvent[], bytes: number): Promise<Position> {
     return this.#counted(bytes, () =>
-      this.inOrder([log], () => this.#parts.appendLarge(log, batchesOfEvents(encoded))),
+      this.#inOrder([log], () => this.#inTransaction(log, bytes, batchesOfEvents(encoded))),
     )
+  }
+
+  async #inOrder<T>(logs: readonly LogId[], work: () => Promise<T>): Promise<T> {
+    // All pauses are queued in one turn, so that two calls over the same logs wait in the same order in each of them.
+    const pauses = [...new Set(logs)].map((log) => this.#writer(log).pause())
+    const settled = await Promise.allSettled(pauses)
+    try {
+      for (const result of settled) if (result.status === 'rejected') throw result.reason
+      return await work()
+    } finally {
+      for (const result of settled) if (result.status === 'fulfilled') result.value()
+    }
+  }
+
+  async #inTransaction(
+    log: LogId,
+    bytes: number,
+    batches: Iterable<UnsealedBatch> | AsyncIterable<UnsealedBatch>,
+  ): Promise<Position> {
+    const { topics, transactions, noteHoles } = this.#parts
+    try {
+      await noteHoles(log)
+      await topics.ensure(log)
+      const position = await transactions.run(bytes, async (transaction) => {
+        const last = await transaction.add(topics.nameOf(log), batches)
+        this.#assertNotDropped(log)
+        return last
+      })
+      return position!
+    } catch (error) {
+      if (error instanceof StorageError && error.code === 'unavailable') this.#assertNotDropped(log)
+      throw error
+    }
+  }
+
+  #assertNotDropped(log: LogId): void {
+    if (this.isDropped(log)) throw new StorageError('dropped', `log ${log} is being dropped`)
   }
 
   async #counted<T>(bytes: number, work: () => Promise<T>): Promise<T> {

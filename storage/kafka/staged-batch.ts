@@ -1,61 +1,246 @@
-/** A large batch that is being uploaded: record batches in memory, then in a file, until the commit. */
+/**
+ * A large batch that is being uploaded. It is encoded as it arrives, and waits in memory: HELD_BYTES_MIN, or up to one whole
+ * record batch while the batches of this node together hold little. Beyond that it waits in a file (spool.ts).
+ *
+ * What fits into one record batch is appended as one: it is contiguous and has one time. More becomes visible by a transaction,
+ * which is opened at the commit and takes no longer than sending the bytes.
+ */
+import assert from 'node:assert'
+import { decodeHeaders } from '../header-set.ts'
 import type { EventHeaders, EventSlices, HeadedEvents, LogId, Position, StagedBatch } from '../log.ts'
-import type { LogTopics } from './log-topics.ts'
-import type { LogWriters } from './log-writers.ts'
-import type { UnsealedBatch } from './record-batch.ts'
-import type { Spool } from './spool.ts'
-import type { Transactions } from './transaction.ts'
+import { StorageError } from '../storage-error.ts'
+import { JOINT_BYTES_MORE, joinBatches } from './join-batches.ts'
+import { assertFits } from './log-writers.ts'
+import { BATCH_BYTES_MAX, RecordBatchBuilder, type UnsealedBatch } from './record-batch.ts'
+import { type EncodedHeaders, encodeRecordHeaders } from './record-headers.ts'
+import type { SpoolFile } from './spool.ts'
+import { HELD_BYTES_MIN, type StagingArea } from './staging-area.ts'
 
-export interface StagingParts {
-  readonly writers: LogWriters
-  readonly topics: LogTopics
-  readonly transactions: Transactions
-  readonly spool: Spool
-  /** Notes in the catalog that the log has holes, before its first transaction. */
-  readonly noteHoles: (log: LogId) => Promise<void>
-}
+/** Bytes of one record batch in a file. */
+const PIECE_BYTES = 1024 * 1024
 
 export class KafkaStagedBatch implements StagedBatch {
-  readonly parts: StagingParts
-  log: LogId
+  readonly #area: StagingArea
+  #log: LogId
+  readonly #builder = new RecordBatchBuilder()
+  /** Batches that wait to be written to the file. */
+  #finished: UnsealedBatch[] = []
+  #file: SpoolFile | undefined
+  /** The present write to the file. One runs at a time. */
+  #writing: Promise<void> = Promise.resolve()
+  #pieces = 0
+  #count = 0
+  /** Encoded bytes of all finished batches. */
+  #finishedBytes = 0
+  #heldBytes = 0
+  #lastHeaders: EventHeaders | undefined
+  #lastSet: Buffer | undefined
+  #lastEncoded: EncodedHeaders | undefined
+  /** The batch in memory, once nothing is added any more. */
+  #rest: UnsealedBatch | undefined
+  #isComplete = false
+  #ended = false
+  /** Events are missing, because they could not be written to the file. */
+  #failure: unknown
 
-  constructor(parts: StagingParts, log: LogId) {
-    this.parts = parts
-    this.log = log
+  constructor(area: StagingArea, log: LogId) {
+    this.#area = area
+    this.#log = log
   }
 
-  async add(_slices: EventSlices, _headers: EventHeaders): Promise<void> {
-    throw new Error('not built yet')
+  get log(): LogId {
+    return this.#log
   }
 
-  async addHeaded(_events: HeadedEvents): Promise<void> {
-    throw new Error('not built yet')
+  /** Encoded bytes. */
+  get bytes(): number {
+    return this.#finishedBytes + (this.#builder.count > 0 ? this.#builder.bytes : 0)
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  add({ bytes, starts, ends, count }: EventSlices, headers: EventHeaders): Promise<void> {
+    return this.#adding(() => {
+      if (this.#lastEncoded === undefined || headers !== this.#lastHeaders) {
+        this.#lastEncoded = encodeRecordHeaders(headers)
+        this.#lastHeaders = headers
+        this.#lastSet = undefined
+      }
+      for (let i = 0; i < count; i++) this.#addEvent(this.#lastEncoded, bytes, starts[i]!, ends[i]!)
+    })
+  }
+
+  addHeaded({ bytes, bounds }: HeadedEvents): Promise<void> {
+    return this.#adding(() => {
+      const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+      for (let i = 2; i < bounds.length; i += 2) {
+        const set = buffer.subarray(bounds[i - 2], bounds[i - 1])
+        if (this.#lastEncoded === undefined || !this.#lastSet?.equals(set)) {
+          this.#lastEncoded = encodeRecordHeaders(decodeHeaders(set))
+          this.#lastSet = Buffer.from(set)
+          this.#lastHeaders = undefined
+        }
+        this.#addEvent(this.#lastEncoded, bytes, bounds[i - 1]!, bounds[i]!)
+      }
+    })
   }
 
   async spill(): Promise<void> {
-    throw new Error('not built yet')
+    this.#assertOpen()
+    assert(!this.#isComplete, 'nothing is written to a file after the first commit')
+    this.#finish()
+    await this.#write()
   }
 
   moveTo(log: LogId): void {
-    this.log = log
+    this.#assertOpen()
+    this.#log = log
   }
 
   async commit(): Promise<Position | undefined> {
-    throw new Error('not built yet')
+    this.#assertOpen()
+    this.#ended = true
+    try {
+      await this.complete()
+      const position = await this.#commit()
+      await this.#free()
+      return position
+    } catch (error) {
+      if (error instanceof StorageError && error.code === 'dropped') this.#ended = false
+      else await this.#free()
+      throw error
+    }
   }
 
-  async discard(): Promise<void> {}
-
-  /** For a write over several logs: encoded bytes. */
-  get bytes(): number {
-    throw new Error('not built yet')
+  async discard(): Promise<void> {
+    if (this.#ended) return
+    this.#ended = true
+    await this.#free()
   }
 
-  /** For a write over several logs: from the first call on nothing is added. May be called again after a write that failed. */
-  batches(): AsyncIterable<UnsealedBatch> {
-    throw new Error('not built yet')
+  /**
+   * For a write over several logs: from now on nothing is added, and `batches` may be called. The batch stays open until `end`
+   * or `discard`, so the write can be tried again. Rejects as `add` does.
+   */
+  async complete(): Promise<void> {
+    await this.#writing
+    if (this.#failure !== undefined) throw this.#failure
+    if (this.#isComplete) return
+    if (this.#finished.length > 0) await this.#write()
+    this.#isComplete = true
+    if (this.#builder.count > 0) {
+      this.#rest = this.#builder.finish()
+      this.#finishedBytes += this.#rest.bytes.length
+    }
+  }
+
+  /** The record batches in order: one, if it all fits. */
+  async *batches(): AsyncGenerator<UnsealedBatch, void, undefined> {
+    assert(this.#isComplete)
+    if (this.#mayJoin) yield await joinBatches(this.#separate())
+    else yield* this.#separate()
   }
 
   /** The write is done, or its outcome is unknown. */
-  async written(): Promise<void> {}
+  async end(): Promise<void> {
+    if (this.#ended) return
+    this.#ended = true
+    await this.#free()
+  }
+
+  async #commit(): Promise<Position | undefined> {
+    if (this.#count === 0) return undefined
+    if (this.#pieces === 0) return this.#area.writers.appendBatch(this.#log, this.#rest!)
+    const isOne = this.#pieces === 1 && this.#rest === undefined
+    if (!isOne && !this.#mayJoin)
+      return this.#area.writers.appendLargeBatch(this.#log, this.#finishedBytes, this.#separate())
+    return this.#area.withWhole(async () => {
+      for await (const batch of this.batches()) return this.#area.writers.appendBatch(this.#log, batch)
+      return undefined
+    })
+  }
+
+  /** Several pieces that fit into one record batch together. */
+  get #mayJoin(): boolean {
+    const parts = this.#pieces + (this.#rest === undefined ? 0 : 1)
+    return parts > 1 && this.#finishedBytes + this.#count * JOINT_BYTES_MORE <= BATCH_BYTES_MAX
+  }
+
+  async *#separate(): AsyncGenerator<UnsealedBatch, void, undefined> {
+    if (this.#file !== undefined) yield* this.#file.batches()
+    if (this.#rest !== undefined) yield this.#rest
+  }
+
+  /** `encode` copies the events before this returns; what is too much for the memory is written afterwards. */
+  async #adding(encode: () => void): Promise<void> {
+    this.#assertOpen()
+    assert(!this.#isComplete, 'nothing is added to a batch after its first commit')
+    if (this.#failure !== undefined) throw this.#failure
+    encode()
+    this.#noteHeld()
+    const isLarge = this.#builder.bytes > (this.#file === undefined ? HELD_BYTES_MIN : PIECE_BYTES)
+    if (isLarge && (this.#file !== undefined || this.#area.isFull)) this.#finish()
+    if (this.#finished.length > 0) await this.#write()
+  }
+
+  #addEvent(headers: EncodedHeaders, bytes: Uint8Array, start: number, end: number): void {
+    assertFits(headers, end - start)
+    const max = this.#file === undefined && this.#finished.length === 0 ? BATCH_BYTES_MAX : PIECE_BYTES
+    if (this.#builder.bytes + RecordBatchBuilder.eventBytes(headers, end - start) > max) this.#finish()
+    this.#builder.addEvent(headers, bytes, start, end)
+    this.#count++
+  }
+
+  #finish(): void {
+    if (this.#builder.count === 0) return
+    const batch = this.#builder.finish()
+    this.#finished.push(batch)
+    this.#finishedBytes += batch.bytes.length
+  }
+
+  #write(): Promise<void> {
+    this.#writing = this.#writing.then(() => this.#writeFinished())
+    this.#writing.catch(() => {}) // the caller that awaits it gets the error
+    return this.#writing
+  }
+
+  async #writeFinished(): Promise<void> {
+    const batches = this.#finished
+    this.#finished = []
+    try {
+      for (const batch of batches) {
+        this.#file ??= await this.#area.spool.create()
+        await this.#file.append(batch)
+        this.#pieces++
+      }
+    } catch (error) {
+      this.#failure = error
+      throw error
+    } finally {
+      this.#noteHeld()
+    }
+  }
+
+  #noteHeld(): void {
+    let held = this.#builder.count > 0 ? this.#builder.bytes : 0
+    for (const { bytes } of this.#finished) held += bytes.length
+    this.#area.hold(held - this.#heldBytes)
+    this.#heldBytes = held
+  }
+
+  async #free(): Promise<void> {
+    await this.#writing.catch(() => {})
+    this.#area.hold(-this.#heldBytes)
+    this.#heldBytes = 0
+    this.#finished = []
+    this.#rest = undefined
+    await this.#file?.close()
+    this.#file = undefined
+  }
+
+  #assertOpen(): void {
+    if (this.#ended) throw new StorageError('closed', 'the batch has been committed or discarded')
+  }
 }
