@@ -3,11 +3,17 @@
  *
  *   record headers := count varint | (nameLength varint | name | valueLength varint | value) x count   (zigzag varints)
  *
- * Names that begin with `millrace.` are marks of the engine, which readers of events do not see.
+ * Names and values are UTF-8. Names that begin with `millrace.` are marks of the engine, which readers of events do not see. A
+ * header of an event with such a name is written with `millrace.header.` before it.
+ *
+ * A record of another program may have a key without a header `key`, and no value without a header `tombstone`: then the
+ * event gets these headers. A repeated name counts once, in its first place, with the last value. Bytes that are not UTF-8 become U+FFFD.
  */
 import type { EventHeaders } from '../log.ts'
+import { varintSize, writeVarint } from './record-varint.ts'
 
 export const MARK_PREFIX = 'millrace.'
+const EVENT_HEADER_PREFIX = 'millrace.header.'
 export const KEY_HEADER = 'key'
 export const TOMBSTONE_HEADER = 'tombstone'
 
@@ -20,7 +26,46 @@ export interface EncodedHeaders {
   readonly isTombstone: boolean
 }
 
-/** `marks`: further headers, by name with the prefix. */
-export function encodeRecordHeaders(_headers: EventHeaders, _marks?: EventHeaders): EncodedHeaders {
-  throw new Error('not built yet')
+const NONE: EncodedHeaders = { bytes: Buffer.from([0]), key: null, isTombstone: false }
+
+/** `marks`: further headers, whose names have the prefix. */
+export function encodeRecordHeaders(headers: EventHeaders, marks: EventHeaders = []): EncodedHeaders {
+  if (headers.length + marks.length === 0) return NONE
+  const named = headers.map(
+    ([name, value]) => [name.startsWith(MARK_PREFIX) ? EVENT_HEADER_PREFIX + name : name, value] as const,
+  )
+  const key = headers.find(([name]) => name === KEY_HEADER)?.[1]
+  const tombstone = headers.find(([name]) => name === TOMBSTONE_HEADER)?.[1]
+  return {
+    bytes: encodeAsTheyAre([...named, ...marks]),
+    key: key === undefined ? null : Buffer.from(key),
+    isTombstone: tombstone === 'true',
+  }
+}
+
+export function encodeAsTheyAre(headers: EventHeaders): Buffer {
+  const lengths = headers.map((header) => header.map((text) => Buffer.byteLength(text)) as [number, number])
+  let length = varintSize(headers.length)
+  for (const [name, value] of lengths) length += varintSize(name) + name + varintSize(value) + value
+  const bytes = Buffer.allocUnsafe(length)
+  let at = writeVarint(bytes, 0, headers.length)
+  for (const [i, header] of headers.entries()) {
+    for (const j of [0, 1] as const) {
+      at = writeVarint(bytes, at, lengths[i]![j])
+      at += bytes.write(header[j], at)
+    }
+  }
+  return bytes
+}
+
+/** The headers of an event. `read`: those of its record, as they are. */
+export function eventHeadersOf(read: EventHeaders, key: Buffer | null, hasValue: boolean): EventHeaders {
+  const headers = new Map<string, string>()
+  for (const [name, value] of read) {
+    if (!name.startsWith(MARK_PREFIX)) headers.set(name, value)
+    else if (name.startsWith(EVENT_HEADER_PREFIX)) headers.set(name.slice(EVENT_HEADER_PREFIX.length), value)
+  }
+  if (key !== null && !headers.has(KEY_HEADER)) headers.set(KEY_HEADER, key.toString())
+  if (!hasValue && !headers.has(TOMBSTONE_HEADER)) headers.set(TOMBSTONE_HEADER, 'true')
+  return [...headers]
 }
