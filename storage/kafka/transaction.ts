@@ -138,6 +138,10 @@ class KafkaTransaction implements OpenTransaction {
     this.#limits = limits
   }
 
+  get id(): string {
+    return this.#session.transactionalId
+  }
+
   async add(
     topic: string,
     batches: Iterable<UnsealedBatch> | AsyncIterable<UnsealedBatch>,
