@@ -1,6 +1,16 @@
 /** Flags and environment -> one frozen Config, read once. A flag wins over its variable, a variable over the default. */
 import { normalize } from 'node:path'
 import { parseArgs } from 'node:util'
+import {
+  ConfigError,
+  type Given,
+  nonEmpty,
+  optional,
+  type Setting,
+  url,
+  wholeNumber,
+} from './config-values.ts'
+import { KAFKA_SETTINGS, KAFKA_SWITCHES, type KafkaConfig, kafkaConfig } from './kafka-config.ts'
 import { LIMITS, type Limits, valuesOf } from './limits.ts'
 import type { Setting as FlagSetting } from './process/service-process.ts'
 
@@ -52,6 +62,8 @@ export interface Config {
   readonly savepointFolder?: string | undefined
   /** Further folders in which savepoints may be. */
   readonly savepointRoots?: readonly string[]
+  /** Streams are in Kafka, and other nodes may serve them too. Undefined: they are in the data folder. */
+  readonly kafka?: KafkaConfig
 }
 
 /** Paths of PEM files. */
@@ -68,10 +80,7 @@ export type Command =
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
 
-/** The message is one sentence for the terminal. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError'
-}
+export { ConfigError }
 
 const MIB = 1024 * 1024
 /** Some of the functions that handle an event do not support buffers of 2 GiB and more. */
@@ -80,14 +89,6 @@ const EVENT_BYTES_MOST = 1024 * MIB
 const QUEUE_BYTES_MOST = 1024 * 1024 * MIB
 
 const DISK_BYTES_MOST = 512 * 1024 * 1024 * MIB
-
-interface Setting {
-  readonly flag: string
-  readonly variable: string
-  readonly value: string
-  readonly fallback: string
-  readonly about: string
-}
 
 /** The data folder if neither `--data` nor its variable is set. Commands for closed stores use the same. */
 export const DEFAULT_DATA_FOLDER = './data'
@@ -268,7 +269,11 @@ const SAVEPOINT_ROOT = {
   variable: 'MILLRACE_SAVEPOINT_ROOT',
 } as const
 
-const ALL_SETTINGS: readonly Setting[] = [...Object.values(SETTINGS), ...Object.values(LIMITS)]
+const ALL_SETTINGS: readonly Setting[] = [
+  ...Object.values(SETTINGS),
+  ...Object.values(KAFKA_SETTINGS),
+  ...Object.values(LIMITS),
+]
 
 const RESET_VARIABLE = 'MILLRACE_NO_UNRECOVERABLE_RESET'
 const INSECURE_VARIABLE = 'MILLRACE_INSECURE'
@@ -287,6 +292,8 @@ export function parseCommand(args: readonly string[], environment: NodeJS.Proces
     if (variable !== undefined && variable !== '') return { text: variable, source: setting.variable }
     return { text: setting.fallback, source: '' }
   }
+  const isOn = ({ flag, variable }: { readonly flag: string; readonly variable: string }) =>
+    flags[flag] === true || isSet(environment, variable)
   const config: Config = {
     port: wholeNumber(text(SETTINGS.port), 0, 65_535),
     host: nonEmpty(text(SETTINGS.host)),
@@ -319,6 +326,8 @@ export function parseCommand(args: readonly string[], environment: NodeJS.Proces
     allowClusterShutdown: flags['allow-cluster-shutdown'] === true || isSet(environment, SHUTDOWN_VARIABLE),
     logFolder: optional(text(SETTINGS.logDir)),
   }
+  const listening = { host: config.host, port: config.port, hasTls: config.tls !== undefined }
+  const kafka = kafkaConfig(text, isOn, listening)
   const all = [
     ...ALL_SETTINGS.map((setting) => ({ key: setting.flag, value: text(setting).text })),
     { key: SAVEPOINT_ROOT.flag, value: (config.savepointRoots ?? []).join(',') },
@@ -326,8 +335,9 @@ export function parseCommand(args: readonly string[], environment: NodeJS.Proces
     { key: 'insecure', value: `${config.insecure}` },
     { key: 'allow-private-webhooks', value: `${config.allowPrivateWebhooks}` },
     { key: 'allow-cluster-shutdown', value: `${config.allowClusterShutdown}` },
+    ...Object.values(KAFKA_SWITCHES).map((one) => ({ key: one.flag, value: `${isOn(one)}` })),
   ]
-  return { kind: 'serve', config: Object.freeze({ ...config, flags: all }) }
+  return { kind: 'serve', config: Object.freeze({ ...config, ...(kafka && { kafka }), flags: all }) }
 }
 
 type FlagValue = string | boolean | readonly (string | boolean)[] | undefined
@@ -344,6 +354,9 @@ function parseFlags(args: readonly string[]): Record<string, FlagValue> {
         insecure: { type: 'boolean' },
         'allow-private-webhooks': { type: 'boolean' },
         'allow-cluster-shutdown': { type: 'boolean' },
+        ...Object.fromEntries(
+          Object.values(KAFKA_SWITCHES).map(({ flag }) => [flag, { type: 'boolean' }] as const),
+        ),
         [SAVEPOINT_ROOT.flag]: { type: 'string', multiple: true },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean' },
@@ -368,34 +381,6 @@ function isSet(environment: NodeJS.ProcessEnv, variable: string): boolean {
   if (value === undefined || value === '' || value === '0' || value === 'false') return false
   if (value === '1' || value === 'true') return true
   throw new ConfigError(`${variable} is '${value}'; use 1 or 0`)
-}
-
-function wholeNumber(
-  { text, source }: { text: string; source: string },
-  least: number,
-  most: number,
-): number {
-  const number = /^[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN
-  if (!(number >= least && number <= most)) {
-    throw new ConfigError(`${source} is '${text}'; use a whole number from ${least} to ${most}`)
-  }
-  return number
-}
-
-function nonEmpty({ text, source }: { text: string; source: string }): string {
-  if (text.trim() === '') throw new ConfigError(`${source} is empty; name one or leave it out`)
-  return text
-}
-
-function url({ text, source }: { text: string; source: string }): string | undefined {
-  if (text === '') return undefined
-  const parsed = URL.canParse(text) ? new URL(text) : undefined
-  const plain =
-    parsed !== undefined && `${parsed.username}${parsed.password}${parsed.search}${parsed.hash}` === ''
-  if (!plain || !/^https?:$/.test(parsed.protocol)) {
-    throw new ConfigError(`${source} is '${text}'; use a URL such as https://streams.example.org`)
-  }
-  return parsed.href.replace(/\/$/, '')
 }
 
 function tlsFiles(certificate: string, key: string, clientAuthorities: string): { tls?: TlsFiles } {
@@ -435,11 +420,6 @@ function hosts(
   return all.filter((host) => host !== '')
 }
 
-interface Given {
-  readonly text: string
-  readonly source: string
-}
-
 function flinkPort(
   port: Given,
   dashboard: Given,
@@ -476,11 +456,6 @@ function furtherPort(port: Given, others: OtherPorts): number {
   return number
 }
 
-/** Undefined if the setting was not given. */
-function optional({ text, source }: { text: string; source: string }): string | undefined {
-  return source === '' ? undefined : nonEmpty({ text, source })
-}
-
 /** `commands` are the words that run a command instead of the service. */
 export function helpText(commands: readonly { readonly name: string; readonly about: string }[]): string {
   const lines = ALL_SETTINGS.flatMap(({ flag, value, variable, fallback, about }) => [
@@ -511,8 +486,11 @@ ${lines.join('\n')}
   --allow-cluster-shutdown
         let clients end the service with DELETE /cluster of Flink's API
         (${SHUTDOWN_VARIABLE}=1)
+${Object.values(KAFKA_SWITCHES)
+  .map(({ flag, about, variable }) => `  --${flag}\n        ${about}\n        (${variable}=1)`)
+  .join('\n')}
   --help, --version
 
-Events are on disk before they are answered 200. SIGTERM and SIGINT finish what was accepted and stop.
+Events are on disk, or on the replicas of Kafka, before they are answered 200. SIGTERM and SIGINT finish what was accepted and stop.
 `
 }
