@@ -43,6 +43,7 @@ export type ServiceErrorCode =
   | 'integration_built_in'
   | 'secret_not_found' // a secret value that options of a table name
   | 'secret_unusable' // the key of stored secrets cannot be read or made
+  | 'coordinator_away' // a request that another node serves, which cannot be reached now
   | 'unhealthy' // writes are refused: the answer to a question about the health of the service
   | 'tokens_unusable' // the token file cannot be read or changed
   | 'table_not_found'

@@ -72,6 +72,7 @@ const REFUSALS = {
   unsupported: 501,
   secret_unusable: 503,
   tokens_unusable: 503,
+  coordinator_away: 503,
   unhealthy: 503,
   job_slots: 503,
   overloaded: 503,
