@@ -11,6 +11,7 @@ import type { OthersMayCreateJobs, TokenNamed } from './jobs/job-access.ts'
 import { Jobs } from './jobs/jobs.ts'
 import type { QueryJobSource } from './jobs/query-job.ts'
 import { SAVEPOINTS_FOLDER, SavepointPlaces } from './jobs/savepoints/savepoint-places.ts'
+import type { StatePlace } from './jobs/state-place.ts'
 import type { WorkerOptions } from './jobs/worker/job-worker-protocol.ts'
 import type { Limits } from './limits.ts'
 import { readBuildFacts } from './process/build-facts.ts'
@@ -30,7 +31,11 @@ export interface JobModulesParts {
   readonly usage: UsageRegistry
   readonly space: Space
   readonly dataFolder: string
-  /** Undefined: in the data folder. */
+  /** The folder of states of jobs, savepoints and the key of secrets. */
+  readonly filesFolder: string
+  /** Undefined: no other node runs jobs. */
+  readonly statePlace?: StatePlace | undefined
+  /** Undefined: in `filesFolder`. */
   readonly savepointFolder: string | undefined
   readonly savepointRoots: readonly string[]
   readonly eventBytesMax: number
@@ -68,14 +73,18 @@ export async function loadJobModules(parts: JobModulesParts): Promise<JobModules
     () => jobs.querySource,
   )
   const tables = await Tables.load({
-    ...{ catalog, registry, nowMs, report, typer: engine, dataFolder: parts.dataFolder },
+    ...{ catalog, registry, nowMs, report, typer: engine, dataFolder: parts.filesFolder },
     ...{ sources: parts.sources, hosts: parts.hosts },
   })
   const jobs: Jobs = await Jobs.load({
     ...{ catalog, registry, streams, tables, engine, usage, nowMs, random, report, named },
-    ...{ jobsMax: limits.maxJobs, othersMayCreateJobs: parts.othersMayCreateJobs },
+    ...{
+      jobsMax: limits.maxJobs,
+      othersMayCreateJobs: parts.othersMayCreateJobs,
+      statePlace: parts.statePlace,
+    },
     places: new SavepointPlaces(
-      parts.savepointFolder ?? join(parts.dataFolder, SAVEPOINTS_FOLDER),
+      parts.savepointFolder ?? join(parts.filesFolder, SAVEPOINTS_FOLDER),
       parts.savepointRoots,
     ),
     version: readBuildFacts().version,
@@ -103,7 +112,7 @@ function newEngine(
   queries: () => QueryJobSource | undefined,
 ): EmbeddedEngine {
   const { storage, registry, streams, space, eventBytesMax, limits, nowMs, random, report } = parts
-  const folders = new StateFolders(join(parts.dataFolder, JOBS_FOLDER))
+  const folders = new StateFolders(join(parts.filesFolder, JOBS_FOLDER))
   const writes = new StreamWrites(storage, streams, space)
   const host = new JobHost({
     ...{ log: storage.log, hasHoles: !storage.promises.gaplessSequences },

@@ -55,6 +55,7 @@ export type ServiceErrorCode =
   | 'shutdown_disabled'
   | 'cross_site' // a change asked for by a page of another site
   | 'job_slots' // as many jobs as may run
+  | 'state_elsewhere' // a job whose state is on another node than the one that runs jobs
   | 'job_exists' // the wanted id of a job is in use
   | 'savepoint_outside' // a folder outside of the savepoint directories
   | 'savepoint_unreadable' // a savepoint that is damaged, incomplete or of a later version

@@ -36,7 +36,7 @@ export function serviceSources(
     ['counter', 'refused_total', 'Requests that were refused because of overload', () => gate.refused],
     [
       ...(['gauge', 'cached_result_bytes', 'Results of cached queries in memory'] as const),
-      () => supervisor.service.cdc.queries.figures().resultBytes,
+      () => supervisor.service.coordinator()?.cdc.queries.figures().resultBytes ?? 0,
     ],
     ['counter', 'janitor_ticks_total', 'Rounds of the janitor', () => supervisor.service.janitor.ticks],
     ['counter', 'janitor_removed_total', 'Blocks it removed', () => supervisor.service.janitor.removed],
@@ -44,6 +44,7 @@ export function serviceSources(
     ['counter', 'recoveries_total', 'Times the store was opened again', () => supervisor.recoveries],
     ['gauge', 'writes_refused', '1 while events are refused', () => (writeRefusal() === undefined ? 0 : 1)],
   ]
+  const connections = () => supervisor.service.coordinator()?.cdc.captures.list() ?? []
   for (const [kind, name, help, read] of sources)
     prometheus.add({ kind, name: `millrace_${name}`, help, read })
   prometheus.addLabelled({
@@ -63,30 +64,31 @@ export function serviceSources(
     help: 'SQL jobs by their state, those that have ended included',
     kind: 'gauge',
     label: 'state',
-    read: () => jobsByState(supervisor.service.jobs.byState()),
+    read: () => jobsByState(supervisor.service.coordinator()?.jobs.byState() ?? new Map()),
   })
   prometheus.addLabelled({
     name: 'millrace_cached_queries',
     help: 'Cached queries by their status',
     kind: 'gauge',
     label: 'status',
-    read: () => supervisor.service.cdc.queries.figures().byStatus,
+    read: () => supervisor.service.coordinator()?.cdc.queries.figures().byStatus ?? [],
   })
   prometheus.addLabelled({
     name: 'millrace_cdc_connections',
     help: 'Connections that capture a database, by their status',
     kind: 'gauge',
     label: 'status',
-    read: () => countsOf(supervisor.service.cdc.captures.list().map(({ status }) => status)),
+    read: () => countsOf(connections().map(({ status }) => status)),
   })
   for (const { name, help, kind, values } of CONNECTION_SERIES) {
     const read = (visible: VisibleNames) =>
-      values(supervisor.service.cdc.captures.list().filter(({ namespace }) => visible(namespace).length > 0))
+      values(connections().filter(({ namespace }) => visible(namespace).length > 0))
     prometheus.addVisible({ name, help, kind, read })
   }
   for (const { name, help, kind, values } of JOB_SERIES) {
     const read = (visible: VisibleNames) => {
-      const jobs = supervisor.service.jobs.live().filter(({ namespace }) => visible(namespace).length > 0)
+      const live = supervisor.service.coordinator()?.jobs.live() ?? []
+      const jobs = live.filter(({ namespace }) => visible(namespace).length > 0)
       return values(jobs, nowMs())
     }
     prometheus.addVisible({ name, help, kind, read })

@@ -1,25 +1,27 @@
 /**
  * The service on one open store: storage -> streams -> app -> janitor. The process opens it at the start, and again
- * when its store has failed (supervisor.ts).
+ * when its store has failed (supervisor.ts). The modules of one node at a time are in coordinator-modules.ts.
  */
 
 import type { RequestListener } from 'node:http'
 import { join } from 'node:path'
-import { openStorage } from '../storage/level/open.ts'
 import type { Storage } from '../storage/storage.ts'
 import { StorageError } from '../storage/storage-error.ts'
+import type { ClusterFacts } from '../storage/store-cluster.ts'
 import type { AuditLog } from './audit/audit-log.ts'
 import type { Tokens } from './auth/tokens.ts'
-import { captureCode } from './cdc/capture-code.ts'
-import { type CdcModules, loadCdcModules } from './cdc-modules.ts'
 import type { Config } from './config.ts'
-import { type DeploymentModules, loadDeploymentModules, loadDeploymentStore } from './deployment-modules.ts'
+import { COORDINATOR_LEASE, Coordinator } from './coordinator.ts'
+import {
+  COORDINATOR_SERVICES,
+  type CoordinatorModules,
+  type CoordinatorServices,
+  loadCoordinatorModules,
+} from './coordinator-modules.ts'
 import type { ApiTokens } from './deployments/platform/api-tokens.ts'
-import { NamespaceFacts } from './deployments/platform/namespace-facts.ts'
-import { PlatformNamespaces } from './deployments/platform/platform-namespaces.ts'
 import type { DiskSpace } from './disk-space.ts'
+import { openEngine } from './engine.ts'
 import type { Environment } from './environment.ts'
-import { Explore } from './explore/explore.ts'
 import { type Api, type AppParts, problemShapes } from './http/api.ts'
 import { createApp } from './http/app.ts'
 import { directPosts } from './http/cdap/direct-posts.ts'
@@ -27,26 +29,24 @@ import { SingleEvents } from './http/cdap/single-event.ts'
 import { honoListener } from './http/listener.ts'
 import type { Workers } from './http/messages/parse-workers.ts'
 import type { ProblemCounts } from './http/messages/problems.ts'
+import { byPlace, servicesElsewhere } from './http/other-node.ts'
 import { Followers } from './http/server/followers.ts'
+import { Forwarding } from './http/server/forwarding.ts'
 import type { Guard } from './http/server/guard.ts'
 import type { Load } from './http/server/load.ts'
 import type { OpenAnswers } from './http/server/open-answers.ts'
 import type { SlowClients } from './http/server/slow-clients.ts'
+import { readIdentity } from './http/server/tls.ts'
 import type { PublicAddress } from './http/server/unauthorized.ts'
 import { Janitor } from './janitor/janitor.ts'
 import { scheduleJanitor } from './janitor/schedule.ts'
-import { JarJobs } from './jars/jar-jobs.ts'
 import type { JarStore } from './jars/jar-store.ts'
-import { type JobModules, loadJobModules } from './job-modules.ts'
-import type { Jobs } from './jobs/jobs.ts'
+import { JOBS_FOLDER } from './jobs/embedded/state-folders.ts'
+import { statePlaceOf } from './jobs/state-place.ts'
 import type { LoopShare } from './loop-share.ts'
-import { Metadata } from './metadata/metadata.ts'
 import { Meter, type UnwrittenTotals } from './metrics/meter.ts'
 import type { Prometheus } from './metrics/prometheus.ts'
 import { StreamMetrics } from './metrics/query.ts'
-import { Feeds } from './notifications/feeds.ts'
-import { SizeFeed } from './notifications/size-feed.ts'
-import { Webhooks } from './notifications/webhooks.ts'
 import type { ServiceProcess } from './process/service-process.ts'
 import type { SharedResource } from './shared-resource.ts'
 import { Namespaces } from './streams/namespaces.ts'
@@ -55,7 +55,7 @@ import { Streams } from './streams/streams.ts'
 import type { UsageRegistry } from './streams/usage.ts'
 import { Views } from './streams/views.ts'
 import type { Service } from './supervisor.ts'
-import { connectorHosts } from './tables/connector-hosts.ts'
+import { idFrom } from './tables/id.ts'
 import type { Sources } from './tables/sources.ts'
 
 /** Parts that remain when the store is opened again. */
@@ -96,15 +96,25 @@ export interface OpenService extends Service {
   readonly freeBytesAtFailure: () => number | undefined
   /** Ends the responses that have no end of their own, such as those of followers. */
   readonly endFollowers: () => void
-  readonly jobs: Jobs
-  readonly cdc: Pick<CdcModules, 'captures' | 'queries'>
-  readonly deployments: DeploymentModules['deployments']
+  /** Undefined while another node runs them, or none. */
+  readonly coordinator: () => CoordinatorModules | undefined
+  /** Undefined: no other node shares the store. */
+  readonly cluster: (() => NodeFacts) | undefined
   /** Starts the jobs that have not ended. Call it when the service answers requests. */
   readonly startJobs: () => void
   /** Ends all running steps of jobs, at the latest after `withinMs`. Jobs go on when the service starts again. */
   readonly stopJobs: (withinMs: number) => Promise<void>
   /** The shared resources that are closed with the store. */
   readonly shared: readonly SharedResource[]
+}
+
+/** What a node knows of itself and the others. */
+export interface NodeFacts extends ClusterFacts {
+  readonly nodeId: string
+  /** The id of the node that holds the coordinator. */
+  readonly coordinator: string | undefined
+  /** Requests that this node has sent on to others. */
+  readonly forwarded: number
 }
 
 /**
@@ -117,9 +127,7 @@ export async function openService(
   shared: SharedParts,
   isAgain = false,
 ): Promise<OpenService> {
-  const open =
-    environment.openStorage ?? ((clock) => openStorage(config.dataFolder, { nowMs: clock, sync: true }))
-  const storage = await open(environment.nowMs)
+  const storage = await openEngine(config, environment)
   try {
     for (const remark of storage.remarks) environment.report(remark)
     return await serviceOn(storage, { config, environment, shared, isAgain })
@@ -142,73 +150,175 @@ async function serviceOn(storage: Storage, opening: Opening): Promise<OpenServic
   const { nowMs, random } = environment
   const reports = new Reports(environment.report)
   const modules = await loadModules(storage, opening, reports)
-  const { streams, registry, meter, sizeFeed, webhooks } = modules
+  const { streams, registry, meter } = modules
   const followers = new Followers(config.limits.maxFollowers)
-  const explore = newExplore(storage, modules, opening, reports)
-  const deploymentStore = await loadDeploymentStore({
-    ...{ storage, registry, dataFolder: config.dataFolder, nowMs, random },
-  })
-  const jobModules = await newJobModules(storage, modules, opening, reports)
-  const { tables, jobs } = jobModules
-  jobs.hideSecrets = (namespace, text) => deploymentStore.secrets.hide(namespace, text)
-  const jarJobs = new JarJobs(shared.jars, jobs)
-  const deployments = loadDeploymentModules({
-    ...{ ...deploymentStore, storage, registry, streams, tables, jobs, jarJobs, nowMs },
-    ...{ limits: config.limits, report: reports.report },
-    named: shared.guard && ((name) => shared.guard?.named(name)),
-  })
-  const cdc = await newCdcModules(storage, modules, jobModules, opening, reports)
-  await shared.jars.load()
-  const { listener, furtherListeners } = newListeners(
-    {
-      ...{ ...modules, tables, jobs, jarJobs, explore, followers, cachedQueries: cdc.queries },
-      ...{ deployments: deployments.deployments, sqlScripts: deployments.sqlScripts },
-    },
-    opening,
-    reports,
-  )
+  const coordinator = newCoordinator(storage, { ...modules, followers }, opening, reports)
+  const listeners = await coordinator.begin()
   const janitor = new Janitor(storage.log, registry, nowMs, reports.report, shared.space)
   meter.start()
   const schedule = scheduleJanitor(janitor, config.janitorIntervalMs, random, reports.report, isAgain)
   return {
-    listener,
-    furtherListeners,
+    ...listeners,
     janitor,
     asyncQueueBytes: () => streams.asyncQueueBytes,
-    endFollowers() {
-      sizeFeed.stop()
-      cdc.queries.endFollowers()
+    coordinator: () => coordinator.modules(),
+    cluster: coordinator.facts,
+    endFollowers: () => coordinator.endFollowers(),
+    startJobs: () => coordinator.start(),
+    stopJobs: async (withinMs) => coordinator.modules()?.stop(withinMs),
+    get shared() {
+      return [followers, ...coordinator.shared, ...(coordinator.modules()?.shared ?? [])]
     },
-    jobs,
-    cdc,
-    deployments: deployments.deployments,
-    startJobs() {
-      cdc.start()
-      jobs.start()
-      deployments.start()
-    },
-    async stopJobs(withinMs) {
-      await deployments.stop()
-      await Promise.all([cdc.stop(), jobModules.stopJobs(withinMs)])
-    },
-    shared: [followers, explore.openQueries],
     failure: () => storage.log.failure(),
     failureHeals: storage.promises.failureHeals,
     freeBytesAtFailure: () => storage.freeBytesAtFailure?.(),
     async close() {
       await schedule.stop()
-      sizeFeed.stop()
-      webhooks.stop()
+      coordinator.endFollowers()
       await meter.stop()
       reports.closing = true
-      await deployments.stop()
-      await cdc.stop()
-      await jobModules.close()
-      await explore.close()
+      await coordinator.close()
       await storage.close()
       reports.reportAsyncLost()
     },
   }
+}
+
+type NodeModules = Modules & { readonly followers: Followers }
+
+/** The modules of one node at a time, and the listeners that use them or send requests on. */
+interface CoordinatorHandle {
+  readonly modules: () => CoordinatorModules | undefined
+  readonly facts: (() => NodeFacts) | undefined
+  readonly shared: readonly SharedResource[]
+  begin(): Promise<Listeners>
+  start(): void
+  /** Ends the responses that have no end of their own. */
+  endFollowers(): void
+  close(): Promise<void>
+}
+
+function newCoordinator(
+  storage: Storage,
+  modules: NodeModules,
+  opening: Opening,
+  reports: Reports,
+): CoordinatorHandle {
+  return storage.cluster === undefined
+    ? onlyNode(storage, modules, opening, reports)
+    : oneOfNodes(storage, storage.cluster, modules, opening, reports)
+}
+
+function onlyNode(
+  storage: Storage,
+  modules: NodeModules,
+  opening: Opening,
+  reports: Reports,
+): CoordinatorHandle {
+  let loaded: CoordinatorModules
+  return {
+    modules: () => loaded,
+    facts: undefined,
+    shared: [],
+    async begin() {
+      loaded = await loadCoordinator(storage, modules, opening, reports)
+      return newListeners({ ...modules, ...loaded.services }, opening, reports)
+    },
+    start: () => loaded.start(),
+    endFollowers: () => loaded.endFollowers(),
+    close: () => loaded.close(),
+  }
+}
+
+function oneOfNodes(
+  storage: Storage,
+  cluster: NonNullable<Storage['cluster']>,
+  modules: NodeModules,
+  opening: Opening,
+  reports: Reports,
+): CoordinatorHandle {
+  const { shared, config } = opening
+  interface Loaded {
+    readonly modules: CoordinatorModules
+    readonly listeners: Listeners
+  }
+  const coordinator = new Coordinator<Loaded>({
+    async load() {
+      await storage.catalog.fresh()
+      const loaded = await loadCoordinator(storage, modules, opening, reports)
+      return {
+        modules: loaded,
+        listeners: newListeners({ ...modules, ...loaded.services }, opening, reports),
+      }
+    },
+    started: (loaded) => loaded.modules.start(),
+    async close(loaded) {
+      loaded.modules.endFollowers()
+      await loaded.modules.close()
+    },
+    report: reports.report,
+  })
+  const identity = config.tls && readIdentity(config.tls)
+  const forwardings = [shared.apis, ...shared.furtherApis].map(
+    (apis) =>
+      new Forwarding({
+        nodeId: cluster.nodeId,
+        target: () => cluster.holder(COORDINATOR_LEASE),
+        isAlive: (id) => cluster.holder(COORDINATOR_LEASE)?.id === id,
+        ...{ load: shared.load, slowClients: shared.slowClients, shapeOf: problemShapes(apis) },
+        requestsMax: config.limits.maxRequests,
+        tls: identity,
+      }),
+  )
+  const claim = cluster.want(COORDINATOR_LEASE, coordinator)
+  return {
+    modules: () => coordinator.modules?.modules,
+    facts: () => ({
+      ...cluster.facts(),
+      nodeId: cluster.nodeId,
+      coordinator: cluster.holder(COORDINATOR_LEASE)?.id,
+      forwarded: forwardings.reduce((sum, { total }) => sum + total, 0),
+    }),
+    shared: forwardings.slice(0, 1),
+    async begin() {
+      const own = newListeners({ ...modules, ...servicesElsewhere(COORDINATOR_SERVICES) }, opening, reports)
+      const [main, ...further] = forwardings
+      const here = () => coordinator.modules?.listeners
+      return {
+        listener: byPlace(shared.apis, own.listener, () => here()?.listener, main!),
+        furtherListeners: own.furtherListeners.map((listener, i) =>
+          byPlace(shared.furtherApis[i]!, listener, () => here()?.furtherListeners[i], further[i]!),
+        ),
+      }
+    },
+    start: () => coordinator.start(),
+    endFollowers() {
+      coordinator.modules?.modules.endFollowers()
+      for (const forwarding of forwardings) forwarding.endFollowers()
+    },
+    async close() {
+      for (const forwarding of forwardings) forwarding.close()
+      await coordinator.stop()
+      await claim.release().catch(reports.report) // another node takes over when this one is seen as dead
+    },
+  }
+}
+
+async function loadCoordinator(
+  storage: Storage,
+  { registry, streams, namespaces }: NodeModules,
+  { config, environment, shared }: Opening,
+  { report }: Reports,
+): Promise<CoordinatorModules> {
+  const { space, usage, guard, jars, sources } = shared
+  const filesFolder = config.kafka?.sharedFolder ?? config.dataFolder
+  const newId = idFrom(environment.nowMs(), environment.random(), storage.cluster?.nodeId ?? '')
+  return loadCoordinatorModules({
+    ...{ storage, registry, streams, namespaces, config, environment, report },
+    ...{ space, usage, guard, jars, sources, filesFolder },
+    statePlace:
+      storage.cluster && (await statePlaceOf(join(filesFolder, JOBS_FOLDER), storage.cluster.nodeId, newId)),
+  })
 }
 
 /** What the modules report: failures, and the number of events that were answered 202 and could not be written. */
@@ -243,8 +353,8 @@ type Modules = Awaited<ReturnType<typeof loadModules>>
 /** The modules that keep documents in the catalog, each with what it has loaded from there. */
 async function loadModules(storage: Storage, { config, environment, shared }: Opening, reports: Reports) {
   const { catalog, log } = storage
-  const { nowMs, random } = environment
-  const { space, guard, usage, prometheus } = shared
+  const { nowMs } = environment
+  const { space, usage, prometheus } = shared
   const registry = await Registry.load(catalog)
   const streams = new Streams(log, registry, {
     nowMs,
@@ -263,109 +373,31 @@ async function loadModules(storage: Storage, { config, environment, shared }: Op
     unwrittenTotals: shared.unwrittenTotals,
   })
   usage.onRemoval(registry)
-  const metadata = await Metadata.load(catalog, registry)
-  const namespaceFacts = await NamespaceFacts.load(catalog, registry)
-  const feeds = await Feeds.load(catalog, registry)
-  const sizeFeed = new SizeFeed(registry, nowMs)
-  const webhooks = await Webhooks.load({
-    catalog,
-    registry,
-    feed: sizeFeed,
-    usage,
-    nowMs,
-    random,
-    allowPrivate: config.allowPrivateWebhooks === true,
-    mayNotify: (token, { namespace, stream }) =>
-      guard === undefined || guard.named(token)?.grants.allow('admin', namespace, stream) === true,
-  })
   log.watchGroups(prometheus.groupWritten)
   prometheus.show({ registry, traffic })
-  return { registry, streams, meter, metadata, namespaceFacts, feeds, sizeFeed, webhooks }
+  const namespaces = new Namespaces(registry, config.unrecoverableReset)
+  return { registry, streams, meter, namespaces }
 }
 
-function newJobModules(
-  storage: Storage,
-  { registry, streams }: Modules,
-  { config, environment, shared }: Opening,
-  { report }: Reports,
-): Promise<JobModules> {
-  const { dataFolder, eventBytesMax, limits, savepointFolder, savepointRoots = [] } = config
-  const { nowMs, random } = environment
-  const { usage, space, guard, sources } = shared
-  return loadJobModules({
-    ...{ sources, hosts: connectorHosts(config.connectorHosts), savepointFolder, savepointRoots },
-    ...{ storage, registry, streams, usage, space, dataFolder, eventBytesMax, limits, nowMs, random, report },
-    named: guard && ((name) => guard.named(name)),
-    othersMayCreateJobs: guard && ((name) => guard.othersMayCreateJobs(name)),
-  })
-}
-
-function newCdcModules(
-  storage: Storage,
-  { registry, streams }: Modules,
-  { jobs, planner }: JobModules,
-  { config, environment, shared: { usage, space } }: Opening,
-  { report }: Reports,
-): Promise<CdcModules> {
-  const { dataFolder, eventBytesMax, limits, connectorHosts: hosts } = config
-  const { nowMs, random } = environment
-  return loadCdcModules({
-    ...{ storage, registry, streams, usage, space, dataFolder, eventBytesMax, limits, nowMs, random, report },
-    ...{
-      jobs,
-      planner,
-      code: captureCode({ nowMs }),
-      hosts: connectorHosts(hosts),
-    },
-  })
-}
-
-function newExplore(
-  { log }: Storage,
-  { streams, registry }: Modules,
-  { config, environment, shared: { space, usage, guard } }: Opening,
-  { report }: Reports,
-): Explore {
-  const { limits } = config
-  return new Explore(streams, registry, {
-    nowMs: environment.nowMs,
-    random: environment.random,
-    report,
-    oldestMs: async (id) => (await log.tail(id))?.firstTimestampMs ?? 0,
-    memoryBytes: limits.maxQueryMemoryBytes,
-    diskBytes: limits.maxQueryDiskBytes,
-    spillFolder: join(config.dataFolder, 'explore-spill'),
-    diskIsLow: () => space.low,
-    queriesMax: limits.maxQueries,
-    idleMs: limits.queryIdleSeconds * 1000,
-    runMs: limits.maxQuerySeconds * 1000,
-    usage,
-    mayStillRead: guard && ((owner, ids) => guard.mayStillRead(owner, ids)),
-  })
+interface Listeners {
+  readonly listener: RequestListener
+  readonly furtherListeners: readonly RequestListener[]
 }
 
 /** The routes of all APIs, with the plain POSTs of events in front of them; and those of each further port. */
 function newListeners(
-  given: Modules &
-    Pick<JobModules, 'tables' | 'jobs'> &
-    Required<Pick<AppParts, 'explore' | 'jarJobs' | 'cachedQueries' | 'deployments' | 'sqlScripts'>> & {
-      readonly followers: Followers
-    },
+  given: NodeModules & CoordinatorServices,
   { config, environment, shared }: Opening,
   { report }: Reports,
-): { readonly listener: RequestListener; readonly furtherListeners: readonly RequestListener[] } {
-  const { registry, streams, meter, followers, namespaceFacts: facts, deployments } = given
+): Listeners {
+  const { registry, streams, meter, followers } = given
   const { eventBytesMax, limits } = config
   const options = { ...shared, eventBytesMax, limits, followers, nowMs: environment.nowMs, report }
   const { apis, furtherApis, writeRefusal } = shared
-  const namespaces = new Namespaces(registry, config.unrecoverableReset)
-  const { nowMs } = environment
-  const parts = {
+  const parts: AppParts = {
     ...shared,
     ...given,
     views: new Views(registry),
-    namespaces,
-    platformNamespaces: new PlatformNamespaces({ namespaces, registry, facts, deployments, nowMs }),
     metrics: new StreamMetrics(meter, registry),
     storeFailure: writeRefusal,
   }

@@ -66,10 +66,17 @@ export class JarStore {
     this.folder = parts.folder
   }
 
-  /** Finds the stored jars and removes parts of uploads that a stop has broken off. Later calls do nothing. */
+  /** Finds the stored jars and removes parts of uploads that a stop has broken off. Later calls do nothing until `unload`. */
   load(): Promise<void> {
     this.#loading ??= this.#load()
     return this.#loading
+  }
+
+  /** Another node may change the folder now: the next `load` reads it again. */
+  unload(): void {
+    this.#loading = undefined
+    this.#jars.clear()
+    this.#contents.clear()
   }
 
   /** Newest first. */

@@ -7,7 +7,8 @@
  *                            "temporary"?: [{"kind": "table", "name", "schemaSql", "options"} or {"kind": "view", "name", "columns"?, "query", "isOfCatalog"?}, …],
  *                            "restored"?: {"id", "restoredMs", "location"}, "isQuery"?: true,
  *                            "stopping"?: {"triggerId", "location", "format", "drains", "cancels"}, "stopped"?: {"triggerId", "location"},
- *                            "retains"?: true, "retained"?: {"location"} or {"failure"}, "settings"?: {…}}
+ *                            "retains"?: true, "retained"?: {"location"} or {"failure"}, "settings"?: {…},
+ *                            "stateIn"?: {"folder", "node"}}
  *
  * The document is durable before a job is answered, and written again after each change of its state. Figures are stored
  * when the job has ended: before that they are part of its own state.
@@ -28,6 +29,7 @@ import {
 import type { JobSettings } from './job-settings.ts'
 import type { VertexPlan } from './plan/job-plan.ts'
 import type { StopIntent } from './savepoints/savepoint.ts'
+import type { StateIn } from './state-place.ts'
 import type { TemporaryDefinition } from './temporary-definition.ts'
 import type { BadRecord, JobFigures, JobId } from './worker/job-worker-protocol.ts'
 
@@ -60,6 +62,8 @@ export interface JobRecord {
   stopped?: StoppedWith | undefined
   readonly retains?: true
   readonly settings?: JobSettings
+  /** Where several nodes may run jobs: the folder that has the state, from before the first start. */
+  stateIn?: StateIn
   retained?: RetainedState | undefined
   state: JobState
   endMs: number | undefined
@@ -123,6 +127,7 @@ export function viewOf(record: JobRecord): JobView {
     stopping: _____,
     settings: _______,
     temporary: ______,
+    stateIn: ________,
     ...shown
   } = record
   return { ...shown, tableIds: tableIdsOf(record), enteredMs: { ...record.enteredMs } }

@@ -47,6 +47,7 @@ import { JobSavepoints } from './savepoints/job-savepoints.ts'
 import { isRetaining, RetainedStates } from './savepoints/retained-states.ts'
 import type { Operation, SavepointRequest, SavepointSubject, StopRequest } from './savepoints/savepoint.ts'
 import type { SavepointPlaces } from './savepoints/savepoint-places.ts'
+import { elsewhere, type StatePlace } from './state-place.ts'
 import type { TemporaryDefinition } from './temporary-definition.ts'
 import type { JobId } from './worker/job-worker-protocol.ts'
 import type { ThreadDump, WorkerView } from './worker-view.ts'
@@ -72,6 +73,8 @@ export interface JobsParts {
   readonly places: SavepointPlaces
   /** Of the service, for savepoints. */
   readonly version: string
+  /** Where several nodes may run jobs: this one, and its folder of states. */
+  readonly statePlace?: StatePlace | undefined
   /** By default a real timer that does not keep the process running. */
   readonly timer?: Timer
 }
@@ -578,6 +581,7 @@ export class Jobs implements JobService, RemovalHook {
   }
 
   async #prepare(record: JobRecord): Promise<JobRun> {
+    await this.#placeState(record)
     if (record.isQuery) return this.#queries.prepare(record)
     const { tables, streams } = this.#parts
     const { jid, statement } = record
@@ -595,6 +599,18 @@ export class Jobs implements JobService, RemovalHook {
     const run = { jid, statement, tables: ofJob, views: catalog.views(), connected: connectedTables }
     const { checkpointIntervalMs } = record.settings ?? {}
     return { ...run, ...(order && { order }), ...(checkpointIntervalMs && { checkpointIntervalMs }) }
+  }
+
+  /** The job's document names the folder of its state before there is one. Rejects with ServiceError 'state_elsewhere'. */
+  async #placeState(record: JobRecord): Promise<void> {
+    const { statePlace } = this.#parts
+    if (statePlace === undefined) return
+    if (record.stateIn === undefined) {
+      record.stateIn = { folder: statePlace.folder, node: statePlace.node }
+      await this.#documents.save(record)
+    }
+    const text = elsewhere(record.stateIn, statePlace)
+    if (text !== undefined) throw new ServiceError('state_elsewhere', text)
   }
 
   #subject(record: JobRecord): SavepointSubject {

@@ -41,7 +41,12 @@ export interface LiveJobParts {
 }
 
 /** These refusals may have another outcome later. All others are lasting. */
-const PASSING_CODES: ReadonlySet<ServiceErrorCode> = new Set(['overloaded', 'disk_low', 'secret_unusable'])
+const PASSING_CODES: ReadonlySet<ServiceErrorCode> = new Set([
+  'overloaded',
+  'disk_low',
+  'secret_unusable',
+  'state_elsewhere',
+])
 
 /** What is measured while a job runs. */
 export interface JobWatch {

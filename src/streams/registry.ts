@@ -208,6 +208,22 @@ export class Registry {
     this.#watchers.push(onChange)
   }
 
+  /**
+   * For modules that are closed before the registry is. The returned function removes the hooks, watchers and writers that
+   * were set after this call.
+   */
+  attachments(): () => void {
+    const [hooks, watchers] = [[...this.#removalHooks], [...this.#watchers]]
+    const writers = new Map(this.#writers)
+    return () => {
+      this.#removalHooks.splice(0, this.#removalHooks.length, ...hooks)
+      this.#watchers.splice(0, this.#watchers.length, ...watchers)
+      for (const [key, writer] of [...this.#writers])
+        if (writers.get(key) !== writer) this.#writers.delete(key)
+      for (const stream of this.allStreams()) stream.writer = this.writerOf(stream.id)
+    }
+  }
+
   /** Runs `change` after all earlier changes have ended, so that the data stay the same between its reads and its writes. */
   change<T>(change: () => Promise<T>): Promise<T> {
     return this.#changing.run(change)

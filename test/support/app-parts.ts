@@ -66,7 +66,11 @@ export async function appParts(nowMs: () => number): Promise<{ parts: AppParts; 
       named: undefined,
       othersMayCreateJobs: undefined,
     },
-    ...{ space: { low: false, refusal: () => new ServiceError('disk_low', 'low') }, dataFolder: '(none)' },
+    ...{
+      space: { low: false, refusal: () => new ServiceError('disk_low', 'low') },
+      dataFolder: '(none)',
+      filesFolder: '(none)',
+    },
     ...{
       eventBytesMax: 1,
       sources: new Map(),

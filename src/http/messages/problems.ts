@@ -75,6 +75,7 @@ const REFUSALS = {
   coordinator_away: 503,
   unhealthy: 503,
   job_slots: 503,
+  state_elsewhere: 503,
   overloaded: 503,
   query_not_ready: 503,
   not_yet: 504,

@@ -8,6 +8,7 @@
  */
 import { Agent, type IncomingMessage, type RequestOptions, request, type ServerResponse } from 'node:http'
 import { Agent as TlsAgent, request as tlsRequest } from 'node:https'
+import type { SecureContextOptions as TlsOptions } from 'node:tls'
 import { CountedResource } from '../../shared-resource.ts'
 import type { Upload } from './body-memory.ts'
 import type { Load } from './load.ts'
@@ -36,7 +37,7 @@ export interface ForwardingOptions {
   /** Requests that are sent on at a time. */
   readonly requestsMax: number
   /** What this node shows to others that require a certificate. */
-  readonly tls?: { readonly cert: Buffer; readonly key: Buffer } | undefined
+  readonly tls?: Pick<TlsOptions, 'cert' | 'key'> | undefined
 }
 
 /** Of one connection alone, or set by this node itself. */
@@ -66,7 +67,8 @@ export class Forwarding extends CountedResource {
   constructor(options: ForwardingOptions) {
     super('forwarded requests', options.requestsMax)
     this.#options = options
-    this.#tlsAgent = new TlsAgent({ keepAlive: true, ...options.tls })
+    const { cert, key } = options.tls ?? {}
+    this.#tlsAgent = new TlsAgent({ keepAlive: true, ...(cert && { cert }), ...(key && { key }) })
   }
 
   /** Answers the request, now or later. */
@@ -111,6 +113,11 @@ export class Forwarding extends CountedResource {
     if (this.share.fits(1)) return undefined
     this.refused++
     return 'more requests are sent on to another node than can be done'
+  }
+
+  /** Ends answers that have no end of their own. */
+  endFollowers(): void {
+    for (const exchange of [...this.#open]) exchange.endIfFollower()
   }
 
   /** Ends what is under way: the service stops. */
@@ -158,6 +165,7 @@ class Exchange {
   readonly #parts: ExchangeParts
   #sent: ReturnType<typeof request> | undefined
   #upload: Upload | undefined
+  #isFollower = false
   #isOver = false
 
   constructor(
@@ -185,6 +193,10 @@ class Exchange {
     if (this.#outgoing.headersSent) this.#outgoing.destroy()
     else this.#parts.refuse(text)
     this.#end()
+  }
+
+  endIfFollower(): void {
+    if (this.#isFollower) this.#outgoing.end()
   }
 
   get #hasBody(): boolean {
@@ -277,6 +289,7 @@ class Exchange {
         ([name]) => !NOT_SENT_BACK.has(name) && !name.startsWith('access-control-'),
       ),
     )
+    this.#isFollower = answer.headers['content-type']?.startsWith('text/event-stream') === true
     outgoing.writeHead(answer.statusCode!, headers)
     outgoing.flushHeaders()
     let moved = 0

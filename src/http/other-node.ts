@@ -1,0 +1,33 @@
+/** Requests that this node does not serve itself, because another node has what they need. */
+import type { RequestListener } from 'node:http'
+import { ServiceError } from '../service-error.ts'
+import type { Api, AppParts } from './api.ts'
+import { servedBy } from './served-by.ts'
+import type { Forwarding } from './server/forwarding.ts'
+
+/**
+ * `own` serves what every node does. `coordinator` serves the rest while this node has it (undefined: it does not); then
+ * requests are sent on.
+ */
+export function byPlace(
+  apis: readonly Api[],
+  own: RequestListener,
+  coordinator: () => RequestListener | undefined,
+  forwarding: Forwarding,
+): RequestListener {
+  return (incoming, outgoing) => {
+    if (servedBy(apis, incoming.method!, incoming.url!) === 'node') return own(incoming, outgoing)
+    const here = coordinator()
+    if (here === undefined) forwarding.forward(incoming, outgoing)
+    else here(incoming, outgoing)
+  }
+}
+
+/** Services of these names for the routes of `own`, none of which needs them. A call throws ServiceError 'coordinator_away'. */
+export function servicesElsewhere<Name extends keyof AppParts>(names: readonly Name[]): Pick<AppParts, Name> {
+  const away = (): never => {
+    throw new ServiceError('coordinator_away', 'another node serves this path; try again later')
+  }
+  const service = new Proxy({}, { get: () => away })
+  return Object.fromEntries(names.map((name) => [name, service])) as Pick<AppParts, Name>
+}
