@@ -174,7 +174,7 @@ async function begun(
   const first = await blocks.next()
   if (first.done) return undefined
   let isFirst = true
-  return {
+  const iterator: AsyncIterableIterator<EventBlock, void, undefined> = {
     async next() {
       if (!isFirst) return blocks.next()
       isFirst = false
@@ -184,8 +184,7 @@ async function begun(
       isFirst = false
       return blocks.return(undefined)
     },
-    [Symbol.asyncIterator]() {
-      return this
-    },
+    [Symbol.asyncIterator]: () => iterator,
   }
+  return iterator
 }

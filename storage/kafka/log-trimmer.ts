@@ -29,7 +29,7 @@ export interface LogTrimmerParts {
   /** Refuses appends to the log from now on; resolves when none is under way. */
   readonly beforeDrop: (log: LogId) => Promise<void>
   /** The topic of the log is gone. */
-  readonly afterDrop: (log: LogId) => void
+  readonly afterDrop: (log: LogId) => Promise<void>
 }
 
 export class LogTrimmer {
@@ -105,7 +105,7 @@ export class LogTrimmer {
         )
     }
     if (removed > 0) await this.#untilGone(topics)
-    for (const log of logs) afterDrop(log)
+    for (const log of logs) await afterDrop(log)
     return removed
   }
 

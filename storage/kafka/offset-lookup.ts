@@ -8,7 +8,7 @@ import type { FoundOffset, OffsetQuery } from './list-offsets.ts'
 
 /** Kafka's number for the first record that has the highest time. */
 const HIGHEST_TIME = -3
-/** Topics in one request. */
+/** Queries in one request. */
 const TOGETHER_MAX = 1_000
 
 export type LookedUp =
@@ -78,7 +78,7 @@ export class OffsetLookup {
   ): Promise<void> {
     await Promise.resolve() // queries of one turn share a request
     while (queue.length > 0) {
-      const taken = takeDistinct(queue)
+      const taken = queue.splice(0, TOGETHER_MAX)
       try {
         const parts = taken.map(({ query }) => query)
         const found = await this.#calls.requests.listOffsets(node, { parts, isolation })
@@ -89,21 +89,4 @@ export class OffsetLookup {
     }
     this.#queues.delete(key)
   }
-}
-
-/** Brokers refuse a topic that stands in a request twice, so the second query of a topic waits for the next request. */
-function takeDistinct(queue: Waiting[]): Waiting[] {
-  const taken: Waiting[] = []
-  const left: Waiting[] = []
-  const topics = new Set<string>()
-  for (const entry of queue) {
-    const { topic } = entry.query
-    if (topics.has(topic) || taken.length === TOGETHER_MAX) left.push(entry)
-    else {
-      topics.add(topic)
-      taken.push(entry)
-    }
-  }
-  queue.splice(0, queue.length, ...left)
-  return taken
 }
