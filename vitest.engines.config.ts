@@ -3,7 +3,7 @@
  * files; each test uses topics of its own. MILLRACE_TEST_KAFKA names a cluster that runs already.
  */
 import { defineConfig } from 'vitest/config'
-import { POLL } from './test/support/speeds.ts'
+import { ENGINES, POLL } from './test/support/speeds.ts'
 
 export default defineConfig({
   test: {
@@ -13,6 +13,6 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 300_000,
     expect: { poll: POLL },
-    include: ['test/engines/**/*.test.ts'],
+    include: ENGINES,
   },
 })

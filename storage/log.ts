@@ -108,6 +108,11 @@ export interface LogRead {
    * blocks are read.
    */
   readonly next?: Position
+  /**
+   * Events behind the last one of the range may be stored already, but cannot be read before a large batch in front of them has
+   * been committed.
+   */
+  readonly isBehind?: boolean
 }
 
 export interface AppendOptions {

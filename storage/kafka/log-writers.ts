@@ -50,6 +50,9 @@ export class LogWriters {
   /** Of logs with waiting events only. */
   readonly #writers = new Map<LogId, LogWriter>()
   readonly #senders = new Map<number, BrokerSender>()
+  /** Logs whose new appends are refused. */
+  readonly #refused = new Set<LogId>()
+  /** Those of them whose accepted appends have settled. */
   readonly #dropping = new Set<LogId>()
   #waitingBytes = 0
   #pending = 0
@@ -121,18 +124,20 @@ export class LogWriters {
     return this.#counted(0, () => this.#inOrder(logs, work))
   }
 
-  /** From now on appends to the log are rejected with 'dropped'. Resolves when none is under way. */
+  /** From now on appends to the log are rejected with 'dropped'. Resolves when the accepted ones have settled. */
   async drop(log: LogId): Promise<void> {
-    this.#dropping.add(log)
+    this.#refused.add(log)
     await this.#writers
       .get(log)
       ?.pause()
       .then((release) => release())
       .catch(() => {})
+    this.#dropping.add(log)
   }
 
   /** The log's topic is gone. */
   forget(log: LogId): void {
+    this.#refused.delete(log)
     this.#dropping.delete(log)
     this.#parts.producers.forget(log)
     this.#parts.topics.forget(log)
@@ -163,6 +168,7 @@ export class LogWriters {
 
   async #inOrder<T>(logs: readonly LogId[], work: () => Promise<T>): Promise<T> {
     // All pauses are queued in one turn, so that two calls over the same logs wait in the same order in each of them.
+    for (const log of logs) this.#assertAccepted(log)
     const pauses = [...new Set(logs)].map((log) => this.#writer(log).pause())
     const settled = await Promise.allSettled(pauses)
     try {
@@ -217,7 +223,12 @@ export class LogWriters {
     }
   }
 
+  #assertAccepted(log: LogId): void {
+    if (this.#refused.has(log)) throw new StorageError('dropped', `log ${log} is being dropped`)
+  }
+
   #writer(log: LogId): LogWriter {
+    this.#assertAccepted(log)
     const known = this.#writers.get(log)
     if (known !== undefined) return known
     const writer = new LogWriter(log, this.#writerParts, () => this.#writers.delete(log))

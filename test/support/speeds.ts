@@ -55,7 +55,10 @@ export const FAULTS = [
   'test/faults/hostile/bombs.test.ts',
 ]
 
-export const PROOFS = [...CLIENTS, ...PROCESSES, ...ALONE, ...FAULTS]
+/** The contract of storage on engines that need a service: `npm run test:engines`. */
+export const ENGINES = ['test/engines/**/*.test.ts']
+
+export const PROOFS = [...CLIENTS, ...PROCESSES, ...ALONE, ...FAULTS, ...ENGINES]
 
 /** Quick files with a long form. */
 export const TWO_FORMS = [
