@@ -24,6 +24,8 @@ export interface SentBatch {
 /** Called after each request with an answer: batches, bytes, and durations in milliseconds (GroupWatcher of log.ts). */
 export type SendWatcher = (changes: number, bytes: number, requestMs: number, waitMs: number) => void
 
+/** How long an answer is still awaited after the time is over, because then its outcome is known. */
+const GRACE_MS = 50
 /** Bytes of one request, as long as it has more than one batch. */
 const REQUEST_BYTES_MAX = 32 * 1024 * 1024
 
@@ -49,7 +51,7 @@ export class BrokerSender {
 
   /**
    * Resolves with what became of the batch; never rejects. When `signal` is aborted, a batch that waits is removed
-   * ('not-sent'), and for one that was sent the result is 'lost', although its request continues.
+   * ('not-sent'). For one that was sent the result is 'lost' a moment later, although its request continues.
    */
   send(batch: SentBatch, signal: AbortSignal): Promise<SendOutcome> {
     return new Promise((resolve) => {
@@ -59,8 +61,9 @@ export class BrokerSender {
       }
       const waiting = { ...batch, sinceMs: performance.now(), settle }
       const abort = () => {
-        const kind = this.#waiting.delete(waiting) ? 'not-sent' : 'lost'
-        settle({ kind, error: new Error('no answer in time') })
+        const error = new Error('no answer in time')
+        if (this.#waiting.delete(waiting)) settle({ kind: 'not-sent', error })
+        else setTimeout(() => settle({ kind: 'lost', error }), GRACE_MS)
       }
       if (signal.aborted) return settle({ kind: 'not-sent', error: new Error('no answer in time') })
       signal.addEventListener('abort', abort, { once: true })

@@ -231,7 +231,10 @@ class Delivery {
 
   async #attempt(): Promise<'again' | 'give up' | { baseOffset: number; appendTimeMs: number }> {
     const node = await this.#leader()
-    if (node === undefined) return 'again'
+    if (node === undefined) {
+      this.#assertNotDropped()
+      return 'again'
+    }
     const { bytes, count } = this.#batch
     const outcome = await this.#parts.send(node, { topic: this.#topic, bytes, count }, this.#signal)
     if (outcome.kind !== 'answered') {
@@ -244,10 +247,7 @@ class Delivery {
     if (errorCode === KAFKA_ERRORS.none) return { baseOffset, appendTimeMs }
     this.#problem = errorName(errorCode)
     this.#isStale = isStaleLeader(errorCode)
-    if (errorCode === KAFKA_ERRORS.unknownTopicOrPartition && this.#parts.isDropped(this.#log)) {
-      this.#parts.producers.forget(this.#log)
-      throw new StorageError('dropped', `log ${this.#log} is being dropped`)
-    }
+    if (errorCode === KAFKA_ERRORS.unknownTopicOrPartition) this.#assertNotDropped()
     switch (produceOutcome(errorCode)) {
       case 'unknown':
         this.#inDoubt = true
@@ -262,6 +262,12 @@ class Delivery {
       case 'lasting':
         return 'give up'
     }
+  }
+
+  #assertNotDropped(): void {
+    if (!this.#parts.isDropped(this.#log)) return
+    this.#parts.producers.abandoned(this.#log)
+    throw new StorageError('dropped', `log ${this.#log} is being dropped`)
   }
 
   /** The broker expects other numbers. If the batch is certainly not stored, it gets those of the next epoch. */

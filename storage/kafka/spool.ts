@@ -33,6 +33,8 @@ export class Spool {
   #freeBytes = 0
   #bytesSinceCheck = 0
   #checkedMs = Number.NEGATIVE_INFINITY
+  /** The last question for the free bytes. */
+  #checking: Promise<void> = Promise.resolve()
 
   private constructor(options: SpoolOptions) {
     this.#options = options
@@ -76,7 +78,16 @@ export class Spool {
     if (this.#bytesSinceCheck >= CHECK_BYTES || performance.now() - this.#checkedMs >= CHECK_MS) {
       this.#bytesSinceCheck = bytes
       this.#checkedMs = performance.now()
-      this.#freeBytes = await freeBytes(folder)
+      this.#checking = freeBytes(folder).then((free) => {
+        this.#freeBytes = free
+      })
+    }
+    try {
+      await this.#checking
+    } catch (error) {
+      this.#bytes -= bytes
+      this.#checkedMs = Number.NEGATIVE_INFINITY
+      throw spoolError(error)
     }
     if (this.#freeBytes - this.#bytesSinceCheck < freeBytesMin) {
       this.#bytes -= bytes

@@ -1,0 +1,198 @@
+/** Large batches: in memory, in a file, as one record batch or by a transaction; and the limits of files. */
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { RecordBatchBuilder } from '../../../storage/kafka/record-batch.ts'
+import { Spool } from '../../../storage/kafka/spool.ts'
+import { KafkaStagedBatch } from '../../../storage/kafka/staged-batch.ts'
+import { StagingArea } from '../../../storage/kafka/staging-area.ts'
+import { headedEventsOf } from '../../../storage/slices.ts'
+import { event, lines } from '../../contract/event-log.ts'
+import { writersOn } from '../../support/kafka-writers.ts'
+import { ScriptedCluster } from '../../support/scripted-cluster.ts'
+
+const TOPIC = 'p.log.1'
+const MIB = 1024 * 1024
+/** About 300 kB of lines. */
+const PART = Array.from({ length: 100 }, (_, i) => `line ${i} `.padEnd(3_000, '.')).join('\n')
+
+let cluster: ScriptedCluster
+let folder: string
+let spool: Spool
+let parts: ReturnType<typeof writersOn>
+
+beforeEach(async () => {
+  cluster = new ScriptedCluster()
+  folder = mkdtempSync(join(tmpdir(), 'millrace-spool-'))
+  spool = await Spool.open({ folder, bytesMax: 100 * MIB })
+  parts = writersOn({ requests: cluster, prefix: 'p' })
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+const area = (memoryBytesMax = 0) => new StagingArea({ writers: parts.writers, spool, memoryBytesMax })
+
+async function filled(batch: KafkaStagedBatch, count: number): Promise<KafkaStagedBatch> {
+  for (let i = 0; i < count; i++) await batch.add(lines(PART), [['part', `${i % 2}`]])
+  return batch
+}
+
+const expected = (count: number) => Array.from({ length: count }, () => PART.split('\n')).flat()
+
+const sizes = [
+  { name: 'a small one, in memory', count: 2, memory: 0, spooled: false, batches: 1 },
+  { name: 'one in memory as far as there is some', count: 30, memory: 64 * MIB, spooled: false, batches: 1 },
+  { name: 'one in a file, as one record batch', count: 30, memory: 0, spooled: true, batches: 1 },
+  { name: 'one of more than a record batch', count: 70, memory: 64 * MIB, spooled: true, batches: 7 },
+  { name: 'the same, in a file from the beginning', count: 70, memory: 0, spooled: true, batches: 24 },
+]
+test.each(sizes)('$name', async ({ count, memory, spooled, batches }) => {
+  const batch = await filled(new KafkaStagedBatch(area(memory), 1), count)
+  expect([spool.bytes > 0, cluster.topics.size]).toEqual([spooled, 0])
+  expect(await batch.commit()).toEqual({ sequence: 100 * count - 1, timestampMs: 5_000 })
+  expect(cluster.bodies(TOPIC)).toEqual(expected(count))
+  expect(Math.abs(cluster.batchesOf(TOPIC) - batches)).toBeLessThanOrEqual(batches > 1 ? 3 : 0)
+  expect([spool.bytes, readdirSync(folder)]).toEqual([0, []])
+  await expect(batch.commit()).rejects.toMatchObject({ code: 'closed' })
+  await batch.discard()
+})
+
+test('an empty one has no position', async () => {
+  expect(await new KafkaStagedBatch(area(), 1).commit()).toBeUndefined()
+  expect(cluster.topics.size).toBe(0)
+})
+
+test('spilled parts become one record batch, with their headers', async () => {
+  const batch = new KafkaStagedBatch(area(), 1)
+  const headers = [
+    ['key', 'k'],
+    ['é', ''],
+  ] as const
+  await batch.add(lines('a\nb'), headers)
+  await batch.spill()
+  await batch.addHeaded(headedEventsOf([event('c', headers), event('d'), event('')]))
+  await batch.spill()
+  await batch.spill()
+  await batch.add(lines('e'), headers)
+  await batch.commit()
+  expect([cluster.bodies(TOPIC), cluster.batchesOf(TOPIC)]).toEqual([['a', 'b', 'c', 'd', '', 'e'], 1])
+})
+
+test('memory is shared: batches that find none use a file', async () => {
+  const shared = area(3 * MIB)
+  const all = await Promise.all([1, 2, 3].map((log) => filled(new KafkaStagedBatch(shared, log), 6)))
+  expect(spool.bytes).toBeGreaterThan(0)
+  await Promise.all(all.map((batch) => batch.discard()))
+  expect([spool.bytes, shared.isFull]).toEqual([0, false])
+})
+
+describe('a batch whose log is dropped', () => {
+  test.each([2, 70])('can be moved and committed again (%i parts)', async (count) => {
+    const batch = await filled(new KafkaStagedBatch(area(), 1), count)
+    await parts.writers.drop(1)
+    await expect(batch.commit()).rejects.toMatchObject({ code: 'dropped' })
+    batch.moveTo(2)
+    await batch.commit()
+    expect([cluster.bodies(TOPIC), cluster.bodies('p.log.2')]).toEqual([[], expected(count)])
+    expect(spool.bytes).toBe(0)
+  })
+
+  test('during its transaction is not stored', async () => {
+    let isUnused = false
+    parts = writersOn({ requests: cluster, prefix: 'p', isUnused: (log) => log === 1 && isUnused })
+    const batch = await filled(new KafkaStagedBatch(area(), 1), 70)
+    const produce = cluster.produce.bind(cluster)
+    cluster.produce = (node, request) => {
+      isUnused = true
+      return produce(node, request)
+    }
+    await expect(batch.commit()).rejects.toMatchObject({ code: 'dropped' })
+    batch.moveTo(2)
+    await batch.commit()
+    expect([cluster.bodies(TOPIC), cluster.bodies('p.log.2').length]).toEqual([[], 7_000])
+  })
+})
+
+test('a batch that failed frees its file', async () => {
+  const batch = await filled(new KafkaStagedBatch(area(), 1), 70)
+  cluster.fateOfAll = 10
+  await expect(batch.commit()).rejects.toMatchObject({ code: 'unavailable' })
+  expect([spool.bytes, cluster.bodies(TOPIC)]).toEqual([0, []])
+})
+
+test('appends that are called before a large batch are in front of it', async () => {
+  const batch = await filled(new KafkaStagedBatch(area(), 1), 70)
+  const before = parts.writers.append(1, [event('before')])
+  await Promise.all([before, batch.commit(), parts.writers.append(1, [event('beside')])])
+  const bodies = cluster.bodies(TOPIC)
+  expect([bodies[0], bodies.length]).toEqual(['before', 7_002])
+})
+
+test('what a write over several logs needs: the batches, also twice', async () => {
+  const batch = await filled(new KafkaStagedBatch(area(), 1), 70)
+  await batch.complete()
+  const counts = async () => {
+    let count = 0
+    for await (const one of batch.batches()) count += one.count
+    return count
+  }
+  expect([await counts(), await counts(), batch.count]).toEqual([7_000, 7_000, 7_000])
+  expect(batch.bytes).toBeGreaterThan(70 * PART.length)
+  await batch.end()
+  expect(spool.bytes).toBe(0)
+})
+
+describe('files', () => {
+  const full = { code: 'full' }
+
+  test('of a crash are removed at the start', async () => {
+    writeFileSync(join(folder, 'batch-7'), 'x')
+    await Spool.open({ folder, bytesMax: MIB })
+    expect(readdirSync(folder)).toEqual([])
+  })
+
+  test('are bounded, all together', async () => {
+    spool = await Spool.open({ folder, bytesMax: 5 * MIB })
+    const [first, second] = [new KafkaStagedBatch(area(), 1), new KafkaStagedBatch(area(), 1)]
+    await filled(first, 10)
+    await expect(filled(second, 20)).rejects.toMatchObject({
+      ...full,
+      message: expect.stringMatching(/have \d+ bytes on this node, of at most 5242880; try again later$/),
+    })
+    await expect(second.add(lines('a'), [])).rejects.toMatchObject(full)
+    await expect(second.commit()).rejects.toMatchObject(full)
+    await first.commit()
+    expect([spool.bytes, cluster.bodies(TOPIC).length]).toEqual([0, 1_000])
+  })
+
+  test('leave disk space free', async () => {
+    let freeBytes = 100 * MIB
+    const options = { folder, bytesMax: 100 * MIB, freeBytesMin: 90 * MIB, freeBytes: async () => freeBytes }
+    spool = await Spool.open(options)
+    const batch = await filled(new KafkaStagedBatch(area(), 1), 10)
+    freeBytes = 80 * MIB
+    await expect(filled(batch, 80)).rejects.toMatchObject({
+      ...full,
+      message: expect.stringMatching(/bytes free; 94371840 have to stay free$/),
+    })
+    await batch.discard()
+    expect(spool.bytes).toBe(0)
+  })
+
+  test('have the bytes that were written, or are damaged', async () => {
+    const builder = new RecordBatchBuilder()
+    builder.addRecord({ value: Buffer.from('one') })
+    const one = builder.finish()
+    const file = await spool.create()
+    await file.append(one)
+    await file.append(one)
+    for (let i = 0; i < 2; i++) {
+      const read: Buffer[] = []
+      for await (const { bytes } of file.batches()) read.push(Buffer.from(bytes))
+      expect(read).toEqual([Buffer.from(one.bytes), Buffer.from(one.bytes)])
+    }
+    await file.close()
+    await file.close()
+    expect(spool.bytes).toBe(0)
+  })
+})
