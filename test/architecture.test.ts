@@ -123,6 +123,11 @@ describe('arrows', () => {
     expect(arrows((path) => !mayImport(path), isPackage('pg'))).toEqual([])
   })
 
+  test('R8 only the connectors of jobs import the client of Kafka: the storage engine speaks the protocol itself', () => {
+    const mayImport = within('src/jobs/connectors/kafka-client.ts')
+    expect(arrows((path) => !mayImport(path), isPackage('@platformatic/kafka'))).toEqual([])
+  })
+
   test('tests connect to PostgreSQL with the client whose errors are handled', () => {
     const makers = readFolder('test').filter(({ text }) => /new (pg\.)?Client\(config\)/.test(text))
     const others = readFolder('test').filter(({ text }) => /new pg\.(Client|Pool)\((?!config\))/.test(text))
@@ -228,13 +233,14 @@ describe('arrows', () => {
     ])
   })
 
-  test('only the secret of a new token and the key of secrets at rest make randomness', () => {
+  test('only the secret of a new token, the key of secrets at rest and the nonce of SCRAM make randomness', () => {
     const makers = FILES.filter(({ text }) =>
       /\brandom(Bytes|UUID|Int|Fill|FillSync)\b|\bgetRandomValues\b/.test(text),
     )
     expect(makers.map(({ path }) => path).sort()).toEqual([
       'src/auth/new-secret.ts',
       'src/tables/secret-key.ts',
+      'storage/kafka/scram.ts',
     ])
   })
 

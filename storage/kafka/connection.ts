@@ -3,7 +3,7 @@
  * order of the requests.
  *
  * The connection is closed at a request that is not answered in time or that its caller gives up, and at an answer that
- * does not fit: what would follow could not be told apart from the late answer.
+ * does not fit: the next answer could be taken for the late one.
  */
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'

@@ -40,7 +40,7 @@ const RECORD_BYTES_MIN = 7
 const TIMESTAMP_MAX = Number.MAX_SAFE_INTEGER
 const MARKERS = ['abort', 'commit'] as const
 
-/** The heads of the whole batches in `records`; without checksums. What is cut off at the end is left out. */
+/** The whole batches in `records`, checksums checked. What is cut off at the end is left out. */
 export function readBatches(records: Buffer, topic: string): RecordBatch[] {
   const batches: RecordBatch[] = []
   let at = 0
@@ -71,6 +71,9 @@ export function readBatches(records: Buffer, topic: string): RecordBatch[] {
 
 function batchOf(bytes: Buffer, topic: string): RecordBatch {
   const baseOffset = int64(bytes, BATCH_FIELDS.baseOffset)
+  // First of all: a wrong attribute would hide the events.
+  if (crc32c(bytes.subarray(BATCH_FIELDS.attributes)) !== bytes.readUInt32BE(BATCH_FIELDS.crc))
+    throw corrupt(topic, baseOffset, 'differs from its checksum')
   const delta = bytes.readInt32BE(BATCH_FIELDS.lastOffsetDelta)
   const count = bytes.readInt32BE(BATCH_FIELDS.count)
   const attributes = bytes.readInt16BE(BATCH_FIELDS.attributes)
@@ -290,8 +293,6 @@ export class AbortedBatches {
 /** A cursor before the first record of a batch, after the checks that concern the batch. */
 function recordsOf(batch: RecordBatch, topic: string): RecordCursor {
   const { bytes, baseOffset } = batch
-  if (crc32c(bytes.subarray(BATCH_FIELDS.attributes)) !== bytes.readUInt32BE(BATCH_FIELDS.crc))
-    throw corrupt(topic, baseOffset, 'differs from its checksum')
   if (batch.isCompressed)
     throw new StorageError(
       'format',
