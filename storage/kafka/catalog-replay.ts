@@ -141,8 +141,9 @@ export class CatalogReplay {
     return [...this.#locks.values()]
   }
 
-  get waitingCount(): number {
-    return this.#waiting.length
+  /** Whether a record of this sender waits for a lock to end. */
+  isWaiting({ node, life, n }: Sender): boolean {
+    return this.#waiting.some(({ from }) => from.node === node && from.life === life && from.n === n)
   }
 
   /** Applies one record that belongs to no transaction. Offsets ascend; those below `next` are ignored. */
