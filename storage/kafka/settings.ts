@@ -72,7 +72,7 @@ export type TopicSettings = Readonly<Record<string, string>>
 
 /** The largest record batch that the engine writes, and 1 MiB for what surrounds its records. */
 const LOG_MESSAGE_BYTES_MAX = 17 * 1024 * 1024
-const CATALOG_MESSAGE_BYTES_MAX = 2 * 1024 * 1024
+const CATALOG_MESSAGE_BYTES_MAX = 10 * 1024 * 1024
 const TIMESTAMP_RANGE_MAX_MS = '9223372036854775807'
 
 export interface SafetySettings {
