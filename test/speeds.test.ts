@@ -5,7 +5,7 @@ import { join, matchesGlob } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { MAY_RUN_AGAIN, proven } from './support/proven.ts'
-import { ALONE, CLIENTS, FAULTS, PROCESSES, PROOFS, TWO_FORMS } from './support/speeds.ts'
+import { ALONE, CLIENTS, ENGINES, FAULTS, PROCESSES, PROOFS, TWO_FORMS } from './support/speeds.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const FILES = readdirSync(join(ROOT, 'test'), { recursive: true, encoding: 'utf8' })
@@ -25,7 +25,7 @@ const matching = (globs: readonly string[]) =>
   FILES.filter((path) => globs.some((glob) => filesOf(glob).has(path)))
 
 test('every file is quick, or a proof of one group', () => {
-  const proofs = [CLIENTS, PROCESSES, ALONE, FAULTS].flatMap(matching)
+  const proofs = [CLIENTS, PROCESSES, ALONE, FAULTS, ENGINES].flatMap(matching)
   expect(proofs.sort()).toEqual(matching(PROOFS))
   expect(FILES.length).toBeGreaterThan(proofs.length)
 })

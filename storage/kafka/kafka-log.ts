@@ -49,6 +49,8 @@ export interface KafkaLogParts<B extends StagedBatch> {
   readonly pendingMs?: number
   /** The reason why this node refuses writes now. */
   readonly failure?: () => StorageError | undefined
+  /** Receives a failure that has no caller. */
+  readonly report?: (error: Error) => void
 }
 
 /** All events of a log have the same origin, because a topic is never replaced by an older copy. */
@@ -73,9 +75,10 @@ export class KafkaLog<B extends StagedBatch = StagedBatch> implements EventLog {
     const calls = new LeaderCalls(requests)
     const lookup = new OffsetLookup(calls)
     const acknowledged = (log: LogId) => this.#written.get(log) ?? 0
+    const onLost = (log: LogId, nextSequence: number) => this.#noteLost(log, nextSequence)
     const waiting = pendingMs === undefined ? {} : { pendingMs }
     this.#calls = calls
-    this.#reader = new LogReader({ calls, lookup, names, acknowledged, ...waiting })
+    this.#reader = new LogReader({ calls, lookup, names, acknowledged, onLost, ...waiting })
     this.#bounds = new LogBounds(calls, lookup, names)
     this.#watcher = new LogWatcher(calls, lookup, names)
     this.#trimmer = new LogTrimmer({
@@ -108,6 +111,17 @@ export class KafkaLog<B extends StagedBatch = StagedBatch> implements EventLog {
     if (next > (this.#written.get(log) ?? 0)) this.#written.set(log, next)
     this.#lastTimestampMs = Math.max(this.#lastTimestampMs, last.timestampMs)
     this.#watcher.grown(log, next)
+  }
+
+  #noteLost(log: LogId, nextSequence: number): void {
+    const written = this.#written.get(log) ?? 0
+    this.#written.set(log, nextSequence)
+    const topic = this.#parts.names.log(log)
+    this.#parts.report?.(
+      new Error(
+        `topic ${topic} ends before offset ${nextSequence}, but its brokers have acknowledged all before ${written}: events are lost`,
+      ),
+    )
   }
 
   stage(log: LogId): CountedBatch<B> {

@@ -28,6 +28,8 @@ export interface LogReaderParts {
   readonly names: TopicNames
   /** Every sequence below has been acknowledged to this process, so a leader that does not know it is not the present one. */
   readonly acknowledged: (log: LogId) => number
+  /** The log ends before what was acknowledged, and no leader was found that has more. */
+  readonly onLost: (log: LogId, nextSequence: number) => void
   /** How long a read waits for a transaction that is open. */
   readonly pendingMs?: number
 }
@@ -103,14 +105,13 @@ export class LogReader {
     }
   }
 
-  #firstPart(log: LogId, source: BatchSource, from: number): Promise<FetchedPart | undefined> {
+  async #firstPart(log: LogId, source: BatchSource, from: number): Promise<FetchedPart | undefined> {
     const acknowledged = this.#parts.acknowledged(log)
-    return fetchCommitted(
-      source,
-      from,
-      FIRST_FETCH_BYTES,
-      ({ errorCode, highWatermark }) => errorCode !== KAFKA_ERRORS.none || highWatermark >= acknowledged,
-    )
+    const isCurrent = ({ errorCode, highWatermark }: FetchedPart) =>
+      errorCode !== KAFKA_ERRORS.none || highWatermark >= acknowledged
+    const part = await fetchCommitted(source, from, FIRST_FETCH_BYTES, isCurrent)
+    if (part !== undefined && !isCurrent(part)) this.#parts.onLost(log, part.highWatermark)
+    return part
   }
 
   /** Waits a little for transactions that were open when the read began, but not for those that began later. */
