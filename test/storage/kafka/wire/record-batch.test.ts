@@ -174,7 +174,15 @@ describe('headers of records', () => {
     readonly event: EventHeaders
   }
   const cases: readonly HeaderCase[] = [
-    { name: 'a key of another program', key: 'k', headers: [['a', 'b']], event: [['a', 'b'], ['key', 'k']] }, // biome-ignore format: one line
+    {
+      name: 'a key of another program',
+      key: 'k',
+      headers: [['a', 'b']],
+      event: [
+        ['a', 'b'],
+        ['key', 'k'],
+      ],
+    },
     { name: 'a key that has a header', key: 'k', headers: [['key', 'h']], event: [['key', 'h']] },
     { name: 'no value', value: null, headers: [], event: [['tombstone', 'true']] },
     {
@@ -183,9 +191,31 @@ describe('headers of records', () => {
       headers: [['tombstone', 'no']],
       event: [['tombstone', 'no']],
     },
-    { name: 'a repeated name', headers: [['a', '1'], ['b', '2'], ['a', '3']], event: [['a', '3'], ['b', '2']] }, // biome-ignore format: one line
-    { name: 'marks of the engine', headers: [['millrace.producer.p', '1'], ['a', 'b']], event: [['a', 'b']] }, // biome-ignore format: one line
-    { name: 'a header of an event that looks like a mark', headers: [['millrace.header.millrace.x', '1']], event: [['millrace.x', '1']] }, // biome-ignore format: one line
+    {
+      name: 'a repeated name',
+      headers: [
+        ['a', '1'],
+        ['b', '2'],
+        ['a', '3'],
+      ],
+      event: [
+        ['a', '3'],
+        ['b', '2'],
+      ],
+    },
+    {
+      name: 'marks of the engine',
+      headers: [
+        ['millrace.producer.p', '1'],
+        ['a', 'b'],
+      ],
+      event: [['a', 'b']],
+    },
+    {
+      name: 'a header of an event that looks like a mark',
+      headers: [['millrace.header.millrace.x', '1']],
+      event: [['millrace.x', '1']],
+    },
   ]
   test.each(cases)('$name', ({ key = null, value = 'v', headers, event }) => {
     const builder = new RecordBatchBuilder()
@@ -210,13 +240,22 @@ describe('headers of records', () => {
       [['key', 'a']],
       [['key', 'a']],
       [['key', 'b']],
-      [['key', 'b'], ['tombstone', 'true']],
-    ]) // biome-ignore format: as pairs
+      [
+        ['key', 'b'],
+        ['tombstone', 'true'],
+      ],
+    ])
   })
 
   test('an event has its key as key of the record, and no value if it is a tombstone', () => {
     const builder = new RecordBatchBuilder()
-    const headers = encodeRecordHeaders([['key', 'k'], ['tombstone', 'true']], [['millrace.m', '1']]) // biome-ignore format: one line
+    const headers = encodeRecordHeaders(
+      [
+        ['key', 'k'],
+        ['tombstone', 'true'],
+      ],
+      [['millrace.m', '1']],
+    )
     builder.addEvent(headers, Buffer.from('x'), 0, 0)
     builder.addEvent(headers, Buffer.from('x'), 0, 1)
     const [batch] = readBatches(stored(builder.finish(), 0), T)
@@ -259,10 +298,17 @@ test('a second client reads the same', () => {
 
 describe('a damaged batch', () => {
   const events: TestEvent[] = [
-    { headers: [['a', 'b'], ['key', 'k']], body: Buffer.from('one'), timestampMs: 5 },
+    {
+      headers: [
+        ['a', 'b'],
+        ['key', 'k'],
+      ],
+      body: Buffer.from('one'),
+      timestampMs: 5,
+    },
     { headers: [], body: Buffer.alloc(200, 7), timestampMs: 9 },
     { headers: [['tombstone', 'true']], body: Buffer.alloc(0), timestampMs: 9 },
-  ] // biome-ignore format: short
+  ]
   const whole = stored(build(events), 40)
   const read = (bytes: Buffer) =>
     eventsOf(readBatches(bytes, T).flatMap((batch) => readEvents(batch, T, ALL)))
