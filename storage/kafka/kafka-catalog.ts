@@ -16,6 +16,7 @@ import type { CatalogWriter, WrittenRecord } from './catalog-writer.ts'
 import {
   ABSENT,
   type CatalogRecord,
+  type Conditions,
   type DocumentKey,
   type Offset,
   type Puts,
@@ -170,6 +171,14 @@ export class KafkaCatalog implements Catalog {
       throw new StorageError('unavailable', `${doubt.message}; it was not stored`, { cause: doubt })
   }
 
+  /** Whether a document certainly has another version, so that the conditions can never hold again. */
+  isOutdated(reads: Conditions['reads']): boolean {
+    const { documents, next } = this.#replay
+    return reads.some(
+      ([key, version]) => version >= 0 && version < next && documents.get(key)?.version !== version,
+    )
+  }
+
   get #replay(): CatalogReplay {
     return this.#parts.follower.replay
   }
@@ -181,9 +190,7 @@ export class KafkaCatalog implements Catalog {
 }
 
 /** Undefined if a version is none that this engine has given, so it holds for no document. */
-export function readsOf(
-  conditions: readonly CatalogCondition[],
-): readonly (readonly [DocumentKey, Offset])[] | undefined {
+export function readsOf(conditions: readonly CatalogCondition[]): Conditions['reads'] | undefined {
   const reads: (readonly [DocumentKey, Offset])[] = []
   for (const { collection, id, version } of conditions) {
     const offset = version === undefined ? ABSENT : Number(version)
