@@ -35,6 +35,7 @@ import { Forwarding } from './http/server/forwarding.ts'
 import type { Guard } from './http/server/guard.ts'
 import type { Load } from './http/server/load.ts'
 import type { OpenAnswers } from './http/server/open-answers.ts'
+import { SharedRequests } from './http/server/shared-requests.ts'
 import type { SlowClients } from './http/server/slow-clients.ts'
 import { readIdentity } from './http/server/tls.ts'
 import type { PublicAddress } from './http/server/unauthorized.ts'
@@ -352,10 +353,10 @@ type Modules = Awaited<ReturnType<typeof loadModules>>
 
 /** The modules that keep documents in the catalog, each with what it has loaded from there. */
 async function loadModules(storage: Storage, { config, environment, shared }: Opening, reports: Reports) {
-  const { catalog, log } = storage
+  const { catalog, log, cluster } = storage
   const { nowMs } = environment
   const { space, usage, prometheus } = shared
-  const registry = await Registry.load(catalog)
+  const registry = await Registry.load(catalog, cluster)
   const streams = new Streams(log, registry, {
     nowMs,
     asyncQueueBytesMax: config.asyncQueueBytesMax,
@@ -398,6 +399,7 @@ function newListeners(
     ...shared,
     ...given,
     views: new Views(registry),
+    sharedRequests: registry.sharing && new SharedRequests(registry, registry.sharing),
     metrics: new StreamMetrics(meter, registry),
     storeFailure: writeRefusal,
   }

@@ -34,6 +34,7 @@ import type { Handler, HttpContext, Subject } from './server/bindings.ts'
 import type { Followers } from './server/followers.ts'
 import type { Guard } from './server/guard.ts'
 import type { ProblemShape, ShapeOf } from './server/problem.ts'
+import type { SharedRequests } from './server/shared-requests.ts'
 import type { PublicAddress } from './server/unauthorized.ts'
 
 /** The services that routes call. */
@@ -65,6 +66,8 @@ export interface AppParts {
   readonly guard?: Guard | undefined
   readonly tokens?: Tokens | undefined
   readonly address: PublicAddress
+  /** Undefined: only this process writes the store. */
+  readonly sharedRequests?: SharedRequests | undefined
   /** Undefined: no audit. */
   readonly audit?: AuditLog | undefined
 }

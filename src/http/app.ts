@@ -33,7 +33,7 @@ export const VERVERICA_PORT_APIS: readonly Api[] = [VERVERICA]
 export function createApp(parts: AppParts, options: AppOptions, apis = APIS): Hono<HttpEnv> {
   // Not strict: as in CDAP, one slash at the end of a path is ignored.
   const app = new Hono<HttpEnv>({ router: new ApiRouter(apis), strict: false })
-  const { guard, audit } = parts
+  const { guard, audit, sharedRequests } = parts
   const { report, problems } = options
   const shapeOf = problemShapes(apis)
   const refuse = (c: HttpContext, problem: Problem) => answerProblem(c, problem, shapeOf)
@@ -41,7 +41,7 @@ export function createApp(parts: AppParts, options: AppOptions, apis = APIS): Ho
   const guarded = (access: Access, handle: Handler) =>
     guard === undefined ? handle : guard.around(access, handle, refuse)
   for (const [method, path, access, handle, action] of routesOf(parts, options, apis)) {
-    const handler = guarded(access, handle)
+    const handler = guarded(access, sharedRequests?.around(path, handle) ?? handle)
     const isAudited = action !== undefined && audit !== undefined
     const whole = isAudited ? audited(action, audit, handler, answerError) : handler
     app.on(method, path, withSubject(apiOf(apis, path), whole))

@@ -2,16 +2,18 @@
  * The namespaces and streams that exist, their properties, and the log that each stream points to.
  *
  * All reads are served from memory; the catalog is the durable copy. Changes run one after another, and each is durable
- * before it is visible.
+ * before it is visible. Changes of other nodes that share the store are followed (shared-changes.ts).
  *
- * Catalog:  namespaces/<namespace>, streams/<namespace>:<stream>, counters/logs (the last LogId assigned)
+ * Catalog:  namespaces/<namespace>, streams/<namespace>:<stream>, counters/logs (the last LogId assigned);
+ *           if other nodes share the store also changes/registry, and reservations/<LogId> of logs that are being filled
  *
  * Documents that other modules store for a stream are removed with it, in the same commit: see RemovalHook.
  */
-import type { Catalog, CatalogChange } from '../../storage/catalog.ts'
+import type { Catalog, CatalogChange, ObservedChange } from '../../storage/catalog.ts'
 import type { LogId } from '../../storage/log.ts'
 import { Mutex } from '../../storage/mutex.ts'
 import { StorageError } from '../../storage/storage-error.ts'
+import type { StoreCluster } from '../../storage/store-cluster.ts'
 import {
   decodeNamespaceDocument,
   decodeStreamDocument,
@@ -30,6 +32,8 @@ import {
 import { DEFAULT_NAMESPACE_PROPERTIES, type NamespaceProperties } from './namespace.ts'
 import { type NamePattern, OrderedStreams } from './ordered-streams.ts'
 import type { StreamProperties } from './properties.ts'
+import { SharedChanges } from './shared-changes.ts'
+import { Sharing } from './sharing.ts'
 import { StreamCounts } from './traffic.ts'
 import { NO_VIEWS, type StreamViews } from './view.ts'
 
@@ -96,8 +100,18 @@ const FIRST_PROPERTIES_OF_DEFAULT: NamespaceProperties = {
   description: 'Default Namespace',
 }
 
+/** Logs that are being filled before a stream points to them. The document names the node that does it. */
+export const RESERVATIONS = 'reservations'
+
+const NONE_OBSERVED: ReadonlySet<string> = new Set()
+
 export class Registry {
   readonly #catalog: Catalog
+  /** Undefined: only this process writes the store. */
+  readonly sharing: Sharing | undefined
+  #shared: SharedChanges | undefined
+  /** The present change removes something that other nodes may still serve. */
+  #removes = false
   readonly #namespaces = new Map<NamespaceName, Namespace>()
   /** In order; undefined after one has been created or deleted. */
   #namespaceNames: readonly NamespaceName[] | undefined
@@ -109,33 +123,56 @@ export class Registry {
   /** Changes run one at a time. */
   readonly #changing = new Mutex()
 
-  private constructor(catalog: Catalog) {
+  private constructor(catalog: Catalog, cluster: StoreCluster | undefined) {
     this.#catalog = catalog
+    this.sharing = cluster && new Sharing(catalog, cluster)
   }
 
-  static async load(catalog: Catalog): Promise<Registry> {
-    const registry = new Registry(catalog)
-    registry.#setEmpty(DEFAULT_NAMESPACE, FIRST_PROPERTIES_OF_DEFAULT)
+  /** `cluster`: of the storage, if other nodes share it. */
+  static async load(catalog: Catalog, cluster?: StoreCluster): Promise<Registry> {
+    const registry = new Registry(catalog, cluster)
+    const { sharing } = registry
+    if (sharing === undefined) {
+      await registry.#load()
+      return registry
+    }
+    const early: ObservedChange[] = []
+    let take = (change: ObservedChange): void => void early.push(change)
+    catalog.watch((change) => take(change))
+    await sharing.fresh()
+    registry.#shared = await SharedChanges.load(catalog, sharing)
+    await registry.#load()
+    take = (change) => registry.#observe(change)
+    for (const change of early) take(change)
+    return registry
+  }
+
+  async #load(): Promise<void> {
+    const catalog = this.#catalog
+    this.#setEmpty(DEFAULT_NAMESPACE, FIRST_PROPERTIES_OF_DEFAULT)
     await catalog.each('namespaces', (id, document) => {
-      registry.#setEmpty(trustedName<NamespaceName>(id), decodeNamespaceDocument(id, document))
+      this.#setEmpty(trustedName<NamespaceName>(id), decodeNamespaceDocument(id, document))
     })
     await catalog.each('streams', (id, document) => {
-      const colon = id.indexOf(':')
-      const namespace = registry.#namespaces.get(trustedName<NamespaceName>(id.slice(0, colon)))
-      const stream = trustedName<StreamName>(id.slice(colon + 1))
+      const { namespace, streamId } = this.#placeOf(id)
       const stored = decodeStreamDocument(id, document)
-      // Namespace and stream are created and deleted together, so this is damage. If the stream were omitted, the
-      // janitor would remove its events.
-      if (namespace === undefined)
-        throw new StorageError('corrupt', `the namespace of stream ${id} is missing`)
-      const streamId = { namespace: namespace.name, stream }
       const counts = new StreamCounts(streamId, stored.log)
       namespace.streams.set({ id: streamId, ...stored, counts, isReplaced: false, writer: undefined })
     })
     await catalog.each('counters', (_, document) => {
-      registry.#lastLog = Number(document)
+      this.#lastLog = Number(document)
     })
-    return registry
+  }
+
+  /** `id` is that of the stream's document. */
+  #placeOf(id: string): { readonly namespace: Namespace; readonly streamId: StreamId } {
+    const colon = id.indexOf(':')
+    const namespace = this.#namespaces.get(trustedName<NamespaceName>(id.slice(0, colon)))
+    const stream = trustedName<StreamName>(id.slice(colon + 1))
+    // Namespace and stream are created and deleted together, so this is damage. If the stream were omitted, the
+    // janitor would remove its events.
+    if (namespace === undefined) throw new StorageError('corrupt', `the namespace of stream ${id} is missing`)
+    return { namespace, streamId: { namespace: namespace.name, stream } }
   }
 
   /** `default` first, then in the order of their names. */
@@ -224,9 +261,21 @@ export class Registry {
     }
   }
 
-  /** Runs `change` after all earlier changes have ended, so that the data stay the same between its reads and its writes. */
+  /**
+   * Runs `change` after all earlier changes have ended, so that the data stay the same between its reads and its writes. If other
+   * nodes share the store it may run several times, so before its first write it changes nothing that lasts.
+   */
   change<T>(change: () => Promise<T>): Promise<T> {
-    return this.#changing.run(change)
+    return this.#shared === undefined ? this.#changing.run(change) : this.#changeShared(this.#shared, change)
+  }
+
+  async #changeShared<T>(shared: SharedChanges, change: () => Promise<T>): Promise<T> {
+    const { result, removes } = await this.#changing.run(async () => {
+      this.#removes = false
+      return { result: await shared.run(change), removes: this.#removes }
+    })
+    if (removes) await this.sharing!.removedEverywhere()
+    return result
   }
 
   /** The last LogId assigned. Every stream created later has a higher first log. */
@@ -247,30 +296,32 @@ export class Registry {
     properties: NamespaceProperties,
     beside: readonly CatalogChange[] = [],
   ): Promise<void> {
-    await this.#catalog.commit([namespaceChange(name, encodeNamespaceDocument(properties)), ...beside])
-    const existing = this.#namespaces.get(name)
-    if (existing === undefined) this.#setEmpty(name, properties)
-    else existing.properties = properties
+    const change = namespaceChange(name, encodeNamespaceDocument(properties))
+    const observed = await this.#commit([change, ...beside])
+    if (!observed.has(`namespaces/${name}`)) this.#setNamespace(name, properties)
   }
 
   /** Removes the namespace and all its streams. The default namespace stays, empty and with its first properties. */
   async removeNamespace(name: NamespaceName): Promise<void> {
     const streams = this.streamsOf(name)
-    await this.#catalog.commit([...this.#removal(streams, name), namespaceChange(name, undefined)])
-    if (name === DEFAULT_NAMESPACE) this.#setEmpty(name, FIRST_PROPERTIES_OF_DEFAULT)
-    else this.#namespaces.delete(name)
-    this.#namespaceNames = undefined
-    for (const stream of streams) this.#changed(stream, undefined)
-    for (const hook of this.#removalHooks) hook.removed(streams, name)
+    this.#removes = true
+    const observed = await this.#commit([...this.#removal(streams, name), namespaceChange(name, undefined)])
+    const removed = streams.filter(({ id }) => !observed.has(documentKey(id)))
+    if (observed.has(`namespaces/${name}`))
+      for (const { id } of removed) this.#streamsOf(id)?.delete(id.stream)
+    else this.#dropNamespace(name)
+    for (const stream of removed) this.#changed(stream, undefined)
+    for (const hook of this.#removalHooks) hook.removed(removed, name)
   }
 
   /** Puts a stream with these properties on a new log. Truncating uses this too: an existing stream keeps its age. */
   async putOnFreshLog(id: StreamId, properties: StreamProperties, createdMs?: number): Promise<void> {
     const log = this.#lastLog + 1
     const stream = this.#streamOn(id, log, properties, createdMs)
-    await this.#catalog.commit([streamDocumentChange(stream), logCounterChange(log)])
-    this.#lastLog = log
-    this.#set(stream)
+    this.#removes ||= this.find(id.namespace, id.stream) !== undefined
+    const observed = await this.#commit([streamDocumentChange(stream), logCounterChange(log)])
+    this.#lastLog = Math.max(this.#lastLog, log)
+    this.#setUnless(observed, stream)
   }
 
   /**
@@ -279,17 +330,26 @@ export class Registry {
    */
   async reserveLog(): Promise<LogId> {
     const log = this.#lastLog + 1
-    await this.#catalog.commit([logCounterChange(log)])
-    this.#lastLog = log
+    await this.#commit([logCounterChange(log), ...this.#reservation(log, true)])
+    this.#lastLog = Math.max(this.#lastLog, log)
     return log
   }
 
   /** Puts a stream with these properties on a log from `reserveLog`. */
   async putOnLog(id: StreamId, log: LogId, properties: StreamProperties): Promise<void> {
-    await this.#put(this.#streamOn(id, log, properties, undefined))
+    this.#removes ||= this.find(id.namespace, id.stream) !== undefined
+    await this.#put(this.#streamOn(id, log, properties, undefined), this.#reservation(log, false))
+  }
+
+  /** On a store of this process alone no log is removed that it has just reserved. */
+  #reservation(log: LogId, isWanted: boolean): readonly CatalogChange[] {
+    if (this.sharing === undefined) return []
+    const document = isWanted ? { node: this.sharing.cluster.nodeId } : undefined
+    return [{ collection: RESERVATIONS, id: `${log}`, document }]
   }
 
   async putProperties(stream: Stream, properties: StreamProperties): Promise<void> {
+    this.#removes ||= properties.ttlSeconds < stream.properties.ttlSeconds
     await this.#put({ ...stream, properties })
   }
 
@@ -302,8 +362,8 @@ export class Registry {
     views.delete(view)
     const left = { ...stream, views: views.size === 0 ? NO_VIEWS : views }
     const beside = this.#removalHooks.flatMap((hook) => hook.changesOnViewRemoval?.(stream, view) ?? [])
-    await this.#catalog.commit([streamDocumentChange(left), ...beside])
-    this.#set(left)
+    this.#removes = true
+    this.#setUnless(await this.#commit([streamDocumentChange(left), ...beside]), left)
     for (const hook of this.#removalHooks) hook.viewRemoved?.(stream, view)
   }
 
@@ -314,10 +374,9 @@ export class Registry {
   async removeStream(id: StreamId): Promise<void> {
     const stream = this.find(id.namespace, id.stream)
     if (stream === undefined) return
-    await this.#catalog.commit(this.#removal([stream], undefined))
-    this.#namespaces.get(id.namespace)?.streams.delete(id.stream)
-    this.#changed(stream, undefined)
-    for (const hook of this.#removalHooks) hook.removed([stream], undefined)
+    this.#removes = true
+    const observed = await this.#commit(this.#removal([stream], undefined))
+    if (!observed.has(documentKey(id))) this.#drop(stream)
   }
 
   #removal(streams: readonly Stream[], namespace: NamespaceName | undefined): CatalogChange[] {
@@ -344,14 +403,83 @@ export class Registry {
     }
   }
 
+  /**
+   * Makes the changes durable. Resolves with the documents that other nodes have changed after that: memory shows their changes
+   * already.
+   */
+  async #commit(changes: readonly CatalogChange[]): Promise<ReadonlySet<string>> {
+    if (this.#shared !== undefined) return this.#shared.commit(changes)
+    await this.#catalog.commit(changes)
+    return NONE_OBSERVED
+  }
+
+  /** Follows a change of another node. */
+  #observe(change: ObservedChange): void {
+    const { collection, id, document } = change
+    if (collection === 'streams') this.#observeStream(id, document)
+    else if (collection === 'namespaces') this.#observeNamespace(trustedName<NamespaceName>(id), document)
+    else if (collection === 'counters') this.#lastLog = Math.max(this.#lastLog, Number(document ?? 0))
+    this.#shared?.observe(change)
+  }
+
+  #observeStream(id: string, document: unknown): void {
+    const { namespace, streamId } = this.#placeOf(id)
+    const before = namespace.streams.get(streamId.stream)
+    if (document === undefined) {
+      if (before !== undefined) this.#drop(before)
+      return
+    }
+    const stored = decodeStreamDocument(id, document)
+    const isSame = before?.firstLog === stored.firstLog
+    if (before !== undefined && !isSame) this.#drop(before)
+    const counts = isSame ? before.counts : new StreamCounts(streamId, stored.log)
+    this.#set({ id: streamId, ...stored, counts, isReplaced: false, writer: undefined })
+  }
+
+  #observeNamespace(name: NamespaceName, document: unknown): void {
+    if (document !== undefined) {
+      this.#setNamespace(name, decodeNamespaceDocument(name, document))
+      return
+    }
+    const streams = this.streamsOf(name) // usually none: their documents were removed first
+    this.#dropNamespace(name)
+    for (const stream of streams) this.#changed(stream, undefined)
+    for (const hook of this.#removalHooks) hook.removed(streams, name)
+  }
+
+  #setNamespace(name: NamespaceName, properties: NamespaceProperties): void {
+    const existing = this.#namespaces.get(name)
+    if (existing === undefined) this.#setEmpty(name, properties)
+    else existing.properties = properties
+  }
+
   #setEmpty(name: NamespaceName, properties: NamespaceProperties): void {
     this.#namespaces.set(name, { name, properties, streams: new OrderedStreams() })
     this.#namespaceNames = undefined
   }
 
-  async #put(stream: Stream): Promise<void> {
-    await this.#catalog.commit([streamDocumentChange(stream)])
-    this.#set(stream)
+  #dropNamespace(name: NamespaceName): void {
+    if (name === DEFAULT_NAMESPACE) this.#setEmpty(name, FIRST_PROPERTIES_OF_DEFAULT)
+    else this.#namespaces.delete(name)
+    this.#namespaceNames = undefined
+  }
+
+  #drop(stream: Stream): void {
+    this.#streamsOf(stream.id)?.delete(stream.id.stream)
+    this.#changed(stream, undefined)
+    for (const hook of this.#removalHooks) hook.removed([stream], undefined)
+  }
+
+  #streamsOf({ namespace }: StreamId): OrderedStreams<Stream> | undefined {
+    return this.#namespaces.get(namespace)?.streams
+  }
+
+  async #put(stream: Stream, beside: readonly CatalogChange[] = []): Promise<void> {
+    this.#setUnless(await this.#commit([streamDocumentChange(stream), ...beside]), stream)
+  }
+
+  #setUnless(observed: ReadonlySet<string>, stream: Stream): void {
+    if (!observed.has(documentKey(stream.id))) this.#set(stream)
   }
 
   #set(stream: Stream): void {
@@ -367,6 +495,11 @@ export class Registry {
     if (before !== undefined) before.isReplaced = true
     for (const onChange of this.#watchers) onChange(before, now)
   }
+}
+
+/** As SharedChanges has it. */
+function documentKey(id: StreamId): string {
+  return `streams/${streamKey(id)}`
 }
 
 function streamChange(id: StreamId, document: unknown): CatalogChange {

@@ -106,6 +106,8 @@ export class StreamGroupWrite {
     const members = [...this.#members.values()].filter(({ events }) => events > 0)
     const batches = members.map(({ staged }) => staged)
     for (;;) {
+      const fresh = streams.fresh()
+      if (fresh !== undefined) await fresh
       if (space.low) throw space.refusal()
       const logs = members.map(({ id }) => this.#writable(id).log)
       for (const [i, log] of logs.entries()) batches[i]!.moveTo(log)

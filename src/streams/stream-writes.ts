@@ -82,6 +82,8 @@ export class StreamWrite {
     conditions: readonly CatalogCondition[],
   ): Promise<CommitOutcome> {
     for (;;) {
+      const fresh = this.#streams.fresh()
+      if (fresh !== undefined) await fresh
       const { log, counts } = this.#streams.get(this.#stream.id)
       if (this.#space.low) throw this.#space.refusal()
       this.#staged.moveTo(log)

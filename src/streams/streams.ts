@@ -30,6 +30,7 @@ import {
 } from './properties.ts'
 import type { Registry, Stream, VisibleNames } from './registry.ts'
 import { type Cursor, resumePosition } from './resume-position.ts'
+import type { Sharing } from './sharing.ts'
 import { type StreamCounts, Traffic } from './traffic.ts'
 
 export type { Cursor } from './resume-position.ts'
@@ -90,6 +91,7 @@ export interface StreamBatch {
 export class Streams {
   readonly #log: EventLog
   readonly #registry: Registry
+  readonly #sharing: Sharing | undefined
   readonly #options: StreamsOptions
   readonly #asyncQueue: AsyncQueue
   readonly #space: Space
@@ -99,6 +101,7 @@ export class Streams {
   constructor(log: EventLog, registry: Registry, options: StreamsOptions) {
     this.#log = log
     this.#registry = registry
+    this.#sharing = registry.sharing
     this.#options = options
     this.#asyncQueue = new AsyncQueue(options.asyncQueueBytesMax)
     this.#space = options.space ?? ENOUGH_SPACE
@@ -177,7 +180,7 @@ export class Streams {
     if (stream.isReplaced) return this.#appendAsyncAgain(stream, event)
     if (stream.writer !== undefined) return refuseWrite(stream)
     const { counts } = stream
-    const failure = this.#log.failure()
+    const failure = this.#log.failure() ?? this.#sharing?.refusal()
     if (failure !== undefined) {
       this.traffic.failed(counts)
       return Promise.reject(failure) // an event that will fail must not be answered 202
@@ -208,6 +211,7 @@ export class Streams {
     if (stream.writer !== undefined) return refuseWrite(stream)
     const { log, counts } = stream
     if (this.#space.low) return Promise.reject(this.#refused(counts))
+    if (this.#sharing !== undefined) return this.#appendShared(this.#sharing, stream, event, linger)
     const appended = linger ? this.#log.append(log, [event], LINGER) : this.#log.append(log, [event])
     return appended.then(
       () => this.traffic.wrote(counts, 1, event.body.length),
@@ -217,6 +221,24 @@ export class Streams {
         throw error
       },
     )
+  }
+
+  /**
+   * Beside the write, the registry is brought up to date: if another node has truncated the stream before, the event is in a log
+   * that no stream points to, so it is written again.
+   */
+  async #appendShared(sharing: Sharing, stream: Stream, event: EventData, linger: boolean): Promise<void> {
+    const { id, log, counts } = stream
+    try {
+      await Promise.all([this.#log.append(log, [event], linger ? LINGER : undefined), sharing.fresh()])
+    } catch (error) {
+      if (isDropped(error)) return this.#appendAgain(stream, event, linger)
+      this.traffic.failed(counts)
+      throw error
+    }
+    if (stream.isReplaced && this.get(id).log !== log) return this.#appendAgain(stream, event, linger)
+    sharing.assertLive()
+    this.traffic.wrote(counts, 1, event.body.length)
   }
 
   /**
@@ -233,7 +255,17 @@ export class Streams {
 
   startBatch(id: StreamId): StreamBatch {
     const { counts, log } = this.getWritable(id)
-    return new NamedBatch(this.#log.stage(log), () => this.getWritable(id), counts, this.#space, this.traffic)
+    const target = () => this.getWritable(id)
+    return new NamedBatch(this.#log.stage(log), target, counts, this)
+  }
+
+  get space(): Space {
+    return this.#space
+  }
+
+  /** Resolves when all nodes' changes so far are visible; undefined if only this process writes the store (Sharing). */
+  fresh(): Promise<void> | undefined {
+    return this.#sharing?.fresh()
   }
 
   /** Undefined if no event matches. Events older than the TTL never match, even while they are still on disk. */
@@ -337,39 +369,35 @@ class NamedBlocks implements AsyncIterableIterator<EventBlock, void, undefined> 
 class NamedBatch implements StreamBatch {
   readonly #staged: StagedBatch
   readonly #target: () => Stream
-  readonly #space: Space
-  readonly #traffic: Traffic
+  readonly #streams: Streams
   /** The counts of the stream as it was at the start of the batch. */
   readonly #counts: StreamCounts
   #events = 0
   #bytes = 0
 
-  constructor(
-    staged: StagedBatch,
-    target: () => Stream,
-    counts: StreamCounts,
-    space: Space,
-    traffic: Traffic,
-  ) {
+  constructor(staged: StagedBatch, target: () => Stream, counts: StreamCounts, streams: Streams) {
     this.#staged = staged
     this.#target = target
     this.#counts = counts
-    this.#space = space
-    this.#traffic = traffic
+    this.#streams = streams
   }
 
   add(slices: EventSlices, headers: EventHeaders): Promise<void> {
-    if (this.#space.low) return Promise.reject(this.#space.refusal())
+    const { space } = this.#streams
+    if (space.low) return Promise.reject(space.refusal())
     this.#bytes += bodyBytes(slices)
     this.#events += slices.count
     return this.#staged.add(slices, headers)
   }
 
   async commit(): Promise<void> {
+    const { space, traffic } = this.#streams
+    const fresh = this.#streams.fresh()
+    if (fresh !== undefined) await fresh
     const { counts } = this.#target()
-    if (this.#space.low) throw this.#space.refusal()
+    if (space.low) throw space.refusal()
     await this.#commitToStream()
-    if (this.#events > 0) this.#traffic.wrote(counts, this.#events, this.#bytes)
+    if (this.#events > 0) traffic.wrote(counts, this.#events, this.#bytes)
   }
 
   /** Commits to the present log of the stream, and repeats that if the log is dropped in between. */
@@ -387,7 +415,7 @@ class NamedBatch implements StreamBatch {
 
   failed(error: unknown): void {
     const isFull = error instanceof ServiceError && error.code === 'disk_low'
-    if (isFull || error instanceof StorageError) this.#traffic.failed(this.#counts)
+    if (isFull || error instanceof StorageError) this.#streams.traffic.failed(this.#counts)
   }
 
   discard(): Promise<void> {

@@ -107,7 +107,7 @@ export class NodeCatalog implements Catalog {
   }
 
   replay(length: number): void {
-    if (!this.#link.isOpen || this.#node.isDead) return
+    if (!this.#link.isOpen) return
     while (this.#node.applied < length) {
       const { nodeId, changes } = this.#store.history[this.#node.applied]!
       this.#node.applied++

@@ -23,7 +23,8 @@ export interface HistoryEntry {
 /** What the store knows of an open node. */
 export interface NodeState {
   readonly id: string
-  readonly url: string | undefined
+  /** A test sets it when the node listens. */
+  url: string | undefined
   readonly link: Link
   /** Commits that the node has replayed. */
   applied: number
@@ -95,6 +96,7 @@ export class SharedStore {
     const node = this.#node(id)
     node.link.resume()
     if (node.isExpired) this.#loseLeases(node)
+    node.replay(this.history.length)
   }
 
   /** The node notices that its heartbeats have not been acknowledged for too long. */
