@@ -30,7 +30,7 @@ export class Sharing {
   }
 
   /** Why no request is answered now; undefined while they are. */
-  refusal(): StorageError | undefined {
+  get failure(): StorageError | undefined {
     try {
       this.assertLive()
     } catch (error) {
@@ -44,13 +44,16 @@ export class Sharing {
     try {
       await this.cluster.appliedEverywhere()
     } catch (cause) {
-      throw new StorageError(
-        'unknown',
-        'the change is stored, but another node may not have it yet; repeat it',
-        {
-          cause,
-        },
-      )
+      throw this.outcomeUnknown(cause)
     }
+  }
+
+  /** For a write of which the node cannot say that all nodes show it. */
+  outcomeUnknown(cause: unknown): StorageError {
+    return new StorageError(
+      'unknown',
+      'the node was cut off from the store, and the write may be stored; send it again',
+      { cause },
+    )
   }
 }

@@ -180,7 +180,7 @@ export class Streams {
     if (stream.isReplaced) return this.#appendAsyncAgain(stream, event)
     if (stream.writer !== undefined) return refuseWrite(stream)
     const { counts } = stream
-    const failure = this.#log.failure() ?? this.#sharing?.refusal()
+    const failure = this.#log.failure() ?? this.#sharing?.failure
     if (failure !== undefined) {
       this.traffic.failed(counts)
       return Promise.reject(failure) // an event that will fail must not be answered 202
@@ -230,14 +230,19 @@ export class Streams {
   async #appendShared(sharing: Sharing, stream: Stream, event: EventData, linger: boolean): Promise<void> {
     const { id, log, counts } = stream
     try {
-      await Promise.all([this.#log.append(log, [event], linger ? LINGER : undefined), sharing.fresh()])
+      sharing.assertLive()
+      const appended = this.#log.append(log, [event], linger ? LINGER : undefined)
+      const [stored, known] = await Promise.allSettled([appended, sharing.fresh()])
+      if (stored.status === 'rejected') throw stored.reason
+      if (known.status === 'rejected') throw sharing.outcomeUnknown(known.reason)
+      const { failure } = sharing
+      if (failure !== undefined) throw sharing.outcomeUnknown(failure)
     } catch (error) {
       if (isDropped(error)) return this.#appendAgain(stream, event, linger)
       this.traffic.failed(counts)
       throw error
     }
     if (stream.isReplaced && this.get(id).log !== log) return this.#appendAgain(stream, event, linger)
-    sharing.assertLive()
     this.traffic.wrote(counts, 1, event.body.length)
   }
 

@@ -12,6 +12,8 @@ import type { Handler, HttpContext } from './bindings.ts'
 const OF_THE_NODE =
   /^\/(?:$|(?:ping|status|metrics|token|v3\/version|v3\/preferences)$|v3\/(?:system|config)\/)/
 
+const READS: ReadonlySet<string> = new Set(['GET', 'HEAD'])
+
 export class SharedRequests {
   readonly #registry: Registry
   readonly #sharing: Sharing
@@ -33,7 +35,7 @@ export class SharedRequests {
         sharing.assertLive()
       } catch (error) {
         await answer.body?.cancel()
-        throw error
+        throw READS.has(c.req.method) ? error : sharing.outcomeUnknown(error)
       }
       return answer
     }
