@@ -47,6 +47,7 @@ export function serviceSources(
   const connections = () => supervisor.service.coordinator()?.cdc.captures.list() ?? []
   for (const [kind, name, help, read] of sources)
     prometheus.add({ kind, name: `millrace_${name}`, help, read })
+  if (supervisor.service.cluster !== undefined) clusterSources(prometheus, supervisor)
   prometheus.addLabelled({
     name: 'millrace_answers_total',
     help: 'Answers by their status',
@@ -107,6 +108,30 @@ export function serviceSources(
         [...shared, ...supervisor.service.shared].map((one) => [one.resource, one[count] as number]),
     })
   }
+}
+
+/** Of a node that shares its store with others. */
+function clusterSources(prometheus: Prometheus, supervisor: Supervisor<OpenService>): void {
+  const facts = () => supervisor.service.cluster!()
+  const sources: readonly [Source['kind'], name: string, help: string, Source['read']][] = [
+    ['gauge', 'nodes', 'Nodes that are alive, this one included', () => facts().nodes.length],
+    ['gauge', 'node_live', '1 while this node reaches the store', () => (facts().isLive ? 1 : 0)],
+    [
+      ...(['gauge', 'node_coordinator', '1 while this node runs jobs and queries'] as const),
+      () => (supervisor.service.coordinator() === undefined ? 0 : 1),
+    ],
+    ['counter', 'forwarded_total', 'Requests that were sent on to another node', () => facts().forwarded],
+    ['gauge', 'replicas', 'Replicas of the catalog', () => facts().replicationFactor],
+    ['gauge', 'replicas_in_sync', 'Those of them that are in sync', () => facts().inSyncReplicas],
+    [
+      'gauge',
+      'cluster_problems',
+      'Problems of the cluster that GET /status lists',
+      () => facts().problems.length,
+    ],
+  ]
+  for (const [kind, name, help, read] of sources)
+    prometheus.add({ kind, name: `millrace_${name}`, help, read })
 }
 
 function countsOf(texts: readonly string[]): ReadonlyMap<string, number> {

@@ -7,7 +7,6 @@ import type { RequestListener } from 'node:http'
 import { join } from 'node:path'
 import type { Storage } from '../storage/storage.ts'
 import { StorageError } from '../storage/storage-error.ts'
-import type { ClusterFacts } from '../storage/store-cluster.ts'
 import type { AuditLog } from './audit/audit-log.ts'
 import type { Tokens } from './auth/tokens.ts'
 import type { Config } from './config.ts'
@@ -48,6 +47,7 @@ import type { LoopShare } from './loop-share.ts'
 import { Meter, type UnwrittenTotals } from './metrics/meter.ts'
 import type { Prometheus } from './metrics/prometheus.ts'
 import { StreamMetrics } from './metrics/query.ts'
+import type { NodeFacts } from './node-facts.ts'
 import type { ServiceProcess } from './process/service-process.ts'
 import type { SharedResource } from './shared-resource.ts'
 import { Namespaces } from './streams/namespaces.ts'
@@ -107,15 +107,6 @@ export interface OpenService extends Service {
   readonly stopJobs: (withinMs: number) => Promise<void>
   /** The shared resources that are closed with the store. */
   readonly shared: readonly SharedResource[]
-}
-
-/** What a node knows of itself and the others. */
-export interface NodeFacts extends ClusterFacts {
-  readonly nodeId: string
-  /** The id of the node that holds the coordinator. */
-  readonly coordinator: string | undefined
-  /** Requests that this node has sent on to others. */
-  readonly forwarded: number
 }
 
 /**
@@ -185,7 +176,10 @@ async function serviceOn(storage: Storage, opening: Opening): Promise<OpenServic
   }
 }
 
-type NodeModules = Modules & { readonly followers: Followers }
+type NodeModules = Modules & {
+  readonly followers: Followers
+  readonly cluster?: (() => NodeFacts) | undefined
+}
 
 /** The modules of one node at a time, and the listeners that use them or send requests on. */
 interface CoordinatorHandle {
@@ -234,7 +228,7 @@ function onlyNode(
 function oneOfNodes(
   storage: Storage,
   cluster: NonNullable<Storage['cluster']>,
-  modules: NodeModules,
+  own: NodeModules,
   opening: Opening,
   reports: Reports,
 ): CoordinatorHandle {
@@ -243,6 +237,13 @@ function oneOfNodes(
     readonly modules: CoordinatorModules
     readonly listeners: Listeners
   }
+  const facts = (): NodeFacts => ({
+    ...cluster.facts(),
+    nodeId: cluster.nodeId,
+    coordinator: cluster.holder(COORDINATOR_LEASE)?.id,
+    forwarded: forwardings.reduce((sum, { total }) => sum + total, 0),
+  })
+  const modules: NodeModules = { ...own, cluster: facts }
   const coordinator = new Coordinator<Loaded>({
     async load() {
       await storage.catalog.fresh()
@@ -274,20 +275,19 @@ function oneOfNodes(
   const claim = cluster.want(COORDINATOR_LEASE, coordinator)
   return {
     modules: () => coordinator.modules?.modules,
-    facts: () => ({
-      ...cluster.facts(),
-      nodeId: cluster.nodeId,
-      coordinator: cluster.holder(COORDINATOR_LEASE)?.id,
-      forwarded: forwardings.reduce((sum, { total }) => sum + total, 0),
-    }),
+    facts,
     shared: forwardings.slice(0, 1),
     async begin() {
-      const own = newListeners({ ...modules, ...servicesElsewhere(COORDINATOR_SERVICES) }, opening, reports)
-      const [main, ...further] = forwardings
       const here = () => coordinator.modules?.listeners
+      const elsewhere = newListeners(
+        { ...modules, ...servicesElsewhere(COORDINATOR_SERVICES) },
+        opening,
+        reports,
+      )
+      const [main, ...further] = forwardings
       return {
-        listener: byPlace(shared.apis, own.listener, () => here()?.listener, main!),
-        furtherListeners: own.furtherListeners.map((listener, i) =>
+        listener: byPlace(shared.apis, elsewhere.listener, () => here()?.listener, main!),
+        furtherListeners: elsewhere.furtherListeners.map((listener, i) =>
           byPlace(shared.furtherApis[i]!, listener, () => here()?.furtherListeners[i], further[i]!),
         ),
       }
@@ -402,6 +402,7 @@ function newListeners(
     sharedRequests: registry.sharing && new SharedRequests(registry, registry.sharing),
     metrics: new StreamMetrics(meter, registry),
     storeFailure: writeRefusal,
+    cluster: given.cluster,
   }
   const listenerOf = (some: readonly Api[]) =>
     honoListener(createApp(parts, options, some), config.host, problemShapes(some))

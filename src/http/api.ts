@@ -16,6 +16,7 @@ import type { Limits } from '../limits.ts'
 import type { Metadata } from '../metadata/metadata.ts'
 import type { Prometheus } from '../metrics/prometheus.ts'
 import type { StreamMetrics } from '../metrics/query.ts'
+import type { NodeFacts } from '../node-facts.ts'
 import type { Feeds } from '../notifications/feeds.ts'
 import type { SizeFeed } from '../notifications/size-feed.ts'
 import type { Webhooks } from '../notifications/webhooks.ts'
@@ -62,6 +63,8 @@ export interface AppParts {
   readonly metrics: StreamMetrics
   readonly prometheus: Prometheus
   readonly storeFailure: () => Error | undefined
+  /** Undefined: no other node shares the store. */
+  readonly cluster?: (() => NodeFacts) | undefined
   /** Undefined: every request is let in. */
   readonly guard?: Guard | undefined
   readonly tokens?: Tokens | undefined

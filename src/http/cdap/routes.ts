@@ -32,7 +32,7 @@ export function routes(parts: AppParts, options: AppOptions): readonly Route[] {
   const webhook = webhookRoutes(parts.streams, parts.webhooks, options)
   const feed = feedRoutes(parts.feeds, options)
   const metrics = metricsRoutes(parts.metrics, parts.prometheus, options)
-  const system = systemRoutes(parts.storeFailure)
+  const system = systemRoutes(parts.storeFailure, parts.cluster)
   const absent = absentRoutes(parts.streams)
 
   const N = '/v3/namespaces/:namespace'

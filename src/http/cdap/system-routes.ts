@@ -1,12 +1,18 @@
 /** Health, version and services of the instance. */
+import { type NodeFacts, textOf } from '../../node-facts.ts'
 import { answerJson, answerText } from '../messages/answers.ts'
 import type { HttpContext } from '../server/bindings.ts'
 
 /** The CDAP version whose stream API this is; clients select their requests by it. */
 const API_VERSION = '4.1.0'
 
-/** `failure` returns why writes are refused; undefined while they are accepted. */
-export function systemRoutes(failure: () => Error | undefined) {
+const CUT_OFF =
+  'this node is cut off from the store, and answers no requests about streams until it reaches it again'
+
+/**
+ * `failure` returns why writes are refused; undefined while they are accepted. `cluster`: where other nodes share the store.
+ */
+export function systemRoutes(failure: () => Error | undefined, cluster?: () => NodeFacts) {
   return {
     /** Clients send this to check whether they need a token; a 401 has the address at which they get one. */
     ping(c: HttpContext) {
@@ -15,10 +21,12 @@ export function systemRoutes(failure: () => Error | undefined) {
 
     /** Needs no token, because load balancers have none. Without a token the answer omits the reason. */
     status(c: HttpContext) {
-      const reason = failure()
-      if (reason === undefined) return answerText(c, 'OK.\n')
-      if (c.get('client') === null) return answerText(c, 'writes are refused\n', 503)
-      return answerText(c, `${reason.message}\n`, 503)
+      const isKnown = c.get('client') !== null
+      const facts = cluster?.()
+      const about = facts === undefined || !isKnown ? '' : textOf(facts)
+      const reason = failure()?.message ?? (facts?.isLive === false ? CUT_OFF : undefined)
+      if (reason === undefined) return answerText(c, `OK.\n${about}`)
+      return answerText(c, isKnown ? `${reason}\n${about}` : 'writes are refused\n', 503)
     },
 
     version(c: HttpContext) {
