@@ -52,6 +52,7 @@ import type { ServiceProcess } from './process/service-process.ts'
 import type { SharedResource } from './shared-resource.ts'
 import { Namespaces } from './streams/namespaces.ts'
 import { Registry } from './streams/registry.ts'
+import { SharedWriters } from './streams/shared-writers.ts'
 import { Streams } from './streams/streams.ts'
 import type { UsageRegistry } from './streams/usage.ts'
 import { Views } from './streams/views.ts'
@@ -144,7 +145,7 @@ async function serviceOn(storage: Storage, opening: Opening): Promise<OpenServic
   const modules = await loadModules(storage, opening, reports)
   const { streams, registry, meter } = modules
   const followers = new Followers(config.limits.maxFollowers)
-  const coordinator = newCoordinator(storage, { ...modules, followers }, opening, reports)
+  const coordinator = await newCoordinator(storage, { ...modules, followers }, opening, reports)
   const listeners = await coordinator.begin()
   const janitor = new Janitor(storage.log, registry, nowMs, reports.report, shared.space)
   meter.start()
@@ -198,7 +199,7 @@ function newCoordinator(
   modules: NodeModules,
   opening: Opening,
   reports: Reports,
-): CoordinatorHandle {
+): Promise<CoordinatorHandle> | CoordinatorHandle {
   return storage.cluster === undefined
     ? onlyNode(storage, modules, opening, reports)
     : oneOfNodes(storage, storage.cluster, modules, opening, reports)
@@ -225,13 +226,13 @@ function onlyNode(
   }
 }
 
-function oneOfNodes(
+async function oneOfNodes(
   storage: Storage,
   cluster: NonNullable<Storage['cluster']>,
   own: NodeModules,
   opening: Opening,
   reports: Reports,
-): CoordinatorHandle {
+): Promise<CoordinatorHandle> {
   const { shared, config } = opening
   interface Loaded {
     readonly modules: CoordinatorModules
@@ -244,19 +245,29 @@ function oneOfNodes(
     forwarded: forwardings.reduce((sum, { total }) => sum + total, 0),
   })
   const modules: NodeModules = { ...own, cluster: facts }
+  const { catalog } = storage
+  const { registry } = own
+  const writers = await SharedWriters.load({ catalog, registry, cluster, report: reports.report })
+  registry.waitForWriters = () => writers.known()
   const coordinator = new Coordinator<Loaded>({
     async load() {
       await storage.catalog.fresh()
-      const loaded = await loadCoordinator(storage, modules, opening, reports)
-      return {
-        modules: loaded,
-        listeners: newListeners({ ...modules, ...loaded.services }, opening, reports),
+      writers.begin()
+      try {
+        const loaded = await loadCoordinator(storage, modules, opening, reports)
+        writers.loaded()
+        const services = { ...modules, ...loaded.services }
+        return { modules: loaded, listeners: newListeners(services, opening, reports) }
+      } catch (error) {
+        writers.end()
+        throw error
       }
     },
     started: (loaded) => loaded.modules.start(),
     async close(loaded) {
       loaded.modules.endFollowers()
       await loaded.modules.close()
+      writers.end()
     },
     report: reports.report,
   })

@@ -119,6 +119,9 @@ export class Registry {
   readonly #watchers: OnStreamChange[] = []
   /** By streamKey, also of streams that do not exist. */
   readonly #writers = new Map<string, StreamWriter>()
+  readonly #onWriter: ((id: StreamId, writer: StreamWriter | undefined) => void)[] = []
+  /** See `writersKnown`. */
+  waitForWriters: (() => Promise<void>) | undefined
   #lastLog: LogId = 0
   /** Changes run one at a time. */
   readonly #changing = new Mutex()
@@ -234,6 +237,17 @@ export class Registry {
     else this.#writers.set(streamKey(id), writer)
     const stream = this.find(id.namespace, id.stream)
     if (stream !== undefined) stream.writer = writer
+    for (const onWriter of this.#onWriter) onWriter(id, writer)
+  }
+
+  /** `onWriter` is called after each `setWriter`. */
+  onWriter(onWriter: (id: StreamId, writer: StreamWriter | undefined) => void): void {
+    this.#onWriter.push(onWriter)
+  }
+
+  /** Resolves when all nodes that share the store know the writers that have been set; undefined: there is only this one. */
+  writersKnown(): Promise<void> | undefined {
+    return this.waitForWriters?.()
   }
 
   onRemoval(hook: RemovalHook): void {

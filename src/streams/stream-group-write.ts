@@ -102,6 +102,7 @@ export class StreamGroupWrite {
     changes: readonly CatalogChange[],
     conditions: readonly CatalogCondition[],
   ): Promise<'conflict' | readonly WrittenEnd[]> {
+    await this.#parts.streams.writersKnown()
     const { storage, streams, space } = this.#parts
     const members = [...this.#members.values()].filter(({ events }) => events > 0)
     const batches = members.map(({ staged }) => staged)

@@ -81,6 +81,7 @@ export class StreamWrite {
     changes: readonly CatalogChange[],
     conditions: readonly CatalogCondition[],
   ): Promise<CommitOutcome> {
+    await this.#streams.writersKnown()
     for (;;) {
       const fresh = this.#streams.fresh()
       if (fresh !== undefined) await fresh

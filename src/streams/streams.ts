@@ -107,6 +107,11 @@ export class Streams {
     this.#space = options.space ?? ENOUGH_SPACE
   }
 
+  /** A part that writes streams alone waits for it before each write: see Registry. */
+  writersKnown(): Promise<void> | undefined {
+    return this.#registry.writersKnown()
+  }
+
   /** The visible streams, or all, in the order of their names. */
   list(namespace: NamespaceName, visible?: VisibleNames): readonly Stream[] {
     this.assertNamespace(namespace)

@@ -1,0 +1,133 @@
+/**
+ * Jobs that move to another node. The nodes share a store in memory; their workers are processes, and states are files.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import type { KafkaConfig } from '../../src/kafka-config.ts'
+import { createJob, createTable, detailOf } from '../support/aiven.ts'
+import { serves, type TestNode, testNodes } from '../support/nodes.ts'
+import { STREAMS } from '../support/test-app.ts'
+
+const SCHEMA = '`n` INT'
+const PATIENCE = { timeout: 120_000, interval: 50 }
+
+async function folder(): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'millrace-shared-'))
+  onTestFinished(() => rm(path, { recursive: true, force: true }))
+  return path
+}
+
+function kafka(sharedFolder?: string): KafkaConfig {
+  return {
+    ...{ brokers: [], prefix: 'test', flush: false, insecure: false, spoolBytesMax: 0, pendingMs: 0 },
+    ...(sharedFolder !== undefined && { sharedFolder }),
+  }
+}
+
+/** Nodes a and b. A job on node a copies the numbers of stream `numbers` to stream `copied`. */
+async function nodesWithJob(sharedFolder?: string) {
+  const { store, start } = testNodes()
+  const options = { nowMs: 1_000_000, config: { kafka: kafka(sharedFolder) } }
+  const a = await start('a', { ...options, streams: ['numbers', 'copied'] })
+  await serves(a)
+  const table_ids = []
+  for (const [name, kafka_topic] of [
+    ['NumbersIn', 'numbers'],
+    ['NumbersOut', 'copied'],
+  ] as const)
+    table_ids.push(await createTable(a, { name, kafka_topic, schema_sql: SCHEMA }))
+  const statement = 'INSERT INTO NumbersOut SELECT n FROM NumbersIn'
+  const job = await createJob(a, { statement, table_ids })
+  await expect.poll(async () => (await detailOf(a, job)).state, PATIENCE).toBe('RUNNING')
+  const b = await start('b', options)
+  return { store, start, options, a, b, job }
+}
+
+async function send(node: TestNode, from: number, to: number): Promise<void> {
+  for (let n = from; n < to; n++) {
+    const answer = await node.post(`${STREAMS}/numbers`, { body: JSON.stringify({ n }) })
+    expect(answer.status, answer.text).toBe(200)
+  }
+}
+
+const copied = async (node: TestNode) => (await node.events('copied')).map(({ body }) => JSON.parse(body).n)
+const numbers = (count: number) => Array.from({ length: count }, (_, n) => n)
+const stateOf = async (node: TestNode, job: string) => (await detailOf(node, job)).state
+
+test('with a shared folder a job goes on under its id when its node has died, and writes every row once', async () => {
+  const { store, a, b, job } = await nodesWithJob(await folder())
+  await send(a, 0, 20)
+  await expect.poll(() => copied(a), PATIENCE).toEqual(numbers(20))
+  await send(b, 20, 30)
+  store.kill('a')
+  await serves(b)
+  await send(b, 30, 40)
+  await expect.poll(() => copied(b), PATIENCE).toEqual(numbers(40))
+  expect(await stateOf(b, job)).toBe('RUNNING')
+  await a.stop().catch(() => {}) // its store is gone
+})
+
+test('a job waits until the node that was paused has let go of its state', async () => {
+  const { store, a, b, job } = await nodesWithJob(await folder())
+  await send(a, 0, 20)
+  await expect.poll(() => copied(a), PATIENCE).toEqual(numbers(20))
+  store.pause('a')
+  store.expire('a') // a does not notice, because it is paused
+  store.bury('a')
+  await serves(b)
+  await send(b, 20, 40)
+  await expect.poll(async () => (await detailOf(b, job)).millrace.restarts, PATIENCE).toBeGreaterThan(0)
+  expect((await detailOf(b, job)).millrace.exceptions[0]!.message).toMatch(/lock/i)
+  store.resume('a')
+  store.mend('a')
+  await expect.poll(() => copied(b), PATIENCE).toEqual(numbers(40))
+  expect(await stateOf(a, job)).toBe('RUNNING')
+})
+
+test('a job moves back and forth with the coordinator', async () => {
+  const { store, a, b, job } = await nodesWithJob(await folder())
+  let sent = 0
+  for (const [holder, other] of [
+    [a, b],
+    [b, a],
+    [a, b],
+  ] as const) {
+    await send(other, sent, sent + 10)
+    store.expire(holder.id)
+    sent += 10
+    await serves(other)
+    store.mend(holder.id)
+    await send(holder, sent, sent + 10)
+    sent += 10
+    await expect.poll(() => copied(other), PATIENCE).toEqual(numbers(sent))
+    expect(await stateOf(holder, job)).toBe('RUNNING')
+  }
+})
+
+test('without a shared folder a job waits for the node that has its state', async () => {
+  const { store, a, b, job } = await nodesWithJob()
+  await send(a, 0, 10)
+  await expect.poll(() => copied(a), PATIENCE).toEqual(numbers(10))
+  store.expire('a')
+  await serves(b)
+  await send(b, 10, 20)
+  await expect.poll(() => stateOf(b, job), PATIENCE).toBe('RESTARTING')
+  const { exceptions } = (await detailOf(b, job)).millrace
+  expect(exceptions.at(0)?.message ?? exceptions.at(-1)?.message).toBe(
+    'the state of this job is on node a, and jobs run on node b now: it goes on when node a runs them again; ' +
+      'with --shared-dir, states move with the jobs',
+  )
+  // A new job runs on the node that has the coordinator now.
+  const id = await createJob(b, { statement: 'INSERT INTO NumbersOut SELECT n + 1000 FROM NumbersIn' })
+  await expect.poll(() => stateOf(b, id), PATIENCE).toBe('RUNNING')
+  expect((await b.request('PATCH', `/v1/project/p/service/default/flink/proxy/v1/jobs/${id}`)).status).toBe(
+    202,
+  )
+  store.mend('a')
+  store.expire('b')
+  await serves(a)
+  await expect.poll(() => stateOf(a, job), PATIENCE).toBe('RUNNING')
+  await expect.poll(async () => (await copied(a)).filter((n) => n < 1000), PATIENCE).toEqual(numbers(20))
+})
