@@ -5,6 +5,7 @@
 import { join } from 'node:path'
 import type { Storage } from '../storage/storage.ts'
 import { captureCode } from './cdc/capture-code.ts'
+import { claimRows } from './cdc/rows-place.ts'
 import { type CdcModules, loadCdcModules } from './cdc-modules.ts'
 import type { Config } from './config.ts'
 import { loadDeploymentModules, loadDeploymentStore } from './deployment-modules.ts'
@@ -113,6 +114,7 @@ async function load(parts: CoordinatorParts, detach: () => void): Promise<Coordi
     named: guard && ((name) => guard.named(name)),
   })
   const { deployments, sqlScripts } = deploymentModules
+  if (parts.statePlace !== undefined) await claimRows(catalog, parts.filesFolder, parts.statePlace.folder)
   const cdc = await newCdcModules(parts, jobModules)
   await jars.load()
   const platformNamespaces = new PlatformNamespaces({ namespaces, registry, facts, deployments, nowMs })

@@ -65,8 +65,12 @@ export class SharedWriters {
 
   /** Another node may have the coordinator now. */
   end(): void {
+    const own = this.#own ?? new Map<string, unknown>()
     this.#own = undefined
-    for (const [key, name] of this.#stored) this.#parts.registry.setWriter(idOf(key), elsewhere(name))
+    for (const key of new Set([...own.keys(), ...this.#stored.keys()])) {
+      const name = this.#stored.get(key)
+      this.#parts.registry.setWriter(idOf(key), name === undefined ? undefined : elsewhere(name))
+    }
   }
 
   /** Resolves when all nodes know the writers that have been set. Rejects with StorageError. */
