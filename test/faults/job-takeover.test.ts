@@ -11,7 +11,7 @@ import { serves, type TestNode, testNodes } from '../support/nodes.ts'
 import { STREAMS } from '../support/test-app.ts'
 
 const SCHEMA = '`n` INT'
-const PATIENCE = { timeout: 120_000, interval: 50 }
+const WITHIN = { timeout: 120_000, interval: 50 }
 
 async function folder(): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'millrace-shared-'))
@@ -40,7 +40,7 @@ async function nodesWithJob(sharedFolder?: string) {
     table_ids.push(await createTable(a, { name, kafka_topic, schema_sql: SCHEMA }))
   const statement = 'INSERT INTO NumbersOut SELECT n FROM NumbersIn'
   const job = await createJob(a, { statement, table_ids })
-  await expect.poll(async () => (await detailOf(a, job)).state, PATIENCE).toBe('RUNNING')
+  await expect.poll(async () => (await detailOf(a, job)).state, WITHIN).toBe('RUNNING')
   const b = await start('b', options)
   return { store, start, options, a, b, job }
 }
@@ -59,12 +59,12 @@ const stateOf = async (node: TestNode, job: string) => (await detailOf(node, job
 test('with a shared folder a job goes on under its id when its node has died, and writes every row once', async () => {
   const { store, a, b, job } = await nodesWithJob(await folder())
   await send(a, 0, 20)
-  await expect.poll(() => copied(a), PATIENCE).toEqual(numbers(20))
+  await expect.poll(() => copied(a), WITHIN).toEqual(numbers(20))
   await send(b, 20, 30)
   store.kill('a')
   await serves(b)
   await send(b, 30, 40)
-  await expect.poll(() => copied(b), PATIENCE).toEqual(numbers(40))
+  await expect.poll(() => copied(b), WITHIN).toEqual(numbers(40))
   expect(await stateOf(b, job)).toBe('RUNNING')
   await a.stop().catch(() => {}) // its store is gone
 })
@@ -72,17 +72,17 @@ test('with a shared folder a job goes on under its id when its node has died, an
 test('a job waits until the node that was paused has let go of its state', async () => {
   const { store, a, b, job } = await nodesWithJob(await folder())
   await send(a, 0, 20)
-  await expect.poll(() => copied(a), PATIENCE).toEqual(numbers(20))
+  await expect.poll(() => copied(a), WITHIN).toEqual(numbers(20))
   store.pause('a')
   store.expire('a') // a does not notice, because it is paused
   store.bury('a')
   await serves(b)
   await send(b, 20, 40)
-  await expect.poll(async () => (await detailOf(b, job)).millrace.restarts, PATIENCE).toBeGreaterThan(0)
+  await expect.poll(async () => (await detailOf(b, job)).millrace.restarts, WITHIN).toBeGreaterThan(0)
   expect((await detailOf(b, job)).millrace.exceptions[0]!.message).toMatch(/lock/i)
   store.resume('a')
   store.mend('a')
-  await expect.poll(() => copied(b), PATIENCE).toEqual(numbers(40))
+  await expect.poll(() => copied(b), WITHIN).toEqual(numbers(40))
   expect(await stateOf(a, job)).toBe('RUNNING')
 })
 
@@ -101,7 +101,7 @@ test('a job moves back and forth with the coordinator', async () => {
     store.mend(holder.id)
     await send(holder, sent, sent + 10)
     sent += 10
-    await expect.poll(() => copied(other), PATIENCE).toEqual(numbers(sent))
+    await expect.poll(() => copied(other), WITHIN).toEqual(numbers(sent))
     expect(await stateOf(holder, job)).toBe('RUNNING')
   }
 })
@@ -109,11 +109,11 @@ test('a job moves back and forth with the coordinator', async () => {
 test('without a shared folder a job waits for the node that has its state', async () => {
   const { store, a, b, job } = await nodesWithJob()
   await send(a, 0, 10)
-  await expect.poll(() => copied(a), PATIENCE).toEqual(numbers(10))
+  await expect.poll(() => copied(a), WITHIN).toEqual(numbers(10))
   store.expire('a')
   await serves(b)
   await send(b, 10, 20)
-  await expect.poll(() => stateOf(b, job), PATIENCE).toBe('RESTARTING')
+  await expect.poll(() => stateOf(b, job), WITHIN).toBe('RESTARTING')
   const { exceptions } = (await detailOf(b, job)).millrace
   expect(exceptions.at(0)?.message ?? exceptions.at(-1)?.message).toBe(
     'the state of this job is on node a, and jobs run on node b now: it goes on when node a runs them again; ' +
@@ -121,13 +121,13 @@ test('without a shared folder a job waits for the node that has its state', asyn
   )
   // A new job runs on the node that has the coordinator now.
   const id = await createJob(b, { statement: 'INSERT INTO NumbersOut SELECT n + 1000 FROM NumbersIn' })
-  await expect.poll(() => stateOf(b, id), PATIENCE).toBe('RUNNING')
+  await expect.poll(() => stateOf(b, id), WITHIN).toBe('RUNNING')
   expect((await b.request('PATCH', `/v1/project/p/service/default/flink/proxy/v1/jobs/${id}`)).status).toBe(
     202,
   )
   store.mend('a')
   store.expire('b')
   await serves(a)
-  await expect.poll(() => stateOf(a, job), PATIENCE).toBe('RUNNING')
-  await expect.poll(async () => (await copied(a)).filter((n) => n < 1000), PATIENCE).toEqual(numbers(20))
+  await expect.poll(() => stateOf(a, job), WITHIN).toBe('RUNNING')
+  await expect.poll(async () => (await copied(a)).filter((n) => n < 1000), WITHIN).toEqual(numbers(20))
 })

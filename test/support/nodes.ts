@@ -43,11 +43,11 @@ export function testNodes(options: SharedStoreOptions = {}): TestNodes {
   }
 }
 
-const PATIENCE = { timeout: 60_000, interval: 20 }
+const WITHIN = { timeout: 60_000, interval: 20 }
 
 /** Resolves when this node serves what the coordinator serves, itself or by sending it on. */
 export async function serves(node: TestApp): Promise<void> {
-  await expect.poll(async () => (await node.get('/v3/namespaces/default/feeds')).status, PATIENCE).toBe(200)
+  await expect.poll(async () => (await node.get('/v3/namespaces/default/feeds')).status, WITHIN).toBe(200)
 }
 
 /** The node that holds the coordinator, as `node` knows it. */
