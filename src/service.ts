@@ -167,6 +167,7 @@ async function serviceOn(storage: Storage, opening: Opening): Promise<OpenServic
     freeBytesAtFailure: () => storage.freeBytesAtFailure?.(),
     async close() {
       await schedule.stop()
+      await janitor.stop()
       coordinator.endFollowers()
       await meter.stop()
       reports.closing = true

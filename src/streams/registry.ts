@@ -101,7 +101,7 @@ const FIRST_PROPERTIES_OF_DEFAULT: NamespaceProperties = {
 }
 
 /** Logs that are being filled before a stream points to them. The document names the node that does it. */
-export const RESERVATIONS = 'reservations'
+const RESERVATIONS = 'reservations'
 
 const NONE_OBSERVED: ReadonlySet<string> = new Set()
 
@@ -347,6 +347,20 @@ export class Registry {
     await this.#commit([logCounterChange(log), ...this.#reservation(log, true)])
     this.#lastLog = Math.max(this.#lastLog, log)
     return log
+  }
+
+  /** The logs that a live node fills. Forgets those of nodes that have ended. */
+  async reservedLogs(): Promise<ReadonlySet<LogId>> {
+    const alive = new Set(this.sharing?.cluster.nodes().map(({ id }) => id))
+    const reserved = new Set<LogId>()
+    const abandoned: CatalogChange[] = []
+    await this.#catalog.each(RESERVATIONS, (id, document) => {
+      const { node } = document as { readonly node: string }
+      if (alive.has(node)) reserved.add(Number(id))
+      else abandoned.push({ collection: RESERVATIONS, id, document: undefined })
+    })
+    if (abandoned.length > 0) await this.#catalog.commit(abandoned)
+    return reserved
   }
 
   /** Puts a stream with these properties on a log from `reserveLog`. */

@@ -281,7 +281,7 @@ export class Streams {
   /** Undefined if no event matches. Events older than the TTL never match, even while they are still on disk. */
   async read(id: StreamId, query: EventQuery): Promise<EventRead | undefined> {
     const { log, properties } = this.get(id)
-    const startMs = Math.max(query.startMs, earliestVisibleMs(this.#options.nowMs(), properties.ttlSeconds))
+    const startMs = Math.max(query.startMs, earliestVisibleMs(this.#nowMs(), properties.ttlSeconds))
     const { endMs, limit } = query
     const after = await this.#resumePosition(id, log, query.after)
     try {
@@ -294,6 +294,11 @@ export class Streams {
     } catch (error) {
       throw namingStream(id, error)
     }
+  }
+
+  /** The clocks of several nodes may differ, and the times of events are those of the engine. */
+  #nowMs(): number {
+    return this.#sharing === undefined ? this.#options.nowMs() : this.#log.nowMs()
   }
 
   /** The origins of this log, which cursors contain in addition to their position. Rejects with StorageError. */

@@ -74,7 +74,7 @@ export const TWO_FORMS = [
   'test/formats/avro-oracle.test.ts',
   'test/formats/calendar.test.ts',
   'test/formats/regex/match.test.ts',
-  'test/http/{access-matrix,bad-input}.test.ts',
+  'test/http/{access-matrix,bad-input,shared-store-random}.test.ts',
   'test/jobs/plan/every-function.test.ts',
   'test/jobs/plan/query/escapes.test.ts',
   'test/jobs/worker/{increment,refresh,running}.test.ts',
