@@ -179,17 +179,19 @@ class Opening {
 
   #openCatalog(replication: ReplicationWatch): Promise<OpenedCatalog> {
     const [cluster, names, node] = [this.#cluster, this.#names, this.#node]
+    const { nodeUrl, snapshotRecords } = this.#options
     return openCatalog({
       topic: new KafkaCatalogTopic(cluster, names.catalog),
       snapshots: new KafkaCatalogTopic(cluster, names.snapshots),
       nodeId: node.id,
       nextLife: (seen) => node.nextLife(seen),
-      url: this.#options.nodeUrl,
+      url: nodeUrl,
       transactionsOf: (id) => this.#transactionsOf(id),
       fence: (ids) => fenceTransactions(writeRequests(cluster), ids, FENCE_MS),
       replication: () => replication.facts(),
       nowMs: () => performance.now(),
       report: this.#report,
+      ...(snapshotRecords !== undefined && { snapshotRecords }),
     })
   }
 

@@ -33,6 +33,7 @@ export interface OpenCatalogParts {
   readonly replication: () => ReplicationFacts
   readonly nowMs: () => number
   readonly report: (error: unknown) => void
+  readonly snapshotRecords?: number
 }
 
 export interface OpenedCatalog {
@@ -83,7 +84,7 @@ class CatalogNode implements OpenedCatalog {
 
   constructor(parts: OpenCatalogParts) {
     this.#parts = parts
-    const { topic, nodeId, url, nowMs, report } = parts
+    const { topic, nodeId, url, nowMs, report, snapshotRecords } = parts
     const snapshots = new CatalogSnapshots(parts.snapshots)
     this.nodes = new Nodes({ nodeId, url, nowMs, beat: (bye) => this.#beat(bye) })
     this.follower = new CatalogFollower({
@@ -104,6 +105,7 @@ class CatalogNode implements OpenedCatalog {
       replay: () => this.follower.replay,
       name: () => `${nodeId}-${this.#life}`,
       report,
+      ...(snapshotRecords !== undefined && { records: snapshotRecords }),
     })
   }
 

@@ -20,6 +20,8 @@ export interface KafkaStorageOptions {
   readonly spoolBytesMax?: number
   /** Time for which a read waits for a batch that is being committed, before it ends in front of it. */
   readonly pendingMs?: number
+  /** Records of the catalog after which a snapshot is written; SNAPSHOT_RECORDS if absent. */
+  readonly snapshotRecords?: number
   /** Reports a failure that has no caller. */
   readonly report?: (error: unknown) => void
 }
