@@ -75,10 +75,12 @@ const FIRST_BYTES = 1024
 const RECORD_FRAME_BYTES_MAX = 5 + 1 + 8 + 5 + 5 + 5
 /** Below this a loop is faster than a call of `set`. */
 const SHORT = 64
+const EMPTY = Buffer.alloc(0)
 const NO_BYTES = new Uint8Array(0)
 const NO_HEADERS = encodeAsTheyAre([])
 
 export class RecordBatchBuilder {
+  /** Empty after `finish`. */
   #bytes: Buffer
   #at: number = BATCH_FIELDS.records
   #count = 0
@@ -120,22 +122,21 @@ export class RecordBatchBuilder {
   finish(): UnsealedBatch {
     if (this.#count === 0) throw new Error('a record batch needs at least one record')
     const bytes = this.#bytes.subarray(0, this.#at)
-    bytes.writeBigInt64BE(0n, BATCH_FIELDS.baseOffset)
+    writeInt64(bytes, 0, BATCH_FIELDS.baseOffset)
     bytes.writeInt32BE(bytes.length - BATCH_FIELDS.leaderEpoch, BATCH_FIELDS.length)
     bytes.writeInt32BE(-1, BATCH_FIELDS.leaderEpoch)
     bytes.writeInt8(MAGIC, BATCH_FIELDS.magic)
     bytes.writeInt32BE(this.#count - 1, BATCH_FIELDS.lastOffsetDelta)
-    bytes.writeBigInt64BE(BigInt(this.#baseTimestampMs), BATCH_FIELDS.baseTimestamp)
-    bytes.writeBigInt64BE(BigInt(this.#maxTimestampMs), BATCH_FIELDS.maxTimestamp)
+    writeInt64(bytes, this.#baseTimestampMs, BATCH_FIELDS.baseTimestamp)
+    writeInt64(bytes, this.#maxTimestampMs, BATCH_FIELDS.maxTimestamp)
     bytes.writeInt32BE(this.#count, BATCH_FIELDS.count)
-    sealBatch(bytes, NO_PRODUCER)
     const batch: UnsealedBatch = {
       count: this.#count,
       bytes,
       bodyBytes: this.#bodyBytes,
       seal: (seal) => sealBatch(bytes, seal),
     }
-    this.#bytes = Buffer.allocUnsafe(FIRST_BYTES)
+    this.#bytes = EMPTY
     this.#at = BATCH_FIELDS.records
     this.#count = 0
     this.#bodyBytes = 0
@@ -184,7 +185,7 @@ export class RecordBatchBuilder {
 
   #reserve(length: number): void {
     if (this.#at + length <= this.#bytes.length) return
-    const larger = Buffer.allocUnsafe(Math.max(this.#at + length, 2 * this.#bytes.length))
+    const larger = Buffer.allocUnsafe(Math.max(this.#at + length, 2 * this.#bytes.length, FIRST_BYTES))
     this.#bytes.copy(larger, 0, 0, this.#at)
     this.#bytes = larger
   }
@@ -194,10 +195,16 @@ export class RecordBatchBuilder {
 export function sealBatch(batch: Uint8Array, seal: BatchSeal): void {
   const bytes = Buffer.from(batch.buffer, batch.byteOffset, batch.length)
   bytes.writeInt16BE(seal.isTransactional ? ATTRIBUTES.isTransactional : 0, BATCH_FIELDS.attributes)
-  bytes.writeBigInt64BE(BigInt(seal.producerId), BATCH_FIELDS.producerId)
+  writeInt64(bytes, seal.producerId, BATCH_FIELDS.producerId)
   bytes.writeInt16BE(seal.epoch, BATCH_FIELDS.producerEpoch)
   bytes.writeInt32BE(seal.baseSequence, BATCH_FIELDS.baseSequence)
   bytes.writeUInt32BE(crc32c(bytes.subarray(BATCH_FIELDS.attributes)), BATCH_FIELDS.crc)
+}
+
+/** A whole number within ±2^53: faster than by way of a BigInt. */
+function writeInt64(bytes: Buffer, value: number, at: number): void {
+  bytes.writeInt32BE(Math.floor(value / 0x1_0000_0000), at)
+  bytes.writeUInt32BE(value >>> 0, at + 4)
 }
 
 /** Returns the offset after the copied bytes. */

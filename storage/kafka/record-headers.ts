@@ -60,6 +60,7 @@ export function encodeAsTheyAre(headers: EventHeaders): Buffer {
 
 /** The headers of an event. `read`: those of its record, as they are. */
 export function eventHeadersOf(read: EventHeaders, key: Buffer | null, hasValue: boolean): EventHeaders {
+  if (hasValue && read.length < FEW && areThoseOfEvent(read, key !== null)) return read
   const headers = new Map<string, string>()
   for (const [name, value] of read) {
     if (!name.startsWith(MARK_PREFIX)) headers.set(name, value)
@@ -68,4 +69,19 @@ export function eventHeadersOf(read: EventHeaders, key: Buffer | null, hasValue:
   if (key !== null && !headers.has(KEY_HEADER)) headers.set(KEY_HEADER, key.toString())
   if (!hasValue && !headers.has(TOMBSTONE_HEADER)) headers.set(TOMBSTONE_HEADER, 'true')
   return [...headers]
+}
+
+/** Up to here comparing all names is faster than a map of them. */
+const FEW = 8
+
+/** Nothing is hidden, repeated or missing: so it is for every record that the engine wrote itself. */
+function areThoseOfEvent(read: EventHeaders, hasKey: boolean): boolean {
+  let needsKey = hasKey
+  for (let i = 0; i < read.length; i++) {
+    const name = read[i]![0]
+    if (name.startsWith(MARK_PREFIX)) return false
+    if (name === KEY_HEADER) needsKey = false
+    for (let j = 0; j < i; j++) if (read[j]![0] === name) return false
+  }
+  return !needsKey
 }

@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   BATCH_FIELDS,
+  NO_PRODUCER,
   RecordBatchBuilder,
   type UnsealedBatch,
 } from '../../../../storage/kafka/record-batch.ts'
@@ -59,9 +60,15 @@ function build(events: readonly TestEvent[]): UnsealedBatch {
     )
     expect(builder.bytes - before).toBeLessThanOrEqual(RecordBatchBuilder.eventBytes(encoded, body.length))
   }
-  expect([builder.count, builder.bytes]).toEqual([events.length, builder.bytes])
-  const batch = builder.finish()
+  expect(builder.count).toBe(events.length)
+  const batch = sealed(builder)
   expect([builder.count, builder.bytes]).toEqual([0, BATCH_FIELDS.records])
+  return batch
+}
+
+function sealed(builder: RecordBatchBuilder): UnsealedBatch {
+  const batch = builder.finish()
+  batch.seal(NO_PRODUCER)
   return batch
 }
 
@@ -145,7 +152,7 @@ describe('events', () => {
     const headers = encodeRecordHeaders([['a', 'b']])
     const bodies = Array.from({ length: 40_000 }, (_, i) => `event ${i}`)
     for (const body of bodies) builder.addEvent(headers, Buffer.from(body), 0, body.length)
-    const [batch] = readBatches(stored(builder.finish(), 7), T)
+    const [batch] = readBatches(stored(sealed(builder), 7), T)
     const [{ bytes, starts, ends, runs, firstSequence } = {} as EventBlock] = readEvents(batch!, T, ALL)
     expect([firstSequence, runs.length, runs[0]!.end, batch!.lastOffset]).toEqual([7, 1, 40_000, 40_006])
     const read = [...starts].map((start, i) => (bytes as Buffer).toString('utf8', start, ends[i]))
@@ -224,7 +231,7 @@ describe('headers of records', () => {
       value: value === null ? null : Buffer.from(value),
       headers,
     })
-    const [batch] = readBatches(stored(builder.finish(), 0), T)
+    const [batch] = readBatches(stored(sealed(builder), 0), T)
     expect(eventsOf(readEvents(batch!, T, ALL))).toMatchObject([
       { headers: event, body: Uint8Array.from(Buffer.from(value ?? '')) },
     ])
@@ -235,7 +242,7 @@ describe('headers of records', () => {
     const builder = new RecordBatchBuilder()
     for (const key of ['a', 'a', 'b']) builder.addRecord({ key: Buffer.from(key), value: Buffer.from('v') })
     builder.addRecord({ key: Buffer.from('b'), value: null })
-    const [batch] = readBatches(stored(builder.finish(), 0), T)
+    const [batch] = readBatches(stored(sealed(builder), 0), T)
     expect(eventsOf(readEvents(batch!, T, ALL)).map(({ headers }) => headers)).toEqual([
       [['key', 'a']],
       [['key', 'a']],
@@ -258,7 +265,7 @@ describe('headers of records', () => {
     )
     builder.addEvent(headers, Buffer.from('x'), 0, 0)
     builder.addEvent(headers, Buffer.from('x'), 0, 1)
-    const [batch] = readBatches(stored(builder.finish(), 0), T)
+    const [batch] = readBatches(stored(sealed(builder), 0), T)
     expect(readRecords(batch!, T).map(({ key, value }) => [String(key), value?.toString()])).toEqual([
       ['k', undefined],
       ['k', 'x'],
