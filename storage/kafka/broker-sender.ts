@@ -29,6 +29,14 @@ const GRACE_MS = 50
 /** Bytes of one request, as long as it has more than one batch. */
 const REQUEST_BYTES_MAX = 32 * 1024 * 1024
 
+/** How long the way to the broker and back may take, beside the wait for replicas. Then the request counts as lost. */
+export function answerMs(bytes: number): number {
+  return ANSWER_MS + Math.ceil(bytes / BYTES_PER_MS_MIN)
+}
+
+const ANSWER_MS = 1_000
+const BYTES_PER_MS_MIN = 4_000
+
 interface Waiting extends SentBatch {
   readonly sinceMs: number
   settle(outcome: SendOutcome): void
@@ -91,7 +99,8 @@ export class BrokerSender {
     const beganMs = performance.now()
     try {
       const parts = taken.map(({ topic, bytes }) => ({ topic, batch: [bytes] }))
-      const answers = await this.#requests.produce(this.#node, { parts, timeoutMs: this.#timeoutMs })
+      const signal = AbortSignal.timeout(this.#timeoutMs + answerMs(bytes))
+      const answers = await this.#requests.produce(this.#node, { parts, timeoutMs: this.#timeoutMs, signal })
       this.#tellWatcher(taken, bytes, beganMs)
       for (const [i, { settle }] of taken.entries()) settle({ kind: 'answered', part: answers[i]! })
     } catch (error) {

@@ -10,6 +10,8 @@ import type { WriteRequests } from './write-requests.ts'
 
 const PAUSE_MIN_MS = 5
 const PAUSE_MAX_MS = 200
+/** A request that is not answered by then is sent again. */
+const ANSWER_MS = 4_000
 /** Shorter transactions than this make no sense: a coordinator that changes needs seconds. */
 const TRANSACTION_MS_MIN = 10_000
 
@@ -55,6 +57,7 @@ export class CoordinatorSession {
         const { errorCode, producerId, epoch } = await this.#requests.initProducerId(node, {
           transactionalId: this.transactionalId,
           transactionTimeoutMs: timeoutMs,
+          timeoutMs: ANSWER_MS,
         })
         if (errorCode === 0) this.#identity = { producerId, epoch }
         return errorCode
@@ -70,7 +73,12 @@ export class CoordinatorSession {
   /** Rejects with StorageError 'unavailable'. */
   async addTopics(topics: readonly string[]): Promise<void> {
     const answer = await this.#repeat(this.#retryMs, async (node) => {
-      const request = { transactionalId: this.transactionalId, topics, ...this.identity }
+      const request = {
+        transactionalId: this.transactionalId,
+        topics,
+        ...this.identity,
+        timeoutMs: ANSWER_MS,
+      }
       const answers = await this.#requests.addPartitionsToTxn(node, request)
       const failed = answers.filter(({ errorCode }) => errorCode !== 0)
       // Topics that could be added report that another one could not.
@@ -82,7 +90,12 @@ export class CoordinatorSession {
 
   end(commit: boolean): Promise<CoordinatorAnswer> {
     return this.#repeat(this.#retryMs, async (node) => {
-      const request = { transactionalId: this.transactionalId, commit, ...this.identity }
+      const request = {
+        transactionalId: this.transactionalId,
+        commit,
+        ...this.identity,
+        timeoutMs: ANSWER_MS,
+      }
       return (await this.#requests.endTxn(node, request)).errorCode
     })
   }

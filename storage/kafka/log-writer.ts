@@ -172,13 +172,25 @@ export class LogWriter {
     const controller = new AbortController()
     const timer = setTimeout(() => controller.abort(), retryMs)
     try {
-      await topics.ensure(this.#log)
-      batch.seal({ ...(await producers.next(this.#log)), isTransactional: false })
+      await within(topics.ensure(this.#log), controller.signal)
+      const stamp = await within(producers.next(this.#log), controller.signal)
+      batch.seal({ ...stamp, isTransactional: false })
       return await new Delivery(this.#log, batch, this.#parts, controller.signal).run()
     } finally {
       clearTimeout(timer)
     }
   }
+}
+
+/** The result of `work`, unless the time is over before. Nothing was sent then. */
+function within<T>(work: Promise<T> | T, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const late = () => reject(new StorageError('unavailable', 'the brokers do not answer in time'))
+    signal.addEventListener('abort', late, { once: true })
+    Promise.resolve(work)
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener('abort', late))
+  })
 }
 
 function batchOf(group: readonly Waiting[]): UnsealedBatch {
@@ -276,7 +288,8 @@ class Delivery {
     report(new Error(`topic ${this.#topic}: a broker refused the numbers of a batch: ${this.#problem}`))
     if (this.#inDoubt || this.#renewals++ >= RENEWALS_MAX) return 'give up'
     producers.abandoned(this.#log)
-    this.#batch.seal({ ...(await producers.next(this.#log)), isTransactional: false })
+    const stamp = await within(producers.next(this.#log), this.#signal)
+    this.#batch.seal({ ...stamp, isTransactional: false })
     return 'again'
   }
 

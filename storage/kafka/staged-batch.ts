@@ -103,7 +103,9 @@ export class KafkaStagedBatch implements StagedBatch {
     this.#assertOpen()
     this.#ended = true
     try {
-      await this.complete()
+      // Without a file nothing is awaited before the append, so a small batch keeps its place among appends.
+      if (this.#file === undefined && this.#finished.length === 0) this.#completeNow()
+      else await this.complete()
       const position = await this.#commit()
       await this.#free()
       return position
@@ -129,6 +131,12 @@ export class KafkaStagedBatch implements StagedBatch {
     if (this.#failure !== undefined) throw this.#failure
     if (this.#isComplete) return
     if (this.#finished.length > 0) await this.#write()
+    this.#completeNow()
+  }
+
+  #completeNow(): void {
+    if (this.#failure !== undefined) throw this.#failure
+    if (this.#isComplete) return
     this.#isComplete = true
     if (this.#builder.count > 0) {
       this.#rest = this.#builder.finish()

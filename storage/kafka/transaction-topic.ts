@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Position } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
+import { answerMs } from './broker-sender.ts'
 import type { CoordinatorSession } from './coordinator-session.ts'
 import { errorName, isStaleLeader, KafkaRequestError, produceOutcome } from './error-codes.ts'
 import type { UnsealedBatch } from './record-batch.ts'
@@ -48,6 +49,7 @@ export class TransactionTopic {
             parts: [{ topic: this.#topic, batch: [batch.bytes] }],
             transactionalId: this.#session.transactionalId,
             timeoutMs: this.#limits.replicaMs,
+            signal: AbortSignal.timeout(this.#limits.replicaMs + answerMs(batch.bytes.length)),
           })
           const { errorCode, baseOffset, appendTimeMs } = answer!
           if (errorCode === 0) {

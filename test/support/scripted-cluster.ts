@@ -82,7 +82,9 @@ export class ScriptedCluster implements WriteRequests {
     return 1
   }
 
-  async createTopics({ topics }: Parameters<WriteRequests['createTopics']>[0]) {
+  async createTopics({
+    topics,
+  }: Parameters<WriteRequests['createTopics']>[0]): ReturnType<WriteRequests['createTopics']> {
     return topics.map(({ topic, settings }) => {
       if (this.createError !== 0) return { topic, errorCode: this.createError, message: 'as the script says' }
       if (this.topics.has(topic)) return { topic, errorCode: 36, message: undefined }
@@ -91,7 +93,9 @@ export class ScriptedCluster implements WriteRequests {
     })
   }
 
-  async alterTopics({ topics }: Parameters<WriteRequests['alterTopics']>[0]) {
+  async alterTopics({
+    topics,
+  }: Parameters<WriteRequests['alterTopics']>[0]): ReturnType<WriteRequests['alterTopics']> {
     return topics.map(({ topic, set, remove = [] }) => {
       const known = this.topics.get(topic)!
       const settings = { ...known.settings, ...set }

@@ -192,11 +192,12 @@ const cases: Case[] = [
 ]
 
 describe('an append whose batch meets a failure', () => {
-  test.each(cases)(
+  test.concurrent.each(cases)(
     '$name: $outcome',
     async ({ fates, later = 'stored', outcome, sent, reports: reported = 0 }) => {
+      const cluster = new ScriptedCluster()
       const isGivenUp = later !== 'stored' && later !== 45
-      const { writers, reports } = on(isGivenUp ? { limits: SHORT_LIMITS } : {})
+      const { writers, reports } = on({ requests: cluster, ...(isGivenUp && { limits: SHORT_LIMITS }) })
       await writers.append(1, [event('first')])
       cluster.sent.length = 0
       cluster.fates.push(...fates)

@@ -57,6 +57,17 @@ test.each(sizes)('$name', async ({ count, memory, spooled, batches }) => {
   await batch.discard()
 })
 
+test('a small one keeps its place among appends', async () => {
+  const batch = new KafkaStagedBatch(area(), 1)
+  await batch.add(lines('b\nc'), [])
+  await Promise.all([
+    parts.writers.append(1, [event('a')]),
+    batch.commit(),
+    parts.writers.append(1, [event('d')]),
+  ])
+  expect(cluster.bodies(TOPIC)).toEqual(['a', 'b', 'c', 'd'])
+})
+
 test('an empty one has no position', async () => {
   expect(await new KafkaStagedBatch(area(), 1).commit()).toBeUndefined()
   expect(cluster.topics.size).toBe(0)
