@@ -20,7 +20,7 @@ export interface WritersOptions {
 
 const LIMITS: WriteLimits = { retryMs: 20_000, replicaMs: 3_000, waitingBytesMax: 64 * 1024 * 1024 }
 /** Times so short that a test of a batch that is given up takes a moment. */
-export const SHORT_LIMITS: WriteLimits = { ...LIMITS, retryMs: 150 }
+export const SHORT_LIMITS: WriteLimits = { ...LIMITS, retryMs: 300 }
 
 export function writersOn({
   requests,
@@ -40,5 +40,7 @@ export function writersOn({
   const transactions = new Transactions({ requests, ids, report, limits: { ...limits, visibleMs } })
   const parts = { requests, topics, producers, transactions, noteHoles, isUnused, report, limits }
   const writers = new LogWriters(parts)
-  return { writers, topics, producers, transactions, reports, ids }
+  /** The same logs, but a batch is given up soon. */
+  const hasty = new LogWriters({ ...parts, limits: SHORT_LIMITS })
+  return { writers, hasty, topics, producers, transactions, reports, ids }
 }

@@ -197,12 +197,12 @@ describe('an append whose batch meets a failure', () => {
     async ({ fates, later = 'stored', outcome, sent, reports: reported = 0 }) => {
       const cluster = new ScriptedCluster()
       const isGivenUp = later !== 'stored' && later !== 45
-      const { writers, reports } = on({ requests: cluster, ...(isGivenUp && { limits: SHORT_LIMITS }) })
+      const { writers, hasty, reports } = on({ requests: cluster })
       await writers.append(1, [event('first')])
       cluster.sent.length = 0
       cluster.fates.push(...fates)
       cluster.fateOfAll = later
-      const result = await writers.append(1, [event('second')]).then(
+      const result = await (isGivenUp ? hasty : writers).append(1, [event('second')]).then(
         () => 'stored',
         (error) => error.code,
       )
@@ -219,10 +219,10 @@ describe('an append whose batch meets a failure', () => {
   )
 
   test('a batch that was given up cannot appear after a later one', async () => {
-    const { writers } = on({ limits: SHORT_LIMITS })
+    const { writers, hasty } = on()
     await writers.append(1, [event('first')])
     cluster.fateOfAll = 'held'
-    await expect(writers.append(1, [event('late')])).rejects.toMatchObject({
+    await expect(hasty.append(1, [event('late')])).rejects.toMatchObject({
       code: 'unknown',
       message: 'topic p.log.1 does not take events: no answer in time; the events may appear later',
     })
@@ -236,13 +236,10 @@ describe('an append whose batch meets a failure', () => {
     class Unraised extends ProducerState {
       override abandoned() {}
     }
-    const { writers } = on({
-      limits: SHORT_LIMITS,
-      producers: new Unraised(async () => ({ producerId: 7, epoch: 0 })),
-    })
+    const { writers, hasty } = on({ producers: new Unraised(async () => ({ producerId: 7, epoch: 0 })) })
     await writers.append(1, [event('first')])
     cluster.fateOfAll = 'held'
-    await expect(writers.append(1, [event('late')])).rejects.toMatchObject({ code: 'unknown' })
+    await expect(hasty.append(1, [event('late')])).rejects.toMatchObject({ code: 'unknown' })
     cluster.fateOfAll = 'stored'
     cluster.deliverHeld()
     // The later one has the numbers of the late one, so the broker takes it for that one, and its event is lost.
@@ -280,10 +277,10 @@ describe('an append whose batch meets a failure', () => {
   })
 
   test('without a leader nothing is sent', async () => {
-    const { writers } = on({ limits: SHORT_LIMITS })
+    const { writers, hasty } = on()
     await writers.append(1, [event('a')])
     cluster.leaderNode = undefined
-    await expect(writers.append(1, [event('b')])).rejects.toMatchObject({
+    await expect(hasty.append(1, [event('b')])).rejects.toMatchObject({
       code: 'unavailable',
       message: 'topic p.log.1 does not take events: it has no leader now',
     })
@@ -291,12 +288,12 @@ describe('an append whose batch meets a failure', () => {
   })
 
   test('what has waited behind it for as long is refused with it', async () => {
-    const { writers } = on({ limits: SHORT_LIMITS })
+    const { writers, hasty } = on()
     await writers.append(1, [event('a')])
     cluster.fateOfAll = 'request lost'
     const outcomes = ['b', 'c', 'd'].map(async (text, i) => {
       await sleep(i)
-      return writers.append(1, [event(text)]).catch(({ code }) => code)
+      return hasty.append(1, [event(text)]).catch(({ code }) => code)
     })
     expect(await Promise.all(outcomes)).toEqual(
       ['unknown', 'unavailable', 'unavailable'].map((code, i) =>
@@ -344,10 +341,10 @@ describe('a log that is dropped', () => {
   })
 
   test('but still in use is not created again', async () => {
-    const { writers } = on({ limits: SHORT_LIMITS })
+    const { writers, hasty } = on()
     await writers.append(1, [event('a')])
     cluster.topics.delete(TOPIC)
-    await expect(writers.append(1, [event('b')])).rejects.toMatchObject({ code: 'unavailable' })
+    await expect(hasty.append(1, [event('b')])).rejects.toMatchObject({ code: 'unavailable' })
     expect(cluster.topics.has(TOPIC)).toBe(false)
   })
 })

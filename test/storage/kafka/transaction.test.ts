@@ -103,6 +103,8 @@ const cases: Case[] = [
 
 describe('a transaction', () => {
   test.each(cases)('$name: $outcome', async ({ fates = [], endFates = [], endLater = 'stored', outcome }) => {
+    if (endLater === 'stored') parts = writersOn({ requests: cluster, prefix: 'p', visibleMs: 5_000 })
+    await Promise.all([parts.topics.ensure(1), parts.topics.ensure(2)])
     cluster.fates.push(...fates)
     cluster.endFates.push(...endFates)
     cluster.endFateOfAll = endLater
