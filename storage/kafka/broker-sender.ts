@@ -31,7 +31,12 @@ const REQUEST_BYTES_MAX = 32 * 1024 * 1024
 
 /** How long the way to the broker and back may take, beside the wait for replicas. Then the request counts as lost. */
 export function answerMs(bytes: number): number {
-  return ANSWER_MS + Math.ceil(bytes / BYTES_PER_MS_MIN)
+  return ANSWER_MS + sendingMs(bytes)
+}
+
+/** How long sending may take: a connection that is slower does not suffice. */
+export function sendingMs(bytes: number): number {
+  return Math.ceil(bytes / BYTES_PER_MS_MIN)
 }
 
 const ANSWER_MS = 1_000

@@ -8,7 +8,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { LogId, Position } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
-import type { SendOutcome, SentBatch } from './broker-sender.ts'
+import { type SendOutcome, type SentBatch, sendingMs } from './broker-sender.ts'
 import { errorName, isStaleLeader, KAFKA_ERRORS, KafkaRequestError, produceOutcome } from './error-codes.ts'
 import type { LogTopics } from './log-topics.ts'
 import type { ProducerState } from './producer-state.ts'
@@ -170,7 +170,7 @@ export class LogWriter {
   async #deliver(batch: UnsealedBatch): Promise<{ baseOffset: number; appendTimeMs: number }> {
     const { topics, producers, retryMs } = this.#parts
     const controller = new AbortController()
-    const timer = setTimeout(() => controller.abort(), retryMs)
+    const timer = setTimeout(() => controller.abort(), retryMs + sendingMs(batch.bytes.length))
     try {
       await within(topics.ensure(this.#log), controller.signal)
       const stamp = await within(producers.next(this.#log), controller.signal)

@@ -271,7 +271,7 @@ describe.skipIf(missing !== undefined)(`writing to Kafka ${missing ?? ''}`, () =
       { name: 'one record batch', parts: 40 },
       { name: 'a transaction', parts: 80 },
     ])('in $name: all or nothing, beside appends', async ({ parts }) => {
-      const { writers } = on()
+      const { writers } = on({ requests: writeRequests(direct) }) // with more time for a request
       const spool = await Spool.open({ folder, bytesMax: 100 * MIB })
       const area = new StagingArea({ writers, spool, memoryBytesMax: 0 })
       const part = Array.from({ length: 300 }, (_, i) => `line ${i} `.padEnd(1_000, '.'))
