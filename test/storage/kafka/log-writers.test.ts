@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { ProducerState } from '../../../storage/kafka/producer-state.ts'
 import { NO_PRODUCER, RecordBatchBuilder } from '../../../storage/kafka/record-batch.ts'
 import { event } from '../../contract/event-log.ts'
-import { SHORT_LIMITS, writersOn } from '../../support/kafka-writers.ts'
+import { LIMITS, writersOn } from '../../support/kafka-writers.ts'
 import { type Fate, ScriptedCluster } from '../../support/scripted-cluster.ts'
 
 const TOPIC = 'p.log.1'
@@ -73,7 +73,7 @@ describe('appending', () => {
   })
 
   test('what waits is bounded', async () => {
-    const { writers } = on({ limits: { ...SHORT_LIMITS, waitingBytesMax: 5_000 } })
+    const { writers } = on({ limits: { ...LIMITS, waitingBytesMax: 5_000 } })
     const body = Buffer.alloc(3_000)
     const first = writers.append(1, [{ headers: [], body }])
     await expect(writers.append(2, [{ headers: [], body }])).rejects.toMatchObject({
