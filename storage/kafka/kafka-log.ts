@@ -45,6 +45,8 @@ export interface KafkaLogParts<B extends StagedBatch> {
   readonly totals: Totals
   /** The clock of this node. */
   readonly nowMs: () => number
+  /** It sets the times of events, instead of the brokers. */
+  readonly setsTimes?: boolean
   /** How long a read waits for a transaction that is open. */
   readonly pendingMs?: number
   /** The reason why this node refuses writes now. */
@@ -178,12 +180,14 @@ export class KafkaLog<B extends StagedBatch = StagedBatch> implements EventLog {
 
   async stretches(log: LogId): Promise<readonly Stretch[]> {
     const restored = await this.#bounds.isRestored(log)
-    return restored === undefined ? [] : [{ firstSequence: 0, epoch: EPOCH, restored }]
+    if (restored === undefined) return []
+    return [{ firstSequence: 0, epoch: EPOCH, restored: restored && !this.#parts.setsTimes }]
   }
 
   /** The clock of this node, unless a broker's is ahead. */
   nowMs(): number {
-    return Math.max(this.#parts.nowMs(), this.#lastTimestampMs)
+    const nowMs = this.#parts.nowMs()
+    return this.#parts.setsTimes ? nowMs : Math.max(nowMs, this.#lastTimestampMs)
   }
 
   maintain(plan: MaintenancePlan): Promise<MaintenanceResult> {

@@ -10,6 +10,7 @@ import type { LogId, Position } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
 import { type SendOutcome, type SentBatch, sendingMs } from './broker-sender.ts'
 import { errorName, isStaleLeader, KAFKA_ERRORS, KafkaRequestError, produceOutcome } from './error-codes.ts'
+import type { EventTimes } from './event-times.ts'
 import type { LogTopics } from './log-topics.ts'
 import type { ProducerState } from './producer-state.ts'
 import { BATCH_BYTES_MAX, RecordBatchBuilder, type UnsealedBatch } from './record-batch.ts'
@@ -27,6 +28,8 @@ export interface LogWriterParts {
   /** Reports an answer that contradicts the state of this process. */
   readonly report: (error: Error) => void
   readonly retryMs: number
+  /** Sets the times of events, where brokers do not. */
+  readonly times?: EventTimes
 }
 
 /** An event with its encoded headers. The body must not change until the append has settled. */
@@ -168,14 +171,16 @@ export class LogWriter {
   }
 
   async #deliver(batch: UnsealedBatch): Promise<{ baseOffset: number; appendTimeMs: number }> {
-    const { topics, producers, retryMs } = this.#parts
+    const { topics, producers, retryMs, times } = this.#parts
     const controller = new AbortController()
     const timer = setTimeout(() => controller.abort(), retryMs + sendingMs(batch.bytes.length))
     try {
       await within(topics.ensure(this.#log), controller.signal)
       const stamp = await within(producers.next(this.#log), controller.signal)
+      const timestampMs = times?.set(topics.nameOf(this.#log), batch)
       batch.seal({ ...stamp, isTransactional: false })
-      return await new Delivery(this.#log, batch, this.#parts, controller.signal).run()
+      const stored = await new Delivery(this.#log, batch, this.#parts, controller.signal).run()
+      return timestampMs === undefined ? stored : { ...stored, appendTimeMs: timestampMs }
     } finally {
       clearTimeout(timer)
     }

@@ -7,6 +7,7 @@ import assert from 'node:assert'
 import type { EventData, EventHeaders, LogId, Position } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
 import { BrokerSender, type SendWatcher, type SentBatch } from './broker-sender.ts'
+import type { EventTimes } from './event-times.ts'
 import type { LogTopics } from './log-topics.ts'
 import { BATCH_HEAD_BYTES, type EncodedEvent, LogWriter, type LogWriterParts } from './log-writer.ts'
 import type { ProducerState } from './producer-state.ts'
@@ -41,6 +42,8 @@ export interface LogWritersParts {
   readonly noteHoles: (log: LogId) => Promise<void>
   readonly report: (error: Error) => void
   readonly limits?: WriteLimits
+  /** Sets the times of events, where brokers do not. */
+  readonly times?: EventTimes
 }
 
 export class LogWriters {
@@ -71,6 +74,7 @@ export class LogWriters {
       isDropped: (log) => this.#dropping.has(log) || parts.isUnused(log),
       report: parts.report,
       retryMs: this.#limits.retryMs,
+      ...(parts.times && { times: parts.times }),
     }
   }
 

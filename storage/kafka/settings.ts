@@ -22,6 +22,8 @@ export interface KafkaStorageOptions {
   readonly pendingMs?: number
   /** Records of the catalog after which a snapshot is written; SNAPSHOT_RECORDS if absent. */
   readonly snapshotRecords?: number
+  /** For tests with one node: this clock sets the times of events, instead of the brokers. */
+  readonly eventClock?: () => number
   /** Reports a failure that has no caller. */
   readonly report?: (error: unknown) => void
 }

@@ -8,6 +8,7 @@ import type { Position } from '../log.ts'
 import { Semaphore } from '../semaphore.ts'
 import { StorageError } from '../storage-error.ts'
 import { CoordinatorSession, problemOf } from './coordinator-session.ts'
+import type { EventTimes } from './event-times.ts'
 import type { UnsealedBatch } from './record-batch.ts'
 import { TransactionTopic } from './transaction-topic.ts'
 import type { WriteRequests } from './write-requests.ts'
@@ -49,6 +50,8 @@ export interface TransactionsParts {
   readonly ids: readonly string[]
   readonly report: (error: Error) => void
   readonly limits?: TransactionLimits
+  /** Sets the times of events, where brokers do not. */
+  readonly times?: EventTimes
 }
 
 export class Transactions {
@@ -98,7 +101,7 @@ export class Transactions {
   ): Promise<T> {
     const transactionMs = Math.max(TRANSACTION_MS_MIN, Math.ceil(bytesExpected / BYTES_PER_MS_MIN))
     await session.begin(Math.min(transactionMs, TRANSACTION_MS_MAX))
-    const transaction = new KafkaTransaction(this.#parts.requests, session, this.#limits)
+    const transaction = new KafkaTransaction(this.#parts.requests, session, this.#limits, this.#parts.times)
     let result: T
     try {
       result = await work(transaction)
@@ -130,12 +133,19 @@ class KafkaTransaction implements OpenTransaction {
   readonly #requests: WriteRequests
   readonly #session: CoordinatorSession
   readonly #limits: TransactionLimits
+  readonly #times: EventTimes | undefined
   readonly #topics = new Map<string, TransactionTopic>()
 
-  constructor(requests: WriteRequests, session: CoordinatorSession, limits: TransactionLimits) {
+  constructor(
+    requests: WriteRequests,
+    session: CoordinatorSession,
+    limits: TransactionLimits,
+    times: EventTimes | undefined,
+  ) {
     this.#requests = requests
     this.#session = session
     this.#limits = limits
+    this.#times = times
   }
 
   get id(): string {
@@ -154,7 +164,9 @@ class KafkaTransaction implements OpenTransaction {
         this.#topics.set(topic, target) // before the request: without an answer it may have been added
         await this.#session.addTopics([topic])
       }
-      position = await target.send(batch)
+      const timestampMs = this.#times?.set(topic, batch)
+      const stored = await target.send(batch)
+      position = timestampMs === undefined ? stored : { ...stored, timestampMs }
     }
     return position
   }
