@@ -29,6 +29,7 @@ export interface KafkaStorageParts {
   readonly catalogTopic: string
   readonly noteHoles: (log: LogId) => Promise<void>
   readonly durability: EnginePromises['durability']
+  readonly ownClock: boolean
   readonly remarks: readonly string[]
   readonly report: (error: unknown) => void
   /** Called last. */
@@ -69,7 +70,7 @@ export class KafkaStorage implements Storage {
       gaplessSequences: false,
       contiguousBatchBytesMax: BATCH_BYTES_MAX - 1024 * 1024,
       eventBytesMax: EVENT_BYTES_MAX,
-      ownClock: true,
+      ownClock: parts.ownClock,
       failureHeals: true,
       shared: true,
     }

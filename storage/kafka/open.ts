@@ -8,6 +8,7 @@ import { CLUSTER_LIMITS } from './access.ts'
 import { KafkaCatalogTopic } from './catalog-topic.ts'
 import { KafkaCluster } from './cluster.ts'
 import { KafkaRequestError } from './error-codes.ts'
+import { EventTimes } from './event-times.ts'
 import type { KafkaCatalog } from './kafka-catalog.ts'
 import { KafkaLog } from './kafka-log.ts'
 import { KafkaStorage } from './kafka-storage.ts'
@@ -104,6 +105,8 @@ class Opening {
 
   async run(): Promise<Storage> {
     const { flush = false, insecure = false, folder, spoolBytesMax, pendingMs, nowMs } = this.#options
+    const { eventClock } = this.#options
+    const times = eventClock && new EventTimes(eventClock)
     const [cluster, names, report] = [this.#cluster, this.#names, this.#report]
     const setup = await setUpTopics(cluster, names, { flush, insecure })
     const replication = await ReplicationWatch.start(cluster, names.catalog, setup)
@@ -114,13 +117,19 @@ class Opening {
     const { catalog } = opened
     const identity = await identityOf(catalog, folder, names)
     const noteHoles = holesOf(catalog)
+    const restoredSettings = topicSettings('restored-log', setup.safety)
     const topics = new LogTopics(requests, {
       nameOf: names.log,
       replicas: setup.replicas,
-      settings: topicSettings('log', setup.safety),
+      settings: times === undefined ? topicSettings('log', setup.safety) : restoredSettings,
     })
     const producers = new ProducerState(() => requestIdentity(requests, IDENTITY_MS))
-    const transactions = new Transactions({ requests, ids: this.#transactionsOf(this.#node.id), report })
+    const transactions = new Transactions({
+      requests,
+      ids: this.#transactionsOf(this.#node.id),
+      report,
+      ...(times && { times }),
+    })
     const writers = new LogWriters({
       requests,
       topics,
@@ -129,6 +138,7 @@ class Opening {
       noteHoles,
       isUnused: () => false,
       report,
+      ...(times && { times }),
     })
     const bytesMax = spoolBytesMax ?? DEFAULT_SPOOL_BYTES_MAX
     const area = new StagingArea({
@@ -145,7 +155,6 @@ class Opening {
       }),
       report,
     })
-    const restoredSettings = topicSettings('restored-log', setup.safety)
     const log = new KafkaLog({
       requests: reads,
       names,
@@ -154,7 +163,9 @@ class Opening {
       stage: (id) => new KafkaStagedBatch(area, id),
       restore: (id) => new KafkaLogRestore({ requests, topics, writers, producers, restoredSettings }, id),
       totals,
-      nowMs,
+      nowMs: eventClock ?? nowMs,
+      setsTimes: times !== undefined,
+      report,
       failure: () => opened.failure(),
       ...(pendingMs !== undefined && { pendingMs }),
     })
@@ -167,6 +178,7 @@ class Opening {
       catalogTopic: names.catalog,
       noteHoles,
       durability: durabilityOf(setup),
+      ownClock: times === undefined,
       remarks: remarksOf(setup),
       report,
       closed: async () => {

@@ -1,9 +1,13 @@
-/** The contract of an event log on a real broker. */
+/** The contract of storage on a real broker. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe } from 'vitest'
-import type { Storage } from '../../storage/storage.ts'
-import { describeEventLog } from '../contract/event-log.ts'
+import { openKafkaStorage } from '../../storage/kafka/open.ts'
+import { describeCatalog } from '../contract/catalog.ts'
+import { describeEventLog, type StorageEngine } from '../contract/event-log.ts'
+import { describeStorageWrite } from '../contract/storage-write.ts'
 import { fetchKafka, TestKafka } from '../support/kafka.ts'
-import { storageOf } from '../support/kafka-log.ts'
 
 const missing = await fetchKafka()
 
@@ -14,9 +18,21 @@ describe.skipIf(missing !== undefined)(`on a broker ${missing ?? ''}`, () => {
   })
   afterAll(() => kafka?.remove())
 
-  describeEventLog('Kafka', () => {
+  function kafkaEngine(): StorageEngine {
     const prefix = kafka.newPrefix()
-    const open = (): Promise<Storage> => storageOf({ brokers: kafka.addresses, prefix })
-    return { open, reopen: open, remove: async () => {} }
-  })
+    let folder = ''
+    const open = (nowMs: () => number) =>
+      openKafkaStorage({ access: { brokers: kafka.addresses }, prefix, folder, nowMs, insecure: true })
+    return {
+      async open(nowMs) {
+        folder = await mkdtemp(join(tmpdir(), 'millrace-node-'))
+        return open(nowMs)
+      },
+      reopen: open,
+      remove: () => rm(folder, { recursive: true }),
+    }
+  }
+
+  for (const describeContract of [describeEventLog, describeCatalog, describeStorageWrite])
+    describeContract('Kafka', kafkaEngine)
 })

@@ -8,12 +8,11 @@ import { KafkaLog } from '../../storage/kafka/kafka-log.ts'
 import { LeaderCalls } from '../../storage/kafka/leader-calls.ts'
 import { KafkaLogRestore } from '../../storage/kafka/log-restore.ts'
 import { LogTopics } from '../../storage/kafka/log-topics.ts'
-import { batchesOfEvents, encodedEvents, LogWriters } from '../../storage/kafka/log-writers.ts'
+import { LogWriters } from '../../storage/kafka/log-writers.ts'
 import { produce } from '../../storage/kafka/produce.ts'
 import { requestIdentity } from '../../storage/kafka/producer-identity.ts'
 import { ProducerState } from '../../storage/kafka/producer-state.ts'
 import { readRequests } from '../../storage/kafka/read-requests.ts'
-import { EVENT_BYTES_MAX } from '../../storage/kafka/record-batch.ts'
 import { type TopicNames, topicNames, topicSettings } from '../../storage/kafka/settings.ts'
 import { Spool } from '../../storage/kafka/spool.ts'
 import { KafkaStagedBatch } from '../../storage/kafka/staged-batch.ts'
@@ -23,8 +22,6 @@ import { Totals } from '../../storage/kafka/totals.ts'
 import { totalsTopic } from '../../storage/kafka/totals-topic.ts'
 import { Transactions } from '../../storage/kafka/transaction.ts'
 import { writeRequests } from '../../storage/kafka/write-requests.ts'
-import type { Storage } from '../../storage/storage.ts'
-import { StorageError } from '../../storage/storage-error.ts'
 
 const SAFETY = { flush: false, minInSyncReplicas: 1 }
 const TIMEOUT_MS = 60_000
@@ -117,45 +114,6 @@ export async function openTestLog({
       await log.close()
       await cluster.close()
       await rm(folder, { recursive: true, force: true })
-    },
-  }
-}
-
-/** As much of a storage as the contract of the event log asks for: writes without conditions and documents. */
-export async function storageOf(options: TestLogOptions): Promise<Storage> {
-  const { log, names, topics, transactions, close } = await openTestLog(options)
-  let isClosed = false
-  const assertOpen = () => {
-    if (isClosed) throw new StorageError('closed', 'the store is closed')
-  }
-  return {
-    log,
-    promises: {
-      durability: 'replicated',
-      gaplessSequences: false,
-      contiguousBatchBytesMax: 15 * 2 ** 20,
-      eventBytesMax: EVENT_BYTES_MAX,
-      ownClock: true,
-      failureHeals: true,
-      shared: true,
-    },
-    remarks: [],
-    catalog: { commit: async () => assertOpen() } as unknown as Storage['catalog'],
-    async write({ appends = [] }) {
-      assertOpen()
-      for (const append of appends) await topics.ensure(append.log)
-      const positions = await transactions.run(1, async (open) => {
-        const written = []
-        for (const { log: id, events } of appends)
-          written.push(await open.add(names.log(id), batchesOfEvents(encodedEvents(events))))
-        return written
-      })
-      return { outcome: 'done', positions }
-    },
-    async close() {
-      if (isClosed) return
-      isClosed = true
-      await close()
     },
   }
 }

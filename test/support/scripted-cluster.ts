@@ -89,7 +89,7 @@ export class ScriptedCluster implements WriteRequests {
       if (this.createError !== 0) return { topic, errorCode: this.createError, message: 'as the script says' }
       if (this.topics.has(topic)) return { topic, errorCode: 36, message: undefined }
       this.topics.set(topic, { nextOffset: 0, batches: [], producers: new Map(), settings })
-      return { topic, errorCode: 0, message: undefined }
+      return { topic, errorCode: 0, message: undefined as string | undefined }
     })
   }
 
@@ -101,7 +101,7 @@ export class ScriptedCluster implements WriteRequests {
       const settings = { ...known.settings, ...set }
       for (const name of remove) delete settings[name]
       known.settings = settings
-      return { topic, errorCode: 0, message: undefined }
+      return { topic, errorCode: 0, message: undefined as string | undefined }
     })
   }
 

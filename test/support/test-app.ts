@@ -20,9 +20,11 @@ import { SlowClients } from '../../src/http/server/slow-clients.ts'
 import { DEFAULT_LIMITS, type Limits } from '../../src/limits.ts'
 import { LoopShare } from '../../src/loop-share.ts'
 import { type RunningService, startService } from '../../src/main.ts'
+import { openKafkaStorage } from '../../storage/kafka/open.ts'
 import type { Level } from '../../storage/level/level.ts'
 import { openStorageOn } from '../../storage/level/open.ts'
 import type { Storage } from '../../storage/storage.ts'
+import { TestKafka } from './kafka.ts'
 import { newWeakData, openWeakStorage } from './weak-engine/weak-storage.ts'
 
 /** Path prefix of the streams of the default namespace. */
@@ -228,10 +230,17 @@ interface Store {
   remove(): Promise<void>
 }
 
-/** `TEST_STORAGE=weak`: stores are those of the weak engine, where a test does not bring its own. */
-export const ON_WEAK_ENGINE = process.env.TEST_STORAGE === 'weak'
+/**
+ * The engine of stores, where a test does not bring its own. `TEST_STORAGE=weak`: the weak engine. `TEST_STORAGE=kafka`: the
+ * cluster of MILLRACE_TEST_KAFKA, with the times of the test's clock.
+ */
+const { TEST_STORAGE } = process.env
+const ON_KAFKA = TEST_STORAGE === 'kafka'
 
-/** Of the event of this index, where a log has no holes; any number on the weak engine. */
+/** An engine that does not promise what LevelDB does. */
+export const ON_WEAK_ENGINE = TEST_STORAGE === 'weak' || ON_KAFKA
+
+/** Of the event of this index, where a log has no holes; otherwise any number. */
 export function sequenceOf(index: number): number {
   return ON_WEAK_ENGINE ? expect.any(Number) : index
 }
@@ -241,6 +250,7 @@ export const testOnLevelDb = test.skipIf(ON_WEAK_ENGINE)
 
 function storeFor({ onDisk, dataFolder, openStorage }: TestAppOptions): Promise<Store> | Store {
   if (dataFolder !== undefined) return { folder: dataFolder, remove: async () => {} }
+  if (ON_KAFKA && openStorage === undefined) return kafkaStore()
   if (ON_WEAK_ENGINE && openStorage === undefined) return weakStore()
   return onDisk ? diskStore() : memoryStore(openStorage)
 }
@@ -254,6 +264,22 @@ async function weakStore(): Promise<Store> {
     async open(nowMs) {
       await mkdir(join(folder, 'data'), { recursive: true }) // an engine on disk makes it
       return openWeakStorage(data, nowMs)
+    },
+    remove: () => rm(folder, { recursive: true }),
+  }
+}
+
+async function kafkaStore(): Promise<Store> {
+  const kafka = await TestKafka.shared()
+  const prefix = kafka.newPrefix()
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-app-'))
+  return {
+    folder: join(folder, 'data'),
+    async open(nowMs) {
+      await mkdir(join(folder, 'data'), { recursive: true })
+      const access = { brokers: kafka.addresses }
+      const node = join(folder, 'data', 'node')
+      return openKafkaStorage({ access, prefix, folder: node, nowMs, eventClock: nowMs, insecure: true })
     },
     remove: () => rm(folder, { recursive: true }),
   }
