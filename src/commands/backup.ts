@@ -5,6 +5,7 @@ import { type ClosedStore, openClosedStore } from '../../storage/level/closed-st
 import { syncFolder, writeStamp } from '../../storage/level/format-stamp.ts'
 import { readStopRecord, STOP_RECORD } from '../../storage/level/stop-record.ts'
 import type { Command, CommandEnvironment } from './command.ts'
+import { assertDataFolder, KAFKA_SWITCHED, KAFKA_VALUED } from './command-store.ts'
 import { dataFolderOf } from './data-folder.ts'
 import { copyBeside } from './files-beside.ts'
 import { Findings, fileDamageText } from './findings.ts'
@@ -27,7 +28,11 @@ exit code: 0 done, 1 the store is damaged and was not copied, 2 could not be don
 `,
 
   async run(args, environment) {
-    const flags = Flags.parse(args, { valued: ['data', 'to'], switches: ['no-verify'] })
+    const flags = Flags.parse(args, {
+      valued: ['data', 'to', ...KAFKA_VALUED],
+      switches: ['no-verify', ...KAFKA_SWITCHED],
+    })
+    assertDataFolder('backup', flags, environment)
     const data = dataFolderOf(flags, environment)
     const to = flags.required('to', 'the folder to be made')
     const findings = new Findings(environment.print)

@@ -56,6 +56,8 @@ class ExportReader {
   #lastMs = 0
   #lastSequence: number | undefined
   #ended = false
+  /** The first line of the part whose sequence does not follow that of the line before. */
+  #gap: ExportError | undefined
 
   /** Undefined for a closing line. */
   take(line: Buffer): ExportedEvent | undefined {
@@ -91,13 +93,15 @@ class ExportReader {
     return json as Record<string, unknown>
   }
 
-  #close({ end, events, crc32c: sum }: Record<string, unknown>): void {
+  #close({ end, events, crc32c: sum, gaps }: Record<string, unknown>): void {
     if (end !== true) throw this.#wrong('has an end that is not true')
     if (events !== this.#events)
       throw this.#wrong(`closes ${String(events)} events, and there are ${this.#events}`)
     const checksum = this.#checksum.toString(16).padStart(8, '0')
     if (sum !== checksum)
       throw this.#wrong(`has the checksum ${String(sum)}, and that of the lines is ${checksum}`)
+    if (this.#gap !== undefined && gaps !== true) throw this.#gap
+    this.#gap = undefined
     this.#events = 0
     this.#checksum = 0
     this.#ended = true
@@ -108,10 +112,12 @@ class ExportReader {
     if (!isWholeNumber(timestamp)) throw this.#wrong('has no timestamp in whole milliseconds')
     if (!isWholeNumber(sequence)) throw this.#wrong('has no sequence')
     if (timestamp < this.#lastMs) throw this.#wrong(`goes back in time, from ${this.#lastMs} to ${timestamp}`)
-    // Events that expired between two parts are missing; within one part none is.
+    // Events that expired between two parts are missing; within one part none is, unless its closing line says so.
     const last = this.#lastSequence
-    if (last !== undefined && (this.#events === 1 ? sequence <= last : sequence !== last + 1)) {
-      throw this.#wrong(`has sequence ${sequence}, and the event before it ${last}`)
+    if (last !== undefined && sequence !== last + 1) {
+      const wrong = this.#wrong(`has sequence ${sequence}, and the event before it ${last}`)
+      if (sequence <= last) throw wrong
+      if (this.#events > 1) this.#gap ??= wrong
     }
     this.#lastMs = timestamp
     this.#lastSequence = sequence

@@ -17,6 +17,7 @@ import { restoreStream, restoreTables } from '../streams/restore.ts'
 import { SECRET_KEY_FILE } from '../tables/secret-key.ts'
 import { CatalogContent } from './catalog-content.ts'
 import type { Command, CommandEnvironment } from './command.ts'
+import { assertDataFolder, KAFKA_SWITCHED, KAFKA_VALUED } from './command-store.ts'
 import { dataFolderOf } from './data-folder.ts'
 import { doubtfulEndText, Findings, fileDamageText, sequencesText } from './findings.ts'
 import { Flags } from './flags.ts'
@@ -46,7 +47,8 @@ exit code: 0 everything was saved, 1 something was left out, 2 could not be done
 `,
 
   async run(args, environment) {
-    const flags = Flags.parse(args, { valued: ['data', 'to'] })
+    const flags = Flags.parse(args, { valued: ['data', 'to', ...KAFKA_VALUED], switches: KAFKA_SWITCHED })
+    assertDataFolder('repair', flags, environment)
     const data = dataFolderOf(flags, environment)
     const to = flags.required('to', 'the folder to be made')
     const findings = new Findings(environment.print)

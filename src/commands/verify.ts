@@ -5,27 +5,41 @@ import { type ScrubTotals, scrub } from '../../storage/level/scrub.ts'
 import type { FileDamage } from '../../storage/level-files/file-damage.ts'
 import { CatalogContent } from './catalog-content.ts'
 import type { Command, CommandEnvironment } from './command.ts'
+import { assertDataFolder, KAFKA_SWITCHED, KAFKA_VALUED, kafkaOf } from './command-store.ts'
 import { dataFolderOf } from './data-folder.ts'
 import { damageText, doubtfulEndText, Findings, fileDamageText } from './findings.ts'
 import { Flags } from './flags.ts'
 import { Progress } from './progress.ts'
 import { bytesText, countText } from './quantities.ts'
 import { checkSavepoints } from './savepoint-checks.ts'
+import { verifyShared } from './verify-shared.ts'
 
 export const verify: Command = {
   name: 'verify',
   about: 'checks every byte of a closed store',
-  help: `millrace verify [--data FOLDER]
+  help: `millrace verify [--data FOLDER] [--deep]
+       millrace verify --log kafka://HOST:PORT [--data FOLDER] [the other flags of the service for Kafka]
 
 Reads a data folder (default ./data, or MILLRACE_DATA) that no service has open, and changes nothing in it. Checks every checksum, that no event is missing and
 no time goes back, and that every part belongs to a log or an upload. Checks the savepoints of jobs in the folder too. Damage is printed, by stream and sequence.
+That is also what --deep asks for.
+
+With --log, reads every event of the streams in Kafka, whose checksums are checked on the way, and every stream's document in the
+catalog. Services may run. The folder is that of this command as a node, so it is not the folder of a running service.
 
 exit code: 0 sound, 1 damaged, 2 could not be checked
 `,
 
   async run(args, environment) {
-    const folder = dataFolderOf(Flags.parse(args, { valued: ['data'] }), environment)
-    const damaged = await verifyFolder(folder, environment)
+    const flags = Flags.parse(args, {
+      valued: ['data', ...KAFKA_VALUED],
+      switches: ['deep', ...KAFKA_SWITCHED],
+    })
+    if (flags.has('deep')) assertDataFolder('verify --deep', flags, environment)
+    const damaged =
+      kafkaOf(flags, environment) === undefined
+        ? await verifyFolder(dataFolderOf(flags, environment), environment)
+        : await verifyShared(flags, environment)
     return damaged === 0 ? 0 : 1
   },
 }

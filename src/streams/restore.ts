@@ -1,4 +1,4 @@
-/** Fills streams of a store that is not being served with events that already have timestamps. */
+/** Fills streams with events that already have timestamps. */
 import type { EventLog, LogRestore } from '../../storage/log.ts'
 import { existingStream } from './existing.ts'
 import type { StreamId } from './names.ts'
@@ -9,19 +9,19 @@ import type { Registry, Stream } from './registry.ts'
 /**
  * Sets the properties of the stream and replaces its events by those that `fill` adds. Creates the stream and its
  * namespace if they are missing. If `fill` throws, the stream does not change. The stream points to the new log only
- * once all events are on disk; the janitor drops an unfinished log.
+ * once all events are on disk; the janitor drops an unfinished log. Other changes may be made meanwhile.
  */
-export function restoreStream(
+export async function restoreStream(
   { registry, log }: { readonly registry: Registry; readonly log: EventLog },
   id: StreamId,
   properties: StreamProperties,
   fill: (restore: LogRestore) => Promise<void>,
 ): Promise<void> {
-  return registry.change(async () => {
-    const target = await registry.reserveLog()
-    const restore = log.restore(target)
-    await fill(restore)
-    await restore.finish()
+  const target = await registry.change(() => registry.reserveLog())
+  const restore = log.restore(target)
+  await fill(restore)
+  await restore.finish()
+  await registry.change(async () => {
     if (registry.namespace(id.namespace) === undefined) {
       await registry.putNamespace(id.namespace, DEFAULT_NAMESPACE_PROPERTIES)
     }

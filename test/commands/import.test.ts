@@ -4,7 +4,9 @@ import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32c } from '@node-rs/crc32'
 import { describe, expect, test } from 'vitest'
+import { backup } from '../../src/commands/backup.ts'
 import { importEvents } from '../../src/commands/import.ts'
+import { repair } from '../../src/commands/repair.ts'
 import { verify } from '../../src/commands/verify.ts'
 import { type CommandRun, runCommand } from '../support/run-command.ts'
 import { append, openStore, readFolder, streamId } from '../support/sample-store.ts'
@@ -236,4 +238,46 @@ test.each(badArguments)('$args is refused and leaves nothing', async ({ args, sa
   expect(run.code).toBe(2)
   expect(run.told).toMatch(says)
   expect(await readdir(folder)).toEqual([])
+})
+
+test('sequences may have gaps if the closing line says so', async () => {
+  const folder = await temporaryFolder()
+  const gapped = closed(line(4, 1_000, 'a'), line(7, 1_000, 'b')).replace(
+    '"end":true',
+    '"end":true,"gaps":true',
+  )
+  expect(await imported(folder, gapped)).toMatchObject({
+    code: 0,
+    printed: 'stream default:logs: 2 events imported\n',
+  })
+})
+
+test('all exports of a folder come back; a stream that has events is left out', async () => {
+  const [folder, exports] = [await temporaryFolder(), await temporaryFolder()]
+  await writeFile(join(exports, 'default:logs.ndjson'), SMALL)
+  await writeFile(join(exports, 'other:trades.ndjson'), closed(line(0, 5, 'x')))
+  await writeFile(join(exports, 'README'), 'no export')
+  const args = ['--data', folder, '--folder', exports]
+  expect(await runCommand(importEvents, args)).toEqual({
+    code: 0,
+    printed: 'stream default:logs: 3 events imported\nstream other:trades: 1 event imported\n',
+    told: '',
+  })
+  expect(await runCommand(importEvents, args)).toEqual({
+    code: 0,
+    printed: 'stream default:logs: not empty, left out\nstream other:trades: not empty, left out\n',
+    told: '',
+  })
+})
+
+test.each([
+  { name: 'backup', command: backup, args: ['--to', '/nowhere'] },
+  { name: 'repair', command: repair, args: ['--to', '/nowhere'] },
+  { name: 'verify --deep', command: verify, args: ['--deep'] },
+])('$name is refused for streams in Kafka', async ({ name, command, args }) => {
+  expect(await runCommand(command, [...args, '--log', 'kafka://127.0.0.1:1'])).toEqual({
+    code: 2,
+    printed: '',
+    told: `'millrace ${name}' is not available with --log kafka: brokers keep replicas; use export, and verify for checksums and catalog`,
+  })
 })

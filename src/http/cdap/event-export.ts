@@ -3,7 +3,7 @@
  *
  *   {"timestamp":1407806944181,"headers":{},"body":"Hello World","sequence":0}
  *   {"timestamp":1407806944181,"headers":{},"body":"/wA=","encoding":"base64","sequence":1}
- *   {"end":true,"events":2,"crc32c":"9a3b1c77","cursor":"…"}
+ *   {"end":true,"events":2,"crc32c":"9a3b1c77","cursor":"…"}      with "gaps":true if the sequences have gaps
  *
  * The checksum of the last line covers all bytes before that line, so the import detects a missing part. `cursor` is the
  * position after the last event, absent without events: `after` continues the next export there.
@@ -58,18 +58,21 @@ async function* exportLines(
     yield piece
   }
   const { sequence, timestampMs } = counted.last
-  yield closingLine(counted.events, checksum, cursors.print(sequence, timestampMs))
+  yield closingLine(counted.events, checksum, cursors.print(sequence, timestampMs), counted.hasGaps)
 }
 
-function closingLine(events: number, checksum: number, cursor?: string): Buffer {
+function closingLine(events: number, checksum: number, cursor?: string, hasGaps = false): Buffer {
   const crc = checksum.toString(16).padStart(8, '0')
-  return Buffer.from(`${JSON.stringify({ end: true, events, crc32c: crc, cursor })}\n`)
+  return Buffer.from(
+    `${JSON.stringify({ end: true, events, crc32c: crc, cursor, ...(hasGaps && { gaps: true }) })}\n`,
+  )
 }
 
 /** Yields the blocks and counts their events. */
 class CountedBlocks implements AsyncIterable<EventBlock> {
   readonly #blocks: AsyncIterable<EventBlock>
   events = 0
+  hasGaps = false
   last: Position = { timestampMs: 0, sequence: 0 }
 
   constructor(blocks: AsyncIterable<EventBlock>) {
@@ -79,6 +82,8 @@ class CountedBlocks implements AsyncIterable<EventBlock> {
   async *[Symbol.asyncIterator](): AsyncGenerator<EventBlock, void, undefined> {
     for await (const block of this.#blocks) {
       for (const { begin, end, timestampMs } of block.runs) {
+        const first = block.firstSequence + begin
+        if (this.events > 0 && first !== this.last.sequence + 1) this.hasGaps = true
         this.events += end - begin
         this.last = { timestampMs, sequence: block.firstSequence + end - 1 }
       }
