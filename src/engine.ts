@@ -22,7 +22,8 @@ export async function openEngine(config: Config, environment: Environment): Prom
   const { nowMs, report } = environment
   if (environment.openStorage !== undefined) return environment.openStorage(nowMs)
   if (kafka === undefined) return openStorage(dataFolder, { nowMs, sync: true })
-  return openKafkaStorage(await kafkaOptions(kafka, dataFolder, { nowMs, report }))
+  const options = await kafkaOptions(kafka, dataFolder, { nowMs, report })
+  return openKafkaStorage({ ...options, freeDiskBytesMin: config.minFreeDiskBytes })
 }
 
 type FromEnvironment = Pick<Environment, 'nowMs' | 'report'>

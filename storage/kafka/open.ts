@@ -105,6 +105,7 @@ class Opening {
 
   async run(): Promise<Storage> {
     const { flush = false, insecure = false, folder, spoolBytesMax, pendingMs, nowMs } = this.#options
+    const freeBytesMin = this.#options.freeDiskBytesMin ?? 0
     const { eventClock } = this.#options
     const times = eventClock && new EventTimes(eventClock)
     const [cluster, names, report] = [this.#cluster, this.#names, this.#report]
@@ -143,7 +144,7 @@ class Opening {
     const bytesMax = spoolBytesMax ?? DEFAULT_SPOOL_BYTES_MAX
     const area = new StagingArea({
       writers,
-      spool: await Spool.open({ folder: join(folder, 'spool'), bytesMax }),
+      spool: await Spool.open({ folder: join(folder, 'spool'), bytesMax, freeBytesMin }),
     })
     const reads = readRequests(cluster)
     const totals = await Totals.open({

@@ -18,6 +18,8 @@ export interface KafkaStorageOptions {
   readonly insecure?: boolean
   /** Bytes of large batches that may wait in files of this node. */
   readonly spoolBytesMax?: number
+  /** Bytes that these files leave free on the disk of the folder. */
+  readonly freeDiskBytesMin?: number
   /** Time for which a read waits for a batch that is being committed, before it ends in front of it. */
   readonly pendingMs?: number
   /** Records of the catalog after which a snapshot is written; SNAPSHOT_RECORDS if absent. */
