@@ -47,7 +47,7 @@ export const FAULTS = [
   'test/faults/capture-*.test.ts',
   'test/faults/deployments-kill.test.ts',
   'test/faults/jobs-!(hostile|starved).test.ts',
-  'test/faults/job-takeover.test.ts',
+  'test/faults/{job,query}-takeover.test.ts',
   'test/faults/power-loss.test.ts',
   'test/faults/failing-disk.test.ts',
   'test/faults/bit-rot.test.ts',
