@@ -34,6 +34,8 @@ export interface OpenCatalogParts {
   readonly nowMs: () => number
   readonly report: (error: unknown) => void
   readonly snapshotRecords?: number
+  /** How long a change is sent again. */
+  readonly retryMs?: number
 }
 
 export interface OpenedCatalog {
@@ -111,6 +113,7 @@ class CatalogNode implements OpenedCatalog {
 
   async start(): Promise<void> {
     const { topic, nodeId, nextLife, transactionsOf, fence, nowMs, report, replication } = this.#parts
+    const { retryMs = RETRY_MS } = this.#parts
     const { follower, outcomes, order, nodes } = this
     await follower.start()
     for (const [node, state] of follower.replay.nodes()) nodes.observe(node, state)
@@ -118,7 +121,7 @@ class CatalogNode implements OpenedCatalog {
     if (offset > 0) await follower.reached(offset - 1, FIRST_READ_MS)
     this.#life = await nextLife(follower.replay.nodes().get(nodeId)?.life ?? 0)
     const life = this.#life
-    const writer = new CatalogWriter({ topic, node: nodeId, life, retryMs: RETRY_MS })
+    const writer = new CatalogWriter({ topic, node: nodeId, life, retryMs })
     this.writer = writer
     const barrier = new CatalogBarrier({
       end: (timeoutMs) => topic.end(timeoutMs),

@@ -5,7 +5,7 @@ import type { ChangeRecord, IntentRecord, SettleRecord } from '../../../storage/
 import { type SeededRandom, seededRandom } from '../../support/seeded-random.ts'
 import { hashOf, ReplayingNode, SharedRecords } from '../../support/shared-records.ts'
 
-const SEEDS = Array.from({ length: 12 }, (_, i) => i + 1)
+const SEEDS = Array.from({ length: 8 }, (_, i) => i + 1)
 
 function change(node: ReplayingNode, parts: Partial<ChangeRecord>): ChangeRecord {
   return { kind: 'change', from: node.sender(), reads: [], prefixes: [], puts: [], deletes: [], ...parts }
@@ -53,7 +53,7 @@ function simulate(seed: number, { usesPrefixes }: Run) {
   let mostInPrefix = 0
   let producers = 0
   let writesDone = 0
-  for (let step = 0; step < 1_500; step++) {
+  for (let step = 0; step < 1_000; step++) {
     const i = random.whole(0, nodes.length - 1)
     const node = nodes[i]!
     node.catchUp(random.whole(0, 6))
@@ -163,8 +163,8 @@ describe('nodes that replay the same records', () => {
     const hashes = new Set([...nodes, late, copy].map(({ replay }) => hashOf(replay)))
     expect(hashes.size).toBe(1)
     for (const [key, count] of counts) expect([key, numberAt(late, key).value]).toEqual([key, count])
-    expect([...counts.values()].reduce((sum, count) => sum + count, 0)).toBeGreaterThan(100)
-    expect(writesDone).toBeGreaterThan(10)
+    expect([...counts.values()].reduce((sum, count) => sum + count, 0)).toBeGreaterThan(50)
+    expect(writesDone).toBeGreaterThan(5)
     expect(mostInPrefix).toBe(1)
     expect(late.replay.locks()).toEqual([])
   })

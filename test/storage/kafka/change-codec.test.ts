@@ -36,7 +36,7 @@ describe('records of the catalog', () => {
         expect(asJson(read)).toEqual(asJson(written))
         expect(encodeRecord(read)).toEqual(encodeRecord(written))
       }),
-      { numRuns: 300 },
+      { numRuns: 100 },
     )
   })
 
