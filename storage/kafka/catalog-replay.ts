@@ -98,7 +98,7 @@ export interface ReplayState {
   ])[]
 }
 
-const NOBODY: ReplayObserver = { decided() {}, beat() {}, asked() {} }
+const NO_OBSERVER: ReplayObserver = { decided() {}, beat() {}, asked() {} }
 
 export class CatalogReplay {
   readonly documents: DocumentTree
@@ -114,7 +114,7 @@ export class CatalogReplay {
   #next: Offset = 0
 
   constructor(
-    observer: ReplayObserver = NOBODY,
+    observer: ReplayObserver = NO_OBSERVER,
     state?: ReplayState,
     documents: DocumentTree = new DocumentTree(),
   ) {

@@ -9,7 +9,7 @@ import type { Nodes } from './nodes.ts'
 export const LEASES = 'engine-leases'
 
 interface LeaseDocument {
-  /** Null: nobody. */
+  /** Null: it was given up. */
   readonly node: string | null
   readonly life: number
   readonly term: number
