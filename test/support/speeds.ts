@@ -59,6 +59,9 @@ export const FAULTS = [
 /** The contract of storage on engines that need a service: `npm run test:engines`. */
 export const ENGINES = ['test/engines/**/*.test.ts']
 
+/** Of the HTTP tests those of streams, which also run with streams on Kafka. */
+export const ON_KAFKA = ['test/http/{append-path,cursors,expiry,read-range}.test.ts']
+
 export const PROOFS = [...CLIENTS, ...PROCESSES, ...ALONE, ...FAULTS, ...ENGINES]
 
 /** Quick files with a long form. */
