@@ -9,10 +9,13 @@
  *   catalog:  meter-totals/<namespace>:<stream>   {"life", "log", "events", "bytes", "totals": […]}: with the log's own totals at that time
  *             meter-points/<life>:<letter>:<slot>   a chunk, see series.ts
  *             meter-gone/<life>                     a stream that was deleted and whose chunks still have to be deleted
+ *
+ * If several nodes share the store, each writes what it has acknowledged itself: the ids of its totals and points end in `:<node>`,
+ * and a crash of the node loses the counts of its last seconds. The totals of other nodes are followed, and added where they are shown.
  */
 import type { Catalog, CatalogChange } from '../../storage/catalog.ts'
 import type { EventLog } from '../../storage/log.ts'
-import { streamKey } from '../streams/names.ts'
+import { type NamespaceName, type StreamId, type StreamName, streamKey } from '../streams/names.ts'
 import type { Registry, RemovalHook, Stream } from '../streams/registry.ts'
 import { COUNTED, type StreamCounts, type Totals, type Traffic, totalsOf } from '../streams/traffic.ts'
 import {
@@ -94,8 +97,13 @@ export class Meter implements RemovalHook {
   #stopped = false
   #writesFail = false
 
+  /** Of this node, where others share the store: the end of its ids. */
+  readonly #suffix: string
+
   private constructor(parts: MeterParts) {
     this.#parts = parts
+    const nodeId = parts.registry.sharing?.cluster.nodeId
+    this.#suffix = nodeId === undefined ? '' : `:${nodeId}`
     this.#polledMs = parts.nowMs()
     this.#writtenMs = this.#polledMs
   }
@@ -160,7 +168,7 @@ export class Meter implements RemovalHook {
   ): Promise<Point[]> {
     await this.#working
     const chunks = new Map<string, Chunk>()
-    if (this.#kept.has(counts.incarnation)) {
+    if (this.#kept.has(counts.incarnation) || this.#suffix !== '') {
       const prefix = `${counts.incarnation}:${resolution.letter}:`
       await this.#parts.catalog.each(
         'meter-points',
@@ -187,7 +195,7 @@ export class Meter implements RemovalHook {
     return streams
       .filter(({ counts }) => this.#kept.has(counts.incarnation))
       .flatMap(({ id, counts }) => [
-        { collection: 'meter-totals', id: streamKey(id), document: undefined },
+        { collection: 'meter-totals', id: this.#totalsId(id), document: undefined },
         { collection: 'meter-gone', id: `${counts.incarnation}`, document: true },
       ])
   }
@@ -222,12 +230,23 @@ export class Meter implements RemovalHook {
   async #load(): Promise<void> {
     const { catalog, registry, log, nowMs, unwrittenTotals } = this.#parts
     const stored = new Map<string, unknown>()
-    await catalog.each('meter-totals', (id, document) => stored.set(id, document))
+    const isShared = registry.sharing !== undefined
+    if (isShared) catalog.watch(({ collection, id, document }) => this.#observe(collection, id, document))
+    await catalog.each('meter-totals', (id, document) => {
+      stored.set(id, document)
+      if (isShared && !id.endsWith(this.#suffix)) this.#observe('meter-totals', id, document)
+    })
     await catalog.each('meter-gone', (id) => this.#gone.push(Number(id)))
     for (const stream of registry.allStreams()) {
       const { counts, id } = stream
+      const document = decodeTotals(stored.get(this.#totalsId(id)))
+      if (isShared) {
+        if (document?.life !== counts.incarnation) continue
+        setTotals(counts, document.totals)
+        this.#kept.add(document.life)
+        continue
+      }
       const { events, bytes } = await log.totals(stream.log)
-      const document = decodeTotals(stored.get(streamKey(id)))
       if (document === undefined && stream.createdMs === undefined) {
         // The stream is older than its metrics, or from a backup. The times of its events are not known.
         counts.events = events
@@ -253,6 +272,24 @@ export class Meter implements RemovalHook {
       if (left?.some((count) => count > 0)) await this.#take(counts, nowMs(), left)
     }
     unwrittenTotals?.clear()
+  }
+
+  #totalsId(id: StreamId): string {
+    return `${streamKey(id)}${this.#suffix}`
+  }
+
+  #chunkId(incarnation: number, resolution: Resolution, at: number): string {
+    return `${chunkId(incarnation, resolution, at)}${this.#suffix}`
+  }
+
+  /** Totals of another node. Those of a stream that is not known yet come again with its next counts. */
+  #observe(collection: string, id: string, document: unknown): void {
+    if (collection !== 'meter-totals') return
+    const [namespace, stream, node] = id.split(':') as [NamespaceName, StreamName, string]
+    const counts = this.#parts.registry.find(namespace, stream)?.counts
+    const totals = decodeTotals(document)
+    if (counts === undefined || totals?.life !== counts.incarnation) return
+    counts.setElsewhere(node, totals.totals)
   }
 
   /** Adds counts from before this meter was opened to the totals and the series. */
@@ -286,7 +323,7 @@ export class Meter implements RemovalHook {
       }
       const chunk = active.chunks[i]!
       addToChunk(resolution, chunk, second, counted)
-      active.unwritten.set(chunkId(counts.incarnation, resolution, at), chunk)
+      active.unwritten.set(this.#chunkId(counts.incarnation, resolution, at), chunk)
     }
   }
 
@@ -313,7 +350,7 @@ export class Meter implements RemovalHook {
     resolution: Resolution,
     at: number,
   ): Promise<Chunk | undefined> {
-    const inMemory = unwritten.get(chunkId(incarnation, resolution, at))
+    const inMemory = unwritten.get(this.#chunkId(incarnation, resolution, at))
     return inMemory?.at === at ? inMemory : this.#storedChunk(incarnation, resolution, at)
   }
 
@@ -323,7 +360,7 @@ export class Meter implements RemovalHook {
     const take = (_: string, document: unknown) => {
       stored = decodeChunk(document)
     }
-    await this.#parts.catalog.each('meter-points', take, chunkId(incarnation, resolution, at))
+    await this.#parts.catalog.each('meter-points', take, this.#chunkId(incarnation, resolution, at))
     return stored?.at === at ? stored : undefined
   }
 
@@ -394,7 +431,7 @@ export class Meter implements RemovalHook {
       for (const [id, { at, points }] of chunks) {
         changes.push({ collection: 'meter-points', id, document: { at, points: [...points] } })
       }
-      totals.push(totalsChange(stream, this.#parts.log))
+      totals.push(totalsChange(stream, this.#totalsId(stream.id), this.#parts.log))
     }
     return [...changes, ...(await Promise.all(totals))]
   }
@@ -452,11 +489,11 @@ interface Taken {
   readonly chunks: ReadonlyMap<string, Chunk>
 }
 
-async function totalsChange({ id, counts, log }: Stream, logs: EventLog): Promise<CatalogChange> {
+async function totalsChange({ counts, log }: Stream, id: string, logs: EventLog): Promise<CatalogChange> {
   const totals = totalsOf(counts)
   const { events, bytes } = await logs.totals(log)
   const document: StoredTotals = { life: counts.incarnation, log, events, bytes, totals }
-  return { collection: 'meter-totals', id: streamKey(id), document }
+  return { collection: 'meter-totals', id, document }
 }
 
 interface StoredTotals {

@@ -7,7 +7,7 @@ import { ServiceError } from '../service-error.ts'
 import type { NamespaceName, StreamName } from '../streams/names.ts'
 import { matchesName } from '../streams/ordered-streams.ts'
 import type { Registry, Stream, VisibleNames } from '../streams/registry.ts'
-import { COUNTED, type Totals, totalsOf } from '../streams/traffic.ts'
+import { COUNTED, type Totals } from '../streams/traffic.ts'
 import type { Meter } from './meter.ts'
 import type { Point, Resolution } from './series.ts'
 
@@ -21,6 +21,7 @@ const METRICS = [
 ] as const
 type MetricName = (typeof METRICS)[number]
 const METRIC_OF_BYTES = COUNTED.indexOf('bytes')
+const METRIC_OF_EVENTS = COUNTED.indexOf('events')
 
 /** Tags of streams, in the order in which a search descends. */
 const TAGS = ['namespace', 'stream'] as const
@@ -150,8 +151,9 @@ export class StreamMetrics {
     const found = new Set<string>()
     for (const { counts } of this.#streams(tags, visible)) {
       if (slice.isOver) await slice.next()
-      for (const [i, total] of totalsOf(counts).entries()) if (total > 0) found.add(METRICS[i]!)
-      if (counts.events > 0) found.add(METRICS[METRIC_OF_BYTES]!)
+      const totals = counts.whole()
+      for (const [i, total] of totals.entries()) if (total > 0) found.add(METRICS[i]!)
+      if (totals[METRIC_OF_EVENTS]! > 0) found.add(METRICS[METRIC_OF_BYTES]!)
     }
     return [...found].sort()
   }
@@ -210,8 +212,7 @@ function tagValue({ id }: Stream, tag: Tag): string {
 }
 
 function hasCounted({ counts }: Stream): boolean {
-  for (const name of COUNTED) if (counts[name] > 0) return true
-  return false
+  return counts.whole().some((total) => total > 0)
 }
 
 function assertFewEnough(groups: readonly (readonly Stream[])[]): void {
@@ -226,7 +227,7 @@ function assertFewEnough(groups: readonly (readonly Stream[])[]): void {
 function totalsOver(streams: readonly Stream[]): Totals {
   const sums = COUNTED.map(() => 0)
   for (const { counts } of streams) {
-    for (let i = 0; i < COUNTED.length; i++) sums[i]! += counts[COUNTED[i]!]
+    for (const [i, total] of counts.whole().entries()) sums[i]! += total
   }
   return sums
 }

@@ -50,7 +50,7 @@ export class SizeFeed implements RemovalHook {
       return () => {}
     }
     const key = streamKey(stream.id)
-    const size = stream.counts.bytes
+    const size = stream.counts.wholeBytes
     const channel = this.#channels.get(key) ?? { id: stream.id, subscribers: new Set(), notifiedSize: size }
     this.#channels.set(key, channel)
     channel.subscribers.add(subscriber)
@@ -69,7 +69,7 @@ export class SizeFeed implements RemovalHook {
     for (const channel of this.#channels.values()) {
       const stream = this.#registry.find(channel.id.namespace, channel.id.stream)
       if (stream === undefined) continue
-      const size = stream.counts.bytes
+      const size = stream.counts.wholeBytes
       if (size - channel.notifiedSize <= stream.properties.notificationThresholdMb * MIB) continue
       channel.notifiedSize = size
       const notification = { timestampMs: this.#nowMs(), size }

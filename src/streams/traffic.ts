@@ -23,10 +23,31 @@ export class StreamCounts {
   failed = 0
   /** Whether the stream was counted since the last poll. */
   touched = false
+  /** Totals of other nodes that share the store, as of their last report. Undefined without any. */
+  #elsewhere: Map<string, Totals> | undefined
 
   constructor(id: StreamId, incarnation: LogId) {
     this.id = id
     this.incarnation = incarnation
+  }
+
+  setElsewhere(node: string, totals: Totals): void {
+    this.#elsewhere ??= new Map()
+    this.#elsewhere.set(node, totals)
+  }
+
+  /** The totals of all nodes, in the order of COUNTED. */
+  whole(): Totals {
+    const own = totalsOf(this)
+    if (this.#elsewhere === undefined) return own
+    return own.map((total, i) =>
+      [...this.#elsewhere!.values()].reduce((sum, totals) => sum + totals[i]!, total),
+    )
+  }
+
+  /** Bytes of event bodies that all nodes have written. */
+  get wholeBytes(): number {
+    return this.#elsewhere === undefined ? this.bytes : this.whole()[COUNTED.indexOf('bytes')]!
   }
 }
 

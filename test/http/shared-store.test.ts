@@ -272,3 +272,20 @@ test('a truncation waits for a node that does not answer, until it is dead', asy
   store.bury('b')
   expect((await truncation).status).toBe(200)
 })
+
+test('metrics of a stream count the events of all nodes, also after a restart', async () => {
+  const { a, b } = await twoNodes()
+  await a.put(S)
+  const total = async (app: TestApp) => {
+    const query =
+      '/v3/metrics/query?metric=system.collect.events&aggregate=true&tag=namespace:default&tag=stream:s'
+    const { series } = (await app.post(query)).json() as { series: { data: { value: number }[] }[] }
+    return series[0]?.data[0]?.value
+  }
+  for (let i = 0; i < 3; i++) await a.post(S, { body: '1' })
+  await b.post(S, { body: '2' })
+  await a.restart()
+  await b.restart()
+  await a.get(S)
+  expect([await total(a), await total(b)]).toEqual([4, 4])
+})
