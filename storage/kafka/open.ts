@@ -109,7 +109,11 @@ class Opening {
     const { eventClock } = this.#options
     const times = eventClock && new EventTimes(eventClock)
     const [cluster, names, report] = [this.#cluster, this.#names, this.#report]
-    const setup = await setUpTopics(cluster, names, { flush, insecure })
+    const setup = await setUpTopics(cluster, names, {
+      flush,
+      insecure,
+      logs: this.#options.eventClock === undefined ? 'log' : 'restored-log',
+    })
     const replication = await ReplicationWatch.start(cluster, names.catalog, setup)
     this.#opened.unshift(async () => replication.stop())
     const requests = writeRequests(cluster)

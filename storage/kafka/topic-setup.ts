@@ -20,6 +20,8 @@ export interface TopicSetup {
 export interface SetupOptions {
   readonly flush: boolean
   readonly insecure: boolean
+  /** What the topics of logs are. */
+  readonly logs: 'log' | 'restored-log'
 }
 
 const REPLICAS_WANTED = 3
@@ -43,7 +45,7 @@ const LOSES_EVENTS: ReadonlySet<string> = new Set([
 export async function setUpTopics(
   cluster: KafkaCluster,
   names: TopicNames,
-  { flush, insecure }: SetupOptions,
+  { flush, insecure, logs: kind }: SetupOptions,
 ): Promise<TopicSetup> {
   const replicas = Math.min(REPLICAS_WANTED, Math.max(1, cluster.nodes().length))
   const safety: SafetySettings = { flush, minInSyncReplicas: Math.min(2, replicas) }
@@ -54,7 +56,7 @@ export async function setUpTopics(
   ]
   await create(cluster, kinds, replicas, safety)
   const logs = (await cluster.listTopics(names.logPrefix)).filter((topic) => names.logOf(topic) !== undefined)
-  const topics = [...kinds, ...logs.map((topic) => [topic, 'log'] as const)]
+  const topics = [...kinds, ...logs.map((topic) => [topic, kind] as const)]
   const problems: string[] = []
   for (let i = 0; i < topics.length; i += TOGETHER_MAX)
     problems.push(...(await correct(cluster, topics.slice(i, i + TOGETHER_MAX), safety)))
