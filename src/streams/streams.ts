@@ -74,6 +74,8 @@ export interface EventRead {
   readonly blocks: NamedBlocks
   /** The cursor of the last event returned, if `limit` excluded further matching events. */
   readonly next?: Cursor
+  /** Events behind the last one may be stored already, and cannot be read yet: see LogRead. */
+  readonly isBehind?: boolean
 }
 
 /**
@@ -288,9 +290,10 @@ export class Streams {
       const read = await this.#log.read(log, { startMs, endMs, limit, ...(after && { after }) })
       if (read === undefined) return undefined
       const blocks = new NamedBlocks(id, read.blocks)
-      if (read.next === undefined) return { log, blocks }
+      const behind = read.isBehind && { isBehind: true }
+      if (read.next === undefined) return { log, blocks, ...behind }
       const origin = (await LogOrigins.load(this.#log, log)).of(read.next.sequence)
-      return { log, blocks, next: { log, position: read.next, origin } }
+      return { log, blocks, next: { log, position: read.next, origin }, ...behind }
     } catch (error) {
       throw namingStream(id, error)
     }

@@ -41,6 +41,7 @@ export function readRoute(streams: Streams, options: EventReadOptions) {
       const headers = {
         'Content-Type': layout === 'ndjson' ? 'application/x-ndjson' : 'application/json; charset=utf-8',
         ...(read.next && { Link: nextLink(c, id, read.next) }),
+        ...(read.isBehind && { 'Millrace-Behind': 'pending-batch' }),
       }
       if (c.req.method === 'HEAD') {
         await read.blocks.return() // a HEAD needs no further block
