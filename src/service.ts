@@ -38,6 +38,7 @@ import { SharedRequests } from './http/server/shared-requests.ts'
 import type { SlowClients } from './http/server/slow-clients.ts'
 import { readIdentity } from './http/server/tls.ts'
 import type { PublicAddress } from './http/server/unauthorized.ts'
+import { WaitingRequests } from './http/server/waiting-requests.ts'
 import { Janitor } from './janitor/janitor.ts'
 import { scheduleJanitor } from './janitor/schedule.ts'
 import type { JarStore } from './jars/jar-store.ts'
@@ -284,6 +285,15 @@ async function oneOfNodes(
         tls: identity,
       }),
   )
+  const isServedBySome = () => {
+    const holder = cluster.holder(COORDINATOR_LEASE)
+    return holder !== undefined && holder.id !== cluster.nodeId
+  }
+  const waiting = new WaitingRequests({
+    isReady: () => coordinator.modules !== undefined || isServedBySome(),
+    isHopeless: () => !cluster.facts().isLive,
+    requestsMax: config.limits.maxRequests,
+  })
   const claim = cluster.want(COORDINATOR_LEASE, coordinator)
   return {
     modules: () => coordinator.modules?.modules,
@@ -298,9 +308,9 @@ async function oneOfNodes(
       )
       const [main, ...further] = forwardings
       return {
-        listener: byPlace(shared.apis, elsewhere.listener, () => here()?.listener, main!),
+        listener: byPlace(shared.apis, elsewhere.listener, () => here()?.listener, main!, waiting),
         furtherListeners: elsewhere.furtherListeners.map((listener, i) =>
-          byPlace(shared.furtherApis[i]!, listener, () => here()?.furtherListeners[i], further[i]!),
+          byPlace(shared.furtherApis[i]!, listener, () => here()?.furtherListeners[i], further[i]!, waiting),
         ),
       }
     },
@@ -310,6 +320,7 @@ async function oneOfNodes(
       for (const forwarding of forwardings) forwarding.endFollowers()
     },
     async close() {
+      waiting.close()
       for (const forwarding of forwardings) forwarding.close()
       await coordinator.stop()
       await claim.release().catch(reports.report) // another node takes over when this one is seen as dead

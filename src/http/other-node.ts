@@ -4,22 +4,28 @@ import { ServiceError } from '../service-error.ts'
 import type { Api, AppParts } from './api.ts'
 import { servedBy } from './served-by.ts'
 import type { Forwarding } from './server/forwarding.ts'
+import type { WaitingRequests } from './server/waiting-requests.ts'
 
 /**
  * `own` serves what every node does. `coordinator` serves the rest while this node has it (undefined: it does not); then
- * requests are sent on.
+ * requests are sent on. While no node has it they wait.
  */
 export function byPlace(
   apis: readonly Api[],
   own: RequestListener,
   coordinator: () => RequestListener | undefined,
   forwarding: Forwarding,
+  waiting: WaitingRequests,
 ): RequestListener {
-  return (incoming, outgoing) => {
-    if (servedBy(apis, incoming.method!, incoming.url!) === 'node') return own(incoming, outgoing)
+  const serve: RequestListener = (incoming, outgoing) => {
     const here = coordinator()
     if (here === undefined) forwarding.forward(incoming, outgoing)
     else here(incoming, outgoing)
+  }
+  return (incoming, outgoing) => {
+    if (servedBy(apis, incoming.method!, incoming.url!) === 'node') return own(incoming, outgoing)
+    if (coordinator() !== undefined) return serve(incoming, outgoing)
+    waiting.add(outgoing, () => serve(incoming, outgoing))
   }
 }
 

@@ -279,7 +279,11 @@ async function kafkaStore(): Promise<Store> {
       await mkdir(join(folder, 'data'), { recursive: true })
       const access = { brokers: kafka.addresses }
       const node = join(folder, 'data', 'node')
-      return openKafkaStorage({ access, prefix, folder: node, nowMs, eventClock: nowMs, insecure: true })
+      const storage = await openKafkaStorage({
+        ...{ access, prefix, nowMs },
+        ...{ folder: node, eventClock: nowMs, insecure: true },
+      })
+      return Object.assign(storage, { remarks: [] }) // one broker has no replicas, which every test would report
     },
     remove: () => rm(folder, { recursive: true }),
   }

@@ -168,6 +168,25 @@ test('an upload that stops is answered 408 by the node that sends it on', async 
   expect(answer).toBe(408)
 })
 
+test('the first request to a node that starts waits until what it needs is loaded', async () => {
+  const { start } = testNodes()
+  const a = await start('a')
+  expect((await a.get(`${N}/feeds`)).status).toBe(200)
+})
+
+test('requests wait while no node has what they need', async () => {
+  const { a, b } = await twoNodes()
+  const stopped = a.stop()
+  const answers: string[] = []
+  for (let i = 0; i < 40; i++) {
+    answers.push((await b.delete(`${N}/streams/s`)).text)
+    answers.push((await b.put(`${N}/streams/s`)).text)
+  }
+  await stopped
+  const isRefusedByA = (text: string) => text.startsWith('node a, which runs') || text.includes('stopp')
+  expect(answers.filter((text) => text !== '' && !isRefusedByA(text))).toEqual([])
+})
+
 test('the next node takes over what the last one served', async () => {
   const { store, a, b } = await twoNodes()
   await a.post(`${N}/streams/s/metadata/tags`, { body: '["x"]' })
