@@ -11,9 +11,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { crc32 } from '@node-rs/crc32'
 import { StorageError } from '../storage-error.ts'
 import { CatalogReplay, type ReplayObserver, type ReplayState } from './catalog-replay.ts'
-import type { CatalogTopic } from './catalog-topic.ts'
+import type { CatalogTopic, PollResult } from './catalog-topic.ts'
 import { CATALOG_FORMAT, type Offset } from './change-codec.ts'
 import { DocumentTree } from './document-tree.ts'
+import { KafkaRequestError } from './error-codes.ts'
 import { NO_PRODUCER, RecordBatchBuilder } from './record-batch.ts'
 
 /** Records of the catalog after which a snapshot is written. */
@@ -55,7 +56,7 @@ export class CatalogSnapshots {
     let next = await this.#topic.begin()
     const { signal } = new AbortController()
     while (next < end) {
-      const result = await this.#topic.poll(next, POLL_MS, signal)
+      const result = await this.#poll(next, signal)
       if (result.kind === 'trimmed') return this.read()
       for (const entry of result.entries)
         if (entry.kind === 'record' && entry.value !== null) note(begun, complete, entry.offset, entry.value)
@@ -67,6 +68,19 @@ export class CatalogSnapshots {
       at: snapshot.at,
       replay: (observer) => replayOf(snapshot, observer),
     }))
+  }
+
+  async #poll(from: Offset, signal: AbortSignal): Promise<PollResult> {
+    const endMs = performance.now() + RETRY_MS
+    for (;;) {
+      try {
+        return await this.#topic.poll(from, POLL_MS, signal)
+      } catch (error) {
+        if (!(error instanceof KafkaRequestError) || error.isLasting || performance.now() + PAUSE_MS > endMs)
+          throw error
+      }
+      await sleep(PAUSE_MS)
+    }
   }
 
   /** Writes the state of the replay as it is at the time of the call. Resolves with its `upTo` when it is durable. */

@@ -1,4 +1,5 @@
 /** The requests that the catalog makes to its topic. Tests hand in a topic in memory. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Offset } from './change-codec.ts'
 import type { KafkaCluster, Leader } from './cluster.ts'
 import { errorName, isStaleLeader, KAFKA_ERRORS, KafkaRequestError, produceOutcome } from './error-codes.ts'
@@ -56,7 +57,7 @@ export interface CatalogTopic {
   store(batch: UnsealedBatch): Promise<StoreOutcome>
   /** Waits up to `waitMs` for entries. Rejects with an error if no leader answers, and with StorageError. */
   poll(from: Offset, waitMs: number, signal: AbortSignal): Promise<PollResult>
-  /** The offset of the next record, as the leader says. Rejects if no leader answers. */
+  /** The offset of the next record, as the leader says. Rejects if no leader answers in this time. */
   end(timeoutMs: number): Promise<TopicEnd>
   /** The offset of the first record. Rejects if no leader answers. */
   begin(): Promise<Offset>
@@ -67,6 +68,9 @@ export interface CatalogTopic {
 const POLL_BYTES = 4 * 1024 * 1024
 /** How long the leader waits for its replicas before it answers. */
 const REPLICA_MS = 3_000
+const RETRY_MS = 10_000
+const PAUSE_MIN_MS = 10
+const PAUSE_MAX_MS = 250
 
 export class KafkaCatalogTopic implements CatalogTopic {
   readonly #cluster: KafkaCluster
@@ -108,7 +112,8 @@ export class KafkaCatalogTopic implements CatalogTopic {
   }
 
   async poll(from: Offset, waitMs: number, signal: AbortSignal): Promise<PollResult> {
-    return this.#asking(async ({ node }) => {
+    // Its callers poll again.
+    return this.#asking(0, async ({ node }) => {
       const [answer] = await fetch(this.#cluster, node, {
         parts: [{ topic: this.#topic, offset: from, maxBytes: POLL_BYTES }],
         isolation: 'uncommitted',
@@ -129,7 +134,7 @@ export class KafkaCatalogTopic implements CatalogTopic {
   }
 
   end(timeoutMs: number): Promise<TopicEnd> {
-    return this.#asking(async (leader) => {
+    return this.#asking(timeoutMs, async (leader) => {
       const [answer] = await listOffsets(this.#cluster, leader.node, {
         parts: [{ topic: this.#topic, at: 'latest' }],
         isolation: 'uncommitted',
@@ -142,7 +147,7 @@ export class KafkaCatalogTopic implements CatalogTopic {
   }
 
   begin(): Promise<Offset> {
-    return this.#asking(async ({ node }) => {
+    return this.#asking(RETRY_MS, async ({ node }) => {
       const [answer] = await listOffsets(this.#cluster, node, {
         parts: [{ topic: this.#topic, at: 'earliest' }],
         isolation: 'uncommitted',
@@ -154,19 +159,25 @@ export class KafkaCatalogTopic implements CatalogTopic {
   }
 
   trim(before: Offset): Promise<void> {
-    return this.#asking(async ({ node }) => {
+    return this.#asking(RETRY_MS, async ({ node }) => {
       const parts = [{ topic: this.#topic, before }]
       const [answer] = await deleteRecords(this.#cluster, node, { parts, timeoutMs: REPLICA_MS })
       this.#check(answer!.errorCode)
     })
   }
 
-  async #asking<T>(ask: (leader: Leader) => Promise<T>): Promise<T> {
-    try {
-      return await ask(await this.#leader())
-    } catch (error) {
-      if (error instanceof KafkaRequestError) this.#isStale = true
-      throw error
+  /** Asks again for up to `retryMs`: a broker needs a moment until it is the leader of a new topic, or of one whose leader has died. */
+  async #asking<T>(retryMs: number, ask: (leader: Leader) => Promise<T>): Promise<T> {
+    const endMs = performance.now() + retryMs
+    for (let pauseMs = PAUSE_MIN_MS; ; pauseMs = Math.min(2 * pauseMs, PAUSE_MAX_MS)) {
+      try {
+        return await ask(await this.#leader())
+      } catch (error) {
+        if (!(error instanceof KafkaRequestError)) throw error
+        this.#isStale = true
+        if (error.isLasting || performance.now() + pauseMs > endMs) throw error
+      }
+      await sleep(pauseMs)
     }
   }
 
