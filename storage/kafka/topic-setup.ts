@@ -7,7 +7,7 @@ import { StorageError } from '../storage-error.ts'
 import type { KafkaCluster } from './cluster.ts'
 import { errorName, isRetriable, KAFKA_ERRORS } from './error-codes.ts'
 import { type SafetySettings, type TopicKind, type TopicNames, topicSettings } from './settings.ts'
-import { createTopics, describeConfigs, incrementalAlterConfigs } from './topic-requests.ts'
+import { createTopics, describeConfigs, incrementalAlterConfigs, type Setting } from './topic-requests.ts'
 
 export interface TopicSetup {
   /** Replicas of new topics. */
@@ -30,6 +30,7 @@ const REQUEST_MS = 10_000
 const READY_MS = 30_000
 const PAUSE_MS = 100
 const TOGETHER_MAX = 500
+const TIMESTAMP_TYPE = 'message.timestamp.type'
 
 /** With another value acknowledged events can be lost. Without the others the store cannot work. */
 const LOSES_EVENTS: ReadonlySet<string> = new Set([
@@ -162,7 +163,10 @@ async function differences(
         `the settings of topic ${name} cannot be read: ${problem}${rightsHint(errorCode)}`,
       )
     }
-    const wanted = Object.entries(topicSettings(topics[i]![1], safety))
+    const kind = topics[i]![1]
+    const wanted = Object.entries(topicSettings(kind, safety)).filter(
+      ([setting]) => setting !== TIMESTAMP_TYPE || kind !== 'log' || !isBeingRestored(settings),
+    )
     const set = Object.fromEntries(
       wanted.filter(([setting, value]) => {
         const found = settings.get(setting)
@@ -170,6 +174,15 @@ async function differences(
       }),
     )
     return Object.keys(set).length > 0 ? [{ topic: name, set }] : []
+  })
+}
+
+/** Perhaps by another node (log-restore.ts), which sets the times of brokers at the end. */
+function isBeingRestored(settings: ReadonlyMap<string, Setting>): boolean {
+  const restored = topicSettings('restored-log', { flush: false, minInSyncReplicas: 1 })
+  return [TIMESTAMP_TYPE, 'message.timestamp.before.max.ms'].every((setting) => {
+    const found = settings.get(setting)
+    return found?.isOwn === true && found.value === restored[setting]
   })
 }
 

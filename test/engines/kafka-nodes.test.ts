@@ -16,7 +16,7 @@ import { writeRequests } from '../../storage/kafka/write-requests.ts'
 import type { Storage } from '../../storage/storage.ts'
 import type { StoreCluster } from '../../storage/store-cluster.ts'
 import { asIs, documents, put } from '../contract/catalog.ts'
-import { bodies, event } from '../contract/event-log.ts'
+import { bodies, event, readAll, whole } from '../contract/event-log.ts'
 import { fetchKafka, TestKafka } from '../support/kafka.ts'
 
 const missing = await fetchKafka()
@@ -295,6 +295,29 @@ describe.skipIf(missing !== undefined)(`nodes on a broker ${missing ?? ''}`, () 
       await close(node)
       await openNode()
       for (const topic of topics) expect(await settingsOf(cluster, topic)).toMatchObject(wanted)
+      await cluster.close()
+    })
+
+    test('of a log that another node restores stay those of a restore until its end', async () => {
+      const node = await openNode()
+      const restore = node.log.restore(1)
+      const body = 'x'.repeat(700_000)
+      for (const timeMs of [1_000, 2_000, 3_000]) await restore.add(whole(body), [], timeMs)
+      const cluster = await KafkaCluster.open({ brokers: kafka.addresses }, CLUSTER_LIMITS)
+      const topic = topicNames(prefix).log(1)
+      const set = { 'retention.ms': '3600000' }
+      await incrementalAlterConfigs(cluster, { topics: [{ topic, set }] })
+      await openNode()
+      expect(await settingsOf(cluster, topic)).toMatchObject({
+        'message.timestamp.type': 'CreateTime',
+        'retention.ms': '-1',
+      })
+      for (const timeMs of [4_000, 5_000]) await restore.add(whole(body), [], timeMs)
+      await restore.finish()
+      const times = (await readAll(node.log, 1)).map(({ timestampMs }) => timestampMs)
+      expect(times).toEqual([1_000, 2_000, 3_000, 4_000, 5_000])
+      await openNode()
+      expect(await settingsOf(cluster, topic)).toMatchObject({ 'message.timestamp.type': 'LogAppendTime' })
       await cluster.close()
     })
 

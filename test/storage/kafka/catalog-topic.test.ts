@@ -26,7 +26,10 @@ function setup(codes: (number | 'no leader')[]) {
 }
 
 test.each([
-  { name: 'is not the leader yet', codes: [KAFKA_ERRORS.notLeaderOrFollower, KAFKA_ERRORS.leaderNotAvailable] },
+  {
+    name: 'is not the leader yet',
+    codes: [KAFKA_ERRORS.notLeaderOrFollower, KAFKA_ERRORS.leaderNotAvailable],
+  },
   { name: 'is not known yet', codes: ['no leader' as const, 'no leader' as const] },
 ])('the bounds of the topic are asked for again when the broker $name', async ({ codes }) => {
   const { topic, refreshed } = setup([...codes])
