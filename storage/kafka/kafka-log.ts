@@ -43,6 +43,8 @@ export interface KafkaLogParts<B extends StagedBatch> {
   readonly stage: (log: LogId) => B
   readonly restore: (log: LogId) => LogRestore
   readonly totals: Totals
+  /** Tells the other nodes that these logs are being dropped. */
+  readonly announceDrop?: (logs: readonly LogId[]) => Promise<void>
   /** The clock of this node. */
   readonly nowMs: () => number
   /** It sets the times of events, instead of the brokers. */
@@ -87,7 +89,10 @@ export class KafkaLog<B extends StagedBatch = StagedBatch> implements EventLog {
       calls,
       lookup,
       names,
-      beforeDrop: (log) => writers.drop(log),
+      beforeDrop: async (logs) => {
+        await Promise.all(logs.map((log) => writers.drop(log)))
+        await parts.announceDrop?.(logs)
+      },
       afterDrop: async (log) => {
         this.#written.delete(log)
         this.#bounds.forget(log)

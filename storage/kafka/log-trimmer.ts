@@ -26,8 +26,8 @@ export interface LogTrimmerParts {
   readonly calls: LeaderCalls
   readonly lookup: OffsetLookup
   readonly names: TopicNames
-  /** Refuses appends to the log from now on; resolves when none is under way. */
-  readonly beforeDrop: (log: LogId) => Promise<void>
+  /** Refuses appends to the logs from now on; resolves when this node has none under way. */
+  readonly beforeDrop: (logs: readonly LogId[]) => Promise<void>
   /** The topic of the log is gone. */
   readonly afterDrop: (log: LogId) => Promise<void>
 }
@@ -92,7 +92,7 @@ export class LogTrimmer {
   async #drop(logs: readonly LogId[]): Promise<number> {
     if (logs.length === 0) return 0
     const { calls, names, beforeDrop, afterDrop } = this.#parts
-    await Promise.all(logs.map((log) => beforeDrop(log)))
+    await beforeDrop(logs)
     const topics = logs.map((log) => names.log(log))
     const answers = await calls.requests.deleteTopics({ topics, timeoutMs: REQUEST_MS })
     let removed = 0

@@ -7,6 +7,7 @@ import { StorageError } from '../storage-error.ts'
 import { CLUSTER_LIMITS } from './access.ts'
 import { KafkaCatalogTopic } from './catalog-topic.ts'
 import { KafkaCluster } from './cluster.ts'
+import { DroppedLogs } from './dropped-logs.ts'
 import { KafkaRequestError } from './error-codes.ts'
 import { EventTimes } from './event-times.ts'
 import type { KafkaCatalog } from './kafka-catalog.ts'
@@ -122,6 +123,7 @@ class Opening {
     const { catalog } = opened
     const identity = await identityOf(catalog, folder, names)
     const noteHoles = holesOf(catalog)
+    const dropped = new DroppedLogs(catalog, this.#node.id)
     const restoredSettings = topicSettings('restored-log', setup.safety)
     const topics = new LogTopics(requests, {
       nameOf: names.log,
@@ -141,7 +143,7 @@ class Opening {
       producers,
       transactions,
       noteHoles,
-      isUnused: () => false,
+      isUnused: (log) => dropped.has(log),
       report,
       ...(times && { times }),
     })
@@ -168,6 +170,7 @@ class Opening {
       stage: (id) => new KafkaStagedBatch(area, id),
       restore: (id) => new KafkaLogRestore({ requests, topics, writers, producers, restoredSettings }, id),
       totals,
+      announceDrop: (logs) => dropped.announce(logs),
       nowMs: eventClock ?? nowMs,
       setsTimes: times !== undefined,
       report,

@@ -340,6 +340,18 @@ describe.skipIf(missing !== undefined)(`nodes on a broker ${missing ?? ''}`, () 
     })
   })
 
+  test('an append to a log that another node drops is answered with dropped, at once', async () => {
+    const [a, b] = (await openNodes(2)) as [Node, Node]
+    await b.log.append(1, [event('e')])
+    await b.log.append(2, [event('e')])
+    await a.log.maintain({ logs: [], dropped: [1], mayRewrite: false, onError() {} })
+    const sinceMs = performance.now()
+    await expect(b.log.append(1, [event('late')])).rejects.toMatchObject({ code: 'dropped' })
+    expect(performance.now() - sinceMs).toBeLessThan(5_000)
+    await b.log.append(2, [event('other')])
+    expect(await b.log.logs()).toEqual([2])
+  })
+
   test('a folder is open once, and a prefix is a name of topics', async () => {
     const node = await openNode()
     expect(node.promises.shared).toBe(true)
