@@ -75,11 +75,14 @@ const PAUSE_MAX_MS = 250
 export class KafkaCatalogTopic implements CatalogTopic {
   readonly #cluster: KafkaCluster
   readonly #topic: string
+  readonly #onTime: (appendTimeMs: number) => void
   #isStale = false
 
-  constructor(cluster: KafkaCluster, topic: string) {
+  /** `onTime` receives the time of each record that was stored, as its leader answers. */
+  constructor(cluster: KafkaCluster, topic: string, onTime: (appendTimeMs: number) => void = () => {}) {
     this.#cluster = cluster
     this.#topic = topic
+    this.#onTime = onTime
   }
 
   async store({ bytes }: UnsealedBatch): Promise<StoreOutcome> {
@@ -90,11 +93,12 @@ export class KafkaCatalogTopic implements CatalogTopic {
         timeoutMs: REPLICA_MS,
         purpose: 'catalog',
       })
-      const { errorCode, baseOffset } = answer!
+      const { errorCode, baseOffset, appendTimeMs } = answer!
       this.#isStale = isStaleLeader(errorCode)
       const problem = errorName(errorCode)
       switch (produceOutcome(errorCode)) {
         case 'stored':
+          this.#onTime(appendTimeMs)
           return { kind: 'stored', offset: baseOffset, leader }
         case 'unknown':
           return { kind: 'lost', problem, isLasting: false }

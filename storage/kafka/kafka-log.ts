@@ -45,7 +45,7 @@ export interface KafkaLogParts<B extends StagedBatch> {
   readonly totals: Totals
   /** Tells the other nodes that these logs are being dropped. */
   readonly announceDrop?: (logs: readonly LogId[]) => Promise<void>
-  /** The clock of this node. */
+  /** The clock of the brokers. */
   readonly nowMs: () => number
   /** It sets the times of events, instead of the brokers. */
   readonly setsTimes?: boolean
@@ -189,7 +189,7 @@ export class KafkaLog<B extends StagedBatch = StagedBatch> implements EventLog {
     return [{ firstSequence: 0, epoch: EPOCH, restored: restored && !this.#parts.setsTimes }]
   }
 
-  /** The clock of this node, unless a broker's is ahead. */
+  /** The clock of the leader of the catalog, unless one of another log is ahead. */
   nowMs(): number {
     const nowMs = this.#parts.nowMs()
     return this.#parts.setsTimes ? nowMs : Math.max(nowMs, this.#lastTimestampMs)

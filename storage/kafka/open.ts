@@ -5,6 +5,7 @@ import type { LogId } from '../log.ts'
 import type { EnginePromises, Storage } from '../storage.ts'
 import { StorageError } from '../storage-error.ts'
 import { CLUSTER_LIMITS } from './access.ts'
+import { BrokerClock } from './broker-clock.ts'
 import { KafkaCatalogTopic } from './catalog-topic.ts'
 import { KafkaCluster } from './cluster.ts'
 import { DroppedLogs } from './dropped-logs.ts'
@@ -89,6 +90,7 @@ class Opening {
   readonly #opened: (() => Promise<unknown>)[]
   readonly #names: TopicNames
   readonly #report: (error: unknown) => void
+  readonly #clock = new BrokerClock(() => performance.now())
 
   constructor(
     options: KafkaStorageOptions,
@@ -171,7 +173,7 @@ class Opening {
       restore: (id) => new KafkaLogRestore({ requests, topics, writers, producers, restoredSettings }, id),
       totals,
       announceDrop: (logs) => dropped.announce(logs),
-      nowMs: eventClock ?? nowMs,
+      nowMs: eventClock ?? (() => this.#clock.nowMs() ?? nowMs()),
       setsTimes: times !== undefined,
       report,
       failure: () => opened.failure(),
@@ -201,7 +203,7 @@ class Opening {
     const [cluster, names, node] = [this.#cluster, this.#names, this.#node]
     const { nodeUrl, snapshotRecords } = this.#options
     return openCatalog({
-      topic: new KafkaCatalogTopic(cluster, names.catalog),
+      topic: new KafkaCatalogTopic(cluster, names.catalog, (timeMs) => this.#clock.observe(timeMs)),
       snapshots: new KafkaCatalogTopic(cluster, names.snapshots),
       nodeId: node.id,
       nextLife: (seen) => node.nextLife(seen),

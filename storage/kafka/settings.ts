@@ -8,7 +8,7 @@ export interface KafkaStorageOptions {
   readonly prefix: string
   /** The folder of this node: its id, and the files of large batches. One process at a time has it open. */
   readonly folder: string
-  /** The clock of this node. Times of events are those of the brokers. */
+  /** The clock of this node. Times of events, and what is expired, follow the clocks of the brokers. */
   readonly nowMs: () => number
   /** Where the other nodes reach this one. */
   readonly nodeUrl?: string

@@ -352,6 +352,17 @@ describe.skipIf(missing !== undefined)(`nodes on a broker ${missing ?? ''}`, () 
     expect(await b.log.logs()).toEqual([2])
   })
 
+  test('the clock of the log is that of the brokers, however wrong the clocks of nodes are', async () => {
+    for (const wrongMs of [3_600_000, -3_600_000]) {
+      const node = await openNode({ nowMs: () => Date.now() + wrongMs })
+      const apart = () => Math.abs(node.log.nowMs() - Date.now())
+      expect(apart()).toBeLessThan(10_000)
+      const { timestampMs } = await node.log.append(1, [event('e')])
+      expect(node.log.nowMs()).toBeGreaterThanOrEqual(timestampMs)
+      expect(apart()).toBeLessThan(10_000)
+    }
+  })
+
   test('a folder is open once, and a prefix is a name of topics', async () => {
     const node = await openNode()
     expect(node.promises.shared).toBe(true)
