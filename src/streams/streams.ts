@@ -184,7 +184,24 @@ export class Streams {
 
   /** Resolves when the event is queued. If the queue is full, resolves when the event is on disk. */
   appendAsync(stream: Stream, event: EventData): Promise<void> {
-    if (stream.isReplaced) return this.#appendAsyncAgain(stream, event)
+    return this.#sharing === undefined
+      ? this.#enqueue(stream, event)
+      : this.#enqueueShared(this.#sharing, stream, event)
+  }
+
+  /** A node that is cut off must not accept an event that it cannot write, or whose stream another node has deleted. */
+  async #enqueueShared(sharing: Sharing, stream: Stream, event: EventData): Promise<void> {
+    try {
+      await sharing.fresh()
+    } catch (error) {
+      this.traffic.failed(stream.counts)
+      throw error
+    }
+    return this.#enqueue(stream, event)
+  }
+
+  #enqueue(stream: Stream, event: EventData): Promise<void> {
+    if (stream.isReplaced) return this.#enqueueAgain(stream, event)
     if (stream.writer !== undefined) return refuseWrite(stream)
     const { counts } = stream
     const failure = this.#log.failure() ?? this.#sharing?.failure
@@ -261,8 +278,8 @@ export class Streams {
     return this.#append(this.get(id), event, linger)
   }
 
-  async #appendAsyncAgain({ id }: Stream, event: EventData): Promise<void> {
-    return this.appendAsync(this.get(id), event)
+  async #enqueueAgain({ id }: Stream, event: EventData): Promise<void> {
+    return this.#enqueue(this.get(id), event)
   }
 
   startBatch(id: StreamId): StreamBatch {
