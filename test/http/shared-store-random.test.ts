@@ -4,6 +4,7 @@
  */
 import { expect, test } from 'vitest'
 import { effort, SEED, tellProof } from '../support/effort.ts'
+import { proven } from '../support/proven.ts'
 import { type SeededRandom, seededRandom } from '../support/seeded-random.ts'
 import { STREAMS, type TestApp } from '../support/test-app.ts'
 import { type TwoNodes, twoNodes } from '../support/two-nodes.ts'
@@ -129,7 +130,7 @@ async function run(nodes: TwoNodes, steps: number, until: () => boolean = () => 
 test('each node shows what all nodes have acknowledged', async () => {
   const steps = effort({ short: 60, long: 4_000 })
   const nodes = await twoNodes({ seed: SEED })
-  expect(await run(nodes, steps)).toEqual([])
+  await proven(async () => expect(await run(nodes, steps)).toEqual([]))
   expect([nodes.a.reported, nodes.b.reported]).toEqual([[], []])
   tellProof('shared store', { requests: 3 * steps, commits: nodes.store.history.length })
 })
@@ -146,7 +147,8 @@ test('the janitor of another node goes on when its holder is dead, and two at a 
   const holder = store.holder('janitor')!.id
   store.bury(holder) // it does not know that yet
   expect(store.holder('janitor')!.id).not.toBe(holder)
-  expect(await run(nodes, effort({ short: 20, long: 1_000 }))).toEqual([])
+  await nodes.coordinated()
+  await proven(async () => expect(await run(nodes, effort({ short: 20, long: 1_000 }))).toEqual([]))
   await b.post(`${STREAMS}/s`, { body: '1' })
   await b.post(`${STREAMS}/s/truncate`)
   const used = store.data.logs.size

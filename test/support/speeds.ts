@@ -31,6 +31,7 @@ export const PROCESSES = [
   'test/jobs/query-corpus/{corpus,differential}.test.ts', // 575 statements, and random ones on PostgreSQL
   'test/jobs/worker/{savepoints,savepoint-kinds,shares,speed}.test.ts',
   'test/cdc/worker/{capture,capture-faults,database,speed}.test.ts', // a PostgreSQL for each
+  'test/contract/shared-log.test.ts', // the contract on the engine with which tests of several nodes run
   'test/storage/free-memory.test.ts', // measures the memory of its own process
 ]
 
@@ -54,6 +55,7 @@ export const FAULTS = [
   'test/faults/restore-drill.test.ts',
   'test/faults/soak.test.ts',
   'test/faults/hostile/bombs.test.ts',
+  'test/http/shared-store-random.test.ts',
 ]
 
 /** The contract of storage on engines that need a service: `npm run test:engines`. */
@@ -77,7 +79,7 @@ export const TWO_FORMS = [
   'test/formats/avro-oracle.test.ts',
   'test/formats/calendar.test.ts',
   'test/formats/regex/match.test.ts',
-  'test/http/{access-matrix,bad-input,shared-store-random}.test.ts',
+  'test/http/{access-matrix,bad-input}.test.ts',
   'test/jobs/plan/every-function.test.ts',
   'test/jobs/plan/query/escapes.test.ts',
   'test/jobs/worker/{increment,refresh,running}.test.ts',

@@ -10,9 +10,10 @@ export interface TwoNodes {
   readonly b: TestApp
   /** Sets the clocks of both. */
   setNowMs(nowMs: number): void
+  /** Resolves when both answer what one of them runs for all. */
+  coordinated(): Promise<void>
 }
 
-/** Resolves when both nodes answer what one of them runs for all. */
 async function coordinated(...apps: readonly TestApp[]): Promise<void> {
   for (const app of apps)
     while ((await app.get('/v3/namespaces/default/feeds')).status !== 200)
@@ -40,6 +41,7 @@ export async function twoNodes(
   await coordinated(a, b)
   return {
     ...{ store, a, b },
+    coordinated: () => coordinated(a, b),
     setNowMs(nowMs) {
       a.nowMs = nowMs
       b.nowMs = nowMs

@@ -152,7 +152,7 @@ test('a node that does not answer is named, and one that dies ends the requests 
 })
 
 test('an upload that stops is answered 408 by the node that sends it on', async () => {
-  const { b } = await twoNodes({ limits: { uploadIdleSeconds: 1 } })
+  const { b } = await twoNodes({ limits: { uploadIdleSeconds: 0.2 } })
   const answer = await new Promise<number>((resolve, reject) => {
     const sent = httpRequest({
       ...{ host: '127.0.0.1', port: b.port, method: 'POST', path: `${N}/data/explore/queries` },

@@ -170,8 +170,7 @@ describe('nodes that replay the same records', () => {
   })
 
   test('without conditions on prefixes there is write skew', () => {
-    const most = SEEDS.map((seed) => simulate(seed, { usesPrefixes: false }).mostInPrefix)
-    expect(Math.max(...most)).toBeGreaterThan(1)
+    expect(SEEDS.some((seed) => simulate(seed, { usesPrefixes: false }).mostInPrefix > 1)).toBe(true)
   })
 })
 

@@ -14,8 +14,10 @@ import { ScriptedCluster } from '../../support/scripted-cluster.ts'
 
 const TOPIC = 'p.log.1'
 const MIB = 1024 * 1024
-/** About 300 kB of lines. */
-const PART = Array.from({ length: 100 }, (_, i) => `line ${i} `.padEnd(3_000, '.')).join('\n')
+/** Long lines: what a batch costs is its bytes, and what a check of it costs is its lines. */
+const PART_LINES = 5
+/** About 300 kB. */
+const PART = Array.from({ length: PART_LINES }, (_, i) => `line ${i} `.padEnd(60_000, '.')).join('\n')
 
 let cluster: ScriptedCluster
 let folder: string
@@ -49,7 +51,7 @@ const sizes = [
 test.each(sizes)('$name', async ({ count, memory, spooled, batches }) => {
   const batch = await filled(new KafkaStagedBatch(area(memory), 1), count)
   expect([spool.bytes > 0, cluster.topics.size]).toEqual([spooled, 0])
-  expect(await batch.commit()).toEqual({ sequence: 100 * count - 1, timestampMs: 5_000 })
+  expect(await batch.commit()).toEqual({ sequence: PART_LINES * count - 1, timestampMs: 5_000 })
   expect(cluster.bodies(TOPIC)).toEqual(expected(count))
   expect(Math.abs(cluster.batchesOf(TOPIC) - batches)).toBeLessThanOrEqual(batches > 1 ? 3 : 0)
   expect([spool.bytes, readdirSync(folder)]).toEqual([0, []])
@@ -120,7 +122,7 @@ describe('a batch whose log is dropped', () => {
     await expect(batch.commit()).rejects.toMatchObject({ code: 'dropped' })
     batch.moveTo(2)
     await batch.commit()
-    expect([cluster.bodies(TOPIC), cluster.bodies('p.log.2').length]).toEqual([[], 7_000])
+    expect([cluster.bodies(TOPIC), cluster.bodies('p.log.2').length]).toEqual([[], 70 * PART_LINES])
   })
 })
 
@@ -136,7 +138,7 @@ test('appends that are called before a large batch are in front of it', async ()
   const before = parts.writers.append(1, [event('before')])
   await Promise.all([before, batch.commit(), parts.writers.append(1, [event('beside')])])
   const bodies = cluster.bodies(TOPIC)
-  expect([bodies[0], bodies.length]).toEqual(['before', 7_002])
+  expect([bodies[0], bodies.length]).toEqual(['before', 70 * PART_LINES + 2])
 })
 
 test('what a write over several logs needs: the batches, also twice', async () => {
@@ -147,7 +149,8 @@ test('what a write over several logs needs: the batches, also twice', async () =
     for await (const one of batch.batches()) count += one.count
     return count
   }
-  expect([await counts(), await counts(), batch.count]).toEqual([7_000, 7_000, 7_000])
+  const wanted = 70 * PART_LINES
+  expect([await counts(), await counts(), batch.count]).toEqual([wanted, wanted, wanted])
   expect(batch.bytes).toBeGreaterThan(70 * PART.length)
   await batch.end()
   expect(spool.bytes).toBe(0)
@@ -173,7 +176,7 @@ describe('files', () => {
     await expect(second.add(lines('a'), [])).rejects.toMatchObject(full)
     await expect(second.commit()).rejects.toMatchObject(full)
     await first.commit()
-    expect([spool.bytes, cluster.bodies(TOPIC).length]).toEqual([0, 1_000])
+    expect([spool.bytes, cluster.bodies(TOPIC).length]).toEqual([0, 10 * PART_LINES])
   })
 
   test('leave disk space free', async () => {
