@@ -15,6 +15,11 @@ export function choosePinning(): Pinning {
   return { server: [], load: [], about: 'server and load not pinned to cores (no taskset, or no two cores)' }
 }
 
+/** The same words for another core; none where processes are not pinned. */
+export function onCore(words: readonly string[], core: number): readonly string[] {
+  return words.length === 0 ? [] : [...words.slice(0, -1), String(core)]
+}
+
 function works([command, ...args]: readonly string[]): boolean {
   return spawnSync(command!, [...args, 'true'], { stdio: 'ignore' }).status === 0
 }

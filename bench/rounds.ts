@@ -46,16 +46,24 @@ interface CaseRun {
   readonly one: Case
   readonly samples: Sample[]
   problem: string | undefined
+  readonly isSkipped: boolean
 }
 
 export async function measureSuite(suite: Suite, measuring: Measuring): Promise<SuiteResult> {
   const rounds = Math.min(measuring.rounds, suite.roundsMost ?? Infinity)
   const caseRuns: CaseRun[] = []
-  for (const one of suite.cases)
-    caseRuns.push({ one, samples: [], problem: await one.unavailable?.().catch(reasonOf) })
-  for (let round = 1; round <= rounds; round++)
-    for (const caseRun of caseRuns)
-      if (caseRun.problem === undefined) await measureOnce(suite.name, caseRun, round, rounds, measuring)
+  for (const one of suite.cases) {
+    const problem = await one.unavailable?.().catch(reasonOf)
+    const isSkipped = problem !== undefined && one.optional === true
+    caseRuns.push({ one, samples: [], problem, isSkipped })
+  }
+  try {
+    for (let round = 1; round <= rounds; round++)
+      for (const caseRun of caseRuns)
+        if (caseRun.problem === undefined) await measureOnce(suite.name, caseRun, round, rounds, measuring)
+  } finally {
+    await suite.end?.()
+  }
   return {
     name: suite.name,
     about: suite.about,
@@ -90,8 +98,9 @@ async function measureOnce(
   }
 }
 
-function resultOf({ one, samples, problem }: CaseRun): CaseResult {
-  const { name, about, ofService = false } = one
+function resultOf({ one, samples, problem, isSkipped }: CaseRun): CaseResult {
+  const { name, about } = one
+  const ofService = one.ofService === true && !isSkipped
   return { name, about, ofService, ...(problem && { problem }), samples, medians: mediansOf(samples) }
 }
 

@@ -58,6 +58,8 @@ export interface Case {
   readonly ofService?: true
   /** Takes long, needs much that must be stored first, or tells little that others do not: not in a quick look. */
   readonly long?: true
+  /** That it cannot be measured here is no complaint: what it needs is a program that few have. */
+  readonly optional?: true
   /** Why it cannot be measured here (program not installed, …); undefined if it can. Asked once, before any round. */
   unavailable?(): Promise<string | undefined>
   run(round: Round): Promise<Sample>

@@ -3,6 +3,7 @@ import { cdcSuite } from './cdc.ts'
 import { footprintSuite } from './footprint.ts'
 import { growthSuite } from './growth.ts'
 import { jobSuite } from './jobs.ts'
+import { kafkaSuite } from './kafka.ts'
 import { mixedSuite } from './mixed.ts'
 import { peerSuite } from './peers.ts'
 import { postSuite } from './posts.ts'
@@ -18,6 +19,7 @@ const SUITES = [
   growthSuite,
   jobSuite,
   cdcSuite,
+  kafkaSuite,
   footprintSuite,
   peerSuite,
 ]

@@ -10,6 +10,8 @@ export interface Suite {
   readonly targets: readonly Target[]
   /** Fewer rounds than asked for, where one round tells as much as many. */
   readonly roundsMost?: number
+  /** Ends what the cases have started for all of them. */
+  end?(): Promise<void>
 }
 
 /** Inputs of a suite: at least one build under test, ours first. */

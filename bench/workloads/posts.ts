@@ -17,19 +17,22 @@ export interface Posts {
   readonly long?: true
   /** The store before the load; an empty one if undefined. */
   readonly store?: () => Promise<Store>
+  /** Further flags of the service, of one round. */
+  readonly flags?: () => Promise<readonly string[]>
 }
 
 export function posts(buildUnderTest: BuildUnderTest, options: Posts): Case {
-  const { name, about, connections, long, store } = options
+  const { name, about, connections, long, store, flags } = options
   const { bodyBytes = EVENT_BYTES, headers = 0, streams = 1, async = false } = options
   return {
     name,
     about,
     ...(long && { long }),
-    run: (round) =>
+    run: async (round) =>
       measureWrites(buildUnderTest, round, {
         streams,
         ...(store && { store: store() }),
+        ...(flags && { flags: await flags() }),
         load: ({ base }, onWarm) =>
           runPosts(
             { tool: buildUnderTest.tool, pin: round.pinLoad, onWarm },

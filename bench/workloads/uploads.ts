@@ -17,6 +17,8 @@ export interface Uploads {
   readonly long?: true
   /** One upload and nothing else, to measure memory and disk after it. */
   readonly once?: true
+  /** Further flags of the service, of one round. */
+  readonly flags?: () => Promise<readonly string[]>
 }
 
 /** Enough that the median is one of several. */
@@ -24,7 +26,7 @@ const UPLOADS_LEAST = 2
 
 export function uploads(
   buildUnderTest: BuildUnderTest,
-  { name, about, body, events, long, once }: Uploads,
+  { name, about, body, events, long, once, flags }: Uploads,
 ): Case {
   return {
     name,
@@ -36,6 +38,7 @@ export function uploads(
         : { warmups: 1, atLeast: UPLOADS_LEAST, seconds: round.seconds }
       const sample = await measureWrites(buildUnderTest, round, {
         streams: 1,
+        ...(flags && { flags: await flags() }),
         load({ base }, onWarm) {
           const job = { ...repetition, url: `${base}${streamPath(streamName(0, 1))}/batch`, body, events }
           return runLoad({ entry: 'uploads', job, pin: round.pinLoad, onWarm })

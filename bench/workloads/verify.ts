@@ -1,7 +1,7 @@
 /** All acknowledged events must be stored: opens the store again and counts its events. */
 import { streamName, streamPath } from '../events/streams.ts'
 import { readEvents } from '../load/read-events.ts'
-import { type Build, commandOf } from '../processes/build.ts'
+import { type Build, commandOf, type Start } from '../processes/build.ts'
 import { withProcess } from '../processes/watched-process.ts'
 
 const NDJSON = 'application/x-ndjson'
@@ -9,11 +9,10 @@ const NDJSON = 'application/x-ndjson'
 /** Events from `sinceMs` on, of all streams. */
 export function countStored(
   build: Build,
-  dataFolder: string,
-  streams: number,
-  sinceMs: number,
+  start: Start,
+  { streams, sinceMs }: { readonly streams: number; readonly sinceMs: number },
 ): Promise<number> {
-  return withProcess(commandOf(build, { dataFolder }), async ({ base }) => {
+  return withProcess(commandOf(build, start), async ({ base }) => {
     let stored = 0
     for (let at = 0; at < streams; at++) {
       const url = `${base}${streamPath(streamName(at, streams))}/events?start=${sinceMs}`

@@ -13,26 +13,30 @@ export interface Writing {
   readonly streams: number
   /** The store before the load; an empty one if undefined. */
   readonly store?: Promise<Store>
+  /** Further flags of the service: where its streams are. */
+  readonly flags?: readonly string[]
   load(server: WatchedProcess, onWarm: () => void): Promise<LoadResult>
 }
 
 export async function measureWrites(
   { build }: BuildUnderTest,
   round: Round,
-  { streams, store, load }: Writing,
+  { streams, store, flags = [], load }: Writing,
 ): Promise<Sample> {
   const dataFolder = dataFolderOf(round)
   if (store !== undefined) copyStore((await store).folder, dataFolder)
   const sinceMs = Date.now()
   let acknowledged = 0
-  const sample = await withService(build, round, dataFolder, async (server) => {
+  const measure = async (server: WatchedProcess) => {
     if (store === undefined) await createStreams(server.base, streams)
     return measured(server, async (onWarm) => {
       const result = await load(server, onWarm)
       acknowledged = result.acknowledged
       return result
     })
-  })
+  }
+  const sample = await withService(build, round, dataFolder, measure, flags)
   if (round.verify !== true) return sample
-  return { ...sample, acknowledged, stored: await countStored(build, dataFolder, streams, sinceMs) }
+  const stored = await countStored(build, { dataFolder, flags }, { streams, sinceMs })
+  return { ...sample, acknowledged, stored }
 }

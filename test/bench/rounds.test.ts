@@ -62,6 +62,24 @@ test('a case that cannot be measured here is not tried', async () => {
   expect(result.verdicts[0]).toMatchObject({ reason: 'a: a is not installed' })
 })
 
+test.each([{ optional: true as const, complaints: [] }, { complaints: ['a is not installed'] }])(
+  'that is a complaint unless the case is optional: $complaints',
+  async ({ complaints, ...optional }) => {
+    const { suite, measured } = bench({ a: SAMPLE })
+    const one = { ...suite.cases[0]!, ofService: true as const, ...optional }
+    const result = await measured({ cases: [{ ...one, unavailable: async () => 'a is not installed' }] })
+    expect(complaintsOf(result.cases[0]!)).toEqual(complaints)
+    const failed = await measured({ cases: [{ ...one, run: () => Promise.reject(new Error('it failed')) }] })
+    expect(complaintsOf(failed.cases[0]!)).toEqual(['it failed'])
+  },
+)
+
+test('what the cases of a suite have started is ended, also after a failure', async () => {
+  const { log, measured } = bench({ a: new Error('the disk is full') })
+  await measured({ end: async () => log.push('end') })
+  expect(log).toEqual(['suite-a-1', 'end'])
+})
+
 test('after the deadline no case begins, and that is no error', async () => {
   const { log, suite, measured } = bench({ a: SAMPLE }, { deadlineMs: performance.now() - 1 })
   const [late] = (await measured({ cases: [{ ...suite.cases[0]!, ofService: true }] })).cases

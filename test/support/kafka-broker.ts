@@ -3,7 +3,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { kafkaJava } from './kafka-jars.ts'
+import { kafkaJava } from '../../bench/processes/kafka-jars.ts'
 
 const run = promisify(execFile)
 

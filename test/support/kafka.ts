@@ -10,8 +10,8 @@ import { selfSigned } from './certificates.ts'
 import { freePort } from './free-port.ts'
 import { TestBroker } from './kafka-broker.ts'
 
+export { fetchKafka } from '../../bench/processes/kafka-jars.ts'
 export { SASL_USER } from './kafka-broker.ts'
-export { fetchKafka } from './kafka-jars.ts'
 
 export interface KafkaOptions {
   readonly brokers?: 1 | 3

@@ -53,8 +53,14 @@ export async function fetchKafka(): Promise<string | undefined> {
   }
 }
 
+/** Memory of a broker, and how it is compiled: one that starts soon, and one that is loaded for long. */
+const FLAGS = {
+  tests: ['-Xms64m', '-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'],
+  measurements: ['-Xms256m', '-Xmx512m', '-XX:+UseG1GC'],
+} as const
+
 /** Arguments of `java` with all jars. `fetchKafka` must have succeeded. */
-export function kafkaJava(): string[] {
+export function kafkaJava(use: keyof typeof FLAGS = 'tests'): string[] {
   const jars = readdirSync(CACHE).map((jar) => join(CACHE, jar))
-  return ['-Xms64m', '-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-cp', jars.join(':')]
+  return [...FLAGS[use], '-cp', jars.join(':')]
 }
