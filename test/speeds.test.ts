@@ -5,7 +5,16 @@ import { join, matchesGlob } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { MAY_RUN_AGAIN, proven } from './support/proven.ts'
-import { ALONE, CLIENTS, ENGINES, FAULTS, PROCESSES, PROOFS, TWO_FORMS } from './support/speeds.ts'
+import {
+  ALONE,
+  CLIENTS,
+  ENGINES,
+  FAULTS,
+  KAFKA_PROOFS,
+  PROCESSES,
+  PROOFS,
+  TWO_FORMS,
+} from './support/speeds.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const FILES = readdirSync(join(ROOT, 'test'), { recursive: true, encoding: 'utf8' })
@@ -25,7 +34,7 @@ const matching = (globs: readonly string[]) =>
   FILES.filter((path) => globs.some((glob) => filesOf(glob).has(path)))
 
 test('every file is quick, or a proof of one group', () => {
-  const proofs = [CLIENTS, PROCESSES, ALONE, FAULTS, ENGINES].flatMap(matching)
+  const proofs = [CLIENTS, PROCESSES, ALONE, FAULTS, ENGINES, KAFKA_PROOFS].flatMap(matching)
   expect(proofs.sort()).toEqual(matching(PROOFS))
   expect(FILES.length).toBeGreaterThan(proofs.length)
 })
@@ -44,7 +53,7 @@ test('a quick file has a long form exactly if it is in the list of those', () =>
 const COUNT_NO_EVENTS = ['test/faults/soak.test.ts']
 
 test('what proofs of faults count is marked, so that such a failure is not repeated', () => {
-  const unmarked = matching(FAULTS).filter(
+  const unmarked = matching([...FAULTS, ...KAFKA_PROOFS]).filter(
     (path) => !/\b(proven|settled|untilSettled)\(/.test(readFileSync(join(ROOT, path), 'utf8')),
   )
   expect(unmarked).toEqual(COUNT_NO_EVENTS)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { PROJECT_FOLDER, temporaryFolder } from './service-process.ts'
 
 export interface Alteration {
-  /** In dist/src. */
+  /** Relative to dist/src. */
   readonly file: string
   /** Once in the file. */
   readonly from: string

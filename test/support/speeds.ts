@@ -59,12 +59,15 @@ export const FAULTS = [
 ]
 
 /** The contract of storage on engines that need a service: `npm run test:engines`. */
-export const ENGINES = ['test/engines/**/*.test.ts']
+export const ENGINES = ['test/engines/*.test.ts']
+
+/** Clusters of Kafka with faults, and many nodes: `npm run test:kafka-proofs`. They take hours in their long form. */
+export const KAFKA_PROOFS = ['test/engines/proofs/*.test.ts']
 
 /** Of the HTTP tests those of streams, which also run with streams on Kafka. */
 export const ON_KAFKA = ['test/http/{append-path,cursors,expiry,read-range}.test.ts']
 
-export const PROOFS = [...CLIENTS, ...PROCESSES, ...ALONE, ...FAULTS, ...ENGINES]
+export const PROOFS = [...CLIENTS, ...PROCESSES, ...ALONE, ...FAULTS, ...ENGINES, ...KAFKA_PROOFS]
 
 /** Quick files with a long form. */
 export const TWO_FORMS = [

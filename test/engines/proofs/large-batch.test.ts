@@ -1,0 +1,160 @@
+/**
+ * Clients POST and GET while a large batch is committed to the same stream: events are invisible for no longer than the commit takes, answers are
+ * right and in order, and no event of a batch that was given up is served. The control reads what brokers keep of aborted batches.
+ */
+
+import { request } from 'node:http'
+import { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { fetch as fetchRecords } from '../../../storage/kafka/fetch.ts'
+import { readBatches, readRecords } from '../../../storage/kafka/record-batch-reader.ts'
+import { bodies as bodiesInLog } from '../../contract/event-log.ts'
+import { effort, tellProof } from '../../support/effort.ts'
+import { fetchKafka, TestKafka } from '../../support/kafka.ts'
+import { openTestLog } from '../../support/kafka-log.ts'
+import { readStream, send, sendUntilDone, startNode, streamPath } from '../../support/kafka-services.ts'
+import { batchOf, transaction } from '../../support/kafka-topics.ts'
+import { proven } from '../../support/proven.ts'
+import { NOTHING, Tally } from './tally.ts'
+import { Writers } from './writers.ts'
+
+const MIB = 1024 * 1024
+const BATCH_BYTES = Number(process.env.MILLRACE_KAFKA_BATCH_MIB ?? effort({ short: 64, long: 1_024 })) * MIB
+const LINE_BYTES = 100_000
+const WRITERS = 4
+const READ_PAUSE_MS = 100
+/** Beyond the time of the commit itself: a read waits as long for a batch, and then ends in front of it. */
+const PENDING_MS = 2_000
+const WITHIN = { timeout: 300_000, interval: 200 }
+const S = streamPath('s')
+
+const missing = await fetchKafka()
+
+describe.skipIf(missing !== undefined)(`a large batch ${missing ?? ''}`, () => {
+  let kafka: TestKafka
+  beforeAll(async () => {
+    kafka = await TestKafka.start({ brokers: 3 })
+  }, 600_000)
+  afterAll(() => kafka?.remove())
+
+  /** Uploads lines. Resolves with the status, or 0 if the upload ended after `bytesMost`. */
+  function upload(port: number, name: string, bytesMost = Number.POSITIVE_INFINITY): Promise<number> {
+    const count = Math.ceil(BATCH_BYTES / LINE_BYTES)
+    return new Promise((resolve) => {
+      const headers = { 'Content-Type': 'text/plain' }
+      const sent = request(
+        { host: '127.0.0.1', port, method: 'POST', path: `${S}/batch`, headers },
+        (answer) => {
+          answer.resume()
+          resolve(answer.statusCode ?? 0)
+        },
+      )
+      sent.on('error', () => resolve(0))
+      function* lines() {
+        let bytes = 0
+        for (let i = 0; i < count; i++) {
+          const line = `${name} ${i} `.padEnd(LINE_BYTES - 1, '.')
+          bytes += LINE_BYTES
+          if (bytes > bytesMost) return void sent.destroy()
+          yield `${line}\n`
+        }
+      }
+      Readable.from(lines()).pipe(sent)
+    })
+  }
+
+  test('is committed, and given up, beside single events', { timeout: 3_600_000 }, async () => {
+    const node = await startNode({
+      kafka,
+      prefix: kafka.newPrefix(),
+      args: ['--max-pending-ms', `${PENDING_MS}`],
+    })
+    await sendUntilDone(node.port, 'PUT', S)
+    const tally = new Tally()
+    const writers = new Writers(tally, { count: WRITERS, streams: ['s'], ports: [node.port], name: 'w' })
+    let ended = false
+    const hidden = { longestMs: 0, behind: 0, reads: 0 }
+    const watching = (async () => {
+      while (!ended) {
+        const body = `probe ${hidden.reads++}`
+        const { status } = await send(node.port, 'POST', S, { body })
+        tally.answered('s', body, status === 200)
+        if (status !== 200) continue
+        const sinceMs = performance.now()
+        // The newest events are enough: large ones would take the time of the test.
+        for (let isSeen = false; !isSeen && !ended; ) {
+          const { text } = await send(node.port, 'GET', `${S}/events?last=50&format=text`)
+          isSeen = text.includes(`"${body}"`)
+          if (!isSeen) await sleep(READ_PAUSE_MS)
+        }
+        hidden.longestMs = Math.max(hidden.longestMs, performance.now() - sinceMs)
+        await sleep(READ_PAUSE_MS)
+      }
+    })()
+    const startMs = performance.now()
+    const status = await upload(node.port, 'batch')
+    const uploadMs = performance.now() - startMs
+    expect(status).toBe(200)
+    expect(await upload(node.port, 'given-up', BATCH_BYTES / 2)).toBe(0)
+    await writers.end()
+    ended = true
+    await watching
+    const { bodies } = await readStream(node.port, 's')
+    const ofBatch = bodies.filter((body) => body.startsWith('batch '))
+    const single = bodies.filter((body) => !body.startsWith('batch '))
+    await proven(() => {
+      expect(tally.check('s', single)).toEqual(NOTHING)
+      expect(ofBatch.map((body) => Number(body.split(' ')[1]))).toEqual(
+        Array.from({ length: Math.ceil(BATCH_BYTES / LINE_BYTES) }, (_, i) => i),
+      )
+    })
+    expect(hidden.longestMs, 'no longer than the whole request and one wait').toBeLessThan(
+      uploadMs + PENDING_MS + 2_000,
+    )
+    tellProof('a large batch', {
+      MiB: BATCH_BYTES / MIB,
+      'upload s': Math.round(uploadMs / 1000),
+      'longest invisible s': (hidden.longestMs / 1000).toFixed(1),
+      ...tally.row(),
+    })
+  })
+
+  test('that is aborted in its transaction is not served; the control without isolation sees it', {
+    timeout: 900_000,
+  }, async () => {
+    const node = await openTestLog({ brokers: kafka.addresses, prefix: kafka.newPrefix() })
+    try {
+      const aborted = Array.from({ length: 200 }, (_, i) => `aborted ${i}`)
+      await transaction(node, 1, [batchOf(['kept'])], true)
+      await transaction(node, 1, [batchOf(aborted)], false)
+      await transaction(node, 1, [batchOf(['last'])], true)
+      const topic = node.names.log(1)
+      const bodiesOf = async (isolation: 'committed' | 'uncommitted') => {
+        const leader = (await node.cluster.leader(topic, { refresh: true }))!
+        const parts = [{ topic, offset: 0, maxBytes: 8 * MIB }]
+        const [part] = await fetchRecords(node.cluster, leader.node, {
+          ...{
+            parts,
+            isolation,
+            minBytes: 1,
+            maxWaitMs: 1_000,
+            maxBytes: 8 * MIB,
+            purpose: 'fetch' as const,
+          },
+        })
+        return readBatches(part!.records, topic).flatMap((batch) =>
+          batch.isControl ? [] : [...readRecords(batch, topic)].map(({ value }) => `${value}`),
+        )
+      }
+      const read = () => bodiesInLog(node.log, 1)
+      await expect.poll(async () => (await read()).length, WITHIN).toBe(2)
+      await proven(async () => expect(await read()).toEqual(['kept', 'last']))
+      const uncommitted = await bodiesOf('uncommitted')
+      expect(uncommitted).toContain('aborted 0')
+      tellProof('aborted batches', { served: 2, 'seen without isolation': uncommitted.length - 2 })
+    } finally {
+      await node.close()
+    }
+  })
+})

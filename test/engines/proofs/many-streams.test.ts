@@ -1,0 +1,72 @@
+/** Many streams with events, some of them busy: nodes start and stop, and memory does not grow with what was written. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { effort, tellProof } from '../../support/effort.ts'
+import { fetchKafka, TestKafka } from '../../support/kafka.ts'
+import { readStream, sendUntilDone, startNode, streamPath } from '../../support/kafka-services.ts'
+import { procProblem, rssMb } from '../../support/open-loop.ts'
+import { proven } from '../../support/proven.ts'
+import { NOTHING, Tally } from './tally.ts'
+import { Writers } from './writers.ts'
+
+const STREAMS = Number(process.env.MILLRACE_KAFKA_STREAMS ?? effort({ short: 100, long: 10_000 }))
+const BUSY = Math.min(100, STREAMS)
+const WORKERS = 16
+const BUSY_SECONDS = effort({ short: 5, long: 60 })
+/** What a node may take beyond the memory that it has with one stream. */
+const RSS_MB_MAX = 400
+const START_MS_MAX = 120_000
+
+const missing = (await fetchKafka()) ?? procProblem()
+
+describe.skipIf(missing !== undefined)(`many streams ${missing ?? ''}`, () => {
+  let kafka: TestKafka
+  beforeAll(async () => {
+    kafka = await TestKafka.start({ brokers: 3 })
+  }, 600_000)
+  afterAll(() => kafka?.remove())
+
+  test('start, stop, and memory', { timeout: 7_200_000 }, async () => {
+    const prefix = kafka.newPrefix()
+    const first = await startNode({ kafka, prefix })
+    const names = Array.from({ length: STREAMS }, (_, i) => `s${i}`)
+    const createMs = performance.now()
+    let next = 0
+    const worker = async () => {
+      for (let i = next++; i < STREAMS; i = next++) {
+        const path = streamPath(names[i]!)
+        await sendUntilDone(first.port, 'PUT', path)
+        await sendUntilDone(first.port, 'POST', path, { body: 'first 0' })
+      }
+    }
+    await Promise.all(Array.from({ length: WORKERS }, worker))
+    const createSeconds = (performance.now() - createMs) / 1000
+    const tally = new Tally()
+    for (const name of names) tally.answered(name, 'first 0', true)
+    const before = rssMb(first.service.pid)
+    const busy = names.slice(0, BUSY)
+    const writers = new Writers(tally, { count: BUSY, streams: busy, ports: [first.port], name: 'w' })
+    await new Promise((resolve) => setTimeout(resolve, BUSY_SECONDS * 1000))
+    await writers.end()
+    const after = rssMb(first.service.pid)
+    const stopMs = performance.now()
+    expect(await first.service.stop()).toMatchObject({ code: 0 })
+    const startMs = performance.now()
+    const again = await startNode({ kafka, prefix, folder: first.folder })
+    const startedMs = performance.now() - startMs
+    for (const name of [...busy, ...names.slice(-BUSY)]) {
+      const { bodies } = await readStream(again.port, name)
+      await proven(() => expect(tally.check(name, bodies), name).toEqual(NOTHING))
+    }
+    tellProof('many streams', {
+      streams: STREAMS,
+      'create s': Math.round(createSeconds),
+      'stop s': ((startMs - stopMs) / 1000).toFixed(1),
+      'start s': (startedMs / 1000).toFixed(1),
+      'MB before': Math.round(before),
+      'MB after': Math.round(after),
+      ...tally.row(),
+    })
+    expect(startedMs).toBeLessThan(START_MS_MAX)
+    expect(after).toBeLessThan(RSS_MB_MAX)
+  })
+})

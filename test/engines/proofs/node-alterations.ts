@@ -1,0 +1,58 @@
+/** Parts of the protocol of several nodes that are taken out of a build: the proofs have to see the fault. */
+import type { Alteration } from '../../support/altered-build.ts'
+
+/** Nodes trust what they have applied, without asking the brokers for more. */
+export const WITHOUT_BARRIER: readonly Alteration[] = [
+  {
+    file: '../storage/kafka/catalog-barrier.js',
+    from: 'return isCertain ? this.#writes.call() : this.#ends.call()',
+    to: 'return Promise.resolve()',
+  },
+]
+
+/** A change that removes something is acknowledged before the other nodes have applied it. */
+export const WITHOUT_CONFIRMATION: readonly Alteration[] = [
+  {
+    file: '../storage/kafka/kafka-store-cluster.js',
+    from: 'if (nodes.haveApplied(asked)) return',
+    to: 'return',
+  },
+]
+
+/** The end of the catalog is believed from any broker, however late; and a node that is cut off goes on. */
+export const WITHOUT_HEARTBEAT_RULE: readonly Alteration[] = [
+  {
+    file: '../storage/kafka/catalog-barrier.js',
+    from: 'return isTrusted ? offset : undefined',
+    to: 'return offset',
+  },
+  {
+    file: '../storage/kafka/catalog-barrier.js',
+    from: 'if (!isRecent(lastBeat(), askedAtMs)) return undefined',
+    to: '',
+  },
+  {
+    file: '../storage/kafka/nodes.js',
+    from: 'if (this.isLive()) return',
+    to: 'return',
+  },
+]
+
+/** The janitor takes every log that it lists and no stream has for unused. */
+export const WITHOUT_LOG_BOUND: readonly Alteration[] = [
+  {
+    file: 'janitor/janitor.js',
+    from: 'all.filter((log) => log <= this.#registry.lastLog)',
+    to: 'all',
+  },
+  { file: 'janitor/janitor.js', from: 'await sharing.fresh(true)', to: '' },
+]
+
+/** A large batch is acknowledged when its commit is, before readers see it. */
+export const WITHOUT_VISIBILITY: readonly Alteration[] = [
+  {
+    file: '../storage/kafka/transaction.js',
+    from: 'await Promise.all([...this.#topics.values()].map((topic) => topic.visible(this.#limits.visibleMs)))',
+    to: '',
+  },
+]
