@@ -29,7 +29,11 @@ const STEPS: readonly Step[] = ['post', 'read', 'truncate', 'post', 'read', 'del
 const BUSY = ['--janitor-seconds', '1']
 /** The clock of a node, an hour ahead. */
 const HOUR_AHEAD: readonly Alteration[] = [
-  { file: 'cli.js', from: 'import', to: 'const now = Date.now; Date.now = () => now() + 3_600_000;\nimport' },
+  {
+    file: 'cli.js',
+    from: 'const GRACE_MS = 10_000',
+    to: 'const GRACE_MS = 10_000\nconst now = Date.now\nDate.now = () => now() + 3_600_000',
+  },
 ]
 const HOUR_SECONDS = 3_600
 

@@ -10,6 +10,16 @@ export const WITHOUT_BARRIER: readonly Alteration[] = [
   },
 ]
 
+/** A node applies what others have changed later than they do. Without the protocol its clients see an old state. */
+export const SLOW_FOLLOWER: readonly Alteration[] = [
+  {
+    file: '../storage/kafka/catalog-follower.js',
+    from: 'const result = await this.#parts.topic.poll(this.#replay.next, POLL_MS, signal)',
+    to: `const result = await this.#parts.topic.poll(this.#replay.next, POLL_MS, signal)
+    await new Promise((resolve) => setTimeout(resolve, 150))`,
+  },
+]
+
 /** A change that removes something is acknowledged before the other nodes have applied it. */
 export const WITHOUT_CONFIRMATION: readonly Alteration[] = [
   {

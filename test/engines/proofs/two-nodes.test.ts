@@ -1,16 +1,16 @@
 /**
- * Two nodes behind a client that goes to a random one each time: each shows what the other has acknowledged. Without the barrier,
+ * Two nodes, of which one applies changes late, behind a client that goes to a random one each time: each shows what the other has acknowledged. Without the barrier,
  * and without the confirmation of removals, it has to be seen that they do not.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { alteredBuild } from '../../support/altered-build.ts'
+import { type Alteration, alteredBuild } from '../../support/altered-build.ts'
 import { effort, SEED, tellProof } from '../../support/effort.ts'
 import { fetchKafka, TestKafka } from '../../support/kafka.ts'
-import { send, sendUntilDone, startNodes, streamPath } from '../../support/kafka-services.ts'
+import { send, sendUntilDone, startNode, streamPath } from '../../support/kafka-services.ts'
 import { proven } from '../../support/proven.ts'
 import { seededRandom } from '../../support/seeded-random.ts'
 import { ModelClient, type ModelCounts, modelRow, noCounts, type Step } from './model-clients.ts'
-import { WITHOUT_BARRIER, WITHOUT_CONFIRMATION } from './node-alterations.ts'
+import { SLOW_FOLLOWER, WITHOUT_BARRIER, WITHOUT_CONFIRMATION } from './node-alterations.ts'
 
 /** Of each kind of change. */
 const CHANGES = Number(process.env.MILLRACE_KAFKA_CHANGES ?? effort({ short: 100, long: 10_000 }))
@@ -57,8 +57,13 @@ describe.skipIf(missing !== undefined)(`two nodes ${missing ?? ''}`, () => {
     return { counts, problems: clients.flatMap(({ problems }) => problems).slice(0, 10) }
   }
 
-  async function nodePorts(cli?: string): Promise<number[]> {
-    const nodes = await startNodes(2, { kafka, prefix: kafka.newPrefix(), ...(cli !== undefined && { cli }) })
+  /** The second node applies changes late. */
+  async function nodePorts(alterations: readonly Alteration[]): Promise<number[]> {
+    const prefix = kafka.newPrefix()
+    const builds = [alterations, [...alterations, ...SLOW_FOLLOWER]]
+    const nodes = await Promise.all(
+      builds.map(async (of) => startNode({ kafka, prefix, cli: await alteredBuild(of) })),
+    )
     const ports = nodes.map(({ port }) => port)
     await sendUntilDone(ports[0]!, 'PUT', streamPath('first'))
     // Deletions are made by the node that has the coordinator.
@@ -67,7 +72,7 @@ describe.skipIf(missing !== undefined)(`two nodes ${missing ?? ''}`, () => {
   }
 
   test.each(SEQUENCES)('$name', async ({ name, steps, share = 1 }) => {
-    const ports = await nodePorts()
+    const ports = await nodePorts([])
     const { counts, problems } = await run(ports, { steps, count: Math.ceil(CHANGES * share) })
     await proven(() => expect(problems).toEqual([]))
     tellProof(`two nodes, ${name}`, modelRow(counts))
@@ -86,7 +91,7 @@ describe.skipIf(missing !== undefined)(`two nodes ${missing ?? ''}`, () => {
     },
   ]
   test.each(controls)('control: without $name it is seen', async ({ name, alterations, steps }) => {
-    const ports = await nodePorts(await alteredBuild(alterations))
+    const ports = await nodePorts(alterations)
     const isSeen = ({ lost, stale, wrong }: ModelCounts) => lost + stale + wrong > 0
     const { counts } = await run(ports, { steps, count: CONTROL_CHANGES, until: isSeen })
     expect(isSeen(counts)).toBe(true)
