@@ -2,7 +2,7 @@
  * Removes expired events and dropped logs. Each step does a bounded amount of work.
  *
  * A trim cuts at the first record that is not older than the limit, so all records before are older, and the running maximum of
- * the times that are left does not change. The record with the highest time stays, also when all have expired: the time of the
+ * the times that are left does not change. One record with the highest time stays, also when all have expired: the time of the
  * next event and of the cursor behind the last one depend on it.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -11,7 +11,9 @@ import { StorageError } from '../storage-error.ts'
 import { errorName, KAFKA_ERRORS } from './error-codes.ts'
 import type { LeaderCalls } from './leader-calls.ts'
 import type { OffsetLookup } from './offset-lookup.ts'
+import { readBatches } from './record-batch-reader.ts'
 import type { TopicNames } from './settings.ts'
+import { fetchCommitted } from './visible-batches.ts'
 
 /** Logs that one step looks at. */
 const STEP_LOGS = 500
@@ -68,7 +70,7 @@ export class LogTrimmer {
     const topic = names.log(log)
     const first = await lookup.find(topic, 0)
     if (first === undefined || first.offset < 0 || first.timestampMs >= beforeMs) return 0
-    const cut = await this.#cutOf(topic, beforeMs)
+    const cut = await this.#cutOf(topic, beforeMs, first.offset)
     if (cut === undefined || cut <= first.offset) return 0
     const answer = await calls.call(topic, async (node) => {
       const parts = [{ topic, before: cut }]
@@ -78,14 +80,25 @@ export class LogTrimmer {
     return answer?.errorCode === KAFKA_ERRORS.none ? Math.max(0, answer.logStartOffset - first.offset) : 0
   }
 
-  async #cutOf(topic: string, beforeMs: number): Promise<number | undefined> {
+  async #cutOf(topic: string, beforeMs: number, first: number): Promise<number | undefined> {
     const { lookup } = this.#parts
     const stable = await lookup.find(topic, 'stable')
     const young = await lookup.find(topic, beforeMs)
     if (stable === undefined || young === undefined) return undefined
     if (young.offset >= 0) return young.offset
+    if (first >= stable.offset - 1) return undefined
     const highest = await lookup.find(topic, 'highest time')
-    return highest && Math.min(highest.offset, stable.offset - 1)
+    return highest && Math.min(await this.#endOfBatch(topic, highest.offset), stable.offset - 1)
+  }
+
+  /** The last record of the batch with this one, which has the same time. */
+  async #endOfBatch(topic: string, offset: number): Promise<number> {
+    const { calls } = this.#parts
+    const part = await fetchCommitted({ calls, topic }, offset, 1)
+    if (part === undefined || part.errorCode !== KAFKA_ERRORS.none) return offset
+    for (const batch of readBatches(part.records, topic))
+      if (batch.baseOffset <= offset && offset <= batch.lastOffset) return batch.lastOffset
+    return offset
   }
 
   /** Returns the number of topics removed. */

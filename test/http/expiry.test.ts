@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { answerOf, empty } from '../support/answer.ts'
-import { STREAMS, type TestApp, testApp } from '../support/test-app.ts'
+import { ON_KAFKA, STREAMS, type TestApp, testApp } from '../support/test-app.ts'
 
 const EVENTS = `${STREAMS}/s/events`
 const START = 1_000_000_000
@@ -137,7 +137,7 @@ test('events of one batch expire together', async () => {
   await app.tidy()
   expect(await app.tidy()).toBe(0)
   await setTtl(app, 100)
-  expect(await app.events('s')).toEqual([])
+  expect(await app.events('s')).toHaveLength(ON_KAFKA ? 1 : 0) // there the last event of a stream is never removed
 })
 
 test('one stream expires and another does not', async () => {

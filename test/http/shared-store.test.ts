@@ -1,9 +1,12 @@
 import { expect, test } from 'vitest'
 import type { SharedStoreOptions } from '../support/shared-engine/shared-store.ts'
-import { STREAMS, type TestApp } from '../support/test-app.ts'
+import { ON_KAFKA, STREAMS, type TestApp } from '../support/test-app.ts'
 import { type TwoNodes, twoNodes } from '../support/two-nodes.ts'
 
 const S = `${STREAMS}/s`
+
+/** With faults that only the store in memory can have. */
+const testInMemory = test.skipIf(ON_KAFKA)
 
 async function bodies(app: TestApp): Promise<string[] | number> {
   const response = await app.get(`${S}/events`)
@@ -120,7 +123,7 @@ const without: readonly { name: string; options: SharedStoreOptions }[] = [
   { name: 'the barrier', options: { barrier: false, confirmation: false } },
 ]
 
-test.each(without)('without $name another node shows an old state', async ({ options }) => {
+testInMemory.each(without)('without $name another node shows an old state', async ({ options }) => {
   const nodes = await twoNodes({ ...options, lagTurns: 400 })
   let wrong = 0
   for (let i = 0; i < 20 && wrong === 0; i++) {
@@ -131,7 +134,7 @@ test.each(without)('without $name another node shows an old state', async ({ opt
   expect(wrong).toBeGreaterThan(0)
 })
 
-test('without the confirmation of all nodes an emptied stream shows events', async () => {
+testInMemory('without the confirmation of all nodes an emptied stream shows events', async () => {
   const run = async (confirmation: boolean) => {
     const nodes = await twoNodes({ barrier: false, confirmation, lagTurns: 400 })
     await nodes.a.put(S)
@@ -214,7 +217,7 @@ const requests: readonly {
   { name: 'properties', request: (app) => app.put(`${S}/properties`, { body: '{"ttl":1}' }) },
 ]
 
-test.each(requests)('a node that is cut off answers $name with 503', async ({ request }) => {
+testInMemory.each(requests)('a node that is cut off answers $name with 503', async ({ request }) => {
   const { store, a, b } = await twoNodes()
   await a.put(S)
   await a.post(S, { body: '1' })
@@ -230,19 +233,22 @@ test.each(requests)('a node that is cut off answers $name with 503', async ({ re
   expect(await bodies(a)).toEqual(await bodies(b))
 })
 
-test('a deletion on a node that is cut off is made by the node that takes the coordinator over', async () => {
-  const { store, a, b } = await twoNodes()
-  await a.put(S)
-  store.cut('a')
-  expect((await a.delete(S)).status).toBe(503)
-  expect((await b.get(S)).status).toBe(200)
-  store.expire('a')
-  store.bury('a')
-  expect((await a.delete(S)).status).toBe(200)
-  expect((await b.get(S)).status).toBe(404)
-})
+testInMemory(
+  'a deletion on a node that is cut off is made by the node that takes the coordinator over',
+  async () => {
+    const { store, a, b } = await twoNodes()
+    await a.put(S)
+    store.cut('a')
+    expect((await a.delete(S)).status).toBe(503)
+    expect((await b.get(S)).status).toBe(200)
+    store.expire('a')
+    store.bury('a')
+    expect((await a.delete(S)).status).toBe(200)
+    expect((await b.get(S)).status).toBe(404)
+  },
+)
 
-test('a node that stood still while others went on without it acknowledges nothing', async () => {
+testInMemory('a node that stood still while others went on without it acknowledges nothing', async () => {
   const { store, a, b } = await twoNodes()
   await a.put(S)
   await b.get(S)
@@ -263,7 +269,7 @@ async function arrived({ logs }: TwoNodes['store']['data'], events: number): Pro
   while (count() < events) await new Promise((resolve) => setImmediate(resolve))
 }
 
-test('a truncation waits for a node that does not answer, until it is dead', async () => {
+testInMemory('a truncation waits for a node that does not answer, until it is dead', async () => {
   const { store, a, b } = await twoNodes()
   await a.put(S)
   await b.get(S)

@@ -1,10 +1,13 @@
 /** Topics of logs with what other programs and transactions write to them. */
 
+import { CLUSTER_LIMITS } from '../../storage/kafka/access.ts'
+import { KafkaCluster } from '../../storage/kafka/cluster.ts'
 import { produce } from '../../storage/kafka/produce.ts'
 import { NO_PRODUCER, RecordBatchBuilder, type UnsealedBatch } from '../../storage/kafka/record-batch.ts'
 import { encodeRecordHeaders } from '../../storage/kafka/record-headers.ts'
-import { createTopics } from '../../storage/kafka/topic-requests.ts'
+import { createTopics, deleteTopics } from '../../storage/kafka/topic-requests.ts'
 import type { LogId } from '../../storage/log.ts'
+import type { TestKafka } from './kafka.ts'
 import type { TestLog } from './kafka-log.ts'
 
 const NO_HEADERS = encodeRecordHeaders([])
@@ -63,5 +66,16 @@ export async function transaction(
     })
   } catch (error) {
     if (!(error instanceof Aborted)) throw error
+  }
+}
+
+/** Removes a store: a broker of many tests would keep the files of all of them. */
+export async function removeTopics(brokers: TestKafka['addresses'], prefix: string): Promise<void> {
+  const cluster = await KafkaCluster.open({ brokers }, CLUSTER_LIMITS)
+  try {
+    const topics = await cluster.listTopics(`${prefix}.`)
+    if (topics.length > 0) await deleteTopics(cluster, { topics, timeoutMs: TIMEOUT_MS })
+  } finally {
+    await cluster.close()
   }
 }

@@ -21,10 +21,12 @@ import { DEFAULT_LIMITS, type Limits } from '../../src/limits.ts'
 import { LoopShare } from '../../src/loop-share.ts'
 import { type RunningService, startService } from '../../src/main.ts'
 import { openKafkaStorage } from '../../storage/kafka/open.ts'
+import type { KafkaStorageOptions } from '../../storage/kafka/settings.ts'
 import type { Level } from '../../storage/level/level.ts'
 import { openStorageOn } from '../../storage/level/open.ts'
 import type { Storage } from '../../storage/storage.ts'
 import { TestKafka } from './kafka.ts'
+import { removeTopics } from './kafka-topics.ts'
 import { newWeakData, openWeakStorage } from './weak-engine/weak-storage.ts'
 
 /** Path prefix of the streams of the default namespace. */
@@ -235,7 +237,8 @@ interface Store {
  * cluster of MILLRACE_TEST_KAFKA, with the times of the test's clock.
  */
 const { TEST_STORAGE } = process.env
-const ON_KAFKA = TEST_STORAGE === 'kafka'
+/** Streams are topics of a Kafka cluster. */
+export const ON_KAFKA = TEST_STORAGE === 'kafka'
 
 /** An engine that does not promise what LevelDB does. */
 export const ON_WEAK_ENGINE = TEST_STORAGE === 'weak' || ON_KAFKA
@@ -278,15 +281,21 @@ async function kafkaStore(): Promise<Store> {
     async open(nowMs) {
       await mkdir(join(folder, 'data'), { recursive: true })
       const access = { brokers: kafka.addresses }
-      const node = join(folder, 'data', 'node')
-      const storage = await openKafkaStorage({
-        ...{ access, prefix, nowMs },
-        ...{ folder: node, eventClock: nowMs, insecure: true },
-      })
-      return Object.assign(storage, { remarks: [] }) // one broker has no replicas, which every test would report
+      return openTestKafka({ access, prefix, folder: join(folder, 'data', 'node'), nowMs })
     },
-    remove: () => rm(folder, { recursive: true }),
+    async remove() {
+      await removeTopics(kafka.addresses, prefix)
+      await rm(folder, { recursive: true })
+    },
   }
+}
+
+/** With the times of the test's clock. */
+export async function openTestKafka(
+  options: Omit<KafkaStorageOptions, 'eventClock' | 'insecure'>,
+): Promise<Storage> {
+  const storage = await openKafkaStorage({ ...options, eventClock: options.nowMs, insecure: true })
+  return Object.assign(storage, { remarks: [] }) // one broker has no replicas, which every test would report
 }
 
 async function diskStore(): Promise<Store> {

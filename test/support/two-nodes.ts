@@ -1,8 +1,15 @@
-/** Two whole services on one shared store in memory (shared-engine). */
+/** Two whole services on one shared store in memory (shared-engine), or with TEST_STORAGE=kafka on a cluster. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
+import type { Storage } from '../../storage/storage.ts'
+import { freePort } from './free-port.ts'
+import { TestKafka } from './kafka.ts'
+import { removeTopics } from './kafka-topics.ts'
 import { openSharedStorage } from './shared-engine/shared-storage.ts'
 import { SharedStore, type SharedStoreOptions } from './shared-engine/shared-store.ts'
-import { startTestApp, type TestApp, type TestAppOptions } from './test-app.ts'
+import { ON_KAFKA, openTestKafka, startTestApp, type TestApp, type TestAppOptions } from './test-app.ts'
 
 export interface TwoNodes {
   readonly store: SharedStore
@@ -24,27 +31,69 @@ export async function twoNodes(
   options: SharedStoreOptions = {},
   appOptions: Omit<TestAppOptions, 'openStorage'> = {},
 ): Promise<TwoNodes> {
-  const store = new SharedStore(options)
+  const shared = ON_KAFKA ? await storeOnKafka() : storeInMemory(options)
   const start = async (id: string) => {
+    const port = await freePort()
     const app = await startTestApp({
       ...appOptions,
-      openStorage: (nowMs) => openSharedStorage(store, { id, nowMs }),
+      config: { ...appOptions.config, port },
+      openStorage: shared.opener(id, `http://127.0.0.1:${port}`),
     })
-    onTestFinished(async () => {
-      if (store.nodes.has(id)) store.mend(id)
-      await app.stop()
-    })
-    store.nodes.get(id)!.url = `http://127.0.0.1:${app.port}`
-    return app
+    return { app, id }
   }
-  const [a, b] = [await start('a'), await start('b')]
+  const started = [await start('a'), await start('b')] as const
+  onTestFinished(async () => {
+    for (const { id, app } of started) {
+      if (shared.store.nodes?.has(id)) shared.store.mend(id)
+      await app.stop()
+    }
+    await shared.remove()
+  })
+  const [a, b] = [started[0].app, started[1].app]
   await coordinated(a, b)
   return {
-    ...{ store, a, b },
+    ...{ store: shared.store, a, b },
     coordinated: () => coordinated(a, b),
     setNowMs(nowMs) {
       a.nowMs = nowMs
       b.nowMs = nowMs
+    },
+  }
+}
+
+interface NodesStore {
+  readonly store: SharedStore
+  opener(id: string, url: string): (nowMs: () => number) => Promise<Storage>
+  remove(): Promise<void>
+}
+
+function storeInMemory(options: SharedStoreOptions): NodesStore {
+  const store = new SharedStore(options)
+  return {
+    store,
+    opener: (id, url) => (nowMs) => openSharedStorage(store, { id, url, nowMs }),
+    remove: async () => {},
+  }
+}
+
+/** The cluster of MILLRACE_TEST_KAFKA. A test cannot cut its nodes off, so it has no `store`. */
+async function storeOnKafka(): Promise<NodesStore> {
+  const kafka = await TestKafka.shared()
+  const prefix = kafka.newPrefix()
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-nodes-'))
+  return {
+    store: {} as SharedStore,
+    opener: (id, nodeUrl) => (nowMs) =>
+      openTestKafka({
+        access: { brokers: kafka.addresses },
+        prefix,
+        folder: join(folder, id),
+        nowMs,
+        nodeUrl,
+      }),
+    async remove() {
+      await removeTopics(kafka.addresses, prefix)
+      await rm(folder, { recursive: true })
     },
   }
 }
