@@ -159,7 +159,7 @@ export class Registry {
     await catalog.each('streams', (id, document) => {
       const { namespace, streamId } = this.#placeOf(id)
       const stored = decodeStreamDocument(id, document)
-      const counts = new StreamCounts(streamId, stored.log)
+      const counts = new StreamCounts(streamId, stored.firstLog)
       namespace.streams.set({ id: streamId, ...stored, counts, isReplaced: false, writer: undefined })
     })
     await catalog.each('counters', (_, document) => {
@@ -460,7 +460,7 @@ export class Registry {
     const stored = decodeStreamDocument(id, document)
     const isSame = before?.firstLog === stored.firstLog
     if (before !== undefined && !isSame) this.#drop(before)
-    const counts = isSame ? before.counts : new StreamCounts(streamId, stored.log)
+    const counts = isSame ? before.counts : new StreamCounts(streamId, stored.firstLog)
     this.#set({ id: streamId, ...stored, counts, isReplaced: false, writer: undefined })
   }
 

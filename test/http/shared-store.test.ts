@@ -285,7 +285,7 @@ testInMemory('a truncation waits for a node that does not answer, until it is de
   expect((await truncation).status).toBe(200)
 })
 
-test('metrics of a stream count the events of all nodes, also after a restart', async () => {
+test('metrics of a stream count the events of all nodes, also after a truncation and a restart', async () => {
   const { a, b } = await twoNodes()
   await a.put(S)
   const total = async (app: TestApp) => {
@@ -296,8 +296,12 @@ test('metrics of a stream count the events of all nodes, also after a restart', 
   }
   for (let i = 0; i < 3; i++) await a.post(S, { body: '1' })
   await b.post(S, { body: '2' })
+  await b.post(`${S}/truncate`)
+  await a.post(S, { body: '3' })
   await a.restart()
   await b.restart()
-  await a.get(S)
-  expect([await total(a), await total(b)]).toEqual([4, 4])
+  await a.post(S, { body: '4' })
+  await a.restart()
+  await b.get(S)
+  expect([await total(a), await total(b)]).toEqual([6, 6])
 })
