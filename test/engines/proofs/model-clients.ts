@@ -28,7 +28,7 @@ export function modelRow(counts: ModelCounts): Record<string, number | string> {
   return { ...others, 'longest silence': `${(longestSilenceMs / 1000).toFixed(1)} s` }
 }
 
-export type Step = 'post' | 'truncate' | 'delete' | 'ttl' | 'read'
+export type Step = 'create' | 'post' | 'truncate' | 'delete' | 'ttl' | 'read'
 
 /** A ttl so short that events before the pause have expired. */
 const TTL_SECONDS = 1
@@ -55,6 +55,7 @@ export class ModelClient {
   }
 
   async step(kind: Step): Promise<void> {
+    if (kind === 'create') this.#stream = undefined
     if (this.#stream === undefined) {
       const stream = `${this.#name}-${this.#streams++}`
       if (!(await this.#done('PUT', streamPath(stream)))) return
@@ -64,6 +65,8 @@ export class ModelClient {
     }
     const path = streamPath(this.#stream)
     switch (kind) {
+      case 'create':
+        return
       case 'post': {
         const body = `${this.#name} ${this.#n++}`
         if (await this.#done('POST', path, body)) this.#events.push(body)

@@ -16,7 +16,7 @@ export const SLOW_FOLLOWER: readonly Alteration[] = [
     file: '../storage/kafka/catalog-follower.js',
     from: 'const result = await this.#parts.topic.poll(this.#replay.next, POLL_MS, signal)',
     to: `const result = await this.#parts.topic.poll(this.#replay.next, POLL_MS, signal)
-    await new Promise((resolve) => setTimeout(resolve, 150))`,
+    await new Promise((resolve) => setTimeout(resolve, 500))`,
   },
 ]
 

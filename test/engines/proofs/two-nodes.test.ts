@@ -22,7 +22,7 @@ const CONTROL_CHANGES = 2_000
 const missing = await fetchKafka()
 
 const SEQUENCES: readonly { name: string; steps: readonly Step[]; share?: number }[] = [
-  { name: 'create and POST', steps: ['post', 'read', 'post', 'read'] },
+  { name: 'create and POST', steps: ['create', 'post', 'read', 'post', 'read'] },
   { name: 'truncate, POST and GET', steps: ['post', 'truncate', 'read', 'post', 'read'] },
   { name: 'delete and GET', steps: ['post', 'delete', 'read', 'post', 'read'] },
   { name: 'ttl and GET', steps: ['post', 'ttl'], share: TTL_SHARE },
