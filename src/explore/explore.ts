@@ -285,11 +285,21 @@ export class Explore {
     reader: Reader | undefined,
   ): Promise<Checked> {
     const outline = await queryWorker.read(key, text)
+    await this.#freshFor(namespace, outline, reader)
     const tables = this.#resolve(namespace, outline, reader)
     const own = ownColumns(outline, namespace, tables[0]?.columns)
     if (own !== undefined) return { outline, tables, columns: own }
     const columns = await queryWorker.bind(key, boundTables(tables))
     return { outline, tables, columns }
+  }
+
+  /** Before a table is said not to exist, the registry shows every change of other nodes that was acknowledged before. */
+  async #freshFor(namespace: NamespaceName, { tables }: Outline, reader: Reader | undefined): Promise<void> {
+    const { sharing } = this.#registry
+    if (sharing === undefined) return
+    const mayKnow = knownTo(reader)
+    const isKnown = ({ name }: NamedTable) => tableOf(this.#registry, namespace, name, mayKnow) !== undefined
+    if (!tables.every(isKnown)) await sharing.fresh(true)
   }
 
   /** Throws ServiceError 'table_forbidden' before it reveals which tables exist, and SqlError '42S02'. */

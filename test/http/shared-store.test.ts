@@ -134,6 +134,44 @@ testInMemory.each(without)('without $name another node shows an old state', asyn
   expect(wrong).toBeGreaterThan(0)
 })
 
+const N = '/v3/namespaces'
+/** What is found on the coordinator, by paths of every API, right after another node has made a namespace with a stream. */
+const found: readonly { name: string; find(app: TestApp, namespace: string): Promise<{ status: number }> }[] =
+  [
+    { name: 'a namespace', find: (app, namespace) => app.get(`${N}/${namespace}`) },
+    { name: 'a stream', find: (app, namespace) => app.get(`${N}/${namespace}/streams/s`) },
+    {
+      name: 'the metadata of a stream',
+      find: (app, namespace) => app.get(`${N}/${namespace}/streams/s/metadata/tags`),
+    },
+    {
+      name: 'the table of a stream',
+      find: (app, namespace) =>
+        app.post(`${N}/${namespace}/data/explore/queries`, { body: '{"query":"SELECT body FROM stream_s"}' }),
+    },
+    {
+      name: 'a service of Aiven',
+      find: (app, namespace) => app.get(`/v1/project/p/service/${namespace}/flink/table`),
+    },
+    {
+      name: 'a namespace of Ververica Platform',
+      find: (app, namespace) => app.get(`/api/v1/namespaces/${namespace}/deployments`),
+    },
+  ]
+
+testInMemory.each(found)('$name is found by a barrier that misses the last changes', async ({ find }) => {
+  const { a, b } = await twoNodes({ barrier: 'certain', lagTurns: 4000 })
+  const statuses: number[] = []
+  for (const isNamespaceKnown of [false, true, true, true]) {
+    const namespace = `n${statuses.length}`
+    await b.put(`${N}/${namespace}`)
+    if (isNamespaceKnown) await a.get(`${N}/${namespace}`)
+    await b.put(`${N}/${namespace}/streams/s`)
+    statuses.push((await find(a, namespace)).status)
+  }
+  expect(statuses).toEqual([200, 200, 200, 200])
+})
+
 testInMemory('without the confirmation of all nodes an emptied stream shows events', async () => {
   const run = async (confirmation: boolean) => {
     const nodes = await twoNodes({ barrier: false, confirmation, lagTurns: 400 })

@@ -3,10 +3,10 @@
  * and its answer is sent only if the node still reaches the store.
  */
 import type { NamespaceName, StreamName, ViewName } from '../../streams/names.ts'
-import { DEFAULT_NAMESPACE } from '../../streams/names.ts'
 import type { Registry } from '../../streams/registry.ts'
 import type { Sharing } from '../../streams/sharing.ts'
 import type { Handler, HttpContext } from './bindings.ts'
+import { namedNamespace } from './path-names.ts'
 
 /** What a node answers also while it is cut off from the store: facts about itself. */
 const OF_THE_NODE =
@@ -44,7 +44,9 @@ export class SharedRequests {
   /** Whether what the path names exists. A change checks that itself, so it does not matter for a PUT. */
   #isKnown(c: HttpContext): boolean {
     if (c.req.method === 'PUT') return true
-    const namespace = (c.req.param('namespace') ?? DEFAULT_NAMESPACE) as NamespaceName
+    const named = namedNamespace(c)
+    if (named === undefined) return true
+    const namespace = named as NamespaceName
     const stream = c.req.param('stream') as StreamName | undefined
     if (stream === undefined) return this.#registry.namespace(namespace) !== undefined
     const found = this.#registry.find(namespace, stream)

@@ -96,8 +96,9 @@ export class NodeCatalog implements Catalog {
     return this.#store.record(this.#node.id, stored)
   }
 
-  async fresh(): Promise<void> {
-    if (!this.#store.options.barrier) return
+  async fresh(isCertain = false): Promise<void> {
+    const { barrier } = this.#store.options
+    if (barrier === false || (barrier === 'certain' && !isCertain)) return
     const end = await this.#link.read(() => this.#store.history.length)
     await this.#until(end)
   }

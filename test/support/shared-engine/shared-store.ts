@@ -46,8 +46,11 @@ interface Lease {
 
 export interface SharedStoreOptions {
   readonly seed?: number
-  /** False: `fresh` resolves at once. For tests that have to fail without it. */
-  readonly barrier?: boolean
+  /**
+   * False: `fresh` resolves at once. For tests that have to fail without it. 'certain': only a certain one waits, as while a leader
+   * that has been replaced still answers.
+   */
+  readonly barrier?: boolean | 'certain'
   /** False: `appliedEverywhere` resolves at once. */
   readonly confirmation?: boolean
   /** Turns of the event loop after which the other nodes have replayed a commit, at most. */
