@@ -219,7 +219,7 @@ describe('uploads', () => {
     const id = await uploaded(app)
     await writeFile(join(folderOf(app), 'upload-0f8fad5b-d9cb-869f-a165-70867728950e.part'), 'half')
     await app.restart()
-    expect(await readdir(folderOf(app))).toEqual([id])
+    await expect.poll(() => readdir(folderOf(app))).toEqual([id])
   })
 })
 
