@@ -1,6 +1,8 @@
 /**
  * Jobs on the real engine, with the real worker in the test's process and DuckDB: the statement is always
  * `INSERT INTO OUT SELECT * FROM IN`, and its plan is written by hand: rows of IN with `a` above 10.
+ *
+ * Streams and documents are in LevelDB; with TEST_STORAGE=kafka, in a cluster, and the states of jobs in the folder all the same.
  */
 import { cp, mkdtemp, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -25,8 +27,13 @@ import { StreamWrites } from '../../src/streams/stream-writes.ts'
 import { Streams } from '../../src/streams/streams.ts'
 import { UsageRegistry } from '../../src/streams/usage.ts'
 import { StreamSource } from '../../src/worker/event-source.ts'
+import { openKafkaStorage } from '../../storage/kafka/open.ts'
 import { openStorage } from '../../storage/level/open.ts'
+import type { Storage } from '../../storage/storage.ts'
 import { FixedTables } from './fixed-tables.ts'
+import { TestKafka } from './kafka.ts'
+import { removeTopics } from './kafka-topics.ts'
+import { ON_KAFKA } from './test-app.ts'
 
 export const IN = { namespace: DEFAULT_NAMESPACE, stream: parseStreamName('in') }
 export const OUT = { namespace: DEFAULT_NAMESPACE, stream: parseStreamName('out') }
@@ -62,10 +69,12 @@ export async function embeddedJobs({
     },
   }
 
+  const store = ON_KAFKA ? await storeOnKafka(join(folder, 'node')) : storeOnDisk(join(folder, 'data'))
+
   async function open() {
-    const storage = await openStorage(join(folder, 'data'), { nowMs: Date.now, sync: true })
-    const { catalog, log } = storage
-    const registry = await Registry.load(catalog)
+    const storage = await store.open()
+    const { catalog, log, promises } = storage
+    const registry = await Registry.load(catalog, storage.cluster)
     const report = (error: unknown) => reported.push(error)
     const streams = new Streams(log, registry, {
       ...{ nowMs: Date.now, asyncQueueBytesMax: 1, onAsyncLost: () => {}, space },
@@ -73,7 +82,8 @@ export async function embeddedJobs({
     const folders = new StateFolders(join(folder, 'data', 'jobs'))
     const writes = new StreamWrites(storage, streams, space)
     const host = new JobHost({
-      ...{ log, hasHoles: false, registry, nowMs: Date.now, random: Math.random, folders, report, code },
+      ...{ log, hasHoles: !promises.gaplessSequences, registry, nowMs: Date.now, random: Math.random },
+      ...{ folders, report, code },
       options: {
         ...{ memoryBytes: 128 * MIB, processBytes: 4096 * MIB, diskBytes: 128 * MIB },
         ...{ spillFolder: join(folder, 'data', 'jobs-spill'), jobsFolder: folders.folder },
@@ -132,6 +142,7 @@ export async function embeddedJobs({
   opened.jobs.start()
   onTestFinished(async () => {
     await opened.close()
+    await store.remove()
     await rm(folder, { recursive: true })
   })
   return {
@@ -202,6 +213,25 @@ export async function embeddedJobs({
 
 async function never(): Promise<never> {
   throw new Error('this planner has no types')
+}
+
+interface JobsStore {
+  open(): Promise<Storage>
+  remove(): Promise<void>
+}
+
+function storeOnDisk(folder: string): JobsStore {
+  return { open: () => openStorage(folder, { nowMs: Date.now, sync: true }), remove: async () => {} }
+}
+
+async function storeOnKafka(folder: string): Promise<JobsStore> {
+  const kafka = await TestKafka.shared()
+  const { addresses: brokers } = kafka
+  const prefix = kafka.newPrefix()
+  return {
+    open: () => openKafkaStorage({ access: { brokers }, prefix, folder, nowMs: Date.now, insecure: true }),
+    remove: () => removeTopics(brokers, prefix),
+  }
 }
 
 const PLANNER_BY_HAND: StatementPlanner = {

@@ -13,6 +13,7 @@ export const PROCESSES = [
   'test/cli/**/*.test.ts',
   'test/cdc/{database,kill}.test.ts', // the whole service with a PostgreSQL, and kills
   'test/explore/query-*process.test.ts',
+  'test/explore/shared-store.test.ts', // two services for each test
   'test/jobs/embedded/real-*.test.ts',
   'test/jobs/end-to-end*.test.ts',
   'test/cached-queries/real-*.test.ts', // PostgreSQL, capture and jobs together
