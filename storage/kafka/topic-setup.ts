@@ -48,7 +48,7 @@ export async function setUpTopics(
   names: TopicNames,
   { flush, insecure, logs: kind }: SetupOptions,
 ): Promise<TopicSetup> {
-  const replicas = Math.min(REPLICAS_WANTED, Math.max(1, cluster.nodes().length))
+  const replicas = await replicasOf(cluster, names.catalog)
   const safety: SafetySettings = { flush, minInSyncReplicas: Math.min(2, replicas) }
   const kinds: readonly (readonly [topic: string, kind: TopicKind])[] = [
     [names.catalog, 'catalog'],
@@ -69,6 +69,15 @@ export async function setUpTopics(
     )
   }
   return { replicas, safety, problems }
+}
+
+/**
+ * Brokers that are down are not among those of the cluster. So of a store that exists its catalog counts: otherwise a node that starts
+ * meanwhile would have all topics take writes that fewer replicas have.
+ */
+async function replicasOf(cluster: KafkaCluster, catalog: string): Promise<number> {
+  const { replicas = 0 } = (await cluster.replicationOf(catalog)) ?? {}
+  return Math.min(REPLICAS_WANTED, Math.max(1, replicas, cluster.nodes().length))
 }
 
 async function create(
