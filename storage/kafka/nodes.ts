@@ -52,8 +52,14 @@ export class Nodes {
     const sentAtMs = this.#parts.nowMs()
     const { offset, leader } = await this.#parts.beat(false).stored
     this.#acknowledged = { sentAtMs, leader }
-    this.#timer = setInterval(() => this.beatNow(), BEAT_MS)
+    this.#timer = setInterval(() => this.#tick(), BEAT_MS)
     return offset
+  }
+
+  /** Heartbeats and polls that are not answered tell nothing for many seconds, so being cut off is told here. */
+  #tick(): void {
+    this.beatNow()
+    if (!this.isLive()) this.#changed()
   }
 
   /** Sends a heartbeat at once, or as soon as the one under way has ended. */
@@ -151,7 +157,7 @@ export class Nodes {
     )
   }
 
-  /** Calls the listener after heartbeats and polls. Returns a function that ends that. */
+  /** Calls the listener after heartbeats and polls, and every second while this node is cut off. Returns a function that ends that. */
   listen(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)

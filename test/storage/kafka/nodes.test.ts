@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { CatalogChange, CatalogCondition } from '../../../storage/catalog.ts'
 import { type LeaseDocument, Leases } from '../../../storage/kafka/leases.ts'
 import { CUT_OFF_MS, DEAD_MS, Nodes } from '../../../storage/kafka/nodes.ts'
@@ -22,6 +22,10 @@ beforeEach(async () => {
     }),
   })
   await nodes.start()
+})
+
+afterEach(() => {
+  vi.useRealTimers()
 })
 
 const state = (applied: number, beat = 5) => ({ life: 1, n: 1, beat, applied, url: undefined })
@@ -55,6 +59,32 @@ describe('a node', () => {
         return nodes.isLive()
       })
       .toBe(true)
+  })
+
+  test('tells that it is cut off before it is dead for others, although no broker answers', async () => {
+    vi.useFakeTimers()
+    let answers = true
+    const silent = new Nodes({
+      nodeId: 'a',
+      url: undefined,
+      nowMs: () => Date.now(),
+      beat: () => ({
+        from: { node: 'a', life: 1, n: 1 },
+        stored: answers
+          ? Promise.resolve({ offset: 1, leader: { node: 1, epoch: 1 } })
+          : new Promise(() => {}),
+      }),
+    })
+    await silent.start()
+    answers = false
+    const beganMs = Date.now()
+    let toldMs = Number.POSITIVE_INFINITY
+    silent.listen(() => {
+      if (!silent.isLive()) toldMs = Math.min(toldMs, Date.now() - beganMs)
+    })
+    await vi.advanceTimersByTimeAsync(3 * DEAD_MS)
+    expect(toldMs).toBeGreaterThan(CUT_OFF_MS)
+    expect(toldMs).toBeLessThan(DEAD_MS)
   })
 
   test('is dead for another one after a silence that it has followed', () => {
