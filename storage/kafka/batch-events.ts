@@ -30,11 +30,11 @@ export function wantedBlocks(
 export function countWanted(visible: VisibleBatch, topic: string, wanted: WantedEvents): number {
   const { batch, minTimestampMs } = visible
   const { from, to, endMs } = wanted
-  if (isContiguous(batch)) {
-    if (Math.max(batch.baseTimestampMs, minTimestampMs) >= endMs && batch.isAppendTime) return 0
-    if (highestTimeOf(batch, minTimestampMs) < endMs)
-      return Math.max(0, Math.min(batch.lastOffset + 1, to) - Math.max(batch.baseOffset, from))
-  }
+  const isBefore = highestTimeOf(batch, minTimestampMs) < endMs
+  // If the broker sets the times, all events of a batch have one. The head also has the times of the producer.
+  if (batch.isAppendTime && !isBefore) return 0
+  if (isContiguous(batch) && isBefore)
+    return Math.max(0, Math.min(batch.lastOffset + 1, to) - Math.max(batch.baseOffset, from))
   return eventsIn(wantedBlocks(visible, topic, wanted))
 }
 
