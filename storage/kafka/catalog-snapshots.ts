@@ -48,7 +48,10 @@ export class CatalogSnapshots {
     this.#topic = topic
   }
 
-  /** The complete snapshots, in the order in which they were begun. Rejects if no leader answers. */
+  /**
+   * The complete snapshots, the newest last. One that a node was writing while it was paused may end behind newer ones. Rejects if no
+   * leader answers.
+   */
   async read(): Promise<FoundSnapshot[]> {
     const begun = new Map<string, Snapshot>()
     const complete: Snapshot[] = []
@@ -62,6 +65,7 @@ export class CatalogSnapshots {
         if (entry.kind === 'record' && entry.value !== null) note(begun, complete, entry.offset, entry.value)
       next = result.next
     }
+    complete.sort((a, b) => a.upTo - b.upTo)
     return complete.map((snapshot) => ({
       id: snapshot.id,
       upTo: snapshot.upTo,
@@ -177,8 +181,9 @@ function note(begun: Map<string, Snapshot>, complete: Snapshot[], offset: Offset
     const found = begun.get(end)
     if (found === undefined || complete.includes(found)) return
     if (isComplete(found, crc as number)) {
-      for (const other of complete) other.parts.clear() // only the newest is loaded
       complete.push(found)
+      const newest = complete.reduce((a, b) => (b.upTo > a.upTo ? b : a))
+      for (const other of complete) if (other !== newest) other.parts.clear() // only the newest is loaded
     }
   }
 }

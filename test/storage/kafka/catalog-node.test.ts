@@ -1,5 +1,7 @@
 /** Nodes that share a catalog's topic in memory: lost answers, late batches, cuts, snapshots. */
 import { afterEach, describe, expect, test } from 'vitest'
+import { CatalogReplay } from '../../../storage/kafka/catalog-replay.ts'
+import { CatalogSnapshots } from '../../../storage/kafka/catalog-snapshots.ts'
 import { encodeRecord } from '../../../storage/kafka/change-codec.ts'
 import { type OpenedCatalog, openCatalog } from '../../../storage/kafka/opened-catalog.ts'
 import { asIs, documents, put } from '../../contract/catalog.ts'
@@ -135,4 +137,23 @@ test('snapshots hold everything, and a node that was away loads one', async () =
   await a.catalog.fresh(true)
   await agree(a, b)
   expect(await documents(b.catalog)).toEqual(await documents(a.catalog))
+})
+
+test('the newest snapshot counts, also if an older one was completed behind it', async () => {
+  const topic = new MemoryCatalogTopic()
+  const snapshots = new CatalogSnapshots(topic)
+  const at = (offset: number) => {
+    const replay = new CatalogReplay()
+    replay.skipTo(offset)
+    return replay
+  }
+  await snapshots.write(at(500), 'b')
+  await snapshots.write(at(100), 'a')
+  const found = await snapshots.read()
+  expect(found.map(({ id, upTo }) => [id, upTo])).toEqual([
+    ['a', 100],
+    ['b', 500],
+  ])
+  const observer = { decided() {}, beat() {}, asked() {} }
+  expect(found.at(-1)!.replay(observer).next).toBe(500)
 })
