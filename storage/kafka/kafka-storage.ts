@@ -9,10 +9,12 @@ import type { EventData, LogId, Position, StagedBatch } from '../log.ts'
 import type { EnginePromises, Storage, StorageWrite, WriteResult } from '../storage.ts'
 import { StorageError } from '../storage-error.ts'
 import type { StoreCluster } from '../store-cluster.ts'
+import type { Outcome } from './catalog-replay.ts'
 import { type Conditions, encodeRecord, type Puts, type Sender } from './change-codec.ts'
 import { CountedBatch } from './counted-batch.ts'
 import { keysOf, putsOf, readsOf, within } from './kafka-catalog.ts'
 import type { KafkaLog } from './kafka-log.ts'
+import type { OwnLock } from './lock-keeper.ts'
 import type { LogTopics } from './log-topics.ts'
 import { batchesOfEvents, encodedEvents, type LogWriters } from './log-writers.ts'
 import type { OpenedCatalog } from './opened-catalog.ts'
@@ -135,6 +137,7 @@ export class KafkaStorage implements Storage {
       for (const { inner } of staged) bytes += inner.bytes
       return this.#transaction([...events, ...staged.map(stagedPart)], bytes, reads, puts, keys.length > 0)
     })
+    written.catch(() => {}) // it may reject before its turn, when nothing awaits it yet
     try {
       const result = await order.write(keys, () => {
         beginNow()
@@ -143,8 +146,7 @@ export class KafkaStorage implements Storage {
       if (result.outcome === 'done') await Promise.all(staged.map(({ inner }) => inner.end()))
       return result
     } catch (error) {
-      if (error instanceof StorageError && error.code === 'unknown')
-        await Promise.all(staged.map(({ inner }) => inner.end()))
+      if (isUnknown(error)) await Promise.all(staged.map(({ inner }) => inner.end()))
       throw error
     }
   }
@@ -158,21 +160,18 @@ export class KafkaStorage implements Storage {
   ): Promise<WriteResult> {
     if (reads === undefined || this.catalog.isOutdated(reads)) return CONFLICT
     const { transactions, topics, noteHoles, opened, report } = this.#parts
-    const started: { lock?: Lock; settled?: Promise<unknown>; from?: Sender } = {}
+    const started: Started = {}
     const positions: (Position | undefined)[] = []
     try {
       await transactions.run(bytes, async (transaction) => {
-        if (reads.length > 0) {
-          const lock = await this.#lock(transaction, reads, puts)
-          if (lock === undefined) throw new Conflict()
-          started.lock = lock
-        }
+        if (reads.length > 0 && !(await this.#lock(transaction, reads, puts, started))) throw new Conflict()
         for (const log of new Set(parts.map(({ log }) => log))) {
           await topics.ensure(log)
           await noteHoles(log)
         }
         for (const { log, batches } of parts)
           positions.push(await transaction.add(topics.nameOf(log), batches()))
+        this.#assertNoneDropped(parts)
         if (!hasDocuments) return
         if (started.lock === undefined) await opened.writer.flushed() // commits before it stay before it
         const from = started.lock?.from ?? opened.writer.sender()
@@ -183,27 +182,43 @@ export class KafkaStorage implements Storage {
     } catch (error) {
       if (started.from !== undefined) opened.outcomes.forget(started.from)
       if (error instanceof Conflict) return CONFLICT
-      if (started.lock !== undefined) await this.#unlock(started.lock, error).catch(report)
+      if (started.lock !== undefined) {
+        const isOver = started.settled === undefined || !isUnknown(error)
+        await opened.keeper.unlock(started.lock, isOver).catch(report)
+      }
+      if (error instanceof StorageError && error.code === 'unavailable') this.#assertNoneDropped(parts)
       throw error
     }
-    if (started.settled !== undefined) await within(started.settled, SETTLE_MS)
+    if (started.settled !== undefined) assertApplied(await within(started.settled, SETTLE_MS))
     for (const [i, { stored }] of parts.entries()) stored(positions[i])
     return { outcome: 'done', positions }
   }
 
-  /** Undefined: the conditions do not hold. */
+  #assertNoneDropped(parts: readonly Part[]): void {
+    for (const { log } of parts)
+      if (this.#parts.writers.isDropped(log)) throw new StorageError('dropped', `log ${log} is being dropped`)
+  }
+
+  /** False: the conditions do not hold. */
   async #lock(
-    transaction: OpenTransaction,
+    { id }: OpenTransaction,
     reads: Conditions['reads'],
     { puts, deletes }: Puts,
-  ): Promise<Lock | undefined> {
+    started: Started,
+  ): Promise<boolean> {
     const writes = [...puts.map(([key]) => key), ...deletes]
-    let from: Sender | undefined
-    const outcome = await this.catalog.decide((sender) => {
-      from = sender
-      return { kind: 'intent', from: sender, transaction: transaction.id, reads, prefixes: [], writes }
-    })
-    return outcome === 'locked' ? { from: from!, transaction: transaction.id } : undefined
+    let lock: OwnLock | undefined
+    try {
+      const outcome = await this.catalog.decide((from) => {
+        lock = { from, transaction: id }
+        return { kind: 'intent', from, transaction: id, reads, prefixes: [], writes }
+      })
+      if (outcome === 'locked') started.lock = lock
+      return outcome === 'locked'
+    } catch (error) {
+      if (isUnknown(error)) started.lock = lock // it may lock the documents later
+      throw error
+    }
   }
 
   async #addSettle(
@@ -215,14 +230,6 @@ export class KafkaStorage implements Storage {
     const builder = new RecordBatchBuilder()
     builder.addRecord({ value: encodeRecord({ kind: 'settle', from, locked, puts, deletes }) })
     await transaction.add(this.#parts.catalogTopic, [builder.finish()])
-  }
-
-  /** The write has failed. If that is certain, nothing of it will be applied; otherwise its transaction is ended first. */
-  async #unlock(lock: Lock, error: unknown): Promise<void> {
-    const { keeper } = this.#parts.opened
-    if (error instanceof StorageError && error.code === 'unknown')
-      await keeper.settle(lock.transaction, lock.from)
-    else await this.catalog.mark((from) => ({ kind: 'release', from, lock: lock.from }))
   }
 
   #appended({ log, events }: { readonly log: LogId; readonly events: readonly EventData[] }): Part & {
@@ -247,15 +254,30 @@ export class KafkaStorage implements Storage {
   }
 }
 
-interface Lock {
-  readonly from: Sender
-  readonly transaction: string
+/** What a write has begun, and has to end. */
+interface Started {
+  lock?: OwnLock | undefined
+  from?: Sender
+  settled?: Promise<Outcome>
 }
 
 const CONFLICT: WriteResult = { outcome: 'conflict', positions: [] }
 
 /** Ends the transaction of a write whose conditions do not hold. */
 class Conflict extends Error {}
+
+function isUnknown(error: unknown): boolean {
+  return error instanceof StorageError && error.code === 'unknown'
+}
+
+/** A lock that was released by another node before its write was committed would leave the documents as they were. */
+function assertApplied(outcome: Outcome): void {
+  if (outcome === 'done') return
+  throw new StorageError(
+    'unknown',
+    'the events of a write are stored, and the documents that belong to them may not be',
+  )
+}
 
 function countedBatch(batch: StagedBatch): CountedBatch<KafkaStagedBatch> {
   assert(batch instanceof CountedBatch, 'the batch is of another storage')
