@@ -56,7 +56,7 @@ export class Nodes {
     return offset
   }
 
-  /** Heartbeats and polls that are not answered tell nothing for many seconds, so being cut off is told here. */
+  /** Heartbeats and polls that are not answered tell nothing for many seconds, so being cut off is reported here. */
   #tick(): void {
     this.beatNow()
     if (!this.isLive()) this.#changed()
