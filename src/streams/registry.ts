@@ -359,14 +359,26 @@ export class Registry {
       if (alive.has(node)) reserved.add(Number(id))
       else abandoned.push({ collection: RESERVATIONS, id, document: undefined })
     })
-    if (abandoned.length > 0) await this.#catalog.commit(abandoned)
+    // As a change, so that a node that was taken for dead does not use the log any more.
+    if (abandoned.length > 0) await this.change(async () => void (await this.#commit(abandoned)))
     return reserved
   }
 
   /** Puts a stream with these properties on a log from `reserveLog`. */
   async putOnLog(id: StreamId, log: LogId, properties: StreamProperties): Promise<void> {
+    await this.#assertReserved(log)
     this.#removes ||= this.find(id.namespace, id.stream) !== undefined
     await this.#put(this.#streamOn(id, log, properties, undefined), this.#reservation(log, false))
+  }
+
+  /** Throws if another node has taken this one for dead: the log is removed then. */
+  async #assertReserved(log: LogId): Promise<void> {
+    if (this.sharing === undefined) return
+    if ((await this.#catalog.get(RESERVATIONS, `${log}`)) !== undefined) return
+    throw new StorageError(
+      'unavailable',
+      'this node was cut off from the store for so long that other nodes have removed the events it had restored; start it again',
+    )
   }
 
   /** On a store of this process alone no log is removed that it has just reserved. */

@@ -39,3 +39,20 @@ test('a log that another node fills is kept, and removed if that node ends befor
   expect([...store.data.logs.keys()]).toEqual([log])
   expect(store.data.logs.get(log)?.events).toBe(1)
 })
+
+test('a log is not used whose node was taken for dead while it filled it', async () => {
+  const store = new SharedStore()
+  const { janitor, registry } = await janitorOf(store)
+  const importer = await openSharedStorage(store, { id: 'b', nowMs })
+  const parts = { registry: await Registry.load(importer.catalog, importer.cluster), log: importer.log }
+  const restored = restoreStream(parts, streamId('s'), DEFAULT_PROPERTIES, async (restore) => {
+    await restore.add(slicesOfBodies([Buffer.from('x')]), [], 1)
+    await restore.finish()
+    store.nodes.get('b')!.isDead = true
+    while ((await janitor.tick()).removed > 0) {}
+    store.nodes.get('b')!.isDead = false
+  })
+  await expect(restored).rejects.toThrow('start it again')
+  await registry.sharing?.fresh()
+  expect(registry.find(streamId('s').namespace, streamId('s').stream)).toBeUndefined()
+})
