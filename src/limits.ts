@@ -112,6 +112,13 @@ export const LIMITS = {
     DAY_SECONDS,
     'how long a connection is kept between two requests',
   ),
+  coordinatorWaitSeconds: limit(
+    'coordinator-wait-seconds',
+    20,
+    0,
+    DAY_SECONDS,
+    'how long a request waits while no other node can run tables, jobs and queries for it',
+  ),
   maxQueries: limit('max-queries', 64, 1, 10_000, 'SQL queries that wait, run or have rows, at a time'),
   maxQueryMemoryBytes: limit(
     'max-query-memory-bytes',

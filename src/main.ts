@@ -29,6 +29,7 @@ import { Workers } from './http/messages/parse-workers.ts'
 import { ProblemCounts } from './http/messages/problems.ts'
 import { AnswerCounts, securityHeaders } from './http/server/answer-class.ts'
 import { clientKey } from './http/server/client-key.ts'
+import { isForwarded } from './http/server/forwarding.ts'
 import { freeingFirst } from './http/server/freeing-requests.ts'
 import { type BusyShare, Gate } from './http/server/gate.ts'
 import { Guard } from './http/server/guard.ts'
@@ -175,6 +176,8 @@ export async function startService(
       tokensRequired: guard !== undefined,
       cutSlowTransfer: () => load.bodies.cutSlow() || load.readSlots.cutSlow(),
       mayContinue: guard && isKnown,
+      continuesLater: (incoming: IncomingMessage) =>
+        supervisor.service.cluster !== undefined && isForwarded(incoming),
     }
     const http = newServer(
       freeing(() => supervisor.service.listener),

@@ -285,14 +285,15 @@ async function oneOfNodes(
         tls: identity,
       }),
   )
-  const isServedBySome = () => {
-    const holder = cluster.holder(COORDINATOR_LEASE)
-    return holder !== undefined && holder.id !== cluster.nodeId
-  }
   const waiting = new WaitingRequests({
-    isReady: () => coordinator.modules !== undefined || isServedBySome(),
+    place: () => {
+      if (coordinator.modules !== undefined) return cluster.nodeId
+      const holder = cluster.holder(COORDINATOR_LEASE)?.id
+      return holder === cluster.nodeId ? undefined : holder
+    },
     isHopeless: () => !cluster.facts().isLive,
     requestsMax: config.limits.maxRequests,
+    waitMs: config.limits.coordinatorWaitSeconds * 1000,
   })
   const claim = cluster.want(COORDINATOR_LEASE, coordinator)
   return {

@@ -3,12 +3,12 @@ import type { RequestListener } from 'node:http'
 import { ServiceError } from '../service-error.ts'
 import type { Api, AppParts } from './api.ts'
 import { servedBy } from './served-by.ts'
-import type { Forwarding } from './server/forwarding.ts'
-import type { WaitingRequests } from './server/waiting-requests.ts'
+import { continueForwarded, type Forwarding, isForwarded } from './server/forwarding.ts'
+import type { Patience, WaitingRequests } from './server/waiting-requests.ts'
 
 /**
  * `own` serves what every node does. `coordinator` serves the rest while this node has it (undefined: it does not); then
- * requests are sent on. While no node has it they wait.
+ * requests are sent on. While no node has it, or the node that has it does not take them, they wait.
  */
 export function byPlace(
   apis: readonly Api[],
@@ -17,15 +17,32 @@ export function byPlace(
   forwarding: Forwarding,
   waiting: WaitingRequests,
 ): RequestListener {
-  const serve: RequestListener = (incoming, outgoing) => {
+  const take = (listener: RequestListener, ...[incoming, outgoing]: Parameters<RequestListener>) => {
+    continueForwarded(incoming, outgoing)
+    listener(incoming, outgoing)
+  }
+  const serve = (
+    patience: Patience,
+    isFirst: boolean,
+    ...[incoming, outgoing]: Parameters<RequestListener>
+  ) => {
     const here = coordinator()
-    if (here === undefined) forwarding.forward(incoming, outgoing)
-    else here(incoming, outgoing)
+    if (here !== undefined) return take(here, incoming, outgoing)
+    forwarding.forward(incoming, outgoing, {
+      isFirst,
+      mayRetry: () => waiting.mayWait(patience),
+      retry: (nodeId) => {
+        patience.failedAt(nodeId)
+        waiting.add(outgoing, patience, () => serve(patience, false, incoming, outgoing))
+      },
+    })
   }
   return (incoming, outgoing) => {
-    if (servedBy(apis, incoming.method!, incoming.url!) === 'node') return own(incoming, outgoing)
-    if (coordinator() !== undefined) return serve(incoming, outgoing)
-    waiting.add(outgoing, () => serve(incoming, outgoing))
+    if (servedBy(apis, incoming.method!, incoming.url!) === 'node') return take(own, incoming, outgoing)
+    const here = coordinator()
+    if (here !== undefined) return take(here, incoming, outgoing)
+    const patience = waiting.patience(isForwarded(incoming))
+    waiting.add(outgoing, patience, () => serve(patience, true, incoming, outgoing))
   }
 }
 

@@ -3,6 +3,10 @@
  * sent it, with its token; what belongs to one connection alone is left out.
  *
  *   Millrace-Forwarded: <id of the node>   a request that was sent on. No node sends it on again.
+ *   Millrace-Forwarded: refused            an answer of a node that has not taken such a request: it does not have the coordinator
+ *
+ * A request that the other node has certainly not carried out, or that has no effect, is tried again while it may wait. The body is
+ * only read when the other node has asked for it (`100 Continue`), so that it is still there for the next try.
  *
  * A slow client is cut as on the node itself. Between client and coordinator at most the buffers of two sockets are in memory.
  */
@@ -17,6 +21,26 @@ import { bodyIsLarge, dropBody } from './refusals.ts'
 import type { SlowClients } from './slow-clients.ts'
 
 export const FORWARDED_HEADER = 'millrace-forwarded'
+
+const REFUSED = 'refused'
+
+/** Whether another node has sent the request on to this one. */
+export function isForwarded({ headers }: IncomingMessage): boolean {
+  return headers[FORWARDED_HEADER] !== undefined
+}
+
+/** This node takes the request: it asks for the body, if another node has sent the request on and waits for that. */
+export function continueForwarded(incoming: IncomingMessage, outgoing: ServerResponse): void {
+  if (isForwarded(incoming) && /^100-continue$/i.test(incoming.headers.expect ?? '')) outgoing.writeContinue()
+}
+
+/** How a request goes on that no node has taken. */
+export interface Attempt {
+  readonly isFirst: boolean
+  readonly mayRetry: () => boolean
+  /** Tries again, later. */
+  readonly retry: (nodeId: string) => void
+}
 
 export interface ForwardingNode {
   readonly id: string
@@ -49,7 +73,12 @@ const NOT_SENT_ON: ReadonlySet<string> = new Set([
 const NOT_SENT_BACK: ReadonlySet<string> = new Set([
   ...['connection', 'keep-alive', 'transfer-encoding', 'trailer', 'upgrade'],
   ...['x-content-type-options', 'referrer-policy', 'strict-transport-security'],
+  FORWARDED_HEADER,
 ])
+/** Methods without effect: to carry such a request out twice does no harm. */
+const WITHOUT_EFFECT: ReadonlySet<string | undefined> = new Set(['GET', 'HEAD', 'OPTIONS'])
+/** A node that has not asked for the body after this time is sent it: something between the nodes does not know 100. */
+const CONTINUE_MS = 10_000
 const CONNECT_MS = 5_000
 /** How often requests to nodes that have died are looked for. */
 const POLL_INTERVAL_MS = 1_000
@@ -59,6 +88,8 @@ export class Forwarding extends CountedResource {
   readonly #options: ForwardingOptions
   readonly #agent = new Agent({ keepAlive: true })
   readonly #tlsAgent: TlsAgent
+  /** Each request has a connection of its own. */
+  readonly #newTlsAgent: TlsAgent
   readonly #open = new Set<Exchange>()
   #timer: NodeJS.Timeout | undefined
   /** Requests that were sent on since the start. */
@@ -68,12 +99,19 @@ export class Forwarding extends CountedResource {
     super('forwarded requests', options.requestsMax)
     this.#options = options
     const { cert, key } = options.tls ?? {}
-    this.#tlsAgent = new TlsAgent({ keepAlive: true, ...(cert && { cert }), ...(key && { key }) })
+    const identity = { ...(cert && { cert }), ...(key && { key }) }
+    this.#tlsAgent = new TlsAgent({ keepAlive: true, ...identity })
+    this.#newTlsAgent = new TlsAgent({ keepAlive: false, ...identity })
   }
 
-  /** Answers the request, now or later. */
-  forward(incoming: IncomingMessage, outgoing: ServerResponse): void {
+  /** Answers the request, now or later, unless it is tried again. */
+  forward(incoming: IncomingMessage, outgoing: ServerResponse, attempt: Attempt): void {
     const node = this.#options.target()
+    const isHere = node === undefined || node.id === this.#options.nodeId
+    if (isHere && !isForwarded(incoming) && attempt.mayRetry()) {
+      attempt.retry(this.#options.nodeId)
+      return
+    }
     const obstacle = this.#obstacle(incoming, node)
     if (obstacle !== undefined) {
       this.#refuse(incoming, outgoing, obstacle)
@@ -81,13 +119,14 @@ export class Forwarding extends CountedResource {
     }
     const client = this.#options.load.clientOf(incoming)
     this.share.take(client, 1)
-    this.total++
+    if (attempt.isFirst) this.total++
     const exchange = new Exchange(node as AddressedNode, incoming, outgoing, {
-      ...this.#options,
-      send: (options, isTls) =>
-        isTls
-          ? tlsRequest({ ...options, agent: this.#tlsAgent })
-          : request({ ...options, agent: this.#agent }),
+      ...{ ...this.#options, ...attempt },
+      // A connection that was in use before may be closed just as the request is written, and then it is not known what happened to it.
+      send: (options, isTls, mayReuse) => {
+        if (isTls) return tlsRequest({ ...options, agent: mayReuse ? this.#tlsAgent : this.#newTlsAgent })
+        return request({ ...options, agent: mayReuse ? this.#agent : false })
+      },
       ended: () => {
         this.share.give(client, 1)
         this.#open.delete(exchange)
@@ -95,7 +134,7 @@ export class Forwarding extends CountedResource {
         clearInterval(this.#timer)
         this.#timer = undefined
       },
-      refuse: (text) => this.#refuse(incoming, outgoing, text),
+      refuse: (text, isUnknown) => this.#refuse(incoming, outgoing, text, isUnknown),
     })
     this.#open.add(exchange)
     this.#timer ??= setInterval(() => this.#poll(), POLL_INTERVAL_MS).unref()
@@ -106,8 +145,7 @@ export class Forwarding extends CountedResource {
   #obstacle(incoming: IncomingMessage, node: ForwardingNode | undefined): string | undefined {
     if (node === undefined || node.id === this.#options.nodeId)
       return 'no node runs tables, jobs and queries at the moment'
-    if (incoming.headers[FORWARDED_HEADER] !== undefined)
-      return 'tables, jobs and queries are moving to another node'
+    if (isForwarded(incoming)) return MOVING
     if (node.url === undefined)
       return `node ${node.id} runs tables, jobs and queries, and has no address for other nodes; start it with --node-url`
     if (this.share.fits(1)) return undefined
@@ -123,6 +161,7 @@ export class Forwarding extends CountedResource {
   /** Ends what is under way: the service stops. */
   close(): void {
     for (const exchange of [...this.#open]) exchange.fail('the service is being stopped')
+    this.#newTlsAgent.destroy()
     this.#agent.destroy()
     this.#tlsAgent.destroy()
   }
@@ -132,12 +171,18 @@ export class Forwarding extends CountedResource {
       if (!this.#options.isAlive(exchange.nodeId)) exchange.fail(`node ${exchange.nodeId} has stopped`)
   }
 
-  #refuse(incoming: IncomingMessage, outgoing: ServerResponse, text: string): void {
+  /** `isUnknown`: the request may have been carried out, so a client must not repeat it by itself. */
+  #refuse(incoming: IncomingMessage, outgoing: ServerResponse, text: string, isUnknown = false): void {
     const problem: Problem = {
       status: 503,
       code: 'coordinator_away',
-      text: `${text}; try again later`,
-      headers: RETRY_AFTER,
+      text: isUnknown
+        ? `${text}; the outcome is unknown: look whether the request was carried out before you send it again`
+        : `${text}; try again later`,
+      headers: {
+        ...(!isUnknown && RETRY_AFTER),
+        ...(isForwarded(incoming) && { 'Millrace-Forwarded': REFUSED }),
+      },
     }
     writeProblem(incoming, outgoing, problem, this.#options.shapeOf)
     if (bodyIsLarge(incoming)) dropBody(incoming)
@@ -149,14 +194,18 @@ interface AddressedNode {
   readonly url: string
 }
 
-interface ExchangeParts extends Pick<ForwardingOptions, 'nodeId' | 'load' | 'slowClients'> {
-  readonly send: (options: RequestOptions, isTls: boolean) => ReturnType<typeof request>
+type OfForwarding = Pick<ForwardingOptions, 'nodeId' | 'load' | 'slowClients'>
+
+interface ExchangeParts extends OfForwarding, Pick<Attempt, 'mayRetry' | 'retry'> {
+  readonly send: (options: RequestOptions, isTls: boolean, mayReuse: boolean) => ReturnType<typeof request>
   /** Called once. */
   readonly ended: () => void
-  readonly refuse: (text: string) => void
+  readonly refuse: (text: string, isUnknown: boolean) => void
 }
 
-/** One request that is sent on. */
+const MOVING = 'tables, jobs and queries are moving to another node'
+
+/** One try to send a request on. */
 class Exchange {
   readonly nodeId: string
   readonly #url: string
@@ -164,6 +213,10 @@ class Exchange {
   readonly #outgoing: ServerResponse
   readonly #parts: ExchangeParts
   #sent: ReturnType<typeof request> | undefined
+  /** The request has been written, or is being. */
+  #mayHaveArrived = false
+  #readsBody = false
+  readonly #left = () => this.#end()
   #upload: Upload | undefined
   #isFollower = false
   #isOver = false
@@ -182,17 +235,23 @@ class Exchange {
   }
 
   begin(): void {
-    this.#outgoing.once('close', () => this.#end())
+    this.#outgoing.once('close', this.#left)
     this.#send(this.#hasBody)
-    if (this.#hasBody) this.#sendBody()
   }
 
-  /** Ends it with a refusal, or by closing the connection if its answer has begun. */
+  /** Ends it: it is tried again, or answered with a refusal, or its connection is closed if its answer has begun. */
   fail(text: string): void {
+    const hasNoEffect = WITHOUT_EFFECT.has(this.#incoming.method)
+    this.#notTaken(text, this.#mayHaveArrived && !hasNoEffect)
+  }
+
+  #notTaken(text: string, isUnknown: boolean): void {
     if (this.#isOver) return
-    if (this.#outgoing.headersSent) this.#outgoing.destroy()
-    else this.#parts.refuse(text)
+    const mayRetry = !isUnknown && !this.#readsBody && !this.#outgoing.headersSent && this.#parts.mayRetry()
     this.#end()
+    if (mayRetry) this.#parts.retry(this.nodeId)
+    else if (this.#outgoing.headersSent) this.#outgoing.destroy()
+    else this.#parts.refuse(text, isUnknown)
   }
 
   endIfFollower(): void {
@@ -204,9 +263,10 @@ class Exchange {
     return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
   }
 
-  #send(hasBody: boolean, mayRepeat = !hasBody): void {
+  #send(hasBody: boolean, isFirst = true): void {
     const { method, url: path } = this.#incoming
     const target = new URL(this.#url)
+    const isTls = target.protocol === 'https:'
     const sent = this.#parts.send(
       {
         protocol: target.protocol,
@@ -217,25 +277,35 @@ class Exchange {
         headers: this.#headers(hasBody) as unknown as Record<string, string>,
         timeout: CONNECT_MS,
       },
-      target.protocol === 'https:',
+      isTls,
+      WITHOUT_EFFECT.has(method),
     )
     this.#sent = sent
     sent.once('socket', (socket) => {
-      const connected = () => sent.setTimeout(0)
-      if (socket.connecting) socket.once('connect', connected)
-      else connected()
+      const connected = () => {
+        this.#mayHaveArrived = true
+        sent.setTimeout(hasBody ? CONTINUE_MS : 0)
+      }
+      if (sent.reusedSocket) connected()
+      else socket.once(isTls ? 'secureConnect' : 'connect', connected)
     })
-    sent.once('timeout', () =>
-      sent.destroy(new Error(`it could not be reached within ${CONNECT_MS / 1000} s`)),
-    )
+    sent.once('timeout', () => {
+      if (this.#mayHaveArrived) this.#sendBody()
+      else sent.destroy(new Error(`it could not be reached within ${CONNECT_MS / 1000} s`))
+    })
+    sent.once('continue', () => this.#sendBody())
     sent.once('response', (answer) => this.#answer(answer))
     sent.on('error', (error) => {
       if (this.#isOver || this.#outgoing.headersSent) return
       // The node closes a connection that is not in use at any time, perhaps just as it is used again.
-      if (mayRepeat && sent.reusedSocket) return this.#send(hasBody, false)
-      this.fail(`node ${this.nodeId}, which runs tables, jobs and queries, did not answer (${error.message})`)
+      if (sent.reusedSocket && isFirst && !hasBody) this.#send(hasBody, false)
+      else
+        this.fail(
+          `node ${this.nodeId}, which runs tables, jobs and queries, did not answer (${error.message})`,
+        )
     })
-    if (!hasBody) sent.end()
+    if (hasBody) sent.flushHeaders()
+    else sent.end()
   }
 
   /** As the client sent them, in their order. */
@@ -247,13 +317,17 @@ class Exchange {
     if (headers.host === undefined) sent.push('Host', new URL(this.#url).host)
     const hasLength = headers['content-length'] !== undefined
     if (!hasBody && !hasLength && method !== 'GET' && method !== 'HEAD') sent.push('Content-Length', '0')
+    if (hasBody) sent.push('Expect', '100-continue')
     sent.push('Millrace-Forwarded', this.#parts.nodeId)
     return sent
   }
 
   #sendBody(): void {
+    if (this.#isOver || this.#readsBody) return
+    this.#readsBody = true
     const incoming = this.#incoming
     const sent = this.#sent!
+    sent.setTimeout(0)
     const { slowClients, load } = this.#parts
     const upload = slowClients.beginUpload(incoming, load)
     this.#upload = upload
@@ -284,6 +358,10 @@ class Exchange {
     const outgoing = this.#outgoing
     const { slowClients } = this.#parts
     if (this.#isOver || outgoing.destroyed) return void answer.destroy()
+    if (answer.headers[FORWARDED_HEADER] === REFUSED) {
+      this.#notTaken(MOVING, false)
+      return
+    }
     const headers = Object.fromEntries(
       Object.entries(answer.headers).filter(
         ([name]) => !NOT_SENT_BACK.has(name) && !name.startsWith('access-control-'),
@@ -321,6 +399,7 @@ class Exchange {
   #end(): void {
     if (this.#isOver) return
     this.#isOver = true
+    this.#outgoing.off('close', this.#left)
     this.#upload?.end()
     this.#sent?.destroy()
     this.#parts.ended()

@@ -37,6 +37,8 @@ export interface ServerOptions {
   readonly tokensRequired?: boolean
   /** False: a client that waits for a 100 gets only the refusal, and does not send its body. */
   readonly mayContinue?: ((incoming: IncomingMessage) => boolean) | undefined
+  /** Whether the listener itself answers `100 Continue` to the request, or asks for no body. */
+  readonly continuesLater?: (incoming: IncomingMessage) => boolean
   /** Ends an upload or a reader that is slower than it may be, for its connection; false if there is none. */
   readonly cutSlowTransfer?: () => boolean
   /** HTTPS, with this identity. */
@@ -66,6 +68,7 @@ export function newServer(
     corsOrigins,
     tokensRequired = false,
     mayContinue,
+    continuesLater,
     cutSlowTransfer,
     tls,
     shapeOf = alwaysPlainText,
@@ -109,7 +112,8 @@ export function newServer(
     if (gate.refusesBeforeBody(incoming, outgoing)) return
     const may =
       headProblem(incoming, tokensRequired) === undefined &&
-      (mayContinue === undefined || mayContinue(incoming))
+      (mayContinue === undefined || mayContinue(incoming)) &&
+      continuesLater?.(incoming) !== true
     if (may) outgoing.writeContinue()
     server.emit('request', incoming, outgoing)
   })

@@ -1,25 +1,54 @@
 /**
- * Requests that wait for the coordinator while no node has it: a node starts, or takes over from one that has stopped. They
- * hold nothing but their connection; their bodies are not read.
+ * Requests that wait for the coordinator: a node starts, takes over from one that has stopped, or cannot be reached. They hold
+ * nothing but their connection; their bodies are not read.
  */
 import type { ServerResponse } from 'node:http'
 
 export interface WaitingRequestsOptions {
-  /** Whether a node serves them now. */
-  readonly isReady: () => boolean
+  /** The node that would serve them now: its id. Undefined: none. */
+  readonly place: () => string | undefined
   /** Whether waiting is of no use: this node is cut off. */
   readonly isHopeless: () => boolean
   /** Requests that wait at a time. */
   readonly requestsMax: number
-  readonly waitMs?: number
+  /** How long a request waits in all. */
+  readonly waitMs: number
 }
 
-/** A node that gives the coordinator up is followed by another one in less time; one that dies is not. */
-const WAIT_MS = 5_000
 const POLL_INTERVAL_MS = 20
+/** After this time a request is sent again to a node that has not taken it. */
+const RETRY_MS = 500
+
+/** A node that has just got the coordinator loads it meanwhile. */
+const FORWARDED_WAIT_MS = 5_000
+
+/** How long one request may still wait, and the node that has not taken it. */
+export class Patience {
+  readonly #untilMs: number
+  #failed: string | undefined
+  #retryMs = 0
+
+  constructor(waitMs: number) {
+    this.#untilMs = performance.now() + waitMs
+  }
+
+  get isOver(): boolean {
+    return performance.now() >= this.#untilMs
+  }
+
+  /** This node has not taken the request. */
+  failedAt(place: string): void {
+    this.#failed = place
+    this.#retryMs = performance.now() + RETRY_MS
+  }
+
+  mayTry(place: string | undefined): boolean {
+    return place !== undefined && (place !== this.#failed || performance.now() >= this.#retryMs)
+  }
+}
 
 interface Waiting {
-  readonly untilMs: number
+  readonly patience: Patience
   readonly goOn: () => void
 }
 
@@ -27,21 +56,32 @@ export class WaitingRequests {
   readonly #options: WaitingRequestsOptions
   readonly #waiting = new Set<Waiting>()
   #timer: NodeJS.Timeout | undefined
+  #isClosed = false
 
   constructor(options: WaitingRequestsOptions) {
     this.#options = options
   }
 
-  /** Calls `goOn` once: when a node serves the request, or when its time is over. Never if the client has left before. */
-  add(outgoing: ServerResponse, goOn: () => void): void {
-    const { isReady, isHopeless, requestsMax, waitMs = WAIT_MS } = this.#options
-    if (isReady() || isHopeless() || this.#waiting.size >= requestsMax) {
+  /** Of a request that comes in; `isForwarded`: another node waits for it already. */
+  patience(isForwarded: boolean): Patience {
+    const { waitMs } = this.#options
+    return new Patience(isForwarded ? Math.min(waitMs, FORWARDED_WAIT_MS) : waitMs)
+  }
+
+  /** Whether a request that no node has taken may wait for another try. */
+  mayWait(patience: Patience): boolean {
+    return !patience.isOver && !this.#isUseless
+  }
+
+  /** Calls `goOn` once: when a node may serve the request, or when its time is over. Never if the client has left before. */
+  add(outgoing: ServerResponse, patience: Patience, goOn: () => void): void {
+    if (patience.mayTry(this.#options.place()) || !this.mayWait(patience)) {
       goOn()
       return
     }
     const left = () => this.#remove(waiting)
     const waiting: Waiting = {
-      untilMs: performance.now() + waitMs,
+      patience,
       goOn: () => {
         outgoing.off('close', left)
         goOn()
@@ -54,13 +94,19 @@ export class WaitingRequests {
 
   /** Ends all waiting: the service stops. */
   close(): void {
+    this.#isClosed = true
     this.#release(() => true)
   }
 
+  get #isUseless(): boolean {
+    const { isHopeless, requestsMax } = this.#options
+    return this.#isClosed || isHopeless() || this.#waiting.size >= requestsMax
+  }
+
   #poll(): void {
-    const nowMs = performance.now()
-    const isOver = this.#options.isReady() || this.#options.isHopeless()
-    this.#release(({ untilMs }) => isOver || untilMs <= nowMs)
+    const place = this.#options.place()
+    const isHopeless = this.#options.isHopeless()
+    this.#release(({ patience }) => isHopeless || patience.isOver || patience.mayTry(place))
   }
 
   #release(isOver: (waiting: Waiting) => boolean): void {
