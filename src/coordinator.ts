@@ -8,8 +8,8 @@ import type { LeaseHolder } from '../storage/store-cluster.ts'
 export const COORDINATOR_LEASE = 'coordinator'
 
 export interface CoordinatorOptions<Modules> {
-  /** Loads the modules from the catalog as it is now. */
-  readonly load: () => Promise<Modules>
+  /** Loads the modules from the catalog as it is now. `term`: of the lease. */
+  readonly load: (term: number) => Promise<Modules>
   readonly close: (modules: Modules) => Promise<void>
   /** Called when the modules answer requests. */
   readonly started: (modules: Modules) => void
@@ -85,7 +85,7 @@ export class Coordinator<Modules> implements LeaseHolder {
   async #load(term: number): Promise<void> {
     const { load, started, report } = this.#options
     try {
-      this.#loaded = { term, modules: await load() }
+      this.#loaded = { term, modules: await load(term) }
       if (this.#mayStart && this.modules !== undefined) started(this.modules)
     } catch (error) {
       report(error)

@@ -17,6 +17,7 @@ import {
   type CoordinatorServices,
   loadCoordinatorModules,
 } from './coordinator-modules.ts'
+import { beginTerm } from './coordinator-term.ts'
 import type { ApiTokens } from './deployments/platform/api-tokens.ts'
 import type { DiskSpace } from './disk-space.ts'
 import { openEngine } from './engine.ts'
@@ -251,17 +252,23 @@ async function oneOfNodes(
   const { registry } = own
   const writers = await SharedWriters.load({ catalog, registry, cluster, report: reports.report })
   registry.waitForWriters = () => writers.known()
+  const end = () => {
+    writers.end()
+    registry.catalogOfModules = undefined
+  }
   const coordinator = new Coordinator<Loaded>({
-    async load() {
+    async load(term) {
       await storage.catalog.fresh()
-      writers.begin()
+      const ofTerm = await beginTerm(storage, term, cluster.nodeId)
+      writers.begin(ofTerm.catalog)
+      registry.catalogOfModules = ofTerm.catalog
       try {
-        const loaded = await loadCoordinator(storage, modules, opening, reports)
+        const loaded = await loadCoordinator(ofTerm, modules, opening, reports)
         writers.loaded()
         const services = { ...modules, ...loaded.services }
         return { modules: loaded, listeners: newListeners(services, opening, reports) }
       } catch (error) {
-        writers.end()
+        end()
         throw error
       }
     },
@@ -269,7 +276,7 @@ async function oneOfNodes(
     async close(loaded) {
       loaded.modules.endFollowers()
       await loaded.modules.close()
-      writers.end()
+      end()
     },
     report: reports.report,
   })

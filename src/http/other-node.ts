@@ -4,7 +4,7 @@ import { ServiceError } from '../service-error.ts'
 import type { Api, AppParts } from './api.ts'
 import { servedBy } from './served-by.ts'
 import { continueForwarded, type Forwarding, isForwarded } from './server/forwarding.ts'
-import type { Patience, WaitingRequests } from './server/waiting-requests.ts'
+import type { WaitingRequests, WaitLimit } from './server/waiting-requests.ts'
 
 /**
  * `own` serves what every node does. `coordinator` serves the rest while this node has it (undefined: it does not); then
@@ -22,7 +22,7 @@ export function byPlace(
     listener(incoming, outgoing)
   }
   const serve = (
-    patience: Patience,
+    waitLimit: WaitLimit,
     isFirst: boolean,
     ...[incoming, outgoing]: Parameters<RequestListener>
   ) => {
@@ -30,10 +30,10 @@ export function byPlace(
     if (here !== undefined) return take(here, incoming, outgoing)
     forwarding.forward(incoming, outgoing, {
       isFirst,
-      mayRetry: () => waiting.mayWait(patience),
+      mayRetry: () => waiting.mayWait(waitLimit),
       retry: (nodeId) => {
-        patience.failedAt(nodeId)
-        waiting.add(outgoing, patience, () => serve(patience, false, incoming, outgoing))
+        waitLimit.failedAt(nodeId)
+        waiting.add(outgoing, waitLimit, () => serve(waitLimit, false, incoming, outgoing))
       },
     })
   }
@@ -41,8 +41,8 @@ export function byPlace(
     if (servedBy(apis, incoming.method!, incoming.url!) === 'node') return take(own, incoming, outgoing)
     const here = coordinator()
     if (here !== undefined) return take(here, incoming, outgoing)
-    const patience = waiting.patience(isForwarded(incoming))
-    waiting.add(outgoing, patience, () => serve(patience, true, incoming, outgoing))
+    const waitLimit = waiting.waitLimit(isForwarded(incoming))
+    waiting.add(outgoing, waitLimit, () => serve(waitLimit, true, incoming, outgoing))
   }
 }
 

@@ -122,6 +122,8 @@ export class Registry {
   readonly #onWriter: ((id: StreamId, writer: StreamWriter | undefined) => void)[] = []
   /** See `writersKnown`. */
   waitForWriters: (() => Promise<void>) | undefined
+  /** For commits with documents of other modules, while this node has these. Undefined: the catalog of the registry. */
+  catalogOfModules: Catalog | undefined
   #lastLog: LogId = 0
   /** Changes run one at a time. */
   readonly #changing = new Mutex()
@@ -311,7 +313,7 @@ export class Registry {
     beside: readonly CatalogChange[] = [],
   ): Promise<void> {
     const change = namespaceChange(name, encodeNamespaceDocument(properties))
-    const observed = await this.#commit([change, ...beside])
+    const observed = await this.#commit([change, ...beside], beside.length > 0)
     if (!observed.has(`namespaces/${name}`)) this.#setNamespace(name, properties)
   }
 
@@ -319,7 +321,10 @@ export class Registry {
   async removeNamespace(name: NamespaceName): Promise<void> {
     const streams = this.streamsOf(name)
     this.#removes = true
-    const observed = await this.#commit([...this.#removal(streams, name), namespaceChange(name, undefined)])
+    const observed = await this.#commit(
+      [...this.#removal(streams, name), namespaceChange(name, undefined)],
+      true,
+    )
     const removed = streams.filter(({ id }) => !observed.has(documentKey(id)))
     if (observed.has(`namespaces/${name}`))
       for (const { id } of removed) this.#streamsOf(id)?.delete(id.stream)
@@ -403,7 +408,7 @@ export class Registry {
     const left = { ...stream, views: views.size === 0 ? NO_VIEWS : views }
     const beside = this.#removalHooks.flatMap((hook) => hook.changesOnViewRemoval?.(stream, view) ?? [])
     this.#removes = true
-    this.#setUnless(await this.#commit([streamDocumentChange(left), ...beside]), left)
+    this.#setUnless(await this.#commit([streamDocumentChange(left), ...beside], true), left)
     for (const hook of this.#removalHooks) hook.viewRemoved?.(stream, view)
   }
 
@@ -415,7 +420,7 @@ export class Registry {
     const stream = this.find(id.namespace, id.stream)
     if (stream === undefined) return
     this.#removes = true
-    const observed = await this.#commit(this.#removal([stream], undefined))
+    const observed = await this.#commit(this.#removal([stream], undefined), true)
     if (!observed.has(documentKey(id))) this.#drop(stream)
   }
 
@@ -444,11 +449,12 @@ export class Registry {
   }
 
   /**
-   * Makes the changes durable. Resolves with the documents that other nodes have changed after that: memory shows their changes
+   * Makes the changes durable. `hasOthers`: documents of other modules are among them. Resolves with the documents that other nodes have changed after that: memory shows their changes
    * already.
    */
-  async #commit(changes: readonly CatalogChange[]): Promise<ReadonlySet<string>> {
-    if (this.#shared !== undefined) return this.#shared.commit(changes)
+  async #commit(changes: readonly CatalogChange[], hasOthers = false): Promise<ReadonlySet<string>> {
+    if (this.#shared !== undefined)
+      return this.#shared.commit(changes, hasOthers ? this.catalogOfModules : undefined)
     await this.#catalog.commit(changes)
     return NONE_OBSERVED
   }

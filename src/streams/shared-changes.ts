@@ -75,13 +75,13 @@ export class SharedChanges {
    * Stores the changes. Only inside `run`. Resolves with the documents (`<collection>/<id>`) that other nodes have changed after
    * that: memory shows their changes already.
    */
-  async commit(changes: readonly CatalogChange[]): Promise<ReadonlySet<string>> {
+  async commit(changes: readonly CatalogChange[], catalog = this.#catalog): Promise<ReadonlySet<string>> {
     const { version, number } = this.#base
     const document = { number: number + 1, node: this.#sharing.cluster.nodeId }
     const observed = new Set<string>()
     this.#observed = observed
     try {
-      const outcome = await this.#catalog.commit(
+      const outcome = await catalog.commit(
         [...changes, { collection: COLLECTION, id: ID, document }],
         [{ collection: COLLECTION, id: ID, version }],
       )

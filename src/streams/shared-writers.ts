@@ -36,9 +36,12 @@ export class SharedWriters {
   #published: Promise<void> = Promise.resolve()
   /** Undefined while this node does not have the coordinator. */
   #own: Map<string, { readonly id: StreamId; readonly writer: StreamWriter | undefined }> | undefined
+  /** For commits while this node has it. */
+  #catalog: Catalog
 
   private constructor(parts: SharedWritersParts) {
     this.#parts = parts
+    this.#catalog = parts.catalog
   }
 
   static async load(parts: SharedWritersParts): Promise<SharedWriters> {
@@ -52,9 +55,10 @@ export class SharedWriters {
     return writers
   }
 
-  /** This node has the coordinator: the writers that its parts set from now on are published. */
-  begin(): void {
+  /** This node has the coordinator: the writers that its parts set from now on are published, with commits to `catalog`. */
+  begin(catalog: Catalog): void {
     this.#own = new Map()
+    this.#catalog = catalog
   }
 
   /** Its parts are loaded: streams that had a writer before, and have none now, are free. */
@@ -103,12 +107,12 @@ export class SharedWriters {
   }
 
   async #write(): Promise<void> {
-    const { catalog, cluster } = this.#parts
+    const { cluster } = this.#parts
     const changed = [...(this.#own ?? [])].filter(
       ([key, { writer }]) => this.#stored.get(key) !== writer?.name,
     )
     if (changed.length === 0) return
-    await catalog.commit(
+    await this.#catalog.commit(
       changed.map(([id, { writer }]) => ({
         ...{ collection: COLLECTION, id },
         document: writer && { name: writer.name },

@@ -22,7 +22,7 @@ import {
   type Puts,
   type Sender,
 } from './change-codec.ts'
-import type { DocumentOrder } from './document-order.ts'
+import type { CallDocuments, DocumentOrder } from './document-order.ts'
 import { documentKey, splitKey } from './document-tree.ts'
 import type { Outcomes } from './outcomes.ts'
 
@@ -73,7 +73,7 @@ export class KafkaCatalog implements Catalog {
     const reads = readsOf(conditions)
     if (reads === undefined) return 'conflict'
     const puts = putsOf(changes)
-    const outcome = await this.#parts.order.commit(keysOf(reads, puts), () =>
+    const outcome = await this.#parts.order.commit(documentsOf(reads, puts), () =>
       this.decide((from) => ({ kind: 'change', from, reads, prefixes: [], ...puts })),
     )
     return outcome === 'conflict' ? 'conflict' : 'done'
@@ -216,11 +216,13 @@ export function putsOf(changes: readonly CatalogChange[]): Puts {
   return { puts, deletes }
 }
 
-export function keysOf(
+export function documentsOf(
   reads: readonly (readonly [DocumentKey, Offset])[],
   { puts, deletes }: Puts,
-): DocumentKey[] {
-  return [...new Set([...reads.map(([key]) => key), ...puts.map(([key]) => key), ...deletes])]
+): CallDocuments {
+  const writes = new Set([...puts.map(([key]) => key), ...deletes])
+  const onlyRead = new Set(reads.map(([key]) => key).filter((key) => !writes.has(key)))
+  return { reads: [...onlyRead], writes: [...writes] }
 }
 
 export async function within<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {

@@ -12,7 +12,7 @@ import type { StoreCluster } from '../store-cluster.ts'
 import type { Outcome } from './catalog-replay.ts'
 import { type Conditions, encodeRecord, type Puts, type Sender } from './change-codec.ts'
 import { CountedBatch } from './counted-batch.ts'
-import { keysOf, putsOf, readsOf, within } from './kafka-catalog.ts'
+import { documentsOf, putsOf, readsOf, within } from './kafka-catalog.ts'
 import type { KafkaLog } from './kafka-log.ts'
 import type { OwnLock } from './lock-keeper.ts'
 import type { LogTopics } from './log-topics.ts'
@@ -118,11 +118,12 @@ export class KafkaStorage implements Storage {
     )
     const reads = readsOf(conditions)
     const puts = putsOf(changes)
-    const keys = keysOf(reads ?? [], puts)
+    const documents = documentsOf(reads ?? [], puts)
+    const hasDocuments = documents.reads.length + documents.writes.length > 0
     const hasEvents = events.length > 0 || staged.some(({ inner }) => inner.bytes > 0)
     const { order } = this.#parts.opened
     if (!hasEvents) {
-      const outcome = keys.length > 0 ? await this.catalog.commit(changes, conditions) : 'done'
+      const outcome = hasDocuments ? await this.catalog.commit(changes, conditions) : 'done'
       return { outcome, positions: outcome === 'done' ? staged.map(() => undefined) : [] }
     }
     const logs = [...events, ...staged].map(({ log }) => log)
@@ -135,11 +136,11 @@ export class KafkaStorage implements Storage {
       await isNext
       await Promise.all(staged.map(({ inner }) => inner.complete()))
       for (const { inner } of staged) bytes += inner.bytes
-      return this.#transaction([...events, ...staged.map(stagedPart)], bytes, reads, puts, keys.length > 0)
+      return this.#transaction([...events, ...staged.map(stagedPart)], bytes, reads, puts, hasDocuments)
     })
     written.catch(() => {}) // it may reject before its turn, when nothing awaits it yet
     try {
-      const result = await order.write(keys, () => {
+      const result = await order.write(documents, () => {
         beginNow()
         return written
       })

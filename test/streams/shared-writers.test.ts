@@ -15,13 +15,13 @@ async function node(store: SharedStore, name: string) {
   const reported: unknown[] = []
   const report = (error: unknown) => reported.push(error)
   const writers = await SharedWriters.load({ catalog, registry, cluster: cluster!, report })
-  return { registry, writers, reported }
+  return { catalog, registry, writers, reported }
 }
 
 test('every node knows a writer when it may write, also one that starts later, and when it is gone', async () => {
   const store = new SharedStore()
   const [a, b] = [await node(store, 'a'), await node(store, 'b')]
-  a.writers.begin()
+  a.writers.begin(a.catalog)
   a.registry.setWriter(id, CONNECTION)
   await a.writers.known()
   expect(b.registry.writerOf(id)).toEqual({ name: 'connection env1', key: 'another node' })
@@ -37,11 +37,11 @@ test('a node that takes over has the writers that its parts set, and frees the o
   const store = new SharedStore()
   const other = { namespace: DEFAULT_NAMESPACE, stream: parseStreamName('t') }
   const [a, b] = [await node(store, 'a'), await node(store, 'b')]
-  a.writers.begin()
+  a.writers.begin(a.catalog)
   for (const one of [id, other]) a.registry.setWriter(one, CONNECTION)
   await a.writers.known()
   const detach = b.registry.attachments()
-  b.writers.begin()
+  b.writers.begin(b.catalog)
   b.registry.setWriter(id, CONNECTION)
   b.writers.loaded()
   await b.writers.known()
@@ -57,7 +57,7 @@ test('a node that takes over has the writers that its parts set, and frees the o
 test('a writer that could not be published may not write', async () => {
   const store = new SharedStore()
   const a = await node(store, 'a')
-  a.writers.begin()
+  a.writers.begin(a.catalog)
   store.cut('a')
   a.registry.setWriter(id, CONNECTION)
   await expect(a.writers.known()).rejects.toMatchObject({ name: 'StorageError' })

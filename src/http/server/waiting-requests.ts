@@ -23,7 +23,7 @@ const RETRY_MS = 500
 const FORWARDED_WAIT_MS = 5_000
 
 /** How long one request may still wait, and the node that has not taken it. */
-export class Patience {
+export class WaitLimit {
   readonly #untilMs: number
   #failed: string | undefined
   #retryMs = 0
@@ -48,7 +48,7 @@ export class Patience {
 }
 
 interface Waiting {
-  readonly patience: Patience
+  readonly waitLimit: WaitLimit
   readonly goOn: () => void
 }
 
@@ -63,25 +63,25 @@ export class WaitingRequests {
   }
 
   /** Of a request that comes in; `isForwarded`: another node waits for it already. */
-  patience(isForwarded: boolean): Patience {
+  waitLimit(isForwarded: boolean): WaitLimit {
     const { waitMs } = this.#options
-    return new Patience(isForwarded ? Math.min(waitMs, FORWARDED_WAIT_MS) : waitMs)
+    return new WaitLimit(isForwarded ? Math.min(waitMs, FORWARDED_WAIT_MS) : waitMs)
   }
 
   /** Whether a request that no node has taken may wait for another try. */
-  mayWait(patience: Patience): boolean {
-    return !patience.isOver && !this.#isUseless
+  mayWait(waitLimit: WaitLimit): boolean {
+    return !waitLimit.isOver && !this.#isUseless
   }
 
   /** Calls `goOn` once: when a node may serve the request, or when its time is over. Never if the client has left before. */
-  add(outgoing: ServerResponse, patience: Patience, goOn: () => void): void {
-    if (patience.mayTry(this.#options.place()) || !this.mayWait(patience)) {
+  add(outgoing: ServerResponse, waitLimit: WaitLimit, goOn: () => void): void {
+    if (waitLimit.mayTry(this.#options.place()) || !this.mayWait(waitLimit)) {
       goOn()
       return
     }
     const left = () => this.#remove(waiting)
     const waiting: Waiting = {
-      patience,
+      waitLimit,
       goOn: () => {
         outgoing.off('close', left)
         goOn()
@@ -106,7 +106,7 @@ export class WaitingRequests {
   #poll(): void {
     const place = this.#options.place()
     const isHopeless = this.#options.isHopeless()
-    this.#release(({ patience }) => isHopeless || patience.isOver || patience.mayTry(place))
+    this.#release(({ waitLimit }) => isHopeless || waitLimit.isOver || waitLimit.mayTry(place))
   }
 
   #release(isOver: (waiting: Waiting) => boolean): void {
