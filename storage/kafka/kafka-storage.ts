@@ -29,7 +29,6 @@ export interface KafkaStorageParts {
   readonly topics: LogTopics
   readonly transactions: Transactions
   readonly catalogTopic: string
-  readonly noteHoles: (log: LogId) => Promise<void>
   readonly durability: EnginePromises['durability']
   readonly ownClock: boolean
   readonly remarks: readonly string[]
@@ -160,16 +159,13 @@ export class KafkaStorage implements Storage {
     hasDocuments: boolean,
   ): Promise<WriteResult> {
     if (reads === undefined || this.catalog.isOutdated(reads)) return CONFLICT
-    const { transactions, topics, noteHoles, opened, report } = this.#parts
+    const { transactions, topics, opened, report } = this.#parts
     const started: Started = {}
     const positions: (Position | undefined)[] = []
     try {
       await transactions.run(bytes, async (transaction) => {
         if (reads.length > 0 && !(await this.#lock(transaction, reads, puts, started))) throw new Conflict()
-        for (const log of new Set(parts.map(({ log }) => log))) {
-          await topics.ensure(log)
-          await noteHoles(log)
-        }
+        for (const { log } of parts) await topics.ensure(log)
         for (const { log, batches } of parts)
           positions.push(await transaction.add(topics.nameOf(log), batches()))
         this.#assertNoneDropped(parts)

@@ -38,8 +38,6 @@ export interface LogWritersParts {
   /** Whether the catalog knows no use of the log any more. Such a log is answered with 'dropped' once its topic is missing. */
   readonly isUnused: (log: LogId) => boolean
   readonly transactions: Transactions
-  /** Notes in the catalog that the log has holes. Called before each of its transactions. */
-  readonly noteHoles: (log: LogId) => Promise<void>
   readonly report: (error: Error) => void
   readonly limits?: WriteLimits
   /** Sets the times of events, where brokers do not. */
@@ -188,9 +186,8 @@ export class LogWriters {
     bytes: number,
     batches: Iterable<UnsealedBatch> | AsyncIterable<UnsealedBatch>,
   ): Promise<Position> {
-    const { topics, transactions, noteHoles } = this.#parts
+    const { topics, transactions } = this.#parts
     try {
-      await noteHoles(log)
       await topics.ensure(log)
       const position = await transactions.run(bytes, async (transaction) => {
         const last = await transaction.add(topics.nameOf(log), batches)

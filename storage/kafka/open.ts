@@ -1,7 +1,6 @@
 /** Opens the Kafka engine for one node: folder, brokers, topics, catalog, what an earlier life has left open, heartbeat. */
 import { join } from 'node:path'
 import { uniqueNumber } from '../level/unique-number.ts'
-import type { LogId } from '../log.ts'
 import type { EnginePromises, Storage } from '../storage.ts'
 import { StorageError } from '../storage-error.ts'
 import { CLUSTER_LIMITS } from './access.ts'
@@ -46,9 +45,8 @@ import { writeRequests } from './write-requests.ts'
 /** Coordinators of a cluster that has just started are not ready for some seconds. */
 const FENCE_MS = 60_000
 const IDENTITY_MS = 60_000
-/** Documents of the engine itself. */
+/** The collection of documents of the engine itself. */
 const ENGINE = 'engine'
-const LOGS = 'engine-logs'
 
 /**
  * Opens a store on a Kafka cluster, and creates it if it does not exist. Rejects with StorageError 'format', 'locked' or
@@ -124,7 +122,6 @@ class Opening {
     this.#opened.unshift(() => opened.close())
     const { catalog } = opened
     const identity = await identityOf(catalog, folder, names)
-    const noteHoles = holesOf(catalog)
     const dropped = new DroppedLogs(catalog, this.#node.id)
     const restoredSettings = topicSettings('restored-log', setup.safety)
     const topics = new LogTopics(requests, {
@@ -144,7 +141,6 @@ class Opening {
       topics,
       producers,
       transactions,
-      noteHoles,
       isUnused: (log) => dropped.has(log),
       report,
       ...(times && { times }),
@@ -186,7 +182,6 @@ class Opening {
       topics,
       transactions,
       catalogTopic: names.catalog,
-      noteHoles,
       durability: durabilityOf(setup),
       ownClock: times === undefined,
       remarks: remarksOf(setup),
@@ -234,17 +229,6 @@ async function identityOf(catalog: KafkaCatalog, folder: string, names: TopicNam
       [{ collection: ENGINE, id: 'identity', document }],
       [{ collection: ENGINE, id: 'identity', version: undefined }],
     )
-  }
-}
-
-/** Notes that a log has offsets without events. A reader may not compute positions by counting then. */
-function holesOf(catalog: KafkaCatalog): (log: LogId) => Promise<void> {
-  const noted = new Set<LogId>()
-  return async (log) => {
-    if (noted.has(log)) return
-    if ((await catalog.get(LOGS, `${log}`)) === undefined)
-      await catalog.commit([{ collection: LOGS, id: `${log}`, document: { holes: true } }])
-    noted.add(log)
   }
 }
 

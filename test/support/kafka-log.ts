@@ -73,7 +73,6 @@ export async function openTestLog({
     transactions,
     report,
     isUnused: () => false,
-    noteHoles: async () => {},
   })
   const area = new StagingArea({
     writers,

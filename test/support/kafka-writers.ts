@@ -12,7 +12,6 @@ export interface WritersOptions {
   readonly limits?: WriteLimits
   readonly producers?: ProducerState
   readonly isUnused?: LogWritersParts['isUnused']
-  readonly noteHoles?: LogWritersParts['noteHoles']
   readonly replicas?: number
   readonly settings?: Readonly<Record<string, string>>
   readonly visibleMs?: number
@@ -28,7 +27,6 @@ export function writersOn({
   limits = LIMITS,
   producers = new ProducerState(() => requestIdentity(requests, 1_000)),
   isUnused = () => false,
-  noteHoles = async () => {},
   replicas = 1,
   settings = {},
   visibleMs = 1_000,
@@ -38,7 +36,7 @@ export function writersOn({
   const topics = new LogTopics(requests, { nameOf: (log) => `${prefix}.log.${log}`, replicas, settings })
   const ids = [0, 1].map((i) => `${prefix}.node.${i}`)
   const transactions = new Transactions({ requests, ids, report, limits: { ...limits, visibleMs } })
-  const parts = { requests, topics, producers, transactions, noteHoles, isUnused, report, limits }
+  const parts = { requests, topics, producers, transactions, isUnused, report, limits }
   const writers = new LogWriters(parts)
   /** The same logs, but a batch is given up soon. */
   const hasty = new LogWriters({ ...parts, limits: SHORT_LIMITS })

@@ -53,7 +53,6 @@ function storageOf({ intent = 'locked', settle = 'done', isDropped = () => false
         return result
       },
     },
-    noteHoles: async () => {},
     report: () => {},
   } as unknown as KafkaStorageParts
   return { storage: new KafkaStorage(parts), order, unlocked }

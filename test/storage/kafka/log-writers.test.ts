@@ -54,15 +54,14 @@ describe('appending', () => {
   })
 
   test('more than one batch holds becomes visible by a transaction', async () => {
-    const noted: number[] = []
-    const { writers } = on({ noteHoles: async (log) => void noted.push(log) })
+    const { writers } = on()
     const large = { headers: [], body: Buffer.alloc(6_000_000, 'x') }
     const before = writers.append(1, [event('before')])
     const position = writers.append(1, [large, large, large, event('last')])
     const after = writers.append(1, [event('after')])
     expect((await Promise.all([before, position, after])).map(({ sequence }) => sequence)).toEqual([0, 4, 5])
     expect(cluster.bodies(TOPIC).map(({ length }) => length)).toEqual([6, 6e6, 6e6, 6e6, 4, 5])
-    expect([cluster.batchesOf(TOPIC), noted]).toEqual([4, [1]])
+    expect(cluster.batchesOf(TOPIC)).toBe(4)
   })
 
   test('an event that no batch holds is refused', async () => {
