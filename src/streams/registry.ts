@@ -469,6 +469,12 @@ export class Registry {
   }
 
   #observeStream(id: string, document: unknown): void {
+    const name = trustedName<NamespaceName>(id.slice(0, id.indexOf(':')))
+    if (!this.#namespaces.has(name)) {
+      if (document === undefined) return
+      // A newer copy of the catalog may report the stream first. Its namespace follows before anybody can read it.
+      this.#setEmpty(name, DEFAULT_NAMESPACE_PROPERTIES)
+    }
     const { namespace, streamId } = this.#placeOf(id)
     const before = namespace.streams.get(streamId.stream)
     if (document === undefined) {
