@@ -27,6 +27,7 @@ export class Coordinator<Modules> implements LeaseHolder {
   #isStopped = false
   #mayStart = false
   #wake: () => void = () => {}
+  #isRunning = false
   #running: Promise<void> | undefined
   /** How often this node has gained the lease. */
   terms = 0
@@ -70,16 +71,16 @@ export class Coordinator<Modules> implements LeaseHolder {
 
   #settle(): void {
     this.#wake()
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined
-    })
+    if (!this.#isRunning) this.#running = this.#run()
   }
 
   async #run(): Promise<void> {
+    this.#isRunning = true
     while (this.#loaded?.term !== this.#wantedTerm) {
       if (this.#loaded !== undefined) await this.#close()
       else await this.#load(this.#wantedTerm!)
     }
+    this.#isRunning = false // at once, so that no move of the lease comes between
   }
 
   async #load(term: number): Promise<void> {

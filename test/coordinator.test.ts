@@ -107,3 +107,26 @@ test('a stop closes the modules, and no lease loads them again', async () => {
   await settled()
   expect([coordinator.modules, events]).toEqual([undefined, ['load m1', 'close m1']])
 })
+
+test.each([0, 1, 2, 3, 4, 5])(
+  'a lease that is lost %i microtasks after a load closes the modules',
+  async (turns) => {
+    let loaded = () => {}
+    let isClosed = false
+    const coordinator = new Coordinator<string>({
+      load: () => new Promise((resolve) => (loaded = () => resolve('m'))),
+      close: async () => {
+        isClosed = true
+      },
+      started() {},
+      report() {},
+    })
+    coordinator.gained(1)
+    await settled()
+    loaded()
+    for (let i = 0; i < turns; i++) await null
+    coordinator.lost()
+    await settled()
+    expect(isClosed).toBe(true)
+  },
+)
