@@ -37,8 +37,8 @@ const SHRINKS_MAX = 600
 const INPUTS_PER_ROUND = 50
 const SHORT_ROUNDS = 2
 
-/** A test of this takes a little longer than its seconds, and longer still when a failure is shrunk. */
-export const FUZZ_TIMEOUT_MS = effort({ short: 120_000, long: 900_000 })
+/** A test of this takes a little longer than its seconds, and longer still when a failure is shrunk, or on a broker. */
+export const FUZZ_TIMEOUT_MS = process.env.TEST_STORAGE ? 900_000 : effort({ short: 120_000, long: 900_000 })
 
 export async function fuzz<T>(name: string, options: FuzzOptions<T>): Promise<void> {
   let inputs = 0

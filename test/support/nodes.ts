@@ -1,9 +1,13 @@
-/** Services that share one store (shared-engine), each with its own port and data folder. */
+/**
+ * Services that share one store, each with its own port and data folder: shared-engine, or with TEST_STORAGE=kafka a cluster, which has
+ * no `store` for faults.
+ */
 import { expect, onTestFinished } from 'vitest'
 import { freePort } from './free-port.ts'
 import { openSharedStorage } from './shared-engine/shared-storage.ts'
 import { SharedStore, type SharedStoreOptions } from './shared-engine/shared-store.ts'
-import { startTestApp, type TestApp, type TestAppOptions } from './test-app.ts'
+import { ON_KAFKA, startTestApp, type TestApp, type TestAppOptions } from './test-app.ts'
+import { type NodesStore, storeOnKafka } from './two-nodes.ts'
 
 export interface TestNode extends TestApp {
   readonly id: string
@@ -18,15 +22,17 @@ export interface TestNodes {
 
 export function testNodes(options: SharedStoreOptions = {}): TestNodes {
   const store = new SharedStore(options)
+  const onKafka = ON_KAFKA ? removedLater(storeOnKafka()) : undefined
   return {
-    store,
+    store: onKafka === undefined ? store : ({} as SharedStore),
     async start(id, { config, ...others } = {}) {
       const port = await freePort()
       const url = `http://127.0.0.1:${port}`
+      const opened = (await onKafka)?.opener(id, url)
       const app = await startTestApp({
         ...others,
         config: { ...config, port },
-        openStorage: (nowMs) => openSharedStorage(store, { id, url, nowMs }),
+        openStorage: opened ?? ((nowMs) => openSharedStorage(store, { id, url, nowMs })),
       })
       let isStopped = false
       const { stop } = app
@@ -41,6 +47,11 @@ export function testNodes(options: SharedStoreOptions = {}): TestNodes {
       return node
     },
   }
+}
+
+function removedLater(store: Promise<NodesStore>): Promise<NodesStore> {
+  onTestFinished(async () => (await store).remove()) // after the nodes, which are registered later
+  return store
 }
 
 const WITHIN = { timeout: 60_000, interval: 20 }

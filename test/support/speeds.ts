@@ -15,7 +15,7 @@ export const PROCESSES = [
   'test/explore/query-*process.test.ts',
   'test/explore/shared-store.test.ts', // two services for each test
   'test/jobs/embedded/real-*.test.ts',
-  'test/jobs/end-to-end*.test.ts',
+  'test/jobs/{end-to-end*,shared-store}.test.ts',
   'test/cached-queries/real-*.test.ts', // PostgreSQL, capture and jobs together
   'test/deployments/real-*.test.ts', // jobs of deployments on the real engine
   'test/http/aiven/live-*.test.ts', // jobs on the real engine, and restarts of the service
@@ -65,8 +65,17 @@ export const ENGINES = ['test/engines/*.test.ts']
 /** Clusters of Kafka with faults, and many nodes: `npm run test:kafka-proofs`. They take hours in their long form. */
 export const KAFKA_PROOFS = ['test/engines/proofs/*.test.ts']
 
-/** Of the HTTP tests those of streams, which also run with streams on Kafka. */
-export const ON_KAFKA = ['test/http/{append-path,cursors,expiry,read-range}.test.ts']
+/** Tests of the whole application that also run with streams and documents on Kafka. */
+export const ON_KAFKA = [
+  'test/http/{append-path,cursors,expiry,read-range}.test.ts',
+  'test/http/{aiven,cached-queries,flink,nodes,ververica}/!(live-*|real-*).test.ts',
+  'test/http/aiven/live-jobs.test.ts',
+  'test/http/flink/real-jobs.test.ts',
+  'test/{explore,jobs}/shared-store.test.ts',
+  'test/explore/{explore,whole-tables}.test.ts',
+  'test/jobs/embedded/real-{savepoints,worker}.test.ts',
+  'test/deployments/real-states.test.ts',
+]
 
 export const PROOFS = [...CLIENTS, ...PROCESSES, ...ALONE, ...FAULTS, ...ENGINES, ...KAFKA_PROOFS]
 

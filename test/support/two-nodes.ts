@@ -61,7 +61,7 @@ export async function twoNodes(
   }
 }
 
-interface NodesStore {
+export interface NodesStore {
   readonly store: SharedStore
   opener(id: string, url: string): (nowMs: () => number) => Promise<Storage>
   remove(): Promise<void>
@@ -77,7 +77,7 @@ function storeInMemory(options: SharedStoreOptions): NodesStore {
 }
 
 /** The cluster of MILLRACE_TEST_KAFKA. A test cannot cut its nodes off, so it has no `store`. */
-async function storeOnKafka(): Promise<NodesStore> {
+export async function storeOnKafka(): Promise<NodesStore> {
   const kafka = await TestKafka.shared()
   const prefix = kafka.newPrefix()
   const folder = await mkdtemp(join(tmpdir(), 'millrace-nodes-'))
