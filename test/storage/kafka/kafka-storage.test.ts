@@ -104,7 +104,10 @@ test('a write that fails before its turn rejects for its caller alone', async ()
   const dropped = new StorageError('dropped', 'log 1 is being dropped')
   const { storage, order } = storageOf({ inOrder: () => Promise.reject(dropped) })
   let end = () => {}
-  const before = order.write(['c/x'], () => new Promise<void>((resolve) => (end = resolve)))
+  const before = order.write(
+    { reads: [], writes: ['c/x'] },
+    () => new Promise<void>((resolve) => (end = resolve)),
+  )
   const unhandled: unknown[] = []
   const note = (error: unknown) => unhandled.push(error)
   process.on('unhandledRejection', note)
