@@ -53,14 +53,17 @@ export async function fetchKafka(): Promise<string | undefined> {
   }
 }
 
-/** Memory of a broker, and how it is compiled: one that starts soon, and one that is loaded for long. */
+/** Memory of a broker, and how it is compiled: one that starts soon, one with thousands of topics, and one that is loaded for long. */
 const FLAGS = {
   tests: ['-Xms64m', '-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'],
+  'many topics': ['-Xms128m', '-Xmx1536m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'],
   measurements: ['-Xms256m', '-Xmx512m', '-XX:+UseG1GC'],
 } as const
 
+export type BrokerUse = keyof typeof FLAGS
+
 /** Arguments of `java` with all jars. `fetchKafka` must have succeeded. */
-export function kafkaJava(use: keyof typeof FLAGS = 'tests'): string[] {
+export function kafkaJava(use: BrokerUse = 'tests'): string[] {
   const jars = readdirSync(CACHE).map((jar) => join(CACHE, jar))
   return [...FLAGS[use], '-cp', jars.join(':')]
 }

@@ -3,7 +3,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { kafkaJava } from '../../bench/processes/kafka-jars.ts'
+import { type BrokerUse, kafkaJava } from '../../bench/processes/kafka-jars.ts'
 
 const run = promisify(execFile)
 
@@ -36,6 +36,7 @@ export interface BrokerOptions extends BrokerPorts {
   readonly sasl: boolean
   /** Further lines for server.properties. */
   readonly settings: readonly string[]
+  readonly use: BrokerUse
 }
 
 export class TestBroker {
@@ -47,6 +48,7 @@ export class TestBroker {
   readonly #config: string
   readonly #log: string
   readonly #hasSasl: boolean
+  readonly #use: BrokerUse
   #process: ChildProcess | undefined
   #starts = 0
 
@@ -58,6 +60,7 @@ export class TestBroker {
     this.saslPort = saslPort
     this.saslTlsPort = saslTlsPort
     this.#hasSasl = sasl
+    this.#use = options.use
     mkdirSync(folder, { recursive: true })
     this.#config = join(folder, 'server.properties')
     this.#log = join(folder, 'log')
@@ -86,7 +89,7 @@ export class TestBroker {
   /** Starts the process, again after `kill`. Resolves when the broker is ready; three become ready only together. */
   async start(): Promise<void> {
     const output = openSync(this.#log, 'a')
-    const child = spawn('java', [...kafkaJava(), 'kafka.Kafka', this.#config], {
+    const child = spawn('java', [...kafkaJava(this.#use), 'kafka.Kafka', this.#config], {
       stdio: ['ignore', output, output],
     })
     this.#process = child

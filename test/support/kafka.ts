@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { BrokerUse } from '../../bench/processes/kafka-jars.ts'
 import { selfSigned } from './certificates.ts'
 import { freePort } from './free-port.ts'
 import { TestBroker } from './kafka-broker.ts'
@@ -21,6 +22,7 @@ export interface KafkaOptions {
   readonly sasl?: boolean
   /** Further lines for server.properties. */
   readonly settings?: readonly string[]
+  readonly use?: BrokerUse
 }
 
 interface Address {
@@ -62,7 +64,7 @@ export class TestKafka {
 
   /** Starts a cluster. Call `remove` when its tests are over. `fetchKafka` must have succeeded. */
   static async start(options: KafkaOptions = {}): Promise<TestKafka> {
-    const { brokers: count = 1, tls = false, sasl = false, settings = [] } = options
+    const { brokers: count = 1, tls = false, sasl = false, settings = [], use = 'tests' } = options
     const folder = mkdtempSync(join(tmpdir(), 'millrace-kafka-'))
     const identity = tls ? await selfSigned(folder, 'broker') : undefined
     const keyStore = identity && join(folder, 'keystore.pem')
@@ -81,6 +83,7 @@ export class TestKafka {
           keyStore,
           sasl,
           settings,
+          use,
         }),
     )
     const cluster = new TestKafka(

@@ -22,10 +22,19 @@ export class MarkedPause {
     return new MarkedPause(join(await temporaryFolder(), 'in-the-pause'), pauseMs)
   }
 
-  /** A statement for an async function of the build. */
+  /** A statement for an async function of the build: marks its place and waits there. */
   get code(): string {
     return `await (await import('node:fs/promises')).writeFile(${JSON.stringify(this.#file)}, '');
       await new Promise((resolve) => setTimeout(resolve, ${this.#pauseMs}));`
+  }
+
+  /** A statement that marks its place and waits there while the switch file exists; without the file it does nothing. */
+  codeWhile(switchFile: string): string {
+    const exists = `(await import('node:fs')).existsSync(${JSON.stringify(switchFile)})`
+    return `if (${exists}) {
+      await (await import('node:fs/promises')).writeFile(${JSON.stringify(this.#file)}, '');
+      while (${exists}) await new Promise((resolve) => setTimeout(resolve, ${LOOK_MS}));
+    }`
   }
 
   /** Resolves when a pause begins, or after this time without one. */

@@ -1,10 +1,15 @@
 /**
- * Clients POST and GET while a large batch is committed to the same stream: events are invisible for no longer than the commit takes, answers are
- * right and in order, and no event of a batch that was given up is served. The control reads what brokers keep of aborted batches.
+ * Clients POST and GET while a large batch is committed: in the same stream events are invisible for no longer than the commit takes, answers are
+ * right and in order, no event of a batch that was given up is served, and the memory of the node does not depend on the size of the batch. The
+ * control reads what brokers keep of aborted batches. The data of the brokers is removed at the end.
+ *
+ *   MILLRACE_KAFKA_BATCH_MIB   size of the batch
  */
 
 import { request } from 'node:http'
+import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
+import type { ReadableStream } from 'node:stream/web'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { fetch as fetchRecords } from '../../../storage/kafka/fetch.ts'
@@ -15,7 +20,9 @@ import { fetchKafka, TestKafka } from '../../support/kafka.ts'
 import { openTestLog } from '../../support/kafka-log.ts'
 import { readStream, send, sendUntilDone, startNode, streamPath } from '../../support/kafka-services.ts'
 import { batchOf, transaction } from '../../support/kafka-topics.ts'
+import { procProblem, rssMb } from '../../support/open-loop.ts'
 import { proven } from '../../support/proven.ts'
+import { Paced } from './paced.ts'
 import { NOTHING, Tally } from './tally.ts'
 import { Writers } from './writers.ts'
 
@@ -23,18 +30,25 @@ const MIB = 1024 * 1024
 const BATCH_BYTES = Number(process.env.MILLRACE_KAFKA_BATCH_MIB ?? effort({ short: 64, long: 1_024 })) * MIB
 const LINE_BYTES = 100_000
 const WRITERS = 4
+/** To another stream, as many POSTs as GETs of the newest events. */
+const OTHERS_PER_SECOND = 20
+const OTHERS = 4
+/** Beyond what the node has before the batch. */
+const MORE_MB_MAX = 300
+const MEMORY_PAUSE_MS = 100
 const READ_PAUSE_MS = 100
 /** Beyond the time of the commit itself: a read waits as long for a batch, and then ends in front of it. */
 const PENDING_MS = 2_000
 const WITHIN = { timeout: 300_000, interval: 200 }
 const S = streamPath('s')
+const O = streamPath('o')
 
-const missing = await fetchKafka()
+const missing = (await fetchKafka()) ?? procProblem()
 
 describe.skipIf(missing !== undefined)(`a large batch ${missing ?? ''}`, () => {
   let kafka: TestKafka
   beforeAll(async () => {
-    kafka = await TestKafka.start({ brokers: 3 })
+    kafka = await TestKafka.start()
   }, 600_000)
   afterAll(() => kafka?.remove())
 
@@ -64,13 +78,27 @@ describe.skipIf(missing !== undefined)(`a large batch ${missing ?? ''}`, () => {
     })
   }
 
+  /** Bodies of the stream without the padding, so that a large stream takes little memory here. */
+  async function firstWords(port: number): Promise<string[]> {
+    const headers = { Accept: 'application/x-ndjson' }
+    const answer = await fetch(`http://127.0.0.1:${port}${S}/events`, { headers })
+    expect(answer.status).toBe(200)
+    const lines = createInterface({ input: Readable.fromWeb(answer.body as ReadableStream) })
+    const words: string[] = []
+    for await (const line of lines) {
+      const { body } = JSON.parse(line) as { body: string }
+      words.push(body.split(' ', 2).join(' '))
+    }
+    return words
+  }
+
   test('is committed, and given up, beside single events', { timeout: 3_600_000 }, async () => {
     const node = await startNode({
       kafka,
       prefix: kafka.newPrefix(),
       args: ['--max-pending-ms', `${PENDING_MS}`],
     })
-    await sendUntilDone(node.port, 'PUT', S)
+    for (const path of [S, O]) await sendUntilDone(node.port, 'PUT', path)
     const tally = new Tally()
     const writers = new Writers(tally, { count: WRITERS, streams: ['s'], ports: [node.port], name: 'w' })
     let ended = false
@@ -92,19 +120,40 @@ describe.skipIf(missing !== undefined)(`a large batch ${missing ?? ''}`, () => {
         await sleep(READ_PAUSE_MS)
       }
     })()
+    const beforeMb = rssMb(node.service.pid)
+    let mostMb = beforeMb
+    const measuring = (async () => {
+      for (; !ended; await sleep(MEMORY_PAUSE_MS)) mostMb = Math.max(mostMb, rssMb(node.service.pid))
+    })()
+    let others = 0
+    const beside = new Paced({
+      port: node.port,
+      connections: 2 * OTHERS,
+      perSecond: 2 * OTHERS_PER_SECOND,
+      next: (i) =>
+        i % 2 === 0
+          ? { method: 'POST', path: O, body: `o${i} ${others++}` }
+          : { method: 'GET', path: `${O}/events?last=20` },
+      answered: ({ method, body = '' }, answered) => {
+        if (method === 'POST') tally.answered('o', body, answered === 200)
+      },
+    })
     const startMs = performance.now()
     const status = await upload(node.port, 'batch')
     const uploadMs = performance.now() - startMs
     expect(status).toBe(200)
+    const besideTimes = await beside.end()
     expect(await upload(node.port, 'given-up', BATCH_BYTES / 2)).toBe(0)
     await writers.end()
     ended = true
-    await watching
-    const { bodies } = await readStream(node.port, 's')
+    await Promise.all([watching, measuring])
+    const bodies = await firstWords(node.port)
+    const { bodies: ofOthers } = await readStream(node.port, 'o')
     const ofBatch = bodies.filter((body) => body.startsWith('batch '))
     const single = bodies.filter((body) => !body.startsWith('batch '))
     await proven(() => {
       expect(tally.check('s', single)).toEqual(NOTHING)
+      expect(tally.check('o', ofOthers)).toEqual(NOTHING)
       expect(ofBatch.map((body) => Number(body.split(' ')[1]))).toEqual(
         Array.from({ length: Math.ceil(BATCH_BYTES / LINE_BYTES) }, (_, i) => i),
       )
@@ -116,8 +165,15 @@ describe.skipIf(missing !== undefined)(`a large batch ${missing ?? ''}`, () => {
       MiB: BATCH_BYTES / MIB,
       'upload s': Math.round(uploadMs / 1000),
       'longest invisible s': (hidden.longestMs / 1000).toFixed(1),
+      'requests beside': besideTimes.count,
+      'p50 ms': besideTimes.p50Ms,
+      'p99 ms': besideTimes.p99Ms,
+      'longest ms': besideTimes.maxMs,
+      'MB before': Math.round(beforeMb),
+      'MB at most': Math.round(mostMb),
       ...tally.row(),
     })
+    expect(mostMb - beforeMb, 'memory does not depend on the size').toBeLessThan(MORE_MB_MAX)
   })
 
   test('that is aborted in its transaction is not served; the control without isolation sees it', {

@@ -66,3 +66,54 @@ export const WITHOUT_VISIBILITY: readonly Alteration[] = [
     to: '',
   },
 ]
+
+/** A node takes leases only that were given up, not those of a node that has died. */
+export const WITHOUT_TAKEOVER: readonly Alteration[] = [
+  {
+    file: '../storage/kafka/leases.js',
+    from: 'return !nodes.isAlive(document.node)',
+    to: 'return false',
+  },
+]
+
+/** What has expired is decided by the clock of the node. */
+export const WITH_CLOCK_OF_NODE: readonly Alteration[] = [
+  {
+    file: 'janitor/janitor.js',
+    from: 'sharing === undefined ? this.#nowMs() : this.#log.nowMs()',
+    to: 'this.#nowMs()',
+  },
+  {
+    file: 'streams/streams.js',
+    from: 'this.#sharing === undefined ? this.#options.nowMs() : this.#log.nowMs()',
+    to: 'this.#options.nowMs()',
+  },
+]
+
+/** Topics keep what their cluster keeps by default. */
+export const WITHOUT_RETENTION: readonly Alteration[] = [
+  { file: '../storage/kafka/settings.js', from: "'retention.ms': '-1',", to: '' },
+]
+
+/** A node applies nothing while this file exists. */
+export function followerHeldBy(switchFile: string): Alteration {
+  const from = 'const result = await this.#parts.topic.poll(this.#replay.next, POLL_MS, signal)'
+  const held = `(await import('node:fs')).existsSync(${JSON.stringify(switchFile)})`
+  return {
+    file: '../storage/kafka/catalog-follower.js',
+    from,
+    to: `${from}\nwhile (${held}) await new Promise((resolve) => setTimeout(resolve, 20))`,
+  }
+}
+
+/** The clock of a node, ahead by the milliseconds in this file. */
+export function clockSteppedBy(file: string): Alteration {
+  return {
+    file: 'cli.js',
+    from: 'const GRACE_MS = 10_000',
+    to: `const GRACE_MS = 10_000
+const { readFileSync: readStep } = await import('node:fs')
+const nowMs = Date.now
+Date.now = () => nowMs() + Number(readStep(${JSON.stringify(file)}, 'utf8'))`,
+  }
+}

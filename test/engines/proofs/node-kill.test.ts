@@ -16,8 +16,6 @@ const ROUNDS = Number(process.env.MILLRACE_KAFKA_ROUNDS ?? effort({ short: 1, lo
 /** More than a record batch holds, so it is written by a transaction. */
 const BATCH_LINES = 300
 const LINE_BYTES = 90_000
-/** Longer than a test waits for it. */
-const PAUSE_MS = 60_000
 const STUCK_MS_MAX = 60_000
 const S = streamPath('s')
 
@@ -78,11 +76,6 @@ const PLACES: readonly {
   },
 ]
 
-/** Only when the test asks for it: the file exists. */
-function pausing(pause: MarkedPause, switchFile: string): string {
-  return `if ((await import('node:fs')).existsSync(${JSON.stringify(switchFile)})) { ${pause.code} }`
-}
-
 const missing = await fetchKafka()
 
 describe.skipIf(missing !== undefined)(`a node that is killed ${missing ?? ''}`, () => {
@@ -99,11 +92,11 @@ describe.skipIf(missing !== undefined)(`a node that is killed ${missing ?? ''}`,
     'in $name',
     { timeout: 300_000 + ROUNDS * 600_000 },
     async ({ name, alteration, where, request }) => {
-      const pause = await MarkedPause.of(PAUSE_MS)
+      const pause = await MarkedPause.of(0)
       const { writeFileSync, rmSync } = await import('node:fs')
       const { temporaryFolder } = await import('../../support/service-process.ts')
       const switchFile = `${await temporaryFolder()}/kill-now`
-      const code = pausing(pause, switchFile)
+      const code = pause.codeWhile(switchFile)
       const { from } = alteration
       const cli = await alteredBuild([
         { ...alteration, to: where === 'before' ? `${code}\n${from}` : `${from}\n${code}` },
