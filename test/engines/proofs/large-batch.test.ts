@@ -15,6 +15,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { fetch as fetchRecords } from '../../../storage/kafka/fetch.ts'
 import { readBatches, readRecords } from '../../../storage/kafka/record-batch-reader.ts'
 import { bodies as bodiesInLog } from '../../contract/event-log.ts'
+import { alteredBuild } from '../../support/altered-build.ts'
 import { effort, tellProof } from '../../support/effort.ts'
 import { fetchKafka, TestKafka } from '../../support/kafka.ts'
 import { openTestLog } from '../../support/kafka-log.ts'
@@ -22,6 +23,7 @@ import { readStream, send, sendUntilDone, startNode, streamPath } from '../../su
 import { batchOf, transaction } from '../../support/kafka-topics.ts'
 import { procProblem, rssMb } from '../../support/open-loop.ts'
 import { proven } from '../../support/proven.ts'
+import { WITHOUT_VISIBILITY } from './node-alterations.ts'
 import { Paced } from './paced.ts'
 import { NOTHING, Tally } from './tally.ts'
 import { Writers } from './writers.ts'
@@ -29,6 +31,9 @@ import { Writers } from './writers.ts'
 const MIB = 1024 * 1024
 const BATCH_BYTES = Number(process.env.MILLRACE_KAFKA_BATCH_MIB ?? effort({ short: 64, long: 1_024 })) * MIB
 const LINE_BYTES = 100_000
+/** More than a record batch holds, so it is written by a transaction. */
+const CONTROL_LINES = 200
+const CONTROL_ROUNDS_MAX = 30
 const WRITERS = 4
 /** To another stream, as many POSTs as GETs of the newest events. */
 const OTHERS_PER_SECOND = 20
@@ -174,6 +179,28 @@ describe.skipIf(missing !== undefined)(`a large batch ${missing ?? ''}`, () => {
       ...tally.row(),
     })
     expect(mostMb - beforeMb, 'memory does not depend on the size').toBeLessThan(MORE_MB_MAX)
+  })
+
+  test('control: if it is acknowledged before readers see it, it is missing in a read after it', {
+    timeout: 900_000,
+  }, async () => {
+    const cli = await alteredBuild(WITHOUT_VISIBILITY)
+    const node = await startNode({ kafka, prefix: kafka.newPrefix(), cli, args: ['--max-pending-ms', '0'] })
+    await sendUntilDone(node.port, 'PUT', S)
+    const headers = { 'Content-Type': 'text/plain' }
+    let missed = 0
+    let rounds = 0
+    for (; rounds < CONTROL_ROUNDS_MAX && missed === 0; rounds++) {
+      const lines = Array.from({ length: CONTROL_LINES }, (_, i) =>
+        `b${rounds} ${i} `.padEnd(LINE_BYTES, '.'),
+      )
+      const { status } = await send(node.port, 'POST', `${S}/batch`, { headers, body: lines.join('\n') })
+      if (status !== 200) continue
+      const { text } = await send(node.port, 'GET', `${S}/events?last=1&format=text`)
+      if (!text.includes(`b${rounds} ${CONTROL_LINES - 1} `)) missed++
+    }
+    tellProof('control, batches that are acknowledged before they are visible', { rounds, missed })
+    expect(missed).toBeGreaterThan(0)
   })
 
   test('that is aborted in its transaction is not served; the control without isolation sees it', {

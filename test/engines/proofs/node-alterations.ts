@@ -67,6 +67,11 @@ export const WITHOUT_VISIBILITY: readonly Alteration[] = [
   },
 ]
 
+/** The transactions of a dead node are left to the brokers. */
+export const WITHOUT_FENCING: readonly Alteration[] = [
+  { file: '../storage/kafka/lock-keeper.js', from: 'await fence(dead.flatMap(idsOf))', to: '' },
+]
+
 /** A node takes leases only that were given up, not those of a node that has died. */
 export const WITHOUT_TAKEOVER: readonly Alteration[] = [
   {
