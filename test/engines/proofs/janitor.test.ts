@@ -26,9 +26,9 @@ import { temporaryFolder } from '../../support/service-process.ts'
 import { ModelClient, modelRow, noCounts, type Step } from './model-clients.ts'
 import { followerHeldBy, WITHOUT_LOG_BOUND, WITHOUT_TAKEOVER } from './node-alterations.ts'
 
-const CHANGES = Number(process.env.MILLRACE_KAFKA_CHANGES ?? effort({ short: 40, long: 2_000 }))
-const ROUNDS = Number(process.env.MILLRACE_KAFKA_ROUNDS ?? effort({ short: 3, long: 20 }))
-const CONTROL_ROUNDS = 3
+const CHANGES = Number(process.env.MILLRACE_KAFKA_CHANGES ?? effort({ short: 6, long: 2_000 }))
+const ROUNDS = Number(process.env.MILLRACE_KAFKA_ROUNDS ?? effort({ short: 2, long: 20 }))
+const CONTROL_ROUNDS = 2
 const CLIENTS = 6
 /** Longer than the others wait for a silent node. */
 const STOPPED_MS = 13_000
