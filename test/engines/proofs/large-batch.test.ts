@@ -11,7 +11,7 @@ import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { fetch as fetchRecords } from '../../../storage/kafka/fetch.ts'
 import { readBatches, readRecords } from '../../../storage/kafka/record-batch-reader.ts'
 import { bodies as bodiesInLog } from '../../contract/event-log.ts'
@@ -137,6 +137,9 @@ describe.skipIf(missing !== undefined)(`a large batch ${missing ?? ''}`, () => {
     const gets = new Paced({
       ...pace,
       next: () => ({ method: 'GET', path: `${O}/events?start=${Date.now() - NEWEST_MS}` }),
+    })
+    onTestFinished(() => {
+      ended = true
     })
     const startMs = performance.now()
     const answer = await upload(node.port, 'batch')
