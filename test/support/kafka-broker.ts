@@ -8,7 +8,7 @@ import { type BrokerUse, kafkaJava } from '../../bench/processes/kafka-jars.ts'
 const run = promisify(execFile)
 
 const CLUSTER_ID = 'MkU3OEVBNTcwNTJENDM2Qg'
-const READY_MS = 240_000
+const READY_MS = 300_000
 
 /** The user of the SASL listeners. */
 export const SASL_USER = { username: 'millrace', password: 'millrace-secret' } as const
@@ -171,6 +171,7 @@ function propertiesOf(options: BrokerOptions): string {
     'share.coordinator.state.topic.num.partitions=1',
     'group.initial.rebalance.delay.ms=0',
     'broker.session.timeout.ms=6000', // 9 s by default; failover takes less time so
+    'initial.broker.registration.timeout.ms=240000', // 60 s by default, which a busy machine may need for the start
     'log.segment.delete.delay.ms=1000',
     'log.index.size.max.bytes=1048576',
     'num.network.threads=2',

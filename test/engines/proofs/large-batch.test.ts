@@ -20,7 +20,7 @@ import { effort, tellProof } from '../../support/effort.ts'
 import { fetchKafka, TestKafka } from '../../support/kafka.ts'
 import { openTestLog } from '../../support/kafka-log.ts'
 import { readStream, send, sendUntilDone, startNode, streamPath } from '../../support/kafka-services.ts'
-import { batchOf, transaction } from '../../support/kafka-topics.ts'
+import { batchOf, removeTopics, transaction } from '../../support/kafka-topics.ts'
 import { procProblem, rssMb } from '../../support/open-loop.ts'
 import { proven } from '../../support/proven.ts'
 import { WITHOUT_VISIBILITY } from './node-alterations.ts'
@@ -54,9 +54,19 @@ const missing = (await fetchKafka()) ?? procProblem()
 describe.skipIf(missing !== undefined)(`a large batch ${missing ?? ''}`, () => {
   let kafka: TestKafka
   beforeAll(async () => {
-    kafka = await TestKafka.start()
+    kafka = await TestKafka.shared()
   }, 600_000)
-  afterAll(() => kafka?.remove())
+  afterAll(async () => {
+    for (const prefix of prefixes) await removeTopics(kafka.addresses, prefix)
+    await kafka?.remove()
+  })
+
+  const prefixes: string[] = []
+  function newPrefix(): string {
+    const prefix = kafka.newPrefix()
+    prefixes.push(prefix)
+    return prefix
+  }
 
   /** Uploads lines. Resolves with status and text, or '0' if the upload ended after `bytesMost`. */
   function upload(port: number, name: string, bytesMost = Number.POSITIVE_INFINITY): Promise<string> {
@@ -100,7 +110,7 @@ describe.skipIf(missing !== undefined)(`a large batch ${missing ?? ''}`, () => {
   test('is committed, and given up, beside single events', { timeout: 3_600_000 }, async () => {
     const node = await startNode({
       kafka,
-      prefix: kafka.newPrefix(),
+      prefix: newPrefix(),
       args: ['--max-pending-ms', `${PENDING_MS}`],
     })
     for (const path of [S, O]) await sendUntilDone(node.port, 'PUT', path)
@@ -184,7 +194,7 @@ describe.skipIf(missing !== undefined)(`a large batch ${missing ?? ''}`, () => {
     timeout: 900_000,
   }, async () => {
     const cli = await alteredBuild(WITHOUT_VISIBILITY)
-    const node = await startNode({ kafka, prefix: kafka.newPrefix(), cli, args: ['--max-pending-ms', '0'] })
+    const node = await startNode({ kafka, prefix: newPrefix(), cli, args: ['--max-pending-ms', '0'] })
     const headers = { 'Content-Type': 'text/plain' }
     const lines = Array.from({ length: CONTROL_LINES }, (_, i) => `${i} `.padEnd(LINE_BYTES, '.')).join('\n')
     let missed = 0
@@ -203,7 +213,7 @@ describe.skipIf(missing !== undefined)(`a large batch ${missing ?? ''}`, () => {
   test('that is aborted in its transaction is not served; the control without isolation sees it', {
     timeout: 900_000,
   }, async () => {
-    const node = await openTestLog({ brokers: kafka.addresses, prefix: kafka.newPrefix() })
+    const node = await openTestLog({ brokers: kafka.addresses, prefix: newPrefix() })
     try {
       const aborted = Array.from({ length: 200 }, (_, i) => `aborted ${i}`)
       await node.topics.ensure(1)
