@@ -121,6 +121,11 @@ export interface AppendOptions {
    * others.
    */
   readonly linger?: boolean
+  /**
+   * Beside the write, the catalog is brought up to date, as by Catalog.fresh called after the append: the append resolves when both
+   * have ended, and rejects with 'unknown' if the events are stored and the catalog cannot be read.
+   */
+  readonly fresh?: boolean
 }
 
 /**

@@ -18,3 +18,12 @@ export class StorageError extends Error {
     this.code = code
   }
 }
+
+/** Of a write that is stored, unless another process of the store has changed something that makes it void: this one cannot tell. */
+export function outcomeUnknown(cause: unknown): StorageError {
+  return new StorageError(
+    'unknown',
+    'the node was cut off from the store, and the write may be stored; send it again',
+    { cause },
+  )
+}

@@ -3,7 +3,7 @@
  * that a node that is cut off acknowledges nothing. A store that only this process writes has no Sharing.
  */
 import type { Catalog } from '../../storage/catalog.ts'
-import { StorageError } from '../../storage/storage-error.ts'
+import { outcomeUnknown, type StorageError } from '../../storage/storage-error.ts'
 import type { StoreCluster } from '../../storage/store-cluster.ts'
 
 export class Sharing {
@@ -50,10 +50,6 @@ export class Sharing {
 
   /** For a write of which the node cannot say that all nodes show it. */
   outcomeUnknown(cause: unknown): StorageError {
-    return new StorageError(
-      'unknown',
-      'the node was cut off from the store, and the write may be stored; send it again',
-      { cause },
-    )
+    return outcomeUnknown(cause)
   }
 }

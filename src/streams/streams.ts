@@ -53,6 +53,9 @@ export interface Space {
 
 /** A client does not wait for these events, so they may wait for other events to share a commit. */
 const LINGER = { linger: true } as const
+/** On a store that other nodes write too. */
+const FRESH = { fresh: true } as const
+const FRESH_LINGER = { fresh: true, linger: true } as const
 
 const ENOUGH_SPACE: Space = {
   low: false,
@@ -251,23 +254,30 @@ export class Streams {
    * Beside the write, the registry is brought up to date: if another node has truncated the stream before, the event is in a log
    * that no stream points to, so it is written again.
    */
-  async #appendShared(sharing: Sharing, stream: Stream, event: EventData, linger: boolean): Promise<void> {
+  #appendShared(sharing: Sharing, stream: Stream, event: EventData, linger: boolean): Promise<void> {
     const { id, log, counts } = stream
-    try {
-      sharing.assertLive()
-      const appended = this.#log.append(log, [event], linger ? LINGER : undefined)
-      const [stored, known] = await Promise.allSettled([appended, sharing.fresh()])
-      if (stored.status === 'rejected') throw stored.reason
-      if (known.status === 'rejected') throw sharing.outcomeUnknown(known.reason)
-      const { failure } = sharing
-      if (failure !== undefined) throw sharing.outcomeUnknown(failure)
-    } catch (error) {
-      if (isDropped(error)) return this.#appendAgain(stream, event, linger)
+    const { failure } = sharing
+    if (failure !== undefined) {
       this.traffic.failed(counts)
-      throw error
+      return Promise.reject(failure)
     }
-    if (stream.isReplaced && this.get(id).log !== log) return this.#appendAgain(stream, event, linger)
-    this.traffic.wrote(counts, 1, event.body.length)
+    return this.#log.append(log, [event], linger ? FRESH_LINGER : FRESH).then(
+      () => {
+        const { failure } = sharing
+        if (failure !== undefined) {
+          this.traffic.failed(counts)
+          throw sharing.outcomeUnknown(failure)
+        }
+        if (stream.isReplaced && this.get(id).log !== log) return this.#appendAgain(stream, event, linger)
+        this.traffic.wrote(counts, 1, event.body.length)
+        return undefined
+      },
+      (error) => {
+        if (isDropped(error)) return this.#appendAgain(stream, event, linger)
+        this.traffic.failed(counts)
+        throw error
+      },
+    )
   }
 
   /**

@@ -4,6 +4,7 @@
  */
 import { KafkaRequestError } from './error-codes.ts'
 import type { ProducedPart } from './produce.ts'
+import type { TimeLimit } from './time-limit.ts'
 import type { WriteRequests } from './write-requests.ts'
 
 /**
@@ -36,11 +37,13 @@ export function answerMs(bytes: number): number {
 
 /** How long sending may take: a connection that is slower does not suffice. */
 export function sendingMs(bytes: number): number {
-  return Math.ceil(bytes / BYTES_PER_MS_MIN)
+  return bytes < SMALL_BYTES ? 0 : Math.ceil(bytes / BYTES_PER_MS_MIN)
 }
 
 const ANSWER_MS = 1_000
 const BYTES_PER_MS_MIN = 4_000
+/** Below this the time limits are equal, because timers of many different durations cost more. */
+const SMALL_BYTES = 64 * 1024
 
 interface Waiting extends SentBatch {
   readonly sinceMs: number
@@ -63,23 +66,23 @@ export class BrokerSender {
   }
 
   /**
-   * Resolves with what became of the batch; never rejects. When `signal` is aborted, a batch that waits is removed
+   * Resolves with what became of the batch; never rejects. When the time is over, a batch that waits is removed
    * ('not-sent'). For one that was sent the result is 'lost' a moment later, although its request continues.
    */
-  send(batch: SentBatch, signal: AbortSignal): Promise<SendOutcome> {
+  send({ topic, bytes, count }: SentBatch, limit: TimeLimit): Promise<SendOutcome> {
     return new Promise((resolve) => {
       const settle = (outcome: SendOutcome) => {
-        signal.removeEventListener('abort', abort)
+        limit.off(end)
         resolve(outcome)
       }
-      const waiting = { ...batch, sinceMs: performance.now(), settle }
-      const abort = () => {
+      const waiting = { topic, bytes, count, sinceMs: performance.now(), settle }
+      const end = () => {
         const error = new Error('no answer in time')
         if (this.#waiting.delete(waiting)) settle({ kind: 'not-sent', error })
         else setTimeout(() => settle({ kind: 'lost', error }), GRACE_MS)
       }
-      if (signal.aborted) return settle({ kind: 'not-sent', error: new Error('no answer in time') })
-      signal.addEventListener('abort', abort, { once: true })
+      if (limit.isOver) return settle({ kind: 'not-sent', error: new Error('no answer in time') })
+      limit.on(end)
       this.#waiting.add(waiting)
       if (!this.#running) void this.#run()
     })
@@ -87,7 +90,7 @@ export class BrokerSender {
 
   async #run(): Promise<void> {
     this.#running = true
-    await new Promise((resolve) => setImmediate(resolve)) // batches that are ready together share a request
+    await new Promise<void>((resolve) => process.nextTick(resolve)) // batches that are ready together share a request
     while (this.#waiting.size > 0) await this.#sendSome()
     this.#running = false
   }
@@ -104,8 +107,12 @@ export class BrokerSender {
     const beganMs = performance.now()
     try {
       const parts = taken.map(({ topic, bytes }) => ({ topic, batch: [bytes] }))
-      const signal = AbortSignal.timeout(this.#timeoutMs + answerMs(bytes))
-      const answers = await this.#requests.produce(this.#node, { parts, timeoutMs: this.#timeoutMs, signal })
+      const timeoutMs = this.#timeoutMs
+      const answers = await this.#requests.produce(this.#node, {
+        parts,
+        timeoutMs,
+        answerMs: timeoutMs + answerMs(bytes),
+      })
       this.#tellWatcher(taken, bytes, beganMs)
       for (const [i, { settle }] of taken.entries()) settle({ kind: 'answered', part: answers[i]! })
     } catch (error) {

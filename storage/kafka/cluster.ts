@@ -47,6 +47,8 @@ export class KafkaCluster {
   readonly #access: KafkaAccess
   readonly #limits: ClusterLimits
   readonly #connections = new Map<string, Promise<KafkaConnection>>()
+  /** Those of them that are open, for a send without a wait. */
+  readonly #open = new Map<string, KafkaConnection>()
   readonly #topics = new Map<string, KnownTopic>()
   #brokers = new Map<number, KafkaAddress>()
   #controller = -1
@@ -142,12 +144,26 @@ export class KafkaCluster {
   }
 
   /** Rejects at the latest after `connectMs` and `timeoutMs` together. */
-  async send<R>(node: number, purpose: Purpose, request: KafkaRequest<R>, options?: SendOptions): Promise<R> {
+  send<R>(node: number, purpose: Purpose, request: KafkaRequest<R>, options?: SendOptions): Promise<R> {
+    const timeoutMs = options?.timeoutMs ?? this.#limits.requestMs
+    const name = `${node} ${purpose}`
+    const open = this.#open.get(name)
+    if (open?.isUsable && !this.#isClosed) return open.send(request, timeoutMs, options?.signal)
+    return this.#sendWhenOpen(node, name, request, timeoutMs, options?.signal)
+  }
+
+  async #sendWhenOpen<R>(
+    node: number,
+    name: string,
+    request: KafkaRequest<R>,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<R> {
     const address = this.#brokers.get(node)
     if (address === undefined)
       throw new KafkaRequestError('not-sent', `broker ${node} is not in the cluster now`)
-    const connection = await this.#connection(`${node} ${purpose}`, address)
-    return connection.send(request, options?.timeoutMs ?? this.#limits.requestMs, options?.signal)
+    const connection = await this.#connection(name, address)
+    return connection.send(request, timeoutMs, signal)
   }
 
   /** Requests that are under way are lost. */
@@ -155,6 +171,7 @@ export class KafkaCluster {
     this.#isClosed = true
     const opening = [...this.#connections.values()]
     this.#connections.clear()
+    this.#open.clear()
     for (const connection of opening) {
       connection.then(
         (open) => open.close(),
@@ -254,10 +271,14 @@ export class KafkaCluster {
       if (this.#connections.get(name) !== present) return this.#connection(name, address)
     }
     const opening = KafkaConnection.open(address, this.#access, this.#limits)
+    this.#open.delete(name)
     this.#connections.set(name, opening)
     try {
       const connection = await opening
-      if (!this.#isClosed) return connection
+      if (!this.#isClosed) {
+        if (this.#connections.get(name) === opening) this.#open.set(name, connection)
+        return connection
+      }
       connection.close()
       throw new KafkaRequestError('not-sent', 'the connections to Kafka are closed')
     } catch (error) {
@@ -278,6 +299,7 @@ export class KafkaCluster {
     for (const [name, opening] of this.#connections) {
       if (!name.startsWith(`${node} `)) continue
       this.#connections.delete(name)
+      this.#open.delete(name)
       opening.then(
         (connection) => connection.retire(),
         () => undefined,

@@ -96,8 +96,8 @@ export class KafkaConnection {
     if (!this.#isOpen || signal?.aborted)
       return Promise.reject(new KafkaRequestError('not-sent', `the connection to ${this.name} is closed`))
     const correlation = ++this.#correlation
-    const body = new WireWriter()
-    request.write(body)
+    const writer = headOf(api, correlation)
+    request.write(writer)
     return new Promise<R>((resolve, reject) => {
       const giveUp = () =>
         this.#end('lost', `the caller of ${api} gave up; the connection to ${this.name} is closed`)
@@ -118,10 +118,10 @@ export class KafkaConnection {
         },
       })
       this.#usedAtMs = performance.now()
-      this.#socket.cork()
-      this.#socket.write(headOf(api, correlation, body.length))
-      for (const piece of body.finish()) this.#socket.write(piece)
-      this.#socket.uncork()
+      const pieces = writer.finishFrame()
+      if (pieces.length > 1) this.#socket.cork()
+      for (const piece of pieces) this.#socket.write(piece)
+      if (pieces.length > 1) this.#socket.uncork()
     })
   }
 
@@ -187,18 +187,11 @@ export class KafkaConnection {
   }
 }
 
-function headOf(api: keyof typeof APIS, correlation: number, bodyLength: number): Uint8Array {
+/** The begin of a request, with the place of its length. */
+function headOf(api: keyof typeof APIS, correlation: number): WireWriter {
   const { key, version } = APIS[api]
-  const hasTags = api !== 'SaslHandshake'
-  const length = 8 + 2 + CLIENT_ID.length + (hasTags ? 1 : 0) + bodyLength
-  const writer = new WireWriter()
-    .int32(length)
-    .int16(key)
-    .int16(version)
-    .int32(correlation)
-    .shortString(CLIENT_ID)
-  if (hasTags) writer.tags()
-  return writer.finish()[0]!
+  const writer = new WireWriter().int32(0).int16(key).int16(version).int32(correlation).shortString(CLIENT_ID)
+  return api === 'SaslHandshake' ? writer : writer.tags()
 }
 
 function openSocket(

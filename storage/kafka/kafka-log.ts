@@ -103,12 +103,13 @@ export class KafkaLog<B extends StagedBatch = StagedBatch> implements EventLog {
     })
   }
 
-  async append(log: LogId, events: readonly EventData[], _options?: AppendOptions): Promise<Position> {
-    const last = await this.#parts.writers.append(log, events)
-    let bytes = 0
-    for (const { body } of events) bytes += body.length
-    this.noteWritten(log, last, events.length, bytes)
-    return last
+  append(log: LogId, events: readonly EventData[], options?: AppendOptions): Promise<Position> {
+    return this.#parts.writers.append(log, events, options).then((last) => {
+      let bytes = 0
+      for (const { body } of events) bytes += body.length
+      this.noteWritten(log, last, events.length, bytes)
+      return last
+    })
   }
 
   /** This process has written to the log, by an append, a batch, or a write over several logs. */

@@ -81,7 +81,9 @@ export class LogWatcher {
 
   /** This process has written all events of the log below `nextSequence`. */
   grown(log: LogId, nextSequence: number): void {
-    for (const watch of [...(this.#watches.get(log) ?? [])]) if (watch.offset < nextSequence) watch.resolve()
+    const watches = this.#watches.get(log)
+    if (watches === undefined) return
+    for (const watch of [...watches]) if (watch.offset < nextSequence) watch.resolve()
   }
 
   /** The log is gone: its callers read again, and see that. */

@@ -5,16 +5,17 @@
  * it is stored once. After `retryMs` the writer gives up: its callers get 'unavailable' if every answer was a clean refusal,
  * else 'unknown'. Then it raises the epoch, so that the batch given up cannot appear after a later one.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { LogId, Position } from '../log.ts'
-import { StorageError } from '../storage-error.ts'
+import { outcomeUnknown, StorageError } from '../storage-error.ts'
 import { type SendOutcome, type SentBatch, sendingMs } from './broker-sender.ts'
+import { endOfTurn } from './end-of-turn.ts'
 import { errorName, isStaleLeader, KAFKA_ERRORS, KafkaRequestError, produceOutcome } from './error-codes.ts'
 import type { EventTimes } from './event-times.ts'
 import type { LogTopics } from './log-topics.ts'
 import type { ProducerState } from './producer-state.ts'
 import { BATCH_BYTES_MAX, RecordBatchBuilder, type UnsealedBatch } from './record-batch.ts'
 import type { EncodedHeaders } from './record-headers.ts'
+import { TimeLimit } from './time-limit.ts'
 import type { WriteRequests } from './write-requests.ts'
 
 export interface LogWriterParts {
@@ -22,12 +23,16 @@ export interface LogWriterParts {
   readonly topics: LogTopics
   readonly producers: ProducerState
   /** Hands a sealed batch to the sender of a broker. */
-  readonly send: (node: number, batch: SentBatch, signal: AbortSignal) => Promise<SendOutcome>
+  readonly send: (node: number, batch: SentBatch, limit: TimeLimit) => Promise<SendOutcome>
   /** Whether the log is being dropped, or was. */
   readonly isDropped: (log: LogId) => boolean
   /** Reports an answer that contradicts the state of this process. */
   readonly report: (error: Error) => void
   readonly retryMs: number
+  /** An append of so many bytes is about to be resolved or rejected. */
+  readonly settled: (bytes: number) => void
+  /** Resolves when this process sees all changes of the catalog that were acknowledged before the call. */
+  readonly fresh?: () => Promise<void>
   /** Sets the times of events, where brokers do not. */
   readonly times?: EventTimes
 }
@@ -46,16 +51,19 @@ const PAUSE_MAX_MS = 500
 /** A batch that was refused because of its numbers gets new ones this often. */
 const RENEWALS_MAX = 2
 
-interface Caller {
+interface Waiting {
   readonly count: number
+  readonly isFresh: boolean
+  readonly sinceMs: number
+  readonly bytes: number
+  readonly content: readonly EncodedEvent[] | UnsealedBatch
   resolve(position: Position): void
   reject(error: unknown): void
 }
 
-interface Waiting extends Caller {
-  readonly sinceMs: number
-  readonly bytes: number
-  readonly content: readonly EncodedEvent[] | UnsealedBatch
+interface StoredAt {
+  readonly baseOffset: number
+  readonly appendTimeMs: number
 }
 
 /** Other work on the log, between the appends before and those behind it. */
@@ -78,11 +86,15 @@ export class LogWriter {
     this.#onIdle = onIdle
   }
 
-  /** `bytes`: upper bound of the encoded size. Resolves with the position of the last event. */
-  append(content: readonly EncodedEvent[] | UnsealedBatch, bytes: number): Promise<Position> {
+  /** `bytes`: upper bound of the encoded size. `isFresh`: AppendOptions.fresh. Resolves with the position of the last event. */
+  append(
+    content: readonly EncodedEvent[] | UnsealedBatch,
+    bytes: number,
+    isFresh = false,
+  ): Promise<Position> {
     return new Promise((resolve, reject) => {
       const count = 'seal' in content ? content.count : content.length
-      this.#push({ content, bytes, count, sinceMs: performance.now(), resolve, reject })
+      this.#push({ content, bytes, count, isFresh, sinceMs: performance.now(), resolve, reject })
     })
   }
 
@@ -104,7 +116,7 @@ export class LogWriter {
 
   async #run(): Promise<void> {
     this.#running = true
-    await Promise.resolve() // appends of one turn share a batch
+    await endOfTurn() // appends whose requests arrived together share a batch
     while (this.#queue.length > 0) {
       if (this.#parts.isDropped(this.#log)) {
         this.#refuseAll()
@@ -117,6 +129,7 @@ export class LogWriter {
         await first.end
       } else {
         await this.#writeGroup(this.#take())
+        if (this.#queue.length > 0) await endOfTurn()
       }
     }
     this.#running = false
@@ -124,7 +137,20 @@ export class LogWriter {
   }
 
   #refuseAll(): void {
-    for (const { reject } of this.#queue.splice(0)) reject(this.#dropped())
+    for (const entry of this.#queue.splice(0)) {
+      if ('end' in entry) entry.reject(this.#dropped())
+      else this.#reject(entry, this.#dropped())
+    }
+  }
+
+  #resolve(entry: Waiting, position: Position): void {
+    this.#parts.settled(entry.bytes)
+    entry.resolve(position)
+  }
+
+  #reject(entry: Waiting, error: unknown): void {
+    this.#parts.settled(entry.bytes)
+    entry.reject(error)
   }
 
   #dropped(): StorageError {
@@ -146,18 +172,44 @@ export class LogWriter {
   }
 
   async #writeGroup(group: readonly Waiting[]): Promise<void> {
+    // Begun after all calls of the group, and under way beside its request.
+    const problem = group.some(({ isFresh }) => isFresh) ? this.#catalogProblem() : undefined
     try {
-      const batch = batchOf(group)
-      const { baseOffset, appendTimeMs } = await this.#deliver(batch)
-      let sequence = baseOffset - 1
-      for (const { count, resolve } of group) {
-        sequence += count
-        resolve({ timestampMs: appendTimeMs, sequence })
-      }
+      const stored = await this.#deliver(batchOf(group))
+      this.#settle(group, stored, problem)
     } catch (error) {
-      for (const { reject } of group) reject(error)
+      for (const entry of group) this.#reject(entry, error)
       this.#refuseOld(error)
     }
+  }
+
+  /** Why this process does not know what other processes have changed before; undefined if it does. */
+  async #catalogProblem(): Promise<unknown> {
+    try {
+      await this.#parts.fresh?.()
+      return undefined
+    } catch (cause) {
+      return cause
+    }
+  }
+
+  /** The next group does not wait for the catalog. */
+  #settle(
+    group: readonly Waiting[],
+    { baseOffset, appendTimeMs }: StoredAt,
+    problem: Promise<unknown> | undefined,
+  ): void {
+    const settle = (isFresh: boolean, cause?: unknown) => {
+      let sequence = baseOffset - 1
+      for (const entry of group) {
+        sequence += entry.count
+        if (entry.isFresh !== isFresh) continue
+        if (cause === undefined) this.#resolve(entry, { timestampMs: appendTimeMs, sequence })
+        else this.#reject(entry, outcomeUnknown(cause))
+      }
+    }
+    settle(false)
+    void problem?.then((cause) => settle(true, cause))
   }
 
   /** What has waited for as long as a batch may take is refused with the batch in front of it. */
@@ -165,43 +217,56 @@ export class LogWriter {
     if (!(cause instanceof StorageError) || cause.code === 'dropped') return
     const beforeMs = performance.now() - this.#parts.retryMs
     while (this.#queue[0] !== undefined && 'sinceMs' in this.#queue[0] && this.#queue[0].sinceMs < beforeMs) {
-      const { reject } = this.#queue.shift() as Waiting
-      reject(new StorageError('unavailable', cause.message, { cause }))
+      const error = new StorageError('unavailable', cause.message, { cause })
+      this.#reject(this.#queue.shift() as Waiting, error)
     }
   }
 
-  async #deliver(batch: UnsealedBatch): Promise<{ baseOffset: number; appendTimeMs: number }> {
+  async #deliver(batch: UnsealedBatch): Promise<StoredAt> {
     const { topics, producers, retryMs, times } = this.#parts
-    const controller = new AbortController()
-    const timer = setTimeout(() => controller.abort(), retryMs + sendingMs(batch.bytes.length))
+    const limit = new TimeLimit(retryMs + sendingMs(batch.bytes.length))
     try {
-      await within(topics.ensure(this.#log), controller.signal)
-      const stamp = await within(producers.next(this.#log), controller.signal)
+      const creating = topics.ensure(this.#log)
+      if (creating !== undefined) await within(creating, limit)
+      const next = producers.next(this.#log)
+      const stamp = next instanceof Promise ? await within(next, limit) : next
       const timestampMs = times?.set(topics.nameOf(this.#log), batch)
       batch.seal({ ...stamp, isTransactional: false })
-      const stored = await new Delivery(this.#log, batch, this.#parts, controller.signal).run()
+      const stored = await new Delivery(this.#log, batch, this.#parts, limit).run()
       return timestampMs === undefined ? stored : { ...stored, appendTimeMs: timestampMs }
     } finally {
-      clearTimeout(timer)
+      limit.clear()
     }
   }
 }
 
 /** The result of `work`, unless the time is over before. Nothing was sent then. */
-function within<T>(work: Promise<T> | T, signal: AbortSignal): Promise<T> {
+function within<T>(work: Promise<T>, limit: TimeLimit): Promise<T> {
   return new Promise((resolve, reject) => {
     const late = () => reject(new StorageError('unavailable', 'the brokers do not answer in time'))
-    signal.addEventListener('abort', late, { once: true })
-    Promise.resolve(work)
-      .then(resolve, reject)
-      .finally(() => signal.removeEventListener('abort', late))
+    limit.on(late)
+    work.then(resolve, reject).finally(() => limit.off(late))
+  })
+}
+
+/** Ends earlier when the time is over. */
+function pause(ms: number, limit: TimeLimit): Promise<void> {
+  return new Promise((resolve) => {
+    if (limit.isOver) return resolve()
+    const end = () => {
+      clearTimeout(timer)
+      limit.off(end)
+      resolve()
+    }
+    const timer = setTimeout(end, ms)
+    limit.on(end)
   })
 }
 
 function batchOf(group: readonly Waiting[]): UnsealedBatch {
   const [{ content }] = group as [Waiting]
   if ('seal' in content) return content
-  const builder = new RecordBatchBuilder()
+  const builder = new RecordBatchBuilder(group.reduce((sum, { bytes }) => sum + bytes, BATCH_HEAD_BYTES))
   for (const waiting of group) {
     for (const { headers, body } of waiting.content as readonly EncodedEvent[])
       builder.addEvent(headers, body, 0, body.length)
@@ -215,26 +280,26 @@ class Delivery {
   readonly #topic: string
   readonly #batch: UnsealedBatch
   readonly #parts: LogWriterParts
-  readonly #signal: AbortSignal
+  readonly #limit: TimeLimit
   /** A request may have stored the batch, or may do so later. */
   #inDoubt = false
   #isStale = false
   #renewals = 0
   #problem = 'no broker has answered'
 
-  constructor(log: LogId, batch: UnsealedBatch, parts: LogWriterParts, signal: AbortSignal) {
+  constructor(log: LogId, batch: UnsealedBatch, parts: LogWriterParts, limit: TimeLimit) {
     this.#log = log
     this.#topic = parts.topics.nameOf(log)
     this.#batch = batch
     this.#parts = parts
-    this.#signal = signal
+    this.#limit = limit
   }
 
-  async run(): Promise<{ baseOffset: number; appendTimeMs: number }> {
-    for (let pauseMs = PAUSE_MIN_MS; !this.#signal.aborted; pauseMs = Math.min(2 * pauseMs, PAUSE_MAX_MS)) {
+  async run(): Promise<StoredAt> {
+    for (let pauseMs = PAUSE_MIN_MS; !this.#limit.isOver; pauseMs = Math.min(2 * pauseMs, PAUSE_MAX_MS)) {
       const result = await this.#attempt()
       if (result === 'again') {
-        await sleep(pauseMs, undefined, { signal: this.#signal }).catch(() => {})
+        await pause(pauseMs, this.#limit)
       } else if (result === 'give up') {
         break
       } else {
@@ -246,14 +311,14 @@ class Delivery {
     throw this.#failure()
   }
 
-  async #attempt(): Promise<'again' | 'give up' | { baseOffset: number; appendTimeMs: number }> {
+  async #attempt(): Promise<'again' | 'give up' | StoredAt> {
     const node = await this.#leader()
     if (node === undefined) {
       this.#assertNotDropped()
       return 'again'
     }
     const { bytes, count } = this.#batch
-    const outcome = await this.#parts.send(node, { topic: this.#topic, bytes, count }, this.#signal)
+    const outcome = await this.#parts.send(node, { topic: this.#topic, bytes, count }, this.#limit)
     if (outcome.kind !== 'answered') {
       this.#problem = outcome.error.message
       this.#isStale = true
@@ -293,7 +358,7 @@ class Delivery {
     report(new Error(`topic ${this.#topic}: a broker refused the numbers of a batch: ${this.#problem}`))
     if (this.#inDoubt || this.#renewals++ >= RENEWALS_MAX) return 'give up'
     producers.abandoned(this.#log)
-    const stamp = await within(producers.next(this.#log), this.#signal)
+    const stamp = await within(Promise.resolve(producers.next(this.#log)), this.#limit)
     this.#batch.seal({ ...stamp, isTransactional: false })
     return 'again'
   }

@@ -4,8 +4,8 @@
  * What waits is bounded by `waitingBytesMax` over all logs. Above it an append is refused with 'unavailable' at once.
  */
 import assert from 'node:assert'
-import type { EventData, EventHeaders, LogId, Position } from '../log.ts'
-import { StorageError } from '../storage-error.ts'
+import type { AppendOptions, EventData, EventHeaders, LogId, Position } from '../log.ts'
+import { outcomeUnknown, StorageError } from '../storage-error.ts'
 import { BrokerSender, type SendWatcher, type SentBatch } from './broker-sender.ts'
 import type { EventTimes } from './event-times.ts'
 import type { LogTopics } from './log-topics.ts'
@@ -13,6 +13,7 @@ import { BATCH_HEAD_BYTES, type EncodedEvent, LogWriter, type LogWriterParts } f
 import type { ProducerState } from './producer-state.ts'
 import { BATCH_BYTES_MAX, EVENT_BYTES_MAX, RecordBatchBuilder, type UnsealedBatch } from './record-batch.ts'
 import { type EncodedHeaders, encodeRecordHeaders } from './record-headers.ts'
+import type { TimeLimit } from './time-limit.ts'
 import type { Transactions } from './transaction.ts'
 import type { WriteRequests } from './write-requests.ts'
 
@@ -40,6 +41,8 @@ export interface LogWritersParts {
   readonly transactions: Transactions
   readonly report: (error: Error) => void
   readonly limits?: WriteLimits
+  /** Resolves when this process sees all changes of the catalog that were acknowledged before the call (AppendOptions.fresh). */
+  readonly fresh?: () => Promise<void>
   /** Sets the times of events, where brokers do not. */
   readonly times?: EventTimes
 }
@@ -68,10 +71,12 @@ export class LogWriters {
       requests: parts.requests,
       topics: parts.topics,
       producers: parts.producers,
-      send: (node, batch, signal) => this.#send(node, batch, signal),
+      send: (node, batch, limit) => this.#send(node, batch, limit),
       isDropped: (log) => this.#dropping.has(log) || parts.isUnused(log),
       report: parts.report,
       retryMs: this.#limits.retryMs,
+      settled: (bytes) => this.#settled(bytes),
+      ...(parts.fresh && { fresh: parts.fresh }),
       ...(parts.times && { times: parts.times }),
     }
   }
@@ -85,7 +90,7 @@ export class LogWriters {
    * Appends the events in the order of the calls; resolves with the position of the last one. Needs at least one. Bodies must
    * not change until then. Rejects as EventLog.append does.
    */
-  append(log: LogId, events: readonly EventData[]): Promise<Position> {
+  append(log: LogId, events: readonly EventData[], { fresh = false }: AppendOptions = {}): Promise<Position> {
     assert(events.length > 0)
     let encoded: readonly EncodedEvent[]
     try {
@@ -95,14 +100,31 @@ export class LogWriters {
     }
     let bytes = 0
     for (const { headers, body } of encoded) bytes += RecordBatchBuilder.eventBytes(headers, body.length)
-    if (bytes + BATCH_HEAD_BYTES > BATCH_BYTES_MAX) return this.#appendLarge(log, encoded, bytes)
-    return this.#counted(bytes, () => this.#writer(log).append(encoded, bytes))
+    if (bytes + BATCH_HEAD_BYTES > BATCH_BYTES_MAX) return this.#appendLarge(log, encoded, bytes, fresh)
+    return this.#enqueue(log, encoded, bytes, fresh)
   }
 
   /** Appends one batch that is ready, of at most BATCH_BYTES_MAX. */
   appendBatch(log: LogId, batch: UnsealedBatch): Promise<Position> {
-    const bytes = batch.bytes.length
-    return this.#counted(bytes, () => this.#writer(log).append(batch, bytes))
+    return this.#enqueue(log, batch, batch.bytes.length)
+  }
+
+  #enqueue(
+    log: LogId,
+    content: readonly EncodedEvent[] | UnsealedBatch,
+    bytes: number,
+    isFresh = false,
+  ): Promise<Position> {
+    let writer: LogWriter
+    try {
+      this.#assertRoom(bytes)
+      writer = this.#writer(log)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    this.#waitingBytes += bytes
+    this.#pending++
+    return writer.append(content, bytes, isFresh)
   }
 
   /**
@@ -162,10 +184,20 @@ export class LogWriters {
   }
 
   /** More than one batch holds. Other appends wait, because they have to be before or behind all of these events. */
-  #appendLarge(log: LogId, encoded: readonly EncodedEvent[], bytes: number): Promise<Position> {
-    return this.#counted(bytes, () =>
-      this.#inOrder([log], () => this.#inTransaction(log, bytes, batchesOfEvents(encoded))),
-    )
+  #appendLarge(
+    log: LogId,
+    encoded: readonly EncodedEvent[],
+    bytes: number,
+    isFresh: boolean,
+  ): Promise<Position> {
+    return this.#counted(bytes, async () => {
+      const appended = this.#inOrder([log], () => this.#inTransaction(log, bytes, batchesOfEvents(encoded)))
+      if (!isFresh) return appended
+      const [stored, known] = await Promise.allSettled([appended, this.#parts.fresh?.()])
+      if (stored.status === 'rejected') throw stored.reason
+      if (known.status === 'rejected') throw outcomeUnknown(known.reason)
+      return stored.value
+    })
   }
 
   async #inOrder<T>(logs: readonly LogId[], work: () => Promise<T>): Promise<T> {
@@ -206,22 +238,30 @@ export class LogWriters {
   }
 
   async #counted<T>(bytes: number, work: () => Promise<T>): Promise<T> {
-    if (this.#closed) throw new StorageError('closed', 'the store is closed')
-    const { waitingBytesMax } = this.#limits
-    if (this.#waitingBytes > 0 && this.#waitingBytes + bytes > waitingBytesMax) {
-      throw new StorageError(
-        'unavailable',
-        `${this.#waitingBytes} bytes of events wait for the brokers, of at most ${waitingBytesMax}; try again later`,
-      )
-    }
+    this.#assertRoom(bytes)
     this.#waitingBytes += bytes
     this.#pending++
     try {
       return await work()
     } finally {
-      this.#waitingBytes -= bytes
-      if (--this.#pending === 0) for (const resolve of this.#whenIdle.splice(0)) resolve()
+      this.#settled(bytes)
     }
+  }
+
+  #settled(bytes: number): void {
+    this.#waitingBytes -= bytes
+    if (--this.#pending > 0) return
+    for (const resolve of this.#whenIdle.splice(0)) resolve()
+  }
+
+  #assertRoom(bytes: number): void {
+    if (this.#closed) throw new StorageError('closed', 'the store is closed')
+    const { waitingBytesMax } = this.#limits
+    if (this.#waitingBytes === 0 || this.#waitingBytes + bytes <= waitingBytesMax) return
+    throw new StorageError(
+      'unavailable',
+      `${this.#waitingBytes} bytes of events wait for the brokers, of at most ${waitingBytesMax}; try again later`,
+    )
   }
 
   #assertAccepted(log: LogId): void {
@@ -237,14 +277,14 @@ export class LogWriters {
     return writer
   }
 
-  #send(node: number, batch: SentBatch, signal: AbortSignal) {
+  #send(node: number, batch: SentBatch, limit: TimeLimit) {
     let sender = this.#senders.get(node)
     if (sender === undefined) {
       sender = new BrokerSender(this.#parts.requests, node, this.#limits.replicaMs)
       sender.watcher = this.#watcher
       this.#senders.set(node, sender)
     }
-    return sender.send(batch, signal)
+    return sender.send(batch, limit)
   }
 }
 

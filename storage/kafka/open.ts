@@ -143,6 +143,7 @@ class Opening {
       transactions,
       isUnused: (log) => dropped.has(log),
       report,
+      fresh: () => catalog.fresh(),
       ...(times && { times }),
     })
     const bytesMax = spoolBytesMax ?? DEFAULT_SPOOL_BYTES_MAX

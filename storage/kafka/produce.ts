@@ -14,8 +14,10 @@ export interface ProduceRequest {
   /** Each topic once. */
   readonly parts: readonly ProducePart[]
   readonly transactionalId?: string
-  /** How long the leader waits for the replicas. The answer is awaited for `GRACE_MS` longer. */
+  /** How long the leader waits for the replicas. */
   readonly timeoutMs: number
+  /** How long the answer is awaited; `GRACE_MS` longer than `timeoutMs` if absent. */
+  readonly answerMs?: number
   /** 'produce' if absent. */
   readonly purpose?: Purpose
   /** The caller gives up. */
@@ -40,7 +42,7 @@ const ALL_IN_SYNC_REPLICAS = -1
 export function produce(
   cluster: KafkaCluster,
   node: number,
-  { parts, transactionalId, timeoutMs, purpose = 'produce', signal }: ProduceRequest,
+  { parts, transactionalId, timeoutMs, answerMs, purpose = 'produce', signal }: ProduceRequest,
 ): Promise<readonly ProducedPart[]> {
   const request: KafkaRequest<ProducedPart[]> = {
     api: 'Produce',
@@ -64,7 +66,7 @@ export function produce(
     },
   }
   return cluster.send(node, purpose, request, {
-    timeoutMs: timeoutMs + GRACE_MS,
+    timeoutMs: answerMs ?? timeoutMs + GRACE_MS,
     ...(signal !== undefined && { signal }),
   })
 }

@@ -41,14 +41,16 @@ export class ProducerState {
   }
 
   /** The stamp of the next batch of this log. It stays the same until `stored` or `abandoned`. */
-  async next(log: LogId): Promise<ProducerStamp> {
-    let numbers = this.#logs.get(log)
-    if (numbers === undefined || numbers.epoch > EPOCH_MAX) {
-      const identity = await this.#identityFor(numbers?.identity)
-      numbers = { identity, epoch: identity.epoch, sequence: 0 }
-      this.#logs.set(log, numbers)
-    }
-    return { producerId: numbers.identity.producerId, epoch: numbers.epoch, baseSequence: numbers.sequence }
+  next(log: LogId): ProducerStamp | Promise<ProducerStamp> {
+    const numbers = this.#logs.get(log)
+    return numbers === undefined || numbers.epoch > EPOCH_MAX ? this.#renewed(log, numbers) : stampOf(numbers)
+  }
+
+  async #renewed(log: LogId, used: LogNumbers | undefined): Promise<ProducerStamp> {
+    const identity = await this.#identityFor(used?.identity)
+    const numbers = { identity, epoch: identity.epoch, sequence: 0 }
+    this.#logs.set(log, numbers)
+    return stampOf(numbers)
   }
 
   /** The batch with the last stamp is stored, with `count` records. */
@@ -82,4 +84,8 @@ export class ProducerState {
     }
     return this.#identity
   }
+}
+
+function stampOf({ identity, epoch, sequence }: LogNumbers): ProducerStamp {
+  return { producerId: identity.producerId, epoch, baseSequence: sequence }
 }

@@ -1,6 +1,6 @@
 /**
  * Shares one operation among all who ask for it: each gets the result of a run that began after it asked. One run is under way,
- * and one may wait behind it.
+ * and one may wait behind it. A run begins a moment after the first call, so that calls made together share it.
  */
 export class SharedCall<T> {
   readonly #run: () => Promise<T>
@@ -12,22 +12,20 @@ export class SharedCall<T> {
   }
 
   call(): Promise<T> {
-    if (this.#current === undefined) return this.#begin()
-    this.#next ??= this.#current.then(
-      () => this.#begin(),
-      () => this.#begin(),
-    )
+    this.#next ??= this.#begin()
     return this.#next
   }
 
-  #begin(): Promise<T> {
+  async #begin(): Promise<T> {
+    if (this.#current === undefined) await new Promise<void>((resolve) => process.nextTick(resolve))
+    else await this.#current.catch(() => undefined)
     this.#next = undefined
     const current = this.#run()
     this.#current = current
-    const ended = () => {
+    try {
+      return await current
+    } finally {
       if (this.#current === current) this.#current = undefined
     }
-    current.then(ended, ended)
-    return current
   }
 }

@@ -1,9 +1,11 @@
 /**
  * Bytes of a request: big-endian integers, and the compact strings and arrays of the flexible versions, whose length is
- * an unsigned varint of the length + 1. Large pieces are kept as they are, so a batch is not copied.
+ * an unsigned varint of the length + 1. Large pieces are kept as they are, so a large batch is not copied.
  */
 
 const FIRST_BYTES = 256
+/** A shorter piece is copied: one more piece costs more in a call of the operating system. */
+const PIECE_BYTES_MIN = 32 * 1024
 
 export class WireWriter {
   #bytes = Buffer.allocUnsafe(FIRST_BYTES)
@@ -80,12 +82,16 @@ export class WireWriter {
     return this
   }
 
-  /** Compact bytes, given in pieces that are not copied: they must not change until the request has been answered. */
+  /** Compact bytes, given in pieces. Large ones are not copied: they must not change until the request has been answered. */
   pieces(pieces: readonly Uint8Array[]): this {
     let length = 0
     for (const piece of pieces) length += piece.length
     this.unsignedVarint(length + 1)
     for (const piece of pieces) {
+      if (piece.length < PIECE_BYTES_MIN) {
+        this.raw(piece)
+        continue
+      }
       this.#endPiece()
       this.#pieces.push(piece)
       this.#piecesLength += piece.length
@@ -117,6 +123,14 @@ export class WireWriter {
 
   finish(): readonly Uint8Array[] {
     this.#endPiece()
+    return this.#pieces
+  }
+
+  /** As `finish`, with an int32 of the length before all: the first four bytes are left free for it (`int32(0)`). */
+  finishFrame(): readonly Uint8Array[] {
+    this.#endPiece()
+    const [first] = this.#pieces as [Buffer]
+    first.writeInt32BE(this.#piecesLength - 4, 0)
     return this.#pieces
   }
 

@@ -15,6 +15,7 @@ export interface WritersOptions {
   readonly replicas?: number
   readonly settings?: Readonly<Record<string, string>>
   readonly visibleMs?: number
+  readonly fresh?: () => Promise<void>
 }
 
 export const LIMITS: WriteLimits = { retryMs: 20_000, replicaMs: 3_000, waitingBytesMax: 64 * 1024 * 1024 }
@@ -30,13 +31,15 @@ export function writersOn({
   replicas = 1,
   settings = {},
   visibleMs = 1_000,
+  fresh,
 }: WritersOptions) {
   const reports: string[] = []
   const report = (error: Error) => reports.push(error.message)
   const topics = new LogTopics(requests, { nameOf: (log) => `${prefix}.log.${log}`, replicas, settings })
   const ids = [0, 1].map((i) => `${prefix}.node.${i}`)
   const transactions = new Transactions({ requests, ids, report, limits: { ...limits, visibleMs } })
-  const parts = { requests, topics, producers, transactions, isUnused, report, limits }
+  const given = { requests, topics, producers, transactions, isUnused, report, limits }
+  const parts = { ...given, ...(fresh && { fresh }) }
   const writers = new LogWriters(parts)
   /** The same logs, but a batch is given up soon. */
   const hasty = new LogWriters({ ...parts, limits: SHORT_LIMITS })

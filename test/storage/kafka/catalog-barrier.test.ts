@@ -71,8 +71,11 @@ test.each(cases)('when $name', async ({ calls: wanted, ...rest }) => {
   expect(calls).toEqual(wanted)
 })
 
-test('a certain barrier is a write, and those who ask meanwhile share the next one', async () => {
+test('a certain barrier is a write; calls made together share one, and those during it the next one', async () => {
   const one = barrier({})
-  await Promise.all([one.fresh(true), one.fresh(true), one.fresh(true)])
+  const together = [one.fresh(true), one.fresh(true)]
+  await new Promise<void>((resolve) => process.nextTick(resolve))
+  expect(calls).toEqual(['write'])
+  await Promise.all([...together, one.fresh(true), one.fresh(true)])
   expect(calls).toEqual(['write', 'reached 20', 'write', 'reached 20'])
 })

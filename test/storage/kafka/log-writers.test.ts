@@ -38,7 +38,7 @@ describe('appending', () => {
     const calls: Promise<{ sequence: number }>[] = []
     for (let i = 0; i < 50; i++) {
       calls.push(writers.append(1, [event(`e${i}`)]))
-      if (i === 10) await sleep(5)
+      if (i === 10) await new Promise((resolve) => setImmediate(resolve))
     }
     expect((await Promise.all(calls)).map(({ sequence }) => sequence)).toEqual(calls.map((_, i) => i))
     expect(cluster.bodies(TOPIC)).toEqual(calls.map((_, i) => `e${i}`))
@@ -86,6 +86,22 @@ describe('appending', () => {
     await writers.append(2, [{ headers: [], body }])
   })
 
+  test('events of requests that arrive in one iteration of the event loop share a batch', async () => {
+    const { writers } = on()
+    await writers.append(1, [event('first')])
+    const appends: Promise<unknown>[] = []
+    const arrived = (text: string) =>
+      new Promise<void>((resolve) =>
+        setImmediate(() => {
+          appends.push(writers.append(1, [event(text)]))
+          resolve()
+        }),
+      )
+    await Promise.all(['a', 'b', 'c'].map(arrived))
+    await Promise.all(appends)
+    expect(cluster.sent.slice(1)).toEqual([`${TOPIC} p1000 e0 s1 x3`])
+  })
+
   test('close waits for what was accepted, and refuses the rest', async () => {
     const { writers } = on()
     const accepted = writers.append(1, [event('a')])
@@ -93,6 +109,57 @@ describe('appending', () => {
     await expect(writers.append(1, [event('b')])).rejects.toMatchObject({ code: 'closed' })
     await Promise.all([accepted, closed])
     expect(cluster.bodies(TOPIC)).toEqual(['a'])
+  })
+})
+
+describe('an append that brings the catalog up to date', () => {
+  test('asks once for each batch, after the calls and beside its request', async () => {
+    const asked: number[] = []
+    const { writers } = on({ fresh: async () => void asked.push(cluster.produceCalls) })
+    await Promise.all(['a', 'b', 'c'].map((text) => writers.append(1, [event(text)], { fresh: true })))
+    await writers.append(1, [event('d')], { fresh: true })
+    await writers.append(1, [event('e')])
+    expect(asked).toEqual([0, 1])
+  })
+
+  test('is unknown if the catalog cannot be read; others of the batch and behind it are not', async () => {
+    let ask = (_error: Error) => {}
+    const asked = new Promise<void>((_, reject) => {
+      ask = reject
+    })
+    const { writers } = on({ fresh: () => asked })
+    const fresh = writers.append(1, [event('a')], { fresh: true })
+    const plain = writers.append(1, [event('b')])
+    expect(await plain.catch(() => 'not yet')).toMatchObject({ sequence: 1 })
+    expect(await writers.append(1, [event('c')])).toMatchObject({ sequence: 2 })
+    const closed = writers.close()
+    const cause = new Error('no leader')
+    ask(cause)
+    await expect(fresh).rejects.toMatchObject({
+      code: 'unknown',
+      message: 'the node was cut off from the store, and the write may be stored; send it again',
+      cause,
+    })
+    await closed
+    expect(cluster.bodies(TOPIC)).toEqual(['a', 'b', 'c'])
+  })
+
+  test('is unknown too if it takes a transaction', async () => {
+    const { writers } = on({ fresh: () => Promise.reject(new Error('no leader')) })
+    const large = { headers: [], body: Buffer.alloc(9_000_000, 'x') }
+    await expect(writers.append(1, [large, large], { fresh: true })).rejects.toMatchObject({
+      code: 'unknown',
+    })
+    expect(cluster.bodies(TOPIC).length).toBe(2)
+  })
+
+  test('is rejected as any other if it is not stored', async () => {
+    cluster.fateOfAll = 3
+    const { hasty } = on({ fresh: async () => {} })
+    await expect(hasty.append(1, [event('a')], { fresh: true })).rejects.toMatchObject({
+      code: 'unavailable',
+    })
+    expect(hasty.waitingBytes).toBe(0)
   })
 })
 

@@ -1,5 +1,6 @@
 /** The log of one node: a weak log whose calls and answers go over the link of the node. */
 import type {
+  AppendOptions,
   EventData,
   EventHeaders,
   EventLog,
@@ -18,24 +19,31 @@ import type {
   StagedBatch,
   Stretch,
 } from '../../../storage/log.ts'
-import type { StorageError } from '../../../storage/storage-error.ts'
+import { outcomeUnknown, type StorageError } from '../../../storage/storage-error.ts'
 import type { WeakBatch, WeakLog } from '../weak-engine/weak-log.ts'
 import type { Link } from './link.ts'
 
 export class NodeLog implements EventLog {
   readonly #log: WeakLog
   readonly #link: Link
+  readonly #fresh: () => Promise<void>
   readonly identity: number
 
-  constructor(log: WeakLog, link: Link) {
+  constructor(log: WeakLog, link: Link, fresh: () => Promise<void>) {
     this.#log = log
     this.#link = link
+    this.#fresh = fresh
     this.identity = log.identity
   }
 
-  append(log: LogId, events: readonly EventData[]): Promise<Position> {
+  async append(log: LogId, events: readonly EventData[], options?: AppendOptions): Promise<Position> {
     const copied = events.map(({ headers, body }) => ({ headers, body: Buffer.from(body) }))
-    return this.#link.write(() => this.#log.append(log, copied))
+    const appended = this.#link.write(() => this.#log.append(log, copied))
+    if (!options?.fresh) return appended
+    const [stored, known] = await Promise.allSettled([appended, this.#fresh()])
+    if (stored.status === 'rejected') throw stored.reason
+    if (known.status === 'rejected') throw outcomeUnknown(known.reason)
+    return stored.value
   }
 
   stage(log: LogId): NodeBatch {

@@ -34,7 +34,7 @@ export async function openSharedStorage(
   const catalog = new NodeCatalog(store, node, link, queue)
   store.join(node)
   const weak = new WeakLog(store.data, queue, pace, nowMs)
-  const log = new NodeLog(weak, link)
+  const log = new NodeLog(weak, link, () => catalog.fresh())
 
   async function write({
     appends = [],
