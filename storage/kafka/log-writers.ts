@@ -117,7 +117,7 @@ export class LogWriters {
   ): Promise<Position> {
     let writer: LogWriter
     try {
-      this.#assertRoom(bytes)
+      this.#assertBelowLimit(bytes)
       writer = this.#writer(log)
     } catch (error) {
       return Promise.reject(error)
@@ -238,7 +238,7 @@ export class LogWriters {
   }
 
   async #counted<T>(bytes: number, work: () => Promise<T>): Promise<T> {
-    this.#assertRoom(bytes)
+    this.#assertBelowLimit(bytes)
     this.#waitingBytes += bytes
     this.#pending++
     try {
@@ -254,7 +254,7 @@ export class LogWriters {
     for (const resolve of this.#whenIdle.splice(0)) resolve()
   }
 
-  #assertRoom(bytes: number): void {
+  #assertBelowLimit(bytes: number): void {
     if (this.#closed) throw new StorageError('closed', 'the store is closed')
     const { waitingBytesMax } = this.#limits
     if (this.#waitingBytes === 0 || this.#waitingBytes + bytes <= waitingBytesMax) return
