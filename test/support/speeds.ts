@@ -73,6 +73,7 @@ export const ON_KAFKA = [
   'test/http/flink/real-jobs.test.ts',
   'test/{explore,jobs}/shared-store.test.ts',
   'test/explore/{explore,whole-tables}.test.ts',
+  'test/faults/sql-model.test.ts',
   'test/jobs/embedded/real-{savepoints,worker}.test.ts',
   'test/deployments/real-states.test.ts',
 ]
