@@ -28,8 +28,11 @@ export const TRANSACTION_LIMITS: TransactionLimits = { retryMs: 10_000, replicaM
 const TRANSACTION_MS_MIN = 60_000
 /** The default limit of brokers. */
 const TRANSACTION_MS_MAX = 900_000
-/** A transaction that is slower than this may be aborted. */
-const BYTES_PER_MS_MIN = 10_000
+/**
+ * A transaction that is slower than this may be aborted, so it is slower than any cluster should be. A low limit does no harm: other
+ * nodes, and the next life of this one, end what a dead node has left open.
+ */
+const BYTES_PER_MS_MIN = 1_000
 
 export interface OpenTransaction {
   /** Its transactional id. Fencing it ends the transaction, because its producer id and epoch were set before `work`. */

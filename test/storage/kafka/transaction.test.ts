@@ -1,5 +1,5 @@
 /** Transactions: what is visible for every way in which a commit may end. */
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { RecordBatchBuilder, type UnsealedBatch } from '../../../storage/kafka/record-batch.ts'
 import { fenceTransactions } from '../../../storage/kafka/transaction.ts'
 import { event } from '../../contract/event-log.ts'
@@ -192,4 +192,14 @@ describe('fencing', () => {
     ])
     expect(contents()).toEqual([[], []])
   })
+})
+
+test.each([
+  { name: 'a small one', bytes: 1_000, ms: 60_000 },
+  { name: 'a large one, at 1 MB a second', bytes: 300_000_000, ms: 300_000 },
+  { name: 'the largest that brokers allow', bytes: 2 ** 30, ms: 900_000 },
+])('brokers leave $name open for as long as it may take', async ({ bytes, ms }) => {
+  const asked = vi.spyOn(cluster, 'initProducerId')
+  await parts.transactions.run(bytes, (transaction) => transaction.add(A, [batch('a')]))
+  expect(asked.mock.calls.map(([, { transactionTimeoutMs }]) => transactionTimeoutMs)).toEqual([ms])
 })
