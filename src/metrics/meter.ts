@@ -167,6 +167,8 @@ export class Meter implements RemovalHook {
     endSecond: number,
   ): Promise<Point[]> {
     await this.#working
+    const active = this.#active.get(counts)
+    const unwritten = new Map(active?.unwritten) // a write may begin and end while the catalog is read
     const chunks = new Map<string, Chunk>()
     if (this.#kept.has(counts.incarnation) || this.#suffix !== '') {
       const prefix = `${counts.incarnation}:${resolution.letter}:`
@@ -179,8 +181,7 @@ export class Meter implements RemovalHook {
         prefix,
       )
     }
-    const active = this.#active.get(counts)
-    for (const [id, chunk] of active?.unwritten ?? []) {
+    for (const [id, chunk] of [...unwritten, ...(active?.unwritten ?? [])]) {
       if (id.startsWith(`${counts.incarnation}:${resolution.letter}:`)) chunks.set(id, chunk)
     }
     const oldest = oldestChunk(resolution, Math.floor(this.#parts.nowMs() / 1000))

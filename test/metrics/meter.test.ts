@@ -6,6 +6,7 @@ import { HOURS, MINUTES, SECONDS } from '../../src/metrics/series.ts'
 import type { NamespaceName, StreamName } from '../../src/streams/names.ts'
 import { Registry } from '../../src/streams/registry.ts'
 import { Streams } from '../../src/streams/streams.ts'
+import type { Catalog } from '../../storage/catalog.ts'
 import type { Level } from '../../storage/level/level.ts'
 import { openStorageOn } from '../../storage/level/open.ts'
 import type { Storage } from '../../storage/storage.ts'
@@ -22,6 +23,33 @@ async function openStore(clock: { nowMs: number }): Promise<Storage> {
     valueEncoding: 'buffer',
   })
   return openStorageOn(db as unknown as Level, { nowMs: () => clock.nowMs, sync: true })
+}
+
+/** A store that answers reads of points only when it is released, with what it had before. */
+function slowToRead(store: Storage) {
+  const { catalog } = store
+  let noteRead = () => {}
+  let release = () => {}
+  const hasRead = new Promise<void>((resolve) => {
+    noteRead = resolve
+  })
+  const released = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const each: Catalog['each'] = async (collection, visit, prefix) => {
+    await catalog.each(collection, visit, prefix)
+    if (collection !== 'meter-points') return
+    noteRead()
+    await released
+  }
+  const slowCatalog = new Proxy(catalog, {
+    get: (target, name) => {
+      if (name === 'each') return each
+      const member = Reflect.get(target, name)
+      return typeof member === 'function' ? member.bind(target) : member
+    },
+  })
+  return { store: { ...store, log: store.log, catalog: slowCatalog } as Storage, hasRead, release }
 }
 
 /** All that is in memory, made from what is in the store: as after a crash if the last one was not stopped. */
@@ -98,6 +126,24 @@ test('what a query counts while a write waits is in the series with the totals, 
     [Math.floor(START_MS / 3_600_000) * 3600, [2, 6, 0, 0, 0]],
   ])
   await first.meter.stop()
+})
+
+test('a write that begins and ends while a series is read hides nothing of it', async () => {
+  const clock = { nowMs: START_MS }
+  const store = await openStore(clock)
+  const slow = slowToRead(store)
+  const modules = await openModules(slow.store, clock)
+  await modules.streams.create(ID, {})
+  await modules.streams.append(modules.streams.get(ID), EVENT)
+  await modules.meter.stop() // of the stream there are points in the store
+  await modules.streams.append(modules.streams.get(ID), EVENT)
+  modules.meter.poll()
+  const series = modules.meter.series(modules.streams.get(ID).counts, SECONDS, 0, clock.nowMs)
+  await slow.hasRead
+  await modules.meter.stop()
+  slow.release()
+  expect(await series).toEqual([[START_MS / 1000, [2, 6, 0, 0, 0]]])
+  expect(modules.reported).toEqual([])
 })
 
 test('a crash before anything was written loses nothing', async () => {
