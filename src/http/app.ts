@@ -41,7 +41,9 @@ export function createApp(parts: AppParts, options: AppOptions, apis = APIS): Ho
   const guarded = (access: Access, handle: Handler) =>
     guard === undefined ? handle : guard.around(access, handle, refuse)
   for (const [method, path, access, handle, action] of routesOf(parts, options, apis)) {
-    const handler = guarded(access, sharedRequests?.around(path, handle) ?? handle)
+    const direct = guarded(access, handle)
+    // Guarded also after it has waited for the store: by then the token may be revoked, or its rate used up.
+    const handler = sharedRequests ? guarded(access, sharedRequests.around(path, direct)) : direct
     const isAudited = action !== undefined && audit !== undefined
     const whole = isAudited ? audited(action, audit, handler, answerError) : handler
     app.on(method, path, withSubject(apiOf(apis, path), whole))

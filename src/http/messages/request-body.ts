@@ -46,8 +46,8 @@ export async function readBody(
   if (plain && Number(declared) > limit.bytesMax) throw tooLarge(limit, declared)
   if (declared !== undefined && !load.bodies.mayArrive(Number(declared))) {
     await load.bodies.admit(load.clientOf(incoming), Number(declared))
-    if (incoming.destroyed) throw endedEarly()
   }
+  if (incoming.destroyed) throw endedEarly() // while the handler waited: its events are over
   const upload = slowClients.beginUpload(incoming, load)
   try {
     const body = await (plain ? readPlain : readEncoded)(incoming, limit, upload)

@@ -8,7 +8,7 @@ import type { Upload, UploadEnd } from './body-memory.ts'
 import type { Load } from './load.ts'
 import { alwaysPlainText, type ShapeOf } from './problem.ts'
 import { RETRY_AFTER_SECONDS } from './refusals.ts'
-import { refuseUpload } from './unreadable.ts'
+import { refuseBroken, refuseUpload } from './unreadable.ts'
 
 const POLL_INTERVAL_MS = 1_000
 /** A body that brings less than this in `uploadIdleSeconds` does not move. */
@@ -68,6 +68,7 @@ export class SlowClients {
     })
     incoming.once('end', () => this.forget(watched))
     incoming.once('close', () => this.forget(watched))
+    refuseBroken(incoming)
     return upload
   }
 

@@ -30,6 +30,8 @@ const REQUEST_LINE_BYTES_MAX = 2_048
 
 /** Connections on which a request was refused here. */
 const refused = new WeakSet<Duplex>()
+/** Sends the refusal of bytes that could not be read, on connections where it waits for answers before it. */
+const refusals = new WeakMap<Duplex, () => void>()
 /** Answers that are never sent: to requests behind one that was refused. */
 const ignored = new WeakSet<ServerResponse>()
 
@@ -63,8 +65,22 @@ export function refuseUnreadable(
     refused.add(socket)
     const { status, sentence } = refusalOf(error, limits)
     const shape = shapeOf(...headOf(error, socket))
-    afterAnswers(socket, () => answerOnSocket(socket, status, sentence, always, shape))
+    const refuse = () => {
+      if (refusals.delete(socket)) answerOnSocket(socket, status, sentence, always, shape)
+    }
+    refusals.set(socket, refuse)
+    afterAnswers(socket, refuse)
   }
+}
+
+/**
+ * To be called when a handler begins to read a body. If the parser failed on this body while the handler waited for something else,
+ * the rest of the body never arrives, so the request is refused now.
+ */
+export function refuseBroken(incoming: IncomingMessage): void {
+  const { socket, complete } = incoming
+  const refuse = refusals.get(socket)
+  if (refuse !== undefined && !complete && underWay(socket).answer?.req === incoming) refuse()
 }
 
 /** Target and Accept of the request that could not be read to its end, as far as they are known. */
