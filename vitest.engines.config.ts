@@ -7,11 +7,17 @@ import { ENGINES, ON_KAFKA, POLL, RETRIES } from './test/support/speeds.ts'
 
 const groups = [
   { name: 'contract', include: ENGINES },
-  { name: 'http', include: ON_KAFKA, env: { TEST_STORAGE: 'kafka', TEST_EFFORT: 'short' } },
+  {
+    name: 'http',
+    include: ON_KAFKA,
+    env: { TEST_STORAGE: 'kafka', TEST_EFFORT: 'short' },
+    setupFiles: ['test/support/seeds.ts', 'test/support/kafka-stores-setup.ts'],
+  },
 ]
 
 export default defineConfig({
   test: {
+    experimental: { fsModuleCache: true },
     reporters: ['./test/support/slowest.ts', 'default'],
     projects: groups.map(
       (group, groupOrder): TestProjectInlineConfiguration => ({
@@ -19,6 +25,7 @@ export default defineConfig({
           setupFiles: ['test/support/seeds.ts'],
           globalSetup: ['test/support/kafka-setup.ts'],
           maxWorkers: 3, // they wait for the broker more than they compute
+          isolate: false, // the files of a worker share the modules it has loaded
           testTimeout: 120_000,
           hookTimeout: 300_000,
           expect: { poll: POLL },

@@ -25,8 +25,7 @@ import type { KafkaStorageOptions } from '../../storage/kafka/settings.ts'
 import type { Level } from '../../storage/level/level.ts'
 import { openStorageOn } from '../../storage/level/open.ts'
 import type { Storage } from '../../storage/storage.ts'
-import { TestKafka } from './kafka.ts'
-import { removeTopics } from './kafka-topics.ts'
+import { removeKafkaStore, takeKafkaStore } from './kafka-stores.ts'
 import { newWeakData, openWeakStorage } from './weak-engine/weak-storage.ts'
 
 /** Path prefix of the streams of the default namespace. */
@@ -273,18 +272,18 @@ async function weakStore(): Promise<Store> {
 }
 
 async function kafkaStore(): Promise<Store> {
-  const kafka = await TestKafka.shared()
-  const prefix = kafka.newPrefix()
+  const store = await takeKafkaStore()
+  const { prefix } = store
   const folder = await mkdtemp(join(tmpdir(), 'millrace-app-'))
   return {
     folder: join(folder, 'data'),
     async open(nowMs) {
       await mkdir(join(folder, 'data'), { recursive: true })
-      const access = { brokers: kafka.addresses }
+      const access = { brokers: store.addresses }
       return openTestKafka({ access, prefix, folder: join(folder, 'data', 'node'), nowMs })
     },
     async remove() {
-      await removeTopics(kafka.addresses, prefix)
+      removeKafkaStore(store)
       await rm(folder, { recursive: true })
     },
   }

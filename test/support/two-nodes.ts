@@ -5,8 +5,7 @@ import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import type { Storage } from '../../storage/storage.ts'
 import { freePort } from './free-port.ts'
-import { TestKafka } from './kafka.ts'
-import { removeTopics } from './kafka-topics.ts'
+import { removeKafkaStore, takeKafkaStore } from './kafka-stores.ts'
 import { openSharedStorage } from './shared-engine/shared-storage.ts'
 import { SharedStore, type SharedStoreOptions } from './shared-engine/shared-store.ts'
 import { ON_KAFKA, openTestKafka, startTestApp, type TestApp, type TestAppOptions } from './test-app.ts'
@@ -78,21 +77,21 @@ function storeInMemory(options: SharedStoreOptions): NodesStore {
 
 /** The cluster of MILLRACE_TEST_KAFKA. A test cannot cut its nodes off, so it has no `store`. */
 export async function storeOnKafka(): Promise<NodesStore> {
-  const kafka = await TestKafka.shared()
-  const prefix = kafka.newPrefix()
+  const stored = await takeKafkaStore()
+  const { addresses, prefix } = stored
   const folder = await mkdtemp(join(tmpdir(), 'millrace-nodes-'))
   return {
     store: {} as SharedStore,
     opener: (id, nodeUrl) => (nowMs) =>
       openTestKafka({
-        access: { brokers: kafka.addresses },
+        access: { brokers: addresses },
         prefix,
         folder: join(folder, id),
         nowMs,
         nodeUrl,
       }),
     async remove() {
-      await removeTopics(kafka.addresses, prefix)
+      removeKafkaStore(stored)
       await rm(folder, { recursive: true })
     },
   }
