@@ -12,6 +12,7 @@ const groups = [
     include: ON_KAFKA,
     env: { TEST_STORAGE: 'kafka', TEST_EFFORT: 'short' },
     setupFiles: ['test/support/seeds.ts', 'test/support/kafka-stores-setup.ts'],
+    isolate: false, // the files of a worker share the modules it has loaded
   },
 ]
 
@@ -25,7 +26,6 @@ export default defineConfig({
           setupFiles: ['test/support/seeds.ts'],
           globalSetup: ['test/support/kafka-setup.ts'],
           maxWorkers: 3, // they wait for the broker more than they compute
-          isolate: false, // the files of a worker share the modules it has loaded
           testTimeout: 120_000,
           hookTimeout: 300_000,
           expect: { poll: POLL },

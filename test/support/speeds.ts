@@ -65,9 +65,12 @@ export const ENGINES = ['test/engines/*.test.ts']
 /** Clusters of Kafka with faults, and many nodes: `npm run test:kafka-proofs`. They take hours in their long form. */
 export const KAFKA_PROOFS = ['test/engines/proofs/*.test.ts']
 
-/** Tests of the whole application that also run with streams and documents on Kafka. */
+/**
+ * Tests of the whole application that also run with streams and documents on Kafka. Two files ask every endpoint as every client:
+ * what they look at is the same on every engine, and their thousands of requests each wait for the cluster.
+ */
 export const ON_KAFKA = [
-  'test/http/{append-path,cursors,expiry,read-range}.test.ts',
+  'test/http/!(access-matrix|openapi).test.ts',
   'test/http/{aiven,cached-queries,flink,nodes,ververica}/!(live-*|real-*).test.ts',
   'test/http/aiven/live-jobs.test.ts',
   'test/http/flink/real-jobs.test.ts',
