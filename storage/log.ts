@@ -142,8 +142,8 @@ export interface Stretch {
 
 /**
  * A large batch for one log. Call `add` as often as needed, then `commit` or `discard` once. No event is visible before
- * the commit; all are visible after it. Up to `contiguousBatchBytesMax` body bytes, the batch is contiguous and has one
- * timestamp. A larger batch is in order, but may be interleaved with other events and have several timestamps. `add`
+ * the commit; all are visible after it. Up to `contiguousBatchBytesMax` bytes, as that counts them, the batch is contiguous and has
+ * one timestamp. A larger batch is in order, but may be interleaved with other events and have several timestamps. `add`
  * resolves when the engine can take more events, which bounds memory.
  *
  * Slices are in ascending order in their buffer. The buffer may be reused as soon as `add` has returned.

@@ -15,7 +15,10 @@ export interface EnginePromises {
   readonly durability: 'memory' | 'fsync' | 'replicated' | 'replicated-fsync'
   /** Sequences count 0, 1, 2 … without gaps, so a gap is damage. */
   readonly gaplessSequences: boolean
-  /** A staged batch of at most this many body bytes is contiguous and has one timestamp. */
+  /**
+   * A staged batch of at most this many bytes is contiguous and has one timestamp. An event counts as its body, names and values of its
+   * headers twice, and 32 bytes for itself and for each header: engines write more than bodies.
+   */
   readonly contiguousBatchBytesMax: number
   /** The largest event that an append accepts, body and headers. */
   readonly eventBytesMax: number

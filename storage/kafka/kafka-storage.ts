@@ -16,6 +16,7 @@ import { documentsOf, putsOf, readsOf, within } from './kafka-catalog.ts'
 import type { KafkaLog } from './kafka-log.ts'
 import type { OwnLock } from './lock-keeper.ts'
 import type { LogTopics } from './log-topics.ts'
+import { BATCH_HEAD_BYTES } from './log-writer.ts'
 import { batchesOfEvents, encodedEvents, type LogWriters } from './log-writers.ts'
 import type { OpenedCatalog } from './opened-catalog.ts'
 import { BATCH_BYTES_MAX, EVENT_BYTES_MAX, RecordBatchBuilder, type UnsealedBatch } from './record-batch.ts'
@@ -39,6 +40,8 @@ export interface KafkaStorageParts {
 
 /** All of the events of `appends` is in memory. */
 const WRITE_BYTES_MAX = 64 * 1024 * 1024
+/** A batch of as much, with all that the promise counts, is one record batch. */
+export const CONTIGUOUS_BYTES_MAX = BATCH_BYTES_MAX - BATCH_HEAD_BYTES
 /** How long a write waits until its last record is applied here, after it was committed. */
 const SETTLE_MS = 60_000
 
@@ -69,7 +72,7 @@ export class KafkaStorage implements Storage {
     this.promises = {
       durability: parts.durability,
       gaplessSequences: false,
-      contiguousBatchBytesMax: BATCH_BYTES_MAX - 1024 * 1024,
+      contiguousBatchBytesMax: CONTIGUOUS_BYTES_MAX,
       eventBytesMax: EVENT_BYTES_MAX,
       ownClock: parts.ownClock,
       failureHeals: true,

@@ -43,6 +43,12 @@ export interface EncodedEvent {
   readonly body: Uint8Array
 }
 
+/** A batch that is read when its turn comes. */
+export interface PreparedBatch {
+  readonly count: number
+  prepare(): Promise<UnsealedBatch>
+}
+
 /** Bytes of a batch beside its records. */
 export const BATCH_HEAD_BYTES = 61
 
@@ -51,12 +57,14 @@ const PAUSE_MAX_MS = 500
 /** A batch that was refused because of its numbers gets new ones this often. */
 const RENEWALS_MAX = 2
 
+type Content = readonly EncodedEvent[] | UnsealedBatch | PreparedBatch
+
 interface Waiting {
   readonly count: number
   readonly isFresh: boolean
   readonly sinceMs: number
   readonly bytes: number
-  readonly content: readonly EncodedEvent[] | UnsealedBatch
+  readonly content: Content
   resolve(position: Position): void
   reject(error: unknown): void
 }
@@ -87,13 +95,9 @@ export class LogWriter {
   }
 
   /** `bytes`: upper bound of the encoded size. `isFresh`: AppendOptions.fresh. Resolves with the position of the last event. */
-  append(
-    content: readonly EncodedEvent[] | UnsealedBatch,
-    bytes: number,
-    isFresh = false,
-  ): Promise<Position> {
+  append(content: Content, bytes: number, isFresh = false): Promise<Position> {
     return new Promise((resolve, reject) => {
-      const count = 'seal' in content ? content.count : content.length
+      const count = isBatch(content) ? content.count : content.length
       this.#push({ content, bytes, count, isFresh, sinceMs: performance.now(), resolve, reject })
     })
   }
@@ -162,20 +166,28 @@ export class LogWriter {
     let bytes = BATCH_HEAD_BYTES
     let count = 0
     for (const entry of this.#queue) {
-      if ('end' in entry || ('seal' in entry.content && count > 0)) break
+      if ('end' in entry || (isBatch(entry.content) && count > 0)) break
       if (count > 0 && bytes + entry.bytes > BATCH_BYTES_MAX) break
       bytes += entry.bytes
       count++
-      if ('seal' in entry.content) break
+      if (isBatch(entry.content)) break
     }
     return this.#queue.splice(0, count) as Waiting[]
   }
 
   async #writeGroup(group: readonly Waiting[]): Promise<void> {
+    let batch: UnsealedBatch
+    try {
+      const content = batchOf(group)
+      batch = content instanceof Promise ? await content : content
+    } catch (error) {
+      for (const entry of group) this.#reject(entry, error)
+      return
+    }
     // Begun after all calls of the group, and under way beside its request.
     const problem = group.some(({ isFresh }) => isFresh) ? this.#catalogProblem() : undefined
     try {
-      const stored = await this.#deliver(batchOf(group))
+      const stored = await this.#deliver(batch)
       this.#settle(group, stored, problem)
     } catch (error) {
       for (const entry of group) this.#reject(entry, error)
@@ -263,8 +275,13 @@ function pause(ms: number, limit: TimeLimit): Promise<void> {
   })
 }
 
-function batchOf(group: readonly Waiting[]): UnsealedBatch {
+function isBatch(content: Content): content is UnsealedBatch | PreparedBatch {
+  return !Array.isArray(content)
+}
+
+function batchOf(group: readonly Waiting[]): UnsealedBatch | Promise<UnsealedBatch> {
   const [{ content }] = group as [Waiting]
+  if ('prepare' in content) return content.prepare()
   if ('seal' in content) return content
   const builder = new RecordBatchBuilder(group.reduce((sum, { bytes }) => sum + bytes, BATCH_HEAD_BYTES))
   for (const waiting of group) {

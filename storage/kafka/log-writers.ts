@@ -9,7 +9,13 @@ import { outcomeUnknown, StorageError } from '../storage-error.ts'
 import { BrokerSender, type SendWatcher, type SentBatch } from './broker-sender.ts'
 import type { EventTimes } from './event-times.ts'
 import type { LogTopics } from './log-topics.ts'
-import { BATCH_HEAD_BYTES, type EncodedEvent, LogWriter, type LogWriterParts } from './log-writer.ts'
+import {
+  BATCH_HEAD_BYTES,
+  type EncodedEvent,
+  LogWriter,
+  type LogWriterParts,
+  type PreparedBatch,
+} from './log-writer.ts'
 import type { ProducerState } from './producer-state.ts'
 import { BATCH_BYTES_MAX, EVENT_BYTES_MAX, RecordBatchBuilder, type UnsealedBatch } from './record-batch.ts'
 import { type EncodedHeaders, encodeRecordHeaders } from './record-headers.ts'
@@ -111,7 +117,7 @@ export class LogWriters {
 
   #enqueue(
     log: LogId,
-    content: readonly EncodedEvent[] | UnsealedBatch,
+    content: readonly EncodedEvent[] | UnsealedBatch | PreparedBatch,
     bytes: number,
     isFresh = false,
   ): Promise<Position> {
@@ -125,6 +131,14 @@ export class LogWriters {
     this.#waitingBytes += bytes
     this.#pending++
     return writer.append(content, bytes, isFresh)
+  }
+
+  /**
+   * Appends one batch of at most BATCH_BYTES_MAX that is read when the appends that were called before are done. It keeps its place in
+   * front of those that are called later. Rejects with what `prepare` throws, too.
+   */
+  appendPrepared(log: LogId, batch: PreparedBatch): Promise<Position> {
+    return this.#enqueue(log, batch, 0)
   }
 
   /**

@@ -10,6 +10,7 @@ import { decodeHeaders } from '../header-set.ts'
 import type { EventHeaders, EventSlices, HeadedEvents, LogId, Position, StagedBatch } from '../log.ts'
 import { StorageError } from '../storage-error.ts'
 import { JOINT_BYTES_MORE, joinBatches } from './join-batches.ts'
+import { BATCH_HEAD_BYTES } from './log-writer.ts'
 import { assertFits } from './log-writers.ts'
 import { BATCH_BYTES_MAX, RecordBatchBuilder, type UnsealedBatch } from './record-batch.ts'
 import { type EncodedHeaders, encodeRecordHeaders } from './record-headers.ts'
@@ -28,9 +29,9 @@ export class KafkaStagedBatch implements StagedBatch {
   #file: SpoolFile | undefined
   /** The present write to the file. One runs at a time. */
   #writing: Promise<void> = Promise.resolve()
-  #pieces = 0
   #count = 0
-  /** Encoded bytes of all finished batches. */
+  /** Batches that are finished, in memory or in the file, and their encoded bytes. */
+  #finishedBatches = 0
   #finishedBytes = 0
   #heldBytes = 0
   #lastHeaders: EventHeaders | undefined
@@ -103,9 +104,6 @@ export class KafkaStagedBatch implements StagedBatch {
     this.#assertOpen()
     this.#ended = true
     try {
-      // Without a file nothing is awaited before the append, so a small batch keeps its place among appends.
-      if (this.#file === undefined && this.#finished.length === 0) this.#completeNow()
-      else await this.complete()
       const position = await this.#commit()
       await this.#free()
       return position
@@ -140,14 +138,14 @@ export class KafkaStagedBatch implements StagedBatch {
     this.#isComplete = true
     if (this.#builder.count > 0) {
       this.#rest = this.#builder.finish()
-      this.#finishedBytes += this.#rest.bytes.length
+      this.#noteFinished(this.#rest)
     }
   }
 
   /** The record batches in order: one, if it all fits. */
   async *batches(): AsyncGenerator<UnsealedBatch, void, undefined> {
     assert(this.#isComplete)
-    if (this.#mayJoin) yield await joinBatches(this.#separate())
+    if (this.#batchCount > 1 && this.#isOne) yield await joinBatches(this.#separate())
     else yield* this.#separate()
   }
 
@@ -158,22 +156,52 @@ export class KafkaStagedBatch implements StagedBatch {
     await this.#free()
   }
 
+  /** Nothing is awaited before the append has its place among the others. */
   async #commit(): Promise<Position | undefined> {
+    const { writers } = this.#area
+    if (this.#failure !== undefined) throw this.#failure
     if (this.#count === 0) return undefined
-    if (this.#pieces === 0) return this.#area.writers.appendBatch(this.#log, this.#rest!)
-    const isOne = this.#pieces === 1 && this.#rest === undefined
-    if (!isOne && !this.#mayJoin)
-      return this.#area.writers.appendLargeBatch(this.#log, this.#finishedBytes, this.#separate())
-    return this.#area.withWhole(async () => {
-      for await (const batch of this.batches()) return this.#area.writers.appendBatch(this.#log, batch)
-      return undefined
-    })
+    if (!this.#isOne) return writers.appendLargeBatch(this.#log, this.bytes, this.#completed())
+    if (this.#file !== undefined || this.#finished.length > 0) return this.#appendWhole()
+    this.#completeNow()
+    return writers.appendBatch(this.#log, this.#rest!)
   }
 
-  /** Several pieces that fit into one record batch together. */
-  get #mayJoin(): boolean {
-    const parts = this.#pieces + (this.#rest === undefined ? 0 : 1)
-    return parts > 1 && this.#finishedBytes + this.#count * JOINT_BYTES_MORE <= BATCH_BYTES_MAX
+  /** Reads the batch from the file when its turn comes, and holds it in memory until it is stored. */
+  async #appendWhole(): Promise<Position> {
+    let release = () => {}
+    const isStored = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const prepare = () =>
+      new Promise<UnsealedBatch>((resolve, reject) => {
+        const held = this.#area.withWhole(async () => {
+          for await (const batch of this.#completed()) resolve(batch)
+          await isStored
+        })
+        held.catch(reject)
+      })
+    try {
+      return await this.#area.writers.appendPrepared(this.#log, { count: this.#count, prepare })
+    } finally {
+      release()
+    }
+  }
+
+  async *#completed(): AsyncGenerator<UnsealedBatch, void, undefined> {
+    await this.complete()
+    yield* this.batches()
+  }
+
+  get #batchCount(): number {
+    return this.#finishedBatches + (this.#builder.count > 0 ? 1 : 0)
+  }
+
+  /** Whether all of it fits into one record batch. */
+  get #isOne(): boolean {
+    const more = this.#batchCount - 1
+    const joined = this.bytes - more * BATCH_HEAD_BYTES + this.#count * JOINT_BYTES_MORE
+    return more === 0 || joined <= BATCH_BYTES_MAX
   }
 
   async *#separate(): AsyncGenerator<UnsealedBatch, void, undefined> {
@@ -205,7 +233,12 @@ export class KafkaStagedBatch implements StagedBatch {
     if (this.#builder.count === 0) return
     const batch = this.#builder.finish()
     this.#finished.push(batch)
-    this.#finishedBytes += batch.bytes.length
+    this.#noteFinished(batch)
+  }
+
+  #noteFinished({ bytes }: UnsealedBatch): void {
+    this.#finishedBatches++
+    this.#finishedBytes += bytes.length
   }
 
   #write(): Promise<void> {
@@ -221,7 +254,6 @@ export class KafkaStagedBatch implements StagedBatch {
       for (const batch of batches) {
         this.#file ??= await this.#area.spool.create()
         await this.#file.append(batch)
-        this.#pieces++
       }
     } catch (error) {
       this.#failure = error

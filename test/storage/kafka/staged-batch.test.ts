@@ -3,12 +3,17 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { JOINT_BYTES_MORE } from '../../../storage/kafka/join-batches.ts'
+import { CONTIGUOUS_BYTES_MAX } from '../../../storage/kafka/kafka-storage.ts'
 import { RecordBatchBuilder } from '../../../storage/kafka/record-batch.ts'
+import { encodeRecordHeaders } from '../../../storage/kafka/record-headers.ts'
 import { Spool } from '../../../storage/kafka/spool.ts'
 import { KafkaStagedBatch } from '../../../storage/kafka/staged-batch.ts'
 import { StagingArea } from '../../../storage/kafka/staging-area.ts'
+import type { EventHeaders } from '../../../storage/log.ts'
 import { headedEventsOf } from '../../../storage/slices.ts'
-import { event, lines } from '../../contract/event-log.ts'
+import { StorageError } from '../../../storage/storage-error.ts'
+import { event, lines, promisedBytes } from '../../contract/event-log.ts'
 import { writersOn } from '../../support/kafka-writers.ts'
 import { ScriptedCluster } from '../../support/scripted-cluster.ts'
 
@@ -59,15 +64,78 @@ test.each(sizes)('$name', async ({ count, memory, spooled, batches }) => {
   await batch.discard()
 })
 
-test('a small one keeps its place among appends', async () => {
+test.each([
+  { name: 'a small one', spills: false },
+  { name: 'one in a file', spills: true },
+])('$name keeps its place among appends', async ({ spills }) => {
   const batch = new KafkaStagedBatch(area(), 1)
-  await batch.add(lines('b\nc'), [])
+  await batch.add(lines('b'), [])
+  if (spills) await batch.spill()
+  await batch.add(lines('c'), [])
   await Promise.all([
     parts.writers.append(1, [event('a')]),
     batch.commit(),
     parts.writers.append(1, [event('d')]),
   ])
   expect(cluster.bodies(TOPIC)).toEqual(['a', 'b', 'c', 'd'])
+})
+
+test('many in files, of one log, are stored in the order of their commits', async () => {
+  const staged = Array.from({ length: 10 }, () => new KafkaStagedBatch(area(), 1))
+  for (const [i, batch] of staged.entries()) {
+    await batch.add(lines(`a${i}\nb${i}`), [])
+    await batch.spill()
+  }
+  const order = [5, 3, 9, 0, 1, 8, 2, 7, 6, 4]
+  await Promise.all(order.map((i) => staged[i]!.commit()))
+  expect(cluster.bodies(TOPIC)).toEqual(order.flatMap((i) => [`a${i}`, `b${i}`]))
+})
+
+test('one in a file that cannot be read is refused alone', async () => {
+  const batch = new KafkaStagedBatch(area(), 1)
+  await batch.add(lines('lost'), [])
+  await batch.spill()
+  batch.complete = () => Promise.reject(new StorageError('corrupt', 'damaged'))
+  const results = await Promise.allSettled([
+    parts.writers.append(1, [event('a')]),
+    batch.commit(),
+    parts.writers.append(1, [event('b')]),
+  ])
+  expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+  expect([cluster.bodies(TOPIC), spool.bytes]).toEqual([['a', 'b'], 0])
+})
+
+test('as much as is promised to be contiguous is one record batch, also in parts', async () => {
+  const headers: EventHeaders = [['key', 'k'.repeat(20_000)]]
+  const bodyLength = 60_000
+  const count = Math.floor(CONTIGUOUS_BYTES_MAX / promisedBytes(headers, bodyLength))
+  const batch = new KafkaStagedBatch(area(), 1)
+  for (let i = 0; i < count; i++) {
+    await batch.add(lines('x'.repeat(bodyLength)), headers)
+    await batch.spill()
+  }
+  expect(await batch.commit()).toMatchObject({ sequence: count - 1 })
+  expect(cluster.batchesOf(TOPIC)).toBe(1)
+})
+
+const promised: readonly { name: string; headers: EventHeaders; bodyLength: number }[] = [
+  { name: 'no bodies', headers: [], bodyLength: 0 },
+  { name: 'short bodies', headers: [], bodyLength: 7 },
+  { name: 'bodies', headers: [], bodyLength: 70_000 },
+  { name: 'short headers', headers: Array.from({ length: 50 }, (_, i) => [`h${i}`, '']), bodyLength: 1 },
+  { name: 'long headers', headers: [['h', 'ü'.repeat(20_000)]], bodyLength: 10 },
+  { name: 'keys', headers: [['key', 'k'.repeat(20_000)]], bodyLength: 1 },
+  { name: 'names of marks', headers: [['millrace.x', '1']], bodyLength: 1 },
+]
+test.each(promised)('an event takes no more than the promise counts: $name', ({ headers, bodyLength }) => {
+  const builder = new RecordBatchBuilder()
+  const encoded = encodeRecordHeaders(headers)
+  for (let i = 0; i < 100; i++) {
+    const before = builder.bytes
+    builder.addEvent(encoded, Buffer.alloc(bodyLength), 0, bodyLength)
+    const more = builder.bytes - before + JOINT_BYTES_MORE
+    expect(more).toBeLessThanOrEqual(promisedBytes(headers, bodyLength))
+  }
 })
 
 test('an empty one has no position', async () => {
