@@ -8,6 +8,7 @@ import type { Position } from '../log.ts'
 import { Semaphore } from '../semaphore.ts'
 import { StorageError } from '../storage-error.ts'
 import { CoordinatorSession, problemOf } from './coordinator-session.ts'
+import { KAFKA_ERRORS } from './error-codes.ts'
 import type { EventTimes } from './event-times.ts'
 import type { UnsealedBatch } from './record-batch.ts'
 import { TransactionTopic } from './transaction-topic.ts'
@@ -178,7 +179,9 @@ class KafkaTransaction implements OpenTransaction {
   async abort(): Promise<string | undefined> {
     if (this.#topics.size === 0) return undefined
     const answer = await this.#session.end(false)
-    return answer.kind === 'done'
+    // The brokers have no open transaction if its first topic was refused.
+    const isNone = answer.kind === 'refused' && answer.errorCode === KAFKA_ERRORS.invalidTxnState
+    return answer.kind === 'done' || isNone
       ? undefined
       : `transaction ${this.#session.transactionalId} was not aborted: ${problemOf(answer)}`
   }
