@@ -8,7 +8,8 @@ import { CLI, listening, type ServiceProcess, spawnCli, temporaryFolder } from '
 const READY_MS = 180_000
 
 export interface NodeOptions {
-  readonly kafka: TestKafka
+  /** Where its brokers are, or proxies in front of them. */
+  readonly kafka: Pick<TestKafka, 'addresses'>
   readonly prefix: string
   /** Of an earlier life of the node. */
   readonly folder?: string

@@ -1,6 +1,6 @@
 /**
  * Three brokers with faults, and 16 writers at two nodes: what was acknowledged is there once, in order, and where it was. A kill alone
- * does not tell a plain producer from ours, so the control is a proxy that swallows answers.
+ * does not tell a plain producer from ours; late-answers.test.ts does.
  *
  *   MILLRACE_KAFKA_ROUNDS   rounds of each fault
  */
@@ -8,19 +8,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CLUSTER_LIMITS } from '../../../storage/kafka/access.ts'
 import { KafkaCluster } from '../../../storage/kafka/cluster.ts'
-import { produce } from '../../../storage/kafka/produce.ts'
-import { NO_PRODUCER } from '../../../storage/kafka/record-batch.ts'
-import { topicNames, topicSettings } from '../../../storage/kafka/settings.ts'
-import { createTopics } from '../../../storage/kafka/topic-requests.ts'
-import { writeRequests } from '../../../storage/kafka/write-requests.ts'
-import { event } from '../../contract/event-log.ts'
-import { committedBodies } from '../../support/committed.ts'
+import { topicNames } from '../../../storage/kafka/settings.ts'
 import { effort, tellProof } from '../../support/effort.ts'
 import { fetchKafka, TestKafka } from '../../support/kafka.ts'
-import { API, KafkaProxy } from '../../support/kafka-proxy.ts'
 import { readStream, sendUntilDone, startNodes, streamPath } from '../../support/kafka-services.ts'
-import { batchOf } from '../../support/kafka-topics.ts'
-import { LIMITS, writersOn } from '../../support/kafka-writers.ts'
 import { proven } from '../../support/proven.ts'
 import { NOTHING, Tally } from './tally.ts'
 import { Writers } from './writers.ts'
@@ -145,71 +136,5 @@ describe.skipIf(missing !== undefined)(`three brokers ${missing ?? ''}`, () => {
       }
       tellProof(name, { rounds: ROUNDS, ...tally.row() })
     },
-  )
-
-  /** A log, and a proxy in front of the broker that leads it. It swallows every n-th answer to a Produce. */
-  async function behindProxy(
-    work: (parts: { through: KafkaCluster; prefix: string; log: number }) => Promise<void>,
-  ) {
-    const prefix = kafka.newPrefix()
-    const log = 1
-    const topic = topicNames(prefix).log(log)
-    const settings = topicSettings('log', { flush: false, minInSyncReplicas: 2 })
-    await createTopics(cluster, { topics: [{ topic, replicas: 3, settings }], timeoutMs: 60_000 })
-    const proxy = await KafkaProxy.start(brokerOf(await leaderOf(topic)).port)
-    const brokers = [{ host: '127.0.0.1', port: proxy.port }]
-    const through = await KafkaCluster.open({ brokers }, { ...CLUSTER_LIMITS, requestMs: 1_000 })
-    let count = 0
-    proxy.treat = (api) => (api === API.produce && ++count % 10 === 0 ? 'swallow answer' : 'pass')
-    try {
-      await work({ through, prefix, log })
-      expect(proxy.treated).toBeGreaterThan(1)
-    } finally {
-      await through.close()
-      await proxy.close()
-    }
-  }
-
-  const BODIES = Array.from({ length: 60 }, (_, i) => `w ${i}`)
-
-  async function tallied(topic: string): Promise<Tally> {
-    const tally = new Tally()
-    for (const body of BODIES) tally.answered(topic, body, true)
-    tally.check(topic, await committedBodies(cluster, topic))
-    return tally
-  }
-
-  test('behind a proxy that swallows answers events are there once', { timeout: 600_000 }, () =>
-    behindProxy(async ({ through, prefix, log }) => {
-      const limits = { ...LIMITS, retryMs: 60_000, replicaMs: 1_000 }
-      const { writers, topics } = writersOn({ requests: writeRequests(through), prefix, limits, replicas: 3 })
-      for (const body of BODIES) await writers.append(log, [event(body)])
-      const tally = await tallied(topics.nameOf(log))
-      await proven(() => expect([tally.lost, tally.doubled, tally.reordered]).toEqual([0, 0, 0]))
-      tellProof('answers that are swallowed', tally.row())
-    }),
-  )
-
-  test('control: a plain producer doubles behind the same proxy', { timeout: 600_000 }, () =>
-    behindProxy(async ({ through, prefix, log }) => {
-      const topic = topicNames(prefix).log(log)
-      for (const body of BODIES) {
-        const batch = batchOf([body])
-        batch.seal(NO_PRODUCER)
-        for (let isStored = false; !isStored; ) {
-          const { node } = (await through.leader(topic, { refresh: true }))!
-          isStored = await produce(through, node, {
-            parts: [{ topic, batch: [batch.bytes] }],
-            timeoutMs: 1_000,
-          }).then(
-            ([answer]) => answer?.errorCode === 0,
-            () => false,
-          )
-        }
-      }
-      const tally = await tallied(topic)
-      expect(tally.doubled).toBeGreaterThan(0)
-      tellProof('control, a plain producer', tally.row())
-    }),
   )
 })

@@ -15,10 +15,10 @@ import { fetchKafka, TestKafka } from '../../support/kafka.ts'
 import { proven } from '../../support/proven.ts'
 import { seededRandom } from '../../support/seeded-random.ts'
 
-const CHANGES = effort({ short: 600, long: 20_000 })
+const CHANGES = effort({ short: 300, long: 20_000 })
 /** Changes while one node is away. */
-const AWAY_CHANGES = effort({ short: 1_500, long: 50_000 })
-const SNAPSHOT_RECORDS = 500
+const AWAY_CHANGES = effort({ short: 800, long: 50_000 })
+const SNAPSHOT_RECORDS = 200
 const COUNTERS = 5
 /** At most one document may be there, and each worker adds one only if it sees none. */
 const ALONE = 'alone'
@@ -30,7 +30,7 @@ describe.skipIf(missing !== undefined)(`a catalog of three nodes ${missing ?? ''
   let open: Storage[] = []
   let folders: string[] = []
   beforeAll(async () => {
-    kafka = await TestKafka.start({ brokers: 3 })
+    kafka = await effort({ short: () => TestKafka.shared(), long: () => TestKafka.start({ brokers: 3 }) })()
   }, 600_000)
   afterAll(() => kafka?.remove())
   afterEach(async () => {

@@ -122,3 +122,12 @@ const nowMs = Date.now
 Date.now = () => nowMs() + Number(readStep(${JSON.stringify(file)}, 'utf8'))`,
   }
 }
+
+/** Batches have no numbers by which brokers know them again, so a batch that is sent again is stored again. */
+export const WITHOUT_IDEMPOTENCE: readonly Alteration[] = [
+  {
+    file: '../storage/kafka/producer-state.js',
+    from: 'return { producerId: numbers.identity.producerId, epoch: numbers.epoch, baseSequence: numbers.sequence }',
+    to: 'return { producerId: -1, epoch: -1, baseSequence: -1 }',
+  },
+]

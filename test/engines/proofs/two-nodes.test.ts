@@ -31,7 +31,7 @@ const SEQUENCES: readonly { name: string; steps: readonly Step[]; share?: number
 describe.skipIf(missing !== undefined)(`two nodes ${missing ?? ''}`, () => {
   let kafka: TestKafka
   beforeAll(async () => {
-    kafka = await TestKafka.start({ brokers: 3 })
+    kafka = await effort({ short: () => TestKafka.shared(), long: () => TestKafka.start({ brokers: 3 }) })()
   }, 600_000)
   afterAll(() => kafka?.remove())
 
