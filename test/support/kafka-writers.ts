@@ -20,7 +20,7 @@ export interface WritersOptions {
 
 export const LIMITS: WriteLimits = { retryMs: 20_000, replicaMs: 3_000, waitingBytesMax: 64 * 1024 * 1024 }
 /** Times so short that a test of a batch that is given up takes a moment. */
-export const SHORT_LIMITS: WriteLimits = { ...LIMITS, retryMs: 80 }
+export const SHORT_LIMITS: WriteLimits = { ...LIMITS, retryMs: 300 }
 
 export function writersOn({
   requests,
