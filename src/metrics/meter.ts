@@ -90,6 +90,8 @@ export class Meter implements RemovalHook {
   /** Incarnations of the streams that have documents. */
   readonly #kept = new Set<number>()
   #gone: number[] = []
+  /** Streams that are gone, by the ids of the totals that this node has written of them, where other nodes share the store. */
+  readonly #goneTotals = new Map<string, StreamId>()
   #polledMs: number
   #writtenMs: number
   #working: Promise<void> = Promise.resolve()
@@ -194,19 +196,31 @@ export class Meter implements RemovalHook {
 
   changesOnRemoval(streams: readonly Stream[]): readonly CatalogChange[] {
     return streams
-      .filter(({ counts }) => this.#kept.has(counts.incarnation))
-      .flatMap(({ id, counts }) => [
-        { collection: 'meter-totals', id: this.#totalsId(id), document: undefined },
-        { collection: 'meter-gone', id: `${counts.incarnation}`, document: true },
-      ])
+      .filter((stream) => this.#hasDocuments(stream))
+      .flatMap(({ id, counts }) => {
+        const elsewhere = counts.nodesElsewhere().map((node) => `${streamKey(id)}:${node}`)
+        const totals = [this.#totalsId(id), ...elsewhere]
+        return [
+          ...totals.map((document) => ({ collection: 'meter-totals', id: document, document: undefined })),
+          { collection: 'meter-gone', id: `${counts.incarnation}`, document: true },
+        ]
+      })
+  }
+
+  #hasDocuments({ counts }: Stream): boolean {
+    return this.#kept.has(counts.incarnation) || counts.nodesElsewhere().length > 0
   }
 
   removed(streams: readonly Stream[]): void {
-    for (const { counts } of streams) {
+    for (const stream of streams) {
+      const { id, counts } = stream
       this.#parts.traffic.ended(counts)
       this.#active.delete(counts)
       this.#due.delete(counts)
-      if (this.#kept.delete(counts.incarnation)) this.#gone.push(counts.incarnation)
+      if (this.#hasDocuments(stream)) this.#gone.push(counts.incarnation)
+      // Another node may have removed the stream before it has seen the last totals of this one.
+      if (this.#kept.delete(counts.incarnation) && this.#suffix !== '')
+        this.#goneTotals.set(this.#totalsId(id), id)
     }
   }
 
@@ -238,6 +252,7 @@ export class Meter implements RemovalHook {
       if (isShared && !id.endsWith(this.#suffix)) this.#observe('meter-totals', id, document)
     })
     await catalog.each('meter-gone', (id) => this.#gone.push(Number(id)))
+    if (isShared) this.#findGoneTotals([...stored.keys()])
     for (const stream of registry.allStreams()) {
       const { counts, id } = stream
       const document = decodeTotals(stored.get(this.#totalsId(id)))
@@ -273,6 +288,15 @@ export class Meter implements RemovalHook {
       if (left?.some((count) => count > 0)) await this.#take(counts, nowMs(), left)
     }
     unwrittenTotals?.clear()
+  }
+
+  /** Totals of this node whose stream was removed while it did not run. */
+  #findGoneTotals(ids: readonly string[]): void {
+    for (const id of ids) {
+      const [namespace, stream] = id.split(':') as [NamespaceName, StreamName]
+      const isGone = this.#parts.registry.find(namespace, stream) === undefined
+      if (isGone && id.endsWith(this.#suffix)) this.#goneTotals.set(id, { namespace, stream })
+    }
   }
 
   #totalsId(id: StreamId): string {
@@ -368,6 +392,7 @@ export class Meter implements RemovalHook {
   async #writeDue(): Promise<void> {
     this.#writtenMs = this.#parts.nowMs()
     if (this.#due.size > 0) await this.#write()
+    await this.#removeGoneTotals()
     await this.#removeGone()
     const nowSecond = Math.floor(this.#parts.nowMs() / 1000)
     for (const [counts, { lastSecond, unwritten }] of this.#active) {
@@ -450,6 +475,20 @@ export class Meter implements RemovalHook {
   }
 
   /** Removes the chunks of deleted streams, with many streams in one commit. */
+  /** A stream that was made anew has the id of the one before. */
+  async #removeGoneTotals(): Promise<void> {
+    const taken = [...this.#goneTotals].slice(0, REMOVED_DOCUMENTS)
+    const unused = taken.filter(([, { namespace, stream }]) => {
+      const counts = this.#parts.registry.find(namespace, stream)?.counts
+      return counts === undefined || !this.#kept.has(counts.incarnation)
+    })
+    const changes = unused.map(([id]) => ({ collection: 'meter-totals', id, document: undefined }))
+    try {
+      if (changes.length > 0) await this.#parts.catalog.commit(changes)
+      for (const [id] of taken) this.#goneTotals.delete(id)
+    } catch {} // the store reports its own failure; the next write tries again
+  }
+
   async #removeGone(): Promise<void> {
     const gone = this.#gone
     this.#gone = []

@@ -36,6 +36,11 @@ export class StreamCounts {
     this.#elsewhere.set(node, totals)
   }
 
+  /** The other nodes that have reported totals. */
+  nodesElsewhere(): readonly string[] {
+    return [...(this.#elsewhere?.keys() ?? [])]
+  }
+
   /** The totals of all nodes, in the order of COUNTED. */
   whole(): Totals {
     const own = totalsOf(this)

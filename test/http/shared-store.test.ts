@@ -343,3 +343,34 @@ test('metrics of a stream count the events of all nodes, also after a truncation
   await b.get(S)
   expect([await total(a), await total(b)]).toEqual([6, 6])
 })
+
+testInMemory('totals of a stream that is deleted are removed, of every node', async () => {
+  const { store, a, b } = await twoNodes()
+  const totals = () =>
+    [...store.data.documents.keys()].filter((key) => key.startsWith('meter-totals/')).sort()
+  const written = async (id: string) => {
+    await a.put(`${STREAMS}/${id}`)
+    for (const app of [a, b]) await app.post(`${STREAMS}/${id}`, { body: '1' })
+    await a.restart()
+    await b.restart()
+    await a.get(`${STREAMS}/${id}`)
+  }
+  await written('s')
+  expect(totals()).toEqual(['meter-totals/default:s:a', 'meter-totals/default:s:b'])
+  await a.delete(S)
+  await b.restart()
+  await a.restart()
+  expect(totals()).toEqual([])
+
+  // Node b counts an event, and writes its totals only after node a has removed the stream.
+  await written('t')
+  await b.post(`${STREAMS}/t`, { body: '2' })
+  await a.delete(`${STREAMS}/t`)
+  await b.restart()
+  await a.restart()
+  expect(totals()).toEqual([])
+
+  // A stream that is made anew keeps its totals.
+  await written('s')
+  expect(totals()).toEqual(['meter-totals/default:s:a', 'meter-totals/default:s:b'])
+})
