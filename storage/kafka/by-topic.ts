@@ -1,5 +1,5 @@
 /** Parts of a request grouped by topic, and the parts of an answer put back in the order of the request. */
-import { MalformedAnswer } from './wire-reader.ts'
+import { MalformedAnswer, type WireReader } from './wire-reader.ts'
 
 /** The only partition of every topic of the engine. */
 export const PARTITION = 0
@@ -32,4 +32,20 @@ export function inOrder<A extends { readonly topic: string }>(
     if (answer === undefined) throw new MalformedAnswer(`the answer for topic ${topic} is missing`)
     return answer
   })
+}
+
+/** The parts of an answer that lists partitions by topic. `readPart` reads one, up to its tags. */
+export function readByTopic<A>(reader: WireReader, readPart: (topic: string) => A): A[] {
+  const answers = reader.array(() => {
+    const topic = reader.string()
+    const partitions = reader.array(() => {
+      reader.int32() // partition
+      const part = readPart(topic)
+      reader.tags()
+      return part
+    })
+    reader.tags()
+    return partitions
+  })
+  return answers.flat()
 }

@@ -1,5 +1,5 @@
 /** Fetch: record batches of topics, from an offset on. */
-import { inOrder, PARTITION } from './by-topic.ts'
+import { inOrder, PARTITION, readByTopic } from './by-topic.ts'
 import type { KafkaCluster, Purpose } from './cluster.ts'
 import type { KafkaRequest } from './request.ts'
 import type { WireReader } from './wire-reader.ts'
@@ -91,7 +91,7 @@ export async function fetch(
       reader.int32() // throttle time
       const errorCode = reader.int16()
       reader.int32() // session
-      const answers = reader.array(() => fetchedOf(reader)).flat()
+      const answers = readByTopic(reader, (topic) => fetchedOf(reader, topic))
       reader.tags()
       return { errorCode, parts: errorCode === 0 ? inOrder(parts, answers) : [] }
     },
@@ -109,27 +109,20 @@ interface FetchAnswer {
   readonly parts: readonly FetchedPart[]
 }
 
-function fetchedOf(reader: WireReader): FetchedPart[] {
-  const topic = reader.string()
-  const partitions = reader.array(() => {
-    reader.int32() // partition
-    const errorCode = reader.int16()
-    const highWatermark = reader.int64()
-    const lastStableOffset = reader.int64()
-    const logStartOffset = reader.int64()
-    const aborted = reader.array(() => {
-      const transaction = { producerId: reader.int64(), firstOffset: reader.int64() }
-      reader.tags()
-      return transaction
-    })
-    reader.int32() // preferred read replica
-    const records = reader.nullableBytes() ?? NO_RECORDS
+function fetchedOf(reader: WireReader, topic: string): FetchedPart {
+  const errorCode = reader.int16()
+  const highWatermark = reader.int64()
+  const lastStableOffset = reader.int64()
+  const logStartOffset = reader.int64()
+  const aborted = reader.array(() => {
+    const transaction = { producerId: reader.int64(), firstOffset: reader.int64() }
     reader.tags()
-    aborted.sort((a, b) => a.firstOffset - b.firstOffset)
-    return { topic, errorCode, highWatermark, lastStableOffset, logStartOffset, aborted, records }
+    return transaction
   })
-  reader.tags()
-  return partitions
+  aborted.sort((a, b) => a.firstOffset - b.firstOffset)
+  reader.int32() // preferred read replica
+  const records = reader.nullableBytes() ?? NO_RECORDS
+  return { topic, errorCode, highWatermark, lastStableOffset, logStartOffset, aborted, records }
 }
 
 function failed(topic: string): Omit<FetchedPart, 'errorCode'> {

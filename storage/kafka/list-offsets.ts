@@ -1,5 +1,5 @@
 /** ListOffsets: the bounds of topics, and the first offset whose record is not older than a time. */
-import { inOrder, PARTITION, roundsOf } from './by-topic.ts'
+import { inOrder, PARTITION, readByTopic, roundsOf } from './by-topic.ts'
 import type { KafkaCluster, Purpose } from './cluster.ts'
 import type { KafkaRequest } from './request.ts'
 import type { WireReader } from './wire-reader.ts'
@@ -79,24 +79,17 @@ function requestOf(
         .tags(),
     read(reader) {
       reader.int32() // throttle time
-      const answers = reader.array(() => foundOf(reader)).flat()
+      const answers = readByTopic(reader, (topic) => foundOf(reader, topic))
       reader.tags()
       return inOrder(parts, answers)
     },
   }
 }
 
-function foundOf(reader: WireReader): FoundOffset[] {
-  const topic = reader.string()
-  const partitions = reader.array(() => {
-    reader.int32() // partition
-    const errorCode = reader.int16()
-    const timestampMs = reader.int64()
-    const offset = reader.int64()
-    const leaderEpoch = reader.int32()
-    reader.tags()
-    return { topic, errorCode, offset, timestampMs, leaderEpoch }
-  })
-  reader.tags()
-  return partitions
+function foundOf(reader: WireReader, topic: string): FoundOffset {
+  const errorCode = reader.int16()
+  const timestampMs = reader.int64()
+  const offset = reader.int64()
+  const leaderEpoch = reader.int32()
+  return { topic, errorCode, offset, timestampMs, leaderEpoch }
 }

@@ -1,5 +1,5 @@
 /** Produce: stores one record batch per topic, acknowledged by all in-sync replicas. */
-import { inOrder, PARTITION } from './by-topic.ts'
+import { inOrder, PARTITION, readByTopic } from './by-topic.ts'
 import type { KafkaCluster, Purpose } from './cluster.ts'
 import type { KafkaRequest } from './request.ts'
 import type { WireReader } from './wire-reader.ts'
@@ -59,7 +59,7 @@ export function produce(
         )
         .tags(),
     read(reader) {
-      const answers = reader.array(() => producedOf(reader)).flat()
+      const answers = readByTopic(reader, (topic) => producedOf(reader, topic))
       reader.int32() // throttle time
       reader.tags()
       return inOrder(parts, answers)
@@ -71,23 +71,16 @@ export function produce(
   })
 }
 
-function producedOf(reader: WireReader): ProducedPart[] {
-  const topic = reader.string()
-  const partitions = reader.array(() => {
-    reader.int32() // partition
-    const errorCode = reader.int16()
-    const baseOffset = reader.int64()
-    const appendTimeMs = reader.int64()
-    const logStartOffset = reader.int64()
-    reader.array(() => {
-      reader.int32() // index of a record that is refused
-      reader.nullableString()
-      reader.tags()
-    })
-    reader.nullableString() // message of the error
+function producedOf(reader: WireReader, topic: string): ProducedPart {
+  const errorCode = reader.int16()
+  const baseOffset = reader.int64()
+  const appendTimeMs = reader.int64()
+  const logStartOffset = reader.int64()
+  reader.array(() => {
+    reader.int32() // index of a record that is refused
+    reader.nullableString()
     reader.tags()
-    return { topic, errorCode, baseOffset, appendTimeMs, logStartOffset }
   })
-  reader.tags()
-  return partitions
+  reader.nullableString() // message of the error
+  return { topic, errorCode, baseOffset, appendTimeMs, logStartOffset }
 }

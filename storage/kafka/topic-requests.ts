@@ -1,5 +1,5 @@
 /** The requests that make, trim and delete topics. Topics have one partition. */
-import { inOrder, PARTITION } from './by-topic.ts'
+import { inOrder, PARTITION, readByTopic } from './by-topic.ts'
 import type { KafkaCluster } from './cluster.ts'
 import { KAFKA_ERRORS } from './error-codes.ts'
 import type { KafkaRequest } from './request.ts'
@@ -127,20 +127,12 @@ export function deleteRecords(
         .tags(),
     read(reader) {
       reader.int32() // throttle time
-      const answers = reader.array(() => {
-        const topic = reader.string()
-        const partitions = reader.array(() => {
-          reader.int32() // partition
-          const logStartOffset = reader.int64()
-          const errorCode = reader.int16()
-          reader.tags()
-          return { topic, errorCode, logStartOffset }
-        })
-        reader.tags()
-        return partitions
+      const answers = readByTopic(reader, (topic) => {
+        const logStartOffset = reader.int64()
+        return { topic, errorCode: reader.int16(), logStartOffset }
       })
       reader.tags()
-      return inOrder(parts, answers.flat())
+      return inOrder(parts, answers)
     },
   }
   return cluster.send(node, 'control', request, { timeoutMs: timeoutMs + GRACE_MS })

@@ -1,5 +1,5 @@
 /** The requests of producers with an id: InitProducerId, AddPartitionsToTxn, EndTxn. */
-import { inOrder, PARTITION } from './by-topic.ts'
+import { inOrder, PARTITION, readByTopic } from './by-topic.ts'
 import type { KafkaCluster, SendOptions } from './cluster.ts'
 import type { KafkaRequest } from './request.ts'
 
@@ -73,20 +73,10 @@ export function addPartitionsToTxn(
         .tags(),
     read(reader) {
       reader.int32() // throttle time
-      const answers = reader.array(() => {
-        const topic = reader.string()
-        const partitions = reader.array(() => {
-          reader.int32() // partition
-          const errorCode = reader.int16()
-          reader.tags()
-          return { topic, errorCode }
-        })
-        reader.tags()
-        return partitions
-      })
+      const answers = readByTopic(reader, (topic) => ({ topic, errorCode: reader.int16() }))
       reader.tags()
       const parts = topics.map((topic) => ({ topic }))
-      return inOrder(parts, answers.flat())
+      return inOrder(parts, answers)
     },
   }
   return cluster.send(node, 'control', request, within(timeoutMs))
