@@ -472,7 +472,7 @@ export class Registry {
     const name = trustedName<NamespaceName>(id.slice(0, id.indexOf(':')))
     if (!this.#namespaces.has(name)) {
       if (document === undefined) return
-      // A newer copy of the catalog may report the stream first. Its namespace follows before anybody can read it.
+      // A snapshot of the catalog has documents in no order. The document of the namespace follows, before a request is served.
       this.#setEmpty(name, DEFAULT_NAMESPACE_PROPERTIES)
     }
     const { namespace, streamId } = this.#placeOf(id)

@@ -31,9 +31,6 @@ import {
 } from './change-codec.ts'
 import { DocumentTree } from './document-tree.ts'
 
-/** Changes of documents that are remembered for conditions on prefixes. Older conditions are conflicts. */
-export const RECENT_MAX = 10_000
-
 /** 'locked': of an intent. 'released': of a write whose lock has ended without its changes. */
 export type Outcome = 'done' | 'conflict' | 'locked' | 'released'
 
@@ -86,8 +83,6 @@ export interface ReplayState {
   /** The next record has this offset, or a higher one. */
   readonly upTo: Offset
   readonly nodes: readonly (readonly [node: string, state: NodeState])[]
-  readonly recent: readonly (readonly [offset: Offset, key: DocumentKey])[]
-  readonly recentFrom: Offset
   /** Intents that hold locks, and records that wait, each as its record. */
   readonly locks: readonly (readonly [offset: Offset, record: string])[]
   readonly waiting: readonly (readonly [offset: Offset, record: string])[]
@@ -107,10 +102,6 @@ export class CatalogReplay {
   readonly #locks = new Map<string, HeldLock>()
   #waiting: Waiting[] = []
   readonly #open = new Map<number, OpenTransaction>()
-  /** The last changes, ascending by the offset at which they were applied. */
-  #recent: (readonly [offset: Offset, key: DocumentKey])[] = []
-  /** Of changes at or before this offset some may have been forgotten. */
-  #recentFrom: Offset = ABSENT
   #next: Offset = 0
 
   constructor(
@@ -126,11 +117,6 @@ export class CatalogReplay {
   /** Every record before this offset has been applied. */
   get next(): Offset {
     return this.#next
-  }
-
-  /** What a condition on a prefix states, if its reader has seen the catalog as it is now. */
-  get asOf(): Offset {
-    return this.#next - 1
   }
 
   nodes(): ReadonlyMap<string, NodeState> {
@@ -150,7 +136,7 @@ export class CatalogReplay {
   apply(offset: Offset, record: CatalogRecord): void {
     if (offset < this.#next) return
     this.#next = offset + 1
-    this.#applyNow(offset, record, offset)
+    this.#applyNow(offset, record)
   }
 
   /** A record of a transaction that is not ended yet. */
@@ -169,7 +155,7 @@ export class CatalogReplay {
     const open = this.#open.get(producerId)
     this.#open.delete(producerId)
     if (outcome === 'abort' || open === undefined) return
-    for (const { offset: own, record } of open.records) this.#applyNow(own, record, offset)
+    for (const { offset: own, record } of open.records) this.#applyNow(own, record)
   }
 
   /** Moves on to an offset without records, such as the end of the topic. */
@@ -177,24 +163,24 @@ export class CatalogReplay {
     if (offset > this.#next) this.#next = offset
   }
 
-  #applyNow(offset: Offset, record: CatalogRecord, at: Offset): void {
+  #applyNow(offset: Offset, record: CatalogRecord): void {
     if (record.kind !== 'settle' && !this.#isNew(record.from)) return
     if (record.kind === 'barrier') {
       if (record.ask) this.#observer.asked()
     } else if (record.kind === 'beat') {
       this.#beat(offset, record)
     } else if (record.kind === 'release') {
-      this.#release(record.lock, at)
+      this.#release(record.lock)
     } else if (record.kind === 'settle' && record.locked) {
-      this.#settle(offset, record, at)
+      this.#settle(offset, record)
     } else {
-      this.#arrive({ ...record, offset }, at)
+      this.#arrive({ ...record, offset })
     }
   }
 
-  #arrive(record: Waiting, at: Offset): void {
+  #arrive(record: Waiting): void {
     if (this.#isBlocked(record, this.#waiting.length)) this.#waiting.push(record)
-    else this.#decide(record, at)
+    else this.#decide(record)
   }
 
   /** Notes the number of a record; false if it is not above that of the record before. */
@@ -212,7 +198,7 @@ export class CatalogReplay {
     this.#observer.beat(node, state)
   }
 
-  #decide(record: Waiting, at: Offset): void {
+  #decide(record: Waiting): void {
     if (record.kind !== 'settle' && !this.#holds(record)) {
       this.#observer.decided(record.from, 'conflict', [])
       return
@@ -222,30 +208,30 @@ export class CatalogReplay {
       this.#observer.decided(record.from, 'locked', [])
       return
     }
-    this.#observer.decided(record.from, 'done', this.#put(record, record.offset, at))
+    this.#observer.decided(record.from, 'done', this.#put(record, record.offset))
   }
 
-  #settle(offset: Offset, record: SettleRecord, at: Offset): void {
+  #settle(offset: Offset, record: SettleRecord): void {
     // Without its lock the write was ended by another node, which has fenced its transaction before.
     if (!this.#locks.delete(lockName(record.from))) return
-    this.#observer.decided(record.from, 'done', this.#put(record, offset, at))
-    this.#decideWaiting(at)
+    this.#observer.decided(record.from, 'done', this.#put(record, offset))
+    this.#decideWaiting()
   }
 
-  #release(lock: Sender, at: Offset): void {
+  #release(lock: Sender): void {
     if (!this.#locks.delete(lockName(lock))) return
     this.#observer.decided(lock, 'released', [])
-    this.#decideWaiting(at)
+    this.#decideWaiting()
   }
 
-  #decideWaiting(at: Offset): void {
+  #decideWaiting(): void {
     for (let i = 0; i < this.#waiting.length; ) {
       const waiting = this.#waiting[i]!
       if (this.#isBlocked(waiting, i)) {
         i++
       } else {
         this.#waiting.splice(i, 1)
-        this.#decide(waiting, at)
+        this.#decide(waiting)
       }
     }
   }
@@ -259,25 +245,11 @@ export class CatalogReplay {
     return false
   }
 
-  #holds({ reads, prefixes }: Conditions): boolean {
-    return (
-      reads.every(([key, version]) => (this.documents.get(key)?.version ?? ABSENT) === version) &&
-      prefixes.every(([prefix, asOf]) => this.#unchanged(prefix, asOf))
-    )
+  #holds({ reads }: Conditions): boolean {
+    return reads.every(([key, version]) => (this.documents.get(key)?.version ?? ABSENT) === version)
   }
 
-  /** Whether no document with this prefix was changed after `asOf`. */
-  #unchanged(prefix: string, asOf: Offset): boolean {
-    if (asOf < this.#recentFrom) return false
-    for (let i = this.#recent.length - 1; i >= 0; i--) {
-      const [offset, key] = this.#recent[i]!
-      if (offset <= asOf) return true
-      if (key.startsWith(prefix)) return false
-    }
-    return true
-  }
-
-  #put({ puts, deletes }: Puts, version: Offset, at: Offset): Applied[] {
+  #put({ puts, deletes }: Puts, version: Offset): Applied[] {
     const changed: Applied[] = []
     for (const [key, document] of puts) {
       const text = JSON.stringify(document)
@@ -287,15 +259,7 @@ export class CatalogReplay {
     for (const key of deletes) {
       if (this.documents.delete(key)) changed.push({ key, text: undefined, version })
     }
-    for (const { key } of changed) this.#recent.push([at, key])
-    if (this.#recent.length > 2 * RECENT_MAX) this.#forgetRecent()
     return changed
-  }
-
-  #forgetRecent(): void {
-    const first = this.#recent.length - RECENT_MAX
-    this.#recentFrom = this.#recent[first - 1]![0]
-    this.#recent = this.#recent.slice(first)
   }
 
   /** The state without the documents, which `documents` has. */
@@ -305,18 +269,14 @@ export class CatalogReplay {
     return {
       upTo: this.#next,
       nodes: [...this.#nodes],
-      recent: [...this.#recent],
-      recentFrom: this.#recentFrom,
       locks: records([...this.#locks.values()]),
       waiting: records(this.#waiting.map((record) => ({ offset: record.offset, record }))),
       open: [...this.#open].map(([id, { epoch, records: held }]) => [id, epoch, records(held)] as const),
     }
   }
 
-  #restore({ upTo, nodes, recent, recentFrom, locks, waiting, open }: ReplayState): void {
+  #restore({ upTo, nodes, locks, waiting, open }: ReplayState): void {
     this.#next = upTo
-    this.#recentFrom = recentFrom
-    this.#recent = [...recent]
     for (const [node, state] of nodes) this.#nodes.set(node, { ...state, url: state.url })
     for (const [offset, text] of locks) {
       const record = recordOf(text)
@@ -341,15 +301,13 @@ export function lockName({ node, life, n }: Sender): string {
 
 interface Footprint {
   readonly reads: ReadonlySet<DocumentKey>
-  readonly prefixes: readonly string[]
   readonly writes: ReadonlySet<DocumentKey>
 }
 
 function footprintOf(record: Waiting): Footprint {
-  const conditions = record.kind === 'settle' ? { reads: [], prefixes: [] } : record
+  const reads = record.kind === 'settle' ? [] : record.reads
   return {
-    reads: new Set(conditions.reads.map(([key]) => key)),
-    prefixes: conditions.prefixes.map(([prefix]) => prefix),
+    reads: new Set(reads.map(([key]) => key)),
     writes: new Set(
       record.kind === 'intent' ? record.writes : [...record.puts.map(([key]) => key), ...record.deletes],
     ),
@@ -364,7 +322,6 @@ function meet(a: Footprint, b: Footprint): boolean {
 function writesInto({ writes }: Footprint, other: Footprint): boolean {
   for (const key of writes) {
     if (other.writes.has(key) || other.reads.has(key)) return true
-    if (other.prefixes.some((prefix) => key.startsWith(prefix))) return true
   }
   return false
 }

@@ -3,15 +3,15 @@
  * and `n` number the records of one node: `life` is the number of its opening, `n` counts from 1.
  *
  *   change:   {"v":1,"kind":"change","node":"a","life":3,"n":7,"reads":[["streams/x",41],["streams/y",-1]],
- *              "prefixes":[["streams/default:",57]],"puts":[["streams/x",{…}]],"deletes":["streams/z"]}
+ *              "puts":[["streams/x",{…}]],"deletes":["streams/z"]}
  *   barrier:  {"v":1,"kind":"barrier",…,"ask":true}       changes nothing; `ask`: every node sends its heartbeat at once
  *   beat:     {"v":1,"kind":"beat",…,"applied":812,"url":"http://…","bye":true}
- *   intent:   {"v":1,"kind":"intent",…,"transaction":"<transactional id>","reads":…,"prefixes":…,"writes":["streams/x"]}
+ *   intent:   {"v":1,"kind":"intent",…,"transaction":"<transactional id>","reads":…,"writes":["streams/x"]}
  *   settle:   {"v":1,"kind":"settle","node":"a","life":3,"write":8,"locked":true,"puts":…,"deletes":…}
  *   release:  {"v":1,"kind":"release",…,"lock":["b",2,19]}
  *
  * A key is `<collection>/<id>`; a collection has no slash. The version of a read is the offset of the record that wrote the
- * document, -1 if there is none. The version of a prefix is the offset of the last record that the reader had applied.
+ * document, -1 if there is none.
  *
  * An intent locks documents for one write with events (catalog-replay.ts); `settle` is its last part, in the transaction of the
  * events. A settle has no `n`, because the brokers store it once. Its `write` is the `n` of its intent.
@@ -38,8 +38,6 @@ export interface Sender {
 /** What has to be so, for a change to be applied. */
 export interface Conditions {
   readonly reads: readonly (readonly [key: DocumentKey, version: Offset])[]
-  /** No document whose key begins with it has been changed by a record after this offset. */
-  readonly prefixes: readonly (readonly [prefix: string, asOf: Offset])[]
 }
 
 export interface Puts {
@@ -110,8 +108,8 @@ function wireOf(record: CatalogRecord): object {
   const numbered = { ...head, n }
   switch (record.kind) {
     case 'change': {
-      const { reads, prefixes, puts, deletes } = record
-      return { ...numbered, reads, prefixes, puts, deletes }
+      const { reads, puts, deletes } = record
+      return { ...numbered, reads, puts, deletes }
     }
     case 'barrier':
       return { ...numbered, ask: record.ask }
@@ -120,8 +118,8 @@ function wireOf(record: CatalogRecord): object {
       return { ...numbered, applied, ...(url !== undefined && { url }), ...(bye && { bye }) }
     }
     case 'intent': {
-      const { transaction, reads, prefixes, writes } = record
-      return { ...numbered, transaction, reads, prefixes, writes }
+      const { transaction, reads, writes } = record
+      return { ...numbered, transaction, reads, writes }
     }
     case 'settle': {
       const { locked, puts, deletes } = record
@@ -224,8 +222,8 @@ function senderOf([node, life, n]: readonly unknown[]): Sender | undefined {
   return { node, life, n }
 }
 
-function conditionsOf({ reads, prefixes }: Wire): Conditions | undefined {
-  return isVersioned(reads) && isVersioned(prefixes) ? { reads, prefixes } : undefined
+function conditionsOf({ reads }: Wire): Conditions | undefined {
+  return isVersioned(reads) ? { reads } : undefined
 }
 
 function putsOf({ puts, deletes }: Wire): Puts | undefined {

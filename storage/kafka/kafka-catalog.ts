@@ -74,7 +74,7 @@ export class KafkaCatalog implements Catalog {
     if (reads === undefined) return 'conflict'
     const puts = putsOf(changes)
     const outcome = await this.#parts.order.commit(documentsOf(reads, puts), () =>
-      this.decide((from) => ({ kind: 'change', from, reads, prefixes: [], ...puts })),
+      this.decide((from) => ({ kind: 'change', from, reads, ...puts })),
     )
     return outcome === 'conflict' ? 'conflict' : 'done'
   }

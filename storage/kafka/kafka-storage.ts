@@ -211,7 +211,7 @@ export class KafkaStorage implements Storage {
     try {
       const outcome = await this.catalog.decide((from) => {
         lock = { from, transaction: id }
-        return { kind: 'intent', from, transaction: id, reads, prefixes: [], writes }
+        return { kind: 'intent', from, transaction: id, reads, writes }
       })
       if (outcome === 'locked') started.lock = lock
       return outcome === 'locked'

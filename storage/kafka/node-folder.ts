@@ -7,10 +7,10 @@
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { StoreLock } from '../level/store-lock.ts'
-import { uniqueNumber } from '../level/unique-number.ts'
 import { makeFolder } from '../make-folder.ts'
 import { StorageError } from '../storage-error.ts'
 import { syncFolder } from '../sync-folder.ts'
+import { uniqueNumber } from '../unique-number.ts'
 
 interface NodeFile {
   readonly id: string

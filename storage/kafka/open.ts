@@ -1,8 +1,8 @@
 /** Opens the Kafka engine for one node: folder, brokers, topics, catalog, what an earlier life has left open, heartbeat. */
 import { join } from 'node:path'
-import { uniqueNumber } from '../level/unique-number.ts'
 import type { EnginePromises, Storage } from '../storage.ts'
 import { StorageError } from '../storage-error.ts'
+import { uniqueNumber } from '../unique-number.ts'
 import { CLUSTER_LIMITS } from './access.ts'
 import { BrokerClock } from './broker-clock.ts'
 import { KafkaCatalogTopic } from './catalog-topic.ts'

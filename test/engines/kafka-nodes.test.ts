@@ -208,7 +208,6 @@ describe.skipIf(missing !== undefined)(`nodes on a broker ${missing ?? ''}`, () 
         from: from(2),
         transaction: id,
         reads: [['c/x', -1]],
-        prefixes: [],
         writes,
       })
       if (transaction === 'none') return

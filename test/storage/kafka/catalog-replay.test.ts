@@ -1,6 +1,5 @@
 /** Nodes that replay one topic of records at their own speed, with random changes, write intents and transactions. */
 import { describe, expect, test } from 'vitest'
-import { RECENT_MAX } from '../../../storage/kafka/catalog-replay.ts'
 import type { ChangeRecord, IntentRecord, SettleRecord } from '../../../storage/kafka/change-codec.ts'
 import { type SeededRandom, seededRandom } from '../../support/seeded-random.ts'
 import { hashOf, ReplayingNode, SharedRecords } from '../../support/shared-records.ts'
@@ -8,7 +7,7 @@ import { hashOf, ReplayingNode, SharedRecords } from '../../support/shared-recor
 const SEEDS = Array.from({ length: 8 }, (_, i) => i + 1)
 
 function change(node: ReplayingNode, parts: Partial<ChangeRecord>): ChangeRecord {
-  return { kind: 'change', from: node.sender(), reads: [], prefixes: [], puts: [], deletes: [], ...parts }
+  return { kind: 'change', from: node.sender(), reads: [], puts: [], deletes: [], ...parts }
 }
 
 function intent(node: ReplayingNode, parts: Partial<IntentRecord>): IntentRecord {
@@ -17,7 +16,6 @@ function intent(node: ReplayingNode, parts: Partial<IntentRecord>): IntentRecord
     from: node.sender(),
     transaction: `p.${node.id}.0`,
     reads: [],
-    prefixes: [],
     writes: [],
     ...parts,
   }
@@ -40,24 +38,24 @@ interface Work {
 }
 
 interface Run {
-  readonly usesPrefixes: boolean
+  readonly usesGuard: boolean
 }
 
 /** Runs three nodes with random changes, then lets each end what it has under way. Returns what they have done. */
-function simulate(seed: number, { usesPrefixes }: Run) {
+function simulate(seed: number, { usesGuard }: Run) {
   const random = seededRandom(seed)
   const topic = new SharedRecords()
   const nodes = ['a', 'b', 'c'].map((id) => new ReplayingNode(id, topic))
   const counts = new Map<string, number>()
   let under: (Work | undefined)[] = nodes.map(() => undefined)
-  let mostInPrefix = 0
+  let mostGuarded = 0
   let producers = 0
   let writesDone = 0
   for (let step = 0; step < 1_000; step++) {
     const i = random.whole(0, nodes.length - 1)
     const node = nodes[i]!
     node.catchUp(random.whole(0, 6))
-    mostInPrefix = Math.max(mostInPrefix, node.replay.documents.list('p').length)
+    mostGuarded = Math.max(mostGuarded, node.replay.documents.list('p').length)
     const work = under[i]
     if (work !== undefined) {
       const outcome = node.outcome(work.n)
@@ -77,7 +75,7 @@ function simulate(seed: number, { usesPrefixes }: Run) {
       under[i] = undefined
       continue
     }
-    under = under.with(i, begin(random, topic, node, usesPrefixes))
+    under = under.with(i, begin(random, topic, node, usesGuard))
     if (random.whole(0, 3) === 0)
       topic.entries.push(
         random.pick(topic.entries.filter((entry) => !('end' in entry) && entry.producerId === undefined)),
@@ -100,7 +98,7 @@ function simulate(seed: number, { usesPrefixes }: Run) {
       }
     }
   }
-  return { topic, nodes, counts, mostInPrefix, writesDone, under }
+  return { topic, nodes, counts, mostGuarded, writesDone, under }
 }
 
 function settle(
@@ -123,16 +121,19 @@ function settle(
   return commits ? 'done' : 'aborted'
 }
 
-function begin(random: SeededRandom, topic: SharedRecords, node: ReplayingNode, usesPrefixes: boolean): Work {
+function begin(random: SeededRandom, topic: SharedRecords, node: ReplayingNode, usesGuard: boolean): Work {
   const kind = random.whole(0, 9)
   if (kind < 3) {
     // At most one document may begin with 'p/'.
     const own = `p/${node.id}`
     const found = node.replay.documents.list('p')
-    const prefixes: [string, number][] = usesPrefixes ? [['p/', node.replay.asOf]] : []
+    // A document of its own is read and written with each of them.
+    const { value, version } = numberAt(node, 'guard/p')
+    const guard = usesGuard ? { reads: [['guard/p', version] as const] } : {}
+    const guarded = usesGuard ? [['guard/p', value + 1] as const] : []
     const record =
       found.length === 0
-        ? change(node, { prefixes, puts: [[own, 1]] })
+        ? change(node, { ...guard, puts: [[own, 1], ...guarded] })
         : change(node, { deletes: [`p/${random.pick(found).id}`] })
     topic.add(record)
     return { key: own, n: record.from.n }
@@ -151,7 +152,7 @@ function begin(random: SeededRandom, topic: SharedRecords, node: ReplayingNode, 
 
 describe('nodes that replay the same records', () => {
   test.each(SEEDS)('agree on everything, and lose no update (seed %i)', (seed) => {
-    const { topic, nodes, counts, mostInPrefix, writesDone, under } = simulate(seed, { usesPrefixes: true })
+    const { topic, nodes, counts, mostGuarded, writesDone, under } = simulate(seed, { usesGuard: true })
     expect(under).toEqual([undefined, undefined, undefined])
     const late = new ReplayingNode('d', topic)
     late.catchUp()
@@ -165,12 +166,12 @@ describe('nodes that replay the same records', () => {
     for (const [key, count] of counts) expect([key, numberAt(late, key).value]).toEqual([key, count])
     expect([...counts.values()].reduce((sum, count) => sum + count, 0)).toBeGreaterThan(50)
     expect(writesDone).toBeGreaterThan(5)
-    expect(mostInPrefix).toBe(1)
+    expect(mostGuarded).toBe(1)
     expect(late.replay.locks()).toEqual([])
   })
 
-  test('without conditions on prefixes there is write skew', () => {
-    expect(SEEDS.some((seed) => simulate(seed, { usesPrefixes: false }).mostInPrefix > 1)).toBe(true)
+  test('without a guard document there is write skew', () => {
+    expect(SEEDS.some((seed) => simulate(seed, { usesGuard: false }).mostGuarded > 1)).toBe(true)
   })
 })
 
@@ -195,7 +196,6 @@ describe('a lock', () => {
         kind: 'change',
         from: b.sender(),
         reads: [],
-        prefixes: [],
         puts: [],
         deletes: [],
         ...parts,
@@ -217,7 +217,6 @@ describe('a lock', () => {
       parts: { reads: [['c/y', -1]], puts: [['c/z', 1]] },
       decided: 'conflict',
     },
-    { name: 'has read a prefix of what it writes', parts: { prefixes: [['c/', 0]] }, decided: 'conflict' },
   ]
   test.each(waits)('delays a change that $name', ({ parts, decided }) => {
     const { change, settleNow } = locked()
@@ -286,18 +285,4 @@ test('a record that arrives behind a later one of its node has no effect', () =>
   topic.add(change(a, { puts: [['c/x', 'life before']] }))
   a.catchUp()
   expect(JSON.parse(a.replay.documents.get('c/x')!.text)).toBe('next life')
-})
-
-test('a condition on a prefix that is older than what is remembered is a conflict', () => {
-  const topic = new SharedRecords()
-  const a = new ReplayingNode('a', topic)
-  const old = change(a, { prefixes: [['c/', 0]] })
-  const before = { ...old, from: a.sender() }
-  for (let i = 0; i <= 2 * RECENT_MAX; i++) topic.add(change(a, { puts: [['d/x', i]] }))
-  a.catchUp()
-  const late = { ...before, from: a.sender() }
-  const now = { ...before, from: a.sender(), prefixes: [['c/', a.replay.asOf] as const] }
-  for (const record of [late, now]) topic.add(record)
-  a.catchUp()
-  expect([late, now].map(({ from }) => a.outcome(from.n))).toEqual(['conflict', 'done'])
 })

@@ -8,7 +8,7 @@ const offset = fc.integer({ min: -1, max: Number.MAX_SAFE_INTEGER })
 const versioned = fc.array(fc.tuple(key, offset), { maxLength: 4 })
 const puts = fc.array(fc.tuple(key, fc.jsonValue()), { maxLength: 4 })
 const keys = fc.array(key, { maxLength: 4 })
-const conditions = { reads: versioned, prefixes: versioned }
+const conditions = { reads: versioned }
 
 const record: fc.Arbitrary<CatalogRecord> = fc.oneof(
   fc.record({ kind: fc.constant('change' as const), from, ...conditions, puts, deletes: keys }),
@@ -44,7 +44,6 @@ describe('records of the catalog', () => {
     kind: 'change',
     from: { node: 'a', life: 1, n: 2 },
     reads: [['c/x', 4]],
-    prefixes: [],
     puts: [['c/x', { n: 1 }]],
     deletes: [],
   }).toString('utf8')

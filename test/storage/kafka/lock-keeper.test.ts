@@ -55,7 +55,7 @@ function apply(record: CatalogRecord): number {
 function intend(node: string, life: number, ownN = 1): Sender {
   const from = { node, life, n: ownN }
   const writes = ['streams/x']
-  apply({ kind: 'intent', from, transaction: `${node}.0`, reads: [], prefixes: [], writes })
+  apply({ kind: 'intent', from, transaction: `${node}.0`, reads: [], writes })
   return from
 }
 
